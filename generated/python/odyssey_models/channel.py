@@ -1,0 +1,165 @@
+# Made from spec/schemas by `python -m tools.codegen`. Do not edit.
+# pyright: strict
+
+"""The messages of the two data channels that the streamer opens, `clientToStreamer` and `streamerToClient`:
+JSON text, tagged by `type`, as large as the negotiated SCTP limit allows, else 16 KiB. Acknowledgements carry
+no identifier; they come in the order of the requests.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, TypeAlias
+
+import attrs
+
+from ._open_enum import OpenStrEnum
+
+__all__ = [
+    "BroadcastReady",
+    "DataChannelClientMessage",
+    "DataChannelStreamerMessage",
+    "InteractiveStreamEnd",
+    "InteractiveStreamError",
+    "InteractiveStreamStart",
+    "StreamEnded",
+    "StreamErrorReason",
+    "StreamStarted",
+    "Update",
+    "UpdateAcknowledged",
+]
+
+
+@attrs.frozen(kw_only=True)
+class InteractiveStreamStart:
+    """Client to streamer. Begin a stream. The one request that may travel over signaling instead: when it
+    carries an image, does not fit the data channel, or that channel is not open.
+    """
+
+    type: Literal["interactive_stream_start"] = "interactive_stream_start"
+    """Tag of the message."""
+    prompt: str
+    """What to show; may be empty."""
+    portrait: bool
+    """Portrait (704×1280 px) or landscape (1280×704 px)."""
+    broadcast: bool
+    """Whether spectators may watch."""
+    input_image_base64: str | None = attrs.field(
+        default=None,
+        validator=attrs.validators.optional(attrs.validators.matches_re("^data:", func=re.search)),
+        repr=False,
+    )
+    """Picture to start from, as a data URL."""
+    bypass_vlm_expansion: bool | None = None
+    """Take the prompt as it is. Needs a privilege of the account."""
+
+
+@attrs.frozen(kw_only=True)
+class Update:
+    """Client to streamer. Change the prompt (`interact`)."""
+
+    type: Literal["update"] = "update"
+    """Tag of the message."""
+    prompt: str
+    """What should happen."""
+
+
+@attrs.frozen(kw_only=True)
+class InteractiveStreamEnd:
+    """Client to streamer. End the stream."""
+
+    type: Literal["interactive_stream_end"] = "interactive_stream_end"
+    """Tag of the message."""
+
+
+@attrs.frozen(kw_only=True)
+class StreamStarted:
+    """Streamer to client. The stream runs."""
+
+    type: Literal["stream_started"] = "stream_started"
+    """Tag of the message."""
+    stream_id: str
+    """Identifier of the stream, for its recording."""
+    applied_prompt: str | None = None
+    """The prompt as the service rewrote it."""
+
+
+@attrs.frozen(kw_only=True)
+class UpdateAcknowledged:
+    """Streamer to client. The prompt has changed."""
+
+    type: Literal["update_acknowledged"] = "update_acknowledged"
+    """Tag of the message."""
+    prompt: str
+    """The prompt now applied, as the service rewrote it."""
+
+
+@attrs.frozen(kw_only=True)
+class StreamEnded:
+    """Streamer to client. The stream is over."""
+
+    type: Literal["stream_ended"] = "stream_ended"
+    """Tag of the message."""
+
+
+@attrs.frozen(kw_only=True)
+class BroadcastReady:
+    """Streamer to client. Spectators may come. Without `webrtc_url` and `spectator_token` the client reports
+    a stream error `broadcast_error` of its own.
+    """
+
+    type: Literal["broadcast_ready"] = "broadcast_ready"
+    """Tag of the message."""
+    broadcast_url: str | None = None
+    """Address of the HLS playlist, 5 s to 10 s behind."""
+    webrtc_url: str | None = None
+    """Address to which `/whep` is appended to watch by WebRTC."""
+    spectator_token: str | None = attrs.field(default=None, repr=False)
+    """Token that a spectator shows."""
+
+
+class StreamErrorReason(OpenStrEnum):
+    """Why a request on the data channel failed."""
+
+    QUOTA_EXCEEDED = "quota_exceeded"
+    """The hours of this month are used up."""
+    CONCURRENT_LIMIT_EXCEEDED = "concurrent_limit_exceeded"
+    """As many sessions are open as the account may have."""
+    SESSION_TIMEOUT = "session_timeout"
+    """The stream was as long as a stream may be."""
+    LEASE_DENIED = "lease_denied"
+    """The service does not grant the streamer to this session."""
+    MODERATION = "moderation"
+    """The prompt or the image was refused. That it happens is known, the exact text is not. Assumed: not
+    observed.
+    """
+    BYPASS_NOT_ALLOWED = "bypass_not_allowed"
+    """The account may not bypass the expansion of prompts. Assumed: not observed."""
+    IMAGE_NOT_SUPPORTED = "image_not_supported"
+    """The streamer cannot start from an image. Assumed: not observed."""
+    NO_ACTIVE_STREAM = "no_active_stream"
+    """There is no stream to change or to end. Assumed: not observed."""
+    STREAM_ALREADY_ACTIVE = "stream_already_active"
+    """A stream is already running. Assumed: not observed."""
+
+
+@attrs.frozen(kw_only=True)
+class InteractiveStreamError:
+    """Streamer to client. Whatever was pending (a start, an update) failed, or the stream broke."""
+
+    type: Literal["interactive_stream_error"] = "interactive_stream_error"
+    """Tag of the message."""
+    reason: StreamErrorReason
+    """Why."""
+    message: str
+    """Why, for people."""
+
+
+DataChannelStreamerMessage: TypeAlias = (
+    StreamStarted | UpdateAcknowledged | StreamEnded | BroadcastReady | InteractiveStreamError
+)
+"""Any message that the streamer sends, on `streamerToClient`."""
+
+
+DataChannelClientMessage: TypeAlias = InteractiveStreamStart | Update | InteractiveStreamEnd
+"""Any message that the client sends, on `clientToStreamer`."""

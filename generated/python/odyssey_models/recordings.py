@@ -1,0 +1,64 @@
+# Made from spec/schemas by `python -m tools.codegen`. Do not edit.
+# pyright: strict
+
+"""What the service kept of past streams: the REST bodies of `/recordings` and `/stream-recordings`."""
+
+from __future__ import annotations
+
+import attrs
+
+__all__ = ["Recording", "StreamRecordingInfo", "StreamRecordingsList"]
+
+
+@attrs.frozen(kw_only=True)
+class Recording:
+    """Answer of `GET /recordings/{stream_id}`: the artifacts of one stream as presigned addresses, which are
+    valid for about an hour.
+    """
+
+    stream_id: str
+    """Identifier of the stream."""
+    video_url: str | None = attrs.field(default=None, metadata={"write_null": True})
+    """Presigned address of the video (MP4)."""
+    events_url: str | None = attrs.field(default=None, metadata={"write_null": True})
+    """Presigned address of the event log (JSONL)."""
+    thumbnail_url: str | None = attrs.field(default=None, metadata={"write_null": True})
+    """Presigned address of a still picture (JPEG)."""
+    preview_url: str | None = attrs.field(default=None, metadata={"write_null": True})
+    """Presigned address of a short preview (MP4)."""
+    frame_count: int | None = attrs.field(default=None, metadata={"write_null": True})
+    """Number of frames in the video."""
+    duration_seconds: float | None = attrs.field(default=None, metadata={"write_null": True})
+    """Length of the video in s."""
+
+
+@attrs.frozen(kw_only=True)
+class StreamRecordingInfo:
+    """One line of the list of recordings."""
+
+    stream_id: str
+    """Identifier of the stream, for `GET /recordings/{stream_id}`."""
+    width: int
+    """Width of the video in px."""
+    height: int
+    """Height of the video in px."""
+    started_at: str
+    """Start of the stream, ISO 8601."""
+    ended_at: str | None = attrs.field(default=None, metadata={"write_null": True})
+    """End of the stream, ISO 8601; null while it runs."""
+    duration_seconds: float | None = attrs.field(default=None, metadata={"write_null": True})
+    """Length in s; null while it is not known."""
+
+
+@attrs.frozen(kw_only=True)
+class StreamRecordingsList:
+    """Answer of `GET /stream-recordings`, one page of the user's recordings, newest first."""
+
+    recordings: list[StreamRecordingInfo]
+    """The recordings of this page."""
+    total: int
+    """Number of recordings on all pages."""
+    limit: int
+    """Largest number of recordings on this page."""
+    offset: int
+    """Number of recordings before this page."""

@@ -1,0 +1,135 @@
+# Made from spec/schemas by `python -m tools.codegen`. Do not edit.
+# pyright: strict
+
+"""From an API key to a place on a streamer: the REST bodies of `/auth/token`, `/regions`, `/sessions/request`
+and `/sessions/token`.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+__all__ = [
+    "Region",
+    "RegionsResponse",
+    "SessionRequest",
+    "SessionResponse",
+    "SessionTokenClaims",
+    "SessionTokenRequest",
+    "SessionTokenResponse",
+    "StreamerCapabilities",
+    "TokenRequest",
+    "TokenResponse",
+]
+
+
+@attrs.frozen(kw_only=True)
+class TokenRequest:
+    """Body of `POST /auth/token`, the one call that needs no bearer token."""
+
+    api_key: str = attrs.field(validator=attrs.validators.min_len(1), repr=False)
+    """The user's API key. It begins with `ody_`; a malformed one is answered with 422."""
+
+
+@attrs.frozen(kw_only=True)
+class TokenResponse:
+    """Answer of `POST /auth/token`, a bearer token for all other calls."""
+
+    access_token: str = attrs.field(repr=False)
+    """Opaque bearer token, sent as `Authorization: Bearer <access_token>`."""
+    expires_in: int | None = None
+    """Lifetime in s; 3600 when absent. Clients treat the token as expired 60 s early. A server always sends
+    it, since the JavaScript client has no default.
+    """
+
+
+@attrs.frozen(kw_only=True)
+class Region:
+    """A place where streamers run."""
+
+    id: str
+    """Name of the region, the key of `SessionRequest.region_latencies`."""
+    ping_url: str
+    """Address to `GET` without a bearer token. Any 2xx counts, and its round trip in whole ms is the latency
+    of the region.
+    """
+
+
+@attrs.frozen(kw_only=True)
+class RegionsResponse:
+    """Answer of `GET /regions`. All regions are pinged at once; on any failure clients go on without
+    latencies.
+    """
+
+    regions: list[Region]
+    """The regions, in no given order."""
+
+
+@attrs.frozen(kw_only=True)
+class SessionRequest:
+    """Body of `POST /sessions/request`, which asks for a streamer."""
+
+    region_latencies: dict[str, int] | None = None
+    """Round trip to each region in ms, by `Region.id`; 9999 for one that did not answer in time. Left out
+    when nothing was measured.
+    """
+
+
+@attrs.frozen(kw_only=True)
+class StreamerCapabilities:
+    """What the streamer of a session can do."""
+
+    image_to_video: bool = False
+    """Whether a stream may start from an image."""
+
+
+@attrs.frozen(kw_only=True)
+class SessionResponse:
+    """Answer of `POST /sessions/request`, a session and where to reach its streamer."""
+
+    session_id: str
+    """Identifier of the session."""
+    signalling_url: str
+    """Base of the signaling addresses (two l's on the wire). Clients accept ws(s), http(s) and bare forms and
+    build other addresses by replacing text, so a server gives ws(s) and no trailing slash.
+    """
+    capabilities: StreamerCapabilities | None = None
+    """What the streamer can do; absent means no image-to-video."""
+    streamer_id: str | None = None
+    """Identifier of the streamer."""
+    model: str | None = None
+    """Name of the world model that the streamer runs."""
+    region: str | None = None
+    """The `Region.id` where the streamer runs."""
+
+
+@attrs.frozen(kw_only=True)
+class SessionTokenRequest:
+    """Body of `POST /sessions/token`. Several tokens per session, and several handshakes per token, are
+    valid.
+    """
+
+    session_id: str = attrs.field(validator=attrs.validators.min_len(1))
+    """The session to get a token for; 404 when it is unknown or another user's."""
+
+
+@attrs.frozen(kw_only=True)
+class SessionTokenResponse:
+    """Answer of `POST /sessions/token`, the token of the signaling handshake."""
+
+    session_token: str = attrs.field(repr=False)
+    """A JWT (HS256, which clients cannot verify) with `SessionTokenClaims` as its payload."""
+    expires_in: int | None = None
+    """Lifetime in s; 600 when absent."""
+
+
+@attrs.frozen(kw_only=True)
+class SessionTokenClaims:
+    """Payload of a session token, from which clients take the session it is for."""
+
+    session_id: str
+    """The session that the token opens."""
+    exp: float | None = None
+    """End of validity in s since 1970, as in RFC 7519. Assumed: not observed."""
+    iat: float | None = None
+    """Time of issue in s since 1970, as in RFC 7519. Assumed: not observed."""

@@ -1,0 +1,118 @@
+# Made from spec/schemas by `python -m tools.codegen`. Do not edit.
+# pyright: strict
+
+"""The messages of the signaling WebSocket: JSON text, tagged by `type`, up to 64 MiB. The streamer offers,
+the client answers.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import attrs
+
+from ._open_enum import OpenStrEnum
+from .channel import InteractiveStreamStart
+
+__all__ = [
+    "Answer",
+    "ClientDisconnecting",
+    "IceCandidate",
+    "Keepalive",
+    "Offer",
+    "SignalingClientMessage",
+    "SignalingError",
+    "SignalingErrorReason",
+    "SignalingServerMessage",
+]
+
+
+@attrs.frozen(kw_only=True)
+class Offer:
+    """Server to client. The streamer's offer, which creates both data channels."""
+
+    type: Literal["offer"] = "offer"
+    """Tag of the message."""
+    sdp: str
+    """Session description (RFC 8866)."""
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """Client to server. The answer to the offer. A browser's has no candidates: they follow one by one,
+    possibly before it.
+    """
+
+    type: Literal["answer"] = "answer"
+    """Tag of the message."""
+    sdp: str
+    """Session description (RFC 8866)."""
+
+
+@attrs.frozen(kw_only=True)
+class IceCandidate:
+    """Both ways. One ICE candidate of the sender, or the end of them."""
+
+    type: Literal["ice_candidate"] = "ice_candidate"
+    """Tag of the message."""
+    candidate: str
+    """The candidate with or without the `candidate:` prefix; browsers need it. Empty at the end of the
+    candidates, which may never come.
+    """
+    sdp_mid: str | None = attrs.field(default=None, metadata={"wire": "sdpMid", "write_null": True})
+    """Which media section it belongs to, by `a=mid`."""
+    sdp_mline_index: int | None = attrs.field(
+        default=None, metadata={"wire": "sdpMLineIndex", "write_null": True}
+    )
+    """Which media section it belongs to, counted from 0."""
+
+
+class SignalingErrorReason(OpenStrEnum):
+    """Why signaling came to its end."""
+
+    STREAMER_NOT_AVAILABLE = "streamer_not_available"
+    """The streamer of the session does not respond."""
+    STREAMER_DISCONNECTED = "streamer_disconnected"
+    """The streamer is gone."""
+    DURATION_LIMIT_REACHED = "duration_limit_reached"
+    """The session was as long as a session may be."""
+    UNKNOWN = "unknown"
+    """The server does not say why."""
+
+
+@attrs.frozen(kw_only=True)
+class SignalingError:
+    """Server to client. The end of the session, without a way back."""
+
+    type: Literal["error"] = "error"
+    """Tag of the message."""
+    reason: SignalingErrorReason
+    """Why."""
+
+
+@attrs.frozen(kw_only=True)
+class Keepalive:
+    """Client to server, every 10 s. A session 40 s without one is cleared."""
+
+    type: Literal["keepalive"] = "keepalive"
+    """Tag of the message."""
+
+
+@attrs.frozen(kw_only=True)
+class ClientDisconnecting:
+    """Client to server. A goodbye, followed by close 1000 `Client disconnect`; it frees the session at once."""
+
+    type: Literal["client_disconnecting"] = "client_disconnecting"
+    """Tag of the message."""
+
+
+SignalingServerMessage: TypeAlias = Offer | IceCandidate | SignalingError
+"""Any message that the signaling server sends."""
+
+
+SignalingClientMessage: TypeAlias = (
+    Answer | IceCandidate | Keepalive | ClientDisconnecting | InteractiveStreamStart
+)
+"""Any message that the client sends to the signaling server. A start travels here when it carries an image,
+does not fit the data channel, or that channel is not open.
+"""

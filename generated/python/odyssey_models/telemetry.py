@@ -1,0 +1,92 @@
+# Made from spec/schemas by `python -m tools.codegen`. Do not edit.
+# pyright: strict
+
+"""What the official Python client tells about its use (`POST /telemetry`, answer ignored). The official
+JavaScript client sends nothing; this library sends nothing unless asked to.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from ._open_enum import OpenStrEnum
+
+__all__ = ["TelemetryErrorType", "TelemetryEvent", "TelemetryEventName", "TelemetryRequest"]
+
+
+class TelemetryEventName(OpenStrEnum):
+    """What happened."""
+
+    SESSION_CONNECTING = "session_connecting"
+    """A connect began."""
+    SESSION_CONNECTED = "session_connected"
+    """It succeeded."""
+    SESSION_DISCONNECTED = "session_disconnected"
+    """The session is over."""
+
+
+class TelemetryErrorType(OpenStrEnum):
+    """What kind of error happened."""
+
+    AUTH = "auth"
+    """The key or token was refused."""
+    CONNECTION = "connection"
+    """The connection failed."""
+    STREAM = "stream"
+    """A stream failed."""
+    USAGE = "usage"
+    """A limit of the account was met."""
+    UNKNOWN = "unknown"
+    """Something else."""
+
+
+@attrs.frozen(kw_only=True)
+class TelemetryEvent:
+    """One event or one error; exactly one of `event` and `error_type` is given."""
+
+    sdk_version: str
+    """Version of the client."""
+    sdk_platform: str
+    """Kind of client."""
+    platform_info: Any
+    """The machine it runs on; its shape was not observed. Assumed: not observed."""
+    session_id: str | None = None
+    """The session it is about."""
+    api_key_prefix: str | None = attrs.field(
+        default=None, validator=attrs.validators.optional(attrs.validators.max_len(8))
+    )
+    """First 8 characters of the API key."""
+    event: TelemetryEventName | None = None
+    """What happened."""
+    connect_duration_ms: float | None = None
+    """`session_connected`: how long it took, in ms."""
+    session_duration_seconds: float | None = None
+    """`session_disconnected`: how long it lasted, in s."""
+    error_type: TelemetryErrorType | None = None
+    """What kind of error happened."""
+    error_message: str | None = attrs.field(
+        default=None, validator=attrs.validators.optional(attrs.validators.max_len(2000))
+    )
+    """Text of the error, cut at 2000 characters."""
+    error_code: str | None = None
+    """Code of the error, when it has one."""
+    connection_status: str | None = None
+    """State of the client at that moment."""
+
+    def __attrs_post_init__(self) -> None:
+        given = (
+            self.event,
+            self.error_type,
+        )
+        if sum(value is not None for value in given) != 1:
+            raise ValueError("exactly one of event, error_type is needed")
+
+
+@attrs.frozen(kw_only=True)
+class TelemetryRequest:
+    """Body of `POST /telemetry`. The observed client sends one event a call."""
+
+    events: list[TelemetryEvent] = attrs.field(validator=attrs.validators.min_len(1))
+    """The events."""

@@ -1,0 +1,70 @@
+"""The only reader of time.
+
+`Clock` is what everything asks; tests hand in their own. `Deadline` is one point in time shared by all the
+steps of a call. Neither sleeps: waiting belongs to whoever owns the lock, future or socket.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final, Protocol
+
+__all__ = ["Clock", "Deadline", "MonotonicClock"]
+
+# s, 31 years. inf or sys.maxsize are how people write "never", and locks and futures refuse such numbers.
+_NEVER: Final = 1e9
+
+
+class Clock(Protocol):
+    """Anything that tells the time in seconds on a scale that never jumps back."""
+
+    def now(self) -> float:
+        """Return the current time in s; only differences mean something."""
+        ...
+
+
+class MonotonicClock:
+    """The machine's monotonic clock."""
+
+    def now(self) -> float:
+        """Return `time.monotonic()`, in s."""
+        return time.monotonic()
+
+
+class Deadline:
+    """A point in time until which all steps of one call must be done; ``None`` or ``inf`` s means never.
+
+    >>> class Stopped:
+    ...     def now(self) -> float: return 100.0
+    >>> deadline = Deadline(5.0, Stopped())
+    >>> deadline.remaining(), deadline.expired, deadline.remaining(at_most=1.0)
+    (5.0, False, 1.0)
+    """
+
+    __slots__ = ("_at", "_clock", "timeout")
+
+    def __init__(self, timeout: float | None, clock: Clock) -> None:
+        self.timeout = timeout
+        """The whole span in s, or None for no limit: for messages."""
+        self._clock = clock
+        self._at = None if timeout is None or timeout >= _NEVER else clock.now() + timeout
+
+    def remaining(self, *, at_most: float | None = None) -> float | None:
+        """Return the s that are left, never below 0; None without a limit. ``at_most`` caps the answer."""
+        if self._at is None:
+            return at_most
+        left = max(0.0, self._at - self._clock.now())
+        return left if at_most is None else min(left, at_most)
+
+    @property
+    def expired(self) -> bool:
+        """Whether the point in time has passed."""
+        return self._at is not None and self._clock.now() >= self._at
+
+    def within(self, timeout: float) -> Deadline:
+        """Return a deadline for one step: ``timeout`` s from now, but never later than this one."""
+        return Deadline(self.remaining(at_most=timeout), self._clock)
+
+    def __repr__(self) -> str:
+        left = self.remaining()
+        return "Deadline(never)" if left is None else f"Deadline({left:.3f} s left)"

@@ -1,0 +1,141 @@
+"""What can be configured, where it comes from, and that its secrets do not print.
+
+A `ClientConfig` is checked as a whole when it is made; whatever cannot work raises there, before anything is sent.
+It is the library's only reader of the environment.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import attrs
+
+from .errors import OdysseyAuthError, OdysseyConfigError
+
+__all__ = ["DEFAULT_API_URL", "AdvancedConfig", "ClientConfig", "Secret"]
+
+DEFAULT_API_URL: Final = "https://api.odyssey.ml"
+
+
+class Secret(str):
+    """A string whose ``repr`` shows nothing of it.
+
+    >>> Secret("ody_live_123")
+    Secret('…')
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Secret('…')"
+
+
+def _number(*, least: float) -> Any:
+    """Check for a finite number of at least ``least``; a bool is none."""
+
+    def check(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise TypeError(f"{attribute.name} must be a number, not {type(value).__name__}")
+        if not math.isfinite(value) or value < least:
+            raise OdysseyConfigError(f"{attribute.name} must be at least {least:g}, not {value!r}")
+
+    return check
+
+
+@attrs.frozen(kw_only=True)
+class AdvancedConfig:
+    """Settings that few need (types page, "AdvancedConfig"; same names and defaults)."""
+
+    max_retries: int = attrs.field(default=5, validator=[attrs.validators.instance_of(int), _number(least=0)])
+    """How often a first connect is tried again after a failure that may pass."""
+    initial_retry_delay_ms: float = attrs.field(default=1000, validator=_number(least=0))
+    """Wait before the first retry, in ms."""
+    max_retry_delay_ms: float = attrs.field(default=2000, validator=_number(least=0))
+    """Longest wait between retries, in ms."""
+    retry_backoff_multiplier: float = attrs.field(default=2.0, validator=_number(least=1))
+    """Factor from one wait to the next."""
+    queue_timeout_s: float = attrs.field(default=30, validator=_number(least=0))
+    """How long to queue for a streamer, in s; 0 fails at once."""
+
+    def retry_delay(self, attempt: int) -> float:
+        """Return the wait in s before retry number ``attempt`` (0 is the first)."""
+        delay_ms = self.initial_retry_delay_ms * self.retry_backoff_multiplier ** min(attempt, 64)
+        return min(delay_ms, self.max_retry_delay_ms) / 1000
+
+
+def _api_key(value: Any) -> Secret | None:
+    if value is None:
+        value = os.environ.get("ODYSSEY_API_KEY") or None
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise TypeError(f"api_key must be a string, not {type(value).__name__}")
+    return Secret(value)
+
+
+def _api_url(value: Any) -> str:
+    if value is None:
+        value = os.environ.get("ODYSSEY_API_URL") or DEFAULT_API_URL
+    if not isinstance(value, str):
+        raise TypeError(f"api_url must be a string, not {type(value).__name__}")
+    url = value.strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise OdysseyConfigError("api_url must be like https://api.odyssey.ml, with http or https and a host")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise OdysseyConfigError("api_url must have no user name, password, query or fragment")
+    return url
+
+
+@attrs.frozen(kw_only=True)
+class ClientConfig:
+    """Everything that a client is told when it is made (types page, "ClientConfig").
+
+    Raises:
+        TypeError: a setting is of the wrong type; a key that is no string.
+        OdysseyConfigError: a setting is out of range or an address is malformed.
+
+    >>> ClientConfig(api_key="ody_live_123", api_url="http://127.0.0.1:8000/").api_url
+    'http://127.0.0.1:8000'
+    """
+
+    api_key: Secret | None = attrs.field(default=None, converter=_api_key)
+    """The API key; ``None`` takes ``ODYSSEY_API_KEY``. Whether there is one is checked when it is needed."""
+    api_url: str = attrs.field(default=None, converter=_api_url)
+    """Where the service is; ``None`` takes ``ODYSSEY_API_URL``, then https://api.odyssey.ml."""
+    debug: bool = attrs.field(default=False, validator=attrs.validators.instance_of(bool))
+    """Log what is sent and received, without secrets, on ``odyssey_proto`` at DEBUG."""
+    advanced: AdvancedConfig = attrs.field(
+        factory=AdvancedConfig, validator=attrs.validators.instance_of(AdvancedConfig)
+    )
+    """Retry and queueing settings."""
+    reconnect: bool = attrs.field(default=True, validator=attrs.validators.instance_of(bool))
+    """Rejoin the session when the connection is lost; otherwise a loss ends it."""
+
+    def require_api_key(self) -> Secret:
+        """Return the key, or say which of the ways to give one was missed.
+
+        Raises:
+            OdysseyAuthError: there is none, it is empty, or it has blanks or control characters inside.
+        """
+        if self.api_key is None:
+            raise OdysseyAuthError(
+                "No API key: pass Odyssey(api_key=…) or set ODYSSEY_API_KEY", code="missing_api_key"
+            )
+        if not self.api_key.strip():
+            raise OdysseyAuthError(
+                "The API key is empty: pass Odyssey(api_key=…) or set ODYSSEY_API_KEY", code="missing_api_key"
+            )
+        if not self.api_key.isascii() or not self.api_key.isprintable() or " " in self.api_key:
+            raise OdysseyAuthError(
+                "Invalid API key format: it has blanks or characters that no key has; copy it again",
+                code="malformed_api_key",
+            )
+        return self.api_key

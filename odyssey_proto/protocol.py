@@ -1,0 +1,790 @@
+"""The life of a session and its stream, without I/O, threads or a clock.
+
+Whoever drives it feeds *inputs* with `Protocol.receive(input, now)` and carries out, in order, what
+`Protocol.outputs()` hands back: *effects* (do this) and *events* (tell the user this). Nothing is ever called
+back. When `Protocol.next_due` has come, `Protocol.advance(now)` is called.
+
+Two states side by side make the whole state:
+
+- the session: IDLE → AUTHENTICATING → QUEUEING → CONNECTING → CONNECTED, and from there RECONNECTING and back,
+  until DISCONNECTED (as wished) or FAILED;
+- the stream in it, only while the session lasts: NONE → STARTING → STREAMING → ENDING → NONE.
+
+Every step of both is a row of `TABLE`: in one of these states, on this input, if this guard holds, go to that
+state and do this. The first row whose guard holds wins. A *command* (what the user calls) for which there is no
+row raises and changes nothing. An *occurrence* (what the network tells) for which there is no row came at the
+wrong moment: it changes nothing and is handed out as `Ignored`.
+
+A *link* is one attempt at signaling plus peer connection; the session survives its links. What a link that was
+given up still tells is not heard any more.
+
+Calls that wait for an answer are numbered by the driver. Each is answered once, by `Succeed` or `Fail`.
+Acknowledgements carry no id: one ``update`` is on the wire at a time, the others queue (protocol.md, section 3).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import attrs
+import odyssey_models as wire
+
+from . import errors
+from .steps import (
+    Abandon,
+    AcceptOffer,
+    AddCandidate,
+    Answered,
+    Authenticate,
+    Authenticated,
+    ChannelOpened,
+    CloseLink,
+    Connect,
+    Disconnect,
+    Due,
+    Effect,
+    End,
+    Fail,
+    Ignored,
+    Input,
+    Interact,
+    LinkFailed,
+    OpenLink,
+    Output,
+    Received,
+    RequestSession,
+    SendChannel,
+    SendSignaling,
+    SessionGranted,
+    SignalingClosed,
+    SignalingOpened,
+    Start,
+    StepFailed,
+    StreamerUnavailable,
+    Succeed,
+    VideoReceived,
+)
+from .types import (
+    ConnectionStatus,
+    ErrorOccurred,
+    Event,
+    InteractAcknowledged,
+    StatusChanged,
+    StreamEnded,
+    StreamFailed,
+    StreamStarted,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .config import AdvancedConfig
+
+__all__ = [
+    "KEEPALIVE_INTERVAL",
+    "SESSION_KEPT",
+    "TABLE",
+    "Protocol",
+    "SessionState",
+    "StreamState",
+]
+
+KEEPALIVE_INTERVAL: Final = 10.0
+"""s between keepalives (protocol.md, section 2)."""
+SESSION_KEPT: Final = 40.0
+"""s after the last keepalive for which the service keeps a session."""
+QUEUE_INTERVAL: Final = 1.0
+"""s between two requests for a streamer while none is free."""
+SIGNALING_MESSAGE_LIMIT: Final = 64 * 1024 * 1024
+"""Bytes of the longest message through the WebSocket (protocol.md, section 2)."""
+VIDEO_DEADLINE: Final = 20.0
+"""s from the open WebSocket to video and control channel; then the link is given up."""
+
+
+class SessionState(Enum):
+    """Where the session stands."""
+
+    IDLE = "idle"
+    AUTHENTICATING = "authenticating"
+    QUEUEING = "queueing"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    RECONNECTING = "reconnecting"
+    DISCONNECTED = "disconnected"
+    FAILED = "failed"
+
+
+class StreamState(Enum):
+    """Where the stream stands."""
+
+    NONE = "none"
+    STARTING = "starting"
+    STREAMING = "streaming"
+    ENDING = "ending"
+
+
+# --- the table --------------------------------------------------------------------------------------------------
+
+State: TypeAlias = SessionState | StreamState
+_Key: TypeAlias = "type[Any] | Due"
+
+
+@attrs.frozen
+class Row:
+    """One step. ``target`` None keeps the state; ``guard`` and ``action`` name methods of `Protocol`."""
+
+    states: tuple[State, ...]
+    on: _Key
+    target: State | None
+    action: str
+    guard: str | None = None
+
+
+S = SessionState
+X = StreamState
+_JOINING: Final = (S.CONNECTING, S.RECONNECTING)
+_LINKED: Final = (*_JOINING, S.CONNECTED)
+_LIVE: Final = (S.AUTHENTICATING, S.QUEUEING, *_LINKED)
+_OVER: Final = (S.DISCONNECTED, S.FAILED)
+
+TABLE: Final[tuple[Row, ...]] = (
+    # Getting a session.
+    Row((S.IDLE,), Connect, S.AUTHENTICATING, "_authenticate"),
+    Row((S.AUTHENTICATING,), Authenticated, S.QUEUEING, "_request"),
+    Row((S.AUTHENTICATING, S.QUEUEING), StepFailed, S.FAILED, "_fail"),
+    Row((S.QUEUEING,), StreamerUnavailable, None, "_wait_in_queue", "_may_queue"),
+    Row((S.QUEUEING,), StreamerUnavailable, S.FAILED, "_fail_in_queue"),
+    Row((S.QUEUEING,), Due.ASK_AGAIN, None, "_request_again"),
+    Row((S.QUEUEING,), SessionGranted, S.CONNECTING, "_take_session"),
+    # Making a link.
+    Row(_JOINING, SignalingOpened, None, "_await_offer"),
+    Row(_LINKED, wire.Offer, None, "_accept_offer"),
+    Row(_LINKED, wire.IceCandidate, None, "_add_candidate"),
+    Row(_LINKED, Answered, None, "_send_answer"),
+    Row(_JOINING, VideoReceived, S.CONNECTED, "_connected", "_channel_is_open"),
+    Row(_JOINING, VideoReceived, None, "_note_video"),
+    Row(_JOINING, ChannelOpened, S.CONNECTED, "_connected", "_video_is_there"),
+    Row(_JOINING, ChannelOpened, None, "_note_channel"),
+    Row(_JOINING, Due.VIDEO, None, "_give_link_up"),
+    Row(_LINKED, Due.KEEPALIVE, None, "_keep_alive"),
+    # Losing it.
+    Row(_JOINING, LinkFailed, None, "_wait_to_rejoin", "_may_retry"),
+    Row(_JOINING, LinkFailed, S.FAILED, "_fail"),
+    Row((S.CONNECTED,), LinkFailed, S.RECONNECTING, "_lose_link", "_may_reconnect"),
+    Row((S.CONNECTED,), LinkFailed, S.FAILED, "_fail"),
+    Row(_JOINING, SignalingClosed, None, "_closed_too_early"),
+    Row((S.CONNECTED,), SignalingClosed, S.DISCONNECTED, "_leave_as_told"),
+    Row(_LINKED, wire.SignalingError, S.FAILED, "_fail_as_told"),
+    Row(_JOINING, Due.REJOIN, None, "_open_link"),
+    Row((S.RECONNECTING,), Due.GIVE_UP, S.FAILED, "_give_session_up"),
+    # Leaving. A session that is granted when nobody wants it any more is taken, to be given back.
+    Row((S.IDLE, *_LIVE), Disconnect, S.DISCONNECTED, "_leave"),
+    Row(_OVER, Disconnect, None, "_nothing"),
+    Row(_OVER, SessionGranted, None, "_give_back"),
+    Row(_OVER, SignalingOpened, None, "_say_goodbye"),
+    Row(_OVER, LinkFailed, None, "_nothing"),
+    # The stream; its commands wait while the session reconnects.
+    Row((S.RECONNECTING,), Start, None, "_hold"),
+    Row((S.RECONNECTING,), Interact, None, "_hold"),
+    Row((S.RECONNECTING,), End, None, "_hold"),
+    Row((X.NONE,), Start, X.STARTING, "_start"),
+    Row((X.NONE, X.STARTING), wire.StreamStarted, X.STREAMING, "_stream_started"),
+    Row((X.ENDING,), wire.StreamStarted, None, "_nothing"),
+    Row((X.STREAMING,), Interact, None, "_interact"),
+    Row((X.STREAMING, X.ENDING), wire.UpdateAcknowledged, None, "_acknowledge", "_update_is_out"),
+    Row((X.STARTING,), wire.InteractiveStreamError, X.NONE, "_stream_error"),
+    Row((X.STREAMING,), wire.InteractiveStreamError, X.NONE, "_stream_error", "_error_ends_stream"),
+    Row((X.STREAMING, X.ENDING, X.NONE), wire.InteractiveStreamError, None, "_stream_error"),
+    Row((X.STARTING, X.STREAMING), End, X.ENDING, "_end"),
+    Row((X.ENDING,), End, None, "_end_too"),
+    Row((X.STARTING, X.STREAMING, X.ENDING), wire.StreamEnded, X.NONE, "_stream_ended"),
+)
+
+
+def _by_state(rows: Iterable[Row]) -> dict[tuple[State, _Key], tuple[Row, ...]]:
+    found: dict[tuple[State, _Key], tuple[Row, ...]] = {}
+    for row in rows:
+        for state in row.states:
+            found[state, row.on] = (*found.get((state, row.on), ()), row)
+    return found
+
+
+_ROWS: Final = _by_state(TABLE)
+_COMMANDS: Final = {Connect: "connect", Start: "start stream", Interact: "interact", End: "end stream"}
+
+_STATUS: Final = {
+    S.IDLE: ConnectionStatus.DISCONNECTED,
+    S.AUTHENTICATING: ConnectionStatus.AUTHENTICATING,
+    S.QUEUEING: ConnectionStatus.CONNECTING,
+    S.CONNECTING: ConnectionStatus.CONNECTING,
+    S.CONNECTED: ConnectionStatus.CONNECTED,
+    S.RECONNECTING: ConnectionStatus.RECONNECTING,
+    S.DISCONNECTED: ConnectionStatus.DISCONNECTED,
+    S.FAILED: ConnectionStatus.FAILED,
+}
+
+_STREAM_IS: Final = {
+    X.NONE: "no stream is active; call start_stream() first",
+    X.STARTING: "the stream is still starting",
+    X.STREAMING: "a stream is active already; call end_stream() first",
+    X.ENDING: "the stream is still ending",
+}
+
+_SIGNALING_ERRORS: Final = {
+    "streamer_not_available": "Streamer not available",
+    "streamer_disconnected": "Streamer disconnected",
+    "duration_limit_reached": "The session has reached its longest duration",
+    "unknown": "The service reported an unknown error",
+}
+
+# protocol.md, section 3: what a reason is raised as, and that no stream is left after it.
+_STREAM_USAGE: Final = {
+    "quota_exceeded": "MONTHLY_LIMIT_REACHED",
+    "concurrent_limit_exceeded": "CONCURRENT_LIMIT_REACHED",
+    "session_timeout": "STREAM_DURATION_EXCEEDED",
+}
+_STREAM_ENDING: Final = frozenset({*_STREAM_USAGE, "lease_denied"})
+
+
+class Protocol:
+    """The state of one session, from `Connect` to its end. Not thread-safe: one driver owns it."""
+
+    def __init__(self, config: AdvancedConfig, *, reconnect: bool = True) -> None:
+        self.session = SessionState.IDLE
+        self.stream = StreamState.NONE
+        self.session_id: str | None = None
+        self.capabilities: wire.StreamerCapabilities | None = None
+        self.stream_id: str | None = None
+        self.applied_prompt: str | None = None
+        """The prompt in effect, as the service rewrote it, where it told."""
+        self.error: errors.OdysseyError | None = None
+        """Why the session is over, where it failed."""
+        self.doing = "not connected"
+        """The step that is being waited for, for the text of a timeout."""
+        self._config = config
+        self._reconnect = reconnect
+        self._now = 0.0
+        self._out: deque[Output] = deque()
+        self._due: dict[Due, float] = {}
+        self._connect_call: int | None = None
+        self._start_call: int | None = None
+        self._end_calls: list[int] = []
+        self._update_out: Interact | None = None  # on the wire
+        self._abandoned: set[int] = set()  # calls on the wire that nobody waits for
+        self._updates: deque[Interact] = deque()
+        self._held: deque[Start | Interact | End] = deque()
+        self._links = 0
+        self._link: int | None = None  # the one that is heard
+        self._link_is_up = False  # its WebSocket is open
+        self._video = False
+        self._channel: int | None = None  # its largest message, in bytes
+        self._attempts = 0
+        self._signaling_url = ""
+        self._queue_until = 0.0
+        self._kept_until = 0.0
+
+    # --- feeding in, draining out
+
+    def receive(self, item: Input, now: float) -> None:
+        """Take one input at ``now`` (s).
+
+        Raises:
+            OdysseyStreamError, OdysseyConnectionError: the command cannot be carried out in this state, which
+                stays as it was.
+        """
+        self._now = now
+        if isinstance(item, Abandon):
+            self._abandon(item.call)
+        elif getattr(item, "link", self._link) != self._link:
+            self._ignore(f"{_name(item)} of a link that was given up")
+        else:
+            self._refuse_oversize(item)
+            self._step(item, type(item.message) if isinstance(item, Received) else type(item))
+
+    def advance(self, now: float) -> None:
+        """Do what has become due at ``now`` (s)."""
+        self._now = now
+        for due, at in sorted(self._due.items(), key=lambda entry: entry[1]):
+            if at <= now and self._due.pop(due, None) is not None:
+                self._step(due, due)
+
+    @property
+    def next_due(self) -> float | None:
+        """When `advance` has something to do, in s; None when nothing is waited for."""
+        return min(self._due.values(), default=None)
+
+    def outputs(self) -> list[Output]:
+        """Hand out, once and in order, all effects and events that have come up."""
+        out = list(self._out)
+        self._out.clear()
+        return out
+
+    @property
+    def status(self) -> ConnectionStatus:
+        """The session's state as the documentation names it."""
+        return _STATUS[self.session]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the session has ended, one way or the other."""
+        return self.session in _OVER
+
+    def _step(self, item: Any, key: _Key) -> None:
+        for row in (*_ROWS.get((self.session, key), ()), *self._stream_rows(key)):
+            if row.guard is None or getattr(self, row.guard)(item):
+                self._move(row.target)
+                getattr(self, row.action)(item)
+                return
+        if isinstance(key, type) and key in _COMMANDS:
+            raise self._refusal(_COMMANDS[key], item)
+        self._ignore(f"{_name(item)} in {self.session.value}, stream {self.stream.value}")
+
+    def _stream_rows(self, key: _Key) -> tuple[Row, ...]:
+        return _ROWS.get((self.stream, key), ()) if self.session is S.CONNECTED else ()
+
+    def _move(self, target: State | None) -> None:
+        if isinstance(target, SessionState):
+            before, self.session = self.status, target
+            if self.is_over:
+                self._due.clear()
+            elif self.status is not before:
+                self._tell(StatusChanged(status=self.status, at=self._now))
+        elif target is not None:
+            self.stream = target
+
+    def _refusal(self, what: str, item: Any) -> errors.OdysseyError:
+        if isinstance(item, Connect):
+            return errors.OdysseyConnectionError(
+                f"Cannot connect: this session is {self.status}", code="not_idle", operation=what
+            )
+        if self.session is not S.CONNECTED:
+            return errors.OdysseyStreamError(
+                f"Cannot {what}: client is {self.status}",
+                code="not_connected",
+                operation=what,
+                session_id=self.session_id,
+            )
+        return errors.OdysseyStreamError(
+            f"Cannot {what}: {_STREAM_IS[self.stream]}",
+            code="wrong_stream_state",
+            operation=what,
+            session_id=self.session_id,
+        )
+
+    def _do(self, effect: Effect) -> None:
+        self._out.append(effect)
+
+    def _tell(self, event: Event) -> None:
+        self._out.append(event)
+
+    def _ignore(self, what: str) -> None:
+        self._do(Ignored(what))
+
+    def _nothing(self, _: Any) -> None:
+        """The row itself says it all."""
+
+    # --- getting a session
+
+    def _authenticate(self, item: Connect) -> None:
+        self._connect_call = item.call
+        self.doing = "authenticating"
+        self._do(Authenticate())
+
+    def _request(self, _: Authenticated) -> None:
+        self.doing = "requesting a session"
+        self._queue_until = self._now + self._config.queue_timeout_s
+        self._do(RequestSession())
+
+    def _may_queue(self, _: StreamerUnavailable) -> bool:
+        return self._now + QUEUE_INTERVAL <= self._queue_until
+
+    def _wait_in_queue(self, _: StreamerUnavailable) -> None:
+        if self.doing != "waiting for a streamer":
+            self.doing = "waiting for a streamer"
+            self._tell(StatusChanged(status=self.status, message="Waiting for a streamer", at=self._now))
+        self._due[Due.ASK_AGAIN] = self._now + QUEUE_INTERVAL
+
+    def _request_again(self, _: Due) -> None:
+        self._do(RequestSession())
+
+    def _fail_in_queue(self, item: StreamerUnavailable) -> None:
+        if self._config.queue_timeout_s > 0:
+            self._fail(
+                StepFailed(
+                    errors.OdysseyConnectionTimeoutError(
+                        f"Timed out waiting for a streamer after {self._config.queue_timeout_s:g} s: "
+                        "try later, or raise queue_timeout_s",
+                        code="queue_timeout",
+                        status=item.error.status,
+                        request_id=item.error.request_id,
+                        operation="connect",
+                        recoverable=True,
+                        retry_after=item.error.retry_after,
+                    )
+                )
+            )
+        else:
+            self._fail(StepFailed(item.error))
+
+    def _take_session(self, item: SessionGranted) -> None:
+        self.session_id = item.session.session_id
+        self.capabilities = item.session.capabilities or wire.StreamerCapabilities()
+        self._signaling_url = item.session.signalling_url
+        self._kept_until = self._now + SESSION_KEPT
+        self._open_link(item)
+
+    # --- making a link
+
+    def _open_link(self, _: Any) -> None:
+        assert self.session_id is not None
+        self._links += 1
+        self._link = self._links
+        self._link_is_up, self._video, self._channel = False, False, None
+        self.doing = "opening the signaling connection"
+        self._do(OpenLink(self._current, self.session_id, self._signaling_url))
+
+    def _await_offer(self, _: SignalingOpened) -> None:
+        self._link_is_up = True
+        self.doing = "waiting for the offer"
+        self._due[Due.VIDEO] = self._now + VIDEO_DEADLINE
+        self._note_keepalive()
+
+    def _accept_offer(self, item: Received) -> None:
+        assert isinstance(item.message, wire.Offer)
+        self.doing = "waiting for video"
+        self._do(AcceptOffer(self._current, item.message.sdp))
+
+    def _add_candidate(self, item: Received) -> None:
+        assert isinstance(item.message, wire.IceCandidate)
+        self._do(AddCandidate(self._current, item.message))
+
+    def _send_answer(self, item: Answered) -> None:
+        self._do(SendSignaling(self._current, wire.Answer(sdp=item.sdp)))
+
+    def _video_is_there(self, _: ChannelOpened) -> bool:
+        return self._video
+
+    def _channel_is_open(self, _: VideoReceived) -> bool:
+        return self._channel is not None
+
+    def _note_video(self, _: VideoReceived) -> None:
+        self._video = True
+
+    def _note_channel(self, item: ChannelOpened) -> None:
+        self._channel = item.max_message_size
+
+    def _connected(self, item: VideoReceived | ChannelOpened) -> None:
+        if isinstance(item, ChannelOpened):
+            self._note_channel(item)
+        self._video = True
+        self._attempts = 0
+        self._due.pop(Due.VIDEO, None)
+        self._due.pop(Due.GIVE_UP, None)
+        self.doing = "connected"
+        if self._connect_call is not None:
+            self._do(Succeed(self._connect_call, None))
+            self._connect_call = None
+        held, self._held = self._held, deque()
+        for command in held:
+            try:
+                self._step(command, type(command))
+            except errors.OdysseyError as error:
+                self._do(Fail(command.call, error))
+
+    def _keep_alive(self, _: Due) -> None:
+        self._do(SendSignaling(self._current, wire.Keepalive()))
+        self._note_keepalive()
+
+    def _note_keepalive(self) -> None:
+        self._due[Due.KEEPALIVE] = self._now + KEEPALIVE_INTERVAL
+        self._kept_until = self._now + SESSION_KEPT
+        if Due.GIVE_UP in self._due:
+            self._due[Due.GIVE_UP] = self._kept_until
+
+    # --- losing it
+
+    def _may_retry(self, item: LinkFailed) -> bool:
+        if not item.error.recoverable:
+            return False
+        if self.session is S.RECONNECTING:
+            return self._now < self._kept_until
+        return self._attempts < self._config.max_retries
+
+    def _wait_to_rejoin(self, item: LinkFailed) -> None:
+        self._close_link()
+        self._tell(ErrorOccurred(error=item.error, fatal=False, at=self._now))
+        self.doing = f"retrying after: {item.error.message}"
+        self._due[Due.REJOIN] = self._now + self._config.retry_delay(self._attempts)
+        self._attempts += 1
+
+    def _give_link_up(self, _: Due) -> None:
+        text = f"No video within {VIDEO_DEADLINE:g} s: {self.doing} took too long"
+        error = errors.OdysseyConnectionTimeoutError(
+            text, code="no_video", operation="connect", session_id=self.session_id, recoverable=True
+        )
+        self._step(LinkFailed(self._current, error), LinkFailed)
+
+    def _closed_too_early(self, item: SignalingClosed) -> None:
+        error = errors.OdysseyConnectionError(
+            f"The service closed the connection while {self.doing}",
+            code="closed_early",
+            operation="connect",
+            session_id=self.session_id,
+            recoverable=True,
+        )
+        self._step(LinkFailed(item.link, error), LinkFailed)
+
+    def _may_reconnect(self, item: LinkFailed) -> bool:
+        return self._reconnect and item.error.recoverable and self._now < self._kept_until
+
+    def _lose_link(self, item: LinkFailed) -> None:
+        self._fail_calls(item.error)
+        if self.stream is not X.STREAMING:
+            self._finish_stream(item.error)
+        self._due[Due.GIVE_UP] = self._kept_until
+        self._wait_to_rejoin(item)
+
+    def _give_session_up(self, _: Due) -> None:
+        error = errors.OdysseyConnectionError(
+            f"Connection lost; not back within {SESSION_KEPT:g} s of the last keepalive ({self.doing})",
+            code="connection_lost",
+            session_id=self.session_id,
+            recoverable=True,
+        )
+        self._fail(StepFailed(error))
+
+    def _fail_as_told(self, item: Received) -> None:
+        assert isinstance(item.message, wire.SignalingError)
+        reason = str(item.message.reason)
+        text = _SIGNALING_ERRORS.get(reason, f"The service ended the session: {errors.redact(reason)}")
+        self._fail(StepFailed(errors.OdysseyConnectionError(text, code=reason, session_id=self.session_id)))
+
+    def _fail(self, item: StepFailed | LinkFailed) -> None:
+        was_up = self._link_is_up
+        if isinstance(item, LinkFailed) and item.signaling_lost:
+            self._close_link()
+        self.error = item.error
+        self._tell(ErrorOccurred(error=item.error, fatal=True, at=self._now))
+        self._finish(item.error, give_back=was_up)
+
+    # --- leaving
+
+    def _leave(self, item: Disconnect) -> None:
+        error = item.error or errors.OdysseyConnectionError(
+            "The client disconnected", code="disconnected", session_id=self.session_id
+        )
+        self._finish(error, give_back=self.session_id is not None)
+
+    def _leave_as_told(self, _: SignalingClosed) -> None:
+        error = errors.OdysseyConnectionError(
+            "The service ended the session", code="session_ended", session_id=self.session_id
+        )
+        self._close_link()
+        self._finish(error, give_back=False)
+
+    def _finish(self, error: errors.OdysseyError, *, give_back: bool) -> None:
+        """End calls, stream and link. ``give_back``: the service still holds the session for us."""
+        self.doing = "not connected"
+        self._fail_calls(error)
+        if self._connect_call is not None:
+            self._do(Fail(self._connect_call, error))
+            self._connect_call = None
+        self._finish_stream(self.error)
+        if self._link_is_up:
+            self._say_goodbye(None)
+        elif self._link is None and give_back:
+            self._open_link(None)  # only to say goodbye: `_OVER` has the row
+        elif self._link is not None and not give_back:
+            self._close_link()
+        self._tell(StatusChanged(status=self.status, message=error.message, at=self._now))
+
+    def _give_back(self, item: SessionGranted) -> None:
+        self._take_session(item)
+
+    def _say_goodbye(self, _: Any) -> None:
+        self._do(SendSignaling(self._current, wire.ClientDisconnecting()))
+        self._close_link()
+
+    def _close_link(self) -> None:
+        self._do(CloseLink(self._current))
+        self._link, self._link_is_up = None, False
+        self._due.pop(Due.KEEPALIVE, None)
+        self._due.pop(Due.VIDEO, None)
+
+    @property
+    def _current(self) -> int:
+        assert self._link is not None
+        return self._link
+
+    # --- the stream
+
+    def _refuse_oversize(self, item: Input) -> None:
+        match item:
+            case Start(size=size) if size > SIGNALING_MESSAGE_LIMIT:
+                limit = SIGNALING_MESSAGE_LIMIT
+            case Interact(size=size) if self._channel is not None and size > self._channel:
+                limit = self._channel
+            case _:
+                return
+        raise errors.OdysseyStreamError(
+            f"The message is too long: {item.size} bytes, and the most is {limit}; shorten the prompt",
+            code="message_too_long",
+            session_id=self.session_id,
+        )
+
+    def _hold(self, item: Start | Interact | End) -> None:
+        self._held.append(item)
+
+    def _start(self, item: Start) -> None:
+        self._start_call = item.call
+        fits = self._channel is not None and item.size <= self._channel and item.message.input_image_base64 is None
+        self._do((SendChannel if fits else SendSignaling)(self._current, item.message))
+
+    def _stream_started(self, item: Received) -> None:
+        assert isinstance(item.message, wire.StreamStarted)
+        self.stream_id, self.applied_prompt = item.message.stream_id, item.message.applied_prompt
+        self._tell(StreamStarted(stream_id=self.stream_id, applied_prompt=self.applied_prompt, at=self._now))
+        if self._start_call is not None:
+            self._do(Succeed(self._start_call, self.stream_id))
+            self._start_call = None
+
+    def _interact(self, item: Interact) -> None:
+        self._updates.append(item)
+        self._send_next_update()
+
+    def _send_next_update(self) -> None:
+        if self._update_out is None and self._updates:
+            self._update_out = self._updates.popleft()
+            self._do(SendChannel(self._current, self._update_out.message))
+
+    def _update_is_out(self, _: Received) -> bool:
+        return self._update_out is not None
+
+    def _acknowledge(self, item: Received) -> None:
+        assert isinstance(item.message, wire.UpdateAcknowledged)
+        assert self._update_out is not None
+        self.applied_prompt = item.message.prompt
+        self._tell(InteractAcknowledged(prompt=item.message.prompt, at=self._now))
+        self._answer(self._update_out.call, item.message.prompt)
+        self._update_out = None
+        self._send_next_update()
+
+    def _answer(self, call: int, value: object) -> None:
+        if call in self._abandoned:
+            self._abandoned.discard(call)
+        else:
+            self._do(Succeed(call, value))
+
+    def _error_ends_stream(self, item: Received) -> bool:
+        assert isinstance(item.message, wire.InteractiveStreamError)
+        return str(item.message.reason) in _STREAM_ENDING
+
+    def _stream_error(self, item: Received) -> None:
+        assert isinstance(item.message, wire.InteractiveStreamError)
+        message = item.message
+        ended = self.stream is X.NONE and self.stream_id is not None
+        self._tell(
+            StreamFailed(
+                reason=str(message.reason),
+                message=errors.redact(message.message),
+                ends_stream=ended,
+                at=self._now,
+            )
+        )
+        for call in self._take_calls(ends=False):
+            self._do(Fail(call, self._stream_failure(message)))
+        if self.stream is X.NONE:
+            self._finish_stream(self._stream_failure(message))
+
+    def _stream_failure(self, message: wire.InteractiveStreamError) -> errors.OdysseyError:
+        reason, text = str(message.reason), errors.redact(message.message or str(message.reason))
+        if reason in _STREAM_USAGE:
+            return errors.usage_error(_STREAM_USAGE[reason], text, session_id=self.session_id, operation="stream")
+        return errors.OdysseyStreamError(text, code=reason, session_id=self.session_id, operation="stream")
+
+    def _end(self, item: End) -> None:
+        self._end_calls.append(item.call)
+        for call in self._take_calls(ends=False, out=False):
+            self._do(Fail(call, self._stream_over("the stream was ended meanwhile")))
+        self._do(SendChannel(self._current, wire.InteractiveStreamEnd()))
+
+    def _end_too(self, item: End) -> None:
+        self._end_calls.append(item.call)
+
+    def _stream_ended(self, _: Received) -> None:
+        ends, self._end_calls = self._end_calls, []
+        for call in ends:
+            self._do(Succeed(call, None))
+        for call in self._take_calls():
+            self._do(Fail(call, self._stream_over("the stream has ended")))
+        self._finish_stream(None)
+
+    def _stream_over(self, why: str) -> errors.OdysseyStreamError:
+        return errors.OdysseyStreamError(
+            f"The call was not answered: {why}",
+            code="stream_ended",
+            session_id=self.session_id,
+            operation="stream",
+        )
+
+    def _finish_stream(self, error: errors.OdysseyError | None) -> None:
+        had_begun = self.stream_id is not None
+        self.stream = X.NONE
+        self.stream_id = self.applied_prompt = None
+        if had_begun:
+            self._tell(StreamEnded(error=error, at=self._now))
+
+    # --- calls
+
+    def _take_calls(self, *, ends: bool = True, out: bool = True) -> list[int]:
+        """Forget the calls that wait for the stream and return them, oldest first."""
+        calls: list[int] = []
+        if self._start_call is not None:
+            calls.append(self._start_call)
+            self._start_call = None
+        if out and self._update_out is not None:
+            calls.append(self._update_out.call)
+            self._update_out = None
+        calls.extend(update.call for update in self._updates)
+        self._updates.clear()
+        if ends:
+            calls.extend(self._end_calls)
+            self._end_calls = []
+        waited_for = [call for call in calls if call not in self._abandoned]
+        self._abandoned.difference_update(calls)
+        return waited_for
+
+    def _fail_calls(self, error: errors.OdysseyError) -> None:
+        """Tell all that wait for the stream that the connection is gone, with its reason."""
+        held, self._held = self._held, deque()
+        for call in [*self._take_calls(), *(command.call for command in held)]:
+            failure = errors.OdysseyStreamError(
+                f"The connection ended before the answer: {error.message}",
+                code=error.code,
+                session_id=self.session_id,
+                operation="stream",
+                recoverable=error.recoverable,
+            )
+            failure.__cause__ = error
+            self._do(Fail(call, failure))
+
+    def _abandon(self, call: int) -> None:
+        if call == self._connect_call:
+            self._connect_call = None
+        elif call == self._start_call:
+            self._start_call = None
+        elif self._update_out is not None and call == self._update_out.call:
+            self._abandoned.add(call)
+        else:
+            self._updates = deque(update for update in self._updates if update.call != call)
+            self._held = deque(command for command in self._held if command.call != call)
+            self._end_calls = [waiting for waiting in self._end_calls if waiting != call]
+
+
+def _name(item: object) -> str:
+    """Return what an input is called in the log."""
+    if isinstance(item, Received):
+        return f"message {item.message.type!r}"
+    return item.value if isinstance(item, Due) else type(item).__name__

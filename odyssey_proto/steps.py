@@ -1,0 +1,317 @@
+"""What goes into the protocol core and what comes out of it: inputs and effects, as frozen data.
+
+*Commands* are what the user calls, *occurrences* what the network tells; *effects* are what the driver has to do.
+Nothing here acts. What they lead to is the table in `odyssey_proto.protocol`.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import attrs
+
+if TYPE_CHECKING:
+    import odyssey_models as wire
+
+    from . import errors
+    from .types import Event
+
+__all__ = [
+    "Abandon",
+    "AcceptOffer",
+    "AddCandidate",
+    "Answered",
+    "Authenticate",
+    "Authenticated",
+    "ChannelOpened",
+    "CloseLink",
+    "Command",
+    "Connect",
+    "Disconnect",
+    "Due",
+    "Effect",
+    "End",
+    "Fail",
+    "Ignored",
+    "Input",
+    "Interact",
+    "LinkFailed",
+    "Occurrence",
+    "OpenLink",
+    "Output",
+    "Received",
+    "RequestSession",
+    "SendChannel",
+    "SendSignaling",
+    "SessionGranted",
+    "SignalingClosed",
+    "SignalingOpened",
+    "Start",
+    "StepFailed",
+    "StreamerUnavailable",
+    "Succeed",
+    "VideoReceived",
+]
+
+# --- inputs: commands -------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Connect:
+    """Go and get a session."""
+
+    call: int
+
+
+@attrs.frozen
+class Start:
+    """Start a stream."""
+
+    call: int
+    message: wire.InteractiveStreamStart
+    size: int
+    """Of the encoded message, in bytes."""
+
+
+@attrs.frozen
+class Interact:
+    """Steer the stream."""
+
+    call: int
+    message: wire.Update
+    size: int
+    """Of the encoded message, in bytes."""
+
+
+@attrs.frozen
+class End:
+    """End the stream."""
+
+    call: int
+
+
+@attrs.frozen
+class Abandon:
+    """Nobody waits for this call any more. One that is on the wire keeps its place."""
+
+    call: int
+
+
+@attrs.frozen
+class Disconnect:
+    """Leave. ``error`` is what calls in flight are told; None means that the user asked for it."""
+
+    error: errors.OdysseyError | None = None
+
+
+# --- inputs: occurrences ----------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Authenticated:
+    """There is an access token."""
+
+
+@attrs.frozen
+class SessionGranted:
+    """The service gave a session."""
+
+    session: wire.SessionResponse
+
+
+@attrs.frozen
+class StreamerUnavailable:
+    """No streamer is free just now (503)."""
+
+    error: errors.OdysseyError
+
+
+@attrs.frozen
+class StepFailed:
+    """Authentication or the request for a session failed."""
+
+    error: errors.OdysseyError
+
+
+@attrs.frozen
+class SignalingOpened:
+    """The WebSocket is open."""
+
+    link: int
+
+
+@attrs.frozen
+class SignalingClosed:
+    """The service closed the WebSocket cleanly (1000, 1001)."""
+
+    link: int
+
+
+@attrs.frozen
+class LinkFailed:
+    """The link could not be made, or was lost."""
+
+    link: int
+    error: errors.OdysseyError
+    signaling_lost: bool = True
+    """Whether the WebSocket is gone; without it, a goodbye still reaches the service."""
+
+
+@attrs.frozen
+class Answered:
+    """The peer connection has an answer to the offer."""
+
+    link: int
+    sdp: str
+
+
+@attrs.frozen
+class VideoReceived:
+    """The peer connection has its video track."""
+
+    link: int
+
+
+@attrs.frozen
+class ChannelOpened:
+    """``clientToStreamer`` is open."""
+
+    link: int
+    max_message_size: int
+    """In bytes."""
+
+
+@attrs.frozen
+class Received:
+    """A message came, through signaling or ``streamerToClient``; its class is what the table knows it by."""
+
+    link: int
+    message: wire.SignalingServerMessage | wire.DataChannelStreamerMessage
+
+
+class Due(Enum):
+    """A moment that was waited for has come; an input like the others."""
+
+    ASK_AGAIN = "ask for a streamer again"
+    REJOIN = "try the next link"
+    KEEPALIVE = "send a keepalive"
+    VIDEO = "video is overdue"
+    GIVE_UP = "the service has forgotten the session"
+
+
+Command: TypeAlias = Connect | Start | Interact | End | Abandon | Disconnect
+Occurrence: TypeAlias = (
+    Authenticated
+    | SessionGranted
+    | StreamerUnavailable
+    | StepFailed
+    | SignalingOpened
+    | SignalingClosed
+    | LinkFailed
+    | Answered
+    | VideoReceived
+    | ChannelOpened
+    | Received
+)
+Input: TypeAlias = Command | Occurrence
+
+
+# --- effects ----------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Authenticate:
+    """Get an access token; tell `Authenticated` or `StepFailed`."""
+
+
+@attrs.frozen
+class RequestSession:
+    """Ask for a session; tell `SessionGranted`, `StreamerUnavailable` or `StepFailed`."""
+
+
+@attrs.frozen
+class OpenLink:
+    """Get a session token and the ICE servers, open the WebSocket; tell `SignalingOpened` or `LinkFailed`."""
+
+    link: int
+    session_id: str
+    signaling_url: str
+
+
+@attrs.frozen
+class AcceptOffer:
+    """Hand the offer to the link's peer connection; tell `Answered` or `LinkFailed`."""
+
+    link: int
+    sdp: str
+
+
+@attrs.frozen
+class AddCandidate:
+    """Hand a remote candidate to the link's peer connection."""
+
+    link: int
+    candidate: wire.IceCandidate
+
+
+@attrs.frozen
+class SendSignaling:
+    """Send through the WebSocket."""
+
+    link: int
+    message: wire.SignalingClientMessage
+
+
+@attrs.frozen
+class SendChannel:
+    """Send through ``clientToStreamer``."""
+
+    link: int
+    message: wire.DataChannelClientMessage
+
+
+@attrs.frozen
+class CloseLink:
+    """Close the WebSocket and the peer connection; what they still tell is not heard."""
+
+    link: int
+
+
+@attrs.frozen
+class Succeed:
+    """The call has its answer."""
+
+    call: int
+    value: Any
+
+
+@attrs.frozen
+class Fail:
+    """The call raises; each call gets an exception of its own."""
+
+    call: int
+    error: errors.OdysseyError
+
+
+@attrs.frozen
+class Ignored:
+    """Something came at a moment when it means nothing; for the log."""
+
+    what: str
+
+
+Effect: TypeAlias = (
+    Authenticate
+    | RequestSession
+    | OpenLink
+    | AcceptOffer
+    | AddCandidate
+    | SendSignaling
+    | SendChannel
+    | CloseLink
+    | Succeed
+    | Fail
+    | Ignored
+)
+Output: TypeAlias = "Effect | Event"

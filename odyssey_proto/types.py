@@ -1,0 +1,123 @@
+"""Documented types that are not shapes on the wire: statuses and the events of a live session.
+
+Data only. The wire's own shapes are in `odyssey_models`; what leads to an event is in
+`odyssey_proto.protocol`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
+
+import attrs
+
+if TYPE_CHECKING:
+    from .errors import OdysseyError
+
+__all__ = [
+    "ConnectionStatus",
+    "ErrorOccurred",
+    "Event",
+    "InteractAcknowledged",
+    "StatusChanged",
+    "StreamEnded",
+    "StreamFailed",
+    "StreamStarted",
+]
+
+
+class ConnectionStatus(StrEnum):
+    """Where a connection stands (types page, "ConnectionStatus").
+
+    >>> ConnectionStatus.CONNECTED == "connected"
+    True
+    """
+
+    AUTHENTICATING = "authenticating"
+    """Exchanging the API key for an access token."""
+    CONNECTING = "connecting"
+    """Queueing for a streamer, or setting up signaling and video."""
+    RECONNECTING = "reconnecting"
+    """The connection was lost and is being rejoined."""
+    CONNECTED = "connected"
+    """Video and control channel are up."""
+    DISCONNECTED = "disconnected"
+    """Not connected; ended cleanly or never begun."""
+    FAILED = "failed"
+    """Ended by an error."""
+
+
+@attrs.frozen(kw_only=True)
+class StatusChanged:
+    """The connection has another status."""
+
+    status: ConnectionStatus
+    """The new one."""
+    message: str | None = None
+    """Why, where there is more to say."""
+    at: float
+    """When, in s of the client's clock."""
+
+
+@attrs.frozen(kw_only=True)
+class StreamStarted:
+    """A stream is ready; frames follow."""
+
+    stream_id: str
+    """Its id, also that of its recording."""
+    applied_prompt: str | None
+    """The prompt as the service rewrote it, where it told."""
+    at: float
+    """When, in s of the client's clock."""
+
+
+@attrs.frozen(kw_only=True)
+class InteractAcknowledged:
+    """An interaction has been applied."""
+
+    prompt: str
+    """The prompt as the service applied it."""
+    at: float
+    """When, in s of the client's clock."""
+
+
+@attrs.frozen(kw_only=True)
+class StreamEnded:
+    """The stream is over, on our request or the service's."""
+
+    error: OdysseyError | None = None
+    """What broke it; None when it ended as it should."""
+    at: float
+    """When, in s of the client's clock."""
+
+
+@attrs.frozen(kw_only=True)
+class StreamFailed:
+    """The service reported an error of the stream."""
+
+    reason: str
+    """The service's reason, such as ``moderation``."""
+    message: str
+    """The service's text."""
+    ends_stream: bool
+    """Whether the stream is over because of it."""
+    at: float
+    """When, in s of the client's clock."""
+
+
+@attrs.frozen(kw_only=True)
+class ErrorOccurred:
+    """Something went wrong with the connection."""
+
+    error: OdysseyError
+    """What."""
+    fatal: bool
+    """Whether the session is over because of it."""
+    at: float
+    """When, in s of the client's clock."""
+
+
+Event: TypeAlias = (
+    StatusChanged | StreamStarted | InteractAcknowledged | StreamEnded | StreamFailed | ErrorOccurred
+)
+"""Whatever a live session can tell."""

@@ -1,0 +1,117 @@
+"""The tree of exceptions: what each is, what it keeps, and that no text holds a secret."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from odyssey_proto import errors
+
+
+@pytest.mark.parametrize(
+    ("cls", "also"),
+    [
+        (errors.OdysseyConfigError, ValueError),
+        (errors.OdysseyConnectionError, ConnectionError),
+        (errors.OdysseyConnectionTimeoutError, TimeoutError),
+        (errors.OdysseyStreamTimeoutError, TimeoutError),
+        (errors.OdysseyStreamTimeoutError, errors.OdysseyStreamError),
+        (errors.OdysseyConnectionTimeoutError, errors.OdysseyConnectionError),
+        (errors.MalformedMessageError, errors.OdysseyConnectionError),
+        (errors.MissingExtraError, ImportError),
+        (errors.RateLimitError, errors.OdysseyUsageError),
+    ],
+)
+def test_each_is_caught_under_the_root_and_under_the_usual_name(
+    cls: type[Exception], also: type[Exception]
+) -> None:
+    assert issubclass(cls, errors.OdysseyError)
+    assert issubclass(cls, also)
+
+
+def test_the_text_is_one_plain_line() -> None:
+    assert str(errors.OdysseyConnectionTimeoutError("too late", code="timeout")) == "too late"
+
+
+def test_what_is_known_is_kept() -> None:
+    error = errors.OdysseyError(
+        "m", code="c", status=503, request_id="r", session_id="s", operation="o", recoverable=True, retry_after=2.5
+    )
+    assert (error.message, error.code, error.status, error.request_id) == ("m", "c", 503, "r")
+    assert (error.session_id, error.operation, error.recoverable, error.retry_after) == ("s", "o", True, 2.5)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.OdysseyConnectionTimeoutError("late", code="timeout", status=504),
+        errors.MalformedMessageError("bad", problems=("a", "b")),
+        errors.usage_error("RATE_LIMITED", "slow", details={"retry_after_seconds": 3}, action="wait"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_errors_survive_pickling(error: errors.OdysseyError) -> None:
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
+
+
+@pytest.mark.parametrize(
+    ("code", "cls", "recoverable"),
+    [
+        ("MONTHLY_LIMIT_REACHED", errors.MonthlyLimitReachedError, False),
+        ("CONCURRENT_LIMIT_REACHED", errors.ConcurrentLimitReachedError, True),
+        ("STREAM_DURATION_EXCEEDED", errors.StreamDurationExceededError, True),
+        ("ACCOUNT_SUSPENDED", errors.AccountSuspendedError, False),
+        ("RATE_LIMITED", errors.RateLimitError, True),
+        ("SOMETHING_NEW", errors.OdysseyUsageError, False),
+    ],
+)
+def test_a_usage_code_means_its_exception(
+    code: str, cls: type[errors.OdysseyUsageError], recoverable: bool
+) -> None:
+    error = errors.usage_error(code, "text", action="act", action_url="https://x.example", details={"limit": 1})
+    assert type(error) is cls
+    assert (error.code, error.recoverable, error.action, error.action_url) == (
+        code,
+        recoverable,
+        "act",
+        "https://x.example",
+    )
+    assert error.details == {"limit": 1}
+
+
+@pytest.mark.parametrize(
+    ("details", "told", "expected"),
+    [
+        ({"retry_after_seconds": 7}, None, 7.0),
+        ({"retry_after_seconds": 7}, 2.0, 2.0),
+        ({"retry_after_seconds": "x"}, None, None),
+        (None, None, None),
+    ],
+)
+def test_the_wait_comes_from_the_caller_or_else_from_the_details(
+    details: dict[str, object] | None, told: float | None, expected: float | None
+) -> None:
+    assert errors.usage_error("RATE_LIMITED", "slow", details=details, retry_after=told).retry_after == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "key ody_live_SECRET refused",
+        "Authorization: Bearer SECRET",
+        "GET https://h.example/p?token=SECRET&x=1 failed",
+        "token eyJSECRET.eyJSECRET.SECRET is bad",
+        "proxy http://user:SECRET@h.example",
+        '{"session_token": "SECRET"}',
+        "credential=SECRET",
+    ],
+)
+def test_secrets_are_taken_out(text: str) -> None:
+    assert "SECRET" not in errors.redact(text)
+
+
+def test_what_is_no_secret_stays() -> None:
+    text = "POST /auth/token answered 403: access denied?"
+    assert errors.redact(text) == text

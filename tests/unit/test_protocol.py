@@ -1,0 +1,771 @@
+"""The state machine: every step of a session and a stream, without I/O."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import odyssey_models as wire
+import pytest
+
+from odyssey_proto import errors, protocol, steps, types
+from odyssey_proto.config import AdvancedConfig
+from odyssey_proto.protocol import KEEPALIVE_INTERVAL, SESSION_KEPT, Protocol, SessionState, StreamState
+from odyssey_proto.types import ConnectionStatus
+
+SESSION = wire.SessionResponse(session_id="s-1", signalling_url="ws://host/signaling")
+LOST = errors.OdysseyConnectionError("the line is dead", code="lost", recoverable=True)
+REFUSED = errors.OdysseyAuthError("no", code="refused")
+CAT = wire.InteractiveStreamStart(prompt="A cat", portrait=False, broadcast=False)
+
+
+class Rig:
+    """A protocol, the time, and everything that it handed out."""
+
+    def __init__(self, *, reconnect: bool = True, **advanced: Any) -> None:
+        self.core = Protocol(AdvancedConfig(**advanced), reconnect=reconnect)
+        self.now = 100.0
+        self.calls = itertools.count(1)
+
+    def give(self, *items: steps.Input) -> list[steps.Output]:
+        for item in items:
+            self.core.receive(item, self.now)
+        return self.core.outputs()
+
+    def later(self, seconds: float) -> list[steps.Output]:
+        self.now += seconds
+        self.core.advance(self.now)
+        return self.core.outputs()
+
+    @property
+    def link(self) -> int:
+        return self.core._links
+
+    def hear(self, message: Any) -> list[steps.Output]:
+        return self.give(steps.Received(self.link, message))
+
+    def to_queueing(self) -> Rig:
+        self.give(steps.Connect(0), steps.Authenticated())
+        return self
+
+    def to_connecting(self) -> Rig:
+        self.to_queueing().give(steps.SessionGranted(SESSION))
+        return self
+
+    def to_linked(self) -> Rig:
+        self.to_connecting().give(steps.SignalingOpened(self.link))
+        return self
+
+    def to_connected(self, *, size: int = 16384) -> Rig:
+        self.to_linked().give(steps.VideoReceived(self.link), steps.ChannelOpened(self.link, size))
+        return self
+
+    def to_streaming(self) -> Rig:
+        self.to_connected().start()
+        self.hear(wire.StreamStarted(stream_id="st-1", applied_prompt="A fine cat"))
+        return self
+
+    def start(self) -> list[steps.Output]:
+        return self.give(steps.Start(next(self.calls), CAT, 60))
+
+    def interact(self, prompt: str) -> list[steps.Output]:
+        return self.give(steps.Interact(next(self.calls), wire.Update(prompt=prompt), 40))
+
+    def end(self) -> list[steps.Output]:
+        return self.give(steps.End(next(self.calls)))
+
+    @property
+    def state(self) -> tuple[SessionState, StreamState]:
+        return self.core.session, self.core.stream
+
+
+def only(outputs: list[steps.Output], kind: type) -> list[Any]:
+    return [output for output in outputs if isinstance(output, kind)]
+
+
+def failures(outputs: list[steps.Output]) -> dict[int, errors.OdysseyError]:
+    return {output.call: output.error for output in only(outputs, steps.Fail)}
+
+
+def test_a_fresh_session_is_disconnected_and_waits_for_nothing() -> None:
+    core = Rig().core
+    assert (core.status, core.next_due, core.outputs(), core.is_over) == (
+        ConnectionStatus.DISCONNECTED,
+        None,
+        [],
+        False,
+    )
+
+
+def test_connecting_goes_through_every_step_in_order() -> None:
+    rig = Rig()
+    outputs = rig.give(steps.Connect(7))
+    outputs += rig.give(steps.Authenticated())
+    outputs += rig.give(steps.SessionGranted(SESSION))
+    outputs += rig.give(steps.SignalingOpened(1))
+    outputs += rig.hear(wire.Offer(sdp="offer"))
+    candidate = wire.IceCandidate(candidate="candidate:1", sdp_mid="0", sdp_mline_index=0)
+    outputs += rig.hear(candidate)
+    outputs += rig.give(steps.Answered(1, "answer"), steps.VideoReceived(1), steps.ChannelOpened(1, 16384))
+    assert outputs == [
+        types.StatusChanged(status=ConnectionStatus.AUTHENTICATING, at=100.0),
+        steps.Authenticate(),
+        types.StatusChanged(status=ConnectionStatus.CONNECTING, at=100.0),
+        steps.RequestSession(),
+        steps.OpenLink(1, "s-1", "ws://host/signaling"),
+        steps.AcceptOffer(1, "offer"),
+        steps.AddCandidate(1, candidate),
+        steps.SendSignaling(1, wire.Answer(sdp="answer")),
+        types.StatusChanged(status=ConnectionStatus.CONNECTED, at=100.0),
+        steps.Succeed(7, None),
+    ]
+    assert rig.core.session_id == "s-1"
+    assert rig.core.capabilities == wire.StreamerCapabilities(image_to_video=False)
+
+
+def test_the_channel_may_open_before_the_video_comes() -> None:
+    rig = Rig().to_linked()
+    rig.give(steps.ChannelOpened(1, 1000))
+    assert rig.core.session is SessionState.CONNECTING
+    rig.give(steps.VideoReceived(1))
+    assert rig.core.session is SessionState.CONNECTED
+
+
+def test_capabilities_are_those_of_the_session() -> None:
+    rig = Rig().to_queueing()
+    able = wire.StreamerCapabilities(image_to_video=True)
+    rig.give(
+        steps.SessionGranted(wire.SessionResponse(session_id="s", signalling_url="ws://h", capabilities=able))
+    )
+    assert rig.core.capabilities == able
+
+
+def test_a_second_connect_is_refused_and_changes_nothing() -> None:
+    rig = Rig().to_connecting()
+    with pytest.raises(errors.OdysseyConnectionError, match="Cannot connect: this session is connecting"):
+        rig.give(steps.Connect(9))
+    assert (rig.core.session, rig.core.outputs()) == (SessionState.CONNECTING, [])
+
+
+@pytest.mark.parametrize("stage", ["authenticating", "queueing"])
+def test_a_failed_step_fails_the_connect_with_its_error(stage: str) -> None:
+    rig = Rig()
+    rig.give(steps.Connect(7))
+    if stage == "queueing":
+        rig.give(steps.Authenticated())
+    assert rig.give(steps.StepFailed(REFUSED)) == [
+        types.ErrorOccurred(error=REFUSED, fatal=True, at=100.0),
+        steps.Fail(7, REFUSED),
+        types.StatusChanged(status=ConnectionStatus.FAILED, message="no", at=100.0),
+    ]
+    assert rig.core.error is REFUSED
+
+
+NO_STREAMER = steps.StreamerUnavailable(errors.OdysseyConnectionError("No streamers available", status=503))
+
+
+def test_it_asks_for_a_streamer_again_every_second_and_says_once_that_it_waits() -> None:
+    rig = Rig(queue_timeout_s=3).to_queueing()
+    assert rig.give(NO_STREAMER) == [
+        types.StatusChanged(status=ConnectionStatus.CONNECTING, message="Waiting for a streamer", at=100.0)
+    ]
+    assert rig.later(0.9) == []
+    assert rig.later(0.1) == [steps.RequestSession()]
+    assert rig.give(NO_STREAMER) == []
+
+
+def test_the_queue_ends_with_a_timeout_when_no_streamer_came_free() -> None:
+    rig = Rig(queue_timeout_s=1.5).to_queueing()
+    rig.give(NO_STREAMER)
+    rig.later(1.0)
+    error = failures(rig.give(NO_STREAMER))[0]
+    assert isinstance(error, errors.OdysseyConnectionTimeoutError)
+    assert str(error).startswith("Timed out waiting for a streamer after 1.5 s")
+    assert rig.core.session is SessionState.FAILED
+
+
+def test_a_queue_timeout_of_zero_fails_at_once_with_the_answer_of_the_service() -> None:
+    rig = Rig(queue_timeout_s=0).to_queueing()
+    assert failures(rig.give(NO_STREAMER))[0] is NO_STREAMER.error
+
+
+# --- links
+
+
+def test_a_link_that_fails_is_tried_again_with_growing_waits_up_to_max_retries() -> None:
+    rig = Rig(max_retries=2, initial_retry_delay_ms=100, retry_backoff_multiplier=3).to_connecting()
+    outputs = rig.give(steps.LinkFailed(1, LOST))
+    assert outputs == [steps.CloseLink(1), types.ErrorOccurred(error=LOST, fatal=False, at=100.0)]
+    assert rig.core.next_due == pytest.approx(100.1)
+    assert rig.later(0.1) == [steps.OpenLink(2, "s-1", "ws://host/signaling")]
+    rig.give(steps.LinkFailed(2, LOST))
+    assert rig.core.next_due == pytest.approx(100.4)
+    rig.later(0.3)
+    assert failures(rig.give(steps.LinkFailed(3, LOST))) == {0: LOST}
+    assert rig.core.session is SessionState.FAILED
+
+
+def test_a_refusal_of_the_link_is_not_tried_again() -> None:
+    rig = Rig().to_connecting()
+    outputs = rig.give(steps.LinkFailed(1, REFUSED))
+    assert failures(outputs) == {0: REFUSED}
+    assert only(outputs, steps.OpenLink) == []
+
+
+def test_what_a_given_up_link_still_tells_is_ignored() -> None:
+    rig = Rig().to_linked()
+    rig.give(steps.LinkFailed(1, LOST))
+    assert rig.give(steps.VideoReceived(1)) == [steps.Ignored("VideoReceived of a link that was given up")]
+
+
+def test_a_clean_close_before_video_is_a_failed_link_that_says_where_it_was() -> None:
+    rig = Rig(max_retries=0).to_linked()
+    error = failures(rig.give(steps.SignalingClosed(1)))[0]
+    assert str(error) == "The service closed the connection while waiting for the offer"
+    assert isinstance(error, errors.OdysseyConnectionError)
+
+
+def test_no_video_in_time_is_a_failed_link() -> None:
+    rig = Rig(max_retries=0).to_linked()
+    rig.hear(wire.Offer(sdp="v=0"))
+    error = failures(rig.later(protocol.VIDEO_DEADLINE))[0]
+    assert isinstance(error, errors.OdysseyConnectionTimeoutError)
+    assert str(error) == "No video within 20 s: waiting for video took too long"
+
+
+def test_a_failure_of_the_peer_alone_still_says_goodbye() -> None:
+    rig = Rig(max_retries=0).to_linked()
+    outputs = rig.give(steps.LinkFailed(1, LOST, signaling_lost=False))
+    assert steps.SendSignaling(1, wire.ClientDisconnecting()) in outputs
+    assert outputs.index(steps.SendSignaling(1, wire.ClientDisconnecting())) < outputs.index(steps.CloseLink(1))
+
+
+def test_when_signaling_is_lost_for_good_the_session_is_given_back_through_another_link() -> None:
+    rig = Rig(reconnect=False).to_connected()
+    outputs = rig.give(steps.LinkFailed(1, LOST))
+    assert steps.OpenLink(2, "s-1", "ws://host/signaling") in outputs
+    assert rig.give(steps.SignalingOpened(2)) == [
+        steps.SendSignaling(2, wire.ClientDisconnecting()),
+        steps.CloseLink(2),
+    ]
+
+
+def test_a_goodbye_link_that_fails_is_left_alone() -> None:
+    rig = Rig(reconnect=False).to_connected()
+    rig.give(steps.LinkFailed(1, LOST))
+    assert rig.give(steps.LinkFailed(2, LOST)) == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "text"),
+    [
+        ("streamer_not_available", "Streamer not available"),
+        ("streamer_disconnected", "Streamer disconnected"),
+        ("duration_limit_reached", "The session has reached its longest duration"),
+        ("unknown", "The service reported an unknown error"),
+        ("something_new", "The service ended the session: something_new"),
+    ],
+)
+def test_an_error_of_the_service_is_fatal_and_keeps_its_reason(reason: str, text: str) -> None:
+    rig = Rig().to_linked()
+    error = failures(rig.hear(wire.SignalingError(reason=wire.SignalingErrorReason(reason))))[0]
+    assert (str(error), error.code, rig.core.session) == (text, reason, SessionState.FAILED)
+
+
+def test_keepalives_go_out_every_ten_seconds_while_the_link_is_up() -> None:
+    rig = Rig().to_connected()
+    assert rig.later(KEEPALIVE_INTERVAL - 0.1) == []
+    assert rig.later(0.1) == [steps.SendSignaling(1, wire.Keepalive())]
+    assert rig.later(KEEPALIVE_INTERVAL) == [steps.SendSignaling(1, wire.Keepalive())]
+
+
+def test_a_new_offer_while_connected_is_accepted_again() -> None:
+    assert Rig().to_connected().hear(wire.Offer(sdp="again")) == [steps.AcceptOffer(1, "again")]
+
+
+# --- leaving
+
+
+def test_leaving_says_goodbye_and_closes_the_link() -> None:
+    rig = Rig().to_connected()
+    assert rig.give(steps.Disconnect()) == [
+        steps.SendSignaling(1, wire.ClientDisconnecting()),
+        steps.CloseLink(1),
+        types.StatusChanged(status=ConnectionStatus.DISCONNECTED, message="The client disconnected", at=100.0),
+    ]
+    assert rig.core.next_due is None
+
+
+def test_leaving_twice_does_nothing_more() -> None:
+    rig = Rig().to_connected()
+    rig.give(steps.Disconnect())
+    assert rig.give(steps.Disconnect()) == []
+
+
+def test_leaving_before_connecting_ends_the_session() -> None:
+    rig = Rig()
+    rig.give(steps.Disconnect())
+    assert rig.core.is_over
+
+
+def test_a_session_granted_after_leaving_is_taken_and_given_back() -> None:
+    rig = Rig().to_queueing()
+    assert failures(rig.give(steps.Disconnect()))[0].code == "disconnected"
+    assert rig.give(steps.SessionGranted(SESSION)) == [steps.OpenLink(1, "s-1", "ws://host/signaling")]
+    assert rig.give(steps.SignalingOpened(1)) == [
+        steps.SendSignaling(1, wire.ClientDisconnecting()),
+        steps.CloseLink(1),
+    ]
+
+
+def test_leaving_while_the_link_opens_says_goodbye_once_it_is_open() -> None:
+    rig = Rig().to_connecting()
+    assert only(rig.give(steps.Disconnect()), steps.OpenLink | steps.CloseLink) == []
+    assert steps.SendSignaling(1, wire.ClientDisconnecting()) in rig.give(steps.SignalingOpened(1))
+
+
+def test_leaving_between_two_links_opens_one_to_say_goodbye() -> None:
+    rig = Rig().to_connecting()
+    rig.give(steps.LinkFailed(1, LOST))
+    assert steps.OpenLink(2, "s-1", "ws://host/signaling") in rig.give(steps.Disconnect())
+
+
+def test_leaving_with_an_error_hands_it_to_the_calls() -> None:
+    rig = Rig().to_connecting()
+    assert failures(rig.give(steps.Disconnect(LOST))) == {0: LOST}
+
+
+def test_a_clean_close_by_the_service_ends_the_session_without_an_error() -> None:
+    rig = Rig().to_streaming()
+    rig.interact("more")
+    outputs = rig.give(steps.SignalingClosed(1))
+    assert only(outputs, types.StreamEnded)[0].error is None
+    assert [str(error) for error in failures(outputs).values()] == [
+        "The connection ended before the answer: The service ended the session"
+    ]
+    assert (rig.core.status, rig.core.error) == (ConnectionStatus.DISCONNECTED, None)
+    assert only(outputs, steps.SendSignaling) == []
+
+
+# --- reconnecting
+
+
+def test_a_lost_link_is_rejoined_as_the_same_session_and_the_stream_goes_on() -> None:
+    rig = Rig(initial_retry_delay_ms=1000).to_streaming()
+    outputs = rig.give(steps.LinkFailed(1, LOST))
+    assert outputs == [
+        types.StatusChanged(status=ConnectionStatus.RECONNECTING, at=100.0),
+        steps.CloseLink(1),
+        types.ErrorOccurred(error=LOST, fatal=False, at=100.0),
+    ]
+    assert rig.later(1.0) == [steps.OpenLink(2, "s-1", "ws://host/signaling")]
+    outputs = rig.give(steps.SignalingOpened(2), steps.VideoReceived(2), steps.ChannelOpened(2, 16384))
+    assert only(outputs, types.StatusChanged)[0].status is ConnectionStatus.CONNECTED
+    assert (rig.state, rig.core.stream_id) == ((SessionState.CONNECTED, StreamState.STREAMING), "st-1")
+
+
+def test_reconnecting_goes_on_beyond_max_retries_until_the_session_is_forgotten() -> None:
+    rig = Rig(max_retries=0, initial_retry_delay_ms=1000, max_retry_delay_ms=1000).to_connected()
+    rig.give(steps.LinkFailed(1, LOST))
+    outputs: list[steps.Output] = []
+    for _ in range(39):
+        outputs = rig.later(1.0)
+        assert only(outputs, steps.OpenLink)
+        rig.give(steps.LinkFailed(rig.link, LOST))
+    outputs = rig.later(1.0)
+    assert rig.core.session is SessionState.FAILED
+    assert "not back within 40 s" in str(rig.core.error)
+    assert only(outputs, types.ErrorOccurred)[-1].fatal
+
+
+def test_a_failure_at_the_very_end_of_reconnecting_is_final() -> None:
+    rig = Rig().to_connected()
+    rig.give(steps.LinkFailed(1, LOST))
+    rig.later(1.0)
+    rig.now += SESSION_KEPT
+    rig.give(steps.LinkFailed(2, LOST))
+    assert rig.core.session is SessionState.FAILED
+
+
+def test_a_link_that_opens_while_reconnecting_keeps_the_session_for_longer() -> None:
+    rig = Rig().to_connected()
+    rig.give(steps.LinkFailed(1, LOST))
+    rig.later(1.0)
+    rig.give(steps.SignalingOpened(2))
+    rig.give(steps.LinkFailed(2, LOST))
+    assert rig.core._due[steps.Due.GIVE_UP] == rig.now + SESSION_KEPT
+
+
+def test_giving_up_while_a_link_opens_closes_that_link() -> None:
+    rig = Rig().to_connected()
+    rig.give(steps.LinkFailed(1, LOST))
+    rig.later(1.0)
+    assert steps.CloseLink(2) in rig.later(SESSION_KEPT)
+
+
+def test_a_refusal_ends_reconnecting_at_once() -> None:
+    rig = Rig().to_connected()
+    rig.give(steps.LinkFailed(1, LOST))
+    rig.later(1.0)
+    rig.give(steps.LinkFailed(2, REFUSED))
+    assert (rig.core.session, rig.core.error) == (SessionState.FAILED, REFUSED)
+
+
+def test_a_definite_loss_while_connected_is_not_rejoined() -> None:
+    rig = Rig().to_connected()
+    rig.give(steps.LinkFailed(1, REFUSED))
+    assert rig.core.session is SessionState.FAILED
+
+
+def test_calls_made_while_reconnecting_wait_and_are_made_then() -> None:
+    rig = Rig().to_streaming()
+    rig.give(steps.LinkFailed(1, LOST))
+    assert rig.interact("later") == []
+    rig.later(1.0)
+    outputs = rig.give(steps.SignalingOpened(2), steps.VideoReceived(2), steps.ChannelOpened(2, 16384))
+    assert only(outputs, steps.SendChannel) == [steps.SendChannel(2, wire.Update(prompt="later"))]
+
+
+def test_a_held_call_that_does_not_fit_the_state_fails_then() -> None:
+    rig = Rig().to_connected()
+    rig.give(steps.LinkFailed(1, LOST))
+    rig.interact("too early")
+    rig.later(1.0)
+    outputs = rig.give(steps.SignalingOpened(2), steps.VideoReceived(2), steps.ChannelOpened(2, 16384))
+    assert [str(error) for error in failures(outputs).values()] == [
+        "Cannot interact: no stream is active; call start_stream() first"
+    ]
+
+
+def test_calls_held_while_reconnecting_fail_when_the_session_is_left() -> None:
+    rig = Rig().to_streaming()
+    rig.give(steps.LinkFailed(1, LOST))
+    rig.end()
+    assert list(failures(rig.give(steps.Disconnect()))) == [2]
+
+
+def test_an_abandoned_held_call_is_not_made() -> None:
+    rig = Rig().to_streaming()
+    rig.give(steps.LinkFailed(1, LOST))
+    rig.interact("nobody waits")
+    rig.give(steps.Abandon(2))
+    rig.later(1.0)
+    outputs = rig.give(steps.SignalingOpened(2), steps.VideoReceived(2), steps.ChannelOpened(2, 16384))
+    assert only(outputs, steps.SendChannel) == []
+
+
+@pytest.mark.parametrize("stage", ["starting", "ending"])
+def test_a_stream_that_was_starting_or_ending_is_over_when_the_link_is_lost(stage: str) -> None:
+    rig = Rig().to_connected()
+    rig.start()
+    if stage == "ending":
+        rig.hear(wire.StreamStarted(stream_id="st-1"))
+        rig.end()
+    outputs = rig.give(steps.LinkFailed(1, LOST))
+    assert rig.state == (SessionState.RECONNECTING, StreamState.NONE)
+    (error,) = failures(outputs).values()
+    assert isinstance(error, errors.OdysseyStreamError)
+    assert (str(error), error.code, error.__cause__) == (
+        "The connection ended before the answer: the line is dead",
+        "lost",
+        LOST,
+    )
+
+
+# --- the stream
+
+
+def test_a_start_goes_through_the_channel_and_succeeds_with_the_stream_id() -> None:
+    rig = Rig().to_connected()
+    assert rig.start() == [steps.SendChannel(1, CAT)]
+    assert rig.hear(wire.StreamStarted(stream_id="st-1", applied_prompt="A fine cat")) == [
+        types.StreamStarted(stream_id="st-1", applied_prompt="A fine cat", at=100.0),
+        steps.Succeed(1, "st-1"),
+    ]
+    assert (rig.core.stream_id, rig.core.applied_prompt) == ("st-1", "A fine cat")
+
+
+def test_a_start_that_does_not_fit_the_channel_goes_through_signaling() -> None:
+    rig = Rig().to_connected(size=50)
+    assert rig.start() == [steps.SendSignaling(1, CAT)]
+
+
+def test_a_start_with_an_image_goes_through_signaling() -> None:
+    rig = Rig().to_connected()
+    pictured = wire.InteractiveStreamStart(
+        prompt="A cat", portrait=False, broadcast=False, input_image_base64="data:image/png;base64,AAAA"
+    )
+    assert rig.give(steps.Start(1, pictured, 90)) == [steps.SendSignaling(1, pictured)]
+
+
+def test_messages_beyond_every_limit_are_refused_before_anything_is_sent() -> None:
+    rig = Rig().to_connected(size=1000)
+    with pytest.raises(errors.OdysseyStreamError, match="67108865 bytes, and the most is 67108864"):
+        rig.give(steps.Start(1, CAT, protocol.SIGNALING_MESSAGE_LIMIT + 1))
+    rig.start()
+    rig.hear(wire.StreamStarted(stream_id="st-1"))
+    with pytest.raises(errors.OdysseyStreamError, match="1001 bytes, and the most is 1000"):
+        rig.give(steps.Interact(9, wire.Update(prompt="long"), 1001))
+    assert rig.core.outputs() == []
+
+
+@pytest.mark.parametrize(
+    ("command", "what"),
+    [
+        (steps.Start(1, CAT, 60), "start stream"),
+        (steps.Interact(1, wire.Update(prompt="x"), 40), "interact"),
+        (steps.End(1), "end stream"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("stage", "status"),
+    [("fresh", "disconnected"), ("to_connecting", "connecting"), ("left", "disconnected"), ("failed", "failed")],
+)
+def test_stream_commands_need_a_connection(command: steps.Input, what: str, stage: str, status: str) -> None:
+    rig = Rig()
+    match stage:
+        case "to_connecting":
+            rig.to_connecting()
+        case "left":
+            rig.to_connected().give(steps.Disconnect())
+        case "failed":
+            rig.to_queueing().give(steps.StepFailed(REFUSED))
+    before = rig.state
+    with pytest.raises(errors.OdysseyStreamError, match=f"^Cannot {what}: client is {status}$"):
+        rig.give(command)
+    assert (rig.state, rig.core.outputs()) == (before, [])
+
+
+@pytest.mark.parametrize(
+    ("stage", "command", "why"),
+    [
+        ("none", "interact", "no stream is active"),
+        ("none", "end", "no stream is active"),
+        ("starting", "start", "still starting"),
+        ("starting", "interact", "still starting"),
+        ("streaming", "start", "a stream is active already"),
+        ("ending", "start", "still ending"),
+        ("ending", "interact", "still ending"),
+    ],
+)
+def test_stream_commands_at_the_wrong_moment_raise_and_change_nothing(stage: str, command: str, why: str) -> None:
+    rig = Rig().to_connected()
+    if stage != "none":
+        rig.start()
+    if stage in ("streaming", "ending"):
+        rig.hear(wire.StreamStarted(stream_id="st-1"))
+    if stage == "ending":
+        rig.end()
+    before = rig.state
+    with pytest.raises(errors.OdysseyStreamError, match=why):
+        rig.interact("x") if command == "interact" else getattr(rig, command)()
+    assert (rig.state, rig.core.outputs()) == (before, [])
+
+
+def test_an_interaction_succeeds_with_the_prompt_as_applied() -> None:
+    rig = Rig().to_streaming()
+    assert rig.interact("sleep") == [steps.SendChannel(1, wire.Update(prompt="sleep"))]
+    assert rig.hear(wire.UpdateAcknowledged(prompt="The cat sleeps")) == [
+        types.InteractAcknowledged(prompt="The cat sleeps", at=100.0),
+        steps.Succeed(2, "The cat sleeps"),
+    ]
+    assert rig.core.applied_prompt == "The cat sleeps"
+
+
+def test_interactions_queue_and_only_one_is_on_the_wire() -> None:
+    rig = Rig().to_streaming()
+    rig.interact("one")
+    assert rig.interact("two") == []
+    outputs = rig.hear(wire.UpdateAcknowledged(prompt="one"))
+    assert outputs[1:] == [steps.Succeed(2, "one"), steps.SendChannel(1, wire.Update(prompt="two"))]
+    assert rig.hear(wire.UpdateAcknowledged(prompt="two"))[1:] == [steps.Succeed(3, "two")]
+
+
+def test_an_interaction_that_nobody_waits_for_keeps_its_place_until_it_is_acknowledged() -> None:
+    rig = Rig().to_streaming()
+    rig.interact("one")
+    rig.interact("two")
+    rig.give(steps.Abandon(2))
+    outputs = rig.hear(wire.UpdateAcknowledged(prompt="one"))
+    assert only(outputs, steps.Succeed) == []
+    assert only(rig.hear(wire.UpdateAcknowledged(prompt="two")), steps.Succeed) == [steps.Succeed(3, "two")]
+
+
+def test_an_abandoned_interaction_that_was_queued_is_never_sent() -> None:
+    rig = Rig().to_streaming()
+    rig.interact("one")
+    rig.interact("two")
+    rig.give(steps.Abandon(3))
+    assert only(rig.hear(wire.UpdateAcknowledged(prompt="one")), steps.SendChannel) == []
+
+
+def test_an_abandoned_connect_is_answered_to_nobody() -> None:
+    rig = Rig().to_connecting()
+    rig.give(steps.Abandon(0))
+    assert failures(rig.give(steps.Disconnect())) == {}
+
+
+def test_an_abandoned_start_still_becomes_a_stream() -> None:
+    rig = Rig().to_connected()
+    rig.start()
+    rig.give(steps.Abandon(1))
+    outputs = rig.hear(wire.StreamStarted(stream_id="st-1"))
+    assert (only(outputs, steps.Succeed), rig.core.stream) == ([], StreamState.STREAMING)
+
+
+def test_an_abandoned_end_still_ends() -> None:
+    rig = Rig().to_streaming()
+    rig.end()
+    rig.give(steps.Abandon(2))
+    assert only(rig.hear(wire.StreamEnded()), steps.Succeed) == []
+    assert rig.core.stream is StreamState.NONE
+
+
+def test_ending_waits_for_the_word_of_the_service() -> None:
+    rig = Rig().to_streaming()
+    assert rig.end() == [steps.SendChannel(1, wire.InteractiveStreamEnd())]
+    assert rig.hear(wire.StreamEnded()) == [steps.Succeed(2, None), types.StreamEnded(at=100.0)]
+    assert rig.core.stream_id is None
+
+
+def test_a_second_end_waits_for_the_same_word() -> None:
+    rig = Rig().to_streaming()
+    rig.end()
+    assert rig.end() == []
+    assert only(rig.hear(wire.StreamEnded()), steps.Succeed) == [steps.Succeed(2, None), steps.Succeed(3, None)]
+
+
+def test_an_interaction_on_the_wire_may_still_be_acknowledged_while_the_stream_ends() -> None:
+    rig = Rig().to_streaming()
+    rig.interact("one")
+    rig.interact("two")
+    assert list(failures(rig.end())) == [3]
+    assert steps.Succeed(2, "one") in rig.hear(wire.UpdateAcknowledged(prompt="one"))
+
+
+def test_an_interaction_that_the_end_overtook_fails() -> None:
+    rig = Rig().to_streaming()
+    rig.interact("one")
+    rig.end()
+    assert str(failures(rig.hear(wire.StreamEnded()))[2]) == "The call was not answered: the stream has ended"
+
+
+def test_ending_a_stream_that_is_still_starting_fails_the_start() -> None:
+    rig = Rig().to_connected()
+    rig.start()
+    assert list(failures(rig.end())) == [1]
+    assert rig.hear(wire.StreamStarted(stream_id="st-1")) == []
+    assert rig.hear(wire.StreamEnded()) == [steps.Succeed(2, None)]
+
+
+def test_the_service_may_end_the_stream_by_itself() -> None:
+    rig = Rig().to_streaming()
+    assert rig.hear(wire.StreamEnded()) == [types.StreamEnded(at=100.0)]
+    assert rig.core.stream is StreamState.NONE
+
+
+def test_a_stream_that_the_service_started_by_itself_is_taken() -> None:
+    rig = Rig().to_connected()
+    assert only(rig.hear(wire.StreamStarted(stream_id="st-9")), steps.Succeed) == []
+    assert rig.core.stream is StreamState.STREAMING
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected", "over"),
+    [
+        ("quota_exceeded", errors.MonthlyLimitReachedError, True),
+        ("concurrent_limit_exceeded", errors.ConcurrentLimitReachedError, True),
+        ("session_timeout", errors.StreamDurationExceededError, True),
+        ("lease_denied", errors.OdysseyStreamError, True),
+        ("moderation", errors.OdysseyStreamError, False),
+        ("something_new", errors.OdysseyStreamError, False),
+    ],
+)
+def test_a_stream_error_fails_all_that_wait_for_the_stream(
+    reason: str, expected: type[errors.OdysseyError], over: bool
+) -> None:
+    rig = Rig().to_streaming()
+    rig.interact("one")
+    rig.interact("two")
+    outputs = rig.hear(wire.InteractiveStreamError(reason=wire.StreamErrorReason(reason), message="no more"))
+    assert {call: type(error) for call, error in failures(outputs).items()} == {2: expected, 3: expected}
+    assert len({id(error) for error in failures(outputs).values()}) == 2
+    assert {str(error) for error in failures(outputs).values()} == {"no more"}
+    assert only(outputs, types.StreamFailed) == [
+        types.StreamFailed(reason=reason, message="no more", ends_stream=over, at=100.0)
+    ]
+    assert [type(ended.error) for ended in only(outputs, types.StreamEnded)] == ([expected] if over else [])
+    assert rig.core.stream is (StreamState.NONE if over else StreamState.STREAMING)
+
+
+def test_a_stream_error_answers_a_pending_start_and_leaves_no_stream() -> None:
+    rig = Rig().to_connected()
+    rig.start()
+    outputs = rig.hear(
+        wire.InteractiveStreamError(reason=wire.StreamErrorReason("moderation"), message="not this")
+    )
+    error = failures(outputs)[1]
+    assert (type(error), str(error), error.code) == (errors.OdysseyStreamError, "not this", "moderation")
+    assert (rig.core.stream, only(outputs, types.StreamEnded)) == (StreamState.NONE, [])
+
+
+def test_after_a_stream_error_the_next_interaction_is_sent_at_once() -> None:
+    rig = Rig().to_streaming()
+    rig.interact("one")
+    rig.hear(wire.InteractiveStreamError(reason=wire.StreamErrorReason("moderation"), message="no"))
+    assert rig.interact("two") == [steps.SendChannel(1, wire.Update(prompt="two"))]
+
+
+def test_a_stream_error_while_ending_leaves_the_end_waiting() -> None:
+    rig = Rig().to_streaming()
+    rig.end()
+    outputs = rig.hear(wire.InteractiveStreamError(reason=wire.StreamErrorReason("moderation"), message="no"))
+    assert (failures(outputs), rig.core.stream) == ({}, StreamState.ENDING)
+
+
+def test_a_stream_error_without_a_stream_is_told_and_changes_nothing() -> None:
+    rig = Rig().to_connected()
+    outputs = rig.hear(wire.InteractiveStreamError(reason=wire.StreamErrorReason("moderation"), message="no"))
+    assert outputs == [types.StreamFailed(reason="moderation", message="no", ends_stream=False, at=100.0)]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [wire.UpdateAcknowledged(prompt="x"), wire.StreamEnded(), wire.BroadcastReady()],
+    ids=lambda message: message.type,
+)
+def test_answers_that_nobody_asked_for_are_ignored(message: Any) -> None:
+    rig = Rig().to_connected()
+    (ignored,) = rig.hear(message)
+    assert isinstance(ignored, steps.Ignored)
+    assert message.type in ignored.what
+    assert rig.state == (SessionState.CONNECTED, StreamState.NONE)
+
+
+def test_an_acknowledgement_too_many_is_ignored() -> None:
+    rig = Rig().to_streaming()
+    assert only(rig.hear(wire.UpdateAcknowledged(prompt="x")), steps.Ignored)
+    assert rig.core.applied_prompt == "A fine cat"
+
+
+def test_a_moment_that_means_nothing_any_more_is_ignored() -> None:
+    rig = Rig().to_linked()
+    rig.core._due[steps.Due.ASK_AGAIN] = rig.now
+    assert rig.later(0) == [steps.Ignored("ask for a streamer again in connecting, stream none")]
+
+
+def test_every_row_of_the_table_names_real_methods_and_can_be_reached() -> None:
+    for row in protocol.TABLE:
+        assert callable(getattr(Protocol, row.action))
+        assert row.guard is None or callable(getattr(Protocol, row.guard))
+    unguarded = [(state, row.on) for row in protocol.TABLE if row.guard is None for state in row.states]
+    assert len(unguarded) == len(set(unguarded)), "of two rows without a guard the second can never be taken"
+
+
+def test_everything_ends_when_the_connection_fails_in_mid_stream() -> None:
+    rig = Rig(reconnect=False).to_streaming()
+    rig.interact("one")
+    outputs = rig.give(steps.LinkFailed(1, LOST))
+    assert list(failures(outputs)) == [2]
+    assert only(outputs, types.StreamEnded) == [types.StreamEnded(error=LOST, at=100.0)]
+    assert only(outputs, types.StatusChanged)[-1].status is ConnectionStatus.FAILED

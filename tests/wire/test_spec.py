@@ -1,0 +1,237 @@
+"""`spec/` is sound: each document is valid by its own rules, complete, and refers to nothing that is not there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from openapi_spec_validator.readers import read_from_filename
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).parent
+SPEC = HERE.parents[1] / "spec"
+SCHEMAS = sorted((SPEC / "schemas").glob("*.yaml"))
+ASYNCAPI_SCHEMA = HERE / "asyncapi" / "schema-3.0.0.json"
+
+CALLS = {
+    "POST /auth/token": {"200", "401", "403", "422"},
+    "GET /regions": {"200", "default"},
+    "GET /": {"2XX"},
+    "POST /sessions/request": {"200", "401", "403", "429", "503"},
+    "POST /sessions/token": {"200", "401", "404"},
+    "GET /recordings/{stream_id}": {"200", "401", "404"},
+    "GET /stream-recordings": {"200", "401"},
+    "POST /simulation-jobs": {"2XX", "4XX"},
+    "GET /simulation-jobs": {"200", "401"},
+    "GET /simulation-jobs/{job_id}": {"200", "403", "404"},
+    "DELETE /simulation-jobs/{job_id}": {"200", "400", "403", "404"},
+    "POST /telemetry": {"default"},
+    "GET /config": {"200"},
+    "POST /whep": {"201", "401", "404"},
+    "DELETE /whep/{resource}": {"2XX", "404"},
+}
+"""Every call, with its answers."""
+
+OPERATIONS = {
+    "receiveSignaling": {"offer", "ice_candidate", "error"},
+    "sendSignaling": {
+        *("answer", "ice_candidate", "keepalive", "client_disconnecting"),
+        "interactive_stream_start",
+    },
+    "startStream": {"interactive_stream_start"},
+    "interact": {"update"},
+    "endStream": {"interactive_stream_end"},
+    "receiveAnswers": {
+        *("stream_started", "update_acknowledged", "stream_ended"),
+        *("broadcast_ready", "interactive_stream_error"),
+    },
+}
+"""Every operation, with the tags of its messages."""
+
+
+def check_jsonschema(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "check_jsonschema", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def references(node: Any, file: str) -> Iterator[str]:
+    """Every `$ref` below `node`, which stands in `file`, as `file#pointer`."""
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            target, _, pointer = node["$ref"].partition("#")
+            yield f"{target.removeprefix('schemas/') or file}#{pointer}"
+        for value in node.values():
+            yield from references(value, file)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value, file)
+
+
+def resolved(reference: str, documents: dict[str, Any]) -> Any:
+    file, _, pointer = reference.partition("#")
+    node = documents[file]
+    for key in pointer.split("/")[1:]:
+        node = node[key.replace("~1", "/").replace("~0", "~")]
+    return node
+
+
+def payloads(node: Any) -> Iterator[Any]:
+    """Every schema of a JSON body or a message in an envelope."""
+    if isinstance(node, dict):
+        if "application/json" in node:
+            yield node["application/json"]["schema"]
+        if "payload" in node:
+            yield node["payload"]
+        for value in node.values():
+            yield from payloads(value)
+
+
+def test_openapi_document_is_valid() -> None:
+    document, base_uri = read_from_filename(str(SPEC / "openapi.yaml"))
+    errors = OpenAPIV31SpecValidator(document, base_uri=base_uri).iter_errors()
+    assert [str(error) for error in errors] == []
+
+
+def test_asyncapi_document_is_valid() -> None:
+    done = check_jsonschema("--schemafile", ASYNCAPI_SCHEMA, SPEC / "asyncapi.yaml")
+    assert done.returncode == 0, done.stdout
+
+
+def test_asyncapi_document_with_a_fault_is_noticed(tmp_path: Path) -> None:
+    faulty = tmp_path / "asyncapi.yaml"
+    faulty.write_text((SPEC / "asyncapi.yaml").read_text("utf-8").replace("action: receive", "action: hear", 1))
+    assert check_jsonschema("--schemafile", ASYNCAPI_SCHEMA, faulty).returncode == 1
+
+
+def test_schemas_are_valid_json_schema() -> None:
+    done = check_jsonschema("--check-metaschema", *SCHEMAS)
+    assert done.returncode == 0, done.stdout
+
+
+def test_bundle_is_valid_json_schema() -> None:
+    bundle = HERE.parents[1] / "generated" / "schema" / "odyssey.schema.json"
+    done = check_jsonschema("--check-metaschema", bundle)
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_reference_leads_to_something(schema_files: dict[str, Any], envelopes: dict[str, Any]) -> None:
+    documents = {**schema_files, **envelopes}
+    for file, document in documents.items():
+        for reference in references(document, file):
+            assert isinstance(resolved(reference, documents), dict), reference
+
+
+def test_every_schema_is_referred_to(schema_files: dict[str, Any], envelopes: dict[str, Any]) -> None:
+    documents = {**schema_files, **envelopes}
+    used = {reference for file, document in documents.items() for reference in references(document, file)}
+    schemas = {f"{file}#/$defs/{name}" for file, document in schema_files.items() for name in document["$defs"]}
+    assert schemas - used == set()
+
+
+def test_every_schema_is_reached_from_an_envelope(schema_files: dict[str, Any], envelopes: dict[str, Any]) -> None:
+    documents = {**schema_files, **envelopes}
+    reached: set[str] = set()
+    waiting = [reference for file in envelopes for reference in references(envelopes[file], file)]
+    while waiting:
+        reference = waiting.pop()
+        if reference not in reached:
+            reached.add(reference)
+            waiting += references(resolved(reference, documents), reference.partition("#")[0])
+    schemas = {f"{file}#/$defs/{name}" for file, document in schema_files.items() for name in document["$defs"]}
+    assert schemas - reached == set()
+
+
+@pytest.mark.parametrize("file", ["openapi.yaml", "asyncapi.yaml"])
+def test_an_envelope_defines_no_body_of_its_own(file: str, envelopes: dict[str, Any]) -> None:
+    for schema in payloads(envelopes[file]):
+        for branch in schema.get("anyOf", [schema]):
+            assert list(branch) == ["$ref"]
+
+
+def test_every_call_is_described_with_its_answers(envelopes: dict[str, Any]) -> None:
+    methods = {"get", "post", "delete"}
+    described = {
+        f"{method.upper()} {path}": set(operation["responses"])
+        for path, item in envelopes["openapi.yaml"]["paths"].items()
+        for method, operation in item.items()
+        if method in methods
+    }
+    assert described == CALLS
+
+
+def test_every_message_is_described_with_its_direction(envelopes: dict[str, Any]) -> None:
+    asyncapi = envelopes["asyncapi.yaml"]
+    documents = {"asyncapi.yaml": asyncapi}
+
+    def tag(message: dict[str, str]) -> str:
+        while "$ref" in message:
+            message = resolved(f"asyncapi.yaml{message['$ref']}", documents)
+        return message["name"]
+
+    described = {
+        name: {tag(message) for message in operation["messages"]}
+        for name, operation in asyncapi["operations"].items()
+    }
+    assert described == OPERATIONS
+
+
+def test_a_message_bears_the_name_of_its_tag(schema_files: dict[str, Any], envelopes: dict[str, Any]) -> None:
+    for message in envelopes["asyncapi.yaml"]["components"]["messages"].values():
+        (reference,) = references(message, "asyncapi.yaml")
+        assert resolved(reference, schema_files)["properties"]["type"]["const"] == message["name"]
+
+
+def test_every_body_and_every_message_has_an_example_that_fits(
+    schema_files: dict[str, Any], registry: Any
+) -> None:
+    for file, document in schema_files.items():
+        for name, schema in document["$defs"].items():
+            if "oneOf" in schema and "type" not in schema:  # a union: the examples are those of its members
+                continue
+            assert schema["examples"], name
+            validator = Draft202012Validator({"$ref": f"{file}#/$defs/{name}"}, registry=registry)
+            for example in schema["examples"]:
+                assert [error.message for error in validator.iter_errors(example)] == [], name
+
+
+def test_an_example_of_a_field_fits_the_field(schema_files: dict[str, Any], registry: Any) -> None:
+    for file, document in schema_files.items():
+        for name, schema in document["$defs"].items():
+            for field, field_schema in schema.get("properties", {}).items():
+                reference = f"{file}#/$defs/{name}/properties/{field}"
+                validator = Draft202012Validator({"$ref": reference}, registry=registry)
+                for example in field_schema.get("examples", []):
+                    assert [error.message for error in validator.iter_errors(example)] == [], reference
+
+
+def assumed(node: Any, place: str = "") -> Iterator[str]:
+    """Every place below `node` that is marked `x-assumed`, in the words of `spec/README.md`."""
+    if isinstance(node, dict):
+        if node.get("x-assumed"):
+            yield f"{place}.{node['const']}" if "const" in node else place
+        for key, value in node.items():
+            if key in ("$defs", "paths", "channels"):
+                for name, child in value.items():
+                    yield from assumed(child, name)
+            elif key == "properties":
+                for name, child in value.items():
+                    yield from assumed(child, f"{place}.{name}")
+            else:
+                yield from assumed(value, key if key.startswith("x-") else place)
+    elif isinstance(node, list):
+        for value in node:
+            yield from assumed(value, place)
+
+
+def test_readme_names_every_assumption(schema_files: dict[str, Any], envelopes: dict[str, Any]) -> None:
+    readme = (SPEC / "README.md").read_text("utf-8")
+    places = {place for document in [*schema_files.values(), *envelopes.values()] for place in assumed(document)}
+    assert len(places) > 5
+    assert {place for place in places if f"`{place}`" not in readme} == set()

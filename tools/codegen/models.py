@@ -1,0 +1,126 @@
+"""Writes the Python package `odyssey_models` from the schemas.
+
+datamodel-code-generator orders the classes and finds their types; the templates beside this module give them
+their form. What it does not write is added here: docstrings and `__all__` of the modules, the package's
+`__init__`, and the hand-written modules of `runtime/`.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tools.codegen.lowering import Lowered, lower
+
+if TYPE_CHECKING:
+    from tools.codegen.sources import Schema
+
+__all__ = ["write_package"]
+
+_HERE = Path(__file__).parent
+_HEADER = "# Made from spec/schemas by `python -m tools.codegen`. Do not edit.\n# pyright: strict\n"
+_FUTURE = "from __future__ import annotations\n"
+_WIDTH = 110
+
+_DOC = '''"""The Odyssey wire protocol as frozen attrs classes, made from the schemas of the project.
+
+Every class is one JSON object and takes keyword arguments only. An attribute bears the snake_case form of
+its wire name; where the two differ, the attrs metadata has the wire name under `wire`. What may be absent or
+null is None. `write_null` in the metadata says that the service writes such a None as null instead of leaving
+it out.
+
+This package imports attrs and nothing else. It neither reads nor writes JSON: that is the job of a converter.
+"""
+'''
+
+_OPTIONS = [
+    *("--input-file-type", "jsonschema", "--schema-version", "2020-12"),
+    *("--strict-refs", "--no-allow-remote-refs"),
+    *("--output-model-type", "dataclasses.dataclass", "--target-python-version", "3.11", "--keyword-only"),
+    *("--custom-template-dir", str(_HERE / "templates"), "--custom-file-header", "#"),
+    *("--additional-imports", "re,attrs,_open_enum.OpenStrEnum"),
+    *("--disable-timestamp", "--disable-warnings", "--no-formatters", "--skip-root-model"),
+    *("--strict-nullable", "--field-constraints", "--use-exact-imports", "--use-double-quotes"),
+    *("--use-one-literal-as-default", "--collapse-root-models"),
+    *("--use-subclass-enum", "--capitalise-enum-members"),
+]
+
+
+def write_package(files: dict[str, Schema], folder: Path) -> None:
+    """Write the package that the schemas `files` describe into `folder`, which is made."""
+    folder.mkdir(parents=True)
+    _generate(lower(files), folder)
+    exports = {Path(file).stem: sorted(document["$defs"]) for file, document in files.items()}
+    for module, names in exports.items():
+        path = folder / f"{module}.py"
+        description = files[f"{module}.yaml"]["description"]
+        path.write_text(_finished(path.read_text("utf-8"), description, names), "utf-8")
+    for path in sorted((_HERE / "runtime").glob("*.py")):
+        (folder / f"_{path.name}").write_text(f"{_HEADER}\n{_formatted(path.read_text('utf-8'))}", "utf-8")
+    (folder / "__init__.py").write_text(_init({"_open_enum": ["OpenStrEnum"], **exports}), "utf-8")
+    (folder / "py.typed").write_text("", "utf-8")
+
+
+def _generate(lowered: Lowered, folder: Path) -> None:
+    """Let datamodel-code-generator write one unfinished module for each schema file."""
+    with tempfile.TemporaryDirectory() as scratch:
+        schemas = Path(scratch, "schemas")
+        schemas.mkdir()
+        for file, document in lowered.files.items():
+            (schemas / file).write_text(json.dumps(document), "utf-8")  # JSON is YAML
+        notes = Path(scratch, "notes.json")
+        notes.write_text(json.dumps(lowered.notes), "utf-8")
+        command = [
+            *(sys.executable, "-m", "datamodel_code_generator", *_OPTIONS),
+            *("--aliases", json.dumps(lowered.aliases), "--extra-template-data", str(notes)),
+            *("--input", str(schemas), "--output", str(folder)),
+        ]
+        done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"datamodel-codegen failed:\n{done.stdout}{done.stderr}")
+
+
+def _finished(code: str, description: str, names: list[str]) -> str:
+    """Give a generated module its docstring and its `__all__`, and format it."""
+    if missing := set(names) - set(_bound_names(code)):
+        raise RuntimeError(f"datamodel-codegen left out {', '.join(sorted(missing))}")
+    doc = textwrap.fill(f'"""{description}', _WIDTH)
+    # The generator takes no relative import among its additional ones.
+    code = code.partition(_FUTURE)[2].replace("from _open_enum import", "from ._open_enum import")
+    imports, body = _formatted(code).split("\n\n\n", 1)
+    return _HEADER + "\n" + _formatted(f'{doc}\n"""\n\n{_FUTURE}\n{imports}\n\n{_all(names)}\n\n{body}')
+
+
+def _bound_names(code: str) -> list[str]:
+    names = []
+    for statement in ast.parse(code).body:
+        if isinstance(statement, ast.ClassDef):
+            names.append(statement.name)
+        elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            names.append(statement.target.id)
+    return names
+
+
+def _init(exports: dict[str, list[str]]) -> str:
+    imports = "".join(f"from .{module} import {', '.join(names)}\n" for module, names in exports.items())
+    everything = [name for names in exports.values() for name in names]
+    return _HEADER + "\n" + _formatted(f"{_DOC}\n{imports}\n{_all(everything)}")
+
+
+def _all(names: list[str]) -> str:
+    return f"__all__ = [{', '.join(json.dumps(name) for name in sorted(names))}]\n"
+
+
+def _formatted(code: str) -> str:
+    """Drop unused imports, sort the others, and lay the code out; no settings of the project take part."""
+    settings = ["--isolated", "--config", f"line-length={_WIDTH}", "--config", "target-version='py311'"]
+    for step in (["check", "--quiet", "--fix", "--select", "F401,I"], ["format", "--quiet"]):
+        command = [sys.executable, "-m", "ruff", *step, *settings, "--stdin-filename", "module.py", "-"]
+        code = subprocess.run(command, input=code, capture_output=True, text=True, check=True).stdout
+    return code
