@@ -1,5 +1,62 @@
-"""A blocking, typed client for the Odyssey realtime world model."""
+"""A blocking, typed client for the Odyssey realtime world model.
+
+    with Odyssey() as client, client.connect() as session:
+        session.start_stream("A cat", portrait=False)
+        for frame in session.frames():
+            show(frame.data)
+
+Importing this loads neither aiortc, av nor numpy: they come with the first `Odyssey.connect`.
+"""
+
+import logging
 
 from ._version import __version__
+from .client import Odyssey
+from .config import AdvancedConfig, ClientConfig
+from .errors import (
+    AccountSuspendedError,
+    ConcurrentLimitReachedError,
+    MalformedMessageError,
+    MissingExtraError,
+    MonthlyLimitReachedError,
+    OdysseyAuthError,
+    OdysseyConfigError,
+    OdysseyConnectionError,
+    OdysseyConnectionTimeoutError,
+    OdysseyError,
+    OdysseyStreamError,
+    OdysseyStreamTimeoutError,
+    OdysseyUsageError,
+    RateLimitError,
+    StreamDurationExceededError,
+)
+from .frames import VideoFrame
+from .session import Session
+from .types import ConnectionStatus
 
-__all__ = ["__version__"]
+__all__ = [
+    "AccountSuspendedError",
+    "AdvancedConfig",
+    "ClientConfig",
+    "ConcurrentLimitReachedError",
+    "ConnectionStatus",
+    "MalformedMessageError",
+    "MissingExtraError",
+    "MonthlyLimitReachedError",
+    "Odyssey",
+    "OdysseyAuthError",
+    "OdysseyConfigError",
+    "OdysseyConnectionError",
+    "OdysseyConnectionTimeoutError",
+    "OdysseyError",
+    "OdysseyStreamError",
+    "OdysseyStreamTimeoutError",
+    "OdysseyUsageError",
+    "RateLimitError",
+    "Session",
+    "StreamDurationExceededError",
+    "VideoFrame",
+    "__version__",
+]
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())

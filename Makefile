@@ -1,0 +1,58 @@
+# Everything runs in .venv, which the first target that needs it makes. Needs Python 3.11 or newer, and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= demo-out
+
+.PHONY: install demo test lint types generate generate-check bench wheel-check clean
+
+install: $(VENV)/dev.installed
+
+# The demo needs what a user of the command needs, and nothing of what developers use.
+demo: $(VENV)/cli.installed
+	$(BIN)/odyssey-proto demo --out $(OUT)
+
+test: install
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+generate: install
+	$(BIN)/python -m tools.codegen
+
+generate-check: install
+	$(BIN)/python -m tools.codegen --check
+
+bench: install
+	$(BIN)/python -m tools.bench $(ARGS)
+
+# Builds the wheel, installs it alone in a new environment and imports it there.
+wheel-check: install
+	rm -rf build dist
+	$(BIN)/python -m build --quiet
+	$(BIN)/python -m tools.wheel_check dist
+
+$(VENV)/pip.installed:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "odyssey-proto needs Python 3.11 or newer; this is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 …" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1" # the first that reads dependency groups
+	@touch $@
+
+$(VENV)/cli.installed: $(VENV)/pip.installed pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable ".[cli]"
+	@touch $@
+
+$(VENV)/dev.installed: $(VENV)/cli.installed pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable ".[cli]" --group dev
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist $(OUT)

@@ -1,0 +1,7 @@
+"""``python -m odyssey_proto``: the command, where its script is not on the path."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

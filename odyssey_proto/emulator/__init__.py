@@ -1,0 +1,23 @@
+"""The whole Odyssey service on one port of this machine, for tests and offline work.
+
+It answers with the service's shapes, real tokens and real video, and says in every answer what it is
+(``Server: odyssey-emulator``). It shares the messages with the client but none of its logic, so that each is a
+witness against the other. Needs the extra ``emulator``.
+
+    with Emulator() as emulator:
+        client = Odyssey(emulator.api_key, api_url=emulator.api_url)
+"""
+
+from ..errors import MissingExtraError
+
+try:
+    import aiohttp as _aiohttp  # noqa: F401  # looked for first: without it nothing below can be imported
+    import PIL as _PIL  # noqa: F401  # ditto
+except ImportError as exc:
+    raise MissingExtraError('The emulator needs more packages: pip install "odyssey-proto[emulator]"') from exc
+
+from .config import EmulatorConfig
+from .faults import Fault, FaultScript
+from .server import Emulator
+
+__all__ = ["Emulator", "EmulatorConfig", "Fault", "FaultScript"]

@@ -1,0 +1,16 @@
+"""``python -m odyssey_proto.emulator``: the command without the rest of the command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from ..errors import OdysseyError
+from .command import add_arguments, run
+
+parser = argparse.ArgumentParser(prog="python -m odyssey_proto.emulator", description="An emulator of Odyssey.")
+add_arguments(parser)
+try:
+    sys.exit(run(parser.parse_args()))
+except OdysseyError as error:
+    sys.exit(f"odyssey-proto: {error}")

@@ -1,0 +1,61 @@
+"""The command ``odyssey-proto emulator``: an emulator that serves until a signal ends it.
+
+It prints one line of JSON, ``{"api_url": …, "api_key": …}``, as soon as requests are accepted.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+from .config import CODECS
+from .server import Emulator
+
+if TYPE_CHECKING:
+    import argparse
+    from types import FrameType
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command to ``parser``."""
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="another seed, other worlds (%(default)s)")
+    parser.add_argument("--codec", choices=CODECS, default="both", help="video codecs to offer (%(default)s)")
+    parser.add_argument(
+        "--no-stamp", dest="stamp", action="store_false", help="leave the stamp out of the pictures"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until SIGINT or SIGTERM, and return 0.
+
+    Raises:
+        OdysseyConfigError: an option cannot work.
+        OdysseyConnectionError: the address cannot be listened on.
+    """
+    emulator = Emulator(
+        host=arguments.host,
+        port=arguments.port,
+        seed=arguments.seed,
+        codec=arguments.codec,
+        stamp=arguments.stamp,
+    )
+    ended = threading.Event()
+
+    def end(_: int, __: FrameType | None) -> None:
+        ended.set()
+
+    earlier = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with emulator:
+            print(json.dumps({"api_url": emulator.api_url, "api_key": emulator.api_key}), flush=True)  # noqa: T201  # what the command is for
+            ended.wait()
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+    return 0

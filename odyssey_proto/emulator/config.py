@@ -1,0 +1,169 @@
+"""What an emulator is told when it is made: where it listens, what its streamers can do, and its limits.
+
+Everything is checked here, before a socket is opened. Nothing here reads the environment: an emulator depends on
+its arguments alone.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+
+from ..errors import OdysseyConfigError
+
+__all__ = ["CODECS", "EmulatorConfig"]
+
+CODECS: Final = ("h264", "vp8", "both")
+
+
+def _text(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, str) or not value.strip():
+        raise OdysseyConfigError(f"{attribute.name} must be a text that is not empty")
+
+
+def _flag(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, bool):
+        raise OdysseyConfigError(f"{attribute.name} must be True or False, not {value!r}")
+
+
+def _whole(least: int, most: int | None = None, *, optional: bool = False) -> Any:
+    def check(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+        if optional and value is None:
+            return
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int)
+            or value < least
+            or (most is not None and value > most)
+        ):
+            span = f"at least {least}" if most is None else f"from {least} to {most}"
+            raise OdysseyConfigError(f"{attribute.name} must be a whole number {span}, not {value!r}")
+
+    return check
+
+
+def _above_zero(*, optional: bool = False) -> Any:
+    def check(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+        if optional and value is None:
+            return
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+            raise OdysseyConfigError(f"{attribute.name} must be a number above 0, not {value!r}")
+
+    return check
+
+
+def _codec(_: Any, __: Any, value: Any) -> None:
+    if value not in CODECS:
+        raise OdysseyConfigError(f"codec must be one of {', '.join(CODECS)}, not {value!r}")
+
+
+_REGION = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def _regions(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return tuple(value.items())
+    return value if isinstance(value, str) or not isinstance(value, Sequence) else tuple(value)
+
+
+def _check_regions(_: Any, __: Any, value: Any) -> None:
+    valid = isinstance(value, tuple) and all(
+        isinstance(pair, tuple)
+        and len(pair) == 2
+        and isinstance(pair[0], str)
+        and _REGION.fullmatch(pair[0])
+        and isinstance(pair[1], int | float)
+        and not isinstance(pair[1], bool)
+        and 0 <= pair[1] < math.inf
+        for pair in value
+    )
+    if not valid:
+        raise OdysseyConfigError("regions must map names of letters, digits, - and _ to a delay in s, at least 0")
+
+
+def _servers(value: Any) -> Any:
+    if value is None or isinstance(value, str) or not isinstance(value, Sequence):
+        return value
+    return tuple(dict(server) if isinstance(server, Mapping) else server for server in value)
+
+
+def _check_servers(_: Any, __: Any, value: Any) -> None:
+    if value is None:
+        return
+    if not isinstance(value, tuple) or not all(isinstance(server, dict) and "urls" in server for server in value):
+        raise OdysseyConfigError('ice_servers must be None or a list like [{"urls": "stun:127.0.0.1:3478"}]')
+
+
+def _words(value: Any) -> Any:
+    return value if isinstance(value, str) or not isinstance(value, Sequence) else tuple(value)
+
+
+def _check_words(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, tuple) or not all(isinstance(word, str) and word for word in value):
+        raise OdysseyConfigError(f"{attribute.name} must be a list of words")
+
+
+@attrs.frozen(kw_only=True)
+class EmulatorConfig:
+    """All settings of an emulator.
+
+    Raises:
+        OdysseyConfigError: a setting is of the wrong type or out of range.
+
+    >>> EmulatorConfig(seed=7).codec
+    'both'
+    """
+
+    host: str = attrs.field(default="127.0.0.1", validator=_text)
+    """Address or name to listen on."""
+    port: int = attrs.field(default=0, validator=_whole(0, 65535))
+    """TCP port to listen on; 0 takes a free one."""
+    seed: int = attrs.field(default=0, validator=_whole(0))
+    """From which the worlds grow: same seed and prompts, same pictures."""
+    codec: str = attrs.field(default="both", validator=_codec)
+    """Video codecs to offer: ``h264``, ``vp8``, or ``both`` with H.264 first."""
+    stamp: bool = attrs.field(default=True, validator=_flag)
+    """Whether every picture carries its number and time (`odyssey_proto.stamp`)."""
+    fps: int = attrs.field(default=20, validator=_whole(1, 60))
+    """Pictures per s."""
+
+    streamers: int = attrs.field(default=8, validator=_whole(0))
+    """Streamers in the pool; a request finds none free (503) when all are in use."""
+    image_to_video: bool = attrs.field(default=True, validator=_flag)
+    """Whether a stream may start from an image."""
+    bypass_privilege: bool = attrs.field(default=True, validator=_flag)
+    """Whether every key may bypass the expansion of prompts."""
+    blocked_words: tuple[str, ...] = attrs.field(default=("forbidden",), converter=_words, validator=_check_words)
+    """A prompt with one of these words is refused by moderation."""
+    regions: tuple[tuple[str, float], ...] = attrs.field(
+        default=(("us-west", 0.0), ("us-east", 0.0), ("eu-central", 0.0)),
+        converter=_regions,
+        validator=_check_regions,
+    )
+    """Regions and by how many s each delays its ping; a mapping is taken too."""
+    ice_servers: tuple[dict[str, Any], ...] | None = attrs.field(
+        default=None, converter=_servers, validator=_check_servers, repr=False
+    )
+    """ICE servers that ``/config`` tells; None tells the emulator's own STUN server, so that no client asks a
+    public one. Tell only TURN that works: browsers then use nothing else."""
+
+    concurrent_sessions: int = attrs.field(default=1, validator=_whole(0))
+    """Sessions that one key may have at once."""
+    monthly_hours: float | None = attrs.field(default=None, validator=_above_zero(optional=True))
+    """Hours of video per key and calendar month; None for no limit."""
+    rate_limit: int | None = attrs.field(default=None, validator=_whole(1, optional=True))
+    """Calls per key and minute; None for no limit."""
+    token_ttl_s: float = attrs.field(default=3600, validator=_above_zero())
+    """How long an access token is valid, in s."""
+    session_token_ttl_s: float = attrs.field(default=600, validator=_above_zero())
+    """How long a session token is valid, in s."""
+    stale_after_s: float = attrs.field(default=40, validator=_above_zero())
+    """A session without a keepalive for so many s is cleared."""
+    max_stream_s: float | None = attrs.field(default=None, validator=_above_zero(optional=True))
+    """Longest stream, in s: then an ``interactive_stream_error`` of reason ``session_timeout``."""
+    max_session_s: float | None = attrs.field(default=None, validator=_above_zero(optional=True))
+    """Longest session, in s: then a signaling ``error`` of reason ``duration_limit_reached``."""

@@ -1,0 +1,189 @@
+"""The emulator as a whole: one port, one thread, started and stopped from outside.
+
+This is the face of the package; the parts that it puts together do not know of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from typing import TYPE_CHECKING, Any, Self
+
+from aiohttp import web
+
+from ..clock import MonotonicClock
+from ..errors import OdysseyConfigError, OdysseyConnectionError
+from ..transport.loop import BackgroundLoop
+from .config import EmulatorConfig
+from .faults import FaultScript
+from .rest import Rest
+from .service import Service
+from .signaling import SignalingLink
+from .streamer import Streamer
+from .stun import StunServer
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from ..clock import Clock
+    from .service import Session
+
+__all__ = ["Emulator"]
+
+log = logging.getLogger(__name__)
+
+_SWEEP_EVERY_S = 0.5
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # where "all addresses" can be reached
+_STOP_WITHIN_S = 0.5
+
+
+class Emulator:
+    """A whole Odyssey service on this machine, between `start` and `stop` or inside a ``with``.
+
+    Settings are those of `EmulatorConfig`, as keywords. All methods may be called from any thread.
+
+    Raises:
+        OdysseyConfigError: a setting cannot work.
+
+    >>> with Emulator(streamers=2) as emulator:
+    ...     emulator.api_url.startswith("http://127.0.0.1:"), emulator.api_key[:13]
+    (True, 'ody_emulator_')
+    """
+
+    def __init__(
+        self, config: EmulatorConfig | None = None, *, clock: Clock | None = None, **settings: Any
+    ) -> None:
+        if config is not None and settings:
+            raise OdysseyConfigError("Give an EmulatorConfig or single settings, not both")
+        self.config = config or EmulatorConfig(**settings)
+        self.faults = FaultScript()
+        """What goes wrong next."""
+        self.api_key = f"ody_emulator_{secrets.token_hex(8)}"
+        """A key that is valid; so is any other that starts with ``ody_``."""
+        self._clock = clock or MonotonicClock()
+        self._loop = BackgroundLoop("odyssey-emulator")
+        self._server: _Server | None = None
+
+    @property
+    def api_url(self) -> str:
+        """Where it listens, such as ``http://127.0.0.1:41234``.
+
+        Raises:
+            OdysseyConnectionError: it does not run.
+        """
+        if self._server is None:
+            raise OdysseyConnectionError("The emulator does not run", code="closed")
+        return self._server.url
+
+    def start(self) -> Self:
+        """Start serving; nothing happens where it runs already.
+
+        Raises:
+            OdysseyConnectionError: the address cannot be listened on.
+        """
+        if self._server is not None:
+            return self
+        server = _Server(self.config, self._clock, self.faults)
+        self._loop.start()
+        try:
+            self._loop.run(server.start(), timeout=10)
+        except BaseException as exc:
+            self._loop.stop()
+            if isinstance(exc, OSError) and not isinstance(exc, OdysseyConnectionError):
+                where = f"{self.config.host}:{self.config.port}"
+                why = exc.strerror or "it took too long"
+                raise OdysseyConnectionError(f"Cannot listen on {where}: {why}", code="cannot_listen") from exc
+            raise
+        self._server = server
+        return self
+
+    def stop(self) -> None:
+        """End all sessions and free the port, within about a second; stopping twice changes nothing."""
+        server, self._server = self._server, None
+        if server is None:
+            return
+        try:
+            self._loop.run(server.stop(), timeout=2 * _STOP_WITHIN_S)
+        except TimeoutError:
+            log.warning("the emulator did not stop in time")
+        finally:
+            self._loop.stop()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class _Server:
+    """What lives on the loop's thread."""
+
+    def __init__(self, config: EmulatorConfig, clock: Clock, faults: FaultScript) -> None:
+        self._config = config
+        self._clock = clock
+        self._faults = faults
+        self._service = Service(config, clock)
+        self._rest = Rest(config=config, service=self._service, faults=faults, handshake=self._handshake)
+        self._streamers: dict[str, Streamer] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._runner: web.AppRunner | None = None
+        self._stun: StunServer | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+        self.url = ""
+
+    async def start(self) -> None:
+        # No access log, no signal handlers: both belong to whoever runs the process.
+        self._runner = web.AppRunner(self._rest.app, access_log=None, handle_signals=False, shutdown_timeout=0.1)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self._config.host, self._config.port).start()
+        except OSError:
+            await self._runner.cleanup()
+            raise
+        host, port = str(self._runner.addresses[0][0]), int(self._runner.addresses[0][1])
+        self._stun = await StunServer.listen(host, port)
+        self._rest.stun_port = self._stun.port
+        reachable = _LOOPBACK.get(host, host)
+        self.url = f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+        self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
+
+    async def stop(self) -> None:
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for session in self._service.sessions:
+            self._service.end(session, "streamer_disconnected")
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_STOP_WITHIN_S)
+        if self._stun is not None:
+            self._stun.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _handshake(self, request: web.Request, session: Session) -> web.StreamResponse:
+        streamer = self._streamers.get(session.id)
+        if streamer is None:
+            streamer = Streamer(
+                session, service=self._service, config=self._config, faults=self._faults, clock=self._clock
+            )
+            self._streamers[session.id] = streamer
+            session.on_end = lambda reason: self._dismiss(session, reason)
+        link = SignalingLink(request, session, service=self._service, streamer=streamer, faults=self._faults)
+        return await link.run()
+
+    def _dismiss(self, session: Session, reason: str) -> None:
+        streamer = self._streamers.pop(session.id)
+        told = None if reason == "client_disconnecting" else reason
+        task = asyncio.get_running_loop().create_task(streamer.close(told))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_EVERY_S)
+            with contextlib.suppress(RuntimeError):
+                self._service.sweep()

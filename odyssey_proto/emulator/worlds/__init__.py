@@ -1,0 +1,68 @@
+"""Procedural worlds: what the streamer of the emulator shows instead of a model's dreams.
+
+A world depends on its seed, its prompts in their order and its image alone; the same three give the same pictures.
+No network, no model, no clock: the time of a picture comes in as an argument.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from .images import read_image
+from .painting import Painting
+from .scene import first_scene, next_scene
+
+if TYPE_CHECKING:
+    import av
+
+__all__ = ["LANDSCAPE", "PORTRAIT", "World"]
+
+LANDSCAPE = (1280, 704)
+"""Width and height, in px."""
+PORTRAIT = (704, 1280)
+"""Width and height, in px."""
+
+
+class World:
+    """One world, from its first prompt. Any thread may call; pictures are painted one at a time.
+
+    Raises:
+        ValueError: the image cannot be read.
+    """
+
+    def __init__(
+        self, *, seed: int, prompt: str, portrait: bool, image: str | None = None, expand: bool = True
+    ) -> None:
+        self.size = PORTRAIT if portrait else LANDSCAPE
+        self._seed = seed
+        self._expand = expand
+        self._lock = threading.Lock()
+        self._version = 0
+        self._backdrop = None if image is None else read_image(image, (self.size[0] // 2, self.size[1] // 2))
+        self._scene = first_scene(prompt, seed)
+        self._painting = Painting(self._scene, self.size, self._backdrop)
+
+    @property
+    def version(self) -> int:
+        """How many prompts have changed it."""
+        return self._version
+
+    @property
+    def applied_prompt(self) -> str:
+        """The last prompt, as it was applied."""
+        return self._scene.expanded_prompt if self._expand else self._scene.prompt
+
+    def change(self, prompt: str) -> str:
+        """Apply ``prompt``: the next picture shows it. Return it as it was applied. Takes some tens of ms."""
+        scene = next_scene(self._scene, prompt, self._seed)
+        painting = Painting(scene, self.size, self._backdrop)
+        with self._lock:
+            self._painting, self._scene = painting, scene
+            self._version += 1
+        return self.applied_prompt
+
+    def picture(self, moment: float) -> av.VideoFrame:
+        """Paint the world ``moment`` s after its beginning, as a yuv420p frame."""
+        with self._lock:
+            return self._painting.picture(moment)

@@ -1,0 +1,170 @@
+"""Putting a scene together: its parts are painted once, and a picture of it takes a few ms.
+
+Everything is painted at half the size and scaled up by the same library call that turns it into YUV: half of the
+detail is in the colours, which video halves anyway. Only the caption is drawn at full size.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+import av
+import numpy as np
+from av.video.reformatter import Interpolation, VideoReformatter
+from PIL import Image, ImageDraw, ImageFont
+
+from .air import drifts_of, mist_of
+from .land import Strip, clouds, paint_sky, strips_of
+from .palette import mix, palette_of
+from .subjects import figure_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .scene import Scene
+
+__all__ = ["Painting"]
+
+_PAN: Final = 26.0
+"""Px per s of the camera's own way."""
+_HASTE: Final = {"run": 3.2, "walk": 1.6, "fly": 2.0}
+_LETTER: Final = 25
+"""Height of the caption's letters, in px."""
+_PAN_TO: Final = {"left": -1.6, "right": 1.6}
+
+
+class Painting:
+    """One scene in one size. `picture` may be called again and again, from one thread at a time."""
+
+    def __init__(self, scene: Scene, size: tuple[int, int], backdrop: Image.Image | None = None) -> None:
+        self._scene = scene
+        self._size = size
+        self._half = (size[0] // 2, size[1] // 2)
+        rng = np.random.default_rng(scene.grain)
+        palette = palette_of(scene)
+        self._backdrop = None
+        self._strips: list[Strip] = []
+        if backdrop is None:
+            self._sky = paint_sky(scene, palette, self._half, rng)
+            cloud = clouds(scene, palette, self._half, rng)
+            self._strips = ([] if cloud is None else [cloud]) + strips_of(scene, palette, self._half, rng)
+        else:
+            # The light of the scene lies over the image, so that every prompt can be seen in it.
+            self._sky = backdrop
+            wide = (round(self._half[0] * 1.25), round(self._half[1] * 1.25))
+            tint = Image.new("RGB", wide, mix(palette.middle, palette.horizon, 0.3))
+            self._backdrop = Image.blend(
+                backdrop.resize(wide, Image.Resampling.LANCZOS), tint, 0.1 + 0.1 * scene.light
+            )
+        self._drifts = drifts_of(scene, palette, self._half, rng)
+        self._mist = mist_of(scene, palette, self._half, rng)
+        self._figure = None
+        if scene.subject is not None and backdrop is None:
+            edge = round(
+                min(self._half) * (0.62 if scene.camera == "in" else 0.34 if scene.camera == "wide" else 0.46)
+            )
+            self._figure = figure_of(
+                scene.subject,
+                asleep=scene.action == "sleep",
+                size=edge,
+                palette=palette,
+                rightwards=scene.camera != "left",
+            )
+        self._caption = _caption(scene.prompt, size)
+        self._scaler = VideoReformatter()
+
+    def picture(self, moment: float) -> av.VideoFrame:
+        """Return the scene ``moment`` s after the world began, as a yuv420p frame."""
+        frame = av.VideoFrame.from_ndarray(self._pixels(moment), format="rgb24")
+        picture = self._scaler.reformat(
+            frame, self._size[0], self._size[1], "yuv420p", interpolation=Interpolation.BICUBIC, threads=1
+        )
+        self._put_caption(picture)
+        return picture
+
+    def _pixels(self, moment: float) -> NDArray[np.uint8]:
+        """Return it at half the size and without the caption, shape (H, W, 3)."""
+        way = moment * _PAN * _HASTE.get(self._scene.action, 1.0) * _PAN_TO.get(self._scene.camera, 1.0)
+        if self._backdrop is not None:
+            canvas = self._wandering(self._backdrop, moment)
+        else:
+            canvas = self._sky.copy()
+            last = len(self._strips) - 1
+            for index, strip in enumerate(self._strips):
+                if index == last:
+                    self._put_figure(canvas, moment)
+                _put_strip(canvas, strip, way)
+            if last < 0:
+                self._put_figure(canvas, moment)
+        if self._mist is not None:
+            _put_strip(canvas, self._mist, way)
+        pixels = np.array(canvas)
+        for drift in self._drifts:
+            drift.put(pixels, moment)
+        return pixels
+
+    def _wandering(self, backdrop: Image.Image, moment: float) -> Image.Image:
+        spare_x, spare_y = backdrop.width - self._half[0], backdrop.height - self._half[1]
+        x = spare_x * (0.5 + 0.5 * math.sin(moment * 0.31 + self._scene.light))
+        y = spare_y * (0.5 + 0.5 * math.cos(moment * 0.23))
+        return backdrop.crop((round(x), round(y), round(x) + self._half[0], round(y) + self._half[1]))
+
+    def _put_figure(self, canvas: Image.Image, moment: float) -> None:
+        figure = self._figure
+        if figure is None:
+            return
+        action = self._scene.action
+        beat = {"run": 2.6, "jump": 1.6, "walk": 1.5, "fly": 1.8, "sleep": 0.35}.get(action, 0.7)
+        image, mask = figure.phases[int(moment * beat * len(figure.phases)) % len(figure.phases)]
+        width, height = self._half
+        x = width * 0.5 + width * 0.06 * math.sin(moment * 0.5)
+        foot = height * 0.895
+        if figure.flies or action == "fly":
+            foot = height * 0.66 + height * 0.05 * math.sin(moment * 1.3)
+            x = width * 0.5 + width * 0.20 * math.sin(moment * 0.45)
+        elif action == "jump":
+            foot -= height * 0.22 * abs(math.sin(moment * math.pi * 1.1))
+        elif figure.moves or action in ("run", "walk"):
+            foot += height * 0.008 * math.sin(moment * 9)
+        canvas.paste(image, (round(x - image.width / 2), round(foot - image.height)), mask)
+
+    def _put_caption(self, frame: av.VideoFrame) -> None:
+        shade, ink = self._caption
+        height, width = shade.shape
+        left, top = (self._size[0] - width) // 2, self._size[1] - height - round(self._size[1] * 0.035)
+        luma: Any = frame.planes[0]  # a buffer, which its type does not tell
+        rows = np.frombuffer(luma, np.uint8).reshape(luma.height, luma.line_size)[
+            top : top + height, left : left + width
+        ]
+        shaded = (rows.astype(np.uint16) * (256 - shade) + 24 * shade) >> 8
+        rows[:] = (shaded * (256 - ink) + 232 * ink) >> 8
+
+
+def _put_strip(canvas: Image.Image, strip: Strip, way: float) -> None:
+    offset = round(way * strip.speed) % strip.image.width
+    for left in (-offset, strip.image.width - offset):
+        if left < canvas.width:
+            canvas.paste(strip.image, (left, strip.top), strip.mask)
+
+
+def _caption(prompt: str, size: tuple[int, int]) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+    """Return how dark the plate of the caption is and how bright its letters, 0 to 256, shape (h, w)."""
+    text = " ".join("".join(char if char.isprintable() else " " for char in prompt).split())
+    font = ImageFont.load_default(_LETTER)
+    widest = size[0] - 120
+    if not text:
+        return np.zeros((2, 2), np.uint16), np.zeros((2, 2), np.uint16)
+    if len(text) > 200:
+        text = text[:200]
+    while font.getlength(text) > widest and len(text) > 1:
+        text = text.removesuffix("…")[:-1].rstrip() + "…"
+    wide, tall = math.ceil(font.getlength(text)) + 44, round(_LETTER * 1.75)
+    plate = Image.new("L", (wide * 2, tall * 2))
+    ImageDraw.Draw(plate).rounded_rectangle((0, 0, wide * 2 - 1, tall * 2 - 1), radius=tall, fill=128)
+    letters = Image.new("L", (wide, tall))
+    ImageDraw.Draw(letters).text((wide / 2, tall / 2), text, fill=250, font=font, anchor="mm")
+    return (
+        np.asarray(plate.resize((wide, tall), Image.Resampling.BOX)).astype(np.uint16),
+        np.asarray(letters).astype(np.uint16),
+    )

@@ -1,0 +1,95 @@
+"""Frames into an MP4 file, each at the moment it was shown.
+
+It writes what it is given, on the caller's thread; it knows nothing of sessions and fetches nothing.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from .errors import OdysseyConfigError
+
+if TYPE_CHECKING:
+    import os
+    from types import TracebackType
+
+    from .frames import VideoFrame
+
+__all__ = ["Recorder"]
+
+_MILLISECONDS: Final = Fraction(1, 1000)
+
+
+class Recorder:
+    """An H.264 MP4 that takes one frame after the other; use it in a ``with``, or call `close`.
+
+    The first frame decides the size. Times are those of the frames, so a gap in the stream is a gap in the file.
+
+    Args:
+        path: the file to write; an old one is replaced when the first frame comes.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.frames = 0
+        """How many have been written."""
+        self._path = path
+        self._container: Any = None
+        self._stream: Any = None
+        self._first_ms = 0
+        self._last_ms = -1
+        self._closed = False
+
+    def write(self, frame: VideoFrame) -> None:
+        """Append ``frame``; one that is not later than the last comes 1 ms after it.
+
+        Raises:
+            OdysseyConfigError: it has another size than the first, or the recorder is closed.
+        """
+        import av
+
+        if self._closed:
+            raise OdysseyConfigError("this recorder is closed; make another one for another file")
+        if self._container is None:
+            self._open(frame)
+        if (frame.width, frame.height) != (self._stream.width, self._stream.height):
+            raise OdysseyConfigError(
+                f"a file has one size: it began with {self._stream.width}x{self._stream.height}, "
+                f"and this frame is {frame.width}x{frame.height}"
+            )
+        picture = av.VideoFrame.from_ndarray(frame.to_ndarray("yuv420p"), format="yuv420p")
+        self._last_ms = max(self._last_ms + 1, frame.timestamp_ms - self._first_ms)
+        picture.pts, picture.time_base = self._last_ms, _MILLISECONDS
+        self._container.mux(self._stream.encode(picture))
+        self.frames += 1
+
+    def close(self) -> None:
+        """Finish the file; nothing happens the second time. Without a frame there is no file."""
+        self._closed = True
+        container, self._container = self._container, None
+        if container is not None:
+            try:
+                container.mux(self._stream.encode(None))
+            finally:
+                container.close()
+
+    def _open(self, frame: VideoFrame) -> None:
+        import av
+
+        self._container = av.open(str(self._path), "w", format="mp4")
+        # superfast: it shares the machine with a decoder that must not wait.
+        self._stream = self._container.add_stream("libx264", options={"preset": "superfast", "crf": "20"})
+        self._stream.width, self._stream.height, self._stream.pix_fmt = frame.width, frame.height, "yuv420p"
+        self._stream.time_base = self._stream.codec_context.time_base = _MILLISECONDS
+        self._first_ms = frame.timestamp_ms
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

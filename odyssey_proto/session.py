@@ -1,0 +1,260 @@
+"""A live session, as users hold it: any thread may call it, and every call that waits has a timeout.
+
+A call posts a command to the session's driver and waits on a future, holding no lock. Arguments are checked here;
+whether a call is possible at all is decided in `odyssey_proto.protocol`.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Self, cast
+
+import odyssey_models as wire
+
+from . import codec, errors, steps
+from .clock import Deadline
+from .driver import Driver
+from .types import ConnectionStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
+
+    from .clock import Clock
+    from .config import ClientConfig
+    from .frames import FramePolicy, FrameQueue, VideoFrame
+    from .transport.http import HttpTransport
+    from .transport.loop import BackgroundLoop
+
+__all__ = ["Session", "check_seconds", "connect"]
+
+
+def connect(live: Session, timeout: float | None) -> None:
+    """Connect a fresh session, within ``timeout`` s; see `Odyssey.connect`, which is for users."""
+    live._driver.connect(timeout)
+
+
+class Session:
+    """A connection to one streamer, made by `Odyssey.connect`. Use it in a ``with``, or call `disconnect`.
+
+    All methods may be called from any thread. Every ``timeout`` is in s, and ``None`` waits until it happens or
+    the connection ends. A call that times out raises and leaves the session usable.
+    """
+
+    def __init__(self, config: ClientConfig, http: HttpTransport, loop: BackgroundLoop, clock: Clock) -> None:
+        self._driver = driver = Driver(config, http, loop, clock)
+        self._finalizer = weakref.finalize(self, driver.post, steps.Disconnect())
+        self._finalizer.atexit = False  # `_leave_all` does it, and waits
+
+    # --- the state, as the client page documents it
+
+    @property
+    def session_id(self) -> str | None:
+        """The service's id of this session; None before there is one."""
+        return self._driver.protocol.session_id
+
+    @property
+    def status(self) -> ConnectionStatus:
+        """Where the connection stands."""
+        return self._driver.protocol.status
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether video and control channel are up."""
+        return self.status is ConnectionStatus.CONNECTED
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is over, as wished or by an error; it never comes back then."""
+        return self._driver.protocol.is_over
+
+    @property
+    def stream_id(self) -> str | None:
+        """The id of the stream that is running; None while there is none."""
+        return self._driver.protocol.stream_id
+
+    @property
+    def last_applied_prompt(self) -> str | None:
+        """The prompt in effect, as the service rewrote it; None where there is no stream or it did not tell."""
+        return self._driver.protocol.applied_prompt
+
+    @property
+    def capabilities(self) -> wire.StreamerCapabilities | None:
+        """What the streamer can do; None before there is one."""
+        return self._driver.protocol.capabilities
+
+    @property
+    def latest_frame(self) -> VideoFrame | None:
+        """The newest frame of the stream that is running, taken from no iterator; None where there is none."""
+        return self._driver.hub.latest
+
+    # --- the stream
+
+    def start_stream(
+        self,
+        prompt: str = "",
+        portrait: bool = True,
+        *,
+        bypass_prompt_expansion: bool | None = None,
+        timeout: float | None = 60.0,
+    ) -> str:
+        """Start a stream and return its id once it is ready (client page, "start_stream()").
+
+        Args:
+            prompt: what the world is, in words.
+            portrait: 704×1280 when true, 1280×704 when false (width × height in px; models may differ).
+            bypass_prompt_expansion: take the prompt as it is, without rewriting it; needs the privilege.
+            timeout: s to wait; the stream may still start after that, and `end_stream` ends it.
+
+        Raises:
+            OdysseyStreamError: not connected, a stream is there already, or it failed; `code` is the reason.
+            OdysseyUsageError: a limit of the account (its subclasses say which).
+            OdysseyStreamTimeoutError: no answer in time.
+        """
+        message = wire.InteractiveStreamStart(
+            prompt=_text("prompt", prompt),
+            portrait=_flag("portrait", portrait),
+            broadcast=False,
+            bypass_vlm_expansion=None
+            if bypass_prompt_expansion is None
+            else _flag("bypass_prompt_expansion", bypass_prompt_expansion),
+        )
+        size = _size(message)
+        return cast("str", self._call("start_stream", lambda call: steps.Start(call, message, size), timeout))
+
+    def interact(self, prompt: str, *, timeout: float | None = 30.0) -> str:
+        """Steer the stream and return the prompt as it was applied (client page, "interact()").
+
+        One is on the wire at a time; calls from several threads queue.
+
+        Raises:
+            OdysseyStreamError: not connected, no stream, or it was refused; `code` is the reason.
+            OdysseyStreamTimeoutError: no acknowledgement in time; it may still come.
+        """
+        message = wire.Update(prompt=_text("prompt", prompt))
+        size = _size(message)
+        return cast("str", self._call("interact", lambda call: steps.Interact(call, message, size), timeout))
+
+    def end_stream(self, *, timeout: float | None = 30.0) -> None:
+        """End the stream and wait until the service says so (client page, "end_stream()").
+
+        Raises:
+            OdysseyStreamError: not connected, or there is no stream.
+            OdysseyStreamTimeoutError: no answer in time.
+        """
+        self._call("end_stream", steps.End, timeout)
+
+    def frames(
+        self, policy: FramePolicy = "drop_oldest", queue_size: int = 4, timeout: float | None = None
+    ) -> Iterator[VideoFrame]:
+        """Iterate over the frames that arrive from now on, until the stream ends.
+
+        Where there is no stream yet it waits for one. Several iterators may run side by side, each with its own
+        queue; one that is not read holds ``queue_size`` frames and nothing else.
+
+        Args:
+            policy: what happens when you are slower than the video: ``"latest"`` keeps the newest frame only,
+                ``"drop_oldest"`` the ``queue_size`` newest, ``"error"`` raises.
+            queue_size: frames that may wait, at least 1.
+            timeout: s to wait for each frame.
+
+        Raises:
+            OdysseyStreamError: the session is not connected; with ``"error"``, the queue ran over.
+            OdysseyStreamTimeoutError: no frame came in time; the iterator can go on.
+            OdysseyError: what broke the stream or the connection, after the frames that came before.
+        """
+        check_seconds("timeout", timeout)
+        self._driver.refuse_fork()
+        subscription = self._driver.hub.subscribe(policy, queue_size)
+        if self._driver.protocol.is_over:
+            raise errors.OdysseyStreamError(
+                f"Cannot iterate over frames: client is {self.status}", code="not_connected"
+            )
+        return _Frames(self, subscription, timeout)
+
+    # --- the end
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the session has ended, for at most ``timeout`` s; return whether it has.
+
+        Raises:
+            OdysseyError: it has ended, by this error.
+        """
+        check_seconds("timeout", timeout)
+        ended = self._driver.ended.wait(timeout)
+        if ended and self._driver.protocol.error is not None:
+            raise self._driver.protocol.error
+        return ended
+
+    def disconnect(self) -> None:
+        """Leave the session and give it back to the service; takes at most 2 s. Calls in flight raise."""
+        self._driver.leave()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.disconnect()
+
+    def __repr__(self) -> str:
+        return f"<Session {self.session_id} {self.status}>"
+
+    def _call(self, operation: str, command: Callable[[int], steps.Command], timeout: float | None) -> object:
+        check_seconds("timeout", timeout)
+        return self._driver.call(
+            command,
+            timeout,
+            lambda: errors.OdysseyStreamTimeoutError(
+                f"{operation} was not answered within {timeout:g} s",
+                code="timeout",
+                operation=operation,
+                session_id=self.session_id,
+                recoverable=True,
+            ),
+        )
+
+
+class _Frames:
+    """The iterator that `Session.frames` returns. It keeps the session alive as long as it is read."""
+
+    def __init__(self, session: Session, subscription: FrameQueue, timeout: float | None) -> None:
+        self._session = session
+        self._queue = subscription
+        self._timeout = timeout
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> VideoFrame:
+        frame: VideoFrame | None = self._queue.get(Deadline(self._timeout, self._session._driver.clock))
+        if frame is None:
+            raise StopIteration
+        return frame
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, not {type(value).__name__}")
+    return value
+
+
+def _flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, not {type(value).__name__}")
+    return value
+
+
+def check_seconds(name: str, value: object) -> None:
+    """Raise unless ``value`` is a span in s, or None."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be a number of seconds or None, not {type(value).__name__}")
+    if not value >= 0:
+        raise errors.OdysseyConfigError(f"{name} must be 0 s or more, not {value!r}")
+
+
+def _size(message: object) -> int:
+    return len(codec.encode(message).encode())

@@ -1,0 +1,183 @@
+"""A client of the service written from the protocol alone: requests, aiohttp and stock aiortc, nothing of ours.
+
+It is a witness: whatever works with it works for any client that keeps to the protocol.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import aiohttp
+import numpy as np
+import requests
+from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import MediaStreamError
+from aiortc.sdp import candidate_from_sdp
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+__all__ = ["Credentials", "PlainClient", "authorise", "bearer", "connect", "request_session", "session_token"]
+
+PATIENCE_S = 30
+"""After which a test gives up waiting for something that should come at once."""
+
+
+class Credentials:
+    """What a client has after the REST calls."""
+
+    def __init__(self, session_id: str, signalling_url: str, token: str) -> None:
+        self.session_id = session_id
+        self.signalling_url = signalling_url
+        self.token = token
+
+
+def bearer(api_url: str, api_key: str) -> dict[str, str]:
+    """Exchange a key for the header of all further calls."""
+    answer = requests.post(f"{api_url}/auth/token", json={"api_key": api_key}, timeout=PATIENCE_S)
+    assert answer.status_code == 200, answer.text
+    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+def request_session(api_url: str, headers: dict[str, str]) -> dict[str, Any]:
+    """Ask for a streamer."""
+    answer = requests.post(f"{api_url}/sessions/request", json={}, headers=headers, timeout=PATIENCE_S)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def session_token(api_url: str, headers: dict[str, str], session_id: str) -> str:
+    """Ask for a session token."""
+    answer = requests.post(
+        f"{api_url}/sessions/token", json={"session_id": session_id}, headers=headers, timeout=PATIENCE_S
+    )
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["session_token"])
+
+
+def authorise(api_url: str, api_key: str) -> Credentials:
+    """Make all REST calls of a connect."""
+    headers = bearer(api_url, api_key)
+    session = request_session(api_url, headers)
+    return Credentials(
+        session["session_id"], session["signalling_url"], session_token(api_url, headers, session["session_id"])
+    )
+
+
+class PlainClient:
+    """A connected client."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, peer: RTCPeerConnection) -> None:
+        self.socket = socket
+        self.peer = peer
+        self.signaling: asyncio.Queue[Any] = asyncio.Queue()
+        self.messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.channels: dict[str, Any] = {}
+        self.track: Any = None
+        self.ready = asyncio.Event()
+        self.offer = ""
+        self._frames: asyncio.Queue[Any] = asyncio.Queue()
+        self._drain: asyncio.Task[None] | None = None
+
+    def send(self, **message: Any) -> None:
+        """Send on ``clientToStreamer``."""
+        self.channels["clientToStreamer"].send(json.dumps(message))
+
+    def start(self, prompt: str = "A cat", *, portrait: bool = False, **more: Any) -> None:
+        """Ask for a stream."""
+        self.send(type="interactive_stream_start", prompt=prompt, portrait=portrait, broadcast=False, **more)
+
+    async def message(self, kind: str | None = None) -> dict[str, Any]:
+        """Wait for the next message on ``streamerToClient``."""
+        found = await asyncio.wait_for(self.messages.get(), PATIENCE_S)
+        assert kind is None or found["type"] == kind, found
+        return found
+
+    async def frame(self) -> np.ndarray[Any, Any]:
+        """Wait for the next picture, as RGB."""
+        picture = await asyncio.wait_for(self._frames.get(), PATIENCE_S)
+        return np.asarray(picture.to_ndarray(format="rgb24"))
+
+    def forget_frames(self) -> int:
+        """Drop the pictures that have come so far."""
+        dropped = self._frames.qsize()
+        while not self._frames.empty():
+            self._frames.get_nowait()
+        return dropped
+
+    @property
+    def frames_waiting(self) -> int:
+        """How many pictures have come and were not asked for."""
+        return self._frames.qsize()
+
+    def on_track(self, track: Any) -> None:
+        """Read every picture as it comes."""
+        self.track = track
+        self._drain = asyncio.get_running_loop().create_task(self._read())
+        self._check_ready()
+
+    async def _read(self) -> None:
+        with contextlib.suppress(MediaStreamError):
+            while True:
+                self._frames.put_nowait(await self.track.recv())
+
+    def on_channel(self, channel: Any) -> None:
+        """Take a channel that the streamer opened."""
+        self.channels[channel.label] = channel
+        if channel.label == "streamerToClient":
+            channel.on("message", lambda text: self.messages.put_nowait(json.loads(text)))
+        self._check_ready()
+
+    def _check_ready(self) -> None:
+        if self.track is not None and "clientToStreamer" in self.channels:
+            self.ready.set()
+
+    async def listen(self) -> None:
+        """Read signaling until it closes."""
+        async for message in self.socket:
+            content = json.loads(message.data)
+            match content["type"]:
+                case "offer":
+                    self.offer = content["sdp"]
+                    await self.peer.setRemoteDescription(RTCSessionDescription(content["sdp"], "offer"))
+                    await self.peer.setLocalDescription(await self.peer.createAnswer())
+                    await self.socket.send_json({"type": "answer", "sdp": self.peer.localDescription.sdp})
+                case "ice_candidate":
+                    candidate = candidate_from_sdp(content["candidate"].removeprefix("candidate:"))
+                    candidate.sdpMid, candidate.sdpMLineIndex = content["sdpMid"], content["sdpMLineIndex"]
+                    await self.peer.addIceCandidate(candidate)
+                case _:
+                    self.signaling.put_nowait(content)
+        self.signaling.put_nowait({"type": "closed", "code": self.socket.close_code})
+
+    async def disconnect(self) -> None:
+        """Say goodbye as the protocol wants it."""
+        await self.socket.send_json({"type": "client_disconnecting"})
+        await self.socket.close(code=1000, message=b"Client disconnect")
+
+
+@contextlib.asynccontextmanager
+async def connect(credentials: Credentials, *, goodbye: bool = True) -> AsyncIterator[PlainClient]:
+    """Connect, and say goodbye at the end (or just be gone)."""
+    async with aiohttp.ClientSession() as http:
+        async with http.get(credentials.signalling_url.replace("ws", "http", 1) + "/config") as answer:
+            servers = [RTCIceServer(urls=server["urls"]) for server in (await answer.json())["iceServers"]]
+        url = f"{credentials.signalling_url}/client/{credentials.session_id}?token={quote(credentials.token)}"
+        peer = RTCPeerConnection(RTCConfiguration(iceServers=servers))
+        async with http.ws_connect(url, max_msg_size=64 * 2**20) as socket:
+            client = PlainClient(socket, peer)
+            peer.on("track", client.on_track)
+            peer.on("datachannel", client.on_channel)
+            listening = asyncio.get_running_loop().create_task(client.listen())
+            try:
+                await asyncio.wait_for(client.ready.wait(), PATIENCE_S)
+                yield client
+                if goodbye and not socket.closed:
+                    await client.disconnect()
+            finally:
+                listening.cancel()
+                await peer.close()
