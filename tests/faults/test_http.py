@@ -1,0 +1,546 @@
+"""REST against servers that misbehave byte by byte: typed errors, in time, at once when aborted, nothing told."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import itertools
+import logging
+import threading
+import traceback
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pytest
+
+from odyssey_proto.clock import Deadline, MonotonicClock
+from odyssey_proto.config import ClientConfig
+from odyssey_proto.errors import (
+    MalformedMessageError,
+    OdysseyConnectionError,
+    OdysseyConnectionTimeoutError,
+    OdysseyError,
+)
+from odyssey_proto.transport.http import Abort, HttpTransport
+from tests.faults.leaks import nothing_left
+from tests.faults.servers import Connection, HttpServer, Request, Server, answer, json_answer
+from tests.faults.tls import self_signed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+KEY = "ody_live_key-SECRET"
+LONG = 30.0
+
+Ask: TypeAlias = "Callable[[HttpTransport, str, Deadline, Abort | None], object]"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    with nothing_left():
+        yield
+
+
+def until(seconds: float = LONG) -> Deadline:
+    return Deadline(seconds, MonotonicClock())
+
+
+@contextlib.contextmanager
+def transport(url: str) -> Iterator[HttpTransport]:
+    with contextlib.closing(HttpTransport(ClientConfig(api_key=KEY, api_url=url), MonotonicClock())) as made:
+        yield made
+
+
+STEPS: dict[str, Ask] = {
+    "POST /auth/token": lambda http, url, deadline, abort: http.access_token(deadline, abort=abort),
+    "POST /sessions/request": lambda http, url, deadline, abort: http.request_session(deadline, abort=abort),
+    "POST /sessions/token": lambda http, url, deadline, abort: http.session_token("s-1", deadline, abort=abort),
+    "GET /config": lambda http, url, deadline, abort: http.signaling_config(
+        f"{url}/config", deadline, abort=abort
+    ),
+}
+every_step = pytest.mark.parametrize("route", STEPS)
+
+
+def failure_of(route: str, server: HttpServer, *, seconds: float = LONG) -> OdysseyError:
+    """Return what the call of ``route`` raises."""
+    with transport(server.url) as http, pytest.raises(OdysseyError) as caught:
+        STEPS[route](http, server.url, until(seconds), None)
+    return caught.value
+
+
+# --- answers that are none
+
+
+def raw(data: bytes) -> Callable[[Connection, Request], None]:
+    """Send exactly ``data``, then close."""
+    return lambda connection, _: connection.send(data)
+
+
+def reset(connection: Connection, _: Request) -> None:
+    connection.reset()
+
+
+def reset_in_body(connection: Connection, _: Request) -> None:
+    connection.send(answer(b'{"access', length=500))
+    connection.reset()
+
+
+CUT = {
+    "closed": raw(b""),
+    "reset": reset,
+    "reset in the body": reset_in_body,
+    "cut in the body": raw(answer(b'{"session_id"', length=500)),
+    "cut in a chunk": raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc"),
+    "cut between chunks": raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"),
+}
+
+
+@every_step
+@pytest.mark.parametrize("fault", CUT)
+def test_an_answer_that_is_cut_short_is_a_lost_connection(route: str, fault: str) -> None:
+    with HttpServer({route: CUT[fault]}) as server:
+        error = failure_of(route, server)
+    assert type(error) is OdysseyConnectionError
+    assert (error.code, error.operation, error.recoverable) == ("connection_lost", route, True)
+
+
+NOT_HTTP = {
+    "another protocol": b"SSH-2.0-OpenSSH_9.2\r\n",
+    "binary": bytes(range(256)),
+    "no status": b"HTTP/1.1 two hundred\r\n\r\n",
+    "too many headers": b"HTTP/1.1 200 OK\r\n"
+    + b"".join(b"X-%d: a\r\n" % number for number in range(200))
+    + b"\r\n",
+    "a header that is too long": b"HTTP/1.1 200 OK\r\nX: " + b"a" * 1_000_000 + b"\r\n\r\n",
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
+    "no length": b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n{}",
+    "a chunk of no size": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nabc\r\n",
+    "cut in the headers": b"HTTP/1.1 200 OK\r\nContent-Le",
+}
+
+
+@pytest.mark.parametrize("fault", NOT_HTTP)
+def test_what_is_not_http_is_malformed_or_lost(fault: str) -> None:
+    with HttpServer({"POST /auth/token": raw(NOT_HTTP[fault])}) as server:
+        error = failure_of("POST /auth/token", server)
+    assert isinstance(error, OdysseyConnectionError)
+    assert error.code in ("malformed", "connection_lost")
+    assert error.operation == "POST /auth/token"
+
+
+# --- answers of the wrong shape
+
+SHAPES = {
+    "empty": b"",
+    "html": b"<html>Welcome to the hotel's network</html>",
+    "truncated": b'{"access_token": "a", "session_',
+    "a list": b"[]",
+    "a string": b'"text"',
+    "null": b"null",
+    "no fields": b"{}",
+    "not a number": b'{"access_token": "a", "expires_in": NaN}',
+    "a key twice": b'{"session_id": "a", "session_id": "b"}',
+    "not utf-8": b'{"session_id": "\xff\xfe"}',
+    "too deep": b"[" * 200_000,
+    "more after it": b"{} {}",
+}
+
+
+@every_step
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_answer_of_the_wrong_shape_names_the_call_and_the_problem(route: str, shape: str) -> None:
+    with HttpServer({route: answer(SHAPES[shape])}) as server:
+        error = failure_of(route, server)
+    assert type(error) is MalformedMessageError
+    assert str(error).startswith(f"{route}: Malformed ")
+    assert error.problems
+    assert (error.status, error.operation, error.recoverable) == (200, route, False)
+
+
+@pytest.mark.parametrize(
+    ("route", "data", "field"),
+    [
+        ("POST /auth/token", {"token": "x"}, "access_token"),
+        ("POST /auth/token", {"access_token": 5}, "access_token"),
+        ("POST /auth/token", {"access_token": "x", "expires_in": "soon"}, "expires_in"),
+        ("POST /auth/token", {"access_token": ""}, "access_token"),
+        ("POST /auth/token", {"access_token": "two\r\nlines"}, "access_token"),
+        ("POST /auth/token", {"access_token": "with blank"}, "access_token"),
+        ("POST /auth/token", {"access_token": "ünusual"}, "access_token"),
+        ("POST /sessions/request", {"session_id": "s"}, "signalling_url"),
+        ("POST /sessions/request", {"session_id": None, "signalling_url": "x"}, "session_id"),
+        ("POST /sessions/request", {"session_id": "s", "signalling_url": "x", "capabilities": []}, "capabilities"),
+        ("POST /sessions/token", {"session_token": ["x"]}, "session_token"),
+        ("GET /config", {"iceServers": {"urls": "x"}}, "iceServers"),
+        ("GET /config", {"iceServers": [{"urls": 5}]}, "urls"),
+        ("GET /config", {"iceServers": ["stun:x"]}, "ice_servers"),
+    ],
+)
+def test_a_field_of_the_wrong_shape_is_named(route: str, data: Any, field: str) -> None:
+    with HttpServer({route: json_answer(data)}) as server:
+        error = failure_of(route, server)
+    assert type(error) is MalformedMessageError
+    assert field.lower().replace("_", "") in str(error).lower().replace("_", "")
+
+
+def test_no_content_is_malformed() -> None:
+    with HttpServer({"POST /auth/token": b"HTTP/1.1 204 No Content\r\n\r\n"}) as server:
+        assert type(failure_of("POST /auth/token", server)) is MalformedMessageError
+
+
+def test_another_kind_of_content_makes_one_check_the_address() -> None:
+    page = answer(b"<html>", Content_Type="text/html; charset=utf-8")
+    with HttpServer({"POST /auth/token": page}) as server:
+        assert str(failure_of("POST /auth/token", server)).endswith("is this the address of the API?")
+
+
+# --- answers that are too large
+
+MIB = 1024 * 1024
+
+
+def endless(connection: Connection, _: Request) -> None:
+    connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        connection.send(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
+
+
+LARGE = {
+    "as announced": answer(b" " * (5 * MIB)),
+    "without an end": endless,
+    "when unpacked": answer(gzip.compress(b"\0" * (200 * MIB), 9), Content_Encoding="gzip"),
+}
+
+
+@pytest.mark.parametrize("fault", LARGE)
+def test_an_answer_that_is_too_large_is_not_read_to_its_end(fault: str) -> None:
+    with HttpServer({"GET /config": LARGE[fault]}) as server:
+        error = failure_of("GET /config", server)
+    assert type(error) is MalformedMessageError
+    assert (error.code, error.status) == ("too_large", 200)
+    assert "larger than 4 MiB" in str(error)
+
+
+def test_an_answer_up_to_the_limit_is_read() -> None:
+    servers = b'{"iceServers": []' + b" " * (4 * MIB - 18) + b"}"
+    assert len(servers) == 4 * MIB
+    with HttpServer({"GET /config": answer(servers)}) as server, transport(server.url) as http:
+        assert http.signaling_config(f"{server.url}/config", until()) == ()
+
+
+PACKED = gzip.compress(b'{"iceServers": []}')
+
+
+@pytest.mark.parametrize(
+    ("body", "coding", "problem"),
+    [
+        (b"plain", "gzip", "no valid gzip"),
+        (PACKED[:-4], "gzip", "cut short"),
+        (PACKED, "br", "not asked for"),
+        (PACKED, "gzip, gzip", "not asked for"),
+    ],
+)
+def test_an_answer_that_cannot_be_unpacked_is_malformed(body: bytes, coding: str, problem: str) -> None:
+    with HttpServer({"GET /config": answer(body, Content_Encoding=coding)}) as server:
+        error = failure_of("GET /config", server)
+    assert type(error) is MalformedMessageError
+    assert problem in str(error)
+
+
+def test_an_unpacked_answer_may_say_so() -> None:
+    plain = answer(b'{"iceServers": []}', Content_Encoding="identity")
+    with HttpServer({"GET /config": plain}) as server, transport(server.url) as http:
+        assert http.signaling_config(f"{server.url}/config", until()) == ()
+
+
+# --- servers that take their time
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
+
+
+def dripping(at_once: bytes, dripped: bytes) -> Callable[[Connection, Request], None]:
+    def reply(connection: Connection, _: Request) -> None:
+        connection.send(at_once)
+        connection.drip(dripped, every=0.05)
+
+    return reply
+
+
+SLOW = {
+    "silent": lambda connection, _: connection.hang(),
+    "dripping the status": dripping(b"", HEAD * 10),
+    "dripping the headers": dripping(HEAD[:20], HEAD * 10),
+    "dripping the body": dripping(HEAD, b" " * 1000),
+    "dripping a chunk": dripping(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n", b" " * 1000),
+    "dripping chunks": dripping(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n" * 200),
+    "dripping until it closes": dripping(b"HTTP/1.1 200 OK\r\n\r\n", b" " * 1000),
+    "dripping announcements": dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
+}
+
+
+@pytest.mark.parametrize("fault", SLOW)
+def test_a_call_ends_in_time_however_slowly_the_server_sends(fault: str) -> None:
+    clock = MonotonicClock()
+    with HttpServer({"POST /auth/token": SLOW[fault]}) as server:
+        began = clock.now()
+        error = failure_of("POST /auth/token", server, seconds=0.4)
+        took = clock.now() - began
+    assert type(error) is OdysseyConnectionTimeoutError
+    assert (error.code, error.operation) == ("timeout", "POST /auth/token")
+    assert str(error).endswith("gave no complete answer in time (0.4 s)")
+    assert took < 10  # the server would go on for 50
+
+
+@every_step
+def test_every_call_keeps_its_deadline(route: str) -> None:
+    with HttpServer({route: SLOW["silent"]}) as server:
+        error = failure_of(route, server, seconds=0.3)
+    assert type(error) is OdysseyConnectionTimeoutError
+    assert error.operation == route
+
+
+def test_regions_that_take_too_long_are_passed_over() -> None:
+    with HttpServer({"GET /regions": SLOW["dripping the body"]}) as server, transport(server.url) as http:
+        assert http.region_latencies(until(0.3)) == {}
+
+
+def test_ice_servers_are_not_waited_for_until_the_end_of_the_connect() -> None:
+    with HttpServer({"GET /config": SLOW["silent"]}) as server:
+        error = failure_of("GET /config", server, seconds=60)
+    assert str(error).endswith("(5 s)")
+
+
+def test_a_call_whose_time_is_over_sends_nothing() -> None:
+    with HttpServer() as server:
+        error = failure_of("GET /config", server, seconds=0)
+        assert type(error) is OdysseyConnectionTimeoutError
+        assert server.accepted == 0
+
+
+# --- aborting
+
+
+@pytest.mark.parametrize("route", [*STEPS, "GET /regions", "GET /ping"])
+@pytest.mark.parametrize("fault", ["silent", "dripping the headers", "dripping the body"])
+def test_an_abort_ends_a_call_at_once(route: str, fault: str) -> None:
+    abort, asked = Abort(), threading.Event()
+    slow = SLOW[fault]
+
+    def reply(connection: Connection, request: Request) -> None:
+        asked.set()
+        slow(connection, request)
+
+    step = STEPS.get(route, lambda http, url, deadline, abort: http.region_latencies(deadline, abort=abort))
+    raised: list[OdysseyError] = []
+
+    def call() -> None:
+        try:
+            step(http, server.url, until(), abort)
+        except OdysseyError as exc:
+            raised.append(exc)
+
+    with HttpServer({route: reply}) as server, transport(server.url) as http:
+        thread = threading.Thread(target=call)
+        thread.start()
+        assert asked.wait(10)
+        abort.abort()
+        thread.join(10)
+        assert not thread.is_alive()
+    assert [(type(error), error.code) for error in raised] == [(OdysseyConnectionError, "closed")]
+
+
+def test_an_abort_ends_only_the_calls_made_with_it() -> None:
+    abort = Abort()
+    abort.abort()
+    with HttpServer() as server, transport(server.url) as http:
+        with pytest.raises(OdysseyConnectionError) as caught:
+            http.session_token("s-1", until(), abort=abort)
+        assert caught.value.code == "closed"
+        http.session_token("s-1", until(), abort=Abort())
+
+
+def test_an_abort_ends_the_wait_before_a_repetition() -> None:
+    abort = Abort()
+    seen = threading.Event()
+
+    def refuse(connection: Connection, _: Request) -> None:
+        connection.send(answer(status="503 Busy"))
+        seen.set()
+
+    with HttpServer({"POST /auth/token": refuse}) as server, transport(server.url) as http:
+        threading.Thread(target=lambda: (seen.wait(10), abort.abort())).start()
+        with pytest.raises(OdysseyConnectionError):
+            http.access_token(until(), abort=abort)
+        assert len(server.requests) == 1
+
+
+def test_an_abort_ends_a_tls_handshake() -> None:
+    abort, accepted = Abort(), threading.Event()
+
+    def silent(connection: Connection) -> None:
+        connection.read(1)
+        accepted.set()
+        connection.hang()
+
+    with Server(silent) as server, transport(server.url.replace("http", "https")) as http:
+        threading.Thread(target=lambda: (accepted.wait(10), abort.abort())).start()
+        with pytest.raises(OdysseyConnectionError) as caught:
+            http.access_token(until(), abort=abort)
+    assert caught.value.code == "closed"
+
+
+def test_a_tls_handshake_keeps_the_deadline() -> None:
+    def drip(connection: Connection) -> None:
+        connection.read(1)
+        connection.drip(b"\x16\x03\x03\x40\x00" + bytes(1000), every=0.05)
+
+    with Server(drip) as server, transport(server.url.replace("http", "https")) as http:
+        with pytest.raises(OdysseyConnectionTimeoutError):
+            http.access_token(until(0.4))
+
+
+# --- hosts that are not what they should be
+
+
+def test_a_host_that_does_not_exist_is_told_as_unknown() -> None:
+    with transport("http://does-not-exist.invalid") as http, pytest.raises(OdysseyConnectionError) as caught:
+        http.access_token(until())
+    assert caught.value.code == "unknown_host"
+    assert "does-not-exist.invalid cannot be found" in str(caught.value)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+    with HttpServer(tls=self_signed(tmp_path).server) as server:
+        error = failure_of("POST /auth/token", server)
+        assert server.requests == []
+    assert (error.code, error.recoverable) == ("untrusted_certificate", False)
+    assert "REQUESTS_CA_BUNDLE" in str(error)
+
+
+def test_a_certificate_of_ones_own_can_be_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate = self_signed(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.path))
+    with HttpServer(tls=certificate.server) as server, transport(server.url) as http:
+        for _ in range(2):
+            http.session_token("s-1", until())
+        assert server.accepted == 1
+
+
+@pytest.mark.parametrize("fault", ["silent", "dripping the headers", "dripping the body"])
+def test_deadlines_hold_over_tls(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate = self_signed(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.path))
+    with HttpServer({"POST /auth/token": SLOW[fault]}, tls=certificate.server) as server:
+        assert type(failure_of("POST /auth/token", server, seconds=0.4)) is OdysseyConnectionTimeoutError
+
+
+def test_a_certificate_file_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
+    with Server(Connection.hang) as server, transport(server.url.replace("http", "https")) as http:
+        with pytest.raises(OdysseyConnectionError, match="/nowhere/ca.pem"):
+            http.access_token(until())
+
+
+def test_a_server_without_tls_is_told() -> None:
+    with HttpServer() as server, transport(server.url.replace("http", "https")) as http:
+        with pytest.raises(OdysseyConnectionError, match="no secure connection") as caught:
+            http.access_token(until())
+    assert caught.value.code == "tls"
+
+
+# --- redirects
+
+
+@every_step
+@pytest.mark.parametrize(
+    "status", ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "308 Permanent"]
+)
+def test_a_redirect_is_not_followed(route: str, status: str) -> None:
+    with HttpServer() as other, HttpServer() as server:
+        server.routes[route] = answer(status=status, Location=f"{other.url}/stolen?token=SECRET")
+        error = failure_of(route, server)
+        assert other.requests == []
+    assert type(error) is OdysseyConnectionError
+    assert f"{route}: the service redirects ({status[:3]})" in str(error)
+
+
+# --- secrets
+
+SECRETS = ("SECRET", "c2VjcmV0")  # the second stands in what is base64
+
+
+def told(error: BaseException) -> Iterator[str]:
+    """Yield all texts that an exception and what led to it can come out as."""
+    for link in (error, error.__cause__, error.__context__):
+        if link is not None:
+            yield from (str(link), repr(link), repr(link.args))
+            yield from traceback.format_exception_only(link)
+            yield from (repr(value) for value in vars(link).values() if not isinstance(value, BaseException))
+            if link is not error:
+                yield from told(link)
+
+
+def echo(status: str) -> Callable[[Connection, Request], None]:
+    """Answer with everything that was sent, in all places."""
+
+    def reply(connection: Connection, request: Request) -> None:
+        said = f"{request.body.decode()} {request.headers.get('authorization')} {request.target}"
+        connection.send(
+            json_answer({"detail": said}, status, X_Request_Id=said, Location=said, Connection="close")
+        )
+
+    return reply
+
+
+def echo_in_list(connection: Connection, request: Request) -> None:
+    issue = {"loc": ["body", "api_key"], "msg": request.body.decode(), "type": "x", "input": request.json()}
+    connection.send(json_answer({"detail": [issue]}, "422 Unprocessable"))
+
+
+def echo_as_usage(connection: Connection, request: Request) -> None:
+    said = f"{request.body.decode()} {request.headers.get('authorization')}"
+    connection.send(json_answer({"code": "RATE_LIMITED", "message": said, "action": said}, "429 Slow"))
+
+
+def echo_in_status(connection: Connection, request: Request) -> None:
+    said = f"{request.headers.get('authorization')} {request.body.decode()}".replace("\n", "")
+    connection.send(answer(status=f"400 {said}"))
+
+
+def echo_as_garbage(connection: Connection, request: Request) -> None:
+    connection.send(f"{request.headers.get('authorization')} {request.body.decode()}\r\n\r\n".encode())
+
+
+def echo_as_success(connection: Connection, request: Request) -> None:
+    connection.send(json_answer({request.body.decode(): request.headers.get("authorization")}))
+
+
+LEAKY: dict[str, Any] = {
+    **{f"echo {status}": echo(f"{status} X") for status in (307, 400, 401, 403, 404, 422, 429, 500, 503)},
+    "echo in a list": echo_in_list,
+    "echo as a usage error": echo_as_usage,
+    "echo in the status": echo_in_status,
+    "echo as garbage": echo_as_garbage,
+    "echo as success": echo_as_success,
+    **CUT,
+    **{name: answer(body) for name, body in SHAPES.items()},
+    **{name: raw(data) for name, data in NOT_HTTP.items()},
+}
+
+
+@pytest.mark.parametrize(("route", "fault"), itertools.product(STEPS, LEAKY))
+@pytest.mark.parametrize("key", ["ody_live_SECRET-1", "SECRET_without_prefix"])
+def test_no_failure_tells_a_secret(route: str, fault: str, key: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    granted = json_answer({"access_token": "at-SECRET", "expires_in": 3600})
+    routes: dict[str, Any] = {"POST /auth/token": granted, route: LEAKY[fault]}
+    with HttpServer(routes) as server:
+        config = ClientConfig(api_key=key, api_url=server.url)
+        with contextlib.closing(HttpTransport(config, MonotonicClock())) as http:
+            with pytest.raises(OdysseyError) as caught:
+                STEPS[route](http, server.url, until(), None)
+    texts = [*told(caught.value), *(record.getMessage() for record in caplog.records), repr(config)]
+    assert not [text for text in texts for secret in SECRETS if secret in text]
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 600
