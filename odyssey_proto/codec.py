@@ -1,8 +1,8 @@
 """JSON text to `odyssey_models` and back: tolerant reading, clear errors.
 
 Reading drops unknown fields, keeps unknown enum values, and gives an `UnknownMessage` for an unknown message
-type; whatever else does not fit raises `MalformedMessageError`, and nothing else does. No value of the data appears
-in an error: it could be a secret.
+type; whatever else does not fit raises `MalformedMessageError`, and nothing else does. No value of the data
+appears in an error: it could be a secret.
 """
 
 from __future__ import annotations

@@ -84,10 +84,10 @@ def _api_url(value: Any) -> str:
     url = value.strip().rstrip("/")
     try:
         parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        valid = False
-    if not valid:
+        parts, usable = urlsplit(""), False
+    if not usable:
         raise OdysseyConfigError("api_url must be like https://api.odyssey.ml, with http or https and a host")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise OdysseyConfigError("api_url must have no user name, password, query or fragment")

@@ -53,8 +53,7 @@ class Recorder:
 
         if self._closed:
             raise OdysseyConfigError("this recorder is closed; make another one for another file")
-        if self._container is None:
-            self._open(frame)
+        container = self._container or self._open(frame)
         if (frame.width, frame.height) != (self._stream.width, self._stream.height):
             raise OdysseyConfigError(
                 f"a file has one size: it began with {self._stream.width}x{self._stream.height}, "
@@ -63,7 +62,7 @@ class Recorder:
         picture = av.VideoFrame.from_ndarray(frame.to_ndarray("yuv420p"), format="yuv420p")
         self._last_ms = max(self._last_ms + 1, frame.timestamp_ms - self._first_ms)
         picture.pts, picture.time_base = self._last_ms, _MILLISECONDS
-        self._container.mux(self._stream.encode(picture))
+        container.mux(self._stream.encode(picture))
         self.frames += 1
 
     def close(self) -> None:
@@ -76,15 +75,16 @@ class Recorder:
             finally:
                 container.close()
 
-    def _open(self, frame: VideoFrame) -> None:
+    def _open(self, frame: VideoFrame) -> Any:
         import av
 
-        self._container = av.open(str(self._path), "w", format="mp4")
+        self._container = container = av.open(str(self._path), "w", format="mp4")
         # superfast: it shares the machine with a decoder that must not wait.
-        self._stream = self._container.add_stream("libx264", options={"preset": "superfast", "crf": "20"})
+        self._stream = container.add_stream("libx264", options={"preset": "superfast", "crf": "20"})
         self._stream.width, self._stream.height, self._stream.pix_fmt = frame.width, frame.height, "yuv420p"
         self._stream.time_base = self._stream.codec_context.time_base = _MILLISECONDS
         self._first_ms = frame.timestamp_ms
+        return container
 
     def __enter__(self) -> Self:
         return self
