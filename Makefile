@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo-out
+CORE := errors config clock types codec protocol frames
 
-.PHONY: install demo test lint types generate generate-check bench wheel-check clean
+.PHONY: install demo test lint types generate generate-check core-coverage bench wheel-check clean
 
 install: $(VENV)/dev.installed
 
@@ -22,6 +23,7 @@ lint: install
 
 types: install
 	$(BIN)/mypy
+	$(BIN)/mypy tests/typing
 	$(BIN)/pyright
 
 generate: install
@@ -29,6 +31,13 @@ generate: install
 
 generate-check: install
 	$(BIN)/python -m tools.codegen --check
+
+# Each module of the core is covered wholly, every branch, by the test file of its own name.
+core-coverage: install
+	@for module in $(CORE); do \
+		$(BIN)/python -m pytest -q --no-header tests/unit/test_$$module.py --cov=odyssey_proto.$$module --cov-branch \
+			--cov-report=term-missing:skip-covered --cov-fail-under=100 || exit 1; \
+	done
 
 bench: install
 	$(BIN)/python -m tools.bench $(ARGS)

@@ -121,8 +121,8 @@ _FAILURES: Final = (
 def connection_error(exc: BaseException, call: Call, operation: str, url: str) -> OdysseyConnectionError:
     """Return what ``exc``, one of `NETWORK_ERRORS`, means to the user.
 
-    Its cause is the system's own error at the bottom of ``exc``: the wrappings of the libraries quote URLs. For
-    the same reason it is to be raised outside the ``except``, or ``exc`` comes along as its context.
+    Its cause is the system's own error at the bottom of ``exc``, if there is one: the libraries' quote URLs and
+    what the server sent. For the same reason, raise it outside the ``except``, or ``exc`` comes along as context.
     """
     if call.aborted:
         return OdysseyConnectionError(
@@ -143,7 +143,7 @@ def connection_error(exc: BaseException, call: Call, operation: str, url: str) -
     error = failure.error(
         f"{operation}: {text}", code=failure.code, operation=operation, recoverable=failure.recoverable
     )
-    error.__cause__ = root
+    error.__cause__ = root if isinstance(root, OSError) else None
     return error
 
 

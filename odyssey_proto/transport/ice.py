@@ -35,7 +35,7 @@ FALLBACK_SERVERS: Final = (IceServer(urls=["stun:stun.l.google.com:19302", "stun
 _LOOPBACK: Final = ("127.0.0.1", "::1")
 _PATIENCE: Final = {"stun": 0.5, "turn": 2.0, "turns": 2.0}  # s for a name; without STUN most connections work
 _STUN_ANSWER: Final = 0.5  # s; also spent on an interface from which the server cannot be reached
-_TURN_ALLOCATION: Final = 5.0  # s; over TLS it takes five round trips
+_TURN_ALLOCATION: Final = 2.0  # s; over TLS it takes five round trips
 _MOST_SERVERS: Final = 8  # each name costs a thread for its lookup
 
 _URL: Final = re.compile(

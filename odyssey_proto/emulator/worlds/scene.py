@@ -32,19 +32,30 @@ _WEATHERS: Final = {
     "clear": "clear cloudless stops stopped calm",
 }
 _PLACES: Final = {
-    "city": "city town street streets skyline skyscraper skyscrapers urban tokyo "
-    "york london paris downtown cyberpunk road traffic",
-    "sea": "sea ocean beach lake river water waves wave island coast "
-    "shore harbor harbour boat ship sail sailing surf pirate",
-    "underwater": "underwater fish fishes reef coral aquarium whale shark dolphin octopus diver submarine",
-    "forest": "forest woods wood jungle trees rainforest pine camp campfire bear deer wolf fox",
-    "mountains": "mountain mountains peak peaks alps cliff canyon valley hike climb goat eagle dragon castle",
-    "desert": "desert dune dunes sand sahara camel cactus egypt pyramid mars canyon",
-    "space": "space galaxy planet planets astronaut rocket spaceship alien "
-    "nebula orbit asteroid cosmos lunar moonwalk",
+    "city": "city town street streets skyline skyscraper skyscrapers urban tokyo york london paris downtown "
+    "cyberpunk road traffic",
+    "sea": "sea ocean beach lake river water waves wave island coast shore harbor harbour sailing surf",
+    "underwater": "underwater reef coral aquarium seabed submarine",
+    "forest": "forest woods wood jungle trees rainforest pine camp campfire",
+    "mountains": "mountain mountains peak peaks alps cliff canyon valley hike climb",
+    "desert": "desert dune dunes sand sahara camel cactus egypt pyramid mars",
+    "space": "space galaxy planet planets nebula orbit asteroid cosmos lunar moonwalk",
     "room": "window windowsill room kitchen bedroom indoors inside sofa couch desk bed table",
-    "meadow": "meadow field fields grass garden park farm hill hills countryside flowers flower",
+    "meadow": "meadow field fields grass garden park farm hill hills countryside flowers",
 }
+_HOMES: Final = {
+    "fish": "underwater",
+    "astronaut": "space",
+    "rocket": "space",
+    "boat": "sea",
+    "car": "city",
+    "dragon": "mountains",
+    "bear": "forest",
+    "deer": "forest",
+    "fox": "forest",
+    "wolf": "forest",
+}
+"""Where a subject is found when the prompt does not say."""
 _SUBJECTS: Final = {
     "cat": "cat cats kitten kitty kittens tabby",
     "dog": "dog dogs puppy puppies hound corgi retriever",
@@ -105,6 +116,9 @@ _COLOURS: Final = {
     "gray": (136, 140, 148),
     "silver": (190, 196, 204),
 }
+
+_WILDS: Final = ("meadow", "mountains", "sea", "desert")
+"""Where a prompt leads that names nothing known."""
 
 _LIGHT_WORDS: Final = {
     "night": ("deep blue moonlight", "the glow of an aurora", "violet starlight", "a pale green moon"),
@@ -169,7 +183,7 @@ def first_scene(prompt: str, seed: int) -> Scene:
     return Scene(
         prompt=prompt,
         place=_named(prompt, _PLACES)
-        or ("meadow" if subject else ("meadow", "mountains", "sea", "desert")[grain % 4]),
+        or (_HOMES.get(subject, "meadow") if subject else _WILDS[grain % len(_WILDS)]),
         time=_named(prompt, _TIMES) or ("day", "sunset", "dawn", "day")[grain // 4 % 4],
         weather=_named(prompt, _WEATHERS) or "clear",
         subject=subject or ("balloon" if nothing_named else None),

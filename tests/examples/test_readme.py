@@ -1,0 +1,57 @@
+"""The scripts in the README run as they stand, but for the address of the emulator."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from odyssey_proto.emulator import Emulator
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+SCRIPTS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def run(script: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", script],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_first_lines_run_with_the_settings_in_the_environment(tmp_path: Path) -> None:
+    seen = "import sys\ndef show(data):\n    assert data.shape == (704, 1280, 3)\n    sys.exit(7)\n"
+    with Emulator() as emulator:
+        done = run(seen + SCRIPTS[0], tmp_path, ODYSSEY_API_KEY="ody_readme", ODYSSEY_API_URL=emulator.api_url)
+    assert (done.returncode, done.stderr) == (7, "")
+
+
+def test_the_first_script_streams_and_writes_its_picture(tmp_path: Path) -> None:
+    script = next(script for script in SCRIPTS if "night.png" in script)
+    with Emulator() as emulator:
+        done = run(script.replace("http://127.0.0.1:8000", emulator.api_url), tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "night" in done.stdout.lower()
+    assert (tmp_path / "night.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_emulator_example_makes_the_failure_that_it_shows(tmp_path: Path) -> None:
+    script = next(script for script in SCRIPTS if "faults.add" in script)
+    script = "from odyssey_proto import Odyssey\n" + script + "    with client, client.connect() as session:\n"
+    done = run(script + "        print(session.status)\n", tmp_path)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "connected\n")
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`((?:Odyssey|Malformed)\w+Error)`", README))))
+def test_every_error_in_the_table_exists(name: str) -> None:
+    import odyssey_proto
+
+    assert name in odyssey_proto.__all__

@@ -1,0 +1,52 @@
+"""How type checkers see the public names; checked by `make types`, never run."""
+
+from __future__ import annotations
+
+from typing import assert_type
+
+import numpy as np
+import odyssey_models
+from numpy.typing import NDArray
+from PIL.Image import Image
+
+from odyssey_proto import (
+    AdvancedConfig,
+    ClientConfig,
+    ConnectionStatus,
+    Odyssey,
+    OdysseyUsageError,
+    Session,
+    VideoFrame,
+)
+from odyssey_proto.emulator import Emulator
+
+with Emulator(codec="vp8") as emulator:
+    assert_type(emulator.api_url, str)
+
+with Odyssey("ody_key", api_url=None, advanced=AdvancedConfig(queue_timeout_s=0.5), reconnect=False) as client:
+    assert_type(client, Odyssey)
+    assert_type(client.config, ClientConfig)
+    assert_type(client.current_status, ConnectionStatus)
+    assert_type(client.current_session_id, str | None)
+    assert_type(client.is_connected, bool)
+    assert_type(client.last_applied_prompt, str | None)
+    assert_type(client.start_stream("A cat", portrait=False, timeout=3.5), str)
+    assert_type(client.interact("Pet it", timeout=None), str)
+    with client.connect(timeout=None) as session:
+        assert_type(session, Session)
+        assert_type(session.start_stream(), str)
+        assert_type(session.capabilities, odyssey_models.StreamerCapabilities | None)
+        assert_type(session.latest_frame, VideoFrame | None)
+        assert_type(session.wait(1), bool)
+        for frame in session.frames("latest", timeout=5):
+            assert_type(frame, VideoFrame)
+            assert_type(frame.data, NDArray[np.uint8])
+            assert_type(frame.to_ndarray("bgr24"), NDArray[np.uint8])
+            assert_type(frame.to_image(), Image)
+            assert_type((frame.index, frame.timestamp_ms, frame.dropped_before), tuple[int, int, int])
+
+
+def limits(error: OdysseyUsageError) -> None:
+    assert_type(error.code, str | None)
+    assert_type(error.retry_after, float | None)
+    assert_type(error.action, str | None)
