@@ -25,7 +25,7 @@ from . import codec, errors, steps
 from .clock import Deadline
 from .errors import redact
 from .frames import FrameHub
-from .protocol import Protocol
+from .protocol import Protocol, SessionState
 from .transport import ice, signaling
 from .transport.sockets import Abort, is_loopback
 from .types import StreamEnded, StreamStarted
@@ -110,19 +110,21 @@ class Driver:
         """Post a command and wait for its answer."""
         self.refuse_fork()
         number, future = next(self._numbers), concurrent.futures.Future[Any]()
+        posted = command(number)
         self._calls[number] = future
-        self.post(command(number))
+        self.post(posted)
+        if self.ended.is_set() and self._calls.pop(number, None) is not None:
+            # The thread is gone and reads no inbox. The core is at its end and refuses, as it would have there.
+            self.protocol.receive(posted, self.clock.now())
         try:
-            return future.result(timeout)
-        except concurrent.futures.CancelledError:
-            raise self._closed() from None
-        except BaseException as exc:
-            if self._calls.pop(number, None) is None:  # answered: this is the answer
-                raise
+            answered, _ = concurrent.futures.wait((future,), timeout)
+        except BaseException:  # Ctrl-C
             self.post(steps.Abandon(number))
-            if isinstance(exc, TimeoutError):
-                raise expired() from None
             raise
+        if not answered and self._calls.pop(number, None) is not None:
+            self.post(steps.Abandon(number))
+            raise expired()
+        return future.result()  # there, or on its way: the driver has taken the call from the table
 
     def post(self, item: steps.Input) -> None:
         """Put something into the inbox; never blocks, also from a finalizer."""
@@ -160,11 +162,6 @@ class Driver:
             recoverable=True,
         )
 
-    def _closed(self) -> errors.OdysseyError:
-        return errors.OdysseyStreamError(
-            f"The call was not made: client is {self.protocol.status}", code="not_connected"
-        )
-
     # --- the thread
 
     def _run(self) -> None:
@@ -176,6 +173,7 @@ class Driver:
                 self._take(self._next_item(0.02))
         except Exception as exc:  # a fault of this library must not leave callers waiting for ever
             log.exception("the session's driver failed")
+            self.protocol.session = SessionState.FAILED
             self.protocol.error = errors.OdysseyError(f"Internal error: {type(exc).__name__}", code="internal")
         finally:
             self._clean_up()
@@ -388,9 +386,10 @@ class Driver:
             worker.join(0.2)
         self.hub.close(error)
         self.ended.set()
-        while self._calls:
-            _, future = self._calls.popitem()
-            future.cancel()
+        for call in tuple(self._calls):
+            self._answer(
+                call, error=error or errors.OdysseyStreamError("The session has ended", code="not_connected")
+            )
         _drivers.discard(self)
 
 

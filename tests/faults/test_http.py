@@ -549,7 +549,7 @@ def test_no_failure_tells_a_secret(route: str, fault: str, key: str, caplog: pyt
     granted = json_answer({"access_token": "at-SECRET", "expires_in": 3600})
     routes: dict[str, Any] = {"POST /auth/token": granted, route: LEAKY[fault]}
     with HttpServer(routes) as server:
-        error = failure_of(route, server, key=key, seconds=2)
+        error = failure_of(route, server, key=key, seconds=0.7)
     texts = [*told(error), *(record.getMessage() for record in caplog.records)]
     assert not [text for text in texts if "SECRET" in text]
     assert "\n" not in str(error)

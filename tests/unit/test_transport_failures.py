@@ -82,12 +82,7 @@ CUT_SHORT = urllib3.exceptions.IncompleteRead(10, 90)
         (BrokenPipeError(32, "broken pipe"), "connection_lost", True, BrokenPipeError),
         (ConnectionRefusedError(111, "refused"), "refused", True, ConnectionRefusedError),
         (OSError(101, "Network is unreachable"), "unreachable", True, OSError),
-        (
-            ProtocolError("aborted", http.client.BadStatusLine("SSH")),
-            "malformed",
-            False,
-            http.client.BadStatusLine,
-        ),
+        (ProtocolError("aborted", http.client.BadStatusLine("SSH")), "malformed", False, type(None)),
         (urllib3.exceptions.InvalidHeader("Content-Length"), "malformed", False, type(None)),
         (ValueError("anything"), "malformed", False, type(None)),
         (requests.exceptions.InvalidURL("no host"), "invalid_url", False, type(None)),
