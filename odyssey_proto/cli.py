@@ -85,14 +85,16 @@ def _demo(arguments: argparse.Namespace) -> int:
 
     options = {"seconds": arguments.seconds, "codec": arguments.codec, "seed": arguments.seed}
     try:
-        if arguments.json:
-            print(json.dumps(attrs.asdict(demo.run(arguments.out, **options))))
-            return 0
-        with _progress() as on_progress:
+        with contextlib.nullcontext() if arguments.json else _progress() as on_progress:
             summary = demo.run(arguments.out, **options, on_progress=on_progress)
+    except OdysseyError:
+        raise  # some are an OSError as well
     except OSError as error:
         print(f"odyssey-proto: cannot write to {arguments.out}: {error.strerror or error}", file=sys.stderr)
         return 1
+    if arguments.json:
+        print(json.dumps(attrs.asdict(summary)))
+        return 0
     print(
         f"{summary.frames} frames of {summary.width}×{summary.height} in {summary.seconds:.1f} s: "
         f"{summary.fps:.1f} fps, {summary.lost} lost, {summary.dropped} dropped"
@@ -111,7 +113,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Callable[[str, float], None]]:
-    """Show a progress bar on stderr for as long as it lasts."""
+    """Show a progress bar on stderr for as long as it lasts, and nothing where that is no terminal."""
     try:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -121,7 +123,8 @@ def _progress() -> Iterator[Callable[[str, float], None]]:
         ) from exc
 
     columns = (TextColumn("{task.description:<28}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as display:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as display:
         task = display.add_task("", total=1.0)
         yield lambda step, share: display.update(task, description=step, completed=share)
 

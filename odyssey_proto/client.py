@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from . import errors, session
-from .clock import MonotonicClock
+from .clock import Deadline, MonotonicClock
 from .config import AdvancedConfig, ClientConfig
 from .session import Session
 from .transport.http import HttpTransport
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .frames import FramePolicy, VideoFrame
 
 __all__ = ["Odyssey"]
+
+_CLOSE: Final = 2.0  # s for all of it
 
 
 class Odyssey:
@@ -71,7 +73,7 @@ class Odyssey:
         self._clock = MonotonicClock()
         self._http = HttpTransport(self.config, self._clock)
         self._loop = BackgroundLoop()
-        self._lock = threading.Lock()
+        self._connecting = threading.Lock()
         self._session: Session | None = None
         self._closed = False
 
@@ -93,25 +95,31 @@ class Odyssey:
         """
         seconds = self.config.advanced.queue_timeout_s + 30 if timeout is ... else timeout
         session.check_seconds("timeout", seconds)
+        deadline = Deadline(seconds, self._clock)
         self.config.require_api_key()
-        if not self._lock.acquire(blocking=False):
+        if not self._connecting.acquire(blocking=False):
             raise errors.OdysseyConnectionError("Another thread is connecting this client", code="connecting")
         try:
-            if self._closed:
-                raise errors.OdysseyConnectionError("The client is closed; make another one", code="closed")
-            if self._session is not None:
-                if not self._session.has_ended:
-                    raise errors.OdysseyConnectionError(
-                        "This client is connected already; call disconnect() first, or use a second client",
-                        code="already_connected",
-                    )
-                self._session.disconnect()
+            self._settle_last(deadline)
             self._loop.start()
             self._session = live = Session(self.config, self._http, self._loop, self._clock)
-            session.connect(live, seconds)
+            if self._closed:  # by another thread: either it stops the loop, or this does
+                self._loop.stop()
+                raise errors.OdysseyConnectionError("The client is closed; make another one", code="closed")
+            session.connect(live, deadline)
             return live
         finally:
-            self._lock.release()
+            self._connecting.release()
+
+    def _settle_last(self, deadline: Deadline) -> None:
+        last = self._session
+        if last is not None and not last.has_ended:
+            raise errors.OdysseyConnectionError(
+                "This client is connected already; call disconnect() first, or use a second client",
+                code="already_connected",
+            )
+        if last is not None:
+            session.settle(last, deadline)
 
     def disconnect(self) -> None:
         """Leave the session; nothing happens where there is none. The client can connect again."""
@@ -122,15 +130,26 @@ class Odyssey:
     def close(self) -> None:
         """Leave the session and end all threads, within 2 s. The client cannot be used any more."""
         self._closed = True
+        deadline = Deadline(_CLOSE, self._clock)
         self.disconnect()
         self._http.close()
-        self._loop.stop()
+        self._loop.stop(deadline.remaining() or 0.0)
 
     # --- acting on the session
 
-    def start_stream(self, prompt: str = "", portrait: bool = True, **options: Any) -> str:
+    def start_stream(
+        self,
+        prompt: str = "",
+        portrait: bool = True,
+        *,
+        bypass_prompt_expansion: bool | None = None,
+        timeout: float | None = 60.0,
+    ) -> str:
         """Start a stream on the session; see `Session.start_stream`."""
-        return self._live("start stream").start_stream(prompt, portrait, **options)
+        live = self._live("start stream")
+        return live.start_stream(
+            prompt, portrait, bypass_prompt_expansion=bypass_prompt_expansion, timeout=timeout
+        )
 
     def interact(self, prompt: str, *, timeout: float | None = 30.0) -> str:
         """Steer the session's stream; see `Session.interact`."""

@@ -97,7 +97,7 @@ def run(
     seconds: float = 10.0,
     codec: str = "both",
     seed: int = 0,
-    on_progress: Callable[[str, float], None] = lambda _step, _share: None,
+    on_progress: Callable[[str, float], None] | None = None,
 ) -> Summary:
     """Stream for ``seconds`` s from an emulator of its own and write ``demo.mp4`` and ``contact-sheet.png``.
 
@@ -112,6 +112,7 @@ def run(
         OSError: the directory cannot be written.
         OdysseyError: the stream failed.
     """
+    on_progress = on_progress or (lambda _step, _share: None)
     directory.mkdir(parents=True, exist_ok=True)
     on_progress("starting the emulator", 0.0)
     with (

@@ -13,22 +13,17 @@ import itertools
 import logging
 import os
 import queue
+import sys
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
-import attrs
-import odyssey_models as wire
-
-from . import codec, errors, steps
+from . import errors, steps
 from .clock import Deadline
-from .errors import redact
 from .frames import FrameHub
+from .link import Link
 from .protocol import Protocol, SessionState
-from .transport import ice, signaling
-from .transport.sockets import Abort, is_loopback
-from .types import StreamEnded, StreamStarted
+from .transport.sockets import Abort
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,68 +32,56 @@ if TYPE_CHECKING:
     from .config import ClientConfig
     from .transport.http import HttpTransport
     from .transport.loop import BackgroundLoop
-    from .transport.peer import Peer
     from .types import Event
 
-__all__ = ["Driver"]
+__all__ = ["LEAVE", "Driver"]
 
 log = logging.getLogger(__name__)
 
-_STEP_TIMEOUT: Final = 10.0  # s for one worker's task; the connect's own deadline may be nearer
+LEAVE: Final = 1.2
+"""s that leaving may take while somebody waits for it."""
+_STEP_TIMEOUT: Final = 10.0  # s for one worker's task
 _LINGER: Final = 5.0  # s for giving the session back after its end, while nobody waits for that
-_LEAVE: Final = 1.0  # s for the same, when somebody does
-
-
-@attrs.define
-class _Link:
-    """What belongs to one attempt at signaling and peer connection."""
-
-    signaling: signaling.SignalingConnection
-    ice_servers: tuple[wire.IceServer, ...]
-    is_local: bool
-    """Whether the service is on this machine, so that the loopback addresses are worth offering."""
-    peer: Peer | None = None
-
-    def close(self) -> None:
-        """Say what is left to say and end both; returns when nothing is left of them."""
-        closing = None if self.peer is None else self.peer.close()
-        self.signaling.close()
-        if closing is not None:
-            closing.result()
+_LAST_WORKERS: Final = 0.2  # s for workers whose sockets have just been shut
 
 
 class Driver:
-    """The thread behind a session. It knows no `Session`: dropping that one ends this one."""
+    """The thread behind one session. It knows no `Session`: dropping that one ends this one."""
 
     def __init__(self, config: ClientConfig, http: HttpTransport, loop: BackgroundLoop, clock: Clock) -> None:
         self.protocol = Protocol(config.advanced, reconnect=config.reconnect)
         self.hub = FrameHub()
         self.clock = clock
+        self.leaving = False
+        """Whether the user has given it up; the session itself may need a moment to be over."""
         self.ended = threading.Event()
+        """Set when nothing of it is left."""
         self._http = http
         self._loop = loop
-        self._inbox: queue.SimpleQueue[steps.Input] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[steps.Input | None] = queue.SimpleQueue()
         self._abort = Abort()
-        self._deadline = Deadline(None, clock)
         self._patience = Deadline(None, clock)  # for what is to be done after the end
         self._calls: dict[int, concurrent.futures.Future[Any]] = {}
         self._numbers = itertools.count(1)
-        self._links: dict[int, _Link] = {}
+        self._links: dict[int, Link] = {}
         self._workers: set[threading.Thread] = set()
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name="odyssey-session", daemon=True)
         _drivers.add(self)
+        _expect_the_end()
 
     # --- called from any thread
 
-    def connect(self, timeout: float | None) -> None:
+    def connect(self, deadline: Deadline) -> None:
         """Start the thread and wait until the session is connected; a wait that is cut short leaves it."""
-        self._deadline = Deadline(timeout, self.clock)
-        self._thread.start()
         try:
-            self.call(steps.Connect, timeout, lambda: self._connect_timeout(timeout))
+            self._thread.start()
+            self.call(steps.Connect, deadline.remaining(), lambda: self._connect_timeout(deadline.timeout))
         except BaseException as exc:
+            self.leaving = True
             self.post(steps.Disconnect(exc if isinstance(exc, errors.OdysseyError) else None))
+            if isinstance(exc, RuntimeError):  # the system gives no more threads
+                raise errors.no_resources() from exc
             raise
 
     def call(
@@ -117,7 +100,7 @@ class Driver:
             # The thread is gone and reads no inbox. The core is at its end and refuses, as it would have there.
             self.protocol.receive(posted, self.clock.now())
         try:
-            answered, _ = concurrent.futures.wait((future,), timeout)
+            answered, _ = concurrent.futures.wait((future,), Deadline(timeout, self.clock).remaining())
         except BaseException:  # Ctrl-C
             self.post(steps.Abandon(number))
             raise
@@ -126,25 +109,21 @@ class Driver:
             raise expired()
         return future.result()  # there, or on its way: the driver has taken the call from the table
 
-    def post(self, item: steps.Input) -> None:
-        """Put something into the inbox; never blocks, also from a finalizer."""
+    def post(self, item: steps.Input | None) -> None:
+        """Put something into the inbox; never blocks, also from a finalizer. None only wakes the thread."""
         self._inbox.put(item)
 
-    def leave(self) -> None:
-        """Disconnect and wait until all of it is gone."""
-        self.start_leaving()
-        self.join()
-
     def start_leaving(self) -> None:
-        """Disconnect, and let what is still to be done take `_LEAVE` s at most."""
+        """Disconnect, and let what is still to be done take little more than `LEAVE` s."""
         if os.getpid() == self._pid:
-            self._patience = Deadline(_LEAVE, self.clock)
+            self.leaving = True
+            self._patience = Deadline(LEAVE - _LAST_WORKERS, self.clock)
             self.post(steps.Disconnect())
 
-    def join(self) -> None:
+    def join(self, timeout: float | None) -> None:
         """Wait for the thread, unless this is it, it never ran, or this is a forked child."""
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
-            self._thread.join(_LEAVE + 0.2)
+            self._thread.join(timeout)
 
     def refuse_fork(self) -> None:
         """Raise in a forked child: the thread is in the parent."""
@@ -152,6 +131,12 @@ class Driver:
             raise errors.OdysseyConnectionError(
                 "This session belongs to the process that forked; connect again in this one", code="forked"
             )
+
+    def forget(self) -> None:
+        """In a forked child: for this process the session is over, and nothing of it is left."""
+        self.leaving = True
+        self.ended = threading.Event()  # a new one: at the fork another thread may have held the lock of the old
+        self.ended.set()
 
     def _connect_timeout(self, timeout: float | None) -> errors.OdysseyError:
         return errors.OdysseyConnectionTimeoutError(
@@ -167,24 +152,24 @@ class Driver:
     def _run(self) -> None:
         try:
             while not self.protocol.is_over:
-                self._take(self._next_item(None))
+                self._take(self._next_item())
             linger = Deadline(_LINGER, self.clock)
             while self._is_busy() and not (linger.expired or self._patience.expired):
-                self._take(self._next_item(0.02))
+                self._take(self._next_item(min(linger, self._patience, key=_left)))
         except Exception as exc:  # a fault of this library must not leave callers waiting for ever
-            log.exception("the session's driver failed")
+            log.exception("the driver of a session failed")
             self.protocol.session = SessionState.FAILED
-            self.protocol.error = errors.OdysseyError(f"Internal error: {type(exc).__name__}", code="internal")
+            self.protocol.error = errors.internal(exc)
+            for link in self._links.values():
+                link.say_goodbye()
         finally:
             self._clean_up()
 
-    def _next_item(self, patience: float | None) -> steps.Input | None:
+    def _next_item(self, until: Deadline | None = None) -> steps.Input | None:
         due = self.protocol.next_due
-        waits = [
-            wait
-            for wait in (patience, None if due is None else max(0.0, due - self.clock.now()))
-            if wait is not None
-        ]
+        waits = [] if due is None else [max(0.0, due - self.clock.now())]
+        if until is not None and (left := until.remaining()) is not None:
+            waits.append(left)
         try:
             return self._inbox.get(timeout=min(waits, default=None))
         except queue.Empty:
@@ -205,47 +190,39 @@ class Driver:
     def _carry_out(self, output: steps.Effect | Event) -> None:
         match output:
             case steps.Authenticate():
-                self._work(self._authenticate)
+                self._work(self._authenticate, failed=steps.StepFailed)
             case steps.RequestSession():
-                self._work(self._request_session)
-            case steps.OpenLink():
-                self._work(self._open_link, output)
-            case steps.AcceptOffer():
-                self._accept_offer(output)
+                self._work(self._request_session, failed=steps.StepFailed)
+            case steps.OpenLink(link=number):
+                link = self._links[number] = Link(
+                    output, http=self._http, loop=self._loop, clock=self.clock, hub=self.hub, post=self.post
+                )
+                self._work(
+                    lambda: link.open(Deadline(_STEP_TIMEOUT, self.clock)),
+                    failed=lambda error: steps.LinkFailed(number, error),
+                )
+            case steps.AcceptOffer(link=number, sdp=sdp):
+                self._links[number].accept(sdp)
             case steps.AddCandidate(link=number, candidate=candidate):
-                self._peer(number).add_candidate(candidate)
+                self._links[number].add_candidate(candidate)
             case steps.SendSignaling(link=number, message=message):
-                self._links[number].signaling.send(message)
-                self._note_start(message)
+                self._links[number].send_signaling(message)
             case steps.SendChannel(link=number, message=message):
-                self._send(number, message)
+                self._links[number].send_channel(message)
             case steps.CloseLink(link=number):
-                if (link := self._links.pop(number, None)) is not None:
-                    self._work(link.close)
+                self._work(self._links.pop(number).close)
+            case steps.BeginFrames(at=at):
+                self.hub.begin(at)
+            case steps.EndFrames(error=error):
+                self.hub.end(error)
             case steps.Succeed(call=call, value=value):
                 self._answer(call, value=value)
             case steps.Fail(call=call, error=error):
                 self._answer(call, error=error)
             case steps.Ignored(what=what):
                 log.info("ignored: %s", what)
-            case StreamEnded(error=error):
-                self.hub.end(error)
-            case StreamStarted():
-                self.hub.begin()
             case event:
                 log.debug("%s", event)
-
-    def _send(self, number: int, message: wire.DataChannelClientMessage) -> None:
-        try:
-            self._peer(number).send(codec.encode(message))
-        except errors.OdysseyStreamError as error:
-            log.debug("%s; the peer connection tells why", error)
-        self._note_start(message)
-
-    def _note_start(self, message: object) -> None:
-        # Frames may overtake the word that the stream has started: from here on they are its frames.
-        if isinstance(message, wire.InteractiveStreamStart):
-            self.hub.begin()
 
     def _answer(self, call: int, *, value: object = None, error: errors.OdysseyError | None = None) -> None:
         future = self._calls.pop(call, None)
@@ -256,123 +233,55 @@ class Driver:
         else:
             future.set_exception(error)
 
-    def _peer(self, number: int) -> Peer:
-        peer = self._links[number].peer
-        assert peer is not None
-        return peer
-
-    def _accept_offer(self, offer: steps.AcceptOffer) -> None:
-        from .transport.peer import Peer  # heavy: aiortc, av, numpy
-
-        link = self._links[offer.link]
-        if link.peer is None:
-            link.peer = Peer(self._loop, _PeerListener(self, offer.link), self.clock, loopback=link.is_local)
-        link.peer.answer(offer.sdp, link.ice_servers).add_done_callback(
-            lambda answer: self._take_answer(offer.link, answer)
-        )
-
-    def _take_answer(self, number: int, answer: concurrent.futures.Future[str]) -> None:
-        if answer.cancelled():
-            return
-        error = answer.exception()
-        if error is None:
-            self.post(steps.Answered(number, answer.result()))
-        else:
-            self.post(steps.LinkFailed(number, _as_ours(error), signaling_lost=False))
-
     # --- the workers
 
-    def _work(self, task: Callable[..., None], *args: Any) -> None:
+    def _work(
+        self, task: Callable[[], None], failed: Callable[[errors.OdysseyError], steps.Input] | None = None
+    ) -> None:
+        """Run ``task`` on a thread of its own; what it raises is posted as ``failed`` makes it."""
+
         def run() -> None:
             try:
-                task(*args)
+                task()
+            except Exception as exc:  # whatever it was, someone may wait for the outcome
+                error = exc if isinstance(exc, errors.OdysseyError) else errors.internal(exc)
+                if error is not exc:
+                    log.exception("a worker of a session failed")
+                if failed is not None:
+                    self.post(failed(error))
             finally:
                 self._workers.discard(worker)
+                self.post(None)
 
-        worker = threading.Thread(target=run, name=f"odyssey-{task.__name__.strip('_')}", daemon=True)
+        worker = threading.Thread(target=run, name="odyssey-worker", daemon=True)
         self._workers.add(worker)
-        worker.start()
+        try:
+            worker.start()
+        except RuntimeError:  # the system gives no more threads
+            self._workers.discard(worker)
+            if failed is not None:
+                self.post(failed(errors.no_resources()))
 
     def _is_busy(self) -> bool:
         return bool(self._workers) or not self._inbox.empty()
 
-    def _step_deadline(self) -> Deadline:
-        # Once the session is over, the time of `connect` does not matter: what is left is giving it back.
-        return Deadline(_LINGER, self.clock) if self.protocol.is_over else self._deadline.within(_STEP_TIMEOUT)
-
     def _authenticate(self) -> None:
         from .transport import peer
 
-        self._work(peer.warm)
-        try:
-            self._http.access_token(self._step_deadline(), abort=self._abort)
-        except errors.OdysseyError as error:
-            self.post(steps.StepFailed(error))
-        else:
-            self.post(steps.Authenticated())
+        # Beside the workers: nobody waits for an import, not even for leaving.
+        threading.Thread(target=peer.warm, name="odyssey-import", daemon=True).start()
+        self._http.access_token(Deadline(_STEP_TIMEOUT, self.clock), abort=self._abort)
+        self.post(steps.Authenticated())
 
     def _request_session(self) -> None:
         try:
-            session = self._http.request_session(self._step_deadline(), abort=self._abort)
+            session = self._http.request_session(Deadline(_STEP_TIMEOUT, self.clock), abort=self._abort)
         except errors.OdysseyError as error:
-            no_streamers = error.code == "no_streamers"
-            self.post(steps.StreamerUnavailable(error) if no_streamers else steps.StepFailed(error))
+            if error.code != "no_streamers":
+                raise
+            self.post(steps.StreamerUnavailable(error))
         else:
             self.post(steps.SessionGranted(session))
-
-    def _open_link(self, link: steps.OpenLink) -> None:
-        deadline = self._step_deadline()
-        known = threading.Event()
-
-        def after(take: Callable[[int, Any], None]) -> Callable[[Any], None]:
-            """Hold the reading thread until `SignalingOpened` is in the inbox: that comes first."""
-
-            def taken(what: Any) -> None:
-                known.wait()
-                take(link.link, what)
-
-            return taken
-
-        try:
-            token = self._http.session_token(link.session_id, deadline, abort=self._abort).session_token
-            ice_servers = () if self.protocol.is_over else self._ice_servers(link.signaling_url, deadline)
-            connection = signaling.SignalingConnection.open(
-                link.signaling_url,
-                link.session_id,
-                token,
-                deadline,
-                on_message=after(self._take_message),
-                on_closed=after(self._take_closed),
-                abort=self._abort,
-            )
-        except errors.OdysseyError as error:
-            self.post(steps.LinkFailed(link.link, error))
-        else:
-            self._links[link.link] = _Link(connection, ice_servers, _is_local(link.signaling_url))
-            self.post(steps.SignalingOpened(link.link))
-            known.set()
-
-    def _ice_servers(self, signaling_url: str, deadline: Deadline) -> tuple[wire.IceServer, ...]:
-        try:
-            return self._http.signaling_config(signaling.config_url(signaling_url), deadline, abort=self._abort)
-        except errors.OdysseyError as error:
-            log.warning("no ICE servers from the service, falling back to public STUN: %s", error)
-            return ice.FALLBACK_SERVERS
-
-    def _take_message(self, number: int, message: wire.SignalingServerMessage | codec.UnknownMessage) -> None:
-        if isinstance(message, codec.UnknownMessage):
-            log.warning("ignored: signaling message of unknown type %r", redact(message.type))
-        else:
-            self.post(steps.Received(number, message))
-
-    def _take_closed(self, number: int, closed: signaling.SignalingClosed) -> None:
-        if closed.clean:
-            self.post(steps.SignalingClosed(number))
-        else:
-            error = closed.error or errors.OdysseyConnectionError(
-                "The signaling connection was lost", code="signaling_lost", recoverable=True
-            )
-            self.post(steps.LinkFailed(number, error))
 
     # --- the end
 
@@ -380,78 +289,24 @@ class Driver:
         error = self.protocol.error
         self._abort.abort()
         for link in self._links.values():
-            link.close()
+            link.cut()
         self._links.clear()
+        last = Deadline(_LAST_WORKERS, self.clock)
         for worker in tuple(self._workers):
-            worker.join(0.2)
+            worker.join(last.remaining())
         self.hub.close(error)
         self.ended.set()
         for call in tuple(self._calls):
-            self._answer(
-                call, error=error or errors.OdysseyStreamError("The session has ended", code="not_connected")
-            )
+            self._answer(call, error=errors.again(error or _HAS_ENDED))
         _drivers.discard(self)
 
 
-@attrs.frozen(eq=False)
-class _PeerListener:
-    """Takes what a peer connection tells, on the loop's thread: into the inbox, frames into the hub."""
-
-    driver: Driver
-    link: int
-
-    def on_track(self) -> None:
-        self.driver.post(steps.VideoReceived(self.link))
-
-    def on_channel_open(self) -> None:
-        peer = self.driver._peer(self.link)
-        self.driver.post(steps.ChannelOpened(self.link, peer.max_message_size))
-
-    def on_message(self, text: str) -> None:
-        try:
-            message = codec.channel_from_streamer(text)
-        except errors.MalformedMessageError as error:
-            log.warning("ignored: %s", error)
-            return
-        if isinstance(message, codec.UnknownMessage):
-            log.warning("ignored: data-channel message of unknown type %r", redact(message.type))
-        else:
-            self.driver.post(steps.Received(self.link, message))
-
-    def on_frame(self, frame: Any, received_at: float) -> None:
-        self.driver.hub.publish(frame, received_at)
-
-    def on_channel_closed(self, label: str) -> None:
-        self.driver.post(
-            steps.LinkFailed(
-                self.link,
-                errors.OdysseyConnectionError(
-                    f"The data channel {label} was closed", code="channel_closed", recoverable=True
-                ),
-                signaling_lost=False,
-            )
-        )
-
-    def on_state(self, state: str) -> None:
-        log.debug("peer connection %d is %s", self.link, state)
-
-    def on_lost(self, error: errors.OdysseyConnectionError) -> None:
-        self.driver.post(steps.LinkFailed(self.link, error, signaling_lost=False))
+_HAS_ENDED: Final = errors.OdysseyConnectionError("The session has ended", code="disconnected")
 
 
-def _is_local(signaling_url: str) -> bool:
-    """Return whether a signaling server runs on this machine, as its address tells."""
-    return is_loopback(urlsplit(signaling.normalise_url(signaling_url)).hostname or "")
-
-
-def _as_ours(error: BaseException) -> errors.OdysseyError:
-    if isinstance(error, errors.OdysseyError):
-        return error
-    return errors.OdysseyConnectionError(
-        f"The peer connection failed: {redact(str(error)) or type(error).__name__}",
-        code="peer_failed",
-        recoverable=True,
-    )
+def _left(deadline: Deadline) -> float:
+    left = deadline.remaining()
+    return float("inf") if left is None else left
 
 
 _drivers: weakref.WeakSet[Driver] = weakref.WeakSet()
@@ -463,17 +318,31 @@ def _leave_all() -> None:
     for driver in drivers:
         driver.start_leaving()
     for driver in drivers:
-        driver.join()
+        driver.join(Deadline(LEAVE, driver.clock).remaining())
+
+
+def _expect_the_end() -> None:
+    """Have the sessions left also at the end of a process that `multiprocessing` made: that skips `atexit`."""
+    global _expecting
+    process = sys.modules.get("multiprocessing.process")
+    if _expecting != os.getpid() and process is not None and process.parent_process() is not None:
+        from multiprocessing import util
+
+        _expecting = os.getpid()
+        util.Finalize(None, _leave_all, exitpriority=0)
+
+
+_expecting = 0  # the process that does
 
 
 def _forget_all() -> None:
     """In a forked child: the sessions are the parent's."""
+    for driver in tuple(_drivers):
+        driver.forget()
     _drivers.clear()
 
 
 os.register_at_fork(after_in_child=_forget_all)
-try:
-    # Earlier than `atexit`: that runs only when all threads that are no daemons have ended, aiortc's decoder too.
-    threading._register_atexit(_leave_all)  # type: ignore[attr-defined]
-except (AttributeError, RuntimeError):
-    atexit.register(_leave_all)
+# After the user's own threads have ended. aiortc's decoder is no reason to be earlier: it is a daemon, because the
+# thread that starts it is one.
+atexit.register(_leave_all)

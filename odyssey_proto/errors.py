@@ -23,8 +23,9 @@ The names without a leading "Malformed" or "Missing" are those of the official P
 
 from __future__ import annotations
 
+import copy
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,9 +46,15 @@ __all__ = [
     "OdysseyUsageError",
     "RateLimitError",
     "StreamDurationExceededError",
+    "again",
+    "internal",
+    "no_resources",
     "redact",
     "usage_error",
 ]
+
+
+E = TypeVar("E", bound=BaseException)
 
 
 class OdysseyError(Exception):
@@ -206,6 +213,30 @@ def usage_error(
     )
 
 
+def internal(exc: BaseException) -> OdysseyConnectionError:
+    """Make the exception for a fault of this library itself."""
+    return OdysseyConnectionError(
+        f"A fault of odyssey-proto ({type(exc).__name__}): please report it, with the log of `odyssey_proto`",
+        code="internal",
+    )
+
+
+def no_resources() -> OdysseyConnectionError:
+    """Make the exception for a system that gives no more threads or descriptors."""
+    return OdysseyConnectionError(
+        "The system gives no more threads or file descriptors: close what is not needed, or raise its limits",
+        code="no_resources",
+        recoverable=True,
+    )
+
+
+def again(error: E) -> E:
+    """Return a copy of ``error`` to raise: one that is raised in several places would collect their tracebacks."""
+    fresh = copy.copy(error)
+    fresh.__cause__ = error.__cause__
+    return fresh
+
+
 _SECRETS = (
     (re.compile(r"\body_[A-Za-z0-9_\-]+"), "ody_…"),
     (re.compile(r"\beyJ[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+(?:\.[A-Za-z0-9_\-]*)?"), "<token>"),
@@ -213,7 +244,8 @@ _SECRETS = (
     (re.compile(r"\?[^\s'\"<>)\]]*=[^\s'\"<>)\]]*"), "?…"),
     (
         re.compile(
-            r"(?i)\b(access_token|session_token|spectator_token|api_key|credential|password)(\W{1,4})[^\s'\",;&}]+"
+            r"(?i)\b(access_token|session_token|spectator_token|api_key|credential|password)"
+            r"(['\"]?\s?[=:]\s?['\"]?|\s)(?!is\b)[^\s'\",;&}]+"
         ),
         r"\1\2…",
     ),

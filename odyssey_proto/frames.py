@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 
 import attrs
 
-from .errors import MissingExtraError, OdysseyConfigError, OdysseyStreamError, OdysseyStreamTimeoutError
+from .errors import MissingExtraError, OdysseyConfigError, OdysseyStreamError, OdysseyStreamTimeoutError, again
 
 if TYPE_CHECKING:
     import av
@@ -169,7 +169,7 @@ class VideoFrame:
 
     @property
     def received_at(self) -> float:
-        """When it was decoded, in s on the client's clock (`time.monotonic()`)."""
+        """When its first packet arrived, in s on the client's clock (`time.monotonic()`)."""
         return self._picture.received_at
 
     @property
@@ -321,7 +321,7 @@ class FrameQueue:
                 skipped, self._skipped = self._skipped, 0
                 return self._frames.popleft()._after_dropped(skipped)
             if self._error is not None:
-                raise self._error
+                raise again(self._error)
             return None
 
     def close(self, error: BaseException | None = None) -> None:
@@ -358,6 +358,7 @@ class FrameHub:
         self._gone = FrameCounts()
         self._received = 0
         self._next_index: int | None = None
+        self._begun_at = 0.0
         self._latest: VideoFrame | None = None
         self._closed = False
         self._error: BaseException | None = None
@@ -389,19 +390,20 @@ class FrameHub:
                 self._subscribers.append((weakref.ref(queue), queue._counts))
         return queue
 
-    def begin(self) -> None:
-        """Begin a stream: the next frame is number 0. Video that comes outside a stream belongs to nobody.
+    def begin(self, now: float = 0.0) -> None:
+        """Begin a stream at ``now`` (s): the next frame is number 0. Nothing happens where one has begun already.
 
-        Nothing happens where one has begun already.
+        Video that comes outside a stream belongs to nobody, and so do late frames of the one before.
         """
         with self._lock:
             if self._next_index is None and not self._closed:
                 self._next_index = 0
+                self._begun_at = now
 
     def publish(self, frame: av.VideoFrame, now: float) -> None:
-        """Hand a picture, decoded at ``now`` (s), to every queue; ignored outside a stream. It never blocks."""
+        """Hand a picture that came at ``now`` (s) to every queue; ignored outside a stream. It never blocks."""
         with self._lock:
-            if self._next_index is None:
+            if self._next_index is None or now < self._begun_at:
                 return
             shown = VideoFrame(_Picture(frame, self._next_index, _timestamp_ms(frame), now))
             self._next_index += 1

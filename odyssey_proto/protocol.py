@@ -39,6 +39,7 @@ from .steps import (
     Answered,
     Authenticate,
     Authenticated,
+    BeginFrames,
     ChannelOpened,
     CloseLink,
     Connect,
@@ -46,6 +47,7 @@ from .steps import (
     Due,
     Effect,
     End,
+    EndFrames,
     Fail,
     Ignored,
     Input,
@@ -195,8 +197,9 @@ TABLE: Final[tuple[Row, ...]] = (
     Row((X.STREAMING,), Interact, None, "_interact"),
     Row((X.STREAMING, X.ENDING), wire.UpdateAcknowledged, None, "_acknowledge", "_update_is_out"),
     Row((X.STARTING,), wire.InteractiveStreamError, X.NONE, "_stream_error"),
-    Row((X.STREAMING,), wire.InteractiveStreamError, X.NONE, "_stream_error", "_error_ends_stream"),
-    Row((X.STREAMING, X.ENDING, X.NONE), wire.InteractiveStreamError, None, "_stream_error"),
+    Row((X.STREAMING, X.ENDING), wire.InteractiveStreamError, X.NONE, "_stream_error", "_error_ends_stream"),
+    Row((X.STREAMING, X.ENDING), wire.InteractiveStreamError, None, "_stream_error"),
+    Row((X.NONE,), wire.InteractiveStreamError, None, "_tell_stream_error"),
     Row((X.STARTING, X.STREAMING), End, X.ENDING, "_end"),
     Row((X.ENDING,), End, None, "_end_too"),
     Row((X.STARTING, X.STREAMING, X.ENDING), wire.StreamEnded, X.NONE, "_stream_ended"),
@@ -227,9 +230,9 @@ _STATUS: Final = {
 
 _STREAM_IS: Final = {
     X.NONE: "no stream is active; call start_stream() first",
-    X.STARTING: "the stream is still starting",
+    X.STARTING: "the stream is still starting; wait for it, or call end_stream()",
     X.STREAMING: "a stream is active already; call end_stream() first",
-    X.ENDING: "the stream is still ending",
+    X.ENDING: "the stream is still ending; wait for it, call end_stream() again, or disconnect()",
 }
 
 _SIGNALING_ERRORS: Final = {
@@ -261,7 +264,7 @@ class Protocol:
         """The prompt in effect, as the service rewrote it, where it told."""
         self.error: errors.OdysseyError | None = None
         """Why the session is over, where it failed."""
-        self.doing = "not connected"
+        self.doing = "starting"
         """The step that is being waited for, for the text of a timeout."""
         self._config = config
         self._reconnect = reconnect
@@ -360,8 +363,9 @@ class Protocol:
                 f"Cannot connect: this session is {self.status}", code="not_idle", operation=what
             )
         if self.session is not S.CONNECTED:
+            why = "" if self.error is None else f" ({self.error.message}); call connect() again"
             return errors.OdysseyStreamError(
-                f"Cannot {what}: client is {self.status}",
+                f"Cannot {what}: client is {self.status}{why}",
                 code="not_connected",
                 operation=what,
                 session_id=self.session_id,
@@ -442,8 +446,9 @@ class Protocol:
         self._links += 1
         self._link = self._links
         self._link_is_up, self._video, self._channel = False, False, None
-        self.doing = "opening the signaling connection"
-        self._do(OpenLink(self._current, self.session_id, self._signaling_url))
+        if not self.is_over:
+            self.doing = "opening the signaling connection"
+        self._do(OpenLink(self._current, self.session_id, self._signaling_url, with_video=not self.is_over))
 
     def _await_offer(self, _: SignalingOpened) -> None:
         self._link_is_up = True
@@ -489,6 +494,7 @@ class Protocol:
         held, self._held = self._held, deque()
         for command in held:
             try:
+                self._refuse_oversize(command)
                 self._step(command, type(command))
             except errors.OdysseyError as error:
                 self._do(Fail(command.call, error))
@@ -524,7 +530,7 @@ class Protocol:
         error = errors.OdysseyConnectionTimeoutError(
             text, code="no_video", operation="connect", session_id=self.session_id, recoverable=True
         )
-        self._step(LinkFailed(self._current, error), LinkFailed)
+        self._step(LinkFailed(self._current, error, signaling_lost=False), LinkFailed)
 
     def _closed_too_early(self, item: SignalingClosed) -> None:
         error = errors.OdysseyConnectionError(
@@ -541,7 +547,7 @@ class Protocol:
 
     def _lose_link(self, item: LinkFailed) -> None:
         self._fail_calls(item.error)
-        if self.stream is not X.STREAMING:
+        if self.stream in (X.STARTING, X.ENDING):
             self._finish_stream(item.error)
         self._due[Due.GIVE_UP] = self._kept_until
         self._wait_to_rejoin(item)
@@ -557,17 +563,16 @@ class Protocol:
 
     def _fail_as_told(self, item: Received) -> None:
         assert isinstance(item.message, wire.SignalingError)
-        reason = str(item.message.reason)
+        reason = errors.redact(str(item.message.reason))
         text = _SIGNALING_ERRORS.get(reason, f"The service ended the session: {errors.redact(reason)}")
         self._fail(StepFailed(errors.OdysseyConnectionError(text, code=reason, session_id=self.session_id)))
 
     def _fail(self, item: StepFailed | LinkFailed) -> None:
-        was_up = self._link_is_up
         if isinstance(item, LinkFailed) and item.signaling_lost:
             self._close_link()
         self.error = item.error
         self._tell(ErrorOccurred(error=item.error, fatal=True, at=self._now))
-        self._finish(item.error, give_back=was_up)
+        self._finish(item.error)
 
     # --- leaving
 
@@ -575,7 +580,7 @@ class Protocol:
         error = item.error or errors.OdysseyConnectionError(
             "The client disconnected", code="disconnected", session_id=self.session_id
         )
-        self._finish(error, give_back=self.session_id is not None)
+        self._finish(error)
 
     def _leave_as_told(self, _: SignalingClosed) -> None:
         error = errors.OdysseyConnectionError(
@@ -584,20 +589,22 @@ class Protocol:
         self._close_link()
         self._finish(error, give_back=False)
 
-    def _finish(self, error: errors.OdysseyError, *, give_back: bool) -> None:
-        """End calls, stream and link. ``give_back``: the service still holds the session for us."""
+    def _finish(self, error: errors.OdysseyError, *, give_back: bool = True) -> None:
+        """End calls, stream and link. ``give_back``: the service may still hold the session for us."""
         self.doing = "not connected"
         self._fail_calls(error)
         if self._connect_call is not None:
-            self._do(Fail(self._connect_call, error))
+            self._do(Fail(self._connect_call, errors.again(error)))
             self._connect_call = None
-        self._finish_stream(self.error)
+        if self.stream is not X.NONE:
+            self._finish_stream(self.error)
         if self._link_is_up:
             self._say_goodbye(None)
-        elif self._link is None and give_back:
-            self._open_link(None)  # only to say goodbye: `_OVER` has the row
-        elif self._link is not None and not give_back:
-            self._close_link()
+        else:
+            if self._link is not None:  # it may hang where it is
+                self._close_link()
+            if give_back and self.session_id is not None:
+                self._open_link(None)  # only to say goodbye: `_OVER` has the row
         self._tell(StatusChanged(status=self.status, message=error.message, at=self._now))
 
     def _give_back(self, item: SessionGranted) -> None:
@@ -639,12 +646,14 @@ class Protocol:
 
     def _start(self, item: Start) -> None:
         self._start_call = item.call
+        self._do(BeginFrames(self._now))
         fits = self._channel is not None and item.size <= self._channel and item.message.input_image_base64 is None
         self._do((SendChannel if fits else SendSignaling)(self._current, item.message))
 
     def _stream_started(self, item: Received) -> None:
         assert isinstance(item.message, wire.StreamStarted)
         self.stream_id, self.applied_prompt = item.message.stream_id, item.message.applied_prompt
+        self._do(BeginFrames(self._now))
         self._tell(StreamStarted(stream_id=self.stream_id, applied_prompt=self.applied_prompt, at=self._now))
         if self._start_call is not None:
             self._do(Succeed(self._start_call, self.stream_id))
@@ -683,23 +692,31 @@ class Protocol:
 
     def _stream_error(self, item: Received) -> None:
         assert isinstance(item.message, wire.InteractiveStreamError)
-        message = item.message
-        ended = self.stream is X.NONE and self.stream_id is not None
+        over = self.stream is X.NONE
+        self._tell_stream_error(item)
+        if over:
+            self._answer_ends()
+        # While the stream goes on, it answers what is on the wire; what is queued goes out next.
+        for call in self._take_calls(ends=False, queued=over):
+            self._do(Fail(call, self._stream_failure(item.message)))
+        if over:
+            self._finish_stream(self._stream_failure(item.message))
+        else:
+            self._send_next_update()
+
+    def _tell_stream_error(self, item: Received) -> None:
+        assert isinstance(item.message, wire.InteractiveStreamError)
         self._tell(
             StreamFailed(
-                reason=str(message.reason),
-                message=errors.redact(message.message),
-                ends_stream=ended,
+                reason=errors.redact(str(item.message.reason)),
+                message=errors.redact(item.message.message),
+                ends_stream=self.stream is X.NONE and self.stream_id is not None,
                 at=self._now,
             )
         )
-        for call in self._take_calls(ends=False):
-            self._do(Fail(call, self._stream_failure(message)))
-        if self.stream is X.NONE:
-            self._finish_stream(self._stream_failure(message))
 
     def _stream_failure(self, message: wire.InteractiveStreamError) -> errors.OdysseyError:
-        reason, text = str(message.reason), errors.redact(message.message or str(message.reason))
+        reason, text = errors.redact(str(message.reason)), errors.redact(message.message or str(message.reason))
         if reason in _STREAM_USAGE:
             return errors.usage_error(_STREAM_USAGE[reason], text, session_id=self.session_id, operation="stream")
         return errors.OdysseyStreamError(text, code=reason, session_id=self.session_id, operation="stream")
@@ -711,15 +728,20 @@ class Protocol:
         self._do(SendChannel(self._current, wire.InteractiveStreamEnd()))
 
     def _end_too(self, item: End) -> None:
+        if not self._end_calls:  # nobody waits any more: the request or its answer may be lost
+            self._do(SendChannel(self._current, wire.InteractiveStreamEnd()))
         self._end_calls.append(item.call)
 
     def _stream_ended(self, _: Received) -> None:
-        ends, self._end_calls = self._end_calls, []
-        for call in ends:
-            self._do(Succeed(call, None))
+        self._answer_ends()
         for call in self._take_calls():
             self._do(Fail(call, self._stream_over("the stream has ended")))
         self._finish_stream(None)
+
+    def _answer_ends(self) -> None:
+        ends, self._end_calls = self._end_calls, []
+        for call in ends:
+            self._do(Succeed(call, None))
 
     def _stream_over(self, why: str) -> errors.OdysseyStreamError:
         return errors.OdysseyStreamError(
@@ -731,6 +753,7 @@ class Protocol:
 
     def _finish_stream(self, error: errors.OdysseyError | None) -> None:
         had_begun = self.stream_id is not None
+        self._do(EndFrames(error))
         self.stream = X.NONE
         self.stream_id = self.applied_prompt = None
         if had_begun:
@@ -738,7 +761,7 @@ class Protocol:
 
     # --- calls
 
-    def _take_calls(self, *, ends: bool = True, out: bool = True) -> list[int]:
+    def _take_calls(self, *, ends: bool = True, out: bool = True, queued: bool = True) -> list[int]:
         """Forget the calls that wait for the stream and return them, oldest first."""
         calls: list[int] = []
         if self._start_call is not None:
@@ -747,8 +770,9 @@ class Protocol:
         if out and self._update_out is not None:
             calls.append(self._update_out.call)
             self._update_out = None
-        calls.extend(update.call for update in self._updates)
-        self._updates.clear()
+        if queued:
+            calls.extend(update.call for update in self._updates)
+            self._updates.clear()
         if ends:
             calls.extend(self._end_calls)
             self._end_calls = []

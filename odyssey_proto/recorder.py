@@ -28,9 +28,6 @@ class Recorder:
 
     Args:
         path: the file to write; an old one is replaced when the first frame comes.
-
-    Raises:
-        OSError: the file cannot be written.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -47,19 +44,20 @@ class Recorder:
         """Append ``frame``; one that is not later than the last comes 1 ms after it.
 
         Raises:
-            OdysseyConfigError: it has another size than the first, or the recorder is closed.
+            OdysseyConfigError: its size is odd or not that of the first, or the recorder is closed.
+            OSError: the file cannot be written.
         """
         import av
 
         if self._closed:
             raise OdysseyConfigError("this recorder is closed; make another one for another file")
+        picture = av.VideoFrame.from_ndarray(frame.to_ndarray("yuv420p"), format="yuv420p")
         container = self._container or self._open(frame)
         if (frame.width, frame.height) != (self._stream.width, self._stream.height):
             raise OdysseyConfigError(
                 f"a file has one size: it began with {self._stream.width}x{self._stream.height}, "
                 f"and this frame is {frame.width}x{frame.height}"
             )
-        picture = av.VideoFrame.from_ndarray(frame.to_ndarray("yuv420p"), format="yuv420p")
         self._last_ms = max(self._last_ms + 1, frame.timestamp_ms - self._first_ms)
         picture.pts, picture.time_base = self._last_ms, _MILLISECONDS
         container.mux(self._stream.encode(picture))
@@ -78,12 +76,13 @@ class Recorder:
     def _open(self, frame: VideoFrame) -> Any:
         import av
 
-        self._container = container = av.open(str(self._path), "w", format="mp4")
+        container = av.open(str(self._path), "w", format="mp4")
         # superfast: it shares the machine with a decoder that must not wait.
-        self._stream = container.add_stream("libx264", options={"preset": "superfast", "crf": "20"})
-        self._stream.width, self._stream.height, self._stream.pix_fmt = frame.width, frame.height, "yuv420p"
-        self._stream.time_base = self._stream.codec_context.time_base = _MILLISECONDS
-        self._first_ms = frame.timestamp_ms
+        stream = container.add_stream("libx264", options={"preset": "superfast", "crf": "20"})
+        stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, "yuv420p"
+        stream.time_base = stream.codec_context.time_base = _MILLISECONDS
+        container.start_encoding()  # only this opens the file
+        self._container, self._stream, self._first_ms = container, stream, frame.timestamp_ms
         return container
 
     def __enter__(self) -> Self:

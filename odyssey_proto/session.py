@@ -13,7 +13,7 @@ import odyssey_models as wire
 
 from . import codec, errors, steps
 from .clock import Deadline
-from .driver import Driver
+from .driver import LEAVE, Driver
 from .types import ConnectionStatus
 
 if TYPE_CHECKING:
@@ -26,12 +26,17 @@ if TYPE_CHECKING:
     from .transport.http import HttpTransport
     from .transport.loop import BackgroundLoop
 
-__all__ = ["Session", "check_seconds", "connect"]
+__all__ = ["Session", "check_seconds", "connect", "settle"]
 
 
-def connect(live: Session, timeout: float | None) -> None:
-    """Connect a fresh session, within ``timeout`` s; see `Odyssey.connect`, which is for users."""
-    live._driver.connect(timeout)
+def connect(live: Session, deadline: Deadline) -> None:
+    """Connect a fresh session; see `Odyssey.connect`, which is for users."""
+    live._driver.connect(deadline)
+
+
+def settle(past: Session, deadline: Deadline) -> None:
+    """Wait until a session that is over has been given back to the service, or until ``deadline``."""
+    past._driver.ended.wait(deadline.remaining())
 
 
 class Session:
@@ -43,7 +48,8 @@ class Session:
 
     def __init__(self, config: ClientConfig, http: HttpTransport, loop: BackgroundLoop, clock: Clock) -> None:
         self._driver = driver = Driver(config, http, loop, clock)
-        self._finalizer = weakref.finalize(self, driver.post, steps.Disconnect())
+        # Weakly: the error that ended a session holds frames that hold the session, which would then never go.
+        self._finalizer = weakref.finalize(self, _leave, weakref.ref(driver))
         self._finalizer.atexit = False  # `_leave_all` does it, and waits
 
     # --- the state, as the client page documents it
@@ -66,7 +72,7 @@ class Session:
     @property
     def has_ended(self) -> bool:
         """Whether it is over, as wished or by an error; it never comes back then."""
-        return self._driver.protocol.is_over
+        return self._driver.leaving or self._driver.protocol.is_over
 
     @property
     def stream_id(self) -> str | None:
@@ -181,14 +187,16 @@ class Session:
             OdysseyError: it has ended, by this error.
         """
         check_seconds("timeout", timeout)
-        ended = self._driver.ended.wait(timeout)
+        self._driver.refuse_fork()
+        ended = self._driver.ended.wait(Deadline(timeout, self._driver.clock).remaining())
         if ended and self._driver.protocol.error is not None:
-            raise self._driver.protocol.error
+            raise errors.again(self._driver.protocol.error)
         return ended
 
     def disconnect(self) -> None:
         """Leave the session and give it back to the service; takes at most 2 s. Calls in flight raise."""
-        self._driver.leave()
+        self._driver.start_leaving()
+        self._driver.join(LEAVE)
 
     def __enter__(self) -> Self:
         return self
@@ -228,15 +236,27 @@ class _Frames:
         return self
 
     def __next__(self) -> VideoFrame:
+        self._session._driver.refuse_fork()
         frame: VideoFrame | None = self._queue.get(Deadline(self._timeout, self._session._driver.clock))
         if frame is None:
             raise StopIteration
         return frame
 
 
+def _leave(driver: weakref.ref[Driver]) -> None:
+    if (found := driver()) is not None:  # its thread keeps it while there is something to leave
+        found.post(steps.Disconnect())
+
+
 def _text(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a string, not {type(value).__name__}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise errors.OdysseyConfigError(
+            f"{name} must be text without lone surrogates, which UTF-8 cannot hold"
+        ) from None
     return value
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "Answered",
     "Authenticate",
     "Authenticated",
+    "BeginFrames",
     "ChannelOpened",
     "CloseLink",
     "Command",
@@ -32,6 +33,7 @@ __all__ = [
     "Due",
     "Effect",
     "End",
+    "EndFrames",
     "Fail",
     "Ignored",
     "Input",
@@ -221,6 +223,21 @@ Input: TypeAlias = Command | Occurrence
 
 
 @attrs.frozen
+class BeginFrames:
+    """Frames that come from here on belong to the stream that is being started; they may overtake that word."""
+
+    at: float
+    """When it was asked for, in s of the clock; what had come by then is of an earlier stream."""
+
+
+@attrs.frozen
+class EndFrames:
+    """The stream is over, or its start has failed; ``error`` is what broke it."""
+
+    error: errors.OdysseyError | None
+
+
+@attrs.frozen
 class Authenticate:
     """Get an access token; tell `Authenticated` or `StepFailed`."""
 
@@ -237,6 +254,8 @@ class OpenLink:
     link: int
     session_id: str
     signaling_url: str
+    with_video: bool = True
+    """Whether it is more than a way to say goodbye."""
 
 
 @attrs.frozen
@@ -302,7 +321,9 @@ class Ignored:
 
 
 Effect: TypeAlias = (
-    Authenticate
+    BeginFrames
+    | EndFrames
+    | Authenticate
     | RequestSession
     | OpenLink
     | AcceptOffer

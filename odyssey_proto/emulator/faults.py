@@ -87,7 +87,7 @@ class Fault:
     - ``truncate``: that answer, cut off before its end. ``drip``: that answer, one byte every ``seconds``.
     - ``delay``: the step takes ``seconds`` longer. ``hang``: it never answers.
     - ``reset``: the TCP connection is reset. ``drop``: the WebSocket's is, without a close.
-    - ``close``: the WebSocket closes with ``code``. ``error``: it tells ``reason``, which is fatal.
+    - ``close``: the WebSocket closes with ``code``. ``error``: it tells ``reason``, and the session ends.
     - ``send``: ``text`` goes out first, then the step goes on. ``replace``: ``text`` goes out instead.
     - ``silence``: the step does not happen. ``stop``: no picture is sent any more in this session.
     - ``stream_error``: an ``interactive_stream_error`` of ``reason`` and ``message`` instead.

@@ -27,8 +27,8 @@ class Wire(Protocol):
     async def send_text(self, text: str) -> None:
         """Send ``text`` as it is."""
 
-    async def fail(self, reason: str) -> None:
-        """Tell a fatal error and close."""
+    def end_session(self, reason: str) -> None:
+        """End the session with a fatal error."""
 
     async def close(self, code: int) -> None:
         """Close with ``code``."""
@@ -78,10 +78,16 @@ _AT_ENDPOINT: dict[str, Callable[[Endpoint, Fault], None]] = {
     "kill_peer": lambda endpoint, _: endpoint.vanish(),
     "stop": lambda endpoint, _: endpoint.stop_media(),
 }
+
+
+async def _end_session(wire: Wire, fault: Fault) -> None:
+    wire.end_session(fault.reason)
+
+
 _ON_WIRE: dict[str, Callable[[Wire, Fault], Awaitable[None]]] = {
     "send": lambda wire, fault: wire.send_text(fault.text),
     "replace": lambda wire, fault: wire.send_text(fault.text),
-    "error": lambda wire, fault: wire.fail(fault.reason),
+    "error": _end_session,
     "close": lambda wire, fault: wire.close(fault.code),
     "drop": lambda wire, _: wire.drop(),
 }
@@ -90,7 +96,10 @@ _ON_WIRE: dict[str, Callable[[Wire, Fault], Awaitable[None]]] = {
 async def befall_http(script: FaultScript, step: str, request: web.Request) -> web.StreamResponse | None:
     """Let happen what the script has for the call ``step``; return the answer, or None when the call goes on."""
     fault = script.take(step)
-    return None if fault is None else await _IN_HTTP[fault.action](request, fault)
+    if fault is None:
+        return None
+    await request.read()  # all of it: a client that still sends would notice something else
+    return await _IN_HTTP[fault.action](request, fault)
 
 
 async def _answer(_: web.Request, fault: Fault) -> web.StreamResponse:

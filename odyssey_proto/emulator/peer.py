@@ -49,6 +49,8 @@ class StreamerPeer:
         self._outbox = outbox
         self._early: list[IceCandidate] = []
         self._adding: set[asyncio.Task[None]] = set()
+        # Closing in the middle of gathering would leave sockets open that nobody knows of yet.
+        self._gathering = asyncio.Lock()
         self._gone = False
         self._answered = False
         # No server: the emulator has no address but the one that it is bound to.
@@ -72,7 +74,8 @@ class StreamerPeer:
         ``address`` of this machine is the only one that is offered.
         """
         arrange_gathering(self._pc, only=[address])
-        await self._pc.setLocalDescription(await self._pc.createOffer())
+        async with self._gathering:
+            await self._pc.setLocalDescription(await self._pc.createOffer())
         candidates = []
         for transceiver in self._pc.getTransceivers():
             gatherer = transceiver.sender.transport.transport.iceGatherer
@@ -151,7 +154,8 @@ class StreamerPeer:
         for task in list(self._adding):
             task.cancel()
         try:
-            await self._pc.close()
+            async with self._gathering:
+                await self._pc.close()
         except (ConnectionError, InvalidStateError) as exc:
             log.debug("closing the peer connection: %s", type(exc).__name__)
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import secrets
+import socket
 from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import web
@@ -93,7 +95,9 @@ class Emulator:
             self._loop.stop()
             if isinstance(exc, OSError) and not isinstance(exc, OdysseyConnectionError):
                 where = f"{self.config.host}:{self.config.port}"
-                why = exc.strerror or "it took too long"
+                # asyncio's own text repeats the address; that of a name that is not found is the resolver's.
+                number = None if isinstance(exc, socket.gaierror) else exc.errno
+                why = exc.strerror or "it took too long" if number is None else os.strerror(number)
                 raise OdysseyConnectionError(f"Cannot listen on {where}: {why}", code="cannot_listen") from exc
             raise
         self._server = server

@@ -40,6 +40,7 @@ LARGEST_MESSAGE: Final = 64 * 2**20
 """Of a message, in bytes."""
 
 _CONNECT_WITHIN_S: Final = 30.0
+_CLOSE_WITHIN_S: Final = 0.3
 
 
 class SignalingLink:
@@ -53,7 +54,7 @@ class SignalingLink:
         self._service = service
         self._streamer = streamer
         self._faults = faults
-        self._socket = web.WebSocketResponse(max_msg_size=LARGEST_MESSAGE, timeout=0.5, compress=False)
+        self._socket = web.WebSocketResponse(max_msg_size=LARGEST_MESSAGE, timeout=_CLOSE_WITHIN_S, compress=False)
 
     async def run(self) -> web.WebSocketResponse:
         """Shake hands, offer, and serve until the client or the session is gone."""
@@ -64,7 +65,7 @@ class SignalingLink:
                 await self._serve(peer)
         except Exception:
             log.exception("signaling failed")
-            await self.fail("unknown")
+            self.end_session("unknown")
         finally:
             self._streamer.leave(self)
         await self.close(1000)
@@ -79,7 +80,7 @@ class SignalingLink:
             if await self._goes_on("signaling offer"):
                 await self._send(Offer(sdp=description))
             for candidate in candidates:
-                if await self._goes_on("signaling candidates"):
+                if await self._goes_on("signaling candidates") and not self._session.ended:
                     await self._send(candidate)
             async for message in self._socket:
                 if message.type is WSMsgType.TEXT:
@@ -116,12 +117,12 @@ class SignalingLink:
             await peer.answer(sdp)
         except MalformedMessageError as exc:
             log.warning("the client's answer was refused: %s", exc)
-            await self.fail("unknown")
+            self.end_session("unknown")
 
     def _too_late(self, peer: StreamerPeer) -> None:
         if not peer.connected:
             log.warning("no peer connection within %.0f s", _CONNECT_WITHIN_S)
-            self._failing = asyncio.get_running_loop().create_task(self.fail("streamer_disconnected"))
+            self.end_session("streamer_disconnected")
 
     async def _goes_on(self, step: str) -> bool:
         return await befall(self._faults, step, self, None)
@@ -137,6 +138,10 @@ class SignalingLink:
             await self._socket.send_str(text)
         except (ConnectionError, RuntimeError) as exc:
             log.debug("a signaling message was not sent: %s", type(exc).__name__)
+
+    def end_session(self, reason: str) -> None:
+        """End the session with a fatal error."""
+        self._service.end(self._session, reason)
 
     async def fail(self, reason: str) -> None:
         """Tell a fatal error and close."""

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from ..clock import Clock
     from .config import EmulatorConfig
     from .faults import FaultScript
-    from .mishaps import Wire
     from .service import Service, Session
+    from .signaling import SignalingLink
 
 __all__ = ["Streamer"]
 
@@ -73,14 +73,14 @@ class Streamer:
         self._stream: _Stream | None = None
         self._peer: StreamerPeer | None = None
         self._track: PictureTrack | None = None
-        self._wire: Wire | None = None
+        self._wire: SignalingLink | None = None
         self._media_stopped = False
         self._closed = False
         self._outbox: collections.deque[str] = collections.deque()
         self._requests: asyncio.Queue[_Request] = asyncio.Queue()
         self._work = asyncio.get_running_loop().create_task(self._serve())
 
-    async def join(self, wire: Wire) -> StreamerPeer | None:
+    async def join(self, wire: SignalingLink) -> StreamerPeer | None:
         """Make a peer connection for a client that has just come; an earlier one is closed.
 
         Return None when the session ended meanwhile, or yet another client has come.
@@ -104,7 +104,7 @@ class Streamer:
             self._stream.camera.track = self._track
         return self._peer
 
-    def leave(self, wire: Wire) -> None:
+    def leave(self, wire: SignalingLink) -> None:
         """Forget a signaling connection that is gone; media goes on until the session is cleared."""
         if self._wire is wire:
             self._wire = None
@@ -117,11 +117,12 @@ class Streamer:
         """Free everything; with a ``reason`` the client is told over signaling."""
         self._closed = True
         self._work.cancel()
+        # At once: a client that is gone would not answer the close, and each of these may wait.
+        await asyncio.gather(self._say_goodbye(reason), self._cut(), *([self._peer.close()] if self._peer else []))
+
+    async def _say_goodbye(self, reason: str | None) -> None:
         if self._wire is not None:
             await (self._wire.close(1000) if reason is None else self._wire.fail(reason))
-        await self._cut()
-        if self._peer is not None:
-            await self._peer.close()
 
     # What can be broken (`mishaps.Endpoint`)
 
@@ -167,7 +168,7 @@ class Streamer:
         self.ask(message)
 
     def _channel_opened(self) -> None:
-        self._later = asyncio.get_running_loop().create_task(self._goes_on("channel open"))
+        self._opening = asyncio.get_running_loop().create_task(self._goes_on("channel open"))
 
     async def _goes_on(self, step: str) -> bool:
         return await befall(self._faults, step, self._wire, self)

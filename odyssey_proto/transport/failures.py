@@ -140,9 +140,9 @@ def connection_error(exc: BaseException, call: Call, operation: str, url: str) -
     text = failure.text.format(host=host, why=redact(_why(subject)))
     if failure.code == "timeout" and call.deadline.timeout is not None:
         text += f" ({call.deadline.timeout:.3g} s)"
-    error = failure.error(
-        f"{operation}: {text}", code=failure.code, operation=operation, recoverable=failure.recoverable
-    )
+    # No answer from any name server is what a lookup meets while a network changes.
+    recoverable = failure.recoverable or (isinstance(root, socket.gaierror) and root.errno == socket.EAI_AGAIN)
+    error = failure.error(f"{operation}: {text}", code=failure.code, operation=operation, recoverable=recoverable)
     error.__cause__ = root if isinstance(root, OSError) else None
     return error
 

@@ -44,7 +44,7 @@ _LATE: Final = 9999  # ms, the latency of a region that does not answer in time
 _PING_TIMEOUT: Final = 1.0  # s for all regions together
 _PINGED_AT_MOST: Final = 32  # regions; each takes a thread
 _REGIONS_TIMEOUT: Final = 2.0  # s; without regions the session is worse placed, but it is there
-_CONFIG_TIMEOUT: Final = 5.0  # s; the caller goes on without
+_CONFIG_TIMEOUT: Final = 3.0  # s; the caller goes on without
 _REPEAT_AFTER: Final = (0.2, 0.6)  # s before each repetition
 _PASSING: Final = frozenset({None, 502, 503, 504})  # no answer at all, or that of a service being restarted
 _KEPT_PER_HOST: Final = 32  # idle connections
@@ -212,7 +212,7 @@ class HttpTransport:
         """Return the ICE servers to use now (`GET <signaling>/config`, see `signaling.config_url`).
 
         Raises:
-            OdysseyConnectionError: they cannot be had, or not within 5 s; a public STUN server may do.
+            OdysseyConnectionError: they cannot be had, or not within 3 s; a public STUN server may do.
         """
         with self._call(deadline.within(_CONFIG_TIMEOUT), abort) as call:
             return tuple(self._ask(_GET_CONFIG, wire.SignalingConfig, call, url=config_url).ice_servers)

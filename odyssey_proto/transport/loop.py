@@ -17,7 +17,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from ..errors import OdysseyConnectionError
+from ..errors import OdysseyConnectionError, no_resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -101,7 +101,9 @@ class BackgroundLoop:
         """
         with self._lock:
             if not self.running:
-                self._life = _Life(self._name)
+                self._life = life = _Life(self._name)
+                # Whoever lets go of this without a `stop` still ends the thread: a signal, and no waiting.
+                weakref.finalize(self, life.end).atexit = False
 
     def submit(
         self, coroutine: Coroutine[Any, Any, T], scope: TaskScope | None = None
@@ -183,7 +185,7 @@ class _Life:
         try:
             self.loop = asyncio.new_event_loop()
         except OSError as exc:
-            raise _no_resources() from exc
+            raise no_resources() from exc
         self.loop.set_task_factory(self._make_task)
         self.loop.set_exception_handler(_log_quietly)
         self.loop.set_default_executor(self.executor)
@@ -191,7 +193,7 @@ class _Life:
             self.thread.start()
         except RuntimeError as exc:
             self.loop.close()
-            raise _no_resources() from exc
+            raise no_resources() from exc
 
     # --- from any thread
 
@@ -209,11 +211,14 @@ class _Life:
             self._refuse_waiting()
         return future
 
-    def stop(self, timeout: float) -> bool:
+    def end(self) -> None:
         if self.thread.is_alive():  # not so in a forked child, which must not touch the parent's loop
             with contextlib.suppress(RuntimeError):
                 self.loop.call_soon_threadsafe(self.loop.stop)
-            self.thread.join(timeout)
+
+    def stop(self, timeout: float) -> bool:
+        self.end()
+        self.thread.join(timeout)
         if self.thread.is_alive():
             log.warning("thread %s did not end within %.1f s", self.thread.name, timeout)
             return False
@@ -306,12 +311,6 @@ def _log_quietly(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 def _closed() -> OdysseyConnectionError:
     return OdysseyConnectionError("The client is closed", code="closed")
-
-
-def _no_resources() -> OdysseyConnectionError:
-    return OdysseyConnectionError(
-        "The system gives no more threads or file descriptors", code="no_resources", recoverable=True
-    )
 
 
 def _would_wait_for_itself() -> RuntimeError:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import importlib
 import logging
-import re
 import threading
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from aiortc import MediaStreamTrack, RTCDataChannel, RTCPeerConnection
 
     from ..clock import Clock
+    from .jitter import MarkerJitterBuffer
     from .loop import BackgroundLoop
 
 __all__ = ["Peer", "PeerListener", "warm"]
@@ -57,11 +58,8 @@ _UNREADABLE: Final = (
 
 def warm() -> None:
     """Load aiortc, av and numpy, which takes most of a second; to be called on a thread that has time."""
-    import aiortc  # noqa: F401 - loading it is the point
-    import av
-    import numpy as np  # noqa: F401 - the same
-
-    del av
+    for name in ("numpy", "av", "aiortc"):
+        importlib.import_module(name)
 
 
 class PeerListener(Protocol):
@@ -70,8 +68,8 @@ class PeerListener(Protocol):
     def on_track(self) -> None:
         """The streamer's video track is there."""
 
-    def on_channel_open(self) -> None:
-        """``clientToStreamer`` is open: `Peer.send` works."""
+    def on_channel_open(self, max_message_size: int) -> None:
+        """``clientToStreamer`` is open: `Peer.send` works, for messages of at most so many bytes."""
 
     def on_message(self, text: str) -> None:
         """A text message came on ``streamerToClient``."""
@@ -80,7 +78,7 @@ class PeerListener(Protocol):
         """One of the two data channels was closed, while the connection may go on."""
 
     def on_frame(self, frame: av.VideoFrame, received_at: float) -> None:
-        """A video frame was decoded, at ``received_at`` s of the clock."""
+        """A video frame was decoded; its first packet had come at ``received_at`` s of the clock."""
 
     def on_state(self, state: str) -> None:
         """The connection went to ``new``, ``connecting``, ``connected``, ``failed`` or ``closed``."""
@@ -160,7 +158,7 @@ class Peer:
             offer_sdp: the offer.
             ice_servers: what ``/config`` gave; none means none.
 
-        Raises (the future does):
+        Raises (the future does; it is cancelled where `close` comes first):
             MalformedMessageError: the offer is no SDP, or lacks video, a data channel or encryption.
             OdysseyConnectionError: nothing in it can be decoded (``no_common_codec``), it belongs to another
                 connection (``unexpected_offer``), no address to connect from (``no_candidates``), or closed.
@@ -209,11 +207,12 @@ class Peer:
     def _submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         try:
             with self._lock:
-                if self._life is None and not self._closing:
-                    self._life = self._loop.submit(self._live())
-                    self._life.add_done_callback(lambda _: self._closed.set_result(None))
-            if not self._closing:
-                return self._loop.submit(coroutine, self._everything)
+                if not self._closing:
+                    if self._life is None:
+                        self._life = self._loop.submit(self._live())
+                        self._life.add_done_callback(lambda _: self._closed.set_result(None))
+                    # With the lock held, so that it arrives before the end that a later `close` asks for.
+                    return self._loop.submit(coroutine, self._everything)
             error = OdysseyConnectionError("The peer connection is closed", code="closed")
         except OdysseyConnectionError as exc:
             error = exc
@@ -287,7 +286,9 @@ class Peer:
         async with self._negotiating:
             if self._offer is not None and self._offer.user != offer.user:
                 raise OdysseyConnectionError(
-                    "The streamer offered another connection in place of this one", code="unexpected_offer"
+                    "The streamer offered another connection in place of this one",
+                    code="unexpected_offer",
+                    recoverable=True,
                 )
             urls = await self._choose_once(servers)
             pc = self._pc = self._pc or self._make_connection(urls)
@@ -325,7 +326,7 @@ class Peer:
     def _take_offer(self, offer: _Offer) -> None:
         self._offer = offer
         self._max_message_size = offer.max_message_size
-        early, self._early = (*offer.hidden, *self._early), []
+        early, self._early = (*offer.candidates, *self._early), []
         for candidate in early:
             self._take_candidate(candidate)
 
@@ -359,6 +360,8 @@ class Peer:
         try:
             if text:
                 parsed = candidate_from_sdp(text)
+                if not 0 < parsed.port < 65536:
+                    raise ValueError("no such port")  # aioice would find out in mid-check, and stop checking
                 parsed.sdpMid, parsed.sdpMLineIndex = mid, index
                 await self._pc.addIceCandidate(parsed)
             elif mid == offer.first_mid or index == 0:
@@ -376,7 +379,7 @@ class Peer:
         if state == "connected":
             self._connected = True
         elif state == "closed":
-            self._lose("The streamer closed the peer connection", "peer_closed")
+            self._lose("The peer connection to the streamer has ended", "peer_closed")
         elif state == "failed":
             if self._connected:
                 self._lose("The peer connection to the streamer was lost", "peer_lost")
@@ -389,13 +392,20 @@ class Peer:
     def _take_track(self, track: MediaStreamTrack) -> None:
         if track.kind == "video" and self._video is None:
             self._video = track
-            self._spawn(self._watch(track))
+            self._spawn(self._watch(track, self._install_buffer(track)))
             self._tell(self._listener.on_track)
         else:
             # Audio, mostly: decoded frames that nobody takes would pile up for ever.
             self._spawn(_drain(track))
 
-    async def _watch(self, track: MediaStreamTrack) -> None:
+    def _install_buffer(self, track: MediaStreamTrack) -> MarkerJitterBuffer | None:
+        from . import jitter
+
+        assert self._pc is not None
+        receivers = (receiver for receiver in self._pc.getReceivers() if receiver.track is track)
+        return jitter.install(next(receivers), self._clock)
+
+    async def _watch(self, track: MediaStreamTrack, buffer: MarkerJitterBuffer | None) -> None:
         from aiortc import MediaStreamError
 
         while True:
@@ -403,7 +413,9 @@ class Peer:
                 frame = await track.recv()
             except MediaStreamError:
                 break
-            self._tell(self._listener.on_frame, frame, self._clock.now())
+            arrived_at = None if buffer is None else buffer.arrived_at(frame.pts)
+            received_at = self._clock.now() if arrived_at is None else arrived_at
+            self._tell(self._listener.on_frame, frame, received_at)
         # aiortc has given the decoder up: nothing comes on this track any more, whatever the streamer sends.
         await self._settled()
         self._lose("The streamer ended the video", "video_ended")
@@ -418,7 +430,7 @@ class Peer:
             channel.on("message", self._take_message)
         else:
             self._channel = channel
-            self._tell(self._listener.on_channel_open)
+            self._tell(self._listener.on_channel_open, self._max_message_size)
 
     async def _tell_closed(self, label: str) -> None:
         await self._settled()
@@ -455,9 +467,6 @@ async def _drain(track: MediaStreamTrack) -> None:
         pass
 
 
-_HIDDEN: Final = re.compile(r"^a=(candidate:\S+ \S+ \S+ \S+ \S+\.local .*)$", re.IGNORECASE)
-
-
 @attrs.frozen(kw_only=True)
 class _Offer:
     """What an offer says that aiortc does not ask for, and its text as aiortc shall get it."""
@@ -468,15 +477,28 @@ class _Offer:
     first_mid: str
     """The section whose transport the others share."""
     max_message_size: int
-    hidden: tuple[IceCandidate, ...]
-    """Candidates with a ``*.local`` name, taken out: aiortc would wait for each of them before it answers."""
+    candidates: tuple[IceCandidate, ...]
+    """Those in the text, taken out: one that is malformed would spoil the whole offer for aiortc, and one with a
+    ``*.local`` name would hold it up."""
 
     @classmethod
     def read(cls, sdp: str) -> _Offer:
         from aiortc.sdp import SessionDescription
 
+        kept: list[str] = []
+        candidates: list[IceCandidate] = []
+        section = -1
+        for line in sdp.splitlines():
+            section += line.startswith("m=")
+            if line.startswith("a=candidate:"):
+                candidates.append(IceCandidate(candidate=line, sdp_mline_index=section))
+            elif line.startswith("a=end-of-candidates"):
+                candidates.append(IceCandidate(candidate="", sdp_mline_index=section))
+            else:
+                kept.append(line)
+        text = "\r\n".join([*kept, ""])
         try:
-            media = SessionDescription.parse(sdp).media
+            media = SessionDescription.parse(text).media
         except _UNREADABLE as exc:
             raise _malformed(f"is no valid SDP ({type(exc).__name__})") from exc
         if not any(each.kind == "video" and each.direction in ("sendonly", "sendrecv") for each in media):
@@ -488,21 +510,14 @@ class _Offer:
         if not all(users) or not all(each.dtls and each.dtls.fingerprints for each in media):
             raise _malformed("lacks the parameters of its encryption")
         limit = channels[0].sctpCapabilities
-        size = _DEFAULT_MESSAGE_SIZE if limit is None else limit.maxMessageSize or _LARGEST_MESSAGE_SIZE
-
-        kept, hidden, section = [], [], -1
-        for line in sdp.splitlines():
-            section += line.startswith("m=")
-            if (found := _HIDDEN.match(line)) is None:
-                kept.append(line)
-            else:
-                hidden.append(IceCandidate(candidate=found[1], sdp_mline_index=section))
         return cls(
-            sdp="\r\n".join([*kept, ""]),
+            sdp=text,
             user=str(users[0]),
             first_mid=media[0].rtp.muxId,
-            max_message_size=size,
-            hidden=tuple(hidden),
+            max_message_size=_DEFAULT_MESSAGE_SIZE
+            if limit is None
+            else limit.maxMessageSize or _LARGEST_MESSAGE_SIZE,
+            candidates=tuple(candidates),
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import http
 import http.client
 import logging
 import queue
@@ -50,7 +51,8 @@ _OPERATION: Final = "WebSocket /client"
 _MESSAGE_LIMIT: Final = 64 * 1024 * 1024  # bytes (protocol.md, section 2)
 _HANDSHAKE_LIMIT: Final = 64 * 1024  # bytes of the answer to the handshake
 _CLEAN: Final = frozenset({1000, 1001})  # close codes that are no loss (protocol.md, section 2)
-_TOO_LARGE: Final = 1009
+_GOODBYE_WAIT: Final = 0.5  # s for the server's answer to the goodbye; until then it may not have read it
+_SCHEMES: Final = {"ws": "ws", "http": "ws", "wss": "wss", "https": "wss"}
 _REFUSALS: Final[Refusals] = {
     401: (OdysseyAuthError, "session_token_refused", "Session token refused: it is invalid or has expired"),
     403: (OdysseyAuthError, "session_token_refused", "Session token refused: it is invalid or has expired"),
@@ -67,24 +69,20 @@ def normalise_url(url: str) -> str:
     >>> normalise_url("https://eu.example/s/"), normalise_url("127.0.0.1:8000"), normalise_url("eu.example")
     ('wss://eu.example/s', 'ws://127.0.0.1:8000', 'wss://eu.example')
     """
-    scheme, separator, rest = url.strip().partition("://")
+    url = url.strip()
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        scheme, rest = "", url.lstrip("/")
     try:
-        parts = urlsplit(f"//{(rest or scheme).strip('/')}")
+        parts = urlsplit(f"//{rest.rstrip('/')}")
         host, _ = parts.hostname or "", parts.port
     except ValueError:
         parts, host = urlsplit(""), ""
+    scheme = _SCHEMES.get(scheme.lower(), "")
     if not separator:
         scheme = "ws" if is_loopback(host) else "wss"
-    scheme = {"http": "ws", "https": "wss"}.get(scheme.lower(), scheme.lower())
-    readable = url.isprintable() and " " not in url.strip()
-    if (
-        scheme not in ("ws", "wss")
-        or not host
-        or not readable
-        or "@" in parts.netloc
-        or parts.query
-        or parts.fragment
-    ):
+    extra = "@" in parts.netloc or parts.query or parts.fragment
+    if not scheme or not host or extra or " " in url or not url.isprintable():
         problem = "it must be like wss://host/path"
         raise MalformedMessageError(
             f"The signaling address that the service gave cannot be used: {problem}",
@@ -125,7 +123,7 @@ class SignalingConnection:
 
     def __init__(
         self,
-        ws: websocket.WebSocket,
+        ws: _WebSocket,
         resources: contextlib.ExitStack,
         call: Call,
         url: str,
@@ -189,20 +187,24 @@ class SignalingConnection:
         log.debug("> %s", message.type)
 
     def close(self, code: int = 1000, reason: str = "Client disconnect", *, timeout: float = 0.5) -> None:
-        """Send what waits to be sent and a goodbye, for at most ``timeout`` s; then end both threads at once.
+        """Send what waits to be sent, for at most ``timeout`` s, and a goodbye; then end both threads.
 
-        May be called again, and from the callbacks; never waits for a dead network, nor for the server's goodbye.
+        A server that answers the goodbye at once is heard, so that nothing it still sends breaks the connection
+        before the goodbye is read; no other is waited for. May be called again, and from the callbacks.
         """
         with self._lock:
             if self._closing is None:
                 self._closing = (code, reason)
                 self._outbox.put(self._closing)
         self._writer.join(timeout)
+        if threading.current_thread() is self._reader:
+            self._call.shut()
+            return
+        self._reader.join(min(_GOODBYE_WAIT, timeout))
         self._call.shut()
-        if threading.current_thread() is not self._reader:
-            self._reader.join(timeout)
-            if self._reader.is_alive():
-                log.warning("thread %s is still in a callback", self._reader.name)
+        self._reader.join(timeout)
+        if self._reader.is_alive():
+            log.warning("thread %s is still in a callback", self._reader.name)
 
     # --- the threads
 
@@ -212,6 +214,7 @@ class SignalingConnection:
                 self._ws.send(item, websocket.ABNF.OPCODE_TEXT)
             if item is not None:
                 code, reason = item
+                self._ws.parting = True
                 self._ws.send(struct.pack("!H", code) + _utf8_prefix(reason), websocket.ABNF.OPCODE_CLOSE)
         except (websocket.WebSocketException, OSError) as exc:
             log.debug("sending failed: %s", type(exc).__name__)
@@ -259,7 +262,7 @@ class SignalingConnection:
             exc.operation = _OPERATION
             self._tell(self._on_malformed, exc)
         else:
-            log.debug("< %s", message.type)
+            log.debug("< %s", redact(message.type)[:80])
             self._tell(self._on_message, message)
 
     def _tell(self, callback: Callable[[Any], object], what: object) -> None:
@@ -306,6 +309,9 @@ def _utf8_prefix(reason: str) -> bytes:
 class _WebSocket(websocket.WebSocket):
     """websocket-client's, with a limit to the size of a message, and a goodbye that may find nobody there."""
 
+    parting = False
+    """Whether we said goodbye first; the server's is then an answer."""
+
     def recv_frame(self) -> Any:
         buffer = self.frame_buffer
         if buffer.needs_header():
@@ -322,7 +328,9 @@ class _WebSocket(websocket.WebSocket):
         return super().recv_frame()  # type: ignore[no-untyped-call]  # websocket-client annotates in part
 
     def send_close(self, *args: Any, **known: Any) -> None:
-        # The answer to the server's goodbye: when it fails, that goodbye still counts.
+        # websocket-client answers the server's goodbye with it. When that fails, the goodbye still counts.
+        if self.parting:
+            return
         with contextlib.suppress(websocket.WebSocketException, OSError):
             super().send_close(*args, **known)
 
@@ -335,35 +343,39 @@ def _handshake(
     failure: OdysseyError
     try:
         stream = resources.enter_context(_open_stream("http" + target.removeprefix("ws"), call))
-        ws.connect(  # type: ignore[no-untyped-call]  # the same
+        ws.connect(  # type: ignore[no-untyped-call]  # websocket-client annotates in part
             target,
             socket=stream,
             header=[f"User-Agent: odyssey-proto/{__version__}"],
             suppress_origin=True,
             redirect_limit=0,
         )
+        if ws.getstatus() == http.HTTPStatus.SWITCHING_PROTOCOLS:
+            stream.settle()
+            log.debug("open: %s", urlsplit(target).path)
+            return ws
+        failure = refusal(_redirect(ws), _REFUSALS)  # some releases take one for a success
     except websocket.WebSocketBadStatusException as exc:
         failure = refusal(_answer(exc, secrets), _REFUSALS)
-    except (websocket.WebSocketException, *NETWORK_ERRORS) as exc:
-        redirect = ws.handshake_response
-        if redirect is not None and 300 <= redirect.status < 400:
-            failure = refusal(Answer(operation=_OPERATION, status=redirect.status), _REFUSALS)
-        else:
+    except (websocket.WebSocketException, LookupError, *NETWORK_ERRORS) as exc:
+        if ws.getstatus() is None:
             failure = connection_error(_without_library(exc), call, _OPERATION, target)
-    else:
-        stream.settle()
-        log.debug("open: %s", urlsplit(target).path)
-        return ws
+        else:
+            failure = refusal(_redirect(ws), _REFUSALS)
     failure.session_id = session_id
     log.debug("%s: %s", urlsplit(target).path, failure.code)
     raise failure
+
+
+def _redirect(ws: _WebSocket) -> Answer:
+    return Answer(operation=_OPERATION, status=ws.getstatus() or 0)
 
 
 def _answer(exc: websocket.WebSocketBadStatusException, secrets: tuple[str, ...]) -> Answer:
     return Answer(
         operation=_OPERATION,
         status=exc.status_code,
-        reason=exc.status_message or "",
+        reason=http.client.responses.get(exc.status_code, ""),
         headers=exc.resp_headers or {},
         body=exc.resp_body or b"",
         secrets=secrets,
@@ -377,7 +389,7 @@ def _without_library(exc: Exception) -> Exception:
             return TimeoutError()
         case websocket.WebSocketConnectionClosedException():
             return ConnectionResetError()
-        case websocket.WebSocketException():
+        case websocket.WebSocketException() | LookupError():
             return http.client.HTTPException()
     return exc
 

@@ -50,8 +50,10 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 _OPTIONS: Final = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-# A path that died silently is noticed within 30 s, and its NAT entry stays alive meanwhile.
-for _name, _value in (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3)):
+# A path that died silently is noticed within 30 s, also where our own keepalives wait to be acknowledged, and its
+# NAT entry stays alive meanwhile.
+_SILENCE: Final = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 30_000))
+for _name, _value in _SILENCE:
     if hasattr(socket, _name):
         _OPTIONS.append((socket.IPPROTO_TCP, getattr(socket, _name), _value))
 
@@ -380,3 +382,10 @@ class Adapter(requests.adapters.HTTPAdapter):
         if isinstance(manager, urllib3.ProxyManager):
             manager.pool_classes_by_scheme = _POOLS
         return manager
+
+    def close(self) -> None:
+        """Close the idle connections now; urllib3 leaves it to whoever drops the last reference to a pool."""
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118 - no mapping that could be iterated
+                manager.pools[key].close()
+        super().close()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -19,9 +20,22 @@ from aiortc.mediastreams import MediaStreamError
 from aiortc.sdp import candidate_from_sdp
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
-__all__ = ["Credentials", "PlainClient", "authorise", "bearer", "connect", "request_session", "session_token"]
+    from odyssey_proto.emulator import Emulator
+
+__all__ = [
+    "PATIENCE_S",
+    "Credentials",
+    "PlainClient",
+    "authorise",
+    "bearer",
+    "connect",
+    "credentials_of",
+    "request_session",
+    "scenario",
+    "session_token",
+]
 
 PATIENCE_S = 30
 """After which a test gives up waiting for something that should come at once."""
@@ -34,6 +48,16 @@ class Credentials:
         self.session_id = session_id
         self.signalling_url = signalling_url
         self.token = token
+
+
+def scenario(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """Run an asynchronous test; fixtures go to it as they are."""
+
+    @functools.wraps(test)
+    def run(**fixtures: Any) -> None:
+        asyncio.run(asyncio.wait_for(test(**fixtures), 3 * PATIENCE_S))
+
+    return run
 
 
 def bearer(api_url: str, api_key: str) -> dict[str, str]:
@@ -68,6 +92,11 @@ def authorise(api_url: str, api_key: str) -> Credentials:
     )
 
 
+def credentials_of(emulator: Emulator, key: str | None = None) -> Credentials:
+    """Make all REST calls of a connect to ``emulator``."""
+    return authorise(emulator.api_url, key or emulator.api_key)
+
+
 class PlainClient:
     """A connected client."""
 
@@ -97,10 +126,13 @@ class PlainClient:
         assert kind is None or found["type"] == kind, found
         return found
 
-    async def frame(self) -> np.ndarray[Any, Any]:
+    async def picture(self, within: float = PATIENCE_S) -> Any:
+        """Wait for the next picture, as it was decoded."""
+        return await asyncio.wait_for(self._frames.get(), within)
+
+    async def frame(self, within: float = PATIENCE_S) -> np.ndarray[Any, Any]:
         """Wait for the next picture, as RGB."""
-        picture = await asyncio.wait_for(self._frames.get(), PATIENCE_S)
-        return np.asarray(picture.to_ndarray(format="rgb24"))
+        return np.asarray((await self.picture(within)).to_ndarray(format="rgb24"))
 
     def forget_frames(self) -> int:
         """Drop the pictures that have come so far."""

@@ -16,7 +16,6 @@ __all__ = ["nothing_left", "open_descriptors"]
 
 def open_descriptors() -> int:
     """Return how many descriptors this process has open."""
-    gc.collect()
     return len(list(Path("/dev/fd").iterdir()))
 
 
@@ -29,4 +28,6 @@ def nothing_left() -> Iterator[None]:
     for thread in started:
         thread.join(10)
     assert [thread.name for thread in started if thread.is_alive()] == []
-    assert open_descriptors() == descriptors
+    if open_descriptors() > descriptors:
+        gc.collect()  # costly, so only where something waits for it
+    assert open_descriptors() <= descriptors

@@ -160,8 +160,9 @@ class Connection:
         return json.loads(data)
 
 
-Script: TypeAlias = Callable[[Connection], None]
-Reply: TypeAlias = bytes | Callable[[Connection, Request], None]
+Script: TypeAlias = Callable[[Connection], object]
+Handler: TypeAlias = Callable[[Connection, Request], object]
+Reply: TypeAlias = bytes | Handler
 
 
 class Server:
@@ -249,7 +250,8 @@ def answer(body: bytes = b"", status: str = "200 OK", *, length: int | None = No
 
 def json_answer(data: Any, status: str = "200 OK", **headers: str) -> bytes:
     """Return an HTTP answer with ``data`` as JSON."""
-    return answer(json.dumps(data).encode(), status, Content_Type="application/json", **headers)
+    headers = {"Content_Type": "application/json"} | headers
+    return answer(json.dumps(data).encode(), status, length=None, **headers)
 
 
 class HttpServer(Server):
@@ -301,7 +303,7 @@ class SignalingServer(Server):
         self,
         script: Script = Connection.hang,
         *,
-        handshake: Callable[[Connection, Request], None] = Connection.accept_websocket,
+        handshake: Handler = Connection.accept_websocket,
         tls: ssl.SSLContext | None = None,
         host: str = "127.0.0.1",
     ) -> None:

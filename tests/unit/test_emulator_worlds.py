@@ -211,7 +211,7 @@ def test_every_subject_has_a_figure_that_moves(subject: str, *, asleep: bool) ->
     "place", ["city", "sea", "underwater", "forest", "mountains", "desert", "space", "room", "meadow"]
 )
 @pytest.mark.parametrize(
-    "sky", ["night snow", "sunset rain", "dawn fog petals", "noon magic", "purple mist", "left zoom in"]
+    "sky", ["night snow", "sunset rain", "dawn fog", "cherry petals", "noon magic", "purple mist", "left zoom in"]
 )
 def test_every_place_can_be_painted_under_every_sky(place: str, sky: str) -> None:
     picture = pixels(world(f"a cat, {place}, {sky}", portrait=len(sky) % 2 == 0))

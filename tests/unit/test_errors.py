@@ -112,6 +112,8 @@ def test_secrets_are_taken_out(text: str) -> None:
     assert "SECRET" not in errors.redact(text)
 
 
-def test_what_is_no_secret_stays() -> None:
-    text = "POST /auth/token answered 403: access denied?"
+@pytest.mark.parametrize(
+    "text", ["POST /auth/token answered 403: access denied?", "required field 'access_token' is missing"]
+)
+def test_what_is_no_secret_stays(text: str) -> None:
     assert errors.redact(text) == text

@@ -491,6 +491,15 @@ class TestFrameHub:
         assert hub.latest is not None
         assert hub.latest.index == 1
 
+    def test_a_late_frame_of_the_stream_before_reaches_nobody(self) -> None:
+        hub = FrameHub()
+        queue = hub.subscribe("error", 10)
+        hub.begin(10.0)
+        hub.publish(decoded(), now=9.9)
+        hub.publish(decoded(), now=10.1)
+        hub.end()
+        assert [frame.received_at for frame in iter(lambda: queue.get(within()), None)] == [10.1]
+
     def test_video_outside_a_stream_reaches_nobody(self) -> None:
         hub = FrameHub()
         queue = hub.subscribe("error", 10)

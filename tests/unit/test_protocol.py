@@ -79,6 +79,13 @@ class Rig:
         return self.core.session, self.core.stream
 
 
+GOODBYE_LINK = steps.OpenLink(2, "s-1", "ws://host/signaling", with_video=False)
+
+
+def texts(outputs: list[steps.Output]) -> dict[int, str]:
+    return {call: str(error) for call, error in failures(outputs).items()}
+
+
 def only(outputs: list[steps.Output], kind: type) -> list[Any]:
     return [output for output in outputs if isinstance(output, kind)]
 
@@ -153,11 +160,12 @@ def test_a_failed_step_fails_the_connect_with_its_error(stage: str) -> None:
     rig.give(steps.Connect(7))
     if stage == "queueing":
         rig.give(steps.Authenticated())
-    assert rig.give(steps.StepFailed(REFUSED)) == [
-        types.ErrorOccurred(error=REFUSED, fatal=True, at=100.0),
-        steps.Fail(7, REFUSED),
-        types.StatusChanged(status=ConnectionStatus.FAILED, message="no", at=100.0),
-    ]
+    event, fail, status = rig.give(steps.StepFailed(REFUSED))
+    assert event == types.ErrorOccurred(error=REFUSED, fatal=True, at=100.0)
+    assert isinstance(fail, steps.Fail)
+    assert (fail.call, type(fail.error), vars(fail.error)) == (7, type(REFUSED), vars(REFUSED))
+    assert fail.error is not REFUSED, "one exception that is raised in two places collects both tracebacks"
+    assert status == types.StatusChanged(status=ConnectionStatus.FAILED, message="no", at=100.0)
     assert rig.core.error is REFUSED
 
 
@@ -186,7 +194,7 @@ def test_the_queue_ends_with_a_timeout_when_no_streamer_came_free() -> None:
 
 def test_a_queue_timeout_of_zero_fails_at_once_with_the_answer_of_the_service() -> None:
     rig = Rig(queue_timeout_s=0).to_queueing()
-    assert failures(rig.give(NO_STREAMER))[0] is NO_STREAMER.error
+    assert texts(rig.give(NO_STREAMER)) == {0: "No streamers available"}
 
 
 # --- links
@@ -201,15 +209,15 @@ def test_a_link_that_fails_is_tried_again_with_growing_waits_up_to_max_retries()
     rig.give(steps.LinkFailed(2, LOST))
     assert rig.core.next_due == pytest.approx(100.4)
     rig.later(0.3)
-    assert failures(rig.give(steps.LinkFailed(3, LOST))) == {0: LOST}
+    assert texts(rig.give(steps.LinkFailed(3, LOST))) == {0: str(LOST)}
     assert rig.core.session is SessionState.FAILED
 
 
-def test_a_refusal_of_the_link_is_not_tried_again() -> None:
+def test_a_refusal_of_the_link_is_not_tried_again_but_for_giving_the_session_back() -> None:
     rig = Rig().to_connecting()
     outputs = rig.give(steps.LinkFailed(1, REFUSED))
-    assert failures(outputs) == {0: REFUSED}
-    assert only(outputs, steps.OpenLink) == []
+    assert texts(outputs) == {0: str(REFUSED)}
+    assert [link.with_video for link in only(outputs, steps.OpenLink)] == [False]
 
 
 def test_what_a_given_up_link_still_tells_is_ignored() -> None:
@@ -243,7 +251,7 @@ def test_a_failure_of_the_peer_alone_still_says_goodbye() -> None:
 def test_when_signaling_is_lost_for_good_the_session_is_given_back_through_another_link() -> None:
     rig = Rig(reconnect=False).to_connected()
     outputs = rig.give(steps.LinkFailed(1, LOST))
-    assert steps.OpenLink(2, "s-1", "ws://host/signaling") in outputs
+    assert GOODBYE_LINK in outputs
     assert rig.give(steps.SignalingOpened(2)) == [
         steps.SendSignaling(2, wire.ClientDisconnecting()),
         steps.CloseLink(2),
@@ -311,28 +319,31 @@ def test_leaving_before_connecting_ends_the_session() -> None:
 def test_a_session_granted_after_leaving_is_taken_and_given_back() -> None:
     rig = Rig().to_queueing()
     assert failures(rig.give(steps.Disconnect()))[0].code == "disconnected"
-    assert rig.give(steps.SessionGranted(SESSION)) == [steps.OpenLink(1, "s-1", "ws://host/signaling")]
+    assert rig.give(steps.SessionGranted(SESSION)) == [
+        steps.OpenLink(1, "s-1", "ws://host/signaling", with_video=False)
+    ]
     assert rig.give(steps.SignalingOpened(1)) == [
         steps.SendSignaling(1, wire.ClientDisconnecting()),
         steps.CloseLink(1),
     ]
 
 
-def test_leaving_while_the_link_opens_says_goodbye_once_it_is_open() -> None:
+def test_leaving_while_a_link_opens_gives_it_up_for_one_that_says_goodbye() -> None:
     rig = Rig().to_connecting()
-    assert only(rig.give(steps.Disconnect()), steps.OpenLink | steps.CloseLink) == []
-    assert steps.SendSignaling(1, wire.ClientDisconnecting()) in rig.give(steps.SignalingOpened(1))
+    outputs = rig.give(steps.Disconnect())
+    assert only(outputs, steps.OpenLink | steps.CloseLink) == [steps.CloseLink(1), GOODBYE_LINK]
+    assert steps.SendSignaling(2, wire.ClientDisconnecting()) in rig.give(steps.SignalingOpened(2))
 
 
 def test_leaving_between_two_links_opens_one_to_say_goodbye() -> None:
     rig = Rig().to_connecting()
     rig.give(steps.LinkFailed(1, LOST))
-    assert steps.OpenLink(2, "s-1", "ws://host/signaling") in rig.give(steps.Disconnect())
+    assert GOODBYE_LINK in rig.give(steps.Disconnect())
 
 
 def test_leaving_with_an_error_hands_it_to_the_calls() -> None:
     rig = Rig().to_connecting()
-    assert failures(rig.give(steps.Disconnect(LOST))) == {0: LOST}
+    assert texts(rig.give(steps.Disconnect(LOST))) == {0: str(LOST)}
 
 
 def test_a_clean_close_by_the_service_ends_the_session_without_an_error() -> None:
@@ -477,8 +488,9 @@ def test_a_stream_that_was_starting_or_ending_is_over_when_the_link_is_lost(stag
 
 def test_a_start_goes_through_the_channel_and_succeeds_with_the_stream_id() -> None:
     rig = Rig().to_connected()
-    assert rig.start() == [steps.SendChannel(1, CAT)]
+    assert rig.start() == [steps.BeginFrames(100.0), steps.SendChannel(1, CAT)]
     assert rig.hear(wire.StreamStarted(stream_id="st-1", applied_prompt="A fine cat")) == [
+        steps.BeginFrames(100.0),
         types.StreamStarted(stream_id="st-1", applied_prompt="A fine cat", at=100.0),
         steps.Succeed(1, "st-1"),
     ]
@@ -487,7 +499,7 @@ def test_a_start_goes_through_the_channel_and_succeeds_with_the_stream_id() -> N
 
 def test_a_start_that_does_not_fit_the_channel_goes_through_signaling() -> None:
     rig = Rig().to_connected(size=50)
-    assert rig.start() == [steps.SendSignaling(1, CAT)]
+    assert only(rig.start(), steps.SendSignaling | steps.SendChannel) == [steps.SendSignaling(1, CAT)]
 
 
 def test_a_start_with_an_image_goes_through_signaling() -> None:
@@ -495,7 +507,8 @@ def test_a_start_with_an_image_goes_through_signaling() -> None:
     pictured = wire.InteractiveStreamStart(
         prompt="A cat", portrait=False, broadcast=False, input_image_base64="data:image/png;base64,AAAA"
     )
-    assert rig.give(steps.Start(1, pictured, 90)) == [steps.SendSignaling(1, pictured)]
+    outputs = rig.give(steps.Start(1, pictured, 90))
+    assert only(outputs, steps.SendSignaling | steps.SendChannel) == [steps.SendSignaling(1, pictured)]
 
 
 def test_messages_beyond_every_limit_are_refused_before_anything_is_sent() -> None:
@@ -531,7 +544,7 @@ def test_stream_commands_need_a_connection(command: steps.Input, what: str, stag
         case "failed":
             rig.to_queueing().give(steps.StepFailed(REFUSED))
     before = rig.state
-    with pytest.raises(errors.OdysseyStreamError, match=f"^Cannot {what}: client is {status}$"):
+    with pytest.raises(errors.OdysseyStreamError, match=f"^Cannot {what}: client is {status}"):
         rig.give(command)
     assert (rig.state, rig.core.outputs()) == (before, [])
 
@@ -624,7 +637,11 @@ def test_an_abandoned_end_still_ends() -> None:
 def test_ending_waits_for_the_word_of_the_service() -> None:
     rig = Rig().to_streaming()
     assert rig.end() == [steps.SendChannel(1, wire.InteractiveStreamEnd())]
-    assert rig.hear(wire.StreamEnded()) == [steps.Succeed(2, None), types.StreamEnded(at=100.0)]
+    assert rig.hear(wire.StreamEnded()) == [
+        steps.Succeed(2, None),
+        steps.EndFrames(None),
+        types.StreamEnded(at=100.0),
+    ]
     assert rig.core.stream_id is None
 
 
@@ -655,12 +672,12 @@ def test_ending_a_stream_that_is_still_starting_fails_the_start() -> None:
     rig.start()
     assert list(failures(rig.end())) == [1]
     assert rig.hear(wire.StreamStarted(stream_id="st-1")) == []
-    assert rig.hear(wire.StreamEnded()) == [steps.Succeed(2, None)]
+    assert rig.hear(wire.StreamEnded()) == [steps.Succeed(2, None), steps.EndFrames(None)]
 
 
 def test_the_service_may_end_the_stream_by_itself() -> None:
     rig = Rig().to_streaming()
-    assert rig.hear(wire.StreamEnded()) == [types.StreamEnded(at=100.0)]
+    assert rig.hear(wire.StreamEnded()) == [steps.EndFrames(None), types.StreamEnded(at=100.0)]
     assert rig.core.stream is StreamState.NONE
 
 
@@ -681,16 +698,19 @@ def test_a_stream_that_the_service_started_by_itself_is_taken() -> None:
         ("something_new", errors.OdysseyStreamError, False),
     ],
 )
-def test_a_stream_error_fails_all_that_wait_for_the_stream(
+def test_a_stream_error_fails_what_it_answers_and_everything_where_the_stream_is_over(
     reason: str, expected: type[errors.OdysseyError], over: bool
 ) -> None:
     rig = Rig().to_streaming()
     rig.interact("one")
     rig.interact("two")
     outputs = rig.hear(wire.InteractiveStreamError(reason=wire.StreamErrorReason(reason), message="no more"))
-    assert {call: type(error) for call, error in failures(outputs).items()} == {2: expected, 3: expected}
-    assert len({id(error) for error in failures(outputs).values()}) == 2
-    assert {str(error) for error in failures(outputs).values()} == {"no more"}
+    failed = (2, 3) if over else (2,)
+    assert {call: type(error) for call, error in failures(outputs).items()} == dict.fromkeys(failed, expected)
+    assert texts(outputs) == dict.fromkeys(failed, "no more")
+    assert len({id(error) for error in failures(outputs).values()}) == len(failed)
+    sent = [] if over else [steps.SendChannel(1, wire.Update(prompt="two"))]
+    assert only(outputs, steps.SendChannel) == sent
     assert only(outputs, types.StreamFailed) == [
         types.StreamFailed(reason=reason, message="no more", ends_stream=over, at=100.0)
     ]
@@ -721,6 +741,44 @@ def test_a_stream_error_while_ending_leaves_the_end_waiting() -> None:
     rig.end()
     outputs = rig.hear(wire.InteractiveStreamError(reason=wire.StreamErrorReason("moderation"), message="no"))
     assert (failures(outputs), rig.core.stream) == ({}, StreamState.ENDING)
+
+
+def test_an_error_that_ends_the_stream_answers_the_end_too() -> None:
+    rig = Rig().to_streaming()
+    rig.end()
+    outputs = rig.hear(wire.InteractiveStreamError(reason=wire.StreamErrorReason("session_timeout"), message="no"))
+    assert (only(outputs, steps.Succeed), rig.core.stream) == ([steps.Succeed(2, None)], StreamState.NONE)
+
+
+def test_an_end_that_nobody_waits_for_any_more_is_asked_for_again() -> None:
+    rig = Rig().to_streaming()
+    rig.end()
+    rig.give(steps.Abandon(2))
+    assert rig.end() == [steps.SendChannel(1, wire.InteractiveStreamEnd())]
+    assert only(rig.hear(wire.StreamEnded()), steps.Succeed) == [steps.Succeed(3, None)]
+
+
+def test_a_refused_start_ends_the_wait_for_its_frames_with_the_reason() -> None:
+    rig = Rig().to_connected()
+    rig.start()
+    outputs = rig.hear(
+        wire.InteractiveStreamError(reason=wire.StreamErrorReason("moderation"), message="not this")
+    )
+    assert [str(end.error) for end in only(outputs, steps.EndFrames)] == ["not this"]
+
+
+def test_a_held_message_is_measured_against_the_channel_of_the_new_link() -> None:
+    rig = Rig().to_streaming()
+    rig.give(steps.LinkFailed(1, LOST))
+    rig.interact("later")
+    rig.later(1.0)
+    outputs = rig.give(steps.SignalingOpened(2), steps.VideoReceived(2), steps.ChannelOpened(2, 39))
+    assert texts(outputs) == {2: "The message is too long: 40 bytes, and the most is 39; shorten the prompt"}
+
+
+def test_iterators_that_wait_for_a_stream_are_left_alone_when_a_link_is_lost() -> None:
+    rig = Rig().to_connected()
+    assert only(rig.give(steps.LinkFailed(1, LOST)), steps.EndFrames) == []
 
 
 def test_a_stream_error_without_a_stream_is_told_and_changes_nothing() -> None:

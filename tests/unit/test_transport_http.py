@@ -670,7 +670,9 @@ def test_a_server_that_is_gone_is_told_as_refused() -> None:
     with Server(Connection.hang) as gone:
         url = gone.url
     config = ClientConfig(api_key=KEY, api_url=url)
-    with contextlib.closing(HttpTransport(config, MonotonicClock())) as http:
-        with pytest.raises(OdysseyConnectionError, match="refuses connections") as caught:
-            http.access_token(until())
+    with (
+        contextlib.closing(HttpTransport(config, MonotonicClock())) as http,
+        pytest.raises(OdysseyConnectionError, match="refuses connections") as caught,
+    ):
+        http.access_token(until())
     assert isinstance(caught.value.__cause__, ConnectionRefusedError)

@@ -241,8 +241,13 @@ def test_an_abort_ends_the_wait_for_a_lookup() -> None:
 
 def test_no_lookup_is_begun_for_a_call_that_is_over() -> None:
     asked: list[str] = []
+
+    def resolve(host: str, *_: Any, **__: Any) -> list[Any]:
+        asked.append(host)
+        return []
+
     with Call(until(0)) as call, pytest.raises(TimeoutError):
-        look_up("localhost", 80, call, resolve=lambda host, *_, **__: asked.append(host) or [])
+        look_up("localhost", 80, call, resolve=resolve)
     assert asked == []
 
 

@@ -179,9 +179,9 @@ def _strip(
 ) -> Strip:
     """Return the land below ``line`` (px from ``top``), hazy towards its foot, with light along its edge."""
     height = bottom - top
-    depth = np.arange(height, dtype=np.float32)[:, None] - line[None, :]
+    depth = np.arange(height, dtype=np.float32)[:, None] - line[None, :].astype(np.float32)
     mask = np.clip(depth + 0.5, 0, 1)
-    foot = np.clip(depth / max(1, height), 0, 1)[..., None] ** 0.8
+    foot = np.clip(depth / max(1, height), 0, 1)[..., None]
     pixels = np.array(colour, np.float32) * (1 - foot) + np.array(haze, np.float32) * foot
     if rim is not None:
         pixels += (np.array(rim, np.float32) - pixels) * np.clip(1 - depth / 5, 0, 1)[..., None] * 0.3

@@ -31,6 +31,7 @@ _PAN: Final = 26.0
 _HASTE: Final = {"run": 3.2, "walk": 1.6, "fly": 2.0}
 _LETTER: Final = 25
 """Height of the caption's letters, in px."""
+_CLOSENESS: Final = {"in": 0.62, "wide": 0.34}
 _PAN_TO: Final = {"left": -1.6, "right": 1.6}
 
 
@@ -43,31 +44,26 @@ class Painting:
         self._half = (size[0] // 2, size[1] // 2)
         rng = np.random.default_rng(scene.grain)
         palette = palette_of(scene)
-        self._backdrop = None
         self._strips: list[Strip] = []
         if backdrop is None:
-            self._sky = paint_sky(scene, palette, self._half, rng)
+            self._still = paint_sky(scene, palette, self._half, rng)
             cloud = clouds(scene, palette, self._half, rng)
             self._strips = ([] if cloud is None else [cloud]) + strips_of(scene, palette, self._half, rng)
         else:
-            # The light of the scene lies over the image, so that every prompt can be seen in it.
-            self._sky = backdrop
+            # The light of the scene lies over the image, so that every prompt can be seen in it. It is larger
+            # than the picture, which wanders about in it.
             wide = (round(self._half[0] * 1.25), round(self._half[1] * 1.25))
             tint = Image.new("RGB", wide, mix(palette.middle, palette.horizon, 0.3))
-            self._backdrop = Image.blend(
-                backdrop.resize(wide, Image.Resampling.LANCZOS), tint, 0.1 + 0.1 * scene.light
-            )
+            image = backdrop.resize(wide, Image.Resampling.LANCZOS)
+            self._still = Image.blend(image, tint, 0.1 + 0.1 * scene.light)
         self._drifts = drifts_of(scene, palette, self._half, rng)
         self._mist = mist_of(scene, palette, self._half, rng)
         self._figure = None
         if scene.subject is not None and backdrop is None:
-            edge = round(
-                min(self._half) * (0.62 if scene.camera == "in" else 0.34 if scene.camera == "wide" else 0.46)
-            )
             self._figure = figure_of(
                 scene.subject,
                 asleep=scene.action == "sleep",
-                size=edge,
+                size=round(min(self._half) * _CLOSENESS.get(scene.camera, 0.46)),
                 palette=palette,
                 rightwards=scene.camera != "left",
             )
@@ -86,17 +82,12 @@ class Painting:
     def _pixels(self, moment: float) -> NDArray[np.uint8]:
         """Return it at half the size and without the caption, shape (H, W, 3)."""
         way = moment * _PAN * _HASTE.get(self._scene.action, 1.0) * _PAN_TO.get(self._scene.camera, 1.0)
-        if self._backdrop is not None:
-            canvas = self._wandering(self._backdrop, moment)
-        else:
-            canvas = self._sky.copy()
-            last = len(self._strips) - 1
-            for index, strip in enumerate(self._strips):
-                if index == last:
-                    self._put_figure(canvas, moment)
-                _put_strip(canvas, strip, way)
-            if last < 0:
-                self._put_figure(canvas, moment)
+        canvas = self._part_of_still(moment)
+        for strip in self._strips[:-1]:
+            _put_strip(canvas, strip, way)
+        self._put_figure(canvas, moment)
+        for strip in self._strips[-1:]:
+            _put_strip(canvas, strip, way)
         if self._mist is not None:
             _put_strip(canvas, self._mist, way)
         pixels = np.array(canvas)
@@ -104,11 +95,11 @@ class Painting:
             drift.put(pixels, moment)
         return pixels
 
-    def _wandering(self, backdrop: Image.Image, moment: float) -> Image.Image:
-        spare_x, spare_y = backdrop.width - self._half[0], backdrop.height - self._half[1]
+    def _part_of_still(self, moment: float) -> Image.Image:
+        spare_x, spare_y = self._still.width - self._half[0], self._still.height - self._half[1]
         x = spare_x * (0.5 + 0.5 * math.sin(moment * 0.31 + self._scene.light))
         y = spare_y * (0.5 + 0.5 * math.cos(moment * 0.23))
-        return backdrop.crop((round(x), round(y), round(x) + self._half[0], round(y) + self._half[1]))
+        return self._still.crop((round(x), round(y), round(x) + self._half[0], round(y) + self._half[1]))
 
     def _put_figure(self, canvas: Image.Image, moment: float) -> None:
         figure = self._figure

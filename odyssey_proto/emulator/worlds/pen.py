@@ -5,14 +5,13 @@ What is drawn with it is in `creatures` and `things`.
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from numpy.typing import NDArray
 
     from .palette import Colour
 
@@ -25,56 +24,54 @@ _FINE: Final = 3
 """Drawn so many times larger, for smooth edges."""
 _STEPS: Final = 7
 """Straight pieces of a curve between two of its points."""
+_SHARES: Final = np.linspace(0, 1, _STEPS, endpoint=False)[:, None]
+_BASIS: Final = 0.5 * np.hstack(
+    [
+        -_SHARES + 2 * _SHARES**2 - _SHARES**3,
+        2 - 5 * _SHARES**2 + 3 * _SHARES**3,
+        _SHARES + 4 * _SHARES**2 - 3 * _SHARES**3,
+        -(_SHARES**2) + _SHARES**3,
+    ]
+)
+"""How much of four successive points is in each step of a Catmull-Rom curve, shape (steps, 4)."""
 
 
 class Pen:
     """Draws one phase of one figure, which faces left."""
 
     def __init__(self, size: int, colour: Colour, rim: Colour) -> None:
+        self._size = size
         self._edge = size * _FINE
-        self.mask = Image.new("L", (self._edge, self._edge))
-        self.paint = Image.new("RGB", (self._edge, self._edge), colour)
-        self._cover, self._brush = ImageDraw.Draw(self.mask), ImageDraw.Draw(self.paint)
+        self._canvas = Image.new("RGBA", (self._edge, self._edge))
+        self._brush = ImageDraw.Draw(self._canvas)
         self.colour, self.rim = colour, rim
 
-    def _at(self, points: Sequence[Point]) -> list[Point]:
-        return [(x * self._edge, y * self._edge) for x, y in points]
-
     def ellipse(self, x: float, y: float, rx: float, ry: float, fill: Colour | None = None) -> None:
-        box = self._at([(x - rx, y - ry), (x + rx, y + ry)])
-        self._cover.ellipse(box, fill=255)
-        self._brush.ellipse(box, fill=fill or self.colour)
+        """Fill an ellipse around (x, y)."""
+        edge = self._edge
+        box = ((x - rx) * edge, (y - ry) * edge, (x + rx) * edge, (y + ry) * edge)
+        self._brush.ellipse(box, fill=(*(fill or self.colour), 255))
 
     def polygon(self, *points: Point, fill: Colour | None = None) -> None:
-        self._cover.polygon(self._at(points), fill=255)
-        self._brush.polygon(self._at(points), fill=fill or self.colour)
+        """Fill what lies between ``points``."""
+        self._fill(np.array(points), fill)
 
     def blob(self, *points: Point, fill: Colour | None = None) -> None:
         """Fill a smooth closed curve through ``points``."""
-        self.polygon(*_smooth(points, closed=True), fill=fill)
+        corners = np.array(points)
+        self._fill(_smooth(np.vstack([corners[-1], corners, corners[:2]])), fill)
 
     def stroke(self, *points: Point, width: float, end: float | None = None, fill: Colour | None = None) -> None:
-        """Draw a smooth line through ``points`` that goes from ``width`` to ``end``."""
-        path = _smooth(points, closed=False) if len(points) > 2 else list(points)
-        last = width if end is None else end
-        for index, (x, y) in enumerate(path):
-            radius = (width + (last - width) * index / max(1, len(path) - 1)) / 2
+        """Draw a smooth line through ``points`` that goes from ``width`` to ``end``, with round ends."""
+        corners = np.array(points)
+        path = np.vstack([_smooth(np.vstack([corners[0], corners, corners[-1]])), corners[-1]])
+        radii = np.linspace(width, width if end is None else end, len(path))[:, None] / 2
+        along = np.gradient(path, axis=0)
+        along /= np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-9)[:, None]
+        across = along[:, ::-1] * (-1, 1) * radii
+        self._fill(np.vstack([path + across, (path - across)[::-1]]), fill)
+        for (x, y), (radius,) in ((path[0], radii[0]), (path[-1], radii[-1])):
             self.ellipse(x, y, radius, radius, fill)
-            if index:
-                # Between two round joints a quadrilateral that touches both.
-                (fx, fy), before = (
-                    path[index - 1],
-                    (width + (last - width) * (index - 1) / max(1, len(path) - 1)) / 2,
-                )
-                length = math.hypot(x - fx, y - fy) or 1.0
-                nx, ny = (fy - y) / length, (x - fx) / length
-                self.polygon(
-                    (fx + nx * before, fy + ny * before),
-                    (x + nx * radius, y + ny * radius),
-                    (x - nx * radius, y - ny * radius),
-                    (fx - nx * before, fy - ny * before),
-                    fill=fill,
-                )
 
     def box(
         self,
@@ -86,18 +83,22 @@ class Pen:
         round_: float = 0.0,
         fill: Colour | None = None,
     ) -> None:
-        corners = self._at([(left, top), (right, bottom)])
-        flat = (*corners[0], *corners[1])
-        self._cover.rounded_rectangle(flat, radius=round_ * self._edge, fill=255)
-        self._brush.rounded_rectangle(flat, radius=round_ * self._edge, fill=fill or self.colour)
+        """Fill a rectangle with corners of radius ``round_``."""
+        edge = self._edge
+        corners = (left * edge, top * edge, right * edge, bottom * edge)
+        self._brush.rounded_rectangle(corners, radius=round_ * edge, fill=(*(fill or self.colour), 255))
 
-    def finished(self, size: int, *, mirrored: bool) -> tuple[Image.Image, Image.Image]:
+    def _fill(self, points: NDArray[np.floating[Any]], fill: Colour | None) -> None:
+        self._brush.polygon((points * self._edge).ravel().tolist(), fill=(*(fill or self.colour), 255))
+
+    def finished(self, *, mirrored: bool) -> tuple[Image.Image, Image.Image]:
         """Return colours and mask at their real size, shaded from the upper left."""
-        mask = self.mask.resize((size, size), Image.Resampling.BOX)
-        colours = self.paint.resize((size, size), Image.Resampling.BOX)
+        size = self._size
+        small = self._canvas.resize((size, size), Image.Resampling.BOX)
         if mirrored:
-            mask, colours = ImageOps.mirror(mask), ImageOps.mirror(colours)
-        paint = np.asarray(colours).astype(np.float32)
+            small = ImageOps.mirror(small)
+        mask = small.getchannel("A")
+        paint = np.asarray(small)[..., :3].astype(np.float32)
         coverage = np.asarray(mask.filter(ImageFilter.GaussianBlur(size / 34))).astype(np.float32) / 255
         shifted = np.roll(coverage, (round(size / 30), round(size / 40)), axis=(0, 1))
         light = np.clip(coverage - shifted, 0, 1)[..., None]
@@ -107,22 +108,8 @@ class Pen:
         return Image.fromarray(np.clip(paint, 0, 255).astype(np.uint8)), mask
 
 
-def _smooth(points: Sequence[Point], *, closed: bool) -> list[Point]:
-    """Return a Catmull-Rom curve through ``points``."""
-    count = len(points)
-    path: list[Point] = []
-    for index in range(count if closed else count - 1):
-        if closed:
-            a, b, c, d = (points[(index + shift) % count] for shift in (-1, 0, 1, 2))
-        else:
-            a, b, c, d = (points[min(max(index + shift, 0), count - 1)] for shift in (-1, 0, 1, 2))
-        for step in range(_STEPS):
-            t = step / _STEPS
-            path.append(
-                tuple(  # type: ignore[arg-type]  # two coordinates
-                    0.5
-                    * (2 * q + (r - p) * t + (2 * p - 5 * q + 4 * r - s) * t * t + (3 * q - p - 3 * r + s) * t**3)
-                    for p, q, r, s in zip(a, b, c, d, strict=True)
-                )
-            )
-    return path if closed else [*path, points[-1]]
+def _smooth(points: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """Return a Catmull-Rom curve through all ``points`` but the first and the last, shape (n, 2)."""
+    fours = np.lib.stride_tricks.sliding_window_view(points, 4, axis=0)
+    curve: NDArray[np.floating[Any]] = np.einsum("sp,icp->isc", _BASIS, fours)
+    return curve.reshape(-1, 2)

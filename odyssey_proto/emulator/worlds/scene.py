@@ -12,37 +12,54 @@ from typing import Final
 
 import attrs
 
-__all__ = ["LIGHTS", "Scene", "first_scene", "next_scene"]
+__all__ = ["LIGHTS", "LONGEST_PROMPT", "Scene", "first_scene", "next_scene"]
 
 LIGHTS: Final = 4
 """Different lights of each time of day."""
 
-_TIMES: Final = {
-    "night": "night midnight dark darkness moon moonlight moonlit stars starry evening nocturnal neon",
-    "sunset": "sunset dusk sundown golden twilight warm autumn fire lava",
-    "dawn": "dawn sunrise morning pink spring early",
-    "day": "day daylight noon sunny sun bright midday afternoon summer",
-}
-_WEATHERS: Final = {
-    "rain": "rain rains rainy raining storm stormy thunder lightning drizzle wet shower monsoon",
-    "snow": "snow snows snowy snowing blizzard winter frost ice icy frozen christmas",
-    "fog": "fog foggy mist misty haze smoke cloudy clouds overcast",
-    "petals": "petals petal leaves autumn blossom cherry wind windy confetti butterflies falling",
-    "sparks": "magic magical sparkle sparkles glitter fireflies firefly fairy embers fireworks fire glowing glow",
-    "clear": "clear cloudless stops stopped calm",
-}
-_PLACES: Final = {
-    "city": "city town street streets skyline skyscraper skyscrapers urban tokyo york london paris downtown "
-    "cyberpunk road traffic",
-    "sea": "sea ocean beach lake river water waves wave island coast shore harbor harbour sailing surf",
-    "underwater": "underwater reef coral aquarium seabed submarine",
-    "forest": "forest woods wood jungle trees rainforest pine camp campfire",
-    "mountains": "mountain mountains peak peaks alps cliff canyon valley hike climb",
-    "desert": "desert dune dunes sand sahara camel cactus egypt pyramid mars",
-    "space": "space galaxy planet planets nebula orbit asteroid cosmos lunar moonwalk",
-    "room": "window windowsill room kitchen bedroom indoors inside sofa couch desk bed table",
-    "meadow": "meadow field fields grass garden park farm hill hills countryside flowers",
-}
+LONGEST_PROMPT: Final = 4000
+"""Characters of a prompt that are applied; the rest is cut off. An applied prompt fits every data channel."""
+
+_WORD: Final = re.compile("[a-z]+")
+
+
+def _by_word(meanings: dict[str, str]) -> dict[str, str]:
+    """Turn "meaning: its words" into "word: its meaning"."""
+    return {word: meaning for meaning, words in meanings.items() for word in words.split()}
+
+
+_TIMES: Final = _by_word(
+    {
+        "night": "night midnight dark darkness moon moonlight moonlit stars starry evening nocturnal neon",
+        "sunset": "sunset dusk sundown golden twilight warm autumn fire lava",
+        "dawn": "dawn sunrise morning pink spring early",
+        "day": "day daylight noon sunny sun bright midday afternoon summer",
+    }
+)
+_WEATHERS: Final = _by_word(
+    {
+        "rain": "rain rains rainy raining storm stormy thunder lightning drizzle wet shower monsoon",
+        "snow": "snow snows snowy snowing blizzard winter frost ice icy frozen christmas",
+        "fog": "fog foggy mist misty haze smoke cloudy clouds overcast",
+        "petals": "petals petal leaves autumn blossom cherry wind windy confetti butterflies falling",
+        "sparks": "magic magical sparkle sparkles glitter fireflies firefly fairy embers fireworks fire glow",
+        "clear": "clear cloudless stops stopped calm",
+    }
+)
+_PLACES: Final = _by_word(
+    {
+        "city": "city town street streets skyline skyscraper skyscrapers urban tokyo york london paris downtown "
+        "cyberpunk road traffic",
+        "sea": "sea ocean beach lake river water waves wave island coast shore harbor harbour sailing surf",
+        "underwater": "underwater reef coral aquarium seabed submarine",
+        "forest": "forest woods wood jungle trees rainforest pine camp campfire",
+        "mountains": "mountain mountains peak peaks alps cliff canyon valley hike climb",
+        "desert": "desert dune dunes sand sahara camel cactus egypt pyramid mars",
+        "space": "space galaxy planet planets nebula orbit asteroid cosmos lunar moonwalk",
+        "room": "window windowsill room kitchen bedroom indoors inside sofa couch desk bed table",
+        "meadow": "meadow field fields grass garden park farm hill hills countryside flowers",
+    }
+)
 _HOMES: Final = {
     "fish": "underwater",
     "astronaut": "space",
@@ -56,47 +73,53 @@ _HOMES: Final = {
     "wolf": "forest",
 }
 """Where a subject is found when the prompt does not say."""
-_SUBJECTS: Final = {
-    "cat": "cat cats kitten kitty kittens tabby",
-    "dog": "dog dogs puppy puppies hound corgi retriever",
-    "fox": "fox foxes",
-    "wolf": "wolf wolves",
-    "horse": "horse horses pony unicorn stallion",
-    "deer": "deer stag reindeer elk moose",
-    "bear": "bear bears panda",
-    "lion": "lion lions tiger leopard panther",
-    "rabbit": "rabbit rabbits bunny hare",
-    "bird": "bird birds eagle owl crow raven parrot seagull swan penguin chicken",
-    "butterfly": "butterfly butterflies moth",
-    "fish": "fish fishes whale shark dolphin goldfish",
-    "dragon": "dragon dragons dinosaur",
-    "person": "person man woman girl boy child people knight wizard hero "
-    "dancer samurai king queen chef someone he she",
-    "astronaut": "astronaut spaceman cosmonaut diver alien",
-    "robot": "robot robots android mech cyborg",
-    "car": "car cars truck taxi vehicle bus racing",
-    "boat": "boat boats ship ships sailboat yacht sail pirate",
-    "rocket": "rocket rockets spaceship spacecraft shuttle",
-    "balloon": "balloon balloons airship blimp",
-    "house": "house cottage cabin hut home castle tower temple lighthouse",
-    "tree": "tree oak palm willow",
-    "flower": "flower flowers rose tulip sunflower daisy",
-}
-_ACTIONS: Final = {
-    "sleep": "asleep sleep sleeps sleeping nap naps rest rests resting lies lying yawn yawns curl curls dream",
-    "jump": "jump jumps jumping hop hops hopping leap leaps bounce "
-    "bounces dance dances dancing play plays playing pet",
-    "run": "run runs running race races racing gallop gallops chase chases fast sprint drive drives driving rush",
-    "walk": "walk walks walking stroll wander wanders march step steps",
-    "fly": "fly flies flying soar soars float floats floating hover lift launch launches rise rises",
-    "still": "stop stops stand stands standing sit sits sitting wait waits still stays",
-}
-_CAMERAS: Final = {
-    "in": "zoom closer close approach closeup",
-    "left": "left",
-    "right": "right",
-    "wide": "wide away aerial back panorama",
-}
+_SUBJECTS: Final = _by_word(
+    {
+        "cat": "cat cats kitten kitty kittens tabby",
+        "dog": "dog dogs puppy puppies hound corgi retriever",
+        "fox": "fox foxes",
+        "wolf": "wolf wolves",
+        "horse": "horse horses pony unicorn stallion",
+        "deer": "deer stag reindeer elk moose",
+        "bear": "bear bears panda",
+        "lion": "lion lions tiger leopard panther",
+        "rabbit": "rabbit rabbits bunny hare",
+        "bird": "bird birds eagle owl crow raven parrot seagull swan penguin chicken",
+        "butterfly": "butterfly butterflies moth",
+        "fish": "fish fishes whale shark dolphin goldfish",
+        "dragon": "dragon dragons dinosaur",
+        "person": "person man woman girl boy child people knight wizard hero "
+        "dancer samurai king queen chef someone he she",
+        "astronaut": "astronaut spaceman cosmonaut diver alien",
+        "robot": "robot robots android mech cyborg",
+        "car": "car cars truck taxi vehicle bus racing",
+        "boat": "boat boats ship ships sailboat yacht sail pirate",
+        "rocket": "rocket rockets spaceship spacecraft shuttle",
+        "balloon": "balloon balloons airship blimp",
+        "house": "house cottage cabin hut home castle tower temple lighthouse",
+        "tree": "tree oak palm willow",
+        "flower": "flower flowers rose tulip sunflower daisy",
+    }
+)
+_ACTIONS: Final = _by_word(
+    {
+        "sleep": "asleep sleep sleeps sleeping nap naps rest rests resting lies lying yawn yawns curl curls dream",
+        "jump": "jump jumps jumping hop hops hopping leap leaps bounce "
+        "bounces dance dances dancing play plays playing pet",
+        "run": "run runs running race races racing gallop gallops chase chases fast sprint drive drives driving",
+        "walk": "walk walks walking stroll wander wanders march step steps",
+        "fly": "fly flies flying soar soars float floats floating hover lift launch launches rise rises",
+        "still": "stop stops stand stands standing sit sits sitting wait waits still stays",
+    }
+)
+_CAMERAS: Final = _by_word(
+    {
+        "in": "zoom closer close approach closeup",
+        "left": "left",
+        "right": "right",
+        "wide": "wide away aerial back panorama",
+    }
+)
 _COLOURS: Final = {
     "red": (214, 52, 46),
     "orange": (236, 134, 40),
@@ -121,7 +144,7 @@ _WILDS: Final = ("meadow", "mountains", "sea", "desert")
 """Where a prompt leads that names nothing known."""
 
 _LIGHT_WORDS: Final = {
-    "night": ("deep blue moonlight", "the glow of an aurora", "violet starlight", "a pale green moon"),
+    "night": ("deep blue moonlight", "the glow of an aurora", "violet starlight", "pale green moonlight"),
     "sunset": ("burning orange light", "rose and indigo light", "gold before the dark", "a peach and teal glow"),
     "dawn": ("the first pale light", "lilac morning light", "a clear lemon dawn", "soft coral light"),
     "day": ("clear azure light", "a bright teal sky", "a soft lavender haze", "warm noon light"),
@@ -177,6 +200,7 @@ class Scene:
 
 def first_scene(prompt: str, seed: int) -> Scene:
     """Return the scene with which a world begins."""
+    prompt = prompt[:LONGEST_PROMPT]
     grain = _grain(seed, prompt, 0)
     subject = _named(prompt, _SUBJECTS)
     nothing_named = not any(_named(prompt, words) for words in (_SUBJECTS, _PLACES, _WEATHERS))
@@ -197,6 +221,7 @@ def first_scene(prompt: str, seed: int) -> Scene:
 
 def next_scene(scene: Scene, prompt: str, seed: int) -> Scene:
     """Return what ``prompt`` makes of ``scene``."""
+    prompt = prompt[:LONGEST_PROMPT]
     grain = _grain(seed, prompt, scene.grain)
     return attrs.evolve(
         scene,
@@ -214,16 +239,12 @@ def next_scene(scene: Scene, prompt: str, seed: int) -> Scene:
 
 
 def _named(prompt: str, meanings: dict[str, str]) -> str | None:
-    """Return the meaning whose word comes first in ``prompt``."""
-    for word in re.findall(r"[a-z]+", prompt.lower()):
-        for meaning, words in meanings.items():
-            if word in words.split():
-                return meaning
-    return None
+    """Return the meaning of the first word in ``prompt`` that has one."""
+    return next((meanings[word] for word in _WORD.findall(prompt.lower()) if word in meanings), None)
 
 
 def _colour(prompt: str) -> tuple[int, int, int] | None:
-    return next((_COLOURS[word] for word in re.findall(r"[a-z]+", prompt.lower()) if word in _COLOURS), None)
+    return next((_COLOURS[word] for word in _WORD.findall(prompt.lower()) if word in _COLOURS), None)
 
 
 def _grain(seed: int, prompt: str, before: int) -> int:

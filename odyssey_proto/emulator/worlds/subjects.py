@@ -87,5 +87,5 @@ def figure_of(subject: str, *, asleep: bool, size: int, palette: Palette, rightw
     for phase in range(PHASES):
         pen = Pen(size, palette.subject, palette.rim)
         draw(pen, math.sin(2 * math.pi * phase / PHASES), palette)
-        phases.append(pen.finished(size, mirrored=rightwards))
+        phases.append(pen.finished(mirrored=rightwards))
     return Figure(phases=tuple(phases), flies=subject in _FLYING, moves=subject in _MOVING)

@@ -1,0 +1,131 @@
+"""Emulators and clients as fixtures, and whether a test left anything behind.
+
+All of them are made for one test: an emulator starts in a few ms. Clients are closed before emulators stop, and
+what is left of either is looked for after that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import gc
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import attrs
+import pytest
+
+from odyssey_proto import AdvancedConfig, Odyssey
+from odyssey_proto.emulator import Emulator
+from tests.live.processes import PATIENCE_S, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from odyssey_proto import Session
+
+
+class MakeEmulator(Protocol):
+    """Starts an emulator with settings of its own."""
+
+    def __call__(self, **settings: Any) -> Emulator: ...
+
+
+class MakeClient(Protocol):
+    """Makes a client of an emulator: with its key, retrying quickly, and with whatever else the test wants."""
+
+    def __call__(self, emulator: Emulator, api_key: str | None = None, **options: Any) -> Odyssey: ...
+
+
+class Background(Protocol):
+    """Calls something on a thread of its own and returns the future of it."""
+
+    def __call__(self, call: Callable[..., Any], *args: Any, **options: Any) -> concurrent.futures.Future[Any]: ...
+
+
+@attrs.frozen
+class _Held:
+    """What this process holds that a test may leave behind."""
+
+    threads: frozenset[threading.Thread]
+    descriptors: frozenset[tuple[str, str]]
+    tasks: int
+
+    @classmethod
+    def now(cls) -> _Held:
+        descriptors = set()
+        for path in Path("/proc/self/fd").iterdir():  # Linux only, like the rest of what these tests run on
+            with contextlib.suppress(OSError):  # that of the listing itself
+                descriptors.add((path.name, str(path.readlink())))
+        tasks = sum(type(found) is asyncio.Task and not found.done() for found in gc.get_objects())
+        return cls(frozenset(threading.enumerate()), frozenset(descriptors), tasks)
+
+    def more_than(self, before: _Held) -> list[object]:
+        threads = [thread.name for thread in self.threads - before.threads if thread.is_alive()]
+        tasks = [f"{self.tasks - before.tasks} tasks"] if self.tasks > before.tasks else []
+        return [*threads, *(self.descriptors - before.descriptors), *tasks]
+
+
+@pytest.fixture
+def nothing_left() -> Iterator[None]:
+    """Assert that no thread (ours or aiortc's), no descriptor and no task is left of the test."""
+    before = _Held.now()
+    yield
+    left: list[object] = []
+
+    def is_clean() -> bool:
+        left[:] = _Held.now().more_than(before)
+        if left:
+            gc.collect()
+        return not left
+
+    try:
+        eventually(is_clean, within=10)
+    except AssertionError:
+        raise AssertionError(f"left behind: {left}") from None
+
+
+@pytest.fixture
+def make_emulator(nothing_left: None) -> Iterator[MakeEmulator]:
+    with contextlib.ExitStack() as running:
+        yield lambda **settings: running.enter_context(Emulator(**settings))
+
+
+@pytest.fixture
+def emulator(make_emulator: MakeEmulator) -> Emulator:
+    return make_emulator()
+
+
+@pytest.fixture
+def make_client(make_emulator: MakeEmulator) -> Iterator[MakeClient]:
+    with contextlib.ExitStack() as made:
+
+        def make(emulator: Emulator, api_key: str | None = None, **options: Any) -> Odyssey:
+            advanced: dict[str, Any] = {"initial_retry_delay_ms": 10, "max_retry_delay_ms": 50}
+            advanced |= {
+                name: options.pop(name) for name in [*options] if name in attrs.fields_dict(AdvancedConfig)
+            }
+            options.setdefault("advanced", AdvancedConfig(**advanced))
+            return made.enter_context(Odyssey(api_key or emulator.api_key, api_url=emulator.api_url, **options))
+
+        yield make
+
+
+@pytest.fixture
+def client(emulator: Emulator, make_client: MakeClient) -> Odyssey:
+    return make_client(emulator)
+
+
+@pytest.fixture
+def session(client: Odyssey) -> Session:
+    """A session of `client`, connected."""
+    return client.connect(timeout=PATIENCE_S)
+
+
+@pytest.fixture
+def in_background(make_emulator: MakeEmulator) -> Iterator[Background]:
+    """Calls on other threads. Ask for it last: it waits for them, and its end comes before that of the clients."""
+    with concurrent.futures.ThreadPoolExecutor(16, thread_name_prefix="caller") as executor:
+        yield lambda call, *args, **options: executor.submit(call, *args, **options)

@@ -1,0 +1,129 @@
+"""Headless Chromium as a client: a page on another origin, written from the protocol."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import queue
+import shutil
+import subprocess
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from odyssey_proto.emulator import Emulator
+    from tests.conftest import MakeEmulator
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PAGE = Path(__file__).with_name("page.html").read_bytes()
+PATIENCE_S = 100
+
+pytestmark = [
+    pytest.mark.chromium,
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
+]
+
+
+class _PageServer(http.server.ThreadingHTTPServer):
+    results: queue.Queue[dict[str, Any]]
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    server: _PageServer
+
+    def do_GET(self) -> None:
+        self._answer(PAGE if self.path.startswith("/?") else b"")
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer(b"")
+        self.server.results.put(json.loads(body))
+
+    def _answer(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def pages() -> Iterator[_PageServer]:
+    with _PageServer(("127.0.0.1", 0), _Handler) as server:
+        server.results = queue.Queue()
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def visit(emulator: Emulator, pages: _PageServer, profile: Path, **options: str) -> dict[str, Any]:
+    """Let Chromium run the page, and return what it found."""
+    query = urlencode({"api": emulator.api_url, "key": emulator.api_key, **options})
+    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
+    flags += ["--disable-background-networking", "--autoplay-policy=no-user-gesture-required"]
+    command = [
+        str(CHROMIUM),
+        *flags,
+        f"--user-data-dir={profile}",
+        f"http://127.0.0.1:{pages.server_port}/?{query}",
+    ]
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as browser:
+        try:
+            return pages.results.get(timeout=PATIENCE_S)
+        finally:
+            os.killpg(browser.pid, 9)
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.parametrize(
+    ("codec", "portrait", "size"),
+    [("h264", "0", (1280, 704)), ("vp8", "1", (704, 1280)), ("both", "0", (1280, 704))],
+)
+def test_a_page_of_another_origin_streams(
+    make_emulator: MakeEmulator,
+    pages: _PageServer,
+    tmp_path: Path,
+    codec: str,
+    portrait: str,
+    size: tuple[int, int],
+) -> None:
+    emulator = make_emulator(codec=codec)
+    found = visit(emulator, pages, tmp_path, portrait=portrait)
+    assert found.get("error") is None, found
+    assert found["steps"] == ["regions", "session", "connected", "done"]
+    assert found["refused"][0] == 401
+    assert found["streams"] == 1
+    assert found["codec"].lower() == ("video/vp8" if codec == "vp8" else "video/h264")
+    kinds = [message["type"] for message in found["messages"]]
+    assert kinds == ["stream_started", "update_acknowledged", "stream_ended"]
+    assert found["messages"][1]["prompt"].startswith("noon in the desert")
+    frames = found["frames"]
+    assert {(frame["width"], frame["height"]) for frame in frames} == {size}
+    numbers = [frame["number"] for frame in frames]
+    assert numbers == sorted(numbers)
+    assert len(set(numbers)) > 10
+    assert numbers[-1] < 10_000
+    night, noon = frames[-1]["colour"], found["after"]["colour"]
+    assert sum(noon) > sum(night) + 100
+    assert found["decoded"] > 20
+
+
+def test_a_browser_hides_its_address_and_trickles(emulator: Emulator, pages: _PageServer, tmp_path: Path) -> None:
+    found = visit(emulator, pages, tmp_path)
+    assert found.get("error") is None, found
+    assert not found["answerHasCandidates"]
+    assert any(".local" in candidate for candidate in found["candidates"])

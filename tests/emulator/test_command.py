@@ -1,0 +1,104 @@
+"""The emulator as a command."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from tests.emulator.plain_client import PATIENCE_S, authorise, connect, scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    call = [sys.executable, "-m", "odyssey_proto.emulator", *arguments]
+    return subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture
+def running() -> Iterator[subprocess.Popen[str]]:
+    with start() as process:
+        yield process
+        process.kill()
+
+
+def first_line(process: subprocess.Popen[str]) -> dict[str, str]:
+    assert process.stdout is not None
+    return dict(json.loads(process.stdout.readline()))
+
+
+def test_it_prints_where_it_is_once_it_accepts_requests(running: subprocess.Popen[str]) -> None:
+    told = first_line(running)
+    assert told.keys() == {"api_url", "api_key"}
+    assert authorise(told["api_url"], told["api_key"]).token
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_without_a_word(running: subprocess.Popen[str], number: signal.Signals) -> None:
+    told = first_line(running)
+
+    @scenario
+    async def stream_until_the_end() -> None:
+        async with connect(authorise(told["api_url"], told["api_key"]), goodbye=False) as client:
+            client.start()
+            await client.frame()
+            running.send_signal(number)
+            assert (await client.signaling.get())["type"] == "error"
+
+    stream_until_the_end()
+    output, errors = running.communicate(timeout=PATIENCE_S)
+    assert (running.returncode, output, errors) == (0, "", "")
+
+
+def test_options_are_those_of_the_emulator() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = ["--host", "127.0.0.1", "--port", str(port), "--seed", "3", "--codec", "vp8", "--no-stamp"]
+    with start(*options) as process:
+        assert first_line(process)["api_url"] == f"http://127.0.0.1:{port}"
+        process.kill()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--codec", "av1"], "av1"),
+        (["--port", "99999"], "port"),
+        (["--port", "x"], "port"),
+        (["--seed", "-1"], "seed"),
+    ],
+)
+def test_options_that_cannot_work_are_refused_in_one_line(options: list[str], says: str) -> None:
+    with start(*options) as process:
+        output, errors = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode not in (0, None)
+    assert output == ""
+    assert says in errors
+    assert "Traceback" not in errors
+
+
+def test_a_port_that_is_taken_is_told_in_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        with start("--port", port) as process:
+            _, errors = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 1
+    assert f"Cannot listen on 127.0.0.1:{port}" in errors
+    assert "Traceback" not in errors
+
+
+def test_it_serves_whoever_reads_no_further_output(running: subprocess.Popen[str]) -> None:
+    told = first_line(running)
+    assert running.stdout is not None
+    running.stdout.close()
+    assert requests.get(f"{told['api_url']}/signaling/config", timeout=PATIENCE_S).ok
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(PATIENCE_S) == 0

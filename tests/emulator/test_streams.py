@@ -1,0 +1,385 @@
+"""Streams of the emulator, received by stock aiortc: video, prompts, limits."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from odyssey_proto import stamp
+from tests.emulator.plain_client import PlainClient, bearer, connect, credentials_of, request_session, scenario
+
+if TYPE_CHECKING:
+    from odyssey_proto.emulator import Emulator
+    from tests.conftest import MakeEmulator
+    from tests.emulator.conftest import HandClock
+
+
+async def stamps(client: PlainClient, count: int) -> list[stamp.Stamp]:
+    found = []
+    for _ in range(count):
+        read = stamp.read(await client.frame())
+        assert read is not None
+        found.append(read)
+    return found
+
+
+async def picture_after(client: PlainClient, number: int) -> np.ndarray[Any, Any]:
+    """Return the first picture of a number above ``number``, a little later, so that it is no longer blurred."""
+    while True:
+        frame = await client.frame()
+        read = stamp.read(frame)
+        if read is not None and read.frame_number > number + 8:
+            return frame.astype(np.int16)
+
+
+async def newest(client: PlainClient) -> int:
+    """Return the number of the newest picture."""
+    client.forget_frames()
+    (read,) = await stamps(client, 1)
+    return read.frame_number
+
+
+def data_url(kind: str, size: tuple[int, int] = (40, 30)) -> str:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, (210, 40, 40)).save(buffer, kind)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+# Video
+
+
+@pytest.mark.parametrize("codec", ["h264", "vp8", "both"])
+@pytest.mark.parametrize(("portrait", "shape"), [(False, (704, 1280, 3)), (True, (1280, 704, 3))])
+def test_stamped_pictures_come_in_order(
+    make_emulator: MakeEmulator, codec: str, portrait: bool, shape: tuple[int, ...]
+) -> None:
+    @scenario
+    async def stream() -> None:
+        async with connect(credentials_of(make_emulator(codec=codec))) as client:
+            client.start("A cat", portrait=portrait)
+            started = await client.message("stream_started")
+            assert started["stream_id"]
+            assert (await client.frame()).shape == shape
+            numbers = [read.frame_number for read in await stamps(client, 30)]
+            assert numbers == list(range(numbers[0], numbers[0] + 30))
+
+    stream()
+
+
+@scenario
+async def test_a_new_picture_comes_every_fifty_milliseconds(emulator: Emulator) -> None:
+    async with connect(credentials_of(emulator)) as client:
+        client.start()
+        await client.message("stream_started")
+        found = await stamps(client, 60)
+        seconds = ((found[-1].time_ms - found[0].time_ms) % 2**32) / 1000
+        assert (found[-1].frame_number - found[0].frame_number) / seconds <= 20.5
+
+
+@scenario
+async def test_timestamps_of_the_video_keep_a_beat_of_fifty_milliseconds(emulator: Emulator) -> None:
+    async with connect(credentials_of(emulator)) as client:
+        client.start()
+        await client.message("stream_started")
+        steps = np.diff([(await client.picture()).pts for _ in range(20)])
+        # A picture may be left out where the machine is busy, but none comes off the beat.
+        assert (abs(steps - 4500 * np.round(steps / 4500)) <= 1).all()
+        assert (steps > 0).all()
+
+
+@scenario
+async def test_the_stamp_tells_the_latency_on_this_machine(emulator: Emulator) -> None:
+    async with connect(credentials_of(emulator)) as client:
+        client.start()
+        await client.message("stream_started")
+        (read,) = (await stamps(client, 5))[-1:]
+        assert 0 <= stamp.latency_ms(read, time.monotonic()) < 10_000
+
+
+@scenario
+async def test_the_stamp_can_be_left_out(make_emulator: MakeEmulator) -> None:
+    async with connect(credentials_of(make_emulator(stamp=False))) as client:
+        client.start("noon in the desert")
+        await client.message("stream_started")
+        assert [stamp.read(await client.frame()) for _ in range(10)] == [None] * 10
+
+
+@scenario
+async def test_no_video_comes_before_a_stream(emulator: Emulator) -> None:
+    async with connect(credentials_of(emulator)) as client:
+        # What is asked and answered in this time would have been enough for video too.
+        for _ in range(3):
+            client.send(type="update", prompt="x")
+            await client.message("interactive_stream_error")
+        assert client.frames_waiting == 0
+
+
+@scenario
+async def test_same_seed_and_prompt_are_the_same_world(make_emulator: MakeEmulator) -> None:
+    pictures = []
+    for _ in range(2):
+        emulator = make_emulator(seed=7, stamp=True)
+        async with connect(credentials_of(emulator)) as client:
+            client.start("A fox in the forest")
+            await client.message("stream_started")
+            while True:
+                frame = await client.frame()
+                read = stamp.read(frame)
+                if read is not None and read.frame_number == 20:
+                    pictures.append(frame[40:].astype(np.int16))
+                    break
+    assert np.abs(pictures[0] - pictures[1]).mean() < 4
+
+
+# Prompts
+
+
+@scenario
+async def test_the_applied_prompt_is_told_as_it_was_rewritten(emulator: Emulator) -> None:
+    async with connect(credentials_of(emulator)) as client:
+        client.start("A cat")
+        started = await client.message("stream_started")
+        assert started["applied_prompt"].startswith("A cat")
+        assert len(started["applied_prompt"]) > len("A cat")
+        client.send(type="update", prompt="It sleeps")
+        updated = await client.message("update_acknowledged")
+        assert updated["prompt"].startswith("It sleeps")
+
+
+@scenario
+async def test_a_bypassed_prompt_is_applied_as_it_is(emulator: Emulator) -> None:
+    async with connect(credentials_of(emulator)) as client:
+        client.start("A cat", bypass_vlm_expansion=True)
+        assert (await client.message("stream_started"))["applied_prompt"] == "A cat"
+        client.send(type="update", prompt="It sleeps")
+        assert (await client.message("update_acknowledged"))["prompt"] == "It sleeps"
+
+
+@scenario
+async def test_every_update_shows_in_the_picture(emulator: Emulator) -> None:
+    async with connect(credentials_of(emulator)) as client:
+        client.start("A cat")
+        await client.message("stream_started")
+        before = await picture_after(client, -1)
+        for prompt in ("Pet the cat", "Pet the cat", "at night"):
+            client.send(type="update", prompt=prompt)
+            await client.message("update_acknowledged")
+            after = await picture_after(client, await newest(client))
+            assert np.abs(after - before).mean() > 6
+            before = after
+
+
+@scenario
+async def test_acknowledgements_come_in_the_order_of_the_requests(emulator: Emulator) -> None:
+    async with connect(credentials_of(emulator)) as client:
+        client.start("A cat", bypass_vlm_expansion=True)
+        prompts = [f"number {number}" for number in range(6)]
+        for prompt in prompts:
+            client.send(type="update", prompt=prompt)
+        client.send(type="interactive_stream_end")
+        await client.message("stream_started")
+        assert [(await client.message("update_acknowledged"))["prompt"] for _ in prompts] == prompts
+        await client.message("stream_ended")
+
+
+@scenario
+async def test_an_empty_prompt_starts_a_stream(emulator: Emulator) -> None:
+    async with connect(credentials_of(emulator)) as client:
+        client.start("")
+        assert (await client.message("stream_started"))["applied_prompt"]
+
+
+# Ends
+
+
+@scenario
+async def test_video_stops_with_the_stream_and_comes_again_with_the_next(emulator: Emulator) -> None:
+    async with connect(credentials_of(emulator)) as client:
+        ids = []
+        for portrait in (False, True, True):
+            client.start("A cat", portrait=portrait)
+            ids.append((await client.message("stream_started"))["stream_id"])
+            while (await client.frame()).shape[0] != (1280 if portrait else 704):
+                pass
+            client.send(type="interactive_stream_end")
+            await client.message("stream_ended")
+            client.forget_frames()
+        assert len(set(ids)) == 3
+
+
+@scenario
+async def test_nothing_is_sent_after_the_end(emulator: Emulator) -> None:
+    async with connect(credentials_of(emulator)) as client:
+        client.start()
+        await client.message("stream_started")
+        await client.frame()
+        client.send(type="interactive_stream_end")
+        await client.message("stream_ended")
+        # stock aiortc shows the last picture only when another one begins
+        client.start()
+        await client.message("stream_started")
+        waiting = client.forget_frames()
+        assert waiting < 20
+        assert (await stamps(client, 3))[-1].frame_number < 10
+
+
+@scenario
+async def test_an_end_without_a_stream_is_answered_too(emulator: Emulator) -> None:
+    async with connect(credentials_of(emulator)) as client:
+        client.send(type="interactive_stream_end")
+        await client.message("stream_ended")
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("settings", "start", "reason"),
+    [
+        ({"blocked_words": ["blood"]}, {"prompt": "so much BLOOD"}, "moderation"),
+        ({"bypass_privilege": False}, {"bypass_vlm_expansion": True}, "bypass_not_allowed"),
+        ({"image_to_video": False}, {"input_image_base64": data_url("PNG")}, "image_not_supported"),
+        ({}, {"input_image_base64": "data:image/png;base64,aGVsbG8="}, "invalid_image"),
+    ],
+)
+def test_a_start_is_refused_with_a_reason(
+    make_emulator: MakeEmulator, settings: dict[str, Any], start: dict[str, Any], reason: str
+) -> None:
+    @scenario
+    async def refused() -> None:
+        async with connect(credentials_of(make_emulator(**settings))) as client:
+            client.start(**start)
+            error = await client.message("interactive_stream_error")
+            assert error["reason"] == reason
+            assert error["message"]
+            client.start("A cat")
+            await client.message("stream_started")
+
+    refused()
+
+
+@scenario
+async def test_a_second_start_is_refused_and_the_first_stream_goes_on(emulator: Emulator) -> None:
+    async with connect(credentials_of(emulator)) as client:
+        client.start()
+        client.start()
+        await client.message("stream_started")
+        assert (await client.message("interactive_stream_error"))["reason"] == "stream_already_active"
+        await stamps(client, 5)
+
+
+@scenario
+async def test_an_update_without_a_stream_is_refused(emulator: Emulator) -> None:
+    async with connect(credentials_of(emulator)) as client:
+        client.send(type="update", prompt="x")
+        assert (await client.message("interactive_stream_error"))["reason"] == "no_active_stream"
+
+
+@scenario
+async def test_an_update_can_be_moderated_and_the_stream_goes_on(make_emulator: MakeEmulator) -> None:
+    async with connect(credentials_of(make_emulator(blocked_words=["blood"]))) as client:
+        client.start()
+        await client.message("stream_started")
+        client.send(type="update", prompt="blood")
+        assert (await client.message("interactive_stream_error"))["reason"] == "moderation"
+        client.send(type="update", prompt="flowers")
+        await client.message("update_acknowledged")
+
+
+@scenario
+async def test_what_is_not_the_protocol_is_ignored_on_the_channel(emulator: Emulator) -> None:
+    async with connect(credentials_of(emulator)) as client:
+        channel = client.channels["clientToStreamer"]
+        for rubbish in ("", "{", "[]", "{}", '{"type": "nothing"}', '{"type": "update"}', b"\xff\x00"):
+            channel.send(rubbish)
+        client.send(type="interactive_stream_end")
+        await client.message("stream_ended")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF"])
+def test_an_image_of_any_format_and_size_starts_a_stream(emulator: Emulator, kind: str) -> None:
+    @scenario
+    async def started() -> None:
+        async with connect(credentials_of(emulator)) as client:
+            client.start("", input_image_base64=data_url(kind))
+            await client.message("stream_started")
+            frame = await client.frame()
+            assert frame[300:400, 600:700, 0].mean() > frame[300:400, 600:700, 2].mean() + 40
+
+    started()
+
+
+@scenario
+async def test_a_broadcast_is_announced_without_addresses(emulator: Emulator) -> None:
+    async with connect(credentials_of(emulator)) as client:
+        client.send(type="interactive_stream_start", prompt="A cat", portrait=False, broadcast=True)
+        await client.message("stream_started")
+        assert await client.message() == {"type": "broadcast_ready"}
+        await client.frame()
+
+
+# Limits
+
+
+@scenario
+async def test_a_stream_ends_when_it_is_too_long(make_emulator: MakeEmulator, clock: HandClock) -> None:
+    async with connect(credentials_of(make_emulator(clock=clock, max_stream_s=30))) as client:
+        client.start()
+        await client.message("stream_started")
+        await client.frame()
+        clock.time += 30
+        assert (await client.message("interactive_stream_error"))["reason"] == "session_timeout"
+        client.start()
+        await client.message("stream_started")
+
+
+@scenario
+async def test_a_stream_ends_when_the_hours_are_used_up(make_emulator: MakeEmulator, clock: HandClock) -> None:
+    emulator = make_emulator(clock=clock, monthly_hours=0.005)
+    async with connect(credentials_of(emulator)) as client:
+        client.start()
+        await client.message("stream_started")
+        await client.frame()
+        clock.time += 18
+        assert (await client.message("interactive_stream_error"))["reason"] == "quota_exceeded"
+        client.start()
+        assert (await client.message("interactive_stream_error"))["reason"] == "quota_exceeded"
+    with pytest.raises(AssertionError, match="MONTHLY_LIMIT_REACHED"):
+        await asyncio.to_thread(request_session, emulator.api_url, bearer(emulator.api_url, emulator.api_key))
+
+
+# Coming back
+
+
+@scenario
+async def test_a_client_that_comes_back_finds_its_stream_running(emulator: Emulator) -> None:
+    credentials = credentials_of(emulator)
+    async with connect(credentials, goodbye=False) as client:
+        client.start()
+        await client.message("stream_started")
+        last = (await stamps(client, 10))[-1].frame_number
+    async with connect(credentials) as client:
+        assert (await stamps(client, 1))[0].frame_number > last
+        client.send(type="update", prompt="It sleeps")
+        await client.message("update_acknowledged")
+        client.send(type="interactive_stream_end")
+        await client.message("stream_ended")
+
+
+@scenario
+async def test_sessions_do_not_see_each_other(make_emulator: MakeEmulator) -> None:
+    emulator = make_emulator(concurrent_sessions=2)
+    async with connect(credentials_of(emulator)) as one, connect(credentials_of(emulator)) as other:
+        one.start("night in the city")
+        other.start("noon in the desert")
+        first, second = await one.message("stream_started"), await other.message("stream_started")
+        assert first["stream_id"] != second["stream_id"]
+        pictures = [await picture_after(client, 5) for client in (one, other)]
+        assert np.abs(pictures[0] - pictures[1]).mean() > 40

@@ -1,0 +1,167 @@
+"""Scripts in processes of their own, as users run them, and what becomes of those.
+
+Only a process of its own can be interrupted, fall off its end or be killed. A script finds a ``client`` for the
+emulator that the test names; ``say`` tells the test something.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+import time
+from typing import IO, TYPE_CHECKING, Any, Self
+
+import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+__all__ = [
+    "PATIENCE_S",
+    "Process",
+    "command",
+    "emulator_process",
+    "eventually",
+    "python",
+    "script",
+    "sessions_are_free",
+]
+
+PATIENCE_S = 30.0
+"""After which something that should have happened at once is taken for a hang."""
+
+_PRELUDE = """
+import json, sys, threading, time
+from odyssey_proto import *
+
+def say(*what):
+    print(json.dumps(what), flush=True)
+
+def first_frames(session, count=5):
+    frames = session.frames(timeout=10)
+    for _ in range(count):
+        next(frames)
+    return frames
+
+client = Odyssey(sys.argv[2], api_url=sys.argv[1], **json.loads(sys.argv[3]))
+"""
+
+
+class Process:
+    """A process that was started, and what it printed; killed at the end of the ``with`` where it still runs."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        # A shell's background job hands its children an ignored SIGINT; nobody at a keyboard has that.
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        self._stderr: IO[str] = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in `__exit__`
+        self._popen = subprocess.Popen(
+            arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, text=True
+        )
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def line(self, within: float = PATIENCE_S) -> str:
+        """Return the next line that it prints."""
+        try:
+            line = self._lines.get(timeout=within)
+        except queue.Empty:
+            raise AssertionError(f"nothing was printed within {within} s; stderr: {self.stderr}") from None
+        assert line is not None, f"it ended before the line; stderr: {self.stderr}"
+        return line
+
+    def said(self, within: float = PATIENCE_S) -> list[Any]:
+        """Return what the script's next ``say`` told."""
+        told: list[Any] = json.loads(self.line(within))
+        return told
+
+    def rest(self) -> list[str]:
+        """Return the lines that it printed until its end and nobody has asked for."""
+        return list(iter(self._lines.get, None))
+
+    def tell(self, text: str = "") -> None:
+        """Write a line to its standard input."""
+        assert self._popen.stdin is not None
+        self._popen.stdin.write(f"{text}\n")
+        self._popen.stdin.flush()
+
+    def signal(self, number: signal.Signals) -> float:
+        """Send a signal and return when."""
+        self._popen.send_signal(number)
+        return time.monotonic()
+
+    def ended(self, within: float = PATIENCE_S) -> int:
+        """Wait for its end and return its exit status, negative for a signal."""
+        try:
+            return self._popen.wait(within)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"it did not end within {within} s; stderr: {self.stderr}") from None
+
+    @property
+    def stderr(self) -> str:
+        """What it has written there so far."""
+        self._stderr.seek(0)
+        return self._stderr.read()
+
+    def _read(self) -> None:
+        assert self._popen.stdout is not None
+        for line in self._popen.stdout:
+            self._lines.put(line.rstrip("\n"))
+        self._lines.put(None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._popen.kill()
+        self._popen.wait()
+        self._reader.join()
+        for pipe in (self._popen.stdin, self._popen.stdout, self._stderr):
+            assert pipe is not None
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+
+
+def python(*arguments: str) -> Process:
+    """Start Python."""
+    return Process([sys.executable, *arguments])
+
+
+def command(*arguments: str) -> Process:
+    """Start the command ``odyssey-proto``."""
+    return python("-m", "odyssey_proto", *arguments)
+
+
+def script(code: str, api_url: str, *, key: str = "ody_test", **options: Any) -> Process:
+    """Start a script; ``options`` go to its client."""
+    return python("-c", _PRELUDE + textwrap.dedent(code), api_url, key, json.dumps(options))
+
+
+@contextlib.contextmanager
+def emulator_process() -> Iterator[tuple[Process, str]]:
+    """Run an emulator in a process of its own, that can be stopped and killed; yield it and its URL."""
+    with command("emulator") as emulator:
+        yield emulator, json.loads(emulator.line())["api_url"]
+
+
+def eventually(condition: Callable[[], object], within: float = PATIENCE_S) -> None:
+    """Wait until ``condition`` holds."""
+    gives_up_at, pause = time.monotonic() + within, threading.Event()
+    while not condition():
+        assert time.monotonic() < gives_up_at, f"it did not come true within {within} s"
+        pause.wait(0.01)
+
+
+def sessions_are_free(api_url: str, key: str = "ody_test") -> bool:
+    """Return whether a new session is granted at once: the key may have one, and none is left behind."""
+    answer = requests.post(f"{api_url}/auth/token", json={"api_key": key}, timeout=PATIENCE_S)
+    headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+    return requests.post(f"{api_url}/sessions/request", json={}, headers=headers, timeout=PATIENCE_S).ok

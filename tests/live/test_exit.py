@@ -1,0 +1,175 @@
+"""Scripts that end without a goodbye, and services that do: everyone is gone in time, and quietly."""
+
+from __future__ import annotations
+
+import signal
+from typing import Final
+
+import pytest
+
+from odyssey_proto.emulator import Emulator
+from tests.live.processes import emulator_process, eventually, script, sessions_are_free
+
+ENDS_WITHIN_S: Final = 2.0
+NOTICED_WITHIN_S: Final = 3.0
+
+STREAM: Final = """
+session = client.connect()
+session.start_stream("A cat", portrait=False)
+frames = first_frames(session)
+"""
+
+ENDINGS: Final[dict[str, tuple[str, int, str]]] = {
+    "it falls off its end": ("", 0, ""),
+    "sys.exit": ("sys.exit(3)", 3, ""),
+    "an exception in the loop": ("for frame in frames: 1 / 0", 1, "ZeroDivisionError: division by zero"),
+    "an exception inside both withs": (
+        "with client, session:\n    for frame in frames: 1 / 0",
+        1,
+        "ZeroDivisionError: division by zero",
+    ),
+    "a daemon thread that still reads": (
+        "threading.Thread(target=lambda: [frame.data for frame in frames], daemon=True).start()",
+        0,
+        "",
+    ),
+    "two iterators nobody reads": ("more = session.frames(); more = [more, session.frames()]", 0, ""),
+    "everything let go of": ("del frames, session, client", 0, ""),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_script_that_does_not_close_ends_at_once_and_gives_its_session_back(ending: str) -> None:
+    code, status, last_words = ENDINGS[ending]
+    with Emulator() as emulator, script(f"{STREAM}\nsay('ending')\n{code}", emulator.api_url) as process:
+        assert process.said() == ["ending"]
+        assert process.ended(ENDS_WITHIN_S) == status
+        assert process.stderr.splitlines()[-1:] == [last_words][: bool(last_words)]
+        assert process.stderr.count("Traceback") == bool(last_words)
+        assert sessions_are_free(emulator.api_url)
+
+
+def test_a_thread_of_the_user_goes_on_when_the_main_thread_has_fallen_off_the_end() -> None:
+    code = """
+def watch():
+    for frame in frames:
+        if frame.index == 40:
+            session.end_stream()
+    say("watched", session.status)
+
+threading.Thread(target=watch).start()
+"""
+    with Emulator() as emulator, script(STREAM + code, emulator.api_url) as process:
+        assert process.said() == ["watched", "connected"]
+        assert process.ended(ENDS_WITHIN_S) == 0
+        assert process.stderr == ""
+
+
+def test_close_and_exit_are_in_time_when_the_network_is_dead() -> None:
+    code = """
+sys.stdin.readline()
+began_at = time.monotonic()
+client.close()
+say(time.monotonic() - began_at, [thread.name for thread in threading.enumerate()])
+"""
+    with emulator_process() as (emulator, url), script(f"{STREAM}\nsay('streaming')\n{code}", url) as process:
+        assert process.said() == ["streaming"]
+        emulator.signal(signal.SIGSTOP)
+        process.tell()
+        took_s, threads = process.said()
+        assert process.ended(ENDS_WITHIN_S) == 0
+        assert took_s < ENDS_WITHIN_S
+        assert threads == ["MainThread"]
+        assert process.stderr == ""
+
+
+def test_a_script_that_does_not_close_ends_in_time_when_the_network_is_dead() -> None:
+    code = "say('streaming'); sys.stdin.readline()"
+    with emulator_process() as (emulator, url), script(STREAM + code, url) as process:
+        assert process.said() == ["streaming"]
+        emulator.signal(signal.SIGSTOP)
+        process.tell()
+        assert process.ended(ENDS_WITHIN_S) == 0
+        assert process.stderr == ""
+
+
+def test_connecting_and_exit_are_in_time_when_the_network_is_dead() -> None:
+    code = """
+sys.stdin.readline()
+try:
+    client.connect(timeout=1)
+except OdysseyConnectionTimeoutError as error:
+    say(error.code)
+"""
+    with emulator_process() as (emulator, url), script(f"say('alive')\n{code}", url) as process:
+        assert process.said() == ["alive"]
+        emulator.signal(signal.SIGSTOP)
+        process.tell()
+        assert process.said() == ["timeout"]
+        assert process.ended(ENDS_WITHIN_S) == 0
+        assert process.stderr == ""
+
+
+@pytest.mark.parametrize("waiting", ["for frame in frames: pass", "session.wait()"])
+def test_without_reconnecting_the_death_of_the_service_is_an_error_in_time(waiting: str) -> None:
+    code = f"""
+say("streaming")
+try:
+    {waiting}
+except OdysseyConnectionError as error:
+    say(session.status, error.code)
+"""
+    with emulator_process() as (emulator, url), script(STREAM + code, url, reconnect=False) as process:
+        assert process.said() == ["streaming"]
+        emulator.signal(signal.SIGKILL)
+        status, error_code = process.said(NOTICED_WITHIN_S)
+        assert status == "failed"
+        assert error_code
+        assert process.ended(ENDS_WITHIN_S) == 0
+        assert process.stderr == ""
+
+
+def test_a_call_in_flight_raises_when_the_service_dies() -> None:
+    code = """
+say("streaming")
+sys.stdin.readline()
+say("asking")
+try:
+    session.interact("Night")
+except OdysseyError as error:
+    say(type(error).__name__)
+"""
+    with emulator_process() as (emulator, url), script(STREAM + code, url, reconnect=False) as process:
+        assert process.said() == ["streaming"]
+        emulator.signal(signal.SIGSTOP)  # so that the call is not answered
+        process.tell()
+        assert process.said() == ["asking"]
+        emulator.signal(signal.SIGKILL)
+        (error,) = process.said(NOTICED_WITHIN_S)
+        assert error in ("OdysseyConnectionError", "OdysseyStreamError")
+        assert process.ended(ENDS_WITHIN_S) == 0
+        assert process.stderr == ""
+
+
+def test_the_death_of_the_service_is_told_as_reconnecting_and_does_not_hold_up_the_exit() -> None:
+    code = """
+say("streaming")
+while session.status == "connected":
+    session.wait(0.05)
+say(session.status)
+"""
+    with emulator_process() as (emulator, url), script(STREAM + code, url) as process:
+        assert process.said() == ["streaming"]
+        emulator.signal(signal.SIGKILL)
+        assert process.said(NOTICED_WITHIN_S) == ["reconnecting"]
+        assert process.ended(ENDS_WITHIN_S) == 0
+        assert process.stderr == ""
+
+
+def test_a_script_that_is_killed_leaves_its_session_to_the_service_only() -> None:
+    code = "say('streaming')\nfor frame in frames: pass"
+    with Emulator(stale_after_s=1) as emulator, script(STREAM + code, emulator.api_url) as process:
+        assert process.said() == ["streaming"]
+        process.signal(signal.SIGKILL)
+        process.ended()
+        eventually(lambda: sessions_are_free(emulator.api_url))

@@ -1,0 +1,305 @@
+"""Frames of a live session: waiting for them, losing some, sharing them, and how it ends."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import itertools
+import threading
+import weakref
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pytest
+
+from odyssey_proto import (
+    OdysseyConfigError,
+    OdysseyConnectionError,
+    OdysseyStreamError,
+    OdysseyStreamTimeoutError,
+)
+from odyssey_proto.emulator import Fault
+from tests.live.processes import PATIENCE_S, eventually
+from tests.live.test_stream import number_of, take
+
+if TYPE_CHECKING:
+    from odyssey_proto import Odyssey, Session, VideoFrame
+    from odyssey_proto.emulator import Emulator
+    from odyssey_proto.frames import FramePolicy
+    from tests.conftest import Background, MakeClient
+
+SOON_S: Final = 10.0
+"""Far more than a frame takes."""
+
+
+def frame_has_come(session: Session, index: int) -> bool:
+    latest = session.latest_frame
+    return latest is not None and latest.index >= index
+
+
+# --- when they come
+
+
+def test_frames_wait_for_a_stream(session: Session, in_background: Background) -> None:
+    waiting = in_background(next, session.frames(timeout=PATIENCE_S))
+    session.start_stream("A cat")
+    assert waiting.result(PATIENCE_S).index == 0
+
+
+def test_frames_are_collected_from_the_call_on(session: Session) -> None:
+    frames = session.frames("error", 64, timeout=SOON_S)
+    session.start_stream("A cat")
+    eventually(lambda: frame_has_come(session, 5))
+    taken = take(frames, 5)
+    assert [frame.index for frame in taken] == [0, 1, 2, 3, 4]
+    assert [number_of(frame) for frame in taken] == [0, 1, 2, 3, 4]
+
+
+def test_frames_that_are_asked_for_later_start_later(session: Session) -> None:
+    session.start_stream("A cat")
+    eventually(lambda: frame_has_come(session, 5))
+    assert next(session.frames(timeout=SOON_S)).index > 5
+
+
+def test_a_frame_tells_when_it_came_and_shows_its_picture(session: Session) -> None:
+    session.start_stream("A cat", portrait=False)
+    first, second = take(session.frames(timeout=SOON_S), 2)
+    assert (first.width, first.height) == (1280, 704)
+    assert second.received_at > first.received_at
+    assert second.timestamp_ms > first.timestamp_ms >= 0
+    assert first.data.shape == (704, 1280, 3)
+    assert first.data.dtype == np.uint8
+    assert first.data is first.data
+    assert (first.to_ndarray("bgr24")[..., ::-1] == first.data).all()
+    assert first.to_image().size == (1280, 704)
+
+
+def test_the_latest_frame_is_there_while_the_stream_is(session: Session) -> None:
+    assert session.latest_frame is None
+    session.start_stream("A cat")
+    eventually(lambda: frame_has_come(session, 3))
+    session.end_stream()
+    assert session.latest_frame is None
+
+
+# --- a consumer that is slower than the stream
+
+
+def test_drop_oldest_keeps_the_newest_ones_and_counts_the_others(session: Session) -> None:
+    frames = session.frames("drop_oldest", 4, timeout=SOON_S)
+    session.start_stream("A cat")
+    eventually(lambda: frame_has_come(session, 12))
+    taken = take(frames, 10)
+    assert taken[0].index >= 9
+    assert taken[0].dropped_before == taken[0].index
+    for before, after in itertools.pairwise(taken):
+        assert after.index == before.index + 1 + after.dropped_before
+
+
+def test_latest_gives_the_newest_only(session: Session) -> None:
+    frames = session.frames("latest", timeout=SOON_S)
+    session.start_stream("A cat")
+    for least in (5, 12):
+        eventually(functools.partial(frame_has_come, session, least))
+        frame = next(frames)
+        assert frame.index >= least
+        assert frame.dropped_before > 0
+
+
+def test_error_hands_out_what_waited_and_then_raises(session: Session) -> None:
+    frames = session.frames("error", 3, timeout=SOON_S)
+    session.start_stream("A cat")
+    eventually(lambda: frame_has_come(session, 5))
+    assert [frame.index for frame in take(frames, 3)] == [0, 1, 2]
+    with pytest.raises(OdysseyStreamError, match=r"A video frame was lost: 3 were waiting already") as caught:
+        next(frames)
+    assert caught.value.code == "frame_overflow"
+    assert next(session.frames(timeout=SOON_S)), "another iterator is not concerned"
+
+
+def test_a_slow_iterator_does_not_hold_up_a_fast_one(session: Session) -> None:
+    slow = session.frames("drop_oldest", 1, timeout=SOON_S)
+    fast = session.frames("error", 64, timeout=SOON_S)
+    session.start_stream("A cat")
+    assert [frame.index for frame in take(fast, 10)] == list(range(10))
+    assert next(slow).index >= 9
+
+
+def test_several_iterators_share_the_same_pictures(session: Session, in_background: Background) -> None:
+    policies: tuple[FramePolicy, ...] = ("error", "error", "drop_oldest", "drop_oldest")
+    iterators = [session.frames(policy, 64, timeout=PATIENCE_S) for policy in policies]
+    begin = threading.Barrier(len(iterators))
+
+    def watch(number: int) -> list[tuple[int, VideoFrame]]:
+        begin.wait(SOON_S)
+        return [(number_of(frame), frame) for frame in take(iterators[number], 8)]
+
+    watching = [in_background(watch, number) for number in range(len(iterators))]
+    session.start_stream("A cat")
+    first, *others = [watched.result(PATIENCE_S) for watched in watching]
+    for other in others:
+        assert [number for number, _ in other] == [number for number, _ in first] == list(range(8))
+        assert all(theirs.data is ours.data for (_, theirs), (_, ours) in zip(other, first, strict=True))
+
+
+# --- timeouts
+
+
+def test_an_iterator_goes_on_after_a_timeout(emulator: Emulator, session: Session) -> None:
+    frames = session.frames(timeout=0.1)
+    with pytest.raises(OdysseyStreamTimeoutError) as caught:
+        next(frames)
+    assert str(caught.value) == "No video frame arrived within 0.1 s"
+    assert isinstance(caught.value, TimeoutError)
+    emulator.faults.add(Fault(step="media", action="silence", after=3, times=20))
+    session.start_stream("A cat")
+    indices: list[int] = []
+    timeouts = 0
+    while len(indices) < 8:
+        try:
+            indices.append(next(frames).index)
+        except OdysseyStreamTimeoutError:
+            timeouts += 1
+        assert timeouts < 100
+    assert timeouts
+    assert indices == sorted(set(indices))
+
+
+# --- the end
+
+
+def test_iteration_ends_with_the_stream(session: Session, in_background: Background) -> None:
+    frames = session.frames(timeout=PATIENCE_S)
+    session.start_stream("A cat")
+    next(frames)
+    watching = in_background(lambda: sum(1 for _ in frames))
+    eventually(lambda: frame_has_come(session, 5))
+    session.end_stream()
+    assert watching.result(SOON_S) >= 1
+    assert list(frames) == [], "it stays at its end"
+
+
+def test_iteration_ends_when_the_session_is_left(session: Session, in_background: Background) -> None:
+    frames = session.frames(timeout=PATIENCE_S)
+    session.start_stream("A cat")
+    next(frames)
+    watching = in_background(lambda: sum(1 for _ in frames))
+    session.disconnect()
+    watching.result(SOON_S)
+    assert list(frames) == []
+
+
+def test_waiting_for_a_stream_ends_when_the_session_is_left(session: Session, in_background: Background) -> None:
+    watching = in_background(list, session.frames())
+    session.disconnect()
+    assert watching.result(SOON_S) == []
+
+
+def test_iteration_ends_when_the_service_closes_cleanly(emulator: Emulator, session: Session) -> None:
+    emulator.faults.add(Fault(step="media", action="close", code=1000, after=5))
+    frames = session.frames(timeout=SOON_S)
+    session.start_stream("A cat")
+    assert list(frames)
+    assert session.has_ended
+    assert session.wait(SOON_S)
+
+
+def test_iteration_raises_what_broke_the_session(emulator: Emulator, session: Session) -> None:
+    emulator.faults.add(Fault(step="media", action="error", reason="streamer_disconnected", after=5))
+    frames = session.frames(timeout=SOON_S)
+    session.start_stream("A cat")
+    with pytest.raises(OdysseyConnectionError, match=r"^Streamer disconnected$") as caught:
+        for _ in frames:
+            pass
+    assert caught.value.code == "streamer_disconnected"
+    with pytest.raises(OdysseyConnectionError, match=r"^Streamer disconnected$"):
+        next(frames)
+
+
+def test_iteration_raises_what_broke_the_connection_where_it_is_not_rejoined(
+    emulator: Emulator, make_client: MakeClient
+) -> None:
+    emulator.faults.add(Fault(step="media", action="drop", after=5))
+    with make_client(emulator, reconnect=False).connect() as session:
+        frames = session.frames(timeout=SOON_S)
+        session.start_stream("A cat")
+        with pytest.raises(OdysseyConnectionError) as caught:
+            for _ in frames:
+                pass
+        assert caught.value.code == "connection_lost"
+
+
+def test_there_are_no_frames_before_connecting(client: Odyssey) -> None:
+    with pytest.raises(OdysseyStreamError, match=r"^Cannot iterate over frames: client is disconnected"):
+        client.frames()
+
+
+def test_there_are_no_frames_after_leaving(session: Session) -> None:
+    session.disconnect()
+    with pytest.raises(OdysseyStreamError, match=r"^Cannot iterate over frames: client is disconnected") as caught:
+        session.frames()
+    assert caught.value.code == "not_connected"
+
+
+def test_leaving_the_loop_lets_go_of_the_queue(session: Session) -> None:
+    session.start_stream("A cat")
+    frames = session.frames(timeout=SOON_S)
+    queue = weakref.ref(frames._queue)  # type: ignore[attr-defined]  # where the frames wait
+    for frame in frames:
+        assert frame.index >= 0
+        break
+    del frames
+    gc.collect()
+    assert queue() is None
+
+
+def test_a_frame_outlives_its_session(session: Session) -> None:
+    session.start_stream("A cat")
+    frame = next(session.frames(timeout=SOON_S))
+    session.disconnect()
+    assert frame.data.shape == (1280, 704, 3)
+
+
+# --- one stream after another
+
+
+def test_an_iterator_belongs_to_one_stream(session: Session) -> None:
+    session.start_stream("A cat")
+    frames = session.frames(timeout=SOON_S)
+    next(frames)
+    session.end_stream()
+    session.start_stream("A dog")
+    eventually(lambda: frame_has_come(session, 1))
+    assert len(list(frames)) <= 4
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.6], ids=["at once", "after a while"])
+def test_a_stream_begins_with_its_own_first_frame(pause_s: float, session: Session) -> None:
+    first = []
+    for _ in range(4):
+        frames = session.frames("error", 64, timeout=SOON_S)
+        session.start_stream("A cat")
+        first.append(number_of(next(frames)))
+        take(frames, 5)
+        session.end_stream()
+        threading.Event().wait(pause_s)
+    assert first == [0, 0, 0, 0]
+
+
+def test_frames_are_counted_anew_in_each_stream(session: Session) -> None:
+    for _ in range(2):
+        frames = session.frames("error", 64, timeout=SOON_S)
+        session.start_stream("A cat")
+        assert [frame.index for frame in take(frames, 3)] == [0, 1, 2]
+        session.end_stream()
+
+
+@pytest.mark.parametrize(
+    ("policy", "size", "error"),
+    [("newest", 4, OdysseyConfigError), ("latest", 0, OdysseyConfigError), ("latest", "4", TypeError)],
+)
+def test_a_queue_that_cannot_be_is_refused(
+    policy: FramePolicy, size: int, error: type[Exception], session: Session
+) -> None:
+    with pytest.raises(error):
+        session.frames(policy, size)

@@ -1,0 +1,41 @@
+"""The demo where no network interface is up but ``lo``: a machine with no network at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.live.processes import Process
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+UNSHARE = ("unshare", "--map-root-user", "--net")
+LO_UP = "ip link set lo up && "
+
+
+def missing() -> str:
+    """Return what this machine lacks for a network namespace."""
+    if sys.platform != "linux" or not shutil.which("unshare") or not shutil.which("ip"):
+        return "needs Linux with unshare and ip"
+    tried = subprocess.run([*UNSHARE, "sh", "-c", f"{LO_UP}true"], capture_output=True, text=True, check=False)
+    return f"no network namespace: {tried.stderr.strip()}" if tried.returncode else ""
+
+
+pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
+
+
+@pytest.mark.parametrize("codec", ["h264", "vp8"])
+def test_the_demo_runs_with_no_network_but_lo(codec: str, tmp_path: Path) -> None:
+    demo = f"exec {sys.executable} -m odyssey_proto demo --json --seconds 3 --codec {codec} --out {tmp_path}"
+    with Process([*UNSHARE, "sh", "-c", LO_UP + demo]) as process:
+        assert process.ended() == 0, process.stderr
+        (line,) = process.rest()
+    summary = json.loads(line)
+    assert summary["frames"] > 30
+    assert summary["unstamped"] == 0

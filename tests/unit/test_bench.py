@@ -1,0 +1,58 @@
+"""The benchmarks run; what they measure is nobody's business here."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tools.bench.__main__ import main
+from tools.bench.figures import Figure, in_turns, percentile, table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_cheap_ones_give_a_table_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = tmp_path / "figures.json"
+    assert main(["imports", "codec", "--short", "--json", str(told)]) == 0
+    content = json.loads(told.read_text(encoding="utf-8"))
+    assert content["short"] is True
+    assert {"python", "cores", "packages"} <= content["machine"].keys()
+    assert content["figures"].keys() == {"imports", "codec"}
+    figures = [figure for of in content["figures"].values() for figure in of]
+    assert all(figure["ours"] > 0 and figure["theirs"] > 0 and figure["ratio"] > 0 for figure in figures)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + len(figures)
+    assert all(figure["name"] in line for figure, line in zip(figures, lines[1:], strict=True))
+
+
+def test_a_name_that_is_none_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["sprint"])
+    assert ended.value.code == 2
+    assert "no benchmark sprint" in capsys.readouterr().err
+
+
+def test_both_sides_are_measured_in_turns_and_their_medians_count() -> None:
+    order: list[str] = []
+    values = iter([1.0, 10.0, 3.0, 30.0, 2.0, 20.0])
+
+    def measure(name: str) -> float:
+        order.append(name)
+        return next(values)
+
+    assert in_turns(lambda: measure("ours"), lambda: measure("theirs"), 3) == (2.0, 20.0)
+    assert order == ["ours", "theirs"] * 3
+
+
+def test_a_percentile_is_one_of_the_values() -> None:
+    assert percentile([5, 1, 4, 2, 3], 50) == 3
+    assert percentile(list(range(101)), 95) == 95
+    assert percentile([7], 95) == 7
+
+
+def test_the_table_shows_ratios() -> None:
+    figure = Figure(name="a", reference="b", unit="ms", ours=3, theirs=2)
+    assert table([figure]).splitlines()[1].split() == ["a", "3.0", "ms", "2.0", "1.50", "b"]

@@ -1,0 +1,202 @@
+"""The command: arguments, what it prints, and its exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from odyssey_proto import __version__
+from odyssey_proto.cli import main
+from tests.live.processes import Process, command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def status(*arguments: str) -> int:
+    """Return the exit status of the command in this process."""
+    try:
+        return main(arguments)
+    except SystemExit as exit_:
+        return int(exit_.code or 0)
+
+
+def without(*modules: str) -> list[str]:
+    """Return the start of a command line on which these modules are not installed."""
+    blocked = f"import sys; sys.modules.update(dict.fromkeys({modules!r}))"
+    return [sys.executable, "-c", f"{blocked}; from odyssey_proto.cli import main; sys.exit(main(sys.argv[1:]))"]
+
+
+# --- arguments
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status("--version") == 0
+    assert capsys.readouterr().out == f"odyssey-proto {__version__}\n"
+
+
+def test_the_package_is_a_command_too() -> None:
+    with command("--version") as process:
+        assert process.rest() == [f"odyssey-proto {__version__}"]
+        assert process.ended() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--help",), ("demo", "emulator", "--version")),
+        (("demo", "--help"), ("--out", "--seconds", "--codec", "--seed", "--json")),
+        (("emulator", "--help"), ("--host", "--port", "--seed", "--codec", "--no-stamp")),
+    ],
+)
+def test_help_names_everything(
+    arguments: tuple[str, ...], words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status(*arguments) == 0
+    printed = capsys.readouterr().out
+    assert not [word for word in words if word not in printed]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((), "required: COMMAND"),
+        (("stream",), "invalid choice: 'stream'"),
+        (("demo", "--seconds", "ten"), "from 1 to 3600, not 'ten'"),
+        (("demo", "--seconds", "0"), "from 1 to 3600, not '0'"),
+        (("demo", "--seconds", "nan"), "from 1 to 3600, not 'nan'"),
+        (("demo", "--codec", "av1"), "invalid choice: 'av1'"),
+        (("emulator", "--port", "http"), "invalid int value: 'http'"),
+        (("--loud",), "COMMAND"),
+    ],
+)
+def test_wrong_arguments_are_told_with_status_2(
+    arguments: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status(*arguments) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("usage: odyssey-proto")
+    assert says in printed.err
+
+
+@pytest.mark.parametrize("arguments", [("emulator", "--port", "99999"), ("emulator", "--seed", "-1")])
+def test_what_cannot_work_is_told_in_one_line_with_status_1(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status(*arguments) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("odyssey-proto: ")
+    assert printed.err.count("\n") == 1
+
+
+# --- emulator
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_emulator_prints_one_line_and_serves_until_a_signal(number: signal.Signals) -> None:
+    with command("emulator", "--port", "0") as process:
+        told = json.loads(process.line())
+        assert told.keys() == {"api_url", "api_key"}
+        answer = requests.post(f"{told['api_url']}/auth/token", json={"api_key": told["api_key"]}, timeout=30)
+        assert answer.status_code == 200
+        process.signal(number)
+        assert process.ended() == 0
+        assert process.rest() == []
+        assert process.stderr == ""
+
+
+def test_a_port_that_is_taken_is_told_in_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with command("emulator", "--port", str(port)) as process:
+            assert process.ended() == 1
+            assert process.rest() == []
+            assert process.stderr == (
+                f"odyssey-proto: Cannot listen on 127.0.0.1:{port}: Address already in use\n"
+            )
+
+
+# --- demo
+
+
+def test_the_demo_says_what_it_measured_and_shows_no_progress_where_that_is_no_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status("demo", "--seconds", "1", "--out", str(tmp_path / "new" / "folder")) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    first, second, *_, video, sheet = printed.out.splitlines()
+    assert "frames of 1280×704 in 1." in first
+    assert second.startswith("latency ")
+    assert video.endswith("new/folder/demo.mp4")
+    assert sheet.endswith("new/folder/contact-sheet.png")
+
+
+def test_the_demo_shows_its_progress_on_a_terminal_and_leaves_nothing_of_it(tmp_path: Path) -> None:
+    terminal, end = os.openpty()
+    arguments = [sys.executable, "-m", "odyssey_proto", "demo", "--seconds", "1", "--out", str(tmp_path)]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=end, env=environment) as process:
+        os.close(end)
+        shown = b""
+        try:
+            while chunk := os.read(terminal, 65536):
+                shown += chunk
+        except OSError:  # Linux tells the end of a terminal so
+            pass
+        assert process.stdout is not None
+        output = process.stdout.read().decode()
+    os.close(terminal)
+    assert process.returncode == 0
+    assert not [step for step in (b"connecting", b"streaming", b"writing") if step not in shown]
+    assert shown.endswith(b"\x1b[1A\x1b[2K")
+    assert "\x1b" not in output
+    assert "frames of 1280×704" in output
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_place_that_cannot_be_written_is_told(
+    tmp_path: Path, options: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert status("demo", "--seconds", "1", "--out", str(tmp_path / "file" / "demo"), *options) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err == f"odyssey-proto: cannot write to {tmp_path}/file/demo: Not a directory\n"
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "extra"),
+    [
+        ("rich", ("demo",), "odyssey-proto[cli]"),
+        ("aiohttp", ("demo", "--json"), "odyssey-proto[emulator]"),
+        ("PIL", ("demo", "--json"), "odyssey-proto[emulator]"),
+        ("aiohttp", ("emulator",), "odyssey-proto[emulator]"),
+    ],
+)
+def test_an_extra_that_is_missing_is_named(
+    module: str, arguments: tuple[str, ...], extra: str, tmp_path: Path
+) -> None:
+    out = ("--out", str(tmp_path)) if arguments[0] == "demo" else ()
+    with Process([*without(module), *arguments, *out]) as process:
+        assert process.ended() == 1
+        assert process.rest() == []
+        assert process.stderr.startswith("odyssey-proto: ")
+        assert process.stderr.endswith(f'pip install "{extra}"\n')
+        assert process.stderr.count("\n") == 1
+
+
+def test_without_any_extra_there_is_help_and_a_version() -> None:
+    for argument in ("--help", "--version"):
+        with Process([*without("rich", "aiohttp", "PIL"), argument]) as process:
+            assert process.ended() == 0

@@ -1,0 +1,56 @@
+"""The command: `python -m tools.bench [NAME…]`, all of them where none is named."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from tools.bench import codec, imports, streaming
+from tools.bench.figures import Figure, machine, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["main"]
+
+_BENCHMARKS: dict[str, Callable[..., list[Figure]]] = {
+    "imports": imports.run,
+    "codec": codec.run,
+    "connect": streaming.connect,
+    "latency": streaming.latency,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.bench", description="Measure this library beside the plain way of doing the same."
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(_BENCHMARKS)}; all by default")
+    parser.add_argument("--short", action="store_true", help="only show that it works; the figures mean little")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures and the machine there too")
+    options = parser.parse_args(arguments)
+    unknown = set(options.names) - set(_BENCHMARKS)
+    if unknown:
+        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
+    found = {
+        name: measure(short=options.short)
+        for name, measure in _BENCHMARKS.items()
+        if not options.names or name in options.names
+    }
+    print(table([figure for figures in found.values() for figure in figures]))
+    if options.json is not None:
+        figures = {
+            name: [{**attrs.asdict(figure), "ratio": figure.ratio} for figure in of] for name, of in found.items()
+        }
+        told = {"short": options.short, "machine": machine(), "figures": figures}
+        options.json.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
