@@ -7,12 +7,16 @@ steps of a call. Neither sleeps: waiting belongs to whoever owns the lock, futur
 from __future__ import annotations
 
 import time
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["Clock", "Deadline", "MonotonicClock"]
 
 # s, 31 years. inf or sys.maxsize are how people write "never", and locks and futures refuse such numbers.
 _NEVER: Final = 1e9
+_TURN: Final = 0.2  # s; half of what Ctrl-C may take
 
 
 class Clock(Protocol):
@@ -55,6 +59,16 @@ class Deadline:
             return at_most
         left = max(0.0, self._at - self._clock.now())
         return left if at_most is None else min(left, at_most)
+
+    def waits(self) -> Iterator[float]:
+        """Yield how many s to wait for a lock: at least once, and again until the point in time has passed.
+
+        In turns, because a signal that comes just before a thread blocks wakes nobody: Ctrl-C is seen at the next.
+        """
+        while True:
+            yield cast("float", self.remaining(at_most=_TURN))
+            if self.expired:
+                return
 
     @property
     def expired(self) -> bool:

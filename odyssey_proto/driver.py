@@ -19,7 +19,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from . import errors, steps
-from .clock import Deadline
+from .clock import Deadline, MonotonicClock
 from .frames import FrameHub
 from .link import Link
 from .protocol import Protocol, SessionState
@@ -100,7 +100,8 @@ class Driver:
             # The thread is gone and reads no inbox. The core is at its end and refuses, as it would have there.
             self.protocol.receive(posted, self.clock.now())
         try:
-            answered, _ = concurrent.futures.wait((future,), Deadline(timeout, self.clock).remaining())
+            turns = Deadline(timeout, self.clock).waits()
+            answered = any(concurrent.futures.wait((future,), seconds).done for seconds in turns)
         except BaseException:  # Ctrl-C
             self.post(steps.Abandon(number))
             raise
@@ -317,8 +318,9 @@ def _leave_all() -> None:
     drivers = tuple(_drivers)
     for driver in drivers:
         driver.start_leaving()
+    deadline = Deadline(LEAVE, MonotonicClock())
     for driver in drivers:
-        driver.join(Deadline(LEAVE, driver.clock).remaining())
+        driver.join(deadline.remaining())
 
 
 def _expect_the_end() -> None:

@@ -309,7 +309,8 @@ class FrameQueue:
                 `OdysseyStreamError` with the code ``frame_overflow``.
         """
         with self._changed:
-            if not self._changed.wait_for(lambda: self._frames or self._closed, deadline.remaining()):
+            turns = deadline.waits()
+            if not any(self._changed.wait_for(lambda: self._frames or self._closed, left) for left in turns):
                 raise OdysseyStreamTimeoutError(
                     f"No video frame arrived within {deadline.timeout:g} s",
                     code="frame_timeout",

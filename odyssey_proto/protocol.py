@@ -197,10 +197,15 @@ TABLE: Final[tuple[Row, ...]] = (
     Row((X.STREAMING,), Interact, None, "_interact"),
     Row((X.STREAMING, X.ENDING), wire.UpdateAcknowledged, None, "_acknowledge", "_update_is_out"),
     Row((X.STARTING,), wire.InteractiveStreamError, X.NONE, "_stream_error"),
+    Row((X.ENDING,), wire.InteractiveStreamError, X.NONE, "_cleared", "_is_clearing"),
     Row((X.STREAMING, X.ENDING), wire.InteractiveStreamError, X.NONE, "_stream_error", "_error_ends_stream"),
     Row((X.STREAMING, X.ENDING), wire.InteractiveStreamError, None, "_stream_error"),
     Row((X.NONE,), wire.InteractiveStreamError, None, "_tell_stream_error"),
     Row((X.STARTING, X.STREAMING), End, X.ENDING, "_end"),
+    # A stream whose start or end met the loss of the link may still run: it is ended first, whatever comes next.
+    Row((X.ENDING,), Start, None, "_hold", "_is_clearing"),
+    Row((X.ENDING,), End, None, "_end_when_cleared", "_is_clearing"),
+    Row((X.ENDING,), wire.StreamEnded, X.NONE, "_cleared", "_is_clearing"),
     Row((X.ENDING,), End, None, "_end_too"),
     Row((X.STARTING, X.STREAMING, X.ENDING), wire.StreamEnded, X.NONE, "_stream_ended"),
 )
@@ -278,6 +283,7 @@ class Protocol:
         self._abandoned: set[int] = set()  # calls on the wire that nobody waits for
         self._updates: deque[Interact] = deque()
         self._held: deque[Start | Interact | End] = deque()
+        self._clearing = False  # of a stream that may still run at the service, though nobody here knows it
         self._links = 0
         self._link: int | None = None  # the one that is heard
         self._link_is_up = False  # its WebSocket is open
@@ -491,6 +497,13 @@ class Protocol:
         if self._connect_call is not None:
             self._do(Succeed(self._connect_call, None))
             self._connect_call = None
+        if self._clearing:
+            self.stream = X.ENDING
+            self._do(SendChannel(self._current, wire.InteractiveStreamEnd()))
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Carry out the commands that were held, as if they came now."""
         held, self._held = self._held, deque()
         for command in held:
             try:
@@ -547,8 +560,11 @@ class Protocol:
 
     def _lose_link(self, item: LinkFailed) -> None:
         self._fail_calls(item.error)
-        if self.stream in (X.STARTING, X.ENDING):
+        if self._clearing:
+            self.stream = X.NONE
+        elif self.stream in (X.STARTING, X.ENDING):
             self._finish_stream(item.error)
+            self._clearing = True
         self._due[Due.GIVE_UP] = self._kept_until
         self._wait_to_rejoin(item)
 
@@ -731,6 +747,17 @@ class Protocol:
         if not self._end_calls:  # nobody waits any more: the request or its answer may be lost
             self._do(SendChannel(self._current, wire.InteractiveStreamEnd()))
         self._end_calls.append(item.call)
+
+    def _is_clearing(self, _: Any) -> bool:
+        return self._clearing
+
+    def _end_when_cleared(self, item: End) -> None:
+        self._end_calls.append(item.call)
+
+    def _cleared(self, _: Received) -> None:
+        self._clearing = False
+        self._answer_ends()
+        self._let_go()
 
     def _stream_ended(self, _: Received) -> None:
         self._answer_ends()

@@ -188,7 +188,8 @@ class Session:
         """
         check_seconds("timeout", timeout)
         self._driver.refuse_fork()
-        ended = self._driver.ended.wait(Deadline(timeout, self._driver.clock).remaining())
+        turns = Deadline(timeout, self._driver.clock).waits()
+        ended = any(self._driver.ended.wait(seconds) for seconds in turns)
         if ended and self._driver.protocol.error is not None:
             raise errors.again(self._driver.protocol.error)
         return ended

@@ -258,7 +258,15 @@ class Peer:
         if not self._lost:
             self._lost = True
             error = OdysseyConnectionError(message, code=code, operation="peer connection", recoverable=True)
-            self._tell(self._listener.on_lost, error)
+            if code == "peer_closed":
+                self._spawn(self._tell_lost(error))
+            else:
+                self._tell(self._listener.on_lost, error)
+
+    async def _tell_lost(self, error: OdysseyConnectionError) -> None:
+        # A service that ends the session closes this too, and tells why through signaling: let that come first.
+        await self._settled()
+        self._tell(self._listener.on_lost, error)
 
     # --- offer, answer, candidates
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import logging
 import time
+import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -122,8 +125,8 @@ def test_a_refused_key_goes_from_authenticating_to_failed(
     client = make_client(emulator, "ody_invalid_key")
     with pytest.raises(OdysseyAuthError):
         client.connect()
-    eventually(lambda: client.current_status is ConnectionStatus.FAILED)
-    assert [status for status, _ in statuses(log)] == ["authenticating", "failed"]
+    eventually(lambda: [status for status, _ in statuses(log)] == ["authenticating", "failed"])
+    assert client.current_status is ConnectionStatus.FAILED
 
 
 @pytest.mark.parametrize(
@@ -497,6 +500,15 @@ def test_a_region_that_does_not_answer_is_not_waited_for(
 # --- forms
 
 
+def test_it_works_inside_a_running_event_loop(emulator: Emulator, make_client: MakeClient) -> None:
+    async def main() -> int:
+        with make_client(emulator).connect(timeout=SOON_S) as session:
+            session.start_stream("A cat", portrait=False)
+            return next(session.frames(timeout=SOON_S)).width
+
+    assert asyncio.run(main()) == 1280
+
+
 def test_leaving_the_with_of_a_session_leaves_it(client: Odyssey) -> None:
     with client.connect() as session:
         assert session.is_connected
@@ -523,6 +535,17 @@ def test_a_session_that_nobody_holds_is_left_in_the_end(emulator: Emulator) -> N
     client._session = None
     eventually(lambda: sessions_are_free(emulator.api_url, emulator.api_key))
     client.close()
+
+
+def test_a_client_whose_connect_failed_is_let_go_of(emulator: Emulator) -> None:
+    client = Odyssey("ody_invalid_key", api_url=emulator.api_url)
+    with pytest.raises(OdysseyAuthError):
+        client.connect()
+    client.close()
+    session = weakref.ref(client._session) if client._session is not None else lambda: None
+    gone = weakref.ref(client)
+    del client
+    eventually(lambda: gc.collect() >= 0 and gone() is None and session() is None)
 
 
 def test_waiting_for_a_session_ends_with_it(session: Session, in_background: Background) -> None:

@@ -27,7 +27,7 @@ def missing() -> str:
     return f"no network namespace: {tried.stderr.strip()}" if tried.returncode else ""
 
 
-pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
+pytestmark = [pytest.mark.netns, pytest.mark.skipif(bool(missing()), reason=missing())]
 
 
 @pytest.mark.parametrize("codec", ["h264", "vp8"])

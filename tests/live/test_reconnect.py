@@ -89,6 +89,17 @@ def test_a_start_that_meets_the_loss_fails_and_can_be_repeated(emulator: Emulato
     assert session.start_stream("A cat", timeout=PATIENCE_S)
 
 
+def test_an_end_that_meets_the_loss_fails_and_another_stream_can_start(
+    emulator: Emulator, session: Session
+) -> None:
+    session.start_stream("A cat")
+    emulator.faults.add(Fault(step="stream end", action="drop"))
+    with pytest.raises(OdysseyStreamError, match=r"^The connection ended before the answer: "):
+        session.end_stream(timeout=PATIENCE_S)
+    # The service never heard of it: its stream still runs, and nobody but the client can end it.
+    assert session.start_stream("A dog", timeout=PATIENCE_S)
+
+
 def test_leaving_while_it_rejoins_ends_it_and_gives_the_session_back(
     emulator: Emulator, session: Session, in_background: Background
 ) -> None:

@@ -74,3 +74,22 @@ def test_a_step_never_outlives_its_call(timeout: float | None, expected: float) 
 def test_repr_tells_what_is_left() -> None:
     assert repr(Deadline(2.5, SetClock())) == "Deadline(2.500 s left)"
     assert repr(Deadline(None, SetClock())) == "Deadline(never)"
+
+
+def test_a_wait_is_cut_into_turns_so_that_a_signal_is_seen() -> None:
+    clock = SetClock()
+    deadline = Deadline(0.5, clock)
+    seen = []
+    for seconds in deadline.waits():
+        seen.append(round(seconds, 3))
+        clock.at += seconds
+    assert seen == [0.2, 0.2, 0.1]
+
+
+def test_a_deadline_that_has_passed_is_waited_for_once_and_0_s() -> None:
+    assert list(Deadline(0, SetClock()).waits()) == [0.0]
+
+
+def test_without_a_limit_the_turns_do_not_end() -> None:
+    turns = Deadline(None, SetClock()).waits()
+    assert [next(turns) for _ in range(100)] == [0.2] * 100

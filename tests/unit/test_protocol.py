@@ -483,6 +483,55 @@ def test_a_stream_that_was_starting_or_ending_is_over_when_the_link_is_lost(stag
     )
 
 
+def back_after_a_loss_while(stage: str) -> tuple[Rig, list[steps.Output]]:
+    """Lose the link while a stream was starting or ending, and rejoin."""
+    rig = Rig().to_connected()
+    rig.start()
+    if stage == "ending":
+        rig.hear(wire.StreamStarted(stream_id="st-1"))
+        rig.end()
+    rig.give(steps.LinkFailed(1, LOST))
+    rig.later(1.0)
+    return rig, rig.give(steps.SignalingOpened(2), steps.VideoReceived(2), steps.ChannelOpened(2, 16384))
+
+
+@pytest.mark.parametrize("stage", ["starting", "ending"])
+def test_a_stream_that_may_still_run_is_ended_when_the_session_is_back(stage: str) -> None:
+    rig, outputs = back_after_a_loss_while(stage)
+    assert only(outputs, steps.SendChannel) == [steps.SendChannel(2, wire.InteractiveStreamEnd())]
+    assert rig.hear(wire.StreamEnded()) == [], "iterators that wait for the next stream go on"
+    assert rig.start() == [steps.BeginFrames(101.0), steps.SendChannel(2, CAT)]
+
+
+@pytest.mark.parametrize(
+    "cleared",
+    [wire.StreamEnded(), wire.InteractiveStreamError(reason=wire.StreamErrorReason("no_stream"), message="None")],
+)
+def test_a_start_waits_until_a_stream_that_may_still_run_is_ended(cleared: Any) -> None:
+    rig, _ = back_after_a_loss_while("starting")
+    assert rig.start() == []
+    assert rig.hear(cleared) == [steps.BeginFrames(101.0), steps.SendChannel(2, CAT)]
+    assert rig.hear(wire.StreamStarted(stream_id="st-2"))[-1] == steps.Succeed(2, "st-2")
+
+
+def test_an_end_of_a_stream_that_may_still_run_succeeds_with_it() -> None:
+    rig, _ = back_after_a_loss_while("ending")
+    assert rig.end() == []
+    assert rig.hear(wire.StreamEnded()) == [steps.Succeed(3, None)]
+    assert rig.state == (SessionState.CONNECTED, StreamState.NONE)
+
+
+def test_a_stream_that_may_still_run_is_ended_after_one_more_loss() -> None:
+    rig, _ = back_after_a_loss_while("ending")
+    rig.start()
+    outputs = rig.give(steps.LinkFailed(2, LOST))
+    assert (list(failures(outputs)), only(outputs, steps.EndFrames)) == ([3], [])
+    assert rig.state == (SessionState.RECONNECTING, StreamState.NONE)
+    rig.later(1.0)
+    outputs = rig.give(steps.SignalingOpened(3), steps.VideoReceived(3), steps.ChannelOpened(3, 16384))
+    assert only(outputs, steps.SendChannel) == [steps.SendChannel(3, wire.InteractiveStreamEnd())]
+
+
 # --- the stream
 
 

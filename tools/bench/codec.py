@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import timeit
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from odyssey_proto import codec
@@ -44,12 +45,8 @@ def run(*, short: bool) -> list[Figure]:
         text = json.dumps(message)
         model = read(text)
         pairs: dict[str, tuple[Callable[[], Any], Callable[[], Any], str]] = {
-            f"read {name}": (lambda read=read, text=text: read(text), lambda text=text: json.loads(text), "loads"),
-            f"write {name}": (
-                lambda model=model: codec.encode(model),
-                lambda message=message: json.dumps(message),
-                "dumps",
-            ),
+            f"read {name}": (partial(read, text), partial(json.loads, text), "loads"),
+            f"write {name}": (partial(codec.encode, model), partial(json.dumps, message), "dumps"),
         }
         for what, (ours, theirs, function) in pairs.items():
             values = in_turns(_microseconds(ours, calls), _microseconds(theirs, calls), rounds)
