@@ -60,6 +60,7 @@ class Driver:
         self._loop = loop
         self._inbox: queue.SimpleQueue[steps.Input | None] = queue.SimpleQueue()
         self._abort = Abort()
+        self._authentication = Abort()  # of its own: after the end nobody needs its answer
         self._patience = Deadline(None, clock)  # for what is to be done after the end
         self._calls: dict[int, concurrent.futures.Future[Any]] = {}
         self._numbers = itertools.count(1)
@@ -154,6 +155,7 @@ class Driver:
         try:
             while not self.protocol.is_over:
                 self._take(self._next_item())
+            self._authentication.abort()
             linger = Deadline(_LINGER, self.clock)
             while self._is_busy() and not (linger.expired or self._patience.expired):
                 self._take(self._next_item(min(linger, self._patience, key=_left)))
@@ -271,7 +273,7 @@ class Driver:
 
         # Beside the workers: nobody waits for an import, not even for leaving.
         threading.Thread(target=peer.warm, name="odyssey-import", daemon=True).start()
-        self._http.access_token(Deadline(_STEP_TIMEOUT, self.clock), abort=self._abort)
+        self._http.access_token(Deadline(_STEP_TIMEOUT, self.clock), abort=self._authentication)
         self.post(steps.Authenticated())
 
     def _request_session(self) -> None:

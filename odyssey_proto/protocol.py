@@ -369,16 +369,20 @@ class Protocol:
                 f"Cannot connect: this session is {self.status}", code="not_idle", operation=what
             )
         if self.session is not S.CONNECTED:
-            why = "" if self.error is None else f" ({self.error.message}); call connect() again"
-            return errors.OdysseyStreamError(
-                f"Cannot {what}: client is {self.status}{why}",
-                code="not_connected",
-                operation=what,
-                session_id=self.session_id,
-            )
+            return self.not_connected(what)
         return errors.OdysseyStreamError(
             f"Cannot {what}: {_STREAM_IS[self.stream]}",
             code="wrong_stream_state",
+            operation=what,
+            session_id=self.session_id,
+        )
+
+    def not_connected(self, what: str) -> errors.OdysseyStreamError:
+        """Make the error for something that needs a connection, with the reason why there is none."""
+        why = "" if self.error is None else f" ({self.error.message}); call connect() again"
+        return errors.OdysseyStreamError(
+            f"Cannot {what}: client is {self.status}{why}",
+            code="not_connected",
             operation=what,
             session_id=self.session_id,
         )

@@ -173,9 +173,7 @@ class Session:
         self._driver.refuse_fork()
         subscription = self._driver.hub.subscribe(policy, queue_size)
         if self._driver.protocol.is_over:
-            raise errors.OdysseyStreamError(
-                f"Cannot iterate over frames: client is {self.status}", code="not_connected"
-            )
+            raise self._driver.protocol.not_connected("iterate over frames")
         return _Frames(self, subscription, timeout)
 
     # --- the end

@@ -246,8 +246,15 @@ class SignalingConnection:
             try:
                 opcode, frame = self._ws.recv_data_frame()
             except (websocket.WebSocketException, *NETWORK_ERRORS) as exc:
-                error = connection_error(_without_library(exc), self._call, _OPERATION, self._url)
-                return SignalingClosed(None, "", False, error)
+                why = connection_error(_without_library(exc), self._call, _OPERATION, self._url)
+                error = OdysseyConnectionError(
+                    f"The signaling connection to {urlsplit(self._url).netloc} was lost",
+                    code=why.code,
+                    operation=_OPERATION,
+                    recoverable=why.recoverable,
+                )
+                error.__cause__ = why.__cause__
+                return SignalingClosed(None, "", False, error if why.code == "connection_lost" else why)
             if opcode == websocket.ABNF.OPCODE_CLOSE:
                 return _closed_by_server(frame.data)
             if self._closing is None:

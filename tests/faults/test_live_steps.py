@@ -340,7 +340,7 @@ def test_each_reason_of_the_service_while_a_stream_runs(reason: str, emulator: E
 DEATHS: Final[dict[str, tuple[dict[str, Any], str]]] = {
     "an error": ({"action": "error", "reason": "streamer_disconnected"}, "Streamer disconnected"),
     "a clean close": ({"action": "close", "code": 1000}, "The service ended the session"),
-    "a loss": ({"action": "drop"}, "WebSocket /client: "),
+    "a loss": ({"action": "drop"}, "The signaling connection to "),
     "closed channels": ({"action": "close_channel"}, "The streamer closed the data channel "),
 }
 

@@ -117,3 +117,25 @@ def test_secrets_are_taken_out(text: str) -> None:
 )
 def test_what_is_no_secret_stays(text: str) -> None:
     assert errors.redact(text) == text
+
+
+def test_a_fault_of_the_library_is_told_by_its_kind_only() -> None:
+    error = errors.internal(ZeroDivisionError("SECRET"))
+    assert (error.code, "ZeroDivisionError" in str(error), "SECRET" in str(error)) == ("internal", True, False)
+
+
+def test_a_system_without_threads_may_have_some_later() -> None:
+    assert (errors.no_resources().code, errors.no_resources().recoverable) == ("no_resources", True)
+
+
+def test_an_error_that_is_raised_again_is_another_one_with_the_same_cause() -> None:
+    first = errors.OdysseyStreamError("m", code="c", session_id="s")
+    first.__cause__ = ValueError("why")
+    again = errors.again(first)
+    assert again is not first
+    assert (type(again), str(again), vars(again), again.__cause__) == (
+        type(first),
+        "m",
+        vars(first),
+        first.__cause__,
+    )
