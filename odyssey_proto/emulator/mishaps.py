@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .faults import Fault, FaultScript
 
-__all__ = ["Endpoint", "Wire", "befall", "befall_http"]
+__all__ = ["Endpoint", "Wire", "befall", "befall_http", "carry_out", "reset"]
 
 
 class Wire(Protocol):
@@ -90,7 +90,12 @@ _ON_WIRE: dict[str, Callable[[Wire, Fault], Awaitable[None]]] = {
 async def befall_http(script: FaultScript, step: str, request: web.Request) -> web.StreamResponse | None:
     """Let happen what the script has for the call ``step``; return the answer, or None when the call goes on."""
     fault = script.take(step)
-    return None if fault is None else await _IN_HTTP[fault.action](request, fault)
+    return None if fault is None else await carry_out(fault, request)
+
+
+async def carry_out(fault: Fault, request: web.Request) -> web.StreamResponse | None:
+    """Let ``fault`` happen to a call; return the answer, or None when the call goes on."""
+    return await _IN_HTTP[fault.action](request, fault)
 
 
 async def _answer(_: web.Request, fault: Fault) -> web.StreamResponse:
@@ -132,13 +137,18 @@ async def _hang(_: web.Request, __: Fault) -> None:
 
 
 async def _reset(request: web.Request, _: Fault) -> web.StreamResponse:
+    reset(request)
+    return web.Response(status=500)
+
+
+def reset(request: web.Request) -> None:
+    """Reset the TCP connection of ``request``."""
     transport = request.transport
     if transport is not None:
         # A linger of 0 s makes the close a reset instead of a goodbye.
         connection = transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
-    return web.Response(status=500)
 
 
 _IN_HTTP: dict[str, Callable[[web.Request, Fault], Awaitable[web.StreamResponse | None]]] = {
