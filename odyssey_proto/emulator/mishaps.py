@@ -90,12 +90,7 @@ _ON_WIRE: dict[str, Callable[[Wire, Fault], Awaitable[None]]] = {
 async def befall_http(script: FaultScript, step: str, request: web.Request) -> web.StreamResponse | None:
     """Let happen what the script has for the call ``step``; return the answer, or None when the call goes on."""
     fault = script.take(step)
-    return None if fault is None else await carry_out(fault, request)
-
-
-async def carry_out(fault: Fault, request: web.Request) -> web.StreamResponse | None:
-    """Let ``fault`` happen to a call; return the answer, or None when the call goes on."""
-    return await _IN_HTTP[fault.action](request, fault)
+    return None if fault is None else await _IN_HTTP[fault.action](request, fault)
 
 
 async def _answer(_: web.Request, fault: Fault) -> web.StreamResponse:
@@ -159,3 +154,8 @@ _IN_HTTP: dict[str, Callable[[web.Request, Fault], Awaitable[web.StreamResponse 
     "hang": _hang,
     "reset": _reset,
 }
+
+
+async def carry_out(fault: Fault, request: web.Request) -> web.StreamResponse | None:
+    """Let ``fault`` happen to a call without a body; return the answer, or None when the call goes on."""
+    return await _IN_HTTP[fault.action](request, fault)

@@ -38,7 +38,7 @@ def main() -> None:
             for take in (order := Order.from_line(line)).takes:
                 _film(take, order)
         except BrokenPipeError:
-            return
+            os._exit(1)  # nobody listens any more; an ordinary end would try to flush, and complain
         except Exception as exc:  # noqa: BLE001  # whatever it is, it fails this job only
             text = (
                 str(exc) if isinstance(exc, ValueError) else f"The simulation failed: {type(exc).__name__}: {exc}"

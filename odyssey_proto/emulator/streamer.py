@@ -131,7 +131,7 @@ class Streamer:
         self._work.cancel()
         if self._wire is not None:
             await (self._wire.close(1000) if reason is None else self._wire.fail(reason))
-        await self._cut("session_ended")
+        await self._cut()
         if self._peer is not None:
             await self._peer.close()
 
@@ -307,7 +307,7 @@ class Streamer:
         stream.recording = recording
         stream.camera.viewer = recording.take
 
-    async def _cut(self, reason: str) -> None:
+    async def _cut(self, reason: str = "session_ended") -> None:
         stream, self._stream = self._stream, None
         if stream is None:
             return
