@@ -58,6 +58,8 @@ def _film(take: Take, order: Order) -> None:
             seed=order.seed, prompt=take.prompt, portrait=order.portrait, image=take.image, expand=order.expand
         )
     except ValueError as exc:
+        if take.image is None:
+            raise
         raise ValueError(f"Script {take.script_index}: the image cannot be read") from exc
     stream_id = f"stream-{uuid.uuid4()}"
     width, height = PORTRAIT if order.portrait else LANDSCAPE

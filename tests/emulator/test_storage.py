@@ -112,6 +112,23 @@ def test_a_temporary_folder_goes_with_the_emulator(tmp_path: Path, monkeypatch: 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"data_dir": 3},
+        {"data_dir": ""},
+        {"record": "yes"},
+        {"url_ttl_s": 0},
+        {"simulation_workers": -1},
+        {"concurrent_simulations": 1.5},
+        {"max_simulation_s": None},
+    ],
+)
+def test_a_setting_that_cannot_work_is_refused(setting: dict[str, Any]) -> None:
+    with pytest.raises(OdysseyConfigError, match=next(iter(setting))):
+        Emulator(**setting)
+
+
 def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OdysseyConfigError, match="File exists"):
