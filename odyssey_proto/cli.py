@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     emulator.add_argument(
         "--port", type=int, default=0, help="port to listen on; 0 takes a free one (%(default)s)"
     )
+    emulator.add_argument("--data-dir", help="folder that keeps recordings and jobs over a restart")
     emulator.add_argument("--seed", type=int, default=0, help="another seed, other worlds (%(default)s)")
     emulator.add_argument("--codec", choices=_CODECS, default="both", help="video codecs to offer (%(default)s)")
     emulator.add_argument(

@@ -10,7 +10,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Final, Self
 
-from . import errors, session
+from . import errors, images, session
 from .clock import Deadline, MonotonicClock
 from .config import AdvancedConfig, ClientConfig
 from .session import Session
@@ -19,10 +19,12 @@ from .transport.loop import BackgroundLoop
 from .types import ConnectionStatus
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator
     from types import EllipsisType, TracebackType
 
     from .frames import FramePolicy, VideoFrame
+    from .images import ImageInput
 
 __all__ = ["Odyssey"]
 
@@ -141,14 +143,16 @@ class Odyssey:
         self,
         prompt: str = "",
         portrait: bool = True,
-        *,
+        image: ImageInput | None = None,
+        image_path: str | os.PathLike[str] | None = None,
         bypass_prompt_expansion: bool | None = None,
+        *,
         timeout: float | None = 60.0,
     ) -> str:
         """Start a stream on the session; see `Session.start_stream`."""
-        live = self._live("start stream")
-        return live.start_stream(
-            prompt, portrait, bypass_prompt_expansion=bypass_prompt_expansion, timeout=timeout
+        image = images.only_one(image, image_path)  # here, so that its warning points to the caller
+        return self._live("start stream").start_stream(
+            prompt, portrait, image, bypass_prompt_expansion=bypass_prompt_expansion, timeout=timeout
         )
 
     def interact(self, prompt: str, *, timeout: float | None = 30.0) -> str:

@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING, Self, cast
 
 import odyssey_models as wire
 
-from . import codec, errors, steps
+from . import codec, errors, images, steps
 from .clock import Deadline
 from .driver import LEAVE, Driver
 from .types import ConnectionStatus
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from .clock import Clock
     from .config import ClientConfig
     from .frames import FramePolicy, FrameQueue, VideoFrame
+    from .images import ImageInput
     from .transport.http import HttpTransport
     from .transport.loop import BackgroundLoop
 
@@ -100,8 +102,10 @@ class Session:
         self,
         prompt: str = "",
         portrait: bool = True,
-        *,
+        image: ImageInput | None = None,
+        image_path: str | os.PathLike[str] | None = None,
         bypass_prompt_expansion: bool | None = None,
+        *,
         timeout: float | None = 60.0,
     ) -> str:
         """Start a stream and return its id once it is ready (client page, "start_stream()").
@@ -109,17 +113,26 @@ class Session:
         Args:
             prompt: what the world is, in words.
             portrait: 704×1280 when true, 1280×704 when false (width × height in px; models may differ).
+            image: what the world looks like at first: a path, the bytes of a file (JPEG, PNG, WebP, GIF, BMP,
+                HEIC, HEIF or AVIF, at most 25 MB), a data URL, a PIL image or an RGB array, uint8, (H, W, 3).
+                It is scaled and cut to the stream's size in this thread.
+            image_path: the old name of ``image``, deprecated.
             bypass_prompt_expansion: take the prompt as it is, without rewriting it; needs the privilege.
             timeout: s to wait; the stream may still start after that, and `end_stream` ends it.
 
         Raises:
-            OdysseyStreamError: not connected, a stream is there already, or it failed; `code` is the reason.
+            OdysseyConfigError: the image cannot be used; nothing was sent.
+            MissingExtraError: the packages that images need are not installed.
+            OdysseyStreamError: not connected, a stream is there already, or it failed; `code` is the reason, such
+                as ``image_not_supported`` where the streamer cannot start from an image.
             OdysseyUsageError: a limit of the account (its subclasses say which).
             OdysseyStreamTimeoutError: no answer in time.
         """
+        image = images.only_one(image, image_path)
         message = wire.InteractiveStreamStart(
             prompt=_text("prompt", prompt),
             portrait=_flag("portrait", portrait),
+            input_image_base64=None if image is None else self._sendable(image, portrait),
             broadcast=False,
             bypass_vlm_expansion=None
             if bypass_prompt_expansion is None
@@ -207,6 +220,17 @@ class Session:
 
     def __repr__(self) -> str:
         return f"<Session {self.session_id} {self.status}>"
+
+    def _sendable(self, image: ImageInput, portrait: bool) -> str:
+        able = self.capabilities
+        if able is not None and not able.image_to_video and not self.has_ended:
+            raise errors.OdysseyStreamError(
+                "Cannot start stream: this streamer cannot start from an image; leave it out",
+                code="image_not_supported",
+                operation="start stream",
+                session_id=self.session_id,
+            )
+        return images.to_data_url(image, portrait=portrait)
 
     def _call(self, operation: str, command: Callable[[int], steps.Command], timeout: float | None) -> object:
         check_seconds("timeout", timeout)

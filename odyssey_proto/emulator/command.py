@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command to ``parser``."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one (%(default)s)")
+    parser.add_argument("--data-dir", help="folder that keeps recordings and jobs over a restart")
     parser.add_argument("--seed", type=int, default=0, help="another seed, other worlds (%(default)s)")
     parser.add_argument("--codec", choices=CODECS, default="both", help="video codecs to offer (%(default)s)")
     parser.add_argument(
@@ -41,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     emulator = Emulator(
         host=arguments.host,
         port=arguments.port,
+        data_dir=arguments.data_dir,
         seed=arguments.seed,
         codec=arguments.codec,
         stamp=arguments.stamp,

@@ -7,8 +7,10 @@ its arguments alone.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import attrs
@@ -98,6 +100,15 @@ def _check_servers(_: Any, __: Any, value: Any) -> None:
         raise OdysseyConfigError('ice_servers must be None or a list like [{"urls": "stun:127.0.0.1:3478"}]')
 
 
+def _path(value: Any) -> Any:
+    return Path(value) if isinstance(value, str | os.PathLike) and str(value) else value
+
+
+def _check_path(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if value is not None and not isinstance(value, Path):
+        raise OdysseyConfigError(f"{attribute.name} must be None or the path of a folder, not {value!r}")
+
+
 def _words(value: Any) -> Any:
     return value if isinstance(value, str) or not isinstance(value, Sequence) else tuple(value)
 
@@ -130,6 +141,11 @@ class EmulatorConfig:
     """Whether every picture carries its number and time (`odyssey_proto.stamp`)."""
     fps: int = attrs.field(default=20, validator=_whole(1, 60))
     """Pictures per s."""
+    data_dir: Path | None = attrs.field(default=None, converter=_path, validator=_check_path)
+    """Folder that keeps recordings, jobs, used hours and keys over a restart; made where there is none. With None
+    they are kept until the end, in a temporary one."""
+    record: bool = attrs.field(default=True, validator=_flag)
+    """Whether live streams are recorded."""
 
     streamers: int = attrs.field(default=8, validator=_whole(0))
     """Streamers in the pool; a request finds none free (503) when all are in use."""
@@ -157,6 +173,14 @@ class EmulatorConfig:
     """Hours of video per key and calendar month; None for no limit."""
     rate_limit: int | None = attrs.field(default=None, validator=_whole(1, optional=True))
     """Calls per key and minute; None for no limit."""
+    concurrent_simulations: int | None = attrs.field(default=None, validator=_whole(0, optional=True))
+    """Jobs of one key that may wait or run at once; None for no limit."""
+    max_simulation_s: float = attrs.field(default=600, validator=_above_zero())
+    """Longest stream of a script, in s of video; a longer one fails its job."""
+    simulation_workers: int = attrs.field(default=1, validator=_whole(0, 16))
+    """Processes that work on jobs; with 0 they stay pending."""
+    url_ttl_s: float = attrs.field(default=3600, validator=_above_zero())
+    """How long the address of an artifact is valid, in s."""
     token_ttl_s: float = attrs.field(default=3600, validator=_above_zero())
     """How long an access token is valid, in s."""
     session_token_ttl_s: float = attrs.field(default=600, validator=_above_zero())

@@ -6,6 +6,8 @@ those who own the step: `odyssey_proto.emulator.rest`, `.signaling` and `.stream
     step                                          actions
     ``METHOD /path`` (``GET /signaling/config``   answer, truncate, delay, hang, reset, drip
       too), ``ping``, ``signaling handshake``
+    ``artifact`` (every download)                 the same; truncate, hang, reset and drip after ``after_bytes`` of
+                                                  the real answer
     ``signaling offer|answer|candidates``,        close, drop, send, replace, error, silence, delay
       ``keepalive``
     ``stream start|update|end``                   stream_error, silence, close_channel, kill_peer, send, close,
@@ -44,6 +46,13 @@ _REST: Final = (
     "POST /sessions/token",
     "POST /telemetry",
     "GET /signaling/config",
+    "GET /recordings/{stream_id}",
+    "GET /stream-recordings",
+    "POST /simulation-jobs",
+    "GET /simulation-jobs",
+    "GET /simulation-jobs/{job_id}",
+    "DELETE /simulation-jobs/{job_id}",
+    "artifact",
 )
 _ACTIONS: Final[dict[str, frozenset[str]]] = {
     **dict.fromkeys((*_REST, "ping", "signaling handshake"), _HTTP),
@@ -97,6 +106,8 @@ class Fault:
     """How often it happens; None for always."""
     after: int = 0
     """How many times the step goes well before."""
+    after_bytes: int = 0
+    """How many bytes of an ``artifact`` arrive before."""
     status: int = 500
     """HTTP status."""
     body: Any = None
@@ -126,6 +137,8 @@ class Fault:
             raise OdysseyConfigError("times must be a whole number of at least 1, or None for always")
         if not _is_whole(self.after) or self.after < 0:
             raise OdysseyConfigError("after must be a whole number of at least 0")
+        if not _is_whole(self.after_bytes) or self.after_bytes < 0:
+            raise OdysseyConfigError("after_bytes must be a whole number of at least 0")
         if not _is_whole(self.status) or not 200 <= self.status <= 599:
             raise OdysseyConfigError("status must be from 200 to 599")
         if not isinstance(self.seconds, int | float) or not 0 <= self.seconds < 1e6:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .faults import Fault, FaultScript
 
-__all__ = ["Endpoint", "Wire", "befall", "befall_http"]
+__all__ = ["Endpoint", "Wire", "befall", "befall_http", "carry_out", "reset"]
 
 
 class Wire(Protocol):
@@ -141,13 +141,18 @@ async def _hang(_: web.Request, __: Fault) -> None:
 
 
 async def _reset(request: web.Request, _: Fault) -> web.StreamResponse:
+    reset(request)
+    return web.Response(status=500)
+
+
+def reset(request: web.Request) -> None:
+    """Reset the TCP connection of ``request``."""
     transport = request.transport
     if transport is not None:
         # A linger of 0 s makes the close a reset instead of a goodbye.
         connection = transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
-    return web.Response(status=500)
 
 
 _IN_HTTP: dict[str, Callable[[web.Request, Fault], Awaitable[web.StreamResponse | None]]] = {
@@ -158,3 +163,8 @@ _IN_HTTP: dict[str, Callable[[web.Request, Fault], Awaitable[web.StreamResponse 
     "hang": _hang,
     "reset": _reset,
 }
+
+
+async def carry_out(fault: Fault, request: web.Request) -> web.StreamResponse | None:
+    """Let ``fault`` happen to a call without a body; return the answer, or None when the call goes on."""
+    return await _IN_HTTP[fault.action](request, fault)

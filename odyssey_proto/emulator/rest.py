@@ -20,7 +20,7 @@ from .service import MODEL, RefusedError
 from .signaling import LARGEST_MESSAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from .config import EmulatorConfig
     from .faults import FaultScript
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-__all__ = ["Rest"]
+__all__ = ["Rest", "authority", "json_answer", "model_answer"]
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -36,11 +36,11 @@ log = logging.getLogger(__name__)
 _SERVER = "odyssey-emulator"
 _CORS = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "Location, Retry-After, X-Request-Id",
+    "Access-Control-Expose-Headers": "Accept-Ranges, Content-Range, ETag, Location, Retry-After, X-Request-Id",
 }
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Range, Range",
     "Access-Control-Max-Age": "600",
 }
 _STEPS = {"GET /ping/{region}": "ping", "GET /signaling/client/{session_id}": "signaling handshake"}
@@ -56,6 +56,7 @@ class Rest:
         service: Service,
         faults: FaultScript,
         handshake: Callable[[web.Request, Session], Awaitable[web.StreamResponse]],
+        more: Iterable[web.RouteDef] = (),
     ) -> None:
         self._config = config
         self._service = service
@@ -80,6 +81,7 @@ class Rest:
                 web.get("/_emulator/faults", self._list_faults, allow_head=False),
                 web.post("/_emulator/faults", self._add_faults),
                 web.delete("/_emulator/faults", self._clear_faults),
+                *more,
             ]
         )
 
@@ -92,13 +94,13 @@ class Rest:
         try:
             return await handler(request)
         except RefusedError as refused:
-            return _json({"detail": refused.detail}, refused.status, refused.headers)
+            return json_answer({"detail": refused.detail}, refused.status, refused.headers)
         except web.HTTPException as exc:
             headers = {"Allow": exc.headers["Allow"]} if "Allow" in exc.headers else {}
-            return _json({"detail": exc.reason}, exc.status, headers)
+            return json_answer({"detail": exc.reason}, exc.status, headers)
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
-            return _json({"detail": "Internal Server Error"}, 500)
+            return json_answer({"detail": "Internal Server Error"}, 500)
 
     @web.middleware
     async def _misbehave(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -112,12 +114,12 @@ class Rest:
     async def _auth_token(self, request: web.Request) -> web.StreamResponse:
         asked = await _body(request, models.TokenRequest)
         token = self._service.access_token(asked.api_key)
-        return _model(models.TokenResponse(access_token=token, expires_in=round(self._config.token_ttl_s)))
+        return model_answer(models.TokenResponse(access_token=token, expires_in=round(self._config.token_ttl_s)))
 
     async def _regions(self, request: web.Request) -> web.StreamResponse:
         self._account(request)
-        base = f"http://{_authority(request)}/ping/"
-        return _model(
+        base = f"http://{authority(request)}/ping/"
+        return model_answer(
             models.RegionsResponse(
                 regions=[models.Region(id=name, ping_url=base + name) for name, _ in self._config.regions]
             )
@@ -128,16 +130,16 @@ class Rest:
         if delay is None:
             raise RefusedError(404, "Not Found")
         await asyncio.sleep(delay)
-        return _json({"status": "ok"})
+        return json_answer({"status": "ok"})
 
     async def _request_session(self, request: web.Request) -> web.StreamResponse:
         account = self._account(request)
         asked = await _body(request, models.SessionRequest)
         session = self._service.request_session(account, asked.region_latencies)
-        return _model(
+        return model_answer(
             models.SessionResponse(
                 session_id=session.id,
-                signalling_url=f"ws://{_authority(request)}/signaling",
+                signalling_url=f"ws://{authority(request)}/signaling",
                 capabilities=models.StreamerCapabilities(image_to_video=self._config.image_to_video),
                 streamer_id=session.streamer_id,
                 model=MODEL,
@@ -149,22 +151,22 @@ class Rest:
         account = self._account(request)
         asked = await _body(request, models.SessionTokenRequest)
         token = self._service.session_token(account, asked.session_id)
-        return _model(
+        return model_answer(
             models.SessionTokenResponse(session_token=token, expires_in=round(self._config.session_token_ttl_s))
         )
 
     async def _telemetry(self, request: web.Request) -> web.StreamResponse:
         await request.read()
-        return _json({"status": "ok"})
+        return json_answer({"status": "ok"})
 
     async def _signaling_config(self, request: web.Request) -> web.StreamResponse:
         servers = self._config.ice_servers
         if servers is not None:
-            return _json({"iceServers": list(servers)})
+            return json_answer({"iceServers": list(servers)})
         host = request.url.host or ""
         # aiortc raises at the literal of an IPv6 address.
         own = [] if ":" in host else [models.IceServer(urls=f"stun:{host}:{self.stun_port}")]
-        return _model(models.SignalingConfig(ice_servers=own))
+        return model_answer(models.SignalingConfig(ice_servers=own))
 
     async def _client(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Upgrade", "").lower() != "websocket":
@@ -175,7 +177,7 @@ class Rest:
     # The fault script
 
     async def _list_faults(self, _: web.Request) -> web.StreamResponse:
-        return _json([fault.to_dict() for fault in self._faults.pending])
+        return json_answer([fault.to_dict() for fault in self._faults.pending])
 
     async def _add_faults(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -198,7 +200,7 @@ async def _sign(_: web.Request, response: web.StreamResponse) -> None:
     response.headers["X-Request-Id"] = uuid.uuid4().hex
 
 
-def _authority(request: web.Request) -> str:
+def authority(request: web.Request) -> str:
     """Return host and port as the client sees them."""
     if request.headers.get("Host"):
         return request.host
@@ -224,9 +226,11 @@ def _issue(problem: str) -> dict[str, Any]:
     }
 
 
-def _model(answer: Any) -> web.Response:
-    return _json(codec.to_dict(answer))
+def model_answer(answer: Any) -> web.Response:
+    """Answer with a model."""
+    return json_answer(codec.to_dict(answer))
 
 
-def _json(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+def json_answer(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """Answer with parsed JSON."""
     return web.json_response(content, status=status, headers=headers)

@@ -18,11 +18,16 @@ from aiohttp import web
 from ..clock import MonotonicClock
 from ..errors import OdysseyConfigError, OdysseyConnectionError
 from ..transport.loop import BackgroundLoop
+from .archive import Archive
 from .config import EmulatorConfig
+from .delivery import Delivery
 from .faults import FaultScript
+from .library import Library
 from .rest import Rest
 from .service import Service
 from .signaling import SignalingLink
+from .simulations import Simulations
+from .storage import Storage
 from .streamer import Streamer
 from .stun import StunServer
 
@@ -39,6 +44,7 @@ log = logging.getLogger(__name__)
 _SWEEP_EVERY_S = 0.5
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # where "all addresses" can be reached
 _STOP_WITHIN_S = 0.5
+_WRITTEN_WITHIN_S = 2
 
 
 class Emulator:
@@ -63,8 +69,10 @@ class Emulator:
         self.faults = FaultScript()
         """What goes wrong next."""
         self.api_key = f"ody_emulator_{secrets.token_hex(8)}"
-        """A key that is valid; so is any other that starts with ``ody_``."""
+        """A key that is valid; so is any other that starts with ``ody_``. From `start` on it is that of the
+        ``data_dir``, where there is one."""
         self._clock = clock or MonotonicClock()
+        self._storage: Storage | None = None
         self._loop = BackgroundLoop("odyssey-emulator")
         self._server: _Server | None = None
 
@@ -83,16 +91,20 @@ class Emulator:
         """Start serving; nothing happens where it runs already.
 
         Raises:
-            OdysseyConnectionError: the address cannot be listened on.
+            OdysseyConfigError: the folder cannot be used.
+        OdysseyConnectionError: the address cannot be listened on.
         """
         if self._server is not None:
             return self
-        server = _Server(self.config, self._clock, self.faults)
-        self._loop.start()
+        self._storage = storage = Storage(self.config.data_dir)
+        self.api_key = storage.secret("api_key", self.api_key)
         try:
+            server = _Server(self.config, self._clock, self.faults, storage)
+            self._loop.start()
             self._loop.run(server.start(), timeout=10)
         except BaseException as exc:
             self._loop.stop()
+            storage.close()
             if isinstance(exc, OSError) and not isinstance(exc, OdysseyConnectionError):
                 where = f"{self.config.host}:{self.config.port}"
                 # asyncio's own text repeats the address; that of a name that is not found is the resolver's.
@@ -109,11 +121,13 @@ class Emulator:
         if server is None:
             return
         try:
-            self._loop.run(server.stop(), timeout=2 * _STOP_WITHIN_S)
+            self._loop.run(server.stop(), timeout=2 * _STOP_WITHIN_S + _WRITTEN_WITHIN_S)
         except TimeoutError:
             log.warning("the emulator did not stop in time")
         finally:
             self._loop.stop()
+            if self._storage is not None:
+                self._storage.close()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -127,12 +141,22 @@ class Emulator:
 class _Server:
     """What lives on the loop's thread."""
 
-    def __init__(self, config: EmulatorConfig, clock: Clock, faults: FaultScript) -> None:
+    def __init__(self, config: EmulatorConfig, clock: Clock, faults: FaultScript, storage: Storage) -> None:
         self._config = config
         self._clock = clock
         self._faults = faults
-        self._service = Service(config, clock)
-        self._rest = Rest(config=config, service=self._service, faults=faults, handshake=self._handshake)
+        self._service = Service(config, clock, storage)
+        self._archive = Archive(storage, self._service.wall_time)
+        self._simulations = Simulations(config=config, service=self._service, storage=storage)
+        delivery = Delivery(config=config, service=self._service, storage=storage, faults=faults)
+        library = Library(service=self._service, storage=storage, simulations=self._simulations, delivery=delivery)
+        self._rest = Rest(
+            config=config,
+            service=self._service,
+            faults=faults,
+            handshake=self._handshake,
+            more=[*delivery.routes, *library.routes],
+        )
         self._streamers: dict[str, Streamer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
@@ -155,14 +179,17 @@ class _Server:
         reachable = _LOOPBACK.get(host, host)
         self.url = f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
         self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
+        self._simulations.start()
 
     async def stop(self) -> None:
         if self._sweeper is not None:
             self._sweeper.cancel()
+        await self._simulations.stop()
         for session in self._service.sessions:
             self._service.end(session, "streamer_disconnected")
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_STOP_WITHIN_S)
+        await self._archive.close(_WRITTEN_WITHIN_S)
         if self._stun is not None:
             self._stun.close()
         if self._runner is not None:
@@ -172,7 +199,12 @@ class _Server:
         streamer = self._streamers.get(session.id)
         if streamer is None:
             streamer = Streamer(
-                session, service=self._service, config=self._config, faults=self._faults, clock=self._clock
+                session,
+                service=self._service,
+                config=self._config,
+                faults=self._faults,
+                clock=self._clock,
+                archive=self._archive,
             )
             self._streamers[session.id] = streamer
             session.on_end = lambda reason: self._dismiss(session, reason)

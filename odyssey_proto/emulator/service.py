@@ -13,7 +13,7 @@ import math
 import re
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..clock import Clock
     from .config import EmulatorConfig
 
-__all__ = ["MODEL", "RefusedError", "Service", "Session"]
+__all__ = ["MODEL", "Ledger", "RefusedError", "Service", "Session", "usage_refusal"]
 
 MODEL = "odyssey-emulator"
 _KEY = re.compile(r"ody_[\x21-\x7e]+")
@@ -39,6 +39,14 @@ class RefusedError(Exception):
         self.status = status
         self.detail = detail
         self.headers = dict(headers or {})
+
+
+class Ledger(Protocol):
+    """Seconds of video by account and month; a dict will do."""
+
+    def get(self, used: tuple[str, str], default: float, /) -> float: ...
+
+    def __setitem__(self, used: tuple[str, str], seconds: float, /) -> None: ...
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -62,14 +70,14 @@ class Session:
 class Service:
     """The accounts and the pool of one emulator."""
 
-    def __init__(self, config: EmulatorConfig, clock: Clock) -> None:
+    def __init__(self, config: EmulatorConfig, clock: Clock, ledger: Ledger | None = None) -> None:
         self._config = config
         self._clock = clock
         self._epoch = time.time() - clock.now()
         self._signer = TokenSigner()
         self._sessions: dict[str, Session] = {}
         self._calls: dict[str, tuple[int, int]] = {}
-        self._used_s: dict[tuple[str, str], float] = {}
+        self._used_s: Ledger = {} if ledger is None else ledger
         self._streamer_numbers = itertools.count(1)
 
     # Keys and tokens
@@ -148,10 +156,10 @@ class Service:
             RefusedError: 429 when a limit of the account is met, 503 when no streamer is free.
         """
         self.sweep()
-        self._check_hours(account)
+        self.check_hours(account)
         active = sum(session.account == account for session in self._sessions.values())
         if active >= self._config.concurrent_sessions:
-            raise _usage(
+            raise usage_refusal(
                 "CONCURRENT_LIMIT_REACHED",
                 f"You have {active} active session(s), the limit is {self._config.concurrent_sessions}",
                 "End another session, or wait until it is cleared",
@@ -211,13 +219,18 @@ class Service:
             return math.inf
         return self._config.monthly_hours * 3600 - self._used_s.get((account, self._month()), 0.0)
 
-    def _check_hours(self, account: str) -> None:
+    def check_hours(self, account: str) -> None:
+        """Refuse ``account`` when its hours of this month are used up.
+
+        Raises:
+            RefusedError: 429.
+        """
         limit = self._config.monthly_hours
         if limit is None or self.seconds_left(account) > 0:
             return
         today = self._today()
         reset = (today.replace(day=1) + datetime.timedelta(days=32)).replace(day=1)
-        raise _usage(
+        raise usage_refusal(
             "MONTHLY_LIMIT_REACHED",
             f"You have used all of your {limit:g} hours this month",
             "Upgrade your plan, or wait until the month is over",
@@ -238,7 +251,7 @@ class Service:
         self._calls[account] = (int(minute), calls)
         if calls > limit:
             wait = max(1, math.ceil(60 - seconds))
-            refusal = _usage(
+            refusal = usage_refusal(
                 "RATE_LIMITED",
                 f"More than {limit} requests in one minute",
                 f"Ask again in {wait} s",
@@ -252,27 +265,29 @@ class Service:
         return min(known, key=lambda name: latencies.get(name, 9999), default=None)
 
     def _today(self) -> datetime.date:
-        return datetime.datetime.fromtimestamp(self._wall_time(), datetime.UTC).date()
+        return datetime.datetime.fromtimestamp(self.wall_time(), datetime.UTC).date()
 
     def _month(self) -> str:
         return f"{self._today():%Y-%m}"
 
-    def _wall_time(self) -> float:
+    def wall_time(self) -> float:
+        """Return the s since 1970, as the emulator's clock goes on."""
         return self._epoch + self._clock.now()
 
     def _token(self, claims: dict[str, Any], ttl_s: float) -> str:
-        now = self._wall_time()
+        now = self.wall_time()
         return self._signer.sign({**claims, "iat": int(now), "exp": now + ttl_s, "jti": uuid.uuid4().hex})
 
     def _claims(self, token: str, scope: str | None) -> dict[str, Any] | None:
         try:
-            claims = self._signer.claims(token, now=self._wall_time())
+            claims = self._signer.claims(token, now=self.wall_time())
         except InvalidTokenError:
             return None
         return claims if claims.get("scope") == scope else None
 
 
-def _usage(code: str, message: str, action: str, details: dict[str, Any]) -> RefusedError:
+def usage_refusal(code: str, message: str, action: str, details: dict[str, Any]) -> RefusedError:
+    """Return the answer that a limit of the account is met."""
     return RefusedError(
         429,
         {

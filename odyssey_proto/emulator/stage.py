@@ -101,6 +101,9 @@ class Camera:
         self._number = 0
         self.track: PictureTrack | None = None
         """Who gets the pictures; None films for nobody."""
+        self.viewer: Callable[[av.VideoFrame, float], None] | None = None
+        """Who else sees each picture that is handed over, with its moment (`time.monotonic`, in s). It must not
+        wait, and must copy what it keeps."""
 
     def roll(self) -> None:
         """Begin."""
@@ -139,4 +142,6 @@ class Camera:
         if self._stamped:
             stamp.draw(picture, self._number, int(time.monotonic() * 1000))
         self._number += 1
+        if self.viewer is not None:
+            self.viewer(picture, due)
         track.show(picture, due)

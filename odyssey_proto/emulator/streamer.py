@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..clock import Clock
+    from .archive import Archive, LiveRecording
     from .config import EmulatorConfig
     from .faults import FaultScript
     from .service import Service, Session
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 __all__ = ["Streamer"]
 
 log = logging.getLogger(__name__)
+
+_WRITTEN_WITHIN_S = 2
 
 _Request = InteractiveStreamStart | Update | InteractiveStreamEnd
 
@@ -57,19 +60,28 @@ class _Stream:
     longest: float
     """After how many s it is cut off."""
     cut_reason: str
+    recording: LiveRecording | None = None
 
 
 class Streamer:
     """Serves one session from its first handshake until `close`. Runs on the loop's thread."""
 
     def __init__(
-        self, session: Session, *, service: Service, config: EmulatorConfig, faults: FaultScript, clock: Clock
+        self,
+        session: Session,
+        *,
+        service: Service,
+        config: EmulatorConfig,
+        faults: FaultScript,
+        clock: Clock,
+        archive: Archive,
     ) -> None:
         self._session = session
         self._service = service
         self._config = config
         self._faults = faults
         self._clock = clock
+        self._archive = archive
         self._stream: _Stream | None = None
         self._peer: StreamerPeer | None = None
         self._track: PictureTrack | None = None
@@ -214,6 +226,8 @@ class Streamer:
             longest=left if longest is None else min(longest, left),
             cut_reason="quota_exceeded" if longest is None or left < longest else "session_timeout",
         )
+        if self._config.record:
+            self._record(self._stream, request.prompt)
         self._tell(StreamStarted(stream_id=self._stream.id, applied_prompt=world.applied_prompt))
         if request.broadcast:
             # Without the two addresses: a client then reports a `broadcast_error` of its own.
@@ -224,15 +238,18 @@ class Streamer:
     async def _update(self, request: Update) -> None:
         if not await self._goes_on("stream update") or self._refused(self._update_objections(request)):
             return
-        if self._stream is not None:
-            applied = await self._in_worker(self._stream.world.change, request.prompt)
+        stream = self._stream
+        if stream is not None:
+            applied = await self._in_worker(stream.world.change, request.prompt)
+            if stream.recording is not None:
+                stream.recording.note("interact", prompt=request.prompt, applied_prompt=applied)
             self._tell(UpdateAcknowledged(prompt=applied))
 
     async def _end(self) -> None:
         if not await self._goes_on("stream end"):
             return
         # Also without a stream: no error would answer an end that a client waits for. (Not observed.)
-        await self._cut()
+        await self._cut("requested")
         self._tell(StreamEnded())
 
     def _start_objections(self, request: InteractiveStreamStart) -> list[tuple[bool, str, str]]:
@@ -279,16 +296,28 @@ class Streamer:
         if stream is None:
             return False
         if self._clock.now() - stream.began_at >= stream.longest:
-            await self._cut()
+            await self._cut(stream.cut_reason)
             self.stream_error(stream.cut_reason, "The stream was ended: its time is used up")
             return False
         return await self._goes_on("media") and not self._media_stopped
 
-    async def _cut(self) -> None:
+    def _record(self, stream: _Stream, prompt: str) -> None:
+        world = stream.world
+        recording = self._archive.begin(stream.id, self._session.account, size=world.size, fps=self._config.fps)
+        recording.note("start", prompt=prompt, applied_prompt=world.applied_prompt)
+        stream.recording = recording
+        stream.camera.viewer = recording.take
+
+    async def _cut(self, reason: str = "session_ended") -> None:
         stream, self._stream = self._stream, None
-        if stream is not None:
-            self._service.add_usage(self._session.account, self._clock.now() - stream.began_at)
-            await stream.camera.cut()
+        if stream is None:
+            return
+        self._service.add_usage(self._session.account, self._clock.now() - stream.began_at)
+        await stream.camera.cut()
+        if stream.recording is not None:
+            stream.recording.end(reason)
+            # So that a client which was told of the end finds the recording.
+            await asyncio.wait([stream.recording.finished], timeout=_WRITTEN_WITHIN_S)
 
     @staticmethod
     async def _in_worker(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

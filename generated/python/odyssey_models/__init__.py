@@ -27,7 +27,7 @@ from .channel import (
 )
 from .errors import ErrorBody, UsageErrorBody, UsageErrorCode, UsageErrorDetails, ValidationIssue
 from .ice import IceServer, SignalingConfig
-from .recordings import Recording, StreamRecordingInfo, StreamRecordingsList
+from .recordings import RecordedEvent, RecordedEventType, Recording, StreamRecordingInfo, StreamRecordingsList
 from .sessions import (
     Region,
     RegionsResponse,
@@ -84,6 +84,8 @@ __all__ = [
     "Keepalive",
     "Offer",
     "OpenStrEnum",
+    "RecordedEvent",
+    "RecordedEventType",
     "Recording",
     "Region",
     "RegionsResponse",

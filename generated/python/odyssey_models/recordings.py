@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import attrs
 
-__all__ = ["Recording", "StreamRecordingInfo", "StreamRecordingsList"]
+from ._open_enum import OpenStrEnum
+
+__all__ = ["RecordedEvent", "RecordedEventType", "Recording", "StreamRecordingInfo", "StreamRecordingsList"]
 
 
 @attrs.frozen(kw_only=True)
@@ -62,3 +64,32 @@ class StreamRecordingsList:
     """Largest number of recordings on this page."""
     offset: int
     """Number of recordings before this page."""
+
+
+class RecordedEventType(OpenStrEnum):
+    """What happened. The names are those of the actions of a script."""
+
+    START = "start"
+    """The stream began."""
+    INTERACT = "interact"
+    """Its prompt changed."""
+    END = "end"
+    """It ended."""
+
+
+@attrs.frozen(kw_only=True)
+class RecordedEvent:
+    """One line of the event log (`Recording.events_url`), which is JSONL. Its fields were not observed;
+    readers take any object.
+    """
+
+    timestamp_ms: int
+    """When it happened, in ms from the start of the stream."""
+    type: RecordedEventType
+    """What happened."""
+    prompt: str | None = None
+    """`start` and `interact`: the prompt as it was given."""
+    applied_prompt: str | None = None
+    """`start` and `interact`: the prompt as the service rewrote it."""
+    reason: str | None = None
+    """`end`: why."""

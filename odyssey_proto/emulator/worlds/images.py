@@ -7,9 +7,12 @@ import binascii
 import io
 import warnings
 
+import pillow_heif
 from PIL import Image, ImageOps
 
 __all__ = ["read_image"]
+
+pillow_heif.register_heif_opener()  # HEIC and HEIF, which Pillow alone does not read
 
 
 def read_image(data_url: str, size: tuple[int, int]) -> Image.Image:

@@ -1,0 +1,403 @@
+"""Recordings of live streams, and the addresses of their artifacts, seen with requests and PyAV."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import itertools
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from PIL import Image
+
+from odyssey_proto import stamp
+from odyssey_proto.emulator import Emulator, Fault
+from tests.emulator.plain_client import PATIENCE_S, authorise, connect
+from tests.emulator.plain_rest import PlainRest, events_of, frames_of, get, script, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ARTIFACTS = ("video_url", "events_url", "thumbnail_url", "preview_url")
+
+
+class HandClock:
+    def __init__(self) -> None:
+        self.time = 1000.0
+
+    def now(self) -> float:
+        return self.time
+
+
+async def stream(emulator: Emulator, *, portrait: bool = False, end: bool = True, pictures: int = 12) -> str:
+    """Stream a little, with one interaction, and return the id."""
+    async with connect(authorise(emulator.api_url, emulator.api_key)) as client:
+        client.start("A cat", portrait=portrait)
+        started = await client.message("stream_started")
+        for _ in range(pictures):
+            await client.frame()
+        client.send(type="update", prompt="It rains")
+        await client.message("update_acknowledged")
+        if end:
+            client.send(type="interactive_stream_end")
+            await client.message("stream_ended")
+    return str(started["stream_id"])
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    with Emulator() as running:
+        yield running
+
+
+# Live streams
+
+
+@pytest.mark.parametrize(("portrait", "size"), [(False, (1280, 704)), (True, (704, 1280))])
+def test_a_live_stream_becomes_a_recording(emulator: Emulator, portrait: bool, size: tuple[int, int]) -> None:
+    stream_id = asyncio.run(stream(emulator, portrait=portrait))
+    recording = PlainRest(emulator).get(f"/recordings/{stream_id}")
+    frames = frames_of(recording["video_url"])
+    assert recording["stream_id"] == stream_id
+    assert recording["frame_count"] == len(frames) >= 12
+    assert {(frame.shape[1], frame.shape[0]) for frame in frames} == {size}
+    numbers = [found.frame_number for found in map(stamp.read, frames) if found]
+    assert numbers == sorted(set(numbers))
+    assert numbers[0] == 0
+    assert recording["duration_seconds"] > 0
+    preview = frames_of(recording["preview_url"])
+    assert preview[0].shape == (size[1] // 4, size[0] // 4, 3)
+    still = Image.open(io.BytesIO(get(recording["thumbnail_url"]).content))
+    assert (still.format, still.size) == ("JPEG", (size[0] // 2, size[1] // 2))
+
+
+def test_the_log_of_a_live_stream_tells_its_prompts_and_its_end(emulator: Emulator) -> None:
+    stream_id = asyncio.run(stream(emulator))
+    events = events_of(PlainRest(emulator).get(f"/recordings/{stream_id}")["events_url"])
+    assert [(event["type"], event.get("prompt"), event.get("reason")) for event in events] == [
+        ("start", "A cat", None),
+        ("interact", "It rains", None),
+        ("end", None, "requested"),
+    ]
+    times = [event["timestamp_ms"] for event in events]
+    assert times == sorted(times)
+
+
+def test_a_stream_that_runs_has_no_addresses_and_no_end(emulator: Emulator) -> None:
+    async def look() -> tuple[Any, Any]:
+        async with connect(authorise(emulator.api_url, emulator.api_key)) as client:
+            client.start("A cat")
+            started = await client.message("stream_started")
+            rest = PlainRest(emulator)
+            return rest.get(f"/recordings/{started['stream_id']}"), rest.get("/stream-recordings")
+
+    recording, listed = asyncio.run(look())
+    assert [recording[name] for name in (*ARTIFACTS, "frame_count", "duration_seconds")] == [None] * 6
+    assert [(info["ended_at"], info["width"], info["height"]) for info in listed["recordings"]] == [
+        (None, 1280, 704)
+    ]
+
+
+def test_a_stream_that_its_session_took_along_is_recorded_too(emulator: Emulator) -> None:
+    stream_id = asyncio.run(stream(emulator, end=False))
+    rest = PlainRest(emulator)
+    recording = until(lambda: (found := rest.get(f"/recordings/{stream_id}"))["video_url"] and found)
+    assert events_of(recording["events_url"])[-1]["reason"] == "session_ended"
+
+
+def test_the_preview_is_short(emulator: Emulator) -> None:
+    (made,) = PlainRest(emulator).completed(script=script(length_ms=7000))["streams"]
+    assert made["duration_seconds"] == 7
+    assert len(frames_of(made["preview_url"])) == 50
+
+
+def test_nothing_is_recorded_when_recording_is_off() -> None:
+    with Emulator(record=False) as emulator:
+        stream_id = asyncio.run(stream(emulator, pictures=2))
+        rest = PlainRest(emulator)
+        assert rest.refusal("GET", f"/recordings/{stream_id}")[0] == 404
+        assert rest.get("/stream-recordings")["total"] == 0
+
+
+def test_nothing_is_left_when_an_emulator_stops_in_the_middle_of_a_stream(emulator: Emulator) -> None:
+    async def leave() -> None:
+        async with connect(authorise(emulator.api_url, emulator.api_key), goodbye=False) as client:
+            client.start("A cat")
+            await client.frame()
+            await asyncio.to_thread(emulator.stop)
+
+    asyncio.run(leave())
+    assert [found.name for found in threading.enumerate() if found.name.startswith("odyssey-emulator")] == []
+
+
+# Lists
+
+
+@pytest.fixture(scope="module")
+def library() -> Iterator[tuple[Emulator, PlainRest, dict[str, Any]]]:
+    """An emulator with five recordings of no pictures and one of some, and that one."""
+    with Emulator() as emulator:
+        rest = PlainRest(emulator)
+        rest.completed(scripts=[script(length_ms=at) for at in range(100, 600, 100)], output_video=False)
+        made = rest.completed(script=script(length_ms=1000))["streams"][0]
+        yield emulator, rest, made
+
+
+Library = tuple[Emulator, PlainRest, dict[str, Any]]
+
+
+def test_recordings_are_listed_newest_first(library: Library) -> None:
+    listed = library[1].get("/stream-recordings")
+    assert [info["duration_seconds"] for info in listed["recordings"]] == [1.0, 0.5, 0.4, 0.3, 0.2, 0.1]
+    assert (listed["total"], listed["limit"], listed["offset"]) == (6, 50, 0)
+    assert listed["recordings"][0]["stream_id"] == library[2]["stream_id"]
+
+
+def test_recordings_come_in_pages(library: Library) -> None:
+    pages = [library[1].get("/stream-recordings", limit=4, offset=offset) for offset in (0, 4, 8, 10**30)]
+    assert [len(page["recordings"]) for page in pages] == [4, 2, 0, 0]
+    ids = [info["stream_id"] for page in pages for info in page["recordings"]]
+    assert len(set(ids)) == 6
+
+
+@pytest.mark.parametrize("path", ["/stream-recordings", "/simulation-jobs"])
+@pytest.mark.parametrize(
+    ("query", "kind"),
+    [
+        ({"limit": 0}, "greater_than_equal"),
+        ({"limit": 101}, "less_than_equal"),
+        ({"limit": "many"}, "int_parsing"),
+        ({"limit": ""}, "int_parsing"),
+        ({"limit": "9" * 5000}, "int_parsing"),
+        ({"offset": -1}, "greater_than_equal"),
+        ({"offset": 1.5}, "int_parsing"),
+    ],
+)
+def test_a_page_out_of_bounds_is_refused(library: Library, path: str, query: dict[str, Any], kind: str) -> None:
+    status, (issue,) = library[1].refusal("GET", path, params=query)
+    assert (status, issue["loc"], issue["type"]) == (422, ["query", *query], kind)
+
+
+def test_the_recordings_of_another_account_do_not_exist(library: Library) -> None:
+    stranger = PlainRest(library[0], "ody_stranger")
+    assert stranger.refusal("GET", f"/recordings/{library[2]['stream_id']}") == (404, "Recording not found")
+    assert stranger.get("/stream-recordings")["total"] == 0
+
+
+@pytest.mark.parametrize("stream_id", ["stream-0", "%00", "..%2F..%2Fstate.sqlite3", "%F0%9F%90%88"])
+def test_a_recording_that_is_none_is_not_found(library: Library, stream_id: str) -> None:
+    assert library[1].refusal("GET", f"/recordings/{stream_id}")[0] == 404
+
+
+@pytest.mark.parametrize("path", ["/recordings/a", "/stream-recordings", "/simulation-jobs", "/simulation-jobs/a"])
+def test_without_a_token_nothing_is_told(library: Library, path: str) -> None:
+    assert requests.get(library[0].api_url + path, timeout=PATIENCE_S).status_code == 401
+
+
+# Addresses
+
+
+def test_an_address_opens_without_a_header(library: Library) -> None:
+    answer = get(library[2]["video_url"])
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "video/mp4"
+    assert answer.headers["Accept-Ranges"] == "bytes"
+    assert int(answer.headers["Content-Length"]) == len(answer.content)
+
+
+def test_a_head_request_tells_what_a_get_would(library: Library) -> None:
+    found = requests.head(library[2]["video_url"], timeout=PATIENCE_S)
+    whole = get(library[2]["video_url"])
+    assert found.status_code == 200
+    assert [found.headers[name] for name in ("Content-Length", "ETag", "Last-Modified", "Content-Type")] == [
+        whole.headers[name] for name in ("Content-Length", "ETag", "Last-Modified", "Content-Type")
+    ]
+
+
+def test_an_address_expires() -> None:
+    clock = HandClock()
+    with Emulator(clock=clock, url_ttl_s=60) as emulator:
+        made = PlainRest(emulator).completed(script=script(), output_video=False)["streams"][0]
+        clock.time += 58
+        assert get(made["events_url"]).status_code == 200
+        clock.time += 3
+        answer = get(made["events_url"])
+        assert answer.status_code == 403
+        assert answer.headers["Content-Type"].startswith("application/xml")
+        assert "<Code>AccessDenied</Code><Message>Request has expired</Message><Expires>" in answer.text
+        again = PlainRest(emulator).get(f"/recordings/{made['stream_id']}")
+        assert get(again["events_url"]).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda url: url[:-1] + ("0" if url[-1] != "0" else "1"),
+        lambda url: url.replace("Expires=", "Expires=9"),
+        lambda url: url.replace("Expires=", "Expires=0"),
+        lambda url: url.replace("Expires=", "Expires=x"),
+        lambda url: url.partition("?")[0],
+        lambda url: url.replace("video.mp4", "preview.mp4"),
+        lambda url: url.replace("video.mp4", "..%2F..%2Fstate.sqlite3"),
+        lambda url: url.replace("Signature=", "Signature=%F0%9F%90%88"),
+    ],
+)
+def test_an_address_that_was_changed_opens_nothing(library: Library, change: Any) -> None:
+    answer = get(change(library[2]["video_url"]))
+    assert answer.status_code == 403
+    assert "<Code>SignatureDoesNotMatch</Code>" in answer.text
+
+
+def test_a_token_beside_the_signature_is_refused(library: Library) -> None:
+    answer = get(library[2]["video_url"], Authorization="Bearer abc")
+    assert answer.status_code == 400
+    assert "Only one auth mechanism" in answer.text
+
+
+def test_ids_cannot_be_guessed(library: Library) -> None:
+    ids = [info["stream_id"] for info in library[1].get("/stream-recordings")["recordings"]]
+    assert len({stream_id[:15] for stream_id in ids}) == len(ids)
+    assert min(map(len, ids)) > 36
+
+
+def test_a_page_of_another_origin_may_read_parts(library: Library) -> None:
+    url = library[2]["video_url"]
+    preflight = requests.options(
+        url,
+        headers={
+            "Origin": "https://app.example.org",
+            "Access-Control-Request-Method": "GET",
+            "Access-Control-Request-Headers": "range,if-range",
+        },
+        timeout=PATIENCE_S,
+    )
+    assert preflight.status_code == 200
+    assert {"Range", "If-Range"} <= {*preflight.headers["Access-Control-Allow-Headers"].split(", ")}
+    answer = get(url, Range="bytes=0-0", Origin="https://app.example.org")
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert {"Content-Range", "ETag"} <= {*answer.headers["Access-Control-Expose-Headers"].split(", ")}
+
+
+# Parts
+
+
+@pytest.mark.parametrize(
+    ("asked", "start", "stop"),
+    [
+        ("bytes=0-99", 0, 100),
+        ("bytes=100-", 100, None),
+        ("bytes=-7", -7, None),
+        ("bytes=5-5", 5, 6),
+        ("bytes=10-99999999999", 10, None),
+    ],
+)
+def test_a_part_is_the_bytes_that_were_asked_for(
+    library: Library, asked: str, start: int, stop: int | None
+) -> None:
+    whole = get(library[2]["video_url"]).content
+    answer = get(library[2]["video_url"], Range=asked)
+    part = whole[start:stop]
+    first = start % len(whole)
+    assert answer.status_code == 206
+    assert answer.content == part
+    assert answer.headers["Content-Range"] == f"bytes {first}-{first + len(part) - 1}/{len(whole)}"
+
+
+@pytest.mark.parametrize("asked", ["bytes=5-2", "bytes=-", "bytes=0-1,4-5", "lines=1-2", "bytes=a-b"])
+def test_a_range_that_makes_no_sense_is_passed_over(library: Library, asked: str) -> None:
+    answer = get(library[2]["events_url"], Range=asked)
+    assert answer.status_code == 200
+    assert answer.content == get(library[2]["events_url"]).content
+
+
+@pytest.mark.parametrize("asked", ["bytes=9999999-", "bytes=-0"])
+def test_a_range_behind_the_end_is_refused(library: Library, asked: str) -> None:
+    answer = get(library[2]["events_url"], Range=asked)
+    size = len(get(library[2]["events_url"]).content)
+    assert (answer.status_code, answer.headers["Content-Range"]) == (416, f"bytes */{size}")
+    assert "<Code>InvalidRange</Code>" in answer.text
+
+
+@pytest.mark.parametrize("validator", ["ETag", "Last-Modified"])
+def test_a_part_of_the_same_file_is_given_on_condition(library: Library, validator: str) -> None:
+    url = library[2]["events_url"]
+    same = {"If-Range": get(url).headers[validator]}
+    assert get(url, Range="bytes=3-", **same).status_code == 206
+
+
+@pytest.mark.parametrize("other", ['"another"', "Thu, 01 Jan 1970 00:00:00 GMT", "nonsense"])
+def test_the_whole_is_given_when_the_file_is_another(library: Library, other: str) -> None:
+    url = library[2]["events_url"]
+    answer = get(url, Range="bytes=3-", **{"If-Range": other})
+    assert (answer.status_code, answer.content) == (200, get(url).content)
+
+
+# Downloads that go wrong
+
+
+@pytest.fixture
+def faulty(library: Library) -> Iterator[Library]:
+    yield library
+    library[0].faults.clear()
+
+
+def read_into(arrived: bytearray, answer: requests.Response) -> None:
+    for chunk in answer.iter_content(100):
+        arrived += chunk
+
+
+@pytest.mark.parametrize("action", ["truncate", "reset"])
+def test_a_download_is_cut_after_so_many_bytes_and_goes_on_by_range(faulty: Library, action: str) -> None:
+    emulator, _, made = faulty
+    whole = get(made["video_url"]).content
+    emulator.faults.add(Fault(step="artifact", action=action, after_bytes=1000))
+    arrived = bytearray()
+    with requests.get(made["video_url"], stream=True, timeout=PATIENCE_S) as answer:
+        assert int(answer.headers["Content-Length"]) == len(whole)
+        with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
+            read_into(arrived, answer)
+    assert arrived == whole[: len(arrived)]
+    assert len(arrived) == 1000 or (action == "reset" and len(arrived) < 1000)
+    assert arrived + get(made["video_url"], Range=f"bytes={len(arrived)}-").content == whole
+
+
+def test_a_download_hangs_after_so_many_bytes(faulty: Library) -> None:
+    emulator, _, made = faulty
+    emulator.faults.add(Fault(step="artifact", action="hang", after_bytes=500))
+    with requests.get(made["video_url"], stream=True, timeout=(PATIENCE_S, 0.3)) as answer:
+        chunks = answer.iter_content(1)
+        assert sum(map(len, itertools.islice(chunks, 500))) == 500
+        with pytest.raises(requests.ConnectionError, match="timed out"):
+            next(chunks)
+
+
+def test_a_download_drips_and_is_whole_in_the_end(faulty: Library) -> None:
+    emulator, _, made = faulty
+    whole = get(made["events_url"]).content
+    emulator.faults.add(Fault(step="artifact", action="drip", after_bytes=len(whole) - 5, seconds=0.001))
+    assert get(made["events_url"]).content == whole
+
+
+def test_a_download_is_answered_otherwise_as_often_as_told(faulty: Library) -> None:
+    emulator, _, made = faulty
+    emulator.faults.add(Fault(step="artifact", action="answer", status=503, body="<Error/>", times=2))
+    emulator.faults.add(Fault(step="artifact", action="delay", seconds=0.01))
+    assert [get(made["events_url"]).status_code for _ in range(3)] == [503, 503, 200]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "step"),
+    [
+        ("GET", "/recordings/a", "GET /recordings/{stream_id}"),
+        ("GET", "/stream-recordings", "GET /stream-recordings"),
+        ("POST", "/simulation-jobs", "POST /simulation-jobs"),
+        ("GET", "/simulation-jobs", "GET /simulation-jobs"),
+        ("GET", "/simulation-jobs/a", "GET /simulation-jobs/{job_id}"),
+        ("DELETE", "/simulation-jobs/a", "DELETE /simulation-jobs/{job_id}"),
+    ],
+)
+def test_each_call_can_fail_as_told(faulty: Library, method: str, path: str, step: str) -> None:
+    faulty[0].faults.add(Fault(step=step, action="answer", status=502))
+    assert faulty[1].refusal(method, path) == (502, "Injected fault")

@@ -1,0 +1,220 @@
+"""What an emulator remembers over its end, and what becomes of the rest."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from odyssey_proto import OdysseyConfigError
+from odyssey_proto.emulator import Emulator
+from odyssey_proto.emulator.storage import RUNS, Storage
+from tests.emulator.plain_rest import PlainRest, get, script, until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MADE = {"size": (1280, 704), "started_at": 1.0}
+REQUEST = {"created_at": 1.0, "length_s": 5.0, "request": "{}"}
+
+
+def moved(url: str, emulator: Emulator) -> str:
+    """Return ``url`` at the port where ``emulator`` listens."""
+    parts = urlsplit(url)
+    return f"{emulator.api_url}{parts.path}?{parts.query}"
+
+
+# Emulators that start again
+
+
+def test_recordings_jobs_and_addresses_survive_a_restart(tmp_path: Path) -> None:
+    with Emulator(data_dir=tmp_path) as emulator:
+        rest = PlainRest(emulator)
+        job = rest.completed(script=script())
+        listed = rest.get("/stream-recordings")
+        content = get(job["streams"][0]["video_url"]).content
+    with Emulator(data_dir=tmp_path) as again:
+        rest = PlainRest(again)
+        assert again.api_key == emulator.api_key
+        assert rest.get("/stream-recordings") == listed
+        assert get(moved(job["streams"][0]["video_url"], again)).content == content
+        found = rest.job(job["job_id"])
+        assert {name: found[name] for name in found if name != "streams"} == {
+            name: job[name] for name in job if name != "streams"
+        }
+
+
+def test_a_job_that_waits_is_done_after_a_restart(tmp_path: Path) -> None:
+    with Emulator(data_dir=tmp_path, simulation_workers=0) as emulator:
+        job_id = PlainRest(emulator).simulate(script=script(), output_video=False)
+    with Emulator(data_dir=tmp_path) as again:
+        job = PlainRest(again).done(job_id)
+        assert (job["status"], job["retry_count"]) == ("completed", 0)
+
+
+def test_a_job_that_was_cut_off_begins_anew_after_a_restart(tmp_path: Path) -> None:
+    with Emulator(data_dir=tmp_path) as emulator:
+        rest = PlainRest(emulator)
+        job_id = rest.simulate(script=script(length_ms=500_000))
+        (lost,) = until(lambda: rest.job(job_id)["streams"])
+    with Emulator(data_dir=tmp_path, simulation_workers=0) as again:
+        rest = PlainRest(again)
+        job = rest.job(job_id)
+        assert (job["status"], job["retry_count"], job["streams"]) == ("pending", 1, [])
+        assert rest.refusal("GET", f"/recordings/{lost['stream_id']}")[0] == 404
+        assert list((tmp_path / "streams").iterdir()) == []
+
+
+def test_used_hours_survive_a_restart(tmp_path: Path) -> None:
+    with Emulator(data_dir=tmp_path, monthly_hours=1 / 3600) as emulator:
+        PlainRest(emulator).completed(script=script(length_ms=1000), output_video=False)
+    with Emulator(data_dir=tmp_path, monthly_hours=1 / 3600) as again:
+        body = {"portrait": True, "script": script()}
+        assert PlainRest(again).refusal("POST", "/simulation-jobs", json=body)[0] == 429
+
+
+def test_a_killed_command_leaves_a_folder_that_the_next_one_takes_over(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "odyssey_proto.emulator", "--data-dir", str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+
+        class Told:
+            api_url, api_key = told["api_url"], told["api_key"]
+
+        rest = PlainRest(Told)  # type: ignore[arg-type]  # it has the two that are looked at
+        job_id = rest.simulate(script=script(length_ms=500_000))
+        until(lambda: rest.job(job_id)["streams"])
+        process.send_signal(signal.SIGKILL)
+    with Emulator(data_dir=tmp_path, simulation_workers=0) as again:
+        assert again.api_key == told["api_key"]
+        assert PlainRest(again).job(job_id)["retry_count"] == 1
+
+
+def test_two_emulators_cannot_share_a_folder(tmp_path: Path) -> None:
+    with Emulator(data_dir=tmp_path), pytest.raises(OdysseyConfigError, match="does another emulator use it"):
+        Emulator(data_dir=tmp_path).start()
+
+
+def test_a_temporary_folder_goes_with_the_emulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with Emulator() as emulator:
+        PlainRest(emulator).completed(script=script())
+        assert len(list(tmp_path.iterdir())) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"data_dir": 3},
+        {"data_dir": ""},
+        {"record": "yes"},
+        {"url_ttl_s": 0},
+        {"simulation_workers": -1},
+        {"concurrent_simulations": 1.5},
+        {"max_simulation_s": None},
+    ],
+)
+def test_a_setting_that_cannot_work_is_refused(setting: dict[str, Any]) -> None:
+    with pytest.raises(OdysseyConfigError, match=next(iter(setting))):
+        Emulator(**setting)
+
+
+def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OdysseyConfigError, match="File exists"):
+        Emulator(data_dir=tmp_path / "file").start()
+
+
+def test_a_state_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "state.sqlite3").write_text("This is a letter and not a database. " * 50)
+    with pytest.raises(OdysseyConfigError, match="not a database"):
+        Emulator(data_dir=tmp_path).start()
+
+
+def test_a_state_of_another_version_is_refused(tmp_path: Path) -> None:
+    Storage(tmp_path).close()
+    database = sqlite3.connect(tmp_path / "state.sqlite3")
+    database.execute("PRAGMA user_version = 9")
+    database.close()
+    with pytest.raises(OdysseyConfigError, match="version 9"):
+        Storage(tmp_path)
+
+
+def test_a_new_folder_is_for_its_owner_only(tmp_path: Path) -> None:
+    Storage(tmp_path / "deep" / "new").close()
+    assert (tmp_path / "deep" / "new").stat().st_mode & 0o077 == 0
+
+
+# Storages
+
+
+def test_a_secret_is_made_once(tmp_path: Path) -> None:
+    storage = Storage(tmp_path)
+    secret = storage.secret("url")
+    assert storage.secret("api_key", "ody_one") == "ody_one"
+    storage.close()
+    again = Storage(tmp_path)
+    assert (again.secret("url"), again.secret("api_key", "ody_two")) == (secret, "ody_one")
+    again.close()
+
+
+def test_a_live_stream_that_was_cut_off_has_no_recording(tmp_path: Path) -> None:
+    storage = Storage(tmp_path)
+    storage.begin_recording("kept", "one", **MADE)
+    storage.finish_recording("kept", ended_at=2.0, duration_s=1.0, frames=20)
+    storage.begin_recording("lost", "one", **MADE)
+    storage.close()
+    (tmp_path / "streams" / "of no one").mkdir()
+    again = Storage(tmp_path)
+    assert [found.stream_id for found in again.recordings("one", limit=9, offset=0)[0]] == ["kept"]
+    assert [folder.name for folder in (tmp_path / "streams").iterdir()] == ["kept"]
+    again.close()
+
+
+@pytest.fixture
+def storage() -> Any:
+    made = Storage()
+    yield made
+    made.close()
+
+
+def test_jobs_are_taken_in_their_order(storage: Storage) -> None:
+    for name in ("first", "second"):
+        storage.add_job(name, "one", **REQUEST)
+    taken = [storage.take_job(now=2.0, region="here") for _ in range(3)]
+    assert [found and found[0].job_id for found in taken] == ["first", "second", None]
+
+
+def test_a_job_that_is_done_changes_no_more(storage: Storage) -> None:
+    storage.add_job("job", "one", **REQUEST)
+    assert storage.change_job("job", status="completed")
+    assert not storage.change_job("job", status="failed")
+    assert storage.active_jobs("one") == 0
+
+
+def test_a_job_begins_anew_only_so_often(storage: Storage) -> None:
+    storage.add_job("job", "one", **REQUEST)
+    statuses = []
+    for _ in range(RUNS):
+        assert storage.take_job(now=2.0, region=None) is not None
+        storage.begin_anew("job", now=3.0, why="it died")
+        job = storage.job("job")
+        assert job is not None
+        statuses.append(job.status)
+    assert statuses == ["pending"] * (RUNS - 1) + ["failed"]
+
+
+def test_what_waits_before_a_job_is_known(storage: Storage) -> None:
+    jobs = [storage.add_job(name, "one", **REQUEST) for name in ("a", "b", "c")]
+    storage.change_job("a", status="cancelled")
+    assert [storage.seconds_before(job) for job in jobs] == [0, 0, 5]
