@@ -101,7 +101,7 @@ def test_a_page_of_another_origin_streams(
     portrait: str,
     size: tuple[int, int],
 ) -> None:
-    emulator = make_emulator(codec=codec)
+    emulator = make_emulator(codec=codec, record=False)
     found = visit(emulator, pages, tmp_path, portrait=portrait)
     assert found.get("error") is None, found
     assert found["steps"] == ["regions", "session", "connected", "done"]
