@@ -10,6 +10,17 @@ Importing this loads neither aiortc, av nor numpy: they come with the first `Ody
 
 import logging
 
+from odyssey_models import (
+    Recording,
+    SimulationJobDetail,
+    SimulationJobInfo,
+    SimulationJobsList,
+    SimulationJobStatus,
+    SimulationStream,
+    StreamRecordingInfo,
+    StreamRecordingsList,
+)
+
 from ._version import __version__
 from .client import Odyssey
 from .config import AdvancedConfig, ClientConfig
@@ -31,8 +42,9 @@ from .errors import (
     StreamDurationExceededError,
 )
 from .frames import VideoFrame
+from .raw import RawResponse
 from .session import Session
-from .types import ConnectionStatus
+from .types import ConnectionStatus, InteractAction, ScriptEntry, StartAction
 
 __all__ = [
     "AccountSuspendedError",
@@ -40,6 +52,7 @@ __all__ = [
     "ClientConfig",
     "ConcurrentLimitReachedError",
     "ConnectionStatus",
+    "InteractAction",
     "MalformedMessageError",
     "MissingExtraError",
     "MonthlyLimitReachedError",
@@ -53,8 +66,19 @@ __all__ = [
     "OdysseyStreamTimeoutError",
     "OdysseyUsageError",
     "RateLimitError",
+    "RawResponse",
+    "Recording",
+    "ScriptEntry",
     "Session",
+    "SimulationJobDetail",
+    "SimulationJobInfo",
+    "SimulationJobStatus",
+    "SimulationJobsList",
+    "SimulationStream",
+    "StartAction",
     "StreamDurationExceededError",
+    "StreamRecordingInfo",
+    "StreamRecordingsList",
     "VideoFrame",
     "__version__",
 ]

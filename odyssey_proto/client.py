@@ -10,21 +10,36 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Self
 
-from . import errors, images, session
-from .clock import MonotonicClock
+from . import arguments, errors, images, jobs, session
+from . import scripts as _scripts
+from .clock import Deadline, MonotonicClock
 from .config import AdvancedConfig, ClientConfig
+from .raw import RawCalls
 from .session import Session
 from .transport.http import HttpTransport
 from .transport.loop import BackgroundLoop
+from .transport.rest import Rest
 from .types import ConnectionStatus
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import EllipsisType, TracebackType
+
+    from odyssey_models import (
+        Recording,
+        SimulationJobDetail,
+        SimulationJobInfo,
+        SimulationJobsList,
+        SimulationJobStatus,
+        StreamRecordingInfo,
+        StreamRecordingsList,
+    )
+    from odyssey_models import ScriptEntry as ScriptEntryModel
 
     from .frames import FramePolicy, VideoFrame
     from .images import ImageInput
+    from .types import ScriptEntry
 
 __all__ = ["Odyssey"]
 
@@ -72,6 +87,7 @@ class Odyssey:
             _log_to_stderr()
         self._clock = MonotonicClock()
         self._http = HttpTransport(self.config, self._clock)
+        self._rest = Rest(self._http)
         self._loop = BackgroundLoop()
         self._lock = threading.Lock()
         self._session: Session | None = None
@@ -188,6 +204,242 @@ class Odyssey:
         """The prompt in effect, as the service rewrote it; None where there is no stream."""
         live = self._session
         return None if live is None else live.last_applied_prompt
+
+    # --- recordings
+
+    def get_recording(self, stream_id: str, *, timeout: float | None = 30.0) -> Recording:
+        """Return the addresses of a stream's artifacts, valid for about an hour (client page, "get_recording()").
+
+        Args:
+            stream_id: what `start_stream` returned.
+            timeout: s for all of it; ``None``: no limit.
+
+        Raises:
+            TypeError, OdysseyConfigError: an argument cannot work; nothing was sent.
+            OdysseyAuthError, OdysseyConnectionError, OdysseyUsageError: as their names say.
+            OdysseyError: with ``status`` 404, there is no such stream of yours.
+        """
+        return self._rest.recording(stream_id, self._until(timeout))
+
+    def list_stream_recordings(
+        self, limit: int | None = None, offset: int | None = None, *, timeout: float | None = 30.0
+    ) -> StreamRecordingsList:
+        """Return one page of your recordings, newest first (client page, "list_stream_recordings()").
+
+        Args:
+            limit: how many at most, 1 to 100; ``None`` leaves it to the service.
+            offset: how many to skip.
+            timeout: s for all of it; ``None``: no limit.
+        """
+        return self._rest.recordings(limit, offset, self._until(timeout))
+
+    def iter_stream_recordings(
+        self, page_size: int = 50, *, timeout: float | None = 30.0
+    ) -> Iterator[StreamRecordingInfo]:
+        """Iterate over all your recordings, newest first; ``timeout`` is for each page of ``page_size``."""
+        size = arguments.whole("page_size", page_size, least=1, most=arguments.MOST_PER_PAGE)
+        session.check_seconds("timeout", timeout)
+
+        def ask(offset: int) -> tuple[Sequence[StreamRecordingInfo], int]:
+            page = self._rest.recordings(size, offset, self._until(timeout))
+            return page.recordings, page.total
+
+        return jobs.pages(ask, lambda recording: recording.stream_id)
+
+    # --- simulations
+
+    def simulate(
+        self,
+        *,
+        script: Sequence[ScriptEntry | ScriptEntryModel] | None = None,
+        scripts: Sequence[Sequence[ScriptEntry | ScriptEntryModel]] | None = None,
+        script_url: str | None = None,
+        portrait: bool = True,
+        bypass_prompt_expansion: bool | None = None,
+        timeout: float | None = 30.0,
+    ) -> SimulationJobDetail:
+        """Create a simulation job from exactly one of the first three (client page, "simulate()").
+
+        It is sent once: where the answer is lost, `list_simulations` tells whether there is a job.
+
+        Args:
+            script: entries by ascending time, each with one action.
+            scripts: several scripts for one job; each makes streams of its own.
+            script_url: the address of a JSON file that holds one script.
+            portrait: 704×1280 px; else 1280×704 px.
+            bypass_prompt_expansion: take prompts as they are; needs a privilege of the account.
+            timeout: s for all of it; ``None``: no limit.
+
+        Raises:
+            TypeError, OdysseyConfigError: an argument cannot work; the text names the entry of a script.
+            OdysseyAuthError, OdysseyConnectionError, OdysseyUsageError: as their names say.
+            OdysseyError: the service refused the request.
+        """
+        until = self._until(timeout)
+        request = _scripts.simulation_request(
+            script=script,
+            scripts=scripts,
+            script_url=script_url,
+            portrait=portrait,
+            bypass_prompt_expansion=bypass_prompt_expansion,
+        )
+        return self._rest.simulate(request, until)
+
+    def get_simulate_status(self, job_id: str, *, timeout: float | None = 30.0) -> SimulationJobDetail:
+        """Return a job with the streams that it made so far (client page, "get_simulate_status()").
+
+        Raises:
+            OdysseyError: with ``status`` 404 or 403, there is no such job of yours; and as `get_recording`.
+        """
+        return self._rest.job(job_id, self._until(timeout))
+
+    def list_simulations(
+        self,
+        *,
+        status: SimulationJobStatus | str | None = None,
+        active: bool | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        timeout: float | None = 30.0,
+    ) -> SimulationJobsList:
+        """Return one page of your jobs (client page, "list_simulations()").
+
+        Args:
+            status: only those with this status.
+            active: only those that are pending, dispatched or processing.
+            limit: how many at most, 1 to 100; ``None`` leaves it to the service.
+            offset: how many to skip.
+            timeout: s for all of it; ``None``: no limit.
+        """
+        return self._rest.jobs(self._until(timeout), status=status, active=active, limit=limit, offset=offset)
+
+    def iter_simulations(
+        self,
+        *,
+        status: SimulationJobStatus | str | None = None,
+        active: bool | None = None,
+        page_size: int = 50,
+        timeout: float | None = 30.0,
+    ) -> Iterator[SimulationJobInfo]:
+        """Iterate over all your jobs; ``timeout`` is for each page of ``page_size``."""
+        size = arguments.whole("page_size", page_size, least=1, most=arguments.MOST_PER_PAGE)
+        session.check_seconds("timeout", timeout)
+        self._rest.check_filter(status, active)
+
+        def ask(offset: int) -> tuple[Sequence[SimulationJobInfo], int]:
+            page = self._rest.jobs(self._until(timeout), status=status, active=active, limit=size, offset=offset)
+            return page.jobs, page.total
+
+        return jobs.pages(ask, lambda job: job.job_id)
+
+    def cancel_simulation(self, job_id: str, *, timeout: float | None = 30.0) -> SimulationJobInfo:
+        """Take a job back that has not begun (client page, "cancel_simulation()").
+
+        Raises:
+            OdysseyError: with the code ``not_cancellable`` it has begun or ended; else as `get_simulate_status`.
+        """
+        return self._rest.cancel_job(job_id, self._until(timeout))
+
+    def wait_for_simulation(
+        self,
+        job_id: str,
+        timeout: float | None = None,
+        poll: float = 5.0,
+        on_update: Callable[[SimulationJobInfo | SimulationJobDetail], object] | None = None,
+        cancel_on_timeout: bool = False,
+    ) -> SimulationJobDetail:
+        """Wait until a job has completed, failed or been cancelled, and return it.
+
+        Args:
+            job_id: the job.
+            timeout: s for all of it; ``None``: no limit.
+            poll: s between two looks.
+            on_update: called on this thread with the job whenever its status has changed.
+            cancel_on_timeout: take it back when the time is over.
+
+        Raises:
+            OdysseyConnectionTimeoutError: it has not ended in time.
+            OdysseyError: as `get_simulate_status`. What passes by itself is waited for, for 5 rounds.
+        """
+        (job,) = self.wait_for_simulations([job_id], timeout, poll, on_update, cancel_on_timeout)
+        return job
+
+    def wait_for_simulations(
+        self,
+        job_ids: Iterable[str],
+        timeout: float | None = None,
+        poll: float = 5.0,
+        on_update: Callable[[SimulationJobInfo | SimulationJobDetail], object] | None = None,
+        cancel_on_timeout: bool = False,
+    ) -> list[SimulationJobDetail]:
+        """Wait until all of ``job_ids`` have ended, and return them in that order; else as `wait_for_simulation`.
+
+        It asks the list, 100 jobs at a time, and each job only once it has ended.
+        """
+        if isinstance(job_ids, str):
+            raise TypeError("job_ids must be several ids, not a string")
+        wanted = [arguments.identifier("job_ids", job_id) for job_id in job_ids]
+        waiter = self._waiter(timeout, poll, on_update, cancel_on_timeout)
+        return waiter.wait(wanted, self._until(timeout))
+
+    def simulate_and_wait(
+        self,
+        *,
+        script: Sequence[ScriptEntry | ScriptEntryModel] | None = None,
+        scripts: Sequence[Sequence[ScriptEntry | ScriptEntryModel]] | None = None,
+        script_url: str | None = None,
+        portrait: bool = True,
+        bypass_prompt_expansion: bool | None = None,
+        timeout: float | None = None,
+        poll: float = 5.0,
+        on_update: Callable[[SimulationJobInfo | SimulationJobDetail], object] | None = None,
+        cancel_on_timeout: bool = False,
+    ) -> SimulationJobDetail:
+        """Create a job as `simulate` does, and wait for it as `wait_for_simulation` does."""
+        waiter = self._waiter(timeout, poll, on_update, cancel_on_timeout)
+        until = self._until(timeout)
+        job = self.simulate(
+            script=script,
+            scripts=scripts,
+            script_url=script_url,
+            portrait=portrait,
+            bypass_prompt_expansion=bypass_prompt_expansion,
+            timeout=until.remaining(at_most=30.0),
+        )
+        return waiter.wait([job.job_id], until)[0]
+
+    @property
+    def with_raw_response(self) -> RawCalls:
+        """The same calls, with the answer's status, headers and request id beside what was read from it.
+
+        >>> raw = client.with_raw_response.get_recording("stream-123")  # doctest: +SKIP
+        >>> raw.status, raw.request_id, raw.parsed.video_url  # doctest: +SKIP
+        """
+        return RawCalls(self)
+
+    def _waiter(
+        self,
+        timeout: float | None,
+        poll: float,
+        on_update: Callable[[SimulationJobInfo | SimulationJobDetail], object] | None,
+        cancel_on_timeout: bool,
+    ) -> jobs.JobWaiter:
+        session.check_seconds("timeout", timeout)
+        arguments.seconds("poll", poll)
+        arguments.function("on_update", on_update)
+        arguments.flag("cancel_on_timeout", cancel_on_timeout)
+        return jobs.JobWaiter(
+            self._rest,
+            self._clock,
+            self._http.sleep,
+            poll=poll,
+            on_update=on_update,
+            cancel_on_timeout=cancel_on_timeout,
+        )
+
+    def _until(self, timeout: float | None) -> Deadline:
+        session.check_seconds("timeout", timeout)
+        return Deadline(timeout, self._clock)
 
     def _live(self, what: str) -> Session:
         live = self._session
