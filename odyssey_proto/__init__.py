@@ -24,6 +24,7 @@ from odyssey_models import (
 from ._version import __version__
 from .client import Odyssey
 from .config import AdvancedConfig, ClientConfig
+from .downloads import iter_events
 from .errors import (
     AccountSuspendedError,
     ConcurrentLimitReachedError,
@@ -81,6 +82,7 @@ __all__ = [
     "StreamRecordingsList",
     "VideoFrame",
     "__version__",
+    "iter_events",
 ]
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

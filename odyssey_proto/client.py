@@ -14,6 +14,7 @@ from . import arguments, errors, images, jobs, session
 from . import scripts as _scripts
 from .clock import Deadline, MonotonicClock
 from .config import AdvancedConfig, ClientConfig
+from .downloads import Downloader
 from .raw import RawCalls
 from .session import Session
 from .transport.http import HttpTransport
@@ -24,6 +25,7 @@ from .types import ConnectionStatus
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
     from types import EllipsisType, TracebackType
 
     from odyssey_models import (
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     )
     from odyssey_models import ScriptEntry as ScriptEntryModel
 
+    from .downloads import Artifact, OnProgress
     from .frames import FramePolicy, VideoFrame
     from .images import ImageInput
     from .types import ScriptEntry
@@ -245,6 +248,45 @@ class Odyssey:
             return page.recordings, page.total
 
         return jobs.pages(ask, lambda recording: recording.stream_id)
+
+    def download_recording(
+        self,
+        stream_id: str,
+        directory: str | os.PathLike[str],
+        artifacts: Iterable[Artifact] = ("video", "events", "thumbnail", "preview"),
+        on_progress: OnProgress | None = None,
+        resume: bool = True,
+        timeout: float | None = None,
+    ) -> dict[str, Path]:
+        """Write the files of a recording into ``directory``, and return their paths by artifact.
+
+        They are ``{stream_id}.mp4``, ``{stream_id}_events.jsonl``, ``{stream_id}_thumb.jpg`` and
+        ``{stream_id}_preview.mp4``, fetched at once; those that the recording does not have are left out. Each is
+        written to a ``.part`` file first. What arrived there before a failure, Ctrl-C or the end of the process is
+        not fetched again, and a file that is there already is kept.
+
+        Args:
+            stream_id: what `start_stream` returned.
+            directory: made where it does not exist.
+            artifacts: which of them.
+            on_progress: called on this thread with artifact, bytes so far, and bytes altogether or None.
+            resume: False begins all of them anew.
+            timeout: s for all of it; ``None``: no limit, but 30 s of silence count as a lost connection.
+
+        Raises:
+            TypeError, OdysseyConfigError: an argument cannot work, or another download writes this file.
+            OdysseyAuthError, OdysseyConnectionError, OdysseyUsageError: as their names say.
+            OdysseyError: with ``status`` 404, there is no such stream of yours.
+            OSError: a file cannot be written.
+        """
+        return Downloader(self._http, self._rest).download(
+            stream_id,
+            directory,
+            artifacts,
+            self._until(timeout),
+            on_progress=on_progress,
+            resume=resume,
+        )
 
     # --- simulations
 

@@ -17,6 +17,7 @@ from .http import TOKEN_REFUSED, HttpTransport, Operation
 
 if TYPE_CHECKING:
     from ..clock import Deadline
+    from .sockets import Abort
 
 __all__ = ["Rest"]
 
@@ -65,10 +66,10 @@ class Rest:
     def __init__(self, http: HttpTransport) -> None:
         self._http = http
 
-    def recording(self, stream_id: str, deadline: Deadline) -> wire.Recording:
+    def recording(self, stream_id: str, deadline: Deadline, *, abort: Abort | None = None) -> wire.Recording:
         """Return the artifacts of a stream (`GET /recordings/{stream_id}`)."""
         path = f"/recordings/{arguments.quoted(arguments.identifier('stream_id', stream_id))}"
-        return self._http.ask(_GET_RECORDING, wire.Recording, deadline, path=path)
+        return self._http.ask(_GET_RECORDING, wire.Recording, deadline, path=path, abort=abort)
 
     def recordings(self, limit: int | None, offset: int | None, deadline: Deadline) -> wire.StreamRecordingsList:
         """Return one page of the recordings (`GET /stream-recordings`)."""
