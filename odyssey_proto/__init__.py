@@ -24,6 +24,7 @@ from odyssey_models import (
 from ._version import __version__
 from .client import Odyssey
 from .config import AdvancedConfig, ClientConfig
+from .credentials import ClientCredentials, StreamerCapabilities
 from .downloads import iter_events
 from .errors import (
     AccountSuspendedError,
@@ -51,6 +52,7 @@ __all__ = [
     "AccountSuspendedError",
     "AdvancedConfig",
     "ClientConfig",
+    "ClientCredentials",
     "ConcurrentLimitReachedError",
     "ConnectionStatus",
     "InteractAction",
@@ -80,6 +82,7 @@ __all__ = [
     "StreamDurationExceededError",
     "StreamRecordingInfo",
     "StreamRecordingsList",
+    "StreamerCapabilities",
     "VideoFrame",
     "__version__",
     "iter_events",

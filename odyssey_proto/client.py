@@ -14,6 +14,7 @@ from . import arguments, errors, images, jobs, session
 from . import scripts as _scripts
 from .clock import Deadline, MonotonicClock
 from .config import AdvancedConfig, ClientConfig
+from .credentials import mint
 from .downloads import Downloader
 from .raw import RawCalls
 from .session import Session
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     )
     from odyssey_models import ScriptEntry as ScriptEntryModel
 
+    from .credentials import ClientCredentials
     from .downloads import Artifact, OnProgress
     from .frames import FramePolicy, VideoFrame
     from .images import ImageInput
@@ -207,6 +209,21 @@ class Odyssey:
         """The prompt in effect, as the service rewrote it; None where there is no stream."""
         live = self._session
         return None if live is None else live.last_applied_prompt
+
+    # --- credentials
+
+    def create_client_credentials(self, *, timeout: float | EllipsisType | None = ...) -> ClientCredentials:
+        """Take a session for a client that has no API key (client page, "create_client_credentials()").
+
+        Args:
+            timeout: s for all of it, queueing included; left out, ``queue_timeout_s`` + 30. ``None``: no limit.
+
+        Raises:
+            OdysseyAuthError, OdysseyUsageError: as their names say.
+            OdysseyConnectionError: no streamer was free in time, or the service cannot be reached.
+        """
+        until = self._until(self.config.advanced.queue_timeout_s + 30 if timeout is ... else timeout)
+        return mint(self._http, self.config, until)
 
     # --- recordings
 
