@@ -18,6 +18,7 @@ from .credentials import mint
 from .downloads import Downloader
 from .raw import RawCalls
 from .session import Session
+from .telemetry import Telemetry
 from .transport.http import HttpTransport
 from .transport.loop import BackgroundLoop
 from .transport.rest import Rest
@@ -60,6 +61,7 @@ class Odyssey:
         debug: log what is sent and received, without secrets, to stderr.
         advanced: retry and queueing settings.
         reconnect: rejoin the session when the connection is lost.
+        enable_telemetry: tell the service when sessions begin and end, and why connecting failed.
 
     Raises:
         TypeError: an argument of the wrong type.
@@ -80,6 +82,7 @@ class Odyssey:
         debug: bool = False,
         advanced: AdvancedConfig | None = None,
         reconnect: bool = True,
+        enable_telemetry: bool = False,
     ) -> None:
         self.config = ClientConfig(
             api_key=api_key,
@@ -87,12 +90,14 @@ class Odyssey:
             debug=debug,
             advanced=AdvancedConfig() if advanced is None else advanced,
             reconnect=reconnect,
+            enable_telemetry=enable_telemetry,
         )
         if debug:
             _log_to_stderr()
         self._clock = MonotonicClock()
         self._http = HttpTransport(self.config, self._clock)
         self._rest = Rest(self._http)
+        self._telemetry = Telemetry(self.config, self._rest, self._clock)
         self._loop = BackgroundLoop()
         self._lock = threading.Lock()
         self._session: Session | None = None
@@ -131,7 +136,8 @@ class Odyssey:
                 self._session.disconnect()
             self._loop.start()
             self._session = live = Session(self.config, self._http, self._loop, self._clock)
-            session.connect(live, seconds)
+            with self._telemetry.connecting(live):
+                session.connect(live, seconds)
             return live
         finally:
             self._lock.release()
@@ -141,11 +147,13 @@ class Odyssey:
         live, self._session = self._session, None
         if live is not None:
             live.disconnect()
+            self._telemetry.disconnected(live)
 
     def close(self) -> None:
         """Leave the session and end all threads, within 2 s. The client cannot be used any more."""
         self._closed = True
         self.disconnect()
+        self._telemetry.close()
         self._http.close()
         self._loop.stop()
 

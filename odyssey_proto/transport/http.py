@@ -15,7 +15,7 @@ import random
 import threading
 import weakref
 import zlib
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 import attrs
@@ -255,7 +255,7 @@ class HttpTransport:
         path: str | None = None,
         abort: Abort | None = None,
     ) -> T:
-        """Make the call ``operation`` and return its answer as ``kind``; `transport.rest` says which there are.
+        """Make the call ``operation`` and return its answer as ``kind``, a model or plain `bytes`.
 
         ``path`` is its path with what the operation's has braces for, quoted, and with its query.
 
@@ -430,6 +430,8 @@ class HttpTransport:
 
 
 def _decoded(kind: type[T], answer: Answer) -> T:
+    if kind is bytes:
+        return cast(T, answer.body)
     try:
         return codec.decode(kind, answer.body)
     except MalformedMessageError as exc:

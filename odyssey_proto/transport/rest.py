@@ -53,6 +53,7 @@ _CANCEL_JOB: Final = Operation(
         404: _NOT_FOUND,
     },
 )
+_REPORT: Final = Operation("POST", "/telemetry", repeat=False, authorized=False)
 _STATUSES: Final = tuple(status.value for status in wire.SimulationJobStatus)
 
 
@@ -107,6 +108,10 @@ class Rest:
             arguments.one_of("status", status, _STATUSES)
         if active is not None:
             arguments.flag("active", active)
+
+    def report(self, request: wire.TelemetryRequest, deadline: Deadline) -> None:
+        """Hand telemetry over, once (`POST /telemetry`). It has no token, and what is answered does not matter."""
+        self._http.ask(_REPORT, bytes, deadline, request)
 
     def cancel_job(self, job_id: str, deadline: Deadline) -> wire.SimulationJobInfo:
         """Take a job back (`DELETE /simulation-jobs/{job_id}`); code ``not_cancellable`` where it is too late."""
