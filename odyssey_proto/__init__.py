@@ -10,9 +10,22 @@ Importing this loads neither aiortc, av nor numpy: they come with the first `Ody
 
 import logging
 
+from odyssey_models import (
+    Recording,
+    SimulationJobDetail,
+    SimulationJobInfo,
+    SimulationJobsList,
+    SimulationJobStatus,
+    SimulationStream,
+    StreamRecordingInfo,
+    StreamRecordingsList,
+)
+
 from ._version import __version__
 from .client import Odyssey
 from .config import AdvancedConfig, ClientConfig
+from .credentials import ClientCredentials, StreamerCapabilities
+from .downloads import iter_events
 from .errors import (
     AccountSuspendedError,
     ConcurrentLimitReachedError,
@@ -31,15 +44,18 @@ from .errors import (
     StreamDurationExceededError,
 )
 from .frames import VideoFrame
+from .raw import RawResponse
 from .session import Session
-from .types import ConnectionStatus
+from .types import ConnectionStatus, InteractAction, ScriptEntry, StartAction
 
 __all__ = [
     "AccountSuspendedError",
     "AdvancedConfig",
     "ClientConfig",
+    "ClientCredentials",
     "ConcurrentLimitReachedError",
     "ConnectionStatus",
+    "InteractAction",
     "MalformedMessageError",
     "MissingExtraError",
     "MonthlyLimitReachedError",
@@ -53,10 +69,23 @@ __all__ = [
     "OdysseyStreamTimeoutError",
     "OdysseyUsageError",
     "RateLimitError",
+    "RawResponse",
+    "Recording",
+    "ScriptEntry",
     "Session",
+    "SimulationJobDetail",
+    "SimulationJobInfo",
+    "SimulationJobStatus",
+    "SimulationJobsList",
+    "SimulationStream",
+    "StartAction",
     "StreamDurationExceededError",
+    "StreamRecordingInfo",
+    "StreamRecordingsList",
+    "StreamerCapabilities",
     "VideoFrame",
     "__version__",
+    "iter_events",
 ]
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

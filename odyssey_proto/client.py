@@ -10,21 +10,42 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Final, Self
 
-from . import errors, images, session
+from . import arguments, errors, images, jobs, session
+from . import scripts as _scripts
 from .clock import Deadline, MonotonicClock
 from .config import AdvancedConfig, ClientConfig
+from .credentials import mint
+from .downloads import Downloader
+from .raw import RawCalls
 from .session import Session
+from .telemetry import Telemetry
 from .transport.http import HttpTransport
 from .transport.loop import BackgroundLoop
+from .transport.rest import Rest
 from .types import ConnectionStatus
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
     from types import EllipsisType, TracebackType
 
+    from odyssey_models import (
+        Recording,
+        SimulationJobDetail,
+        SimulationJobInfo,
+        SimulationJobsList,
+        SimulationJobStatus,
+        StreamRecordingInfo,
+        StreamRecordingsList,
+    )
+    from odyssey_models import ScriptEntry as ScriptEntryModel
+
+    from .credentials import ClientCredentials
+    from .downloads import Artifact, OnProgress
     from .frames import FramePolicy, VideoFrame
     from .images import ImageInput
+    from .types import ScriptEntry
 
 __all__ = ["Odyssey"]
 
@@ -42,6 +63,7 @@ class Odyssey:
         debug: log what is sent and received, without secrets, to stderr.
         advanced: retry and queueing settings.
         reconnect: rejoin the session when the connection is lost.
+        enable_telemetry: tell the service when sessions begin and end, and why connecting failed.
 
     Raises:
         TypeError: an argument of the wrong type.
@@ -62,6 +84,7 @@ class Odyssey:
         debug: bool = False,
         advanced: AdvancedConfig | None = None,
         reconnect: bool = True,
+        enable_telemetry: bool = False,
     ) -> None:
         self.config = ClientConfig(
             api_key=api_key,
@@ -69,11 +92,14 @@ class Odyssey:
             debug=debug,
             advanced=AdvancedConfig() if advanced is None else advanced,
             reconnect=reconnect,
+            enable_telemetry=enable_telemetry,
         )
         if debug:
             _log_to_stderr()
         self._clock = MonotonicClock()
         self._http = HttpTransport(self.config, self._clock)
+        self._rest = Rest(self._http)
+        self._telemetry = Telemetry(self.config, self._rest, self._clock)
         self._loop = BackgroundLoop()
         self._connecting = threading.Lock()
         self._session: Session | None = None
@@ -108,7 +134,8 @@ class Odyssey:
             if self._closed:  # by another thread: either it stops the loop, or this does
                 self._loop.stop()
                 raise errors.OdysseyConnectionError("The client is closed; make another one", code="closed")
-            session.connect(live, deadline)
+            with self._telemetry.connecting(live):
+                session.connect(live, deadline)
             return live
         finally:
             self._connecting.release()
@@ -128,12 +155,14 @@ class Odyssey:
         live, self._session = self._session, None
         if live is not None:
             live.disconnect()
+            self._telemetry.disconnected(live)
 
     def close(self) -> None:
         """Leave the session and end all threads, within 2 s. The client cannot be used any more."""
         self._closed = True
         deadline = Deadline(_CLOSE, self._clock)
         self.disconnect()
+        self._telemetry.close()
         self._http.close()
         self._loop.stop(deadline.remaining() or 0.0)
 
@@ -197,6 +226,296 @@ class Odyssey:
         """The prompt in effect, as the service rewrote it; None where there is no stream."""
         live = self._session
         return None if live is None else live.last_applied_prompt
+
+    # --- credentials
+
+    def create_client_credentials(self, *, timeout: float | EllipsisType | None = ...) -> ClientCredentials:
+        """Take a session for a client that has no API key (client page, "create_client_credentials()").
+
+        Args:
+            timeout: s for all of it, queueing included; left out, ``queue_timeout_s`` + 30. ``None``: no limit.
+
+        Raises:
+            OdysseyAuthError, OdysseyUsageError: as their names say.
+            OdysseyConnectionError: no streamer was free in time, or the service cannot be reached.
+        """
+        until = self._until(self.config.advanced.queue_timeout_s + 30 if timeout is ... else timeout)
+        return mint(self._http, self.config, until)
+
+    # --- recordings
+
+    def get_recording(self, stream_id: str, *, timeout: float | None = 30.0) -> Recording:
+        """Return the addresses of a stream's artifacts, valid for about an hour (client page, "get_recording()").
+
+        Args:
+            stream_id: what `start_stream` returned.
+            timeout: s for all of it; ``None``: no limit.
+
+        Raises:
+            TypeError, OdysseyConfigError: an argument cannot work; nothing was sent.
+            OdysseyAuthError, OdysseyConnectionError, OdysseyUsageError: as their names say.
+            OdysseyError: with ``status`` 404, there is no such stream of yours.
+        """
+        return self._rest.recording(stream_id, self._until(timeout))
+
+    def list_stream_recordings(
+        self, limit: int | None = None, offset: int | None = None, *, timeout: float | None = 30.0
+    ) -> StreamRecordingsList:
+        """Return one page of your recordings, newest first (client page, "list_stream_recordings()").
+
+        Args:
+            limit: how many at most, 1 to 100; ``None`` leaves it to the service.
+            offset: how many to skip.
+            timeout: s for all of it; ``None``: no limit.
+        """
+        return self._rest.recordings(limit, offset, self._until(timeout))
+
+    def iter_stream_recordings(
+        self, page_size: int = 50, *, timeout: float | None = 30.0
+    ) -> Iterator[StreamRecordingInfo]:
+        """Iterate over all your recordings, newest first; ``timeout`` is for each page of ``page_size``."""
+        size = arguments.whole("page_size", page_size, least=1, most=arguments.MOST_PER_PAGE)
+        session.check_seconds("timeout", timeout)
+
+        def ask(offset: int) -> tuple[Sequence[StreamRecordingInfo], int]:
+            page = self._rest.recordings(size, offset, self._until(timeout))
+            return page.recordings, page.total
+
+        return jobs.pages(ask, lambda recording: recording.stream_id)
+
+    def download_recording(
+        self,
+        stream_id: str,
+        directory: str | os.PathLike[str],
+        artifacts: Iterable[Artifact] = ("video", "events", "thumbnail", "preview"),
+        on_progress: OnProgress | None = None,
+        resume: bool = True,
+        timeout: float | None = None,
+    ) -> dict[str, Path]:
+        """Write the files of a recording into ``directory``, and return their paths by artifact.
+
+        They are ``{stream_id}.mp4``, ``{stream_id}_events.jsonl``, ``{stream_id}_thumb.jpg`` and
+        ``{stream_id}_preview.mp4``, fetched at once; those that the recording does not have are left out. Each is
+        written to a ``.part`` file first. What arrived there before a failure, Ctrl-C or the end of the process is
+        not fetched again, and a file that is there already is kept.
+
+        Args:
+            stream_id: what `start_stream` returned.
+            directory: made where it does not exist.
+            artifacts: which of them.
+            on_progress: called on this thread with artifact, bytes so far, and bytes altogether or None.
+            resume: False begins all of them anew.
+            timeout: s for all of it; ``None``: no limit, but 30 s of silence count as a lost connection.
+
+        Raises:
+            TypeError, OdysseyConfigError: an argument cannot work, or another download writes this file.
+            OdysseyAuthError, OdysseyConnectionError, OdysseyUsageError: as their names say.
+            OdysseyError: with ``status`` 404, there is no such stream of yours.
+            OSError: a file cannot be written.
+        """
+        return Downloader(self._http, self._rest).download(
+            stream_id,
+            directory,
+            artifacts,
+            self._until(timeout),
+            on_progress=on_progress,
+            resume=resume,
+        )
+
+    # --- simulations
+
+    def simulate(
+        self,
+        *,
+        script: Sequence[ScriptEntry | ScriptEntryModel] | None = None,
+        scripts: Sequence[Sequence[ScriptEntry | ScriptEntryModel]] | None = None,
+        script_url: str | None = None,
+        portrait: bool = True,
+        bypass_prompt_expansion: bool | None = None,
+        timeout: float | None = 30.0,
+    ) -> SimulationJobDetail:
+        """Create a simulation job from exactly one of the first three (client page, "simulate()").
+
+        It is sent once: where the answer is lost, `list_simulations` tells whether there is a job.
+
+        Args:
+            script: entries by ascending time, each with one action.
+            scripts: several scripts for one job; each makes streams of its own.
+            script_url: the address of a JSON file that holds one script.
+            portrait: 704×1280 px; else 1280×704 px.
+            bypass_prompt_expansion: take prompts as they are; needs a privilege of the account.
+            timeout: s for all of it; ``None``: no limit.
+
+        Raises:
+            TypeError, OdysseyConfigError: an argument cannot work; the text names the entry of a script.
+            OdysseyAuthError, OdysseyConnectionError, OdysseyUsageError: as their names say.
+            OdysseyError: the service refused the request.
+        """
+        until = self._until(timeout)
+        request = _scripts.simulation_request(
+            script=script,
+            scripts=scripts,
+            script_url=script_url,
+            portrait=portrait,
+            bypass_prompt_expansion=bypass_prompt_expansion,
+        )
+        return self._rest.simulate(request, until)
+
+    def get_simulate_status(self, job_id: str, *, timeout: float | None = 30.0) -> SimulationJobDetail:
+        """Return a job with the streams that it made so far (client page, "get_simulate_status()").
+
+        Raises:
+            OdysseyError: with ``status`` 404 or 403, there is no such job of yours; and as `get_recording`.
+        """
+        return self._rest.job(job_id, self._until(timeout))
+
+    def list_simulations(
+        self,
+        *,
+        status: SimulationJobStatus | str | None = None,
+        active: bool | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        timeout: float | None = 30.0,
+    ) -> SimulationJobsList:
+        """Return one page of your jobs (client page, "list_simulations()").
+
+        Args:
+            status: only those with this status.
+            active: only those that are pending, dispatched or processing.
+            limit: how many at most, 1 to 100; ``None`` leaves it to the service.
+            offset: how many to skip.
+            timeout: s for all of it; ``None``: no limit.
+        """
+        return self._rest.jobs(self._until(timeout), status=status, active=active, limit=limit, offset=offset)
+
+    def iter_simulations(
+        self,
+        *,
+        status: SimulationJobStatus | str | None = None,
+        active: bool | None = None,
+        page_size: int = 50,
+        timeout: float | None = 30.0,
+    ) -> Iterator[SimulationJobInfo]:
+        """Iterate over all your jobs; ``timeout`` is for each page of ``page_size``."""
+        size = arguments.whole("page_size", page_size, least=1, most=arguments.MOST_PER_PAGE)
+        session.check_seconds("timeout", timeout)
+        self._rest.check_filter(status, active)
+
+        def ask(offset: int) -> tuple[Sequence[SimulationJobInfo], int]:
+            page = self._rest.jobs(self._until(timeout), status=status, active=active, limit=size, offset=offset)
+            return page.jobs, page.total
+
+        return jobs.pages(ask, lambda job: job.job_id)
+
+    def cancel_simulation(self, job_id: str, *, timeout: float | None = 30.0) -> SimulationJobInfo:
+        """Take a job back that has not begun (client page, "cancel_simulation()").
+
+        Raises:
+            OdysseyError: with the code ``not_cancellable`` it has begun or ended; else as `get_simulate_status`.
+        """
+        return self._rest.cancel_job(job_id, self._until(timeout))
+
+    def wait_for_simulation(
+        self,
+        job_id: str,
+        timeout: float | None = None,
+        poll: float = 5.0,
+        on_update: Callable[[SimulationJobInfo | SimulationJobDetail], object] | None = None,
+        cancel_on_timeout: bool = False,
+    ) -> SimulationJobDetail:
+        """Wait until a job has completed, failed or been cancelled, and return it.
+
+        Args:
+            job_id: the job.
+            timeout: s for all of it; ``None``: no limit.
+            poll: s between two looks.
+            on_update: called on this thread with the job whenever its status has changed.
+            cancel_on_timeout: take it back when the time is over.
+
+        Raises:
+            OdysseyConnectionTimeoutError: it has not ended in time.
+            OdysseyError: as `get_simulate_status`. What passes by itself is waited for, for 5 rounds.
+        """
+        (job,) = self.wait_for_simulations([job_id], timeout, poll, on_update, cancel_on_timeout)
+        return job
+
+    def wait_for_simulations(
+        self,
+        job_ids: Iterable[str],
+        timeout: float | None = None,
+        poll: float = 5.0,
+        on_update: Callable[[SimulationJobInfo | SimulationJobDetail], object] | None = None,
+        cancel_on_timeout: bool = False,
+    ) -> list[SimulationJobDetail]:
+        """Wait until all of ``job_ids`` have ended, and return them in that order; else as `wait_for_simulation`.
+
+        It asks the list, 100 jobs at a time, and each job only once it has ended.
+        """
+        if isinstance(job_ids, str):
+            raise TypeError("job_ids must be several ids, not a string")
+        wanted = [arguments.identifier("job_ids", job_id) for job_id in job_ids]
+        waiter = self._waiter(timeout, poll, on_update, cancel_on_timeout)
+        return waiter.wait(wanted, self._until(timeout))
+
+    def simulate_and_wait(
+        self,
+        *,
+        script: Sequence[ScriptEntry | ScriptEntryModel] | None = None,
+        scripts: Sequence[Sequence[ScriptEntry | ScriptEntryModel]] | None = None,
+        script_url: str | None = None,
+        portrait: bool = True,
+        bypass_prompt_expansion: bool | None = None,
+        timeout: float | None = None,
+        poll: float = 5.0,
+        on_update: Callable[[SimulationJobInfo | SimulationJobDetail], object] | None = None,
+        cancel_on_timeout: bool = False,
+    ) -> SimulationJobDetail:
+        """Create a job as `simulate` does, and wait for it as `wait_for_simulation` does."""
+        waiter = self._waiter(timeout, poll, on_update, cancel_on_timeout)
+        until = self._until(timeout)
+        job = self.simulate(
+            script=script,
+            scripts=scripts,
+            script_url=script_url,
+            portrait=portrait,
+            bypass_prompt_expansion=bypass_prompt_expansion,
+            timeout=until.remaining(at_most=30.0),
+        )
+        return waiter.wait([job.job_id], until)[0]
+
+    @property
+    def with_raw_response(self) -> RawCalls:
+        """The same calls, with the answer's status, headers and request id beside what was read from it.
+
+        >>> raw = client.with_raw_response.get_recording("stream-123")  # doctest: +SKIP
+        >>> raw.status, raw.request_id, raw.parsed.video_url  # doctest: +SKIP
+        """
+        return RawCalls(self)
+
+    def _waiter(
+        self,
+        timeout: float | None,
+        poll: float,
+        on_update: Callable[[SimulationJobInfo | SimulationJobDetail], object] | None,
+        cancel_on_timeout: bool,
+    ) -> jobs.JobWaiter:
+        session.check_seconds("timeout", timeout)
+        arguments.seconds("poll", poll)
+        arguments.function("on_update", on_update)
+        arguments.flag("cancel_on_timeout", cancel_on_timeout)
+        return jobs.JobWaiter(
+            self._rest,
+            self._clock,
+            self._http.sleep,
+            poll=poll,
+            on_update=on_update,
+            cancel_on_timeout=cancel_on_timeout,
+        )
+
+    def _until(self, timeout: float | None) -> Deadline:
+        session.check_seconds("timeout", timeout)
+        return Deadline(timeout, self._clock)
 
     def _live(self, what: str) -> Session:
         live = self._session

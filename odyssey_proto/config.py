@@ -118,6 +118,8 @@ class ClientConfig:
     """Retry and queueing settings."""
     reconnect: bool = attrs.field(default=True, validator=attrs.validators.instance_of(bool))
     """Rejoin the session when the connection is lost; otherwise a loss ends it."""
+    enable_telemetry: bool = attrs.field(default=False, validator=attrs.validators.instance_of(bool))
+    """Tell the service when sessions begin and end, and why connecting failed."""
 
     def require_api_key(self) -> Secret:
         """Return the key, or say which of the ways to give one was missed.

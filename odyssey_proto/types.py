@@ -1,4 +1,4 @@
-"""Documented types that are not shapes on the wire: statuses and the events of a live session.
+"""Documented types that are not shapes on the wire: statuses, events of a session, scripts as users write them.
 
 Data only. The wire's own shapes are in `odyssey_models`; what leads to an event is in
 `odyssey_proto.protocol`.
@@ -7,18 +7,22 @@ Data only. The wire's own shapes are in `odyssey_models`; what leads to an event
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, NotRequired, TypeAlias, TypedDict
 
 import attrs
 
 if TYPE_CHECKING:
     from .errors import OdysseyError
+    from .images import ImageInput
 
 __all__ = [
     "ConnectionStatus",
     "ErrorOccurred",
     "Event",
     "InteractAcknowledged",
+    "InteractAction",
+    "ScriptEntry",
+    "StartAction",
     "StatusChanged",
     "StreamEnded",
     "StreamFailed",
@@ -121,3 +125,38 @@ Event: TypeAlias = (
     StatusChanged | StreamStarted | InteractAcknowledged | StreamEnded | StreamFailed | ErrorOccurred
 )
 """Whatever a live session can tell."""
+
+
+# --- scripts of simulations (types page, "Simulate API Types")
+
+
+class StartAction(TypedDict):
+    """Begin a stream."""
+
+    prompt: str
+    """What to show."""
+    image: NotRequired[ImageInput]
+    """A picture to start from: whatever `Session.start_stream` takes."""
+
+
+class InteractAction(TypedDict):
+    """Steer the stream."""
+
+    prompt: str
+    """What should happen."""
+
+
+class ScriptEntry(TypedDict):
+    """One step of a script: a moment, and exactly one action.
+
+    >>> entry: ScriptEntry = {"timestamp_ms": 0, "start": {"prompt": "A cat"}}
+    """
+
+    timestamp_ms: int
+    """When, in ms from the start of the script; never less than in the entry before."""
+    start: NotRequired[StartAction]
+    """Begin a stream."""
+    interact: NotRequired[InteractAction]
+    """Steer it."""
+    end: NotRequired[dict[str, Any]]
+    """End it; an empty dict."""

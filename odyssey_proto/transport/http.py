@@ -8,12 +8,14 @@ waits in no queue, follows no redirect, keeps no cookie, and knows nothing of wh
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import logging
 import os
+import random
 import threading
 import weakref
 import zlib
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 import attrs
@@ -22,17 +24,26 @@ import requests
 
 from .. import codec
 from .._version import __version__
+from ..clock import Deadline
 from ..config import Secret
-from ..errors import MalformedMessageError, OdysseyAuthError, OdysseyConnectionError, OdysseyError
+from ..errors import (
+    MalformedMessageError,
+    OdysseyAuthError,
+    OdysseyConnectionError,
+    OdysseyError,
+    OdysseyUsageError,
+)
 from .failures import NETWORK_ERRORS, Answer, connection_error, refusal, unreadable
 from .sockets import Abort, Adapter, Call, environment
 
 if TYPE_CHECKING:
-    from ..clock import Clock, Deadline
+    from collections.abc import Iterator
+
+    from ..clock import Clock
     from ..config import ClientConfig
     from .failures import Refusals
 
-__all__ = ["Abort", "HttpTransport"]
+__all__ = ["TOKEN_REFUSED", "Abort", "HttpTransport", "Operation", "answers"]
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -47,11 +58,14 @@ _REGIONS_TIMEOUT: Final = 2.0  # s; without regions the session is worse placed,
 _CONFIG_TIMEOUT: Final = 3.0  # s; the caller goes on without
 _REPEAT_AFTER: Final = (0.2, 0.6)  # s before each repetition
 _PASSING: Final = frozenset({None, 502, 503, 504})  # no answer at all, or that of a service being restarted
+_TOO_MANY: Final = 429  # repeated only where the service tells when
+_LONGEST_PAUSE: Final = 20.0  # s; a service that wants to be left alone for longer is not asked again by itself
+_JITTER: Final = 0.25  # at most this much longer, so that clients that failed together do not return together
 _KEPT_PER_HOST: Final = 32  # idle connections
 
 
 @attrs.frozen
-class _Operation:
+class Operation:
     """One call of the service: where, how, and what its refusals mean."""
 
     method: str
@@ -67,11 +81,11 @@ class _Operation:
         return f"{self.method} {self.path}"
 
 
-_TOKEN_REFUSED: Final = {
+TOKEN_REFUSED: Final = {
     401: (OdysseyAuthError, "unauthorized", "{operation}: the access token was refused: {detail}"),
     403: (OdysseyAuthError, "forbidden", "{operation}: access denied: {detail}"),
 }
-_AUTHENTICATE: Final = _Operation(
+_AUTHENTICATE: Final = Operation(
     "POST",
     "/auth/token",
     repeat=True,
@@ -82,14 +96,14 @@ _AUTHENTICATE: Final = _Operation(
         422: (OdysseyAuthError, "malformed_api_key", "Invalid API key format: {detail}"),
     },
 )
-_LIST_REGIONS: Final = _Operation("GET", "/regions", repeat=False, refusals=_TOKEN_REFUSED)
-_PING: Final = _Operation("GET", "(ping)", repeat=False, authorized=False)
-_REQUEST_SESSION: Final = _Operation(
+_LIST_REGIONS: Final = Operation("GET", "/regions", repeat=False, refusals=TOKEN_REFUSED)
+_PING: Final = Operation("GET", "(ping)", repeat=False, authorized=False)
+_REQUEST_SESSION: Final = Operation(
     "POST",
     "/sessions/request",
     repeat=False,  # each may take a streamer
     refusals={
-        **_TOKEN_REFUSED,
+        **TOKEN_REFUSED,
         503: (
             OdysseyConnectionError,
             "no_streamers",
@@ -97,12 +111,12 @@ _REQUEST_SESSION: Final = _Operation(
         ),
     },
 )
-_GET_SESSION_TOKEN: Final = _Operation(
+_GET_SESSION_TOKEN: Final = Operation(
     "POST",
     "/sessions/token",
     repeat=True,
     refusals={
-        **_TOKEN_REFUSED,
+        **TOKEN_REFUSED,
         404: (
             OdysseyConnectionError,
             "unknown_session",
@@ -110,13 +124,27 @@ _GET_SESSION_TOKEN: Final = _Operation(
         ),
     },
 )
-_GET_CONFIG: Final = _Operation("GET", "/config", repeat=True, authorized=False)
+_GET_CONFIG: Final = Operation("GET", "/config", repeat=True, authorized=False)
 
 
 @attrs.frozen
 class _Token:
     value: Secret
     expires_at: float
+
+
+_seen: contextvars.ContextVar[list[Answer] | None] = contextvars.ContextVar("odyssey_answers", default=None)
+
+
+@contextlib.contextmanager
+def answers() -> Iterator[list[Answer]]:
+    """Collect the answers, also those that refuse, of the calls that this thread makes; those for tokens aside."""
+    seen: list[Answer] = []
+    token = _seen.set(seen)
+    try:
+        yield seen
+    finally:
+        _seen.reset(token)
 
 
 class HttpTransport:
@@ -153,7 +181,7 @@ class HttpTransport:
             AccountSuspendedError: the account is suspended.
             OdysseyConnectionError: the service cannot be reached, or answered what it should not.
         """
-        with self._call(deadline, abort) as call:
+        with self.call(deadline, abort) as call:
             return self._access_token(call)
 
     def region_latencies(self, deadline: Deadline, *, abort: Abort | None = None) -> dict[str, int]:
@@ -166,7 +194,7 @@ class HttpTransport:
         """
         if self._latencies is None:
             try:
-                with self._call(deadline.within(_REGIONS_TIMEOUT), abort) as call:
+                with self.call(deadline.within(_REGIONS_TIMEOUT), abort) as call:
                     regions = self._ask(_LIST_REGIONS, wire.RegionsResponse, call).regions
                     self._latencies = self._ping(regions, deadline.within(_PING_TIMEOUT), call)
             except OdysseyError as exc:
@@ -185,7 +213,7 @@ class HttpTransport:
             OdysseyUsageError: a limit of the account is reached.
         """
         latencies = self.region_latencies(deadline, abort=abort)
-        with self._call(deadline, abort) as call:
+        with self.call(deadline, abort) as call:
             body = wire.SessionRequest(region_latencies=latencies or None)
             return self._ask(_REQUEST_SESSION, wire.SessionResponse, call, body)
 
@@ -198,7 +226,7 @@ class HttpTransport:
             OdysseyConnectionError: the session is unknown (status 404), or the service cannot be reached.
             OdysseyAuthError: key or token were refused.
         """
-        with self._call(deadline, abort) as call:
+        with self.call(deadline, abort) as call:
             try:
                 body = wire.SessionTokenRequest(session_id=session_id)
                 return self._ask(_GET_SESSION_TOKEN, wire.SessionTokenResponse, call, body)
@@ -214,8 +242,35 @@ class HttpTransport:
         Raises:
             OdysseyConnectionError: they cannot be had, or not within 3 s; a public STUN server may do.
         """
-        with self._call(deadline.within(_CONFIG_TIMEOUT), abort) as call:
+        with self.call(deadline.within(_CONFIG_TIMEOUT), abort) as call:
             return tuple(self._ask(_GET_CONFIG, wire.SignalingConfig, call, url=config_url).ice_servers)
+
+    def ask(
+        self,
+        operation: Operation,
+        kind: type[T],
+        deadline: Deadline,
+        body: Any = None,
+        *,
+        path: str | None = None,
+        abort: Abort | None = None,
+    ) -> T:
+        """Make the call ``operation`` and return its answer as ``kind``, a model or plain `bytes`.
+
+        ``path`` is its path with what the operation's has braces for, quoted, and with its query.
+
+        Raises:
+            OdysseyError: whatever its refusals say, or that the service cannot be reached in time.
+        """
+        with self.call(deadline, abort) as call:
+            url = None if path is None else self._config.api_url + path
+            return self._ask(operation, kind, call, body, url=url)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait ``seconds``; raise `OdysseyConnectionError`, code ``closed``, where this is closed meanwhile."""
+        with self.call(Deadline(None, self._clock)) as call:
+            if not call.pause(seconds):
+                raise connection_error(ConnectionAbortedError(), call, "waiting", self._config.api_url)
 
     def close(self) -> None:
         """End all calls, now and later, and close all connections."""
@@ -223,7 +278,8 @@ class HttpTransport:
         self._abort.abort()
         self._adapter.close()
 
-    def _call(self, deadline: Deadline, abort: Abort | None) -> Call:
+    def call(self, deadline: Deadline, abort: Abort | None = None) -> Call:
+        """Return a call, for a ``with``, that ends with the deadline, with ``abort`` or with this transport."""
         return Call(deadline, self._abort, abort, on_wake=self._notify)
 
     # --- the access token
@@ -290,7 +346,7 @@ class HttpTransport:
     # --- one call
 
     def _ask(
-        self, operation: _Operation, kind: type[T], call: Call, body: Any = None, *, url: str | None = None
+        self, operation: Operation, kind: type[T], call: Call, body: Any = None, *, url: str | None = None
     ) -> T:
         """Send ``body`` and read the answer; authorize, renew the token once, repeat what may be repeated."""
         url = url or self._config.api_url + operation.path
@@ -309,12 +365,27 @@ class HttpTransport:
                     may_renew = False
                     self._forget(token)
                     continue
-                delay = next(delays, None)
-                if delay is None or not _may_pass(exc) or not call.pause(delay):
+                delay = _pause(exc, next(delays, None))
+                if delay is None or not call.pause(delay):
                     raise
 
+    def send(
+        self, method: str, url: str, headers: dict[str, str], call: Call, data: bytes | None = None
+    ) -> requests.Response:
+        """Send one request and return its answer with the body unread, for whoever closes it.
+
+        It raises what `failures.NETWORK_ERRORS` lists, follows no redirect, and adds no header of its own.
+        """
+        # No Session: that would take the password of ~/.netrc, keep cookies and follow redirects.
+        request = requests.Request(method, url, headers=headers, data=data).prepare()
+        proxies, verify = environment(url)
+        with call.current():
+            return self._adapter.send(
+                request, stream=True, timeout=call.remaining(), verify=verify, proxies=proxies
+            )
+
     def _exchange(
-        self, operation: _Operation, url: str, text: str | None, token: Secret | None, call: Call
+        self, operation: Operation, url: str, text: str | None, token: Secret | None, call: Call
     ) -> Answer:
         """Make one HTTP request and read its answer to the end."""
         headers = {
@@ -333,14 +404,7 @@ class HttpTransport:
         failure: OdysseyError | None = None
         answer = Answer(operation=operation.name, status=0)
         try:
-            # No Session: that would take the password of ~/.netrc, keep cookies and follow redirects.
-            request = requests.Request(operation.method, url, headers=headers, data=data).prepare()
-            proxies, verify = environment(url)
-            with call.current():
-                response = self._adapter.send(
-                    request, stream=True, timeout=call.remaining(), verify=verify, proxies=proxies
-                )
-            with contextlib.closing(response):
+            with contextlib.closing(self.send(operation.method, url, headers, call, data)) as response:
                 answer = Answer(
                     operation=operation.name,
                     status=response.status_code,
@@ -359,17 +423,22 @@ class HttpTransport:
             log.debug("%s %s: %s after %.0f ms", operation.method, path, failure.code, took_ms)
             raise failure
         log.debug("%s %s: %d after %.0f ms", operation.method, path, answer.status, took_ms)
+        seen = _seen.get()
+        if seen is not None and operation is not _AUTHENTICATE:
+            seen.append(answer)
         return answer
 
 
 def _decoded(kind: type[T], answer: Answer) -> T:
+    if kind is bytes:
+        return cast(T, answer.body)
     try:
         return codec.decode(kind, answer.body)
     except MalformedMessageError as exc:
         raise unreadable(answer, exc) from None
 
 
-def _remaining(call: Call, operation: _Operation, url: str) -> float | None:
+def _remaining(call: Call, operation: Operation, url: str) -> float | None:
     """Return the s that are left of the call, or raise our own error."""
     try:
         return call.remaining()
@@ -378,8 +447,16 @@ def _remaining(call: Call, operation: _Operation, url: str) -> float | None:
     raise failure
 
 
-def _may_pass(exc: OdysseyError) -> bool:
-    return exc.recoverable and exc.status in _PASSING
+def _pause(exc: OdysseyError, least: float | None) -> float | None:
+    """Return the s to wait before a call that failed with ``exc`` is repeated; None where it is not."""
+    if least is None or not exc.recoverable or isinstance(exc, OdysseyUsageError):
+        return None
+    told = exc.retry_after
+    if exc.status not in _PASSING and not (exc.status == _TOO_MANY and told is not None):
+        return None
+    if told is not None and told > _LONGEST_PAUSE:
+        return None
+    return max(least, told or 0.0) * random.uniform(1, 1 + _JITTER)  # noqa: S311  # no secret
 
 
 def _bearer(token: str) -> Secret:

@@ -1,0 +1,129 @@
+"""Files behind signed addresses: one request, read piece by piece as it arrives.
+
+The address is the permission, so no token goes along, and redirects are followed, but never from https to http.
+Time is kept for silence, not for the whole: a large file may take long. What to do with the pieces, and what is
+asked again, is told in `odyssey_proto.downloads`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urljoin, urlsplit
+
+import attrs
+
+from .._version import __version__
+from ..errors import MalformedMessageError, OdysseyConnectionError, OdysseyError
+from .failures import NETWORK_ERRORS, Answer, connection_error, refusal
+from .sockets import Abort
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import requests
+
+    from ..clock import Deadline
+    from .http import HttpTransport
+    from .sockets import Call
+
+__all__ = ["Abort", "Fetched", "fetch"]
+
+_OPERATION: Final = "download"
+_SILENCE: Final = 30.0  # s without a byte after which a connection counts as lost
+_PIECE: Final = 256 * 1024  # bytes, at most
+_REDIRECTS: Final = 5
+_MOVED: Final = frozenset({301, 302, 303, 307, 308})
+
+
+@attrs.frozen
+class Fetched:
+    """An answer whose body is still to come."""
+
+    status: int
+    """200, 206 or 416; all else raises."""
+    headers: Mapping[str, str]
+    """Looked up without regard to case."""
+    pieces: Iterator[bytes]
+    """The body as it arrives; each is new, and none is kept."""
+
+
+@contextlib.contextmanager
+def fetch(
+    http: HttpTransport, url: str, headers: Mapping[str, str], deadline: Deadline, abort: Abort
+) -> Iterator[Fetched]:
+    """Get ``url``, for the length of a ``with``.
+
+    Raises:
+        OdysseyConnectionError: it cannot be had; ``status`` tells, where there was an answer. Also while the
+            pieces are read; a body shorter than its length was announced is one.
+    """
+    with http.call(deadline.within(_SILENCE), abort) as call:
+        response, url = _open(http, url, headers, call)
+        with contextlib.closing(response):
+            if response.status_code not in (200, 206, 416):
+                raise _refused(response)
+            if response.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+                raise MalformedMessageError(
+                    f"{_OPERATION}: the file is compressed, which was not asked for",
+                    code="malformed",
+                    operation=_OPERATION,
+                )
+            yield Fetched(response.status_code, response.headers, _pieces(response, url, deadline, call))
+
+
+def _open(http: HttpTransport, url: str, headers: Mapping[str, str], call: Call) -> tuple[requests.Response, str]:
+    sent = {
+        "User-Agent": f"odyssey-proto/{__version__}",
+        "Accept": "*/*",
+        "Accept-Encoding": "identity",
+        **headers,
+    }
+    for _ in range(_REDIRECTS + 1):
+        failure: OdysseyError
+        try:
+            response = http.send("GET", url, sent, call)
+        except NETWORK_ERRORS as exc:
+            failure = connection_error(exc, call, _OPERATION, url)
+        else:
+            if response.status_code not in _MOVED:
+                return response, url
+            response.close()
+            target = urljoin(url, response.headers.get("Location", ""))
+            if urlsplit(target).scheme not in ("https", urlsplit(url).scheme):
+                raise _lost("it redirects to an address that is less safe", "unsafe_redirect")
+            url = target
+            continue
+        raise failure
+    raise _lost(f"it redirects more than {_REDIRECTS} times", "too_many_redirects")
+
+
+def _pieces(response: requests.Response, url: str, deadline: Deadline, call: Call) -> Iterator[bytes]:
+    while True:
+        failure: OdysseyError
+        call.deadline = deadline.within(_SILENCE)
+        try:
+            # Whatever has arrived: a full piece may take longer than any silence.
+            piece: bytes = response.raw.read1(_PIECE, decode_content=False)
+        except NETWORK_ERRORS as exc:
+            failure = connection_error(exc, call, _OPERATION, url)
+        else:
+            if not piece:
+                return
+            yield piece
+            continue
+        raise failure
+
+
+def _refused(response: requests.Response) -> OdysseyError:
+    answer = Answer(
+        operation=_OPERATION,
+        status=response.status_code,
+        reason=response.reason or "",
+        headers=response.headers,
+    )
+    return refusal(answer, {})
+
+
+def _lost(problem: str, code: str) -> OdysseyConnectionError:
+    return OdysseyConnectionError(f"{_OPERATION}: {problem}", code=code, operation=_OPERATION)

@@ -1,0 +1,281 @@
+"""The calls about recordings and jobs through `Odyssey`: what is sent, repeated, refused and told beside it."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from odyssey_proto import (
+    MonthlyLimitReachedError,
+    Odyssey,
+    OdysseyAuthError,
+    OdysseyConnectionError,
+    OdysseyError,
+    RateLimitError,
+    RawResponse,
+    SimulationJobStatus,
+)
+from tests.faults.leaks import nothing_left
+from tests.faults.servers import Connection, HttpServer, Request, answer, json_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+RECORDING = {"stream_id": "s-1", "video_url": "https://x.example/v.mp4?signature=1", "duration_seconds": 9.5}
+JOB = {"job_id": "j-1", "status": "pending", "priority": "normal", "created_at": "2026-01-01T00:00:00Z"}
+JOBS = {"jobs": [JOB], "total": 1, "limit": 20, "offset": 0}
+RECORDINGS = {
+    "recordings": [{"stream_id": "s-1", "width": 1280, "height": 704, "started_at": "2026-01-01T00:00:00Z"}],
+    "total": 1,
+    "limit": 50,
+    "offset": 0,
+}
+SCRIPT: Any = [{"timestamp_ms": 0, "start": {"prompt": "A cat"}}]
+
+CALLS: dict[str, tuple[Callable[[Odyssey], Any], Any]] = {
+    "GET /recordings/s-1": (lambda client: client.get_recording("s-1"), RECORDING),
+    "GET /stream-recordings": (lambda client: client.list_stream_recordings(), RECORDINGS),
+    "POST /simulation-jobs": (lambda client: client.simulate(script=SCRIPT), JOB),
+    "GET /simulation-jobs/j-1": (lambda client: client.get_simulate_status("j-1"), JOB),
+    "GET /simulation-jobs": (lambda client: client.list_simulations(), JOBS),
+    "DELETE /simulation-jobs/j-1": (lambda client: client.cancel_simulation("j-1"), JOB),
+}
+every_call = pytest.mark.parametrize("route", CALLS)
+repeated = pytest.mark.parametrize("route", [route for route in CALLS if not route.startswith("POST")])
+BUSY = "503 Service Unavailable"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    with nothing_left():
+        yield
+
+
+@pytest.fixture
+def server() -> Iterator[HttpServer]:
+    with HttpServer({route: json_answer(body) for route, (_, body) in CALLS.items()}) as made:
+        yield made
+
+
+@pytest.fixture
+def client(server: HttpServer) -> Iterator[Odyssey]:
+    with Odyssey("ody_key", api_url=server.url) as made:
+        yield made
+
+
+# --- what is sent
+
+
+@every_call
+def test_each_call_is_one_request_with_the_token(client: Odyssey, server: HttpServer, route: str) -> None:
+    CALLS[route][0](client)
+    (request,) = server.received(route)
+    assert request.headers["authorization"] == "Bearer at-secret-1"
+    assert len(server.requests) == 2  # with that for the token
+
+
+def test_answers_are_the_documented_types(client: Odyssey) -> None:
+    assert client.get_recording("s-1").duration_seconds == 9.5
+    assert client.list_stream_recordings().recordings[0].width == 1280
+    job = client.simulate(script=SCRIPT)
+    assert (job.job_id, job.status, job.streams, job.retry_count) == ("j-1", SimulationJobStatus.PENDING, [], 0)
+    assert client.list_simulations().jobs[0].status == "pending"
+    assert client.cancel_simulation("j-1").priority == "normal"
+
+
+def test_a_cancellation_that_tells_little_is_enough(client: Odyssey, server: HttpServer) -> None:
+    server.routes["DELETE /simulation-jobs/j-1"] = json_answer({"job_id": "j-1", "status": "cancelled"})
+    assert client.cancel_simulation("j-1").status == "cancelled"
+
+
+def test_ids_are_quoted_and_queries_are_encoded(client: Odyssey, server: HttpServer) -> None:
+    with pytest.raises(OdysseyError):
+        client.get_recording("a/b?c=d&é #")
+    client.list_simulations(status="pending", active=True, limit=100, offset=0)
+    client.list_stream_recordings(10, 5)
+    assert [request.target for request in server.requests[1:]] == [
+        "/recordings/a%2Fb%3Fc%3Dd%26%C3%A9%20%23",
+        "/simulation-jobs?status=pending&active=true&limit=100&offset=0",
+        "/stream-recordings?limit=10&offset=5",
+    ]
+
+
+def test_pages_are_asked_for_as_they_are_needed(client: Odyssey, server: HttpServer) -> None:
+    def page(connection: Connection, request: Request) -> None:
+        query = dict(pair.split("=") for pair in request.target.partition("?")[2].split("&"))
+        offset = int(query["offset"])
+        jobs = [{**JOB, "job_id": f"j-{number}"} for number in range(offset, min(offset + 2, 5))]
+        connection.send(json_answer({**JOBS, "jobs": jobs, "total": 5}, Connection="close"))
+
+    server.routes["GET /simulation-jobs"] = page
+    jobs = client.iter_simulations(page_size=2, status=SimulationJobStatus.PENDING)
+    assert server.requests == []
+    assert next(jobs).job_id == "j-0"
+    assert len(server.received("GET /simulation-jobs")) == 1
+    assert [job.job_id for job in jobs] == ["j-1", "j-2", "j-3", "j-4"]
+    assert [recording.stream_id for recording in client.iter_stream_recordings()] == ["s-1"]
+
+
+# --- what is repeated
+
+
+@repeated
+@pytest.mark.parametrize("status", ["502 Bad Gateway", BUSY, "504 Gateway Timeout"])
+def test_a_service_that_is_being_restarted_is_asked_again(
+    client: Odyssey, server: HttpServer, route: str, status: str
+) -> None:
+    server.routes[route] = [answer(status=status), json_answer(CALLS[route][1])]
+    CALLS[route][0](client)
+    assert len(server.received(route)) == 2
+
+
+@repeated
+def test_a_broken_connection_is_replaced(client: Odyssey, server: HttpServer, route: str) -> None:
+    server.routes[route] = [lambda connection, _: connection.reset(), json_answer(CALLS[route][1])]
+    CALLS[route][0](client)
+
+
+@pytest.mark.parametrize("told", ["1", "0"])
+def test_too_many_requests_are_repeated_when_the_service_says_when(
+    client: Odyssey, server: HttpServer, told: str
+) -> None:
+    route = "GET /recordings/s-1"
+    server.routes[route] = [answer(status="429 Slow", Retry_After=told), json_answer(RECORDING)]
+    CALLS[route][0](client)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Retry_After": "3600"}, {"Retry_After": "soon"}])
+def test_too_many_requests_are_told_when_it_does_not_or_when_that_is_long(
+    client: Odyssey, server: HttpServer, headers: dict[str, str]
+) -> None:
+    route = "GET /recordings/s-1"
+    server.routes[route] = json_answer({}, "429 Slow", **headers)
+    with pytest.raises(OdysseyConnectionError) as caught:
+        CALLS[route][0](client)
+    assert len(server.received(route)) == 1
+    assert caught.value.retry_after == (3600.0 if headers.get("Retry_After") == "3600" else None)
+
+
+@every_call
+@pytest.mark.parametrize(
+    ("code", "error"), [("RATE_LIMITED", RateLimitError), ("MONTHLY_LIMIT_REACHED", MonthlyLimitReachedError)]
+)
+def test_a_usage_error_is_never_repeated(
+    client: Odyssey, server: HttpServer, route: str, code: str, error: type[Exception]
+) -> None:
+    body = {"error": code, "message": "Enough", "action": "Wait", "details": {"retry_after_seconds": 0}}
+    server.routes[route] = json_answer({"detail": body}, "429 Slow", Retry_After="0")
+    with pytest.raises(error, match=r"^Enough$"):
+        CALLS[route][0](client)
+    assert len(server.received(route)) == 1
+
+
+@pytest.mark.parametrize("reply", [answer(status=BUSY), lambda connection, _: connection.reset()])
+def test_a_job_that_may_have_been_made_is_never_asked_for_twice(
+    client: Odyssey, server: HttpServer, reply: Any
+) -> None:
+    route = "POST /simulation-jobs"
+    server.routes[route] = reply
+    with pytest.raises(OdysseyConnectionError):
+        CALLS[route][0](client)
+    assert len(server.received(route)) == 1
+
+
+@every_call
+def test_a_token_that_is_refused_in_mid_use_is_renewed_once(
+    client: Odyssey, server: HttpServer, route: str
+) -> None:
+    server.routes[route] = [answer(status="401 Unauthorized"), json_answer(CALLS[route][1])]
+    CALLS[route][0](client)
+    assert len(server.received("POST /auth/token")) == 2
+    server.routes[route] = answer(status="401 Unauthorized")
+    with pytest.raises(OdysseyAuthError):
+        CALLS[route][0](client)
+    assert len(server.received("POST /auth/token")) == 3
+
+
+# --- what is refused
+
+
+@pytest.mark.parametrize(
+    ("route", "status", "code"),
+    [
+        ("GET /recordings/s-1", "404 Not Found", "not_found"),
+        ("GET /simulation-jobs/j-1", "404 Not Found", "not_found"),
+        ("GET /simulation-jobs/j-1", "403 Forbidden", "forbidden"),
+        ("DELETE /simulation-jobs/j-1", "404 Not Found", "not_found"),
+        ("DELETE /simulation-jobs/j-1", "403 Forbidden", "forbidden"),
+        ("DELETE /simulation-jobs/j-1", "400 Bad Request", "not_cancellable"),
+        ("POST /simulation-jobs", "400 Bad Request", "invalid_request"),
+        ("POST /simulation-jobs", "422 Unprocessable", "invalid_request"),
+    ],
+)
+def test_a_refusal_has_the_services_words_in_one_line(
+    client: Odyssey, server: HttpServer, route: str, status: str, code: str
+) -> None:
+    server.routes[route] = json_answer({"detail": "No\nsuch thing"}, status, X_Request_Id="r-7")
+    with pytest.raises(OdysseyError) as caught:
+        CALLS[route][0](client)
+    error = caught.value
+    assert (error.code, error.status, error.request_id) == (code, int(status[:3]), "r-7")
+    assert str(error).endswith("No such thing")
+    assert not isinstance(error, OdysseyAuthError)
+    assert len(server.received(route)) == 1
+
+
+# --- beside the answer
+
+
+def test_status_headers_and_request_id_are_there_for_who_asks(client: Odyssey, server: HttpServer) -> None:
+    server.routes["GET /recordings/s-1"] = json_answer(RECORDING, X_Request_Id="r-1", X_Other="x")
+    raw = client.with_raw_response.get_recording("s-1")
+    assert (raw.status, raw.request_id, raw.headers["x-other"]) == (200, "r-1", "x")
+    assert raw.parsed == client.get_recording("s-1")
+
+
+def test_every_single_call_can_be_made_so(client: Odyssey) -> None:
+    raw = client.with_raw_response
+    made: list[RawResponse[Any]] = [
+        raw.get_recording("s-1"),
+        raw.list_stream_recordings(limit=1),
+        raw.simulate(script=SCRIPT),
+        raw.get_simulate_status("j-1"),
+        raw.list_simulations(active=True),
+        raw.cancel_simulation("j-1"),
+    ]
+    assert {one.status for one in made} == {200}
+
+
+def test_a_failure_raises_as_ever(client: Odyssey) -> None:
+    with pytest.raises(OdysseyError) as caught:
+        client.with_raw_response.get_recording("s-2")
+    assert caught.value.status == 404
+
+
+# --- several threads, and the end
+
+
+def test_threads_share_a_client_and_its_token(client: Odyssey, server: HttpServer) -> None:
+    with ThreadPoolExecutor(8) as executor:
+        answers = list(executor.map(lambda _: client.with_raw_response.get_recording("s-1"), range(64)))
+    assert {one.parsed.stream_id for one in answers} == {"s-1"}
+    assert len(server.received("POST /auth/token")) == 1
+
+
+def test_closing_ends_a_wait_at_once(client: Odyssey) -> None:
+    closing = threading.Thread(target=client.close)
+    with pytest.raises(OdysseyConnectionError) as caught:
+        client.wait_for_simulation("j-1", poll=60, on_update=lambda _: closing.start())
+    closing.join()
+    assert caught.value.code == "closed"
+
+
+def test_a_job_is_made_and_awaited(client: Odyssey, server: HttpServer) -> None:
+    done = {**JOB, "status": "completed", "streams": [{"stream_id": "s-1"}]}
+    server.routes["GET /simulation-jobs/j-1"] = [json_answer(JOB), json_answer(done)]
+    told: list[str] = []
+    job = client.simulate_and_wait(script=SCRIPT, poll=0, on_update=lambda job: told.append(job.status))
+    assert (job.streams[0].stream_id, told) == ("s-1", ["pending", "completed"])

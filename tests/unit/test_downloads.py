@@ -1,0 +1,358 @@
+"""Recordings as files, from a store on raw sockets that cuts, expires and changes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from odyssey_proto import Odyssey, OdysseyConfigError, OdysseyConnectionError, OdysseyError, iter_events
+from tests.faults.leaks import nothing_left
+from tests.faults.servers import Connection, Request, answer, json_answer
+from tests.faults.stores import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FILES = {
+    "video": random.Random(1).randbytes(3_000_000),
+    "events": b'{"type": "start"}\n{"type": "end"}\n',
+    "thumbnail": b"\xff\xd8\xff thumbnail",
+    "preview": random.Random(2).randbytes(400_000),
+}
+NAMES = {
+    "video": "s-1.mp4",
+    "events": "s-1_events.jsonl",
+    "thumbnail": "s-1_thumb.jpg",
+    "preview": "s-1_preview.mp4",
+}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    with nothing_left():
+        yield
+
+
+@contextlib.contextmanager
+def client_of(store: Store) -> Iterator[Odyssey]:
+    with Odyssey("ody_key", api_url=store.url) as client:
+        yield client
+
+
+def download(store: Store, folder: Path | str, **options: Any) -> dict[str, Path]:
+    with client_of(store) as client:
+        return client.download_recording(store.stream_id, folder, **options)
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_all_files_arrive_under_their_names_and_nothing_else_stays(tmp_path: Path) -> None:
+    with Store(FILES) as store:
+        paths = download(store, tmp_path / "new" / "folder")
+    assert {artifact: path.name for artifact, path in paths.items()} == NAMES
+    assert {artifact: path.read_bytes() for artifact, path in paths.items()} == FILES
+    assert names_in(tmp_path / "new" / "folder") == sorted(NAMES.values())
+
+
+def test_no_token_goes_to_the_store(tmp_path: Path) -> None:
+    with Store(FILES) as store:
+        download(store, tmp_path)
+        asked = [request for request in store.requests if request.path.startswith("/files/")]
+    assert [
+        request for request in asked if "authorization" in request.headers or "cookie" in request.headers
+    ] == []
+    assert {request.headers["accept-encoding"] for request in asked} == {"identity"}
+
+
+def test_what_the_recording_does_not_have_is_left_out(tmp_path: Path) -> None:
+    with Store({"events": FILES["events"]}) as store:
+        assert list(download(store, tmp_path)) == ["events"]
+
+
+def test_only_what_is_wanted_is_fetched(tmp_path: Path) -> None:
+    with Store(FILES) as store:
+        assert list(download(store, str(tmp_path), artifacts=["thumbnail", "thumbnail"])) == ["thumbnail"]
+    assert names_in(tmp_path) == ["s-1_thumb.jpg"]
+
+
+def test_progress_is_told_on_the_callers_thread_and_ends_complete(tmp_path: Path) -> None:
+    told: list[tuple[str, int, int | None]] = []
+    with Store(FILES) as store:
+        download(store, tmp_path, on_progress=lambda *news: told.append(news))
+    assert {news[0]: news for news in told} == {name: (name, len(data), len(data)) for name, data in FILES.items()}
+    done = [news[1] for news in told if news[0] == "video"]
+    assert done == sorted(done)
+
+
+def test_after_cuts_the_rest_is_fetched_and_no_byte_twice(tmp_path: Path) -> None:
+    with Store({"video": FILES["video"]}, cuts=(1, 700_001, 1_500_000)) as store:
+        path = download(store, tmp_path)["video"]
+    assert path.read_bytes() == FILES["video"]
+    assert [(first, sent) for _, first, sent in store.served] == [
+        (0, 1),
+        (1, 700_001),
+        (700_002, 1_500_000),
+        (2_200_002, 799_998),
+    ]
+
+
+def test_a_later_client_goes_on_where_an_earlier_one_was_interrupted(tmp_path: Path) -> None:
+    def interrupt(artifact: str, done: int, total: int | None) -> None:
+        if done > 1_000_000:
+            raise KeyboardInterrupt
+
+    with Store({"video": FILES["video"]}, cuts=(2_000_000,)) as store:
+        with pytest.raises(KeyboardInterrupt):
+            download(store, tmp_path, on_progress=interrupt)
+        assert names_in(tmp_path) == ["s-1.mp4.part", "s-1.mp4.part.json"]
+        have = (tmp_path / "s-1.mp4.part").stat().st_size
+        path = download(store, tmp_path)["video"]
+    assert path.read_bytes() == FILES["video"]
+    assert store.served[-1][1] == have
+    assert names_in(tmp_path) == ["s-1.mp4"]
+
+
+KILLED = """
+import os, signal, sys
+from odyssey_proto import Odyssey
+def stop(artifact, done, total):
+    if done >= int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+with Odyssey("ody_key", api_url=sys.argv[1]) as client:
+    client.download_recording("s-1", sys.argv[2], on_progress=stop)
+"""
+
+
+def test_fifty_megabytes_survive_two_cuts_and_a_killed_process(tmp_path: Path) -> None:
+    content = random.Random(3).randbytes(50_000_000)
+    points = sorted(random.Random(4).sample(range(1_000_000, 45_000_000), 3))
+    with Store({"video": content}, cuts=(points[0], points[1] - points[0])) as store:
+        killed = subprocess.run(
+            [sys.executable, "-c", KILLED, store.url, str(tmp_path), str(points[2])], check=False
+        )
+        assert killed.returncode == -9
+        have = (tmp_path / "s-1.mp4.part").stat().st_size
+        path = download(store, tmp_path)["video"]
+    assert path.read_bytes() == content
+    # What the store sent and the killed process never read was sent twice, and nothing else.
+    firsts = [first for _, first, _ in store.served]
+    assert sorted(firsts) == [0, points[0], points[1], have]
+    assert have >= points[2]
+
+
+def test_an_expired_address_is_replaced_and_what_is_there_is_kept(tmp_path: Path) -> None:
+    with Store({"video": FILES["video"]}, cuts=(1_000_000,)) as store:
+        file = store._file
+
+        def expire_after_the_first(connection: Connection, request: Request) -> None:
+            file(connection, request)
+            store.expired.add(1)
+
+        store.routes["GET /files/video"] = expire_after_the_first
+        path = download(store, tmp_path)["video"]
+    assert path.read_bytes() == FILES["video"]
+    assert store.signature == 2
+    assert [first for _, first, _ in store.served] == [0, 1_000_000]
+
+
+def test_an_address_that_is_always_refused_ends_in_an_error(tmp_path: Path) -> None:
+    with Store({"video": FILES["video"]}) as store:
+        store.expired.update(range(100))
+        with pytest.raises(OdysseyConnectionError) as caught:
+            download(store, tmp_path)
+        assert store.signature == 2
+    assert caught.value.status == 403
+    assert "signature" not in str(caught.value)
+
+
+def test_a_file_that_has_changed_begins_anew(tmp_path: Path) -> None:
+    with Store({"video": FILES["video"]}, cuts=(1_000_000,)) as store:
+        first = store._file
+
+        def change(connection: Connection, request: Request) -> None:
+            first(connection, request)
+            store.files["video"] = FILES["video"][::-1]
+
+        store.routes["GET /files/video"] = [change, first]
+        path = download(store, tmp_path)["video"]
+    assert path.read_bytes() == FILES["video"][::-1]
+
+
+def test_without_ranges_or_a_version_each_cut_begins_anew(tmp_path: Path) -> None:
+    with Store({"video": FILES["video"]}, cuts=(1_000_000,)) as store:
+        store.etag = False
+        assert download(store, tmp_path)["video"].read_bytes() == FILES["video"]
+    assert [first for _, first, _ in store.served] == [0, 0]
+
+
+def test_a_store_without_ranges_sends_all_of_it_again(tmp_path: Path) -> None:
+    with Store({"video": FILES["video"]}, cuts=(1_000_000,)) as store:
+        store.ranges = False
+        assert download(store, tmp_path)["video"].read_bytes() == FILES["video"]
+
+
+@pytest.mark.parametrize(
+    ("part", "note"),
+    [
+        (b"x" * 500, None),
+        (b"x" * 500, "no json"),
+        (b"x" * 500, "[]"),
+        (b"x" * 500, '{"validator": null, "size": 3000000}'),
+        (b"x" * 500, '{"validator": "\\"another\\"", "size": 3000000}'),
+        (b"x" * 500, '{"validator": "\\"a\\"\\r\\nX-Evil: 1", "size": 3000000}'),
+        (b"x" * 4_000_000, "its own"),
+        (b"x" * 500, '{"validator": 7, "size": "many"}'),
+    ],
+)
+def test_what_lies_there_and_does_not_fit_is_not_used(tmp_path: Path, part: bytes, note: str | None) -> None:
+    with Store({"video": FILES["video"]}) as store:
+        (tmp_path / "s-1.mp4.part").write_bytes(part)
+        if note == "its own":
+            note = json.dumps({"validator": store.tag("video"), "size": len(FILES["video"])})
+        if note is not None:
+            (tmp_path / "s-1.mp4.part.json").write_text(note)
+        assert download(store, tmp_path)["video"].read_bytes() == FILES["video"]
+    assert names_in(tmp_path) == ["s-1.mp4"]
+
+
+def test_a_part_that_is_whole_only_gets_its_name(tmp_path: Path) -> None:
+    with Store({"video": FILES["video"]}) as store:
+        (tmp_path / "s-1.mp4.part").write_bytes(FILES["video"])
+        note = {"validator": store.tag("video"), "size": len(FILES["video"])}
+        (tmp_path / "s-1.mp4.part.json").write_text(json.dumps(note))
+        assert download(store, tmp_path)["video"].read_bytes() == FILES["video"]
+    assert store.served == []
+
+
+def test_a_file_that_is_there_is_kept_and_fetched_anew_only_without_resume(tmp_path: Path) -> None:
+    (tmp_path / "s-1_thumb.jpg").write_bytes(b"mine")
+    with Store({"thumbnail": FILES["thumbnail"]}) as store:
+        path = download(store, tmp_path)["thumbnail"]
+        assert path.read_bytes() == b"mine"
+        assert download(store, tmp_path, resume=False)["thumbnail"].read_bytes() == FILES["thumbnail"]
+
+
+def test_an_empty_file_is_a_file(tmp_path: Path) -> None:
+    with Store({"events": b""}) as store:
+        assert download(store, tmp_path)["events"].read_bytes() == b""
+
+
+def test_a_link_where_the_part_should_be_is_not_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.write_bytes(b"precious")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "s-1.mp4.part").symlink_to(outside)
+    with Store({"video": FILES["video"]}) as store, pytest.raises(OSError, match=r"s-1\.mp4\.part"):
+        download(store, folder)
+    assert outside.read_bytes() == b"precious"
+
+
+def test_a_second_download_of_the_same_file_is_refused(tmp_path: Path) -> None:
+    import fcntl
+
+    with Store({"video": FILES["video"]}) as store, (tmp_path / "s-1.mp4.part").open("wb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(OdysseyConfigError, match="Another download is writing"):
+            download(store, tmp_path)
+
+
+def test_redirects_are_followed_without_the_token(tmp_path: Path) -> None:
+    with Store({"events": FILES["events"]}) as store:
+        store.routes["GET /moved"] = store.routes["GET /files/events"]
+        moved = answer(status="302 Found", Location="/files/events?signature=1", Connection="close")
+        store.routes["GET /recordings/s-1"] = json_answer({"stream_id": "s-1", "events_url": f"{store.url}/old"})
+        store.routes["GET /old"] = moved
+        assert download(store, tmp_path)["events"].read_bytes() == FILES["events"]
+
+
+@pytest.mark.parametrize("target", ["/old", "ftp://x.example/", "file:///etc/passwd"])
+def test_redirects_that_lead_nowhere_are_errors(tmp_path: Path, target: str) -> None:
+    with Store({"events": b""}) as store:
+        store.routes["GET /recordings/s-1"] = json_answer({"stream_id": "s-1", "events_url": f"{store.url}/old"})
+        store.routes["GET /old"] = answer(status="302 Found", Location=target)
+        with pytest.raises(OdysseyConnectionError, match="redirects"):
+            download(store, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        answer(status="404 Not Found"),
+        answer(b"x", Content_Encoding="gzip"),
+        answer(b"x", "206 Partial Content"),
+        answer(status="416 Range Not Satisfiable"),
+        b"SSH-2.0\r\n\r\n",
+    ],
+)
+def test_answers_that_are_no_file_are_errors_and_leave_no_file(tmp_path: Path, reply: bytes) -> None:
+    with Store({"events": b""}) as store:
+        store.routes["GET /files/events"] = reply
+        with pytest.raises(OdysseyConnectionError):
+            download(store, tmp_path)
+    assert "s-1_events.jsonl" not in names_in(tmp_path)
+
+
+def test_the_first_failure_ends_the_others_which_stay_resumable(tmp_path: Path) -> None:
+    with Store(FILES) as store:
+        store.routes["GET /files/events"] = answer(status="404 Not Found")
+
+        def hang(connection: Connection, _: Request) -> None:
+            connection.send(answer(b"abc", length=100, ETag='"v"'))
+            connection.hang()
+
+        store.routes["GET /files/video"] = hang
+        with pytest.raises(OdysseyConnectionError, match="404"):
+            download(store, tmp_path)
+    assert not (tmp_path / "s-1.mp4").exists()
+
+
+def test_an_unknown_recording_leaves_no_folder(tmp_path: Path) -> None:
+    with Store(FILES) as store, client_of(store) as client:
+        with pytest.raises(OdysseyError) as caught:
+            client.download_recording("s-2", tmp_path / "new")
+        assert (caught.value.status, caught.value.code) == (404, "not_found")
+    assert names_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("stream_id", ["../x", "a/b", "..", ".hidden", "a\\b", "C:x", "é", "a" * 200])
+def test_an_id_that_leads_elsewhere_is_refused(tmp_path: Path, stream_id: str) -> None:
+    with Store(FILES) as store, client_of(store) as client:
+        with pytest.raises(OdysseyConfigError):
+            client.download_recording(stream_id, tmp_path)
+        assert store.accepted == 0
+
+
+# --- event logs
+
+
+def test_events_come_from_a_path_and_from_lines(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(FILES["events"] + b"\n")
+    assert list(iter_events(path)) == list(iter_events(os.fspath(path))) == [{"type": "start"}, {"type": "end"}]
+    with path.open() as lines:
+        assert len(list(iter_events(lines))) == 2
+
+
+@pytest.mark.parametrize("line", ["[]", "{", "\ud83d", "7"])
+def test_a_line_that_is_no_event_is_named(line: str) -> None:
+    events = iter_events(["{}", line])
+    assert next(events) == {}
+    with pytest.raises(OdysseyConfigError, match="Line 2"):
+        next(events)
+
+
+@pytest.mark.parametrize("source", [7, b"{}", None])
+def test_a_source_of_another_type(source: Any) -> None:
+    with pytest.raises(TypeError):
+        iter_events(source)
