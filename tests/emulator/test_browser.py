@@ -122,7 +122,9 @@ def test_a_page_of_another_origin_streams(
     assert found["decoded"] > 20
 
 
-def test_a_browser_tells_its_candidates_apart_from_its_answer(emulator: Emulator, pages: _PageServer, tmp_path: Path) -> None:
+def test_a_browser_tells_its_candidates_apart_from_its_answer(
+    emulator: Emulator, pages: _PageServer, tmp_path: Path
+) -> None:
     found = visit(emulator, pages, tmp_path)
     assert found.get("error") is None, found
     assert not found["answerHasCandidates"]
