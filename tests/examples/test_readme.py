@@ -43,6 +43,18 @@ def test_the_first_script_streams_and_writes_its_picture(tmp_path: Path) -> None
     assert (tmp_path / "night.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_script_without_a_connection_films_and_downloads(tmp_path: Path) -> None:
+    script = next(script for script in SCRIPTS if "simulate_and_wait" in script)
+    with Emulator() as emulator:
+        done = run(script.replace("http://127.0.0.1:8000", emulator.api_url), tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(path.name.rpartition("_")[2] for path in tmp_path.glob("*_*")) == [
+        "events.jsonl",
+        "preview.mp4",
+        "thumb.jpg",
+    ]
+
+
 def test_the_emulator_example_makes_the_failure_that_it_shows(tmp_path: Path) -> None:
     script = next(script for script in SCRIPTS if "faults.add" in script)
     script = "from odyssey_proto import Odyssey\n" + script + "    with client, client.connect() as session:\n"
