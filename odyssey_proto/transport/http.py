@@ -254,17 +254,19 @@ class HttpTransport:
         *,
         path: str | None = None,
         abort: Abort | None = None,
+        repeated: list[str | None] | None = None,
     ) -> T:
         """Make the call ``operation`` and return its answer as ``kind``, a model or plain `bytes`.
 
-        ``path`` is its path with what the operation's has braces for, quoted, and with its query.
+        ``path`` is its path with what the operation's has braces for, quoted, and with its query. The codes of
+        failures after which it was asked again are appended to ``repeated``: each may have been carried out.
 
         Raises:
             OdysseyError: whatever its refusals say, or that the service cannot be reached in time.
         """
         with self.call(deadline, abort) as call:
             url = None if path is None else self._config.api_url + path
-            return self._ask(operation, kind, call, body, url=url)
+            return self._ask(operation, kind, call, body, url=url, repeated=repeated)
 
     def sleep(self, seconds: float) -> None:
         """Wait ``seconds``; raise `OdysseyConnectionError`, code ``closed``, where this is closed meanwhile."""
@@ -346,7 +348,14 @@ class HttpTransport:
     # --- one call
 
     def _ask(
-        self, operation: Operation, kind: type[T], call: Call, body: Any = None, *, url: str | None = None
+        self,
+        operation: Operation,
+        kind: type[T],
+        call: Call,
+        body: Any = None,
+        *,
+        url: str | None = None,
+        repeated: list[str | None] | None = None,
     ) -> T:
         """Send ``body`` and read the answer; authorize, renew the token once, repeat what may be repeated."""
         url = url or self._config.api_url + operation.path
@@ -368,6 +377,8 @@ class HttpTransport:
                 delay = _pause(exc, next(delays, None))
                 if delay is None or not call.pause(delay):
                     raise
+                if repeated is not None:
+                    repeated.append(exc.code)
 
     def send(
         self, method: str, url: str, headers: dict[str, str], call: Call, data: bytes | None = None

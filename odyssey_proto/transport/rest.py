@@ -115,11 +115,22 @@ class Rest:
 
     def cancel_job(self, job_id: str, deadline: Deadline) -> wire.SimulationJobInfo:
         """Take a job back (`DELETE /simulation-jobs/{job_id}`); code ``not_cancellable`` where it is too late."""
-        answer = self._http.ask(_CANCEL_JOB, wire.CancelledSimulation, deadline, path=_job_path(job_id))
+        repeated: list[str | None] = []
+        answer: wire.CancelledSimulation | wire.SimulationJobDetail
+        try:
+            answer = self._http.ask(
+                _CANCEL_JOB, wire.CancelledSimulation, deadline, path=_job_path(job_id), repeated=repeated
+            )
+        except OdysseyError as exc:
+            if exc.code != "not_cancellable" or not repeated:
+                raise
+            answer = self.job(job_id, deadline)  # it may be too late because the first request did it
+            if answer.status != wire.SimulationJobStatus.CANCELLED:
+                raise
         return wire.SimulationJobInfo(
             job_id=answer.job_id,
             status=answer.status,
-            # Only id and status are sure to be there (protocol.md, section 1).
+            # Only id and status are sure to be there.
             priority=answer.priority or "",
             created_at=answer.created_at or "",
             completed_at=answer.completed_at,

@@ -184,6 +184,20 @@ def test_a_job_that_may_have_been_made_is_never_asked_for_twice(
     assert len(server.received(route)) == 1
 
 
+@pytest.mark.parametrize(("status", "is_done"), [("cancelled", True), ("processing", False)])
+def test_a_cancellation_whose_answer_was_lost_is_no_failure(
+    client: Odyssey, server: HttpServer, status: str, is_done: bool
+) -> None:
+    late = json_answer({"detail": "It cannot be cancelled"}, "400 Bad Request")
+    server.routes["DELETE /simulation-jobs/j-1"] = [lambda connection, _: connection.reset(), late]
+    server.routes["GET /simulation-jobs/j-1"] = json_answer({**JOB, "status": status})
+    if is_done:
+        assert client.cancel_simulation("j-1").status == "cancelled"
+    else:
+        with pytest.raises(OdysseyError, match="cannot be cancelled"):
+            client.cancel_simulation("j-1")
+
+
 @every_call
 def test_a_token_that_is_refused_in_mid_use_is_renewed_once(
     client: Odyssey, server: HttpServer, route: str

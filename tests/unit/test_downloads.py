@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -331,6 +332,37 @@ def test_an_id_that_leads_elsewhere_is_refused(tmp_path: Path, stream_id: str) -
         with pytest.raises(OdysseyConfigError):
             client.download_recording(stream_id, tmp_path)
         assert store.accepted == 0
+
+
+def test_an_artifact_that_is_gone_with_its_expired_address_is_an_error(tmp_path: Path) -> None:
+    with Store({"video": FILES["video"]}) as store:
+        store.expired.add(1)
+        there = store.routes["GET /recordings/s-1"]
+        assert not isinstance(there, list)
+        store.routes["GET /recordings/s-1"] = [there, json_answer({"stream_id": "s-1"})]
+        with pytest.raises(OdysseyConnectionError, match="is gone") as caught:
+            download(store, tmp_path)
+    assert caught.value.code == "not_found"
+
+
+def test_two_downloads_at_once_leave_a_whole_file(tmp_path: Path) -> None:
+    with Store({"video": FILES["video"]}) as store, client_of(store) as client:
+        outcomes: list[object] = []
+
+        def fetch() -> None:
+            try:
+                outcomes.append(client.download_recording("s-1", tmp_path))
+            except OdysseyConfigError as exc:
+                outcomes.append(exc.code)
+
+        threads = [threading.Thread(target=fetch) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(outcomes) == 8
+        assert (tmp_path / "s-1.mp4").read_bytes() == FILES["video"]
+    assert "s-1.mp4.part.json" not in names_in(tmp_path)
 
 
 # --- event logs

@@ -158,6 +158,20 @@ def test_what_has_not_ended_in_time_is_taken_back_when_that_is_wanted() -> None:
     assert service.cancelled == ["a", "c"]
 
 
+def test_taking_back_has_its_own_end() -> None:
+    service = Service(a=["pending"], b=["pending"])
+    cancel = service.cancel_job
+
+    def slowly(job_id: str, deadline: Deadline) -> None:
+        service.time += 10
+        cancel(job_id, deadline)
+
+    service.cancel_job = slowly  # type: ignore[method-assign]  # that it takes long is the point
+    with pytest.raises(OdysseyConnectionTimeoutError):
+        service.wait("a", "b", timeout=7, cancel=True)
+    assert service.cancelled == ["a"]
+
+
 def test_an_unknown_job_is_an_error_at_once() -> None:
     with pytest.raises(OdysseyError) as caught:
         Service(a=["pending"]).wait("a", "b")
