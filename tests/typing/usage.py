@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import assert_type
 
 import numpy as np
@@ -12,10 +14,19 @@ from PIL.Image import Image
 from odyssey_proto import (
     AdvancedConfig,
     ClientConfig,
+    ClientCredentials,
     ConnectionStatus,
     Odyssey,
     OdysseyUsageError,
+    Recording,
+    ScriptEntry,
     Session,
+    SimulationJobDetail,
+    SimulationJobInfo,
+    SimulationJobsList,
+    SimulationJobStatus,
+    StreamRecordingInfo,
+    StreamRecordingsList,
     VideoFrame,
 )
 from odyssey_proto.emulator import Emulator
@@ -44,6 +55,23 @@ with Odyssey("ody_key", api_url=None, advanced=AdvancedConfig(queue_timeout_s=0.
             assert_type(frame.to_ndarray("bgr24"), NDArray[np.uint8])
             assert_type(frame.to_image(), Image)
             assert_type((frame.index, frame.timestamp_ms, frame.dropped_before), tuple[int, int, int])
+
+    recording = client.get_recording("stream-1")
+    assert_type(recording, Recording)
+    assert_type(recording.video_url, str | None)
+    assert_type(client.list_stream_recordings(limit=10), StreamRecordingsList)
+    assert_type(client.iter_stream_recordings(), Iterator[StreamRecordingInfo])
+    assert_type(client.download_recording("stream-1", Path("out")), dict[str, Path])
+    script: list[ScriptEntry] = [{"timestamp_ms": 0, "start": {"prompt": "A cat"}}, {"timestamp_ms": 9, "end": {}}]
+    job = client.simulate(script=script, portrait=False)
+    assert_type(job, SimulationJobDetail)
+    assert_type(job.status, SimulationJobStatus)
+    assert_type(client.wait_for_simulation(job.job_id, timeout=60), SimulationJobDetail)
+    assert_type(client.list_simulations(active=True), SimulationJobsList)
+    assert_type(client.cancel_simulation(job.job_id), SimulationJobInfo)
+    credentials = client.create_client_credentials()
+    assert_type(credentials, ClientCredentials)
+    assert_type(credentials.session_id, str)
 
 
 def limits(error: OdysseyUsageError) -> None:
