@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ClientCredentials", "StreamerCapabilities", "mint"]
 
-_LIFETIME: Final = 600  # s, where the service does not tell (protocol.md, section 1)
+_LIFETIME: Final = 600  # s, where the service does not tell (spec/openapi.yaml)
 _EVERY: Final = 1.0  # s between two requests for a streamer
 _LONGEST_TOKEN: Final = 16 * 1024
 

@@ -182,7 +182,7 @@ class MissingExtraError(OdysseyError, ImportError):
     """A part of this package was used whose optional dependencies are not installed."""
 
 
-# protocol.md, "Usage errors": which class a code means, and whether waiting alone can help.
+# spec/schemas/errors.yaml: which class a code means, and whether waiting alone can help.
 _USAGE: dict[str, tuple[type[OdysseyUsageError], bool]] = {
     "MONTHLY_LIMIT_REACHED": (MonthlyLimitReachedError, False),
     "CONCURRENT_LIMIT_REACHED": (ConcurrentLimitReachedError, True),

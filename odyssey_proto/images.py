@@ -1,7 +1,7 @@
 """Any image that a user has → the data URL that a stream starts from: upright, and of the stream's size.
 
 Formats are told by content, never by a name. An image that already is what the service takes passes unchanged;
-any other becomes an RGB JPEG (protocol.md, "Images"). Limits are checked before anything is decoded, and one
+any other becomes an RGB JPEG (spec/schemas/channel.yaml). Limits are checked before anything is decoded, and one
 decoder alone sees the content. This reads the file that it is given and nothing else, keeps no state, and loads
 Pillow when it is first called. Whether a streamer takes images at all is not its question.
 """

@@ -19,7 +19,7 @@ A *link* is one attempt at signaling plus peer connection; the session survives 
 given up still tells is not heard any more.
 
 Calls that wait for an answer are numbered by the driver. Each is answered once, by `Succeed` or `Fail`.
-Acknowledgements carry no id: one ``update`` is on the wire at a time, the others queue (protocol.md, section 3).
+Acknowledgements carry no id: one ``update`` is on the wire at a time, the others queue (spec/asyncapi.yaml).
 """
 
 from __future__ import annotations
@@ -94,13 +94,13 @@ __all__ = [
 ]
 
 KEEPALIVE_INTERVAL: Final = 10.0
-"""s between keepalives (protocol.md, section 2)."""
+"""s between keepalives (spec/asyncapi.yaml)."""
 SESSION_KEPT: Final = 40.0
 """s after the last keepalive for which the service keeps a session."""
 QUEUE_INTERVAL: Final = 1.0
 """s between two requests for a streamer while none is free."""
 SIGNALING_MESSAGE_LIMIT: Final = 64 * 1024 * 1024
-"""Bytes of the longest message through the WebSocket (protocol.md, section 2)."""
+"""Bytes of the longest message through the WebSocket (spec/asyncapi.yaml)."""
 VIDEO_DEADLINE: Final = 20.0
 """s from the open WebSocket to video and control channel; then the link is given up."""
 
@@ -247,7 +247,7 @@ _SIGNALING_ERRORS: Final = {
     "unknown": "The service reported an unknown error",
 }
 
-# protocol.md, section 3: what a reason is raised as, and that no stream is left after it.
+# spec/asyncapi.yaml: what a reason is raised as, and that no stream is left after it.
 _STREAM_USAGE: Final = {
     "quota_exceeded": "MONTHLY_LIMIT_REACHED",
     "concurrent_limit_exceeded": "CONCURRENT_LIMIT_REACHED",

@@ -1,4 +1,4 @@
-"""What a client tells the service about its use, and only where the user asked for it (protocol.md, section 1).
+"""What a client tells the service about its use, and only where the user asked for it (spec/openapi.yaml).
 
 Events go out on a thread of their own. Nothing waits for them and nothing fails with them: what does not fit the
 queue, is not answered in time or is refused is dropped.

@@ -49,7 +49,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _ANSWER_LIMIT: Final = 4 * 1024 * 1024  # bytes of an answer, decompressed
-_TOKEN_LIFETIME: Final = 3600.0  # s, where the service does not tell (protocol.md, section 1)
+_TOKEN_LIFETIME: Final = 3600.0  # s, where the service does not tell (spec/openapi.yaml)
 _TOKEN_MARGIN: Final = 60.0  # s before its end from which a token counts as expired
 _LATE: Final = 9999  # ms, the latency of a region that does not answer in time
 _PING_TIMEOUT: Final = 1.0  # s for all regions together

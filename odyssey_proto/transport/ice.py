@@ -30,7 +30,7 @@ __all__ = ["FALLBACK_SERVERS", "IceUrl", "arrange_gathering", "for_aiortc", "res
 log = logging.getLogger(__name__)
 
 FALLBACK_SERVERS: Final = (IceServer(urls=["stun:stun.l.google.com:19302", "stun:stun1.l.google.com:19302"]),)
-"""Public STUN, for when the service does not tell its own (protocol.md, "Signaling", 1)."""
+"""Public STUN, for when the service does not tell its own (spec/asyncapi.yaml)."""
 
 _LOOPBACK: Final = ("127.0.0.1", "::1")
 _PATIENCE: Final = {"stun": 0.5, "turn": 2.0, "turns": 2.0}  # s for a name; without STUN most connections work
@@ -62,7 +62,7 @@ class IceUrl:
 
 
 def usable_servers(servers: Iterable[IceServer]) -> tuple[tuple[IceUrl, ...], tuple[str, ...]]:
-    """Sort out which addresses a connection can use (protocol.md, "Signaling", 1).
+    """Sort out which addresses a connection can use (spec/asyncapi.yaml).
 
     Args:
         servers: as ``/config`` gave them; ``url`` counts as ``urls``.

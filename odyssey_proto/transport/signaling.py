@@ -48,9 +48,9 @@ __all__ = ["SignalingClosed", "SignalingConnection", "config_url", "normalise_ur
 log = logging.getLogger(__name__)
 
 _OPERATION: Final = "WebSocket /client"
-_MESSAGE_LIMIT: Final = 64 * 1024 * 1024  # bytes (protocol.md, section 2)
+_MESSAGE_LIMIT: Final = 64 * 1024 * 1024  # bytes (spec/asyncapi.yaml)
 _HANDSHAKE_LIMIT: Final = 64 * 1024  # bytes of the answer to the handshake
-_CLEAN: Final = frozenset({1000, 1001})  # close codes that are no loss (protocol.md, section 2)
+_CLEAN: Final = frozenset({1000, 1001})  # close codes that are no loss (spec/asyncapi.yaml)
 _GOODBYE_WAIT: Final = 0.5  # s for the server's answer to the goodbye; until then it may not have read it
 _SCHEMES: Final = {"ws": "ws", "http": "ws", "wss": "wss", "https": "wss"}
 _REFUSALS: Final[Refusals] = {

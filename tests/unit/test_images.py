@@ -591,7 +591,7 @@ class TestLimits:
         full = raw + bytes(MAX_ENCODED_BYTES - len(raw))  # what follows a JPEG does not count
         url = to_data_url(as_given(full), portrait=False)
         assert content(url) == full
-        assert len(url) < 64 * 1024 * 1024  # the longest signaling message (protocol.md, section 2)
+        assert len(url) < 64 * 1024 * 1024  # the longest signaling message (spec/asyncapi.yaml)
 
     @pytest.mark.parametrize(
         ("make", "width", "height"),
