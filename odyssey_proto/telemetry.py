@@ -12,6 +12,7 @@ import os
 import platform
 import queue
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 import odyssey_models as wire
@@ -59,7 +60,8 @@ class Telemetry:
         self._queue: queue.Queue[wire.TelemetryEvent | None] = queue.Queue(_WAITING)
         self._thread: threading.Thread | None = None
         self._process = os.getpid()
-        self._connected: tuple[Session, str | None, float] | None = None
+        # Weak: a session that its user lets go of ends.
+        self._connected: tuple[weakref.ref[Session], str | None, float] | None = None
 
     @contextlib.contextmanager
     def connecting(self, live: Session) -> Iterator[None]:
@@ -78,7 +80,7 @@ class Telemetry:
             )
             raise
         now = self._clock.now()
-        self._connected = live, live.session_id, now
+        self._connected = weakref.ref(live), live.session_id, now
         self._tell(
             event=wire.TelemetryEventName.SESSION_CONNECTED,
             session_id=live.session_id,
@@ -87,7 +89,7 @@ class Telemetry:
 
     def disconnected(self, live: Session) -> None:
         """Tell that a session is over; once for each that was connected."""
-        if self._connected is None or self._connected[0] is not live:
+        if self._connected is None or self._connected[0]() is not live:
             return
         (_, session_id, since), self._connected = self._connected, None
         self._tell(
