@@ -184,7 +184,7 @@ TABLE: Final[tuple[Row, ...]] = (
     # Leaving. A session that is granted when nobody wants it any more is taken, to be given back.
     Row((S.IDLE, *_LIVE), Disconnect, S.DISCONNECTED, "_leave"),
     Row(_OVER, Disconnect, None, "_nothing"),
-    Row(_OVER, SessionGranted, None, "_give_back"),
+    Row(_OVER, SessionGranted, None, "_take_session"),
     Row(_OVER, SignalingOpened, None, "_say_goodbye"),
     Row(_OVER, LinkFailed, None, "_nothing"),
     # The stream; its commands wait while the session reconnects.
@@ -626,9 +626,6 @@ class Protocol:
             if give_back and self.session_id is not None:
                 self._open_link(None)  # only to say goodbye: `_OVER` has the row
         self._tell(StatusChanged(status=self.status, message=error.message, at=self._now))
-
-    def _give_back(self, item: SessionGranted) -> None:
-        self._take_session(item)
 
     def _say_goodbye(self, _: Any) -> None:
         self._do(SendSignaling(self._current, wire.ClientDisconnecting()))
