@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo-out
-CORE := errors config clock types codec protocol frames images
+CORE := errors config clock types codec table protocol frames images events callbacks
 
 .PHONY: install demo test lint types generate generate-check core-coverage bench wheel-check clean
 

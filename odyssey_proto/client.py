@@ -10,11 +10,14 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Final, Self
 
-from . import arguments, errors, images, jobs, session
+import attrs
+from odyssey_models import SessionResponse
+
+from . import arguments, errors, images, jobs, session, steps
 from . import scripts as _scripts
 from .clock import Deadline, MonotonicClock
 from .config import AdvancedConfig, ClientConfig
-from .credentials import mint
+from .credentials import ClientCredentials, mint
 from .downloads import Downloader
 from .raw import RawCalls
 from .session import Session
@@ -22,7 +25,7 @@ from .telemetry import Telemetry
 from .transport.http import HttpTransport
 from .transport.loop import BackgroundLoop
 from .transport.rest import Rest
-from .types import ConnectionStatus
+from .types import ConnectionStatus, OdysseyEventHandlers
 
 if TYPE_CHECKING:
     import os
@@ -41,15 +44,27 @@ if TYPE_CHECKING:
     )
     from odyssey_models import ScriptEntry as ScriptEntryModel
 
-    from .credentials import ClientCredentials
     from .downloads import Artifact, OnProgress
     from .frames import FramePolicy, VideoFrame
     from .images import ImageInput
-    from .types import ScriptEntry
+    from .types import (
+        BroadcastReadyCallback,
+        ConnectedCallback,
+        DisconnectedCallback,
+        ErrorCallback,
+        InteractAcknowledgedCallback,
+        ScriptEntry,
+        StatusChangeCallback,
+        StreamEndedCallback,
+        StreamErrorCallback,
+        StreamStartedCallback,
+        VideoFrameCallback,
+    )
 
 __all__ = ["Odyssey"]
 
 _CLOSE: Final = 2.0  # s for all of it
+_JOIN: Final = 30.0  # s for a connect that queues for nothing
 
 
 class Odyssey:
@@ -107,35 +122,140 @@ class Odyssey:
 
     # --- the connection
 
-    def connect(self, *, timeout: float | EllipsisType | None = ...) -> Session:
+    def connect(
+        self,
+        on_connected: ConnectedCallback | None = None,
+        on_disconnected: DisconnectedCallback | None = None,
+        on_video_frame: VideoFrameCallback | None = None,
+        on_stream_started: StreamStartedCallback | None = None,
+        on_stream_ended: StreamEndedCallback | None = None,
+        on_interact_acknowledged: InteractAcknowledgedCallback | None = None,
+        on_stream_error: StreamErrorCallback | None = None,
+        on_error: ErrorCallback | None = None,
+        on_status_change: StatusChangeCallback | None = None,
+        on_broadcast_ready: BroadcastReadyCallback | None = None,
+        *,
+        timeout: float | EllipsisType | None = ...,
+    ) -> Session:
         """Connect to a streamer and return the live `Session` (client page, "connect()").
 
         The client's own `start_stream`, `interact`, `end_stream`, `frames` and `disconnect` act on it too.
 
+        Handlers are called one after the other on a thread of their own, and may call any method of the client or
+        the session; see `OdysseyEventHandlers`. What one raises goes to ``on_error``, as not fatal.
+
         Args:
+            on_connected, on_disconnected, on_video_frame, on_stream_started, on_stream_ended,
+            on_interact_acknowledged, on_stream_error, on_error, on_status_change, on_broadcast_ready: handlers.
             timeout: s for all of it, queueing included; left out, ``queue_timeout_s`` + 30. ``None``: no limit.
 
         Raises:
+            TypeError: a handler that cannot be called, or is a coroutine function.
             OdysseyAuthError: the key is missing, malformed, invalid or suspended.
             OdysseyUsageError: a limit of the account (its subclasses say which).
             OdysseyConnectionError: no streamer, no way to reach the service, or connected already.
             OdysseyConnectionTimeoutError: not in time. A session that was granted by then is given back.
         """
-        seconds = self.config.advanced.queue_timeout_s + 30 if timeout is ... else timeout
-        session.check_seconds("timeout", seconds)
-        deadline = Deadline(seconds, self._clock)
+        handlers = OdysseyEventHandlers(
+            on_connected=on_connected,
+            on_disconnected=on_disconnected,
+            on_video_frame=on_video_frame,
+            on_stream_started=on_stream_started,
+            on_stream_ended=on_stream_ended,
+            on_interact_acknowledged=on_interact_acknowledged,
+            on_stream_error=on_stream_error,
+            on_error=on_error,
+            on_status_change=on_status_change,
+            on_broadcast_ready=on_broadcast_ready,
+        )
+        deadline = self._until(self.config.advanced.queue_timeout_s + 30 if timeout is ... else timeout)
         self.config.require_api_key()
+        return self._connect(handlers, deadline, steps.Connect)
+
+    def connect_with_credentials(
+        self,
+        credentials: ClientCredentials,
+        on_connected: ConnectedCallback | None = None,
+        on_disconnected: DisconnectedCallback | None = None,
+        on_video_frame: VideoFrameCallback | None = None,
+        on_stream_started: StreamStartedCallback | None = None,
+        on_stream_ended: StreamEndedCallback | None = None,
+        on_interact_acknowledged: InteractAcknowledgedCallback | None = None,
+        on_stream_error: StreamErrorCallback | None = None,
+        on_error: ErrorCallback | None = None,
+        on_status_change: StatusChangeCallback | None = None,
+        on_broadcast_ready: BroadcastReadyCallback | None = None,
+        *,
+        timeout: float | EllipsisType | None = ...,
+    ) -> Session:
+        """Connect to the session that ``credentials`` are for (client page, "connect_with_credentials()").
+
+        It needs no API key. When the connection is lost it is rejoined with the same token, until that expires.
+
+        Args:
+            credentials: what `create_client_credentials` returned, here or on your server.
+            on_connected, on_disconnected, on_video_frame, on_stream_started, on_stream_ended,
+            on_interact_acknowledged, on_stream_error, on_error, on_status_change, on_broadcast_ready: handlers,
+                as for `connect`.
+            timeout: s for all of it; left out, 30. ``None``: no limit.
+
+        Raises:
+            TypeError: these are no credentials, or a handler cannot be called.
+            OdysseyConnectionError: they have expired, the signaling server refuses them or cannot be reached, or
+                the client is connected already.
+            OdysseyConnectionTimeoutError: not in time.
+        """
+        if not isinstance(credentials, ClientCredentials):
+            raise TypeError(
+                f"credentials must be ClientCredentials, not {type(credentials).__name__}; "
+                "make them of a dict with ClientCredentials.from_dict()"
+            )
+        handlers = OdysseyEventHandlers(
+            on_connected=on_connected,
+            on_disconnected=on_disconnected,
+            on_video_frame=on_video_frame,
+            on_stream_started=on_stream_started,
+            on_stream_ended=on_stream_ended,
+            on_interact_acknowledged=on_interact_acknowledged,
+            on_stream_error=on_stream_error,
+            on_error=on_error,
+            on_status_change=on_status_change,
+            on_broadcast_ready=on_broadcast_ready,
+        )
+        deadline = self._until(_JOIN if timeout is ... else timeout)
+        if credentials.is_expired:
+            raise errors.OdysseyConnectionError(
+                "The credentials have expired: get new ones from the server that made them",
+                code="credentials_expired",
+                session_id=credentials.session_id,
+                operation="connect with credentials",
+            )
+        granted = SessionResponse(
+            session_id=credentials.session_id,
+            signalling_url=credentials.signaling_url,
+            capabilities=credentials.capabilities,
+        )
+        return self._connect(
+            handlers,
+            deadline,
+            lambda call: steps.Join(call, granted, credentials.session_token, credentials.remaining_s),
+        )
+
+    def _connect(
+        self, handlers: OdysseyEventHandlers, deadline: Deadline, how: Callable[[int], steps.Command]
+    ) -> Session:
         if not self._connecting.acquire(blocking=False):
             raise errors.OdysseyConnectionError("Another thread is connecting this client", code="connecting")
         try:
             self._settle_last(deadline)
             self._loop.start()
-            self._session = live = Session(self.config, self._http, self._loop, self._clock)
+            wanted = handlers if any(attrs.astuple(handlers, recurse=False)) else None
+            self._session = live = Session(self.config, self._http, self._loop, self._clock, wanted)
             if self._closed:  # by another thread: either it stops the loop, or this does
                 self._loop.stop()
                 raise errors.OdysseyConnectionError("The client is closed; make another one", code="closed")
             with self._telemetry.connecting(live):
-                session.connect(live, deadline)
+                session.connect(live, deadline, how)
             return live
         finally:
             self._connecting.release()
@@ -175,13 +295,19 @@ class Odyssey:
         image: ImageInput | None = None,
         image_path: str | os.PathLike[str] | None = None,
         bypass_prompt_expansion: bool | None = None,
+        broadcast: bool = False,
         *,
         timeout: float | None = 60.0,
     ) -> str:
         """Start a stream on the session; see `Session.start_stream`."""
         image = images.only_one(image, image_path)  # here, so that its warning points to the caller
         return self._live("start stream").start_stream(
-            prompt, portrait, image, bypass_prompt_expansion=bypass_prompt_expansion, timeout=timeout
+            prompt,
+            portrait,
+            image,
+            bypass_prompt_expansion=bypass_prompt_expansion,
+            broadcast=broadcast,
+            timeout=timeout,
         )
 
     def interact(self, prompt: str, *, timeout: float | None = 30.0) -> str:

@@ -125,6 +125,11 @@ class ClientCredentials:
         object.__setattr__(self, "expires_at", _end(claims) or _after(self.expires_in))
 
     @property
+    def remaining_s(self) -> float:
+        """How long the token still lasts, in s, by this machine's clock; less than 0 when it has ended."""
+        return (self.expires_at - _now()).total_seconds()
+
+    @property
     def is_expired(self) -> bool:
         """Whether the token has ended, by this machine's clock."""
         return _now() >= self.expires_at

@@ -19,10 +19,13 @@ import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from . import errors, steps
+from .callbacks import Dispatcher
 from .clock import Deadline, MonotonicClock
+from .events import EventHub
 from .frames import FrameHub
 from .link import Link
-from .protocol import Protocol, SessionState
+from .protocol import Protocol
+from .table import SessionState
 from .transport.sockets import Abort
 
 if TYPE_CHECKING:
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from .config import ClientConfig
     from .transport.http import HttpTransport
     from .transport.loop import BackgroundLoop
-    from .types import Event
+    from .types import Event, OdysseyEventHandlers
 
 __all__ = ["LEAVE", "Driver"]
 
@@ -48,9 +51,17 @@ _LAST_WORKERS: Final = 0.2  # s for workers whose sockets have just been shut
 class Driver:
     """The thread behind one session. It knows no `Session`: dropping that one ends this one."""
 
-    def __init__(self, config: ClientConfig, http: HttpTransport, loop: BackgroundLoop, clock: Clock) -> None:
+    def __init__(
+        self,
+        config: ClientConfig,
+        http: HttpTransport,
+        loop: BackgroundLoop,
+        clock: Clock,
+        handlers: OdysseyEventHandlers | None = None,
+    ) -> None:
         self.protocol = Protocol(config.advanced, reconnect=config.reconnect)
-        self.hub = FrameHub()
+        self.hub = FrameHub(on_resume=lambda seconds: self.post(steps.VideoResumed(seconds)))
+        self.events = EventHub()
         self.clock = clock
         self.leaving = False
         """Whether the user has given it up; the session itself may need a moment to be over."""
@@ -66,6 +77,10 @@ class Driver:
         self._numbers = itertools.count(1)
         self._links: dict[int, Link] = {}
         self._workers: set[threading.Thread] = set()
+        self._dispatcher: Dispatcher | None = None
+        if handlers is not None:
+            self._dispatcher = Dispatcher(handlers)
+            self.hub.attach(self._dispatcher, self._dispatcher.counts)
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name="odyssey-session", daemon=True)
         _drivers.add(self)
@@ -73,15 +88,19 @@ class Driver:
 
     # --- called from any thread
 
-    def connect(self, deadline: Deadline) -> None:
+    def connect(self, deadline: Deadline, how: Callable[[int], steps.Command]) -> None:
         """Start the thread and wait until the session is connected; a wait that is cut short leaves it."""
         try:
+            if self._dispatcher is not None:
+                self._dispatcher.start()
             self._thread.start()
-            self.call(steps.Connect, deadline.remaining(), lambda: self._connect_timeout(deadline.timeout))
+            self.call(how, deadline.remaining(), lambda: self._connect_timeout(deadline.timeout))
         except BaseException as exc:
             self.leaving = True
             self.post(steps.Disconnect(exc if isinstance(exc, errors.OdysseyError) else None))
             if isinstance(exc, RuntimeError):  # the system gives no more threads
+                if self._dispatcher is not None:
+                    self._dispatcher.finish()
                 raise errors.no_resources() from exc
             raise
 
@@ -123,9 +142,12 @@ class Driver:
             self.post(steps.Disconnect())
 
     def join(self, timeout: float | None) -> None:
-        """Wait for the thread, unless this is it, it never ran, or this is a forked child."""
+        """Wait for its threads, unless this is one, they never ran, or this is a forked child."""
+        deadline = Deadline(timeout, self.clock)
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
-            self._thread.join(timeout)
+            self._thread.join(deadline.remaining())
+        if self._dispatcher is not None:
+            self._dispatcher.join(deadline.remaining())
 
     def refuse_fork(self) -> None:
         """Raise in a forked child: the thread is in the parent."""
@@ -152,6 +174,10 @@ class Driver:
     # --- the thread
 
     def _run(self) -> None:
+        from .transport import peer
+
+        # Beside the workers: nobody waits for an import, not even for leaving.
+        threading.Thread(target=peer.warm, name="odyssey-import", daemon=True).start()
         try:
             while not self.protocol.is_over:
                 self._take(self._next_item())
@@ -201,7 +227,7 @@ class Driver:
                     output, http=self._http, loop=self._loop, clock=self.clock, hub=self.hub, post=self.post
                 )
                 self._work(
-                    lambda: link.open(Deadline(_STEP_TIMEOUT, self.clock)),
+                    lambda: link.open(Deadline(output.timeout, self.clock)),
                     failed=lambda error: steps.LinkFailed(number, error),
                 )
             case steps.AcceptOffer(link=number, sdp=sdp):
@@ -212,10 +238,18 @@ class Driver:
                 self._links[number].send_signaling(message)
             case steps.SendChannel(link=number, message=message):
                 self._links[number].send_channel(message)
+            case steps.CheckVideo(link=number):
+                self.post(steps.VideoSeen(number, self.hub.last_at))
+            case steps.AskForKeyframe(link=number):
+                self._links[number].ask_for_keyframe()
             case steps.CloseLink(link=number):
-                self._work(self._links.pop(number).close)
+                link = self._links.pop(number)
+                link.stop_listening()
+                self._work(link.close)
             case steps.BeginFrames(at=at):
                 self.hub.begin(at)
+            case steps.PauseFrames():
+                self.hub.pause()
             case steps.EndFrames(error=error):
                 self.hub.end(error)
             case steps.Succeed(call=call, value=value):
@@ -226,6 +260,9 @@ class Driver:
                 log.info("ignored: %s", what)
             case event:
                 log.debug("%s", event)
+                self.events.publish(event)
+                if self._dispatcher is not None:
+                    self._dispatcher.tell(event)
 
     def _answer(self, call: int, *, value: object = None, error: errors.OdysseyError | None = None) -> None:
         future = self._calls.pop(call, None)
@@ -269,10 +306,6 @@ class Driver:
         return bool(self._workers) or not self._inbox.empty()
 
     def _authenticate(self) -> None:
-        from .transport import peer
-
-        # Beside the workers: nobody waits for an import, not even for leaving.
-        threading.Thread(target=peer.warm, name="odyssey-import", daemon=True).start()
         self._http.access_token(Deadline(_STEP_TIMEOUT, self.clock), abort=self._authentication)
         self.post(steps.Authenticated())
 
@@ -298,6 +331,9 @@ class Driver:
         for worker in tuple(self._workers):
             worker.join(last.remaining())
         self.hub.close(error)
+        self.events.close()
+        if self._dispatcher is not None:
+            self._dispatcher.finish()
         self.ended.set()
         for call in tuple(self._calls):
             self._answer(call, error=errors.again(error or _HAS_ENDED))

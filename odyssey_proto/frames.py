@@ -14,13 +14,15 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast, get_args
 
 import attrs
 
 from .errors import MissingExtraError, OdysseyConfigError, OdysseyStreamError, OdysseyStreamTimeoutError, again
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import av
     import numpy as np
     from av.video.reformatter import VideoReformatter
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     from .clock import Deadline
 
-__all__ = ["FrameCounts", "FrameHub", "FramePolicy", "FrameQueue", "VideoFrame"]
+__all__ = ["FrameCounts", "FrameHub", "FramePolicy", "FrameQueue", "FrameReceiver", "VideoFrame"]
 
 FramePolicy = Literal["latest", "drop_oldest", "error"]
 """What a full queue does: keep the newest only, drop the oldest, or end with an error (lossless or loud)."""
@@ -38,6 +40,9 @@ _PIXEL_FORMATS: Final = ("abgr", "argb", "bgr24", "bgra", "gray", "nv12", "rgb24
 _HALVED_CHROMA: Final = ("nv12", "yuv420p")  # one array holds them only where both sides are even
 _WITH_ALPHA: Final = ("abgr", "argb", "bgra", "rgba")
 _LUMA_FIRST: Final = ("nv12", "yuv420p", "yuvj420p")  # their first plane is the grey picture
+
+PAUSE: Final = 1.0
+"""s without a frame that count as a pause, though the link held."""
 
 _own = threading.local()
 
@@ -159,7 +164,7 @@ class VideoFrame:
 
     @property
     def timestamp_ms(self) -> int:
-        """Presentation time in ms, counted from the first frame of the connection."""
+        """Presentation time in ms, counted from the first frame of the connection; it goes on after rejoining."""
         return self._picture.timestamp_ms
 
     @property
@@ -346,20 +351,38 @@ def _overflow(size: int) -> OdysseyStreamError:
     )
 
 
+class FrameReceiver(Protocol):
+    """Who takes frames from a `FrameHub`. No method may block."""
+
+    def put(self, frame: VideoFrame) -> None:
+        """A frame has come."""
+
+    def close(self, error: BaseException | None) -> None:
+        """The stream is over; ``error`` is what broke it."""
+
+
 class FrameHub:
     """The one place from which the frames of one stream after another go to everyone who subscribed.
 
     It holds its queues weakly: an iterator that is let go of needs no farewell. `publish` belongs to the producer;
     everything may be called from any thread.
+
+    Args:
+        on_resume: called by the producer with the length of each pause, in s, after its first frame: a pause of
+            `PAUSE` s or more, or any that `pause` began.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_resume: Callable[[float], None] = lambda _: None) -> None:
+        self._on_resume = on_resume
         self._lock = threading.Lock()
-        self._subscribers: list[tuple[weakref.ref[FrameQueue], FrameCounts]] = []
+        self._subscribers: list[tuple[weakref.ref[FrameReceiver], FrameCounts]] = []
         self._gone = FrameCounts()
         self._received = 0
         self._next_index: int | None = None
         self._begun_at = 0.0
+        self._last_at: float | None = None
+        self._last_ms = self._shift_ms = 0
+        self._paused = False
         self._latest: VideoFrame | None = None
         self._closed = False
         self._error: BaseException | None = None
@@ -368,6 +391,11 @@ class FrameHub:
     def latest(self) -> VideoFrame | None:
         """The newest frame of the stream that is running; None where there is none."""
         return self._latest
+
+    @property
+    def last_at(self) -> float | None:
+        """When the newest frame of the stream that is running came, in s; None before its first."""
+        return self._last_at
 
     @property
     def counts(self) -> FrameCounts:
@@ -384,12 +412,16 @@ class FrameHub:
             OdysseyConfigError, TypeError: as `FrameQueue` does.
         """
         queue = FrameQueue(policy, size)
-        with self._lock:
-            if self._closed:
-                queue.close(self._error)
-            else:
-                self._subscribers.append((weakref.ref(queue), queue._counts))
+        self.attach(queue, queue._counts)
         return queue
+
+    def attach(self, receiver: FrameReceiver, counts: FrameCounts) -> None:
+        """Have ``receiver`` get every frame from now on, and count in ``counts`` what becomes of them."""
+        with self._lock:
+            if not self._closed:
+                self._subscribers.append((weakref.ref(receiver), counts))
+                return
+        receiver.close(self._error)
 
     def begin(self, now: float = 0.0) -> None:
         """Begin a stream at ``now`` (s): the next frame is number 0. Nothing happens where one has begun already.
@@ -400,26 +432,47 @@ class FrameHub:
             if self._next_index is None and not self._closed:
                 self._next_index = 0
                 self._begun_at = now
+                self._last_at = None
+                self._paused = False
 
     def publish(self, frame: av.VideoFrame, now: float) -> None:
         """Hand a picture that came at ``now`` (s) to every queue; ignored outside a stream. It never blocks."""
         with self._lock:
             if self._next_index is None or now < self._begun_at:
                 return
-            shown = VideoFrame(_Picture(frame, self._next_index, _timestamp_ms(frame), now))
+            away = self._note(_timestamp_ms(frame), now)
+            shown = VideoFrame(_Picture(frame, self._next_index, self._last_ms, now))
             self._next_index += 1
             self._received += 1
             self._latest = shown
-            for queue in self._alive():
-                queue.put(shown)
+            for receiver in self._alive():
+                receiver.put(shown)
+        if away is not None:
+            self._on_resume(away)
+
+    def _note(self, timestamp_ms: int, now: float) -> float | None:
+        """Take note of a frame; return how long there was none before it, in s, where that was a pause."""
+        away = None if self._last_at is None else now - self._last_at
+        if self._paused and away is not None:
+            # Another connection counts from 0 again; nothing tells more than when its first frame came.
+            self._shift_ms = self._last_ms + round(away * 1000) - timestamp_ms
+        was_pause = away is not None and (self._paused or away >= PAUSE)
+        self._last_at, self._paused = now, False
+        self._last_ms = timestamp_ms + self._shift_ms
+        return away if was_pause else None
+
+    def pause(self) -> None:
+        """Expect the stream's next frames from another connection."""
+        with self._lock:
+            self._paused = True
 
     def end(self, error: BaseException | None = None) -> None:
         """End the stream: every queue drains, and then ends or raises ``error``."""
         with self._lock:
             self._next_index = None
-            self._latest = None
-            for queue in self._alive():
-                queue.close(error)
+            self._latest = self._last_at = None
+            for receiver in self._alive():
+                receiver.close(error)
 
     def close(self, error: BaseException | None = None) -> None:
         """End for good, as `end` does; whoever subscribes later gets the same end at once."""
@@ -430,10 +483,10 @@ class FrameHub:
             self._error = error
         self.end(error)
 
-    def _alive(self) -> list[FrameQueue]:
+    def _alive(self) -> list[FrameReceiver]:
         self._forget_gone()
-        queues = (reference() for reference, _ in self._subscribers)
-        return [queue for queue in queues if queue is not None]
+        receivers = (reference() for reference, _ in self._subscribers)
+        return [receiver for receiver in receivers if receiver is not None]
 
     def _forget_gone(self) -> None:
         kept = []

@@ -55,6 +55,7 @@ class Link:
         self._abort = Abort()
         self._lock = threading.Lock()
         self._closed = False
+        self._listens = True
         self._told = threading.Event()  # `SignalingOpened` is in the inbox: what is heard may follow
         self._signaling: signaling.SignalingConnection | None = None
         self._ice_servers: tuple[wire.IceServer, ...] = ()
@@ -66,7 +67,11 @@ class Link:
         """Get a token and the ICE servers and open the WebSocket; post `SignalingOpened` or `LinkFailed`."""
         plan = self._plan
         try:
-            token = self._http.session_token(plan.session_id, deadline, abort=self._abort).session_token
+            token = (
+                self._http.session_token(plan.session_id, deadline, abort=self._abort).session_token
+                if plan.token is None
+                else plan.token
+            )
             if plan.with_video:
                 self._ice_servers = self._ask_for_ice_servers(deadline)
             connection = signaling.SignalingConnection.open(
@@ -79,7 +84,7 @@ class Link:
                 abort=self._abort,
             )
         except errors.OdysseyError as error:
-            self._post(steps.LinkFailed(plan.link, error))
+            self._post(steps.LinkFailed(plan.link, self._as_documented(error)))
             return
         if plan.with_video:
             from .transport import peer
@@ -106,6 +111,22 @@ class Link:
             connection.close()
         if closing is not None:
             closing.result()
+
+    def stop_listening(self) -> None:
+        """Hand on no frame any more; what else it still tells is not heard anyway."""
+        self._listens = False
+
+    def _as_documented(self, error: errors.OdysseyError) -> errors.OdysseyError:
+        """Credentials that are refused are a failed connection (client page, "connect_with_credentials()")."""
+        if self._plan.token is None or not isinstance(error, errors.OdysseyAuthError):
+            return error
+        return errors.OdysseyConnectionError(
+            "The signaling server refused the credentials: they have expired, or are not its own; get new ones",
+            code="credentials_refused",
+            status=error.status,
+            session_id=self._plan.session_id,
+            operation=error.operation,
+        )
 
     def say_goodbye(self) -> None:
         """Tell the service that the session is not needed any more, if the WebSocket is open."""
@@ -148,6 +169,10 @@ class Link:
     def add_candidate(self, candidate: wire.IceCandidate) -> None:
         """Hand a candidate to the peer connection; it may come before the offer."""
         self._make_peer().add_candidate(candidate)
+
+    def ask_for_keyframe(self) -> None:
+        """Ask the streamer for a keyframe."""
+        self._make_peer().ask_for_keyframe()
 
     def _make_peer(self) -> Peer:
         if self._peer is None:
@@ -207,7 +232,8 @@ class Link:
 
     def on_frame(self, frame: Any, received_at: float) -> None:
         """`PeerListener`: a decoded frame, straight to those who watch."""
-        self._hub.publish(frame, received_at)
+        if self._listens:
+            self._hub.publish(frame, received_at)
 
     def on_channel_closed(self, label: str) -> None:
         """`PeerListener`: one of the two channels was closed by the streamer."""

@@ -4,16 +4,9 @@ Whoever drives it feeds *inputs* with `Protocol.receive(input, now)` and carries
 `Protocol.outputs()` hands back: *effects* (do this) and *events* (tell the user this). Nothing is ever called
 back. When `Protocol.next_due` has come, `Protocol.advance(now)` is called.
 
-Two states side by side make the whole state:
-
-- the session: IDLE → AUTHENTICATING → QUEUEING → CONNECTING → CONNECTED, and from there RECONNECTING and back,
-  until DISCONNECTED (as wished) or FAILED;
-- the stream in it, only while the session lasts: NONE → STARTING → STREAMING → ENDING → NONE.
-
-Every step of both is a row of `TABLE`: in one of these states, on this input, if this guard holds, go to that
-state and do this. The first row whose guard holds wins. A *command* (what the user calls) for which there is no
-row raises and changes nothing. An *occurrence* (what the network tells) for which there is no row came at the
-wrong moment: it changes nothing and is handed out as `Ignored`.
+Which step may follow which is in `odyssey_proto.table`. A *command* (what the user calls) for which it has no row
+raises and changes nothing. An *occurrence* (what the network tells) for which there is no row came at the wrong
+moment: it changes nothing and is handed out as `Ignored`.
 
 A *link* is one attempt at signaling plus peer connection; the session survives its links. What a link that was
 given up still tells is not heard any more.
@@ -25,10 +18,8 @@ Acknowledgements carry no id: one ``update`` is on the wire at a time, the other
 from __future__ import annotations
 
 from collections import deque
-from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
-import attrs
 import odyssey_models as wire
 
 from . import errors
@@ -37,10 +28,12 @@ from .steps import (
     AcceptOffer,
     AddCandidate,
     Answered,
+    AskForKeyframe,
     Authenticate,
     Authenticated,
     BeginFrames,
     ChannelOpened,
+    CheckVideo,
     CloseLink,
     Connect,
     Disconnect,
@@ -52,9 +45,11 @@ from .steps import (
     Ignored,
     Input,
     Interact,
+    Join,
     LinkFailed,
     OpenLink,
     Output,
+    PauseFrames,
     Received,
     RequestSession,
     SendChannel,
@@ -67,11 +62,17 @@ from .steps import (
     StreamerUnavailable,
     Succeed,
     VideoReceived,
+    VideoResumed,
+    VideoSeen,
 )
+from .table import ROWS, Key, Row, SessionState, State, StreamState
 from .types import (
+    BroadcastInfo,
+    BroadcastReady,
     ConnectionStatus,
     ErrorOccurred,
     Event,
+    GapEvent,
     InteractAcknowledged,
     StatusChanged,
     StreamEnded,
@@ -80,18 +81,9 @@ from .types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from .config import AdvancedConfig
 
-__all__ = [
-    "KEEPALIVE_INTERVAL",
-    "SESSION_KEPT",
-    "TABLE",
-    "Protocol",
-    "SessionState",
-    "StreamState",
-]
+__all__ = ["KEEPALIVE_INTERVAL", "SESSION_KEPT", "Protocol"]
 
 KEEPALIVE_INTERVAL: Final = 10.0
 """s between keepalives (spec/asyncapi.yaml)."""
@@ -102,125 +94,28 @@ QUEUE_INTERVAL: Final = 1.0
 SIGNALING_MESSAGE_LIMIT: Final = 64 * 1024 * 1024
 """Bytes of the longest message through the WebSocket (spec/asyncapi.yaml)."""
 VIDEO_DEADLINE: Final = 20.0
-"""s from the open WebSocket to video and control channel; then the link is given up."""
-
-
-class SessionState(Enum):
-    """Where the session stands."""
-
-    IDLE = "idle"
-    AUTHENTICATING = "authenticating"
-    QUEUEING = "queueing"
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    RECONNECTING = "reconnecting"
-    DISCONNECTED = "disconnected"
-    FAILED = "failed"
-
-
-class StreamState(Enum):
-    """Where the stream stands."""
-
-    NONE = "none"
-    STARTING = "starting"
-    STREAMING = "streaming"
-    ENDING = "ending"
-
-
-# --- the table --------------------------------------------------------------------------------------------------
-
-State: TypeAlias = SessionState | StreamState
-_Key: TypeAlias = "type[Any] | Due"
-
-
-@attrs.frozen
-class Row:
-    """One step. ``target`` None keeps the state; ``guard`` and ``action`` name methods of `Protocol`."""
-
-    states: tuple[State, ...]
-    on: _Key
-    target: State | None
-    action: str
-    guard: str | None = None
-
+"""s from the open WebSocket to video and control channel, and from a stream's start to its first frame."""
+REJOIN_DEADLINE: Final = 5.0
+"""The same while a session is rejoined, when an attempt that hangs costs the next one."""
+OPEN_DEADLINE: Final = 10.0
+"""s for opening a link, up to the open WebSocket."""
+KEYFRAME_AFTER: Final = 1.0
+"""s without a frame after which a keyframe is asked for."""
+SILENCE_LIMIT: Final = 2.5
+"""s without a frame after which the link is given up."""
+FRAME_INTERVAL: Final = 0.05
+"""s from one frame to the next (spec/README.md)."""
 
 S = SessionState
 X = StreamState
-_JOINING: Final = (S.CONNECTING, S.RECONNECTING)
-_LINKED: Final = (*_JOINING, S.CONNECTED)
-_LIVE: Final = (S.AUTHENTICATING, S.QUEUEING, *_LINKED)
 _OVER: Final = (S.DISCONNECTED, S.FAILED)
-
-TABLE: Final[tuple[Row, ...]] = (
-    # Getting a session.
-    Row((S.IDLE,), Connect, S.AUTHENTICATING, "_authenticate"),
-    Row((S.AUTHENTICATING,), Authenticated, S.QUEUEING, "_request"),
-    Row((S.AUTHENTICATING, S.QUEUEING), StepFailed, S.FAILED, "_fail"),
-    Row((S.QUEUEING,), StreamerUnavailable, None, "_wait_in_queue", "_may_queue"),
-    Row((S.QUEUEING,), StreamerUnavailable, S.FAILED, "_fail_in_queue"),
-    Row((S.QUEUEING,), Due.ASK_AGAIN, None, "_request_again"),
-    Row((S.QUEUEING,), SessionGranted, S.CONNECTING, "_take_session"),
-    # Making a link.
-    Row(_JOINING, SignalingOpened, None, "_await_offer"),
-    Row(_LINKED, wire.Offer, None, "_accept_offer"),
-    Row(_LINKED, wire.IceCandidate, None, "_add_candidate"),
-    Row(_LINKED, Answered, None, "_send_answer"),
-    Row(_JOINING, VideoReceived, S.CONNECTED, "_connected", "_channel_is_open"),
-    Row(_JOINING, VideoReceived, None, "_note_video"),
-    Row(_JOINING, ChannelOpened, S.CONNECTED, "_connected", "_video_is_there"),
-    Row(_JOINING, ChannelOpened, None, "_note_channel"),
-    Row(_JOINING, Due.VIDEO, None, "_give_link_up"),
-    Row(_LINKED, Due.KEEPALIVE, None, "_keep_alive"),
-    # Losing it.
-    Row(_JOINING, LinkFailed, None, "_wait_to_rejoin", "_may_retry"),
-    Row(_JOINING, LinkFailed, S.FAILED, "_fail"),
-    Row((S.CONNECTED,), LinkFailed, S.RECONNECTING, "_lose_link", "_may_reconnect"),
-    Row((S.CONNECTED,), LinkFailed, S.FAILED, "_fail"),
-    Row(_JOINING, SignalingClosed, None, "_closed_too_early"),
-    Row((S.CONNECTED,), SignalingClosed, S.DISCONNECTED, "_leave_as_told"),
-    Row(_LINKED, wire.SignalingError, S.FAILED, "_fail_as_told"),
-    Row(_JOINING, Due.REJOIN, None, "_open_link"),
-    Row((S.RECONNECTING,), Due.GIVE_UP, S.FAILED, "_give_session_up"),
-    # Leaving. A session that is granted when nobody wants it any more is taken, to be given back.
-    Row((S.IDLE, *_LIVE), Disconnect, S.DISCONNECTED, "_leave"),
-    Row(_OVER, Disconnect, None, "_nothing"),
-    Row(_OVER, SessionGranted, None, "_take_session"),
-    Row(_OVER, SignalingOpened, None, "_say_goodbye"),
-    Row(_OVER, LinkFailed, None, "_nothing"),
-    # The stream; its commands wait while the session reconnects.
-    Row((S.RECONNECTING,), Start, None, "_hold"),
-    Row((S.RECONNECTING,), Interact, None, "_hold"),
-    Row((S.RECONNECTING,), End, None, "_hold"),
-    Row((X.NONE,), Start, X.STARTING, "_start"),
-    Row((X.NONE, X.STARTING), wire.StreamStarted, X.STREAMING, "_stream_started"),
-    Row((X.ENDING,), wire.StreamStarted, None, "_nothing"),
-    Row((X.STREAMING,), Interact, None, "_interact"),
-    Row((X.STREAMING, X.ENDING), wire.UpdateAcknowledged, None, "_acknowledge", "_update_is_out"),
-    Row((X.STARTING,), wire.InteractiveStreamError, X.NONE, "_stream_error"),
-    Row((X.ENDING,), wire.InteractiveStreamError, X.NONE, "_cleared", "_is_clearing"),
-    Row((X.STREAMING, X.ENDING), wire.InteractiveStreamError, X.NONE, "_stream_error", "_error_ends_stream"),
-    Row((X.STREAMING, X.ENDING), wire.InteractiveStreamError, None, "_stream_error"),
-    Row((X.NONE,), wire.InteractiveStreamError, None, "_tell_stream_error"),
-    Row((X.STARTING, X.STREAMING), End, X.ENDING, "_end"),
-    # A stream whose start or end met the loss of the link may still run: it is ended first, whatever comes next.
-    Row((X.ENDING,), Start, None, "_hold", "_is_clearing"),
-    Row((X.ENDING,), End, None, "_end_when_cleared", "_is_clearing"),
-    Row((X.ENDING,), wire.StreamEnded, X.NONE, "_cleared", "_is_clearing"),
-    Row((X.ENDING,), End, None, "_end_too"),
-    Row((X.STARTING, X.STREAMING, X.ENDING), wire.StreamEnded, X.NONE, "_stream_ended"),
-)
-
-
-def _by_state(rows: Iterable[Row]) -> dict[tuple[State, _Key], tuple[Row, ...]]:
-    found: dict[tuple[State, _Key], tuple[Row, ...]] = {}
-    for row in rows:
-        for state in row.states:
-            found[state, row.on] = (*found.get((state, row.on), ()), row)
-    return found
-
-
-_ROWS: Final = _by_state(TABLE)
-_COMMANDS: Final = {Connect: "connect", Start: "start stream", Interact: "interact", End: "end stream"}
+_COMMANDS: Final = {
+    Connect: "connect",
+    Join: "connect",
+    Start: "start stream",
+    Interact: "interact",
+    End: "end stream",
+}
 
 _STATUS: Final = {
     S.IDLE: ConnectionStatus.DISCONNECTED,
@@ -267,6 +162,8 @@ class Protocol:
         self.stream_id: str | None = None
         self.applied_prompt: str | None = None
         """The prompt in effect, as the service rewrote it, where it told."""
+        self.broadcast: BroadcastInfo | None = None
+        """Where the stream can be watched, once it can."""
         self.error: errors.OdysseyError | None = None
         """Why the session is over, where it failed."""
         self.doing = "starting"
@@ -291,8 +188,15 @@ class Protocol:
         self._channel: int | None = None  # its largest message, in bytes
         self._attempts = 0
         self._signaling_url = ""
+        self._token: str | None = None  # where it is not the driver's to get
+        self._token_until = 0.0
         self._queue_until = 0.0
         self._kept_until = 0.0
+        self._overslept = 0.0  # s that what is due is done too late
+        self._frame_at = 0.0  # the newest frame, or when the wait for one began
+        self._video_at = 0.0  # the newest frame, over all links
+        self._silence_limit = SILENCE_LIMIT
+        self._keyframe_asked = False
 
     # --- feeding in, draining out
 
@@ -317,6 +221,7 @@ class Protocol:
         self._now = now
         for due, at in sorted(self._due.items(), key=lambda entry: entry[1]):
             if at <= now and self._due.pop(due, None) is not None:
+                self._overslept = now - at
                 self._step(due, due)
 
     @property
@@ -340,8 +245,8 @@ class Protocol:
         """Whether the session has ended, one way or the other."""
         return self.session in _OVER
 
-    def _step(self, item: Any, key: _Key) -> None:
-        for row in (*_ROWS.get((self.session, key), ()), *self._stream_rows(key)):
+    def _step(self, item: Any, key: Key) -> None:
+        for row in (*ROWS.get((self.session, key), ()), *self._stream_rows(key)):
             if row.guard is None or getattr(self, row.guard)(item):
                 self._move(row.target)
                 getattr(self, row.action)(item)
@@ -350,8 +255,8 @@ class Protocol:
             raise self._refusal(_COMMANDS[key], item)
         self._ignore(f"{_name(item)} in {self.session.value}, stream {self.stream.value}")
 
-    def _stream_rows(self, key: _Key) -> tuple[Row, ...]:
-        return _ROWS.get((self.stream, key), ()) if self.session is S.CONNECTED else ()
+    def _stream_rows(self, key: Key) -> tuple[Row, ...]:
+        return ROWS.get((self.stream, key), ()) if self.session is S.CONNECTED else ()
 
     def _move(self, target: State | None) -> None:
         if isinstance(target, SessionState):
@@ -364,7 +269,7 @@ class Protocol:
             self.stream = target
 
     def _refusal(self, what: str, item: Any) -> errors.OdysseyError:
-        if isinstance(item, Connect):
+        if isinstance(item, Connect | Join):
             return errors.OdysseyConnectionError(
                 f"Cannot connect: this session is {self.status}", code="not_idle", operation=what
             )
@@ -442,7 +347,12 @@ class Protocol:
         else:
             self._fail(StepFailed(item.error))
 
-    def _take_session(self, item: SessionGranted) -> None:
+    def _join(self, item: Join) -> None:
+        self._connect_call = item.call
+        self._token, self._token_until = item.token, self._now + item.valid_for
+        self._take_session(item)
+
+    def _take_session(self, item: SessionGranted | Join) -> None:
         self.session_id = item.session.session_id
         self.capabilities = item.session.capabilities or wire.StreamerCapabilities()
         self._signaling_url = item.session.signalling_url
@@ -458,13 +368,37 @@ class Protocol:
         self._link_is_up, self._video, self._channel = False, False, None
         if not self.is_over:
             self.doing = "opening the signaling connection"
-        self._do(OpenLink(self._current, self.session_id, self._signaling_url, with_video=not self.is_over))
+        self._do(
+            OpenLink(
+                self._current,
+                self.session_id,
+                self._signaling_url,
+                timeout=REJOIN_DEADLINE if self.session is S.RECONNECTING else OPEN_DEADLINE,
+                with_video=not self.is_over,
+                token=self._token,
+            )
+        )
+
+    def _token_is_spent(self, _: Any) -> bool:
+        return self._token is not None and self._now >= self._token_until
+
+    def _fail_expired(self, _: Due) -> None:
+        error = errors.OdysseyConnectionError(
+            "The connection was lost, and its credentials have expired since: get new ones",
+            code="credentials_expired",
+            session_id=self.session_id,
+        )
+        self._fail(StepFailed(error))
 
     def _await_offer(self, _: SignalingOpened) -> None:
         self._link_is_up = True
         self.doing = "waiting for the offer"
-        self._due[Due.VIDEO] = self._now + VIDEO_DEADLINE
+        self._due[Due.VIDEO] = self._now + self._video_deadline
         self._note_keepalive()
+
+    @property
+    def _video_deadline(self) -> float:
+        return REJOIN_DEADLINE if self.session is S.RECONNECTING else VIDEO_DEADLINE
 
     def _accept_offer(self, item: Received) -> None:
         assert isinstance(item.message, wire.Offer)
@@ -504,6 +438,8 @@ class Protocol:
         if self._clearing:
             self.stream = X.ENDING
             self._do(SendChannel(self._current, wire.InteractiveStreamEnd()))
+        elif self.stream is X.STREAMING:
+            self._expect_frames(REJOIN_DEADLINE)
         self._let_go()
 
     def _let_go(self) -> None:
@@ -526,6 +462,50 @@ class Protocol:
         if Due.GIVE_UP in self._due:
             self._due[Due.GIVE_UP] = self._kept_until
 
+    # --- watching that video comes
+
+    def _expect_frames(self, limit: float) -> None:
+        self._frame_at, self._silence_limit, self._keyframe_asked = self._now, limit, False
+        self._due[Due.CHECK] = self._now + KEYFRAME_AFTER
+
+    def _check_video(self, _: Due) -> None:
+        if self._overslept > KEYFRAME_AFTER:  # this process did not run: that is no silence of the streamer
+            self._frame_at = self._now
+        self._do(CheckVideo(self._current))
+
+    def _has_new_frames(self, item: VideoSeen) -> bool:
+        return item.at is not None and item.at > self._frame_at
+
+    def _note_frames(self, item: VideoSeen) -> None:
+        assert item.at is not None
+        self._frame_at = self._video_at = item.at
+        self._silence_limit, self._keyframe_asked = SILENCE_LIMIT, False
+        self._wait_for_frames(item)
+
+    def _is_silent(self, _: VideoSeen) -> bool:
+        return self._now - self._frame_at >= self._silence_limit
+
+    def _wait_for_frames(self, _: VideoSeen) -> None:
+        if not self._keyframe_asked and self._now - self._frame_at >= KEYFRAME_AFTER:
+            self._keyframe_asked = True
+            self._do(AskForKeyframe(self._current))
+        after = self._silence_limit if self._keyframe_asked else KEYFRAME_AFTER
+        self._due[Due.CHECK] = min(self._frame_at + after, self._now + KEYFRAME_AFTER)
+
+    def _lose_video(self, _: VideoSeen) -> None:
+        gone_for = self._now - self._video_at
+        error = errors.OdysseyConnectionError(
+            f"No video for {gone_for:.1f} s",
+            code="video_stalled",
+            session_id=self.session_id,
+            recoverable=gone_for < SESSION_KEPT,  # rejoining has been tried since
+        )
+        self._step(LinkFailed(self._current, error, signaling_lost=False), LinkFailed)
+
+    def _tell_gap(self, item: VideoResumed) -> None:
+        missed = max(0, round(item.seconds / FRAME_INTERVAL) - 1)
+        self._tell(GapEvent(seconds=item.seconds, frames_missed=missed, at=self._now))
+
     # --- losing it
 
     def _may_retry(self, item: LinkFailed) -> bool:
@@ -543,7 +523,7 @@ class Protocol:
         self._attempts += 1
 
     def _give_link_up(self, _: Due) -> None:
-        text = f"No video within {VIDEO_DEADLINE:g} s: {self.doing} took too long"
+        text = f"No video within {self._video_deadline:g} s: {self.doing} took too long"
         error = errors.OdysseyConnectionTimeoutError(
             text, code="no_video", operation="connect", session_id=self.session_id, recoverable=True
         )
@@ -569,6 +549,8 @@ class Protocol:
         elif self.stream in (X.STARTING, X.ENDING):
             self._finish_stream(item.error)
             self._clearing = True
+        elif self.stream is X.STREAMING:
+            self._do(PauseFrames())
         self._due[Due.GIVE_UP] = self._kept_until
         self._wait_to_rejoin(item)
 
@@ -623,7 +605,7 @@ class Protocol:
         else:
             if self._link is not None:  # it may hang where it is
                 self._close_link()
-            if give_back and self.session_id is not None:
+            if give_back and self.session_id is not None and not self._token_is_spent(None):
                 self._open_link(None)  # only to say goodbye: `_OVER` has the row
         self._tell(StatusChanged(status=self.status, message=error.message, at=self._now))
 
@@ -634,8 +616,8 @@ class Protocol:
     def _close_link(self) -> None:
         self._do(CloseLink(self._current))
         self._link, self._link_is_up = None, False
-        self._due.pop(Due.KEEPALIVE, None)
-        self._due.pop(Due.VIDEO, None)
+        for due in (Due.KEEPALIVE, Due.VIDEO, Due.CHECK):
+            self._due.pop(due, None)
 
     @property
     def _current(self) -> int:
@@ -671,10 +653,28 @@ class Protocol:
         assert isinstance(item.message, wire.StreamStarted)
         self.stream_id, self.applied_prompt = item.message.stream_id, item.message.applied_prompt
         self._do(BeginFrames(self._now))
+        self._video_at = self._now
+        self._expect_frames(VIDEO_DEADLINE)
         self._tell(StreamStarted(stream_id=self.stream_id, applied_prompt=self.applied_prompt, at=self._now))
         if self._start_call is not None:
             self._do(Succeed(self._start_call, self.stream_id))
             self._start_call = None
+
+    def _can_be_watched(self, item: Received) -> bool:
+        assert isinstance(item.message, wire.BroadcastReady)
+        return bool(item.message.webrtc_url and item.message.spectator_token)
+
+    def _tell_broadcast(self, item: Received) -> None:
+        message = item.message
+        assert isinstance(message, wire.BroadcastReady)
+        assert message.webrtc_url
+        assert message.spectator_token
+        self.broadcast = BroadcastInfo(message.webrtc_url, message.spectator_token, message.broadcast_url or None)
+        self._tell(BroadcastReady(info=self.broadcast, at=self._now))
+
+    def _tell_broadcast_error(self, _: Received) -> None:
+        text = "The broadcast is ready, but the service did not tell where spectators can watch it"
+        self._tell(StreamFailed(reason="broadcast_error", message=text, ends_stream=False, at=self._now))
 
     def _interact(self, item: Interact) -> None:
         self._updates.append(item)
@@ -740,6 +740,7 @@ class Protocol:
 
     def _end(self, item: End) -> None:
         self._end_calls.append(item.call)
+        self._due.pop(Due.CHECK, None)  # its last frames may be long before its end
         for call in self._take_calls(ends=False, out=False):
             self._do(Fail(call, self._stream_over("the stream was ended meanwhile")))
         self._do(SendChannel(self._current, wire.InteractiveStreamEnd()))
@@ -783,7 +784,8 @@ class Protocol:
         had_begun = self.stream_id is not None
         self._do(EndFrames(error))
         self.stream = X.NONE
-        self.stream_id = self.applied_prompt = None
+        self.stream_id = self.applied_prompt = self.broadcast = None
+        self._due.pop(Due.CHECK, None)
         if had_begun:
             self._tell(StreamEnded(error=error, at=self._now))
 

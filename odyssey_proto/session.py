@@ -7,14 +7,14 @@ whether a call is possible at all is decided in `odyssey_proto.protocol`.
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Final, Self, TypeVar, cast, get_args
 
 import odyssey_models as wire
 
 from . import codec, errors, images, steps
 from .clock import Deadline
 from .driver import LEAVE, Driver
-from .types import ConnectionStatus
+from .types import BroadcastInfo, BroadcastReady, ConnectionStatus, Event, StreamEnded, StreamFailed
 
 if TYPE_CHECKING:
     import os
@@ -23,17 +23,22 @@ if TYPE_CHECKING:
 
     from .clock import Clock
     from .config import ClientConfig
+    from .events import EventQueue
     from .frames import FramePolicy, FrameQueue, VideoFrame
     from .images import ImageInput
     from .transport.http import HttpTransport
     from .transport.loop import BackgroundLoop
+    from .types import OdysseyEventHandlers
 
 __all__ = ["Session", "check_seconds", "connect", "settle"]
 
+E = TypeVar("E", bound=Event)
+_EVENT_NAMES: Final = tuple(kind.__name__ for kind in get_args(Event))
 
-def connect(live: Session, deadline: Deadline) -> None:
+
+def connect(live: Session, deadline: Deadline, how: Callable[[int], steps.Command] = steps.Connect) -> None:
     """Connect a fresh session; see `Odyssey.connect`, which is for users."""
-    live._driver.connect(deadline)
+    live._driver.connect(deadline, how)
 
 
 def settle(past: Session, deadline: Deadline) -> None:
@@ -48,8 +53,15 @@ class Session:
     the connection ends. A call that times out raises and leaves the session usable.
     """
 
-    def __init__(self, config: ClientConfig, http: HttpTransport, loop: BackgroundLoop, clock: Clock) -> None:
-        self._driver = driver = Driver(config, http, loop, clock)
+    def __init__(
+        self,
+        config: ClientConfig,
+        http: HttpTransport,
+        loop: BackgroundLoop,
+        clock: Clock,
+        handlers: OdysseyEventHandlers | None = None,
+    ) -> None:
+        self._driver = driver = Driver(config, http, loop, clock, handlers)
         # Weakly: the error that ended a session holds frames that hold the session, which would then never go.
         self._finalizer = weakref.finalize(self, _leave, weakref.ref(driver))
         self._finalizer.atexit = False  # `_leave_all` does it, and waits
@@ -96,6 +108,11 @@ class Session:
         """The newest frame of the stream that is running, taken from no iterator; None where there is none."""
         return self._driver.hub.latest
 
+    @property
+    def broadcast(self) -> BroadcastInfo | None:
+        """Where spectators can watch the stream; None before the service told, and where nobody can."""
+        return self._driver.protocol.broadcast
+
     # --- the stream
 
     def start_stream(
@@ -105,6 +122,7 @@ class Session:
         image: ImageInput | None = None,
         image_path: str | os.PathLike[str] | None = None,
         bypass_prompt_expansion: bool | None = None,
+        broadcast: bool = False,
         *,
         timeout: float | None = 60.0,
     ) -> str:
@@ -118,6 +136,7 @@ class Session:
                 It is scaled and cut to the stream's size in this thread.
             image_path: the old name of ``image``, deprecated.
             bypass_prompt_expansion: take the prompt as it is, without rewriting it; needs the privilege.
+            broadcast: let spectators watch; where they can is told by `wait_for_broadcast`.
             timeout: s to wait; the stream may still start after that, and `end_stream` ends it.
 
         Raises:
@@ -133,7 +152,7 @@ class Session:
             prompt=_text("prompt", prompt),
             portrait=_flag("portrait", portrait),
             input_image_base64=None if image is None else self._sendable(image, portrait),
-            broadcast=False,
+            broadcast=_flag("broadcast", broadcast),
             bypass_vlm_expansion=None
             if bypass_prompt_expansion is None
             else _flag("bypass_prompt_expansion", bypass_prompt_expansion),
@@ -188,6 +207,70 @@ class Session:
         if self._driver.protocol.is_over:
             raise self._driver.protocol.not_connected("iterate over frames")
         return _Frames(self, subscription, timeout)
+
+    # --- events
+
+    def events(self, timeout: float | None = None) -> Iterator[Event]:
+        """Iterate over everything that happens from now on, until the session has ended.
+
+        Several readers may run side by side; each gets every event, in order. What a reader has not read yet waits
+        without bound, so let go of the iterator when it is not read any more.
+
+        Args:
+            timeout: s to wait for each event.
+
+        Raises:
+            OdysseyStreamTimeoutError: nothing happened in time; the iterator can go on.
+        """
+        check_seconds("timeout", timeout)
+        self._driver.refuse_fork()
+        return _Events(self, self._driver.events.subscribe(), timeout)
+
+    def wait_for(self, kind: type[E], timeout: float | None = None) -> E:
+        """Wait for the next event of a kind, such as `StreamEnded`, and return it.
+
+        One that has happened before does not count; where it may come quickly, call `events` first.
+
+        Raises:
+            TypeError: there is no such kind of event.
+            OdysseyStreamTimeoutError: it did not happen within ``timeout`` s.
+            OdysseyStreamError: the session ended first.
+        """
+        check_seconds("timeout", timeout)
+        if kind not in get_args(Event):
+            raise TypeError(f"{kind!r} is no kind of event; there are {', '.join(_EVENT_NAMES)}")
+        self._driver.refuse_fork()
+        found = self._first(self._driver.events.subscribe(), kind, Deadline(timeout, self._driver.clock))
+        return cast("E", found)
+
+    def wait_for_broadcast(self, timeout: float | None = 30.0) -> BroadcastInfo:
+        """Wait until spectators can watch the stream, and return where.
+
+        Raises:
+            OdysseyStreamTimeoutError: the service did not tell in time; was it started with ``broadcast=True``?
+            OdysseyStreamError: the stream or the session ended first, or the service told too little.
+        """
+        check_seconds("timeout", timeout)
+        self._driver.refuse_fork()
+        happening = self._driver.events.subscribe()
+        if (known := self.broadcast) is not None:
+            return known
+        deadline = Deadline(timeout, self._driver.clock)
+        found = self._first(happening, (BroadcastReady, StreamFailed, StreamEnded), deadline)
+        if isinstance(found, BroadcastReady):
+            return found.info
+        message = found.message if isinstance(found, StreamFailed) else "The stream ended before its broadcast"
+        raise errors.OdysseyStreamError(
+            message, code="no_broadcast", operation="wait for broadcast", session_id=self.session_id
+        )
+
+    def _first(self, happening: EventQueue, kinds: type | tuple[type, ...], deadline: Deadline) -> Event:
+        while True:
+            event = happening.get(deadline)
+            if event is None:
+                raise self._driver.protocol.not_connected("wait")
+            if isinstance(event, kinds):
+                return event
 
     # --- the end
 
@@ -264,6 +347,25 @@ class _Frames:
         if frame is None:
             raise StopIteration
         return frame
+
+
+class _Events:
+    """The iterator that `Session.events` returns. It keeps the session alive as long as it is read."""
+
+    def __init__(self, session: Session, queue: EventQueue, timeout: float | None) -> None:
+        self._session = session
+        self._queue = queue
+        self._timeout = timeout
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Event:
+        self._session._driver.refuse_fork()
+        event = self._queue.get(Deadline(self._timeout, self._session._driver.clock))
+        if event is None:
+            raise StopIteration
+        return event
 
 
 def _leave(driver: weakref.ref[Driver]) -> None:

@@ -22,10 +22,12 @@ __all__ = [
     "AcceptOffer",
     "AddCandidate",
     "Answered",
+    "AskForKeyframe",
     "Authenticate",
     "Authenticated",
     "BeginFrames",
     "ChannelOpened",
+    "CheckVideo",
     "CloseLink",
     "Command",
     "Connect",
@@ -38,10 +40,12 @@ __all__ = [
     "Ignored",
     "Input",
     "Interact",
+    "Join",
     "LinkFailed",
     "Occurrence",
     "OpenLink",
     "Output",
+    "PauseFrames",
     "Received",
     "RequestSession",
     "SendChannel",
@@ -54,6 +58,8 @@ __all__ = [
     "StreamerUnavailable",
     "Succeed",
     "VideoReceived",
+    "VideoResumed",
+    "VideoSeen",
 ]
 
 # --- inputs: commands -------------------------------------------------------------------------------------------
@@ -64,6 +70,17 @@ class Connect:
     """Go and get a session."""
 
     call: int
+
+
+@attrs.frozen
+class Join:
+    """Connect to a session that somebody else got, with the token for it."""
+
+    call: int
+    session: wire.SessionResponse
+    token: str = attrs.field(repr=False)
+    valid_for: float
+    """How long the token still lasts, in s."""
 
 
 @attrs.frozen
@@ -192,6 +209,23 @@ class Received:
     message: wire.SignalingServerMessage | wire.DataChannelStreamerMessage
 
 
+@attrs.frozen
+class VideoSeen:
+    """What `CheckVideo` asked for."""
+
+    link: int
+    at: float | None
+    """When the newest frame of the stream came, in s of the clock; None before the first."""
+
+
+@attrs.frozen
+class VideoResumed:
+    """A frame came after a pause, or after the link before this one was lost."""
+
+    seconds: float
+    """Since the last frame before."""
+
+
 class Due(Enum):
     """A moment that was waited for has come; an input like the others."""
 
@@ -199,10 +233,11 @@ class Due(Enum):
     REJOIN = "try the next link"
     KEEPALIVE = "send a keepalive"
     VIDEO = "video is overdue"
+    CHECK = "look for frames"
     GIVE_UP = "the service has forgotten the session"
 
 
-Command: TypeAlias = Connect | Start | Interact | End | Abandon | Disconnect
+Command: TypeAlias = Connect | Join | Start | Interact | End | Abandon | Disconnect
 Occurrence: TypeAlias = (
     Authenticated
     | SessionGranted
@@ -215,6 +250,8 @@ Occurrence: TypeAlias = (
     | VideoReceived
     | ChannelOpened
     | Received
+    | VideoSeen
+    | VideoResumed
 )
 Input: TypeAlias = Command | Occurrence
 
@@ -228,6 +265,11 @@ class BeginFrames:
 
     at: float
     """When it was asked for, in s of the clock; what had come by then is of an earlier stream."""
+
+
+@attrs.frozen
+class PauseFrames:
+    """The link of the stream is lost; its frames go on with those of the next link."""
 
 
 @attrs.frozen
@@ -254,8 +296,12 @@ class OpenLink:
     link: int
     session_id: str
     signaling_url: str
+    timeout: float
+    """How long that may take, in s."""
     with_video: bool = True
     """Whether it is more than a way to say goodbye."""
+    token: str | None = attrs.field(default=None, repr=False)
+    """The session token, where it is not to be asked for."""
 
 
 @attrs.frozen
@@ -291,6 +337,20 @@ class SendChannel:
 
 
 @attrs.frozen
+class CheckVideo:
+    """Tell `VideoSeen`."""
+
+    link: int
+
+
+@attrs.frozen
+class AskForKeyframe:
+    """Ask the streamer for a picture that needs no other one."""
+
+    link: int
+
+
+@attrs.frozen
 class CloseLink:
     """Close the WebSocket and the peer connection; what they still tell is not heard."""
 
@@ -322,6 +382,7 @@ class Ignored:
 
 Effect: TypeAlias = (
     BeginFrames
+    | PauseFrames
     | EndFrames
     | Authenticate
     | RequestSession
@@ -330,6 +391,8 @@ Effect: TypeAlias = (
     | AddCandidate
     | SendSignaling
     | SendChannel
+    | CheckVideo
+    | AskForKeyframe
     | CloseLink
     | Succeed
     | Fail

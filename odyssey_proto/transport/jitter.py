@@ -2,8 +2,9 @@
 
 aiortc releases a frame when the first packet of the next one arrives: 50 ms late at 20 fps, and the last frame of
 a stream not before the next stream begins. RTP marks the last packet of each frame (the marker bit; RFC 6184,
-RFC 7741), and that is all there is to wait for. Everything else, losses among it, is left to aiortc's own buffer;
-and where aiortc has another shape than the one known here, so is everything.
+RFC 7741), and that is all there is to wait for. After a loss, and at the beginning, frames are held back until a
+keyframe: decoded without the pictures that they refer to, they would be garbage. Everything else is left to
+aiortc's own buffer; and where aiortc has another shape than the one known here, so is everything.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ __all__ = ["MarkerJitterBuffer", "install"]
 log = logging.getLogger(__name__)
 
 _ATTRIBUTE: Final = "_RTCRtpReceiver__jitter_buffer"  # aiortc has no public way
+_ASK_EVERY: Final = 0.5  # s between two requests for a keyframe
+_START_CODE: Final = b"\x00\x00\x01"  # before each unit of an H.264 frame, as aiortc joins them
+_IDR: Final = 5  # the type of the units of an H.264 keyframe
+_VP8_START: Final = b"\x9d\x01\x2a"  # from byte 3 of a VP8 keyframe (RFC 6386, 9.1)
 _REMEMBERED: Final = 256  # frames between the network and the user; more than that are lost
 
 
@@ -33,28 +38,66 @@ class MarkerJitterBuffer(JitterBuffer):
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(capacity=512, is_video=True)
+        self.held = 0
+        """Frames that were not handed out, because what they refer to was lost."""
+        self.ssrc: int | None = None
+        """The sender's number, as its packets tell."""
         self._clock = clock
+        self._next: int | None = None  # the first packet of the frame after the last one
+        self._needs_keyframe = True
+        self._is_whole = True  # the frame that was released last
+        self._asked_at = float("inf")  # not before the first packet
         self._first_packet: dict[int, float] = {}
         self._arrival: dict[int, float] = {}
         self._to_pts = TimestampMapper()
 
     def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
-        """Take a packet; return whether a keyframe is needed, and a frame where one is complete."""
-        self._first_packet.setdefault(packet.timestamp, self._clock.now())
-        needs_keyframe, frame = super().add(packet)
+        """Take a packet; return whether a keyframe is to be asked for, and a frame where one can be shown."""
+        now = self._clock.now()
+        self.ssrc = packet.ssrc
+        self._first_packet.setdefault(packet.timestamp, now)
+        _, frame = super().add(packet)
+        while frame is not None and self._is_held(frame):
+            self.held += 1
+            frame = self._remove_frame(packet.sequence_number)
         if frame is not None:
             # aiortc maps the same timestamps in the same order when it decodes: these are the frames' `pts`.
             self._arrival[self._to_pts.map(frame.timestamp)] = self._first_packet[frame.timestamp]
         for known in (self._first_packet, self._arrival):
             while len(known) > _REMEMBERED:
                 del known[next(iter(known))]
-        return needs_keyframe, frame
+        return self._asks(now), frame
 
     def arrived_at(self, pts: int | None) -> float | None:
         """Return when the first packet of the frame with this ``pts`` came, in s; None where it is not known."""
         return None if pts is None else self._arrival.pop(pts, None)
 
+    def _is_held(self, frame: JitterFrame) -> bool:
+        if self._needs_keyframe and self._is_whole and _is_keyframe(frame.data):
+            self._needs_keyframe = False
+        return self._needs_keyframe
+
+    def _asks(self, now: float) -> bool:
+        if not self._needs_keyframe:
+            self._asked_at = float("-inf")  # at once, after a loss
+        elif self._asked_at == float("inf"):
+            self._asked_at = now  # a sender begins with a keyframe: give it the time
+        elif now - self._asked_at >= _ASK_EVERY:
+            self._asked_at = now
+            return True
+        return False
+
     def _remove_frame(self, sequence_number: int) -> JitterFrame | None:
+        begin = self._origin
+        frame = self._first_complete(sequence_number)
+        if frame is not None:
+            # Its first packet is known to be that only where it follows the last one of the frame before.
+            self._is_whole = self._next in (None, begin)
+            self._needs_keyframe |= not self._is_whole
+            self._next = self._origin
+        return frame
+
+    def _first_complete(self, sequence_number: int) -> JitterFrame | None:
         packets: list[RtpPacket] = []
         assert self._origin is not None
         for place in range(self._origin, self._origin + self._capacity):
@@ -68,6 +111,13 @@ class MarkerJitterBuffer(JitterBuffer):
         return super()._remove_frame(sequence_number)
 
 
+def _is_keyframe(data: bytes) -> bool:
+    """Return whether an encoded frame, H.264 or VP8, needs no other one."""
+    if data.startswith((b"\x00" + _START_CODE, _START_CODE)):
+        return any(unit[:1] and unit[0] & 0x1F == _IDR for unit in data.split(_START_CODE))
+    return data[3:6] == _VP8_START and not data[0] & 1
+
+
 def _payload(packet: Any) -> bytes:
     data: bytes = packet._data  # what aiortc's own buffer takes
     return data
@@ -77,7 +127,11 @@ def install(receiver: RTCRtpReceiver, clock: Clock) -> MarkerJitterBuffer | None
     """Give a video receiver that has received nothing yet this buffer; None where that is not possible."""
     present: Any = getattr(receiver, _ATTRIBUTE, None)
     shape = {"_capacity": 512, "_is_video": True, "_origin": None, "_prefetch": 0}
-    if type(present) is not JitterBuffer or not shape.items() <= vars(present).items():
+    if (
+        not hasattr(receiver, "_send_rtcp_pli")
+        or type(present) is not JitterBuffer
+        or not shape.items() <= vars(present).items()
+    ):
         log.info("this version of aiortc keeps its own jitter buffer: frames come one frame later")
         return None
     buffer = MarkerJitterBuffer(clock)

@@ -121,6 +121,8 @@ class Peer:
         self._offer: _Offer | None = None
         self._early: list[IceCandidate] = []
         self._video: MediaStreamTrack | None = None
+        self._receiver: Any = None  # of the video
+        self._buffer: MarkerJitterBuffer | None = None  # in it; None where that was not possible
         self._channel: RTCDataChannel | None = None
         self._max_message_size = _DEFAULT_MESSAGE_SIZE
         self._connected = False
@@ -189,6 +191,10 @@ class Peer:
                 code="message_too_large",
             )
         self._loop.call_soon(self._send, channel, text)
+
+    def ask_for_keyframe(self) -> None:
+        """Ask the streamer for a picture that needs no other one; nothing happens before the first packet."""
+        self._loop.call_soon(self._ask_for_keyframe)
 
     def close(self, timeout: float = 1.0) -> concurrent.futures.Future[None]:
         """Close the connection and everything it opened; the future is done when nothing of it is left.
@@ -411,7 +417,13 @@ class Peer:
 
         assert self._pc is not None
         receivers = (receiver for receiver in self._pc.getReceivers() if receiver.track is track)
-        return jitter.install(next(receivers), self._clock)
+        self._receiver = next(receivers)
+        self._buffer = jitter.install(self._receiver, self._clock)
+        return self._buffer
+
+    def _ask_for_keyframe(self) -> None:
+        if self._buffer is not None and self._buffer.ssrc is not None and not self._closing:
+            self._spawn(self._receiver._send_rtcp_pli(self._buffer.ssrc))
 
     async def _watch(self, track: MediaStreamTrack, buffer: MarkerJitterBuffer | None) -> None:
         from aiortc import MediaStreamError

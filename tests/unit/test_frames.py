@@ -20,7 +20,7 @@ from odyssey_proto.errors import (
     OdysseyStreamError,
     OdysseyStreamTimeoutError,
 )
-from odyssey_proto.frames import FrameCounts, FrameHub, FrameQueue, VideoFrame
+from odyssey_proto.frames import PAUSE, FrameCounts, FrameHub, FrameQueue, VideoFrame
 
 GENEROUS = 30.0  # s; a hang fails, a slow machine does not
 
@@ -585,3 +585,76 @@ def test_importing_frames_loads_no_heavy_module() -> None:
     script = "import sys, odyssey_proto.frames; print(*{'aiortc', 'av', 'numpy', 'PIL'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+class Inbox:
+    """A receiver that is no queue."""
+
+    def __init__(self) -> None:
+        self.frames: list[VideoFrame] = []
+        self.ended = 0
+
+    def put(self, frame: VideoFrame) -> None:
+        self.frames.append(frame)
+
+    def close(self, _: BaseException | None) -> None:
+        self.ended += 1
+
+
+def test_any_receiver_can_be_attached_and_is_told_of_the_end() -> None:
+    hub, inbox = FrameHub(), Inbox()
+    hub.attach(inbox, FrameCounts())
+    hub.begin()
+    hub.publish(decoded(), now=0.0)
+    hub.end()
+    assert ([frame.index for frame in inbox.frames], inbox.ended) == ([0], 1)
+    hub.close()
+    late = Inbox()
+    hub.attach(late, FrameCounts())
+    assert late.ended == 1
+
+
+def test_it_knows_when_the_newest_frame_of_the_stream_came() -> None:
+    hub = FrameHub()
+    hub.begin(0.0)
+    assert hub.last_at is None
+    hub.publish(decoded(), now=1.0)
+    assert hub.last_at == 1.0
+    hub.end()
+    assert hub.last_at is None
+
+
+def test_a_pause_is_told_by_its_length_and_the_frame_after_it_comes_first() -> None:
+    inbox = Inbox()
+    told: list[tuple[float, int]] = []
+    hub = FrameHub(on_resume=lambda seconds: told.append((seconds, len(inbox.frames))))
+    hub.attach(inbox, FrameCounts())
+    hub.begin(0.0)
+    for now in (0.0, 0.05, 0.05 + PAUSE, 1.2):
+        hub.publish(decoded(), now=now)
+    assert told == [(PAUSE, 3)]
+
+
+def test_a_pause_that_was_announced_is_told_however_short_and_time_goes_on() -> None:
+    told: list[float] = []
+    hub, inbox = FrameHub(on_resume=told.append), Inbox()
+    hub.attach(inbox, FrameCounts())
+    hub.begin(0.0)
+    hub.publish(decoded(pts=9000), now=10.0)
+    hub.pause()
+    hub.publish(decoded(pts=0), now=10.5)
+    hub.publish(decoded(pts=4500), now=10.55)
+    assert told == [0.5]
+    assert [frame.timestamp_ms for frame in inbox.frames] == [100, 600, 650]
+
+
+def test_a_pause_before_the_first_frame_is_none() -> None:
+    told: list[float] = []
+    hub = FrameHub(on_resume=told.append)
+    hub.begin(0.0)
+    hub.pause()
+    hub.publish(decoded(), now=10.0)
+    hub.end()
+    hub.begin(10.0)
+    hub.publish(decoded(), now=20.0)
+    assert told == []

@@ -10,7 +10,8 @@ import pytest
 
 from odyssey_proto import errors, protocol, steps, types
 from odyssey_proto.config import AdvancedConfig
-from odyssey_proto.protocol import KEEPALIVE_INTERVAL, SESSION_KEPT, Protocol, SessionState, StreamState
+from odyssey_proto.protocol import KEEPALIVE_INTERVAL, OPEN_DEADLINE, REJOIN_DEADLINE, SESSION_KEPT, Protocol
+from odyssey_proto.table import SessionState, StreamState
 from odyssey_proto.types import ConnectionStatus
 
 SESSION = wire.SessionResponse(session_id="s-1", signalling_url="ws://host/signaling")
@@ -79,7 +80,7 @@ class Rig:
         return self.core.session, self.core.stream
 
 
-GOODBYE_LINK = steps.OpenLink(2, "s-1", "ws://host/signaling", with_video=False)
+GOODBYE_LINK = steps.OpenLink(2, "s-1", "ws://host/signaling", OPEN_DEADLINE, with_video=False)
 
 
 def texts(outputs: list[steps.Output]) -> dict[int, str]:
@@ -119,7 +120,7 @@ def test_connecting_goes_through_every_step_in_order() -> None:
         steps.Authenticate(),
         types.StatusChanged(status=ConnectionStatus.CONNECTING, at=100.0),
         steps.RequestSession(),
-        steps.OpenLink(1, "s-1", "ws://host/signaling"),
+        steps.OpenLink(1, "s-1", "ws://host/signaling", OPEN_DEADLINE),
         steps.AcceptOffer(1, "offer"),
         steps.AddCandidate(1, candidate),
         steps.SendSignaling(1, wire.Answer(sdp="answer")),
@@ -205,7 +206,7 @@ def test_a_link_that_fails_is_tried_again_with_growing_waits_up_to_max_retries()
     outputs = rig.give(steps.LinkFailed(1, LOST))
     assert outputs == [steps.CloseLink(1), types.ErrorOccurred(error=LOST, fatal=False, at=100.0)]
     assert rig.core.next_due == pytest.approx(100.1)
-    assert rig.later(0.1) == [steps.OpenLink(2, "s-1", "ws://host/signaling")]
+    assert rig.later(0.1) == [steps.OpenLink(2, "s-1", "ws://host/signaling", OPEN_DEADLINE)]
     rig.give(steps.LinkFailed(2, LOST))
     assert rig.core.next_due == pytest.approx(100.4)
     rig.later(0.3)
@@ -320,7 +321,7 @@ def test_a_session_granted_after_leaving_is_taken_and_given_back() -> None:
     rig = Rig().to_queueing()
     assert failures(rig.give(steps.Disconnect()))[0].code == "disconnected"
     assert rig.give(steps.SessionGranted(SESSION)) == [
-        steps.OpenLink(1, "s-1", "ws://host/signaling", with_video=False)
+        steps.OpenLink(1, "s-1", "ws://host/signaling", OPEN_DEADLINE, with_video=False)
     ]
     assert rig.give(steps.SignalingOpened(1)) == [
         steps.SendSignaling(1, wire.ClientDisconnecting()),
@@ -366,10 +367,11 @@ def test_a_lost_link_is_rejoined_as_the_same_session_and_the_stream_goes_on() ->
     outputs = rig.give(steps.LinkFailed(1, LOST))
     assert outputs == [
         types.StatusChanged(status=ConnectionStatus.RECONNECTING, at=100.0),
+        steps.PauseFrames(),
         steps.CloseLink(1),
         types.ErrorOccurred(error=LOST, fatal=False, at=100.0),
     ]
-    assert rig.later(1.0) == [steps.OpenLink(2, "s-1", "ws://host/signaling")]
+    assert rig.later(1.0) == [steps.OpenLink(2, "s-1", "ws://host/signaling", REJOIN_DEADLINE)]
     outputs = rig.give(steps.SignalingOpened(2), steps.VideoReceived(2), steps.ChannelOpened(2, 16384))
     assert only(outputs, types.StatusChanged)[0].status is ConnectionStatus.CONNECTED
     assert (rig.state, rig.core.stream_id) == ((SessionState.CONNECTED, StreamState.STREAMING), "st-1")
@@ -861,14 +863,6 @@ def test_a_moment_that_means_nothing_any_more_is_ignored() -> None:
     assert rig.later(0) == [steps.Ignored("ask for a streamer again in connecting, stream none")]
 
 
-def test_every_row_of_the_table_names_real_methods_and_can_be_reached() -> None:
-    for row in protocol.TABLE:
-        assert callable(getattr(Protocol, row.action))
-        assert row.guard is None or callable(getattr(Protocol, row.guard))
-    unguarded = [(state, row.on) for row in protocol.TABLE if row.guard is None for state in row.states]
-    assert len(unguarded) == len(set(unguarded)), "of two rows without a guard the second can never be taken"
-
-
 def test_everything_ends_when_the_connection_fails_in_mid_stream() -> None:
     rig = Rig(reconnect=False).to_streaming()
     rig.interact("one")
@@ -876,3 +870,183 @@ def test_everything_ends_when_the_connection_fails_in_mid_stream() -> None:
     assert list(failures(outputs)) == [2]
     assert only(outputs, types.StreamEnded) == [types.StreamEnded(error=LOST, at=100.0)]
     assert only(outputs, types.StatusChanged)[-1].status is ConnectionStatus.FAILED
+
+
+# --- watching that video comes
+
+
+def seen(rig: Rig, at: float | None) -> list[steps.Output]:
+    return rig.give(steps.VideoSeen(rig.link, at))
+
+
+def test_while_frames_come_they_are_looked_for_once_a_second() -> None:
+    rig = Rig().to_streaming()
+    for _ in range(3):
+        assert rig.later(1.0) == [steps.CheckVideo(1)]
+        assert seen(rig, rig.now) == []
+
+
+def test_after_a_second_without_a_frame_a_keyframe_is_asked_for_once() -> None:
+    rig = Rig().to_streaming()
+    last = rig.now + 1.0
+    rig.later(1.0)
+    seen(rig, last)
+    rig.later(1.0)
+    assert seen(rig, last) == [steps.AskForKeyframe(1)]
+    rig.later(1.0)
+    assert seen(rig, last) == []
+
+
+def test_a_stream_without_frames_is_rejoined_on_another_link() -> None:
+    rig = Rig().to_streaming()
+    rig.later(1.0)
+    seen(rig, rig.now)
+    last = rig.now
+    outputs = []
+    while not outputs or rig.core.session is SessionState.CONNECTED:
+        assert rig.core.next_due is not None
+        rig.later(rig.core.next_due - rig.now)
+        outputs = seen(rig, last)
+    assert rig.now - last == protocol.SILENCE_LIMIT
+    assert steps.PauseFrames() in outputs
+    assert steps.CloseLink(1) in outputs
+    assert [event.error.code for event in only(outputs, types.ErrorOccurred)] == ["video_stalled"]
+    assert rig.state == (SessionState.RECONNECTING, StreamState.STREAMING)
+
+
+def test_the_first_frame_of_a_stream_may_take_longer() -> None:
+    rig = Rig().to_streaming()
+    for _ in range(int(protocol.VIDEO_DEADLINE) - 1):
+        rig.later(1.0)
+        seen(rig, None)
+    assert rig.core.session is SessionState.CONNECTED
+    rig.later(1.0)
+    assert only(seen(rig, None), steps.CloseLink)
+
+
+def test_a_process_that_stood_still_does_not_take_that_for_silence() -> None:
+    rig = Rig().to_streaming()
+    rig.later(1.0)
+    seen(rig, rig.now)
+    last = rig.now
+    assert rig.later(60.0) == [steps.CheckVideo(1), steps.SendSignaling(1, wire.Keepalive())]
+    assert seen(rig, last) == []
+    assert rig.core.session is SessionState.CONNECTED
+
+
+def test_a_session_that_no_link_brings_video_to_fails_in_the_end() -> None:
+    rig = Rig().to_streaming()
+    since = rig.now
+    while not rig.core.is_over:
+        assert rig.core.next_due is not None
+        outputs = rig.later(rig.core.next_due - rig.now)
+        if only(outputs, steps.CheckVideo):
+            seen(rig, None)
+        if only(outputs, steps.OpenLink):
+            rig.give(
+                steps.SignalingOpened(rig.link),
+                steps.VideoReceived(rig.link),
+                steps.ChannelOpened(rig.link, 16384),
+            )
+    assert rig.state == (SessionState.FAILED, StreamState.NONE)
+    assert rig.core.error is not None
+    assert rig.core.error.code == "video_stalled"
+    assert SESSION_KEPT <= rig.now - since <= SESSION_KEPT + REJOIN_DEADLINE
+
+
+def test_a_stream_that_is_being_ended_needs_no_more_frames() -> None:
+    rig = Rig().to_streaming()
+    rig.end()
+    assert rig.later(5.0) == []
+
+
+def test_the_answer_about_frames_comes_too_late_for_a_stream_that_has_ended() -> None:
+    rig = Rig().to_streaming()
+    rig.later(1.0)
+    rig.hear(wire.StreamEnded())
+    assert only(seen(rig, None), steps.Ignored)
+
+
+def test_a_pause_of_the_video_is_told_with_what_was_missed() -> None:
+    rig = Rig().to_streaming()
+    assert rig.give(steps.VideoResumed(4.0)) == [types.GapEvent(seconds=4.0, frames_missed=79, at=100.0)]
+
+
+# --- spectators
+
+
+def test_a_broadcast_is_told_and_known_until_the_stream_ends() -> None:
+    rig = Rig().to_streaming()
+    info = types.BroadcastInfo("http://host/live/1", "secret", "http://host/live/1.m3u8")
+    ready = wire.BroadcastReady(
+        webrtc_url=info.webrtc_url, spectator_token=info.spectator_token, broadcast_url=info.hls_url
+    )
+    assert rig.hear(ready) == [types.BroadcastReady(info=info, at=100.0)]
+    assert rig.core.broadcast == info
+    rig.hear(wire.StreamEnded())
+    assert rig.core.broadcast is None
+
+
+def test_a_broadcast_may_be_ready_before_the_stream_and_have_no_hls() -> None:
+    rig = Rig().to_connected()
+    rig.start()
+    rig.hear(wire.BroadcastReady(webrtc_url="http://host/live/1", spectator_token="secret"))
+    assert rig.core.broadcast == types.BroadcastInfo("http://host/live/1", "secret", None)
+
+
+@pytest.mark.parametrize(
+    "ready",
+    [
+        wire.BroadcastReady(),
+        wire.BroadcastReady(webrtc_url="http://host"),
+        wire.BroadcastReady(spectator_token="t"),
+    ],
+)
+def test_a_broadcast_without_a_place_or_a_token_is_a_stream_error_of_our_own(ready: wire.BroadcastReady) -> None:
+    rig = Rig().to_streaming()
+    (told,) = rig.hear(ready)
+    assert isinstance(told, types.StreamFailed)
+    assert (told.reason, told.ends_stream, rig.core.stream) == ("broadcast_error", False, StreamState.STREAMING)
+
+
+# --- with credentials
+
+
+def joined(**advanced: Any) -> Rig:
+    rig = Rig(**advanced)
+    rig.give(steps.Join(0, SESSION, "token", 60.0))
+    return rig
+
+
+def test_with_credentials_the_link_is_all_there_is_to_make() -> None:
+    rig = Rig()
+    assert rig.give(steps.Join(0, SESSION, "token", 60.0)) == [
+        types.StatusChanged(status=ConnectionStatus.CONNECTING, at=100.0),
+        steps.OpenLink(1, "s-1", "ws://host/signaling", OPEN_DEADLINE, token="token"),
+    ]
+    rig.give(steps.SignalingOpened(1), steps.VideoReceived(1))
+    assert steps.Succeed(0, None) in rig.give(steps.ChannelOpened(1, 16384))
+
+
+def test_nobody_joins_twice() -> None:
+    with pytest.raises(errors.OdysseyConnectionError, match=r"^Cannot connect: "):
+        joined().give(steps.Join(1, SESSION, "token", 60.0))
+
+
+def test_a_lost_connection_is_rejoined_with_the_same_token() -> None:
+    rig = joined()
+    rig.give(steps.SignalingOpened(1), steps.VideoReceived(1), steps.ChannelOpened(1, 16384))
+    rig.give(steps.LinkFailed(1, LOST))
+    assert rig.later(1.0) == [steps.OpenLink(2, "s-1", "ws://host/signaling", REJOIN_DEADLINE, token="token")]
+
+
+def test_with_a_spent_token_a_lost_connection_is_the_end() -> None:
+    rig = joined()
+    rig.give(steps.SignalingOpened(1), steps.VideoReceived(1), steps.ChannelOpened(1, 16384))
+    rig.now += 59.5
+    rig.core._kept_until = rig.now + SESSION_KEPT
+    rig.give(steps.LinkFailed(1, LOST))
+    outputs = rig.later(1.0)
+    assert [event.error.code for event in only(outputs, types.ErrorOccurred)] == ["credentials_expired"]
+    assert not only(outputs, steps.OpenLink)  # nor one to say goodbye
+    assert rig.core.status is ConnectionStatus.FAILED

@@ -13,6 +13,9 @@ from aiortc.rtp import RtpPacket
 from odyssey_proto.transport import jitter
 from odyssey_proto.transport.jitter import MarkerJitterBuffer
 
+KEYFRAME = b"\x10\x02\x00\x9d\x01\x2a"  # how one begins in VP8
+INTER = b"\x11\x02\x00"
+
 
 class Time:
     """A clock that goes on by 1 s each time it is asked."""
@@ -26,7 +29,12 @@ class Time:
 
 
 def packets(
-    sizes: list[int], *, first: int = 65530, step: int = 4500, start: int = 2**32 - 9000
+    sizes: list[int],
+    *,
+    first: int = 65530,
+    step: int = 4500,
+    start: int = 2**32 - 9000,
+    keyframes: tuple[int, ...] = (0,),
 ) -> list[RtpPacket]:
     """Make the packets of frames of so many packets each, across the wrap of both counters."""
     made: list[Any] = []
@@ -38,7 +46,9 @@ def packets(
                 timestamp=(start + frame * step) % 2**32,
                 marker=int(part == size - 1),
             )
-            packet._data = f"{frame}.{part};".encode()
+            packet.ssrc = 7
+            begin = KEYFRAME if frame in keyframes else INTER
+            packet._data = (b"" if part else begin) + f"{frame}.{part};".encode()
             made.append(packet)
     return made
 
@@ -55,9 +65,9 @@ def feed(buffer: JitterBuffer, arriving: list[RtpPacket]) -> list[tuple[int, byt
 
 def test_a_frame_is_released_by_its_last_packet() -> None:
     assert feed(MarkerJitterBuffer(Time()), packets([2, 1, 3])) == [
-        (1, b"0.0;0.1;"),
-        (2, b"1.0;"),
-        (5, b"2.0;2.1;2.2;"),
+        (1, KEYFRAME + b"0.0;0.1;"),
+        (2, INTER + b"1.0;"),
+        (5, INTER + b"2.0;2.1;2.2;"),
     ]
 
 
@@ -112,6 +122,57 @@ def test_what_it_remembers_is_bounded() -> None:
     feed(buffer, packets([1] * 2000))
     assert len(buffer._arrival) == len(buffer._first_packet) == 256
     assert buffer.arrived_at(1999 * 4500) == 2000.0
+
+
+def shown(buffer: MarkerJitterBuffer, arriving: list[RtpPacket]) -> list[int]:
+    """Return the numbers of the frames, of one packet each, that are handed out."""
+    return [int(data.split(b".")[0].lstrip(KEYFRAME + INTER)) for _, data in feed(buffer, arriving)]
+
+
+def test_nothing_is_handed_out_before_the_first_keyframe() -> None:
+    assert shown(MarkerJitterBuffer(Time()), packets([1] * 60, keyframes=(50,))) == [*range(50, 60)]
+
+
+def test_a_keyframe_that_does_not_come_is_asked_for_again_and_again() -> None:
+    buffer = MarkerJitterBuffer(Time())
+    asked = [buffer.add(packet)[0] for packet in packets([1] * 5, keyframes=(3,))]
+    assert asked == [False, True, True, False, False], "not at once: a sender begins with a keyframe"
+    assert buffer.held == 3
+    assert buffer.ssrc == 7
+
+
+def test_after_a_loss_frames_are_held_back_until_a_keyframe() -> None:
+    arriving = packets([1] * 700, keyframes=(0, 50, 650))
+    del arriving[55]  # too late for it once 512 more have come: 50 came before that, 650 after
+    buffer = MarkerJitterBuffer(Time())
+    assert shown(buffer, arriving) == [*range(55), *range(650, 700)]
+    assert buffer.held == 650 - 56
+
+
+def test_a_keyframe_without_its_first_packet_is_held_back_too() -> None:
+    arriving = packets([1] * 10 + [3] + [1] * 600, keyframes=(0, 10, 600))
+    arriving[11]._data = KEYFRAME + arriving[11]._data  # what is left looks like one
+    del arriving[9:11]
+    released = [data for _, data in feed(MarkerJitterBuffer(Time()), arriving)]
+    assert len(released) == 9 + 11
+    assert released[9].startswith(KEYFRAME + b"600.")
+
+
+@pytest.mark.parametrize(
+    ("data", "is_one"),
+    [
+        (b"\x00\x00\x00\x01\x67sps\x00\x00\x00\x01\x68pps\x00\x00\x00\x01\x65slice", True),
+        (b"\x00\x00\x00\x01\x06sei\x00\x00\x00\x01\x65slice", True),
+        (b"\x00\x00\x01\x25slice", True),
+        (b"\x00\x00\x00\x01\x41slice", False),
+        (b"\x00\x00\x00\x01", False),
+        (KEYFRAME + b"picture", True),
+        (INTER + b"\x9d\x01\x2a", False),
+        (b"", False),
+    ],
+)
+def test_keyframes_of_both_codecs_are_known(data: bytes, is_one: bool) -> None:
+    assert jitter._is_keyframe(data) is is_one
 
 
 def test_it_is_given_to_a_video_receiver_of_the_known_shape() -> None:
