@@ -243,9 +243,7 @@ class Driver:
             case steps.AskForKeyframe(link=number):
                 self._links[number].ask_for_keyframe()
             case steps.CloseLink(link=number):
-                link = self._links.pop(number)
-                link.stop_listening()
-                self._work(link.close)
+                self._work(self._links.pop(number).close)
             case steps.BeginFrames(at=at):
                 self.hub.begin(at)
             case steps.PauseFrames():

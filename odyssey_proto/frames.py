@@ -383,6 +383,7 @@ class FrameHub:
         self._last_at: float | None = None
         self._last_ms = self._shift_ms = 0
         self._paused = False
+        self._source = 0
         self._latest: VideoFrame | None = None
         self._closed = False
         self._error: BaseException | None = None
@@ -435,10 +436,18 @@ class FrameHub:
                 self._last_at = None
                 self._paused = False
 
-    def publish(self, frame: av.VideoFrame, now: float) -> None:
-        """Hand a picture that came at ``now`` (s) to every queue; ignored outside a stream. It never blocks."""
+    @property
+    def source(self) -> int:
+        """What a connection that begins now has to give with its frames."""
+        return self._source
+
+    def publish(self, frame: av.VideoFrame, now: float, source: int = 0) -> None:
+        """Hand a picture that came at ``now`` (s) to every queue. It never blocks.
+
+        Ignored outside a stream, and from a ``source`` that `pause` has put an end to.
+        """
         with self._lock:
-            if self._next_index is None or now < self._begun_at:
+            if self._next_index is None or now < self._begun_at or source != self._source:
                 return
             away = self._note(_timestamp_ms(frame), now)
             shown = VideoFrame(_Picture(frame, self._next_index, self._last_ms, now))
@@ -462,9 +471,10 @@ class FrameHub:
         return away if was_pause else None
 
     def pause(self) -> None:
-        """Expect the stream's next frames from another connection."""
+        """Expect the stream's next frames from another connection, and take no more from this one."""
         with self._lock:
             self._paused = True
+            self._source += 1
 
     def end(self, error: BaseException | None = None) -> None:
         """End the stream: every queue drains, and then ends or raises ``error``."""

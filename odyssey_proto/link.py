@@ -55,7 +55,7 @@ class Link:
         self._abort = Abort()
         self._lock = threading.Lock()
         self._closed = False
-        self._listens = True
+        self._source = hub.source
         self._told = threading.Event()  # `SignalingOpened` is in the inbox: what is heard may follow
         self._signaling: signaling.SignalingConnection | None = None
         self._ice_servers: tuple[wire.IceServer, ...] = ()
@@ -111,10 +111,6 @@ class Link:
             connection.close()
         if closing is not None:
             closing.result()
-
-    def stop_listening(self) -> None:
-        """Hand on no frame any more; what else it still tells is not heard anyway."""
-        self._listens = False
 
     def _as_documented(self, error: errors.OdysseyError) -> errors.OdysseyError:
         """Credentials that are refused are a failed connection (client page, "connect_with_credentials()")."""
@@ -232,8 +228,7 @@ class Link:
 
     def on_frame(self, frame: Any, received_at: float) -> None:
         """`PeerListener`: a decoded frame, straight to those who watch."""
-        if self._listens:
-            self._hub.publish(frame, received_at)
+        self._hub.publish(frame, received_at, self._source)
 
     def on_channel_closed(self, label: str) -> None:
         """`PeerListener`: one of the two channels was closed by the streamer."""

@@ -13,10 +13,15 @@ from PIL.Image import Image
 
 from odyssey_proto import (
     AdvancedConfig,
+    BroadcastInfo,
     ClientConfig,
     ClientCredentials,
     ConnectionStatus,
+    ErrorCallback,
+    Event,
+    GapEvent,
     Odyssey,
+    OdysseyEventHandlers,
     OdysseyUsageError,
     Recording,
     ScriptEntry,
@@ -34,6 +39,9 @@ from odyssey_proto.emulator import Emulator
 with Emulator(codec="vp8") as emulator:
     assert_type(emulator.api_url, str)
 
+handlers = OdysseyEventHandlers(on_error=lambda error, fatal: None)
+assert_type(handlers.on_error, ErrorCallback | None)
+
 with Odyssey("ody_key", api_url=None, advanced=AdvancedConfig(queue_timeout_s=0.5), reconnect=False) as client:
     assert_type(client, Odyssey)
     assert_type(client.config, ClientConfig)
@@ -43,7 +51,11 @@ with Odyssey("ody_key", api_url=None, advanced=AdvancedConfig(queue_timeout_s=0.
     assert_type(client.last_applied_prompt, str | None)
     assert_type(client.start_stream("A cat", portrait=False, timeout=3.5), str)
     assert_type(client.interact("Pet it", timeout=None), str)
-    with client.connect(timeout=None) as session:
+    with client.connect(timeout=None, on_video_frame=lambda frame: frame.data.sum()) as session:
+        for event in session.events(timeout=1):
+            assert_type(event, Event)
+        assert_type(session.wait_for(GapEvent, timeout=1).frames_missed, int)
+        assert_type(session.wait_for_broadcast(), BroadcastInfo)
         assert_type(session, Session)
         assert_type(session.start_stream(), str)
         assert_type(session.capabilities, odyssey_models.StreamerCapabilities | None)
@@ -72,6 +84,7 @@ with Odyssey("ody_key", api_url=None, advanced=AdvancedConfig(queue_timeout_s=0.
     credentials = client.create_client_credentials()
     assert_type(credentials, ClientCredentials)
     assert_type(credentials.session_id, str)
+    assert_type(client.connect_with_credentials(credentials, on_error=handlers.on_error), Session)
 
 
 def limits(error: OdysseyUsageError) -> None:
