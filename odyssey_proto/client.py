@@ -39,13 +39,12 @@ if TYPE_CHECKING:
         StreamRecordingInfo,
         StreamRecordingsList,
     )
-    from odyssey_models import ScriptEntry as ScriptEntryModel
 
     from .credentials import ClientCredentials
     from .downloads import Artifact, OnProgress
     from .frames import FramePolicy, VideoFrame
     from .images import ImageInput
-    from .types import ScriptEntry
+    from .types import Script
 
 __all__ = ["Odyssey"]
 
@@ -327,8 +326,8 @@ class Odyssey:
     def simulate(
         self,
         *,
-        script: Sequence[ScriptEntry | ScriptEntryModel] | None = None,
-        scripts: Sequence[Sequence[ScriptEntry | ScriptEntryModel]] | None = None,
+        script: Script | None = None,
+        scripts: Sequence[Script] | None = None,
         script_url: str | None = None,
         portrait: bool = True,
         bypass_prompt_expansion: bool | None = None,
@@ -461,8 +460,8 @@ class Odyssey:
     def simulate_and_wait(
         self,
         *,
-        script: Sequence[ScriptEntry | ScriptEntryModel] | None = None,
-        scripts: Sequence[Sequence[ScriptEntry | ScriptEntryModel]] | None = None,
+        script: Script | None = None,
+        scripts: Sequence[Script] | None = None,
         script_url: str | None = None,
         portrait: bool = True,
         bypass_prompt_expansion: bool | None = None,
