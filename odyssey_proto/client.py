@@ -42,7 +42,6 @@ if TYPE_CHECKING:
         StreamRecordingInfo,
         StreamRecordingsList,
     )
-    from odyssey_models import ScriptEntry as ScriptEntryModel
 
     from .downloads import Artifact, OnProgress
     from .frames import FramePolicy, VideoFrame
@@ -53,7 +52,7 @@ if TYPE_CHECKING:
         DisconnectedCallback,
         ErrorCallback,
         InteractAcknowledgedCallback,
-        ScriptEntry,
+        Script,
         StatusChangeCallback,
         StreamEndedCallback,
         StreamErrorCallback,
@@ -453,8 +452,8 @@ class Odyssey:
     def simulate(
         self,
         *,
-        script: Sequence[ScriptEntry | ScriptEntryModel] | None = None,
-        scripts: Sequence[Sequence[ScriptEntry | ScriptEntryModel]] | None = None,
+        script: Script | None = None,
+        scripts: Sequence[Script] | None = None,
         script_url: str | None = None,
         portrait: bool = True,
         bypass_prompt_expansion: bool | None = None,
@@ -587,8 +586,8 @@ class Odyssey:
     def simulate_and_wait(
         self,
         *,
-        script: Sequence[ScriptEntry | ScriptEntryModel] | None = None,
-        scripts: Sequence[Sequence[ScriptEntry | ScriptEntryModel]] | None = None,
+        script: Script | None = None,
+        scripts: Sequence[Script] | None = None,
         script_url: str | None = None,
         portrait: bool = True,
         bypass_prompt_expansion: bool | None = None,

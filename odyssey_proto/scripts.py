@@ -15,7 +15,7 @@ from . import arguments, codec
 from .errors import OdysseyConfigError
 
 if TYPE_CHECKING:
-    from .types import ScriptEntry
+    from .types import Script
 
 __all__ = ["simulation_request"]
 
@@ -27,8 +27,8 @@ _FARTHEST_MS: Final = 2**53
 
 def simulation_request(
     *,
-    script: Sequence[ScriptEntry | wire.ScriptEntry] | None = None,
-    scripts: Sequence[Sequence[ScriptEntry | wire.ScriptEntry]] | None = None,
+    script: Script | None = None,
+    scripts: Sequence[Script] | None = None,
     script_url: str | None = None,
     portrait: bool = True,
     bypass_prompt_expansion: bool | None = None,

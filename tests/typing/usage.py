@@ -75,6 +75,11 @@ with Odyssey("ody_key", api_url=None, advanced=AdvancedConfig(queue_timeout_s=0.
     assert_type(client.iter_stream_recordings(), Iterator[StreamRecordingInfo])
     assert_type(client.download_recording("stream-1", Path("out")), dict[str, Path])
     script: list[ScriptEntry] = [{"timestamp_ms": 0, "start": {"prompt": "A cat"}}, {"timestamp_ms": 9, "end": {}}]
+    plain = [
+        {"timestamp_ms": 0, "start": {"prompt": "A cat"}},
+        {"timestamp_ms": 9, "end": {}},
+    ]  # of no declared type
+    assert_type(client.simulate(scripts=[script, plain]), SimulationJobDetail)
     job = client.simulate(script=script, portrait=False)
     assert_type(job, SimulationJobDetail)
     assert_type(job.status, SimulationJobStatus)
