@@ -149,6 +149,7 @@ class Odyssey:
             )
         if last is not None:
             session.settle(last, deadline)
+            self._telemetry.disconnected(last)  # where the user left it by its own method, or it broke
 
     def disconnect(self) -> None:
         """Leave the session; nothing happens where there is none. The client can connect again."""
@@ -237,10 +238,11 @@ class Odyssey:
 
         Raises:
             OdysseyAuthError, OdysseyUsageError: as their names say.
-            OdysseyConnectionError: no streamer was free in time, or the service cannot be reached.
+            OdysseyConnectionError: no streamer was free in time, or the service cannot be reached. A session
+                that was granted by then is given back, which may take 2 s more.
         """
         until = self._until(self.config.advanced.queue_timeout_s + 30 if timeout is ... else timeout)
-        return mint(self._http, self.config, until)
+        return mint(self._http, self.config, until, self._clock)
 
     # --- recordings
 
