@@ -1,7 +1,7 @@
 """What can be configured, where it comes from, and that its secrets do not print.
 
 A `ClientConfig` is checked as a whole when it is made; whatever cannot work raises there, before anything is sent.
-It is the library's only reader of the environment.
+It is the library's only reader of the environment, but for proxies and CA certificates: what everybody reads.
 """
 
 from __future__ import annotations

@@ -218,13 +218,14 @@ def is_loopback(host: str) -> bool:
 def environment(url: str) -> tuple[dict[str, str], bool | str]:
     """Return the proxies and the CA certificates that the environment sets for ``url``, as requests reads it.
 
-    The first is empty for this machine, whatever the environment says; the second is a path, or True for the
-    default.
+    The first is empty for this machine, whatever the environment says. The second is a path, or True for the
+    default: ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE``, or else OpenSSL's own ``SSL_CERT_FILE``.
     """
     with requests.Session() as session:
         settings = session.merge_environment_settings(url, {}, None, None, None)
     proxies = {} if is_loopback(urlsplit(url).hostname or "") else dict(settings["proxies"])
-    return proxies, settings["verify"] or True
+    verify = settings["verify"]
+    return proxies, verify if isinstance(verify, str) else os.environ.get("SSL_CERT_FILE") or True
 
 
 def look_up(host: str, port: int, call: Call, *, resolve: Callable[..., Any] = socket.getaddrinfo) -> list[Any]:
