@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, Self
 
 from . import arguments, errors, images, jobs, session
@@ -26,7 +27,7 @@ from .types import ConnectionStatus
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from types import EllipsisType, TracebackType
 
@@ -454,8 +455,8 @@ class Odyssey:
 
         It asks the list, 100 jobs at a time, and each job only once it has ended.
         """
-        if isinstance(job_ids, str):
-            raise TypeError("job_ids must be several ids, not a string")
+        if isinstance(job_ids, str) or not isinstance(job_ids, Iterable):
+            raise TypeError(f"job_ids must be several ids, not {type(job_ids).__name__}")
         wanted = [arguments.identifier("job_ids", job_id) for job_id in job_ids]
         waiter = self._waiter(timeout, poll, on_update, cancel_on_timeout)
         return waiter.wait(wanted, self._until(timeout))

@@ -29,7 +29,7 @@ from .errors import (
     OdysseyConnectionTimeoutError,
     OdysseyError,
 )
-from .transport.signaling import SignalingConnection
+from .transport.signaling import SignalingConnection, normalise_url
 
 if TYPE_CHECKING:
     from .clock import Clock
@@ -46,15 +46,23 @@ _GOODBYE: Final = 2.0  # s for giving a session back that was granted in vain
 _LONGEST_TOKEN: Final = 16 * 1024
 
 
+def _able(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, bool):
+        raise _wrong(f"{attribute.name} must be True or False, not {type(value).__name__}")
+
+
 @attrs.frozen
 class StreamerCapabilities(wire.StreamerCapabilities):
     """What a streamer can do (types page, "StreamerCapabilities").
+
+    Raises:
+        OdysseyConfigError: the value is of the wrong type.
 
     >>> StreamerCapabilities.from_dict({"image_to_video": True}).to_dict()
     {'image_to_video': True}
     """
 
-    image_to_video: bool = attrs.field(default=False, kw_only=False)
+    image_to_video: bool = attrs.field(default=False, kw_only=False, validator=_able)
     """Whether a stream can start from an image."""
 
     def to_dict(self) -> dict[str, bool]:
@@ -70,10 +78,7 @@ class StreamerCapabilities(wire.StreamerCapabilities):
         """
         if not isinstance(data, Mapping):
             raise _wrong("capabilities must be a dict")
-        able = data.get("image_to_video", False)
-        if not isinstance(able, bool):
-            raise _wrong("capabilities.image_to_video must be True or False")
-        return cls(able)
+        return cls(data.get("image_to_video", False))
 
 
 def _text(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -81,6 +86,13 @@ def _text(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         raise _wrong(f"{attribute.name} must be a string, not {type(value).__name__}")
     if not value.strip() or not value.isprintable():
         raise _wrong(f"{attribute.name} is empty, or has characters that cannot be in it")
+
+
+def _address(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    try:
+        normalise_url(value)
+    except MalformedMessageError:
+        raise _wrong(f"{attribute.name} must be like wss://host/path") from None
 
 
 def _span(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -113,7 +125,7 @@ class ClientCredentials:
         OdysseyConfigError: a value is of the wrong type, or the token is no session token.
     """
 
-    signaling_url: str = attrs.field(validator=_text)
+    signaling_url: str = attrs.field(validator=[_text, _address])
     """Where the signaling server is."""
     session_token: str = attrs.field(validator=_text, converter=_secret)
     """The token of the session, a JWT."""
@@ -218,10 +230,10 @@ def _credentials(session: wire.SessionResponse, token: wire.SessionTokenResponse
     except OdysseyConfigError as exc:
         problem = exc.message
     raise MalformedMessageError(
-        f"POST /sessions/token: {problem}",
+        f"create client credentials: {problem}",
         problems=(problem,),
         code="malformed",
-        operation="POST /sessions/token",
+        operation="create client credentials",
         session_id=session.session_id,
     )
 

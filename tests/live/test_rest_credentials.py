@@ -89,7 +89,7 @@ def test_an_address_that_is_none_changes_no_error_either(server: HttpServer) -> 
     server.routes["POST /sessions/request"] = json_answer({"session_id": "s-1", "signalling_url": "nonsense://"})
     with Odyssey("ody_key", api_url=server.url) as client, pytest.raises(MalformedMessageError) as caught:
         client.create_client_credentials()
-    assert caught.value.operation == TOKEN  # its token is no JWT
+    assert "signaling_url" in str(caught.value)
 
 
 def test_closing_the_client_ends_the_wait_for_a_token(server: HttpServer) -> None:
