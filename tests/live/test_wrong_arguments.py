@@ -58,7 +58,7 @@ def public_calls() -> dict[str, list[str]]:
 
 
 def is_plain(cls: type) -> bool:
-    """Whether a class is none that is called: an error, an enum, a dict for type checkers, what a session tells."""
+    """Whether a class is none that users call: an error, an enum, a dict for type checkers, an event."""
     return issubclass(cls, BaseException | enum.Enum | dict) or cls.__module__ == "odyssey_proto.types"
 
 
