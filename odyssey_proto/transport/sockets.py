@@ -57,6 +57,8 @@ for _name, _value in _SILENCE:
     if hasattr(socket, _name):
         _OPTIONS.append((socket.IPPROTO_TCP, getattr(socket, _name), _value))
 
+# Where a request cannot be sent for one of these, urllib3 reads an answer, also from a socket that is not there.
+_EARLY_ANSWER: Final = frozenset({errno.ECONNRESET, errno.EPIPE, errno.EPROTOTYPE})
 _LONGEST_WAIT: Final = 1e6  # s; the C library's timeouts overflow not far beyond
 
 
@@ -344,7 +346,14 @@ class _Dialling:
     sock: Any
 
     def _new_conn(self) -> socket.socket:
-        return _dial(self._dns_host, self.port)
+        try:
+            return _dial(self._dns_host, self.port)
+        except OSError as exc:
+            if exc.errno not in _EARLY_ANSWER:
+                raise
+            raise ConnectionAbortedError(
+                errno.ECONNABORTED, "the connection was reset while it was opened"
+            ) from exc
 
     def request(self, *args: Any, **known: Any) -> None:
         if self.sock is not None:  # one from the pool: a new call waits on it

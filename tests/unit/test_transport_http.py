@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import subprocess
 import sys
@@ -701,6 +702,21 @@ def test_after_a_fork_both_processes_go_on_with_connections_of_their_own(server:
     assert (done.returncode, done.stderr) == (0, "")
     assert len(server.received("POST /auth/token")) == 1  # the token outlives the fork
     assert server.accepted == 2
+
+
+@pytest.mark.parametrize("number", [errno.ECONNRESET, errno.EPIPE, errno.EPROTOTYPE])
+def test_a_connection_that_is_reset_while_it_is_opened_is_told_as_lost(
+    server: HttpServer, http: HttpTransport, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def reset(*_: object) -> None:
+        raise OSError(number, "reset")
+
+    # What an abort makes of a connect depends on the moment: no server can be made to do it.
+    monkeypatch.setattr("odyssey_proto.transport.sockets._dial", reset)
+    with pytest.raises(OdysseyConnectionError) as caught:
+        http.access_token(until())
+    assert caught.value.code == "connection_lost"
+    assert server.accepted == 0
 
 
 def test_a_transport_that_is_forgotten_leaves_nothing(server: HttpServer) -> None:
