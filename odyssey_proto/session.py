@@ -398,7 +398,7 @@ def check_seconds(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number of seconds or None, not {type(value).__name__}")
     if not value >= 0:
-        raise errors.OdysseyConfigError(f"{name} must be 0 s or more, not {value!r}")
+        raise errors.OdysseyConfigError(f"{name} must be 0 s or more")
 
 
 def _size(message: object) -> int:
