@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 import numpy as np
 
-from odyssey_proto import OdysseyConfigError
+from odyssey_proto import ClientCredentials, Event, OdysseyConfigError, StreamEnded
 
 __all__ = ["BY_NAME", "CALLS", "NOT_CALLED", "Call", "Rows", "rows_of"]
 
@@ -59,6 +59,7 @@ def at_least(least: float) -> Rows:
 
 BY_NAME: Final[dict[str, Rows]] = {
     "active": FLAGS,
+    "broadcast": SURE_FLAGS,
     "bypass_prompt_expansion": FLAGS,
     "cancel_on_timeout": SURE_FLAGS,
     "job_id": IDS,
@@ -184,6 +185,10 @@ CALLS: Final[dict[str, Call]] = {
     "AdvancedConfig.retry_delay": Call(wrong={"attempt": values(TYPE, "0", None)}),
     # --- a live connection
     "Odyssey.connect": Call(),
+    "Odyssey.connect_with_credentials": Call(
+        works={"credentials": ClientCredentials.from_dict(CREDENTIALS)},
+        wrong={"credentials": values(TYPE, None, {}, TOKEN, CREDENTIALS)},
+    ),
     "Odyssey.start_stream": STREAMING,
     "Odyssey.interact": Call(works={"prompt": "It runs"}),
     "Odyssey.end_stream": Call(),
@@ -193,6 +198,9 @@ CALLS: Final[dict[str, Call]] = {
     "Session.end_stream": Call(),
     "Session.frames": FRAMES,
     "Session.wait": Call(),
+    "Session.wait_for": Call(
+        works={"kind": StreamEnded}, wrong={"kind": values(TYPE, None, "StreamEnded", int, Event, [])}
+    ),
     # --- recordings
     "Odyssey.get_recording": Call(works={"stream_id": "s-1"}),
     "Odyssey.list_stream_recordings": Call(),
