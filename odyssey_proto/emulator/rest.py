@@ -135,7 +135,14 @@ class Rest:
     async def _request_session(self, request: web.Request) -> web.StreamResponse:
         account = self._account(request)
         asked = await _body(request, models.SessionRequest)
-        session = self._service.request_session(account, asked.region_latencies)
+        latencies = asked.region_latencies or {}
+        if below := [name for name, latency in latencies.items() if latency < 0]:
+            text = "Input should be greater than or equal to 0"
+            where = ["body", "region_latencies"]
+            raise RefusedError(
+                422, [{"type": "greater_than_equal", "loc": [*where, name], "msg": text} for name in below]
+            )
+        session = self._service.request_session(account, latencies)
         return model_answer(
             models.SessionResponse(
                 session_id=session.id,
