@@ -18,6 +18,7 @@ from ..errors import MalformedMessageError, OdysseyConfigError
 from .mishaps import befall_http
 from .service import MODEL, RefusedError
 from .signaling import LARGEST_MESSAGE
+from .traffic import show_exchange
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -65,7 +66,7 @@ class Rest:
         self.stun_port = 0
         """Where the emulator's own STUN server listens."""
         self.app = web.Application(
-            middlewares=[self._answer_errors, self._misbehave], client_max_size=LARGEST_MESSAGE
+            middlewares=[show_exchange, self._answer_errors, self._misbehave], client_max_size=LARGEST_MESSAGE
         )
         self.app.on_response_prepare.append(_sign)
         self.app.add_routes(
