@@ -16,20 +16,21 @@ import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 import yaml
 from jsonschema import Draft202012Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from odyssey_proto.emulator.traffic import Message
+from odyssey_proto.emulator.traffic import Exchange, Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from odyssey_proto.emulator.traffic import Exchange, Seen
+    from odyssey_proto.emulator.traffic import Seen
 
-__all__ = ["OTHERS", "PLACES", "SPEC", "Contract", "Witness", "contract"]
+__all__ = ["OTHERS", "PLACES", "SPEC", "Contract", "Witness", "contract", "request_alone"]
 
 SPEC: Final = Path(__file__).resolve().parents[1] / "spec"
 _OURS: Final = "odyssey-proto/"
@@ -68,6 +69,10 @@ class Contract:
             for place in asyncapi["channels"]
             for from_client in (True, False)
         }
+
+    def route_of(self, path: str) -> str | None:
+        """Return the call of openapi.yaml that ``path`` is, with its braces; None where it is none."""
+        return next((route for route in self._openapi["paths"] if _pattern(route).fullmatch(path)), None)
 
     def violations(self, seen: Seen) -> Iterator[str]:
         """Give what is wrong with ``seen``, one text each."""
@@ -233,6 +238,26 @@ class Witness:
         return list(found)
 
 
+def request_alone(method: str, target: str, headers: Mapping[str, str], body: bytes) -> Exchange | None:
+    """Return a request that reached another server than the emulator; None where it is none of the protocol."""
+    url = urlsplit(target)
+    route = contract().route_of(url.path)
+    if route is None:
+        return None
+    return Exchange(
+        method=method,
+        route=route,
+        path=url.path,
+        query=tuple(parse_qsl(url.query, keep_blank_values=True)),
+        request_headers={name.title(): value for name, value in headers.items()},
+        request_body=body,
+        status=None,
+        headers={},
+        body=None,
+        injected=True,
+    )
+
+
 @functools.cache
 def contract() -> Contract:
     """Return the contract, read once."""
@@ -249,6 +274,10 @@ def _tags(asyncapi: Any, place: str, from_client: bool) -> dict[str, str]:
                 found = asyncapi["components"]["messages"][_last(message)]
                 told[found["name"]] = found["payload"]["$ref"]
     return told
+
+
+def _pattern(route: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(route)))
 
 
 def _last(node: Any) -> str:

@@ -13,7 +13,7 @@ import requests
 from odyssey_proto import Odyssey
 from odyssey_proto.emulator import Emulator, Fault
 from odyssey_proto.emulator.traffic import Exchange, Message, watching
-from tests.contract import Witness, contract
+from tests.contract import Witness, contract, request_alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -208,6 +208,15 @@ def test_what_is_broken_on_purpose_is_left_alone(seen: Seen) -> None:
 
 def test_the_request_is_looked_at_also_where_a_fault_answers() -> None:
     assert objections(attrs.evolve(CONFORMS, injected=True, query=(("limit", "0"),))) != []
+
+
+@pytest.mark.parametrize(
+    ("target", "broken"), [("/recordings/s%2F1", 0), ("/recordings/s?limit=1", 1), ("/video.mp4?limit=1", 0)]
+)
+def test_a_request_to_another_server_is_looked_at_where_it_is_of_the_protocol(target: str, broken: int) -> None:
+    headers = {name.lower(): value for name, value in CONFORMS.request_headers.items()}
+    seen = request_alone("GET", target, headers, b"")
+    assert (0 if seen is None else len(objections(seen))) == broken
 
 
 # The seam
