@@ -178,13 +178,15 @@ class _WrongTypeError(TypeError):
 def _exactly(cls: type) -> Callable[[Any, Any], Any]:
     """Read a JSON scalar without turning one type into another; an integer is a number, a bool is neither.
 
-    It also reads the subclasses of ``cls``: the string enums.
+    It also reads the subclasses of ``cls``: the string enums. As for JSON Schema, 3.0 is an integer.
     """
     accepted: tuple[type, ...] = (int, float) if cls is float else (cls,)
 
     def structure(value: Any, hint: Any) -> Any:
         if type(value) is hint:
             return value
+        if cls is int and isinstance(value, float) and value.is_integer():
+            return int(value)
         if not isinstance(value, accepted) or (isinstance(value, bool) and cls is not bool):
             raise _WrongTypeError(f"{cls.__name__} was expected, not {type(value).__name__}")
         return hint(value)

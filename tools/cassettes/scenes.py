@@ -65,6 +65,7 @@ def _fails(step: str, status: int, detail: Any, times: int | None = None, **more
 
 
 _DENIED: Final = {"detail": "Invalid or expired token"}
+_INVALID: Final = {"detail": [{"loc": ["body", "session_id"], "msg": "Field required", "type": "missing"}]}
 _REQUEST: Final = "POST /sessions/request"
 _NO_REGIONS: Final[Mapping[str, Any]] = {"regions": {}}
 _FAULT: Final = "the service cannot be made to fail like this"
@@ -127,6 +128,19 @@ def _token_refused(name: str, step: str, play: Callable[[Stage], Any], *, filmed
     )
 
 
+def _too_often(name: str, step: str, play: Callable[[Stage], Any]) -> Scene:
+    return Scene(
+        name=f"{name}_too_often",
+        play=play,
+        raises=RateLimitError,
+        status=429,
+        code="RATE_LIMITED",
+        only=_LIMIT,
+        settings=_NO_REGIONS,
+        faults=(_fails(step, 429, _usage("RATE_LIMITED", {"retry_after_seconds": 12})),),
+    )
+
+
 _ALL: Final = (
     # tokens
     Scene(name="token", play=plays.token),
@@ -185,7 +199,15 @@ _ALL: Final = (
         only=_FAULT,
         faults=(_fails("GET /regions", 500, None),),
     ),
+    Scene(
+        name="session_with_a_region_out_of_order",
+        play=plays.credentials,
+        only=_FAULT,
+        settings={"regions": {"us-west": 0.0}},
+        faults=(_fails("ping", 500, None),),
+    ),
     _token_refused("session_request", _REQUEST, plays.credentials),
+    _refused_session("unprocessable", 422, _INVALID, OdysseyConnectionError, "http_422"),
     _refused_session("forbidden", 403, {"detail": "Streaming is off"}, OdysseyAuthError, "forbidden"),
     Scene(
         name="session_request_no_streamers",
@@ -242,7 +264,18 @@ _ALL: Final = (
         status=404,
         code="unknown_session",
     ),
+    Scene(
+        name="session_token_unprocessable",
+        play=plays.unknown_session,
+        raises=OdysseyConnectionError,
+        status=422,
+        code="http_422",
+        only=_FAULT,
+        settings=_NO_REGIONS,
+        faults=(_fails("POST /sessions/token", 422, _INVALID),),
+    ),
     _token_refused("session_token", "POST /sessions/token", plays.unknown_session),
+    _too_often("session_token", "POST /sessions/token", plays.unknown_session),
     Scene(name="telemetry", play=plays.telemetry, only="nothing is told of sessions that there were not"),
     # recordings
     Scene(name="recording", play=plays.recording, filmed=True),
@@ -250,6 +283,7 @@ _ALL: Final = (
         name="recording_unknown", play=plays.unknown_recording, raises=OdysseyError, status=404, code="not_found"
     ),
     _token_refused("recording", "GET /recordings/{stream_id}", plays.unknown_recording),
+    _too_often("recording", "GET /recordings/{stream_id}", plays.unknown_recording),
     Scene(
         name="recording_asked_again",
         play=plays.recording,
@@ -268,6 +302,7 @@ _ALL: Final = (
         code="http_422",
     ),
     _token_refused("recordings", "GET /stream-recordings", plays.recordings),
+    _too_often("recordings", "GET /stream-recordings", plays.recordings),
     # files
     Scene(name="download", play=plays.download, filmed=True),
     Scene(name="download_after_a_cut", play=plays.download_after_a_cut, filmed=True),
@@ -354,6 +389,7 @@ _ALL: Final = (
         filmed=True,
     ),
     _token_refused("simulation", "GET /simulation-jobs/{job_id}", plays.unknown_job),
+    _too_often("simulation", "GET /simulation-jobs/{job_id}", plays.unknown_job),
     Scene(name="simulations", play=plays.jobs, filmed=True, only=_OTHERS),
     Scene(name="simulations_all", play=plays.all_jobs, filmed=True, only=_OTHERS),
     Scene(
@@ -364,6 +400,7 @@ _ALL: Final = (
         code="http_422",
     ),
     _token_refused("simulations", "GET /simulation-jobs", plays.jobs),
+    _too_often("simulations", "GET /simulation-jobs", plays.jobs),
     Scene(
         name="cancel_done",
         play=plays.cancel_done,
@@ -383,6 +420,7 @@ _ALL: Final = (
         filmed=True,
     ),
     _token_refused("cancel", "DELETE /simulation-jobs/{job_id}", plays.cancel_unknown),
+    _too_often("cancel", "DELETE /simulation-jobs/{job_id}", plays.cancel_unknown),
 )
 
 SCENES: Final = {scene.name: scene for scene in _ALL}
