@@ -8,7 +8,9 @@
 Importing this loads neither aiortc, av nor numpy: they come with the first `Odyssey.connect`.
 """
 
+import importlib
 import logging
+from typing import TYPE_CHECKING, Any
 
 from odyssey_models import (
     Recording,
@@ -43,9 +45,7 @@ from .errors import (
     RateLimitError,
     StreamDurationExceededError,
 )
-from .frames import VideoFrame
 from .raw import RawResponse
-from .session import Session
 from .types import (
     BroadcastInfo,
     BroadcastReady,
@@ -134,5 +134,19 @@ __all__ = [
     "__version__",
     "iter_events",
 ]
+
+if TYPE_CHECKING:
+    from .frames import VideoFrame
+    from .session import Session
+
+_OF_CONNECTIONS = {"Session": "session", "VideoFrame": "frames"}
+
+
+def __getattr__(name: str) -> Any:
+    # What only connections need is loaded by the first of them, or by who asks for it.
+    if name in _OF_CONNECTIONS:
+        return getattr(importlib.import_module(f".{_OF_CONNECTIONS[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

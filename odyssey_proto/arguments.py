@@ -22,6 +22,8 @@ __all__ = [
     "one_of",
     "quoted",
     "seconds",
+    "text",
+    "timeout",
     "whole",
 ]
 
@@ -93,6 +95,29 @@ def seconds(name: str, value: Any) -> float:
     if not 0 <= value < math.inf or value > _LONGEST:
         raise OdysseyConfigError(f"{name} must be 0 s or more, and finite{_not(value)}", code="invalid_argument")
     return float(value)
+
+
+def timeout(name: str, value: Any) -> None:
+    """Raise unless ``value`` is a span in s, 0 or more, or None, which is for ever."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be a number of seconds or None, not {type(value).__name__}")
+    if not value >= 0:
+        raise OdysseyConfigError(f"{name} must be 0 s or more{_not(value)}", code="invalid_argument")
+
+
+def text(name: str, value: Any) -> str:
+    """Return a string that UTF-8 can hold."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, not {type(value).__name__}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise OdysseyConfigError(
+            f"{name} must be text without lone surrogates, which UTF-8 cannot hold", code="invalid_argument"
+        ) from None
+    return value
 
 
 def number(name: str, value: Any, *, whole: bool = False, least: float = -math.inf) -> None:

@@ -14,17 +14,15 @@ from typing import TYPE_CHECKING, Final, Self
 import attrs
 from odyssey_models import SessionResponse
 
-from . import arguments, errors, images, jobs, session, steps
+from . import arguments, errors, images, jobs
 from . import scripts as _scripts
 from .clock import Deadline, MonotonicClock
 from .config import AdvancedConfig, ClientConfig
 from .credentials import ClientCredentials, mint
 from .downloads import Downloader
 from .raw import RawCalls
-from .session import Session
 from .telemetry import Telemetry
 from .transport.http import HttpTransport
-from .transport.loop import BackgroundLoop
 from .transport.rest import Rest
 from .types import ConnectionStatus, OdysseyEventHandlers
 
@@ -47,6 +45,9 @@ if TYPE_CHECKING:
     from .downloads import Artifact, OnProgress
     from .frames import FramePolicy, VideoFrame
     from .images import ImageInput
+    from .session import Session
+    from .steps import Command
+    from .transport.loop import BackgroundLoop
     from .types import (
         BroadcastReadyCallback,
         ConnectedCallback,
@@ -115,7 +116,7 @@ class Odyssey:
         self._http = HttpTransport(self.config, self._clock)
         self._rest = Rest(self._http)
         self._telemetry = Telemetry(self.config, self._rest, self._clock)
-        self._loop = BackgroundLoop()
+        self._loop: BackgroundLoop | None = None  # from the first connection on
         self._connecting = threading.Lock()
         self._session: Session | None = None
         self._closed = False
@@ -170,7 +171,7 @@ class Odyssey:
         )
         deadline = self._until(self.config.advanced.queue_timeout_s + 30 if timeout is ... else timeout)
         self.config.require_api_key()
-        return self._connect(handlers, deadline, steps.Connect)
+        return self._connect(handlers, deadline)
 
     def connect_with_credentials(
         self,
@@ -230,6 +231,8 @@ class Odyssey:
                 session_id=credentials.session_id,
                 operation="connect with credentials",
             )
+        from .steps import Join
+
         granted = SessionResponse(
             session_id=credentials.session_id,
             signalling_url=credentials.signaling_url,
@@ -238,21 +241,26 @@ class Odyssey:
         return self._connect(
             handlers,
             deadline,
-            lambda call: steps.Join(call, granted, credentials.session_token, credentials.remaining_s),
+            lambda call: Join(call, granted, credentials.session_token, credentials.remaining_s),
         )
 
     def _connect(
-        self, handlers: OdysseyEventHandlers, deadline: Deadline, how: Callable[[int], steps.Command]
+        self, handlers: OdysseyEventHandlers, deadline: Deadline, how: Callable[[int], Command] | None = None
     ) -> Session:
+        # Here, and not when this is imported: who only calls REST does not pay for it.
+        from . import session
+        from .transport.loop import BackgroundLoop
+
         if not self._connecting.acquire(blocking=False):
             raise errors.OdysseyConnectionError("Another thread is connecting this client", code="connecting")
         try:
             self._settle_last(deadline)
-            self._loop.start()
+            loop = self._loop = self._loop or BackgroundLoop()
+            loop.start()
             wanted = handlers if any(attrs.astuple(handlers, recurse=False)) else None
-            self._session = live = Session(self.config, self._http, self._loop, self._clock, wanted)
+            self._session = live = session.Session(self.config, self._http, loop, self._clock, wanted)
             if self._closed:  # by another thread: either it stops the loop, or this does
-                self._loop.stop()
+                loop.stop()
                 raise errors.OdysseyConnectionError("The client is closed; make another one", code="closed")
             with self._telemetry.connecting(live):
                 session.connect(live, deadline, how)
@@ -268,7 +276,9 @@ class Odyssey:
                 code="already_connected",
             )
         if last is not None:
-            session.settle(last, deadline)
+            from .session import settle
+
+            settle(last, deadline)
             self._telemetry.disconnected(last)  # where the user left it by its own method, or it broke
 
     def disconnect(self) -> None:
@@ -285,7 +295,8 @@ class Odyssey:
         self.disconnect()
         self._telemetry.close()
         self._http.close()
-        self._loop.stop(deadline.remaining() or 0.0)
+        if self._loop is not None:
+            self._loop.stop(deadline.remaining() or 0.0)
 
     # --- acting on the session
 
@@ -403,7 +414,7 @@ class Odyssey:
     ) -> Iterator[StreamRecordingInfo]:
         """Iterate over all your recordings, newest first; ``timeout`` is for each page of ``page_size``."""
         size = arguments.whole("page_size", page_size, least=1, most=arguments.MOST_PER_PAGE)
-        session.check_seconds("timeout", timeout)
+        arguments.timeout("timeout", timeout)
 
         def ask(offset: int) -> tuple[Sequence[StreamRecordingInfo], int]:
             page = self._rest.recordings(size, offset, self._until(timeout))
@@ -527,7 +538,7 @@ class Odyssey:
     ) -> Iterator[SimulationJobInfo]:
         """Iterate over all your jobs; ``timeout`` is for each page of ``page_size``."""
         size = arguments.whole("page_size", page_size, least=1, most=arguments.MOST_PER_PAGE)
-        session.check_seconds("timeout", timeout)
+        arguments.timeout("timeout", timeout)
         self._rest.check_filter(status, active)
 
         def ask(offset: int) -> tuple[Sequence[SimulationJobInfo], int]:
@@ -628,7 +639,7 @@ class Odyssey:
         on_update: Callable[[SimulationJobInfo | SimulationJobDetail], object] | None,
         cancel_on_timeout: bool,
     ) -> jobs.JobWaiter:
-        session.check_seconds("timeout", timeout)
+        arguments.timeout("timeout", timeout)
         arguments.seconds("poll", poll)
         arguments.function("on_update", on_update)
         arguments.flag("cancel_on_timeout", cancel_on_timeout)
@@ -642,7 +653,7 @@ class Odyssey:
         )
 
     def _until(self, timeout: float | None) -> Deadline:
-        session.check_seconds("timeout", timeout)
+        arguments.timeout("timeout", timeout)
         return Deadline(timeout, self._clock)
 
     def _live(self, what: str) -> Session:

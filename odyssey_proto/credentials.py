@@ -29,7 +29,6 @@ from .errors import (
     OdysseyConnectionTimeoutError,
     OdysseyError,
 )
-from .transport.signaling import SignalingConnection, normalise_url
 
 if TYPE_CHECKING:
     from .clock import Clock
@@ -89,6 +88,8 @@ def _text(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
 
 
 def _address(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    from .transport.signaling import normalise_url
+
     try:
         normalise_url(value)
     except MalformedMessageError:
@@ -246,6 +247,8 @@ def _credentials(session: wire.SessionResponse, token: wire.SessionTokenResponse
 def _give_back(http: HttpTransport, session: wire.SessionResponse, until: Deadline) -> None:
     """Say goodbye to a session where its client would have: nothing else ends it (spec/asyncapi.yaml)."""
     try:
+        from .transport.signaling import SignalingConnection
+
         connection = SignalingConnection.open(
             session.signalling_url,
             session.session_id,
