@@ -152,3 +152,28 @@ def test_a_function_is_what_can_be_called_or_none() -> None:
     for value in (None, print, lambda: None, Text):
         arguments.function("thing", value)
     assert type_refusal(arguments.function, "print") == "thing must be a function, not str"
+
+
+@pytest.mark.parametrize("value", [None, 0, 1.5, float("inf")])
+def test_a_timeout_is_a_span_or_none_or_endless(value: Any) -> None:
+    arguments.timeout("timeout", value)
+
+
+@pytest.mark.parametrize("value", [-1, float("nan"), -(10**400)])
+def test_a_timeout_is_not_negative(value: float) -> None:
+    with pytest.raises(OdysseyConfigError, match=r"^timeout must be 0 s or more"):
+        arguments.timeout("timeout", value)
+
+
+@pytest.mark.parametrize("value", ["1", True, [1]])
+def test_what_is_no_number_is_no_timeout(value: Any) -> None:
+    with pytest.raises(TypeError, match=r"^timeout must be a number of seconds or None, not "):
+        arguments.timeout("timeout", value)
+
+
+def test_a_text_is_a_string_that_can_be_sent() -> None:
+    assert arguments.text("prompt", "A cat 🐈") == "A cat 🐈"
+    with pytest.raises(TypeError, match=r"^prompt must be a string, not bytes$"):
+        arguments.text("prompt", b"A cat")
+    with pytest.raises(OdysseyConfigError, match=r"^prompt must be text without lone surrogates"):
+        arguments.text("prompt", "\ud800")
