@@ -27,11 +27,13 @@ from .rest import Rest
 from .service import Service
 from .signaling import SignalingLink
 from .simulations import Simulations
+from .stage import Camera
 from .storage import Storage
 from .streamer import Streamer
 from .stun import StunServer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from ..clock import Clock
@@ -50,7 +52,9 @@ _WRITTEN_WITHIN_S = 2
 class Emulator:
     """A whole Odyssey service on this machine, between `start` and `stop` or inside a ``with``.
 
-    Settings are those of `EmulatorConfig`, as keywords. All methods may be called from any thread.
+    Settings are those of `EmulatorConfig`, as keywords. ``camera`` films in place of the emulator's own, with the
+    same arguments: for a measurement that painting and encoding would disturb. All methods may be called from any
+    thread.
 
     Raises:
         TypeError: there is no such setting.
@@ -62,7 +66,12 @@ class Emulator:
     """
 
     def __init__(
-        self, config: EmulatorConfig | None = None, *, clock: Clock | None = None, **settings: Any
+        self,
+        config: EmulatorConfig | None = None,
+        *,
+        clock: Clock | None = None,
+        camera: Callable[..., Camera] = Camera,
+        **settings: Any,
     ) -> None:
         if config is not None and settings:
             raise OdysseyConfigError("Give an EmulatorConfig or single settings, not both")
@@ -77,6 +86,7 @@ class Emulator:
         """A key that is valid; so is any other that starts with ``ody_``. From `start` on it is that of the
         ``data_dir``, where there is one."""
         self._clock = clock or MonotonicClock()
+        self._camera = camera
         self._storage: Storage | None = None
         self._loop = BackgroundLoop("odyssey-emulator")
         self._server: _Server | None = None
@@ -104,7 +114,7 @@ class Emulator:
         self._storage = storage = Storage(self.config.data_dir)
         self.api_key = storage.secret("api_key", self.api_key)
         try:
-            server = _Server(self.config, self._clock, self.faults, storage)
+            server = _Server(self.config, self._clock, self.faults, storage, self._camera)
             self._loop.start()
             self._loop.run(server.start(), timeout=10)
         except BaseException as exc:
@@ -146,9 +156,17 @@ class Emulator:
 class _Server:
     """What lives on the loop's thread."""
 
-    def __init__(self, config: EmulatorConfig, clock: Clock, faults: FaultScript, storage: Storage) -> None:
+    def __init__(
+        self,
+        config: EmulatorConfig,
+        clock: Clock,
+        faults: FaultScript,
+        storage: Storage,
+        camera: Callable[..., Camera],
+    ) -> None:
         self._config = config
         self._clock = clock
+        self._camera = camera
         self._faults = faults
         self._service = Service(config, clock, storage)
         self._archive = Archive(storage, self._service.wall_time)
@@ -210,6 +228,7 @@ class _Server:
                 faults=self._faults,
                 clock=self._clock,
                 archive=self._archive,
+                camera=self._camera,
             )
             self._streamers[session.id] = streamer
             session.on_end = lambda reason: self._dismiss(session, reason)

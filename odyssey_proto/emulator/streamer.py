@@ -76,6 +76,7 @@ class Streamer:
         faults: FaultScript,
         clock: Clock,
         archive: Archive,
+        camera: Callable[..., Camera] = Camera,
     ) -> None:
         self._session = session
         self._service = service
@@ -83,6 +84,7 @@ class Streamer:
         self._faults = faults
         self._clock = clock
         self._archive = archive
+        self._make_camera = camera
         self._stream: _Stream | None = None
         self._peer: StreamerPeer | None = None
         self._track: PictureTrack | None = None
@@ -231,7 +233,9 @@ class Streamer:
         except ValueError:
             self.stream_error("invalid_image", "The image cannot be read")
             return
-        camera = Camera(world, fps=self._config.fps, stamped=self._config.stamp, before_each=self._before_each)
+        camera = self._make_camera(
+            world, fps=self._config.fps, stamped=self._config.stamp, before_each=self._before_each
+        )
         left = self._service.seconds_left(self._session.account)
         longest = self._config.max_stream_s
         self._stream = _Stream(

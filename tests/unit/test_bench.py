@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
+import av
 import pytest
 
 from tools.bench.__main__ import main
-from tools.bench.figures import Figure, in_turns, middle_pair, percentile, table
+from tools.bench.figures import Figure, Target, in_turns, middle_pair, percentile, table
 from tools.bench.rest import lists_by_round
+from tools.bench.tape import Log, Tape, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +38,43 @@ def test_rest_measures_calls_lists_and_downloads(capsys: pytest.CaptureFixture[s
     _, *lines = capsys.readouterr().out.splitlines()
     names = ["get_simulate_status", "list_simulations", "list requests a round", "memory grown", "download of"]
     assert [name for name in names if not any(line.startswith(name) for line in lines)] == []
+
+
+def test_streaming_measures_latency_cost_and_pace_of_real_streams(tmp_path: Path) -> None:
+    told = tmp_path / "figures.json"
+    assert main(["connect", "latency", "ceiling", "slow", "sessions", "--short", "--json", str(told)]) == 0
+    found = json.loads(told.read_text(encoding="utf-8"))["figures"]
+    figures = {(figure["name"], figure["reference"]): figure for of in found.values() for figure in of}
+    for name, reference in [
+        ("second connect to first frame", "a plain client"),
+        ("h264 latency, median", "a plain client"),
+        ("vp8 latency, p95", "a plain client"),
+        ("h264 latency, median", "decode and convert"),
+        ("vp8 CPU a frame", "decode and convert"),
+        ("h264 memory", "a plain client"),
+        ("slow consumer, latest: latency at the end", "a plain client"),
+        ("2 sessions, latency, p95", "one session"),
+    ]:
+        figure = figures[name, reference]
+        assert figure["ours"] > 0, name
+        assert figure["theirs"] > 0, name
+    assert 0 < figures["h264 latency, median", "a plain client"]["ours"] < 60_000  # ms, and of the same clock
+
+
+def test_a_stamp_is_read_from_a_tape_that_was_decoded(tmp_path: Path) -> None:
+    Tape.record("vp8", 3).save(tmp_path / "tape")
+    decoder: Any = av.CodecContext.create("vp8", "r")
+    pictures = Tape.load(tmp_path / "tape").pictures
+    frames = [frame for picture in pictures for frame in decoder.decode(av.Packet(picture))]
+    assert [number_of(frame.to_ndarray(format="rgb24")) for frame in frames] == [0, 1, 2]
+    assert [number_of(frame.to_ndarray(format="gray")) for frame in frames] == [0, 1, 2]
+
+
+def test_a_log_tells_another_reader_when_a_picture_was_handed_over(tmp_path: Path) -> None:
+    written = Log(tmp_path / "log", new=True)
+    before = time.monotonic()
+    written.note(7)
+    assert before <= Log(tmp_path / "log").moment(7) <= time.monotonic()
 
 
 def test_waiting_for_a_thousand_jobs_takes_less_than_fifteen_lists_a_round() -> None:
@@ -83,3 +123,24 @@ def test_a_percentile_is_one_of_the_values() -> None:
 def test_the_table_shows_ratios() -> None:
     figure = Figure(name="a", reference="b", unit="ms", ours=3, theirs=2)
     assert table([figure]).splitlines()[1].split() == ["a", "3.0", "ms", "2.0", "1.50", "b"]
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        (Target(1.5), "≤ 1.5, met"),
+        (Target(1.4), "≤ 1.4, missed"),
+        (Target(2, absolute=True), "≤ 2 ms, missed"),
+        (Target(3, absolute=True, least=True), "≥ 3 ms, met"),
+        (Target(2, least=True), "≥ 2, missed"),
+    ],
+)
+def test_the_table_says_whether_a_target_is_met(target: Target, told: str) -> None:
+    figure = Figure(name="a", reference="b", unit="ms", ours=3, theirs=2, target=target)
+    assert told in table([figure])
+    assert figure.as_json()["met"] is told.endswith(", met")
+
+
+def test_nothing_beside_nothing_is_the_same_and_something_beside_nothing_is_endlessly_more() -> None:
+    assert Figure(name="a", reference="b", unit="", ours=0, theirs=0).ratio == 1
+    assert Figure(name="a", reference="b", unit="", ours=1, theirs=0).ratio == float("inf")

@@ -7,8 +7,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import attrs
-
 from tools.bench import codec, imports, rest, streaming
 from tools.bench.figures import Figure, machine, table
 
@@ -23,6 +21,9 @@ _BENCHMARKS: dict[str, Callable[..., list[Figure]]] = {
     "rest": rest.run,
     "connect": streaming.connect,
     "latency": streaming.latency,
+    "ceiling": streaming.ceiling,
+    "slow": streaming.slow,
+    "sessions": streaming.sessions,
 }
 
 
@@ -45,9 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     print(table([figure for figures in found.values() for figure in figures]))
     if options.json is not None:
-        figures = {
-            name: [{**attrs.asdict(figure), "ratio": figure.ratio} for figure in of] for name, of in found.items()
-        }
+        figures = {name: [figure.as_json() for figure in of] for name, of in found.items()}
         told = {"short": options.short, "machine": machine(), "figures": figures}
         options.json.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return 0

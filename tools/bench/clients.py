@@ -1,82 +1,196 @@
 """The clients that `streaming` compares, as a script: each run is a fresh interpreter.
 
-    python -m tools.bench.clients {ours|plain} API_URL SECONDS
+    python -m tools.bench.clients ORDER
 
-It connects twice, from nothing and again, watches the second stream for so long, and prints one line of JSON:
-``{"cold_s", "warm_s", "latencies_ms"}``. The plain client is what one writes who has read the protocol and the
-documentation of aiortc: requests, aiohttp, and every frame converted where it arrives.
+``ORDER`` is an `Order` as JSON. The client watches the stream, and prints one line of JSON: a `Watch` of each
+session. The plain one is what one writes who has read the protocol and the documentation of aiortc: requests,
+aiohttp, every frame converted where it arrives, a queue without end. The floor has no network: PyAV decodes and
+converts the same bits at the same pace.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
+import threading
 import time
-from typing import TYPE_CHECKING, Any
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
 _BEGAN = time.monotonic()
-_KEY = "ody_bench"
-_PROMPT = "A cat on a hill at sunset"
+_KEY: Final = "ody_bench"
 
 
-class _Watch:
-    """What a client saw of one stream, and when that is enough."""
+@attrs.frozen(kw_only=True)
+class Order:
+    """What a client is to do."""
 
-    def __init__(self, began_at: float, seconds: float) -> None:
+    client: str
+    """``ours``, ``plain`` or ``floor``."""
+    url: str = ""
+    """Of the emulator; unless it is for the floor."""
+    tape: str = ""
+    """What the emulator sends; for the floor."""
+    length: int = 1
+    """Pictures on it."""
+    logs: str = ""
+    """Folder of the logs."""
+    fps: int = 20
+    """Of the tape."""
+    seconds: float = 0.0
+    """To watch from the first frame on."""
+    settling: float = 1.0
+    """s from the first frame until it is measured."""
+    connects: int = 1
+    """How often; the last one watches, those before it only see a frame."""
+    sessions: int = 1
+    """Side by side, ours only."""
+    pause: float = 0.0
+    """s that the consumer takes for each frame."""
+    policy: str = "drop_oldest"
+    """Ours only."""
+
+
+@attrs.define(kw_only=True)
+class Watch:
+    """What a client saw of one stream."""
+
+    first_s: float = 0.0
+    """From the call of `connect`, or the start of Python, to the first frame."""
+    latencies_ms: list[float] = attrs.field(factory=list)
+    """From the hand-over to the sender, encoded, until it is an RGB array here; from the settling to the end."""
+    missed: int = 0
+    """Frames that were sent and not seen, from the settling to the end."""
+    seconds: float = 0.0
+    """From the settling to the end."""
+    frames: int = 0
+    """In that time."""
+    cpu_ms: float = 0.0
+    """Of the whole process, in that time."""
+    rss_mb: float = 0.0
+    """At the end."""
+    grown_mb: float = 0.0
+    """From the settling to the end."""
+    dropped_packets: int = 0
+    """By the system, because nobody fetched them from this process's sockets in time."""
+
+
+class _Watching:
+    def __init__(self, order: Order, began_at: float, seconds: float) -> None:
+        self.found = Watch()
+        self.name = uuid.uuid4().hex  # of the log
+        self._order = order
         self._began_at = began_at
         self._seconds = seconds
-        self.first_s: float | None = None
-        self.latencies_ms: list[float] = []
+        self._number = 0
+        self._settled: tuple[float, int, float, float] | None = None
+        self._seen = 0
+        self._log: Any = None
 
-    def saw(self, picture: NDArray[Any]) -> bool:
+    def saw(self, picture: Any) -> bool:
         """Take an RGB picture; return whether to go on."""
-        from odyssey_proto import stamp
-
         now = time.monotonic()
-        found = stamp.read(picture)
-        if self.first_s is None:
-            self.first_s = now - self._began_at
-        if found is not None:
-            self.latencies_ms.append(stamp.latency_ms(found, now))
-        return now - self._began_at < self.first_s + self._seconds
+        found = self.found
+        self._seen += 1
+        if self._log is None:
+            found.first_s = now - self._began_at
+        self._note(picture, now)
+        since = now - self._began_at - found.first_s
+        if self._settled is None and self._seconds:
+            if since >= self._order.settling:
+                found.missed, found.latencies_ms = 0, []
+                self._settled = now, self._seen, time.process_time(), _rss_mb()
+            return True
+        if since < self._seconds:
+            return True
+        if self._settled is not None:
+            began, seen, cpu, rss = self._settled
+            found.seconds, found.frames = now - began, self._seen - seen
+            found.cpu_ms = (time.process_time() - cpu) * 1000
+            found.rss_mb = _rss_mb()
+            found.grown_mb = found.rss_mb - rss
+            found.dropped_packets = _dropped_packets()
+        return False
+
+    def _note(self, picture: Any, now: float) -> None:
+        from tools.bench.tape import Log, number_of
+
+        place = number_of(picture)
+        if self._log is None:
+            self._log = Log(Path(self._order.logs) / self.name)
+            self._number = place
+        else:
+            ahead = (place - self._number) % self._order.length
+            self._number += ahead
+            self.found.missed += ahead - 1
+        self.found.latencies_ms.append((now - self._log.moment(self._number)) * 1000)
 
 
-def ours(api_url: str, seconds: float) -> tuple[_Watch, _Watch]:
-    """Watch twice with this library."""
+def _watch(order: Order, one: Callable[[_Watching], None]) -> list[Watch]:
+    """Have ``one`` watch as often as ordered."""
+    found = []
+    for number in range(order.connects):
+        last = number == order.connects - 1
+        watching = _Watching(order, time.monotonic() if number else _BEGAN, order.seconds if last else 0.0)
+        one(watching)
+        found.append(watching.found)
+    return found
+
+
+def ours(order: Order) -> list[Watch]:
+    """Watch with this library."""
     from odyssey_proto import Odyssey
 
-    with Odyssey(_KEY, api_url=api_url) as client:
+    def watch(client: Odyssey, watching: _Watching) -> None:
+        with client.connect() as session:
+            session.start_stream(watching.name, portrait=False, bypass_prompt_expansion=True)
+            for frame in session.frames(policy=order.policy):  # type: ignore[arg-type]  # one of the policies
+                if not watching.saw(frame.data):
+                    break
+                if order.pause:
+                    time.sleep(order.pause)
 
-        def watch(watch: _Watch) -> _Watch:
-            with client.connect() as session:
-                session.start_stream(_PROMPT, portrait=False)
-                for frame in session.frames():
-                    if not watch.saw(frame.data):
-                        break
-            return watch
+    if order.sessions == 1:
+        with Odyssey(_KEY, api_url=order.url) as client:
+            return _watch(order, lambda watching: watch(client, watching))
+    side_by_side = [_Watching(order, _BEGAN, order.seconds) for _ in range(order.sessions)]
 
-        return watch(_Watch(_BEGAN, 0)), watch(_Watch(time.monotonic(), seconds))
+    def one(watching: _Watching) -> None:
+        with Odyssey(_KEY, api_url=order.url) as client:
+            watch(client, watching)
+
+    threads = [threading.Thread(target=one, args=(watching,)) for watching in side_by_side]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [watching.found for watching in side_by_side]
 
 
-def plain(api_url: str, seconds: float) -> tuple[_Watch, _Watch]:
-    """Watch twice with stock aiortc."""
+def plain(order: Order) -> list[Watch]:
+    """Watch with stock aiortc."""
     import asyncio
 
-    async def both() -> tuple[_Watch, _Watch]:
-        return (
-            await _plain_once(api_url, _Watch(_BEGAN, 0)),
-            await _plain_once(api_url, _Watch(time.monotonic(), seconds)),
-        )
+    async def every() -> list[Watch]:
+        found = []
+        for number in range(order.connects):
+            last = number == order.connects - 1
+            watching = _Watching(order, time.monotonic() if number else _BEGAN, order.seconds if last else 0.0)
+            await _plain_once(order, watching)
+            found.append(watching.found)
+        return found
 
-    return asyncio.run(both())
+    return asyncio.run(every())
 
 
-async def _plain_once(api_url: str, watch: _Watch) -> _Watch:
+async def _plain_once(order: Order, watching: _Watching) -> None:
     import asyncio
 
     import aiohttp
@@ -85,7 +199,7 @@ async def _plain_once(api_url: str, watch: _Watch) -> _Watch:
     from aiortc.sdp import candidate_from_sdp
 
     def post(path: str, body: dict[str, Any], headers: dict[str, str]) -> Any:
-        answer = requests.post(api_url + path, json=body, headers=headers, timeout=30)
+        answer = requests.post(order.url + path, json=body, headers=headers, timeout=30)
         answer.raise_for_status()
         return answer.json()
 
@@ -96,22 +210,27 @@ async def _plain_once(api_url: str, watch: _Watch) -> _Watch:
     servers = requests.get(signaling.replace("ws", "http", 1) + "/config", timeout=30).json()["iceServers"]
 
     pc = RTCPeerConnection(RTCConfiguration([RTCIceServer(urls=server["urls"]) for server in servers]))
-    done = asyncio.Event()
+    pictures: asyncio.Queue[Any] = asyncio.Queue()
     tasks = []
 
     @pc.on("track")
     def on_track(track: Any) -> None:
         async def read() -> None:
-            while watch.saw((await track.recv()).to_ndarray(format="rgb24")):
-                pass
-            done.set()
+            while True:
+                pictures.put_nowait((await track.recv()).to_ndarray(format="rgb24"))
 
         tasks.append(asyncio.ensure_future(read()))
 
     @pc.on("datachannel")
     def on_datachannel(channel: Any) -> None:
         if channel.label == "clientToStreamer":
-            start = {"type": "interactive_stream_start", "prompt": _PROMPT, "portrait": False, "broadcast": False}
+            start = {
+                "type": "interactive_stream_start",
+                "prompt": watching.name,
+                "portrait": False,
+                "broadcast": False,
+                "bypass_vlm_expansion": True,
+            }
             channel.send(json.dumps(start))
 
     async def listen(socket: aiohttp.ClientWebSocketResponse) -> None:
@@ -129,17 +248,72 @@ async def _plain_once(api_url: str, watch: _Watch) -> _Watch:
     url = f"{signaling}/client/{session['session_id']}?token={token}"
     async with aiohttp.ClientSession() as http, http.ws_connect(url) as socket:
         tasks.append(asyncio.ensure_future(listen(socket)))
-        await done.wait()
+        while watching.saw(await pictures.get()):
+            if order.pause:
+                await asyncio.sleep(order.pause)
         await socket.send_json({"type": "client_disconnecting"})
         await socket.close()
     await pc.close()
     for task in tasks:
         task.cancel()
-    return watch
 
 
-_CLIENTS: dict[str, Callable[[str, float], tuple[_Watch, _Watch]]] = {"ours": ours, "plain": plain}
+def floor(order: Order) -> list[Watch]:
+    """Decode and convert, and nothing else."""
+    import av
+    from av.video.reformatter import VideoReformatter
+
+    from tools.bench.tape import Log, Tape
+
+    tape = Tape.load(Path(order.tape)).pictures
+    codec = av.CodecContext.create("h264" if tape[0].startswith(b"\0\0") else "vp8", "r")
+    reformatter = VideoReformatter()
+    began = time.monotonic()
+    watching = _Watching(order, began, order.seconds)
+    log = Log(Path(order.logs) / watching.name, new=True)
+    number = 0
+    while True:
+        time.sleep(max(0.0, began + number / order.fps - time.monotonic()))
+        log.note(number)
+        packet: Any = av.Packet(tape[number % len(tape)])
+        for frame in codec.decode(packet):
+            picture = reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
+            if not watching.saw(picture):
+                return [watching.found]
+        number += 1
+
+
+def _rss_mb() -> float:
+    status = Path("/proc/self/status")
+    if not status.exists():  # macOS
+        return 0.0
+    found = re.search(r"VmRSS:\s+(\d+) kB", status.read_text(encoding="ascii"))
+    assert found is not None
+    return int(found[1]) * 1024 / 1e6
+
+
+def _dropped_packets() -> int:
+    """Sum up what Linux counts for each UDP socket of this process; 0 elsewhere."""
+    if not Path("/proc/self/fd").exists():
+        return 0
+    sockets = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            target = str(entry.readlink())
+        except OSError:
+            continue
+        if target.startswith("socket:["):
+            sockets.add(target[8:-1])
+    lines = [
+        line.split()
+        for name in ("udp", "udp6")
+        for line in Path(f"/proc/self/net/{name}").read_text(encoding="ascii").splitlines()[1:]
+    ]
+    return sum(int(fields[12]) for fields in lines if fields[9] in sockets)
+
+
+_CLIENTS: Final[dict[str, Callable[[Order], list[Watch]]]] = {"ours": ours, "plain": plain, "floor": floor}
 
 if __name__ == "__main__":
-    cold, warm = _CLIENTS[sys.argv[1]](sys.argv[2], float(sys.argv[3]))
-    print(json.dumps({"cold_s": cold.first_s, "warm_s": warm.first_s, "latencies_ms": warm.latencies_ms}))
+    ordered = Order(**json.loads(sys.argv[1]))
+    print(json.dumps([attrs.asdict(watch) for watch in _CLIENTS[ordered.client](ordered)]))

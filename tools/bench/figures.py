@@ -13,14 +13,35 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Figure", "in_turns", "machine", "middle_pair", "percentile", "table"]
+__all__ = ["Figure", "Target", "in_turns", "machine", "middle_pair", "percentile", "table"]
 
 _PACKAGES: Final = ("odyssey-proto", "aiortc", "av", "attrs", "cattrs", "numpy", "requests", "websocket-client")
 
 
+@attrs.frozen
+class Target:
+    """What a figure should be: so much at most."""
+
+    limit: float
+    absolute: bool = False
+    """Whether it is meant of our value; otherwise of the ratio."""
+    least: bool = False
+    """Whether it is so much at least, because more is better."""
+
+    def met_by(self, figure: Figure) -> bool:
+        """Whether ``figure`` is that good."""
+        value = figure.ours if self.absolute else figure.ratio
+        return value >= self.limit if self.least else value <= self.limit
+
+    def told(self, figure: Figure) -> str:
+        """Name it, and whether ``figure`` meets it."""
+        limit = f"{'≥' if self.least else '≤'} {self.limit:g}{f' {figure.unit}' if self.absolute else ''}"
+        return f"{limit}, {'met' if self.met_by(figure) else 'missed'}"
+
+
 @attrs.frozen(kw_only=True)
 class Figure:
-    """One thing, measured of us and of a reference; less is better."""
+    """One thing, measured of us and of a reference; less is better, unless its target says otherwise."""
 
     name: str
     """What was measured of us."""
@@ -32,11 +53,22 @@ class Figure:
     """Our value."""
     theirs: float
     """The reference's value."""
+    target: Target | None = None
+    """What it should be."""
 
     @property
     def ratio(self) -> float:
-        """Ours in units of the reference's."""
+        """Ours in units of the reference's; 1 where both are nothing."""
+        if not self.theirs:
+            return float("inf") if self.ours else 1.0
         return self.ours / self.theirs
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it with its ratio, and whether the target was met."""
+        told = {**attrs.asdict(self), "ratio": self.ratio}
+        if self.target is not None:
+            told["met"] = self.target.met_by(self)
+        return told
 
 
 def in_turns(ours: Callable[[], float], theirs: Callable[[], float], rounds: int) -> tuple[float, float]:
@@ -80,9 +112,17 @@ def machine() -> dict[str, Any]:
 
 def table(figures: Sequence[Figure]) -> str:
     """Lay figures out for reading."""
-    rows = [("", "ours", "", "reference", "ratio", "reference is")]
+    rows = [("", "ours", "", "reference", "ratio", "target", "reference is")]
     rows += [
-        (each.name, f"{each.ours:.1f}", each.unit, f"{each.theirs:.1f}", f"{each.ratio:.2f}", each.reference)
+        (
+            each.name,
+            f"{each.ours:.1f}",
+            each.unit,
+            f"{each.theirs:.1f}",
+            f"{each.ratio:.2f}",
+            "" if each.target is None else each.target.told(each),
+            each.reference,
+        )
         for each in figures
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

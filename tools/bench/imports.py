@@ -6,17 +6,20 @@ import subprocess
 import sys
 from functools import partial
 
-from tools.bench.figures import Figure, in_turns
+from tools.bench.figures import Figure, Target, in_turns
 
 __all__ = ["run"]
 
-_PAIRS = (("odyssey_proto", "requests, attrs, cattrs"), ("odyssey_models", "attrs"))
+_PAIRS = (
+    ("odyssey_proto", "requests, attrs, cattrs", Target(1.3)),
+    ("odyssey_models", "attrs", Target(2)),
+)
 
 
 def run(*, short: bool) -> list[Figure]:
     """Measure the two packages."""
     figures = []
-    for ours, theirs in _PAIRS:
+    for ours, theirs, target in _PAIRS:
         values = in_turns(partial(_seconds, ours), partial(_seconds, theirs), 2 if short else 25)
         figures.append(
             Figure(
@@ -25,6 +28,7 @@ def run(*, short: bool) -> list[Figure]:
                 unit="ms",
                 ours=values[0] * 1000,
                 theirs=values[1] * 1000,
+                target=target,
             )
         )
     return figures

@@ -1,0 +1,73 @@
+"""An emulator that sends a tape round and round, so that nothing is painted or encoded while others are measured.
+
+    python -m tools.bench.projector TAPE LOGS CODEC FPS [DEAD_STUN_PORT]
+
+serves until it is killed, and prints the emulator's line of JSON first. Each stream has a log in the folder LOGS,
+named as its prompt says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import av
+
+from odyssey_proto.emulator import Emulator
+from odyssey_proto.emulator.stage import Camera
+from tools.bench.tape import Log, Tape
+
+_STREAMERS: Final = 40  # some of those before may not have ended yet
+
+
+class _TapeCamera(Camera):
+    """Hands over encoded pictures in place of painted ones; none is left out, for the next one refers to it."""
+
+    def __init__(self, scenery: Any, *, tape: Tape, logs: Path, fps: int, **_: Any) -> None:
+        super().__init__(scenery, fps=fps, stamped=False, before_each=_always)
+        self._tape = tape
+        self._log = Log(logs / scenery.applied_prompt, new=True)
+
+    async def _film(self) -> None:
+        began = time.monotonic()
+        for number in itertools.count():
+            due = began + number * self._period
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            while self.track is None or not self.track.has_room:
+                await asyncio.sleep(0.001)
+            self._log.note(number)
+            packet: Any = av.Packet(self._tape.pictures[number % len(self._tape.pictures)])
+            self.track.show(packet, due)
+
+
+async def _always() -> bool:
+    return True
+
+
+def _main(tape: str, logs: str, codec: str, fps: str, dead_stun_port: str | None = None) -> None:
+    film = Tape.load(Path(tape))
+
+    def camera(scenery: Any, **arguments: Any) -> Camera:
+        return _TapeCamera(scenery, **{**arguments, "tape": film, "logs": Path(logs), "fps": int(fps)})
+
+    servers = None if dead_stun_port is None else [{"urls": f"stun:127.0.0.1:{dead_stun_port}"}]
+    with Emulator(
+        camera=camera,
+        codec=codec,
+        record=False,
+        ice_servers=servers,
+        streamers=_STREAMERS,
+        concurrent_sessions=_STREAMERS,
+    ) as emulator:
+        print(json.dumps({"api_url": emulator.api_url, "api_key": emulator.api_key}), flush=True)
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])
