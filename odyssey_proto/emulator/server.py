@@ -31,6 +31,7 @@ from .stage import Camera
 from .storage import Storage
 from .streamer import Streamer
 from .stun import StunServer
+from .worlds import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,9 +53,9 @@ _WRITTEN_WITHIN_S = 2
 class Emulator:
     """A whole Odyssey service on this machine, between `start` and `stop` or inside a ``with``.
 
-    Settings are those of `EmulatorConfig`, as keywords. ``camera`` films in place of the emulator's own, with the
-    same arguments: for a measurement that painting and encoding would disturb. All methods may be called from any
-    thread.
+    Settings are those of `EmulatorConfig`, as keywords. ``world`` and ``camera`` make what takes the place of the
+    emulator's own, from the same arguments: for measurements that painting and encoding would disturb. All methods
+    may be called from any thread.
 
     Raises:
         TypeError: there is no such setting.
@@ -70,6 +71,7 @@ class Emulator:
         config: EmulatorConfig | None = None,
         *,
         clock: Clock | None = None,
+        world: Callable[..., World] = World,
         camera: Callable[..., Camera] = Camera,
         **settings: Any,
     ) -> None:
@@ -86,7 +88,7 @@ class Emulator:
         """A key that is valid; so is any other that starts with ``ody_``. From `start` on it is that of the
         ``data_dir``, where there is one."""
         self._clock = clock or MonotonicClock()
-        self._camera = camera
+        self._theatre = (world, camera)
         self._storage: Storage | None = None
         self._loop = BackgroundLoop("odyssey-emulator")
         self._server: _Server | None = None
@@ -114,7 +116,7 @@ class Emulator:
         self._storage = storage = Storage(self.config.data_dir)
         self.api_key = storage.secret("api_key", self.api_key)
         try:
-            server = _Server(self.config, self._clock, self.faults, storage, self._camera)
+            server = _Server(self.config, self._clock, self.faults, storage, *self._theatre)
             self._loop.start()
             self._loop.run(server.start(), timeout=10)
         except BaseException as exc:
@@ -162,10 +164,12 @@ class _Server:
         clock: Clock,
         faults: FaultScript,
         storage: Storage,
+        world: Callable[..., World],
         camera: Callable[..., Camera],
     ) -> None:
         self._config = config
         self._clock = clock
+        self._world = world
         self._camera = camera
         self._faults = faults
         self._service = Service(config, clock, storage)
@@ -228,6 +232,7 @@ class _Server:
                 faults=self._faults,
                 clock=self._clock,
                 archive=self._archive,
+                world=self._world,
                 camera=self._camera,
             )
             self._streamers[session.id] = streamer

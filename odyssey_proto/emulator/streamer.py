@@ -76,6 +76,7 @@ class Streamer:
         faults: FaultScript,
         clock: Clock,
         archive: Archive,
+        world: Callable[..., World] = World,
         camera: Callable[..., Camera] = Camera,
     ) -> None:
         self._session = session
@@ -84,6 +85,7 @@ class Streamer:
         self._faults = faults
         self._clock = clock
         self._archive = archive
+        self._make_world = world
         self._make_camera = camera
         self._stream: _Stream | None = None
         self._peer: StreamerPeer | None = None
@@ -223,7 +225,7 @@ class Streamer:
             return
         try:
             world = await self._in_worker(
-                World,
+                self._make_world,
                 seed=self._config.seed,
                 prompt=request.prompt,
                 portrait=request.portrait,

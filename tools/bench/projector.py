@@ -17,13 +17,27 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+import attrs
 import av
 
 from odyssey_proto.emulator import Emulator
 from odyssey_proto.emulator.stage import Camera
+from odyssey_proto.emulator.worlds import LANDSCAPE
 from tools.bench.tape import Log, Tape
 
 _STREAMERS: Final = 40  # some of those before may not have ended yet
+
+
+@attrs.define(kw_only=True)
+class _Title:
+    """What there is of a world whose pictures are on a tape: what its stream was asked for."""
+
+    applied_prompt: str
+    size: tuple[int, int] = LANDSCAPE
+
+    def change(self, prompt: str) -> str:
+        """Take a prompt, to no effect."""
+        return prompt
 
 
 class _TapeCamera(Camera):
@@ -56,8 +70,12 @@ def _main(tape: str, logs: str, codec: str, fps: str, dead_stun_port: str | None
     def camera(scenery: Any, **arguments: Any) -> Camera:
         return _TapeCamera(scenery, **{**arguments, "tape": film, "logs": Path(logs), "fps": int(fps)})
 
+    def world(*, prompt: str, **_: Any) -> Any:
+        return _Title(applied_prompt=prompt)
+
     servers = None if dead_stun_port is None else [{"urls": f"stun:127.0.0.1:{dead_stun_port}"}]
     with Emulator(
+        world=world,
         camera=camera,
         codec=codec,
         record=False,
