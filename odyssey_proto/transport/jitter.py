@@ -2,9 +2,12 @@
 
 aiortc releases a frame when the first packet of the next one arrives: 50 ms late at 20 fps, and the last frame of
 a stream not before the next stream begins. RTP marks the last packet of each frame (the marker bit; RFC 6184,
-RFC 7741), and that is all there is to wait for. After a loss, and at the beginning, frames are held back until a
-keyframe: decoded without the pictures that they refer to, they would be garbage. Everything else is left to
-aiortc's own buffer; and where aiortc has another shape than the one known here, so is everything.
+RFC 7741), and that is all there is to wait for. A sender whose marks turn out to be wrong is believed no more.
+
+aiortc waits for a lost packet until 512 others have come, some seconds without a picture; here it has the time of
+a retransmission, then its frame is given up. After a loss, and at the beginning, frames are held back until a
+keyframe, which is asked for: decoded without the pictures that they refer to, they would be garbage. Everything
+else is left to aiortc's own buffer; and where aiortc has another shape than the one known here, so is everything.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtcrtpreceiver import TimestampMapper
+from aiortc.utils import uint16_add, uint16_gt
 
 if TYPE_CHECKING:
     from aiortc import RTCRtpReceiver
@@ -27,6 +31,7 @@ log = logging.getLogger(__name__)
 
 _ATTRIBUTE: Final = "_RTCRtpReceiver__jitter_buffer"  # aiortc has no public way
 _ASK_EVERY: Final = 0.5  # s between two requests for a keyframe
+_GIVE_UP: Final = 0.4  # s for a retransmission: asking for it and getting it takes a round trip
 _START_CODE: Final = b"\x00\x00\x01"  # before each unit of an H.264 frame, as aiortc joins them
 _IDR: Final = 5  # the type of the units of an H.264 keyframe
 _VP8_START: Final = b"\x9d\x01\x2a"  # from byte 3 of a VP8 keyframe (RFC 6386, 9.1)
@@ -40,10 +45,14 @@ class MarkerJitterBuffer(JitterBuffer):
         super().__init__(capacity=512, is_video=True)
         self.held = 0
         """Frames that were not handed out, because what they refer to was lost."""
+        self.trusts_marks = True
+        """Whether the marker bit is believed: until packets of a frame come after its marked one."""
         self.ssrc: int | None = None
         """The sender's number, as its packets tell."""
         self._clock = clock
         self._next: int | None = None  # the first packet of the frame after the last one
+        self._newest: int | None = None  # the packet that is furthest on
+        self._released: int | None = None  # the timestamp of the frame that a mark released last
         self._needs_keyframe = True
         self._is_whole = True  # the frame that was released last
         self._asked_at = float("inf")  # not before the first packet
@@ -56,7 +65,12 @@ class MarkerJitterBuffer(JitterBuffer):
         now = self._clock.now()
         self.ssrc = packet.ssrc
         self._first_packet.setdefault(packet.timestamp, now)
+        if self._newest is None or uint16_gt(packet.sequence_number, self._newest):
+            self._newest = packet.sequence_number
+        self._check_mark(packet)
         _, frame = super().add(packet)
+        if frame is None and self._gives_up(packet, now):
+            frame = self._remove_frame(packet.sequence_number)
         while frame is not None and self._is_held(frame):
             self.held += 1
             frame = self._remove_frame(packet.sequence_number)
@@ -71,6 +85,49 @@ class MarkerJitterBuffer(JitterBuffer):
     def arrived_at(self, pts: int | None) -> float | None:
         """Return when the first packet of the frame with this ``pts`` came, in s; None where it is not known."""
         return None if pts is None else self._arrival.pop(pts, None)
+
+    def _check_mark(self, packet: RtpPacket) -> None:
+        if (
+            packet.timestamp == self._released
+            and self._next is not None
+            and not uint16_gt(self._next, packet.sequence_number)
+        ):
+            log.info("the sender marks packets that are not the last of their frame: frames come one frame later")
+            self.trusts_marks = False
+            self._released = None
+            self._needs_keyframe = True  # part of a frame was taken for a whole one
+
+    def _gives_up(self, packet: RtpPacket, now: float) -> bool:
+        """Leave out the frame that lacks a packet for too long; return whether that was done."""
+        assert self._origin is not None
+        assert self._newest is not None
+        if uint16_add(self._newest, -self._origin) >= self._capacity:
+            self._newest = packet.sequence_number  # that one was released, or belongs to numbers given up
+        gap = self._after_present(self._origin)
+        if not uint16_gt(self._newest, gap):
+            return False  # all is here that can be
+        later = gap
+        while self._at(later) is None:
+            later = uint16_add(later, 1)
+        # What follows the gap came no earlier than its frame began.
+        if now - self._first_packet.get(self._at(later).timestamp, now) < _GIVE_UP:
+            return False
+        timestamp = self._at(later).timestamp
+        while (found := self._at(later)) is not None and found.timestamp == timestamp:
+            later = uint16_add(later, 1)  # its first packet may be among the lost ones
+        self.remove(uint16_add(later, -self._origin))
+        self._next = later
+        self._needs_keyframe = True
+        return True
+
+    def _after_present(self, place: int) -> int:
+        while self._at(place) is not None:
+            place = uint16_add(place, 1)
+        return place
+
+    def _at(self, place: int) -> Any:
+        packet = self._packets[place % self._capacity]
+        return packet if packet is not None and packet.sequence_number == place else None
 
     def _is_held(self, frame: JitterFrame) -> bool:
         if self._needs_keyframe and self._is_whole and _is_keyframe(frame.data):
@@ -105,7 +162,8 @@ class MarkerJitterBuffer(JitterBuffer):
             if packet is None or (packets and packet.timestamp != packets[0].timestamp):
                 break
             packets.append(packet)
-            if packet.marker:
+            if packet.marker and self.trusts_marks:
+                self._released = packet.timestamp
                 self.remove(len(packets))
                 return JitterFrame(b"".join(_payload(each) for each in packets), packet.timestamp)
         return super()._remove_frame(sequence_number)
