@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Log", "Tape", "number_of"]
 
-_BIT_RATE: Final = 2_000_000
+_BIT_RATE: Final = (
+    1_000_000  # what aiortc begins with in H.264; in VP8 it goes from half to one and a half of that
+)
 _LONGEST: Final = 1 << 18  # pictures in a log
 
 # What aiortc tells its encoders.
