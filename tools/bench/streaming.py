@@ -36,8 +36,8 @@ _CODECS: Final = ("h264", "vp8")
 _CPU_TARGETS: Final = {"h264": Target(1.6), "vp8": Target(1.35)}
 _LENGTHS: Final = {True: 20, False: 200}  # of a tape, by `short`
 _ALLOCATOR: Final = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "33554432"}
-"""Has glibc keep the memory of a picture for the next one. By itself it does so or not by the layout of the heap, and
-the page faults of a picture cost as much as its decoding: luck that would hide what is compared."""
+"""Has glibc keep the memory of a picture for the next one. By itself it does so or not by the layout of the heap,
+and the page faults of a picture cost as much as its decoding: luck that would hide what is compared."""
 _LOST: Final = 0.98  # of the frames in a second, below which a pace is not sustained
 
 
