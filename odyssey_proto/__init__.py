@@ -45,7 +45,9 @@ from .errors import (
 )
 from .frames import VideoFrame
 from .raw import RawResponse
+from .recording import LiveRecording
 from .session import Session
+from .stats import SessionStats
 from .types import (
     BroadcastInfo,
     BroadcastReady,
@@ -93,6 +95,7 @@ __all__ = [
     "InteractAcknowledged",
     "InteractAcknowledgedCallback",
     "InteractAction",
+    "LiveRecording",
     "MalformedMessageError",
     "MissingExtraError",
     "MonthlyLimitReachedError",
@@ -111,6 +114,7 @@ __all__ = [
     "Recording",
     "ScriptEntry",
     "Session",
+    "SessionStats",
     "SimulationJobDetail",
     "SimulationJobInfo",
     "SimulationJobStatus",

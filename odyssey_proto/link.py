@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from .clock import Clock, Deadline
     from .frames import FrameHub
+    from .stats import VideoTotals
     from .transport.http import HttpTransport
     from .transport.loop import BackgroundLoop
     from .transport.peer import Peer
@@ -44,6 +45,7 @@ class Link:
         loop: BackgroundLoop,
         clock: Clock,
         hub: FrameHub,
+        totals: VideoTotals,
         post: Callable[[steps.Input], None],
     ) -> None:
         self._plan = plan
@@ -51,6 +53,7 @@ class Link:
         self._loop = loop
         self._clock = clock
         self._hub = hub
+        self._totals = totals
         self._post = post
         self._abort = Abort()
         self._lock = threading.Lock()
@@ -180,7 +183,8 @@ class Link:
 
             host = urlsplit(signaling.normalise_url(self._plan.signaling_url)).hostname
             # A service on this machine may be on its loopback address alone.
-            self._peer = Peer(self._loop, self, self._clock, loopback=is_loopback(host or ""))
+            self._totals.is_local = loopback = is_loopback(host or "")
+            self._peer = Peer(self._loop, self, self._clock, loopback=loopback, totals=self._totals)
         return self._peer
 
     # --- what is heard: the WebSocket, on its reading thread

@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 __all__ = ["Recorder"]
 
 _MILLISECONDS: Final = Fraction(1, 1000)
+_FRAGMENTS: Final = {"movflags": "+hybrid_fragmented", "frag_duration": "1000000"}  # µs; a plain MP4 once closed
+# superfast: it shares the machine with a decoder that must not wait. No B-frames: with them a file in fragments
+# does not begin at 0.
+_ENCODING: Final = {"preset": "superfast", "crf": "20", "bf": "0"}
 
 
 class Recorder:
     """An H.264 MP4 that takes one frame after the other; use it in a ``with``, or call `close`.
 
     The first frame decides the size. Times are those of the frames, so a gap in the stream is a gap in the file.
+    Until it is closed the file is in fragments of 1 s, so that what a killed process leaves can be played too.
 
     Args:
         path: the file to write; an old one is replaced when the first frame comes.
@@ -40,8 +45,12 @@ class Recorder:
         self._last_ms = -1
         self._closed = False
 
-    def write(self, frame: VideoFrame) -> None:
+    def write(self, frame: VideoFrame, at_ms: int | None = None) -> None:
         """Append ``frame``; one that is not later than the last comes 1 ms after it.
+
+        Args:
+            frame: the frame.
+            at_ms: its time in ms, in place of its own; only differences count.
 
         Raises:
             OdysseyConfigError: its size is odd or not that of the first, or the recorder is closed.
@@ -52,13 +61,14 @@ class Recorder:
         if self._closed:
             raise OdysseyConfigError("this recorder is closed; make another one for another file")
         picture = av.VideoFrame.from_ndarray(frame.to_ndarray("yuv420p"), format="yuv420p")
-        container = self._container or self._open(frame)
+        at_ms = frame.timestamp_ms if at_ms is None else at_ms
+        container = self._container or self._open(frame, at_ms)
         if (frame.width, frame.height) != (self._stream.width, self._stream.height):
             raise OdysseyConfigError(
                 f"a file has one size: it began with {self._stream.width}x{self._stream.height}, "
                 f"and this frame is {frame.width}x{frame.height}"
             )
-        self._last_ms = max(self._last_ms + 1, frame.timestamp_ms - self._first_ms)
+        self._last_ms = max(self._last_ms + 1, at_ms - self._first_ms)
         picture.pts, picture.time_base = self._last_ms, _MILLISECONDS
         container.mux(self._stream.encode(picture))
         self.frames += 1
@@ -73,16 +83,15 @@ class Recorder:
             finally:
                 container.close()
 
-    def _open(self, frame: VideoFrame) -> Any:
+    def _open(self, frame: VideoFrame, at_ms: int) -> Any:
         import av
 
-        container = av.open(str(self._path), "w", format="mp4")
-        # superfast: it shares the machine with a decoder that must not wait.
-        stream = container.add_stream("libx264", options={"preset": "superfast", "crf": "20"})
+        container = av.open(str(self._path), "w", format="mp4", options=_FRAGMENTS)
+        stream = container.add_stream("libx264", options=_ENCODING)
         stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, "yuv420p"
         stream.time_base = stream.codec_context.time_base = _MILLISECONDS
         container.start_encoding()  # only this opens the file
-        self._container, self._stream, self._first_ms = container, stream, frame.timestamp_ms
+        self._container, self._stream, self._first_ms = container, stream, at_ms
         return container
 
     def __enter__(self) -> Self:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtcrtpreceiver import TimestampMapper
 
+from ..stats import LinkMeter, VideoTotals
+
 if TYPE_CHECKING:
     from aiortc import RTCRtpReceiver
     from aiortc.rtp import RtpPacket
@@ -34,43 +36,58 @@ _REMEMBERED: Final = 256  # frames between the network and the user; more than t
 
 
 class MarkerJitterBuffer(JitterBuffer):
-    """aiortc's buffer for video, which also releases a frame that is complete, and notes when it arrived."""
+    """aiortc's buffer for video, which also releases a frame that is complete, and notes when it arrived.
 
-    def __init__(self, clock: Clock) -> None:
+    What it sees is counted in ``totals``.
+    """
+
+    def __init__(self, clock: Clock, totals: VideoTotals | None = None) -> None:
         super().__init__(capacity=512, is_video=True)
         self.held = 0
         """Frames that were not handed out, because what they refer to was lost."""
         self.ssrc: int | None = None
         """The sender's number, as its packets tell."""
+        self.payload_type: int | None = None
+        """What its packets tell of the codec."""
         self._clock = clock
+        self._totals = totals or VideoTotals(clock)
+        self._meter = LinkMeter(self._totals)
         self._next: int | None = None  # the first packet of the frame after the last one
         self._needs_keyframe = True
         self._is_whole = True  # the frame that was released last
         self._asked_at = float("inf")  # not before the first packet
         self._first_packet: dict[int, float] = {}
-        self._arrival: dict[int, float] = {}
+        self._arrival: dict[int, tuple[float, float]] = {}  # of the first packet, and of the last
         self._to_pts = TimestampMapper()
 
     def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
         """Take a packet; return whether a keyframe is to be asked for, and a frame where one can be shown."""
         now = self._clock.now()
-        self.ssrc = packet.ssrc
+        self.ssrc, self.payload_type = packet.ssrc, packet.payload_type
+        self._meter.take_packet(packet.sequence_number, packet.timestamp, len(packet.payload), now)
         self._first_packet.setdefault(packet.timestamp, now)
         _, frame = super().add(packet)
         while frame is not None and self._is_held(frame):
             self.held += 1
+            self._totals.frames_held += 1
             frame = self._remove_frame(packet.sequence_number)
         if frame is not None:
             # aiortc maps the same timestamps in the same order when it decodes: these are the frames' `pts`.
-            self._arrival[self._to_pts.map(frame.timestamp)] = self._first_packet[frame.timestamp]
+            self._arrival[self._to_pts.map(frame.timestamp)] = (self._first_packet[frame.timestamp], now)
         for known in (self._first_packet, self._arrival):
             while len(known) > _REMEMBERED:
                 del known[next(iter(known))]
         return self._asks(now), frame
 
     def arrived_at(self, pts: int | None) -> float | None:
-        """Return when the first packet of the frame with this ``pts`` came, in s; None where it is not known."""
-        return None if pts is None else self._arrival.pop(pts, None)
+        """Return when the first packet of the frame with this ``pts`` came, in s; None where it is not known.
+
+        To be asked once, as soon as it is decoded: how long that took is noted.
+        """
+        first, last = (None, 0.0) if pts is None else self._arrival.pop(pts, (None, 0.0))
+        if first is not None:
+            self._totals.decoding.add(self._clock.now() - last)
+        return first
 
     def _is_held(self, frame: JitterFrame) -> bool:
         if self._needs_keyframe and self._is_whole and _is_keyframe(frame.data):
@@ -94,6 +111,7 @@ class MarkerJitterBuffer(JitterBuffer):
             # Its first packet is known to be that only where it follows the last one of the frame before.
             self._is_whole = self._next in (None, begin)
             self._needs_keyframe |= not self._is_whole
+            self._meter.take_frame(frame.timestamp, follows=self._is_whole)
             self._next = self._origin
         return frame
 
@@ -123,7 +141,9 @@ def _payload(packet: Any) -> bytes:
     return data
 
 
-def install(receiver: RTCRtpReceiver, clock: Clock) -> MarkerJitterBuffer | None:
+def install(
+    receiver: RTCRtpReceiver, clock: Clock, totals: VideoTotals | None = None
+) -> MarkerJitterBuffer | None:
     """Give a video receiver that has received nothing yet this buffer; None where that is not possible."""
     present: Any = getattr(receiver, _ATTRIBUTE, None)
     shape = {"_capacity": 512, "_is_video": True, "_origin": None, "_prefetch": 0}
@@ -132,8 +152,8 @@ def install(receiver: RTCRtpReceiver, clock: Clock) -> MarkerJitterBuffer | None
         or type(present) is not JitterBuffer
         or not shape.items() <= vars(present).items()
     ):
-        log.info("this version of aiortc keeps its own jitter buffer: frames come one frame later")
+        log.info("this version of aiortc keeps its own jitter buffer: frames come one frame later, uncounted")
         return None
-    buffer = MarkerJitterBuffer(clock)
+    buffer = MarkerJitterBuffer(clock, totals)
     setattr(receiver, _ATTRIBUTE, buffer)
     return buffer

@@ -19,6 +19,7 @@ import attrs
 from odyssey_models import IceCandidate, IceServer
 
 from ..errors import MalformedMessageError, OdysseyConnectionError, OdysseyStreamError
+from ..stats import VideoTotals
 from . import ice
 from .loop import TaskScope
 
@@ -95,15 +96,23 @@ class Peer:
         listener: who is told of what happens.
         clock: for the arrival of frames.
         loopback: offer the loopback addresses beside those of the interfaces, for a streamer on this machine.
+        totals: where to count what arrives.
     """
 
     def __init__(
-        self, loop: BackgroundLoop, listener: PeerListener, clock: Clock, *, loopback: bool = False
+        self,
+        loop: BackgroundLoop,
+        listener: PeerListener,
+        clock: Clock,
+        *,
+        loopback: bool = False,
+        totals: VideoTotals | None = None,
     ) -> None:
         self._loop = loop
         self._listener = listener
         self._clock = clock
         self._loopback = loopback
+        self._totals = totals or VideoTotals(clock)
         self._lock = threading.Lock()
         self._everything = TaskScope()
         self._own = TaskScope()
@@ -391,6 +400,7 @@ class Peer:
         state = self._pc.connectionState
         self._tell(self._listener.on_state, state)
         if state == "connected":
+            self._totals.connections += not self._connected
             self._connected = True
         elif state == "closed":
             self._lose("The peer connection to the streamer has ended", "peer_closed")
@@ -418,7 +428,7 @@ class Peer:
         assert self._pc is not None
         receivers = (receiver for receiver in self._pc.getReceivers() if receiver.track is track)
         self._receiver = next(receivers)
-        self._buffer = jitter.install(self._receiver, self._clock)
+        self._buffer = jitter.install(self._receiver, self._clock, self._totals)
         return self._buffer
 
     def _ask_for_keyframe(self) -> None:
@@ -435,10 +445,22 @@ class Peer:
                 break
             arrived_at = None if buffer is None else buffer.arrived_at(frame.pts)
             received_at = self._clock.now() if arrived_at is None else arrived_at
+            self._measure()
             self._tell(self._listener.on_frame, frame, received_at)
         # aiortc has given the decoder up: nothing comes on this track any more, whatever the streamer sends.
         await self._settled()
         self._lose("The streamer ended the video", "video_ended")
+
+    def _measure(self) -> None:
+        """Take from aiortc what nobody tells: which codec it is, and the round trip of the data channels."""
+        pc, totals = self._pc, self._totals
+        assert pc is not None
+        # The only round trip that a receiver can measure; there is no public way to it.
+        round_trip = getattr(pc.sctp, "_srtt", None)
+        if isinstance(round_trip, float):
+            totals.round_trip_s = round_trip
+        if self._offer is not None and self._buffer is not None and self._buffer.payload_type is not None:
+            totals.codec = self._offer.codecs.get(self._buffer.payload_type, totals.codec)
 
     def _take_channel(self, channel: RTCDataChannel) -> None:
         label = channel.label
@@ -497,6 +519,8 @@ class _Offer:
     first_mid: str
     """The section whose transport the others share."""
     max_message_size: int
+    codecs: dict[int, str]
+    """Names of the codecs of its video, by payload type."""
     candidates: tuple[IceCandidate, ...]
     """Those in the text, taken out: one that is malformed would spoil the whole offer for aiortc, and one with a
     ``*.local`` name would hold it up."""
@@ -537,6 +561,13 @@ class _Offer:
             max_message_size=_DEFAULT_MESSAGE_SIZE
             if limit is None
             else limit.maxMessageSize or _LARGEST_MESSAGE_SIZE,
+            codecs={
+                number: codec.name
+                for each in media
+                if each.kind == "video"
+                for codec in each.rtp.codecs
+                if (number := codec.payloadType) is not None
+            },
             candidates=tuple(candidates),
         )
 
