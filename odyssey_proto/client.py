@@ -665,10 +665,17 @@ class Odyssey:
         return f"<Odyssey {self.config.api_url} {self.current_status}>"
 
 
+class _Redacted(logging.Formatter):
+    """Takes out what is secret once more, with the tracebacks, whose texts may be of other libraries."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return errors.redact(super().format(record))
+
+
 def _log_to_stderr() -> None:
     logger = logging.getLogger("odyssey_proto")
     logger.setLevel(logging.DEBUG)
     if not any(isinstance(handler, logging.StreamHandler) for handler in logger.handlers):
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+        handler.setFormatter(_Redacted("%(asctime)s %(name)s %(levelname)s %(message)s"))
         logger.addHandler(handler)

@@ -277,7 +277,7 @@ class Driver:
             case steps.Ignored(what=what):
                 log.info("ignored: %s", what)
             case event:
-                log.debug("%s", event)
+                log.debug("%s", errors.redact(str(event)))
                 self.events.publish(event)
                 if self._dispatcher is not None:
                     self._dispatcher.tell(event)

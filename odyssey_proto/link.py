@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import odyssey_models as wire
@@ -159,11 +159,14 @@ class Link:
 
     def send_channel(self, message: wire.DataChannelClientMessage) -> None:
         """Send through ``clientToStreamer``."""
+        text = codec.encode(message)
         try:
-            self._make_peer().send(codec.encode(message))
+            self._make_peer().send(text)
         except errors.OdysseyStreamError as error:
             # It closed a moment ago: `on_channel_closed` or `on_lost` tells, and the call fails with their reason.
             log.debug("not sent: %s", error)
+        else:
+            _log_message(">", text)
 
     def accept(self, offer_sdp: str) -> None:
         """Let the peer connection answer an offer; post `Answered` or `LinkFailed`."""
@@ -224,6 +227,7 @@ class Link:
 
     def on_message(self, text: str) -> None:
         """`PeerListener`: a message of the streamer."""
+        _log_message("<", text)
         try:
             message = codec.channel_from_streamer(text)
         except errors.MalformedMessageError as error:
@@ -257,3 +261,13 @@ class Link:
 
     def _lose(self, error: errors.OdysseyError) -> None:
         self._post(steps.LinkFailed(self._plan.link, error, signaling_lost=False))
+
+
+_SHOWN: Final = 300  # characters of a message in the log: an image has millions
+
+
+def _log_message(direction: str, text: str) -> None:
+    if log.isEnabledFor(logging.DEBUG):
+        # Redacted first, of more than is shown: a secret that is cut in two would not be known for one.
+        shown = redact(text[: 20 * _SHOWN])[:_SHOWN]
+        log.debug("%s %s", direction, " ".join(shown.split()))

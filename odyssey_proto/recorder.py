@@ -5,6 +5,8 @@ It writes what it is given, on the caller's thread; it knows nothing of sessions
 
 from __future__ import annotations
 
+import contextlib
+import io
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Recorder"]
 
 _MILLISECONDS: Final = Fraction(1, 1000)
-_FRAGMENTS: Final = {"movflags": "+hybrid_fragmented", "frag_duration": "1000000"}  # µs; a plain MP4 once closed
+# Fragments of 1 s (in µs), each in the file as soon as it is whole; closing makes a plain MP4 of them.
+_FRAGMENTS: Final = {"movflags": "+hybrid_fragmented", "frag_duration": "1000000", "flush_packets": "1"}
 # superfast: it shares the machine with a decoder that must not wait. No B-frames: with them a file in fragments
 # does not begin at 0.
 _ENCODING: Final = {"preset": "superfast", "crf": "20", "bf": "0"}
@@ -39,6 +42,7 @@ class Recorder:
         self.frames = 0
         """How many have been written."""
         self._path = path
+        self._file: io.FileIO | None = None
         self._container: Any = None
         self._stream: Any = None
         self._first_ms = 0
@@ -74,23 +78,38 @@ class Recorder:
         self.frames += 1
 
     def close(self) -> None:
-        """Finish the file; nothing happens the second time. Without a frame there is no file."""
+        """Finish the file; nothing happens the second time. Without a frame there is no file.
+
+        Raises:
+            OSError: the end cannot be written.
+        """
         self._closed = True
         container, self._container = self._container, None
         if container is not None:
-            try:
-                container.mux(self._stream.encode(None))
-            finally:
+            assert self._file is not None
+            with self._file:
+                try:
+                    container.mux(self._stream.encode(None))
+                except BaseException:
+                    with contextlib.suppress(Exception):  # the same again, in other words
+                        container.close()
+                    raise
                 container.close()
 
     def _open(self, frame: VideoFrame, at_ms: int) -> Any:
         import av
 
-        container = av.open(str(self._path), "w", format="mp4", options=_FRAGMENTS)
-        stream = container.add_stream("libx264", options=_ENCODING)
-        stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, "yuv420p"
-        stream.time_base = stream.codec_context.time_base = _MILLISECONDS
-        container.start_encoding()  # only this opens the file
+        # Opened here: where not even the beginning can be written, PyAV would never close it.
+        self._file = io.FileIO(self._path, "w")
+        try:
+            container = av.open(self._file, "w", format="mp4", options=_FRAGMENTS)
+            stream = container.add_stream("libx264", options=_ENCODING)
+            stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, "yuv420p"
+            stream.time_base = stream.codec_context.time_base = _MILLISECONDS
+            container.start_encoding()
+        except BaseException:
+            self._file.close()
+            raise
         self._container, self._stream, self._first_ms = container, stream, at_ms
         return container
 

@@ -433,7 +433,8 @@ class HttpTransport:
         if failure is not None:
             log.debug("%s %s: %s after %.0f ms", operation.method, path, failure.code, took_ms)
             raise failure
-        log.debug("%s %s: %d after %.0f ms", operation.method, path, answer.status, took_ms)
+        size = len(answer.body)
+        log.debug("%s %s: %d, %d bytes after %.0f ms", operation.method, path, answer.status, size, took_ms)
         seen = _seen.get()
         if seen is not None and operation is not _AUTHENTICATE:
             seen.append(answer)

@@ -38,6 +38,7 @@ __all__ = ["Peer", "PeerListener", "warm"]
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+_NOWHERE: Final = logging.NullHandler()
 _TO_STREAMER: Final = "clientToStreamer"
 _FROM_STREAMER: Final = "streamerToClient"
 _DEFAULT_MESSAGE_SIZE: Final = 16 * 1024  # bytes, where the offer does not tell
@@ -61,6 +62,9 @@ def warm() -> None:
     """Load aiortc, av and numpy, which takes most of a second; to be called on a thread that has time."""
     for name in ("numpy", "av", "aiortc"):
         importlib.import_module(name)
+    for name in ("aiortc", "aioice"):
+        # Where nobody has asked for logs, Python would print their warnings; ours tell what matters.
+        logging.getLogger(name).addHandler(_NOWHERE)
 
 
 class PeerListener(Protocol):
