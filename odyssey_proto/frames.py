@@ -382,7 +382,7 @@ class FrameReceiver(Protocol):
     def put(self, frame: VideoFrame) -> None:
         """A frame has come."""
 
-    def close(self, error: BaseException | None) -> None:
+    def close(self, error: BaseException | None, /) -> None:
         """The stream is over; ``error`` is what broke it."""
 
 

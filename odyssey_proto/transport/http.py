@@ -434,7 +434,7 @@ class HttpTransport:
             log.debug("%s %s: %s after %.0f ms", operation.method, path, failure.code, took_ms)
             raise failure
         size = len(answer.body)
-        log.debug("%s %s: %d, %d bytes after %.0f ms", operation.method, path, answer.status, size, took_ms)
+        log.debug("%s %s: %d after %.0f ms, %d bytes", operation.method, path, answer.status, took_ms, size)
         seen = _seen.get()
         if seen is not None and operation is not _AUTHENTICATE:
             seen.append(answer)

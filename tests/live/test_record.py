@@ -8,21 +8,22 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Final
 
+import av
 import pytest
 
-from odyssey_proto import LiveRecording, OdysseyConnectionError, OdysseyStreamError
+from odyssey_proto import LiveRecording, OdysseyConnectionError, OdysseyStreamError, stamp
 from odyssey_proto.emulator import Fault
 from tests.live.processes import PATIENCE_S, emulator_process, eventually, script
 from tests.live.test_frames_live import frame_has_come
 from tests.live.test_reconnect import lose
 from tests.live.test_stream import number_of, take
-from tests.unit.test_recording import read
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from odyssey_proto import Odyssey, Session
     from odyssey_proto.emulator import Emulator
+    from odyssey_proto.stamp import Stamp
     from tests.conftest import Background, MakeClient
 
 SOON_S: Final = 10.0
@@ -30,6 +31,8 @@ ENDS_WITHIN_S: Final = 8.0
 FRAME_MS: Final = 50
 UNEVEN_MS: Final = 1
 """From whole ms."""
+LATE_MS: Final = 1000
+"""How late the emulator may paint a picture on a busy machine; its time is that at which it was due."""
 
 
 @pytest.fixture
@@ -37,16 +40,28 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "cat.mp4"
 
 
-def assert_real_time(found: list[tuple[int, int]]) -> None:
-    """The times in a file are those at which the streamer made the pictures, to the number."""
-    (first_ms, first), *_ = found
-    assert first_ms == 0
-    for at_ms, number in found:
-        assert abs(at_ms - FRAME_MS * (number - first)) <= UNEVEN_MS, found
+def read(path: Path) -> list[tuple[int, Stamp]]:
+    """Return the time in ms and the stamp of each frame of a file."""
+    with av.open(str(path)) as container:
+        frames = [(frame.time, stamp.read(frame.to_ndarray(format="gray"))) for frame in container.decode(video=0)]
+    return [(round(float(at_s or 0) * 1000), found) for at_s, found in frames if found is not None]
 
 
-def numbers(found: list[tuple[int, int]]) -> list[int]:
-    return [number for _, number in found]
+def assert_real_time(found: list[tuple[int, Stamp]], *, whole: bool = True) -> None:
+    """The times in a file are those of the pictures: of one stream, over one connection."""
+    first_ms, first = found[0]
+    if whole:
+        assert first_ms == 0
+    for at_ms, stamped in found:
+        # A streamer that is short of time leaves out a moment, but no number.
+        passed_ms, number = at_ms - first_ms, stamped.frame_number - first.frame_number
+        assert passed_ms >= FRAME_MS * number - UNEVEN_MS
+        assert (passed_ms + UNEVEN_MS) % FRAME_MS <= 2 * UNEVEN_MS
+        assert abs(passed_ms - (stamped.time_ms - first.time_ms)) < LATE_MS
+
+
+def numbers(found: list[tuple[int, Stamp]]) -> list[int]:
+    return [stamped.frame_number for _, stamped in found]
 
 
 def test_what_arrives_is_in_the_file_while_frames_are_consumed_elsewhere(session: Session, path: Path) -> None:
@@ -62,7 +77,7 @@ def test_what_arrives_is_in_the_file_while_frames_are_consumed_elsewhere(session
     assert_real_time(found)
     shown = [number_of(frame) for frame in taken]
     assert set(shown[2:-2]) <= set(numbers(found))
-    assert numbers(found) == [*range(found[0][1], found[0][1] + len(found))]
+    assert [later - earlier for earlier, later in itertools.pairwise(numbers(found))] == [1] * (len(found) - 1)
 
 
 def test_it_needs_nobody_who_looks_at_the_frames(session: Session, path: Path) -> None:
@@ -89,7 +104,7 @@ def test_it_goes_on_from_one_stream_to_the_next(session: Session, path: Path) ->
     assert split >= first
     assert_real_time(found[:split])
     assert found[split][0] - found[split - 1][0] >= 500
-    assert_real_time([(at_ms - found[split][0], number) for at_ms, number in found[split:]])
+    assert_real_time(found[split:], whole=False)
 
 
 def test_a_lost_connection_is_a_gap_in_it(emulator: Emulator, session: Session, path: Path) -> None:
@@ -107,7 +122,7 @@ def test_a_lost_connection_is_a_gap_in_it(emulator: Emulator, session: Session, 
     jump = steps.index(max(steps))
     assert abs(steps[jump] - 1000 * gap_s) <= UNEVEN_MS
     assert_real_time(found[: jump + 1])
-    assert_real_time([(at_ms - found[jump + 1][0], number) for at_ms, number in found[jump + 1 :]])
+    assert_real_time(found[jump + 1 :], whole=False)
 
 
 def test_a_streamer_that_pauses_is_a_gap_in_it(emulator: Emulator, session: Session, path: Path) -> None:

@@ -16,11 +16,13 @@ from odyssey_proto import (
     ClientConfig,
     ClientCredentials,
     ConnectionStatus,
+    LiveRecording,
     Odyssey,
     OdysseyUsageError,
     Recording,
     ScriptEntry,
     Session,
+    SessionStats,
     SimulationJobDetail,
     SimulationJobInfo,
     SimulationJobsList,
@@ -49,6 +51,13 @@ with Odyssey("ody_key", api_url=None, advanced=AdvancedConfig(queue_timeout_s=0.
         assert_type(session.capabilities, odyssey_models.StreamerCapabilities | None)
         assert_type(session.latest_frame, VideoFrame | None)
         assert_type(session.wait(1), bool)
+        stats = session.stats()
+        assert_type(stats, SessionStats)
+        assert_type((stats.frames_received, stats.bitrate_bps), tuple[int, float])
+        assert_type((stats.round_trip_ms, stats.codec, stats.width), tuple[float | None, str | None, int | None])
+        with session.record(Path("cat.mp4")) as file:
+            assert_type(file, LiveRecording)
+            assert_type((file.path, file.frames, file.dropped, file.is_recording), tuple[Path, int, int, bool])
         for frame in session.frames("latest", timeout=5):
             assert_type(frame, VideoFrame)
             assert_type(frame.data, NDArray[np.uint8])
