@@ -27,6 +27,8 @@ class Certificate:
     """For a server that shows it."""
     path: Path
     """The file for a client that trusts it."""
+    key_path: Path
+    """The file with its key, for a server that is no Python."""
 
 
 def self_signed(folder: Path) -> Certificate:
@@ -56,4 +58,4 @@ def self_signed(folder: Path) -> Certificate:
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(path, key_path)
-    return Certificate(context, path)
+    return Certificate(context, path, key_path)

@@ -34,6 +34,9 @@ from odyssey_proto.emulator import Emulator
 with Emulator(codec="vp8") as emulator:
     assert_type(emulator.api_url, str)
 
+Odyssey(ice_servers=[{"urls": "stun:a.example"}, odyssey_models.IceServer(urls=["turn:b.example"])])
+assert_type(Odyssey(ice_policy="relay").config.ice_servers, tuple[odyssey_models.IceServer, ...] | None)
+
 with Odyssey("ody_key", api_url=None, advanced=AdvancedConfig(queue_timeout_s=0.5), reconnect=False) as client:
     assert_type(client, Odyssey)
     assert_type(client.config, ClientConfig)

@@ -31,6 +31,7 @@ from odyssey_models import IceCandidate, IceServer
 from odyssey_proto.clock import MonotonicClock
 from odyssey_proto.errors import MalformedMessageError, OdysseyConnectionError, OdysseyStreamError
 from odyssey_proto.transport import ice
+from odyssey_proto.transport import peer as peer_module
 from odyssey_proto.transport.loop import BackgroundLoop
 from odyssey_proto.transport.peer import Peer
 
@@ -308,10 +309,37 @@ class TestAnswer:
     ) -> None:
         arrange = ice.arrange_gathering
         # 203.0.113.1 is for documentation: no socket can be bound to it.
-        monkeypatch.setattr(ice, "arrange_gathering", lambda pc, loopback: arrange(pc, only=("203.0.113.1",)))
+        monkeypatch.setattr(ice, "arrange_gathering", lambda pc, **_: arrange(pc, only=("203.0.113.1",)))
         with pytest.raises(OdysseyConnectionError) as caught:
             peer.answer(streamer.offer).result(GENEROUS)
         assert caught.value.code == "no_candidates"
+
+    @pytest.mark.parametrize(
+        ("servers", "why", "recoverable"),
+        [
+            ([], "no TURN server is known", False),
+            ([IceServer(urls="turn:192.0.2.1")], "comes without user name and password", False),
+            (
+                [IceServer(urls="turn:no.such.name.invalid", username="u", credential="c")],
+                "no relay candidate from turn:no.such.name.invalid:3478: not found in the DNS",
+                True,
+            ),
+        ],
+    )
+    def test_without_the_relay_that_is_wanted_it_fails_at_once_and_says_why(
+        self,
+        loop: BackgroundLoop,
+        heard: Heard,
+        streamer: Streamer,
+        servers: list[IceServer],
+        why: str,
+        recoverable: bool,
+    ) -> None:
+        peer = Peer(loop, heard, MonotonicClock(), relay_only=True)
+        with pytest.raises(OdysseyConnectionError, match=f"ice_policy='relay' needs a relay: .*{why}") as caught:
+            peer.answer(streamer.offer, servers).result(GENEROUS)
+        assert (caught.value.code, caught.value.recoverable) == ("no_relay", recoverable)
+        peer.close().result(GENEROUS)
 
     def test_a_loop_that_does_not_run_fails_the_future(self, heard: Heard) -> None:
         peer = Peer(BackgroundLoop(), heard, MonotonicClock())
@@ -648,6 +676,35 @@ class TestLoss:
         forged = re.sub(r"(a=fingerprint:\S+) \S\S", r"\1 00", streamer.offer)
         streamer.accept(peer.answer(forged).result(GENEROUS))
         heard.wait("lost", "dtls_failed")
+
+    def test_a_path_that_is_not_found_is_told_with_what_was_tried(
+        self, peer: Peer, streamer: Streamer, heard: Heard, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(peer_module, "_PATH_FOUND", 0.1)
+        server = IceServer(urls="turn:no.such.name.invalid", username="user", credential="secret-4711")
+        peer.answer(streamer.offer, [server]).result(GENEROUS)  # the streamer never hears of it
+        _, _, error = heard.wait("lost", "ice_failed")
+        assert str(error) == (
+            "No network path to the streamer was found (host candidates were tried); "
+            "no relay candidate from turn:no.such.name.invalid:3478: not found in the DNS"
+        )
+        assert error.recoverable
+
+    def test_a_connection_is_not_given_up_once_it_is_there(
+        self, peer: Peer, streamer: Streamer, heard: Heard, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        watched = threading.Event()
+        watch = Peer._watch_path
+
+        async def note(self: Peer) -> None:
+            await watch(self)
+            watched.set()
+
+        monkeypatch.setattr(peer_module, "_PATH_FOUND", 1.0)
+        monkeypatch.setattr(Peer, "_watch_path", note)
+        connect(peer, streamer, heard)
+        assert watched.wait(GENEROUS)
+        assert "lost" not in heard.kinds()
 
     def test_nothing_is_told_after_the_close(self, peer: Peer, streamer: Streamer, heard: Heard) -> None:
         connect(peer, streamer, heard)
