@@ -21,7 +21,7 @@ __all__ = ["Certificate", "self_signed"]
 
 @attrs.frozen
 class Certificate:
-    """A self-signed certificate of 127.0.0.1 and localhost."""
+    """A self-signed certificate."""
 
     server: ssl.SSLContext
     """For a server that shows it."""
@@ -31,11 +31,11 @@ class Certificate:
     """The file with its key, for a server that is no Python."""
 
 
-def self_signed(folder: Path) -> Certificate:
-    """Make a certificate and put its files into ``folder``."""
+def self_signed(folder: Path, address: str = "127.0.0.1") -> Certificate:
+    """Make a certificate, of ``address`` and localhost, and put its files into ``folder``."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(address))]
     today = datetime.datetime.now(datetime.UTC)
     certificate = (
         x509.CertificateBuilder()

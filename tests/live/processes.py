@@ -140,9 +140,12 @@ def command(*arguments: str) -> Process:
     return python("-m", "odyssey_proto", *arguments)
 
 
-def script(code: str, api_url: str, *, key: str = "ody_test", **options: Any) -> Process:
-    """Start a script; ``options`` go to its client."""
-    return python("-c", _PRELUDE + textwrap.dedent(code), api_url, key, json.dumps(options))
+def script(
+    code: str, api_url: str, *, key: str = "ody_test", within: Sequence[str] = (), **options: Any
+) -> Process:
+    """Start a script, by the command ``within`` if there is one; ``options`` go to its client."""
+    arguments = ("-c", _PRELUDE + textwrap.dedent(code), api_url, key, json.dumps(options))
+    return Process([*within, sys.executable, *arguments])
 
 
 @contextlib.contextmanager
