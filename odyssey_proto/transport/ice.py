@@ -65,7 +65,7 @@ def arrange_gathering(
     """
     for agent in _agents(connection):
         gather = getattr(agent, "get_component_candidates", None)
-        if gather is not None:
+        if gather is not None and hasattr(agent, "_protocols"):
             agent.get_component_candidates = _arranged(agent, gather, only, loopback=loopback, servers=servers)
         elif servers is not None and servers.relay_only:
             raise OdysseyConnectionError(

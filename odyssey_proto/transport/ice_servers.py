@@ -34,7 +34,7 @@ __all__ = ["IceServers"]
 
 log = logging.getLogger(__name__)
 
-_PATIENCE: Final = 0.5  # s from the offer on, for all together; also spent on an interface that reaches no STUN
+_PATIENCE: Final = 0.45  # s from the offer on, for all together; also spent on an interface that reaches no STUN
 _RELAY_PATIENCE: Final = 5.0  # s where a relay is all that may be used: TLS takes five round trips
 
 # RFC 8656, section 18, and what to make of it; any other number is told as it is.
@@ -111,9 +111,10 @@ class IceServers:
         await _cancel((*self._addresses.values(), *self._asking))
         self._close_relays(adopted=False)
 
-    def cut(self) -> None:
-        """Close every relay; to be called when no transport is left that would do it."""
+    async def cut(self) -> None:
+        """Close every relay, for when its transport could not; what then still waits may be cancelled."""
         self._close_relays(adopted=True)
+        await asyncio.sleep(0)  # each needs a step to say goodbye, without which it would leave its socket open
 
     def _close_relays(self, *, adopted: bool) -> None:
         for relay in self._relays:
@@ -228,7 +229,7 @@ class IceServers:
         from aioice import candidate
 
         host, port = protocol.transport.get_extra_info("sockname")
-        # Without a relay of this machine's, its addresses are nobody's business (RFC 9429, section 3.5.3).
+        # Whoever wants relays only wants the address of this machine told to nobody (RFC 9429, section 3.5.3).
         related = ("0.0.0.0", 9) if self.relay_only else protocol.transport.get_extra_info("related_address")  # noqa: S104  # not to be listened on
         protocol.receiver = agent
         protocol.local_candidate = candidate.Candidate(
@@ -315,9 +316,15 @@ def _told() -> Iterator[None]:
         raise _UnreachableError(f"{why}: check the name, or set REQUESTS_CA_BUNDLE", hopeless=True) from exc
     except ssl.SSLError as exc:
         raise _UnreachableError(f"no secure connection ({exc.reason})") from exc
+    except socket.gaierror as exc:
+        raise _UnreachableError("not found in the DNS") from exc
     except Exception as exc:  # whatever aioice stumbles over in an answer
-        number = getattr(exc, "errno", None)  # asyncio's own text repeats the address
-        what = f"it answers no TURN ({type(exc).__name__})" if number is None else os.strerror(number)
+        if getattr(exc, "errno", None):
+            what = os.strerror(exc.errno)  # type: ignore[attr-defined]  # asyncio's own text repeats the address
+        elif type(exc) is OSError:  # asyncio's, for a name with several addresses
+            what = "no connection"
+        else:
+            what = f"it answers no TURN ({type(exc).__name__})"
         raise _UnreachableError(what) from exc
 
 

@@ -257,8 +257,7 @@ class Peer:
             closing.add(self._everything.spawn(self._pc.close()))
         # aiortc's own close waits for the network: it took 63 s with a TURN server that had died.
         await asyncio.wait(closing, timeout=self._patience)
-        self._servers.cut()
-        await asyncio.sleep(0)  # each has its step, and says goodbye
+        await self._everything.spawn(self._servers.cut())
         if not await self._everything.cancel(0.2):
             log.warning("%d tasks of a peer connection did not end", len(self._everything))
         self._channel = None

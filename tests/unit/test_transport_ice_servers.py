@@ -96,7 +96,7 @@ async def given(servers: IceServers, *hosts: str) -> list[Candidate]:
     bound = await agent.get_component_candidates(1, list(hosts))
     found = await servers.candidates(agent, 1, bound)
     await agent.close()
-    servers.cut()
+    await servers.cut()
     return cast("list[Candidate]", found)
 
 
@@ -266,6 +266,11 @@ class TestTurn:
             url = f"{scheme}:127.0.0.1:{unused.getsockname()[1]}"
             (note,) = in_time(told(url + ("?transport=tcp" if scheme == "turn" else "")))
         assert note.endswith(": Connection refused")
+
+    def test_one_that_is_at_none_of_its_addresses_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{n}", 9)) for n in (1, 2)]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
+        assert in_time(told("turns:a.example")) == ("no relay candidate from turns:a.example:5349: no connection",)
 
     @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
     def test_one_that_is_silent_is_told(self, transport: str) -> None:

@@ -725,14 +725,23 @@ def _fall_silent(pc: RTCPeerConnection) -> None:
 class SilentTurn(asyncio.DatagramProtocol):
     """A TURN server that grants an allocation and then answers nothing any more."""
 
-    allocations = 0
+    def __init__(self) -> None:
+        self.allocations = 0
+        self.given_back = threading.Event()
+
+    @classmethod
+    async def listen(cls) -> "SilentTurn":
+        _, server = await asyncio.get_running_loop().create_datagram_endpoint(cls, local_addr=("127.0.0.1", 0))
+        return server
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.DatagramTransport", transport)
+        self.url = f"turn:127.0.0.1:{transport.get_extra_info('sockname')[1]}"
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         request = stun.parse_message(data)
         if request.message_method is not stun.Method.ALLOCATE:
+            self.given_back.set()
             return
         self.allocations += 1
         response = stun.Message(
@@ -861,23 +870,33 @@ class TestClose:
             going.result(GENEROUS)
             streamer.close()
 
-        def test_with_a_turn_server_that_has_died(
+        def test_with_turn_servers_that_have_died(
             self, peer: Peer, make_streamer: Callable[..., Streamer], loop: BackgroundLoop
         ) -> None:
             streamer = make_streamer()
+            servers = [streamer.run(SilentTurn.listen()) for _ in range(2)]
+            urls = [server.url for server in servers]
+            given = [IceServer(urls=urls, username="user", credential="secret")]
+            assert " typ relay" in peer.answer(streamer.offer, given).result(GENEROUS)
+            peer.close(timeout=0.1).result(GENEROUS)  # aiortc alone: 40 s for each
+            assert [server.allocations for server in servers] == [1, 1]
+            for server in servers:
+                streamer.loop.call_soon(server.transport.close)
+            streamer.close()
 
-            async def listen() -> SilentTurn:
-                _, server = await asyncio.get_running_loop().create_datagram_endpoint(
-                    SilentTurn, local_addr=("127.0.0.1", 0)
-                )
-                return server
+        def test_while_a_relay_waits_for_the_offer(
+            self, peer: Peer, make_streamer: Callable[..., Streamer], loop: BackgroundLoop
+        ) -> None:
+            streamer = make_streamer()
+            server = streamer.run(SilentTurn.listen())
+            peer.prepare([IceServer(urls=server.url, username="user", credential="secret")])
 
-            server: SilentTurn = streamer.run(listen())
-            port = server.transport.get_extra_info("sockname")[1]
-            servers = [IceServer(urls=f"turn:127.0.0.1:{port}", username="user", credential="secret")]
-            assert " typ relay" in peer.answer(streamer.offer, servers).result(GENEROUS)
-            peer.close(timeout=0.1).result(GENEROUS)  # aiortc alone: 40 s
-            assert server.allocations == 1
+            async def allocated() -> None:
+                await asyncio.wait(peer._servers._ahead)
+
+            loop.run(allocated(), GENEROUS)
+            peer.close(timeout=0.1).result(GENEROUS)
+            assert server.given_back.wait(GENEROUS)
             streamer.loop.call_soon(server.transport.close)
             streamer.close()
 
