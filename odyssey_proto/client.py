@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 from odyssey_models import SessionResponse
@@ -28,11 +28,12 @@ from .types import ConnectionStatus, OdysseyEventHandlers
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import EllipsisType, TracebackType
 
     from odyssey_models import (
+        IceServer,
         Recording,
         SimulationJobDetail,
         SimulationJobInfo,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         StreamRecordingsList,
     )
 
+    from .config import IcePolicy
     from .downloads import Artifact, OnProgress
     from .frames import FramePolicy, VideoFrame
     from .images import ImageInput
@@ -80,6 +82,9 @@ class Odyssey:
         advanced: retry and queueing settings.
         reconnect: rejoin the session when the connection is lost.
         enable_telemetry: tell the service when sessions begin and end, and why connecting failed.
+        ice_servers: STUN and TURN servers in place of those that the service tells, as mappings with ``urls``, and
+            for TURN ``username`` and ``credential``; empty for none.
+        ice_policy: ``"relay"`` connects through TURN servers only; ``"all"`` prefers direct paths.
 
     Raises:
         TypeError: an argument of the wrong type.
@@ -101,6 +106,8 @@ class Odyssey:
         advanced: AdvancedConfig | None = None,
         reconnect: bool = True,
         enable_telemetry: bool = False,
+        ice_servers: Iterable[IceServer | Mapping[str, Any]] | None = None,
+        ice_policy: IcePolicy = "all",
     ) -> None:
         self.config = ClientConfig(
             api_key=api_key,
@@ -109,6 +116,8 @@ class Odyssey:
             advanced=AdvancedConfig() if advanced is None else advanced,
             reconnect=reconnect,
             enable_telemetry=enable_telemetry,
+            ice_servers=ice_servers,
+            ice_policy=ice_policy,
         )
         if debug:
             _log_to_stderr()

@@ -164,7 +164,7 @@ class Driver:
 
     def _connect_timeout(self, timeout: float | None) -> errors.OdysseyError:
         return errors.OdysseyConnectionTimeoutError(
-            f"Not connected within {timeout:g} s, still {self.protocol.doing}",
+            f"Not connected within {timeout:g} s, still {self.protocol.progress}",
             code="timeout",
             operation="connect",
             session_id=self.protocol.session_id,

@@ -73,7 +73,8 @@ class Link:
                 else plan.token
             )
             if plan.with_video:
-                self._ice_servers = self._ask_for_ice_servers(deadline)
+                self._ice_servers = self._choose_ice_servers(deadline)
+                self._prepare_peer()
             connection = signaling.SignalingConnection.open(
                 plan.signaling_url,
                 plan.session_id,
@@ -131,17 +132,28 @@ class Link:
 
     def cut(self) -> None:
         """End everything at once, without a word."""
+        with self._lock:
+            self._closed = True
         self._abort.abort()
         if self._peer is not None:
             self._peer.close(0.0)
 
-    def _ask_for_ice_servers(self, deadline: Deadline) -> tuple[wire.IceServer, ...]:
+    def _choose_ice_servers(self, deadline: Deadline) -> tuple[wire.IceServer, ...]:
+        own = self._http.config.ice_servers
+        if own is not None:
+            return own
         try:
             url = signaling.config_url(self._plan.signaling_url)
             return self._http.signaling_config(url, deadline, abort=self._abort)
         except errors.OdysseyError as error:
             log.warning("no ICE servers from the service, falling back to public STUN: %s", error)
             return ice.FALLBACK_SERVERS
+
+    def _prepare_peer(self) -> None:
+        """Have the ICE servers asked while the WebSocket opens and the streamer makes its offer."""
+        with self._lock:
+            if not self._closed:
+                self._make_peer().prepare(self._ice_servers)
 
     # --- what the driver has to do
 
@@ -172,11 +184,17 @@ class Link:
 
     def _make_peer(self) -> Peer:
         if self._peer is None:
-            from .transport.peer import Peer  # heavy: aiortc, av, numpy
+            from .transport.peer import Peer
 
             host = urlsplit(signaling.normalise_url(self._plan.signaling_url)).hostname
             # A service on this machine may be on its loopback address alone.
-            self._peer = Peer(self._loop, self, self._clock, loopback=is_loopback(host or ""))
+            self._peer = Peer(
+                self._loop,
+                self,
+                self._clock,
+                loopback=is_loopback(host or ""),
+                relay_only=self._http.config.ice_policy == "relay",
+            )
         return self._peer
 
     # --- what is heard: the WebSocket, on its reading thread

@@ -172,6 +172,11 @@ class HttpTransport:
         if self._closed:
             self._abort.abort()
 
+    @property
+    def config(self) -> ClientConfig:
+        """What the client was told when it was made."""
+        return self._config
+
     # --- the calls
 
     def access_token(self, deadline: Deadline, *, abort: Abort | None = None) -> Secret:

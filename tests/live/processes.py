@@ -157,9 +157,12 @@ def watched_command(*arguments: str) -> Process:
     return Process([sys.executable, str(_WATCHED), report, *arguments], objections=Path(report))
 
 
-def script(code: str, api_url: str, *, key: str = "ody_test", **options: Any) -> Process:
-    """Start a script; ``options`` go to its client."""
-    return python("-c", _PRELUDE + textwrap.dedent(code), api_url, key, json.dumps(options))
+def script(
+    code: str, api_url: str, *, key: str = "ody_test", within: Sequence[str] = (), **options: Any
+) -> Process:
+    """Start a script, by the command ``within`` if there is one; ``options`` go to its client."""
+    arguments = ("-c", _PRELUDE + textwrap.dedent(code), api_url, key, json.dumps(options))
+    return Process([*within, sys.executable, *arguments])
 
 
 @contextlib.contextmanager

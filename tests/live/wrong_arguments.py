@@ -134,6 +134,8 @@ CONFIGURING: Final[dict[str, Rows]] = {
     "debug": SURE_FLAGS,
     "reconnect": SURE_FLAGS,
     "enable_telemetry": SURE_FLAGS,
+    "ice_servers": [*values(TYPE, 7, "stun:a.example", {}, [7], [{}]), *values(VALUE, [{"urls": "http://a"}])],
+    "ice_policy": values(VALUE, "none", None, 7),
 }
 
 ABOVE_ZERO: Final = values(VALUE, 0, -1, "1", True, math.nan, math.inf)

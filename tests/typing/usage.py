@@ -41,6 +41,8 @@ with Emulator(codec="vp8") as emulator:
 
 handlers = OdysseyEventHandlers(on_error=lambda error, fatal: None)
 assert_type(handlers.on_error, ErrorCallback | None)
+Odyssey(ice_servers=[{"urls": "stun:a.example"}, odyssey_models.IceServer(urls=["turn:b.example"])])
+assert_type(Odyssey(ice_policy="relay").config.ice_servers, tuple[odyssey_models.IceServer, ...] | None)
 
 with Odyssey("ody_key", api_url=None, advanced=AdvancedConfig(queue_timeout_s=0.5), reconnect=False) as client:
     assert_type(client, Odyssey)
