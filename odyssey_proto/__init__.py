@@ -8,7 +8,9 @@
 Importing this loads neither aiortc, av nor numpy: they come with the first `Odyssey.connect`.
 """
 
+import importlib
 import logging
+from typing import TYPE_CHECKING, Any
 
 from odyssey_models import (
     Recording,
@@ -43,11 +45,7 @@ from .errors import (
     RateLimitError,
     StreamDurationExceededError,
 )
-from .frames import VideoFrame
 from .raw import RawResponse
-from .recording import LiveRecording
-from .session import Session
-from .stats import SessionStats
 from .types import (
     BroadcastInfo,
     BroadcastReady,
@@ -138,5 +136,26 @@ __all__ = [
     "__version__",
     "iter_events",
 ]
+
+if TYPE_CHECKING:
+    from .frames import VideoFrame
+    from .recording import LiveRecording
+    from .session import Session
+    from .stats import SessionStats
+
+_OF_CONNECTIONS = {
+    "LiveRecording": "recording",
+    "Session": "session",
+    "SessionStats": "stats",
+    "VideoFrame": "frames",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # What only connections need is loaded by the first of them, or by who asks for it.
+    if name in _OF_CONNECTIONS:
+        return getattr(importlib.import_module(f".{_OF_CONNECTIONS[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -76,7 +76,7 @@ class Dispatcher:
             self._frame = frame
             self._changed.notify()
 
-    def close(self, _: BaseException | None) -> None:
+    def close(self, error: BaseException | None) -> None:  # noqa: ARG002 - an event tells of it
         """`FrameReceiver`: the stream is over; its last frame is shown before that is told."""
         with self._changed:
             if self._frame is not None:

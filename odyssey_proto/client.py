@@ -8,32 +8,32 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Final, Self
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 from odyssey_models import SessionResponse
 
-from . import arguments, errors, images, jobs, session, steps
+from . import arguments, errors, images, jobs
 from . import scripts as _scripts
 from .clock import Deadline, MonotonicClock
 from .config import AdvancedConfig, ClientConfig
 from .credentials import ClientCredentials, mint
 from .downloads import Downloader
 from .raw import RawCalls
-from .session import Session
 from .telemetry import Telemetry
 from .transport.http import HttpTransport
-from .transport.loop import BackgroundLoop
 from .transport.rest import Rest
 from .types import ConnectionStatus, OdysseyEventHandlers
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import EllipsisType, TracebackType
 
     from odyssey_models import (
+        IceServer,
         Recording,
         SimulationJobDetail,
         SimulationJobInfo,
@@ -42,18 +42,21 @@ if TYPE_CHECKING:
         StreamRecordingInfo,
         StreamRecordingsList,
     )
-    from odyssey_models import ScriptEntry as ScriptEntryModel
 
+    from .config import IcePolicy
     from .downloads import Artifact, OnProgress
     from .frames import FramePolicy, VideoFrame
     from .images import ImageInput
+    from .session import Session
+    from .steps import Command
+    from .transport.loop import BackgroundLoop
     from .types import (
         BroadcastReadyCallback,
         ConnectedCallback,
         DisconnectedCallback,
         ErrorCallback,
         InteractAcknowledgedCallback,
-        ScriptEntry,
+        Script,
         StatusChangeCallback,
         StreamEndedCallback,
         StreamErrorCallback,
@@ -79,6 +82,9 @@ class Odyssey:
         advanced: retry and queueing settings.
         reconnect: rejoin the session when the connection is lost.
         enable_telemetry: tell the service when sessions begin and end, and why connecting failed.
+        ice_servers: STUN and TURN servers in place of those that the service tells, as mappings with ``urls``, and
+            for TURN ``username`` and ``credential``; empty for none.
+        ice_policy: ``"relay"`` connects through TURN servers only; ``"all"`` prefers direct paths.
 
     Raises:
         TypeError: an argument of the wrong type.
@@ -100,6 +106,8 @@ class Odyssey:
         advanced: AdvancedConfig | None = None,
         reconnect: bool = True,
         enable_telemetry: bool = False,
+        ice_servers: Iterable[IceServer | Mapping[str, Any]] | None = None,
+        ice_policy: IcePolicy = "all",
     ) -> None:
         self.config = ClientConfig(
             api_key=api_key,
@@ -108,6 +116,8 @@ class Odyssey:
             advanced=AdvancedConfig() if advanced is None else advanced,
             reconnect=reconnect,
             enable_telemetry=enable_telemetry,
+            ice_servers=ice_servers,
+            ice_policy=ice_policy,
         )
         if debug:
             _log_to_stderr()
@@ -115,7 +125,7 @@ class Odyssey:
         self._http = HttpTransport(self.config, self._clock)
         self._rest = Rest(self._http)
         self._telemetry = Telemetry(self.config, self._rest, self._clock)
-        self._loop = BackgroundLoop()
+        self._loop: BackgroundLoop | None = None  # from the first connection on
         self._connecting = threading.Lock()
         self._session: Session | None = None
         self._closed = False
@@ -170,7 +180,7 @@ class Odyssey:
         )
         deadline = self._until(self.config.advanced.queue_timeout_s + 30 if timeout is ... else timeout)
         self.config.require_api_key()
-        return self._connect(handlers, deadline, steps.Connect)
+        return self._connect(handlers, deadline)
 
     def connect_with_credentials(
         self,
@@ -230,6 +240,8 @@ class Odyssey:
                 session_id=credentials.session_id,
                 operation="connect with credentials",
             )
+        from .steps import Join
+
         granted = SessionResponse(
             session_id=credentials.session_id,
             signalling_url=credentials.signaling_url,
@@ -238,21 +250,26 @@ class Odyssey:
         return self._connect(
             handlers,
             deadline,
-            lambda call: steps.Join(call, granted, credentials.session_token, credentials.remaining_s),
+            lambda call: Join(call, granted, credentials.session_token, credentials.remaining_s),
         )
 
     def _connect(
-        self, handlers: OdysseyEventHandlers, deadline: Deadline, how: Callable[[int], steps.Command]
+        self, handlers: OdysseyEventHandlers, deadline: Deadline, how: Callable[[int], Command] | None = None
     ) -> Session:
+        # Here, and not when this is imported: who only calls REST does not pay for it.
+        from . import session
+        from .transport.loop import BackgroundLoop
+
         if not self._connecting.acquire(blocking=False):
             raise errors.OdysseyConnectionError("Another thread is connecting this client", code="connecting")
         try:
             self._settle_last(deadline)
-            self._loop.start()
+            loop = self._loop = self._loop or BackgroundLoop()
+            loop.start()
             wanted = handlers if any(attrs.astuple(handlers, recurse=False)) else None
-            self._session = live = Session(self.config, self._http, self._loop, self._clock, wanted)
+            self._session = live = session.Session(self.config, self._http, loop, self._clock, wanted)
             if self._closed:  # by another thread: either it stops the loop, or this does
-                self._loop.stop()
+                loop.stop()
                 raise errors.OdysseyConnectionError("The client is closed; make another one", code="closed")
             with self._telemetry.connecting(live):
                 session.connect(live, deadline, how)
@@ -268,7 +285,10 @@ class Odyssey:
                 code="already_connected",
             )
         if last is not None:
-            session.settle(last, deadline)
+            from .session import settle
+
+            settle(last, deadline)
+            self._telemetry.disconnected(last)  # where the user left it by its own method, or it broke
 
     def disconnect(self) -> None:
         """Leave the session; nothing happens where there is none. The client can connect again."""
@@ -284,7 +304,8 @@ class Odyssey:
         self.disconnect()
         self._telemetry.close()
         self._http.close()
-        self._loop.stop(deadline.remaining() or 0.0)
+        if self._loop is not None:
+            self._loop.stop(deadline.remaining() or 0.0)
 
     # --- acting on the session
 
@@ -363,10 +384,11 @@ class Odyssey:
 
         Raises:
             OdysseyAuthError, OdysseyUsageError: as their names say.
-            OdysseyConnectionError: no streamer was free in time, or the service cannot be reached.
+            OdysseyConnectionError: no streamer was free in time, or the service cannot be reached. A session
+                that was granted by then is given back, which may take 2 s more.
         """
         until = self._until(self.config.advanced.queue_timeout_s + 30 if timeout is ... else timeout)
-        return mint(self._http, self.config, until)
+        return mint(self._http, self.config, until, self._clock)
 
     # --- recordings
 
@@ -401,7 +423,7 @@ class Odyssey:
     ) -> Iterator[StreamRecordingInfo]:
         """Iterate over all your recordings, newest first; ``timeout`` is for each page of ``page_size``."""
         size = arguments.whole("page_size", page_size, least=1, most=arguments.MOST_PER_PAGE)
-        session.check_seconds("timeout", timeout)
+        arguments.timeout("timeout", timeout)
 
         def ask(offset: int) -> tuple[Sequence[StreamRecordingInfo], int]:
             page = self._rest.recordings(size, offset, self._until(timeout))
@@ -453,8 +475,8 @@ class Odyssey:
     def simulate(
         self,
         *,
-        script: Sequence[ScriptEntry | ScriptEntryModel] | None = None,
-        scripts: Sequence[Sequence[ScriptEntry | ScriptEntryModel]] | None = None,
+        script: Script | None = None,
+        scripts: Sequence[Script] | None = None,
         script_url: str | None = None,
         portrait: bool = True,
         bypass_prompt_expansion: bool | None = None,
@@ -525,7 +547,7 @@ class Odyssey:
     ) -> Iterator[SimulationJobInfo]:
         """Iterate over all your jobs; ``timeout`` is for each page of ``page_size``."""
         size = arguments.whole("page_size", page_size, least=1, most=arguments.MOST_PER_PAGE)
-        session.check_seconds("timeout", timeout)
+        arguments.timeout("timeout", timeout)
         self._rest.check_filter(status, active)
 
         def ask(offset: int) -> tuple[Sequence[SimulationJobInfo], int]:
@@ -578,8 +600,8 @@ class Odyssey:
 
         It asks the list, 100 jobs at a time, and each job only once it has ended.
         """
-        if isinstance(job_ids, str):
-            raise TypeError("job_ids must be several ids, not a string")
+        if isinstance(job_ids, str) or not isinstance(job_ids, Iterable):
+            raise TypeError(f"job_ids must be several ids, not {type(job_ids).__name__}")
         wanted = [arguments.identifier("job_ids", job_id) for job_id in job_ids]
         waiter = self._waiter(timeout, poll, on_update, cancel_on_timeout)
         return waiter.wait(wanted, self._until(timeout))
@@ -587,8 +609,8 @@ class Odyssey:
     def simulate_and_wait(
         self,
         *,
-        script: Sequence[ScriptEntry | ScriptEntryModel] | None = None,
-        scripts: Sequence[Sequence[ScriptEntry | ScriptEntryModel]] | None = None,
+        script: Script | None = None,
+        scripts: Sequence[Script] | None = None,
         script_url: str | None = None,
         portrait: bool = True,
         bypass_prompt_expansion: bool | None = None,
@@ -626,7 +648,7 @@ class Odyssey:
         on_update: Callable[[SimulationJobInfo | SimulationJobDetail], object] | None,
         cancel_on_timeout: bool,
     ) -> jobs.JobWaiter:
-        session.check_seconds("timeout", timeout)
+        arguments.timeout("timeout", timeout)
         arguments.seconds("poll", poll)
         arguments.function("on_update", on_update)
         arguments.flag("cancel_on_timeout", cancel_on_timeout)
@@ -640,7 +662,7 @@ class Odyssey:
         )
 
     def _until(self, timeout: float | None) -> Deadline:
-        session.check_seconds("timeout", timeout)
+        arguments.timeout("timeout", timeout)
         return Deadline(timeout, self._clock)
 
     def _live(self, what: str) -> Session:

@@ -176,7 +176,7 @@ class Driver:
 
     def _connect_timeout(self, timeout: float | None) -> errors.OdysseyError:
         return errors.OdysseyConnectionTimeoutError(
-            f"Not connected within {timeout:g} s, still {self.protocol.doing}",
+            f"Not connected within {timeout:g} s, still {self.protocol.progress}",
             code="timeout",
             operation="connect",
             session_id=self.protocol.session_id,
@@ -261,9 +261,7 @@ class Driver:
             case steps.AskForKeyframe(link=number):
                 self._links[number].ask_for_keyframe()
             case steps.CloseLink(link=number):
-                link = self._links.pop(number)
-                link.stop_listening()
-                self._work(link.close)
+                self._work(self._links.pop(number).close)
             case steps.BeginFrames(at=at):
                 self.hub.begin(at)
             case steps.PauseFrames():

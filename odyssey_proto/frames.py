@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast, get_args
 
 import attrs
 
+from . import arguments
 from .clock import MonotonicClock
 from .errors import MissingExtraError, OdysseyConfigError, OdysseyStreamError, OdysseyStreamTimeoutError, again
 from .stats import Mean, Rate
@@ -160,12 +161,19 @@ class VideoFrame:
             received_at: when it arrived, in s of the client's clock.
 
         Raises:
-            OdysseyConfigError: the array has another shape or type.
+            TypeError: a number is none.
+            OdysseyConfigError: the array has another shape or type, or a number is out of range.
         """
         import av
         import numpy as np
 
-        array = np.asarray(array)
+        arguments.number("timestamp_ms", timestamp_ms, whole=True)
+        arguments.number("index", index, whole=True, least=0)
+        arguments.number("received_at", received_at)
+        try:
+            array = np.asarray(array)
+        except ValueError as exc:  # lists of unequal length
+            raise OdysseyConfigError("a frame is made of a uint8 array of shape (H, W, 3)") from exc
         if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
             raise OdysseyConfigError(
                 f"a frame is made of a uint8 array of shape (H, W, 3), not {array.dtype} {array.shape}"
@@ -285,9 +293,9 @@ class FrameQueue:
                 f"unknown frame policy {policy!r}; known are {', '.join(get_args(FramePolicy))}"
             )
         if isinstance(size, bool) or not isinstance(size, int):
-            raise TypeError(f"the queue size must be an int, not {type(size).__name__}")
+            raise TypeError(f"queue_size must be an integer, not {type(size).__name__}")
         if size < 1:
-            raise OdysseyConfigError(f"the queue size must be at least 1, not {size}")
+            raise OdysseyConfigError(f"queue_size must be at least 1, not {size}")
         self._size = 1 if policy == "latest" else size
         self._lossless = policy == "error"
         self._changed = threading.Condition()
@@ -417,6 +425,7 @@ class FrameHub:
         self._last_at: float | None = None
         self._last_ms = self._shift_ms = 0
         self._paused = False
+        self._source = 0
         self._latest: VideoFrame | None = None
         self._closed = False
         self._error: BaseException | None = None
@@ -484,10 +493,18 @@ class FrameHub:
                 self._last_at = None
                 self._paused = False
 
-    def publish(self, frame: av.VideoFrame, now: float) -> None:
-        """Hand a picture that came at ``now`` (s) to every queue; ignored outside a stream. It never blocks."""
+    @property
+    def source(self) -> int:
+        """What a connection that begins now has to give with its frames."""
+        return self._source
+
+    def publish(self, frame: av.VideoFrame, now: float, source: int = 0) -> None:
+        """Hand a picture that came at ``now`` (s) to every queue. It never blocks.
+
+        Ignored outside a stream, and from a ``source`` that `pause` has put an end to.
+        """
         with self._lock:
-            if self._next_index is None or now < self._begun_at:
+            if self._next_index is None or now < self._begun_at or source != self._source:
                 return
             away = self._note(_timestamp_ms(frame), now)
             picture = _Picture(frame, self._next_index, self._last_ms, now)
@@ -518,9 +535,10 @@ class FrameHub:
         return away if was_pause else None
 
     def pause(self) -> None:
-        """Expect the stream's next frames from another connection."""
+        """Expect the stream's next frames from another connection, and take no more from this one."""
         with self._lock:
             self._paused = True
+            self._source += 1
 
     def end(self, error: BaseException | None = None) -> None:
         """End the stream: every queue drains, and then ends or raises ``error``."""

@@ -58,7 +58,7 @@ class Link:
         self._abort = Abort()
         self._lock = threading.Lock()
         self._closed = False
-        self._listens = True
+        self._source = hub.source
         self._told = threading.Event()  # `SignalingOpened` is in the inbox: what is heard may follow
         self._signaling: signaling.SignalingConnection | None = None
         self._ice_servers: tuple[wire.IceServer, ...] = ()
@@ -76,7 +76,8 @@ class Link:
                 else plan.token
             )
             if plan.with_video:
-                self._ice_servers = self._ask_for_ice_servers(deadline)
+                self._ice_servers = self._choose_ice_servers(deadline)
+                self._prepare_peer()
             connection = signaling.SignalingConnection.open(
                 plan.signaling_url,
                 plan.session_id,
@@ -115,10 +116,6 @@ class Link:
         if closing is not None:
             closing.result()
 
-    def stop_listening(self) -> None:
-        """Hand on no frame any more; what else it still tells is not heard anyway."""
-        self._listens = False
-
     def _as_documented(self, error: errors.OdysseyError) -> errors.OdysseyError:
         """Credentials that are refused are a failed connection (client page, "connect_with_credentials()")."""
         if self._plan.token is None or not isinstance(error, errors.OdysseyAuthError):
@@ -138,17 +135,28 @@ class Link:
 
     def cut(self) -> None:
         """End everything at once, without a word."""
+        with self._lock:
+            self._closed = True
         self._abort.abort()
         if self._peer is not None:
             self._peer.close(0.0)
 
-    def _ask_for_ice_servers(self, deadline: Deadline) -> tuple[wire.IceServer, ...]:
+    def _choose_ice_servers(self, deadline: Deadline) -> tuple[wire.IceServer, ...]:
+        own = self._http.config.ice_servers
+        if own is not None:
+            return own
         try:
             url = signaling.config_url(self._plan.signaling_url)
             return self._http.signaling_config(url, deadline, abort=self._abort)
         except errors.OdysseyError as error:
             log.warning("no ICE servers from the service, falling back to public STUN: %s", error)
             return ice.FALLBACK_SERVERS
+
+    def _prepare_peer(self) -> None:
+        """Have the ICE servers asked while the WebSocket opens and the streamer makes its offer."""
+        with self._lock:
+            if not self._closed:
+                self._make_peer().prepare(self._ice_servers)
 
     # --- what the driver has to do
 
@@ -182,12 +190,19 @@ class Link:
 
     def _make_peer(self) -> Peer:
         if self._peer is None:
-            from .transport.peer import Peer  # heavy: aiortc, av, numpy
+            from .transport.peer import Peer
 
             host = urlsplit(signaling.normalise_url(self._plan.signaling_url)).hostname
             # A service on this machine may be on its loopback address alone.
             self._totals.is_local = loopback = is_loopback(host or "")
-            self._peer = Peer(self._loop, self, self._clock, loopback=loopback, totals=self._totals)
+            self._peer = Peer(
+                self._loop,
+                self,
+                self._clock,
+                loopback=loopback,
+                relay_only=self._http.config.ice_policy == "relay",
+                totals=self._totals,
+            )
         return self._peer
 
     # --- what is heard: the WebSocket, on its reading thread
@@ -240,8 +255,7 @@ class Link:
 
     def on_frame(self, frame: Any, received_at: float) -> None:
         """`PeerListener`: a decoded frame, straight to those who watch."""
-        if self._listens:
-            self._hub.publish(frame, received_at)
+        self._hub.publish(frame, received_at, self._source)
 
     def on_channel_closed(self, label: str) -> None:
         """`PeerListener`: one of the two channels was closed by the streamer."""

@@ -167,7 +167,8 @@ class Protocol:
         self.error: errors.OdysseyError | None = None
         """Why the session is over, where it failed."""
         self.doing = "starting"
-        """The step that is being waited for, for the text of a timeout."""
+        """The step that is being waited for."""
+        self._last_failure = ""  # of the link before
         self._config = config
         self._reconnect = reconnect
         self._now = 0.0
@@ -239,6 +240,11 @@ class Protocol:
     def status(self) -> ConnectionStatus:
         """The session's state as the documentation names it."""
         return _STATUS[self.session]
+
+    @property
+    def progress(self) -> str:
+        """The step that is being waited for, and why it is not the first attempt; for the text of a timeout."""
+        return f"{self.doing}; the attempt before: {self._last_failure}" if self._last_failure else self.doing
 
     @property
     def is_over(self) -> bool:
@@ -431,7 +437,7 @@ class Protocol:
         self._attempts = 0
         self._due.pop(Due.VIDEO, None)
         self._due.pop(Due.GIVE_UP, None)
-        self.doing = "connected"
+        self.doing, self._last_failure = "connected", ""
         if self._connect_call is not None:
             self._do(Succeed(self._connect_call, None))
             self._connect_call = None
@@ -518,7 +524,8 @@ class Protocol:
     def _wait_to_rejoin(self, item: LinkFailed) -> None:
         self._close_link()
         self._tell(ErrorOccurred(error=item.error, fatal=False, at=self._now))
-        self.doing = f"retrying after: {item.error.message}"
+        self.doing = "waiting to try again"
+        self._last_failure = item.error.message
         self._due[Due.REJOIN] = self._now + self._config.retry_delay(self._attempts)
         self._attempts += 1
 
@@ -556,7 +563,7 @@ class Protocol:
 
     def _give_session_up(self, _: Due) -> None:
         error = errors.OdysseyConnectionError(
-            f"Connection lost; not back within {SESSION_KEPT:g} s of the last keepalive ({self.doing})",
+            f"Connection lost; not back within {SESSION_KEPT:g} s of the last keepalive ({self.progress})",
             code="connection_lost",
             session_id=self.session_id,
             recoverable=True,

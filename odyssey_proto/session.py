@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar, cast, get_args
 
 import odyssey_models as wire
 
-from . import codec, errors, images, steps
+from . import arguments, codec, errors, images, steps
 from .clock import Deadline
 from .driver import LEAVE, Driver
 from .recording import LiveRecording
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from .transport.loop import BackgroundLoop
     from .types import OdysseyEventHandlers
 
-__all__ = ["Session", "check_seconds", "connect", "settle"]
+__all__ = ["Session", "connect", "settle"]
 
 E = TypeVar("E", bound=Event)
 _EVENT_NAMES: Final = tuple(kind.__name__ for kind in get_args(Event))
 
 
-def connect(live: Session, deadline: Deadline, how: Callable[[int], steps.Command] = steps.Connect) -> None:
+def connect(live: Session, deadline: Deadline, how: Callable[[int], steps.Command] | None = None) -> None:
     """Connect a fresh session; see `Odyssey.connect`, which is for users."""
-    live._driver.connect(deadline, how)
+    live._driver.connect(deadline, how or steps.Connect)
 
 
 def settle(past: Session, deadline: Deadline) -> None:
@@ -152,13 +152,13 @@ class Session:
         """
         image = images.only_one(image, image_path)
         message = wire.InteractiveStreamStart(
-            prompt=_text("prompt", prompt),
-            portrait=_flag("portrait", portrait),
+            prompt=arguments.text("prompt", prompt),
+            portrait=arguments.flag("portrait", portrait),
             input_image_base64=None if image is None else self._sendable(image, portrait),
-            broadcast=_flag("broadcast", broadcast),
+            broadcast=arguments.flag("broadcast", broadcast),
             bypass_vlm_expansion=None
             if bypass_prompt_expansion is None
-            else _flag("bypass_prompt_expansion", bypass_prompt_expansion),
+            else arguments.flag("bypass_prompt_expansion", bypass_prompt_expansion),
         )
         size = _size(message)
         return cast("str", self._call("start_stream", lambda call: steps.Start(call, message, size), timeout))
@@ -172,7 +172,7 @@ class Session:
             OdysseyStreamError: not connected, no stream, or it was refused; `code` is the reason.
             OdysseyStreamTimeoutError: no acknowledgement in time; it may still come.
         """
-        message = wire.Update(prompt=_text("prompt", prompt))
+        message = wire.Update(prompt=arguments.text("prompt", prompt))
         size = _size(message)
         return cast("str", self._call("interact", lambda call: steps.Interact(call, message, size), timeout))
 
@@ -204,7 +204,7 @@ class Session:
             OdysseyStreamTimeoutError: no frame came in time; the iterator can go on.
             OdysseyError: what broke the stream or the connection, after the frames that came before.
         """
-        check_seconds("timeout", timeout)
+        arguments.timeout("timeout", timeout)
         self._driver.refuse_fork()
         subscription = self._driver.hub.subscribe(policy, queue_size)
         if self._driver.protocol.is_over:
@@ -225,7 +225,7 @@ class Session:
         Raises:
             OdysseyStreamTimeoutError: nothing happened in time; the iterator can go on.
         """
-        check_seconds("timeout", timeout)
+        arguments.timeout("timeout", timeout)
         self._driver.refuse_fork()
         return _Events(self, self._driver.events.subscribe(), timeout)
 
@@ -239,7 +239,7 @@ class Session:
             OdysseyStreamTimeoutError: it did not happen within ``timeout`` s.
             OdysseyStreamError: the session ended first.
         """
-        check_seconds("timeout", timeout)
+        arguments.timeout("timeout", timeout)
         if kind not in get_args(Event):
             raise TypeError(f"{kind!r} is no kind of event; there are {', '.join(_EVENT_NAMES)}")
         self._driver.refuse_fork()
@@ -253,7 +253,7 @@ class Session:
             OdysseyStreamTimeoutError: the service did not tell in time; was it started with ``broadcast=True``?
             OdysseyStreamError: the stream or the session ended first, or the service told too little.
         """
-        check_seconds("timeout", timeout)
+        arguments.timeout("timeout", timeout)
         self._driver.refuse_fork()
         happening = self._driver.events.subscribe()
         if (known := self.broadcast) is not None:
@@ -325,7 +325,7 @@ class Session:
         Raises:
             OdysseyError: it has ended, by this error.
         """
-        check_seconds("timeout", timeout)
+        arguments.timeout("timeout", timeout)
         self._driver.refuse_fork()
         turns = Deadline(timeout, self._driver.clock).waits()
         ended = any(self._driver.ended.wait(seconds) for seconds in turns)
@@ -361,7 +361,7 @@ class Session:
         return images.to_data_url(image, portrait=portrait)
 
     def _call(self, operation: str, command: Callable[[int], steps.Command], timeout: float | None) -> object:
-        check_seconds("timeout", timeout)
+        arguments.timeout("timeout", timeout)
         return self._driver.call(
             command,
             timeout,
@@ -416,34 +416,6 @@ class _Events:
 def _leave(driver: weakref.ref[Driver]) -> None:
     if (found := driver()) is not None:  # its thread keeps it while there is something to leave
         found.post(steps.Disconnect())
-
-
-def _text(name: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be a string, not {type(value).__name__}")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise errors.OdysseyConfigError(
-            f"{name} must be text without lone surrogates, which UTF-8 cannot hold"
-        ) from None
-    return value
-
-
-def _flag(name: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False, not {type(value).__name__}")
-    return value
-
-
-def check_seconds(name: str, value: object) -> None:
-    """Raise unless ``value`` is a span in s, or None."""
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} must be a number of seconds or None, not {type(value).__name__}")
-    if not value >= 0:
-        raise errors.OdysseyConfigError(f"{name} must be 0 s or more, not {value!r}")
 
 
 def _size(message: object) -> int:

@@ -55,6 +55,20 @@ def test_the_script_without_a_connection_films_and_downloads(tmp_path: Path) -> 
     ]
 
 
+def test_handlers_and_events_tell_the_same_session(tmp_path: Path) -> None:
+    handlers = next(script for script in SCRIPTS if "on_video_frame" in script)
+    events = next(script for script in SCRIPTS if "match event" in script)
+    before = "from odyssey_proto import *\nclient = Odyssey()\n"
+    between = "session = client._session\nimport threading\nthreading.Timer(3, client.close).start()\n"
+    with Emulator() as emulator:
+        script = before + handlers + between + events
+        done = run(script, tmp_path, ODYSSEY_API_KEY="ody_readme", ODYSSEY_API_URL=emulator.api_url)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert "over " in lines
+    assert any(line.isdecimal() for line in lines), "frames came to the handler"
+
+
 def test_the_emulator_example_makes_the_failure_that_it_shows(tmp_path: Path) -> None:
     script = next(script for script in SCRIPTS if "faults.add" in script)
     script = "from odyssey_proto import Odyssey\n" + script + "    with client, client.connect() as session:\n"

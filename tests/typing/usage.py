@@ -13,11 +13,16 @@ from PIL.Image import Image
 
 from odyssey_proto import (
     AdvancedConfig,
+    BroadcastInfo,
     ClientConfig,
     ClientCredentials,
     ConnectionStatus,
+    ErrorCallback,
+    Event,
+    GapEvent,
     LiveRecording,
     Odyssey,
+    OdysseyEventHandlers,
     OdysseyUsageError,
     Recording,
     ScriptEntry,
@@ -36,6 +41,11 @@ from odyssey_proto.emulator import Emulator
 with Emulator(codec="vp8") as emulator:
     assert_type(emulator.api_url, str)
 
+handlers = OdysseyEventHandlers(on_error=lambda error, fatal: None)
+assert_type(handlers.on_error, ErrorCallback | None)
+Odyssey(ice_servers=[{"urls": "stun:a.example"}, odyssey_models.IceServer(urls=["turn:b.example"])])
+assert_type(Odyssey(ice_policy="relay").config.ice_servers, tuple[odyssey_models.IceServer, ...] | None)
+
 with Odyssey("ody_key", api_url=None, advanced=AdvancedConfig(queue_timeout_s=0.5), reconnect=False) as client:
     assert_type(client, Odyssey)
     assert_type(client.config, ClientConfig)
@@ -45,7 +55,11 @@ with Odyssey("ody_key", api_url=None, advanced=AdvancedConfig(queue_timeout_s=0.
     assert_type(client.last_applied_prompt, str | None)
     assert_type(client.start_stream("A cat", portrait=False, timeout=3.5), str)
     assert_type(client.interact("Pet it", timeout=None), str)
-    with client.connect(timeout=None) as session:
+    with client.connect(timeout=None, on_video_frame=lambda frame: frame.data.sum()) as session:
+        for event in session.events(timeout=1):
+            assert_type(event, Event)
+        assert_type(session.wait_for(GapEvent, timeout=1).frames_missed, int)
+        assert_type(session.wait_for_broadcast(), BroadcastInfo)
         assert_type(session, Session)
         assert_type(session.start_stream(), str)
         assert_type(session.capabilities, odyssey_models.StreamerCapabilities | None)
@@ -72,6 +86,11 @@ with Odyssey("ody_key", api_url=None, advanced=AdvancedConfig(queue_timeout_s=0.
     assert_type(client.iter_stream_recordings(), Iterator[StreamRecordingInfo])
     assert_type(client.download_recording("stream-1", Path("out")), dict[str, Path])
     script: list[ScriptEntry] = [{"timestamp_ms": 0, "start": {"prompt": "A cat"}}, {"timestamp_ms": 9, "end": {}}]
+    plain = [
+        {"timestamp_ms": 0, "start": {"prompt": "A cat"}},
+        {"timestamp_ms": 9, "end": {}},
+    ]  # of no declared type
+    assert_type(client.simulate(scripts=[script, plain]), SimulationJobDetail)
     job = client.simulate(script=script, portrait=False)
     assert_type(job, SimulationJobDetail)
     assert_type(job.status, SimulationJobStatus)
@@ -81,6 +100,7 @@ with Odyssey("ody_key", api_url=None, advanced=AdvancedConfig(queue_timeout_s=0.
     credentials = client.create_client_credentials()
     assert_type(credentials, ClientCredentials)
     assert_type(credentials.session_id, str)
+    assert_type(client.connect_with_credentials(credentials, on_error=handlers.on_error), Session)
 
 
 def limits(error: OdysseyUsageError) -> None:

@@ -642,8 +642,9 @@ def test_a_pause_that_was_announced_is_told_however_short_and_time_goes_on() -> 
     hub.begin(0.0)
     hub.publish(decoded(pts=9000), now=10.0)
     hub.pause()
-    hub.publish(decoded(pts=0), now=10.5)
-    hub.publish(decoded(pts=4500), now=10.55)
+    hub.publish(decoded(pts=13500), now=10.05)  # of the connection that was given up
+    hub.publish(decoded(pts=0), 10.5, hub.source)
+    hub.publish(decoded(pts=4500), 10.55, hub.source)
     assert told == [0.5]
     assert [frame.timestamp_ms for frame in inbox.frames] == [100, 600, 650]
 
@@ -653,8 +654,8 @@ def test_a_pause_before_the_first_frame_is_none() -> None:
     hub = FrameHub(on_resume=told.append)
     hub.begin(0.0)
     hub.pause()
-    hub.publish(decoded(), now=10.0)
+    hub.publish(decoded(), 10.0, hub.source)
     hub.end()
     hub.begin(10.0)
-    hub.publish(decoded(), now=20.0)
+    hub.publish(decoded(), 20.0, hub.source)
     assert told == []

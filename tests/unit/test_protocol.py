@@ -1050,3 +1050,14 @@ def test_with_a_spent_token_a_lost_connection_is_the_end() -> None:
     assert [event.error.code for event in only(outputs, types.ErrorOccurred)] == ["credentials_expired"]
     assert not only(outputs, steps.OpenLink)  # nor one to say goodbye
     assert rig.core.status is ConnectionStatus.FAILED
+
+
+def test_what_is_waited_for_is_told_with_why_the_attempt_before_failed() -> None:
+    rig = Rig().to_linked()
+    assert rig.core.progress == "waiting for the offer"
+    rig.give(steps.LinkFailed(rig.link, LOST))
+    assert rig.core.progress == "waiting to try again; the attempt before: the line is dead"
+    rig.later(1.0)
+    assert rig.core.progress == "opening the signaling connection; the attempt before: the line is dead"
+    rig.give(steps.SignalingOpened(2), steps.VideoReceived(2), steps.ChannelOpened(2, 16384))
+    assert rig.core.progress == "connected"

@@ -40,7 +40,7 @@ def picture(number: int, at_ms: int, width: int = 640, height: int = 64) -> av.V
 def publish(hub: FrameHub, numbers: range, *, first_ms: int = 0, at: float = 100.0) -> None:
     """Publish stamped frames, one each 50 ms."""
     for place, number in enumerate(numbers):
-        hub.publish(picture(number, first_ms + 50 * place), at + place * 0.05)
+        hub.publish(picture(number, first_ms + 50 * place), at + place * 0.05, hub.source)
 
 
 def read(path: Path) -> list[tuple[int, int]]:
