@@ -163,10 +163,22 @@ def script_arguments(code: str, api_url: str, *, key: str = "ody_test", **option
     return [sys.executable, "-c", _PRELUDE + textwrap.dedent(code), api_url, key, json.dumps(options)]
 
 
+_EMULATOR = """
+import json, sys
+from odyssey_proto.emulator import Emulator
+with Emulator(**json.loads(sys.argv[1])) as emulator:
+    print(json.dumps({"api_url": emulator.api_url}), flush=True)
+    sys.stdin.read()
+"""
+
+
 @contextlib.contextmanager
-def emulator_process() -> Iterator[tuple[Process, str]]:
-    """Run an emulator in a process of its own, that can be stopped and killed; yield it and its URL."""
-    with command("emulator") as emulator:
+def emulator_process(**settings: Any) -> Iterator[tuple[Process, str]]:
+    """Run an emulator in a process of its own, that can be stopped and killed; yield it and its URL.
+
+    The command starts it, unless there are ``settings`` that it does not have.
+    """
+    with python("-c", _EMULATOR, json.dumps(settings)) if settings else command("emulator") as emulator:
         yield emulator, json.loads(emulator.line())["api_url"]
 
 
