@@ -39,6 +39,10 @@ CLIENT: Final = "10.88.0.2"
 
 _MTU: Final = 1500
 _UDP: Final = 17
+_RTP_TYPE: Final = 29
+"""Place of the payload type of RTP in an IP packet."""
+_REPEATED: Final = (98, 100, 102)
+"""What the emulator's aiortc offers as retransmission (RFC 4588) of its 97, 99 and 101."""
 _UNSHARE: Final = ("unshare", "--map-root-user", "--net")
 
 # In the namespace: make the device, hand its descriptor to the test, and become the process that is to run there.
@@ -77,6 +81,8 @@ class Weather:
     """Part of the UDP packets that others overtake, from 0 to 1."""
     late_by_s: float = 0.03
     """By how much those are late, in s."""
+    repeats: bool = True
+    """Whether video packets that the receiver asked for once more arrive. Without, what is lost stays lost."""
 
 
 class Network:
@@ -152,7 +158,7 @@ class Network:
             return None
         if packet[0] >> 4 != 4 or packet[9] != _UDP:
             return now
-        if self._random.random() < weather.loss:
+        if self._random.random() < weather.loss or (not weather.repeats and packet[_RTP_TYPE] & 127 in _REPEATED):
             return None
         return now + (weather.late_by_s if self._random.random() < weather.late else 0.0)
 

@@ -8,17 +8,22 @@ frame refers to shows something else, mostly with a stamp that can still be read
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from tests.live.processes import eventually
+from tests.faults.network import SERVICE
+from tests.live.processes import eventually, script_arguments
 
 if TYPE_CHECKING:
+    from tests.faults.network import Network
     from tests.live.processes import Process
 
-__all__ = ["WATCH", "Seen", "Watched"]
+__all__ = ["Seen", "Watched", "watch"]
+
+_PORT: Final = 8080
 
 WATCH: Final = """
 import numpy as np
@@ -92,6 +97,21 @@ tell("closed", time.monotonic() - began)
 FAR_OFF: Final = 2.0
 """Levels of grey. What the encoder leaves of a picture is within 1 of what was painted. One that was decoded
 without what it refers to is not: two pictures that are a second apart differ by 10."""
+
+
+def watch(network: Network, codec: str = "both") -> Watched:
+    """Start an emulator and the script beyond the network, and wait for the first second of the stream."""
+    emulator = ["-m", "odyssey_proto", "emulator", "--host", SERVICE, "--port", str(_PORT), "--codec", codec]
+    # The script waits for a line, so that the emulator is there when it connects.
+    code = f"sys.stdin.readline()\n{WATCH}"
+    service, client = network.start(
+        [sys.executable, *emulator], script_arguments(code, f"http://{SERVICE}:{_PORT}")
+    )
+    service.line()
+    client.tell()
+    watched = Watched(client)
+    watched.watch_for(20)
+    return watched
 
 
 @attrs.frozen

@@ -1,8 +1,7 @@
-"""A link that is down for a while, and one that loses packets: frames go on by themselves, and none is garbage."""
+"""A link that is down for a while: frames go on by themselves, none is garbage, and the gap is told."""
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Final
@@ -10,17 +9,14 @@ from typing import TYPE_CHECKING, Final
 import attrs
 import pytest
 
-from tests.faults.network import SERVICE, Network, Weather, missing
-from tests.faults.watching import WATCH, Watched
-from tests.live.processes import eventually, script_arguments
+from tests.faults.network import Network, Weather, missing
+from tests.faults.watching import Watched, watch
+from tests.live.processes import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = [pytest.mark.netns, pytest.mark.skipif(bool(missing()), reason=missing())]
-
-PORT: Final = 8080
-URL: Final = f"http://{SERVICE}:{PORT}"
 
 OUTAGES_S: Final = (5.0, 15.0, 25.0)
 """How long the link is down, in s; the service keeps a session for 40 s."""
@@ -30,19 +26,6 @@ GIVEN_UP_WITHIN_S: Final = 45.0
 CLOSES_WITHIN_S: Final = 3.0
 """2 s is what is promised; the rest is for a busy machine."""
 FRAME_S: Final = 0.05
-
-
-def boot(network: Network, codec: str = "both") -> Watched:
-    """Start the emulator and the script that watches, and wait for the first second of the stream."""
-    emulator = ["-m", "odyssey_proto", "emulator", "--host", SERVICE, "--port", str(PORT), "--codec", codec]
-    # The script waits for a line, so that the emulator is there when it connects.
-    code = f"sys.stdin.readline()\n{WATCH}"
-    service, client = network.start([sys.executable, *emulator], script_arguments(code, URL))
-    service.line()
-    client.tell()
-    watched = Watched(client)
-    watched.watch_for(20)
-    return watched
 
 
 @attrs.frozen
@@ -100,10 +83,10 @@ def findings() -> Iterator[Findings]:
     """Two sessions side by side: one suffers one outage after the other, the other loses its link for good."""
     found = Findings()
     with Network(seed=1) as network, Network(seed=2) as dead_network:
-        found.given_up = boot(dead_network)
+        found.given_up = watch(dead_network)
         found.cut_at = time.monotonic()
         dead_network.weather = Weather(down=True)
-        found.survivor = boot(network)
+        found.survivor = watch(network)
         for seconds in OUTAGES_S:
             found.outages.append(suffer(found.survivor, network, seconds))
         found.given_up.wait_for_its_end(60)
