@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from . import errors, steps
 from .callbacks import Dispatcher
-from .clock import Deadline, MonotonicClock
+from .clock import Deadline, MonotonicClock, SteadyClock
 from .events import EventHub
 from .frames import FrameHub
 from .link import Link
@@ -62,7 +62,7 @@ class Driver:
         self.protocol = Protocol(config.advanced, reconnect=config.reconnect)
         self.hub = FrameHub(on_resume=lambda seconds: self.post(steps.VideoResumed(seconds)))
         self.events = EventHub()
-        self.clock = clock
+        self.clock = clock = SteadyClock(clock)
         self.leaving = False
         """Whether the user has given it up; the session itself may need a moment to be over."""
         self.ended = threading.Event()

@@ -322,28 +322,3 @@ def test_a_loss_is_told_to_each_of_many_callers_and_the_next_call_works(
         else:
             assert outcome == f"Applied: {prompt}"
     assert session.interact("After", timeout=PATIENCE_S) == "Applied: After"
-
-
-# --- clocks
-
-
-@pytest.mark.parametrize("hours", [1, -1])
-def test_a_wall_clock_that_jumps_is_no_matter_to_a_session(hours: int) -> None:
-    code = f"""
-session = client.connect()
-session.start_stream("A cat", portrait=False)
-frames = first_frames(session)
-real = time.time
-time.time = lambda: real() + {hours * 3600}
-session.interact("Night", timeout=10)
-before = next(frames).index
-while next(frames).index < before + 30:
-    pass
-session.end_stream(timeout=10)
-say(session.status, len(client.list_stream_recordings().recordings))
-client.close()
-"""
-    with Emulator() as emulator, script(code, emulator.api_url) as process:
-        assert process.said() == ["connected", 1]
-        assert process.ended() == 0
-        assert process.stderr == ""
