@@ -269,7 +269,7 @@ def test_10_mb_in_a_field_of_a_signaling_message_break_nothing(
     assert max(len(record.getMessage()) for record in log.records) < 1000
 
 
-@pytest.mark.parametrize("kind", ["stream_started", "update_acknowledged", "interactive_stream_error"])
+@pytest.mark.parametrize("kind", ["update_acknowledged", "interactive_stream_error"])
 def test_10_mb_in_a_field_of_a_message_on_the_channel_break_nothing(
     kind: str, rig: Rig, log: pytest.LogCaptureFixture
 ) -> None:

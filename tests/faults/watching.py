@@ -26,6 +26,7 @@ __all__ = ["Seen", "Watched", "watch"]
 _PORT: Final = 8080
 
 WATCH: Final = """
+import os
 import numpy as np
 from odyssey_proto import stamp
 from odyssey_proto.emulator.worlds import World
@@ -77,6 +78,17 @@ def tell_events():
         tell("event", type(event).__name__, told)
 threading.Thread(target=tell_events, daemon=True).start()
 session.start_stream("A car race", portrait=False)
+told_to_close = threading.Event()
+def close():
+    began = time.monotonic()
+    client.close()
+    tell("closed", time.monotonic() - began)
+def close_when_told():
+    os.read(0, 1)  # not through `sys.stdin`, whose lock the end of the process would wait for
+    told_to_close.set()
+    close()
+closer = threading.Thread(target=close_when_told, daemon=True)
+closer.start()
 witness = Witness()
 try:
     for frame in session.frames():
@@ -88,10 +100,10 @@ try:
             tell("frame", found.frame_number, frame.index, frame.dropped_before, witness.far_off(found, gray))
 except OdysseyError as error:
     tell("error", type(error).__name__, str(error), error.code)
-tell("over")
-began = time.monotonic()
-client.close()
-tell("closed", time.monotonic() - began)
+if told_to_close.is_set():
+    closer.join()
+else:
+    close()
 """
 
 FAR_OFF: Final = 2.0
@@ -147,6 +159,10 @@ class Watched:
         wanted = len(self.frames) + count
         eventually(lambda: len(self.frames) >= wanted or not self._reader.is_alive(), within=60)
         assert len(self.frames) >= wanted, f"it ended before: {self.error} {self._process.stderr}"
+
+    def close(self) -> None:
+        """Have the script close its client, from another thread than the one that watches."""
+        self._process.tell()
 
     def wait_for_its_end(self, within: float) -> None:
         """Wait until the script has ended."""

@@ -141,6 +141,20 @@ def test_a_link_that_stays_down_ends_with_a_clear_error(findings: Findings) -> N
     assert [status for _, status in given_up.statuses][-2:] == ["reconnecting", "failed"]
 
 
+@pytest.mark.parametrize("status", ["connected", "reconnecting"])
+def test_a_client_is_closed_in_time_while_the_link_is_down(status: str) -> None:
+    with Network() as network:
+        watched = watch(network)
+        network.weather = Weather(down=True)
+        eventually(lambda: watched.statuses[-1][1] == status)
+        watched.close()
+        watched.wait_for_its_end(within=30)
+    assert watched.closing_took is not None
+    assert watched.closing_took < CLOSES_WITHIN_S
+    assert watched.error is None
+    assert watched.statuses[-1][1] == "disconnected"
+
+
 @LONG
 def test_what_was_given_up_is_closed_at_once(findings: Findings) -> None:
     assert findings.given_up is not None
