@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from . import errors, recording, steps
 from .callbacks import Dispatcher
-from .clock import Deadline, MonotonicClock
+from .clock import Deadline, MonotonicClock, SteadyClock
 from .events import EventHub
 from .frames import FrameHub
 from .link import Link
@@ -70,7 +70,7 @@ class Driver:
         self.recordings: weakref.WeakSet[recording.LiveRecording] = weakref.WeakSet()
         """Files that are being written: they end when this has, and are waited for."""
         self.events = EventHub()
-        self.clock = clock
+        self.clock = clock = SteadyClock(clock)
         self.leaving = False
         """Whether the user has given it up; the session itself may need a moment to be over."""
         self.ended = threading.Event()

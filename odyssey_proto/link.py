@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 import odyssey_models as wire
 
 from . import codec, errors, steps
-from .errors import redact
 from .transport import ice, signaling
 from .transport.sockets import Abort, is_loopback
 
@@ -210,7 +209,7 @@ class Link:
     def _take_message(self, message: wire.SignalingServerMessage | codec.UnknownMessage) -> None:
         self._told.wait()
         if isinstance(message, codec.UnknownMessage):
-            log.warning("ignored: signaling message of unknown type %r", redact(message.type))
+            log.warning("ignored: signaling message of unknown type %r", errors.one_line(message.type))
         else:
             self._post(steps.Received(self._plan.link, message))
 
@@ -249,7 +248,7 @@ class Link:
             log.warning("ignored: %s", error)
             return
         if isinstance(message, codec.UnknownMessage):
-            log.warning("ignored: data-channel message of unknown type %r", redact(message.type))
+            log.warning("ignored: data-channel message of unknown type %r", errors.one_line(message.type))
         else:
             self._post(steps.Received(self._plan.link, message))
 

@@ -572,8 +572,8 @@ class Protocol:
 
     def _fail_as_told(self, item: Received) -> None:
         assert isinstance(item.message, wire.SignalingError)
-        reason = errors.redact(str(item.message.reason))
-        text = _SIGNALING_ERRORS.get(reason, f"The service ended the session: {errors.redact(reason)}")
+        reason = errors.one_line(str(item.message.reason))
+        text = _SIGNALING_ERRORS.get(reason, f"The service ended the session: {reason}")
         self._fail(StepFailed(errors.OdysseyConnectionError(text, code=reason, session_id=self.session_id)))
 
     def _fail(self, item: StepFailed | LinkFailed) -> None:
@@ -732,15 +732,18 @@ class Protocol:
         assert isinstance(item.message, wire.InteractiveStreamError)
         self._tell(
             StreamFailed(
-                reason=errors.redact(str(item.message.reason)),
-                message=errors.redact(item.message.message),
+                reason=errors.one_line(str(item.message.reason)),
+                message=errors.one_line(item.message.message),
                 ends_stream=self.stream is X.NONE and self.stream_id is not None,
                 at=self._now,
             )
         )
 
     def _stream_failure(self, message: wire.InteractiveStreamError) -> errors.OdysseyError:
-        reason, text = errors.redact(str(message.reason)), errors.redact(message.message or str(message.reason))
+        reason, text = (
+            errors.one_line(str(message.reason)),
+            errors.one_line(message.message or str(message.reason)),
+        )
         if reason in _STREAM_USAGE:
             return errors.usage_error(_STREAM_USAGE[reason], text, session_id=self.session_id, operation="stream")
         return errors.OdysseyStreamError(text, code=reason, session_id=self.session_id, operation="stream")

@@ -3,7 +3,8 @@
 aiortc releases a frame when the first packet of the next one arrives: 50 ms late at 20 fps, and the last frame of
 a stream not before the next stream begins. RTP marks the last packet of each frame (the marker bit; RFC 6184,
 RFC 7741), and that is all there is to wait for. After a loss, and at the beginning, frames are held back until a
-keyframe: decoded without the pictures that they refer to, they would be garbage. Everything else is left to
+keyframe: decoded without the pictures that they refer to, they would be garbage. What is lost is waited for while
+it may come again; then a keyframe is asked for, and shown past the gap. Everything else is left to
 aiortc's own buffer; and where aiortc has another shape than the one known here, so is everything.
 """
 
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 
 _ATTRIBUTE: Final = "_RTCRtpReceiver__jitter_buffer"  # aiortc has no public way
 _ASK_EVERY: Final = 0.5  # s between two requests for a keyframe
+_REPAIRED_WITHIN: Final = 0.3  # s; lost packets that have not come again by then are not waited for any more
 _START_CODE: Final = b"\x00\x00\x01"  # before each unit of an H.264 frame, as aiortc joins them
 _IDR: Final = 5  # the type of the units of an H.264 keyframe
 _VP8_START: Final = b"\x9d\x01\x2a"  # from byte 3 of a VP8 keyframe (RFC 6386, 9.1)
@@ -56,6 +58,7 @@ class MarkerJitterBuffer(JitterBuffer):
         self._needs_keyframe = True
         self._is_whole = True  # the frame that was released last
         self._asked_at = float("inf")  # not before the first packet
+        self._gap_since: float | None = None  # since when a frame is complete, but one before it is not
         self._first_packet: dict[int, float] = {}
         self._arrival: dict[int, tuple[float, float]] = {}  # of the first packet, and of the last
         self._to_pts = TimestampMapper()
@@ -66,7 +69,13 @@ class MarkerJitterBuffer(JitterBuffer):
         self.ssrc, self.payload_type = packet.ssrc, packet.payload_type
         self._meter.take_packet(packet.sequence_number, packet.timestamp, len(packet.payload), now)
         self._first_packet.setdefault(packet.timestamp, now)
+        if self._is_late(packet):
+            return self._asks(now), None
         _, frame = super().add(packet)
+        if frame is not None:
+            self._gap_since = None
+        elif packet.marker:
+            frame = self._past_gap(packet, now)
         while frame is not None and self._is_held(frame):
             self.held += 1
             self._totals.frames_held += 1
@@ -89,13 +98,39 @@ class MarkerJitterBuffer(JitterBuffer):
             self._totals.decoding.add(self._clock.now() - last)
         return first
 
+    def _is_late(self, packet: RtpPacket) -> bool:
+        # aiortc takes more than 100 behind for a sender that counts anew, and waits for all that it had already.
+        return self._origin is not None and 0 < (self._origin - packet.sequence_number) % 65536 <= self._capacity
+
+    def _past_gap(self, last: RtpPacket, now: float) -> JitterFrame | None:
+        """Return the keyframe that ends with this packet, where what is missing before it has not come in time."""
+        if self._gap_since is None:
+            self._gap_since = now
+        if not self._gives_gap_up(now):
+            return None
+        packets: list[RtpPacket] = []
+        while (packet := self._packets[(last.sequence_number - len(packets)) % self._capacity]) is not None:
+            if packet.timestamp != last.timestamp:
+                break
+            packets.insert(0, packet)
+        # Its first packet is known to be that where the one before it is there, and of another frame.
+        if packet is None or not _is_keyframe(b"".join(_payload(each) for each in packets)):
+            return None
+        assert self._origin is not None
+        self.remove((packets[0].sequence_number - self._origin) % 65536)
+        self._next, self._gap_since = self._origin, None
+        return self._remove_frame(last.sequence_number)
+
+    def _gives_gap_up(self, now: float) -> bool:
+        return self._gap_since is not None and now - self._gap_since >= _REPAIRED_WITHIN
+
     def _is_held(self, frame: JitterFrame) -> bool:
         if self._needs_keyframe and self._is_whole and _is_keyframe(frame.data):
             self._needs_keyframe = False
         return self._needs_keyframe
 
     def _asks(self, now: float) -> bool:
-        if not self._needs_keyframe:
+        if not self._needs_keyframe and not self._gives_gap_up(now):
             self._asked_at = float("-inf")  # at once, after a loss
         elif self._asked_at == float("inf"):
             self._asked_at = now  # a sender begins with a keyframe: give it the time

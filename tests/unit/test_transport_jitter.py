@@ -158,6 +158,45 @@ def test_a_keyframe_without_its_first_packet_is_held_back_too() -> None:
     assert released[9].startswith(KEYFRAME + b"600.")
 
 
+def test_a_keyframe_is_shown_past_a_gap_that_is_not_repaired() -> None:
+    arriving = packets([1] * 5 + [3] + [2] * 10, keyframes=(0, 12))
+    del arriving[6]  # the middle of frame 5
+    released = [data for _, data in feed(MarkerJitterBuffer(Time()), arriving)]
+    assert [data.partition(b".")[0].lstrip(KEYFRAME + INTER) for data in released] == [
+        *(b"0", b"1", b"2", b"3", b"4"),
+        *(b"12", b"13", b"14", b"15"),
+    ]
+    assert released[5] == KEYFRAME + b"12.0;12.1;"
+
+
+def test_a_gap_that_is_repaired_in_time_costs_nothing() -> None:
+    class Stopped:
+        def now(self) -> float:
+            return 0.0
+
+    arriving = packets([1] * 10, keyframes=(0, 7))
+    arriving.append(arriving.pop(5))
+    buffer = MarkerJitterBuffer(Stopped())
+    assert [buffer.add(packet)[0] for packet in arriving] == [False] * 10, "no keyframe is asked for"
+    assert shown(MarkerJitterBuffer(Stopped()), [*arriving, *packets([1] * 15)[10:]])[:6] == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_keyframe_is_asked_for_once_a_gap_is_not_repaired() -> None:
+    arriving = packets([1] * 10)
+    del arriving[5]
+    buffer = MarkerJitterBuffer(Time())
+    assert [buffer.add(packet)[0] for packet in arriving] == [False] * 6 + [True] * 3
+
+
+def test_what_comes_again_after_the_gap_was_passed_is_ignored() -> None:
+    arriving = packets([1] * 400, keyframes=(0, 300))
+    lost = arriving.pop(5)
+    assert shown(MarkerJitterBuffer(Time()), [*arriving, lost, *packets([1] * 420)[400:]]) == [
+        *range(5),
+        *range(300, 420),
+    ]
+
+
 @pytest.mark.parametrize(
     ("data", "is_one"),
     [
