@@ -745,6 +745,11 @@ class Protocol:
             self._do(Fail(call, self._stream_over("the stream was ended meanwhile")))
         self._do(SendChannel(self._current, wire.InteractiveStreamEnd()))
 
+    def _end_nothing(self, item: End) -> None:
+        # As documented it fails only where there is no connection: a handler of stream errors, and a `finally`, may
+        # call it without knowing whether the error ended the stream.
+        self._do(Succeed(item.call, None))
+
     def _end_too(self, item: End) -> None:
         if not self._end_calls:  # nobody waits any more: the request or its answer may be lost
             self._do(SendChannel(self._current, wire.InteractiveStreamEnd()))

@@ -176,8 +176,10 @@ class Session:
     def end_stream(self, *, timeout: float | None = 30.0) -> None:
         """End the stream and wait until the service says so (client page, "end_stream()").
 
+        Nothing happens where there is no stream, as after an error that ended it.
+
         Raises:
-            OdysseyStreamError: not connected, or there is no stream.
+            OdysseyStreamError: not connected.
             OdysseyStreamTimeoutError: no answer in time.
         """
         self._call("end_stream", steps.End, timeout)

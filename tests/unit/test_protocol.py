@@ -600,11 +600,18 @@ def test_stream_commands_need_a_connection(command: steps.Input, what: str, stag
     assert (rig.state, rig.core.outputs()) == (before, [])
 
 
+def test_the_end_of_no_stream_is_answered_at_once_and_sends_nothing() -> None:
+    rig = Rig().to_connected()
+    before = rig.state
+    [answer] = rig.end()
+    assert isinstance(answer, steps.Succeed)
+    assert rig.state == before
+
+
 @pytest.mark.parametrize(
     ("stage", "command", "why"),
     [
         ("none", "interact", "no stream is active"),
-        ("none", "end", "no stream is active"),
         ("starting", "start", "still starting"),
         ("starting", "interact", "still starting"),
         ("streaming", "start", "a stream is active already"),
