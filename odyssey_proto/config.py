@@ -60,7 +60,7 @@ def _advanced(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         raise TypeError(f"{attribute.name} must be an AdvancedConfig, not {type(value).__name__}")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class AdvancedConfig:
     """Settings that few need (types page, "AdvancedConfig"; same names and defaults)."""
 
@@ -110,7 +110,7 @@ def _api_url(value: Any) -> str:
     return url
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class ClientConfig:
     """Everything that a client is told when it is made (types page, "ClientConfig").
 
@@ -130,9 +130,9 @@ class ClientConfig:
     """Log what is sent and received, without secrets, on ``odyssey_proto`` at DEBUG."""
     advanced: AdvancedConfig = attrs.field(factory=AdvancedConfig, validator=_advanced)
     """Retry and queueing settings."""
-    reconnect: bool = attrs.field(default=True, validator=_flag)
+    reconnect: bool = attrs.field(default=True, validator=_flag, kw_only=True)
     """Rejoin the session when the connection is lost; otherwise a loss ends it."""
-    enable_telemetry: bool = attrs.field(default=False, validator=_flag)
+    enable_telemetry: bool = attrs.field(default=False, validator=_flag, kw_only=True)
     """Tell the service when sessions begin and end, and why connecting failed."""
 
     def require_api_key(self) -> Secret:
