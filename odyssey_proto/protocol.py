@@ -746,8 +746,8 @@ class Protocol:
         self._do(SendChannel(self._current, wire.InteractiveStreamEnd()))
 
     def _end_nothing(self, item: End) -> None:
-        # As documented it fails only where there is no connection: a handler of stream errors, and a `finally`, may
-        # call it without knowing whether the error ended the stream.
+        # As documented it fails only where there is no connection: a handler of stream errors may call it without
+        # knowing whether the error ended the stream.
         self._do(Succeed(item.call, None))
 
     def _end_too(self, item: End) -> None:
