@@ -66,7 +66,7 @@ def _advanced(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         raise TypeError(f"{attribute.name} must be an AdvancedConfig, not {type(value).__name__}")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class AdvancedConfig:
     """Settings that few need (types page, "AdvancedConfig"; same names and defaults)."""
 
@@ -167,7 +167,7 @@ def _ice_policy(value: Any) -> IcePolicy:
     raise OdysseyConfigError(f"ice_policy must be 'all' or 'relay', not {value!r}")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class ClientConfig:
     """Everything that a client is told when it is made (types page, "ClientConfig").
 
@@ -187,16 +187,16 @@ class ClientConfig:
     """Log what is sent and received, without secrets, on ``odyssey_proto`` at DEBUG."""
     advanced: AdvancedConfig = attrs.field(factory=AdvancedConfig, validator=_advanced)
     """Retry and queueing settings."""
-    reconnect: bool = attrs.field(default=True, validator=_flag)
+    reconnect: bool = attrs.field(default=True, validator=_flag, kw_only=True)
     """Rejoin the session when the connection is lost; otherwise a loss ends it."""
-    enable_telemetry: bool = attrs.field(default=False, validator=_flag)
+    enable_telemetry: bool = attrs.field(default=False, validator=_flag, kw_only=True)
     """Tell the service when sessions begin and end, and why connecting failed."""
     ice_servers: tuple[IceServer, ...] | None = attrs.field(
-        default=None, converter=_ice_servers, repr=_show_ice_servers
+        default=None, converter=_ice_servers, repr=_show_ice_servers, kw_only=True
     )
     """STUN and TURN servers to use in place of those that the service tells: mappings with ``urls``, and for TURN
     ``username`` and ``credential``. ``None``: those of the service; empty: none."""
-    ice_policy: IcePolicy = attrs.field(default="all", converter=_ice_policy)
+    ice_policy: IcePolicy = attrs.field(default="all", converter=_ice_policy, kw_only=True)
     """Which network paths may be used."""
 
     def require_api_key(self) -> Secret:

@@ -282,5 +282,5 @@ _SHOWN: Final = 300  # characters of a message in the log: an image has millions
 def _log_message(direction: str, text: str) -> None:
     if log.isEnabledFor(logging.DEBUG):
         # Redacted first, of more than is shown: a secret that is cut in two would not be known for one.
-        shown = redact(text[: 20 * _SHOWN])[:_SHOWN]
+        shown = errors.redact(text[: 20 * _SHOWN])[:_SHOWN]
         log.debug("%s %s", direction, " ".join(shown.split()))

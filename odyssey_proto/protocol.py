@@ -181,6 +181,7 @@ class Protocol:
         self._abandoned: set[int] = set()  # calls on the wire that nobody waits for
         self._updates: deque[Interact] = deque()
         self._held: deque[Start | Interact | End] = deque()
+        self._ended_by_error = False  # the last stream, or its start
         self._clearing = False  # of a stream that may still run at the service, though nobody here knows it
         self._links = 0
         self._link: int | None = None  # the one that is heard
@@ -651,6 +652,7 @@ class Protocol:
         self._held.append(item)
 
     def _start(self, item: Start) -> None:
+        self._ended_by_error = False
         self._start_call = item.call
         self._do(BeginFrames(self._now))
         fits = self._channel is not None and item.size <= self._channel and item.message.input_image_base64 is None
@@ -724,6 +726,7 @@ class Protocol:
         for call in self._take_calls(ends=False, queued=over):
             self._do(Fail(call, self._stream_failure(item.message)))
         if over:
+            self._ended_by_error = True
             self._finish_stream(self._stream_failure(item.message))
         else:
             self._send_next_update()
@@ -754,6 +757,14 @@ class Protocol:
         for call in self._take_calls(ends=False, out=False):
             self._do(Fail(call, self._stream_over("the stream was ended meanwhile")))
         self._do(SendChannel(self._current, wire.InteractiveStreamEnd()))
+
+    def _an_error_ended_it(self, _: End) -> bool:
+        return self._ended_by_error
+
+    def _end_nothing(self, item: End) -> None:
+        # A handler of stream errors ends the stream, as documented, and cannot know whether the error has done so.
+        self._ended_by_error = False
+        self._do(Succeed(item.call, None))
 
     def _end_too(self, item: End) -> None:
         if not self._end_calls:  # nobody waits any more: the request or its answer may be lost

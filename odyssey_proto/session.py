@@ -179,6 +179,8 @@ class Session:
     def end_stream(self, *, timeout: float | None = 30.0) -> None:
         """End the stream and wait until the service says so (client page, "end_stream()").
 
+        Once after an error that ended the stream, nothing happens: who handles errors need not know which do.
+
         Raises:
             OdysseyStreamError: not connected, or there is no stream.
             OdysseyStreamTimeoutError: no answer in time.

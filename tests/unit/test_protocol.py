@@ -600,6 +600,18 @@ def test_stream_commands_need_a_connection(command: steps.Input, what: str, stag
     assert (rig.state, rig.core.outputs()) == (before, [])
 
 
+def test_the_end_of_a_stream_that_an_error_has_ended_is_answered_once_and_sends_nothing() -> None:
+    rig = Rig().to_connected()
+    rig.start()
+    rig.hear(wire.InteractiveStreamError(reason=wire.StreamErrorReason("internal_error"), message="no"))
+    before = rig.state
+    [answer] = rig.end()
+    assert isinstance(answer, steps.Succeed)
+    assert rig.state == before
+    with pytest.raises(errors.OdysseyStreamError, match=r"no stream is active"):
+        rig.end()
+
+
 @pytest.mark.parametrize(
     ("stage", "command", "why"),
     [
