@@ -36,6 +36,7 @@ CALLS = {
     "GET /config": {"200"},
     "POST /whep": {"201", "401", "404"},
     "DELETE /whep/{resource}": {"2XX", "404"},
+    "GET /index.m3u8": {"200", "404"},
 }
 """Every call, with its answers."""
 
