@@ -41,16 +41,19 @@ from .errors import (
     OdysseyStreamTimeoutError,
     OdysseyUsageError,
     RateLimitError,
+    SpectatorTokenError,
     StreamDurationExceededError,
 )
 from .frames import VideoFrame
 from .raw import RawResponse
 from .session import Session
-from .types import ConnectionStatus, InteractAction, ScriptEntry, StartAction
+from .spectator import SpectatorConnection, connect_to_stream
+from .types import BroadcastInfo, ConnectionStatus, InteractAction, ScriptEntry, StartAction
 
 __all__ = [
     "AccountSuspendedError",
     "AdvancedConfig",
+    "BroadcastInfo",
     "ClientConfig",
     "ClientCredentials",
     "ConcurrentLimitReachedError",
@@ -78,6 +81,8 @@ __all__ = [
     "SimulationJobStatus",
     "SimulationJobsList",
     "SimulationStream",
+    "SpectatorConnection",
+    "SpectatorTokenError",
     "StartAction",
     "StreamDurationExceededError",
     "StreamRecordingInfo",
@@ -85,6 +90,7 @@ __all__ = [
     "StreamerCapabilities",
     "VideoFrame",
     "__version__",
+    "connect_to_stream",
     "iter_events",
 ]
 

@@ -6,11 +6,11 @@ them, and forwards the calls that the official SDK has on its client.
 
 from __future__ import annotations
 
-import logging
 import threading
+import weakref
 from typing import TYPE_CHECKING, Final, Self
 
-from . import arguments, errors, images, jobs, session
+from . import arguments, errors, images, jobs, logs, session, spectator
 from . import scripts as _scripts
 from .clock import Deadline, MonotonicClock
 from .config import AdvancedConfig, ClientConfig
@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     from .downloads import Artifact, OnProgress
     from .frames import FramePolicy, VideoFrame
     from .images import ImageInput
-    from .types import ScriptEntry
+    from .spectator import SpectatorConnection
+    from .types import BroadcastInfo, DisconnectedCallback, ScriptEntry, VideoFrameCallback
 
 __all__ = ["Odyssey"]
 
@@ -95,7 +96,7 @@ class Odyssey:
             enable_telemetry=enable_telemetry,
         )
         if debug:
-            _log_to_stderr()
+            logs.to_stderr()
         self._clock = MonotonicClock()
         self._http = HttpTransport(self.config, self._clock)
         self._rest = Rest(self._http)
@@ -103,6 +104,7 @@ class Odyssey:
         self._loop = BackgroundLoop()
         self._connecting = threading.Lock()
         self._session: Session | None = None
+        self._watching: weakref.WeakSet[spectator.Watching] = weakref.WeakSet()
         self._closed = False
 
     # --- the connection
@@ -162,6 +164,7 @@ class Odyssey:
         self._closed = True
         deadline = Deadline(_CLOSE, self._clock)
         self.disconnect()
+        spectator.leave_all(self._watching, deadline)
         self._telemetry.close()
         self._http.close()
         self._loop.stop(deadline.remaining() or 0.0)
@@ -226,6 +229,33 @@ class Odyssey:
         """The prompt in effect, as the service rewrote it; None where there is no stream."""
         live = self._session
         return None if live is None else live.last_applied_prompt
+
+    # --- watching what others stream
+
+    def watch(
+        self,
+        info: BroadcastInfo,
+        on_video_frame: VideoFrameCallback | None = None,
+        on_disconnected: DisconnectedCallback | None = None,
+        *,
+        timeout: float | None = 40.0,
+    ) -> SpectatorConnection:
+        """Watch a broadcast: over WebRTC, as `connect_to_stream` does, or over HLS where there is no way.
+
+        It needs neither a connection of this client nor its key, and ends with `close` at the latest. HLS is 5 to
+        10 s behind.
+
+        Args:
+            info: what the broadcaster was told when the broadcast was ready.
+            on_video_frame, on_disconnected: as for `connect_to_stream`.
+            timeout: s until it is connected; ``None``: no limit of its own.
+
+        Raises:
+            TypeError, OdysseyConfigError: an argument cannot work.
+            SpectatorTokenError: the token was refused (a `ValueError` too).
+            OdysseyConnectionError: no such stream, or no way to it; what is told is why there was no WebRTC.
+        """
+        return spectator.watch(info, on_video_frame, on_disconnected, timeout=timeout, among=self._watching)
 
     # --- credentials
 
@@ -537,12 +567,3 @@ class Odyssey:
 
     def __repr__(self) -> str:
         return f"<Odyssey {self.config.api_url} {self.current_status}>"
-
-
-def _log_to_stderr() -> None:
-    logger = logging.getLogger("odyssey_proto")
-    logger.setLevel(logging.DEBUG)
-    if not any(isinstance(handler, logging.StreamHandler) for handler in logger.handlers):
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
-        logger.addHandler(handler)

@@ -6,6 +6,7 @@ Data only. The wire's own shapes are in `odyssey_models`; what leads to an event
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NotRequired, TypeAlias, TypedDict
 
@@ -13,10 +14,13 @@ import attrs
 
 if TYPE_CHECKING:
     from .errors import OdysseyError
+    from .frames import VideoFrame
     from .images import ImageInput
 
 __all__ = [
+    "BroadcastInfo",
     "ConnectionStatus",
+    "DisconnectedCallback",
     "ErrorOccurred",
     "Event",
     "InteractAcknowledged",
@@ -27,6 +31,7 @@ __all__ = [
     "StreamEnded",
     "StreamFailed",
     "StreamStarted",
+    "VideoFrameCallback",
 ]
 
 
@@ -121,10 +126,28 @@ class ErrorOccurred:
     """When, in s of the client's clock."""
 
 
+@attrs.frozen
+class BroadcastInfo:
+    """Where spectators can watch a stream (types page, "BroadcastInfo")."""
+
+    webrtc_url: str
+    """The WHEP endpoint, for `connect_to_stream`."""
+    spectator_token: str = attrs.field(repr=False)
+    """What a spectator is let in with."""
+    hls_url: str | None = None
+    """The same as HLS, 5 to 10 s behind, where there is one."""
+
+
 Event: TypeAlias = (
     StatusChanged | StreamStarted | InteractAcknowledged | StreamEnded | StreamFailed | ErrorOccurred
 )
 """Whatever a live session can tell."""
+
+
+# --- handlers of a connection (client page, "connect()")
+
+DisconnectedCallback: TypeAlias = Callable[[], None]
+VideoFrameCallback: TypeAlias = "Callable[[VideoFrame], None]"
 
 
 # --- scripts of simulations (types page, "Simulate API Types")
