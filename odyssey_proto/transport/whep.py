@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import concurrent.futures
     from collections.abc import Sequence
 
-    from aiortc import RTCPeerConnection
+    from aiortc import RTCDtlsTransport
     from odyssey_models import IceServer
 
     from ..clock import Deadline
@@ -229,10 +229,17 @@ class WhepPeer(Peer):
 
     async def _offer_to_receive(self, servers: tuple[IceServer, ...]) -> str:
         self._own.add(_this_task())
+        from aiortc import RTCConfiguration, RTCPeerConnection
+        from aiortc.rtcconfiguration import RTCBundlePolicy
+
         urls = await self._choose_once(servers)
-        pc = self._pc = self._make_connection(urls)
-        pc.on("iceconnectionstatechange", lambda: self._take_ice_state(pc))
-        pc.addTransceiver("video", direction="recvonly")
+        # One transport from the beginning: two would gather twice, and ask each server twice.
+        bundled = RTCBundlePolicy.MAX_BUNDLE
+        pc = self._pc = RTCPeerConnection(RTCConfiguration(ice.for_aiortc(urls), bundlePolicy=bundled))
+        pc.on("connectionstatechange", self._take_state)
+        pc.on("track", self._take_track)
+        encryption = pc.addTransceiver("video", direction="recvonly").receiver.transport
+        encryption.on("statechange", lambda: self._take_encryption(encryption))
         pc.addTransceiver("audio", direction="recvonly")
         try:
             offer = await pc.createOffer()
@@ -263,10 +270,11 @@ class WhepPeer(Peer):
         except (*_UNREADABLE, InvalidAccessError, InvalidStateError) as exc:
             raise _malformed(f"cannot be used ({type(exc).__name__})") from exc
 
-    def _take_ice_state(self, pc: RTCPeerConnection) -> None:
-        # A sender that leaves ends the encryption first, and the path with it.
-        encrypted = any(receiver.transport.state == "connected" for receiver in pc.getReceivers())
-        self.path_lost |= pc.iceConnectionState in ("failed", "closed") and encrypted and not self._closing
+    def _take_encryption(self, encryption: RTCDtlsTransport) -> None:
+        # A sender that leaves ends the encryption, and aiortc the path after it. Where the path is ended already,
+        # by aioice, nobody had answered there for 30 s. aiortc's own states are the same in both cases.
+        if encryption.state == "closed" and not self._closing:
+            self.path_lost = getattr(encryption.transport._connection, "_closing", False)
 
 
 def _this_task() -> asyncio.Task[object]:
@@ -278,32 +286,34 @@ def _this_task() -> asyncio.Task[object]:
 
 
 def _readable(answer: str, offer: str) -> str:
-    """Return ``answer`` as aiortc can take it, which is stricter than WebRTC.
+    """Return ``answer`` as aiortc can take it, which is stricter than WebRTC: one section for each of ``offer``.
 
-    Candidates that it would stumble over are left out, a section that the server rejects (port 0) becomes one in
-    which nothing flows, and ``setup:actpass``, which RFC 8842 does not allow in an answer, becomes ``active``.
+    That of the video is the server's own, without candidates that aiortc would stumble over, and with the
+    ``active`` that RFC 8842 demands where the server leaves it at ``setup:actpass``. The audio is turned off,
+    because nobody would hear it: servers leave its section out, reject it, or have its candidates in another one.
     """
     from aiortc.sdp import SessionDescription
 
     try:
-        sections = [_read_section(section) for section in _sections(answer)]
-        own = _sections(offer)
-        video = next((number for number, section in enumerate(sections) if section[0].startswith("m=video ")), 0)
-        sections = [
-            section
-            if number == 0 or not section[0].startswith("m=audio 0 ") or number >= len(own)
-            else _idle(own[number], sections[video])
-            for number, section in enumerate(sections)
-        ]
-        text = "\r\n".join(line for section in sections for line in section) + "\r\n"
-        media = SessionDescription.parse(text).media
+        head, *found = _sections(answer)
+        _, *own = _sections(offer)
+        served = next(
+            (section for section in found if _kind(section) == "video" and section[0].split()[1] != "0"), None
+        )
+        if served is None:
+            raise OdysseyConnectionError("The server sends no video", code="no_video", operation=_POST)
+        head = [line for line in head if not line.startswith("a=group:")]
+        video_section = _video(served, next(section for section in own if _kind(section) == "video"))
+        sections = [video_section if _kind(each) == "video" else _idle(each, video_section) for each in own]
+        text = "\r\n".join(line for section in (head, *sections) for line in section) + "\r\n"
+        video = next(media for media in SessionDescription.parse(text).media if media.kind == "video")
     except _UNREADABLE as exc:
         raise _malformed(f"is no valid SDP ({type(exc).__name__})") from exc
-    if not any(
-        each.kind == "video" and each.port and each.direction in ("sendonly", "sendrecv") for each in media
-    ):
+    if video.direction not in ("sendonly", "sendrecv"):
         raise OdysseyConnectionError("The server sends no video", code="no_video", operation=_POST)
-    if not all(each.ice and each.ice.usernameFragment and each.dtls and each.dtls.fingerprints for each in media):
+    if not (video.ice and video.ice.usernameFragment and video.ice.password):
+        raise _malformed("lacks the parameters of its path")
+    if not (video.dtls and video.dtls.fingerprints):
         raise _malformed("lacks the parameters of its encryption")
     return text
 
@@ -318,14 +328,19 @@ def _sections(sdp: str) -> list[list[str]]:
     return sections
 
 
-def _read_section(lines: list[str]) -> list[str]:
-    if any(line == "a=setup:actpass" for line in lines):
+def _kind(section: list[str]) -> str:
+    return section[0].removeprefix("m=").partition(" ")[0]
+
+
+def _video(served: list[str], own: list[str]) -> list[str]:
+    if "a=setup:actpass" in served:
         log.info("the answer leaves open who begins the encryption: it is taken to be the server")
-    return [
+    kept = [
         line.replace("a=setup:actpass", "a=setup:active")
-        for line in lines
-        if not line.startswith("a=candidate:") or _is_usable(line)
+        for line in served
+        if not line.startswith("a=mid:") and (not line.startswith("a=candidate:") or _is_usable(line))
     ]
+    return [*kept, *(line for line in own if line.startswith("a=mid:"))]
 
 
 def _is_usable(line: str) -> bool:
@@ -339,14 +354,13 @@ def _is_usable(line: str) -> bool:
     return 0 < candidate.port < 65536
 
 
-_OF_THE_TRANSPORT: Final = ("a=ice-", "a=fingerprint:", "a=setup:")
+_OF_THE_TRANSPORT: Final = ("a=ice-", "a=fingerprint:", "a=setup:", "a=candidate:", "a=end-of-candidates")
 
 
-def _idle(offered: list[str], beside: list[str]) -> list[str]:
-    """Return our own section ``offered`` as an answer in which nothing flows, on the transport of ``beside``."""
-    dropped = (*_OF_THE_TRANSPORT, "a=candidate:", "a=end-of-candidates", "a=recvonly", "a=ssrc", "a=msid")
-    kept = [line for line in offered if not line.startswith(dropped)]
-    return [*kept, "a=inactive", *(line for line in beside if line.startswith(_OF_THE_TRANSPORT))]
+def _idle(own: list[str], video: list[str]) -> list[str]:
+    """Return our section ``own`` as an answer in which nothing flows, on the transport of the video."""
+    kept = [line for line in own if not line.startswith((*_OF_THE_TRANSPORT, "a=recvonly", "a=ssrc", "a=msid"))]
+    return [*kept, "a=inactive", *(line for line in video if line.startswith(_OF_THE_TRANSPORT))]
 
 
 def _malformed(what: str) -> MalformedMessageError:
