@@ -81,6 +81,7 @@ class HlsReader:
         self._stop = threading.Event()
         self._opened: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._frame_at = clock.now()
+        self._failure: OdysseyError | None = None
         self._thread = threading.Thread(target=self._run, name="odyssey-hls", daemon=True)
 
     def open(self, deadline: Deadline) -> None:
@@ -135,7 +136,7 @@ class HlsReader:
         import av
         from av.error import FFmpegError
 
-        malformed: str | None = None
+        malformed = "it is empty"
         try:
             with av.open(
                 self._url, format="hls", io_open=self._open_file, options=_OPTIONS, metadata_errors="replace"
@@ -143,9 +144,12 @@ class HlsReader:
                 if not container.streams.video:
                     raise OdysseyConnectionError(f"{_OPERATION}: there is no video in it", code="no_video")
                 self._show(container)
+                malformed = ""
         except FFmpegError as exc:
             malformed = type(exc).__name__
-        if malformed is not None and not self._stop.is_set():
+        if self._failure is not None:
+            raise self._failure
+        if malformed and not self._stop.is_set():
             # Raised here, because ffmpeg's own words have the address in them.
             raise MalformedMessageError(
                 f"{_OPERATION}: the stream cannot be read ({malformed})", code="malformed", operation=_OPERATION
@@ -169,9 +173,18 @@ class HlsReader:
                 self._opened.set_result(None)
 
     def _open_file(self, url: str, _flags: int, options: dict[str, str]) -> io.BytesIO:
-        """Fetch what ffmpeg wants to read: a playlist, a segment or a part of one."""
-        if self._stop.is_set():
-            raise OdysseyConnectionError(f"{_OPERATION}: closed", code="closed")
+        """Fetch what ffmpeg wants to read; from the first failure on, nothing.
+
+        It never raises: ffmpeg asks again in its own time, and PyAV can carry one exception only.
+        """
+        if self._failure is None and not self._stop.is_set():
+            try:
+                return io.BytesIO(self._fetch(url, options))
+            except OdysseyError as error:
+                self._failure = error
+        return io.BytesIO()
+
+    def _fetch(self, url: str, options: dict[str, str]) -> bytes | bytearray:
         if not _is_web(url):
             raise MalformedMessageError(
                 f"{_OPERATION}: the playlist names something that is not on the web, or encrypted",
@@ -196,7 +209,7 @@ class HlsReader:
         except OdysseyError as error:
             if error.status in _GONE and self._opened.done() and not urlsplit(url).path.endswith(".m3u8"):
                 log.info("a segment was gone before it could be fetched")
-                return io.BytesIO()
+                return b""
             if error.status in _GONE:
                 raise OdysseyConnectionError(
                     f"{_OPERATION}: no such stream: it has ended, or the address is not its own",
@@ -205,7 +218,7 @@ class HlsReader:
                     operation=_OPERATION,
                 ) from error
             raise
-        return io.BytesIO(body[start : stop or None] if headers and fetched.status == 200 else body)
+        return body[start : stop or None] if headers and fetched.status == 200 else body
 
 
 def _is_web(url: str) -> bool:
