@@ -23,7 +23,7 @@ from ..errors import (
     SpectatorTokenError,
 )
 from . import ice
-from .failures import NETWORK_ERRORS, Answer, connection_error, refusal, unreadable
+from .failures import NETWORK_ERRORS, Answer, connection_error, refusal
 from .http import read_body
 from .peer import _UNREADABLE, Peer
 
@@ -151,9 +151,7 @@ def admit(
     text = answer.body.decode("utf-8", "replace")
     if answer.status != 201 or not text.startswith("v=0"):
         problem = f"it is no answer to an offer, but {answer.status} with {len(answer.body)} bytes"
-        raise unreadable(
-            answer, MalformedMessageError(f"Malformed answer: {problem}", problems=(problem,), code="malformed")
-        )
+        raise _unreadable(answer, problem, "malformed")
     resource = endpoint.resource(answer.headers.get("location"))
     if resource is None:
         log.info("the server told no address of its own for the end of watching")
@@ -195,10 +193,16 @@ def _exchange(
             )
             return attrs.evolve(answer, body=read_body(response))
     except MalformedMessageError as exc:
-        failure = unreadable(answer, exc)
+        failure = _unreadable(answer, "; ".join(exc.problems), exc.code)
     except NETWORK_ERRORS as exc:
         failure = connection_error(exc, call, operation, url)
     raise failure
+
+
+def _unreadable(answer: Answer, problem: str, code: str | None) -> MalformedMessageError:
+    return MalformedMessageError(
+        f"{answer.operation}: Malformed answer: {problem}", problems=(problem,), code=code, **answer.known
+    )
 
 
 # --- the peer connection
