@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 OUT ?= demo-out
 CORE := errors config clock types codec protocol frames images
 
-.PHONY: install demo test lint types generate generate-check core-coverage bench wheel-check clean
+.PHONY: install demo test lint types generate generate-check cassettes core-coverage bench wheel-check clean
 
 install: $(VENV)/dev.installed
 
@@ -31,6 +31,10 @@ generate: install
 
 generate-check: install
 	$(BIN)/python -m tools.codegen --check
+
+# From the emulator; with ODYSSEY_API_KEY from the service, what that shows by itself.
+cassettes: install
+	$(BIN)/python -m tools.cassettes $(ARGS)
 
 # Each module of the core is covered wholly, every branch, by the test file of its own name.
 core-coverage: install

@@ -12,11 +12,25 @@ from urllib.parse import quote
 
 from .errors import OdysseyConfigError
 
-__all__ = ["MOST_PER_PAGE", "flag", "function", "identifier", "one_of", "quoted", "seconds", "whole"]
+__all__ = [
+    "FARTHEST",
+    "MOST_PER_PAGE",
+    "flag",
+    "function",
+    "identifier",
+    "number",
+    "one_of",
+    "quoted",
+    "seconds",
+    "whole",
+]
 
 MOST_PER_PAGE: Final = 100
 """The largest ``limit`` of a list."""
+FARTHEST: Final = 2**53
+"""The largest ``offset``: from there on, JSON's numbers are no longer exact everywhere."""
 _LONGEST_IDENTIFIER: Final = 256
+_LONGEST: Final = 1e9  # s; a float holds no more than 1e308, an int does
 
 
 def identifier(name: str, value: Any) -> str:
@@ -52,7 +66,7 @@ def whole(name: str, value: Any, *, least: int, most: int | None = None) -> int 
         raise TypeError(f"{name} must be an integer, not {type(value).__name__}")
     if value < least or (most is not None and value > most):
         span = f"at least {least}" if most is None else f"from {least} to {most}"
-        raise OdysseyConfigError(f"{name} must be {span}, not {value}", code="invalid_argument")
+        raise OdysseyConfigError(f"{name} must be {span}{_not(value)}", code="invalid_argument")
     return int(value)
 
 
@@ -76,9 +90,23 @@ def seconds(name: str, value: Any) -> float:
     """Return a finite span in s, 0 or more."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
-    if not math.isfinite(value) or value < 0:
-        raise OdysseyConfigError(f"{name} must be 0 s or more, not {value!r}", code="invalid_argument")
+    if not 0 <= value < math.inf or value > _LONGEST:
+        raise OdysseyConfigError(f"{name} must be 0 s or more, and finite{_not(value)}", code="invalid_argument")
     return float(value)
+
+
+def number(name: str, value: Any, *, whole: bool = False, least: float = -math.inf) -> None:
+    """Raise unless ``value`` is a finite number, an integer where it must be ``whole``; a bool is none."""
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        raise TypeError(f"{name} must be {'an integer' if whole else 'a number'}, not {type(value).__name__}")
+    if not -math.inf < value < math.inf or value < least:
+        span = "finite" if least == -math.inf else f"at least {least:g}"
+        raise OdysseyConfigError(f"{name} must be {span}{_not(value)}", code="invalid_argument")
+
+
+def _not(value: float) -> str:
+    """Return what was given instead, where that is a number that one would write."""
+    return f", not {value!r}" if -_LONGEST <= value <= _LONGEST or value != value else ""
 
 
 def function(name: str, value: Any) -> None:

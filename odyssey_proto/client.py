@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, Self
 
 from . import arguments, errors, images, jobs, logs, session, spectator
@@ -26,7 +27,7 @@ from .types import ConnectionStatus
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from types import EllipsisType, TracebackType
 
@@ -39,14 +40,13 @@ if TYPE_CHECKING:
         StreamRecordingInfo,
         StreamRecordingsList,
     )
-    from odyssey_models import ScriptEntry as ScriptEntryModel
 
     from .credentials import ClientCredentials
     from .downloads import Artifact, OnProgress
     from .frames import FramePolicy, VideoFrame
     from .images import ImageInput
     from .spectator import SpectatorConnection
-    from .types import BroadcastInfo, DisconnectedCallback, ScriptEntry, VideoFrameCallback
+    from .types import BroadcastInfo, DisconnectedCallback, Script, VideoFrameCallback
 
 __all__ = ["Odyssey"]
 
@@ -151,6 +151,7 @@ class Odyssey:
             )
         if last is not None:
             session.settle(last, deadline)
+            self._telemetry.disconnected(last)  # where the user left it by its own method, or it broke
 
     def disconnect(self) -> None:
         """Leave the session; nothing happens where there is none. The client can connect again."""
@@ -267,10 +268,11 @@ class Odyssey:
 
         Raises:
             OdysseyAuthError, OdysseyUsageError: as their names say.
-            OdysseyConnectionError: no streamer was free in time, or the service cannot be reached.
+            OdysseyConnectionError: no streamer was free in time, or the service cannot be reached. A session
+                that was granted by then is given back, which may take 2 s more.
         """
         until = self._until(self.config.advanced.queue_timeout_s + 30 if timeout is ... else timeout)
-        return mint(self._http, self.config, until)
+        return mint(self._http, self.config, until, self._clock)
 
     # --- recordings
 
@@ -357,8 +359,8 @@ class Odyssey:
     def simulate(
         self,
         *,
-        script: Sequence[ScriptEntry | ScriptEntryModel] | None = None,
-        scripts: Sequence[Sequence[ScriptEntry | ScriptEntryModel]] | None = None,
+        script: Script | None = None,
+        scripts: Sequence[Script] | None = None,
         script_url: str | None = None,
         portrait: bool = True,
         bypass_prompt_expansion: bool | None = None,
@@ -482,8 +484,8 @@ class Odyssey:
 
         It asks the list, 100 jobs at a time, and each job only once it has ended.
         """
-        if isinstance(job_ids, str):
-            raise TypeError("job_ids must be several ids, not a string")
+        if isinstance(job_ids, str) or not isinstance(job_ids, Iterable):
+            raise TypeError(f"job_ids must be several ids, not {type(job_ids).__name__}")
         wanted = [arguments.identifier("job_ids", job_id) for job_id in job_ids]
         waiter = self._waiter(timeout, poll, on_update, cancel_on_timeout)
         return waiter.wait(wanted, self._until(timeout))
@@ -491,8 +493,8 @@ class Odyssey:
     def simulate_and_wait(
         self,
         *,
-        script: Sequence[ScriptEntry | ScriptEntryModel] | None = None,
-        scripts: Sequence[Sequence[ScriptEntry | ScriptEntryModel]] | None = None,
+        script: Script | None = None,
+        scripts: Sequence[Script] | None = None,
         script_url: str | None = None,
         portrait: bool = True,
         bypass_prompt_expansion: bool | None = None,

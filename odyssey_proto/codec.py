@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import types
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
 import attrs
 import cattrs
@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+_NONE: Final = type(None)
 
 
 @attrs.frozen(kw_only=True)
@@ -177,11 +178,15 @@ class _WrongTypeError(TypeError):
 def _exactly(cls: type) -> Callable[[Any, Any], Any]:
     """Read a JSON scalar without turning one type into another; an integer is a number, a bool is neither.
 
-    It also reads the subclasses of ``cls``: the string enums.
+    It also reads the subclasses of ``cls``: the string enums. As for JSON Schema, 3.0 is an integer.
     """
     accepted: tuple[type, ...] = (int, float) if cls is float else (cls,)
 
     def structure(value: Any, hint: Any) -> Any:
+        if type(value) is hint:
+            return value
+        if cls is int and isinstance(value, float) and value.is_integer():
+            return int(value)
         if not isinstance(value, accepted) or (isinstance(value, bool) and cls is not bool):
             raise _WrongTypeError(f"{cls.__name__} was expected, not {type(value).__name__}")
         return hint(value)
@@ -208,19 +213,26 @@ def _has_origin(*origins: Any) -> Callable[[Any], bool]:
     return lambda hint: any(get_origin(hint) is origin for origin in origins)
 
 
-def _structure_union(converter: cattrs.Converter, value: Any, hint: Any) -> Any:
+def _union(converter: cattrs.Converter, hint: Any) -> Callable[[Any, Any], Any]:
     """Take the first member that the value's JSON type fits; None only where it is a member."""
-    members = [member for member in get_args(hint) if member is not type(None)]
-    if value is None and len(members) < len(get_args(hint)):
-        return None
-    if len(members) == 1:
-        return converter.structure(value, members[0])
-    for member in members:
-        try:
-            return converter.structure(value, member)
-        except (cattrs.BaseValidationError, ValueError, TypeError):
-            continue
-    raise _WrongTypeError(f"no alternative fits {type(value).__name__}")
+    # Looked up once, not for each value: most fields of a list's rows are of this kind.
+    members = [(member, converter.get_structure_hook(member)) for member in get_args(hint) if member is not _NONE]
+    nullable = len(members) < len(get_args(hint))
+
+    def structure(value: Any, _: Any) -> Any:
+        if value is None and nullable:
+            return None
+        if len(members) == 1:
+            member, read = members[0]
+            return read(value, member)
+        for member, read in members:
+            try:
+                return read(value, member)
+            except (cattrs.BaseValidationError, ValueError, TypeError):
+                continue
+        raise _WrongTypeError(f"no alternative fits {type(value).__name__}")
+
+    return structure
 
 
 @functools.cache
@@ -238,8 +250,8 @@ def _converter() -> cattrs.Converter:
         _has_origin(dict),
         lambda hint: _only(dict, "an object", mapping_structure_factory(hint, converter)),
     )
-    converter.register_structure_hook_func(
-        _has_origin(Union, types.UnionType), functools.partial(_structure_union, converter)
+    converter.register_structure_hook_factory(
+        _has_origin(Union, types.UnionType), functools.partial(_union, converter)
     )
     converter.register_structure_hook_factory(
         attrs.has,

@@ -1,12 +1,11 @@
 """What can be configured, where it comes from, and that its secrets do not print.
 
 A `ClientConfig` is checked as a whole when it is made; whatever cannot work raises there, before anything is sent.
-It is the library's only reader of the environment.
+It is the library's only reader of the environment, but for proxies and CA certificates: what everybody reads.
 """
 
 from __future__ import annotations
 
-import math
 import os
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -18,6 +17,7 @@ from .errors import OdysseyAuthError, OdysseyConfigError
 __all__ = ["DEFAULT_API_URL", "AdvancedConfig", "ClientConfig", "Secret"]
 
 DEFAULT_API_URL: Final = "https://api.odyssey.ml"
+_MOST: Final = 1e12  # ms, 31 years
 
 
 class Secret(str):
@@ -34,22 +34,37 @@ class Secret(str):
 
 
 def _number(*, least: float) -> Any:
-    """Check for a finite number of at least ``least``; a bool is none."""
+    """Check for a number of at least ``least`` that can be counted to; a bool is none."""
 
     def check(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise TypeError(f"{attribute.name} must be a number, not {type(value).__name__}")
-        if not math.isfinite(value) or value < least:
-            raise OdysseyConfigError(f"{attribute.name} must be at least {least:g}, not {value!r}")
+        if not least <= value < _MOST:
+            raise OdysseyConfigError(f"{attribute.name} must be at least {least:g}, and not without end")
 
     return check
+
+
+def _whole(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{attribute.name} must be an integer, not {type(value).__name__}")
+
+
+def _flag(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, bool):
+        raise TypeError(f"{attribute.name} must be True or False, not {type(value).__name__}")
+
+
+def _advanced(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, AdvancedConfig):
+        raise TypeError(f"{attribute.name} must be an AdvancedConfig, not {type(value).__name__}")
 
 
 @attrs.frozen(kw_only=True)
 class AdvancedConfig:
     """Settings that few need (types page, "AdvancedConfig"; same names and defaults)."""
 
-    max_retries: int = attrs.field(default=5, validator=[attrs.validators.instance_of(int), _number(least=0)])
+    max_retries: int = attrs.field(default=5, validator=[_whole, _number(least=0)])
     """How often a first connect is tried again after a failure that may pass."""
     initial_retry_delay_ms: float = attrs.field(default=1000, validator=_number(least=0))
     """Wait before the first retry, in ms."""
@@ -87,6 +102,7 @@ def _api_url(value: Any) -> str:
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         parts, usable = urlsplit(""), False
+    usable = usable and url.isprintable() and " " not in url
     if not usable:
         raise OdysseyConfigError("api_url must be like https://api.odyssey.ml, with http or https and a host")
     if parts.username or parts.password or parts.query or parts.fragment:
@@ -110,15 +126,13 @@ class ClientConfig:
     """The API key; ``None`` takes ``ODYSSEY_API_KEY``. Whether there is one is checked when it is needed."""
     api_url: str = attrs.field(default=None, converter=_api_url)
     """Where the service is; ``None`` takes ``ODYSSEY_API_URL``, then https://api.odyssey.ml."""
-    debug: bool = attrs.field(default=False, validator=attrs.validators.instance_of(bool))
+    debug: bool = attrs.field(default=False, validator=_flag)
     """Log what is sent and received, without secrets, on ``odyssey_proto`` at DEBUG."""
-    advanced: AdvancedConfig = attrs.field(
-        factory=AdvancedConfig, validator=attrs.validators.instance_of(AdvancedConfig)
-    )
+    advanced: AdvancedConfig = attrs.field(factory=AdvancedConfig, validator=_advanced)
     """Retry and queueing settings."""
-    reconnect: bool = attrs.field(default=True, validator=attrs.validators.instance_of(bool))
+    reconnect: bool = attrs.field(default=True, validator=_flag)
     """Rejoin the session when the connection is lost; otherwise a loss ends it."""
-    enable_telemetry: bool = attrs.field(default=False, validator=attrs.validators.instance_of(bool))
+    enable_telemetry: bool = attrs.field(default=False, validator=_flag)
     """Tell the service when sessions begin and end, and why connecting failed."""
 
     def require_api_key(self) -> Secret:

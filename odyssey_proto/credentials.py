@@ -12,6 +12,7 @@ import binascii
 import contextlib
 import datetime
 import json
+import logging
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -19,35 +20,49 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import attrs
 import odyssey_models as wire
 
+from .clock import Deadline
 from .config import Secret
 from .errors import (
     MalformedMessageError,
     OdysseyConfigError,
     OdysseyConnectionError,
     OdysseyConnectionTimeoutError,
+    OdysseyError,
 )
+from .transport.signaling import SignalingConnection, normalise_url
 
 if TYPE_CHECKING:
-    from .clock import Deadline
+    from .clock import Clock
     from .config import ClientConfig
     from .transport.http import HttpTransport
 
 __all__ = ["ClientCredentials", "StreamerCapabilities", "mint"]
 
+log = logging.getLogger(__name__)
+
 _LIFETIME: Final = 600  # s, where the service does not tell (spec/openapi.yaml)
 _EVERY: Final = 1.0  # s between two requests for a streamer
+_GOODBYE: Final = 2.0  # s for giving a session back that was granted in vain
 _LONGEST_TOKEN: Final = 16 * 1024
+
+
+def _able(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, bool):
+        raise _wrong(f"{attribute.name} must be True or False, not {type(value).__name__}")
 
 
 @attrs.frozen
 class StreamerCapabilities(wire.StreamerCapabilities):
     """What a streamer can do (types page, "StreamerCapabilities").
 
+    Raises:
+        OdysseyConfigError: the value is of the wrong type.
+
     >>> StreamerCapabilities.from_dict({"image_to_video": True}).to_dict()
     {'image_to_video': True}
     """
 
-    image_to_video: bool = attrs.field(default=False, kw_only=False)
+    image_to_video: bool = attrs.field(default=False, kw_only=False, validator=_able)
     """Whether a stream can start from an image."""
 
     def to_dict(self) -> dict[str, bool]:
@@ -63,10 +78,7 @@ class StreamerCapabilities(wire.StreamerCapabilities):
         """
         if not isinstance(data, Mapping):
             raise _wrong("capabilities must be a dict")
-        able = data.get("image_to_video", False)
-        if not isinstance(able, bool):
-            raise _wrong("capabilities.image_to_video must be True or False")
-        return cls(able)
+        return cls(data.get("image_to_video", False))
 
 
 def _text(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -74,6 +86,13 @@ def _text(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         raise _wrong(f"{attribute.name} must be a string, not {type(value).__name__}")
     if not value.strip() or not value.isprintable():
         raise _wrong(f"{attribute.name} is empty, or has characters that cannot be in it")
+
+
+def _address(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    try:
+        normalise_url(value)
+    except MalformedMessageError:
+        raise _wrong(f"{attribute.name} must be like wss://host/path") from None
 
 
 def _span(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -106,7 +125,7 @@ class ClientCredentials:
         OdysseyConfigError: a value is of the wrong type, or the token is no session token.
     """
 
-    signaling_url: str = attrs.field(validator=_text)
+    signaling_url: str = attrs.field(validator=[_text, _address])
     """Where the signaling server is."""
     session_token: str = attrs.field(validator=_text, converter=_secret)
     """The token of the session, a JWT."""
@@ -160,18 +179,29 @@ class ClientCredentials:
         )
 
 
-def mint(http: HttpTransport, config: ClientConfig, deadline: Deadline) -> ClientCredentials:
+def mint(http: HttpTransport, config: ClientConfig, deadline: Deadline, clock: Clock) -> ClientCredentials:
     """Request a session, queueing for a streamer, and return a token for it.
+
+    Where there is a session and no token for it, the session is given back, for which 2 s are taken beyond the
+    deadline: else the next request would meet a limit of the account until the service has forgotten it.
 
     Raises:
         OdysseyAuthError, OdysseyUsageError: as their names say.
         OdysseyConnectionError: no streamer was free in time, or the service cannot be reached.
     """
+    session = _request_session(http, config, deadline)
+    try:
+        return _credentials(session, http.session_token(session.session_id, deadline))
+    except BaseException:  # Ctrl-C too
+        _give_back(http, session, Deadline(_GOODBYE, clock))
+        raise
+
+
+def _request_session(http: HttpTransport, config: ClientConfig, deadline: Deadline) -> wire.SessionResponse:
     queueing = deadline.within(config.advanced.queue_timeout_s)
     while True:
         try:
-            session = http.request_session(deadline)
-            break
+            return http.request_session(deadline)
         except OdysseyConnectionError as exc:
             if exc.code != "no_streamers" or not config.advanced.queue_timeout_s:
                 raise
@@ -186,7 +216,9 @@ def mint(http: HttpTransport, config: ClientConfig, deadline: Deadline) -> Clien
                     recoverable=True,
                 ) from exc
             http.sleep(_EVERY)
-    token = http.session_token(session.session_id, deadline)
+
+
+def _credentials(session: wire.SessionResponse, token: wire.SessionTokenResponse) -> ClientCredentials:
     told = session.capabilities
     try:
         return ClientCredentials(
@@ -198,12 +230,30 @@ def mint(http: HttpTransport, config: ClientConfig, deadline: Deadline) -> Clien
     except OdysseyConfigError as exc:
         problem = exc.message
     raise MalformedMessageError(
-        f"POST /sessions/token: {problem}",
+        f"create client credentials: {problem}",
         problems=(problem,),
         code="malformed",
-        operation="POST /sessions/token",
+        operation="create client credentials",
         session_id=session.session_id,
     )
+
+
+def _give_back(http: HttpTransport, session: wire.SessionResponse, until: Deadline) -> None:
+    """Say goodbye to a session where its client would have: nothing else ends it (spec/asyncapi.yaml)."""
+    try:
+        connection = SignalingConnection.open(
+            session.signalling_url,
+            session.session_id,
+            http.session_token(session.session_id, until).session_token,
+            until,
+            on_message=lambda _: None,
+            on_closed=lambda _: None,
+        )
+    except OdysseyError as exc:
+        log.warning("a session without a user could not be given back; it ends by itself in a while: %s", exc)
+        return
+    connection.send(wire.ClientDisconnecting())
+    connection.close()
 
 
 def _claims(token: str) -> dict[str, Any]:

@@ -155,12 +155,20 @@ def _folder(directory: Any) -> Path:
     if not isinstance(directory, str | os.PathLike):
         raise TypeError(f"directory must be a path, not {type(directory).__name__}")
     text = os.fspath(directory)
-    if not isinstance(text, str) or not text or "\0" in text:
+    if not isinstance(text, str) or not text or "\0" in text or not _is_encodable(text):
         raise OdysseyConfigError("directory is no path", code="invalid_argument")
     folder = Path(text)
     if folder.exists() and not folder.is_dir():
         raise OdysseyConfigError("directory is a file", code="invalid_argument")
     return folder
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:  # half a character
+        return False
+    return True
 
 
 class _Addresses:

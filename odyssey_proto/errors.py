@@ -161,7 +161,7 @@ class OdysseyUsageError(OdysseyError):
         self.action_url = action_url
         """Where to do it."""
         self.details: dict[str, Any] = dict(details or {})
-        """The figures behind it, such as ``used_hours`` and ``limit_hours``."""
+        """The figures behind it, such as ``used_hours`` and ``limit_hours``; all that the service told."""
 
 
 class MonthlyLimitReachedError(OdysseyUsageError):
@@ -188,6 +188,8 @@ class MissingExtraError(OdysseyError, ImportError):
     """A part of this package was used whose optional dependencies are not installed."""
 
 
+_LONGEST_RETRY_AFTER = 24 * 3600.0  # s
+
 # spec/schemas/errors.yaml: which class a code means, and whether waiting alone can help.
 _USAGE: dict[str, tuple[type[OdysseyUsageError], bool]] = {
     "MONTHLY_LIMIT_REACHED": (MonthlyLimitReachedError, False),
@@ -212,11 +214,10 @@ def usage_error(
     """
     cls, recoverable = _USAGE.get(code, (OdysseyUsageError, False))
     told = (details or {}).get("retry_after_seconds")
-    if retry_after is None and isinstance(told, int | float):
-        retry_after = float(told)
-    return cls(
-        redact(message), code=code, details=details, retry_after=retry_after, recoverable=recoverable, **known
-    )
+    if retry_after is None and isinstance(told, int | float) and not isinstance(told, bool) and told >= 0:
+        retry_after = min(float(told), _LONGEST_RETRY_AFTER)
+    text = " ".join(redact(message).split()) or code
+    return cls(text, code=code, details=details, retry_after=retry_after, recoverable=recoverable, **known)
 
 
 def internal(exc: BaseException) -> OdysseyConnectionError:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 
 import attrs
 
+from . import arguments
 from .errors import MissingExtraError, OdysseyConfigError, OdysseyStreamError, OdysseyStreamTimeoutError, again
 
 if TYPE_CHECKING:
@@ -134,12 +135,19 @@ class VideoFrame:
             received_at: when it arrived, in s of the client's clock.
 
         Raises:
-            OdysseyConfigError: the array has another shape or type.
+            TypeError: a number is none.
+            OdysseyConfigError: the array has another shape or type, or a number is out of range.
         """
         import av
         import numpy as np
 
-        array = np.asarray(array)
+        arguments.number("timestamp_ms", timestamp_ms, whole=True)
+        arguments.number("index", index, whole=True, least=0)
+        arguments.number("received_at", received_at)
+        try:
+            array = np.asarray(array)
+        except ValueError as exc:  # lists of unequal length
+            raise OdysseyConfigError("a frame is made of a uint8 array of shape (H, W, 3)") from exc
         if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
             raise OdysseyConfigError(
                 f"a frame is made of a uint8 array of shape (H, W, 3), not {array.dtype} {array.shape}"
@@ -255,9 +263,9 @@ class FrameQueue:
                 f"unknown frame policy {policy!r}; known are {', '.join(get_args(FramePolicy))}"
             )
         if isinstance(size, bool) or not isinstance(size, int):
-            raise TypeError(f"the queue size must be an int, not {type(size).__name__}")
+            raise TypeError(f"queue_size must be an integer, not {type(size).__name__}")
         if size < 1:
-            raise OdysseyConfigError(f"the queue size must be at least 1, not {size}")
+            raise OdysseyConfigError(f"queue_size must be at least 1, not {size}")
         self._size = 1 if policy == "latest" else size
         self._lossless = policy == "error"
         self._changed = threading.Condition()

@@ -37,18 +37,23 @@ class RawResponse(Generic[T]):
 
 
 class RawCalls:
-    """The calls of an `Odyssey` that are one request each, made through `Odyssey.with_raw_response`.
+    """The calls of an `Odyssey` that end with one answer, made through `Odyssey.with_raw_response`.
 
-    A failure raises as ever; the error has ``status``, ``request_id`` and ``retry_after``.
+    Where a call makes several requests, it is the last answer: the token of `create_client_credentials`,
+    the job as it ended of those that wait for one. What makes a request for each page, job or file has no such
+    answer. A failure raises as ever; the error has ``status``, ``request_id`` and ``retry_after``.
     """
 
     def __init__(self, client: Odyssey) -> None:
+        self.create_client_credentials = _raw(client.create_client_credentials)
         self.get_recording = _raw(client.get_recording)
         self.list_stream_recordings = _raw(client.list_stream_recordings)
         self.simulate = _raw(client.simulate)
         self.get_simulate_status = _raw(client.get_simulate_status)
         self.list_simulations = _raw(client.list_simulations)
         self.cancel_simulation = _raw(client.cancel_simulation)
+        self.wait_for_simulation = _raw(client.wait_for_simulation)
+        self.simulate_and_wait = _raw(client.simulate_and_wait)
 
 
 def _raw(call: Callable[P, T]) -> Callable[P, RawResponse[T]]:

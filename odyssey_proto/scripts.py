@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import odyssey_models as wire
 
@@ -15,7 +16,7 @@ from . import arguments, codec
 from .errors import OdysseyConfigError
 
 if TYPE_CHECKING:
-    from .types import ScriptEntry
+    from .types import Script
 
 __all__ = ["simulation_request"]
 
@@ -27,8 +28,8 @@ _FARTHEST_MS: Final = 2**53
 
 def simulation_request(
     *,
-    script: Sequence[ScriptEntry | wire.ScriptEntry] | None = None,
-    scripts: Sequence[Sequence[ScriptEntry | wire.ScriptEntry]] | None = None,
+    script: Script | None = None,
+    scripts: Sequence[Script] | None = None,
     script_url: str | None = None,
     portrait: bool = True,
     bypass_prompt_expansion: bool | None = None,
@@ -145,7 +146,12 @@ def _image(image: Any, where: str, portrait: bool) -> str:
 def _address(url: Any) -> str:
     if not isinstance(url, str):
         raise TypeError(f"script_url must be a string, not {type(url).__name__}")
-    if not url.lower().startswith(("http://", "https://")) or not url.isprintable() or " " in url:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not url.isprintable() or " " in url:
         raise OdysseyConfigError("script_url must be the http or https address of a script", code="invalid_script")
     return str(url)
 

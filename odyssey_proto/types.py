@@ -13,9 +13,16 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypeAlias, TypedDict
 import attrs
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import odyssey_models as wire
+
     from .errors import OdysseyError
     from .frames import VideoFrame
     from .images import ImageInput
+
+    # Plain dicts too, as documented: a script that is built step by step has no narrower type.
+    Script: TypeAlias = Sequence["ScriptEntry | wire.ScriptEntry | Mapping[str, Any]"]
 
 __all__ = [
     "BroadcastInfo",

@@ -19,12 +19,31 @@ import pytest
 
 from odyssey_proto import AdvancedConfig, Odyssey
 from odyssey_proto.emulator import Emulator
+from odyssey_proto.emulator.traffic import watching
+from tests.contract import Witness
 from tests.live.processes import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from odyssey_proto import Session
+
+
+@pytest.fixture(scope="session", autouse=True)
+def witness() -> Iterator[Witness]:
+    """Sees all that passes between emulators and clients of this process, in every test."""
+    seen = Witness()
+    with watching(seen):
+        yield seen
+    assert seen.violations() == []
+
+
+@pytest.fixture(autouse=True)
+def the_contract_holds(witness: Witness) -> Iterator[None]:
+    """Fail the test in which an emulator or our client did not keep to ``spec/``."""
+    yield
+    if violations := witness.violations():
+        pytest.fail("the contract was broken:\n" + "\n".join(violations), pytrace=False)
 
 
 class MakeEmulator(Protocol):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import Any, Final
+from typing import Final
 
 import attrs
 from aiohttp import web
@@ -52,7 +52,8 @@ class Broadcasts:
         self.routes = [
             web.post("/live/{stream_id}/whep", self._admit),
             web.delete("/live/{stream_id}/whep/{resource}", self._dismiss),
-            web.get("/live/{stream_id}/{file}", self._hls),
+            web.get(f"/live/{{stream_id}}/{PLAYLIST}", self._playlist),
+            web.get("/live/{stream_id}/{segment}", self._segment),
         ]
 
     def begin(self, stream_id: str, *, authority: str, size: tuple[int, int], fps: int) -> Show:
@@ -99,5 +100,8 @@ class Broadcasts:
     async def _dismiss(self, request: web.Request) -> web.StreamResponse:
         return await self._show(request, live=False).spectators.dismiss(request.match_info["resource"])
 
-    async def _hls(self, request: web.Request) -> Any:
-        return await self._show(request, live=False).hls.answer(request.match_info["file"])
+    async def _playlist(self, request: web.Request) -> web.StreamResponse:
+        return await self._show(request, live=False).hls.playlist()
+
+    async def _segment(self, request: web.Request) -> web.StreamResponse:
+        return await self._show(request, live=False).hls.segment(request.match_info["segment"])

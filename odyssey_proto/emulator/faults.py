@@ -49,7 +49,8 @@ _REST: Final = (
     "GET /config",
     "POST /live/{stream_id}/whep",
     "DELETE /live/{stream_id}/whep/{resource}",
-    "GET /live/{stream_id}/{file}",
+    "GET /live/{stream_id}/index.m3u8",
+    "GET /live/{stream_id}/{segment}",
     "GET /recordings/{stream_id}",
     "GET /stream-recordings",
     "POST /simulation-jobs",
@@ -151,6 +152,10 @@ class Fault:
             raise OdysseyConfigError("code must be from 1000 to 4999")
         if not all(isinstance(value, str) for value in (self.reason, self.message, self.text)):
             raise OdysseyConfigError("reason, message and text must be texts")
+        try:
+            json.dumps(self.body, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as exc:
+            raise OdysseyConfigError("body must be a text or what JSON can hold") from exc
 
     @classmethod
     def from_dict(cls, data: Any) -> Fault:
@@ -183,7 +188,14 @@ class FaultScript:
         self._waiting: list[_Waiting] = []
 
     def add(self, *faults: Fault) -> None:
-        """Append ``faults``. At each step the first one that is for it and not yet used up happens."""
+        """Append ``faults``. At each step the first one that is for it and not yet used up happens.
+
+        Raises:
+            TypeError: one of them is none; nothing was added.
+        """
+        for fault in faults:
+            if not isinstance(fault, Fault):
+                raise TypeError(f"a fault is a Fault, not {type(fault).__name__}")
         with self._lock:
             self._waiting.extend(_Waiting(fault=fault, skips=fault.after, left=fault.times) for fault in faults)
 

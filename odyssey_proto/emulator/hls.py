@@ -48,24 +48,26 @@ class HlsStream:
         self._readable = asyncio.Event()
         self._work: asyncio.Task[None] | None = None
 
-    async def answer(self, name: str) -> web.StreamResponse:
-        """Answer with the playlist or a segment; 404 where there is no such file, or not any more.
+    async def playlist(self) -> web.StreamResponse:
+        """Answer with the playlist; the first who asks waits until there is a segment. 404 where there is none."""
+        await self._begin()
+        # Read as a whole: it is small, and another takes its place any moment.
+        return await self._file(PLAYLIST, "application/vnd.apple.mpegurl", {"Cache-Control": "no-cache"})
 
-        The first who asks for the playlist waits until there is a segment.
-        """
-        if name == PLAYLIST:
-            await self._begin()
-            headers = {"Content-Type": "application/vnd.apple.mpegurl", "Cache-Control": "no-cache"}
-        elif _SEGMENT.fullmatch(name):
-            headers = {"Content-Type": "video/mp2t"}
-        else:
+    async def segment(self, name: str) -> web.StreamResponse:
+        """Answer with a segment; 404 where there is no such, or not any more."""
+        if not _SEGMENT.fullmatch(name):
+            raise RefusedError(404, "Not Found")
+        return await self._file(name, "video/mp2t", {})
+
+    async def _file(self, name: str, content_type: str, headers: dict[str, str]) -> web.StreamResponse:
+        if self._folder is None:
             raise RefusedError(404, "Not Found")
         try:
-            # A segment may be deleted while it is read; and it is small.
-            body = await asyncio.to_thread((self._folder or Path("/nowhere")).joinpath(name).read_bytes)
+            body = await asyncio.to_thread((self._folder / name).read_bytes)
         except OSError as exc:
             raise RefusedError(404, "Not Found") from exc
-        return web.Response(body=body, headers=headers)
+        return web.Response(body=body, content_type=content_type, headers=headers)
 
     async def end(self) -> None:
         """Write the end of the playlist."""

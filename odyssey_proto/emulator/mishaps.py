@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
+from .traffic import answer_is_injected
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -103,11 +105,13 @@ async def befall_http(script: FaultScript, step: str, request: web.Request) -> w
 
 
 async def _answer(_: web.Request, fault: Fault) -> web.StreamResponse:
+    answer_is_injected()
     body, content_type = fault.body_bytes()
     return web.Response(status=fault.status, body=body, headers={"Content-Type": content_type, **fault.headers})
 
 
 async def _start(request: web.Request, fault: Fault, length: int, content_type: str) -> web.StreamResponse:
+    answer_is_injected()
     response = web.StreamResponse(status=fault.status, headers={"Content-Type": content_type, **fault.headers})
     response.content_length = length
     await response.prepare(request)
@@ -141,6 +145,7 @@ async def _hang(_: web.Request, __: Fault) -> None:
 
 
 async def _reset(request: web.Request, _: Fault) -> web.StreamResponse:
+    answer_is_injected()
     reset(request)
     return web.Response(status=500)
 

@@ -18,6 +18,7 @@ from ..errors import MalformedMessageError, OdysseyConfigError
 from .mishaps import befall_http
 from .service import MODEL, RefusedError
 from .signaling import LARGEST_MESSAGE
+from .traffic import show_exchange
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -65,7 +66,7 @@ class Rest:
         self.stun_port = 0
         """Where the emulator's own STUN server listens."""
         self.app = web.Application(
-            middlewares=[self._answer_errors, self._misbehave], client_max_size=LARGEST_MESSAGE
+            middlewares=[show_exchange, self._answer_errors, self._misbehave], client_max_size=LARGEST_MESSAGE
         )
         self.app.on_response_prepare.append(_sign)
         self.app.add_routes(
@@ -136,7 +137,14 @@ class Rest:
     async def _request_session(self, request: web.Request) -> web.StreamResponse:
         account = self._account(request)
         asked = await _body(request, models.SessionRequest)
-        session = self._service.request_session(account, asked.region_latencies)
+        latencies = asked.region_latencies or {}
+        if below := [name for name, latency in latencies.items() if latency < 0]:
+            text = "Input should be greater than or equal to 0"
+            where = ["body", "region_latencies"]
+            raise RefusedError(
+                422, [{"type": "greater_than_equal", "loc": [*where, name], "msg": text} for name in below]
+            )
+        session = self._service.request_session(account, latencies)
         return model_answer(
             models.SessionResponse(
                 session_id=session.id,

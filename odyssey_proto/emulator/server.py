@@ -54,6 +54,7 @@ class Emulator:
     Settings are those of `EmulatorConfig`, as keywords. All methods may be called from any thread.
 
     Raises:
+        TypeError: there is no such setting.
         OdysseyConfigError: a setting cannot work.
 
     >>> with Emulator(streamers=2) as emulator:
@@ -66,6 +67,10 @@ class Emulator:
     ) -> None:
         if config is not None and settings:
             raise OdysseyConfigError("Give an EmulatorConfig or single settings, not both")
+        if config is not None and not isinstance(config, EmulatorConfig):
+            raise TypeError(f"config must be an EmulatorConfig, not {type(config).__name__}")
+        if clock is not None and not callable(getattr(clock, "now", None)):
+            raise TypeError(f"clock must have a method now(), not be {type(clock).__name__}")
         self.config = config or EmulatorConfig(**settings)
         self.faults = FaultScript()
         """What goes wrong next."""

@@ -25,6 +25,7 @@ from odyssey_models import (
 from .. import codec
 from ..errors import MalformedMessageError
 from .mishaps import befall
+from .traffic import Message, show
 
 if TYPE_CHECKING:
     from .faults import FaultScript
@@ -54,6 +55,8 @@ class SignalingLink:
         self._service = service
         self._streamer = streamer
         self._faults = faults
+        self.user_agent = request.headers.get("User-Agent", "")
+        """What the client calls itself."""
         self._socket = web.WebSocketResponse(max_msg_size=LARGEST_MESSAGE, timeout=_CLOSE_WITHIN_S, compress=False)
 
     async def run(self) -> web.WebSocketResponse:
@@ -83,6 +86,10 @@ class SignalingLink:
                 if await self._goes_on("signaling candidates") and not self._session.ended:
                     await self._send(candidate)
             async for message in self._socket:
+                if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                    show(
+                        Message(place="signaling", from_client=True, text=message.data, user_agent=self.user_agent)
+                    )
                 if message.type is WSMsgType.TEXT:
                     await self._hear(peer, message.data)
                 else:
@@ -128,16 +135,22 @@ class SignalingLink:
         return await befall(self._faults, step, self, None)
 
     async def _send(self, message: Any) -> None:
-        await self.send_text(codec.encode(message))
+        await self._transmit(codec.encode(message))
+
+    async def _transmit(self, text: str, *, injected: bool = False) -> None:
+        show(
+            Message(place="signaling", from_client=False, text=text, user_agent=self.user_agent, injected=injected)
+        )
+        try:
+            await self._socket.send_str(text)
+        except (ConnectionError, RuntimeError) as exc:
+            log.debug("a signaling message was not sent: %s", type(exc).__name__)
 
     # What can be broken (`mishaps.Wire`)
 
     async def send_text(self, text: str) -> None:
         """Send ``text`` as it is; nothing happens once the client is gone."""
-        try:
-            await self._socket.send_str(text)
-        except (ConnectionError, RuntimeError) as exc:
-            log.debug("a signaling message was not sent: %s", type(exc).__name__)
+        await self._transmit(text, injected=True)
 
     def end_session(self, reason: str) -> None:
         """End the session with a fatal error."""

@@ -29,6 +29,7 @@ from ..errors import MalformedMessageError
 from .mishaps import befall
 from .peer import StreamerPeer
 from .stage import Camera, PictureTrack
+from .traffic import Message, show
 from .worlds import World
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Streamer:
         self._peer: StreamerPeer | None = None
         self._track: PictureTrack | None = None
         self._wire: SignalingLink | None = None
+        self._user_agent = ""
         self._media_stopped = False
         self._closed = False
         self._outbox: collections.deque[str] = collections.deque()
@@ -102,6 +104,7 @@ class Streamer:
         Return None when the session ended meanwhile, or yet another client has come.
         """
         (earlier, self._peer), (earlier_wire, self._wire) = (self._peer, None), (self._wire, wire)
+        self._user_agent = wire.user_agent
         if earlier_wire is not None:
             await earlier_wire.fail("replaced")
         if earlier is not None:
@@ -143,7 +146,19 @@ class Streamer:
     # What can be broken (`mishaps.Endpoint`)
 
     def send_text(self, text: str) -> None:
-        """Send ``text`` to the client, as soon as its channel is open."""
+        """Send ``text`` to the client as it is, as soon as its channel is open."""
+        self._transmit(text, injected=True)
+
+    def _transmit(self, text: str, *, injected: bool = False) -> None:
+        show(
+            Message(
+                place="streamerToClient",
+                from_client=False,
+                text=text,
+                user_agent=self._user_agent,
+                injected=injected,
+            )
+        )
         if self._peer is None:
             self._outbox.append(text)
         else:
@@ -170,9 +185,10 @@ class Streamer:
     # Requests
 
     def _tell(self, message: Any) -> None:
-        self.send_text(codec.encode(message))
+        self._transmit(codec.encode(message))
 
     def _hear_channel(self, text: str | bytes) -> None:
+        show(Message(place="clientToStreamer", from_client=True, text=text, user_agent=self._user_agent))
         try:
             message = codec.channel_from_client(text)
         except MalformedMessageError as exc:

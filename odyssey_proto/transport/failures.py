@@ -90,7 +90,8 @@ _FAILURES: Final = (
     _Failure(
         (ssl.SSLCertVerificationError,),
         "untrusted_certificate",
-        "the certificate of {host} is not trusted ({why}): check the address, or set REQUESTS_CA_BUNDLE",
+        "the certificate of {host} is not trusted ({why}): check the address, or set REQUESTS_CA_BUNDLE or "
+        "SSL_CERT_FILE",
         recoverable=False,
     ),
     _Failure(
@@ -243,7 +244,7 @@ def refusal(answer: Answer, refusals: Refusals) -> OdysseyError:
             answer.line(said.message),
             action=answer.line(said.action),
             action_url=said.action_url,
-            details=codec.to_dict(said.details) if said.details else None,
+            details=_details(answer.body),
             retry_after=answer.retry_after,
             **answer.known,
         )
@@ -280,11 +281,27 @@ _Said: TypeAlias = "wire.UsageErrorBody | list[wire.ValidationIssue] | dict[str,
 
 def _said(body: bytes) -> _Said:
     """Read the body of a refusal: a usage error itself, or what an ``ErrorBody`` has as its detail."""
-    with contextlib.suppress(MalformedMessageError):
-        return codec.decode(wire.UsageErrorBody, body)
+    for data in _objects(body):
+        with contextlib.suppress(MalformedMessageError):
+            return codec.from_dict(wire.UsageErrorBody, {**data, "details": None})  # see `_details`
     with contextlib.suppress(MalformedMessageError):
         return codec.decode(wire.ErrorBody, body).detail
     return None
+
+
+def _details(body: bytes) -> dict[str, Any]:
+    """Return the figures behind a usage error as they came: also those that are new, or of another type."""
+    found = (data.get("details") for data in _objects(body))
+    return next((details for details in found if isinstance(details, dict)), {})
+
+
+def _objects(body: bytes) -> Iterator[dict[str, Any]]:
+    """Yield what of a body may be a usage error: all of it, and its ``detail``."""
+    with contextlib.suppress(MalformedMessageError):
+        whole = codec.decode(dict[str, Any], body)
+        yield whole
+        if isinstance(detail := whole.get("detail"), dict):
+            yield detail
 
 
 def _words(said: _Said) -> str:

@@ -59,8 +59,9 @@ _CONFIG_TIMEOUT: Final = 3.0  # s; the caller goes on without
 _REPEAT_AFTER: Final = (0.2, 0.6)  # s before each repetition
 _PASSING: Final = frozenset({None, 502, 503, 504})  # no answer at all, or that of a service being restarted
 _TOO_MANY: Final = 429  # repeated only where the service tells when
-_LONGEST_PAUSE: Final = 20.0  # s; a service that wants to be left alone for longer is not asked again by itself
-_JITTER: Final = 0.25  # at most this much longer, so that clients that failed together do not return together
+_LONGEST_PAUSE: Final = 60.0  # s; a service that wants to be left alone for longer is not asked again by itself
+_JITTER: Final = 0.25  # of the pause at most is added, so that clients that failed together do not return together
+_MOST_JITTER: Final = 2.0  # s
 _KEPT_PER_HOST: Final = 32  # idle connections
 
 
@@ -459,7 +460,11 @@ def _remaining(call: Call, operation: Operation, url: str) -> float | None:
 
 
 def _pause(exc: OdysseyError, least: float | None) -> float | None:
-    """Return the s to wait before a call that failed with ``exc`` is repeated; None where it is not."""
+    """Return the s to wait before a call that failed with ``exc`` is repeated; None where it is not.
+
+    What the service asks for is kept to or not waited for at all: asked earlier than that it would refuse again,
+    and who is told at once, with ``retry_after``, can do something else meanwhile.
+    """
     if least is None or not exc.recoverable or isinstance(exc, OdysseyUsageError):
         return None
     told = exc.retry_after
@@ -467,7 +472,8 @@ def _pause(exc: OdysseyError, least: float | None) -> float | None:
         return None
     if told is not None and told > _LONGEST_PAUSE:
         return None
-    return max(least, told or 0.0) * random.uniform(1, 1 + _JITTER)  # noqa: S311  # no secret
+    pause = max(least, told or 0.0)
+    return pause + random.uniform(0, min(pause * _JITTER, _MOST_JITTER))  # noqa: S311  # no secret
 
 
 def _bearer(token: str) -> Secret:

@@ -145,7 +145,7 @@ def _job_path(job_id: str) -> str:
 def _page(limit: int | None, offset: int | None) -> dict[str, int | None]:
     return {
         "limit": arguments.whole("limit", limit, least=1, most=arguments.MOST_PER_PAGE),
-        "offset": arguments.whole("offset", offset, least=0),
+        "offset": arguments.whole("offset", offset, least=0, most=arguments.FARTHEST),
     }
 
 

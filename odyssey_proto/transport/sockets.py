@@ -57,6 +57,8 @@ for _name, _value in _SILENCE:
     if hasattr(socket, _name):
         _OPTIONS.append((socket.IPPROTO_TCP, getattr(socket, _name), _value))
 
+# Where a request cannot be sent for one of these, urllib3 reads an answer, also from a socket that is not there.
+_EARLY_ANSWER: Final = frozenset({errno.ECONNRESET, errno.EPIPE, errno.EPROTOTYPE})
 _LONGEST_WAIT: Final = 1e6  # s; the C library's timeouts overflow not far beyond
 
 
@@ -218,13 +220,14 @@ def is_loopback(host: str) -> bool:
 def environment(url: str) -> tuple[dict[str, str], bool | str]:
     """Return the proxies and the CA certificates that the environment sets for ``url``, as requests reads it.
 
-    The first is empty for this machine, whatever the environment says; the second is a path, or True for the
-    default.
+    The first is empty for this machine, whatever the environment says. The second is a path, or True for the
+    default: ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE``, or else OpenSSL's own ``SSL_CERT_FILE``.
     """
     with requests.Session() as session:
         settings = session.merge_environment_settings(url, {}, None, None, None)
     proxies = {} if is_loopback(urlsplit(url).hostname or "") else dict(settings["proxies"])
-    return proxies, settings["verify"] or True
+    verify = settings["verify"]
+    return proxies, verify if isinstance(verify, str) else os.environ.get("SSL_CERT_FILE") or True
 
 
 def look_up(host: str, port: int, call: Call, *, resolve: Callable[..., Any] = socket.getaddrinfo) -> list[Any]:
@@ -343,7 +346,14 @@ class _Dialling:
     sock: Any
 
     def _new_conn(self) -> socket.socket:
-        return _dial(self._dns_host, self.port)
+        try:
+            return _dial(self._dns_host, self.port)
+        except OSError as exc:
+            if exc.errno not in _EARLY_ANSWER:
+                raise
+            raise ConnectionAbortedError(
+                errno.ECONNABORTED, "the connection was reset while it was opened"
+            ) from exc
 
     def request(self, *args: Any, **known: Any) -> None:
         if self.sock is not None:  # one from the pool: a new call waits on it

@@ -168,9 +168,17 @@ def test_latencies_need_not_be_told(make_emulator: MakeEmulator, body: bytes | N
     assert answer.status_code == 200
 
 
-def test_latencies_that_are_no_numbers_are_malformed(emulator: Emulator) -> None:
-    wrong = {"region_latencies": {"here": "fast"}}
-    assert post(emulator, "/sessions/request", wrong, headers=headers_of(emulator)).status_code == 422
+@pytest.mark.parametrize("latency", ["fast", -1, 2.5])
+def test_latencies_that_are_no_numbers_of_ms_are_malformed(emulator: Emulator, latency: Any) -> None:
+    wrong = {"region_latencies": {"here": latency}}
+    answer = post(emulator, "/sessions/request", wrong, headers=headers_of(emulator))
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["msg"]
+
+
+def test_a_latency_may_be_written_as_a_float(emulator: Emulator) -> None:
+    latencies = {"region_latencies": {"us-west": 24.0}}
+    assert post(emulator, "/sessions/request", latencies, headers=headers_of(emulator)).ok
 
 
 def test_addresses_are_told_as_the_client_sees_the_host(emulator: Emulator) -> None:

@@ -284,7 +284,8 @@ async def test_hls_shows_the_same_stream(emulator: Emulator) -> None:
 
     async with broadcasting(emulator) as (_, ready):
         numbers = await asyncio.to_thread(read, ready["broadcast_url"])
-    assert numbers == list(range(numbers[0], numbers[0] + 30))
+    assert len(numbers) == 30
+    assert numbers == sorted(set(numbers))
 
 
 @scenario

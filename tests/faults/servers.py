@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import attrs
 
+from odyssey_proto.emulator.traffic import Message, show
+from tests.contract import request_alone
+
 if TYPE_CHECKING:
     import ssl
 
@@ -65,6 +68,7 @@ class Connection:
         self.sock = sock
         self._stopping = stopping
         self._ahead = b""
+        self._agent = ""
 
     def send(self, data: bytes) -> None:
         """Send ``data``, all of it."""
@@ -118,6 +122,7 @@ class Connection:
 
     def accept_websocket(self, request: Request) -> None:
         """Answer the handshake as it should be."""
+        self._agent = request.headers.get("user-agent", "")
         key = request.headers["sec-websocket-key"].encode()
         accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
         head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -157,6 +162,7 @@ class Connection:
         """Read one text message of the client, parsed."""
         opcode, data = self.read_frame()
         assert opcode == 1, f"a text frame was expected, not {opcode}"
+        show(Message(place="signaling", from_client=True, text=data.decode(), user_agent=self._agent))
         return json.loads(data)
 
 
@@ -285,6 +291,8 @@ class HttpServer(Server):
         while True:
             request = connection.read_request()
             self.requests.append(request)
+            if seen := request_alone(request.method, request.target, request.headers, request.body):
+                show(seen)
             reply = self.routes.get(request.route, answer(status="404 Not Found"))
             if isinstance(reply, list):
                 reply = reply[min(len(self.received(request.route)), len(reply)) - 1]

@@ -465,9 +465,14 @@ def test_a_certificate_of_another_host_is_refused(tmp_path: Path, monkeypatch: p
         assert error_over_tls(server).code == "untrusted_certificate"
 
 
-def test_a_certificate_of_ones_own_can_be_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_a_certificate_of_ones_own_can_be_trusted(
+    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     certificate = self_signed(tmp_path)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.path))
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, str(certificate.path))
     with HttpServer(tls=certificate.server) as server, transport(server.url) as http:
         for _ in range(2):
             http.session_token("s-1", until())

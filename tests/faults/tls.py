@@ -21,7 +21,7 @@ __all__ = ["Certificate", "self_signed"]
 
 @attrs.frozen
 class Certificate:
-    """A self-signed certificate of 127.0.0.1 and localhost."""
+    """A self-signed certificate of 127.0.0.1, 0.0.0.0 and localhost."""
 
     server: ssl.SSLContext
     """For a server that shows it."""
@@ -33,7 +33,8 @@ def self_signed(folder: Path) -> Certificate:
     """Make a certificate and put its files into ``folder``."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    addresses = [x509.IPAddress(ipaddress.ip_address(text)) for text in ("127.0.0.1", "0.0.0.0")]
+    names = [x509.DNSName("localhost"), *addresses]
     today = datetime.datetime.now(datetime.UTC)
     certificate = (
         x509.CertificateBuilder()

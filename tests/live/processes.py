@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import tempfile
 import textwrap
 import threading
 import time
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
 import requests
@@ -32,7 +34,10 @@ __all__ = [
     "python",
     "script",
     "sessions_are_free",
+    "watched_command",
 ]
+
+_WATCHED = Path(__file__).parents[1] / "watched.py"
 
 PATIENCE_S = 30.0
 """After which something that should have happened at once is taken for a hang."""
@@ -57,7 +62,8 @@ client = Odyssey(sys.argv[2], api_url=sys.argv[1], **json.loads(sys.argv[3]))
 class Process:
     """A process that was started, and what it printed; killed at the end of the ``with`` where it still runs."""
 
-    def __init__(self, arguments: Sequence[str]) -> None:
+    def __init__(self, arguments: Sequence[str], *, objections: Path | None = None) -> None:
+        self._objections = objections
         # A shell's background job hands its children an ignored SIGINT; nobody at a keyboard has that.
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
             signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -128,6 +134,10 @@ class Process:
             assert pipe is not None
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
+        if self._objections is not None:
+            broken = self._objections.read_text("utf-8")
+            self._objections.unlink()
+            assert not broken, f"the contract was broken:\n{broken}"
 
 
 def python(*arguments: str) -> Process:
@@ -140,6 +150,13 @@ def command(*arguments: str) -> Process:
     return python("-m", "odyssey_proto", *arguments)
 
 
+def watched_command(*arguments: str) -> Process:
+    """Start the command; what passes its emulator is held against ``spec/`` (`tests.contract`)."""
+    descriptor, report = tempfile.mkstemp(suffix=".txt")
+    os.close(descriptor)
+    return Process([sys.executable, str(_WATCHED), report, *arguments], objections=Path(report))
+
+
 def script(code: str, api_url: str, *, key: str = "ody_test", **options: Any) -> Process:
     """Start a script; ``options`` go to its client."""
     return python("-c", _PRELUDE + textwrap.dedent(code), api_url, key, json.dumps(options))
@@ -148,7 +165,7 @@ def script(code: str, api_url: str, *, key: str = "ody_test", **options: Any) ->
 @contextlib.contextmanager
 def emulator_process() -> Iterator[tuple[Process, str]]:
     """Run an emulator in a process of its own, that can be stopped and killed; yield it and its URL."""
-    with command("emulator") as emulator:
+    with watched_command("emulator") as emulator:
         yield emulator, json.loads(emulator.line())["api_url"]
 
 

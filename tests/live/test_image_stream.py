@@ -1,4 +1,4 @@
-"""Streams that start from an image, against an emulator that shows it; with the examples of the documentation."""
+"""Streams that start from an image, against an emulator that shows it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from odyssey_proto.images import MAX_ENCODED_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from odyssey_proto import Session, VideoFrame
 
@@ -78,56 +77,6 @@ def early_frame(live: Session, **options: Any) -> VideoFrame:
     frame = next(itertools.islice(frames, 2, None))
     live.end_stream()
     return frame
-
-
-class TestExamplesOfTheDocumentation:
-    @pytest.fixture
-    def path(self, tmp_path: Path) -> str:
-        path = tmp_path / "image.jpg"
-        red_and_blue().save(path)
-        return str(path)
-
-    def test_using_a_file_path(self, session: Session, path: str) -> None:
-        frame = early_frame(session, prompt="A cat", portrait=False, image=path)
-        assert (frame.width, frame.height) == (1280, 704)
-        assert sides(frame) == ("red", "blue")
-
-    def test_using_a_pil_image(self, session: Session, path: str) -> None:
-        pil_image = Image.open(path)
-        frame = early_frame(session, prompt="A cat", image=pil_image)
-        assert (frame.width, frame.height) == (704, 1280)
-        assert sides(frame) == ("red", "blue")
-
-    def test_using_bytes(self, session: Session, path: str) -> None:
-        with open(path, "rb") as f:  # noqa: PTH123  # as the page has it
-            image_bytes = f.read()
-        assert sides(early_frame(session, prompt="A cat", image=image_bytes)) == ("red", "blue")
-
-    def test_using_a_numpy_array(self, session: Session) -> None:
-        assert sides(early_frame(session, prompt="A cat", image=np.asarray(red_and_blue()))) == ("red", "blue")
-
-    def test_the_whole_script(self, path: str) -> None:
-        frames = []
-        with Emulator() as emulator, Odyssey(emulator.api_key, api_url=emulator.api_url) as client:
-            client.connect()
-            stream_id = client.start_stream("A cat", False, path, None, None, timeout=30)  # in the page's order
-            assert stream_id
-            client.interact("Pet the cat")
-            for frame in client.frames(timeout=30):
-                frames.append(frame.data.copy())
-                if len(frames) == 10:
-                    client.end_stream()
-        assert len(frames) >= 10
-
-    def test_the_first_version_of_the_page(self, path: str) -> None:
-        with Emulator() as emulator, Odyssey(emulator.api_key, api_url=emulator.api_url) as client:
-            client.connect()
-            with pytest.warns(DeprecationWarning, match="image_path is deprecated") as caught:
-                client.start_stream(prompt="A cat", portrait=False, image_path=path)
-            assert caught[0].filename == __file__
-            assert sides(next(client.frames(timeout=30))) == ("red", "blue")
-            client.interact("Pet the cat")
-            client.end_stream()
 
 
 class TestThePicture:

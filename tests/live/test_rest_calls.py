@@ -24,6 +24,9 @@ from tests.faults.servers import Connection, HttpServer, Request, answer, json_a
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from odyssey_proto.raw import RawCalls
+
+JWT = "e30.eyJzZXNzaW9uX2lkIjoicy0xIn0.c2ln"  # of the session s-1
 RECORDING = {"stream_id": "s-1", "video_url": "https://x.example/v.mp4?signature=1", "duration_seconds": 9.5}
 JOB = {"job_id": "j-1", "status": "pending", "priority": "normal", "created_at": "2026-01-01T00:00:00Z"}
 JOBS = {"jobs": [JOB], "total": 1, "limit": 20, "offset": 0}
@@ -147,6 +150,15 @@ def test_too_many_requests_are_repeated_when_the_service_says_when(
     CALLS[route][0](client)
 
 
+def test_a_wait_that_is_longer_than_the_call_may_take_is_told_at_once(client: Odyssey, server: HttpServer) -> None:
+    route = "GET /recordings/s-1"
+    server.routes[route] = [answer(status="429 Slow", Retry_After="30"), json_answer(RECORDING)]
+    with pytest.raises(OdysseyConnectionError) as caught:
+        client.get_recording("s-1", timeout=20)
+    assert (caught.value.status, caught.value.retry_after, caught.value.recoverable) == (429, 30.0, True)
+    assert len(server.received(route)) == 1
+
+
 @pytest.mark.parametrize("headers", [{}, {"Retry_After": "3600"}, {"Retry_After": "soon"}])
 def test_too_many_requests_are_told_when_it_does_not_or_when_that_is_long(
     client: Odyssey, server: HttpServer, headers: dict[str, str]
@@ -250,17 +262,48 @@ def test_status_headers_and_request_id_are_there_for_who_asks(client: Odyssey, s
     assert raw.parsed == client.get_recording("s-1")
 
 
-def test_every_single_call_can_be_made_so(client: Odyssey) -> None:
-    raw = client.with_raw_response
-    made: list[RawResponse[Any]] = [
-        raw.get_recording("s-1"),
-        raw.list_stream_recordings(limit=1),
-        raw.simulate(script=SCRIPT),
-        raw.get_simulate_status("j-1"),
-        raw.list_simulations(active=True),
-        raw.cancel_simulation("j-1"),
-    ]
-    assert {one.status for one in made} == {200}
+RAW: dict[str, tuple[Callable[[RawCalls], RawResponse[Any]], str]] = {
+    "create_client_credentials": (lambda raw: raw.create_client_credentials(), "POST /sessions/token"),
+    "get_recording": (lambda raw: raw.get_recording("s-1"), "GET /recordings/s-1"),
+    "list_stream_recordings": (lambda raw: raw.list_stream_recordings(limit=1), "GET /stream-recordings"),
+    "simulate": (lambda raw: raw.simulate(script=SCRIPT), "POST /simulation-jobs"),
+    "get_simulate_status": (lambda raw: raw.get_simulate_status("j-1"), "GET /simulation-jobs/j-1"),
+    "list_simulations": (lambda raw: raw.list_simulations(active=True), "GET /simulation-jobs"),
+    "cancel_simulation": (lambda raw: raw.cancel_simulation("j-1"), "DELETE /simulation-jobs/j-1"),
+    "wait_for_simulation": (lambda raw: raw.wait_for_simulation("j-1", poll=0), "GET /simulation-jobs/j-1"),
+    "simulate_and_wait": (
+        lambda raw: raw.simulate_and_wait(script=SCRIPT, poll=0),
+        "GET /simulation-jobs/j-1",
+    ),
+}
+
+
+@pytest.mark.parametrize("call", RAW)
+def test_every_call_with_one_answer_at_its_end_can_be_made_so(
+    client: Odyssey, server: HttpServer, call: str
+) -> None:
+    make, route = RAW[call]
+    body = {"session_token": JWT} if call == "create_client_credentials" else CALLS[route][1]
+    done = {**body, "status": "completed"} if "wait" in call else body
+    server.routes[route] = json_answer(done, X_Request_Id="the last")
+    raw = make(client.with_raw_response)
+    assert (raw.status, raw.request_id, server.requests[-1].route) == (200, "the last", route)
+
+
+NO_SINGLE_ANSWER = {
+    "iter_stream_recordings": "a request for each page",
+    "iter_simulations": "a request for each page",
+    "wait_for_simulations": "a request for each page and each job",
+    "download_recording": "a request for each file",
+}
+
+
+def test_no_call_is_forgotten(client: Odyssey) -> None:
+    made = set(vars(client.with_raw_response))
+    assert made == set(RAW)
+    mentioning = ("recording", "simul", "credentials")
+    named = {name for name in vars(Odyssey) if any(word in name for word in mentioning) and name[0] != "_"}
+    assert named - {"connect_with_credentials"} == made | set(NO_SINGLE_ANSWER)
 
 
 def test_a_failure_raises_as_ever(client: Odyssey) -> None:
@@ -277,6 +320,44 @@ def test_threads_share_a_client_and_its_token(client: Odyssey, server: HttpServe
         answers = list(executor.map(lambda _: client.with_raw_response.get_recording("s-1"), range(64)))
     assert {one.parsed.stream_id for one in answers} == {"s-1"}
     assert len(server.received("POST /auth/token")) == 1
+
+
+def test_sixteen_threads_make_all_calls_at_once_with_one_token(client: Odyssey, server: HttpServer) -> None:
+    done = {**JOB, "status": "completed"}
+    server.routes["GET /simulation-jobs/j-1"] = json_answer(done)
+    server.routes["POST /sessions/token"] = json_answer({"session_token": JWT})
+    together = threading.Barrier(16)
+    expected = {
+        "get_recording": "s-1",
+        "list_stream_recordings": 1,
+        "simulate": "j-1",
+        "get_simulate_status": "j-1",
+        "list_simulations": 1,
+        "cancel_simulation": "j-1",
+        "wait_for_simulation": "j-1",
+        "simulate_and_wait": "j-1",
+        "create_client_credentials": "s-1",
+    }
+
+    def all_of_them(number: int) -> list[tuple[str, Any]]:
+        together.wait(30)
+        names = [*RAW][number % len(RAW) :] + [*RAW][: number % len(RAW)]  # each begins with another
+        return [(name, RAW[name][0](client.with_raw_response).parsed) for name in names]
+
+    with ThreadPoolExecutor(16) as executor:
+        answers = [pair for pairs in executor.map(all_of_them, range(16)) for pair in pairs]
+    assert len(answers) == 16 * len(RAW)
+    for name, parsed in answers:
+        told = next(
+            getattr(parsed, field)
+            for field in ("session_id", "job_id", "stream_id", "total")
+            if hasattr(parsed, field)
+        )
+        assert told == expected[name]
+    assert len(server.received("POST /auth/token")) == 1
+    assert {request.headers["authorization"] for request in server.received("POST /simulation-jobs")} == {
+        "Bearer at-secret-1"
+    }
 
 
 def test_closing_ends_a_wait_at_once(client: Odyssey) -> None:

@@ -80,6 +80,30 @@ def test_a_session_is_told_from_its_beginning_to_its_end() -> None:
     ]
 
 
+def test_a_session_that_its_user_left_by_itself_is_told_before_the_next() -> None:
+    told: list[tuple[str, str | None]] = []
+    with (
+        Emulator() as emulator,
+        Odyssey(emulator.api_key, api_url=emulator.api_url, enable_telemetry=True) as client,
+    ):
+        client._rest.report = lambda request, deadline: told.extend(  # type: ignore[method-assign]  # as above
+            (str(event.event), event.session_id) for event in request.events
+        )
+        sessions = []
+        for _ in range(2):
+            with client.connect() as session:
+                sessions.append(session.session_id)
+    assert told == [
+        (event, session_id)
+        for session in sessions
+        for event, session_id in (
+            ("session_connecting", None),
+            ("session_connected", session),
+            ("session_disconnected", session),
+        )
+    ]
+
+
 def test_the_emulator_takes_it() -> None:
     with (
         Emulator() as emulator,

@@ -1,4 +1,4 @@
-"""The benchmarks run; what they measure is nobody's business here."""
+"""The benchmarks run; the time that they measure is nobody's business here, a count of requests is."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tools.bench.__main__ import main
-from tools.bench.figures import Figure, in_turns, percentile, table
+from tools.bench.figures import Figure, in_turns, middle_pair, percentile, table
+from tools.bench.rest import lists_by_round
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -26,6 +28,19 @@ def test_the_cheap_ones_give_a_table_and_json(tmp_path: Path, capsys: pytest.Cap
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1 + len(figures)
     assert all(figure["name"] in line for figure, line in zip(figures, lines[1:], strict=True))
+
+
+def test_rest_measures_calls_lists_and_downloads(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rest", "--short"]) == 0
+    _, *lines = capsys.readouterr().out.splitlines()
+    names = ["get_simulate_status", "list_simulations", "list requests a round", "memory grown", "download of"]
+    assert [name for name in names if not any(line.startswith(name) for line in lines)] == []
+
+
+def test_waiting_for_a_thousand_jobs_takes_less_than_fifteen_lists_a_round() -> None:
+    by_round = lists_by_round(1000)
+    assert len(by_round) >= 3  # a third of the jobs ends in each
+    assert 0 < max(by_round) < 15
 
 
 def test_a_name_that_is_none_is_told(capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,6 +60,18 @@ def test_both_sides_are_measured_in_turns_and_their_medians_count() -> None:
 
     assert in_turns(lambda: measure("ours"), lambda: measure("theirs"), 3) == (2.0, 20.0)
     assert order == ["ours", "theirs"] * 3
+
+
+def test_of_pairs_that_take_turns_the_one_with_the_middle_ratio_counts() -> None:
+    order: list[str] = []
+    ours, theirs = iter([9.0, 1.1, 40.0]), iter([3.0, 1.0, 20.0])
+
+    def measure(name: str, values: Iterator[float]) -> float:
+        order.append(name)
+        return next(values)
+
+    assert middle_pair(lambda: measure("ours", ours), lambda: measure("theirs", theirs), 3) == (40.0, 20.0)
+    assert order == ["ours", "theirs", "theirs", "ours", "ours", "theirs"]
 
 
 def test_a_percentile_is_one_of_the_values() -> None:

@@ -155,6 +155,17 @@ def test_an_integer_is_a_number() -> None:
     assert recording.duration_seconds == 3.0
 
 
+def test_a_number_without_a_fraction_is_an_integer() -> None:
+    frames = codec.decode(wire.Recording, '{"stream_id": "s", "frame_count": 3.0}').frame_count
+    assert (frames, type(frames)) == (3, int)
+
+
+@pytest.mark.parametrize("number", ["3.5", "1e999"])
+def test_a_number_with_a_fraction_or_without_end_is_no_integer(number: str) -> None:
+    with pytest.raises(MalformedMessageError, match="int was expected, not float"):
+        codec.decode(wire.Recording, f'{{"stream_id": "s", "frame_count": {number}}}')
+
+
 @pytest.mark.parametrize(
     ("text", "kind"),
     [

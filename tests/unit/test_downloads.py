@@ -123,32 +123,82 @@ def test_a_later_client_goes_on_where_an_earlier_one_was_interrupted(tmp_path: P
     assert names_in(tmp_path) == ["s-1.mp4"]
 
 
-KILLED = """
-import os, signal, sys
+PIECE = 256 * 1024  # what is read from a connection at once, at most
+
+# Says how much it has, from so many bytes on, until it is killed.
+TO_BE_KILLED = """
+import sys
 from odyssey_proto import Odyssey
-def stop(artifact, done, total):
+def tell(artifact, done, total):
     if done >= int(sys.argv[3]):
-        os.kill(os.getpid(), signal.SIGKILL)
+        print(done, flush=True)
 with Odyssey("ody_key", api_url=sys.argv[1]) as client:
-    client.download_recording("s-1", sys.argv[2], on_progress=stop)
+    client.download_recording("s-1", sys.argv[2], on_progress=tell)
 """
 
 
-def test_fifty_megabytes_survive_two_cuts_and_a_killed_process(tmp_path: Path) -> None:
-    content = random.Random(3).randbytes(50_000_000)
-    points = sorted(random.Random(4).sample(range(1_000_000, 45_000_000), 3))
-    with Store({"video": content}, cuts=(points[0], points[1] - points[0])) as store:
-        killed = subprocess.run(
-            [sys.executable, "-c", KILLED, store.url, str(tmp_path), str(points[2])], check=False
-        )
-        assert killed.returncode == -9
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_of_fifty_megabytes_cut_three_times_only_the_last_piece_is_fetched_twice(
+    tmp_path: Path, seed: int
+) -> None:
+    size, chance = 50_000_000, random.Random(seed)
+    content = chance.randbytes(size)
+    first, second, third = sorted(chance.sample(range(1_000_000, 49_000_000), 3))
+    with Store({"video": content}, cuts=(first, second - first, third - second)) as store:
+
+        def send_and_stay(connection: Connection, request: Request) -> None:
+            store._file(connection, request)
+            connection.hang()  # so that the process is killed in the middle of a connection
+
+        store.routes["GET /files/video"] = [store._file, store._file, send_and_stay, store._file]
+        # Twice it is the connection that breaks, the third time the process.
+        with subprocess.Popen(
+            [sys.executable, "-c", TO_BE_KILLED, store.url, str(tmp_path), str(third - PIECE)],
+            stdout=subprocess.PIPE,
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline()
+            process.kill()
+        assert process.returncode == -9
         have = (tmp_path / "s-1.mp4.part").stat().st_size
         path = download(store, tmp_path)["video"]
     assert path.read_bytes() == content
-    # What the store sent and the killed process never read was sent twice, and nothing else.
-    firsts = [first for _, first, _ in store.served]
-    assert sorted(firsts) == [0, points[0], points[1], have]
-    assert have >= points[2]
+    served = sorted((begin, begin + sent) for _, begin, sent in store.served)
+    assert served[:2] == [(0, first), (first, second)]
+    assert (served[2][0], served[3]) == (second, (have, size))
+    assert len(served) == 4
+    assert sum(end - begin for begin, end in served) - size <= PIECE
+
+
+MEMORY = """
+import pathlib, re, resource, sys
+from odyssey_proto import Odyssey
+def peak():
+    status = pathlib.Path("/proc/self/status")
+    if not status.exists():  # macOS
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(re.search(r"VmHWM:\\s+(\\d+) kB", status.read_text())[1]) * 1024  # not the parent's too
+with Odyssey("ody_key", api_url=sys.argv[1]) as client:
+    client.download_recording("s-1", sys.argv[2], ["events"])  # what every download needs is there then
+    before = peak()
+    client.download_recording("s-1", sys.argv[2], ["video"])
+    print(peak() - before)
+"""
+
+
+def test_a_large_file_is_never_in_memory(tmp_path: Path) -> None:
+    block, blocks = random.Random(5).randbytes(1_000_000), 300
+
+    def send_all(connection: Connection, request: Request) -> None:
+        connection.send(answer(length=blocks * len(block), ETag='"large"'))
+        for _ in range(blocks):
+            connection.send(block)
+
+    with Store({"video": b"", "events": FILES["events"]}) as store:
+        store.routes["GET /files/video"] = send_all
+        grown = subprocess.check_output([sys.executable, "-c", MEMORY, store.url, str(tmp_path)])
+    assert (tmp_path / "s-1.mp4").stat().st_size == 300_000_000
+    assert int(grown) < 20_000_000
 
 
 def test_an_expired_address_is_replaced_and_what_is_there_is_kept(tmp_path: Path) -> None:

@@ -87,6 +87,9 @@ def test_a_usage_code_means_its_exception(
         ({"retry_after_seconds": 7}, None, 7.0),
         ({"retry_after_seconds": 7}, 2.0, 2.0),
         ({"retry_after_seconds": "x"}, None, None),
+        ({"retry_after_seconds": True}, None, None),
+        ({"retry_after_seconds": -1}, None, None),
+        ({"retry_after_seconds": 1e300}, None, 86400.0),
         (None, None, None),
     ],
 )
@@ -94,6 +97,11 @@ def test_the_wait_comes_from_the_caller_or_else_from_the_details(
     details: dict[str, object] | None, told: float | None, expected: float | None
 ) -> None:
     assert errors.usage_error("RATE_LIMITED", "slow", details=details, retry_after=told).retry_after == expected
+
+
+@pytest.mark.parametrize(("text", "line"), [("You met\n  a limit", "You met a limit"), (" ", "RATE_LIMITED")])
+def test_the_text_of_a_usage_error_is_one_line_whatever_the_service_sends(text: str, line: str) -> None:
+    assert str(errors.usage_error("RATE_LIMITED", text)) == line
 
 
 @pytest.mark.parametrize(

@@ -247,6 +247,21 @@ def test_a_429_with_a_message_and_an_action_is_a_usage_error(code: str, kind: ty
     assert error.details == details
 
 
+@pytest.mark.parametrize("wrap", [lambda body: body, lambda body: {"detail": body}], ids=["bare", "in detail"])
+def test_details_are_kept_as_they_came_also_new_ones_and_those_of_another_type(wrap: Any) -> None:
+    details = {"used_hours": "ten", "limit_hours": 10, "plan": {"name": "free"}, "retry_after_seconds": None}
+    error = refusal(answer(429, wrap({**USAGE, "error": "MONTHLY_LIMIT_REACHED", "details": details})), {})
+    assert isinstance(error, MonthlyLimitReachedError)
+    assert error.details == details
+
+
+@pytest.mark.parametrize("details", [None, "none", [1], 7])
+def test_details_that_are_none_make_a_usage_error_no_other(details: Any) -> None:
+    error = refusal(answer(429, {**USAGE, "error": "MONTHLY_LIMIT_REACHED", "details": details}), {})
+    assert isinstance(error, MonthlyLimitReachedError)
+    assert error.details == {}
+
+
 def test_error_wins_over_code() -> None:
     both = {**USAGE, "error": "RATE_LIMITED", "code": "ACCOUNT_SUSPENDED"}
     assert type(refusal(answer(429, both), {})) is RateLimitError

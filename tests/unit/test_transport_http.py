@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import subprocess
 import sys
@@ -22,7 +23,9 @@ from odyssey_proto.errors import (
     OdysseyConnectionError,
     OdysseyError,
     RateLimitError,
+    usage_error,
 )
+from odyssey_proto.transport import http as http_module
 from odyssey_proto.transport.http import Abort, HttpTransport
 from tests.faults.leaks import nothing_left
 from tests.faults.servers import Connection, HttpServer, Request, Server, answer, json_answer
@@ -158,9 +161,10 @@ def test_what_is_sent_and_answered_is_logged_without_bodies_and_queries(
 ) -> None:
     caplog.set_level(logging.DEBUG, logger="odyssey_proto")
     http.access_token(until())
-    http.signaling_config(server.url + "/config?token=secret", until())
+    server.routes["GET /ice"] = server.routes["GET /config"]
+    http.signaling_config(server.url + "/ice?token=secret", until())
     ours = [record.getMessage() for record in caplog.records if record.name == "odyssey_proto.transport.http"]
-    assert [message.partition(" after ")[0] for message in ours] == ["POST /auth/token: 200", "GET /config: 200"]
+    assert [message.partition(" after ")[0] for message in ours] == ["POST /auth/token: 200", "GET /ice: 200"]
 
 
 # --- the access token
@@ -429,6 +433,45 @@ def test_a_call_is_not_repeated_when_its_time_would_be_over(server: HttpServer, 
     assert len(server.received("POST /sessions/token")) == 1
 
 
+def failed(status: int | None, retry_after: float | None = None, *, recoverable: bool = True) -> OdysseyError:
+    return OdysseyConnectionError("x", status=status, retry_after=retry_after, recoverable=recoverable)
+
+
+@pytest.mark.parametrize(
+    ("error", "least", "most"),
+    [
+        pytest.param(failed(None), 0.2, 0.25, id="no answer"),
+        pytest.param(failed(502), 0.2, 0.25, id="502"),
+        pytest.param(failed(503, 4.0), 4.0, 5.0, id="a wait is kept to"),
+        pytest.param(failed(429, 4.0), 4.0, 5.0, id="429 too"),
+        pytest.param(failed(429, 0.0), 0.2, 0.25, id="at once is not"),
+        pytest.param(failed(429, 60.0), 60.0, 62.0, id="the longest wait, little jittered"),
+    ],
+)
+def test_a_repetition_waits_as_long_as_the_service_asks_and_a_little_more(
+    error: OdysseyError, least: float, most: float
+) -> None:
+    pauses = {http_module._pause(error, 0.2) for _ in range(200)}
+    assert all(pause is not None and least <= pause <= most for pause in pauses)
+    assert len(pauses) > 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(failed(429), id="429 that says not when"),
+        pytest.param(failed(429, 60.1), id="a wait over the cap"),
+        pytest.param(failed(503, 3600.0), id="503 too"),
+        pytest.param(failed(500), id="500"),
+        pytest.param(failed(None, recoverable=False), id="what does not pass"),
+        pytest.param(usage_error("RATE_LIMITED", "x", status=429, retry_after=1.0), id="a usage error"),
+    ],
+)
+def test_what_is_not_repeated(error: OdysseyError) -> None:
+    assert http_module._pause(error, 0.2) is None
+    assert http_module._pause(failed(503), None) is None
+
+
 @pytest.mark.parametrize("status", ["400 Bad Request", "404 Not Found", "429 Too Many Requests", "500 Oops"])
 def test_other_refusals_are_not_repeated(server: HttpServer, http: HttpTransport, status: str) -> None:
     server.routes["GET /config"] = answer(status=status)
@@ -660,6 +703,21 @@ def test_after_a_fork_both_processes_go_on_with_connections_of_their_own(server:
     assert (done.returncode, done.stderr) == (0, "")
     assert len(server.received("POST /auth/token")) == 1  # the token outlives the fork
     assert server.accepted == 2
+
+
+@pytest.mark.parametrize("number", [errno.ECONNRESET, errno.EPIPE, errno.EPROTOTYPE])
+def test_a_connection_that_is_reset_while_it_is_opened_is_told_as_lost(
+    server: HttpServer, http: HttpTransport, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def reset(*_: object) -> None:
+        raise OSError(number, "reset")
+
+    # What an abort makes of a connect depends on the moment: no server can be made to do it.
+    monkeypatch.setattr("odyssey_proto.transport.sockets._dial", reset)
+    with pytest.raises(OdysseyConnectionError) as caught:
+        http.access_token(until())
+    assert caught.value.code == "connection_lost"
+    assert server.accepted == 0
 
 
 def test_a_transport_that_is_forgotten_leaves_nothing(server: HttpServer) -> None:

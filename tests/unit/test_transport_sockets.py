@@ -455,6 +455,20 @@ def test_proxies_and_certificates_come_from_the_environment(monkeypatch: pytest.
     assert (proxies["https"], ca) == ("http://proxy.example:3128", "/etc/ours.pem")
 
 
+CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+
+
+@pytest.mark.parametrize("first", range(4))
+def test_the_first_certificates_that_are_set_are_taken(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, name in enumerate(CA_VARIABLES):
+        if number < first:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, f"/etc/{name}.pem")
+    _, ca = environment("https://api.example/x")
+    assert ca == (f"/etc/{CA_VARIABLES[first]}.pem" if first < len(CA_VARIABLES) else True)
+
+
 def test_this_machine_is_never_reached_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://proxy.example:3128")

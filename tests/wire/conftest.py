@@ -1,15 +1,19 @@
-"""The schemas and the vectors of `spec/`, as fixtures."""
+"""The schemas and the vectors of `spec/`, and a machine without a network, as fixtures."""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = ROOT / "spec"
@@ -63,3 +67,40 @@ def validator(request: pytest.FixtureRequest, registry: Registry[Any]) -> Any:
         return Draft202012Validator({"$ref": reference}, registry=registry)
 
     return validator_of
+
+
+class NetworkIsOffError(Exception):
+    """A test that is to do without a network used it. No `OSError`: nothing takes it for a failing network."""
+
+
+class _Network:
+    """Whether the network may be used: asked by the interpreter itself, so that no way around it is left."""
+
+    USES = frozenset(
+        {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "socket.sendmsg"}
+    )
+    off = False
+    watched = False
+
+    def watch(self) -> None:
+        if not self.watched:  # an audit hook stays for good
+            self.watched = True
+            sys.addaudithook(self.audit)
+
+    def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if self.off and event in self.USES:
+            raise NetworkIsOffError(f"{event}: {arguments[1:] or arguments}")
+
+
+_network = _Network()
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let every connection and every lookup of a name raise `NetworkIsOffError`."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    _network.watch()
+    _network.off = True
+    yield
+    _network.off = False

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from tools.bench import codec, imports, streaming
+from tools.bench import codec, imports, rest, streaming
 from tools.bench.figures import Figure, machine, table
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ __all__ = ["main"]
 _BENCHMARKS: dict[str, Callable[..., list[Figure]]] = {
     "imports": imports.run,
     "codec": codec.run,
+    "rest": rest.run,
     "connect": streaming.connect,
     "latency": streaming.latency,
 }

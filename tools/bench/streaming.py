@@ -17,12 +17,12 @@ from tools.bench.figures import Figure, percentile
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["connect", "latency"]
+__all__ = ["connect", "emulator", "latency"]
 
 
 def connect(*, short: bool) -> list[Figure]:
     """Measure from nothing, imports included, and from `connect` in a process that has connected before."""
-    with _emulator("both") as url:
+    with emulator("both") as url:
         ours, plain = _runs(url, 0, 1 if short else 7)
     return [
         Figure(
@@ -40,7 +40,7 @@ def latency(*, short: bool) -> list[Figure]:
     """Measure from the emulator's encoder to an RGB array, with both codecs."""
     figures = []
     for codec in ("h264", "vp8"):
-        with _emulator(codec) as url:
+        with emulator(codec) as url:
             runs = _runs(url, 1 if short else 8, 1 if short else 3)
         ours, plain = ([value for run in of for value in run["latencies_ms"]] for of in runs)
         figures += [
@@ -57,7 +57,8 @@ def latency(*, short: bool) -> list[Figure]:
 
 
 @contextlib.contextmanager
-def _emulator(codec: str) -> Iterator[str]:
+def emulator(codec: str) -> Iterator[str]:
+    """Run an emulator in a process of its own, and yield its URL."""
     call = [sys.executable, "-m", "odyssey_proto", "emulator", "--codec", codec]
     with subprocess.Popen(call, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None

@@ -1,0 +1,144 @@
+"""What passes between the emulators of this process and their clients, shown to whoever watches.
+
+It is for tests, of this library or of another client: each call and each message can be held against ``spec/``. A
+watcher sees and changes nothing. It sees every emulator of the process, also one that a command or a demo makes by
+itself, so it is registered here and not handed to each of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import attrs
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Mapping
+
+__all__ = [
+    "Exchange",
+    "Message",
+    "Place",
+    "Seen",
+    "Watcher",
+    "answer_is_injected",
+    "show",
+    "show_exchange",
+    "watching",
+]
+
+Place: TypeAlias = Literal["signaling", "clientToStreamer", "streamerToClient"]
+
+
+@attrs.frozen(kw_only=True)
+class Exchange:
+    """One HTTP call and its answer; of a handshake, when its WebSocket is over."""
+
+    method: str
+    route: str
+    """Its path as the emulator knows it, such as ``/recordings/{stream_id}``; the path itself where none fits."""
+    path: str
+    query: tuple[tuple[str, str], ...] = attrs.field(repr=False)
+    request_headers: Mapping[str, str] = attrs.field(repr=False)
+    request_body: bytes | None = attrs.field(repr=False)
+    """None where it had not all arrived."""
+    status: int | None
+    """None where the call was not answered."""
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    body: bytes | None = attrs.field(repr=False)
+    """None where it was streamed."""
+    injected: bool
+    """Whether a fault wrote the answer."""
+
+
+@attrs.frozen(kw_only=True)
+class Message:
+    """One message of a session."""
+
+    place: Place
+    from_client: bool
+    text: str | bytes = attrs.field(repr=False)
+    user_agent: str
+    """What the client of the session called itself in the handshake."""
+    injected: bool = False
+    """Whether a fault wrote it."""
+
+
+Seen: TypeAlias = Exchange | Message
+Watcher: TypeAlias = Callable[[Seen], None]
+"""Called on the emulator's thread, in order; it must not block, nor raise."""
+
+_watchers: list[Watcher] = []
+_injected = contextvars.ContextVar("odyssey_injected", default=False)
+
+
+@contextlib.contextmanager
+def watching(watcher: Watcher) -> Iterator[None]:
+    """Show everything that passes during the block to ``watcher``.
+
+    >>> seen = []
+    >>> with watching(seen.append):
+    ...     show(Message(place="signaling", from_client=True, text="{}", user_agent=""))
+    >>> seen
+    [Message(place='signaling', from_client=True, user_agent='', injected=False)]
+    """
+    _watchers.append(watcher)
+    try:
+        yield
+    finally:
+        _watchers.remove(watcher)
+
+
+def show(seen: Seen) -> None:
+    """Show ``seen`` to those who watch."""
+    for watcher in tuple(_watchers):
+        watcher(seen)
+
+
+def answer_is_injected() -> None:
+    """Note that the answer to the call that is being handled is that of a fault."""
+    _injected.set(True)
+
+
+@web.middleware
+async def show_exchange(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Show a call and its answer; the outermost middleware."""
+    if not _watchers:
+        return await handler(request)
+    _injected.set(False)
+    response: web.StreamResponse | None = None
+    try:
+        response = await handler(request)
+        return response
+    finally:
+        resource = request.match_info.route.resource
+        body = response.body if isinstance(response, web.Response) else None
+        show(
+            Exchange(
+                method=request.method,
+                route=resource.canonical if resource else request.path,
+                path=request.path,
+                query=tuple(request.query.items()),
+                request_headers=request.headers,
+                request_body=await _body_of(request),
+                status=None if response is None else response.status,
+                headers={} if response is None else response.headers,
+                body=body if isinstance(body, bytes) else None,
+                injected=_injected.get(),
+            )
+        )
+
+
+async def _body_of(request: web.Request) -> bytes | None:
+    # Nothing is waited for: a client that still sends is not to notice that it is watched.
+    if not request.content.is_eof():
+        return None
+    try:
+        return await request.read()
+    except Exception:  # noqa: BLE001  # whatever is wrong with it, the handler has met it and answered
+        return None

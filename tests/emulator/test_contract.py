@@ -1,0 +1,165 @@
+"""The emulator under a thousand requests made from ``spec/openapi.yaml``, valid and not.
+
+The witness of all tests (`tests.contract`) looks at the same answers once more, with validators of its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+import pytest
+import schemathesis
+import yaml
+from hypothesis import HealthCheck, settings
+from schemathesis.core import NOT_SET
+from schemathesis.core.failures import FailureGroup
+
+from odyssey_proto.emulator import Emulator, Fault
+from tests.contract import PLACES, SPEC
+from tests.emulator.plain_client import bearer
+from tests.emulator.plain_rest import PlainRest, script
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from odyssey_proto.emulator import FaultScript
+
+CONFIG: Final = {
+    "seed": 1,
+    # Not 401, 403 and 5xx, as by default: a call that is refused for its token tells nothing.
+    "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "404"]}},
+    "operations": [
+        {
+            # Which keys are well-formed, and which are valid, no schema can tell.
+            "include-name": "POST /auth/token",
+            "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "401", "403", "422"]}},
+        },
+        {
+            # A job that is done cannot be cancelled.
+            "include-name": "DELETE /simulation-jobs/{job_id}",
+            "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "400", "404"]}},
+        },
+        {
+            # Its answer is ignored, so there is nothing to refuse with.
+            "include-name": "POST /telemetry",
+            "checks": {"negative_data_rejection": {"enabled": False}},
+        },
+        {
+            # A job that was cancelled is still told about: to cancel is not to delete.
+            "include-name": "GET /simulation-jobs/{job_id}",
+            "checks": {"use_after_free": {"enabled": False}},
+        },
+    ],
+}
+"""All checks are on but for these."""
+
+LIMITS: Final = settings(derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+
+
+def document() -> dict[str, Any]:
+    """Return `openapi.yaml`, with the paths that stand for a told address where the emulator serves them."""
+    text = (SPEC / "openapi.yaml").read_text("utf-8").replace("'schemas/", f"'{SPEC.as_uri()}/schemas/")
+    found: dict[str, Any] = yaml.safe_load(text)
+    for here, there in PLACES.items():
+        found["paths"][here.replace("{region}", "us-west")] = found["paths"].pop(there)
+    return found
+
+
+api = schemathesis.openapi.from_dict(document(), config=schemathesis.Config.from_dict(CONFIG))
+
+
+def is_tolerated(case: Any) -> bool:
+    """Return whether the emulator takes a body that its schema refuses, as `spec/README.md` tells."""
+    without = case.body is NOT_SET or (
+        isinstance(case.body, dict) and case.body.get("region_latencies", 0) is None
+    )
+    return bool(case.operation.label == "POST /sessions/request" and without)
+
+
+@api.auth()
+class Placeholder:
+    """Stands for the token of an emulator that does not run yet when requests are made up."""
+
+    text = "Bearer placeholder"
+
+    def get(self, case: Any, context: Any) -> str:
+        return self.text
+
+    def set(self, case: Any, data: str, context: Any) -> None:
+        case.headers["Authorization"] = data
+
+
+@attrs.frozen
+class Running:
+    """An emulator with one job that is completed, and one stream of that."""
+
+    url: str
+    faults: FaultScript
+    token: str
+    ids: dict[str, str]
+
+    def fill_in(self, case: Any) -> None:
+        """Give ``case`` the token where it has one at all, and an id that exists where any would do."""
+        if case.headers.get("Authorization") == Placeholder.text:
+            case.headers["Authorization"] = self.token
+        if case.meta.phase.name.value == "fuzzing" and case.meta.generation.mode.is_positive:
+            case.path_parameters |= {name: self.ids[name] for name in case.path_parameters}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("emulator")
+    with Emulator(data_dir=folder) as emulator:
+        job = PlainRest(emulator).completed(script=script())
+    # From here on nobody works on the jobs: whatever they say would be filmed.
+    with Emulator(data_dir=folder, simulation_workers=0, concurrent_sessions=10**6, streamers=10**6) as emulator:
+        yield Running(
+            url=emulator.api_url,
+            faults=emulator.faults,
+            token=bearer(emulator.api_url, emulator.api_key)["Authorization"],
+            ids={"job_id": job["job_id"], "stream_id": job["streams"][0]["stream_id"]},
+        )
+
+
+@api.exclude(path_regex="^/live/").parametrize()
+@settings(LIMITS, max_examples=30)
+def test_every_call_keeps_to_the_contract(case: Any, running: Running) -> None:
+    running.fill_in(case)
+    if not is_tolerated(case):
+        case.call_and_validate(base_url=running.url)
+
+
+def test_calls_that_follow_from_each_other_keep_to_the_contract(running: Running) -> None:
+    machine: Any = api.exclude(path_regex="^/live/").as_state_machine()
+
+    class Calls(machine):  # type: ignore[misc]  # it is made of the document
+        """Sequences along the links of the document, and those that names of fields suggest."""
+
+        def before_call(self, case: Any) -> None:
+            running.fill_in(case)
+
+        def validate_response(self, response: Any, case: Any, **options: Any) -> None:
+            if not is_tolerated(case):
+                super().validate_response(response, case, **options)
+
+        def get_call_kwargs(self, case: Any) -> dict[str, Any]:
+            return {"base_url": running.url}
+
+    Calls.run(settings=settings(LIMITS, max_examples=15, stateful_step_count=6))
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"status": 200, "body": {"regions": [{"id": "here"}]}},
+        {"status": 200, "body": "{"},
+        {"status": 500},
+    ],
+    ids=["a field that is missing", "no JSON", "an error of the server"],
+)
+def test_an_answer_that_breaks_the_contract_is_noticed(broken: dict[str, Any], running: Running) -> None:
+    running.faults.add(Fault(step="GET /regions", action="answer", **broken))
+    case = api["/regions"]["GET"].Case(headers={"Authorization": running.token})
+    with pytest.raises(FailureGroup):
+        case.call_and_validate(base_url=running.url)

@@ -1,0 +1,105 @@
+"""Which examples of Odyssey's documentation are run here: the list that the tests are held against.
+
+The documentation is that of https://documentation.api.odyssey.ml, where a page is its path; of the client and
+types pages it is version 1.3, of the others 1.0. Listed is every section with code in Python about recordings,
+simulations, credentials and images; and of the JavaScript pages those that show what no Python page does and the
+Python SDK can do too (the rest says the same in another language). What needs a live connection for its own sake
+is not listed.
+
+In the tests the code is that of the page in its blocking form: without ``async`` and ``await``, with requests for
+aiohttp and httpx, `odyssey_proto` for ``odyssey``. Paths and ids of the pages are those of something real here,
+and ``sleep`` is not as long as it says.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["GONE", "SECTIONS", "example_of", "examples"]
+
+T = TypeVar("T", bound="Callable[..., object]")
+
+GONE: Final = "gone in version 1.3: it uses the status 'running', or the status or error_message of a stream"
+
+# page → section → the test that runs it, or why there is none
+SECTIONS: Final[dict[str, dict[str, str]]] = {
+    "sdk/python/client": {
+        "create_client_credentials()": "test_credentials.test_create_client_credentials",
+        "start_stream(): image-to-video": "test_images.test_start_stream_from_an_image",
+        "get_recording()": "test_recordings.test_get_recording",
+        "list_stream_recordings()": "test_recordings.test_list_stream_recordings",
+        "simulate()": "test_simulations.test_simulate",
+        "get_simulate_status()": "test_simulations.test_get_simulate_status",
+        "list_simulations()": "test_simulations.test_list_simulations",
+        "cancel_simulation()": "test_simulations.test_cancel_simulation",
+    },
+    "sdk/python/types": {
+        "Recording": "test_types.test_a_type_has_the_documented_fields",
+        "StreamRecordingInfo": "test_types.test_a_type_has_the_documented_fields",
+        "StreamRecordingsList": "test_types.test_a_type_has_the_documented_fields",
+        "ScriptEntry": "test_types.test_a_script_entry_is_typed_as_documented",
+        "SimulationStream": "test_types.test_a_type_has_the_documented_fields",
+        "SimulationJobInfo": "test_types.test_a_type_has_the_documented_fields",
+        "SimulationJobDetail": "test_types.test_a_type_has_the_documented_fields",
+        "SimulationJobsList": "test_types.test_a_type_has_the_documented_fields",
+        "StreamerCapabilities": "test_types.test_a_type_has_the_documented_fields",
+        "ClientCredentials": "test_types.test_a_type_has_the_documented_fields",
+        "ClientCredentials: serialization": "test_credentials.test_serialization",
+    },
+    "api-quick-start": {
+        "Python: Image-to-Video": "test_images.test_the_quick_start",
+    },
+    "sdk/python/examples": {
+        "Recording Workflow": "test_recordings.test_the_recording_workflow",
+        "Image-to-Video": "test_images.test_image_to_video",
+        "Image-to-Video: PIL Images, bytes, or NumPy arrays": "test_images.test_pil_images_bytes_or_numpy_arrays",
+        "Working with the Simulate API": "test_simulations.test_working_with_the_simulate_api",
+    },
+    "sdk/python/recordings": {
+        "Capturing the Stream ID": "test_recordings.test_capturing_the_stream_id",
+        "Retrieving a Recording": "test_recordings.test_retrieving_a_recording",
+        "Listing All Recordings": "test_recordings.test_listing_all_recordings",
+        "Complete Workflow Example": "test_recordings.test_the_complete_workflow",
+        "Downloading Recordings": "test_recordings.test_downloading_recordings",
+    },
+    "sdk/python/simulations": {
+        "Script Format": "test_types.test_a_script_entry_is_typed_as_documented",
+        "Example Script": "test_simulations.test_the_example_script",
+        "1. Create a Simulation": "test_simulations.test_create_a_simulation",
+        "2. Poll for Completion": "test_simulations.test_poll_for_completion_and_retrieve_recordings",
+        "3. Retrieve Recordings": "test_simulations.test_poll_for_completion_and_retrieve_recordings",
+        "Image-to-Video with the Simulate API": "test_images.test_image_to_video_with_the_simulate_api",
+        "List Your Simulation Jobs": "test_simulations.test_list_your_simulation_jobs",
+        "Cancel a Simulation": "test_simulations.test_cancel_a_simulation",
+        "Complete Example": GONE,
+        "Error Handling": GONE,
+    },
+    "sdk/javascript/recordings": {
+        "React Example": "test_recordings.test_a_viewer_of_recordings",
+    },
+    "sdk/javascript/types": {
+        "ListStreamRecordingsOptions": "test_recordings.test_how_many_are_listed_when_nothing_is_said",
+        "SimulateOptions: scripts": "test_simulations.test_several_scripts_in_a_single_job",
+        "SimulateOptions: script_url": "test_simulations.test_a_script_behind_an_address",
+        "SimulateOptions: bypassPromptExpansion": "test_simulations.test_prompts_taken_as_they_are",
+        "ListSimulationsOptions": "test_simulations.test_which_simulations_are_listed",
+        "StartStreamOptions: bypassPromptExpansion": "test_images.test_a_prompt_taken_as_it_is_beside_an_image",
+    },
+}
+
+examples: Final[dict[str, set[tuple[str, str]]]] = {}
+"""Test → the pages and sections that it says it runs."""
+
+
+def example_of(page: str, *sections: str) -> Callable[[T], T]:
+    """Say of a test whose code it runs."""
+
+    def mark(test: T) -> T:
+        name = f"{test.__module__.rpartition('.')[2]}.{test.__name__}"
+        examples.setdefault(name, set()).update((page, section) for section in sections)
+        return test
+
+    return mark

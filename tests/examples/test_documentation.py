@@ -1,0 +1,42 @@
+"""Every section of the list in `tests.examples.documentation` is run by the test that it names, and no other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.examples import test_credentials, test_images, test_recordings, test_simulations, test_types
+from tests.examples.documentation import GONE, SECTIONS, examples
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+MODULES: dict[str, ModuleType] = {
+    module.__name__.rpartition(".")[2]: module
+    for module in (test_credentials, test_images, test_recordings, test_simulations, test_types)
+}
+LISTED = [(page, section, test) for page, of in SECTIONS.items() for section, test in of.items()]
+
+
+@pytest.mark.parametrize(("page", "section", "test"), LISTED)
+def test_a_section_has_its_test_or_a_reason(page: str, section: str, test: str) -> None:
+    if test == GONE:
+        assert page == "sdk/python/simulations"  # only there are the statuses of version 1.0 used
+        return
+    module, _, name = test.partition(".")
+    assert callable(vars(MODULES[module])[name])
+    assert (page, section) in examples[test]
+
+
+def test_no_test_runs_what_is_not_listed() -> None:
+    listed = {(page, section, test) for page, section, test in LISTED if test != GONE}
+    said = {(page, section, test) for test, of in examples.items() for page, section in of}
+    assert said == listed
+
+
+@pytest.mark.parametrize("name", sorted(MODULES.keys() - {"test_types"}))  # which also looks at signatures
+def test_every_test_beside_them_is_an_example_of_something(name: str) -> None:
+    tests = [f"{name}.{test}" for test in vars(MODULES[name]) if test.startswith("test_")]
+    assert tests
+    assert [test for test in tests if test not in examples] == []

@@ -1,0 +1,217 @@
+"""Every wrong argument of every public call: a typed error in one line, and nothing leaves.
+
+The calls and their parameters are found by introspection; what is wrong for each stands in `wrong_arguments`.
+They are made on a client that is connected and on its session, whose stream runs, so that nothing but the argument
+keeps them from being sent. The emulator counts what arrives.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import warnings
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import numpy as np
+import pytest
+
+import odyssey_proto
+from odyssey_proto import AdvancedConfig, Odyssey, OdysseyAuthError, OdysseyError, Session, VideoFrame, emulator
+from odyssey_proto.emulator import Emulator, EmulatorConfig, FaultScript
+from odyssey_proto.raw import RawCalls
+from tests.live.wrong_arguments import CALLS, NOT_CALLED, lacking, rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from odyssey_proto.emulator import Fault
+
+NAMED_OTHERWISE = {
+    "attempt": "only numbers can be compared, says Python",
+    "data": "what is wrong in it is named",
+    "faults": "it is one of several",
+    "image_path": "the file is named",
+}
+BY_ITSELF = ("keepalive", "media")  # steps that happen without a call
+
+
+# --- what there is
+
+
+def public_calls() -> dict[str, list[str]]:
+    """Return all that a user can call, by its dotted name, with the names of its parameters."""
+    things = {name: getattr(module, name) for module in (odyssey_proto, emulator) for name in module.__all__}
+    found: dict[str, list[str]] = {}
+    for name, thing in things.items():
+        if inspect.isfunction(thing):
+            found[name] = parameters(thing)
+        elif inspect.isclass(thing) and thing.__module__.startswith("odyssey_proto") and not is_plain(thing):
+            if name not in NOT_CALLED:
+                found[name] = parameters(thing)
+            for method, value in inspect.getmembers_static(thing):
+                if not method.startswith("_") and isinstance(value, FunctionType | classmethod | staticmethod):
+                    found[f"{name}.{method}"] = parameters(getattr(thing, method))
+    return {name: names for name, names in found.items() if names}
+
+
+def is_plain(cls: type) -> bool:
+    """Whether a class is none that users call: an error, an enum, a dict for type checkers, an event."""
+    return issubclass(cls, BaseException | enum.Enum | dict) or cls.__module__ == "odyssey_proto.types"
+
+
+def parameters(call: Callable[..., Any]) -> list[str]:
+    """Return the names of what ``call`` takes; in place of ``**settings``, those of the settings."""
+    names: list[str] = []
+    for parameter in inspect.signature(call).parameters.values():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            names += attrs.fields_dict(EmulatorConfig)
+        elif parameter.name != "self":
+            names.append(parameter.name)
+    return names
+
+
+def named(value: object) -> str:
+    try:
+        return f"{value!r:.24}"
+    except ValueError:
+        return "more digits than Python shows"
+
+
+PUBLIC = public_calls()
+ROWS = [
+    pytest.param(name, *row, id=f"{name}-{row[2] or 'together'}-{named(row[0].get(row[2] or ''))}")
+    for name, names in PUBLIC.items()
+    for row in rows_of(name, names)
+]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_something_is_wrong_for_every_parameter_of_every_public_call(name: str) -> None:
+    assert lacking(name, PUBLIC[name]) == [], "say in tests/live/wrong_arguments.py what cannot work"
+
+
+def test_the_table_has_no_call_and_no_parameter_that_is_not_there() -> None:
+    assert set(CALLS) - set(PUBLIC) == set()
+    for name, call in CALLS.items():
+        assert {*call.works, *call.wrong, *call.never_wrong} - set(PUBLIC[name]) == set(), name
+
+
+def test_what_is_not_called_is_there() -> None:
+    assert [name for name in NOT_CALLED if not inspect.isclass(getattr(odyssey_proto, name))] == []
+
+
+# --- making the calls
+
+
+class Counting(FaultScript):
+    """A fault script without faults, that is asked at every step of the emulator."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps: list[str] = []
+
+    def take(self, step: str) -> Fault | None:
+        if step not in BY_ITSELF:
+            self.steps.append(step)
+        return super().take(step)
+
+
+@attrs.frozen
+class Rig:
+    client: Odyssey
+    session: Session
+    heard: Counting
+
+    def find(self, name: str) -> Callable[..., Any]:
+        """Return what a dotted name calls."""
+        subjects: dict[str, Any] = {
+            "Odyssey": self.client,
+            "Session": self.session,
+            "VideoFrame": VideoFrame.from_ndarray(np.zeros((2, 2, 3), np.uint8)),
+            "AdvancedConfig": AdvancedConfig(),
+            "FaultScript": FaultScript(),
+        }
+        owner, _, method = name.partition(".")
+        thing: Any = getattr(odyssey_proto, owner, None) or getattr(emulator, owner)
+        call: Callable[..., Any] = getattr(subjects.get(owner, thing), method) if method else thing
+        return call
+
+
+@pytest.fixture(scope="module")
+def rig() -> Iterator[Rig]:
+    heard = Counting()
+    service = Emulator(fps=1, simulation_workers=0, record=False)
+    service.faults = heard
+    with service, Odyssey(service.api_key, api_url=service.api_url) as client, client.connect() as session:
+        session.start_stream("A cat")
+        heard.steps.clear()
+        yield Rig(client, session, heard)
+        session.end_stream()  # what was sent before it has been heard by now
+        assert heard.steps == ["stream end"]
+
+
+def call_with(call: Callable[..., Any], arguments: dict[str, Any]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # `image_path`
+        if "faults" in arguments:
+            call(arguments["faults"])
+        else:
+            call(**arguments)
+
+
+def refuses(call: Callable[..., Any], arguments: dict[str, Any], error: type[Exception]) -> Exception:
+    """Assert that ``call`` takes not these ``arguments``, and tells so in one line."""
+    with pytest.raises(error) as caught:
+        call_with(call, arguments)
+    assert type(caught.value) is error
+    assert str(caught.value)
+    assert "\n" not in str(caught.value)
+    return caught.value
+
+
+def test_what_fits_is_heard(rig: Rig) -> None:
+    rig.session.interact("It runs")
+    with pytest.raises(OdysseyError):
+        rig.client.get_recording("unknown")
+    assert rig.heard.steps == ["stream update", "GET /recordings/{stream_id}"]  # the token is there already
+    rig.heard.steps.clear()
+
+
+@pytest.mark.parametrize(("name", "arguments", "error", "parameter"), ROWS)
+def test_a_wrong_argument_is_refused_before_anything_is_sent(
+    rig: Rig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    arguments: dict[str, Any],
+    error: type[Exception],
+    parameter: str | None,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = str(refuses(rig.find(name), arguments, error))
+    assert parameter is None or parameter in text or parameter in NAMED_OTHERWISE
+    assert rig.heard.steps == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", list(vars(RawCalls(Odyssey("ody_key")))))
+def test_a_call_with_its_raw_response_refuses_the_same(rig: Rig, name: str) -> None:
+    call = getattr(rig.client.with_raw_response, name)
+    for arguments, error, _ in rows_of(f"Odyssey.{name}", PUBLIC[f"Odyssey.{name}"]):
+        refuses(call, arguments, error)
+    assert rig.heard.steps == []
+
+
+@pytest.mark.parametrize("key", [None, "", "  ", "ody_with blank", "ody_\n", "ody_ü"])
+def test_without_a_usable_key_nothing_is_sent(rig: Rig, monkeypatch: pytest.MonkeyPatch, key: str | None) -> None:
+    monkeypatch.delenv("ODYSSEY_API_KEY", raising=False)
+    calls = ["connect", "create_client_credentials", *vars(RawCalls(rig.client))]
+    with Odyssey(key, api_url=rig.client.config.api_url) as client:
+        for name in calls:
+            with pytest.raises(OdysseyAuthError) as caught:
+                getattr(client, name)(**CALLS[f"Odyssey.{name}"].works)
+            assert caught.value.code in ("missing_api_key", "malformed_api_key")
+    assert rig.heard.steps == []

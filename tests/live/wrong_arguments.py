@@ -1,0 +1,316 @@
+"""What does not fit: for every parameter of every public call, values that cannot work, and how that is told.
+
+A new call needs a row in `CALLS`; a new parameter one only where `BY_NAME` does not have it. What may be anything
+is said with its reason. `test_wrong_arguments.py` finds what is missing here.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final, TypeAlias
+
+import attrs
+import numpy as np
+
+from odyssey_proto import OdysseyConfigError
+
+__all__ = ["BY_NAME", "CALLS", "NOT_CALLED", "Call", "Rows", "rows_of"]
+
+Rows: TypeAlias = list[tuple[Any, type[Exception]]]
+
+VALUE: Final = OdysseyConfigError
+TYPE: Final = TypeError
+
+
+class Thing:
+    """Nothing that anything takes."""
+
+    def __repr__(self) -> str:
+        return "a thing"  # no address: the name of a test is the same each time
+
+
+def values(error: type[Exception], *wrong: Any) -> Rows:
+    return [(value, error) for value in wrong]
+
+
+IDS: Final = [
+    *values(TYPE, None, 7, b"s-1"),
+    *values(VALUE, "", "  ", ".", "..", "a\nb", "a\0b", "\ud800", "a" * 1000),
+]
+LIMITS: Final = [*values(TYPE, "10", 1.5, True), *values(VALUE, 0, 101, -1, 10**5000)]
+FLAGS: Final = values(TYPE, 1, "yes")
+SURE_FLAGS: Final = [*FLAGS, *values(TYPE, None)]
+FUNCTIONS: Final = values(TYPE, "print", 7)
+TEXTS: Final = [*values(TYPE, None, 7, b"A cat"), *values(VALUE, "\ud800")]
+ENTRY: Final = {"timestamp_ms": 0, "start": {"prompt": "A cat"}}
+ADDRESSES: Final = [
+    *values(TYPE, 7, b"https://api.odyssey.ml"),
+    *values(
+        VALUE, "", "api.odyssey.ml", "ftp://x.example", "https://", "http://h:0", "http://u:p@h", "http://h?a=b"
+    ),
+    *values(VALUE, "http://a b", "http://h/\n/x", "http://[::1"),
+]
+
+
+def at_least(least: float) -> Rows:
+    wrong = (least - 1, math.nan, math.inf, -math.inf, 10**400, -(10**5000))
+    return [*values(TYPE, "1", None, True, [1]), *values(VALUE, *wrong)]
+
+
+BY_NAME: Final[dict[str, Rows]] = {
+    "active": FLAGS,
+    "bypass_prompt_expansion": FLAGS,
+    "cancel_on_timeout": SURE_FLAGS,
+    "job_id": IDS,
+    "limit": LIMITS,
+    "offset": [*values(TYPE, "0", 1.0, False), *values(VALUE, -1, 10**5000, -(10**5000))],
+    "page_size": LIMITS,
+    "poll": at_least(0),
+    "portrait": SURE_FLAGS,
+    "prompt": TEXTS,
+    "script": [*values(TYPE, "A cat", {}, 7), *values(VALUE, [], [{}], [7], [{**ENTRY, "timestamp_ms": -1}])],
+    "script_url": [
+        *values(TYPE, 7, b"https://x.example"),
+        *values(VALUE, "", "x.json", "file:///etc/passwd", "http://", "https://[::1", "https://h/a b"),
+    ],
+    "scripts": [*values(TYPE, "A cat", 7), *values(VALUE, [], [[]], [[{}]])],
+    "status": [*values(TYPE, 7, ["pending"]), *values(VALUE, "running", "")],
+    "stream_id": IDS,
+    "timeout": [*values(TYPE, "30", True, [1]), *values(VALUE, -1, math.nan)],
+}
+"""By the name of a parameter, wherever it stands. What begins with ``on_`` is a function."""
+
+
+def common(name: str) -> Rows | None:
+    return FUNCTIONS if name.startswith("on_") else BY_NAME.get(name)
+
+
+@attrs.frozen(kw_only=True)
+class Call:
+    """A public call."""
+
+    works: dict[str, Any] = attrs.field(factory=dict)
+    """What it needs, and would take."""
+    wrong: dict[str, Rows] = attrs.field(factory=dict)
+    """What it does not take, where `BY_NAME` does not know."""
+    never_wrong: dict[str, str] = attrs.field(factory=dict)
+    """Parameters that may be anything, and why."""
+    together: list[tuple[dict[str, Any], type[Exception]]] = attrs.field(factory=list)
+    """What does not go together."""
+    instead: tuple[str, ...] = ()
+    """Parameters of which there is one at a time."""
+
+
+SOURCES: Final = ("script", "scripts", "script_url")
+SIMULATING: Final[dict[str, Any]] = {
+    "works": {"script": [ENTRY]},
+    "instead": SOURCES,
+    "together": [
+        ({"script": None}, VALUE),
+        ({"script": [ENTRY], "script_url": "https://x.example/s.json"}, VALUE),
+        ({"script": [ENTRY], "scripts": [[ENTRY]]}, VALUE),
+        ({"script": [{**ENTRY, "interact": {"prompt": "Two actions"}}]}, VALUE),
+        ({"script": [ENTRY, {**ENTRY, "start": {"prompt": "Two streams"}}]}, VALUE),
+        ({"script": [{"timestamp_ms": 0, "start": {"prompt": "A cat", "image": b"none"}}]}, VALUE),
+    ],
+}
+STREAMING: Final = Call(
+    wrong={
+        "image": [*values(TYPE, 7, 1.5, Thing()), *values(VALUE, "", "nowhere.png", b"", b"no image", "data:,")],
+        "image_path": [*values(TYPE, 7, b"x.png"), *values(VALUE, "nowhere.png")],
+    },
+    together=[({"image": b"x", "image_path": "x.png"}, VALUE), ({"image": np.zeros((4, 4), np.uint8)}, VALUE)],
+)
+FRAMES: Final = Call(
+    wrong={
+        "policy": values(VALUE, "newest", None, 7, []),
+        "queue_size": [*values(TYPE, "4", 1.5, None, True), *values(VALUE, 0, -1)],
+    }
+)
+CONFIGURING: Final[dict[str, Rows]] = {
+    "api_key": values(TYPE, 7, b"ody_key"),
+    "api_url": ADDRESSES,
+    "debug": SURE_FLAGS,
+    "reconnect": SURE_FLAGS,
+    "enable_telemetry": SURE_FLAGS,
+}
+
+ABOVE_ZERO: Final = values(VALUE, 0, -1, "1", True, math.nan, math.inf)
+COUNTS: Final = values(VALUE, -1, 1.5, "1", True)
+EMULATING: Final[dict[str, Rows]] = {
+    "host": values(VALUE, "", " ", None, 7),
+    "port": [*COUNTS, (65536, VALUE), (None, VALUE)],
+    "seed": COUNTS,
+    "codec": values(VALUE, "av1", None, 7),
+    "stamp": values(VALUE, 1, "yes", None),
+    "fps": [*COUNTS, *values(VALUE, 0, 61)],
+    "data_dir": values(VALUE, 7, "", b"x"),
+    "record": values(VALUE, 1, None),
+    "streamers": COUNTS,
+    "image_to_video": values(VALUE, 1, None),
+    "bypass_privilege": values(VALUE, 1, None),
+    "blocked_words": values(VALUE, "word", [7], [""], None),
+    "regions": values(VALUE, "us-west", {"us west": 0}, {"here": -1}, {"here": "0"}, 7, None),
+    "ice_servers": values(VALUE, "stun:x", [{}], [7], 7),
+    "concurrent_sessions": COUNTS,
+    "monthly_hours": ABOVE_ZERO,
+    "rate_limit": [*COUNTS, (0, VALUE)],
+    "concurrent_simulations": COUNTS,
+    "max_simulation_s": ABOVE_ZERO,
+    "simulation_workers": [*COUNTS, (17, VALUE)],
+    "url_ttl_s": ABOVE_ZERO,
+    "token_ttl_s": ABOVE_ZERO,
+    "session_token_ttl_s": ABOVE_ZERO,
+    "stale_after_s": ABOVE_ZERO,
+    "max_stream_s": ABOVE_ZERO,
+    "max_session_s": ABOVE_ZERO,
+}
+TOKEN: Final = "e30.eyJzZXNzaW9uX2lkIjoicy0xIn0.c2ln"  # says that it is of the session s-1
+CREDENTIALS: Final = {"signaling_url": "wss://x.example", "session_token": TOKEN, "expires_in": 600}
+
+CALLS: Final[dict[str, Call]] = {
+    # --- configuration
+    "Odyssey": Call(wrong={**CONFIGURING, "advanced": values(TYPE, {}, 7)}),
+    "ClientConfig": Call(wrong={**CONFIGURING, "advanced": values(TYPE, {}, None)}),
+    "AdvancedConfig": Call(
+        wrong={
+            "max_retries": [*values(TYPE, "1", None, True, 1.5, math.inf), *values(VALUE, -1, 10**400)],
+            "initial_retry_delay_ms": at_least(0),
+            "max_retry_delay_ms": at_least(0),
+            "retry_backoff_multiplier": at_least(1),
+            "queue_timeout_s": at_least(0),
+        }
+    ),
+    "AdvancedConfig.retry_delay": Call(wrong={"attempt": values(TYPE, "0", None)}),
+    # --- a live connection
+    "Odyssey.connect": Call(),
+    "Odyssey.start_stream": STREAMING,
+    "Odyssey.interact": Call(works={"prompt": "It runs"}),
+    "Odyssey.end_stream": Call(),
+    "Odyssey.frames": FRAMES,
+    "Session.start_stream": STREAMING,
+    "Session.interact": Call(works={"prompt": "It runs"}),
+    "Session.end_stream": Call(),
+    "Session.frames": FRAMES,
+    "Session.wait": Call(),
+    # --- recordings
+    "Odyssey.get_recording": Call(works={"stream_id": "s-1"}),
+    "Odyssey.list_stream_recordings": Call(),
+    "Odyssey.iter_stream_recordings": Call(),
+    "Odyssey.download_recording": Call(
+        works={"stream_id": "s-1", "directory": "new"},
+        wrong={
+            "stream_id": [*IDS, *values(VALUE, "a/b", "a\\b", ".a", "é")],
+            "directory": [*values(TYPE, None, 7), *values(VALUE, "", "a\0b", "a\ud800", __file__)],
+            "artifacts": [*values(TYPE, "video", None, 7, [7]), *values(VALUE, ["audio"])],
+            "resume": SURE_FLAGS,
+        },
+    ),
+    "iter_events": Call(wrong={"source": values(TYPE, 7, None, b"{}")}),
+    # --- simulations
+    "Odyssey.simulate": Call(**SIMULATING),
+    "Odyssey.get_simulate_status": Call(works={"job_id": "j-1"}),
+    "Odyssey.list_simulations": Call(),
+    "Odyssey.iter_simulations": Call(),
+    "Odyssey.cancel_simulation": Call(works={"job_id": "j-1"}),
+    "Odyssey.wait_for_simulation": Call(works={"job_id": "j-1"}),
+    "Odyssey.wait_for_simulations": Call(
+        works={"job_ids": ["j-1"]},
+        wrong={"job_ids": [*values(TYPE, "j-1", 7, None, [7]), *values(VALUE, ["j-1", ""])]},
+    ),
+    "Odyssey.simulate_and_wait": Call(**SIMULATING),
+    # --- credentials
+    "Odyssey.create_client_credentials": Call(),
+    "ClientCredentials": Call(
+        works=CREDENTIALS,
+        wrong={
+            "signaling_url": values(VALUE, "", None, 7, "wss://x\n.example", "nonsense://x", "wss://"),
+            "session_token": values(VALUE, "", None, 7, "no token", "a.b.c"),
+            "expires_in": values(VALUE, "600", None, True, -1, 1.5),
+            "capabilities": values(VALUE, {}, True),
+        },
+    ),
+    "ClientCredentials.from_dict": Call(
+        wrong={
+            "data": values(VALUE, None, [], "{}", {}, {**CREDENTIALS, "session_token": "x"})
+            + values(VALUE, {**CREDENTIALS, "capabilities": []})
+        }
+    ),
+    "StreamerCapabilities": Call(wrong={"image_to_video": values(VALUE, 1, "yes", None)}),
+    "StreamerCapabilities.from_dict": Call(wrong={"data": values(VALUE, None, [], {"image_to_video": "yes"})}),
+    # --- frames
+    "VideoFrame.from_ndarray": Call(
+        works={"array": np.zeros((2, 2, 3), np.uint8)},
+        wrong={
+            "array": values(VALUE, None, [[1], [1, 2]], np.zeros((2, 2), np.uint8), np.zeros((2, 2, 3)))
+            + values(VALUE, np.zeros((0, 2, 3), np.uint8)),
+            "timestamp_ms": values(TYPE, "0", None, 1.5, True),
+            "index": [*values(TYPE, "0", None, 1.5, True), *values(VALUE, -1)],
+            "received_at": [*values(TYPE, "0", None, True), *values(VALUE, math.nan, math.inf)],
+        },
+    ),
+    "VideoFrame.to_ndarray": Call(wrong={"format": values(VALUE, "bgr", None, 7, [])}),
+    # --- the emulator
+    "Emulator": Call(
+        wrong={**EMULATING, "config": values(TYPE, 7, {}), "clock": values(TYPE, 7, Thing())},
+        together=[({"nonsense": 1}, TYPE)],
+    ),
+    "EmulatorConfig": Call(wrong=EMULATING),
+    "Fault": Call(
+        works={"step": "media", "action": "stop"},
+        wrong={
+            "step": values(VALUE, "nonsense", "", None, 7),
+            "action": values(VALUE, "nonsense", "answer", None, 7),
+            "times": values(VALUE, 0, "1", True),
+            "after": COUNTS,
+            "after_bytes": COUNTS,
+            "status": values(VALUE, 199, 600, "500", None),
+            "body": values(VALUE, Thing(), {1, 2}, math.nan),
+            "headers": values(VALUE, None, [], {"a": 1}),
+            "seconds": values(VALUE, -1, "1", None, math.nan),
+            "code": values(VALUE, 999, 5000, "1011", None),
+            "reason": values(VALUE, None, 7),
+            "message": values(VALUE, None, 7),
+            "text": values(VALUE, None, b""),
+        },
+    ),
+    "Fault.from_dict": Call(
+        wrong={"data": values(VALUE, None, [], {}, {"step": "media", "action": "stop", "nonsense": 1})}
+    ),
+    "FaultScript.add": Call(wrong={"faults": values(TYPE, "media", None, {})}),
+    "FaultScript.load": Call(wrong={"data": values(VALUE, None, "media", [7], {})}),
+    "FaultScript.take": Call(never_wrong={"step": "the emulator's own question: no fault is for what is no step"}),
+}
+
+NOT_CALLED: Final = {
+    "RawResponse": "made by `Odyssey.with_raw_response`",
+    "Session": "made by `Odyssey.connect`",
+    "VideoFrame": "made by the library; users have `VideoFrame.from_ndarray`",
+}
+"""Classes that no user makes. Those of errors, enums, dicts, events and answers of the service need no mention."""
+
+
+def rows_of(name: str, parameters: list[str]) -> list[tuple[dict[str, Any], type[Exception], str | None]]:
+    """Return what does not fit the call ``name``: arguments, how that is told, and which of them is wrong."""
+    call = CALLS.get(name, Call())
+    rows: list[tuple[dict[str, Any], type[Exception], str | None]] = [
+        ({**_but(call, parameter), parameter: value}, error, parameter)
+        for parameter in parameters
+        for value, error in call.wrong.get(parameter) or common(parameter) or ()
+    ]
+    return rows + [(arguments, error, None) for arguments, error in call.together]
+
+
+def _but(call: Call, parameter: str) -> dict[str, Any]:
+    dropped = call.instead if parameter in call.instead else ()
+    return {name: value for name, value in call.works.items() if name not in dropped}
+
+
+def lacking(name: str, parameters: list[str]) -> list[str]:
+    """Return the parameters of the call ``name`` of which nothing is said here."""
+    call = CALLS.get(name, Call())
+    return [
+        parameter
+        for parameter in parameters
+        if not (parameter in call.wrong or parameter in call.never_wrong or common(parameter))
+    ]

@@ -1,0 +1,49 @@
+"""What must not stand in a file that everybody can read: a search for secrets by their looks.
+
+It knows nothing of how they are taken out (`tools.cassettes.scrub`), so that each is a check of the other.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["leaks"]
+
+_STANDING_IN: Final = r"[\"']?(?:ody_)?REDACTED"
+
+_LOOKS: Final = {
+    "an API key": re.compile(r"\body_(?!REDA\b|REDACTED\b)[A-Za-z0-9_\-]+"),
+    "a token": re.compile(r"\beyJ[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+\.(?!REDACTED\b)[A-Za-z0-9_\-]*"),
+    "an Authorization": re.compile(
+        r"(?i)\b(?:bearer|basic|digest|negotiate) +(?!REDACTED\b)[A-Za-z0-9+/=._~\-]{8,}"
+    ),
+    "a cookie": re.compile(r"(?im)^[^\w\n]*(?:set-)?cookie2?\b"),
+    "a signed query": re.compile(
+        r"(?i)[?&](?:[a-z0-9\-]*(?:signature|credential|token|policy|expires|key|key-pair-id|id)|sig|se|sp|sv|st)"
+        r"=(?!REDACTED\b)[^\s\"'&<>]+"
+    ),
+    "a field": re.compile(
+        r"(?i)[\"'](?:[a-z_]*(?:token|secret|password|credential)|api_?key|username)[\"'] *: *"
+        rf"(?!{_STANDING_IN}|[\"']eyJ|null\b|[\"'] *[\"'])\S+"
+    ),
+    "a key of AWS": re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b"),
+    "a password in an address": re.compile(r"://[^/\s@\"']+:[^/\s@\"']+@"),
+    "a private address": re.compile(r"\b(?:127\.0\.0\.1|localhost|192\.168\.\d+\.\d+|10\.\d+\.\d+\.\d+)\b"),
+}
+
+
+def leaks(text: str) -> list[str]:
+    """Return what looks like a secret in ``text``: what it is, and where. The secret itself is not repeated.
+
+    >>> leaks("Authorization: Bearer REDACTED")
+    []
+    >>> leaks("api_key:\\n- ody_live_0123")
+    ['an API key, line 2']
+    """
+    found = [
+        (text.count("\n", 0, match.start()) + 1, kind)
+        for kind, look in _LOOKS.items()
+        for match in look.finditer(text)
+    ]
+    return [f"{kind}, line {line}" for line, kind in sorted(found)]

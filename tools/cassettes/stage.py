@@ -1,0 +1,51 @@
+"""Where scenes are played: clients of one place, closed when the scene is over.
+
+What is there to be played against, an emulator, the service or a cassette, is not its concern.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Final, Self
+
+from odyssey_proto import AdvancedConfig, Odyssey
+from odyssey_proto.clock import MonotonicClock
+from odyssey_proto.config import ClientConfig
+from odyssey_proto.transport.http import HttpTransport
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+__all__ = ["Stage"]
+
+_NO_QUEUE: Final = AdvancedConfig(queue_timeout_s=0, max_retries=0)
+
+
+class Stage:
+    """Where a scene plays: a service, a key for it, a folder, and ids of what is there (``given``)."""
+
+    def __init__(self, api_url: str, api_key: str, folder: Path, given: Mapping[str, str]) -> None:
+        self.api_url = api_url
+        self.api_key = api_key
+        self.folder = folder
+        self.given = given
+        self._open = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def client(self) -> Odyssey:
+        """Return a client, closed with the stage, that does not queue for streamers."""
+        return self._open.enter_context(Odyssey(self.api_key, api_url=self.api_url, advanced=_NO_QUEUE))
+
+    def http(self) -> HttpTransport:
+        """Return what is below a client, for calls that it makes only while it connects."""
+        config = ClientConfig(api_key=self.api_key, api_url=self.api_url, advanced=_NO_QUEUE)
+        return self._open.enter_context(contextlib.closing(HttpTransport(config, MonotonicClock())))
