@@ -8,7 +8,9 @@
 Importing this loads neither aiortc, av nor numpy: they come with the first `Odyssey.connect`.
 """
 
+import importlib
 import logging
+from typing import TYPE_CHECKING, Any
 
 from odyssey_models import (
     Recording,
@@ -47,7 +49,6 @@ from .errors import (
 from .frames import VideoFrame
 from .raw import RawResponse
 from .session import Session
-from .spectator import SpectatorConnection, connect_to_stream
 from .types import BroadcastInfo, ConnectionStatus, InteractAction, ScriptEntry, StartAction
 
 __all__ = [
@@ -93,5 +94,18 @@ __all__ = [
     "connect_to_stream",
     "iter_events",
 ]
+
+if TYPE_CHECKING:
+    from .spectator import SpectatorConnection, connect_to_stream
+
+_OF_CONNECTIONS = {"SpectatorConnection": "spectator", "connect_to_stream": "spectator"}
+
+
+def __getattr__(name: str) -> Any:
+    # What only connections need is loaded by the first of them, or by who asks for it.
+    if name in _OF_CONNECTIONS:
+        return getattr(importlib.import_module(f".{_OF_CONNECTIONS[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

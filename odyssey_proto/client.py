@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, Self
 
-from . import arguments, errors, images, jobs, logs, session, spectator
+from . import arguments, errors, images, jobs, logs, session
 from . import scripts as _scripts
 from .clock import Deadline, MonotonicClock
 from .config import AdvancedConfig, ClientConfig
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from .downloads import Artifact, OnProgress
     from .frames import FramePolicy, VideoFrame
     from .images import ImageInput
-    from .spectator import SpectatorConnection
+    from .spectator import SpectatorConnection, Watching
     from .types import BroadcastInfo, DisconnectedCallback, Script, VideoFrameCallback
 
 __all__ = ["Odyssey"]
@@ -104,7 +104,7 @@ class Odyssey:
         self._loop = BackgroundLoop()
         self._connecting = threading.Lock()
         self._session: Session | None = None
-        self._watching: weakref.WeakSet[spectator.Watching] = weakref.WeakSet()
+        self._watching: weakref.WeakSet[Watching] = weakref.WeakSet()
         self._closed = False
 
     # --- the connection
@@ -165,7 +165,8 @@ class Odyssey:
         self._closed = True
         deadline = Deadline(_CLOSE, self._clock)
         self.disconnect()
-        spectator.leave_all(self._watching, deadline)
+        if self._watching:
+            self._stop_watching(deadline)
         self._telemetry.close()
         self._http.close()
         self._loop.stop(deadline.remaining() or 0.0)
@@ -256,7 +257,14 @@ class Odyssey:
             SpectatorTokenError: the token was refused (a `ValueError` too).
             OdysseyConnectionError: no such stream, or no way to it; what is told is why there was no WebRTC.
         """
+        from . import spectator  # loaded by the first who watches
+
         return spectator.watch(info, on_video_frame, on_disconnected, timeout=timeout, among=self._watching)
+
+    def _stop_watching(self, deadline: Deadline) -> None:
+        from . import spectator
+
+        spectator.leave_all(self._watching, deadline)
 
     # --- credentials
 
