@@ -24,6 +24,7 @@ from odyssey_proto import (
     connect_to_stream,
     stamp,
 )
+from odyssey_proto.emulator import Fault
 from tests.faults.servers import HttpServer, Server, answer, json_answer
 from tests.live.broadcasts import Broadcaster, broadcasting
 from tests.live.processes import PATIENCE_S, emulator_process, eventually, python
@@ -387,6 +388,62 @@ def test_an_answer_that_leads_nowhere_is_told_in_time(nothing_left: None, info: 
     assert told.value.code in ("timeout", "ice_failed")
     assert isinstance(told.value, OdysseyConnectionTimeoutError) == (told.value.code == "timeout")
     assert "secret-token" not in str(told.value)
+
+
+ADMISSION = "POST /live/{stream_id}/whep"
+GOODBYE = "DELETE /live/{stream_id}/whep/{resource}"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(step=ADMISSION, action="answer", status=503),
+        Fault(step=ADMISSION, action="answer", status=201, body="v=0"),
+        Fault(step=ADMISSION, action="truncate", status=201, body="v=0"),
+        Fault(step=ADMISSION, action="reset"),
+        Fault(step=ADMISSION, action="hang"),
+        Fault(step=ADMISSION, action="drip", status=201, body="v=0" * 99, seconds=0.2),
+    ],
+    ids=lambda fault: f"{fault.action} {fault.status}",
+)
+def test_an_admission_that_fails_is_told_and_the_next_one_works(
+    emulator: Emulator, info: BroadcastInfo, fault: Fault
+) -> None:
+    emulator.faults.add(fault)
+    with pytest.raises(OdysseyConnectionError) as told:
+        connect_to_stream(info.webrtc_url, info.spectator_token, timeout=3)
+    assert told.value.code
+    with spectate(info) as spectator:
+        next(spectator.frames(timeout=PATIENCE_S))
+
+
+@pytest.mark.parametrize("action", ["answer", "hang", "reset"])
+def test_ice_servers_that_cannot_be_had_are_done_without(
+    emulator: Emulator, info: BroadcastInfo, action: str
+) -> None:
+    emulator.faults.add(Fault(step="GET /config", action=action, status=500, times=5))
+    with spectate(info) as spectator:
+        next(spectator.frames(timeout=PATIENCE_S))
+
+
+@pytest.mark.parametrize("action", ["answer", "hang", "reset"])
+def test_a_goodbye_that_fails_holds_nothing_up(emulator: Emulator, info: BroadcastInfo, action: str) -> None:
+    emulator.faults.add(Fault(step=GOODBYE, action=action, status=500))
+    spectator = spectate(info)
+    spectator.disconnect()
+    assert spectator.wait(PATIENCE_S)
+    eventually(lambda: watched_by(emulator) == 0)  # it sees the peer connection end
+
+
+def test_ctrl_c_ends_connecting(nothing_left: None) -> None:
+    with (
+        Server(lambda connection: connection.hang()) as server,
+        python("-c", SCRIPT, server.url, "token") as process,
+    ):
+        eventually(lambda: server.accepted)
+        process.signal(signal.SIGINT)
+        assert process.ended() != 0
+        assert "KeyboardInterrupt" in process.stderr
 
 
 def test_a_server_that_says_nothing_is_given_up(nothing_left: None) -> None:
