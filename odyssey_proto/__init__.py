@@ -43,6 +43,7 @@ from .errors import (
     OdysseyStreamTimeoutError,
     OdysseyUsageError,
     RateLimitError,
+    SpectatorTokenError,
     StreamDurationExceededError,
 )
 from .raw import RawResponse
@@ -118,6 +119,8 @@ __all__ = [
     "SimulationJobStatus",
     "SimulationJobsList",
     "SimulationStream",
+    "SpectatorConnection",
+    "SpectatorTokenError",
     "StartAction",
     "StatusChangeCallback",
     "StatusChanged",
@@ -134,6 +137,7 @@ __all__ = [
     "VideoFrame",
     "VideoFrameCallback",
     "__version__",
+    "connect_to_stream",
     "iter_events",
 ]
 
@@ -141,13 +145,16 @@ if TYPE_CHECKING:
     from .frames import VideoFrame
     from .recording import LiveRecording
     from .session import Session
+    from .spectator import SpectatorConnection, connect_to_stream
     from .stats import SessionStats
 
 _OF_CONNECTIONS = {
     "LiveRecording": "recording",
     "Session": "session",
     "SessionStats": "stats",
+    "SpectatorConnection": "spectator",
     "VideoFrame": "frames",
+    "connect_to_stream": "spectator",
 }
 
 

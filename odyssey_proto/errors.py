@@ -3,6 +3,7 @@
     OdysseyError
     ├── OdysseyConfigError(ValueError)             an argument or setting that cannot work; nothing was sent
     ├── OdysseyAuthError                           the key or a token was refused
+    │   └── SpectatorTokenError(ValueError)        that of a broadcast
     ├── OdysseyConnectionError(ConnectionError)    no connection, or it was lost
     │   ├── OdysseyConnectionTimeoutError(TimeoutError)
     │   └── MalformedMessageError                  the peer broke the protocol
@@ -45,6 +46,7 @@ __all__ = [
     "OdysseyStreamTimeoutError",
     "OdysseyUsageError",
     "RateLimitError",
+    "SpectatorTokenError",
     "StreamDurationExceededError",
     "again",
     "internal",
@@ -111,6 +113,10 @@ class OdysseyConfigError(OdysseyError, ValueError):
 
 class OdysseyAuthError(OdysseyError):
     """The API key or a token was refused: missing, malformed, invalid, expired or suspended."""
+
+
+class SpectatorTokenError(OdysseyAuthError, ValueError):
+    """The spectator token was refused: it is not that of the broadcast, or not valid any more."""
 
 
 class OdysseyConnectionError(OdysseyError, ConnectionError):

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from ..config import ClientConfig
     from .failures import Refusals
 
-__all__ = ["TOKEN_REFUSED", "Abort", "HttpTransport", "Operation", "answers"]
+__all__ = ["TOKEN_REFUSED", "Abort", "HttpTransport", "Operation", "answers", "read_body"]
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -429,7 +429,7 @@ class HttpTransport:
                     headers=response.headers,
                     secrets=tuple(secret for secret in (self._config.api_key, token) if secret),
                 )
-                answer = attrs.evolve(answer, body=_body(response))
+                answer = attrs.evolve(answer, body=read_body(response))
         except MalformedMessageError as exc:
             failure = unreadable(answer, exc)
         except NETWORK_ERRORS as exc:
@@ -495,8 +495,11 @@ def _bearer(token: str) -> Secret:
     return Secret(token)
 
 
-def _body(response: requests.Response) -> bytes:
-    """Read the body to its end and unpack it, up to the limit. Whatever it is, no more than that is ever held."""
+def read_body(response: requests.Response) -> bytes:
+    """Read the body to its end and unpack it, up to 4 MiB. Whatever it is, no more than that is ever held.
+
+    It raises `MalformedMessageError`, and what `failures.NETWORK_ERRORS` lists.
+    """
     packed = bytearray()
     while chunk := response.raw.read(65536, decode_content=False):
         packed += chunk

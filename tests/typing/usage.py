@@ -32,9 +32,11 @@ from odyssey_proto import (
     SimulationJobInfo,
     SimulationJobsList,
     SimulationJobStatus,
+    SpectatorConnection,
     StreamRecordingInfo,
     StreamRecordingsList,
     VideoFrame,
+    connect_to_stream,
 )
 from odyssey_proto.emulator import Emulator
 
@@ -97,10 +99,23 @@ with Odyssey("ody_key", api_url=None, advanced=AdvancedConfig(queue_timeout_s=0.
     assert_type(client.wait_for_simulation(job.job_id, timeout=60), SimulationJobDetail)
     assert_type(client.list_simulations(active=True), SimulationJobsList)
     assert_type(client.cancel_simulation(job.job_id), SimulationJobInfo)
+    info = BroadcastInfo("https://live.example.org/s", "token", hls_url=None)
+    assert_type(info.hls_url, str | None)
+    assert_type(client.watch(info, lambda frame: None, timeout=None), SpectatorConnection)
     credentials = client.create_client_credentials()
     assert_type(credentials, ClientCredentials)
     assert_type(credentials.session_id, str)
     assert_type(client.connect_with_credentials(credentials, on_error=handlers.on_error), Session)
+
+
+with connect_to_stream("https://live.example.org/s", "token", debug=True, timeout=5) as spectator:
+    assert_type(spectator, SpectatorConnection)
+    assert_type(spectator.is_connected, bool)
+    assert_type(spectator.peer_connection, object | None)
+    assert_type(spectator.latest_frame, VideoFrame | None)
+    assert_type(spectator.frames("latest", timeout=5), Iterator[VideoFrame])
+    assert_type(spectator.wait(1), bool)
+    spectator.disconnect()
 
 
 def limits(error: OdysseyUsageError) -> None:
