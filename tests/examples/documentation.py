@@ -17,13 +17,11 @@ from typing import TYPE_CHECKING, Final, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["GONE", "NOT_YET", "SECTIONS", "example_of", "examples"]
+__all__ = ["GONE", "SECTIONS", "example_of", "examples"]
 
 T = TypeVar("T", bound="Callable[..., object]")
 
 GONE: Final = "gone in version 1.3: it uses the status 'running', or the status or error_message of a stream"
-
-NOT_YET: Final = "not yet: it needs a broadcast to watch"
 
 # page → section → the test that runs it, or why there is none
 SECTIONS: Final[dict[str, dict[str, str]]] = {
@@ -33,7 +31,8 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "connect_with_credentials()": "test_live.test_connect_with_credentials",
         "disconnect()": "test_live.test_disconnect",
         "start_stream()": "test_live.test_start_stream",
-        "connect_to_stream()": NOT_YET,
+        "connect_to_stream()": "test_broadcasts.test_connect_to_stream",
+        "connect_to_stream(): signature": "test_broadcasts.test_connect_to_stream_has_the_documented_signature",
         "interact()": "test_live.test_interact",
         "end_stream()": "test_live.test_end_stream",
         "is_connected": "test_live.test_the_properties",
@@ -52,7 +51,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "VideoFrame": "test_types.test_a_frame_has_the_documented_properties",
         "VideoFrame: usage": "test_applications.test_what_can_be_done_with_a_frame",
         "BroadcastInfo": "test_types.test_a_type_has_the_documented_fields",
-        "SpectatorConnection": NOT_YET,
+        "SpectatorConnection": "test_broadcasts.test_a_spectator_connection",
         "ConnectionStatus": "test_types.test_the_statuses_are_the_documented_ones",
         "ClientConfig": "test_types.test_a_configuration_has_the_documented_fields",
         "AdvancedConfig": "test_types.test_a_configuration_has_the_documented_fields",
@@ -126,8 +125,8 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
     },
     "sdk/javascript/types": {
         "OdysseyEventHandlers": "test_types.test_there_are_the_documented_handlers",
-        "Example: Broadcast Streamer": NOT_YET,
-        "Example: Broadcast Spectator": NOT_YET,
+        "Example: Broadcast Streamer": "test_broadcasts.test_a_broadcast_streamer",
+        "Example: Broadcast Spectator": "test_broadcasts.test_a_broadcast_spectator",
         "Common Error Messages": "test_failures.test_common_error_messages",
         "ListStreamRecordingsOptions": "test_recordings.test_how_many_are_listed_when_nothing_is_said",
         "SimulateOptions: scripts": "test_simulations.test_several_scripts_in_a_single_job",

@@ -8,6 +8,7 @@ import pytest
 
 from tests.examples import (
     test_applications,
+    test_broadcasts,
     test_credentials,
     test_failures,
     test_images,
@@ -16,7 +17,7 @@ from tests.examples import (
     test_simulations,
     test_types,
 )
-from tests.examples.documentation import GONE, NOT_YET, SECTIONS, examples
+from tests.examples.documentation import GONE, SECTIONS, examples
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -25,6 +26,7 @@ MODULES: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
     for module in (
         test_applications,
+        test_broadcasts,
         test_credentials,
         test_failures,
         test_images,
@@ -42,16 +44,13 @@ def test_a_section_has_its_test_or_a_reason(page: str, section: str, test: str) 
     if test == GONE:
         assert page == "sdk/python/simulations"  # only there are the statuses of version 1.0 used
         return
-    if test == NOT_YET:
-        assert "Broadcast" in section or "Spectator" in section or section == "connect_to_stream()"
-        return
     module, _, name = test.partition(".")
     assert callable(vars(MODULES[module])[name])
     assert (page, section) in examples[test]
 
 
 def test_no_test_runs_what_is_not_listed() -> None:
-    listed = {(page, section, test) for page, section, test in LISTED if test not in (GONE, NOT_YET)}
+    listed = {(page, section, test) for page, section, test in LISTED if test != GONE}
     said = {(page, section, test) for test, of in examples.items() for page, section in of}
     assert said == listed
 
