@@ -1,7 +1,7 @@
 """Watching a broadcast: over WebRTC, or over HLS where that does not work.
 
     thread of aiortc or HLS ── FrameHub ──┬─▶ your iterators
-                                          └─▶ odyssey-spectator-handlers ──▶ on_video_frame, on_disconnected
+                                          └─▶ odyssey-callbacks ──▶ on_video_frame, on_disconnected
     odyssey-spectator: waits for the end, and carries it out
 
 It needs no API key and no session: the address and the token of a `BroadcastInfo` are all. A broadcast that is
@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import atexit
 import concurrent.futures
-import contextlib
-import inspect
 import logging
 import os
 import queue
@@ -21,7 +19,8 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
-from . import errors, logs
+from . import arguments, errors, logs
+from .callbacks import Dispatcher
 from .clock import Deadline, MonotonicClock
 from .config import DEFAULT_API_URL, ClientConfig
 from .frames import FrameHub
@@ -29,10 +28,10 @@ from .transport.hls import HlsReader
 from .transport.http import HttpTransport
 from .transport.loop import BackgroundLoop
 from .transport.sockets import Abort, is_loopback
-from .types import BroadcastInfo
+from .types import BroadcastInfo, ConnectionStatus, OdysseyEventHandlers, StatusChanged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
     import av
@@ -164,7 +163,7 @@ class SpectatorConnection:
             OdysseyStreamError: with ``"error"``, the queue ran over.
             OdysseyConnectionError: the broadcast was lost, after the frames that came before.
         """
-        _check_seconds(timeout)
+        arguments.timeout("timeout", timeout)
         self._watching.refuse_fork()
         return _Frames(self, self._watching.hub.subscribe(policy, queue_size), timeout)
 
@@ -174,7 +173,7 @@ class SpectatorConnection:
         Raises:
             OdysseyConnectionError: the broadcast was lost.
         """
-        _check_seconds(timeout)
+        arguments.timeout("timeout", timeout)
         return self._watching.wait(timeout)
 
     def disconnect(self) -> None:
@@ -241,9 +240,8 @@ class Watching:
         on_disconnected: DisconnectedCallback | None,
         timeout: float | None,
     ) -> None:
-        _check_handler("on_video_frame", on_video_frame)
-        _check_handler("on_disconnected", on_disconnected)
-        _check_seconds(timeout)
+        handlers = OdysseyEventHandlers(on_video_frame=on_video_frame, on_disconnected=on_disconnected)
+        arguments.timeout("timeout", timeout)
         self.clock: Clock = MonotonicClock()
         self.hub = FrameHub()
         self.loop = BackgroundLoop("odyssey-spectator-loop")
@@ -253,8 +251,6 @@ class Watching:
         """Ends the connecting."""
         self.is_connected = False
         self.has_handlers = on_video_frame is not None or on_disconnected is not None
-        self._on_video_frame = on_video_frame
-        self._on_disconnected = on_disconnected
         self._deadline = Deadline(timeout, self.clock)
         self._source: _Source | None = None
         self._error: errors.OdysseyError | None = None
@@ -262,10 +258,11 @@ class Watching:
         self._inbox: queue.SimpleQueue[errors.OdysseyError | None] = queue.SimpleQueue()
         self._ended = threading.Event()
         self._pid = os.getpid()
-        self._threads = [threading.Thread(target=self._run, name="odyssey-spectator", daemon=True)]
+        self._thread = threading.Thread(target=self._run, name="odyssey-spectator", daemon=True)
+        self._dispatcher: Dispatcher | None = None
         if self.has_handlers:
-            call = threading.Thread(target=self._call_handlers, name="odyssey-spectator-handlers", daemon=True)
-            self._threads.append(call)
+            self._dispatcher = Dispatcher(handlers)
+            self.hub.attach(self._dispatcher, self._dispatcher.counts)
 
     # --- from any thread
 
@@ -280,8 +277,10 @@ class Watching:
         try:
             self._source = self._open(sources)
             self.is_connected = True
-            for thread in self._threads:
-                thread.start()
+            if self._dispatcher is not None:
+                self._dispatcher.start()
+                self._tell(ConnectionStatus.CONNECTED)
+            self._thread.start()
         except BaseException as exc:
             self.is_connected = False
             self._cut()
@@ -300,11 +299,10 @@ class Watching:
             return
         self.post(None)
         deadline = deadline or Deadline(_LEAVE, self.clock)
-        for thread in self._threads:
-            if thread.is_alive() and thread is not threading.current_thread():
-                thread.join(deadline.remaining())
-        if any(thread.is_alive() and thread is not threading.current_thread() for thread in self._threads):
-            log.warning("a handler of a spectator did not return in time; its thread goes on")
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._thread.join(deadline.remaining())
+        if self._dispatcher is not None:
+            self._dispatcher.join(deadline.remaining())
 
     def wait(self, timeout: float | None) -> bool:
         self.refuse_fork()
@@ -369,25 +367,14 @@ class Watching:
         self.loop.stop(_CLOSING)
         self.hub.close(self._error)
         self._ended.set()
+        self._tell(ConnectionStatus.DISCONNECTED)
+        if self._dispatcher is not None:
+            self._dispatcher.finish()
         _all.discard(self)
 
-    # --- the user's functions, on the second thread
-
-    def _call_handlers(self) -> None:
-        if self._on_video_frame is not None:
-            newest = self.hub.subscribe("latest")
-            with contextlib.suppress(errors.OdysseyError):  # it is told by `wait` and `frames`
-                while (frame := newest.get(Deadline(None, self.clock))) is not None:
-                    self._call("on_video_frame", self._on_video_frame, frame)
-        self._ended.wait()
-        if self._on_disconnected is not None:
-            self._call("on_disconnected", self._on_disconnected)
-
-    def _call(self, name: str, handler: Callable[..., object], *arguments: object) -> None:
-        try:
-            handler(*arguments)
-        except Exception:
-            log.exception("%s raised", name)
+    def _tell(self, status: ConnectionStatus) -> None:
+        if self._dispatcher is not None:
+            self._dispatcher.tell(StatusChanged(status=status, at=self.clock.now()))
 
 
 class _Whep:
@@ -523,30 +510,9 @@ def _await(future: concurrent.futures.Future[Any], deadline: Deadline, what: str
 
 
 def _check_text(name: str, value: object) -> None:
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be a string, not {type(value).__name__}")
-    if not value.strip() or not value.isprintable():
+    text = arguments.text(name, value)
+    if not text.strip() or not text.isprintable():
         raise errors.OdysseyConfigError(f"{name} must not be empty, and have no control characters")
-    if any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise errors.OdysseyConfigError(f"{name} must be text without lone surrogates")
-
-
-def _check_handler(name: str, value: object) -> None:
-    if value is None:
-        return
-    if not callable(value):
-        raise TypeError(f"{name} must be a function or None, not {type(value).__name__}")
-    if inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(type(value).__call__):
-        raise TypeError(f"{name} must be a plain function, not a coroutine function: delete its `async`")
-
-
-def _check_seconds(value: object) -> None:
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"timeout must be a number of seconds or None, not {type(value).__name__}")
-    if not value >= 0:
-        raise errors.OdysseyConfigError(f"timeout must be 0 s or more, not {value!r}")
 
 
 # --- the end of the process, and forks
