@@ -159,7 +159,7 @@ class Driver:
         if self.ended.is_set():
             last = Deadline(_LAST_FRAMES, self.clock)
             for each in tuple(self.recordings):
-                each.join(last)
+                each._join(last)
 
     def refuse_fork(self) -> None:
         """Raise in a forked child: the thread is in the parent."""

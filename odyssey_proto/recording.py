@@ -82,11 +82,11 @@ class LiveRecording:
             OdysseyConfigError: a frame does not fit into the file: its size is odd, or not that of the first.
         """
         self._queue.finish()
-        self.join(Deadline(None, MonotonicClock()))
+        self._join(Deadline(None, MonotonicClock()))
         if self._error is not None:
             raise errors.again(self._error)
 
-    def join(self, deadline: Deadline) -> None:
+    def _join(self, deadline: Deadline) -> None:
         """Wait for the end of its thread, which comes when the session's has, or after `close`."""
         if os.getpid() != self._pid:
             return  # the thread, and the file, are the parent's
@@ -211,7 +211,7 @@ def join_all(deadline: Deadline) -> None:
     """Let no file be cut short by the end of the process, before ``deadline``; the sessions are over."""
     for recording in tuple(_started):
         recording._queue.finish()
-        recording.join(deadline)
+        recording._join(deadline)
 
 
 def _try_to_write(path: Path) -> None:

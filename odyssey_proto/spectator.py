@@ -87,7 +87,7 @@ def connect_to_stream(
     """
     _check_text("webrtc_url", webrtc_url)
     _check_text("spectator_token", spectator_token)
-    if debug:
+    if arguments.flag("debug", debug):
         logs.to_stderr()
     watching = Watching(on_video_frame, on_disconnected, timeout)
     return watching.begin([_Whep(watching, webrtc_url, spectator_token)])
