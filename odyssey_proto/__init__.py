@@ -43,6 +43,7 @@ from .errors import (
     OdysseyStreamTimeoutError,
     OdysseyUsageError,
     RateLimitError,
+    SpectatorTokenError,
     StreamDurationExceededError,
 )
 from .raw import RawResponse
@@ -93,6 +94,7 @@ __all__ = [
     "InteractAcknowledged",
     "InteractAcknowledgedCallback",
     "InteractAction",
+    "LiveRecording",
     "MalformedMessageError",
     "MissingExtraError",
     "MonthlyLimitReachedError",
@@ -111,11 +113,14 @@ __all__ = [
     "Recording",
     "ScriptEntry",
     "Session",
+    "SessionStats",
     "SimulationJobDetail",
     "SimulationJobInfo",
     "SimulationJobStatus",
     "SimulationJobsList",
     "SimulationStream",
+    "SpectatorConnection",
+    "SpectatorTokenError",
     "StartAction",
     "StatusChangeCallback",
     "StatusChanged",
@@ -132,14 +137,25 @@ __all__ = [
     "VideoFrame",
     "VideoFrameCallback",
     "__version__",
+    "connect_to_stream",
     "iter_events",
 ]
 
 if TYPE_CHECKING:
     from .frames import VideoFrame
+    from .recording import LiveRecording
     from .session import Session
+    from .spectator import SpectatorConnection, connect_to_stream
+    from .stats import SessionStats
 
-_OF_CONNECTIONS = {"Session": "session", "VideoFrame": "frames"}
+_OF_CONNECTIONS = {
+    "LiveRecording": "recording",
+    "Session": "session",
+    "SessionStats": "stats",
+    "SpectatorConnection": "spectator",
+    "VideoFrame": "frames",
+    "connect_to_stream": "spectator",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,15 +6,15 @@ them, and forwards the calls that the official SDK has on its client.
 
 from __future__ import annotations
 
-import logging
 import threading
+import weakref
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 from odyssey_models import SessionResponse
 
-from . import arguments, errors, images, jobs
+from . import arguments, errors, images, jobs, logs
 from . import scripts as _scripts
 from .clock import Deadline, MonotonicClock
 from .config import AdvancedConfig, ClientConfig
@@ -28,11 +28,12 @@ from .types import ConnectionStatus, OdysseyEventHandlers
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import EllipsisType, TracebackType
 
     from odyssey_models import (
+        IceServer,
         Recording,
         SimulationJobDetail,
         SimulationJobInfo,
@@ -42,13 +43,16 @@ if TYPE_CHECKING:
         StreamRecordingsList,
     )
 
+    from .config import IcePolicy
     from .downloads import Artifact, OnProgress
     from .frames import FramePolicy, VideoFrame
     from .images import ImageInput
     from .session import Session
+    from .spectator import SpectatorConnection, Watching
     from .steps import Command
     from .transport.loop import BackgroundLoop
     from .types import (
+        BroadcastInfo,
         BroadcastReadyCallback,
         ConnectedCallback,
         DisconnectedCallback,
@@ -80,6 +84,9 @@ class Odyssey:
         advanced: retry and queueing settings.
         reconnect: rejoin the session when the connection is lost.
         enable_telemetry: tell the service when sessions begin and end, and why connecting failed.
+        ice_servers: STUN and TURN servers in place of those that the service tells, as mappings with ``urls``, and
+            for TURN ``username`` and ``credential``; empty for none.
+        ice_policy: ``"relay"`` connects through TURN servers only; ``"all"`` prefers direct paths.
 
     Raises:
         TypeError: an argument of the wrong type.
@@ -101,6 +108,8 @@ class Odyssey:
         advanced: AdvancedConfig | None = None,
         reconnect: bool = True,
         enable_telemetry: bool = False,
+        ice_servers: Iterable[IceServer | Mapping[str, Any]] | None = None,
+        ice_policy: IcePolicy = "all",
     ) -> None:
         self.config = ClientConfig(
             api_key=api_key,
@@ -109,9 +118,11 @@ class Odyssey:
             advanced=AdvancedConfig() if advanced is None else advanced,
             reconnect=reconnect,
             enable_telemetry=enable_telemetry,
+            ice_servers=ice_servers,
+            ice_policy=ice_policy,
         )
         if debug:
-            _log_to_stderr()
+            logs.to_stderr()
         self._clock = MonotonicClock()
         self._http = HttpTransport(self.config, self._clock)
         self._rest = Rest(self._http)
@@ -119,6 +130,7 @@ class Odyssey:
         self._loop: BackgroundLoop | None = None  # from the first connection on
         self._connecting = threading.Lock()
         self._session: Session | None = None
+        self._watching: weakref.WeakSet[Watching] = weakref.WeakSet()
         self._closed = False
 
     # --- the connection
@@ -293,6 +305,8 @@ class Odyssey:
         self._closed = True
         deadline = Deadline(_CLOSE, self._clock)
         self.disconnect()
+        if self._watching:
+            self._stop_watching(deadline)
         self._telemetry.close()
         self._http.close()
         if self._loop is not None:
@@ -364,6 +378,40 @@ class Odyssey:
         """The prompt in effect, as the service rewrote it; None where there is no stream."""
         live = self._session
         return None if live is None else live.last_applied_prompt
+
+    # --- watching what others stream
+
+    def watch(
+        self,
+        info: BroadcastInfo,
+        on_video_frame: VideoFrameCallback | None = None,
+        on_disconnected: DisconnectedCallback | None = None,
+        *,
+        timeout: float | None = 40.0,
+    ) -> SpectatorConnection:
+        """Watch a broadcast: over WebRTC, as `connect_to_stream` does, or over HLS where there is no way.
+
+        It needs neither a connection of this client nor its key, and ends with `close` at the latest. HLS is 5 to
+        10 s behind.
+
+        Args:
+            info: what the broadcaster was told when the broadcast was ready.
+            on_video_frame, on_disconnected: as for `connect_to_stream`.
+            timeout: s until it is connected; ``None``: no limit of its own.
+
+        Raises:
+            TypeError, OdysseyConfigError: an argument cannot work.
+            SpectatorTokenError: the token was refused (a `ValueError` too).
+            OdysseyConnectionError: no such stream, or no way to it; what is told is why there was no WebRTC.
+        """
+        from . import spectator  # loaded by the first who watches
+
+        return spectator.watch(info, on_video_frame, on_disconnected, timeout=timeout, among=self._watching)
+
+    def _stop_watching(self, deadline: Deadline) -> None:
+        from . import spectator
+
+        spectator.leave_all(self._watching, deadline)
 
     # --- credentials
 
@@ -676,12 +724,3 @@ class Odyssey:
 
     def __repr__(self) -> str:
         return f"<Odyssey {self.config.api_url} {self.current_status}>"
-
-
-def _log_to_stderr() -> None:
-    logger = logging.getLogger("odyssey_proto")
-    logger.setLevel(logging.DEBUG)
-    if not any(isinstance(handler, logging.StreamHandler) for handler in logger.handlers):
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
-        logger.addHandler(handler)

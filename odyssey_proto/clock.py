@@ -6,16 +6,18 @@ steps of a call. Neither sleeps: waiting belongs to whoever owns the lock, futur
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Clock", "Deadline", "MonotonicClock"]
+__all__ = ["Clock", "Deadline", "MonotonicClock", "SteadyClock"]
 
 # s, 31 years. inf or sys.maxsize are how people write "never", and locks and futures refuse such numbers.
 _NEVER: Final = 1e9
+_JUMP: Final = 1.0  # s; what threads that take turns see of each other is far less
 _TURN: Final = 0.2  # s; half of what Ctrl-C may take
 
 
@@ -33,6 +35,31 @@ class MonotonicClock:
     def now(self) -> float:
         """Return `time.monotonic()`, in s."""
         return time.monotonic()
+
+
+class SteadyClock:
+    """Another clock, without its jumps back: a session that lives for hours must not stand still for one.
+
+    A jump ahead is let through: it is what a machine that was suspended looks like. Any thread may ask.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._taken_back = 0.0
+        self._last = clock.now()
+
+    def now(self) -> float:
+        """Return the other clock's time, in s, and what it has taken back so far."""
+        now = self._clock.now() + self._taken_back
+        if self._last - now > _JUMP:
+            with self._lock:  # and look again: another thread may have been here, or this one have slept
+                now = self._clock.now() + self._taken_back
+                if self._last - now > _JUMP:
+                    self._taken_back += self._last - now
+                    now = self._last
+        self._last = now
+        return now
 
 
 class Deadline:

@@ -7,14 +7,20 @@ It is the library's only reader of the environment, but for proxies and CA certi
 from __future__ import annotations
 
 import os
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 import attrs
+from odyssey_models import IceServer
 
 from .errors import OdysseyAuthError, OdysseyConfigError
+from .ice_urls import usable_servers
 
-__all__ = ["DEFAULT_API_URL", "AdvancedConfig", "ClientConfig", "Secret"]
+__all__ = ["DEFAULT_API_URL", "AdvancedConfig", "ClientConfig", "IcePolicy", "Secret"]
+
+IcePolicy = Literal["all", "relay"]
+"""``all``: direct paths first. ``relay``: only through TURN servers; the streamer learns no address of yours."""
 
 DEFAULT_API_URL: Final = "https://api.odyssey.ml"
 _MOST: Final = 1e12  # ms, 31 years
@@ -60,7 +66,7 @@ def _advanced(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         raise TypeError(f"{attribute.name} must be an AdvancedConfig, not {type(value).__name__}")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class AdvancedConfig:
     """Settings that few need (types page, "AdvancedConfig"; same names and defaults)."""
 
@@ -110,7 +116,58 @@ def _api_url(value: Any) -> str:
     return url
 
 
-@attrs.frozen(kw_only=True)
+def _ice_server(value: Any, name: str) -> IceServer:
+    if isinstance(value, Mapping):
+        # As browsers take them: `credentialType` is always "password".
+        unknown = sorted(str(key) for key in value.keys() - {*_ICE_SERVER_KEYS, "credentialType"})
+        if unknown:
+            raise OdysseyConfigError(f"{name} has {unknown[0]!r}, which is none of {', '.join(_ICE_SERVER_KEYS)}")
+        value = IceServer(**{key: value[key] for key in _ICE_SERVER_KEYS if key in value})
+    if not isinstance(value, IceServer):
+        raise TypeError(f"{name} must be a mapping with 'urls', or an IceServer, not {type(value).__name__}")
+    urls = value.urls if value.urls is not None else value.url
+    if isinstance(urls, Iterable) and not isinstance(urls, str):
+        urls = list(urls)
+    if not isinstance(urls, str) and not (isinstance(urls, list) and all(isinstance(url, str) for url in urls)):
+        raise TypeError(f"{name}: urls must be a string or a list of strings")
+    for key in ("username", "credential"):
+        if not isinstance(getattr(value, key), str | None):
+            raise TypeError(f"{name}: {key} must be a string")
+    _, left_out = usable_servers([attrs.evolve(value, urls=urls, url=None)])
+    if left_out:
+        raise OdysseyConfigError(f"{name}: {left_out[0]}")
+    credential = None if value.credential is None else Secret(value.credential)
+    return IceServer(urls=urls, username=value.username, credential=credential)
+
+
+_ICE_SERVER_KEYS: Final = ("urls", "url", "username", "credential")
+
+
+def _ice_servers(value: Any) -> tuple[IceServer, ...] | None:
+    if value is None:
+        return None
+    if isinstance(value, str | bytes | Mapping | IceServer) or not isinstance(value, Iterable):
+        raise TypeError('ice_servers must be a list like [{"urls": "turn:…", "username": "…", "credential": "…"}]')
+    servers = tuple(_ice_server(server, f"ice_servers[{index}]") for index, server in enumerate(value))
+    _, left_out = usable_servers(servers)
+    if left_out:
+        raise OdysseyConfigError(f"ice_servers: {left_out[0]}")
+    return servers
+
+
+def _show_ice_servers(servers: tuple[IceServer, ...] | None) -> str:
+    return repr(servers if servers is None else [server.urls for server in servers])
+
+
+def _ice_policy(value: Any) -> IcePolicy:
+    if value == "all":
+        return "all"
+    if value == "relay":
+        return "relay"
+    raise OdysseyConfigError(f"ice_policy must be 'all' or 'relay', not {value!r}")
+
+
+@attrs.frozen
 class ClientConfig:
     """Everything that a client is told when it is made (types page, "ClientConfig").
 
@@ -130,10 +187,17 @@ class ClientConfig:
     """Log what is sent and received, without secrets, on ``odyssey_proto`` at DEBUG."""
     advanced: AdvancedConfig = attrs.field(factory=AdvancedConfig, validator=_advanced)
     """Retry and queueing settings."""
-    reconnect: bool = attrs.field(default=True, validator=_flag)
+    reconnect: bool = attrs.field(default=True, validator=_flag, kw_only=True)
     """Rejoin the session when the connection is lost; otherwise a loss ends it."""
-    enable_telemetry: bool = attrs.field(default=False, validator=_flag)
+    enable_telemetry: bool = attrs.field(default=False, validator=_flag, kw_only=True)
     """Tell the service when sessions begin and end, and why connecting failed."""
+    ice_servers: tuple[IceServer, ...] | None = attrs.field(
+        default=None, converter=_ice_servers, repr=_show_ice_servers, kw_only=True
+    )
+    """STUN and TURN servers to use in place of those that the service tells: mappings with ``urls``, and for TURN
+    ``username`` and ``credential``. ``None``: those of the service; empty: none."""
+    ice_policy: IcePolicy = attrs.field(default="all", converter=_ice_policy, kw_only=True)
+    """Which network paths may be used."""
 
     def require_api_key(self) -> Secret:
         """Return the key, or say which of the ways to give one was missed.

@@ -18,13 +18,14 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
-from . import errors, steps
+from . import errors, recording, steps
 from .callbacks import Dispatcher
-from .clock import Deadline, MonotonicClock
+from .clock import Deadline, MonotonicClock, SteadyClock
 from .events import EventHub
 from .frames import FrameHub
 from .link import Link
 from .protocol import Protocol
+from .stats import VideoTotals
 from .table import SessionState
 from .transport.sockets import Abort
 
@@ -45,6 +46,8 @@ LEAVE: Final = 1.2
 """s that leaving may take while somebody waits for it."""
 _STEP_TIMEOUT: Final = 10.0  # s for one worker's task
 _LINGER: Final = 5.0  # s for giving the session back after its end, while nobody waits for that
+_FILES: Final = 5.0  # s for the same at the end of the process, which would cut them short
+_LAST_FRAMES: Final = 0.7  # s for files to be finished; where encoding is behind, they are so a while after
 _LAST_WORKERS: Final = 0.2  # s for workers whose sockets have just been shut
 
 
@@ -60,9 +63,14 @@ class Driver:
         handlers: OdysseyEventHandlers | None = None,
     ) -> None:
         self.protocol = Protocol(config.advanced, reconnect=config.reconnect)
-        self.hub = FrameHub(on_resume=lambda seconds: self.post(steps.VideoResumed(seconds)))
+        self.hub = FrameHub(lambda seconds: self.post(steps.VideoResumed(seconds)), clock)
+        self.totals = VideoTotals(clock)
+        self.began_at = clock.now()
+        self.ended_at: float | None = None
+        self.recordings: weakref.WeakSet[recording.LiveRecording] = weakref.WeakSet()
+        """Files that are being written: they end when this has, and are waited for."""
         self.events = EventHub()
-        self.clock = clock
+        self.clock = clock = SteadyClock(clock)
         self.leaving = False
         """Whether the user has given it up; the session itself may need a moment to be over."""
         self.ended = threading.Event()
@@ -148,6 +156,10 @@ class Driver:
             self._thread.join(deadline.remaining())
         if self._dispatcher is not None:
             self._dispatcher.join(deadline.remaining())
+        if self.ended.is_set():
+            last = Deadline(_LAST_FRAMES, self.clock)
+            for each in tuple(self.recordings):
+                each._join(last)
 
     def refuse_fork(self) -> None:
         """Raise in a forked child: the thread is in the parent."""
@@ -164,7 +176,7 @@ class Driver:
 
     def _connect_timeout(self, timeout: float | None) -> errors.OdysseyError:
         return errors.OdysseyConnectionTimeoutError(
-            f"Not connected within {timeout:g} s, still {self.protocol.doing}",
+            f"Not connected within {timeout:g} s, still {self.protocol.progress}",
             code="timeout",
             operation="connect",
             session_id=self.protocol.session_id,
@@ -224,7 +236,13 @@ class Driver:
                 self._work(self._request_session, failed=steps.StepFailed)
             case steps.OpenLink(link=number):
                 link = self._links[number] = Link(
-                    output, http=self._http, loop=self._loop, clock=self.clock, hub=self.hub, post=self.post
+                    output,
+                    http=self._http,
+                    loop=self._loop,
+                    clock=self.clock,
+                    hub=self.hub,
+                    totals=self.totals,
+                    post=self.post,
                 )
                 self._work(
                     lambda: link.open(Deadline(output.timeout, self.clock)),
@@ -257,7 +275,7 @@ class Driver:
             case steps.Ignored(what=what):
                 log.info("ignored: %s", what)
             case event:
-                log.debug("%s", event)
+                log.debug("%s", errors.redact(str(event)))
                 self.events.publish(event)
                 if self._dispatcher is not None:
                     self._dispatcher.tell(event)
@@ -321,6 +339,7 @@ class Driver:
 
     def _clean_up(self) -> None:
         error = self.protocol.error
+        self.ended_at = self.clock.now()
         self._abort.abort()
         for link in self._links.values():
             link.cut()
@@ -357,6 +376,7 @@ def _leave_all() -> None:
     deadline = Deadline(LEAVE, MonotonicClock())
     for driver in drivers:
         driver.join(deadline.remaining())
+    recording.join_all(Deadline(_FILES, MonotonicClock()))
 
 
 def _expect_the_end() -> None:

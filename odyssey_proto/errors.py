@@ -3,6 +3,7 @@
     OdysseyError
     ├── OdysseyConfigError(ValueError)             an argument or setting that cannot work; nothing was sent
     ├── OdysseyAuthError                           the key or a token was refused
+    │   └── SpectatorTokenError(ValueError)        that of a broadcast
     ├── OdysseyConnectionError(ConnectionError)    no connection, or it was lost
     │   ├── OdysseyConnectionTimeoutError(TimeoutError)
     │   └── MalformedMessageError                  the peer broke the protocol
@@ -25,7 +26,7 @@ from __future__ import annotations
 
 import copy
 import re
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,10 +46,12 @@ __all__ = [
     "OdysseyStreamTimeoutError",
     "OdysseyUsageError",
     "RateLimitError",
+    "SpectatorTokenError",
     "StreamDurationExceededError",
     "again",
     "internal",
     "no_resources",
+    "one_line",
     "redact",
     "usage_error",
 ]
@@ -110,6 +113,10 @@ class OdysseyConfigError(OdysseyError, ValueError):
 
 class OdysseyAuthError(OdysseyError):
     """The API key or a token was refused: missing, malformed, invalid, expired or suspended."""
+
+
+class SpectatorTokenError(OdysseyAuthError, ValueError):
+    """The spectator token was refused: it is not that of the broadcast, or not valid any more."""
 
 
 class OdysseyConnectionError(OdysseyError, ConnectionError):
@@ -238,6 +245,8 @@ def again(error: E) -> E:
     return fresh
 
 
+_LONGEST_LINE: Final = 300  # characters of a service's own words in an error
+
 _SECRETS = (
     (re.compile(r"\body_[A-Za-z0-9_\-]+"), "ody_…"),
     (re.compile(r"\beyJ[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+(?:\.[A-Za-z0-9_\-]*)?"), "<token>"),
@@ -263,3 +272,15 @@ def redact(text: str) -> str:
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
     return text
+
+
+def one_line(text: str) -> str:
+    """Return what a service said as it can be shown: one line, not too long, printable and without secrets.
+
+    >>> one_line("Too\\nlong for ody_live_123: " + "x" * 10_000)[:25], len(one_line("x" * 10_000))
+    ('Too long for ody_…: xxxxx', 300)
+    """
+    # Cut first: 10 MB are not worth looking through.
+    text = " ".join(redact(text[: 4 * _LONGEST_LINE]).split())
+    text = "".join(letter for letter in text if letter.isprintable())
+    return text if len(text) <= _LONGEST_LINE else text[: _LONGEST_LINE - 1] + "…"

@@ -6,7 +6,7 @@
 
 A decoded picture is kept as the decoder made it (YUV) and is shared by everyone who receives it; the thread that
 looks at it first converts it, once. A picture that nobody looks at, or that a queue drops, costs no conversion.
-Nothing here reads a clock, starts a thread or knows where pictures come from.
+Nothing here starts a thread or knows where pictures come from; the clock is for statistics alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast, get_args
 import attrs
 
 from . import arguments
+from .clock import MonotonicClock
 from .errors import MissingExtraError, OdysseyConfigError, OdysseyStreamError, OdysseyStreamTimeoutError, again
+from .stats import Mean, Rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from .clock import Deadline
+    from .clock import Clock, Deadline
 
 __all__ = ["FrameCounts", "FrameHub", "FramePolicy", "FrameQueue", "FrameReceiver", "VideoFrame"]
 
@@ -62,7 +64,18 @@ def _reformatter() -> VideoReformatter:
 class _Picture:
     """One decoded picture and its one conversion to RGB, shared by all views of it."""
 
-    __slots__ = ("_frame", "_lock", "_rgb", "height", "index", "received_at", "timestamp_ms", "width")
+    __slots__ = (
+        "_frame",
+        "_lock",
+        "_rgb",
+        "converting",
+        "height",
+        "index",
+        "ready_at",
+        "received_at",
+        "timestamp_ms",
+        "width",
+    )
 
     def __init__(self, frame: av.VideoFrame, index: int, timestamp_ms: int, received_at: float) -> None:
         self.width = frame.width
@@ -70,6 +83,8 @@ class _Picture:
         self.index = index
         self.timestamp_ms = timestamp_ms
         self.received_at = received_at
+        self.ready_at: float | None = None
+        self.converting: Mean | None = None  # who measures it
         self._frame = frame
         self._lock = threading.Lock()
         self._rgb: NDArray[np.uint8] | None = None
@@ -77,11 +92,17 @@ class _Picture:
     def rgb(self) -> NDArray[np.uint8]:
         with self._lock:
             if self._rgb is None:
-                self._rgb = self._convert("rgb24")
+                self._rgb = self._measured("rgb24")
             return self._rgb
 
     def array(self, pixel_format: str) -> NDArray[np.uint8]:
         with self._lock:
+            return self._measured(pixel_format)
+
+    def _measured(self, pixel_format: str) -> NDArray[np.uint8]:
+        if self.converting is None:
+            return self._convert(pixel_format)
+        with self.converting.measured():
             return self._convert(pixel_format)
 
     def _convert(self, pixel_format: str) -> NDArray[np.uint8]:
@@ -227,6 +248,10 @@ class VideoFrame:
             raise MissingExtraError("to_image() needs Pillow: pip install pillow", code="missing_pillow") from exc
         return Image.fromarray(self.to_ndarray("rgb24"))
 
+    @property
+    def _ready_at(self) -> float | None:
+        return self._picture.ready_at
+
     def _after_dropped(self, count: int) -> VideoFrame:
         return VideoFrame(self._picture, count) if count else self
 
@@ -365,7 +390,7 @@ class FrameReceiver(Protocol):
     def put(self, frame: VideoFrame) -> None:
         """A frame has come."""
 
-    def close(self, error: BaseException | None) -> None:
+    def close(self, error: BaseException | None, /) -> None:
         """The stream is over; ``error`` is what broke it."""
 
 
@@ -378,9 +403,18 @@ class FrameHub:
     Args:
         on_resume: called by the producer with the length of each pause, in s, after its first frame: a pause of
             `PAUSE` s or more, or any that `pause` began.
+        clock: for statistics.
     """
 
-    def __init__(self, on_resume: Callable[[float], None] = lambda _: None) -> None:
+    def __init__(self, on_resume: Callable[[float], None] = lambda _: None, clock: Clock | None = None) -> None:
+        self.rate = Rate()
+        """Frames of streams that were received."""
+        self.converting = Mean(clock or MonotonicClock())
+        """How long the conversion of its frames takes."""
+        self.size: tuple[int, int] | None = None
+        """Width and height of the newest frame, in px."""
+        self._clock = clock or MonotonicClock()
+        self._gaps, self._gap_s = 0, 0.0
         self._on_resume = on_resume
         self._lock = threading.Lock()
         self._subscribers: list[tuple[weakref.ref[FrameReceiver], FrameCounts]] = []
@@ -405,6 +439,21 @@ class FrameHub:
     def last_at(self) -> float | None:
         """When the newest frame of the stream that is running came, in s; None before its first."""
         return self._last_at
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has ended for good."""
+        return self._closed
+
+    def gaps(self, now: float) -> tuple[int, float]:
+        """Return how many pauses there have been, and the s of all, at ``now`` (s), with one that still lasts."""
+        with self._lock:
+            return self._all_gaps(now)
+
+    def _all_gaps(self, now: float) -> tuple[int, float]:
+        away = 0.0 if self._last_at is None else now - self._last_at
+        lasts = away >= PAUSE or (self._paused and away > 0)
+        return self._gaps + lasts, self._gap_s + lasts * away
 
     @property
     def counts(self) -> FrameCounts:
@@ -458,9 +507,16 @@ class FrameHub:
             if self._next_index is None or now < self._begun_at or source != self._source:
                 return
             away = self._note(_timestamp_ms(frame), now)
-            shown = VideoFrame(_Picture(frame, self._next_index, self._last_ms, now))
+            picture = _Picture(frame, self._next_index, self._last_ms, now)
+            picture.ready_at, picture.converting = self._clock.now(), self.converting
+            shown = VideoFrame(picture)
             self._next_index += 1
             self._received += 1
+            self.rate.add(1, now)
+            self.size = picture.width, picture.height
+            if away is not None:
+                self._gaps += 1
+                self._gap_s += away
             self._latest = shown
             for receiver in self._alive():
                 receiver.put(shown)
@@ -487,6 +543,7 @@ class FrameHub:
     def end(self, error: BaseException | None = None) -> None:
         """End the stream: every queue drains, and then ends or raises ``error``."""
         with self._lock:
+            self._gaps, self._gap_s = self._all_gaps(self._clock.now())
             self._next_index = None
             self._latest = self._last_at = None
             for receiver in self._alive():

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import odyssey_models as wire
 
 from . import codec, errors, steps
-from .errors import redact
 from .transport import ice, signaling
 from .transport.sockets import Abort, is_loopback
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from .clock import Clock, Deadline
     from .frames import FrameHub
+    from .stats import VideoTotals
     from .transport.http import HttpTransport
     from .transport.loop import BackgroundLoop
     from .transport.peer import Peer
@@ -44,6 +44,7 @@ class Link:
         loop: BackgroundLoop,
         clock: Clock,
         hub: FrameHub,
+        totals: VideoTotals,
         post: Callable[[steps.Input], None],
     ) -> None:
         self._plan = plan
@@ -51,6 +52,7 @@ class Link:
         self._loop = loop
         self._clock = clock
         self._hub = hub
+        self._totals = totals
         self._post = post
         self._abort = Abort()
         self._lock = threading.Lock()
@@ -73,7 +75,8 @@ class Link:
                 else plan.token
             )
             if plan.with_video:
-                self._ice_servers = self._ask_for_ice_servers(deadline)
+                self._ice_servers = self._choose_ice_servers(deadline)
+                self._prepare_peer()
             connection = signaling.SignalingConnection.open(
                 plan.signaling_url,
                 plan.session_id,
@@ -131,17 +134,28 @@ class Link:
 
     def cut(self) -> None:
         """End everything at once, without a word."""
+        with self._lock:
+            self._closed = True
         self._abort.abort()
         if self._peer is not None:
             self._peer.close(0.0)
 
-    def _ask_for_ice_servers(self, deadline: Deadline) -> tuple[wire.IceServer, ...]:
+    def _choose_ice_servers(self, deadline: Deadline) -> tuple[wire.IceServer, ...]:
+        own = self._http.config.ice_servers
+        if own is not None:
+            return own
         try:
             url = signaling.config_url(self._plan.signaling_url)
             return self._http.signaling_config(url, deadline, abort=self._abort)
         except errors.OdysseyError as error:
             log.warning("no ICE servers from the service, falling back to public STUN: %s", error)
             return ice.FALLBACK_SERVERS
+
+    def _prepare_peer(self) -> None:
+        """Have the ICE servers asked while the WebSocket opens and the streamer makes its offer."""
+        with self._lock:
+            if not self._closed:
+                self._make_peer().prepare(self._ice_servers)
 
     # --- what the driver has to do
 
@@ -152,11 +166,14 @@ class Link:
 
     def send_channel(self, message: wire.DataChannelClientMessage) -> None:
         """Send through ``clientToStreamer``."""
+        text = codec.encode(message)
         try:
-            self._make_peer().send(codec.encode(message))
+            self._make_peer().send(text)
         except errors.OdysseyStreamError as error:
             # It closed a moment ago: `on_channel_closed` or `on_lost` tells, and the call fails with their reason.
             log.debug("not sent: %s", error)
+        else:
+            _log_message(">", text)
 
     def accept(self, offer_sdp: str) -> None:
         """Let the peer connection answer an offer; post `Answered` or `LinkFailed`."""
@@ -172,11 +189,19 @@ class Link:
 
     def _make_peer(self) -> Peer:
         if self._peer is None:
-            from .transport.peer import Peer  # heavy: aiortc, av, numpy
+            from .transport.peer import Peer
 
             host = urlsplit(signaling.normalise_url(self._plan.signaling_url)).hostname
             # A service on this machine may be on its loopback address alone.
-            self._peer = Peer(self._loop, self, self._clock, loopback=is_loopback(host or ""))
+            self._totals.is_local = loopback = is_loopback(host or "")
+            self._peer = Peer(
+                self._loop,
+                self,
+                self._clock,
+                loopback=loopback,
+                relay_only=self._http.config.ice_policy == "relay",
+                totals=self._totals,
+            )
         return self._peer
 
     # --- what is heard: the WebSocket, on its reading thread
@@ -184,7 +209,7 @@ class Link:
     def _take_message(self, message: wire.SignalingServerMessage | codec.UnknownMessage) -> None:
         self._told.wait()
         if isinstance(message, codec.UnknownMessage):
-            log.warning("ignored: signaling message of unknown type %r", redact(message.type))
+            log.warning("ignored: signaling message of unknown type %r", errors.one_line(message.type))
         else:
             self._post(steps.Received(self._plan.link, message))
 
@@ -216,13 +241,14 @@ class Link:
 
     def on_message(self, text: str) -> None:
         """`PeerListener`: a message of the streamer."""
+        _log_message("<", text)
         try:
             message = codec.channel_from_streamer(text)
         except errors.MalformedMessageError as error:
             log.warning("ignored: %s", error)
             return
         if isinstance(message, codec.UnknownMessage):
-            log.warning("ignored: data-channel message of unknown type %r", redact(message.type))
+            log.warning("ignored: data-channel message of unknown type %r", errors.one_line(message.type))
         else:
             self._post(steps.Received(self._plan.link, message))
 
@@ -248,3 +274,13 @@ class Link:
 
     def _lose(self, error: errors.OdysseyError) -> None:
         self._post(steps.LinkFailed(self._plan.link, error, signaling_lost=False))
+
+
+_SHOWN: Final = 300  # characters of a message in the log: an image has millions
+
+
+def _log_message(direction: str, text: str) -> None:
+    if log.isEnabledFor(logging.DEBUG):
+        # Redacted first, of more than is shown: a secret that is cut in two would not be known for one.
+        shown = errors.redact(text[: 20 * _SHOWN])[:_SHOWN]
+        log.debug("%s %s", direction, " ".join(shown.split()))

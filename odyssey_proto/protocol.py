@@ -167,7 +167,8 @@ class Protocol:
         self.error: errors.OdysseyError | None = None
         """Why the session is over, where it failed."""
         self.doing = "starting"
-        """The step that is being waited for, for the text of a timeout."""
+        """The step that is being waited for."""
+        self._last_failure = ""  # of the link before
         self._config = config
         self._reconnect = reconnect
         self._now = 0.0
@@ -180,6 +181,7 @@ class Protocol:
         self._abandoned: set[int] = set()  # calls on the wire that nobody waits for
         self._updates: deque[Interact] = deque()
         self._held: deque[Start | Interact | End] = deque()
+        self._ended_by_error = False  # the last stream, or its start
         self._clearing = False  # of a stream that may still run at the service, though nobody here knows it
         self._links = 0
         self._link: int | None = None  # the one that is heard
@@ -239,6 +241,11 @@ class Protocol:
     def status(self) -> ConnectionStatus:
         """The session's state as the documentation names it."""
         return _STATUS[self.session]
+
+    @property
+    def progress(self) -> str:
+        """The step that is being waited for, and why it is not the first attempt; for the text of a timeout."""
+        return f"{self.doing}; the attempt before: {self._last_failure}" if self._last_failure else self.doing
 
     @property
     def is_over(self) -> bool:
@@ -431,7 +438,7 @@ class Protocol:
         self._attempts = 0
         self._due.pop(Due.VIDEO, None)
         self._due.pop(Due.GIVE_UP, None)
-        self.doing = "connected"
+        self.doing, self._last_failure = "connected", ""
         if self._connect_call is not None:
             self._do(Succeed(self._connect_call, None))
             self._connect_call = None
@@ -518,7 +525,8 @@ class Protocol:
     def _wait_to_rejoin(self, item: LinkFailed) -> None:
         self._close_link()
         self._tell(ErrorOccurred(error=item.error, fatal=False, at=self._now))
-        self.doing = f"retrying after: {item.error.message}"
+        self.doing = "waiting to try again"
+        self._last_failure = item.error.message
         self._due[Due.REJOIN] = self._now + self._config.retry_delay(self._attempts)
         self._attempts += 1
 
@@ -556,7 +564,7 @@ class Protocol:
 
     def _give_session_up(self, _: Due) -> None:
         error = errors.OdysseyConnectionError(
-            f"Connection lost; not back within {SESSION_KEPT:g} s of the last keepalive ({self.doing})",
+            f"Connection lost; not back within {SESSION_KEPT:g} s of the last keepalive ({self.progress})",
             code="connection_lost",
             session_id=self.session_id,
             recoverable=True,
@@ -565,8 +573,8 @@ class Protocol:
 
     def _fail_as_told(self, item: Received) -> None:
         assert isinstance(item.message, wire.SignalingError)
-        reason = errors.redact(str(item.message.reason))
-        text = _SIGNALING_ERRORS.get(reason, f"The service ended the session: {errors.redact(reason)}")
+        reason = errors.one_line(str(item.message.reason))
+        text = _SIGNALING_ERRORS.get(reason, f"The service ended the session: {reason}")
         self._fail(StepFailed(errors.OdysseyConnectionError(text, code=reason, session_id=self.session_id)))
 
     def _fail(self, item: StepFailed | LinkFailed) -> None:
@@ -644,6 +652,7 @@ class Protocol:
         self._held.append(item)
 
     def _start(self, item: Start) -> None:
+        self._ended_by_error = False
         self._start_call = item.call
         self._do(BeginFrames(self._now))
         fits = self._channel is not None and item.size <= self._channel and item.message.input_image_base64 is None
@@ -717,6 +726,7 @@ class Protocol:
         for call in self._take_calls(ends=False, queued=over):
             self._do(Fail(call, self._stream_failure(item.message)))
         if over:
+            self._ended_by_error = True
             self._finish_stream(self._stream_failure(item.message))
         else:
             self._send_next_update()
@@ -725,15 +735,18 @@ class Protocol:
         assert isinstance(item.message, wire.InteractiveStreamError)
         self._tell(
             StreamFailed(
-                reason=errors.redact(str(item.message.reason)),
-                message=errors.redact(item.message.message),
+                reason=errors.one_line(str(item.message.reason)),
+                message=errors.one_line(item.message.message),
                 ends_stream=self.stream is X.NONE and self.stream_id is not None,
                 at=self._now,
             )
         )
 
     def _stream_failure(self, message: wire.InteractiveStreamError) -> errors.OdysseyError:
-        reason, text = errors.redact(str(message.reason)), errors.redact(message.message or str(message.reason))
+        reason, text = (
+            errors.one_line(str(message.reason)),
+            errors.one_line(message.message or str(message.reason)),
+        )
         if reason in _STREAM_USAGE:
             return errors.usage_error(_STREAM_USAGE[reason], text, session_id=self.session_id, operation="stream")
         return errors.OdysseyStreamError(text, code=reason, session_id=self.session_id, operation="stream")
@@ -744,6 +757,14 @@ class Protocol:
         for call in self._take_calls(ends=False, out=False):
             self._do(Fail(call, self._stream_over("the stream was ended meanwhile")))
         self._do(SendChannel(self._current, wire.InteractiveStreamEnd()))
+
+    def _an_error_ended_it(self, _: End) -> bool:
+        return self._ended_by_error
+
+    def _end_nothing(self, item: End) -> None:
+        # A handler of stream errors ends the stream, as documented, and cannot know whether the error has done so.
+        self._ended_by_error = False
+        self._do(Succeed(item.call, None))
 
     def _end_too(self, item: End) -> None:
         if not self._end_calls:  # nobody waits any more: the request or its answer may be lost

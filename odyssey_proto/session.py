@@ -14,6 +14,8 @@ import odyssey_models as wire
 from . import arguments, codec, errors, images, steps
 from .clock import Deadline
 from .driver import LEAVE, Driver
+from .recording import LiveRecording
+from .stats import session_stats
 from .types import BroadcastInfo, BroadcastReady, ConnectionStatus, Event, StreamEnded, StreamFailed
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from .events import EventQueue
     from .frames import FramePolicy, FrameQueue, VideoFrame
     from .images import ImageInput
+    from .stats import SessionStats
     from .transport.http import HttpTransport
     from .transport.loop import BackgroundLoop
     from .types import OdysseyEventHandlers
@@ -176,6 +179,8 @@ class Session:
     def end_stream(self, *, timeout: float | None = 30.0) -> None:
         """End the stream and wait until the service says so (client page, "end_stream()").
 
+        Once after an error that ended the stream, nothing happens: who handles errors need not know which do.
+
         Raises:
             OdysseyStreamError: not connected, or there is no stream.
             OdysseyStreamTimeoutError: no answer in time.
@@ -271,6 +276,48 @@ class Session:
                 raise self._driver.protocol.not_connected("wait")
             if isinstance(event, kinds):
                 return event
+
+    # --- what is kept, what was measured
+
+    def record(self, path: str | os.PathLike[str]) -> LiveRecording:
+        """Write all video from now on into an MP4, each frame at its real time, on a thread of its own.
+
+        It holds up nobody, and goes on while frames are consumed elsewhere, or nowhere. It begins with the first
+        frame that comes, and takes one stream after the other: the time between them, and gaps, are as long in the
+        file as they were. It ends with the ``with``, with `LiveRecording.close`, or with the session.
+
+        Example:
+            >>> with live.record("cat.mp4") as recording:                             # doctest: +SKIP
+            ...     live.interact("The cat wakes up")
+            ...     time.sleep(10)
+            >>> print(recording.path, recording.frames)                               # doctest: +SKIP
+
+        Args:
+            path: the file; an old one is replaced when the first frame comes. Without a frame there is no file.
+
+        Raises:
+            OSError: it cannot be written there. What goes wrong later is raised by the end of the ``with``, or by
+                `LiveRecording.close`; streams of different sizes do not fit into one file.
+            OdysseyStreamError: the session is over.
+        """
+        driver = self._driver
+        driver.refuse_fork()
+        if driver.protocol.is_over or driver.leaving:
+            raise driver.protocol.not_connected("record")
+        recording = LiveRecording(path, driver.hub)
+        driver.recordings.add(recording)
+        return recording
+
+    def stats(self) -> SessionStats:
+        """Return what has been measured so far; it waits for nothing, and after the end it tells the last numbers.
+
+        Example:
+            >>> stats = live.stats()                                              # doctest: +SKIP
+            >>> print(f"{stats.fps:.0f} fps, {stats.bitrate_bps / 1e6:.1f} Mbit/s")  # doctest: +SKIP
+        """
+        driver = self._driver
+        now = driver.clock.now() if driver.ended_at is None else driver.ended_at
+        return session_stats(driver.hub, driver.totals, age_s=now - driver.began_at)
 
     # --- the end
 

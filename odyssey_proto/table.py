@@ -152,6 +152,7 @@ TABLE: Final[tuple[Row, ...]] = (
     Row((X.STREAMING, X.ENDING), wire.InteractiveStreamError, None, "_stream_error"),
     Row((X.NONE,), wire.InteractiveStreamError, None, "_tell_stream_error"),
     Row((X.STARTING, X.STREAMING), End, X.ENDING, "_end"),
+    Row((X.NONE,), End, None, "_end_nothing", "_an_error_ended_it"),
     # A stream whose start or end met the loss of the link may still run: it is ended first, whatever comes next.
     Row((X.ENDING,), Start, None, "_hold", "_is_clearing"),
     Row((X.ENDING,), End, None, "_end_when_cleared", "_is_clearing"),

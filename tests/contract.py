@@ -42,11 +42,14 @@ _ERROR: Final = "schemas/errors.yaml#/$defs/ErrorBody"
 PLACES: Final = {
     "/signaling/config": "/config",
     "/ping/{region}": "/",
+    "/live/{stream_id}/whep": "/whep",
+    "/live/{stream_id}/whep/{resource}": "/whep/{resource}",
+    "/live/{stream_id}/index.m3u8": "/index.m3u8",
 }
 """Where the emulator serves the paths of openapi.yaml that stand for an address which is told."""
 
-OTHERS: Final = re.compile(r"/artifacts/|/_emulator/")
-"""What the protocol does not describe: files behind signed addresses, and the fault script."""
+OTHERS: Final = re.compile(r"/artifacts/|/_emulator/|/live/\{stream_id\}/\{segment\}")
+"""What the protocol does not describe: files behind signed addresses, those of HLS, and the fault script."""
 
 
 class Contract:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from aiortc import MediaStreamTrack, RTCRtpCodecCapability
 
-__all__ = ["StreamerPeer"]
+__all__ = ["StreamerPeer", "codec_preferences"]
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class StreamerPeer:
         # No server: the emulator has no address but the one that it is bound to.
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         transceiver = self._pc.addTransceiver(track, direction="sendonly")
-        transceiver.setCodecPreferences(_preferences(codec))
+        transceiver.setCodecPreferences(codec_preferences(codec))
         self._incoming = self._pc.createDataChannel("clientToStreamer")
         self._incoming.on("message", on_text)
         self._incoming.on("open", on_channel_open)
@@ -160,7 +160,8 @@ class StreamerPeer:
             log.debug("closing the peer connection: %s", type(exc).__name__)
 
 
-def _preferences(codec: str) -> list[RTCRtpCodecCapability]:
+def codec_preferences(codec: str) -> list[RTCRtpCodecCapability]:
+    """Return the capabilities of a video sender for ``h264``, ``vp8`` or ``both``, in order."""
     found = RTCRtpSender.getCapabilities("video").codecs
     wanted = [capability for name in _ORDER[codec] for capability in found if capability.mimeType == name]
     return wanted + [capability for capability in found if capability.mimeType == "video/rtx"]

@@ -78,6 +78,7 @@ class Rest:
                 web.post("/sessions/token", self._session_token),
                 web.post("/telemetry", self._telemetry),
                 web.get("/signaling/config", self._signaling_config, allow_head=False),
+                web.get("/config", self._signaling_config, allow_head=False),
                 web.get("/signaling/client/{session_id}", self._client, allow_head=False),
                 web.get("/_emulator/faults", self._list_faults, allow_head=False),
                 web.post("/_emulator/faults", self._add_faults),

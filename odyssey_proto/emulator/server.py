@@ -19,11 +19,12 @@ from ..clock import MonotonicClock
 from ..errors import OdysseyConfigError, OdysseyConnectionError
 from ..transport.loop import BackgroundLoop
 from .archive import Archive
+from .broadcasts import Broadcasts
 from .config import EmulatorConfig
 from .delivery import Delivery
 from .faults import FaultScript
 from .library import Library
-from .rest import Rest
+from .rest import Rest, authority
 from .service import Service
 from .signaling import SignalingLink
 from .simulations import Simulations
@@ -177,12 +178,13 @@ class _Server:
         self._simulations = Simulations(config=config, service=self._service, storage=storage)
         delivery = Delivery(config=config, service=self._service, storage=storage, faults=faults)
         library = Library(service=self._service, storage=storage, simulations=self._simulations, delivery=delivery)
+        self._broadcasts = Broadcasts(codec=config.codec)
         self._rest = Rest(
             config=config,
             service=self._service,
             faults=faults,
             handshake=self._handshake,
-            more=[*delivery.routes, *library.routes],
+            more=[*delivery.routes, *library.routes, *self._broadcasts.routes],
         )
         self._streamers: dict[str, Streamer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -216,6 +218,7 @@ class _Server:
             self._service.end(session, "streamer_disconnected")
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_STOP_WITHIN_S)
+        self._broadcasts.close()
         await self._archive.close(_WRITTEN_WITHIN_S)
         if self._stun is not None:
             self._stun.close()
@@ -234,9 +237,11 @@ class _Server:
                 archive=self._archive,
                 world=self._world,
                 camera=self._camera,
+                broadcasts=self._broadcasts,
             )
             self._streamers[session.id] = streamer
             session.on_end = lambda reason: self._dismiss(session, reason)
+        streamer.authority = authority(request)
         link = SignalingLink(request, session, service=self._service, streamer=streamer, faults=self._faults)
         return await link.run()
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import av
 
-__all__ = ["Camera", "PictureTrack", "Scenery"]
+__all__ = ["Audience", "Camera", "PictureTrack", "Scenery"]
 
 _CLOCK_RATE: Final = 90_000
 _TIME_BASE: Final = fractions.Fraction(1, _CLOCK_RATE)
@@ -38,6 +38,19 @@ class Scenery(Protocol):
 
     def picture(self, moment: float) -> av.VideoFrame:
         """Paint what is to be seen ``moment`` s after the beginning, as a yuv420p frame. Takes a few ms."""
+        ...
+
+
+class Audience(Protocol):
+    """Those who watch beside the client whose stream it is."""
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether there is anybody."""
+        ...
+
+    def show(self, picture: av.VideoFrame, at: float) -> None:
+        """Show a copy of ``picture``, of the moment ``at`` (`time.monotonic`, in s). It must not wait."""
         ...
 
 
@@ -100,7 +113,9 @@ class Camera:
         self._task: asyncio.Task[None] | None = None
         self._number = 0
         self.track: PictureTrack | None = None
-        """Who gets the pictures; None films for nobody."""
+        """Who gets the pictures; None films for nobody but the audience."""
+        self.audience: Audience | None = None
+        """Who else watches; the camera does not wait for the track while somebody does."""
         self.viewer: Callable[[av.VideoFrame, float], None] | None = None
         """Who else sees each picture that is handed over, with its moment (`time.monotonic`, in s). It must not
         wait, and must copy what it keeps."""
@@ -136,12 +151,16 @@ class Camera:
         return version, await loop.run_in_executor(None, self._scenery.picture, slot * self._period)
 
     def _hand_over(self, picture: av.VideoFrame, due: float) -> None:
-        track = self.track
-        if track is None or not track.has_room:
+        track = self.track if self.track is not None and self.track.has_room else None
+        audience = self.audience if self.audience is not None and self.audience.is_watched else None
+        if track is None and audience is None:
             return
         if self._stamped:
             stamp.draw(picture, self._number, int(time.monotonic() * 1000))
         self._number += 1
         if self.viewer is not None:
             self.viewer(picture, due)
-        track.show(picture, due)
+        if audience is not None:
+            audience.show(picture, due)
+        if track is not None:
+            track.show(picture, due)

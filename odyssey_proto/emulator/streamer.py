@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 from odyssey_models import (
-    BroadcastReady,
     InteractiveStreamEnd,
     InteractiveStreamError,
     InteractiveStreamStart,
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
 
     from ..clock import Clock
     from .archive import Archive, LiveRecording
+    from .broadcasts import Broadcasts
     from .config import EmulatorConfig
     from .faults import FaultScript
     from .service import Service, Session
@@ -76,6 +76,7 @@ class Streamer:
         faults: FaultScript,
         clock: Clock,
         archive: Archive,
+        broadcasts: Broadcasts,
         world: Callable[..., World] = World,
         camera: Callable[..., Camera] = Camera,
     ) -> None:
@@ -87,6 +88,9 @@ class Streamer:
         self._archive = archive
         self._make_world = world
         self._make_camera = camera
+        self._broadcasts = broadcasts
+        self.authority = ""
+        """Host and port, as the client that came last reached them."""
         self._stream: _Stream | None = None
         self._peer: StreamerPeer | None = None
         self._track: PictureTrack | None = None
@@ -252,8 +256,11 @@ class Streamer:
             self._record(self._stream, request.prompt)
         self._tell(StreamStarted(stream_id=self._stream.id, applied_prompt=world.applied_prompt))
         if request.broadcast:
-            # Without the two addresses: a client then reports a `broadcast_error` of its own.
-            self._tell(BroadcastReady())
+            show = self._broadcasts.begin(
+                self._stream.id, authority=self.authority, size=world.size, fps=self._config.fps
+            )
+            camera.audience = show.broadcast
+            self._tell(show.ready)
         camera.track = self._track
         camera.roll()
 
@@ -336,6 +343,7 @@ class Streamer:
             return
         self._service.add_usage(self._session.account, self._clock.now() - stream.began_at)
         await stream.camera.cut()
+        await self._broadcasts.end(stream.id)
         if stream.recording is not None:
             stream.recording.end(reason)
             # So that a client which was told of the end finds the recording.

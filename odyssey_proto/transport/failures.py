@@ -25,6 +25,7 @@ from ..errors import (
     OdysseyConnectionError,
     OdysseyConnectionTimeoutError,
     OdysseyError,
+    one_line,
     redact,
     usage_error,
 )
@@ -173,7 +174,6 @@ def _why(exc: BaseException) -> str:
 
 # --- an answer that refuses
 
-_DETAIL_LIMIT: Final = 300  # characters of the service's own words in a message
 _LONGEST_RETRY_AFTER: Final = 24 * 3600.0  # s
 _BUSY: Final = frozenset({408, 425, 429})  # with all of 5xx, the answers after which waiting may help
 
@@ -229,9 +229,7 @@ class Answer:
         """Return ``text`` as one line, not too long and without secrets."""
         for secret in self.secrets:
             text = text.replace(secret, "…")
-        text = " ".join(redact(text).split())
-        text = "".join(letter for letter in text if letter.isprintable())
-        return text if len(text) <= _DETAIL_LIMIT else text[: _DETAIL_LIMIT - 1] + "…"
+        return one_line(text)
 
 
 def refusal(answer: Answer, refusals: Refusals) -> OdysseyError:

@@ -8,6 +8,7 @@ asked again, is told in `odyssey_proto.downloads`.
 from __future__ import annotations
 
 import contextlib
+import logging
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from .sockets import Call
 
 __all__ = ["Abort", "Fetched", "fetch"]
+
+log = logging.getLogger(__name__)
 
 _OPERATION: Final = "download"
 _SILENCE: Final = 30.0  # s without a byte after which a connection counts as lost
@@ -86,6 +89,7 @@ def _open(http: HttpTransport, url: str, headers: Mapping[str, str], call: Call)
         except NETWORK_ERRORS as exc:
             failure = connection_error(exc, call, _OPERATION, url)
         else:
+            log.debug("GET %s: %d", urlsplit(url).path, response.status_code)
             if response.status_code not in _MOVED:
                 return response, url
             response.close()

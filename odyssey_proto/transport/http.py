@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from ..config import ClientConfig
     from .failures import Refusals
 
-__all__ = ["TOKEN_REFUSED", "Abort", "HttpTransport", "Operation", "answers"]
+__all__ = ["TOKEN_REFUSED", "Abort", "HttpTransport", "Operation", "answers", "read_body"]
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -171,6 +171,11 @@ class HttpTransport:
         self._adapter = Adapter(pool_maxsize=_KEPT_PER_HOST)
         if self._closed:
             self._abort.abort()
+
+    @property
+    def config(self) -> ClientConfig:
+        """What the client was told when it was made."""
+        return self._config
 
     # --- the calls
 
@@ -424,7 +429,7 @@ class HttpTransport:
                     headers=response.headers,
                     secrets=tuple(secret for secret in (self._config.api_key, token) if secret),
                 )
-                answer = attrs.evolve(answer, body=_body(response))
+                answer = attrs.evolve(answer, body=read_body(response))
         except MalformedMessageError as exc:
             failure = unreadable(answer, exc)
         except NETWORK_ERRORS as exc:
@@ -434,7 +439,8 @@ class HttpTransport:
         if failure is not None:
             log.debug("%s %s: %s after %.0f ms", operation.method, path, failure.code, took_ms)
             raise failure
-        log.debug("%s %s: %d after %.0f ms", operation.method, path, answer.status, took_ms)
+        size = len(answer.body)
+        log.debug("%s %s: %d after %.0f ms, %d bytes", operation.method, path, answer.status, took_ms, size)
         seen = _seen.get()
         if seen is not None and operation is not _AUTHENTICATE:
             seen.append(answer)
@@ -489,8 +495,11 @@ def _bearer(token: str) -> Secret:
     return Secret(token)
 
 
-def _body(response: requests.Response) -> bytes:
-    """Read the body to its end and unpack it, up to the limit. Whatever it is, no more than that is ever held."""
+def read_body(response: requests.Response) -> bytes:
+    """Read the body to its end and unpack it, up to 4 MiB. Whatever it is, no more than that is ever held.
+
+    It raises `MalformedMessageError`, and what `failures.NETWORK_ERRORS` lists.
+    """
     packed = bytearray()
     while chunk := response.raw.read(65536, decode_content=False):
         packed += chunk

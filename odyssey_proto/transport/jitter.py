@@ -4,10 +4,10 @@ aiortc releases a frame when the first packet of the next one arrives: 50 ms lat
 a stream not before the next stream begins. RTP marks the last packet of each frame (the marker bit; RFC 6184,
 RFC 7741), and that is all there is to wait for. A sender whose marks turn out to be wrong is believed no more.
 
-aiortc waits for a lost packet until 512 others have come, some seconds without a picture; here it has the time of
-a retransmission, then its frame is given up. After a loss, and at the beginning, frames are held back until a
-keyframe, which is asked for: decoded without the pictures that they refer to, they would be garbage. Everything
-else is left to aiortc's own buffer; and where aiortc has another shape than the one known here, so is everything.
+After a loss, and at the beginning, frames are held back until a keyframe: decoded without the pictures that they
+refer to, they would be garbage. What is lost is waited for while it may come again (aiortc waits until 512 others
+have come, some seconds without a picture); then its frame is given up, and a keyframe is asked for. The rest is
+left to aiortc's own buffer; and where aiortc has another shape than the one known here, so is everything.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtcrtpreceiver import TimestampMapper
 from aiortc.utils import uint16_add, uint16_gt
+
+from ..stats import LinkMeter, VideoTotals
 
 if TYPE_CHECKING:
     from aiortc import RTCRtpReceiver
@@ -31,7 +33,7 @@ log = logging.getLogger(__name__)
 
 _ATTRIBUTE: Final = "_RTCRtpReceiver__jitter_buffer"  # aiortc has no public way
 _ASK_EVERY: Final = 0.5  # s between two requests for a keyframe
-_GIVE_UP: Final = 0.4  # s for a retransmission: asking for it and getting it takes a round trip
+_REPAIRED_WITHIN: Final = 0.3  # s; lost packets that have not come again by then are not waited for any more
 _START_CODE: Final = b"\x00\x00\x01"  # before each unit of an H.264 frame, as aiortc joins them
 _IDR: Final = 5  # the type of the units of an H.264 keyframe
 _VP8_START: Final = b"\x9d\x01\x2a"  # from byte 3 of a VP8 keyframe (RFC 6386, 9.1)
@@ -39,9 +41,12 @@ _REMEMBERED: Final = 256  # frames between the network and the user; more than t
 
 
 class MarkerJitterBuffer(JitterBuffer):
-    """aiortc's buffer for video, which also releases a frame that is complete, and notes when it arrived."""
+    """aiortc's buffer for video, which also releases a frame that is complete, and notes when it arrived.
 
-    def __init__(self, clock: Clock) -> None:
+    What it sees is counted in ``totals``.
+    """
+
+    def __init__(self, clock: Clock, totals: VideoTotals | None = None) -> None:
         super().__init__(capacity=512, is_video=True)
         self.held = 0
         """Frames that were not handed out, because what they refer to was lost."""
@@ -49,7 +54,11 @@ class MarkerJitterBuffer(JitterBuffer):
         """Whether the marker bit is believed: until packets of a frame come after its marked one."""
         self.ssrc: int | None = None
         """The sender's number, as its packets tell."""
+        self.payload_type: int | None = None
+        """What its packets tell of the codec."""
         self._clock = clock
+        self._totals = totals or VideoTotals(clock)
+        self._meter = LinkMeter(self._totals)
         self._next: int | None = None  # the first packet of the frame after the last one
         self._newest: int | None = None  # the packet that is furthest on
         self._released: int | None = None  # the timestamp of the frame that a mark released last
@@ -57,17 +66,20 @@ class MarkerJitterBuffer(JitterBuffer):
         self._is_whole = True  # the frame that was released last
         self._asked_at = float("inf")  # not before the first packet
         self._first_packet: dict[int, float] = {}
-        self._arrival: dict[int, float] = {}
+        self._arrival: dict[int, tuple[float, float]] = {}  # of the first packet, and of the last
         self._to_pts = TimestampMapper()
 
     def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
         """Take a packet; return whether a keyframe is to be asked for, and a frame where one can be shown."""
         now = self._clock.now()
-        self.ssrc = packet.ssrc
+        self.ssrc, self.payload_type = packet.ssrc, packet.payload_type
+        self._meter.take_packet(packet.sequence_number, packet.timestamp, len(packet.payload), now)
         self._first_packet.setdefault(packet.timestamp, now)
         if self._is_amidst(packet):
             self._packets[packet.sequence_number % self._capacity] = packet
             self._newest = packet.sequence_number
+            return self._asks(now), None
+        if self._is_late(packet):
             return self._asks(now), None
         if self._newest is None or uint16_gt(packet.sequence_number, self._newest):
             self._newest = packet.sequence_number
@@ -77,18 +89,29 @@ class MarkerJitterBuffer(JitterBuffer):
             frame = self._remove_frame(packet.sequence_number)
         while frame is not None and self._is_held(frame):
             self.held += 1
+            self._totals.frames_held += 1
             frame = self._remove_frame(packet.sequence_number)
         if frame is not None:
             # aiortc maps the same timestamps in the same order when it decodes: these are the frames' `pts`.
-            self._arrival[self._to_pts.map(frame.timestamp)] = self._first_packet[frame.timestamp]
+            self._arrival[self._to_pts.map(frame.timestamp)] = (self._first_packet[frame.timestamp], now)
         for known in (self._first_packet, self._arrival):
             while len(known) > _REMEMBERED:
                 del known[next(iter(known))]
         return self._asks(now), frame
 
     def arrived_at(self, pts: int | None) -> float | None:
-        """Return when the first packet of the frame with this ``pts`` came, in s; None where it is not known."""
-        return None if pts is None else self._arrival.pop(pts, None)
+        """Return when the first packet of the frame with this ``pts`` came, in s; None where it is not known.
+
+        To be asked once, as soon as it is decoded: how long that took is noted.
+        """
+        first, last = (None, 0.0) if pts is None else self._arrival.pop(pts, (None, 0.0))
+        if first is not None:
+            self._totals.decoding.add(self._clock.now() - last)
+        return first
+
+    def _is_late(self, packet: RtpPacket) -> bool:
+        # aiortc takes more than 100 behind for a sender that counts anew, and waits for all that it had already.
+        return self._origin is not None and 0 < (self._origin - packet.sequence_number) % 65536 <= self._capacity
 
     def _is_amidst(self, packet: RtpPacket) -> bool:
         """Whether it is one more packet of the first frame here, in order, and not the last: most are.
@@ -129,7 +152,7 @@ class MarkerJitterBuffer(JitterBuffer):
         while self._at(later) is None:
             later = uint16_add(later, 1)
         # What follows the gap came no earlier than its frame began.
-        if now - self._first_packet.get(self._at(later).timestamp, now) < _GIVE_UP:
+        if now - self._first_packet.get(self._at(later).timestamp, now) < _REPAIRED_WITHIN:
             return False
         timestamp = self._at(later).timestamp
         while (found := self._at(later)) is not None and found.timestamp == timestamp:
@@ -170,6 +193,7 @@ class MarkerJitterBuffer(JitterBuffer):
             # Its first packet is known to be that only where it follows the last one of the frame before.
             self._is_whole = self._next in (None, begin)
             self._needs_keyframe |= not self._is_whole
+            self._meter.take_frame(frame.timestamp, follows=self._is_whole)
             self._next = self._origin
         return frame
 
@@ -200,7 +224,9 @@ def _payload(packet: Any) -> bytes:
     return data
 
 
-def install(receiver: RTCRtpReceiver, clock: Clock) -> MarkerJitterBuffer | None:
+def install(
+    receiver: RTCRtpReceiver, clock: Clock, totals: VideoTotals | None = None
+) -> MarkerJitterBuffer | None:
     """Give a video receiver that has received nothing yet this buffer; None where that is not possible."""
     present: Any = getattr(receiver, _ATTRIBUTE, None)
     shape = {"_capacity": 512, "_is_video": True, "_origin": None, "_prefetch": 0}
@@ -209,8 +235,8 @@ def install(receiver: RTCRtpReceiver, clock: Clock) -> MarkerJitterBuffer | None
         or type(present) is not JitterBuffer
         or not shape.items() <= vars(present).items()
     ):
-        log.info("this version of aiortc keeps its own jitter buffer: frames come one frame later")
+        log.info("this version of aiortc keeps its own jitter buffer: frames come one frame later, uncounted")
         return None
-    buffer = MarkerJitterBuffer(clock)
+    buffer = MarkerJitterBuffer(clock, totals)
     setattr(receiver, _ATTRIBUTE, buffer)
     return buffer

@@ -12,6 +12,7 @@ import concurrent.futures
 import contextlib
 import importlib
 import logging
+import re
 import threading
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
@@ -19,7 +20,10 @@ import attrs
 from odyssey_models import IceCandidate, IceServer
 
 from ..errors import MalformedMessageError, OdysseyConnectionError, OdysseyStreamError
+from ..ice_urls import usable_servers
+from ..stats import VideoTotals
 from . import ice
+from .ice_servers import IceServers
 from .loop import TaskScope
 
 if TYPE_CHECKING:
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from aiortc import MediaStreamTrack, RTCDataChannel, RTCPeerConnection
 
     from ..clock import Clock
+    from ..ice_urls import IceUrl
     from .jitter import MarkerJitterBuffer
     from .loop import BackgroundLoop
 
@@ -37,10 +42,12 @@ __all__ = ["Peer", "PeerListener", "warm"]
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+_NOWHERE: Final = logging.NullHandler()
 _TO_STREAMER: Final = "clientToStreamer"
 _FROM_STREAMER: Final = "streamerToClient"
 _DEFAULT_MESSAGE_SIZE: Final = 16 * 1024  # bytes, where the offer does not tell
 _SETTLING: Final = 0.2  # s from the first sign of a peer that leaves to the last
+_PATH_FOUND: Final = 12.0  # s from the answer on; aiortc goes on for 64 s, which is longer than anybody waits
 _LARGEST_MESSAGE_SIZE: Final = 256 * 1024  # bytes, where the offer says that any will do
 
 # What aiortc raises for descriptions and candidates that it cannot read; it documents none of it.
@@ -60,6 +67,9 @@ def warm() -> None:
     """Load aiortc, av and numpy, which takes most of a second; to be called on a thread that has time."""
     for name in ("numpy", "av", "aiortc"):
         importlib.import_module(name)
+    for name in ("aiortc", "aioice"):
+        # Where nobody has asked for logs, Python would print their warnings; ours tell what matters.
+        logging.getLogger(name).addHandler(_NOWHERE)
 
 
 class PeerListener(Protocol):
@@ -95,15 +105,26 @@ class Peer:
         listener: who is told of what happens.
         clock: for the arrival of frames.
         loopback: offer the loopback addresses beside those of the interfaces, for a streamer on this machine.
+        relay_only: offer relays of TURN servers and no address of this machine.
+        totals: where to count what arrives.
     """
 
     def __init__(
-        self, loop: BackgroundLoop, listener: PeerListener, clock: Clock, *, loopback: bool = False
+        self,
+        loop: BackgroundLoop,
+        listener: PeerListener,
+        clock: Clock,
+        *,
+        loopback: bool = False,
+        relay_only: bool = False,
+        totals: VideoTotals | None = None,
     ) -> None:
         self._loop = loop
         self._listener = listener
         self._clock = clock
         self._loopback = loopback
+        self._relay_only = relay_only
+        self._totals = totals or VideoTotals(clock)
         self._lock = threading.Lock()
         self._everything = TaskScope()
         self._own = TaskScope()
@@ -116,7 +137,10 @@ class Peer:
         # From here on for the loop's thread alone, except that others look at `_channel` and the size.
         self._stop = asyncio.Event()
         self._negotiating = asyncio.Lock()
-        self._choice: tuple[tuple[IceServer, ...], asyncio.Task[tuple[ice.IceUrl, ...]]] | None = None
+        self._given: tuple[IceServer, ...] | None = None
+        self._urls: tuple[IceUrl, ...] = ()
+        self._left_out: tuple[str, ...] = ()
+        self._servers = IceServers(())
         self._pc: RTCPeerConnection | None = None
         self._offer: _Offer | None = None
         self._early: list[IceCandidate] = []
@@ -127,7 +151,7 @@ class Peer:
         self._max_message_size = _DEFAULT_MESSAGE_SIZE
         self._connected = False
         self._lost = False
-        self._notes: tuple[str, ...] = ()
+        self._tried: tuple[str, ...] = ()
 
     @property
     def peer_connection(self) -> RTCPeerConnection | None:
@@ -141,14 +165,14 @@ class Peer:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What may explain a failure to connect: ICE servers that were left out, a relay that did not answer."""
-        return self._notes
+        """What may explain a failure to connect: which ICE servers were left out or gave nothing, and why."""
+        return self._left_out + self._servers.notes
 
     # --- from any thread
 
     def prepare(self, ice_servers: Sequence[IceServer]) -> None:
-        """Resolve the names of the ICE servers ahead of the offer; `answer` does it where this was not called."""
-        self._submit(self._choose_once(tuple(ice_servers)))
+        """Ask the ICE servers ahead of the offer; `answer` does it where this was not called."""
+        self._submit(self._ask_servers(tuple(ice_servers)))
 
     def answer(self, offer_sdp: str, ice_servers: Sequence[IceServer] = ()) -> concurrent.futures.Future[str]:
         """Accept the streamer's offer and return the answer's SDP, with all candidates in it.
@@ -163,7 +187,8 @@ class Peer:
         Raises (the future does; it is cancelled where `close` comes first):
             MalformedMessageError: the offer is no SDP, or lacks video, a data channel or encryption.
             OdysseyConnectionError: nothing in it can be decoded (``no_common_codec``), it belongs to another
-                connection (``unexpected_offer``), no address to connect from (``no_candidates``), or closed.
+                connection (``unexpected_offer``), no address to connect from (``no_candidates``), only relays are
+                wanted and there is none (``no_relay``), or closed.
         """
         return self._submit(self._answer(offer_sdp, tuple(ice_servers)))
 
@@ -241,9 +266,12 @@ class Peer:
 
     async def _end(self) -> None:
         await self._own.cancel(0.1)
+        closing = {self._everything.spawn(self._servers.release())}
         if self._pc is not None:
-            # aiortc's own close waits for the network: it took 63 s with a TURN server that had died.
-            await asyncio.wait({self._everything.spawn(self._pc.close())}, timeout=self._patience)
+            closing.add(self._everything.spawn(self._pc.close()))
+        # aiortc's own close waits for the network: it took 63 s with a TURN server that had died.
+        await asyncio.wait(closing, timeout=self._patience)
+        await self._everything.spawn(self._servers.cut())
         if not await self._everything.cancel(0.2):
             log.warning("%d tasks of a peer connection did not end", len(self._everything))
         self._channel = None
@@ -260,10 +288,12 @@ class Peer:
             # Let through, it would end aiortc's own tasks, and nobody would know why.
             log.exception("the listener of a peer connection failed")
 
-    def _lose(self, message: str, code: str) -> None:
+    def _lose(self, message: str, code: str, recoverable: bool = True) -> None:
         if not self._lost:
             self._lost = True
-            error = OdysseyConnectionError(message, code=code, operation="peer connection", recoverable=True)
+            error = OdysseyConnectionError(
+                message, code=code, operation="peer connection", recoverable=recoverable
+            )
             if code == "peer_closed":
                 self._spawn(self._tell_lost(error))
             else:
@@ -276,18 +306,16 @@ class Peer:
 
     # --- offer, answer, candidates
 
-    async def _choose_once(self, servers: tuple[IceServer, ...]) -> tuple[ice.IceUrl, ...]:
-        if self._choice is None or self._choice[0] != servers:
-            self._choice = (servers, asyncio.create_task(self._choose(servers)))
-        return await self._choice[1]
-
-    async def _choose(self, servers: tuple[IceServer, ...]) -> tuple[ice.IceUrl, ...]:
-        usable, left_out = ice.usable_servers(servers)
-        found, unresolved = await ice.resolve(usable)
-        self._notes = left_out + unresolved
-        for note in self._notes:
+    async def _ask_servers(self, given: tuple[IceServer, ...]) -> None:
+        if self._given == given:
+            return
+        self._given, before = given, self._servers
+        self._urls, self._left_out = usable_servers(given)
+        for note in self._left_out:
             log.warning("ICE: %s", note)
-        return found
+        self._servers = IceServers(self._urls, relay_only=self._relay_only)
+        self._servers.ask()
+        await before.release()
 
     async def _answer(self, sdp: str, servers: tuple[IceServer, ...]) -> str:
         task = asyncio.current_task()
@@ -304,12 +332,14 @@ class Peer:
                     code="unexpected_offer",
                     recoverable=True,
                 )
-            urls = await self._choose_once(servers)
-            pc = self._pc = self._pc or self._make_connection(urls)
+            first = self._pc is None
+            if first:
+                await self._ask_servers(servers)
+            pc = self._pc = self._pc or self._make_connection()
             try:
                 await pc.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
                 self._take_offer(offer)
-                ice.arrange_gathering(pc, loopback=self._loopback)
+                ice.arrange_gathering(pc, loopback=self._loopback, servers=self._servers)
                 await pc.setLocalDescription(await pc.createAnswer())
             except OperationError as exc:
                 raise OdysseyConnectionError(
@@ -324,14 +354,16 @@ class Peer:
                     f"No socket for the peer connection: {exc.strerror}", code="no_candidates", recoverable=True
                 ) from exc
             answer: str = pc.localDescription.sdp
-        self._check_candidates(answer, urls)
+            if first:
+                self._check_candidates(answer)
+                self._spawn(self._watch_path())
         return answer
 
-    def _make_connection(self, urls: tuple[ice.IceUrl, ...]) -> RTCPeerConnection:
+    def _make_connection(self) -> RTCPeerConnection:
         from aiortc import RTCConfiguration, RTCPeerConnection
 
         # A list in any case: without one aiortc asks a public STUN server.
-        pc = RTCPeerConnection(RTCConfiguration(iceServers=ice.for_aiortc(urls)))
+        pc = RTCPeerConnection(RTCConfiguration(iceServers=ice.for_aiortc(self._urls)))
         pc.on("connectionstatechange", self._take_state)
         pc.on("track", self._take_track)
         pc.on("datachannel", self._take_channel)
@@ -344,15 +376,37 @@ class Peer:
         for candidate in early:
             self._take_candidate(candidate)
 
-    def _check_candidates(self, answer: str, urls: tuple[ice.IceUrl, ...]) -> None:
-        if "\r\na=candidate:" not in answer:
+    def _check_candidates(self, answer: str) -> None:
+        self._tried = tuple(dict.fromkeys(re.findall(r"^a=candidate:.* typ (\w+)", answer, re.MULTILINE)))
+        for note in self._servers.notes:
+            log.warning("ICE: %s", note)
+        if self._relay_only and "relay" not in self._tried:
+            raise OdysseyConnectionError(
+                "ice_policy='relay' needs a relay: " + self._explanation(),
+                code="no_relay",
+                recoverable=self._has_turn() and not self._servers.is_hopeless,
+            )
+        if not self._tried:
             raise OdysseyConnectionError(
                 "This machine has no network address to connect from", code="no_candidates", recoverable=True
             )
-        relay = next((url for url in urls if url.scheme != "stun"), None)
-        if relay is not None and " typ relay" not in answer:
-            self._notes += (f"no relay candidate from {relay}",)
-            log.warning("ICE: %s", self._notes[-1])
+
+    def _explanation(self) -> str:
+        return "; ".join((*self.notes, *(() if self._has_turn() else ("no TURN server is known",))))
+
+    def _has_turn(self) -> bool:
+        return any(url.scheme != "stun" for url in self._urls)
+
+    async def _watch_path(self) -> None:
+        assert self._pc is not None
+        await asyncio.sleep(_PATH_FOUND)
+        if self._pc.iceConnectionState in ("new", "checking"):
+            self._lose_path()
+
+    def _lose_path(self) -> None:
+        tried = f"No network path to the streamer was found ({', '.join(self._tried)} candidates were tried)"
+        hint = self._explanation()
+        self._lose(f"{tried}; {hint}" if hint else tried, "ice_failed", not self._servers.is_hopeless)
 
     def _take_candidate(self, candidate: IceCandidate) -> None:
         if self._closing:
@@ -391,6 +445,7 @@ class Peer:
         state = self._pc.connectionState
         self._tell(self._listener.on_state, state)
         if state == "connected":
+            self._totals.connections += not self._connected
             self._connected = True
         elif state == "closed":
             self._lose("The peer connection to the streamer has ended", "peer_closed")
@@ -398,8 +453,7 @@ class Peer:
             if self._connected:
                 self._lose("The peer connection to the streamer was lost", "peer_lost")
             elif self._pc.iceConnectionState == "failed":
-                hints = "".join(f"; {note}" for note in self._notes)
-                self._lose(f"No network path to the streamer was found{hints}", "ice_failed")
+                self._lose_path()
             else:
                 self._lose("The encryption of the peer connection could not be set up", "dtls_failed")
 
@@ -418,7 +472,7 @@ class Peer:
         assert self._pc is not None
         receivers = (receiver for receiver in self._pc.getReceivers() if receiver.track is track)
         self._receiver = next(receivers)
-        self._buffer = jitter.install(self._receiver, self._clock)
+        self._buffer = jitter.install(self._receiver, self._clock, self._totals)
         return self._buffer
 
     def _ask_for_keyframe(self) -> None:
@@ -435,10 +489,22 @@ class Peer:
                 break
             arrived_at = None if buffer is None else buffer.arrived_at(frame.pts)
             received_at = self._clock.now() if arrived_at is None else arrived_at
+            self._measure()
             self._tell(self._listener.on_frame, frame, received_at)
         # aiortc has given the decoder up: nothing comes on this track any more, whatever the streamer sends.
         await self._settled()
         self._lose("The streamer ended the video", "video_ended")
+
+    def _measure(self) -> None:
+        """Take from aiortc what nobody tells: which codec it is, and the round trip of the data channels."""
+        pc, totals = self._pc, self._totals
+        assert pc is not None
+        # The only round trip that a receiver can measure; there is no public way to it.
+        round_trip = getattr(pc.sctp, "_srtt", None)
+        if isinstance(round_trip, float):
+            totals.round_trip_s = round_trip
+        if self._offer is not None and self._buffer is not None and self._buffer.payload_type is not None:
+            totals.codec = self._offer.codecs.get(self._buffer.payload_type, totals.codec)
 
     def _take_channel(self, channel: RTCDataChannel) -> None:
         label = channel.label
@@ -497,6 +563,8 @@ class _Offer:
     first_mid: str
     """The section whose transport the others share."""
     max_message_size: int
+    codecs: dict[int, str]
+    """Names of the codecs of its video, by payload type."""
     candidates: tuple[IceCandidate, ...]
     """Those in the text, taken out: one that is malformed would spoil the whole offer for aiortc, and one with a
     ``*.local`` name would hold it up."""
@@ -537,6 +605,13 @@ class _Offer:
             max_message_size=_DEFAULT_MESSAGE_SIZE
             if limit is None
             else limit.maxMessageSize or _LARGEST_MESSAGE_SIZE,
+            codecs={
+                number: codec.name
+                for each in media
+                if each.kind == "video"
+                for codec in each.rtp.codecs
+                if (number := codec.payloadType) is not None
+            },
             candidates=tuple(candidates),
         )
 

@@ -183,8 +183,9 @@ class SignalingConnection:
         if self._closing is not None or self._ended:
             log.debug("dropped %s: the connection is closed", message.type)
             return
-        self._outbox.put(codec.encode(message).encode(errors="replace"))
-        log.debug("> %s", message.type)
+        data = codec.encode(message).encode(errors="replace")
+        self._outbox.put(data)
+        log.debug("> %s, %d bytes", message.type, len(data))  # an SDP holds the password of the connection
 
     def close(self, code: int = 1000, reason: str = "Client disconnect", *, timeout: float = 0.5) -> None:
         """Send what waits to be sent, for at most ``timeout`` s, and a goodbye; then end both threads.
@@ -269,7 +270,7 @@ class SignalingConnection:
             exc.operation = _OPERATION
             self._tell(self._on_malformed, exc)
         else:
-            log.debug("< %s", redact(message.type)[:80])
+            log.debug("< %s, %d bytes", redact(message.type)[:80], len(data))
             self._tell(self._on_message, message)
 
     def _tell(self, callback: Callable[[Any], object], what: object) -> None:

@@ -15,6 +15,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.live.broadcasts import broadcasting
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from tests.conftest import MakeEmulator
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PAGE = Path(__file__).with_name("page.html").read_bytes()
+PAGES = {name: Path(__file__).with_name(f"{name}.html").read_bytes() for name in ("page", "spectator")}
 PATIENCE_S = 100
 
 pytestmark = [
@@ -39,7 +41,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     server: _PageServer
 
     def do_GET(self) -> None:
-        self._answer(PAGE if self.path.startswith("/?") else b"")
+        self._answer(PAGES.get(self.path[1:].partition("?")[0], b""))
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -69,15 +71,19 @@ def pages() -> Iterator[_PageServer]:
 
 
 def visit(emulator: Emulator, pages: _PageServer, profile: Path, **options: str) -> dict[str, Any]:
-    """Let Chromium run the page, and return what it found."""
-    query = urlencode({"api": emulator.api_url, "key": emulator.api_key, **options})
+    """Let Chromium be a client, and return what it found."""
+    return run_page("page", pages, profile, api=emulator.api_url, key=emulator.api_key, **options)
+
+
+def run_page(name: str, pages: _PageServer, profile: Path, **options: str) -> dict[str, Any]:
+    """Let Chromium run a page, and return what it found."""
     flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
     flags += ["--disable-background-networking", "--autoplay-policy=no-user-gesture-required"]
     command = [
         str(CHROMIUM),
         *flags,
         f"--user-data-dir={profile}",
-        f"http://127.0.0.1:{pages.server_port}/?{query}",
+        f"http://127.0.0.1:{pages.server_port}/{name}?{urlencode(options)}",
     ]
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
@@ -120,6 +126,26 @@ def test_a_page_of_another_origin_streams(
     night, noon = frames[-1]["colour"], found["after"]["colour"]
     assert sum(noon) > sum(night) + 100
     assert found["decoded"] > 20
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.parametrize("codec", ["h264", "vp8"])
+def test_a_page_of_another_origin_watches_a_broadcast(
+    make_emulator: MakeEmulator, pages: _PageServer, tmp_path: Path, codec: str
+) -> None:
+    emulator = make_emulator(codec=codec, record=False)
+    with broadcasting(emulator.api_url) as broadcaster:
+        info = broadcaster.info
+        found = run_page("spectator", pages, tmp_path, url=info.webrtc_url, token=info.spectator_token)
+    assert found.get("error") is None, found
+    assert (found["refused"], found["status"], found["left"], found["leftAgain"]) == (401, 201, 200, 404)
+    assert found["streams"] == 1
+    assert found["codec"].lower() == f"video/{codec}"
+    assert {(frame["width"], frame["height"]) for frame in found["frames"]} == {(1280, 704)}
+    numbers = [frame["number"] for frame in found["frames"]]
+    assert numbers == sorted(numbers)
+    assert len(set(numbers)) > 10
+    assert numbers[-1] < 10_000
 
 
 def test_a_browser_tells_its_candidates_apart_from_its_answer(

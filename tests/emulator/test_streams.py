@@ -316,15 +316,6 @@ def test_an_image_of_any_format_and_size_starts_a_stream(emulator: Emulator, kin
     started()
 
 
-@scenario
-async def test_a_broadcast_is_announced_without_addresses(emulator: Emulator) -> None:
-    async with connect(credentials_of(emulator)) as client:
-        client.send(type="interactive_stream_start", prompt="A cat", portrait=False, broadcast=True)
-        await client.message("stream_started")
-        assert await client.message() == {"type": "broadcast_ready"}
-        await client.frame()
-
-
 # Limits
 
 

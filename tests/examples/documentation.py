@@ -1,14 +1,13 @@
 """Which examples of Odyssey's documentation are run here: the list that the tests are held against.
 
 The documentation is that of https://documentation.api.odyssey.ml, where a page is its path; of the client and
-types pages it is version 1.3, of the others 1.0. Listed is every section with code in Python about recordings,
-simulations, credentials and images; and of the JavaScript pages those that show what no Python page does and the
-Python SDK can do too (the rest says the same in another language). What needs a live connection for its own sake
-is not listed.
+types pages it is version 1.3, of the others 1.0. Listed is every section with code in Python; and of the
+JavaScript pages those that show what no Python page does and the Python SDK can do too (the rest says the same in
+another language).
 
 In the tests the code is that of the page in its blocking form: without ``async`` and ``await``, with requests for
-aiohttp and httpx, `odyssey_proto` for ``odyssey``. Paths and ids of the pages are those of something real here,
-and ``sleep`` is not as long as it says.
+aiohttp and httpx, `odyssey_proto` for ``odyssey``, and `tests.examples.screen` for the windows of OpenCV. Paths
+and ids of the pages are those of something real here, and ``sleep`` is not as long as it says.
 """
 
 from __future__ import annotations
@@ -27,6 +26,18 @@ GONE: Final = "gone in version 1.3: it uses the status 'running', or the status 
 # page → section → the test that runs it, or why there is none
 SECTIONS: Final[dict[str, dict[str, str]]] = {
     "sdk/python/client": {
+        "Constructor": "test_live.test_the_constructor",
+        "connect()": "test_live.test_connect",
+        "connect_with_credentials()": "test_live.test_connect_with_credentials",
+        "disconnect()": "test_live.test_disconnect",
+        "start_stream()": "test_live.test_start_stream",
+        "connect_to_stream()": "test_broadcasts.test_connect_to_stream",
+        "connect_to_stream(): signature": "test_broadcasts.test_connect_to_stream_has_the_documented_signature",
+        "interact()": "test_live.test_interact",
+        "end_stream()": "test_live.test_end_stream",
+        "is_connected": "test_live.test_the_properties",
+        "current_status": "test_live.test_the_properties",
+        "current_session_id": "test_live.test_the_properties",
         "create_client_credentials()": "test_credentials.test_create_client_credentials",
         "start_stream(): image-to-video": "test_images.test_start_stream_from_an_image",
         "get_recording()": "test_recordings.test_get_recording",
@@ -37,6 +48,20 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "cancel_simulation()": "test_simulations.test_cancel_simulation",
     },
     "sdk/python/types": {
+        "VideoFrame": "test_types.test_a_frame_has_the_documented_properties",
+        "VideoFrame: usage": "test_applications.test_what_can_be_done_with_a_frame",
+        "BroadcastInfo": "test_types.test_a_type_has_the_documented_fields",
+        "SpectatorConnection": "test_broadcasts.test_a_spectator_connection",
+        "ConnectionStatus": "test_types.test_the_statuses_are_the_documented_ones",
+        "ClientConfig": "test_types.test_a_configuration_has_the_documented_fields",
+        "AdvancedConfig": "test_types.test_a_configuration_has_the_documented_fields",
+        "OdysseyError": "test_types.test_an_exception_has_the_documented_base",
+        "OdysseyAuthError": "test_types.test_an_exception_has_the_documented_base",
+        "OdysseyConnectionError": "test_types.test_an_exception_has_the_documented_base",
+        "OdysseyStreamError": "test_types.test_an_exception_has_the_documented_base",
+        "Fatal vs Non-Fatal Errors": "test_failures.test_fatal_and_non_fatal_errors",
+        "Common Errors": "test_failures.test_common_errors",
+        "Environment Variables": "test_live.test_the_environment_variables",
         "Recording": "test_types.test_a_type_has_the_documented_fields",
         "StreamRecordingInfo": "test_types.test_a_type_has_the_documented_fields",
         "StreamRecordingsList": "test_types.test_a_type_has_the_documented_fields",
@@ -49,10 +74,21 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "ClientCredentials": "test_types.test_a_type_has_the_documented_fields",
         "ClientCredentials: serialization": "test_credentials.test_serialization",
     },
+    "sdk/python/introduction": {
+        "Quick Start": "test_live.test_the_quick_start",
+        "Event Handlers": "test_live.test_the_event_handlers",
+    },
     "api-quick-start": {
+        "Python: Text-to-Video": "test_live.test_the_quick_start",
         "Python: Image-to-Video": "test_images.test_the_quick_start",
     },
     "sdk/python/examples": {
+        "Complete Application with OpenCV": "test_applications.test_the_complete_application_with_opencv",
+        "Headless Processing": "test_applications.test_headless_processing",
+        "Status Monitoring": "test_applications.test_status_monitoring",
+        "Error Handling Pattern": "test_applications.test_the_error_handling_pattern",
+        "Using with PIL": "test_applications.test_using_with_pil",
+        "Batch Processing Multiple Prompts": "test_applications.test_batch_processing_multiple_prompts",
         "Recording Workflow": "test_recordings.test_the_recording_workflow",
         "Image-to-Video": "test_images.test_image_to_video",
         "Image-to-Video: PIL Images, bytes, or NumPy arrays": "test_images.test_pil_images_bytes_or_numpy_arrays",
@@ -77,10 +113,21 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "Complete Example": GONE,
         "Error Handling": GONE,
     },
+    "sdk/javascript/odyssey-class": {
+        "connect(): Await Style": "test_live.test_the_style_that_waits",
+        "connect(): Callback Style": "test_live.test_the_style_that_is_called",
+    },
+    "sdk/javascript/examples": {
+        "Error Handling Pattern": "test_applications.test_a_stream_is_restarted_in_the_handler_of_its_error",
+    },
     "sdk/javascript/recordings": {
         "React Example": "test_recordings.test_a_viewer_of_recordings",
     },
     "sdk/javascript/types": {
+        "OdysseyEventHandlers": "test_types.test_there_are_the_documented_handlers",
+        "Example: Broadcast Streamer": "test_broadcasts.test_a_broadcast_streamer",
+        "Example: Broadcast Spectator": "test_broadcasts.test_a_broadcast_spectator",
+        "Common Error Messages": "test_failures.test_common_error_messages",
         "ListStreamRecordingsOptions": "test_recordings.test_how_many_are_listed_when_nothing_is_said",
         "SimulateOptions: scripts": "test_simulations.test_several_scripts_in_a_single_job",
         "SimulateOptions: script_url": "test_simulations.test_a_script_behind_an_address",

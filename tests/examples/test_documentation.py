@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.examples import test_credentials, test_images, test_recordings, test_simulations, test_types
+from tests.examples import (
+    test_applications,
+    test_broadcasts,
+    test_credentials,
+    test_failures,
+    test_images,
+    test_live,
+    test_recordings,
+    test_simulations,
+    test_types,
+)
 from tests.examples.documentation import GONE, SECTIONS, examples
 
 if TYPE_CHECKING:
@@ -14,7 +24,17 @@ if TYPE_CHECKING:
 
 MODULES: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
-    for module in (test_credentials, test_images, test_recordings, test_simulations, test_types)
+    for module in (
+        test_applications,
+        test_broadcasts,
+        test_credentials,
+        test_failures,
+        test_images,
+        test_live,
+        test_recordings,
+        test_simulations,
+        test_types,
+    )
 }
 LISTED = [(page, section, test) for page, of in SECTIONS.items() for section, test in of.items()]
 

@@ -64,7 +64,9 @@ def test_handlers_and_events_tell_the_same_session(tmp_path: Path) -> None:
         script = before + handlers + between + events
         done = run(script, tmp_path, ODYSSEY_API_KEY="ody_readme", ODYSSEY_API_URL=emulator.api_url)
     assert (done.returncode, done.stderr) == (0, "")
-    assert {"0", "over "} <= set(done.stdout.splitlines())
+    lines = done.stdout.splitlines()
+    assert "over " in lines
+    assert any(line.isdecimal() for line in lines), "frames came to the handler"
 
 
 def test_the_emulator_example_makes_the_failure_that_it_shows(tmp_path: Path) -> None:

@@ -170,14 +170,24 @@ def test_how_many_are_listed_when_nothing_is_said(client: Odyssey, stream_ids: l
     assert client.list_stream_recordings(limit=100).limit == 100
 
 
-# --- from a live stream; callbacks that the pages hand to connect(), and no recording needs, are left out
+# --- from a live stream
 
 
 @example_of("sdk/python/recordings", "Capturing the Stream ID")
-def test_capturing_the_stream_id() -> None:
+def test_capturing_the_stream_id(capsys: pytest.CaptureFixture[str]) -> None:
     client = Odyssey(api_key="ody_your_api_key_here")
 
-    client.connect()
+    current_stream_id = None
+
+    def on_stream_started(stream_id: str) -> None:
+        nonlocal current_stream_id
+        current_stream_id = stream_id
+        print(f"Stream started: {stream_id}")
+
+    client.connect(
+        on_video_frame=lambda frame: None,
+        on_stream_started=on_stream_started,
+    )
 
     # Or capture from return value
     stream_id = client.start_stream("A cat")
@@ -186,7 +196,9 @@ def test_capturing_the_stream_id() -> None:
     client.end_stream()
     client.disconnect()
 
-    assert client.get_recording(stream_id).stream_id == stream_id
+    assert capsys.readouterr().out == f"Stream started: {stream_id}\n"
+    assert current_stream_id == stream_id
+    assert client.get_recording(current_stream_id).stream_id == stream_id
     client.close()
 
 
@@ -197,7 +209,7 @@ def test_the_recording_workflow(sleep: Callable[[float], None], capsys: pytest.C
         stream_id = None
 
         try:
-            client.connect()
+            client.connect(on_video_frame=lambda f: None)
 
             # Start stream and save the ID
             stream_id = client.start_stream("A sunset over the ocean")
@@ -239,7 +251,9 @@ def test_the_complete_workflow(sleep: Callable[[float], None], capsys: pytest.Ca
         client = Odyssey(api_key="ody_your_api_key_here")
 
         try:
-            client.connect()
+            client.connect(
+                on_video_frame=lambda frame: print(f"Frame: {frame.width}x{frame.height}"),
+            )
 
             # Start an interactive stream and capture the stream ID
             stream_id = client.start_stream("A cat sitting on a windowsill", portrait=True)
@@ -269,8 +283,10 @@ def test_the_complete_workflow(sleep: Callable[[float], None], capsys: pytest.Ca
 
     main()
 
-    started, available, duration = capsys.readouterr().out.splitlines()
+    *lines, available, duration = capsys.readouterr().out.splitlines()
+    [started] = [line for line in lines if not line.startswith("Frame: ")]
     assert started.startswith("Stream started: ")
+    assert set(lines) - {started} == {"Frame: 704x1280"}
     assert float(duration.split()[1]) > 0
     video = requests.get(available.removeprefix("Recording available at: "), timeout=30).content
     assert video[4:8] == b"ftyp"

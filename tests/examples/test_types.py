@@ -4,24 +4,38 @@ from __future__ import annotations
 
 import inspect
 import typing
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NotRequired, Protocol, TypedDict
 
 import attrs
+import numpy as np
 import pytest
 
 import odyssey_proto
-from odyssey_proto import Odyssey, SimulationJobStatus, StreamerCapabilities
+from odyssey_proto import (
+    AdvancedConfig,
+    ClientConfig,
+    ConnectionStatus,
+    Odyssey,
+    OdysseyEventHandlers,
+    SimulationJobStatus,
+    StreamerCapabilities,
+    VideoFrame,
+)
 from tests.examples.documentation import example_of
 
 if TYPE_CHECKING:
     from odyssey_proto import (
+        BroadcastInfo,
         ClientCredentials,
         Recording,
+        Session,
         SimulationJobDetail,
         SimulationJobInfo,
         SimulationJobsList,
         StreamRecordingsList,
     )
+    from odyssey_proto.images import ImageInput
 
 REQUIRED = inspect.Parameter.empty
 
@@ -88,6 +102,11 @@ TYPES: dict[str, list[tuple[str, str, Any]]] = {
         ("limit", "int", REQUIRED),
         ("offset", "int", REQUIRED),
     ],
+    "BroadcastInfo": [
+        ("webrtc_url", "str", REQUIRED),
+        ("spectator_token", "str", REQUIRED),
+        ("hls_url", "str | None", None),
+    ],
     "StreamerCapabilities": [("image_to_video", "bool", False)],
     "ClientCredentials": [
         ("signaling_url", "str", REQUIRED),
@@ -112,6 +131,97 @@ def test_a_type_has_the_documented_fields(name: str) -> None:
         assert default in (REQUIRED, field.default), field.name
     # What is there beyond them need not be given.
     assert all(field.default is not attrs.NOTHING or not field.init for field in ours[len(documented) :])
+
+
+CONFIGURATIONS: dict[type, dict[str, Any]] = {
+    ClientConfig: {
+        "api_key": REQUIRED,
+        "api_url": "https://api.odyssey.ml",
+        "debug": False,
+        "advanced": AdvancedConfig(),
+    },
+    AdvancedConfig: {
+        "max_retries": 5,
+        "initial_retry_delay_ms": 1000,
+        "max_retry_delay_ms": 2000,
+        "retry_backoff_multiplier": 2.0,
+        "queue_timeout_s": 30,
+    },
+}
+
+
+@pytest.mark.parametrize("kind", CONFIGURATIONS)
+@example_of("sdk/python/types", "ClientConfig", "AdvancedConfig")
+def test_a_configuration_has_the_documented_fields(kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ODYSSEY_API_URL", raising=False)
+    documented = CONFIGURATIONS[kind]
+    made = kind("ody_your_api_key_here") if kind is ClientConfig else kind()
+    for name, default in documented.items():
+        assert getattr(made, name) == ("ody_your_api_key_here" if default is REQUIRED else default), name
+    in_order = kind(*[getattr(made, name) for name in documented])  # as a dataclass takes them
+    assert in_order == made
+
+
+@example_of("sdk/python/types", "VideoFrame")
+def test_a_frame_has_the_documented_properties() -> None:
+    pixels = np.arange(704 * 1280 * 3, dtype=np.uint8).reshape(704, 1280, 3)
+    frame = VideoFrame.from_ndarray(pixels, timestamp_ms=50)
+    assert frame.data.dtype == np.uint8
+    assert frame.data.shape == (704, 1280, 3)
+    assert np.array_equal(frame.data, pixels)
+    assert (frame.width, frame.height, frame.timestamp_ms) == (1280, 704, 50)
+    for name in ("data", "width", "height", "timestamp_ms", "another"):  # "frozen=True, slots=True"
+        with pytest.raises(AttributeError):
+            setattr(frame, name, 1)
+
+
+@example_of("sdk/python/types", "ConnectionStatus")
+def test_the_statuses_are_the_documented_ones() -> None:
+    assert {status.name: status.value for status in ConnectionStatus} == {
+        "AUTHENTICATING": "authenticating",
+        "CONNECTING": "connecting",
+        "RECONNECTING": "reconnecting",
+        "CONNECTED": "connected",
+        "DISCONNECTED": "disconnected",
+        "FAILED": "failed",
+    }
+    assert issubclass(ConnectionStatus, str)
+
+
+BASES = {
+    "OdysseyError": Exception,
+    "OdysseyAuthError": odyssey_proto.OdysseyError,
+    "OdysseyConnectionError": odyssey_proto.OdysseyError,
+    "OdysseyStreamError": odyssey_proto.OdysseyError,
+}
+
+
+@pytest.mark.parametrize("name", BASES)
+@example_of("sdk/python/types", *BASES)
+def test_an_exception_has_the_documented_base(name: str) -> None:
+    kind = getattr(odyssey_proto, name)
+    assert kind.__bases__[0] is BASES[name]
+    assert str(kind("What happened")) == "What happened"
+    others = [getattr(odyssey_proto, other) for other in BASES if other not in ("OdysseyError", name)]
+    assert not issubclass(kind, tuple(others))
+
+
+@example_of("sdk/javascript/types", "OdysseyEventHandlers")
+def test_there_are_the_documented_handlers() -> None:
+    named = {field.name for field in attrs.fields(OdysseyEventHandlers)}
+    assert named == {
+        "on_connected",
+        "on_disconnected",
+        "on_stream_started",
+        "on_stream_ended",
+        "on_interact_acknowledged",
+        "on_stream_error",
+        "on_error",
+        "on_status_change",
+        "on_broadcast_ready",
+        "on_video_frame",  # instead of the MediaStream that on_connected gets in JavaScript
+    }
+    assert all(field.default is None for field in attrs.fields(OdysseyEventHandlers))
 
 
 def test_a_status_is_a_string() -> None:
@@ -156,6 +266,52 @@ def test_a_script_entry_is_typed_as_documented(documented: Any) -> None:
 
 
 class Documented(Protocol):
+    # Beyond the page, which says `None`: connecting returns the session.
+    def connect(
+        self,
+        on_connected: Callable[[], None] | None = None,
+        on_disconnected: Callable[[], None] | None = None,
+        on_video_frame: Callable[[VideoFrame], None] | None = None,
+        on_stream_started: Callable[[str], None] | None = None,
+        on_stream_ended: Callable[[], None] | None = None,
+        on_interact_acknowledged: Callable[[str], None] | None = None,
+        on_stream_error: Callable[[str, str], None] | None = None,
+        on_error: Callable[[Exception, bool], None] | None = None,
+        on_status_change: Callable[[ConnectionStatus, str | None], None] | None = None,
+        on_broadcast_ready: Callable[[BroadcastInfo], None] | None = None,
+    ) -> Session: ...
+
+    def connect_with_credentials(
+        self,
+        credentials: ClientCredentials,
+        on_connected: Callable[[], None] | None = None,
+        on_disconnected: Callable[[], None] | None = None,
+        on_video_frame: Callable[[VideoFrame], None] | None = None,
+        on_stream_started: Callable[[str], None] | None = None,
+        on_stream_ended: Callable[[], None] | None = None,
+        on_interact_acknowledged: Callable[[str], None] | None = None,
+        on_stream_error: Callable[[str, str], None] | None = None,
+        on_error: Callable[[Exception, bool], None] | None = None,
+        on_status_change: Callable[[ConnectionStatus, str | None], None] | None = None,
+        on_broadcast_ready: Callable[[BroadcastInfo], None] | None = None,
+    ) -> Session: ...
+
+    def disconnect(self) -> None: ...
+
+    def start_stream(
+        self,
+        prompt: str = "",
+        portrait: bool = True,
+        image: ImageInput | None = None,
+        image_path: str | None = None,
+        bypass_prompt_expansion: bool | None = None,
+        broadcast: bool = False,
+    ) -> str: ...
+
+    def interact(self, prompt: str) -> str: ...
+
+    def end_stream(self) -> None: ...
+
     def create_client_credentials(self) -> ClientCredentials: ...
 
     def get_recording(self, stream_id: str) -> Recording: ...
@@ -204,3 +360,33 @@ def test_a_method_has_the_documented_signature(name: str) -> None:
     assert ours.return_annotation == documented.return_annotation
     beyond = [of for each, of in ours.parameters.items() if each not in documented.parameters]
     assert all(of.kind is inspect.Parameter.KEYWORD_ONLY and of.default is not REQUIRED for of in beyond)
+
+
+HANDLERS: dict[str, Any] = {
+    "ConnectedCallback": Callable[[], None],
+    "DisconnectedCallback": Callable[[], None],
+    "VideoFrameCallback": Callable[[VideoFrame], None],
+    "StreamStartedCallback": Callable[[str], None],
+    "StreamEndedCallback": Callable[[], None],
+    "InteractAcknowledgedCallback": Callable[[str], None],
+    "StreamErrorCallback": Callable[[str, str], None],
+    "ErrorCallback": Callable[[Exception, bool], None],
+    "StatusChangeCallback": Callable[[ConnectionStatus, str | None], None],
+    "BroadcastReadyCallback": Callable[[odyssey_proto.BroadcastInfo], None],
+}
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_a_handler_is_typed_as_documented(name: str) -> None:
+    ours = getattr(odyssey_proto, name)
+    if isinstance(ours, str):  # a frame is not imported for its name alone
+        ours = eval(ours, {"Callable": Callable, "VideoFrame": VideoFrame})
+    assert ours == HANDLERS[name]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("is_connected", bool), ("current_status", ConnectionStatus)])
+def test_a_property_is_typed_as_documented(name: str, kind: type) -> None:
+    of = vars(Odyssey)[name]
+    assert isinstance(of, property)
+    assert of.fget is not None
+    assert of.fget.__annotations__["return"] == kind.__name__

@@ -21,19 +21,21 @@ __all__ = ["Certificate", "self_signed"]
 
 @attrs.frozen
 class Certificate:
-    """A self-signed certificate of 127.0.0.1, 0.0.0.0 and localhost."""
+    """A self-signed certificate."""
 
     server: ssl.SSLContext
     """For a server that shows it."""
     path: Path
     """The file for a client that trusts it."""
+    key_path: Path
+    """The file with its key, for a server that is no Python."""
 
 
-def self_signed(folder: Path) -> Certificate:
-    """Make a certificate and put its files into ``folder``."""
+def self_signed(folder: Path, address: str = "127.0.0.1") -> Certificate:
+    """Make a certificate, of ``address``, 0.0.0.0 and localhost, and put its files into ``folder``."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    addresses = [x509.IPAddress(ipaddress.ip_address(text)) for text in ("127.0.0.1", "0.0.0.0")]
+    addresses = [x509.IPAddress(ipaddress.ip_address(text)) for text in (address, "0.0.0.0")]
     names = [x509.DNSName("localhost"), *addresses]
     today = datetime.datetime.now(datetime.UTC)
     certificate = (
@@ -57,4 +59,4 @@ def self_signed(folder: Path) -> Certificate:
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(path, key_path)
-    return Certificate(context, path)
+    return Certificate(context, path, key_path)

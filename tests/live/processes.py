@@ -33,6 +33,7 @@ __all__ = [
     "eventually",
     "python",
     "script",
+    "script_arguments",
     "sessions_are_free",
     "watched_command",
 ]
@@ -60,16 +61,26 @@ client = Odyssey(sys.argv[2], api_url=sys.argv[1], **json.loads(sys.argv[3]))
 
 
 class Process:
-    """A process that was started, and what it printed; killed at the end of the ``with`` where it still runs."""
+    """A process that was started, and what it printed; killed at the end of the ``with`` where it still runs.
 
-    def __init__(self, arguments: Sequence[str], *, objections: Path | None = None) -> None:
+    It inherits the descriptors of ``keep``.
+    """
+
+    def __init__(
+        self, arguments: Sequence[str], *, keep: Sequence[int] = (), objections: Path | None = None
+    ) -> None:
         self._objections = objections
         # A shell's background job hands its children an ignored SIGINT; nobody at a keyboard has that.
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         self._stderr: IO[str] = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in `__exit__`
         self._popen = subprocess.Popen(
-            arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, text=True
+            arguments,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            text=True,
+            pass_fds=keep,
         )
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read)
@@ -83,6 +94,10 @@ class Process:
             raise AssertionError(f"nothing was printed within {within} s; stderr: {self.stderr}") from None
         assert line is not None, f"it ended before the line; stderr: {self.stderr}"
         return line
+
+    def next_line(self) -> str | None:
+        """Wait for the next line that it prints; None at its end."""
+        return self._lines.get()
 
     def said(self, within: float = PATIENCE_S) -> list[Any]:
         """Return what the script's next ``say`` told."""
@@ -157,15 +172,34 @@ def watched_command(*arguments: str) -> Process:
     return Process([sys.executable, str(_WATCHED), report, *arguments], objections=Path(report))
 
 
-def script(code: str, api_url: str, *, key: str = "ody_test", **options: Any) -> Process:
-    """Start a script; ``options`` go to its client."""
-    return python("-c", _PRELUDE + textwrap.dedent(code), api_url, key, json.dumps(options))
+def script(
+    code: str, api_url: str, *, key: str = "ody_test", within: Sequence[str] = (), **options: Any
+) -> Process:
+    """Start a script, by the command ``within`` if there is one; ``options`` go to its client."""
+    return Process([*within, *script_arguments(code, api_url, key=key, **options)])
+
+
+def script_arguments(code: str, api_url: str, *, key: str = "ody_test", **options: Any) -> list[str]:
+    """Return what `script` starts."""
+    return [sys.executable, "-c", _PRELUDE + textwrap.dedent(code), api_url, key, json.dumps(options)]
+
+
+_EMULATOR = """
+import json, sys
+from odyssey_proto.emulator import Emulator
+with Emulator(**json.loads(sys.argv[1])) as emulator:
+    print(json.dumps({"api_url": emulator.api_url}), flush=True)
+    sys.stdin.read()
+"""
 
 
 @contextlib.contextmanager
-def emulator_process() -> Iterator[tuple[Process, str]]:
-    """Run an emulator in a process of its own, that can be stopped and killed; yield it and its URL."""
-    with watched_command("emulator") as emulator:
+def emulator_process(**settings: Any) -> Iterator[tuple[Process, str]]:
+    """Run an emulator in a process of its own, that can be stopped and killed; yield it and its URL.
+
+    The command starts it, unless there are ``settings`` that it does not have.
+    """
+    with python("-c", _EMULATOR, json.dumps(settings)) if settings else watched_command("emulator") as emulator:
         yield emulator, json.loads(emulator.line())["api_url"]
 
 

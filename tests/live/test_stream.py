@@ -257,6 +257,16 @@ def test_without_a_stream_there_is_nothing_to_steer_or_end(what: str, session: S
         CALLS[what](session)
 
 
+def test_a_stream_that_an_error_has_ended_can_be_ended_by_who_handles_the_error(
+    emulator: Emulator, session: Session
+) -> None:
+    emulator.faults.add(Fault(step="stream start", action="stream_error", reason="internal_error"))
+    with pytest.raises(OdysseyStreamError):
+        session.start_stream("A cat")
+    session.end_stream()
+    assert session.start_stream("A dog")
+
+
 def test_a_second_start_is_refused_and_harms_nothing(session: Session) -> None:
     stream_id = session.start_stream("A cat")
     with pytest.raises(OdysseyStreamError) as caught:

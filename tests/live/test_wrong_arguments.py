@@ -18,7 +18,16 @@ import numpy as np
 import pytest
 
 import odyssey_proto
-from odyssey_proto import AdvancedConfig, Odyssey, OdysseyAuthError, OdysseyError, Session, VideoFrame, emulator
+from odyssey_proto import (
+    AdvancedConfig,
+    Odyssey,
+    OdysseyAuthError,
+    OdysseyError,
+    Session,
+    SpectatorConnection,
+    VideoFrame,
+    emulator,
+)
 from odyssey_proto.emulator import Emulator, EmulatorConfig, FaultScript
 from odyssey_proto.raw import RawCalls
 from tests.live.wrong_arguments import CALLS, NOT_CALLED, lacking, rows_of
@@ -34,6 +43,8 @@ NAMED_OTHERWISE = {
     "data": "what is wrong in it is named",
     "faults": "it is one of several",
     "image_path": "the file is named",
+    "info": "what is wrong in it is named",
+    "path": "the file is named, or Python says it",
 }
 BY_ITSELF = ("keepalive", "media")  # steps that happen without a call
 
@@ -123,6 +134,7 @@ class Counting(FaultScript):
 class Rig:
     client: Odyssey
     session: Session
+    spectator: SpectatorConnection
     heard: Counting
 
     def find(self, name: str) -> Callable[..., Any]:
@@ -130,6 +142,7 @@ class Rig:
         subjects: dict[str, Any] = {
             "Odyssey": self.client,
             "Session": self.session,
+            "SpectatorConnection": self.spectator,
             "VideoFrame": VideoFrame.from_ndarray(np.zeros((2, 2, 3), np.uint8)),
             "AdvancedConfig": AdvancedConfig(),
             "FaultScript": FaultScript(),
@@ -146,9 +159,10 @@ def rig() -> Iterator[Rig]:
     service = Emulator(fps=1, simulation_workers=0, record=False)
     service.faults = heard
     with service, Odyssey(service.api_key, api_url=service.api_url) as client, client.connect() as session:
-        session.start_stream("A cat")
+        session.start_stream("A cat", broadcast=True)
+        spectator = client.watch(session.wait_for_broadcast())
         heard.steps.clear()
-        yield Rig(client, session, heard)
+        yield Rig(client, session, spectator, heard)
         session.end_stream()  # what was sent before it has been heard by now
         assert heard.steps == ["stream end"]
 

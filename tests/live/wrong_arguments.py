@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 import numpy as np
 
-from odyssey_proto import ClientCredentials, Event, OdysseyConfigError, StreamEnded
+from odyssey_proto import BroadcastInfo, ClientCredentials, Event, OdysseyConfigError, StreamEnded
 
 __all__ = ["BY_NAME", "CALLS", "NOT_CALLED", "Call", "Rows", "rows_of"]
 
@@ -134,6 +134,8 @@ CONFIGURING: Final[dict[str, Rows]] = {
     "debug": SURE_FLAGS,
     "reconnect": SURE_FLAGS,
     "enable_telemetry": SURE_FLAGS,
+    "ice_servers": [*values(TYPE, 7, "stun:a.example", {}, [7], [{}]), *values(VALUE, [{"urls": "http://a"}])],
+    "ice_policy": values(VALUE, "none", None, 7),
 }
 
 ABOVE_ZERO: Final = values(VALUE, 0, -1, "1", True, math.nan, math.inf)
@@ -169,6 +171,13 @@ EMULATING: Final[dict[str, Rows]] = {
 TOKEN: Final = "e30.eyJzZXNzaW9uX2lkIjoicy0xIn0.c2ln"  # says that it is of the session s-1
 CREDENTIALS: Final = {"signaling_url": "wss://x.example", "session_token": TOKEN, "expires_in": 600}
 
+WATCHED: Final[dict[str, Any]] = {"webrtc_url": "http://127.0.0.1:9/live/s", "spectator_token": "token"}
+BARE_TEXTS: Final = [*values(TYPE, None, 7, b"x"), *values(VALUE, "", "  ", "a\nb", "\ud800")]
+WATCHING: Final = [
+    *BARE_TEXTS,
+    *values(VALUE, "h/live", "ftp://h/live", "http://", "http://h:0/x", "http://a b/c"),
+]
+
 CALLS: Final[dict[str, Call]] = {
     # --- configuration
     "Odyssey": Call(wrong={**CONFIGURING, "advanced": values(TYPE, {}, 7)}),
@@ -198,6 +207,33 @@ CALLS: Final[dict[str, Call]] = {
     "Session.end_stream": Call(),
     "Session.frames": FRAMES,
     "Session.wait": Call(),
+    "Session.record": Call(
+        wrong={
+            "path": [
+                *values(TYPE, None, 7, []),
+                ("nowhere/at/all.mp4", FileNotFoundError),
+                ("/", IsADirectoryError),
+            ]
+        }
+    ),
+    "Session.events": Call(),
+    "Session.wait_for_broadcast": Call(),
+    # --- watching
+    "connect_to_stream": Call(
+        works=WATCHED,
+        wrong={"webrtc_url": WATCHING, "spectator_token": BARE_TEXTS, "debug": SURE_FLAGS},
+    ),
+    "Odyssey.watch": Call(
+        works={"info": BroadcastInfo(**WATCHED)},
+        wrong={
+            "info": values(TYPE, None, {}, 7, "http://h")
+            + [(BroadcastInfo(**{**WATCHED, "webrtc_url": url}), error) for url, error in WATCHING]
+            + [(BroadcastInfo(**{**WATCHED, "spectator_token": token}), error) for token, error in BARE_TEXTS]
+            + [(BroadcastInfo(**WATCHED, hls_url=""), VALUE)]
+        },
+    ),
+    "SpectatorConnection.frames": FRAMES,
+    "SpectatorConnection.wait": Call(),
     "Session.wait_for": Call(
         works={"kind": StreamEnded}, wrong={"kind": values(TYPE, None, "StreamEnded", int, Event, [])}
     ),
@@ -291,8 +327,11 @@ CALLS: Final[dict[str, Call]] = {
 }
 
 NOT_CALLED: Final = {
+    "LiveRecording": "made by `Session.record`",
     "RawResponse": "made by `Odyssey.with_raw_response`",
     "Session": "made by `Odyssey.connect`",
+    "SessionStats": "made by `Session.stats`",
+    "SpectatorConnection": "made by `connect_to_stream`",
     "VideoFrame": "made by the library; users have `VideoFrame.from_ndarray`",
 }
 """Classes that no user makes. Those of errors, enums, dicts, events and answers of the service need no mention."""

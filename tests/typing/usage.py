@@ -20,19 +20,23 @@ from odyssey_proto import (
     ErrorCallback,
     Event,
     GapEvent,
+    LiveRecording,
     Odyssey,
     OdysseyEventHandlers,
     OdysseyUsageError,
     Recording,
     ScriptEntry,
     Session,
+    SessionStats,
     SimulationJobDetail,
     SimulationJobInfo,
     SimulationJobsList,
     SimulationJobStatus,
+    SpectatorConnection,
     StreamRecordingInfo,
     StreamRecordingsList,
     VideoFrame,
+    connect_to_stream,
 )
 from odyssey_proto.emulator import Emulator
 
@@ -41,6 +45,8 @@ with Emulator(codec="vp8") as emulator:
 
 handlers = OdysseyEventHandlers(on_error=lambda error, fatal: None)
 assert_type(handlers.on_error, ErrorCallback | None)
+Odyssey(ice_servers=[{"urls": "stun:a.example"}, odyssey_models.IceServer(urls=["turn:b.example"])])
+assert_type(Odyssey(ice_policy="relay").config.ice_servers, tuple[odyssey_models.IceServer, ...] | None)
 
 with Odyssey("ody_key", api_url=None, advanced=AdvancedConfig(queue_timeout_s=0.5), reconnect=False) as client:
     assert_type(client, Odyssey)
@@ -61,6 +67,13 @@ with Odyssey("ody_key", api_url=None, advanced=AdvancedConfig(queue_timeout_s=0.
         assert_type(session.capabilities, odyssey_models.StreamerCapabilities | None)
         assert_type(session.latest_frame, VideoFrame | None)
         assert_type(session.wait(1), bool)
+        stats = session.stats()
+        assert_type(stats, SessionStats)
+        assert_type((stats.frames_received, stats.bitrate_bps), tuple[int, float])
+        assert_type((stats.round_trip_ms, stats.codec, stats.width), tuple[float | None, str | None, int | None])
+        with session.record(Path("cat.mp4")) as file:
+            assert_type(file, LiveRecording)
+            assert_type((file.path, file.frames, file.dropped, file.is_recording), tuple[Path, int, int, bool])
         for frame in session.frames("latest", timeout=5):
             assert_type(frame, VideoFrame)
             assert_type(frame.data, NDArray[np.uint8])
@@ -86,10 +99,23 @@ with Odyssey("ody_key", api_url=None, advanced=AdvancedConfig(queue_timeout_s=0.
     assert_type(client.wait_for_simulation(job.job_id, timeout=60), SimulationJobDetail)
     assert_type(client.list_simulations(active=True), SimulationJobsList)
     assert_type(client.cancel_simulation(job.job_id), SimulationJobInfo)
+    info = BroadcastInfo("https://live.example.org/s", "token", hls_url=None)
+    assert_type(info.hls_url, str | None)
+    assert_type(client.watch(info, lambda frame: None, timeout=None), SpectatorConnection)
     credentials = client.create_client_credentials()
     assert_type(credentials, ClientCredentials)
     assert_type(credentials.session_id, str)
     assert_type(client.connect_with_credentials(credentials, on_error=handlers.on_error), Session)
+
+
+with connect_to_stream("https://live.example.org/s", "token", debug=True, timeout=5) as spectator:
+    assert_type(spectator, SpectatorConnection)
+    assert_type(spectator.is_connected, bool)
+    assert_type(spectator.peer_connection, object | None)
+    assert_type(spectator.latest_frame, VideoFrame | None)
+    assert_type(spectator.frames("latest", timeout=5), Iterator[VideoFrame])
+    assert_type(spectator.wait(1), bool)
+    spectator.disconnect()
 
 
 def limits(error: OdysseyUsageError) -> None:

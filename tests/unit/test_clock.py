@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from odyssey_proto.clock import Deadline, MonotonicClock
+from odyssey_proto.clock import Deadline, MonotonicClock, SteadyClock
 
 
 class SetClock:
@@ -19,6 +19,38 @@ class SetClock:
 def test_the_monotonic_clock_is_the_machines() -> None:
     before, now, after = time.monotonic(), MonotonicClock().now(), time.monotonic()
     assert before <= now <= after
+
+
+def test_a_steady_clock_goes_on_where_another_jumps_back() -> None:
+    clock = SetClock()
+    steady = SteadyClock(clock)
+    clock.at += 5.0
+    assert steady.now() == 105.0
+    clock.at -= 3600.0
+    assert steady.now() == 105.0
+    clock.at += 2.0
+    assert steady.now() == 107.0
+
+
+def test_a_steady_clock_lets_a_jump_ahead_through() -> None:
+    clock = SetClock()
+    steady = SteadyClock(clock)
+    clock.at += 3600.0
+    assert steady.now() == 3700.0
+
+
+def test_a_steady_clock_takes_a_thread_that_was_slow_for_no_jump() -> None:
+    class Slow:
+        """What the first of two readings tells has long passed when it is looked at."""
+
+        def __init__(self) -> None:
+            self.readings = [100.0, 4000.0, 200.0, 4000.5]
+
+        def now(self) -> float:
+            return self.readings.pop(0)
+
+    steady = SteadyClock(Slow())
+    assert [steady.now(), steady.now()] == [4000.0, 4000.5]
 
 
 def test_a_deadline_counts_down_to_zero_and_not_below() -> None:

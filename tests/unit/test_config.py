@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from odyssey_models import IceServer
 
 from odyssey_proto.config import DEFAULT_API_URL, AdvancedConfig, ClientConfig, Secret
 from odyssey_proto.errors import OdysseyAuthError, OdysseyConfigError
@@ -137,3 +138,91 @@ def test_a_key_that_cannot_be_one_is_refused_when_it_is_needed(key: str | None, 
     with pytest.raises(OdysseyAuthError, match=text) as refusal:
         ClientConfig(api_key=key).require_api_key()
     assert refusal.value.code == code
+
+
+TURN = {"urls": "turn:a.example", "username": "user", "credential": "SECRET"}
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        TURN,
+        {**TURN, "urls": ["turn:a.example", "turns:a.example?transport=tcp"], "credentialType": "password"},
+        {"url": "stun:a.example"},
+        {"urls": ("stun:a.example", "stun:b.example")},
+        IceServer(urls="turn:a.example", username="user", credential="SECRET"),
+    ],
+    ids=str,
+)
+def test_ice_servers_are_taken_as_browsers_take_them(server: Any) -> None:
+    (taken,) = ClientConfig(ice_servers=[server]).ice_servers or ()
+    given = (
+        IceServer(**{k: v for k, v in server.items() if k != "credentialType"}) if type(server) is dict else server
+    )
+    urls = given.urls or given.url
+    assert taken.urls == (list(urls) if isinstance(urls, tuple) else urls)
+    assert (taken.username, taken.credential) == (given.username, given.credential)
+
+
+def test_no_ice_servers_are_not_the_same_as_those_of_the_service() -> None:
+    assert (ClientConfig().ice_servers, ClientConfig(ice_servers=[]).ice_servers) == (None, ())
+
+
+def test_the_credentials_of_ice_servers_do_not_print() -> None:
+    config = ClientConfig(ice_servers=[TURN])
+    assert "SECRET" not in repr(config)
+    assert "SECRET" not in repr(config.ice_servers)
+    assert "turn:a.example" in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("servers", "kind", "words"),
+    [
+        ("stun:a.example", TypeError, "ice_servers must be a list like"),
+        (TURN, TypeError, "ice_servers must be a list like"),
+        (IceServer(urls="stun:a.example"), TypeError, "ice_servers must be a list like"),
+        (3, TypeError, "ice_servers must be a list like"),
+        (
+            ["stun:a.example"],
+            TypeError,
+            r"ice_servers\[0\] must be a mapping with 'urls', or an IceServer, not str",
+        ),
+        ([TURN, {"urls": 3}], TypeError, r"ice_servers\[1\]: urls must be a string or a list of strings"),
+        ([{"urls": [3]}], TypeError, "urls must be a string or a list of strings"),
+        ([{}], TypeError, "urls must be a string or a list of strings"),
+        ([{**TURN, "username": 3}], TypeError, "username must be a string"),
+        ([{**TURN, "credential": 3}], TypeError, "credential must be a string"),
+        (
+            [{**TURN, "password": "SECRET"}],
+            OdysseyConfigError,
+            r"ice_servers\[0\] has 'password', which is none of",
+        ),
+        ([{"urls": []}], OdysseyConfigError, "an ICE server has no address"),
+        (
+            [{"urls": "turn:SECRET@a"}],
+            OdysseyConfigError,
+            r"ice_servers\[0\]: the address of an ICE server is malf",
+        ),
+        (
+            [{"urls": "turn:a.example"}],
+            OdysseyConfigError,
+            "turn:a.example:3478 comes without user name and password",
+        ),
+        ([{"urls": "stuns:a.example"}], OdysseyConfigError, "of a kind that is not supported"),
+        (
+            [{"urls": f"stun:{n}.example"} for n in range(9)],
+            OdysseyConfigError,
+            "1 more ICE servers are not tried",
+        ),
+    ],
+)
+def test_ice_servers_that_cannot_work_are_refused(servers: Any, kind: type[Exception], words: str) -> None:
+    with pytest.raises(kind, match=words) as refusal:
+        ClientConfig(ice_servers=servers)
+    assert "SECRET" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("policy", ["direct", "", None, 1, ["relay"]])
+def test_a_policy_that_is_none_is_refused(policy: Any) -> None:
+    with pytest.raises(OdysseyConfigError, match="ice_policy must be 'all' or 'relay'"):
+        ClientConfig(ice_policy=policy)

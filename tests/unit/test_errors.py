@@ -127,6 +127,21 @@ def test_what_is_no_secret_stays(text: str) -> None:
     assert errors.redact(text) == text
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("Too many\n\tsessions", "Too many sessions"),
+        ("No key like ody_SECRET", "No key like ody_…"),
+        ("a\x00b\x1b[31m", "ab[31m"),
+        ("x" * 300, "x" * 300),
+        ("x" * 10_000_000, "x" * 299 + "…"),
+    ],
+    ids=["lines", "a secret", "control characters", "long", "too long"],
+)
+def test_what_a_service_says_is_shown_as_one_line(said: str, shown: str) -> None:
+    assert errors.one_line(said) == shown
+
+
 def test_a_fault_of_the_library_is_told_by_its_kind_only() -> None:
     error = errors.internal(ZeroDivisionError("SECRET"))
     assert (error.code, "ZeroDivisionError" in str(error), "SECRET" in str(error)) == ("internal", True, False)

@@ -600,6 +600,18 @@ def test_stream_commands_need_a_connection(command: steps.Input, what: str, stag
     assert (rig.state, rig.core.outputs()) == (before, [])
 
 
+def test_the_end_of_a_stream_that_an_error_has_ended_is_answered_once_and_sends_nothing() -> None:
+    rig = Rig().to_connected()
+    rig.start()
+    rig.hear(wire.InteractiveStreamError(reason=wire.StreamErrorReason("internal_error"), message="no"))
+    before = rig.state
+    [answer] = rig.end()
+    assert isinstance(answer, steps.Succeed)
+    assert rig.state == before
+    with pytest.raises(errors.OdysseyStreamError, match=r"no stream is active"):
+        rig.end()
+
+
 @pytest.mark.parametrize(
     ("stage", "command", "why"),
     [
@@ -1050,3 +1062,14 @@ def test_with_a_spent_token_a_lost_connection_is_the_end() -> None:
     assert [event.error.code for event in only(outputs, types.ErrorOccurred)] == ["credentials_expired"]
     assert not only(outputs, steps.OpenLink)  # nor one to say goodbye
     assert rig.core.status is ConnectionStatus.FAILED
+
+
+def test_what_is_waited_for_is_told_with_why_the_attempt_before_failed() -> None:
+    rig = Rig().to_linked()
+    assert rig.core.progress == "waiting for the offer"
+    rig.give(steps.LinkFailed(rig.link, LOST))
+    assert rig.core.progress == "waiting to try again; the attempt before: the line is dead"
+    rig.later(1.0)
+    assert rig.core.progress == "opening the signaling connection; the attempt before: the line is dead"
+    rig.give(steps.SignalingOpened(2), steps.VideoReceived(2), steps.ChannelOpened(2, 16384))
+    assert rig.core.progress == "connected"

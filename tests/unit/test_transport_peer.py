@@ -31,6 +31,7 @@ from odyssey_models import IceCandidate, IceServer
 from odyssey_proto.clock import MonotonicClock
 from odyssey_proto.errors import MalformedMessageError, OdysseyConnectionError, OdysseyStreamError
 from odyssey_proto.transport import ice
+from odyssey_proto.transport import peer as peer_module
 from odyssey_proto.transport.loop import BackgroundLoop
 from odyssey_proto.transport.peer import Peer
 
@@ -308,10 +309,37 @@ class TestAnswer:
     ) -> None:
         arrange = ice.arrange_gathering
         # 203.0.113.1 is for documentation: no socket can be bound to it.
-        monkeypatch.setattr(ice, "arrange_gathering", lambda pc, loopback: arrange(pc, only=("203.0.113.1",)))
+        monkeypatch.setattr(ice, "arrange_gathering", lambda pc, **_: arrange(pc, only=("203.0.113.1",)))
         with pytest.raises(OdysseyConnectionError) as caught:
             peer.answer(streamer.offer).result(GENEROUS)
         assert caught.value.code == "no_candidates"
+
+    @pytest.mark.parametrize(
+        ("servers", "why", "recoverable"),
+        [
+            ([], "no TURN server is known", False),
+            ([IceServer(urls="turn:192.0.2.1")], "comes without user name and password", False),
+            (
+                [IceServer(urls="turn:no.such.name.invalid", username="u", credential="c")],
+                "no relay candidate from turn:no.such.name.invalid:3478: not found in the DNS",
+                True,
+            ),
+        ],
+    )
+    def test_without_the_relay_that_is_wanted_it_fails_at_once_and_says_why(
+        self,
+        loop: BackgroundLoop,
+        heard: Heard,
+        streamer: Streamer,
+        servers: list[IceServer],
+        why: str,
+        recoverable: bool,
+    ) -> None:
+        peer = Peer(loop, heard, MonotonicClock(), relay_only=True)
+        with pytest.raises(OdysseyConnectionError, match=f"ice_policy='relay' needs a relay: .*{why}") as caught:
+            peer.answer(streamer.offer, servers).result(GENEROUS)
+        assert (caught.value.code, caught.value.recoverable) == ("no_relay", recoverable)
+        peer.close().result(GENEROUS)
 
     def test_a_loop_that_does_not_run_fails_the_future(self, heard: Heard) -> None:
         peer = Peer(BackgroundLoop(), heard, MonotonicClock())
@@ -649,6 +677,35 @@ class TestLoss:
         streamer.accept(peer.answer(forged).result(GENEROUS))
         heard.wait("lost", "dtls_failed")
 
+    def test_a_path_that_is_not_found_is_told_with_what_was_tried(
+        self, peer: Peer, streamer: Streamer, heard: Heard, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(peer_module, "_PATH_FOUND", 0.1)
+        server = IceServer(urls="turn:no.such.name.invalid", username="user", credential="secret-4711")
+        peer.answer(streamer.offer, [server]).result(GENEROUS)  # the streamer never hears of it
+        _, _, error = heard.wait("lost", "ice_failed")
+        assert str(error) == (
+            "No network path to the streamer was found (host candidates were tried); "
+            "no relay candidate from turn:no.such.name.invalid:3478: not found in the DNS"
+        )
+        assert error.recoverable
+
+    def test_a_connection_is_not_given_up_once_it_is_there(
+        self, peer: Peer, streamer: Streamer, heard: Heard, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        watched = threading.Event()
+        watch = Peer._watch_path
+
+        async def note(self: Peer) -> None:
+            await watch(self)
+            watched.set()
+
+        monkeypatch.setattr(peer_module, "_PATH_FOUND", 1.0)
+        monkeypatch.setattr(Peer, "_watch_path", note)
+        connect(peer, streamer, heard)
+        assert watched.wait(GENEROUS)
+        assert "lost" not in heard.kinds()
+
     def test_nothing_is_told_after_the_close(self, peer: Peer, streamer: Streamer, heard: Heard) -> None:
         connect(peer, streamer, heard)
         peer.close().result(GENEROUS)
@@ -668,14 +725,23 @@ def _fall_silent(pc: RTCPeerConnection) -> None:
 class SilentTurn(asyncio.DatagramProtocol):
     """A TURN server that grants an allocation and then answers nothing any more."""
 
-    allocations = 0
+    def __init__(self) -> None:
+        self.allocations = 0
+        self.given_back = threading.Event()
+
+    @classmethod
+    async def listen(cls) -> "SilentTurn":
+        _, server = await asyncio.get_running_loop().create_datagram_endpoint(cls, local_addr=("127.0.0.1", 0))
+        return server
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.DatagramTransport", transport)
+        self.url = f"turn:127.0.0.1:{transport.get_extra_info('sockname')[1]}"
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         request = stun.parse_message(data)
         if request.message_method is not stun.Method.ALLOCATE:
+            self.given_back.set()
             return
         self.allocations += 1
         response = stun.Message(
@@ -804,23 +870,33 @@ class TestClose:
             going.result(GENEROUS)
             streamer.close()
 
-        def test_with_a_turn_server_that_has_died(
+        def test_with_turn_servers_that_have_died(
             self, peer: Peer, make_streamer: Callable[..., Streamer], loop: BackgroundLoop
         ) -> None:
             streamer = make_streamer()
+            servers = [streamer.run(SilentTurn.listen()) for _ in range(2)]
+            urls = [server.url for server in servers]
+            given = [IceServer(urls=urls, username="user", credential="secret")]
+            assert " typ relay" in peer.answer(streamer.offer, given).result(GENEROUS)
+            peer.close(timeout=0.1).result(GENEROUS)  # aiortc alone: 40 s for each
+            assert [server.allocations for server in servers] == [1, 1]
+            for server in servers:
+                streamer.loop.call_soon(server.transport.close)
+            streamer.close()
 
-            async def listen() -> SilentTurn:
-                _, server = await asyncio.get_running_loop().create_datagram_endpoint(
-                    SilentTurn, local_addr=("127.0.0.1", 0)
-                )
-                return server
+        def test_while_a_relay_waits_for_the_offer(
+            self, peer: Peer, make_streamer: Callable[..., Streamer], loop: BackgroundLoop
+        ) -> None:
+            streamer = make_streamer()
+            server = streamer.run(SilentTurn.listen())
+            peer.prepare([IceServer(urls=server.url, username="user", credential="secret")])
 
-            server: SilentTurn = streamer.run(listen())
-            port = server.transport.get_extra_info("sockname")[1]
-            servers = [IceServer(urls=f"turn:127.0.0.1:{port}", username="user", credential="secret")]
-            assert " typ relay" in peer.answer(streamer.offer, servers).result(GENEROUS)
-            peer.close(timeout=0.1).result(GENEROUS)  # aiortc alone: 40 s
-            assert server.allocations == 1
+            async def allocated() -> None:
+                await asyncio.wait(peer._servers._ahead)
+
+            loop.run(allocated(), GENEROUS)
+            peer.close(timeout=0.1).result(GENEROUS)
+            assert server.given_back.wait(GENEROUS)
             streamer.loop.call_soon(server.transport.close)
             streamer.close()
 

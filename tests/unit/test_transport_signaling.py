@@ -439,7 +439,12 @@ def test_kinds_of_messages_are_logged_and_nothing_else_of_them(caplog: pytest.Lo
         heard.next()
         connection.send(wire.Answer(sdp="SECRET"))
     lines = {record.getMessage() for record in caplog.records}
-    assert {"open: /client/s-1", "< offer", "> answer", "closed: 1000 Client disconnect"} <= lines
+    assert {
+        "open: /client/s-1",
+        "< offer, 34 bytes",
+        "> answer, 32 bytes",
+        "closed: 1000 Client disconnect",
+    } <= lines
     assert "SECRET" not in caplog.text
 
 

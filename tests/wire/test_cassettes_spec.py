@@ -19,8 +19,8 @@ from tools.cassettes.tape import FOLDER, Tape
 
 SPEC: Final = Path(__file__).resolve().parents[2] / "spec"
 METHODS: Final = frozenset({"get", "post", "delete"})
-ELSEWHERE: Final = frozenset({"watchBroadcast", "leaveBroadcast"})
-"""Calls that no cassette can hold: their answers are those of a peer connection."""
+ELSEWHERE: Final = frozenset({"watchBroadcast", "leaveBroadcast", "playBroadcast"})
+"""Calls that no cassette can hold: their answers are those of a peer connection, or live video."""
 RESTARTING: Final = frozenset({502, 503, 504})
 """What any call may be answered by what stands before the service; it needs no description."""
 ARTIFACTS: Final = ("video_url", "events_url", "thumbnail_url", "preview_url")

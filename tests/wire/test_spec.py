@@ -34,8 +34,9 @@ CALLS = {
     "DELETE /simulation-jobs/{job_id}": {"200", "400", "401", "403", "404", "429"},
     "POST /telemetry": {"default"},
     "GET /config": {"200"},
-    "POST /whep": {"201", "401", "404"},
+    "POST /whep": {"201", "400", "401", "404", "406", "413", "415"},
     "DELETE /whep/{resource}": {"2XX", "404"},
+    "GET /index.m3u8": {"200", "404"},
 }
 """Every call, with its answers."""
 

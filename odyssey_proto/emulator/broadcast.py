@@ -1,0 +1,172 @@
+"""A stream as spectators see it: encoded once for each codec that somebody watches, and handed to all who do.
+
+An encoder works only while it has an audience, on copies of the pictures. Whoever is behind loses pictures alone,
+until the next keyframe. How the packets travel is not known here: that is `whep` and `hls`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fractions
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+import av
+from av.error import FFmpegError
+from av.video.frame import PictureType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Taker = Callable[[av.Packet[Any]], None]
+
+__all__ = ["Broadcast", "Encoder"]
+
+log = logging.getLogger(__name__)
+
+_CLOCK_RATE: Final = 90_000
+_BIT_RATE: Final = 2_500_000
+_KEYFRAME_EVERY_S: Final = 10
+_SETTINGS: Final[dict[str, tuple[str, dict[str, str]]]] = {
+    "h264": ("libx264", {"level": "31", "preset": "veryfast", "tune": "zerolatency", "threads": "1"}),
+    "vp8": (
+        "libvpx",
+        {"cpu-used": "-6", "deadline": "realtime", "lag-in-frames": "0", "static-thresh": "1", "threads": "2"},
+    ),
+}
+
+
+class Encoder:
+    """One codec of one broadcast. Runs on the loop's thread, and encodes on a worker of the loop."""
+
+    def __init__(self, codec: str, fps: int) -> None:
+        self._name, self._options = _SETTINGS[codec]
+        self._fps = fps
+        self._takers: list[Taker] = []
+        self._picture: av.VideoFrame | None = None
+        self._arrived = asyncio.Event()
+        self._keyframe_wanted = False
+        self._work: asyncio.Task[None] | None = None
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody takes packets."""
+        return bool(self._takers)
+
+    def attach(self, taker: Taker) -> None:
+        """Call ``taker`` with every packet from the next keyframe on, which comes with the next picture."""
+        self._takers.append(taker)
+        self.want_keyframe()
+        if self._work is None:
+            self._work = asyncio.get_running_loop().create_task(self._encode_all())
+
+    def detach(self, taker: Taker) -> None:
+        """Forget ``taker``; nothing happens where it is not known."""
+        if taker in self._takers:
+            self._takers.remove(taker)
+        if not self._takers:
+            self._stop()
+
+    def want_keyframe(self) -> None:
+        """Make the next picture one that needs no other."""
+        self._keyframe_wanted = True
+
+    def show(self, picture: av.VideoFrame) -> None:
+        """Take ``picture``, which is the encoder's from now on; one that still waits is skipped."""
+        self._picture = picture
+        self._arrived.set()
+
+    def close(self) -> None:
+        """Hand out no more packets."""
+        self._takers.clear()
+        self._stop()
+
+    def _stop(self) -> None:
+        work, self._work = self._work, None
+        if work is not None:
+            work.cancel()
+        self._picture = None
+
+    async def _encode_all(self) -> None:
+        loop = asyncio.get_running_loop()
+        codec: Any = None
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            picture, self._picture = self._picture, None
+            if picture is None:
+                continue
+            if codec is None:
+                codec = self._open(picture)
+            wanted, self._keyframe_wanted = self._keyframe_wanted, False
+            # PyAV's encoders do not know each other's settings, so the kind is said of every picture.
+            picture.pict_type = PictureType.I if wanted else PictureType.NONE
+            try:
+                packets = await loop.run_in_executor(None, codec.encode, picture)
+            except FFmpegError:
+                log.exception("a picture of a broadcast could not be encoded")
+                continue
+            for packet in packets:
+                for taker in tuple(self._takers):
+                    taker(packet)
+
+    def _open(self, picture: av.VideoFrame) -> Any:
+        codec: Any = av.CodecContext.create(self._name, "w")
+        codec.width, codec.height, codec.pix_fmt = picture.width, picture.height, "yuv420p"
+        codec.time_base = fractions.Fraction(1, _CLOCK_RATE)
+        codec.framerate = fractions.Fraction(self._fps, 1)
+        codec.bit_rate = _BIT_RATE
+        codec.gop_size = _KEYFRAME_EVERY_S * self._fps
+        codec.options = dict(self._options)
+        if self._name == "libx264":
+            codec.profile = "Baseline"  # what every receiver decodes
+        return codec
+
+
+class Broadcast:
+    """One stream that spectators may watch, from its start to `end`. Runs on the loop's thread.
+
+    It costs next to nothing while nobody does.
+    """
+
+    def __init__(self, stream_id: str, *, token: str, size: tuple[int, int], fps: int) -> None:
+        self.stream_id = stream_id
+        self.token = token
+        """What a spectator has to show."""
+        self.size = size
+        """Width and height in px."""
+        self.fps = fps
+        """Pictures per s."""
+        self.ended = False
+        """Whether the stream is over."""
+        self._encoders: dict[str, Encoder] = {}
+        self._epoch: float | None = None
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether a picture would reach anybody."""
+        return any(encoder.is_watched for encoder in self._encoders.values())
+
+    def encoder(self, codec: str) -> Encoder:
+        """Return the encoder for ``h264`` or ``vp8``, which all who watch in that codec share."""
+        if codec not in self._encoders:
+            self._encoders[codec] = Encoder(codec, self.fps)
+        return self._encoders[codec]
+
+    def show(self, picture: av.VideoFrame, at: float) -> None:
+        """Show a copy of ``picture``, of the moment ``at`` (`time.monotonic`, in s), to all who watch."""
+        if self._epoch is None:
+            self._epoch = at
+        for encoder in self._encoders.values():
+            if encoder.is_watched:
+                # A copy for each: the kind of a picture is noted in it, and the streamer's own client has another.
+                copy = av.VideoFrame.from_ndarray(picture.to_ndarray(), "yuv420p")
+                copy.pts = round((at - self._epoch) * _CLOCK_RATE)
+                copy.time_base = fractions.Fraction(1, _CLOCK_RATE)
+                encoder.show(copy)
+
+    def end(self) -> None:
+        """Show no more pictures."""
+        self.ended = True
+        for encoder in self._encoders.values():
+            encoder.close()

@@ -1,0 +1,180 @@
+"""A network of two machines that loses, delays and reorders packets, or carries none at all, as a test says.
+
+Each machine is a network namespace with a TUN device, and its one process; a thread of the test carries the IP
+packets between the devices. So everything in between is the system's own: TCP repeats and backs off, and a link
+that is down answers nothing, no reset and no "unreachable". It needs no `netem`, and no root where user namespaces
+are allowed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import os
+import random
+import select
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Final, Self
+
+import attrs
+
+from tests.live.processes import PATIENCE_S, Process
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["CLIENT", "SERVICE", "Network", "Weather", "missing"]
+
+SERVICE: Final = "10.88.0.1"
+"""Address of the first machine."""
+CLIENT: Final = "10.88.0.2"
+"""Address of the second."""
+
+_MTU: Final = 1500
+_UDP: Final = 17
+_RTP_TYPE: Final = 29
+"""Place of the payload type of RTP in an IP packet."""
+_REPEATED: Final = (98, 100, 102)
+"""What the emulator's aiortc offers as retransmission (RFC 4588) of its 97, 99 and 101."""
+_UNSHARE: Final = ("unshare", "--map-root-user", "--net")
+
+# In the namespace: make the device, hand its descriptor to the test, and become the process that is to run there.
+_PLUG: Final = """
+import fcntl, os, socket, struct, subprocess, sys
+line, address, *arguments = sys.argv[1:]
+device = os.open("/dev/net/tun", os.O_RDWR)
+fcntl.ioctl(device, 0x400454CA, struct.pack("16sH", b"wire", 0x1001))  # TUNSETIFF: IFF_TUN | IFF_NO_PI
+for command in (f"addr add {address}/24 dev wire", "link set wire up", "link set lo up"):
+    subprocess.run(["ip", *command.split()], check=True)
+with socket.socket(fileno=int(line)) as test:
+    socket.send_fds(test, [b"x"], [device])
+os.close(device)
+os.execv(arguments[0], arguments)
+"""
+
+
+def missing() -> str:
+    """Return what this machine lacks for such a network; empty where it lacks nothing."""
+    if sys.platform != "linux" or not shutil.which("unshare") or not shutil.which("ip"):
+        return "needs Linux with unshare and ip"
+    probe = "ip tuntap add dev probe mode tun && ip link set probe up"
+    tried = subprocess.run([*_UNSHARE, "sh", "-c", probe], capture_output=True, text=True, check=False)
+    return f"no TUN device in a network namespace: {tried.stderr.strip()}" if tried.returncode else ""
+
+
+@attrs.frozen(kw_only=True)
+class Weather:
+    """What happens to packets on their way."""
+
+    down: bool = False
+    """None arrives, and nobody is told."""
+    loss: float = 0.0
+    """Part of the UDP packets that are lost, from 0 to 1. TCP would only become slow by it."""
+    late: float = 0.0
+    """Part of the UDP packets that others overtake, from 0 to 1."""
+    late_by_s: float = 0.03
+    """By how much those are late, in s."""
+    repeats: bool = True
+    """Whether video packets that the receiver asked for once more arrive. Without, what is lost stays lost."""
+
+
+class Network:
+    """The two machines and the wire between them, from entering the ``with`` to leaving it. Made for one test."""
+
+    def __init__(self, seed: int = 1) -> None:
+        self.weather = Weather()
+        """How it is now; may be replaced at any time."""
+        self.carried = 0
+        """Packets that arrived."""
+        self.lost = 0
+        """Packets that did not."""
+        self._random = random.Random(seed)
+        self._devices: list[int] = []
+        self._stop, self._stopped = os.pipe()
+        self._processes = contextlib.ExitStack()
+        self._wire = threading.Thread(target=self._carry, name="wire", daemon=True)
+
+    def start(self, service: Sequence[str], client: Sequence[str]) -> tuple[Process, Process]:
+        """Start the process of each machine, that of the service first, and connect them."""
+        started = self._boot(SERVICE, service), self._boot(CLIENT, client)
+        self._wire.start()
+        return started
+
+    @contextlib.contextmanager
+    def without_link(self) -> Iterator[None]:
+        """Carry nothing during the block."""
+        before, self.weather = self.weather, Weather(down=True)
+        try:
+            yield
+        finally:
+            self.weather = before
+
+    def _boot(self, address: str, arguments: Sequence[str]) -> Process:
+        here, there = socket.socketpair()
+        with here, there:
+            here.settimeout(PATIENCE_S)
+            plug = [*_UNSHARE, sys.executable, "-c", _PLUG, str(there.fileno()), address, *arguments]
+            process = self._processes.enter_context(Process(plug, keep=(there.fileno(),)))
+            _, devices, _, _ = socket.recv_fds(here, 1, 1)
+        assert devices, f"no network: {process.stderr}"
+        os.set_blocking(devices[0], False)
+        self._devices += devices
+        return process
+
+    # --- the wire
+
+    def _carry(self) -> None:
+        order = itertools.count()
+        travelling: list[tuple[float, int, int, bytes]] = []
+        while True:
+            wait = max(0.0, travelling[0][0] - time.monotonic()) if travelling else None
+            ready, _, _ = select.select([*self._devices, self._stop], [], [], wait)
+            if self._stop in ready:
+                return
+            for device in ready:
+                for packet in _packets(device):
+                    arrives = self._arrival(packet)
+                    if arrives is None:
+                        self.lost += 1
+                    else:
+                        other = self._devices[1 - self._devices.index(device)]
+                        heapq.heappush(travelling, (arrives, next(order), other, packet))
+            while travelling and travelling[0][0] <= time.monotonic():
+                _, _, device, packet = heapq.heappop(travelling)
+                with contextlib.suppress(OSError):  # the machine is gone
+                    os.write(device, packet)
+                self.carried += 1
+
+    def _arrival(self, packet: bytes) -> float | None:
+        weather, now = self.weather, time.monotonic()
+        if weather.down:
+            return None
+        if packet[0] >> 4 != 4 or packet[9] != _UDP:
+            return now
+        if self._random.random() < weather.loss or (not weather.repeats and packet[_RTP_TYPE] & 127 in _REPEATED):
+            return None
+        return now + (weather.late_by_s if self._random.random() < weather.late else 0.0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.write(self._stopped, struct.pack("B", 0))
+        if self._wire.is_alive():
+            self._wire.join(PATIENCE_S)
+        self._processes.close()
+        for descriptor in (*self._devices, self._stop, self._stopped):
+            os.close(descriptor)
+
+
+def _packets(device: int) -> Iterator[bytes]:
+    with contextlib.suppress(OSError):  # no more for now, or the machine is gone
+        for _ in range(64):
+            yield os.read(device, _MTU + 4)

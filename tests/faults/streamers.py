@@ -1,0 +1,258 @@
+"""A streamer whose every message is the test's: the service in little, real in its WebSocket and peer connection.
+
+By itself it does what the protocol says, in the simplest way: it grants a session, offers, and answers every
+request at once, with small stamped pictures. `signal` and `tell` send whatever text, at whatever moment; ``held``
+names requests that it leaves to the test to answer. What the emulator's fault script can do is better done there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import itertools
+import json
+import time
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
+
+import av
+import numpy as np
+from aiohttp import WSMsgType, web
+
+from odyssey_proto import stamp
+from odyssey_proto.emulator.peer import StreamerPeer
+from odyssey_proto.emulator.stage import PictureTrack
+from odyssey_proto.transport.loop import BackgroundLoop
+from tests.live.processes import PATIENCE_S, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+__all__ = ["ScriptedStreamer", "message"]
+
+_SIZE: Final = (640, 64)
+_FPS: Final = 20
+
+
+def message(kind: str, **fields: object) -> str:
+    """Return a message as text."""
+    return json.dumps({"type": kind, **fields})
+
+
+Reply: TypeAlias = "Callable[[dict[str, Any]], str]"
+
+ANSWERS: Final[dict[str, Reply]] = {
+    "interactive_stream_start": lambda _: message(
+        "stream_started", stream_id="stream-1", applied_prompt="Applied"
+    ),
+    "update": lambda request: message("update_acknowledged", prompt=f"Applied: {request['prompt']}"),
+    "interactive_stream_end": lambda _: message("stream_ended"),
+}
+"""What is answered to each request."""
+
+
+class ScriptedStreamer:
+    """One session's service, between entering the ``with`` and leaving it. The test's thread calls its methods."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.before_offer: list[str] = []
+        """Texts that every client gets through signaling before its offer."""
+        self.held: set[str] = set()
+        """Types of requests that are not answered."""
+        self.answers = dict(ANSWERS)
+        """What each request is answered with: a text made of the request."""
+        self.heard: list[str] = []
+        """Types of the requests that came, in order."""
+        self.offers = True
+        """Whether a client gets an offer."""
+        self.links = 0
+        """WebSockets that were opened."""
+        self.films = True
+        """Whether pictures are sent while a stream runs."""
+        self._loop = BackgroundLoop("scripted-streamer")
+        self._runner: web.AppRunner | None = None
+        self._socket: web.WebSocketResponse | None = None
+        self._peers: list[StreamerPeer] = []
+        self._track = PictureTrack()
+        self._camera: asyncio.Task[None] | None = None
+        self._runs = False
+        self._offer = ""
+        self._newest: dict[str, dict[str, Any]] = {}
+
+    # --- what a test does
+
+    def signal(self, *texts: str) -> None:
+        """Send texts through the WebSocket."""
+        self._run(self._signal(texts))
+
+    def tell(self, *texts: str) -> None:
+        """Send texts on ``streamerToClient``."""
+
+        async def send() -> None:
+            peer: Any = self._peers[-1]
+            peer._pc.sctp._remote_max_message_size = 0  # what the client says that it takes is not heeded
+            for text in texts:
+                peer.send(text)
+
+        self._run(send())
+
+    def answer(self, kind: str) -> None:
+        """Wait for a request that is held, and answer it."""
+        self.wait_for(kind)
+        self._run(self._answer(self._newest[kind]))
+
+    def wait_for(self, kind: str) -> None:
+        """Wait for a request."""
+        eventually(lambda: kind in self.heard)
+
+    @property
+    def offer(self) -> str:
+        """The offer of the newest connection, as a message."""
+        return message("offer", sdp=self._offer)
+
+    def offer_again(self) -> None:
+        """Offer the same connection anew, as it is now, and wait for the answer."""
+
+        async def offer_again() -> None:
+            connection: Any = self._peers[-1]._pc
+            await connection.setLocalDescription(await connection.createOffer())
+            await self._signal([message("offer", sdp=connection.localDescription.sdp)])
+
+        answers = self.heard.count("answer")
+        self._run(offer_again())
+        eventually(lambda: self.heard.count("answer") > answers)
+
+    def end_track(self) -> None:
+        """Say goodbye to the video (RTCP BYE), and send no more of it."""
+
+        async def stop() -> None:
+            connection: Any = self._peers[-1]._pc
+            await connection.getTransceivers()[0].sender.stop()
+
+        self._run(stop())
+
+    def close_channel(self, label: str) -> None:
+        """Close one of the two data channels."""
+
+        async def close() -> None:
+            peer: Any = self._peers[-1]
+            {"clientToStreamer": peer._incoming, "streamerToClient": peer._outgoing}[label].close()
+
+        self._run(close())
+
+    def close_socket(self, code: int) -> None:
+        """Close the WebSocket."""
+
+        async def close() -> None:
+            assert self._socket is not None
+            await self._socket.close(code=code)
+
+        self._run(close())
+
+    # --- what it does by itself
+
+    async def _start(self) -> None:
+        app = web.Application()
+        granted = {"session_id": "s-1", "capabilities": {"image_to_video": True}}
+        app.add_routes(
+            [
+                _json("POST", "/auth/token", {"access_token": "at-1", "expires_in": 3600}),
+                _json("GET", "/regions", {"regions": []}),
+                _json("POST", "/sessions/token", {"session_token": "st-1", "expires_in": 600}),
+                _json("GET", "/signaling/config", {"iceServers": []}),
+                web.get("/signaling/client/s-1", self._serve),
+            ]
+        )
+
+        async def grant(request: web.Request) -> web.Response:
+            return web.json_response({**granted, "signalling_url": f"ws://{request.host}/signaling"})
+
+        app.router.add_post("/sessions/request", grant)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self._camera = asyncio.create_task(self._film())
+
+    async def _serve(self, request: web.Request) -> web.WebSocketResponse:
+        self._socket = socket = web.WebSocketResponse(compress=False, timeout=0.3)
+        await socket.prepare(request)
+        self.links += 1
+        self._track = PictureTrack()
+        peer = StreamerPeer(
+            track=self._track,
+            codec="vp8",
+            outbox=collections.deque(),
+            on_text=lambda text: self._hear(json.loads(text)),
+            on_channel_open=lambda: None,
+        )
+        self._peers.append(peer)
+        for text in self.before_offer:
+            await socket.send_str(text)
+        self._offer, _ = await peer.offer("127.0.0.1")
+        if self.offers:
+            await socket.send_str(self.offer)
+        async for item in socket:
+            if item.type is not WSMsgType.TEXT:
+                continue
+            heard = json.loads(item.data)
+            if heard["type"] == "answer":
+                await peer.answer(heard["sdp"])
+            self._hear(heard)
+        return socket
+
+    def _hear(self, heard: dict[str, Any]) -> None:
+        kind = heard["type"]
+        self._newest[kind] = heard
+        self.heard.append(kind)
+        if kind in ANSWERS and kind not in self.held:
+            asyncio.get_running_loop().create_task(self._answer(heard))
+
+    async def _answer(self, request: dict[str, Any]) -> None:
+        self._runs = request["type"] != "interactive_stream_end"
+        self._peers[-1].send(self.answers[request["type"]](request))
+
+    async def _signal(self, texts: Any) -> None:
+        assert self._socket is not None
+        with contextlib.suppress(ConnectionError):  # one of them made the client leave
+            for text in texts:
+                await self._socket.send_str(text)
+
+    async def _film(self) -> None:
+        for number in itertools.count():
+            await asyncio.sleep(1 / _FPS)
+            if self._runs and self.films and self._track.has_room:
+                width, height = _SIZE
+                picture = av.VideoFrame.from_ndarray(np.full((height * 3 // 2, width), 128, np.uint8), "yuv420p")
+                stamp.draw(picture, number, int(time.monotonic() * 1000))
+                self._track.show(picture, time.monotonic())
+
+    async def _stop(self) -> None:
+        if self._camera is not None:
+            self._camera.cancel()
+        await asyncio.gather(*(peer.close() for peer in self._peers), return_exceptions=True)
+        if self._socket is not None:
+            await self._socket.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        self._loop.run(coroutine, timeout=PATIENCE_S)
+
+    def __enter__(self) -> Self:
+        self._loop.start()
+        self._run(self._start())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(TimeoutError):
+            self._run(self._stop())
+        self._loop.stop()
+
+
+def _json(method: str, path: str, content: Any) -> web.RouteDef:
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response(content)
+
+    return web.route(method, path, answer)

@@ -1,0 +1,94 @@
+"""Clocks that jump: the wall clock at any time, and the monotonic one where a machine was suspended."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from odyssey_proto import ConnectionStatus, GapEvent, OdysseyStreamTimeoutError
+from odyssey_proto.emulator import Emulator
+from tests.live.processes import PATIENCE_S, eventually, script
+from tests.live.test_stream import number_of, take
+
+if TYPE_CHECKING:
+    from odyssey_proto import Odyssey
+    from tests.conftest import Background
+
+HOUR: Final = 3600.0
+
+
+class JumpingClock:
+    """The monotonic clock, and by how much it is wrong."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def now(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+@pytest.fixture
+def clock(client: Odyssey) -> JumpingClock:
+    """A clock of the test's for `client`."""
+    client._clock = clock = JumpingClock()
+    return clock
+
+
+@pytest.mark.parametrize("jump", [HOUR, -HOUR], ids=["an hour ahead", "an hour back"])
+def test_a_session_goes_on_when_its_clock_jumps(client: Odyssey, clock: JumpingClock, jump: float) -> None:
+    session = client.connect(timeout=PATIENCE_S)
+    stream_id = session.start_stream("A cat")
+    frames = session.frames()
+    before = take(frames, 3)[-1]
+    clock.ahead += jump
+    numbers = [number_of(frame) for frame in take(frames, 70)]  # for longer than the watch on video waits
+    assert numbers == sorted(set(numbers))
+    assert numbers[0] > number_of(before)
+    assert session.interact("Night", timeout=PATIENCE_S)
+    assert session.status is ConnectionStatus.CONNECTED
+    assert session.stream_id == stream_id
+    session.end_stream(timeout=PATIENCE_S)
+
+
+@pytest.mark.parametrize("jump", [HOUR, -HOUR], ids=["an hour ahead", "an hour back"])
+def test_a_client_whose_clock_has_jumped_connects(client: Odyssey, clock: JumpingClock, jump: float) -> None:
+    with client.connect(timeout=PATIENCE_S):
+        clock.ahead += jump
+    with client.connect(timeout=PATIENCE_S) as session:
+        session.start_stream("A cat")
+        assert take(session.frames(), 3)
+
+
+def test_a_call_that_waits_while_the_clock_jumps_ahead_may_time_out_and_harms_nothing(
+    client: Odyssey, clock: JumpingClock, in_background: Background
+) -> None:
+    session = client.connect(timeout=PATIENCE_S)
+    waiting = in_background(session.wait_for, GapEvent, HOUR / 2)
+    eventually(waiting.running)
+    clock.ahead += HOUR
+    assert isinstance(waiting.exception(PATIENCE_S), OdysseyStreamTimeoutError)
+    assert session.start_stream("A cat")
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_wall_clock_that_jumps_is_no_matter_to_a_session(hours: int) -> None:
+    code = f"""
+session = client.connect()
+session.start_stream("A cat", portrait=False)
+frames = first_frames(session)
+real = time.time
+time.time = lambda: real() + {hours * 3600}
+session.interact("Night", timeout=10)
+before = next(frames).index
+while next(frames).index < before + 30:
+    pass
+session.end_stream(timeout=10)
+say(session.status, len(client.list_stream_recordings().recordings))
+client.close()
+"""
+    with Emulator() as emulator, script(code, emulator.api_url) as process:
+        assert process.said() == ["connected", 1]
+        assert process.ended() == 0
+        assert process.stderr == ""

@@ -1,0 +1,355 @@
+"""Every message of the service at every moment, also twice, in pieces and far too large: nothing breaks by it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from odyssey_proto import (
+    AdvancedConfig,
+    ConnectionStatus,
+    Odyssey,
+    OdysseyConnectionError,
+    OdysseyError,
+    OdysseyStreamError,
+)
+from tests.faults.streamers import ScriptedStreamer, message
+from tests.live.processes import PATIENCE_S, eventually
+from tests.live.test_stream import number_of, take
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from odyssey_proto import Session
+    from tests.conftest import Background
+
+HUGE: Final = "x" * 10_000_000
+CANDIDATE: Final = "candidate:1 1 udp 2130706431 127.0.0.1 9 typ host"
+
+SIGNALING: Final[dict[str, dict[str, Any]]] = {
+    "ice_candidate": {"candidate": CANDIDATE, "sdpMid": "0", "sdpMLineIndex": 0},
+    "offer": {"sdp": "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"},
+    "error": {"reason": "streamer_disconnected"},
+    "answer": {"sdp": "v=0"},
+    "keepalive": {},
+    "client_disconnecting": {},
+    "stream_started": {"stream_id": "stray"},
+}
+"""Messages through the WebSocket, those that only a client sends or that belong on the channel included."""
+
+CHANNEL: Final[dict[str, dict[str, Any]]] = {
+    "stream_started": {"stream_id": "stray", "applied_prompt": "Stray"},
+    "update_acknowledged": {"prompt": "Stray"},
+    "stream_ended": {},
+    "broadcast_ready": {"broadcast_url": None, "webrtc_url": "http://127.0.0.1:9/x", "spectator_token": "t"},
+    "interactive_stream_error": {"reason": "moderation", "message": "Stray"},
+    "update": {"prompt": "Stray"},
+    "interactive_stream_end": {},
+    "offer": {"sdp": "v=0"},
+}
+"""Messages on ``streamerToClient``, those that only a client sends or that belong to signaling included."""
+
+
+def pieces(kind: str, fields: dict[str, Any]) -> list[str]:
+    """Return the message with every field missing, empty, or of another type in turn."""
+    found = []
+    for name in fields:
+        found.append(message(kind, **{other: value for other, value in fields.items() if other != name}))
+        found += [message(kind, **{**fields, name: odd}) for odd in (None, "", 5, -1.5, True, [], {}, [[]])]
+    return [*found, message(kind), message(kind, **fields, more={"a": [1]}), message(kind, **fields)[:-1]]
+
+
+def whole_and_twice(kind: str, fields: dict[str, Any]) -> list[str]:
+    return [message(kind, **fields)] * 3
+
+
+@pytest.fixture
+def streamer(nothing_left: None) -> Iterator[ScriptedStreamer]:
+    with ScriptedStreamer() as streamer:
+        yield streamer
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """What was logged; at the end, that nothing of it says that something of ours has failed."""
+    caplog.set_level(logging.INFO, "odyssey_proto")
+    yield caplog
+    failed = [record for record in caplog.records if record.levelno >= logging.ERROR or record.exc_info]
+    assert [record.getMessage() for record in failed if "emulator" not in record.name] == []
+
+
+@pytest.fixture
+def client(streamer: ScriptedStreamer, log: pytest.LogCaptureFixture) -> Iterator[Odyssey]:
+    fast = AdvancedConfig(max_retries=2, initial_retry_delay_ms=10, max_retry_delay_ms=50)
+    with Odyssey("ody_test", api_url=streamer.url, advanced=fast) as client:
+        yield client
+
+
+def connect(client: Odyssey) -> Session:
+    return client.connect(timeout=PATIENCE_S)
+
+
+def stream(client: Odyssey) -> Session:
+    session = connect(client)
+    session.start_stream("A cat", timeout=PATIENCE_S)
+    take(session.frames(timeout=PATIENCE_S), 2)
+    return session
+
+
+class Rig:
+    """A client that was brought to a moment, and what it still waits for there."""
+
+    def __init__(
+        self,
+        streamer: ScriptedStreamer,
+        client: Odyssey,
+        log: pytest.LogCaptureFixture,
+        in_background: Background,
+    ) -> None:
+        self.streamer = streamer
+        self.client = client
+        self._log = log
+        self._in_background = in_background
+        self._waiting: list[tuple[str, Any]] = []
+
+    def hold(self, request: str, call: Callable[..., object], *args: object) -> None:
+        """Have a call wait for an answer."""
+        self.streamer.held.add(request)
+        self._waiting.append((request, self._in_background(call, *args, timeout=PATIENCE_S)))
+        self.streamer.wait_for(request)
+
+    def send(self, way: Callable[..., None], *texts: str) -> None:
+        """Send texts by `signal` or `tell` of the streamer, and wait until the client has read them."""
+        last = f"last-{len(self._log.records)}"
+        links = self.streamer.links
+        way(*texts, message(last))
+        session = self.session
+        # It reads no further where one of them was a reason to leave.
+        eventually(lambda: last in self._log.text or session.has_ended or self.streamer.links > links)
+
+    @property
+    def session(self) -> Session:
+        session = self.client._session
+        assert session is not None
+        return session
+
+    def go_on(self) -> None:
+        """Answer what waits; it ends with a result or with a typed error."""
+        self.streamer.held.clear()
+        for request, call in self._waiting:
+            self.streamer.answer(request)
+            error = call.exception(PATIENCE_S)
+            assert error is None or isinstance(error, OdysseyError)
+            assert not isinstance(error, TimeoutError)
+        if self._waiting and self.session.is_connected:
+            self.send(self.streamer.tell)  # what was answered too late is behind us
+
+    def works(self) -> None:
+        """Assert that it is where a session can be, and that a stream can be had from it, or from the next one."""
+        session = self.session
+        if session.has_ended:
+            assert self.client.current_status in (ConnectionStatus.FAILED, ConnectionStatus.DISCONNECTED)
+            session = connect(self.client)
+        eventually(lambda: session.status is ConnectionStatus.CONNECTED)
+        if session.stream_id is not None:
+            session.end_stream(timeout=PATIENCE_S)
+        assert session.start_stream("A dog", timeout=PATIENCE_S) == "stream-1"
+        frames = session.frames(timeout=PATIENCE_S)
+        numbers = [number_of(frame) for frame in take(frames, 3)]
+        assert numbers == sorted(set(numbers))
+        assert session.interact("Night", timeout=PATIENCE_S)
+        session.end_stream(timeout=PATIENCE_S)
+        assert session.is_connected
+
+
+def bring_to_connected(rig: Rig) -> None:
+    connect(rig.client)
+
+
+def bring_to_starting(rig: Rig) -> None:
+    rig.hold("interactive_stream_start", connect(rig.client).start_stream, "A cat")
+
+
+def bring_to_streaming(rig: Rig) -> None:
+    stream(rig.client)
+
+
+def bring_to_interact(rig: Rig) -> None:
+    rig.hold("update", stream(rig.client).interact, "Night")
+
+
+def bring_to_ending(rig: Rig) -> None:
+    rig.hold("interactive_stream_end", stream(rig.client).end_stream)
+
+
+def bring_past_the_end(rig: Rig) -> None:
+    stream(rig.client).end_stream(timeout=PATIENCE_S)
+
+
+MOMENTS: Final[dict[str, Callable[[Rig], None]]] = {
+    "connected": bring_to_connected,
+    "starting": bring_to_starting,
+    "streaming": bring_to_streaming,
+    "in interact": bring_to_interact,
+    "ending": bring_to_ending,
+    "past the end": bring_past_the_end,
+}
+
+
+@pytest.fixture
+def rig(
+    streamer: ScriptedStreamer, client: Odyssey, log: pytest.LogCaptureFixture, in_background: Background
+) -> Rig:
+    return Rig(streamer, client, log, in_background)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("kind", CHANNEL)
+@pytest.mark.parametrize("make", [pieces, whole_and_twice])
+def test_a_message_on_the_channel_breaks_nothing(
+    kind: str, moment: str, make: Callable[[str, dict[str, Any]], list[str]], rig: Rig
+) -> None:
+    MOMENTS[moment](rig)
+    rig.send(rig.streamer.tell, *make(kind, CHANNEL[kind]))
+    rig.go_on()
+    rig.works()
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("kind", SIGNALING)
+@pytest.mark.parametrize("make", [pieces, whole_and_twice])
+def test_a_message_through_signaling_breaks_nothing(
+    kind: str, moment: str, make: Callable[[str, dict[str, Any]], list[str]], rig: Rig
+) -> None:
+    MOMENTS[moment](rig)
+    rig.send(rig.streamer.signal, *make(kind, SIGNALING[kind]))
+    rig.go_on()
+    rig.works()
+
+
+FATAL: Final = {"offer": ["malformed_offer"], "error": ["streamer_disconnected", "", "unknown"]}
+"""What a session does not survive, and the code of its error."""
+
+
+@pytest.mark.parametrize("kind", SIGNALING)
+@pytest.mark.parametrize("make", [pieces, whole_and_twice])
+def test_a_message_before_the_offer_breaks_nothing(
+    kind: str, make: Callable[[str, dict[str, Any]], list[str]], rig: Rig
+) -> None:
+    rig.streamer.before_offer += make(kind, SIGNALING[kind])
+    if kind in FATAL:
+        with pytest.raises(OdysseyConnectionError) as caught:
+            connect(rig.client)
+        assert caught.value.code in FATAL[kind]
+        rig.streamer.before_offer.clear()
+    connect(rig.client)
+    rig.works()
+
+
+# --- 10 MB in a field
+
+
+HUGE_SIGNALING: Final = [
+    (kind, name) for kind, fields in SIGNALING.items() for name, value in fields.items() if isinstance(value, str)
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), HUGE_SIGNALING)
+@pytest.mark.parametrize("moment", ["connected", "streaming"])
+def test_10_mb_in_a_field_of_a_signaling_message_break_nothing(
+    kind: str, name: str, moment: str, rig: Rig, log: pytest.LogCaptureFixture
+) -> None:
+    MOMENTS[moment](rig)
+    rig.send(rig.streamer.signal, message(kind, **{**SIGNALING[kind], name: HUGE}), message("x" * 10_000_000))
+    rig.go_on()
+    rig.works()
+    assert max(len(record.getMessage()) for record in log.records) < 1000
+
+
+@pytest.mark.parametrize("kind", ["update_acknowledged", "interactive_stream_error"])
+def test_10_mb_in_a_field_of_a_message_on_the_channel_break_nothing(
+    kind: str, rig: Rig, log: pytest.LogCaptureFixture
+) -> None:
+    bring_to_streaming(rig)
+    name = next(iter(CHANNEL[kind]))
+    rig.send(rig.streamer.tell, message(kind, **{**CHANNEL[kind], name: HUGE}))
+    rig.works()
+    assert max(len(record.getMessage()) for record in log.records) < 1000
+
+
+# --- the connection itself
+
+
+@pytest.mark.parametrize("label", ["clientToStreamer", "streamerToClient"])
+def test_a_channel_that_closes_alone_is_rejoined(label: str, rig: Rig) -> None:
+    session = stream(rig.client)
+    happening = session.events(timeout=PATIENCE_S)
+    rig.streamer.close_channel(label)
+    eventually(lambda: rig.streamer.links == 2)
+    assert next(happening).status is ConnectionStatus.RECONNECTING  # type: ignore[union-attr]  # it is that one
+    rig.works()
+
+
+def test_an_offer_of_the_same_connection_is_answered_and_changes_nothing(rig: Rig) -> None:
+    session = stream(rig.client)
+    for _ in range(3):
+        rig.streamer.offer_again()
+    assert session.interact("Night", timeout=PATIENCE_S)
+    assert session.is_connected
+    assert rig.streamer.links == 1
+    rig.works()
+
+
+def test_an_offer_of_another_connection_is_refused_and_the_session_rejoins(rig: Rig) -> None:
+    session = stream(rig.client)
+    offer = json.loads(rig.streamer.offer)["sdp"]
+    lines = ("a=ice-ufrag:zzzz" if line.startswith("a=ice-ufrag") else line for line in offer.splitlines())
+    rig.streamer.signal(message("offer", sdp="\r\n".join([*lines, ""])))
+    eventually(lambda: rig.streamer.links == 2)
+    assert not session.has_ended
+    rig.works()
+
+
+def test_a_track_that_ends_is_rejoined(rig: Rig) -> None:
+    session = stream(rig.client)
+    frames = session.frames(timeout=PATIENCE_S)
+    rig.streamer.end_track()
+    eventually(lambda: rig.streamer.links == 2)
+    assert take(frames, 3)
+    assert session.is_connected
+
+
+def test_a_streamer_that_sends_no_pictures_is_rejoined_until_it_does(rig: Rig) -> None:
+    session = stream(rig.client)
+    frames = session.frames("latest", timeout=PATIENCE_S)
+    rig.streamer.films = False
+    eventually(lambda: rig.streamer.links == 2)
+    rig.streamer.films = True
+    first = take(frames, 1)[0]
+    assert take(frames, 3)[-1].index > first.index
+    eventually(lambda: session.is_connected)
+
+
+def test_a_streamer_that_never_says_goodbye_is_left_in_time(rig: Rig, in_background: Background) -> None:
+    session = stream(rig.client)
+    rig.streamer.held.add("client_disconnecting")
+    in_background(session.disconnect).result(PATIENCE_S)
+    assert session.status is ConnectionStatus.DISCONNECTED
+    rig.streamer.wait_for("client_disconnecting")
+
+
+def test_errors_while_many_calls_wait_answer_each_of_them_once(rig: Rig, in_background: Background) -> None:
+    session = stream(rig.client)
+    rig.streamer.held.add("update")
+    calls = [in_background(session.interact, f"Prompt {number}", timeout=PATIENCE_S) for number in range(8)]
+    rig.streamer.wait_for("update")
+    rig.streamer.tell(message("interactive_stream_error", reason="lease_denied", message="No more"))
+    for call in calls:
+        error = call.exception(PATIENCE_S)
+        assert isinstance(error, OdysseyStreamError)
+        assert error.code in ("lease_denied", "wrong_stream_state")
+    rig.streamer.held.clear()
+    rig.works()

@@ -1,0 +1,202 @@
+"""A script that watches a stream of the emulator and tells each frame, each event and how it ended.
+
+It runs in a process of its own, beyond a `Network`; `Watched` is what the test makes of what it told. The stamp of
+every frame is read, and some are compared with the picture that the emulator painted: a decoder that lost what a
+frame refers to shows something else, mostly with a stamp that can still be read.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from tests.faults.network import SERVICE
+from tests.live.processes import eventually, script_arguments
+
+if TYPE_CHECKING:
+    from tests.faults.network import Network
+    from tests.live.processes import Process
+
+__all__ = ["Seen", "Watched", "watch"]
+
+_PORT: Final = 8080
+
+WATCH: Final = """
+import os
+import numpy as np
+from odyssey_proto import stamp
+from odyssey_proto.emulator.worlds import World
+
+say_lock = threading.Lock()
+def tell(*what):
+    with say_lock:
+        say(time.monotonic(), *what)
+
+class Witness:
+    "Compares pictures with what was painted for that moment."
+    def __init__(self):
+        self.world = World(seed=0, prompt="A car race", portrait=False)
+        self.begin_ms, self.last_ms, self.look = None, 0, 0
+    def far_off(self, found, gray):
+        if self.begin_ms is None:  # more pictures may have been due than were painted
+            slots = range(found.frame_number, found.frame_number + 20)
+            self.begin_ms = found.time_ms - 50 * min(slots, key=lambda slot: self.distance(gray, slot))
+        self.look = 8 if found.time_ms - self.last_ms > 100 else max(0, self.look - 1)
+        self.last_ms = found.time_ms
+        if not self.look and found.frame_number % 10:
+            return None
+        slot = round((found.time_ms - self.begin_ms) / 50)
+        nearest = 255.0
+        for off in (0, -1, 1, -2, 2, -3, 3):  # it may have been handed over late
+            if nearest > 0.5:
+                nearest = min(nearest, self.distance(gray, max(0, slot + off)))
+        return nearest
+    def distance(self, gray, slot):
+        painted = self.world.picture(slot * 0.05)
+        plane = painted.planes[0]
+        luma = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:, :painted.width]
+        return float(np.abs(coarse(gray) - coarse(luma)).mean())
+
+def coarse(gray):
+    "Means of 32 by 32 px, below the stamp."
+    rows, columns = gray.shape[0] // 32, gray.shape[1] // 32
+    return gray[:rows * 32, :columns * 32].astype(float).reshape(rows, 32, columns, 32).mean(axis=(1, 3))[1:]
+
+session = client.connect(
+    on_status_change=lambda status, message: tell("handler", status.value),
+    timeout=30,
+)
+happening = session.events()
+def tell_events():
+    for event in happening:
+        names = ("seconds", "frames_missed", "fatal")
+        told = {name: getattr(event, name) for name in names if hasattr(event, name)}
+        tell("event", type(event).__name__, told)
+threading.Thread(target=tell_events, daemon=True).start()
+session.start_stream("A car race", portrait=False)
+told_to_close = threading.Event()
+def close():
+    began = time.monotonic()
+    client.close()
+    tell("closed", time.monotonic() - began)
+def close_when_told():
+    os.read(0, 1)  # not through `sys.stdin`, whose lock the end of the process would wait for
+    told_to_close.set()
+    close()
+closer = threading.Thread(target=close_when_told, daemon=True)
+closer.start()
+witness = Witness()
+try:
+    for frame in session.frames():
+        gray = frame.to_ndarray("gray")
+        found = stamp.read(gray)
+        if found is None:
+            tell("frame", None, frame.index, frame.dropped_before, None)
+        else:
+            tell("frame", found.frame_number, frame.index, frame.dropped_before, witness.far_off(found, gray))
+except OdysseyError as error:
+    tell("error", type(error).__name__, str(error), error.code)
+if told_to_close.is_set():
+    closer.join()
+else:
+    close()
+"""
+
+FAR_OFF: Final = 2.0
+"""Levels of grey. What the encoder leaves of a picture is within 1 of what was painted. One that was decoded
+without what it refers to is not: two pictures that are a second apart differ by 10."""
+
+
+def watch(network: Network, codec: str = "both") -> Watched:
+    """Start an emulator and the script beyond the network, and wait for the first second of the stream."""
+    emulator = ["-m", "odyssey_proto", "emulator", "--host", SERVICE, "--port", str(_PORT), "--codec", codec]
+    # The script waits for a line, so that the emulator is there when it connects.
+    code = f"sys.stdin.readline()\n{WATCH}"
+    service, client = network.start(
+        [sys.executable, *emulator], script_arguments(code, f"http://{SERVICE}:{_PORT}")
+    )
+    service.line()
+    client.tell()
+    watched = Watched(client)
+    watched.watch_for(20)
+    return watched
+
+
+@attrs.frozen
+class Seen:
+    """One frame as the script got it."""
+
+    at: float
+    """When, in s of the machine's monotonic clock."""
+    number: int | None
+    """What its stamp says; None where there is none to read."""
+    index: int
+    far_off: float | None
+    """By how many levels of grey it differs from what was painted, on average; None: not compared."""
+
+
+class Watched:
+    """What the script told so far. Anything but reading may go on meanwhile."""
+
+    def __init__(self, process: Process) -> None:
+        self.frames: list[Seen] = []
+        self.events: list[tuple[float, str, dict[str, Any]]] = []
+        self.statuses: list[tuple[float, str]] = []
+        """What ``on_status_change`` was told."""
+        self.error: tuple[float, str, str, str] | None = None
+        """When, class, text and code of what ended the iteration."""
+        self.closing_took: float | None = None
+        self._process = process
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def watch_for(self, count: int) -> None:
+        """Wait until so many more frames have come."""
+        wanted = len(self.frames) + count
+        eventually(lambda: len(self.frames) >= wanted or not self._reader.is_alive(), within=60)
+        assert len(self.frames) >= wanted, f"it ended before: {self.error} {self._process.stderr}"
+
+    def close(self) -> None:
+        """Have the script close its client, from another thread than the one that watches."""
+        self._process.tell()
+
+    def wait_for_its_end(self, within: float) -> None:
+        """Wait until the script has ended."""
+        self._reader.join(within)
+        assert not self._reader.is_alive(), f"it goes on; the last: {self.events[-1:]} {self.frames[-1:]}"
+
+    def last_event_of(self, kind: str) -> dict[str, Any]:
+        """Return what was told with the newest event of a kind."""
+        return next(told for _, name, told in reversed(self.events) if name == kind)
+
+    def garbage(self) -> list[Seen]:
+        """Return the frames that nobody painted: unreadable, repeated, out of order, or of another look."""
+        found = []
+        newest = -1
+        for seen in self.frames:
+            if seen.number is None or seen.number <= newest or (seen.far_off or 0.0) > FAR_OFF:
+                found.append(seen)
+            newest = max(newest, -1 if seen.number is None else seen.number)
+        return found
+
+    def compared(self) -> int:
+        """Return how many frames were compared with what was painted."""
+        return sum(seen.far_off is not None for seen in self.frames)
+
+    def _read(self) -> None:
+        for line in iter(self._process.next_line, None):
+            match json.loads(line):
+                case [at, "frame", number, index, _, far_off]:
+                    self.frames.append(Seen(at, number, index, far_off))
+                case [at, "event", name, told]:
+                    self.events.append((at, name, told))
+                case [at, "handler", status]:
+                    self.statuses.append((at, status))
+                case [at, "error", kind, text, code]:
+                    self.error = (at, kind, text, code)
+                case [_, "closed", seconds]:
+                    self.closing_took = seconds

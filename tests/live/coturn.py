@@ -1,0 +1,118 @@
+"""A real TURN server: coturn, in a process of its own, with one user."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from tests.live.processes import Process
+
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tests.faults.tls import Certificate
+
+__all__ = ["CREDENTIAL", "USERNAME", "Coturn", "free_port", "missing"]
+
+USERNAME: Final = "user-4711"
+CREDENTIAL: Final = "credential-4711"
+
+
+def missing() -> str:
+    """Return why there can be no coturn on this machine; empty where there can."""
+    return "" if shutil.which("turnserver") else "needs coturn (apt-get install coturn)"
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback address on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Coturn:
+    """A TURN server inside a ``with``: UDP and TCP on `port`, and TLS on `tls_port` where it has a certificate.
+
+    Args:
+        folder: for its files.
+        listen: the address that clients reach.
+        relay: the address that it lends.
+        certificate: for ``turns:``.
+        within: a command that runs it elsewhere, such as in a network namespace.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        listen: str = "127.0.0.1",
+        relay: str = "127.0.0.1",
+        certificate: Certificate | None = None,
+        within: Sequence[str] = (),
+    ) -> None:
+        self.host = listen
+        self.port = free_port()
+        self.tls_port = free_port()
+        folder.mkdir(exist_ok=True)
+        options = {
+            "listening-ip": listen,
+            "listening-port": self.port,
+            "relay-ip": relay,
+            "realm": "example.org",
+            "user": f"{USERNAME}:{CREDENTIAL}",
+            "userdb": folder / "users",
+            "pidfile": folder / "pid",
+            "log-file": "stdout",
+        }
+        flags = ["no-cli", "lt-cred-mech", "simple-log", "verbose", "allow-loopback-peers", "no-dtls"]
+        if certificate is None:
+            flags.append("no-tls")
+        else:
+            options |= {
+                "tls-listening-port": self.tls_port,
+                "cert": certificate.path,
+                "pkey": certificate.key_path,
+            }
+        self._command = [
+            *within,
+            "turnserver",
+            "-n",  # no configuration file of the machine's
+            *(f"--{flag}" for flag in flags),
+            *(f"--{name}={value}" for name, value in options.items()),
+        ]
+
+    def server(self, *schemes: str, credential: str = CREDENTIAL, host: str | None = None) -> dict[str, Any]:
+        """Return it as ``/config`` tells it, under ``udp``, ``tcp`` and ``tls``; ``udp`` where nothing is said."""
+        host = host or self.host
+        urls = {
+            "udp": f"turn:{host}:{self.port}",
+            "tcp": f"turn:{host}:{self.port}?transport=tcp",
+            "tls": f"turns:{host}:{self.tls_port}",
+        }
+        return {
+            "urls": [urls[scheme] for scheme in schemes or ("udp",)],
+            "username": USERNAME,
+            "credential": credential,
+        }
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal: one that is stopped is a server that has died without a word."""
+        self._process.signal(number)
+
+    def wait_for(self, text: str) -> str:
+        """Return the next line of its log that has ``text`` in it."""
+        while True:
+            line = self._process.line()
+            if text in line:
+                return line
+
+    def __enter__(self) -> Self:
+        self._process = Process(self._command).__enter__()
+        self.wait_for("Total General servers")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.__exit__()

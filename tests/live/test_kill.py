@@ -1,0 +1,332 @@
+"""A service that dies or stops at each step of the protocol: it is told, never waited for, and left within 2 s."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+import pytest
+import requests
+
+from odyssey_proto import (
+    AdvancedConfig,
+    ConnectionStatus,
+    ErrorOccurred,
+    GapEvent,
+    Odyssey,
+    OdysseyConnectionError,
+    OdysseyConnectionTimeoutError,
+    OdysseyError,
+    OdysseyStreamError,
+)
+from odyssey_proto.emulator import Fault
+from tests.faults.test_rest_steps import is_one_clear_line
+from tests.live.processes import PATIENCE_S, Process, command, emulator_process, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from odyssey_proto import Session
+    from tests.conftest import Background
+
+KEY: Final = "ody_test"
+TOLD_WITHIN_S: Final = 3.0
+"""What is promised, from when the loss can be seen."""
+SILENCE_S: Final = 2.5
+"""How long video is away before that counts as a loss."""
+CLOSES_WITHIN_S: Final = 3.0
+"""2 s is what is promised; the rest is for a busy machine."""
+
+
+@attrs.frozen
+class Rig:
+    """An emulator in a process of its own, and how to hold a client at one of its steps."""
+
+    process: Process
+    url: str
+
+    def add(self, **fault: Any) -> Fault:
+        """Add a fault to its script."""
+        added = Fault(**fault)
+        answer = requests.post(f"{self.url}/_emulator/faults", json=[added.to_dict()], timeout=PATIENCE_S)
+        assert answer.ok, answer.text
+        return added
+
+    def wait_until_struck(self, fault: Fault) -> None:
+        """Wait until the step of a fault has come."""
+
+        def pending() -> list[Any]:
+            told: list[Any] = requests.get(f"{self.url}/_emulator/faults", timeout=PATIENCE_S).json()
+            return told
+
+        eventually(lambda: fault.to_dict() not in pending())
+
+    def kill(self) -> float:
+        """Kill it: its machine still answers that nobody is there. Return when."""
+        return self.process.signal(signal.SIGKILL)
+
+    def stop(self) -> float:
+        """Have it do nothing any more: nothing is answered, nothing refused. Return when."""
+        return self.process.signal(signal.SIGSTOP)
+
+
+@pytest.fixture
+def rig(nothing_left: None) -> Iterator[Rig]:
+    with emulator_process() as (process, url):
+        yield Rig(process, url)
+
+
+@pytest.fixture
+def clients(nothing_left: None) -> Iterator[list[Odyssey]]:
+    """Clients to be closed at the end, which takes no longer than it may."""
+    made: list[Odyssey] = []
+    yield made
+    for client in made:
+        closes_in_time(client)
+
+
+def client_of(rig: Rig, clients: list[Odyssey], *, reconnect: bool) -> Odyssey:
+    once = AdvancedConfig(max_retries=0, initial_retry_delay_ms=10, max_retry_delay_ms=50)
+    clients.append(Odyssey(KEY, api_url=rig.url, advanced=once, reconnect=reconnect))
+    return clients[-1]
+
+
+def closes_in_time(client: Odyssey) -> None:
+    began = time.monotonic()
+    client.close()
+    assert time.monotonic() - began < CLOSES_WITHIN_S
+
+
+def outcome(call: Callable[[], object]) -> tuple[object, float]:
+    """Return what a call returns or raises, and when."""
+    try:
+        return call(), time.monotonic()
+    except OdysseyError as error:
+        return error, time.monotonic()
+
+
+def started(client: Odyssey) -> Session:
+    session = client.connect(timeout=PATIENCE_S)
+    session.start_stream("A cat", portrait=False, timeout=PATIENCE_S)
+    return session
+
+
+def watch(session: Session) -> int:
+    return sum(1 for _ in session.frames())
+
+
+def streaming(client: Odyssey) -> Session:
+    session = started(client)
+    next(session.frames(timeout=PATIENCE_S))
+    return session
+
+
+CONNECTING: Final[dict[str, dict[str, Any]]] = {
+    "authenticating": {"step": "POST /auth/token", "action": "hang"},
+    "asking for the regions": {"step": "GET /regions", "action": "hang"},
+    "pinging": {"step": "ping", "action": "hang"},
+    "requesting a session": {"step": "POST /sessions/request", "action": "hang"},
+    "queueing": {"step": "POST /sessions/request", "action": "answer", "status": 503},
+    "getting a session token": {"step": "POST /sessions/token", "action": "hang"},
+    "asking for ICE servers": {"step": "GET /signaling/config", "action": "hang"},
+    "shaking hands": {"step": "signaling handshake", "action": "hang"},
+    "waiting for the offer": {"step": "signaling offer", "action": "silence"},
+    "waiting for video": {"step": "signaling answer", "action": "silence"},
+}
+"""Steps of a connect, and what holds a client there."""
+
+LIVE: Final[dict[str, tuple[dict[str, Any] | None, Callable[[Odyssey], Session], Callable[[Session], object]]]] = {
+    "idle": (None, lambda client: client.connect(timeout=PATIENCE_S), lambda session: session.wait(PATIENCE_S)),
+    "starting": (
+        {"step": "stream start", "action": "silence"},
+        lambda client: client.connect(timeout=PATIENCE_S),
+        lambda session: session.start_stream("A cat", timeout=PATIENCE_S),
+    ),
+    "streaming": (None, streaming, watch),
+    "in interact": (
+        {"step": "stream update", "action": "silence"},
+        started,
+        lambda session: session.interact("Night", timeout=PATIENCE_S),
+    ),
+    "ending": (
+        {"step": "stream end", "action": "silence"},
+        started,
+        lambda session: session.end_stream(timeout=PATIENCE_S),
+    ),
+}
+"""Steps of a session: what holds a client there, how it gets there, and what it then waits in."""
+
+
+# --- killed
+
+
+@pytest.mark.parametrize("where", CONNECTING)
+def test_a_service_killed_while_a_client_connects_is_a_typed_error_at_once(
+    where: str, rig: Rig, clients: list[Odyssey], in_background: Background
+) -> None:
+    fault = rig.add(**CONNECTING[where])
+    client = client_of(rig, clients, reconnect=False)
+    connecting = in_background(outcome, lambda: client.connect(timeout=PATIENCE_S))
+    rig.wait_until_struck(fault)
+    killed_at = rig.kill()
+    error, at = connecting.result(PATIENCE_S)
+    assert isinstance(error, OdysseyConnectionError)
+    assert not isinstance(error, TimeoutError)
+    assert is_one_clear_line(error)
+    assert at - killed_at < TOLD_WITHIN_S
+    assert client.current_status is ConnectionStatus.FAILED
+
+
+@pytest.mark.parametrize("where", LIVE)
+def test_a_service_killed_during_a_session_is_a_typed_error_at_once(
+    where: str, rig: Rig, clients: list[Odyssey], in_background: Background
+) -> None:
+    holding, get_there, wait = LIVE[where]
+    client = client_of(rig, clients, reconnect=False)
+    session = get_there(client)
+    fault = None if holding is None else rig.add(**holding)
+    waiting = in_background(outcome, lambda: wait(session))
+    if fault is not None:
+        rig.wait_until_struck(fault)
+    killed_at = rig.kill()
+    error, at = waiting.result(PATIENCE_S)
+    assert isinstance(error, OdysseyConnectionError | OdysseyStreamError)
+    assert not isinstance(error, TimeoutError)
+    assert is_one_clear_line(error)
+    assert at - killed_at < TOLD_WITHIN_S
+    assert client.current_status is ConnectionStatus.FAILED
+
+
+@pytest.mark.parametrize("where", LIVE)
+def test_a_service_killed_during_a_session_is_looked_for_again_at_once(
+    where: str, rig: Rig, clients: list[Odyssey], in_background: Background
+) -> None:
+    holding, get_there, wait = LIVE[where]
+    client = client_of(rig, clients, reconnect=True)
+    session = get_there(client)
+    fault = None if holding is None else rig.add(**holding)
+    waiting = in_background(outcome, lambda: wait(session))
+    if fault is not None:
+        rig.wait_until_struck(fault)
+    rig.kill()
+    eventually(lambda: session.status is ConnectionStatus.RECONNECTING, within=TOLD_WITHIN_S)
+    assert not session.has_ended
+    closes_in_time(client)
+    ended, _ = waiting.result(PATIENCE_S)
+    assert not isinstance(ended, TimeoutError)
+
+
+def test_a_service_killed_while_a_session_rejoins_is_looked_for_again(
+    rig: Rig, clients: list[Odyssey], in_background: Background
+) -> None:
+    client = client_of(rig, clients, reconnect=True)
+    session = streaming(client)
+    frames = session.frames()
+    watching = in_background(outcome, lambda: sum(1 for _ in frames))
+    deaf = rig.add(step="signaling handshake", action="hang")
+    rig.add(step="stream update", action="drop")
+    with pytest.raises(OdysseyStreamError, match=r"^The connection ended before the answer: "):
+        session.interact("Night", timeout=PATIENCE_S)
+    rig.wait_until_struck(deaf)
+    rig.kill()
+    happening = session.events(timeout=PATIENCE_S)
+    assert isinstance(next(happening), ErrorOccurred)  # the connections that are refused now
+    assert session.status is ConnectionStatus.RECONNECTING
+    closes_in_time(client)
+    count, _ = watching.result(PATIENCE_S)
+    assert isinstance(count, int)
+
+
+def test_a_service_that_starts_anew_does_not_know_the_session_and_that_ends_it(
+    tmp_path: Path, clients: list[Odyssey], in_background: Background
+) -> None:
+    with command("emulator", "--data-dir", str(tmp_path)) as process:
+        rig = Rig(process, json.loads(process.line())["api_url"])
+        port = rig.url.rpartition(":")[2]
+        client = client_of(rig, clients, reconnect=True)
+        session = streaming(client)
+        watching = in_background(outcome, lambda: watch(session))
+        rig.kill()
+        eventually(lambda: session.status is ConnectionStatus.RECONNECTING)
+    with command("emulator", "--data-dir", str(tmp_path), "--port", port) as process:
+        assert json.loads(process.line())["api_url"] == rig.url
+        error, _ = watching.result(PATIENCE_S)
+        assert isinstance(error, OdysseyConnectionError)
+        assert str(error) == "The session is unknown, has ended, or is another user's"
+        assert session.status is ConnectionStatus.FAILED
+        assert client.connect(timeout=PATIENCE_S).is_connected
+
+
+# --- stopped: nothing is refused, nothing is answered
+
+
+@pytest.mark.parametrize("where", CONNECTING)
+def test_a_service_stopped_while_a_client_connects_is_a_timeout(
+    where: str, rig: Rig, clients: list[Odyssey], in_background: Background
+) -> None:
+    fault = rig.add(**CONNECTING[where])
+    client = client_of(rig, clients, reconnect=False)
+    connecting = in_background(outcome, lambda: client.connect(timeout=2.0))
+    rig.wait_until_struck(fault)
+    rig.stop()
+    error, _ = connecting.result(PATIENCE_S)
+    assert isinstance(error, OdysseyConnectionTimeoutError)
+    assert str(error).startswith("Not connected within 2 s, still ")
+    closes_in_time(client)
+
+
+@pytest.mark.parametrize("where", LIVE)
+def test_a_service_stopped_during_a_session_can_be_left(
+    where: str, rig: Rig, clients: list[Odyssey], in_background: Background
+) -> None:
+    holding, get_there, wait = LIVE[where]
+    client = client_of(rig, clients, reconnect=True)
+    session = get_there(client)
+    fault = None if holding is None else rig.add(**holding)
+    waiting = in_background(outcome, lambda: wait(session))
+    if fault is not None:
+        rig.wait_until_struck(fault)
+    rig.stop()
+    closes_in_time(client)
+    ended, _ = waiting.result(PATIENCE_S)
+    assert not isinstance(ended, TimeoutError)
+    assert session.status is ConnectionStatus.DISCONNECTED
+
+
+@pytest.mark.parametrize("where", ["streaming", "in interact"])
+def test_a_service_stopped_during_a_stream_is_a_typed_error(
+    where: str, rig: Rig, clients: list[Odyssey], in_background: Background
+) -> None:
+    holding, get_there, wait = LIVE[where]
+    client = client_of(rig, clients, reconnect=False)
+    session = get_there(client)
+    next(session.frames(timeout=PATIENCE_S))
+    fault = None if holding is None else rig.add(**holding)
+    waiting = in_background(outcome, lambda: wait(session))
+    if fault is not None:
+        rig.wait_until_struck(fault)
+    stopped_at = rig.stop()
+    error, at = waiting.result(PATIENCE_S)
+    assert isinstance(error, OdysseyConnectionError | OdysseyStreamError)
+    assert "No video for " in str(error)
+    assert at - stopped_at < SILENCE_S + TOLD_WITHIN_S
+
+
+def test_a_service_stopped_for_a_while_goes_on_with_the_same_stream(rig: Rig, clients: list[Odyssey]) -> None:
+    client = client_of(rig, clients, reconnect=True)
+    session = streaming(client)
+    stream_id = session.stream_id
+    happening = session.events(timeout=PATIENCE_S)
+    frames = session.frames("latest", timeout=PATIENCE_S)
+    before = next(frames)
+    rig.stop()
+    eventually(lambda: session.status is ConnectionStatus.RECONNECTING, within=SILENCE_S + TOLD_WITHIN_S)
+    rig.process.signal(signal.SIGCONT)
+    gap = next(event for event in happening if isinstance(event, GapEvent))
+    assert gap.seconds > 1
+    assert next(frames).index > before.index
+    assert session.stream_id == stream_id

@@ -1,0 +1,162 @@
+"""A link that is down for a while: frames go on by themselves, none is garbage, and the gap is told."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+import attrs
+import pytest
+
+from tests.faults.network import Network, Weather, missing
+from tests.faults.watching import Watched, watch
+from tests.live.processes import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.netns, pytest.mark.skipif(bool(missing()), reason=missing())]
+
+OUTAGES_S: Final = (5.0, 15.0, 25.0)
+"""How long the link is down, in s; the service keeps a session for 40 s."""
+BACK_WITHIN_S: Final = 12.0
+"""Far more than rejoining takes, with what TCP has backed off by then."""
+GIVEN_UP_WITHIN_S: Final = 45.0
+CLOSES_WITHIN_S: Final = 3.0
+"""2 s is what is promised; the rest is for a busy machine."""
+FRAME_S: Final = 0.05
+
+
+@attrs.frozen
+class Outage:
+    """What a link that was down for a while came to."""
+
+    seconds: float
+    ended_at: float
+    next_frame_at: float
+    statuses: list[str]
+    told: dict[str, float]
+    """The event `GapEvent`."""
+    missed: int
+    """Frames that the service painted and that never came, by the stamps."""
+
+
+@attrs.define
+class Findings:
+    """What both sessions of this module came to; see `findings`."""
+
+    outages: list[Outage] = attrs.field(factory=list)
+    survivor: Watched | None = None
+    given_up: Watched | None = None
+    cut_at: float = 0.0
+
+
+def suffer(watched: Watched, network: Network, seconds: float) -> Outage:
+    """Take the link down for a while, and see what comes of it."""
+    statuses, before = len(watched.statuses), len(watched.frames)
+    with network.without_link():
+        threading.Event().wait(seconds)
+    ended_at = time.monotonic()
+
+    def is_back() -> bool:
+        return any(seen.at > ended_at + FRAME_S for seen in watched.frames[before:])
+
+    eventually(is_back, within=60)
+    later = next(index for index, seen in enumerate(watched.frames) if seen.at > ended_at + FRAME_S)
+    watched.watch_for(40)
+    last, first = watched.frames[later - 1], watched.frames[later]
+    assert last.number is not None
+    assert first.number is not None
+    return Outage(
+        seconds=seconds,
+        ended_at=ended_at,
+        next_frame_at=first.at,
+        statuses=[status for _, status in watched.statuses[statuses:]],
+        told=watched.last_event_of("GapEvent"),
+        missed=first.number - last.number - 1,
+    )
+
+
+@pytest.fixture(scope="module")
+def findings() -> Iterator[Findings]:
+    """Two sessions side by side: one suffers one outage after the other, the other loses its link for good."""
+    found = Findings()
+    with Network(seed=1) as network, Network(seed=2) as dead_network:
+        found.given_up = watch(dead_network)
+        found.cut_at = time.monotonic()
+        dead_network.weather = Weather(down=True)
+        found.survivor = watch(network)
+        for seconds in OUTAGES_S:
+            found.outages.append(suffer(found.survivor, network, seconds))
+        found.given_up.wait_for_its_end(60)
+        yield found
+
+
+@pytest.fixture(params=OUTAGES_S, ids=[f"{seconds:g} s" for seconds in OUTAGES_S])
+def outage(request: pytest.FixtureRequest, findings: Findings) -> Outage:
+    return next(outage for outage in findings.outages if outage.seconds == request.param)
+
+
+LONG: Final = pytest.mark.timeout(240)
+"""The first test that runs waits for both sessions."""
+
+
+@LONG
+def test_the_same_iterator_goes_on_after_an_outage(outage: Outage) -> None:
+    assert outage.next_frame_at - outage.ended_at < BACK_WITHIN_S
+
+
+@LONG
+def test_the_handlers_see_that_it_reconnects(outage: Outage) -> None:
+    assert outage.statuses == ["reconnecting", "connected"]
+
+
+@LONG
+def test_the_gap_is_told_with_its_length(outage: Outage) -> None:
+    assert outage.seconds - 1 < outage.told["seconds"] < outage.seconds + BACK_WITHIN_S
+    # A busy machine does not paint every frame that the time had room for.
+    assert 0 < outage.missed <= outage.told["frames_missed"] + 5
+    assert outage.told["frames_missed"] == pytest.approx(outage.told["seconds"] / FRAME_S, abs=2)
+
+
+@LONG
+def test_no_garbage_is_delivered_around_outages(findings: Findings) -> None:
+    assert findings.survivor is not None
+    assert findings.survivor.garbage() == []
+    assert findings.survivor.compared() > 40
+    assert findings.survivor.error is None
+
+
+@LONG
+def test_a_link_that_stays_down_ends_with_a_clear_error(findings: Findings) -> None:
+    given_up = findings.given_up
+    assert given_up is not None
+    assert given_up.error is not None
+    at, kind, text, code = given_up.error
+    assert at - findings.cut_at < GIVEN_UP_WITHIN_S
+    assert (kind, code) == ("OdysseyConnectionError", "connection_lost")
+    assert text.startswith("Connection lost; not back within 40 s of the last keepalive")
+    assert "\n" not in text
+    assert [status for _, status in given_up.statuses][-2:] == ["reconnecting", "failed"]
+
+
+@pytest.mark.parametrize("status", ["connected", "reconnecting"])
+def test_a_client_is_closed_in_time_while_the_link_is_down(status: str) -> None:
+    with Network() as network:
+        watched = watch(network)
+        network.weather = Weather(down=True)
+        eventually(lambda: watched.statuses[-1][1] == status)
+        watched.close()
+        watched.wait_for_its_end(within=30)
+    assert watched.closing_took is not None
+    assert watched.closing_took < CLOSES_WITHIN_S
+    assert watched.error is None
+    assert watched.statuses[-1][1] == "disconnected"
+
+
+@LONG
+def test_what_was_given_up_is_closed_at_once(findings: Findings) -> None:
+    assert findings.given_up is not None
+    assert findings.given_up.closing_took is not None
+    assert findings.given_up.closing_took < CLOSES_WITHIN_S

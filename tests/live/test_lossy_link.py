@@ -1,0 +1,96 @@
+"""A link that loses and reorders packets, or is down for a moment: no garbage, and no reason to rejoin."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import threading
+from typing import Any, Final
+
+import attrs
+import pytest
+
+from tests.faults.network import Network, Weather, missing
+from tests.faults.watching import Watched, watch
+
+pytestmark = [
+    pytest.mark.netns,
+    pytest.mark.skipif(bool(missing()), reason=missing()),
+    pytest.mark.timeout(240),  # the first test that runs waits for both sessions
+]
+
+CODECS: Final = ("h264", "vp8")
+
+WEATHERS: Final = {
+    "2 % lost": Weather(loss=0.02),
+    "10 % lost": Weather(loss=0.1),
+    "out of order": Weather(late=0.2),
+    "2 % lost for good": Weather(loss=0.02, repeats=False),
+}
+
+BLACKOUTS: Final = {
+    "1 s": (1.0, Weather()),
+    "2 s": (2.0, Weather()),
+    "1 s, lost for good": (1.0, Weather(repeats=False)),
+}
+"""How long the link is down, in s, and how it is afterwards. Video is given up after 2.5 s."""
+
+FRAMES: Final = 60
+
+
+@attrs.define
+class Findings:
+    """What the session of one codec came to."""
+
+    watched: Watched
+    gaps: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+    lost: dict[str, int] = attrs.field(factory=dict)
+
+
+def go_through_all(codec: str) -> Findings:
+    with Network() as network:
+        found = Findings(watch(network, codec))
+        for name, (seconds, weather) in BLACKOUTS.items():
+            network.weather = weather
+            with network.without_link():
+                threading.Event().wait(seconds)
+            found.watched.watch_for(FRAMES)
+            found.gaps[name] = found.watched.last_event_of("GapEvent")
+        for name, weather in WEATHERS.items():
+            network.weather, before = weather, network.lost
+            found.watched.watch_for(FRAMES)
+            found.lost[name] = network.lost - before
+        network.weather = Weather()
+        found.watched.watch_for(FRAMES)
+        return found
+
+
+@pytest.fixture(scope="module")
+def both() -> dict[str, Findings]:
+    with concurrent.futures.ThreadPoolExecutor(len(CODECS)) as executor:
+        return dict(zip(CODECS, executor.map(go_through_all, CODECS), strict=True))
+
+
+@pytest.fixture(params=CODECS)
+def findings(request: pytest.FixtureRequest, both: dict[str, Findings]) -> Findings:
+    return both[request.param]
+
+
+def test_no_garbage_is_delivered(findings: Findings) -> None:
+    assert findings.watched.garbage() == []
+    assert findings.watched.compared() > 40
+
+
+def test_it_is_no_reason_to_rejoin(findings: Findings) -> None:
+    assert "reconnecting" not in [status for _, status in findings.watched.statuses]
+    assert findings.watched.error is None
+
+
+@pytest.mark.parametrize("name", BLACKOUTS)
+def test_a_short_blackout_is_told_as_a_gap_of_its_length(name: str, findings: Findings) -> None:
+    seconds, _ = BLACKOUTS[name]
+    assert seconds - 0.2 < findings.gaps[name]["seconds"] < 2.5
+
+
+@pytest.mark.parametrize("name", [name for name, weather in WEATHERS.items() if weather.loss])
+def test_the_network_did_lose_packets(name: str, findings: Findings) -> None:
+    assert findings.lost[name] > 0

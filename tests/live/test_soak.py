@@ -1,0 +1,52 @@
+"""200 sessions in one process: what it holds afterwards is what it held after the first 20."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Any, Final
+
+import pytest
+
+from tests.live.processes import emulator_process, script
+from tests.live.test_leaks import MEASURE
+
+CYCLES: Final = 200
+WARM: Final = 20
+GROWTH_MB: Final = 10.0
+SAMPLE: Final = 10
+"""Cycles over which the memory is looked at: single figures go up and down by some MB."""
+
+
+@pytest.mark.timeout(400)
+def test_200_sessions_leave_nothing_behind() -> None:
+    code = f"""
+{MEASURE}
+client.close()
+for number in range({CYCLES + SAMPLE}):
+    if number % 2:  # both ways to use it, in turns
+        cycle(client)
+    else:
+        if number:
+            client.close()
+        client = Odyssey(sys.argv[2], api_url=sys.argv[1])
+        cycle(client)
+    if number in range({WARM}, {WARM + SAMPLE}) or number >= {CYCLES}:
+        say(left())
+client.close()
+"""
+    # The emulator is in a process of its own: its memory is none of the client's.
+    with emulator_process() as (_, url), script(code, url) as process:
+        warm: list[dict[str, Any]] = [process.said(120)[0] for _ in range(SAMPLE)]
+        after: list[dict[str, Any]] = [process.said(300)[0] for _ in range(SAMPLE)]
+        assert process.ended() == 0
+        assert process.stderr == ""
+    growth_mb = resident_mb(after) - resident_mb(warm)
+    print(f"memory grew by {growth_mb:.1f} MB, to {resident_mb(after):.1f} MB")
+    for each in (*warm, *after):
+        del each["resident_mb"]
+    assert after == warm
+    assert growth_mb < GROWTH_MB
+
+
+def resident_mb(samples: list[dict[str, Any]]) -> float:
+    return statistics.median(sample["resident_mb"] for sample in samples)

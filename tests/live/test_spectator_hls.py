@@ -1,0 +1,161 @@
+"""Watching a broadcast over HLS, where there is no WebRTC."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pytest
+import requests
+
+from odyssey_proto import (
+    BroadcastInfo,
+    OdysseyConfigError,
+    OdysseyConnectionError,
+    SpectatorTokenError,
+    stamp,
+)
+from tests.faults.servers import HttpServer, answer
+from tests.live.broadcasts import Broadcaster, broadcasting
+from tests.live.processes import PATIENCE_S, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from odyssey_proto import Odyssey, VideoFrame
+    from odyssey_proto.emulator import Emulator
+    from tests.conftest import Background
+
+NOWHERE = "http://127.0.0.1:1/live/stream"
+
+
+@pytest.fixture
+def broadcast(emulator: Emulator) -> Iterator[Broadcaster]:
+    with broadcasting(emulator.api_url) as broadcaster:
+        yield broadcaster
+
+
+@pytest.fixture
+def info(broadcast: Broadcaster) -> BroadcastInfo:
+    """The broadcast, with no way to it but HLS."""
+    return attrs.evolve(broadcast.info, webrtc_url=NOWHERE)
+
+
+def test_where_webrtc_fails_hls_shows_every_frame_in_order(client: Odyssey, info: BroadcastInfo) -> None:
+    with client.watch(info) as spectator:
+        assert spectator.is_connected
+        assert spectator.peer_connection is None
+        frames = spectator.frames("error", queue_size=1000, timeout=PATIENCE_S)
+        seen = [stamp.read(next(frames).data) for _ in range(40)]
+    numbers = [one.frame_number for one in seen if one is not None]
+    assert len(numbers) == 40
+    assert numbers == sorted(set(numbers))
+
+
+def test_frames_come_at_their_pace_although_segments_come_at_once(client: Odyssey, info: BroadcastInfo) -> None:
+    with client.watch(info) as spectator:
+        frames = spectator.frames("error", queue_size=1000, timeout=PATIENCE_S)
+        seen = [next(frames) for _ in range(30)]
+    shown_ms = seen[-1].timestamp_ms - seen[0].timestamp_ms
+    arrived_ms = (seen[-1].received_at - seen[0].received_at) * 1000
+    assert arrived_ms > 0.8 * shown_ms
+
+
+def test_it_ends_with_the_broadcast(client: Odyssey, broadcast: Broadcaster, info: BroadcastInfo) -> None:
+    seen: list[VideoFrame] = []
+    over = threading.Event()
+    spectator = client.watch(info, seen.append, over.set)
+    eventually(lambda: seen)
+    broadcast.end()
+    assert spectator.wait(PATIENCE_S)
+    assert over.wait(PATIENCE_S)
+
+
+def test_it_is_left_while_it_waits(client: Odyssey, info: BroadcastInfo, in_background: Background) -> None:
+    with client.watch(info) as spectator:
+        frames = spectator.frames()
+        next(frames)
+        counting = in_background(lambda: sum(1 for _ in frames))
+        spectator.disconnect()
+        counting.result(PATIENCE_S)
+
+
+def test_webrtc_is_preferred(client: Odyssey, broadcast: Broadcaster) -> None:
+    with client.watch(broadcast.info) as spectator:
+        assert spectator.peer_connection is not None
+
+
+def test_a_wrong_token_is_no_reason_for_hls(client: Odyssey, broadcast: Broadcaster) -> None:
+    with pytest.raises(SpectatorTokenError):
+        client.watch(attrs.evolve(broadcast.info, spectator_token="wrong-token"))
+
+
+def test_without_hls_the_reason_is_told(client: Odyssey, info: BroadcastInfo) -> None:
+    with pytest.raises(OdysseyConnectionError) as told:
+        client.watch(attrs.evolve(info, hls_url=None))
+    assert told.value.code == "refused"
+
+
+@pytest.mark.parametrize("info", [None, ("http://x/", "token"), {"webrtc_url": NOWHERE}])
+def test_only_a_broadcast_info_can_be_watched(client: Odyssey, info: Any) -> None:
+    with pytest.raises(TypeError):
+        client.watch(info)
+
+
+# --- what servers may do
+
+
+SEGMENT = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n"
+PLAYLISTS = {
+    "nothing": answer(),
+    "no playlist": answer(b"<html>"),
+    "not there": answer(status="404 Not Found"),
+    "broken": answer(status="500 Internal Server Error"),
+    "cut short": answer(b"#EXTM3U", length=100),
+    "without an end": answer(b"#EXTM3U\n" + b"#" * 10_000_000, length=70_000_000),
+    "a file of this machine": answer(SEGMENT.format("file:///etc/passwd").encode()),
+    "a protocol of ffmpeg": answer(SEGMENT.format("concat:a|b").encode()),
+    "no video": answer(SEGMENT.format("/video").encode()),
+    "itself": answer(SEGMENT.format("/live.m3u8").encode()),
+    "redirected for ever": answer(status="302 Found", Location="/live.m3u8"),
+}
+
+
+@pytest.mark.parametrize("playlist", PLAYLISTS)
+def test_a_playlist_that_is_none_is_told(client: Odyssey, playlist: str) -> None:
+    with HttpServer({"GET /live.m3u8": PLAYLISTS[playlist], "GET /video": answer(b"\0" * 5000)}) as server:
+        # What is told is why there was no WebRTC; that of HLS is in the log.
+        with pytest.raises(OdysseyConnectionError) as told:
+            client.watch(BroadcastInfo(NOWHERE, "token", f"{server.url}/live.m3u8"), timeout=3)
+        assert told.value.code == "refused"
+        assert server.received("GET /live.m3u8")
+
+
+def test_a_playlist_that_does_not_come_is_given_up(client: Odyssey) -> None:
+    silent = {"GET /live.m3u8": lambda connection, _: connection.hang()}
+    with HttpServer(silent) as server, pytest.raises(OdysseyConnectionError):
+        client.watch(BroadcastInfo(NOWHERE, "token", f"{server.url}/live.m3u8"), timeout=1)
+
+
+def test_a_server_that_breaks_in_the_middle_is_told(client: Odyssey, broadcast: Broadcaster) -> None:
+    """A stream whose playlist is refused after a while."""
+    hls_url = broadcast.info.hls_url
+    assert hls_url is not None
+    first = requests.get(hls_url, timeout=PATIENCE_S).text
+    name = next(line for line in first.splitlines() if line.endswith(".ts"))
+    segment = requests.get(hls_url.replace("index.m3u8", name), timeout=PATIENCE_S).content
+    playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{name}\n"
+    replies: list[Any] = [*[answer(playlist.encode())] * 4, answer(status="503 Service Unavailable")]
+    with HttpServer({"GET /live.m3u8": replies, f"GET /{name}": answer(segment)}) as server:
+        spectator = client.watch(BroadcastInfo(NOWHERE, "token", f"{server.url}/live.m3u8"))
+        with pytest.raises(OdysseyConnectionError) as told:
+            spectator.wait(PATIENCE_S)
+        assert told.value.status == 503
+        assert not spectator.is_connected
+
+
+@pytest.mark.parametrize("hls_url", ["", "ftp://x/live.m3u8", "/live.m3u8", "file:///etc/passwd"])
+def test_an_address_that_is_not_on_the_web_is_refused(client: Odyssey, hls_url: str) -> None:
+    with pytest.raises(OdysseyConfigError):
+        client.watch(BroadcastInfo(NOWHERE, "token", hls_url))
