@@ -43,7 +43,7 @@ if TYPE_CHECKING:
         StreamRecordingsList,
     )
 
-    from .config import IcePolicy
+    from .config import IcePolicy, VideoCodec
     from .downloads import Artifact, OnProgress
     from .frames import FramePolicy, VideoFrame
     from .images import ImageInput
@@ -87,6 +87,7 @@ class Odyssey:
         ice_servers: STUN and TURN servers in place of those that the service tells, as mappings with ``urls``, and
             for TURN ``username`` and ``credential``; empty for none.
         ice_policy: ``"relay"`` connects through TURN servers only; ``"all"`` prefers direct paths.
+        codec: ``"h264"`` or ``"vp8"`` takes only that video; ``"auto"`` prefers H.264, which costs less to decode.
 
     Raises:
         TypeError: an argument of the wrong type.
@@ -110,6 +111,7 @@ class Odyssey:
         enable_telemetry: bool = False,
         ice_servers: Iterable[IceServer | Mapping[str, Any]] | None = None,
         ice_policy: IcePolicy = "all",
+        codec: VideoCodec = "auto",
     ) -> None:
         self.config = ClientConfig(
             api_key=api_key,
@@ -120,6 +122,7 @@ class Odyssey:
             enable_telemetry=enable_telemetry,
             ice_servers=ice_servers,
             ice_policy=ice_policy,
+            codec=codec,
         )
         if debug:
             logs.to_stderr()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast, get_args
 from urllib.parse import urlsplit
 
 import attrs
@@ -17,7 +17,10 @@ from odyssey_models import IceServer
 from .errors import OdysseyAuthError, OdysseyConfigError
 from .ice_urls import usable_servers
 
-__all__ = ["DEFAULT_API_URL", "AdvancedConfig", "ClientConfig", "IcePolicy", "Secret"]
+__all__ = ["DEFAULT_API_URL", "AdvancedConfig", "ClientConfig", "IcePolicy", "Secret", "VideoCodec"]
+
+VideoCodec = Literal["auto", "h264", "vp8"]
+"""``auto``: what the streamer offers, H.264 first, which costs less to decode."""
 
 IcePolicy = Literal["all", "relay"]
 """``all``: direct paths first. ``relay``: only through TURN servers; the streamer learns no address of yours."""
@@ -159,6 +162,12 @@ def _show_ice_servers(servers: tuple[IceServer, ...] | None) -> str:
     return repr(servers if servers is None else [server.urls for server in servers])
 
 
+def _video_codec(value: Any) -> VideoCodec:
+    if value not in get_args(VideoCodec):
+        raise OdysseyConfigError(f"codec must be one of {', '.join(get_args(VideoCodec))}, not {value!r}")
+    return cast(VideoCodec, value)
+
+
 def _ice_policy(value: Any) -> IcePolicy:
     if value == "all":
         return "all"
@@ -198,6 +207,8 @@ class ClientConfig:
     ``username`` and ``credential``. ``None``: those of the service; empty: none."""
     ice_policy: IcePolicy = attrs.field(default="all", converter=_ice_policy, kw_only=True)
     """Which network paths may be used."""
+    codec: VideoCodec = attrs.field(default="auto", converter=_video_codec, kw_only=True)
+    """Which video to ask the streamer for; ``h264`` or ``vp8`` refuse every other."""
 
     def require_api_key(self) -> Secret:
         """Return the key, or say which of the ways to give one was missed.

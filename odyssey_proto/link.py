@@ -200,6 +200,7 @@ class Link:
                 self._clock,
                 loopback=loopback,
                 relay_only=self._http.config.ice_policy == "relay",
+                codec=self._http.config.codec,
                 totals=self._totals,
             )
         return self._peer

@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     import av
-    from aiortc import MediaStreamTrack, RTCDataChannel, RTCPeerConnection
+    from aiortc import MediaStreamTrack, RTCDataChannel, RTCPeerConnection, RTCRtpCodecCapability
 
     from ..clock import Clock
+    from ..config import VideoCodec
     from ..ice_urls import IceUrl
     from .jitter import MarkerJitterBuffer
     from .loop import BackgroundLoop
@@ -49,6 +50,17 @@ _DEFAULT_MESSAGE_SIZE: Final = 16 * 1024  # bytes, where the offer does not tell
 _SETTLING: Final = 0.2  # s from the first sign of a peer that leaves to the last
 _PATH_FOUND: Final = 12.0  # s from the answer on; aiortc goes on for 64 s, which is longer than anybody waits
 _LARGEST_MESSAGE_SIZE: Final = 256 * 1024  # bytes, where the offer says that any will do
+
+_CODECS: Final[dict[VideoCodec, tuple[str, ...]]] = {
+    "auto": ("video/H264", "video/VP8"),
+    "h264": ("video/H264",),
+    "vp8": ("video/VP8",),
+}
+_NO_CODEC: Final[dict[VideoCodec, str]] = {
+    "auto": "The streamer offers no video that can be decoded here",
+    "h264": "The streamer offers no H.264 that can be decoded here; codec='auto' takes what there is",
+    "vp8": "The streamer offers no VP8; codec='auto' takes what there is",
+}
 
 # What aiortc raises for descriptions and candidates that it cannot read; it documents none of it.
 _UNREADABLE: Final = (
@@ -70,6 +82,16 @@ def warm() -> None:
     for name in ("aiortc", "aioice"):
         # Where nobody has asked for logs, Python would print their warnings; ours tell what matters.
         logging.getLogger(name).addHandler(_NOWHERE)
+
+
+def _preferences(codec: VideoCodec) -> list[RTCRtpCodecCapability]:
+    from aiortc import RTCRtpReceiver
+
+    capabilities = RTCRtpReceiver.getCapabilities("video")
+    assert capabilities is not None
+    known = capabilities.codecs
+    wanted = [each for name in _CODECS[codec] for each in known if each.mimeType == name]
+    return wanted + [each for each in known if each.mimeType == "video/rtx"]
 
 
 class PeerListener(Protocol):
@@ -106,6 +128,7 @@ class Peer:
         clock: for the arrival of frames.
         loopback: offer the loopback addresses beside those of the interfaces, for a streamer on this machine.
         relay_only: offer relays of TURN servers and no address of this machine.
+        codec: the video to take, of `VideoCodec`.
         totals: where to count what arrives.
     """
 
@@ -117,6 +140,7 @@ class Peer:
         *,
         loopback: bool = False,
         relay_only: bool = False,
+        codec: VideoCodec = "auto",
         totals: VideoTotals | None = None,
     ) -> None:
         self._loop = loop
@@ -124,6 +148,7 @@ class Peer:
         self._clock = clock
         self._loopback = loopback
         self._relay_only = relay_only
+        self._codec = codec
         self._totals = totals or VideoTotals(clock)
         self._lock = threading.Lock()
         self._everything = TaskScope()
@@ -336,15 +361,16 @@ class Peer:
             if first:
                 await self._ask_servers(servers)
             pc = self._pc = self._pc or self._make_connection()
+            if first:
+                # Before the offer is taken: afterwards aiortc asks for what that has first.
+                pc.addTransceiver("video", "recvonly").setCodecPreferences(_preferences(self._codec))
             try:
                 await pc.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
                 self._take_offer(offer)
                 ice.arrange_gathering(pc, loopback=self._loopback, servers=self._servers)
                 await pc.setLocalDescription(await pc.createAnswer())
             except OperationError as exc:
-                raise OdysseyConnectionError(
-                    "The streamer offers no video that can be decoded here", code="no_common_codec"
-                ) from exc
+                raise OdysseyConnectionError(_NO_CODEC[self._codec], code="no_common_codec") from exc
             except (*_UNREADABLE, InvalidStateError) as exc:
                 raise MalformedMessageError(
                     f"The streamer's offer cannot be answered ({type(exc).__name__})", code="malformed_offer"

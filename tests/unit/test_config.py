@@ -226,3 +226,10 @@ def test_ice_servers_that_cannot_work_are_refused(servers: Any, kind: type[Excep
 def test_a_policy_that_is_none_is_refused(policy: Any) -> None:
     with pytest.raises(OdysseyConfigError, match="ice_policy must be 'all' or 'relay'"):
         ClientConfig(ice_policy=policy)
+
+
+def test_h264_is_preferred_and_only_known_codecs_are_taken() -> None:
+    assert ClientConfig().codec == "auto"
+    assert ClientConfig(codec="vp8").codec == "vp8"
+    with pytest.raises(OdysseyConfigError, match="codec must be one of auto, h264, vp8, not 'av1'"):
+        ClientConfig(codec="av1")  # type: ignore[arg-type]  # what it refuses

@@ -414,6 +414,29 @@ class TestMalformedOffers:
             peer.answer(offer).result(GENEROUS)
         assert "secret4711" not in str(caught.value)
 
+    @pytest.mark.parametrize(
+        ("codec", "expected"), [("auto", ["H264", "VP8"]), ("h264", ["H264"]), ("vp8", ["VP8"])]
+    )
+    def test_the_codec_that_is_wanted_comes_first(
+        self, loop: BackgroundLoop, heard: Heard, streamer: Streamer, codec: Any, expected: list[str]
+    ) -> None:
+        assert re.findall(r"a=rtpmap:\d+ (VP8|H264)", streamer.offer)[0] == "VP8", "what it would take by itself"
+        peer = Peer(loop, heard, MonotonicClock(), loopback=True, codec=codec)
+        answer = peer.answer(streamer.offer).result(GENEROUS)
+        assert [*dict.fromkeys(re.findall(r"a=rtpmap:\d+ (VP8|H264)", answer))] == expected
+        peer.close().result(GENEROUS)
+
+    @pytest.mark.parametrize(("codec", "offered"), [("h264", "VP8"), ("vp8", "H264")])
+    def test_a_codec_that_is_not_offered_is_told(
+        self, loop: BackgroundLoop, heard: Heard, streamer: Streamer, codec: Any, offered: str
+    ) -> None:
+        other = {"VP8": "H264", "H264": "VP8"}[offered]
+        peer = Peer(loop, heard, MonotonicClock(), loopback=True, codec=codec)
+        with pytest.raises(OdysseyConnectionError, match="codec='auto'") as caught:
+            peer.answer(streamer.offer.replace(other, "other")).result(GENEROUS)
+        assert caught.value.code == "no_common_codec"
+        peer.close().result(GENEROUS)
+
     def test_video_that_cannot_be_decoded_is_told_apart(self, peer: Peer, streamer: Streamer) -> None:
         with pytest.raises(OdysseyConnectionError) as caught:
             peer.answer(streamer.offer.replace("VP8", "XP8").replace("H264", "X264")).result(GENEROUS)
