@@ -226,3 +226,8 @@ def test_ice_servers_that_cannot_work_are_refused(servers: Any, kind: type[Excep
 def test_a_policy_that_is_none_is_refused(policy: Any) -> None:
     with pytest.raises(OdysseyConfigError, match="ice_policy must be 'all' or 'relay'"):
         ClientConfig(ice_policy=policy)
+
+
+def test_every_network_path_may_be_used_unless_told_otherwise() -> None:
+    assert ClientConfig().ice_policy == ClientConfig(ice_policy="all").ice_policy == "all"
+    assert ClientConfig(ice_policy="relay").ice_policy == "relay"
