@@ -233,3 +233,8 @@ def test_h264_is_preferred_and_only_known_codecs_are_taken() -> None:
     assert ClientConfig(codec="vp8").codec == "vp8"
     with pytest.raises(OdysseyConfigError, match="codec must be one of auto, h264, vp8, not 'av1'"):
         ClientConfig(codec="av1")  # type: ignore[arg-type]  # what it refuses
+
+
+def test_every_network_path_may_be_used_unless_told_otherwise() -> None:
+    assert ClientConfig().ice_policy == ClientConfig(ice_policy="all").ice_policy == "all"
+    assert ClientConfig(ice_policy="relay").ice_policy == "relay"

@@ -659,3 +659,37 @@ def test_a_pause_before_the_first_frame_is_none() -> None:
     hub.begin(10.0)
     hub.publish(decoded(), 20.0, hub.source)
     assert told == []
+
+
+def test_lists_of_unequal_length_are_no_picture() -> None:
+    with pytest.raises(OdysseyConfigError, match=r"^a frame is made of a uint8 array of shape"):
+        VideoFrame.from_ndarray([[1], [1, 2]])  # type: ignore[arg-type]  # that is the point
+
+
+def test_pauses_are_counted_and_added_up_also_one_that_still_lasts() -> None:
+    hub = streaming()
+    assert hub.gaps(0.0) == (0, 0.0)
+    for now in (0.0, 0.05, 2.05):
+        hub.publish(decoded(), now=now)
+    assert hub.gaps(2.1) == (1, pytest.approx(2.0))
+    assert hub.gaps(5.05) == (2, pytest.approx(5.0))
+    hub.pause()
+    assert hub.gaps(2.1) == (2, pytest.approx(2.05))
+
+
+def test_a_hub_tells_that_it_has_ended_for_good() -> None:
+    hub = FrameHub()
+    assert not hub.closed
+    hub.close()
+    assert hub.closed
+
+
+def test_a_frame_knows_when_its_hub_had_it() -> None:
+    hub = FrameHub(clock=MonotonicClock())
+    hub.begin()
+    inbox = Inbox()
+    hub.attach(inbox, FrameCounts())
+    before = MonotonicClock().now()
+    hub.publish(decoded(), now=before)
+    assert inbox.frames[0]._ready_at is not None
+    assert inbox.frames[0]._ready_at >= before

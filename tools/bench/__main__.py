@@ -39,12 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unknown = set(options.names) - set(_BENCHMARKS)
     if unknown:
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
-    found = {
-        name: measure(short=options.short)
-        for name, measure in _BENCHMARKS.items()
-        if not options.names or name in options.names
-    }
-    print(table([figure for figures in found.values() for figure in figures]))
+    found: dict[str, list[Figure]] = {}
+    try:
+        for name, measure in _BENCHMARKS.items():
+            if not options.names or name in options.names:
+                found[name] = measure(short=options.short)
+    finally:  # what was found until then took minutes
+        print(table([figure for figures in found.values() for figure in figures]))
     if options.json is not None:
         figures = {name: [figure.as_json() for figure in of] for name, of in found.items()}
         told = {"short": options.short, "machine": machine(), "figures": figures}

@@ -245,9 +245,15 @@ async def _plain_once(order: Order, watching: _Watching) -> None:
                 candidate.sdpMid, candidate.sdpMLineIndex = content["sdpMid"], content["sdpMLineIndex"]
                 await pc.addIceCandidate(candidate)
 
+    async def keep_alive(socket: aiohttp.ClientWebSocketResponse) -> None:
+        while True:
+            await asyncio.sleep(10)
+            await socket.send_json({"type": "keepalive"})
+
     url = f"{signaling}/client/{session['session_id']}?token={token}"
     async with aiohttp.ClientSession() as http, http.ws_connect(url) as socket:
         tasks.append(asyncio.ensure_future(listen(socket)))
+        tasks.append(asyncio.ensure_future(keep_alive(socket)))
         while watching.saw(await pictures.get()):
             if order.pause:
                 await asyncio.sleep(order.pause)

@@ -81,7 +81,7 @@ def latency(*, short: bool) -> list[Figure]:
     figures = []
     for codec in _CODECS:
         with _projector(codec, short=short) as show:
-            runs = show.in_turns(("ours", "plain", "floor"), 1 if short else 5, **_time(7, short))
+            runs = show.in_turns(("ours", "plain", "floor"), 1 if short else 3, **_time(8, short))
         found = {name: [watch for run in of for watch in run] for name, of in runs.items()}
         ages = {name: [age for watch in of for age in watch["latencies_ms"]] for name, of in found.items()}
         figures += [
