@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from fractions import Fraction
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -157,6 +158,36 @@ class TestVideoFrame:
         assert (array.shape, array.dtype) == (shape, np.uint8)
         assert array.flags.c_contiguous
         assert array.flags.writeable
+
+    @pytest.mark.parametrize("width", [640, 854, 1280])
+    def test_colours_are_those_of_bt601_with_limited_range(self, width: int) -> None:
+        # Both decoders leave the matrix open. Even over 8x8 px, so that how chroma is enlarged does not matter.
+        rng = np.random.default_rng(601)
+        blocks = np.stack(
+            [
+                rng.integers(low, high, (8, -(-width // 8)), endpoint=True)
+                for low, high in ((16, 235), (16, 240), (16, 240))
+            ]
+        )
+        y, cb, cr = blocks.repeat(8, axis=1).repeat(8, axis=2)[:, :, :width].astype(np.uint8)
+        picture = av.VideoFrame(width, 64, "yuv420p")
+        for plane, values in zip(picture.planes, (y, cb[::2, ::2], cr[::2, ::2]), strict=True):
+            pixels = np.frombuffer(cast(Any, plane), np.uint8).reshape(plane.height, plane.line_size)
+            pixels[:, : plane.width] = values
+        luma, blue, red = (y - 16.0) / 219, (cb - 128.0) / 224, (cr - 128.0) / 224
+        exact = np.stack(
+            [
+                luma + 1.402 * red,
+                luma - (0.114 * 1.772 * blue + 0.299 * 1.402 * red) / 0.587,
+                luma + 1.772 * blue,
+            ],
+            axis=2,
+        )
+        away = np.abs(received(picture).data - (255 * exact).clip(0, 255))
+        rows, columns = (np.isin(np.arange(size) % 8, (2, 3, 4, 5)) for size in (64, width))
+        inner = away[rows][:, columns]
+        assert inner.max() <= 3
+        assert inner.mean() <= 1.2
 
     def test_gray_is_the_luma_as_sent(self) -> None:
         picture = decoded(854, 48)
