@@ -10,6 +10,7 @@ converts the same bits at the same pace.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
@@ -74,6 +75,8 @@ class Watch:
     """In that time."""
     cpu_ms: float = 0.0
     """Of the whole process, in that time."""
+    cpu_ms_by_thread: dict[str, float] = attrs.field(factory=dict)
+    """Of those that Python knows; what a decoder starts by itself is in no thread's share."""
     rss_mb: float = 0.0
     """At the end."""
     grown_mb: float = 0.0
@@ -90,7 +93,7 @@ class _Watching:
         self._began_at = began_at
         self._seconds = seconds
         self._number = 0
-        self._settled: tuple[float, int, float, float] | None = None
+        self._settled: tuple[float, int, float, float, dict[str, float]] | None = None
         self._seen = 0
         self._log: Any = None
 
@@ -106,14 +109,15 @@ class _Watching:
         if self._settled is None and self._seconds:
             if since >= self._order.settling:
                 found.missed, found.latencies_ms = 0, []
-                self._settled = now, self._seen, time.process_time(), _rss_mb()
+                self._settled = now, self._seen, time.process_time(), _rss_mb(), _by_thread()
             return True
         if since < self._seconds:
             return True
         if self._settled is not None:
-            began, seen, cpu, rss = self._settled
+            began, seen, cpu, rss, by_thread = self._settled
             found.seconds, found.frames = now - began, self._seen - seen
             found.cpu_ms = (time.process_time() - cpu) * 1000
+            found.cpu_ms_by_thread = {name: value - by_thread.get(name, 0) for name, value in _by_thread().items()}
             found.rss_mb = _rss_mb()
             found.grown_mb = found.rss_mb - rss
             found.dropped_packets = _dropped_packets()
@@ -287,6 +291,15 @@ def floor(order: Order) -> list[Watch]:
             if not watching.saw(picture):
                 return [watching.found]
         number += 1
+
+
+def _by_thread() -> dict[str, float]:
+    found: dict[str, float] = {}
+    for thread in threading.enumerate():
+        path = Path(f"/proc/self/task/{thread.native_id}/schedstat")
+        with contextlib.suppress(OSError):  # it ended, or this is no Linux
+            found[thread.name] = int(path.read_text(encoding="ascii").split()[0]) / 1e6
+    return found
 
 
 def _rss_mb() -> float:

@@ -117,6 +117,18 @@ def latency(*, short: bool) -> list[Figure]:
             ),
             *(
                 Figure(
+                    name=f"{codec} CPU a frame, {thread}",
+                    reference="all of ours",
+                    unit="ms",
+                    ours=_median(
+                        [watch["cpu_ms_by_thread"].get(thread, 0) / watch["frames"] for watch in found["ours"]]
+                    ),
+                    theirs=_median([watch["cpu_ms"] / watch["frames"] for watch in found["ours"]]),
+                )
+                for thread in ("odyssey-loop", "video-decoder", "MainThread")
+            ),
+            *(
+                Figure(
                     name=f"{codec} {what}",
                     reference=_PLAIN,
                     unit=unit,
