@@ -148,7 +148,7 @@ class Peer:
         self._clock = clock
         self._loopback = loopback
         self._relay_only = relay_only
-        self._codec = codec
+        self._codec: VideoCodec = codec
         self._totals = totals or VideoTotals(clock)
         self._lock = threading.Lock()
         self._everything = TaskScope()
