@@ -192,7 +192,7 @@ def test_interact(client: Odyssey, capsys: pytest.CaptureFixture[str]) -> None:
 @example_of("sdk/python/client", "end_stream()")
 def test_end_stream(client: Odyssey) -> None:
     with pytest.raises(OdysseyStreamError, match=r"^Cannot end stream: client is disconnected"):
-        client.end_stream()  # "If not connected." …
+        client.end_stream()
     session = client.connect()
     client.start_stream("A cat")
 
@@ -200,7 +200,6 @@ def test_end_stream(client: Odyssey) -> None:
 
     assert session.stream_id is None
     assert session.is_connected
-    client.end_stream()  # … and only then
 
 
 @example_of("sdk/python/client", "is_connected", "current_status", "current_session_id")
