@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import concurrent.futures
+import contextlib
 import itertools
 import logging
 import os
@@ -106,9 +107,8 @@ class Driver:
         except BaseException as exc:
             self.leaving = True
             self.post(steps.Disconnect(exc if isinstance(exc, errors.OdysseyError) else None))
-            if isinstance(exc, RuntimeError):  # the system gives no more threads
-                if self._dispatcher is not None:
-                    self._dispatcher.finish()
+            if isinstance(exc, RuntimeError):  # the system gives no more threads: none is there to end this
+                self._clean_up()
                 raise errors.no_resources() from exc
             raise
 
@@ -131,6 +131,7 @@ class Driver:
             turns = Deadline(timeout, self.clock).waits()
             answered = any(concurrent.futures.wait((future,), seconds).done for seconds in turns)
         except BaseException:  # Ctrl-C
+            self._calls.pop(number, None)
             self.post(steps.Abandon(number))
             raise
         if not answered and self._calls.pop(number, None) is not None:
@@ -189,7 +190,8 @@ class Driver:
         from .transport import peer
 
         # Beside the workers: nobody waits for an import, not even for leaving.
-        threading.Thread(target=peer.warm, name="odyssey-import", daemon=True).start()
+        with contextlib.suppress(RuntimeError):  # where the system gives no more threads, the first link imports
+            threading.Thread(target=peer.warm, name="odyssey-import", daemon=True).start()
         try:
             while not self.protocol.is_over:
                 self._take(self._next_item())
