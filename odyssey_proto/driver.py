@@ -172,6 +172,7 @@ class Driver:
     def forget(self) -> None:
         """In a forked child: for this process the session is over, and nothing of it is left."""
         self.leaving = True
+        self.protocol.session = SessionState.DISCONNECTED
         self.ended = threading.Event()  # a new one: at the fork another thread may have held the lock of the old
         self.ended.set()
 
