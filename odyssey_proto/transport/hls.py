@@ -201,7 +201,8 @@ class HlsReader:
         headers = {"Range": f"bytes={start}-{stop - 1 if stop else ''}"} if start or stop else {}
         body = bytearray()
         try:
-            with fetch(self._http, url, headers, Deadline(_SILENCE, self._clock), self._abort) as fetched:
+            silence = Deadline(_SILENCE, self._clock)
+            with fetch(self._http, url, headers, silence, self._abort, operation=_OPERATION) as fetched:
                 for piece in fetched.pieces:
                     body += piece
                     if len(body) > _LARGEST_FILE:
