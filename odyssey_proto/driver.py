@@ -403,7 +403,8 @@ def _forget_all() -> None:
     _drivers.clear()
 
 
-os.register_at_fork(after_in_child=_forget_all)
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forget_all)
 # After the user's own threads have ended. aiortc's decoder is no reason to be earlier: it is a daemon, because the
 # thread that starts it is one.
 atexit.register(_leave_all)
