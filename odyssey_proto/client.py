@@ -276,7 +276,7 @@ class Odyssey:
             self._session = live = session.Session(self.config, self._http, loop, self._clock, wanted)
             if self._closed:  # by another thread: either it stops the loop, or this does
                 loop.stop()
-                raise errors.OdysseyConnectionError("The client is closed; make another one", code="closed")
+                raise _is_closed()
             with self._telemetry.connecting(live):
                 session.connect(live, deadline, how)
             return live
@@ -405,11 +405,18 @@ class Odyssey:
         Raises:
             TypeError, OdysseyConfigError: an argument cannot work.
             SpectatorTokenError: the token was refused (a `ValueError` too).
-            OdysseyConnectionError: no such stream, or no way to it; what is told is why there was no WebRTC.
+            OdysseyConnectionError: no such stream, or no way to it; what is told is why there was no WebRTC. Or
+                the client is closed, perhaps by another thread meanwhile.
         """
         from . import spectator  # loaded by the first who watches
 
-        return spectator.watch(info, on_video_frame, on_disconnected, timeout=timeout, among=self._watching)
+        if self._closed:
+            raise _is_closed()
+        watched = spectator.watch(info, on_video_frame, on_disconnected, timeout=timeout, among=self._watching)
+        if self._closed:  # by another thread, that may not have seen this one
+            watched.disconnect()
+            raise _is_closed()
+        return watched
 
     def _stop_watching(self, deadline: Deadline) -> None:
         from . import spectator
@@ -727,3 +734,7 @@ class Odyssey:
 
     def __repr__(self) -> str:
         return f"<Odyssey {self.config.api_url} {self.current_status}>"
+
+
+def _is_closed() -> errors.OdysseyConnectionError:
+    return errors.OdysseyConnectionError("The client is closed; make another one", code="closed")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import concurrent.futures
+import contextlib
 import itertools
 import logging
 import os
@@ -106,9 +107,8 @@ class Driver:
         except BaseException as exc:
             self.leaving = True
             self.post(steps.Disconnect(exc if isinstance(exc, errors.OdysseyError) else None))
-            if isinstance(exc, RuntimeError):  # the system gives no more threads
-                if self._dispatcher is not None:
-                    self._dispatcher.finish()
+            if isinstance(exc, RuntimeError):  # the system gives no more threads: none is there to end this
+                self._clean_up()
                 raise errors.no_resources() from exc
             raise
 
@@ -131,6 +131,7 @@ class Driver:
             turns = Deadline(timeout, self.clock).waits()
             answered = any(concurrent.futures.wait((future,), seconds).done for seconds in turns)
         except BaseException:  # Ctrl-C
+            self._calls.pop(number, None)
             self.post(steps.Abandon(number))
             raise
         if not answered and self._calls.pop(number, None) is not None:
@@ -171,6 +172,7 @@ class Driver:
     def forget(self) -> None:
         """In a forked child: for this process the session is over, and nothing of it is left."""
         self.leaving = True
+        self.protocol.session = SessionState.DISCONNECTED
         self.ended = threading.Event()  # a new one: at the fork another thread may have held the lock of the old
         self.ended.set()
 
@@ -189,7 +191,8 @@ class Driver:
         from .transport import peer
 
         # Beside the workers: nobody waits for an import, not even for leaving.
-        threading.Thread(target=peer.warm, name="odyssey-import", daemon=True).start()
+        with contextlib.suppress(RuntimeError):  # where the system gives no more threads, the first link imports
+            threading.Thread(target=peer.warm, name="odyssey-import", daemon=True).start()
         try:
             while not self.protocol.is_over:
                 self._take(self._next_item())
@@ -400,7 +403,8 @@ def _forget_all() -> None:
     _drivers.clear()
 
 
-os.register_at_fork(after_in_child=_forget_all)
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forget_all)
 # After the user's own threads have ended. aiortc's decoder is no reason to be earlier: it is a daemon, because the
 # thread that starts it is one.
 atexit.register(_leave_all)

@@ -20,7 +20,7 @@ def to_stderr() -> None:
     """Write all of ``odyssey_proto``'s log to stderr; once, however often it is called."""
     logger = logging.getLogger("odyssey_proto")
     logger.setLevel(logging.DEBUG)
-    if not any(isinstance(handler, logging.StreamHandler) for handler in logger.handlers):
+    if not any(isinstance(handler.formatter, _Redacted) for handler in logger.handlers):
         handler = logging.StreamHandler()
         handler.setFormatter(_Redacted("%(asctime)s %(name)s %(levelname)s %(message)s"))
         logger.addHandler(handler)

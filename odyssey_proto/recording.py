@@ -41,15 +41,24 @@ class LiveRecording:
     def __init__(self, path: str | os.PathLike[str], hub: FrameHub) -> None:
         # Absolute: it stays the same file in another working directory, and no name is an address for FFmpeg.
         self._path = Path(path).absolute()
-        _try_to_write(self._path)
+        self._pid = os.getpid()
+        # Two that write one file would spoil it for each other. A forked child has no recordings yet.
+        self._place = self._pid, self._path.resolve()
+        if _writing.setdefault(self._place, self) is not self:
+            raise errors.OdysseyConfigError(f"Another recording is writing {self._path.name}", code="busy")
+        try:
+            _try_to_write(self._path)
+        except BaseException:
+            del _writing[self._place]
+            raise
         self._recorder = Recorder(self._path)
         self._queue = _Queue(hub, self._path.name)
         self._error: BaseException | None = None
-        self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name="odyssey-recording", daemon=True)
         try:
             self._thread.start()
         except RuntimeError as exc:  # the system gives no more threads
+            _writing.pop(self._place, None)
             raise errors.no_resources() from exc
         _started.add(self)
         hub.attach(self._queue, self._queue.counts)
@@ -120,6 +129,7 @@ class LiveRecording:
                 step()
             except Exception as exc:  # noqa: BLE001 - whatever it is, `close` raises it
                 error = error or exc
+        _writing.pop(self._place, None)
         self._queue.give_up()
         if error is not None:
             self._error = self._as_raised(error)
@@ -204,6 +214,7 @@ class _Queue:
             return self._frames.popleft()
 
 
+_writing: dict[tuple[int, Path], LiveRecording] = {}  # by process and file
 _started: weakref.WeakSet[LiveRecording] = weakref.WeakSet()  # a thread keeps its own
 
 

@@ -298,6 +298,7 @@ class Session:
         Raises:
             OSError: it cannot be written there. What goes wrong later is raised by the end of the ``with``, or by
                 `LiveRecording.close`; streams of different sizes do not fit into one file.
+            OdysseyConfigError: another recording is writing this file.
             OdysseyStreamError: the session is over.
         """
         driver = self._driver

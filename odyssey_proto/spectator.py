@@ -250,6 +250,7 @@ class Watching:
         self.abort = Abort()
         """Ends the connecting."""
         self.is_connected = False
+        self._opener: int | None = None  # the thread that connects
         self.has_handlers = on_video_frame is not None or on_disconnected is not None
         self._deadline = Deadline(timeout, self.clock)
         self._source: _Source | None = None
@@ -274,6 +275,7 @@ class Watching:
         """Connect by the first of ``sources`` that works."""
         self.hub.begin()
         _all.add(self)
+        self._opener = threading.get_ident()
         try:
             self._source = self._open(sources)
             self.is_connected = True
@@ -287,6 +289,8 @@ class Watching:
             if isinstance(exc, RuntimeError) and not isinstance(exc, errors.OdysseyError):
                 raise errors.no_resources() from exc
             raise
+        finally:
+            self._opener = None
         return SpectatorConnection(self)
 
     def post(self, how: errors.OdysseyError | None) -> None:
@@ -294,11 +298,15 @@ class Watching:
         self._inbox.put(how)
 
     def leave(self, deadline: Deadline | None = None) -> None:
-        """End it, and wait for that until ``deadline``, unless this is one of its own threads."""
+        """End it, also while it connects, and wait for that until ``deadline``, unless this is its own thread."""
         if os.getpid() != self._pid:
             return
         self.post(None)
         deadline = deadline or Deadline(_LEAVE, self.clock)
+        if not self.is_connected:
+            self.abort.abort()
+        if self._opener not in (None, threading.get_ident()):
+            self._ended.wait(deadline.remaining())
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join(deadline.remaining())
         if self._dispatcher is not None:
@@ -330,7 +338,10 @@ class Watching:
             try:
                 source.open(self._deadline)
             except errors.OdysseyConnectionError as error:
+                was_left = self.abort.aborted
                 source.close()
+                if was_left:
+                    raise _left() from error
                 if first is None:
                     first = error
                 else:
@@ -341,6 +352,9 @@ class Watching:
                 source.close()
                 raise
             else:
+                if self.abort.aborted:
+                    source.close()
+                    raise _left()
                 return source
         assert first is not None
         raise first
@@ -403,13 +417,14 @@ class _Whep:
         watching.loop.start()
         loopback = is_loopback(endpoint.host)
         self._peer = peer = whep.WhepPeer(watching.loop, self, watching.clock, loopback=loopback)
-        offer = _await(peer.offer(servers), deadline.within(_GATHERING), "gathering addresses")
+        abort = watching.abort
+        offer = _await(peer.offer(servers), deadline.within(_GATHERING), abort, "gathering addresses")
         answered = deadline.within(_ANSWER)
-        admission = whep.admit(watching.http, endpoint, self._token, offer, answered, watching.abort)
+        admission = whep.admit(watching.http, endpoint, self._token, offer, answered, abort)
         self._resource = admission.resource
         connected = deadline.within(_CONNECTING)
-        _await(peer.accept(admission.answer), connected, "taking the answer")
-        _await(self._connected, connected, "connecting", *peer.notes)
+        _await(peer.accept(admission.answer), connected, abort, "taking the answer")
+        _await(self._connected, connected, abort, "connecting", *peer.notes)
 
     def say_goodbye(self) -> None:
         from .transport import whep
@@ -476,6 +491,7 @@ class _Hls:
             hls_url,
             http=watching.http,
             clock=watching.clock,
+            abort=watching.abort,
             on_frame=watching.hub.publish,
             on_end=watching.post,
         )
@@ -490,9 +506,12 @@ class _Hls:
         self._reader.close(_CLOSING)
 
 
-def _await(future: concurrent.futures.Future[Any], deadline: Deadline, what: str, *notes: str) -> Any:
-    """Wait for what happens on the loop's thread; in turns, for Ctrl-C."""
-    if not any(concurrent.futures.wait((future,), seconds).done for seconds in deadline.waits()):
+def _await(
+    future: concurrent.futures.Future[Any], deadline: Deadline, abort: Abort, what: str, *notes: str
+) -> Any:
+    """Wait for what happens on the loop's thread; in turns, for Ctrl-C and for whoever leaves meanwhile."""
+    turns = deadline.waits()
+    if not any(concurrent.futures.wait((future,), seconds).done or abort.aborted for seconds in turns):
         future.cancel()
         raise errors.OdysseyConnectionTimeoutError(
             "; ".join((f"Not connected to the broadcast in time: {what} took {deadline.timeout:.3g} s", *notes)),
@@ -500,10 +519,18 @@ def _await(future: concurrent.futures.Future[Any], deadline: Deadline, what: str
             operation="watch",
             recoverable=True,
         )
+    if not future.done():
+        future.cancel()
     try:
         return future.result()
     except concurrent.futures.CancelledError:
-        raise errors.OdysseyConnectionError("The connection is closed", code="closed") from None
+        raise _left() from None
+
+
+def _left() -> errors.OdysseyConnectionError:
+    return errors.OdysseyConnectionError(
+        "The broadcast was left before it was connected", code="closed", operation="watch"
+    )
 
 
 # --- arguments

@@ -84,7 +84,7 @@ class StatusChanged:
     message: str | None = None
     """Why, where there is more to say."""
     at: float
-    """When, in s of the client's clock."""
+    """When, in s of `time.monotonic`."""
 
 
 @attrs.frozen(kw_only=True)
@@ -96,7 +96,7 @@ class StreamStarted:
     applied_prompt: str | None
     """The prompt as the service rewrote it, where it told."""
     at: float
-    """When, in s of the client's clock."""
+    """When, in s of `time.monotonic`."""
 
 
 @attrs.frozen(kw_only=True)
@@ -106,7 +106,7 @@ class InteractAcknowledged:
     prompt: str
     """The prompt as the service applied it."""
     at: float
-    """When, in s of the client's clock."""
+    """When, in s of `time.monotonic`."""
 
 
 @attrs.frozen(kw_only=True)
@@ -116,7 +116,7 @@ class StreamEnded:
     error: OdysseyError | None = None
     """What broke it; None when it ended as it should."""
     at: float
-    """When, in s of the client's clock."""
+    """When, in s of `time.monotonic`."""
 
 
 @attrs.frozen(kw_only=True)
@@ -130,7 +130,7 @@ class StreamFailed:
     ends_stream: bool
     """Whether the stream is over because of it."""
     at: float
-    """When, in s of the client's clock."""
+    """When, in s of `time.monotonic`."""
 
 
 @attrs.frozen(kw_only=True)
@@ -142,7 +142,7 @@ class ErrorOccurred:
     fatal: bool
     """Whether the session is over because of it."""
     at: float
-    """When, in s of the client's clock."""
+    """When, in s of `time.monotonic`."""
 
 
 @attrs.frozen
@@ -164,7 +164,7 @@ class BroadcastReady:
     info: BroadcastInfo
     """Where, and with which token."""
     at: float
-    """When, in s of the client's clock."""
+    """When, in s of `time.monotonic`."""
 
 
 @attrs.frozen(kw_only=True)
@@ -176,7 +176,7 @@ class GapEvent:
     frames_missed: int
     """How many frames the stream had in that time, at one every 50 ms."""
     at: float
-    """When, in s of the client's clock."""
+    """When, in s of `time.monotonic`."""
 
 
 Event: TypeAlias = (

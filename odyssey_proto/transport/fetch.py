@@ -32,7 +32,6 @@ __all__ = ["Abort", "Fetched", "fetch"]
 
 log = logging.getLogger(__name__)
 
-_OPERATION: Final = "download"
 _SILENCE: Final = 30.0  # s without a byte after which a connection counts as lost
 _PIECE: Final = 256 * 1024  # bytes, at most
 _REDIRECTS: Final = 5
@@ -53,29 +52,38 @@ class Fetched:
 
 @contextlib.contextmanager
 def fetch(
-    http: HttpTransport, url: str, headers: Mapping[str, str], deadline: Deadline, abort: Abort
+    http: HttpTransport,
+    url: str,
+    headers: Mapping[str, str],
+    deadline: Deadline,
+    abort: Abort,
+    *,
+    operation: str = "download",
 ) -> Iterator[Fetched]:
-    """Get ``url``, for the length of a ``with``.
+    """Get ``url``, for the length of a ``with``; ``operation`` is what it is for, as errors name it.
 
     Raises:
         OdysseyConnectionError: it cannot be had; ``status`` tells, where there was an answer. Also while the
             pieces are read; a body shorter than its length was announced is one.
     """
     with http.call(deadline.within(_SILENCE), abort) as call:
-        response, url = _open(http, url, headers, call)
+        response, url = _open(http, url, headers, call, operation)
         with contextlib.closing(response):
             if response.status_code not in (200, 206, 416):
-                raise _refused(response)
+                raise _refused(response, operation)
             if response.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
                 raise MalformedMessageError(
-                    f"{_OPERATION}: the file is compressed, which was not asked for",
+                    f"{operation}: the file is compressed, which was not asked for",
                     code="malformed",
-                    operation=_OPERATION,
+                    operation=operation,
                 )
-            yield Fetched(response.status_code, response.headers, _pieces(response, url, deadline, call))
+            pieces = _pieces(response, url, deadline, call, operation)
+            yield Fetched(response.status_code, response.headers, pieces)
 
 
-def _open(http: HttpTransport, url: str, headers: Mapping[str, str], call: Call) -> tuple[requests.Response, str]:
+def _open(
+    http: HttpTransport, url: str, headers: Mapping[str, str], call: Call, operation: str
+) -> tuple[requests.Response, str]:
     sent = {
         "User-Agent": f"odyssey-proto/{__version__}",
         "Accept": "*/*",
@@ -87,7 +95,7 @@ def _open(http: HttpTransport, url: str, headers: Mapping[str, str], call: Call)
         try:
             response = http.send("GET", url, sent, call)
         except NETWORK_ERRORS as exc:
-            failure = connection_error(exc, call, _OPERATION, url)
+            failure = connection_error(exc, call, operation, url)
         else:
             log.debug("GET %s: %d", urlsplit(url).path, response.status_code)
             if response.status_code not in _MOVED:
@@ -95,14 +103,16 @@ def _open(http: HttpTransport, url: str, headers: Mapping[str, str], call: Call)
             response.close()
             target = urljoin(url, response.headers.get("Location", ""))
             if urlsplit(target).scheme not in ("https", urlsplit(url).scheme):
-                raise _lost("it redirects to an address that is less safe", "unsafe_redirect")
+                raise _lost("it redirects to an address that is less safe", "unsafe_redirect", operation)
             url = target
             continue
         raise failure
-    raise _lost(f"it redirects more than {_REDIRECTS} times", "too_many_redirects")
+    raise _lost(f"it redirects more than {_REDIRECTS} times", "too_many_redirects", operation)
 
 
-def _pieces(response: requests.Response, url: str, deadline: Deadline, call: Call) -> Iterator[bytes]:
+def _pieces(
+    response: requests.Response, url: str, deadline: Deadline, call: Call, operation: str
+) -> Iterator[bytes]:
     while True:
         failure: OdysseyError
         call.deadline = deadline.within(_SILENCE)
@@ -110,7 +120,7 @@ def _pieces(response: requests.Response, url: str, deadline: Deadline, call: Cal
             # Whatever has arrived: a full piece may take longer than any silence.
             piece: bytes = response.raw.read1(_PIECE, decode_content=False)
         except NETWORK_ERRORS as exc:
-            failure = connection_error(exc, call, _OPERATION, url)
+            failure = connection_error(exc, call, operation, url)
         else:
             if not piece:
                 return
@@ -119,9 +129,9 @@ def _pieces(response: requests.Response, url: str, deadline: Deadline, call: Cal
         raise failure
 
 
-def _refused(response: requests.Response) -> OdysseyError:
+def _refused(response: requests.Response, operation: str) -> OdysseyError:
     answer = Answer(
-        operation=_OPERATION,
+        operation=operation,
         status=response.status_code,
         reason=response.reason or "",
         headers=response.headers,
@@ -129,5 +139,5 @@ def _refused(response: requests.Response) -> OdysseyError:
     return refusal(answer, {})
 
 
-def _lost(problem: str, code: str) -> OdysseyConnectionError:
-    return OdysseyConnectionError(f"{_OPERATION}: {problem}", code=code, operation=_OPERATION)
+def _lost(problem: str, code: str, operation: str) -> OdysseyConnectionError:
+    return OdysseyConnectionError(f"{operation}: {problem}", code=code, operation=operation)

@@ -24,7 +24,6 @@ from ..errors import (
     no_resources,
 )
 from .fetch import fetch
-from .sockets import Abort
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from ..clock import Clock
     from .http import HttpTransport
+    from .sockets import Abort
 
 __all__ = ["HlsReader"]
 
@@ -54,6 +54,7 @@ class HlsReader:
         url: of the playlist.
         http: for all requests.
         clock: for the pace.
+        abort: ends all requests; `close` does so too.
         on_frame: called with each frame and the moment (s of the clock) when it is due, on a thread of its own.
         on_end: called once, there too: None at the end of the broadcast, else what broke it.
 
@@ -67,6 +68,7 @@ class HlsReader:
         *,
         http: HttpTransport,
         clock: Clock,
+        abort: Abort,
         on_frame: Callable[[av.VideoFrame, float], None],
         on_end: Callable[[OdysseyError | None], None],
     ) -> None:
@@ -77,7 +79,7 @@ class HlsReader:
         self._clock = clock
         self._on_frame = on_frame
         self._on_end = on_end
-        self._abort = Abort()
+        self._abort = abort
         self._stop = threading.Event()
         self._opened: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._frame_at = clock.now()
@@ -199,7 +201,8 @@ class HlsReader:
         headers = {"Range": f"bytes={start}-{stop - 1 if stop else ''}"} if start or stop else {}
         body = bytearray()
         try:
-            with fetch(self._http, url, headers, Deadline(_SILENCE, self._clock), self._abort) as fetched:
+            silence = Deadline(_SILENCE, self._clock)
+            with fetch(self._http, url, headers, silence, self._abort, operation=_OPERATION) as fetched:
                 for piece in fetched.pieces:
                     body += piece
                     if len(body) > _LARGEST_FILE:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import threading
 import time
 import weakref
 from typing import TYPE_CHECKING, Any, Final
@@ -559,3 +560,36 @@ def test_the_representations_show_no_secret(emulator: Emulator, client: Odyssey)
     session = client.connect()
     for shown in (repr(client), repr(session), repr(client.config)):
         assert emulator.api_key not in shown
+
+
+# --- a system that is at its limits
+
+
+@pytest.mark.parametrize("name", ["odyssey-session", "odyssey-callbacks", "odyssey-worker"])
+def test_a_system_without_another_thread_is_told_and_the_next_connect_works(
+    client: Odyssey, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with monkeypatch.context() as patch:
+        no_thread_is_started(patch, name)
+        with pytest.raises(OdysseyConnectionError) as told:
+            client.connect(on_connected=lambda: None, timeout=SOON_S)
+    assert told.value.code == "no_resources"
+    assert client.connect(timeout=SOON_S).is_connected
+
+
+def test_a_thread_that_only_saves_time_can_be_done_without(
+    client: Odyssey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_thread_is_started(monkeypatch, "odyssey-import")
+    assert client.connect(timeout=SOON_S).is_connected
+
+
+def no_thread_is_started(patch: pytest.MonkeyPatch, name: str) -> None:
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == name:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    patch.setattr(threading.Thread, "start", refuse)

@@ -81,6 +81,14 @@ for code in {list(REFUSED.values())}:
         assert_parent_goes_on(process)
 
 
+def test_a_session_is_not_connected_in_a_forked_child() -> None:
+    code = "told = [session.is_connected, session.status, client.is_connected, client.current_session_id]"
+    with Emulator() as emulator, forking(code, emulator) as process:
+        assert process.said() == [False, "disconnected", False, None]
+        assert process.said() == ["child", 0]
+        assert_parent_goes_on(process)
+
+
 def test_disconnect_and_close_in_a_forked_child_leave_the_parents_session_alone() -> None:
     code = """
 session.disconnect()

@@ -11,7 +11,7 @@ import pytest
 from odyssey_proto import OdysseyError
 from odyssey_proto.emulator import Fault
 from odyssey_proto.emulator.service import Service
-from tests.live.processes import PATIENCE_S, emulator_process, eventually, script
+from tests.live.processes import PATIENCE_S, emulator_process, eventually, python, script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -158,6 +158,21 @@ def test_debug_shows_it_on_stderr_and_no_secret(tmp_path: Path) -> None:
         assert "stream_started" in process.stderr
         for mark in (KEY, "eyJ", "ice-pwd", "fingerprint"):
             assert mark not in process.stderr
+
+
+def test_debug_shows_it_on_stderr_once_also_beside_a_log_file_of_the_user(tmp_path: Path) -> None:
+    code = f"""
+import logging
+logging.getLogger("odyssey_proto").addHandler(logging.FileHandler({str(tmp_path / "own.log")!r}))
+from odyssey_proto import Odyssey
+for _ in range(2):
+    Odyssey("ody_key", debug=True)
+logging.getLogger("odyssey_proto.link").debug("a line")
+"""
+    with python("-c", code) as process:
+        assert process.ended() == 0
+        assert process.stderr.count("a line") == 1
+    assert "a line" in (tmp_path / "own.log").read_text()
 
 
 def test_without_debug_nothing_is_printed_even_when_the_connection_is_lost(

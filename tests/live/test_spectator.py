@@ -272,6 +272,33 @@ def test_the_client_watches_and_ends_it_when_closed(
     assert watched_by(emulator) == 0
 
 
+@pytest.mark.parametrize("way", ["WebRTC", "HLS"])
+def test_closing_the_client_ends_connecting_at_once(
+    nothing_left: None, make_emulator: MakeEmulator, make_client: MakeClient, in_background: Background, way: str
+) -> None:
+    client = make_client(make_emulator())
+    with Server(lambda connection: connection.hang()) as server:
+        whep_url = f"{server.url}/live" if way == "WebRTC" else "http://127.0.0.1:1/live"
+        info = BroadcastInfo(whep_url, "token", None if way == "WebRTC" else f"{server.url}/index.m3u8")
+        watching = in_background(client.watch, info, timeout=None)
+        eventually(lambda: server.accepted)
+        client.close()
+        with pytest.raises(OdysseyConnectionError) as told:
+            watching.result(PATIENCE_S)
+    assert told.value.code == "closed"  # and not what its own deadlines end it with
+
+
+def test_a_client_that_is_closed_watches_nothing(
+    emulator: Emulator, info: BroadcastInfo, make_client: MakeClient
+) -> None:
+    client = make_client(emulator)
+    client.close()
+    with pytest.raises(OdysseyConnectionError) as told:
+        client.watch(info)
+    assert told.value.code == "closed"
+    assert watched_by(emulator) == 0
+
+
 def test_watching_needs_no_key(info: BroadcastInfo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ODYSSEY_API_KEY", raising=False)
     with odyssey_proto.Odyssey() as client, client.watch(info) as spectator:

@@ -152,6 +152,7 @@ def test_a_server_that_breaks_in_the_middle_is_told(client: Odyssey, broadcast: 
         with pytest.raises(OdysseyConnectionError) as told:
             spectator.wait(PATIENCE_S)
         assert told.value.status == 503
+        assert str(told.value).startswith("HLS: ")  # nobody downloads anything
         assert not spectator.is_connected
 
 

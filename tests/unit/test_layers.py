@@ -112,3 +112,9 @@ def test_importing_a_package_loads_nothing_heavy(package: str, heavy: set[str]) 
     code = f"import sys, {package}; print(*sorted(set(sys.modules) & {heavy!r}))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.split() == []
+
+
+@pytest.mark.parametrize("module", ["session", "spectator", "transport.peer"])
+def test_it_can_be_imported_on_a_system_that_does_not_fork(module: str) -> None:
+    code = f"import os; del os.fork, os.register_at_fork; import odyssey_proto.{module}"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -175,6 +175,21 @@ def test_two_recordings_at_once_write_the_same(hub: FrameHub, tmp_path: Path) ->
     assert read(tmp_path / "a.mp4") == read(tmp_path / "b.mp4")
 
 
+def test_a_file_that_another_recording_writes_is_refused_until_that_has_ended(
+    hub: FrameHub, path: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "link.mp4").symlink_to(path)
+    with LiveRecording(path, hub):
+        publish(hub, range(3))
+        for same in (path, tmp_path / "link.mp4"):
+            with pytest.raises(OdysseyConfigError, match=r"Another recording is writing"):
+                LiveRecording(same, hub)
+    assert [number for _, number in read(path)] == [0, 1, 2]
+    with LiveRecording(path, hub):
+        publish(hub, range(7, 9))
+    assert [number for _, number in read(path)] == [7, 8]
+
+
 def test_a_relative_path_is_of_the_directory_at_the_beginning(
     hub: FrameHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
