@@ -7,7 +7,6 @@ them, and forwards the calls that the official SDK has on its client.
 from __future__ import annotations
 
 import threading
-import weakref
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -20,6 +19,7 @@ from .clock import Deadline, MonotonicClock
 from .config import AdvancedConfig, ClientConfig
 from .credentials import ClientCredentials, mint
 from .downloads import Downloader
+from .living import Living
 from .raw import RawCalls
 from .telemetry import Telemetry
 from .transport.http import HttpTransport
@@ -133,7 +133,7 @@ class Odyssey:
         self._loop: BackgroundLoop | None = None  # from the first connection on
         self._connecting = threading.Lock()
         self._session: Session | None = None
-        self._watching: weakref.WeakSet[Watching] = weakref.WeakSet()
+        self._watching: Living[Watching] = Living()
         self._closed = False
 
     # --- the connection

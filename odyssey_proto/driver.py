@@ -16,7 +16,6 @@ import os
 import queue
 import sys
 import threading
-import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from . import errors, recording, steps
@@ -25,6 +24,7 @@ from .clock import Deadline, MonotonicClock, SteadyClock
 from .events import EventHub
 from .frames import FrameHub
 from .link import Link
+from .living import Living
 from .protocol import Protocol
 from .stats import VideoTotals
 from .table import SessionState
@@ -68,7 +68,7 @@ class Driver:
         self.totals = VideoTotals(clock)
         self.began_at = clock.now()
         self.ended_at: float | None = None
-        self.recordings: weakref.WeakSet[recording.LiveRecording] = weakref.WeakSet()
+        self.recordings: Living[recording.LiveRecording] = Living()
         """Files that are being written: they end when this has, and are waited for."""
         self.events = EventHub()
         self.clock = clock = SteadyClock(clock)
@@ -368,7 +368,7 @@ def _left(deadline: Deadline) -> float:
     return float("inf") if left is None else left
 
 
-_drivers: weakref.WeakSet[Driver] = weakref.WeakSet()
+_drivers: Living[Driver] = Living()
 
 
 def _leave_all() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import weakref
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Self
 from . import errors
 from .clock import Deadline, MonotonicClock
 from .frames import FrameCounts, VideoFrame
+from .living import Living
 from .recorder import Recorder
 
 if TYPE_CHECKING:
@@ -170,6 +170,7 @@ class _Queue:
         self._changed = threading.Condition()
         self._frames: deque[tuple[VideoFrame, bool]] = deque()
         self._begins = False
+        self._told = False  # that frames are missed
 
     def put(self, frame: VideoFrame) -> None:
         """`FrameReceiver`: write this frame, where there is room for it."""
@@ -179,8 +180,6 @@ class _Queue:
             self.counts.received += 1
             if len(self._frames) >= QUEUE_SIZE:
                 self.counts.dropped += 1
-                if self.counts.dropped == 1:
-                    log.warning("the recording %s misses frames: encoding is too slow", self._name)
                 return
             self._frames.append((frame, self._begins))
             self._begins = False
@@ -211,11 +210,16 @@ class _Queue:
             if not self._frames:
                 return None
             self.counts.delivered += 1
-            return self._frames.popleft()
+            item, misses = self._frames.popleft(), self.counts.dropped
+        # Here and not where they are dropped, on the loop's thread and under its locks.
+        if misses and not self._told:
+            self._told = True
+            log.warning("the recording %s misses frames: encoding is too slow", self._name)
+        return item
 
 
 _writing: dict[tuple[int, Path], LiveRecording] = {}  # by process and file
-_started: weakref.WeakSet[LiveRecording] = weakref.WeakSet()  # a thread keeps its own
+_started: Living[LiveRecording] = Living()  # a thread keeps its own
 
 
 def join_all(deadline: Deadline) -> None:

@@ -53,7 +53,8 @@ class Session:
     """A connection to one streamer, made by `Odyssey.connect`. Use it in a ``with``, or call `disconnect`.
 
     All methods may be called from any thread. Every ``timeout`` is in s, and ``None`` waits until it happens or
-    the connection ends. A call that times out raises and leaves the session usable.
+    the connection ends. A call that times out raises and leaves the session usable. One that is let go of is left,
+    unless it has handlers.
     """
 
     def __init__(
@@ -65,9 +66,10 @@ class Session:
         handlers: OdysseyEventHandlers | None = None,
     ) -> None:
         self._driver = driver = Driver(config, http, loop, clock, handlers)
-        # Weakly: the error that ended a session holds frames that hold the session, which would then never go.
-        self._finalizer = weakref.finalize(self, _leave, weakref.ref(driver))
-        self._finalizer.atexit = False  # `_leave_all` does it, and waits
+        if handlers is None:  # else somebody listens, though nobody holds it
+            # Weakly: the error that ended a session holds frames that hold the session, which would then never go.
+            finalizer = weakref.finalize(self, _leave, weakref.ref(driver))
+            finalizer.atexit = False  # `_leave_all` does it, and waits
 
     # --- the state, as the client page documents it
 

@@ -24,6 +24,7 @@ from .callbacks import Dispatcher
 from .clock import Deadline, MonotonicClock
 from .config import DEFAULT_API_URL, ClientConfig
 from .frames import FrameHub
+from .living import Living
 from .transport.hls import HlsReader
 from .transport.http import HttpTransport
 from .transport.loop import BackgroundLoop
@@ -99,7 +100,7 @@ def watch(
     on_disconnected: DisconnectedCallback | None = None,
     *,
     timeout: float | None = 40.0,
-    among: weakref.WeakSet[Watching] | None = None,
+    among: Living[Watching] | None = None,
 ) -> SpectatorConnection:
     """Watch a broadcast over WebRTC, or over HLS; see `Odyssey.watch`, which is for users."""
     if not isinstance(info, BroadcastInfo):
@@ -544,7 +545,7 @@ def _check_text(name: str, value: object) -> None:
 
 # --- the end of the process, and forks
 
-_all: weakref.WeakSet[Watching] = weakref.WeakSet()
+_all: Living[Watching] = Living()
 
 
 def leave_all(watchings: Iterable[Watching], deadline: Deadline) -> None:

@@ -13,7 +13,6 @@ import logging
 import os
 import random
 import threading
-import weakref
 import zlib
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
@@ -33,6 +32,7 @@ from ..errors import (
     OdysseyError,
     OdysseyUsageError,
 )
+from ..living import Living
 from .failures import NETWORK_ERRORS, Answer, connection_error, refusal, unreadable
 from .sockets import Abort, Adapter, Call, environment
 
@@ -528,7 +528,7 @@ def _unacceptable(problem: str, code: str = "malformed") -> MalformedMessageErro
 
 # --- after a fork
 
-_transports: weakref.WeakSet[HttpTransport] = weakref.WeakSet()
+_transports: Living[HttpTransport] = Living()
 
 
 def _begin_afresh() -> None:

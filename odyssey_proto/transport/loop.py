@@ -18,6 +18,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..errors import OdysseyConnectionError, no_resources
+from ..living import Living
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -317,7 +318,7 @@ def _would_wait_for_itself() -> RuntimeError:
     return RuntimeError("a blocking call on the loop's own thread would wait for itself")
 
 
-_started: weakref.WeakSet[BackgroundLoop] = weakref.WeakSet()
+_started: Living[BackgroundLoop] = Living()
 
 
 @atexit.register

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import threading
 import time
 import weakref
@@ -22,7 +21,6 @@ from odyssey_proto import (
     OdysseyConnectionTimeoutError,
 )
 from odyssey_proto.emulator import Fault
-from odyssey_proto.types import StatusChanged
 from tests.live.processes import PATIENCE_S, eventually, sessions_are_free
 
 if TYPE_CHECKING:
@@ -34,16 +32,15 @@ SOON_S: Final = 10.0
 """Far more than anything here takes, and far less than the 40 s after which the service clears a session."""
 
 
-def statuses(caplog: pytest.LogCaptureFixture) -> list[tuple[ConnectionStatus, str | None]]:
-    """Return the statuses in their order, with their messages."""
-    events = [record.args[0] for record in caplog.records if isinstance(record.args, tuple) and record.args]
-    return [(event.status, event.message) for event in events if isinstance(event, StatusChanged)]
+class Statuses(list[tuple[ConnectionStatus, str | None]]):
+    """The statuses in their order, with their messages, for ``on_status_change``."""
 
+    def note(self, status: ConnectionStatus, message: str | None) -> None:
+        self.append((status, message))
 
-@pytest.fixture
-def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    caplog.set_level(logging.DEBUG, "odyssey_proto")
-    return caplog
+    @property
+    def names(self) -> list[str]:
+        return [str(status) for status, _ in self]
 
 
 # --- what a client tells
@@ -109,24 +106,19 @@ def test_after_leaving_a_client_is_disconnected(client: Odyssey) -> None:
     assert session.wait(0)
 
 
-def test_statuses_come_in_the_documented_order(client: Odyssey, log: pytest.LogCaptureFixture) -> None:
-    with client.connect():
+def test_statuses_come_in_the_documented_order(client: Odyssey) -> None:
+    told = Statuses()
+    with client.connect(on_status_change=told.note):
         pass
-    assert [status for status, _ in statuses(log)] == [
-        "authenticating",
-        "connecting",
-        "connected",
-        "disconnected",
-    ]
+    assert told.names == ["authenticating", "connecting", "connected", "disconnected"]
 
 
-def test_a_refused_key_goes_from_authenticating_to_failed(
-    emulator: Emulator, make_client: MakeClient, log: pytest.LogCaptureFixture
-) -> None:
+def test_a_refused_key_goes_from_authenticating_to_failed(emulator: Emulator, make_client: MakeClient) -> None:
     client = make_client(emulator, "ody_invalid_key")
+    told = Statuses()
     with pytest.raises(OdysseyAuthError):
-        client.connect()
-    eventually(lambda: [status for status, _ in statuses(log)] == ["authenticating", "failed"])
+        client.connect(on_status_change=told.note)
+    eventually(lambda: told.names == ["authenticating", "failed"])
     assert client.current_status is ConnectionStatus.FAILED
 
 
@@ -319,13 +311,13 @@ def test_a_client_queues_until_a_streamer_is_free(
     make_emulator: MakeEmulator,
     make_client: MakeClient,
     in_background: Background,
-    log: pytest.LogCaptureFixture,
 ) -> None:
+    told = Statuses()
     emulator = make_emulator(streamers=1)
     before_us = make_client(emulator, "ody_first").connect()
     client = make_client(emulator, "ody_second")
-    queueing = in_background(client.connect, timeout=PATIENCE_S)
-    eventually(lambda: ("connecting", "Waiting for a streamer") in statuses(log))
+    queueing = in_background(client.connect, timeout=PATIENCE_S, on_status_change=told.note)
+    eventually(lambda: ("connecting", "Waiting for a streamer") in told)
     assert client.current_status is ConnectionStatus.CONNECTING
     assert not queueing.done()
     before_us.disconnect()
@@ -357,11 +349,11 @@ def test_leaving_ends_the_queueing(
     make_emulator: MakeEmulator,
     make_client: MakeClient,
     in_background: Background,
-    log: pytest.LogCaptureFixture,
 ) -> None:
+    told = Statuses()
     client = make_client(make_emulator(streamers=0))
-    queueing = in_background(client.connect)
-    eventually(lambda: ("connecting", "Waiting for a streamer") in statuses(log))
+    queueing = in_background(client.connect, on_status_change=told.note)
+    eventually(lambda: ("connecting", "Waiting for a streamer") in told)
     client.disconnect()
     error = queueing.exception(SOON_S)
     assert isinstance(error, OdysseyConnectionError)
@@ -464,11 +456,11 @@ def test_a_session_that_is_left_is_free_at_once(emulator: Emulator, client: Odys
     ids=["500", "404", "no JSON", "no list", "reset"],
 )
 def test_without_its_ice_servers_it_connects_all_the_same(
-    fault: Fault, emulator: Emulator, client: Odyssey, log: pytest.LogCaptureFixture
+    fault: Fault, emulator: Emulator, client: Odyssey, caplog: pytest.LogCaptureFixture
 ) -> None:
     emulator.faults.add(fault)
     assert client.connect(timeout=SOON_S).is_connected
-    assert "no ICE servers from the service, falling back to public STUN" in log.text
+    assert "no ICE servers from the service, falling back to public STUN" in caplog.text
 
 
 def test_unreachable_ice_servers_do_not_hold_it_up(make_emulator: MakeEmulator, make_client: MakeClient) -> None:
