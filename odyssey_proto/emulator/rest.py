@@ -100,6 +100,8 @@ class Rest:
         except web.HTTPException as exc:
             headers = {"Allow": exc.headers["Allow"]} if "Allow" in exc.headers else {}
             return json_answer({"detail": exc.reason}, exc.status, headers)
+        except ConnectionError:  # the client went while it was being answered
+            raise
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
             return json_answer({"detail": "Internal Server Error"}, 500)

@@ -15,6 +15,7 @@ from odyssey_proto import (
     OdysseyConnectionError,
     OdysseyError,
     OdysseyStreamError,
+    steps,
 )
 from tests.faults.streamers import ScriptedStreamer, message
 from tests.live.processes import PATIENCE_S, eventually
@@ -129,6 +130,14 @@ class Rig:
         session = self.session
         # It reads no further where one of them was a reason to leave.
         eventually(lambda: last in self._log.text or session.has_ended or self.streamer.links > links)
+        self._settle(session)
+
+    def _settle(self, session: Session) -> None:
+        """Wait until what was read has been acted on too: the session's inbox is worked through in order."""
+        mark = "VideoSeen of a link that was given up"
+        before = self._log.text.count(mark)
+        session._driver.post(steps.VideoSeen(-1, None))
+        eventually(lambda: self._log.text.count(mark) > before or session.has_ended)
 
     @property
     def session(self) -> Session:
