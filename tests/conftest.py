@@ -30,6 +30,13 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def the_collected_tests_are_set_aside() -> None:
+    """Thousands of tests are a million objects; looking through them after each test would take most of its time."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
 def witness() -> Iterator[Witness]:
     """Sees all that passes between emulators and clients of this process, in every test."""
     seen = Witness()

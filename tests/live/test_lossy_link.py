@@ -30,7 +30,6 @@ WEATHERS: Final = {
 
 BLACKOUTS: Final = {
     "1 s": (1.0, Weather()),
-    "1.5 s": (1.5, Weather()),
     "1 s, lost for good": (1.0, Weather(repeats=False)),
 }
 """How long the link is down, in s, and how it is afterwards. Video is given up after `SILENCE_LIMIT`."""
