@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session", autouse=True)
 def the_collected_tests_are_set_aside() -> None:
-    """Thousands of tests are a million objects; looking through them after each test would take most of its time."""
+    """Thousands of tests are a million objects; to look through them after each would take most of its time."""
     gc.collect()
     gc.freeze()
 
