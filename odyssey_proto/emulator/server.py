@@ -82,6 +82,9 @@ class Emulator:
             raise TypeError(f"config must be an EmulatorConfig, not {type(config).__name__}")
         if clock is not None and not callable(getattr(clock, "now", None)):
             raise TypeError(f"clock must have a method now(), not be {type(clock).__name__}")
+        for name, maker in (("world", world), ("camera", camera)):
+            if not callable(maker):
+                raise TypeError(f"{name} must make one, as a class does, not be {type(maker).__name__}")
         self.config = config or EmulatorConfig(**settings)
         self.faults = FaultScript()
         """What goes wrong next."""

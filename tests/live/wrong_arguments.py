@@ -136,6 +136,7 @@ CONFIGURING: Final[dict[str, Rows]] = {
     "enable_telemetry": SURE_FLAGS,
     "ice_servers": [*values(TYPE, 7, "stun:a.example", {}, [7], [{}]), *values(VALUE, [{"urls": "http://a"}])],
     "ice_policy": values(VALUE, "none", None, 7),
+    "codec": values(VALUE, "av1", None, 7, []),
 }
 
 ABOVE_ZERO: Final = values(VALUE, 0, -1, "1", True, math.nan, math.inf)
@@ -168,6 +169,7 @@ EMULATING: Final[dict[str, Rows]] = {
     "max_stream_s": ABOVE_ZERO,
     "max_session_s": ABOVE_ZERO,
 }
+MAKERS: Final = {"world": values(TYPE, None, 7), "camera": values(TYPE, None, 7)}
 TOKEN: Final = "e30.eyJzZXNzaW9uX2lkIjoicy0xIn0.c2ln"  # says that it is of the session s-1
 CREDENTIALS: Final = {"signaling_url": "wss://x.example", "session_token": TOKEN, "expires_in": 600}
 
@@ -296,7 +298,7 @@ CALLS: Final[dict[str, Call]] = {
     "VideoFrame.to_ndarray": Call(wrong={"format": values(VALUE, "bgr", None, 7, [])}),
     # --- the emulator
     "Emulator": Call(
-        wrong={**EMULATING, "config": values(TYPE, 7, {}), "clock": values(TYPE, 7, Thing())},
+        wrong={**EMULATING, "config": values(TYPE, 7, {}), "clock": values(TYPE, 7, Thing()), **MAKERS},
         together=[({"nonsense": 1}, TYPE)],
     ),
     "EmulatorConfig": Call(wrong=EMULATING),
