@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import attrs
 from odyssey_models import IceServer
 
+from . import arguments
 from .errors import OdysseyAuthError, OdysseyConfigError
 from .ice_urls import usable_servers
 
@@ -55,13 +56,11 @@ def _number(*, least: float) -> Any:
 
 
 def _whole(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{attribute.name} must be an integer, not {type(value).__name__}")
+    arguments.number(attribute.name, value, whole=True)
 
 
 def _flag(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if not isinstance(value, bool):
-        raise TypeError(f"{attribute.name} must be True or False, not {type(value).__name__}")
+    arguments.flag(attribute.name, value)
 
 
 def _advanced(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:

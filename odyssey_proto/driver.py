@@ -278,7 +278,8 @@ class Driver:
             case steps.Ignored(what=what):
                 log.info("ignored: %s", what)
             case event:
-                log.debug("%s", errors.redact(str(event)))
+                if log.isEnabledFor(logging.DEBUG):
+                    log.debug("%s", errors.redact(str(event)))
                 self.events.publish(event)
                 if self._dispatcher is not None:
                     self._dispatcher.tell(event)

@@ -65,7 +65,7 @@ from .steps import (
     VideoResumed,
     VideoSeen,
 )
-from .table import ROWS, Key, Row, SessionState, State, StreamState
+from .table import OVER, ROWS, Key, Row, SessionState, State, StreamState
 from .types import (
     BroadcastInfo,
     BroadcastReady,
@@ -108,7 +108,6 @@ FRAME_INTERVAL: Final = 0.05
 
 S = SessionState
 X = StreamState
-_OVER: Final = (S.DISCONNECTED, S.FAILED)
 _COMMANDS: Final = {
     Connect: "connect",
     Join: "connect",
@@ -250,7 +249,7 @@ class Protocol:
     @property
     def is_over(self) -> bool:
         """Whether the session has ended, one way or the other."""
-        return self.session in _OVER
+        return self.session in OVER
 
     def _step(self, item: Any, key: Key) -> None:
         for row in (*ROWS.get((self.session, key), ()), *self._stream_rows(key)):
@@ -614,7 +613,7 @@ class Protocol:
             if self._link is not None:  # it may hang where it is
                 self._close_link()
             if give_back and self.session_id is not None and not self._token_is_spent(None):
-                self._open_link(None)  # only to say goodbye: `_OVER` has the row
+                self._open_link(None)  # only to say goodbye: `OVER` has the row
         self._tell(StatusChanged(status=self.status, message=error.message, at=self._now))
 
     def _say_goodbye(self, _: Any) -> None:

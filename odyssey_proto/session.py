@@ -14,6 +14,7 @@ import odyssey_models as wire
 from . import arguments, codec, errors, images, steps
 from .clock import Deadline
 from .driver import LEAVE, Driver
+from .reading import Reader
 from .recording import LiveRecording
 from .stats import session_stats
 from .types import BroadcastInfo, BroadcastReady, ConnectionStatus, Event, StreamEnded, StreamFailed
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from .clock import Clock
     from .config import ClientConfig
     from .events import EventQueue
-    from .frames import FramePolicy, FrameQueue, VideoFrame
+    from .frames import FramePolicy, VideoFrame
     from .images import ImageInput
     from .stats import SessionStats
     from .transport.http import HttpTransport
@@ -213,7 +214,7 @@ class Session:
         subscription = self._driver.hub.subscribe(policy, queue_size)
         if self._driver.protocol.is_over:
             raise self._driver.protocol.not_connected("iterate over frames")
-        return _Frames(self, subscription, timeout)
+        return Reader(self, self._driver, subscription, timeout)
 
     # --- events
 
@@ -231,7 +232,7 @@ class Session:
         """
         arguments.timeout("timeout", timeout)
         self._driver.refuse_fork()
-        return _Events(self, self._driver.events.subscribe(), timeout)
+        return Reader(self, self._driver, self._driver.events.subscribe(), timeout)
 
     def wait_for(self, kind: type[E], timeout: float | None = None) -> E:
         """Wait for the next event of a kind, such as `StreamEnded`, and return it.
@@ -378,44 +379,6 @@ class Session:
                 recoverable=True,
             ),
         )
-
-
-class _Frames:
-    """The iterator that `Session.frames` returns. It keeps the session alive as long as it is read."""
-
-    def __init__(self, session: Session, subscription: FrameQueue, timeout: float | None) -> None:
-        self._session = session
-        self._queue = subscription
-        self._timeout = timeout
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> VideoFrame:
-        self._session._driver.refuse_fork()
-        frame: VideoFrame | None = self._queue.get(Deadline(self._timeout, self._session._driver.clock))
-        if frame is None:
-            raise StopIteration
-        return frame
-
-
-class _Events:
-    """The iterator that `Session.events` returns. It keeps the session alive as long as it is read."""
-
-    def __init__(self, session: Session, queue: EventQueue, timeout: float | None) -> None:
-        self._session = session
-        self._queue = queue
-        self._timeout = timeout
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> Event:
-        self._session._driver.refuse_fork()
-        event = self._queue.get(Deadline(self._timeout, self._session._driver.clock))
-        if event is None:
-            raise StopIteration
-        return event
 
 
 def _leave(driver: weakref.ref[Driver]) -> None:

@@ -25,6 +25,7 @@ from .clock import Deadline, MonotonicClock
 from .config import DEFAULT_API_URL, ClientConfig
 from .frames import FrameHub
 from .living import Living
+from .reading import Reader
 from .transport.hls import HlsReader
 from .transport.http import HttpTransport
 from .transport.loop import BackgroundLoop
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     import av
 
     from .clock import Clock
-    from .frames import FramePolicy, FrameQueue, VideoFrame
+    from .frames import FramePolicy, VideoFrame
     from .transport.whep import WhepPeer
     from .types import DisconnectedCallback, VideoFrameCallback
 
@@ -166,7 +167,7 @@ class SpectatorConnection:
         """
         arguments.timeout("timeout", timeout)
         self._watching.refuse_fork()
-        return _Frames(self, self._watching.hub.subscribe(policy, queue_size), timeout)
+        return Reader(self, self._watching, self._watching.hub.subscribe(policy, queue_size), timeout)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is over, for at most ``timeout`` s; return whether it is.
@@ -191,25 +192,6 @@ class SpectatorConnection:
 
     def __repr__(self) -> str:
         return f"<SpectatorConnection {'connected' if self.is_connected else 'disconnected'}>"
-
-
-class _Frames:
-    """The iterator that `SpectatorConnection.frames` returns. It keeps the connection as long as it is read."""
-
-    def __init__(self, spectator: SpectatorConnection, subscription: FrameQueue, timeout: float | None) -> None:
-        self._spectator = spectator
-        self._queue = subscription
-        self._timeout = timeout
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> VideoFrame:
-        self._spectator._watching.refuse_fork()
-        frame = self._queue.get(Deadline(self._timeout, self._spectator._watching.clock))
-        if frame is None:
-            raise StopIteration
-        return frame
 
 
 # --- what is behind it

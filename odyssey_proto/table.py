@@ -44,7 +44,7 @@ from .steps import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["ROWS", "TABLE", "Key", "Row", "SessionState", "State", "StreamState"]
+__all__ = ["OVER", "ROWS", "TABLE", "Key", "Row", "SessionState", "State", "StreamState"]
 
 
 class SessionState(Enum):
@@ -89,7 +89,7 @@ X = StreamState
 _JOINING: Final = (S.CONNECTING, S.RECONNECTING)
 _LINKED: Final = (*_JOINING, S.CONNECTED)
 _LIVE: Final = (S.AUTHENTICATING, S.QUEUEING, *_LINKED)
-_OVER: Final = (S.DISCONNECTED, S.FAILED)
+OVER: Final = (S.DISCONNECTED, S.FAILED)
 
 TABLE: Final[tuple[Row, ...]] = (
     # Getting a session.
@@ -131,10 +131,10 @@ TABLE: Final[tuple[Row, ...]] = (
     Row((S.RECONNECTING,), Due.GIVE_UP, S.FAILED, "_give_session_up"),
     # Leaving. A session that is granted when nobody wants it any more is taken, to be given back.
     Row((S.IDLE, *_LIVE), Disconnect, S.DISCONNECTED, "_leave"),
-    Row(_OVER, Disconnect, None, "_nothing"),
-    Row(_OVER, SessionGranted, None, "_take_session"),
-    Row(_OVER, SignalingOpened, None, "_say_goodbye"),
-    Row(_OVER, LinkFailed, None, "_nothing"),
+    Row(OVER, Disconnect, None, "_nothing"),
+    Row(OVER, SessionGranted, None, "_take_session"),
+    Row(OVER, SignalingOpened, None, "_say_goodbye"),
+    Row(OVER, LinkFailed, None, "_nothing"),
     # The stream; its commands wait while the session reconnects.
     Row((S.RECONNECTING,), Start, None, "_hold"),
     Row((S.RECONNECTING,), Interact, None, "_hold"),

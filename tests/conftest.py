@@ -10,6 +10,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import gc
+import signal
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from odyssey_proto import Session
+
+
+# A shell's background job, and its children, ignore SIGINT; nobody at a keyboard does.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

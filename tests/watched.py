@@ -1,12 +1,12 @@
-"""``python tests/watched.py REPORT ARGUMENT …``: the command ``odyssey-proto``, with a witness in its process.
+"""``python tests/watched.py REPORT SETTINGS``: an emulator, with a witness in its process.
 
-Whatever its emulator, or our client, does against ``spec/`` is written to REPORT as it happens: the process may be
-killed.
+Without settings, which are JSON, the command ``odyssey-proto emulator`` starts it. Whatever it does against
+``spec/`` is written to REPORT as it happens: the process may be killed.
 """
 
 from __future__ import annotations
 
-import runpy
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from odyssey_proto import cli
+from odyssey_proto.emulator import Emulator
 from odyssey_proto.emulator.traffic import watching
 from tests.contract import contract
 
@@ -21,9 +23,9 @@ if TYPE_CHECKING:
     from odyssey_proto.emulator.traffic import Seen
 
 
-def main() -> None:
-    """Run the command."""
-    report = Path(sys.argv.pop(1))
+def main() -> int:
+    """Run the emulator."""
+    report, settings = Path(sys.argv[1]), json.loads(sys.argv[2])
     rules = contract()  # now: reading the documents would hold up the emulator
 
     def write(seen: Seen) -> None:
@@ -32,8 +34,13 @@ def main() -> None:
                 lines.write(f"{objection}\n")
 
     with watching(write):
-        runpy.run_module("odyssey_proto", run_name="__main__", alter_sys=True)
+        if not settings:
+            return cli.main(["emulator"])
+        with Emulator(**settings) as emulator:
+            print(json.dumps({"api_url": emulator.api_url}), flush=True)
+            sys.stdin.read()
+            return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import queue
-import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 import requests
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable, Iterator, Sequence
 
 __all__ = [
@@ -35,7 +35,6 @@ __all__ = [
     "script",
     "script_arguments",
     "sessions_are_free",
-    "watched_command",
 ]
 
 _WATCHED = Path(__file__).parents[1] / "watched.py"
@@ -70,9 +69,6 @@ class Process:
         self, arguments: Sequence[str], *, keep: Sequence[int] = (), objections: Path | None = None
     ) -> None:
         self._objections = objections
-        # A shell's background job hands its children an ignored SIGINT; nobody at a keyboard has that.
-        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
         self._stderr: IO[str] = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in `__exit__`
         self._popen = subprocess.Popen(
             arguments,
@@ -165,13 +161,6 @@ def command(*arguments: str) -> Process:
     return python("-m", "odyssey_proto", *arguments)
 
 
-def watched_command(*arguments: str) -> Process:
-    """Start the command; what passes its emulator is held against ``spec/`` (`tests.contract`)."""
-    descriptor, report = tempfile.mkstemp(suffix=".txt")
-    os.close(descriptor)
-    return Process([sys.executable, str(_WATCHED), report, *arguments], objections=Path(report))
-
-
 def script(
     code: str, api_url: str, *, key: str = "ody_test", within: Sequence[str] = (), **options: Any
 ) -> Process:
@@ -184,22 +173,17 @@ def script_arguments(code: str, api_url: str, *, key: str = "ody_test", **option
     return [sys.executable, "-c", _PRELUDE + textwrap.dedent(code), api_url, key, json.dumps(options)]
 
 
-_EMULATOR = """
-import json, sys
-from odyssey_proto.emulator import Emulator
-with Emulator(**json.loads(sys.argv[1])) as emulator:
-    print(json.dumps({"api_url": emulator.api_url}), flush=True)
-    sys.stdin.read()
-"""
-
-
 @contextlib.contextmanager
 def emulator_process(**settings: Any) -> Iterator[tuple[Process, str]]:
     """Run an emulator in a process of its own, that can be stopped and killed; yield it and its URL.
 
-    The command starts it, unless there are ``settings`` that it does not have.
+    The command starts it, unless there are ``settings`` that it does not have. What passes it is held against
+    ``spec/`` (`tests.contract`).
     """
-    with python("-c", _EMULATOR, json.dumps(settings)) if settings else watched_command("emulator") as emulator:
+    descriptor, report = tempfile.mkstemp(suffix=".txt")
+    os.close(descriptor)
+    arguments = [sys.executable, str(_WATCHED), report, json.dumps(settings)]
+    with Process(arguments, objections=Path(report)) as emulator:
         yield emulator, json.loads(emulator.line())["api_url"]
 
 
