@@ -5,28 +5,17 @@
         for frame in session.frames():
             show(frame.data)
 
-Importing this loads neither aiortc, av nor numpy: they come with the first `Odyssey.connect`.
+Importing this loads little more than REST needs: the rest comes when it is first asked for, and aiortc, av and
+numpy with the first `Odyssey.connect`.
 """
 
 import importlib
 import logging
 from typing import TYPE_CHECKING, Any
 
-from odyssey_models import (
-    Recording,
-    SimulationJobDetail,
-    SimulationJobInfo,
-    SimulationJobsList,
-    SimulationJobStatus,
-    SimulationStream,
-    StreamRecordingInfo,
-    StreamRecordingsList,
-)
-
 from ._version import __version__
 from .client import Odyssey
 from .config import AdvancedConfig, ClientConfig
-from .credentials import ClientCredentials, StreamerCapabilities
 from .downloads import iter_events
 from .errors import (
     AccountSuspendedError,
@@ -47,33 +36,6 @@ from .errors import (
     StreamDurationExceededError,
 )
 from .raw import RawResponse
-from .types import (
-    BroadcastInfo,
-    BroadcastReady,
-    BroadcastReadyCallback,
-    ConnectedCallback,
-    ConnectionStatus,
-    DisconnectedCallback,
-    ErrorCallback,
-    ErrorOccurred,
-    Event,
-    GapEvent,
-    InteractAcknowledged,
-    InteractAcknowledgedCallback,
-    InteractAction,
-    OdysseyEventHandlers,
-    ScriptEntry,
-    StartAction,
-    StatusChangeCallback,
-    StatusChanged,
-    StreamEnded,
-    StreamEndedCallback,
-    StreamErrorCallback,
-    StreamFailed,
-    StreamStarted,
-    StreamStartedCallback,
-    VideoFrameCallback,
-)
 
 __all__ = [
     "AccountSuspendedError",
@@ -142,27 +104,107 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from odyssey_models import (
+        Recording,
+        SimulationJobDetail,
+        SimulationJobInfo,
+        SimulationJobsList,
+        SimulationJobStatus,
+        SimulationStream,
+        StreamRecordingInfo,
+        StreamRecordingsList,
+    )
+
+    from .credentials import ClientCredentials, StreamerCapabilities
     from .frames import VideoFrame
     from .recording import LiveRecording
     from .session import Session
     from .spectator import SpectatorConnection, connect_to_stream
     from .stats import SessionStats
+    from .types import (
+        BroadcastInfo,
+        BroadcastReady,
+        BroadcastReadyCallback,
+        ConnectedCallback,
+        ConnectionStatus,
+        DisconnectedCallback,
+        ErrorCallback,
+        ErrorOccurred,
+        Event,
+        GapEvent,
+        InteractAcknowledged,
+        InteractAcknowledgedCallback,
+        InteractAction,
+        OdysseyEventHandlers,
+        ScriptEntry,
+        StartAction,
+        StatusChangeCallback,
+        StatusChanged,
+        StreamEnded,
+        StreamEndedCallback,
+        StreamErrorCallback,
+        StreamFailed,
+        StreamStarted,
+        StreamStartedCallback,
+        VideoFrameCallback,
+    )
 
-_OF_CONNECTIONS = {
-    "LiveRecording": "recording",
-    "Session": "session",
-    "SessionStats": "stats",
-    "SpectatorConnection": "spectator",
-    "VideoFrame": "frames",
-    "connect_to_stream": "spectator",
+_ON_DEMAND = {
+    "BroadcastInfo": ".types",
+    "BroadcastReady": ".types",
+    "BroadcastReadyCallback": ".types",
+    "ClientCredentials": ".credentials",
+    "ConnectedCallback": ".types",
+    "ConnectionStatus": ".types",
+    "DisconnectedCallback": ".types",
+    "ErrorCallback": ".types",
+    "ErrorOccurred": ".types",
+    "Event": ".types",
+    "GapEvent": ".types",
+    "InteractAcknowledged": ".types",
+    "InteractAcknowledgedCallback": ".types",
+    "InteractAction": ".types",
+    "LiveRecording": ".recording",
+    "OdysseyEventHandlers": ".types",
+    "Recording": "odyssey_models",
+    "ScriptEntry": ".types",
+    "Session": ".session",
+    "SessionStats": ".stats",
+    "SimulationJobDetail": "odyssey_models",
+    "SimulationJobInfo": "odyssey_models",
+    "SimulationJobStatus": "odyssey_models",
+    "SimulationJobsList": "odyssey_models",
+    "SimulationStream": "odyssey_models",
+    "SpectatorConnection": ".spectator",
+    "StartAction": ".types",
+    "StatusChangeCallback": ".types",
+    "StatusChanged": ".types",
+    "StreamEnded": ".types",
+    "StreamEndedCallback": ".types",
+    "StreamErrorCallback": ".types",
+    "StreamFailed": ".types",
+    "StreamRecordingInfo": "odyssey_models",
+    "StreamRecordingsList": "odyssey_models",
+    "StreamStarted": ".types",
+    "StreamStartedCallback": ".types",
+    "StreamerCapabilities": ".credentials",
+    "VideoFrame": ".frames",
+    "VideoFrameCallback": ".types",
+    "connect_to_stream": ".spectator",
 }
 
 
-def __getattr__(name: str) -> Any:
-    # What only connections need is loaded by the first of them, or by who asks for it.
-    if name in _OF_CONNECTIONS:
-        return getattr(importlib.import_module(f".{_OF_CONNECTIONS[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # for those who check types there are no names but these
+
+    def __getattr__(name: str) -> Any:
+        if name not in _ON_DEMAND:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(importlib.import_module(_ON_DEMAND[name], __name__), name)
+        return found
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_ON_DEMAND]
 
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -11,20 +11,18 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
-from odyssey_models import SessionResponse
+import odyssey_models as wire
 
 from . import arguments, errors, images, jobs, logs
 from . import scripts as _scripts
 from .clock import Deadline, MonotonicClock
 from .config import AdvancedConfig, ClientConfig
-from .credentials import ClientCredentials, mint
 from .downloads import Downloader
 from .living import Living
 from .raw import RawCalls
 from .telemetry import Telemetry
 from .transport.http import HttpTransport
 from .transport.rest import Rest
-from .types import ConnectionStatus, OdysseyEventHandlers
 
 if TYPE_CHECKING:
     import os
@@ -44,6 +42,7 @@ if TYPE_CHECKING:
     )
 
     from .config import IcePolicy, VideoCodec
+    from .credentials import ClientCredentials
     from .downloads import Artifact, OnProgress
     from .frames import FramePolicy, VideoFrame
     from .images import ImageInput
@@ -55,9 +54,11 @@ if TYPE_CHECKING:
         BroadcastInfo,
         BroadcastReadyCallback,
         ConnectedCallback,
+        ConnectionStatus,
         DisconnectedCallback,
         ErrorCallback,
         InteractAcknowledgedCallback,
+        OdysseyEventHandlers,
         Script,
         StatusChangeCallback,
         StreamEndedCallback,
@@ -172,6 +173,8 @@ class Odyssey:
             OdysseyConnectionError: no streamer, no way to reach the service, or connected already.
             OdysseyConnectionTimeoutError: not in time. A session that was granted by then is given back.
         """
+        from .types import OdysseyEventHandlers
+
         handlers = OdysseyEventHandlers(
             on_connected=on_connected,
             on_disconnected=on_disconnected,
@@ -221,6 +224,10 @@ class Odyssey:
                 the client is connected already.
             OdysseyConnectionTimeoutError: not in time.
         """
+        from .credentials import ClientCredentials
+        from .steps import Join
+        from .types import OdysseyEventHandlers
+
         if not isinstance(credentials, ClientCredentials):
             raise TypeError(
                 f"credentials must be ClientCredentials, not {type(credentials).__name__}; "
@@ -246,9 +253,7 @@ class Odyssey:
                 session_id=credentials.session_id,
                 operation="connect with credentials",
             )
-        from .steps import Join
-
-        granted = SessionResponse(
+        granted = wire.SessionResponse(
             session_id=credentials.session_id,
             signalling_url=credentials.signaling_url,
             capabilities=credentials.capabilities,
@@ -362,11 +367,13 @@ class Odyssey:
     @property
     def is_connected(self) -> bool:
         """Whether the client is connected and ready."""
-        return self.current_status is ConnectionStatus.CONNECTED
+        return self._session is not None and self._session.is_connected
 
     @property
     def current_status(self) -> ConnectionStatus:
         """Where the connection stands; DISCONNECTED before the first `connect`."""
+        from .types import ConnectionStatus
+
         live = self._session
         return ConnectionStatus.DISCONNECTED if live is None else live.status
 
@@ -436,6 +443,8 @@ class Odyssey:
             OdysseyConnectionError: no streamer was free in time, or the service cannot be reached. A session
                 that was granted by then is given back, which may take 2 s more.
         """
+        from .credentials import mint
+
         until = self._until(self.config.advanced.queue_timeout_s + 30 if timeout is ... else timeout)
         return mint(self._http, self.config, until, self._clock)
 

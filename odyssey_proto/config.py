@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, cast, get_args
 from urllib.parse import urlsplit
 
 import attrs
-from odyssey_models import IceServer
+import odyssey_models as wire
 
 from . import arguments
 from .errors import OdysseyAuthError, OdysseyConfigError
@@ -118,14 +118,14 @@ def _api_url(value: Any) -> str:
     return url
 
 
-def _ice_server(value: Any, name: str) -> IceServer:
+def _ice_server(value: Any, name: str) -> wire.IceServer:
     if isinstance(value, Mapping):
         # As browsers take them: `credentialType` is always "password".
         unknown = sorted(str(key) for key in value.keys() - {*_ICE_SERVER_KEYS, "credentialType"})
         if unknown:
             raise OdysseyConfigError(f"{name} has {unknown[0]!r}, which is none of {', '.join(_ICE_SERVER_KEYS)}")
-        value = IceServer(**{key: value[key] for key in _ICE_SERVER_KEYS if key in value})
-    if not isinstance(value, IceServer):
+        value = wire.IceServer(**{key: value[key] for key in _ICE_SERVER_KEYS if key in value})
+    if not isinstance(value, wire.IceServer):
         raise TypeError(f"{name} must be a mapping with 'urls', or an IceServer, not {type(value).__name__}")
     urls = value.urls if value.urls is not None else value.url
     if isinstance(urls, Iterable) and not isinstance(urls, str):
@@ -139,16 +139,16 @@ def _ice_server(value: Any, name: str) -> IceServer:
     if left_out:
         raise OdysseyConfigError(f"{name}: {left_out[0]}")
     credential = None if value.credential is None else Secret(value.credential)
-    return IceServer(urls=urls, username=value.username, credential=credential)
+    return wire.IceServer(urls=urls, username=value.username, credential=credential)
 
 
 _ICE_SERVER_KEYS: Final = ("urls", "url", "username", "credential")
 
 
-def _ice_servers(value: Any) -> tuple[IceServer, ...] | None:
+def _ice_servers(value: Any) -> tuple[wire.IceServer, ...] | None:
     if value is None:
         return None
-    if isinstance(value, str | bytes | Mapping | IceServer) or not isinstance(value, Iterable):
+    if isinstance(value, str | bytes | Mapping | wire.IceServer) or not isinstance(value, Iterable):
         raise TypeError('ice_servers must be a list like [{"urls": "turn:…", "username": "…", "credential": "…"}]')
     servers = tuple(_ice_server(server, f"ice_servers[{index}]") for index, server in enumerate(value))
     _, left_out = usable_servers(servers)
@@ -157,7 +157,7 @@ def _ice_servers(value: Any) -> tuple[IceServer, ...] | None:
     return servers
 
 
-def _show_ice_servers(servers: tuple[IceServer, ...] | None) -> str:
+def _show_ice_servers(servers: tuple[wire.IceServer, ...] | None) -> str:
     return repr(servers if servers is None else [server.urls for server in servers])
 
 
@@ -199,7 +199,7 @@ class ClientConfig:
     """Rejoin the session when the connection is lost; otherwise a loss ends it."""
     enable_telemetry: bool = attrs.field(default=False, validator=_flag, kw_only=True)
     """Tell the service when sessions begin and end, and why connecting failed."""
-    ice_servers: tuple[IceServer, ...] | None = attrs.field(
+    ice_servers: tuple[wire.IceServer, ...] | None = attrs.field(
         default=None, converter=_ice_servers, repr=_show_ice_servers, kw_only=True
     )
     """STUN and TURN servers to use in place of those that the service tells: mappings with ``urls``, and for TURN

@@ -8,9 +8,7 @@ what is repeated, are in `odyssey_proto.transport.rest` and below.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final, TypeVar
-
-import odyssey_models as wire
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from .arguments import MOST_PER_PAGE
 from .clock import Deadline
@@ -19,13 +17,15 @@ from .errors import OdysseyConnectionTimeoutError, OdysseyError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    import odyssey_models as wire
+
     from .clock import Clock
     from .transport.rest import Rest
 
 __all__ = ["JobWaiter", "pages"]
 
 T = TypeVar("T")
-Job = wire.SimulationJobInfo | wire.SimulationJobDetail
+Job: TypeAlias = "wire.SimulationJobInfo | wire.SimulationJobDetail"
 log = logging.getLogger(__name__)
 
 _FINAL: Final = frozenset({"completed", "failed", "cancelled"})  # any other, also an unknown one, may still change

@@ -41,11 +41,11 @@ _LONGEST: Final = 2000  # characters of an error's text
 
 # The first row that fits counts.
 _TYPES: Final = (
-    (errors.OdysseyAuthError, wire.TelemetryErrorType.AUTH),
-    (errors.OdysseyUsageError, wire.TelemetryErrorType.USAGE),
-    (errors.OdysseyStreamError, wire.TelemetryErrorType.STREAM),
-    (errors.OdysseyConnectionError, wire.TelemetryErrorType.CONNECTION),
-    (Exception, wire.TelemetryErrorType.UNKNOWN),
+    (errors.OdysseyAuthError, "auth"),
+    (errors.OdysseyUsageError, "usage"),
+    (errors.OdysseyStreamError, "stream"),
+    (errors.OdysseyConnectionError, "connection"),
+    (Exception, "unknown"),
 )
 
 
@@ -72,7 +72,7 @@ class Telemetry:
             yield
         except errors.OdysseyError as exc:
             self._tell(
-                error_type=next(kind for cls, kind in _TYPES if isinstance(exc, cls)),
+                error_type=wire.TelemetryErrorType(next(kind for cls, kind in _TYPES if isinstance(exc, cls))),
                 error_message=exc.message[:_LONGEST],
                 error_code=exc.code,
                 session_id=exc.session_id,

@@ -54,7 +54,6 @@ _CANCEL_JOB: Final = Operation(
     },
 )
 _REPORT: Final = Operation("POST", "/telemetry", repeat=False, authorized=False)
-_STATUSES: Final = tuple(status.value for status in wire.SimulationJobStatus)
 
 
 class Rest:
@@ -105,7 +104,7 @@ class Rest:
     def check_filter(self, status: object, active: object) -> None:
         """Raise unless these can filter the list of jobs."""
         if status is not None:
-            arguments.one_of("status", status, _STATUSES)
+            arguments.one_of("status", status, tuple(known.value for known in wire.SimulationJobStatus))
         if active is not None:
             arguments.flag("active", active)
 

@@ -104,8 +104,10 @@ def test_the_core_imports_nothing_that_does_io_or_reads_time(module: str) -> Non
 @pytest.mark.parametrize(
     ("package", "heavy"),
     [
-        ("odyssey_proto", {"aiortc", "aioice", "av", "numpy", "PIL", "aiohttp", "rich"}),
-        ("odyssey_models", {"cattrs", "requests", "websocket", "aiortc", "av", "numpy"}),
+        ("odyssey_proto", {"aiortc", "aioice", "av", "numpy", "PIL", "aiohttp", "rich", "websocket"}),
+        ("odyssey_proto", {"odyssey_proto.types", "odyssey_models.channel", "odyssey_models.sessions"}),
+        ("odyssey_models", {"attrs", "cattrs", "requests", "websocket", "aiortc", "av", "numpy"}),
+        ("odyssey_models.channel", {"cattrs", "requests", "websocket", "aiortc", "odyssey_models.simulations"}),
     ],
 )
 def test_importing_a_package_loads_nothing_heavy(package: str, heavy: set[str]) -> None:

@@ -35,9 +35,24 @@ its wire name; where the two differ, the attrs metadata has the wire name under 
 null is None. `write_null` in the metadata says that the service writes such a None as null instead of leaving
 it out.
 
-This package imports attrs and nothing else. It neither reads nor writes JSON: that is the job of a converter.
+This package imports attrs and nothing else, and each of its modules when a class of it is first asked for. It
+neither reads nor writes JSON: that is the job of a converter.
 """
 '''
+
+_ON_DEMAND = """
+if not TYPE_CHECKING:  # for those who check types there are no names but these
+
+    def __getattr__(name: str) -> Any:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(importlib.import_module(f".{_MODULES[name]}", __name__), name)
+        return found
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_MODULES]
+"""
 
 _OPTIONS = [
     *("--input-file-type", "jsonschema", "--schema-version", "2020-12"),
@@ -108,9 +123,16 @@ def _bound_names(code: str) -> list[str]:
 
 
 def _init(exports: dict[str, list[str]]) -> str:
-    imports = "".join(f"from .{module} import {', '.join(names)}\n" for module, names in exports.items())
-    everything = [name for names in exports.values() for name in names]
-    return _HEADER + "\n" + _formatted(f"{_DOC}\n{imports}\n{_all(everything)}")
+    imports = "".join(f"    from .{module} import {', '.join(names)}\n" for module, names in exports.items())
+    modules = {name: module for module, names in exports.items() for name in names}
+    return (
+        _HEADER
+        + "\n"
+        + _formatted(
+            f"{_DOC}\nimport importlib\nfrom typing import TYPE_CHECKING, Any\n\nif TYPE_CHECKING:\n{imports}\n"
+            f"{_all(list(modules))}\n_MODULES = {json.dumps(modules, sort_keys=True)}\n{_ON_DEMAND}"
+        )
+    )
 
 
 def _all(names: list[str]) -> str:

@@ -8,63 +8,74 @@ its wire name; where the two differ, the attrs metadata has the wire name under 
 null is None. `write_null` in the metadata says that the service writes such a None as null instead of leaving
 it out.
 
-This package imports attrs and nothing else. It neither reads nor writes JSON: that is the job of a converter.
+This package imports attrs and nothing else, and each of its modules when a class of it is first asked for. It
+neither reads nor writes JSON: that is the job of a converter.
 """
 
-from ._open_enum import OpenStrEnum
-from .channel import (
-    BroadcastReady,
-    DataChannelClientMessage,
-    DataChannelStreamerMessage,
-    InteractiveStreamEnd,
-    InteractiveStreamError,
-    InteractiveStreamStart,
-    StreamEnded,
-    StreamErrorReason,
-    StreamStarted,
-    Update,
-    UpdateAcknowledged,
-)
-from .errors import ErrorBody, UsageErrorBody, UsageErrorCode, UsageErrorDetails, ValidationIssue
-from .ice import IceServer, SignalingConfig
-from .recordings import RecordedEvent, RecordedEventType, Recording, StreamRecordingInfo, StreamRecordingsList
-from .sessions import (
-    Region,
-    RegionsResponse,
-    SessionRequest,
-    SessionResponse,
-    SessionTokenClaims,
-    SessionTokenRequest,
-    SessionTokenResponse,
-    StreamerCapabilities,
-    TokenRequest,
-    TokenResponse,
-)
-from .signaling import (
-    Answer,
-    ClientDisconnecting,
-    IceCandidate,
-    Keepalive,
-    Offer,
-    SignalingClientMessage,
-    SignalingError,
-    SignalingErrorReason,
-    SignalingServerMessage,
-)
-from .simulations import (
-    CancelledSimulation,
-    EndAction,
-    InteractAction,
-    ScriptEntry,
-    SimulationJobDetail,
-    SimulationJobInfo,
-    SimulationJobsList,
-    SimulationJobStatus,
-    SimulationRequest,
-    SimulationStream,
-    StartAction,
-)
-from .telemetry import TelemetryErrorType, TelemetryEvent, TelemetryEventName, TelemetryRequest
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._open_enum import OpenStrEnum
+    from .channel import (
+        BroadcastReady,
+        DataChannelClientMessage,
+        DataChannelStreamerMessage,
+        InteractiveStreamEnd,
+        InteractiveStreamError,
+        InteractiveStreamStart,
+        StreamEnded,
+        StreamErrorReason,
+        StreamStarted,
+        Update,
+        UpdateAcknowledged,
+    )
+    from .errors import ErrorBody, UsageErrorBody, UsageErrorCode, UsageErrorDetails, ValidationIssue
+    from .ice import IceServer, SignalingConfig
+    from .recordings import (
+        RecordedEvent,
+        RecordedEventType,
+        Recording,
+        StreamRecordingInfo,
+        StreamRecordingsList,
+    )
+    from .sessions import (
+        Region,
+        RegionsResponse,
+        SessionRequest,
+        SessionResponse,
+        SessionTokenClaims,
+        SessionTokenRequest,
+        SessionTokenResponse,
+        StreamerCapabilities,
+        TokenRequest,
+        TokenResponse,
+    )
+    from .signaling import (
+        Answer,
+        ClientDisconnecting,
+        IceCandidate,
+        Keepalive,
+        Offer,
+        SignalingClientMessage,
+        SignalingError,
+        SignalingErrorReason,
+        SignalingServerMessage,
+    )
+    from .simulations import (
+        CancelledSimulation,
+        EndAction,
+        InteractAction,
+        ScriptEntry,
+        SimulationJobDetail,
+        SimulationJobInfo,
+        SimulationJobsList,
+        SimulationJobStatus,
+        SimulationRequest,
+        SimulationStream,
+        StartAction,
+    )
+    from .telemetry import TelemetryErrorType, TelemetryEvent, TelemetryEventName, TelemetryRequest
 
 __all__ = [
     "Answer",
@@ -126,3 +137,76 @@ __all__ = [
     "UsageErrorDetails",
     "ValidationIssue",
 ]
+
+_MODULES = {
+    "Answer": "signaling",
+    "BroadcastReady": "channel",
+    "CancelledSimulation": "simulations",
+    "ClientDisconnecting": "signaling",
+    "DataChannelClientMessage": "channel",
+    "DataChannelStreamerMessage": "channel",
+    "EndAction": "simulations",
+    "ErrorBody": "errors",
+    "IceCandidate": "signaling",
+    "IceServer": "ice",
+    "InteractAction": "simulations",
+    "InteractiveStreamEnd": "channel",
+    "InteractiveStreamError": "channel",
+    "InteractiveStreamStart": "channel",
+    "Keepalive": "signaling",
+    "Offer": "signaling",
+    "OpenStrEnum": "_open_enum",
+    "RecordedEvent": "recordings",
+    "RecordedEventType": "recordings",
+    "Recording": "recordings",
+    "Region": "sessions",
+    "RegionsResponse": "sessions",
+    "ScriptEntry": "simulations",
+    "SessionRequest": "sessions",
+    "SessionResponse": "sessions",
+    "SessionTokenClaims": "sessions",
+    "SessionTokenRequest": "sessions",
+    "SessionTokenResponse": "sessions",
+    "SignalingClientMessage": "signaling",
+    "SignalingConfig": "ice",
+    "SignalingError": "signaling",
+    "SignalingErrorReason": "signaling",
+    "SignalingServerMessage": "signaling",
+    "SimulationJobDetail": "simulations",
+    "SimulationJobInfo": "simulations",
+    "SimulationJobStatus": "simulations",
+    "SimulationJobsList": "simulations",
+    "SimulationRequest": "simulations",
+    "SimulationStream": "simulations",
+    "StartAction": "simulations",
+    "StreamEnded": "channel",
+    "StreamErrorReason": "channel",
+    "StreamRecordingInfo": "recordings",
+    "StreamRecordingsList": "recordings",
+    "StreamStarted": "channel",
+    "StreamerCapabilities": "sessions",
+    "TelemetryErrorType": "telemetry",
+    "TelemetryEvent": "telemetry",
+    "TelemetryEventName": "telemetry",
+    "TelemetryRequest": "telemetry",
+    "TokenRequest": "sessions",
+    "TokenResponse": "sessions",
+    "Update": "channel",
+    "UpdateAcknowledged": "channel",
+    "UsageErrorBody": "errors",
+    "UsageErrorCode": "errors",
+    "UsageErrorDetails": "errors",
+    "ValidationIssue": "errors",
+}
+
+if not TYPE_CHECKING:  # for those who check types there are no names but these
+
+    def __getattr__(name: str) -> Any:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(importlib.import_module(f".{_MODULES[name]}", __name__), name)
+        return found
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_MODULES]
