@@ -61,22 +61,25 @@ class Link:
         self._told = threading.Event()  # `SignalingOpened` is in the inbox: what is heard may follow
         self._signaling: signaling.SignalingConnection | None = None
         self._ice_servers: tuple[wire.IceServer, ...] = ()
+        self._preparing: threading.Thread | None = None
         self._peer: Peer | None = None
 
     # --- opening and closing
 
     def open(self, deadline: Deadline) -> None:
-        """Get a token and the ICE servers and open the WebSocket; post `SignalingOpened` or `LinkFailed`."""
+        """Get a token and the ICE servers and open the WebSocket; post `SignalingOpened` or `LinkFailed`.
+
+        The ICE servers depend on neither, so they are asked for meanwhile, and then asked themselves.
+        """
         plan = self._plan
         try:
+            if plan.with_video:
+                self._start_preparing(deadline)
             token = (
                 self._http.session_token(plan.session_id, deadline, abort=self._abort).session_token
                 if plan.token is None
                 else plan.token
             )
-            if plan.with_video:
-                self._ice_servers = self._choose_ice_servers(deadline)
-                self._prepare_peer()
             connection = signaling.SignalingConnection.open(
                 plan.signaling_url,
                 plan.session_id,
@@ -89,9 +92,10 @@ class Link:
         except errors.OdysseyError as error:
             self._post(steps.LinkFailed(plan.link, self._as_documented(error)))
             return
-        if plan.with_video:
+        if self._preparing is not None:
             from .transport import peer
 
+            self._preparing.join()
             peer.warm()  # begun by the first step of a connect; the loop must not wait for it
         with self._lock:
             too_late = self._closed
@@ -112,6 +116,8 @@ class Link:
             self._abort.abort()
         else:
             connection.close()
+        if self._preparing is not None:
+            self._preparing.join()
         if closing is not None:
             closing.result()
 
@@ -140,6 +146,25 @@ class Link:
         if self._peer is not None:
             self._peer.close(0.0)
 
+    def _start_preparing(self, deadline: Deadline) -> None:
+        preparing = threading.Thread(
+            target=self._prepare_peer, args=(deadline,), name="odyssey-worker", daemon=True
+        )
+        try:
+            preparing.start()
+        except RuntimeError:
+            raise errors.no_resources() from None
+        self._preparing = preparing
+
+    def _prepare_peer(self, deadline: Deadline) -> None:
+        try:
+            self._ice_servers = self._choose_ice_servers(deadline)
+            with self._lock:
+                if not self._closed:
+                    self._make_peer().prepare(self._ice_servers)
+        except errors.OdysseyError as error:
+            log.debug("not prepared: %s", error)  # whoever waits is told by the WebSocket, or with the answer
+
     def _choose_ice_servers(self, deadline: Deadline) -> tuple[wire.IceServer, ...]:
         own = self._http.config.ice_servers
         if own is not None:
@@ -148,14 +173,9 @@ class Link:
             url = signaling.config_url(self._plan.signaling_url)
             return self._http.signaling_config(url, deadline, abort=self._abort)
         except errors.OdysseyError as error:
-            log.warning("no ICE servers from the service, falling back to public STUN: %s", error)
+            if error.code != "closed":
+                log.warning("no ICE servers from the service, falling back to public STUN: %s", error)
             return ice.FALLBACK_SERVERS
-
-    def _prepare_peer(self) -> None:
-        """Have the ICE servers asked while the WebSocket opens and the streamer makes its offer."""
-        with self._lock:
-            if not self._closed:
-                self._make_peer().prepare(self._ice_servers)
 
     # --- what the driver has to do
 

@@ -16,7 +16,6 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
-from aiortc.rtcrtpreceiver import TimestampMapper
 from aiortc.utils import uint16_add, uint16_gt
 
 from ..stats import LinkMeter, VideoTotals
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
     from ..clock import Clock
 
-__all__ = ["MarkerJitterBuffer", "install"]
+__all__ = ["ArrivedFrame", "MarkerJitterBuffer", "install"]
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +36,18 @@ _REPAIRED_WITHIN: Final = 0.3  # s; lost packets that have not come again by the
 _START_CODE: Final = b"\x00\x00\x01"  # before each unit of an H.264 frame, as aiortc joins them
 _IDR: Final = 5  # the type of the units of an H.264 keyframe
 _VP8_START: Final = b"\x9d\x01\x2a"  # from byte 3 of a VP8 keyframe (RFC 6386, 9.1)
-_REMEMBERED: Final = 256  # frames between the network and the user; more than that are lost
+_REMEMBERED: Final = 256  # frames of which packets may still come
+
+
+class ArrivedFrame(JitterFrame):
+    """An encoded frame, and when its packets came."""
+
+    def __init__(self, data: bytes, timestamp: int, arrived_at: float, whole_at: float) -> None:
+        super().__init__(data, timestamp)
+        self.arrived_at = arrived_at
+        """When its first packet came, in s."""
+        self.whole_at = whole_at
+        """When it could be decoded, in s."""
 
 
 class MarkerJitterBuffer(JitterBuffer):
@@ -66,10 +76,8 @@ class MarkerJitterBuffer(JitterBuffer):
         self._is_whole = True  # the frame that was released last
         self._asked_at = float("inf")  # not before the first packet
         self._first_packet: dict[int, float] = {}
-        self._arrival: dict[int, tuple[float, float]] = {}  # of the first packet, and of the last
-        self._to_pts = TimestampMapper()
 
-    def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
+    def add(self, packet: RtpPacket) -> tuple[bool, ArrivedFrame | None]:
         """Take a packet; return whether a keyframe is to be asked for, and a frame where one can be shown."""
         now = self._clock.now()
         self.ssrc, self.payload_type = packet.ssrc, packet.payload_type
@@ -91,23 +99,12 @@ class MarkerJitterBuffer(JitterBuffer):
             self.held += 1
             self._totals.frames_held += 1
             frame = self._remove_frame(packet.sequence_number)
+        arrived = None
         if frame is not None:
-            # aiortc maps the same timestamps in the same order when it decodes: these are the frames' `pts`.
-            self._arrival[self._to_pts.map(frame.timestamp)] = (self._first_packet[frame.timestamp], now)
-        for known in (self._first_packet, self._arrival):
-            while len(known) > _REMEMBERED:
-                del known[next(iter(known))]
-        return self._asks(now), frame
-
-    def arrived_at(self, pts: int | None) -> float | None:
-        """Return when the first packet of the frame with this ``pts`` came, in s; None where it is not known.
-
-        To be asked once, as soon as it is decoded: how long that took is noted.
-        """
-        first, last = (None, 0.0) if pts is None else self._arrival.pop(pts, (None, 0.0))
-        if first is not None:
-            self._totals.decoding.add(self._clock.now() - last)
-        return first
+            arrived = ArrivedFrame(frame.data, frame.timestamp, self._first_packet[frame.timestamp], now)
+        while len(self._first_packet) > _REMEMBERED:
+            del self._first_packet[next(iter(self._first_packet))]
+        return self._asks(now), arrived
 
     def _is_late(self, packet: RtpPacket) -> bool:
         # aiortc takes more than 100 behind for a sender that counts anew, and waits for all that it had already.

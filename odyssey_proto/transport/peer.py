@@ -1,8 +1,8 @@
 """The peer connection to a streamer, on aiortc: answering, data channels, and every received frame at once.
 
 It knows neither what the messages mean nor who wants the frames: a `PeerListener` is told. All of it runs on the
-background loop; frames are handed on as they were decoded, because a conversion here would hold up RTP, ICE and
-DTLS. aiortc is loaded by the first connection (or by `warm`), not by importing this.
+background loop, except that frames are handed on by the thread that decodes, and as they were decoded. aiortc is
+loaded by the first connection (or by `warm`), not by importing this.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import importlib
 import logging
 import re
 import threading
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
 import attrs
 from odyssey_models import IceCandidate, IceServer
@@ -95,7 +95,7 @@ def _preferences(codec: VideoCodec) -> list[RTCRtpCodecCapability]:
 
 
 class PeerListener(Protocol):
-    """Who is told, on the loop's thread: no method may block. Nothing comes after `Peer.close`."""
+    """Who is told, on the loop's thread but for frames: no method may block. Nothing comes after `Peer.close`."""
 
     def on_track(self) -> None:
         """The streamer's video track is there."""
@@ -110,7 +110,7 @@ class PeerListener(Protocol):
         """One of the two data channels was closed, while the connection may go on."""
 
     def on_frame(self, frame: av.VideoFrame, received_at: float) -> None:
-        """A video frame was decoded; its first packet had come at ``received_at`` s of the clock."""
+        """A video frame was decoded, by this thread; its first packet came at ``received_at`` s of the clock."""
 
     def on_state(self, state: str) -> None:
         """The connection went to ``new``, ``connecting``, ``connected``, ``failed`` or ``closed``."""
@@ -486,37 +486,40 @@ class Peer:
     def _take_track(self, track: MediaStreamTrack) -> None:
         if track.kind == "video" and self._video is None:
             self._video = track
-            self._spawn(self._watch(track, self._install_buffer(track)))
+            self._install_buffer(track)
+            self._spawn(self._watch(track))
             self._tell(self._listener.on_track)
         else:
             # Audio, mostly: decoded frames that nobody takes would pile up for ever.
             self._spawn(_drain(track))
 
-    def _install_buffer(self, track: MediaStreamTrack) -> MarkerJitterBuffer | None:
-        from . import jitter
+    def _install_buffer(self, track: MediaStreamTrack) -> None:
+        from . import decoding, jitter
 
         assert self._pc is not None
         receivers = (receiver for receiver in self._pc.getReceivers() if receiver.track is track)
         self._receiver = next(receivers)
         self._buffer = jitter.install(self._receiver, self._clock, self._totals)
-        return self._buffer
+        if self._buffer is not None:
+            decoding.install(self._receiver, self._take_frame, self._totals)
 
     def _ask_for_keyframe(self) -> None:
         if self._buffer is not None and self._buffer.ssrc is not None and not self._closing:
             self._spawn(self._receiver._send_rtcp_pli(self._buffer.ssrc))
 
-    async def _watch(self, track: MediaStreamTrack, buffer: MarkerJitterBuffer | None) -> None:
+    def _take_frame(self, frame: av.VideoFrame, received_at: float) -> None:
+        self._measure()
+        self._tell(self._listener.on_frame, frame, received_at)
+
+    async def _watch(self, track: MediaStreamTrack) -> None:
         from aiortc import MediaStreamError
 
         while True:
             try:
-                frame = await track.recv()
+                frame = await track.recv()  # none comes where we decode, but the end does
             except MediaStreamError:
                 break
-            arrived_at = None if buffer is None else buffer.arrived_at(frame.pts)
-            received_at = self._clock.now() if arrived_at is None else arrived_at
-            self._measure()
-            self._tell(self._listener.on_frame, frame, received_at)
+            self._take_frame(cast("av.VideoFrame", frame), self._clock.now())
         # aiortc has given the decoder up: nothing comes on this track any more, whatever the streamer sends.
         await self._settled()
         self._lose("The streamer ended the video", "video_ended")

@@ -21,6 +21,7 @@ from odyssey_proto import (
     OdysseyConnectionTimeoutError,
 )
 from odyssey_proto.emulator import Fault
+from odyssey_proto.transport.http import HttpTransport
 from tests.live.processes import PATIENCE_S, eventually, sessions_are_free
 
 if TYPE_CHECKING:
@@ -142,6 +143,26 @@ def test_the_status_can_be_asked_for_while_connecting(
     assert client.current_session_id is None
     client.disconnect()
     assert isinstance(connecting.exception(SOON_S), OdysseyConnectionError)
+
+
+def test_what_needs_nothing_of_each_other_is_asked_for_at_the_same_time(
+    client: Odyssey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = threading.Barrier(2)  # each waits for the other
+
+    def together(name: str) -> None:
+        call = getattr(HttpTransport, name)
+
+        def wait_and_call(*args: Any, **options: Any) -> Any:
+            both.wait(PATIENCE_S)
+            return call(*args, **options)
+
+        monkeypatch.setattr(HttpTransport, name, wait_and_call)
+
+    together("session_token")
+    together("signaling_config")
+    client.connect(timeout=PATIENCE_S)
+    assert not both.broken
 
 
 # --- keys

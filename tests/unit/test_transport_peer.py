@@ -98,6 +98,7 @@ class Heard:
         self.events: list[tuple[Any, ...]] = []
         self.frames: list[tuple[av.VideoFrame, float]] = []
         self.threads: set[str] = set()
+        self.decoders: set[str] = set()
         self._changed = threading.Condition()
 
     def _note(self, *event: Any) -> None:
@@ -120,6 +121,7 @@ class Heard:
 
     def on_frame(self, frame: av.VideoFrame, received_at: float) -> None:
         with self._changed:
+            self.decoders.add(threading.current_thread().name)
             self.frames.append((frame, received_at))
             self._changed.notify_all()
 
@@ -217,9 +219,23 @@ class TestAnswer:
         assert "a=end-of-candidates" in answer
         assert "a=recvonly" in answer
 
-    def test_everything_is_told_on_the_loops_thread(self, peer: Peer, streamer: Streamer, heard: Heard) -> None:
+    def test_all_but_frames_is_told_on_the_loops_thread(
+        self, peer: Peer, streamer: Streamer, heard: Heard
+    ) -> None:
         connect(peer, streamer, heard)
+        heard.wait_for_frames(2)
         assert heard.threads == {"odyssey-test"}
+        assert heard.decoders == {"video-decoder"}
+
+    def test_an_aiortc_of_another_shape_decodes_in_its_own_way(
+        self, peer: Peer, streamer: Streamer, heard: Heard, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("odyssey_proto.transport.decoding._QUEUE", "no such attribute")
+        connect(peer, streamer, heard)
+        heard.wait_for_frames(3)
+        assert heard.decoders == {"odyssey-test"}
+        arrivals = [arrival for _, arrival in heard.frames]
+        assert arrivals == sorted(arrivals)
 
     def test_frames_come_as_decoded_with_their_arrival(self, peer: Peer, streamer: Streamer, heard: Heard) -> None:
         connect(peer, streamer, heard)

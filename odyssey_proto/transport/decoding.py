@@ -1,0 +1,110 @@
+"""Decoding, and handing on what was decoded from the thread that did it.
+
+aiortc decodes on a thread of its own, and has the event loop pass on each frame, in a task: a wake-up more for
+every frame, and late where the loop is busy with packets. It takes libvpx for VP8, which costs more than
+libavcodec's own decoder, and a thread for each core, which pays for larger pictures only. So here aiortc's thread
+finds a queue that decodes by itself, and gives out the end alone; starting and ending it is left to aiortc.
+Where aiortc has another shape than the one known here, it decodes in its own way.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final
+
+import av
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiortc import RTCRtpReceiver
+
+    from ..stats import VideoTotals
+    from .jitter import ArrivedFrame
+
+__all__ = ["DecodingQueue", "install"]
+
+log = logging.getLogger(__name__)
+
+_QUEUE: Final = "_RTCRtpReceiver__decoder_queue"  # aiortc has no public way
+_THREAD: Final = "_RTCRtpReceiver__decoder_thread"
+_FAILED: Final = "_RTCRtpReceiver__decoder_error"
+_DECODERS: Final = {"video/h264": "h264", "video/vp8": "vp8"}
+_TICK: Final = Fraction(1, 90_000)  # s, of RTP timestamps of video
+_INSIDE: Final = 32  # frames that a decoder may keep to itself; more than that have failed
+
+
+class DecodingQueue(queue.Queue[Any]):
+    """Encoded frames go in, by `put`; the one thread that calls `get` decodes them until ``None`` comes.
+
+    Args:
+        on_frame: called on that thread with each frame and when its first packet had arrived, in s.
+        failed: set for each frame that cannot be decoded.
+        totals: where to count how long it takes, from the last packet on.
+    """
+
+    def __init__(
+        self, on_frame: Callable[[av.VideoFrame, float], None], failed: threading.Event, totals: VideoTotals
+    ) -> None:
+        super().__init__()
+        self._on_frame = on_frame
+        self._failed = failed
+        self._totals = totals
+        self._decoder: Any = None
+        self._decodes: str | None = None
+        self._inside: dict[int, ArrivedFrame] = {}  # by `pts`
+
+    def get(self, block: bool = True, timeout: float | None = None) -> None:
+        """Decode all that comes; return None, which is how aiortc is told of the end."""
+        while (task := super().get(block, timeout)) is not None:
+            codec, encoded = task
+            try:
+                frames = self._decode(codec.mimeType.lower(), encoded)
+            except av.FFmpegError as exc:
+                # The decoder stays: a new one would fail with every frame until the next keyframe.
+                log.warning("a frame could not be decoded: %s", exc)
+                self._failed.set()
+            else:
+                for frame in frames:
+                    self._hand_on(frame)
+
+    def _decode(self, kind: str, encoded: ArrivedFrame) -> list[av.VideoFrame]:
+        if kind != self._decodes:
+            self._decoder = av.CodecContext.create(_DECODERS[kind], "r")
+            self._decoder.thread_count = 1
+            self._decodes = kind
+        packet = av.Packet(encoded.data)
+        packet.pts, packet.time_base = encoded.timestamp, _TICK
+        self._inside[encoded.timestamp] = encoded
+        while len(self._inside) > _INSIDE:
+            del self._inside[next(iter(self._inside))]
+        decoded: list[av.VideoFrame] = self._decoder.decode(packet)
+        return decoded
+
+    def _hand_on(self, frame: av.VideoFrame) -> None:
+        now = self._totals.clock.now()
+        encoded = None if frame.pts is None else self._inside.pop(frame.pts, None)
+        if encoded is None:
+            self._on_frame(frame, now)
+        else:
+            self._totals.decoding.add(now - encoded.whole_at)
+            self._on_frame(frame, encoded.arrived_at)
+
+
+def install(
+    receiver: RTCRtpReceiver, on_frame: Callable[[av.VideoFrame, float], None], totals: VideoTotals
+) -> bool:
+    """Have a video receiver with our jitter buffer decode like this; False where that is not possible."""
+    failed = getattr(receiver, _FAILED, None)
+    if (
+        type(getattr(receiver, _QUEUE, None)) is not queue.Queue
+        or not isinstance(failed, threading.Event)
+        or getattr(receiver, _THREAD, failed) is not None
+    ):
+        log.info("this version of aiortc decodes in its own way: frames come by way of the event loop")
+        return False
+    setattr(receiver, _QUEUE, DecodingQueue(on_frame, failed, totals))
+    return True

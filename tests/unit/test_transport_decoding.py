@@ -1,0 +1,146 @@
+"""The queue that decodes: aiortc's thread comes for encoded frames and leaves with the end alone."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from typing import Any
+
+import attrs
+import av
+import pytest
+from aiortc import RTCRtpReceiver
+
+from odyssey_proto.stats import VideoTotals
+from odyssey_proto.transport import decoding
+from odyssey_proto.transport.decoding import DecodingQueue
+from odyssey_proto.transport.jitter import ArrivedFrame
+from tests.unit.test_stats import Time
+from tests.unit.test_transport_jitter import Transport
+
+STEP = 4500  # of the RTP clock: 50 ms
+
+
+@attrs.frozen
+class Codec:
+    """As much of aiortc's as counts here."""
+
+    mimeType: str  # noqa: N815 - aiortc's name
+
+
+H264, VP8 = Codec("video/H264"), Codec("video/VP8")
+ENCODERS = {H264: "libx264", VP8: "libvpx"}
+
+
+def encoded(codec: Codec, count: int, *, width: int = 320) -> list[bytes]:
+    """Return so many pictures, of which the first needs no other."""
+    context: Any = av.CodecContext.create(ENCODERS[codec], "w")
+    context.width, context.height, context.pix_fmt, context.time_base = width, 192, "yuv420p", decoding._TICK
+    context.options = {"tune": "zerolatency"} if codec is H264 else {"deadline": "realtime", "lag-in-frames": "0"}
+    found = []
+    for number in range(count):
+        picture = av.VideoFrame(width, 192, "yuv420p")
+        for plane in picture.planes:
+            plane.update(bytes([40 + 8 * number]) * plane.buffer_size)
+        picture.pts = number * STEP
+        found += [bytes(packet) for packet in context.encode(picture)]
+    assert len(found) == count
+    return found
+
+
+@attrs.define
+class Rig:
+    """A decoding queue, and what came of it."""
+
+    time: Time = attrs.field(factory=Time)
+    frames: list[tuple[av.VideoFrame, float]] = attrs.field(factory=list)
+    threads: set[threading.Thread] = attrs.field(factory=set)
+    failed: threading.Event = attrs.field(factory=threading.Event)
+    totals: VideoTotals = attrs.field(init=False)
+    queue: DecodingQueue = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.totals = VideoTotals(self.time)
+        self.queue = DecodingQueue(self.take, self.failed, self.totals)
+
+    def take(self, frame: av.VideoFrame, arrived_at: float) -> None:
+        self.frames.append((frame, arrived_at))
+        self.threads.add(threading.current_thread())
+
+    def decode(self, codec: Codec, pictures: list[bytes], first: int = 0) -> None:
+        """Decode, as aiortc's thread does, what arrived at 1 s, 2 s, …, the last packet 0.5 s after the first."""
+        for number, picture in enumerate(pictures, first):
+            self.queue.put((codec, ArrivedFrame(picture, number * STEP, number + 1.0, number + 1.5)))
+        self.queue.put(None)
+        assert self.queue.get() is None
+
+
+@pytest.mark.parametrize("codec", [H264, VP8])
+def test_frames_are_handed_on_by_who_decodes_with_their_arrival(codec: Codec) -> None:
+    rig = Rig(time=Time(10.0))
+    rig.decode(codec, encoded(codec, 5))
+    assert [frame.pts for frame, _ in rig.frames] == [0, 4500, 9000, 13500, 18000]
+    assert [arrived_at for _, arrived_at in rig.frames] == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert {(frame.width, frame.height, frame.time_base) for frame, _ in rig.frames} == {
+        (320, 192, decoding._TICK)
+    }
+    luma = [int(frame.to_ndarray()[96, 160]) for frame, _ in rig.frames]
+    assert luma == pytest.approx([40, 48, 56, 64, 72], abs=3)
+    assert rig.threads == {threading.current_thread()}
+    assert rig.totals.decoding.ms == pytest.approx(sum(8.5 - n for n in range(5)) / 5 * 1000)
+    assert not rig.failed.is_set()
+
+
+def test_the_codec_and_the_size_may_change() -> None:
+    rig = Rig()
+    rig.decode(H264, encoded(H264, 2))
+    rig.decode(VP8, encoded(VP8, 2), first=2)
+    rig.decode(VP8, encoded(VP8, 2, width=640), first=4)
+    assert [frame.width for frame, _ in rig.frames] == [320, 320, 320, 320, 640, 640]
+
+
+@pytest.mark.parametrize("codec", [H264, VP8])
+def test_a_frame_that_cannot_be_decoded_is_told_and_left_out(
+    codec: Codec, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = Rig()
+    pictures = encoded(codec, 3)
+    pictures[1] = b"\x00\x00\x00\x01\x65\xff" if codec is H264 else b"\x01\x00"
+    rig.decode(codec, pictures)
+    assert [frame.pts for frame, _ in rig.frames][:1] == [0]
+    assert 4500 not in [frame.pts for frame, _ in rig.frames]
+    assert rig.failed.is_set()
+    assert "a frame could not be decoded" in caplog.text
+
+
+def test_what_never_comes_out_is_forgotten() -> None:
+    rig = Rig()
+    rig.decode(H264, [encoded(H264, 1)[0], *[b"\x00\x00\x00\x01\x0c\xff"] * 100])  # 100 times nothing but filler
+    assert len(rig.frames) == 1
+    assert len(rig.queue._inside) == decoding._INSIDE
+
+
+def test_it_is_given_to_a_receiver_of_the_known_shape() -> None:
+    receiver: Any = RTCRtpReceiver("video", Transport())
+    rig = Rig()
+    assert decoding.install(receiver, rig.take, rig.totals)
+    given = receiver._RTCRtpReceiver__decoder_queue
+    given.put((VP8, ArrivedFrame(encoded(VP8, 1)[0], 0, 1.0, 1.5)))
+    given.put((VP8, ArrivedFrame(b"\x01\x00", STEP, 1.0, 1.5)))
+    given.put(None)
+    assert given.get() is None
+    assert len(rig.frames) == 1
+    assert receiver._RTCRtpReceiver__decoder_error.is_set(), "aiortc asks for a keyframe then"
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [("queue", queue.LifoQueue()), ("error", None), ("thread", threading.current_thread())],
+)
+def test_a_receiver_of_another_shape_decodes_in_its_own_way(attribute: str, value: object) -> None:
+    receiver: Any = RTCRtpReceiver("video", Transport())
+    setattr(receiver, f"_RTCRtpReceiver__decoder_{attribute}", value)
+    before = receiver._RTCRtpReceiver__decoder_queue
+    rig = Rig()
+    assert not decoding.install(receiver, rig.take, rig.totals)
+    assert receiver._RTCRtpReceiver__decoder_queue is before
