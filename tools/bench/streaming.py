@@ -148,25 +148,26 @@ def latency(*, short: bool) -> list[Figure]:
 def ceiling(*, short: bool) -> list[Figure]:
     """Find the fastest pace at which no frame is missed."""
     paces = (20,) if short else (100, 200, 300, 400, 500)
-    best = {"ours": 0, "plain": 0}
-    for fps in paces:
-        with _projector("h264", short=short, fps=fps) as show:
-            for name, fastest in best.items():
+    figures = []
+    for codec in _CODECS:
+        best = {"ours": 0, "plain": 0}
+        going = set(best)
+        for fps in paces:
+            with _projector(codec, short=short, fps=fps) as show:
                 # A second chance: a machine that others use too has its moments.
-                if fastest == (paces[paces.index(fps) - 1] if fps != paces[0] else 0) and (
-                    show.sustains(name, short=short) or show.sustains(name, short=short)
-                ):
-                    best[name] = fps
-    return [
-        Figure(
-            name="h264 pace without a miss",
-            reference=_PLAIN,
-            unit="fps",
-            ours=best["ours"],
-            theirs=best["plain"],
-            target=Target(200, absolute=True, least=True),
+                going = {name for name in going if any(show.sustains(name, short=short) for _ in range(2))}
+            best.update(dict.fromkeys(going, fps))
+        figures.append(
+            Figure(
+                name=f"{codec} pace without a miss",
+                reference=_PLAIN,
+                unit="fps",
+                ours=best["ours"],
+                theirs=best["plain"],
+                target=Target(200, absolute=True, least=True),
+            )
         )
-    ]
+    return figures
 
 
 def slow(*, short: bool) -> list[Figure]:
