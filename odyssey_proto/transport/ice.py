@@ -8,7 +8,9 @@ process notice nothing. The servers themselves are asked by `transport.ice_serve
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import socket
 from typing import TYPE_CHECKING, Any, Final
 
 from odyssey_models import IceServer
@@ -32,6 +34,7 @@ FALLBACK_SERVERS: Final = (IceServer(urls=["stun:stun.l.google.com:19302", "stun
 
 _LOOPBACK: Final = ("127.0.0.1", "::1")
 _BINDING: Final = 5.0  # s; aioice asks for a time, and binding takes none
+_RECEIVE_BUFFER: Final = 1 << 20  # bytes asked for; the system may give less
 
 
 def for_aiortc(urls: Iterable[IceUrl]) -> list[RTCIceServer]:
@@ -95,6 +98,7 @@ def _arranged(
     async def bind(component: int, addresses: Sequence[str]) -> list[Any]:
         # One call for each address: aioice forgets the sockets of the first where the second is cut short.
         found = await asyncio.gather(*(gather(component, [address], _BINDING) for address in addresses))
+        _widen(agent)
         return [candidate for candidates in found for candidate in candidates]
 
     async def get_component_candidates(component: int, addresses: list[str]) -> list[Any]:
@@ -111,3 +115,12 @@ def _arranged(
         return [*hosts, *others, *await servers.candidates(agent, component, hosts)]
 
     return get_component_candidates
+
+
+def _widen(agent: Any) -> None:
+    """Let the sockets hold more than the system's usual 0.1 s of fast video, while Python is busy elsewhere."""
+    for protocol in agent._protocols:
+        with contextlib.suppress(OSError):
+            protocol.transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER
+            )

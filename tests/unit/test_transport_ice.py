@@ -1,6 +1,7 @@
 """What a peer connection offers of this machine, on real sockets."""
 
 import asyncio
+import socket
 from collections.abc import Coroutine
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
@@ -75,6 +76,23 @@ async def offered(**arrangement: Any) -> list[set[str]]:
 class TestArrangeGathering:
     def test_only_the_given_addresses_are_offered_on_every_transport(self) -> None:
         assert in_time(offered(only=("127.0.0.1",))) == [{"127.0.0.1"}, {"127.0.0.1"}]
+
+    def test_its_sockets_hold_more_than_others(self) -> None:
+        async def sizes() -> list[int]:
+            pc = connection()
+            ice.arrange_gathering(pc, loopback=True)
+            await pc.setLocalDescription(await pc.createOffer())
+            protocols = [protocol for agent in agents(pc) for protocol in agent._protocols]
+            sockets = [protocol.transport.get_extra_info("socket") for protocol in protocols]
+            found = [each.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) for each in sockets]
+            await pc.close()
+            return found
+
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            usual = other.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        found = in_time(sizes())
+        assert len(found) >= 2
+        assert min(found) > usual
 
     def test_an_address_that_is_not_of_this_machine_offers_nothing(self) -> None:
         assert in_time(offered(only=("203.0.113.1",))) == [set(), set()]

@@ -11,6 +11,7 @@ converts the same bits at the same pace.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import re
 import sys
@@ -57,6 +58,8 @@ class Order:
     """s that the consumer takes for each frame."""
     policy: str = "drop_oldest"
     """Ours only."""
+    stop: float = 0.0
+    """s for which all of Python stands still, every second: some extensions keep the GIL for so long."""
 
 
 @attrs.define(kw_only=True)
@@ -95,6 +98,7 @@ class _Watching:
         self._number = 0
         self._settled: tuple[float, int, float, float, dict[str, float]] | None = None
         self._seen = 0
+        self._stopped = 0
         self._log: Any = None
 
     def saw(self, picture: Any) -> bool:
@@ -112,6 +116,9 @@ class _Watching:
                 self._settled = now, self._seen, time.process_time(), _rss_mb(), _by_thread()
             return True
         if since < self._seconds:
+            if self._order.stop and since > self._stopped + 1:
+                self._stopped += 1
+                ctypes.PyDLL(None).usleep(int(self._order.stop * 1e6))  # unlike CDLL it keeps the GIL
             return True
         if self._settled is not None:
             began, seen, cpu, rss, by_thread = self._settled

@@ -201,7 +201,15 @@ def slow(*, short: bool) -> list[Figure]:
             )
             for what, (unit, value, limit) in values.items()
         ]
-    return figures
+    return [*figures, _stopping(short=short)]
+
+
+def _stopping(*, short: bool) -> Figure:
+    """Measure 8 Mbit/s where Python stands still for 0.4 s of each second, because an extension keeps the GIL."""
+    with _projector("h264", short=short, fps=160) as show:
+        runs = show.in_turns(("ours", "plain"), 1, stop=0.4, policy="latest", **_time(8, short))
+    ours, theirs = (sum(watch["dropped_packets"] for watch in runs[name][0]) for name in ("ours", "plain"))
+    return Figure(name="Python stops for 0.4 s: packets lost", reference=_PLAIN, unit="", ours=ours, theirs=theirs)
 
 
 def sessions(*, short: bool) -> list[Figure]:
