@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     import av
     import numpy as np
+    from av.video.plane import VideoPlane
     from av.video.reformatter import VideoReformatter
     from numpy.typing import NDArray
     from PIL.Image import Image
@@ -42,7 +43,8 @@ FramePolicy = Literal["latest", "drop_oldest", "error"]
 _PIXEL_FORMATS: Final = ("abgr", "argb", "bgr24", "bgra", "gray", "nv12", "rgb24", "rgba", "yuv420p")
 _HALVED_CHROMA: Final = ("nv12", "yuv420p")  # one array holds them only where both sides are even
 _WITH_ALPHA: Final = ("abgr", "argb", "bgra", "rgba")
-_LUMA_FIRST: Final = ("nv12", "yuv420p", "yuvj420p")  # their first plane is the grey picture
+_PLANAR: Final = ("yuv420p", "yuvj420p")
+_LUMA_FIRST: Final = ("nv12", *_PLANAR)  # their first plane is the grey picture
 
 PAUSE: Final = 1.0
 """s without a frame that count as a pause, though the link held."""
@@ -59,6 +61,16 @@ def _reformatter() -> VideoReformatter:
 
         reformatter = _own.reformatter = VideoReformatter()
     return reformatter
+
+
+def _view(plane: VideoPlane) -> NDArray[np.uint8]:
+    """Return a plane of 8 bits a sample as it lies in memory, which lives as long as the view."""
+    import numpy as np
+
+    rows = np.frombuffer(memoryview(cast(Any, plane)), np.uint8, count=plane.line_size * plane.height)
+    view: NDArray[np.uint8] = rows.reshape(plane.height, plane.line_size)[:, : plane.width]
+    view.flags.writeable = False  # the decoder makes the next picture of it
+    return view
 
 
 class _Picture:
@@ -99,6 +111,13 @@ class _Picture:
         with self._lock:
             return self._measured(pixel_format)
 
+    def planes(self) -> tuple[NDArray[np.uint8], ...]:
+        with self._lock:
+            frame = self._frame
+            if frame.format.name not in _PLANAR:
+                frame = _reformatter().reformat(frame, format="yuv420p", threads=1)
+            return tuple(_view(plane) for plane in frame.planes)
+
     def _measured(self, pixel_format: str) -> NDArray[np.uint8]:
         if self.converting is None:
             return self._convert(pixel_format)
@@ -111,10 +130,7 @@ class _Picture:
 
         frame = self._frame
         if pixel_format == "gray" and frame.format.name in _LUMA_FIRST:
-            plane = frame.planes[0]
-            rows = np.frombuffer(memoryview(cast(Any, plane)), np.uint8, count=plane.line_size * self.height)
-            luma: NDArray[np.uint8] = rows.reshape(self.height, plane.line_size)[:, : self.width].copy()
-            return luma
+            return _view(frame.planes[0]).copy()
         reformat = _reformatter().reformat
         # threads=1: slices on several threads cost more in waiting than they win at this size.
         converted = frame
@@ -235,6 +251,15 @@ class VideoFrame:
         if format in _HALVED_CHROMA and (self.width % 2 or self.height % 2):
             raise OdysseyConfigError(f"{format} needs an even width and height, not {self.width}x{self.height}")
         return self._picture.array(format)
+
+    @property
+    def planes(self) -> tuple[NDArray[np.uint8], ...]:
+        """The planes Y, U and V as they were decoded, neither converted nor copied.
+
+        Read-only, uint8, shapes (H, W), and twice (⌈H/2⌉, ⌈W/2⌉), as they were sent (BT.601, limited range). Rows
+        may be padded, so the arrays need not be contiguous; `to_ndarray` gives copies that are.
+        """
+        return self._picture.planes()
 
     def to_image(self) -> Image:
         """Return the picture as a new Pillow image in mode RGB.

@@ -194,6 +194,39 @@ class TestVideoFrame:
         luma = picture.to_ndarray(format="yuv420p")[:48]
         assert np.array_equal(received(picture).to_ndarray("gray"), luma)
 
+    @pytest.mark.parametrize(("width", "height"), [(1280, 704), (854, 48), (33, 17)])
+    def test_planes_are_what_was_decoded_and_not_copied(self, width: int, height: int) -> None:
+        picture = decoded(width, height)
+        frame = received(picture)
+        luma, *chroma = frame.planes
+        assert [plane.shape for plane in frame.planes] == [
+            (height, width),
+            *[(-(-height // 2), -(-width // 2))] * 2,
+        ]
+        assert np.array_equal(luma, frame.to_ndarray("gray"))
+        for ours, plane in zip((luma, *chroma), picture.planes, strict=True):
+            rows = np.frombuffer(bytes(plane), np.uint8).reshape(plane.height, plane.line_size)
+            assert np.array_equal(ours, rows[:, : plane.width])
+            assert ours.__array_interface__["data"] == (plane.buffer_ptr, True)
+
+    def test_planes_outlive_their_frame_and_cannot_be_written_to(self) -> None:
+        frame = received(decoded())
+        expected = [plane.copy() for plane in frame.planes]
+        planes = frame.planes
+        del frame
+        gc.collect()
+        more = [received(decoded()).data for _ in range(20)]  # what would take memory that is free
+        assert all(np.array_equal(*pair) for pair in zip(planes, expected, strict=True))
+        assert len(more) == 20
+        with pytest.raises(ValueError, match="read-only"):
+            planes[0][0, 0] = 1
+
+    def test_planes_of_an_rgb_picture_are_converted(self) -> None:
+        luma, blue, red = VideoFrame.from_ndarray(np.full((6, 4, 3), 255, np.uint8)).planes
+        assert luma.shape == (6, 4)
+        assert luma.min() > 230
+        assert [blue.tolist(), red.tolist()] == [[[128, 128]] * 3] * 2
+
     def test_gray_of_an_rgb_picture_is_converted(self) -> None:
         white = VideoFrame.from_ndarray(np.full((4, 4, 3), 255, np.uint8))
         assert white.to_ndarray("gray").shape == (4, 4)
