@@ -51,7 +51,8 @@ class SessionStats:
     frames_lost: int
     """Frames that the network lost, in whole or in part, while the connection held; by their timestamps."""
     frames_held: int
-    """Frames that came and were held back: what they refer to was lost, and no keyframe had come yet."""
+    """Frames that came and were held back: what they refer to was lost, and no keyframe had come yet; or that this
+    machine was too slow to decode."""
     gaps: int
     """Pauses of 1 s or more within a stream, and losses of the connection: one `GapEvent` each, when it ended."""
     gap_s: float
@@ -161,6 +162,8 @@ class VideoTotals:
         """How often a peer connection came up."""
         self.packets = self.packets_lost = self.payload_bytes = 0
         self.frames_lost = self.frames_held = 0
+        self.frames_too_late = 0
+        """Frames that were not decoded; their thread writes it."""
         self.bits = Rate()
         self.decoding = Mean(clock)
         self.codec: str | None = None
@@ -248,7 +251,7 @@ def session_stats(hub: FrameHub, totals: VideoTotals, *, age_s: float) -> Sessio
         frames_delivered=counts.delivered,
         frames_dropped=counts.dropped,
         frames_lost=totals.frames_lost,
-        frames_held=totals.frames_held,
+        frames_held=totals.frames_held + totals.frames_too_late,
         gaps=gaps,
         gap_s=gap_s,
         fps=hub.rate.per_second(now),

@@ -9,6 +9,7 @@ Where aiortc has another shape than the one known here, it decodes in its own wa
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from aiortc import RTCRtpReceiver
 
     from ..stats import VideoTotals
-    from .jitter import ArrivedFrame
+    from .jitter import ArrivedFrame, MarkerJitterBuffer
 
 __all__ = ["DecodingQueue", "install"]
 
@@ -34,33 +35,50 @@ _THREAD: Final = "_RTCRtpReceiver__decoder_thread"
 _FAILED: Final = "_RTCRtpReceiver__decoder_error"
 _DECODERS: Final = {"video/h264": "h264", "video/vp8": "vp8"}
 _TICK: Final = Fraction(1, 90_000)  # s, of RTP timestamps of video
+_MANY: Final = 20  # frames that wait, and so long, in s, before decoding is taken for too slow
+_LATE: Final = 1.0
 _INSIDE: Final = 32  # frames that a decoder may keep to itself; more than that have failed
 
 
-class DecodingQueue(queue.Queue[Any]):
+class DecodingQueue:
     """Encoded frames go in, by `put`; the one thread that calls `get` decodes them until ``None`` comes.
+
+    Where that is too slow for the video, what waits is left out, to go on at the next keyframe: late, but not ever
+    later.
 
     Args:
         on_frame: called on that thread with each frame and when its first packet had arrived, in s.
+        on_behind: called on that thread when frames were left out, that others may refer to.
         failed: set for each frame that cannot be decoded.
-        totals: where to count how long it takes, from the last packet on.
+        totals: where to count how long it takes, from the last packet on, and what was left out.
     """
 
     def __init__(
-        self, on_frame: Callable[[av.VideoFrame, float], None], failed: threading.Event, totals: VideoTotals
+        self,
+        on_frame: Callable[[av.VideoFrame, float], None],
+        on_behind: Callable[[], None],
+        failed: threading.Event,
+        totals: VideoTotals,
     ) -> None:
-        super().__init__()
+        self._tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.put = self._tasks.put
+        """Add a codec with an `ArrivedFrame`, or None for the end."""
         self._on_frame = on_frame
+        self._on_behind = on_behind
         self._failed = failed
         self._totals = totals
         self._decoder: Any = None
         self._decodes: str | None = None
         self._inside: dict[int, ArrivedFrame] = {}  # by `pts`
 
-    def get(self, block: bool = True, timeout: float | None = None) -> None:
+    def get(self) -> None:
         """Decode all that comes; return None, which is how aiortc is told of the end."""
-        while (task := super().get(block, timeout)) is not None:
+        while (task := self._tasks.get()) is not None:
             codec, encoded = task
+            if self._is_behind(encoded):
+                if not self._leave_out():
+                    return
+                continue
             try:
                 frames = self._decode(codec.mimeType.lower(), encoded)
             except av.FFmpegError as exc:
@@ -70,6 +88,20 @@ class DecodingQueue(queue.Queue[Any]):
             else:
                 for frame in frames:
                     self._hand_on(frame)
+
+    def _is_behind(self, encoded: ArrivedFrame) -> bool:
+        return self._tasks.qsize() >= _MANY and self._totals.clock.now() - encoded.whole_at >= _LATE
+
+    def _leave_out(self) -> bool:
+        """Leave out the frame at hand and all that wait; return whether more may come."""
+        count, ended = 1, False
+        with contextlib.suppress(queue.Empty):
+            while not (ended := self._tasks.get_nowait() is None):
+                count += 1
+        self._totals.frames_too_late += count
+        log.warning("decoding is slower than the video: %d frames are left out, up to the next keyframe", count)
+        self._on_behind()
+        return not ended
 
     def _decode(self, kind: str, encoded: ArrivedFrame) -> list[av.VideoFrame]:
         if kind != self._decodes:
@@ -95,9 +127,12 @@ class DecodingQueue(queue.Queue[Any]):
 
 
 def install(
-    receiver: RTCRtpReceiver, on_frame: Callable[[av.VideoFrame, float], None], totals: VideoTotals
+    receiver: RTCRtpReceiver,
+    buffer: MarkerJitterBuffer,
+    on_frame: Callable[[av.VideoFrame, float], None],
+    totals: VideoTotals,
 ) -> bool:
-    """Have a video receiver with our jitter buffer decode like this; False where that is not possible."""
+    """Have a video receiver with our jitter ``buffer`` decode like this; False where that is not possible."""
     failed = getattr(receiver, _FAILED, None)
     if (
         type(getattr(receiver, _QUEUE, None)) is not queue.Queue
@@ -106,5 +141,5 @@ def install(
     ):
         log.info("this version of aiortc decodes in its own way: frames come by way of the event loop")
         return False
-    setattr(receiver, _QUEUE, DecodingQueue(on_frame, failed, totals))
+    setattr(receiver, _QUEUE, DecodingQueue(on_frame, buffer.wait_for_keyframe, failed, totals))
     return True

@@ -106,6 +106,10 @@ class MarkerJitterBuffer(JitterBuffer):
             del self._first_packet[next(iter(self._first_packet))]
         return self._asks(now), arrived
 
+    def wait_for_keyframe(self) -> None:
+        """Hold frames back until a keyframe, and ask for it: some were left out later. Any thread may call it."""
+        self._needs_keyframe = True
+
     def _is_late(self, packet: RtpPacket) -> bool:
         # aiortc takes more than 100 behind for a sender that counts anew, and waits for all that it had already.
         return self._origin is not None and 0 < (self._origin - packet.sequence_number) % 65536 <= self._capacity

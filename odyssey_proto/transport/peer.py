@@ -501,7 +501,7 @@ class Peer:
         self._receiver = next(receivers)
         self._buffer = jitter.install(self._receiver, self._clock, self._totals)
         if self._buffer is not None:
-            decoding.install(self._receiver, self._take_frame, self._totals)
+            decoding.install(self._receiver, self._buffer, self._take_frame, self._totals)
 
     def _ask_for_keyframe(self) -> None:
         if self._buffer is not None and self._buffer.ssrc is not None and not self._closing:

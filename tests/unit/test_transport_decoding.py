@@ -14,9 +14,9 @@ from aiortc import RTCRtpReceiver
 from odyssey_proto.stats import VideoTotals
 from odyssey_proto.transport import decoding
 from odyssey_proto.transport.decoding import DecodingQueue
-from odyssey_proto.transport.jitter import ArrivedFrame
+from odyssey_proto.transport.jitter import ArrivedFrame, MarkerJitterBuffer
 from tests.unit.test_stats import Time
-from tests.unit.test_transport_jitter import Transport
+from tests.unit.test_transport_jitter import Transport, packets
 
 STEP = 4500  # of the RTP clock: 50 ms
 
@@ -41,7 +41,7 @@ def encoded(codec: Codec, count: int, *, width: int = 320) -> list[bytes]:
     for number in range(count):
         picture = av.VideoFrame(width, 192, "yuv420p")
         for plane in picture.planes:
-            plane.update(bytes([40 + 8 * number]) * plane.buffer_size)
+            plane.update(bytes([40 + 8 * (number % 20)]) * plane.buffer_size)
         picture.pts = number * STEP
         found += [bytes(packet) for packet in context.encode(picture)]
     assert len(found) == count
@@ -55,24 +55,35 @@ class Rig:
     time: Time = attrs.field(factory=Time)
     frames: list[tuple[av.VideoFrame, float]] = attrs.field(factory=list)
     threads: set[threading.Thread] = attrs.field(factory=set)
+    behind: int = 0
     failed: threading.Event = attrs.field(factory=threading.Event)
     totals: VideoTotals = attrs.field(init=False)
     queue: DecodingQueue = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.totals = VideoTotals(self.time)
-        self.queue = DecodingQueue(self.take, self.failed, self.totals)
+        self.queue = DecodingQueue(self.take, self.fall_behind, self.failed, self.totals)
+
+    def fall_behind(self) -> None:
+        self.behind += 1
 
     def take(self, frame: av.VideoFrame, arrived_at: float) -> None:
         self.frames.append((frame, arrived_at))
         self.threads.add(threading.current_thread())
 
-    def decode(self, codec: Codec, pictures: list[bytes], first: int = 0) -> None:
-        """Decode, as aiortc's thread does, what arrived at 1 s, 2 s, …, the last packet 0.5 s after the first."""
+    def put(self, codec: Codec, pictures: list[bytes], first: int = 0) -> None:
+        """Add what arrived at 1 s, 2 s, …, the last packet 0.5 s after the first."""
         for number, picture in enumerate(pictures, first):
             self.queue.put((codec, ArrivedFrame(picture, number * STEP, number + 1.0, number + 1.5)))
+
+    def run(self) -> None:
+        """Decode, as aiortc's thread does."""
         self.queue.put(None)
-        assert self.queue.get() is None
+        self.queue.get()
+
+    def decode(self, codec: Codec, pictures: list[bytes], first: int = 0) -> None:
+        self.put(codec, pictures, first)
+        self.run()
 
 
 @pytest.mark.parametrize("codec", [H264, VP8])
@@ -114,21 +125,62 @@ def test_a_frame_that_cannot_be_decoded_is_told_and_left_out(
 
 
 def test_what_never_comes_out_is_forgotten() -> None:
-    rig = Rig()
+    rig = Rig(time=Time(0.0))
     rig.decode(H264, [encoded(H264, 1)[0], *[b"\x00\x00\x00\x01\x0c\xff"] * 100])  # 100 times nothing but filler
     assert len(rig.frames) == 1
     assert len(rig.queue._inside) == decoding._INSIDE
 
 
+@pytest.mark.parametrize(("waiting", "late"), [(20, 1.0), (19, 60.0), (21, 0.9)])
+def test_what_waits_too_long_is_left_out_up_to_the_next_keyframe(waiting: int, late: float) -> None:
+    is_behind = waiting >= 20 and late >= 1
+    rig = Rig()
+    first = encoded(VP8, waiting)
+    rig.put(VP8, first)
+    rig.time.at = 1.5 + late  # that of the first
+    rig.run()
+    assert rig.behind == is_behind
+    assert len(rig.frames) == (0 if is_behind else waiting)
+    assert rig.totals.frames_too_late == (waiting if is_behind else 0)
+
+
+def test_after_what_was_left_out_it_goes_on_and_ends() -> None:
+    rig = Rig()
+    rig.time.at = 100.0
+    rig.put(VP8, encoded(VP8, 30))
+    later = encoded(VP8, 2)
+
+    def fall_behind() -> None:
+        rig.behind += 1
+        rig.time.at = 0.0
+        rig.put(VP8, later, first=30)
+        rig.queue.put(None)
+
+    rig.queue._on_behind = fall_behind
+    rig.queue.get()
+    assert rig.behind == 1
+    assert [frame.pts for frame, _ in rig.frames] == [30 * STEP, 31 * STEP]
+
+
+def test_the_buffer_asks_for_the_keyframe_to_go_on_at() -> None:
+    buffer = MarkerJitterBuffer(Time())
+    arriving = packets([1] * 6, keyframes=(0, 4))
+    shown = [buffer.add(packet) for packet in arriving[:2]]
+    buffer.wait_for_keyframe()
+    shown += [buffer.add(packet) for packet in arriving[2:]]
+    assert [frame is not None for _, frame in shown] == [True, True, False, False, True, True]
+    assert [asks for asks, _ in shown] == [False, False, True, False, False, False]
+
+
 def test_it_is_given_to_a_receiver_of_the_known_shape() -> None:
     receiver: Any = RTCRtpReceiver("video", Transport())
     rig = Rig()
-    assert decoding.install(receiver, rig.take, rig.totals)
+    assert decoding.install(receiver, MarkerJitterBuffer(rig.time), rig.take, rig.totals)
     given = receiver._RTCRtpReceiver__decoder_queue
     given.put((VP8, ArrivedFrame(encoded(VP8, 1)[0], 0, 1.0, 1.5)))
     given.put((VP8, ArrivedFrame(b"\x01\x00", STEP, 1.0, 1.5)))
     given.put(None)
-    assert given.get() is None
+    given.get()
     assert len(rig.frames) == 1
     assert receiver._RTCRtpReceiver__decoder_error.is_set(), "aiortc asks for a keyframe then"
 
@@ -142,5 +194,5 @@ def test_a_receiver_of_another_shape_decodes_in_its_own_way(attribute: str, valu
     setattr(receiver, f"_RTCRtpReceiver__decoder_{attribute}", value)
     before = receiver._RTCRtpReceiver__decoder_queue
     rig = Rig()
-    assert not decoding.install(receiver, rig.take, rig.totals)
+    assert not decoding.install(receiver, MarkerJitterBuffer(rig.time), rig.take, rig.totals)
     assert receiver._RTCRtpReceiver__decoder_queue is before
