@@ -70,6 +70,7 @@ class DecodingQueue:
         self._decoder: Any = None
         self._decodes: str | None = None
         self._inside: dict[int, ArrivedFrame] = {}  # by `pts`
+        self._needs_keyframe = False
 
     def get(self) -> None:
         """Decode all that comes; return None, which is how aiortc is told of the end."""
@@ -78,6 +79,9 @@ class DecodingQueue:
             if self._is_behind(encoded):
                 if not self._leave_out():
                     return
+                continue
+            # To libavcodec an empty frame is the end, after which it takes no other one.
+            if not encoded.data or self._is_held(encoded):
                 continue
             try:
                 frames = self._decode(codec.mimeType.lower(), encoded)
@@ -99,9 +103,17 @@ class DecodingQueue:
             while not (ended := self._tasks.get_nowait() is None):
                 count += 1
         self._totals.frames_too_late += count
-        log.warning("decoding is slower than the video: %d frames are left out, up to the next keyframe", count)
+        self._needs_keyframe = True
         self._on_behind()
+        log.warning("decoding is slower than the video: %d frames are left out, up to the next keyframe", count)
         return not ended
+
+    def _is_held(self, encoded: ArrivedFrame) -> bool:
+        """Whether to leave out a frame: it was on its way here while those that it refers to were left out."""
+        if self._needs_keyframe and encoded.is_keyframe:
+            self._needs_keyframe = False
+        self._totals.frames_too_late += self._needs_keyframe
+        return self._needs_keyframe
 
     def _decode(self, kind: str, encoded: ArrivedFrame) -> list[av.VideoFrame]:
         if kind != self._decodes:

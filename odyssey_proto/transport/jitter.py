@@ -49,6 +49,11 @@ class ArrivedFrame(JitterFrame):
         self.whole_at = whole_at
         """When it could be decoded, in s."""
 
+    @property
+    def is_keyframe(self) -> bool:
+        """Whether it needs no other one."""
+        return _is_keyframe(self.data)
+
 
 class MarkerJitterBuffer(JitterBuffer):
     """aiortc's buffer for video, which also releases a frame that is complete, and notes when it arrived.

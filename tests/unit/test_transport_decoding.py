@@ -124,6 +124,15 @@ def test_a_frame_that_cannot_be_decoded_is_told_and_left_out(
     assert "a frame could not be decoded" in caplog.text
 
 
+@pytest.mark.parametrize("codec", [H264, VP8])
+def test_an_empty_frame_is_not_the_end(codec: Codec) -> None:
+    first, *others = encoded(codec, 4)
+    rig = Rig()
+    rig.decode(codec, [first, b"", *others])
+    assert len(rig.frames) == 4
+    assert not rig.failed.is_set()
+
+
 def test_what_never_comes_out_is_forgotten() -> None:
     rig = Rig(time=Time(0.0))
     rig.decode(H264, [encoded(H264, 1)[0], *[b"\x00\x00\x00\x01\x0c\xff"] * 100])  # 100 times nothing but filler
@@ -160,6 +169,24 @@ def test_after_what_was_left_out_it_goes_on_and_ends() -> None:
     rig.queue.get()
     assert rig.behind == 1
     assert [frame.pts for frame, _ in rig.frames] == [30 * STEP, 31 * STEP]
+
+
+@pytest.mark.parametrize("codec", [H264, VP8])
+def test_what_comes_before_the_keyframe_is_left_out_too(codec: Codec) -> None:
+    pictures = encoded(codec, 33)
+    rig = Rig()
+    rig.time.at = 100.0
+    rig.put(codec, pictures[:30])
+
+    def fall_behind() -> None:  # the loop's thread had let these through before it was told
+        rig.time.at = 0.0
+        rig.put(codec, [*pictures[30:], *encoded(codec, 2)], first=30)
+        rig.queue.put(None)
+
+    rig.queue._on_behind = fall_behind
+    rig.queue.get()
+    assert [frame.pts for frame, _ in rig.frames] == [33 * STEP, 34 * STEP]
+    assert rig.totals.frames_too_late == 33
 
 
 def test_the_buffer_asks_for_the_keyframe_to_go_on_at() -> None:
