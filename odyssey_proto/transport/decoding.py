@@ -71,10 +71,17 @@ class DecodingQueue:
         self._decodes: str | None = None
         self._inside: dict[int, ArrivedFrame] = {}  # by `pts`
         self._needs_keyframe = False
+        self._is_wanted = True
+
+    def give_up(self) -> None:
+        """Decode nothing of what waits, or still comes: aiortc holds the event loop up until that is done."""
+        self._is_wanted = False
 
     def get(self) -> None:
         """Decode all that comes; return None, which is how aiortc is told of the end."""
         while (task := self._tasks.get()) is not None:
+            if not self._is_wanted:
+                continue
             codec, encoded = task
             if self._is_behind(encoded):
                 if not self._leave_out():
@@ -143,8 +150,8 @@ def install(
     buffer: MarkerJitterBuffer,
     on_frame: Callable[[av.VideoFrame, float], None],
     totals: VideoTotals,
-) -> bool:
-    """Have a video receiver with our jitter ``buffer`` decode like this; False where that is not possible."""
+) -> DecodingQueue | None:
+    """Have a video receiver with our jitter ``buffer`` decode like this; None where that is not possible."""
     failed = getattr(receiver, _FAILED, None)
     if (
         type(getattr(receiver, _QUEUE, None)) is not queue.Queue
@@ -152,6 +159,7 @@ def install(
         or getattr(receiver, _THREAD, failed) is not None
     ):
         log.info("this version of aiortc decodes in its own way: frames come by way of the event loop")
-        return False
-    setattr(receiver, _QUEUE, DecodingQueue(on_frame, buffer.wait_for_keyframe, failed, totals))
-    return True
+        return None
+    decoding = DecodingQueue(on_frame, buffer.wait_for_keyframe, failed, totals)
+    setattr(receiver, _QUEUE, decoding)
+    return decoding

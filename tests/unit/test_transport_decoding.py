@@ -189,6 +189,18 @@ def test_what_comes_before_the_keyframe_is_left_out_too(codec: Codec) -> None:
     assert rig.totals.frames_too_late == 33
 
 
+def test_what_waits_when_it_is_given_up_is_not_decoded() -> None:
+    rig = Rig()
+
+    def take(frame: av.VideoFrame, arrived_at: float) -> None:
+        rig.take(frame, arrived_at)
+        rig.queue.give_up()
+
+    rig.queue._on_frame = take
+    rig.decode(VP8, encoded(VP8, 10))
+    assert len(rig.frames) == 1
+
+
 def test_the_buffer_asks_for_the_keyframe_to_go_on_at() -> None:
     buffer = MarkerJitterBuffer(Time())
     arriving = packets([1] * 6, keyframes=(0, 4))
@@ -202,8 +214,8 @@ def test_the_buffer_asks_for_the_keyframe_to_go_on_at() -> None:
 def test_it_is_given_to_a_receiver_of_the_known_shape() -> None:
     receiver: Any = RTCRtpReceiver("video", Transport())
     rig = Rig()
-    assert decoding.install(receiver, MarkerJitterBuffer(rig.time), rig.take, rig.totals)
-    given = receiver._RTCRtpReceiver__decoder_queue
+    given = decoding.install(receiver, MarkerJitterBuffer(rig.time), rig.take, rig.totals)
+    assert given is receiver._RTCRtpReceiver__decoder_queue is not None
     given.put((VP8, ArrivedFrame(encoded(VP8, 1)[0], 0, 1.0, 1.5)))
     given.put((VP8, ArrivedFrame(b"\x01\x00", STEP, 1.0, 1.5)))
     given.put(None)
@@ -221,5 +233,5 @@ def test_a_receiver_of_another_shape_decodes_in_its_own_way(attribute: str, valu
     setattr(receiver, f"_RTCRtpReceiver__decoder_{attribute}", value)
     before = receiver._RTCRtpReceiver__decoder_queue
     rig = Rig()
-    assert not decoding.install(receiver, MarkerJitterBuffer(rig.time), rig.take, rig.totals)
+    assert decoding.install(receiver, MarkerJitterBuffer(rig.time), rig.take, rig.totals) is None
     assert receiver._RTCRtpReceiver__decoder_queue is before
