@@ -1,8 +1,8 @@
 """The thread behind a session: it feeds the protocol core and carries out what that says.
 
 It waits on its inbox only. Whatever blocks (HTTP, opening and closing a WebSocket) runs on workers that post what
-came of it; frames go from the loop straight into the hub. All decisions are in `odyssey_proto.protocol`, and what
-users see is in `odyssey_proto.session`.
+came of it; frames go from the decoder straight into the hub. All decisions are in `odyssey_proto.protocol`, and
+what users see is in `odyssey_proto.session`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Pictures as a user gets them, and the bounded queues in which they wait.
 
-    loop thread ── FrameHub.publish ──┬─▶ FrameQueue ──▶ iterator ──▶ VideoFrame.data, converted here
-                                      ├─▶ FrameQueue ──▶ iterator
-                                      └─▶ FrameHub.latest
+    decoder ── FrameHub.publish ──┬─▶ FrameQueue ──▶ iterator ──▶ VideoFrame.data, converted here
+                                  ├─▶ FrameQueue ──▶ iterator
+                                  └─▶ FrameHub.latest
 
 A decoded picture is kept as the decoder made it (YUV) and is shared by everyone who receives it; the thread that
 looks at it first converts it, once. A picture that nobody looks at, or that a queue drops, costs no conversion.

@@ -160,7 +160,7 @@ class Peer:
         self._closing = False
         self._patience = 0.4  # s for a clean end where the loop is stopped under a connection that nobody closed
 
-        # From here on for the loop's thread alone, except that others look at `_channel` and the size.
+        # From here on only the loop's thread writes; others read `_channel` and the size, the decoder's some more.
         self._stop = asyncio.Event()
         self._negotiating = asyncio.Lock()
         self._given: tuple[IceServer, ...] | None = None

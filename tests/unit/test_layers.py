@@ -8,12 +8,15 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import odyssey_models
 import pytest
 
 import odyssey_proto
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "odyssey_proto"
