@@ -64,6 +64,7 @@ class Driver:
         handlers: OdysseyEventHandlers | None = None,
     ) -> None:
         self.protocol = Protocol(config.advanced, reconnect=config.reconnect)
+        self.clock = clock = SteadyClock(clock)
         self.hub = FrameHub(lambda seconds: self.post(steps.VideoResumed(seconds)), clock)
         self.totals = VideoTotals(clock)
         self.began_at = clock.now()
@@ -71,7 +72,6 @@ class Driver:
         self.recordings: Living[recording.LiveRecording] = Living()
         """Files that are being written: they end when this has, and are waited for."""
         self.events = EventHub()
-        self.clock = clock = SteadyClock(clock)
         self.leaving = False
         """Whether the user has given it up; the session itself may need a moment to be over."""
         self.ended = threading.Event()
