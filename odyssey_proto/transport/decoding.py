@@ -17,6 +17,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 import av
+from av.error import FFmpegError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +93,7 @@ class DecodingQueue:
                 continue
             try:
                 frames = self._decode(codec.mimeType.lower(), encoded)
-            except av.FFmpegError as exc:
+            except FFmpegError as exc:
                 # The decoder stays: a new one would fail with every frame until the next keyframe.
                 log.warning("a frame could not be decoded: %s", exc)
                 self._failed.set()
