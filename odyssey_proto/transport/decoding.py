@@ -80,6 +80,14 @@ class DecodingQueue:
 
     def get(self) -> None:
         """Decode all that comes; return None, which is how aiortc is told of the end."""
+        try:
+            self._work()
+        finally:
+            # Now, and not when the garbage collector comes by: a decoder keeps some 10 MB of pictures.
+            self._decoder = self._decodes = None
+            self._inside.clear()
+
+    def _work(self) -> None:
         while (task := self._tasks.get()) is not None:
             if not self._is_wanted:
                 continue

@@ -135,9 +135,11 @@ def test_an_empty_frame_is_not_the_end(codec: Codec) -> None:
 
 def test_what_never_comes_out_is_forgotten() -> None:
     rig = Rig(time=Time(0.0))
-    rig.decode(H264, [encoded(H264, 1)[0], *[b"\x00\x00\x00\x01\x0c\xff"] * 100])  # 100 times nothing but filler
-    assert len(rig.frames) == 1
-    assert len(rig.queue._inside) == decoding._INSIDE
+    inside: list[int] = []
+    rig.queue._on_frame = lambda *_: inside.append(len(rig.queue._inside))
+    first, last = encoded(H264, 2)
+    rig.decode(H264, [first, *[b"\x00\x00\x00\x01\x0c\xff"] * 100, last])  # 100 times nothing but filler
+    assert inside == [0, decoding._INSIDE - 1]
 
 
 @pytest.mark.parametrize(("waiting", "late"), [(20, 1.0), (19, 60.0), (21, 0.9)])
@@ -187,6 +189,13 @@ def test_what_comes_before_the_keyframe_is_left_out_too(codec: Codec) -> None:
     rig.queue.get()
     assert [frame.pts for frame, _ in rig.frames] == [33 * STEP, 34 * STEP]
     assert rig.totals.frames_too_late == 33
+
+
+def test_nothing_is_kept_after_the_end() -> None:
+    rig = Rig()
+    rig.decode(H264, [*encoded(H264, 2), b"\x00\x00\x00\x01\x0c\xff"])
+    assert rig.queue._decoder is None
+    assert not rig.queue._inside
 
 
 def test_what_waits_when_it_is_given_up_is_not_decoded() -> None:
