@@ -204,7 +204,7 @@ if not TYPE_CHECKING:  # for those who check types there are no names but these
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_ON_DEMAND]
+    return sorted({*globals(), *_ON_DEMAND})
 
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -134,6 +134,7 @@ class Odyssey:
         self._loop: BackgroundLoop | None = None  # from the first connection on
         self._connecting = threading.Lock()
         self._session: Session | None = None
+        self._leaving: Session | None = None  # what a thread in `disconnect` gives back
         self._watching: Living[Watching] = Living()
         self._closed = False
 
@@ -303,9 +304,11 @@ class Odyssey:
 
     def disconnect(self) -> None:
         """Leave the session; nothing happens where there is none. The client can connect again."""
+        self._leaving = self._session or self._leaving
         live, self._session = self._session, None
         if live is not None:
             live.disconnect()
+            self._leaving = None
             self._telemetry.disconnected(live)
 
     def close(self) -> None:
@@ -313,6 +316,8 @@ class Odyssey:
         self._closed = True
         deadline = Deadline(_CLOSE, self._clock)
         self.disconnect()
+        if (leaving := self._leaving) is not None:  # by another thread, which needs what ends here
+            leaving.disconnect()
         if self._watching:
             self._stop_watching(deadline)
         self._telemetry.close()

@@ -1,8 +1,8 @@
 """The thread behind a session: it feeds the protocol core and carries out what that says.
 
 It waits on its inbox only. Whatever blocks (HTTP, opening and closing a WebSocket) runs on workers that post what
-came of it; frames go from the loop straight into the hub. All decisions are in `odyssey_proto.protocol`, and what
-users see is in `odyssey_proto.session`.
+came of it; frames go from the decoder straight into the hub. All decisions are in `odyssey_proto.protocol`, and
+what users see is in `odyssey_proto.session`.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ class Driver:
         handlers: OdysseyEventHandlers | None = None,
     ) -> None:
         self.protocol = Protocol(config.advanced, reconnect=config.reconnect)
+        self.clock = clock = SteadyClock(clock)
         self.hub = FrameHub(lambda seconds: self.post(steps.VideoResumed(seconds)), clock)
         self.totals = VideoTotals(clock)
         self.began_at = clock.now()
@@ -71,7 +72,6 @@ class Driver:
         self.recordings: Living[recording.LiveRecording] = Living()
         """Files that are being written: they end when this has, and are waited for."""
         self.events = EventHub()
-        self.clock = clock = SteadyClock(clock)
         self.leaving = False
         """Whether the user has given it up; the session itself may need a moment to be over."""
         self.ended = threading.Event()

@@ -1,8 +1,8 @@
 """Pictures as a user gets them, and the bounded queues in which they wait.
 
-    loop thread ── FrameHub.publish ──┬─▶ FrameQueue ──▶ iterator ──▶ VideoFrame.data, converted here
-                                      ├─▶ FrameQueue ──▶ iterator
-                                      └─▶ FrameHub.latest
+    decoder ── FrameHub.publish ──┬─▶ FrameQueue ──▶ iterator ──▶ VideoFrame.data, converted here
+                                  ├─▶ FrameQueue ──▶ iterator
+                                  └─▶ FrameHub.latest
 
 A decoded picture is kept as the decoder made it (YUV) and is shared by everyone who receives it; the thread that
 looks at it first converts it, once. A picture that nobody looks at, or that a queue drops, costs no conversion.
@@ -67,9 +67,9 @@ def _view(plane: VideoPlane) -> NDArray[np.uint8]:
     """Return a plane of 8 bits a sample as it lies in memory, which lives as long as the view."""
     import numpy as np
 
-    rows = np.frombuffer(memoryview(cast(Any, plane)), np.uint8, count=plane.line_size * plane.height)
+    memory = memoryview(cast(Any, plane)).toreadonly()  # the decoder makes the next picture of it
+    rows = np.frombuffer(memory, np.uint8, count=plane.line_size * plane.height)
     view: NDArray[np.uint8] = rows.reshape(plane.height, plane.line_size)[:, : plane.width]
-    view.flags.writeable = False  # the decoder makes the next picture of it
     return view
 
 

@@ -241,7 +241,7 @@ class Link:
         else:
             self._post(steps.LinkFailed(self._plan.link, closed.error))
 
-    # --- what is heard: the peer connection, on the loop's thread
+    # --- what is heard: the peer connection, on the loop's thread; frames, on the decoder's
 
     def _take_answer(self, answer: concurrent.futures.Future[str]) -> None:
         if answer.cancelled():

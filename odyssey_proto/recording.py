@@ -211,7 +211,7 @@ class _Queue:
                 return None
             self.counts.delivered += 1
             item, misses = self._frames.popleft(), self.counts.dropped
-        # Here and not where they are dropped, on the loop's thread and under its locks.
+        # Here and not where they are dropped, on the decoder's thread and under its locks.
         if misses and not self._told:
             self._told = True
             log.warning("the recording %s misses frames: encoding is too slow", self._name)

@@ -420,7 +420,7 @@ class _Whep:
         if self._peer is not None:
             concurrent.futures.wait([self._peer.close(_CLOSING / 2)], _CLOSING)
 
-    # `PeerListener`, on the loop's thread
+    # `PeerListener`, on the loop's thread; frames, on the decoder's
 
     def on_track(self) -> None:
         """Nothing is to be done before the first frame."""

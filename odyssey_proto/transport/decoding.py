@@ -71,14 +71,33 @@ class DecodingQueue:
         self._decoder: Any = None
         self._decodes: str | None = None
         self._inside: dict[int, ArrivedFrame] = {}  # by `pts`
+        self._needs_keyframe = False
+        self._is_wanted = True
+
+    def give_up(self) -> None:
+        """Decode nothing of what waits, or still comes: aiortc holds the event loop up until that is done."""
+        self._is_wanted = False
 
     def get(self) -> None:
         """Decode all that comes; return None, which is how aiortc is told of the end."""
+        try:
+            self._work()
+        finally:
+            # Now, and not when the garbage collector comes by: a decoder keeps some 10 MB of pictures.
+            self._decoder = self._decodes = None
+            self._inside.clear()
+
+    def _work(self) -> None:
         while (task := self._tasks.get()) is not None:
+            if not self._is_wanted:
+                continue
             codec, encoded = task
             if self._is_behind(encoded):
                 if not self._leave_out():
                     return
+                continue
+            # To libavcodec an empty frame is the end, after which it takes no other one.
+            if not encoded.data or self._is_held(encoded):
                 continue
             try:
                 frames = self._decode(codec.mimeType.lower(), encoded)
@@ -100,9 +119,17 @@ class DecodingQueue:
             while not (ended := self._tasks.get_nowait() is None):
                 count += 1
         self._totals.frames_too_late += count
-        log.warning("decoding is slower than the video: %d frames are left out, up to the next keyframe", count)
+        self._needs_keyframe = True
         self._on_behind()
+        log.warning("decoding is slower than the video: %d frames are left out, up to the next keyframe", count)
         return not ended
+
+    def _is_held(self, encoded: ArrivedFrame) -> bool:
+        """Whether to leave out a frame: it was on its way here while those that it refers to were left out."""
+        if self._needs_keyframe and encoded.is_keyframe:
+            self._needs_keyframe = False
+        self._totals.frames_too_late += self._needs_keyframe
+        return self._needs_keyframe
 
     def _decode(self, kind: str, encoded: ArrivedFrame) -> list[av.VideoFrame]:
         if kind != self._decodes:
@@ -132,8 +159,8 @@ def install(
     buffer: MarkerJitterBuffer,
     on_frame: Callable[[av.VideoFrame, float], None],
     totals: VideoTotals,
-) -> bool:
-    """Have a video receiver with our jitter ``buffer`` decode like this; False where that is not possible."""
+) -> DecodingQueue | None:
+    """Have a video receiver with our jitter ``buffer`` decode like this; None where that is not possible."""
     failed = getattr(receiver, _FAILED, None)
     if (
         type(getattr(receiver, _QUEUE, None)) is not queue.Queue
@@ -141,6 +168,7 @@ def install(
         or getattr(receiver, _THREAD, failed) is not None
     ):
         log.info("this version of aiortc decodes in its own way: frames come by way of the event loop")
-        return False
-    setattr(receiver, _QUEUE, DecodingQueue(on_frame, buffer.wait_for_keyframe, failed, totals))
-    return True
+        return None
+    decoding = DecodingQueue(on_frame, buffer.wait_for_keyframe, failed, totals)
+    setattr(receiver, _QUEUE, decoding)
+    return decoding

@@ -49,6 +49,11 @@ class ArrivedFrame(JitterFrame):
         self.whole_at = whole_at
         """When it could be decoded, in s."""
 
+    @property
+    def is_keyframe(self) -> bool:
+        """Whether it needs no other one."""
+        return _is_keyframe(self.data)
+
 
 class MarkerJitterBuffer(JitterBuffer):
     """aiortc's buffer for video, which also releases a frame that is complete, and notes when it arrived.
@@ -95,9 +100,10 @@ class MarkerJitterBuffer(JitterBuffer):
         _, frame = super().add(packet)
         if frame is None and self._gives_up(packet, now):
             frame = self._remove_frame(packet.sequence_number)
-        while frame is not None and self._is_held(frame):
-            self.held += 1
-            self._totals.frames_held += 1
+        while frame is not None and (not frame.data or self._is_held(frame)):
+            held = bool(frame.data)  # and not padding alone, which is nothing to show
+            self.held += held
+            self._totals.frames_held += held
             frame = self._remove_frame(packet.sequence_number)
         arrived = None
         if frame is not None:
@@ -131,7 +137,8 @@ class MarkerJitterBuffer(JitterBuffer):
 
     def _check_mark(self, packet: RtpPacket) -> None:
         if (
-            packet.timestamp == self._released
+            _payload(packet)  # padding follows frames where senders probe the bandwidth
+            and packet.timestamp == self._released
             and self._next is not None
             and not uint16_gt(self._next, packet.sequence_number)
         ):

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ..clock import Clock
     from ..config import VideoCodec
     from ..ice_urls import IceUrl
+    from .decoding import DecodingQueue
     from .jitter import MarkerJitterBuffer
     from .loop import BackgroundLoop
 
@@ -159,7 +160,7 @@ class Peer:
         self._closing = False
         self._patience = 0.4  # s for a clean end where the loop is stopped under a connection that nobody closed
 
-        # From here on for the loop's thread alone, except that others look at `_channel` and the size.
+        # From here on only the loop's thread writes; others read `_channel` and the size, the decoder's some more.
         self._stop = asyncio.Event()
         self._negotiating = asyncio.Lock()
         self._given: tuple[IceServer, ...] | None = None
@@ -172,6 +173,7 @@ class Peer:
         self._video: MediaStreamTrack | None = None
         self._receiver: Any = None  # of the video
         self._buffer: MarkerJitterBuffer | None = None  # in it; None where that was not possible
+        self._decoding: DecodingQueue | None = None  # likewise
         self._channel: RTCDataChannel | None = None
         self._max_message_size = _DEFAULT_MESSAGE_SIZE
         self._connected = False
@@ -290,6 +292,8 @@ class Peer:
                 await asyncio.shield(ending)
 
     async def _end(self) -> None:
+        if self._decoding is not None:
+            self._decoding.give_up()
         await self._own.cancel(0.1)
         closing = {self._everything.spawn(self._servers.release())}
         if self._pc is not None:
@@ -501,7 +505,7 @@ class Peer:
         self._receiver = next(receivers)
         self._buffer = jitter.install(self._receiver, self._clock, self._totals)
         if self._buffer is not None:
-            decoding.install(self._receiver, self._buffer, self._take_frame, self._totals)
+            self._decoding = decoding.install(self._receiver, self._buffer, self._take_frame, self._totals)
 
     def _ask_for_keyframe(self) -> None:
         if self._buffer is not None and self._buffer.ssrc is not None and not self._closing:

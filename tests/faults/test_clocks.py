@@ -52,6 +52,22 @@ def test_a_session_goes_on_when_its_clock_jumps(client: Odyssey, clock: JumpingC
     session.end_stream(timeout=PATIENCE_S)
 
 
+def test_what_is_measured_stays_true_when_the_clock_jumps_back(client: Odyssey, clock: JumpingClock) -> None:
+    session = client.connect(timeout=PATIENCE_S)
+    session.start_stream("A cat")
+    frames = session.frames()
+    take(frames, 3)
+    clock.ahead -= HOUR
+    take(frames, 10)
+    stats = session.stats()
+    assert stats.decode_ms is not None
+    assert stats.decode_ms > 0
+    assert (stats.fps > 0, stats.bitrate_bps > 0) == (True, True)
+    assert stats.gap_s < HOUR
+    session.end_stream(timeout=PATIENCE_S)
+    assert 0 <= session.stats().gap_s < HOUR
+
+
 @pytest.mark.parametrize("jump", [HOUR, -HOUR], ids=["an hour ahead", "an hour back"])
 def test_a_client_whose_clock_has_jumped_connects(client: Odyssey, clock: JumpingClock, jump: float) -> None:
     with client.connect(timeout=PATIENCE_S):

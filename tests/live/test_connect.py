@@ -444,6 +444,21 @@ def test_closing_from_another_thread_ends_a_connect_and_gives_its_session_back(
     assert sessions_are_free(emulator.api_url, emulator.api_key)
 
 
+def test_closing_waits_for_the_session_that_another_thread_is_giving_back(
+    emulator: Emulator, client: Odyssey, in_background: Background
+) -> None:
+    emulator.faults.add(HANGS["the handshake"][0])
+    connecting = in_background(client.connect)
+    eventually(lambda: not emulator.faults.pending)
+    emulator.faults.add(Fault(step="POST /sessions/token", action="delay", seconds=0.4))
+    leaving = in_background(client.disconnect)
+    eventually(lambda: not emulator.faults.pending)
+    client.close()
+    assert sessions_are_free(emulator.api_url, emulator.api_key)
+    assert isinstance(connecting.exception(SOON_S), OdysseyConnectionError)
+    leaving.result(SOON_S)
+
+
 def test_a_session_that_is_granted_after_the_timeout_is_given_back(emulator: Emulator, client: Odyssey) -> None:
     emulator.faults.add(Fault(step="POST /sessions/request", action="delay", seconds=1.0))
     with pytest.raises(OdysseyConnectionTimeoutError):

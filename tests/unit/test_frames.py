@@ -220,6 +220,8 @@ class TestVideoFrame:
         assert len(more) == 20
         with pytest.raises(ValueError, match="read-only"):
             planes[0][0, 0] = 1
+        with pytest.raises(ValueError, match="WRITEABLE"):
+            planes[0].flags.writeable = True
 
     def test_planes_of_an_rgb_picture_are_converted(self) -> None:
         luma, blue, red = VideoFrame.from_ndarray(np.full((6, 4, 3), 255, np.uint8)).planes

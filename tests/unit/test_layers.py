@@ -1,4 +1,4 @@
-"""The layer table of ARCHITECTURE.md against the imports in the code."""
+"""The layer table of ARCHITECTURE.md against the imports in the code, and what importing the packages gives."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import odyssey_models
 import pytest
+
+import odyssey_proto
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "odyssey_proto"
@@ -120,3 +127,18 @@ def test_importing_a_package_loads_nothing_heavy(package: str, heavy: set[str]) 
 def test_it_can_be_imported_on_a_system_that_does_not_fork(module: str) -> None:
     code = f"import os; del os.fork, os.register_at_fork; import odyssey_proto.{module}"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("package", [odyssey_proto, odyssey_models])
+def test_what_is_public_is_listed_once_loaded_or_not(package: ModuleType) -> None:
+    before = dir(package)
+    assert set(package.__all__) <= set(before)
+    for name in package.__all__:
+        getattr(package, name)
+    assert sorted(set(dir(package))) == dir(package)
+
+
+def test_a_name_that_a_package_does_not_have_is_an_error() -> None:
+    for package in (odyssey_proto, odyssey_models):
+        with pytest.raises(AttributeError, match="has no attribute 'Sesion'"):
+            package.Sesion  # noqa: B018 - it is looked up

@@ -124,11 +124,22 @@ def test_a_frame_that_cannot_be_decoded_is_told_and_left_out(
     assert "a frame could not be decoded" in caplog.text
 
 
+@pytest.mark.parametrize("codec", [H264, VP8])
+def test_an_empty_frame_is_not_the_end(codec: Codec) -> None:
+    first, *others = encoded(codec, 4)
+    rig = Rig()
+    rig.decode(codec, [first, b"", *others])
+    assert len(rig.frames) == 4
+    assert not rig.failed.is_set()
+
+
 def test_what_never_comes_out_is_forgotten() -> None:
     rig = Rig(time=Time(0.0))
-    rig.decode(H264, [encoded(H264, 1)[0], *[b"\x00\x00\x00\x01\x0c\xff"] * 100])  # 100 times nothing but filler
-    assert len(rig.frames) == 1
-    assert len(rig.queue._inside) == decoding._INSIDE
+    inside: list[int] = []
+    rig.queue._on_frame = lambda *_: inside.append(len(rig.queue._inside))
+    first, last = encoded(H264, 2)
+    rig.decode(H264, [first, *[b"\x00\x00\x00\x01\x0c\xff"] * 100, last])  # 100 times nothing but filler
+    assert inside == [0, decoding._INSIDE - 1]
 
 
 @pytest.mark.parametrize(("waiting", "late"), [(20, 1.0), (19, 60.0), (21, 0.9)])
@@ -162,6 +173,43 @@ def test_after_what_was_left_out_it_goes_on_and_ends() -> None:
     assert [frame.pts for frame, _ in rig.frames] == [30 * STEP, 31 * STEP]
 
 
+@pytest.mark.parametrize("codec", [H264, VP8])
+def test_what_comes_before_the_keyframe_is_left_out_too(codec: Codec) -> None:
+    pictures = encoded(codec, 33)
+    rig = Rig()
+    rig.time.at = 100.0
+    rig.put(codec, pictures[:30])
+
+    def fall_behind() -> None:  # the loop's thread had let these through before it was told
+        rig.time.at = 0.0
+        rig.put(codec, [*pictures[30:], *encoded(codec, 2)], first=30)
+        rig.queue.put(None)
+
+    rig.queue._on_behind = fall_behind
+    rig.queue.get()
+    assert [frame.pts for frame, _ in rig.frames] == [33 * STEP, 34 * STEP]
+    assert rig.totals.frames_too_late == 33
+
+
+def test_nothing_is_kept_after_the_end() -> None:
+    rig = Rig()
+    rig.decode(H264, [*encoded(H264, 2), b"\x00\x00\x00\x01\x0c\xff"])
+    assert rig.queue._decoder is None
+    assert not rig.queue._inside
+
+
+def test_what_waits_when_it_is_given_up_is_not_decoded() -> None:
+    rig = Rig()
+
+    def take(frame: av.VideoFrame, arrived_at: float) -> None:
+        rig.take(frame, arrived_at)
+        rig.queue.give_up()
+
+    rig.queue._on_frame = take
+    rig.decode(VP8, encoded(VP8, 10))
+    assert len(rig.frames) == 1
+
+
 def test_the_buffer_asks_for_the_keyframe_to_go_on_at() -> None:
     buffer = MarkerJitterBuffer(Time())
     arriving = packets([1] * 6, keyframes=(0, 4))
@@ -175,8 +223,8 @@ def test_the_buffer_asks_for_the_keyframe_to_go_on_at() -> None:
 def test_it_is_given_to_a_receiver_of_the_known_shape() -> None:
     receiver: Any = RTCRtpReceiver("video", Transport())
     rig = Rig()
-    assert decoding.install(receiver, MarkerJitterBuffer(rig.time), rig.take, rig.totals)
-    given = receiver._RTCRtpReceiver__decoder_queue
+    given = decoding.install(receiver, MarkerJitterBuffer(rig.time), rig.take, rig.totals)
+    assert given is receiver._RTCRtpReceiver__decoder_queue is not None
     given.put((VP8, ArrivedFrame(encoded(VP8, 1)[0], 0, 1.0, 1.5)))
     given.put((VP8, ArrivedFrame(b"\x01\x00", STEP, 1.0, 1.5)))
     given.put(None)
@@ -194,5 +242,5 @@ def test_a_receiver_of_another_shape_decodes_in_its_own_way(attribute: str, valu
     setattr(receiver, f"_RTCRtpReceiver__decoder_{attribute}", value)
     before = receiver._RTCRtpReceiver__decoder_queue
     rig = Rig()
-    assert not decoding.install(receiver, MarkerJitterBuffer(rig.time), rig.take, rig.totals)
+    assert decoding.install(receiver, MarkerJitterBuffer(rig.time), rig.take, rig.totals) is None
     assert receiver._RTCRtpReceiver__decoder_queue is before

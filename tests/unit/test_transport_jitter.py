@@ -118,6 +118,26 @@ def test_it_knows_when_the_first_packet_of_each_frame_came() -> None:
     assert [(frame.arrived_at, frame.whole_at) for frame in frames] == [(1.0, 2.0), (3.0, 3.0), (4.0, 6.0)]
 
 
+@pytest.mark.parametrize("size", [1, 2])
+def test_padding_after_a_frame_harms_nothing(size: int) -> None:
+    arriving: list[Any] = packets([size] * 6)
+    for packet in arriving[2 * size :]:
+        packet.sequence_number = (packet.sequence_number + 2) % 65536
+    for place in (2 * size, 2 * size + 1):
+        before = arriving[place - 1]
+        padding: Any = RtpPacket(
+            payload_type=97, sequence_number=before.sequence_number + 1, timestamp=before.timestamp
+        )
+        padding.ssrc, padding._data = 7, b""
+        arriving.insert(place, padding)
+    buffer = MarkerJitterBuffer(Time())
+    released = feed(buffer, arriving)
+    assert [number for number, _ in released] == [place for place, each in enumerate(arriving) if each.marker]
+    assert all(data for _, data in released)
+    assert buffer.trusts_marks
+    assert buffer.held == 0
+
+
 def test_what_it_remembers_is_bounded() -> None:
     buffer = MarkerJitterBuffer(Time())
     feed(buffer, packets([1] * 2000))

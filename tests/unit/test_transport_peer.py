@@ -32,8 +32,10 @@ from odyssey_proto.clock import MonotonicClock
 from odyssey_proto.errors import MalformedMessageError, OdysseyConnectionError, OdysseyStreamError
 from odyssey_proto.transport import ice
 from odyssey_proto.transport import peer as peer_module
+from odyssey_proto.transport.decoding import DecodingQueue
 from odyssey_proto.transport.loop import BackgroundLoop
 from odyssey_proto.transport.peer import Peer
+from tests.live.processes import eventually
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -814,6 +816,26 @@ class Remains:
 
 
 class TestClose:
+    def test_frames_that_still_wait_are_not_decoded(
+        self, peer: Peer, streamer: Streamer, heard: Heard, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        decode, decoded, may_decode = DecodingQueue._decode, [], threading.Event()
+
+        def decode_later(queue: DecodingQueue, *frame: Any) -> list[Any]:
+            decoded.append(frame)
+            assert may_decode.wait(GENEROUS)
+            return decode(queue, *frame)
+
+        monkeypatch.setattr(DecodingQueue, "_decode", decode_later)
+        connect(peer, streamer, heard)
+        waiting: Any = peer._decoding
+        eventually(lambda: waiting._tasks.qsize() >= 3)
+        closed = peer.close()
+        eventually(lambda: not waiting._is_wanted)
+        may_decode.set()
+        closed.result(GENEROUS)
+        assert len(decoded) == 1
+
     @pytest.fixture
     def remains(self, loop: BackgroundLoop, capfd: pytest.CaptureFixture[str]) -> Iterator[Remains]:
         """Assert that the test leaves no thread, task or descriptor, and prints nothing."""

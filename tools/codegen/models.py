@@ -51,7 +51,7 @@ if not TYPE_CHECKING:  # for those who check types there are no names but these
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_MODULES]
+    return sorted({*globals(), *_MODULES})
 """
 
 _OPTIONS = [
