@@ -812,6 +812,8 @@ class Remains:
 
     def assert_none(self) -> None:
         assert self.loop.run(self._tasks(), GENEROUS) == []
+        # The system's lookup of a name cannot be cut short; its thread ends with it, after everything else.
+        eventually(lambda: all(thread.name != "odyssey-lookup" for thread in threading.enumerate()))
         assert self._count() == self.before
 
 
