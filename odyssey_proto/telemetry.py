@@ -39,15 +39,6 @@ _LAST: Final = 0.3  # s that closing leaves to what still waits
 _PREFIX: Final = 8  # characters of the API key
 _LONGEST: Final = 2000  # characters of an error's text
 
-# The first row that fits counts.
-_TYPES: Final = (
-    (errors.OdysseyAuthError, "auth"),
-    (errors.OdysseyUsageError, "usage"),
-    (errors.OdysseyStreamError, "stream"),
-    (errors.OdysseyConnectionError, "connection"),
-    (Exception, "unknown"),
-)
-
 
 class Telemetry:
     """Tells of the connections of one client, or of nothing where ``config.enable_telemetry`` is not set."""
@@ -72,7 +63,7 @@ class Telemetry:
             yield
         except errors.OdysseyError as exc:
             self._tell(
-                error_type=wire.TelemetryErrorType(next(kind for cls, kind in _TYPES if isinstance(exc, cls))),
+                error_type=_error_type(exc),
                 error_message=exc.message[:_LONGEST],
                 error_code=exc.code,
                 session_id=exc.session_id,
@@ -140,3 +131,17 @@ class Telemetry:
                 log.debug("an event was dropped: %s", exc)
                 if exc.code == "closed":
                     return
+
+
+def _error_type(error: errors.OdysseyError) -> wire.TelemetryErrorType:
+    match error:
+        case errors.OdysseyAuthError():
+            return wire.TelemetryErrorType.AUTH
+        case errors.OdysseyUsageError():
+            return wire.TelemetryErrorType.USAGE
+        case errors.OdysseyStreamError():
+            return wire.TelemetryErrorType.STREAM
+        case errors.OdysseyConnectionError():
+            return wire.TelemetryErrorType.CONNECTION
+        case _:
+            return wire.TelemetryErrorType.UNKNOWN
