@@ -372,7 +372,8 @@ class Odyssey:
     @property
     def is_connected(self) -> bool:
         """Whether the client is connected and ready."""
-        return self._session is not None and self._session.is_connected
+        live = self._session
+        return live is not None and live.is_connected
 
     @property
     def current_status(self) -> ConnectionStatus:
