@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo-out
-CORE := errors config clock types codec table protocol frames images events callbacks
+CORE := _base/errors _base/secrets _base/clock _model/config _model/events _model/codec core/table core/protocol \
+	_video/frame _video/images _live/event_hub _live/dispatcher
 
 .PHONY: install demo test lint types generate generate-check cassettes core-coverage bench wheel-check clean
 
@@ -39,7 +40,8 @@ cassettes: install
 # Each module of the core is covered wholly, every branch, by the test file of its own name.
 core-coverage: install
 	@for module in $(CORE); do \
-		$(BIN)/python -m pytest -q --no-header tests/unit/test_$$module.py --cov=odyssey_proto.$$module --cov-branch \
+		$(BIN)/python -m pytest -q --no-header tests/unit/$${module%/*}/test_$${module##*/}.py \
+			--cov=odyssey_proto.$$(echo $$module | tr / .) --cov-branch \
 			--cov-report=term-missing:skip-covered --cov-fail-under=100 || exit 1; \
 	done
 

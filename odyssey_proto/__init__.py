@@ -5,8 +5,8 @@
         for frame in session.frames():
             show(frame.data)
 
-Importing this loads little more than REST needs: the rest comes when it is first asked for, and aiortc, av and
-numpy with the first `Odyssey.connect`.
+Importing this loads nothing: each name is loaded with the module that defines it when it is first asked for, and
+aiortc, av and numpy with the first `Odyssey.connect`.
 """
 
 import importlib
@@ -14,197 +14,153 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
-from .client import Odyssey
-from .config import AdvancedConfig, ClientConfig
-from .downloads import iter_events
-from .errors import (
-    AccountSuspendedError,
-    ConcurrentLimitReachedError,
-    MalformedMessageError,
-    MissingExtraError,
-    MonthlyLimitReachedError,
-    OdysseyAuthError,
-    OdysseyConfigError,
-    OdysseyConnectionError,
-    OdysseyConnectionTimeoutError,
-    OdysseyError,
-    OdysseyStreamError,
-    OdysseyStreamTimeoutError,
-    OdysseyUsageError,
-    RateLimitError,
-    SpectatorTokenError,
-    StreamDurationExceededError,
-)
-from .raw import RawResponse
-
-__all__ = [
-    "AccountSuspendedError",
-    "AdvancedConfig",
-    "BroadcastInfo",
-    "BroadcastReady",
-    "BroadcastReadyCallback",
-    "ClientConfig",
-    "ClientCredentials",
-    "ConcurrentLimitReachedError",
-    "ConnectedCallback",
-    "ConnectionStatus",
-    "DisconnectedCallback",
-    "ErrorCallback",
-    "ErrorOccurred",
-    "Event",
-    "GapEvent",
-    "InteractAcknowledged",
-    "InteractAcknowledgedCallback",
-    "InteractAction",
-    "LiveRecording",
-    "MalformedMessageError",
-    "MissingExtraError",
-    "MonthlyLimitReachedError",
-    "Odyssey",
-    "OdysseyAuthError",
-    "OdysseyConfigError",
-    "OdysseyConnectionError",
-    "OdysseyConnectionTimeoutError",
-    "OdysseyError",
-    "OdysseyEventHandlers",
-    "OdysseyStreamError",
-    "OdysseyStreamTimeoutError",
-    "OdysseyUsageError",
-    "RateLimitError",
-    "RawResponse",
-    "Recording",
-    "ScriptEntry",
-    "Session",
-    "SessionStats",
-    "SimulationJobDetail",
-    "SimulationJobInfo",
-    "SimulationJobStatus",
-    "SimulationJobsList",
-    "SimulationStream",
-    "SpectatorConnection",
-    "SpectatorTokenError",
-    "StartAction",
-    "StatusChangeCallback",
-    "StatusChanged",
-    "StreamDurationExceededError",
-    "StreamEnded",
-    "StreamEndedCallback",
-    "StreamErrorCallback",
-    "StreamFailed",
-    "StreamRecordingInfo",
-    "StreamRecordingsList",
-    "StreamStarted",
-    "StreamStartedCallback",
-    "StreamerCapabilities",
-    "VideoFrame",
-    "VideoFrameCallback",
-    "__version__",
-    "connect_to_stream",
-    "iter_events",
-]
 
 if TYPE_CHECKING:
-    from odyssey_models import (
-        Recording,
-        SimulationJobDetail,
-        SimulationJobInfo,
-        SimulationJobsList,
-        SimulationJobStatus,
-        SimulationStream,
-        StreamRecordingInfo,
-        StreamRecordingsList,
-    )
+    from odyssey_models import Recording as Recording
+    from odyssey_models import SimulationJobDetail as SimulationJobDetail
+    from odyssey_models import SimulationJobInfo as SimulationJobInfo
+    from odyssey_models import SimulationJobsList as SimulationJobsList
+    from odyssey_models import SimulationJobStatus as SimulationJobStatus
+    from odyssey_models import SimulationStream as SimulationStream
+    from odyssey_models import StreamRecordingInfo as StreamRecordingInfo
+    from odyssey_models import StreamRecordingsList as StreamRecordingsList
 
-    from .credentials import ClientCredentials, StreamerCapabilities
-    from .frames import VideoFrame
-    from .recording import LiveRecording
-    from .session import Session
-    from .spectator import SpectatorConnection, connect_to_stream
-    from .stats import SessionStats
-    from .types import (
-        BroadcastInfo,
-        BroadcastReady,
-        BroadcastReadyCallback,
-        ConnectedCallback,
-        ConnectionStatus,
-        DisconnectedCallback,
-        ErrorCallback,
-        ErrorOccurred,
-        Event,
-        GapEvent,
-        InteractAcknowledged,
-        InteractAcknowledgedCallback,
-        InteractAction,
-        OdysseyEventHandlers,
-        ScriptEntry,
-        StartAction,
-        StatusChangeCallback,
-        StatusChanged,
-        StreamEnded,
-        StreamEndedCallback,
-        StreamErrorCallback,
-        StreamFailed,
-        StreamStarted,
-        StreamStartedCallback,
-        VideoFrameCallback,
-    )
+    from ._base.errors import AccountSuspendedError as AccountSuspendedError
+    from ._base.errors import ConcurrentLimitReachedError as ConcurrentLimitReachedError
+    from ._base.errors import MalformedMessageError as MalformedMessageError
+    from ._base.errors import MissingExtraError as MissingExtraError
+    from ._base.errors import MonthlyLimitReachedError as MonthlyLimitReachedError
+    from ._base.errors import OdysseyAuthError as OdysseyAuthError
+    from ._base.errors import OdysseyConfigError as OdysseyConfigError
+    from ._base.errors import OdysseyConnectionError as OdysseyConnectionError
+    from ._base.errors import OdysseyConnectionTimeoutError as OdysseyConnectionTimeoutError
+    from ._base.errors import OdysseyError as OdysseyError
+    from ._base.errors import OdysseyStreamError as OdysseyStreamError
+    from ._base.errors import OdysseyStreamTimeoutError as OdysseyStreamTimeoutError
+    from ._base.errors import OdysseyUsageError as OdysseyUsageError
+    from ._base.errors import RateLimitError as RateLimitError
+    from ._base.errors import SpectatorTokenError as SpectatorTokenError
+    from ._base.errors import StreamDurationExceededError as StreamDurationExceededError
+    from ._live.handlers import BroadcastReadyCallback as BroadcastReadyCallback
+    from ._live.handlers import ConnectedCallback as ConnectedCallback
+    from ._live.handlers import DisconnectedCallback as DisconnectedCallback
+    from ._live.handlers import ErrorCallback as ErrorCallback
+    from ._live.handlers import InteractAcknowledgedCallback as InteractAcknowledgedCallback
+    from ._live.handlers import OdysseyEventHandlers as OdysseyEventHandlers
+    from ._live.handlers import StatusChangeCallback as StatusChangeCallback
+    from ._live.handlers import StreamEndedCallback as StreamEndedCallback
+    from ._live.handlers import StreamErrorCallback as StreamErrorCallback
+    from ._live.handlers import StreamStartedCallback as StreamStartedCallback
+    from ._live.handlers import VideoFrameCallback as VideoFrameCallback
+    from ._live.live_recording import LiveRecording as LiveRecording
+    from ._model.config import AdvancedConfig as AdvancedConfig
+    from ._model.config import ClientConfig as ClientConfig
+    from ._model.credentials import ClientCredentials as ClientCredentials
+    from ._model.credentials import StreamerCapabilities as StreamerCapabilities
+    from ._model.events import BroadcastInfo as BroadcastInfo
+    from ._model.events import BroadcastReady as BroadcastReady
+    from ._model.events import ConnectionStatus as ConnectionStatus
+    from ._model.events import ErrorOccurred as ErrorOccurred
+    from ._model.events import Event as Event
+    from ._model.events import GapEvent as GapEvent
+    from ._model.events import InteractAcknowledged as InteractAcknowledged
+    from ._model.events import StatusChanged as StatusChanged
+    from ._model.events import StreamEnded as StreamEnded
+    from ._model.events import StreamFailed as StreamFailed
+    from ._model.events import StreamStarted as StreamStarted
+    from ._model.script import InteractAction as InteractAction
+    from ._model.script import ScriptEntry as ScriptEntry
+    from ._model.script import StartAction as StartAction
+    from ._model.stats import SessionStats as SessionStats
+    from ._rest.event_log import iter_events as iter_events
+    from ._video.frame import VideoFrame as VideoFrame
+    from .client import Odyssey as Odyssey
+    from .raw_response import RawResponse as RawResponse
+    from .session import Session as Session
+    from .spectator import SpectatorConnection as SpectatorConnection
+    from .spectator import connect_to_stream as connect_to_stream
 
-_ON_DEMAND = {
-    "BroadcastInfo": ".types",
-    "BroadcastReady": ".types",
-    "BroadcastReadyCallback": ".types",
-    "ClientCredentials": ".credentials",
-    "ConnectedCallback": ".types",
-    "ConnectionStatus": ".types",
-    "DisconnectedCallback": ".types",
-    "ErrorCallback": ".types",
-    "ErrorOccurred": ".types",
-    "Event": ".types",
-    "GapEvent": ".types",
-    "InteractAcknowledged": ".types",
-    "InteractAcknowledgedCallback": ".types",
-    "InteractAction": ".types",
-    "LiveRecording": ".recording",
-    "OdysseyEventHandlers": ".types",
-    "Recording": "odyssey_models",
-    "ScriptEntry": ".types",
-    "Session": ".session",
-    "SessionStats": ".stats",
-    "SimulationJobDetail": "odyssey_models",
-    "SimulationJobInfo": "odyssey_models",
-    "SimulationJobStatus": "odyssey_models",
-    "SimulationJobsList": "odyssey_models",
-    "SimulationStream": "odyssey_models",
-    "SpectatorConnection": ".spectator",
-    "StartAction": ".types",
-    "StatusChangeCallback": ".types",
-    "StatusChanged": ".types",
-    "StreamEnded": ".types",
-    "StreamEndedCallback": ".types",
-    "StreamErrorCallback": ".types",
-    "StreamFailed": ".types",
-    "StreamRecordingInfo": "odyssey_models",
-    "StreamRecordingsList": "odyssey_models",
-    "StreamStarted": ".types",
-    "StreamStartedCallback": ".types",
-    "StreamerCapabilities": ".credentials",
-    "VideoFrame": ".frames",
-    "VideoFrameCallback": ".types",
-    "connect_to_stream": ".spectator",
+_MODULES = {
+    "._base.errors": (
+        "AccountSuspendedError",
+        "ConcurrentLimitReachedError",
+        "MalformedMessageError",
+        "MissingExtraError",
+        "MonthlyLimitReachedError",
+        "OdysseyAuthError",
+        "OdysseyConfigError",
+        "OdysseyConnectionError",
+        "OdysseyConnectionTimeoutError",
+        "OdysseyError",
+        "OdysseyStreamError",
+        "OdysseyStreamTimeoutError",
+        "OdysseyUsageError",
+        "RateLimitError",
+        "SpectatorTokenError",
+        "StreamDurationExceededError",
+    ),
+    "._live.handlers": (
+        "BroadcastReadyCallback",
+        "ConnectedCallback",
+        "DisconnectedCallback",
+        "ErrorCallback",
+        "InteractAcknowledgedCallback",
+        "OdysseyEventHandlers",
+        "StatusChangeCallback",
+        "StreamEndedCallback",
+        "StreamErrorCallback",
+        "StreamStartedCallback",
+        "VideoFrameCallback",
+    ),
+    "._live.live_recording": ("LiveRecording",),
+    "._model.config": ("AdvancedConfig", "ClientConfig"),
+    "._model.credentials": ("ClientCredentials", "StreamerCapabilities"),
+    "._model.events": (
+        "BroadcastInfo",
+        "BroadcastReady",
+        "ConnectionStatus",
+        "ErrorOccurred",
+        "Event",
+        "GapEvent",
+        "InteractAcknowledged",
+        "StatusChanged",
+        "StreamEnded",
+        "StreamFailed",
+        "StreamStarted",
+    ),
+    "._model.script": ("InteractAction", "ScriptEntry", "StartAction"),
+    "._model.stats": ("SessionStats",),
+    "._rest.event_log": ("iter_events",),
+    "._video.frame": ("VideoFrame",),
+    ".client": ("Odyssey",),
+    ".raw_response": ("RawResponse",),
+    ".session": ("Session",),
+    ".spectator": ("SpectatorConnection", "connect_to_stream"),
+    "odyssey_models": (
+        "Recording",
+        "SimulationJobDetail",
+        "SimulationJobInfo",
+        "SimulationJobStatus",
+        "SimulationJobsList",
+        "SimulationStream",
+        "StreamRecordingInfo",
+        "StreamRecordingsList",
+    ),
 }
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
-
-if not TYPE_CHECKING:  # for those who check types there are no names but these
+if not TYPE_CHECKING:  # whoever checks types reads the imports above, and finds no other name
+    __all__ = ["__version__", *_MODULE_OF]
 
     def __getattr__(name: str) -> Any:
-        if name not in _ON_DEMAND:
+        if name not in _MODULE_OF:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found = globals()[name] = getattr(importlib.import_module(_ON_DEMAND[name], __name__), name)
+        found = globals()[name] = getattr(importlib.import_module(_MODULE_OF[name], __name__), name)
         return found
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_ON_DEMAND})
+    return sorted({*globals(), *_MODULE_OF})
 
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

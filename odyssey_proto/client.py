@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import attrs
 import odyssey_models as wire
 
-from . import arguments, errors, images, jobs, logs
-from . import scripts as _scripts
-from .clock import Deadline, MonotonicClock
-from .config import AdvancedConfig, ClientConfig
-from .downloads import Downloader
-from .living import Living
-from .raw import RawCalls
-from .telemetry import Telemetry
-from .transport.http import HttpTransport
-from .transport.rest import Rest
+from ._base import arguments, errors, logs
+from ._base.clock import Deadline, MonotonicClock
+from ._base.weak_set import ConcurrentWeakSet
+from ._model.config import AdvancedConfig, ClientConfig
+from ._net.http_exchange import HttpTransport
+from ._net.service_api import Rest
+from ._rest import job_waiter, paging
+from ._rest import simulation_request as _scripts
+from ._rest.download import Downloader
+from ._rest.telemetry import Telemetry
+from ._video import images
+from .raw_response import RawCalls
 
 if TYPE_CHECKING:
     import os
@@ -41,31 +43,30 @@ if TYPE_CHECKING:
         StreamRecordingsList,
     )
 
-    from .config import IcePolicy, VideoCodec
-    from .credentials import ClientCredentials
-    from .downloads import Artifact, OnProgress
-    from .frames import FramePolicy, VideoFrame
-    from .images import ImageInput
-    from .session import Session
-    from .spectator import SpectatorConnection, Watching
-    from .steps import Command
-    from .transport.loop import BackgroundLoop
-    from .types import (
-        BroadcastInfo,
+    from ._base.event_loop import BackgroundLoop
+    from ._live.handlers import (
         BroadcastReadyCallback,
         ConnectedCallback,
-        ConnectionStatus,
         DisconnectedCallback,
         ErrorCallback,
         InteractAcknowledgedCallback,
         OdysseyEventHandlers,
-        Script,
         StatusChangeCallback,
         StreamEndedCallback,
         StreamErrorCallback,
         StreamStartedCallback,
         VideoFrameCallback,
     )
+    from ._model.config import IcePolicy, VideoCodec
+    from ._model.credentials import ClientCredentials
+    from ._model.events import BroadcastInfo, ConnectionStatus
+    from ._model.script import ImageInput, Script
+    from ._rest.download import Artifact, OnProgress
+    from ._video.frame import VideoFrame
+    from ._video.frame_queue import FramePolicy
+    from .core.inputs import Command
+    from .session import Session
+    from .spectator import SpectatorConnection, Watching
 
 __all__ = ["Odyssey"]
 
@@ -135,7 +136,7 @@ class Odyssey:
         self._connecting = threading.Lock()
         self._session: Session | None = None
         self._leaving: Session | None = None  # what a thread in `disconnect` gives back
-        self._watching: Living[Watching] = Living()
+        self._watching: ConcurrentWeakSet[Watching] = ConcurrentWeakSet()
         self._closed = False
 
     # --- the connection
@@ -174,7 +175,7 @@ class Odyssey:
             OdysseyConnectionError: no streamer, no way to reach the service, or connected already.
             OdysseyConnectionTimeoutError: not in time. A session that was granted by then is given back.
         """
-        from .types import OdysseyEventHandlers
+        from ._live.handlers import OdysseyEventHandlers
 
         handlers = OdysseyEventHandlers(
             on_connected=on_connected,
@@ -225,9 +226,9 @@ class Odyssey:
                 the client is connected already.
             OdysseyConnectionTimeoutError: not in time.
         """
-        from .credentials import ClientCredentials
-        from .steps import Join
-        from .types import OdysseyEventHandlers
+        from ._live.handlers import OdysseyEventHandlers
+        from ._model.credentials import ClientCredentials
+        from .core.inputs import Join
 
         if not isinstance(credentials, ClientCredentials):
             raise TypeError(
@@ -270,7 +271,7 @@ class Odyssey:
     ) -> Session:
         # Here, and not when this is imported: who only calls REST does not pay for it.
         from . import session
-        from .transport.loop import BackgroundLoop
+        from ._base.event_loop import BackgroundLoop
 
         if not self._connecting.acquire(blocking=False):
             raise errors.OdysseyConnectionError("Another thread is connecting this client", code="connecting")
@@ -378,7 +379,7 @@ class Odyssey:
     @property
     def current_status(self) -> ConnectionStatus:
         """Where the connection stands; DISCONNECTED before the first `connect`."""
-        from .types import ConnectionStatus
+        from ._model.events import ConnectionStatus
 
         live = self._session
         return ConnectionStatus.DISCONNECTED if live is None else live.status
@@ -449,7 +450,7 @@ class Odyssey:
             OdysseyConnectionError: no streamer was free in time, or the service cannot be reached. A session
                 that was granted by then is given back, which may take 2 s more.
         """
-        from .credentials import mint
+        from ._rest.minting import mint
 
         until = self._until(self.config.advanced.queue_timeout_s + 30 if timeout is ... else timeout)
         return mint(self._http, self.config, until, self._clock)
@@ -493,7 +494,7 @@ class Odyssey:
             page = self._rest.recordings(size, offset, self._until(timeout))
             return page.recordings, page.total
 
-        return jobs.pages(ask, lambda recording: recording.stream_id)
+        return paging.pages(ask, lambda recording: recording.stream_id)
 
     def download_recording(
         self,
@@ -618,7 +619,7 @@ class Odyssey:
             page = self._rest.jobs(self._until(timeout), status=status, active=active, limit=size, offset=offset)
             return page.jobs, page.total
 
-        return jobs.pages(ask, lambda job: job.job_id)
+        return paging.pages(ask, lambda job: job.job_id)
 
     def cancel_simulation(self, job_id: str, *, timeout: float | None = 30.0) -> SimulationJobInfo:
         """Take a job back that has not begun (client page, "cancel_simulation()").
@@ -711,12 +712,12 @@ class Odyssey:
         poll: float,
         on_update: Callable[[SimulationJobInfo | SimulationJobDetail], object] | None,
         cancel_on_timeout: bool,
-    ) -> jobs.JobWaiter:
+    ) -> job_waiter.JobWaiter:
         arguments.timeout("timeout", timeout)
         arguments.seconds("poll", poll)
         arguments.function("on_update", on_update)
         arguments.flag("cancel_on_timeout", cancel_on_timeout)
-        return jobs.JobWaiter(
+        return job_waiter.JobWaiter(
             self._rest,
             self._clock,
             self._http.sleep,

@@ -1,7 +1,7 @@
 """A live session, as users hold it: any thread may call it, and every call that waits has a timeout.
 
 A call posts a command to the session's driver and waits on a future, holding no lock. Arguments are checked here;
-whether a call is possible at all is decided in `odyssey_proto.protocol`.
+whether a call is possible at all is decided in `odyssey_proto.core.protocol`.
 """
 
 from __future__ import annotations
@@ -11,28 +11,32 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar, cast, get_args
 
 import odyssey_models as wire
 
-from . import arguments, codec, errors, images, steps
-from .clock import Deadline
-from .driver import LEAVE, Driver
-from .reading import Reader
-from .recording import LiveRecording
-from .stats import session_stats
-from .types import BroadcastInfo, BroadcastReady, ConnectionStatus, Event, StreamEnded, StreamFailed
+from ._base import arguments, errors
+from ._base.clock import Deadline
+from ._live.driver import LEAVE, Driver
+from ._live.live_recording import LiveRecording
+from ._live.reader import Reader
+from ._live.session_stats import session_stats
+from ._model import codec
+from ._model.events import BroadcastInfo, BroadcastReady, ConnectionStatus, Event, StreamEnded, StreamFailed
+from ._video import images
+from .core import inputs
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
-    from .clock import Clock
-    from .config import ClientConfig
-    from .events import EventQueue
-    from .frames import FramePolicy, VideoFrame
-    from .images import ImageInput
-    from .stats import SessionStats
-    from .transport.http import HttpTransport
-    from .transport.loop import BackgroundLoop
-    from .types import OdysseyEventHandlers
+    from ._base.clock import Clock
+    from ._base.event_loop import BackgroundLoop
+    from ._live.event_hub import EventQueue
+    from ._live.handlers import OdysseyEventHandlers
+    from ._model.config import ClientConfig
+    from ._model.script import ImageInput
+    from ._model.stats import SessionStats
+    from ._net.http_exchange import HttpTransport
+    from ._video.frame import VideoFrame
+    from ._video.frame_queue import FramePolicy
 
 __all__ = ["Session", "connect", "settle"]
 
@@ -40,9 +44,9 @@ E = TypeVar("E", bound=Event)
 _EVENT_NAMES: Final = tuple(kind.__name__ for kind in get_args(Event))
 
 
-def connect(live: Session, deadline: Deadline, how: Callable[[int], steps.Command] | None = None) -> None:
+def connect(live: Session, deadline: Deadline, how: Callable[[int], inputs.Command] | None = None) -> None:
     """Connect a fresh session; see `Odyssey.connect`, which is for users."""
-    live._driver.connect(deadline, how or steps.Connect)
+    live._driver.connect(deadline, how or inputs.Connect)
 
 
 def settle(past: Session, deadline: Deadline) -> None:
@@ -164,7 +168,7 @@ class Session:
             else arguments.flag("bypass_prompt_expansion", bypass_prompt_expansion),
         )
         size = _size(message)
-        return cast("str", self._call("start_stream", lambda call: steps.Start(call, message, size), timeout))
+        return cast("str", self._call("start_stream", lambda call: inputs.Start(call, message, size), timeout))
 
     def interact(self, prompt: str, *, timeout: float | None = 30.0) -> str:
         """Steer the stream and return the prompt as it was applied (client page, "interact()").
@@ -177,7 +181,7 @@ class Session:
         """
         message = wire.Update(prompt=arguments.text("prompt", prompt))
         size = _size(message)
-        return cast("str", self._call("interact", lambda call: steps.Interact(call, message, size), timeout))
+        return cast("str", self._call("interact", lambda call: inputs.Interact(call, message, size), timeout))
 
     def end_stream(self, *, timeout: float | None = 30.0) -> None:
         """End the stream and wait until the service says so (client page, "end_stream()").
@@ -188,7 +192,7 @@ class Session:
             OdysseyStreamError: not connected, or there is no stream.
             OdysseyStreamTimeoutError: no answer in time.
         """
-        self._call("end_stream", steps.End, timeout)
+        self._call("end_stream", inputs.End, timeout)
 
     def frames(
         self, policy: FramePolicy = "drop_oldest", queue_size: int = 4, timeout: float | None = None
@@ -366,7 +370,7 @@ class Session:
             )
         return images.to_data_url(image, portrait=portrait)
 
-    def _call(self, operation: str, command: Callable[[int], steps.Command], timeout: float | None) -> object:
+    def _call(self, operation: str, command: Callable[[int], inputs.Command], timeout: float | None) -> object:
         arguments.timeout("timeout", timeout)
         return self._driver.call(
             command,
@@ -383,7 +387,7 @@ class Session:
 
 def _leave(driver: weakref.ref[Driver]) -> None:
     if (found := driver()) is not None:  # its thread keeps it while there is something to leave
-        found.post(steps.Disconnect())
+        found.post(inputs.Disconnect())
 
 
 def _size(message: object) -> int:

@@ -19,18 +19,20 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
-from . import arguments, errors, logs
-from .callbacks import Dispatcher
-from .clock import Deadline, MonotonicClock
-from .config import DEFAULT_API_URL, ClientConfig
-from .frames import FrameHub
-from .living import Living
-from .reading import Reader
-from .transport.hls import HlsReader
-from .transport.http import HttpTransport
-from .transport.loop import BackgroundLoop
-from .transport.sockets import Abort, is_loopback
-from .types import BroadcastInfo, ConnectionStatus, OdysseyEventHandlers, StatusChanged
+from ._base import arguments, errors, logs
+from ._base.abort import Abort
+from ._base.clock import Deadline, MonotonicClock
+from ._base.event_loop import BackgroundLoop
+from ._base.hosts import is_loopback
+from ._base.weak_set import ConcurrentWeakSet
+from ._live.dispatcher import Dispatcher
+from ._live.handlers import OdysseyEventHandlers
+from ._live.reader import Reader
+from ._model.config import DEFAULT_API_URL, ClientConfig
+from ._model.events import BroadcastInfo, ConnectionStatus, StatusChanged
+from ._net.hls import HlsReader
+from ._net.http_exchange import HttpTransport
+from ._video.frame_hub import FrameHub
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,10 +40,11 @@ if TYPE_CHECKING:
 
     import av
 
-    from .clock import Clock
-    from .frames import FramePolicy, VideoFrame
-    from .transport.whep import WhepPeer
-    from .types import DisconnectedCallback, VideoFrameCallback
+    from ._base.clock import Clock
+    from ._live.handlers import DisconnectedCallback, VideoFrameCallback
+    from ._net.whep import WhepPeer
+    from ._video.frame import VideoFrame
+    from ._video.frame_queue import FramePolicy
 
 __all__ = ["SpectatorConnection", "Watching", "connect_to_stream", "leave_all", "watch"]
 
@@ -101,7 +104,7 @@ def watch(
     on_disconnected: DisconnectedCallback | None = None,
     *,
     timeout: float | None = 40.0,
-    among: Living[Watching] | None = None,
+    among: ConcurrentWeakSet[Watching] | None = None,
 ) -> SpectatorConnection:
     """Watch a broadcast over WebRTC, or over HLS; see `Odyssey.watch`, which is for users."""
     if not isinstance(info, BroadcastInfo):
@@ -390,8 +393,8 @@ class _Whep:
         return None if self._peer is None else self._peer.peer_connection
 
     def open(self, deadline: Deadline) -> None:
-        from .transport import whep  # heavy: aiortc, av, numpy
-        from .transport.peer import warm
+        from ._net import whep  # heavy: aiortc, av, numpy
+        from ._net.webrtc.peer import warm
 
         watching = self._watching
         endpoint = whep.Endpoint.of(self._url)
@@ -410,7 +413,7 @@ class _Whep:
         _await(self._connected, connected, abort, "connecting", *peer.notes)
 
     def say_goodbye(self) -> None:
-        from .transport import whep
+        from ._net import whep
 
         if self._resource is not None:
             watching = self._watching
@@ -527,7 +530,7 @@ def _check_text(name: str, value: object) -> None:
 
 # --- the end of the process, and forks
 
-_all: Living[Watching] = Living()
+_all: ConcurrentWeakSet[Watching] = ConcurrentWeakSet()
 
 
 def leave_all(watchings: Iterable[Watching], deadline: Deadline) -> None:

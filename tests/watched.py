@@ -15,7 +15,7 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from odyssey_proto import cli
-from odyssey_proto.emulator import Emulator
+from odyssey_proto.emulator.server import Emulator
 from odyssey_proto.emulator.traffic import watching
 from tests.contract import contract
 

@@ -8,7 +8,7 @@ witness against the other. Needs the extra ``emulator``.
         client = Odyssey(emulator.api_key, api_url=emulator.api_url)
 """
 
-from ..errors import MissingExtraError
+from .._base.errors import MissingExtraError
 
 try:
     import aiohttp as _aiohttp  # noqa: F401  # looked for first: without it nothing below can be imported
@@ -17,7 +17,7 @@ except ImportError as exc:
     raise MissingExtraError('The emulator needs more packages: pip install "odyssey-proto[emulator]"') from exc
 
 from .config import EmulatorConfig
-from .faults import Fault, FaultScript
+from .faults.script import Fault, FaultScript
 from .server import Emulator
 
 __all__ = ["Emulator", "EmulatorConfig", "Fault", "FaultScript"]

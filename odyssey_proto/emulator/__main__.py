@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ..errors import OdysseyError
+from .._base.errors import OdysseyError
 from .command import add_arguments, run
 
 parser = argparse.ArgumentParser(prog="python -m odyssey_proto.emulator", description="An emulator of Odyssey.")

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import attrs
 
-from ..errors import OdysseyConfigError
+from .._base.errors import OdysseyConfigError
 
 __all__ = ["CODECS", "EmulatorConfig"]
 
@@ -138,7 +138,7 @@ class EmulatorConfig:
     codec: str = attrs.field(default="both", validator=_codec)
     """Video codecs to offer: ``h264``, ``vp8``, or ``both`` with H.264 first."""
     stamp: bool = attrs.field(default=True, validator=_flag)
-    """Whether every picture carries its number and time (`odyssey_proto.stamp`)."""
+    """Whether every picture carries its number and time (`odyssey_proto._video.stamp`)."""
     fps: int = attrs.field(default=20, validator=_whole(1, 60))
     """Pictures per s."""
     data_dir: Path | None = attrs.field(default=None, converter=_path, validator=_check_path)

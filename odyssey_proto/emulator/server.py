@@ -15,31 +15,31 @@ from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import web
 
-from ..clock import MonotonicClock
-from ..errors import OdysseyConfigError, OdysseyConnectionError
-from ..transport.loop import BackgroundLoop
-from .archive import Archive
-from .broadcasts import Broadcasts
+from .._base.clock import MonotonicClock
+from .._base.errors import OdysseyConfigError, OdysseyConnectionError
+from .._base.event_loop import BackgroundLoop
+from .accounts.service import Service
+from .broadcast.registry import Broadcasts
 from .config import EmulatorConfig
-from .delivery import Delivery
-from .faults import FaultScript
-from .library import Library
-from .rest import Rest, authority
-from .service import Service
-from .signaling import SignalingLink
-from .simulations import Simulations
-from .stage import Camera
-from .storage import Storage
-from .streamer import Streamer
-from .stun import StunServer
+from .faults.script import FaultScript
+from .http.api import Rest, authority
+from .http.delivery import Delivery
+from .http.library import Library
+from .jobs.queue import Simulations
+from .recordings.archive import Archive
+from .recordings.storage import Storage
+from .stream.signaling import SignalingLink
+from .stream.stage import Camera
+from .stream.streamer import Streamer
+from .stream.stun import StunServer
 from .worlds import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from ..clock import Clock
-    from .service import Session
+    from .._base.clock import Clock
+    from .accounts.service import Session
 
 __all__ = ["Emulator"]
 

@@ -12,7 +12,7 @@ from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCRtpRece
 from aiortc.mediastreams import MediaStreamError
 from yarl import URL
 
-from odyssey_proto import stamp
+from odyssey_proto._video import stamp
 from tests.emulator.plain_client import PATIENCE_S
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from odyssey_proto.emulator import Emulator, EmulatorConfig
-from odyssey_proto.errors import OdysseyConnectionError
+from odyssey_proto._base.errors import OdysseyConnectionError
+from odyssey_proto.emulator.config import EmulatorConfig
+from odyssey_proto.emulator.server import Emulator
 from tests.emulator.plain_client import PATIENCE_S, authorise, connect, credentials_of, scenario
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def test_a_missing_extra_is_told_by_its_command(missing: str) -> None:
     code = f"""
 import sys
 sys.modules[{missing!r}] = None
-from odyssey_proto.errors import MissingExtraError
+from odyssey_proto._base.errors import MissingExtraError
 try:
     import odyssey_proto.emulator
 except MissingExtraError as error:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from odyssey_proto import stamp
-from odyssey_proto.emulator import Emulator, Fault
+from odyssey_proto._video import stamp
+from odyssey_proto.emulator.faults.script import Fault
+from odyssey_proto.emulator.server import Emulator
 from tests.emulator.plain_rest import PlainRest, events_of, frames_of, get, script, until
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def _processes() -> set[int]:
         int(child)
         for task in Path("/proc/self/task").iterdir()
         for child in (task / "children").read_text().split()
-        if "odyssey_proto.emulator.simulator" in Path(f"/proc/{child}/cmdline").read_text()
+        if "odyssey_proto.emulator.jobs.film" in Path(f"/proc/{child}/cmdline").read_text()
     }
 
 

@@ -13,8 +13,8 @@ import pytest
 from aiortc import RTCPeerConnection
 from aiortc.sdp import SessionDescription
 
-from odyssey_proto import stamp
-from odyssey_proto.emulator import broadcast
+from odyssey_proto._video import stamp
+from odyssey_proto.emulator.broadcast import encoder
 from tests.emulator.plain_client import PATIENCE_S, PlainClient, connect, credentials_of, scenario
 from tests.emulator.plain_spectator import offer_to_watch, post_offer, watch
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from odyssey_proto.emulator import Emulator
+    from odyssey_proto.emulator.server import Emulator
     from tests.conftest import MakeEmulator
 
 
@@ -103,13 +103,13 @@ async def test_a_portrait_stream_is_portrait_for_spectators(emulator: Emulator) 
 
 def test_many_spectators_share_one_encoder(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
-    really_open = broadcast.Encoder._open
+    really_open = encoder.Encoder._open
 
-    def count(encoder: broadcast.Encoder, picture: Any) -> Any:
+    def count(encoder: encoder.Encoder, picture: Any) -> Any:
         opened.append(encoder._name)
         return really_open(encoder, picture)
 
-    monkeypatch.setattr(broadcast.Encoder, "_open", count)
+    monkeypatch.setattr(encoder.Encoder, "_open", count)
 
     @scenario
     async def run() -> None:

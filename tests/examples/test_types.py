@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         SimulationJobsList,
         StreamRecordingsList,
     )
-    from odyssey_proto.images import ImageInput
+    from odyssey_proto._model.script import ImageInput
 
 REQUIRED = inspect.Parameter.empty
 

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
-from odyssey_proto.clock import Deadline, MonotonicClock
-from odyssey_proto.config import ClientConfig
-from odyssey_proto.errors import (
+from odyssey_proto._base.abort import Abort
+from odyssey_proto._base.clock import Deadline, MonotonicClock
+from odyssey_proto._base.errors import (
     MalformedMessageError,
     OdysseyConnectionError,
     OdysseyConnectionTimeoutError,
     OdysseyError,
 )
-from odyssey_proto.transport.http import Abort, HttpTransport
+from odyssey_proto._model.config import ClientConfig
+from odyssey_proto._net.http_exchange import HttpTransport
 from tests.faults.leaks import nothing_left
 from tests.faults.servers import Connection, HttpServer, Request, Server, answer, json_answer
 from tests.faults.tls import self_signed

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 import odyssey_models as wire
 import pytest
 
-from odyssey_proto.clock import Deadline, MonotonicClock
-from odyssey_proto.errors import (
+from odyssey_proto._base.abort import Abort
+from odyssey_proto._base.clock import Deadline, MonotonicClock
+from odyssey_proto._base.errors import (
     MalformedMessageError,
     OdysseyAuthError,
     OdysseyConnectionError,
     OdysseyConnectionTimeoutError,
     OdysseyError,
 )
-from odyssey_proto.transport.signaling import SignalingClosed, SignalingConnection
-from odyssey_proto.transport.sockets import Abort
+from odyssey_proto._net.signaling import SignalingClosed, SignalingConnection
 from tests.faults.leaks import nothing_left
 from tests.faults.servers import Connection, Request, Server, SignalingServer, answer, json_answer
 from tests.faults.tls import self_signed

@@ -15,8 +15,8 @@ from odyssey_proto import (
     OdysseyConnectionError,
     OdysseyError,
     OdysseyStreamError,
-    steps,
 )
+from odyssey_proto.core import inputs
 from tests.faults.streamers import ScriptedStreamer, message
 from tests.live.processes import PATIENCE_S, eventually
 from tests.live.test_stream import number_of, take
@@ -136,7 +136,7 @@ class Rig:
         """Wait until what was read has been acted on too: the session's inbox is worked through in order."""
         mark = "VideoSeen of a link that was given up"
         before = self._log.text.count(mark)
-        session._driver.post(steps.VideoSeen(-1, None))
+        session._driver.post(inputs.VideoSeen(-1, None))
         eventually(lambda: self._log.text.count(mark) > before or session.has_ended)
 
     @property

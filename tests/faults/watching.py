@@ -28,7 +28,7 @@ _PORT: Final = 8080
 WATCH: Final = """
 import os
 import numpy as np
-from odyssey_proto import stamp
+from odyssey_proto._video import stamp
 from odyssey_proto.emulator.worlds import World
 
 say_lock = threading.Lock()

@@ -20,13 +20,13 @@ from odyssey_proto import (
     OdysseyConnectionError,
     OdysseyConnectionTimeoutError,
 )
-from odyssey_proto.emulator import Fault
-from odyssey_proto.transport.http import HttpTransport
+from odyssey_proto._net.http_exchange import HttpTransport
+from odyssey_proto.emulator.faults.script import Fault
 from tests.live.processes import PATIENCE_S, eventually, sessions_are_free
 
 if TYPE_CHECKING:
     from odyssey_proto import Session
-    from odyssey_proto.emulator import Emulator
+    from odyssey_proto.emulator.server import Emulator
     from tests.conftest import Background, MakeClient, MakeEmulator
 
 SOON_S: Final = 10.0

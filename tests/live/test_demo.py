@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from odyssey_proto import stamp
+from odyssey_proto._video import stamp
 from tests.live.processes import command, eventually
 
 if TYPE_CHECKING:

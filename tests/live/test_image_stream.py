@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from odyssey_proto import Odyssey, OdysseyConfigError, OdysseyStreamError
-from odyssey_proto.emulator import Emulator
-from odyssey_proto.images import MAX_ENCODED_BYTES
+from odyssey_proto._video.images import MAX_ENCODED_BYTES
+from odyssey_proto.emulator.server import Emulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

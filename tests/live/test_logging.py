@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from odyssey_proto import OdysseyError
-from odyssey_proto.emulator import Fault
-from odyssey_proto.emulator.service import Service
+from odyssey_proto.emulator.accounts.service import Service
+from odyssey_proto.emulator.faults.script import Fault
 from tests.live.processes import PATIENCE_S, emulator_process, eventually, python, script
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from odyssey_proto import Odyssey, Session
-    from odyssey_proto.emulator import Emulator
+    from odyssey_proto.emulator.server import Emulator
     from tests.conftest import MakeClient, MakeEmulator
 
 SOON_S: Final = 10.0
@@ -167,7 +167,7 @@ logging.getLogger("odyssey_proto").addHandler(logging.FileHandler({str(tmp_path 
 from odyssey_proto import Odyssey
 for _ in range(2):
     Odyssey("ody_key", debug=True)
-logging.getLogger("odyssey_proto.link").debug("a line")
+logging.getLogger("odyssey_proto._live.streamer_link").debug("a line")
 """
     with python("-c", code) as process:
         assert process.ended() == 0

@@ -9,7 +9,7 @@ from typing import Any, Final
 import attrs
 import pytest
 
-from odyssey_proto.protocol import SILENCE_LIMIT
+from odyssey_proto.core.protocol import SILENCE_LIMIT
 from tests.faults.network import Network, Weather, missing
 from tests.faults.watching import Watched, watch
 

@@ -24,7 +24,7 @@ from tests.faults.servers import Connection, HttpServer, Request, answer, json_a
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from odyssey_proto.raw import RawCalls
+    from odyssey_proto.raw_response import RawCalls
 
 JWT = "e30.eyJzZXNzaW9uX2lkIjoicy0xIn0.c2ln"  # of the session s-1
 RECORDING = {"stream_id": "s-1", "video_url": "https://x.example/v.mp4?signature=1", "duration_seconds": 9.5}

@@ -9,13 +9,8 @@ import attrs
 import pytest
 import requests
 
-from odyssey_proto import (
-    BroadcastInfo,
-    OdysseyConfigError,
-    OdysseyConnectionError,
-    SpectatorTokenError,
-    stamp,
-)
+from odyssey_proto import BroadcastInfo, OdysseyConfigError, OdysseyConnectionError, SpectatorTokenError
+from odyssey_proto._video import stamp
 from tests.faults.servers import HttpServer, answer
 from tests.live.broadcasts import Broadcaster, broadcasting
 from tests.live.processes import PATIENCE_S, eventually
@@ -24,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from odyssey_proto import Odyssey, VideoFrame
-    from odyssey_proto.emulator import Emulator
+    from odyssey_proto.emulator.server import Emulator
     from tests.conftest import Background
 
 NOWHERE = "http://127.0.0.1:1/live/stream"

@@ -20,7 +20,8 @@ import av
 import numpy as np
 import pytest
 
-from odyssey_proto import OdysseyConnectionError, SpectatorTokenError, connect_to_stream, stamp
+from odyssey_proto import OdysseyConnectionError, SpectatorTokenError, connect_to_stream
+from odyssey_proto._video import stamp
 from tests.live.processes import PATIENCE_S, Process, eventually
 
 if TYPE_CHECKING:

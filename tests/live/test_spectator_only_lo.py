@@ -24,7 +24,8 @@ with broadcasting(sys.argv[1]) as broadcaster:
 """
 SPECTATOR = """
 import json, subprocess, sys
-from odyssey_proto import BroadcastInfo, Odyssey, stamp
+from odyssey_proto import BroadcastInfo, Odyssey
+from odyssey_proto._video import stamp
 from odyssey_proto.emulator import Emulator
 
 def numbers(info):

@@ -28,15 +28,17 @@ from odyssey_proto import (
     VideoFrame,
     emulator,
 )
-from odyssey_proto.emulator import Emulator, EmulatorConfig, FaultScript
-from odyssey_proto.raw import RawCalls
+from odyssey_proto.emulator.config import EmulatorConfig
+from odyssey_proto.emulator.faults.script import FaultScript
+from odyssey_proto.emulator.server import Emulator
+from odyssey_proto.raw_response import RawCalls
 from tests.live.wrong_arguments import CALLS, NOT_CALLED, lacking, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from odyssey_proto.emulator import Fault
+    from odyssey_proto.emulator.faults.script import Fault
 
 NAMED_OTHERWISE = {
     "attempt": "only numbers can be compared, says Python",
@@ -70,7 +72,7 @@ def public_calls() -> dict[str, list[str]]:
 
 def is_plain(cls: type) -> bool:
     """Whether a class is none that users call: an error, an enum, a dict for type checkers, an event."""
-    return issubclass(cls, BaseException | enum.Enum | dict) or cls.__module__ == "odyssey_proto.types"
+    return issubclass(cls, BaseException | enum.Enum | dict) or cls.__module__ == "odyssey_proto._model.events"
 
 
 def parameters(call: Callable[..., Any]) -> list[str]:

@@ -38,7 +38,7 @@ from odyssey_proto import (
     VideoFrame,
     connect_to_stream,
 )
-from odyssey_proto.emulator import Emulator
+from odyssey_proto.emulator.server import Emulator
 
 with Emulator(codec="vp8") as emulator:
     assert_type(emulator.api_url, str)

@@ -1,4 +1,4 @@
-"""The layer table of ARCHITECTURE.md against the imports in the code, and what importing the packages gives."""
+"""The layer rule of ARCHITECTURE.md against the imports in the code, and what importing the packages gives."""
 
 from __future__ import annotations
 
@@ -16,103 +16,132 @@ import pytest
 import odyssey_proto
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import ModuleType
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "odyssey_proto"
+EXEMPT = {"", "_version"}  # the package itself, which loads names on demand; a number that everybody may read
 
 
 @cache
-def table() -> dict[str, set[str] | None]:
-    """Read the table: module → what it may import; None where it may import everything above its row."""
-    rows: dict[str, set[str] | None] = {}
+def files() -> dict[str, Path]:
+    """Return every module of the package by its dotted name, the package's own left out."""
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        name = path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".")
+        found[name.removesuffix(".__init__") if name != "__init__" else ""] = path
+    return found
+
+
+@cache
+def rule(heading: str) -> dict[str, set[str]]:
+    """Read a table: room → what it may import, rooms and single modules."""
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    for name, may in re.findall(r"^\| `([\w/]+)` \|[^|]*\| ([^|]*) \|$", text, re.MULTILINE):
-        if may == "all above":
-            rows[name.rstrip("/")] = set(rows)
-        else:
-            rows[name.rstrip("/")] = set() if may == "–" else {part.strip().rstrip("/") for part in may.split(",")}
+    section = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    rows: dict[str, set[str]] = {}
+    for names, may in re.findall(r"^\| (`[^|]*`) \|[^|]*\| ([^|]*) \|$", section, re.MULTILINE):
+        allowed = set() if may == "–" else set(re.findall(r"`([\w/]+)`", may))
+        for name in re.findall(r"`([\w/]+)`", names):
+            rows[name] = allowed
     return rows
 
 
-def layer_of(module: str) -> str:
-    """Return the row that a dotted module of the package belongs to: the emulator is one layer."""
-    return "emulator" if module.startswith("emulator") else module.replace(".", "/")
+def imported_from(tree: ast.Module, module: str) -> Iterator[str]:
+    """Yield the modules of the package that a module imports: anywhere in it, for types only as well."""
+    is_package = files()[module].name == "__init__.py"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (
+                alias.name.removeprefix("odyssey_proto.")
+                for alias in node.names
+                if alias.name.startswith("odyssey_proto.")
+            )
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        base = node.module or ""
+        if node.level:
+            parts = [part for part in module.split(".") if part]
+            parents = parts[: len(parts) - node.level + is_package]
+            base = ".".join([*parents, *([node.module] if node.module else [])])
+        elif base == "odyssey_proto" or base.startswith("odyssey_proto."):
+            base = base.removeprefix("odyssey_proto").removeprefix(".")
+        else:
+            continue
+        for alias in node.names:
+            name = f"{base}.{alias.name}".removeprefix(".")
+            yield name if name in files() else base
 
 
 @cache
-def modules() -> list[str]:
-    found = (
-        path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".") for path in PACKAGE.rglob("*.py")
-    )
-    return sorted(
-        name.removesuffix(".__init__") for name in found if name not in ("__init__", "transport.__init__")
-    )
+def imports() -> dict[str, frozenset[str]]:
+    """Return what each module of the package imports of it."""
+    found = {}
+    for module, path in files().items():
+        if module not in EXEMPT:
+            names = set(imported_from(ast.parse(path.read_text(encoding="utf-8")), module))
+            found[module] = frozenset(names - EXEMPT - {module})
+    return found
 
 
-def imports(module: str) -> set[str]:
-    """Return the layers that a module imports when it runs, inside functions too; not for types only."""
-    folder = PACKAGE / module.replace(".", "/")
-    path = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
-    parents = (
-        ["odyssey_proto", *module.split(".")] if folder.is_dir() else ["odyssey_proto", *module.split(".")[:-1]]
-    )
-    found: set[str] = set()
-
-    def visit(node: ast.AST) -> None:
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            return
-        if isinstance(node, ast.ImportFrom):
-            base = ".".join(parents[: len(parents) - node.level + 1]) if node.level else ""
-            base = ".".join(part for part in (base, node.module) if part)
-            for alias in node.names:
-                for target in (f"{base}.{alias.name}", base):
-                    name = target.removeprefix("odyssey_proto.")
-                    if target.startswith("odyssey_proto.") and name in modules():
-                        found.add(layer_of(name))
-                        break
-        for child in ast.iter_child_nodes(node):
-            visit(child)
-
-    visit(ast.parse(path.read_text(encoding="utf-8")))
-    return found - {layer_of(module)}
+def room_of(module: str) -> str:
+    """Return the row that a module belongs to: its folder, or a face of its own name."""
+    return module.split(".")[0]
 
 
-def test_the_table_names_every_module_and_no_other() -> None:
-    assert {layer_of(module) for module in modules()} == set(table())
+def place_of(module: str) -> str:
+    """Return the row of the emulator's table that one of its modules belongs to."""
+    return module.split(".")[1] if "." in module else "__init__"
 
 
-@pytest.mark.parametrize("module", modules())
-def test_a_module_imports_only_what_its_row_allows(module: str) -> None:
-    allowed = table()[layer_of(module)]
-    assert allowed is not None
-    assert imports(module) <= allowed
+def used(rooms: dict[str, set[str]], within: str, place: object) -> dict[str, set[str]]:
+    """Return what the code uses of each allowance, and all that it imports without one, by room."""
+    found: dict[str, set[str]] = {room: set() for room in rooms}
+    for module, targets in imports().items():
+        if not module.startswith(within):
+            continue
+        room = place(module)  # type: ignore[operator]
+        for target in targets:
+            if target.startswith(within) and (other := place(target)) != room:  # type: ignore[operator]
+                single = target.removeprefix(within).replace(".", "/")
+                found.setdefault(room, set()).add(single if single in rooms.get(room, ()) else other)
+    return found
 
 
-def test_no_layer_is_allowed_to_import_one_that_is_allowed_to_import_it() -> None:
-    def reaches(start: str, goal: str, seen: set[str]) -> bool:
-        seen.add(start)
-        below = table()[start] or set()
-        return goal in below or any(reaches(name, goal, seen) for name in below - seen)
-
-    assert [name for name in table() if reaches(name, name, set())] == []
+def test_the_rule_names_every_room_and_no_other() -> None:
+    assert set(rule("Rooms")) == {room_of(module) for module in imports()}
+    assert set(rule("The emulator")) == {place_of(module) for module in imports() if room_of(module) == "emulator"}
 
 
-@pytest.mark.parametrize("module", ["protocol", "steps", "codec", "types", "errors"])
+@pytest.mark.parametrize("room", rule("Rooms"))
+def test_a_room_imports_what_its_row_says_and_all_of_that(room: str) -> None:
+    assert used(rule("Rooms"), "", room_of)[room] == rule("Rooms")[room]
+
+
+@pytest.mark.parametrize("place", rule("The emulator"))
+def test_a_part_of_the_emulator_imports_what_its_row_says_and_all_of_that(place: str) -> None:
+    assert used(rule("The emulator"), "emulator", place_of)[place] == rule("The emulator")[place]
+
+
+FORBIDDEN = {
+    "aiortc", "asyncio", "av", "concurrent", "datetime", "numpy", "os", "queue", "random", "requests", "select",
+    "socket", "ssl", "subprocess", "threading", "time", "websocket",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("module", [module for module in imports() if room_of(module) == "core"])
 def test_the_core_imports_nothing_that_does_io_or_reads_time(module: str) -> None:
-    source = (PACKAGE / f"{module}.py").read_text(encoding="utf-8")
-    forbidden = {"time", "socket", "threading", "asyncio", "random", "os", "requests", "websocket", "aiortc"}
-    names = {
-        alias.name for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import) for alias in node.names
-    }
-    assert names.isdisjoint(forbidden)
+    tree = ast.parse(files()[module].read_text(encoding="utf-8"))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level}
+    assert {name.split(".")[0] for name in names}.isdisjoint(FORBIDDEN)
 
 
 @pytest.mark.parametrize(
     ("package", "heavy"),
     [
-        ("odyssey_proto", {"aiortc", "aioice", "av", "numpy", "PIL", "aiohttp", "rich", "websocket"}),
-        ("odyssey_proto", {"odyssey_proto.types", "odyssey_models.channel", "odyssey_models.sessions"}),
+        ("odyssey_proto", {"aiortc", "aioice", "av", "numpy", "PIL", "aiohttp", "rich", "websocket", "requests"}),
+        ("odyssey_proto", {"odyssey_proto.client", "odyssey_proto._base", "odyssey_models", "attrs", "cattrs"}),
         ("odyssey_models", {"attrs", "cattrs", "requests", "websocket", "aiortc", "av", "numpy"}),
         ("odyssey_models.channel", {"cattrs", "requests", "websocket", "aiortc", "odyssey_models.simulations"}),
     ],
@@ -123,7 +152,20 @@ def test_importing_a_package_loads_nothing_heavy(package: str, heavy: set[str]) 
     assert shown.stdout.split() == []
 
 
-@pytest.mark.parametrize("module", ["session", "spectator", "transport.peer"])
+@pytest.mark.parametrize(
+    ("name", "heavy"),
+    [
+        ("Odyssey", {"aiortc", "aioice", "av", "numpy", "PIL", "aiohttp", "rich", "websocket", "asyncio"}),
+        ("Odyssey", {"odyssey_proto._model.events", "odyssey_models.channel", "odyssey_models.sessions"}),
+    ],
+)
+def test_a_public_name_loads_no_more_than_it_needs(name: str, heavy: set[str]) -> None:
+    code = f"import sys; from odyssey_proto import {name}; print(*sorted(set(sys.modules) & {heavy!r}))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.split() == []
+
+
+@pytest.mark.parametrize("module", ["session", "spectator", "_net.webrtc.peer"])
 def test_it_can_be_imported_on_a_system_that_does_not_fork(module: str) -> None:
     code = f"import os; del os.fork, os.register_at_fork; import odyssey_proto.{module}"
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -136,6 +178,20 @@ def test_what_is_public_is_listed_once_loaded_or_not(package: ModuleType) -> Non
     for name in package.__all__:
         getattr(package, name)
     assert sorted(set(dir(package))) == dir(package)
+
+
+def test_the_names_for_type_checkers_are_those_at_run_time() -> None:
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    (block,) = (
+        node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    )
+    checked = {
+        alias.asname: "." * node.level + (node.module or "")
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert checked == odyssey_proto._MODULE_OF
 
 
 def test_a_name_that_a_package_does_not_have_is_an_error() -> None:

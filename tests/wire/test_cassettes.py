@@ -14,8 +14,9 @@ import odyssey_models as wire
 import pytest
 from vcr.errors import CannotOverwriteExistingCassetteException
 
-from odyssey_proto import Odyssey, OdysseyError, OdysseyUsageError, codec, iter_events
-from odyssey_proto.clock import Deadline, MonotonicClock
+from odyssey_proto import Odyssey, OdysseyError, OdysseyUsageError, iter_events
+from odyssey_proto._base.clock import Deadline, MonotonicClock
+from odyssey_proto._model import codec
 from tools.cassettes.plays import CUT_AT, SCRIPT
 from tools.cassettes.scenes import SCENES, USAGE
 from tools.cassettes.scrub import SERVICE

@@ -9,8 +9,8 @@ from typing import Any
 import odyssey_models
 import pytest
 
-from odyssey_proto import codec
-from odyssey_proto.errors import MalformedMessageError
+from odyssey_proto._base.errors import MalformedMessageError
+from odyssey_proto._model import codec
 
 VECTORS = Path(__file__).resolve().parents[2] / "spec" / "vectors"
 READERS = {

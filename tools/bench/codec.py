@@ -7,7 +7,7 @@ import timeit
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from odyssey_proto import codec
+from odyssey_proto._model import codec
 from tools.bench.figures import Figure, in_turns
 
 if TYPE_CHECKING:

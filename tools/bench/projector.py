@@ -20,8 +20,8 @@ from typing import Any, Final
 import attrs
 import av
 
-from odyssey_proto.emulator import Emulator
-from odyssey_proto.emulator.stage import Camera
+from odyssey_proto.emulator.server import Emulator
+from odyssey_proto.emulator.stream.stage import Camera
 from odyssey_proto.emulator.worlds import LANDSCAPE
 from tools.bench.tape import Log, Tape
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
-from odyssey_proto import stamp
+from odyssey_proto._video import stamp
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import odyssey_models as wire
 
-from odyssey_proto.clock import Deadline, MonotonicClock
-from odyssey_proto.transport.fetch import Abort, Fetched, fetch
-from odyssey_proto.transport.http import TOKEN_REFUSED, Operation
-from odyssey_proto.transport.rest import Rest
-from odyssey_proto.transport.signaling import config_url
+from odyssey_proto._base.abort import Abort
+from odyssey_proto._base.clock import Deadline, MonotonicClock
+from odyssey_proto._model.signaling_url import config_url
+from odyssey_proto._net.http_exchange import TOKEN_REFUSED, Operation
+from odyssey_proto._net.service_api import Rest
+from odyssey_proto._net.signed_file import Fetched, fetch
 
 from .scrub import UNKNOWN_ID
 

@@ -9,9 +9,9 @@ import contextlib
 from typing import TYPE_CHECKING, Final, Self
 
 from odyssey_proto import AdvancedConfig, Odyssey
-from odyssey_proto.clock import MonotonicClock
-from odyssey_proto.config import ClientConfig
-from odyssey_proto.transport.http import HttpTransport
+from odyssey_proto._base.clock import MonotonicClock
+from odyssey_proto._model.config import ClientConfig
+from odyssey_proto._net.http_exchange import HttpTransport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

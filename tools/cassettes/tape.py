@@ -21,7 +21,7 @@ import yaml
 from vcr.record_mode import RecordMode
 from vcr.stubs import VCRHTTPConnection, VCRHTTPSConnection
 
-from odyssey_proto.transport import sockets
+from odyssey_proto._net import sockets
 
 from .scrub import Scrubber
 

@@ -1,0 +1,3 @@
+"""Below everything: errors, secrets, time, threads. Nothing here knows the protocol."""
+
+__all__: list[str] = []

@@ -1,0 +1,328 @@
+"""The background thread that runs an asyncio loop: the only place that starts one.
+
+It hides that the peer connection is asynchronous, also from a caller who runs a loop of their own. It knows
+nothing of what runs on it, but it does know who started what: a `TaskScope` ends the tasks of one owner, also
+those that a library started on the owner's behalf, and leaves everybody else's alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures
+import contextlib
+import contextvars
+import logging
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from .errors import OdysseyConnectionError, no_resources
+from .weak_set import ConcurrentWeakSet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable
+
+__all__ = ["BackgroundLoop", "TaskScope", "off_loop"]
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+# s. What was submitted ends first and in peace, so that it can close what it opened; the rest is cancelled.
+# Together they stay below what `stop` waits by default.
+_PATIENCE: Final = {"submitted": 0.6, "others": 0.2, "workers": 0.1}
+
+
+_scope: contextvars.ContextVar[TaskScope | None] = contextvars.ContextVar("odyssey_task_scope", default=None)
+
+
+class TaskScope:
+    """The tasks of one owner: those submitted or spawned under it, and all that they start in turn.
+
+    Everything but making one is for the loop's thread.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def __len__(self) -> int:
+        """How many of its tasks are not done."""
+        return len(self._tasks)
+
+    def context(self) -> contextvars.Context:
+        """Return a context in which every task that is made belongs to this scope."""
+        context = contextvars.copy_context()
+        context.run(_scope.set, self)
+        return context
+
+    def spawn(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start a task under this scope."""
+        return asyncio.get_running_loop().create_task(coroutine, context=self.context())
+
+    def add(self, task: asyncio.Task[Any]) -> None:
+        """Own ``task`` until it is done."""
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
+
+    async def cancel(self, timeout: float) -> bool:
+        """Cancel every task but the one that asks, wait for at most ``timeout`` s, tell whether all ended."""
+        return await _cancel(self._tasks - {asyncio.current_task()}, timeout)
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        # Asking for the exception is what keeps asyncio from printing it when nobody else asks.
+        if not task.cancelled() and (exc := task.exception()) is not None:
+            log.debug("a task ended with %s", type(exc).__name__, exc_info=exc)
+
+
+class BackgroundLoop:
+    """One daemon thread with one asyncio loop, from `start` to `stop`, and again from the next `start`.
+
+    All methods may be called from any thread but the loop's own, which `run` and `stop` refuse: they would
+    wait for themselves. What still runs when the interpreter exits is stopped then.
+    """
+
+    def __init__(self, name: str = "odyssey-loop") -> None:
+        self._name = name
+        self._lock = threading.Lock()
+        self._life: _Life | None = None
+        _started.add(self)
+
+    @property
+    def running(self) -> bool:
+        """Whether the thread is there and takes work. In a forked child it is not."""
+        life = self._life
+        return life is not None and life.thread.is_alive()
+
+    def start(self) -> None:
+        """Start the thread; nothing happens where it runs already.
+
+        Raises:
+            OdysseyConnectionError: the system gives no more threads or descriptors.
+        """
+        with self._lock:
+            if not self.running:
+                self._life = life = _Life(self._name)
+                # Whoever lets go of this without a `stop` still ends the thread: a signal, and no waiting.
+                weakref.finalize(self, life.end).atexit = False
+
+    def submit(
+        self, coroutine: Coroutine[Any, Any, T], scope: TaskScope | None = None
+    ) -> concurrent.futures.Future[T]:
+        """Run ``coroutine`` on the loop and return its future; cancelling that cancels the task.
+
+        Args:
+            coroutine: what to run.
+            scope: who owns it, and all that it starts.
+
+        Raises:
+            OdysseyConnectionError: the loop does not run (any more); the coroutine is closed. A future that is
+                pending when the loop stops is cancelled, or raises this.
+        """
+        life = self._life
+        if life is None or not life.thread.is_alive():
+            coroutine.close()
+            raise _closed()
+        return life.submit(coroutine, scope)
+
+    def run(self, coroutine: Coroutine[Any, Any, T], timeout: float | None) -> T:
+        """Run ``coroutine`` and wait for its result for at most ``timeout`` s; on expiry it is cancelled.
+
+        Raises:
+            TimeoutError: it was not done in time.
+            OdysseyConnectionError: the loop does not run, or was stopped meanwhile.
+        """
+        if self._is_own_thread():
+            coroutine.close()
+            raise _would_wait_for_itself()
+        future = self.submit(coroutine)
+        try:
+            return future.result(timeout)
+        except concurrent.futures.CancelledError:
+            raise _closed() from None
+        except BaseException:
+            future.cancel()
+            raise
+
+    def call_soon(self, callback: Callable[..., object], *args: object) -> None:
+        """Call ``callback`` on the loop, soon; dropped silently where the loop does not run."""
+        life = self._life
+        if life is None or not life.thread.is_alive():
+            return
+        try:
+            life.loop.call_soon_threadsafe(callback, *args)
+        except RuntimeError:
+            log.debug("call after the loop was closed dropped")
+
+    def stop(self, timeout: float = 1.0) -> bool:
+        """Cancel all that runs, end the thread and join it for at most ``timeout`` s.
+
+        Return whether it has ended; it is a daemon, so one that has not cannot hold up the exit.
+        """
+        if self._is_own_thread():
+            raise _would_wait_for_itself()
+        with self._lock:
+            life, self._life = self._life, None
+        return life is None or life.stop(timeout)
+
+    def _is_own_thread(self) -> bool:
+        life = self._life
+        return life is not None and threading.current_thread() is life.thread
+
+
+class _Life:
+    """One loop and its thread, from start to end. The thread holds this, never the `BackgroundLoop`."""
+
+    def __init__(self, name: str) -> None:
+        self.submitted: set[asyncio.Task[Any]] = set()
+        self.futures: set[concurrent.futures.Future[Any]] = set()
+        self.arriving: dict[Coroutine[Any, Any, Any], TaskScope | None] = {}
+        self.workers: list[threading.Thread] = []
+        self.executor = concurrent.futures.ThreadPoolExecutor(
+            thread_name_prefix=f"{name}-worker",
+            initializer=lambda: self.workers.append(threading.current_thread()),
+        )
+        self.thread = threading.Thread(target=self._serve, name=name, daemon=True)
+        try:
+            self.loop = asyncio.new_event_loop()
+        except OSError as exc:
+            raise no_resources() from exc
+        self.loop.set_task_factory(self._make_task)
+        self.loop.set_exception_handler(_log_quietly)
+        self.loop.set_default_executor(self.executor)
+        try:
+            self.thread.start()
+        except RuntimeError as exc:
+            self.loop.close()
+            raise no_resources() from exc
+
+    # --- from any thread
+
+    def submit(self, coroutine: Coroutine[Any, Any, T], scope: TaskScope | None) -> concurrent.futures.Future[T]:
+        self.arriving[coroutine] = scope
+        try:
+            future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        except RuntimeError as exc:  # the loop closed in between
+            self.arriving.pop(coroutine, None)
+            coroutine.close()
+            raise _closed() from exc
+        self.futures.add(future)
+        future.add_done_callback(self.futures.discard)
+        if self.loop.is_closed():  # after what `_serve` does last
+            self._refuse_waiting()
+        return future
+
+    def end(self) -> None:
+        if self.thread.is_alive():  # not so in a forked child, which must not touch the parent's loop
+            with contextlib.suppress(RuntimeError):
+                self.loop.call_soon_threadsafe(self.loop.stop)
+
+    def stop(self, timeout: float) -> bool:
+        self.end()
+        self.thread.join(timeout)
+        if self.thread.is_alive():
+            log.warning("thread %s did not end within %.1f s", self.thread.name, timeout)
+            return False
+        return True
+
+    # --- on the thread
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        try:
+            self.loop.run_forever()
+            self.loop.run_until_complete(self._wind_up())
+        finally:
+            self.executor.shutdown(wait=False, cancel_futures=True)
+            for worker in self.workers:
+                worker.join(_PATIENCE["workers"] / len(self.workers))
+            asyncio.set_event_loop(None)
+            self.loop.close()
+            self._refuse_waiting()
+
+    async def _wind_up(self) -> None:
+        await asyncio.sleep(0)  # what was submitted at the last moment gets its task
+        await _cancel(self.submitted, _PATIENCE["submitted"])
+        await _cancel(asyncio.all_tasks() - {asyncio.current_task()}, _PATIENCE["others"])
+        await self.loop.shutdown_asyncgens()
+
+    def _make_task(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+        submitted = coroutine in self.arriving
+        scope = self.arriving.pop(coroutine, None)
+        if scope is not None:
+            options["context"] = scope.context()
+        task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, **options)
+        if submitted:
+            self.submitted.add(task)
+            task.add_done_callback(self.submitted.discard)
+        context = options.get("context")
+        scope = _scope.get() if context is None else context.get(_scope)
+        if scope is not None:
+            scope.add(task)
+        return task
+
+    def _refuse_waiting(self) -> None:
+        for coroutine in tuple(self.arriving):
+            coroutine.close()
+        self.arriving.clear()
+        for future in tuple(self.futures):
+            with contextlib.suppress(concurrent.futures.InvalidStateError):
+                future.set_exception(_closed())
+
+
+async def off_loop(function: Callable[..., T], *args: Any, name: str = "odyssey-worker") -> T:
+    """Call a function that blocks on a daemon thread of its own, and wait for what comes of it.
+
+    The loop's executor would do, if its threads did not hold up the exit of the interpreter. A call that is no
+    longer waited for stays on its thread until it returns.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(set_outcome: Callable[[Any], None], outcome: object) -> None:
+        if not future.done():
+            set_outcome(outcome)
+
+    def call() -> None:
+        try:
+            outcome: tuple[Callable[[Any], None], object] = (future.set_result, function(*args))
+        except Exception as exc:  # noqa: BLE001 - it is raised where it is waited for
+            outcome = (future.set_exception, exc)
+        with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits
+            loop.call_soon_threadsafe(settle, *outcome)
+
+    threading.Thread(target=call, name=name, daemon=True).start()
+    return await future
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[Any] | None], timeout: float) -> bool:
+    pending = {task for task in tasks if task is not None and not task.done()}
+    for task in pending:
+        task.cancel()
+    if pending:
+        # Not gather: a task that refuses to be cancelled must not hold the others up.
+        _, pending = await asyncio.wait(pending, timeout=timeout)
+    return not pending
+
+
+def _log_quietly(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    # Everything on this loop has an owner who is told of failures; asyncio would print a traceback beside that.
+    log.debug("asyncio: %s", context.get("message"), exc_info=context.get("exception"))
+
+
+def _closed() -> OdysseyConnectionError:
+    return OdysseyConnectionError("The client is closed", code="closed")
+
+
+def _would_wait_for_itself() -> RuntimeError:
+    return RuntimeError("a blocking call on the loop's own thread would wait for itself")
+
+
+_started: ConcurrentWeakSet[BackgroundLoop] = ConcurrentWeakSet()
+
+
+@atexit.register
+def _stop_all() -> None:
+    # Daemon threads still run here, and in a forked child there is nothing to stop.
+    for loop in tuple(_started):
+        loop.stop()

@@ -1,0 +1,64 @@
+"""Texts that must not show secrets: taking them out of any text, and a string whose ``repr`` is empty.
+Every text that comes from outside passes `redact` or `one_line` before it reaches an error or the log.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["Secret", "one_line", "redact"]
+
+
+class Secret(str):
+    """A string whose ``repr`` shows nothing of it.
+
+    >>> Secret("ody_live_123")
+    Secret('…')
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Secret('…')"
+
+
+_LONGEST_LINE: Final = 300  # characters of a service's own words in an error
+
+_SECRETS = (
+    (re.compile(r"\body_[A-Za-z0-9_\-]+"), "ody_…"),
+    (re.compile(r"\beyJ[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+(?:\.[A-Za-z0-9_\-]*)?"), "<token>"),
+    (re.compile(r"(?i)\b(bearer)\s+[^\s'\",;]+"), r"\1 <token>"),
+    (re.compile(r"\?[^\s'\"<>)\]]*=[^\s'\"<>)\]]*"), "?…"),
+    (
+        re.compile(
+            r"(?i)\b(access_token|session_token|spectator_token|api_key|credential|password)"
+            r"(['\"]?\s?[=:]\s?['\"]?|\s)(?!is\b)[^\s'\",;&}]+"
+        ),
+        r"\1\2…",
+    ),
+    (re.compile(r"://[^/\s@]+@"), "://…@"),
+)
+
+
+def redact(text: str) -> str:
+    """Return ``text`` without API keys, tokens, passwords and the queries of URLs.
+
+    >>> redact("GET https://x.example/c?token=abc refused for ody_live_123")
+    'GET https://x.example/c?… refused for ody_…'
+    """
+    for pattern, instead in _SECRETS:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def one_line(text: str) -> str:
+    """Return what a service said as it can be shown: one line, not too long, printable and without secrets.
+
+    >>> one_line("Too\\nlong for ody_live_123: " + "x" * 10_000)[:25], len(one_line("x" * 10_000))
+    ('Too long for ody_…: xxxxx', 300)
+    """
+    # Cut first: 10 MB are not worth looking through.
+    text = " ".join(redact(text[: 4 * _LONGEST_LINE]).split())
+    text = "".join(letter for letter in text if letter.isprintable())
+    return text if len(text) <= _LONGEST_LINE else text[: _LONGEST_LINE - 1] + "…"

@@ -1,0 +1,143 @@
+"""Handlers of a connection, called in order on a thread of their own.
+
+Events wait in a queue, video frames in a single place behind it: a handler that takes long sees the newest frame
+and holds up nothing but other handlers. Which event leads to which call is `_CALLS`; what is told at all is
+decided in `odyssey_proto.core.protocol`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+from .._model import events
+from .._model.events import ConnectionStatus
+from .._video.frame import VideoFrame
+from .._video.frame_queue import FrameCounts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .._model.events import Event
+    from .handlers import OdysseyEventHandlers
+
+__all__ = ["Dispatcher"]
+
+log = logging.getLogger(__name__)
+
+_CALLS: Final[dict[type, tuple[str, Callable[[Any], tuple[object, ...]]]]] = {
+    events.StatusChanged: ("on_status_change", lambda event: (event.status, event.message)),
+    events.StreamStarted: ("on_stream_started", lambda event: (event.stream_id,)),
+    events.StreamEnded: ("on_stream_ended", lambda _: ()),
+    events.StreamFailed: ("on_stream_error", lambda event: (event.reason, event.message)),
+    events.InteractAcknowledged: ("on_interact_acknowledged", lambda event: (event.prompt,)),
+    events.BroadcastReady: ("on_broadcast_ready", lambda event: (event.info,)),
+    events.ErrorOccurred: ("on_error", lambda event: (event.error, event.fatal)),
+}
+
+
+class Dispatcher:
+    """Calls the handlers of one connection, from `start` until all that was told before `finish` has been handled.
+
+    `tell`, `put`, `close` and `finish` never block and may come from any thread.
+    """
+
+    def __init__(self, handlers: OdysseyEventHandlers) -> None:
+        self.counts = FrameCounts()
+        """Of frames that came, were handed to ``on_video_frame``, and were skipped because it was busy."""
+        self._handlers = handlers
+        self._changed = threading.Condition()
+        self._waiting: deque[Event | VideoFrame] = deque()
+        self._frame: VideoFrame | None = None
+        self._skipped = 0
+        self._finished = False
+        self._was_connected = False
+        self._thread = threading.Thread(target=self._run, name="odyssey-callbacks", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def tell(self, event: Event) -> None:
+        """Have the handler of an event called."""
+        with self._changed:
+            self._waiting.append(event)
+            self._changed.notify()
+
+    def put(self, frame: VideoFrame) -> None:
+        """`FrameReceiver`: show this frame next, in place of one that still waits."""
+        if self._handlers.on_video_frame is None:
+            return
+        with self._changed:
+            self.counts.received += 1
+            if self._frame is not None:
+                self.counts.dropped += 1
+                self._skipped += 1
+            self._frame = frame
+            self._changed.notify()
+
+    def close(self, error: BaseException | None) -> None:  # noqa: ARG002 - an event tells of it
+        """`FrameReceiver`: the stream is over; its last frame is shown before that is told."""
+        with self._changed:
+            if self._frame is not None:
+                self._waiting.append(self._take_frame())
+
+    def finish(self) -> None:
+        """Let the thread end when all that has been told is handled."""
+        with self._changed:
+            self._finished = True
+            self._changed.notify()
+
+    def join(self, timeout: float | None) -> None:
+        """Wait for the end of the thread; a handler that calls this is not waited for."""
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._thread.join(timeout)
+            if self._thread.is_alive():
+                log.warning("a handler is still running: its thread is left to itself")
+
+    def _take_frame(self) -> VideoFrame:
+        assert self._frame is not None
+        frame, self._frame = self._frame._after_dropped(self._skipped), None
+        self._skipped = 0
+        return frame
+
+    def _next(self) -> Event | VideoFrame | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._frame is not None or self._finished)
+            if self._waiting:
+                return self._waiting.popleft()
+            return None if self._frame is None else self._take_frame()
+
+    def _run(self) -> None:
+        while (item := self._next()) is not None:
+            if isinstance(item, VideoFrame):
+                self.counts.delivered += 1
+                self._call("on_video_frame", item)
+            elif type(item) in _CALLS:
+                name, arguments = _CALLS[type(item)]
+                self._call(name, *arguments(item))
+                if isinstance(item, events.StatusChanged):
+                    self._tell_connection(item.status)
+            del item  # a frame is not to be kept while nothing comes
+
+    def _tell_connection(self, status: ConnectionStatus) -> None:
+        if status is ConnectionStatus.CONNECTED and not self._was_connected:
+            self._was_connected = True
+            self._call("on_connected")
+        elif status in (ConnectionStatus.DISCONNECTED, ConnectionStatus.FAILED) and self._was_connected:
+            self._call("on_disconnected")
+
+    def _call(self, name: str, *arguments: object) -> None:
+        handler = getattr(self._handlers, name)
+        if handler is None:
+            return
+        try:
+            handler(*arguments)
+        except BaseException as exc:  # noqa: BLE001 - also `sys.exit()`: the handlers after this one are still called
+            log.info("%s raised %s", name, type(exc).__name__)
+            if name != "on_error" and self._handlers.on_error is not None:
+                self._call("on_error", exc, False)
+            else:  # nobody else hears of it: what threads do with such a thing
+                threading.excepthook(threading.ExceptHookArgs((type(exc), exc, exc.__traceback__, self._thread)))

@@ -1,0 +1,81 @@
+"""The handlers of a connection, as users pass them (client page, "connect()"): their types and their checks.
+What calls them is `odyssey_proto._live.dispatcher`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import attrs
+
+from .._model.events import BroadcastInfo, ConnectionStatus
+
+if TYPE_CHECKING:
+    from .._video.frame import VideoFrame
+
+__all__ = [
+    "BroadcastReadyCallback",
+    "ConnectedCallback",
+    "DisconnectedCallback",
+    "ErrorCallback",
+    "InteractAcknowledgedCallback",
+    "OdysseyEventHandlers",
+    "StatusChangeCallback",
+    "StreamEndedCallback",
+    "StreamErrorCallback",
+    "StreamStartedCallback",
+    "VideoFrameCallback",
+]
+
+# --- handlers of a connection (client page, "connect()")
+ConnectedCallback: TypeAlias = Callable[[], None]
+DisconnectedCallback: TypeAlias = Callable[[], None]
+VideoFrameCallback: TypeAlias = "Callable[[VideoFrame], None]"
+StreamStartedCallback: TypeAlias = Callable[[str], None]
+StreamEndedCallback: TypeAlias = Callable[[], None]
+InteractAcknowledgedCallback: TypeAlias = Callable[[str], None]
+StreamErrorCallback: TypeAlias = Callable[[str, str], None]
+ErrorCallback: TypeAlias = Callable[[Exception, bool], None]
+StatusChangeCallback: TypeAlias = Callable[[ConnectionStatus, str | None], None]
+BroadcastReadyCallback: TypeAlias = Callable[[BroadcastInfo], None]
+
+
+def _handler(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if value is None:
+        return
+    if not callable(value):
+        raise TypeError(f"{attribute.name} must be a function or None, not {type(value).__name__}")
+    if inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(type(value).__call__):
+        raise TypeError(f"{attribute.name} must be a plain function, not a coroutine function: delete its `async`")
+
+
+@attrs.frozen(kw_only=True)
+class OdysseyEventHandlers:
+    """The handlers that `Odyssey.connect` takes, as one object.
+
+    Raises:
+        TypeError: one cannot be called, or is a coroutine function.
+    """
+
+    on_connected: ConnectedCallback | None = attrs.field(default=None, validator=_handler)
+    """The connection is there; called once, not after rejoining."""
+    on_disconnected: DisconnectedCallback | None = attrs.field(default=None, validator=_handler)
+    """A connection that was there is over, as wished or by an error."""
+    on_video_frame: VideoFrameCallback | None = attrs.field(default=None, validator=_handler)
+    """A frame came. One that takes long sees the newest and misses those in between."""
+    on_stream_started: StreamStartedCallback | None = attrs.field(default=None, validator=_handler)
+    """A stream is ready; its id."""
+    on_stream_ended: StreamEndedCallback | None = attrs.field(default=None, validator=_handler)
+    """The stream is over."""
+    on_interact_acknowledged: InteractAcknowledgedCallback | None = attrs.field(default=None, validator=_handler)
+    """An interaction has been applied; the prompt as it was."""
+    on_stream_error: StreamErrorCallback | None = attrs.field(default=None, validator=_handler)
+    """The service reported an error of the stream; its reason and message."""
+    on_error: ErrorCallback | None = attrs.field(default=None, validator=_handler)
+    """Something failed: the connection, or one of these handlers; whether the session is over because of it."""
+    on_status_change: StatusChangeCallback | None = attrs.field(default=None, validator=_handler)
+    """The connection has another status; and why, where there is more to say."""
+    on_broadcast_ready: BroadcastReadyCallback | None = attrs.field(default=None, validator=_handler)
+    """Spectators can watch the stream; where, and with which token."""

@@ -1,0 +1,239 @@
+"""A live session into an MP4 file, while its frames are consumed elsewhere: a thread that writes, and its queue.
+
+It takes what the session's hub publishes, and holds up nobody: the queue is bounded, and what does not fit is
+dropped and counted. What a file is made of is in `odyssey_proto._video.mp4`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+from .._base import errors
+from .._base.clock import Deadline, MonotonicClock
+from .._base.weak_set import ConcurrentWeakSet
+from .._video.frame_queue import FrameCounts
+from .._video.mp4 import Mp4Writer
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from .._video.frame import VideoFrame
+    from .._video.frame_hub import FrameHub
+
+__all__ = ["LiveRecording", "join_all"]
+
+log = logging.getLogger(__name__)
+
+QUEUE_SIZE: Final = 100
+"""Frames that may wait for the encoder: 5 s of the stream, 135 MB."""
+
+
+class LiveRecording:
+    """An MP4 that is being written, made by `Session.record`. Use it in a ``with``, or call `close`.
+
+    Any thread may call anything.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], hub: FrameHub) -> None:
+        # Absolute: it stays the same file in another working directory, and no name is an address for FFmpeg.
+        self._path = Path(path).absolute()
+        self._pid = os.getpid()
+        # Two that write one file would spoil it for each other. A forked child has no recordings yet.
+        self._place = self._pid, self._path.resolve()
+        if _writing.setdefault(self._place, self) is not self:
+            raise errors.OdysseyConfigError(f"Another recording is writing {self._path.name}", code="busy")
+        try:
+            _try_to_write(self._path)
+        except BaseException:
+            del _writing[self._place]
+            raise
+        self._recorder = Mp4Writer(self._path)
+        self._queue = _Queue(hub, self._path.name)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="odyssey-recording", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError as exc:  # the system gives no more threads
+            _writing.pop(self._place, None)
+            raise errors.no_resources() from exc
+        _started.add(self)
+        hub.attach(self._queue, self._queue.counts)
+
+    @property
+    def path(self) -> Path:
+        """The file, absolute. There is none before the first frame."""
+        return self._path
+
+    @property
+    def frames(self) -> int:
+        """How many frames have been written so far."""
+        return self._recorder.frames
+
+    @property
+    def dropped(self) -> int:
+        """How many frames are missing in the file because encoding was more than 5 s behind."""
+        return self._queue.counts.dropped
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether it still takes frames."""
+        return not self._queue.finished
+
+    def close(self) -> None:
+        """Take no more frames, and wait until those that came are in the file. May be called again.
+
+        Raises:
+            OSError: the file could not be written, or not to its end; what was written before can be played.
+            OdysseyConfigError: a frame does not fit into the file: its size is odd, or not that of the first.
+        """
+        self._queue.finish()
+        self._join(Deadline(None, MonotonicClock()))
+        if self._error is not None:
+            raise errors.again(self._error)
+
+    def _join(self, deadline: Deadline) -> None:
+        """Wait for the end of its thread, which comes when the session's has, or after `close`."""
+        if os.getpid() != self._pid:
+            return  # the thread, and the file, are the parent's
+        for seconds in deadline.waits():
+            self._thread.join(seconds)
+            if not self._thread.is_alive():
+                return
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.close()
+        except (OSError, errors.OdysseyError) as exc:
+            if error is None:
+                raise
+            error.add_note(f"The recording failed, too: {exc}")  # it must not hide what went wrong first
+
+    def __repr__(self) -> str:
+        return f"<LiveRecording {self._path.name}: {self.frames} frames>"
+
+    # --- the thread
+
+    def _run(self) -> None:
+        error: Exception | None = None
+        for step in (self._write_all, self._recorder.close):
+            try:
+                step()
+            except Exception as exc:  # noqa: BLE001 - whatever it is, `close` raises it
+                error = error or exc
+        _writing.pop(self._place, None)
+        self._queue.give_up()
+        if error is not None:
+            self._error = self._as_raised(error)
+            log.error("the recording %s failed after %d frames: %s", self._path.name, self.frames, self._error)
+
+    def _write_all(self) -> None:
+        before: VideoFrame | None = None
+        shift_ms = at_ms = 0
+        while (item := self._queue.get()) is not None:
+            frame, begins = item
+            if begins and before is not None:
+                # Nothing tells more of the time between two streams than when their frames came.
+                away_ms = round((frame.received_at - before.received_at) * 1000)
+                shift_ms = at_ms + away_ms - frame.timestamp_ms
+            at_ms = frame.timestamp_ms + shift_ms
+            self._recorder.write(frame, at_ms)
+            before = frame
+            del item, frame
+
+    def _as_raised(self, error: Exception) -> Exception:
+        if isinstance(error, errors.OdysseyError):
+            return error
+        if isinstance(error, OSError):
+            # As Python says it: PyAV's own is another class, which can neither be copied nor pickled.
+            return OSError(error.errno, error.strerror, str(self._path))
+        return errors.internal(error)
+
+
+class _Queue:
+    """The frames that wait to be written; of each, whether another stream begins with it."""
+
+    def __init__(self, hub: FrameHub, name: str) -> None:
+        self.counts = FrameCounts()
+        self.finished = False
+        """Whether no more frames come in."""
+        self._hub = hub
+        self._name = name
+        self._changed = threading.Condition()
+        self._frames: deque[tuple[VideoFrame, bool]] = deque()
+        self._begins = False
+        self._told = False  # that frames are missed
+
+    def put(self, frame: VideoFrame) -> None:
+        """`FrameReceiver`: write this frame, where there is room for it."""
+        with self._changed:
+            if self.finished:
+                return
+            self.counts.received += 1
+            if len(self._frames) >= QUEUE_SIZE:
+                self.counts.dropped += 1
+                return
+            self._frames.append((frame, self._begins))
+            self._begins = False
+            self._changed.notify()
+
+    def close(self, _: BaseException | None) -> None:
+        """`FrameReceiver`: the stream is over. Another may follow, unless the session is over too."""
+        with self._changed:
+            self._begins = True
+        if self._hub.closed:
+            self.finish()
+
+    def finish(self) -> None:
+        """Take no more frames."""
+        with self._changed:
+            self.finished = True
+            self._changed.notify()
+
+    def give_up(self) -> None:
+        """Take no more frames, and let go of those that wait."""
+        self.finish()
+        self._frames.clear()
+
+    def get(self) -> tuple[VideoFrame, bool] | None:
+        """Wait for the next frame; None after the last."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._frames or self.finished)
+            if not self._frames:
+                return None
+            self.counts.delivered += 1
+            item, misses = self._frames.popleft(), self.counts.dropped
+        # Here and not where they are dropped, on the decoder's thread and under its locks.
+        if misses and not self._told:
+            self._told = True
+            log.warning("the recording %s misses frames: encoding is too slow", self._name)
+        return item
+
+
+_writing: dict[tuple[int, Path], LiveRecording] = {}  # by process and file
+_started: ConcurrentWeakSet[LiveRecording] = ConcurrentWeakSet()  # a thread keeps its own
+
+
+def join_all(deadline: Deadline) -> None:
+    """Let no file be cut short by the end of the process, before ``deadline``; the sessions are over."""
+    for recording in tuple(_started):
+        recording._queue.finish()
+        recording._join(deadline)
+
+
+def _try_to_write(path: Path) -> None:
+    """Raise the `OSError` that writing would meet; leave the file, or its absence, as it was."""
+    existed = os.path.lexists(path)
+    with path.open("ab"):
+        pass
+    if not existed:
+        path.unlink()

@@ -1,0 +1,53 @@
+"""The iterator by which a user reads frames or events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from .._base.clock import Deadline
+
+if TYPE_CHECKING:
+    from .._base.clock import Clock
+
+__all__ = ["Origin", "Reader"]
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class _Queue(Protocol[T_co]):
+    def get(self, deadline: Deadline) -> T_co | None:
+        """Wait for the next; None at the end."""
+
+
+class Origin(Protocol):
+    """What goes on behind what is read."""
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of its deadlines."""
+        ...
+
+    def refuse_fork(self) -> None:
+        """Raise in a forked child."""
+
+
+class Reader(Iterator[T]):
+    """Takes from a queue of its own what comes out of ``origin``; each step waits for ``timeout`` s at most.
+
+    It keeps ``owner``, which ends what is behind it when it is let go of, for as long as it is read.
+    """
+
+    def __init__(self, owner: object, origin: Origin, queue: _Queue[T], timeout: float | None) -> None:
+        self._owner = owner
+        self._origin = origin
+        self._queue = queue
+        self._timeout = timeout
+
+    def __next__(self) -> T:
+        self._origin.refuse_fork()
+        found = self._queue.get(Deadline(self._timeout, self._origin.clock))
+        if found is None:
+            raise StopIteration
+        return found

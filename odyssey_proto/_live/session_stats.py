@@ -1,0 +1,63 @@
+"""`SessionStats` of a live session, from the counters of its network side and of its hub."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from .._model.stats import SessionStats
+
+if TYPE_CHECKING:
+    from .._video.frame import VideoFrame
+    from .._video.frame_hub import FrameHub
+    from .._video.meters import VideoTotals
+
+__all__ = ["session_stats"]
+
+_LATE_AT_MOST: Final = 10_000  # ms; what says to be older is no stamp
+
+
+def session_stats(hub: FrameHub, totals: VideoTotals, *, age_s: float) -> SessionStats:
+    """Add up what hub and network have counted so far; nothing is waited for."""
+    now = totals.clock.now()
+    counts, latest = hub.counts, hub.latest
+    gaps, gap_s = hub.gaps(now)
+    width, height = hub.size or (None, None)
+    return SessionStats(
+        age_s=age_s,
+        reconnects=max(0, totals.connections - 1),
+        frames_received=counts.received,
+        frames_delivered=counts.delivered,
+        frames_dropped=counts.dropped,
+        frames_lost=totals.frames_lost,
+        frames_held=totals.frames_held + totals.frames_too_late,
+        gaps=gaps,
+        gap_s=gap_s,
+        fps=hub.rate.per_second(now),
+        width=width,
+        height=height,
+        codec=totals.codec,
+        packets_received=totals.packets,
+        packets_lost=totals.packets_lost,
+        bytes_received=totals.payload_bytes,
+        bitrate_bps=totals.bits.per_second(now),
+        jitter_ms=_ms(totals.jitter_s),
+        round_trip_ms=_ms(totals.round_trip_s),
+        decode_ms=totals.decoding.ms,
+        convert_ms=hub.converting.ms,
+        latency_ms=None if latest is None or not totals.is_local else _latency_ms(latest),
+    )
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds * 1000
+
+
+def _latency_ms(frame: VideoFrame) -> float | None:
+    from .._video import stamp
+
+    found = stamp.read(frame.to_ndarray("gray"))
+    if found is None or frame._ready_at is None:
+        return None
+    latency = stamp.latency_ms(found, frame._ready_at)
+    # A dark picture reads as a stamp of zeros; no clock but that of this machine makes one that is so young.
+    return latency if latency <= _LATE_AT_MOST else None

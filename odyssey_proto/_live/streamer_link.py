@@ -1,0 +1,311 @@
+"""One link: an attempt at WebSocket plus peer connection. A session survives its links.
+
+It opens on a worker, and everything that it then hears becomes an input of the protocol core, with its number. It
+decides nothing and knows no other link. Closing may overtake opening: what is opened too late is closed at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import odyssey_models as wire
+
+from .._base import errors, secrets
+from .._base.abort import Abort
+from .._base.hosts import is_loopback
+from .._model import codec, signaling_url
+from .._net import signaling
+from .._net.webrtc import candidates
+from ..core import effects, inputs
+
+if TYPE_CHECKING:
+    import concurrent.futures
+    from collections.abc import Callable
+
+    from .._base.clock import Clock, Deadline
+    from .._base.event_loop import BackgroundLoop
+    from .._net.http_exchange import HttpTransport
+    from .._net.webrtc.peer import Peer
+    from .._video.frame_hub import FrameHub
+    from .._video.meters import VideoTotals
+
+__all__ = ["Link"]
+
+log = logging.getLogger(__name__)
+
+
+class Link:
+    """One link, from `open` to `close`. `open` and `close` block, and have workers; the rest does not."""
+
+    def __init__(
+        self,
+        plan: effects.OpenLink,
+        *,
+        http: HttpTransport,
+        loop: BackgroundLoop,
+        clock: Clock,
+        hub: FrameHub,
+        totals: VideoTotals,
+        post: Callable[[inputs.Input], None],
+    ) -> None:
+        self._plan = plan
+        self._http = http
+        self._loop = loop
+        self._clock = clock
+        self._hub = hub
+        self._totals = totals
+        self._post = post
+        self._abort = Abort()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._source = hub.source
+        self._told = threading.Event()  # `SignalingOpened` is in the inbox: what is heard may follow
+        self._signaling: signaling.SignalingConnection | None = None
+        self._ice_servers: tuple[wire.IceServer, ...] = ()
+        self._preparing: threading.Thread | None = None
+        self._peer: Peer | None = None
+
+    # --- opening and closing
+
+    def open(self, deadline: Deadline) -> None:
+        """Get a token and the ICE servers and open the WebSocket; post `SignalingOpened` or `LinkFailed`.
+
+        The ICE servers depend on neither, so they are asked for meanwhile, and then asked themselves.
+        """
+        plan = self._plan
+        try:
+            if plan.with_video:
+                self._start_preparing(deadline)
+            token = (
+                self._http.session_token(plan.session_id, deadline, abort=self._abort).session_token
+                if plan.token is None
+                else plan.token
+            )
+            connection = signaling.SignalingConnection.open(
+                plan.signaling_url,
+                plan.session_id,
+                token,
+                deadline,
+                on_message=self._take_message,
+                on_closed=self._take_closed,
+                abort=self._abort,
+            )
+        except errors.OdysseyError as error:
+            self._post(inputs.LinkFailed(plan.link, self._as_documented(error)))
+            return
+        if self._preparing is not None:
+            from .._net.webrtc import peer
+
+            self._preparing.join()
+            peer.warm()  # begun by the first step of a connect; the loop must not wait for it
+        with self._lock:
+            too_late = self._closed
+            self._signaling = connection
+        if not too_late:
+            self._post(inputs.SignalingOpened(plan.link))
+        self._told.set()
+        if too_late:
+            connection.close()
+
+    def close(self) -> None:
+        """Say what is left to say and end everything; returns when nothing is left."""
+        with self._lock:
+            self._closed = True
+            connection = self._signaling
+        closing = None if self._peer is None else self._peer.close()
+        if connection is None:
+            self._abort.abort()
+        else:
+            connection.close()
+        if self._preparing is not None:
+            self._preparing.join()
+        if closing is not None:
+            closing.result()
+
+    def _as_documented(self, error: errors.OdysseyError) -> errors.OdysseyError:
+        """Credentials that are refused are a failed connection (client page, "connect_with_credentials()")."""
+        if self._plan.token is None or not isinstance(error, errors.OdysseyAuthError):
+            return error
+        return errors.OdysseyConnectionError(
+            "The signaling server refused the credentials: they have expired, or are not its own; get new ones",
+            code="credentials_refused",
+            status=error.status,
+            session_id=self._plan.session_id,
+            operation=error.operation,
+        )
+
+    def say_goodbye(self) -> None:
+        """Tell the service that the session is not needed any more, if the WebSocket is open."""
+        if self._signaling is not None:
+            self._signaling.send(wire.ClientDisconnecting())
+
+    def cut(self) -> None:
+        """End everything at once, without a word."""
+        with self._lock:
+            self._closed = True
+        self._abort.abort()
+        if self._peer is not None:
+            self._peer.close(0.0)
+
+    def _start_preparing(self, deadline: Deadline) -> None:
+        preparing = threading.Thread(
+            target=self._prepare_peer, args=(deadline,), name="odyssey-worker", daemon=True
+        )
+        try:
+            preparing.start()
+        except RuntimeError:
+            raise errors.no_resources() from None
+        self._preparing = preparing
+
+    def _prepare_peer(self, deadline: Deadline) -> None:
+        try:
+            self._ice_servers = self._choose_ice_servers(deadline)
+            with self._lock:
+                if not self._closed:
+                    self._make_peer().prepare(self._ice_servers)
+        except errors.OdysseyError as error:
+            log.debug("not prepared: %s", error)  # whoever waits is told by the WebSocket, or with the answer
+
+    def _choose_ice_servers(self, deadline: Deadline) -> tuple[wire.IceServer, ...]:
+        own = self._http.config.ice_servers
+        if own is not None:
+            return own
+        try:
+            url = signaling_url.config_url(self._plan.signaling_url)
+            return self._http.signaling_config(url, deadline, abort=self._abort)
+        except errors.OdysseyError as error:
+            if error.code != "closed":
+                log.warning("no ICE servers from the service, falling back to public STUN: %s", error)
+            return candidates.FALLBACK_SERVERS
+
+    # --- what the driver has to do
+
+    def send_signaling(self, message: wire.SignalingClientMessage) -> None:
+        """Send through the WebSocket."""
+        assert self._signaling is not None
+        self._signaling.send(message)
+
+    def send_channel(self, message: wire.DataChannelClientMessage) -> None:
+        """Send through ``clientToStreamer``."""
+        text = codec.encode(message)
+        try:
+            self._make_peer().send(text)
+        except errors.OdysseyStreamError as error:
+            # It closed a moment ago: `on_channel_closed` or `on_lost` tells, and the call fails with their reason.
+            log.debug("not sent: %s", error)
+        else:
+            _log_message(">", text)
+
+    def accept(self, offer_sdp: str) -> None:
+        """Let the peer connection answer an offer; post `Answered` or `LinkFailed`."""
+        self._make_peer().answer(offer_sdp, self._ice_servers).add_done_callback(self._take_answer)
+
+    def add_candidate(self, candidate: wire.IceCandidate) -> None:
+        """Hand a candidate to the peer connection; it may come before the offer."""
+        self._make_peer().add_candidate(candidate)
+
+    def ask_for_keyframe(self) -> None:
+        """Ask the streamer for a keyframe."""
+        self._make_peer().ask_for_keyframe()
+
+    def _make_peer(self) -> Peer:
+        if self._peer is None:
+            from .._net.webrtc.peer import Peer
+
+            host = urlsplit(signaling_url.normalise_url(self._plan.signaling_url)).hostname
+            # A service on this machine may be on its loopback address alone.
+            self._totals.is_local = loopback = is_loopback(host or "")
+            self._peer = Peer(
+                self._loop,
+                self,
+                self._clock,
+                loopback=loopback,
+                relay_only=self._http.config.ice_policy == "relay",
+                codec=self._http.config.codec,
+                totals=self._totals,
+            )
+        return self._peer
+
+    # --- what is heard: the WebSocket, on its reading thread
+
+    def _take_message(self, message: wire.SignalingServerMessage | codec.UnknownMessage) -> None:
+        self._told.wait()
+        if isinstance(message, codec.UnknownMessage):
+            log.warning("ignored: signaling message of unknown type %r", secrets.one_line(message.type))
+        else:
+            self._post(inputs.Received(self._plan.link, message))
+
+    def _take_closed(self, closed: signaling.SignalingClosed) -> None:
+        self._told.wait()
+        if closed.error is None:
+            self._post(inputs.SignalingClosed(self._plan.link))
+        else:
+            self._post(inputs.LinkFailed(self._plan.link, closed.error))
+
+    # --- what is heard: the peer connection, on the loop's thread; frames, on the decoder's
+
+    def _take_answer(self, answer: concurrent.futures.Future[str]) -> None:
+        if answer.cancelled():
+            return
+        error = answer.exception()
+        if error is None:
+            self._post(inputs.Answered(self._plan.link, answer.result()))
+        else:
+            self._lose(error if isinstance(error, errors.OdysseyError) else errors.internal(error))
+
+    def on_track(self) -> None:
+        """`PeerListener`: the video track is there."""
+        self._post(inputs.VideoReceived(self._plan.link))
+
+    def on_channel_open(self, max_message_size: int) -> None:
+        """`PeerListener`: ``clientToStreamer`` is open."""
+        self._post(inputs.ChannelOpened(self._plan.link, max_message_size))
+
+    def on_message(self, text: str) -> None:
+        """`PeerListener`: a message of the streamer."""
+        _log_message("<", text)
+        try:
+            message = codec.channel_from_streamer(text)
+        except errors.MalformedMessageError as error:
+            log.warning("ignored: %s", error)
+            return
+        if isinstance(message, codec.UnknownMessage):
+            log.warning("ignored: data-channel message of unknown type %r", secrets.one_line(message.type))
+        else:
+            self._post(inputs.Received(self._plan.link, message))
+
+    def on_frame(self, frame: Any, received_at: float) -> None:
+        """`PeerListener`: a decoded frame, straight to those who watch."""
+        self._hub.publish(frame, received_at, self._source)
+
+    def on_channel_closed(self, label: str) -> None:
+        """`PeerListener`: one of the two channels was closed by the streamer."""
+        self._lose(
+            errors.OdysseyConnectionError(
+                f"The streamer closed the data channel {label}", code="channel_closed", recoverable=True
+            )
+        )
+
+    def on_state(self, state: str) -> None:
+        """`PeerListener`: for the log."""
+        log.debug("peer connection %d is %s", self._plan.link, state)
+
+    def on_lost(self, error: errors.OdysseyConnectionError) -> None:
+        """`PeerListener`: the peer connection has ended, though nobody here closed it."""
+        self._lose(error)
+
+    def _lose(self, error: errors.OdysseyError) -> None:
+        self._post(inputs.LinkFailed(self._plan.link, error, signaling_lost=False))
+
+
+_SHOWN: Final = 300  # characters of a message in the log: an image has millions
+
+
+def _log_message(direction: str, text: str) -> None:
+    if log.isEnabledFor(logging.DEBUG):
+        # Redacted first, of more than is shown: a secret that is cut in two would not be known for one.
+        shown = secrets.redact(text[: 20 * _SHOWN])[:_SHOWN]
+        log.debug("%s %s", direction, " ".join(shown.split()))

@@ -1,0 +1,274 @@
+"""JSON text to `odyssey_models` and back: tolerant reading, clear errors.
+
+Reading drops unknown fields, keeps unknown enum values, and gives an `UnknownMessage` for an unknown message
+type; whatever else does not fit raises `MalformedMessageError`, and nothing else does. No value of the data
+appears in an error: it could be a secret.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import types
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Union, get_args, get_origin
+
+import attrs
+import cattrs
+import odyssey_models as models
+from cattrs.cols import list_structure_factory, mapping_structure_factory
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+
+from .._base.errors import MalformedMessageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = [
+    "UnknownMessage",
+    "channel_from_client",
+    "channel_from_streamer",
+    "decode",
+    "encode",
+    "from_dict",
+    "signaling_from_client",
+    "signaling_from_server",
+    "to_dict",
+]
+
+T = TypeVar("T")
+_NONE: Final = type(None)
+
+
+@attrs.frozen(kw_only=True)
+class UnknownMessage:
+    """A message whose ``type`` is not in the protocol as this version knows it."""
+
+    type: str
+    """Its tag."""
+    raw: Mapping[str, Any] = attrs.field(repr=False)
+    """All of it."""
+
+
+def decode(cls: type[T], text: str | bytes) -> T:
+    """Read JSON ``text`` as ``cls``, one of the models.
+
+    Raises:
+        MalformedMessageError: it is no JSON, no object, or lacks what ``cls`` requires.
+    """
+    return from_dict(cls, _parse(text, cls.__name__))
+
+
+def from_dict(cls: type[T], data: object) -> T:
+    """Read parsed JSON as ``cls``; see `decode`."""
+    try:
+        return _converter().structure(data, cls)
+    except (cattrs.BaseValidationError, ValueError, TypeError, RecursionError) as exc:
+        raise _malformed(cls.__name__, *_problems(exc)) from None
+
+
+def to_dict(model: Any) -> dict[str, Any]:
+    """Return ``model`` as JSON-ready data, under the names of the wire.
+
+    What is ``None`` is left out, but for the keys that the protocol always shows, as null.
+    """
+    data: dict[str, Any] = _converter().unstructure(model)
+    return data
+
+
+def encode(model: Any) -> str:
+    """Return ``model`` as compact JSON text."""
+    return json.dumps(to_dict(model), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def signaling_from_server(text: str | bytes) -> models.SignalingServerMessage | UnknownMessage:
+    """Read a message that the signaling server sent."""
+    message: models.SignalingServerMessage | UnknownMessage = _read(models.SignalingServerMessage, text)
+    return message
+
+
+def signaling_from_client(text: str | bytes) -> models.SignalingClientMessage | UnknownMessage:
+    """Read a message that a client sent to the signaling server."""
+    message: models.SignalingClientMessage | UnknownMessage = _read(models.SignalingClientMessage, text)
+    return message
+
+
+def channel_from_streamer(text: str | bytes) -> models.DataChannelStreamerMessage | UnknownMessage:
+    """Read a message of the ``streamerToClient`` channel."""
+    message: models.DataChannelStreamerMessage | UnknownMessage = _read(models.DataChannelStreamerMessage, text)
+    return message
+
+
+def channel_from_client(text: str | bytes) -> models.DataChannelClientMessage | UnknownMessage:
+    """Read a message of the ``clientToStreamer`` channel."""
+    message: models.DataChannelClientMessage | UnknownMessage = _read(models.DataChannelClientMessage, text)
+    return message
+
+
+def _read(union: Any, text: str | bytes) -> Any:
+    data = _parse(text, "message")
+    tag = data.get("type") if isinstance(data, dict) else None
+    if not isinstance(tag, str):
+        raise _malformed("message", "an object with a string `type` was expected")
+    cls = _classes_by_tag(union).get(tag)
+    return UnknownMessage(type=tag, raw=data) if cls is None else from_dict(cls, data)
+
+
+@functools.cache
+def _classes_by_tag(union: Any) -> dict[str, type[Any]]:
+    by_tag: dict[str, type[Any]] = {}
+    for cls in get_args(union):
+        hint = attrs.fields_dict(attrs.resolve_types(cls))["type"].type
+        by_tag.update(dict.fromkeys(get_args(hint), cls))
+    return by_tag
+
+
+def _parse(text: str | bytes, what: str) -> Any:
+    try:
+        # Decoded here: `json` would also take UTF-16 and UTF-32.
+        return json.loads(
+            text if isinstance(text, str) else text.decode(),
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_object,
+        )
+    except (ValueError, RecursionError) as exc:
+        # The decoder's own text is safe: it gives a position, never the data.
+        raise _malformed(
+            what, str(exc) if isinstance(exc, json.JSONDecodeError | _NotJsonError) else "it is not UTF-8 JSON"
+        ) from None
+
+
+class _NotJsonError(ValueError):
+    """JSON as `json` reads it, but not as RFC 8259 tells it."""
+
+
+def _refuse_constant(name: str) -> Any:
+    raise _NotJsonError(f"{name} is not JSON")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) != len(pairs):
+        raise _NotJsonError("a key appears twice in one object")
+    return data
+
+
+def _malformed(what: str, *problems: str) -> MalformedMessageError:
+    return MalformedMessageError(f"Malformed {what}: {'; '.join(problems)}", problems=problems, code="malformed")
+
+
+def _problems(exc: BaseException) -> list[str]:
+    return cattrs.transform_error(exc, "$", format_exception=_problem)
+
+
+def _problem(exc: BaseException, cls: type | None) -> str:
+    match exc:
+        case KeyError():
+            return f"required field {exc.args[0]!r} is missing"
+        case _WrongTypeError():
+            return str(exc)
+        case _:
+            # Its own text may quote the value.
+            return f"it is not a valid {getattr(cls, '__name__', 'value')}"
+
+
+class _WrongTypeError(TypeError):
+    """A JSON value of another type than the field's."""
+
+
+def _exactly(cls: type) -> Callable[[Any, Any], Any]:
+    """Read a JSON scalar without turning one type into another; an integer is a number, a bool is neither.
+
+    It also reads the subclasses of ``cls``: the string enums. As for JSON Schema, 3.0 is an integer.
+    """
+    accepted: tuple[type, ...] = (int, float) if cls is float else (cls,)
+
+    def structure(value: Any, hint: Any) -> Any:
+        if type(value) is hint:
+            return value
+        if cls is int and isinstance(value, float) and value.is_integer():
+            return int(value)
+        if not isinstance(value, accepted) or (isinstance(value, bool) and cls is not bool):
+            raise _WrongTypeError(f"{cls.__name__} was expected, not {type(value).__name__}")
+        return hint(value)
+
+    return structure
+
+
+def _structure_literal(value: Any, hint: Any) -> Any:
+    if value not in get_args(hint):
+        raise _WrongTypeError("another constant was expected")
+    return value
+
+
+def _only(kind: type, name: str, structure: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def checked(value: Any, hint: Any) -> Any:
+        if not isinstance(value, kind):
+            raise _WrongTypeError(f"{name} was expected, not {type(value).__name__}")
+        return structure(value, hint)
+
+    return checked
+
+
+def _has_origin(*origins: Any) -> Callable[[Any], bool]:
+    return lambda hint: any(get_origin(hint) is origin for origin in origins)
+
+
+def _union(converter: cattrs.Converter, hint: Any) -> Callable[[Any, Any], Any]:
+    """Take the first member that the value's JSON type fits; None only where it is a member."""
+    # Looked up once, not for each value: most fields of a list's rows are of this kind.
+    members = [(member, converter.get_structure_hook(member)) for member in get_args(hint) if member is not _NONE]
+    nullable = len(members) < len(get_args(hint))
+
+    def structure(value: Any, _: Any) -> Any:
+        if value is None and nullable:
+            return None
+        if len(members) == 1:
+            member, read = members[0]
+            return read(value, member)
+        for member, read in members:
+            try:
+                return read(value, member)
+            except (cattrs.BaseValidationError, ValueError, TypeError):
+                continue
+        raise _WrongTypeError(f"no alternative fits {type(value).__name__}")
+
+    return structure
+
+
+@functools.cache
+def _converter() -> cattrs.Converter:
+    """Make the converter at first use: importing this module stays cheap."""
+    converter = cattrs.Converter(unstruct_collection_overrides={})
+    for scalar in (str, int, float, bool):
+        converter.register_structure_hook(scalar, _exactly(scalar))
+    converter.register_structure_hook_func(_has_origin(Literal), _structure_literal)
+    converter.register_structure_hook_factory(
+        _has_origin(list),
+        lambda hint: _only(list, "a list", list_structure_factory(hint, converter)),
+    )
+    converter.register_structure_hook_factory(
+        _has_origin(dict),
+        lambda hint: _only(dict, "an object", mapping_structure_factory(hint, converter)),
+    )
+    converter.register_structure_hook_factory(
+        _has_origin(Union, types.UnionType), functools.partial(_union, converter)
+    )
+    converter.register_structure_hook_factory(
+        attrs.has,
+        lambda cls: _only(dict, "an object", make_dict_structure_fn(cls, converter, **_overrides(cls))),
+    )
+    converter.register_unstructure_hook_factory(
+        attrs.has, lambda cls: make_dict_unstructure_fn(cls, converter, **_overrides(cls))
+    )
+    return converter
+
+
+def _overrides(cls: Any) -> dict[str, Any]:
+    attrs.resolve_types(cls)
+    return {
+        field.name: override(
+            rename=field.metadata.get("wire"),
+            omit_if_default=field.default is None and not field.metadata.get("write_null"),
+        )
+        for field in attrs.fields(cls)
+    }

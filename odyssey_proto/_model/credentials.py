@@ -1,0 +1,209 @@
+"""Credentials for a client without an API key: a session and the token that opens it.
+
+Whose session it is comes from the token, which the service signed, and never from what travels beside it. Only the
+service can check the signature: nothing here says that a token is genuine. How one connects with them is told
+elsewhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import datetime
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any, Final, Self
+
+import attrs
+import odyssey_models as wire
+
+from .._base.errors import (
+    MalformedMessageError,
+    OdysseyConfigError,
+)
+from .._base.secrets import Secret
+
+__all__ = ["ClientCredentials", "StreamerCapabilities"]
+
+log = logging.getLogger(__name__)
+_LONGEST_TOKEN: Final = 16 * 1024
+
+
+def _able(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, bool):
+        raise _wrong(f"{attribute.name} must be True or False, not {type(value).__name__}")
+
+
+@attrs.frozen
+class StreamerCapabilities(wire.StreamerCapabilities):
+    """What a streamer can do (types page, "StreamerCapabilities").
+
+    Raises:
+        OdysseyConfigError: the value is of the wrong type.
+
+    >>> StreamerCapabilities.from_dict({"image_to_video": True}).to_dict()
+    {'image_to_video': True}
+    """
+
+    image_to_video: bool = attrs.field(default=False, kw_only=False, validator=_able)
+    """Whether a stream can start from an image."""
+
+    def to_dict(self) -> dict[str, bool]:
+        """Return it as JSON-ready data."""
+        return {"image_to_video": self.image_to_video}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote; what else is in it does not matter.
+
+        Raises:
+            OdysseyConfigError: it is not that.
+        """
+        if not isinstance(data, Mapping):
+            raise _wrong("capabilities must be a dict")
+        return cls(data.get("image_to_video", False))
+
+
+def _text(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, str):
+        raise _wrong(f"{attribute.name} must be a string, not {type(value).__name__}")
+    if not value.strip() or not value.isprintable():
+        raise _wrong(f"{attribute.name} is empty, or has characters that cannot be in it")
+
+
+def _address(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    from .signaling_url import normalise_url
+
+    try:
+        normalise_url(value)
+    except MalformedMessageError:
+        raise _wrong(f"{attribute.name} must be like wss://host/path") from None
+
+
+def _span(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _wrong(f"{attribute.name} must be a whole number of seconds, not {type(value).__name__}")
+    if value < 0:
+        raise _wrong(f"{attribute.name} must be 0 s or more")
+
+
+def _capabilities(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if value is not None and not isinstance(value, StreamerCapabilities):
+        raise _wrong(f"{attribute.name} must be StreamerCapabilities or None, not {type(value).__name__}")
+
+
+def _secret(value: object) -> Any:
+    return Secret(value) if isinstance(value, str) else value  # the validator tells of the others
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+@attrs.frozen
+class ClientCredentials:
+    """What a client without an API key connects with (types page, "ClientCredentials").
+
+    Made by `Odyssey.create_client_credentials`. Whoever has it can use the session: its ``repr`` does not show it.
+
+    Raises:
+        OdysseyConfigError: a value is of the wrong type, or the token is no session token.
+    """
+
+    signaling_url: str = attrs.field(validator=[_text, _address])
+    """Where the signaling server is."""
+    session_token: str = attrs.field(validator=_text, converter=_secret)
+    """The token of the session, a JWT."""
+    expires_in: int = attrs.field(validator=_span)
+    """How long the token lasts, in s from when it was made."""
+    capabilities: StreamerCapabilities | None = attrs.field(default=None, validator=_capabilities)
+    """What the streamer can do, where the service told."""
+    session_id: str = attrs.field(init=False)
+    """The session, as its token says."""
+    expires_at: datetime.datetime = attrs.field(init=False, eq=False)
+    """When the token ends, as it says; else ``expires_in`` from when this object was made."""
+
+    def __attrs_post_init__(self) -> None:
+        claims = _claims(self.session_token)
+        object.__setattr__(self, "session_id", claims["session_id"])
+        object.__setattr__(self, "expires_at", _end(claims) or _after(self.expires_in))
+
+    @property
+    def remaining_s(self) -> float:
+        """How long the token still lasts, in s, by this machine's clock; less than 0 when it has ended."""
+        return (self.expires_at - _now()).total_seconds()
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether the token has ended, by this machine's clock."""
+        return _now() >= self.expires_at
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON-ready data, the token included: send it only to the client that it is for."""
+        return {
+            "signaling_url": self.signaling_url,
+            "session_token": str(self.session_token),
+            "expires_in": self.expires_in,
+            "capabilities": None if self.capabilities is None else self.capabilities.to_dict(),
+            "session_id": self.session_id,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote. Its ``session_id`` is not looked at: the token says which session it is.
+
+        Raises:
+            OdysseyConfigError: something is missing or of the wrong type, or the token is no session token.
+        """
+        if not isinstance(data, Mapping):
+            raise _wrong(f"a dict is needed, not {type(data).__name__}")
+        for name in ("signaling_url", "session_token", "expires_in"):
+            if name not in data:
+                raise _wrong(f"{name} is missing")
+        capabilities = data.get("capabilities")
+        return cls(
+            signaling_url=data["signaling_url"],
+            session_token=data["session_token"],
+            expires_in=data["expires_in"],
+            capabilities=None if capabilities is None else StreamerCapabilities.from_dict(capabilities),
+        )
+
+
+def _claims(token: str) -> dict[str, Any]:
+    """Return what a JWT says (RFC 7519); only the service can tell whether it is true."""
+    parts = token.split(".")
+    if len(token) > _LONGEST_TOKEN or len(parts) != 3:
+        raise _wrong("session_token is no JWT")
+    claims: Any = None
+    with contextlib.suppress(binascii.Error, ValueError, RecursionError):
+        padded = parts[1] + "=" * (-len(parts[1]) % 4)
+        claims = json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
+    if not isinstance(claims, dict):
+        raise _wrong("session_token is no JWT")
+    session_id = claims.get("session_id")
+    if not isinstance(session_id, str) or not session_id.strip() or not session_id.isprintable():
+        raise _wrong("session_token names no session_id")
+    return claims
+
+
+def _end(claims: Mapping[str, Any]) -> datetime.datetime | None:
+    end = claims.get("exp")
+    if isinstance(end, bool) or not isinstance(end, int | float):
+        return None
+    try:
+        return datetime.datetime.fromtimestamp(end, datetime.UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _after(seconds: int) -> datetime.datetime:
+    try:
+        return _now() + datetime.timedelta(seconds=seconds)
+    except OverflowError:
+        return datetime.datetime.max.replace(tzinfo=datetime.UTC)
+
+
+def _wrong(problem: str) -> OdysseyConfigError:
+    return OdysseyConfigError(f"Not usable as credentials: {problem}", code="invalid_credentials")

@@ -1,0 +1,54 @@
+"""Addresses of signaling servers: every form that the service gives, and what is derived from it."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from .._base.errors import MalformedMessageError
+from .._base.hosts import is_loopback
+
+__all__ = ["config_url", "normalise_url"]
+
+_SCHEMES: Final = {"ws": "ws", "http": "ws", "wss": "wss", "https": "wss"}
+
+
+def normalise_url(url: str) -> str:
+    """Return a signaling URL as ws(s), without a trailing slash; a bare one is wss, or ws for this machine.
+
+    Raises:
+        MalformedMessageError: it is no such URL.
+
+    >>> normalise_url("https://eu.example/s/"), normalise_url("127.0.0.1:8000"), normalise_url("eu.example")
+    ('wss://eu.example/s', 'ws://127.0.0.1:8000', 'wss://eu.example')
+    """
+    url = url.strip()
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        scheme, rest = "", url.lstrip("/")
+    try:
+        parts = urlsplit(f"//{rest.rstrip('/')}")
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        parts, host = urlsplit(""), ""
+    scheme = _SCHEMES.get(scheme.lower(), "")
+    if not separator:
+        scheme = "ws" if is_loopback(host) else "wss"
+    extra = "@" in parts.netloc or parts.query or parts.fragment
+    if not scheme or not host or extra or " " in url or not url.isprintable():
+        problem = "it must be like wss://host/path"
+        raise MalformedMessageError(
+            f"The signaling address that the service gave cannot be used: {problem}",
+            problems=(problem,),
+            code="malformed",
+        )
+    return f"{scheme}://{parts.netloc}{parts.path}"
+
+
+def config_url(url: str) -> str:
+    """Return where the ICE servers of a signaling server are told, for `HttpTransport.signaling_config`.
+
+    >>> config_url("wss://eu.example/s")
+    'https://eu.example/s/config'
+    """
+    return "http" + normalise_url(url).removeprefix("ws") + "/config"

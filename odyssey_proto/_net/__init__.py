@@ -1,0 +1,3 @@
+"""Every socket: REST, signaling, WebRTC, HLS."""
+
+__all__: list[str] = []

@@ -1,0 +1,232 @@
+"""A broadcast over HLS: playlists and segments over our own HTTP, taken apart and decoded by PyAV.
+
+A segment comes as a whole, and its frames are handed on at the pace in which they are to be seen. Everything runs
+on one thread, which `HlsReader.close` ends at once, whatever the network does.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import io
+import logging
+import threading
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from .._base.clock import Deadline
+from .._base.errors import (
+    MalformedMessageError,
+    OdysseyConfigError,
+    OdysseyConnectionError,
+    OdysseyConnectionTimeoutError,
+    OdysseyError,
+    internal,
+    no_resources,
+)
+from .signed_file import fetch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import av
+
+    from .._base.abort import Abort
+    from .._base.clock import Clock
+    from .http_exchange import HttpTransport
+
+__all__ = ["HlsReader"]
+
+log = logging.getLogger(__name__)
+
+_OPERATION: Final = "HLS"
+_LARGEST_FILE: Final = 64 * 1024 * 1024  # bytes; 2.5 Mbit/s for more than 3 min
+_SILENCE: Final = 30.0  # s without a frame after which the broadcast counts as lost
+_LATE: Final = 1.0  # s behind the pace from which on the pace begins anew
+_GONE: Final = (404, 410)
+# With these two ffmpeg would take our files for its own connections.
+_OPTIONS: Final = {"http_persistent": "0", "http_multiple": "0"}
+
+
+class HlsReader:
+    """Reads one broadcast, from `open` to `close`.
+
+    Args:
+        url: of the playlist.
+        http: for all requests.
+        clock: for the pace.
+        abort: ends all requests; `close` does so too.
+        on_frame: called with each frame and the moment (s of the clock) when it is due, on a thread of its own.
+        on_end: called once, there too: None at the end of the broadcast, else what broke it.
+
+    Raises:
+        OdysseyConfigError: the address is none of http or https.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        http: HttpTransport,
+        clock: Clock,
+        abort: Abort,
+        on_frame: Callable[[av.VideoFrame, float], None],
+        on_end: Callable[[OdysseyError | None], None],
+    ) -> None:
+        if not _is_web(url):
+            raise OdysseyConfigError("hls_url must be like https://live.example.org/stream/index.m3u8")
+        self._url = url
+        self._http = http
+        self._clock = clock
+        self._on_frame = on_frame
+        self._on_end = on_end
+        self._abort = abort
+        self._stop = threading.Event()
+        self._opened: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._frame_at = clock.now()
+        self._failure: OdysseyError | None = None
+        self._thread = threading.Thread(target=self._run, name="odyssey-hls", daemon=True)
+
+    def open(self, deadline: Deadline) -> None:
+        """Begin, and wait until there is a frame.
+
+        Raises:
+            OdysseyConnectionError: there is no such stream, it cannot be reached, or it is none that can be read.
+            OdysseyConnectionTimeoutError: there was no frame in time.
+        """
+        try:
+            self._thread.start()
+        except RuntimeError as exc:
+            raise no_resources() from exc
+        if not any(concurrent.futures.wait((self._opened,), seconds).done for seconds in deadline.waits()):
+            raise OdysseyConnectionTimeoutError(
+                f"{_OPERATION}: no video within {deadline.timeout:.3g} s",
+                code="timeout",
+                operation=_OPERATION,
+                recoverable=True,
+            )
+        self._opened.result()
+
+    def close(self, timeout: float) -> None:
+        """End; returns when the thread has ended, or after ``timeout`` s."""
+        self._stop.set()
+        self._abort.abort()
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._thread.join(timeout)
+            if self._thread.is_alive():
+                log.warning("the thread %s did not end within %.1f s", self._thread.name, timeout)
+
+    # --- on the thread
+
+    def _run(self) -> None:
+        error: OdysseyError | None = None
+        try:
+            self._read()
+        except OdysseyError as exc:
+            error = exc
+        except Exception as exc:  # noqa: BLE001 - it is raised where somebody waits, not here
+            error = internal(exc)
+        if self._stop.is_set():
+            return
+        if not self._opened.done():
+            self._opened.set_exception(
+                error or OdysseyConnectionError(f"{_OPERATION}: the stream has ended", code="stream_not_found")
+            )
+        else:
+            self._on_end(error)
+
+    def _read(self) -> None:
+        import av
+        from av.error import FFmpegError
+
+        malformed = "it is empty"
+        try:
+            with av.open(
+                self._url, format="hls", io_open=self._open_file, options=_OPTIONS, metadata_errors="replace"
+            ) as container:
+                if not container.streams.video:
+                    raise OdysseyConnectionError(f"{_OPERATION}: there is no video in it", code="no_video")
+                self._show(container)
+                malformed = ""
+        except FFmpegError as exc:
+            malformed = type(exc).__name__
+        if self._failure is not None:
+            raise self._failure
+        if malformed and not self._stop.is_set():
+            # Raised here, because ffmpeg's own words have the address in them.
+            raise MalformedMessageError(
+                f"{_OPERATION}: the stream cannot be read ({malformed})", code="malformed", operation=_OPERATION
+            )
+
+    def _show(self, container: Any) -> None:
+        began: tuple[float, float] | None = None
+        for frame in container.decode(video=0):
+            now = self._clock.now()
+            at = now if frame.time is None else float(frame.time)
+            if began is None or not -_LATE < began[0] + at - began[1] - now < _SILENCE:
+                began = (now, at)
+            due = began[0] + at - began[1]
+            if due > now and self._stop.wait(due - now):
+                return
+            if self._stop.is_set():
+                return
+            self._frame_at = self._clock.now()
+            self._on_frame(frame, self._frame_at)
+            if not self._opened.done():
+                self._opened.set_result(None)
+
+    def _open_file(self, url: str, _flags: int, options: dict[str, str]) -> io.BytesIO:
+        """Fetch what ffmpeg wants to read; from the first failure on, nothing.
+
+        It never raises: ffmpeg asks again in its own time, and PyAV can carry one exception only.
+        """
+        if self._failure is None and not self._stop.is_set():
+            try:
+                return io.BytesIO(self._fetch(url, options))
+            except OdysseyError as error:
+                self._failure = error
+        return io.BytesIO()
+
+    def _fetch(self, url: str, options: dict[str, str]) -> bytes | bytearray:
+        if not _is_web(url):
+            raise MalformedMessageError(
+                f"{_OPERATION}: the playlist names something that is not on the web, or encrypted",
+                code="malformed",
+                operation=_OPERATION,
+            )
+        if self._clock.now() - self._frame_at > _SILENCE:
+            raise OdysseyConnectionError(
+                f"{_OPERATION}: no video for {_SILENCE:g} s", code="peer_lost", recoverable=True
+            )
+        start, stop = int(options.get("offset", 0)), int(options.get("end_offset", 0))
+        headers = {"Range": f"bytes={start}-{stop - 1 if stop else ''}"} if start or stop else {}
+        body = bytearray()
+        try:
+            silence = Deadline(_SILENCE, self._clock)
+            with fetch(self._http, url, headers, silence, self._abort, operation=_OPERATION) as fetched:
+                for piece in fetched.pieces:
+                    body += piece
+                    if len(body) > _LARGEST_FILE:
+                        raise MalformedMessageError(
+                            f"{_OPERATION}: a file is larger than {_LARGEST_FILE >> 20} MiB", code="too_large"
+                        )
+        except OdysseyError as error:
+            if error.status in _GONE and self._opened.done() and not urlsplit(url).path.endswith(".m3u8"):
+                log.info("a segment was gone before it could be fetched")
+                return b""
+            if error.status in _GONE:
+                raise OdysseyConnectionError(
+                    f"{_OPERATION}: no such stream: it has ended, or the address is not its own",
+                    code="stream_not_found",
+                    status=error.status,
+                    operation=_OPERATION,
+                ) from error
+            raise
+        return body[start : stop or None] if headers and fetched.status == 200 else body
+
+
+def _is_web(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return False

@@ -1,0 +1,3 @@
+"""The peer connection, on aiortc."""
+
+__all__: list[str] = []

@@ -1,0 +1,126 @@
+"""Which addresses of this machine a connection offers, beside what its ICE servers give.
+
+aiortc never offers the loopback address, and asks few of the ICE servers that it is told of. Here gathering is
+arranged for one connection at a time: nothing of aiortc or aioice is replaced, and other users of them in the
+process notice nothing. The servers themselves are asked by `ice_servers`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from typing import TYPE_CHECKING, Any, Final
+
+from odyssey_models import IceServer
+
+from ..._base.errors import OdysseyConnectionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from aiortc import RTCIceServer, RTCPeerConnection
+
+    from ..._model.ice_urls import IceUrl
+    from .ice_servers import IceServers
+
+__all__ = ["FALLBACK_SERVERS", "arrange_gathering", "for_aiortc"]
+
+log = logging.getLogger(__name__)
+
+FALLBACK_SERVERS: Final = (IceServer(urls=["stun:stun.l.google.com:19302", "stun:stun1.l.google.com:19302"]),)
+"""Public STUN, for when the service does not tell its own (spec/asyncapi.yaml)."""
+
+_LOOPBACK: Final = ("127.0.0.1", "::1")
+_BINDING: Final = 5.0  # s; aioice asks for a time, and binding takes none
+_RECEIVE_BUFFER: Final = 1 << 20  # bytes asked for, four times what aioice does; the system may give less
+
+
+def for_aiortc(urls: Iterable[IceUrl]) -> list[RTCIceServer]:
+    """Return ``urls`` as aiortc takes them, which counts where gathering cannot be arranged."""
+    from aiortc import RTCIceServer
+
+    return [RTCIceServer(urls=str(url), username=url.username, credential=url.credential) for url in urls]
+
+
+def arrange_gathering(
+    connection: RTCPeerConnection,
+    *,
+    only: Sequence[str] | None = None,
+    loopback: bool = False,
+    servers: IceServers | None = None,
+) -> None:
+    """Say which addresses a peer connection offers, and which ICE servers it asks.
+
+    To be called when its transports are there (after tracks and channels were added, or the remote offer was set)
+    and before the local description is set.
+
+    Args:
+        connection: the peer connection; no other is touched.
+        only: offer exactly these addresses of this machine.
+        loopback: offer the loopback addresses beside those of the interfaces. Where there is no other interface
+            they are offered in any case.
+        servers: whom to ask. Where only relays are wanted of them, no address of this machine is offered.
+
+    Raises:
+        OdysseyConnectionError: only relays are wanted, and this version of aioice cannot be told so.
+    """
+    for agent in _agents(connection):
+        gather = getattr(agent, "get_component_candidates", None)
+        if gather is not None and hasattr(agent, "_protocols"):
+            agent.get_component_candidates = _arranged(agent, gather, only, loopback=loopback, servers=servers)
+        elif servers is not None and servers.relay_only:
+            raise OdysseyConnectionError(
+                "ice_policy='relay' does not work with the installed version of aioice", code="no_relay"
+            )
+        else:  # another aioice: it gathers in its own way, more slowly and without loopback
+            log.debug("gathering cannot be arranged with this version of aioice")
+
+
+def _agents(connection: RTCPeerConnection) -> Iterator[Any]:
+    """Return aioice's connections, each once; aiortc keeps them in an attribute without a public name."""
+    transports = [transceiver.receiver.transport for transceiver in connection.getTransceivers()]
+    if connection.sctp is not None:
+        transports.append(connection.sctp.transport)
+    agents = (getattr(transport.transport.iceGatherer, "_connection", None) for transport in transports)
+    return iter({id(agent): agent for agent in agents}.values())
+
+
+def _arranged(
+    agent: Any,
+    gather: Callable[..., Any],
+    only: Sequence[str] | None,
+    *,
+    loopback: bool,
+    servers: IceServers | None,
+) -> Any:
+    async def bind(component: int, addresses: Sequence[str]) -> list[Any]:
+        # One call for each address: aioice forgets the sockets of the first where the second is cut short.
+        found = await asyncio.gather(*(gather(component, [address], _BINDING) for address in addresses))
+        _widen(agent)
+        return [candidate for candidates in found for candidate in candidates]
+
+    async def get_component_candidates(component: int, addresses: list[str]) -> list[Any]:
+        agent.stun_server = agent.turn_server = None  # `servers` asks, all of them at once
+        asking = addresses if only is None else only
+        quiet = _LOOPBACK if only is None and (loopback or not asking) else ()
+        if servers is None:
+            return await bind(component, [*asking, *quiet])
+        if servers.relay_only:
+            return await servers.candidates(agent, component, ())
+        hosts = await bind(component, asking)
+        # From the loopback addresses nobody is asked, because nothing that is sent from there leaves the machine.
+        others = await bind(component, quiet)
+        return [*hosts, *others, *await servers.candidates(agent, component, hosts)]
+
+    return get_component_candidates
+
+
+def _widen(agent: Any) -> None:
+    """Let the sockets hold more than the system's usual 0.1 s of fast video, while Python is busy elsewhere."""
+    for protocol in agent._protocols:
+        with contextlib.suppress(OSError):
+            protocol.transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER
+            )

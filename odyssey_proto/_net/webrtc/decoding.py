@@ -1,0 +1,174 @@
+"""Decoding, and handing on what was decoded from the thread that did it.
+
+aiortc decodes on a thread of its own, and has the event loop pass on each frame, in a task: a wake-up more for
+every frame, and late where the loop is busy with packets. It takes libvpx for VP8, which costs more than
+libavcodec's own decoder, and a thread for each core, which pays for larger pictures only. So here aiortc's thread
+finds a queue that decodes by itself, and gives out the end alone; starting and ending it is left to aiortc.
+Where aiortc has another shape than the one known here, it decodes in its own way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import threading
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final
+
+import av
+from av.error import FFmpegError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiortc import RTCRtpReceiver
+
+    from ..._video.meters import VideoTotals
+    from .jitter import ArrivedFrame, MarkerJitterBuffer
+
+__all__ = ["DecodingQueue", "install"]
+
+log = logging.getLogger(__name__)
+
+_QUEUE: Final = "_RTCRtpReceiver__decoder_queue"  # aiortc has no public way
+_THREAD: Final = "_RTCRtpReceiver__decoder_thread"
+_FAILED: Final = "_RTCRtpReceiver__decoder_error"
+_DECODERS: Final = {"video/h264": "h264", "video/vp8": "vp8"}
+_TICK: Final = Fraction(1, 90_000)  # s, of RTP timestamps of video
+_MANY: Final = 20  # frames that wait, and so long, in s, before decoding is taken for too slow
+_LATE: Final = 1.0
+_INSIDE: Final = 32  # frames that a decoder may keep to itself; more than that have failed
+
+
+class DecodingQueue:
+    """Encoded frames go in, by `put`; the one thread that calls `get` decodes them until ``None`` comes.
+
+    Where that is too slow for the video, what waits is left out, to go on at the next keyframe: late, but not ever
+    later.
+
+    Args:
+        on_frame: called on that thread with each frame and when its first packet had arrived, in s.
+        on_behind: called on that thread when frames were left out, that others may refer to.
+        failed: set for each frame that cannot be decoded.
+        totals: where to count how long it takes, from the last packet on, and what was left out.
+    """
+
+    def __init__(
+        self,
+        on_frame: Callable[[av.VideoFrame, float], None],
+        on_behind: Callable[[], None],
+        failed: threading.Event,
+        totals: VideoTotals,
+    ) -> None:
+        self._tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.put = self._tasks.put
+        """Add a codec with an `ArrivedFrame`, or None for the end."""
+        self._on_frame = on_frame
+        self._on_behind = on_behind
+        self._failed = failed
+        self._totals = totals
+        self._decoder: Any = None
+        self._decodes: str | None = None
+        self._inside: dict[int, ArrivedFrame] = {}  # by `pts`
+        self._needs_keyframe = False
+        self._is_wanted = True
+
+    def give_up(self) -> None:
+        """Decode nothing of what waits, or still comes: aiortc holds the event loop up until that is done."""
+        self._is_wanted = False
+
+    def get(self) -> None:
+        """Decode all that comes; return None, which is how aiortc is told of the end."""
+        try:
+            self._work()
+        finally:
+            # Now, and not when the garbage collector comes by: a decoder keeps some 10 MB of pictures.
+            self._decoder = self._decodes = None
+            self._inside.clear()
+
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            if not self._is_wanted:
+                continue
+            codec, encoded = task
+            if self._is_behind(encoded):
+                if not self._leave_out():
+                    return
+                continue
+            # To libavcodec an empty frame is the end, after which it takes no other one.
+            if not encoded.data or self._is_held(encoded):
+                continue
+            try:
+                frames = self._decode(codec.mimeType.lower(), encoded)
+            except FFmpegError as exc:
+                # The decoder stays: a new one would fail with every frame until the next keyframe.
+                log.warning("a frame could not be decoded: %s", exc)
+                self._failed.set()
+            else:
+                for frame in frames:
+                    self._hand_on(frame)
+
+    def _is_behind(self, encoded: ArrivedFrame) -> bool:
+        return self._tasks.qsize() >= _MANY and self._totals.clock.now() - encoded.whole_at >= _LATE
+
+    def _leave_out(self) -> bool:
+        """Leave out the frame at hand and all that wait; return whether more may come."""
+        count, ended = 1, False
+        with contextlib.suppress(queue.Empty):
+            while not (ended := self._tasks.get_nowait() is None):
+                count += 1
+        self._totals.frames_too_late += count
+        self._needs_keyframe = True
+        self._on_behind()
+        log.warning("decoding is slower than the video: %d frames are left out, up to the next keyframe", count)
+        return not ended
+
+    def _is_held(self, encoded: ArrivedFrame) -> bool:
+        """Whether to leave out a frame: it was on its way here while those that it refers to were left out."""
+        if self._needs_keyframe and encoded.is_keyframe:
+            self._needs_keyframe = False
+        self._totals.frames_too_late += self._needs_keyframe
+        return self._needs_keyframe
+
+    def _decode(self, kind: str, encoded: ArrivedFrame) -> list[av.VideoFrame]:
+        if kind != self._decodes:
+            self._decoder = av.CodecContext.create(_DECODERS[kind], "r")
+            self._decoder.thread_count = 1
+            self._decodes = kind
+        packet = av.Packet(encoded.data)
+        packet.pts, packet.time_base = encoded.timestamp, _TICK
+        self._inside[encoded.timestamp] = encoded
+        while len(self._inside) > _INSIDE:
+            del self._inside[next(iter(self._inside))]
+        decoded: list[av.VideoFrame] = self._decoder.decode(packet)
+        return decoded
+
+    def _hand_on(self, frame: av.VideoFrame) -> None:
+        now = self._totals.clock.now()
+        encoded = None if frame.pts is None else self._inside.pop(frame.pts, None)
+        if encoded is None:
+            self._on_frame(frame, now)
+        else:
+            self._totals.decoding.add(now - encoded.whole_at)
+            self._on_frame(frame, encoded.arrived_at)
+
+
+def install(
+    receiver: RTCRtpReceiver,
+    buffer: MarkerJitterBuffer,
+    on_frame: Callable[[av.VideoFrame, float], None],
+    totals: VideoTotals,
+) -> DecodingQueue | None:
+    """Have a video receiver with our jitter ``buffer`` decode like this; None where that is not possible."""
+    failed = getattr(receiver, _FAILED, None)
+    if (
+        type(getattr(receiver, _QUEUE, None)) is not queue.Queue
+        or not isinstance(failed, threading.Event)
+        or getattr(receiver, _THREAD, failed) is not None
+    ):
+        log.info("this version of aiortc decodes in its own way: frames come by way of the event loop")
+        return None
+    decoding = DecodingQueue(on_frame, buffer.wait_for_keyframe, failed, totals)
+    setattr(receiver, _QUEUE, decoding)
+    return decoding

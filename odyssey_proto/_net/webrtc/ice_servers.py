@@ -1,0 +1,349 @@
+"""The ICE servers of one connection: names looked up, STUN asked, relays allocated, all of them at once.
+
+aiortc asks the first STUN and the first TURN server that it is told of, waits 5 s for one that is dead, and does
+not tell why there is no relay candidate. Here all are asked, from before the offer is there, the wait for them is
+short, and what became of each can be read. Which addresses of this machine are offered is in `candidates`.
+
+aioice's connections keep their sockets in an attribute without a public name; nothing else here depends on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import ipaddress
+import logging
+import os
+import socket
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import requests.utils
+
+from ..._base.event_loop import off_loop
+from ..sockets import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from ..._model.ice_urls import IceUrl
+
+__all__ = ["IceServers"]
+
+log = logging.getLogger(__name__)
+
+_PATIENCE: Final = 0.45  # s from the offer on, for all together; also spent on an interface that reaches no STUN
+_RELAY_PATIENCE: Final = 5.0  # s where a relay is all that may be used: TLS takes five round trips
+
+# RFC 8656, section 18, and what to make of it; any other number is told as it is.
+_REFUSALS: Final = {
+    401: "wrong credential?",
+    403: "forbidden",
+    438: "wrong credential?",
+    441: "wrong credential?",
+    486: "its quota is used up",
+    508: "it is full",
+}
+_CREDENTIALS: Final = frozenset({401, 438, 441})
+
+
+class IceServers:
+    """The servers of one connection. For the loop's thread; its tasks are those of whoever calls `ask`.
+
+    Args:
+        urls: what `ice_urls.usable_servers` found.
+        relay_only: only relays are wanted: STUN is not asked, and relays are waited for a little longer.
+        look_up: returns the IPv4 address of a name or raises `OSError` or `UnicodeError`; it may block.
+    """
+
+    def __init__(
+        self, urls: Sequence[IceUrl], *, relay_only: bool = False, look_up: Callable[[str], str] | None = None
+    ) -> None:
+        self.relay_only = relay_only
+        self._look_up = look_up or _ipv4
+        self._stun = () if relay_only else tuple(url for url in urls if url.scheme == "stun")
+        self._turn = tuple(url for url in urls if url.scheme != "stun")
+        self._addresses: dict[IceUrl, asyncio.Task[str]] = {}
+        self._ahead: list[asyncio.Task[Any]] = []
+        self._asking: set[asyncio.Task[Any]] = set()
+        self._relays: list[Any] = []
+        self._failures: dict[IceUrl, str] = {}
+        self._hopeless: set[IceUrl] = set()
+        self._told_nothing_new: set[IceUrl] = set()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """One line for each server that has given nothing, and why; without credentials."""
+        kinds = {"stun": "address"}
+        return tuple(
+            f"no {kinds.get(url.scheme, 'relay')} candidate from {url}: {self._failures[url]}"
+            for url in (*self._stun, *self._turn)
+            if url in self._failures
+        )
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether asking for relays again is of no use: each refuses the credentials, or is not trusted."""
+        return bool(self._turn) and self._hopeless == set(self._turn)
+
+    def ask(self) -> None:
+        """Begin to look names up and to allocate relays, ahead of the transport that will use them."""
+        self._addresses = {url: asyncio.create_task(self._find(url)) for url in self._stun}
+        self._ahead = self._allocate()
+
+    async def candidates(self, agent: Any, component: int, hosts: Sequence[Any]) -> list[Any]:
+        """Return what the servers give to one transport, and let it own that.
+
+        Args:
+            agent: aioice's connection of the transport.
+            component: 1, or 2 for RTCP.
+            hosts: its host candidates from which STUN servers are asked.
+        """
+        # Allocations belong to one transport: each further one, where the offer does not bundle, gets its own.
+        allocations, self._ahead = self._ahead or self._allocate(), []
+        reflexive, relays = await asyncio.gather(self._reflexive(agent, hosts), self._first_relays(allocations))
+        return [*reflexive, *(self._adopt(agent, component, rank, relay) for rank, relay in enumerate(relays))]
+
+    async def release(self) -> None:
+        """Give the relays back that no transport has taken; what is still being asked for is given up."""
+        await _cancel((*self._addresses.values(), *self._asking))
+        self._close_relays(adopted=False)
+
+    async def cut(self) -> None:
+        """Close every relay, for when its transport could not; what then still waits may be cancelled."""
+        self._close_relays(adopted=True)
+        await asyncio.sleep(0)  # each needs a step to say goodbye, without which it would leave its socket open
+
+    def _close_relays(self, *, adopted: bool) -> None:
+        for relay in self._relays:
+            if adopted or isinstance(relay.receiver, _Nobody):
+                relay.transport.close()  # a second time it does nothing
+
+    # --- STUN
+
+    async def _reflexive(self, agent: Any, hosts: Sequence[Any]) -> list[Any]:
+        protocols = [
+            protocol
+            for protocol in agent._protocols
+            if protocol.local_candidate in hosts and ":" not in protocol.local_candidate.host
+        ]
+        if not self._stun or not protocols:
+            return []
+        asking = [asyncio.create_task(self._first_reflexive(protocol)) for protocol in protocols]
+        await asyncio.wait(asking, timeout=_PATIENCE)
+        found = [candidate for each in asking if (candidate := _result(each)) is not None]
+        await _cancel(asking)
+        if not found:
+            for url in set(self._stun) - self._told_nothing_new:
+                self._failures.setdefault(url, "no answer")
+        return found
+
+    async def _first_reflexive(self, protocol: Any) -> Any:
+        """Ask all STUN servers from one socket and return the candidate that comes first, or None."""
+        tasks = [asyncio.create_task(self._ask_stun(protocol, url)) for url in self._stun]
+        try:
+            for each in asyncio.as_completed(tasks):
+                if (candidate := await each) is not None:
+                    return candidate
+        finally:
+            await _cancel(tasks)
+        return None
+
+    async def _ask_stun(self, protocol: Any, url: IceUrl) -> Any:
+        from aioice import ice, stun
+
+        task = self._addresses.get(url)
+        if task is None:
+            task = self._addresses[url] = asyncio.create_task(self._find(url))
+        try:
+            address = await asyncio.shield(task)
+            if ipaddress.ip_address(address).is_loopback:
+                self._told_nothing_new.add(url)  # a server on this machine can only tell what is known
+                return None
+            candidate, _ = await ice.server_reflexive_candidate(protocol, (address, url.port))
+        except (_UnreachableError, stun.TransactionError, LookupError, OSError) as exc:
+            if isinstance(exc, _UnreachableError):
+                self._failures[url] = str(exc)
+            return None
+        return candidate
+
+    # --- TURN
+
+    def _allocate(self) -> list[asyncio.Task[Any]]:
+        allocations = [asyncio.create_task(self._try_to_allocate(url)) for url in self._turn]
+        self._asking.update(allocations)
+        return allocations
+
+    async def _first_relays(self, allocations: list[asyncio.Task[Any]]) -> list[Any]:
+        """Wait for the first in order that works; return all that are there by then. The rest is given up."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                for each in allocations:
+                    await asyncio.wait({each})
+                    if _result(each):
+                        break
+        except TimeoutError:
+            if self.relay_only:
+                await _any_result(allocations, _RELAY_PATIENCE - _PATIENCE)
+            for url, each in zip(self._turn, allocations, strict=True):
+                if not each.done():
+                    self._failures[url] = "no answer"
+        relays = [relay for each in allocations if (relay := _result(each))]
+        await _cancel(allocations)
+        return relays
+
+    async def _try_to_allocate(self, url: IceUrl) -> Any:
+        """Return aioice's protocol on a relay, or None where ``_failures`` tells why not."""
+        try:
+            relay = await self._allocate_at(url)
+        except _UnreachableError as exc:
+            self._failures[url] = str(exc)
+            if exc.hopeless:
+                self._hopeless.add(url)
+            return None
+        self._failures.pop(url, None)
+        self._relays.append(relay)
+        return relay
+
+    async def _allocate_at(self, url: IceUrl) -> Any:
+        # On another thread: the interpreter may be loading it already, and the loop must not wait for that.
+        turn, ice = await off_loop(_aioice, name="odyssey-import")
+        address = await self._find(url)
+        # The certificate is checked against the name. The system has just looked it up, and remembers it.
+        host = url.host if url.scheme == "turns" else address
+        tls = await off_loop(_trust, url.host, name="odyssey-import") if url.scheme == "turns" else None
+        with _told():
+            _, protocol = await turn.create_turn_endpoint(
+                lambda: ice.StunProtocol(_Nobody()),
+                server_addr=(host, url.port),
+                username=url.username,
+                password=url.credential,
+                ssl=tls,
+                transport=url.transport,
+            )
+        return protocol
+
+    def _adopt(self, agent: Any, component: int, rank: int, protocol: Any) -> Any:
+        from aioice import candidate
+
+        host, port = protocol.transport.get_extra_info("sockname")
+        # Whoever wants relays only wants the address of this machine told to nobody (RFC 9429, section 3.5.3).
+        related = ("0.0.0.0", 9) if self.relay_only else protocol.transport.get_extra_info("related_address")  # noqa: S104  # not to be listened on
+        protocol.receiver = agent
+        protocol.local_candidate = candidate.Candidate(
+            foundation=candidate.candidate_foundation("relay", "udp", host),
+            component=component,
+            transport="udp",
+            # The service's order is one of preference.
+            priority=candidate.candidate_priority(component, "relay", 65535 - rank),
+            host=host,
+            port=port,
+            type="relay",
+            related_address=related[0],
+            related_port=related[1],
+        )
+        agent._protocols.append(protocol)
+        return protocol.local_candidate
+
+    # --- names
+
+    async def _find(self, url: IceUrl) -> str:
+        with contextlib.suppress(ValueError):
+            return str(ipaddress.IPv4Address(url.host))
+        try:
+            return await off_loop(self._look_up, url.host, name="odyssey-lookup")
+        except (OSError, UnicodeError) as exc:
+            raise _UnreachableError("not found in the DNS") from exc
+
+
+class _UnreachableError(Exception):
+    """Why a server gives nothing, in words, and whether it never will."""
+
+    def __init__(self, reason: str, *, hopeless: bool = False) -> None:
+        super().__init__(reason)
+        self.hopeless = hopeless
+
+
+class _Nobody:
+    """Whom a relay is for until a transport takes it: it hears nothing, because no peer is permitted yet."""
+
+    def protocol_lost(self, protocol: Any) -> None:
+        """Do nothing."""
+
+    def data_received(self, data: Any, component: Any) -> None:
+        """Do nothing."""
+
+    def request_received(self, *_: Any) -> None:
+        """Do nothing."""
+
+
+def _ipv4(host: str) -> str:
+    return str(socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_DGRAM)[0][4][0])
+
+
+def _aioice() -> tuple[Any, Any]:
+    return importlib.import_module("aioice.turn"), importlib.import_module("aioice.ice")
+
+
+def _trust(host: str) -> ssl.SSLContext:
+    """Return what ``turns:`` certificates are checked with: that of all other connections."""
+    _, ca = environment(f"https://{host}")
+    path = requests.utils.DEFAULT_CA_BUNDLE_PATH if ca is True else str(ca)
+    is_folder = Path(path).is_dir()
+    try:
+        return ssl.create_default_context(cafile=None if is_folder else path, capath=path if is_folder else None)
+    except OSError as exc:
+        raise _UnreachableError("the file that REQUESTS_CA_BUNDLE names cannot be read") from exc
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Turn whatever allocating raises into words."""
+    from aioice import stun
+
+    try:
+        yield
+    except stun.TransactionFailed as exc:
+        code, _ = exc.response.attributes.get("ERROR-CODE", (0, ""))
+        reason = f"{_REFUSALS.get(code, 'it refuses')} ({code})"
+        raise _UnreachableError(reason, hopeless=code in _CREDENTIALS) from exc
+    except stun.TransactionTimeout as exc:
+        raise _UnreachableError("no answer") from exc
+    except ssl.SSLCertVerificationError as exc:
+        why = f"its certificate is not trusted ({exc.verify_message.rstrip('.')})"
+        raise _UnreachableError(f"{why}: check the name, or set REQUESTS_CA_BUNDLE", hopeless=True) from exc
+    except ssl.SSLError as exc:
+        raise _UnreachableError(f"no secure connection ({exc.reason})") from exc
+    except socket.gaierror as exc:
+        raise _UnreachableError("not found in the DNS") from exc
+    except Exception as exc:  # whatever aioice stumbles over in an answer
+        if getattr(exc, "errno", None):
+            what = os.strerror(exc.errno)  # type: ignore[attr-defined]  # asyncio's own text repeats the address
+        elif type(exc) is OSError:  # asyncio's, for a name with several addresses
+            what = "no connection"
+        else:
+            what = f"it answers no TURN ({type(exc).__name__})"
+        raise _UnreachableError(what) from exc
+
+
+def _result(task: asyncio.Task[Any]) -> Any:
+    """Return what a task has given; None where it is not done, has failed or gave nothing."""
+    return task.result() if task.done() and not task.cancelled() and task.exception() is None else None
+
+
+async def _any_result(tasks: Iterable[asyncio.Task[Any]], timeout: float) -> None:
+    """Wait until one of the tasks has given something, or all have ended."""
+    pending = set(tasks)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout):
+            while pending and not any(map(_result, tasks)):
+                _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel those that still run and wait until they have ended: they close what they opened."""
+    pending = {task for task in tasks if task.cancel()}
+    if pending:
+        await asyncio.wait(pending)

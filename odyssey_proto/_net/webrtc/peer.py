@@ -1,0 +1,653 @@
+"""The peer connection to a streamer, on aiortc: answering, data channels, and every received frame at once.
+
+It knows neither what the messages mean nor who wants the frames: a `PeerListener` is told. All of it runs on the
+background loop, except that frames are handed on by the thread that decodes, and as they were decoded. aiortc is
+loaded by the first connection (or by `warm`), not by importing this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import importlib
+import logging
+import re
+import threading
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
+
+import attrs
+from odyssey_models import IceCandidate, IceServer
+
+from ..._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyStreamError
+from ..._base.event_loop import TaskScope
+from ..._model.ice_urls import usable_servers
+from ..._video.meters import VideoTotals
+from . import candidates
+from .ice_servers import IceServers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+    import av
+    from aiortc import MediaStreamTrack, RTCDataChannel, RTCPeerConnection, RTCRtpCodecCapability
+
+    from ..._base.clock import Clock
+    from ..._base.event_loop import BackgroundLoop
+    from ..._model.config import VideoCodec
+    from ..._model.ice_urls import IceUrl
+    from .decoding import DecodingQueue
+    from .jitter import MarkerJitterBuffer
+
+__all__ = ["Peer", "PeerListener", "warm"]
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+_NOWHERE: Final = logging.NullHandler()
+_TO_STREAMER: Final = "clientToStreamer"
+_FROM_STREAMER: Final = "streamerToClient"
+_DEFAULT_MESSAGE_SIZE: Final = 16 * 1024  # bytes, where the offer does not tell
+_SETTLING: Final = 0.2  # s from the first sign of a peer that leaves to the last
+_PATH_FOUND: Final = 12.0  # s from the answer on; aiortc goes on for 64 s, which is longer than anybody waits
+_LARGEST_MESSAGE_SIZE: Final = 256 * 1024  # bytes, where the offer says that any will do
+
+_CODECS: Final[dict[VideoCodec, tuple[str, ...]]] = {
+    "auto": ("video/H264", "video/VP8"),
+    "h264": ("video/H264",),
+    "vp8": ("video/VP8",),
+}
+_NO_CODEC: Final[dict[VideoCodec, str]] = {
+    "auto": "The streamer offers no video that can be decoded here",
+    "h264": "The streamer offers no H.264 that can be decoded here; codec='auto' takes what there is",
+    "vp8": "The streamer offers no VP8; codec='auto' takes what there is",
+}
+
+# What aiortc raises for descriptions and candidates that it cannot read; it documents none of it.
+_UNREADABLE: Final = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    StopIteration,
+    TypeError,
+    ValueError,
+)
+
+
+def warm() -> None:
+    """Load aiortc, av and numpy, which takes most of a second; to be called on a thread that has time."""
+    for name in ("numpy", "av", "aiortc"):
+        importlib.import_module(name)
+    for name in ("aiortc", "aioice"):
+        # Where nobody has asked for logs, Python would print their warnings; ours tell what matters.
+        logging.getLogger(name).addHandler(_NOWHERE)
+
+
+def _preferences(codec: VideoCodec) -> list[RTCRtpCodecCapability]:
+    from aiortc import RTCRtpReceiver
+
+    capabilities = RTCRtpReceiver.getCapabilities("video")
+    assert capabilities is not None
+    known = capabilities.codecs
+    wanted = [each for name in _CODECS[codec] for each in known if each.mimeType == name]
+    return wanted + [each for each in known if each.mimeType == "video/rtx"]
+
+
+class PeerListener(Protocol):
+    """Who is told, on the loop's thread but for frames: no method may block. Nothing comes after `Peer.close`."""
+
+    def on_track(self) -> None:
+        """The streamer's video track is there."""
+
+    def on_channel_open(self, max_message_size: int) -> None:
+        """``clientToStreamer`` is open: `Peer.send` works, for messages of at most so many bytes."""
+
+    def on_message(self, text: str) -> None:
+        """A text message came on ``streamerToClient``."""
+
+    def on_channel_closed(self, label: str) -> None:
+        """One of the two data channels was closed, while the connection may go on."""
+
+    def on_frame(self, frame: av.VideoFrame, received_at: float) -> None:
+        """A video frame was decoded, by this thread; its first packet came at ``received_at`` s of the clock."""
+
+    def on_state(self, state: str) -> None:
+        """The connection went to ``new``, ``connecting``, ``connected``, ``failed`` or ``closed``."""
+
+    def on_lost(self, error: OdysseyConnectionError) -> None:
+        """The connection has come to its end, though nobody here closed it. Called at most once."""
+
+
+class Peer:
+    """One peer connection, from the streamer's offer to `close`. Any thread may call it; no method blocks.
+
+    Args:
+        loop: where it runs; must be started.
+        listener: who is told of what happens.
+        clock: for the arrival of frames.
+        loopback: offer the loopback addresses beside those of the interfaces, for a streamer on this machine.
+        relay_only: offer relays of TURN servers and no address of this machine.
+        codec: the video to take, of `VideoCodec`.
+        totals: where to count what arrives.
+    """
+
+    def __init__(
+        self,
+        loop: BackgroundLoop,
+        listener: PeerListener,
+        clock: Clock,
+        *,
+        loopback: bool = False,
+        relay_only: bool = False,
+        codec: VideoCodec = "auto",
+        totals: VideoTotals | None = None,
+    ) -> None:
+        self._loop = loop
+        self._listener = listener
+        self._clock = clock
+        self._loopback = loopback
+        self._relay_only = relay_only
+        self._codec: VideoCodec = codec
+        self._totals = totals or VideoTotals(clock)
+        self._lock = threading.Lock()
+        self._everything = TaskScope()
+        self._own = TaskScope()
+        self._life: concurrent.futures.Future[None] | None = None
+        self._closed: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._closed.set_running_or_notify_cancel()  # waiting for the end can be given up, the end cannot
+        self._closing = False
+        self._patience = 0.4  # s for a clean end where the loop is stopped under a connection that nobody closed
+
+        # From here on only the loop's thread writes; others read `_channel` and the size, the decoder's some more.
+        self._stop = asyncio.Event()
+        self._negotiating = asyncio.Lock()
+        self._given: tuple[IceServer, ...] | None = None
+        self._urls: tuple[IceUrl, ...] = ()
+        self._left_out: tuple[str, ...] = ()
+        self._servers = IceServers(())
+        self._pc: RTCPeerConnection | None = None
+        self._offer: _Offer | None = None
+        self._early: list[IceCandidate] = []
+        self._video: MediaStreamTrack | None = None
+        self._receiver: Any = None  # of the video
+        self._buffer: MarkerJitterBuffer | None = None  # in it; None where that was not possible
+        self._decoding: DecodingQueue | None = None  # likewise
+        self._channel: RTCDataChannel | None = None
+        self._max_message_size = _DEFAULT_MESSAGE_SIZE
+        self._connected = False
+        self._lost = False
+        self._tried: tuple[str, ...] = ()
+
+    @property
+    def peer_connection(self) -> RTCPeerConnection | None:
+        """aiortc's object, for statistics; to be used on the loop's thread. None before the offer."""
+        return self._pc
+
+    @property
+    def max_message_size(self) -> int:
+        """How many bytes of UTF-8 a message of `send` may have: what the offer says, or else 16 KiB."""
+        return self._max_message_size
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What may explain a failure to connect: which ICE servers were left out or gave nothing, and why."""
+        return self._left_out + self._servers.notes
+
+    # --- from any thread
+
+    def prepare(self, ice_servers: Sequence[IceServer]) -> None:
+        """Ask the ICE servers ahead of the offer; `answer` does it where this was not called."""
+        self._submit(self._ask_servers(tuple(ice_servers)))
+
+    def answer(self, offer_sdp: str, ice_servers: Sequence[IceServer] = ()) -> concurrent.futures.Future[str]:
+        """Accept the streamer's offer and return the answer's SDP, with all candidates in it.
+
+        A later offer of the same connection (renegotiation) is answered too; one of another connection is
+        refused, it needs another `Peer`.
+
+        Args:
+            offer_sdp: the offer.
+            ice_servers: what ``/config`` gave; none means none.
+
+        Raises (the future does; it is cancelled where `close` comes first):
+            MalformedMessageError: the offer is no SDP, or lacks video, a data channel or encryption.
+            OdysseyConnectionError: nothing in it can be decoded (``no_common_codec``), it belongs to another
+                connection (``unexpected_offer``), no address to connect from (``no_candidates``), only relays are
+                wanted and there is none (``no_relay``), or closed.
+        """
+        return self._submit(self._answer(offer_sdp, tuple(ice_servers)))
+
+    def add_candidate(self, candidate: IceCandidate) -> None:
+        """Add a candidate of the streamer, before or after its offer; empty means that no more come.
+
+        One that cannot be read is logged and ignored; a ``*.local`` name that nobody resolves harms nothing.
+        """
+        self._loop.call_soon(self._take_candidate, candidate)
+
+    def send(self, text: str) -> None:
+        """Send a text message on ``clientToStreamer``, in the order of the calls.
+
+        Raises:
+            OdysseyStreamError: that channel is not open (``channel_not_open``), or the message is larger than
+                `max_message_size` (``message_too_large``).
+        """
+        channel = self._channel
+        if channel is None or channel.readyState != "open" or self._closing:
+            raise OdysseyStreamError("Cannot send: the data channel is not open", code="channel_not_open")
+        size = len(text.encode())
+        if size > self._max_message_size:
+            raise OdysseyStreamError(
+                f"The message has {size} bytes, the streamer takes {self._max_message_size} at most",
+                code="message_too_large",
+            )
+        self._loop.call_soon(self._send, channel, text)
+
+    def ask_for_keyframe(self) -> None:
+        """Ask the streamer for a picture that needs no other one; nothing happens before the first packet."""
+        self._loop.call_soon(self._ask_for_keyframe)
+
+    def close(self, timeout: float = 1.0) -> concurrent.futures.Future[None]:
+        """Close the connection and everything it opened; the future is done when nothing of it is left.
+
+        A clean end has ``timeout`` s, then what is left is cut off, within 0.3 s. May be called again.
+        """
+        with self._lock:
+            if not self._closing:
+                self._closing = True
+                self._patience = timeout
+                if self._life is None:
+                    self._closed.set_result(None)
+        self._loop.call_soon(self._stop.set)
+        return self._closed
+
+    def _submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        try:
+            with self._lock:
+                if not self._closing:
+                    if self._life is None:
+                        self._life = self._loop.submit(self._live())
+                        self._life.add_done_callback(lambda _: self._closed.set_result(None))
+                    # With the lock held, so that it arrives before the end that a later `close` asks for.
+                    return self._loop.submit(coroutine, self._everything)
+            error = OdysseyConnectionError("The peer connection is closed", code="closed")
+        except OdysseyConnectionError as exc:
+            error = exc
+        coroutine.close()
+        failed: concurrent.futures.Future[T] = concurrent.futures.Future()
+        failed.set_exception(error)
+        return failed
+
+    # --- from here on everything is on the loop's thread: the life and end of the connection
+
+    async def _live(self) -> None:
+        # Cancelled where the loop stops: that, too, is a reason to end, and none to leave the end undone.
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._stop.wait()
+        self._closing = True
+        ending = asyncio.create_task(self._end())
+        while not ending.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(ending)
+
+    async def _end(self) -> None:
+        if self._decoding is not None:
+            self._decoding.give_up()
+        await self._own.cancel(0.1)
+        closing = {self._everything.spawn(self._servers.release())}
+        if self._pc is not None:
+            closing.add(self._everything.spawn(self._pc.close()))
+        # aiortc's own close waits for the network: it took 63 s with a TURN server that had died.
+        await asyncio.wait(closing, timeout=self._patience)
+        await self._everything.spawn(self._servers.cut())
+        if not await self._everything.cancel(0.2):
+            log.warning("%d tasks of a peer connection did not end", len(self._everything))
+        self._channel = None
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        self._own.add(self._everything.spawn(coroutine))
+
+    def _tell(self, method: Callable[..., None], *args: object) -> None:
+        if self._closing:
+            return
+        try:
+            method(*args)
+        except Exception:
+            # Let through, it would end aiortc's own tasks, and nobody would know why.
+            log.exception("the listener of a peer connection failed")
+
+    def _lose(self, message: str, code: str, recoverable: bool = True) -> None:
+        if not self._lost:
+            self._lost = True
+            error = OdysseyConnectionError(
+                message, code=code, operation="peer connection", recoverable=recoverable
+            )
+            if code == "peer_closed":
+                self._spawn(self._tell_lost(error))
+            else:
+                self._tell(self._listener.on_lost, error)
+
+    async def _tell_lost(self, error: OdysseyConnectionError) -> None:
+        # A service that ends the session closes this too, and tells why through signaling: let that come first.
+        await self._settled()
+        self._tell(self._listener.on_lost, error)
+
+    # --- offer, answer, candidates
+
+    async def _ask_servers(self, given: tuple[IceServer, ...]) -> None:
+        if self._given == given:
+            return
+        self._given, before = given, self._servers
+        self._urls, self._left_out = usable_servers(given)
+        for note in self._left_out:
+            log.warning("ICE: %s", note)
+        self._servers = IceServers(self._urls, relay_only=self._relay_only)
+        self._servers.ask()
+        await before.release()
+
+    async def _answer(self, sdp: str, servers: tuple[IceServer, ...]) -> str:
+        task = asyncio.current_task()
+        assert task is not None
+        self._own.add(task)
+        from aiortc import RTCSessionDescription
+        from aiortc.exceptions import InvalidStateError, OperationError
+
+        offer = _Offer.read(sdp)
+        async with self._negotiating:
+            if self._offer is not None and self._offer.user != offer.user:
+                raise OdysseyConnectionError(
+                    "The streamer offered another connection in place of this one",
+                    code="unexpected_offer",
+                    recoverable=True,
+                )
+            first = self._pc is None
+            if first:
+                await self._ask_servers(servers)
+            pc = self._pc = self._pc or self._make_connection()
+            if first:
+                # Before the offer is taken: afterwards aiortc asks for what that has first.
+                pc.addTransceiver("video", "recvonly").setCodecPreferences(_preferences(self._codec))
+            try:
+                await pc.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
+                self._take_offer(offer)
+                candidates.arrange_gathering(pc, loopback=self._loopback, servers=self._servers)
+                await pc.setLocalDescription(await pc.createAnswer())
+            except OperationError as exc:
+                raise OdysseyConnectionError(_NO_CODEC[self._codec], code="no_common_codec") from exc
+            except (*_UNREADABLE, InvalidStateError) as exc:
+                raise MalformedMessageError(
+                    f"The streamer's offer cannot be answered ({type(exc).__name__})", code="malformed_offer"
+                ) from exc
+            except OSError as exc:
+                raise OdysseyConnectionError(
+                    f"No socket for the peer connection: {exc.strerror}", code="no_candidates", recoverable=True
+                ) from exc
+            answer: str = pc.localDescription.sdp
+            if first:
+                self._check_candidates(answer)
+                self._spawn(self._watch_path())
+        return answer
+
+    def _make_connection(self) -> RTCPeerConnection:
+        from aiortc import RTCConfiguration, RTCPeerConnection
+
+        # A list in any case: without one aiortc asks a public STUN server.
+        pc = RTCPeerConnection(RTCConfiguration(iceServers=candidates.for_aiortc(self._urls)))
+        pc.on("connectionstatechange", self._take_state)
+        pc.on("track", self._take_track)
+        pc.on("datachannel", self._take_channel)
+        return pc
+
+    def _take_offer(self, offer: _Offer) -> None:
+        self._offer = offer
+        self._max_message_size = offer.max_message_size
+        early, self._early = (*offer.candidates, *self._early), []
+        for candidate in early:
+            self._take_candidate(candidate)
+
+    def _check_candidates(self, answer: str) -> None:
+        self._tried = tuple(dict.fromkeys(re.findall(r"^a=candidate:.* typ (\w+)", answer, re.MULTILINE)))
+        for note in self._servers.notes:
+            log.warning("ICE: %s", note)
+        if self._relay_only and "relay" not in self._tried:
+            raise OdysseyConnectionError(
+                "ice_policy='relay' needs a relay: " + self._explanation(),
+                code="no_relay",
+                recoverable=self._has_turn() and not self._servers.is_hopeless,
+            )
+        if not self._tried:
+            raise OdysseyConnectionError(
+                "This machine has no network address to connect from", code="no_candidates", recoverable=True
+            )
+
+    def _explanation(self) -> str:
+        return "; ".join((*self.notes, *(() if self._has_turn() else ("no TURN server is known",))))
+
+    def _has_turn(self) -> bool:
+        return any(url.scheme != "stun" for url in self._urls)
+
+    async def _watch_path(self) -> None:
+        assert self._pc is not None
+        await asyncio.sleep(_PATH_FOUND)
+        if self._pc.iceConnectionState in ("new", "checking"):
+            self._lose_path()
+
+    def _lose_path(self) -> None:
+        tried = f"No network path to the streamer was found ({', '.join(self._tried)} candidates were tried)"
+        hint = self._explanation()
+        self._lose(f"{tried}; {hint}" if hint else tried, "ice_failed", not self._servers.is_hopeless)
+
+    def _take_candidate(self, candidate: IceCandidate) -> None:
+        if self._closing:
+            return
+        if self._offer is None:
+            self._early.append(candidate)
+        else:
+            # Each on its own: the names of browsers' candidates take a second to resolve, or are never found.
+            self._spawn(self._add_candidate(candidate, self._offer))
+
+    async def _add_candidate(self, candidate: IceCandidate, offer: _Offer) -> None:
+        from aiortc.sdp import candidate_from_sdp
+
+        assert self._pc is not None
+        text = candidate.candidate.strip().removeprefix("a=").removeprefix("candidate:").strip()
+        mid, index = candidate.sdp_mid, candidate.sdp_mline_index
+        if mid is None and index is None:
+            mid = offer.first_mid
+        try:
+            if text:
+                parsed = candidate_from_sdp(text)
+                if not 0 < parsed.port < 65536:
+                    raise ValueError("no such port")  # aioice would find out in mid-check, and stop checking
+                parsed.sdpMid, parsed.sdpMLineIndex = mid, index
+                await self._pc.addIceCandidate(parsed)
+            elif mid == offer.first_mid or index == 0:
+                # For aiortc it ends all sections; that of a bundled one must not end the one that counts.
+                await self._pc.addIceCandidate(None)
+        except (*_UNREADABLE, OSError) as exc:
+            log.warning("an ICE candidate of the streamer was ignored: %s", type(exc).__name__)
+
+    # --- what aiortc tells
+
+    def _take_state(self) -> None:
+        assert self._pc is not None
+        state = self._pc.connectionState
+        self._tell(self._listener.on_state, state)
+        if state == "connected":
+            self._totals.connections += not self._connected
+            self._connected = True
+        elif state == "closed":
+            self._lose("The peer connection to the streamer has ended", "peer_closed")
+        elif state == "failed":
+            if self._connected:
+                self._lose("The peer connection to the streamer was lost", "peer_lost")
+            elif self._pc.iceConnectionState == "failed":
+                self._lose_path()
+            else:
+                self._lose("The encryption of the peer connection could not be set up", "dtls_failed")
+
+    def _take_track(self, track: MediaStreamTrack) -> None:
+        if track.kind == "video" and self._video is None:
+            self._video = track
+            self._install_buffer(track)
+            self._spawn(self._watch(track))
+            self._tell(self._listener.on_track)
+        else:
+            # Audio, mostly: decoded frames that nobody takes would pile up for ever.
+            self._spawn(_drain(track))
+
+    def _install_buffer(self, track: MediaStreamTrack) -> None:
+        from . import decoding, jitter
+
+        assert self._pc is not None
+        receivers = (receiver for receiver in self._pc.getReceivers() if receiver.track is track)
+        self._receiver = next(receivers)
+        self._buffer = jitter.install(self._receiver, self._clock, self._totals)
+        if self._buffer is not None:
+            self._decoding = decoding.install(self._receiver, self._buffer, self._take_frame, self._totals)
+
+    def _ask_for_keyframe(self) -> None:
+        if self._buffer is not None and self._buffer.ssrc is not None and not self._closing:
+            self._spawn(self._receiver._send_rtcp_pli(self._buffer.ssrc))
+
+    def _take_frame(self, frame: av.VideoFrame, received_at: float) -> None:
+        self._measure()
+        self._tell(self._listener.on_frame, frame, received_at)
+
+    async def _watch(self, track: MediaStreamTrack) -> None:
+        from aiortc import MediaStreamError
+
+        while True:
+            try:
+                frame = await track.recv()  # none comes where we decode, but the end does
+            except MediaStreamError:
+                break
+            self._take_frame(cast("av.VideoFrame", frame), self._clock.now())
+        # aiortc has given the decoder up: nothing comes on this track any more, whatever the streamer sends.
+        await self._settled()
+        self._lose("The streamer ended the video", "video_ended")
+
+    def _measure(self) -> None:
+        """Take from aiortc what nobody tells: which codec it is, and the round trip of the data channels."""
+        pc, totals = self._pc, self._totals
+        assert pc is not None
+        # The only round trip that a receiver can measure; there is no public way to it.
+        round_trip = getattr(pc.sctp, "_srtt", None)
+        if isinstance(round_trip, float):
+            totals.round_trip_s = round_trip
+        if self._offer is not None and self._buffer is not None and self._buffer.payload_type is not None:
+            totals.codec = self._offer.codecs.get(self._buffer.payload_type, totals.codec)
+
+    def _take_channel(self, channel: RTCDataChannel) -> None:
+        label = channel.label
+        if label not in (_TO_STREAMER, _FROM_STREAMER):
+            log.info("ignored: a data channel that is not of this protocol")
+            return
+        channel.on("close", lambda: self._spawn(self._tell_closed(label)))
+        if label == _FROM_STREAMER:
+            channel.on("message", self._take_message)
+        else:
+            self._channel = channel
+            self._tell(self._listener.on_channel_open, self._max_message_size)
+
+    async def _tell_closed(self, label: str) -> None:
+        await self._settled()
+        if not self._lost:
+            self._tell(self._listener.on_channel_closed, label)
+
+    async def _settled(self) -> None:
+        # A peer connection is closed bit by bit: video, channels, then the whole, which is what is worth telling.
+        await asyncio.sleep(_SETTLING)
+
+    def _take_message(self, message: str | bytes) -> None:
+        if isinstance(message, str):
+            self._tell(self._listener.on_message, message)
+        else:
+            log.warning("ignored: %d bytes that are no text on %s", len(message), _FROM_STREAMER)
+
+    def _send(self, channel: RTCDataChannel, text: str) -> None:
+        from aiortc.exceptions import InvalidStateError
+
+        try:
+            channel.send(text)
+        except (InvalidStateError, ValueError) as exc:
+            # Closed since `send` looked; whoever waits for an answer is told by `on_channel_closed` or `on_lost`.
+            log.debug("a message was not sent: %s", type(exc).__name__)
+
+
+async def _drain(track: MediaStreamTrack) -> None:
+    from aiortc import MediaStreamError
+
+    try:
+        while True:
+            await track.recv()
+    except MediaStreamError:
+        pass
+
+
+@attrs.frozen(kw_only=True)
+class _Offer:
+    """What an offer says that aiortc does not ask for, and its text as aiortc shall get it."""
+
+    sdp: str = attrs.field(repr=False)
+    user: str
+    """The ICE user fragment: the same in every offer of one connection."""
+    first_mid: str
+    """The section whose transport the others share."""
+    max_message_size: int
+    codecs: dict[int, str]
+    """Names of the codecs of its video, by payload type."""
+    candidates: tuple[IceCandidate, ...]
+    """Those in the text, taken out: one that is malformed would spoil the whole offer for aiortc, and one with a
+    ``*.local`` name would hold it up."""
+
+    @classmethod
+    def read(cls, sdp: str) -> _Offer:
+        from aiortc.sdp import SessionDescription
+
+        kept: list[str] = []
+        candidates: list[IceCandidate] = []
+        section = -1
+        for line in sdp.splitlines():
+            section += line.startswith("m=")
+            if line.startswith("a=candidate:"):
+                candidates.append(IceCandidate(candidate=line, sdp_mline_index=section))
+            elif line.startswith("a=end-of-candidates"):
+                candidates.append(IceCandidate(candidate="", sdp_mline_index=section))
+            else:
+                kept.append(line)
+        text = "\r\n".join([*kept, ""])
+        try:
+            media = SessionDescription.parse(text).media
+        except _UNREADABLE as exc:
+            raise _malformed(f"is no valid SDP ({type(exc).__name__})") from exc
+        if not any(each.kind == "video" and each.direction in ("sendonly", "sendrecv") for each in media):
+            raise _malformed("has no video")
+        channels = [each for each in media if each.kind == "application"]
+        if not channels:
+            raise _malformed("has no data channel")
+        users = [each.ice.usernameFragment for each in media if each.ice]
+        if not all(users) or not all(each.dtls and each.dtls.fingerprints for each in media):
+            raise _malformed("lacks the parameters of its encryption")
+        limit = channels[0].sctpCapabilities
+        return cls(
+            sdp=text,
+            user=str(users[0]),
+            first_mid=media[0].rtp.muxId,
+            max_message_size=_DEFAULT_MESSAGE_SIZE
+            if limit is None
+            else limit.maxMessageSize or _LARGEST_MESSAGE_SIZE,
+            codecs={
+                number: codec.name
+                for each in media
+                if each.kind == "video"
+                for codec in each.rtp.codecs
+                if (number := codec.payloadType) is not None
+            },
+            candidates=tuple(candidates),
+        )
+
+
+def _malformed(what: str) -> MalformedMessageError:
+    return MalformedMessageError(f"The streamer's offer {what}", code="malformed_offer", problems=(what,))

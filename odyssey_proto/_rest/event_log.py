@@ -1,0 +1,52 @@
+"""Event logs of recordings (JSONL), read line by line."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .._base.errors import OdysseyConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["iter_events"]
+
+
+def iter_events(source: str | os.PathLike[str] | Iterable[str | bytes]) -> Iterator[dict[str, Any]]:
+    """Iterate over an event log (JSONL): the path of one, or its lines. The fields of an event are not documented.
+
+    Raises:
+        TypeError: it is neither.
+        OdysseyConfigError: a line is no JSON object; the text names the line.
+        OSError: the file cannot be read.
+
+    >>> list(iter_events(['{"type": "start"}', "", '{"type": "end"}']))
+    [{'type': 'start'}, {'type': 'end'}]
+    """
+    if isinstance(source, str | os.PathLike):
+        return _events_of_file(Path(source))
+    if isinstance(source, bytes) or not isinstance(source, Iterable):
+        raise TypeError(f"source must be a path or lines, not {type(source).__name__}")
+    return _events(source)
+
+
+def _events_of_file(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open("rb") as lines:
+        yield from _events(lines)
+
+
+def _events(lines: Iterable[str | bytes]) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            event = json.loads(line)
+        except (ValueError, RecursionError):
+            event = None
+        if not isinstance(event, dict):
+            raise OdysseyConfigError(f"Line {number} of the event log is no JSON object", code="malformed")
+        yield event

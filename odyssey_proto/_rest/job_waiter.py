@@ -1,0 +1,160 @@
+"""Lists as one sequence, and waiting for simulation jobs.
+
+Many jobs are awaited by asking the list, 100 at a time, and not each of them: 1000 cost about 10 requests a round,
+and one more for each that has ended. Time and sleep are handed in. It decides nothing about one call: those, and
+what is repeated, are in `odyssey_proto._net.service_api` and below.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from .._base.arguments import MOST_PER_PAGE
+from .._base.clock import Deadline
+from .._base.errors import OdysseyConnectionTimeoutError, OdysseyError
+from .paging import pages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import odyssey_models as wire
+
+    from .._base.clock import Clock
+    from .._net.service_api import Rest
+
+__all__ = ["JobWaiter"]
+
+Job: TypeAlias = "wire.SimulationJobInfo | wire.SimulationJobDetail"
+log = logging.getLogger(__name__)
+
+_FINAL: Final = frozenset({"completed", "failed", "cancelled"})  # any other, also an unknown one, may still change
+_CALL: Final = 30.0  # s for one request
+_PATIENCE: Final = 5  # rounds that may fail one after the other
+_STRAYS: Final = 10  # jobs of a round that go on though the list of active ones lacks them
+_CANCELLING: Final = 10.0  # s for taking back what was waited for in vain
+
+
+class JobWaiter:
+    """Waits for jobs until all have ended, and tells of every change of status.
+
+    ``sleep`` waits for so many s, and raises where the client is closed meanwhile.
+    """
+
+    def __init__(
+        self,
+        rest: Rest,
+        clock: Clock,
+        sleep: Callable[[float], None],
+        *,
+        poll: float,
+        on_update: Callable[[Job], object] | None,
+        cancel_on_timeout: bool,
+    ) -> None:
+        self._rest = rest
+        self._clock = clock
+        self._sleep = sleep
+        self._poll = poll
+        self._on_update = on_update
+        self._cancel = cancel_on_timeout
+        self._known: dict[str, str] = {}  # status by job
+        self._ended: dict[str, wire.SimulationJobDetail] = {}
+        self._only_active = True
+
+    def wait(self, job_ids: Sequence[str], deadline: Deadline) -> list[wire.SimulationJobDetail]:
+        """Return the jobs as they ended, in the order of ``job_ids``.
+
+        Raises:
+            OdysseyConnectionTimeoutError: some have not ended in time.
+            OdysseyError: one is unknown, or the service fails for several rounds.
+        """
+        failures = 0
+        while True:
+            waiting = [job_id for job_id in dict.fromkeys(job_ids) if job_id not in self._ended]
+            if not waiting:
+                return [self._ended[job_id] for job_id in job_ids]
+            pause = self._poll
+            try:
+                self._round(waiting, deadline)
+                failures = 0
+            except OdysseyError as exc:
+                failures += 1
+                if deadline.expired:
+                    raise self._too_late(waiting, deadline) from exc
+                if not exc.recoverable or failures >= _PATIENCE:
+                    raise
+                log.debug("asking again in a while: %s", exc)
+                pause = max(pause, exc.retry_after or 0.0)
+            waiting = [job_id for job_id in waiting if job_id not in self._ended]
+            if not waiting:
+                continue
+            if deadline.expired:
+                raise self._too_late(waiting, deadline)
+            self._sleep(min(pause, left) if (left := deadline.remaining()) is not None else pause)
+
+    def _round(self, waiting: list[str], deadline: Deadline) -> None:
+        missing = waiting if len(waiting) == 1 else self._from_list(waiting, deadline)
+        strays = sum(not self._ask_one(job_id, deadline) for job_id in missing)
+        if self._only_active and len(waiting) > 1 and strays >= _STRAYS:
+            # The service takes "active" for something else, and asking one by one would go on for ever.
+            self._only_active = False
+
+    def _from_list(self, waiting: list[str], deadline: Deadline) -> list[str]:
+        """Note what the list says of those that go on; return the others: ended, or not in it."""
+        unseen, going = set(waiting), set[str]()
+
+        def ask(offset: int) -> tuple[Sequence[wire.SimulationJobInfo], int]:
+            page = self._rest.jobs(
+                deadline.within(_CALL),
+                active=True if self._only_active else None,
+                limit=MOST_PER_PAGE,
+                offset=offset,
+            )
+            return page.jobs, page.total
+
+        for job in pages(ask, lambda job: job.job_id):
+            if job.job_id in unseen:
+                unseen.discard(job.job_id)
+                if job.status not in _FINAL:
+                    going.add(job.job_id)
+                    self._note(job)
+                if not unseen:
+                    break
+        return [job_id for job_id in waiting if job_id not in going]
+
+    def _ask_one(self, job_id: str, deadline: Deadline) -> bool:
+        """Ask for one job; return whether it has ended."""
+        job = self._rest.job(job_id, deadline.within(_CALL))
+        if job.status in _FINAL:
+            self._ended[job_id] = job
+        self._note(job, job_id)
+        return job_id in self._ended
+
+    def _note(self, job: Job, job_id: str | None = None) -> None:
+        job_id = job_id or job.job_id
+        if self._known.get(job_id) != job.status:
+            self._known[job_id] = job.status
+            if self._on_update is not None:
+                self._on_update(job)
+
+    def _too_late(self, waiting: Sequence[str], deadline: Deadline) -> OdysseyConnectionTimeoutError:
+        if self._cancel:
+            self._take_back(waiting)
+        first = f"{waiting[0]} is {self._known.get(waiting[0], 'of unknown status')}"
+        others = f", and {len(waiting) - 1} more have not ended" if len(waiting) > 1 else ""
+        return OdysseyConnectionTimeoutError(
+            f"Timed out waiting for simulations after {deadline.timeout:g} s: {first}{others}",
+            code="timeout",
+            operation="wait for simulations",
+            recoverable=True,
+        )
+
+    def _take_back(self, waiting: Sequence[str]) -> None:
+        deadline = Deadline(_CANCELLING, self._clock)
+        for job_id in waiting:
+            try:
+                self._rest.cancel_job(job_id, deadline)
+            except OdysseyError as exc:  # it may have begun, which is no reason to hide that time is over
+                log.debug("not cancelled: %s", exc)
+            if deadline.expired:
+                return

@@ -1,0 +1,181 @@
+"""Scripts of simulations: from what users write to the request body, checked before anything is sent.
+
+Entries come as the documented dicts or as the models of the wire; every error names the entry. Images inside them
+become data URLs. What the service makes of a script is not told here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import odyssey_models as wire
+
+from .._base import arguments
+from .._base.errors import OdysseyConfigError
+from .._model import codec
+
+if TYPE_CHECKING:
+    from .._model.script import Script
+
+__all__ = ["simulation_request"]
+
+_ACTIONS: Final = ("start", "interact", "end")
+_FIELDS: Final = {"start": ("prompt", "image"), "interact": ("prompt",), "end": ()}
+_FARTHEST_MS: Final = 2**53
+"""From there on, JSON's numbers are no longer exact everywhere."""
+
+
+def simulation_request(
+    *,
+    script: Script | None = None,
+    scripts: Sequence[Script] | None = None,
+    script_url: str | None = None,
+    portrait: bool = True,
+    bypass_prompt_expansion: bool | None = None,
+) -> wire.SimulationRequest:
+    """Return the body of ``POST /simulation-jobs``.
+
+    Raises:
+        TypeError: an argument is of the wrong type.
+        OdysseyConfigError: not exactly one of the three was given, or a script makes no sense; the text names the
+            entry, such as ``script[2]`` or ``scripts[0][2]``.
+        MissingExtraError: an image needs something that is not installed.
+
+    >>> simulation_request(script=[{"timestamp_ms": 0, "interact": {"prompt": "It runs"}}])
+    Traceback (most recent call last):
+    odyssey_proto._base.errors.OdysseyConfigError: script[0]: interact without a stream; start one first
+    """
+    arguments.flag("portrait", portrait)
+    if bypass_prompt_expansion is not None:
+        arguments.flag("bypass_prompt_expansion", bypass_prompt_expansion)
+    if sum(given is not None for given in (script, scripts, script_url)) != 1:
+        raise OdysseyConfigError("Give exactly one of script, scripts and script_url", code="invalid_script")
+    return wire.SimulationRequest(
+        portrait=portrait,
+        bypass_vlm_expansion=bypass_prompt_expansion,
+        script=None if script is None else _script(script, "script", portrait),
+        scripts=None if scripts is None else _scripts(scripts, portrait),
+        script_url=None if script_url is None else _address(script_url),
+    )
+
+
+def _scripts(scripts: Any, portrait: bool) -> list[list[wire.ScriptEntry]]:
+    _check_list(scripts, "scripts", "scripts")
+    return [_script(script, f"scripts[{index}]", portrait) for index, script in enumerate(scripts)]
+
+
+def _script(script: Any, name: str, portrait: bool) -> list[wire.ScriptEntry]:
+    _check_list(script, name, "entries")
+    entries: list[wire.ScriptEntry] = []
+    running, now = False, 0
+    for index, given in enumerate(script):
+        where = f"{name}[{index}]"
+        entry = _entry(given, where, portrait)
+        if entry.timestamp_ms < now:
+            raise _wrong(where, f"timestamp_ms goes back from {now} to {entry.timestamp_ms}")
+        now = entry.timestamp_ms
+        if entry.start is not None:
+            if running:
+                raise _wrong(where, "a stream is running already; end it first")
+            running = True
+        elif not running:
+            action = "end" if entry.interact is None else "interact"
+            raise _wrong(where, f"{action} without a stream; start one first")
+        elif entry.end is not None:
+            running = False
+        entries.append(entry)
+    return entries
+
+
+def _entry(given: Any, where: str, portrait: bool) -> wire.ScriptEntry:
+    data = _mapping(codec.to_dict(given) if isinstance(given, wire.ScriptEntry) else given, where)
+    _check_keys(data, ("timestamp_ms", *_ACTIONS), where)
+    actions = [action for action in _ACTIONS if data.get(action) is not None]
+    if len(actions) != 1:
+        raise _wrong(where, f"exactly one of start, interact and end is needed, not {len(actions)}")
+    (action,) = actions
+    body = _mapping(data[action], f"{where}.{action}")
+    _check_keys(body, _FIELDS[action], f"{where}.{action}")
+    at = _timestamp(data, where)
+    if action == "end":
+        return wire.ScriptEntry(timestamp_ms=at, end=wire.EndAction())
+    prompt = _prompt(body, f"{where}.{action}")
+    if action == "interact":
+        return wire.ScriptEntry(timestamp_ms=at, interact=wire.InteractAction(prompt=prompt))
+    image = None if body.get("image") is None else _image(body["image"], f"{where}.start.image", portrait)
+    return wire.ScriptEntry(timestamp_ms=at, start=wire.StartAction(prompt=prompt, image=image))
+
+
+def _timestamp(data: Mapping[str, Any], where: str) -> int:
+    at = data.get("timestamp_ms")
+    if at is None:
+        raise _wrong(where, "timestamp_ms is missing")
+    if isinstance(at, bool) or not isinstance(at, int):
+        raise _wrong(where, f"timestamp_ms must be an integer, not {type(at).__name__}")
+    if not 0 <= at < _FARTHEST_MS:
+        raise _wrong(where, "timestamp_ms must be 0 or more ms")
+    return int(at)
+
+
+def _prompt(body: Mapping[str, Any], where: str) -> str:
+    prompt = body.get("prompt")
+    if prompt is None:
+        raise _wrong(where, "prompt is missing")
+    if not isinstance(prompt, str):
+        raise _wrong(where, f"prompt must be a string, not {type(prompt).__name__}")
+    if not prompt.isascii():
+        try:
+            prompt.encode()
+        except UnicodeError:
+            raise _wrong(where, "prompt has half a character (a lone surrogate)") from None
+    return str(prompt)
+
+
+def _image(image: Any, where: str, portrait: bool) -> str:
+    from .._video.images import to_data_url  # Pillow's side of the package, for those who need it
+
+    try:
+        return to_data_url(image, portrait=portrait)
+    except OdysseyConfigError as exc:
+        raise OdysseyConfigError(f"{where}: {exc.message}", code=exc.code) from exc.__cause__
+    except TypeError as exc:
+        raise OdysseyConfigError(f"{where}: {exc}", code="image_invalid") from None
+
+
+def _address(url: Any) -> str:
+    if not isinstance(url, str):
+        raise TypeError(f"script_url must be a string, not {type(url).__name__}")
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not url.isprintable() or " " in url:
+        raise OdysseyConfigError("script_url must be the http or https address of a script", code="invalid_script")
+    return str(url)
+
+
+def _check_list(value: Any, name: str, of: str) -> None:
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence):
+        raise TypeError(f"{name} must be a list of {of}, not {type(value).__name__}")
+    if not value:
+        raise _wrong(name, f"it has no {of}")
+
+
+def _mapping(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _wrong(where, f"it must be a dict, not {type(value).__name__}")
+    return value
+
+
+def _check_keys(data: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+    for key in data:
+        if key not in known:
+            allowed = f"only {', '.join(known)}" if known else "nothing"
+            raise _wrong(where, f"{str(key)[:40]!r} is unknown; it takes {allowed}")
+
+
+def _wrong(where: str, problem: str) -> OdysseyConfigError:
+    return OdysseyConfigError(f"{where}: {problem}", code="invalid_script")

@@ -1,0 +1,147 @@
+"""What a client tells the service about its use, and only where the user asked for it (spec/openapi.yaml).
+
+Events go out on a thread of their own. Nothing waits for them and nothing fails with them: what does not fit the
+queue, is not answered in time or is refused is dropped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import platform
+import queue
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any, Final
+
+import odyssey_models as wire
+
+from .._base import errors
+from .._base.clock import Deadline
+from .._version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .._base.clock import Clock
+    from .._model.config import ClientConfig
+    from .._net.service_api import Rest
+    from ..session import Session
+
+__all__ = ["Telemetry"]
+
+log = logging.getLogger(__name__)
+
+_WAITING: Final = 32  # events; more than that are dropped
+_CALL: Final = 5.0  # s for one event
+_LAST: Final = 0.3  # s that closing leaves to what still waits
+_PREFIX: Final = 8  # characters of the API key
+_LONGEST: Final = 2000  # characters of an error's text
+
+
+class Telemetry:
+    """Tells of the connections of one client, or of nothing where ``config.enable_telemetry`` is not set."""
+
+    def __init__(self, config: ClientConfig, rest: Rest, clock: Clock) -> None:
+        self._config = config
+        self._rest = rest
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._queue: queue.Queue[wire.TelemetryEvent | None] = queue.Queue(_WAITING)
+        self._thread: threading.Thread | None = None
+        self._process = os.getpid()
+        # Weak: a session that its user lets go of ends.
+        self._connected: tuple[weakref.ref[Session], str | None, float] | None = None
+
+    @contextlib.contextmanager
+    def connecting(self, live: Session) -> Iterator[None]:
+        """Tell that a connect begins, and how it ended, for the length of a ``with``."""
+        began = self._clock.now()
+        self._tell(event=wire.TelemetryEventName.SESSION_CONNECTING)
+        try:
+            yield
+        except errors.OdysseyError as exc:
+            self._tell(
+                error_type=_error_type(exc),
+                error_message=exc.message[:_LONGEST],
+                error_code=exc.code,
+                session_id=exc.session_id,
+                connection_status=str(live.status),
+            )
+            raise
+        now = self._clock.now()
+        self._connected = weakref.ref(live), live.session_id, now
+        self._tell(
+            event=wire.TelemetryEventName.SESSION_CONNECTED,
+            session_id=live.session_id,
+            connect_duration_ms=(now - began) * 1000,
+        )
+
+    def disconnected(self, live: Session) -> None:
+        """Tell that a session is over; once for each that was connected."""
+        if self._connected is None or self._connected[0]() is not live:
+            return
+        (_, session_id, since), self._connected = self._connected, None
+        self._tell(
+            event=wire.TelemetryEventName.SESSION_DISCONNECTED,
+            session_id=session_id,
+            session_duration_seconds=self._clock.now() - since,
+        )
+
+    def close(self) -> None:
+        """End the thread; what waits has 0.3 s to go out."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+        if thread is not None and self._process == os.getpid():
+            with contextlib.suppress(queue.Full):
+                self._queue.put_nowait(None)
+            thread.join(_LAST)
+
+    def _tell(self, **known: Any) -> None:
+        if not self._config.enable_telemetry or self._process != os.getpid():
+            return
+        event = wire.TelemetryEvent(
+            sdk_version=__version__,
+            sdk_platform="python",
+            platform_info={
+                "system": platform.system(),
+                "machine": platform.machine(),
+                "python": platform.python_version(),
+            },
+            api_key_prefix=(self._config.api_key or "")[:_PREFIX] or None,
+            **known,
+        )
+        with contextlib.suppress(queue.Full, RuntimeError):  # RuntimeError: no more threads
+            self._queue.put_nowait(event)
+            self._start()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                thread = threading.Thread(target=self._send, name="odyssey-telemetry", daemon=True)
+                thread.start()
+                self._thread = thread
+
+    def _send(self) -> None:
+        while (event := self._queue.get()) is not None:
+            try:
+                self._rest.report(wire.TelemetryRequest(events=[event]), Deadline(_CALL, self._clock))
+            except errors.OdysseyError as exc:
+                log.debug("an event was dropped: %s", exc)
+                if exc.code == "closed":
+                    return
+
+
+def _error_type(error: errors.OdysseyError) -> wire.TelemetryErrorType:
+    match error:
+        case errors.OdysseyAuthError():
+            return wire.TelemetryErrorType.AUTH
+        case errors.OdysseyUsageError():
+            return wire.TelemetryErrorType.USAGE
+        case errors.OdysseyStreamError():
+            return wire.TelemetryErrorType.STREAM
+        case errors.OdysseyConnectionError():
+            return wire.TelemetryErrorType.CONNECTION
+        case _:
+            return wire.TelemetryErrorType.UNKNOWN

@@ -1,0 +1,3 @@
+"""Pictures: frames, queues, files, images, measurements."""
+
+__all__: list[str] = []

@@ -1,0 +1,273 @@
+"""Pictures as a user gets them, and the bounded queues in which they wait.
+
+    decoder ── FrameHub.publish ──┬─▶ FrameQueue ──▶ iterator ──▶ VideoFrame.data, converted here
+                                  ├─▶ FrameQueue ──▶ iterator
+                                  └─▶ FrameHub.latest
+
+A decoded picture is kept as the decoder made it (YUV) and is shared by everyone who receives it; the thread that
+looks at it first converts it, once. A picture that nobody looks at, or that a queue drops, costs no conversion.
+Nothing here starts a thread or knows where pictures come from; the clock is for statistics alone.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from .._base import arguments
+from .._base.errors import (
+    MissingExtraError,
+    OdysseyConfigError,
+)
+
+if TYPE_CHECKING:
+    import av
+    import numpy as np
+    from av.video.plane import VideoPlane
+    from av.video.reformatter import VideoReformatter
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from .meters import Mean
+
+__all__ = ["VideoFrame"]
+
+_PIXEL_FORMATS: Final = ("abgr", "argb", "bgr24", "bgra", "gray", "nv12", "rgb24", "rgba", "yuv420p")
+_HALVED_CHROMA: Final = ("nv12", "yuv420p")  # one array holds them only where both sides are even
+_WITH_ALPHA: Final = ("abgr", "argb", "bgra", "rgba")
+_PLANAR: Final = ("yuv420p", "yuvj420p")
+_LUMA_FIRST: Final = ("nv12", *_PLANAR)  # their first plane is the grey picture
+
+_own = threading.local()
+
+
+def _reformatter() -> VideoReformatter:
+    """Return this thread's own converter: sharing one crashes, and a new one for each picture is slow."""
+    try:
+        reformatter: VideoReformatter = _own.reformatter
+    except AttributeError:
+        from av.video.reformatter import VideoReformatter
+
+        reformatter = _own.reformatter = VideoReformatter()
+    return reformatter
+
+
+def _view(plane: VideoPlane) -> NDArray[np.uint8]:
+    """Return a plane of 8 bits a sample as it lies in memory, which lives as long as the view."""
+    import numpy as np
+
+    memory = memoryview(cast("Any", plane)).toreadonly()  # the decoder makes the next picture of it
+    rows = np.frombuffer(memory, np.uint8, count=plane.line_size * plane.height)
+    view: NDArray[np.uint8] = rows.reshape(plane.height, plane.line_size)[:, : plane.width]
+    return view
+
+
+class _Picture:
+    """One decoded picture and its one conversion to RGB, shared by all views of it."""
+
+    __slots__ = (
+        "_frame",
+        "_lock",
+        "_rgb",
+        "converting",
+        "height",
+        "index",
+        "ready_at",
+        "received_at",
+        "timestamp_ms",
+        "width",
+    )
+
+    def __init__(self, frame: av.VideoFrame, index: int, timestamp_ms: int, received_at: float) -> None:
+        self.width = frame.width
+        self.height = frame.height
+        self.index = index
+        self.timestamp_ms = timestamp_ms
+        self.received_at = received_at
+        self.ready_at: float | None = None
+        self.converting: Mean | None = None  # who measures it
+        self._frame = frame
+        self._lock = threading.Lock()
+        self._rgb: NDArray[np.uint8] | None = None
+
+    def rgb(self) -> NDArray[np.uint8]:
+        with self._lock:
+            if self._rgb is None:
+                self._rgb = self._measured("rgb24")
+            return self._rgb
+
+    def array(self, pixel_format: str) -> NDArray[np.uint8]:
+        with self._lock:
+            return self._measured(pixel_format)
+
+    def planes(self) -> tuple[NDArray[np.uint8], ...]:
+        with self._lock:
+            frame = self._frame
+            if frame.format.name not in _PLANAR:
+                frame = _reformatter().reformat(frame, format="yuv420p", threads=1)
+            return tuple(_view(plane) for plane in frame.planes)
+
+    def _measured(self, pixel_format: str) -> NDArray[np.uint8]:
+        if self.converting is None:
+            return self._convert(pixel_format)
+        with self.converting.measured():
+            return self._convert(pixel_format)
+
+    def _convert(self, pixel_format: str) -> NDArray[np.uint8]:
+        """Make a contiguous array that shares no memory with the picture. PyAV writes to its source: locked."""
+        import numpy as np
+
+        frame = self._frame
+        if pixel_format == "gray" and frame.format.name in _LUMA_FIRST:
+            return _view(frame.planes[0]).copy()
+        reformat = _reformatter().reformat
+        # threads=1: slices on several threads cost more in waiting than they win at this size.
+        converted = frame
+        if pixel_format in _WITH_ALPHA:
+            # Straight from YUV, swscale gets the last columns wrong, each time otherwise, at widths such as 854.
+            converted = reformat(frame, format="rgb24", threads=1)
+        converted = reformat(converted, format=pixel_format, threads=1)
+        array: NDArray[Any] = converted.to_ndarray()
+        if converted is frame and len(frame.planes) == 1:
+            array = array.copy()  # a view of the picture itself; what is drawn on it must stay out of there
+        return np.ascontiguousarray(array)  # rows are padded at widths such as 854
+
+
+class VideoFrame:
+    """One video frame, as one receiver got it (types page, "VideoFrame").
+
+    It is immutable, compares by identity, and may be used from any thread. The pixels are converted when they are
+    first asked for.
+
+    >>> import numpy
+    >>> frame = VideoFrame.from_ndarray(numpy.zeros((704, 1280, 3), numpy.uint8), timestamp_ms=50)
+    >>> frame
+    <VideoFrame 0: 1280x704 at 50 ms>
+    >>> frame.data.shape, frame.to_ndarray("gray").shape
+    ((704, 1280, 3), (704, 1280))
+    """
+
+    __slots__ = ("_dropped_before", "_picture")
+
+    def __init__(self, picture: _Picture, dropped_before: int = 0) -> None:
+        self._picture = picture
+        self._dropped_before = dropped_before
+
+    @classmethod
+    def from_ndarray(
+        cls, array: NDArray[np.uint8], *, timestamp_ms: int = 0, index: int = 0, received_at: float = 0.0
+    ) -> VideoFrame:
+        """Make a frame of an RGB picture, for tests of code that takes frames.
+
+        Args:
+            array: RGB, uint8, shape (H, W, 3); copied.
+            timestamp_ms: presentation time in ms.
+            index: its place in the stream.
+            received_at: when it arrived, in s of the client's clock.
+
+        Raises:
+            TypeError: a number is none.
+            OdysseyConfigError: the array has another shape or type, or a number is out of range.
+        """
+        import av
+        import numpy as np
+
+        arguments.number("timestamp_ms", timestamp_ms, whole=True)
+        arguments.number("index", index, whole=True, least=0)
+        arguments.number("received_at", received_at)
+        try:
+            array = np.asarray(array)
+        except ValueError as exc:  # lists of unequal length
+            raise OdysseyConfigError("a frame is made of a uint8 array of shape (H, W, 3)") from exc
+        if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
+            raise OdysseyConfigError(
+                f"a frame is made of a uint8 array of shape (H, W, 3), not {array.dtype} {array.shape}"
+            )
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(array), format="rgb24")
+        return cls(_Picture(frame, index, timestamp_ms, received_at))
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return self._picture.width
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return self._picture.height
+
+    @property
+    def timestamp_ms(self) -> int:
+        """Presentation time in ms, counted from the first frame of the connection; it goes on after rejoining."""
+        return self._picture.timestamp_ms
+
+    @property
+    def index(self) -> int:
+        """How many frames of the stream were received before this one."""
+        return self._picture.index
+
+    @property
+    def received_at(self) -> float:
+        """When its first packet arrived, in s on the client's clock (`time.monotonic()`)."""
+        return self._picture.received_at
+
+    @property
+    def dropped_before(self) -> int:
+        """How many frames this receiver missed just before this one because it was slower than the stream."""
+        return self._dropped_before
+
+    @property
+    def data(self) -> NDArray[np.uint8]:
+        """The picture as RGB, uint8, shape (H, W, 3), contiguous; converted on first use.
+
+        It is the same writable array each time, also for other receivers of this frame: ``data.copy()`` where
+        drawing on it must not be seen elsewhere.
+        """
+        return self._picture.rgb()
+
+    def to_ndarray(self, format: str = "rgb24") -> NDArray[np.uint8]:  # noqa: A002 - PyAV's and OpenCV users' name
+        """Return the picture as a new array that belongs to the caller.
+
+        Args:
+            format: ``rgb24`` or ``bgr24`` (H, W, 3); ``rgba``, ``bgra``, ``argb`` or ``abgr`` (H, W, 4); ``gray``
+                (H, W), the luma as it was sent; ``yuv420p`` or ``nv12`` (H * 3 / 2, W), for even sizes.
+
+        Raises:
+            OdysseyConfigError: the format is not one of these, or not possible for this size.
+        """
+        if format not in _PIXEL_FORMATS:
+            raise OdysseyConfigError(f"unknown pixel format {format!r}; known are {', '.join(_PIXEL_FORMATS)}")
+        if format in _HALVED_CHROMA and (self.width % 2 or self.height % 2):
+            raise OdysseyConfigError(f"{format} needs an even width and height, not {self.width}x{self.height}")
+        return self._picture.array(format)
+
+    @property
+    def planes(self) -> tuple[NDArray[np.uint8], ...]:
+        """The planes Y, U and V as they were decoded, neither converted nor copied.
+
+        Read-only, uint8, shapes (H, W), and twice (⌈H/2⌉, ⌈W/2⌉), as they were sent (BT.601, limited range). Rows
+        may be padded, so the arrays need not be contiguous; `to_ndarray` gives copies that are.
+        """
+        return self._picture.planes()
+
+    def to_image(self) -> Image:
+        """Return the picture as a new Pillow image in mode RGB.
+
+        Raises:
+            MissingExtraError: Pillow is not installed.
+        """
+        try:
+            from PIL import Image
+        except ImportError as exc:
+            raise MissingExtraError("to_image() needs Pillow: pip install pillow", code="missing_pillow") from exc
+        return Image.fromarray(self.to_ndarray("rgb24"))
+
+    @property
+    def _ready_at(self) -> float | None:
+        return self._picture.ready_at
+
+    def _after_dropped(self, count: int) -> VideoFrame:
+        return VideoFrame(self._picture, count) if count else self
+
+    def __repr__(self) -> str:
+        return f"<VideoFrame {self.index}: {self.width}x{self.height} at {self.timestamp_ms} ms>"

@@ -1,0 +1,378 @@
+"""Any image that a user has → the data URL that a stream starts from: upright, and of the stream's size.
+
+Formats are told by content, never by a name. An image that already is what the service takes passes unchanged;
+any other becomes an RGB JPEG (spec/schemas/channel.yaml). Limits are checked before anything is decoded, and one
+decoder alone sees the content. This reads the file that it is given and nothing else, keeps no state, and loads
+Pillow when it is first called. Whether a streamer takes images at all is not its question.
+"""
+
+from __future__ import annotations
+
+import base64
+import errno
+import importlib
+import io
+import os
+import re
+import stat
+import sys
+import threading
+import warnings
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from .._base.errors import MissingExtraError, OdysseyConfigError
+from .._base.secrets import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
+
+    from .._model.script import ImageInput
+
+__all__ = ["MAX_ENCODED_BYTES", "MAX_PIXELS", "only_one", "to_data_url"]
+
+MAX_ENCODED_BYTES: Final = 25 * 1024 * 1024
+"""The largest file, in bytes (client page: 25 MB)."""
+MAX_PIXELS: Final = 120_000_000
+"""Width × height of the largest picture; the largest that phones take have 108 million."""
+
+_PORTRAIT: Final = (704, 1280)  # width, height in px
+_LANDSCAPE: Final = (1280, 704)
+_JPEG_QUALITY: Final = 90
+_ACCEPTED: Final = "JPEG, PNG, WebP, GIF, BMP, HEIC, HEIF and AVIF"
+_UNCHANGED: Final = ("JPEG", "PNG", "WEBP")  # what everything reads; others are re-encoded at any size
+
+# How a file of each format begins, at which byte; ISO media files have brands instead.
+_BEGINNINGS: Final = (
+    ("JPEG", 0, b"\xff\xd8\xff"),
+    ("PNG", 0, b"\x89PNG\r\n\x1a\n"),
+    ("GIF", 0, b"GIF87a"),
+    ("GIF", 0, b"GIF89a"),
+    ("WEBP", 8, b"WEBPVP8"),
+    ("BMP", 0, b"BM"),
+)
+_BRANDS: Final = (
+    ("AVIF", {b"avif", b"avis"}),
+    ("HEIF", {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}),
+)
+_DECODERS: Final = {
+    "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),
+    "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
+    "GIF": ("PIL.GifImagePlugin", "GifImageFile"),
+    "WEBP": ("PIL.WebPImagePlugin", "WebPImageFile"),
+    "BMP": ("PIL.BmpImagePlugin", "BmpImageFile"),
+    "AVIF": ("PIL.AvifImagePlugin", "AvifImageFile"),
+    "HEIF": ("pillow_heif", "HeifImageFile"),
+}
+_DATA_URL: Final = re.compile(r"data:image/[a-z0-9.+-]+(?:;[^;,]*)*;base64\Z", re.IGNORECASE)
+_loading = threading.Lock()
+
+
+def to_data_url(image: ImageInput, *, portrait: bool) -> str:
+    """Return ``image`` as ``data:image/…;base64,…``, 704×1280 px when ``portrait``, else 1280×704.
+
+    It is turned as its EXIF data says, scaled to cover that size, cut to it from the middle, converted to sRGB,
+    laid on white where it is transparent, and written as a JPEG. A JPEG, PNG or WebP that is upright, opaque and
+    of that size passes unchanged, its metadata included. Of an animation the first picture is taken.
+
+    Args:
+        image: one of
+            - the path of a file, or the bytes of one: JPEG, PNG, WebP, GIF, BMP, HEIC, HEIF or AVIF;
+            - a ``data:image/…;base64,…`` URL of one;
+            - a PIL image, which stays as it is; one of 16 or 32 bits a pixel counts from 0 to 65535;
+            - an RGB array, uint8, of shape (H, W, 3).
+        portrait: the orientation of the stream.
+
+    Raises:
+        TypeError: it is none of these.
+        OdysseyConfigError: it cannot be used; ``code`` is ``image_not_found`` (with the `OSError` as its cause),
+            ``image_too_large``, ``image_not_supported``, ``image_damaged`` or ``image_invalid``.
+        MissingExtraError: Pillow is not installed, or what it lacks for this format.
+
+    >>> import numpy
+    >>> to_data_url(numpy.zeros((100, 200, 3), numpy.uint8), portrait=False)[:28]
+    'data:image/jpeg;base64,/9j/4'
+    """
+    pillow = _import("PIL.Image", "Images need Pillow")
+    size = _PORTRAIT if portrait else _LANDSCAPE
+    if isinstance(image, pillow.Image):
+        return _from_pil(cast("Any", image), size)
+    if "numpy" in sys.modules and isinstance(image, sys.modules["numpy"].ndarray):
+        return _from_array(image, size)
+    raw, what = _encoded(image)
+    return _from_file(raw, size, what)
+
+
+def only_one(image: ImageInput | None, image_path: str | os.PathLike[str] | None) -> ImageInput | None:
+    """Return the one that was given; ``image_path`` is the old name of the argument, for paths alone.
+
+    Call it straight from the function that the user calls: that is where the warning points to.
+
+    Raises:
+        OdysseyConfigError: both were given.
+        TypeError: ``image_path`` is no path.
+    """
+    if image_path is None:
+        return image
+    if image is not None:
+        raise _error("image_invalid", "Give image alone: image_path is its old name, and both were given")
+    if not isinstance(image_path, str | os.PathLike):
+        raise TypeError(f"image_path must be a path, not {type(image_path).__name__}")
+    warnings.warn("image_path is deprecated: image takes a path too", DeprecationWarning, stacklevel=3)
+    return image_path
+
+
+# --- reading
+
+
+def _encoded(image: object) -> tuple[bytes, str]:
+    """Return the encoded image, and what to call it in a text."""
+    if isinstance(image, str) and image[:5].lower() == "data:":
+        return _from_data_url(image)
+    if isinstance(image, str | os.PathLike):
+        return _from_path(image)
+    if isinstance(image, bytes | bytearray | memoryview):
+        length = memoryview(image).nbytes
+        what = f"The image of {length} bytes"
+        _check_length(length, what)
+        return bytes(image), what
+    raise TypeError(
+        "image must be a path, bytes, a data URL, a PIL image or an RGB array, "
+        f"not {type(image).__module__}.{type(image).__qualname__}".replace("builtins.", "")
+    )
+
+
+def _from_path(given: str | os.PathLike[Any]) -> tuple[bytes, str]:
+    path = os.fsdecode(given)
+    # Something longer than this is no path but likely the image itself, and content is never shown.
+    what = f"The image file {redact(repr(path))}" if len(path) <= 1024 else f"The text of {len(path)} characters"
+    try:
+        status = os.stat(path)  # noqa: PTH116  # `Path("")` is the working directory
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe or a device may never end
+            raise _error("image_not_found", f"{what} is not a file but a directory or a device")
+        _check_length(status.st_size, what)
+        with Path(path).open("rb") as file:
+            raw = file.read(MAX_ENCODED_BYTES + 1)
+    except OdysseyConfigError:
+        raise
+    except (OSError, ValueError) as exc:  # ValueError: a NUL in it
+        if getattr(exc, "errno", None) not in (None, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+            raise _error("image_not_found", f"{what} cannot be read: {exc.args[-1]}") from exc
+        hint = "a web address must be downloaded first" if "://" in path else "and it is no data URL either"
+        raise _error("image_not_found", f"{what} does not exist, {hint}") from exc
+    _check_length(len(raw), what)
+    return raw, what
+
+
+def _from_data_url(url: str) -> tuple[bytes, str]:
+    comma = url.find(",", 0, 1024)
+    if comma < 0 or not _DATA_URL.match(url[:comma]):
+        raise _error("image_invalid", "The data URL is not of the form data:image/…;base64,…")
+    what = f"The image in the data URL of {len(url)} characters"
+    padding = len(url) - len(url.rstrip("="))
+    _check_length((len(url) - comma - 1) * 3 // 4 - padding, what)
+    try:
+        return base64.b64decode(memoryview(url.encode("ascii"))[comma + 1 :], validate=True), what
+    except ValueError as exc:
+        raise _error("image_invalid", f"{what} is not valid base64") from exc
+
+
+def _check_length(length: int, what: str) -> None:
+    if length > MAX_ENCODED_BYTES:
+        size = length / 1024 / 1024
+        raise _error("image_too_large", f"{what} is too large: {size:.1f} MB, and the most is 25 MB")
+
+
+# --- decoding
+
+
+def _from_pil(image: Image, size: tuple[int, int]) -> str:
+    what = f"The PIL image (mode {image.mode}, {image.width}×{image.height} px)"
+    _check_pixels(image.width, image.height, what)
+    if image.mode == "F":  # its values may end at 1, at 255 or anywhere: a guess would be black
+        raise _error("image_invalid", f"{what} has no range: convert it to RGB first")
+    with _decoding(what), _loading:
+        image.load()
+        turn = _orientation(image)
+    return _as_jpeg(image, turn, size, what)
+
+
+def _from_array(array: Any, size: tuple[int, int]) -> str:
+    from PIL import Image
+
+    what = f"The array ({array.dtype}, shape {array.shape})"
+    if array.dtype != "uint8" or array.ndim != 3 or array.shape[2] != 3 or not array.size:
+        raise _error("image_invalid", f"{what} is no image: it must be RGB, uint8, of shape (H, W, 3)")
+    _check_pixels(array.shape[1], array.shape[0], what)
+    return _as_jpeg(Image.fromarray(array), 1, size, what)
+
+
+def _from_file(raw: bytes, size: tuple[int, int], what: str) -> str:
+    kind = _kind(raw)
+    if kind is None:
+        problem = "is of no format that is accepted" if raw else "is empty"
+        raise _error("image_not_supported", f"{what} {problem}: take {_ACCEPTED}")
+    decoder = _decoder(kind)
+    # The decoder's own class, not `Image.open`: that warns about large pictures, and warnings cannot be caught
+    # while other threads run.
+    with _decoding(what):
+        image: ImageFile = decoder(io.BytesIO(raw))
+    with image:
+        _check_pixels(image.width, image.height, what)
+        with _decoding(what):
+            image.draft(None, (2 * max(size), 2 * max(size)))  # a large JPEG is decoded at half its size or less
+            image.load()
+            turn = _orientation(image)
+            ready = turn == 1 and _is_ready(image, kind, size)
+        if ready:
+            return f"data:image/{kind.lower()};base64,{base64.b64encode(raw).decode('ascii')}"
+        return _as_jpeg(image, turn, size, what)
+
+
+def _kind(raw: bytes) -> str | None:
+    """Return the format that the content has, or None."""
+    for kind, at, beginning in _BEGINNINGS:
+        if raw.startswith(beginning, at):
+            return kind
+    if raw[4:8] != b"ftyp":
+        return None
+    box = raw[: min(int.from_bytes(raw[:4], "big"), 256)]
+    brands = {box[8:12], *(box[at : at + 4] for at in range(16, len(box), 4))}
+    return next((kind for kind, known in _BRANDS if brands & known), None)
+
+
+def _decoder(kind: str) -> Any:
+    module, name = _DECODERS[kind]
+    needs = f"{'HEIC and HEIF' if kind == 'HEIF' else kind} images need a package that is not here"
+    found = _import(module, needs)
+    if not getattr(found, "SUPPORTED", True):  # Pillow was built without it
+        raise MissingExtraError(_install(needs), code="missing_images")
+    return getattr(found, name)
+
+
+def _import(module: str, needs: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as exc:
+        raise MissingExtraError(_install(needs), code="missing_images") from exc
+
+
+def _install(needs: str) -> str:
+    return f'{needs}: pip install "odyssey-proto[images]"'
+
+
+def _check_pixels(width: int, height: int, what: str) -> None:
+    if not width or not height:
+        raise _error("image_invalid", f"{what} has no pixels")
+    if width * height > MAX_PIXELS:
+        most = f"the most is {MAX_PIXELS // 1_000_000} million"
+        raise _error("image_too_large", f"{what} has too many pixels: {width}×{height}; {most}")
+
+
+def _is_ready(image: ImageFile, kind: str, size: tuple[int, int]) -> bool:
+    return (
+        kind in _UNCHANGED
+        and image.size == size
+        and image.mode in ("RGB", "L")
+        and not image.has_transparency_data
+        and getattr(image, "n_frames", 1) == 1
+    )
+
+
+# --- converting
+
+
+def _as_jpeg(image: Image, turn: int, size: tuple[int, int], what: str) -> str:
+    from PIL import Image, ImageOps
+
+    width, height = size
+    out = io.BytesIO()
+    with _decoding(what):
+        # Fitting before turning comes to the same, and turns a small picture.
+        lying = (height, width) if turn >= 5 else (width, height)
+        fitted = ImageOps.fit(_resizable(image), lying, method=Image.Resampling.LANCZOS)
+        upright = fitted if turn == 1 else fitted.transpose(_turns()[turn])
+        flat = _on_white(_in_srgb(upright, image.info.get("icc_profile")))
+        flat.info = {}  # Pillow would write some of it into the file
+        flat.save(out, "JPEG", quality=_JPEG_QUALITY)
+    return f"data:image/jpeg;base64,{base64.b64encode(out.getbuffer()).decode('ascii')}"
+
+
+def _orientation(image: Image) -> int:
+    """Return the EXIF orientation: 1 is upright, 2 to 8 are turned or mirrored."""
+    try:
+        told = image.getexif().get(0x0112, 1)
+    except Exception:  # noqa: BLE001  # whatever is wrong in there, the picture itself is fine
+        return 1
+    return told if told in _turns() else 1
+
+
+def _turns() -> dict[Any, Any]:
+    from PIL.Image import Transpose
+
+    return {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+
+
+def _resizable(image: Image) -> Image:
+    """Return it as RGB, RGBA or CMYK: others have no colours to mix, or are cut off at 8 bits."""
+    if image.mode in ("RGB", "RGBA", "CMYK") and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I"):
+        return image.convert("I").point(cast("Any", lambda value: value / 257)).convert("L").convert("RGB")
+    if image.mode == "La":
+        image = image.convert("LA")
+    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+
+
+def _in_srgb(image: Image, profile: bytes | None) -> Image:
+    """Return it in the colours that are meant where nothing is said; RGBA stays RGBA, all else becomes RGB."""
+    mode = "RGBA" if image.mode == "RGBA" else "RGB"
+    if profile:
+        from PIL import ImageCms
+
+        # A profile that is broken, or not for this kind of picture: as if there were none.
+        with suppress(ImageCms.PyCMSError, ImportError, OSError, TypeError, ValueError):
+            theirs, ours = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
+            return cast("Image", ImageCms.profileToProfile(image, theirs, ours, outputMode=mode))
+    return image.convert(mode)
+
+
+def _on_white(image: Image) -> Image:
+    from PIL import Image
+
+    if image.mode != "RGBA":
+        return image
+    flat = Image.new("RGB", image.size, "white")
+    flat.paste(image, mask=image.getchannel("A"))
+    return flat
+
+
+# --- errors
+
+
+@contextmanager
+def _decoding(what: str) -> Iterator[None]:
+    from PIL.Image import DecompressionBombError
+
+    try:
+        yield
+    except DecompressionBombError as exc:
+        raise _error("image_too_large", f"{what} has too many pixels for Pillow") from exc
+    except Exception as exc:  # decoders raise anything at all on content that is not theirs
+        raise _error("image_damaged", f"{what} cannot be decoded: it is damaged or incomplete") from exc
+
+
+def _error(code: str, text: str) -> OdysseyConfigError:
+    return OdysseyConfigError(text, code=code)

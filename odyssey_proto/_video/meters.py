@@ -1,0 +1,178 @@
+"""What a live session has measured: `SessionStats` as users get it, and the counters that it is made of.
+
+The counters belong to a session, not to one of its links, so that nothing starts anew when it rejoins: the jitter
+buffer counts packets, the hub counts frames, and whoever asks adds it all up without waiting for anybody. aiortc's
+own statistics would not do: they end with the peer connection, and a retransmission hides those of the video.
+Nothing here reads a clock, starts a thread or knows what a session is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .._base.clock import Clock
+
+__all__ = ["LinkMeter", "Mean", "Rate", "VideoTotals"]
+
+WINDOW: Final = 2.0
+"""s over which rates are taken."""
+_BUCKET: Final = 0.1  # s that are added up before they are kept
+_JUMP: Final = 3000  # packets; more than that are no loss, but another numbering (RFC 3550, A.1)
+_CLOCK_RATE: Final = 90_000  # of video, per s (RFC 6184, RFC 7741)
+
+
+class Mean:
+    """How long something takes on average. Any thread may call anything."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._count, self._seconds = 0, 0.0
+
+    def add(self, seconds: float) -> None:
+        """Take one more duration, in s."""
+        with self._lock:
+            self._count += 1
+            self._seconds += seconds
+
+    @contextlib.contextmanager
+    def measured(self) -> Iterator[None]:
+        """Take the duration of what runs inside; one that raises does not count."""
+        began = self._clock.now()
+        yield
+        self.add(self._clock.now() - began)
+
+    @property
+    def ms(self) -> float | None:
+        """The average in ms; None where there is nothing."""
+        with self._lock:
+            return self._seconds * 1000 / self._count if self._count else None
+
+
+class Rate:
+    """How much comes per s, over the last `WINDOW` s. Any thread may call anything.
+
+    >>> rate = Rate()
+    >>> for moment in range(20, 60):
+    ...     rate.add(1, moment / 20)
+    >>> rate.per_second(3.0), rate.per_second(4.0), rate.per_second(9.0)
+    (20.0, 10.0, 0.0)
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._began: float | None = None
+        self._buckets: deque[tuple[float, float]] = deque()  # when each began, and how much it holds
+
+    def add(self, amount: float, now: float) -> None:
+        """Take ``amount`` that came at ``now`` (s)."""
+        with self._lock:
+            if self._began is None:
+                self._began = now
+            if self._buckets and now - self._buckets[-1][0] < _BUCKET:
+                began, held = self._buckets.pop()
+                self._buckets.append((began, held + amount))
+            else:
+                self._buckets.append((now, amount))
+            while self._buckets[0][0] < now - WINDOW - _BUCKET:
+                self._buckets.popleft()
+
+    def per_second(self, now: float) -> float:
+        """Return the rate at ``now`` (s). What is younger than 1 s counts as 1 s old."""
+        with self._lock:
+            if self._began is None:
+                return 0.0
+            span = min(WINDOW, max(1.0, now - self._began))
+            # A bucket counts when it began within the window, to within a rounding error.
+            return sum(held for began, held in self._buckets if began > now - WINDOW - 1e-6) / span
+
+
+class VideoTotals:
+    """What the network side counts of a session's video, over all its links. The loop's thread writes."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.connections = 0
+        """How often a peer connection came up."""
+        self.packets = self.packets_lost = self.payload_bytes = 0
+        self.frames_lost = self.frames_held = 0
+        self.frames_too_late = 0
+        """Frames that were not decoded; their thread writes it."""
+        self.bits = Rate()
+        self.decoding = Mean(clock)
+        self.codec: str | None = None
+        self.jitter_s: float | None = None
+        self.round_trip_s: float | None = None
+        self.is_local = False
+        """Whether the service is on this machine, and has the same clock."""
+
+
+class LinkMeter:
+    """Counts the packets of one link into the totals: numbers and times of two links have nothing in common."""
+
+    def __init__(self, totals: VideoTotals) -> None:
+        self._totals = totals
+        self._highest: int | None = None  # sequence number
+        self._missing: dict[int, None] = {}  # those below it, in order
+        self._timestamp: int | None = None
+        self._arrived = 0.0
+        self._frame: int | None = None  # timestamp of the newest frame
+        self._interval: int | None = None  # from one frame to the next
+
+    def take_packet(self, sequence_number: int, timestamp: int, size: int, now: float) -> None:
+        """Count an RTP packet with ``size`` bytes of video that came at ``now`` (s), once it is decrypted."""
+        totals = self._totals
+        totals.packets += 1
+        totals.payload_bytes += size
+        totals.bits.add(8 * size, now)
+        self._take_number(sequence_number)
+        if timestamp != self._timestamp:
+            if self._timestamp is not None:
+                self._take_transit(now - self._arrived - _signed(timestamp - self._timestamp, 32) / _CLOCK_RATE)
+            self._timestamp, self._arrived = timestamp, now
+
+    def _take_number(self, number: int) -> None:
+        ahead = 1 if self._highest is None else _signed(number - self._highest, 16)
+        if ahead <= 0 and abs(ahead) < _JUMP:
+            if number in self._missing:  # late, or sent again
+                del self._missing[number]
+                self._totals.packets_lost -= 1
+            return
+        if 0 < ahead < _JUMP:
+            for lost in range(number - ahead + 1, number):
+                self._missing[lost % 2**16] = None
+                self._totals.packets_lost += 1
+            while len(self._missing) > _JUMP:
+                del self._missing[next(iter(self._missing))]
+        else:
+            self._missing.clear()
+        self._highest = number
+
+    def _take_transit(self, difference_s: float) -> None:
+        jitter_s = self._totals.jitter_s or 0.0
+        if abs(difference_s) < 1:  # a pause is none
+            self._totals.jitter_s = jitter_s + (abs(difference_s) - jitter_s) / 16
+
+    def take_frame(self, timestamp: int, *, follows: bool) -> None:
+        """Note a frame; ``follows`` tells whether no packet is missing between the one before and this."""
+        step = 0 if self._frame is None else _signed(timestamp - self._frame, 32)
+        self._frame = timestamp
+        if step <= 0:
+            return
+        if follows:
+            # Never much more than it was: a stream may have begun after a while without one.
+            self._interval = step if self._interval is None else min(step, 2 * self._interval)
+        elif self._interval is not None:
+            self._totals.frames_lost += max(0, round(step / self._interval) - 1)
+
+
+def _signed(difference: int, bits: int) -> int:
+    """Return a difference of two numbers that begin again after 2**bits."""
+    half = 1 << (bits - 1)
+    return (difference + half) % (1 << bits) - half

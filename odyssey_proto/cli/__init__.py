@@ -1,0 +1,44 @@
+"""The command ``odyssey-proto``. Each of its commands is a module here, which reads arguments and prints results.
+
+The work is done by the client and the emulator.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from .._base.errors import OdysseyError
+from .._version import __version__
+from . import _demo, _emulator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status: 0 done, 1 failed, 2 wrong arguments, 130 interrupted."""
+    arguments = _parser().parse_args(argv)
+    try:
+        status: int = arguments.run(arguments)
+    except OdysseyError as error:
+        print(f"odyssey-proto: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("odyssey-proto: interrupted", file=sys.stderr)
+        return 130
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="odyssey-proto", description="A blocking client for Odyssey, and its emulator."
+    )
+    parser.add_argument("--version", action="version", version=f"odyssey-proto {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in (_demo, _emulator):
+        command.add_to(commands)
+    return parser

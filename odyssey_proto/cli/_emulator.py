@@ -1,0 +1,33 @@
+"""``odyssey-proto emulator``: the arguments; serving is the emulator's own command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["CODECS", "add_to"]
+
+CODECS: Final = ("h264", "vp8", "both")
+"""What an emulator can offer. Here, and not read from it: ``--help`` works without the extra."""
+
+
+def add_to(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add this command to the others."""
+    parser = commands.add_parser("emulator", help="serve the whole service on this machine")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one (%(default)s)")
+    parser.add_argument("--data-dir", help="folder that keeps recordings and jobs over a restart")
+    parser.add_argument("--seed", type=int, default=0, help="another seed, other worlds (%(default)s)")
+    parser.add_argument("--codec", choices=CODECS, default="both", help="video codecs to offer (%(default)s)")
+    parser.add_argument(
+        "--no-stamp", dest="stamp", action="store_false", help="leave the stamp out of the pictures"
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from ..emulator.command import run
+
+    return run(arguments)

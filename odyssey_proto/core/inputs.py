@@ -1,0 +1,237 @@
+"""What goes into the protocol core and what comes out of it: inputs and effects, as frozen data.
+
+*Commands* are what the user calls, *occurrences* what the network tells; *effects* are what the driver has to do.
+Nothing here acts. What they lead to is the table in `odyssey_proto.core.protocol`.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, TypeAlias
+
+import attrs
+
+if TYPE_CHECKING:
+    import odyssey_models as wire
+
+    from .._base import errors
+
+__all__ = [
+    "Abandon",
+    "Answered",
+    "Authenticated",
+    "ChannelOpened",
+    "Command",
+    "Connect",
+    "Disconnect",
+    "Due",
+    "End",
+    "Input",
+    "Interact",
+    "Join",
+    "LinkFailed",
+    "Occurrence",
+    "Received",
+    "SessionGranted",
+    "SignalingClosed",
+    "SignalingOpened",
+    "Start",
+    "StepFailed",
+    "StreamerUnavailable",
+    "VideoReceived",
+    "VideoResumed",
+    "VideoSeen",
+]
+
+# --- inputs: commands -------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Connect:
+    """Go and get a session."""
+
+    call: int
+
+
+@attrs.frozen
+class Join:
+    """Connect to a session that somebody else got, with the token for it."""
+
+    call: int
+    session: wire.SessionResponse
+    token: str = attrs.field(repr=False)
+    valid_for: float
+    """How long the token still lasts, in s."""
+
+
+@attrs.frozen
+class Start:
+    """Start a stream."""
+
+    call: int
+    message: wire.InteractiveStreamStart
+    size: int
+    """Of the encoded message, in bytes."""
+
+
+@attrs.frozen
+class Interact:
+    """Steer the stream."""
+
+    call: int
+    message: wire.Update
+    size: int
+    """Of the encoded message, in bytes."""
+
+
+@attrs.frozen
+class End:
+    """End the stream."""
+
+    call: int
+
+
+@attrs.frozen
+class Abandon:
+    """Nobody waits for this call any more. One that is on the wire keeps its place."""
+
+    call: int
+
+
+@attrs.frozen
+class Disconnect:
+    """Leave. ``error`` is what calls in flight are told; None means that the user asked for it."""
+
+    error: errors.OdysseyError | None = None
+
+
+# --- inputs: occurrences ----------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Authenticated:
+    """There is an access token."""
+
+
+@attrs.frozen
+class SessionGranted:
+    """The service gave a session."""
+
+    session: wire.SessionResponse
+
+
+@attrs.frozen
+class StreamerUnavailable:
+    """No streamer is free just now (503)."""
+
+    error: errors.OdysseyError
+
+
+@attrs.frozen
+class StepFailed:
+    """Authentication or the request for a session failed."""
+
+    error: errors.OdysseyError
+
+
+@attrs.frozen
+class SignalingOpened:
+    """The WebSocket is open."""
+
+    link: int
+
+
+@attrs.frozen
+class SignalingClosed:
+    """The service closed the WebSocket cleanly (1000, 1001)."""
+
+    link: int
+
+
+@attrs.frozen
+class LinkFailed:
+    """The link could not be made, or was lost."""
+
+    link: int
+    error: errors.OdysseyError
+    signaling_lost: bool = True
+    """Whether the WebSocket is gone; without it, a goodbye still reaches the service."""
+
+
+@attrs.frozen
+class Answered:
+    """The peer connection has an answer to the offer."""
+
+    link: int
+    sdp: str
+
+
+@attrs.frozen
+class VideoReceived:
+    """The peer connection has its video track."""
+
+    link: int
+
+
+@attrs.frozen
+class ChannelOpened:
+    """``clientToStreamer`` is open."""
+
+    link: int
+    max_message_size: int
+    """In bytes."""
+
+
+@attrs.frozen
+class Received:
+    """A message came, through signaling or ``streamerToClient``; its class is what the table knows it by."""
+
+    link: int
+    message: wire.SignalingServerMessage | wire.DataChannelStreamerMessage
+
+
+@attrs.frozen
+class VideoSeen:
+    """What `CheckVideo` asked for."""
+
+    link: int
+    at: float | None
+    """When the newest frame of the stream came, in s of the clock; None before the first."""
+
+
+@attrs.frozen
+class VideoResumed:
+    """A frame came after a pause, or after the link before this one was lost."""
+
+    seconds: float
+    """Since the last frame before."""
+
+
+class Due(Enum):
+    """A moment that was waited for has come; an input like the others."""
+
+    ASK_AGAIN = "ask for a streamer again"
+    REJOIN = "try the next link"
+    KEEPALIVE = "send a keepalive"
+    VIDEO = "video is overdue"
+    CHECK = "look for frames"
+    GIVE_UP = "the service has forgotten the session"
+
+
+Command: TypeAlias = Connect | Join | Start | Interact | End | Abandon | Disconnect
+Occurrence: TypeAlias = (
+    Authenticated
+    | SessionGranted
+    | StreamerUnavailable
+    | StepFailed
+    | SignalingOpened
+    | SignalingClosed
+    | LinkFailed
+    | Answered
+    | VideoReceived
+    | ChannelOpened
+    | Received
+    | VideoSeen
+    | VideoResumed
+)
+Input: TypeAlias = Command | Occurrence

@@ -1,0 +1,3 @@
+"""Keys, tokens, sessions and quotas."""
+
+__all__: list[str] = []

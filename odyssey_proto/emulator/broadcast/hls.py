@@ -1,0 +1,162 @@
+"""A broadcast over HLS: ffmpeg's own segmenter, fed with the packets of the broadcast's H.264 encoder.
+
+Nothing is written until somebody asks for the playlist. The address is the permission. (Not observed.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fractions
+import logging
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import av
+from aiohttp import web
+from av.error import FFmpegError
+
+from ..accounts.service import RefusedError
+
+if TYPE_CHECKING:
+    from .encoder import Broadcast, Encoder
+
+__all__ = ["PLAYLIST", "HlsStream"]
+
+log = logging.getLogger(__name__)
+
+PLAYLIST: Final = "index.m3u8"
+_SEGMENT: Final = re.compile(r"[0-9]{1,9}\.ts")
+_SEGMENT_S: Final = 1.0
+_SEGMENTS: Final = 7
+_FIRST_WITHIN_S: Final = 10.0
+_ENDED_WITHIN_S: Final = 1.0
+
+
+class HlsStream:
+    """The playlist and the segments of one broadcast. Runs on the loop's thread, and writes on its workers."""
+
+    def __init__(self, broadcast: Broadcast) -> None:
+        self._broadcast = broadcast
+        self._folder: Path | None = None
+        self._encoder: Encoder | None = None
+        self._packets: asyncio.Queue[av.Packet[Any] | None] = asyncio.Queue()
+        self._keyframe_at = 0.0
+        self._readable = asyncio.Event()
+        self._work: asyncio.Task[None] | None = None
+
+    async def playlist(self) -> web.StreamResponse:
+        """Answer with the playlist; the first who asks waits until there is a segment. 404 where there is none."""
+        await self._begin()
+        # Read as a whole: it is small, and another takes its place any moment.
+        return await self._file(PLAYLIST, "application/vnd.apple.mpegurl", {"Cache-Control": "no-cache"})
+
+    async def segment(self, name: str) -> web.StreamResponse:
+        """Answer with a segment; 404 where there is no such, or not any more."""
+        if not _SEGMENT.fullmatch(name):
+            raise RefusedError(404, "Not Found")
+        return await self._file(name, "video/mp2t", {})
+
+    async def _file(self, name: str, content_type: str, headers: dict[str, str]) -> web.StreamResponse:
+        if self._folder is None:
+            raise RefusedError(404, "Not Found")
+        try:
+            body = await asyncio.to_thread((self._folder / name).read_bytes)
+        except OSError as exc:
+            raise RefusedError(404, "Not Found") from exc
+        return web.Response(body=body, content_type=content_type, headers=headers)
+
+    async def end(self) -> None:
+        """Write the end of the playlist."""
+        if self._encoder is not None:
+            self._encoder.detach(self._take)
+        if self._work is not None:
+            self._packets.put_nowait(None)
+            await asyncio.wait([self._work], timeout=_ENDED_WITHIN_S)
+
+    def remove(self) -> None:
+        """Remove the files."""
+        if self._work is not None:
+            self._work.cancel()
+        folder, self._folder = self._folder, None
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    async def _begin(self) -> None:
+        if self._folder is None:
+            if self._broadcast.ended:
+                return
+            self._folder = Path(tempfile.mkdtemp(prefix="odyssey-hls-"))
+            self._work = asyncio.get_running_loop().create_task(self._write(self._folder))
+            self._encoder = self._broadcast.encoder("h264")
+            self._encoder.attach(self._take)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_WITHIN_S):
+                await self._readable.wait()
+
+    def _take(self, packet: av.Packet[Any]) -> None:
+        if packet.pts is None or packet.time_base is None:
+            return
+        at = float(packet.pts * packet.time_base)
+        if packet.is_keyframe:
+            self._keyframe_at = at
+        elif at - self._keyframe_at >= _SEGMENT_S - 1 / self._broadcast.fps - 0.001 and self._encoder is not None:
+            self._encoder.want_keyframe()  # the next segment can only begin with one
+        self._packets.put_nowait(packet)
+
+    async def _write(self, folder: Path) -> None:
+        try:
+            writer = await asyncio.to_thread(_Writer, folder, self._broadcast.size, self._broadcast.fps)
+            while (packet := await self._packets.get()) is not None:
+                if await asyncio.to_thread(writer.write, packet):
+                    self._readable.set()
+            await asyncio.to_thread(writer.close)
+        except (FFmpegError, OSError):
+            log.exception("the HLS of %s failed", self._broadcast.stream_id)
+        finally:
+            self._readable.set()
+
+
+class _Writer:
+    """ffmpeg's segmenter."""
+
+    def __init__(self, folder: Path, size: tuple[int, int], fps: int) -> None:
+        self._container: Any = av.open(
+            str(folder / PLAYLIST),
+            "w",
+            format="hls",
+            options={
+                "hls_time": str(_SEGMENT_S),
+                "hls_list_size": str(_SEGMENTS),
+                "hls_flags": "delete_segments+independent_segments+program_date_time+temp_file",
+                "hls_segment_filename": str(folder / "%d.ts"),
+            },
+        )
+        self._stream = self._container.add_mux_stream(
+            "h264", rate=fps, width=size[0], height=size[1], pix_fmt="yuv420p"
+        )
+        self._duration = fractions.Fraction(1, fps)
+        self._playlist = folder / PLAYLIST
+        self._began = False
+        self._listed = False
+
+    def write(self, packet: av.Packet[Any]) -> bool:
+        """Write ``packet``; return whether there is a playlist."""
+        self._began = self._began or packet.is_keyframe
+        if not self._began or packet.time_base is None:
+            return False
+        # Its own, because the muxer writes to it, and spectators send the same packet.
+        own = av.Packet(bytes(packet))
+        own.pts, own.dts, own.time_base = packet.pts, packet.dts, packet.time_base
+        own.duration = int(self._duration / packet.time_base)
+        own.is_keyframe = packet.is_keyframe
+        own.stream = self._stream
+        self._container.mux(own)
+        self._listed = self._listed or self._playlist.exists()
+        return self._listed
+
+    def close(self) -> None:
+        self._container.close()

@@ -1,0 +1,107 @@
+"""The broadcasts of an emulator: their addresses, and who is served behind them.
+
+POST   /live/{stream_id}/whep               an offer
+DELETE /live/{stream_id}/whep/{resource}    the end of watching
+GET    /live/{stream_id}/index.m3u8         HLS, for a while after the stream's end too
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import Final
+
+import attrs
+from aiohttp import web
+from odyssey_models import BroadcastReady
+
+from ..accounts.service import RefusedError
+from .encoder import Broadcast
+from .hls import PLAYLIST, HlsStream
+from .whep import Spectators
+
+__all__ = ["Broadcasts", "Show"]
+
+_KEPT_S: Final = 60.0
+"""How long the playlist of a stream that has ended can be read."""
+
+
+@attrs.define(eq=False, kw_only=True)
+class Show:
+    """One broadcast with everything by which it can be watched, from `Broadcasts.begin` to `end`."""
+
+    broadcast: Broadcast
+    spectators: Spectators
+    hls: HlsStream
+    ready: BroadcastReady
+    """What the streamer's client is told."""
+
+    async def end(self) -> None:
+        """Send everybody home."""
+        self.broadcast.end()
+        await asyncio.gather(self.spectators.close(), self.hls.end())
+
+
+class Broadcasts:
+    """All broadcasts, by stream. Runs on the loop's thread."""
+
+    def __init__(self, *, codec: str) -> None:
+        self._codec = codec
+        self._shows: dict[str, Show] = {}
+        self._removals: dict[str, asyncio.TimerHandle] = {}
+        self.routes = [
+            web.post("/live/{stream_id}/whep", self._admit),
+            web.delete("/live/{stream_id}/whep/{resource}", self._dismiss),
+            web.get(f"/live/{{stream_id}}/{PLAYLIST}", self._playlist),
+            web.get("/live/{stream_id}/{segment}", self._segment),
+        ]
+
+    def begin(self, stream_id: str, *, authority: str, size: tuple[int, int], fps: int) -> Show:
+        """Let ``stream_id`` be watched at ``authority``, a host with its port."""
+        address = f"http://{authority}/live/{stream_id}"
+        broadcast = Broadcast(stream_id, token=f"spectator_{secrets.token_urlsafe(24)}", size=size, fps=fps)
+        show = self._shows[stream_id] = Show(
+            broadcast=broadcast,
+            spectators=Spectators(broadcast, codec=self._codec),
+            hls=HlsStream(broadcast),
+            ready=BroadcastReady(
+                broadcast_url=f"{address}/{PLAYLIST}", webrtc_url=address, spectator_token=broadcast.token
+            ),
+        )
+        return show
+
+    async def end(self, stream_id: str) -> None:
+        """End a broadcast with its stream; nothing happens where it is none."""
+        show = self._shows.get(stream_id)
+        if show is not None and not show.broadcast.ended:
+            self._removals[stream_id] = asyncio.get_running_loop().call_later(_KEPT_S, self._remove, stream_id)
+            await show.end()
+
+    def close(self) -> None:
+        """Remove everything."""
+        for removal in self._removals.values():
+            removal.cancel()
+        for stream_id in tuple(self._shows):
+            self._remove(stream_id)
+
+    def _remove(self, stream_id: str) -> None:
+        self._removals.pop(stream_id, None)
+        self._shows.pop(stream_id).hls.remove()
+
+    def _show(self, request: web.Request, *, live: bool) -> Show:
+        show = self._shows.get(request.match_info["stream_id"])
+        if show is None or (live and show.broadcast.ended):
+            raise RefusedError(404, "Stream not found")
+        return show
+
+    async def _admit(self, request: web.Request) -> web.StreamResponse:
+        return await self._show(request, live=True).spectators.admit(request)
+
+    async def _dismiss(self, request: web.Request) -> web.StreamResponse:
+        return await self._show(request, live=False).spectators.dismiss(request.match_info["resource"])
+
+    async def _playlist(self, request: web.Request) -> web.StreamResponse:
+        return await self._show(request, live=False).hls.playlist()
+
+    async def _segment(self, request: web.Request) -> web.StreamResponse:
+        return await self._show(request, live=False).hls.segment(request.match_info["segment"])

@@ -1,0 +1,227 @@
+"""Spectators over WHEP: an offer is posted, the answer comes back, and the address of the session ends it.
+
+One peer connection for each spectator; all of them send the packets of the broadcast's one encoder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import logging
+import re
+import secrets
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import web
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.exceptions import InvalidStateError, OperationError
+from aiortc.mediastreams import MediaStreamError
+from aiortc.rtcconfiguration import RTCBundlePolicy
+from aiortc.sdp import SessionDescription
+
+from ..._net.webrtc.candidates import arrange_gathering
+from ..accounts.service import RefusedError
+from ..stream.peer import codec_preferences
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import av
+    from aiortc import RTCRtpSender
+
+    from .encoder import Broadcast, Encoder
+
+__all__ = ["Spectators"]
+
+log = logging.getLogger(__name__)
+
+_LARGEST_OFFER: Final = 256 * 1024  # bytes
+_CONNECT_WITHIN_S: Final = 30.0
+_CLOSE_WITHIN_S: Final = 1.0
+_ROOM: Final = 40
+"""Packets that may wait for one spectator: 2 s."""
+_CONTENT_TYPE: Final = "application/sdp"
+
+# A browser's ``*.local`` names take a second to resolve, or never do, and it finds the emulator without them; but
+# then the end of its candidates is not the end of what may come.
+_UNUSABLE: Final = re.compile(r"^a=(?:candidate:(?:\S+ ){4}\S+\.local .*|end-of-candidates)\r?\n", re.MULTILINE)
+
+
+class Spectators:
+    """All who watch one broadcast over WHEP, until `close`. Runs on the loop's thread."""
+
+    def __init__(self, broadcast: Broadcast, *, codec: str) -> None:
+        self._broadcast = broadcast
+        self._codec = codec
+        self._present: dict[str, _Spectator] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._present)
+
+    async def admit(self, request: web.Request) -> web.Response:
+        """Answer the offer of one more; 401, 406, 413, 415 and 400 say why not."""
+        token = request.query.get("token", "")
+        if not secrets.compare_digest(token.encode("utf-8", "replace"), self._broadcast.token.encode()):
+            raise RefusedError(401, "Invalid spectator token")
+        if request.content_type != _CONTENT_TYPE:
+            raise RefusedError(415, f"The offer must be {_CONTENT_TYPE}")
+        spectator = _Spectator(self._broadcast, codec=self._codec, on_gone=self._forget)
+        self._present[spectator.id] = spectator
+        local = request.transport.get_extra_info("sockname") if request.transport else None
+        try:
+            # The address that the spectator reached, and no other.
+            answer = await spectator.answer(await _offer(request), local[0] if local else "127.0.0.1")
+        except BaseException:
+            await self._dismiss(spectator.id)
+            raise
+        if self._broadcast.ended:
+            await self._dismiss(spectator.id)
+            raise RefusedError(404, "The stream has ended")
+        location = f"{request.rel_url.raw_path}/{spectator.id}"
+        return web.Response(status=201, text=answer, content_type=_CONTENT_TYPE, headers={"Location": location})
+
+    async def dismiss(self, resource: str) -> web.Response:
+        """End one; 404 where there is no such."""
+        if resource not in self._present:
+            raise RefusedError(404, "No such spectator")
+        await self._dismiss(resource)
+        return web.Response(status=200)
+
+    async def close(self) -> None:
+        """End all of them, within a second."""
+        ending = [asyncio.ensure_future(self._dismiss(resource)) for resource in tuple(self._present)]
+        if waiting := {*ending, *self._leaving}:
+            await asyncio.wait(waiting, timeout=_CLOSE_WITHIN_S)
+
+    async def _dismiss(self, resource: str) -> None:
+        spectator = self._present.pop(resource, None)
+        if spectator is not None:
+            await spectator.close()
+
+    def _forget(self, resource: str) -> None:
+        task = asyncio.get_running_loop().create_task(self._dismiss(resource))
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+
+async def _offer(request: web.Request) -> str:
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > _LARGEST_OFFER:
+            raise RefusedError(413, "The offer is too large")
+    return body.decode("utf-8", "replace")
+
+
+class _Spectator:
+    """The sending end of one peer connection."""
+
+    def __init__(self, broadcast: Broadcast, *, codec: str, on_gone: Callable[[str], None]) -> None:
+        self.id = secrets.token_urlsafe(16)
+        self._broadcast = broadcast
+        self._on_gone = on_gone
+        self._encoder: Encoder | None = None
+        self._track = _PacketTrack()
+        # No server: the emulator has no address but the one that it is bound to.
+        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        self._sender: RTCRtpSender = self._pc.addTransceiver(self._track, direction="sendonly").sender
+        self._pc.getTransceivers()[0].setCodecPreferences(codec_preferences(codec))
+        self._pc.on("connectionstatechange", self._take_state)
+        self._deadline = asyncio.get_running_loop().call_later(_CONNECT_WITHIN_S, self._check_connected)
+        # Closing in the middle of gathering would leave sockets open that nobody knows of yet.
+        self._gathering = asyncio.Lock()
+
+    async def answer(self, offer: str, address: str) -> str:
+        """Return the answer to ``offer``; ``address`` of this machine is the only one in it.
+
+        Raises:
+            RefusedError: 400 when it is no offer, 406 when it wants nothing that there is.
+        """
+        if not any(line.startswith("m=video") for line in offer.splitlines()):
+            raise RefusedError(400, "The offer has no video")
+        async with self._gathering:
+            try:
+                await self._pc.setRemoteDescription(RTCSessionDescription(_UNUSABLE.sub("", offer), "offer"))
+                arrange_gathering(self._pc, only=[address])
+                await self._pc.setLocalDescription(await self._pc.createAnswer())
+            except OperationError as exc:
+                raise RefusedError(406, "The offer has no codec of this stream") from exc
+            except Exception as exc:  # whatever aiortc's parser stumbles over
+                raise RefusedError(400, f"The offer is not valid: {type(exc).__name__}") from exc
+        answer: str = self._pc.localDescription.sdp
+        media = next(media for media in SessionDescription.parse(answer).media if media.kind == "video")
+        if media.direction != "sendonly":
+            raise RefusedError(400, "The offer does not want to receive video")
+        self._encoder = self._broadcast.encoder(media.rtp.codecs[0].mimeType.partition("/")[2].lower())
+        self._track.on_loss = self._encoder.want_keyframe
+        # aiortc would have its own encoder make the keyframe that a receiver asks for (PLI, FIR).
+        setattr(self._sender, "_send_keyframe", self._encoder.want_keyframe)  # noqa: B010  # private, so not typed
+        return answer
+
+    async def close(self) -> None:
+        """End the connection; the spectator is told on the media path."""
+        self._deadline.cancel()
+        self._leave()
+        try:
+            async with self._gathering:
+                await self._pc.close()
+        except (ConnectionError, InvalidStateError) as exc:
+            log.debug("closing the peer connection of a spectator: %s", type(exc).__name__)
+
+    def _take_state(self) -> None:
+        state = self._pc.connectionState
+        if state == "connected" and self._encoder is not None and not self._broadcast.ended:
+            self._encoder.attach(self._track.put)
+        elif state in ("failed", "closed"):
+            self._leave()
+            self._on_gone(self.id)
+
+    def _check_connected(self) -> None:
+        if self._pc.connectionState != "connected":
+            self._on_gone(self.id)
+
+    def _leave(self) -> None:
+        if self._encoder is not None:
+            self._encoder.detach(self._track.put)
+
+
+class _PacketTrack(MediaStreamTrack):
+    """A track of encoded packets, which the sender cuts and sends as they are."""
+
+    kind = "video"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.on_loss: Callable[[], None] = lambda: None
+        """Called when packets were left out, so that only a keyframe can go on."""
+        self._packets: collections.deque[av.Packet[Any]] = collections.deque()
+        self._arrived = asyncio.Event()
+        self._broken = True
+
+    def put(self, packet: av.Packet[Any]) -> None:
+        """Send ``packet``, if the receiver can decode it."""
+        if len(self._packets) >= _ROOM:
+            self._packets.clear()
+            self._broken = True
+            self.on_loss()
+        self._broken = self._broken and not packet.is_keyframe
+        if not self._broken:
+            self._packets.append(packet)
+            self._arrived.set()
+
+    async def recv(self) -> av.Packet[Any]:
+        """Wait for the next packet."""
+        while not self._packets:
+            if self.readyState != "live":
+                raise MediaStreamError
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._packets.popleft()
+
+    def stop(self) -> None:
+        """End the track."""
+        super().stop()
+        self._packets.clear()
+        self._arrived.set()

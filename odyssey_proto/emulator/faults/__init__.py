@@ -1,0 +1,3 @@
+"""Failures on demand."""
+
+__all__: list[str] = []

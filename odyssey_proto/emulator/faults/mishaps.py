@@ -1,0 +1,175 @@
+"""Carrying out faults: what each action of the fault script does, in one table for each kind of step.
+
+A step asks here what goes wrong with it, and goes on only when told so. It does not choose: that is
+`odyssey_proto.emulator.faults.script`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from typing import TYPE_CHECKING, Protocol
+
+from aiohttp import web
+
+from ..traffic import answer_is_injected
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from .script import Fault, FaultScript
+
+__all__ = ["Endpoint", "Wire", "befall", "befall_http", "carry_out", "reset"]
+
+
+class Wire(Protocol):
+    """The signaling connection of a session, as far as it can be broken."""
+
+    async def send_text(self, text: str) -> None:
+        """Send ``text`` as it is."""
+
+    def end_session(self, reason: str) -> None:
+        """End the session with a fatal error."""
+
+    async def close(self, code: int) -> None:
+        """Close with ``code``."""
+
+    async def drop(self) -> None:
+        """Break the TCP connection."""
+
+
+class Endpoint(Protocol):
+    """The streamer's end of the peer connection, as far as it can be broken."""
+
+    def send_text(self, text: str) -> None:
+        """Send ``text`` to the client as it is."""
+
+    def stream_error(self, reason: str, message: str) -> None:
+        """Tell the client that something about the stream failed."""
+
+    def close_channels(self) -> None:
+        """Close both data channels."""
+
+    def vanish(self) -> None:
+        """Be gone without a word."""
+
+    def stop_media(self) -> None:
+        """Send no further picture in this session."""
+
+
+async def befall(script: FaultScript, step: str, wire: Wire | None, endpoint: Endpoint | None) -> bool:
+    """Let happen what the script has for ``step``; return whether the step goes on."""
+    fault = script.take(step)
+    if fault is None:
+        return True
+    if fault.action == "delay":
+        await asyncio.sleep(fault.seconds)
+        return True
+    if endpoint is not None and (at_endpoint := _AT_ENDPOINT.get(fault.action)):
+        at_endpoint(endpoint, fault)
+    elif wire is not None and (on_wire := _ON_WIRE.get(fault.action)):
+        await on_wire(wire, fault)
+    return fault.action == "send"
+
+
+_AT_ENDPOINT: dict[str, Callable[[Endpoint, Fault], None]] = {
+    "send": lambda endpoint, fault: endpoint.send_text(fault.text),
+    "stream_error": lambda endpoint, fault: endpoint.stream_error(fault.reason, fault.message),
+    "close_channel": lambda endpoint, _: endpoint.close_channels(),
+    "kill_peer": lambda endpoint, _: endpoint.vanish(),
+    "stop": lambda endpoint, _: endpoint.stop_media(),
+}
+
+
+async def _end_session(wire: Wire, fault: Fault) -> None:
+    wire.end_session(fault.reason)
+
+
+_ON_WIRE: dict[str, Callable[[Wire, Fault], Awaitable[None]]] = {
+    "send": lambda wire, fault: wire.send_text(fault.text),
+    "replace": lambda wire, fault: wire.send_text(fault.text),
+    "error": _end_session,
+    "close": lambda wire, fault: wire.close(fault.code),
+    "drop": lambda wire, _: wire.drop(),
+}
+
+
+async def befall_http(script: FaultScript, step: str, request: web.Request) -> web.StreamResponse | None:
+    """Let happen what the script has for the call ``step``; return the answer, or None when the call goes on."""
+    fault = script.take(step)
+    if fault is None:
+        return None
+    await request.read()  # all of it: a client that still sends would notice something else
+    return await _IN_HTTP[fault.action](request, fault)
+
+
+async def _answer(_: web.Request, fault: Fault) -> web.StreamResponse:
+    answer_is_injected()
+    body, content_type = fault.body_bytes()
+    return web.Response(status=fault.status, body=body, headers={"Content-Type": content_type, **fault.headers})
+
+
+async def _start(request: web.Request, fault: Fault, length: int, content_type: str) -> web.StreamResponse:
+    answer_is_injected()
+    response = web.StreamResponse(status=fault.status, headers={"Content-Type": content_type, **fault.headers})
+    response.content_length = length
+    await response.prepare(request)
+    return response
+
+
+async def _truncate(request: web.Request, fault: Fault) -> web.StreamResponse:
+    body, content_type = fault.body_bytes()
+    response = await _start(request, fault, len(body) + 100, content_type)
+    await response.write(body)
+    if request.transport is not None:
+        request.transport.close()
+    return response
+
+
+async def _drip(request: web.Request, fault: Fault) -> web.StreamResponse:
+    body, content_type = fault.body_bytes()
+    response = await _start(request, fault, len(body), content_type)
+    for position in range(len(body)):
+        await response.write(body[position : position + 1])
+        await asyncio.sleep(fault.seconds)
+    return response
+
+
+async def _delay(_: web.Request, fault: Fault) -> None:
+    await asyncio.sleep(fault.seconds)
+
+
+async def _hang(_: web.Request, __: Fault) -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+async def _reset(request: web.Request, _: Fault) -> web.StreamResponse:
+    answer_is_injected()
+    reset(request)
+    return web.Response(status=500)
+
+
+def reset(request: web.Request) -> None:
+    """Reset the TCP connection of ``request``."""
+    transport = request.transport
+    if transport is not None:
+        # A linger of 0 s makes the close a reset instead of a goodbye.
+        connection = transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+
+
+_IN_HTTP: dict[str, Callable[[web.Request, Fault], Awaitable[web.StreamResponse | None]]] = {
+    "answer": _answer,
+    "truncate": _truncate,
+    "drip": _drip,
+    "delay": _delay,
+    "hang": _hang,
+    "reset": _reset,
+}
+
+
+async def carry_out(fault: Fault, request: web.Request) -> web.StreamResponse | None:
+    """Let ``fault`` happen to a call without a body; return the answer, or None when the call goes on."""
+    return await _IN_HTTP[fault.action](request, fault)

@@ -1,0 +1,247 @@
+"""The fault script: which step of the service goes wrong next, and how.
+
+A script is data, from Python or JSON; it says what is to happen and counts how often. Carrying it out is left to
+those who own the step: `odyssey_proto.emulator.http.api`, `.signaling` and `.streamer`.
+
+    step                                          actions
+    ``METHOD /path`` (``GET /signaling/config``   answer, truncate, delay, hang, reset, drip
+      too), ``ping``, ``signaling handshake``
+    ``artifact`` (every download)                 the same; truncate, hang, reset and drip after ``after_bytes`` of
+                                                  the real answer
+    ``signaling offer|answer|candidates``,        close, drop, send, replace, error, silence, delay
+      ``keepalive``
+    ``stream start|update|end``                   stream_error, silence, close_channel, kill_peer, send, close,
+                                                  drop, error, delay
+    ``channel open``                              the same without silence and delay
+    ``media`` (every picture)                     silence, stop, kill_peer, stream_error, close, drop, error, delay
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from ..._base.errors import OdysseyConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Fault", "FaultScript"]
+
+_HTTP: Final = frozenset({"answer", "truncate", "delay", "hang", "reset", "drip"})
+_SIGNALING: Final = frozenset({"close", "drop", "send", "replace", "error", "silence", "delay"})
+_CHANNEL: Final = frozenset(
+    {"stream_error", "silence", "close_channel", "kill_peer", "send", "close", "drop", "error", "delay"}
+)
+_MEDIA: Final = frozenset({"silence", "stop", "kill_peer", "stream_error", "close", "drop", "error", "delay"})
+
+_REST: Final = (
+    "POST /auth/token",
+    "GET /regions",
+    "POST /sessions/request",
+    "POST /sessions/token",
+    "POST /telemetry",
+    "GET /signaling/config",
+    "GET /config",
+    "POST /live/{stream_id}/whep",
+    "DELETE /live/{stream_id}/whep/{resource}",
+    "GET /live/{stream_id}/index.m3u8",
+    "GET /live/{stream_id}/{segment}",
+    "GET /recordings/{stream_id}",
+    "GET /stream-recordings",
+    "POST /simulation-jobs",
+    "GET /simulation-jobs",
+    "GET /simulation-jobs/{job_id}",
+    "DELETE /simulation-jobs/{job_id}",
+    "artifact",
+)
+_ACTIONS: Final[dict[str, frozenset[str]]] = {
+    **dict.fromkeys((*_REST, "ping", "signaling handshake"), _HTTP),
+    **dict.fromkeys(("signaling offer", "signaling answer", "signaling candidates", "keepalive"), _SIGNALING),
+    "channel open": _CHANNEL - {"silence", "delay"},
+    **dict.fromkeys(("stream start", "stream update", "stream end"), _CHANNEL),
+    "media": _MEDIA,
+}
+
+
+def _mapping_of_text(_: Any, __: Any, value: Any) -> None:
+    if not all(isinstance(name, str) and isinstance(text, str) for name, text in value.items()):
+        raise OdysseyConfigError("headers must map names to texts")
+
+
+def _headers(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        raise OdysseyConfigError("headers must map names to texts")
+    return dict(value)
+
+
+@attrs.frozen(kw_only=True)
+class Fault:
+    """One thing that goes wrong at one step.
+
+    Raises:
+        OdysseyConfigError: the step is not known, or the action is none that it can do.
+
+    >>> Fault(step="POST /sessions/request", action="answer", status=503, times=2).times
+    2
+    >>> Fault(step="media", action="stop", after=40).action
+    'stop'
+    """
+
+    step: str
+    """Where; see the table above."""
+    action: str
+    """What; see the table above.
+
+    - ``answer``: this status, body and headers instead of the step's own answer.
+    - ``truncate``: that answer, cut off before its end. ``drip``: that answer, one byte every ``seconds``.
+    - ``delay``: the step takes ``seconds`` longer. ``hang``: it never answers.
+    - ``reset``: the TCP connection is reset. ``drop``: the WebSocket's is, without a close.
+    - ``close``: the WebSocket closes with ``code``. ``error``: it tells ``reason``, and the session ends.
+    - ``send``: ``text`` goes out first, then the step goes on. ``replace``: ``text`` goes out instead.
+    - ``silence``: the step does not happen. ``stop``: no picture is sent any more in this session.
+    - ``stream_error``: an ``interactive_stream_error`` of ``reason`` and ``message`` instead.
+    - ``close_channel``: the streamer closes its data channels. ``kill_peer``: it is gone without a word.
+    """
+    times: int | None = 1
+    """How often it happens; None for always."""
+    after: int = 0
+    """How many times the step goes well before."""
+    after_bytes: int = 0
+    """How many bytes of an ``artifact`` arrive before."""
+    status: int = 500
+    """HTTP status."""
+    body: Any = None
+    """Body: a text goes out as it is, anything else as JSON; None is ``{"detail": "Injected fault"}``."""
+    headers: dict[str, str] = attrs.field(factory=dict, converter=_headers, validator=_mapping_of_text)
+    """Extra headers."""
+    seconds: float = 0.1
+    """Length of a delay, or between the bytes of a drip, in s."""
+    code: int = 1011
+    """WebSocket close code."""
+    reason: str = "unknown"
+    """Reason of an ``error`` or ``stream_error``."""
+    message: str = "Injected fault"
+    """Text of a ``stream_error``."""
+    text: str = ""
+    """Raw text of ``send`` and ``replace``."""
+
+    def __attrs_post_init__(self) -> None:
+        actions = _ACTIONS.get(self.step)
+        if actions is None:
+            raise OdysseyConfigError(f"step must be one of {', '.join(_ACTIONS)}, not {self.step!r}")
+        if self.action not in actions:
+            raise OdysseyConfigError(
+                f"action of {self.step!r} must be one of {', '.join(sorted(actions))}, not {self.action!r}"
+            )
+        if self.times is not None and (not _is_whole(self.times) or self.times < 1):
+            raise OdysseyConfigError("times must be a whole number of at least 1, or None for always")
+        if not _is_whole(self.after) or self.after < 0:
+            raise OdysseyConfigError("after must be a whole number of at least 0")
+        if not _is_whole(self.after_bytes) or self.after_bytes < 0:
+            raise OdysseyConfigError("after_bytes must be a whole number of at least 0")
+        if not _is_whole(self.status) or not 200 <= self.status <= 599:
+            raise OdysseyConfigError("status must be from 200 to 599")
+        if not isinstance(self.seconds, int | float) or not 0 <= self.seconds < 1e6:
+            raise OdysseyConfigError("seconds must be a number of at least 0")
+        if not _is_whole(self.code) or not 1000 <= self.code <= 4999:
+            raise OdysseyConfigError("code must be from 1000 to 4999")
+        if not all(isinstance(value, str) for value in (self.reason, self.message, self.text)):
+            raise OdysseyConfigError("reason, message and text must be texts")
+        try:
+            json.dumps(self.body, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as exc:
+            raise OdysseyConfigError("body must be a text or what JSON can hold") from exc
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Fault:
+        """Read a fault from parsed JSON."""
+        if not isinstance(data, dict) or not {"step", "action"} <= data.keys():
+            raise OdysseyConfigError('a fault is an object with at least "step" and "action"')
+        unknown = data.keys() - {field.name for field in attrs.fields(cls)}
+        if unknown:
+            raise OdysseyConfigError(f"a fault has no {', '.join(sorted(map(str, unknown)))}")
+        return cls(**data)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fault as JSON-ready data."""
+        return attrs.asdict(self)
+
+    def body_bytes(self) -> tuple[bytes, str]:
+        """Return the body to send and its content type."""
+        if isinstance(self.body, str):
+            kind = "text/html" if self.body.lstrip().startswith("<") else "text/plain"
+            return self.body.encode(), self.headers.get("Content-Type", kind)
+        content = {"detail": "Injected fault"} if self.body is None else self.body
+        return json.dumps(content).encode(), "application/json"
+
+
+class FaultScript:
+    """The faults still to come, in order. Any thread may change it while the emulator runs."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[_Waiting] = []
+
+    def add(self, *faults: Fault) -> None:
+        """Append ``faults``. At each step the first one that is for it and not yet used up happens.
+
+        Raises:
+            TypeError: one of them is none; nothing was added.
+        """
+        for fault in faults:
+            if not isinstance(fault, Fault):
+                raise TypeError(f"a fault is a Fault, not {type(fault).__name__}")
+        with self._lock:
+            self._waiting.extend(_Waiting(fault=fault, skips=fault.after, left=fault.times) for fault in faults)
+
+    def load(self, data: Any) -> None:
+        """Append faults from parsed JSON: one object, or a list of them.
+
+        Raises:
+            OdysseyConfigError: one of them is none; nothing was added.
+        """
+        items: Iterable[Any] = data if isinstance(data, list) else [data]
+        self.add(*[Fault.from_dict(item) for item in items])
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        with self._lock:
+            self._waiting.clear()
+
+    @property
+    def pending(self) -> list[Fault]:
+        """The faults that have not happened as often as they are to."""
+        with self._lock:
+            return [waiting.fault for waiting in self._waiting]
+
+    def take(self, step: str) -> Fault | None:
+        """Return what goes wrong at ``step`` this time, and count it."""
+        with self._lock:
+            for waiting in self._waiting:
+                if waiting.fault.step != step:
+                    continue
+                if waiting.skips:
+                    waiting.skips -= 1
+                    continue
+                if waiting.left is not None:
+                    waiting.left -= 1
+                    if not waiting.left:
+                        self._waiting.remove(waiting)
+                return waiting.fault
+        return None
+
+
+@attrs.define(eq=False, kw_only=True)
+class _Waiting:
+    fault: Fault
+    skips: int
+    left: int | None
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,3 @@
+"""The REST face of the emulator."""
+
+__all__: list[str] = []

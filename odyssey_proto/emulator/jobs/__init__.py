@@ -1,0 +1,3 @@
+"""Simulation jobs."""
+
+__all__: list[str] = []

@@ -1,0 +1,175 @@
+"""The streamer's end of one peer connection: it offers, opens both data channels, and sends one video track.
+
+What the messages mean is not known here, nor what the pictures show.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc.exceptions import InvalidStateError
+from aiortc.rtcconfiguration import RTCBundlePolicy
+from aiortc.sdp import candidate_from_sdp, candidate_to_sdp
+from odyssey_models import IceCandidate
+
+from ..._base.errors import MalformedMessageError
+from ..._net.webrtc.candidates import arrange_gathering
+
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Callable
+
+    from aiortc import MediaStreamTrack, RTCRtpCodecCapability
+
+__all__ = ["StreamerPeer", "codec_preferences"]
+
+log = logging.getLogger(__name__)
+
+_ORDER = {"h264": ("video/H264",), "vp8": ("video/VP8",), "both": ("video/H264", "video/VP8")}
+
+
+class StreamerPeer:
+    """One peer connection, from its offer to `close`. Runs on the loop's thread.
+
+    ``outbox`` has the texts still to be sent: they wait there until ``streamerToClient`` is open on this side.
+    """
+
+    def __init__(
+        self,
+        *,
+        track: MediaStreamTrack,
+        codec: str,
+        outbox: deque[str],
+        on_text: Callable[[str | bytes], None],
+        on_channel_open: Callable[[], None],
+    ) -> None:
+        self._outbox = outbox
+        self._early: list[IceCandidate] = []
+        self._adding: set[asyncio.Task[None]] = set()
+        # Closing in the middle of gathering would leave sockets open that nobody knows of yet.
+        self._gathering = asyncio.Lock()
+        self._gone = False
+        self._answered = False
+        # No server: the emulator has no address but the one that it is bound to.
+        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        transceiver = self._pc.addTransceiver(track, direction="sendonly")
+        transceiver.setCodecPreferences(codec_preferences(codec))
+        self._incoming = self._pc.createDataChannel("clientToStreamer")
+        self._incoming.on("message", on_text)
+        self._incoming.on("open", on_channel_open)
+        self._outgoing = self._pc.createDataChannel("streamerToClient")
+        self._outgoing.on("open", self._flush)
+
+    @property
+    def connected(self) -> bool:
+        """Whether media and messages can flow."""
+        return self._pc.connectionState == "connected"
+
+    async def offer(self, address: str) -> tuple[str, list[IceCandidate]]:
+        """Return the complete SDP, and its candidates once more for those who want them one by one.
+
+        ``address`` of this machine is the only one that is offered.
+        """
+        arrange_gathering(self._pc, only=[address])
+        async with self._gathering:
+            await self._pc.setLocalDescription(await self._pc.createOffer())
+        candidates = []
+        for transceiver in self._pc.getTransceivers():
+            gatherer = transceiver.sender.transport.transport.iceGatherer
+            candidates = [
+                IceCandidate(
+                    candidate="candidate:" + candidate_to_sdp(found), sdp_mid=transceiver.mid, sdp_mline_index=0
+                )
+                for found in gatherer.getLocalCandidates()
+            ]
+        return self._pc.localDescription.sdp, candidates
+
+    async def answer(self, sdp: str) -> None:
+        """Take the client's answer, and the candidates that came before it.
+
+        Raises:
+            MalformedMessageError: it is no answer to the offer.
+        """
+        try:
+            await self._pc.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
+        except Exception as exc:  # whatever aiortc's parser stumbles over
+            raise MalformedMessageError(f"the answer is not valid: {type(exc).__name__}") from exc
+        self._answered = True
+        for candidate in self._early:
+            self.add_candidate(candidate)
+        self._early.clear()
+
+    def add_candidate(self, candidate: IceCandidate) -> None:
+        """Take a candidate of the client, before or after its answer; one that cannot be used is ignored."""
+        if not self._answered:
+            self._early.append(candidate)
+            return
+        # A browser's ``*.local`` name takes a second to resolve, or never does: nobody waits for it.
+        task = asyncio.get_running_loop().create_task(self._add(candidate))
+        self._adding.add(task)
+        task.add_done_callback(self._adding.discard)
+
+    async def _add(self, candidate: IceCandidate) -> None:
+        text = candidate.candidate.strip().removeprefix("a=").removeprefix("candidate:")
+        try:
+            if not text:
+                await self._pc.addIceCandidate(None)
+                return
+            parsed = candidate_from_sdp(text)
+            parsed.sdpMid, parsed.sdpMLineIndex = candidate.sdp_mid, candidate.sdp_mline_index
+            await self._pc.addIceCandidate(parsed)
+        except Exception as exc:  # noqa: BLE001  # whatever aiortc's parser or the resolver stumbles over
+            log.info("a candidate of the client was ignored: %s", type(exc).__name__)
+
+    def send(self, text: str) -> None:
+        """Send ``text`` on ``streamerToClient``, as soon as that is open."""
+        self._outbox.append(text)
+        self._flush()
+
+    def _flush(self) -> None:
+        while self._outbox and self._outgoing.readyState == "open" and not self._gone:
+            self._outgoing.send(self._outbox.popleft())
+
+    def close_channels(self) -> None:
+        """Close both data channels; the video goes on."""
+        for channel in (self._incoming, self._outgoing):
+            if channel.readyState == "open":
+                channel.close()
+
+    def vanish(self) -> None:
+        """Answer nothing and send nothing any more, as if the machine had lost its power."""
+        self._gone = True
+        for transceiver in self._pc.getTransceivers():
+            connection: Any = transceiver.sender.transport.transport._connection
+            for protocol in connection._protocols:
+                protocol.datagram_received = _ignore
+                protocol.send_stun = _ignore
+                protocol.send_data = _ignore_later
+
+    async def close(self) -> None:
+        """End the connection; the client is told on the media path."""
+        for task in list(self._adding):
+            task.cancel()
+        try:
+            async with self._gathering:
+                await self._pc.close()
+        except (ConnectionError, InvalidStateError) as exc:
+            log.debug("closing the peer connection: %s", type(exc).__name__)
+
+
+def codec_preferences(codec: str) -> list[RTCRtpCodecCapability]:
+    """Return the capabilities of a video sender for ``h264``, ``vp8`` or ``both``, in order."""
+    found = RTCRtpSender.getCapabilities("video").codecs
+    wanted = [capability for name in _ORDER[codec] for capability in found if capability.mimeType == name]
+    return wanted + [capability for capability in found if capability.mimeType == "video/rtx"]
+
+
+def _ignore(*_: object) -> None:
+    pass
+
+
+async def _ignore_later(*_: object) -> None:
+    pass

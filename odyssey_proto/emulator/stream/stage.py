@@ -1,0 +1,166 @@
+"""From a world to pictures in time: one producer per stream, at an even pace, and the track that it feeds.
+
+The pace follows the monotonic clock, so it does not drift. A picture that nobody took is not queued: when the
+encoder is behind, the next ones are skipped. Painting happens on worker threads, one picture ahead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fractions
+import time
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from aiortc import MediaStreamTrack
+from aiortc.mediastreams import MediaStreamError
+
+from ..._video import stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    import av
+
+__all__ = ["Audience", "Camera", "PictureTrack", "Scenery"]
+
+_CLOCK_RATE: Final = 90_000
+_TIME_BASE: Final = fractions.Fraction(1, _CLOCK_RATE)
+
+
+class Scenery(Protocol):
+    """What a camera looks at."""
+
+    @property
+    def version(self) -> int:
+        """Grows whenever what is to be seen changes."""
+        ...
+
+    def picture(self, moment: float) -> av.VideoFrame:
+        """Paint what is to be seen ``moment`` s after the beginning, as a yuv420p frame. Takes a few ms."""
+        ...
+
+
+class Audience(Protocol):
+    """Those who watch beside the client whose stream it is."""
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether there is anybody."""
+        ...
+
+    def show(self, picture: av.VideoFrame, at: float) -> None:
+        """Show a copy of ``picture``, of the moment ``at`` (`time.monotonic`, in s). It must not wait."""
+        ...
+
+
+class PictureTrack(MediaStreamTrack):
+    """A video track with room for one picture, taken by the encoder."""
+
+    kind = "video"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._picture: av.VideoFrame | None = None
+        self._arrived = asyncio.Event()
+        self._epoch = time.monotonic()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the last picture was taken."""
+        return self._picture is None
+
+    def show(self, picture: av.VideoFrame, at: float) -> None:
+        """Hand ``picture`` of the moment ``at`` (`time.monotonic`, in s) to the encoder."""
+        picture.pts = round((at - self._epoch) * _CLOCK_RATE)
+        picture.time_base = _TIME_BASE
+        self._picture = picture
+        self._arrived.set()
+
+    async def recv(self) -> av.VideoFrame:
+        """Wait for the next picture."""
+        if self.readyState != "live":
+            raise MediaStreamError
+        await self._arrived.wait()
+        self._arrived.clear()
+        picture, self._picture = self._picture, None
+        if picture is None:  # stopped
+            raise MediaStreamError
+        return picture
+
+    def stop(self) -> None:
+        """End the track."""
+        super().stop()
+        self._picture = None
+        self._arrived.set()
+
+
+class Camera:
+    """Films a scenery for whoever `track` belongs to, from `roll` to `cut`. Runs on the loop's thread."""
+
+    def __init__(
+        self,
+        scenery: Scenery,
+        *,
+        fps: int,
+        stamped: bool,
+        before_each: Callable[[], Awaitable[bool]],
+    ) -> None:
+        self._scenery = scenery
+        self._period = 1 / fps
+        self._stamped = stamped
+        self._before_each = before_each
+        self._task: asyncio.Task[None] | None = None
+        self._number = 0
+        self.track: PictureTrack | None = None
+        """Who gets the pictures; None films for nobody but the audience."""
+        self.audience: Audience | None = None
+        """Who else watches; the camera does not wait for the track while somebody does."""
+        self.viewer: Callable[[av.VideoFrame, float], None] | None = None
+        """Who else sees each picture that is handed over, with its moment (`time.monotonic`, in s). It must not
+        wait, and must copy what it keeps."""
+
+    def roll(self) -> None:
+        """Begin."""
+        self._task = asyncio.get_running_loop().create_task(self._film())
+
+    async def cut(self) -> None:
+        """End; no picture is handed over afterwards."""
+        task, self._task = self._task, None
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _film(self) -> None:
+        began = time.monotonic()
+        slot = 0
+        while self._task is not None:
+            version, picture = await self._paint(slot)
+            due = began + slot * self._period
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            if version != self._scenery.version:
+                _, picture = await self._paint(slot)
+            if await self._before_each():
+                self._hand_over(picture, due)
+            slot = max(slot + 1, int((time.monotonic() - began) / self._period))
+
+    async def _paint(self, slot: int) -> tuple[int, Any]:
+        version = self._scenery.version
+        loop = asyncio.get_running_loop()
+        return version, await loop.run_in_executor(None, self._scenery.picture, slot * self._period)
+
+    def _hand_over(self, picture: av.VideoFrame, due: float) -> None:
+        track = self.track if self.track is not None and self.track.has_room else None
+        audience = self.audience if self.audience is not None and self.audience.is_watched else None
+        if track is None and audience is None:
+            return
+        if self._stamped:
+            stamp.draw(picture, self._number, int(time.monotonic() * 1000))
+        self._number += 1
+        if self.viewer is not None:
+            self.viewer(picture, due)
+        if audience is not None:
+            audience.show(picture, due)
+        if track is not None:
+            track.show(picture, due)

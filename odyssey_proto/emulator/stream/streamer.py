@@ -1,0 +1,354 @@
+"""The streamer of one session: streams, prompts and their limits.
+
+It answers requests one after the other, in their order. It outlives the connections of its client: a client that
+comes back finds its stream still running, on a new peer connection. (Not observed; the emulator's choice.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import logging
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from odyssey_models import (
+    InteractiveStreamEnd,
+    InteractiveStreamError,
+    InteractiveStreamStart,
+    StreamEnded,
+    StreamErrorReason,
+    StreamStarted,
+    Update,
+    UpdateAcknowledged,
+)
+
+from ..._base.errors import MalformedMessageError
+from ..._model import codec
+from ..faults.mishaps import befall
+from ..traffic import Message, show
+from ..worlds import World
+from .peer import StreamerPeer
+from .stage import Camera, PictureTrack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..._base.clock import Clock
+    from ..accounts.service import Service, Session
+    from ..broadcast.registry import Broadcasts
+    from ..config import EmulatorConfig
+    from ..faults.script import FaultScript
+    from ..recordings.archive import Archive, LiveRecording
+    from .signaling import SignalingLink
+
+__all__ = ["Streamer"]
+
+log = logging.getLogger(__name__)
+
+_WRITTEN_WITHIN_S = 2
+
+_Request = InteractiveStreamStart | Update | InteractiveStreamEnd
+
+
+@attrs.define(eq=False, kw_only=True)
+class _Stream:
+    id: str
+    world: World
+    camera: Camera
+    began_at: float
+    longest: float
+    """After how many s it is cut off."""
+    cut_reason: str
+    recording: LiveRecording | None = None
+
+
+class Streamer:
+    """Serves one session from its first handshake until `close`. Runs on the loop's thread."""
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        service: Service,
+        config: EmulatorConfig,
+        faults: FaultScript,
+        clock: Clock,
+        archive: Archive,
+        broadcasts: Broadcasts,
+        world: Callable[..., World] = World,
+        camera: Callable[..., Camera] = Camera,
+    ) -> None:
+        self._session = session
+        self._service = service
+        self._config = config
+        self._faults = faults
+        self._clock = clock
+        self._archive = archive
+        self._make_world = world
+        self._make_camera = camera
+        self._broadcasts = broadcasts
+        self.authority = ""
+        """Host and port, as the client that came last reached them."""
+        self._stream: _Stream | None = None
+        self._peer: StreamerPeer | None = None
+        self._track: PictureTrack | None = None
+        self._wire: SignalingLink | None = None
+        self._user_agent = ""
+        self._media_stopped = False
+        self._closed = False
+        self._outbox: collections.deque[str] = collections.deque()
+        self._requests: asyncio.Queue[_Request] = asyncio.Queue()
+        self._work = asyncio.get_running_loop().create_task(self._serve())
+
+    async def join(self, wire: SignalingLink) -> StreamerPeer | None:
+        """Make a peer connection for a client that has just come; an earlier one is closed.
+
+        Return None when the session ended meanwhile, or yet another client has come.
+        """
+        (earlier, self._peer), (earlier_wire, self._wire) = (self._peer, None), (self._wire, wire)
+        self._user_agent = wire.user_agent
+        if earlier_wire is not None:
+            await earlier_wire.fail("replaced")
+        if earlier is not None:
+            await earlier.close()
+        if self._closed or self._wire is not wire:
+            return None
+        self._track = PictureTrack()
+        self._peer = StreamerPeer(
+            track=self._track,
+            codec=self._config.codec,
+            outbox=self._outbox,
+            on_text=self._hear_channel,
+            on_channel_open=self._channel_opened,
+        )
+        if self._stream is not None:
+            self._stream.camera.track = self._track
+        return self._peer
+
+    def leave(self, wire: SignalingLink) -> None:
+        """Forget a signaling connection that is gone; media goes on until the session is cleared."""
+        if self._wire is wire:
+            self._wire = None
+
+    def ask(self, request: _Request) -> None:
+        """Take a request of the client."""
+        self._requests.put_nowait(request)
+
+    async def close(self, reason: str | None) -> None:
+        """Free everything; with a ``reason`` the client is told over signaling."""
+        self._closed = True
+        self._work.cancel()
+        # At once: a client that is gone would not answer the close, and each of these may wait.
+        await asyncio.gather(self._say_goodbye(reason), self._cut(), *([self._peer.close()] if self._peer else []))
+
+    async def _say_goodbye(self, reason: str | None) -> None:
+        if self._wire is not None:
+            await (self._wire.close(1000) if reason is None else self._wire.fail(reason))
+
+    # What can be broken (`mishaps.Endpoint`)
+
+    def send_text(self, text: str) -> None:
+        """Send ``text`` to the client as it is, as soon as its channel is open."""
+        self._transmit(text, injected=True)
+
+    def _transmit(self, text: str, *, injected: bool = False) -> None:
+        show(
+            Message(
+                place="streamerToClient",
+                from_client=False,
+                text=text,
+                user_agent=self._user_agent,
+                injected=injected,
+            )
+        )
+        if self._peer is None:
+            self._outbox.append(text)
+        else:
+            self._peer.send(text)
+
+    def stream_error(self, reason: str, message: str) -> None:
+        """Tell the client that something about the stream failed."""
+        self._tell(InteractiveStreamError(reason=StreamErrorReason(reason), message=message))
+
+    def close_channels(self) -> None:
+        """Close both data channels."""
+        if self._peer is not None:
+            self._peer.close_channels()
+
+    def vanish(self) -> None:
+        """Be gone without a word on the media path."""
+        if self._peer is not None:
+            self._peer.vanish()
+
+    def stop_media(self) -> None:
+        """Send no further picture in this session."""
+        self._media_stopped = True
+
+    # Requests
+
+    def _tell(self, message: Any) -> None:
+        self._transmit(codec.encode(message))
+
+    def _hear_channel(self, text: str | bytes) -> None:
+        show(Message(place="clientToStreamer", from_client=True, text=text, user_agent=self._user_agent))
+        try:
+            message = codec.channel_from_client(text)
+        except MalformedMessageError as exc:
+            log.warning("a message on clientToStreamer was ignored: %s", exc)
+            return
+        if isinstance(message, codec.UnknownMessage):
+            log.warning("a message of unknown type %r on clientToStreamer was ignored", message.type)
+            return
+        self.ask(message)
+
+    def _channel_opened(self) -> None:
+        self._opening = asyncio.get_running_loop().create_task(self._goes_on("channel open"))
+
+    async def _goes_on(self, step: str) -> bool:
+        return await befall(self._faults, step, self._wire, self)
+
+    async def _serve(self) -> None:
+        while True:
+            request = await self._requests.get()
+            try:
+                match request:
+                    case InteractiveStreamStart():
+                        await self._start(request)
+                    case Update():
+                        await self._update(request)
+                    case InteractiveStreamEnd():
+                        await self._end()
+            except Exception:
+                log.exception("the streamer failed at %s", request.type)
+                self.stream_error("internal_error", "The streamer failed")
+
+    async def _start(self, request: InteractiveStreamStart) -> None:
+        if not await self._goes_on("stream start") or self._refused(self._start_objections(request)):
+            return
+        try:
+            world = await self._in_worker(
+                self._make_world,
+                seed=self._config.seed,
+                prompt=request.prompt,
+                portrait=request.portrait,
+                image=request.input_image_base64,
+                expand=not request.bypass_vlm_expansion,
+            )
+        except ValueError:
+            self.stream_error("invalid_image", "The image cannot be read")
+            return
+        camera = self._make_camera(
+            world, fps=self._config.fps, stamped=self._config.stamp, before_each=self._before_each
+        )
+        left = self._service.seconds_left(self._session.account)
+        longest = self._config.max_stream_s
+        self._stream = _Stream(
+            id=f"stream-{uuid.uuid4()}",
+            world=world,
+            camera=camera,
+            began_at=self._clock.now(),
+            longest=left if longest is None else min(longest, left),
+            cut_reason="quota_exceeded" if longest is None or left < longest else "session_timeout",
+        )
+        if self._config.record:
+            self._record(self._stream, request.prompt)
+        self._tell(StreamStarted(stream_id=self._stream.id, applied_prompt=world.applied_prompt))
+        if request.broadcast:
+            show = self._broadcasts.begin(
+                self._stream.id, authority=self.authority, size=world.size, fps=self._config.fps
+            )
+            camera.audience = show.broadcast
+            self._tell(show.ready)
+        camera.track = self._track
+        camera.roll()
+
+    async def _update(self, request: Update) -> None:
+        if not await self._goes_on("stream update") or self._refused(self._update_objections(request)):
+            return
+        stream = self._stream
+        if stream is not None:
+            applied = await self._in_worker(stream.world.change, request.prompt)
+            if stream.recording is not None:
+                stream.recording.note("interact", prompt=request.prompt, applied_prompt=applied)
+            self._tell(UpdateAcknowledged(prompt=applied))
+
+    async def _end(self) -> None:
+        if not await self._goes_on("stream end"):
+            return
+        # Also without a stream: no error would answer an end that a client waits for. (Not observed.)
+        await self._cut("requested")
+        self._tell(StreamEnded())
+
+    def _start_objections(self, request: InteractiveStreamStart) -> list[tuple[bool, str, str]]:
+        return [
+            (self._stream is not None, "stream_already_active", "A stream is already running: end it first"),
+            (self._is_blocked(request.prompt), "moderation", "The prompt was refused by moderation"),
+            (
+                bool(request.bypass_vlm_expansion) and not self._config.bypass_privilege,
+                "bypass_not_allowed",
+                "This account may not bypass the expansion of prompts",
+            ),
+            (
+                request.input_image_base64 is not None and not self._config.image_to_video,
+                "image_not_supported",
+                "This streamer cannot start from an image",
+            ),
+            (
+                self._service.seconds_left(self._session.account) <= 0,
+                "quota_exceeded",
+                "All hours of this month are used up",
+            ),
+        ]
+
+    def _update_objections(self, request: Update) -> list[tuple[bool, str, str]]:
+        return [
+            (self._stream is None, "no_active_stream", "There is no stream: start one first"),
+            (self._is_blocked(request.prompt), "moderation", "The prompt was refused by moderation"),
+        ]
+
+    def _refused(self, objections: list[tuple[bool, str, str]]) -> bool:
+        for applies, reason, message in objections:
+            if applies:
+                self.stream_error(reason, message)
+                return True
+        return False
+
+    def _is_blocked(self, prompt: str) -> bool:
+        return any(word.lower() in prompt.lower() for word in self._config.blocked_words)
+
+    # Pictures
+
+    async def _before_each(self) -> bool:
+        stream = self._stream
+        if stream is None:
+            return False
+        if self._clock.now() - stream.began_at >= stream.longest:
+            await self._cut(stream.cut_reason)
+            self.stream_error(stream.cut_reason, "The stream was ended: its time is used up")
+            return False
+        return await self._goes_on("media") and not self._media_stopped
+
+    def _record(self, stream: _Stream, prompt: str) -> None:
+        world = stream.world
+        recording = self._archive.begin(stream.id, self._session.account, size=world.size, fps=self._config.fps)
+        recording.note("start", prompt=prompt, applied_prompt=world.applied_prompt)
+        stream.recording = recording
+        stream.camera.viewer = recording.take
+
+    async def _cut(self, reason: str = "session_ended") -> None:
+        stream, self._stream = self._stream, None
+        if stream is None:
+            return
+        self._service.add_usage(self._session.account, self._clock.now() - stream.began_at)
+        await stream.camera.cut()
+        await self._broadcasts.end(stream.id)
+        if stream.recording is not None:
+            stream.recording.end(reason)
+            # So that a client which was told of the end finds the recording.
+            await asyncio.wait([stream.recording.finished], timeout=_WRITTEN_WITHIN_S)
+
+    @staticmethod
+    async def _in_worker(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(None, lambda: call(*args, **kwargs))

@@ -1,0 +1,127 @@
+"""The clock and deadlines, on a clock that the test sets."""
+
+import sys
+import time
+
+import pytest
+
+from odyssey_proto._base.clock import Deadline, MonotonicClock, SteadyClock
+
+
+class SetClock:
+    def __init__(self, at: float = 100.0) -> None:
+        self.at = at
+
+    def now(self) -> float:
+        return self.at
+
+
+def test_the_monotonic_clock_is_the_machines() -> None:
+    before, now, after = time.monotonic(), MonotonicClock().now(), time.monotonic()
+    assert before <= now <= after
+
+
+def test_a_steady_clock_goes_on_where_another_jumps_back() -> None:
+    clock = SetClock()
+    steady = SteadyClock(clock)
+    clock.at += 5.0
+    assert steady.now() == 105.0
+    clock.at -= 3600.0
+    assert steady.now() == 105.0
+    clock.at += 2.0
+    assert steady.now() == 107.0
+
+
+def test_a_steady_clock_lets_a_jump_ahead_through() -> None:
+    clock = SetClock()
+    steady = SteadyClock(clock)
+    clock.at += 3600.0
+    assert steady.now() == 3700.0
+
+
+def test_a_steady_clock_takes_a_thread_that_was_slow_for_no_jump() -> None:
+    class Slow:
+        """What the first of two readings tells has long passed when it is looked at."""
+
+        def __init__(self) -> None:
+            self.readings = [100.0, 4000.0, 200.0, 4000.5]
+
+        def now(self) -> float:
+            return self.readings.pop(0)
+
+    steady = SteadyClock(Slow())
+    assert [steady.now(), steady.now()] == [4000.0, 4000.5]
+
+
+def test_a_deadline_counts_down_to_zero_and_not_below() -> None:
+    clock = SetClock()
+    deadline = Deadline(5.0, clock)
+    assert (deadline.remaining(), deadline.expired) == (5.0, False)
+    clock.at += 4.0
+    assert (deadline.remaining(), deadline.expired) == (1.0, False)
+    clock.at += 1.0
+    assert (deadline.remaining(), deadline.expired) == (0.0, True)
+    clock.at += 60.0
+    assert (deadline.remaining(), deadline.expired) == (0.0, True)
+
+
+def test_a_deadline_of_zero_has_passed_at_once() -> None:
+    assert Deadline(0.0, SetClock()).expired
+
+
+def test_a_deadline_in_the_past_has_nothing_left() -> None:
+    deadline = Deadline(-1.0, SetClock())
+    assert (deadline.remaining(), deadline.expired) == (0.0, True)
+
+
+@pytest.mark.parametrize("forever", [None, float("inf"), sys.maxsize])
+def test_no_limit_never_passes(forever: float | None) -> None:
+    clock = SetClock()
+    deadline = Deadline(forever, clock)
+    clock.at += 1e12
+    assert (deadline.remaining(), deadline.expired) == (None, False)
+
+
+def test_it_keeps_the_whole_span_for_messages() -> None:
+    clock = SetClock()
+    deadline = Deadline(5.0, clock)
+    clock.at += 3.0
+    assert deadline.timeout == 5.0
+
+
+@pytest.mark.parametrize(("timeout", "expected"), [(5.0, 1.0), (0.5, 0.5), (None, 1.0)])
+def test_a_single_wait_can_be_capped(timeout: float | None, expected: float) -> None:
+    assert Deadline(timeout, SetClock()).remaining(at_most=1.0) == expected
+
+
+@pytest.mark.parametrize(("timeout", "expected"), [(5.0, 2.0), (1.0, 1.0), (None, 2.0)])
+def test_a_step_never_outlives_its_call(timeout: float | None, expected: float) -> None:
+    clock = SetClock()
+    step = Deadline(timeout, clock).within(2.0)
+    assert step.remaining() == expected
+    clock.at += expected
+    assert step.expired
+
+
+def test_repr_tells_what_is_left() -> None:
+    assert repr(Deadline(2.5, SetClock())) == "Deadline(2.500 s left)"
+    assert repr(Deadline(None, SetClock())) == "Deadline(never)"
+
+
+def test_a_wait_is_cut_into_turns_so_that_a_signal_is_seen() -> None:
+    clock = SetClock()
+    deadline = Deadline(0.5, clock)
+    seen = []
+    for seconds in deadline.waits():
+        seen.append(round(seconds, 3))
+        clock.at += seconds
+    assert seen == [0.2, 0.2, 0.1]
+
+
+def test_a_deadline_that_has_passed_is_waited_for_once_and_0_s() -> None:
+    assert list(Deadline(0, SetClock()).waits()) == [0.0]
+
+
+def test_without_a_limit_the_turns_do_not_end() -> None:
+    turns = Deadline(None, SetClock()).waits()
+    assert [next(turns) for _ in range(100)] == [0.2] * 100

@@ -1,0 +1,164 @@
+"""The tree of exceptions: what each is, what it keeps, and that no text holds a secret."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from odyssey_proto._base import errors, secrets
+
+
+@pytest.mark.parametrize(
+    ("cls", "also"),
+    [
+        (errors.OdysseyConfigError, ValueError),
+        (errors.OdysseyConnectionError, ConnectionError),
+        (errors.OdysseyConnectionTimeoutError, TimeoutError),
+        (errors.OdysseyStreamTimeoutError, TimeoutError),
+        (errors.OdysseyStreamTimeoutError, errors.OdysseyStreamError),
+        (errors.OdysseyConnectionTimeoutError, errors.OdysseyConnectionError),
+        (errors.MalformedMessageError, errors.OdysseyConnectionError),
+        (errors.MissingExtraError, ImportError),
+        (errors.RateLimitError, errors.OdysseyUsageError),
+    ],
+)
+def test_each_is_caught_under_the_root_and_under_the_usual_name(
+    cls: type[Exception], also: type[Exception]
+) -> None:
+    assert issubclass(cls, errors.OdysseyError)
+    assert issubclass(cls, also)
+
+
+def test_the_text_is_one_plain_line() -> None:
+    assert str(errors.OdysseyConnectionTimeoutError("too late", code="timeout")) == "too late"
+
+
+def test_what_is_known_is_kept() -> None:
+    error = errors.OdysseyError(
+        "m", code="c", status=503, request_id="r", session_id="s", operation="o", recoverable=True, retry_after=2.5
+    )
+    assert (error.message, error.code, error.status, error.request_id) == ("m", "c", 503, "r")
+    assert (error.session_id, error.operation, error.recoverable, error.retry_after) == ("s", "o", True, 2.5)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.OdysseyConnectionTimeoutError("late", code="timeout", status=504),
+        errors.MalformedMessageError("bad", problems=("a", "b")),
+        errors.usage_error("RATE_LIMITED", "slow", details={"retry_after_seconds": 3}, action="wait"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_errors_survive_pickling(error: errors.OdysseyError) -> None:
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
+
+
+@pytest.mark.parametrize(
+    ("code", "cls", "recoverable"),
+    [
+        ("MONTHLY_LIMIT_REACHED", errors.MonthlyLimitReachedError, False),
+        ("CONCURRENT_LIMIT_REACHED", errors.ConcurrentLimitReachedError, True),
+        ("STREAM_DURATION_EXCEEDED", errors.StreamDurationExceededError, True),
+        ("ACCOUNT_SUSPENDED", errors.AccountSuspendedError, False),
+        ("RATE_LIMITED", errors.RateLimitError, True),
+        ("SOMETHING_NEW", errors.OdysseyUsageError, False),
+    ],
+)
+def test_a_usage_code_means_its_exception(
+    code: str, cls: type[errors.OdysseyUsageError], recoverable: bool
+) -> None:
+    error = errors.usage_error(code, "text", action="act", action_url="https://x.example", details={"limit": 1})
+    assert type(error) is cls
+    assert (error.code, error.recoverable, error.action, error.action_url) == (
+        code,
+        recoverable,
+        "act",
+        "https://x.example",
+    )
+    assert error.details == {"limit": 1}
+
+
+@pytest.mark.parametrize(
+    ("details", "told", "expected"),
+    [
+        ({"retry_after_seconds": 7}, None, 7.0),
+        ({"retry_after_seconds": 7}, 2.0, 2.0),
+        ({"retry_after_seconds": "x"}, None, None),
+        ({"retry_after_seconds": True}, None, None),
+        ({"retry_after_seconds": -1}, None, None),
+        ({"retry_after_seconds": 1e300}, None, 86400.0),
+        (None, None, None),
+    ],
+)
+def test_the_wait_comes_from_the_caller_or_else_from_the_details(
+    details: dict[str, object] | None, told: float | None, expected: float | None
+) -> None:
+    assert errors.usage_error("RATE_LIMITED", "slow", details=details, retry_after=told).retry_after == expected
+
+
+@pytest.mark.parametrize(("text", "line"), [("You met\n  a limit", "You met a limit"), (" ", "RATE_LIMITED")])
+def test_the_text_of_a_usage_error_is_one_line_whatever_the_service_sends(text: str, line: str) -> None:
+    assert str(errors.usage_error("RATE_LIMITED", text)) == line
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "key ody_live_SECRET refused",
+        "Authorization: Bearer SECRET",
+        "GET https://h.example/p?token=SECRET&x=1 failed",
+        "token eyJSECRET.eyJSECRET.SECRET is bad",
+        "proxy http://user:SECRET@h.example",
+        '{"session_token": "SECRET"}',
+        "credential=SECRET",
+    ],
+)
+def test_secrets_are_taken_out(text: str) -> None:
+    assert "SECRET" not in secrets.redact(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["POST /auth/token answered 403: access denied?", "required field 'access_token' is missing"]
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert secrets.redact(text) == text
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("Too many\n\tsessions", "Too many sessions"),
+        ("No key like ody_SECRET", "No key like ody_…"),
+        ("a\x00b\x1b[31m", "ab[31m"),
+        ("x" * 300, "x" * 300),
+        ("x" * 10_000_000, "x" * 299 + "…"),
+    ],
+    ids=["lines", "a secret", "control characters", "long", "too long"],
+)
+def test_what_a_service_says_is_shown_as_one_line(said: str, shown: str) -> None:
+    assert secrets.one_line(said) == shown
+
+
+def test_a_fault_of_the_library_is_told_by_its_kind_only() -> None:
+    error = errors.internal(ZeroDivisionError("SECRET"))
+    assert (error.code, "ZeroDivisionError" in str(error), "SECRET" in str(error)) == ("internal", True, False)
+
+
+def test_a_system_without_threads_may_have_some_later() -> None:
+    assert (errors.no_resources().code, errors.no_resources().recoverable) == ("no_resources", True)
+
+
+def test_an_error_that_is_raised_again_is_another_one_with_the_same_cause() -> None:
+    first = errors.OdysseyStreamError("m", code="c", session_id="s")
+    first.__cause__ = ValueError("why")
+    again = errors.again(first)
+    assert again is not first
+    assert (type(again), str(again), vars(again), again.__cause__) == (
+        type(first),
+        "m",
+        vars(first),
+        first.__cause__,
+    )

@@ -1,0 +1,236 @@
+"""Handlers: called in order on one thread, whatever one of them does."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from odyssey_proto._base.errors import OdysseyConnectionError
+from odyssey_proto._live.dispatcher import Dispatcher
+from odyssey_proto._live.handlers import OdysseyEventHandlers
+from odyssey_proto._model import events
+from odyssey_proto._model.events import ConnectionStatus
+from odyssey_proto._video.frame import VideoFrame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PATIENCE_S = 10.0
+PICTURE = np.zeros((16, 16, 3), np.uint8)
+ERROR = OdysseyConnectionError("lost")
+INFO = events.BroadcastInfo("http://host/live", "token")
+STARTED = events.StreamStarted(stream_id="st-1", applied_prompt=None, at=0.0)
+ENDED = events.StreamEnded(at=0.0)
+
+
+def status(new: ConnectionStatus) -> events.StatusChanged:
+    return events.StatusChanged(status=new, message="why", at=0.0)
+
+
+def frame(index: int) -> VideoFrame:
+    return VideoFrame.from_ndarray(PICTURE, index=index)
+
+
+class Journal:
+    """Handlers that note what they are called with."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[object, ...]] = []
+
+    def handler(self, name: str) -> Any:
+        return lambda *arguments: self.calls.append((name, *arguments))
+
+    @property
+    def all(self) -> OdysseyEventHandlers:
+        names = [name for name in dir(OdysseyEventHandlers) if name.startswith("on_")]
+        return OdysseyEventHandlers(**{name: self.handler(name) for name in names})
+
+
+@contextlib.contextmanager
+def running(handlers: OdysseyEventHandlers) -> Iterator[Dispatcher]:
+    dispatcher = Dispatcher(handlers)
+    dispatcher.start()
+    try:
+        yield dispatcher
+    finally:
+        dispatcher.finish()
+        dispatcher.join(PATIENCE_S)
+        assert not dispatcher._thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("event", "call"),
+    [
+        (status(ConnectionStatus.CONNECTING), ("on_status_change", ConnectionStatus.CONNECTING, "why")),
+        (STARTED, ("on_stream_started", "st-1")),
+        (ENDED, ("on_stream_ended",)),
+        (
+            events.StreamFailed(reason="moderation", message="no", ends_stream=False, at=0.0),
+            ("on_stream_error", "moderation", "no"),
+        ),
+        (events.InteractAcknowledged(prompt="Night", at=0.0), ("on_interact_acknowledged", "Night")),
+        (events.BroadcastReady(info=INFO, at=0.0), ("on_broadcast_ready", INFO)),
+        (events.ErrorOccurred(error=ERROR, fatal=True, at=0.0), ("on_error", ERROR, True)),
+    ],
+)
+def test_each_event_has_its_handler_and_the_documented_arguments(
+    event: events.Event, call: tuple[object, ...]
+) -> None:
+    journal = Journal()
+    with running(journal.all) as dispatcher:
+        dispatcher.tell(event)
+    assert journal.calls == [call]
+
+
+def test_a_gap_has_no_documented_handler() -> None:
+    journal = Journal()
+    with running(journal.all) as dispatcher:
+        dispatcher.tell(events.GapEvent(seconds=4.0, frames_missed=79, at=0.0))
+    assert journal.calls == []
+
+
+def test_connected_is_told_once_and_disconnected_at_the_end() -> None:
+    journal = Journal()
+    steps = (
+        ConnectionStatus.CONNECTED,
+        ConnectionStatus.RECONNECTING,
+        ConnectionStatus.CONNECTED,
+        ConnectionStatus.FAILED,
+    )
+    with running(journal.all) as dispatcher:
+        for step in steps:
+            dispatcher.tell(status(step))
+    assert [name for name, *_ in journal.calls] == [
+        "on_status_change",
+        "on_connected",
+        "on_status_change",
+        "on_status_change",
+        "on_status_change",
+        "on_disconnected",
+    ]
+
+
+def test_what_never_was_connected_is_not_disconnected() -> None:
+    journal = Journal()
+    with running(journal.all) as dispatcher:
+        dispatcher.tell(status(ConnectionStatus.FAILED))
+    assert [name for name, *_ in journal.calls] == ["on_status_change"]
+
+
+def test_handlers_that_are_not_there_are_not_missed() -> None:
+    with running(OdysseyEventHandlers()) as dispatcher:
+        dispatcher.tell(STARTED)
+        dispatcher.put(frame(0))
+        dispatcher.close(None)
+    assert dispatcher.counts.received == 0
+
+
+def test_a_slow_handler_sees_the_newest_frame_and_how_many_it_missed() -> None:
+    shown: list[VideoFrame] = []
+    busy, go_on = threading.Event(), threading.Event()
+
+    def show(picture: VideoFrame) -> None:
+        shown.append(picture)
+        busy.set()
+        go_on.wait(PATIENCE_S)
+
+    with running(OdysseyEventHandlers(on_video_frame=show)) as dispatcher:
+        dispatcher.put(frame(0))
+        assert busy.wait(PATIENCE_S)
+        for index in range(1, 5):
+            dispatcher.put(frame(index))
+        dispatcher.close(None)
+        go_on.set()
+    assert [(picture.index, picture.dropped_before) for picture in shown] == [(0, 0), (4, 3)]
+    counts = dispatcher.counts
+    assert (counts.received, counts.delivered, counts.dropped) == (5, 2, 3)
+
+
+def test_events_come_before_the_frame_that_waits_but_the_last_frame_before_the_end() -> None:
+    order: list[object] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def started(_: str) -> None:
+        begun.set()
+        go_on.wait(PATIENCE_S)
+
+    handlers = OdysseyEventHandlers(
+        on_stream_started=started,
+        on_video_frame=lambda picture: order.append(picture.index),
+        on_interact_acknowledged=order.append,
+        on_stream_ended=lambda: order.append("ended"),
+    )
+    with running(handlers) as dispatcher:
+        dispatcher.tell(STARTED)
+        assert begun.wait(PATIENCE_S)
+        dispatcher.put(frame(0))
+        dispatcher.tell(events.InteractAcknowledged(prompt="Night", at=0.0))
+        dispatcher.close(None)
+        dispatcher.tell(ENDED)
+        go_on.set()
+    assert order == ["Night", 0, "ended"]
+
+
+@pytest.mark.parametrize("problem", [ValueError("no"), SystemExit(1)])
+def test_a_handler_that_raises_is_reported_and_stops_nothing(problem: BaseException) -> None:
+    journal = Journal()
+
+    def broken(_: str) -> None:
+        raise problem
+
+    handlers = OdysseyEventHandlers(
+        on_stream_started=broken, on_error=journal.handler("error"), on_stream_ended=journal.handler("ended")
+    )
+    with running(handlers) as dispatcher:
+        dispatcher.tell(STARTED)
+        dispatcher.tell(ENDED)
+    assert journal.calls == [("error", problem, False), ("ended",)]
+
+
+@pytest.mark.parametrize("name", ["on_stream_started", "on_error"])
+def test_where_no_handler_hears_of_it_the_interpreter_does(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", heard.append)
+
+    def broken(*_: object) -> None:
+        raise ValueError("no")
+
+    journal = Journal()
+    handlers = OdysseyEventHandlers(**{name: broken, "on_stream_ended": journal.handler("ended")})
+    with running(handlers) as dispatcher:
+        dispatcher.tell(
+            STARTED if name == "on_stream_started" else events.ErrorOccurred(error=ERROR, fatal=False, at=0.0)
+        )
+        dispatcher.tell(ENDED)
+    assert [str(found.exc_value) for found in heard] == ["no"]
+    assert journal.calls == [("ended",)]
+
+
+def test_a_handler_that_does_not_return_is_left_behind_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    go_on = threading.Event()
+    with running(OdysseyEventHandlers(on_stream_ended=lambda: bool(go_on.wait(PATIENCE_S)))) as dispatcher:
+        dispatcher.tell(ENDED)
+        dispatcher.finish()
+        with caplog.at_level(logging.WARNING, "odyssey_proto"):
+            dispatcher.join(0.05)
+        assert "a handler is still running" in caplog.text
+        go_on.set()
+
+
+def test_a_handler_that_waits_for_the_end_of_all_handlers_is_not_waited_for() -> None:
+    joined = threading.Event()
+    dispatchers: list[Dispatcher] = []
+
+    def wait() -> None:
+        dispatchers[0].join(None)
+        joined.set()
+
+    with running(OdysseyEventHandlers(on_stream_ended=wait)) as dispatcher:
+        dispatchers.append(dispatcher)
+        dispatcher.tell(ENDED)
+        assert joined.wait(PATIENCE_S)

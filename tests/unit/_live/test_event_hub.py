@@ -1,0 +1,70 @@
+"""Events for those who read them: in order, each to everyone, until the end."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import gc
+
+import pytest
+
+from odyssey_proto._base.clock import Deadline, MonotonicClock
+from odyssey_proto._base.errors import OdysseyStreamTimeoutError
+from odyssey_proto._live.event_hub import EventHub, EventQueue
+from odyssey_proto._model.events import StreamStarted
+
+CLOCK = MonotonicClock()
+FIRST, SECOND = (StreamStarted(stream_id=name, applied_prompt=None, at=0.0) for name in ("one", "two"))
+
+
+def read(queue: EventQueue) -> list[object]:
+    got: list[object] = []
+    while (event := queue.get(Deadline(10.0, CLOCK))) is not None:
+        got.append(event)
+    return got
+
+
+def test_every_reader_gets_every_event_from_when_it_began() -> None:
+    hub = EventHub()
+    early = hub.subscribe()
+    hub.publish(FIRST)
+    late = hub.subscribe()
+    hub.publish(SECOND)
+    hub.close()
+    assert (read(early), read(late)) == ([FIRST, SECOND], [SECOND])
+
+
+def test_a_reader_that_waits_is_woken_by_an_event_and_by_the_end() -> None:
+    hub = EventHub()
+    queue = hub.subscribe()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        reading = pool.submit(read, queue)
+        hub.publish(FIRST)
+        hub.close()
+        assert reading.result(10) == [FIRST]
+
+
+def test_without_an_event_in_time_it_can_be_asked_again() -> None:
+    hub = EventHub()
+    queue = hub.subscribe()
+    with pytest.raises(OdysseyStreamTimeoutError, match=r"^No event within 0 s$"):
+        queue.get(Deadline(0.0, CLOCK))
+    hub.publish(FIRST)
+    assert queue.get(Deadline(0.0, CLOCK)) == FIRST
+
+
+def test_after_the_end_nothing_comes_any_more() -> None:
+    hub = EventHub()
+    queue = hub.subscribe()
+    hub.close()
+    hub.publish(FIRST)
+    assert read(queue) == []
+    assert read(hub.subscribe()) == []
+
+
+def test_a_reader_that_was_let_go_of_is_forgotten() -> None:
+    hub = EventHub()
+    queue = hub.subscribe()
+    del queue
+    gc.collect()
+    hub.publish(FIRST)
+    assert not hub._readers

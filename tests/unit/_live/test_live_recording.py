@@ -1,0 +1,338 @@
+"""Recordings of a live session, from a hub without a network: queue, thread, timing, and what goes wrong."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
+
+import av
+import pytest
+
+from odyssey_proto import LiveRecording
+from odyssey_proto._base.clock import Deadline, MonotonicClock
+from odyssey_proto._base.errors import OdysseyConfigError, OdysseyConnectionError
+from odyssey_proto._live import live_recording as recording_module
+from odyssey_proto._video import stamp
+from odyssey_proto._video.frame_hub import FrameHub
+from tests.live.processes import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+GENEROUS_S: Final = 30.0
+
+
+def picture(number: int, at_ms: int, width: int = 640, height: int = 64) -> av.VideoFrame:
+    """Make a picture that is stamped with a number, as a decoder would hand it out."""
+    frame = av.VideoFrame(width, height, "yuv420p")
+    for plane in frame.planes:
+        plane.update(bytes([128]) * (plane.line_size * plane.height))
+    if width >= 512:
+        stamp.draw(frame, number, 0)
+    frame.pts, frame.time_base = at_ms * 90, Fraction(1, 90_000)
+    return frame
+
+
+def publish(hub: FrameHub, numbers: range, *, first_ms: int = 0, at: float = 100.0) -> None:
+    """Publish stamped frames, one each 50 ms."""
+    for place, number in enumerate(numbers):
+        hub.publish(picture(number, first_ms + 50 * place), at + place * 0.05, hub.source)
+
+
+def read(path: Path) -> list[tuple[int, int]]:
+    """Return time in ms and stamped number of each frame of a file."""
+    found = []
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            stamped = stamp.read(frame.to_ndarray(format="gray"))
+            assert stamped is not None
+            found.append((round(float(frame.time or 0) * 1000), stamped.frame_number))
+    return found
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "video.mp4"
+
+
+@pytest.fixture
+def hub() -> Iterator[FrameHub]:
+    hub = FrameHub()
+    hub.begin()
+    yield hub
+    hub.close()
+    recording_module.join_all(Deadline(GENEROUS_S, MonotonicClock()))
+
+
+class Encoder:
+    """Stands in the way of a recorder until it is let go."""
+
+    def __init__(self, recording: LiveRecording) -> None:
+        self.at_work, self.may_go_on = threading.Event(), threading.Event()
+        write = recording._recorder.write
+
+        def wait(*args: object) -> None:
+            self.at_work.set()
+            self.may_go_on.wait(GENEROUS_S)
+            write(*args)  # type: ignore[arg-type]  # as they came
+
+        recording._recorder.write = wait  # type: ignore[method-assign]
+
+
+def test_everything_that_comes_is_written_with_its_time(hub: FrameHub, path: Path) -> None:
+    with LiveRecording(path, hub) as recording:
+        publish(hub, range(10))
+    assert read(path) == [(50 * number, number) for number in range(10)]
+    assert (recording.frames, recording.dropped, recording.path) == (10, 0, path)
+    assert not recording.is_recording
+
+
+def test_what_comes_after_its_end_is_not_written(hub: FrameHub, path: Path) -> None:
+    with LiveRecording(path, hub):
+        publish(hub, range(5))
+    publish(hub, range(5, 10), first_ms=250)
+    assert len(read(path)) == 5
+
+
+def test_a_gap_in_the_stream_is_a_gap_in_the_file(hub: FrameHub, path: Path) -> None:
+    with LiveRecording(path, hub):
+        publish(hub, range(3))
+        hub.pause()
+        publish(hub, range(3, 6), first_ms=0, at=107.1)  # another connection, that counts from 0
+    assert [at for at, _ in read(path)] == [0, 50, 100, 7100, 7150, 7200]
+
+
+@pytest.mark.parametrize("first_ms", [0, 5_000, 47_721_858])
+def test_one_stream_comes_after_the_other_at_the_time_it_arrived(first_ms: int, hub: FrameHub, path: Path) -> None:
+    with LiveRecording(path, hub) as recording:
+        publish(hub, range(3), first_ms=1000)
+        hub.end()
+        assert recording.is_recording
+        hub.begin()
+        publish(hub, range(3), first_ms=first_ms, at=102.0)
+    assert read(path) == [(0, 0), (50, 1), (100, 2), (2000, 0), (2050, 1), (2100, 2)]
+
+
+def test_it_ends_with_the_session_and_can_still_be_closed(hub: FrameHub, path: Path) -> None:
+    recording = LiveRecording(path, hub)
+    publish(hub, range(3))
+    hub.close(OdysseyConnectionError("lost"))
+    eventually(lambda: not recording._thread.is_alive())
+    assert not recording.is_recording
+    assert len(read(path)) == 3
+    recording.close()
+    recording.close()
+
+
+def test_one_of_a_session_that_is_over_has_no_file(hub: FrameHub, path: Path) -> None:
+    hub.close()
+    recording = LiveRecording(path, hub)
+    recording.close()
+    assert recording.frames == 0
+    assert not path.exists()
+
+
+def test_without_a_frame_there_is_no_file_and_an_old_one_stays(hub: FrameHub, path: Path) -> None:
+    path.write_text("old")
+    with LiveRecording(path, hub):
+        assert path.read_text() == "old"
+    assert path.read_text() == "old"
+
+
+def test_an_encoder_that_is_behind_holds_up_nobody_and_misses_nothing(hub: FrameHub, path: Path) -> None:
+    recording = LiveRecording(path, hub)
+    encoder = Encoder(recording)
+    others = hub.subscribe("error", 200)
+    publish(hub, range(recording_module.QUEUE_SIZE))
+    assert len(others) == recording_module.QUEUE_SIZE
+    encoder.may_go_on.set()
+    recording.close()
+    assert (recording.frames, recording.dropped) == (recording_module.QUEUE_SIZE, 0)
+
+
+def test_one_that_is_5_s_behind_drops_and_tells_how_many(
+    hub: FrameHub, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recording = LiveRecording(path, hub)
+    encoder = Encoder(recording)
+    publish(hub, range(1))
+    assert encoder.at_work.wait(GENEROUS_S)
+    publish(hub, range(1, 1 + recording_module.QUEUE_SIZE + 7), first_ms=50, at=100.05)
+    encoder.may_go_on.set()
+    recording.close()
+    assert (recording.frames, recording.dropped) == (1 + recording_module.QUEUE_SIZE, 7)
+    assert hub.counts.dropped == 7
+    assert caplog.messages == ["the recording video.mp4 misses frames: encoding is too slow"]
+
+
+def test_two_recordings_at_once_write_the_same(hub: FrameHub, tmp_path: Path) -> None:
+    with LiveRecording(tmp_path / "a.mp4", hub), LiveRecording(str(tmp_path / "b.mp4"), hub):
+        publish(hub, range(5))
+    assert read(tmp_path / "a.mp4") == read(tmp_path / "b.mp4")
+
+
+def test_a_file_that_another_recording_writes_is_refused_until_that_has_ended(
+    hub: FrameHub, path: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "link.mp4").symlink_to(path)
+    with LiveRecording(path, hub):
+        publish(hub, range(3))
+        for same in (path, tmp_path / "link.mp4"):
+            with pytest.raises(OdysseyConfigError, match=r"Another recording is writing"):
+                LiveRecording(same, hub)
+    assert [number for _, number in read(path)] == [0, 1, 2]
+    with LiveRecording(path, hub):
+        publish(hub, range(7, 9))
+    assert [number for _, number in read(path)] == [7, 8]
+
+
+def test_a_relative_path_is_of_the_directory_at_the_beginning(
+    hub: FrameHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with LiveRecording("pipe:1.mp4", hub) as recording:  # a name that FFmpeg would take for an address
+        monkeypatch.chdir("/")
+        publish(hub, range(2))
+    assert recording.path == tmp_path / "pipe:1.mp4"
+    assert len(read(recording.path)) == 2
+
+
+@pytest.mark.parametrize("where", ["nowhere/video.mp4", "."])
+def test_a_path_that_cannot_be_written_is_refused_at_once(hub: FrameHub, tmp_path: Path, where: str) -> None:
+    threads = threading.active_count()
+    with pytest.raises(OSError, match="directory"):
+        LiveRecording(tmp_path / where, hub)
+    assert threading.active_count() == threads
+
+
+def test_a_path_that_is_none_is_refused(hub: FrameHub) -> None:
+    with pytest.raises(TypeError):
+        LiveRecording(7, hub)  # type: ignore[arg-type]  # that is what is tested
+
+
+def test_a_disk_that_is_full_is_told_by_close_each_time(hub: FrameHub) -> None:
+    recording = LiveRecording("/dev/full", hub)
+    publish(hub, range(3))
+    for _ in range(2):
+        with pytest.raises(OSError, match=r"No space left on device: '/dev/full'") as caught:
+            recording.close()
+        assert type(caught.value) is OSError
+    assert not recording.is_recording
+
+
+def test_a_disk_that_is_full_does_not_hide_what_went_wrong_first(hub: FrameHub) -> None:
+    def record() -> None:
+        with LiveRecording("/dev/full", hub):
+            publish(hub, range(3))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        record()
+    assert caught.value.__notes__ == ["The recording failed, too: [Errno 28] No space left on device: '/dev/full'"]
+
+
+LIMITED: Final = """
+import resource, sys, threading
+from fractions import Fraction
+import av, numpy
+from odyssey_proto import LiveRecording
+from odyssey_proto._video.frame_hub import FrameHub
+
+path, limit, frames_before = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+hub = FrameHub()
+hub.begin()
+recording = LiveRecording(path, hub)
+random = numpy.random.default_rng(0)
+for number in range(90):
+    while number == frames_before and recording.frames < number:
+        threading.Event().wait(0.01)
+    if number == frames_before:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        if limit < 10:
+            break
+    frame = av.VideoFrame.from_ndarray(random.integers(0, 256, (96, 640), numpy.uint8), format="yuv420p")
+    frame.pts, frame.time_base = number * 4500, Fraction(1, 90_000)
+    hub.publish(frame, 100 + number / 20)
+try:
+    recording.close()
+except OSError as error:
+    print(type(error).__name__, error.strerror, error.filename == path)
+"""
+
+
+@pytest.mark.parametrize(("limit", "after"), [(1_000_000, 0), (0, 3)], ids=["in the middle", "at the end"])
+def test_a_disk_that_becomes_full_is_told(limit: int, after: int, path: Path) -> None:
+    arguments = [sys.executable, "-c", LIMITED, str(path), str(limit), str(after)]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "OSError File too large True\n"
+    assert done.stderr == ""
+    if limit:
+        with av.open(str(path)) as container:  # what was written before can be played
+            assert next(container.decode(video=0)).width == 640
+
+
+@pytest.mark.parametrize("size", [(641, 64), (640, 65)])
+def test_an_odd_size_is_told_by_close(size: tuple[int, int], hub: FrameHub, path: Path) -> None:
+    recording = LiveRecording(path, hub)
+    hub.publish(picture(0, 0, *size), 100.0)
+    with pytest.raises(OdysseyConfigError, match="even width and height"):
+        recording.close()
+    assert not path.exists()
+
+
+def test_a_stream_of_another_size_ends_it_and_is_told_by_close(hub: FrameHub, path: Path) -> None:
+    recording = LiveRecording(path, hub)
+    publish(hub, range(3))
+    hub.end()
+    hub.begin()
+    hub.publish(picture(0, 0, 64, 640), 101.0)
+    hub.publish(picture(1, 50, 64, 640), 101.05)
+    with pytest.raises(OdysseyConfigError, match="began with 640x64, and this frame is 64x640"):
+        recording.close()
+    assert read(path) == [(0, 0), (50, 1), (100, 2)]
+
+
+def test_an_error_that_nobody_asks_for_is_logged(hub: FrameHub, caplog: pytest.LogCaptureFixture) -> None:
+    recording = LiveRecording("/dev/full", hub)
+    publish(hub, range(3))
+    hub.close()
+    eventually(lambda: not recording._thread.is_alive())
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "No space left" in caplog.text
+
+
+def test_a_forked_child_leaves_the_file_to_its_parent(hub: FrameHub, path: Path) -> None:
+    with LiveRecording(path, hub) as recording:
+        publish(hub, range(3))
+        child = os.fork()
+        if not child:
+            recording.close()
+            os._exit(7)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        publish(hub, range(3, 6), first_ms=150, at=100.15)
+    assert [number for _, number in read(path)] == [0, 1, 2, 3, 4, 5]
+
+
+def test_what_a_killed_process_leaves_can_be_played(path: Path) -> None:
+    code = f"""
+import os, threading
+from odyssey_proto import LiveRecording
+from odyssey_proto._video.frame_hub import FrameHub
+from tests.unit._live.test_live_recording import publish
+hub = FrameHub()
+hub.begin()
+recording = LiveRecording({str(path)!r}, hub)
+publish(hub, range(100))
+while recording.frames < 100:
+    threading.Event().wait(0.01)
+os.kill(os.getpid(), 9)
+"""
+    subprocess.run([sys.executable, "-c", code], timeout=60, check=False)
+    found = read(path)
+    assert len(found) >= 40
+    assert found == [(50 * number, number) for number in range(len(found))]

@@ -1,0 +1,291 @@
+"""The calls about recordings and jobs, one by one: what goes out, what comes back, and what a refusal means."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import odyssey_models as wire
+import pytest
+
+from odyssey_proto._base.abort import Abort
+from odyssey_proto._base.clock import Deadline, MonotonicClock
+from odyssey_proto._base.errors import (
+    MalformedMessageError,
+    OdysseyAuthError,
+    OdysseyConfigError,
+    OdysseyConnectionError,
+    OdysseyError,
+)
+from odyssey_proto._model.config import ClientConfig
+from odyssey_proto._net.http_exchange import HttpTransport
+from odyssey_proto._net.service_api import Rest
+from tests.faults.leaks import nothing_left
+from tests.faults.servers import HttpServer, answer, json_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+JOB = {"job_id": "j-1", "status": "pending", "priority": "normal", "created_at": "2026-01-01T00:00:00Z"}
+JOBS = {"jobs": [JOB], "total": 1, "limit": 20, "offset": 0}
+RECORDINGS = {"recordings": [], "total": 0, "limit": 50, "offset": 0}
+SCRIPT = wire.SimulationRequest(
+    portrait=True, script=[wire.ScriptEntry(timestamp_ms=0, start=wire.StartAction(prompt="A cat"))]
+)
+EVENT = wire.TelemetryRequest(
+    events=[
+        wire.TelemetryEvent(
+            sdk_version="1",
+            sdk_platform="python",
+            platform_info={},
+            event=wire.TelemetryEventName.SESSION_CONNECTING,
+        )
+    ]
+)
+CALLS: dict[str, Callable[[Rest], Any]] = {
+    "GET /recordings/s-1": lambda rest: rest.recording("s-1", until()),
+    "GET /stream-recordings": lambda rest: rest.recordings(None, None, until()),
+    "POST /simulation-jobs": lambda rest: rest.simulate(SCRIPT, until()),
+    "GET /simulation-jobs/j-1": lambda rest: rest.job("j-1", until()),
+    "GET /simulation-jobs": lambda rest: rest.jobs(until()),
+    "DELETE /simulation-jobs/j-1": lambda rest: rest.cancel_job("j-1", until()),
+}
+every_call = pytest.mark.parametrize("route", CALLS)
+
+
+def until(seconds: float | None = 30) -> Deadline:
+    return Deadline(seconds, MonotonicClock())
+
+
+@pytest.fixture
+def server() -> Iterator[HttpServer]:
+    routes = {
+        "GET /recordings/s-1": json_answer({"stream_id": "s-1"}),
+        "GET /stream-recordings": json_answer(RECORDINGS),
+        "POST /simulation-jobs": json_answer(JOB),
+        "GET /simulation-jobs/j-1": json_answer(JOB),
+        "GET /simulation-jobs": json_answer(JOBS),
+        "DELETE /simulation-jobs/j-1": json_answer(JOB),
+        "POST /telemetry": answer(b"whatever", "202 Accepted"),
+    }
+    with nothing_left(), HttpServer(routes) as made:
+        yield made
+
+
+@pytest.fixture
+def rest(server: HttpServer) -> Iterator[Rest]:
+    config = ClientConfig(api_key="ody_secret", api_url=server.url)
+    with contextlib.closing(HttpTransport(config, MonotonicClock())) as http:
+        yield Rest(http)
+
+
+def targets(server: HttpServer) -> list[str]:
+    return [request.target for request in server.requests if request.path != "/auth/token"]
+
+
+# --- what goes out
+
+
+@every_call
+def test_a_call_is_one_request_with_the_token(server: HttpServer, rest: Rest, route: str) -> None:
+    CALLS[route](rest)
+    assert [request.route for request in server.requests] == ["POST /auth/token", route]
+    assert server.requests[-1].headers["authorization"] == "Bearer at-secret-1"
+
+
+@pytest.mark.parametrize("name", ["a/b", "a?b=c#d", "é %2F", ".."[:1] + "x"])
+def test_an_id_is_one_quoted_segment(server: HttpServer, rest: Rest, name: str) -> None:
+    for call in (rest.recording, rest.job, rest.cancel_job):
+        with pytest.raises(OdysseyError) as caught:
+            call(name, until())
+        assert caught.value.status == 404
+    sent = targets(server)
+    assert len({target.rpartition("/")[2] for target in sent}) == 1
+    assert all(target.count("/") == 2 and not {"?", "#", " "} & set(target) for target in sent)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "query"),
+    [
+        ({}, ""),
+        ({"limit": 100, "offset": 0}, "?limit=100&offset=0"),
+        ({"active": True}, "?active=true"),
+        ({"active": False}, "?active=false"),
+        ({"status": wire.SimulationJobStatus.FAILED, "limit": 1}, "?status=failed&limit=1"),
+    ],
+)
+def test_a_list_of_jobs_is_asked_for_with_what_was_given_and_no_more(
+    server: HttpServer, rest: Rest, arguments: dict[str, Any], query: str
+) -> None:
+    rest.jobs(until(), **arguments)
+    assert targets(server) == [f"/simulation-jobs{query}"]
+
+
+@pytest.mark.parametrize(
+    ("page", "query"), [((None, None), ""), ((5, None), "?limit=5"), ((None, 7), "?offset=7")]
+)
+def test_a_list_of_recordings_is_asked_for_with_what_was_given(
+    server: HttpServer, rest: Rest, page: tuple[int | None, int | None], query: str
+) -> None:
+    rest.recordings(*page, until())
+    assert targets(server) == [f"/stream-recordings{query}"]
+
+
+def test_a_job_is_sent_as_the_protocol_has_it(server: HttpServer, rest: Rest) -> None:
+    rest.simulate(SCRIPT, until())
+    assert server.requests[-1].json() == {
+        "portrait": True,
+        "output_video": True,
+        "script": [{"timestamp_ms": 0, "start": {"prompt": "A cat"}}],
+    }
+
+
+def test_telemetry_has_no_token_and_its_answer_does_not_matter(server: HttpServer, rest: Rest) -> None:
+    rest.report(EVENT, until())
+    (request,) = server.requests
+    assert "authorization" not in request.headers
+    assert request.json()["events"][0]["sdk_platform"] == "python"
+
+
+@pytest.mark.parametrize("route", [*(route for route in CALLS if route.startswith("POST")), "POST /telemetry"])
+def test_a_post_is_sent_once(server: HttpServer, rest: Rest, route: str) -> None:
+    server.routes[route] = answer(status="503 Service Unavailable")
+    with pytest.raises(OdysseyConnectionError):
+        CALLS.get(route, lambda rest: rest.report(EVENT, until()))(rest)
+    assert len(server.received(route)) == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "error"),
+    [
+        ("recording", ("", until()), OdysseyConfigError),
+        ("job", (7, until()), TypeError),
+        ("cancel_job", ("..", until()), OdysseyConfigError),
+        ("recordings", (0, None, until()), OdysseyConfigError),
+        ("recordings", (None, -1, until()), OdysseyConfigError),
+        ("recordings", (None, 2**53 + 1, until()), OdysseyConfigError),
+        ("recordings", ("5", None, until()), TypeError),
+    ],
+)
+def test_a_wrong_argument_sends_nothing(
+    server: HttpServer, rest: Rest, call: str, arguments: tuple[Any, ...], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        getattr(rest, call)(*arguments)
+    assert server.accepted == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "active", "error"),
+    [("running", None, OdysseyConfigError), (7, None, TypeError), (None, "yes", TypeError), (None, 1, TypeError)],
+)
+def test_what_cannot_filter_a_list_is_refused(
+    rest: Rest, status: Any, active: Any, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        rest.check_filter(status, active)
+    with pytest.raises(error):
+        rest.jobs(until(), status=status, active=active)
+
+
+# --- what comes back
+
+
+def test_answers_are_models(rest: Rest) -> None:
+    assert rest.recording("s-1", until()) == wire.Recording(stream_id="s-1")
+    assert rest.jobs(until()).jobs[0].job_id == rest.job("j-1", until()).job_id == "j-1"
+    assert rest.simulate(SCRIPT, until()).streams == []
+
+
+@every_call
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"<html>", b'{"jobs": 7}'])
+def test_an_answer_of_another_shape_names_the_call(
+    server: HttpServer, rest: Rest, route: str, body: bytes
+) -> None:
+    server.routes[route] = answer(body)
+    with pytest.raises(MalformedMessageError) as caught:
+        CALLS[route](rest)
+    assert str(caught.value).startswith(route.replace("s-1", "{stream_id}").replace("j-1", "{job_id}"))
+
+
+def test_a_cancelled_job_may_tell_no_more_than_its_status(server: HttpServer, rest: Rest) -> None:
+    server.routes["DELETE /simulation-jobs/j-1"] = json_answer({"job_id": "j-1", "status": "cancelled"})
+    job = rest.cancel_job("j-1", until())
+    assert (job.job_id, job.status, job.priority, job.created_at) == ("j-1", "cancelled", "", "")
+    assert (job.completed_at, job.error_message) == (None, None)
+
+
+# --- what a refusal means
+
+LATE = json_answer({"detail": "It has begun"}, "400 Bad Request")
+BUSY = answer(status="503 Service Unavailable")
+
+
+def test_a_job_that_has_begun_is_not_cancelled(server: HttpServer, rest: Rest) -> None:
+    server.routes["DELETE /simulation-jobs/j-1"] = LATE
+    with pytest.raises(OdysseyError) as caught:
+        rest.cancel_job("j-1", until())
+    assert (caught.value.code, caught.value.status) == ("not_cancellable", 400)
+    assert str(caught.value).endswith("It has begun")
+    assert server.received("GET /simulation-jobs/j-1") == []
+
+
+def test_one_that_the_first_request_cancelled_is_cancelled(server: HttpServer, rest: Rest) -> None:
+    server.routes["DELETE /simulation-jobs/j-1"] = [BUSY, LATE]
+    server.routes["GET /simulation-jobs/j-1"] = json_answer({**JOB, "status": "cancelled"})
+    assert rest.cancel_job("j-1", until()).status == "cancelled"
+
+
+def test_one_that_no_request_cancelled_is_not(server: HttpServer, rest: Rest) -> None:
+    server.routes["DELETE /simulation-jobs/j-1"] = [BUSY, LATE]
+    server.routes["GET /simulation-jobs/j-1"] = json_answer({**JOB, "status": "processing"})
+    with pytest.raises(OdysseyError) as caught:
+        rest.cancel_job("j-1", until())
+    assert caught.value.code == "not_cancellable"
+
+
+@every_call
+def test_a_token_that_stays_refused_is_an_auth_error(server: HttpServer, rest: Rest, route: str) -> None:
+    server.routes[route] = answer(status="401 Unauthorized")
+    with pytest.raises(OdysseyAuthError):
+        CALLS[route](rest)
+    assert len(server.received(route)) == 2
+
+
+@pytest.mark.parametrize(
+    ("route", "status", "kind", "code"),
+    [
+        ("GET /recordings/s-1", 403, OdysseyAuthError, "forbidden"),
+        ("GET /recordings/s-1", 404, OdysseyError, "not_found"),
+        ("GET /stream-recordings", 403, OdysseyAuthError, "forbidden"),
+        ("POST /simulation-jobs", 400, OdysseyError, "invalid_request"),
+        ("POST /simulation-jobs", 403, OdysseyError, "forbidden"),
+        ("POST /simulation-jobs", 413, OdysseyError, "invalid_request"),
+        ("POST /simulation-jobs", 422, OdysseyError, "invalid_request"),
+        ("GET /simulation-jobs/j-1", 403, OdysseyError, "forbidden"),
+        ("GET /simulation-jobs/j-1", 404, OdysseyError, "not_found"),
+        ("GET /simulation-jobs", 403, OdysseyAuthError, "forbidden"),
+        ("GET /simulation-jobs", 500, OdysseyConnectionError, "http_500"),
+        ("DELETE /simulation-jobs/j-1", 403, OdysseyError, "forbidden"),
+        ("DELETE /simulation-jobs/j-1", 404, OdysseyError, "not_found"),
+        ("DELETE /simulation-jobs/j-1", 409, OdysseyConnectionError, "http_409"),
+    ],
+)
+def test_a_refusal_has_its_kind_and_its_code(
+    server: HttpServer, rest: Rest, route: str, status: int, kind: type[OdysseyError], code: str
+) -> None:
+    server.routes[route] = json_answer({"detail": "Because"}, f"{status} X", X_Request_Id="r-7")
+    with pytest.raises(OdysseyError) as caught:
+        CALLS[route](rest)
+    error = caught.value
+    assert (type(error), error.code, error.status, error.request_id) == (kind, code, status, "r-7")
+    assert "Because" in str(error)
+
+
+def test_a_recording_can_be_given_up(server: HttpServer, rest: Rest) -> None:
+    abort = Abort()
+    abort.abort()
+    with pytest.raises(OdysseyConnectionError) as caught:
+        rest.recording("s-1", until(), abort=abort)
+    assert caught.value.code == "closed"
+    assert server.requests == []

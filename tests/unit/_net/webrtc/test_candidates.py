@@ -1,0 +1,153 @@
+"""What a peer connection offers of this machine, on real sockets."""
+
+import asyncio
+import socket
+from collections.abc import Coroutine
+from types import SimpleNamespace
+from typing import Any, TypeVar, cast
+
+import pytest
+from aiortc import RTCConfiguration, RTCPeerConnection
+from aiortc.rtcicetransport import connection_kwargs
+from odyssey_models import IceServer
+
+from odyssey_proto._base.errors import OdysseyConnectionError
+from odyssey_proto._model.ice_urls import usable_servers
+from odyssey_proto._net.webrtc import candidates
+from odyssey_proto._net.webrtc.ice_servers import IceServers
+
+T = TypeVar("T")
+GENEROUS = 30.0  # s; a hang fails, a slow machine does not
+LOOPBACK = {"127.0.0.1", "::1"}
+
+
+def in_time(coroutine: Coroutine[Any, Any, T]) -> T:
+    async def bounded() -> T:
+        return await asyncio.wait_for(coroutine, GENEROUS)
+
+    return asyncio.run(bounded())
+
+
+def test_the_fallback_is_public_stun() -> None:
+    usable, left_out = usable_servers(candidates.FALLBACK_SERVERS)
+    assert {each.scheme for each in usable} == {"stun"}
+    assert left_out == ()
+
+
+@pytest.mark.parametrize("url", ["stun:a.example", "turn:a.example", "turns:a.example", "turn:a?transport=tcp"])
+def test_aiortc_is_told_only_what_it_understands(url: str) -> None:
+    usable, _ = usable_servers([IceServer(urls=url, username="user-4711", credential="secret-4711")])
+    arguments = connection_kwargs(candidates.for_aiortc(usable))
+    if url.startswith("stun"):
+        assert arguments == {"stun_server": ("a.example", 3478)}
+    else:
+        assert (arguments["turn_username"], arguments["turn_password"]) == ("user-4711", "secret-4711")
+        assert arguments["turn_ssl"] == url.startswith("turns")
+
+
+def connection() -> RTCPeerConnection:
+    pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    pc.addTransceiver("video", direction="recvonly")
+    pc.createDataChannel("x")
+    return pc
+
+
+def agents(pc: RTCPeerConnection) -> list[Any]:
+    """Return aioice's connections, that of the video and that of the channels; aiortc does not show them."""
+    assert pc.sctp is not None
+    transports = [pc.getTransceivers()[0].receiver.transport, pc.sctp.transport]
+    return [transport.transport.iceGatherer._connection for transport in transports]
+
+
+def addresses(pc: RTCPeerConnection) -> list[set[str]]:
+    return [{candidate.host for candidate in agent.local_candidates} for agent in agents(pc)]
+
+
+async def offered(**arrangement: Any) -> list[set[str]]:
+    """Return the addresses that each transport of a new peer connection offers."""
+    pc = connection()
+    candidates.arrange_gathering(pc, **arrangement)
+    await pc.setLocalDescription(await pc.createOffer())
+    found = addresses(pc)
+    await pc.close()
+    return found
+
+
+class TestArrangeGathering:
+    def test_only_the_given_addresses_are_offered_on_every_transport(self) -> None:
+        assert in_time(offered(only=("127.0.0.1",))) == [{"127.0.0.1"}, {"127.0.0.1"}]
+
+    def test_its_sockets_hold_as_much_as_the_system_gives(self) -> None:
+        async def sizes() -> list[int]:
+            pc = connection()
+            candidates.arrange_gathering(pc, loopback=True)
+            await pc.setLocalDescription(await pc.createOffer())
+            protocols = [protocol for agent in agents(pc) for protocol in agent._protocols]
+            sockets = [protocol.transport.get_extra_info("socket") for protocol in protocols]
+            found = [each.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) for each in sockets]
+            await pc.close()
+            return found
+
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, candidates._RECEIVE_BUFFER)
+            most = other.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        found = in_time(sizes())
+        assert len(found) >= 2
+        assert set(found) == {most}
+
+    def test_an_address_that_is_not_of_this_machine_offers_nothing(self) -> None:
+        assert in_time(offered(only=("203.0.113.1",))) == [set(), set()]
+
+    def test_loopback_comes_beside_the_interfaces(self) -> None:
+        plain, beside = in_time(offered())[0], in_time(offered(loopback=True))[0]
+        assert beside >= plain
+        assert "127.0.0.1" in beside
+        assert beside - plain <= LOOPBACK
+
+    def test_loopback_stands_in_where_there_is_no_other_interface(self) -> None:
+        async def gather() -> set[str]:
+            pc = connection()
+            candidates.arrange_gathering(pc)
+            gathered = await agents(pc)[0].get_component_candidates(component=1, addresses=[])
+            await pc.close()
+            return {candidate.host for candidate in gathered}
+
+        found = in_time(gather())
+        assert "127.0.0.1" in found
+        assert found <= LOOPBACK
+
+    def test_other_connections_of_the_process_are_untouched(self) -> None:
+        async def gather() -> tuple[set[str], set[str]]:
+            mine, theirs = connection(), connection()
+            candidates.arrange_gathering(mine, only=("127.0.0.1",))
+            for pc in (mine, theirs):
+                await pc.setLocalDescription(await pc.createOffer())
+            found = addresses(mine)[0], addresses(theirs)[0]
+            await asyncio.gather(mine.close(), theirs.close())
+            return found
+
+        mine, theirs = in_time(gather())
+        assert mine == {"127.0.0.1"}
+        assert not theirs & LOOPBACK
+
+    def test_where_only_relays_are_wanted_nothing_of_this_machine_is_offered(self) -> None:
+        servers = IceServers((), relay_only=True)
+        assert in_time(offered(servers=servers, loopback=True)) == [set(), set()]
+
+    def test_another_aiortc_gathers_in_its_own_way(self) -> None:
+        pc, gatherer = another_aiortc()
+        candidates.arrange_gathering(pc, only=("127.0.0.1",))
+        assert vars(gatherer) == {}
+
+    def test_another_aiortc_that_cannot_be_told_to_use_relays_only_is_refused(self) -> None:
+        pc, _ = another_aiortc()
+        with pytest.raises(OdysseyConnectionError, match="does not work with the installed version") as caught:
+            candidates.arrange_gathering(pc, servers=IceServers((), relay_only=True))
+        assert caught.value.code == "no_relay"
+
+
+def another_aiortc() -> tuple[RTCPeerConnection, SimpleNamespace]:
+    gatherer = SimpleNamespace()  # without the attribute that is not public
+    transport = SimpleNamespace(transport=SimpleNamespace(iceGatherer=gatherer))
+    transceiver = SimpleNamespace(receiver=SimpleNamespace(transport=transport))
+    return cast("RTCPeerConnection", SimpleNamespace(getTransceivers=lambda: [transceiver], sctp=None)), gatherer

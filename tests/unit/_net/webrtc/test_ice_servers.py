@@ -1,0 +1,447 @@
+"""ICE servers asked all at once, against small servers on the loopback address that answer as the test says."""
+
+import asyncio
+import socket
+import ssl
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import pytest
+from aioice import Candidate, Connection, stun
+from odyssey_models import IceServer
+
+from odyssey_proto._model.ice_urls import usable_servers
+from odyssey_proto._net.webrtc.ice_servers import IceServers
+from tests.faults.tls import self_signed
+
+T = TypeVar("T")
+GENEROUS = 30.0  # s; a hang fails, a slow machine does not
+DEAD = "192.0.2.1"  # for documentation: nobody answers there
+# On the way there it becomes the loopback address, where no server that is given as such is asked.
+HERE = "0.0.0.0"
+
+
+def in_time(coroutine: Coroutine[Any, Any, T]) -> T:
+    async def bounded() -> T:
+        return await asyncio.wait_for(coroutine, GENEROUS)
+
+    return asyncio.run(bounded())
+
+
+class Server(asyncio.DatagramProtocol):
+    """A STUN and TURN server over UDP.
+
+    It grants everything where it is told nothing else: ``error``, the number with which it refuses allocations;
+    ``silent``; ``lacking``, an attribute that its answers do not have; ``after``, s that it lets pass.
+    """
+
+    def __init__(self, *, error: int = 0, silent: bool = False, lacking: str = "", after: float = 0.0) -> None:
+        self.error, self.silent, self.lacking, self.after = error, silent, lacking, after
+        self.asked: list[stun.Method] = []
+        self.given_back = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.DatagramTransport", transport)
+        self.port = transport.get_extra_info("sockname")[1]
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        request = stun.parse_message(data)
+        self.asked.append(request.message_method)
+        if request.message_method is stun.Method.REFRESH and request.attributes["LIFETIME"] == 0:
+            self.given_back.set()
+        if not self.silent:
+            asyncio.get_running_loop().call_later(
+                self.after, self.transport.sendto, self.answer(request, addr), addr
+            )
+
+    def answer(self, request: stun.Message, addr: tuple[str, int]) -> bytes:
+        answer = stun.Message(
+            message_method=request.message_method,
+            message_class=stun.Class.ERROR if self.error else stun.Class.RESPONSE,
+            transaction_id=request.transaction_id,
+        )
+        if self.error:
+            answer.attributes["ERROR-CODE"] = (self.error, "No")
+        else:
+            answer.attributes["LIFETIME"] = 600
+            answer.attributes["XOR-MAPPED-ADDRESS"] = ("203.0.113.50", 5000)
+            answer.attributes["XOR-RELAYED-ADDRESS"] = ("203.0.113.60", self.port)
+        answer.attributes.pop(self.lacking, None)
+        return bytes(answer)
+
+    def turn(self) -> str:
+        return f"turn:127.0.0.1:{self.port}"
+
+
+@asynccontextmanager
+async def running(*servers: Server) -> AsyncIterator[None]:
+    for server in servers:
+        await asyncio.get_running_loop().create_datagram_endpoint(lambda server=server: server, ("127.0.0.1", 0))
+    yield
+    for server in servers:
+        server.transport.close()
+
+
+def asking(*urls: str, **how: Any) -> IceServers:
+    server = IceServer(urls=list(urls), username="user-4711", credential="secret-4711")
+    return IceServers(usable_servers([server])[0], **how)
+
+
+async def given(servers: IceServers, *hosts: str) -> list[Candidate]:
+    """Return what the servers give to a transport on ``hosts``, and end it."""
+    agent = Connection(ice_controlling=False)
+    bound = await agent.get_component_candidates(1, list(hosts))
+    found = await servers.candidates(agent, 1, bound)
+    await agent.close()
+    await servers.cut()
+    return cast("list[Candidate]", found)
+
+
+async def told(*urls: str, **how: Any) -> tuple[str, ...]:
+    """Return what is said of servers of which none gives anything."""
+    servers = asking(*urls, **how)
+    assert await given(servers) == []
+    return servers.notes
+
+
+def known(names: dict[str, str]) -> Callable[[str], str]:
+    def look_up(name: str) -> str:
+        if name not in names:
+            raise socket.gaierror(socket.EAI_NONAME, "unknown")
+        return names[name]
+
+    return look_up
+
+
+class TestNames:
+    def test_a_name_is_looked_up(self) -> None:
+        async def ask() -> list[Candidate]:
+            async with running(server := Server()):
+                found = asking(f"turn:a.example:{server.port}", look_up=known({"a.example": "127.0.0.1"}))
+                return await given(found)
+
+        assert [each.type for each in in_time(ask())] == ["relay"]
+
+    def test_the_system_is_asked_by_default(self) -> None:
+        async def ask() -> list[Candidate]:
+            async with running(server := Server()):
+                return await given(asking(f"turn:localhost:{server.port}"))
+
+        assert [each.type for each in in_time(ask())] == ["relay"]
+
+    @pytest.mark.parametrize("scheme", ["turn", "turns"])
+    def test_one_that_nobody_knows_is_told(self, scheme: str) -> None:
+        assert in_time(told(f"{scheme}:dead.example:1", look_up=known({}))) == (
+            f"no relay candidate from {scheme}:dead.example:1: not found in the DNS",
+        )
+
+    def test_one_that_cannot_be_a_name_is_told(self) -> None:
+        (note,) = in_time(told("turn:" + "a" * 64 + ".example"))
+        assert note.endswith(": not found in the DNS")
+
+    def test_a_lookup_that_hangs_is_given_up(self) -> None:
+        released = threading.Event()
+
+        def hang(name: str) -> str:
+            released.wait(GENEROUS)
+            return DEAD
+
+        try:
+            notes = in_time(told("turn:slow.example", look_up=hang))
+        finally:
+            released.set()
+        assert notes == ("no relay candidate from turn:slow.example:3478: no answer",)
+
+
+class TestStun:
+    def test_one_that_answers_gives_a_candidate(self) -> None:
+        async def ask() -> tuple[list[Candidate], tuple[str, ...]]:
+            async with running(server := Server()):
+                servers = asking(f"stun:a.example:{server.port}", look_up=lambda _: HERE)
+                return await given(servers, "127.0.0.1"), servers.notes
+
+        (candidate,), notes = in_time(ask())
+        assert (candidate.type, candidate.host, candidate.related_address) == (
+            "srflx",
+            "203.0.113.50",
+            "127.0.0.1",
+        )
+        assert notes == ()
+
+    @pytest.mark.parametrize("how", [{"silent": True}, {"error": 400}, {"lacking": "XOR-MAPPED-ADDRESS"}], ids=str)
+    def test_one_that_tells_nothing_is_told(self, how: dict[str, Any]) -> None:
+        async def ask() -> tuple[list[Candidate], tuple[str, ...], str]:
+            async with running(server := Server(**how)):
+                servers = asking(url := f"stun:a.example:{server.port}", look_up=lambda _: HERE)
+                return await given(servers, "127.0.0.1"), servers.notes, url
+
+        found, notes, url = in_time(ask())
+        assert found == []
+        assert notes == (f"no address candidate from {url}: no answer",)
+
+    def test_the_second_is_asked_where_the_first_is_silent(self) -> None:
+        async def ask() -> list[Candidate]:
+            async with running(dead := Server(silent=True), alive := Server()):
+                urls = [f"stun:a.example:{server.port}" for server in (dead, alive)]
+                return await given(asking(*urls, look_up=lambda _: HERE), "127.0.0.1")
+
+        assert [each.type for each in in_time(ask())] == ["srflx"]
+
+    def test_a_server_on_this_machine_is_not_asked_and_not_complained_of(self) -> None:
+        async def ask() -> tuple[list[Candidate], tuple[str, ...], list[stun.Method]]:
+            async with running(server := Server()):
+                servers = asking(f"stun:127.0.0.1:{server.port}", f"stun:localhost:{server.port}")
+                return await given(servers, "127.0.0.1"), servers.notes, server.asked
+
+        assert in_time(ask()) == ([], (), [])
+
+    def test_it_is_not_asked_where_only_relays_are_wanted(self) -> None:
+        async def ask() -> list[stun.Method]:
+            async with running(server := Server()):
+                await given(
+                    asking(f"stun:a.example:{server.port}", look_up=lambda _: HERE, relay_only=True), "127.0.0.1"
+                )
+                return server.asked
+
+        assert in_time(ask()) == []
+
+    def test_no_servers_give_nothing(self) -> None:
+        assert in_time(told()) == ()
+
+
+class TestTurn:
+    def test_one_that_grants_a_relay_gives_a_candidate(self) -> None:
+        async def ask() -> tuple[list[Candidate], tuple[str, ...], int]:
+            async with running(server := Server()):
+                servers = asking(server.turn())
+                return await given(servers), servers.notes, server.port
+
+        (candidate,), notes, port = in_time(ask())
+        assert (candidate.type, candidate.host, candidate.port) == ("relay", "203.0.113.60", port)
+        assert candidate.related_address == "203.0.113.50"
+        assert notes == ()
+
+    def test_where_only_relays_are_wanted_it_does_not_tell_this_machines_address(self) -> None:
+        async def ask() -> list[Candidate]:
+            async with running(server := Server()):
+                return await given(asking(server.turn(), relay_only=True))
+
+        (candidate,) = in_time(ask())
+        assert (candidate.related_address, candidate.related_port) == ("0.0.0.0", 9)
+
+    @pytest.mark.parametrize(
+        ("error", "words"),
+        [
+            (401, "wrong credential? (401)"),
+            (441, "wrong credential? (441)"),
+            (403, "forbidden (403)"),
+            (486, "its quota is used up (486)"),
+            (508, "it is full (508)"),
+            (500, "it refuses (500)"),
+        ],
+    )
+    def test_one_that_refuses_is_told_with_the_reason(self, error: int, words: str) -> None:
+        async def ask() -> tuple[tuple[str, ...], str]:
+            async with running(server := Server(error=error)):
+                return await told(server.turn()), server.turn()
+
+        notes, url = in_time(ask())
+        assert notes == (f"no relay candidate from {url}: {words}",)
+
+    def test_one_whose_answer_lacks_something_is_told(self) -> None:
+        async def ask() -> tuple[str, ...]:
+            async with running(server := Server(lacking="XOR-RELAYED-ADDRESS")):
+                return await told(server.turn())
+
+        (note,) = in_time(ask())
+        assert "it answers no TURN" in note
+
+    @pytest.mark.parametrize("scheme", ["turn", "turns"])
+    def test_one_that_is_not_there_is_told(self, scheme: str) -> None:
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            url = f"{scheme}:127.0.0.1:{unused.getsockname()[1]}"
+            (note,) = in_time(told(url + ("?transport=tcp" if scheme == "turn" else "")))
+        assert note.endswith(": Connection refused")
+
+    def test_one_that_is_at_none_of_its_addresses_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{n}", 9)) for n in (1, 2)]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
+        assert in_time(told("turns:a.example")) == ("no relay candidate from turns:a.example:5349: no connection",)
+
+    @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
+    def test_one_that_is_silent_is_told(self, transport: str) -> None:
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            listening = udp if transport == "udp" else tcp
+            listening.bind(("127.0.0.1", 0))
+            if listening is tcp:
+                tcp.listen()
+            address = f"127.0.0.1:{listening.getsockname()[1]}"
+            url = {"udp": f"turn:{address}", "tcp": f"turn:{address}?transport=tcp", "tls": f"turns:{address}"}
+            assert in_time(told(url[transport])) == (f"no relay candidate from {url[transport]}: no answer",)
+
+    def test_the_second_is_used_where_the_first_is_silent(self) -> None:
+        async def ask() -> tuple[list[Candidate], tuple[str, ...], str, int]:
+            async with running(dead := Server(silent=True), alive := Server()):
+                servers = asking(dead.turn(), alive.turn())
+                return await given(servers), servers.notes, dead.turn(), alive.port
+
+        found, notes, dead, port = in_time(ask())
+        assert [each.port for each in found] == [port]
+        assert notes == (f"no relay candidate from {dead}: no answer",)
+
+    def test_the_second_is_used_where_the_first_refuses(self) -> None:
+        async def ask() -> tuple[list[Candidate], int]:
+            async with running(refusing := Server(error=401), alive := Server()):
+                return await given(asking(refusing.turn(), alive.turn())), alive.port
+
+        found, port = in_time(ask())
+        assert [each.port for each in found] == [port]
+
+    def test_all_that_are_there_in_time_are_offered_in_the_order_of_the_service(self) -> None:
+        async def ask() -> tuple[list[Candidate], list[int]]:
+            async with running(first := Server(), second := Server()):
+                servers = asking(first.turn(), second.turn())
+                servers.ask()
+                await asyncio.wait(servers._ahead)
+                return await given(servers), [first.port, second.port]
+
+        found, ports = in_time(ask())
+        assert [each.port for each in sorted(found, key=lambda each: -each.priority)] == ports
+
+    def test_one_that_works_but_is_less_preferred_is_not_waited_for(self) -> None:
+        async def ask() -> tuple[list[Candidate], tuple[str, ...], int]:
+            async with running(first := Server(), silent := Server(silent=True)):
+                servers = asking(first.turn(), silent.turn())
+                return await given(servers), servers.notes, first.port
+
+        found, notes, port = in_time(ask())
+        assert [each.port for each in found] == [port]
+        assert notes == ()  # who knows
+
+    @pytest.mark.parametrize("relay_only", [True, False])
+    def test_a_slow_one_is_waited_for_where_there_is_no_other_way(self, relay_only: bool) -> None:
+        async def ask() -> list[Candidate]:
+            async with running(slow := Server(after=1.0)):
+                return await given(asking(slow.turn(), relay_only=relay_only))
+
+        assert bool(in_time(ask())) == relay_only
+
+    def test_each_transport_gets_a_relay_of_its_own(self) -> None:
+        async def ask() -> list[stun.Method]:
+            async with running(server := Server()):
+                servers = asking(server.turn())
+                servers.ask()
+                assert len(await given(servers)) == 1
+                assert len(await given(servers)) == 1
+                return [method for method in server.asked if method is stun.Method.ALLOCATE]
+
+        assert len(in_time(ask())) == 2
+
+    @pytest.mark.parametrize(
+        ("errors", "hopeless"),
+        [([401], True), ([401, 401], True), ([401, 508], False), ([508], False), ([], False)],
+    )
+    def test_asking_again_is_of_no_use_where_all_refuse_the_credentials(
+        self, errors: list[int], hopeless: bool
+    ) -> None:
+        async def ask() -> bool:
+            servers = [Server(error=error) for error in errors]
+            async with running(*servers):
+                ice_servers = asking(*(server.turn() for server in servers))
+                await given(ice_servers)
+                return ice_servers.is_hopeless
+
+        assert in_time(ask()) is hopeless
+
+    def test_no_note_shows_a_secret(self) -> None:
+        async def ask() -> str:
+            async with running(server := Server(error=401)):
+                return str(await told(server.turn()))
+
+        assert "4711" not in in_time(ask())
+
+
+class TestTls:
+    async def told_of(self, context: ssl.SSLContext | None, greeting: bytes = b"") -> tuple[tuple[str, ...], bool]:
+        async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(greeting)
+            writer.close()
+
+        server = await asyncio.start_server(greet, "127.0.0.1", 0, ssl=context)
+        async with server:
+            servers = asking(f"turns:localhost:{server.sockets[0].getsockname()[1]}")
+            assert await given(servers) == []
+            return servers.notes, servers.is_hopeless
+
+    def test_a_certificate_that_nobody_vouches_for_is_told_and_will_not_change(self, tmp_path: Path) -> None:
+        (note,), hopeless = in_time(self.told_of(self_signed(tmp_path).server))
+        assert "its certificate is not trusted (self" in note
+        assert note.endswith("check the name, or set REQUESTS_CA_BUNDLE")
+        assert hopeless
+
+    @pytest.mark.parametrize("folder", [False, True])
+    def test_one_that_is_trusted_but_no_turn_server_is_told(
+        self, folder: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        certificate = self_signed(tmp_path)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path if folder else certificate.path))
+        (note,), hopeless = in_time(self.told_of(certificate.server))
+        # A folder without the links that OpenSSL looks for trusts nobody.
+        assert ("not trusted" if folder else "no answer") in note
+        assert hopeless is folder
+
+    def test_one_without_tls_is_told(self) -> None:
+        (note,), _ = in_time(self.told_of(None, greeting=b"220 smtp.example\r\n"))
+        assert "no secure connection (" in note
+
+    def test_a_bundle_that_cannot_be_read_is_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing.pem"))
+        (note,), _ = in_time(self.told_of(None))
+        assert note.endswith("the file that REQUESTS_CA_BUNDLE names cannot be read")
+
+
+class TestEnd:
+    async def after(self, then: Callable[[IceServers], Awaitable[None]], server: Server) -> None:
+        async with running(server):
+            servers = asking(server.turn())
+            servers.ask()
+            await asyncio.wait(servers._ahead)
+            await then(servers)
+
+    def test_a_relay_that_no_transport_took_is_given_back(self) -> None:
+        server = Server()
+
+        async def then(servers: IceServers) -> None:
+            await servers.release()
+            await server.given_back.wait()
+
+        async def run() -> None:
+            await self.after(then, server)
+
+        in_time(run())
+
+    def test_one_that_a_transport_took_is_left_to_it(self) -> None:
+        async def run() -> None:
+            async with running(server := Server()):
+                servers, agent = asking(server.turn()), Connection(ice_controlling=False)
+                await servers.candidates(agent, 1, [])
+                await servers.release()
+                assert not server.given_back.is_set()
+                await agent.close()
+                assert server.given_back.is_set()
+
+        in_time(run())
+
+    def test_what_is_still_asked_for_is_given_up(self) -> None:
+        async def run() -> set[asyncio.Task[Any]]:
+            async with running(server := Server(silent=True)):
+                servers = asking(server.turn(), f"stun:{DEAD}")
+                servers.ask()
+                await servers.release()
+                return asyncio.all_tasks()
+
+        assert [task for task in in_time(run()) if "IceServers" in repr(task)] == []

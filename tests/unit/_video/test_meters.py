@@ -1,0 +1,265 @@
+"""Counters of a session: rates, means, and what sequence numbers and timestamps tell of losses."""
+
+from __future__ import annotations
+
+import pytest
+
+from odyssey_proto._live.session_stats import session_stats
+from odyssey_proto._net.webrtc.jitter import MarkerJitterBuffer
+from odyssey_proto._video import stamp
+from odyssey_proto._video.frame_hub import FrameHub
+from odyssey_proto._video.meters import LinkMeter, Mean, Rate, VideoTotals
+from tests.unit._net.webrtc.test_jitter import packets
+from tests.unit._video.test_frame import decoded
+
+FRAME: int = 4500  # of the RTP clock: 50 ms
+
+
+class Time:
+    """A clock that stands where it is put."""
+
+    def __init__(self, at: float = 100.0) -> None:
+        self.at = at
+
+    def now(self) -> float:
+        return self.at
+
+
+def totals_of(numbers: list[int]) -> VideoTotals:
+    """Return the totals after packets with these sequence numbers."""
+    totals = VideoTotals(Time())
+    meter = LinkMeter(totals)
+    for number in numbers:
+        meter.take_packet(number, 0, 1000, 100.0)
+    return totals
+
+
+def lost_frames(*frames: tuple[int, bool], interval: int = FRAME, start: int = 0) -> int:
+    """Return the frames lost, by the place of each frame that came and whether it follows the one before."""
+    totals = VideoTotals(Time())
+    meter = LinkMeter(totals)
+    for place, follows in frames:
+        meter.take_frame((start + place * interval) % 2**32, follows=follows)
+    return totals.frames_lost
+
+
+class TestRate:
+    def test_is_nothing_before_anything_came(self) -> None:
+        assert Rate().per_second(5.0) == 0
+
+    def test_is_what_came_in_the_last_2_s(self) -> None:
+        rate = Rate()
+        for moment in range(100):
+            rate.add(3, 10 + moment * 0.05)
+        assert rate.per_second(15.0) == pytest.approx(60, rel=0.06)
+
+    def test_fades_when_nothing_comes_any_more(self) -> None:
+        rate = Rate()
+        for moment in range(100):
+            rate.add(1, moment * 0.05)
+        assert 0 < rate.per_second(6.0) < 15
+        assert rate.per_second(7.2) == 0
+
+    def test_of_the_first_moment_is_not_exaggerated(self) -> None:
+        rate = Rate()
+        rate.add(1, 10.0)
+        assert rate.per_second(10.001) == 1
+
+    def test_keeps_no_more_than_its_window(self) -> None:
+        rate = Rate()
+        for moment in range(100_000):
+            rate.add(1, moment * 0.001)
+        assert len(rate._buckets) < 50
+
+
+class TestMean:
+    def test_is_none_of_nothing(self) -> None:
+        assert Mean(Time()).ms is None
+
+    def test_is_the_average_in_ms(self) -> None:
+        mean = Mean(Time())
+        mean.add(0.001)
+        mean.add(0.003)
+        assert mean.ms == pytest.approx(2)
+
+    def test_takes_how_long_something_ran(self) -> None:
+        time = Time()
+        mean = Mean(time)
+        with mean.measured():
+            time.at += 0.25
+        assert mean.ms == 250
+
+    def test_does_not_count_what_raised(self) -> None:
+        mean = Mean(Time())
+        with pytest.raises(ZeroDivisionError), mean.measured():
+            _ = 1 / 0
+        assert mean.ms is None
+
+
+class TestPackets:
+    def test_that_come_one_after_the_other_are_counted_and_none_is_lost(self) -> None:
+        totals = totals_of([7, 8, 9])
+        assert (totals.packets, totals.packets_lost, totals.payload_bytes) == (3, 0, 3000)
+
+    def test_that_are_missing_are_lost(self) -> None:
+        assert totals_of([7, 8, 11, 12, 14]).packets_lost == 3
+
+    def test_that_come_late_or_again_are_lost_no_more(self) -> None:
+        assert totals_of([7, 10, 9, 11, 8]).packets_lost == 0
+
+    def test_that_come_twice_make_up_for_no_other(self) -> None:
+        assert totals_of([7, 9, 9, 9, 7]).packets_lost == 1
+
+    def test_are_counted_across_the_end_of_their_numbers(self) -> None:
+        assert totals_of([65533, 65534, 1, 2, 0]).packets_lost == 1
+
+    @pytest.mark.parametrize("far", [20_000, 50_000])
+    def test_of_another_numbering_are_no_loss(self, far: int) -> None:
+        assert totals_of([7, 8, far, far + 1, far + 3]).packets_lost == 1
+
+    def test_of_another_link_go_on_in_the_same_totals(self) -> None:
+        totals = totals_of([7, 9])
+        LinkMeter(totals).take_packet(40_000, 0, 10, 200.0)
+        assert (totals.packets, totals.packets_lost) == (3, 1)
+
+    def test_that_come_evenly_have_no_jitter(self) -> None:
+        totals = VideoTotals(Time())
+        meter = LinkMeter(totals)
+        for number in range(100):
+            meter.take_packet(number, 2**32 - 9000 + number * FRAME, 1, 5 + number * 0.05)
+        assert totals.jitter_s == pytest.approx(0, abs=1e-9)
+
+    def test_that_come_unevenly_have_a_jitter_of_that_size(self) -> None:
+        totals = VideoTotals(Time())
+        meter = LinkMeter(totals)
+        for number in range(400):
+            meter.take_packet(number, number * FRAME, 1, 5 + number * 0.05 + (number % 2) * 0.01)
+        assert totals.jitter_s == pytest.approx(0.01, rel=0.01)
+
+    def test_after_a_pause_make_no_jitter_of_it(self) -> None:
+        totals = VideoTotals(Time())
+        meter = LinkMeter(totals)
+        meter.take_packet(1, 0, 1, 5.0)
+        meter.take_packet(2, FRAME, 1, 500.0)
+        assert not totals.jitter_s
+
+
+class TestFrames:
+    def test_that_follow_each_other_are_not_lost_however_far_apart(self) -> None:
+        assert lost_frames((0, True), (1, True), (2, True), (90, True), (91, True)) == 0
+
+    def test_that_are_missing_are_lost(self) -> None:
+        assert lost_frames((0, True), (1, True), (5, False), (6, True)) == 3
+
+    def test_of_which_the_beginning_is_missing_are_held_and_not_lost(self) -> None:
+        assert lost_frames((0, True), (1, True), (2, False)) == 0
+
+    def test_are_counted_across_the_end_of_their_timestamps(self) -> None:
+        assert lost_frames((0, True), (1, True), (5, False), start=2**32 - 2 * FRAME) == 3
+
+    def test_are_counted_at_any_pace(self) -> None:
+        assert lost_frames((0, True), (1, True), (4, False), interval=1500) == 2
+
+    def test_that_are_lost_after_a_pause_are_not_counted_by_its_length(self) -> None:
+        assert lost_frames((0, True), (1, True), (50, True), (51, True), (54, False)) == 2
+
+    def test_before_any_pace_is_known_are_not_guessed(self) -> None:
+        assert lost_frames((0, True), (9, False)) == 0
+
+
+class TestSessionStats:
+    def hub(self, time: Time) -> FrameHub:
+        hub = FrameHub(clock=time)
+        hub.begin(time.at)
+        return hub
+
+    def test_of_a_session_without_video_are_zeros_and_nones(self) -> None:
+        time = Time()
+        stats = session_stats(FrameHub(clock=time), VideoTotals(time), age_s=1.5)
+        assert (stats.age_s, stats.frames_received, stats.reconnects, stats.fps) == (1.5, 0, 0, 0)
+        assert (stats.width, stats.codec, stats.decode_ms, stats.convert_ms, stats.latency_ms) == (None,) * 5
+
+    def test_count_what_iterators_took_and_missed(self) -> None:
+        time = Time()
+        hub = self.hub(time)
+        queue = hub.subscribe("latest")
+        for _ in range(3):
+            hub.publish(decoded(), time.at)
+        stats = session_stats(hub, VideoTotals(time), age_s=0)
+        assert (stats.frames_received, stats.frames_delivered, stats.frames_dropped) == (3, 0, 2)
+        assert (stats.width, stats.height, len(queue)) == (64, 48, 1)
+
+    def test_tell_how_long_a_conversion_takes_and_that_looking_twice_is_one(self) -> None:
+        time = Time()
+        hub = self.hub(time)
+        hub.publish(decoded(), time.at)
+        assert hub.latest is not None
+        assert hub.latest.data is hub.latest.data
+        assert hub.converting._count == 1
+        assert session_stats(hub, VideoTotals(time), age_s=0).convert_ms == 0  # the clock stands still
+
+    def test_tell_of_gaps_also_of_one_that_lasts(self) -> None:
+        time = Time()
+        hub, totals = self.hub(time), VideoTotals(time)
+        hub.publish(decoded(), 100.0)
+        hub.publish(decoded(), 103.0)
+        time.at = 103.5
+        assert (session_stats(hub, totals, age_s=0).gaps, session_stats(hub, totals, age_s=0).gap_s) == (1, 3.0)
+        hub.pause()
+        assert session_stats(hub, totals, age_s=0).gap_s == 3.5
+        time.at = 110.0
+        assert (session_stats(hub, totals, age_s=0).gaps, session_stats(hub, totals, age_s=0).gap_s) == (2, 10.0)
+        hub.close()
+        time.at = 200.0
+        assert (session_stats(hub, totals, age_s=0).gaps, session_stats(hub, totals, age_s=0).gap_s) == (2, 10.0)
+
+    def test_the_time_between_two_streams_is_no_gap(self) -> None:
+        time = Time()
+        hub = self.hub(time)
+        hub.publish(decoded(), 100.0)
+        hub.end()
+        time.at = 160.0
+        hub.begin(time.at)
+        hub.publish(decoded(), 160.0)
+        assert session_stats(hub, VideoTotals(time), age_s=0).gaps == 0
+
+    @pytest.mark.parametrize(
+        ("stamped_ms", "is_local", "latency_ms"),
+        [
+            (99_970, True, 30.0),
+            (99_970, False, None),
+            (0, True, None),  # what a dark picture reads as
+            (100_500, True, None),  # of another clock
+            (None, True, None),
+        ],
+    )
+    def test_the_latency_is_that_of_the_stamp_where_it_is_one_of_this_machine(
+        self, stamped_ms: int | None, is_local: bool, latency_ms: float | None
+    ) -> None:
+        time = Time(100.0)
+        hub, totals = self.hub(time), VideoTotals(time)
+        totals.is_local = is_local
+        picture = decoded(640, 64)
+        if stamped_ms is not None:
+            stamp.draw(picture, 3, stamped_ms)
+        hub.publish(picture, time.at)
+        assert session_stats(hub, totals, age_s=0).latency_ms == latency_ms
+
+
+class TestJitterBuffer:
+    def test_counts_packets_and_frames(self) -> None:
+        time = Time()
+        totals = VideoTotals(time)
+        buffer = MarkerJitterBuffer(time, totals)
+        for packet in packets([2, 3, 1]):
+            buffer.add(packet)
+        assert (totals.packets, totals.packets_lost, totals.frames_lost, totals.frames_held) == (6, 0, 0, 0)
+
+    def test_counts_frames_that_are_lost_and_those_held_back_until_a_keyframe(self) -> None:
+        totals = VideoTotals(Time())
+        buffer = MarkerJitterBuffer(Time(), totals)
+        sent = packets([1] * 700, keyframes=(0, 650))
+        for packet in sent[:55] + sent[57:]:  # too late for them once 512 more have come
+            buffer.add(packet)
+        assert (totals.packets, totals.packets_lost) == (698, 2)
+        assert (totals.frames_lost, totals.frames_held) == (2, 650 - 57)

@@ -1,0 +1,86 @@
+"""The settings of an emulator: what cannot work is refused before anything is opened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from odyssey_proto._base.errors import OdysseyConfigError
+from odyssey_proto.emulator.config import EmulatorConfig
+from odyssey_proto.emulator.server import Emulator
+
+
+def test_the_defaults_are_those_of_the_service() -> None:
+    config = EmulatorConfig()
+    assert (config.host, config.port, config.fps, config.codec) == ("127.0.0.1", 0, 20, "both")
+    assert (config.concurrent_sessions, config.stale_after_s) == (1, 40)
+    assert (config.token_ttl_s, config.session_token_ttl_s) == (3600, 600)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"host": ""},
+        {"host": None},
+        {"port": -1},
+        {"port": 65536},
+        {"port": "80"},
+        {"port": True},
+        {"seed": -1},
+        {"seed": 0.5},
+        {"codec": "av1"},
+        {"codec": ["h264"]},
+        {"stamp": 1},
+        {"fps": 0},
+        {"fps": 61},
+        {"streamers": -1},
+        {"image_to_video": "yes"},
+        {"blocked_words": "forbidden"},
+        {"blocked_words": [""]},
+        {"regions": "us-west"},
+        {"regions": ["us-west"]},
+        {"regions": {"no spaces": 0}},
+        {"regions": {"us-west": -1}},
+        {"regions": {"us-west": float("inf")}},
+        {"ice_servers": "stun:127.0.0.1"},
+        {"ice_servers": [{"url": "stun:127.0.0.1"}]},
+        {"concurrent_sessions": -1},
+        {"monthly_hours": 0},
+        {"rate_limit": 0},
+        {"token_ttl_s": 0},
+        {"session_token_ttl_s": float("nan")},
+        {"stale_after_s": None},
+        {"max_stream_s": -1},
+        {"max_session_s": False},
+    ],
+    ids=str,
+)
+def test_what_cannot_work_is_refused(setting: dict[str, Any]) -> None:
+    with pytest.raises(OdysseyConfigError, match=next(iter(setting))):
+        EmulatorConfig(**setting)
+
+
+def test_an_emulator_refuses_it_too() -> None:
+    with pytest.raises(OdysseyConfigError, match="codec"):
+        Emulator(codec="av1")
+
+
+def test_a_configuration_and_single_settings_exclude_each_other() -> None:
+    with pytest.raises(OdysseyConfigError, match="not both"):
+        Emulator(EmulatorConfig(), seed=1)
+
+
+def test_regions_may_be_a_mapping() -> None:
+    assert EmulatorConfig(regions={"here": 0, "there": 0.2}).regions == (("here", 0), ("there", 0.2))
+
+
+def test_ice_servers_may_hold_credentials_that_do_not_print() -> None:
+    config = EmulatorConfig(ice_servers=[{"urls": "turn:127.0.0.1", "username": "u", "credential": "secret"}])
+    assert config.ice_servers == ({"urls": "turn:127.0.0.1", "username": "u", "credential": "secret"},)
+    assert "secret" not in repr(config)
+
+
+def test_no_ice_servers_is_not_the_default_ones() -> None:
+    assert EmulatorConfig(ice_servers=[]).ice_servers == ()
+    assert EmulatorConfig().ice_servers is None
