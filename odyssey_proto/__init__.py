@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from ._live.handlers import ConnectedCallback as ConnectedCallback
     from ._live.handlers import DisconnectedCallback as DisconnectedCallback
     from ._live.handlers import ErrorCallback as ErrorCallback
+    from ._live.handlers import EventHandlers as EventHandlers
     from ._live.handlers import InteractAcknowledgedCallback as InteractAcknowledgedCallback
     from ._live.handlers import OdysseyEventHandlers as OdysseyEventHandlers
     from ._live.handlers import StatusChangeCallback as StatusChangeCallback
@@ -104,6 +105,7 @@ _MODULES = {
         "ConnectedCallback",
         "DisconnectedCallback",
         "ErrorCallback",
+        "EventHandlers",
         "InteractAcknowledgedCallback",
         "OdysseyEventHandlers",
         "StatusChangeCallback",

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 import attrs
-import odyssey_models as wire
 
 from ._base import arguments, errors, logs
 from ._base.clock import Deadline, MonotonicClock
@@ -44,19 +43,7 @@ if TYPE_CHECKING:
     )
 
     from ._base.event_loop import BackgroundLoop
-    from ._live.handlers import (
-        BroadcastReadyCallback,
-        ConnectedCallback,
-        DisconnectedCallback,
-        ErrorCallback,
-        InteractAcknowledgedCallback,
-        OdysseyEventHandlers,
-        StatusChangeCallback,
-        StreamEndedCallback,
-        StreamErrorCallback,
-        StreamStartedCallback,
-        VideoFrameCallback,
-    )
+    from ._live.handlers import DisconnectedCallback, EventHandlers, OdysseyEventHandlers, VideoFrameCallback
     from ._model.config import IcePolicy, VideoCodec
     from ._model.credentials import ClientCredentials
     from ._model.events import BroadcastInfo, ConnectionStatus
@@ -64,14 +51,13 @@ if TYPE_CHECKING:
     from ._rest.download import Artifact, OnProgress
     from ._video.frame import VideoFrame
     from ._video.frame_queue import FramePolicy
-    from .core.inputs import Command
     from .session import Session
-    from .spectator import SpectatorConnection, Watching
+    from .spectator import SpectatorConnection
 
 __all__ = ["Odyssey"]
 
-_CLOSE: Final = 2.0  # s for all of it
-_JOIN: Final = 30.0  # s for a connect that queues for nothing
+_CLOSE_S: Final = 2.0
+_JOIN_S: Final = 30.0  # the default timeout of connect_with_credentials(), which never queues
 
 
 class Odyssey:
@@ -136,25 +122,16 @@ class Odyssey:
         self._connecting = threading.Lock()
         self._session: Session | None = None
         self._leaving: Session | None = None  # what a thread in `disconnect` gives back
-        self._watching: ConcurrentWeakSet[Watching] = ConcurrentWeakSet()
+        self._watching: ConcurrentWeakSet[SpectatorConnection] = ConcurrentWeakSet()
         self._closed = False
 
     # --- the connection
 
     def connect(
         self,
-        on_connected: ConnectedCallback | None = None,
-        on_disconnected: DisconnectedCallback | None = None,
-        on_video_frame: VideoFrameCallback | None = None,
-        on_stream_started: StreamStartedCallback | None = None,
-        on_stream_ended: StreamEndedCallback | None = None,
-        on_interact_acknowledged: InteractAcknowledgedCallback | None = None,
-        on_stream_error: StreamErrorCallback | None = None,
-        on_error: ErrorCallback | None = None,
-        on_status_change: StatusChangeCallback | None = None,
-        on_broadcast_ready: BroadcastReadyCallback | None = None,
-        *,
+        *in_order: Any,
         timeout: float | EllipsisType | None = ...,
+        **handlers: Unpack[EventHandlers],
     ) -> Session:
         """Connect to a streamer and return the live `Session` (client page, "connect()").
 
@@ -164,8 +141,7 @@ class Odyssey:
         the session; see `OdysseyEventHandlers`. What one raises goes to ``on_error``, as not fatal.
 
         Args:
-            on_connected, on_disconnected, on_video_frame, on_stream_started, on_stream_ended,
-            on_interact_acknowledged, on_stream_error, on_error, on_status_change, on_broadcast_ready: handlers.
+            in_order, handlers: those of `OdysseyEventHandlers`, by their names or in the documented order.
             timeout: s for all of it, queueing included; left out, ``queue_timeout_s`` + 30. ``None``: no limit.
 
         Raises:
@@ -177,37 +153,17 @@ class Odyssey:
         """
         from ._live.handlers import OdysseyEventHandlers
 
-        handlers = OdysseyEventHandlers(
-            on_connected=on_connected,
-            on_disconnected=on_disconnected,
-            on_video_frame=on_video_frame,
-            on_stream_started=on_stream_started,
-            on_stream_ended=on_stream_ended,
-            on_interact_acknowledged=on_interact_acknowledged,
-            on_stream_error=on_stream_error,
-            on_error=on_error,
-            on_status_change=on_status_change,
-            on_broadcast_ready=on_broadcast_ready,
-        )
+        wanted = OdysseyEventHandlers.of(*in_order, **handlers)
         deadline = self._until(self.config.advanced.queue_timeout_s + 30 if timeout is ... else timeout)
         self.config.require_api_key()
-        return self._connect(handlers, deadline)
+        return self._connect(wanted, deadline)
 
     def connect_with_credentials(
         self,
         credentials: ClientCredentials,
-        on_connected: ConnectedCallback | None = None,
-        on_disconnected: DisconnectedCallback | None = None,
-        on_video_frame: VideoFrameCallback | None = None,
-        on_stream_started: StreamStartedCallback | None = None,
-        on_stream_ended: StreamEndedCallback | None = None,
-        on_interact_acknowledged: InteractAcknowledgedCallback | None = None,
-        on_stream_error: StreamErrorCallback | None = None,
-        on_error: ErrorCallback | None = None,
-        on_status_change: StatusChangeCallback | None = None,
-        on_broadcast_ready: BroadcastReadyCallback | None = None,
-        *,
+        *in_order: Any,
         timeout: float | EllipsisType | None = ...,
+        **handlers: Unpack[EventHandlers],
     ) -> Session:
         """Connect to the session that ``credentials`` are for (client page, "connect_with_credentials()").
 
@@ -215,9 +171,7 @@ class Odyssey:
 
         Args:
             credentials: what `create_client_credentials` returned, here or on your server.
-            on_connected, on_disconnected, on_video_frame, on_stream_started, on_stream_ended,
-            on_interact_acknowledged, on_stream_error, on_error, on_status_change, on_broadcast_ready: handlers,
-                as for `connect`.
+            in_order, handlers: as for `connect`.
             timeout: s for all of it; left out, 30. ``None``: no limit.
 
         Raises:
@@ -228,26 +182,14 @@ class Odyssey:
         """
         from ._live.handlers import OdysseyEventHandlers
         from ._model.credentials import ClientCredentials
-        from .core.inputs import Join
 
         if not isinstance(credentials, ClientCredentials):
             raise TypeError(
                 f"credentials must be ClientCredentials, not {type(credentials).__name__}; "
                 "make them of a dict with ClientCredentials.from_dict()"
             )
-        handlers = OdysseyEventHandlers(
-            on_connected=on_connected,
-            on_disconnected=on_disconnected,
-            on_video_frame=on_video_frame,
-            on_stream_started=on_stream_started,
-            on_stream_ended=on_stream_ended,
-            on_interact_acknowledged=on_interact_acknowledged,
-            on_stream_error=on_stream_error,
-            on_error=on_error,
-            on_status_change=on_status_change,
-            on_broadcast_ready=on_broadcast_ready,
-        )
-        deadline = self._until(_JOIN if timeout is ... else timeout)
+        wanted = OdysseyEventHandlers.of(*in_order, **handlers)
+        deadline = self._until(_JOIN_S if timeout is ... else timeout)
         if credentials.is_expired:
             raise errors.OdysseyConnectionError(
                 "The credentials have expired: get new ones from the server that made them",
@@ -255,23 +197,18 @@ class Odyssey:
                 session_id=credentials.session_id,
                 operation="connect with credentials",
             )
-        granted = wire.SessionResponse(
-            session_id=credentials.session_id,
-            signalling_url=credentials.signaling_url,
-            capabilities=credentials.capabilities,
-        )
-        return self._connect(
-            handlers,
-            deadline,
-            lambda call: Join(call, granted, credentials.session_token, credentials.remaining_s),
-        )
+        return self._connect(wanted, deadline, credentials)
 
     def _connect(
-        self, handlers: OdysseyEventHandlers, deadline: Deadline, how: Callable[[int], Command] | None = None
+        self,
+        handlers: OdysseyEventHandlers,
+        deadline: Deadline,
+        credentials: ClientCredentials | None = None,
     ) -> Session:
         # Here, and not when this is imported: who only calls REST does not pay for it.
         from . import session
         from ._base.event_loop import BackgroundLoop
+        from ._live import commands
 
         if not self._connecting.acquire(blocking=False):
             raise errors.OdysseyConnectionError("Another thread is connecting this client", code="connecting")
@@ -280,12 +217,13 @@ class Odyssey:
             loop = self._loop = self._loop or BackgroundLoop()
             loop.start()
             wanted = handlers if any(attrs.astuple(handlers, recurse=False)) else None
-            self._session = live = session.Session(self.config, self._http, loop, self._clock, wanted)
+            driver = commands.session_driver(self.config, self._http, loop, self._clock, wanted)
+            self._session = live = session.Session(driver, has_handlers=wanted is not None)
             if self._closed:  # by another thread: either it stops the loop, or this does
                 loop.stop()
                 raise _is_closed()
             with self._telemetry.connecting(live):
-                session.connect(live, deadline, how)
+                session.connect(live, deadline, credentials)
             return live
         finally:
             self._connecting.release()
@@ -315,12 +253,15 @@ class Odyssey:
     def close(self) -> None:
         """Leave the session and end all threads, within 2 s. The client cannot be used any more."""
         self._closed = True
-        deadline = Deadline(_CLOSE, self._clock)
+        deadline = Deadline(_CLOSE_S, self._clock)
         self.disconnect()
         if (leaving := self._leaving) is not None:  # by another thread, which needs what ends here
             leaving.disconnect()
-        if self._watching:
-            self._stop_watching(deadline)
+        watching = tuple(self._watching)
+        for spectator in watching:
+            spectator._driver.start_leaving()  # all at once
+        for spectator in watching:
+            spectator._driver.join(deadline.remaining())
         self._telemetry.close()
         self._http.close()
         if self._loop is not None:
@@ -426,16 +367,13 @@ class Odyssey:
 
         if self._closed:
             raise _is_closed()
-        watched = spectator.watch(info, on_video_frame, on_disconnected, timeout=timeout, among=self._watching)
+        watched = spectator.watch(
+            info, self.config, on_video_frame, on_disconnected, timeout=timeout, among=self._watching
+        )
         if self._closed:  # by another thread, that may not have seen this one
             watched.disconnect()
             raise _is_closed()
         return watched
-
-    def _stop_watching(self, deadline: Deadline) -> None:
-        from . import spectator
-
-        spectator.leave_all(self._watching, deadline)
 
     # --- credentials
 

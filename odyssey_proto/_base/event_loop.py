@@ -8,7 +8,6 @@ those that a library started on the owner's behalf, and leaves everybody else's 
 from __future__ import annotations
 
 import asyncio
-import atexit
 import concurrent.futures
 import contextlib
 import contextvars
@@ -17,6 +16,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from . import process_end
 from .errors import OdysseyConnectionError, no_resources
 from .weak_set import ConcurrentWeakSet
 
@@ -321,7 +321,7 @@ def _would_wait_for_itself() -> RuntimeError:
 _started: ConcurrentWeakSet[BackgroundLoop] = ConcurrentWeakSet()
 
 
-@atexit.register
+@process_end.at_exit
 def _stop_all() -> None:
     # Daemon threads still run here, and in a forked child there is nothing to stop.
     for loop in tuple(_started):

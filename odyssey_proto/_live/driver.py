@@ -1,112 +1,138 @@
-"""The thread behind a session: it feeds the protocol core and carries out what that says.
+"""The thread behind a session or a spectator: it feeds the protocol core and carries out what that says.
 
-It waits on its inbox only. Whatever blocks (HTTP, opening and closing a WebSocket) runs on workers that post what
-came of it; frames go from the decoder straight into the hub. All decisions are in `odyssey_proto.core`; what
-users see is in `odyssey_proto.session`.
+It waits on its inbox only. Whatever blocks (HTTP, opening and closing connections) runs on workers that post what
+came of it; frames go from the decoder straight into the hub. All decisions are in `odyssey_proto.core`; what users
+see is in `odyssey_proto.session` and `odyssey_proto.spectator`.
 """
 
 from __future__ import annotations
 
-import atexit
 import concurrent.futures
 import contextlib
+import importlib
 import itertools
 import logging
 import os
 import queue
-import sys
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from .._base import errors, secrets
-from .._base.abort import Abort
+from .._base import errors, process_end
 from .._base.clock import Deadline, MonotonicClock, SteadyClock
+from .._base.secrets import redact
 from .._base.weak_set import ConcurrentWeakSet
 from .._video.frame_hub import FrameHub
 from .._video.meters import VideoTotals
 from ..core import effects, inputs
-from ..core.protocol import Protocol
-from ..core.table import SessionState
 from . import live_recording
 from .dispatcher import Dispatcher
 from .event_hub import EventHub
-from .streamer_link import Link
+from .link import LinkContext
+from .session_stats import session_stats
+from .workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .._base.clock import Clock
-    from .._base.event_loop import BackgroundLoop
-    from .._model.config import ClientConfig
     from .._model.events import Event
-    from .._net.http_exchange import HttpTransport
+    from .._model.stats import SessionStats
+    from ..core.snapshot import Snapshot
     from .handlers import OdysseyEventHandlers
+    from .link import Access, Link
 
-__all__ = ["LEAVE", "Driver"]
+__all__ = ["LEAVE_S", "Driver"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.live")
 
-LEAVE: Final = 1.2
+LEAVE_S: Final = 1.2
 """s that leaving may take while somebody waits for it."""
-_STEP_TIMEOUT: Final = 10.0  # s for one worker's task
-_LINGER: Final = 5.0  # s for giving the session back after its end, while nobody waits for that
-_FILES: Final = 5.0  # s for the same at the end of the process, which would cut them short
-_LAST_FRAMES: Final = 0.7  # s for files to be finished; where encoding is behind, they are so a while after
-_LAST_WORKERS: Final = 0.2  # s for workers whose sockets have just been shut
+_LINGER_S: Final = 5.0  # for giving the session back after its end, while nobody waits for that
+_FILES_S: Final = 5.0  # for files, at the end of the process, which would cut them short
+_LAST_FRAMES_S: Final = 0.7  # for files to be finished; if encoding is behind, they are so a while later
+_LAST_WORKERS_S: Final = 0.2  # for workers whose sockets have just been shut
+
+
+class Core(Protocol):
+    """What a driver drives: the protocol of a session, or that of a spectator."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, one way or the other."""
+        ...
+
+    @property
+    def next_due(self) -> float | None:
+        """When `advance` has something to do, in s."""
+        ...
+
+    def receive(self, item: inputs.Input, now: float) -> None:
+        """Take one input."""
+
+    def advance(self, now: float) -> None:
+        """Do what has become due."""
+
+    def outputs(self) -> list[effects.Output]:
+        """Hand out what has come up."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """Return the state as other threads may read it."""
+        ...
 
 
 class Driver:
-    """The thread behind one session. It knows no `Session`: dropping that one ends this one."""
+    """The thread behind one connection. It does not know who holds it: dropping that object ends this one."""
 
     def __init__(
-        self,
-        config: ClientConfig,
-        http: HttpTransport,
-        loop: BackgroundLoop,
-        clock: Clock,
-        handlers: OdysseyEventHandlers | None = None,
+        self, core: Core, access: Access, clock: Clock, handlers: OdysseyEventHandlers | None = None, *, name: str
     ) -> None:
-        self.protocol = Protocol(config.advanced, reconnect=config.reconnect)
         self.clock = clock = SteadyClock(clock)
         self.hub = FrameHub(lambda seconds: self.post(inputs.VideoResumed(seconds)), clock)
         self.totals = VideoTotals(clock)
-        self.began_at = clock.now()
-        self.ended_at: float | None = None
-        self.recordings: ConcurrentWeakSet[live_recording.LiveRecording] = ConcurrentWeakSet()
-        """Files that are being written: they end when this has, and are waited for."""
         self.events = EventHub()
+        self.snapshot: Snapshot = core.snapshot()
+        """The state of the core, as of the last input."""
+        self.recordings: ConcurrentWeakSet[live_recording.LiveRecording] = ConcurrentWeakSet()
+        """Recordings in progress. They are closed and joined when the connection ends."""
         self.leaving = False
-        """Whether the user has given it up; the session itself may need a moment to be over."""
+        """Whether the user has given it up; the connection itself may need a moment to be over."""
         self.ended = threading.Event()
         """Set when nothing of it is left."""
-        self._http = http
-        self._loop = loop
+        self._began_at = clock.now()
+        self._ended_at: float | None = None
+        self._core = core
+        self._access = access
+        self._context = LinkContext(clock, self.hub, self.totals, self.post)
         self._inbox: queue.SimpleQueue[inputs.Input | None] = queue.SimpleQueue()
-        self._abort = Abort()
-        self._authentication = Abort()  # of its own: after the end nobody needs its answer
         self._patience = Deadline(None, clock)  # for what is to be done after the end
         self._calls: dict[int, concurrent.futures.Future[Any]] = {}
         self._numbers = itertools.count(1)
         self._links: dict[int, Link] = {}
-        self._workers: set[threading.Thread] = set()
+        self._workers = Workers(lambda: self.post(None))
         self._dispatcher: Dispatcher | None = None
         if handlers is not None:
             self._dispatcher = Dispatcher(handlers)
             self.hub.attach(self._dispatcher, self._dispatcher.counts)
         self._pid = os.getpid()
-        self._thread = threading.Thread(target=self._run, name="odyssey-session", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         _drivers.add(self)
-        _expect_the_end()
+        process_end.expect()
 
     # --- called from any thread
 
-    def connect(self, deadline: Deadline, how: Callable[[int], inputs.Command]) -> None:
-        """Start the thread and wait until the session is connected; a wait that is cut short leaves it."""
+    def connect(
+        self,
+        command: Callable[[int], inputs.Command],
+        deadline: Deadline,
+        expired: Callable[[], errors.OdysseyError],
+    ) -> None:
+        """Start the thread, and wait until ``command`` has connected it; a wait that is cut short leaves it."""
         try:
             if self._dispatcher is not None:
                 self._dispatcher.start()
             self._thread.start()
-            self.call(how, deadline.remaining(), lambda: self._connect_timeout(deadline.timeout))
+            self.call("connect", command, deadline.remaining(), expired)
         except BaseException as exc:
             self.leaving = True
             self.post(inputs.Disconnect(exc if isinstance(exc, errors.OdysseyError) else None))
@@ -117,19 +143,19 @@ class Driver:
 
     def call(
         self,
+        operation: str,
         command: Callable[[int], inputs.Command],
         timeout: float | None,
         expired: Callable[[], errors.OdysseyError],
     ) -> object:
-        """Post a command and wait for its answer."""
+        """Post a command and wait for its answer; ``operation`` is what errors call it."""
         self.refuse_fork()
         number, future = next(self._numbers), concurrent.futures.Future[Any]()
         posted = command(number)
         self._calls[number] = future
         self.post(posted)
         if self.ended.is_set() and self._calls.pop(number, None) is not None:
-            # The thread is gone and reads no inbox. The core is at its end and refuses, as it would have there.
-            self.protocol.receive(posted, self.clock.now())
+            raise self.snapshot.not_connected(operation)  # the thread is gone, and reads no inbox
         try:
             turns = Deadline(timeout, self.clock).waits()
             answered = any(concurrent.futures.wait((future,), seconds).done for seconds in turns)
@@ -147,10 +173,10 @@ class Driver:
         self._inbox.put(item)
 
     def start_leaving(self) -> None:
-        """Disconnect, and let what is still to be done take little more than `LEAVE` s."""
+        """Disconnect, and let what is still to be done take little more than `LEAVE_S` s."""
         if os.getpid() == self._pid:
             self.leaving = True
-            self._patience = Deadline(LEAVE - _LAST_WORKERS, self.clock)
+            self._patience = Deadline(LEAVE_S - _LAST_WORKERS_S, self.clock)
             self.post(inputs.Disconnect())
 
     def join(self, timeout: float | None) -> None:
@@ -161,59 +187,72 @@ class Driver:
         if self._dispatcher is not None:
             self._dispatcher.join(deadline.remaining())
         if self.ended.is_set():
-            last = Deadline(_LAST_FRAMES, self.clock)
+            last = Deadline(_LAST_FRAMES_S, self.clock)
             for each in tuple(self.recordings):
                 each._join(last)
+
+    def wait(self, timeout: float | None) -> bool:
+        """Wait until nothing of it is left; return whether that is so, or raise what it ended by."""
+        self.refuse_fork()
+        ended = any(self.ended.wait(seconds) for seconds in Deadline(timeout, self.clock).waits())
+        if ended and self.snapshot.error is not None:
+            raise errors.again(self.snapshot.error)
+        return ended
+
+    def stats(self) -> SessionStats:
+        """Return what has been measured so far; after the end, the last numbers."""
+        now = self.clock.now() if self._ended_at is None else self._ended_at
+        return session_stats(self.hub, self.totals, age_s=now - self._began_at)
+
+    def link(self) -> Link | None:
+        """Return the newest link; None between two, and after the end."""
+        links = tuple(self._links.values())
+        return links[-1] if links else None
 
     def refuse_fork(self) -> None:
         """Raise in a forked child: the thread is in the parent."""
         if os.getpid() != self._pid:
             raise errors.OdysseyConnectionError(
-                "This session belongs to the process that forked; connect again in this one", code="forked"
+                "This connection belongs to the process that forked; connect again in this one", code="forked"
             )
 
     def forget(self) -> None:
-        """In a forked child: for this process the session is over, and nothing of it is left."""
+        """In a forked child: for this process the connection is over, and nothing of it is left."""
         self.leaving = True
-        self.protocol.session = SessionState.DISCONNECTED
+        self._core.receive(inputs.Forgotten(), 0.0)
+        self.snapshot = self._core.snapshot()
         self.ended = threading.Event()  # a new one: at the fork another thread may have held the lock of the old
         self.ended.set()
-
-    def _connect_timeout(self, timeout: float | None) -> errors.OdysseyError:
-        return errors.OdysseyConnectionTimeoutError(
-            f"Not connected within {timeout:g} s, still {self.protocol.progress}",
-            code="timeout",
-            operation="connect",
-            session_id=self.protocol.session_id,
-            recoverable=True,
-        )
 
     # --- the thread
 
     def _run(self) -> None:
-        from .._net.webrtc import peer
-
         # Beside the workers: nobody waits for an import, not even for leaving.
-        with contextlib.suppress(RuntimeError):  # where the system gives no more threads, the first link imports
-            threading.Thread(target=peer.warm, name="odyssey-import", daemon=True).start()
+        with contextlib.suppress(RuntimeError):  # if the system gives no more threads, the first link imports
+            threading.Thread(target=_warm, name="odyssey-import", daemon=True).start()
         try:
-            while not self.protocol.is_over:
+            while not self._core.is_over:
                 self._take(self._next_item())
-            self._authentication.abort()
-            linger = Deadline(_LINGER, self.clock)
+            self._access.hurry()
+            linger = Deadline(_LINGER_S, self.clock)
             while self._is_busy() and not (linger.expired or self._patience.expired):
                 self._take(self._next_item(min(linger, self._patience, key=_left)))
         except Exception as exc:  # a fault of this library must not leave callers waiting for ever
-            log.exception("the driver of a session failed")
-            self.protocol.session = SessionState.FAILED
-            self.protocol.error = errors.internal(exc)
-            for link in self._links.values():
-                link.say_goodbye()
+            log.exception("the driver of a connection failed")
+            self._give_up(errors.internal(exc))
         finally:
             self._clean_up()
 
+    def _give_up(self, error: errors.OdysseyError) -> None:
+        """End after a fault of our own: the core must not be relied on for what is left to do."""
+        for link in self._links.values():
+            link.say_goodbye()
+        self._core.receive(inputs.Broken(error), self.clock.now())
+        self._core.outputs()
+        self.snapshot = self._core.snapshot()
+
     def _next_item(self, until: Deadline | None = None) -> inputs.Input | None:
-        due = self.protocol.next_due
+        due = self._core.next_due
         waits = [] if due is None else [max(0.0, due - self.clock.now())]
         if until is not None and (left := until.remaining()) is not None:
             waits.append(left)
@@ -226,48 +265,38 @@ class Driver:
         now = self.clock.now()
         try:
             if item is None:
-                self.protocol.advance(now)
+                self._core.advance(now)
             else:
-                self.protocol.receive(item, now)
+                self._core.receive(item, now)
         except errors.OdysseyError as refusal:
             self._answer(getattr(item, "call", 0), error=refusal)
-        for output in self.protocol.outputs():
+        self.snapshot = self._core.snapshot()  # before anybody who waits is told
+        for output in self._core.outputs():
             self._carry_out(output)
 
-    def _carry_out(self, output: effects.Effect | Event) -> None:
+    def _carry_out(self, output: effects.Output) -> None:
         match output:
-            case effects.Authenticate():
-                self._work(self._authenticate, failed=inputs.StepFailed)
-            case effects.RequestSession():
-                self._work(self._request_session, failed=inputs.StepFailed)
-            case effects.OpenLink(link=number):
-                link = self._links[number] = Link(
-                    output,
-                    http=self._http,
-                    loop=self._loop,
-                    clock=self.clock,
-                    hub=self.hub,
-                    totals=self.totals,
-                    post=self.post,
+            case effects.Authenticate() | effects.RequestSession() as step:
+                self._workers.run(
+                    lambda: self.post(self._access.take_step(step, self.clock)),
+                    lambda error: self.post(inputs.StepFailed(error)),
                 )
-                self._work(
-                    lambda: link.open(Deadline(output.timeout, self.clock)),
-                    failed=lambda error: inputs.LinkFailed(number, error),
+            case effects.OpenLink() | effects.OpenBroadcast() as plan:
+                link = self._links[plan.link] = self._access.make_link(plan, self._context)
+                self._workers.run(
+                    lambda: link.open(Deadline(plan.timeout, self.clock)),
+                    lambda error: self.post(inputs.LinkFailed(plan.link, error)),
                 )
-            case effects.AcceptOffer(link=number, sdp=sdp):
-                self._links[number].accept(sdp)
-            case effects.AddCandidate(link=number, candidate=candidate):
-                self._links[number].add_candidate(candidate)
-            case effects.SendSignaling(link=number, message=message):
-                self._links[number].send_signaling(message)
-            case effects.SendChannel(link=number, message=message):
-                self._links[number].send_channel(message)
-            case effects.CheckVideo(link=number):
-                self.post(inputs.VideoSeen(number, self.hub.last_at))
+            case effects.CloseLink(link=number):
+                self._workers.run(self._links.pop(number).close)
+            case effects.SayGoodbye(link=number):
+                self._links[number].say_goodbye()
             case effects.AskForKeyframe(link=number):
                 self._links[number].ask_for_keyframe()
-            case effects.CloseLink(link=number):
-                self._work(self._links.pop(number).close)
+            case effects.AcceptOffer() | effects.AddCandidate() | effects.SendSignaling() | effects.SendChannel():
+                self._links[output.link].carry_out(output)
+            case effects.CheckVideo(link=number):
+                self.post(inputs.VideoSeen(number, self.hub.last_at))
             case effects.BeginFrames(at=at):
                 self.hub.begin(at)
             case effects.PauseFrames():
@@ -281,11 +310,14 @@ class Driver:
             case effects.Ignored(what=what):
                 log.info("ignored: %s", what)
             case event:
-                if log.isEnabledFor(logging.DEBUG):
-                    log.debug("%s", secrets.redact(str(event)))
-                self.events.publish(event)
-                if self._dispatcher is not None:
-                    self._dispatcher.tell(event)
+                self._publish(event)
+
+    def _publish(self, event: Event) -> None:
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s", redact(str(event)))
+        self.events.publish(event)
+        if self._dispatcher is not None:
+            self._dispatcher.tell(event)
 
     def _answer(self, call: int, *, value: object = None, error: errors.OdysseyError | None = None) -> None:
         future = self._calls.pop(call, None)
@@ -296,64 +328,20 @@ class Driver:
         else:
             future.set_exception(error)
 
-    # --- the workers
-
-    def _work(
-        self, task: Callable[[], None], failed: Callable[[errors.OdysseyError], inputs.Input] | None = None
-    ) -> None:
-        """Run ``task`` on a thread of its own; what it raises is posted as ``failed`` makes it."""
-
-        def run() -> None:
-            try:
-                task()
-            except Exception as exc:  # whatever it was, someone may wait for the outcome
-                error = exc if isinstance(exc, errors.OdysseyError) else errors.internal(exc)
-                if error is not exc:
-                    log.exception("a worker of a session failed")
-                if failed is not None:
-                    self.post(failed(error))
-            finally:
-                self._workers.discard(worker)
-                self.post(None)
-
-        worker = threading.Thread(target=run, name="odyssey-worker", daemon=True)
-        self._workers.add(worker)
-        try:
-            worker.start()
-        except RuntimeError:  # the system gives no more threads
-            self._workers.discard(worker)
-            if failed is not None:
-                self.post(failed(errors.no_resources()))
-
     def _is_busy(self) -> bool:
-        return bool(self._workers) or not self._inbox.empty()
-
-    def _authenticate(self) -> None:
-        self._http.access_token(Deadline(_STEP_TIMEOUT, self.clock), abort=self._authentication)
-        self.post(inputs.Authenticated())
-
-    def _request_session(self) -> None:
-        try:
-            session = self._http.request_session(Deadline(_STEP_TIMEOUT, self.clock), abort=self._abort)
-        except errors.OdysseyError as error:
-            if error.code != "no_streamers":
-                raise
-            self.post(inputs.StreamerUnavailable(error))
-        else:
-            self.post(inputs.SessionGranted(session))
+        return self._workers.busy or not self._inbox.empty()
 
     # --- the end
 
     def _clean_up(self) -> None:
-        error = self.protocol.error
-        self.ended_at = self.clock.now()
-        self._abort.abort()
+        error = self.snapshot.error
+        self._ended_at = self.clock.now()
+        self._access.cut()
         for link in self._links.values():
             link.cut()
         self._links.clear()
-        last = Deadline(_LAST_WORKERS, self.clock)
-        for worker in tuple(self._workers):
-            worker.join(last.remaining())
+        self._workers.join(Deadline(_LAST_WORKERS_S, self.clock))
+        self._access.release()
         self.hub.close(error)
         self.events.close()
         if self._dispatcher is not None:
@@ -364,7 +352,13 @@ class Driver:
         _drivers.discard(self)
 
 
-_HAS_ENDED: Final = errors.OdysseyConnectionError("The session has ended", code="disconnected")
+_HAS_ENDED: Final = errors.OdysseyConnectionError("The connection has ended", code="disconnected")
+
+
+def _warm() -> None:
+    """Load what the first link needs, while HTTP calls run."""
+    peer = importlib.import_module("odyssey_proto._net.webrtc.peer")
+    peer.warm()
 
 
 def _left(deadline: Deadline) -> float:
@@ -375,40 +369,21 @@ def _left(deadline: Deadline) -> float:
 _drivers: ConcurrentWeakSet[Driver] = ConcurrentWeakSet()
 
 
+@process_end.at_exit
 def _leave_all() -> None:
-    """Before the interpreter goes: leave every session, all at once, within 2 s."""
+    """Leave every connection, all at once, within 2 s; then let files be finished."""
     drivers = tuple(_drivers)
     for driver in drivers:
         driver.start_leaving()
-    deadline = Deadline(LEAVE, MonotonicClock())
+    deadline = Deadline(LEAVE_S, MonotonicClock())
     for driver in drivers:
         driver.join(deadline.remaining())
-    live_recording.join_all(Deadline(_FILES, MonotonicClock()))
+    live_recording.join_all(Deadline(_FILES_S, MonotonicClock()))
 
 
-def _expect_the_end() -> None:
-    """Have the sessions left also at the end of a process that `multiprocessing` made: that skips `atexit`."""
-    global _expecting
-    process = sys.modules.get("multiprocessing.process")
-    if _expecting != os.getpid() and process is not None and process.parent_process() is not None:
-        from multiprocessing import util
-
-        _expecting = os.getpid()
-        util.Finalize(None, _leave_all, exitpriority=0)
-
-
-_expecting = 0  # the process that does
-
-
+@process_end.after_fork_in_child
 def _forget_all() -> None:
-    """In a forked child: the sessions are the parent's."""
+    """In a forked child: the connections are the parent's."""
     for driver in tuple(_drivers):
         driver.forget()
     _drivers.clear()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_forget_all)
-# After the user's own threads have ended. aiortc's decoder is no reason to be earlier: it is a daemon, because the
-# thread that starts it is one.
-atexit.register(_leave_all)

@@ -1,4 +1,5 @@
 """The handlers of a connection, as users pass them (client page, "connect()"): their types and their checks.
+
 What calls them is `odyssey_proto._live.dispatcher`.
 """
 
@@ -6,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypedDict
 
 import attrs
 
@@ -20,6 +21,7 @@ __all__ = [
     "ConnectedCallback",
     "DisconnectedCallback",
     "ErrorCallback",
+    "EventHandlers",
     "InteractAcknowledgedCallback",
     "OdysseyEventHandlers",
     "StatusChangeCallback",
@@ -29,7 +31,6 @@ __all__ = [
     "VideoFrameCallback",
 ]
 
-# --- handlers of a connection (client page, "connect()")
 ConnectedCallback: TypeAlias = Callable[[], None]
 DisconnectedCallback: TypeAlias = Callable[[], None]
 VideoFrameCallback: TypeAlias = "Callable[[VideoFrame], None]"
@@ -40,6 +41,21 @@ StreamErrorCallback: TypeAlias = Callable[[str, str], None]
 ErrorCallback: TypeAlias = Callable[[Exception, bool], None]
 StatusChangeCallback: TypeAlias = Callable[[ConnectionStatus, str | None], None]
 BroadcastReadyCallback: TypeAlias = Callable[[BroadcastInfo], None]
+
+
+class EventHandlers(TypedDict, total=False):
+    """The handlers that `Odyssey.connect` takes, as keyword arguments; see `OdysseyEventHandlers`."""
+
+    on_connected: ConnectedCallback | None
+    on_disconnected: DisconnectedCallback | None
+    on_video_frame: VideoFrameCallback | None
+    on_stream_started: StreamStartedCallback | None
+    on_stream_ended: StreamEndedCallback | None
+    on_interact_acknowledged: InteractAcknowledgedCallback | None
+    on_stream_error: StreamErrorCallback | None
+    on_error: ErrorCallback | None
+    on_status_change: StatusChangeCallback | None
+    on_broadcast_ready: BroadcastReadyCallback | None
 
 
 def _handler(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -79,3 +95,14 @@ class OdysseyEventHandlers:
     """The connection has another status; and why, where there is more to say."""
     on_broadcast_ready: BroadcastReadyCallback | None = attrs.field(default=None, validator=_handler)
     """Spectators can watch the stream; where, and with which token."""
+
+    @classmethod
+    def of(cls, *in_order: Any, **by_name: Any) -> Self:
+        """Make it of handlers in the order of the fields, by name, or both, as a function would take them."""
+        names = [field.name for field in attrs.fields(cls)]
+        if len(in_order) > len(names):
+            raise TypeError(f"there are {len(names)} handlers, not {len(in_order)}")
+        given = dict(zip(names, in_order, strict=False))
+        if twice := given.keys() & by_name.keys():
+            raise TypeError(f"{min(twice)} was given twice")
+        return cls(**given, **by_name)

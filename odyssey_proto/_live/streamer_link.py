@@ -15,6 +15,7 @@ import odyssey_models as wire
 
 from .._base import errors, secrets
 from .._base.abort import Abort
+from .._base.clock import Deadline
 from .._base.hosts import is_loopback
 from .._model import codec, signaling_url
 from .._net import signaling
@@ -23,45 +24,33 @@ from ..core import effects, inputs
 
 if TYPE_CHECKING:
     import concurrent.futures
-    from collections.abc import Callable
 
-    from .._base.clock import Clock, Deadline
+    from .._base.clock import Clock
     from .._base.event_loop import BackgroundLoop
     from .._net.http_exchange import HttpTransport
     from .._net.webrtc.peer import Peer
-    from .._video.frame_hub import FrameHub
-    from .._video.meters import VideoTotals
+    from .link import LinkContext
 
-__all__ = ["Link"]
+__all__ = ["StreamerAccess", "StreamerLink"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.live")
 
 
-class Link:
-    """One link, from `open` to `close`. `open` and `close` block, and have workers; the rest does not."""
+class StreamerLink:
+    """A link to a streamer, see `odyssey_proto._live.link.Link`."""
 
     def __init__(
-        self,
-        plan: effects.OpenLink,
-        *,
-        http: HttpTransport,
-        loop: BackgroundLoop,
-        clock: Clock,
-        hub: FrameHub,
-        totals: VideoTotals,
-        post: Callable[[inputs.Input], None],
+        self, plan: effects.OpenLink, context: LinkContext, *, http: HttpTransport, loop: BackgroundLoop
     ) -> None:
         self._plan = plan
+        self._context = context
+        self._post = context.post
         self._http = http
         self._loop = loop
-        self._clock = clock
-        self._hub = hub
-        self._totals = totals
-        self._post = post
         self._abort = Abort()
         self._lock = threading.Lock()
         self._closed = False
-        self._source = hub.source
+        self._source = context.hub.source
         self._told = threading.Event()  # `SignalingOpened` is in the inbox: what is heard may follow
         self._signaling: signaling.SignalingConnection | None = None
         self._ice_servers: tuple[wire.IceServer, ...] = ()
@@ -183,13 +172,20 @@ class Link:
 
     # --- what the driver has to do
 
-    def send_signaling(self, message: wire.SignalingClientMessage) -> None:
-        """Send through the WebSocket."""
-        assert self._signaling is not None
-        self._signaling.send(message)
+    def carry_out(self, effect: effects.LinkEffect) -> None:
+        """Send something, or hand it to the peer connection."""
+        match effect:
+            case effects.AcceptOffer(sdp=sdp):
+                self._accept(sdp)
+            case effects.AddCandidate(candidate=candidate):
+                self._make_peer().add_candidate(candidate)  # it may come before the offer
+            case effects.SendSignaling(message=message):
+                assert self._signaling is not None
+                self._signaling.send(message)
+            case effects.SendChannel(message=message):
+                self._send_channel(message)
 
-    def send_channel(self, message: wire.DataChannelClientMessage) -> None:
-        """Send through ``clientToStreamer``."""
+    def _send_channel(self, message: wire.DataChannelClientMessage) -> None:
         text = codec.encode(message)
         try:
             self._make_peer().send(text)
@@ -199,13 +195,8 @@ class Link:
         else:
             _log_message(">", text)
 
-    def accept(self, offer_sdp: str) -> None:
-        """Let the peer connection answer an offer; post `Answered` or `LinkFailed`."""
+    def _accept(self, offer_sdp: str) -> None:
         self._make_peer().answer(offer_sdp, self._ice_servers).add_done_callback(self._take_answer)
-
-    def add_candidate(self, candidate: wire.IceCandidate) -> None:
-        """Hand a candidate to the peer connection; it may come before the offer."""
-        self._make_peer().add_candidate(candidate)
 
     def ask_for_keyframe(self) -> None:
         """Ask the streamer for a keyframe."""
@@ -217,15 +208,15 @@ class Link:
 
             host = urlsplit(signaling_url.normalise_url(self._plan.signaling_url)).hostname
             # A service on this machine may be on its loopback address alone.
-            self._totals.is_local = loopback = is_loopback(host or "")
+            self._context.totals.is_local = loopback = is_loopback(host or "")
             self._peer = Peer(
                 self._loop,
                 self,
-                self._clock,
+                self._context.clock,
                 loopback=loopback,
                 relay_only=self._http.config.ice_policy == "relay",
                 codec=self._http.config.codec,
-                totals=self._totals,
+                totals=self._context.totals,
             )
         return self._peer
 
@@ -279,7 +270,7 @@ class Link:
 
     def on_frame(self, frame: Any, received_at: float) -> None:
         """`PeerListener`: a decoded frame, straight to those who watch."""
-        self._hub.publish(frame, received_at, self._source)
+        self._context.hub.publish(frame, received_at, self._source)
 
     def on_channel_closed(self, label: str) -> None:
         """`PeerListener`: one of the two channels was closed by the streamer."""
@@ -301,6 +292,47 @@ class Link:
         self._post(inputs.LinkFailed(self._plan.link, error, signaling_lost=False))
 
 
+class StreamerAccess:
+    """The way to a streamer: a token, a session, and links to it; see `odyssey_proto._live.link.Access`."""
+
+    def __init__(self, http: HttpTransport, loop: BackgroundLoop) -> None:
+        self._http = http
+        self._loop = loop
+        self._abort = Abort()
+        self._authentication = Abort()  # of its own: after the end nobody needs its answer
+
+    def make_link(self, plan: effects.OpenEffect, context: LinkContext) -> StreamerLink:
+        """Make a link to the session's streamer."""
+        assert isinstance(plan, effects.OpenLink)
+        return StreamerLink(plan, context, http=self._http, loop=self._loop)
+
+    def take_step(self, step: effects.Step, clock: Clock) -> inputs.Input:
+        """Get an access token, or ask for a session."""
+        deadline = Deadline(_STEP_TIMEOUT_S, clock)
+        if isinstance(step, effects.Authenticate):
+            self._http.access_token(deadline, abort=self._authentication)
+            return inputs.Authenticated()
+        try:
+            return inputs.SessionGranted(self._http.request_session(deadline, abort=self._abort))
+        except errors.OdysseyError as error:
+            if error.code != "no_streamers":
+                raise
+            return inputs.StreamerUnavailable(error)
+
+    def hurry(self) -> None:
+        """Let go of authenticating; a session that is granted late is given back."""
+        self._authentication.abort()
+
+    def cut(self) -> None:
+        """End all steps at once."""
+        self._authentication.abort()
+        self._abort.abort()
+
+    def release(self) -> None:
+        """HTTP and the loop are the client's, and go on."""
+
+
+_STEP_TIMEOUT_S: Final = 10.0
 _SHOWN: Final = 300  # characters of a message in the log: an image has millions
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import concurrent.futures
 import io
 import logging
+import re
 import threading
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -34,13 +35,15 @@ if TYPE_CHECKING:
     from .._base.clock import Clock
     from .http_exchange import HttpTransport
 
-__all__ = ["HlsReader"]
+__all__ = ["HlsReader", "check_address"]
 
 log = logging.getLogger(__name__)
 
 _OPERATION: Final = "HLS"
 _LARGEST_FILE: Final = 64 * 1024 * 1024  # bytes; 2.5 Mbit/s for more than 3 min
 _SILENCE: Final = 30.0  # s without a frame after which the broadcast counts as lost
+_SEGMENTS_MISSED: Final = 2  # target durations without a new segment after which it is lost, too
+_TARGET: Final = re.compile(rb"#EXT-X-TARGETDURATION:\s*(\d{1,3})\b")
 _LATE: Final = 1.0  # s behind the pace from which on the pace begins anew
 _GONE: Final = (404, 410)
 # With these two ffmpeg would take our files for its own connections.
@@ -72,8 +75,7 @@ class HlsReader:
         on_frame: Callable[[av.VideoFrame, float], None],
         on_end: Callable[[OdysseyError | None], None],
     ) -> None:
-        if not _is_web(url):
-            raise OdysseyConfigError("hls_url must be like https://live.example.org/stream/index.m3u8")
+        check_address(url)
         self._url = url
         self._http = http
         self._clock = clock
@@ -83,6 +85,9 @@ class HlsReader:
         self._stop = threading.Event()
         self._opened: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._frame_at = clock.now()
+        self._target_s: float | None = None  # what the playlist says that a segment lasts at most
+        self._newest: str | None = None  # the last segment that a playlist named
+        self._stale_since: float | None = None  # when a playlist first named no newer one
         self._failure: OdysseyError | None = None
         self._thread = threading.Thread(target=self._run, name="odyssey-hls", daemon=True)
 
@@ -125,13 +130,11 @@ class HlsReader:
             error = exc
         except Exception as exc:  # noqa: BLE001 - it is raised where somebody waits, not here
             error = internal(exc)
-        if self._stop.is_set():
-            return
-        if not self._opened.done():
+        if not self._opened.done():  # somebody waits, also if `close` came first
             self._opened.set_exception(
                 error or OdysseyConnectionError(f"{_OPERATION}: the stream has ended", code="stream_not_found")
             )
-        else:
+        elif not self._stop.is_set():
             self._on_end(error)
 
     def _read(self) -> None:
@@ -181,10 +184,42 @@ class HlsReader:
         """
         if self._failure is None and not self._stop.is_set():
             try:
-                return io.BytesIO(self._fetch(url, options))
+                body = self._fetch(url, options)
+                self._look_for_news(body)
+                return io.BytesIO(body)
             except OdysseyError as error:
                 self._failure = error
         return io.BytesIO()
+
+    def _look_for_news(self, body: bytes | bytearray) -> None:
+        """Take note of the segments that a playlist names; a stream that gets no new ones is lost."""
+        if not body.startswith(b"#EXTM3U") or b"#EXT-X-ENDLIST" in body:
+            return
+        if (target := _TARGET.search(body)) is not None:
+            self._target_s = max(1.0, float(target[1]))
+        named = [line for line in body.decode("utf-8", "replace").splitlines() if line and line[0] != "#"]
+        newest = named[-1] if named else None
+        now = self._clock.now()
+        if newest != self._newest:
+            self._newest, self._stale_since = newest, None
+        elif self._stale_since is None:
+            self._stale_since = now
+        elif now - self._stale_since >= self._patience_s():
+            raise self._lost()
+
+    def _patience_s(self) -> float:
+        """Return how long nothing may come: two segments, once it is known how long they are."""
+        if self._target_s is None or not self._opened.done():
+            return _SILENCE
+        return min(_SILENCE, _SEGMENTS_MISSED * self._target_s)
+
+    def _lost(self) -> OdysseyConnectionError:
+        return OdysseyConnectionError(
+            f"{_OPERATION}: no new video for {self._patience_s():g} s",
+            code="peer_lost",
+            operation=_OPERATION,
+            recoverable=True,
+        )
 
     def _fetch(self, url: str, options: dict[str, str]) -> bytes | bytearray:
         if not _is_web(url):
@@ -201,7 +236,7 @@ class HlsReader:
         headers = {"Range": f"bytes={start}-{stop - 1 if stop else ''}"} if start or stop else {}
         body = bytearray()
         try:
-            silence = Deadline(_SILENCE, self._clock)
+            silence = Deadline(self._patience_s(), self._clock)
             with fetch(self._http, url, headers, silence, self._abort, operation=_OPERATION) as fetched:
                 for piece in fetched.pieces:
                     body += piece
@@ -222,6 +257,12 @@ class HlsReader:
                 ) from error
             raise
         return body[start : stop or None] if headers and fetched.status == 200 else body
+
+
+def check_address(url: str) -> None:
+    """Raise `OdysseyConfigError` unless this is an address of http or https."""
+    if not _is_web(url):
+        raise OdysseyConfigError("hls_url must be like https://live.example.org/stream/index.m3u8")
 
 
 def _is_web(url: str) -> bool:

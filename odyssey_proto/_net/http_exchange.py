@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import logging
-import os
 import random
 import threading
 import zlib
@@ -21,6 +20,7 @@ import attrs
 import odyssey_models as wire
 import requests
 
+from .._base import process_end
 from .._base.abort import Abort
 from .._base.clock import Deadline
 from .._base.errors import (
@@ -532,10 +532,7 @@ def _unacceptable(problem: str, code: str = "malformed") -> MalformedMessageErro
 _transports: ConcurrentWeakSet[HttpTransport] = ConcurrentWeakSet()
 
 
+@process_end.after_fork_in_child
 def _begin_afresh() -> None:
     for transport in tuple(_transports):
         transport._begin()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_begin_afresh)

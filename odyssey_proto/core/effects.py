@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
@@ -24,13 +25,19 @@ __all__ = [
     "EndFrames",
     "Fail",
     "Ignored",
+    "LinkEffect",
+    "OpenBroadcast",
+    "OpenEffect",
     "OpenLink",
     "Output",
     "PauseFrames",
     "RequestSession",
+    "SayGoodbye",
     "SendChannel",
     "SendSignaling",
+    "Step",
     "Succeed",
+    "Way",
 ]
 
 # --- effects ----------------------------------------------------------------------------------------------------
@@ -81,6 +88,23 @@ class OpenLink:
     """The session token, where it is not to be asked for."""
 
 
+class Way(Enum):
+    """How a broadcast is watched."""
+
+    WEBRTC = "WebRTC"
+    HLS = "HLS"
+
+
+@attrs.frozen
+class OpenBroadcast:
+    """Connect to a broadcast; report `LinkReady` or `LinkFailed`, and `BroadcastEnded` at its end."""
+
+    link: int
+    way: Way
+    timeout: float
+    """How long that may take, in s."""
+
+
 @attrs.frozen
 class AcceptOffer:
     """Hand the offer to the link's peer connection; tell `Answered` or `LinkFailed`."""
@@ -128,6 +152,13 @@ class AskForKeyframe:
 
 
 @attrs.frozen
+class SayGoodbye:
+    """Report to the other side that nobody is there any more; `CloseLink` follows."""
+
+    link: int
+
+
+@attrs.frozen
 class CloseLink:
     """Close the WebSocket and the peer connection; what they still tell is not heard."""
 
@@ -157,6 +188,12 @@ class Ignored:
     what: str
 
 
+OpenEffect: TypeAlias = OpenLink | OpenBroadcast
+"""What makes a link."""
+LinkEffect: TypeAlias = AcceptOffer | AddCandidate | SendSignaling | SendChannel
+"""What a link has to do."""
+Step: TypeAlias = Authenticate | RequestSession
+"""What comes before a link; it blocks."""
 Effect: TypeAlias = (
     BeginFrames
     | PauseFrames
@@ -171,6 +208,8 @@ Effect: TypeAlias = (
     | CheckVideo
     | AskForKeyframe
     | CloseLink
+    | OpenBroadcast
+    | SayGoodbye
     | Succeed
     | Fail
     | Ignored

@@ -20,6 +20,7 @@ __all__ = [
     "Abandon",
     "Answered",
     "Authenticated",
+    "BroadcastEnded",
     "ChannelOpened",
     "Command",
     "Connect",
@@ -30,6 +31,7 @@ __all__ = [
     "Interact",
     "Join",
     "LinkFailed",
+    "LinkReady",
     "Occurrence",
     "Received",
     "SessionGranted",
@@ -41,6 +43,7 @@ __all__ = [
     "VideoReceived",
     "VideoResumed",
     "VideoSeen",
+    "Watch",
 ]
 
 # --- inputs: commands -------------------------------------------------------------------------------------------
@@ -62,6 +65,13 @@ class Join:
     token: str = attrs.field(repr=False)
     valid_for: float
     """How long the token still lasts, in s."""
+
+
+@attrs.frozen
+class Watch:
+    """Watch a broadcast."""
+
+    call: int
 
 
 @attrs.frozen
@@ -103,6 +113,18 @@ class Disconnect:
     """Leave. ``error`` is what calls in flight are told; None means that the user asked for it."""
 
     error: errors.OdysseyError | None = None
+
+
+@attrs.frozen
+class Broken:
+    """A fault of the driver itself: the end, whatever the state."""
+
+    error: errors.OdysseyError
+
+
+@attrs.frozen
+class Forgotten:
+    """This process has forked from the one that drives: the end, and nothing is to be done."""
 
 
 # --- inputs: occurrences ----------------------------------------------------------------------------------------
@@ -156,6 +178,20 @@ class LinkFailed:
     error: errors.OdysseyError
     signaling_lost: bool = True
     """Whether the WebSocket is gone; without it, a goodbye still reaches the service."""
+
+
+@attrs.frozen
+class LinkReady:
+    """A link to a broadcast is connected."""
+
+    link: int
+
+
+@attrs.frozen
+class BroadcastEnded:
+    """The one who broadcasts has ended it."""
+
+    link: int
 
 
 @attrs.frozen
@@ -218,7 +254,7 @@ class Due(Enum):
     GIVE_UP = "the service has forgotten the session"
 
 
-Command: TypeAlias = Connect | Join | Start | Interact | End | Abandon | Disconnect
+Command: TypeAlias = Connect | Join | Watch | Start | Interact | End | Abandon | Disconnect
 Occurrence: TypeAlias = (
     Authenticated
     | SessionGranted
@@ -227,11 +263,15 @@ Occurrence: TypeAlias = (
     | SignalingOpened
     | SignalingClosed
     | LinkFailed
+    | LinkReady
+    | BroadcastEnded
     | Answered
     | VideoReceived
     | ChannelOpened
     | Received
     | VideoSeen
     | VideoResumed
+    | Broken
+    | Forgotten
 )
 Input: TypeAlias = Command | Occurrence

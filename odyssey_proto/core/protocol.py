@@ -80,6 +80,7 @@ from .inputs import (
     VideoResumed,
     VideoSeen,
 )
+from .snapshot import Snapshot
 from .table import OVER, ROWS, Key, Row, SessionState, State, StreamState
 
 if TYPE_CHECKING:
@@ -237,6 +238,20 @@ class Protocol:
         out = list(self._out)
         self._out.clear()
         return out
+
+    def snapshot(self) -> Snapshot:
+        """Return the state as other threads may read it."""
+        return Snapshot(
+            status=self.status,
+            is_over=self.is_over,
+            error=self.error,
+            progress=self.progress,
+            session_id=self.session_id,
+            capabilities=self.capabilities,
+            stream_id=self.stream_id,
+            applied_prompt=self.applied_prompt,
+            broadcast=self.broadcast,
+        )
 
     @property
     def status(self) -> ConnectionStatus:

@@ -1,0 +1,132 @@
+"""What users do with a live connection, as commands of the core: each is posted to the driver, and waited for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import odyssey_models as wire
+
+from .._base import errors
+from .._model import codec
+from ..core import inputs
+from ..core.protocol import Protocol
+from ..core.spectator_machine import SpectatorMachine
+from .broadcast_access import BroadcastAccess, Place
+from .driver import Driver
+from .streamer_link import StreamerAccess
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .._base.clock import Clock, Deadline
+    from .._base.event_loop import BackgroundLoop
+    from .._model.config import AdvancedConfig, ClientConfig
+    from .._model.credentials import ClientCredentials
+    from .._net.http_exchange import HttpTransport
+    from .handlers import OdysseyEventHandlers
+
+__all__ = [
+    "connect",
+    "end_stream",
+    "interact",
+    "session_driver",
+    "spectator_driver",
+    "start_stream",
+    "watch",
+]
+
+
+def session_driver(
+    config: ClientConfig,
+    http: HttpTransport,
+    loop: BackgroundLoop,
+    clock: Clock,
+    handlers: OdysseyEventHandlers | None,
+) -> Driver:
+    """Make what is behind a session; `connect` connects it."""
+    core = Protocol(config.advanced, reconnect=config.reconnect)
+    return Driver(core, StreamerAccess(http, loop), clock, handlers, name="odyssey-session")
+
+
+def spectator_driver(
+    place: Place, config: AdvancedConfig, clock: Clock, handlers: OdysseyEventHandlers | None, *, reconnect: bool
+) -> Driver:
+    """Make what is behind a spectator; `watch` connects it.
+
+    Raises:
+        OdysseyConfigError: an address cannot work.
+    """
+    access = BroadcastAccess(place, clock)
+    core = SpectatorMachine(config, place.ways, reconnect=reconnect)
+    return Driver(core, access, clock, handlers, name="odyssey-spectator")
+
+
+def connect(driver: Driver, deadline: Deadline, credentials: ClientCredentials | None) -> None:
+    """Connect a session, to that of ``credentials`` if there are any; see `Odyssey.connect`."""
+
+    def expired() -> errors.OdysseyError:
+        return _not_connected_in_time(driver, deadline, "connect")
+
+    if credentials is None:
+        driver.connect(inputs.Connect, deadline, expired)
+        return
+    granted = wire.SessionResponse(
+        session_id=credentials.session_id,
+        signalling_url=credentials.signaling_url,
+        capabilities=credentials.capabilities,
+    )
+    token, valid_for = credentials.session_token, credentials.remaining_s
+    driver.connect(lambda call: inputs.Join(call, granted, token, valid_for), deadline, expired)
+
+
+def watch(driver: Driver, deadline: Deadline) -> None:
+    """Connect a spectator; see `Odyssey.watch`."""
+    driver.connect(inputs.Watch, deadline, lambda: _not_connected_in_time(driver, deadline, "watch"))
+
+
+def start_stream(driver: Driver, message: wire.InteractiveStreamStart, timeout: float | None) -> str:
+    """Start a stream and return its id; see `Session.start_stream`."""
+    size = _size(message)
+    return cast("str", _call(driver, "start_stream", lambda call: inputs.Start(call, message, size), timeout))
+
+
+def interact(driver: Driver, message: wire.Update, timeout: float | None) -> str:
+    """Steer the stream and return the prompt as applied; see `Session.interact`."""
+    size = _size(message)
+    return cast("str", _call(driver, "interact", lambda call: inputs.Interact(call, message, size), timeout))
+
+
+def end_stream(driver: Driver, timeout: float | None) -> None:
+    """End the stream; see `Session.end_stream`."""
+    _call(driver, "end_stream", inputs.End, timeout)
+
+
+def _call(
+    driver: Driver, operation: str, command: Callable[[int], inputs.Command], timeout: float | None
+) -> object:
+    return driver.call(
+        operation.replace("_", " "),
+        command,
+        timeout,
+        lambda: errors.OdysseyStreamTimeoutError(
+            f"{operation} was not answered within {timeout:g} s",
+            code="timeout",
+            operation=operation,
+            session_id=driver.snapshot.session_id,
+            recoverable=True,
+        ),
+    )
+
+
+def _not_connected_in_time(driver: Driver, deadline: Deadline, operation: str) -> errors.OdysseyError:
+    return errors.OdysseyConnectionTimeoutError(
+        f"Not connected within {deadline.timeout:g} s, still {driver.snapshot.progress}",
+        code="timeout",
+        operation=operation,
+        session_id=driver.snapshot.session_id,
+        recoverable=True,
+    )
+
+
+def _size(message: object) -> int:
+    return len(codec.encode(message).encode())

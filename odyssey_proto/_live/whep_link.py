@@ -1,0 +1,213 @@
+"""A link to a broadcast over WebRTC: ICE servers, offer, admission, connection, and the goodbye."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from .._base import errors
+from .._base.abort import Abort
+from .._base.clock import Deadline
+from .._base.hosts import is_loopback
+from ..core import effects, inputs
+
+if TYPE_CHECKING:
+    import av
+    from odyssey_models import IceServer
+
+    from .._base.event_loop import BackgroundLoop
+    from .._model.config import IcePolicy
+    from .._net.http_exchange import HttpTransport
+    from .._net.whep import Endpoint, WhepPeer
+    from .link import LinkContext
+
+__all__ = ["WhepLink"]
+
+log = logging.getLogger("odyssey_proto.live")
+
+_GATHERING_S: Final = 5.0
+_ANSWER_S: Final = 10.0
+_CONNECTING_S: Final = 15.0  # from the answer on
+_GOODBYE_S: Final = 0.6  # for the DELETE
+_CLOSING_S: Final = 0.3  # for a clean end of the peer connection
+_CLEAN: Final = ("peer_closed", "video_ended")  # codes of a sender that ends the broadcast
+
+
+class WhepLink:
+    """A link over WHEP, see `odyssey_proto._live.link.Link`.
+
+    Args:
+        plan: what the core asked for.
+        context: the driver's.
+        endpoint: where the broadcast is.
+        token: the spectator token.
+        ice_servers: the user's own; None takes those of the broadcast's host.
+        ice_policy: whether only relays may be used.
+    """
+
+    def __init__(
+        self,
+        plan: effects.OpenBroadcast,
+        context: LinkContext,
+        endpoint: Endpoint,
+        token: str,
+        *,
+        http: HttpTransport,
+        loop: BackgroundLoop,
+        ice_servers: tuple[IceServer, ...] | None,
+        ice_policy: IcePolicy,
+    ) -> None:
+        self._number = plan.link
+        self._context = context
+        self._endpoint = endpoint
+        self._token = token
+        self._http = http
+        self._loop = loop
+        self._ice_servers = ice_servers
+        self._ice_policy: IcePolicy = ice_policy
+        self._source = context.hub.source
+        self._abort = Abort()
+        self._peer: WhepPeer | None = None
+        self._resource: str | None = None
+        self._says_goodbye = False
+        self._connected: concurrent.futures.Future[None] = concurrent.futures.Future()
+
+    @property
+    def peer_connection(self) -> object | None:
+        """aiortc's object; None before there is one."""
+        return None if self._peer is None else self._peer.peer_connection
+
+    # --- opening and closing
+
+    def open(self, deadline: Deadline) -> None:
+        """Connect, and post `LinkReady`.
+
+        Raises:
+            SpectatorTokenError: the token was refused.
+            OdysseyConnectionError: no such stream, or no way to it.
+        """
+        from .._net import whep  # heavy: aiortc, av, numpy
+        from .._net.webrtc.peer import warm
+
+        servers = self._ice_servers
+        if servers is None:
+            servers = whep.ice_servers(self._http, self._endpoint, deadline, self._abort)
+        warm()
+        self._loop.start()
+        self._peer = peer = whep.WhepPeer(
+            self._loop,
+            self,
+            self._context.clock,
+            loopback=is_loopback(self._endpoint.host),
+            relay_only=self._ice_policy == "relay",
+            totals=self._context.totals,
+        )
+        if self._abort.aborted:
+            peer.close(0.0)
+            raise _left()
+        self._context.totals.is_local = is_loopback(self._endpoint.host)
+        offer = self._await(peer.offer(servers), deadline.within(_GATHERING_S), "gathering addresses")
+        answered = deadline.within(_ANSWER_S)
+        admission = whep.admit(self._http, self._endpoint, self._token, offer, answered, self._abort)
+        self._resource = admission.resource
+        connected = deadline.within(_CONNECTING_S)
+        self._await(peer.accept(admission.answer), connected, "taking the answer")
+        self._await(self._connected, connected, "connecting")
+        self._context.post(inputs.LinkReady(self._number))
+
+    def close(self) -> None:
+        """Tell the server, if it is to be told, and end the peer connection."""
+        self._abort.abort()
+        if self._says_goodbye and self._resource is not None:
+            from .._net import whep
+
+            whep.leave(self._http, self._resource, Deadline(_GOODBYE_S, self._context.clock))
+        if self._peer is not None:
+            concurrent.futures.wait([self._peer.close(_CLOSING_S)], 2 * _CLOSING_S)
+
+    def cut(self) -> None:
+        """End everything at once."""
+        self._abort.abort()
+        if self._peer is not None:
+            self._peer.close(0.0)
+
+    def say_goodbye(self) -> None:
+        """Have `close` tell the server that nobody watches any more; a connection that is gone needs no word."""
+        self._says_goodbye = self._connected.done() and not self._is_lost
+
+    def ask_for_keyframe(self) -> None:
+        """Ask the server for a keyframe."""
+        if self._peer is not None:
+            self._peer.ask_for_keyframe()
+
+    def carry_out(self, effect: effects.LinkEffect) -> None:
+        """There is no signaling and no data channel to a broadcast."""
+        raise TypeError(f"a broadcast takes no {type(effect).__name__}")
+
+    @property
+    def _is_lost(self) -> bool:
+        return self._connected.done() and self._connected.exception() is not None
+
+    def _await(self, future: concurrent.futures.Future[Any], deadline: Deadline, what: str) -> Any:
+        """Wait for what happens on the loop's thread, in turns, for whoever leaves meanwhile."""
+        turns = deadline.waits()
+        aborted = self._abort
+        if not any(concurrent.futures.wait((future,), seconds).done or aborted.aborted for seconds in turns):
+            future.cancel()
+            notes = () if self._peer is None else self._peer.notes
+            text = f"Not connected to the broadcast in time: {what} took {deadline.timeout:.3g} s"
+            raise errors.OdysseyConnectionTimeoutError(
+                "; ".join((text, *notes)), code="timeout", operation="watch", recoverable=True
+            )
+        if not future.done():
+            future.cancel()
+        try:
+            return future.result()
+        except concurrent.futures.CancelledError:
+            raise _left() from None
+
+    # --- `PeerListener`, on the loop's thread; frames, on the decoder's
+
+    def on_track(self) -> None:
+        """Nothing is to be done before the first frame."""
+
+    def on_channel_open(self, max_message_size: int) -> None:
+        """There is none."""
+
+    def on_message(self, text: str) -> None:
+        """There is none."""
+
+    def on_channel_closed(self, label: str) -> None:
+        """There is none."""
+
+    def on_frame(self, frame: av.VideoFrame, received_at: float) -> None:
+        """Hand a frame to those who watch."""
+        self._context.hub.publish(frame, received_at, self._source)
+
+    def on_state(self, state: str) -> None:
+        """Report the connection to who waits for it."""
+        log.debug("the peer connection of a spectator is %s", state)
+        if state == "connected" and not self._connected.done():
+            self._connected.set_result(None)
+
+    def on_lost(self, error: errors.OdysseyConnectionError) -> None:
+        """Report the end; a sender that ends the connection has ended the broadcast."""
+        if not self._connected.done():
+            self._connected.set_exception(error)
+        elif self._peer is not None and (self._peer.path_lost or error.code not in _CLEAN):
+            lost = errors.OdysseyConnectionError(
+                "The broadcast was lost: the network path to it is gone",
+                code="peer_lost",
+                operation="watch",
+                recoverable=True,
+            )
+            self._context.post(inputs.LinkFailed(self._number, lost))
+        else:
+            self._context.post(inputs.BroadcastEnded(self._number))
+
+
+def _left() -> errors.OdysseyConnectionError:
+    return errors.OdysseyConnectionError(
+        "The broadcast was left before it was connected", code="closed", operation="watch"
+    )

@@ -1,0 +1,76 @@
+"""Threads for what blocks: a task each, whose outcome goes back to the driver."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+from .._base import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .._base.clock import Deadline
+
+__all__ = ["Workers"]
+
+log = logging.getLogger("odyssey_proto.live")
+
+
+class Workers:
+    """Runs tasks on daemon threads of their own.
+
+    Args:
+        on_done: called after each task, on its thread.
+    """
+
+    def __init__(self, on_done: Callable[[], None]) -> None:
+        self._on_done = on_done
+        self._threads: set[threading.Thread] = set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a task is still running."""
+        return bool(self._threads)
+
+    def run(self, task: Callable[[], None], failed: Callable[[errors.OdysseyError], None] | None = None) -> None:
+        """Run ``task``; ``failed`` gets the error that it raises.
+
+        If there is no thread to be had, a task that nobody waits for runs here and now: it ends something, which
+        must happen also while the interpreter goes, when threads can no longer be started.
+        """
+
+        def work() -> None:
+            try:
+                self._carry_out(task, failed)
+            finally:
+                self._threads.discard(worker)
+                self._on_done()
+
+        worker = threading.Thread(target=work, name="odyssey-worker", daemon=True)
+        self._threads.add(worker)
+        try:
+            worker.start()
+        except RuntimeError:
+            self._threads.discard(worker)
+            if failed is None:
+                self._carry_out(task, None)
+            else:
+                failed(errors.no_resources())
+
+    def join(self, deadline: Deadline) -> None:
+        """Wait for all tasks until ``deadline``."""
+        for thread in tuple(self._threads):
+            thread.join(deadline.remaining())
+
+    @staticmethod
+    def _carry_out(task: Callable[[], None], failed: Callable[[errors.OdysseyError], None] | None) -> None:
+        try:
+            task()
+        except Exception as exc:  # whatever it was, someone may wait for the outcome
+            error = exc if isinstance(exc, errors.OdysseyError) else errors.internal(exc)
+            if error is not exc:
+                log.exception("a worker failed")
+            if failed is not None:
+                failed(error)

@@ -1,0 +1,400 @@
+"""The life of a spectator: watching a broadcast, over WebRTC or HLS, and watching it again after a loss.
+
+    IDLE → OPENING → WATCHING → REOPENING → WATCHING …, until ENDED (as wished, or with the broadcast) or FAILED
+
+A first connection tries WebRTC, and HLS if that fails and there is an address for it. After a loss the same is
+tried again and again, with a pause between rounds, until `REOPEN_WITHIN_S` have passed. Whoever drives this feeds
+inputs and carries out effects, as with `odyssey_proto.core.protocol`.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+from .._base import errors
+from .._model.events import ConnectionStatus, ErrorOccurred, GapEvent, StatusChanged, StreamEnded
+from .deadlines import FRAME_INTERVAL_S, REJOIN_DEADLINE_S, VIDEO_DEADLINE_S
+from .effects import (
+    AskForKeyframe,
+    BeginFrames,
+    CheckVideo,
+    CloseLink,
+    EndFrames,
+    Fail,
+    OpenBroadcast,
+    PauseFrames,
+    SayGoodbye,
+    Succeed,
+    Way,
+)
+from .inputs import (
+    Abandon,
+    BroadcastEnded,
+    Broken,
+    Disconnect,
+    Due,
+    Forgotten,
+    LinkFailed,
+    LinkReady,
+    VideoResumed,
+    VideoSeen,
+    Watch,
+)
+from .machine import Agenda, Machine, by_state, nothing, row
+from .silence import SILENCE_LIMIT_S, Silence, Verdict
+from .snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from .._model.config import AdvancedConfig
+    from .effects import Output
+    from .inputs import Input
+    from .machine import Row
+
+__all__ = ["REOPEN_WITHIN_S", "TABLE", "SpectatorMachine", "SpectatorState"]
+
+REOPEN_WITHIN_S: Final = 40.0
+"""s after a loss during which a broadcast is tried again."""
+OPEN_WITHIN_S: Final = 60.0
+"""s for one attempt at a first connection; each of its steps has less."""
+_ENDED: Final = "stream_not_found"  # the code of a server that knows no such stream (any more)
+
+
+class SpectatorState(Enum):
+    """Where a spectator stands."""
+
+    IDLE = "idle"
+    OPENING = "opening"
+    WATCHING = "watching"
+    REOPENING = "reopening"
+    ENDED = "ended"
+    FAILED = "failed"
+
+
+S = SpectatorState
+_TRYING: Final = (S.OPENING, S.REOPENING)
+_ALIVE: Final = (S.IDLE, S.OPENING, S.WATCHING, S.REOPENING)
+_OVER: Final = (S.ENDED, S.FAILED)
+_STATUS: Final = {
+    S.IDLE: ConnectionStatus.DISCONNECTED,
+    S.OPENING: ConnectionStatus.CONNECTING,
+    S.WATCHING: ConnectionStatus.CONNECTED,
+    S.REOPENING: ConnectionStatus.RECONNECTING,
+    S.ENDED: ConnectionStatus.DISCONNECTED,
+    S.FAILED: ConnectionStatus.FAILED,
+}
+
+
+class SpectatorMachine(Machine):
+    """One broadcast, from `Watch` to its end. Not thread-safe: one driver owns it.
+
+    Args:
+        config: how long to wait between rounds of attempts.
+        ways: how it can be watched, the best first.
+        reconnect: whether to watch again after a loss.
+    """
+
+    state: SpectatorState
+
+    def __init__(self, config: AdvancedConfig, ways: tuple[Way, ...], *, reconnect: bool = True) -> None:
+        self.state = SpectatorState.IDLE
+        self.error: errors.OdysseyError | None = None
+        """Why it is over, if it failed."""
+        self._agenda = Agenda()
+        self._config = config
+        self._ways = ways
+        self._reconnect = reconnect
+        self._silence = Silence()
+        self._call: int | None = None
+        self._links = 0
+        self._link: int | None = None
+        self._way = ways[0]
+        self._failures: list[errors.OdysseyError] = []  # of this round, one for each way
+        self._rounds = 0
+        self._lost: errors.OdysseyError | None = None
+        self._held_gap: VideoResumed | None = None
+        self._progress = "not begun"
+
+    # --- feeding in, draining out
+
+    def receive(self, item: Input, now: float) -> None:
+        """Take one input at ``now`` (s).
+
+        Raises:
+            OdysseyConnectionError: the command cannot be carried out in this state, which stays as it was.
+        """
+        self._agenda.now = now
+        if isinstance(item, Abandon):
+            self._call = None if item.call == self._call else self._call
+        elif getattr(item, "link", self._link) != self._link:
+            self._agenda.ignore(f"{type(item).__name__} of a link that was given up")
+        else:
+            self._take(item, type(item))
+
+    def advance(self, now: float) -> None:
+        """Do what has become due at ``now`` (s)."""
+        self._agenda.now = now
+        while (due := self._agenda.take_due()) is not None:
+            self._take(due, due)
+
+    @property
+    def next_due(self) -> float | None:
+        """When `advance` has something to do, in s; None if nothing is waited for."""
+        return self._agenda.next_due
+
+    def outputs(self) -> list[Output]:
+        """Hand out, once and in order, all effects and events that have come up."""
+        return self._agenda.drain()
+
+    @property
+    def status(self) -> ConnectionStatus:
+        """Its state as the documentation names it."""
+        return _STATUS[self.state]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, one way or the other."""
+        return self.state in _OVER
+
+    def snapshot(self) -> Snapshot:
+        """Return the state as other threads may read it."""
+        return Snapshot(status=self.status, is_over=self.is_over, error=self.error, progress=self._progress)
+
+    def _take(self, item: object, key: type[Any] | Due) -> None:
+        if self.step(_ROWS, item, key):
+            return
+        if isinstance(item, Watch):
+            raise errors.OdysseyConnectionError(
+                f"Cannot watch: this spectator is {self.status}", code="not_idle", operation="watch"
+            )
+        name = item.value if isinstance(item, Due) else type(item).__name__
+        self._agenda.ignore(f"{name} in {self.state.value}")
+
+    def enter(self, target: Enum | None) -> None:
+        """Go to a state, and report it."""
+        before = self.status
+        super().enter(target)
+        if self.is_over:
+            self._agenda.cancel()
+        elif self.status is not before:
+            self._agenda.put(StatusChanged(status=self.status, at=self._agenda.now))
+
+    # --- connecting
+
+    def watch(self, item: Watch) -> None:
+        """Begin with the best way."""
+        self._call = item.call
+        self._agenda.put(BeginFrames(self._agenda.now))
+        self._open(self._ways[0], OPEN_WITHIN_S)
+
+    def has_another_way(self, item: LinkFailed) -> bool:
+        """Whether this failure leaves a way to try: no refused token does, and no stream that has ended."""
+        return self._may_go_on(item) and self._way is not self._ways[-1]
+
+    def open_another_way(self, item: LinkFailed) -> None:
+        """Try the next way of this round."""
+        self._give_link_up(item)
+        self._open(
+            self._ways[self._ways.index(self._way) + 1],
+            OPEN_WITHIN_S if self.state is S.OPENING else REJOIN_DEADLINE_S,
+        )
+
+    def connected(self, _: LinkReady) -> None:
+        """Watch that frames come."""
+        self._failures.clear()
+        self._rounds = 0
+        self._agenda.cancel(Due.GIVE_UP)
+        if self._call is not None:
+            self._silence.begin(self._agenda.now, VIDEO_DEADLINE_S)
+            self._agenda.put(Succeed(self._call, None))
+            self._call = None
+        else:
+            self._silence.expect(self._agenda.now, SILENCE_LIMIT_S)
+        if self._held_gap is not None:
+            self.report_gap(self._held_gap)
+            self._held_gap = None
+        self._progress = "watching"
+        if self._way is Way.WEBRTC:  # HLS comes in pieces: who reads it knows when the next one is overdue
+            self._agenda.wake_at(Due.CHECK, self._silence.next_look(self._agenda.now))
+
+    # --- watching that video comes
+
+    def check(self, _: Due) -> None:
+        """Have the driver look for frames."""
+        assert self._link is not None
+        self._silence.look_late(self._agenda.now, self._agenda.overslept)
+        self._agenda.put(CheckVideo(self._link))
+
+    def judge(self, item: VideoSeen) -> None:
+        """Wait, ask for a keyframe, or take the link for lost."""
+        now = self._agenda.now
+        match self._silence.judge(item.at, now):
+            case Verdict.LOST:
+                text = f"The broadcast was lost: no video for {self._silence.gone_for(now):.1f} s"
+                self._take(LinkFailed(item.link, _lost(text)), LinkFailed)
+                return
+            case Verdict.ASK_FOR_KEYFRAME:
+                self._agenda.put(AskForKeyframe(item.link))
+        self._agenda.wake_at(Due.CHECK, self._silence.next_look(now))
+
+    def hold_gap(self, item: VideoResumed) -> None:
+        """Keep what the decoder's thread reports before the link is said to be ready."""
+        self._held_gap = item
+
+    def report_gap(self, item: VideoResumed) -> None:
+        """Report that video goes on."""
+        missed = max(0, round(item.seconds / FRAME_INTERVAL_S) - 1)
+        self._agenda.put(GapEvent(seconds=item.seconds, frames_missed=missed, at=self._agenda.now))
+
+    # --- losing it, and trying again
+
+    def may_reopen(self, item: LinkFailed) -> bool:
+        """Whether a broadcast that was watched is tried again after this."""
+        return self._reconnect and item.error.recoverable
+
+    def reopen(self, item: LinkFailed) -> None:
+        """Begin to try again, at once."""
+        self._lost = item.error
+        self._agenda.put(PauseFrames())
+        self._agenda.put(ErrorOccurred(error=item.error, fatal=False, at=self._agenda.now))
+        self._agenda.wake_at(Due.GIVE_UP, self._agenda.now + REOPEN_WITHIN_S)
+        self._agenda.wake_at(Due.REJOIN, self._agenda.now)
+        self._close_link()
+
+    def begin_round(self, _: Due) -> None:
+        """Try every way once more."""
+        self._failures.clear()
+        self._open(self._ways[0], REJOIN_DEADLINE_S)
+
+    def may_try_again(self, item: LinkFailed) -> bool:
+        """Whether another round may help."""
+        return self._may_go_on(item)
+
+    def wait_for_round(self, item: LinkFailed) -> None:
+        """Pause before the next round."""
+        self._give_link_up(item)
+        self._agenda.wake_at(Due.REJOIN, self._agenda.now + self._config.retry_delay(self._rounds))
+        self._rounds += 1
+
+    def is_gone(self, item: LinkFailed) -> bool:
+        """Whether the broadcast has ended while it was away."""
+        return item.error.code == _ENDED
+
+    def give_up(self, _: Due) -> None:
+        """Fail: the broadcast did not come back."""
+        assert self._lost is not None
+        why = f"; the last attempt: {self._failures[-1].message}" if self._failures else ""
+        self._fail_with(_lost(f"{self._lost.message}; it was not back within {REOPEN_WITHIN_S:g} s{why}"))
+
+    # --- the end
+
+    def end(self, _: BroadcastEnded | LinkFailed) -> None:
+        """The broadcast is over."""
+        self._agenda.put(EndFrames(None))
+        self._agenda.put(StreamEnded(error=None, at=self._agenda.now))
+        self._finish("The broadcast has ended")
+
+    def leave(self, item: Disconnect) -> None:
+        """Leave as the user wishes."""
+        if self._link is not None:
+            self._agenda.put(SayGoodbye(self._link))
+        self._agenda.put(EndFrames(None))
+        self._finish("The broadcast was left", item.error)
+
+    def fail_to_open(self, item: LinkFailed) -> None:
+        """End by the error of the best way, with those of the others in its text."""
+        first, *others = [*self._failures, item.error]
+        error = errors.again(first)
+        error.message = "; ".join((first.message, *(f"over HLS: {other.message}" for other in others)))
+        error.args = (error.message,)
+        self._fail_with(error)
+
+    def fail(self, item: LinkFailed) -> None:
+        """End by this error."""
+        self._fail_with(item.error)
+
+    def break_off(self, item: Broken) -> None:
+        """End by a fault of the driver."""
+        self._fail_with(item.error)
+
+    def _fail_with(self, error: errors.OdysseyError) -> None:
+        self.error = error
+        self._agenda.put(ErrorOccurred(error=error, fatal=True, at=self._agenda.now))
+        self._agenda.put(EndFrames(error))
+        self._finish(error.message, error)
+
+    def _finish(self, message: str, error: errors.OdysseyError | None = None) -> None:
+        if self._call is not None:
+            self._agenda.put(Fail(self._call, errors.again(error or _left())))
+            self._call = None
+        self._progress = "not connected"
+        if self._link is not None:
+            self._close_link()
+        self._agenda.put(StatusChanged(status=self.status, message=message, at=self._agenda.now))
+
+    # --- links
+
+    def _open(self, way: Way, timeout_s: float) -> None:
+        self._links += 1
+        self._link, self._way = self._links, way
+        self._progress = f"connecting over {way.value}"
+        self._agenda.put(OpenBroadcast(self._links, way, timeout_s))
+
+    def _may_go_on(self, item: LinkFailed) -> bool:
+        if isinstance(item.error, errors.SpectatorTokenError) or not isinstance(
+            item.error, errors.OdysseyConnectionError
+        ):
+            return False
+        return self.state is S.OPENING or item.error.code != _ENDED
+
+    def _give_link_up(self, item: LinkFailed) -> None:
+        self._failures.append(item.error)
+        self._agenda.put(ErrorOccurred(error=item.error, fatal=False, at=self._agenda.now))
+        self._close_link()
+
+    def _close_link(self) -> None:
+        assert self._link is not None
+        self._agenda.put(CloseLink(self._link))
+        self._agenda.cancel(Due.CHECK)
+        self._link = None
+
+
+def _lost(text: str) -> errors.OdysseyConnectionError:
+    return errors.OdysseyConnectionError(text, code="peer_lost", operation="watch", recoverable=True)
+
+
+def _left() -> errors.OdysseyConnectionError:
+    return errors.OdysseyConnectionError(
+        "The broadcast was left before it was connected", code="closed", operation="watch"
+    )
+
+
+M = SpectatorMachine
+
+TABLE: Final[tuple[Row[SpectatorMachine], ...]] = (
+    row((S.IDLE,), Watch, S.OPENING, M.watch),
+    row(_TRYING, LinkReady, S.WATCHING, M.connected),
+    row(_TRYING, LinkFailed, None, M.open_another_way, M.has_another_way),
+    row((S.OPENING,), LinkFailed, S.FAILED, M.fail_to_open),
+    row((S.WATCHING,), Due.CHECK, None, M.check),
+    row((S.WATCHING,), VideoSeen, None, M.judge),
+    row((S.WATCHING,), VideoResumed, None, M.report_gap),
+    row((S.REOPENING,), VideoResumed, None, M.hold_gap),
+    row((S.WATCHING,), BroadcastEnded, S.ENDED, M.end),
+    row((S.WATCHING,), LinkFailed, S.REOPENING, M.reopen, M.may_reopen),
+    row((S.WATCHING,), LinkFailed, S.FAILED, M.fail),
+    row((S.REOPENING,), Due.REJOIN, None, M.begin_round),
+    row((S.REOPENING,), LinkFailed, S.ENDED, M.end, M.is_gone),
+    row((S.REOPENING,), LinkFailed, None, M.wait_for_round, M.may_try_again),
+    row((S.REOPENING,), LinkFailed, S.FAILED, M.fail),
+    row((S.REOPENING,), Due.GIVE_UP, S.FAILED, M.give_up),
+    row(_ALIVE, Disconnect, S.ENDED, M.leave),
+    row(_ALIVE, Broken, S.FAILED, M.break_off),
+    row(_ALIVE, Forgotten, S.ENDED, nothing),
+    row(_OVER, Disconnect, None, nothing),
+    row(_OVER, Broken, None, nothing),
+    row(_OVER, Forgotten, None, nothing),
+)
+"""Every step of a spectator."""
+
+_ROWS: Final = by_state(TABLE)
