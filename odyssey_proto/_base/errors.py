@@ -236,8 +236,14 @@ def no_resources() -> OdysseyConnectionError:
     )
 
 
-def again(error: E) -> E:
-    """Return a copy of ``error`` to raise: one that is raised in several places would collect their tracebacks."""
+def again(error: E, *more: str) -> E:
+    """Return a copy of ``error`` to raise, whose text says ``more``.
+
+    One that is raised in several places would collect their tracebacks.
+    """
     fresh = copy.copy(error)
     fresh.__cause__ = error.__cause__
+    if more and isinstance(fresh, OdysseyError):
+        fresh.message = "; ".join((fresh.message, *more))
+        fresh.args = (fresh.message,)
     return fresh

@@ -81,7 +81,13 @@ def connect(driver: Driver, deadline: Deadline, credentials: ClientCredentials |
 
 def watch(driver: Driver, deadline: Deadline) -> None:
     """Connect a spectator; see `Odyssey.watch`."""
-    driver.connect(inputs.Watch, deadline, lambda: _not_connected_in_time(driver, deadline, "watch"))
+
+    def expired() -> errors.OdysseyError:
+        late = _not_connected_in_time(driver, deadline, "watch")
+        failure = driver.snapshot.failure
+        return late if failure is None else errors.again(failure, late.message)
+
+    driver.connect(inputs.Watch, deadline, expired)
 
 
 def start_stream(driver: Driver, message: wire.InteractiveStreamStart, timeout: float | None) -> str:

@@ -27,6 +27,8 @@ class Snapshot:
     """Why it is over, if it failed."""
     progress: str = ""
     """The step that is being waited for, for the text of a timeout."""
+    failure: errors.OdysseyError | None = None
+    """What the better way failed with, while another one is tried."""
     session_id: str | None = None
     capabilities: wire.StreamerCapabilities | None = None
     stream_id: str | None = None

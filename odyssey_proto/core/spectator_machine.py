@@ -110,6 +110,7 @@ class SpectatorMachine(Machine):
         self._link: int | None = None
         self._way = ways[0]
         self._failures: list[errors.OdysseyError] = []  # of this round, one for each way
+        self._last_failure: errors.OdysseyError | None = None
         self._rounds = 0
         self._lost: errors.OdysseyError | None = None
         self._held_gap: VideoResumed | None = None
@@ -158,7 +159,13 @@ class SpectatorMachine(Machine):
 
     def snapshot(self) -> Snapshot:
         """Return the state as other threads may read it."""
-        return Snapshot(status=self.status, is_over=self.is_over, error=self.error, progress=self._progress)
+        return Snapshot(
+            status=self.status,
+            is_over=self.is_over,
+            error=self.error,
+            progress=self._progress,
+            failure=self._failures[0] if self._failures else None,
+        )
 
     def _take(self, item: object, key: type[Any] | Due) -> None:
         if self.step(_ROWS, item, key):
@@ -254,7 +261,7 @@ class SpectatorMachine(Machine):
 
     def reopen(self, item: LinkFailed) -> None:
         """Begin to try again, at once."""
-        self._lost = item.error
+        self._lost, self._last_failure = item.error, None
         self._agenda.put(PauseFrames())
         self._agenda.put(ErrorOccurred(error=item.error, fatal=False, at=self._agenda.now))
         self._agenda.wake_at(Due.GIVE_UP, self._agenda.now + REOPEN_WITHIN_S)
@@ -283,7 +290,7 @@ class SpectatorMachine(Machine):
     def give_up(self, _: Due) -> None:
         """Fail: the broadcast did not come back."""
         assert self._lost is not None
-        why = f"; the last attempt: {self._failures[-1].message}" if self._failures else ""
+        why = f"; the last attempt: {self._last_failure.message}" if self._last_failure else ""
         self._fail_with(_lost(f"{self._lost.message}; it was not back within {REOPEN_WITHIN_S:g} s{why}"))
 
     # --- the end
@@ -304,10 +311,7 @@ class SpectatorMachine(Machine):
     def fail_to_open(self, item: LinkFailed) -> None:
         """End by the error of the best way, with those of the others in its text."""
         first, *others = [*self._failures, item.error]
-        error = errors.again(first)
-        error.message = "; ".join((first.message, *(f"over HLS: {other.message}" for other in others)))
-        error.args = (error.message,)
-        self._fail_with(error)
+        self._fail_with(errors.again(first, *(f"over HLS: {other.message}" for other in others)))
 
     def fail(self, item: LinkFailed) -> None:
         """End by this error."""
@@ -349,6 +353,7 @@ class SpectatorMachine(Machine):
 
     def _give_link_up(self, item: LinkFailed) -> None:
         self._failures.append(item.error)
+        self._last_failure = item.error
         self._agenda.put(ErrorOccurred(error=item.error, fatal=False, at=self._agenda.now))
         self._close_link()
 

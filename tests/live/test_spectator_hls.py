@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from odyssey_proto import Odyssey, VideoFrame
     from odyssey_proto.emulator.server import Emulator
-    from tests.conftest import Background
+    from tests.conftest import Background, MakeClient
 
 NOWHERE = "http://127.0.0.1:1/live/stream"
 
@@ -133,7 +133,9 @@ def test_a_playlist_that_does_not_come_is_given_up(client: Odyssey) -> None:
         client.watch(BroadcastInfo(NOWHERE, "token", f"{server.url}/live.m3u8"), timeout=1)
 
 
-def test_a_server_that_breaks_in_the_middle_is_told(client: Odyssey, broadcast: Broadcaster) -> None:
+def test_a_server_that_breaks_in_the_middle_is_told(
+    emulator: Emulator, make_client: MakeClient, broadcast: Broadcaster
+) -> None:
     """A stream whose playlist is refused after a while."""
     hls_url = broadcast.info.hls_url
     assert hls_url is not None
@@ -143,6 +145,7 @@ def test_a_server_that_breaks_in_the_middle_is_told(client: Odyssey, broadcast: 
     playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{name}\n"
     replies: list[Any] = [*[answer(playlist.encode())] * 4, answer(status="503 Service Unavailable")]
     with HttpServer({"GET /live.m3u8": replies, f"GET /{name}": answer(segment)}) as server:
+        client = make_client(emulator, reconnect=False)
         spectator = client.watch(BroadcastInfo(NOWHERE, "token", f"{server.url}/live.m3u8"))
         with pytest.raises(OdysseyConnectionError) as told:
             spectator.wait(PATIENCE_S)

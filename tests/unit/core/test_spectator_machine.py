@@ -1,0 +1,318 @@
+"""The state machine of a spectator: every step, without I/O."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from odyssey_proto import (
+    AdvancedConfig,
+    ConnectionStatus,
+    ErrorOccurred,
+    GapEvent,
+    OdysseyConnectionError,
+    OdysseyConnectionTimeoutError,
+    SpectatorTokenError,
+    StatusChanged,
+    StreamEnded,
+)
+from odyssey_proto.core import effects, inputs
+from odyssey_proto.core.deadlines import REJOIN_DEADLINE_S
+from odyssey_proto.core.effects import Way
+from odyssey_proto.core.spectator_machine import (
+    OPEN_WITHIN_S,
+    REOPEN_WITHIN_S,
+    SpectatorMachine,
+    SpectatorState,
+)
+
+BOTH = (Way.WEBRTC, Way.HLS)
+LOST = OdysseyConnectionError("the line is dead", code="lost", recoverable=True)
+REFUSED = OdysseyConnectionError("refused", code="refused", recoverable=True)
+GONE = OdysseyConnectionError("no such stream", code="stream_not_found", status=404)
+NO_TOKEN = SpectatorTokenError("the token was refused", code="invalid_spectator_token", status=401)
+
+
+class Rig:
+    """A spectator, the time, and everything that it handed out."""
+
+    def __init__(self, ways: tuple[Way, ...] = (Way.WEBRTC,), *, reconnect: bool = True) -> None:
+        advanced = AdvancedConfig(initial_retry_delay_ms=1000, max_retry_delay_ms=2000)
+        self.core = SpectatorMachine(advanced, ways, reconnect=reconnect)
+        self.now = 100.0
+
+    def give(self, *items: inputs.Input) -> list[effects.Output]:
+        for item in items:
+            self.core.receive(item, self.now)
+        return self.core.outputs()
+
+    def later(self, seconds: float) -> list[effects.Output]:
+        self.now += seconds
+        self.core.advance(self.now)
+        return self.core.outputs()
+
+    @property
+    def link(self) -> int:
+        return self.core._links
+
+    def to_opening(self) -> Rig:
+        self.give(inputs.Watch(7))
+        return self
+
+    def to_watching(self) -> Rig:
+        self.to_opening().give(inputs.LinkReady(1))
+        return self
+
+    def fail(self, error: Any = LOST) -> list[effects.Output]:
+        return self.give(inputs.LinkFailed(self.link, error))
+
+    def to_reopening(self) -> Rig:
+        self.to_watching().fail()
+        self.later(0)
+        return self
+
+
+def only(outputs: list[effects.Output], kind: type) -> list[Any]:
+    return [output for output in outputs if isinstance(output, kind)]
+
+
+def statuses(outputs: list[effects.Output]) -> list[ConnectionStatus]:
+    return [event.status for event in only(outputs, StatusChanged)]
+
+
+def test_a_fresh_spectator_is_disconnected_and_waits_for_nothing() -> None:
+    core = Rig().core
+    assert (core.status, core.next_due, core.outputs(), core.is_over) == (
+        ConnectionStatus.DISCONNECTED,
+        None,
+        [],
+        False,
+    )
+
+
+def test_watching_opens_a_link_and_answers_when_it_is_ready() -> None:
+    rig = Rig()
+    assert rig.give(inputs.Watch(7)) == [
+        StatusChanged(status=ConnectionStatus.CONNECTING, at=100.0),
+        effects.BeginFrames(100.0),
+        effects.OpenBroadcast(1, Way.WEBRTC, OPEN_WITHIN_S),
+    ]
+    assert rig.core.snapshot().progress == "connecting over WebRTC"
+    assert rig.give(inputs.LinkReady(1)) == [
+        StatusChanged(status=ConnectionStatus.CONNECTED, at=100.0),
+        effects.Succeed(7, None),
+    ]
+
+
+def test_a_second_watch_is_refused_and_changes_nothing() -> None:
+    rig = Rig().to_watching()
+    with pytest.raises(OdysseyConnectionError) as refused:
+        rig.give(inputs.Watch(8))
+    assert refused.value.code == "not_idle"
+    assert rig.core.state is SpectatorState.WATCHING
+
+
+def test_hls_is_tried_if_webrtc_fails() -> None:
+    rig = Rig(BOTH).to_opening()
+    assert rig.fail(REFUSED) == [
+        ErrorOccurred(error=REFUSED, fatal=False, at=100.0),
+        effects.CloseLink(1),
+        effects.OpenBroadcast(2, Way.HLS, OPEN_WITHIN_S),
+    ]
+    assert effects.Succeed(7, None) in rig.give(inputs.LinkReady(2))
+    assert rig.core.next_due is None, "HLS comes in pieces: nobody looks for frames"
+
+
+def test_if_no_way_works_the_error_is_that_of_the_best_with_the_other_in_its_text() -> None:
+    rig = Rig(BOTH).to_opening()
+    rig.fail(REFUSED)
+    outputs = rig.fail(GONE)
+    (failed,) = only(outputs, effects.Fail)
+    assert (failed.call, failed.error.code) == (7, "refused")
+    assert str(failed.error) == failed.error.message == "refused; over HLS: no such stream"
+    assert str(REFUSED) == "refused"
+    assert rig.core.snapshot().error is not None
+    assert statuses(outputs) == [ConnectionStatus.FAILED]
+
+
+def test_a_refused_token_is_no_reason_for_another_way() -> None:
+    rig = Rig(BOTH).to_opening()
+    (failed,) = only(rig.fail(NO_TOKEN), effects.Fail)
+    assert isinstance(failed.error, SpectatorTokenError)
+
+
+def test_a_stream_that_webrtc_does_not_know_is_looked_for_over_hls() -> None:
+    assert only(Rig(BOTH).to_opening().fail(GONE), effects.OpenBroadcast)
+
+
+def test_without_reconnecting_a_loss_is_the_end() -> None:
+    rig = Rig(reconnect=False).to_watching()
+    outputs = rig.fail()
+    assert outputs == [
+        ErrorOccurred(error=LOST, fatal=True, at=100.0),
+        effects.EndFrames(LOST),
+        effects.CloseLink(1),
+        StatusChanged(status=ConnectionStatus.FAILED, message="the line is dead", at=100.0),
+    ]
+
+
+def test_a_loss_that_will_not_pass_is_the_end() -> None:
+    assert statuses(Rig().to_watching().fail(GONE)) == [ConnectionStatus.FAILED]
+
+
+def test_a_loss_is_followed_by_another_connection_at_once_and_then_after_pauses() -> None:
+    rig = Rig(BOTH).to_watching()
+    assert rig.fail() == [
+        StatusChanged(status=ConnectionStatus.RECONNECTING, at=100.0),
+        effects.PauseFrames(),
+        ErrorOccurred(error=LOST, fatal=False, at=100.0),
+        effects.CloseLink(1),
+    ]
+    assert rig.later(0) == [effects.OpenBroadcast(2, Way.WEBRTC, REJOIN_DEADLINE_S)]
+    assert only(rig.fail(REFUSED), effects.OpenBroadcast) == [effects.OpenBroadcast(3, Way.HLS, REJOIN_DEADLINE_S)]
+    assert only(rig.fail(REFUSED), effects.OpenBroadcast) == []
+    assert rig.later(0.9) == []
+    assert rig.later(0.1) == [effects.OpenBroadcast(4, Way.WEBRTC, REJOIN_DEADLINE_S)]
+    rig.fail(REFUSED)
+    rig.fail(REFUSED)
+    assert rig.later(1.9) == []
+    assert rig.later(0.1) == [effects.OpenBroadcast(6, Way.WEBRTC, REJOIN_DEADLINE_S)]
+
+
+def test_what_comes_back_reports_the_gap_and_is_watched_again() -> None:
+    rig = Rig().to_reopening()
+    rig.now += 3
+    outputs = rig.give(inputs.LinkReady(2))
+    assert statuses(outputs) == [ConnectionStatus.CONNECTED]
+    assert only(outputs, effects.Succeed) == []
+    assert rig.give(inputs.VideoResumed(4.0)) == [GapEvent(seconds=4.0, frames_missed=79, at=103.0)]
+    assert rig.core.next_due == rig.now + 1
+
+
+def test_a_gap_that_is_reported_too_early_comes_after_the_connection() -> None:
+    rig = Rig().to_reopening()
+    assert rig.give(inputs.VideoResumed(2.0)) == []
+    outputs = rig.give(inputs.LinkReady(2))
+    assert [type(output) for output in outputs] == [StatusChanged, GapEvent]
+    rig.fail()
+    rig.later(0)
+    assert only(rig.give(inputs.LinkReady(3)), GapEvent) == []
+
+
+def test_a_stream_that_is_gone_after_a_loss_has_ended() -> None:
+    rig = Rig(BOTH).to_reopening()
+    outputs = rig.fail(GONE)
+    assert effects.EndFrames(None) in outputs
+    assert StreamEnded(error=None, at=rig.now) in outputs
+    assert statuses(outputs) == [ConnectionStatus.DISCONNECTED]
+    assert rig.core.error is None
+
+
+def test_a_token_that_is_refused_after_a_loss_is_the_end() -> None:
+    rig = Rig(BOTH).to_reopening()
+    assert statuses(rig.fail(NO_TOKEN)) == [ConnectionStatus.FAILED]
+    assert rig.core.error is NO_TOKEN
+
+
+def test_it_is_given_up_after_40_s_with_what_happened_last() -> None:
+    rig = Rig().to_reopening()
+    rig.fail(REFUSED)
+    rig.now = 100.0 + REOPEN_WITHIN_S
+    outputs = rig.later(0)
+    assert statuses(outputs) == [ConnectionStatus.FAILED]
+    error = rig.core.error
+    assert error is not None
+    assert (error.code, error.recoverable) == ("peer_lost", True)
+    assert str(error) == "the line is dead; it was not back within 40 s; the last attempt: refused"
+
+
+def test_it_is_given_up_also_while_an_attempt_hangs() -> None:
+    rig = Rig().to_reopening()
+    outputs = rig.later(REOPEN_WITHIN_S)
+    assert effects.CloseLink(2) in outputs
+    assert str(rig.core.error) == "the line is dead; it was not back within 40 s"
+
+
+def test_silence_is_answered_with_a_keyframe_and_then_with_another_connection() -> None:
+    rig = Rig().to_watching()
+    assert rig.later(1) == [effects.CheckVideo(1)]
+    assert rig.give(inputs.VideoSeen(1, 101.0)) == []
+    assert rig.later(1) == [effects.CheckVideo(1)]
+    assert rig.give(inputs.VideoSeen(1, 101.0)) == [effects.AskForKeyframe(1)]
+    rig.later(1)
+    assert rig.give(inputs.VideoSeen(1, 101.0)) == []
+    assert rig.later(0.5) == [effects.CheckVideo(1)]
+    outputs = rig.give(inputs.VideoSeen(1, 101.0))
+    assert statuses(outputs) == [ConnectionStatus.RECONNECTING]
+    assert effects.CloseLink(1) in outputs
+
+
+def test_the_broadcast_may_end() -> None:
+    rig = Rig().to_watching()
+    assert rig.give(inputs.BroadcastEnded(1)) == [
+        effects.EndFrames(None),
+        StreamEnded(error=None, at=100.0),
+        effects.CloseLink(1),
+        StatusChanged(status=ConnectionStatus.DISCONNECTED, message="The broadcast has ended", at=100.0),
+    ]
+    assert rig.core.next_due is None
+
+
+def test_leaving_says_goodbye() -> None:
+    rig = Rig().to_watching()
+    assert rig.give(inputs.Disconnect()) == [
+        effects.SayGoodbye(1),
+        effects.EndFrames(None),
+        effects.CloseLink(1),
+        StatusChanged(status=ConnectionStatus.DISCONNECTED, message="The broadcast was left", at=100.0),
+    ]
+    assert rig.give(inputs.Disconnect()) == []
+
+
+@pytest.mark.parametrize("error", [None, OdysseyConnectionTimeoutError("not in time", code="timeout")])
+def test_leaving_ends_connecting(error: OdysseyConnectionTimeoutError | None) -> None:
+    rig = Rig().to_opening()
+    (failed,) = only(rig.give(inputs.Disconnect(error)), effects.Fail)
+    assert failed.error.code == ("closed" if error is None else "timeout")
+
+
+def test_leaving_before_the_beginning_and_between_two_attempts_closes_no_link() -> None:
+    assert only(Rig().give(inputs.Disconnect()), effects.CloseLink) == []
+    rig = Rig().to_reopening()
+    rig.fail(REFUSED)
+    assert only(rig.give(inputs.Disconnect()), effects.CloseLink) == []
+
+
+def test_an_abandoned_connect_is_not_answered() -> None:
+    rig = Rig().to_opening()
+    rig.give(inputs.Abandon(6))
+    rig.give(inputs.Abandon(7))
+    assert only(rig.give(inputs.Disconnect()), effects.Fail) == []
+
+
+def test_what_a_link_says_that_was_given_up_is_not_heard() -> None:
+    rig = Rig().to_reopening()
+    assert rig.give(inputs.LinkReady(1)) == [effects.Ignored("LinkReady of a link that was given up")]
+
+
+def test_what_comes_at_a_wrong_moment_is_ignored() -> None:
+    rig = Rig().to_opening()
+    assert rig.give(inputs.VideoResumed(1.0)) == [effects.Ignored("VideoResumed in opening")]
+    rig.core._agenda.wake_at(inputs.Due.CHECK, rig.now)
+    assert rig.later(0) == [effects.Ignored("look for frames in opening")]
+
+
+def test_a_fault_of_the_driver_is_the_end_with_this_error() -> None:
+    error = OdysseyConnectionError("a fault", code="internal")
+    rig = Rig().to_watching()
+    assert statuses(rig.give(inputs.Broken(error))) == [ConnectionStatus.FAILED]
+    assert rig.give(inputs.Broken(LOST)) == []
+    assert rig.core.snapshot().error is error
+
+
+def test_in_a_forked_child_it_is_over_and_nothing_is_done() -> None:
+    rig = Rig().to_watching()
+    assert rig.give(inputs.Forgotten()) == []
+    assert rig.core.is_over
+    assert rig.give(inputs.Forgotten()) == []
