@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .effects import Output
 
-__all__ = ["Agenda", "Key", "Machine", "Row", "Rows", "by_state", "row"]
+__all__ = ["Agenda", "Key", "Machine", "Row", "Rows", "by_state", "nothing", "row"]
 
 M = TypeVar("M")
 I = TypeVar("I")  # noqa: E741  # the input, as in the theory of such machines
@@ -80,6 +80,10 @@ def by_state(rows: Iterable[Row[M]]) -> Rows[M]:
     return found
 
 
+def nothing(_machine: object, _item: object) -> None:
+    """Act as a row does that says it all by itself."""
+
+
 class Agenda:
     """What the machines of one core share: the time of the input at hand, what is due, and what has come up."""
 
@@ -90,6 +94,7 @@ class Agenda:
         """How many s late the moment at hand is taken."""
         self._due: dict[Due, float] = {}
         self._out: deque[Output] = deque()
+        self._next: deque[object] = deque()
 
     def put(self, output: Output) -> None:
         """Hand out an effect or an event."""
@@ -104,6 +109,14 @@ class Agenda:
         out = list(self._out)
         self._out.clear()
         return out
+
+    def follow_with(self, item: object) -> None:
+        """Have this input come once the one at hand is done with, before any from outside."""
+        self._next.append(item)
+
+    def take_next(self) -> object | None:
+        """Return what `follow_with` was given, one at a time and in order; None when there is no more."""
+        return self._next.popleft() if self._next else None
 
     def wake_at(self, due: Due, at: float) -> None:
         """Have ``due`` come at ``at`` (s), in place of an earlier plan for it."""

@@ -1,0 +1,84 @@
+"""Watching that video comes: when to look for frames, when to ask for a keyframe, when to give the link up.
+
+Used by the machine of a session and by that of a spectator; it knows neither. A machine calls `Silence.expect`
+when frames should come, wakes at `Silence.next_look`, has the driver look (`CheckVideo`), and passes what was
+seen to `Silence.judge`.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+__all__ = ["KEYFRAME_AFTER_S", "SILENCE_LIMIT_S", "Silence", "Verdict"]
+
+KEYFRAME_AFTER_S: Final = 1.0
+"""s without a frame after which a keyframe is asked for."""
+SILENCE_LIMIT_S: Final = 2.5
+"""s without a frame after which the link is given up."""
+
+
+class Verdict(Enum):
+    """What the silence so far asks for."""
+
+    WAIT = "wait"
+    ASK_FOR_KEYFRAME = "ask for a keyframe"
+    LOST = "give the link up"
+
+
+class Silence:
+    """How long no frame has come. All times are in s of the caller's clock.
+
+    >>> silence = Silence()
+    >>> silence.begin(now=100.0, limit_s=20.0)
+    >>> silence.judge(newest=100.4, now=101.0), silence.next_look(now=101.0)
+    (<Verdict.WAIT: 'wait'>, 101.4)
+    >>> silence.judge(newest=100.4, now=101.4), silence.next_look(now=101.4)
+    (<Verdict.ASK_FOR_KEYFRAME: 'ask for a keyframe'>, 102.4)
+    >>> silence.judge(newest=100.4, now=102.9), silence.gone_for(now=102.9)
+    (<Verdict.LOST: 'give the link up'>, 2.5)
+    """
+
+    def __init__(self) -> None:
+        self._heard_at = 0.0  # the newest frame, or when the wait for one began
+        self._video_at = 0.0  # the newest frame, over all links
+        self._limit_s = SILENCE_LIMIT_S
+        self._keyframe_asked = False
+
+    def begin(self, now: float, limit_s: float) -> None:
+        """Expect the first frame of a stream within ``limit_s``."""
+        self._video_at = now
+        self.expect(now, limit_s)
+
+    def expect(self, now: float, limit_s: float) -> None:
+        """Expect the first frame of a link within ``limit_s``; those after it within `SILENCE_LIMIT_S`."""
+        self._heard_at, self._limit_s, self._keyframe_asked = now, limit_s, False
+
+    def look_late(self, now: float, overslept_s: float) -> None:
+        """Take into account that a look comes ``overslept_s`` after it was due.
+
+        This process did not run then: that is no silence of the sender.
+        """
+        if overslept_s > KEYFRAME_AFTER_S:
+            self._heard_at = now
+
+    def judge(self, newest: float | None, now: float) -> Verdict:
+        """Judge the silence at ``now``, when the newest frame came at ``newest``, or none has come yet."""
+        if newest is not None and newest > self._heard_at:
+            self._heard_at = self._video_at = newest
+            self._limit_s, self._keyframe_asked = SILENCE_LIMIT_S, False
+        elif now - self._heard_at >= self._limit_s:
+            return Verdict.LOST
+        if self._keyframe_asked or now - self._heard_at < KEYFRAME_AFTER_S:
+            return Verdict.WAIT
+        self._keyframe_asked = True
+        return Verdict.ASK_FOR_KEYFRAME
+
+    def next_look(self, now: float) -> float:
+        """Return when to look for frames again."""
+        after = self._limit_s if self._keyframe_asked else KEYFRAME_AFTER_S
+        return min(self._heard_at + after, now + KEYFRAME_AFTER_S)
+
+    def gone_for(self, now: float) -> float:
+        """Return how many s ago the newest frame came, over all links."""
+        return now - self._video_at
