@@ -167,8 +167,11 @@ class Session:
             if bypass_prompt_expansion is None
             else arguments.flag("bypass_prompt_expansion", bypass_prompt_expansion),
         )
-        size = _size(message)
-        return cast("str", self._call("start_stream", lambda call: inputs.Start(call, message, size), timeout))
+        text = codec.encode(message)
+        size = len(text.encode())
+        return cast(
+            "str", self._call("start_stream", lambda call: inputs.Start(call, message, size, text), timeout)
+        )
 
     def interact(self, prompt: str, *, timeout: float | None = 30.0) -> str:
         """Steer the stream and return the prompt as it was applied (client page, "interact()").
@@ -180,8 +183,11 @@ class Session:
             OdysseyStreamTimeoutError: no acknowledgement in time; it may still come.
         """
         message = wire.Update(prompt=arguments.text("prompt", prompt))
-        size = _size(message)
-        return cast("str", self._call("interact", lambda call: inputs.Interact(call, message, size), timeout))
+        text = codec.encode(message)
+        size = len(text.encode())
+        return cast(
+            "str", self._call("interact", lambda call: inputs.Interact(call, message, size, text), timeout)
+        )
 
     def end_stream(self, *, timeout: float | None = 30.0) -> None:
         """End the stream and wait until the service says so (client page, "end_stream()").
@@ -388,7 +394,3 @@ class Session:
 def _leave(driver: weakref.ref[Driver]) -> None:
     if (found := driver()) is not None:  # its thread keeps it while there is something to leave
         found.post(inputs.Disconnect())
-
-
-def _size(message: object) -> int:
-    return len(codec.encode(message).encode())

@@ -26,7 +26,6 @@ from .._video.frame_hub import FrameHub
 from .._video.meters import VideoTotals
 from ..core import effects, inputs
 from ..core.protocol import Protocol
-from ..core.table import SessionState
 from . import live_recording
 from .dispatcher import Dispatcher
 from .event_hub import EventHub
@@ -175,7 +174,7 @@ class Driver:
     def forget(self) -> None:
         """In a forked child: for this process the session is over, and nothing of it is left."""
         self.leaving = True
-        self.protocol.session = SessionState.DISCONNECTED
+        self.protocol.receive(inputs.Forgotten(), self.clock.now())
         self.ended = threading.Event()  # a new one: at the fork another thread may have held the lock of the old
         self.ended.set()
 
@@ -205,12 +204,18 @@ class Driver:
                 self._take(self._next_item(min(linger, self._patience, key=_left)))
         except Exception as exc:  # a fault of this library must not leave callers waiting for ever
             log.exception("the driver of a session failed")
-            self.protocol.session = SessionState.FAILED
-            self.protocol.error = errors.internal(exc)
-            for link in self._links.values():
-                link.say_goodbye()
+            self._break_off(errors.internal(exc))
         finally:
             self._clean_up()
+
+    def _break_off(self, error: errors.OdysseyError) -> None:
+        """End after a fault; what it broke may break again."""
+        self.protocol.receive(inputs.Broken(error), self.clock.now())
+        for output in self.protocol.outputs():
+            try:
+                self._carry_out(output)
+            except Exception:
+                log.exception("not carried out: %s", type(output).__name__)
 
     def _next_item(self, until: Deadline | None = None) -> inputs.Input | None:
         due = self.protocol.next_due
@@ -258,10 +263,10 @@ class Driver:
                 self._links[number].accept(sdp)
             case effects.AddCandidate(link=number, candidate=candidate):
                 self._links[number].add_candidate(candidate)
-            case effects.SendSignaling(link=number, message=message):
-                self._links[number].send_signaling(message)
-            case effects.SendChannel(link=number, message=message):
-                self._links[number].send_channel(message)
+            case effects.SendSignaling(link=number, message=message, text=text):
+                self._links[number].send_signaling(message, text)
+            case effects.SendChannel(link=number, message=message, text=text):
+                self._links[number].send_channel(message, text)
             case effects.CheckVideo(link=number):
                 self.post(inputs.VideoSeen(number, self.hub.last_at))
             case effects.AskForKeyframe(link=number):

@@ -183,14 +183,14 @@ class Link:
 
     # --- what the driver has to do
 
-    def send_signaling(self, message: wire.SignalingClientMessage) -> None:
-        """Send through the WebSocket."""
+    def send_signaling(self, message: wire.SignalingClientMessage, text: str = "") -> None:
+        """Send through the WebSocket; ``text`` is the message encoded, if it is at hand."""
         assert self._signaling is not None
-        self._signaling.send(message)
+        self._signaling.send(message, text)
 
-    def send_channel(self, message: wire.DataChannelClientMessage) -> None:
-        """Send through ``clientToStreamer``."""
-        text = codec.encode(message)
+    def send_channel(self, message: wire.DataChannelClientMessage, text: str = "") -> None:
+        """Send through ``clientToStreamer``; ``text`` is the message encoded, if it is at hand."""
+        text = text or codec.encode(message)
         try:
             self._make_peer().send(text)
         except errors.OdysseyStreamError as error:

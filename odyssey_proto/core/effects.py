@@ -33,8 +33,6 @@ __all__ = [
     "Succeed",
 ]
 
-# --- effects ----------------------------------------------------------------------------------------------------
-
 
 @attrs.frozen
 class BeginFrames:
@@ -103,6 +101,8 @@ class SendSignaling:
 
     link: int
     message: wire.SignalingClientMessage
+    text: str = attrs.field(default="", repr=False, eq=False)
+    """The message encoded, if it is at hand."""
 
 
 @attrs.frozen
@@ -111,6 +111,8 @@ class SendChannel:
 
     link: int
     message: wire.DataChannelClientMessage
+    text: str = attrs.field(default="", repr=False, eq=False)
+    """The message encoded, if it is at hand."""
 
 
 @attrs.frozen
