@@ -92,14 +92,18 @@ def watch(driver: Driver, deadline: Deadline) -> None:
 
 def start_stream(driver: Driver, message: wire.InteractiveStreamStart, timeout: float | None) -> str:
     """Start a stream and return its id; see `Session.start_stream`."""
-    size = _size(message)
-    return cast("str", _call(driver, "start_stream", lambda call: inputs.Start(call, message, size), timeout))
+    text = codec.encode(message)  # once: for its size, and for the wire
+    size = len(text.encode())
+    return cast(
+        "str", _call(driver, "start_stream", lambda call: inputs.Start(call, message, size, text), timeout)
+    )
 
 
 def interact(driver: Driver, message: wire.Update, timeout: float | None) -> str:
     """Steer the stream and return the prompt as applied; see `Session.interact`."""
-    size = _size(message)
-    return cast("str", _call(driver, "interact", lambda call: inputs.Interact(call, message, size), timeout))
+    text = codec.encode(message)
+    size = len(text.encode())
+    return cast("str", _call(driver, "interact", lambda call: inputs.Interact(call, message, size, text), timeout))
 
 
 def end_stream(driver: Driver, timeout: float | None) -> None:
@@ -132,7 +136,3 @@ def _not_connected_in_time(driver: Driver, deadline: Deadline, operation: str) -
         session_id=driver.snapshot.session_id,
         recoverable=True,
     )
-
-
-def _size(message: object) -> int:
-    return len(codec.encode(message).encode())

@@ -239,17 +239,19 @@ class Driver:
                 self._take(self._next_item(min(linger, self._patience, key=_left)))
         except Exception as exc:  # a fault of this library must not leave callers waiting for ever
             log.exception("the driver of a connection failed")
-            self._give_up(errors.internal(exc))
+            self._break_off(errors.internal(exc))
         finally:
             self._clean_up()
 
-    def _give_up(self, error: errors.OdysseyError) -> None:
-        """End after a fault of our own: the core must not be relied on for what is left to do."""
-        for link in self._links.values():
-            link.say_goodbye()
+    def _break_off(self, error: errors.OdysseyError) -> None:
+        """End after a fault; what it broke may break again."""
         self._core.receive(inputs.Broken(error), self.clock.now())
-        self._core.outputs()
         self.snapshot = self._core.snapshot()
+        for output in self._core.outputs():
+            try:
+                self._carry_out(output)
+            except Exception:
+                log.exception("not carried out: %s", type(output).__name__)
 
     def _next_item(self, until: Deadline | None = None) -> inputs.Input | None:
         due = self._core.next_due

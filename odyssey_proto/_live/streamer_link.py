@@ -179,14 +179,13 @@ class StreamerLink:
                 self._accept(sdp)
             case effects.AddCandidate(candidate=candidate):
                 self._make_peer().add_candidate(candidate)  # it may come before the offer
-            case effects.SendSignaling(message=message):
+            case effects.SendSignaling(message=message, text=text):
                 assert self._signaling is not None
-                self._signaling.send(message)
-            case effects.SendChannel(message=message):
-                self._send_channel(message)
+                self._signaling.send(message, text)
+            case effects.SendChannel(message=message, text=text):
+                self._send_channel(text or codec.encode(message))
 
-    def _send_channel(self, message: wire.DataChannelClientMessage) -> None:
-        text = codec.encode(message)
+    def _send_channel(self, text: str) -> None:
         try:
             self._make_peer().send(text)
         except errors.OdysseyStreamError as error:

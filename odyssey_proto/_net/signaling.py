@@ -138,12 +138,15 @@ class SignalingConnection:
         connection._reader.start()
         return connection
 
-    def send(self, message: wire.SignalingClientMessage) -> None:
-        """Send ``message`` after those before it. Never blocks; dropped when the connection is closed."""
+    def send(self, message: wire.SignalingClientMessage, text: str = "") -> None:
+        """Send ``message`` after those before it. Never blocks; dropped when the connection is closed.
+
+        ``text`` is the message encoded, if that is at hand.
+        """
         if self._closing is not None or self._ended:
             log.debug("dropped %s: the connection is closed", message.type)
             return
-        data = codec.encode(message).encode(errors="replace")
+        data = (text or codec.encode(message)).encode(errors="replace")
         self._outbox.put(data)
         log.debug("> %s, %d bytes", message.type, len(data))  # an SDP holds the password of the connection
 

@@ -40,8 +40,6 @@ __all__ = [
     "Way",
 ]
 
-# --- effects ----------------------------------------------------------------------------------------------------
-
 
 @attrs.frozen
 class BeginFrames:
@@ -127,6 +125,8 @@ class SendSignaling:
 
     link: int
     message: wire.SignalingClientMessage
+    text: str = attrs.field(default="", repr=False, eq=False)
+    """The message encoded, if it is at hand."""
 
 
 @attrs.frozen
@@ -135,6 +135,8 @@ class SendChannel:
 
     link: int
     message: wire.DataChannelClientMessage
+    text: str = attrs.field(default="", repr=False, eq=False)
+    """The message encoded, if it is at hand."""
 
 
 @attrs.frozen

@@ -1,7 +1,8 @@
-"""What goes into the protocol core and what comes out of it: inputs and effects, as frozen data.
+"""What goes into the protocol core: inputs, as frozen data.
 
-*Commands* are what the user calls, *occurrences* what the network tells; *effects* are what the driver has to do.
-Nothing here acts. What they lead to is the table in `odyssey_proto.core.protocol`.
+*Commands* are what the user calls, *occurrences* what the network reports, *faults* what happens to the driver
+itself. Nothing here acts. What an input leads to is in the tables of the machines; what comes out of them is in
+`odyssey_proto.core.effects`.
 """
 
 from __future__ import annotations
@@ -21,12 +22,15 @@ __all__ = [
     "Answered",
     "Authenticated",
     "BroadcastEnded",
+    "Broken",
     "ChannelOpened",
     "Command",
     "Connect",
     "Disconnect",
     "Due",
     "End",
+    "Fault",
+    "Forgotten",
     "Input",
     "Interact",
     "Join",
@@ -82,6 +86,8 @@ class Start:
     message: wire.InteractiveStreamStart
     size: int
     """Of the encoded message, in bytes."""
+    text: str = attrs.field(default="", repr=False, eq=False)
+    """The encoded message, if it is at hand: what was measured is then what is sent."""
 
 
 @attrs.frozen
@@ -92,6 +98,8 @@ class Interact:
     message: wire.Update
     size: int
     """Of the encoded message, in bytes."""
+    text: str = attrs.field(default="", repr=False, eq=False)
+    """The encoded message, if it is at hand: what was measured is then what is sent."""
 
 
 @attrs.frozen
@@ -113,18 +121,6 @@ class Disconnect:
     """Leave. ``error`` is what calls in flight are told; None means that the user asked for it."""
 
     error: errors.OdysseyError | None = None
-
-
-@attrs.frozen
-class Broken:
-    """A fault of the driver itself: the end, whatever the state."""
-
-    error: errors.OdysseyError
-
-
-@attrs.frozen
-class Forgotten:
-    """This process has forked from the one that drives: the end, and nothing is to be done."""
 
 
 # --- inputs: occurrences ----------------------------------------------------------------------------------------
@@ -243,6 +239,24 @@ class VideoResumed:
     """Since the last frame before."""
 
 
+# --- inputs: faults ---------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Broken:
+    """The driver has failed by a fault of its own, and drives no more."""
+
+    error: errors.OdysseyError
+
+
+@attrs.frozen
+class Forgotten:
+    """This is a forked child, to which the session does not belong."""
+
+
+# --- moments ----------------------------------------------------------------------------------------------------
+
+
 class Due(Enum):
     """A moment that was waited for has come; an input like the others."""
 
@@ -271,7 +285,6 @@ Occurrence: TypeAlias = (
     | Received
     | VideoSeen
     | VideoResumed
-    | Broken
-    | Forgotten
 )
-Input: TypeAlias = Command | Occurrence
+Fault: TypeAlias = Broken | Forgotten
+Input: TypeAlias = Command | Occurrence | Fault

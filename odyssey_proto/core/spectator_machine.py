@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from .inputs import Input
     from .machine import Row
 
-__all__ = ["REOPEN_WITHIN_S", "TABLE", "SpectatorMachine", "SpectatorState"]
+__all__ = ["REOPEN_WITHIN_S", "SPECTATOR_TABLE", "SpectatorMachine", "SpectatorState"]
 
 REOPEN_WITHIN_S: Final = 40.0
 """s after a loss during which a broadcast is tried again."""
@@ -376,7 +376,7 @@ def _left() -> errors.OdysseyConnectionError:
 
 M = SpectatorMachine
 
-TABLE: Final[tuple[Row[SpectatorMachine], ...]] = (
+SPECTATOR_TABLE: Final[tuple[Row[SpectatorMachine], ...]] = (
     row((S.IDLE,), Watch, S.OPENING, M.watch),
     row(_TRYING, LinkReady, S.WATCHING, M.connected),
     row(_TRYING, LinkFailed, None, M.open_another_way, M.has_another_way),
@@ -402,4 +402,4 @@ TABLE: Final[tuple[Row[SpectatorMachine], ...]] = (
 )
 """Every step of a spectator."""
 
-_ROWS: Final = by_state(TABLE)
+_ROWS: Final = by_state(SPECTATOR_TABLE)

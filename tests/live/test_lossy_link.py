@@ -9,7 +9,7 @@ from typing import Any, Final
 import attrs
 import pytest
 
-from odyssey_proto.core.protocol import SILENCE_LIMIT
+from odyssey_proto.core.silence import SILENCE_LIMIT_S
 from tests.faults.network import Network, Weather, missing
 from tests.faults.watching import Watched, watch
 
@@ -32,7 +32,7 @@ BLACKOUTS: Final = {
     "1 s": (1.0, Weather()),
     "1 s, lost for good": (1.0, Weather(repeats=False)),
 }
-"""How long the link is down, in s, and how it is afterwards. Video is given up after `SILENCE_LIMIT`."""
+"""How long the link is down, in s, and how it is afterwards. Video is given up after `SILENCE_LIMIT_S`."""
 
 FRAMES: Final = 60
 
@@ -88,7 +88,7 @@ def test_it_is_no_reason_to_rejoin(findings: Findings) -> None:
 @pytest.mark.parametrize("name", BLACKOUTS)
 def test_a_short_blackout_is_told_as_a_gap_of_its_length(name: str, findings: Findings) -> None:
     seconds, _ = BLACKOUTS[name]
-    assert seconds - 0.2 < findings.gaps[name]["seconds"] < SILENCE_LIMIT
+    assert seconds - 0.2 < findings.gaps[name]["seconds"] < SILENCE_LIMIT_S
 
 
 @pytest.mark.parametrize("name", [name for name, weather in WEATHERS.items() if weather.loss])

@@ -12,9 +12,19 @@ from odyssey_proto._base import errors
 from odyssey_proto._model import events
 from odyssey_proto._model.config import AdvancedConfig
 from odyssey_proto._model.events import ConnectionStatus
-from odyssey_proto.core import effects, inputs, protocol
-from odyssey_proto.core.protocol import KEEPALIVE_INTERVAL, OPEN_DEADLINE, REJOIN_DEADLINE, SESSION_KEPT, Protocol
-from odyssey_proto.core.table import SessionState, StreamState
+from odyssey_proto.core import effects, inputs
+from odyssey_proto.core.connection import SIGNALING_MESSAGE_LIMIT
+from odyssey_proto.core.deadlines import (
+    KEEPALIVE_INTERVAL_S,
+    OPEN_DEADLINE_S,
+    REJOIN_DEADLINE_S,
+    SESSION_KEPT_S,
+    VIDEO_DEADLINE_S,
+)
+from odyssey_proto.core.protocol import Protocol
+from odyssey_proto.core.session_machine import SessionState
+from odyssey_proto.core.silence import SILENCE_LIMIT_S
+from odyssey_proto.core.stream_machine import StreamState
 
 SESSION = wire.SessionResponse(session_id="s-1", signalling_url="ws://host/signaling")
 LOST = errors.OdysseyConnectionError("the line is dead", code="lost", recoverable=True)
@@ -42,7 +52,7 @@ class Rig:
 
     @property
     def link(self) -> int:
-        return self.core._links
+        return self.core._connection.links
 
     def hear(self, message: Any) -> list[effects.Output]:
         return self.give(inputs.Received(self.link, message))
@@ -82,7 +92,7 @@ class Rig:
         return self.core.session, self.core.stream
 
 
-GOODBYE_LINK = effects.OpenLink(2, "s-1", "ws://host/signaling", OPEN_DEADLINE, with_video=False)
+GOODBYE_LINK = effects.OpenLink(2, "s-1", "ws://host/signaling", OPEN_DEADLINE_S, with_video=False)
 
 
 def texts(outputs: list[effects.Output]) -> dict[int, str]:
@@ -122,7 +132,7 @@ def test_connecting_goes_through_every_step_in_order() -> None:
         effects.Authenticate(),
         events.StatusChanged(status=ConnectionStatus.CONNECTING, at=100.0),
         effects.RequestSession(),
-        effects.OpenLink(1, "s-1", "ws://host/signaling", OPEN_DEADLINE),
+        effects.OpenLink(1, "s-1", "ws://host/signaling", OPEN_DEADLINE_S),
         effects.AcceptOffer(1, "offer"),
         effects.AddCandidate(1, candidate),
         effects.SendSignaling(1, wire.Answer(sdp="answer")),
@@ -208,7 +218,7 @@ def test_a_link_that_fails_is_tried_again_with_growing_waits_up_to_max_retries()
     outputs = rig.give(inputs.LinkFailed(1, LOST))
     assert outputs == [effects.CloseLink(1), events.ErrorOccurred(error=LOST, fatal=False, at=100.0)]
     assert rig.core.next_due == pytest.approx(100.1)
-    assert rig.later(0.1) == [effects.OpenLink(2, "s-1", "ws://host/signaling", OPEN_DEADLINE)]
+    assert rig.later(0.1) == [effects.OpenLink(2, "s-1", "ws://host/signaling", OPEN_DEADLINE_S)]
     rig.give(inputs.LinkFailed(2, LOST))
     assert rig.core.next_due == pytest.approx(100.4)
     rig.later(0.3)
@@ -239,7 +249,7 @@ def test_a_clean_close_before_video_is_a_failed_link_that_says_where_it_was() ->
 def test_no_video_in_time_is_a_failed_link() -> None:
     rig = Rig(max_retries=0).to_linked()
     rig.hear(wire.Offer(sdp="v=0"))
-    error = failures(rig.later(protocol.VIDEO_DEADLINE))[0]
+    error = failures(rig.later(VIDEO_DEADLINE_S))[0]
     assert isinstance(error, errors.OdysseyConnectionTimeoutError)
     assert str(error) == "No video within 20 s: waiting for video took too long"
 
@@ -287,9 +297,9 @@ def test_an_error_of_the_service_is_fatal_and_keeps_its_reason(reason: str, text
 
 def test_keepalives_go_out_every_ten_seconds_while_the_link_is_up() -> None:
     rig = Rig().to_connected()
-    assert rig.later(KEEPALIVE_INTERVAL - 0.1) == []
+    assert rig.later(KEEPALIVE_INTERVAL_S - 0.1) == []
     assert rig.later(0.1) == [effects.SendSignaling(1, wire.Keepalive())]
-    assert rig.later(KEEPALIVE_INTERVAL) == [effects.SendSignaling(1, wire.Keepalive())]
+    assert rig.later(KEEPALIVE_INTERVAL_S) == [effects.SendSignaling(1, wire.Keepalive())]
 
 
 def test_a_new_offer_while_connected_is_accepted_again() -> None:
@@ -325,7 +335,7 @@ def test_a_session_granted_after_leaving_is_taken_and_given_back() -> None:
     rig = Rig().to_queueing()
     assert failures(rig.give(inputs.Disconnect()))[0].code == "disconnected"
     assert rig.give(inputs.SessionGranted(SESSION)) == [
-        effects.OpenLink(1, "s-1", "ws://host/signaling", OPEN_DEADLINE, with_video=False)
+        effects.OpenLink(1, "s-1", "ws://host/signaling", OPEN_DEADLINE_S, with_video=False)
     ]
     assert rig.give(inputs.SignalingOpened(1)) == [
         effects.SendSignaling(1, wire.ClientDisconnecting()),
@@ -375,7 +385,7 @@ def test_a_lost_link_is_rejoined_as_the_same_session_and_the_stream_goes_on() ->
         effects.CloseLink(1),
         events.ErrorOccurred(error=LOST, fatal=False, at=100.0),
     ]
-    assert rig.later(1.0) == [effects.OpenLink(2, "s-1", "ws://host/signaling", REJOIN_DEADLINE)]
+    assert rig.later(1.0) == [effects.OpenLink(2, "s-1", "ws://host/signaling", REJOIN_DEADLINE_S)]
     outputs = rig.give(inputs.SignalingOpened(2), inputs.VideoReceived(2), inputs.ChannelOpened(2, 16384))
     assert only(outputs, events.StatusChanged)[0].status is ConnectionStatus.CONNECTED
     assert (rig.state, rig.core.stream_id) == ((SessionState.CONNECTED, StreamState.STREAMING), "st-1")
@@ -399,7 +409,7 @@ def test_a_failure_at_the_very_end_of_reconnecting_is_final() -> None:
     rig = Rig().to_connected()
     rig.give(inputs.LinkFailed(1, LOST))
     rig.later(1.0)
-    rig.now += SESSION_KEPT
+    rig.now += SESSION_KEPT_S
     rig.give(inputs.LinkFailed(2, LOST))
     assert rig.core.session is SessionState.FAILED
 
@@ -410,14 +420,14 @@ def test_a_link_that_opens_while_reconnecting_keeps_the_session_for_longer() -> 
     rig.later(1.0)
     rig.give(inputs.SignalingOpened(2))
     rig.give(inputs.LinkFailed(2, LOST))
-    assert rig.core._due[inputs.Due.GIVE_UP] == rig.now + SESSION_KEPT
+    assert rig.core._agenda._due[inputs.Due.GIVE_UP] == rig.now + SESSION_KEPT_S
 
 
 def test_giving_up_while_a_link_opens_closes_that_link() -> None:
     rig = Rig().to_connected()
     rig.give(inputs.LinkFailed(1, LOST))
     rig.later(1.0)
-    assert effects.CloseLink(2) in rig.later(SESSION_KEPT)
+    assert effects.CloseLink(2) in rig.later(SESSION_KEPT_S)
 
 
 def test_a_refusal_ends_reconnecting_at_once() -> None:
@@ -569,7 +579,7 @@ def test_a_start_with_an_image_goes_through_signaling() -> None:
 def test_messages_beyond_every_limit_are_refused_before_anything_is_sent() -> None:
     rig = Rig().to_connected(size=1000)
     with pytest.raises(errors.OdysseyStreamError, match="67108865 bytes, and the most is 67108864"):
-        rig.give(inputs.Start(1, CAT, protocol.SIGNALING_MESSAGE_LIMIT + 1))
+        rig.give(inputs.Start(1, CAT, SIGNALING_MESSAGE_LIMIT + 1))
     rig.start()
     rig.hear(wire.StreamStarted(stream_id="st-1"))
     with pytest.raises(errors.OdysseyStreamError, match="1001 bytes, and the most is 1000"):
@@ -878,7 +888,7 @@ def test_an_acknowledgement_too_many_is_ignored() -> None:
 
 def test_a_moment_that_means_nothing_any_more_is_ignored() -> None:
     rig = Rig().to_linked()
-    rig.core._due[inputs.Due.ASK_AGAIN] = rig.now
+    rig.core._agenda.wake_at(inputs.Due.ASK_AGAIN, rig.now)
     assert rig.later(0) == [effects.Ignored("ask for a streamer again in connecting, stream none")]
 
 
@@ -926,16 +936,50 @@ def test_a_stream_without_frames_is_rejoined_on_another_link() -> None:
         assert rig.core.next_due is not None
         rig.later(rig.core.next_due - rig.now)
         outputs = seen(rig, last)
-    assert rig.now - last == protocol.SILENCE_LIMIT
+    assert rig.now - last == SILENCE_LIMIT_S
     assert effects.PauseFrames() in outputs
     assert effects.CloseLink(1) in outputs
     assert [event.error.code for event in only(outputs, events.ErrorOccurred)] == ["video_stalled"]
     assert rig.state == (SessionState.RECONNECTING, StreamState.STREAMING)
 
 
+def test_a_gap_that_is_reported_before_the_channel_is_open_comes_after_the_connection() -> None:
+    rig = Rig(initial_retry_delay_ms=0).to_streaming()
+    rig.give(inputs.LinkFailed(1, LOST))
+    rig.later(0)
+    assert rig.give(inputs.SignalingOpened(2), inputs.VideoReceived(2), inputs.VideoResumed(2.0)) == []
+    outputs = rig.give(inputs.ChannelOpened(2, 16384))
+    assert outputs == [
+        events.StatusChanged(status=ConnectionStatus.CONNECTED, at=rig.now),
+        events.GapEvent(seconds=2.0, frames_missed=39, at=rig.now),
+    ]
+    rig.give(inputs.LinkFailed(2, LOST))
+    rig.later(0)
+    rig.give(inputs.SignalingOpened(3), inputs.VideoReceived(3))
+    assert only(rig.give(inputs.ChannelOpened(3, 16384)), events.GapEvent) == []
+
+
+def test_a_gap_is_reported_before_the_end_of_its_stream() -> None:
+    rig = Rig(initial_retry_delay_ms=0).to_streaming()
+    rig.give(inputs.LinkFailed(1, LOST))
+    rig.later(0)
+    rig.give(inputs.SignalingOpened(2), inputs.VideoResumed(2.0))
+    outputs = rig.give(inputs.Disconnect())
+    kinds = [type(output) for output in outputs]
+    assert kinds.index(events.GapEvent) < kinds.index(events.StreamEnded)
+
+
+def test_a_link_that_brings_frames_and_fails_before_its_channel_opens_is_paused_again() -> None:
+    rig = Rig(initial_retry_delay_ms=0).to_streaming()
+    rig.give(inputs.LinkFailed(1, LOST))
+    rig.later(0)
+    rig.give(inputs.SignalingOpened(2), inputs.VideoResumed(2.0))
+    assert effects.PauseFrames() in rig.give(inputs.LinkFailed(2, LOST))
+
+
 def test_the_first_frame_of_a_stream_may_take_longer() -> None:
     rig = Rig().to_streaming()
-    for _ in range(int(protocol.VIDEO_DEADLINE) - 1):
+    for _ in range(int(VIDEO_DEADLINE_S) - 1):
         rig.later(1.0)
         seen(rig, None)
     assert rig.core.session is SessionState.CONNECTED
@@ -970,7 +1014,7 @@ def test_a_session_that_no_link_brings_video_to_fails_in_the_end() -> None:
     assert rig.state == (SessionState.FAILED, StreamState.NONE)
     assert rig.core.error is not None
     assert rig.core.error.code == "video_stalled"
-    assert SESSION_KEPT <= rig.now - since <= SESSION_KEPT + REJOIN_DEADLINE
+    assert SESSION_KEPT_S <= rig.now - since <= SESSION_KEPT_S + REJOIN_DEADLINE_S
 
 
 def test_a_stream_that_is_being_ended_needs_no_more_frames() -> None:
@@ -1041,7 +1085,7 @@ def test_with_credentials_the_link_is_all_there_is_to_make() -> None:
     rig = Rig()
     assert rig.give(inputs.Join(0, SESSION, "token", 60.0)) == [
         events.StatusChanged(status=ConnectionStatus.CONNECTING, at=100.0),
-        effects.OpenLink(1, "s-1", "ws://host/signaling", OPEN_DEADLINE, token="token"),
+        effects.OpenLink(1, "s-1", "ws://host/signaling", OPEN_DEADLINE_S, token="token"),
     ]
     rig.give(inputs.SignalingOpened(1), inputs.VideoReceived(1))
     assert effects.Succeed(0, None) in rig.give(inputs.ChannelOpened(1, 16384))
@@ -1056,14 +1100,14 @@ def test_a_lost_connection_is_rejoined_with_the_same_token() -> None:
     rig = joined()
     rig.give(inputs.SignalingOpened(1), inputs.VideoReceived(1), inputs.ChannelOpened(1, 16384))
     rig.give(inputs.LinkFailed(1, LOST))
-    assert rig.later(1.0) == [effects.OpenLink(2, "s-1", "ws://host/signaling", REJOIN_DEADLINE, token="token")]
+    assert rig.later(1.0) == [effects.OpenLink(2, "s-1", "ws://host/signaling", REJOIN_DEADLINE_S, token="token")]
 
 
 def test_with_a_spent_token_a_lost_connection_is_the_end() -> None:
     rig = joined()
     rig.give(inputs.SignalingOpened(1), inputs.VideoReceived(1), inputs.ChannelOpened(1, 16384))
     rig.now += 59.5
-    rig.core._kept_until = rig.now + SESSION_KEPT
+    rig.core._session._kept_until = rig.now + SESSION_KEPT_S
     rig.give(inputs.LinkFailed(1, LOST))
     outputs = rig.later(1.0)
     assert [event.error.code for event in only(outputs, events.ErrorOccurred)] == ["credentials_expired"]

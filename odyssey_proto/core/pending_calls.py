@@ -1,0 +1,122 @@
+"""The calls that wait for their answers.
+
+Calls are numbered by the driver, and each is answered once. Acknowledgements carry no id: one ``update`` is on the
+wire at a time, and the others queue (spec/asyncapi.yaml). What the answers are is decided by the machines.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .inputs import End, Interact, Start
+
+__all__ = ["PendingCalls"]
+
+
+class PendingCalls:
+    """Who waits for what. Whatever is taken is forgotten here."""
+
+    def __init__(self) -> None:
+        self.connect: int | None = None
+        self.start: int | None = None
+        self.has_update_sent = False
+        """Whether an update is on the wire; it keeps its place when nobody waits for it any more."""
+        self._sent: int | None = None  # whose that is
+        self._updates: deque[Interact] = deque()
+        self._ends: list[int] = []
+        self._held: deque[Start | Interact | End] = deque()
+
+    # --- connecting, starting and ending
+
+    def take_connect(self) -> int | None:
+        """Return the call that waits for the session."""
+        call, self.connect = self.connect, None
+        return call
+
+    def take_start(self) -> int | None:
+        """Return the call that waits for the stream."""
+        call, self.start = self.start, None
+        return call
+
+    def add_end(self, call: int) -> None:
+        """Have this call wait for the end of the stream."""
+        self._ends.append(call)
+
+    @property
+    def has_ends(self) -> bool:
+        """Whether anybody waits for the end of the stream."""
+        return bool(self._ends)
+
+    def take_ends(self) -> list[int]:
+        """Return the calls that wait for the end of the stream."""
+        ends, self._ends = self._ends, []
+        return ends
+
+    # --- updates
+
+    def queue_update(self, item: Interact) -> None:
+        """Have this update wait for those before it."""
+        self._updates.append(item)
+
+    def next_update(self) -> Interact | None:
+        """Return the update to send now; None if another is on the wire, or none waits."""
+        if self.has_update_sent or not self._updates:
+            return None
+        update = self._updates.popleft()
+        self.has_update_sent, self._sent = True, update.call
+        return update
+
+    def take_sent(self) -> int | None:
+        """Return the call whose update was on the wire; None if nobody waits for it."""
+        call, self._sent = self._sent, None
+        self.has_update_sent = False
+        return call
+
+    # --- commands that wait for their moment
+
+    def hold(self, command: Start | Interact | End) -> None:
+        """Keep a command until it can be carried out."""
+        self._held.append(command)
+
+    def take_held(self) -> list[Start | Interact | End]:
+        """Return the commands that were held, oldest first."""
+        held = list(self._held)
+        self._held.clear()
+        return held
+
+    # --- the end of waiting
+
+    def take_queued(self) -> list[int]:
+        """Return the calls whose updates have not been sent."""
+        queued = [update.call for update in self._updates]
+        self._updates.clear()
+        return queued
+
+    def take_unanswered(self) -> list[int]:
+        """Return the calls that the streamer answers next: the start, and the update on the wire."""
+        return [call for call in (self.take_start(), self.take_sent()) if call is not None]
+
+    def take_unsent(self) -> list[int]:
+        """Return the calls that the end of a stream overtakes: its start, and updates that have not been sent."""
+        start = self.take_start()
+        return [*([] if start is None else [start]), *self.take_queued()]
+
+    def take_all(self) -> list[int]:
+        """Return all calls that wait for the stream."""
+        return [
+            *self.take_unanswered(),
+            *self.take_queued(),
+            *self.take_ends(),
+            *(command.call for command in self.take_held()),
+        ]
+
+    def abandon(self, call: int) -> None:
+        """Nobody waits for this call any more. An update that has not been sent never is."""
+        self.connect = None if call == self.connect else self.connect
+        self.start = None if call == self.start else self.start
+        self._sent = None if call == self._sent else self._sent
+        self._updates = deque(update for update in self._updates if update.call != call)
+        self._held = deque(command for command in self._held if command.call != call)
+        self._ends = [waiting for waiting in self._ends if waiting != call]

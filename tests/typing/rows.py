@@ -1,0 +1,20 @@
+"""How type checkers see the rows of a machine: a wrong action or guard is refused; never run."""
+
+from __future__ import annotations
+
+import odyssey_models as wire
+
+from odyssey_proto.core.inputs import Connect, Due, Interact, Start
+from odyssey_proto.core.machine import row
+from odyssey_proto.core.session_machine import SessionMachine, SessionState
+from odyssey_proto.core.stream_machine import StreamMachine, StreamState
+
+S = SessionState
+X = StreamState
+
+row((X.NONE,), Start, X.STARTING, StreamMachine.start)
+row((X.STREAMING,), Interact, X.STARTING, StreamMachine.start)  # type: ignore[arg-type]  # it takes another input
+row((S.IDLE,), Connect, S.AUTHENTICATING, SessionMachine.may_queue)  # type: ignore[arg-type]  # a guard acts not
+row((X.STREAMING,), wire.StreamEnded, None, StreamMachine.started)  # type: ignore[arg-type]  # another message
+row((X.STREAMING,), Due.CHECK, None, StreamMachine.judge_video)  # type: ignore[arg-type]  # a moment is no input
+row((X.NONE,), Start, None, StreamMachine.start, StreamMachine.ends_stream)  # type: ignore[arg-type]  # its guard
