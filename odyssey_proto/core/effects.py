@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
+from .._base.public_path import publish
+
 if TYPE_CHECKING:
     import odyssey_models as wire
 
@@ -178,3 +180,5 @@ Effect: TypeAlias = (
     | Ignored
 )
 Output: TypeAlias = "Effect | Event"
+
+publish("odyssey_proto.core", *map(globals().get, __all__))
