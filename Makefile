@@ -4,7 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo-out
-CORE := _base/errors _base/secrets _base/clock _model/config _model/events _model/codec core/table core/protocol \
+CORE := _base/errors _base/secrets _base/clock _model/config _model/events _model/codec core/connection core/effects \
+	core/inputs core/machine core/pending_calls core/protocol core/queueing core/session_machine core/silence \
+	core/stream_machine \
 	_video/frame _video/images _live/event_hub _live/dispatcher
 
 .PHONY: install demo test lint types generate generate-check cassettes core-coverage bench wheel-check clean
@@ -29,9 +31,11 @@ types: install
 
 generate: install
 	$(BIN)/python -m tools.codegen
+	$(BIN)/python -m tools.diagrams
 
 generate-check: install
 	$(BIN)/python -m tools.codegen --check
+	$(BIN)/python -m tools.diagrams --check
 
 # From the emulator; with ODYSSEY_API_KEY from the service, what that shows by itself.
 cassettes: install

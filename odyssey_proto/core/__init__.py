@@ -1,3 +1,205 @@
-"""The protocol without I/O: it decides, and has no thread, socket or clock."""
+"""The protocol without I/O, for SDKs of any kind: it decides, and has no thread, socket or clock.
 
-__all__: list[str] = []
+A `Protocol` is the life of one session and its streams. Feed it *inputs*: commands of your user, and what the
+network reports. Carry out, in order, the *effects* that it hands out, and show your user the *events* among them:
+
+>>> from odyssey_proto import AdvancedConfig
+>>> from odyssey_proto.core import Authenticate, Authenticated, Connect, Protocol, RequestSession, StatusChanged
+>>> protocol, now, todo = Protocol(AdvancedConfig()), 0.0, [Connect(call=1)]
+>>> while todo:
+...     protocol.receive(todo.pop(0), now)   # what the user and the network say, and when
+...     for output in protocol.outputs():
+...         match output:
+...             case Authenticate():         # do it, and report what came of it
+...                 todo.append(Authenticated())
+...             case RequestSession():
+...                 print("POST /sessions")
+...             case StatusChanged():
+...                 print(output.status)
+authenticating
+connecting
+POST /sessions
+>>> protocol.session, protocol.next_due      # None: it waits for the answer, and for no moment
+(<SessionState.QUEUEING: 'queueing'>, None)
+
+The rules of the loop:
+
+- ``now`` is any clock in s that never jumps back. One thread at a time calls a protocol.
+- `Protocol.receive` takes one input. A command that does not fit the moment raises, and nothing changes; whatever
+  else does not fit comes out as `Ignored`.
+- When `Protocol.next_due` has come, call `Protocol.advance`. Call `Protocol.outputs` after either.
+- An effect that asks for an answer names the inputs that answer it in its docstring. Some bear the number of a
+  *link*, one attempt at a connection: an answer bears the same.
+- Commands bear a number that you choose; `Succeed` or `Fail` answers each once, and `Abandon` forgets it.
+
+What else such an SDK needs is here too: `encode` and the readers of messages (`signaling_from_server`,
+`channel_from_streamer`), and `Queueing`, the rule for waiting for a streamer. Importing this loads attrs and
+`odyssey_models` at most; reading and writing messages loads cattrs when it is first asked for. Errors and settings
+are in `odyssey_proto`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .._model.codec import UnknownMessage as UnknownMessage
+    from .._model.codec import channel_from_client as channel_from_client
+    from .._model.codec import channel_from_streamer as channel_from_streamer
+    from .._model.codec import decode as decode
+    from .._model.codec import encode as encode
+    from .._model.codec import signaling_from_client as signaling_from_client
+    from .._model.codec import signaling_from_server as signaling_from_server
+    from .._model.events import BroadcastInfo as BroadcastInfo
+    from .._model.events import BroadcastReady as BroadcastReady
+    from .._model.events import ConnectionStatus as ConnectionStatus
+    from .._model.events import ErrorOccurred as ErrorOccurred
+    from .._model.events import Event as Event
+    from .._model.events import GapEvent as GapEvent
+    from .._model.events import InteractAcknowledged as InteractAcknowledged
+    from .._model.events import StatusChanged as StatusChanged
+    from .._model.events import StreamEnded as StreamEnded
+    from .._model.events import StreamFailed as StreamFailed
+    from .._model.events import StreamStarted as StreamStarted
+    from .effects import AcceptOffer as AcceptOffer
+    from .effects import AddCandidate as AddCandidate
+    from .effects import AskForKeyframe as AskForKeyframe
+    from .effects import Authenticate as Authenticate
+    from .effects import BeginFrames as BeginFrames
+    from .effects import CheckVideo as CheckVideo
+    from .effects import CloseLink as CloseLink
+    from .effects import Effect as Effect
+    from .effects import EndFrames as EndFrames
+    from .effects import Fail as Fail
+    from .effects import Ignored as Ignored
+    from .effects import OpenLink as OpenLink
+    from .effects import Output as Output
+    from .effects import PauseFrames as PauseFrames
+    from .effects import RequestSession as RequestSession
+    from .effects import SendChannel as SendChannel
+    from .effects import SendSignaling as SendSignaling
+    from .effects import Succeed as Succeed
+    from .inputs import Abandon as Abandon
+    from .inputs import Answered as Answered
+    from .inputs import Authenticated as Authenticated
+    from .inputs import Broken as Broken
+    from .inputs import ChannelOpened as ChannelOpened
+    from .inputs import Command as Command
+    from .inputs import Connect as Connect
+    from .inputs import Disconnect as Disconnect
+    from .inputs import Due as Due
+    from .inputs import End as End
+    from .inputs import Fault as Fault
+    from .inputs import Forgotten as Forgotten
+    from .inputs import Input as Input
+    from .inputs import Interact as Interact
+    from .inputs import Join as Join
+    from .inputs import LinkFailed as LinkFailed
+    from .inputs import Occurrence as Occurrence
+    from .inputs import Received as Received
+    from .inputs import SessionGranted as SessionGranted
+    from .inputs import SignalingClosed as SignalingClosed
+    from .inputs import SignalingOpened as SignalingOpened
+    from .inputs import Start as Start
+    from .inputs import StepFailed as StepFailed
+    from .inputs import StreamerUnavailable as StreamerUnavailable
+    from .inputs import VideoReceived as VideoReceived
+    from .inputs import VideoResumed as VideoResumed
+    from .inputs import VideoSeen as VideoSeen
+    from .protocol import Protocol as Protocol
+    from .queueing import Queueing as Queueing
+    from .session_machine import SessionState as SessionState
+    from .stream_machine import StreamState as StreamState
+
+_MODULES = {
+    ".._model.codec": (
+        "UnknownMessage",
+        "channel_from_client",
+        "channel_from_streamer",
+        "decode",
+        "encode",
+        "signaling_from_client",
+        "signaling_from_server",
+    ),
+    ".._model.events": (
+        "BroadcastInfo",
+        "BroadcastReady",
+        "ConnectionStatus",
+        "ErrorOccurred",
+        "Event",
+        "GapEvent",
+        "InteractAcknowledged",
+        "StatusChanged",
+        "StreamEnded",
+        "StreamFailed",
+        "StreamStarted",
+    ),
+    ".effects": (
+        "AcceptOffer",
+        "AddCandidate",
+        "AskForKeyframe",
+        "Authenticate",
+        "BeginFrames",
+        "CheckVideo",
+        "CloseLink",
+        "Effect",
+        "EndFrames",
+        "Fail",
+        "Ignored",
+        "OpenLink",
+        "Output",
+        "PauseFrames",
+        "RequestSession",
+        "SendChannel",
+        "SendSignaling",
+        "Succeed",
+    ),
+    ".inputs": (
+        "Abandon",
+        "Answered",
+        "Authenticated",
+        "Broken",
+        "ChannelOpened",
+        "Command",
+        "Connect",
+        "Disconnect",
+        "Due",
+        "End",
+        "Fault",
+        "Forgotten",
+        "Input",
+        "Interact",
+        "Join",
+        "LinkFailed",
+        "Occurrence",
+        "Received",
+        "SessionGranted",
+        "SignalingClosed",
+        "SignalingOpened",
+        "Start",
+        "StepFailed",
+        "StreamerUnavailable",
+        "VideoReceived",
+        "VideoResumed",
+        "VideoSeen",
+    ),
+    ".protocol": ("Protocol",),
+    ".queueing": ("Queueing",),
+    ".session_machine": ("SessionState",),
+    ".stream_machine": ("StreamState",),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+if not TYPE_CHECKING:  # whoever checks types reads the imports above, and finds no other name
+    __all__ = sorted(_MODULE_OF)
+
+    def __getattr__(name: str) -> Any:
+        if name not in _MODULE_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(importlib.import_module(_MODULE_OF[name], __name__), name)
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULE_OF})

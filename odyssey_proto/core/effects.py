@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
+from .._base.public_path import publish
+
 if TYPE_CHECKING:
     import odyssey_models as wire
 
@@ -217,3 +219,5 @@ Effect: TypeAlias = (
     | Ignored
 )
 Output: TypeAlias = "Effect | Event"
+
+publish("odyssey_proto.core", *map(globals().get, __all__))

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 
+from .._base.public_path import publish
+
 if TYPE_CHECKING:
     import odyssey_models as wire
 
@@ -288,3 +290,5 @@ Occurrence: TypeAlias = (
 )
 Fault: TypeAlias = Broken | Forgotten
 Input: TypeAlias = Command | Occurrence | Fault
+
+publish("odyssey_proto.core", *map(globals().get, __all__))

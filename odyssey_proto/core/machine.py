@@ -144,8 +144,8 @@ class Agenda:
 class Machine:
     """A state and the way through its rows; a subclass brings the rows."""
 
-    state: Enum
-    """Where it stands."""
+    state: Any
+    """Where it stands; an enumeration of the subclass."""
 
     def step(self, rows: Mapping[tuple[Enum, Key], tuple[Row[Any], ...]], item: object, key: Key) -> bool:
         """Take the first row that fits; return whether there was one. Without one nothing changes."""

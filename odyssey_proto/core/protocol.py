@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._base import errors
+from .._base.public_path import publish
 from .connection import Connection
 from .inputs import Abandon, Connect, End, Interact, Join, Received, Start
 from .machine import Agenda
@@ -192,3 +193,6 @@ class Protocol:
 def _name(item: object) -> str:
     """Return what an input is called in the log."""
     return f"message {item.message.type!r}" if isinstance(item, Received) else type(item).__name__
+
+
+publish("odyssey_proto.core", Protocol)

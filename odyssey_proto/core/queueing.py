@@ -7,6 +7,7 @@ from typing import Final
 import attrs
 
 from .._base import errors
+from .._base.public_path import publish
 
 __all__ = ["QUEUE_INTERVAL_S", "Queueing"]
 
@@ -46,3 +47,6 @@ class Queueing:
             recoverable=True,
             retry_after=refusal.retry_after,
         )
+
+
+publish("odyssey_proto.core", Queueing)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import odyssey_models as wire
 
 from .._base import errors, secrets
+from .._base.public_path import publish
 from .._model.events import ConnectionStatus, ErrorOccurred, StatusChanged
 from .deadlines import KEEPALIVE_INTERVAL_S, OPEN_DEADLINE_S, REJOIN_DEADLINE_S, SESSION_KEPT_S, VIDEO_DEADLINE_S
 from .effects import AcceptOffer, AddCandidate, Authenticate, Fail, PauseFrames, RequestSession, Succeed
@@ -78,7 +79,7 @@ _JOINING: Final = (S.CONNECTING, S.RECONNECTING)
 _LINKED: Final = (*_JOINING, S.CONNECTED)
 _LIVE: Final = (S.IDLE, S.AUTHENTICATING, S.QUEUEING, *_LINKED)
 OVER: Final = (S.DISCONNECTED, S.FAILED)
-"""The states that nothing leads out of."""
+"""The states of a session that has ended."""
 
 STATUS: Final = {
     S.IDLE: ConnectionStatus.DISCONNECTED,
@@ -466,3 +467,6 @@ SESSION_TABLE: Final[tuple[Row[SessionMachine], ...]] = (
 )
 SESSION_ROWS: Final = by_state(SESSION_TABLE)
 """The rows of `SESSION_TABLE` by state and input, in their order."""
+
+
+publish("odyssey_proto.core", SessionState)

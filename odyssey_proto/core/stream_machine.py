@@ -17,6 +17,7 @@ import attrs
 import odyssey_models as wire
 
 from .._base import errors, secrets
+from .._base.public_path import publish
 from .._model.events import (
     BroadcastInfo,
     BroadcastReady,
@@ -455,3 +456,6 @@ STREAM_TABLE: Final[tuple[Row[StreamMachine], ...]] = (
 )
 STREAM_ROWS: Final = by_state(STREAM_TABLE)
 """The rows of `STREAM_TABLE` by state and input, in their order."""
+
+
+publish("odyssey_proto.core", StreamState)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import pickle
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import odyssey_models
 import pytest
 
 import odyssey_proto
+from odyssey_proto import core
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,13 +167,40 @@ def test_a_public_name_loads_no_more_than_it_needs(name: str, heavy: set[str]) -
     assert shown.stdout.split() == []
 
 
+HEAVY = {
+    "aiortc", "asyncio", "av", "cattrs", "concurrent.futures", "http.client", "numpy", "queue", "requests",
+    "socket", "ssl", "subprocess", "urllib3", "websocket",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "what", ["", "Protocol, Connect, OpenLink, StatusChanged, Queueing, SessionState, StreamState"]
+)
+def test_the_core_loads_attrs_and_models_and_no_other_package(what: str) -> None:
+    load = f"from odyssey_proto.core import {what}" if what else "import odyssey_proto.core"
+    code = f"import sys; before = set(sys.modules); {load}; print(*set(sys.modules) - before)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(shown.stdout.split())
+    packages = {name.split(".")[0] for name in loaded} - sys.stdlib_module_names
+    assert packages <= {"attr", "attrs", "odyssey_models", "odyssey_proto"}
+    assert loaded.isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize("name", sorted(set(core.__all__) - set(odyssey_proto.__all__)))
+def test_what_the_core_exports_says_that_it_is_from_there(name: str) -> None:
+    thing = getattr(core, name)
+    if isinstance(thing, type) and name != "UnknownMessage":
+        assert thing.__module__ == "odyssey_proto.core"
+        assert pickle.loads(pickle.dumps(thing)) is thing
+
+
 @pytest.mark.parametrize("module", ["session", "spectator", "_net.webrtc.peer"])
 def test_it_can_be_imported_on_a_system_that_does_not_fork(module: str) -> None:
     code = f"import os; del os.fork, os.register_at_fork; import odyssey_proto.{module}"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("package", [odyssey_proto, odyssey_models])
+@pytest.mark.parametrize("package", [odyssey_proto, core, odyssey_models])
 def test_what_is_public_is_listed_once_loaded_or_not(package: ModuleType) -> None:
     before = dir(package)
     assert set(package.__all__) <= set(before)
@@ -180,8 +209,10 @@ def test_what_is_public_is_listed_once_loaded_or_not(package: ModuleType) -> Non
     assert sorted(set(dir(package))) == dir(package)
 
 
-def test_the_names_for_type_checkers_are_those_at_run_time() -> None:
-    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("package", [odyssey_proto, core])
+def test_the_names_for_type_checkers_are_those_at_run_time(package: ModuleType) -> None:
+    assert package.__file__ is not None
+    tree = ast.parse(Path(package.__file__).read_text(encoding="utf-8"))
     (block,) = (
         node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
     )
@@ -191,10 +222,10 @@ def test_the_names_for_type_checkers_are_those_at_run_time() -> None:
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert checked == odyssey_proto._MODULE_OF
+    assert checked == package._MODULE_OF
 
 
 def test_a_name_that_a_package_does_not_have_is_an_error() -> None:
-    for package in (odyssey_proto, odyssey_models):
+    for package in (odyssey_proto, core, odyssey_models):
         with pytest.raises(AttributeError, match="has no attribute 'Sesion'"):
             package.Sesion  # noqa: B018 - it is looked up

@@ -1,0 +1,402 @@
+"""The session: every step from connecting to the end, without I/O."""
+
+from __future__ import annotations
+
+import odyssey_models as wire
+import pytest
+
+from odyssey_proto._base import errors
+from odyssey_proto._model import events
+from odyssey_proto._model.events import ConnectionStatus
+from odyssey_proto.core import effects, inputs
+from odyssey_proto.core.deadlines import (
+    KEEPALIVE_INTERVAL_S,
+    OPEN_DEADLINE_S,
+    REJOIN_DEADLINE_S,
+    SESSION_KEPT_S,
+    VIDEO_DEADLINE_S,
+)
+from odyssey_proto.core.session_machine import SessionState
+from odyssey_proto.core.stream_machine import StreamState
+from tests.unit.core.rig import GOODBYE_LINK, LOST, REFUSED, SESSION, Rig, failures, joined, only, texts
+
+
+def test_connecting_goes_through_every_step_in_order() -> None:
+    rig = Rig()
+    outputs = rig.give(inputs.Connect(7))
+    outputs += rig.give(inputs.Authenticated())
+    outputs += rig.give(inputs.SessionGranted(SESSION))
+    outputs += rig.give(inputs.SignalingOpened(1))
+    outputs += rig.hear(wire.Offer(sdp="offer"))
+    candidate = wire.IceCandidate(candidate="candidate:1", sdp_mid="0", sdp_mline_index=0)
+    outputs += rig.hear(candidate)
+    outputs += rig.give(inputs.Answered(1, "answer"), inputs.VideoReceived(1), inputs.ChannelOpened(1, 16384))
+    assert outputs == [
+        events.StatusChanged(status=ConnectionStatus.AUTHENTICATING, at=100.0),
+        effects.Authenticate(),
+        events.StatusChanged(status=ConnectionStatus.CONNECTING, at=100.0),
+        effects.RequestSession(),
+        effects.OpenLink(1, "s-1", "ws://host/signaling", OPEN_DEADLINE_S),
+        effects.AcceptOffer(1, "offer"),
+        effects.AddCandidate(1, candidate),
+        effects.SendSignaling(1, wire.Answer(sdp="answer")),
+        events.StatusChanged(status=ConnectionStatus.CONNECTED, at=100.0),
+        effects.Succeed(7, None),
+    ]
+    assert rig.core.session_id == "s-1"
+    assert rig.core.capabilities == wire.StreamerCapabilities(image_to_video=False)
+
+
+def test_the_channel_may_open_before_the_video_comes() -> None:
+    rig = Rig().to_linked()
+    rig.give(inputs.ChannelOpened(1, 1000))
+    assert rig.core.session is SessionState.CONNECTING
+    rig.give(inputs.VideoReceived(1))
+    assert rig.core.session is SessionState.CONNECTED
+
+
+@pytest.mark.parametrize("stage", ["authenticating", "queueing"])
+def test_a_failed_step_fails_the_connect_with_its_error(stage: str) -> None:
+    rig = Rig()
+    rig.give(inputs.Connect(7))
+    if stage == "queueing":
+        rig.give(inputs.Authenticated())
+    event, fail, status = rig.give(inputs.StepFailed(REFUSED))
+    assert event == events.ErrorOccurred(error=REFUSED, fatal=True, at=100.0)
+    assert isinstance(fail, effects.Fail)
+    assert (fail.call, type(fail.error), vars(fail.error)) == (7, type(REFUSED), vars(REFUSED))
+    assert fail.error is not REFUSED, "one exception that is raised in two places collects both tracebacks"
+    assert status == events.StatusChanged(status=ConnectionStatus.FAILED, message="no", at=100.0)
+    assert rig.core.error is REFUSED
+
+
+NO_STREAMER = inputs.StreamerUnavailable(errors.OdysseyConnectionError("No streamers available", status=503))
+
+
+def test_it_asks_for_a_streamer_again_every_second_and_says_once_that_it_waits() -> None:
+    rig = Rig(queue_timeout_s=3).to_queueing()
+    assert rig.give(NO_STREAMER) == [
+        events.StatusChanged(status=ConnectionStatus.CONNECTING, message="Waiting for a streamer", at=100.0)
+    ]
+    assert rig.later(0.9) == []
+    assert rig.later(0.1) == [effects.RequestSession()]
+    assert rig.give(NO_STREAMER) == []
+
+
+def test_the_queue_ends_with_a_timeout_when_no_streamer_came_free() -> None:
+    rig = Rig(queue_timeout_s=1.5).to_queueing()
+    rig.give(NO_STREAMER)
+    rig.later(1.0)
+    error = failures(rig.give(NO_STREAMER))[0]
+    assert isinstance(error, errors.OdysseyConnectionTimeoutError)
+    assert str(error).startswith("Timed out waiting for a streamer after 1.5 s")
+    assert rig.core.session is SessionState.FAILED
+
+
+def test_a_queue_timeout_of_zero_fails_at_once_with_the_answer_of_the_service() -> None:
+    rig = Rig(queue_timeout_s=0).to_queueing()
+    assert texts(rig.give(NO_STREAMER)) == {0: "No streamers available"}
+
+
+# --- links
+
+
+def test_a_link_that_fails_is_tried_again_with_growing_waits_up_to_max_retries() -> None:
+    rig = Rig(max_retries=2, initial_retry_delay_ms=100, retry_backoff_multiplier=3).to_connecting()
+    outputs = rig.give(inputs.LinkFailed(1, LOST))
+    assert outputs == [effects.CloseLink(1), events.ErrorOccurred(error=LOST, fatal=False, at=100.0)]
+    assert rig.core.next_due == pytest.approx(100.1)
+    assert rig.later(0.1) == [effects.OpenLink(2, "s-1", "ws://host/signaling", OPEN_DEADLINE_S)]
+    rig.give(inputs.LinkFailed(2, LOST))
+    assert rig.core.next_due == pytest.approx(100.4)
+    rig.later(0.3)
+    assert texts(rig.give(inputs.LinkFailed(3, LOST))) == {0: str(LOST)}
+    assert rig.core.session is SessionState.FAILED
+
+
+def test_a_refusal_of_the_link_is_not_tried_again_but_for_giving_the_session_back() -> None:
+    rig = Rig().to_connecting()
+    outputs = rig.give(inputs.LinkFailed(1, REFUSED))
+    assert texts(outputs) == {0: str(REFUSED)}
+    assert [link.with_video for link in only(outputs, effects.OpenLink)] == [False]
+
+
+def test_a_clean_close_before_video_is_a_failed_link_that_says_where_it_was() -> None:
+    rig = Rig(max_retries=0).to_linked()
+    error = failures(rig.give(inputs.SignalingClosed(1)))[0]
+    assert str(error) == "The service closed the connection while waiting for the offer"
+    assert isinstance(error, errors.OdysseyConnectionError)
+
+
+def test_no_video_in_time_is_a_failed_link() -> None:
+    rig = Rig(max_retries=0).to_linked()
+    rig.hear(wire.Offer(sdp="v=0"))
+    error = failures(rig.later(VIDEO_DEADLINE_S))[0]
+    assert isinstance(error, errors.OdysseyConnectionTimeoutError)
+    assert str(error) == "No video within 20 s: waiting for video took too long"
+
+
+def test_a_failure_of_the_peer_alone_still_says_goodbye() -> None:
+    rig = Rig(max_retries=0).to_linked()
+    outputs = rig.give(inputs.LinkFailed(1, LOST, signaling_lost=False))
+    assert effects.SendSignaling(1, wire.ClientDisconnecting()) in outputs
+    assert outputs.index(effects.SendSignaling(1, wire.ClientDisconnecting())) < outputs.index(
+        effects.CloseLink(1)
+    )
+
+
+def test_when_signaling_is_lost_for_good_the_session_is_given_back_through_another_link() -> None:
+    rig = Rig(reconnect=False).to_connected()
+    outputs = rig.give(inputs.LinkFailed(1, LOST))
+    assert GOODBYE_LINK in outputs
+    assert rig.give(inputs.SignalingOpened(2)) == [
+        effects.SendSignaling(2, wire.ClientDisconnecting()),
+        effects.CloseLink(2),
+    ]
+
+
+def test_a_goodbye_link_that_fails_is_left_alone() -> None:
+    rig = Rig(reconnect=False).to_connected()
+    rig.give(inputs.LinkFailed(1, LOST))
+    assert rig.give(inputs.LinkFailed(2, LOST)) == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "text"),
+    [
+        ("streamer_not_available", "Streamer not available"),
+        ("streamer_disconnected", "Streamer disconnected"),
+        ("duration_limit_reached", "The session has reached its longest duration"),
+        ("unknown", "The service reported an unknown error"),
+        ("something_new", "The service ended the session: something_new"),
+    ],
+)
+def test_an_error_of_the_service_is_fatal_and_keeps_its_reason(reason: str, text: str) -> None:
+    rig = Rig().to_linked()
+    error = failures(rig.hear(wire.SignalingError(reason=wire.SignalingErrorReason(reason))))[0]
+    assert (str(error), error.code, rig.core.session) == (text, reason, SessionState.FAILED)
+
+
+def test_keepalives_go_out_every_ten_seconds_while_the_link_is_up() -> None:
+    rig = Rig().to_connected()
+    assert rig.later(KEEPALIVE_INTERVAL_S - 0.1) == []
+    assert rig.later(0.1) == [effects.SendSignaling(1, wire.Keepalive())]
+    assert rig.later(KEEPALIVE_INTERVAL_S) == [effects.SendSignaling(1, wire.Keepalive())]
+
+
+def test_a_new_offer_while_connected_is_accepted_again() -> None:
+    assert Rig().to_connected().hear(wire.Offer(sdp="again")) == [effects.AcceptOffer(1, "again")]
+
+
+# --- leaving
+
+
+def test_leaving_says_goodbye_and_closes_the_link() -> None:
+    rig = Rig().to_connected()
+    assert rig.give(inputs.Disconnect()) == [
+        effects.SendSignaling(1, wire.ClientDisconnecting()),
+        effects.CloseLink(1),
+        events.StatusChanged(status=ConnectionStatus.DISCONNECTED, message="The client disconnected", at=100.0),
+    ]
+    assert rig.core.next_due is None
+
+
+def test_leaving_twice_does_nothing_more() -> None:
+    rig = Rig().to_connected()
+    rig.give(inputs.Disconnect())
+    assert rig.give(inputs.Disconnect()) == []
+
+
+def test_leaving_before_connecting_ends_the_session() -> None:
+    rig = Rig()
+    rig.give(inputs.Disconnect())
+    assert rig.core.is_over
+
+
+def test_a_session_granted_after_leaving_is_taken_and_given_back() -> None:
+    rig = Rig().to_queueing()
+    assert failures(rig.give(inputs.Disconnect()))[0].code == "disconnected"
+    assert rig.give(inputs.SessionGranted(SESSION)) == [
+        effects.OpenLink(1, "s-1", "ws://host/signaling", OPEN_DEADLINE_S, with_video=False)
+    ]
+    assert rig.give(inputs.SignalingOpened(1)) == [
+        effects.SendSignaling(1, wire.ClientDisconnecting()),
+        effects.CloseLink(1),
+    ]
+
+
+def test_leaving_while_a_link_opens_gives_it_up_for_one_that_says_goodbye() -> None:
+    rig = Rig().to_connecting()
+    outputs = rig.give(inputs.Disconnect())
+    assert only(outputs, effects.OpenLink | effects.CloseLink) == [effects.CloseLink(1), GOODBYE_LINK]
+    assert effects.SendSignaling(2, wire.ClientDisconnecting()) in rig.give(inputs.SignalingOpened(2))
+
+
+def test_leaving_between_two_links_opens_one_to_say_goodbye() -> None:
+    rig = Rig().to_connecting()
+    rig.give(inputs.LinkFailed(1, LOST))
+    assert GOODBYE_LINK in rig.give(inputs.Disconnect())
+
+
+def test_leaving_with_an_error_hands_it_to_the_calls() -> None:
+    rig = Rig().to_connecting()
+    assert texts(rig.give(inputs.Disconnect(LOST))) == {0: str(LOST)}
+
+
+def test_a_clean_close_by_the_service_ends_the_session_without_an_error() -> None:
+    rig = Rig().to_streaming()
+    rig.interact("more")
+    outputs = rig.give(inputs.SignalingClosed(1))
+    assert only(outputs, events.StreamEnded)[0].error is None
+    assert [str(error) for error in failures(outputs).values()] == [
+        "The connection ended before the answer: The service ended the session"
+    ]
+    assert (rig.core.status, rig.core.error) == (ConnectionStatus.DISCONNECTED, None)
+    assert only(outputs, effects.SendSignaling) == []
+
+
+# --- reconnecting
+
+
+def test_a_lost_link_is_rejoined_as_the_same_session_and_the_stream_goes_on() -> None:
+    rig = Rig(initial_retry_delay_ms=1000).to_streaming()
+    outputs = rig.give(inputs.LinkFailed(1, LOST))
+    assert outputs == [
+        events.StatusChanged(status=ConnectionStatus.RECONNECTING, at=100.0),
+        effects.PauseFrames(),
+        effects.CloseLink(1),
+        events.ErrorOccurred(error=LOST, fatal=False, at=100.0),
+    ]
+    assert rig.later(1.0) == [effects.OpenLink(2, "s-1", "ws://host/signaling", REJOIN_DEADLINE_S)]
+    outputs = rig.give(inputs.SignalingOpened(2), inputs.VideoReceived(2), inputs.ChannelOpened(2, 16384))
+    assert only(outputs, events.StatusChanged)[0].status is ConnectionStatus.CONNECTED
+    assert (rig.state, rig.core.stream_id) == ((SessionState.CONNECTED, StreamState.STREAMING), "st-1")
+
+
+def test_reconnecting_goes_on_beyond_max_retries_until_the_session_is_forgotten() -> None:
+    rig = Rig(max_retries=0, initial_retry_delay_ms=1000, max_retry_delay_ms=1000).to_connected()
+    rig.give(inputs.LinkFailed(1, LOST))
+    outputs: list[effects.Output] = []
+    for _ in range(39):
+        outputs = rig.later(1.0)
+        assert only(outputs, effects.OpenLink)
+        rig.give(inputs.LinkFailed(rig.link, LOST))
+    outputs = rig.later(1.0)
+    assert rig.core.session is SessionState.FAILED
+    assert "not back within 40 s" in str(rig.core.error)
+    assert only(outputs, events.ErrorOccurred)[-1].fatal
+
+
+def test_a_failure_at_the_very_end_of_reconnecting_is_final() -> None:
+    rig = Rig().to_connected()
+    rig.give(inputs.LinkFailed(1, LOST))
+    rig.later(1.0)
+    rig.now += SESSION_KEPT_S
+    rig.give(inputs.LinkFailed(2, LOST))
+    assert rig.core.session is SessionState.FAILED
+
+
+def test_a_link_that_opens_while_reconnecting_keeps_the_session_for_longer() -> None:
+    rig = Rig().to_connected()
+    rig.give(inputs.LinkFailed(1, LOST))
+    rig.later(1.0)
+    rig.give(inputs.SignalingOpened(2))
+    rig.give(inputs.LinkFailed(2, LOST))
+    assert rig.core._agenda._due[inputs.Due.GIVE_UP] == rig.now + SESSION_KEPT_S
+
+
+def test_giving_up_while_a_link_opens_closes_that_link() -> None:
+    rig = Rig().to_connected()
+    rig.give(inputs.LinkFailed(1, LOST))
+    rig.later(1.0)
+    assert effects.CloseLink(2) in rig.later(SESSION_KEPT_S)
+
+
+def test_a_refusal_ends_reconnecting_at_once() -> None:
+    rig = Rig().to_connected()
+    rig.give(inputs.LinkFailed(1, LOST))
+    rig.later(1.0)
+    rig.give(inputs.LinkFailed(2, REFUSED))
+    assert (rig.core.session, rig.core.error) == (SessionState.FAILED, REFUSED)
+
+
+def test_a_definite_loss_while_connected_is_not_rejoined() -> None:
+    rig = Rig().to_connected()
+    rig.give(inputs.LinkFailed(1, REFUSED))
+    assert rig.core.session is SessionState.FAILED
+
+
+def test_calls_held_while_reconnecting_fail_when_the_session_is_left() -> None:
+    rig = Rig().to_streaming()
+    rig.give(inputs.LinkFailed(1, LOST))
+    rig.end()
+    assert list(failures(rig.give(inputs.Disconnect()))) == [2]
+
+
+# --- with credentials
+
+
+def test_with_credentials_the_link_is_all_there_is_to_make() -> None:
+    rig = Rig()
+    assert rig.give(inputs.Join(0, SESSION, "token", 60.0)) == [
+        events.StatusChanged(status=ConnectionStatus.CONNECTING, at=100.0),
+        effects.OpenLink(1, "s-1", "ws://host/signaling", OPEN_DEADLINE_S, token="token"),
+    ]
+    rig.give(inputs.SignalingOpened(1), inputs.VideoReceived(1))
+    assert effects.Succeed(0, None) in rig.give(inputs.ChannelOpened(1, 16384))
+
+
+def test_a_lost_connection_is_rejoined_with_the_same_token() -> None:
+    rig = joined()
+    rig.give(inputs.SignalingOpened(1), inputs.VideoReceived(1), inputs.ChannelOpened(1, 16384))
+    rig.give(inputs.LinkFailed(1, LOST))
+    assert rig.later(1.0) == [effects.OpenLink(2, "s-1", "ws://host/signaling", REJOIN_DEADLINE_S, token="token")]
+
+
+def test_with_a_spent_token_a_lost_connection_is_the_end() -> None:
+    rig = joined()
+    rig.give(inputs.SignalingOpened(1), inputs.VideoReceived(1), inputs.ChannelOpened(1, 16384))
+    rig.now += 59.5
+    rig.core._session._kept_until = rig.now + SESSION_KEPT_S
+    rig.give(inputs.LinkFailed(1, LOST))
+    outputs = rig.later(1.0)
+    assert [event.error.code for event in only(outputs, events.ErrorOccurred)] == ["credentials_expired"]
+    assert not only(outputs, effects.OpenLink)  # nor one to say goodbye
+    assert rig.core.status is ConnectionStatus.FAILED
+
+
+# --- gaps that are reported early
+
+
+def test_a_gap_that_is_reported_before_the_channel_is_open_comes_after_the_connection() -> None:
+    rig = Rig(initial_retry_delay_ms=0).to_streaming()
+    rig.give(inputs.LinkFailed(1, LOST))
+    rig.later(0)
+    assert rig.give(inputs.SignalingOpened(2), inputs.VideoReceived(2), inputs.VideoResumed(2.0)) == []
+    outputs = rig.give(inputs.ChannelOpened(2, 16384))
+    assert outputs == [
+        events.StatusChanged(status=ConnectionStatus.CONNECTED, at=rig.now),
+        events.GapEvent(seconds=2.0, frames_missed=39, at=rig.now),
+    ]
+    rig.give(inputs.LinkFailed(2, LOST))
+    rig.later(0)
+    rig.give(inputs.SignalingOpened(3), inputs.VideoReceived(3))
+    assert only(rig.give(inputs.ChannelOpened(3, 16384)), events.GapEvent) == []
+
+
+def test_a_gap_is_reported_before_the_end_of_its_stream() -> None:
+    rig = Rig(initial_retry_delay_ms=0).to_streaming()
+    rig.give(inputs.LinkFailed(1, LOST))
+    rig.later(0)
+    rig.give(inputs.SignalingOpened(2), inputs.VideoResumed(2.0))
+    outputs = rig.give(inputs.Disconnect())
+    kinds = [type(output) for output in outputs]
+    assert kinds.index(events.GapEvent) < kinds.index(events.StreamEnded)
+
+
+def test_a_link_that_brings_frames_and_fails_before_its_channel_opens_is_paused_again() -> None:
+    rig = Rig(initial_retry_delay_ms=0).to_streaming()
+    rig.give(inputs.LinkFailed(1, LOST))
+    rig.later(0)
+    rig.give(inputs.SignalingOpened(2), inputs.VideoResumed(2.0))
+    assert effects.PauseFrames() in rig.give(inputs.LinkFailed(2, LOST))

@@ -1,0 +1,69 @@
+"""Watching that video comes: what the silence so far asks for."""
+
+from __future__ import annotations
+
+import pytest
+
+from odyssey_proto.core.silence import KEYFRAME_AFTER_S, SILENCE_LIMIT_S, Silence, Verdict
+
+
+@pytest.fixture
+def silence() -> Silence:
+    """One that has heard a frame at 100."""
+    found = Silence()
+    found.begin(99.0, 20.0)
+    assert found.judge(100.0, 100.0) is Verdict.WAIT
+    return found
+
+
+def test_while_frames_come_it_looks_every_second(silence: Silence) -> None:
+    for now in (101.0, 102.0, 103.0):
+        assert silence.judge(now, now) is Verdict.WAIT
+        assert silence.next_look(now) == now + KEYFRAME_AFTER_S
+
+
+def test_it_looks_again_when_the_newest_frame_is_a_second_old(silence: Silence) -> None:
+    assert silence.judge(100.25, 101.0) is Verdict.WAIT
+    assert silence.next_look(101.0) == 101.25
+
+
+def test_a_keyframe_is_asked_for_once(silence: Silence) -> None:
+    assert silence.judge(100.0, 101.0) is Verdict.ASK_FOR_KEYFRAME
+    assert silence.judge(100.0, 102.0) is Verdict.WAIT
+    assert silence.next_look(102.0) == 100.0 + SILENCE_LIMIT_S
+
+
+def test_after_a_frame_a_keyframe_is_asked_for_again(silence: Silence) -> None:
+    silence.judge(100.0, 101.0)
+    assert silence.judge(101.5, 102.0) is Verdict.WAIT
+    assert silence.judge(101.5, 102.5) is Verdict.ASK_FOR_KEYFRAME
+
+
+def test_at_the_limit_the_link_is_lost(silence: Silence) -> None:
+    assert silence.judge(100.0, 100.0 + SILENCE_LIMIT_S) is Verdict.LOST
+
+
+def test_the_first_frame_of_a_link_may_take_as_long_as_was_said() -> None:
+    silence = Silence()
+    silence.expect(100.0, 20.0)
+    assert silence.judge(None, 101.0) is Verdict.ASK_FOR_KEYFRAME
+    assert silence.judge(None, 119.9) is Verdict.WAIT
+    assert silence.judge(None, 120.0) is Verdict.LOST
+
+
+def test_a_frame_of_the_link_before_is_none_of_this_one(silence: Silence) -> None:
+    silence.expect(105.0, 5.0)
+    assert silence.judge(100.0, 110.0) is Verdict.LOST
+
+
+def test_what_is_gone_is_counted_over_all_links(silence: Silence) -> None:
+    silence.expect(105.0, 5.0)
+    assert silence.gone_for(107.0) == 7.0
+
+
+@pytest.mark.parametrize(("overslept", "verdict"), [(0.9, Verdict.LOST), (60.0, Verdict.WAIT)])
+def test_a_process_that_stood_still_does_not_take_that_for_silence(
+    silence: Silence, overslept: float, verdict: Verdict
+) -> None:
+    silence.look_late(160.0, overslept)
+    assert silence.judge(100.0, 160.0) is verdict

@@ -1,0 +1,450 @@
+"""The stream: every step from its start to its end, without I/O."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import odyssey_models as wire
+import pytest
+
+from odyssey_proto._base import errors
+from odyssey_proto._model import events
+from odyssey_proto.core import effects, inputs
+from odyssey_proto.core.deadlines import (
+    REJOIN_DEADLINE_S,
+    SESSION_KEPT_S,
+    VIDEO_DEADLINE_S,
+)
+from odyssey_proto.core.session_machine import SessionState
+from odyssey_proto.core.stream_machine import StreamState
+from tests.unit.core.rig import CAT, LOST, Rig, failures, only, seen, texts
+
+
+def test_calls_made_while_reconnecting_wait_and_are_made_then() -> None:
+    rig = Rig().to_streaming()
+    rig.give(inputs.LinkFailed(1, LOST))
+    assert rig.interact("later") == []
+    rig.later(1.0)
+    outputs = rig.give(inputs.SignalingOpened(2), inputs.VideoReceived(2), inputs.ChannelOpened(2, 16384))
+    assert only(outputs, effects.SendChannel) == [effects.SendChannel(2, wire.Update(prompt="later"))]
+
+
+def test_a_held_call_that_does_not_fit_the_state_fails_then() -> None:
+    rig = Rig().to_connected()
+    rig.give(inputs.LinkFailed(1, LOST))
+    rig.interact("too early")
+    rig.later(1.0)
+    outputs = rig.give(inputs.SignalingOpened(2), inputs.VideoReceived(2), inputs.ChannelOpened(2, 16384))
+    assert [str(error) for error in failures(outputs).values()] == [
+        "Cannot interact: no stream is active; call start_stream() first"
+    ]
+
+
+@pytest.mark.parametrize("stage", ["starting", "ending"])
+def test_a_stream_that_was_starting_or_ending_is_over_when_the_link_is_lost(stage: str) -> None:
+    rig = Rig().to_connected()
+    rig.start()
+    if stage == "ending":
+        rig.hear(wire.StreamStarted(stream_id="st-1"))
+        rig.end()
+    outputs = rig.give(inputs.LinkFailed(1, LOST))
+    assert rig.state == (SessionState.RECONNECTING, StreamState.NONE)
+    (error,) = failures(outputs).values()
+    assert isinstance(error, errors.OdysseyStreamError)
+    assert (str(error), error.code, error.__cause__) == (
+        "The connection ended before the answer: the line is dead",
+        "lost",
+        LOST,
+    )
+
+
+def back_after_a_loss_while(stage: str) -> tuple[Rig, list[effects.Output]]:
+    """Lose the link while a stream was starting or ending, and rejoin."""
+    rig = Rig().to_connected()
+    rig.start()
+    if stage == "ending":
+        rig.hear(wire.StreamStarted(stream_id="st-1"))
+        rig.end()
+    rig.give(inputs.LinkFailed(1, LOST))
+    rig.later(1.0)
+    return rig, rig.give(inputs.SignalingOpened(2), inputs.VideoReceived(2), inputs.ChannelOpened(2, 16384))
+
+
+@pytest.mark.parametrize("stage", ["starting", "ending"])
+def test_a_stream_that_may_still_run_is_ended_when_the_session_is_back(stage: str) -> None:
+    rig, outputs = back_after_a_loss_while(stage)
+    assert only(outputs, effects.SendChannel) == [effects.SendChannel(2, wire.InteractiveStreamEnd())]
+    assert rig.hear(wire.StreamEnded()) == [], "iterators that wait for the next stream go on"
+    assert rig.start() == [effects.BeginFrames(101.0), effects.SendChannel(2, CAT)]
+
+
+@pytest.mark.parametrize(
+    "cleared",
+    [wire.StreamEnded(), wire.InteractiveStreamError(reason=wire.StreamErrorReason("no_stream"), message="None")],
+)
+def test_a_start_waits_until_a_stream_that_may_still_run_is_ended(cleared: Any) -> None:
+    rig, _ = back_after_a_loss_while("starting")
+    assert rig.start() == []
+    assert rig.hear(cleared) == [effects.BeginFrames(101.0), effects.SendChannel(2, CAT)]
+    assert rig.hear(wire.StreamStarted(stream_id="st-2"))[-1] == effects.Succeed(2, "st-2")
+
+
+def test_an_end_of_a_stream_that_may_still_run_succeeds_with_it() -> None:
+    rig, _ = back_after_a_loss_while("ending")
+    assert rig.end() == []
+    assert rig.hear(wire.StreamEnded()) == [effects.Succeed(3, None)]
+    assert rig.state == (SessionState.CONNECTED, StreamState.NONE)
+
+
+def test_a_stream_that_may_still_run_is_ended_after_one_more_loss() -> None:
+    rig, _ = back_after_a_loss_while("ending")
+    rig.start()
+    outputs = rig.give(inputs.LinkFailed(2, LOST))
+    assert (list(failures(outputs)), only(outputs, effects.EndFrames)) == ([3], [])
+    assert rig.state == (SessionState.RECONNECTING, StreamState.NONE)
+    rig.later(1.0)
+    outputs = rig.give(inputs.SignalingOpened(3), inputs.VideoReceived(3), inputs.ChannelOpened(3, 16384))
+    assert only(outputs, effects.SendChannel) == [effects.SendChannel(3, wire.InteractiveStreamEnd())]
+
+
+# --- the stream
+
+
+def test_a_start_goes_through_the_channel_and_succeeds_with_the_stream_id() -> None:
+    rig = Rig().to_connected()
+    assert rig.start() == [effects.BeginFrames(100.0), effects.SendChannel(1, CAT)]
+    assert rig.hear(wire.StreamStarted(stream_id="st-1", applied_prompt="A fine cat")) == [
+        effects.BeginFrames(100.0),
+        events.StreamStarted(stream_id="st-1", applied_prompt="A fine cat", at=100.0),
+        effects.Succeed(1, "st-1"),
+    ]
+    assert (rig.core.stream_id, rig.core.applied_prompt) == ("st-1", "A fine cat")
+
+
+def test_a_start_that_does_not_fit_the_channel_goes_through_signaling() -> None:
+    rig = Rig().to_connected(size=50)
+    assert only(rig.start(), effects.SendSignaling | effects.SendChannel) == [effects.SendSignaling(1, CAT)]
+
+
+def test_a_start_with_an_image_goes_through_signaling() -> None:
+    rig = Rig().to_connected()
+    pictured = wire.InteractiveStreamStart(
+        prompt="A cat", portrait=False, broadcast=False, input_image_base64="data:image/png;base64,AAAA"
+    )
+    outputs = rig.give(inputs.Start(1, pictured, 90))
+    assert only(outputs, effects.SendSignaling | effects.SendChannel) == [effects.SendSignaling(1, pictured)]
+
+
+def test_the_end_of_a_stream_that_an_error_has_ended_is_answered_once_and_sends_nothing() -> None:
+    rig = Rig().to_connected()
+    rig.start()
+    rig.hear(wire.InteractiveStreamError(reason=wire.StreamErrorReason("internal_error"), message="no"))
+    before = rig.state
+    [answer] = rig.end()
+    assert isinstance(answer, effects.Succeed)
+    assert rig.state == before
+    with pytest.raises(errors.OdysseyStreamError, match=r"no stream is active"):
+        rig.end()
+
+
+def test_an_interaction_succeeds_with_the_prompt_as_applied() -> None:
+    rig = Rig().to_streaming()
+    assert rig.interact("sleep") == [effects.SendChannel(1, wire.Update(prompt="sleep"))]
+    assert rig.hear(wire.UpdateAcknowledged(prompt="The cat sleeps")) == [
+        events.InteractAcknowledged(prompt="The cat sleeps", at=100.0),
+        effects.Succeed(2, "The cat sleeps"),
+    ]
+    assert rig.core.applied_prompt == "The cat sleeps"
+
+
+def test_interactions_queue_and_only_one_is_on_the_wire() -> None:
+    rig = Rig().to_streaming()
+    rig.interact("one")
+    assert rig.interact("two") == []
+    outputs = rig.hear(wire.UpdateAcknowledged(prompt="one"))
+    assert outputs[1:] == [effects.Succeed(2, "one"), effects.SendChannel(1, wire.Update(prompt="two"))]
+    assert rig.hear(wire.UpdateAcknowledged(prompt="two"))[1:] == [effects.Succeed(3, "two")]
+
+
+def test_an_interaction_that_nobody_waits_for_keeps_its_place_until_it_is_acknowledged() -> None:
+    rig = Rig().to_streaming()
+    rig.interact("one")
+    rig.interact("two")
+    rig.give(inputs.Abandon(2))
+    outputs = rig.hear(wire.UpdateAcknowledged(prompt="one"))
+    assert only(outputs, effects.Succeed) == []
+    assert only(rig.hear(wire.UpdateAcknowledged(prompt="two")), effects.Succeed) == [effects.Succeed(3, "two")]
+
+
+def test_an_abandoned_interaction_that_was_queued_is_never_sent() -> None:
+    rig = Rig().to_streaming()
+    rig.interact("one")
+    rig.interact("two")
+    rig.give(inputs.Abandon(3))
+    assert only(rig.hear(wire.UpdateAcknowledged(prompt="one")), effects.SendChannel) == []
+
+
+def test_ending_waits_for_the_word_of_the_service() -> None:
+    rig = Rig().to_streaming()
+    assert rig.end() == [effects.SendChannel(1, wire.InteractiveStreamEnd())]
+    assert rig.hear(wire.StreamEnded()) == [
+        effects.Succeed(2, None),
+        effects.EndFrames(None),
+        events.StreamEnded(at=100.0),
+    ]
+    assert rig.core.stream_id is None
+
+
+def test_a_second_end_waits_for_the_same_word() -> None:
+    rig = Rig().to_streaming()
+    rig.end()
+    assert rig.end() == []
+    assert only(rig.hear(wire.StreamEnded()), effects.Succeed) == [
+        effects.Succeed(2, None),
+        effects.Succeed(3, None),
+    ]
+
+
+def test_an_interaction_on_the_wire_may_still_be_acknowledged_while_the_stream_ends() -> None:
+    rig = Rig().to_streaming()
+    rig.interact("one")
+    rig.interact("two")
+    assert list(failures(rig.end())) == [3]
+    assert effects.Succeed(2, "one") in rig.hear(wire.UpdateAcknowledged(prompt="one"))
+
+
+def test_an_interaction_that_the_end_overtook_fails() -> None:
+    rig = Rig().to_streaming()
+    rig.interact("one")
+    rig.end()
+    assert str(failures(rig.hear(wire.StreamEnded()))[2]) == "The call was not answered: the stream has ended"
+
+
+def test_ending_a_stream_that_is_still_starting_fails_the_start() -> None:
+    rig = Rig().to_connected()
+    rig.start()
+    assert list(failures(rig.end())) == [1]
+    assert rig.hear(wire.StreamStarted(stream_id="st-1")) == []
+    assert rig.hear(wire.StreamEnded()) == [effects.Succeed(2, None), effects.EndFrames(None)]
+
+
+def test_the_service_may_end_the_stream_by_itself() -> None:
+    rig = Rig().to_streaming()
+    assert rig.hear(wire.StreamEnded()) == [effects.EndFrames(None), events.StreamEnded(at=100.0)]
+    assert rig.core.stream is StreamState.NONE
+
+
+def test_a_stream_that_the_service_started_by_itself_is_taken() -> None:
+    rig = Rig().to_connected()
+    assert only(rig.hear(wire.StreamStarted(stream_id="st-9")), effects.Succeed) == []
+    assert rig.core.stream is StreamState.STREAMING
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected", "over"),
+    [
+        ("quota_exceeded", errors.MonthlyLimitReachedError, True),
+        ("concurrent_limit_exceeded", errors.ConcurrentLimitReachedError, True),
+        ("session_timeout", errors.StreamDurationExceededError, True),
+        ("lease_denied", errors.OdysseyStreamError, True),
+        ("moderation", errors.OdysseyStreamError, False),
+        ("something_new", errors.OdysseyStreamError, False),
+    ],
+)
+def test_a_stream_error_fails_what_it_answers_and_everything_where_the_stream_is_over(
+    reason: str, expected: type[errors.OdysseyError], over: bool
+) -> None:
+    rig = Rig().to_streaming()
+    rig.interact("one")
+    rig.interact("two")
+    outputs = rig.hear(wire.InteractiveStreamError(reason=wire.StreamErrorReason(reason), message="no more"))
+    failed = (2, 3) if over else (2,)
+    assert {call: type(error) for call, error in failures(outputs).items()} == dict.fromkeys(failed, expected)
+    assert texts(outputs) == dict.fromkeys(failed, "no more")
+    assert len({id(error) for error in failures(outputs).values()}) == len(failed)
+    sent = [] if over else [effects.SendChannel(1, wire.Update(prompt="two"))]
+    assert only(outputs, effects.SendChannel) == sent
+    assert only(outputs, events.StreamFailed) == [
+        events.StreamFailed(reason=reason, message="no more", ends_stream=over, at=100.0)
+    ]
+    assert [type(ended.error) for ended in only(outputs, events.StreamEnded)] == ([expected] if over else [])
+    assert rig.core.stream is (StreamState.NONE if over else StreamState.STREAMING)
+
+
+def test_a_stream_error_answers_a_pending_start_and_leaves_no_stream() -> None:
+    rig = Rig().to_connected()
+    rig.start()
+    outputs = rig.hear(
+        wire.InteractiveStreamError(reason=wire.StreamErrorReason("moderation"), message="not this")
+    )
+    error = failures(outputs)[1]
+    assert (type(error), str(error), error.code) == (errors.OdysseyStreamError, "not this", "moderation")
+    assert (rig.core.stream, only(outputs, events.StreamEnded)) == (StreamState.NONE, [])
+
+
+def test_after_a_stream_error_the_next_interaction_is_sent_at_once() -> None:
+    rig = Rig().to_streaming()
+    rig.interact("one")
+    rig.hear(wire.InteractiveStreamError(reason=wire.StreamErrorReason("moderation"), message="no"))
+    assert rig.interact("two") == [effects.SendChannel(1, wire.Update(prompt="two"))]
+
+
+def test_a_stream_error_while_ending_leaves_the_end_waiting() -> None:
+    rig = Rig().to_streaming()
+    rig.end()
+    outputs = rig.hear(wire.InteractiveStreamError(reason=wire.StreamErrorReason("moderation"), message="no"))
+    assert (failures(outputs), rig.core.stream) == ({}, StreamState.ENDING)
+
+
+def test_an_error_that_ends_the_stream_answers_the_end_too() -> None:
+    rig = Rig().to_streaming()
+    rig.end()
+    outputs = rig.hear(wire.InteractiveStreamError(reason=wire.StreamErrorReason("session_timeout"), message="no"))
+    assert (only(outputs, effects.Succeed), rig.core.stream) == ([effects.Succeed(2, None)], StreamState.NONE)
+
+
+def test_an_end_that_nobody_waits_for_any_more_is_asked_for_again() -> None:
+    rig = Rig().to_streaming()
+    rig.end()
+    rig.give(inputs.Abandon(2))
+    assert rig.end() == [effects.SendChannel(1, wire.InteractiveStreamEnd())]
+    assert only(rig.hear(wire.StreamEnded()), effects.Succeed) == [effects.Succeed(3, None)]
+
+
+def test_a_refused_start_ends_the_wait_for_its_frames_with_the_reason() -> None:
+    rig = Rig().to_connected()
+    rig.start()
+    outputs = rig.hear(
+        wire.InteractiveStreamError(reason=wire.StreamErrorReason("moderation"), message="not this")
+    )
+    assert [str(end.error) for end in only(outputs, effects.EndFrames)] == ["not this"]
+
+
+def test_a_held_message_is_measured_against_the_channel_of_the_new_link() -> None:
+    rig = Rig().to_streaming()
+    rig.give(inputs.LinkFailed(1, LOST))
+    rig.interact("later")
+    rig.later(1.0)
+    outputs = rig.give(inputs.SignalingOpened(2), inputs.VideoReceived(2), inputs.ChannelOpened(2, 39))
+    assert texts(outputs) == {2: "The message is too long: 40 bytes, and the most is 39; shorten the prompt"}
+
+
+def test_iterators_that_wait_for_a_stream_are_left_alone_when_a_link_is_lost() -> None:
+    rig = Rig().to_connected()
+    assert only(rig.give(inputs.LinkFailed(1, LOST)), effects.EndFrames) == []
+
+
+def test_a_stream_error_without_a_stream_is_told_and_changes_nothing() -> None:
+    rig = Rig().to_connected()
+    outputs = rig.hear(wire.InteractiveStreamError(reason=wire.StreamErrorReason("moderation"), message="no"))
+    assert outputs == [events.StreamFailed(reason="moderation", message="no", ends_stream=False, at=100.0)]
+
+
+def test_an_acknowledgement_too_many_is_ignored() -> None:
+    rig = Rig().to_streaming()
+    assert only(rig.hear(wire.UpdateAcknowledged(prompt="x")), effects.Ignored)
+    assert rig.core.applied_prompt == "A fine cat"
+
+
+# --- watching that video comes
+
+
+def test_while_frames_come_they_are_looked_for_once_a_second() -> None:
+    rig = Rig().to_streaming()
+    for _ in range(3):
+        assert rig.later(1.0) == [effects.CheckVideo(1)]
+        assert seen(rig, rig.now) == []
+
+
+def test_after_a_second_without_a_frame_a_keyframe_is_asked_for_once() -> None:
+    rig = Rig().to_streaming()
+    last = rig.now + 1.0
+    rig.later(1.0)
+    seen(rig, last)
+    rig.later(1.0)
+    assert seen(rig, last) == [effects.AskForKeyframe(1)]
+    rig.later(1.0)
+    assert seen(rig, last) == []
+
+
+def test_the_first_frame_of_a_stream_may_take_longer() -> None:
+    rig = Rig().to_streaming()
+    for _ in range(int(VIDEO_DEADLINE_S) - 1):
+        rig.later(1.0)
+        seen(rig, None)
+    assert rig.core.session is SessionState.CONNECTED
+    rig.later(1.0)
+    assert only(seen(rig, None), effects.CloseLink)
+
+
+def test_a_process_that_stood_still_does_not_take_that_for_silence() -> None:
+    rig = Rig().to_streaming()
+    rig.later(1.0)
+    seen(rig, rig.now)
+    last = rig.now
+    assert rig.later(60.0) == [effects.CheckVideo(1), effects.SendSignaling(1, wire.Keepalive())]
+    assert seen(rig, last) == []
+    assert rig.core.session is SessionState.CONNECTED
+
+
+def test_a_session_that_no_link_brings_video_to_fails_in_the_end() -> None:
+    rig = Rig().to_streaming()
+    since = rig.now
+    while not rig.core.is_over:
+        assert rig.core.next_due is not None
+        outputs = rig.later(rig.core.next_due - rig.now)
+        if only(outputs, effects.CheckVideo):
+            seen(rig, None)
+        if only(outputs, effects.OpenLink):
+            rig.give(
+                inputs.SignalingOpened(rig.link),
+                inputs.VideoReceived(rig.link),
+                inputs.ChannelOpened(rig.link, 16384),
+            )
+    assert rig.state == (SessionState.FAILED, StreamState.NONE)
+    assert rig.core.error is not None
+    assert rig.core.error.code == "video_stalled"
+    assert SESSION_KEPT_S <= rig.now - since <= SESSION_KEPT_S + REJOIN_DEADLINE_S
+
+
+def test_a_stream_that_is_being_ended_needs_no_more_frames() -> None:
+    rig = Rig().to_streaming()
+    rig.end()
+    assert rig.later(5.0) == []
+
+
+def test_the_answer_about_frames_comes_too_late_for_a_stream_that_has_ended() -> None:
+    rig = Rig().to_streaming()
+    rig.later(1.0)
+    rig.hear(wire.StreamEnded())
+    assert only(seen(rig, None), effects.Ignored)
+
+
+def test_a_pause_of_the_video_is_told_with_what_was_missed() -> None:
+    rig = Rig().to_streaming()
+    assert rig.give(inputs.VideoResumed(4.0)) == [events.GapEvent(seconds=4.0, frames_missed=79, at=100.0)]
+
+
+# --- spectators
+
+
+def test_a_broadcast_may_be_ready_before_the_stream_and_have_no_hls() -> None:
+    rig = Rig().to_connected()
+    rig.start()
+    rig.hear(wire.BroadcastReady(webrtc_url="http://host/live/1", spectator_token="secret"))
+    assert rig.core.broadcast == events.BroadcastInfo("http://host/live/1", "secret", None)
+
+
+@pytest.mark.parametrize(
+    "ready",
+    [
+        wire.BroadcastReady(),
+        wire.BroadcastReady(webrtc_url="http://host"),
+        wire.BroadcastReady(spectator_token="t"),
+    ],
+)
+def test_a_broadcast_without_a_place_or_a_token_is_a_stream_error_of_our_own(ready: wire.BroadcastReady) -> None:
+    rig = Rig().to_streaming()
+    (told,) = rig.hear(ready)
+    assert isinstance(told, events.StreamFailed)
+    assert (told.reason, told.ends_stream, rig.core.stream) == ("broadcast_error", False, StreamState.STREAMING)
