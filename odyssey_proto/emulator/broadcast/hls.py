@@ -22,24 +22,24 @@ from av.error import FFmpegError
 from ..accounts.service import RefusedError
 
 if TYPE_CHECKING:
-    from .encoder import Broadcast, Encoder
+    from .encoder import BroadcastVideo, Encoder
 
-__all__ = ["PLAYLIST", "HlsStream"]
+__all__ = ["PLAYLIST", "HlsOutput"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.emulator.broadcast")
 
 PLAYLIST: Final = "index.m3u8"
 _SEGMENT: Final = re.compile(r"[0-9]{1,9}\.ts")
 _SEGMENT_S: Final = 1.0
-_SEGMENTS: Final = 7
+_LISTED_SEGMENTS: Final = 7
 _FIRST_WITHIN_S: Final = 10.0
 _ENDED_WITHIN_S: Final = 1.0
 
 
-class HlsStream:
+class HlsOutput:
     """The playlist and the segments of one broadcast. Runs on the loop's thread, and writes on its workers."""
 
-    def __init__(self, broadcast: Broadcast) -> None:
+    def __init__(self, broadcast: BroadcastVideo) -> None:
         self._broadcast = broadcast
         self._folder: Path | None = None
         self._encoder: Encoder | None = None
@@ -109,7 +109,7 @@ class HlsStream:
 
     async def _write(self, folder: Path) -> None:
         try:
-            writer = await asyncio.to_thread(_Writer, folder, self._broadcast.size, self._broadcast.fps)
+            writer = await asyncio.to_thread(_Segmenter, folder, self._broadcast.size, self._broadcast.fps)
             while (packet := await self._packets.get()) is not None:
                 if await asyncio.to_thread(writer.write, packet):
                     self._readable.set()
@@ -120,7 +120,7 @@ class HlsStream:
             self._readable.set()
 
 
-class _Writer:
+class _Segmenter:
     """ffmpeg's segmenter."""
 
     def __init__(self, folder: Path, size: tuple[int, int], fps: int) -> None:
@@ -130,7 +130,7 @@ class _Writer:
             format="hls",
             options={
                 "hls_time": str(_SEGMENT_S),
-                "hls_list_size": str(_SEGMENTS),
+                "hls_list_size": str(_LISTED_SEGMENTS),
                 "hls_flags": "delete_segments+independent_segments+program_date_time+temp_file",
                 "hls_segment_filename": str(folder / "%d.ts"),
             },

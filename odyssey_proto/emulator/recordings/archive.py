@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
     from .storage import Storage
 
-__all__ = ["Archive", "LiveRecording"]
+__all__ = ["Archive", "StreamRecorder"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.emulator.recordings")
 
-_ROOM: Final = 8
+_MOST_WAITING: Final = 8
 """Pictures that may wait, 1.4 MB each."""
 
 
@@ -38,12 +38,12 @@ class Archive:
     def __init__(self, storage: Storage, wall_time: Callable[[], float]) -> None:
         self._storage = storage
         self._wall_time = wall_time
-        self._live: set[LiveRecording] = set()
+        self._live: set[StreamRecorder] = set()
 
-    def begin(self, stream_id: str, account: str, *, size: tuple[int, int], fps: int) -> LiveRecording:
+    def begin(self, stream_id: str, account: str, *, size: tuple[int, int], fps: int) -> StreamRecorder:
         """Record a stream that begins now."""
         folder = self._storage.begin_recording(stream_id, account, size=size, started_at=self._wall_time())
-        recording = LiveRecording(
+        recording = StreamRecorder(
             stream_id, folder, size=size, fps=fps, storage=self._storage, now=self._wall_time
         )
         self._live.add(recording)
@@ -58,7 +58,7 @@ class Archive:
             await asyncio.wait([recording.finished for recording in self._live], timeout=within_s)
 
 
-class LiveRecording:
+class StreamRecorder:
     """One stream being recorded, until `end`."""
 
     def __init__(
@@ -89,7 +89,7 @@ class LiveRecording:
         """Record a copy of ``picture``, shown at the moment ``at`` (`time.monotonic`, in s)."""
         if self._ended_ms is not None:
             return
-        if self._steps.qsize() >= _ROOM:
+        if self._steps.qsize() >= _MOST_WAITING:
             self._left_out += 1
             return
         pixels = picture.to_ndarray()

@@ -1,7 +1,7 @@
 """What is kept of a stream: its video, a still picture, a short preview and the log of its events.
 
 It writes what it is given, on the caller's thread, into one folder. Who calls, and when, is decided by
-`odyssey_proto.emulator.recordings.archive` for live streams and by `odyssey_proto.emulator.jobs.film` for scripts.
+`archive` for live streams, and by the worker of a job (`odyssey_proto.emulator.jobs.worker`) for scripts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from av.video.reformatter import VideoReformatter
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["EVENTS", "PREVIEW", "THUMBNAIL", "VIDEO", "ArtifactWriter", "Summary"]
+__all__ = ["EVENTS", "PREVIEW", "THUMBNAIL", "VIDEO", "ArtifactSummary", "ArtifactWriter"]
 
 VIDEO: Final = "video.mp4"
 EVENTS: Final = "events.jsonl"
@@ -34,7 +34,7 @@ _THUMBNAIL_MS: Final = 1000
 
 
 @attrs.frozen
-class Summary:
+class ArtifactSummary:
     """What came of a stream."""
 
     frames: int
@@ -75,14 +75,14 @@ class ArtifactWriter:
         """Log what happened ``at_ms`` ms after the beginning."""
         self._events.append({"timestamp_ms": at_ms, "type": kind, **fields})
 
-    def close(self, ended_ms: int) -> Summary:
+    def close(self, ended_ms: int) -> ArtifactSummary:
         """Finish the files of a stream that ended ``ended_ms`` ms after its beginning."""
         self._close_films()
         if self._still is not None:
             self._still.to_image().save(self._folder / THUMBNAIL, "JPEG", quality=88)
         lines = [json.dumps(event, separators=(",", ":")) + "\n" for event in self._events]
         (self._folder / EVENTS).write_text("".join(lines), encoding="utf-8")
-        return Summary(frames=self._frames, duration_s=round(ended_ms / 1000, 3))
+        return ArtifactSummary(frames=self._frames, duration_s=round(ended_ms / 1000, 3))
 
     def discard(self) -> None:
         """Let go of the files as they are, after a failure."""

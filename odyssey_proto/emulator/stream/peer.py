@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc import RTCRtpSender, RTCSessionDescription
 from aiortc.exceptions import InvalidStateError
-from aiortc.rtcconfiguration import RTCBundlePolicy
 from aiortc.sdp import candidate_from_sdp, candidate_to_sdp
 from odyssey_models import IceCandidate
 
 from ..._base.errors import MalformedMessageError
-from ..._net.webrtc.candidates import arrange_gathering
+from .ice import new_connection, offer_only
 
 if TYPE_CHECKING:
     from collections import deque
@@ -26,9 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["StreamerPeer", "codec_preferences"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.emulator.peer")
 
-_ORDER = {"h264": ("video/H264",), "vp8": ("video/VP8",), "both": ("video/H264", "video/VP8")}
+_MIME_TYPES: Final = {"h264": ("video/H264",), "vp8": ("video/VP8",), "both": ("video/H264", "video/VP8")}
 
 
 class StreamerPeer:
@@ -53,8 +52,7 @@ class StreamerPeer:
         self._gathering = asyncio.Lock()
         self._gone = False
         self._answered = False
-        # No server: the emulator has no address but the one that it is bound to.
-        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        self._pc = new_connection()
         transceiver = self._pc.addTransceiver(track, direction="sendonly")
         transceiver.setCodecPreferences(codec_preferences(codec))
         self._incoming = self._pc.createDataChannel("clientToStreamer")
@@ -73,7 +71,7 @@ class StreamerPeer:
 
         ``address`` of this machine is the only one that is offered.
         """
-        arrange_gathering(self._pc, only=[address])
+        offer_only(self._pc, address)
         async with self._gathering:
             await self._pc.setLocalDescription(await self._pc.createOffer())
         candidates = []
@@ -163,7 +161,7 @@ class StreamerPeer:
 def codec_preferences(codec: str) -> list[RTCRtpCodecCapability]:
     """Return the capabilities of a video sender for ``h264``, ``vp8`` or ``both``, in order."""
     found = RTCRtpSender.getCapabilities("video").codecs
-    wanted = [capability for name in _ORDER[codec] for capability in found if capability.mimeType == name]
+    wanted = [capability for name in _MIME_TYPES[codec] for capability in found if capability.mimeType == name]
     return wanted + [capability for capability in found if capability.mimeType == "video/rtx"]
 
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Audience", "Camera", "PictureTrack", "Scenery"]
 
-_CLOCK_RATE: Final = 90_000
-_TIME_BASE: Final = fractions.Fraction(1, _CLOCK_RATE)
+_CLOCK_RATE_HZ: Final = 90_000
+_TIME_BASE: Final = fractions.Fraction(1, _CLOCK_RATE_HZ)
 
 
 class Scenery(Protocol):
@@ -72,7 +72,7 @@ class PictureTrack(MediaStreamTrack):
 
     def show(self, picture: av.VideoFrame, at: float) -> None:
         """Hand ``picture`` of the moment ``at`` (`time.monotonic`, in s) to the encoder."""
-        picture.pts = round((at - self._epoch) * _CLOCK_RATE)
+        picture.pts = round((at - self._epoch) * _CLOCK_RATE_HZ)
         picture.time_base = _TIME_BASE
         self._picture = picture
         self._arrived.set()
