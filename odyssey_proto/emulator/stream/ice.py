@@ -13,6 +13,8 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.rtcconfiguration import RTCBundlePolicy
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from aiohttp import web
 
 __all__ = ["address_reached", "new_connection", "offer_only"]
@@ -48,8 +50,6 @@ def offer_only(connection: RTCPeerConnection, address: str) -> None:
         agent.get_component_candidates = functools.partial(_gather, agent.get_component_candidates, address)
 
 
-async def _gather(
-    gather: Any, address: str, component: int, _addresses: list[str], timeout: float = 5
-) -> list[Any]:
-    found: list[Any] = await gather(component, [address], timeout)
-    return found
+async def _gather(gather: Callable[..., Awaitable[list[Any]]], address: str, **asked: Any) -> list[Any]:
+    """Stand in for ``gather``, aioice's own, with another list of addresses."""
+    return await gather(**{**asked, "addresses": [address]})
