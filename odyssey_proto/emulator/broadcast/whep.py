@@ -49,8 +49,8 @@ _UNUSABLE: Final = re.compile(r"^a=(?:candidate:(?:\S+ ){4}\S+\.local .*|end-of-
 class WhepSpectators:
     """All who watch one broadcast over WHEP, until `close`. Runs on the loop's thread."""
 
-    def __init__(self, broadcast: BroadcastVideo, *, codec: str) -> None:
-        self._broadcast = broadcast
+    def __init__(self, video: BroadcastVideo, *, codec: str) -> None:
+        self._video = video
         self._codec = codec
         self._present: dict[str, _Spectator] = {}
         self._leaving: set[asyncio.Task[None]] = set()
@@ -62,18 +62,18 @@ class WhepSpectators:
     async def admit(self, request: web.Request) -> web.Response:
         """Answer the offer of one more; 401, 406, 413, 415 and 400 say why not."""
         token = request.query.get("token", "")
-        if not secrets.compare_digest(token.encode("utf-8", "replace"), self._broadcast.token.encode()):
+        if not secrets.compare_digest(token.encode("utf-8", "replace"), self._video.token.encode()):
             raise RefusedError(401, "Invalid spectator token")
         if request.content_type != _CONTENT_TYPE:
             raise RefusedError(415, f"The offer must be {_CONTENT_TYPE}")
-        spectator = _Spectator(self._broadcast, codec=self._codec, on_gone=self._forget)
+        spectator = _Spectator(self._video, codec=self._codec, on_gone=self._forget)
         self._present[spectator.id] = spectator
         try:
             answer = await spectator.answer(await _offer(request), address_reached(request))
         except BaseException:
             await self._dismiss(spectator.id)
             raise
-        if self._broadcast.ended:
+        if self._video.ended:
             await self._dismiss(spectator.id)
             raise RefusedError(404, "The stream has ended")
         location = f"{request.rel_url.raw_path}/{spectator.id}"
@@ -115,9 +115,9 @@ async def _offer(request: web.Request) -> str:
 class _Spectator:
     """The sending end of one peer connection."""
 
-    def __init__(self, broadcast: BroadcastVideo, *, codec: str, on_gone: Callable[[str], None]) -> None:
+    def __init__(self, video: BroadcastVideo, *, codec: str, on_gone: Callable[[str], None]) -> None:
         self.id = secrets.token_urlsafe(16)
-        self._broadcast = broadcast
+        self._video = video
         self._on_gone = on_gone
         self._encoder: Encoder | None = None
         self._track = _PacketTrack()
@@ -150,7 +150,7 @@ class _Spectator:
         media = next(media for media in SessionDescription.parse(answer).media if media.kind == "video")
         if media.direction != "sendonly":
             raise RefusedError(400, "The offer does not want to receive video")
-        self._encoder = self._broadcast.encoder(media.rtp.codecs[0].mimeType.partition("/")[2].lower())
+        self._encoder = self._video.encoder(media.rtp.codecs[0].mimeType.partition("/")[2].lower())
         self._track.on_loss = self._encoder.want_keyframe
         # aiortc would have its own encoder make the keyframe that a receiver asks for (PLI, FIR).
         setattr(self._sender, "_send_keyframe", self._encoder.want_keyframe)  # noqa: B010  # private, so not typed
@@ -168,7 +168,7 @@ class _Spectator:
 
     def _take_state(self) -> None:
         state = self._pc.connectionState
-        if state == "connected" and self._encoder is not None and not self._broadcast.ended:
+        if state == "connected" and self._encoder is not None and not self._video.ended:
             self._encoder.attach(self._track.put)
         elif state in ("failed", "closed"):
             self._leave()
