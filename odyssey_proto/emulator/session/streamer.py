@@ -35,6 +35,8 @@ from ..worlds import World
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import av
+
     from ..._base.clock import Clock
     from ..accounts.service import Lease, Service
     from ..broadcast.registry import BroadcastRegistry
@@ -124,13 +126,14 @@ class Streamer:
             await earlier.close()
         if self._closed or self._link is not link:
             return None
-        self._track = PictureTrack()
+        self._track = track = PictureTrack()
         self._peer = StreamerPeer(
             track=self._track,
             codec=self._config.codec,
             outbox=self._outbox,
             on_text=self._hear_channel,
             on_channel_open=self._channel_opened,
+            on_packet=lambda packet: self._record_packet(packet, track),
         )
         if self._stream is not None:
             self._stream.camera.track = self._track
@@ -341,10 +344,22 @@ class Streamer:
 
     def _record(self, stream: _RunningStream, prompt: str) -> None:
         world = stream.world
-        recording = self._archive.begin(stream.id, self._session.account, size=world.size, fps=self._config.fps)
+        from_packets = self._peer is not None and self._peer.sends_h264
+        recording = self._archive.begin(
+            stream.id,
+            self._session.account,
+            size=world.size,
+            fps=self._config.fps,
+            from_packets=from_packets,
+        )
         recording.note("start", prompt=prompt, applied_prompt=world.applied_prompt)
         stream.recording = recording
-        stream.camera.viewer = recording.take
+        stream.camera.viewer = recording.take_picture
+
+    def _record_packet(self, packet: av.Packet[Any], track: PictureTrack) -> None:
+        stream = self._stream
+        if stream is not None and stream.recording is not None and packet.pts is not None:
+            stream.recording.take_packet(packet, track.moment(packet.pts))
 
     async def _cut(self, reason: str = "session_ended") -> None:
         stream, self._stream = self._stream, None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
+from av.video.frame import PictureType
 
 from ..._video import stamp
 
@@ -77,6 +78,10 @@ class PictureTrack(MediaStreamTrack):
         self._picture = picture
         self._arrived.set()
 
+    def moment(self, pts: int) -> float:
+        """Return the moment of the picture whose time in the track is ``pts``."""
+        return self._epoch + pts / _CLOCK_RATE_HZ
+
     async def recv(self) -> av.VideoFrame:
         """Wait for the next picture."""
         if self.readyState != "live":
@@ -112,6 +117,7 @@ class Camera:
         self._before_each = before_each
         self._task: asyncio.Task[None] | None = None
         self._number = 0
+        self._begins = True
         self.track: PictureTrack | None = None
         """Who gets the pictures; None films for nobody but the audience."""
         self.audience: Audience | None = None
@@ -163,4 +169,7 @@ class Camera:
         if audience is not None:
             audience.show(picture, due)
         if track is not None:
+            if self._begins:
+                picture.pict_type = PictureType.I  # a recording of this stream can begin with it
+                self._begins = False
             track.show(picture, due)
