@@ -1,7 +1,7 @@
 """The main job with nothing installed or configured: emulator, blocking client, one stream, two interactions.
 
-It is an example of the client as well: everything from `Odyssey` on is what a user would write. It measures with
-the stamps that the emulator draws into its pictures, so it tells of the whole way from its encoder to here.
+It is an example of the client as well: it uses public names only, as users do. It measures with the stamps that
+the emulator draws into its pictures, so its numbers cover the whole way from the emulator's encoder to here.
 """
 
 from __future__ import annotations
@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from .._video import stamp
-from .._video.mp4 import Mp4Writer
-from ..client import Odyssey
-from ..emulator.server import Emulator
+from .. import Odyssey
+from ..emulator import Emulator, read_stamp, stamp_latency_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +21,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from .._video.frame import VideoFrame
-    from ..session import Session
+    from .. import Session, VideoFrame
 
 __all__ = ["PROMPTS", "Interaction", "Summary", "run"]
 
@@ -35,8 +32,10 @@ PROMPTS: Final = (
 )
 """The prompt that starts the stream, and the two that steer it."""
 
+_QUEUE_SIZE: Final = 100  # frames; as many as a recording lets wait, so that both see the same
+_THUMBNAILS: Final = 12
 _COLUMNS: Final = 4
-_THUMBNAIL: Final = (320, 176)
+_THUMBNAIL_SIZE: Final = (320, 176)
 
 
 @attrs.frozen(kw_only=True)
@@ -68,13 +67,13 @@ class Summary:
     frames: int
     """Frames that arrived and were written."""
     seconds: float
-    """From the first to the last frame."""
+    """From the first to the last frame, in s."""
     fps: float
     """Frames per second in between."""
     lost: int
     """Frames that were sent and never seen, by the numbers in the stamps."""
     dropped: int
-    """Of these, frames that arrived and were dropped by our own queue."""
+    """Of these, frames that arrived and were dropped because writing was too slow."""
     unstamped: int
     """Frames whose stamp could not be read."""
     latency_ms_median: float
@@ -116,16 +115,16 @@ def run(
     directory.mkdir(parents=True, exist_ok=True)
     on_progress("starting the emulator", 0.0)
     with (
-        Emulator(codec=codec, seed=seed) as emulator,
+        Emulator(codec=codec, seed=seed, record=False) as emulator,
         Odyssey(emulator.api_key, api_url=emulator.api_url) as client,
     ):
         on_progress("connecting", 0.0)
         asked_at = time.monotonic()
         with client.connect() as session:
-            return _Show(session, directory, seconds, on_progress, time.monotonic() - asked_at).run()
+            return _Screening(session, directory, seconds, on_progress, time.monotonic() - asked_at).run()
 
 
-class _Show:
+class _Screening:
     """One stream, watched to its end."""
 
     def __init__(
@@ -143,86 +142,88 @@ class _Show:
         self._on_progress = on_progress
         self._connect_s = connect_s
         self._thumbnails: list[tuple[str, Image]] = []
-        self._latencies: list[float] = []
+        self._latencies_ms: list[float] = []
         self._numbers: list[int] = []
+        self._unstamped = 0
         self._interactions: list[Interaction] = []
-        self._dropped = self._unstamped = 0
 
     def run(self) -> Summary:
-        started_at = time.monotonic()
-        self._session.start_stream(PROMPTS[0], portrait=False)
-        shown_at: list[float] = []
+        session, ending = self._session, False
+        arrived_at: list[float] = []
         width = height = 0
-        with Mp4Writer(self._video) as recorder:
-            for frame in self._session.frames(timeout=10):
-                seen_at = time.monotonic()
-                shown_at.append(seen_at)
+        with session.record(self._video) as recording:
+            frames = session.frames(queue_size=_QUEUE_SIZE, timeout=10)
+            started_at = time.monotonic()
+            session.start_stream(PROMPTS[0], portrait=False)
+            for frame in frames:
+                arrived_at.append(frame.received_at)
                 width, height = frame.width, frame.height
-                elapsed = seen_at - shown_at[0]
-                self._measure(frame, seen_at)
-                recorder.write(frame)
-                self._keep_thumbnail(frame, elapsed)
-                self._on_progress("streaming", min(1.0, elapsed / self._seconds))
-                if elapsed >= self._seconds:
-                    break
-                self._steer(elapsed, frame)
-        self._session.end_stream()
+                elapsed_s = arrived_at[-1] - arrived_at[0]
+                self._measure(frame, None if ending else time.monotonic())
+                self._keep_thumbnail(frame, elapsed_s)
+                self._on_progress("streaming", min(1.0, elapsed_s / self._seconds))
+                if elapsed_s < self._seconds:
+                    self._steer(elapsed_s, frame)
+                elif not ending:
+                    session.end_stream()  # the frames that came before its end are still to be counted
+                    ending = True
         self._on_progress("writing the contact sheet", 1.0)
         _contact_sheet(self._thumbnails).save(self._sheet)
-        spent = shown_at[-1] - shown_at[0]
-        latencies = sorted(self._latencies) or [float("nan")]
+        spent_s = arrived_at[-1] - arrived_at[0]
+        latencies_ms = sorted(self._latencies_ms) or [float("nan")]
+        sent = self._numbers[-1] - self._numbers[0] + 1 if self._numbers else recording.frames
         return Summary(
             video=str(self._video),
             contact_sheet=str(self._sheet),
             width=width,
             height=height,
-            frames=len(shown_at),
-            seconds=round(spent, 3),
-            fps=round((len(shown_at) - 1) / spent, 2),
-            lost=self._numbers[-1] - self._numbers[0] + 1 - len(self._numbers) - self._unstamped
-            if self._numbers
-            else 0,
-            dropped=self._dropped,
+            frames=recording.frames,
+            seconds=round(spent_s, 3),
+            fps=round((recording.frames - 1) / spent_s, 2),
+            lost=sent - recording.frames,
+            dropped=recording.dropped,
             unstamped=self._unstamped,
-            latency_ms_median=round(statistics.median(latencies), 1),
-            latency_ms_p95=round(latencies[int(0.95 * (len(latencies) - 1))], 1),
-            latency_ms_max=round(latencies[-1], 1),
+            latency_ms_median=round(statistics.median(latencies_ms), 1),
+            latency_ms_p95=round(latencies_ms[int(0.95 * (len(latencies_ms) - 1))], 1),
+            latency_ms_max=round(latencies_ms[-1], 1),
             connect_s=round(self._connect_s, 3),
-            first_frame_s=round(shown_at[0] - started_at, 3),
+            first_frame_s=round(arrived_at[0] - started_at, 3),
             interactions=tuple(self._interactions),
         )
 
-    def _measure(self, frame: VideoFrame, seen_at: float) -> None:
-        self._dropped += frame.dropped_before
-        found = stamp.read(frame.to_ndarray("gray"))
-        if found is None:
+    def _measure(self, frame: VideoFrame, seen_at: float | None) -> None:
+        """Take the frame's number, and its latency if it was taken as soon as it came, at ``seen_at``."""
+        stamp = read_stamp(frame.to_ndarray("gray"))
+        if stamp is None:
             self._unstamped += 1
-        else:
-            self._numbers.append(found.frame_number)
-            self._latencies.append(stamp.latency_ms(found, seen_at))
+            return
+        self._numbers.append(stamp.frame_number)
+        if seen_at is not None:
+            self._latencies_ms.append(stamp_latency_ms(stamp, seen_at))
 
-    def _steer(self, elapsed: float, frame: VideoFrame) -> None:
+    def _steer(self, elapsed_s: float, frame: VideoFrame) -> None:
         done = len(self._interactions)
-        if done + 1 < len(PROMPTS) and elapsed >= self._seconds * (done + 1) / len(PROMPTS):
+        if done + 1 < len(PROMPTS) and elapsed_s >= self._seconds * (done + 1) / len(PROMPTS):
             applied = self._session.interact(PROMPTS[done + 1])
             self._interactions.append(
                 Interaction(
                     prompt=PROMPTS[done + 1],
                     applied_prompt=applied,
-                    at_s=round(elapsed, 3),
-                    first_frame=frame.index + 1,
+                    at_s=round(elapsed_s, 3),
+                    first_frame=(self._session.latest_frame or frame).index + 1,
                 )
             )
 
-    def _keep_thumbnail(self, frame: VideoFrame, elapsed: float) -> None:
-        if elapsed >= len(self._thumbnails) * self._seconds / 12 and len(self._thumbnails) < 12:
-            self._thumbnails.append((f"{elapsed:.1f} s", frame.to_image().resize(_THUMBNAIL)))
+    def _keep_thumbnail(self, frame: VideoFrame, elapsed_s: float) -> None:
+        due_s = len(self._thumbnails) * self._seconds / _THUMBNAILS
+        if elapsed_s >= due_s and len(self._thumbnails) < _THUMBNAILS:
+            self._thumbnails.append((f"{elapsed_s:.1f} s", frame.to_image().resize(_THUMBNAIL_SIZE)))
 
 
 def _contact_sheet(thumbnails: list[tuple[str, Image]]) -> Image:
     from PIL import Image, ImageDraw
 
-    width, height = _THUMBNAIL
+    width, height = _THUMBNAIL_SIZE
     rows = -(-len(thumbnails) // _COLUMNS)
     sheet = Image.new("RGB", (_COLUMNS * (width + 8) + 8, rows * (height + 28) + 8), "#16181d")
     pen = ImageDraw.Draw(sheet)

@@ -6,6 +6,11 @@ witness against the other. Needs the extra ``emulator``.
 
     with Emulator() as emulator:
         client = Odyssey(emulator.api_key, api_url=emulator.api_url)
+
+Every picture carries a stamp with its number and time: `read_stamp` reads it from whatever a receiver has decoded.
+
+It logs to ``odyssey_proto.emulator`` and, below that, to ``.http``, ``.signaling``, ``.streamer``, ``.peer``,
+``.broadcast``, ``.recordings`` and ``.jobs``.
 """
 
 from .._base.errors import MissingExtraError
@@ -19,5 +24,9 @@ except ImportError as exc:
 from .config import EmulatorConfig
 from .faults.script import Fault, FaultScript
 from .server import Emulator
+from .stamps import Stamp, read_stamp, stamp_latency_ms
 
-__all__ = ["Emulator", "EmulatorConfig", "Fault", "FaultScript"]
+__all__ = ["Emulator", "EmulatorConfig", "Fault", "FaultScript", "Stamp", "read_stamp", "stamp_latency_ms"]
+
+for _public in (Emulator, EmulatorConfig, Fault, FaultScript, Stamp, read_stamp, stamp_latency_ms):
+    _public.__module__ = __name__  # where users find it: tracebacks and pickles name no internal module

@@ -11,7 +11,7 @@ import logging
 import os
 import secrets
 import socket
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from aiohttp import web
 
@@ -19,18 +19,18 @@ from .._base.clock import MonotonicClock
 from .._base.errors import OdysseyConfigError, OdysseyConnectionError
 from .._base.event_loop import BackgroundLoop
 from .accounts.service import Service
-from .broadcast.registry import Broadcasts
+from .broadcast.registry import BroadcastRegistry
 from .config import EmulatorConfig
 from .faults.script import FaultScript
-from .http.api import Rest, authority
-from .http.delivery import Delivery
-from .http.library import Library
-from .jobs.queue import Simulations
+from .http.api import RestApi, authority
+from .http.archive_api import ArchiveApi
+from .http.artifact_server import ArtifactServer
+from .jobs.queue import SimulationQueue
 from .recordings.archive import Archive
 from .recordings.storage import Storage
-from .stream.signaling import SignalingLink
-from .stream.stage import Camera
-from .stream.streamer import Streamer
+from .session.signaling import SignalingLink
+from .session.streamer import Streamer
+from .stream.camera import Camera
 from .stream.stun import StunServer
 from .worlds import World
 
@@ -39,16 +39,16 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from .._base.clock import Clock
-    from .accounts.service import Session
+    from .accounts.service import Lease
 
 __all__ = ["Emulator"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.emulator")
 
-_SWEEP_EVERY_S = 0.5
-_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # where "all addresses" can be reached
-_STOP_WITHIN_S = 0.5
-_WRITTEN_WITHIN_S = 2
+_SWEEP_EVERY_S: Final = 0.5
+_LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # where "all addresses" can be reached
+_STOP_WITHIN_S: Final = 0.5
+_WRITTEN_WITHIN_S: Final = 2.0
 
 
 class Emulator:
@@ -113,7 +113,7 @@ class Emulator:
 
         Raises:
             OdysseyConfigError: the folder cannot be used.
-        OdysseyConnectionError: the address cannot be listened on.
+            OdysseyConnectionError: the address cannot be listened on.
         """
         if self._server is not None:
             return self
@@ -178,16 +178,18 @@ class _Server:
         self._faults = faults
         self._service = Service(config, clock, storage)
         self._archive = Archive(storage, self._service.wall_time)
-        self._simulations = Simulations(config=config, service=self._service, storage=storage)
-        delivery = Delivery(config=config, service=self._service, storage=storage, faults=faults)
-        library = Library(service=self._service, storage=storage, simulations=self._simulations, delivery=delivery)
-        self._broadcasts = Broadcasts(codec=config.codec)
-        self._rest = Rest(
+        self._simulations = SimulationQueue(config=config, service=self._service, storage=storage)
+        artifacts = ArtifactServer(config=config, service=self._service, storage=storage, faults=faults)
+        archive_api = ArchiveApi(
+            service=self._service, storage=storage, simulations=self._simulations, artifacts=artifacts
+        )
+        self._broadcasts = BroadcastRegistry(codec=config.codec)
+        self._rest = RestApi(
             config=config,
             service=self._service,
             faults=faults,
             handshake=self._handshake,
-            more=[*delivery.routes, *library.routes, *self._broadcasts.routes],
+            more=[*artifacts.routes, *archive_api.routes, *self._broadcasts.routes],
         )
         self._streamers: dict[str, Streamer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -228,7 +230,7 @@ class _Server:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    async def _handshake(self, request: web.Request, session: Session) -> web.StreamResponse:
+    async def _handshake(self, request: web.Request, session: Lease) -> web.StreamResponse:
         streamer = self._streamers.get(session.id)
         if streamer is None:
             streamer = Streamer(
@@ -248,7 +250,7 @@ class _Server:
         link = SignalingLink(request, session, service=self._service, streamer=streamer, faults=self._faults)
         return await link.run()
 
-    def _dismiss(self, session: Session, reason: str) -> None:
+    def _dismiss(self, session: Lease, reason: str) -> None:
         streamer = self._streamers.pop(session.id)
         told = None if reason == "client_disconnecting" else reason
         task = asyncio.get_running_loop().create_task(streamer.close(told))

@@ -34,7 +34,7 @@ def _processes() -> set[int]:
         int(child)
         for task in Path("/proc/self/task").iterdir()
         for child in (task / "children").read_text().split()
-        if "odyssey_proto.emulator.jobs.film" in Path(f"/proc/{child}/cmdline").read_text()
+        if "odyssey_proto.emulator.jobs.worker" in Path(f"/proc/{child}/cmdline").read_text()
     }
 
 

@@ -21,7 +21,7 @@ import attrs
 import av
 
 from odyssey_proto.emulator.server import Emulator
-from odyssey_proto.emulator.stream.stage import Camera
+from odyssey_proto.emulator.stream.camera import Camera
 from odyssey_proto.emulator.worlds import LANDSCAPE
 from tools.bench.tape import Log, Tape
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..._base.clock import Clock
     from ..config import EmulatorConfig
 
-__all__ = ["MODEL", "Ledger", "RefusedError", "Service", "Session", "usage_refusal"]
+__all__ = ["MODEL", "Lease", "Ledger", "RefusedError", "Service", "usage_refusal"]
 
 MODEL = "odyssey-emulator"
 _KEY = re.compile(r"ody_[\x21-\x7e]+")
@@ -50,7 +50,7 @@ class Ledger(Protocol):
 
 
 @attrs.define(eq=False, kw_only=True)
-class Session:
+class Lease:
     """A streamer leased to an account, from the request until its end."""
 
     id: str
@@ -75,7 +75,7 @@ class Service:
         self._clock = clock
         self._epoch = time.time() - clock.now()
         self._signer = TokenSigner()
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, Lease] = {}
         self._calls: dict[str, tuple[int, int]] = {}
         self._used_s: Ledger = {} if ledger is None else ledger
         self._streamer_numbers = itertools.count(1)
@@ -131,7 +131,7 @@ class Service:
             raise RefusedError(404, "Session not found")
         return self._token({"session_id": session_id}, self._config.session_token_ttl_s)
 
-    def admit(self, session_id: str, token: str) -> Session:
+    def admit(self, session_id: str, token: str) -> Lease:
         """Return the session that a handshake is for.
 
         Raises:
@@ -149,7 +149,7 @@ class Service:
 
     # Sessions
 
-    def request_session(self, account: str, latencies: Mapping[str, int] | None) -> Session:
+    def request_session(self, account: str, latencies: Mapping[str, int] | None) -> Lease:
         """Lease a streamer to ``account``, in the region that is nearest by ``latencies`` (ms).
 
         Raises:
@@ -168,7 +168,7 @@ class Service:
         if len(self._sessions) >= self._config.streamers:
             raise RefusedError(503, "No streamers available")
         now = self._clock.now()
-        session = Session(
+        session = Lease(
             id=str(uuid.uuid4()),
             account=account,
             streamer_id=f"streamer-{next(self._streamer_numbers)}",
@@ -179,11 +179,11 @@ class Service:
         self._sessions[session.id] = session
         return session
 
-    def heard_of(self, session: Session) -> None:
+    def heard_of(self, session: Lease) -> None:
         """Take a keepalive."""
         session.seen_at = self._clock.now()
 
-    def end(self, session: Session, reason: str) -> None:
+    def end(self, session: Lease, reason: str) -> None:
         """End a session and free its streamer, at once; ending it twice changes nothing."""
         if session.ended:
             return
@@ -202,7 +202,7 @@ class Service:
                 self.end(session, "streamer_disconnected")
 
     @property
-    def sessions(self) -> list[Session]:
+    def sessions(self) -> list[Lease]:
         """The sessions that have not ended."""
         return list(self._sessions.values())
 

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     Taker = Callable[[av.Packet[Any]], None]
 
-__all__ = ["Broadcast", "Encoder"]
+__all__ = ["BroadcastVideo", "Encoder"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.emulator.broadcast")
 
-_CLOCK_RATE: Final = 90_000
-_BIT_RATE: Final = 2_500_000
+_CLOCK_RATE_HZ: Final = 90_000
+_BIT_RATE_BPS: Final = 2_500_000
 _KEYFRAME_EVERY_S: Final = 10
-_SETTINGS: Final[dict[str, tuple[str, dict[str, str]]]] = {
+_CODECS: Final[dict[str, tuple[str, dict[str, str]]]] = {
     "h264": ("libx264", {"level": "31", "preset": "veryfast", "tune": "zerolatency", "threads": "1"}),
     "vp8": (
         "libvpx",
@@ -40,7 +40,7 @@ class Encoder:
     """One codec of one broadcast. Runs on the loop's thread, and encodes on a worker of the loop."""
 
     def __init__(self, codec: str, fps: int) -> None:
-        self._name, self._options = _SETTINGS[codec]
+        self._name, self._options = _CODECS[codec]
         self._fps = fps
         self._takers: list[Taker] = []
         self._picture: av.VideoFrame | None = None
@@ -113,9 +113,9 @@ class Encoder:
     def _open(self, picture: av.VideoFrame) -> Any:
         codec: Any = av.CodecContext.create(self._name, "w")
         codec.width, codec.height, codec.pix_fmt = picture.width, picture.height, "yuv420p"
-        codec.time_base = fractions.Fraction(1, _CLOCK_RATE)
+        codec.time_base = fractions.Fraction(1, _CLOCK_RATE_HZ)
         codec.framerate = fractions.Fraction(self._fps, 1)
-        codec.bit_rate = _BIT_RATE
+        codec.bit_rate = _BIT_RATE_BPS
         codec.gop_size = _KEYFRAME_EVERY_S * self._fps
         codec.options = dict(self._options)
         if self._name == "libx264":
@@ -123,7 +123,7 @@ class Encoder:
         return codec
 
 
-class Broadcast:
+class BroadcastVideo:
     """One stream that spectators may watch, from its start to `end`. Runs on the loop's thread.
 
     It costs next to nothing while nobody does.
@@ -161,8 +161,8 @@ class Broadcast:
             if encoder.is_watched:
                 # A copy for each: the kind of a picture is noted in it, and the streamer's own client has another.
                 copy = av.VideoFrame.from_ndarray(picture.to_ndarray(), "yuv420p")
-                copy.pts = round((at - self._epoch) * _CLOCK_RATE)
-                copy.time_base = fractions.Fraction(1, _CLOCK_RATE)
+                copy.pts = round((at - self._epoch) * _CLOCK_RATE_HZ)
+                copy.time_base = fractions.Fraction(1, _CLOCK_RATE_HZ)
                 encoder.show(copy)
 
     def end(self) -> None:

@@ -22,25 +22,25 @@ from av.error import FFmpegError
 from ..accounts.service import RefusedError
 
 if TYPE_CHECKING:
-    from .encoder import Broadcast, Encoder
+    from .encoder import BroadcastVideo, Encoder
 
-__all__ = ["PLAYLIST", "HlsStream"]
+__all__ = ["PLAYLIST", "HlsOutput"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.emulator.broadcast")
 
 PLAYLIST: Final = "index.m3u8"
 _SEGMENT: Final = re.compile(r"[0-9]{1,9}\.ts")
 _SEGMENT_S: Final = 1.0
-_SEGMENTS: Final = 7
+_LISTED_SEGMENTS: Final = 7
 _FIRST_WITHIN_S: Final = 10.0
 _ENDED_WITHIN_S: Final = 1.0
 
 
-class HlsStream:
+class HlsOutput:
     """The playlist and the segments of one broadcast. Runs on the loop's thread, and writes on its workers."""
 
-    def __init__(self, broadcast: Broadcast) -> None:
-        self._broadcast = broadcast
+    def __init__(self, video: BroadcastVideo) -> None:
+        self._video = video
         self._folder: Path | None = None
         self._encoder: Encoder | None = None
         self._packets: asyncio.Queue[av.Packet[Any] | None] = asyncio.Queue()
@@ -87,11 +87,11 @@ class HlsStream:
 
     async def _begin(self) -> None:
         if self._folder is None:
-            if self._broadcast.ended:
+            if self._video.ended:
                 return
             self._folder = Path(tempfile.mkdtemp(prefix="odyssey-hls-"))
             self._work = asyncio.get_running_loop().create_task(self._write(self._folder))
-            self._encoder = self._broadcast.encoder("h264")
+            self._encoder = self._video.encoder("h264")
             self._encoder.attach(self._take)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FIRST_WITHIN_S):
@@ -103,24 +103,24 @@ class HlsStream:
         at = float(packet.pts * packet.time_base)
         if packet.is_keyframe:
             self._keyframe_at = at
-        elif at - self._keyframe_at >= _SEGMENT_S - 1 / self._broadcast.fps - 0.001 and self._encoder is not None:
+        elif at - self._keyframe_at >= _SEGMENT_S - 1 / self._video.fps - 0.001 and self._encoder is not None:
             self._encoder.want_keyframe()  # the next segment can only begin with one
         self._packets.put_nowait(packet)
 
     async def _write(self, folder: Path) -> None:
         try:
-            writer = await asyncio.to_thread(_Writer, folder, self._broadcast.size, self._broadcast.fps)
+            writer = await asyncio.to_thread(_Segmenter, folder, self._video.size, self._video.fps)
             while (packet := await self._packets.get()) is not None:
                 if await asyncio.to_thread(writer.write, packet):
                     self._readable.set()
             await asyncio.to_thread(writer.close)
         except (FFmpegError, OSError):
-            log.exception("the HLS of %s failed", self._broadcast.stream_id)
+            log.exception("the HLS of %s failed", self._video.stream_id)
         finally:
             self._readable.set()
 
 
-class _Writer:
+class _Segmenter:
     """ffmpeg's segmenter."""
 
     def __init__(self, folder: Path, size: tuple[int, int], fps: int) -> None:
@@ -130,7 +130,7 @@ class _Writer:
             format="hls",
             options={
                 "hls_time": str(_SEGMENT_S),
-                "hls_list_size": str(_SEGMENTS),
+                "hls_list_size": str(_LISTED_SEGMENTS),
                 "hls_flags": "delete_segments+independent_segments+program_date_time+temp_file",
                 "hls_segment_filename": str(folder / "%d.ts"),
             },

@@ -16,38 +16,38 @@ from aiohttp import web
 from odyssey_models import BroadcastReady
 
 from ..accounts.service import RefusedError
-from .encoder import Broadcast
-from .hls import PLAYLIST, HlsStream
-from .whep import Spectators
+from .encoder import BroadcastVideo
+from .hls import PLAYLIST, HlsOutput
+from .whep import WhepSpectators
 
-__all__ = ["Broadcasts", "Show"]
+__all__ = ["Broadcast", "BroadcastRegistry"]
 
 _KEPT_S: Final = 60.0
 """How long the playlist of a stream that has ended can be read."""
 
 
 @attrs.define(eq=False, kw_only=True)
-class Show:
-    """One broadcast with everything by which it can be watched, from `Broadcasts.begin` to `end`."""
+class Broadcast:
+    """One broadcast with everything by which it can be watched, from `BroadcastRegistry.begin` to `end`."""
 
-    broadcast: Broadcast
-    spectators: Spectators
-    hls: HlsStream
+    video: BroadcastVideo
+    spectators: WhepSpectators
+    hls: HlsOutput
     ready: BroadcastReady
     """What the streamer's client is told."""
 
     async def end(self) -> None:
         """Send everybody home."""
-        self.broadcast.end()
+        self.video.end()
         await asyncio.gather(self.spectators.close(), self.hls.end())
 
 
-class Broadcasts:
+class BroadcastRegistry:
     """All broadcasts, by stream. Runs on the loop's thread."""
 
     def __init__(self, *, codec: str) -> None:
         self._codec = codec
-        self._shows: dict[str, Show] = {}
+        self._broadcasts: dict[str, Broadcast] = {}
         self._removals: dict[str, asyncio.TimerHandle] = {}
         self.routes = [
             web.post("/live/{stream_id}/whep", self._admit),
@@ -56,52 +56,52 @@ class Broadcasts:
             web.get("/live/{stream_id}/{segment}", self._segment),
         ]
 
-    def begin(self, stream_id: str, *, authority: str, size: tuple[int, int], fps: int) -> Show:
+    def begin(self, stream_id: str, *, authority: str, size: tuple[int, int], fps: int) -> Broadcast:
         """Let ``stream_id`` be watched at ``authority``, a host with its port."""
         address = f"http://{authority}/live/{stream_id}"
-        broadcast = Broadcast(stream_id, token=f"spectator_{secrets.token_urlsafe(24)}", size=size, fps=fps)
-        show = self._shows[stream_id] = Show(
-            broadcast=broadcast,
-            spectators=Spectators(broadcast, codec=self._codec),
-            hls=HlsStream(broadcast),
+        video = BroadcastVideo(stream_id, token=f"spectator_{secrets.token_urlsafe(24)}", size=size, fps=fps)
+        broadcast = self._broadcasts[stream_id] = Broadcast(
+            video=video,
+            spectators=WhepSpectators(video, codec=self._codec),
+            hls=HlsOutput(video),
             ready=BroadcastReady(
-                broadcast_url=f"{address}/{PLAYLIST}", webrtc_url=address, spectator_token=broadcast.token
+                broadcast_url=f"{address}/{PLAYLIST}", webrtc_url=address, spectator_token=video.token
             ),
         )
-        return show
+        return broadcast
 
     async def end(self, stream_id: str) -> None:
         """End a broadcast with its stream; nothing happens where it is none."""
-        show = self._shows.get(stream_id)
-        if show is not None and not show.broadcast.ended:
+        broadcast = self._broadcasts.get(stream_id)
+        if broadcast is not None and not broadcast.video.ended:
             self._removals[stream_id] = asyncio.get_running_loop().call_later(_KEPT_S, self._remove, stream_id)
-            await show.end()
+            await broadcast.end()
 
     def close(self) -> None:
         """Remove everything."""
         for removal in self._removals.values():
             removal.cancel()
-        for stream_id in tuple(self._shows):
+        for stream_id in tuple(self._broadcasts):
             self._remove(stream_id)
 
     def _remove(self, stream_id: str) -> None:
         self._removals.pop(stream_id, None)
-        self._shows.pop(stream_id).hls.remove()
+        self._broadcasts.pop(stream_id).hls.remove()
 
-    def _show(self, request: web.Request, *, live: bool) -> Show:
-        show = self._shows.get(request.match_info["stream_id"])
-        if show is None or (live and show.broadcast.ended):
+    def _find(self, request: web.Request, *, live: bool) -> Broadcast:
+        broadcast = self._broadcasts.get(request.match_info["stream_id"])
+        if broadcast is None or (live and broadcast.video.ended):
             raise RefusedError(404, "Stream not found")
-        return show
+        return broadcast
 
     async def _admit(self, request: web.Request) -> web.StreamResponse:
-        return await self._show(request, live=True).spectators.admit(request)
+        return await self._find(request, live=True).spectators.admit(request)
 
     async def _dismiss(self, request: web.Request) -> web.StreamResponse:
-        return await self._show(request, live=False).spectators.dismiss(request.match_info["resource"])
+        return await self._find(request, live=False).spectators.dismiss(request.match_info["resource"])
 
     async def _playlist(self, request: web.Request) -> web.StreamResponse:
-        return await self._show(request, live=False).hls.playlist()
+        return await self._find(request, live=False).hls.playlist()
 
     async def _segment(self, request: web.Request) -> web.StreamResponse:
-        return await self._show(request, live=False).hls.segment(request.match_info["segment"])
+        return await self._find(request, live=False).hls.segment(request.match_info["segment"])

@@ -13,14 +13,13 @@ import secrets
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
-from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import MediaStreamTrack, RTCSessionDescription
 from aiortc.exceptions import InvalidStateError, OperationError
 from aiortc.mediastreams import MediaStreamError
-from aiortc.rtcconfiguration import RTCBundlePolicy
 from aiortc.sdp import SessionDescription
 
-from ..._net.webrtc.candidates import arrange_gathering
 from ..accounts.service import RefusedError
+from ..stream.ice import address_reached, new_connection, offer_only
 from ..stream.peer import codec_preferences
 
 if TYPE_CHECKING:
@@ -29,16 +28,16 @@ if TYPE_CHECKING:
     import av
     from aiortc import RTCRtpSender
 
-    from .encoder import Broadcast, Encoder
+    from .encoder import BroadcastVideo, Encoder
 
-__all__ = ["Spectators"]
+__all__ = ["WhepSpectators"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.emulator.broadcast")
 
-_LARGEST_OFFER: Final = 256 * 1024  # bytes
+_LARGEST_OFFER_BYTES: Final = 256 * 1024
 _CONNECT_WITHIN_S: Final = 30.0
 _CLOSE_WITHIN_S: Final = 1.0
-_ROOM: Final = 40
+_MOST_WAITING: Final = 40
 """Packets that may wait for one spectator: 2 s."""
 _CONTENT_TYPE: Final = "application/sdp"
 
@@ -47,11 +46,11 @@ _CONTENT_TYPE: Final = "application/sdp"
 _UNUSABLE: Final = re.compile(r"^a=(?:candidate:(?:\S+ ){4}\S+\.local .*|end-of-candidates)\r?\n", re.MULTILINE)
 
 
-class Spectators:
+class WhepSpectators:
     """All who watch one broadcast over WHEP, until `close`. Runs on the loop's thread."""
 
-    def __init__(self, broadcast: Broadcast, *, codec: str) -> None:
-        self._broadcast = broadcast
+    def __init__(self, video: BroadcastVideo, *, codec: str) -> None:
+        self._video = video
         self._codec = codec
         self._present: dict[str, _Spectator] = {}
         self._leaving: set[asyncio.Task[None]] = set()
@@ -63,20 +62,18 @@ class Spectators:
     async def admit(self, request: web.Request) -> web.Response:
         """Answer the offer of one more; 401, 406, 413, 415 and 400 say why not."""
         token = request.query.get("token", "")
-        if not secrets.compare_digest(token.encode("utf-8", "replace"), self._broadcast.token.encode()):
+        if not secrets.compare_digest(token.encode("utf-8", "replace"), self._video.token.encode()):
             raise RefusedError(401, "Invalid spectator token")
         if request.content_type != _CONTENT_TYPE:
             raise RefusedError(415, f"The offer must be {_CONTENT_TYPE}")
-        spectator = _Spectator(self._broadcast, codec=self._codec, on_gone=self._forget)
+        spectator = _Spectator(self._video, codec=self._codec, on_gone=self._forget)
         self._present[spectator.id] = spectator
-        local = request.transport.get_extra_info("sockname") if request.transport else None
         try:
-            # The address that the spectator reached, and no other.
-            answer = await spectator.answer(await _offer(request), local[0] if local else "127.0.0.1")
+            answer = await spectator.answer(await _offer(request), address_reached(request))
         except BaseException:
             await self._dismiss(spectator.id)
             raise
-        if self._broadcast.ended:
+        if self._video.ended:
             await self._dismiss(spectator.id)
             raise RefusedError(404, "The stream has ended")
         location = f"{request.rel_url.raw_path}/{spectator.id}"
@@ -110,7 +107,7 @@ async def _offer(request: web.Request) -> str:
     body = bytearray()
     async for chunk in request.content.iter_any():
         body += chunk
-        if len(body) > _LARGEST_OFFER:
+        if len(body) > _LARGEST_OFFER_BYTES:
             raise RefusedError(413, "The offer is too large")
     return body.decode("utf-8", "replace")
 
@@ -118,14 +115,13 @@ async def _offer(request: web.Request) -> str:
 class _Spectator:
     """The sending end of one peer connection."""
 
-    def __init__(self, broadcast: Broadcast, *, codec: str, on_gone: Callable[[str], None]) -> None:
+    def __init__(self, video: BroadcastVideo, *, codec: str, on_gone: Callable[[str], None]) -> None:
         self.id = secrets.token_urlsafe(16)
-        self._broadcast = broadcast
+        self._video = video
         self._on_gone = on_gone
         self._encoder: Encoder | None = None
         self._track = _PacketTrack()
-        # No server: the emulator has no address but the one that it is bound to.
-        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        self._pc = new_connection()
         self._sender: RTCRtpSender = self._pc.addTransceiver(self._track, direction="sendonly").sender
         self._pc.getTransceivers()[0].setCodecPreferences(codec_preferences(codec))
         self._pc.on("connectionstatechange", self._take_state)
@@ -144,7 +140,7 @@ class _Spectator:
         async with self._gathering:
             try:
                 await self._pc.setRemoteDescription(RTCSessionDescription(_UNUSABLE.sub("", offer), "offer"))
-                arrange_gathering(self._pc, only=[address])
+                offer_only(self._pc, address)
                 await self._pc.setLocalDescription(await self._pc.createAnswer())
             except OperationError as exc:
                 raise RefusedError(406, "The offer has no codec of this stream") from exc
@@ -154,7 +150,7 @@ class _Spectator:
         media = next(media for media in SessionDescription.parse(answer).media if media.kind == "video")
         if media.direction != "sendonly":
             raise RefusedError(400, "The offer does not want to receive video")
-        self._encoder = self._broadcast.encoder(media.rtp.codecs[0].mimeType.partition("/")[2].lower())
+        self._encoder = self._video.encoder(media.rtp.codecs[0].mimeType.partition("/")[2].lower())
         self._track.on_loss = self._encoder.want_keyframe
         # aiortc would have its own encoder make the keyframe that a receiver asks for (PLI, FIR).
         setattr(self._sender, "_send_keyframe", self._encoder.want_keyframe)  # noqa: B010  # private, so not typed
@@ -172,7 +168,7 @@ class _Spectator:
 
     def _take_state(self) -> None:
         state = self._pc.connectionState
-        if state == "connected" and self._encoder is not None and not self._broadcast.ended:
+        if state == "connected" and self._encoder is not None and not self._video.ended:
             self._encoder.attach(self._track.put)
         elif state in ("failed", "closed"):
             self._leave()
@@ -202,7 +198,7 @@ class _PacketTrack(MediaStreamTrack):
 
     def put(self, packet: av.Packet[Any]) -> None:
         """Send ``packet``, if the receiver can decode it."""
-        if len(self._packets) >= _ROOM:
+        if len(self._packets) >= _MOST_WAITING:
             self._packets.clear()
             self._broken = True
             self.on_loss()

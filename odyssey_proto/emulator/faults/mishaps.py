@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from .script import Fault, FaultScript
 
-__all__ = ["Endpoint", "Wire", "befall", "befall_http", "carry_out", "reset"]
+__all__ = ["SignalingSide", "StreamerSide", "befall", "befall_http", "carry_out", "reset"]
 
 
-class Wire(Protocol):
+class SignalingSide(Protocol):
     """The signaling connection of a session, as far as it can be broken."""
 
     async def send_text(self, text: str) -> None:
@@ -39,7 +39,7 @@ class Wire(Protocol):
         """Break the TCP connection."""
 
 
-class Endpoint(Protocol):
+class StreamerSide(Protocol):
     """The streamer's end of the peer connection, as far as it can be broken."""
 
     def send_text(self, text: str) -> None:
@@ -58,7 +58,9 @@ class Endpoint(Protocol):
         """Send no further picture in this session."""
 
 
-async def befall(script: FaultScript, step: str, wire: Wire | None, endpoint: Endpoint | None) -> bool:
+async def befall(
+    script: FaultScript, step: str, signaling: SignalingSide | None, streamer: StreamerSide | None
+) -> bool:
     """Let happen what the script has for ``step``; return whether the step goes on."""
     fault = script.take(step)
     if fault is None:
@@ -66,32 +68,32 @@ async def befall(script: FaultScript, step: str, wire: Wire | None, endpoint: En
     if fault.action == "delay":
         await asyncio.sleep(fault.seconds)
         return True
-    if endpoint is not None and (at_endpoint := _AT_ENDPOINT.get(fault.action)):
-        at_endpoint(endpoint, fault)
-    elif wire is not None and (on_wire := _ON_WIRE.get(fault.action)):
-        await on_wire(wire, fault)
+    if streamer is not None and (at_streamer := _AT_STREAMER.get(fault.action)):
+        at_streamer(streamer, fault)
+    elif signaling is not None and (on_signaling := _ON_SIGNALING.get(fault.action)):
+        await on_signaling(signaling, fault)
     return fault.action == "send"
 
 
-_AT_ENDPOINT: dict[str, Callable[[Endpoint, Fault], None]] = {
-    "send": lambda endpoint, fault: endpoint.send_text(fault.text),
-    "stream_error": lambda endpoint, fault: endpoint.stream_error(fault.reason, fault.message),
-    "close_channel": lambda endpoint, _: endpoint.close_channels(),
-    "kill_peer": lambda endpoint, _: endpoint.vanish(),
-    "stop": lambda endpoint, _: endpoint.stop_media(),
+_AT_STREAMER: dict[str, Callable[[StreamerSide, Fault], None]] = {
+    "send": lambda streamer, fault: streamer.send_text(fault.text),
+    "stream_error": lambda streamer, fault: streamer.stream_error(fault.reason, fault.message),
+    "close_channel": lambda streamer, _: streamer.close_channels(),
+    "kill_peer": lambda streamer, _: streamer.vanish(),
+    "stop": lambda streamer, _: streamer.stop_media(),
 }
 
 
-async def _end_session(wire: Wire, fault: Fault) -> None:
-    wire.end_session(fault.reason)
+async def _end_session(signaling: SignalingSide, fault: Fault) -> None:
+    signaling.end_session(fault.reason)
 
 
-_ON_WIRE: dict[str, Callable[[Wire, Fault], Awaitable[None]]] = {
-    "send": lambda wire, fault: wire.send_text(fault.text),
-    "replace": lambda wire, fault: wire.send_text(fault.text),
+_ON_SIGNALING: dict[str, Callable[[SignalingSide, Fault], Awaitable[None]]] = {
+    "send": lambda signaling, fault: signaling.send_text(fault.text),
+    "replace": lambda signaling, fault: signaling.send_text(fault.text),
     "error": _end_session,
-    "close": lambda wire, fault: wire.close(fault.code),
-    "drop": lambda wire, _: wire.drop(),
+    "close": lambda signaling, fault: signaling.close(fault.code),
+    "drop": lambda signaling, _: signaling.drop(),
 }
 
 

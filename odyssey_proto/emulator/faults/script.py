@@ -1,7 +1,8 @@
 """The fault script: which step of the service goes wrong next, and how.
 
 A script is data, from Python or JSON; it says what is to happen and counts how often. Carrying it out is left to
-those who own the step: `odyssey_proto.emulator.http.api`, `.signaling` and `.streamer`.
+the owners of the steps: `odyssey_proto.emulator.http.api`, and `signaling` and `streamer` of
+`odyssey_proto.emulator.session`.
 
     step                                          actions
     ``METHOD /path`` (``GET /signaling/config``   answer, truncate, delay, hang, reset, drip

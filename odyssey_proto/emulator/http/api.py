@@ -17,22 +17,22 @@ from ..._base.errors import MalformedMessageError, OdysseyConfigError
 from ..._model import codec
 from ..accounts.service import MODEL, RefusedError
 from ..faults.mishaps import befall_http
-from ..stream.signaling import LARGEST_MESSAGE
+from ..session.signaling import LARGEST_MESSAGE_BYTES
 from ..traffic import show_exchange
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from ..accounts.service import Service, Session
+    from ..accounts.service import Lease, Service
     from ..config import EmulatorConfig
     from ..faults.script import FaultScript
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-__all__ = ["Rest", "authority", "json_answer", "model_answer"]
+__all__ = ["RestApi", "authority", "json_answer", "model_answer"]
 
 T = TypeVar("T")
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.emulator.http")
 
 _SERVER = "odyssey-emulator"
 _CORS = {
@@ -47,7 +47,7 @@ _PREFLIGHT = {
 _STEPS = {"GET /ping/{region}": "ping", "GET /signaling/client/{session_id}": "signaling handshake"}
 
 
-class Rest:
+class RestApi:
     """The web application of one emulator."""
 
     def __init__(
@@ -56,7 +56,7 @@ class Rest:
         config: EmulatorConfig,
         service: Service,
         faults: FaultScript,
-        handshake: Callable[[web.Request, Session], Awaitable[web.StreamResponse]],
+        handshake: Callable[[web.Request, Lease], Awaitable[web.StreamResponse]],
         more: Iterable[web.RouteDef] = (),
     ) -> None:
         self._config = config
@@ -66,7 +66,8 @@ class Rest:
         self.stun_port = 0
         """Where the emulator's own STUN server listens."""
         self.app = web.Application(
-            middlewares=[show_exchange, self._answer_errors, self._misbehave], client_max_size=LARGEST_MESSAGE
+            middlewares=[show_exchange, self._answer_errors, self._misbehave],
+            client_max_size=LARGEST_MESSAGE_BYTES,
         )
         self.app.on_response_prepare.append(_sign)
         self.app.add_routes(

@@ -17,8 +17,8 @@ import uuid
 from typing import TYPE_CHECKING, Any, Final
 
 from ..accounts.service import RefusedError, usage_refusal
-from .script import Order, ScriptError, Take, check_script, plan
 from .script_url import fetch_script
+from .simulation_script import Order, ScriptError, Take, check_script, plan
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from ..config import EmulatorConfig
     from ..recordings.storage import Job, Storage
 
-__all__ = ["Simulations"]
+__all__ = ["SimulationQueue"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.emulator.jobs")
 
-_SPEED: Final = 3.0
-"""s of video that a worker films in a s, for the estimated wait only."""
+_VIDEO_PER_SECOND_S: Final = 3.0
+"""s of video that a worker films in 1 s, for the estimated wait only."""
 _UNKNOWN_LENGTH_S: Final = 10.0
 
 
-class Simulations:
+class SimulationQueue:
     """The jobs of one emulator. Runs on the loop's thread."""
 
     def __init__(self, *, config: EmulatorConfig, service: Service, storage: Storage) -> None:
@@ -121,12 +121,12 @@ class Simulations:
         workers = self._config.simulation_workers
         if job.status != "pending" or not workers:
             return None
-        return round(self._storage.seconds_before(job) / _SPEED / workers / 60, 3)
+        return round(self._storage.seconds_before(job) / _VIDEO_PER_SECOND_S / workers / 60, 3)
 
     # Working
 
     async def _work(self) -> None:
-        process = _FilmingProcess()
+        process = _WorkerProcess()
         try:
             while True:
                 self._waiting.clear()
@@ -141,7 +141,7 @@ class Simulations:
         finally:
             await process.kill()
 
-    async def _do(self, job: Job, request: str, process: _FilmingProcess) -> None:
+    async def _do(self, job: Job, request: str, process: _WorkerProcess) -> None:
         try:
             order = await self._prepare(job, json.loads(request))
             if not self._change(job, only_from=("dispatched",), status="processing", started_at=self._now()):
@@ -196,7 +196,7 @@ class Simulations:
         if take.length_ms > self._config.max_simulation_s * 1000:
             raise ScriptError(f"{where}: a stream is longer than {self._config.max_simulation_s:g} s")
 
-    async def _film(self, job: Job, order: Order, process: _FilmingProcess) -> None:
+    async def _film(self, job: Job, order: Order, process: _WorkerProcess) -> None:
         async for report in process.film(order):
             match report["report"]:
                 case "began":
@@ -238,8 +238,8 @@ class _WorkerDiedError(Exception):
     """The process ended in the middle of an order."""
 
 
-class _FilmingProcess:
-    """A process of `odyssey_proto.emulator.jobs.film`, started when it is needed."""
+class _WorkerProcess:
+    """A process of `odyssey_proto.emulator.jobs.worker`, started when it is needed."""
 
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
@@ -287,7 +287,7 @@ async def _start() -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "odyssey_proto.emulator.jobs.film",
+        "odyssey_proto.emulator.jobs.worker",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         env=environment,

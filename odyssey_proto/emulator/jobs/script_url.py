@@ -12,12 +12,12 @@ from typing import Any, Final
 import aiohttp
 from yarl import URL
 
-from .script import ScriptError
+from .simulation_script import ScriptError
 
 __all__ = ["fetch_script"]
 
 _WITHIN_S: Final = 10
-_LARGEST: Final = 64 * 2**20
+_LARGEST_BYTES: Final = 64 * 2**20
 
 
 async def fetch_script(address: str) -> Any:
@@ -38,8 +38,8 @@ async def fetch_script(address: str) -> Any:
             body = bytearray()
             async for chunk in answer.content.iter_any():
                 body += chunk
-                if len(body) > _LARGEST:
-                    raise ScriptError(f"What script_url holds is larger than {_LARGEST // 2**20} MiB")
+                if len(body) > _LARGEST_BYTES:
+                    raise ScriptError(f"What script_url holds is larger than {_LARGEST_BYTES // 2**20} MiB")
         return json.loads(body)
     except (aiohttp.ClientError, OSError, TimeoutError) as exc:
         raise ScriptError(f"script_url could not be fetched: {type(exc).__name__}") from exc

@@ -1,7 +1,8 @@
-"""Live streams become recordings: a thread for each stream encodes copies of its pictures.
+"""Live streams become recordings, each written by a thread of its own.
 
-The live stream never waits for it: a picture costs the loop one copy (about 0.2 ms), and when the thread is
-behind, pictures are left out of the recording.
+A stream in H.264 is recorded from the packets that were sent, so that nothing is encoded twice; the still and the
+preview come from copies of its first pictures. A stream in VP8 is encoded again, from copies of all its pictures.
+The live stream never waits: a copy costs the loop about 0.2 ms, and pictures are left out if the thread is behind.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import av
 
-from .artifacts import ArtifactWriter
+from .artifacts import SAMPLED_MS, ArtifactWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
 
     from .storage import Storage
 
-__all__ = ["Archive", "LiveRecording"]
+__all__ = ["Archive", "StreamRecorder"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.emulator.recordings")
 
-_ROOM: Final = 8
+_MOST_WAITING: Final = 8
 """Pictures that may wait, 1.4 MB each."""
 
 
@@ -38,13 +39,21 @@ class Archive:
     def __init__(self, storage: Storage, wall_time: Callable[[], float]) -> None:
         self._storage = storage
         self._wall_time = wall_time
-        self._live: set[LiveRecording] = set()
+        self._live: set[StreamRecorder] = set()
 
-    def begin(self, stream_id: str, account: str, *, size: tuple[int, int], fps: int) -> LiveRecording:
-        """Record a stream that begins now."""
+    def begin(
+        self, stream_id: str, account: str, *, size: tuple[int, int], fps: int, from_packets: bool
+    ) -> StreamRecorder:
+        """Record a stream that begins now, ``from_packets`` that are sent or from the pictures."""
         folder = self._storage.begin_recording(stream_id, account, size=size, started_at=self._wall_time())
-        recording = LiveRecording(
-            stream_id, folder, size=size, fps=fps, storage=self._storage, now=self._wall_time
+        recording = StreamRecorder(
+            stream_id,
+            folder,
+            size=size,
+            fps=fps,
+            from_packets=from_packets,
+            storage=self._storage,
+            now=self._wall_time,
         )
         self._live.add(recording)
         recording.finished.add_done_callback(lambda _: self._live.discard(recording))
@@ -58,7 +67,7 @@ class Archive:
             await asyncio.wait([recording.finished for recording in self._live], timeout=within_s)
 
 
-class LiveRecording:
+class StreamRecorder:
     """One stream being recorded, until `end`."""
 
     def __init__(
@@ -68,11 +77,13 @@ class LiveRecording:
         *,
         size: tuple[int, int],
         fps: int,
+        from_packets: bool,
         storage: Storage,
         now: Callable[[], float],
     ) -> None:
         self._stream_id = stream_id
         self._writer = ArtifactWriter(folder, size=size, fps=fps)
+        self._from_packets = from_packets
         self._storage = storage
         self._wall_time = now
         self._began = time.monotonic()
@@ -85,31 +96,41 @@ class LiveRecording:
         self._thread = threading.Thread(target=self._run, name="odyssey-emulator-recording", daemon=True)
         self._thread.start()
 
-    def take(self, picture: av.VideoFrame, at: float) -> None:
+    def take_picture(self, picture: av.VideoFrame, at: float) -> None:
         """Record a copy of ``picture``, shown at the moment ``at`` (`time.monotonic`, in s)."""
-        if self._ended_ms is not None:
+        at_ms = self._since_began_ms(at)
+        if self._ended_ms is not None or (self._from_packets and at_ms >= SAMPLED_MS):
             return
-        if self._steps.qsize() >= _ROOM:
-            self._left_out += 1
+        if self._steps.qsize() >= _MOST_WAITING:
+            self._left_out += not self._from_packets
             return
         pixels = picture.to_ndarray()
-        at_ms = max(0, round((at - self._began) * 1000))
-        self._steps.put(lambda: self._writer.picture(av.VideoFrame.from_ndarray(pixels, "yuv420p"), at_ms))
+        write = self._writer.sample if self._from_packets else self._writer.picture
+        self._steps.put(lambda: write(av.VideoFrame.from_ndarray(pixels, "yuv420p"), at_ms))
+
+    def take_packet(self, packet: av.Packet[Any], at: float) -> None:
+        """Record a picture as it was sent, in H.264, shown at the moment ``at``. Any thread may call.
+
+        One from before the beginning belongs to another stream.
+        """
+        if self._ended_ms is None and self._from_packets and at >= self._began:
+            data, at_ms, is_keyframe = bytes(packet), self._since_began_ms(at), packet.is_keyframe
+            self._steps.put(lambda: self._writer.packet(data, at_ms, is_keyframe=is_keyframe))
 
     def note(self, kind: str, **fields: Any) -> None:
         """Log what happens now."""
-        at_ms = self._now_ms()
+        at_ms = self._since_began_ms(time.monotonic())
         self._steps.put(lambda: self._writer.event(kind, at_ms, **fields))
 
     def end(self, reason: str) -> None:
         """End the recording; nothing happens the second time."""
         if self._ended_ms is None:
             self.note("end", reason=reason)
-            self._ended_ms = self._now_ms()
+            self._ended_ms = self._since_began_ms(time.monotonic())
             self._steps.put(None)
 
-    def _now_ms(self) -> int:
-        return round((time.monotonic() - self._began) * 1000)
+    def _since_began_ms(self, moment: float) -> int:
+        return max(0, round((moment - self._began) * 1000))
 
     def _run(self) -> None:
         try:

@@ -26,7 +26,7 @@ from ..._base.errors import OdysseyConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["ACTIVE", "RUNS", "Job", "Recorded", "Storage"]
+__all__ = ["ACTIVE", "RUNS", "Job", "Storage", "StreamRecord"]
 
 ACTIVE: Final = ("pending", "dispatched", "processing")
 """Statuses of jobs that are not done."""
@@ -53,7 +53,7 @@ CREATE INDEX jobs_by_status ON jobs (status, number);
 
 
 @attrs.frozen(kw_only=True)
-class Recorded:
+class StreamRecord:
     """One stream, running or recorded. Times are s since 1970."""
 
     stream_id: str
@@ -84,8 +84,8 @@ class Job:
     """Its place in the order of creation."""
 
 
-_RECORDED: Final = ", ".join(field.name for field in attrs.fields(Recorded))
-_JOB: Final = ", ".join(field.name for field in attrs.fields(Job))
+_STREAM_COLUMNS: Final = ", ".join(field.name for field in attrs.fields(StreamRecord))
+_JOB_COLUMNS: Final = ", ".join(field.name for field in attrs.fields(Job))
 
 
 class Storage:
@@ -199,30 +199,30 @@ class Storage:
         self._run("DELETE FROM recordings WHERE stream_id = ?", stream_id)
         shutil.rmtree(self.folder_of(stream_id), ignore_errors=True)
 
-    def recording(self, account: str, stream_id: str) -> Recorded | None:
+    def recording(self, account: str, stream_id: str) -> StreamRecord | None:
         """Return a stream of ``account``."""
         found = self._one(
-            f"SELECT {_RECORDED} FROM recordings WHERE stream_id = ? AND account = ?",  # noqa: S608  # column names
+            f"SELECT {_STREAM_COLUMNS} FROM recordings WHERE stream_id = ? AND account = ?",  # noqa: S608  # column names
             *(stream_id, account),
         )
-        return None if found is None else Recorded(**found)
+        return None if found is None else StreamRecord(**found)
 
-    def recordings(self, account: str, *, limit: int, offset: int) -> tuple[list[Recorded], int]:
+    def recordings(self, account: str, *, limit: int, offset: int) -> tuple[list[StreamRecord], int]:
         """Return one page of the streams of ``account``, newest first, and how many there are in all."""
         (total,) = self._row("SELECT count(*) FROM recordings WHERE account = ?", account)
         rows = self._all(
-            f"SELECT {_RECORDED} FROM recordings WHERE account = ? ORDER BY number DESC LIMIT ? OFFSET ?",  # noqa: S608  # column names
+            f"SELECT {_STREAM_COLUMNS} FROM recordings WHERE account = ? ORDER BY number DESC LIMIT ? OFFSET ?",  # noqa: S608  # column names
             *(account, limit, offset),
         )
-        return [Recorded(**row) for row in rows], total
+        return [StreamRecord(**row) for row in rows], total
 
-    def recordings_of_job(self, job_id: str) -> list[Recorded]:
+    def recordings_of_job(self, job_id: str) -> list[StreamRecord]:
         """Return the streams that a job has made so far, in their order."""
         rows = self._all(
-            f"SELECT {_RECORDED} FROM recordings WHERE job_id = ? ORDER BY number",  # noqa: S608  # column names
+            f"SELECT {_STREAM_COLUMNS} FROM recordings WHERE job_id = ? ORDER BY number",  # noqa: S608  # column names
             job_id,
         )
-        return [Recorded(**row) for row in rows]
+        return [StreamRecord(**row) for row in rows]
 
     # Jobs
 
@@ -239,7 +239,7 @@ class Storage:
 
     def job(self, job_id: str) -> Job | None:
         """Return a job, whoever it belongs to."""
-        found = self._one(f"SELECT {_JOB} FROM jobs WHERE job_id = ?", job_id)  # noqa: S608  # column names
+        found = self._one(f"SELECT {_JOB_COLUMNS} FROM jobs WHERE job_id = ?", job_id)  # noqa: S608  # column names
         return None if found is None else Job(**found)
 
     def jobs(
@@ -253,7 +253,7 @@ class Storage:
             wanted += f" AND status {'' if active else 'NOT '}IN {ACTIVE}"
         (total,) = self._row(f"SELECT count(*) FROM jobs WHERE {wanted}", *values)  # noqa: S608  # constants
         rows = self._all(
-            f"SELECT {_JOB} FROM jobs WHERE {wanted} ORDER BY number DESC LIMIT ? OFFSET ?",  # noqa: S608  # constants
+            f"SELECT {_JOB_COLUMNS} FROM jobs WHERE {wanted} ORDER BY number DESC LIMIT ? OFFSET ?",  # noqa: S608  # constants
             *(*values, limit, offset),
         )
         return [Job(**row) for row in rows], total

@@ -1,3 +1,3 @@
-"""Signaling, the streamer of a session, and its end of the peer connection."""
+"""What a stream is made of on its way out: pictures in time, and a peer connection that sends them."""
 
 __all__: list[str] = []

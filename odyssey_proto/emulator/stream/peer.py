@@ -7,34 +7,36 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc import RTCRtpSender, RTCSessionDescription
 from aiortc.exceptions import InvalidStateError
-from aiortc.rtcconfiguration import RTCBundlePolicy
 from aiortc.sdp import candidate_from_sdp, candidate_to_sdp
 from odyssey_models import IceCandidate
 
 from ..._base.errors import MalformedMessageError
-from ..._net.webrtc.candidates import arrange_gathering
+from .h264 import StreamEncoder
+from .ice import new_connection, offer_only
 
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable
 
+    import av
     from aiortc import MediaStreamTrack, RTCRtpCodecCapability
 
 __all__ = ["StreamerPeer", "codec_preferences"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.emulator.peer")
 
-_ORDER = {"h264": ("video/H264",), "vp8": ("video/VP8",), "both": ("video/H264", "video/VP8")}
+_MIME_TYPES: Final = {"h264": ("video/H264",), "vp8": ("video/VP8",), "both": ("video/H264", "video/VP8")}
 
 
 class StreamerPeer:
     """One peer connection, from its offer to `close`. Runs on the loop's thread.
 
     ``outbox`` has the texts still to be sent: they wait there until ``streamerToClient`` is open on this side.
+    ``on_packet`` sees each picture of H.264 as it is sent; it is called on a worker of the loop.
     """
 
     def __init__(
@@ -45,16 +47,18 @@ class StreamerPeer:
         outbox: deque[str],
         on_text: Callable[[str | bytes], None],
         on_channel_open: Callable[[], None],
+        on_packet: Callable[[av.Packet[Any]], None] = lambda _: None,
     ) -> None:
         self._outbox = outbox
+        self._on_packet = on_packet
+        self._encoder: StreamEncoder | None = None
         self._early: list[IceCandidate] = []
         self._adding: set[asyncio.Task[None]] = set()
         # Closing in the middle of gathering would leave sockets open that nobody knows of yet.
         self._gathering = asyncio.Lock()
         self._gone = False
         self._answered = False
-        # No server: the emulator has no address but the one that it is bound to.
-        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        self._pc = new_connection()
         transceiver = self._pc.addTransceiver(track, direction="sendonly")
         transceiver.setCodecPreferences(codec_preferences(codec))
         self._incoming = self._pc.createDataChannel("clientToStreamer")
@@ -68,12 +72,17 @@ class StreamerPeer:
         """Whether media and messages can flow."""
         return self._pc.connectionState == "connected"
 
+    @property
+    def sends_h264(self) -> bool:
+        """Whether the video is H.264, whose packets are shown to ``on_packet``; not known before the answer."""
+        return self._encoder is not None
+
     async def offer(self, address: str) -> tuple[str, list[IceCandidate]]:
         """Return the complete SDP, and its candidates once more for those who want them one by one.
 
         ``address`` of this machine is the only one that is offered.
         """
-        arrange_gathering(self._pc, only=[address])
+        offer_only(self._pc, address)
         async with self._gathering:
             await self._pc.setLocalDescription(await self._pc.createOffer())
         candidates = []
@@ -98,9 +107,18 @@ class StreamerPeer:
         except Exception as exc:  # whatever aiortc's parser stumbles over
             raise MalformedMessageError(f"the answer is not valid: {type(exc).__name__}") from exc
         self._answered = True
+        self._choose_encoder()
         for candidate in self._early:
             self.add_candidate(candidate)
         self._early.clear()
+
+    def _choose_encoder(self) -> None:
+        (transceiver,) = self._pc.getTransceivers()
+        codecs = transceiver._codecs
+        if codecs and codecs[0].mimeType == "video/H264":
+            self._encoder = StreamEncoder(self._on_packet)
+            # aiortc makes its own with the first picture, unless there is one. The attribute has no public name.
+            setattr(transceiver.sender, "_RTCRtpSender__encoder", self._encoder)  # noqa: B010
 
     def add_candidate(self, candidate: IceCandidate) -> None:
         """Take a candidate of the client, before or after its answer; one that cannot be used is ignored."""
@@ -163,7 +181,7 @@ class StreamerPeer:
 def codec_preferences(codec: str) -> list[RTCRtpCodecCapability]:
     """Return the capabilities of a video sender for ``h264``, ``vp8`` or ``both``, in order."""
     found = RTCRtpSender.getCapabilities("video").codecs
-    wanted = [capability for name in _ORDER[codec] for capability in found if capability.mimeType == name]
+    wanted = [capability for name in _MIME_TYPES[codec] for capability in found if capability.mimeType == name]
     return wanted + [capability for capability in found if capability.mimeType == "video/rtx"]
 
 

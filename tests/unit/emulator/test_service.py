@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from odyssey_proto.emulator.accounts.service import RefusedError, Service, Session
+from odyssey_proto.emulator.accounts.service import Lease, RefusedError, Service
 from odyssey_proto.emulator.config import EmulatorConfig
 
 
@@ -220,7 +220,7 @@ def test_a_handshake_keeps_a_session_too(clock: HandClock) -> None:
     assert service.sessions == [session]
 
 
-def ending_of(service: Service, session: Session) -> list[str]:
+def ending_of(service: Service, session: Lease) -> list[str]:
     reasons: list[str] = []
     session.on_end = reasons.append
     service.sweep()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
+from av.video.frame import PictureType
 
 from ..._video import stamp
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Audience", "Camera", "PictureTrack", "Scenery"]
 
-_CLOCK_RATE: Final = 90_000
-_TIME_BASE: Final = fractions.Fraction(1, _CLOCK_RATE)
+_CLOCK_RATE_HZ: Final = 90_000
+_TIME_BASE: Final = fractions.Fraction(1, _CLOCK_RATE_HZ)
 
 
 class Scenery(Protocol):
@@ -72,10 +73,14 @@ class PictureTrack(MediaStreamTrack):
 
     def show(self, picture: av.VideoFrame, at: float) -> None:
         """Hand ``picture`` of the moment ``at`` (`time.monotonic`, in s) to the encoder."""
-        picture.pts = round((at - self._epoch) * _CLOCK_RATE)
+        picture.pts = round((at - self._epoch) * _CLOCK_RATE_HZ)
         picture.time_base = _TIME_BASE
         self._picture = picture
         self._arrived.set()
+
+    def moment(self, pts: int) -> float:
+        """Return the moment of the picture whose time in the track is ``pts``."""
+        return self._epoch + pts / _CLOCK_RATE_HZ
 
     async def recv(self) -> av.VideoFrame:
         """Wait for the next picture."""
@@ -112,6 +117,7 @@ class Camera:
         self._before_each = before_each
         self._task: asyncio.Task[None] | None = None
         self._number = 0
+        self._begins = True
         self.track: PictureTrack | None = None
         """Who gets the pictures; None films for nobody but the audience."""
         self.audience: Audience | None = None
@@ -163,4 +169,7 @@ class Camera:
         if audience is not None:
             audience.show(picture, due)
         if track is not None:
+            if self._begins:
+                picture.pict_type = PictureType.I  # a recording of this stream can begin with it
+                self._begins = False
             track.show(picture, due)

@@ -10,7 +10,7 @@ import asyncio
 import collections
 import logging
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import attrs
 from odyssey_models import (
@@ -26,34 +26,45 @@ from odyssey_models import (
 
 from ..._base.errors import MalformedMessageError
 from ..._model import codec
-from ..faults.mishaps import befall
+from ..faults.mishaps import SignalingSide, befall
+from ..stream.camera import Camera, PictureTrack
+from ..stream.peer import StreamerPeer
 from ..traffic import Message, show
 from ..worlds import World
-from .peer import StreamerPeer
-from .stage import Camera, PictureTrack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import av
+
     from ..._base.clock import Clock
-    from ..accounts.service import Service, Session
-    from ..broadcast.registry import Broadcasts
+    from ..accounts.service import Lease, Service
+    from ..broadcast.registry import BroadcastRegistry
     from ..config import EmulatorConfig
     from ..faults.script import FaultScript
-    from ..recordings.archive import Archive, LiveRecording
-    from .signaling import SignalingLink
+    from ..recordings.archive import Archive, StreamRecorder
 
-__all__ = ["Streamer"]
+__all__ = ["ClientLink", "Streamer"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.emulator.streamer")
 
-_WRITTEN_WITHIN_S = 2
+_WRITTEN_WITHIN_S: Final = 2.0
 
 _Request = InteractiveStreamStart | Update | InteractiveStreamEnd
 
 
+class ClientLink(SignalingSide, Protocol):
+    """How a streamer reaches its client over signaling."""
+
+    user_agent: str
+    """What the client calls itself."""
+
+    async def fail(self, reason: str) -> None:
+        """Send a fatal error and close."""
+
+
 @attrs.define(eq=False, kw_only=True)
-class _Stream:
+class _RunningStream:
     id: str
     world: World
     camera: Camera
@@ -61,7 +72,7 @@ class _Stream:
     longest: float
     """After how many s it is cut off."""
     cut_reason: str
-    recording: LiveRecording | None = None
+    recording: StreamRecorder | None = None
 
 
 class Streamer:
@@ -69,14 +80,14 @@ class Streamer:
 
     def __init__(
         self,
-        session: Session,
+        session: Lease,
         *,
         service: Service,
         config: EmulatorConfig,
         faults: FaultScript,
         clock: Clock,
         archive: Archive,
-        broadcasts: Broadcasts,
+        broadcasts: BroadcastRegistry,
         world: Callable[..., World] = World,
         camera: Callable[..., Camera] = Camera,
     ) -> None:
@@ -91,10 +102,10 @@ class Streamer:
         self._broadcasts = broadcasts
         self.authority = ""
         """Host and port, as the client that came last reached them."""
-        self._stream: _Stream | None = None
+        self._stream: _RunningStream | None = None
         self._peer: StreamerPeer | None = None
         self._track: PictureTrack | None = None
-        self._wire: SignalingLink | None = None
+        self._link: ClientLink | None = None
         self._user_agent = ""
         self._media_stopped = False
         self._closed = False
@@ -102,35 +113,36 @@ class Streamer:
         self._requests: asyncio.Queue[_Request] = asyncio.Queue()
         self._work = asyncio.get_running_loop().create_task(self._serve())
 
-    async def join(self, wire: SignalingLink) -> StreamerPeer | None:
+    async def join(self, link: ClientLink) -> StreamerPeer | None:
         """Make a peer connection for a client that has just come; an earlier one is closed.
 
         Return None when the session ended meanwhile, or yet another client has come.
         """
-        (earlier, self._peer), (earlier_wire, self._wire) = (self._peer, None), (self._wire, wire)
-        self._user_agent = wire.user_agent
-        if earlier_wire is not None:
-            await earlier_wire.fail("replaced")
+        (earlier, self._peer), (earlier_link, self._link) = (self._peer, None), (self._link, link)
+        self._user_agent = link.user_agent
+        if earlier_link is not None:
+            await earlier_link.fail("replaced")
         if earlier is not None:
             await earlier.close()
-        if self._closed or self._wire is not wire:
+        if self._closed or self._link is not link:
             return None
-        self._track = PictureTrack()
+        self._track = track = PictureTrack()
         self._peer = StreamerPeer(
             track=self._track,
             codec=self._config.codec,
             outbox=self._outbox,
             on_text=self._hear_channel,
             on_channel_open=self._channel_opened,
+            on_packet=lambda packet: self._record_packet(packet, track),
         )
         if self._stream is not None:
             self._stream.camera.track = self._track
         return self._peer
 
-    def leave(self, wire: SignalingLink) -> None:
+    def leave(self, link: ClientLink) -> None:
         """Forget a signaling connection that is gone; media goes on until the session is cleared."""
-        if self._wire is wire:
-            self._wire = None
+        if self._link is link:
+            self._link = None
 
     def ask(self, request: _Request) -> None:
         """Take a request of the client."""
@@ -144,10 +156,10 @@ class Streamer:
         await asyncio.gather(self._say_goodbye(reason), self._cut(), *([self._peer.close()] if self._peer else []))
 
     async def _say_goodbye(self, reason: str | None) -> None:
-        if self._wire is not None:
-            await (self._wire.close(1000) if reason is None else self._wire.fail(reason))
+        if self._link is not None:
+            await (self._link.close(1000) if reason is None else self._link.fail(reason))
 
-    # What can be broken (`mishaps.Endpoint`)
+    # What can be broken (`mishaps.StreamerSide`)
 
     def send_text(self, text: str) -> None:
         """Send ``text`` to the client as it is, as soon as its channel is open."""
@@ -207,7 +219,7 @@ class Streamer:
         self._opening = asyncio.get_running_loop().create_task(self._goes_on("channel open"))
 
     async def _goes_on(self, step: str) -> bool:
-        return await befall(self._faults, step, self._wire, self)
+        return await befall(self._faults, step, self._link, self)
 
     async def _serve(self) -> None:
         while True:
@@ -244,7 +256,7 @@ class Streamer:
         )
         left = self._service.seconds_left(self._session.account)
         longest = self._config.max_stream_s
-        self._stream = _Stream(
+        self._stream = _RunningStream(
             id=f"stream-{uuid.uuid4()}",
             world=world,
             camera=camera,
@@ -256,11 +268,11 @@ class Streamer:
             self._record(self._stream, request.prompt)
         self._tell(StreamStarted(stream_id=self._stream.id, applied_prompt=world.applied_prompt))
         if request.broadcast:
-            show = self._broadcasts.begin(
+            broadcast = self._broadcasts.begin(
                 self._stream.id, authority=self.authority, size=world.size, fps=self._config.fps
             )
-            camera.audience = show.broadcast
-            self._tell(show.ready)
+            camera.audience = broadcast.video
+            self._tell(broadcast.ready)
         camera.track = self._track
         camera.roll()
 
@@ -330,12 +342,24 @@ class Streamer:
             return False
         return await self._goes_on("media") and not self._media_stopped
 
-    def _record(self, stream: _Stream, prompt: str) -> None:
+    def _record(self, stream: _RunningStream, prompt: str) -> None:
         world = stream.world
-        recording = self._archive.begin(stream.id, self._session.account, size=world.size, fps=self._config.fps)
+        from_packets = self._peer is not None and self._peer.sends_h264
+        recording = self._archive.begin(
+            stream.id,
+            self._session.account,
+            size=world.size,
+            fps=self._config.fps,
+            from_packets=from_packets,
+        )
         recording.note("start", prompt=prompt, applied_prompt=world.applied_prompt)
         stream.recording = recording
-        stream.camera.viewer = recording.take
+        stream.camera.viewer = recording.take_picture
+
+    def _record_packet(self, packet: av.Packet[Any], track: PictureTrack) -> None:
+        stream = self._stream
+        if stream is not None and stream.recording is not None and packet.pts is not None:
+            stream.recording.take_packet(packet, track.moment(packet.pts))
 
     async def _cut(self, reason: str = "session_ended") -> None:
         stream, self._stream = self._stream, None

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..faults.script import Fault, FaultScript
     from ..recordings.storage import Storage
 
-__all__ = ["Delivery"]
+__all__ = ["ArtifactServer"]
 
 _TYPES: Final = {
     VIDEO: "video/mp4",
@@ -38,12 +38,12 @@ _TYPES: Final = {
     THUMBNAIL: "image/jpeg",
     PREVIEW: "video/mp4",
 }
-_CHUNK: Final = 2**18
+_CHUNK_BYTES: Final = 2**18
 _RANGE: Final = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _IN_THE_BODY: Final = ("truncate", "hang", "reset", "drip")
 
 
-class Delivery:
+class ArtifactServer:
     """Signs the addresses of artifacts, and answers them."""
 
     def __init__(self, *, config: EmulatorConfig, service: Service, storage: Storage, faults: FaultScript) -> None:
@@ -185,7 +185,7 @@ async def _copy(file: BinaryIO, response: web.StreamResponse, start: int, stop: 
     loop = asyncio.get_running_loop()
     file.seek(start)
     while start < stop:
-        chunk = await loop.run_in_executor(None, file.read, min(_CHUNK, stop - start))
+        chunk = await loop.run_in_executor(None, file.read, min(_CHUNK_BYTES, stop - start))
         if not chunk:
             return  # it was removed or cut meanwhile: the length that was told says so
         await response.write(chunk)

@@ -25,20 +25,20 @@ from odyssey_models import (
 from ..._base.errors import MalformedMessageError
 from ..._model import codec
 from ..faults.mishaps import befall
+from ..stream.ice import address_reached
 from ..traffic import Message, show
 
 if TYPE_CHECKING:
-    from ..accounts.service import Service, Session
+    from ..accounts.service import Lease, Service
     from ..faults.script import FaultScript
-    from .peer import StreamerPeer
+    from ..stream.peer import StreamerPeer
     from .streamer import Streamer
 
-__all__ = ["LARGEST_MESSAGE", "SignalingLink"]
+__all__ = ["LARGEST_MESSAGE_BYTES", "SignalingLink"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.emulator.signaling")
 
-LARGEST_MESSAGE: Final = 64 * 2**20
-"""Of a message, in bytes."""
+LARGEST_MESSAGE_BYTES: Final = 64 * 2**20
 
 _CONNECT_WITHIN_S: Final = 30.0
 _CLOSE_WITHIN_S: Final = 0.3
@@ -48,7 +48,7 @@ class SignalingLink:
     """One WebSocket of one session, from its handshake to its end."""
 
     def __init__(
-        self, request: web.Request, session: Session, *, service: Service, streamer: Streamer, faults: FaultScript
+        self, request: web.Request, session: Lease, *, service: Service, streamer: Streamer, faults: FaultScript
     ) -> None:
         self._request = request
         self._session = session
@@ -57,7 +57,9 @@ class SignalingLink:
         self._faults = faults
         self.user_agent = request.headers.get("User-Agent", "")
         """What the client calls itself."""
-        self._socket = web.WebSocketResponse(max_msg_size=LARGEST_MESSAGE, timeout=_CLOSE_WITHIN_S, compress=False)
+        self._socket = web.WebSocketResponse(
+            max_msg_size=LARGEST_MESSAGE_BYTES, timeout=_CLOSE_WITHIN_S, compress=False
+        )
 
     async def run(self) -> web.WebSocketResponse:
         """Shake hands, offer, and serve until the client or the session is gone."""
@@ -75,9 +77,7 @@ class SignalingLink:
         return self._socket
 
     async def _serve(self, peer: StreamerPeer) -> None:
-        local = self._request.transport.get_extra_info("sockname") if self._request.transport else None
-        # The address that the client reached, and no other.
-        description, candidates = await peer.offer(local[0] if local else "127.0.0.1")
+        description, candidates = await peer.offer(address_reached(self._request))
         deadline = asyncio.get_running_loop().call_later(_CONNECT_WITHIN_S, self._too_late, peer)
         try:
             if await self._goes_on("signaling offer"):
@@ -146,7 +146,7 @@ class SignalingLink:
         except (ConnectionError, RuntimeError) as exc:
             log.debug("a signaling message was not sent: %s", type(exc).__name__)
 
-    # What can be broken (`mishaps.Wire`)
+    # What can be broken (`mishaps.SignalingSide`)
 
     async def send_text(self, text: str) -> None:
         """Send ``text`` as it is; nothing happens once the client is gone."""

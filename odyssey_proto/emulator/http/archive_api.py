@@ -1,7 +1,7 @@
 """The REST calls about what outlives a session: recordings and simulation jobs.
 
 Arguments are checked as FastAPI checks them, and rows become the models of the protocol. What a job does is
-decided in `emulator.jobs.queue`, and what an address opens in `emulator.http.delivery`.
+decided in `emulator.jobs.queue`, and what an address opens in `emulator.http.artifact_server`.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import odyssey_models as models
 from aiohttp import web
 
 from ..accounts.service import RefusedError
-from ..jobs.script import check_request
+from ..jobs.simulation_script import check_request
 from ..recordings.artifacts import EVENTS, PREVIEW, THUMBNAIL, VIDEO
 from .api import model_answer
 
 if TYPE_CHECKING:
     from ..accounts.service import Service
-    from ..jobs.queue import Simulations
-    from ..recordings.storage import Job, Recorded, Storage
-    from .delivery import Delivery
+    from ..jobs.queue import SimulationQueue
+    from ..recordings.storage import Job, Storage, StreamRecord
+    from .artifact_server import ArtifactServer
 
-__all__ = ["Library"]
+__all__ = ["ArchiveApi"]
 
 _PRIORITY: Final = "normal"
 _MOST: Final = 100
@@ -38,16 +38,16 @@ _BOOLEANS: Final = {
 }
 
 
-class Library:
+class ArchiveApi:
     """Answers the calls about recordings and jobs."""
 
     def __init__(
-        self, *, service: Service, storage: Storage, simulations: Simulations, delivery: Delivery
+        self, *, service: Service, storage: Storage, simulations: SimulationQueue, artifacts: ArtifactServer
     ) -> None:
         self._service = service
         self._storage = storage
         self._simulations = simulations
-        self._delivery = delivery
+        self._artifact_server = artifacts
         self.routes = [
             web.get("/recordings/{stream_id}", self._recording, allow_head=False),
             web.get("/stream-recordings", self._recordings, allow_head=False),
@@ -90,11 +90,11 @@ class Library:
             )
         )
 
-    def _artifacts(self, request: web.Request, stream: Recorded) -> dict[str, Any]:
+    def _artifacts(self, request: web.Request, stream: StreamRecord) -> dict[str, Any]:
         """Return the fields that a recording and a stream of a job share; no address while the stream runs."""
 
         def url(name: str) -> str | None:
-            return None if stream.ended_at is None else self._delivery.url(request, stream.stream_id, name)
+            return None if stream.ended_at is None else self._artifact_server.url(request, stream.stream_id, name)
 
         return {
             "stream_id": stream.stream_id,

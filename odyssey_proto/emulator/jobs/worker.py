@@ -1,4 +1,4 @@
-"""``python -m odyssey_proto.emulator.jobs.film``: the process that films the scripts of simulation jobs.
+"""``python -m odyssey_proto.emulator.jobs.worker``: the process that films the scripts of simulation jobs.
 
 A process and not a thread, because painting holds the interpreter: live streams would stutter. It runs at low
 priority and as fast as the machine allows. Orders come in and reports go out as lines of JSON; it knows nothing of
@@ -23,7 +23,7 @@ from typing import Any, Final
 from ..._video import stamp
 from ..recordings.artifacts import ArtifactWriter
 from ..worlds import LANDSCAPE, PORTRAIT, World
-from .script import Order, Take
+from .simulation_script import Order, Take
 
 __all__ = ["main"]
 

@@ -1,0 +1,38 @@
+"""Reading the stamps in the emulator's pictures, for whoever receives them.
+
+What a stamp looks like is in `odyssey_proto._video.stamp`; it is drawn by the camera of a stream.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._video import stamp
+from .._video.stamp import Stamp
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Stamp", "read_stamp", "stamp_latency_ms"]
+
+
+def read_stamp(picture: NDArray[np.uint8]) -> Stamp | None:
+    """Return the stamp of ``picture``, or None if it has none.
+
+    Args:
+        picture: shape (H, W) or (H, W, 3), its colours in any order: `VideoFrame.data`, for example, or
+            ``frame.to_ndarray("gray")``, which costs less.
+    """
+    return stamp.read(picture)
+
+
+def stamp_latency_ms(found: Stamp, now: float) -> float:
+    """Return how many ms before ``now`` (`time.monotonic`, in s) the stamped picture was handed to the encoder.
+
+    Emulator and receiver must run on the same machine, which has one monotonic clock.
+
+    >>> stamp_latency_ms(Stamp(frame_number=7, time_ms=1000), now=1.025)
+    25.0
+    """
+    return stamp.latency_ms(found, now)
