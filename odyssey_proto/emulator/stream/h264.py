@@ -1,0 +1,68 @@
+"""The H.264 encoder of a stream: aiortc's, but several times as fast, and one that shows what it sends.
+
+Bit rate, profile and packets are as aiortc makes them; it also follows the bit rate that the receiver asks for.
+"""
+
+from __future__ import annotations
+
+import fractions
+from typing import TYPE_CHECKING, Any, Final
+
+import av
+from aiortc.codecs.h264 import H264Encoder
+from av.video.frame import PictureType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from av.frame import Frame
+
+__all__ = ["StreamEncoder"]
+
+_FRAME_RATE: Final = 30  # what aiortc tells x264, whose bit rate is meant for so many pictures per s
+_TOLERANCE: Final = 0.1  # smaller changes of the bit rate are not worth a new encoder, as in aiortc
+# aiortc's preset is x264's default, medium: 10 ms a picture in place of 4, for the same bits.
+_OPTIONS: Final = {"level": "31", "preset": "veryfast", "tune": "zerolatency"}
+
+
+class StreamEncoder(H264Encoder):
+    """Encodes the pictures of one peer connection, on a worker of the loop.
+
+    A picture that is marked as one of kind I needs no other.
+    """
+
+    def __init__(self, on_packet: Callable[[av.Packet[Any]], None]) -> None:
+        super().__init__()
+        self._on_packet = on_packet
+        self._context: Any = None
+
+    def encode(self, frame: Frame, force_keyframe: bool = False) -> tuple[list[bytes], int]:
+        """Encode ``frame``, show it to ``on_packet``, and return its RTP payloads and timestamp."""
+        assert isinstance(frame, av.VideoFrame)
+        whole = force_keyframe or frame.pict_type == PictureType.I
+        if self._context is None or not self._fits(frame):
+            self._context = self._open(frame)
+        pts, time_base = frame.pts, frame.time_base
+        frame.pict_type = PictureType.I if whole else PictureType.NONE
+        made = self._context.encode(frame)
+        packet: Any = av.Packet(b"".join(bytes(part) for part in made))
+        packet.pts, packet.time_base = pts, time_base
+        packet.is_keyframe = any(part.is_keyframe for part in made)
+        if packet.size:
+            self._on_packet(packet)
+        return self.pack(packet)
+
+    def _fits(self, frame: av.VideoFrame) -> bool:
+        context, wanted = self._context, self.target_bitrate
+        same_size = (frame.width, frame.height) == (context.width, context.height)
+        return same_size and abs(wanted - context.bit_rate) <= _TOLERANCE * context.bit_rate
+
+    def _open(self, frame: av.VideoFrame) -> Any:
+        context: Any = av.CodecContext.create("libx264", "w")
+        context.width, context.height, context.pix_fmt = frame.width, frame.height, "yuv420p"
+        context.bit_rate = self.target_bitrate
+        context.framerate = fractions.Fraction(_FRAME_RATE)
+        context.time_base = fractions.Fraction(1, _FRAME_RATE)
+        context.options = dict(_OPTIONS)
+        context.profile = "Baseline"
+        return context
