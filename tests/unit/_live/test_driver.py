@@ -1,0 +1,328 @@
+"""The driver on links that are not there: what is raised when, and what is left when it ends."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+import odyssey_models as wire
+import pytest
+
+from odyssey_proto import (
+    ConnectionStatus,
+    OdysseyAuthError,
+    OdysseyConnectionError,
+    OdysseyConnectionTimeoutError,
+    OdysseyEventHandlers,
+    OdysseyStreamError,
+    OdysseyStreamTimeoutError,
+)
+from odyssey_proto._base.clock import Deadline, MonotonicClock
+from odyssey_proto._live import commands
+from odyssey_proto.core import inputs
+from tests.live.processes import eventually
+from tests.support.links import PATIENCE_S, FakeLink, FakeService
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from odyssey_proto._live.driver import Driver
+    from tests.conftest import Background
+
+LOST = OdysseyConnectionError("the line is dead", code="lost", recoverable=True)
+DEAD = OdysseyConnectionError("gone for good", code="gone")
+UPDATE = wire.Update(prompt="It rains")
+CAT = wire.InteractiveStreamStart(prompt="A cat", portrait=True, broadcast=False)
+
+
+@pytest.fixture
+def service(nothing_left: None) -> FakeService:
+    return FakeService()
+
+
+@pytest.fixture
+def driver(service: FakeService) -> Iterator[Driver]:
+    driver = connected(service)
+    yield driver
+    driver.start_leaving()
+    driver.join(PATIENCE_S)
+
+
+def connected(service: FakeService, **options: Any) -> Driver:
+    driver = service.driver(**options)
+    commands.connect(driver, Deadline(PATIENCE_S, MonotonicClock()), None)
+    return driver
+
+
+def connecting_fails(service: FakeService, timeout: float = PATIENCE_S) -> OdysseyConnectionError:
+    driver = service.driver()
+    with pytest.raises(OdysseyConnectionError) as told:
+        commands.connect(driver, Deadline(timeout, MonotonicClock()), None)
+    driver.join(PATIENCE_S)
+    assert driver.ended.wait(PATIENCE_S)
+    return told.value
+
+
+# --- connecting
+
+
+def test_connecting_takes_every_step_and_publishes_the_state_before_it_returns(driver: Driver) -> None:
+    assert driver.snapshot.status is ConnectionStatus.CONNECTED
+    assert driver.snapshot.session_id == "s-1"
+
+
+def refuse(error: Exception) -> Callable[..., Any]:
+    def raises(*_: object) -> Any:
+        raise error
+
+    return raises
+
+
+def test_a_refused_key_is_raised_as_it_is(service: FakeService) -> None:
+    service.authenticating = refuse(OdysseyAuthError("no", code="invalid_api_key"))
+    driver = service.driver()
+    with pytest.raises(OdysseyAuthError, match="no"):
+        commands.connect(driver, Deadline(PATIENCE_S, MonotonicClock()), None)
+    assert driver.ended.wait(PATIENCE_S)
+    assert service.did == ["hurry", "cut", "release"]
+
+
+def test_no_free_streamer_is_raised_as_it_is_without_a_queue(service: FakeService) -> None:
+    full = OdysseyConnectionError("No streamers available", code="no_streamers", status=503)
+    service.requesting = lambda: inputs.StreamerUnavailable(full)
+    assert connecting_fails(service).code == "no_streamers"
+
+
+def test_a_link_that_cannot_be_opened_is_tried_again_and_raised_in_the_end(service: FakeService) -> None:
+    service.opening = lambda link: link.fail(LOST) if link.plan.with_video else link.connect()
+    error = connecting_fails(service)
+    assert error.message == "the line is dead"
+    assert len(service.links) > 2
+
+
+def test_what_a_link_raises_while_it_opens_fails_it(service: FakeService) -> None:
+    def opening(link: FakeLink) -> None:
+        if link.plan.with_video:
+            raise DEAD
+        link.connect()
+
+    service.opening = opening
+    assert connecting_fails(service).code == "gone"
+
+
+def test_a_fault_while_a_link_opens_is_an_internal_error(
+    service: FakeService, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.opening = refuse(ZeroDivisionError())
+    assert connecting_fails(service).code == "internal"
+    assert "a worker failed" in caplog.text
+
+
+def test_a_connect_that_takes_too_long_raises_and_gives_the_session_back(service: FakeService) -> None:
+    opened = threading.Event()
+
+    def opening(link: FakeLink) -> None:
+        if link.plan.with_video:
+            opened.set()
+        else:
+            link.connect()
+
+    service.opening = opening
+    error = connecting_fails(service, timeout=0.05)
+    assert isinstance(error, OdysseyConnectionTimeoutError)
+    assert "still opening the signaling connection" in str(error)
+    assert service.links[-1].sent == [wire.ClientDisconnecting()]
+
+
+# --- calls
+
+
+def test_calls_are_answered(driver: Driver) -> None:
+    assert commands.start_stream(driver, CAT, PATIENCE_S) == "st-1"
+    assert driver.snapshot.stream_id == "st-1"
+    assert commands.interact(driver, UPDATE, PATIENCE_S) == "It rains"
+    assert driver.snapshot.applied_prompt == "It rains"
+    commands.end_stream(driver, PATIENCE_S)
+    assert driver.snapshot.stream_id is None
+
+
+def test_a_call_that_makes_no_sense_now_raises_at_once(driver: Driver) -> None:
+    with pytest.raises(OdysseyStreamError, match="no stream is active") as told:
+        commands.interact(driver, UPDATE, PATIENCE_S)
+    assert told.value.code == "wrong_stream_state"
+
+
+@pytest.mark.parametrize(
+    ("call", "operation"),
+    [
+        (lambda driver: commands.start_stream(driver, CAT, 0.05), "start_stream"),
+        (lambda driver: commands.interact(driver, UPDATE, 0.05), "interact"),
+        (lambda driver: commands.end_stream(driver, 0.05), "end_stream"),
+    ],
+    ids=["start", "interact", "end"],
+)
+def test_a_call_that_nobody_answers_times_out(
+    service: FakeService, driver: Driver, call: Callable[[Driver], object], operation: str
+) -> None:
+    if operation != "start_stream":
+        commands.start_stream(driver, CAT, PATIENCE_S)
+    service.answering = lambda *_: None
+    with pytest.raises(OdysseyStreamTimeoutError, match=f"{operation} was not answered within 0.05 s"):
+        call(driver)
+    assert driver.snapshot.status is ConnectionStatus.CONNECTED
+
+
+@pytest.mark.parametrize("error", [LOST, DEAD])
+def test_a_call_in_flight_fails_when_the_link_does(
+    service: FakeService, driver: Driver, in_background: Background, error: OdysseyConnectionError
+) -> None:
+    commands.start_stream(driver, CAT, PATIENCE_S)
+    service.answering = lambda *_: None
+    waiting = in_background(commands.interact, driver, UPDATE, PATIENCE_S)
+    eventually(lambda: UPDATE in service.links[0].sent)
+    service.links[0].fail(error)
+    with pytest.raises(OdysseyStreamError, match=error.message) as told:
+        waiting.result(PATIENCE_S)
+    assert told.value.code == error.code
+
+
+def test_a_call_in_flight_fails_when_somebody_disconnects(
+    service: FakeService, driver: Driver, in_background: Background
+) -> None:
+    commands.start_stream(driver, CAT, PATIENCE_S)
+    service.answering = lambda *_: None
+    waiting = in_background(commands.interact, driver, UPDATE, PATIENCE_S)
+    eventually(lambda: UPDATE in service.links[0].sent)
+    driver.start_leaving()
+    with pytest.raises(OdysseyStreamError, match="The client disconnected"):
+        waiting.result(PATIENCE_S)
+
+
+def test_after_the_end_a_call_says_why_it_is_over(service: FakeService) -> None:
+    driver = connected(service)
+    service.links[0].fail(DEAD)
+    assert driver.ended.wait(PATIENCE_S)
+    with pytest.raises(OdysseyStreamError, match=r"Cannot interact: client is failed \(gone for good\)"):
+        commands.interact(driver, UPDATE, PATIENCE_S)
+    with pytest.raises(OdysseyConnectionError, match="gone for good"):
+        driver.wait(PATIENCE_S)
+
+
+# --- losing links
+
+
+def test_a_lost_link_is_followed_by_another_and_calls_wait_for_it(service: FakeService, driver: Driver) -> None:
+    events = driver.events.subscribe()
+    commands.start_stream(driver, CAT, PATIENCE_S)
+    service.links[0].fail(LOST)
+    assert commands.interact(driver, UPDATE, PATIENCE_S) == "It rains"
+    assert len(service.links) == 2
+    assert "close" in service.links[0].did
+    kinds = [type(events.get(Deadline(PATIENCE_S, MonotonicClock()))).__name__ for _ in range(4)]
+    assert kinds == ["StreamStarted", "StatusChanged", "ErrorOccurred", "StatusChanged"]
+
+
+def test_without_reconnecting_a_lost_link_is_the_end(service: FakeService) -> None:
+    driver = connected(service, reconnect=False)
+    service.links[0].fail(LOST)
+    assert driver.ended.wait(PATIENCE_S)
+    assert driver.snapshot.error is not None
+    assert driver.snapshot.error.code == "lost"
+
+
+# --- the end
+
+
+def test_leaving_says_goodbye_closes_the_link_and_releases_everything(service: FakeService) -> None:
+    driver = connected(service)
+    driver.start_leaving()
+    driver.join(PATIENCE_S)
+    assert driver.ended.is_set()
+    assert driver.wait(0) is True
+    assert service.links[0].sent == [wire.ClientDisconnecting()]
+    assert service.links[0].did == ["open", "close"]
+    assert service.did == ["hurry", "cut", "release"]
+
+
+def test_leaving_does_not_wait_for_a_link_that_does_not_close(service: FakeService) -> None:
+    driver = connected(service)
+    service.closing = lambda _: service.cut_off.wait(PATIENCE_S)
+    driver.start_leaving()
+    driver.join(PATIENCE_S)
+    assert service.did == ["hurry", "cut", "release"]
+
+
+def test_at_the_end_of_the_interpreter_a_link_is_closed_though_no_thread_can_be_started(
+    service: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = connected(service)
+
+    def refuse_to_start(_: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse_to_start)
+        driver.start_leaving()
+        assert driver.ended.wait(PATIENCE_S)
+    assert service.links[0].sent == [wire.ClientDisconnecting()]
+    assert service.links[0].did == ["open", "close"]
+
+
+def test_without_a_thread_there_is_no_session(service: FakeService, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = service.driver()
+
+    def refuse_to_start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse_to_start)
+        with pytest.raises(OdysseyConnectionError) as told:
+            commands.connect(driver, Deadline(PATIENCE_S, MonotonicClock()), None)
+    assert told.value.code == "no_resources"
+    assert service.did == ["cut", "release"]
+
+
+def test_a_fault_of_the_core_ends_the_session_and_answers_those_who_wait(
+    service: FakeService, driver: Driver, in_background: Background, caplog: pytest.LogCaptureFixture
+) -> None:
+    commands.start_stream(driver, CAT, PATIENCE_S)
+    service.answering = refuse(ZeroDivisionError())
+    waiting = in_background(commands.interact, driver, UPDATE, PATIENCE_S)
+    with pytest.raises((OdysseyConnectionError, OdysseyStreamError), match="please report it") as told:
+        waiting.result(PATIENCE_S)
+    assert told.value.code == "internal"
+    assert driver.ended.wait(PATIENCE_S)
+    assert "close" in service.links[0].did or "cut" in service.links[0].did
+    assert "the driver of a connection failed" in caplog.text
+
+
+def test_a_forked_child_has_no_session(driver: Driver) -> None:
+    pid = os.fork()
+    if pid == 0:
+        try:
+            commands.end_stream(driver, 1)
+        except OdysseyConnectionError as error:
+            os._exit(0 if error.code == "forked" and driver.snapshot.is_over else 1)
+        os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert driver.snapshot.status is ConnectionStatus.CONNECTED
+
+
+# --- handlers
+
+
+def test_handlers_are_called_in_order(service: FakeService) -> None:
+    called: list[str] = []
+    handlers = OdysseyEventHandlers(
+        on_connected=lambda: called.append("connected"),
+        on_stream_started=lambda stream_id: called.append(f"started {stream_id}"),
+        on_stream_ended=lambda: called.append("ended"),
+        on_disconnected=lambda: called.append("disconnected"),
+    )
+    driver = connected(service, handlers=handlers)
+    commands.start_stream(driver, CAT, PATIENCE_S)
+    commands.end_stream(driver, PATIENCE_S)
+    driver.start_leaving()
+    driver.join(PATIENCE_S)
+    assert called == ["connected", "started st-1", "ended", "disconnected"]
