@@ -254,14 +254,13 @@ class StreamMachine(Machine):
 
     def judge_video(self, item: VideoSeen) -> None:
         """Ask for a keyframe, or give the link up, or go on."""
-        match self._silence.judge(item.at, self._agenda.now):
-            case Verdict.LOST:
-                self._lose_video()
-            case Verdict.ASK_FOR_KEYFRAME:
-                self._agenda.put(AskForKeyframe(self._connection.current))
-                self._look_again()
-            case Verdict.WAIT:
-                self._look_again()
+        verdict = self._silence.judge(item.at, self._agenda.now)
+        if verdict is Verdict.LOST:
+            self._lose_video()
+            return
+        if verdict is Verdict.ASK_FOR_KEYFRAME:
+            self._agenda.put(AskForKeyframe(self._connection.current))
+        self._look_again()
 
     def _look_again(self) -> None:
         self._agenda.wake_at(Due.CHECK, self._silence.next_look(self._agenda.now))

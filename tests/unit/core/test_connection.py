@@ -11,7 +11,7 @@ from odyssey_proto.core.effects import CloseLink, OpenLink, SendSignaling
 from odyssey_proto.core.inputs import Due, End, Interact, Start
 from odyssey_proto.core.machine import Agenda
 
-CAT = wire.InteractiveStreamStart(prompt="A cat")
+CAT = wire.InteractiveStreamStart(prompt="A cat", portrait=False, broadcast=False)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ def test_a_token_is_not_shown() -> None:
 
 
 def test_the_encoded_message_is_neither_shown_nor_compared() -> None:
-    start = wire.InteractiveStreamStart(prompt="x")
+    start = wire.InteractiveStreamStart(prompt="x", portrait=True, broadcast=False)
     for plain, encoded in (
         (SendChannel(1, start), SendChannel(1, start, "JSON")),
         (SendSignaling(1, start), SendSignaling(1, start, "JSON")),

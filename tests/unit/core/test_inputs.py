@@ -13,7 +13,10 @@ def test_a_token_is_not_shown() -> None:
 
 
 def test_the_encoded_message_is_neither_shown_nor_compared() -> None:
-    update, start = wire.Update(prompt="x"), wire.InteractiveStreamStart(prompt="x")
+    update, start = (
+        wire.Update(prompt="x"),
+        wire.InteractiveStreamStart(prompt="x", portrait=True, broadcast=False),
+    )
     for plain, encoded in (
         (Interact(1, update, 4), Interact(1, update, 4, "JSON")),
         (Start(1, start, 4), Start(1, start, 4, "JSON")),

@@ -400,3 +400,54 @@ def test_a_link_that_brings_frames_and_fails_before_its_channel_opens_is_paused_
     rig.later(0)
     rig.give(inputs.SignalingOpened(2), inputs.VideoResumed(2.0))
     assert effects.PauseFrames() in rig.give(inputs.LinkFailed(2, LOST))
+
+
+# --- faults of the driver, and forked children
+
+
+BROKEN = errors.internal(ZeroDivisionError())
+
+
+def test_a_broken_driver_ends_the_session_and_says_goodbye() -> None:
+    rig = Rig().to_streaming()
+    rig.interact("more")
+    outputs = rig.give(inputs.Broken(BROKEN))
+    assert (rig.state, rig.core.error, rig.core.next_due) == (
+        (SessionState.FAILED, StreamState.NONE),
+        BROKEN,
+        None,
+    )
+    assert effects.SendSignaling(1, wire.ClientDisconnecting()) in outputs
+    assert list(failures(outputs)) == [2]
+    assert [end.error for end in only(outputs, effects.EndFrames)] == [BROKEN]
+
+
+@pytest.mark.parametrize("stage", ["fresh", "to_queueing", "to_connecting"])
+def test_a_broken_driver_without_an_open_link_opens_none(stage: str) -> None:
+    rig = Rig()
+    if stage != "fresh":
+        getattr(rig, stage)()
+    outputs = rig.give(inputs.Broken(BROKEN))
+    assert rig.core.session is SessionState.FAILED
+    assert only(outputs, effects.OpenLink) == []
+
+
+def test_a_driver_that_breaks_after_the_end_has_failed_too() -> None:
+    rig = Rig().to_connected()
+    rig.give(inputs.Disconnect())
+    assert rig.give(inputs.Broken(BROKEN)) == []
+    assert (rig.core.session, rig.core.error) == (SessionState.FAILED, BROKEN)
+
+
+@pytest.mark.parametrize("stage", ["fresh", "to_queueing", "to_linked", "to_streaming", "left"])
+def test_in_a_forked_child_the_session_is_over_and_nothing_is_done(stage: str) -> None:
+    rig = Rig()
+    match stage:
+        case "fresh":
+            pass
+        case "left":
+            rig.to_connected().give(inputs.Disconnect())
+        case _:
+            getattr(rig, stage)()
+    assert rig.give(inputs.Forgotten()) == []
+    assert (rig.core.session, rig.core.is_over, rig.core.next_due) == (SessionState.DISCONNECTED, True, None)
