@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ._model.config import ClientConfig
     from ._model.script import ImageInput
     from ._model.stats import SessionStats
-    from ._net.http_exchange import HttpTransport
+    from ._net.service_api import ServiceApi
     from ._video.frame import VideoFrame
     from ._video.frame_queue import FramePolicy
 
@@ -65,12 +65,12 @@ class Session:
     def __init__(
         self,
         config: ClientConfig,
-        http: HttpTransport,
+        api: ServiceApi,
         loop: BackgroundLoop,
         clock: Clock,
         handlers: OdysseyEventHandlers | None = None,
     ) -> None:
-        self._driver = driver = Driver(config, http, loop, clock, handlers)
+        self._driver = driver = Driver(config, api, loop, clock, handlers)
         if handlers is None:  # else somebody listens, though nobody holds it
             # Weakly: the error that ended a session holds frames that hold the session, which would then never go.
             finalizer = weakref.finalize(self, _leave, weakref.ref(driver))

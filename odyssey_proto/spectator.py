@@ -31,7 +31,7 @@ from ._live.reader import Reader
 from ._model.config import DEFAULT_API_URL, ClientConfig
 from ._model.events import BroadcastInfo, ConnectionStatus, StatusChanged
 from ._net.hls import HlsReader
-from ._net.http_exchange import HttpTransport
+from ._net.service_api import ServiceApi
 from ._video.frame_hub import FrameHub
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ class Watching:
         self.hub = FrameHub()
         self.loop = BackgroundLoop("odyssey-spectator-loop")
         # Without the user's key and settings: none of its requests goes to the service itself.
-        self.http = HttpTransport(ClientConfig(api_key="", api_url=DEFAULT_API_URL), self.clock)
+        self.api = ServiceApi(ClientConfig(api_key="", api_url=DEFAULT_API_URL), self.clock)
         self.abort = Abort()
         """Ends the connecting."""
         self.is_connected = False
@@ -363,7 +363,7 @@ class Watching:
 
     def _cut(self) -> None:
         self.abort.abort()
-        self.http.close()
+        self.api.close()
         self.loop.stop(_CLOSING)
         self.hub.close(self._error)
         self._ended.set()
@@ -397,8 +397,8 @@ class _Whep:
         from ._net.webrtc.peer import warm
 
         watching = self._watching
-        endpoint = whep.Endpoint.of(self._url)
-        servers = whep.ice_servers(watching.http, endpoint, deadline, watching.abort)
+        endpoint = whep.WhepEndpoint.of(self._url)
+        servers = whep.ice_servers(watching.api, endpoint, deadline, watching.abort)
         warm()
         watching.loop.start()
         loopback = is_loopback(endpoint.host)
@@ -406,7 +406,7 @@ class _Whep:
         abort = watching.abort
         offer = _await(peer.offer(servers), deadline.within(_GATHERING), abort, "gathering addresses")
         answered = deadline.within(_ANSWER)
-        admission = whep.admit(watching.http, endpoint, self._token, offer, answered, abort)
+        admission = whep.admit(watching.api.http, endpoint, self._token, offer, answered, abort)
         self._resource = admission.resource
         connected = deadline.within(_CONNECTING)
         _await(peer.accept(admission.answer), connected, abort, "taking the answer")
@@ -417,7 +417,7 @@ class _Whep:
 
         if self._resource is not None:
             watching = self._watching
-            whep.leave(watching.http, self._resource, Deadline(_GOODBYE, watching.clock))
+            whep.leave(watching.api.http, self._resource, Deadline(_GOODBYE, watching.clock))
 
     def close(self) -> None:
         if self._peer is not None:
@@ -475,7 +475,7 @@ class _Hls:
     def __init__(self, watching: Watching, hls_url: str) -> None:
         self._reader = HlsReader(
             hls_url,
-            http=watching.http,
+            http=watching.api.http,
             clock=watching.clock,
             abort=watching.abort,
             on_frame=watching.hub.publish,

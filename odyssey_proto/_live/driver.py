@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from .._base.event_loop import BackgroundLoop
     from .._model.config import ClientConfig
     from .._model.events import Event
-    from .._net.http_exchange import HttpTransport
+    from .._net.service_api import ServiceApi
     from .handlers import OdysseyEventHandlers
 
 __all__ = ["LEAVE", "Driver"]
@@ -61,7 +61,7 @@ class Driver:
     def __init__(
         self,
         config: ClientConfig,
-        http: HttpTransport,
+        api: ServiceApi,
         loop: BackgroundLoop,
         clock: Clock,
         handlers: OdysseyEventHandlers | None = None,
@@ -79,7 +79,7 @@ class Driver:
         """Whether the user has given it up; the session itself may need a moment to be over."""
         self.ended = threading.Event()
         """Set when nothing of it is left."""
-        self._http = http
+        self._api = api
         self._loop = loop
         self._inbox: queue.SimpleQueue[inputs.Input | None] = queue.SimpleQueue()
         self._abort = Abort()
@@ -243,7 +243,7 @@ class Driver:
             case effects.OpenLink(link=number):
                 link = self._links[number] = Link(
                     output,
-                    http=self._http,
+                    api=self._api,
                     loop=self._loop,
                     clock=self.clock,
                     hub=self.hub,
@@ -329,12 +329,12 @@ class Driver:
         return bool(self._workers) or not self._inbox.empty()
 
     def _authenticate(self) -> None:
-        self._http.access_token(Deadline(_STEP_TIMEOUT, self.clock), abort=self._authentication)
+        self._api.access_token(Deadline(_STEP_TIMEOUT, self.clock), abort=self._authentication)
         self.post(inputs.Authenticated())
 
     def _request_session(self) -> None:
         try:
-            session = self._http.request_session(Deadline(_STEP_TIMEOUT, self.clock), abort=self._abort)
+            session = self._api.request_session(Deadline(_STEP_TIMEOUT, self.clock), abort=self._abort)
         except errors.OdysseyError as error:
             if error.code != "no_streamers":
                 raise

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from .._base.clock import Clock, Deadline
     from .._base.event_loop import BackgroundLoop
-    from .._net.http_exchange import HttpTransport
+    from .._net.service_api import ServiceApi
     from .._net.webrtc.peer import Peer
     from .._video.frame_hub import FrameHub
     from .._video.meters import VideoTotals
@@ -44,7 +44,7 @@ class Link:
         self,
         plan: effects.OpenLink,
         *,
-        http: HttpTransport,
+        api: ServiceApi,
         loop: BackgroundLoop,
         clock: Clock,
         hub: FrameHub,
@@ -52,7 +52,7 @@ class Link:
         post: Callable[[inputs.Input], None],
     ) -> None:
         self._plan = plan
-        self._http = http
+        self._api = api
         self._loop = loop
         self._clock = clock
         self._hub = hub
@@ -80,7 +80,7 @@ class Link:
             if plan.with_video:
                 self._start_preparing(deadline)
             token = (
-                self._http.session_token(plan.session_id, deadline, abort=self._abort).session_token
+                self._api.session_token(plan.session_id, deadline, abort=self._abort).session_token
                 if plan.token is None
                 else plan.token
             )
@@ -170,12 +170,12 @@ class Link:
             log.debug("not prepared: %s", error)  # whoever waits is told by the WebSocket, or with the answer
 
     def _choose_ice_servers(self, deadline: Deadline) -> tuple[wire.IceServer, ...]:
-        own = self._http.config.ice_servers
+        own = self._api.config.ice_servers
         if own is not None:
             return own
         try:
             url = signaling_url.config_url(self._plan.signaling_url)
-            return self._http.signaling_config(url, deadline, abort=self._abort)
+            return self._api.signaling_config(url, deadline, abort=self._abort)
         except errors.OdysseyError as error:
             if error.code != "closed":
                 log.warning("no ICE servers from the service, falling back to public STUN: %s", error)
@@ -223,8 +223,8 @@ class Link:
                 self,
                 self._clock,
                 loopback=loopback,
-                relay_only=self._http.config.ice_policy == "relay",
-                codec=self._http.config.codec,
+                relay_only=self._api.config.ice_policy == "relay",
+                codec=self._api.config.codec,
                 totals=self._totals,
             )
         return self._peer
@@ -238,7 +238,7 @@ class Link:
         else:
             self._post(inputs.Received(self._plan.link, message))
 
-    def _take_closed(self, closed: signaling.SignalingClosed) -> None:
+    def _take_closed(self, closed: signaling.SignalingEnd) -> None:
         self._told.wait()
         if closed.error is None:
             self._post(inputs.SignalingClosed(self._plan.link))

@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 
     from .._base.abort import Abort
     from .._base.clock import Clock
-    from .http_exchange import HttpTransport
+    from .http_exchange import HttpClient
 
 __all__ = ["HlsReader"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.hls")
 
 _OPERATION: Final = "HLS"
 _LARGEST_FILE: Final = 64 * 1024 * 1024  # bytes; 2.5 Mbit/s for more than 3 min
-_SILENCE: Final = 30.0  # s without a frame after which the broadcast counts as lost
-_LATE: Final = 1.0  # s behind the pace from which on the pace begins anew
+_LONGEST_SILENCE_S: Final = 30.0  # without a frame; after that the broadcast counts as lost
+_MOST_LAG_S: Final = 1.0  # behind the pace; from there on the pace begins anew
 _GONE: Final = (404, 410)
 # With these two ffmpeg would take our files for its own connections.
 _OPTIONS: Final = {"http_persistent": "0", "http_multiple": "0"}
@@ -66,7 +66,7 @@ class HlsReader:
         self,
         url: str,
         *,
-        http: HttpTransport,
+        http: HttpClient,
         clock: Clock,
         abort: Abort,
         on_frame: Callable[[av.VideoFrame, float], None],
@@ -162,7 +162,7 @@ class HlsReader:
         for frame in container.decode(video=0):
             now = self._clock.now()
             at = now if frame.time is None else float(frame.time)
-            if began is None or not -_LATE < began[0] + at - began[1] - now < _SILENCE:
+            if began is None or not -_MOST_LAG_S < began[0] + at - began[1] - now < _LONGEST_SILENCE_S:
                 began = (now, at)
             due = began[0] + at - began[1]
             if due > now and self._stop.wait(due - now):
@@ -193,15 +193,15 @@ class HlsReader:
                 code="malformed",
                 operation=_OPERATION,
             )
-        if self._clock.now() - self._frame_at > _SILENCE:
+        if self._clock.now() - self._frame_at > _LONGEST_SILENCE_S:
             raise OdysseyConnectionError(
-                f"{_OPERATION}: no video for {_SILENCE:g} s", code="peer_lost", recoverable=True
+                f"{_OPERATION}: no video for {_LONGEST_SILENCE_S:g} s", code="peer_lost", recoverable=True
             )
         start, stop = int(options.get("offset", 0)), int(options.get("end_offset", 0))
         headers = {"Range": f"bytes={start}-{stop - 1 if stop else ''}"} if start or stop else {}
         body = bytearray()
         try:
-            silence = Deadline(_SILENCE, self._clock)
+            silence = Deadline(_LONGEST_SILENCE_S, self._clock)
             with fetch(self._http, url, headers, silence, self._abort, operation=_OPERATION) as fetched:
                 for piece in fetched.pieces:
                     body += piece

@@ -36,6 +36,7 @@ from .._model.events import (
     StreamFailed,
     StreamStarted,
 )
+from .._model.signaling_url import SIGNALING_MESSAGE_LIMIT
 from .effects import (
     AcceptOffer,
     AddCandidate,
@@ -93,8 +94,6 @@ SESSION_KEPT: Final = 40.0
 """s after the last keepalive for which the service keeps a session."""
 QUEUE_INTERVAL: Final = 1.0
 """s between two requests for a streamer while none is free."""
-SIGNALING_MESSAGE_LIMIT: Final = 64 * 1024 * 1024
-"""Bytes of the longest message through the WebSocket (spec/asyncapi.yaml)."""
 VIDEO_DEADLINE: Final = 20.0
 """s from the open WebSocket to video and control channel, and from a stream's start to its first frame."""
 REJOIN_DEADLINE: Final = 5.0

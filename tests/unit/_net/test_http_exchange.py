@@ -28,7 +28,7 @@ from odyssey_proto._base.errors import (
 from odyssey_proto._base.secrets import Secret
 from odyssey_proto._model.config import ClientConfig
 from odyssey_proto._net import http_exchange as http_module
-from odyssey_proto._net.http_exchange import HttpTransport
+from odyssey_proto._net.service_api import ServiceApi
 from tests.faults.leaks import nothing_left
 from tests.faults.servers import Connection, HttpServer, Request, Server, answer, json_answer
 
@@ -53,10 +53,10 @@ def until(seconds: float | None = LONG) -> Deadline:
 
 
 @contextlib.contextmanager
-def transport(server: HttpServer, *, clock: Clock | None = None, api_key: str = KEY) -> Iterator[HttpTransport]:
+def transport(server: HttpServer, *, clock: Clock | None = None, api_key: str = KEY) -> Iterator[ServiceApi]:
     """A transport of a client of ``server``."""
     config = ClientConfig(api_key=api_key, api_url=server.url)
-    with contextlib.closing(HttpTransport(config, clock or MonotonicClock())) as made:
+    with contextlib.closing(ServiceApi(config, clock or MonotonicClock())) as made:
         yield made
 
 
@@ -67,7 +67,7 @@ def server() -> Iterator[HttpServer]:
 
 
 @pytest.fixture
-def http(server: HttpServer) -> Iterator[HttpTransport]:
+def http(server: HttpServer) -> Iterator[ServiceApi]:
     with transport(server) as made:
         yield made
 
@@ -83,7 +83,7 @@ class SetClock:
 # --- the calls
 
 
-def test_a_key_is_exchanged_for_a_token(server: HttpServer, http: HttpTransport) -> None:
+def test_a_key_is_exchanged_for_a_token(server: HttpServer, http: ServiceApi) -> None:
     token = http.access_token(until())
     assert (token, type(token)) == ("at-secret-1", Secret)
     (request,) = server.requests
@@ -93,7 +93,7 @@ def test_a_key_is_exchanged_for_a_token(server: HttpServer, http: HttpTransport)
     assert "authorization" not in request.headers
 
 
-def test_a_session_is_requested_with_the_token_and_the_latencies(server: HttpServer, http: HttpTransport) -> None:
+def test_a_session_is_requested_with_the_token_and_the_latencies(server: HttpServer, http: ServiceApi) -> None:
     session = http.request_session(until())
     assert (session.session_id, session.signalling_url, session.capabilities) == ("s-1", server.url, None)
     (request,) = server.received("POST /sessions/request")
@@ -102,7 +102,7 @@ def test_a_session_is_requested_with_the_token_and_the_latencies(server: HttpSer
 
 
 def test_a_session_is_requested_without_latencies_when_there_are_no_regions(
-    http: HttpTransport, server: HttpServer
+    http: ServiceApi, server: HttpServer
 ) -> None:
     server.routes["GET /regions"] = answer(status="500 Oops")
     http.request_session(until())
@@ -110,7 +110,7 @@ def test_a_session_is_requested_without_latencies_when_there_are_no_regions(
     assert request.json() == {}
 
 
-def test_a_session_token_is_requested(server: HttpServer, http: HttpTransport) -> None:
+def test_a_session_token_is_requested(server: HttpServer, http: ServiceApi) -> None:
     token = http.session_token("s-1", until())
     assert (token.session_token, token.expires_in) == ("st-secret-1", 600)
     (request,) = server.received("POST /sessions/token")
@@ -118,7 +118,7 @@ def test_a_session_token_is_requested(server: HttpServer, http: HttpTransport) -
     assert request.headers["authorization"] == "Bearer at-secret-1"
 
 
-def test_the_ice_servers_are_fetched_without_the_token(server: HttpServer, http: HttpTransport) -> None:
+def test_the_ice_servers_are_fetched_without_the_token(server: HttpServer, http: ServiceApi) -> None:
     http.access_token(until())
     (ice,) = http.signaling_config(server.url + "/config", until())
     assert ice.urls == "stun:stun.example:3478"
@@ -126,17 +126,17 @@ def test_the_ice_servers_are_fetched_without_the_token(server: HttpServer, http:
     assert "authorization" not in request.headers
 
 
-def test_a_call_without_a_limit_is_answered_too(http: HttpTransport) -> None:
+def test_a_call_without_a_limit_is_answered_too(http: ServiceApi) -> None:
     assert http.session_token("s-1", until(None)).session_token == "st-secret-1"
 
 
-def test_the_calls_of_one_thread_share_a_connection(server: HttpServer, http: HttpTransport) -> None:
+def test_the_calls_of_one_thread_share_a_connection(server: HttpServer, http: ServiceApi) -> None:
     for _ in range(3):
         http.session_token("s-1", until())
     assert server.accepted == 1
 
 
-def test_many_threads_call_at_once(server: HttpServer, http: HttpTransport) -> None:
+def test_many_threads_call_at_once(server: HttpServer, http: ServiceApi) -> None:
     with ThreadPoolExecutor(8) as pool:
         tokens = list(pool.map(lambda number: http.session_token(f"s-{number}", until()).session_token, range(64)))
     assert set(tokens) == {"st-secret-1"}
@@ -144,7 +144,7 @@ def test_many_threads_call_at_once(server: HttpServer, http: HttpTransport) -> N
     assert asked == {f"s-{number}" for number in range(64)}
 
 
-def test_a_compressed_answer_is_read(server: HttpServer, http: HttpTransport) -> None:
+def test_a_compressed_answer_is_read(server: HttpServer, http: ServiceApi) -> None:
     import gzip
 
     packed = gzip.compress(b'{"session_token": "packed"}')
@@ -153,19 +153,19 @@ def test_a_compressed_answer_is_read(server: HttpServer, http: HttpTransport) ->
     assert server.received("POST /sessions/token")[0].headers["accept-encoding"] == "gzip"
 
 
-def test_unknown_fields_are_ignored(server: HttpServer, http: HttpTransport) -> None:
+def test_unknown_fields_are_ignored(server: HttpServer, http: ServiceApi) -> None:
     server.routes["POST /sessions/token"] = json_answer({"session_token": "x", "expires_in": None, "new": [1]})
     assert http.session_token("s-1", until()).session_token == "x"
 
 
 def test_what_is_sent_and_answered_is_logged_without_bodies_and_queries(
-    server: HttpServer, http: HttpTransport, caplog: pytest.LogCaptureFixture
+    server: HttpServer, http: ServiceApi, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, logger="odyssey_proto")
     http.access_token(until())
     server.routes["GET /ice"] = server.routes["GET /config"]
     http.signaling_config(server.url + "/ice?token=secret", until())
-    ours = [record.getMessage() for record in caplog.records if record.name == "odyssey_proto._net.http_exchange"]
+    ours = [record.getMessage() for record in caplog.records if record.name == "odyssey_proto.http"]
     assert [message.partition(" after ")[0] for message in ours] == ["POST /auth/token: 200", "GET /ice: 200"]
 
 
@@ -197,14 +197,14 @@ def test_a_token_without_a_lifetime_lasts_an_hour(server: HttpServer) -> None:
         assert len(server.requests) == 2
 
 
-def test_a_token_that_hardly_lasts_is_fetched_for_each_call(server: HttpServer, http: HttpTransport) -> None:
+def test_a_token_that_hardly_lasts_is_fetched_for_each_call(server: HttpServer, http: ServiceApi) -> None:
     server.routes["POST /auth/token"] = json_answer({"access_token": "at", "expires_in": 60})
     http.session_token("s-1", until())
     http.session_token("s-1", until())
     assert len(server.received("POST /auth/token")) == 2
 
 
-def test_threads_that_need_a_token_at_once_fetch_one(server: HttpServer, http: HttpTransport) -> None:
+def test_threads_that_need_a_token_at_once_fetch_one(server: HttpServer, http: ServiceApi) -> None:
     together = threading.Barrier(8)
 
     def slowly(connection: Connection, _: Request) -> None:
@@ -223,7 +223,7 @@ def test_threads_that_need_a_token_at_once_fetch_one(server: HttpServer, http: H
 
 
 def test_a_thread_that_waits_for_anothers_token_takes_over_when_that_one_gives_up(
-    server: HttpServer, http: HttpTransport
+    server: HttpServer, http: ServiceApi
 ) -> None:
     asked, abort = threading.Event(), Abort()
 
@@ -242,7 +242,7 @@ def test_a_thread_that_waits_for_anothers_token_takes_over_when_that_one_gives_u
 
 
 def test_a_thread_that_waits_for_anothers_token_keeps_its_own_deadline(
-    server: HttpServer, http: HttpTransport
+    server: HttpServer, http: ServiceApi
 ) -> None:
     asked, abort = threading.Event(), Abort()
 
@@ -260,7 +260,7 @@ def test_a_thread_that_waits_for_anothers_token_keeps_its_own_deadline(
         assert first.exception(10) is not None
 
 
-def test_a_token_that_is_revoked_early_is_renewed_once(server: HttpServer, http: HttpTransport) -> None:
+def test_a_token_that_is_revoked_early_is_renewed_once(server: HttpServer, http: ServiceApi) -> None:
     server.routes["POST /auth/token"] = [json_answer({"access_token": name}) for name in ("old", "new")]
     refused = json_answer({"detail": "token revoked"}, "401 Unauthorized")
     granted = json_answer({"session_id": "s-1", "signalling_url": "wss://x.example"})
@@ -270,7 +270,7 @@ def test_a_token_that_is_revoked_early_is_renewed_once(server: HttpServer, http:
     assert bearers == ["Bearer old", "Bearer new"]
 
 
-def test_a_token_that_is_refused_twice_is_an_error(server: HttpServer, http: HttpTransport) -> None:
+def test_a_token_that_is_refused_twice_is_an_error(server: HttpServer, http: ServiceApi) -> None:
     server.routes["POST /sessions/token"] = json_answer({"detail": "no such token"}, "401 Unauthorized")
     with pytest.raises(
         OdysseyAuthError, match="POST /sessions/token: the access token was refused: no such token"
@@ -280,7 +280,7 @@ def test_a_token_that_is_refused_twice_is_an_error(server: HttpServer, http: Htt
     assert len(server.received("POST /auth/token")) == 2
 
 
-def test_a_refused_key_is_not_tried_again(server: HttpServer, http: HttpTransport) -> None:
+def test_a_refused_key_is_not_tried_again(server: HttpServer, http: ServiceApi) -> None:
     server.routes["POST /auth/token"] = answer(status="401 Unauthorized")
     with pytest.raises(OdysseyAuthError):
         http.access_token(until())
@@ -293,7 +293,7 @@ def test_nothing_is_sent_without_a_usable_key(
 ) -> None:
     monkeypatch.delenv("ODYSSEY_API_KEY", raising=False)
     config = ClientConfig(api_key=key, api_url=server.url)
-    with contextlib.closing(HttpTransport(config, MonotonicClock())) as http, pytest.raises(OdysseyAuthError):
+    with contextlib.closing(ServiceApi(config, MonotonicClock())) as http, pytest.raises(OdysseyAuthError):
         http.access_token(until())
     assert server.accepted == 0
 
@@ -334,7 +334,7 @@ LIMITED = {
     ],
 )
 def test_a_key_can_be_refused_in_many_ways(
-    server: HttpServer, http: HttpTransport, status: int, body: Any, kind: type[OdysseyError], text: str
+    server: HttpServer, http: ServiceApi, status: int, body: Any, kind: type[OdysseyError], text: str
 ) -> None:
     server.routes["POST /auth/token"] = json_answer(body, f"{status} X", X_Request_Id="req-7")
     with pytest.raises(kind) as caught:
@@ -361,7 +361,7 @@ def test_a_key_can_be_refused_in_many_ways(
     ],
 )
 def test_a_session_can_be_refused_in_many_ways(
-    server: HttpServer, http: HttpTransport, status: int, body: Any, kind: type[OdysseyError], text: str
+    server: HttpServer, http: ServiceApi, status: int, body: Any, kind: type[OdysseyError], text: str
 ) -> None:
     server.routes["POST /sessions/request"] = json_answer(body, f"{status} X")
     with pytest.raises(kind) as caught:
@@ -370,7 +370,7 @@ def test_a_session_can_be_refused_in_many_ways(
     assert str(caught.value).startswith(text)
 
 
-def test_no_free_streamer_is_told_by_a_code_and_asked_for_once(server: HttpServer, http: HttpTransport) -> None:
+def test_no_free_streamer_is_told_by_a_code_and_asked_for_once(server: HttpServer, http: ServiceApi) -> None:
     server.routes["POST /sessions/request"] = answer(status="503 Busy", Retry_After="2")
     with pytest.raises(OdysseyConnectionError) as caught:
         http.request_session(until())
@@ -379,7 +379,7 @@ def test_no_free_streamer_is_told_by_a_code_and_asked_for_once(server: HttpServe
     assert len(server.received("POST /sessions/request")) == 1
 
 
-def test_an_unknown_session_is_told_with_its_id(server: HttpServer, http: HttpTransport) -> None:
+def test_an_unknown_session_is_told_with_its_id(server: HttpServer, http: ServiceApi) -> None:
     server.routes["POST /sessions/token"] = json_answer({"detail": "not found"}, "404 Not Found")
     with pytest.raises(OdysseyConnectionError, match="The session is unknown") as caught:
         http.session_token("s-9", until())
@@ -411,7 +411,7 @@ def reset(connection: Connection, _: Request) -> None:
     ],
 )
 def test_a_harmless_call_is_repeated_after_a_failure_that_may_pass(
-    server: HttpServer, http: HttpTransport, route: str, ask: Callable[..., object], fault: Any
+    server: HttpServer, http: ServiceApi, route: str, ask: Callable[..., object], fault: Any
 ) -> None:
     good = server.routes[route]
     assert isinstance(good, bytes)
@@ -420,14 +420,14 @@ def test_a_harmless_call_is_repeated_after_a_failure_that_may_pass(
     assert len(server.received(route)) == 2
 
 
-def test_a_call_is_repeated_twice_and_not_more(server: HttpServer, http: HttpTransport) -> None:
+def test_a_call_is_repeated_twice_and_not_more(server: HttpServer, http: ServiceApi) -> None:
     server.routes["POST /sessions/token"] = answer(status="503 Service Unavailable")
     with pytest.raises(OdysseyConnectionError, match="503"):
         http.session_token("s-1", until())
     assert len(server.received("POST /sessions/token")) == 3
 
 
-def test_a_call_is_not_repeated_when_its_time_would_be_over(server: HttpServer, http: HttpTransport) -> None:
+def test_a_call_is_not_repeated_when_its_time_would_be_over(server: HttpServer, http: ServiceApi) -> None:
     http.access_token(until())
     server.routes["POST /sessions/token"] = answer(status="503 Service Unavailable")
     with pytest.raises(OdysseyConnectionError, match="503"):
@@ -475,7 +475,7 @@ def test_what_is_not_repeated(error: OdysseyError) -> None:
 
 
 @pytest.mark.parametrize("status", ["400 Bad Request", "404 Not Found", "429 Too Many Requests", "500 Oops"])
-def test_other_refusals_are_not_repeated(server: HttpServer, http: HttpTransport, status: str) -> None:
+def test_other_refusals_are_not_repeated(server: HttpServer, http: ServiceApi, status: str) -> None:
     server.routes["GET /config"] = answer(status=status)
     with pytest.raises(OdysseyConnectionError):
         http.signaling_config(server.url + "/config", until())
@@ -483,7 +483,7 @@ def test_other_refusals_are_not_repeated(server: HttpServer, http: HttpTransport
 
 
 @pytest.mark.parametrize("fault", [*(answer(status=status) for status in PASSING), reset])
-def test_a_request_for_a_session_is_never_repeated(server: HttpServer, http: HttpTransport, fault: Any) -> None:
+def test_a_request_for_a_session_is_never_repeated(server: HttpServer, http: ServiceApi, fault: Any) -> None:
     server.routes["POST /sessions/request"] = fault
     with pytest.raises(OdysseyConnectionError):
         http.request_session(until())
@@ -498,9 +498,7 @@ def regions(server: HttpServer, **urls: str) -> None:
     server.routes["GET /regions"] = json_answer({"regions": listed})
 
 
-def test_all_regions_are_measured_at_once_and_late_ones_count_9999(
-    server: HttpServer, http: HttpTransport
-) -> None:
+def test_all_regions_are_measured_at_once_and_late_ones_count_9999(server: HttpServer, http: ServiceApi) -> None:
     together = threading.Barrier(2)
 
     def meet(connection: Connection, _: Request) -> None:
@@ -536,13 +534,13 @@ def test_all_regions_are_measured_at_once_and_late_ones_count_9999(
     assert not any("authorization" in request.headers for request in pinged)
 
 
-def test_regions_are_asked_for_once(server: HttpServer, http: HttpTransport) -> None:
+def test_regions_are_asked_for_once(server: HttpServer, http: ServiceApi) -> None:
     assert http.region_latencies(until()) == http.region_latencies(until())
     http.request_session(until())
     assert len(server.received("GET /regions")) == len(server.received("GET /ping")) == 1
 
 
-def test_regions_that_could_not_be_had_are_asked_for_again(server: HttpServer, http: HttpTransport) -> None:
+def test_regions_that_could_not_be_had_are_asked_for_again(server: HttpServer, http: ServiceApi) -> None:
     good = server.routes["GET /regions"]
     server.routes["GET /regions"] = answer(status="404 Not Found")
     assert http.region_latencies(until()) == {}
@@ -550,7 +548,7 @@ def test_regions_that_could_not_be_had_are_asked_for_again(server: HttpServer, h
     assert list(http.region_latencies(until())) == ["here"]
 
 
-def test_the_result_is_the_callers_own(http: HttpTransport) -> None:
+def test_the_result_is_the_callers_own(http: ServiceApi) -> None:
     http.region_latencies(until()).clear()
     assert list(http.region_latencies(until())) == ["here"]
 
@@ -558,19 +556,19 @@ def test_the_result_is_the_callers_own(http: HttpTransport) -> None:
 @pytest.mark.parametrize(
     "fault", [answer(status="401 No"), answer(b"<html>"), json_answer({"regions": [1]}), reset]
 )
-def test_any_failure_of_the_regions_is_passed_over(server: HttpServer, http: HttpTransport, fault: Any) -> None:
+def test_any_failure_of_the_regions_is_passed_over(server: HttpServer, http: ServiceApi, fault: Any) -> None:
     server.routes["GET /regions"] = fault
     assert http.region_latencies(until()) == {}
 
 
-def test_no_regions_are_no_failure(server: HttpServer, http: HttpTransport) -> None:
+def test_no_regions_are_no_failure(server: HttpServer, http: ServiceApi) -> None:
     regions(server)
     assert http.region_latencies(until()) == {}
     assert http.region_latencies(until()) == {}
     assert len(server.received("GET /regions")) == 1
 
 
-def test_more_regions_than_can_be_pinged_at_once_count_as_late(server: HttpServer, http: HttpTransport) -> None:
+def test_more_regions_than_can_be_pinged_at_once_count_as_late(server: HttpServer, http: ServiceApi) -> None:
     regions(server, **{f"r{number}": f"{server.url}/ping" for number in range(100)})
     latencies = http.region_latencies(until())
     assert len(latencies) == 100
@@ -582,7 +580,7 @@ def test_more_regions_than_can_be_pinged_at_once_count_as_late(server: HttpServe
 
 
 def test_a_password_file_does_not_replace_the_token(
-    server: HttpServer, http: HttpTransport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: HttpServer, http: ServiceApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login user password secret\n")
@@ -593,7 +591,7 @@ def test_a_password_file_does_not_replace_the_token(
     assert server.received("POST /sessions/token")[0].headers["authorization"] == "Bearer at-secret-1"
 
 
-def test_cookies_are_not_kept(server: HttpServer, http: HttpTransport) -> None:
+def test_cookies_are_not_kept(server: HttpServer, http: ServiceApi) -> None:
     server.routes["GET /config"] = json_answer({"iceServers": []}, Set_Cookie="id=1; Path=/")
     for _ in range(2):
         assert http.signaling_config(server.url + "/config", until()) == ()
@@ -601,7 +599,7 @@ def test_cookies_are_not_kept(server: HttpServer, http: HttpTransport) -> None:
 
 
 def test_this_machine_is_reached_directly_whatever_the_proxy(
-    http: HttpTransport, monkeypatch: pytest.MonkeyPatch
+    http: ServiceApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
@@ -611,26 +609,24 @@ def test_this_machine_is_reached_directly_whatever_the_proxy(
 
 
 @pytest.fixture
-def proxied(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpTransport]:
+def proxied(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServiceApi]:
     """A transport to a service that only ``server``, as a proxy, can reach."""
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
         monkeypatch.setenv(name, server.url.replace("//", "//user:proxy-secret@"))
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     config = ClientConfig(api_key=KEY, api_url="http://service.invalid")
-    with contextlib.closing(HttpTransport(config, MonotonicClock())) as made:
+    with contextlib.closing(ServiceApi(config, MonotonicClock())) as made:
         yield made
 
 
-def test_another_host_is_reached_through_the_environments_proxy(
-    server: HttpServer, proxied: HttpTransport
-) -> None:
+def test_another_host_is_reached_through_the_environments_proxy(server: HttpServer, proxied: ServiceApi) -> None:
     server.routes["POST http://service.invalid/auth/token"] = json_answer({"access_token": "at"})
     assert proxied.access_token(until()) == "at"
     assert server.requests[0].headers["proxy-authorization"].startswith("Basic ")
 
 
-def test_a_proxy_that_refuses_is_told_as_one(server: HttpServer, proxied: HttpTransport) -> None:
+def test_a_proxy_that_refuses_is_told_as_one(server: HttpServer, proxied: ServiceApi) -> None:
     server.routes["CONNECT service.invalid:443"] = answer(status="407 Proxy Authentication Required")
     with pytest.raises(OdysseyConnectionError, match=r"through the proxy.*407") as caught:
         proxied.signaling_config("https://service.invalid/config", until(5))
@@ -640,7 +636,7 @@ def test_a_proxy_that_refuses_is_told_as_one(server: HttpServer, proxied: HttpTr
 # --- ends
 
 
-def test_a_closed_transport_refuses_at_once(server: HttpServer, http: HttpTransport) -> None:
+def test_a_closed_transport_refuses_at_once(server: HttpServer, http: ServiceApi) -> None:
     http.access_token(until())
     http.region_latencies(until())
     http.close()
@@ -656,7 +652,7 @@ def test_a_closed_transport_refuses_at_once(server: HttpServer, http: HttpTransp
         assert caught.value.code == "closed"
 
 
-def test_closing_ends_the_calls_of_other_threads(server: HttpServer, http: HttpTransport) -> None:
+def test_closing_ends_the_calls_of_other_threads(server: HttpServer, http: ServiceApi) -> None:
     asked = threading.Event()
 
     def hang(connection: Connection, _: Request) -> None:
@@ -677,12 +673,12 @@ FORKING = """
 import os, sys
 from odyssey_proto._base.clock import Deadline, MonotonicClock
 from odyssey_proto._model.config import ClientConfig
-from odyssey_proto._net.http_exchange import HttpTransport
+from odyssey_proto._net.service_api import ServiceApi
 
 clock = MonotonicClock()
-closed = HttpTransport(ClientConfig(api_key="ody_x", api_url=sys.argv[1]), clock)
+closed = ServiceApi(ClientConfig(api_key="ody_x", api_url=sys.argv[1]), clock)
 closed.close()
-http = HttpTransport(ClientConfig(api_key="ody_x", api_url=sys.argv[1]), clock)
+http = ServiceApi(ClientConfig(api_key="ody_x", api_url=sys.argv[1]), clock)
 http.session_token("before", Deadline(10, clock))
 if os.fork() == 0:
     http.session_token("child", Deadline(10, clock))
@@ -709,7 +705,7 @@ def test_after_a_fork_both_processes_go_on_with_connections_of_their_own(server:
 
 @pytest.mark.parametrize("number", [errno.ECONNRESET, errno.EPIPE, errno.EPROTOTYPE])
 def test_a_connection_that_is_reset_while_it_is_opened_is_told_as_lost(
-    server: HttpServer, http: HttpTransport, monkeypatch: pytest.MonkeyPatch, number: int
+    server: HttpServer, http: ServiceApi, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     def reset(*_: object) -> None:
         raise OSError(number, "reset")
@@ -723,7 +719,7 @@ def test_a_connection_that_is_reset_while_it_is_opened_is_told_as_lost(
 
 
 def test_a_transport_that_is_forgotten_leaves_nothing(server: HttpServer) -> None:
-    HttpTransport(ClientConfig(api_key=KEY, api_url=server.url), MonotonicClock()).access_token(until())
+    ServiceApi(ClientConfig(api_key=KEY, api_url=server.url), MonotonicClock()).access_token(until())
 
 
 def test_a_server_that_is_gone_is_told_as_refused() -> None:
@@ -731,7 +727,7 @@ def test_a_server_that_is_gone_is_told_as_refused() -> None:
         url = gone.url
     config = ClientConfig(api_key=KEY, api_url=url)
     with (
-        contextlib.closing(HttpTransport(config, MonotonicClock())) as http,
+        contextlib.closing(ServiceApi(config, MonotonicClock())) as http,
         pytest.raises(OdysseyConnectionError, match="refuses connections") as caught,
     ):
         http.access_token(until())

@@ -18,7 +18,7 @@ from odyssey_proto._base.clock import Deadline, MonotonicClock
 from odyssey_proto._base.errors import MalformedMessageError, OdysseyConnectionError
 from odyssey_proto._model.codec import UnknownMessage
 from odyssey_proto._model.signaling_url import config_url, normalise_url
-from odyssey_proto._net.signaling import SignalingClosed, SignalingConnection
+from odyssey_proto._net.signaling import SignalingConnection, SignalingEnd
 from odyssey_proto._net.sockets import Call
 from tests.faults.leaks import nothing_left
 from tests.faults.servers import Connection, Request, Server, SignalingServer
@@ -466,7 +466,7 @@ def test_closing_sends_what_waits_and_then_the_goodbye() -> None:
         connection.send(wire.ClientDisconnecting())
         connection.close()
     assert received == ["keepalive", "client_disconnecting", (8, b"\x03\xe8Client disconnect")]
-    assert heard.rest() == [SignalingClosed(1000, "Client disconnect", True, None)]
+    assert heard.rest() == [SignalingEnd(1000, "Client disconnect", True, None)]
 
 
 def test_closing_wakes_a_reader_whose_server_is_silent() -> None:
@@ -475,7 +475,7 @@ def test_closing_wakes_a_reader_whose_server_is_silent() -> None:
         began = clock.now()
         connection.close(timeout=20)
         assert clock.now() - began < 10
-        assert heard.rest() == [SignalingClosed(1000, "Client disconnect", True, None)]
+        assert heard.rest() == [SignalingEnd(1000, "Client disconnect", True, None)]
 
 
 def test_closing_again_and_from_many_threads_is_one_close() -> None:
@@ -487,7 +487,7 @@ def test_closing_again_and_from_many_threads_is_one_close() -> None:
         for thread in threads:
             thread.join(LONG)
         connection.close(4000, "again")
-        assert heard.rest() == [SignalingClosed(1000, "Client disconnect", True, None)]
+        assert heard.rest() == [SignalingEnd(1000, "Client disconnect", True, None)]
 
 
 def test_closing_from_a_callback_waits_for_no_thread_of_its_own() -> None:
@@ -510,7 +510,7 @@ def test_closing_from_a_callback_waits_for_no_thread_of_its_own() -> None:
         )
         opened.set()
         assert heard.next() == wire.Offer(sdp="v=0")
-        assert heard.next() == SignalingClosed(1000, "Client disconnect", True, None)
+        assert heard.next() == SignalingEnd(1000, "Client disconnect", True, None)
 
 
 def test_closing_does_not_wait_for_a_callback_that_hangs(caplog: pytest.LogCaptureFixture) -> None:
@@ -546,7 +546,7 @@ def test_messages_after_the_close_are_dropped_both_ways(caplog: pytest.LogCaptur
     with SignalingServer(script) as server, connected(server, heard) as connection:
         connection.close()
         connection.send(wire.Keepalive())
-        assert [type(item) for item in heard.rest()] == [SignalingClosed]
+        assert [type(item) for item in heard.rest()] == [SignalingEnd]
     assert received == [8]
     assert "dropped keepalive" in caplog.text
 
@@ -561,7 +561,7 @@ def test_code_and_reason_of_the_goodbye_can_be_chosen() -> None:
     with SignalingServer(script) as server, connected(server, heard) as connection:
         connection.close(4001, "ü" * 100)
     assert received == [(8, b"\x0f\xa1" + "ü".encode() * 61)]
-    assert heard.rest() == [SignalingClosed(4001, "ü" * 100, False, None)]
+    assert heard.rest() == [SignalingEnd(4001, "ü" * 100, False, None)]
 
 
 def test_an_abort_ends_an_open_connection_and_tells_it() -> None:

@@ -33,12 +33,12 @@ class Service:
         self.failures: list[OdysseyError] = []
         self.lists_active = True
 
-    # clock and sleep
+    # clock and pause
 
     def now(self) -> float:
         return self.time
 
-    def sleep(self, seconds: float) -> None:
+    def pause(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.time += seconds
         self.rounds += 1
@@ -93,7 +93,7 @@ class Service:
         waiter = JobWaiter(
             self,  # type: ignore[arg-type]  # it has the three calls that are made
             self,
-            self.sleep,
+            self.pause,
             poll=5.0,
             on_update=told,
             cancel_on_timeout=cancel,

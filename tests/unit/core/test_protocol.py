@@ -12,6 +12,7 @@ from odyssey_proto._base import errors
 from odyssey_proto._model import events
 from odyssey_proto._model.config import AdvancedConfig
 from odyssey_proto._model.events import ConnectionStatus
+from odyssey_proto._model.signaling_url import SIGNALING_MESSAGE_LIMIT
 from odyssey_proto.core import effects, inputs, protocol
 from odyssey_proto.core.protocol import KEEPALIVE_INTERVAL, OPEN_DEADLINE, REJOIN_DEADLINE, SESSION_KEPT, Protocol
 from odyssey_proto.core.table import SessionState, StreamState
@@ -569,7 +570,7 @@ def test_a_start_with_an_image_goes_through_signaling() -> None:
 def test_messages_beyond_every_limit_are_refused_before_anything_is_sent() -> None:
     rig = Rig().to_connected(size=1000)
     with pytest.raises(errors.OdysseyStreamError, match="67108865 bytes, and the most is 67108864"):
-        rig.give(inputs.Start(1, CAT, protocol.SIGNALING_MESSAGE_LIMIT + 1))
+        rig.give(inputs.Start(1, CAT, SIGNALING_MESSAGE_LIMIT + 1))
     rig.start()
     rig.hear(wire.StreamStarted(stream_id="st-1"))
     with pytest.raises(errors.OdysseyStreamError, match="1001 bytes, and the most is 1000"):
