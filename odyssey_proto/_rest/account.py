@@ -14,7 +14,6 @@ from .._net.http_exchange import answers
 from .._net.service_api import ServiceApi, check_job_filter
 from .download import Downloader
 from .job_waiter import JobWaiter
-from .minting import mint
 from .paging import pages
 from .simulation_request import simulation_request
 from .telemetry import Telemetry
@@ -64,6 +63,8 @@ class Account:
 
     def mint(self, deadline: Deadline) -> ClientCredentials:
         """Take a session for a client without an API key; see `minting.mint`."""
+        from .minting import mint  # loads models that the other calls do not need
+
         return mint(self.api, self._config, deadline, self._clock)
 
     # --- recordings

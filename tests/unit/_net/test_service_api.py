@@ -1,4 +1,4 @@
-"""The calls about recordings and jobs, one by one: what goes out, what comes back, and what a refusal means."""
+"""The calls about recordings, jobs and telemetry: what goes out, what comes back, and what a refusal means."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from odyssey_proto._base.errors import (
     OdysseyError,
 )
 from odyssey_proto._model.config import ClientConfig
-from odyssey_proto._net.service_api import ServiceApi
+from odyssey_proto._net.service_api import ServiceApi, check_job_filter
 from tests.faults.leaks import nothing_left
 from tests.faults.servers import HttpServer, answer, json_answer
 
@@ -182,7 +182,7 @@ def test_what_cannot_filter_a_list_is_refused(
     api: ServiceApi, status: Any, active: Any, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        api.check_filter(status, active)
+        check_job_filter(status, active)
     with pytest.raises(error):
         api.jobs(until(), status=status, active=active)
 

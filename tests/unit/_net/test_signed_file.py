@@ -69,7 +69,6 @@ def test_a_file_comes_piece_by_piece(server: HttpServer, http: HttpClient) -> No
 
 
 def test_the_address_alone_is_the_permission(server: HttpServer, http: HttpClient) -> None:
-    http.access_token(until())
     read(http, server.url + SIGNED, Range="bytes=7-")
     headers = server.received("GET /file")[0].headers
     assert "authorization" not in headers

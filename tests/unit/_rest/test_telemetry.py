@@ -74,7 +74,7 @@ def make_rig(server: HttpServer) -> Iterator[Callable[..., Rig]]:
 
         def make(**config: Any) -> Rig:
             rig = Rig(server, **config)
-            made.callback(rig.http.close)
+            made.callback(rig.api.close)
             return rig
 
         yield make
@@ -242,7 +242,7 @@ def test_a_client_that_is_closed_takes_the_thread_with_it(rig: Rig) -> None:
     rig.connect(rig.session())
     thread = rig.telemetry._thread
     assert thread is not None
-    rig.http.close()
+    rig.api.close()
     thread.join(10)
     assert not thread.is_alive()
 

@@ -280,7 +280,7 @@ def test_every_text_of_an_operation_can_be_filled(operation: str) -> None:
 
 
 def test_it_needs_no_http_and_reads_no_json_before_there_is_a_refusal() -> None:
-    heavy = {"asyncio", "cattrs", "requests", "socket", "ssl", "threading", "urllib3", "websocket"}
+    heavy = {"asyncio", "cattrs", "requests", "socket", "ssl", "urllib3", "websocket"}
     code = f"import sys, odyssey_proto.core.refusals; print(*sorted(set(sys.modules) & {heavy!r}))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.split() == []
