@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from ..core.refusals import Answer
     from .sockets import Call
 
-__all__ = ["Operation", "ServiceApi", "check_job_filter"]
+__all__ = ["REQUEST_TIMEOUT_S", "Operation", "ServiceApi", "check_job_filter"]
 
 T = TypeVar("T")
 
+REQUEST_TIMEOUT_S: Final = 30.0
+"""How long one request may take of a call that consists of many."""
 _CONFIG_TIMEOUT_S: Final = 3.0  # the caller goes on without
 
 

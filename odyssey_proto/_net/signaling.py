@@ -21,7 +21,7 @@ from .._base.secrets import redact
 from .._model import codec
 from .._model.signaling_url import normalise_url
 from .sockets import Call
-from .websocket import OPERATION, SENDING_ERRORS, Goodbye, Message, open_websocket
+from .websocket import OPERATION, SENDING_ERRORS, Goodbye, ReceivedMessage, open_websocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,7 +195,7 @@ class SignalingConnection:
             if self._closing is None:
                 self._deliver(received)
 
-    def _deliver(self, received: Message) -> None:
+    def _deliver(self, received: ReceivedMessage) -> None:
         try:
             message = codec.signaling_from_server(_text(received))
         except MalformedMessageError as exc:
@@ -226,7 +226,7 @@ def _closed_by_server(goodbye: Goodbye) -> SignalingEnd:
     return SignalingEnd(code, reason, False, error)
 
 
-def _text(received: Message) -> str:
+def _text(received: ReceivedMessage) -> str:
     if not received.is_text:
         raise _malformed("it is binary")
     try:

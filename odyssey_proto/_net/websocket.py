@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator
 
-__all__ = ["OPERATION", "SENDING_ERRORS", "Goodbye", "Message", "WebSocket", "open_websocket"]
+__all__ = ["OPERATION", "SENDING_ERRORS", "Goodbye", "ReceivedMessage", "WebSocket", "open_websocket"]
 
 log = logging.getLogger("odyssey_proto.signaling")
 
@@ -47,7 +47,7 @@ _LONGEST_REASON: Final = 123  # bytes of UTF-8 in a close frame
 
 
 @attrs.frozen
-class Message:
+class ReceivedMessage:
     """A message that came."""
 
     data: bytes = attrs.field(repr=False)
@@ -96,7 +96,7 @@ class WebSocket(websocket.WebSocket):
         text = reason.encode(errors="replace")[:_LONGEST_REASON].decode(errors="ignore").encode()
         self.send(struct.pack("!H", code) + text, websocket.ABNF.OPCODE_CLOSE)
 
-    def receive(self, call: Call, url: str) -> Message | Goodbye:
+    def receive(self, call: Call, url: str) -> ReceivedMessage | Goodbye:
         """Wait for the next message, or for the goodbye of the server.
 
         Raises:
@@ -111,7 +111,7 @@ class WebSocket(websocket.WebSocket):
             if opcode == websocket.ABNF.OPCODE_CLOSE:
                 code = struct.unpack("!H", frame.data[:2])[0] if len(frame.data) >= 2 else None
                 return Goodbye(code, frame.data[2:].decode(errors="replace"))
-            return Message(frame.data, is_text=opcode == websocket.ABNF.OPCODE_TEXT)
+            return ReceivedMessage(frame.data, is_text=opcode == websocket.ABNF.OPCODE_TEXT)
         raise failure
 
     def send_close(self, *args: Any, **known: Any) -> None:
@@ -208,7 +208,7 @@ def _without_library(exc: Exception) -> Exception:
     return exc
 
 
-class _Stream:
+class _BoundedStream:
     """A connected socket, plain or TLS, in the shape that websocket-client uses one, bounded by its call.
 
     One thread may receive while others send: an OpenSSL object bears one thread at a time, so reading and writing
@@ -272,7 +272,7 @@ class _Stream:
 
 
 @contextlib.contextmanager
-def _open_stream(url: str, call: Call) -> Iterator[_Stream]:
+def _open_stream(url: str, call: Call) -> Iterator[_BoundedStream]:
     """Connect to the host of an http(s) ``url``, through the environment's proxy, with TLS for https."""
     target = urlsplit(url)
     secure = target.scheme == "https"
@@ -302,4 +302,4 @@ def _open_stream(url: str, call: Call) -> Iterator[_Stream]:
     with contextlib.closing(connection):
         with call.current():
             connection.connect()
-        yield _Stream(cast("socket.socket", connection.sock), call)
+        yield _BoundedStream(cast("socket.socket", connection.sock), call)

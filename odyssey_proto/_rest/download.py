@@ -23,6 +23,7 @@ import attrs
 from .._base import arguments
 from .._base.abort import Abort
 from .._base.errors import OdysseyConfigError, OdysseyConnectionError, OdysseyError
+from .._net.service_api import REQUEST_TIMEOUT_S
 from .._net.signed_file import fetch
 
 if TYPE_CHECKING:
@@ -55,7 +56,6 @@ _STREAM_ID: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")  # one nam
 _ATTEMPTS: Final = 5  # in a row that bring not one byte
 _ADDRESSES: Final = 2  # in a row that are refused
 _PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0)  # before each but the first
-_ADDRESSES_TIMEOUT_S: Final = 30.0
 _EXPIRED: Final = frozenset({400, 401, 403, 410})  # what stores answer to an address that is no longer valid
 _RANGE: Final = re.compile(r"bytes (\d+)-\d+/(\d+)")
 _NO_SUCH_RANGE: Final = 416
@@ -161,7 +161,7 @@ class _Addresses:
             return self.get(artifact)
 
     def _ask(self) -> Recording:
-        return self._api.recording(self._stream_id, self._deadline.within(_ADDRESSES_TIMEOUT_S), abort=self._abort)
+        return self._api.recording(self._stream_id, self._deadline.within(REQUEST_TIMEOUT_S), abort=self._abort)
 
 
 # --- one file

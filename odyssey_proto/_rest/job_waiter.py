@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from .._base.arguments import MOST_PER_PAGE
 from .._base.clock import Deadline
 from .._base.errors import OdysseyConnectionTimeoutError, OdysseyError
+from .._net.service_api import REQUEST_TIMEOUT_S
 from .paging import pages
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ Job: TypeAlias = "wire.SimulationJobInfo | wire.SimulationJobDetail"
 log = logging.getLogger("odyssey_proto.rest")
 
 _FINAL: Final = frozenset({"completed", "failed", "cancelled"})  # any other, also an unknown one, may still change
-_REQUEST_TIMEOUT_S: Final = 30.0
 _MOST_FAILURES: Final = 5  # rounds that may fail one after the other
 _STRAYS: Final = 10  # jobs of a round that go on though the list of active ones lacks them
 _CANCELLING_S: Final = 10.0  # for taking back what was waited for in vain
@@ -105,7 +105,7 @@ class JobWaiter:
 
         def ask(offset: int) -> tuple[Sequence[wire.SimulationJobInfo], int]:
             page = self._api.jobs(
-                deadline.within(_REQUEST_TIMEOUT_S),
+                deadline.within(REQUEST_TIMEOUT_S),
                 active=True if self._only_active else None,
                 limit=MOST_PER_PAGE,
                 offset=offset,
@@ -124,7 +124,7 @@ class JobWaiter:
 
     def _ask_one(self, job_id: str, deadline: Deadline) -> bool:
         """Ask for one job; return whether it has ended."""
-        job = self._api.job(job_id, deadline.within(_REQUEST_TIMEOUT_S))
+        job = self._api.job(job_id, deadline.within(REQUEST_TIMEOUT_S))
         if job.status in _FINAL:
             self._ended[job_id] = job
         self._note(job, job_id)

@@ -14,6 +14,7 @@ import attrs
 import odyssey_models as wire
 
 from .._base.errors import (
+    LONGEST_RETRY_AFTER_S,
     MalformedMessageError,
     OdysseyAuthError,
     OdysseyConnectionError,
@@ -107,7 +108,6 @@ REFUSALS: Final[Mapping[str, Refusals]] = MappingProxyType(
 )
 """What statuses mean, by operation. Any other is an `OdysseyConnectionError` with the code ``http_<status>``."""
 
-_LONGEST_RETRY_AFTER_S: Final = 24 * 3600.0
 _BUSY: Final = frozenset({408, 425, 429})  # with all of 5xx, the answers after which waiting may help
 _USAGE_STATUSES: Final = frozenset({403, 429})
 _GENERAL: Final = "{operation}: the service answered {status}: {detail}"
@@ -159,7 +159,7 @@ class Answer:
                 seconds = (later - now).total_seconds()
         except (ValueError, TypeError, OverflowError):
             return None
-        return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER_S)
+        return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_S)
 
     @property
     def known(self) -> dict[str, Any]:
