@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from ._model.script import StartAction as StartAction
     from ._model.stats import SessionStats as SessionStats
     from ._rest.event_log import iter_events as iter_events
+    from ._rest.event_log import read_event_log as read_event_log
     from ._video.frame import VideoFrame as VideoFrame
     from .client import Odyssey as Odyssey
     from .raw_response import RawResponse as RawResponse
@@ -132,7 +133,7 @@ _MODULES = {
     ),
     "._model.script": ("InteractAction", "ScriptEntry", "StartAction"),
     "._model.stats": ("SessionStats",),
-    "._rest.event_log": ("iter_events",),
+    "._rest.event_log": ("iter_events", "read_event_log"),
     "._video.frame": ("VideoFrame",),
     ".client": ("Odyssey",),
     ".raw_response": ("RawResponse",),

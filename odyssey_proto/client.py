@@ -16,12 +16,7 @@ from ._base import arguments, errors, logs
 from ._base.clock import Deadline, MonotonicClock
 from ._base.weak_set import ConcurrentWeakSet
 from ._model.config import AdvancedConfig, ClientConfig
-from ._net.http_exchange import HttpTransport
-from ._net.service_api import Rest
-from ._rest import job_waiter, paging
-from ._rest import simulation_request as _scripts
-from ._rest.download import Downloader
-from ._rest.telemetry import Telemetry
+from ._rest.account import Account
 from ._video import images
 from .raw_response import RawCalls
 
@@ -43,6 +38,7 @@ if TYPE_CHECKING:
     )
 
     from ._base.event_loop import BackgroundLoop
+    from ._live.driver import Driver
     from ._live.handlers import DisconnectedCallback, EventHandlers, OdysseyEventHandlers, VideoFrameCallback
     from ._model.config import IcePolicy, VideoCodec
     from ._model.credentials import ClientCredentials
@@ -115,9 +111,7 @@ class Odyssey:
         if debug:
             logs.to_stderr()
         self._clock = MonotonicClock()
-        self._http = HttpTransport(self.config, self._clock)
-        self._rest = Rest(self._http)
-        self._telemetry = Telemetry(self.config, self._rest, self._clock)
+        self._account = Account(self.config, self._clock)
         self._loop: BackgroundLoop | None = None  # from the first connection on
         self._connecting = threading.Lock()
         self._session: Session | None = None
@@ -208,7 +202,6 @@ class Odyssey:
         # Here, and not when this is imported: who only calls REST does not pay for it.
         from . import session
         from ._base.event_loop import BackgroundLoop
-        from ._live import commands
 
         if not self._connecting.acquire(blocking=False):
             raise errors.OdysseyConnectionError("Another thread is connecting this client", code="connecting")
@@ -217,16 +210,21 @@ class Odyssey:
             loop = self._loop = self._loop or BackgroundLoop()
             loop.start()
             wanted = handlers if any(attrs.astuple(handlers, recurse=False)) else None
-            driver = commands.session_driver(self.config, self._http, loop, self._clock, wanted)
-            self._session = live = session.Session(driver, has_handlers=wanted is not None)
+            self._session = live = session.Session(self._driver(wanted, loop), has_handlers=wanted is not None)
             if self._closed:  # by another thread: either it stops the loop, or this does
                 loop.stop()
                 raise _is_closed()
-            with self._telemetry.connecting(live):
+            with self._account.telemetry.connecting(live):
                 session.connect(live, deadline, credentials)
             return live
         finally:
             self._connecting.release()
+
+    def _driver(self, handlers: OdysseyEventHandlers | None, loop: BackgroundLoop) -> Driver:
+        """Make what is behind a session."""
+        from ._live import commands
+
+        return commands.session_driver(self.config, self._account.api, loop, self._clock, handlers)
 
     def _settle_last(self, deadline: Deadline) -> None:
         last = self._session
@@ -239,7 +237,7 @@ class Odyssey:
             from .session import settle
 
             settle(last, deadline)
-            self._telemetry.disconnected(last)  # where the user left it by its own method, or it broke
+            self._account.telemetry.disconnected(last)  # where the user left it by its own method, or it broke
 
     def disconnect(self) -> None:
         """Leave the session; nothing happens where there is none. The client can connect again."""
@@ -248,7 +246,7 @@ class Odyssey:
         if live is not None:
             live.disconnect()
             self._leaving = None
-            self._telemetry.disconnected(live)
+            self._account.telemetry.disconnected(live)
 
     def close(self) -> None:
         """Leave the session and end all threads, within 2 s. The client cannot be used any more."""
@@ -262,8 +260,7 @@ class Odyssey:
             spectator._driver.start_leaving()  # all at once
         for spectator in watching:
             spectator._driver.join(deadline.remaining())
-        self._telemetry.close()
-        self._http.close()
+        self._account.close()
         if self._loop is not None:
             self._loop.stop(deadline.remaining() or 0.0)
 
@@ -388,10 +385,8 @@ class Odyssey:
             OdysseyConnectionError: no streamer was free in time, or the service cannot be reached. A session
                 that was granted by then is given back, which may take 2 s more.
         """
-        from ._rest.minting import mint
-
         until = self._until(self.config.advanced.queue_timeout_s + 30 if timeout is ... else timeout)
-        return mint(self._http, self.config, until, self._clock)
+        return self._account.mint(until)
 
     # --- recordings
 
@@ -407,7 +402,7 @@ class Odyssey:
             OdysseyAuthError, OdysseyConnectionError, OdysseyUsageError: as their names say.
             OdysseyError: with ``status`` 404, there is no such stream of yours.
         """
-        return self._rest.recording(stream_id, self._until(timeout))
+        return self._account.recording(stream_id, self._until(timeout))
 
     def list_stream_recordings(
         self, limit: int | None = None, offset: int | None = None, *, timeout: float | None = 30.0
@@ -419,20 +414,13 @@ class Odyssey:
             offset: how many to skip.
             timeout: s for all of it; ``None``: no limit.
         """
-        return self._rest.recordings(limit, offset, self._until(timeout))
+        return self._account.recordings(limit, offset, self._until(timeout))
 
     def iter_stream_recordings(
         self, page_size: int = 50, *, timeout: float | None = 30.0
     ) -> Iterator[StreamRecordingInfo]:
         """Iterate over all your recordings, newest first; ``timeout`` is for each page of ``page_size``."""
-        size = arguments.whole("page_size", page_size, least=1, most=arguments.MOST_PER_PAGE)
-        arguments.timeout("timeout", timeout)
-
-        def ask(offset: int) -> tuple[Sequence[StreamRecordingInfo], int]:
-            page = self._rest.recordings(size, offset, self._until(timeout))
-            return page.recordings, page.total
-
-        return paging.pages(ask, lambda recording: recording.stream_id)
+        return self._account.all_recordings(page_size, timeout)
 
     def download_recording(
         self,
@@ -464,7 +452,7 @@ class Odyssey:
             OdysseyError: with ``status`` 404, there is no such stream of yours.
             OSError: a file cannot be written.
         """
-        return Downloader(self._http, self._rest).download(
+        return self._account.download(
             stream_id,
             directory,
             artifacts,
@@ -502,15 +490,14 @@ class Odyssey:
             OdysseyAuthError, OdysseyConnectionError, OdysseyUsageError: as their names say.
             OdysseyError: the service refused the request.
         """
-        until = self._until(timeout)
-        request = _scripts.simulation_request(
+        return self._account.simulate(
+            self._until(timeout),
             script=script,
             scripts=scripts,
             script_url=script_url,
             portrait=portrait,
             bypass_prompt_expansion=bypass_prompt_expansion,
         )
-        return self._rest.simulate(request, until)
 
     def get_simulate_status(self, job_id: str, *, timeout: float | None = 30.0) -> SimulationJobDetail:
         """Return a job with the streams that it made so far (client page, "get_simulate_status()").
@@ -518,7 +505,7 @@ class Odyssey:
         Raises:
             OdysseyError: with ``status`` 404 or 403, there is no such job of yours; and as `get_recording`.
         """
-        return self._rest.job(job_id, self._until(timeout))
+        return self._account.job(job_id, self._until(timeout))
 
     def list_simulations(
         self,
@@ -538,7 +525,8 @@ class Odyssey:
             offset: how many to skip.
             timeout: s for all of it; ``None``: no limit.
         """
-        return self._rest.jobs(self._until(timeout), status=status, active=active, limit=limit, offset=offset)
+        until = self._until(timeout)
+        return self._account.jobs(until, status=status, active=active, limit=limit, offset=offset)
 
     def iter_simulations(
         self,
@@ -549,15 +537,7 @@ class Odyssey:
         timeout: float | None = 30.0,
     ) -> Iterator[SimulationJobInfo]:
         """Iterate over all your jobs; ``timeout`` is for each page of ``page_size``."""
-        size = arguments.whole("page_size", page_size, least=1, most=arguments.MOST_PER_PAGE)
-        arguments.timeout("timeout", timeout)
-        self._rest.check_filter(status, active)
-
-        def ask(offset: int) -> tuple[Sequence[SimulationJobInfo], int]:
-            page = self._rest.jobs(self._until(timeout), status=status, active=active, limit=size, offset=offset)
-            return page.jobs, page.total
-
-        return paging.pages(ask, lambda job: job.job_id)
+        return self._account.all_jobs(page_size, timeout, status=status, active=active)
 
     def cancel_simulation(self, job_id: str, *, timeout: float | None = 30.0) -> SimulationJobInfo:
         """Take a job back that has not begun (client page, "cancel_simulation()").
@@ -565,7 +545,7 @@ class Odyssey:
         Raises:
             OdysseyError: with the code ``not_cancellable`` it has begun or ended; else as `get_simulate_status`.
         """
-        return self._rest.cancel_job(job_id, self._until(timeout))
+        return self._account.cancel_job(job_id, self._until(timeout))
 
     def wait_for_simulation(
         self,
@@ -606,8 +586,8 @@ class Odyssey:
         if isinstance(job_ids, str) or not isinstance(job_ids, Iterable):
             raise TypeError(f"job_ids must be several ids, not {type(job_ids).__name__}")
         wanted = [arguments.identifier("job_ids", job_id) for job_id in job_ids]
-        waiter = self._waiter(timeout, poll, on_update, cancel_on_timeout)
-        return waiter.wait(wanted, self._until(timeout))
+        until = self._until(timeout)
+        return self._account.job_waiter(poll, on_update, cancel_on_timeout).wait(wanted, until)
 
     def simulate_and_wait(
         self,
@@ -623,8 +603,8 @@ class Odyssey:
         cancel_on_timeout: bool = False,
     ) -> SimulationJobDetail:
         """Create a job as `simulate` does, and wait for it as `wait_for_simulation` does."""
-        waiter = self._waiter(timeout, poll, on_update, cancel_on_timeout)
         until = self._until(timeout)
+        waiter = self._account.job_waiter(poll, on_update, cancel_on_timeout)
         job = self.simulate(
             script=script,
             scripts=scripts,
@@ -642,27 +622,7 @@ class Odyssey:
         >>> raw = client.with_raw_response.get_recording("stream-123")  # doctest: +SKIP
         >>> raw.status, raw.request_id, raw.parsed.video_url  # doctest: +SKIP
         """
-        return RawCalls(self)
-
-    def _waiter(
-        self,
-        timeout: float | None,
-        poll: float,
-        on_update: Callable[[SimulationJobInfo | SimulationJobDetail], object] | None,
-        cancel_on_timeout: bool,
-    ) -> job_waiter.JobWaiter:
-        arguments.timeout("timeout", timeout)
-        arguments.seconds("poll", poll)
-        arguments.function("on_update", on_update)
-        arguments.flag("cancel_on_timeout", cancel_on_timeout)
-        return job_waiter.JobWaiter(
-            self._rest,
-            self._clock,
-            self._http.sleep,
-            poll=poll,
-            on_update=on_update,
-            cancel_on_timeout=cancel_on_timeout,
-        )
+        return RawCalls(self, self._account.answers)
 
     def _until(self, timeout: float | None) -> Deadline:
         arguments.timeout("timeout", timeout)

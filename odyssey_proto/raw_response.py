@@ -5,16 +5,26 @@ It makes the same calls through the same methods, and adds nothing to them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Generic, ParamSpec, Protocol, TypeVar
 
 import attrs
 
-from ._net.http_exchange import answers
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from types import EllipsisType
 
-    from .client import Odyssey
+    from odyssey_models import (
+        Recording,
+        SimulationJobDetail,
+        SimulationJobInfo,
+        SimulationJobsList,
+        SimulationJobStatus,
+        StreamRecordingsList,
+    )
+
+    from ._model.credentials import ClientCredentials
+    from ._model.script import Script
 
 __all__ = ["RawCalls", "RawResponse"]
 
@@ -36,31 +46,105 @@ class RawResponse(Generic[T]):
     """What the method returns otherwise."""
 
 
+class _Answer(Protocol):
+    """What is known of an answer."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    @property
+    def request_id(self) -> str | None: ...
+
+
+class _Calls(Protocol):
+    """The methods of `Odyssey` that end with one answer."""
+
+    def create_client_credentials(self, *, timeout: float | EllipsisType | None = ...) -> ClientCredentials: ...
+
+    def get_recording(self, stream_id: str, *, timeout: float | None = 30.0) -> Recording: ...
+
+    def list_stream_recordings(
+        self, limit: int | None = None, offset: int | None = None, *, timeout: float | None = 30.0
+    ) -> StreamRecordingsList: ...
+
+    def simulate(
+        self,
+        *,
+        script: Script | None = None,
+        scripts: Sequence[Script] | None = None,
+        script_url: str | None = None,
+        portrait: bool = True,
+        bypass_prompt_expansion: bool | None = None,
+        timeout: float | None = 30.0,
+    ) -> SimulationJobDetail: ...
+
+    def get_simulate_status(self, job_id: str, *, timeout: float | None = 30.0) -> SimulationJobDetail: ...
+
+    def list_simulations(
+        self,
+        *,
+        status: SimulationJobStatus | str | None = None,
+        active: bool | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        timeout: float | None = 30.0,
+    ) -> SimulationJobsList: ...
+
+    def cancel_simulation(self, job_id: str, *, timeout: float | None = 30.0) -> SimulationJobInfo: ...
+
+    def wait_for_simulation(
+        self,
+        job_id: str,
+        timeout: float | None = None,
+        poll: float = 5.0,
+        on_update: Callable[[SimulationJobInfo | SimulationJobDetail], object] | None = None,
+        cancel_on_timeout: bool = False,
+    ) -> SimulationJobDetail: ...
+
+    def simulate_and_wait(
+        self,
+        *,
+        script: Script | None = None,
+        scripts: Sequence[Script] | None = None,
+        script_url: str | None = None,
+        portrait: bool = True,
+        bypass_prompt_expansion: bool | None = None,
+        timeout: float | None = None,
+        poll: float = 5.0,
+        on_update: Callable[[SimulationJobInfo | SimulationJobDetail], object] | None = None,
+        cancel_on_timeout: bool = False,
+    ) -> SimulationJobDetail: ...
+
+
 class RawCalls:
     """The calls of an `Odyssey` that end with one answer, made through `Odyssey.with_raw_response`.
 
-    Where a call makes several requests, it is the last answer: the token of `create_client_credentials`,
-    the job as it ended of those that wait for one. What makes a request for each page, job or file has no such
-    answer. A failure raises as ever; the error has ``status``, ``request_id`` and ``retry_after``.
+    If a call makes several requests, it is the last answer: the token of `create_client_credentials`, the job as
+    it ended of those that wait for one. What makes a request for each page, job or file has no such answer. A
+    failure raises as ever; the error has ``status``, ``request_id`` and ``retry_after``.
     """
 
-    def __init__(self, client: Odyssey) -> None:
-        self.create_client_credentials = _raw(client.create_client_credentials)
-        self.get_recording = _raw(client.get_recording)
-        self.list_stream_recordings = _raw(client.list_stream_recordings)
-        self.simulate = _raw(client.simulate)
-        self.get_simulate_status = _raw(client.get_simulate_status)
-        self.list_simulations = _raw(client.list_simulations)
-        self.cancel_simulation = _raw(client.cancel_simulation)
-        self.wait_for_simulation = _raw(client.wait_for_simulation)
-        self.simulate_and_wait = _raw(client.simulate_and_wait)
+    def __init__(self, client: _Calls, collect: Callable[[], AbstractContextManager[Sequence[_Answer]]]) -> None:
+        def raw(call: Callable[P, T]) -> Callable[P, RawResponse[T]]:
+            def with_raw_response(*args: P.args, **known: P.kwargs) -> RawResponse[T]:
+                with collect() as answers:
+                    parsed = call(*args, **known)
+                last = answers[-1]
+                return RawResponse(
+                    status=last.status, headers=last.headers, request_id=last.request_id, parsed=parsed
+                )
 
+            return with_raw_response
 
-def _raw(call: Callable[P, T]) -> Callable[P, RawResponse[T]]:
-    def with_raw_response(*args: P.args, **known: P.kwargs) -> RawResponse[T]:
-        with answers() as seen:
-            parsed = call(*args, **known)
-        last = seen[-1]
-        return RawResponse(status=last.status, headers=last.headers, request_id=last.request_id, parsed=parsed)
-
-    return with_raw_response
+        self.create_client_credentials = raw(client.create_client_credentials)
+        self.get_recording = raw(client.get_recording)
+        self.list_stream_recordings = raw(client.list_stream_recordings)
+        self.simulate = raw(client.simulate)
+        self.get_simulate_status = raw(client.get_simulate_status)
+        self.list_simulations = raw(client.list_simulations)
+        self.cancel_simulation = raw(client.cancel_simulation)
+        self.wait_for_simulation = raw(client.wait_for_simulation)
+        self.simulate_and_wait = raw(client.simulate_and_wait)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
+    "LONGEST_RETRY_AFTER_S",
     "AccountSuspendedError",
     "ConcurrentLimitReachedError",
     "MalformedMessageError",
@@ -187,7 +188,8 @@ class MissingExtraError(OdysseyError, ImportError):
     """A part of this package was used whose optional dependencies are not installed."""
 
 
-_LONGEST_RETRY_AFTER = 24 * 3600.0  # s
+LONGEST_RETRY_AFTER_S = 24 * 3600.0
+"""What a service that asks for a longer wait is taken to mean."""
 
 # spec/schemas/errors.yaml: which class a code means, and whether waiting alone can help.
 _USAGE: dict[str, tuple[type[OdysseyUsageError], bool]] = {
@@ -214,7 +216,7 @@ def usage_error(
     cls, recoverable = _USAGE.get(code, (OdysseyUsageError, False))
     told = (details or {}).get("retry_after_seconds")
     if retry_after is None and isinstance(told, int | float) and not isinstance(told, bool) and told >= 0:
-        retry_after = min(float(told), _LONGEST_RETRY_AFTER)
+        retry_after = min(float(told), LONGEST_RETRY_AFTER_S)
     text = " ".join(redact(message).split()) or code
     return cls(text, code=code, details=details, retry_after=retry_after, recoverable=recoverable, **known)
 

@@ -9,7 +9,7 @@ import attrs
 from .._base.event_loop import BackgroundLoop
 from .._model.config import DEFAULT_API_URL, ClientConfig
 from .._net import hls, whep
-from .._net.http_exchange import HttpTransport
+from .._net.service_api import ServiceApi
 from ..core import effects
 from .hls_link import HlsLink
 from .whep_link import WhepLink
@@ -52,12 +52,12 @@ class BroadcastAccess:
 
     def __init__(self, place: Place, clock: Clock) -> None:
         self._place = place
-        self._endpoint = whep.Endpoint.of(place.webrtc_url)
+        self._endpoint = whep.WhepEndpoint.of(place.webrtc_url)
         if place.hls_url is not None:
             hls.check_address(place.hls_url)
         self._loop = BackgroundLoop("odyssey-spectator-loop")
         # Without the user's key and settings: none of its requests goes to the service itself.
-        self._http = HttpTransport(ClientConfig(api_key="", api_url=DEFAULT_API_URL), clock)
+        self._api = ServiceApi(ClientConfig(api_key="", api_url=DEFAULT_API_URL), clock)
 
     def make_link(self, plan: effects.OpenEffect, context: LinkContext) -> Link:
         """Make a link over WebRTC or HLS."""
@@ -65,13 +65,13 @@ class BroadcastAccess:
         place = self._place
         if plan.way is effects.Way.HLS:
             assert place.hls_url is not None
-            return HlsLink(plan, context, place.hls_url, http=self._http)
+            return HlsLink(plan, context, place.hls_url, http=self._api.http)
         return WhepLink(
             plan,
             context,
             self._endpoint,
             place.spectator_token,
-            http=self._http,
+            api=self._api,
             loop=self._loop,
             ice_servers=place.ice_servers,
             ice_policy=place.ice_policy,
@@ -86,7 +86,7 @@ class BroadcastAccess:
 
     def cut(self) -> None:
         """End all requests."""
-        self._http.close()
+        self._api.close()
 
     def release(self) -> None:
         """End the loop."""

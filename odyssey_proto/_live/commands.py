@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .._base.event_loop import BackgroundLoop
     from .._model.config import AdvancedConfig, ClientConfig
     from .._model.credentials import ClientCredentials
-    from .._net.http_exchange import HttpTransport
+    from .._net.service_api import ServiceApi
     from .handlers import OdysseyEventHandlers
 
 __all__ = [
@@ -38,14 +38,14 @@ __all__ = [
 
 def session_driver(
     config: ClientConfig,
-    http: HttpTransport,
+    api: ServiceApi,
     loop: BackgroundLoop,
     clock: Clock,
     handlers: OdysseyEventHandlers | None,
 ) -> Driver:
     """Make what is behind a session; `connect` connects it."""
     core = Protocol(config.advanced, reconnect=config.reconnect)
-    return Driver(core, StreamerAccess(http, loop), clock, handlers, name="odyssey-session")
+    return Driver(core, StreamerAccess(api, loop), clock, handlers, name="odyssey-session")
 
 
 def spectator_driver(

@@ -11,7 +11,7 @@ from ..core import effects, inputs
 if TYPE_CHECKING:
     from .._base import errors
     from .._base.clock import Deadline
-    from .._net.http_exchange import HttpTransport
+    from .._net.http_exchange import HttpClient
     from .link import LinkContext
 
 __all__ = ["HlsLink"]
@@ -26,7 +26,7 @@ class HlsLink:
     """There is none."""
 
     def __init__(
-        self, plan: effects.OpenBroadcast, context: LinkContext, hls_url: str, *, http: HttpTransport
+        self, plan: effects.OpenBroadcast, context: LinkContext, hls_url: str, *, http: HttpClient
     ) -> None:
         self._number = plan.link
         self._context = context

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from .._base.clock import Clock
     from .._base.event_loop import BackgroundLoop
-    from .._net.http_exchange import HttpTransport
+    from .._net.service_api import ServiceApi
     from .._net.webrtc.peer import Peer
     from .link import LinkContext
 
@@ -40,12 +40,12 @@ class StreamerLink:
     """A link to a streamer, see `odyssey_proto._live.link.Link`."""
 
     def __init__(
-        self, plan: effects.OpenLink, context: LinkContext, *, http: HttpTransport, loop: BackgroundLoop
+        self, plan: effects.OpenLink, context: LinkContext, *, api: ServiceApi, loop: BackgroundLoop
     ) -> None:
         self._plan = plan
         self._context = context
         self._post = context.post
-        self._http = http
+        self._api = api
         self._loop = loop
         self._abort = Abort()
         self._lock = threading.Lock()
@@ -69,7 +69,7 @@ class StreamerLink:
             if plan.with_video:
                 self._start_preparing(deadline)
             token = (
-                self._http.session_token(plan.session_id, deadline, abort=self._abort).session_token
+                self._api.session_token(plan.session_id, deadline, abort=self._abort).session_token
                 if plan.token is None
                 else plan.token
             )
@@ -159,12 +159,12 @@ class StreamerLink:
             log.debug("not prepared: %s", error)  # whoever waits is told by the WebSocket, or with the answer
 
     def _choose_ice_servers(self, deadline: Deadline) -> tuple[wire.IceServer, ...]:
-        own = self._http.config.ice_servers
+        own = self._api.config.ice_servers
         if own is not None:
             return own
         try:
             url = signaling_url.config_url(self._plan.signaling_url)
-            return self._http.signaling_config(url, deadline, abort=self._abort)
+            return self._api.signaling_config(url, deadline, abort=self._abort)
         except errors.OdysseyError as error:
             if error.code != "closed":
                 log.warning("no ICE servers from the service, falling back to public STUN: %s", error)
@@ -213,8 +213,8 @@ class StreamerLink:
                 self,
                 self._context.clock,
                 loopback=loopback,
-                relay_only=self._http.config.ice_policy == "relay",
-                codec=self._http.config.codec,
+                relay_only=self._api.config.ice_policy == "relay",
+                codec=self._api.config.codec,
                 totals=self._context.totals,
             )
         return self._peer
@@ -228,7 +228,7 @@ class StreamerLink:
         else:
             self._post(inputs.Received(self._plan.link, message))
 
-    def _take_closed(self, closed: signaling.SignalingClosed) -> None:
+    def _take_closed(self, closed: signaling.SignalingEnd) -> None:
         self._told.wait()
         if closed.error is None:
             self._post(inputs.SignalingClosed(self._plan.link))
@@ -294,8 +294,8 @@ class StreamerLink:
 class StreamerAccess:
     """The way to a streamer: a token, a session, and links to it; see `odyssey_proto._live.link.Access`."""
 
-    def __init__(self, http: HttpTransport, loop: BackgroundLoop) -> None:
-        self._http = http
+    def __init__(self, api: ServiceApi, loop: BackgroundLoop) -> None:
+        self._api = api
         self._loop = loop
         self._abort = Abort()
         self._authentication = Abort()  # of its own: after the end nobody needs its answer
@@ -303,16 +303,16 @@ class StreamerAccess:
     def make_link(self, plan: effects.OpenEffect, context: LinkContext) -> StreamerLink:
         """Make a link to the session's streamer."""
         assert isinstance(plan, effects.OpenLink)
-        return StreamerLink(plan, context, http=self._http, loop=self._loop)
+        return StreamerLink(plan, context, api=self._api, loop=self._loop)
 
     def take_step(self, step: effects.Step, clock: Clock) -> inputs.Input:
         """Get an access token, or ask for a session."""
         deadline = Deadline(_STEP_TIMEOUT_S, clock)
         if isinstance(step, effects.Authenticate):
-            self._http.access_token(deadline, abort=self._authentication)
+            self._api.access_token(deadline, abort=self._authentication)
             return inputs.Authenticated()
         try:
-            return inputs.SessionGranted(self._http.request_session(deadline, abort=self._abort))
+            return inputs.SessionGranted(self._api.request_session(deadline, abort=self._abort))
         except errors.OdysseyError as error:
             if error.code != "no_streamers":
                 raise

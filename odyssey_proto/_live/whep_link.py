@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from .._base.event_loop import BackgroundLoop
     from .._model.config import IcePolicy
-    from .._net.http_exchange import HttpTransport
-    from .._net.whep import Endpoint, WhepPeer
+    from .._net.service_api import ServiceApi
+    from .._net.whep import WhepEndpoint, WhepPeer
     from .link import LinkContext
 
 __all__ = ["WhepLink"]
@@ -50,10 +50,10 @@ class WhepLink:
         self,
         plan: effects.OpenBroadcast,
         context: LinkContext,
-        endpoint: Endpoint,
+        endpoint: WhepEndpoint,
         token: str,
         *,
-        http: HttpTransport,
+        api: ServiceApi,
         loop: BackgroundLoop,
         ice_servers: tuple[IceServer, ...] | None,
         ice_policy: IcePolicy,
@@ -62,7 +62,7 @@ class WhepLink:
         self._context = context
         self._endpoint = endpoint
         self._token = token
-        self._http = http
+        self._api = api
         self._loop = loop
         self._ice_servers = ice_servers
         self._ice_policy: IcePolicy = ice_policy
@@ -92,7 +92,7 @@ class WhepLink:
 
         servers = self._ice_servers
         if servers is None:
-            servers = whep.ice_servers(self._http, self._endpoint, deadline, self._abort)
+            servers = whep.ice_servers(self._api, self._endpoint, deadline, self._abort)
         warm()
         self._loop.start()
         self._peer = peer = whep.WhepPeer(
@@ -109,7 +109,7 @@ class WhepLink:
         self._context.totals.is_local = is_loopback(self._endpoint.host)
         offer = self._await(peer.offer(servers), deadline.within(_GATHERING_S), "gathering addresses")
         answered = deadline.within(_ANSWER_S)
-        admission = whep.admit(self._http, self._endpoint, self._token, offer, answered, self._abort)
+        admission = whep.admit(self._api.http, self._endpoint, self._token, offer, answered, self._abort)
         self._resource = admission.resource
         connected = deadline.within(_CONNECTING_S)
         self._await(peer.accept(admission.answer), connected, "taking the answer")
@@ -122,7 +122,7 @@ class WhepLink:
         if self._says_goodbye and self._resource is not None:
             from .._net import whep
 
-            whep.leave(self._http, self._resource, Deadline(_GOODBYE_S, self._context.clock))
+            whep.leave(self._api.http, self._resource, Deadline(_GOODBYE_S, self._context.clock))
         if self._peer is not None:
             concurrent.futures.wait([self._peer.close(_CLOSING_S)], 2 * _CLOSING_S)
 

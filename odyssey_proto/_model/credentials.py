@@ -1,8 +1,7 @@
 """Credentials for a client without an API key: a session and the token that opens it.
 
 Whose session it is comes from the token, which the service signed, and never from what travels beside it. Only the
-service can check the signature: nothing here says that a token is genuine. How one connects with them is told
-elsewhere.
+service can check the signature: nothing here says that a token is genuine. They are made, and used, elsewhere.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import binascii
 import contextlib
 import datetime
 import json
-import logging
 from collections.abc import Mapping
 from typing import Any, Final, Self
 
@@ -27,7 +25,6 @@ from .._base.secrets import Secret
 
 __all__ = ["ClientCredentials", "StreamerCapabilities"]
 
-log = logging.getLogger(__name__)
 _LONGEST_TOKEN: Final = 16 * 1024
 
 

@@ -1,4 +1,4 @@
-"""Addresses of signaling servers: every form that the service gives, and what is derived from it."""
+"""Addresses of signaling servers, in every form that the service gives, and what their messages are limited to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from urllib.parse import urlsplit
 from .._base.errors import MalformedMessageError
 from .._base.hosts import is_loopback
 
-__all__ = ["config_url", "normalise_url"]
+__all__ = ["SIGNALING_MESSAGE_LIMIT", "config_url", "normalise_url"]
+
+SIGNALING_MESSAGE_LIMIT: Final = 64 * 1024 * 1024
+"""Bytes of the longest message through the WebSocket (spec/asyncapi.yaml)."""
 
 _SCHEMES: Final = {"ws": "ws", "http": "ws", "wss": "wss", "https": "wss"}
 
@@ -46,7 +49,7 @@ def normalise_url(url: str) -> str:
 
 
 def config_url(url: str) -> str:
-    """Return where the ICE servers of a signaling server are told, for `HttpTransport.signaling_config`.
+    """Return the address of a signaling server's ICE servers, for `ServiceApi.signaling_config`.
 
     >>> config_url("wss://eu.example/s")
     'https://eu.example/s/config'

@@ -33,18 +33,18 @@ if TYPE_CHECKING:
 
     from .._base.abort import Abort
     from .._base.clock import Clock
-    from .http_exchange import HttpTransport
+    from .http_exchange import HttpClient
 
 __all__ = ["HlsReader", "check_address"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.hls")
 
 _OPERATION: Final = "HLS"
 _LARGEST_FILE: Final = 64 * 1024 * 1024  # bytes; 2.5 Mbit/s for more than 3 min
-_SILENCE: Final = 30.0  # s without a frame after which the broadcast counts as lost
+_LONGEST_SILENCE_S: Final = 30.0  # without a frame; after that the broadcast counts as lost
 _SEGMENTS_MISSED: Final = 2  # target durations without a new segment after which it is lost, too
 _TARGET: Final = re.compile(rb"#EXT-X-TARGETDURATION:\s*(\d{1,3})\b")
-_LATE: Final = 1.0  # s behind the pace from which on the pace begins anew
+_MOST_LAG_S: Final = 1.0  # behind the pace; from there on the pace begins anew
 _GONE: Final = (404, 410)
 # With these two ffmpeg would take our files for its own connections.
 _OPTIONS: Final = {"http_persistent": "0", "http_multiple": "0"}
@@ -69,7 +69,7 @@ class HlsReader:
         self,
         url: str,
         *,
-        http: HttpTransport,
+        http: HttpClient,
         clock: Clock,
         abort: Abort,
         on_frame: Callable[[av.VideoFrame, float], None],
@@ -165,7 +165,7 @@ class HlsReader:
         for frame in container.decode(video=0):
             now = self._clock.now()
             at = now if frame.time is None else float(frame.time)
-            if began is None or not -_LATE < began[0] + at - began[1] - now < _SILENCE:
+            if began is None or not -_MOST_LAG_S < began[0] + at - began[1] - now < _LONGEST_SILENCE_S:
                 began = (now, at)
             due = began[0] + at - began[1]
             if due > now and self._stop.wait(due - now):
@@ -210,8 +210,8 @@ class HlsReader:
     def _patience_s(self) -> float:
         """Return how long nothing may come: two segments, once it is known how long they are."""
         if self._target_s is None or not self._opened.done():
-            return _SILENCE
-        return min(_SILENCE, _SEGMENTS_MISSED * self._target_s)
+            return _LONGEST_SILENCE_S
+        return min(_LONGEST_SILENCE_S, _SEGMENTS_MISSED * self._target_s)
 
     def _lost(self) -> OdysseyConnectionError:
         return OdysseyConnectionError(
@@ -228,9 +228,9 @@ class HlsReader:
                 code="malformed",
                 operation=_OPERATION,
             )
-        if self._clock.now() - self._frame_at > _SILENCE:
+        if self._clock.now() - self._frame_at > _LONGEST_SILENCE_S:
             raise OdysseyConnectionError(
-                f"{_OPERATION}: no video for {_SILENCE:g} s", code="peer_lost", recoverable=True
+                f"{_OPERATION}: no video for {_LONGEST_SILENCE_S:g} s", code="peer_lost", recoverable=True
             )
         start, stop = int(options.get("offset", 0)), int(options.get("end_offset", 0))
         headers = {"Range": f"bytes={start}-{stop - 1 if stop else ''}"} if start or stop else {}

@@ -1,88 +1,199 @@
-"""The REST calls about what outlives a session: recordings and simulation jobs, one method each.
+"""Every REST call of the service, one method each: typed arguments, typed answers, typed failures.
 
-Arguments are checked here, before anything is sent. It makes single calls: pages, waiting and files are told in
-`odyssey_proto._rest.job_waiter` and `odyssey_proto._rest.download`.
+Arguments are checked before anything is sent. It makes single calls: queueing, pages, waiting and files are in
+`odyssey_proto._rest`. What a refusal means is in `odyssey_proto.core.refusals`, by the names of the operations.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlencode
 
+import attrs
 import odyssey_models as wire
 
 from .._base import arguments
-from .._base.errors import OdysseyError
-from .http_exchange import TOKEN_REFUSED, HttpTransport, Operation
+from .._base.clock import Deadline
+from .._base.errors import MalformedMessageError, OdysseyError
+from .._model import codec
+from ..core.refusals import refusal, unreadable
+from .access_token import AccessToken
+from .failures import connection_error
+from .http_exchange import HttpClient, HttpRequest, Repetitions
+from .regions import LISTING_TIMEOUT_S, Regions
 
 if TYPE_CHECKING:
     from .._base.abort import Abort
-    from .._base.clock import Deadline
+    from .._base.clock import Clock
+    from .._base.secrets import Secret
+    from .._model.config import ClientConfig
+    from ..core.refusals import Answer
+    from .sockets import Call
 
-__all__ = ["Rest"]
+__all__ = ["REQUEST_TIMEOUT_S", "Operation", "ServiceApi", "check_job_filter"]
 
-_NOT_FOUND: Final = (OdysseyError, "not_found", "{operation}: there is none with this id: {detail}")
-_NOT_YOURS: Final = (OdysseyError, "forbidden", "{operation}: access denied: {detail}")
-_REFUSED: Final = (OdysseyError, "invalid_request", "{operation}: the service refused the request: {detail}")
+T = TypeVar("T")
 
-_GET_RECORDING: Final = Operation(
-    "GET", "/recordings/{stream_id}", repeat=True, refusals={**TOKEN_REFUSED, 404: _NOT_FOUND}
-)
-_LIST_RECORDINGS: Final = Operation("GET", "/stream-recordings", repeat=True, refusals=TOKEN_REFUSED)
-_SIMULATE: Final = Operation(
-    "POST",
-    "/simulation-jobs",
-    repeat=False,  # each makes a job, also one whose answer is lost
-    refusals={**TOKEN_REFUSED, 400: _REFUSED, 403: _NOT_YOURS, 413: _REFUSED, 422: _REFUSED},
-)
-_GET_JOB: Final = Operation(
-    "GET",
-    "/simulation-jobs/{job_id}",
-    repeat=True,
-    refusals={**TOKEN_REFUSED, 403: _NOT_YOURS, 404: _NOT_FOUND},
-)
-_LIST_JOBS: Final = Operation("GET", "/simulation-jobs", repeat=True, refusals=TOKEN_REFUSED)
-_CANCEL_JOB: Final = Operation(
-    "DELETE",
-    "/simulation-jobs/{job_id}",
-    repeat=True,
-    refusals={
-        **TOKEN_REFUSED,
-        400: (OdysseyError, "not_cancellable", "{operation}: the job cannot be cancelled: {detail}"),
-        403: _NOT_YOURS,
-        404: _NOT_FOUND,
-    },
-)
+REQUEST_TIMEOUT_S: Final = 30.0
+"""How long one request may take of a call that consists of many."""
+_CONFIG_TIMEOUT_S: Final = 3.0  # the caller goes on without
+
+
+@attrs.frozen
+class Operation:
+    """One call of the service: where, and how."""
+
+    method: str
+    path: str
+    repeat: bool
+    """Whether asking again does no harm: a failure that may pass is then repeated."""
+    authorized: bool = True
+
+    @property
+    def name(self) -> str:
+        """What errors, logs and `odyssey_proto.core.refusals.REFUSALS` call it."""
+        return f"{self.method} {self.path}"
+
+
+_AUTHENTICATE: Final = Operation("POST", "/auth/token", repeat=True, authorized=False)
+_LIST_REGIONS: Final = Operation("GET", "/regions", repeat=False)
+_REQUEST_SESSION: Final = Operation("POST", "/sessions/request", repeat=False)  # each may take a streamer
+_GET_SESSION_TOKEN: Final = Operation("POST", "/sessions/token", repeat=True)
+_GET_CONFIG: Final = Operation("GET", "/config", repeat=True, authorized=False)
+_GET_RECORDING: Final = Operation("GET", "/recordings/{stream_id}", repeat=True)
+_LIST_RECORDINGS: Final = Operation("GET", "/stream-recordings", repeat=True)
+_SIMULATE: Final = Operation("POST", "/simulation-jobs", repeat=False)  # each makes a job, answered or not
+_GET_JOB: Final = Operation("GET", "/simulation-jobs/{job_id}", repeat=True)
+_LIST_JOBS: Final = Operation("GET", "/simulation-jobs", repeat=True)
+_CANCEL_JOB: Final = Operation("DELETE", "/simulation-jobs/{job_id}", repeat=True)
 _REPORT: Final = Operation("POST", "/telemetry", repeat=False, authorized=False)
 
 
-class Rest:
-    """The calls of one client. Any thread may make any; each takes until its deadline at most.
+class ServiceApi:
+    """The calls of one client. Any thread may make any; each raises only what `errors` defines.
+
+    A call takes until ``deadline`` at most, however slowly the server sends, and ends at once if ``abort`` says so
+    or the client is closed. The access token is fetched when it is needed, and renewed once if it is refused.
 
     All of them raise `OdysseyAuthError`, `OdysseyConnectionError` and `OdysseyUsageError` as their names say, and
-    `OdysseyError` with ``status`` 404 and the code ``not_found`` for an id that is unknown or another user's.
+    those with an id `OdysseyError` with ``status`` 404 and the code ``not_found`` if it is unknown or another
+    user's.
     """
 
-    def __init__(self, http: HttpTransport) -> None:
-        self._http = http
+    def __init__(self, config: ClientConfig, clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        self._http = HttpClient(clock)
+        self._token = AccessToken(clock, config.api_url)
+        self._http.after_fork(self._token.begin)
+        self._regions = Regions(self._http, clock, config.api_url)
+
+    @property
+    def config(self) -> ClientConfig:
+        """The settings of the client."""
+        return self._config
+
+    @property
+    def http(self) -> HttpClient:
+        """The connections, for what is asked of other servers: downloads, WHEP, HLS."""
+        return self._http
+
+    def close(self) -> None:
+        """End all calls, now and later, and close all connections."""
+        self._http.close()
+
+    def wait_between_calls(self, seconds: float) -> None:
+        """Wait ``seconds``; raise `OdysseyConnectionError`, code ``closed``, if this is closed meanwhile."""
+        with self._http.call(Deadline(None, self._clock)) as call:
+            if not call.pause(seconds):
+                raise connection_error(ConnectionAbortedError(), call, "waiting", self._config.api_url)
+
+    # --- sessions
+
+    def access_token(self, deadline: Deadline, *, abort: Abort | None = None) -> Secret:
+        """Return a token for the other calls, a new one only if there is none that lasts (`POST /auth/token`).
+
+        Raises:
+            OdysseyAuthError: there is no key, or it was refused.
+            AccountSuspendedError: the account is suspended.
+            OdysseyConnectionError: the service cannot be reached, or answered what it should not.
+        """
+        with self._call(deadline, abort) as call:
+            return self._access_token(call)
+
+    def region_latencies(self, deadline: Deadline, *, abort: Abort | None = None) -> dict[str, int]:
+        """Return the round trip to each region in ms, 9999 for one that took longer than 1 s (`GET /regions`).
+
+        Empty if the regions cannot be had; a success is kept for the life of the client.
+
+        Raises:
+            OdysseyConnectionError: it was aborted; nothing else.
+        """
+        with self._call(deadline.within(LISTING_TIMEOUT_S), abort) as call:
+            return self._regions.latencies_ms(
+                lambda: self._perform(_LIST_REGIONS, wire.RegionsResponse, call).regions, deadline, call
+            )
+
+    def request_session(self, deadline: Deadline, *, abort: Abort | None = None) -> wire.SessionResponse:
+        """Ask once for a streamer (`POST /sessions/request`), with the latencies of the regions.
+
+        Raises:
+            OdysseyConnectionError: no streamer is free (code ``no_streamers``), or the service cannot be reached.
+            OdysseyAuthError: key or token were refused.
+            OdysseyUsageError: a limit of the account is reached.
+        """
+        latencies = self.region_latencies(deadline, abort=abort)
+        body = wire.SessionRequest(region_latencies=latencies or None)
+        return self.perform(_REQUEST_SESSION, wire.SessionResponse, deadline, body, abort=abort)
+
+    def session_token(
+        self, session_id: str, deadline: Deadline, *, abort: Abort | None = None
+    ) -> wire.SessionTokenResponse:
+        """Return a token for the signaling of a session (`POST /sessions/token`); several may be valid at once.
+
+        Raises:
+            OdysseyConnectionError: the session is unknown (status 404), or the service cannot be reached.
+            OdysseyAuthError: key or token were refused.
+        """
+        body = wire.SessionTokenRequest(session_id=session_id)
+        try:
+            return self.perform(_GET_SESSION_TOKEN, wire.SessionTokenResponse, deadline, body, abort=abort)
+        except OdysseyError as exc:
+            exc.session_id = session_id
+            raise
+
+    def signaling_config(
+        self, config_url: str, deadline: Deadline, *, abort: Abort | None = None
+    ) -> tuple[wire.IceServer, ...]:
+        """Return the ICE servers to use now (`GET <signaling>/config`, see `signaling_url.config_url`).
+
+        Raises:
+            OdysseyConnectionError: they cannot be had, or not within 3 s; a public STUN server may do.
+        """
+        with self._call(deadline.within(_CONFIG_TIMEOUT_S), abort) as call:
+            return tuple(self._perform(_GET_CONFIG, wire.SignalingConfig, call, url=config_url).ice_servers)
+
+    # --- recordings
 
     def recording(self, stream_id: str, deadline: Deadline, *, abort: Abort | None = None) -> wire.Recording:
         """Return the artifacts of a stream (`GET /recordings/{stream_id}`)."""
         path = f"/recordings/{arguments.quoted(arguments.identifier('stream_id', stream_id))}"
-        return self._http.ask(_GET_RECORDING, wire.Recording, deadline, path=path, abort=abort)
+        return self.perform(_GET_RECORDING, wire.Recording, deadline, path=path, abort=abort)
 
     def recordings(self, limit: int | None, offset: int | None, deadline: Deadline) -> wire.StreamRecordingsList:
         """Return one page of the recordings (`GET /stream-recordings`)."""
         path = _LIST_RECORDINGS.path + _query(**_page(limit, offset))
-        return self._http.ask(_LIST_RECORDINGS, wire.StreamRecordingsList, deadline, path=path)
+        return self.perform(_LIST_RECORDINGS, wire.StreamRecordingsList, deadline, path=path)
+
+    # --- simulation jobs
 
     def simulate(self, request: wire.SimulationRequest, deadline: Deadline) -> wire.SimulationJobDetail:
         """Create a job (`POST /simulation-jobs`), once: a failure may leave one behind."""
-        return self._http.ask(_SIMULATE, wire.SimulationJobDetail, deadline, request)
+        return self.perform(_SIMULATE, wire.SimulationJobDetail, deadline, request)
 
     def job(self, job_id: str, deadline: Deadline) -> wire.SimulationJobDetail:
         """Return a job with its streams (`GET /simulation-jobs/{job_id}`)."""
-        return self._http.ask(_GET_JOB, wire.SimulationJobDetail, deadline, path=_job_path(job_id))
+        return self.perform(_GET_JOB, wire.SimulationJobDetail, deadline, path=_job_path(job_id))
 
     def jobs(
         self,
@@ -95,29 +206,18 @@ class Rest:
     ) -> wire.SimulationJobsList:
         """Return one page of the jobs, newest first (`GET /simulation-jobs`)."""
         page = _page(limit, offset)
-        self.check_filter(status, active)
+        check_job_filter(status, active)
         path = _LIST_JOBS.path + _query(
             status=status, active=None if active is None else str(active).lower(), **page
         )
-        return self._http.ask(_LIST_JOBS, wire.SimulationJobsList, deadline, path=path)
-
-    def check_filter(self, status: object, active: object) -> None:
-        """Raise unless these can filter the list of jobs."""
-        if status is not None:
-            arguments.one_of("status", status, tuple(known.value for known in wire.SimulationJobStatus))
-        if active is not None:
-            arguments.flag("active", active)
-
-    def report(self, request: wire.TelemetryRequest, deadline: Deadline) -> None:
-        """Hand telemetry over, once (`POST /telemetry`). It has no token, and what is answered does not matter."""
-        self._http.ask(_REPORT, bytes, deadline, request)
+        return self.perform(_LIST_JOBS, wire.SimulationJobsList, deadline, path=path)
 
     def cancel_job(self, job_id: str, deadline: Deadline) -> wire.SimulationJobInfo:
-        """Take a job back (`DELETE /simulation-jobs/{job_id}`); code ``not_cancellable`` where it is too late."""
+        """Take a job back (`DELETE /simulation-jobs/{job_id}`); code ``not_cancellable`` if it is too late."""
         repeated: list[str | None] = []
         answer: wire.CancelledSimulation | wire.SimulationJobDetail
         try:
-            answer = self._http.ask(
+            answer = self.perform(
                 _CANCEL_JOB, wire.CancelledSimulation, deadline, path=_job_path(job_id), repeated=repeated
             )
         except OdysseyError as exc:
@@ -135,6 +235,124 @@ class Rest:
             completed_at=answer.completed_at,
             error_message=answer.error_message,
         )
+
+    # --- telemetry
+
+    def report(self, request: wire.TelemetryRequest, deadline: Deadline) -> None:
+        """Hand telemetry over, once (`POST /telemetry`). It has no token, and what is answered does not matter."""
+        self.perform(_REPORT, bytes, deadline, request)
+
+    # --- one call
+
+    def perform(
+        self,
+        operation: Operation,
+        kind: type[T],
+        deadline: Deadline,
+        body: Any = None,
+        *,
+        path: str | None = None,
+        abort: Abort | None = None,
+        repeated: list[str | None] | None = None,
+    ) -> T:
+        """Make the call ``operation`` and return its answer as ``kind``, a model or plain `bytes`.
+
+        Args:
+            operation: the call.
+            kind: what to read the answer as.
+            deadline: until when all of it must be done.
+            body: the model to send; None for no body.
+            path: the operation's path with the values for its braces, quoted, and with its query.
+            abort: ends it.
+            repeated: is given the codes of the failures after which it was asked again: each of those requests
+                may have been carried out.
+
+        Raises:
+            OdysseyError: whatever its refusals say, or that the service cannot be reached in time.
+        """
+        with self._call(deadline, abort) as call:
+            url = None if path is None else self._config.api_url + path
+            return self._perform(operation, kind, call, body, url=url, repeated=repeated)
+
+    def _perform(
+        self,
+        operation: Operation,
+        kind: type[T],
+        call: Call,
+        body: Any = None,
+        *,
+        url: str | None = None,
+        repeated: list[str | None] | None = None,
+    ) -> T:
+        """Send ``body`` and read the answer; authorize, renew the token once, repeat what may be repeated."""
+        url = url or self._config.api_url + operation.path
+        data = None if body is None else codec.encode(body).encode()
+        repetitions = Repetitions(call, allowed=operation.repeat)
+        may_renew = operation.authorized
+        while True:
+            token = self._access_token(call) if operation.authorized else None
+            try:
+                answer = self._http.exchange(self._request(operation, url, data, token), call)
+                if answer.ok:
+                    return _decoded(kind, answer)
+                raise refusal(answer)
+            except OdysseyError as exc:
+                if exc.status == 401 and may_renew and token is not None:
+                    may_renew = False
+                    self._token.forget(token)
+                    continue
+                if not repetitions.wait_after(exc):
+                    raise
+                if repeated is not None:
+                    repeated.append(exc.code)
+
+    def _request(self, operation: Operation, url: str, data: bytes | None, token: Secret | None) -> HttpRequest:
+        headers = {"Accept": "application/json"}
+        if data is not None:
+            headers["Content-Type"] = "application/json"
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        return HttpRequest(
+            operation=operation.name,
+            method=operation.method,
+            url=url,
+            headers=headers,
+            body=data,
+            secrets=tuple(secret for secret in (self._config.api_key, token) if secret),
+            collected=operation is not _AUTHENTICATE,
+        )
+
+    def _call(self, deadline: Deadline, abort: Abort | None) -> Call:
+        return self._http.call(deadline, abort, on_wake=self._token.wake)
+
+    def _access_token(self, call: Call) -> Secret:
+        key = self._config.require_api_key()
+        return self._token.get(
+            call,
+            lambda: self._perform(_AUTHENTICATE, wire.TokenResponse, call, wire.TokenRequest(api_key=key)),
+        )
+
+
+def check_job_filter(status: object, active: object) -> None:
+    """Raise unless these can filter the list of jobs.
+
+    Raises:
+        TypeError: one is of the wrong type.
+        OdysseyConfigError: there is no such status.
+    """
+    if status is not None:
+        arguments.one_of("status", status, tuple(known.value for known in wire.SimulationJobStatus))
+    if active is not None:
+        arguments.flag("active", active)
+
+
+def _decoded(kind: type[T], answer: Answer) -> T:
+    if kind is bytes:
+        return cast("T", answer.body)
+    try:
+        return codec.decode(kind, answer.body)
+    except MalformedMessageError as exc:
+        raise unreadable(answer, exc) from None
 
 
 def _job_path(job_id: str) -> str:

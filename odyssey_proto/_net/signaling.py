@@ -1,68 +1,48 @@
-"""The signaling WebSocket over websocket-client: typed messages in and out, and an end that is told exactly once.
+"""The signaling connection: typed messages in and out, and an end that is reported exactly once.
 
 Opening blocks the caller, who has a worker for that. Then one thread reads and one writes, so that sending never
-blocks and closing wakes both at once. It sends no keepalive, joins nothing anew and judges no message: that is
-`protocol`'s.
+blocks and closing wakes both at once. It sends no keepalive, rejoins nothing and judges no message: that is the
+core's job. The socket below is `websocket`'s.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
-import http
-import http.client
 import logging
 import queue
-import ssl
-import struct
 import threading
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, cast
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
+from urllib.parse import quote
 
 import attrs
-import requests.utils
-import urllib3.util
-import websocket
-from urllib3.util import wait_for_read, wait_for_write
 
-from .._base.clock import Deadline, MonotonicClock
-from .._base.errors import MalformedMessageError, OdysseyAuthError, OdysseyConnectionError, OdysseyError
+from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyError
 from .._base.secrets import redact
 from .._model import codec
 from .._model.signaling_url import normalise_url
-from .._version import __version__
-from .failures import NETWORK_ERRORS, Answer, connection_error, refusal
-from .sockets import Call, HttpConnection, HttpsConnection, environment
+from .sockets import Call
+from .websocket import OPERATION, SENDING_ERRORS, Goodbye, ReceivedMessage, open_websocket
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     import odyssey_models as wire
 
     from .._base.abort import Abort
+    from .._base.clock import Deadline
     from .._model.codec import UnknownMessage
-    from .failures import Refusals
+    from .websocket import WebSocket
 
-__all__ = ["SignalingClosed", "SignalingConnection"]
+__all__ = ["SignalingConnection", "SignalingEnd"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.signaling")
 
-_OPERATION: Final = "WebSocket /client"
-_MESSAGE_LIMIT: Final = 64 * 1024 * 1024  # bytes (spec/asyncapi.yaml)
-_HANDSHAKE_LIMIT: Final = 64 * 1024  # bytes of the answer to the handshake
 _CLEAN: Final = frozenset({1000, 1001})  # close codes that are no loss (spec/asyncapi.yaml)
-_GOODBYE_WAIT: Final = 0.5  # s for the server's answer to the goodbye; until then it may not have read it
-_REFUSALS: Final[Refusals] = {
-    401: (OdysseyAuthError, "session_token_refused", "Session token refused: it is invalid or has expired"),
-    403: (OdysseyAuthError, "session_token_refused", "Session token refused: it is invalid or has expired"),
-    404: (OdysseyConnectionError, "unknown_session", "The signaling server does not know the session"),
-}
+_GOODBYE_WAIT_S: Final = 0.5  # for the server's answer to the goodbye; until then it may not have read it
 
 
 @attrs.frozen
-class SignalingClosed:
+class SignalingEnd:
     """How a signaling connection ended."""
 
     code: int | None
@@ -83,12 +63,12 @@ class SignalingConnection:
 
     def __init__(
         self,
-        ws: _WebSocket,
+        ws: WebSocket,
         resources: contextlib.ExitStack,
         call: Call,
         url: str,
         on_message: Callable[[_Message], object],
-        on_closed: Callable[[SignalingClosed], object],
+        on_closed: Callable[[SignalingEnd], object],
         on_malformed: Callable[[MalformedMessageError], object] | None,
     ) -> None:
         self._ws = ws
@@ -114,7 +94,7 @@ class SignalingConnection:
         deadline: Deadline,
         *,
         on_message: Callable[[_Message], object],
-        on_closed: Callable[[SignalingClosed], object],
+        on_closed: Callable[[SignalingEnd], object],
         on_malformed: Callable[[MalformedMessageError], object] | None = None,
         abort: Abort | None = None,
     ) -> Self:
@@ -131,7 +111,11 @@ class SignalingConnection:
         target = f"{normalise_url(url)}/client/{quote(session_id, safe='')}?token={quote(token, safe='')}"
         with contextlib.ExitStack() as resources:
             call = resources.enter_context(Call(deadline, abort))
-            ws = _handshake(target, session_id, (token, quote(token, safe="")), call, resources)
+            try:
+                ws = open_websocket(target, (token, quote(token, safe="")), call, resources)
+            except OdysseyError as exc:
+                exc.session_id = session_id
+                raise
             # From here on the reader owns them, and gives them up when it ends.
             connection = cls(ws, resources.pop_all(), call, target, on_message, on_closed, on_malformed)
         connection._writer.start()
@@ -164,7 +148,7 @@ class SignalingConnection:
         if threading.current_thread() is self._reader:
             self._call.shut()
             return
-        self._reader.join(min(_GOODBYE_WAIT, timeout))
+        self._reader.join(min(_GOODBYE_WAIT_S, timeout))
         self._call.shut()
         self._reader.join(timeout)
         if self._reader.is_alive():
@@ -175,12 +159,10 @@ class SignalingConnection:
     def _write(self) -> None:
         try:
             while isinstance(item := self._outbox.get(), bytes):
-                self._ws.send(item, websocket.ABNF.OPCODE_TEXT)
+                self._ws.send_message(item)
             if item is not None:
-                code, reason = item
-                self._ws.parting = True
-                self._ws.send(struct.pack("!H", code) + _utf8_prefix(reason), websocket.ABNF.OPCODE_CLOSE)
-        except (websocket.WebSocketException, OSError) as exc:
+                self._ws.say_goodbye(*item)
+        except SENDING_ERRORS as exc:
             log.debug("sending failed: %s", type(exc).__name__)
             self._call.shut()  # the reader tells of it
 
@@ -188,7 +170,7 @@ class SignalingConnection:
         failed = OdysseyConnectionError(
             "The signaling connection failed", code="connection_lost", recoverable=True
         )
-        closed = SignalingClosed(None, "", False, failed)
+        closed = SignalingEnd(None, "", False, failed)
         try:
             closed = self._read_to_end()
         except Exception:
@@ -201,39 +183,29 @@ class SignalingConnection:
             self._resources.close()
             if self._closing is not None:
                 code, reason = self._closing
-                closed = SignalingClosed(code, reason, code in _CLEAN, None)
+                closed = SignalingEnd(code, reason, code in _CLEAN, None)
             log.debug("closed: %s %s", closed.code, closed.reason)
             self._tell(self._on_closed, closed)
 
-    def _read_to_end(self) -> SignalingClosed:
+    def _read_to_end(self) -> SignalingEnd:
         while True:
             try:
-                opcode, frame = self._ws.recv_data_frame()
-            except (websocket.WebSocketException, *NETWORK_ERRORS) as exc:
-                why = connection_error(_without_library(exc), self._call, _OPERATION, self._url)
-                error = OdysseyConnectionError(
-                    f"The signaling connection to {urlsplit(self._url).netloc} was lost",
-                    code=why.code,
-                    operation=_OPERATION,
-                    recoverable=why.recoverable,
-                )
-                error.__cause__ = why.__cause__
-                return SignalingClosed(None, "", False, error if why.code == "connection_lost" else why)
-            if opcode == websocket.ABNF.OPCODE_CLOSE:
-                return _closed_by_server(frame.data)
+                received = self._ws.receive(self._call, self._url)
+            except OdysseyConnectionError as exc:
+                return SignalingEnd(None, "", False, exc)
+            if isinstance(received, Goodbye):
+                return _closed_by_server(received)
             if self._closing is None:
-                self._deliver(opcode, frame.data)
+                self._deliver(received)
 
-    def _deliver(self, opcode: int, data: bytes) -> None:
+    def _deliver(self, received: ReceivedMessage) -> None:
         try:
-            if opcode != websocket.ABNF.OPCODE_TEXT:
-                raise _malformed("it is binary")
-            message = codec.signaling_from_server(_text(data))
+            message = codec.signaling_from_server(_text(received))
         except MalformedMessageError as exc:
-            exc.operation = _OPERATION
+            exc.operation = OPERATION
             self._tell(self._on_malformed, exc)
         else:
-            log.debug("< %s, %d bytes", redact(message.type)[:80], len(data))
+            log.debug("< %s, %d bytes", redact(message.type)[:80], len(received.data))
             self._tell(self._on_message, message)
 
     def _tell(self, callback: Callable[[Any], object], what: object) -> None:
@@ -243,220 +215,28 @@ class SignalingConnection:
             log.exception("a callback of the signaling connection failed")
 
 
-def _closed_by_server(data: bytes) -> SignalingClosed:
-    code = struct.unpack("!H", data[:2])[0] if len(data) >= 2 else None
-    reason = " ".join(redact(data[2:].decode(errors="replace")).split())
+def _closed_by_server(goodbye: Goodbye) -> SignalingEnd:
+    code, reason = goodbye.code, " ".join(redact(goodbye.reason).split())
     if code in _CLEAN:
-        return SignalingClosed(code, reason, True, None)
+        return SignalingEnd(code, reason, True, None)
     said = f"{code or 'no code'}{reason and ': '}{reason}"
     error = OdysseyConnectionError(
         f"The signaling server closed the connection ({said})",
         code="signaling_closed",
-        operation=_OPERATION,
+        operation=OPERATION,
         recoverable=True,
     )
-    return SignalingClosed(code, reason, False, error)
+    return SignalingEnd(code, reason, False, error)
 
 
-def _text(data: bytes) -> str:
+def _text(received: ReceivedMessage) -> str:
+    if not received.is_text:
+        raise _malformed("it is binary")
     try:
-        return data.decode()
+        return received.data.decode()
     except UnicodeDecodeError:
         raise _malformed("it is not UTF-8") from None
 
 
 def _malformed(problem: str) -> MalformedMessageError:
     return MalformedMessageError(f"Malformed message: {problem}", problems=(problem,), code="malformed")
-
-
-def _utf8_prefix(reason: str) -> bytes:
-    """Return as much of the reason as fits a close frame, in whole characters."""
-    return reason.encode(errors="replace")[:123].decode(errors="ignore").encode()
-
-
-# --- websocket-client
-
-
-class _WebSocket(websocket.WebSocket):
-    """websocket-client's, with a limit to the size of a message, and a goodbye that may find nobody there."""
-
-    parting = False
-    """Whether we said goodbye first; the server's is then an answer."""
-
-    def recv_frame(self) -> Any:
-        buffer = self.frame_buffer
-        if buffer.needs_header():
-            buffer.recv_header()
-        if buffer.needs_length():
-            buffer.recv_length()
-        before = self.cont_frame.cont_data
-        if (buffer.length or 0) + (len(before[1]) if before else 0) > _MESSAGE_LIMIT:
-            raise MalformedMessageError(
-                f"The signaling server sent a message of more than {_MESSAGE_LIMIT >> 20} MiB",
-                code="too_large",
-                operation=_OPERATION,
-            )
-        return super().recv_frame()  # type: ignore[no-untyped-call]  # websocket-client annotates in part
-
-    def send_close(self, *args: Any, **known: Any) -> None:
-        # websocket-client answers the server's goodbye with it. When that fails, the goodbye still counts.
-        if self.parting:
-            return
-        with contextlib.suppress(websocket.WebSocketException, OSError):
-            super().send_close(*args, **known)
-
-
-def _handshake(
-    target: str, session_id: str, secrets: tuple[str, ...], call: Call, resources: contextlib.ExitStack
-) -> _WebSocket:
-    """Open the WebSocket; ``resources`` then closes its socket."""
-    ws = _WebSocket(skip_utf8_validation=True)  # `_text` does it, and one bad message is not the end
-    failure: OdysseyError
-    try:
-        stream = resources.enter_context(_open_stream("http" + target.removeprefix("ws"), call))
-        ws.connect(  # type: ignore[no-untyped-call]  # websocket-client annotates in part
-            target,
-            socket=stream,
-            header=[f"User-Agent: odyssey-proto/{__version__}"],
-            suppress_origin=True,
-            redirect_limit=0,
-        )
-        if ws.getstatus() == http.HTTPStatus.SWITCHING_PROTOCOLS:
-            stream.settle()
-            log.debug("open: %s", urlsplit(target).path)
-            return ws
-        failure = refusal(_redirect(ws), _REFUSALS)  # some releases take one for a success
-    except websocket.WebSocketBadStatusException as exc:
-        failure = refusal(_answer(exc, secrets), _REFUSALS)
-    except (websocket.WebSocketException, LookupError, *NETWORK_ERRORS) as exc:
-        if ws.getstatus() is None:
-            failure = connection_error(_without_library(exc), call, _OPERATION, target)
-        else:
-            failure = refusal(_redirect(ws), _REFUSALS)
-    failure.session_id = session_id
-    log.debug("%s: %s", urlsplit(target).path, failure.code)
-    raise failure
-
-
-def _redirect(ws: _WebSocket) -> Answer:
-    return Answer(operation=_OPERATION, status=ws.getstatus() or 0)
-
-
-def _answer(exc: websocket.WebSocketBadStatusException, secrets: tuple[str, ...]) -> Answer:
-    return Answer(
-        operation=_OPERATION,
-        status=exc.status_code,
-        reason=http.client.responses.get(exc.status_code, ""),
-        headers=exc.resp_headers or {},
-        body=exc.resp_body or b"",
-        secrets=secrets,
-    )
-
-
-def _without_library(exc: Exception) -> Exception:
-    """Return what the system would have raised: the texts of websocket-client quote the server."""
-    match exc:
-        case websocket.WebSocketTimeoutException():
-            return TimeoutError()
-        case websocket.WebSocketConnectionClosedException():
-            return ConnectionResetError()
-        case websocket.WebSocketException() | LookupError():
-            return http.client.HTTPException()
-    return exc
-
-
-class _Stream:
-    """A connected socket, plain or TLS, in the shape that websocket-client uses one, bounded by its call.
-
-    One thread may receive while others send: an OpenSSL object bears one thread at a time, so reading and writing
-    take turns, and only waiting happens side by side. `settle` lifts the limits of the opening.
-    """
-
-    def __init__(self, sock: socket.socket, call: Call) -> None:
-        sock.setblocking(False)
-        self._sock = sock
-        self._call = call
-        self._turn = threading.Lock()
-        self._opening: int | None = _HANDSHAKE_LIMIT
-
-    def settle(self) -> None:
-        """Lift the deadline and the size limit: the handshake is done."""
-        self._opening = None
-        self._call.deadline = Deadline(None, MonotonicClock())
-
-    def recv(self, size: int) -> bytes:
-        """Wait for at most ``size`` bytes; b"" is the end."""
-        data: bytes = self._attempt(lambda: self._sock.recv(size), wait_for_read)
-        if self._opening is not None:
-            self._opening -= len(data)
-            if self._opening < 0:
-                raise MalformedMessageError("The answer to the handshake is too long", code="too_large")
-        return data
-
-    def send(self, data: bytes) -> int:
-        """Send all of ``data``, unlike a plain socket: what is left of a large message is not copied again."""
-        rest = memoryview(data)
-        while rest:
-            rest = rest[self._attempt(functools.partial(self._sock.send, rest), wait_for_write) :]
-        return len(data)
-
-    def _attempt(self, operate: Callable[[], Any], wait: Callable[..., bool]) -> Any:
-        while True:
-            left = self._call.remaining()
-            try:
-                with self._turn:
-                    return operate()
-            except BlockingIOError:
-                ready = wait
-            except ssl.SSLWantReadError:  # TLS may have to read in order to write, and the other way round
-                ready = wait_for_read
-            except ssl.SSLWantWriteError:
-                ready = wait_for_write
-            ready(self._sock, timeout=left)
-
-    def close(self) -> None:
-        """Do nothing: websocket-client closes what another thread still waits on; the owner closes the socket."""
-
-    def fileno(self) -> int:
-        """Return the descriptor."""
-        return self._sock.fileno()
-
-    def gettimeout(self) -> None:
-        """Return None: the call has the deadline."""
-
-    def settimeout(self, timeout: float | None) -> None:
-        """Do nothing: the call has the deadline."""
-
-
-@contextlib.contextmanager
-def _open_stream(url: str, call: Call) -> Iterator[_Stream]:
-    """Connect to the host of an http(s) ``url``, through the environment's proxy, with TLS for https."""
-    target = urlsplit(url)
-    secure = target.scheme == "https"
-    host, port = target.hostname or "", target.port or (443 if secure else 80)
-    proxies, ca = environment(url)
-    proxy = requests.utils.select_proxy(url, proxies)
-    trust: dict[str, Any] = {}
-    if secure:
-        path = requests.utils.DEFAULT_CA_BUNDLE_PATH if ca is True else str(ca)
-        trust = {"cert_reqs": "CERT_REQUIRED", "ca_cert_dir" if Path(path).is_dir() else "ca_certs": path}
-    kind = HttpsConnection if secure else HttpConnection
-    if proxy is None:
-        connection = kind(host, port, **trust)
-    else:
-        via = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-        if via.scheme != "http" or via.hostname is None:
-            raise OdysseyConnectionError(
-                "Signaling works through http:// proxies only: set NO_PROXY for its host, or another proxy",
-                code="proxy",
-                operation=_OPERATION,
-            )
-        connection = kind(via.hostname, via.port or 80, **trust)
-        user, password = requests.utils.get_auth_from_url(via.geturl())
-        connection.set_tunnel(
-            host, port, urllib3.util.make_headers(proxy_basic_auth=f"{user}:{password}" if user else None)
-        )
-    with contextlib.closing(connection):
-        with call.current():
-            connection.connect()
-        yield _Stream(cast("socket.socket", connection.sock), call)

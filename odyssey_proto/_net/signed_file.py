@@ -2,7 +2,7 @@
 
 The address is the permission, so no token goes along, and redirects are followed, but never from https to http.
 Time is kept for silence, not for the whole: a large file may take long. What to do with the pieces, and what is
-asked again, is told in `odyssey_proto._rest.download`.
+asked again, is in `odyssey_proto._rest.download`.
 """
 
 from __future__ import annotations
@@ -14,25 +14,26 @@ from urllib.parse import urljoin, urlsplit
 
 import attrs
 
-from .._base.abort import Abort
 from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyError
-from .._version import __version__
-from .failures import NETWORK_ERRORS, Answer, connection_error, refusal
+from ..core.refusals import Answer, refusal
+from .failures import NETWORK_ERRORS, connection_error
+from .http_exchange import HttpRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import requests
 
+    from .._base.abort import Abort
     from .._base.clock import Deadline
-    from .http_exchange import HttpTransport
+    from .http_exchange import HttpClient
     from .sockets import Call
 
-__all__ = ["Abort", "Fetched", "fetch"]
+__all__ = ["Fetched", "fetch"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.http")
 
-_SILENCE: Final = 30.0  # s without a byte after which a connection counts as lost
+_LONGEST_SILENCE_S: Final = 30.0  # without a byte; after that a connection counts as lost
 _PIECE: Final = 256 * 1024  # bytes, at most
 _REDIRECTS: Final = 5
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
@@ -52,7 +53,7 @@ class Fetched:
 
 @contextlib.contextmanager
 def fetch(
-    http: HttpTransport,
+    http: HttpClient,
     url: str,
     headers: Mapping[str, str],
     deadline: Deadline,
@@ -66,7 +67,7 @@ def fetch(
         OdysseyConnectionError: it cannot be had; ``status`` tells, where there was an answer. Also while the
             pieces are read; a body shorter than its length was announced is one.
     """
-    with http.call(deadline.within(_SILENCE), abort) as call:
+    with http.call(deadline.within(_LONGEST_SILENCE_S), abort) as call:
         response, url = _open(http, url, headers, call, operation)
         with contextlib.closing(response):
             if response.status_code not in (200, 206, 416):
@@ -82,31 +83,20 @@ def fetch(
 
 
 def _open(
-    http: HttpTransport, url: str, headers: Mapping[str, str], call: Call, operation: str
+    http: HttpClient, url: str, headers: Mapping[str, str], call: Call, operation: str
 ) -> tuple[requests.Response, str]:
-    sent = {
-        "User-Agent": f"odyssey-proto/{__version__}",
-        "Accept": "*/*",
-        "Accept-Encoding": "identity",
-        **headers,
-    }
+    sent = {"Accept": "*/*", "Accept-Encoding": "identity", **headers}
     for _ in range(_REDIRECTS + 1):
-        failure: OdysseyError
-        try:
-            response = http.send("GET", url, sent, call)
-        except NETWORK_ERRORS as exc:
-            failure = connection_error(exc, call, operation, url)
-        else:
-            log.debug("GET %s: %d", urlsplit(url).path, response.status_code)
-            if response.status_code not in _MOVED:
-                return response, url
-            response.close()
-            target = urljoin(url, response.headers.get("Location", ""))
-            if urlsplit(target).scheme not in ("https", urlsplit(url).scheme):
-                raise _lost("it redirects to an address that is less safe", "unsafe_redirect", operation)
-            url = target
-            continue
-        raise failure
+        request = HttpRequest(operation=operation, method="GET", url=url, headers=sent)
+        response = http.send(request, call)
+        log.debug("GET %s: %d", urlsplit(url).path, response.status_code)
+        if response.status_code not in _MOVED:
+            return response, url
+        response.close()
+        target = urljoin(url, response.headers.get("Location", ""))
+        if urlsplit(target).scheme not in ("https", urlsplit(url).scheme):
+            raise _lost("it redirects to an address that is less safe", "unsafe_redirect", operation)
+        url = target
     raise _lost(f"it redirects more than {_REDIRECTS} times", "too_many_redirects", operation)
 
 
@@ -115,7 +105,7 @@ def _pieces(
 ) -> Iterator[bytes]:
     while True:
         failure: OdysseyError
-        call.deadline = deadline.within(_SILENCE)
+        call.deadline = deadline.within(_LONGEST_SILENCE_S)
         try:
             # Whatever has arrived: a full piece may take longer than any silence.
             piece: bytes = response.raw.read1(_PIECE, decode_content=False)
@@ -136,7 +126,7 @@ def _refused(response: requests.Response, operation: str) -> OdysseyError:
         reason=response.reason or "",
         headers=response.headers,
     )
-    return refusal(answer, {})
+    return refusal(answer)
 
 
 def _lost(problem: str, code: str, operation: str) -> OdysseyConnectionError:

@@ -1,7 +1,7 @@
 """Connections that keep one deadline and that any thread can abort: name lookup, TCP, proxy, TLS.
 
-What `http` and `signaling` share below their protocols. It speaks neither and raises what the system raises:
-`HttpConnection` and `HttpsConnection` are urllib3's own with another way to their socket.
+What `http_exchange` and `websocket` share below their protocols. It speaks neither and raises what the system
+raises: `HttpConnection` and `HttpsConnection` are urllib3's own with another way to their socket.
 
 A timeout of the socket module bounds one operation, and a server that drips bytes makes any number of them. So
 every operation here is given what is left of its `Call`. Waking another thread takes a shut socket: a call keeps
@@ -29,6 +29,7 @@ import urllib3
 import urllib3.connection
 
 from .._base.hosts import is_loopback
+from .._version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,21 +40,24 @@ if TYPE_CHECKING:
     from .._base.abort import Abort
     from .._base.clock import Deadline
 
-__all__ = ["Adapter", "Call", "HttpConnection", "HttpsConnection", "environment", "look_up"]
+__all__ = ["USER_AGENT", "Adapter", "Call", "HttpConnection", "HttpsConnection", "environment", "look_up"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.http")
+
+USER_AGENT: Final = f"odyssey-proto/{__version__}"
+"""What every request and every WebSocket names as its maker."""
 
 _OPTIONS: Final = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
 # A path that died silently is noticed within 30 s, also where our own keepalives wait to be acknowledged, and its
 # NAT entry stays alive meanwhile.
-_SILENCE: Final = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 30_000))
-for _name, _value in _SILENCE:
+_KEEPALIVES: Final = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 30_000))
+for _name, _value in _KEEPALIVES:
     if hasattr(socket, _name):
         _OPTIONS.append((socket.IPPROTO_TCP, getattr(socket, _name), _value))
 
 # Where a request cannot be sent for one of these, urllib3 reads an answer, also from a socket that is not there.
 _EARLY_ANSWER: Final = frozenset({errno.ECONNRESET, errno.EPIPE, errno.EPROTOTYPE})
-_LONGEST_WAIT: Final = 1e6  # s; the C library's timeouts overflow not far beyond
+_LONGEST_WAIT_S: Final = 1e6  # the C library's timeouts overflow not far beyond
 
 
 class Call:
@@ -110,7 +114,7 @@ class Call:
         if self.aborted:
             raise ConnectionAbortedError(errno.ECONNABORTED, "the call was aborted")
         left = self.deadline.remaining()
-        if left is None or left > _LONGEST_WAIT:
+        if left is None or left > _LONGEST_WAIT_S:
             return None
         if left <= 0:
             raise TimeoutError("the time of the call is over")

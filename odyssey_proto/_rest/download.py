@@ -23,6 +23,7 @@ import attrs
 from .._base import arguments
 from .._base.abort import Abort
 from .._base.errors import OdysseyConfigError, OdysseyConnectionError, OdysseyError
+from .._net.service_api import REQUEST_TIMEOUT_S
 from .._net.signed_file import fetch
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from odyssey_models import Recording
 
     from .._base.clock import Deadline
-    from .._net.http_exchange import HttpTransport
-    from .._net.service_api import Rest
+    from .._net.http_exchange import HttpClient
+    from .._net.service_api import ServiceApi
     from .._net.signed_file import Fetched
 
 __all__ = ["Downloader"]
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 if TYPE_CHECKING:
     OnProgress: TypeAlias = Callable[[str, int, int | None], object]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.http")
 
 _NAMES: Final = {
     "video": "{}.mp4",
@@ -54,8 +55,7 @@ _NAMES: Final = {
 _STREAM_ID: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")  # one name, in any folder of any system
 _ATTEMPTS: Final = 5  # in a row that bring not one byte
 _ADDRESSES: Final = 2  # in a row that are refused
-_PAUSES: Final = (0.2, 0.5, 1.0, 2.0)  # s before each but the first
-_CALL: Final = 30.0  # s for one request of addresses
+_PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0)  # before each but the first
 _EXPIRED: Final = frozenset({400, 401, 403, 410})  # what stores answer to an address that is no longer valid
 _RANGE: Final = re.compile(r"bytes (\d+)-\d+/(\d+)")
 _NO_SUCH_RANGE: Final = 416
@@ -64,9 +64,8 @@ _NO_SUCH_RANGE: Final = 416
 class Downloader:
     """Fetches the artifacts of recordings into folders."""
 
-    def __init__(self, http: HttpTransport, rest: Rest) -> None:
-        self._http = http
-        self._rest = rest
+    def __init__(self, api: ServiceApi) -> None:
+        self._api = api
 
     def download(
         self,
@@ -85,13 +84,13 @@ class Downloader:
         arguments.flag("resume", resume)
         folder = _folder(directory)
         abort = Abort()
-        addresses = _Addresses(self._rest, stream_id, deadline, abort)
+        addresses = _Addresses(self._api, stream_id, deadline, abort)
         folder.mkdir(parents=True, exist_ok=True)
         files = [
             _File(
                 artifact=artifact,
                 path=folder / _NAMES[artifact].format(stream_id),
-                http=self._http,
+                http=self._api.http,
                 addresses=addresses,
                 deadline=deadline,
                 resume=resume,
@@ -142,8 +141,8 @@ def _is_encodable(text: str) -> bool:
 class _Addresses:
     """The signed addresses of one recording, asked for anew when they have expired; shared by all its files."""
 
-    def __init__(self, rest: Rest, stream_id: str, deadline: Deadline, abort: Abort) -> None:
-        self._rest = rest
+    def __init__(self, api: ServiceApi, stream_id: str, deadline: Deadline, abort: Abort) -> None:
+        self._api = api
         self._abort = abort
         self._stream_id = stream_id
         self._deadline = deadline
@@ -162,7 +161,7 @@ class _Addresses:
             return self.get(artifact)
 
     def _ask(self) -> Recording:
-        return self._rest.recording(self._stream_id, self._deadline.within(_CALL), abort=self._abort)
+        return self._api.recording(self._stream_id, self._deadline.within(REQUEST_TIMEOUT_S), abort=self._abort)
 
 
 # --- one file
@@ -190,7 +189,7 @@ class _File:
 
     artifact: str
     path: Path
-    http: HttpTransport
+    http: HttpClient
     addresses: _Addresses
     deadline: Deadline
     resume: bool
@@ -239,7 +238,7 @@ class _File:
                 if exc.status in _EXPIRED:
                     url = self.addresses.after(self.artifact, url)
                 version = self._version()
-                self._pause(_PAUSES[failures - 1] if self.done <= before else 0.0)
+                self._pause(_PAUSES_S[failures - 1] if self.done <= before else 0.0)
             else:
                 if version is not None:
                     return
@@ -248,8 +247,7 @@ class _File:
         return not self.deadline.expired and (exc.recoverable or exc.status in _EXPIRED)
 
     def _pause(self, seconds: float) -> None:
-        with self.http.call(self.deadline, self.abort) as call:
-            call.pause(seconds)  # what ends it early ends the next request too
+        self.http.pause(seconds, self.deadline, self.abort)  # what ends it early ends the next request too
 
     def _fetch_some(self, descriptor: int, url: str | None, version: _Version | None) -> _Version | None:
         """Fetch what is missing; return what it is of when all is there, and None where it must begin anew."""

@@ -13,10 +13,10 @@ from .._base.errors import OdysseyConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["iter_events"]
+__all__ = ["iter_events", "read_event_log"]
 
 
-def iter_events(source: str | os.PathLike[str] | Iterable[str | bytes]) -> Iterator[dict[str, Any]]:
+def read_event_log(source: str | os.PathLike[str] | Iterable[str | bytes]) -> Iterator[dict[str, Any]]:
     """Iterate over an event log (JSONL): the path of one, or its lines. The fields of an event are not documented.
 
     Raises:
@@ -24,7 +24,7 @@ def iter_events(source: str | os.PathLike[str] | Iterable[str | bytes]) -> Itera
         OdysseyConfigError: a line is no JSON object; the text names the line.
         OSError: the file cannot be read.
 
-    >>> list(iter_events(['{"type": "start"}', "", '{"type": "end"}']))
+    >>> list(read_event_log(['{"type": "start"}', "", '{"type": "end"}']))
     [{'type': 'start'}, {'type': 'end'}]
     """
     if isinstance(source, str | os.PathLike):
@@ -32,6 +32,9 @@ def iter_events(source: str | os.PathLike[str] | Iterable[str | bytes]) -> Itera
     if isinstance(source, bytes) or not isinstance(source, Iterable):
         raise TypeError(f"source must be a path or lines, not {type(source).__name__}")
     return _events(source)
+
+
+iter_events = read_event_log  # its older name
 
 
 def _events_of_file(path: Path) -> Iterator[dict[str, Any]]:

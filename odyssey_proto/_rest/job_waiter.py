@@ -1,8 +1,8 @@
-"""Lists as one sequence, and waiting for simulation jobs.
+"""Waiting for simulation jobs.
 
 Many jobs are awaited by asking the list, 100 at a time, and not each of them: 1000 cost about 10 requests a round,
-and one more for each that has ended. Time and sleep are handed in. It decides nothing about one call: those, and
-what is repeated, are in `odyssey_proto._net.service_api` and below.
+and one more for each that has ended. Clock and pause are handed in. It decides nothing about one call: those,
+and what is repeated, are in `odyssey_proto._net.service_api` and below.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from .._base.arguments import MOST_PER_PAGE
 from .._base.clock import Deadline
 from .._base.errors import OdysseyConnectionTimeoutError, OdysseyError
+from .._net.service_api import REQUEST_TIMEOUT_S
 from .paging import pages
 
 if TYPE_CHECKING:
@@ -21,39 +22,38 @@ if TYPE_CHECKING:
     import odyssey_models as wire
 
     from .._base.clock import Clock
-    from .._net.service_api import Rest
+    from .._net.service_api import ServiceApi
 
 __all__ = ["JobWaiter"]
 
 Job: TypeAlias = "wire.SimulationJobInfo | wire.SimulationJobDetail"
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.rest")
 
 _FINAL: Final = frozenset({"completed", "failed", "cancelled"})  # any other, also an unknown one, may still change
-_CALL: Final = 30.0  # s for one request
-_PATIENCE: Final = 5  # rounds that may fail one after the other
+_MOST_FAILURES: Final = 5  # rounds that may fail one after the other
 _STRAYS: Final = 10  # jobs of a round that go on though the list of active ones lacks them
-_CANCELLING: Final = 10.0  # s for taking back what was waited for in vain
+_CANCELLING_S: Final = 10.0  # for taking back what was waited for in vain
 
 
 class JobWaiter:
-    """Waits for jobs until all have ended, and tells of every change of status.
+    """Waits for jobs until all have ended, and reports every change of status.
 
-    ``sleep`` waits for so many s, and raises where the client is closed meanwhile.
+    ``pause`` waits for so many s, and raises if the client is closed meanwhile.
     """
 
     def __init__(
         self,
-        rest: Rest,
+        api: ServiceApi,
         clock: Clock,
-        sleep: Callable[[float], None],
+        pause: Callable[[float], None],
         *,
         poll: float,
         on_update: Callable[[Job], object] | None,
         cancel_on_timeout: bool,
     ) -> None:
-        self._rest = rest
+        self._api = api
         self._clock = clock
-        self._sleep = sleep
+        self._pause = pause
         self._poll = poll
         self._on_update = on_update
         self._cancel = cancel_on_timeout
@@ -81,7 +81,7 @@ class JobWaiter:
                 failures += 1
                 if deadline.expired:
                     raise self._too_late(waiting, deadline) from exc
-                if not exc.recoverable or failures >= _PATIENCE:
+                if not exc.recoverable or failures >= _MOST_FAILURES:
                     raise
                 log.debug("asking again in a while: %s", exc)
                 pause = max(pause, exc.retry_after or 0.0)
@@ -90,7 +90,7 @@ class JobWaiter:
                 continue
             if deadline.expired:
                 raise self._too_late(waiting, deadline)
-            self._sleep(min(pause, left) if (left := deadline.remaining()) is not None else pause)
+            self._pause(min(pause, left) if (left := deadline.remaining()) is not None else pause)
 
     def _round(self, waiting: list[str], deadline: Deadline) -> None:
         missing = waiting if len(waiting) == 1 else self._from_list(waiting, deadline)
@@ -104,8 +104,8 @@ class JobWaiter:
         unseen, going = set(waiting), set[str]()
 
         def ask(offset: int) -> tuple[Sequence[wire.SimulationJobInfo], int]:
-            page = self._rest.jobs(
-                deadline.within(_CALL),
+            page = self._api.jobs(
+                deadline.within(REQUEST_TIMEOUT_S),
                 active=True if self._only_active else None,
                 limit=MOST_PER_PAGE,
                 offset=offset,
@@ -124,7 +124,7 @@ class JobWaiter:
 
     def _ask_one(self, job_id: str, deadline: Deadline) -> bool:
         """Ask for one job; return whether it has ended."""
-        job = self._rest.job(job_id, deadline.within(_CALL))
+        job = self._api.job(job_id, deadline.within(REQUEST_TIMEOUT_S))
         if job.status in _FINAL:
             self._ended[job_id] = job
         self._note(job, job_id)
@@ -150,10 +150,10 @@ class JobWaiter:
         )
 
     def _take_back(self, waiting: Sequence[str]) -> None:
-        deadline = Deadline(_CANCELLING, self._clock)
+        deadline = Deadline(_CANCELLING_S, self._clock)
         for job_id in waiting:
             try:
-                self._rest.cancel_job(job_id, deadline)
+                self._api.cancel_job(job_id, deadline)
             except OdysseyError as exc:  # it may have begun, which is no reason to hide that time is over
                 log.debug("not cancelled: %s", exc)
             if deadline.expired:

@@ -1,103 +1,100 @@
-"""Credentials for a client without an API key: requesting a session and the token that opens it."""
+"""Credentials for a client without an API key: a session is requested, and a token that opens it."""
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import TYPE_CHECKING, Final
 
 import odyssey_models as wire
 
 from .._base.clock import Deadline
-from .._base.errors import (
-    MalformedMessageError,
-    OdysseyConfigError,
-    OdysseyConnectionError,
-    OdysseyConnectionTimeoutError,
-    OdysseyError,
-)
-from .._model.credentials import ClientCredentials, StreamerCapabilities, log
+from .._base.errors import MalformedMessageError, OdysseyConfigError, OdysseyConnectionError, OdysseyError
+from .._model.credentials import ClientCredentials, StreamerCapabilities
+from ..core.queueing import Queueing
 
 if TYPE_CHECKING:
     from .._base.clock import Clock
     from .._model.config import ClientConfig
-    from .._net.http_exchange import HttpTransport
+    from .._net.service_api import ServiceApi
 
 __all__ = ["mint"]
 
-_LIFETIME: Final = 600  # s, where the service does not tell (spec/openapi.yaml)
-_EVERY: Final = 1.0  # s between two requests for a streamer
-_GOODBYE: Final = 2.0  # s for giving a session back that was granted in vain
+log = logging.getLogger("odyssey_proto.rest")
+
+_OPERATION: Final = "create client credentials"
+_DEFAULT_LIFETIME_S: Final = 600  # if the service does not say (spec/openapi.yaml)
+_GIVING_BACK_S: Final = 2.0  # for a session that was granted in vain
 
 
-def mint(http: HttpTransport, config: ClientConfig, deadline: Deadline, clock: Clock) -> ClientCredentials:
+def mint(api: ServiceApi, config: ClientConfig, deadline: Deadline, clock: Clock) -> ClientCredentials:
     """Request a session, queueing for a streamer, and return a token for it.
 
-    Where there is a session and no token for it, the session is given back, for which 2 s are taken beyond the
+    If there is a session and no token for it, the session is given back, for which 2 s are taken beyond the
     deadline: else the next request would meet a limit of the account until the service has forgotten it.
 
     Raises:
         OdysseyAuthError, OdysseyUsageError: as their names say.
         OdysseyConnectionError: no streamer was free in time, or the service cannot be reached.
     """
-    session = _request_session(http, config, deadline)
+    session = _request_session(api, config, deadline, clock)
     try:
-        return _credentials(session, http.session_token(session.session_id, deadline))
+        return _credentials(session, api.session_token(session.session_id, deadline))
     except BaseException:  # Ctrl-C too
-        _give_back(http, session, Deadline(_GOODBYE, clock))
+        _give_back(api, session, Deadline(_GIVING_BACK_S, clock))
         raise
 
 
-def _request_session(http: HttpTransport, config: ClientConfig, deadline: Deadline) -> wire.SessionResponse:
-    queueing = deadline.within(config.advanced.queue_timeout_s)
+def _request_session(
+    api: ServiceApi, config: ClientConfig, deadline: Deadline, clock: Clock
+) -> wire.SessionResponse:
+    queueing = Queueing(config.advanced.queue_timeout_s, clock.now())
     while True:
         try:
-            return http.request_session(deadline)
+            return api.request_session(deadline)
         except OdysseyConnectionError as exc:
-            if exc.code != "no_streamers" or not config.advanced.queue_timeout_s:
+            if exc.code != "no_streamers":
                 raise
-            if (queueing.remaining() or 0.0) < _EVERY:
-                raise OdysseyConnectionTimeoutError(
-                    f"Timed out waiting for a streamer after {config.advanced.queue_timeout_s:g} s: "
-                    "try later, or raise queue_timeout_s",
-                    code="queue_timeout",
-                    status=exc.status,
-                    request_id=exc.request_id,
-                    operation="create client credentials",
-                    recoverable=True,
-                ) from exc
-            http.sleep(_EVERY)
+            now = clock.now()
+            again_at, left_s = queueing.next_request(now), deadline.remaining()
+            if again_at is None or (left_s is not None and again_at > now + left_s):
+                failure = queueing.failure(exc, _OPERATION)
+                if failure is exc:
+                    raise
+                raise failure from exc
+            api.wait_between_calls(again_at - now)
 
 
 def _credentials(session: wire.SessionResponse, token: wire.SessionTokenResponse) -> ClientCredentials:
-    told = session.capabilities
+    given = session.capabilities
     try:
         return ClientCredentials(
             signaling_url=session.signalling_url,
             session_token=token.session_token,
-            expires_in=_LIFETIME if token.expires_in is None else math.floor(token.expires_in),
-            capabilities=None if told is None else StreamerCapabilities(told.image_to_video),
+            expires_in=_DEFAULT_LIFETIME_S if token.expires_in is None else math.floor(token.expires_in),
+            capabilities=None if given is None else StreamerCapabilities(given.image_to_video),
         )
     except OdysseyConfigError as exc:
         problem = exc.message
     raise MalformedMessageError(
-        f"create client credentials: {problem}",
+        f"{_OPERATION}: {problem}",
         problems=(problem,),
         code="malformed",
-        operation="create client credentials",
+        operation=_OPERATION,
         session_id=session.session_id,
     )
 
 
-def _give_back(http: HttpTransport, session: wire.SessionResponse, until: Deadline) -> None:
-    """Say goodbye to a session where its client would have: nothing else ends it (spec/asyncapi.yaml)."""
-    try:
-        from .._net.signaling import SignalingConnection
+def _give_back(api: ServiceApi, session: wire.SessionResponse, deadline: Deadline) -> None:
+    """Say goodbye to a session as its client would have: nothing else ends it (spec/asyncapi.yaml)."""
+    from .._net.signaling import SignalingConnection  # loads websocket-client, for what hardly ever happens
 
+    try:
         connection = SignalingConnection.open(
             session.signalling_url,
             session.session_id,
-            http.session_token(session.session_id, until).session_token,
-            until,
+            api.session_token(session.session_id, deadline).session_token,
+            deadline,
             on_message=lambda _: None,
             on_closed=lambda _: None,
         )

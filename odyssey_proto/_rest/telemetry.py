@@ -1,4 +1,4 @@
-"""What a client tells the service about its use, and only where the user asked for it (spec/openapi.yaml).
+"""What a client reports to the service about its use, and only if the user asked for it (spec/openapi.yaml).
 
 Events go out on a thread of their own. Nothing waits for them and nothing fails with them: what does not fit the
 queue, is not answered in time or is refused is dropped.
@@ -13,7 +13,7 @@ import platform
 import queue
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import odyssey_models as wire
 
@@ -26,45 +26,56 @@ if TYPE_CHECKING:
 
     from .._base.clock import Clock
     from .._model.config import ClientConfig
-    from .._net.service_api import Rest
-    from ..session import Session
+    from .._net.service_api import ServiceApi
 
-__all__ = ["Telemetry"]
+__all__ = ["Connection", "Telemetry"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.rest")
 
-_WAITING: Final = 32  # events; more than that are dropped
-_CALL: Final = 5.0  # s for one event
-_LAST: Final = 0.3  # s that closing leaves to what still waits
-_PREFIX: Final = 8  # characters of the API key
-_LONGEST: Final = 2000  # characters of an error's text
+_MOST_WAITING: Final = 32  # events; more than that are dropped
+_EVENT_TIMEOUT_S: Final = 5.0
+_LAST_EVENTS_S: Final = 0.3  # that closing leaves to what still waits
+_KEY_PREFIX: Final = 8  # characters of the API key
+_LONGEST_TEXT: Final = 2000  # characters of an error's text
+
+
+class Connection(Protocol):
+    """What is reported: a session, or anything else with these two."""
+
+    @property
+    def session_id(self) -> str | None:
+        """The service's id of it."""
+
+    @property
+    def status(self) -> object:
+        """Where it stands; ``str()`` of it is reported."""
 
 
 class Telemetry:
-    """Tells of the connections of one client, or of nothing where ``config.enable_telemetry`` is not set."""
+    """Reports the connections of one client, or nothing if ``config.enable_telemetry`` is not set."""
 
-    def __init__(self, config: ClientConfig, rest: Rest, clock: Clock) -> None:
+    def __init__(self, config: ClientConfig, api: ServiceApi, clock: Clock) -> None:
         self._config = config
-        self._rest = rest
+        self._api = api
         self._clock = clock
         self._lock = threading.Lock()
-        self._queue: queue.Queue[wire.TelemetryEvent | None] = queue.Queue(_WAITING)
+        self._queue: queue.Queue[wire.TelemetryEvent | None] = queue.Queue(_MOST_WAITING)
         self._thread: threading.Thread | None = None
         self._process = os.getpid()
         # Weak: a session that its user lets go of ends.
-        self._connected: tuple[weakref.ref[Session], str | None, float] | None = None
+        self._connected: tuple[weakref.ref[Connection], str | None, float] | None = None
 
     @contextlib.contextmanager
-    def connecting(self, live: Session) -> Iterator[None]:
-        """Tell that a connect begins, and how it ended, for the length of a ``with``."""
+    def connecting(self, live: Connection) -> Iterator[None]:
+        """Report that a connect begins, and how it ended, for the length of a ``with``."""
         began = self._clock.now()
-        self._tell(event=wire.TelemetryEventName.SESSION_CONNECTING)
+        self._enqueue(event=wire.TelemetryEventName.SESSION_CONNECTING)
         try:
             yield
         except errors.OdysseyError as exc:
-            self._tell(
+            self._enqueue(
                 error_type=_error_type(exc),
-                error_message=exc.message[:_LONGEST],
+                error_message=exc.message[:_LONGEST_TEXT],
                 error_code=exc.code,
                 session_id=exc.session_id,
                 connection_status=str(live.status),
@@ -72,18 +83,18 @@ class Telemetry:
             raise
         now = self._clock.now()
         self._connected = weakref.ref(live), live.session_id, now
-        self._tell(
+        self._enqueue(
             event=wire.TelemetryEventName.SESSION_CONNECTED,
             session_id=live.session_id,
             connect_duration_ms=(now - began) * 1000,
         )
 
-    def disconnected(self, live: Session) -> None:
-        """Tell that a session is over; once for each that was connected."""
+    def disconnected(self, live: Connection) -> None:
+        """Report that a session is over; once for each that was connected."""
         if self._connected is None or self._connected[0]() is not live:
             return
         (_, session_id, since), self._connected = self._connected, None
-        self._tell(
+        self._enqueue(
             event=wire.TelemetryEventName.SESSION_DISCONNECTED,
             session_id=session_id,
             session_duration_seconds=self._clock.now() - since,
@@ -96,9 +107,9 @@ class Telemetry:
         if thread is not None and self._process == os.getpid():
             with contextlib.suppress(queue.Full):
                 self._queue.put_nowait(None)
-            thread.join(_LAST)
+            thread.join(_LAST_EVENTS_S)
 
-    def _tell(self, **known: Any) -> None:
+    def _enqueue(self, **known: Any) -> None:
         if not self._config.enable_telemetry or self._process != os.getpid():
             return
         event = wire.TelemetryEvent(
@@ -109,7 +120,7 @@ class Telemetry:
                 "machine": platform.machine(),
                 "python": platform.python_version(),
             },
-            api_key_prefix=(self._config.api_key or "")[:_PREFIX] or None,
+            api_key_prefix=(self._config.api_key or "")[:_KEY_PREFIX] or None,
             **known,
         )
         with contextlib.suppress(queue.Full, RuntimeError):  # RuntimeError: no more threads
@@ -126,7 +137,7 @@ class Telemetry:
     def _send(self) -> None:
         while (event := self._queue.get()) is not None:
             try:
-                self._rest.report(wire.TelemetryRequest(events=[event]), Deadline(_CALL, self._clock))
+                self._api.report(wire.TelemetryRequest(events=[event]), Deadline(_EVENT_TIMEOUT_S, self._clock))
             except errors.OdysseyError as exc:
                 log.debug("an event was dropped: %s", exc)
                 if exc.code == "closed":

@@ -7,21 +7,19 @@ stream's machine reads it. Neither state is here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import odyssey_models as wire
 
 from .._base import errors
+from .._model.signaling_url import SIGNALING_MESSAGE_LIMIT
 from .effects import CloseLink, OpenLink, SendSignaling
 from .inputs import Due, Interact, Start
 
 if TYPE_CHECKING:
     from .machine import Agenda
 
-__all__ = ["SIGNALING_MESSAGE_LIMIT", "Connection"]
-
-SIGNALING_MESSAGE_LIMIT: Final = 64 * 1024 * 1024
-"""Bytes of the longest message through the WebSocket (spec/asyncapi.yaml)."""
+__all__ = ["Connection"]
 
 
 class Connection:

@@ -22,7 +22,7 @@ from odyssey_proto._base.errors import (
     OdysseyError,
 )
 from odyssey_proto._model.config import ClientConfig
-from odyssey_proto._net.http_exchange import HttpTransport
+from odyssey_proto._net.service_api import ServiceApi
 from tests.faults.leaks import nothing_left
 from tests.faults.servers import Connection, HttpServer, Request, Server, answer, json_answer
 from tests.faults.tls import self_signed
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 KEY = "ody_live_key-SECRET"
 LONG = 30.0
 
-Ask: TypeAlias = "Callable[[HttpTransport, str, Deadline, Abort | None], object]"
+Ask: TypeAlias = "Callable[[ServiceApi, str, Deadline, Abort | None], object]"
 
 
 @pytest.fixture(autouse=True)
@@ -48,8 +48,8 @@ def until(seconds: float = LONG) -> Deadline:
 
 
 @contextlib.contextmanager
-def transport(url: str, key: str = KEY) -> Iterator[HttpTransport]:
-    with contextlib.closing(HttpTransport(ClientConfig(api_key=key, api_url=url), MonotonicClock())) as made:
+def transport(url: str, key: str = KEY) -> Iterator[ServiceApi]:
+    with contextlib.closing(ServiceApi(ClientConfig(api_key=key, api_url=url), MonotonicClock())) as made:
         yield made
 
 
@@ -217,7 +217,7 @@ def endless(connection: Connection, _: Request) -> None:
 LARGE: dict[str, Any] = {
     "as announced": answer(b" " * (5 * MIB)),
     "without an end": endless,
-    "when unpacked": answer(gzip.compress(b"\0" * (200 * MIB), 9), Content_Encoding="gzip"),
+    "when unpacked": answer(gzip.compress(b"\0" * (200 * MIB), 9, mtime=0), Content_Encoding="gzip"),
 }
 
 
@@ -237,7 +237,7 @@ def test_an_answer_up_to_the_limit_is_read() -> None:
         assert http.signaling_config(f"{server.url}/config", until()) == ()
 
 
-PACKED = gzip.compress(b'{"iceServers": []}')
+PACKED = gzip.compress(b'{"iceServers": []}', mtime=0)
 
 
 @pytest.mark.parametrize(

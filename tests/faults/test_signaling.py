@@ -23,7 +23,7 @@ from odyssey_proto._base.errors import (
     OdysseyConnectionTimeoutError,
     OdysseyError,
 )
-from odyssey_proto._net.signaling import SignalingClosed, SignalingConnection
+from odyssey_proto._net.signaling import SignalingConnection, SignalingEnd
 from tests.faults.leaks import nothing_left
 from tests.faults.servers import Connection, Request, Server, SignalingServer, answer, json_answer
 from tests.faults.tls import self_signed
@@ -52,9 +52,9 @@ class Heard:
 
     def __init__(self) -> None:
         self.messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self.closed: queue.SimpleQueue[SignalingClosed] = queue.SimpleQueue()
+        self.closed: queue.SimpleQueue[SignalingEnd] = queue.SimpleQueue()
 
-    def end(self) -> SignalingClosed:
+    def end(self) -> SignalingEnd:
         return self.closed.get(timeout=LONG)
 
 
@@ -456,7 +456,7 @@ def test_closing_does_not_wait_for_a_server_that_does_not_read() -> None:
         connection.close(timeout=0.3)
         assert clock.now() - began < 10
         leave.set()
-        assert heard.end() == SignalingClosed(1000, "Client disconnect", True, None)
+        assert heard.end() == SignalingEnd(1000, "Client disconnect", True, None)
 
 
 def test_a_connection_that_breaks_while_sending_is_told() -> None:

@@ -20,7 +20,7 @@ from odyssey_proto import (
     OdysseyConnectionError,
     OdysseyConnectionTimeoutError,
 )
-from odyssey_proto._net.http_exchange import HttpTransport
+from odyssey_proto._net.service_api import ServiceApi
 from odyssey_proto.emulator.faults.script import Fault
 from tests.live.processes import PATIENCE_S, eventually, sessions_are_free
 
@@ -151,13 +151,13 @@ def test_what_needs_nothing_of_each_other_is_asked_for_at_the_same_time(
     both = threading.Barrier(2)  # each waits for the other
 
     def together(name: str) -> None:
-        call = getattr(HttpTransport, name)
+        call = getattr(ServiceApi, name)
 
         def wait_and_call(*args: Any, **options: Any) -> Any:
             both.wait(PATIENCE_S)
             return call(*args, **options)
 
-        monkeypatch.setattr(HttpTransport, name, wait_and_call)
+        monkeypatch.setattr(ServiceApi, name, wait_and_call)
 
     together("session_token")
     together("signaling_config")

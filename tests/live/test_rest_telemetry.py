@@ -63,7 +63,7 @@ def test_a_session_is_told_from_its_beginning_to_its_end() -> None:
     told: list[dict[str, Any]] = []
     with Emulator() as emulator, HttpServer() as server:
         client = Odyssey(emulator.api_key, api_url=emulator.api_url, enable_telemetry=True)
-        client._rest.report = lambda request, deadline: told.extend(  # type: ignore[method-assign]  # the emulator
+        client._account.api.report = lambda request, deadline: told.extend(  # type: ignore[method-assign]  # the emulator
             # answers and keeps nothing
             {"event": str(event.event), "session_id": event.session_id}
             for event in request.events
@@ -86,7 +86,7 @@ def test_a_session_that_its_user_left_by_itself_is_told_before_the_next() -> Non
         Emulator() as emulator,
         Odyssey(emulator.api_key, api_url=emulator.api_url, enable_telemetry=True) as client,
     ):
-        client._rest.report = lambda request, deadline: told.extend(  # type: ignore[method-assign]  # as above
+        client._account.api.report = lambda request, deadline: told.extend(  # type: ignore[method-assign]  # as above
             (str(event.event), event.session_id) for event in request.events
         )
         sessions = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import assert_type
+from typing import Any, assert_type
 
 import numpy as np
 import odyssey_models
@@ -37,6 +37,8 @@ from odyssey_proto import (
     StreamRecordingsList,
     VideoFrame,
     connect_to_stream,
+    iter_events,
+    read_event_log,
 )
 from odyssey_proto.emulator.server import Emulator
 
@@ -122,3 +124,7 @@ def limits(error: OdysseyUsageError) -> None:
     assert_type(error.code, str | None)
     assert_type(error.retry_after, float | None)
     assert_type(error.action, str | None)
+
+
+assert_type(read_event_log(Path("log.jsonl")), Iterator[dict[str, Any]])
+assert_type(iter_events(["{}"]), Iterator[dict[str, Any]])

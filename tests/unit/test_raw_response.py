@@ -11,7 +11,6 @@ import pytest
 
 from odyssey_proto import Odyssey, OdysseyError, RawResponse
 from odyssey_proto._net.http_exchange import answers
-from odyssey_proto.raw_response import RawCalls
 from tests.faults.servers import HttpServer, answer, json_answer
 
 if TYPE_CHECKING:
@@ -104,5 +103,5 @@ def test_arguments_go_through_as_they_are(client: Odyssey, server: HttpServer) -
 
 
 def test_each_call_has_the_name_of_the_one_that_it_makes(client: Odyssey) -> None:
-    for name in vars(RawCalls(client)):
+    for name in vars(client.with_raw_response):
         assert inspect.isfunction(getattr(Odyssey, name))

@@ -13,8 +13,7 @@ import odyssey_models as wire
 from odyssey_proto._base.abort import Abort
 from odyssey_proto._base.clock import Deadline, MonotonicClock
 from odyssey_proto._model.signaling_url import config_url
-from odyssey_proto._net.http_exchange import TOKEN_REFUSED, Operation
-from odyssey_proto._net.service_api import Rest
+from odyssey_proto._net.service_api import Operation
 from odyssey_proto._net.signed_file import Fetched, fetch
 
 from .scrub import UNKNOWN_ID
@@ -79,7 +78,7 @@ def _soon() -> Deadline:
 
 
 def token(stage: Stage) -> Any:
-    return stage.http().access_token(_soon())
+    return stage.api().access_token(_soon())
 
 
 def credentials(stage: Stage) -> Any:
@@ -88,17 +87,17 @@ def credentials(stage: Stage) -> Any:
 
 def session(stage: Stage) -> Any:
     credentials = stage.client().create_client_credentials()
-    return credentials, stage.http().signaling_config(config_url(credentials.signaling_url), _soon())
+    return credentials, stage.api().signaling_config(config_url(credentials.signaling_url), _soon())
 
 
 def session_as_told(stage: Stage) -> Any:
-    http = stage.http()
-    session = http.request_session(_soon())
-    return session, http.signaling_config(config_url(session.signalling_url), _soon())
+    api = stage.api()
+    session = api.request_session(_soon())
+    return session, api.signaling_config(config_url(session.signalling_url), _soon())
 
 
 def unknown_session(stage: Stage) -> Any:
-    return stage.http().session_token(UNKNOWN_ID, _soon())
+    return stage.api().session_token(UNKNOWN_ID, _soon())
 
 
 def telemetry(stage: Stage) -> None:
@@ -118,9 +117,9 @@ def telemetry(stage: Stage) -> None:
             connection_status="connecting",
         ),
     )
-    rest = Rest(stage.http())
+    api = stage.api()
     for event in events:
-        rest.report(wire.TelemetryRequest(events=[event]), _soon())
+        api.report(wire.TelemetryRequest(events=[event]), _soon())
 
 
 # --- recordings
@@ -181,7 +180,7 @@ def _fetch(stage: Stage, url: str | None, headers: dict[str, str]) -> tuple[byte
 
 def _fetched(stage: Stage, url: str | None, headers: dict[str, str]) -> contextlib.AbstractContextManager[Fetched]:
     assert url is not None
-    return fetch(stage.http(), url, headers, _soon(), Abort())
+    return fetch(stage.api().http, url, headers, _soon(), Abort())
 
 
 # --- simulations
@@ -201,7 +200,7 @@ def simulate_address(stage: Stage) -> Any:
 
 def simulate_nothing(stage: Stage) -> Any:
     nothing: Any = {"portrait": True}  # the model itself refuses that
-    return Rest(stage.http()).simulate(nothing, _soon())
+    return stage.api().simulate(nothing, _soon())
 
 
 def take_back(stage: Stage) -> Any:
@@ -248,5 +247,5 @@ def cancel_foreign(stage: Stage) -> Any:
 
 def page_of_none(path: str) -> Callable[[Stage], Any]:
     """Return what asks for a page of 0 entries, which no method of the client does."""
-    operation = Operation("GET", path, repeat=True, refusals=TOKEN_REFUSED)
-    return lambda stage: stage.http().ask(operation, bytes, _soon(), path=f"{path}?limit=0")
+    operation = Operation("GET", path, repeat=True)
+    return lambda stage: stage.api().perform(operation, bytes, _soon(), path=f"{path}?limit=0")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 from odyssey_proto import AdvancedConfig, Odyssey
 from odyssey_proto._base.clock import MonotonicClock
 from odyssey_proto._model.config import ClientConfig
-from odyssey_proto._net.http_exchange import HttpTransport
+from odyssey_proto._net.service_api import ServiceApi
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,7 @@ class Stage:
         """Return a client, closed with the stage, that does not queue for streamers."""
         return self._open.enter_context(Odyssey(self.api_key, api_url=self.api_url, advanced=_NO_QUEUE))
 
-    def http(self) -> HttpTransport:
+    def api(self) -> ServiceApi:
         """Return what is below a client, for calls that it makes only while it connects."""
         config = ClientConfig(api_key=self.api_key, api_url=self.api_url, advanced=_NO_QUEUE)
-        return self._open.enter_context(contextlib.closing(HttpTransport(config, MonotonicClock())))
+        return self._open.enter_context(contextlib.closing(ServiceApi(config, MonotonicClock())))

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 __all__ = ["FALLBACK_SERVERS", "arrange_gathering", "for_aiortc"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.webrtc")
 
 FALLBACK_SERVERS: Final = (IceServer(urls=["stun:stun.l.google.com:19302", "stun:stun1.l.google.com:19302"]),)
 """Public STUN, for when the service does not tell its own (spec/asyncapi.yaml)."""
 
 _LOOPBACK: Final = ("127.0.0.1", "::1")
-_BINDING: Final = 5.0  # s; aioice asks for a time, and binding takes none
+_BINDING_S: Final = 5.0  # aioice asks for a time, and binding takes none
 _RECEIVE_BUFFER: Final = 1 << 20  # bytes asked for, four times what aioice does; the system may give less
 
 
@@ -97,7 +97,7 @@ def _arranged(
 ) -> Any:
     async def bind(component: int, addresses: Sequence[str]) -> list[Any]:
         # One call for each address: aioice forgets the sockets of the first where the second is cut short.
-        found = await asyncio.gather(*(gather(component, [address], _BINDING) for address in addresses))
+        found = await asyncio.gather(*(gather(component, [address], _BINDING_S) for address in addresses))
         _widen(agent)
         return [candidate for candidates in found for candidate in candidates]
 

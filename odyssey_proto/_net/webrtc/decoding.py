@@ -29,15 +29,16 @@ if TYPE_CHECKING:
 
 __all__ = ["DecodingQueue", "install"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.webrtc")
 
 _QUEUE: Final = "_RTCRtpReceiver__decoder_queue"  # aiortc has no public way
 _THREAD: Final = "_RTCRtpReceiver__decoder_thread"
 _FAILED: Final = "_RTCRtpReceiver__decoder_error"
 _DECODERS: Final = {"video/h264": "h264", "video/vp8": "vp8"}
-_TICK: Final = Fraction(1, 90_000)  # s, of RTP timestamps of video
-_MANY: Final = 20  # frames that wait, and so long, in s, before decoding is taken for too slow
-_LATE: Final = 1.0
+_TICK_S: Final = Fraction(1, 90_000)  # of RTP timestamps of video
+# If so many frames wait, the first of them for so long, decoding is taken for too slow.
+_TOO_MANY: Final = 20
+_TOO_LATE_S: Final = 1.0
 _INSIDE: Final = 32  # frames that a decoder may keep to itself; more than that have failed
 
 
@@ -110,7 +111,7 @@ class DecodingQueue:
                     self._hand_on(frame)
 
     def _is_behind(self, encoded: ArrivedFrame) -> bool:
-        return self._tasks.qsize() >= _MANY and self._totals.clock.now() - encoded.whole_at >= _LATE
+        return self._tasks.qsize() >= _TOO_MANY and self._totals.clock.now() - encoded.whole_at >= _TOO_LATE_S
 
     def _leave_out(self) -> bool:
         """Leave out the frame at hand and all that wait; return whether more may come."""
@@ -137,7 +138,7 @@ class DecodingQueue:
             self._decoder.thread_count = 1
             self._decodes = kind
         packet = av.Packet(encoded.data)
-        packet.pts, packet.time_base = encoded.timestamp, _TICK
+        packet.pts, packet.time_base = encoded.timestamp, _TICK_S
         self._inside[encoded.timestamp] = encoded
         while len(self._inside) > _INSIDE:
             del self._inside[next(iter(self._inside))]

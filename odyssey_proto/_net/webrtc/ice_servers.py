@@ -32,10 +32,12 @@ if TYPE_CHECKING:
 
 __all__ = ["IceServers"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.webrtc")
 
-_PATIENCE: Final = 0.45  # s from the offer on, for all together; also spent on an interface that reaches no STUN
-_RELAY_PATIENCE: Final = 5.0  # s where a relay is all that may be used: TLS takes five round trips
+_ANSWER_WITHIN_S: Final = (
+    0.45  # from the offer on, for all together; also spent on an interface that reaches no STUN
+)
+_RELAY_WITHIN_S: Final = 5.0  # if a relay is all that may be used: TLS takes five round trips
 
 # RFC 8656, section 18, and what to make of it; any other number is told as it is.
 _REFUSALS: Final = {
@@ -132,7 +134,7 @@ class IceServers:
         if not self._stun or not protocols:
             return []
         asking = [asyncio.create_task(self._first_reflexive(protocol)) for protocol in protocols]
-        await asyncio.wait(asking, timeout=_PATIENCE)
+        await asyncio.wait(asking, timeout=_ANSWER_WITHIN_S)
         found = [candidate for each in asking if (candidate := _result(each)) is not None]
         await _cancel(asking)
         if not found:
@@ -179,14 +181,14 @@ class IceServers:
     async def _first_relays(self, allocations: list[asyncio.Task[Any]]) -> list[Any]:
         """Wait for the first in order that works; return all that are there by then. The rest is given up."""
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_ANSWER_WITHIN_S):
                 for each in allocations:
                     await asyncio.wait({each})
                     if _result(each):
                         break
         except TimeoutError:
             if self.relay_only:
-                await _any_result(allocations, _RELAY_PATIENCE - _PATIENCE)
+                await _any_result(allocations, _RELAY_WITHIN_S - _ANSWER_WITHIN_S)
             for url, each in zip(self._turn, allocations, strict=True):
                 if not each.done():
                     self._failures[url] = "no answer"

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ArrivedFrame", "MarkerJitterBuffer", "install"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.webrtc")
 
 _ATTRIBUTE: Final = "_RTCRtpReceiver__jitter_buffer"  # aiortc has no public way
-_ASK_EVERY: Final = 0.5  # s between two requests for a keyframe
-_REPAIRED_WITHIN: Final = 0.3  # s; lost packets that have not come again by then are not waited for any more
+_ASK_EVERY_S: Final = 0.5  # between two requests for a keyframe
+_REPAIRED_WITHIN_S: Final = 0.3  # lost packets that have not come again by then are not waited for any more
 _START_CODE: Final = b"\x00\x00\x01"  # before each unit of an H.264 frame, as aiortc joins them
 _IDR: Final = 5  # the type of the units of an H.264 keyframe
 _VP8_START: Final = b"\x9d\x01\x2a"  # from byte 3 of a VP8 keyframe (RFC 6386, 9.1)
@@ -160,7 +160,7 @@ class MarkerJitterBuffer(JitterBuffer):
         while self._at(later) is None:
             later = uint16_add(later, 1)
         # What follows the gap came no earlier than its frame began.
-        if now - self._first_packet.get(self._at(later).timestamp, now) < _REPAIRED_WITHIN:
+        if now - self._first_packet.get(self._at(later).timestamp, now) < _REPAIRED_WITHIN_S:
             return False
         timestamp = self._at(later).timestamp
         while (found := self._at(later)) is not None and found.timestamp == timestamp:
@@ -189,7 +189,7 @@ class MarkerJitterBuffer(JitterBuffer):
             self._asked_at = float("-inf")  # at once, after a loss
         elif self._asked_at == float("inf"):
             self._asked_at = now  # a sender begins with a keyframe: give it the time
-        elif now - self._asked_at >= _ASK_EVERY:
+        elif now - self._asked_at >= _ASK_EVERY_S:
             self._asked_at = now
             return True
         return False

@@ -14,23 +14,23 @@ import importlib
 import logging
 import re
 import threading
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-import attrs
-from odyssey_models import IceCandidate, IceServer
-
-from ..._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyStreamError
+from ..._base.errors import MalformedMessageError, OdysseyConnectionError
 from ..._base.event_loop import TaskScope
 from ..._model.ice_urls import usable_servers
 from ..._video.meters import VideoTotals
 from . import candidates
+from .channels import DataChannels, not_open
 from .ice_servers import IceServers
+from .offer import NO_CODEC, UNREADABLE, Offer, codec_preferences, readable_candidate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     import av
-    from aiortc import MediaStreamTrack, RTCDataChannel, RTCPeerConnection, RTCRtpCodecCapability
+    from aiortc import MediaStreamTrack, RTCPeerConnection
+    from odyssey_models import IceCandidate, IceServer
 
     from ..._base.clock import Clock
     from ..._base.event_loop import BackgroundLoop
@@ -38,42 +38,17 @@ if TYPE_CHECKING:
     from ..._model.ice_urls import IceUrl
     from .decoding import DecodingQueue
     from .jitter import MarkerJitterBuffer
+    from .listener import PeerListener
 
-__all__ = ["Peer", "PeerListener", "warm"]
+__all__ = ["Peer", "warm"]
 
 T = TypeVar("T")
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.webrtc")
 
 _NOWHERE: Final = logging.NullHandler()
-_TO_STREAMER: Final = "clientToStreamer"
-_FROM_STREAMER: Final = "streamerToClient"
-_DEFAULT_MESSAGE_SIZE: Final = 16 * 1024  # bytes, where the offer does not tell
-_SETTLING: Final = 0.2  # s from the first sign of a peer that leaves to the last
-_PATH_FOUND: Final = 12.0  # s from the answer on; aiortc goes on for 64 s, which is longer than anybody waits
-_LARGEST_MESSAGE_SIZE: Final = 256 * 1024  # bytes, where the offer says that any will do
-
-_CODECS: Final[dict[VideoCodec, tuple[str, ...]]] = {
-    "auto": ("video/H264", "video/VP8"),
-    "h264": ("video/H264",),
-    "vp8": ("video/VP8",),
-}
-_NO_CODEC: Final[dict[VideoCodec, str]] = {
-    "auto": "The streamer offers no video that can be decoded here",
-    "h264": "The streamer offers no H.264 that can be decoded here; codec='auto' takes what there is",
-    "vp8": "The streamer offers no VP8; codec='auto' takes what there is",
-}
-
-# What aiortc raises for descriptions and candidates that it cannot read; it documents none of it.
-_UNREADABLE: Final = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    RuntimeError,
-    StopIteration,
-    TypeError,
-    ValueError,
-)
+_CLEAN_END_S: Final = 0.4  # if the loop is stopped under a connection that nobody closed
+_SETTLING_S: Final = 0.2  # from the first sign of a peer that leaves to the last
+_PATH_DEADLINE_S: Final = 12.0  # from the answer on; aiortc goes on for 64 s, which is longer than anybody waits
 
 
 def warm() -> None:
@@ -83,41 +58,6 @@ def warm() -> None:
     for name in ("aiortc", "aioice"):
         # Where nobody has asked for logs, Python would print their warnings; ours tell what matters.
         logging.getLogger(name).addHandler(_NOWHERE)
-
-
-def _preferences(codec: VideoCodec) -> list[RTCRtpCodecCapability]:
-    from aiortc import RTCRtpReceiver
-
-    capabilities = RTCRtpReceiver.getCapabilities("video")
-    assert capabilities is not None
-    known = capabilities.codecs
-    wanted = [each for name in _CODECS[codec] for each in known if each.mimeType == name]
-    return wanted + [each for each in known if each.mimeType == "video/rtx"]
-
-
-class PeerListener(Protocol):
-    """Who is told, on the loop's thread but for frames: no method may block. Nothing comes after `Peer.close`."""
-
-    def on_track(self) -> None:
-        """The streamer's video track is there."""
-
-    def on_channel_open(self, max_message_size: int) -> None:
-        """``clientToStreamer`` is open: `Peer.send` works, for messages of at most so many bytes."""
-
-    def on_message(self, text: str) -> None:
-        """A text message came on ``streamerToClient``."""
-
-    def on_channel_closed(self, label: str) -> None:
-        """One of the two data channels was closed, while the connection may go on."""
-
-    def on_frame(self, frame: av.VideoFrame, received_at: float) -> None:
-        """A video frame was decoded, by this thread; its first packet came at ``received_at`` s of the clock."""
-
-    def on_state(self, state: str) -> None:
-        """The connection went to ``new``, ``connecting``, ``connected``, ``failed`` or ``closed``."""
-
-    def on_lost(self, error: OdysseyConnectionError) -> None:
-        """The connection has come to its end, though nobody here closed it. Called at most once."""
 
 
 class Peer:
@@ -158,9 +98,11 @@ class Peer:
         self._closed: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._closed.set_running_or_notify_cancel()  # waiting for the end can be given up, the end cannot
         self._closing = False
-        self._patience = 0.4  # s for a clean end where the loop is stopped under a connection that nobody closed
+        self._clean_end_s = (
+            0.4  # s for a clean end where the loop is stopped under a connection that nobody closed
+        )
 
-        # From here on only the loop's thread writes; others read `_channel` and the size, the decoder's some more.
+        # From here on only the loop's thread writes; others read the channels, the decoder's some more.
         self._stop = asyncio.Event()
         self._negotiating = asyncio.Lock()
         self._given: tuple[IceServer, ...] | None = None
@@ -168,14 +110,18 @@ class Peer:
         self._left_out: tuple[str, ...] = ()
         self._servers = IceServers(())
         self._pc: RTCPeerConnection | None = None
-        self._offer: _Offer | None = None
+        self._offer: Offer | None = None
         self._early: list[IceCandidate] = []
         self._video: MediaStreamTrack | None = None
         self._receiver: Any = None  # of the video
         self._buffer: MarkerJitterBuffer | None = None  # in it; None where that was not possible
         self._decoding: DecodingQueue | None = None  # likewise
-        self._channel: RTCDataChannel | None = None
-        self._max_message_size = _DEFAULT_MESSAGE_SIZE
+        self._channels = DataChannels(
+            loop,
+            on_open=lambda size: self._tell(listener.on_channel_open, size),
+            on_message=lambda text: self._tell(listener.on_message, text),
+            on_close=self._take_channel_end,
+        )
         self._connected = False
         self._lost = False
         self._tried: tuple[str, ...] = ()
@@ -188,7 +134,7 @@ class Peer:
     @property
     def max_message_size(self) -> int:
         """How many bytes of UTF-8 a message of `send` may have: what the offer says, or else 16 KiB."""
-        return self._max_message_size
+        return self._channels.max_message_size
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -233,16 +179,9 @@ class Peer:
             OdysseyStreamError: that channel is not open (``channel_not_open``), or the message is larger than
                 `max_message_size` (``message_too_large``).
         """
-        channel = self._channel
-        if channel is None or channel.readyState != "open" or self._closing:
-            raise OdysseyStreamError("Cannot send: the data channel is not open", code="channel_not_open")
-        size = len(text.encode())
-        if size > self._max_message_size:
-            raise OdysseyStreamError(
-                f"The message has {size} bytes, the streamer takes {self._max_message_size} at most",
-                code="message_too_large",
-            )
-        self._loop.call_soon(self._send, channel, text)
+        if self._closing:
+            raise not_open()
+        self._channels.send(text)
 
     def ask_for_keyframe(self) -> None:
         """Ask the streamer for a picture that needs no other one; nothing happens before the first packet."""
@@ -256,7 +195,7 @@ class Peer:
         with self._lock:
             if not self._closing:
                 self._closing = True
-                self._patience = timeout
+                self._clean_end_s = timeout
                 if self._life is None:
                     self._closed.set_result(None)
         self._loop.call_soon(self._stop.set)
@@ -299,14 +238,19 @@ class Peer:
         if self._pc is not None:
             closing.add(self._everything.spawn(self._pc.close()))
         # aiortc's own close waits for the network: it took 63 s with a TURN server that had died.
-        await asyncio.wait(closing, timeout=self._patience)
+        await asyncio.wait(closing, timeout=self._clean_end_s)
         await self._everything.spawn(self._servers.cut())
         if not await self._everything.cancel(0.2):
             log.warning("%d tasks of a peer connection did not end", len(self._everything))
-        self._channel = None
+        self._channels.drop()
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         self._own.add(self._everything.spawn(coroutine))
+
+    def _own_this_task(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._own.add(task)
 
     def _tell(self, method: Callable[..., None], *args: object) -> None:
         if self._closing:
@@ -347,13 +291,11 @@ class Peer:
         await before.release()
 
     async def _answer(self, sdp: str, servers: tuple[IceServer, ...]) -> str:
-        task = asyncio.current_task()
-        assert task is not None
-        self._own.add(task)
+        self._own_this_task()
         from aiortc import RTCSessionDescription
         from aiortc.exceptions import InvalidStateError, OperationError
 
-        offer = _Offer.read(sdp)
+        offer = Offer.read(sdp)
         async with self._negotiating:
             if self._offer is not None and self._offer.user != offer.user:
                 raise OdysseyConnectionError(
@@ -367,15 +309,15 @@ class Peer:
             pc = self._pc = self._pc or self._make_connection()
             if first:
                 # Before the offer is taken: afterwards aiortc asks for what that has first.
-                pc.addTransceiver("video", "recvonly").setCodecPreferences(_preferences(self._codec))
+                pc.addTransceiver("video", "recvonly").setCodecPreferences(codec_preferences(self._codec))
             try:
                 await pc.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
                 self._take_offer(offer)
                 candidates.arrange_gathering(pc, loopback=self._loopback, servers=self._servers)
                 await pc.setLocalDescription(await pc.createAnswer())
             except OperationError as exc:
-                raise OdysseyConnectionError(_NO_CODEC[self._codec], code="no_common_codec") from exc
-            except (*_UNREADABLE, InvalidStateError) as exc:
+                raise OdysseyConnectionError(NO_CODEC[self._codec], code="no_common_codec") from exc
+            except (*UNREADABLE, InvalidStateError) as exc:
                 raise MalformedMessageError(
                     f"The streamer's offer cannot be answered ({type(exc).__name__})", code="malformed_offer"
                 ) from exc
@@ -396,12 +338,12 @@ class Peer:
         pc = RTCPeerConnection(RTCConfiguration(iceServers=candidates.for_aiortc(self._urls)))
         pc.on("connectionstatechange", self._take_state)
         pc.on("track", self._take_track)
-        pc.on("datachannel", self._take_channel)
+        pc.on("datachannel", self._channels.take)
         return pc
 
-    def _take_offer(self, offer: _Offer) -> None:
+    def _take_offer(self, offer: Offer) -> None:
         self._offer = offer
-        self._max_message_size = offer.max_message_size
+        self._channels.max_message_size = offer.max_message_size
         early, self._early = (*offer.candidates, *self._early), []
         for candidate in early:
             self._take_candidate(candidate)
@@ -429,7 +371,7 @@ class Peer:
 
     async def _watch_path(self) -> None:
         assert self._pc is not None
-        await asyncio.sleep(_PATH_FOUND)
+        await asyncio.sleep(_PATH_DEADLINE_S)
         if self._pc.iceConnectionState in ("new", "checking"):
             self._lose_path()
 
@@ -447,25 +389,14 @@ class Peer:
             # Each on its own: the names of browsers' candidates take a second to resolve, or are never found.
             self._spawn(self._add_candidate(candidate, self._offer))
 
-    async def _add_candidate(self, candidate: IceCandidate, offer: _Offer) -> None:
-        from aiortc.sdp import candidate_from_sdp
-
+    async def _add_candidate(self, candidate: IceCandidate, offer: Offer) -> None:
         assert self._pc is not None
-        text = candidate.candidate.strip().removeprefix("a=").removeprefix("candidate:").strip()
-        mid, index = candidate.sdp_mid, candidate.sdp_mline_index
-        if mid is None and index is None:
-            mid = offer.first_mid
         try:
-            if text:
-                parsed = candidate_from_sdp(text)
-                if not 0 < parsed.port < 65536:
-                    raise ValueError("no such port")  # aioice would find out in mid-check, and stop checking
-                parsed.sdpMid, parsed.sdpMLineIndex = mid, index
+            parsed = readable_candidate(candidate, offer)
+            # For aiortc an end ends all sections; that of a bundled one must not end the one that counts.
+            if parsed is not None or offer.ends_candidates(candidate):
                 await self._pc.addIceCandidate(parsed)
-            elif mid == offer.first_mid or index == 0:
-                # For aiortc it ends all sections; that of a bundled one must not end the one that counts.
-                await self._pc.addIceCandidate(None)
-        except (*_UNREADABLE, OSError) as exc:
+        except (*UNREADABLE, OSError) as exc:
             log.warning("an ICE candidate of the streamer was ignored: %s", type(exc).__name__)
 
     # --- what aiortc tells
@@ -539,41 +470,17 @@ class Peer:
         if self._offer is not None and self._buffer is not None and self._buffer.payload_type is not None:
             totals.codec = self._offer.codecs.get(self._buffer.payload_type, totals.codec)
 
-    def _take_channel(self, channel: RTCDataChannel) -> None:
-        label = channel.label
-        if label not in (_TO_STREAMER, _FROM_STREAMER):
-            log.info("ignored: a data channel that is not of this protocol")
-            return
-        channel.on("close", lambda: self._spawn(self._tell_closed(label)))
-        if label == _FROM_STREAMER:
-            channel.on("message", self._take_message)
-        else:
-            self._channel = channel
-            self._tell(self._listener.on_channel_open, self._max_message_size)
+    def _take_channel_end(self, label: str) -> None:
+        self._spawn(self._tell_channel_closed(label))
 
-    async def _tell_closed(self, label: str) -> None:
+    async def _tell_channel_closed(self, label: str) -> None:
         await self._settled()
         if not self._lost:
             self._tell(self._listener.on_channel_closed, label)
 
     async def _settled(self) -> None:
         # A peer connection is closed bit by bit: video, channels, then the whole, which is what is worth telling.
-        await asyncio.sleep(_SETTLING)
-
-    def _take_message(self, message: str | bytes) -> None:
-        if isinstance(message, str):
-            self._tell(self._listener.on_message, message)
-        else:
-            log.warning("ignored: %d bytes that are no text on %s", len(message), _FROM_STREAMER)
-
-    def _send(self, channel: RTCDataChannel, text: str) -> None:
-        from aiortc.exceptions import InvalidStateError
-
-        try:
-            channel.send(text)
-        except (InvalidStateError, ValueError) as exc:
-            # Closed since `send` looked; whoever waits for an answer is told by `on_channel_closed` or `on_lost`.
-            log.debug("a message was not sent: %s", type(exc).__name__)
+        await asyncio.sleep(_SETTLING_S)
 
 
 async def _drain(track: MediaStreamTrack) -> None:
@@ -584,70 +491,3 @@ async def _drain(track: MediaStreamTrack) -> None:
             await track.recv()
     except MediaStreamError:
         pass
-
-
-@attrs.frozen(kw_only=True)
-class _Offer:
-    """What an offer says that aiortc does not ask for, and its text as aiortc shall get it."""
-
-    sdp: str = attrs.field(repr=False)
-    user: str
-    """The ICE user fragment: the same in every offer of one connection."""
-    first_mid: str
-    """The section whose transport the others share."""
-    max_message_size: int
-    codecs: dict[int, str]
-    """Names of the codecs of its video, by payload type."""
-    candidates: tuple[IceCandidate, ...]
-    """Those in the text, taken out: one that is malformed would spoil the whole offer for aiortc, and one with a
-    ``*.local`` name would hold it up."""
-
-    @classmethod
-    def read(cls, sdp: str) -> _Offer:
-        from aiortc.sdp import SessionDescription
-
-        kept: list[str] = []
-        candidates: list[IceCandidate] = []
-        section = -1
-        for line in sdp.splitlines():
-            section += line.startswith("m=")
-            if line.startswith("a=candidate:"):
-                candidates.append(IceCandidate(candidate=line, sdp_mline_index=section))
-            elif line.startswith("a=end-of-candidates"):
-                candidates.append(IceCandidate(candidate="", sdp_mline_index=section))
-            else:
-                kept.append(line)
-        text = "\r\n".join([*kept, ""])
-        try:
-            media = SessionDescription.parse(text).media
-        except _UNREADABLE as exc:
-            raise _malformed(f"is no valid SDP ({type(exc).__name__})") from exc
-        if not any(each.kind == "video" and each.direction in ("sendonly", "sendrecv") for each in media):
-            raise _malformed("has no video")
-        channels = [each for each in media if each.kind == "application"]
-        if not channels:
-            raise _malformed("has no data channel")
-        users = [each.ice.usernameFragment for each in media if each.ice]
-        if not all(users) or not all(each.dtls and each.dtls.fingerprints for each in media):
-            raise _malformed("lacks the parameters of its encryption")
-        limit = channels[0].sctpCapabilities
-        return cls(
-            sdp=text,
-            user=str(users[0]),
-            first_mid=media[0].rtp.muxId,
-            max_message_size=_DEFAULT_MESSAGE_SIZE
-            if limit is None
-            else limit.maxMessageSize or _LARGEST_MESSAGE_SIZE,
-            codecs={
-                number: codec.name
-                for each in media
-                if each.kind == "video"
-                for codec in each.rtp.codecs
-                if (number := codec.payloadType) is not None
-            },
-            candidates=tuple(candidates),
-        )
-
-
-def _malformed(what: str) -> MalformedMessageError:
-    return MalformedMessageError(f"The streamer's offer {what}", code="malformed_offer", problems=(what,))

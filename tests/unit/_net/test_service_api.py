@@ -1,4 +1,4 @@
-"""The calls about recordings and jobs, one by one: what goes out, what comes back, and what a refusal means."""
+"""The calls about recordings, jobs and telemetry: what goes out, what comes back, and what a refusal means."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from odyssey_proto._base.errors import (
     OdysseyError,
 )
 from odyssey_proto._model.config import ClientConfig
-from odyssey_proto._net.http_exchange import HttpTransport
-from odyssey_proto._net.service_api import Rest
+from odyssey_proto._net.service_api import ServiceApi, check_job_filter
 from tests.faults.leaks import nothing_left
 from tests.faults.servers import HttpServer, answer, json_answer
 
@@ -42,13 +41,13 @@ EVENT = wire.TelemetryRequest(
         )
     ]
 )
-CALLS: dict[str, Callable[[Rest], Any]] = {
-    "GET /recordings/s-1": lambda rest: rest.recording("s-1", until()),
-    "GET /stream-recordings": lambda rest: rest.recordings(None, None, until()),
-    "POST /simulation-jobs": lambda rest: rest.simulate(SCRIPT, until()),
-    "GET /simulation-jobs/j-1": lambda rest: rest.job("j-1", until()),
-    "GET /simulation-jobs": lambda rest: rest.jobs(until()),
-    "DELETE /simulation-jobs/j-1": lambda rest: rest.cancel_job("j-1", until()),
+CALLS: dict[str, Callable[[ServiceApi], Any]] = {
+    "GET /recordings/s-1": lambda api: api.recording("s-1", until()),
+    "GET /stream-recordings": lambda api: api.recordings(None, None, until()),
+    "POST /simulation-jobs": lambda api: api.simulate(SCRIPT, until()),
+    "GET /simulation-jobs/j-1": lambda api: api.job("j-1", until()),
+    "GET /simulation-jobs": lambda api: api.jobs(until()),
+    "DELETE /simulation-jobs/j-1": lambda api: api.cancel_job("j-1", until()),
 }
 every_call = pytest.mark.parametrize("route", CALLS)
 
@@ -73,10 +72,10 @@ def server() -> Iterator[HttpServer]:
 
 
 @pytest.fixture
-def rest(server: HttpServer) -> Iterator[Rest]:
+def api(server: HttpServer) -> Iterator[ServiceApi]:
     config = ClientConfig(api_key="ody_secret", api_url=server.url)
-    with contextlib.closing(HttpTransport(config, MonotonicClock())) as http:
-        yield Rest(http)
+    with contextlib.closing(ServiceApi(config, MonotonicClock())) as made:
+        yield made
 
 
 def targets(server: HttpServer) -> list[str]:
@@ -87,15 +86,15 @@ def targets(server: HttpServer) -> list[str]:
 
 
 @every_call
-def test_a_call_is_one_request_with_the_token(server: HttpServer, rest: Rest, route: str) -> None:
-    CALLS[route](rest)
+def test_a_call_is_one_request_with_the_token(server: HttpServer, api: ServiceApi, route: str) -> None:
+    CALLS[route](api)
     assert [request.route for request in server.requests] == ["POST /auth/token", route]
     assert server.requests[-1].headers["authorization"] == "Bearer at-secret-1"
 
 
 @pytest.mark.parametrize("name", ["a/b", "a?b=c#d", "é %2F", ".."[:1] + "x"])
-def test_an_id_is_one_quoted_segment(server: HttpServer, rest: Rest, name: str) -> None:
-    for call in (rest.recording, rest.job, rest.cancel_job):
+def test_an_id_is_one_quoted_segment(server: HttpServer, api: ServiceApi, name: str) -> None:
+    for call in (api.recording, api.job, api.cancel_job):
         with pytest.raises(OdysseyError) as caught:
             call(name, until())
         assert caught.value.status == 404
@@ -115,9 +114,9 @@ def test_an_id_is_one_quoted_segment(server: HttpServer, rest: Rest, name: str) 
     ],
 )
 def test_a_list_of_jobs_is_asked_for_with_what_was_given_and_no_more(
-    server: HttpServer, rest: Rest, arguments: dict[str, Any], query: str
+    server: HttpServer, api: ServiceApi, arguments: dict[str, Any], query: str
 ) -> None:
-    rest.jobs(until(), **arguments)
+    api.jobs(until(), **arguments)
     assert targets(server) == [f"/simulation-jobs{query}"]
 
 
@@ -125,14 +124,14 @@ def test_a_list_of_jobs_is_asked_for_with_what_was_given_and_no_more(
     ("page", "query"), [((None, None), ""), ((5, None), "?limit=5"), ((None, 7), "?offset=7")]
 )
 def test_a_list_of_recordings_is_asked_for_with_what_was_given(
-    server: HttpServer, rest: Rest, page: tuple[int | None, int | None], query: str
+    server: HttpServer, api: ServiceApi, page: tuple[int | None, int | None], query: str
 ) -> None:
-    rest.recordings(*page, until())
+    api.recordings(*page, until())
     assert targets(server) == [f"/stream-recordings{query}"]
 
 
-def test_a_job_is_sent_as_the_protocol_has_it(server: HttpServer, rest: Rest) -> None:
-    rest.simulate(SCRIPT, until())
+def test_a_job_is_sent_as_the_protocol_has_it(server: HttpServer, api: ServiceApi) -> None:
+    api.simulate(SCRIPT, until())
     assert server.requests[-1].json() == {
         "portrait": True,
         "output_video": True,
@@ -140,18 +139,18 @@ def test_a_job_is_sent_as_the_protocol_has_it(server: HttpServer, rest: Rest) ->
     }
 
 
-def test_telemetry_has_no_token_and_its_answer_does_not_matter(server: HttpServer, rest: Rest) -> None:
-    rest.report(EVENT, until())
+def test_telemetry_has_no_token_and_its_answer_does_not_matter(server: HttpServer, api: ServiceApi) -> None:
+    api.report(EVENT, until())
     (request,) = server.requests
     assert "authorization" not in request.headers
     assert request.json()["events"][0]["sdk_platform"] == "python"
 
 
 @pytest.mark.parametrize("route", [*(route for route in CALLS if route.startswith("POST")), "POST /telemetry"])
-def test_a_post_is_sent_once(server: HttpServer, rest: Rest, route: str) -> None:
+def test_a_post_is_sent_once(server: HttpServer, api: ServiceApi, route: str) -> None:
     server.routes[route] = answer(status="503 Service Unavailable")
     with pytest.raises(OdysseyConnectionError):
-        CALLS.get(route, lambda rest: rest.report(EVENT, until()))(rest)
+        CALLS.get(route, lambda api: api.report(EVENT, until()))(api)
     assert len(server.received(route)) == 1
 
 
@@ -168,10 +167,10 @@ def test_a_post_is_sent_once(server: HttpServer, rest: Rest, route: str) -> None
     ],
 )
 def test_a_wrong_argument_sends_nothing(
-    server: HttpServer, rest: Rest, call: str, arguments: tuple[Any, ...], error: type[Exception]
+    server: HttpServer, api: ServiceApi, call: str, arguments: tuple[Any, ...], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        getattr(rest, call)(*arguments)
+        getattr(api, call)(*arguments)
     assert server.accepted == 0
 
 
@@ -180,37 +179,37 @@ def test_a_wrong_argument_sends_nothing(
     [("running", None, OdysseyConfigError), (7, None, TypeError), (None, "yes", TypeError), (None, 1, TypeError)],
 )
 def test_what_cannot_filter_a_list_is_refused(
-    rest: Rest, status: Any, active: Any, error: type[Exception]
+    api: ServiceApi, status: Any, active: Any, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        rest.check_filter(status, active)
+        check_job_filter(status, active)
     with pytest.raises(error):
-        rest.jobs(until(), status=status, active=active)
+        api.jobs(until(), status=status, active=active)
 
 
 # --- what comes back
 
 
-def test_answers_are_models(rest: Rest) -> None:
-    assert rest.recording("s-1", until()) == wire.Recording(stream_id="s-1")
-    assert rest.jobs(until()).jobs[0].job_id == rest.job("j-1", until()).job_id == "j-1"
-    assert rest.simulate(SCRIPT, until()).streams == []
+def test_answers_are_models(api: ServiceApi) -> None:
+    assert api.recording("s-1", until()) == wire.Recording(stream_id="s-1")
+    assert api.jobs(until()).jobs[0].job_id == api.job("j-1", until()).job_id == "j-1"
+    assert api.simulate(SCRIPT, until()).streams == []
 
 
 @every_call
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"<html>", b'{"jobs": 7}'])
 def test_an_answer_of_another_shape_names_the_call(
-    server: HttpServer, rest: Rest, route: str, body: bytes
+    server: HttpServer, api: ServiceApi, route: str, body: bytes
 ) -> None:
     server.routes[route] = answer(body)
     with pytest.raises(MalformedMessageError) as caught:
-        CALLS[route](rest)
+        CALLS[route](api)
     assert str(caught.value).startswith(route.replace("s-1", "{stream_id}").replace("j-1", "{job_id}"))
 
 
-def test_a_cancelled_job_may_tell_no_more_than_its_status(server: HttpServer, rest: Rest) -> None:
+def test_a_cancelled_job_may_tell_no_more_than_its_status(server: HttpServer, api: ServiceApi) -> None:
     server.routes["DELETE /simulation-jobs/j-1"] = json_answer({"job_id": "j-1", "status": "cancelled"})
-    job = rest.cancel_job("j-1", until())
+    job = api.cancel_job("j-1", until())
     assert (job.job_id, job.status, job.priority, job.created_at) == ("j-1", "cancelled", "", "")
     assert (job.completed_at, job.error_message) == (None, None)
 
@@ -221,34 +220,34 @@ LATE = json_answer({"detail": "It has begun"}, "400 Bad Request")
 BUSY = answer(status="503 Service Unavailable")
 
 
-def test_a_job_that_has_begun_is_not_cancelled(server: HttpServer, rest: Rest) -> None:
+def test_a_job_that_has_begun_is_not_cancelled(server: HttpServer, api: ServiceApi) -> None:
     server.routes["DELETE /simulation-jobs/j-1"] = LATE
     with pytest.raises(OdysseyError) as caught:
-        rest.cancel_job("j-1", until())
+        api.cancel_job("j-1", until())
     assert (caught.value.code, caught.value.status) == ("not_cancellable", 400)
     assert str(caught.value).endswith("It has begun")
     assert server.received("GET /simulation-jobs/j-1") == []
 
 
-def test_one_that_the_first_request_cancelled_is_cancelled(server: HttpServer, rest: Rest) -> None:
+def test_one_that_the_first_request_cancelled_is_cancelled(server: HttpServer, api: ServiceApi) -> None:
     server.routes["DELETE /simulation-jobs/j-1"] = [BUSY, LATE]
     server.routes["GET /simulation-jobs/j-1"] = json_answer({**JOB, "status": "cancelled"})
-    assert rest.cancel_job("j-1", until()).status == "cancelled"
+    assert api.cancel_job("j-1", until()).status == "cancelled"
 
 
-def test_one_that_no_request_cancelled_is_not(server: HttpServer, rest: Rest) -> None:
+def test_one_that_no_request_cancelled_is_not(server: HttpServer, api: ServiceApi) -> None:
     server.routes["DELETE /simulation-jobs/j-1"] = [BUSY, LATE]
     server.routes["GET /simulation-jobs/j-1"] = json_answer({**JOB, "status": "processing"})
     with pytest.raises(OdysseyError) as caught:
-        rest.cancel_job("j-1", until())
+        api.cancel_job("j-1", until())
     assert caught.value.code == "not_cancellable"
 
 
 @every_call
-def test_a_token_that_stays_refused_is_an_auth_error(server: HttpServer, rest: Rest, route: str) -> None:
+def test_a_token_that_stays_refused_is_an_auth_error(server: HttpServer, api: ServiceApi, route: str) -> None:
     server.routes[route] = answer(status="401 Unauthorized")
     with pytest.raises(OdysseyAuthError):
-        CALLS[route](rest)
+        CALLS[route](api)
     assert len(server.received(route)) == 2
 
 
@@ -272,20 +271,20 @@ def test_a_token_that_stays_refused_is_an_auth_error(server: HttpServer, rest: R
     ],
 )
 def test_a_refusal_has_its_kind_and_its_code(
-    server: HttpServer, rest: Rest, route: str, status: int, kind: type[OdysseyError], code: str
+    server: HttpServer, api: ServiceApi, route: str, status: int, kind: type[OdysseyError], code: str
 ) -> None:
     server.routes[route] = json_answer({"detail": "Because"}, f"{status} X", X_Request_Id="r-7")
     with pytest.raises(OdysseyError) as caught:
-        CALLS[route](rest)
+        CALLS[route](api)
     error = caught.value
     assert (type(error), error.code, error.status, error.request_id) == (kind, code, status, "r-7")
     assert "Because" in str(error)
 
 
-def test_a_recording_can_be_given_up(server: HttpServer, rest: Rest) -> None:
+def test_a_recording_can_be_given_up(server: HttpServer, api: ServiceApi) -> None:
     abort = Abort()
     abort.abort()
     with pytest.raises(OdysseyConnectionError) as caught:
-        rest.recording("s-1", until(), abort=abort)
+        api.recording("s-1", until(), abort=abort)
     assert caught.value.code == "closed"
     assert server.requests == []

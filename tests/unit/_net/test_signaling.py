@@ -1,34 +1,27 @@
-"""The signaling WebSocket against a server of raw sockets: messages, their order, and the end."""
+"""The signaling connection against a server of raw sockets: messages, their order, and the end."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import queue
 import threading
 from typing import TYPE_CHECKING, Any, cast
 
-import attrs
 import odyssey_models as wire
 import pytest
 
-from odyssey_proto import __version__
 from odyssey_proto._base.abort import Abort
-from odyssey_proto._base.clock import Deadline, MonotonicClock
-from odyssey_proto._base.errors import MalformedMessageError, OdysseyConnectionError
+from odyssey_proto._base.clock import MonotonicClock
 from odyssey_proto._model.codec import UnknownMessage
-from odyssey_proto._model.signaling_url import config_url, normalise_url
-from odyssey_proto._net.signaling import SignalingClosed, SignalingConnection
+from odyssey_proto._net.signaling import SignalingConnection, SignalingEnd
 from odyssey_proto._net.sockets import Call
 from tests.faults.leaks import nothing_left
-from tests.faults.servers import Connection, Request, Server, SignalingServer
-from tests.faults.tls import self_signed
+from tests.faults.servers import Connection, SignalingServer
+from tests.unit._net.hearing import LONG, Heard, connected, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-LONG = 30.0
 OFFER = '{"type": "offer", "sdp": "v=0"}'
 
 
@@ -36,251 +29,6 @@ OFFER = '{"type": "offer", "sdp": "v=0"}'
 def _nothing_is_left() -> Iterator[None]:
     with nothing_left():
         yield
-
-
-def until(seconds: float | None = LONG) -> Deadline:
-    return Deadline(seconds, MonotonicClock())
-
-
-@attrs.define
-class Heard:
-    """What a connection told, in order."""
-
-    told: queue.SimpleQueue[Any] = attrs.field(factory=queue.SimpleQueue)
-    threads: set[str] = attrs.field(factory=set)
-
-    def __call__(self, what: object) -> None:
-        self.threads.add(threading.current_thread().name)
-        self.told.put(what)
-
-    def next(self) -> Any:
-        return self.told.get(timeout=LONG)
-
-    def rest(self) -> list[Any]:
-        found = []
-        while not self.told.empty():
-            found.append(self.told.get())
-        return found
-
-
-@contextlib.contextmanager
-def connected(server: SignalingServer, heard: Heard, **known: Any) -> Iterator[SignalingConnection]:
-    connection = SignalingConnection.open(
-        server.ws_url, "s-1", "token", until(), on_message=heard, on_closed=heard, on_malformed=heard, **known
-    )
-    with contextlib.closing(connection):
-        yield connection
-
-
-# --- addresses
-
-
-@pytest.mark.parametrize(
-    ("url", "normal"),
-    [
-        ("wss://eu.example/s", "wss://eu.example/s"),
-        ("wss://eu.example/s/", "wss://eu.example/s"),
-        ("ws://eu.example:8080", "ws://eu.example:8080"),
-        ("https://eu.example/", "wss://eu.example"),
-        ("http://eu.example/a/b//", "ws://eu.example/a/b"),
-        ("HTTPS://eu.example", "wss://eu.example"),
-        (" wss://eu.example \n", "wss://eu.example"),
-        ("eu.example", "wss://eu.example"),
-        ("eu.example:8443/s", "wss://eu.example:8443/s"),
-        ("//eu.example/s", "wss://eu.example/s"),
-        ("localhost:8000", "ws://localhost:8000"),
-        ("127.0.0.1:8000/s", "ws://127.0.0.1:8000/s"),
-        ("[::1]:8000", "ws://[::1]:8000"),
-    ],
-)
-def test_a_signaling_address_is_normalised(url: str, normal: str) -> None:
-    assert normalise_url(url) == normal
-    assert normalise_url(normal) == normal
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "   ",
-        "ftp://eu.example",
-        "wss://",
-        "wss:///path",
-        "wss://user:SECRET@eu.example",
-        "user:SECRET@eu.example",
-        "wss://eu.example/s?token=SECRET",
-        "wss://eu.example/s#SECRET",
-        "wss://eu.example:port",
-        "wss://eu.example:99999",
-        "wss://[::1",
-        "wss://eu example",
-        "wss://eu.example/\r\nX: y",
-        "wss://eu.example/\x00",
-    ],
-)
-def test_an_address_that_is_none_is_refused_without_telling_it(url: str) -> None:
-    with pytest.raises(MalformedMessageError) as caught:
-        normalise_url(url)
-    assert "SECRET" not in str(caught.value)
-    assert caught.value.code == "malformed"
-
-
-@pytest.mark.parametrize(
-    ("url", "config"),
-    [
-        ("wss://eu.example/s/", "https://eu.example/s/config"),
-        ("ws://127.0.0.1:8000", "http://127.0.0.1:8000/config"),
-        ("localhost:8000", "http://localhost:8000/config"),
-    ],
-)
-def test_the_ice_servers_are_told_beside_the_websocket(url: str, config: str) -> None:
-    assert config_url(url) == config
-
-
-# --- opening
-
-
-def test_the_handshake_asks_for_the_session_with_its_token() -> None:
-    with SignalingServer() as server:
-        with connected(server, Heard()):
-            (request,) = server.requests
-        assert request.target == "/client/s-1?token=token"
-        assert request.headers["user-agent"] == f"odyssey-proto/{__version__}"
-        assert "origin" not in request.headers
-
-
-def test_session_and_token_are_quoted() -> None:
-    with SignalingServer() as server:
-        heard = Heard()
-        SignalingConnection.open(
-            server.url, "a/b?c", "x+y/z= &", until(), on_message=heard, on_closed=heard
-        ).close()
-        assert server.requests[0].target == "/client/a%2Fb%3Fc?token=x%2By%2Fz%3D%20%26"
-
-
-def test_a_path_of_the_address_is_kept() -> None:
-    with SignalingServer() as server:
-        heard = Heard()
-        SignalingConnection.open(
-            server.url + "/eu/", "s-1", "t", until(None), on_message=heard, on_closed=heard
-        ).close()
-        assert server.requests[0].path == "/eu/client/s-1"
-
-
-def test_a_message_right_behind_the_handshake_is_not_lost() -> None:
-    def together(connection: Connection, request: Request) -> None:
-        sent: list[bytes] = []
-        with pytest.MonkeyPatch.context() as held:
-            held.setattr(connection, "send", sent.append)
-            connection.accept_websocket(request)
-            connection.send_frame(OFFER)
-        connection.send(b"".join(sent))  # both in one segment
-
-    heard = Heard()
-    with SignalingServer(handshake=together) as server, connected(server, heard):
-        assert heard.next() == wire.Offer(sdp="v=0")
-
-
-def test_a_connection_through_tls_works_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    certificate = self_signed(tmp_path)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.path))
-
-    def script(connection: Connection) -> None:
-        connection.send_frame(OFFER)
-        assert connection.read_message() == {"type": "keepalive"}
-        connection.send_frame(OFFER)
-        connection.hang()
-
-    heard = Heard()
-    with SignalingServer(script, tls=certificate.server) as server, connected(server, heard) as connection:
-        assert server.ws_url.startswith("wss://")
-        assert heard.next() == wire.Offer(sdp="v=0")
-        connection.send(wire.Keepalive())
-        assert heard.next() == wire.Offer(sdp="v=0")
-
-
-def test_a_folder_of_certificates_can_be_trusted_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))  # without the links that OpenSSL looks for
-    heard = Heard()
-    with (
-        SignalingServer(tls=self_signed(tmp_path).server) as server,
-        pytest.raises(OdysseyConnectionError) as caught,
-    ):
-        SignalingConnection.open(server.ws_url, "s-1", "t", until(), on_message=heard, on_closed=heard)
-    assert caught.value.code == "untrusted_certificate"
-
-
-def proxy(script: Any, answer: bytes = b"HTTP/1.1 200 OK\r\n\r\n") -> Server:
-    """A proxy that is also the server behind it."""
-
-    def play(connection: Connection) -> None:
-        request = connection.read_request()
-        assert request.method == "CONNECT"
-        asked.append(request)
-        connection.send(answer)
-        connection.accept_websocket(connection.read_request())
-        script(connection)
-
-    asked: list[Request] = []
-    server = Server(play)
-    server.asked = asked  # type: ignore[attr-defined]  # for the test to look at
-    return server
-
-
-@pytest.fixture
-def _no_exceptions_from_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.mark.usefixtures("_no_exceptions_from_proxies")
-@pytest.mark.parametrize("form", ["http://user:pass%40word@127.0.0.1:{port}", "user:pass%40word@127.0.0.1:{port}"])
-def test_another_host_is_reached_through_the_environments_proxy(
-    form: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    heard = Heard()
-    with proxy(lambda connection: (connection.send_frame(OFFER), connection.hang())) as server:
-        monkeypatch.setenv("HTTP_PROXY", form.format(port=server.port))
-        monkeypatch.setenv("http_proxy", form.format(port=server.port))
-        connection = SignalingConnection.open(
-            "ws://service.invalid", "s-1", "t", until(), on_message=heard, on_closed=heard
-        )
-        with contextlib.closing(connection):
-            assert heard.next() == wire.Offer(sdp="v=0")
-        (request,) = server.asked  # type: ignore[attr-defined]
-    assert request.target == "service.invalid:80"
-    assert request.headers["proxy-authorization"] == "Basic dXNlcjpwYXNzQHdvcmQ="
-
-
-@pytest.mark.usefixtures("_no_exceptions_from_proxies")
-def test_a_proxy_that_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    heard = Heard()
-    with proxy(Connection.hang, b"HTTP/1.1 403 Forbidden\r\n\r\n") as server:
-        monkeypatch.setenv("HTTP_PROXY", server.url)
-        monkeypatch.setenv("http_proxy", server.url)
-        with pytest.raises(OdysseyConnectionError, match="403 Forbidden"):
-            SignalingConnection.open(
-                "ws://service.invalid", "s-1", "t", until(), on_message=heard, on_closed=heard
-            )
-
-
-@pytest.mark.usefixtures("_no_exceptions_from_proxies")
-@pytest.mark.parametrize("url", ["socks5://127.0.0.1:1080", "https://127.0.0.1:3128", "http://"])
-def test_a_proxy_that_cannot_carry_a_websocket_is_told(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTP_PROXY", url)
-    monkeypatch.setenv("http_proxy", url)
-    heard = Heard()
-    with pytest.raises(OdysseyConnectionError, match="http:// proxies only"):
-        SignalingConnection.open("ws://service.invalid", "s-1", "t", until(), on_message=heard, on_closed=heard)
-
-
-def test_this_machine_is_reached_directly_whatever_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:1")
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    with SignalingServer() as server, connected(server, Heard()):
-        assert len(server.requests) == 1
 
 
 # --- messages
@@ -466,7 +214,7 @@ def test_closing_sends_what_waits_and_then_the_goodbye() -> None:
         connection.send(wire.ClientDisconnecting())
         connection.close()
     assert received == ["keepalive", "client_disconnecting", (8, b"\x03\xe8Client disconnect")]
-    assert heard.rest() == [SignalingClosed(1000, "Client disconnect", True, None)]
+    assert heard.rest() == [SignalingEnd(1000, "Client disconnect", True, None)]
 
 
 def test_closing_wakes_a_reader_whose_server_is_silent() -> None:
@@ -475,7 +223,7 @@ def test_closing_wakes_a_reader_whose_server_is_silent() -> None:
         began = clock.now()
         connection.close(timeout=20)
         assert clock.now() - began < 10
-        assert heard.rest() == [SignalingClosed(1000, "Client disconnect", True, None)]
+        assert heard.rest() == [SignalingEnd(1000, "Client disconnect", True, None)]
 
 
 def test_closing_again_and_from_many_threads_is_one_close() -> None:
@@ -487,7 +235,7 @@ def test_closing_again_and_from_many_threads_is_one_close() -> None:
         for thread in threads:
             thread.join(LONG)
         connection.close(4000, "again")
-        assert heard.rest() == [SignalingClosed(1000, "Client disconnect", True, None)]
+        assert heard.rest() == [SignalingEnd(1000, "Client disconnect", True, None)]
 
 
 def test_closing_from_a_callback_waits_for_no_thread_of_its_own() -> None:
@@ -510,7 +258,7 @@ def test_closing_from_a_callback_waits_for_no_thread_of_its_own() -> None:
         )
         opened.set()
         assert heard.next() == wire.Offer(sdp="v=0")
-        assert heard.next() == SignalingClosed(1000, "Client disconnect", True, None)
+        assert heard.next() == SignalingEnd(1000, "Client disconnect", True, None)
 
 
 def test_closing_does_not_wait_for_a_callback_that_hangs(caplog: pytest.LogCaptureFixture) -> None:
@@ -546,7 +294,7 @@ def test_messages_after_the_close_are_dropped_both_ways(caplog: pytest.LogCaptur
     with SignalingServer(script) as server, connected(server, heard) as connection:
         connection.close()
         connection.send(wire.Keepalive())
-        assert [type(item) for item in heard.rest()] == [SignalingClosed]
+        assert [type(item) for item in heard.rest()] == [SignalingEnd]
     assert received == [8]
     assert "dropped keepalive" in caplog.text
 
@@ -561,7 +309,7 @@ def test_code_and_reason_of_the_goodbye_can_be_chosen() -> None:
     with SignalingServer(script) as server, connected(server, heard) as connection:
         connection.close(4001, "ü" * 100)
     assert received == [(8, b"\x0f\xa1" + "ü".encode() * 61)]
-    assert heard.rest() == [SignalingClosed(4001, "ü" * 100, False, None)]
+    assert heard.rest() == [SignalingEnd(4001, "ü" * 100, False, None)]
 
 
 def test_an_abort_ends_an_open_connection_and_tells_it() -> None:
@@ -576,12 +324,10 @@ def test_an_abort_ends_an_open_connection_and_tells_it() -> None:
 
 def test_the_end_is_told_even_when_the_library_fails(caplog: pytest.LogCaptureFixture) -> None:
     class Failing:
-        parting = False
-
-        def recv_data_frame(self) -> None:
+        def receive(self, *_: object) -> None:
             raise RuntimeError("a bug")
 
-        def send(self, *_: object) -> None:
+        def send_message(self, *_: object) -> None:
             raise AssertionError("nothing is sent")
 
     heard = Heard()

@@ -11,9 +11,8 @@ from odyssey_proto import __version__
 from odyssey_proto._base.abort import Abort
 from odyssey_proto._base.clock import Deadline, MonotonicClock
 from odyssey_proto._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyConnectionTimeoutError
-from odyssey_proto._model.config import ClientConfig
 from odyssey_proto._net import signed_file as fetch_module
-from odyssey_proto._net.http_exchange import HttpTransport
+from odyssey_proto._net.http_exchange import HttpClient
 from odyssey_proto._net.signed_file import fetch
 from tests.faults.leaks import nothing_left
 from tests.faults.servers import Connection, HttpServer, Request, Server, answer
@@ -34,8 +33,8 @@ def server() -> Iterator[HttpServer]:
 
 
 @pytest.fixture
-def http(server: HttpServer) -> Iterator[HttpTransport]:
-    made = HttpTransport(ClientConfig(api_key="ody_secret", api_url=server.url), MonotonicClock())
+def http(server: HttpServer) -> Iterator[HttpClient]:
+    made = HttpClient(MonotonicClock())
     yield made
     made.close()
 
@@ -44,12 +43,12 @@ def until(seconds: float | None = 30) -> Deadline:
     return Deadline(seconds, MonotonicClock())
 
 
-def read(http: HttpTransport, url: str, deadline: Deadline | None = None, **headers: str) -> tuple[int, bytes]:
+def read(http: HttpClient, url: str, deadline: Deadline | None = None, **headers: str) -> tuple[int, bytes]:
     with fetch(http, url, headers, deadline or until(), Abort()) as fetched:
         return fetched.status, b"".join(fetched.pieces)
 
 
-def failure(http: HttpTransport, url: str, deadline: Deadline | None = None) -> OdysseyConnectionError:
+def failure(http: HttpClient, url: str, deadline: Deadline | None = None) -> OdysseyConnectionError:
     with pytest.raises(OdysseyConnectionError) as caught:
         read(http, url, deadline)
     assert caught.value.operation == "download"
@@ -61,7 +60,7 @@ def failure(http: HttpTransport, url: str, deadline: Deadline | None = None) -> 
 # --- what is sent, and what comes
 
 
-def test_a_file_comes_piece_by_piece(server: HttpServer, http: HttpTransport) -> None:
+def test_a_file_comes_piece_by_piece(server: HttpServer, http: HttpClient) -> None:
     with fetch(http, server.url + SIGNED, {}, until(), Abort()) as fetched:
         pieces = list(fetched.pieces)
     assert b"".join(pieces) == FILE
@@ -69,8 +68,7 @@ def test_a_file_comes_piece_by_piece(server: HttpServer, http: HttpTransport) ->
     assert fetched.headers["content-length"] == str(len(FILE))
 
 
-def test_the_address_alone_is_the_permission(server: HttpServer, http: HttpTransport) -> None:
-    http.access_token(until())
+def test_the_address_alone_is_the_permission(server: HttpServer, http: HttpClient) -> None:
     read(http, server.url + SIGNED, Range="bytes=7-")
     headers = server.received("GET /file")[0].headers
     assert "authorization" not in headers
@@ -82,17 +80,17 @@ def test_the_address_alone_is_the_permission(server: HttpServer, http: HttpTrans
 
 
 @pytest.mark.parametrize("status", ["206 Partial Content", "416 Range Not Satisfiable"])
-def test_answers_about_ranges_are_handed_on(server: HttpServer, http: HttpTransport, status: str) -> None:
+def test_answers_about_ranges_are_handed_on(server: HttpServer, http: HttpClient, status: str) -> None:
     server.routes["GET /file"] = answer(b"part", status)
     assert read(http, server.url + SIGNED) == (int(status[:3]), b"part")
 
 
-def test_a_file_without_a_length_ends_with_its_connection(server: HttpServer, http: HttpTransport) -> None:
+def test_a_file_without_a_length_ends_with_its_connection(server: HttpServer, http: HttpClient) -> None:
     server.routes["GET /file"] = lambda connection, _: connection.send(b"HTTP/1.1 200 OK\r\n\r\nall of it")
     assert read(http, server.url + SIGNED) == (200, b"all of it")
 
 
-def test_a_file_that_is_not_read_to_its_end_costs_no_more(server: HttpServer, http: HttpTransport) -> None:
+def test_a_file_that_is_not_read_to_its_end_costs_no_more(server: HttpServer, http: HttpClient) -> None:
     with fetch(http, server.url + SIGNED, {}, until(), Abort()) as fetched:
         next(fetched.pieces)
     assert read(http, server.url + SIGNED) == (200, FILE)
@@ -105,7 +103,7 @@ def test_a_file_that_is_not_read_to_its_end_costs_no_more(server: HttpServer, ht
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See", "307 Temporary", "308 Permanent"])
 @pytest.mark.parametrize("target", ["/file", "file", "{url}/file?signature=other-secret"])
 def test_redirects_are_followed_with_the_range(
-    server: HttpServer, http: HttpTransport, status: str, target: str
+    server: HttpServer, http: HttpClient, status: str, target: str
 ) -> None:
     server.routes["GET /moved"] = answer(status=status, Location=target.format(url=server.url))
     assert read(http, server.url + "/moved", Range="bytes=0-") == (200, FILE)
@@ -113,22 +111,20 @@ def test_redirects_are_followed_with_the_range(
 
 
 @pytest.mark.parametrize("headers", [{"Location": "/moved"}, {}], ids=["to itself", "to nowhere"])
-def test_redirects_without_end_are_an_error(
-    server: HttpServer, http: HttpTransport, headers: dict[str, str]
-) -> None:
+def test_redirects_without_end_are_an_error(server: HttpServer, http: HttpClient, headers: dict[str, str]) -> None:
     server.routes["GET /moved"] = answer(status="302 Found", **headers)
     assert failure(http, server.url + "/moved").code == "too_many_redirects"
     assert len(server.requests) == 6
 
 
 @pytest.mark.parametrize("target", ["ftp://x.example/file", "file:///etc/passwd"])
-def test_a_redirect_out_of_http_is_an_error(server: HttpServer, http: HttpTransport, target: str) -> None:
+def test_a_redirect_out_of_http_is_an_error(server: HttpServer, http: HttpClient, target: str) -> None:
     server.routes["GET /moved"] = answer(status="302 Found", Location=target)
     assert failure(http, server.url + "/moved").code == "unsafe_redirect"
 
 
 def test_a_redirect_from_https_to_http_is_an_error_and_not_followed(
-    server: HttpServer, http: HttpTransport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: HttpServer, http: HttpClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     certificate = self_signed(tmp_path)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.path))
@@ -144,7 +140,7 @@ def test_a_redirect_from_https_to_http_is_an_error_and_not_followed(
 
 @pytest.mark.parametrize("status", ["403 Forbidden", "404 Not Found", "500 Oops", "204 No Content"])
 def test_other_answers_are_told_with_status_and_request_id(
-    server: HttpServer, http: HttpTransport, status: str
+    server: HttpServer, http: HttpClient, status: str
 ) -> None:
     server.routes["GET /file"] = answer(status=status, X_Request_Id="r-7", Retry_After="3")
     error = failure(http, server.url + SIGNED)
@@ -152,13 +148,13 @@ def test_other_answers_are_told_with_status_and_request_id(
     assert error.recoverable == status.startswith("5")
 
 
-def test_a_compressed_file_is_refused(server: HttpServer, http: HttpTransport) -> None:
+def test_a_compressed_file_is_refused(server: HttpServer, http: HttpClient) -> None:
     server.routes["GET /file"] = answer(b"x", Content_Encoding="gzip")
     assert isinstance(failure(http, server.url + SIGNED), MalformedMessageError)
 
 
 @pytest.mark.parametrize("coding", ["identity", " Identity ", ""])
-def test_a_file_may_say_that_it_is_not_compressed(server: HttpServer, http: HttpTransport, coding: str) -> None:
+def test_a_file_may_say_that_it_is_not_compressed(server: HttpServer, http: HttpClient, coding: str) -> None:
     server.routes["GET /file"] = answer(b"x", Content_Encoding=coding)
     assert read(http, server.url + SIGNED) == (200, b"x")
 
@@ -171,15 +167,13 @@ def test_a_file_may_say_that_it_is_not_compressed(server: HttpServer, http: Http
         pytest.param(lambda connection, _: None, id="closed"),
     ],
 )
-def test_a_file_that_is_cut_short_is_a_lost_connection(
-    server: HttpServer, http: HttpTransport, reply: Any
-) -> None:
+def test_a_file_that_is_cut_short_is_a_lost_connection(server: HttpServer, http: HttpClient, reply: Any) -> None:
     server.routes["GET /file"] = reply
     error = failure(http, server.url + SIGNED)
     assert (error.code, error.recoverable) == ("connection_lost", True)
 
 
-def test_what_came_before_a_cut_was_handed_on(server: HttpServer, http: HttpTransport) -> None:
+def test_what_came_before_a_cut_was_handed_on(server: HttpServer, http: HttpClient) -> None:
     server.routes["GET /file"] = answer(b"short", length=100, Connection="close")
     with fetch(http, server.url + SIGNED, {}, until(), Abort()) as fetched:
         assert next(fetched.pieces) == b"short"
@@ -188,12 +182,12 @@ def test_what_came_before_a_cut_was_handed_on(server: HttpServer, http: HttpTran
 
 
 @pytest.mark.parametrize("address", ["nonsense://x/y", "http://", "/file", ""])
-def test_an_address_that_is_none_is_told(http: HttpTransport, address: str) -> None:
+def test_an_address_that_is_none_is_told(http: HttpClient, address: str) -> None:
     error = failure(http, address)
     assert (error.code, error.recoverable) == ("invalid_url", False)
 
 
-def test_a_store_that_is_gone_is_told_as_refused(http: HttpTransport) -> None:
+def test_a_store_that_is_gone_is_told_as_refused(http: HttpClient) -> None:
     with Server(Connection.hang) as gone:
         url = gone.url
     assert failure(http, url + SIGNED).code == "refused"
@@ -208,39 +202,39 @@ def dripping(connection: Connection, _: Request) -> None:
 
 
 def test_only_silence_is_too_long_not_the_whole(
-    server: HttpServer, http: HttpTransport, monkeypatch: pytest.MonkeyPatch
+    server: HttpServer, http: HttpClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch_module, "_SILENCE", 1.0)  # the file takes longer than that
+    monkeypatch.setattr(fetch_module, "_LONGEST_SILENCE_S", 1.0)  # the file takes longer than that
     server.routes["GET /file"] = dripping
     assert read(http, server.url + SIGNED, until(None)) == (200, b"x" * 20)
 
 
 @pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nhalf"])
 def test_silence_is_a_timeout(
-    server: HttpServer, http: HttpTransport, monkeypatch: pytest.MonkeyPatch, begun: bytes
+    server: HttpServer, http: HttpClient, monkeypatch: pytest.MonkeyPatch, begun: bytes
 ) -> None:
     def fall_silent(connection: Connection, _: Request) -> None:
         connection.send(begun)
         connection.hang()
 
-    monkeypatch.setattr(fetch_module, "_SILENCE", 0.2)
+    monkeypatch.setattr(fetch_module, "_LONGEST_SILENCE_S", 0.2)
     server.routes["GET /file"] = fall_silent
     error = failure(http, server.url + SIGNED, until(None))
     assert (type(error), error.recoverable) == (OdysseyConnectionTimeoutError, True)
 
 
-def test_the_deadline_counts_where_there_is_one(server: HttpServer, http: HttpTransport) -> None:
+def test_the_deadline_counts_where_there_is_one(server: HttpServer, http: HttpClient) -> None:
     server.routes["GET /file"] = dripping
     assert type(failure(http, server.url + SIGNED, until(0.1))) is OdysseyConnectionTimeoutError
 
 
-def test_nothing_is_sent_when_the_time_is_over(server: HttpServer, http: HttpTransport) -> None:
+def test_nothing_is_sent_when_the_time_is_over(server: HttpServer, http: HttpClient) -> None:
     assert failure(http, server.url + SIGNED, until(0)).code == "timeout"
     assert server.requests == []
 
 
 @pytest.mark.parametrize("how", ["abort", "close"])
-def test_it_ends_at_once_from_outside(server: HttpServer, http: HttpTransport, how: str) -> None:
+def test_it_ends_at_once_from_outside(server: HttpServer, http: HttpClient, how: str) -> None:
     asked, abort = threading.Event(), Abort()
 
     def hang(connection: Connection, _: Request) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import random
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from odyssey_proto import Odyssey, OdysseyConfigError, OdysseyConnectionError, OdysseyError, iter_events
+from odyssey_proto import Odyssey, OdysseyConfigError, OdysseyConnectionError, OdysseyError
 from tests.faults.leaks import nothing_left
 from tests.faults.servers import Connection, Request, answer, json_answer
 from tests.faults.stores import Store
@@ -413,28 +412,3 @@ def test_two_downloads_at_once_leave_a_whole_file(tmp_path: Path) -> None:
         assert len(outcomes) == 8
         assert (tmp_path / "s-1.mp4").read_bytes() == FILES["video"]
     assert "s-1.mp4.part.json" not in names_in(tmp_path)
-
-
-# --- event logs
-
-
-def test_events_come_from_a_path_and_from_lines(tmp_path: Path) -> None:
-    path = tmp_path / "log.jsonl"
-    path.write_bytes(FILES["events"] + b"\n")
-    assert list(iter_events(path)) == list(iter_events(os.fspath(path))) == [{"type": "start"}, {"type": "end"}]
-    with path.open() as lines:
-        assert len(list(iter_events(lines))) == 2
-
-
-@pytest.mark.parametrize("line", ["[]", "{", "\ud83d", "7"])
-def test_a_line_that_is_no_event_is_named(line: str) -> None:
-    events = iter_events(["{}", line])
-    assert next(events) == {}
-    with pytest.raises(OdysseyConfigError, match="Line 2"):
-        next(events)
-
-
-@pytest.mark.parametrize("source", [7, b"{}", None])
-def test_a_source_of_another_type(source: Any) -> None:
-    with pytest.raises(TypeError):
-        iter_events(source)

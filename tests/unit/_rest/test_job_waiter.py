@@ -1,8 +1,7 @@
-"""Pages as one sequence, and waiting for jobs: how much is asked, and what is told. No test sleeps."""
+"""Waiting for jobs: how much is asked, and what is told. No test sleeps."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import odyssey_models as wire
@@ -16,7 +15,6 @@ from odyssey_proto._base.errors import (
     RateLimitError,
 )
 from odyssey_proto._rest.job_waiter import JobWaiter
-from odyssey_proto._rest.paging import pages
 
 
 class Service:
@@ -33,12 +31,12 @@ class Service:
         self.failures: list[OdysseyError] = []
         self.lists_active = True
 
-    # clock and sleep
+    # clock and pause
 
     def now(self) -> float:
         return self.time
 
-    def sleep(self, seconds: float) -> None:
+    def pause(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.time += seconds
         self.rounds += 1
@@ -93,7 +91,7 @@ class Service:
         waiter = JobWaiter(
             self,  # type: ignore[arg-type]  # it has the three calls that are made
             self,
-            self.sleep,
+            self.pause,
             poll=5.0,
             on_update=told,
             cancel_on_timeout=cancel,
@@ -209,22 +207,3 @@ def test_a_failure_when_time_is_over_is_that_time_is_over() -> None:
     service.failures = [lost()]
     with pytest.raises(OdysseyConnectionTimeoutError):
         service.wait("a", timeout=0)
-
-
-# --- pages
-
-
-def test_pages_are_one_sequence_without_what_was_pushed_onto_the_next() -> None:
-    answers = {0: ("abc", 6), 3: ("cde", 7), 6: ("ef", 8)}
-    assert "".join(pages(lambda offset: answers[offset], str)) == "abcdef"
-
-
-def test_an_empty_page_is_the_last() -> None:
-    asked: list[int] = []
-
-    def ask(offset: int) -> tuple[str, float]:
-        asked.append(offset)
-        return ("ab" if offset == 0 else ""), math.inf
-
-    assert list(pages(ask, str)) == ["a", "b"]  # type: ignore[arg-type]  # a total that lies
-    assert asked == [0, 2]

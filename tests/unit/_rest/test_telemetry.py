@@ -14,8 +14,7 @@ from odyssey_proto._base import errors
 from odyssey_proto._base.clock import MonotonicClock
 from odyssey_proto._base.event_loop import BackgroundLoop
 from odyssey_proto._model.config import ClientConfig
-from odyssey_proto._net.http_exchange import HttpTransport
-from odyssey_proto._net.service_api import Rest
+from odyssey_proto._net.service_api import ServiceApi
 from odyssey_proto._rest.telemetry import Telemetry
 from odyssey_proto.session import Session
 from tests.faults.leaks import nothing_left
@@ -41,12 +40,12 @@ class Rig:
     def __init__(self, server: HttpServer, **config: Any) -> None:
         self.server = server
         self.config = ClientConfig(**{"api_key": KEY, "api_url": server.url, "enable_telemetry": True, **config})
-        self.http = HttpTransport(self.config, MonotonicClock())
+        self.api = ServiceApi(self.config, MonotonicClock())
         self.clock = SetClock()
-        self.telemetry = Telemetry(self.config, Rest(self.http), self.clock)
+        self.telemetry = Telemetry(self.config, self.api, self.clock)
 
     def session(self) -> Session:
-        return Session(self.config, self.http, BackgroundLoop(), self.clock)
+        return Session(self.config, self.api, BackgroundLoop(), self.clock)
 
     def connect(self, live: Session, error: BaseException | None = None, took: float = 0.0) -> None:
         with self.telemetry.connecting(live):
@@ -75,7 +74,7 @@ def make_rig(server: HttpServer) -> Iterator[Callable[..., Rig]]:
 
         def make(**config: Any) -> Rig:
             rig = Rig(server, **config)
-            made.callback(rig.http.close)
+            made.callback(rig.api.close)
             return rig
 
         yield make
@@ -243,7 +242,7 @@ def test_a_client_that_is_closed_takes_the_thread_with_it(rig: Rig) -> None:
     rig.connect(rig.session())
     thread = rig.telemetry._thread
     assert thread is not None
-    rig.http.close()
+    rig.api.close()
     thread.join(10)
     assert not thread.is_alive()
 

@@ -6,7 +6,8 @@ import odyssey_models as wire
 import pytest
 
 from odyssey_proto._base import errors
-from odyssey_proto.core.connection import SIGNALING_MESSAGE_LIMIT, Connection
+from odyssey_proto._model.signaling_url import SIGNALING_MESSAGE_LIMIT
+from odyssey_proto.core.connection import Connection
 from odyssey_proto.core.effects import CloseLink, OpenLink, SendSignaling
 from odyssey_proto.core.inputs import Due, End, Interact, Start
 from odyssey_proto.core.machine import Agenda

@@ -35,7 +35,7 @@ ENCODERS = {H264: "libx264", VP8: "libvpx"}
 def encoded(codec: Codec, count: int, *, width: int = 320) -> list[bytes]:
     """Return so many pictures, of which the first needs no other."""
     context: Any = av.CodecContext.create(ENCODERS[codec], "w")
-    context.width, context.height, context.pix_fmt, context.time_base = width, 192, "yuv420p", decoding._TICK
+    context.width, context.height, context.pix_fmt, context.time_base = width, 192, "yuv420p", decoding._TICK_S
     context.options = {"tune": "zerolatency"} if codec is H264 else {"deadline": "realtime", "lag-in-frames": "0"}
     found = []
     for number in range(count):
@@ -93,7 +93,7 @@ def test_frames_are_handed_on_by_who_decodes_with_their_arrival(codec: Codec) ->
     assert [frame.pts for frame, _ in rig.frames] == [0, 4500, 9000, 13500, 18000]
     assert [arrived_at for _, arrived_at in rig.frames] == [1.0, 2.0, 3.0, 4.0, 5.0]
     assert {(frame.width, frame.height, frame.time_base) for frame, _ in rig.frames} == {
-        (320, 192, decoding._TICK)
+        (320, 192, decoding._TICK_S)
     }
     luma = [int(frame.to_ndarray()[96, 160]) for frame, _ in rig.frames]
     assert luma == pytest.approx([40, 48, 56, 64, 72], abs=3)

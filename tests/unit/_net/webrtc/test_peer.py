@@ -633,7 +633,7 @@ class TestMessages:
         self, peer: Peer, streamer: Streamer, heard: Heard, loop: BackgroundLoop
     ) -> None:
         connect(peer, streamer, heard)
-        channel = peer._channel
+        channel = peer._channels._outgoing
         assert channel is not None
         held, close_first = threading.Event(), threading.Event()
         loop.call_soon(lambda: (held.set(), close_first.wait(GENEROUS), channel.close()))
@@ -721,7 +721,7 @@ class TestLoss:
     def test_a_path_that_is_not_found_is_told_with_what_was_tried(
         self, peer: Peer, streamer: Streamer, heard: Heard, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(peer_module, "_PATH_FOUND", 0.1)
+        monkeypatch.setattr(peer_module, "_PATH_DEADLINE_S", 0.1)
         server = IceServer(urls="turn:no.such.name.invalid", username="user", credential="secret-4711")
         peer.answer(streamer.offer, [server]).result(GENEROUS)  # the streamer never hears of it
         _, _, error = heard.wait("lost", "ice_failed")
@@ -741,7 +741,7 @@ class TestLoss:
             await watch(self)
             watched.set()
 
-        monkeypatch.setattr(peer_module, "_PATH_FOUND", 1.0)
+        monkeypatch.setattr(peer_module, "_PATH_DEADLINE_S", 1.0)
         monkeypatch.setattr(Peer, "_watch_path", note)
         connect(peer, streamer, heard)
         assert watched.wait(GENEROUS)

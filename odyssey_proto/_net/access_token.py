@@ -1,0 +1,113 @@
+"""The access token of one client: fetched when it is first needed, shared by all threads, renewed before its end.
+
+How it is fetched is handed in: here is only who fetches it, who waits meanwhile, and for how long it counts.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from .._base.errors import MalformedMessageError
+from .._base.secrets import Secret
+from .failures import connection_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import odyssey_models as wire
+
+    from .._base.clock import Clock
+    from .sockets import Call
+
+__all__ = ["AccessToken"]
+
+_OPERATION: Final = "POST /auth/token"
+_DEFAULT_LIFETIME_S: Final = 3600.0  # if the service does not say (spec/openapi.yaml)
+_MARGIN_S: Final = 60.0  # before its end, from which on a token counts as expired
+
+
+@attrs.frozen
+class _Token:
+    value: Secret
+    expires_at: float
+
+
+class AccessToken:
+    """A token that several threads use. At most one of them fetches it; the others wait for that one."""
+
+    def __init__(self, clock: Clock, url: str) -> None:
+        self._clock = clock
+        self._url = url  # for errors
+        self._token: _Token | None = None
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin with no lock held and nobody fetching: when made, and in the child of a fork."""
+        self._changed = threading.Condition()
+        self._fetching = False
+
+    def get(self, call: Call, fetch: Callable[[], wire.TokenResponse]) -> Secret:
+        """Return the token; ``fetch`` a new one if there is none that lasts and no other thread is fetching one.
+
+        `wake` has to be called when the ``call`` is woken.
+
+        Raises:
+            MalformedMessageError: what came cannot be a token.
+            OdysseyConnectionError: the call was aborted, or its time was over while another thread was fetching.
+            OdysseyError: whatever ``fetch`` raises.
+        """
+        with self._changed:
+            while True:
+                left_s = self._remaining(call)
+                if self._token is not None and self._clock.now() < self._token.expires_at:
+                    return self._token.value
+                if not self._fetching:
+                    self._fetching = True
+                    break
+                self._changed.wait(left_s)
+        try:
+            asked_at = self._clock.now()
+            answer = fetch()
+            lifetime_s = _DEFAULT_LIFETIME_S if answer.expires_in is None else answer.expires_in
+            token = _bearer(answer.access_token)
+            self._token = _Token(token, asked_at + lifetime_s - _MARGIN_S)
+            return token
+        finally:
+            with self._changed:
+                self._fetching = False
+                self._changed.notify_all()
+
+    def forget(self, token: Secret) -> None:
+        """Fetch another one next time, if it is still ``token`` that is shared."""
+        with self._changed:
+            if self._token is not None and self._token.value == token:
+                self._token = None
+
+    def wake(self) -> None:
+        """Let all who wait look whether their call was aborted."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def _remaining(self, call: Call) -> float | None:
+        """Return the s that are left of the call, or raise our own error."""
+        try:
+            return call.remaining()
+        except OSError as exc:
+            failure = connection_error(exc, call, _OPERATION, self._url)
+        raise failure
+
+
+def _bearer(token: str) -> Secret:
+    """Return the token if it can stand in a header; the check of http.client would quote it."""
+    if not token.isascii() or not token.isprintable() or not token or " " in token:
+        problem = "access_token is no bearer token"
+        raise MalformedMessageError(
+            f"{_OPERATION}: Malformed TokenResponse: {problem}",
+            problems=(problem,),
+            code="malformed",
+            operation=_OPERATION,
+        )
+    return Secret(token)

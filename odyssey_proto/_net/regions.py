@@ -1,0 +1,95 @@
+"""The regions of the service: which there are, and how far away each is. Nothing fails for want of them."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from typing import TYPE_CHECKING, Final
+
+from .._base.abort import Abort
+from .._base.errors import OdysseyError
+from .failures import connection_error
+from .http_exchange import HttpRequest
+from .sockets import Call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import odyssey_models as wire
+
+    from .._base.clock import Clock, Deadline
+    from .http_exchange import HttpClient
+
+__all__ = ["LISTING_TIMEOUT_S", "Regions"]
+
+log = logging.getLogger("odyssey_proto.http")
+
+LISTING_TIMEOUT_S: Final = 2.0
+"""How long the list may take: without regions the session is worse placed, but it is there."""
+_OPERATION: Final = "GET /regions"
+_UNREACHED_MS: Final = 9999  # the latency of a region that does not answer in time
+_PING_TIMEOUT_S: Final = 1.0  # for all regions together
+_PINGED_AT_MOST: Final = 32  # regions; each takes a thread
+
+
+class Regions:
+    """The latencies of one client's regions, measured once."""
+
+    def __init__(self, http: HttpClient, clock: Clock, url: str) -> None:
+        self._http = http
+        self._clock = clock
+        self._url = url  # for errors
+        self._latencies_ms: dict[str, int] | None = None
+
+    def latencies_ms(
+        self, list_regions: Callable[[], list[wire.Region]], deadline: Deadline, call: Call
+    ) -> dict[str, int]:
+        """Return the round trip to each region in ms, 9999 for one that took longer than 1 s.
+
+        ``list_regions`` asks the service within ``call``; pinging takes until ``deadline`` at most. Empty if the
+        list cannot be had, which is asked for again then; a success is kept.
+
+        Raises:
+            OdysseyConnectionError: the call was aborted; nothing else.
+        """
+        if self._latencies_ms is None:
+            try:
+                self._latencies_ms = self._ping(list_regions(), deadline.within(_PING_TIMEOUT_S), call)
+            except OdysseyError as exc:
+                if exc.code == "closed":
+                    raise
+                log.debug("going on without regions: %s", exc)
+                return {}
+        return dict(self._latencies_ms)
+
+    def _ping(self, regions: list[wire.Region], deadline: Deadline, call: Call) -> dict[str, int]:
+        """Measure all regions at once; each thread ends with the deadline, whatever its server does."""
+        latencies_ms = {region.id: _UNREACHED_MS for region in regions}
+        enough = Abort()
+
+        def ping(region: wire.Region) -> None:
+            request = HttpRequest(
+                operation="GET (ping)",
+                method="GET",
+                url=region.ping_url,
+                headers={"Accept": "application/json", "Connection": "close"},  # only one region is needed again
+            )
+            began = self._clock.now()
+            with Call(deadline, *call.aborts, enough) as one, contextlib.suppress(OdysseyError):
+                if self._http.exchange(request, one).ok:
+                    latencies_ms[region.id] = round((self._clock.now() - began) * 1000)
+
+        threads = [
+            threading.Thread(target=ping, args=(region,), name=f"odyssey-ping-{number}", daemon=True)
+            for number, region in enumerate(regions[:_PINGED_AT_MOST])
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(deadline.remaining())
+        measured = dict(latencies_ms)  # what comes later does not count
+        enough.abort()
+        if call.aborted:
+            raise connection_error(ConnectionAbortedError(), call, _OPERATION, self._url)
+        return measured

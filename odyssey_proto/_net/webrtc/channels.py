@@ -1,0 +1,109 @@
+"""The two data channels of a session's peer connection: text out on one, text in on the other.
+
+It neither opens them, which the streamer does, nor knows what the messages mean.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from ..._base.errors import OdysseyStreamError
+from .offer import DEFAULT_MESSAGE_SIZE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiortc import RTCDataChannel
+
+    from ..._base.event_loop import BackgroundLoop
+
+__all__ = ["DataChannels", "not_open"]
+
+log = logging.getLogger("odyssey_proto.webrtc")
+
+_TO_STREAMER: Final = "clientToStreamer"
+_FROM_STREAMER: Final = "streamerToClient"
+
+
+class DataChannels:
+    """The channels of one peer connection. Any thread may `send`; all else is on the loop's thread.
+
+    Args:
+        loop: where they run.
+        on_open: called with ``max_message_size`` when messages can be sent.
+        on_message: called with each text that comes.
+        on_close: called with the label of a channel that was closed.
+    """
+
+    def __init__(
+        self,
+        loop: BackgroundLoop,
+        *,
+        on_open: Callable[[int], None],
+        on_message: Callable[[str], None],
+        on_close: Callable[[str], None],
+    ) -> None:
+        self._loop = loop
+        self._on_open = on_open
+        self._on_message = on_message
+        self._on_close = on_close
+        self._outgoing: RTCDataChannel | None = None
+        self.max_message_size = DEFAULT_MESSAGE_SIZE
+        """How many bytes of UTF-8 a message of `send` may have."""
+
+    def take(self, channel: RTCDataChannel) -> None:
+        """Use a channel that the streamer opened."""
+        label = channel.label
+        if label not in (_TO_STREAMER, _FROM_STREAMER):
+            log.info("ignored: a data channel that is not of this protocol")
+            return
+        channel.on("close", lambda: self._on_close(label))
+        if label == _FROM_STREAMER:
+            channel.on("message", self._take_message)
+        else:
+            self._outgoing = channel
+            self._on_open(self.max_message_size)
+
+    def drop(self) -> None:
+        """Send nothing any more."""
+        self._outgoing = None
+
+    def send(self, text: str) -> None:
+        """Send a text message on ``clientToStreamer``, in the order of the calls.
+
+        Raises:
+            OdysseyStreamError: that channel is not open (``channel_not_open``), or the message is larger than
+                `max_message_size` (``message_too_large``).
+        """
+        channel = self._outgoing
+        if channel is None or channel.readyState != "open":
+            raise not_open()
+        size = len(text.encode())
+        if size > self.max_message_size:
+            raise OdysseyStreamError(
+                f"The message has {size} bytes, the streamer takes {self.max_message_size} at most",
+                code="message_too_large",
+            )
+        self._loop.call_soon(_send, channel, text)
+
+    def _take_message(self, message: str | bytes) -> None:
+        if isinstance(message, str):
+            self._on_message(message)
+        else:
+            log.warning("ignored: %d bytes that are no text on %s", len(message), _FROM_STREAMER)
+
+
+def not_open() -> OdysseyStreamError:
+    """Return the error for a message that cannot be sent yet, or any more."""
+    return OdysseyStreamError("Cannot send: the data channel is not open", code="channel_not_open")
+
+
+def _send(channel: RTCDataChannel, text: str) -> None:
+    from aiortc.exceptions import InvalidStateError
+
+    try:
+        channel.send(text)
+    except (InvalidStateError, ValueError) as exc:
+        # Closed since `send` looked; whoever waits for an answer hears of it from `PeerListener`.
+        log.debug("a message was not sent: %s", type(exc).__name__)

@@ -1,0 +1,261 @@
+"""What offers and answers say, and how aiortc has to be given them: SDP in, checked SDP out.
+
+aiortc is stricter than WebRTC, and breaks on what it cannot read. Nothing is opened here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from typing import TYPE_CHECKING, Final
+
+import attrs
+from odyssey_models import IceCandidate
+
+from ..._base.errors import MalformedMessageError, OdysseyConnectionError
+
+if TYPE_CHECKING:
+    from aiortc import RTCIceCandidate, RTCRtpCodecCapability
+
+    from ..._model.config import VideoCodec
+
+__all__ = [
+    "DEFAULT_MESSAGE_SIZE",
+    "NO_CODEC",
+    "UNREADABLE",
+    "Offer",
+    "codec_preferences",
+    "malformed_answer",
+    "readable_answer",
+    "readable_candidate",
+]
+
+log = logging.getLogger("odyssey_proto.webrtc")
+
+DEFAULT_MESSAGE_SIZE: Final = 16 * 1024
+"""Bytes of a message on a data channel, if the offer does not say."""
+_LARGEST_MESSAGE_SIZE: Final = 256 * 1024  # bytes, if the offer says that any will do
+
+_CODECS: Final[dict[VideoCodec, tuple[str, ...]]] = {
+    "auto": ("video/H264", "video/VP8"),
+    "h264": ("video/H264",),
+    "vp8": ("video/VP8",),
+}
+NO_CODEC: Final[dict[VideoCodec, str]] = {
+    "auto": "The streamer offers no video that can be decoded here",
+    "h264": "The streamer offers no H.264 that can be decoded here; codec='auto' takes what there is",
+    "vp8": "The streamer offers no VP8; codec='auto' takes what there is",
+}
+"""What to say if an offer has none of the codecs that are wanted."""
+
+UNREADABLE: Final = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    StopIteration,
+    TypeError,
+    ValueError,
+)
+"""What aiortc raises for descriptions and candidates that it cannot read; it documents none of it."""
+
+
+def codec_preferences(codec: VideoCodec) -> list[RTCRtpCodecCapability]:
+    """Return what aiortc shall answer with, best first."""
+    from aiortc import RTCRtpReceiver
+
+    capabilities = RTCRtpReceiver.getCapabilities("video")
+    assert capabilities is not None
+    known = capabilities.codecs
+    wanted = [each for name in _CODECS[codec] for each in known if each.mimeType == name]
+    return wanted + [each for each in known if each.mimeType == "video/rtx"]
+
+
+# --- offers of a streamer
+
+
+@attrs.frozen(kw_only=True)
+class Offer:
+    """What an offer says that aiortc does not ask for, and its text as aiortc shall get it."""
+
+    sdp: str = attrs.field(repr=False)
+    user: str
+    """The ICE user fragment: the same in every offer of one connection."""
+    first_mid: str
+    """The section whose transport the others share."""
+    max_message_size: int
+    codecs: dict[int, str]
+    """Names of the codecs of its video, by payload type."""
+    candidates: tuple[IceCandidate, ...]
+    """Those in the text, taken out: one that is malformed would spoil the whole offer for aiortc, and one with a
+    ``*.local`` name would hold it up."""
+
+    def mid_of(self, candidate: IceCandidate) -> str | None:
+        """Return the section of a candidate: the first if it names none."""
+        is_unnamed = candidate.sdp_mid is None and candidate.sdp_mline_index is None
+        return self.first_mid if is_unnamed else candidate.sdp_mid
+
+    def ends_candidates(self, end: IceCandidate) -> bool:
+        """Whether an ``end`` of candidates is that of the transport that all sections share."""
+        return self.mid_of(end) == self.first_mid or end.sdp_mline_index == 0
+
+    @classmethod
+    def read(cls, sdp: str) -> Offer:
+        """Read a streamer's offer.
+
+        Raises:
+            MalformedMessageError: it is no SDP, or lacks video, a data channel or encryption.
+        """
+        from aiortc.sdp import SessionDescription
+
+        kept: list[str] = []
+        candidates: list[IceCandidate] = []
+        section = -1
+        for line in sdp.splitlines():
+            section += line.startswith("m=")
+            if line.startswith("a=candidate:"):
+                candidates.append(IceCandidate(candidate=line, sdp_mline_index=section))
+            elif line.startswith("a=end-of-candidates"):
+                candidates.append(IceCandidate(candidate="", sdp_mline_index=section))
+            else:
+                kept.append(line)
+        text = "\r\n".join([*kept, ""])
+        try:
+            media = SessionDescription.parse(text).media
+        except UNREADABLE as exc:
+            raise _malformed_offer(f"is no valid SDP ({type(exc).__name__})") from exc
+        if not any(each.kind == "video" and each.direction in ("sendonly", "sendrecv") for each in media):
+            raise _malformed_offer("has no video")
+        channels = [each for each in media if each.kind == "application"]
+        if not channels:
+            raise _malformed_offer("has no data channel")
+        users = [each.ice.usernameFragment for each in media if each.ice]
+        if not all(users) or not all(each.dtls and each.dtls.fingerprints for each in media):
+            raise _malformed_offer("lacks the parameters of its encryption")
+        limit = channels[0].sctpCapabilities
+        return cls(
+            sdp=text,
+            user=str(users[0]),
+            first_mid=media[0].rtp.muxId,
+            max_message_size=DEFAULT_MESSAGE_SIZE
+            if limit is None
+            else limit.maxMessageSize or _LARGEST_MESSAGE_SIZE,
+            codecs={
+                number: codec.name
+                for each in media
+                if each.kind == "video"
+                for codec in each.rtp.codecs
+                if (number := codec.payloadType) is not None
+            },
+            candidates=tuple(candidates),
+        )
+
+
+def _malformed_offer(what: str) -> MalformedMessageError:
+    return MalformedMessageError(f"The streamer's offer {what}", code="malformed_offer", problems=(what,))
+
+
+def readable_candidate(candidate: IceCandidate, offer: Offer) -> RTCIceCandidate | None:
+    """Return a candidate of the streamer as aiortc takes it; None for the end of candidates.
+
+    It raises what `UNREADABLE` lists.
+    """
+    from aiortc.sdp import candidate_from_sdp
+
+    text = candidate.candidate.strip().removeprefix("a=").removeprefix("candidate:").strip()
+    if not text:
+        return None
+    parsed = candidate_from_sdp(text)
+    if not 0 < parsed.port < 65536:
+        raise ValueError("no such port")  # aioice would find out in mid-check, and stop checking
+    parsed.sdpMid, parsed.sdpMLineIndex = offer.mid_of(candidate), candidate.sdp_mline_index
+    return parsed
+
+
+# --- answers of a broadcast's server
+
+
+def readable_answer(answer: str, offer: str, operation: str) -> str:
+    """Return ``answer`` as aiortc can take it, which is stricter than WebRTC: one section for each of ``offer``.
+
+    That of the video is the server's own, without candidates that aiortc would stumble over, and with the
+    ``active`` that RFC 8842 demands where the server leaves it at ``setup:actpass``. The audio is turned off,
+    because nobody would hear it: servers leave its section out, reject it, or have its candidates in another one.
+    """
+    from aiortc.sdp import SessionDescription
+
+    try:
+        head, *found = _sections(answer)
+        _, *own = _sections(offer)
+        served = next(
+            (section for section in found if _kind(section) == "video" and section[0].split()[1] != "0"), None
+        )
+        if served is None:
+            raise OdysseyConnectionError("The server sends no video", code="no_video", operation=operation)
+        head = [line for line in head if not line.startswith("a=group:")]
+        video_section = _video(served, next(section for section in own if _kind(section) == "video"))
+        sections = [video_section if _kind(each) == "video" else _idle(each, video_section) for each in own]
+        text = "\r\n".join(line for section in (head, *sections) for line in section) + "\r\n"
+        video = next(media for media in SessionDescription.parse(text).media if media.kind == "video")
+    except UNREADABLE as exc:
+        raise malformed_answer(f"is no valid SDP ({type(exc).__name__})", operation) from exc
+    if video.direction not in ("sendonly", "sendrecv"):
+        raise OdysseyConnectionError("The server sends no video", code="no_video", operation=operation)
+    if not (video.ice and video.ice.usernameFragment and video.ice.password):
+        raise malformed_answer("lacks the parameters of its path", operation)
+    if not (video.dtls and video.dtls.fingerprints):
+        raise malformed_answer("lacks the parameters of its encryption", operation)
+    return text
+
+
+def _sections(sdp: str) -> list[list[str]]:
+    sections: list[list[str]] = [[]]
+    for line in sdp.splitlines():
+        if line.startswith("m="):
+            sections.append([])
+        if line.strip():
+            sections[-1].append(line.strip())
+    return sections
+
+
+def _kind(section: list[str]) -> str:
+    return section[0].removeprefix("m=").partition(" ")[0]
+
+
+def _video(served: list[str], own: list[str]) -> list[str]:
+    if "a=setup:actpass" in served:
+        log.info("the answer leaves open who begins the encryption: it is taken to be the server")
+    kept = [
+        line.replace("a=setup:actpass", "a=setup:active")
+        for line in served
+        if not line.startswith("a=mid:") and (not line.startswith("a=candidate:") or _is_usable(line))
+    ]
+    return [*kept, *(line for line in own if line.startswith("a=mid:"))]
+
+
+def _is_usable(line: str) -> bool:
+    from aiortc.sdp import candidate_from_sdp
+
+    try:
+        candidate = candidate_from_sdp(line.removeprefix("a=candidate:"))
+        ipaddress.ip_address(candidate.ip)
+    except UNREADABLE:
+        return False
+    return 0 < candidate.port < 65536
+
+
+_OF_THE_TRANSPORT: Final = ("a=ice-", "a=fingerprint:", "a=setup:", "a=candidate:", "a=end-of-candidates")
+
+
+def _idle(own: list[str], video: list[str]) -> list[str]:
+    """Return our section ``own`` as an answer in which nothing flows, on the transport of the video."""
+    kept = [line for line in own if not line.startswith((*_OF_THE_TRANSPORT, "a=recvonly", "a=ssrc", "a=msid"))]
+    return [*kept, "a=inactive", *(line for line in video if line.startswith(_OF_THE_TRANSPORT))]
+
+
+def malformed_answer(what: str, operation: str) -> MalformedMessageError:
+    """Return the error for an answer to ``operation`` that cannot be used."""
+    return MalformedMessageError(
+        f"The server's answer {what}", code="malformed_answer", problems=(what,), operation=operation
+    )

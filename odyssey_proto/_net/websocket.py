@@ -1,0 +1,305 @@
+"""The WebSocket of signaling over websocket-client: opening it, and frames in and out. It knows no message.
+
+What goes wrong in opening and in receiving is raised as one of our own errors. A redirect is not followed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import http
+import http.client
+import logging
+import ssl
+import struct
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import urlsplit
+
+import attrs
+import requests.utils
+import urllib3.util
+import websocket
+from urllib3.util import wait_for_read, wait_for_write
+
+from .._base.clock import Deadline, MonotonicClock
+from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyError
+from .._model.signaling_url import SIGNALING_MESSAGE_LIMIT
+from ..core.refusals import Answer, refusal
+from .failures import NETWORK_ERRORS, connection_error
+from .sockets import USER_AGENT, Call, HttpConnection, HttpsConnection, environment
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+
+__all__ = ["OPERATION", "SENDING_ERRORS", "Goodbye", "ReceivedMessage", "WebSocket", "open_websocket"]
+
+log = logging.getLogger("odyssey_proto.signaling")
+
+OPERATION: Final = "WebSocket /client"
+"""What errors call it."""
+SENDING_ERRORS: Final = (websocket.WebSocketException, OSError)
+"""What sending raises."""
+_HANDSHAKE_LIMIT: Final = 64 * 1024  # bytes of the answer to the handshake
+_LONGEST_REASON: Final = 123  # bytes of UTF-8 in a close frame
+
+
+@attrs.frozen
+class ReceivedMessage:
+    """A message that came."""
+
+    data: bytes = attrs.field(repr=False)
+    is_text: bool
+
+
+@attrs.frozen
+class Goodbye:
+    """The close frame of the server."""
+
+    code: int | None
+    reason: str
+
+
+class WebSocket(websocket.WebSocket):
+    """websocket-client's, with a limit to the size of a message, and a goodbye that may find nobody there.
+
+    One thread may receive while another sends.
+    """
+
+    parting = False
+    """Whether we said goodbye first; the server's is then an answer."""
+
+    def recv_frame(self) -> Any:
+        buffer = self.frame_buffer
+        if buffer.needs_header():
+            buffer.recv_header()
+        if buffer.needs_length():
+            buffer.recv_length()
+        before = self.cont_frame.cont_data
+        if (buffer.length or 0) + (len(before[1]) if before else 0) > SIGNALING_MESSAGE_LIMIT:
+            raise MalformedMessageError(
+                f"The signaling server sent a message of more than {SIGNALING_MESSAGE_LIMIT >> 20} MiB",
+                code="too_large",
+                operation=OPERATION,
+            )
+        return super().recv_frame()  # type: ignore[no-untyped-call]  # websocket-client annotates in part
+
+    def send_message(self, data: bytes) -> None:
+        """Send a message, already in UTF-8; it raises what `SENDING_ERRORS` lists."""
+        self.send(data, websocket.ABNF.OPCODE_TEXT)
+
+    def say_goodbye(self, code: int, reason: str) -> None:
+        """Say goodbye first, with as much of the reason as fits; it raises what `SENDING_ERRORS` lists."""
+        self.parting = True
+        text = reason.encode(errors="replace")[:_LONGEST_REASON].decode(errors="ignore").encode()
+        self.send(struct.pack("!H", code) + text, websocket.ABNF.OPCODE_CLOSE)
+
+    def receive(self, call: Call, url: str) -> ReceivedMessage | Goodbye:
+        """Wait for the next message, or for the goodbye of the server.
+
+        Raises:
+            OdysseyConnectionError: the connection was lost, or ``call`` was aborted.
+            MalformedMessageError: a message is too large.
+        """
+        try:
+            opcode, frame = self.recv_data_frame()
+        except (websocket.WebSocketException, *NETWORK_ERRORS) as exc:
+            failure = _loss(exc, call, url)
+        else:
+            if opcode == websocket.ABNF.OPCODE_CLOSE:
+                code = struct.unpack("!H", frame.data[:2])[0] if len(frame.data) >= 2 else None
+                return Goodbye(code, frame.data[2:].decode(errors="replace"))
+            return ReceivedMessage(frame.data, is_text=opcode == websocket.ABNF.OPCODE_TEXT)
+        raise failure
+
+    def send_close(self, *args: Any, **known: Any) -> None:
+        # websocket-client answers the server's goodbye with it. When that fails, the goodbye still counts.
+        if self.parting:
+            return
+        with contextlib.suppress(websocket.WebSocketException, OSError):
+            super().send_close(*args, **known)
+
+
+def _loss(exc: Exception, call: Call, url: str) -> OdysseyConnectionError:
+    why = connection_error(_without_library(exc), call, OPERATION, url)
+    if why.code != "connection_lost":
+        return why
+    error = OdysseyConnectionError(
+        f"The signaling connection to {urlsplit(url).netloc} was lost",
+        code=why.code,
+        operation=OPERATION,
+        recoverable=why.recoverable,
+    )
+    error.__cause__ = why.__cause__
+    return error
+
+
+# --- opening one
+
+
+def open_websocket(
+    target: str, secrets: tuple[str, ...], call: Call, resources: contextlib.ExitStack
+) -> WebSocket:
+    """Open a WebSocket to ``target``, of ws or wss; ``resources`` then closes its socket.
+
+    Args:
+        target: the address, with all that is in its query.
+        secrets: what of it no error may quote.
+        call: the deadline of the opening, and who may abort it and the open connection.
+        resources: what has to be closed at the end.
+
+    Raises:
+        OdysseyAuthError: the session token was refused.
+        OdysseyConnectionError: the server cannot be reached, or refused otherwise.
+    """
+    ws = WebSocket(skip_utf8_validation=True)  # whoever reads does it, and one bad message is not the end
+    failure: OdysseyError
+    try:
+        stream = resources.enter_context(_open_stream("http" + target.removeprefix("ws"), call))
+        ws.connect(  # type: ignore[no-untyped-call]  # websocket-client annotates in part
+            target,
+            socket=stream,
+            header=[f"User-Agent: {USER_AGENT}"],
+            suppress_origin=True,
+            redirect_limit=0,
+        )
+        if ws.getstatus() == http.HTTPStatus.SWITCHING_PROTOCOLS:
+            stream.settle()
+            log.debug("open: %s", urlsplit(target).path)
+            return ws
+        failure = refusal(_redirect(ws))  # some releases take one for a success
+    except websocket.WebSocketBadStatusException as exc:
+        failure = refusal(_answer(exc, secrets))
+    except (websocket.WebSocketException, LookupError, *NETWORK_ERRORS) as exc:
+        if ws.getstatus() is None:
+            failure = connection_error(_without_library(exc), call, OPERATION, target)
+        else:
+            failure = refusal(_redirect(ws))
+    log.debug("%s: %s", urlsplit(target).path, failure.code)
+    raise failure
+
+
+def _redirect(ws: WebSocket) -> Answer:
+    return Answer(operation=OPERATION, status=ws.getstatus() or 0)
+
+
+def _answer(exc: websocket.WebSocketBadStatusException, secrets: tuple[str, ...]) -> Answer:
+    return Answer(
+        operation=OPERATION,
+        status=exc.status_code,
+        reason=http.client.responses.get(exc.status_code, ""),
+        headers=exc.resp_headers or {},
+        body=exc.resp_body or b"",
+        secrets=secrets,
+    )
+
+
+def _without_library(exc: Exception) -> Exception:
+    """Return what the system would have raised: the texts of websocket-client quote the server."""
+    match exc:
+        case websocket.WebSocketTimeoutException():
+            return TimeoutError()
+        case websocket.WebSocketConnectionClosedException():
+            return ConnectionResetError()
+        case websocket.WebSocketException() | LookupError():
+            return http.client.HTTPException()
+    return exc
+
+
+class _BoundedStream:
+    """A connected socket, plain or TLS, in the shape that websocket-client uses one, bounded by its call.
+
+    One thread may receive while others send: an OpenSSL object bears one thread at a time, so reading and writing
+    take turns, and only waiting happens side by side. `settle` lifts the limits of the opening.
+    """
+
+    def __init__(self, sock: socket.socket, call: Call) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+        self._call = call
+        self._turn = threading.Lock()
+        self._opening: int | None = _HANDSHAKE_LIMIT
+
+    def settle(self) -> None:
+        """Lift the deadline and the size limit: the handshake is done."""
+        self._opening = None
+        self._call.deadline = Deadline(None, MonotonicClock())
+
+    def recv(self, size: int) -> bytes:
+        """Wait for at most ``size`` bytes; b"" is the end."""
+        data: bytes = self._attempt(lambda: self._sock.recv(size), wait_for_read)
+        if self._opening is not None:
+            self._opening -= len(data)
+            if self._opening < 0:
+                raise MalformedMessageError("The answer to the handshake is too long", code="too_large")
+        return data
+
+    def send(self, data: bytes) -> int:
+        """Send all of ``data``, unlike a plain socket: what is left of a large message is not copied again."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._attempt(functools.partial(self._sock.send, rest), wait_for_write) :]
+        return len(data)
+
+    def _attempt(self, operate: Callable[[], Any], wait: Callable[..., bool]) -> Any:
+        while True:
+            left = self._call.remaining()
+            try:
+                with self._turn:
+                    return operate()
+            except BlockingIOError:
+                ready = wait
+            except ssl.SSLWantReadError:  # TLS may have to read in order to write, and the other way round
+                ready = wait_for_read
+            except ssl.SSLWantWriteError:
+                ready = wait_for_write
+            ready(self._sock, timeout=left)
+
+    def close(self) -> None:
+        """Do nothing: websocket-client closes what another thread still waits on; the owner closes the socket."""
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._sock.fileno()
+
+    def gettimeout(self) -> None:
+        """Return None: the call has the deadline."""
+
+    def settimeout(self, timeout: float | None) -> None:
+        """Do nothing: the call has the deadline."""
+
+
+@contextlib.contextmanager
+def _open_stream(url: str, call: Call) -> Iterator[_BoundedStream]:
+    """Connect to the host of an http(s) ``url``, through the environment's proxy, with TLS for https."""
+    target = urlsplit(url)
+    secure = target.scheme == "https"
+    host, port = target.hostname or "", target.port or (443 if secure else 80)
+    proxies, ca = environment(url)
+    proxy = requests.utils.select_proxy(url, proxies)
+    trust: dict[str, Any] = {}
+    if secure:
+        path = requests.utils.DEFAULT_CA_BUNDLE_PATH if ca is True else str(ca)
+        trust = {"cert_reqs": "CERT_REQUIRED", "ca_cert_dir" if Path(path).is_dir() else "ca_certs": path}
+    kind = HttpsConnection if secure else HttpConnection
+    if proxy is None:
+        connection = kind(host, port, **trust)
+    else:
+        via = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        if via.scheme != "http" or via.hostname is None:
+            raise OdysseyConnectionError(
+                "Signaling works through http:// proxies only: set NO_PROXY for its host, or another proxy",
+                code="proxy",
+                operation=OPERATION,
+            )
+        connection = kind(via.hostname, via.port or 80, **trust)
+        user, password = requests.utils.get_auth_from_url(via.geturl())
+        connection.set_tunnel(
+            host, port, urllib3.util.make_headers(proxy_basic_auth=f"{user}:{password}" if user else None)
+        )
+    with contextlib.closing(connection):
+        with call.current():
+            connection.connect()
+        yield _BoundedStream(cast("socket.socket", connection.sock), call)

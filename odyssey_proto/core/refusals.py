@@ -1,0 +1,277 @@
+"""What an HTTP answer that refuses means: from status, headers and body to one typed error.
+
+It needs no HTTP library: whoever made the request describes what came back as an `Answer`. Reading the answers
+that succeed, and deciding what is asked again, is the caller's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import attrs
+import odyssey_models as wire
+
+from .._base.errors import (
+    LONGEST_RETRY_AFTER_S,
+    MalformedMessageError,
+    OdysseyAuthError,
+    OdysseyConnectionError,
+    OdysseyError,
+    SpectatorTokenError,
+    usage_error,
+)
+from .._base.secrets import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["REFUSALS", "Answer", "Refusals", "refusal", "unreadable"]
+
+Refusals: TypeAlias = "Mapping[int, tuple[type[OdysseyError], str, str]]"
+"""By status: the class, the code, and the text, in which ``{detail}`` stands for the service's own words."""
+
+_TOKEN_REFUSED: Final[Refusals] = {
+    401: (OdysseyAuthError, "unauthorized", "{operation}: the access token was refused: {detail}"),
+    403: (OdysseyAuthError, "forbidden", "{operation}: access denied: {detail}"),
+}
+_NOT_FOUND: Final = (OdysseyError, "not_found", "{operation}: there is none with this id: {detail}")
+_NOT_YOURS: Final = (OdysseyError, "forbidden", "{operation}: access denied: {detail}")
+_INVALID: Final = (OdysseyError, "invalid_request", "{operation}: the service refused the request: {detail}")
+_SESSION_TOKEN: Final = (
+    OdysseyAuthError,
+    "session_token_refused",
+    "Session token refused: it is invalid or has expired",
+)
+_SPECTATOR_TOKEN: Final = (
+    SpectatorTokenError,
+    "invalid_spectator_token",
+    "The spectator token was refused: {detail}",
+)
+
+REFUSALS: Final[Mapping[str, Refusals]] = MappingProxyType(
+    {
+        "POST /auth/token": {
+            401: (OdysseyAuthError, "invalid_api_key", "Invalid API key: check api_key or ODYSSEY_API_KEY"),
+            403: (OdysseyAuthError, "access_denied", "API key access denied: {detail}"),
+            422: (OdysseyAuthError, "malformed_api_key", "Invalid API key format: {detail}"),
+        },
+        "GET /regions": _TOKEN_REFUSED,
+        "POST /sessions/request": {
+            **_TOKEN_REFUSED,
+            503: (
+                OdysseyConnectionError,
+                "no_streamers",
+                "No streamers available: try later, or raise queue_timeout_s",
+            ),
+        },
+        "POST /sessions/token": {
+            **_TOKEN_REFUSED,
+            404: (
+                OdysseyConnectionError,
+                "unknown_session",
+                "The session is unknown, has ended, or is another user's",
+            ),
+        },
+        "GET /recordings/{stream_id}": {**_TOKEN_REFUSED, 404: _NOT_FOUND},
+        "GET /stream-recordings": _TOKEN_REFUSED,
+        "POST /simulation-jobs": {**_TOKEN_REFUSED, 400: _INVALID, 403: _NOT_YOURS, 413: _INVALID, 422: _INVALID},
+        "GET /simulation-jobs": _TOKEN_REFUSED,
+        "GET /simulation-jobs/{job_id}": {**_TOKEN_REFUSED, 403: _NOT_YOURS, 404: _NOT_FOUND},
+        "DELETE /simulation-jobs/{job_id}": {
+            **_TOKEN_REFUSED,
+            400: (OdysseyError, "not_cancellable", "{operation}: the job cannot be cancelled: {detail}"),
+            403: _NOT_YOURS,
+            404: _NOT_FOUND,
+        },
+        "WebSocket /client": {
+            401: _SESSION_TOKEN,
+            403: _SESSION_TOKEN,
+            404: (OdysseyConnectionError, "unknown_session", "The signaling server does not know the session"),
+        },
+        "POST /whep": {
+            401: _SPECTATOR_TOKEN,
+            403: _SPECTATOR_TOKEN,
+            404: (
+                OdysseyConnectionError,
+                "stream_not_found",
+                "No such stream: it has ended, or the address is not its own",
+            ),
+            406: (
+                OdysseyConnectionError,
+                "no_common_codec",
+                "The stream has no codec that can be decoded here: {detail}",
+            ),
+        },
+    }
+)
+"""What statuses mean, by operation. Any other is an `OdysseyConnectionError` with the code ``http_<status>``."""
+
+_BUSY: Final = frozenset({408, 425, 429})  # with all of 5xx, the answers after which waiting may help
+_USAGE_STATUSES: Final = frozenset({403, 429})
+_GENERAL: Final = "{operation}: the service answered {status}: {detail}"
+_REDIRECTED: Final = (
+    "{operation}: the service redirects ({status}) to another address; it is not followed, so check this one"
+)
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """What came back from a server, read to its end and decompressed."""
+
+    operation: str
+    """What was asked, such as ``POST /auth/token``; `REFUSALS` has the names."""
+    status: int
+    """The HTTP status."""
+    reason: str = ""
+    """The status in words."""
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    """The headers; their names in any case."""
+    body: bytes = attrs.field(default=b"", repr=False)
+    """The body."""
+    secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
+    """What was sent and must not come back in a text."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is a success."""
+        return 200 <= self.status < 300
+
+    @property
+    def request_id(self) -> str | None:
+        """The service's id of the request."""
+        return self.line(self.header("x-request-id")) or None
+
+    @property
+    def retry_after(self) -> float | None:
+        """After how many s the service wants to be asked again; a date counts from the service's own ``Date``."""
+        wanted = self.header("retry-after")
+        if not wanted:
+            return None
+        from email.utils import parsedate_to_datetime  # it loads sockets, for what is hardly ever needed
+
+        try:
+            if wanted.isdecimal():
+                seconds = float(wanted)
+            else:
+                later, now = (parsedate_to_datetime(text) for text in (wanted, self.header("date")))
+                seconds = (later - now).total_seconds()
+        except (ValueError, TypeError, OverflowError):
+            return None
+        return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_S)
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """What every error made of this answer carries."""
+        return {"operation": self.operation, "status": self.status, "request_id": self.request_id}
+
+    def header(self, name: str) -> str:
+        """Return the header ``name`` (in lower case), or "" if there is none."""
+        return next((value for key, value in self.headers.items() if key.lower() == name), "")
+
+    def line(self, text: str) -> str:
+        """Return ``text`` as one line, not too long and without secrets."""
+        for secret in self.secrets:
+            text = text.replace(secret, "…")
+        return one_line(text)
+
+
+def refusal(answer: Answer, refusals: Refusals | None = None) -> OdysseyError:
+    """Return the error that an ``answer`` means that is no success.
+
+    Args:
+        answer: what came back.
+        refusals: what the statuses mean; None takes those of the answer's operation in `REFUSALS`.
+
+    >>> refusal(Answer(operation="POST /sessions/request", status=503)).code
+    'no_streamers'
+    """
+    if refusals is None:
+        refusals = REFUSALS.get(answer.operation, {})
+    said = _said(answer.body)
+    if isinstance(said, wire.UsageErrorBody) and answer.status in _USAGE_STATUSES:
+        limit = said.error or said.code
+        return usage_error(
+            "UNKNOWN" if limit is None else limit.value,
+            answer.line(said.message),
+            action=answer.line(said.action),
+            action_url=said.action_url,
+            details=_details(answer.body),
+            retry_after=answer.retry_after,
+            **answer.known,
+        )
+    general = _REDIRECTED if 300 <= answer.status < 400 else _GENERAL
+    kind, code, text = refusals.get(answer.status) or (OdysseyConnectionError, f"http_{answer.status}", general)
+    detail = answer.line(_words(said)) or answer.line(answer.reason) or "it gave no reason"
+    return kind(
+        text.format(operation=answer.operation, status=answer.status, detail=detail),
+        code=code,
+        retry_after=answer.retry_after,
+        recoverable=answer.status in _BUSY or answer.status >= 500,
+        **answer.known,
+    )
+
+
+def unreadable(answer: Answer, exc: MalformedMessageError, *, of_api: bool = True) -> MalformedMessageError:
+    """Return ``exc``, which reading the ``answer`` raised, with what is known around it.
+
+    ``of_api`` is whether JSON was expected: anything else is then what a wrong address looks like.
+    """
+    is_expected = not of_api or "json" in (answer.header("content-type") or "json")
+    hint = "" if is_expected else "; is this the address of the API?"
+    return MalformedMessageError(
+        answer.line(f"{answer.operation}: {exc.message}{hint}"),
+        problems=tuple(answer.line(problem) for problem in exc.problems),
+        code=exc.code,
+        **answer.known,
+    )
+
+
+# --- what the body says
+
+_Said: TypeAlias = "wire.UsageErrorBody | list[wire.ValidationIssue] | dict[str, Any] | str | None"
+
+
+def _said(body: bytes) -> _Said:
+    """Read the body of a refusal: a usage error itself, or what an ``ErrorBody`` has as its detail."""
+    from .._model import codec  # it loads cattrs
+
+    for data in _objects(body):
+        with contextlib.suppress(MalformedMessageError):
+            return codec.from_dict(wire.UsageErrorBody, {**data, "details": None})  # see `_details`
+    with contextlib.suppress(MalformedMessageError):
+        return codec.decode(wire.ErrorBody, body).detail
+    return None
+
+
+def _details(body: bytes) -> dict[str, Any]:
+    """Return the figures behind a usage error as they came: also those that are new, or of another type."""
+    found = (data.get("details") for data in _objects(body))
+    return next((details for details in found if isinstance(details, dict)), {})
+
+
+def _objects(body: bytes) -> Iterator[dict[str, Any]]:
+    """Yield what of a body may be a usage error: all of it, and its ``detail``."""
+    from .._model import codec
+
+    with contextlib.suppress(MalformedMessageError):
+        whole = codec.decode(dict[str, Any], body)
+        yield whole
+        if isinstance(detail := whole.get("detail"), dict):
+            yield detail
+
+
+def _words(said: _Said) -> str:
+    match said:
+        case str():
+            return said
+        case wire.UsageErrorBody():
+            return said.message
+        case list():
+            # The place comes last: `redact` takes what follows a name such as api_key for its value.
+            return "; ".join(f"{issue.msg} ({'.'.join(map(str, issue.loc))})" for issue in said)
+        case {"message": str(message)}:
+            return message
+        case _:
+            return ""

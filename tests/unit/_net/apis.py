@@ -1,0 +1,43 @@
+"""What the tests of REST share: a `ServiceApi` of a client of a server of raw sockets."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from odyssey_proto._base.clock import Deadline, MonotonicClock
+from odyssey_proto._model.config import ClientConfig
+from odyssey_proto._net.service_api import ServiceApi
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from odyssey_proto._base.clock import Clock
+    from tests.faults.servers import Connection, HttpServer, Request
+
+KEY = "ody_live_secret-key-1"
+LONG = 30.0
+
+
+def until(seconds: float | None = LONG) -> Deadline:
+    return Deadline(seconds, MonotonicClock())
+
+
+@contextlib.contextmanager
+def made_api(server: HttpServer, *, clock: Clock | None = None, api_key: str = KEY) -> Iterator[ServiceApi]:
+    """The calls of a client of ``server``."""
+    config = ClientConfig(api_key=api_key, api_url=server.url)
+    with contextlib.closing(ServiceApi(config, clock or MonotonicClock())) as made:
+        yield made
+
+
+def reset(connection: Connection, _: Request) -> None:
+    connection.reset()
+
+
+class SetClock:
+    def __init__(self) -> None:
+        self.at = 1000.0
+
+    def now(self) -> float:
+        return self.at

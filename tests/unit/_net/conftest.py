@@ -1,0 +1,28 @@
+"""A server of raw sockets that answers as the service does, and the calls of a client of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.leaks import nothing_left
+from tests.faults.servers import HttpServer
+from tests.unit._net.apis import made_api
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from odyssey_proto._net.service_api import ServiceApi
+
+
+@pytest.fixture
+def server() -> Iterator[HttpServer]:
+    with nothing_left(), HttpServer() as made:
+        yield made
+
+
+@pytest.fixture
+def api(server: HttpServer) -> Iterator[ServiceApi]:
+    with made_api(server) as made:
+        yield made

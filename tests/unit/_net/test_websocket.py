@@ -1,0 +1,172 @@
+"""Opening the WebSocket against a server of raw sockets: what is sent, through TLS and through proxies."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import odyssey_models as wire
+import pytest
+
+from odyssey_proto import __version__
+from odyssey_proto._base.errors import OdysseyConnectionError
+from odyssey_proto._net.signaling import SignalingConnection
+from tests.faults.leaks import nothing_left
+from tests.faults.servers import Connection, Request, Server, SignalingServer
+from tests.faults.tls import self_signed
+from tests.unit._net.hearing import Heard, connected, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+OFFER = '{"type": "offer", "sdp": "v=0"}'
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    with nothing_left():
+        yield
+
+
+def test_the_handshake_asks_for_the_session_with_its_token() -> None:
+    with SignalingServer() as server:
+        with connected(server, Heard()):
+            (request,) = server.requests
+        assert request.target == "/client/s-1?token=token"
+        assert request.headers["user-agent"] == f"odyssey-proto/{__version__}"
+        assert "origin" not in request.headers
+
+
+def test_session_and_token_are_quoted() -> None:
+    with SignalingServer() as server:
+        heard = Heard()
+        SignalingConnection.open(
+            server.url, "a/b?c", "x+y/z= &", until(), on_message=heard, on_closed=heard
+        ).close()
+        assert server.requests[0].target == "/client/a%2Fb%3Fc?token=x%2By%2Fz%3D%20%26"
+
+
+def test_a_path_of_the_address_is_kept() -> None:
+    with SignalingServer() as server:
+        heard = Heard()
+        SignalingConnection.open(
+            server.url + "/eu/", "s-1", "t", until(None), on_message=heard, on_closed=heard
+        ).close()
+        assert server.requests[0].path == "/eu/client/s-1"
+
+
+def test_a_message_right_behind_the_handshake_is_not_lost() -> None:
+    def together(connection: Connection, request: Request) -> None:
+        sent: list[bytes] = []
+        with pytest.MonkeyPatch.context() as held:
+            held.setattr(connection, "send", sent.append)
+            connection.accept_websocket(request)
+            connection.send_frame(OFFER)
+        connection.send(b"".join(sent))  # both in one segment
+
+    heard = Heard()
+    with SignalingServer(handshake=together) as server, connected(server, heard):
+        assert heard.next() == wire.Offer(sdp="v=0")
+
+
+def test_a_connection_through_tls_works_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate = self_signed(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.path))
+
+    def script(connection: Connection) -> None:
+        connection.send_frame(OFFER)
+        assert connection.read_message() == {"type": "keepalive"}
+        connection.send_frame(OFFER)
+        connection.hang()
+
+    heard = Heard()
+    with SignalingServer(script, tls=certificate.server) as server, connected(server, heard) as connection:
+        assert server.ws_url.startswith("wss://")
+        assert heard.next() == wire.Offer(sdp="v=0")
+        connection.send(wire.Keepalive())
+        assert heard.next() == wire.Offer(sdp="v=0")
+
+
+def test_a_folder_of_certificates_can_be_trusted_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))  # without the links that OpenSSL looks for
+    heard = Heard()
+    with (
+        SignalingServer(tls=self_signed(tmp_path).server) as server,
+        pytest.raises(OdysseyConnectionError) as caught,
+    ):
+        SignalingConnection.open(server.ws_url, "s-1", "t", until(), on_message=heard, on_closed=heard)
+    assert caught.value.code == "untrusted_certificate"
+
+
+def proxy(script: Any, answer: bytes = b"HTTP/1.1 200 OK\r\n\r\n") -> Server:
+    """A proxy that is also the server behind it."""
+
+    def play(connection: Connection) -> None:
+        request = connection.read_request()
+        assert request.method == "CONNECT"
+        asked.append(request)
+        connection.send(answer)
+        connection.accept_websocket(connection.read_request())
+        script(connection)
+
+    asked: list[Request] = []
+    server = Server(play)
+    server.asked = asked  # type: ignore[attr-defined]  # for the test to look at
+    return server
+
+
+@pytest.fixture
+def _no_exceptions_from_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("_no_exceptions_from_proxies")
+@pytest.mark.parametrize("form", ["http://user:pass%40word@127.0.0.1:{port}", "user:pass%40word@127.0.0.1:{port}"])
+def test_another_host_is_reached_through_the_environments_proxy(
+    form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = Heard()
+    with proxy(lambda connection: (connection.send_frame(OFFER), connection.hang())) as server:
+        monkeypatch.setenv("HTTP_PROXY", form.format(port=server.port))
+        monkeypatch.setenv("http_proxy", form.format(port=server.port))
+        connection = SignalingConnection.open(
+            "ws://service.invalid", "s-1", "t", until(), on_message=heard, on_closed=heard
+        )
+        with contextlib.closing(connection):
+            assert heard.next() == wire.Offer(sdp="v=0")
+        (request,) = server.asked  # type: ignore[attr-defined]
+    assert request.target == "service.invalid:80"
+    assert request.headers["proxy-authorization"] == "Basic dXNlcjpwYXNzQHdvcmQ="
+
+
+@pytest.mark.usefixtures("_no_exceptions_from_proxies")
+def test_a_proxy_that_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = Heard()
+    with proxy(Connection.hang, b"HTTP/1.1 403 Forbidden\r\n\r\n") as server:
+        monkeypatch.setenv("HTTP_PROXY", server.url)
+        monkeypatch.setenv("http_proxy", server.url)
+        with pytest.raises(OdysseyConnectionError, match="403 Forbidden"):
+            SignalingConnection.open(
+                "ws://service.invalid", "s-1", "t", until(), on_message=heard, on_closed=heard
+            )
+
+
+@pytest.mark.usefixtures("_no_exceptions_from_proxies")
+@pytest.mark.parametrize("url", ["socks5://127.0.0.1:1080", "https://127.0.0.1:3128", "http://"])
+def test_a_proxy_that_cannot_carry_a_websocket_is_told(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", url)
+    monkeypatch.setenv("http_proxy", url)
+    heard = Heard()
+    with pytest.raises(OdysseyConnectionError, match="http:// proxies only"):
+        SignalingConnection.open("ws://service.invalid", "s-1", "t", until(), on_message=heard, on_closed=heard)
+
+
+def test_this_machine_is_reached_directly_whatever_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with SignalingServer() as server, connected(server, Heard()):
+        assert len(server.requests) == 1

@@ -1,0 +1,120 @@
+"""Answers of servers as aiortc can take them."""
+
+from __future__ import annotations
+
+import pytest
+from aiortc.sdp import SessionDescription
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from odyssey_proto import MalformedMessageError, OdysseyConnectionError
+from odyssey_proto._net.webrtc.offer import readable_answer
+
+OFFER = """v=0
+o=- 1 1 IN IP4 0.0.0.0
+s=-
+t=0 0
+a=group:BUNDLE 0 1
+m=video 9 UDP/TLS/RTP/SAVPF 101 102
+c=IN IP4 0.0.0.0
+a=recvonly
+a=mid:0
+a=rtcp-mux
+a=ice-ufrag:ours
+a=ice-pwd:oursoursoursoursoursours
+a=fingerprint:sha-256 {0}
+a=setup:actpass
+a=rtpmap:101 H264/90000
+a=rtpmap:102 rtx/90000
+a=fmtp:102 apt=101
+m=audio 9 UDP/TLS/RTP/SAVPF 96
+c=IN IP4 0.0.0.0
+a=recvonly
+a=mid:1
+a=rtcp-mux
+a=ice-ufrag:ours
+a=ice-pwd:oursoursoursoursoursours
+a=fingerprint:sha-256 {0}
+a=setup:actpass
+a=ssrc:1 cname:x
+a=rtpmap:96 opus/48000/2
+""".replace("\n", "\r\n").format(":".join(["00"] * 32))
+
+VIDEO = """v=0
+o=- 2 2 IN IP4 127.0.0.1
+s=A server
+t=0 0
+a=group:BUNDLE 0
+a=fingerprint:sha-256 {0}
+m=video 9 UDP/TLS/RTP/SAVPF 96
+c=IN IP4 127.0.0.1
+a=sendonly
+a=mid:0
+a=rtcp-mux
+a=ice-ufrag:them
+a=ice-pwd:themthemthemthemthemthem
+a=setup:actpass
+a=rtpmap:96 H264/90000
+a=candidate:1 1 udp 2015363327 127.0.0.1 40000 typ host
+a=candidate:2 1 udp 2015363327 host.local 40000 typ host
+a=candidate:3 1 udp 2015363327 127.0.0.1 99999 typ host
+a=candidate:4 nonsense
+a=end-of-candidates
+""".replace("\n", "\r\n").format(":".join(["11"] * 32))
+
+AUDIO = {
+    "left out": "",
+    "rejected": "m=audio 0 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 0.0.0.0\r\na=inactive\r\na=mid:1\r\n",
+    "sent": "m=audio 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=sendonly\r\na=mid:1\r\n"
+    "a=ice-ufrag:them\r\na=ice-pwd:themthemthemthemthemthem\r\na=setup:active\r\na=rtpmap:96 opus/48000/2\r\n",
+}
+
+
+@pytest.mark.parametrize("audio", AUDIO)
+def test_an_answer_has_one_section_for_each_of_the_offer(audio: str) -> None:
+    video, silence = SessionDescription.parse(readable_answer(VIDEO + AUDIO[audio], OFFER, "POST /whep")).media
+    assert (video.kind, video.direction, video.rtp.muxId) == ("video", "sendonly", "0")
+    assert (silence.kind, silence.direction, silence.rtp.muxId) == ("audio", "inactive", "1")
+    assert video.dtls is not None
+    assert video.dtls.role == "client"  # active
+    assert [candidate.port for candidate in video.ice_candidates] == [40000]
+    assert silence.ice.usernameFragment == "them"
+    assert [candidate.port for candidate in silence.ice_candidates] == [40000]
+
+
+def test_a_role_that_is_told_is_kept() -> None:
+    text = readable_answer(VIDEO.replace("setup:actpass", "setup:passive"), OFFER, "POST /whep")
+    assert {media.dtls.role for media in SessionDescription.parse(text).media if media.dtls} == {"server"}
+
+
+def test_video_that_comes_after_the_audio_is_found() -> None:
+    head, video = VIDEO.split("m=video")
+    text = readable_answer(f"{head}{AUDIO['sent']}m=video{video}", OFFER, "POST /whep")
+    assert [media.kind for media in SessionDescription.parse(text).media] == ["video", "audio"]
+
+
+LINES = VIDEO.splitlines()
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_any_answer_is_read_or_refused(data: st.DataObject) -> None:
+    lines = list(LINES)
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(lines) - 1))
+        match data.draw(st.sampled_from(["drop", "twice", "cut", "noise"])):
+            case "drop":
+                del lines[place]
+            case "twice":
+                lines.insert(place, lines[place])
+            case "cut":
+                lines[place] = lines[place][: data.draw(st.integers(0, len(lines[place])))]
+            case _:
+                lines[place] = data.draw(st.text(max_size=30))
+        if not lines:
+            break
+    try:
+        text = readable_answer("\r\n".join(lines), OFFER, "POST /whep")
+    except (MalformedMessageError, OdysseyConnectionError):
+        return
+    assert SessionDescription.parse(text).media[0].kind == "video"
