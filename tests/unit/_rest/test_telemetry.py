@@ -13,6 +13,7 @@ from odyssey_proto import __version__
 from odyssey_proto._base import errors
 from odyssey_proto._base.clock import MonotonicClock
 from odyssey_proto._base.event_loop import BackgroundLoop
+from odyssey_proto._live import commands
 from odyssey_proto._model.config import ClientConfig
 from odyssey_proto._net.service_api import ServiceApi
 from odyssey_proto._rest.telemetry import Telemetry
@@ -45,7 +46,8 @@ class Rig:
         self.telemetry = Telemetry(self.config, self.api, self.clock)
 
     def session(self) -> Session:
-        return Session(self.config, self.api, BackgroundLoop(), self.clock)
+        driver = commands.session_driver(self.config, self.api, BackgroundLoop(), self.clock, None)
+        return Session(driver, has_handlers=False)
 
     def connect(self, live: Session, error: BaseException | None = None, took: float = 0.0) -> None:
         with self.telemetry.connecting(live):
