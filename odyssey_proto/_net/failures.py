@@ -140,7 +140,7 @@ def connection_error(exc: BaseException, call: Call, operation: str, url: str) -
 
 
 def _is_original(exc: BaseException) -> bool:
-    # urllib3's IncompleteRead is both; it is the only one that tells of a body cut short.
+    # urllib3's IncompleteRead is both; it is the only one for a body cut short.
     return isinstance(exc, http.client.IncompleteRead) or not isinstance(exc, _WRAPPINGS)
 
 

@@ -52,7 +52,7 @@ class SignalingEnd:
     clean: bool
     """Whether the code says that nothing is wrong: 1000 and 1001."""
     error: OdysseyConnectionError | None
-    """What to tell the user; None where it is clean."""
+    """What the user gets; None if it is clean."""
 
 
 _Message: TypeAlias = "wire.SignalingServerMessage | UnknownMessage"
@@ -164,7 +164,7 @@ class SignalingConnection:
                 self._ws.say_goodbye(*item)
         except SENDING_ERRORS as exc:
             log.debug("sending failed: %s", type(exc).__name__)
-            self._call.shut()  # the reader tells of it
+            self._call.shut()  # the reader reports it
 
     def _read(self) -> None:
         failed = OdysseyConnectionError(
@@ -175,7 +175,7 @@ class SignalingConnection:
             closed = self._read_to_end()
         except Exception:
             log.exception("reading failed")
-        finally:  # whatever it was, its end is told
+        finally:  # whatever it was, its end is reported
             self._ended = True
             self._outbox.put(None)
             self._call.shut()
@@ -185,7 +185,7 @@ class SignalingConnection:
                 code, reason = self._closing
                 closed = SignalingEnd(code, reason, code in _CLEAN, None)
             log.debug("closed: %s %s", closed.code, closed.reason)
-            self._tell(self._on_closed, closed)
+            self._report(self._on_closed, closed)
 
     def _read_to_end(self) -> SignalingEnd:
         while True:
@@ -203,12 +203,12 @@ class SignalingConnection:
             message = codec.signaling_from_server(_text(received))
         except MalformedMessageError as exc:
             exc.operation = OPERATION
-            self._tell(self._on_malformed, exc)
+            self._report(self._on_malformed, exc)
         else:
             log.debug("< %s, %d bytes", redact(message.type)[:80], len(received.data))
-            self._tell(self._on_message, message)
+            self._report(self._on_message, message)
 
-    def _tell(self, callback: Callable[[Any], object], what: object) -> None:
+    def _report(self, callback: Callable[[Any], object], what: object) -> None:
         try:
             callback(what)
         except Exception:

@@ -64,8 +64,8 @@ def fetch(
     """Get ``url``, for the length of a ``with``; ``operation`` is what it is for, as errors name it.
 
     Raises:
-        OdysseyConnectionError: it cannot be had; ``status`` tells, where there was an answer. Also while the
-            pieces are read; a body shorter than its length was announced is one.
+        OdysseyConnectionError: it cannot be fetched; ``status`` is set if there was an answer. Raised while
+            the pieces are read, too, also for a body that is shorter than announced.
     """
     with http.call(deadline.within(_LONGEST_SILENCE_S), abort) as call:
         response, url = _open(http, url, headers, call, operation)

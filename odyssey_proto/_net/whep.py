@@ -73,7 +73,7 @@ class WhepEndpoint:
 
     @property
     def config_url(self) -> str:
-        """Where the ICE servers are told."""
+        """The address of the ICE servers."""
         return urljoin(self.url, "/config")
 
     def whep_url(self, token: str) -> str:
@@ -99,7 +99,7 @@ class Admission:
 
     answer: str = attrs.field(repr=False)
     resource: str | None = attrs.field(repr=False)
-    """Whom to tell on leaving; None where the server did not say."""
+    """The address to leave at; None if the server did not name one."""
 
 
 # --- HTTP
@@ -126,7 +126,7 @@ def admit(
     Raises:
         SpectatorTokenError: the token was refused.
         MalformedMessageError: the answer is none.
-        OdysseyConnectionError: there is no such stream, the server cannot be reached or refuses; ``code`` tells.
+        OdysseyConnectionError: there is no such stream, the server cannot be reached or refuses; see ``code``.
     """
     request = HttpRequest(
         operation=_POST,
@@ -181,7 +181,7 @@ class WhepPeer(Peer):
         return self._submit(self._offer_to_receive(tuple(ice_servers)))
 
     def accept(self, answer_sdp: str) -> concurrent.futures.Future[None]:
-        """Take the answer; the listener is told when the connection is there.
+        """Take the answer; the listener is called when the connection is there.
 
         Raises (the future does; it is cancelled where `close` comes first):
             MalformedMessageError: it is no SDP, no answer to the offer, or without encryption.

@@ -196,7 +196,7 @@ class _File:
     abort: Abort
     done: int = 0
     size: int | None = None
-    tell: Callable[[], None] = lambda: None
+    report: Callable[[], None] = lambda: None
 
     @property
     def part(self) -> Path:
@@ -210,7 +210,7 @@ class _File:
         """Have the whole file at `path`."""
         if self.resume and self.path.is_file():  # it got its name when it was whole
             self.done = self.size = self.path.stat().st_size
-            self.tell()
+            self.report()
             return
         with _locked(self.part) as descriptor:
             version = self._version() if self.resume else None
@@ -250,7 +250,7 @@ class _File:
         self.http.pause(seconds, self.deadline, self.abort)  # what ends it early ends the next request too
 
     def _fetch_some(self, descriptor: int, url: str | None, version: _Version | None) -> _Version | None:
-        """Fetch what is missing; return what it is of when all is there, and None where it must begin anew."""
+        """Fetch what is missing; return the version once the file is complete, or None to start over."""
         if url is None:
             raise OdysseyConnectionError(
                 f"The {self.artifact} of the recording is gone", code="not_found", operation="download"
@@ -288,11 +288,11 @@ class _File:
                 version = _Version.of(fetched, int(length) if length.isdecimal() else None)
                 self._begin(descriptor, version)
             self.size = version.size
-            self.tell()
+            self.report()
             for piece in fetched.pieces:
                 _write(descriptor, piece)
                 self.done += len(piece)
-                self.tell()
+                self.report()
         if self.size is not None and self.done != self.size:
             raise OdysseyConnectionError(
                 f"download: {self.done} of {self.size} bytes came",
@@ -368,7 +368,7 @@ def _busy(path: Path) -> OdysseyConfigError:
 
 
 class _Together:
-    """Fetches files at once, on a thread each, and tells the caller's thread how far they are."""
+    """Fetches files at once, on a thread each, and reports their progress on the caller's thread."""
 
     def __init__(self, files: list[_File], on_progress: OnProgress | None, abort: Abort) -> None:
         self._files = files
@@ -403,12 +403,12 @@ class _Together:
             raise self._failure
 
     def _fetch(self, file: _File) -> None:
-        def tell() -> None:
+        def report() -> None:
             with self._changed:
                 self._news[file.artifact] = (file.done, file.size)
                 self._changed.notify()
 
-        file.tell = tell
+        file.report = report
         try:
             file.fetch()
         except BaseException as exc:  # noqa: BLE001  # raised again on the caller's thread

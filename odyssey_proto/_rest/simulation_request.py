@@ -1,7 +1,7 @@
 """Scripts of simulations: from what users write to the request body, checked before anything is sent.
 
 Entries come as the documented dicts or as the models of the wire; every error names the entry. Images inside them
-become data URLs. What the service makes of a script is not told here.
+become data URLs. What the service makes of a script is not known here.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ def test_debug_tells_what_is_sent_and_received_and_no_secret(
         "http DEBUG POST /sessions/token: 200",
         "/config: 200",
         "http DEBUG GET /recordings/",
-        "fetch DEBUG GET /",
+        "http DEBUG GET /artifacts/",
         "signaling DEBUG < offer, ",
         "signaling DEBUG > answer, ",
         "signaling DEBUG > client_disconnecting, ",

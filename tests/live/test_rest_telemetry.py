@@ -146,4 +146,4 @@ def test_a_queue_that_is_full_drops(monkeypatch: pytest.MonkeyPatch) -> None:
         for _ in range(20):
             with pytest.raises(OdysseyConnectionError):
                 client.connect()
-        assert client._telemetry._queue.qsize() == 32
+        assert client._account.telemetry._queue.qsize() == 32

@@ -17,6 +17,7 @@ from vcr.errors import CannotOverwriteExistingCassetteException
 from odyssey_proto import Odyssey, OdysseyError, OdysseyUsageError, iter_events
 from odyssey_proto._base.clock import Deadline, MonotonicClock
 from odyssey_proto._model import codec
+from odyssey_proto._net.http_exchange import HttpRequest
 from tools.cassettes.plays import CUT_AT, SCRIPT
 from tools.cassettes.scenes import SCENES, USAGE
 from tools.cassettes.scrub import SERVICE
@@ -358,19 +359,25 @@ def test_a_request_that_is_not_on_the_cassette_raises(name: str, call: Callable[
         call(client)
 
 
+def get(url: str, headers: dict[str, str]) -> HttpRequest:
+    identity = {"Accept-Encoding": "identity"}
+    return HttpRequest(operation="download", method="GET", url=url, headers=identity | headers)
+
+
 @pytest.mark.parametrize("headers", [{}, {"Range": "bytes=0-32"}, {"Range": "bytes=0-31", "If-Range": '"1"'}])
 def test_another_range_is_not_on_the_cassette(headers: dict[str, str], tmp_path: Path) -> None:
     name = "download_beginning_of_video"
     with playing(FOLDER / f"{name}.yaml"), Stage(SERVICE, KEY, tmp_path, given(name)) as stage:
         url = stage.client().get_recording(given(name)["stream_id"]).video_url
-        http = stage.http()
+        assert url is not None
+        http = stage.api().http
         with http.call(Deadline(10, MonotonicClock())) as call:
-            assert http.send("GET", url, {"Range": "bytes=0-31"}, call).status_code == 206
+            assert http.send(get(url, {"Range": "bytes=0-31"}), call).status_code == 206
         with (
             http.call(Deadline(10, MonotonicClock())) as call,
             pytest.raises(CannotOverwriteExistingCassetteException),
         ):
-            http.send("GET", url, headers, call)
+            http.send(get(url, headers), call)
 
 
 def test_another_host_is_not_on_the_cassette() -> None:

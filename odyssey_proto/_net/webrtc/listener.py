@@ -13,7 +13,7 @@ __all__ = ["PeerListener"]
 
 
 class PeerListener(Protocol):
-    """Who is told, on the loop's thread but for frames: no method may block. Nothing comes after `Peer.close`."""
+    """Called on the loop's thread, but for frames. No method may block. No call comes after `Peer.close`."""
 
     def on_track(self) -> None:
         """The streamer's video track is there."""
