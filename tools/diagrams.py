@@ -76,7 +76,7 @@ def drawn(diagram: Diagram) -> str:
     lines += ["```", ""]
     if from_all:
         said = [f"`{_name(on)}` leads to {target.value}" for (on, target) in sources if (on, target) in from_all]
-        lines += [f"From every state but a last one, {', '.join(said)}.", ""]
+        lines += [f"From every state that is not final, {', '.join(said)}.", ""]
     return "\n".join(lines)
 
 

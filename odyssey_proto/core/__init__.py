@@ -19,7 +19,7 @@ network reports. Carry out, in order, the *effects* that it hands out, and show 
 authenticating
 connecting
 POST /sessions
->>> protocol.session, protocol.next_due      # None: it waits for the answer, and for no moment
+>>> protocol.session, protocol.next_due      # None: it waits for an answer, and for no moment
 (<SessionState.QUEUEING: 'queueing'>, None)
 
 The rules of the loop:
