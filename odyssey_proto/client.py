@@ -97,7 +97,7 @@ class Odyssey:
         ice_policy: IcePolicy = "all",
         codec: VideoCodec = "auto",
     ) -> None:
-        self.config = ClientConfig(
+        self.config: ClientConfig = ClientConfig(
             api_key=api_key,
             api_url=api_url,
             debug=debug,

@@ -5,7 +5,7 @@ It makes the same calls through the same methods, and adds nothing to them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, ParamSpec, Protocol, TypeVar
 
 import attrs
 
@@ -139,12 +139,12 @@ class RawCalls:
 
             return with_raw_response
 
-        self.create_client_credentials = raw(client.create_client_credentials)
-        self.get_recording = raw(client.get_recording)
-        self.list_stream_recordings = raw(client.list_stream_recordings)
-        self.simulate = raw(client.simulate)
-        self.get_simulate_status = raw(client.get_simulate_status)
-        self.list_simulations = raw(client.list_simulations)
-        self.cancel_simulation = raw(client.cancel_simulation)
-        self.wait_for_simulation = raw(client.wait_for_simulation)
-        self.simulate_and_wait = raw(client.simulate_and_wait)
+        self.create_client_credentials: Final = raw(client.create_client_credentials)
+        self.get_recording: Final = raw(client.get_recording)
+        self.list_stream_recordings: Final = raw(client.list_stream_recordings)
+        self.simulate: Final = raw(client.simulate)
+        self.get_simulate_status: Final = raw(client.get_simulate_status)
+        self.list_simulations: Final = raw(client.list_simulations)
+        self.cancel_simulation: Final = raw(client.cancel_simulation)
+        self.wait_for_simulation: Final = raw(client.wait_for_simulation)
+        self.simulate_and_wait: Final = raw(client.simulate_and_wait)

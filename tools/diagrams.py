@@ -14,6 +14,7 @@ import attrs
 
 from odyssey_proto.core import Due, Fault
 from odyssey_proto.core.session_machine import SESSION_TABLE, SessionState
+from odyssey_proto.core.spectator_machine import SPECTATOR_TABLE, SpectatorState
 from odyssey_proto.core.stream_machine import STREAM_TABLE, StreamState
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Diagram:
 DIAGRAMS: Final = (
     Diagram("The session", SESSION_TABLE, SessionState),
     Diagram("The stream, while the session is connected", STREAM_TABLE, StreamState),
+    Diagram("The spectator", SPECTATOR_TABLE, SpectatorState),
 )
 
 

@@ -75,7 +75,7 @@ class Deadline:
     __slots__ = ("_at", "_clock", "timeout")
 
     def __init__(self, timeout: float | None, clock: Clock) -> None:
-        self.timeout = timeout
+        self.timeout: float | None = timeout
         """The whole span in s, or None for no limit: for messages."""
         self._clock = clock
         self._at = None if timeout is None or timeout >= _NEVER else clock.now() + timeout

@@ -87,17 +87,18 @@ class Driver:
     def __init__(
         self, core: Core, access: Access, clock: Clock, handlers: OdysseyEventHandlers | None = None, *, name: str
     ) -> None:
-        self.clock = clock = SteadyClock(clock)
-        self.hub = FrameHub(lambda seconds: self.post(inputs.VideoResumed(seconds)), clock)
-        self.totals = VideoTotals(clock)
-        self.events = EventHub()
+        clock = SteadyClock(clock)
+        self.clock: Clock = clock
+        self.hub: FrameHub = FrameHub(lambda seconds: self.post(inputs.VideoResumed(seconds)), clock)
+        self.totals: VideoTotals = VideoTotals(clock)
+        self.events: EventHub = EventHub()
         self.snapshot: Snapshot = core.snapshot()
         """The state of the core, as of the last input."""
         self.recordings: ConcurrentWeakSet[live_recording.LiveRecording] = ConcurrentWeakSet()
         """Recordings in progress. They are closed and joined when the connection ends."""
-        self.leaving = False
+        self.leaving: bool = False
         """Whether the user has given it up; the connection itself may need a moment to be over."""
-        self.ended = threading.Event()
+        self.ended: threading.Event = threading.Event()
         """Set when nothing of it is left."""
         self._began_at = clock.now()
         self._ended_at: float | None = None

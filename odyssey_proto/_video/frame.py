@@ -79,11 +79,11 @@ class _Picture:
     )
 
     def __init__(self, frame: av.VideoFrame, index: int, timestamp_ms: int, received_at: float) -> None:
-        self.width = frame.width
-        self.height = frame.height
-        self.index = index
-        self.timestamp_ms = timestamp_ms
-        self.received_at = received_at
+        self.width: int = frame.width
+        self.height: int = frame.height
+        self.index: int = index
+        self.timestamp_ms: int = timestamp_ms
+        self.received_at: float = received_at
         self.ready_at: float | None = None
         self.converting: Mean | None = None  # who measures it
         self._frame = frame

@@ -49,9 +49,9 @@ class FrameHub:
     """
 
     def __init__(self, on_resume: Callable[[float], None] = lambda _: None, clock: Clock | None = None) -> None:
-        self.rate = Rate()
+        self.rate: Rate = Rate()
         """Frames of streams that were received."""
-        self.converting = Mean(clock or MonotonicClock())
+        self.converting: Mean = Mean(clock or MonotonicClock())
         """How long the conversion of its frames takes."""
         self.size: tuple[int, int] | None = None
         """Width and height of the newest frame, in px."""

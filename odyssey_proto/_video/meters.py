@@ -104,8 +104,8 @@ class VideoTotals:
         self.frames_lost = self.frames_held = 0
         self.frames_too_late = 0
         """Frames that were not decoded; their thread writes it."""
-        self.bits = Rate()
-        self.decoding = Mean(clock)
+        self.bits: Rate = Rate()
+        self.decoding: Mean = Mean(clock)
         self.codec: str | None = None
         self.jitter_s: float | None = None
         self.round_trip_s: float | None = None

@@ -28,16 +28,16 @@ class Connection:
     def __init__(self, agenda: Agenda) -> None:
         self._agenda = agenda
         self.session_id: str | None = None
-        self.signaling_url = ""
+        self.signaling_url: str = ""
         self.token: str | None = None
         """The session token, if it is not the driver's to get."""
         self.link: int | None = None
         """The number of the link that is heard."""
-        self.links = 0
+        self.links: int = 0
         """How many there have been."""
-        self.is_up = False
+        self.is_up: bool = False
         """Whether the WebSocket of the link is open."""
-        self.has_video = False
+        self.has_video: bool = False
         """Whether the link has its video track."""
         self.channel_limit: int | None = None
         """The largest message through the control channel, in bytes; None until it is open."""

@@ -88,9 +88,9 @@ class Agenda:
     """What the machines of one core share: the time of the input at hand, what is due, and what has come up."""
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.now: float = 0.0
         """The time of the input at hand, in s."""
-        self.overslept = 0.0
+        self.overslept: float = 0.0
         """How many s late the moment at hand is taken."""
         self._due: dict[Due, float] = {}
         self._out: deque[Output] = deque()

@@ -21,7 +21,7 @@ class PendingCalls:
     def __init__(self) -> None:
         self.connect: int | None = None
         self.start: int | None = None
-        self.has_update_sent = False
+        self.has_update_sent: bool = False
         """Whether an update is on the wire; it keeps its place when nobody waits for it any more."""
         self._sent: int | None = None  # whose that is
         self._updates: deque[Interact] = deque()

@@ -113,9 +113,9 @@ class SessionMachine(Machine):
         self.capabilities: wire.StreamerCapabilities | None = None
         self.error: errors.OdysseyError | None = None
         """Why the session is over, if it failed."""
-        self.doing = "starting"
+        self.doing: str = "starting"
         """The step that is being waited for."""
-        self.last_failure = ""
+        self.last_failure: str = ""
         """Why the link before failed, while another is made."""
         self._agenda = agenda
         self._connection = connection
