@@ -122,7 +122,8 @@ def nothing_left() -> Iterator[None]:
 @pytest.fixture
 def make_emulator(nothing_left: None) -> Iterator[MakeEmulator]:
     with contextlib.ExitStack() as running:
-        yield lambda **settings: running.enter_context(Emulator(**settings))
+        # Hardly any test looks at recordings, and they cost CPU.
+        yield lambda **settings: running.enter_context(Emulator(**{"record": False, **settings}))
 
 
 @pytest.fixture

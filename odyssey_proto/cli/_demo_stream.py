@@ -148,25 +148,29 @@ class _Screening:
         self._interactions: list[Interaction] = []
 
     def run(self) -> Summary:
-        session, ending = self._session, False
+        session = self._session
         arrived_at: list[float] = []
-        width = height = 0
+        missed = width = height = 0
         with session.record(self._video) as recording:
             frames = session.frames(queue_size=_QUEUE_SIZE, timeout=10)
             started_at = time.monotonic()
             session.start_stream(PROMPTS[0], portrait=False)
             for frame in frames:
+                seen_at = time.monotonic()
                 arrived_at.append(frame.received_at)
+                missed += frame.dropped_before
                 width, height = frame.width, frame.height
-                elapsed_s = arrived_at[-1] - arrived_at[0]
-                self._measure(frame, None if ending else time.monotonic())
-                self._keep_thumbnail(frame, elapsed_s)
+                self._measure(frame, seen_at if recording.is_recording else None)
+                self._keep_thumbnail(frame, frame.received_at - arrived_at[0])
+                elapsed_s = seen_at - arrived_at[0]
                 self._on_progress("streaming", min(1.0, elapsed_s / self._seconds))
                 if elapsed_s < self._seconds:
                     self._steer(elapsed_s, frame)
-                elif not ending:
-                    session.end_stream()  # the frames that came before its end are still to be counted
-                    ending = True
+                    continue
+                recording.close()
+                if len(arrived_at) + missed >= recording.frames + recording.dropped:
+                    break  # all that the recording took has been looked at
+        session.end_stream()
         self._on_progress("writing the contact sheet", 1.0)
         _contact_sheet(self._thumbnails).save(self._sheet)
         spent_s = arrived_at[-1] - arrived_at[0]

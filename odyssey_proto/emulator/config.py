@@ -20,6 +20,10 @@ from .._base.errors import OdysseyConfigError
 __all__ = ["CODECS", "EmulatorConfig"]
 
 CODECS: Final = ("h264", "vp8", "both")
+_LEAST_SIZE: Final = (512, 32)
+"""Px of the stamp."""
+_LARGEST_EDGE: Final = 4096
+"""Px, of width and height."""
 
 
 def _text(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -61,6 +65,18 @@ def _above_zero(*, optional: bool = False) -> Any:
 def _codec(_: Any, __: Any, value: Any) -> None:
     if value not in CODECS:
         raise OdysseyConfigError(f"codec must be one of {', '.join(CODECS)}, not {value!r}")
+
+
+def _check_size(_: Any, __: Any, value: Any) -> None:
+    valid = isinstance(value, tuple) and len(value) == 2 and all(type(edge) is int for edge in value)
+    in_range = valid and all(
+        least <= edge <= _LARGEST_EDGE and edge % 2 == 0 for least, edge in zip(_LEAST_SIZE, value, strict=True)
+    )
+    if not in_range:
+        raise OdysseyConfigError(
+            f"size must be a width and a height in px, both even, from {_LEAST_SIZE[0]}×{_LEAST_SIZE[1]}"
+            f" to {_LARGEST_EDGE}×{_LARGEST_EDGE}, not {value!r}"
+        )
 
 
 _REGION = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -138,7 +154,10 @@ class EmulatorConfig:
     codec: str = attrs.field(default="both", validator=_codec)
     """Video codecs to offer: ``h264``, ``vp8``, or ``both`` with H.264 first."""
     stamp: bool = attrs.field(default=True, validator=_flag)
-    """Whether every picture carries its number and time (`odyssey_proto._video.stamp`)."""
+    """Whether every picture carries its number and time (`odyssey_proto.emulator.read_stamp`)."""
+    size: tuple[int, int] = attrs.field(default=(1280, 704), converter=_words, validator=_check_size)
+    """Width and height of a picture in landscape, in px: both even, from 512×32 to 4096×4096. A portrait one swaps
+    them, and has no stamp if that makes it narrower than 512. Small pictures cost less CPU."""
     fps: int = attrs.field(default=20, validator=_whole(1, 60))
     """Pictures per s."""
     data_dir: Path | None = attrs.field(default=None, converter=_path, validator=_check_path)

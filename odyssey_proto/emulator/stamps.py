@@ -1,6 +1,6 @@
-"""Reading the stamps in the emulator's pictures, for whoever receives them.
+"""The stamps in the emulator's pictures: drawn before a picture is encoded, and read by whoever receives it.
 
-What a stamp looks like is in `odyssey_proto._video.stamp`; it is drawn by the camera of a stream.
+What a stamp looks like is in `odyssey_proto._video.stamp`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,17 @@ from .._video import stamp
 from .._video.stamp import Stamp
 
 if TYPE_CHECKING:
+    import av
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Stamp", "read_stamp", "stamp_latency_ms"]
+__all__ = ["Stamp", "draw_stamp", "read_stamp", "stamp_latency_ms"]
+
+
+def draw_stamp(picture: av.VideoFrame, frame_number: int, time_ms: int) -> None:
+    """Draw a stamp into ``picture``, yuv420p, if there is room for it."""
+    if picture.width >= stamp.COLUMNS * stamp.CELL and picture.height >= stamp.ROWS * stamp.CELL:
+        stamp.draw(picture, frame_number, time_ms)
 
 
 def read_stamp(picture: NDArray[np.uint8]) -> Stamp | None:

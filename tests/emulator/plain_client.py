@@ -165,7 +165,7 @@ class PlainClient:
         self._check_ready()
 
     def _check_ready(self) -> None:
-        if self.track is not None and "clientToStreamer" in self.channels:
+        if self.track is not None and {"clientToStreamer", "streamerToClient"} <= self.channels.keys():
             self.ready.set()
 
     async def listen(self) -> None:

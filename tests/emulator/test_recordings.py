@@ -8,6 +8,7 @@ import itertools
 import threading
 from typing import TYPE_CHECKING, Any
 
+import av
 import pytest
 import requests
 from PIL import Image
@@ -72,6 +73,43 @@ def test_a_live_stream_becomes_a_recording(emulator: Emulator, portrait: bool, s
     assert preview[0].shape == (size[1] // 4, size[0] // 4, 3)
     still = Image.open(io.BytesIO(get(recording["thumbnail_url"]).content))
     assert (still.format, still.size) == ("JPEG", (size[0] // 2, size[1] // 2))
+
+
+@pytest.mark.parametrize("codec", ["h264", "vp8"])
+def test_a_recording_of_either_codec_is_h264_and_begins_with_the_first_picture(codec: str) -> None:
+    with Emulator(codec=codec, size=(640, 360)) as emulator:
+        recording = PlainRest(emulator).get(f"/recordings/{asyncio.run(stream(emulator))}")
+        content = get(recording["video_url"]).content
+        preview = frames_of(recording["preview_url"])
+    with av.open(io.BytesIO(content)) as container:
+        assert container.streams.video[0].codec.name == "h264"
+        frames = [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
+    assert len(frames) == recording["frame_count"] >= 12
+    assert [found.frame_number for found in map(stamp.read, frames) if found][:5] == [0, 1, 2, 3, 4]
+    assert preview[0].shape == (90, 160, 3)
+
+
+async def two_streams(emulator: Emulator) -> list[str]:
+    """Stream twice in one session, so over one connection, and return the ids."""
+    ids = []
+    async with connect(authorise(emulator.api_url, emulator.api_key)) as client:
+        for _ in range(2):
+            client.start("A cat")
+            ids.append(str((await client.message("stream_started"))["stream_id"]))
+            for _ in range(6):
+                await client.frame()
+            client.send(type="interactive_stream_end")
+            await client.message("stream_ended")
+            client.forget_frames()
+    return ids
+
+
+def test_the_second_stream_of_a_session_is_recorded_from_its_beginning(emulator: Emulator) -> None:
+    for stream_id in asyncio.run(two_streams(emulator)):
+        frames = frames_of(PlainRest(emulator).get(f"/recordings/{stream_id}")["video_url"])
+        numbers = [found.frame_number for found in map(stamp.read, frames) if found]
+        assert numbers == list(range(len(numbers)))
+        assert len(numbers) >= 5
 
 
 def test_the_log_of_a_live_stream_tells_its_prompts_and_its_end(emulator: Emulator) -> None:

@@ -74,6 +74,25 @@ def test_stamped_pictures_come_in_order(
 
 
 @scenario
+@pytest.mark.parametrize(("codec", "size"), [("h264", (512, 32)), ("vp8", (512, 32)), ("h264", (640, 360))])
+async def test_pictures_may_be_small(make_emulator: MakeEmulator, codec: str, size: tuple[int, int]) -> None:
+    async with connect(credentials_of(make_emulator(codec=codec, size=size))) as client:
+        client.start("A cat", portrait=False)
+        await client.message("stream_started")
+        assert (await client.frame()).shape == (size[1], size[0], 3)
+        numbers = [read.frame_number for read in await stamps(client, 10)]
+        assert numbers == list(range(numbers[0], numbers[0] + 10))
+
+
+@scenario
+async def test_a_portrait_picture_too_narrow_for_the_stamp_has_none(make_emulator: MakeEmulator) -> None:
+    async with connect(credentials_of(make_emulator(size=(640, 360)))) as client:
+        client.start("A cat", portrait=True)
+        await client.message("stream_started")
+        assert (await client.frame()).shape == (640, 360, 3)
+
+
+@scenario
 async def test_a_new_picture_comes_every_fifty_milliseconds(emulator: Emulator) -> None:
     async with connect(credentials_of(emulator)) as client:
         client.start()

@@ -119,7 +119,7 @@ def whole_session(client: Odyssey, emulator: Emulator, tmp_path: Path) -> list[s
 def test_debug_tells_what_is_sent_and_received_and_no_secret(
     make_emulator: MakeEmulator, make_client: MakeClient, logged: list[str], issued: list[str], tmp_path: Path
 ) -> None:
-    emulator = make_emulator(ice_servers=[TURN])
+    emulator = make_emulator(ice_servers=[TURN], record=True)
     client = make_client(emulator, KEY)
     secrets = whole_session(client, emulator, tmp_path)
     text = "\n".join(logged)
@@ -178,7 +178,7 @@ logging.getLogger("odyssey_proto._live.streamer_link").debug("a line")
 def test_without_debug_nothing_is_printed_even_when_the_connection_is_lost(
     make_emulator: MakeEmulator, tmp_path: Path
 ) -> None:
-    emulator = make_emulator(ice_servers=[TURN])
+    emulator = make_emulator(ice_servers=[TURN], record=True)
     emulator.faults.add(Fault(step="stream update", action="drop"))
     with script(WHOLE_SESSION, emulator.api_url) as process:
         process.tell(str(tmp_path / "video.mp4"))

@@ -179,6 +179,7 @@ class SimulationQueue:
             expand=not request.get("bypass_vlm_expansion"),
             video=request.get("output_video", True),
             seed=self._config.seed,
+            size=self._config.size,
             fps=self._config.fps,
             stamp=self._config.stamp,
             folder=str(self._storage.folder_of("")),

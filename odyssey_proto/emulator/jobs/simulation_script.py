@@ -51,6 +51,8 @@ class Order:
     video: bool
     """Whether there are pictures; without, only the log of events is kept."""
     seed: int
+    size: tuple[int, int]
+    """Width and height in px of a picture in landscape."""
     fps: int
     stamp: bool
     folder: str
@@ -68,7 +70,7 @@ class Order:
             Take(**{**take, "changes": tuple((at, prompt) for at, prompt in take["changes"])})
             for take in data.pop("takes")
         )
-        return cls(takes=takes, **data)
+        return cls(takes=takes, size=tuple(data.pop("size")), **data)
 
 
 # The shape

@@ -4,7 +4,7 @@ A process and not a thread, because painting holds the interpreter: live streams
 priority and as fast as the machine allows. Orders come in and reports go out as lines of JSON; it knows nothing of
 jobs, accounts or HTTP, and whoever ends it need not ask.
 
-    in    {"takes": [...], "portrait", "expand", "video", "seed", "fps", "stamp", "folder"}
+    in    {"takes": [...], "portrait", "expand", "video", "seed", "size", "fps", "stamp", "folder"}
     out   {"report": "began", "stream_id", "script_index", "width", "height"}
           {"report": "filmed"}                                               about once for each s of video
           {"report": "ended", "stream_id", "frames", "duration_s"}
@@ -20,9 +20,9 @@ import uuid
 from pathlib import Path
 from typing import Any, Final
 
-from ..._video import stamp
 from ..recordings.artifacts import ArtifactWriter
-from ..worlds import LANDSCAPE, PORTRAIT, World
+from ..stamps import draw_stamp
+from ..worlds import World
 from .simulation_script import Order, Take
 
 __all__ = ["main"]
@@ -55,14 +55,19 @@ def _report(kind: str, **fields: Any) -> None:
 def _film(take: Take, order: Order) -> None:
     try:
         world = World(
-            seed=order.seed, prompt=take.prompt, portrait=order.portrait, image=take.image, expand=order.expand
+            seed=order.seed,
+            prompt=take.prompt,
+            portrait=order.portrait,
+            image=take.image,
+            expand=order.expand,
+            size=order.size,
         )
     except ValueError as exc:
         if take.image is None:
             raise
         raise ValueError(f"Script {take.script_index}: the image cannot be read") from exc
     stream_id = f"stream-{uuid.uuid4()}"
-    width, height = PORTRAIT if order.portrait else LANDSCAPE
+    width, height = world.size
     folder = Path(order.folder) / stream_id
     folder.mkdir(parents=True)
     _report("began", stream_id=stream_id, script_index=take.script_index, width=width, height=height)
@@ -77,7 +82,7 @@ def _film(take: Take, order: Order) -> None:
         if order.video:
             picture = world.picture(slot / order.fps)
             if order.stamp:
-                stamp.draw(picture, slot, at_ms)
+                draw_stamp(picture, slot, at_ms)
             writer.picture(picture, at_ms)
         if slot % order.fps == 0:
             _report("filmed")

@@ -88,7 +88,8 @@ class ArtifactWriter:
             self._still, self._still_ms = VideoReformatter().reformat(frame, *scaled, "rgb24"), at_ms
         if at_ms < SAMPLED_MS and self._sampled % 2 == 0:
             if self._preview is None:
-                small = (self._size[0] // _PREVIEW_SCALE, self._size[1] // _PREVIEW_SCALE)
+                # Even: the colours have half of the resolution.
+                small = (self._size[0] // _PREVIEW_SCALE // 2 * 2, self._size[1] // _PREVIEW_SCALE // 2 * 2)
                 self._preview = EncodedFilm(self._folder / PREVIEW, small, fps=max(1, self._fps // 2))
             self._preview.append(frame, at_ms)
         self._sampled += 1

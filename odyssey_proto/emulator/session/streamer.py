@@ -247,6 +247,7 @@ class Streamer:
                 portrait=request.portrait,
                 image=request.input_image_base64,
                 expand=not request.bypass_vlm_expansion,
+                size=self._config.size,
             )
         except ValueError:
             self.stream_error("invalid_image", "The image cannot be read")

@@ -16,7 +16,7 @@ from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from av.video.frame import PictureType
 
-from ..._video import stamp
+from ..stamps import draw_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -162,7 +162,7 @@ class Camera:
         if track is None and audience is None:
             return
         if self._stamped:
-            stamp.draw(picture, self._number, int(time.monotonic() * 1000))
+            draw_stamp(picture, self._number, int(time.monotonic() * 1000))
         self._number += 1
         if self.viewer is not None:
             self.viewer(picture, due)

@@ -16,25 +16,33 @@ from .scene import first_scene, next_scene
 if TYPE_CHECKING:
     import av
 
-__all__ = ["LANDSCAPE", "PORTRAIT", "World"]
+__all__ = ["LANDSCAPE", "World"]
 
 LANDSCAPE = (1280, 704)
-"""Width and height, in px."""
-PORTRAIT = (704, 1280)
-"""Width and height, in px."""
+"""Width and height, in px, of a picture that is not turned."""
 
 
 class World:
     """One world, from its first prompt. Any thread may call; pictures are painted one at a time.
+
+    ``size`` is the width and height of its pictures in px; a portrait one swaps them.
 
     Raises:
         ValueError: the image cannot be read.
     """
 
     def __init__(
-        self, *, seed: int, prompt: str, portrait: bool, image: str | None = None, expand: bool = True
+        self,
+        *,
+        seed: int,
+        prompt: str,
+        portrait: bool,
+        image: str | None = None,
+        expand: bool = True,
+        size: tuple[int, int] = LANDSCAPE,
     ) -> None:
-        self.size = PORTRAIT if portrait else LANDSCAPE
+        width, height = size
+        self.size = (height, width) if portrait else (width, height)
         self._seed = seed
         self._expand = expand
         self._lock = threading.Lock()

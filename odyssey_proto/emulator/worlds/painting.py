@@ -28,6 +28,8 @@ __all__ = ["Painting"]
 
 _PAN: Final = 26.0
 """Px per s of the camera's own way."""
+_LEAST: Final = (256, 176)
+"""Width and height, in px, at which a scene is painted at least; smaller pictures are scaled down from it."""
 _HASTE: Final = {"run": 3.2, "walk": 1.6, "fly": 2.0}
 _LETTER: Final = 25
 """Height of the caption's letters, in px."""
@@ -41,7 +43,7 @@ class Painting:
     def __init__(self, scene: Scene, size: tuple[int, int], backdrop: Image.Image | None = None) -> None:
         self._scene = scene
         self._size = size
-        self._half = (size[0] // 2, size[1] // 2)
+        self._half = (max(size[0] // 2, _LEAST[0]), max(size[1] // 2, _LEAST[1]))
         rng = np.random.default_rng(scene.grain)
         palette = palette_of(scene)
         self._strips: list[Strip] = []
@@ -124,6 +126,8 @@ class Painting:
         shade, ink = self._caption
         height, width = shade.shape
         left, top = (self._size[0] - width) // 2, self._size[1] - height - round(self._size[1] * 0.035)
+        if left < 0 or top < 0:
+            return  # the picture is too small for it
         luma: Any = frame.planes[0]  # a buffer, which its type does not tell
         rows = np.frombuffer(luma, np.uint8).reshape(luma.height, luma.line_size)[
             top : top + height, left : left + width

@@ -216,3 +216,12 @@ def test_every_subject_has_a_figure_that_moves(subject: str, *, asleep: bool) ->
 def test_every_place_can_be_painted_under_every_sky(place: str, sky: str) -> None:
     picture = pixels(world(f"a cat, {place}, {sky}", portrait=len(sky) % 2 == 0))
     assert picture.std() > 12
+
+
+@pytest.mark.parametrize("prompt", ["A cat on a hill", "The sea at night, it rains", "A city", "A room", ""])
+@pytest.mark.parametrize(("portrait", "size"), [(False, (512, 32)), (True, (32, 512)), (False, (640, 360))])
+def test_a_world_has_pictures_of_any_size(prompt: str, portrait: bool, size: tuple[int, int]) -> None:
+    tiny = World(seed=0, prompt=prompt, portrait=portrait, size=size[::-1] if portrait else size)
+    tiny.change("A dragon flies, it snows")
+    picture = tiny.picture(1.0)
+    assert tiny.size == (picture.width, picture.height) == size
