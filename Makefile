@@ -9,7 +9,8 @@ CORE := _base/errors _base/secrets _base/clock _model/config _model/events _mode
 	core/stream_machine \
 	_video/frame _video/images _live/event_hub _live/dispatcher
 
-.PHONY: install demo test lint types generate generate-check cassettes core-coverage bench wheel-check clean
+.PHONY: install demo test lint types generate generate-check cassettes core-coverage bench wheel-check clean \
+	test-lowest test-newest test-prereleases wheels
 
 install: $(VENV)/dev.installed
 
@@ -19,6 +20,15 @@ demo: $(VENV)/cli.installed
 
 test: install
 	$(BIN)/python -m pytest $(ARGS)
+
+# The tests that touch dependencies, on every promised Python that is here, with the lowest and the newest releases.
+# Each has an environment of its own in .venvs. Both need the package index.
+test-lowest test-newest test-prereleases: install
+	$(BIN)/python -m tools.resolve tests $(@:test-%=%) $(ARGS)
+
+# Whether every dependency has wheels for every promised system and Python. Needs the package index.
+wheels: install
+	$(BIN)/python -m tools.resolve wheels
 
 lint: install
 	$(BIN)/ruff check .
@@ -74,4 +84,4 @@ $(VENV)/dev.installed: $(VENV)/cli.installed pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist $(OUT)
+	rm -rf $(VENV) .venvs build dist $(OUT)

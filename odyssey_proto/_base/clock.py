@@ -6,12 +6,13 @@ steps of a call. Neither sleeps: waiting belongs to whoever owns the lock, futur
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = ["Clock", "Deadline", "MonotonicClock", "SteadyClock"]
 
@@ -29,12 +30,21 @@ class Clock(Protocol):
         ...
 
 
+def _finest(platform: str, python: tuple[int, ...]) -> Callable[[], float]:
+    """Return the monotonic clock of the machine that has the finest steps."""
+    # There `time.monotonic` goes on in steps of 15.6 ms, in which a frame is decoded ten times over.
+    return time.perf_counter if platform == "win32" and python < (3, 13) else time.monotonic
+
+
+_read: Final = _finest(sys.platform, sys.version_info[:2])
+
+
 class MonotonicClock:
     """The machine's monotonic clock."""
 
     def now(self) -> float:
-        """Return `time.monotonic()`, in s."""
-        return time.monotonic()
+        """Return `time.monotonic()`, in s; on Windows before Python 3.13 `time.perf_counter()`, which is finer."""
+        return _read()
 
 
 class SteadyClock:

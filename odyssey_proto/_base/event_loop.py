@@ -182,19 +182,16 @@ class _Life:
             thread_name_prefix=f"{name}-worker",
             initializer=lambda: self.workers.append(threading.current_thread()),
         )
-        self.thread = threading.Thread(target=self._serve, name=name, daemon=True)
-        try:
-            self.loop = asyncio.new_event_loop()
-        except OSError as exc:
-            raise no_resources() from exc
-        self.loop.set_task_factory(self._make_task)
-        self.loop.set_exception_handler(_log_quietly)
-        self.loop.set_default_executor(self.executor)
+        made: concurrent.futures.Future[asyncio.AbstractEventLoop] = concurrent.futures.Future()
+        self.thread = threading.Thread(target=self._serve, args=(made,), name=name, daemon=True)
         try:
             self.thread.start()
-        except RuntimeError as exc:
-            self.loop.close()
+            self.loop = made.result()
+        except (RuntimeError, OSError) as exc:
             raise no_resources() from exc
+        except BaseException:
+            made.add_done_callback(_stop_made)
+            raise
 
     # --- from any thread
 
@@ -227,8 +224,17 @@ class _Life:
 
     # --- on the thread
 
-    def _serve(self) -> None:
+    def _serve(self, made: concurrent.futures.Future[asyncio.AbstractEventLoop]) -> None:
+        try:
+            self.loop = _new_loop()
+        except OSError as exc:
+            made.set_exception(exc)
+            return
+        self.loop.set_task_factory(self._make_task)
+        self.loop.set_exception_handler(_log_quietly)
+        self.loop.set_default_executor(self.executor)
         asyncio.set_event_loop(self.loop)
+        made.set_result(self.loop)
         try:
             self.loop.run_forever()
             self.loop.run_until_complete(self._wind_up())
@@ -268,6 +274,22 @@ class _Life:
         for future in tuple(self.futures):
             with contextlib.suppress(concurrent.futures.InvalidStateError):
                 future.set_exception(_closed())
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """Make a loop of the one kind that all systems have, whatever policy the user has set.
+
+    Windows' own default stops reading from a socket once a port of the other side is closed (Python before 3.11.9
+    and 3.12.3), and takes the wake-up of signals away from the main thread.
+    """
+    return asyncio.SelectorEventLoop()
+
+
+def _stop_made(made: concurrent.futures.Future[asyncio.AbstractEventLoop]) -> None:
+    """Stop a loop for which nobody waited until it was there."""
+    if made.exception() is None:
+        loop = made.result()
+        loop.call_soon_threadsafe(loop.stop)
 
 
 async def off_loop(function: Callable[..., T], *args: Any, name: str = "odyssey-worker") -> T:

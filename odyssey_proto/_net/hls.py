@@ -48,6 +48,7 @@ _MOST_LAG_S: Final = 1.0  # behind the pace; from there on the pace begins anew
 _GONE: Final = (404, 410)
 # With these two ffmpeg would take our files for its own connections.
 _OPTIONS: Final = {"http_persistent": "0", "http_multiple": "0"}
+_READS_BROKEN_TEXT: Final = 19  # the first PyAV that reads metadata that is no UTF-8 without being asked to
 
 
 class HlsReader:
@@ -144,7 +145,7 @@ class HlsReader:
         malformed = "it is empty"
         try:
             with av.open(
-                self._url, format="hls", io_open=self._open_file, options=_OPTIONS, metadata_errors="replace"
+                self._url, format="hls", io_open=self._open_file, options=_OPTIONS, **_leniency(av.__version__)
             ) as container:
                 if not container.streams.video:
                     raise OdysseyConnectionError(f"{_OPERATION}: there is no video in it", code="no_video")
@@ -263,6 +264,15 @@ def check_address(url: str) -> None:
     """Raise `OdysseyConfigError` unless this is an address of http or https."""
     if not _is_web(url):
         raise OdysseyConfigError("hls_url must be like https://live.example.org/stream/index.m3u8")
+
+
+def _leniency(version: str) -> dict[str, Any]:
+    """Return the arguments with which that version of PyAV opens a stream whose metadata are no UTF-8.
+
+    Text with broken characters must not end a broadcast. PyAV 19 has no such argument any more and refuses it; its
+    `av.open` has no signature to look into.
+    """
+    return {} if int(version.partition(".")[0]) >= _READS_BROKEN_TEXT else {"metadata_errors": "replace"}
 
 
 def _is_web(url: str) -> bool:

@@ -5,7 +5,8 @@ raises: `HttpConnection` and `HttpsConnection` are urllib3's own with another wa
 
 A timeout of the socket module bounds one operation, and a server that drips bytes makes any number of them. So
 every operation here is given what is left of its `Call`. Waking another thread takes a shut socket: a call keeps
-a duplicate of its descriptor for that, which no library closes, wraps in TLS or reuses behind its back.
+a duplicate of its descriptor for that, which no library closes, wraps in TLS or reuses behind its back. Only Linux
+wakes whatever waits there, and on Windows Ctrl-C wakes nothing, so all waits are cut into turns.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ import io
 import ipaddress
 import logging
 import os
+import selectors
 import socket
+import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 from urllib.parse import urlsplit
@@ -47,16 +50,38 @@ log = logging.getLogger("odyssey_proto.http")
 USER_AGENT: Final = f"odyssey-proto/{__version__}"
 """What every request and every WebSocket names as its maker."""
 
-_OPTIONS: Final = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+_TURN_S: Final = 0.2  # how late an abort or Ctrl-C may be noticed where a shut socket does not wake
 # A path that died silently is noticed within 30 s, also where our own keepalives wait to be acknowledged, and its
 # NAT entry stays alive meanwhile.
-_KEEPALIVES: Final = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 30_000))
-for _name, _value in _KEEPALIVES:
-    if hasattr(socket, _name):
-        _OPTIONS.append((socket.IPPROTO_TCP, getattr(socket, _name), _value))
+_IDLE_S: Final = 15
+_KEEPALIVES: Final = (
+    ("TCP_KEEPIDLE", _IDLE_S),
+    ("TCP_KEEPINTVL", 5),
+    ("TCP_KEEPCNT", 3),
+    ("TCP_USER_TIMEOUT", 30_000),  # ms
+)
+_MACOS_IDLE: Final = 0x10  # TCP_KEEPALIVE, which is TCP_KEEPIDLE there
+_MACOS_DROP: Final = (0x80, 30)  # TCP_RXT_CONNDROPTIME, in s: TCP_USER_TIMEOUT there; Python has no name for it
+
+
+def _options(platform: str, known: object) -> list[tuple[int, int, int]]:
+    """Return the options of every socket, as far as that system's socket module has ``known`` names for them."""
+    options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    for name, value in _KEEPALIVES:
+        number = getattr(known, name, None)
+        if number is not None:
+            options.append((socket.IPPROTO_TCP, number, value))
+    if platform == "darwin":
+        options += [(socket.IPPROTO_TCP, _MACOS_IDLE, _IDLE_S), (socket.IPPROTO_TCP, *_MACOS_DROP)]
+    return options
+
+
+_OPTIONS: Final = _options(sys.platform, socket)
 
 # Where a request cannot be sent for one of these, urllib3 reads an answer, also from a socket that is not there.
 _EARLY_ANSWER: Final = frozenset({errno.ECONNRESET, errno.EPIPE, errno.EPROTOTYPE})
+# What a connect says that goes on; the last is Windows'.
+_BEGUN: Final = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR, 10035})
 _LONGEST_WAIT_S: Final = 1e6  # the C library's timeouts overflow not far beyond
 
 
@@ -141,7 +166,21 @@ class Call:
     def pause(self, seconds: float) -> bool:
         """Wait ``seconds``; return whether the call can go on after them, at once where it cannot."""
         left = self.deadline.remaining()
-        return (left is None or left > seconds) and not self._woken.wait(seconds)
+        return (left is None or left > seconds) and not any(map(self._woken.wait, _turns(seconds)))
+
+    def turn(self, until: float | None = None) -> float:
+        """Return the s that one turn of waiting may take; the step ends when ``until`` s of the call are left.
+
+        Raises:
+            ConnectionAbortedError: it was aborted.
+            TimeoutError: its time is over, or no more than ``until`` s of it are left.
+        """
+        left = self.remaining()
+        if left is None:
+            return _TURN_S
+        if until is not None and left <= until:
+            raise TimeoutError("the time of this step of the call is over")
+        return min(_TURN_S, left - (until or 0.0))
 
     @contextlib.contextmanager
     def current(self) -> Iterator[None]:
@@ -156,6 +195,14 @@ class Call:
         if self._line is not None:
             self._line.close()
             self._line = None
+
+
+def _turns(seconds: float) -> Iterator[float]:
+    """Yield the turns into which a wait is cut."""
+    while seconds > _TURN_S:
+        yield _TURN_S
+        seconds -= _TURN_S
+    yield seconds
 
 
 _current: contextvars.ContextVar[Call] = contextvars.ContextVar("odyssey_call")
@@ -203,12 +250,16 @@ def look_up(host: str, port: int, call: Call, *, resolve: Callable[..., Any] = s
             done.set()
 
     with Call(call.deadline, *call.aborts, on_wake=done.set) as waiting:
-        left = waiting.remaining()
+        waiting.remaining()
         threading.Thread(target=ask, name="odyssey-lookup", daemon=True).start()
-        done.wait(left)
-        if not outcome:
+        try:
+            while not done.wait(waiting.turn()):
+                pass
+            if not outcome:
+                raise ConnectionAbortedError if waiting.aborted else TimeoutError
+        except OSError:
             log.warning("the lookup of %s was given up; its thread stays until the system gives up too", host)
-            raise ConnectionAbortedError if waiting.aborted else TimeoutError
+            raise
     (addresses,) = outcome
     if isinstance(addresses, OSError):
         raise addresses
@@ -229,10 +280,11 @@ def _dial(host: str, port: int) -> socket.socket:
             continue
         try:
             for option in _OPTIONS:
-                sock.setsockopt(*option)
+                with contextlib.suppress(OSError):  # a system may know an option and not have it: WSL 1
+                    sock.setsockopt(*option)
             call.guard(sock)
-            sock.settimeout(None if left is None else left / (len(addresses) - tried))
-            sock.connect(address)
+            share = None if left is None else left / (len(addresses) - tried)
+            _connect(sock, address, call, None if left is None or share is None else left - share)
             sock.settimeout(call.remaining())  # also where shutting made an unfinished connect look like success
         except OSError as exc:
             sock.close()
@@ -248,6 +300,20 @@ def _dial(host: str, port: int) -> socket.socket:
         del failure  # its traceback holds this frame
 
 
+def _connect(sock: socket.socket, address: Any, call: Call, until: float | None) -> None:
+    """Connect, in turns; give up when ``until`` s of the call are left."""
+    sock.setblocking(False)
+    code = sock.connect_ex(address)
+    if code in _BEGUN:
+        with selectors.DefaultSelector() as selector:
+            selector.register(sock, selectors.EVENT_WRITE)
+            while not selector.select(call.turn(until)):
+                pass
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
+
+
 class _TimedReader(io.RawIOBase):
     """What `http.client` reads an answer from: every receive gets what is left of the call, also in the body."""
 
@@ -260,8 +326,11 @@ class _TimedReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int | None:
-        self._sock.settimeout(self._call.remaining())
-        return self._raw.readinto(buffer)
+        while True:
+            self._sock.settimeout(self._call.turn())
+            # Not by way of `_raw`, which reads nothing any more once it had to wait too long.
+            with contextlib.suppress(TimeoutError):
+                return self._sock.recv_into(buffer)
 
     def close(self) -> None:
         self._raw.close()

@@ -53,6 +53,11 @@ _NAMES: Final = {
     "preview": "{}_preview.mp4",
 }
 _STREAM_ID: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")  # one name, in any folder of any system
+# What Windows takes for a device, whatever follows the first dot.
+_DEVICE: Final = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+_RENAMES_OPEN_FILES: Final = os.name != "nt"
+_PATIENCE_S: Final = 1.0  # for a scanner, on Windows, to let go of a file that was just written
+_LOCKED_AT: Final = 1 << 40  # the byte that Windows locks: others than the owner cannot read a locked one
 _ATTEMPTS: Final = 5  # in a row that bring not one byte
 _ADDRESSES: Final = 2  # in a row that are refused
 _PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0)  # before each but the first
@@ -114,7 +119,7 @@ def _checked_artifacts(artifacts: Any) -> tuple[str, ...]:
 
 def _check_stream_id(stream_id: Any) -> None:
     arguments.identifier("stream_id", stream_id)
-    if not _STREAM_ID.fullmatch(stream_id):
+    if not _STREAM_ID.fullmatch(stream_id) or _DEVICE.fullmatch(stream_id):
         raise OdysseyConfigError("stream_id cannot name a file", code="invalid_argument")
 
 
@@ -218,7 +223,10 @@ class _File:
                 os.ftruncate(descriptor, 0)
             self._fetch_all(descriptor, version)
             os.fsync(descriptor)
-            self.part.replace(self.path)
+            if _RENAMES_OPEN_FILES:  # while it is locked: nobody else can take it up in between
+                self.part.replace(self.path)
+        if not _RENAMES_OPEN_FILES:
+            self._replace(self.part, self.path)
         self.note.unlink(missing_ok=True)
 
     def _fetch_all(self, descriptor: int, version: _Version | None) -> None:
@@ -245,6 +253,18 @@ class _File:
 
     def _may_pass(self, exc: OdysseyError) -> bool:
         return not self.deadline.expired and (exc.recoverable or exc.status in _EXPIRED)
+
+    def _replace(self, source: Path, target: Path) -> None:
+        patience = self.deadline.within(_PATIENCE_S)
+        while True:
+            try:
+                source.replace(target)
+            except PermissionError:
+                if _RENAMES_OPEN_FILES or patience.expired:
+                    raise
+                self._pause(0.05)
+            else:
+                return
 
     def _pause(self, seconds: float) -> None:
         self.http.pause(seconds, self.deadline, self.abort)  # what ends it early ends the next request too
@@ -314,7 +334,7 @@ class _File:
         fresh.unlink(missing_ok=True)
         with fresh.open("x", encoding="utf-8") as file:
             json.dump(attrs.asdict(version), file)
-        fresh.replace(self.note)
+        self._replace(fresh, self.note)
 
     def _version(self) -> _Version | None:
         """Return what the note says, or None where there is none that can be used."""
@@ -347,17 +367,30 @@ def _locked(path: Path) -> Iterator[int]:
 
 def _lock(descriptor: int, path: Path) -> None:
     try:
-        import fcntl
-    except ImportError:  # Windows, where an open file cannot be renamed over either
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        _lock_alone(descriptor)
+    except (BlockingIOError, PermissionError):
         raise _busy(path) from None
     except OSError:  # a file system without locks
         return
     if not path.exists() or not os.path.samestat(os.fstat(descriptor), path.stat()):
         raise _busy(path)  # it was renamed between opening and locking: what is open is the whole file
+
+
+def _lock_alone(descriptor: int) -> None:
+    """Lock an open file until it is closed; raise `BlockingIOError` or `PermissionError` if another has it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        windows: Any = msvcrt  # its names are known to a type checker on Windows only
+        os.lseek(descriptor, _LOCKED_AT, os.SEEK_SET)
+        try:
+            windows.locking(descriptor, windows.LK_NBLCK, 1)
+        finally:
+            os.lseek(descriptor, 0, os.SEEK_SET)
+    else:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _busy(path: Path) -> OdysseyConfigError:

@@ -46,6 +46,9 @@ _JPEG_QUALITY: Final = 90
 _ACCEPTED: Final = "JPEG, PNG, WebP, GIF, BMP, HEIC, HEIF and AVIF"
 _UNCHANGED: Final = ("JPEG", "PNG", "WEBP")  # what everything reads; others are re-encoded at any size
 
+# What the system says of a path that leads nowhere; EINVAL is what Windows makes of one like "https://…".
+_NO_SUCH_FILE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL)
+
 # How a file of each format begins, at which byte; ISO media files have brands instead.
 _BEGINNINGS: Final = (
     ("JPEG", 0, b"\xff\xd8\xff"),
@@ -160,7 +163,7 @@ def _from_path(given: str | os.PathLike[Any]) -> tuple[bytes, str]:
     except OdysseyConfigError:
         raise
     except (OSError, ValueError) as exc:  # ValueError: a NUL in it
-        if getattr(exc, "errno", None) not in (None, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+        if getattr(exc, "errno", None) not in (None, *_NO_SUCH_FILE):
             raise _error("image_not_found", f"{what} cannot be read: {exc.args[-1]}") from exc
         hint = "a web address must be downloaded first" if "://" in path else "and it is no data URL either"
         raise _error("image_not_found", f"{what} does not exist, {hint}") from exc
@@ -329,6 +332,10 @@ def _resizable(image: Image) -> Image:
     """Return it as RGB, RGBA or CMYK: others have no colours to mix, or are cut off at 8 bits."""
     if image.mode in ("RGB", "RGBA", "CMYK") and "transparency" not in image.info:
         return image
+    if image.mode == "I;16N":  # before 13, Pillow cuts its values off at 255
+        from PIL.Image import frombytes
+
+        image = frombytes("I;16" if sys.byteorder == "little" else "I;16B", image.size, image.tobytes())
     if image.mode.startswith("I"):
         return image.convert("I").point(cast("Any", lambda value: value / 257)).convert("L").convert("RGB")
     if image.mode == "La":

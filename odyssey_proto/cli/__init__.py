@@ -6,6 +6,7 @@ The work is done by the client and the emulator.
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,9 @@ __all__ = ["main"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0 done, 1 failed, 2 wrong arguments, 130 interrupted."""
     arguments = _parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # in a file, Windows writes in an encoding without × and –
+            stream.reconfigure(errors="replace")
     try:
         status: int = arguments.run(arguments)
     except OdysseyError as error:

@@ -45,6 +45,11 @@ def test_committed_output_is_up_to_date() -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_output_is_the_same_where_the_systems_encoding_is_not_utf8() -> None:
+    done = codegen("--check", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_check_passes_over_what_python_left_behind(copy: Path) -> None:
     cache = copy / "python" / "odyssey_models" / "__pycache__"
     cache.mkdir(exist_ok=True)

@@ -46,7 +46,7 @@ def write(schemas: Path, folder: Path) -> None:
     files = read(schemas)
     write_package(files, folder / "python" / "odyssey_models")
     (folder / "schema").mkdir()
-    (folder / "schema" / "odyssey.schema.json").write_text(bundled(files), "utf-8")
+    (folder / "schema" / "odyssey.schema.json").write_text(bundled(files), "utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -75,11 +75,15 @@ def write_package(files: dict[str, Schema], folder: Path) -> None:
     for module, names in exports.items():
         path = folder / f"{module}.py"
         description = files[f"{module}.yaml"]["description"]
-        path.write_text(_finished(path.read_text("utf-8"), description, names), "utf-8")
+        _write(path, _finished(path.read_text("utf-8"), description, names))
     for path in sorted((_HERE / "runtime").glob("*.py")):
-        (folder / f"_{path.name}").write_text(f"{_HEADER}\n{_formatted(path.read_text('utf-8'))}", "utf-8")
-    (folder / "__init__.py").write_text(_init({"_open_enum": ["OpenStrEnum"], **exports}), "utf-8")
-    (folder / "py.typed").write_text("", "utf-8")
+        _write(folder / f"_{path.name}", f"{_HEADER}\n{_formatted(path.read_text('utf-8'))}")
+    _write(folder / "__init__.py", _init({"_open_enum": ["OpenStrEnum"], **exports}))
+    _write(folder / "py.typed", "")
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, "utf-8", newline="\n")  # the same bytes on every system
 
 
 def _generate(lowered: Lowered, folder: Path) -> None:
@@ -88,15 +92,15 @@ def _generate(lowered: Lowered, folder: Path) -> None:
         schemas = Path(scratch, "schemas")
         schemas.mkdir()
         for file, document in lowered.files.items():
-            (schemas / file).write_text(json.dumps(document), "utf-8")  # JSON is YAML
+            _write(schemas / file, json.dumps(document))  # JSON is YAML
         notes = Path(scratch, "notes.json")
-        notes.write_text(json.dumps(lowered.notes), "utf-8")
+        _write(notes, json.dumps(lowered.notes))
         command = [
             *(sys.executable, "-m", "datamodel_code_generator", *_OPTIONS),
             *("--aliases", json.dumps(lowered.aliases), "--extra-template-data", str(notes)),
             *("--input", str(schemas), "--output", str(folder)),
         ]
-        done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=scratch, capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
         raise RuntimeError(f"datamodel-codegen failed:\n{done.stdout}{done.stderr}")
 
@@ -144,5 +148,5 @@ def _formatted(code: str) -> str:
     settings = ["--isolated", "--config", f"line-length={_WIDTH}", "--config", "target-version='py311'"]
     for step in (["check", "--quiet", "--fix", "--select", "F401,I"], ["format", "--quiet"]):
         command = [sys.executable, "-m", "ruff", *step, *settings, "--stdin-filename", "module.py", "-"]
-        code = subprocess.run(command, input=code, capture_output=True, text=True, check=True).stdout
+        code = subprocess.run(command, input=code, capture_output=True, encoding="utf-8", check=True).stdout
     return code

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from odyssey_proto._base.clock import Deadline, MonotonicClock, SteadyClock
+from odyssey_proto._base.clock import Deadline, MonotonicClock, SteadyClock, _finest
 
 
 class SetClock:
@@ -19,6 +19,20 @@ class SetClock:
 def test_the_monotonic_clock_is_the_machines() -> None:
     before, now, after = time.monotonic(), MonotonicClock().now(), time.monotonic()
     assert before <= now <= after
+
+
+@pytest.mark.parametrize(
+    ("platform", "python", "clock"),
+    [
+        ("win32", (3, 11), time.perf_counter),
+        ("win32", (3, 12), time.perf_counter),
+        ("win32", (3, 13), time.monotonic),
+        ("linux", (3, 11), time.monotonic),
+        ("darwin", (3, 12), time.monotonic),
+    ],
+)
+def test_no_system_gets_a_clock_of_coarse_steps(platform: str, python: tuple[int, int], clock: object) -> None:
+    assert _finest(platform, python) is clock
 
 
 def test_a_steady_clock_goes_on_where_another_jumps_back() -> None:
@@ -125,3 +139,21 @@ def test_a_deadline_that_has_passed_is_waited_for_once_and_0_s() -> None:
 def test_without_a_limit_the_turns_do_not_end() -> None:
     turns = Deadline(None, SetClock()).waits()
     assert [next(turns) for _ in range(100)] == [0.2] * 100
+
+
+@pytest.mark.parametrize("timeout", [0.001, 0.0156, 0.1, 0.5])
+def test_on_a_clock_of_coarse_steps_a_deadline_is_kept_to_the_step(timeout: float) -> None:
+    step = 0.0156
+
+    class Coarse(SetClock):
+        def now(self) -> float:
+            return self.at // step * step
+
+    clock = Coarse()
+    deadline = Deadline(timeout, clock)
+    turns = 0
+    for seconds in deadline.waits():
+        clock.at += max(seconds, 0.001)  # as long as the shortest wait of such a system
+        turns += 1
+    assert timeout - step <= clock.at - 100.0 <= timeout + 2 * step
+    assert turns <= 20

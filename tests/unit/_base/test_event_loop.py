@@ -34,6 +34,10 @@ async def give(value: str) -> str:
     return value
 
 
+async def _own_loop() -> asyncio.AbstractEventLoop:
+    return asyncio.get_running_loop()
+
+
 async def for_ever() -> None:
     await asyncio.get_running_loop().create_future()
 
@@ -74,6 +78,48 @@ class TestStartAndStop:
         loop.start()
         assert loop.stop(GENEROUS)
         assert loop.stop()
+
+    def test_it_is_of_the_same_kind_whatever_the_user_runs(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Foreign(asyncio.SelectorEventLoop):
+            pass
+
+        monkeypatch.setattr(asyncio, "new_event_loop", Foreign)  # as a policy, or Windows' own default, does
+        loop = BackgroundLoop("odyssey-test")
+        loop.start()
+        assert type(loop.run(_own_loop(), GENEROUS)) is asyncio.SelectorEventLoop
+        assert loop.stop(GENEROUS)
+
+    def test_it_is_made_and_closed_on_its_own_thread(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A loop of Windows' own kind, made on the main thread, takes the wake-up of signals to itself."""
+        made_on, closed_on = [], []
+
+        class Noted(asyncio.SelectorEventLoop):
+            def __init__(self) -> None:
+                made_on.append(threading.current_thread().name)
+                super().__init__()
+
+            def close(self) -> None:
+                closed_on.append(threading.current_thread().name)
+                super().close()
+
+        monkeypatch.setattr(asyncio, "SelectorEventLoop", Noted)
+        loop = BackgroundLoop("odyssey-test")
+        loop.start()
+        assert loop.stop(GENEROUS)
+        assert made_on == closed_on == ["odyssey-test"]
+
+    def test_a_start_that_is_interrupted_leaves_no_thread(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def interrupt(*_: object) -> None:
+            monkeypatch.undo()
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(concurrent.futures.Future, "result", interrupt)  # Ctrl-C while waiting for the loop
+        with pytest.raises(KeyboardInterrupt):
+            BackgroundLoop("odyssey-test").start()
+        for thread in threading.enumerate():
+            if thread.name == "odyssey-test":
+                thread.join(GENEROUS)
+        assert threads_named("odyssey-test") == []
 
     def test_it_can_be_started_again(self, loop: BackgroundLoop) -> None:
         loop.stop(GENEROUS)
@@ -131,7 +177,7 @@ class TestStartAndStop:
         def refuse() -> None:
             raise OSError(24, "Too many open files")
 
-        monkeypatch.setattr(asyncio, "new_event_loop", refuse)
+        monkeypatch.setattr(asyncio, "SelectorEventLoop", refuse)
         with pytest.raises(OdysseyConnectionError, match="no more threads or file descriptors"):
             BackgroundLoop().start()
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -316,30 +317,117 @@ def test_a_connect_that_is_not_answered_ends_with_its_call() -> None:
         connect(port, call)
 
 
-@pytest.mark.skipif(
-    not hasattr(socket, "TCP_KEEPCNT"), reason="only Linux wakes a connect when its socket is shut"
-)
-def test_an_abort_ends_a_connect_at_once() -> None:
+class Guarded(Call):
+    """Tells when a socket is waited on."""
+
+    def __init__(self, *args: Any, **known: Any) -> None:
+        super().__init__(*args, **known)
+        self.guarded = threading.Event()
+
+    def guard(self, sock: socket.socket) -> None:
+        super().guard(sock)
+        self.guarded.set()
+
+
+class Deaf(Guarded):
+    """On a system that wakes nothing when a socket is shut, as others than Linux do."""
+
+    def shut(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("system", [Guarded, Deaf])
+def test_an_abort_ends_a_connect(system: type[Guarded]) -> None:
     abort = Abort()
 
-    class Told(Call):
-        guarded = threading.Event()
-
-        def guard(self, sock: socket.socket) -> None:
-            super().guard(sock)
-            self.guarded.set()
-
     def work() -> None:
-        with Told(until(LONG), abort) as call:
+        with call:
             connect(port, call).close()
 
     with full_backlog() as port:
+        call = system(until(LONG), abort)
         thread, raised = in_thread(work)
-        assert Told.guarded.wait(10)
+        assert call.guarded.wait(10)
         abort.abort()
         thread.join(10)
         assert not thread.is_alive()
     assert len(raised) == 1
+
+
+def test_an_abort_ends_a_receive_where_a_shut_socket_wakes_nobody() -> None:
+    abort, asked = Abort(), threading.Event()
+
+    def script(connection: Connection) -> None:
+        connection.read_request()
+        asked.set()
+        connection.hang()
+
+    def work() -> None:
+        with Deaf(until(LONG), abort) as call:
+            get(server.port, call)
+
+    with Server(script) as server:
+        thread, raised = in_thread(work)
+        assert asked.wait(10)
+        abort.abort()
+        thread.join(10)
+        assert [type(exc) for exc in raised] == [ConnectionAbortedError]
+
+
+def test_no_wait_for_an_answer_is_longer_than_a_turn() -> None:
+    """Where Ctrl-C wakes no wait, as on Windows, it is seen at the next turn."""
+    timeouts: list[float | None] = []
+
+    def script(connection: Connection) -> None:
+        connection.read_request()
+        connection.drip(HEAD + b"x" * 20, every=0.01)
+
+    with (
+        Server(script) as server,
+        Call(until(LONG)) as call,
+        contextlib.closing(HttpConnection("127.0.0.1", server.port)) as connection,
+        call.current(),
+    ):
+        connection.request("GET", "/")
+        assert connection.sock is not None
+        sock = connection.sock
+        response = connection.getresponse()
+        timeouts.append(sock.gettimeout())
+        assert response.data == b"x" * 20
+    assert timeouts == [0.2]
+
+
+def test_a_read_that_took_many_turns_goes_on() -> None:
+    def script(connection: Connection) -> None:
+        connection.read_request()
+        connection.send(HEAD + b"x" * 10)
+        connection.pause(0.5)
+        connection.send(b"x" * 10)
+
+    with Server(script) as server, Call(until(LONG)) as call:
+        assert get(server.port, call) == b"x" * 20
+
+
+def test_an_option_that_the_system_refuses_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    unknown = (socket.IPPROTO_TCP, 9999, 1)
+    monkeypatch.setattr(sockets, "_OPTIONS", [unknown, *sockets._OPTIONS])  # as WSL 1 refuses TCP_USER_TIMEOUT
+    with (
+        Server(Connection.hang) as server,
+        Call(until(LONG)) as call,
+        contextlib.closing(connect(server.port, call)) as sock,
+    ):
+        with pytest.raises(OSError, match="not available"):
+            sock.setsockopt(*unknown)
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+
+
+def test_every_system_probes_a_silent_path_by_its_own_names() -> None:
+    tcp = socket.IPPROTO_TCP
+    macos = sockets._options("darwin", SimpleNamespace(TCP_KEEPINTVL=0x101, TCP_KEEPCNT=0x102))
+    assert {(tcp, 0x10, 15), (tcp, 0x101, 5), (tcp, 0x102, 3), (tcp, 0x80, 30)} <= set(macos)
+    windows = sockets._options("win32", SimpleNamespace(TCP_KEEPIDLE=3, TCP_KEEPINTVL=17, TCP_KEEPCNT=16))
+    assert {(tcp, 3, 15), (tcp, 17, 5), (tcp, 16, 3)} <= set(windows)
+    assert len(sockets._options("some other", SimpleNamespace())) == 2
 
 
 def test_a_name_without_an_address_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

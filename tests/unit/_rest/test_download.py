@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import random
 import subprocess
 import sys
 import threading
+from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
 
 from odyssey_proto import Odyssey, OdysseyConfigError, OdysseyConnectionError, OdysseyError
+from odyssey_proto._rest import download as download_module
 from tests.faults.leaks import nothing_left
 from tests.faults.servers import Connection, Request, answer, json_answer
 from tests.faults.stores import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 FILES = {
     "video": random.Random(1).randbytes(3_000_000),
@@ -315,6 +319,89 @@ def test_a_second_download_of_the_same_file_is_refused(tmp_path: Path) -> None:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(OdysseyConfigError, match="Another download is writing"):
             download(store, tmp_path)
+
+
+# --- a system like Windows
+
+
+@attrs.define
+class _System:
+    """What it did, and for how many renamings a scanner still has the file."""
+
+    scans: int = 0
+    locked: list[int] = attrs.field(factory=list)
+
+
+@pytest.fixture
+def windows(monkeypatch: pytest.MonkeyPatch) -> _System:
+    """Files cannot be renamed while anybody has them open, and there is `msvcrt` in place of `fcntl`."""
+    fcntl = pytest.importorskip("fcntl")
+    system = _System()
+
+    def locking(descriptor: int, mode: int, count: int) -> None:
+        assert (mode, count) == (3, 1)
+        system.locked.append(os.lseek(descriptor, 0, os.SEEK_CUR))
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PermissionError(errno.EACCES, "Permission denied") from None
+
+    rename = Path.replace
+
+    def replace(source: Path, target: Path) -> Path:
+        descriptors = [entry for entry in Path("/proc/self/fd").iterdir() if entry.exists()]
+        if system.scans or any(entry.samefile(source) for entry in descriptors):
+            system.scans = max(0, system.scans - 1)
+            raise PermissionError(errno.EACCES, "The process cannot access the file")
+        return rename(source, target)
+
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(locking=locking, LK_NBLCK=3))
+    monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr(download_module, "_RENAMES_OPEN_FILES", False)
+    return system
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc tells which files are open")
+class TestWhereOpenFilesKeepTheirNames:
+    def test_a_file_gets_its_name_when_it_is_closed(self, windows: _System, tmp_path: Path) -> None:
+        with Store({"video": FILES["video"]}, cuts=(700_001,)) as store:
+            assert download(store, tmp_path)["video"].read_bytes() == FILES["video"]
+        assert names_in(tmp_path) == [NAMES["video"]]
+
+    def test_a_scanner_that_has_the_file_for_a_moment_is_waited_for(
+        self, windows: _System, tmp_path: Path
+    ) -> None:
+        windows.scans = 3
+        with Store({"video": FILES["video"]}) as store:
+            assert download(store, tmp_path)["video"].read_bytes() == FILES["video"]
+        assert windows.scans == 0
+
+    def test_who_keeps_the_file_is_told_of_and_nothing_is_lost(self, windows: _System, tmp_path: Path) -> None:
+        windows.scans = 10**6
+        with Store({"events": FILES["events"]}) as store, pytest.raises(PermissionError):
+            download(store, tmp_path)
+        windows.scans = 0
+        with Store({"events": FILES["events"]}) as store:
+            assert download(store, tmp_path)["events"].read_bytes() == FILES["events"]
+
+    def test_a_second_download_of_the_same_file_is_refused(self, windows: _System, tmp_path: Path) -> None:
+        with Store({"video": FILES["video"]}) as store, (tmp_path / "s-1.mp4.part").open("wb") as other:
+            download_module._lock_alone(other.fileno())
+            with pytest.raises(OdysseyConfigError) as raised:
+                download(store, tmp_path)
+        assert raised.value.code == "busy"
+
+    def test_what_is_locked_is_no_byte_of_the_file(self, windows: _System, tmp_path: Path) -> None:
+        with Store({"video": FILES["video"]}) as store:
+            download(store, tmp_path)
+        assert windows.locked == [1 << 40]
+
+
+@pytest.mark.parametrize("stream_id", ["CON", "nul", "aux.1", "Com1", "LPT9.x.y", "com0"])
+def test_an_id_that_names_a_device_somewhere_is_refused(tmp_path: Path, stream_id: str) -> None:
+    with Odyssey("ody_key") as client, pytest.raises(OdysseyConfigError, match="cannot name a file"):
+        client.download_recording(stream_id, tmp_path)
 
 
 def test_redirects_are_followed_without_the_token(tmp_path: Path) -> None:

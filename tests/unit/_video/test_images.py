@@ -615,7 +615,8 @@ class TestLimits:
     def test_a_file_with_too_many_pixels_for_pillow_itself_is_refused_alike(self) -> None:
         error = refusal(webp_of(16_383, 16_383))
         assert error.code == "image_too_large"
-        assert str(error).endswith("has too many pixels for Pillow")
+        # Pillow before 13 opens it, and we look at its size.
+        assert str(error).endswith(("has too many pixels for Pillow", "16383×16383; the most is 120 million"))
 
     def test_an_avif_file_that_lies_about_its_size_is_refused(self) -> None:
         assert refusal(iso_of("AVIF")(16_000, 16_000)).code in ("image_too_large", "image_damaged")

@@ -1,0 +1,119 @@
+"""A broadcast over HLS, from a server of raw sockets, with whatever PyAV is installed."""
+
+from __future__ import annotations
+
+import io
+import threading
+
+import av
+import numpy as np
+import pytest
+
+from odyssey_proto._base.abort import Abort
+from odyssey_proto._base.clock import Deadline, MonotonicClock
+from odyssey_proto._base.errors import OdysseyConfigError, OdysseyConnectionError, OdysseyError
+from odyssey_proto._model.config import ClientConfig
+from odyssey_proto._net.hls import HlsReader, _leniency
+from odyssey_proto._net.http_exchange import HttpTransport
+from tests.faults.leaks import nothing_left
+from tests.faults.servers import HttpServer, Reply, answer
+
+FRAMES = 5
+PLAYLIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:0.25,\nsegment.ts\n#EXT-X-ENDLIST\n"
+# The language of the rendition becomes metadata of its stream: here it is no UTF-8.
+BROKEN_TEXT = (
+    b'#EXTM3U\n#EXT-X-MEDIA:TYPE=VIDEO,GROUP-ID="v",NAME="caf\xe9",LANGUAGE="\xff\xfe"\n'
+    b'#EXT-X-STREAM-INF:BANDWIDTH=100000,VIDEO="v"\nlive.m3u8\n'
+)
+
+
+@pytest.fixture(scope="module")
+def segment() -> bytes:
+    """A quarter of a second of video in an MPEG transport stream."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mpegts") as container:
+        stream = container.add_stream("libx264", rate=20)
+        stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p"
+        picture = np.zeros((32, 64, 3), np.uint8)
+        for _ in range(FRAMES):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(stream.encode())
+    return file.getvalue()
+
+
+class Watched:
+    """What an `HlsReader` reported of one broadcast, from its first frame to its end."""
+
+    def __init__(self, replies: dict[str, Reply | list[Reply]], path: str) -> None:
+        self.frames: list[av.VideoFrame] = []
+        self.error: OdysseyError | None = None
+        over = threading.Event()
+
+        def end(error: OdysseyError | None) -> None:
+            self.error = error
+            over.set()
+
+        clock = MonotonicClock()
+        with nothing_left(), HttpServer(replies) as server:
+            http = HttpTransport(ClientConfig(api_key="ody_key", api_url=server.url), clock)
+            reader = HlsReader(
+                f"{server.url}{path}",
+                http=http,
+                clock=clock,
+                abort=Abort(),
+                on_frame=lambda frame, _: self.frames.append(frame),
+                on_end=end,
+            )
+            try:
+                reader.open(Deadline(30, clock))
+                assert over.wait(30)
+            finally:
+                reader.close(5)
+                http.close()
+
+
+def test_every_frame_of_a_segment_is_handed_on(segment: bytes) -> None:
+    watched = Watched({"GET /live.m3u8": answer(PLAYLIST), "GET /segment.ts": answer(segment)}, "/live.m3u8")
+    assert (len(watched.frames), watched.error) == (FRAMES, None)
+
+
+def test_metadata_that_are_no_utf8_do_not_end_a_broadcast(segment: bytes) -> None:
+    replies = {
+        "GET /master.m3u8": answer(BROKEN_TEXT),
+        "GET /live.m3u8": answer(PLAYLIST),
+        "GET /segment.ts": answer(segment),
+    }
+    watched = Watched(replies, "/master.m3u8")
+    assert (len(watched.frames), watched.error) == (FRAMES, None)
+
+
+@pytest.mark.parametrize(
+    ("version", "arguments"),
+    [
+        ("17.0.0", {"metadata_errors": "replace"}),
+        ("18.1.0", {"metadata_errors": "replace"}),
+        ("19.0.0rc1", {}),
+        ("19.0.2", {}),
+        ("20.1.0", {}),
+    ],
+)
+def test_each_pyav_is_given_the_arguments_that_it_knows(version: str, arguments: dict[str, str]) -> None:
+    assert _leniency(version) == arguments
+
+
+def test_a_stream_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(OdysseyConnectionError) as caught:
+        Watched({"GET /live.m3u8": answer(status="404 Not Found")}, "/live.m3u8")
+    assert (caught.value.code, caught.value.operation) == ("stream_not_found", "HLS")
+
+
+def test_an_address_that_is_not_on_the_web_is_refused() -> None:
+    with pytest.raises(OdysseyConfigError, match="hls_url must be like"):
+        HlsReader(
+            "file:///etc/passwd",
+            http=None,  # type: ignore[arg-type]  # not reached
+            clock=MonotonicClock(),
+            abort=Abort(),
+            on_frame=lambda *_: None,
+            on_end=lambda _: None,
+        )

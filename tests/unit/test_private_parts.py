@@ -1,0 +1,196 @@
+"""The private parts of other libraries that we replace or read, by name, as the installed releases have them.
+
+Without most of them the client still works, later or with less to tell, and says so in the log only. So a release
+that moves one must fail here, where it is named, and not be noticed by its users.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import queue
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import urllib3
+import urllib3.connection
+import websocket
+from aioice import candidate, ice, stun, turn
+from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
+from aiortc.codecs import depayload
+from aiortc.jitterbuffer import JitterBuffer, JitterFrame
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters
+from aiortc.rtcrtpreceiver import decoder_worker
+from aiortc.rtp import RtpPacket
+
+from odyssey_proto._base.clock import MonotonicClock
+from odyssey_proto._net.webrtc import candidates, decoding, jitter
+from odyssey_proto._video.meters import VideoTotals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Transport:
+    """As much of a DTLS transport as making a receiver needs."""
+
+    state = "new"
+    _stats_id = "transport"
+
+
+@pytest.fixture
+def receiver() -> Any:
+    return RTCRtpReceiver("video", Transport())
+
+
+def parameters(function: Callable[..., Any]) -> list[str]:
+    return [name for name in inspect.signature(function).parameters if name != "self"]
+
+
+# --- aiortc: the receiver
+
+
+def test_a_video_receiver_keeps_its_jitter_buffer_where_ours_is_put(receiver: Any) -> None:
+    buffer = vars(receiver)["_RTCRtpReceiver__jitter_buffer"]
+    assert type(buffer) is JitterBuffer
+    known = {"_capacity": 512, "_is_video": True, "_origin": None, "_prefetch": 0, "_packets": [None] * 512}
+    assert vars(buffer) == known
+
+
+def test_a_jitter_buffer_has_the_methods_that_ours_overrides_and_calls() -> None:
+    assert parameters(JitterBuffer.__init__) == ["capacity", "prefetch", "is_video"]
+    assert parameters(JitterBuffer.add) == ["packet"]
+    assert parameters(JitterBuffer.remove) == ["count"]
+    assert parameters(JitterBuffer._remove_frame) == ["sequence_number"]
+    assert parameters(JitterFrame.__init__) == ["data", "timestamp"]
+
+
+def test_what_a_packet_holds_of_its_frame_is_where_the_buffer_looks_for_it() -> None:
+    codec = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90000, payloadType=97)
+    packet: Any = RtpPacket(payload_type=97, payload=b"\x10data")
+    packet._data = depayload(codec, packet.payload)  # as the receiver does before it adds it to the buffer
+    assert packet._data == b"data"
+    assert "._data" in inspect.getsource(RTCRtpReceiver)
+
+
+def test_a_video_receiver_keeps_its_decoder_where_ours_is_put(receiver: Any) -> None:
+    attributes = vars(receiver)
+    assert type(attributes["_RTCRtpReceiver__decoder_queue"]) is queue.Queue
+    assert isinstance(attributes["_RTCRtpReceiver__decoder_error"], threading.Event)
+    assert attributes["_RTCRtpReceiver__decoder_thread"] is None
+
+
+def test_the_decoders_thread_takes_tasks_from_its_queue_until_there_is_none() -> None:
+    class Empty:
+        asked = 0
+
+        def get(self) -> None:
+            self.asked += 1
+
+    async def work() -> int:
+        tasks, frames = Empty(), asyncio.Queue[Any]()
+        worker: Any = decoder_worker
+        worker(asyncio.get_running_loop(), tasks, frames, threading.Event())
+        await asyncio.wait_for(frames.get(), 10)  # the end, which it passes on
+        return tasks.asked
+
+    assert asyncio.run(work()) == 1
+
+
+def test_a_keyframe_is_asked_for_by_the_senders_number() -> None:
+    assert parameters(RTCRtpReceiver._send_rtcp_pli) == ["media_ssrc"]
+    assert inspect.iscoroutinefunction(RTCRtpReceiver._send_rtcp_pli)
+
+
+def test_our_buffer_and_our_decoder_are_taken(receiver: Any) -> None:
+    clock = MonotonicClock()
+    buffer = jitter.install(receiver, clock)
+    assert buffer is not None
+    assert decoding.install(receiver, buffer, lambda *_: None, VideoTotals(clock)) is not None
+
+
+def test_a_sender_makes_keyframes_by_a_method_that_can_be_replaced() -> None:
+    assert parameters(RTCRtpSender._send_keyframe) == []
+    assert "self._send_keyframe()" in inspect.getsource(RTCRtpSender)
+
+
+# --- aiortc and aioice: the way
+
+
+async def _connection_with_a_channel() -> dict[str, Any]:
+    pc: Any = RTCPeerConnection()
+    try:
+        pc.createDataChannel("control")
+        pc.addTransceiver("video")
+        transports = {pc.sctp.transport.transport, pc.getTransceivers()[0].receiver.transport.transport}
+        agents = {transport.iceGatherer._connection for transport in transports}
+        return {
+            "agents": agents,
+            "behind": {transport._connection for transport in transports},
+            "counted": set(candidates._agents(pc)),
+            "sctp": vars(pc.sctp),
+            "agent": [vars(agent) for agent in agents],
+        }
+    finally:
+        await pc.close()
+
+
+def test_aioices_connections_are_found_behind_a_peer_connection() -> None:
+    found = asyncio.run(_connection_with_a_channel())
+    assert found["agents"] == found["behind"] == found["counted"]
+    assert all(isinstance(agent, ice.Connection) for agent in found["agents"])
+    assert "_srtt" in found["sctp"]
+
+
+def test_a_connection_of_aioice_has_what_gathering_is_arranged_with() -> None:
+    for attributes in asyncio.run(_connection_with_a_channel())["agent"]:
+        assert isinstance(attributes["_protocols"], list)
+        assert {"stun_server", "turn_server", "_closing"} <= set(attributes)
+    assert parameters(ice.Connection.get_component_candidates) == ["component", "addresses", "timeout"]
+
+
+def test_a_stun_server_is_asked_from_a_socket_of_aioice() -> None:
+    assert parameters(ice.server_reflexive_candidate) == ["protocol", "stun_server"]
+    assert parameters(ice.StunProtocol.__init__) == ["receiver"]
+    assert {"transport", "local_candidate"} <= set(ice.StunProtocol.__annotations__)
+
+
+def test_a_relay_of_aioice_is_made_and_named_with_these_arguments() -> None:
+    wanted = {"protocol_factory", "server_addr", "username", "password", "ssl", "transport"}
+    assert wanted <= set(parameters(turn.create_turn_endpoint))
+    assert parameters(candidate.candidate_foundation) == ["candidate_type", "candidate_transport", "base_address"]
+    assert parameters(candidate.candidate_priority) == ["candidate_component", "candidate_type", "local_pref"]
+    assert {"foundation", "component", "priority", "related_address", "related_port"} <= set(
+        parameters(candidate.Candidate)
+    )
+
+
+def test_what_a_server_refused_with_can_be_read() -> None:
+    response = stun.Message(stun.Method.ALLOCATE, stun.Class.ERROR)
+    response.attributes["ERROR-CODE"] = (486, "Allocation Quota Reached")
+    assert stun.TransactionFailed(response).response.attributes["ERROR-CODE"][0] == 486
+    assert issubclass(stun.TransactionTimeout, stun.TransactionError)
+
+
+# --- websocket-client and urllib3
+
+
+def test_a_frame_of_websocket_client_tells_its_length_before_its_content() -> None:
+    buffer: Any = websocket.WebSocket().frame_buffer
+    assert buffer.needs_header()
+    assert buffer.needs_length()
+    assert buffer.length is None
+    assert [parameters(part) for part in (buffer.recv_header, buffer.recv_length)] == [[], []]
+
+
+def test_parts_of_a_message_of_websocket_client_are_counted() -> None:
+    assert websocket.WebSocket().cont_frame.cont_data is None
+
+
+def test_a_connection_of_urllib3_finds_its_host_by_a_method_that_can_be_replaced() -> None:
+    connection: Any = urllib3.connection.HTTPConnection("a.example", 80)
+    assert parameters(connection._new_conn) == []
+    assert (connection._dns_host, connection.port, connection.sock) == ("a.example", 80, None)
+    assert urllib3.HTTPConnectionPool.ConnectionCls is urllib3.connection.HTTPConnection
+    assert "pool_classes_by_scheme" in vars(urllib3.PoolManager())

@@ -1,0 +1,163 @@
+"""Dependencies as they may be installed: the lowest and the newest releases, and on every promised system.
+
+    python -m tools.resolve tests lowest        # or newest, or prereleases
+    python -m tools.resolve wheels
+
+`tests` makes an environment for each promised Python that is on this machine, with the lowest releases that
+pyproject.toml allows, or the newest, and runs the tests that touch dependencies there. `wheels` installs nothing:
+it finds out whether every dependency has a wheel for each promised system and Python. Both ask the package index
+with `uv`. The classifiers in pyproject.toml say which Pythons are promised.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["SYSTEMS", "interpreter", "main", "promised"]
+
+SYSTEMS: Final = {
+    "Windows": "x86_64-pc-windows-msvc",
+    "macOS 14 on Apple silicon": "aarch64-apple-darwin",
+    "Linux (glibc 2.28)": "x86_64-manylinux_2_28",
+    "Linux on arm64 (glibc 2.28)": "aarch64-manylinux_2_28",
+}
+"""The promised systems, and what uv calls them."""
+
+_ROOT: Final = Path(__file__).resolve().parents[1]
+_PROJECT: Final = _ROOT / "pyproject.toml"
+_ENVIRONMENTS: Final = _ROOT / ".venvs"
+_OLDEST_MACOS: Final = "14.0"
+_PYTHON_CLASSIFIER: Final = "Programming Language :: Python :: 3."
+_SETS: Final = {
+    "lowest": ("--resolution", "lowest-direct", "--only-binary", ":all:"),
+    "newest": ("--resolution", "highest", "--only-binary", ":all:"),
+    "prereleases": ("--resolution", "highest", "--only-binary", ":all:", "--prerelease", "allow"),
+}
+"""What uv is asked for. Only wheels count: nobody is promised that a source builds."""
+_TESTS: Final = ("tests/unit", "tests/live/test_exit.py", "tests/live/test_spectator_hls.py")
+
+
+def promised() -> list[str]:
+    """Return the Pythons that the classifiers name, like ``3.11``."""
+    project: dict[str, Any] = tomllib.loads(_PROJECT.read_text("utf-8"))["project"]
+    return [
+        f"3.{classifier.removeprefix(_PYTHON_CLASSIFIER)}"
+        for classifier in project["classifiers"]
+        if classifier.startswith(_PYTHON_CLASSIFIER)
+    ]
+
+
+def interpreter(version: str) -> str | None:
+    """Return the path of that Python on this machine, or None."""
+    environments = [dict(os.environ)]
+    if shutil.which("pyenv"):  # its commands work only for the version that is chosen
+        latest = subprocess.run(["pyenv", "latest", version], capture_output=True, text=True, check=False)
+        environments.append({**os.environ, "PYENV_VERSION": latest.stdout.strip()})
+    command = [f"python{version}", "-c", "import sys; print(sys.executable)"]
+    if shutil.which(command[0]) is None:
+        return None
+    for environment in environments:
+        found = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if found.returncode == 0:
+            return found.stdout.strip()
+    return None
+
+
+def _uv(*arguments: str, **environment: str) -> None:
+    command = [sys.executable, "-m", "uv", "--no-config", *arguments]
+    subprocess.run(command, cwd=_ROOT, env={**os.environ, **environment}, check=True)
+
+
+def _environment(version: str, python: str, which: str) -> Path:
+    """Make or bring up to date the environment of one Python and one set; return its interpreter."""
+    folder = _ENVIRONMENTS / f"{version}-{which}"
+    if not folder.exists():
+        _uv("venv", "--quiet", "--python", python, str(folder))
+    own = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    pins = folder / "pins.txt"
+    selected = (*_SETS[which], "--python", str(own))
+    _uv(
+        *("pip", "compile", "--quiet", "--upgrade", *selected, "--extra", "cli"),
+        *("--no-annotate", "--no-header", "--output-file", str(pins), str(_PROJECT)),
+    )
+    print(pins.read_text("utf-8"))
+    # What the tests need is not under test: the newest will do, as long as it goes with these.
+    prereleases = ("--prerelease", "allow") if which == "prereleases" else ()
+    _uv(
+        *("pip", "install", "--quiet", "--python", str(own), "--constraints", str(pins), *prereleases),
+        *("--editable", ".[cli]", "--group", "test"),
+    )
+    return own
+
+
+def run_tests(which: str, versions: Iterable[str], arguments: list[str]) -> int:
+    """Run the tests with one set of dependencies on each Python that is there; return the exit status."""
+    status, ran = 0, False
+    for version in versions:
+        python = interpreter(version)
+        if python is None:
+            print(f"--- Python {version}: not on this machine", flush=True)
+            continue
+        print(f"--- Python {version}, {which}: {python}", flush=True)
+        own = _environment(version, python, which)
+        command = [own, "-m", "pytest", "-q", "-n", "auto", "--dist", "loadfile", *(arguments or _TESTS)]
+        # No threshold of the coverage, no settings of the shell: only what was installed just now takes part.
+        tests = subprocess.run(command, cwd=_ROOT, env={**os.environ, "PYTHONPATH": ""}, check=False)
+        status, ran = status or tests.returncode, True
+    if not ran:
+        print("none of these Pythons is on this machine", file=sys.stderr)
+    return status if ran else 1
+
+
+def find_wheels(versions: Iterable[str]) -> int:
+    """Print which system and Python has wheels of the lowest and of the newest releases; return the status."""
+    status = 0
+    for version in versions:
+        for system, platform in SYSTEMS.items():
+            for which in ("lowest", "newest"):
+                command = [
+                    *(sys.executable, "-m", "uv", "--no-config", "pip", "compile", "--quiet"),
+                    *("--python-version", version, "--python-platform", platform, *_SETS[which]),
+                    *("--extra", "cli", str(_PROJECT)),
+                ]
+                environment = {**os.environ, "MACOSX_DEPLOYMENT_TARGET": _OLDEST_MACOS}
+                found = subprocess.run(
+                    command, cwd=_ROOT, env=environment, capture_output=True, text=True, check=False
+                )
+                print(f"Python {version}, {system}, {which}: {'no' if found.returncode else 'yes'}", flush=True)
+                if found.returncode:
+                    print(found.stderr, file=sys.stderr, flush=True)
+                    status = 1
+    return status
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tools.resolve", description="Try other dependencies.")
+    parser.add_argument(
+        "--python", action="append", metavar="3.X", help="only this one (default: all that are promised)"
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    tests = commands.add_parser("tests", help="run the tests that touch dependencies")
+    tests.add_argument("which", choices=_SETS)
+    tests.add_argument("arguments", nargs="*", metavar="ARG", help=f"for pytest (default: {' '.join(_TESTS)})")
+    commands.add_parser("wheels", help="look for wheels for every system")
+    options, more = parser.parse_known_args(arguments)
+    versions = options.python or promised()
+    if options.command == "wheels":
+        return find_wheels(versions)
+    return run_tests(options.which, versions, [*options.arguments, *more])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
