@@ -6,64 +6,84 @@ BIN := $(VENV)/bin
 OUT ?= demo-out
 CORE := _base/errors _base/secrets _base/clock _model/config _model/events _model/codec core/connection core/effects \
 	core/inputs core/machine core/pending_calls core/protocol core/queueing core/session_machine core/silence \
-	core/stream_machine \
+	core/refusals core/spectator_machine core/stream_machine \
 	_video/frame _video/images _live/event_hub _live/dispatcher
 
-.PHONY: install demo test lint types generate generate-check cassettes core-coverage bench wheel-check clean \
+# Each of the files left out starts processes or measures.
+INNER_LOOP := tests/unit tests/wire $(addprefix --ignore=tests/unit/,test_bench.py test_cli.py) \
+	$(addprefix --ignore=tests/wire/,test_codegen.py test_cassettes_recording.py)
+
+.PHONY: help check format coverage install demo test lint types generate generate-check cassettes core-coverage bench wheel-check clean \
 	test-lowest test-newest test-prereleases wheels
 
-install: $(VENV)/dev.installed
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "%-46s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(VENV)/dev.installed ## make .venv, with all that developers use
+
+check: install ## ruff, mypy and the tests that need no process: before every commit
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q -n auto --dist worksteal $(INNER_LOOP) $(ARGS)
+
+format: install ## lay the code out, and mend what ruff can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+coverage: install ## tests/unit and tests/wire, with what they leave out
+	$(BIN)/python -m pytest -q --cov --cov-report=term-missing:skip-covered tests/unit tests/wire $(ARGS)
 
 # The demo needs what a user of the command needs, and nothing of what developers use.
-demo: $(VENV)/cli.installed
+demo: $(VENV)/cli.installed ## stream ten seconds from the emulator into demo-out
 	$(BIN)/odyssey-proto demo --out $(OUT)
 
-test: install
+test: install ## all tests; ARGS goes to pytest
 	$(BIN)/python -m pytest $(ARGS)
 
 # The tests that touch dependencies, on every promised Python that is here, with the lowest and the newest releases.
 # Each has an environment of its own in .venvs. Both need the package index.
-test-lowest test-newest test-prereleases: install
+test-lowest test-newest test-prereleases: install ## the tests that touch dependencies, with other releases
 	$(BIN)/python -m tools.resolve tests $(@:test-%=%) $(ARGS)
 
 # Whether every dependency has wheels for every promised system and Python. Needs the package index.
-wheels: install
+wheels: install ## whether all dependencies have wheels for all systems
 	$(BIN)/python -m tools.resolve wheels
 
-lint: install
+lint: install ## ruff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: install
+types: install ## mypy and pyright
 	$(BIN)/mypy
 	$(BIN)/mypy tests/typing
 	$(BIN)/pyright
 
-generate: install
+generate: install ## write generated/ from spec/
 	$(BIN)/python -m tools.codegen
 	$(BIN)/python -m tools.diagrams
 
-generate-check: install
+generate-check: install ## whether generated/ is up to date
 	$(BIN)/python -m tools.codegen --check
 	$(BIN)/python -m tools.diagrams --check
 
 # From the emulator; with ODYSSEY_API_KEY from the service, what that shows by itself.
-cassettes: install
+cassettes: install ## record the answers of the service anew
 	$(BIN)/python -m tools.cassettes $(ARGS)
 
 # Each module of the core is covered wholly, every branch, by the test file of its own name.
-core-coverage: install
+core-coverage: install ## whether each module of the core is covered by its own tests
 	@for module in $(CORE); do \
 		$(BIN)/python -m pytest -q --no-header tests/unit/$${module%/*}/test_$${module##*/}.py \
 			--cov=odyssey_proto.$$(echo $$module | tr / .) --cov-branch \
 			--cov-report=term-missing:skip-covered --cov-fail-under=100 || exit 1; \
 	done
 
-bench: install
+bench: install ## measure beside a plain client
 	$(BIN)/python -m tools.bench $(ARGS)
 
 # Builds the wheel, installs it alone in a new environment and imports it there.
-wheel-check: install
+wheel-check: install ## build, look into and use the wheel
 	rm -rf build dist
 	$(BIN)/python -m build --quiet
 	$(BIN)/python -m tools.wheel_check dist
@@ -83,5 +103,5 @@ $(VENV)/dev.installed: $(VENV)/cli.installed pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[cli]" --group dev
 	@touch $@
 
-clean:
+clean: ## delete environments and what was built
 	rm -rf $(VENV) .venvs build dist $(OUT)

@@ -44,7 +44,11 @@ _SETS: Final = {
     "prereleases": ("--resolution", "highest", "--only-binary", ":all:", "--prerelease", "allow"),
 }
 """What uv is asked for. Only wheels count: nobody is promised that a source builds."""
-_TESTS: Final = ("tests/unit", "tests/live/test_exit.py", "tests/live/test_spectator_hls.py")
+_TESTS: Final = (
+    *("tests/unit/test_private_parts.py", "tests/unit/_base", "tests/unit/_model", "tests/unit/_net"),
+    *("tests/unit/_video", "tests/unit/_live", "tests/unit/_rest"),
+    *("tests/live/test_exit.py", "tests/live/test_spectator_hls.py"),
+)
 
 
 def promised() -> list[str]:

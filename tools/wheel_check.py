@@ -3,17 +3,30 @@
     python -m tools.wheel_check dist
 
 It proves that the wheel has everything that it needs (both packages, their type markers, the dependencies), that
-importing it stays cheap, and that an absent extra is named.
+importing it stays cheap, and that an absent extra is named. Before that it looks at what the wheel and the sdist
+have in them, and at whether a package index would take their metadata.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tarfile
 import tempfile
 import venv
-from pathlib import Path
+import zipfile
+from pathlib import Path, PurePosixPath
 from typing import Final
+
+_IN_WHEEL: Final = frozenset({"odyssey_proto", "odyssey_models"})
+_IN_SDIST: Final = frozenset(
+    {
+        *("odyssey_proto", "generated", "spec", "tools", "tests"),
+        *("Makefile", "pyproject.toml", "PKG-INFO", "LICENSE", ".gitignore"),
+    }
+)
+_CODE: Final = frozenset({".py", ".typed"})
 
 _CHECKS: Final = """
 import sys
@@ -43,13 +56,33 @@ print("odyssey-proto", odyssey_proto.__version__, "works from its wheel")
 def main(dist: Path) -> None:
     """Check the one wheel in ``dist``; raises where something is missing."""
     (wheel,) = dist.glob("*.whl")
+    (sdist,) = dist.glob("*.tar.gz")
+    _check_contents(wheel, sdist)
+    subprocess.run([sys.executable, "-m", "twine", "check", "--strict", wheel, sdist], check=True)
     with tempfile.TemporaryDirectory() as folder:
         venv.create(folder, with_pip=True)
-        python = Path(folder, "bin", "python")
+        scripts = Path(folder, "Scripts" if os.name == "nt" else "bin")
+        python = scripts / "python"
         subprocess.run([python, "-m", "pip", "install", "--quiet", wheel], check=True)
         # -I and another folder: the wheel is imported, never the sources beside it.
         subprocess.run([python, "-I", "-c", _CHECKS], check=True, cwd=folder)
-        subprocess.run([Path(folder, "bin", "odyssey-proto"), "--version"], check=True, cwd=folder)
+        subprocess.run([scripts / "odyssey-proto", "--version"], check=True, cwd=folder)
+
+
+def _check_contents(wheel: Path, sdist: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        files = [PurePosixPath(name) for name in archive.namelist()]
+    odd = [
+        str(file)
+        for file in files
+        if not (file.parts[0] in _IN_WHEEL and file.suffix in _CODE) and not file.parts[0].endswith(".dist-info")
+    ]
+    assert not odd, f"{wheel.name} has {', '.join(odd)}"
+    assert any(file.match("*.dist-info/licenses/LICENSE") for file in files), f"{wheel.name} has no licence"
+    with tarfile.open(sdist) as archive:
+        tops = {PurePosixPath(name).parts[1] for name in archive.getnames() if "/" in name}
+    odd = sorted(top for top in tops - _IN_SDIST if not top.endswith(".md"))
+    assert not odd, f"{sdist.name} has {', '.join(odd)}"
 
 
 if __name__ == "__main__":

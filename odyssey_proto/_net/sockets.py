@@ -168,19 +168,18 @@ class Call:
         left = self.deadline.remaining()
         return (left is None or left > seconds) and not any(map(self._woken.wait, _turns(seconds)))
 
-    def turn(self, until: float | None = None) -> float:
-        """Return the s that one turn of waiting may take; the step ends when ``until`` s of the call are left.
+    def turns(self, at_most: float | None = None) -> Iterator[float]:
+        """Yield how many s each turn of one wait may take: all that is left of the call, or ``at_most`` s.
 
         Raises:
             ConnectionAbortedError: it was aborted.
-            TimeoutError: its time is over, or no more than ``until`` s of it are left.
+            TimeoutError: the last turn is over.
         """
         left = self.remaining()
-        if left is None:
-            return _TURN_S
-        if until is not None and left <= until:
-            raise TimeoutError("the time of this step of the call is over")
-        return min(_TURN_S, left - (until or 0.0))
+        for turn in _turns(left if at_most is None else at_most):
+            yield turn
+            self.remaining()
+        raise TimeoutError("the time of the call is over")
 
     @contextlib.contextmanager
     def current(self) -> Iterator[None]:
@@ -197,11 +196,11 @@ class Call:
             self._line = None
 
 
-def _turns(seconds: float) -> Iterator[float]:
-    """Yield the turns into which a wait is cut."""
-    while seconds > _TURN_S:
+def _turns(seconds: float | None) -> Iterator[float]:
+    """Yield the turns into which a wait is cut; without end for None."""
+    while seconds is None or seconds > _TURN_S:
         yield _TURN_S
-        seconds -= _TURN_S
+        seconds = None if seconds is None else seconds - _TURN_S
     yield seconds
 
 
@@ -253,8 +252,7 @@ def look_up(host: str, port: int, call: Call, *, resolve: Callable[..., Any] = s
         waiting.remaining()
         threading.Thread(target=ask, name="odyssey-lookup", daemon=True).start()
         try:
-            while not done.wait(waiting.turn()):
-                pass
+            any(map(done.wait, waiting.turns()))
             if not outcome:
                 raise ConnectionAbortedError if waiting.aborted else TimeoutError
         except OSError:
@@ -283,8 +281,7 @@ def _dial(host: str, port: int) -> socket.socket:
                 with contextlib.suppress(OSError):  # a system may know an option and not have it: WSL 1
                     sock.setsockopt(*option)
             call.guard(sock)
-            share = None if left is None else left / (len(addresses) - tried)
-            _connect(sock, address, call, None if left is None or share is None else left - share)
+            _connect(sock, address, call, None if left is None else left / (len(addresses) - tried))
             sock.settimeout(call.remaining())  # also where shutting made an unfinished connect look like success
         except OSError as exc:
             sock.close()
@@ -300,15 +297,14 @@ def _dial(host: str, port: int) -> socket.socket:
         del failure  # its traceback holds this frame
 
 
-def _connect(sock: socket.socket, address: Any, call: Call, until: float | None) -> None:
-    """Connect, in turns; give up when ``until`` s of the call are left."""
+def _connect(sock: socket.socket, address: Any, call: Call, at_most: float | None) -> None:
+    """Connect, in turns, for ``at_most`` s."""
     sock.setblocking(False)
     code = sock.connect_ex(address)
     if code in _BEGUN:
         with selectors.DefaultSelector() as selector:
             selector.register(sock, selectors.EVENT_WRITE)
-            while not selector.select(call.turn(until)):
-                pass
+            any(map(selector.select, call.turns(at_most)))
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code:
         raise OSError(code, os.strerror(code))
@@ -326,11 +322,12 @@ class _TimedReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int | None:
-        while True:
-            self._sock.settimeout(self._call.turn())
+        for turn in self._call.turns():
+            self._sock.settimeout(turn)
             # Not by way of `_raw`, which reads nothing any more once it had to wait too long.
             with contextlib.suppress(TimeoutError):
                 return self._sock.recv_into(buffer)
+        return None
 
     def close(self) -> None:
         self._raw.close()
