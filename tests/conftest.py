@@ -19,8 +19,8 @@ import attrs
 import pytest
 
 from odyssey_proto import AdvancedConfig, Odyssey
-from odyssey_proto.emulator.server import Emulator
-from odyssey_proto.emulator.traffic import watching
+from odyssey_proto.emulator._server import Emulator
+from odyssey_proto.emulator._traffic import watching
 from tests.contract import Witness
 from tests.live.processes import PATIENCE_S, eventually
 

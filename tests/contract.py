@@ -23,12 +23,12 @@ from jsonschema import Draft202012Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from odyssey_proto.emulator.traffic import Exchange, Message
+from odyssey_proto.emulator._traffic import Exchange, Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from odyssey_proto.emulator.traffic import Seen
+    from odyssey_proto.emulator._traffic import Seen
 
 __all__ = ["OTHERS", "PLACES", "SPEC", "Contract", "Witness", "contract", "request_alone"]
 

@@ -15,12 +15,12 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from odyssey_proto import cli
-from odyssey_proto.emulator.server import Emulator
-from odyssey_proto.emulator.traffic import watching
+from odyssey_proto.emulator._server import Emulator
+from odyssey_proto.emulator._traffic import watching
 from tests.contract import contract
 
 if TYPE_CHECKING:
-    from odyssey_proto.emulator.traffic import Seen
+    from odyssey_proto.emulator._traffic import Seen
 
 
 def main() -> int:

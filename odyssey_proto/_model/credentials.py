@@ -17,10 +17,7 @@ from typing import Any, Final, Self
 import attrs
 import odyssey_models as wire
 
-from .._base.errors import (
-    MalformedMessageError,
-    OdysseyConfigError,
-)
+from .._base.errors import MalformedMessageError, OdysseyConfigError
 from .._base.secrets import Secret
 
 __all__ = ["ClientCredentials", "StreamerCapabilities"]

@@ -15,11 +15,7 @@ import attrs
 import requests
 import urllib3.exceptions
 
-from .._base.errors import (
-    MalformedMessageError,
-    OdysseyConnectionError,
-    OdysseyConnectionTimeoutError,
-)
+from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyConnectionTimeoutError
 from .._base.secrets import redact
 
 if TYPE_CHECKING:

@@ -12,12 +12,7 @@ from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 import attrs
 
-from .._base.errors import (
-    MalformedMessageError,
-    OdysseyConfigError,
-    OdysseyConnectionError,
-    OdysseyError,
-)
+from .._base.errors import MalformedMessageError, OdysseyConfigError, OdysseyConnectionError, OdysseyError
 from ..core.refusals import refusal, unreadable
 from .http_exchange import HttpRequest
 from .webrtc import candidates

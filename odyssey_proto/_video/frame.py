@@ -15,10 +15,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from .._base import arguments
-from .._base.errors import (
-    MissingExtraError,
-    OdysseyConfigError,
-)
+from .._base.errors import MissingExtraError, OdysseyConfigError
 
 if TYPE_CHECKING:
     import av

@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import attrs
 
-from .._base.errors import (
-    OdysseyConfigError,
-    OdysseyStreamError,
-    OdysseyStreamTimeoutError,
-    again,
-)
+from .._base.errors import OdysseyConfigError, OdysseyStreamError, OdysseyStreamTimeoutError, again
 
 if TYPE_CHECKING:
     from .._base.clock import Deadline

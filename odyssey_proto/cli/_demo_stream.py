@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from .. import Odyssey
-from ..emulator import Emulator, read_stamp, stamp_latency_ms
+from ..client import Odyssey
+from ..emulator._server import Emulator
+from ..emulator._stamps import read_stamp, stamp_latency_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from .. import Session, VideoFrame
+    from .._video.frame import VideoFrame
+    from ..session import Session
 
 __all__ = ["PROMPTS", "Interaction", "Summary", "run"]
 

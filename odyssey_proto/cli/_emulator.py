@@ -28,6 +28,6 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from ..emulator.command import run
+    from ..emulator._command import run
 
     return run(arguments)

@@ -21,10 +21,11 @@ try:
 except ImportError as exc:
     raise MissingExtraError('The emulator needs more packages: pip install "odyssey-proto[emulator]"') from exc
 
-from .config import EmulatorConfig
-from .faults.script import Fault, FaultScript
-from .server import Emulator
-from .stamps import Stamp, read_stamp, stamp_latency_ms
+from .._video.stamp import Stamp
+from ._config import EmulatorConfig
+from ._faults.script import Fault, FaultScript
+from ._server import Emulator
+from ._stamps import read_stamp, stamp_latency_ms
 
 __all__ = ["Emulator", "EmulatorConfig", "Fault", "FaultScript", "Stamp", "read_stamp", "stamp_latency_ms"]
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from .._base.errors import OdysseyError
-from .command import add_arguments, run
+from ._command import add_arguments, run
 
 parser = argparse.ArgumentParser(prog="python -m odyssey_proto.emulator", description="An emulator of Odyssey.")
 add_arguments(parser)

@@ -22,7 +22,7 @@ from aiortc.sdp import candidate_from_sdp
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
 
 __all__ = [
     "PATIENCE_S",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
 
 __all__ = ["PlainRest", "events_of", "frames_of", "get", "script", "until"]
 

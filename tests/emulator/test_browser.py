@@ -20,7 +20,7 @@ from tests.live.broadcasts import broadcasting
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
     from tests.conftest import MakeEmulator
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

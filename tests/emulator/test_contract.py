@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, settings
 from schemathesis.core import NOT_SET
 from schemathesis.core.failures import FailureGroup
 
-from odyssey_proto.emulator.faults.script import Fault
-from odyssey_proto.emulator.server import Emulator
+from odyssey_proto.emulator._faults.script import Fault
+from odyssey_proto.emulator._server import Emulator
 from tests.contract import PLACES, SPEC
 from tests.emulator.plain_client import bearer
 from tests.emulator.plain_rest import PlainRest, script
@@ -24,7 +24,7 @@ from tests.emulator.plain_rest import PlainRest, script
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from odyssey_proto.emulator.faults.script import FaultScript
+    from odyssey_proto.emulator._faults.script import FaultScript
 
 CONFIG: Final = {
     "seed": 1,

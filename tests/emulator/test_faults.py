@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 import requests
 
-from odyssey_proto.emulator.faults.script import Fault
+from odyssey_proto.emulator._faults.script import Fault
 from tests.emulator.plain_client import (
     PATIENCE_S,
     PlainClient,
@@ -25,7 +25,7 @@ from tests.emulator.plain_client import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
 
 
 def headers_of(emulator: Emulator) -> dict[str, str]:

@@ -14,8 +14,8 @@ import pytest
 import requests
 
 from odyssey_proto._base.errors import OdysseyConnectionError
-from odyssey_proto.emulator.config import EmulatorConfig
-from odyssey_proto.emulator.server import Emulator
+from odyssey_proto.emulator._config import EmulatorConfig
+from odyssey_proto.emulator._server import Emulator
 from tests.emulator.plain_client import PATIENCE_S, authorise, connect, credentials_of, scenario
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import requests
 from tests.emulator.plain_client import PATIENCE_S, authorise, bearer, request_session, session_token
 
 if TYPE_CHECKING:
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
     from tests.conftest import MakeEmulator
     from tests.emulator.conftest import HandClock
 

@@ -28,7 +28,7 @@ from tests.emulator.plain_client import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
     from tests.conftest import MakeEmulator
     from tests.emulator.conftest import HandClock
 

@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 
 from odyssey_proto._video import stamp
-from odyssey_proto.emulator.faults.script import Fault
-from odyssey_proto.emulator.server import Emulator
+from odyssey_proto.emulator._faults.script import Fault
+from odyssey_proto.emulator._server import Emulator
 from tests.emulator.plain_rest import PlainRest, events_of, frames_of, get, script, until
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def _processes() -> set[int]:
         int(child)
         for task in Path("/proc/self/task").iterdir()
         for child in (task / "children").read_text().split()
-        if "odyssey_proto.emulator.jobs.worker" in Path(f"/proc/{child}/cmdline").read_text()
+        if "odyssey_proto.emulator._jobs.worker" in Path(f"/proc/{child}/cmdline").read_text()
     }
 
 

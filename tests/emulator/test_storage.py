@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from odyssey_proto import OdysseyConfigError
-from odyssey_proto.emulator.recordings.storage import RUNS, Storage
-from odyssey_proto.emulator.server import Emulator
+from odyssey_proto.emulator._recordings.storage import RUNS, Storage
+from odyssey_proto.emulator._server import Emulator
 from tests.emulator.plain_rest import PlainRest, get, script, until
 
 if TYPE_CHECKING:

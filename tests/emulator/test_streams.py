@@ -16,7 +16,7 @@ from odyssey_proto._video import stamp
 from tests.emulator.plain_client import PlainClient, bearer, connect, credentials_of, request_session, scenario
 
 if TYPE_CHECKING:
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
     from tests.conftest import MakeEmulator
     from tests.emulator.conftest import HandClock
 

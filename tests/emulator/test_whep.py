@@ -14,7 +14,7 @@ from aiortc import RTCPeerConnection
 from aiortc.sdp import SessionDescription
 
 from odyssey_proto._video import stamp
-from odyssey_proto.emulator.broadcast import encoder
+from odyssey_proto.emulator._broadcast import encoder
 from tests.emulator.plain_client import PATIENCE_S, PlainClient, connect, credentials_of, scenario
 from tests.emulator.plain_spectator import offer_to_watch, post_offer, watch
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
     from tests.conftest import MakeEmulator
 
 

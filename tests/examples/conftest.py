@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from odyssey_proto import Odyssey
-from odyssey_proto.emulator.server import Emulator
+from odyssey_proto.emulator._server import Emulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

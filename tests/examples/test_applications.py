@@ -26,7 +26,7 @@ from odyssey_proto import (
     VideoFrame,
 )
 from odyssey_proto._video import stamp
-from odyssey_proto.emulator.faults.script import Fault
+from odyssey_proto.emulator._faults.script import Fault
 from tests.examples.documentation import example_of
 from tests.examples.screen import Screen
 from tests.live.processes import PATIENCE_S, eventually
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
 
     Sleep = Callable[[float], None]
 

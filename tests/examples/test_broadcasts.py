@@ -18,7 +18,7 @@ from tests.live.processes import PATIENCE_S, eventually
 if TYPE_CHECKING:
     from odyssey_proto import VideoFrame
     from odyssey_proto._live.handlers import DisconnectedCallback, VideoFrameCallback
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
 
 pytestmark = pytest.mark.usefixtures("_at_the_service")
 

@@ -16,7 +16,7 @@ from odyssey_proto import Odyssey, OdysseyConfigError
 from tests.examples.documentation import example_of
 
 if TYPE_CHECKING:
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
 
 
 @pytest.fixture(autouse=True)

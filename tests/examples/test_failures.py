@@ -17,13 +17,13 @@ from odyssey_proto import (
     OdysseyConnectionError,
     OdysseyStreamError,
 )
-from odyssey_proto.emulator.faults.script import Fault
+from odyssey_proto.emulator._faults.script import Fault
 from tests.examples.documentation import example_of
 from tests.live.processes import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
     from odyssey_proto import Session
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
     from tests.conftest import MakeEmulator
 
 

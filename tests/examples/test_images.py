@@ -16,7 +16,7 @@ import requests
 from PIL import Image
 
 from odyssey_proto import Odyssey, OdysseyAuthError, OdysseyConnectionError
-from odyssey_proto.emulator.server import Emulator
+from odyssey_proto.emulator._server import Emulator
 from tests.examples.documentation import example_of
 from tests.live.processes import eventually
 

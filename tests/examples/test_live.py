@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from odyssey_proto import ConnectionStatus, Odyssey, OdysseyAuthError, OdysseyConnectionError, OdysseyStreamError
-from odyssey_proto.emulator.faults.script import Fault
+from odyssey_proto.emulator._faults.script import Fault
 from tests.examples.documentation import example_of
 from tests.live.processes import PATIENCE_S, eventually
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from odyssey_proto import VideoFrame
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
 
 pytestmark = pytest.mark.usefixtures("_at_the_service")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from odyssey_proto.emulator.server import Emulator
+from odyssey_proto.emulator._server import Emulator
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 SCRIPTS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)

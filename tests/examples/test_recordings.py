@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from odyssey_proto import StreamRecordingInfo
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
 
 pytestmark = pytest.mark.usefixtures("_at_the_service")
 

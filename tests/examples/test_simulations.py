@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from odyssey_proto import Odyssey, SimulationJobDetail, iter_events
-from odyssey_proto.emulator.server import Emulator
+from odyssey_proto.emulator._server import Emulator
 from tests.examples.documentation import example_of
 from tests.faults.servers import HttpServer, json_answer
 

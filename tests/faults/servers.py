@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import attrs
 
-from odyssey_proto.emulator.traffic import Message, show
+from odyssey_proto.emulator._traffic import Message, show
 from tests.contract import request_alone
 
 if TYPE_CHECKING:

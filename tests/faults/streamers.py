@@ -21,8 +21,8 @@ from aiohttp import WSMsgType, web
 
 from odyssey_proto._base.event_loop import BackgroundLoop
 from odyssey_proto._video import stamp
-from odyssey_proto.emulator.stream.camera import PictureTrack
-from odyssey_proto.emulator.stream.peer import StreamerPeer
+from odyssey_proto.emulator._stream.camera import PictureTrack
+from odyssey_proto.emulator._stream.peer import StreamerPeer
 from tests.live.processes import PATIENCE_S, eventually
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from odyssey_proto import ConnectionStatus, GapEvent, OdysseyStreamTimeoutError
-from odyssey_proto.emulator.server import Emulator
+from odyssey_proto.emulator._server import Emulator
 from tests.live.processes import PATIENCE_S, eventually, script
 from tests.live.test_stream import number_of, take
 

@@ -19,7 +19,7 @@ from odyssey_proto import (
     OdysseyStreamTimeoutError,
     StreamFailed,
 )
-from odyssey_proto.emulator.server import Emulator
+from odyssey_proto.emulator._server import Emulator
 from tests.faults.streamers import ScriptedStreamer, message
 from tests.live.processes import PATIENCE_S, eventually, script
 from tests.live.test_stream import take

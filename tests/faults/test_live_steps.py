@@ -22,7 +22,7 @@ from odyssey_proto import (
     OdysseyStreamError,
     OdysseyStreamTimeoutError,
 )
-from odyssey_proto.emulator.faults.script import Fault
+from odyssey_proto.emulator._faults.script import Fault
 from tests.faults.servers import Connection, HttpServer, Request, SignalingServer, answer, json_answer
 from tests.faults.test_rest_steps import is_one_clear_line
 from tests.live.processes import PATIENCE_S, eventually, sessions_are_free
@@ -31,7 +31,7 @@ from tests.live.test_stream import CALLS, take
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
     from tests.conftest import Background, MakeClient, MakeEmulator
 
 SOON_S: Final = 20.0

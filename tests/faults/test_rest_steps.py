@@ -31,7 +31,7 @@ from odyssey_proto import (
     RateLimitError,
     StreamDurationExceededError,
 )
-from odyssey_proto.emulator.faults.script import Fault
+from odyssey_proto.emulator._faults.script import Fault
 from tests.faults.servers import HttpServer, Server, answer
 from tests.faults.tls import self_signed
 from tests.live.processes import sessions_are_free
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
     from tests.conftest import MakeClient, MakeEmulator
 
 SOON_S: Final = 20.0

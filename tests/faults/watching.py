@@ -29,7 +29,7 @@ WATCH: Final = """
 import os
 import numpy as np
 from odyssey_proto._video import stamp
-from odyssey_proto.emulator.worlds import World
+from odyssey_proto.emulator._worlds import World
 
 say_lock = threading.Lock()
 def tell(*what):

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from odyssey_proto import ConnectionStatus, Odyssey, OdysseyAuthError, OdysseyStreamError
-from odyssey_proto.emulator.faults.script import Fault
+from odyssey_proto.emulator._faults.script import Fault
 from tests.live.processes import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
     from odyssey_proto import Session, VideoFrame
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
     from tests.conftest import Background, MakeClient
 
 SOON_S: Final = 10.0

@@ -21,12 +21,12 @@ from odyssey_proto import (
     OdysseyConnectionTimeoutError,
 )
 from odyssey_proto._net.service_api import ServiceApi
-from odyssey_proto.emulator.faults.script import Fault
+from odyssey_proto.emulator._faults.script import Fault
 from tests.live.processes import PATIENCE_S, eventually, sessions_are_free
 
 if TYPE_CHECKING:
     from odyssey_proto import Session
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
     from tests.conftest import Background, MakeClient, MakeEmulator
 
 SOON_S: Final = 10.0

@@ -9,13 +9,13 @@ import attrs
 import pytest
 
 from odyssey_proto import ClientCredentials, ConnectionStatus, Odyssey, OdysseyConnectionError, OdysseyStreamError
-from odyssey_proto.emulator.faults.script import Fault
+from odyssey_proto.emulator._faults.script import Fault
 from tests.live.processes import PATIENCE_S, eventually, sessions_are_free
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
     from tests.conftest import MakeClient, MakeEmulator
 
 SOON_S: Final = 10.0

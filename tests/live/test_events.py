@@ -18,12 +18,12 @@ from odyssey_proto import (
     StreamEnded,
     StreamStarted,
 )
-from odyssey_proto.emulator.faults.script import Fault
+from odyssey_proto.emulator._faults.script import Fault
 from tests.live.processes import PATIENCE_S
 
 if TYPE_CHECKING:
     from odyssey_proto import Odyssey, Session
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
     from tests.conftest import Background
 
 SOON_S: Final = 10.0

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from odyssey_proto.emulator.server import Emulator
+from odyssey_proto.emulator._server import Emulator
 from tests.live.processes import emulator_process, eventually, script, sessions_are_free
 
 ENDS_WITHIN_S: Final = 4.0

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 from odyssey_proto import OdysseyConfigError, OdysseyConnectionError, OdysseyStreamError, OdysseyStreamTimeoutError
-from odyssey_proto.emulator.faults.script import Fault
+from odyssey_proto.emulator._faults.script import Fault
 from tests.live.processes import PATIENCE_S, eventually
 from tests.live.test_stream import number_of, take
 
 if TYPE_CHECKING:
     from odyssey_proto import Odyssey, Session, VideoFrame
     from odyssey_proto._video.frame_queue import FramePolicy
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
     from tests.conftest import Background, MakeClient
 
 SOON_S: Final = 10.0

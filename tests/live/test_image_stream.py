@@ -14,7 +14,7 @@ from PIL import Image
 
 from odyssey_proto import Odyssey, OdysseyConfigError, OdysseyStreamError
 from odyssey_proto._video.images import MAX_ENCODED_BYTES
-from odyssey_proto.emulator.server import Emulator
+from odyssey_proto.emulator._server import Emulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,8 +7,8 @@ from typing import Final
 
 import pytest
 
-from odyssey_proto.emulator.faults.script import Fault
-from odyssey_proto.emulator.server import Emulator
+from odyssey_proto.emulator._faults.script import Fault
+from odyssey_proto.emulator._server import Emulator
 from tests.live.processes import eventually, script, sessions_are_free
 
 RAISES_WITHIN_S: Final = 1.0

@@ -22,7 +22,7 @@ from odyssey_proto import (
     OdysseyError,
     OdysseyStreamError,
 )
-from odyssey_proto.emulator.faults.script import Fault
+from odyssey_proto.emulator._faults.script import Fault
 from tests.faults.test_rest_steps import is_one_clear_line
 from tests.live.processes import PATIENCE_S, Process, command, emulator_process, eventually
 

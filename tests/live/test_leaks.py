@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from odyssey_proto.emulator.server import Emulator
+from odyssey_proto.emulator._server import Emulator
 from tests.live.processes import emulator_process, script
 
 CYCLES: Final = 20

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from odyssey_proto import OdysseyError
-from odyssey_proto.emulator.accounts.service import Service
-from odyssey_proto.emulator.faults.script import Fault
+from odyssey_proto.emulator._accounts.service import Service
+from odyssey_proto.emulator._faults.script import Fault
 from tests.live.processes import PATIENCE_S, emulator_process, eventually, python, script
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from odyssey_proto import Odyssey, Session
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
     from tests.conftest import MakeClient, MakeEmulator
 
 SOON_S: Final = 10.0

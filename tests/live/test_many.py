@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from odyssey_proto import ConnectionStatus, Odyssey, OdysseyConnectionError, OdysseyError, StatusChanged
-from odyssey_proto.emulator.faults.script import Fault
+from odyssey_proto.emulator._faults.script import Fault
 from tests.live.processes import PATIENCE_S, emulator_process, eventually, sessions_are_free
 from tests.live.test_stream import number_of
 

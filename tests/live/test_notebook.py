@@ -10,7 +10,7 @@ from odyssey_proto import Odyssey
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
 
 
 def watch(emulator: Emulator) -> list[int]:

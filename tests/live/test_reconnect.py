@@ -14,13 +14,13 @@ from odyssey_proto import (
     OdysseyStreamError,
     OdysseyStreamTimeoutError,
 )
-from odyssey_proto.emulator.faults.script import Fault
+from odyssey_proto.emulator._faults.script import Fault
 from tests.live.processes import PATIENCE_S, eventually, sessions_are_free
 from tests.live.test_stream import number_of, take
 
 if TYPE_CHECKING:
     from odyssey_proto import Odyssey, Session
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
     from tests.conftest import Background, MakeClient
 
 SOON_S: Final = 10.0

@@ -13,7 +13,7 @@ import pytest
 
 from odyssey_proto import LiveRecording, OdysseyConnectionError, OdysseyStreamError
 from odyssey_proto._video import stamp
-from odyssey_proto.emulator.faults.script import Fault
+from odyssey_proto.emulator._faults.script import Fault
 from tests.live.processes import PATIENCE_S, emulator_process, eventually, script
 from tests.live.test_frames_live import frame_has_come
 from tests.live.test_reconnect import lose
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from odyssey_proto import Odyssey, Session
     from odyssey_proto._video.stamp import Stamp
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
     from tests.conftest import Background, MakeClient
 
 SOON_S: Final = 10.0

@@ -15,7 +15,7 @@ from odyssey_proto import (
     OdysseyConnectionError,
     OdysseyConnectionTimeoutError,
 )
-from odyssey_proto.emulator.faults.script import Fault
+from odyssey_proto.emulator._faults.script import Fault
 from tests.faults.leaks import nothing_left
 from tests.faults.servers import Connection, HttpServer, Request, answer, json_answer
 from tests.live.processes import sessions_are_free
@@ -23,7 +23,7 @@ from tests.live.processes import sessions_are_free
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
 
 TOKEN = "POST /sessions/token"
 NO_QUEUE = AdvancedConfig(queue_timeout_s=0)

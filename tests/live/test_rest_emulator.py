@@ -8,7 +8,7 @@ import av
 import pytest
 
 from odyssey_proto import ClientCredentials, Odyssey, OdysseyError, iter_events
-from odyssey_proto.emulator.server import Emulator
+from odyssey_proto.emulator._server import Emulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from odyssey_proto import Odyssey, OdysseyConnectionError
-from odyssey_proto.emulator.server import Emulator
+from odyssey_proto.emulator._server import Emulator
 from tests.faults.servers import HttpServer, json_answer
 from tests.faults.tls import self_signed
 from tests.live.processes import eventually

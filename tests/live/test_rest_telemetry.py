@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from odyssey_proto import AdvancedConfig, Odyssey, OdysseyAuthError, OdysseyConnectionError
-from odyssey_proto.emulator.server import Emulator
+from odyssey_proto.emulator._server import Emulator
 from tests.faults.leaks import nothing_left
 from tests.faults.servers import Connection, HttpServer, Request, answer
 

@@ -24,7 +24,7 @@ from odyssey_proto import (
     connect_to_stream,
 )
 from odyssey_proto._video import stamp
-from odyssey_proto.emulator.faults.script import Fault
+from odyssey_proto.emulator._faults.script import Fault
 from tests.faults.servers import HttpServer, Server, answer, json_answer
 from tests.live.broadcasts import Broadcaster, broadcasting
 from tests.live.processes import PATIENCE_S, emulator_process, eventually, python
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from odyssey_proto import VideoFrame
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
     from tests.conftest import Background, MakeClient, MakeEmulator
 
 

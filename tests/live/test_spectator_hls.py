@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from odyssey_proto import Odyssey, VideoFrame
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
     from tests.conftest import Background, MakeClient
 
 NOWHERE = "http://127.0.0.1:1/live/stream"

@@ -22,7 +22,7 @@ from odyssey_proto import (
     StreamEnded,
     connect_to_stream,
 )
-from odyssey_proto.emulator import Fault
+from odyssey_proto.emulator._faults.script import Fault
 from tests.faults.servers import HttpServer, answer, json_answer
 from tests.live.broadcasts import Broadcaster, broadcasting
 from tests.live.processes import PATIENCE_S, emulator_process, eventually
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from odyssey_proto import Event, Odyssey
-    from odyssey_proto.emulator import Emulator
+    from odyssey_proto.emulator._server import Emulator
     from tests.conftest import MakeClient
 
 NOWHERE = "http://127.0.0.1:1/live/stream"

@@ -8,14 +8,14 @@ import attrs
 import pytest
 
 from odyssey_proto import ConnectionStatus, SessionStats
-from odyssey_proto.emulator.faults.script import Fault
+from odyssey_proto.emulator._faults.script import Fault
 from tests.live.processes import PATIENCE_S, eventually
 from tests.live.test_reconnect import DEAF, lose
 from tests.live.test_stream import take
 
 if TYPE_CHECKING:
     from odyssey_proto import Odyssey, Session
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
     from tests.conftest import MakeClient, MakeEmulator
 
 SOON_S: Final = 10.0

@@ -21,7 +21,7 @@ from odyssey_proto import (
     StreamDurationExceededError,
 )
 from odyssey_proto._video import stamp
-from odyssey_proto.emulator.faults.script import Fault
+from odyssey_proto.emulator._faults.script import Fault
 from tests.live.processes import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from odyssey_proto import Odyssey, Session, VideoFrame
-    from odyssey_proto.emulator.server import Emulator
+    from odyssey_proto.emulator._server import Emulator
     from tests.conftest import Background, MakeClient, MakeEmulator
 
 SOON_S: Final = 10.0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from odyssey_proto import AdvancedConfig, OdysseyConnectionError, OdysseyStreamError
-from odyssey_proto.emulator.faults.script import Fault
+from odyssey_proto.emulator._faults.script import Fault
 from tests.faults.tls import self_signed
 from tests.live.coturn import CREDENTIAL, Coturn, missing
 from tests.live.processes import PATIENCE_S

@@ -28,9 +28,9 @@ from odyssey_proto import (
     VideoFrame,
     emulator,
 )
-from odyssey_proto.emulator.config import EmulatorConfig
-from odyssey_proto.emulator.faults.script import FaultScript
-from odyssey_proto.emulator.server import Emulator
+from odyssey_proto.emulator._config import EmulatorConfig
+from odyssey_proto.emulator._faults.script import FaultScript
+from odyssey_proto.emulator._server import Emulator
 from odyssey_proto.raw_response import RawCalls
 from tests.live.wrong_arguments import CALLS, NOT_CALLED, lacking, rows_of
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from odyssey_proto.emulator.faults.script import Fault
+    from odyssey_proto.emulator._faults.script import Fault
 
 NAMED_OTHERWISE = {
     "attempt": "only numbers can be compared, says Python",

@@ -40,7 +40,7 @@ from odyssey_proto import (
     iter_events,
     read_event_log,
 )
-from odyssey_proto.emulator.server import Emulator
+from odyssey_proto.emulator._server import Emulator
 
 with Emulator(codec="vp8") as emulator:
     assert_type(emulator.api_url, str)

@@ -12,7 +12,7 @@ import pytest
 from vcr.request import Request
 
 from odyssey_proto import OdysseyAuthError
-from odyssey_proto.emulator.server import Emulator
+from odyssey_proto.emulator._server import Emulator
 from tools.cassettes.__main__ import main
 from tools.cassettes.leaks import leaks
 from tools.cassettes.record import Service, record

@@ -20,9 +20,9 @@ from typing import Any, Final
 import attrs
 import av
 
-from odyssey_proto.emulator.server import Emulator
-from odyssey_proto.emulator.stream.camera import Camera
-from odyssey_proto.emulator.worlds import LANDSCAPE
+from odyssey_proto.emulator._server import Emulator
+from odyssey_proto.emulator._stream.camera import Camera
+from odyssey_proto.emulator._worlds import LANDSCAPE
 from tools.bench.tape import Log, Tape
 
 _STREAMERS: Final = 40  # some of those before may not have ended yet

@@ -56,7 +56,7 @@ class Tape:
         """Paint and encode so many pictures."""
         import av  # here, as in others that a client does not need
 
-        from odyssey_proto.emulator.worlds import LANDSCAPE, World
+        from odyssey_proto.emulator._worlds import LANDSCAPE, World
 
         name, options = _ENCODERS[codec]
         context: Any = av.CodecContext.create(name, "w")

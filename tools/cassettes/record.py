@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from odyssey_proto import Odyssey, OdysseyError
-from odyssey_proto.emulator.faults.script import Fault
-from odyssey_proto.emulator.server import Emulator
+from odyssey_proto.emulator._faults.script import Fault
+from odyssey_proto.emulator._server import Emulator
 
 from .leaks import leaks
 from .plays import SCRIPT

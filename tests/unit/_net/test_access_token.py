@@ -10,10 +10,7 @@ import pytest
 
 from odyssey_proto._base.abort import Abort
 from odyssey_proto._base.clock import MonotonicClock
-from odyssey_proto._base.errors import (
-    OdysseyAuthError,
-    OdysseyConnectionError,
-)
+from odyssey_proto._base.errors import OdysseyAuthError, OdysseyConnectionError
 from odyssey_proto._model.config import ClientConfig
 from odyssey_proto._net.service_api import ServiceApi
 from tests.faults.servers import Connection, HttpServer, Request, answer, json_answer

@@ -13,11 +13,7 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError,
 
 from odyssey_proto._base.abort import Abort
 from odyssey_proto._base.clock import Deadline, MonotonicClock
-from odyssey_proto._base.errors import (
-    MalformedMessageError,
-    OdysseyConnectionError,
-    OdysseyConnectionTimeoutError,
-)
+from odyssey_proto._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyConnectionTimeoutError
 from odyssey_proto._net.failures import connection_error
 from odyssey_proto._net.sockets import Call
 

@@ -14,11 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from odyssey_proto._base.clock import MonotonicClock
-from odyssey_proto._base.errors import (
-    OdysseyConnectionError,
-    OdysseyError,
-    usage_error,
-)
+from odyssey_proto._base.errors import OdysseyConnectionError, OdysseyError, usage_error
 from odyssey_proto._model.config import ClientConfig
 from odyssey_proto._net import http_exchange
 from odyssey_proto._net.service_api import ServiceApi

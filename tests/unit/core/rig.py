@@ -10,9 +10,7 @@ import odyssey_models as wire
 from odyssey_proto._base import errors
 from odyssey_proto._model.config import AdvancedConfig
 from odyssey_proto.core import effects, inputs
-from odyssey_proto.core.deadlines import (
-    OPEN_DEADLINE_S,
-)
+from odyssey_proto.core.deadlines import OPEN_DEADLINE_S
 from odyssey_proto.core.protocol import Protocol
 
 if TYPE_CHECKING:

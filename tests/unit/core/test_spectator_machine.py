@@ -20,12 +20,7 @@ from odyssey_proto import (
 from odyssey_proto.core import effects, inputs
 from odyssey_proto.core.deadlines import REJOIN_DEADLINE_S
 from odyssey_proto.core.effects import Way
-from odyssey_proto.core.spectator_machine import (
-    OPEN_WITHIN_S,
-    REOPEN_WITHIN_S,
-    SpectatorMachine,
-    SpectatorState,
-)
+from odyssey_proto.core.spectator_machine import OPEN_WITHIN_S, REOPEN_WITHIN_S, SpectatorMachine, SpectatorState
 
 BOTH = (Way.WEBRTC, Way.HLS)
 LOST = OdysseyConnectionError("the line is dead", code="lost", recoverable=True)

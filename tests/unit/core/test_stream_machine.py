@@ -10,11 +10,7 @@ import pytest
 from odyssey_proto._base import errors
 from odyssey_proto._model import events
 from odyssey_proto.core import effects, inputs
-from odyssey_proto.core.deadlines import (
-    REJOIN_DEADLINE_S,
-    SESSION_KEPT_S,
-    VIDEO_DEADLINE_S,
-)
+from odyssey_proto.core.deadlines import REJOIN_DEADLINE_S, SESSION_KEPT_S, VIDEO_DEADLINE_S
 from odyssey_proto.core.session_machine import SessionState
 from odyssey_proto.core.stream_machine import StreamState
 from tests.unit.core.rig import CAT, LOST, Rig, failures, only, seen, texts

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from odyssey_proto._base.errors import OdysseyConfigError
-from odyssey_proto.emulator.config import EmulatorConfig
-from odyssey_proto.emulator.server import Emulator
+from odyssey_proto.emulator._config import EmulatorConfig
+from odyssey_proto.emulator._server import Emulator
 
 
 def test_the_defaults_are_those_of_the_service() -> None:

@@ -11,15 +11,15 @@ import pytest
 import requests
 
 from odyssey_proto import Odyssey
-from odyssey_proto.emulator.faults.script import Fault
-from odyssey_proto.emulator.server import Emulator
-from odyssey_proto.emulator.traffic import Exchange, Message, watching
+from odyssey_proto.emulator._faults.script import Fault
+from odyssey_proto.emulator._server import Emulator
+from odyssey_proto.emulator._traffic import Exchange, Message, watching
 from tests.contract import Witness, contract, request_alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from odyssey_proto.emulator.traffic import Seen
+    from odyssey_proto.emulator._traffic import Seen
 
 OURS = "odyssey-proto/1.0"
 JSON = {"Content-Type": "application/json; charset=utf-8"}

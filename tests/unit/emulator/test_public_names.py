@@ -13,7 +13,9 @@ import pytest
 
 from odyssey_proto import emulator
 from odyssey_proto._video import stamp
-from odyssey_proto.emulator import Fault, Stamp, read_stamp, stamp_latency_ms
+from odyssey_proto._video.stamp import Stamp
+from odyssey_proto.emulator._faults.script import Fault
+from odyssey_proto.emulator._stamps import read_stamp, stamp_latency_ms
 
 LOGGERS = {"http", "signaling", "streamer", "peer", "broadcast", "recordings", "jobs"}
 

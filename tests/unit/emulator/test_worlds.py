@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from odyssey_proto.emulator.worlds import World
-from odyssey_proto.emulator.worlds.palette import palette_of
-from odyssey_proto.emulator.worlds.scene import first_scene, next_scene
-from odyssey_proto.emulator.worlds.subjects import PHASES, SUBJECTS, figure_of
+from odyssey_proto.emulator._worlds import World
+from odyssey_proto.emulator._worlds.palette import palette_of
+from odyssey_proto.emulator._worlds.scene import first_scene, next_scene
+from odyssey_proto.emulator._worlds.subjects import PHASES, SUBJECTS, figure_of
 
 SEEN = 12.0
 """Mean difference of two pictures, of 255, from which nobody overlooks it."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from odyssey_proto.emulator.accounts.service import Lease, RefusedError, Service
-from odyssey_proto.emulator.config import EmulatorConfig
+from odyssey_proto.emulator._accounts.service import Lease, RefusedError, Service
+from odyssey_proto.emulator._config import EmulatorConfig
 
 
 class HandClock:

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from odyssey_proto.emulator.accounts.tokens import InvalidTokenError, TokenSigner
+from odyssey_proto.emulator._accounts.tokens import InvalidTokenError, TokenSigner
 
 
 def payload(token: str) -> dict[str, object]:

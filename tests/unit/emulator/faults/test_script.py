@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from odyssey_proto._base.errors import OdysseyConfigError
-from odyssey_proto.emulator.faults.script import Fault, FaultScript
+from odyssey_proto.emulator._faults.script import Fault, FaultScript
 
 STEP = "POST /auth/token"
 

@@ -13,8 +13,8 @@ from aiortc.codecs.h264 import H264Encoder
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from av.video.frame import PictureType
 
-from odyssey_proto.emulator.recordings.artifacts import PREVIEW, THUMBNAIL, VIDEO, ArtifactWriter
-from odyssey_proto.emulator.stream.h264 import StreamEncoder
+from odyssey_proto.emulator._recordings.artifacts import PREVIEW, THUMBNAIL, VIDEO, ArtifactWriter
+from odyssey_proto.emulator._stream.h264 import StreamEncoder
 
 if TYPE_CHECKING:
     from pathlib import Path

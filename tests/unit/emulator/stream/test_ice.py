@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from odyssey_proto.emulator.stream.ice import address_reached, new_connection, offer_only
+from odyssey_proto.emulator._stream.ice import address_reached, new_connection, offer_only
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -15,17 +15,17 @@ from aiohttp import web
 
 from ..._base.errors import MalformedMessageError, OdysseyConfigError
 from ..._model import codec
-from ..accounts.service import MODEL, RefusedError
-from ..faults.mishaps import befall_http
-from ..session.signaling import LARGEST_MESSAGE_BYTES
-from ..traffic import show_exchange
+from .._accounts.service import MODEL, RefusedError
+from .._faults.mishaps import befall_http
+from .._session.signaling import LARGEST_MESSAGE_BYTES
+from .._traffic import show_exchange
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from ..accounts.service import Lease, Service
-    from ..config import EmulatorConfig
-    from ..faults.script import FaultScript
+    from .._accounts.service import Lease, Service
+    from .._config import EmulatorConfig
+    from .._faults.script import FaultScript
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -1,7 +1,7 @@
 """Carrying out faults: what each action of the fault script does, in one table for each kind of step.
 
 A step asks here what goes wrong with it, and goes on only when told so. It does not choose: that is
-`odyssey_proto.emulator.faults.script`.
+`odyssey_proto.emulator._faults.script`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
-from ..traffic import answer_is_injected
+from .._traffic import answer_is_injected
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -10,8 +10,8 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
-from .config import CODECS
-from .server import Emulator
+from ._config import CODECS
+from ._server import Emulator
 
 if TYPE_CHECKING:
     import argparse

@@ -24,14 +24,14 @@ from odyssey_models import (
 
 from ..._base.errors import MalformedMessageError
 from ..._model import codec
-from ..faults.mishaps import befall
-from ..stream.ice import address_reached
-from ..traffic import Message, show
+from .._faults.mishaps import befall
+from .._stream.ice import address_reached
+from .._traffic import Message, show
 
 if TYPE_CHECKING:
-    from ..accounts.service import Lease, Service
-    from ..faults.script import FaultScript
-    from ..stream.peer import StreamerPeer
+    from .._accounts.service import Lease, Service
+    from .._faults.script import FaultScript
+    from .._stream.peer import StreamerPeer
     from .streamer import Streamer
 
 __all__ = ["LARGEST_MESSAGE_BYTES", "SignalingLink"]

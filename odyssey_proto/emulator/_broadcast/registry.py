@@ -15,7 +15,7 @@ import attrs
 from aiohttp import web
 from odyssey_models import BroadcastReady
 
-from ..accounts.service import RefusedError
+from .._accounts.service import RefusedError
 from .encoder import BroadcastVideo
 from .hls import PLAYLIST, HlsOutput
 from .whep import WhepSpectators

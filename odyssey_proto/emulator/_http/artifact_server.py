@@ -19,16 +19,16 @@ from xml.sax.saxutils import escape
 import attrs
 from aiohttp import web
 
-from ..faults.mishaps import carry_out, reset
-from ..recordings.artifacts import EVENTS, PREVIEW, THUMBNAIL, VIDEO
+from .._faults.mishaps import carry_out, reset
+from .._recordings.artifacts import EVENTS, PREVIEW, THUMBNAIL, VIDEO
 from .api import authority
 from .signed_urls import ExpiredError, UrlSigner, WrongSignatureError
 
 if TYPE_CHECKING:
-    from ..accounts.service import Service
-    from ..config import EmulatorConfig
-    from ..faults.script import Fault, FaultScript
-    from ..recordings.storage import Storage
+    from .._accounts.service import Service
+    from .._config import EmulatorConfig
+    from .._faults.script import Fault, FaultScript
+    from .._recordings.storage import Storage
 
 __all__ = ["ArtifactServer"]
 

@@ -1,4 +1,4 @@
-"""``python -m odyssey_proto.emulator.jobs.worker``: the process that films the scripts of simulation jobs.
+"""``python -m odyssey_proto.emulator._jobs.worker``: the process that films the scripts of simulation jobs.
 
 A process and not a thread, because painting holds the interpreter: live streams would stutter. It runs at low
 priority and as fast as the machine allows. Orders come in and reports go out as lines of JSON; it knows nothing of
@@ -20,9 +20,9 @@ import uuid
 from pathlib import Path
 from typing import Any, Final
 
-from ..recordings.artifacts import ArtifactWriter
-from ..stamps import draw_stamp
-from ..worlds import World
+from .._recordings.artifacts import ArtifactWriter
+from .._stamps import draw_stamp
+from .._worlds import World
 from .simulation_script import Order, Take
 
 __all__ = ["main"]

@@ -1,8 +1,8 @@
 """The fault script: which step of the service goes wrong next, and how.
 
 A script is data, from Python or JSON; it says what is to happen and counts how often. Carrying it out is left to
-the owners of the steps: `odyssey_proto.emulator.http.api`, and `signaling` and `streamer` of
-`odyssey_proto.emulator.session`.
+the owners of the steps: `odyssey_proto.emulator._http.api`, and `signaling` and `streamer` of
+`odyssey_proto.emulator._session`.
 
     step                                          actions
     ``METHOD /path`` (``GET /signaling/config``   answer, truncate, delay, hang, reset, drip

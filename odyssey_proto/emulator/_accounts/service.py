@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ..._base.clock import Clock
-    from ..config import EmulatorConfig
+    from .._config import EmulatorConfig
 
 __all__ = ["MODEL", "Lease", "Ledger", "RefusedError", "Service", "usage_refusal"]
 

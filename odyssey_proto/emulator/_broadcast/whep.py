@@ -18,9 +18,9 @@ from aiortc.exceptions import InvalidStateError, OperationError
 from aiortc.mediastreams import MediaStreamError
 from aiortc.sdp import SessionDescription
 
-from ..accounts.service import RefusedError
-from ..stream.ice import address_reached, new_connection, offer_only
-from ..stream.peer import codec_preferences
+from .._accounts.service import RefusedError
+from .._stream.ice import address_reached, new_connection, offer_only
+from .._stream.peer import codec_preferences
 
 if TYPE_CHECKING:
     from collections.abc import Callable

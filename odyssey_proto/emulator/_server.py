@@ -18,28 +18,28 @@ from aiohttp import web
 from .._base.clock import MonotonicClock
 from .._base.errors import OdysseyConfigError, OdysseyConnectionError
 from .._base.event_loop import BackgroundLoop
-from .accounts.service import Service
-from .broadcast.registry import BroadcastRegistry
-from .config import EmulatorConfig
-from .faults.script import FaultScript
-from .http.api import RestApi, authority
-from .http.archive_api import ArchiveApi
-from .http.artifact_server import ArtifactServer
-from .jobs.queue import SimulationQueue
-from .recordings.archive import Archive
-from .recordings.storage import Storage
-from .session.signaling import SignalingLink
-from .session.streamer import Streamer
-from .stream.camera import Camera
-from .stream.stun import StunServer
-from .worlds import World
+from ._accounts.service import Service
+from ._broadcast.registry import BroadcastRegistry
+from ._config import EmulatorConfig
+from ._faults.script import FaultScript
+from ._http.api import RestApi, authority
+from ._http.archive_api import ArchiveApi
+from ._http.artifact_server import ArtifactServer
+from ._jobs.queue import SimulationQueue
+from ._recordings.archive import Archive
+from ._recordings.storage import Storage
+from ._session.signaling import SignalingLink
+from ._session.streamer import Streamer
+from ._stream.camera import Camera
+from ._stream.stun import StunServer
+from ._worlds import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
     from .._base.clock import Clock
-    from .accounts.service import Lease
+    from ._accounts.service import Lease
 
 __all__ = ["Emulator"]
 

@@ -1,7 +1,7 @@
 """The REST calls about what outlives a session: recordings and simulation jobs.
 
 Arguments are checked as FastAPI checks them, and rows become the models of the protocol. What a job does is
-decided in `emulator.jobs.queue`, and what an address opens in `emulator.http.artifact_server`.
+decided in `emulator._jobs.queue`, and what an address opens in `emulator._http.artifact_server`.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 import odyssey_models as models
 from aiohttp import web
 
-from ..accounts.service import RefusedError
-from ..jobs.simulation_script import check_request
-from ..recordings.artifacts import EVENTS, PREVIEW, THUMBNAIL, VIDEO
+from .._accounts.service import RefusedError
+from .._jobs.simulation_script import check_request
+from .._recordings.artifacts import EVENTS, PREVIEW, THUMBNAIL, VIDEO
 from .api import model_answer
 
 if TYPE_CHECKING:
-    from ..accounts.service import Service
-    from ..jobs.queue import SimulationQueue
-    from ..recordings.storage import Job, Storage, StreamRecord
+    from .._accounts.service import Service
+    from .._jobs.queue import SimulationQueue
+    from .._recordings.storage import Job, Storage, StreamRecord
     from .artifact_server import ArtifactServer
 
 __all__ = ["ArchiveApi"]

@@ -16,7 +16,7 @@ from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from av.video.frame import PictureType
 
-from ..stamps import draw_stamp
+from .._stamps import draw_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

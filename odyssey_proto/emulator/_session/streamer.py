@@ -26,11 +26,11 @@ from odyssey_models import (
 
 from ..._base.errors import MalformedMessageError
 from ..._model import codec
-from ..faults.mishaps import SignalingSide, befall
-from ..stream.camera import Camera, PictureTrack
-from ..stream.peer import StreamerPeer
-from ..traffic import Message, show
-from ..worlds import World
+from .._faults.mishaps import SignalingSide, befall
+from .._stream.camera import Camera, PictureTrack
+from .._stream.peer import StreamerPeer
+from .._traffic import Message, show
+from .._worlds import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     import av
 
     from ..._base.clock import Clock
-    from ..accounts.service import Lease, Service
-    from ..broadcast.registry import BroadcastRegistry
-    from ..config import EmulatorConfig
-    from ..faults.script import FaultScript
-    from ..recordings.archive import Archive, StreamRecorder
+    from .._accounts.service import Lease, Service
+    from .._broadcast.registry import BroadcastRegistry
+    from .._config import EmulatorConfig
+    from .._faults.script import FaultScript
+    from .._recordings.archive import Archive, StreamRecorder
 
 __all__ = ["ClientLink", "Streamer"]
 

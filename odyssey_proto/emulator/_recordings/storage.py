@@ -151,7 +151,7 @@ class Storage:
             value: str = self._db.execute("SELECT value FROM secrets WHERE name = ?", (name,)).fetchone()[0]
         return value
 
-    # Used hours (`odyssey_proto.emulator.accounts.service.Ledger`)
+    # Used hours (`odyssey_proto.emulator._accounts.service.Ledger`)
 
     def get(self, used: tuple[str, str], default: float, /) -> float:
         """Return the s of video of an account in a month."""

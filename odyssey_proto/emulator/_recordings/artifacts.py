@@ -1,7 +1,7 @@
 """What is kept of a stream: its video, a still picture, a short preview and the log of its events.
 
 It writes what it is given, on the caller's thread, into one folder. Who calls, and when, is decided by
-`archive` for live streams, and by the worker of a job (`odyssey_proto.emulator.jobs.worker`) for scripts.
+`archive` for live streams, and by the worker of a job (`odyssey_proto.emulator._jobs.worker`) for scripts.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ import av
 from aiohttp import web
 from av.error import FFmpegError
 
-from ..accounts.service import RefusedError
+from .._accounts.service import RefusedError
 
 if TYPE_CHECKING:
     from .encoder import BroadcastVideo, Encoder

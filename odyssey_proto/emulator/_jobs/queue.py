@@ -16,16 +16,16 @@ import sys
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
-from ..accounts.service import RefusedError, usage_refusal
+from .._accounts.service import RefusedError, usage_refusal
 from .script_url import fetch_script
 from .simulation_script import Order, ScriptError, Take, check_script, plan
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from ..accounts.service import Service
-    from ..config import EmulatorConfig
-    from ..recordings.storage import Job, Storage
+    from .._accounts.service import Service
+    from .._config import EmulatorConfig
+    from .._recordings.storage import Job, Storage
 
 __all__ = ["SimulationQueue"]
 
@@ -240,7 +240,7 @@ class _WorkerDiedError(Exception):
 
 
 class _WorkerProcess:
-    """A process of `odyssey_proto.emulator.jobs.worker`, started when it is needed."""
+    """A process of `odyssey_proto.emulator._jobs.worker`, started when it is needed."""
 
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
@@ -288,7 +288,7 @@ async def _start() -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "odyssey_proto.emulator.jobs.worker",
+        "odyssey_proto.emulator._jobs.worker",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         env=environment,
