@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo-out
-CORE := _base/errors _base/secrets _base/clock _model/config _model/events _model/codec core/connection core/effects \
+CORE := _base/errors _base/secrets _base/clock _model/config _model/events _model/codec core/session_link core/effects \
 	core/inputs core/machine core/pending_calls core/protocol core/queueing core/session_machine core/silence \
 	core/refusals core/spectator_machine core/stream_machine \
 	_video/frame _video/images _live/event_hub _live/dispatcher

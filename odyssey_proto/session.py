@@ -13,7 +13,7 @@ import odyssey_models as wire
 from ._base import arguments, errors
 from ._base.clock import Deadline
 from ._live import commands
-from ._live.connection import Connection
+from ._live.live_connection import LiveConnection
 from ._model.events import BroadcastReady, StreamEnded, StreamFailed
 from ._video import images
 
@@ -37,7 +37,7 @@ def settle(past: Session, deadline: Deadline) -> None:
     past._driver.ended.wait(deadline.remaining())
 
 
-class Session(Connection):
+class Session(LiveConnection):
     """A connection to one streamer, made by `Odyssey.connect`. Use it in a ``with``, or call `disconnect`.
 
     All methods may be called from any thread. Every ``timeout`` is in s, and ``None`` waits until it happens or

@@ -12,8 +12,8 @@ from ._base import arguments, errors, logs
 from ._base.clock import Deadline, MonotonicClock
 from ._live import commands
 from ._live.broadcast_access import Place
-from ._live.connection import Connection
 from ._live.handlers import OdysseyEventHandlers
+from ._live.live_connection import LiveConnection
 from ._model.config import ClientConfig
 from ._model.events import BroadcastInfo
 
@@ -120,7 +120,7 @@ def watch(
     return spectator
 
 
-class SpectatorConnection(Connection):
+class SpectatorConnection(LiveConnection):
     """A broadcast being watched (types page, "SpectatorConnection"). Use it in a ``with``, or call `disconnect`.
 
     All methods may be called from any thread. One that is let go of is disconnected, unless it has handlers. If

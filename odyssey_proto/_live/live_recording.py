@@ -53,7 +53,7 @@ class LiveRecording:
             del _writing[self._place]
             raise
         self._recorder = Mp4Writer(self._path)
-        self._queue = _Queue(hub, self._path.name)
+        self._queue = _FramesToWrite(hub, self._path.name)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="odyssey-recording", daemon=True)
         try:
@@ -159,7 +159,7 @@ class LiveRecording:
         return errors.internal(error)
 
 
-class _Queue:
+class _FramesToWrite:
     """The frames that wait to be written; of each, whether another stream begins with it."""
 
     def __init__(self, hub: FrameHub, name: str) -> None:

@@ -16,7 +16,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-class _Queue(Protocol[T_co]):
+class _Source(Protocol[T_co]):
     def get(self, deadline: Deadline) -> T_co | None:
         """Wait for the next; None at the end."""
 
@@ -39,7 +39,7 @@ class Reader(Iterator[T]):
     It keeps ``owner``, which ends what is behind it when it is let go of, for as long as it is read.
     """
 
-    def __init__(self, owner: object, origin: Origin, queue: _Queue[T], timeout: float | None) -> None:
+    def __init__(self, owner: object, origin: Origin, queue: _Source[T], timeout: float | None) -> None:
         self._owner = owner
         self._origin = origin
         self._queue = queue

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .._model.config import ClientConfig
     from .._net.service_api import ServiceApi
 
-__all__ = ["Connection", "Telemetry"]
+__all__ = ["ReportedSession", "Telemetry"]
 
 log = logging.getLogger("odyssey_proto.rest")
 
@@ -39,7 +39,7 @@ _KEY_PREFIX: Final = 8  # characters of the API key
 _LONGEST_TEXT: Final = 2000  # characters of an error's text
 
 
-class Connection(Protocol):
+class ReportedSession(Protocol):
     """What is reported: a session, or anything else with these two."""
 
     @property
@@ -63,10 +63,10 @@ class Telemetry:
         self._thread: threading.Thread | None = None
         self._process = os.getpid()
         # Weak: a session that its user lets go of ends.
-        self._connected: tuple[weakref.ref[Connection], str | None, float] | None = None
+        self._connected: tuple[weakref.ref[ReportedSession], str | None, float] | None = None
 
     @contextlib.contextmanager
-    def connecting(self, live: Connection) -> Iterator[None]:
+    def connecting(self, live: ReportedSession) -> Iterator[None]:
         """Report that a connect begins, and how it ended, for the length of a ``with``."""
         began = self._clock.now()
         self._enqueue(event=wire.TelemetryEventName.SESSION_CONNECTING)
@@ -89,7 +89,7 @@ class Telemetry:
             connect_duration_ms=(now - began) * 1000,
         )
 
-    def disconnected(self, live: Connection) -> None:
+    def disconnected(self, live: ReportedSession) -> None:
         """Report that a session is over; once for each that was connected."""
         if self._connected is None or self._connected[0]() is not live:
             return

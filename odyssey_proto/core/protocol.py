@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 
 from .._base import errors
 from .._base.public_path import publish
-from .connection import Connection
 from .inputs import Abandon, Connect, End, Interact, Join, Received, Start
 from .machine import Agenda
 from .pending_calls import PendingCalls
+from .session_link import SessionLink
 from .session_machine import OVER, SESSION_ROWS, STATUS, SessionMachine, SessionState
 from .snapshot import Snapshot
 from .stream_machine import COMMAND_NAMES, STREAM_ROWS, StreamMachine, StreamState
@@ -45,7 +45,7 @@ class Protocol:
         """Make one that follows ``config``; without ``reconnect``, a lost link is the end."""
         self._agenda = Agenda()
         self._calls = PendingCalls()
-        self._connection = Connection(self._agenda)
+        self._connection = SessionLink(self._agenda)
         self._stream = StreamMachine(self._agenda, self._connection, self._calls)
         self._session = SessionMachine(
             self._agenda, self._connection, self._calls, self._stream, config, reconnect=reconnect

@@ -8,6 +8,7 @@ what it is given: `LinkUp`, `LinkLost` or `SessionOver`.
 
 from __future__ import annotations
 
+from collections import deque
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
@@ -46,9 +47,9 @@ from .stream_machine import STREAM_ROWS, LinkLost, LinkUp, SessionOver, StreamSt
 
 if TYPE_CHECKING:
     from .._model.config import AdvancedConfig
-    from .connection import Connection
     from .machine import Agenda, Row
     from .pending_calls import PendingCalls
+    from .session_link import SessionLink
     from .stream_machine import StreamMachine
 
 __all__ = ["OVER", "SESSION_ROWS", "SESSION_TABLE", "STATUS", "SessionMachine", "SessionState"]
@@ -102,7 +103,7 @@ class SessionMachine(Machine):
     def __init__(
         self,
         agenda: Agenda,
-        connection: Connection,
+        connection: SessionLink,
         calls: PendingCalls,
         stream: StreamMachine,
         config: AdvancedConfig,
@@ -124,7 +125,7 @@ class SessionMachine(Machine):
         self._config = config
         self._reconnect = reconnect
         self._queueing = Queueing(config.queue_timeout_s, 0.0)
-        self._held_gaps: list[VideoResumed] = []
+        self._held_gaps: deque[VideoResumed] = deque()
         self._attempts = 0
         self._token_until = 0.0
         self._kept_until = 0.0
@@ -253,7 +254,8 @@ class SessionMachine(Machine):
         if (call := self._calls.take_connect()) is not None:
             self._agenda.put(Succeed(call, None))
         self._tell_stream(LinkUp())
-        self._report_held_gaps()
+        while self._held_gaps:
+            self._tell_stream(self._held_gaps.popleft())
 
     def keep_alive(self, _: Due) -> None:
         """Have the service keep the session."""
@@ -280,19 +282,10 @@ class SessionMachine(Machine):
         """Keep what the decoder's thread reported before the control channel was open."""
         self._held_gaps.append(item)
 
-    def _report_held_gaps(self) -> None:
-        gaps, self._held_gaps = self._held_gaps, []
-        for gap in gaps:
-            self._tell_stream(gap)
-
-    def lose_another_link(self, item: LinkFailed) -> None:
-        """Try the next link, though this one may have brought frames: those after them belong to the next."""
+    def wait_to_rejoin(self, item: LinkFailed) -> None:
+        """Try the next link in a while; frames of the stream go on with those of that link."""
         if self._stream.state is StreamState.STREAMING:
             self._agenda.put(PauseFrames())
-        self.wait_to_rejoin(item)
-
-    def wait_to_rejoin(self, item: LinkFailed) -> None:
-        """Try the next link in a while."""
         self._connection.close()
         self._agenda.put(ErrorOccurred(error=item.error, fatal=False, at=self._agenda.now))
         self.doing = "waiting to try again"
@@ -398,7 +391,8 @@ class SessionMachine(Machine):
         self.doing = "not connected"
         if (call := self._calls.take_connect()) is not None:
             self._agenda.put(Fail(call, errors.again(error)))
-        self._report_held_gaps()
+        while self._held_gaps:
+            self._tell_stream(self._held_gaps.popleft())
         self._tell_stream(SessionOver(error, broken_by=self.error))
         if connection.is_up:
             connection.say_goodbye()
@@ -440,8 +434,7 @@ SESSION_TABLE: Final[tuple[Row[SessionMachine], ...]] = (
     row(_JOINING, Due.VIDEO, None, M.give_link_up),
     row(_LINKED, Due.KEEPALIVE, None, M.keep_alive),
     # Losing it. The commands of a stream wait while the session reconnects.
-    row((S.CONNECTING,), LinkFailed, None, M.wait_to_rejoin, M.may_retry),
-    row((S.RECONNECTING,), LinkFailed, None, M.lose_another_link, M.may_retry),
+    row(_JOINING, LinkFailed, None, M.wait_to_rejoin, M.may_retry),
     row((S.RECONNECTING,), VideoResumed, None, M.hold_gap),
     row((S.CONNECTED,), LinkFailed, S.RECONNECTING, M.lose_link, M.may_reconnect),
     row(_LINKED, LinkFailed, S.FAILED, M.fail),

@@ -34,7 +34,6 @@ from .effects import (
     CheckVideo,
     EndFrames,
     Fail,
-    PauseFrames,
     SendChannel,
     SendSignaling,
     Succeed,
@@ -44,9 +43,9 @@ from .machine import Machine, by_state, nothing, row
 from .silence import Silence, Verdict
 
 if TYPE_CHECKING:
-    from .connection import Connection
     from .machine import Agenda, Row
     from .pending_calls import PendingCalls
+    from .session_link import SessionLink
 
 __all__ = [
     "COMMAND_NAMES",
@@ -118,7 +117,7 @@ class StreamMachine(Machine):
 
     state: StreamState
 
-    def __init__(self, agenda: Agenda, connection: Connection, calls: PendingCalls) -> None:
+    def __init__(self, agenda: Agenda, connection: SessionLink, calls: PendingCalls) -> None:
         self.state = StreamState.NONE
         self.stream_id: str | None = None
         self.applied_prompt: str | None = None
@@ -193,11 +192,6 @@ class StreamMachine(Machine):
         self.fail_calls(item)
         self._finish(item.error)
         self._clearing = True
-
-    def pause(self, item: LinkLost) -> None:
-        """Keep the stream for the next link."""
-        self.fail_calls(item)
-        self._agenda.put(PauseFrames())
 
     def end_with_session(self, item: SessionOver) -> None:
         """Fail what still waits, and end the stream."""
@@ -446,8 +440,7 @@ STREAM_TABLE: Final[tuple[Row[StreamMachine], ...]] = (
     row((X.NONE,), LinkUp, X.ENDING, M.clear, M.must_clear),
     row((X.NONE,), LinkUp, None, M.make_held_calls),
     row((X.STREAMING,), LinkUp, None, M.go_on_streaming),
-    row((X.NONE,), LinkLost, None, M.fail_calls),
-    row((X.STREAMING,), LinkLost, None, M.pause),
+    row((X.NONE, X.STREAMING), LinkLost, None, M.fail_calls),
     row((X.ENDING,), LinkLost, X.NONE, M.fail_calls, M.must_clear),
     row((X.STARTING, X.ENDING), LinkLost, X.NONE, M.lose_uncertain),
     row((X.NONE,), SessionOver, None, M.fail_calls),

@@ -7,7 +7,9 @@ import pickle
 import re
 import subprocess
 import sys
+from collections import defaultdict
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -123,6 +125,29 @@ def test_a_room_imports_what_its_row_says_and_all_of_that(room: str) -> None:
 @pytest.mark.parametrize("place", rule("The emulator"))
 def test_a_part_of_the_emulator_imports_what_its_row_says_and_all_of_that(place: str) -> None:
     assert used(rule("The emulator"), "emulator", place_of)[place] == rule("The emulator")[place]
+
+
+def test_only_the_command_imports_the_faces() -> None:
+    faces = {"client", "session", "spectator", "raw_response"}
+    importers = defaultdict(set)
+    for module, targets in imports().items():
+        importers[room_of(module)] |= targets & faces
+    assert {room for room, found in importers.items() if found} <= {*faces, "cli"}
+
+
+@pytest.mark.parametrize("graph", ["modules", "rooms", "the emulator's parts"])
+def test_there_is_no_circle(graph: str) -> None:
+    edges = {
+        "modules": {module: set(targets) for module, targets in imports().items()},
+        "rooms": {room: {name.split("/")[0] for name in may} for room, may in rule("Rooms").items()},
+        "the emulator's parts": {
+            place: {name.split("/")[0] for name in may} for place, may in rule("The emulator").items()
+        },
+    }[graph]
+    try:
+        TopologicalSorter(edges).prepare()
+    except CycleError as error:
+        pytest.fail(f"circle: {' → '.join(error.args[1])}")
 
 
 FORBIDDEN = {

@@ -7,10 +7,10 @@ import pytest
 
 from odyssey_proto._base import errors
 from odyssey_proto._model.signaling_url import SIGNALING_MESSAGE_LIMIT
-from odyssey_proto.core.connection import Connection
 from odyssey_proto.core.effects import CloseLink, OpenLink, SendSignaling
 from odyssey_proto.core.inputs import Due, End, Interact, Start
 from odyssey_proto.core.machine import Agenda
+from odyssey_proto.core.session_link import SessionLink
 
 CAT = wire.InteractiveStreamStart(prompt="A cat", portrait=False, broadcast=False)
 
@@ -21,15 +21,15 @@ def agenda() -> Agenda:
 
 
 @pytest.fixture
-def connection(agenda: Agenda) -> Connection:
+def connection(agenda: Agenda) -> SessionLink:
     """One with its first link."""
-    found = Connection(agenda)
+    found = SessionLink(agenda)
     found.session_id, found.signaling_url, found.token = "s-1", "ws://host", "token"
     found.open(10.0, with_video=True)
     return found
 
 
-def test_links_are_numbered_and_begin_with_nothing(agenda: Agenda, connection: Connection) -> None:
+def test_links_are_numbered_and_begin_with_nothing(agenda: Agenda, connection: SessionLink) -> None:
     connection.is_up, connection.has_video, connection.channel_limit = True, True, 1000
     connection.open(5.0, with_video=False)
     assert agenda.drain() == [
@@ -40,7 +40,7 @@ def test_links_are_numbered_and_begin_with_nothing(agenda: Agenda, connection: C
     assert (connection.is_up, connection.has_video, connection.channel_limit) == (False, False, None)
 
 
-def test_a_closed_link_is_waited_for_no_more(agenda: Agenda, connection: Connection) -> None:
+def test_a_closed_link_is_waited_for_no_more(agenda: Agenda, connection: SessionLink) -> None:
     for due in (Due.KEEPALIVE, Due.VIDEO, Due.CHECK, Due.GIVE_UP):
         agenda.wake_at(due, 1.0)
     agenda.drain()
@@ -50,7 +50,7 @@ def test_a_closed_link_is_waited_for_no_more(agenda: Agenda, connection: Connect
     assert [agenda.take_due(), agenda.take_due()] == [Due.GIVE_UP, None]
 
 
-def test_a_goodbye_is_sent_before_the_link_is_closed(agenda: Agenda, connection: Connection) -> None:
+def test_a_goodbye_is_sent_before_the_link_is_closed(agenda: Agenda, connection: SessionLink) -> None:
     agenda.drain()
     connection.say_goodbye()
     assert agenda.drain() == [SendSignaling(1, wire.ClientDisconnecting()), CloseLink(1)]
@@ -63,12 +63,12 @@ def test_a_goodbye_is_sent_before_the_link_is_closed(agenda: Agenda, connection:
         (Interact(1, wire.Update(prompt="x"), 1001), 1000),
     ],
 )
-def test_what_is_too_long_is_refused(connection: Connection, command: Start | Interact, limit: int) -> None:
+def test_what_is_too_long_is_refused(connection: SessionLink, command: Start | Interact, limit: int) -> None:
     connection.channel_limit = 1000
     with pytest.raises(errors.OdysseyStreamError, match=f"{limit + 1} bytes, and the most is {limit}"):
         connection.refuse_oversize(command)
 
 
 @pytest.mark.parametrize("item", [Start(1, CAT, 2000), Interact(1, wire.Update(prompt="x"), 2000), End(1)])
-def test_what_fits_or_cannot_be_known_yet_passes(connection: Connection, item: object) -> None:
+def test_what_fits_or_cannot_be_known_yet_passes(connection: SessionLink, item: object) -> None:
     connection.refuse_oversize(item)

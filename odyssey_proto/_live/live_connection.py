@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from .driver import Driver
     from .event_hub import EventQueue
 
-__all__ = ["Connection"]
+__all__ = ["LiveConnection"]
 
 E = TypeVar("E", bound=Event)
 _EVENT_NAMES: Final = tuple(kind.__name__ for kind in get_args(Event))
 
 
-class Connection:
+class LiveConnection:
     """A connection that brings video. Use it in a ``with``, or call `disconnect`.
 
     All methods may be called from any thread. Every ``timeout`` is in s, and ``None`` waits until it happens or

@@ -19,10 +19,10 @@ from .inputs import Due, Interact, Start
 if TYPE_CHECKING:
     from .machine import Agenda
 
-__all__ = ["Connection"]
+__all__ = ["SessionLink"]
 
 
-class Connection:
+class SessionLink:
     """The link that is heard, and what of it is there."""
 
     def __init__(self, agenda: Agenda) -> None:
