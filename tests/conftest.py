@@ -21,8 +21,8 @@ import pytest
 from odyssey_proto import AdvancedConfig, Odyssey
 from odyssey_proto.emulator._server import Emulator
 from odyssey_proto.emulator._traffic import watching
-from tests.contract import Witness
-from tests.live.processes import PATIENCE_S, eventually
+from tests.support.contract import Witness
+from tests.support.processes import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

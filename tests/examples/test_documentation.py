@@ -1,4 +1,4 @@
-"""Every section of the list in `tests.examples.documentation` is run by the test that it names, and no other."""
+"""Every section of the list in `tests.support.documentation` is run by the test that it names, and no other."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.examples import (
     test_simulations,
     test_types,
 )
-from tests.examples.documentation import GONE, SECTIONS, examples
+from tests.support.documentation import GONE, SECTIONS, examples
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -32,9 +32,9 @@ from odyssey_proto import (
     StreamDurationExceededError,
 )
 from odyssey_proto.emulator._faults.script import Fault
-from tests.faults.servers import HttpServer, Server, answer
-from tests.faults.tls import self_signed
-from tests.live.processes import sessions_are_free
+from tests.support.processes import sessions_are_free
+from tests.support.servers import HttpServer, Server, answer
+from tests.support.tls import self_signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,8 +14,8 @@ import pytest
 
 from odyssey_proto import OdysseyConfigError, OdysseyConnectionError, OdysseyStreamError, OdysseyStreamTimeoutError
 from odyssey_proto.emulator._faults.script import Fault
-from tests.live.processes import PATIENCE_S, eventually
 from tests.live.test_stream import number_of, take
+from tests.support.processes import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
     from odyssey_proto import Odyssey, Session, VideoFrame

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from odyssey_proto.emulator._server import Emulator
-from tests.live.processes import emulator_process, script
+from tests.support.processes import emulator_process, script
 
 CYCLES: Final = 20
 GROWTH_MB: Final = 25

@@ -10,8 +10,8 @@ import attrs
 import pytest
 
 from odyssey_proto.core.silence import SILENCE_LIMIT_S
-from tests.faults.network import Network, Weather, missing
-from tests.faults.watching import Watched, watch
+from tests.support.network import Network, Weather, missing
+from tests.support.watching import Watched, watch
 
 pytestmark = [
     pytest.mark.netns,

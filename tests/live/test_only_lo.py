@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.live.processes import Process
+from tests.support.processes import Process
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,8 +15,8 @@ from odyssey_proto import (
     OdysseyStreamTimeoutError,
 )
 from odyssey_proto.emulator._faults.script import Fault
-from tests.live.processes import PATIENCE_S, eventually, sessions_are_free
 from tests.live.test_stream import number_of, take
+from tests.support.processes import PATIENCE_S, eventually, sessions_are_free
 
 if TYPE_CHECKING:
     from odyssey_proto import Odyssey, Session

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import pytest
 
-from tests.live.processes import emulator_process, script
 from tests.live.test_leaks import MEASURE
+from tests.support.processes import emulator_process, script
 
 CYCLES: Final = 200
 WARM: Final = 20

@@ -18,7 +18,7 @@ from odyssey_proto._base.errors import OdysseyConfigError, OdysseyConnectionErro
 from odyssey_proto._live import live_recording as recording_module
 from odyssey_proto._video import stamp
 from odyssey_proto._video.frame_hub import FrameHub
-from tests.live.processes import eventually
+from tests.support.processes import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

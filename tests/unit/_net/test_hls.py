@@ -15,8 +15,8 @@ from odyssey_proto._base.errors import OdysseyConfigError, OdysseyConnectionErro
 from odyssey_proto._model.config import ClientConfig
 from odyssey_proto._net.hls import HlsReader, _leniency
 from odyssey_proto._net.http_exchange import HttpTransport
-from tests.faults.leaks import nothing_left
-from tests.faults.servers import HttpServer, Reply, answer
+from tests.support.leaks import nothing_left
+from tests.support.servers import HttpServer, Reply, answer
 
 FRAMES = 5
 PLAYLIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:0.25,\nsegment.ts\n#EXT-X-ENDLIST\n"

@@ -35,7 +35,7 @@ from odyssey_proto._net.webrtc import candidates
 from odyssey_proto._net.webrtc import peer as peer_module
 from odyssey_proto._net.webrtc.decoding import DecodingQueue
 from odyssey_proto._net.webrtc.peer import Peer
-from tests.live.processes import eventually
+from tests.support.processes import eventually
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
