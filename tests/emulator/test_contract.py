@@ -1,6 +1,7 @@
 """The emulator under a thousand requests made from ``spec/openapi.yaml``, valid and not.
 
-The witness of all tests (`tests.support.contract`) looks at the same answers once more, with validators of its own.
+The witness of all tests (`tests.support.contract`) looks at the same answers once more, with validators of
+its own.
 """
 
 from __future__ import annotations

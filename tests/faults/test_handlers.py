@@ -20,7 +20,7 @@ from odyssey_proto import (
     StreamFailed,
 )
 from odyssey_proto.emulator._server import Emulator
-from tests.live.test_stream import take
+from tests.support.live import take
 from tests.support.processes import PATIENCE_S, eventually, script
 from tests.support.streamers import ScriptedStreamer, message
 

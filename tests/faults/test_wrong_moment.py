@@ -17,7 +17,7 @@ from odyssey_proto import (
     OdysseyStreamError,
 )
 from odyssey_proto.core import inputs
-from tests.live.test_stream import number_of, take
+from tests.support.live import number_of, take
 from tests.support.processes import PATIENCE_S, eventually
 from tests.support.streamers import ScriptedStreamer, message
 

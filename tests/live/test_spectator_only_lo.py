@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.test_only_lo import LO_UP, UNSHARE, missing
+from tests.support.only_lo import LO_UP, UNSHARE, missing
 from tests.support.processes import Process
 
 pytestmark = [pytest.mark.netns, pytest.mark.skipif(bool(missing()), reason=missing())]

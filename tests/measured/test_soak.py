@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.live.test_leaks import MEASURE
+from tests.support.leaks import MEASURE
 from tests.support.processes import emulator_process, script
 
 CYCLES: Final = 200
