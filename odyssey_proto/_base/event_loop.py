@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["BackgroundLoop", "TaskScope", "off_loop"]
 
 T = TypeVar("T")
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.live")
 
 # s. What was submitted ends first and in peace, so that it can close what it opened; the rest is cancelled.
 # Together they stay below what `stop` waits by default.

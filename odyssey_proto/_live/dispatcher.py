@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Dispatcher"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.live")
 
 _CALLS: Final[dict[type, tuple[str, Callable[[Any], tuple[object, ...]]]]] = {
     events.StatusChanged: ("on_status_change", lambda event: (event.status, event.message)),

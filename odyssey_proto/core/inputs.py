@@ -267,7 +267,7 @@ class Due(Enum):
     KEEPALIVE = "send a keepalive"
     VIDEO = "video is overdue"
     CHECK = "look for frames"
-    GIVE_UP = "the service has forgotten the session"
+    GIVE_UP = "it is too late to go on"
 
 
 Command: TypeAlias = Connect | Join | Watch | Start | Interact | End | Abandon | Disconnect
