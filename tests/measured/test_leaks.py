@@ -10,6 +10,8 @@ from odyssey_proto.emulator._server import Emulator
 from tests.support.leaks import MEASURE
 from tests.support.processes import emulator_process, script
 
+pytestmark = pytest.mark.measures
+
 CYCLES: Final = 20
 GROWTH_MB: Final = 25
 """Far more than what an allocator's moods come to, far less than a leak of one frame (1.35 MB) in each cycle."""

@@ -14,6 +14,7 @@ from tests.support.network import Network, Weather, missing
 from tests.support.watching import Watched, watch
 
 pytestmark = [
+    pytest.mark.measures,
     pytest.mark.netns,
     pytest.mark.skipif(bool(missing()), reason=missing()),
     pytest.mark.timeout(240),  # the first test that runs waits for both sessions

@@ -10,6 +10,8 @@ import pytest
 from tests.support.leaks import MEASURE
 from tests.support.processes import emulator_process, script
 
+pytestmark = pytest.mark.measures
+
 CYCLES: Final = 200
 WARM: Final = 20
 GROWTH_MB: Final = 10.0

@@ -22,3 +22,9 @@ def test_nothing_is_imported_from_a_test_file(path: Path) -> None:
 def test_every_file_beside_the_helpers_is_a_test_or_a_conftest() -> None:
     beside = [path for path in FILES if not {"support", "typing"} & set(path.parent.parts)]
     assert [path for path in beside if path.name != "conftest.py" and not path.name.startswith("test_")] == []
+
+
+def test_what_is_measured_runs_alone() -> None:
+    measured = [path for path in FILES if path.parent.name == "measured"]
+    assert measured
+    assert [path.name for path in measured if "pytest.mark.measures" not in path.read_text("utf-8")] == []
