@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Clock", "Deadline", "MonotonicClock", "SteadyClock"]
 
-# s, 31 years. inf or sys.maxsize are how people write "never", and locks and futures refuse such numbers.
-_NEVER: Final = 1e9
-_JUMP: Final = 1.0  # s; what threads that take turns see of each other is far less
-_TURN: Final = 0.2  # s; half of what Ctrl-C may take
+# 31 years. inf or sys.maxsize are how people write "never", and locks and futures refuse such numbers.
+_NEVER_S: Final = 1e9
+_JUMP_S: Final = 1.0  # what threads that take turns see of each other is far less
+_TURN_S: Final = 0.2  # half of what Ctrl-C may take
 
 
 class Clock(Protocol):
@@ -62,10 +62,10 @@ class SteadyClock:
     def now(self) -> float:
         """Return the other clock's time, in s, and what it has taken back so far."""
         now = self._clock.now() + self._taken_back
-        if self._last - now > _JUMP:
+        if self._last - now > _JUMP_S:
             with self._lock:  # and look again: another thread may have been here, or this one have slept
                 now = self._clock.now() + self._taken_back
-                if self._last - now > _JUMP:
+                if self._last - now > _JUMP_S:
                     self._taken_back += self._last - now
                     now = self._last
         self._last = now
@@ -88,7 +88,7 @@ class Deadline:
         self.timeout: float | None = timeout
         """The whole span in s, or None for no limit: for messages."""
         self._clock = clock
-        self._at = None if timeout is None or timeout >= _NEVER else clock.now() + timeout
+        self._at = None if timeout is None or timeout >= _NEVER_S else clock.now() + timeout
 
     def remaining(self, *, at_most: float | None = None) -> float | None:
         """Return the s that are left, never below 0; None without a limit. ``at_most`` caps the answer."""
@@ -103,7 +103,7 @@ class Deadline:
         In turns, because a signal that comes just before a thread blocks wakes nobody: Ctrl-C is seen at the next.
         """
         while True:
-            yield cast("float", self.remaining(at_most=_TURN))
+            yield cast("float", self.remaining(at_most=_TURN_S))
             if self.expired:
                 return
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["session_stats"]
 
-_LATE_AT_MOST: Final = 10_000  # ms; what says to be older is no stamp
+_OLDEST_STAMP_MS: Final = 10_000  # what says to be older is no stamp
 
 
 def session_stats(hub: FrameHub, totals: VideoTotals, *, age_s: float) -> SessionStats:
@@ -60,4 +60,4 @@ def _latency_ms(frame: VideoFrame) -> float | None:
         return None
     latency = stamp.latency_ms(found, frame._ready_at)
     # A dark picture reads as a stamp of zeros; no clock but that of this machine makes one that is so young.
-    return latency if latency <= _LATE_AT_MOST else None
+    return latency if latency <= _OLDEST_STAMP_MS else None

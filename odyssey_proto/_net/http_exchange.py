@@ -21,7 +21,7 @@ from .._base import process_end
 from .._base.abort import Abort
 from .._base.errors import MalformedMessageError, OdysseyError, OdysseyUsageError
 from .._base.weak_set import ConcurrentWeakSet
-from ..core.refusals import Answer, unreadable
+from ..core.refusals import HttpAnswer, unreadable
 from .failures import NETWORK_ERRORS, connection_error
 from .sockets import USER_AGENT, Adapter, Call, environment
 
@@ -108,7 +108,7 @@ class HttpClient:
         with self.call(deadline, abort) as call:
             return call.pause(seconds)
 
-    def exchange(self, request: HttpRequest, call: Call) -> Answer:
+    def exchange(self, request: HttpRequest, call: Call) -> HttpAnswer:
         """Send ``request`` and return the answer, whatever its status is, read to its end and unpacked.
 
         Raises:
@@ -117,10 +117,10 @@ class HttpClient:
         """
         began = self._clock.now()
         failure: OdysseyError | None = None
-        answer = Answer(operation=request.operation, status=0)
+        answer = HttpAnswer(operation=request.operation, status=0)
         try:
             with contextlib.closing(self._send(request, call)) as response:
-                answer = Answer(
+                answer = HttpAnswer(
                     operation=request.operation,
                     status=response.status_code,
                     reason=response.reason or "",
@@ -236,13 +236,15 @@ def _pause(exc: OdysseyError, least: float | None) -> float | None:
 
 # --- reporting
 
-_collected: contextvars.ContextVar[list[Answer] | None] = contextvars.ContextVar("odyssey_answers", default=None)
+_collected: contextvars.ContextVar[list[HttpAnswer] | None] = contextvars.ContextVar(
+    "odyssey_answers", default=None
+)
 
 
 @contextlib.contextmanager
-def answers() -> Iterator[list[Answer]]:
+def answers() -> Iterator[list[HttpAnswer]]:
     """Collect the answers, also those that refuse, of the calls that this thread makes; those for tokens aside."""
-    collected: list[Answer] = []
+    collected: list[HttpAnswer] = []
     token = _collected.set(collected)
     try:
         yield collected

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .._base.clock import Clock
     from .._base.secrets import Secret
     from .._model.config import ClientConfig
-    from ..core.refusals import Answer
+    from ..core.refusals import HttpAnswer
     from .sockets import Call
 
 __all__ = ["REQUEST_TIMEOUT_S", "Operation", "ServiceApi", "check_job_filter"]
@@ -346,7 +346,7 @@ def check_job_filter(status: object, active: object) -> None:
         arguments.flag("active", active)
 
 
-def _decoded(kind: type[T], answer: Answer) -> T:
+def _decoded(kind: type[T], answer: HttpAnswer) -> T:
     if kind is bytes:
         return cast("T", answer.body)
     try:

@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 import attrs
 
 from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyError
-from ..core.refusals import Answer, refusal
+from ..core.refusals import HttpAnswer, refusal
 from .failures import NETWORK_ERRORS, connection_error
 from .http_exchange import HttpRequest
 
@@ -120,7 +120,7 @@ def _pieces(
 
 
 def _refused(response: requests.Response, operation: str) -> OdysseyError:
-    answer = Answer(
+    answer = HttpAnswer(
         operation=operation,
         status=response.status_code,
         reason=response.reason or "",

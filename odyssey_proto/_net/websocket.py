@@ -26,7 +26,7 @@ from urllib3.util import wait_for_read, wait_for_write
 from .._base.clock import Deadline, MonotonicClock
 from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyError
 from .._model.signaling_url import SIGNALING_MESSAGE_LIMIT
-from ..core.refusals import Answer, refusal
+from ..core.refusals import HttpAnswer, refusal
 from .failures import NETWORK_ERRORS, connection_error
 from .sockets import USER_AGENT, Call, HttpConnection, HttpsConnection, environment
 
@@ -181,12 +181,12 @@ def open_websocket(
     raise failure
 
 
-def _redirect(ws: WebSocket) -> Answer:
-    return Answer(operation=OPERATION, status=ws.getstatus() or 0)
+def _redirect(ws: WebSocket) -> HttpAnswer:
+    return HttpAnswer(operation=OPERATION, status=ws.getstatus() or 0)
 
 
-def _answer(exc: websocket.WebSocketBadStatusException, secrets: tuple[str, ...]) -> Answer:
-    return Answer(
+def _answer(exc: websocket.WebSocketBadStatusException, secrets: tuple[str, ...]) -> HttpAnswer:
+    return HttpAnswer(
         operation=OPERATION,
         status=exc.status_code,
         reason=http.client.responses.get(exc.status_code, ""),

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .._model.config import ClientConfig
     from .._model.credentials import ClientCredentials
     from .._model.script import Script
-    from ..core.refusals import Answer
+    from ..core.refusals import HttpAnswer
     from .download import Artifact, OnProgress
 
 __all__ = ["Account"]
@@ -55,7 +55,7 @@ class Account:
         self.telemetry.close()
         self.api.close()
 
-    def answers(self) -> AbstractContextManager[list[Answer]]:
+    def answers(self) -> AbstractContextManager[list[HttpAnswer]]:
         """Collect, for the length of a ``with``, the answers to the calls that this thread makes."""
         return answers()
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FrameHub", "FrameReceiver"]
 
-PAUSE: Final = 1.0
+PAUSE_S: Final = 1.0
 """s without a frame that count as a pause, though the link held."""
 
 
@@ -44,7 +44,7 @@ class FrameHub:
 
     Args:
         on_resume: called by the producer with the length of each pause, in s, after its first frame: a pause of
-            `PAUSE` s or more, or any that `pause` began.
+            `PAUSE_S` s or more, or any that `pause` began.
         clock: for statistics.
     """
 
@@ -94,7 +94,7 @@ class FrameHub:
 
     def _all_gaps(self, now: float) -> tuple[int, float]:
         away = 0.0 if self._last_at is None else now - self._last_at
-        lasts = away >= PAUSE or (self._paused and away > 0)
+        lasts = away >= PAUSE_S or (self._paused and away > 0)
         return self._gaps + lasts, self._gap_s + lasts * away
 
     @property
@@ -171,7 +171,7 @@ class FrameHub:
         if self._paused and away is not None:
             # Another connection counts from 0 again; nothing tells more than when its first frame came.
             self._shift_ms = self._last_ms + round(away * 1000) - timestamp_ms
-        was_pause = away is not None and (self._paused or away >= PAUSE)
+        was_pause = away is not None and (self._paused or away >= PAUSE_S)
         self._last_at, self._paused = now, False
         self._last_ms = timestamp_ms + self._shift_ms
         return away if was_pause else None

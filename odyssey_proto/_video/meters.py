@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["LinkMeter", "Mean", "Rate", "VideoTotals"]
 
-WINDOW: Final = 2.0
+WINDOW_S: Final = 2.0
 """s over which rates are taken."""
-_BUCKET: Final = 0.1  # s that are added up before they are kept
-_JUMP: Final = 3000  # packets; more than that are no loss, but another numbering (RFC 3550, A.1)
+_BUCKET_S: Final = 0.1  # what is added up before they are kept
+_RENUMBERED: Final = 3000  # packets; more than that are no loss, but another numbering (RFC 3550, A.1)
 _CLOCK_RATE: Final = 90_000  # of video, per s (RFC 6184, RFC 7741)
 
 
@@ -56,7 +56,7 @@ class Mean:
 
 
 class Rate:
-    """How much comes per s, over the last `WINDOW` s. Any thread may call anything.
+    """How much comes per s, over the last `WINDOW_S` s. Any thread may call anything.
 
     >>> rate = Rate()
     >>> for moment in range(20, 60):
@@ -75,12 +75,12 @@ class Rate:
         with self._lock:
             if self._began is None:
                 self._began = now
-            if self._buckets and now - self._buckets[-1][0] < _BUCKET:
+            if self._buckets and now - self._buckets[-1][0] < _BUCKET_S:
                 began, held = self._buckets.pop()
                 self._buckets.append((began, held + amount))
             else:
                 self._buckets.append((now, amount))
-            while self._buckets[0][0] < now - WINDOW - _BUCKET:
+            while self._buckets[0][0] < now - WINDOW_S - _BUCKET_S:
                 self._buckets.popleft()
 
     def per_second(self, now: float) -> float:
@@ -88,9 +88,9 @@ class Rate:
         with self._lock:
             if self._began is None:
                 return 0.0
-            span = min(WINDOW, max(1.0, now - self._began))
+            span = min(WINDOW_S, max(1.0, now - self._began))
             # A bucket counts when it began within the window, to within a rounding error.
-            return sum(held for began, held in self._buckets if began > now - WINDOW - 1e-6) / span
+            return sum(held for began, held in self._buckets if began > now - WINDOW_S - 1e-6) / span
 
 
 class VideoTotals:
@@ -139,16 +139,16 @@ class LinkMeter:
 
     def _take_number(self, number: int) -> None:
         ahead = 1 if self._highest is None else _signed(number - self._highest, 16)
-        if ahead <= 0 and abs(ahead) < _JUMP:
+        if ahead <= 0 and abs(ahead) < _RENUMBERED:
             if number in self._missing:  # late, or sent again
                 del self._missing[number]
                 self._totals.packets_lost -= 1
             return
-        if 0 < ahead < _JUMP:
+        if 0 < ahead < _RENUMBERED:
             for lost in range(number - ahead + 1, number):
                 self._missing[lost % 2**16] = None
                 self._totals.packets_lost += 1
-            while len(self._missing) > _JUMP:
+            while len(self._missing) > _RENUMBERED:
                 del self._missing[next(iter(self._missing))]
         else:
             self._missing.clear()

@@ -32,10 +32,12 @@ The rules of the loop:
   *link*, one attempt at a connection: an answer bears the same.
 - Commands bear a number that you choose; `Succeed` or `Fail` answers each once, and `Abandon` forgets it.
 
-What else such an SDK needs is here too: `encode` and the readers of messages (`signaling_from_server`,
-`channel_from_streamer`), and `Queueing`, the rule for waiting for a streamer. Importing this loads attrs and
-`odyssey_models` at most; reading and writing messages loads cattrs when it is first asked for. Errors and settings
-are in `odyssey_proto`.
+A `SpectatorMachine` is the same for a broadcast that is watched. What else such an SDK needs is here too: `encode`
+and the readers of messages (`signaling_from_server`, `channel_from_streamer`), `Queueing`, the rule for waiting
+for a streamer, and `refusal`: the typed error that an `HttpAnswer` (status, headers, body) means in a REST call.
+
+Importing this loads attrs and `odyssey_models` at most; reading and writing messages loads cattrs when it is first
+asked for. Errors and settings are in `odyssey_proto`.
 """
 
 from __future__ import annotations
@@ -73,16 +75,20 @@ if TYPE_CHECKING:
     from .effects import EndFrames as EndFrames
     from .effects import Fail as Fail
     from .effects import Ignored as Ignored
+    from .effects import OpenBroadcast as OpenBroadcast
     from .effects import OpenLink as OpenLink
     from .effects import Output as Output
     from .effects import PauseFrames as PauseFrames
     from .effects import RequestSession as RequestSession
+    from .effects import SayGoodbye as SayGoodbye
     from .effects import SendChannel as SendChannel
     from .effects import SendSignaling as SendSignaling
     from .effects import Succeed as Succeed
+    from .effects import Way as Way
     from .inputs import Abandon as Abandon
     from .inputs import Answered as Answered
     from .inputs import Authenticated as Authenticated
+    from .inputs import BroadcastEnded as BroadcastEnded
     from .inputs import Broken as Broken
     from .inputs import ChannelOpened as ChannelOpened
     from .inputs import Command as Command
@@ -96,6 +102,7 @@ if TYPE_CHECKING:
     from .inputs import Interact as Interact
     from .inputs import Join as Join
     from .inputs import LinkFailed as LinkFailed
+    from .inputs import LinkReady as LinkReady
     from .inputs import Occurrence as Occurrence
     from .inputs import Received as Received
     from .inputs import SessionGranted as SessionGranted
@@ -107,9 +114,16 @@ if TYPE_CHECKING:
     from .inputs import VideoReceived as VideoReceived
     from .inputs import VideoResumed as VideoResumed
     from .inputs import VideoSeen as VideoSeen
+    from .inputs import Watch as Watch
     from .protocol import Protocol as Protocol
     from .queueing import Queueing as Queueing
+    from .refusals import REFUSALS as REFUSALS
+    from .refusals import HttpAnswer as HttpAnswer
+    from .refusals import refusal as refusal
     from .session_machine import SessionState as SessionState
+    from .snapshot import Snapshot as Snapshot
+    from .spectator_machine import SpectatorMachine as SpectatorMachine
+    from .spectator_machine import SpectatorState as SpectatorState
     from .stream_machine import StreamState as StreamState
 
 _MODULES = {
@@ -136,6 +150,9 @@ _MODULES = {
         "StreamStarted",
     ),
     ".effects": (
+        "Way",
+        "SayGoodbye",
+        "OpenBroadcast",
         "AcceptOffer",
         "AddCandidate",
         "AskForKeyframe",
@@ -156,6 +173,9 @@ _MODULES = {
         "Succeed",
     ),
     ".inputs": (
+        "Watch",
+        "LinkReady",
+        "BroadcastEnded",
         "Abandon",
         "Answered",
         "Authenticated",
@@ -188,6 +208,16 @@ _MODULES = {
     ".queueing": ("Queueing",),
     ".session_machine": ("SessionState",),
     ".stream_machine": ("StreamState",),
+    ".refusals": (
+        "HttpAnswer",
+        "REFUSALS",
+        "refusal",
+    ),
+    ".spectator_machine": (
+        "SpectatorMachine",
+        "SpectatorState",
+    ),
+    ".snapshot": ("Snapshot",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -1,6 +1,6 @@
 """What an HTTP answer that refuses means: from status, headers and body to one typed error.
 
-It needs no HTTP library: whoever made the request describes what came back as an `Answer`. Reading the answers
+It needs no HTTP library: whoever made the request describes what came back as an `HttpAnswer`. Reading the answers
 that succeed, and deciding what is asked again, is the caller's.
 """
 
@@ -22,12 +22,13 @@ from .._base.errors import (
     SpectatorTokenError,
     usage_error,
 )
+from .._base.public_path import publish
 from .._base.secrets import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["REFUSALS", "Answer", "Refusals", "refusal", "unreadable"]
+__all__ = ["REFUSALS", "HttpAnswer", "Refusals", "refusal", "unreadable"]
 
 Refusals: TypeAlias = "Mapping[int, tuple[type[OdysseyError], str, str]]"
 """By status: the class, the code, and the text, in which ``{detail}`` stands for the service's own words."""
@@ -117,7 +118,7 @@ _REDIRECTED: Final = (
 
 
 @attrs.frozen(kw_only=True)
-class Answer:
+class HttpAnswer:
     """What came back from a server, read to its end and decompressed."""
 
     operation: str
@@ -177,14 +178,14 @@ class Answer:
         return one_line(text)
 
 
-def refusal(answer: Answer, refusals: Refusals | None = None) -> OdysseyError:
+def refusal(answer: HttpAnswer, refusals: Refusals | None = None) -> OdysseyError:
     """Return the error that an ``answer`` means that is no success.
 
     Args:
         answer: what came back.
         refusals: what the statuses mean; None takes those of the answer's operation in `REFUSALS`.
 
-    >>> refusal(Answer(operation="POST /sessions/request", status=503)).code
+    >>> refusal(HttpAnswer(operation="POST /sessions/request", status=503)).code
     'no_streamers'
     """
     if refusals is None:
@@ -213,7 +214,7 @@ def refusal(answer: Answer, refusals: Refusals | None = None) -> OdysseyError:
     )
 
 
-def unreadable(answer: Answer, exc: MalformedMessageError, *, of_api: bool = True) -> MalformedMessageError:
+def unreadable(answer: HttpAnswer, exc: MalformedMessageError, *, of_api: bool = True) -> MalformedMessageError:
     """Return ``exc``, which reading the ``answer`` raised, with what is known around it.
 
     ``of_api`` is whether JSON was expected: anything else is then what a wrong address looks like.
@@ -275,3 +276,6 @@ def _words(said: _Said) -> str:
             return message
         case _:
             return ""
+
+
+publish("odyssey_proto.core", HttpAnswer, refusal)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from .._base import errors
+from .._base.public_path import publish
 
 if TYPE_CHECKING:
     import odyssey_models as wire
@@ -44,3 +45,6 @@ class Snapshot:
             operation=what,
             session_id=self.session_id,
         )
+
+
+publish("odyssey_proto.core", Snapshot)

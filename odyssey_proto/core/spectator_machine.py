@@ -13,6 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from .._base import errors
+from .._base.public_path import publish
 from .._model.events import ConnectionStatus, ErrorOccurred, GapEvent, StatusChanged, StreamEnded
 from .deadlines import FRAME_INTERVAL_S, REJOIN_DEADLINE_S, VIDEO_DEADLINE_S
 from .effects import (
@@ -403,3 +404,6 @@ SPECTATOR_TABLE: Final[tuple[Row[SpectatorMachine], ...]] = (
 """Every step of a spectator."""
 
 _ROWS: Final = by_state(SPECTATOR_TABLE)
+
+
+publish("odyssey_proto.core", SpectatorMachine, SpectatorState)

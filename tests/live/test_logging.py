@@ -141,11 +141,11 @@ def test_debug_tells_what_is_sent_and_received_and_no_secret(
         "signaling DEBUG < offer, ",
         "signaling DEBUG > answer, ",
         "signaling DEBUG > client_disconnecting, ",
-        'link DEBUG > {"type":"interactive_stream_start"',
-        'link DEBUG < {"type":"stream_started"',
+        'live DEBUG > {"type":"interactive_stream_start"',
+        'live DEBUG < {"type":"stream_started"',
         "Dusk",
-        'link DEBUG > {"type":"interactive_stream_end"',
-        'link DEBUG < {"type": "broadcast_ready"',
+        'live DEBUG > {"type":"interactive_stream_end"',
+        'live DEBUG < {"type": "broadcast_ready"',
     ):
         assert told in text, told
 

@@ -12,7 +12,8 @@ from tools.bench.figures import Figure, Target, in_turns
 __all__ = ["run"]
 
 _PAIRS = (
-    ("import odyssey_proto", "import requests, attrs, cattrs", Target(1.3)),
+    ("from odyssey_proto import Odyssey", "import requests, attrs, cattrs", Target(1.3)),
+    ("from odyssey_proto.core import Protocol", "import attrs, odyssey_models", None),
     ("import odyssey_models", "import attrs", Target(2)),
     ("from odyssey_models import *", "import attrs", Target(2)),
 )
