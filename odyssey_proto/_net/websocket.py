@@ -245,7 +245,7 @@ class _BoundedStream:
 
     def _attempt(self, operate: Callable[[], Any], wait: Callable[..., bool]) -> Any:
         while True:
-            left = self._call.remaining()
+            self._call.remaining()
             try:
                 with self._turn:
                     return operate()
@@ -255,7 +255,10 @@ class _BoundedStream:
                 ready = wait_for_read
             except ssl.SSLWantWriteError:
                 ready = wait_for_write
-            ready(self._sock, timeout=left)
+            # In turns: a socket that another thread shuts does not wake its reader on every system.
+            for turn in self._call.turns():
+                if ready(self._sock, timeout=turn):
+                    break
 
     def close(self) -> None:
         """Do nothing: websocket-client closes what another thread still waits on; the owner closes the socket."""

@@ -50,7 +50,6 @@ def test_a_script_that_does_not_close_ends_at_once_and_gives_its_session_back(en
         assert sessions_are_free(emulator.api_url)
 
 
-@pytest.mark.xfail(reason="closing a link takes a thread of its own, which a Python that ends may refuse")
 def test_a_python_that_starts_no_thread_at_its_end_gives_every_session_back() -> None:
     """As 3.12.0 and 3.12.1 do; several sessions, because some goodbyes are sent in time all the same."""
     keys = [f"ody_{number}" for number in range(6)]
