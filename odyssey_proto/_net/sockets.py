@@ -23,6 +23,7 @@ import selectors
 import socket
 import sys
 import threading
+import urllib.request
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 from urllib.parse import urlsplit
 
@@ -31,11 +32,12 @@ import requests.adapters
 import urllib3
 import urllib3.connection
 
+from .._base import process_end
 from .._base.hosts import is_loopback
 from .._version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
     from _typeshed import WriteableBuffer
@@ -215,11 +217,32 @@ def environment(url: str) -> tuple[dict[str, str], bool | str]:
     The first is empty for this machine, whatever the environment says. The second is a path, or True for the
     default: ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE``, or else OpenSSL's own ``SSL_CERT_FILE``.
     """
-    with requests.Session() as session:
-        settings = session.merge_environment_settings(url, {}, None, None, None)
-    proxies = {} if is_loopback(urlsplit(url).hostname or "") else dict(settings["proxies"])
-    verify = settings["verify"]
-    return proxies, verify if isinstance(verify, str) else os.environ.get("SSL_CERT_FILE") or True
+    host = urlsplit(url).hostname or ""
+    if sys.platform == "darwin" and _is_forked:
+        proxies, verify = _environment_alone(host)
+    else:
+        with requests.Session() as session:
+            settings = session.merge_environment_settings(url, {}, None, None, None)
+        proxies, verify = settings["proxies"], settings["verify"]
+    if is_loopback(host):
+        proxies = {}
+    return dict(proxies), verify if isinstance(verify, str) else os.environ.get("SSL_CERT_FILE") or True
+
+
+def _environment_alone(host: str) -> tuple[Mapping[str, str], str | None]:
+    """Return what the variables say; asking macOS for its own settings kills a forked child (gh-105912)."""
+    bypassed = urllib.request.proxy_bypass_environment(host)  # type: ignore[attr-defined]  # typeshed lacks it
+    proxies = {} if bypassed else urllib.request.getproxies_environment()
+    return proxies, os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+
+
+_is_forked = False
+
+
+@process_end.after_fork_in_child
+def _remember_fork() -> None:
+    global _is_forked
+    _is_forked = True
 
 
 def look_up(host: str, port: int, call: Call, *, resolve: Callable[..., Any] = socket.getaddrinfo) -> list[Any]:
