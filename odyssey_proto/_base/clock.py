@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Clock", "Deadline", "MonotonicClock", "SteadyClock"]
+__all__ = ["TURN_S", "Clock", "Deadline", "MonotonicClock", "SteadyClock"]
 
 # 31 years. inf or sys.maxsize are how people write "never", and locks and futures refuse such numbers.
 _NEVER_S: Final = 1e9
 _JUMP_S: Final = 1.0  # what threads that take turns see of each other is far less
-_TURN_S: Final = 0.2  # half of what Ctrl-C may take
+TURN_S: Final = 0.2
+"""How long one turn of a wait takes at most: half of what Ctrl-C may take, where a wait cannot be woken."""
 
 
 class Clock(Protocol):
@@ -103,7 +104,7 @@ class Deadline:
         In turns, because a signal that comes just before a thread blocks wakes nobody: Ctrl-C is seen at the next.
         """
         while True:
-            yield cast("float", self.remaining(at_most=_TURN_S))
+            yield cast("float", self.remaining(at_most=TURN_S))
             if self.expired:
                 return
 

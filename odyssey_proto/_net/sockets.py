@@ -33,6 +33,7 @@ import urllib3
 import urllib3.connection
 
 from .._base import process_end
+from .._base.clock import TURN_S
 from .._base.hosts import is_loopback
 from .._version import __version__
 
@@ -52,7 +53,6 @@ log = logging.getLogger("odyssey_proto.http")
 USER_AGENT: Final = f"odyssey-proto/{__version__}"
 """What every request and every WebSocket names as its maker."""
 
-_TURN_S: Final = 0.2  # how late an abort or Ctrl-C may be noticed where a shut socket does not wake
 # A path that died silently is noticed within 30 s, also where our own keepalives wait to be acknowledged, and its
 # NAT entry stays alive meanwhile.
 _IDLE_S: Final = 15
@@ -200,9 +200,9 @@ class Call:
 
 def _turns(seconds: float | None) -> Iterator[float]:
     """Yield the turns into which a wait is cut; without end for None."""
-    while seconds is None or seconds > _TURN_S:
-        yield _TURN_S
-        seconds = None if seconds is None else seconds - _TURN_S
+    while seconds is None or seconds > TURN_S:
+        yield TURN_S
+        seconds = None if seconds is None else seconds - TURN_S
     yield seconds
 
 
