@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.live.broadcasts import broadcasting
+from tests.support.broadcasts import broadcasting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,6 +1,7 @@
 """The emulator under a thousand requests made from ``spec/openapi.yaml``, valid and not.
 
-The witness of all tests (`tests.contract`) looks at the same answers once more, with validators of its own.
+The witness of all tests (`tests.support.contract`) looks at the same answers once more, with validators of
+its own.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from schemathesis.core.failures import FailureGroup
 
 from odyssey_proto.emulator._faults.script import Fault
 from odyssey_proto.emulator._server import Emulator
-from tests.contract import PLACES, SPEC
-from tests.emulator.plain_client import bearer
-from tests.emulator.plain_rest import PlainRest, script
+from tests.support.contract import PLACES, SPEC
+from tests.support.plain_client import bearer
+from tests.support.plain_rest import PlainRest, script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from odyssey_proto.emulator._faults.script import Fault
-from tests.emulator.plain_client import (
+from tests.support.plain_client import (
     PATIENCE_S,
     PlainClient,
     authorise,

@@ -16,7 +16,7 @@ import requests
 from odyssey_proto._base.errors import OdysseyConnectionError
 from odyssey_proto.emulator._config import EmulatorConfig
 from odyssey_proto.emulator._server import Emulator
-from tests.emulator.plain_client import PATIENCE_S, authorise, connect, credentials_of, scenario
+from tests.support.plain_client import PATIENCE_S, authorise, connect, credentials_of, scenario
 
 if TYPE_CHECKING:
     from tests.conftest import MakeEmulator

@@ -16,8 +16,8 @@ from PIL import Image
 from odyssey_proto._video import stamp
 from odyssey_proto.emulator._faults.script import Fault
 from odyssey_proto.emulator._server import Emulator
-from tests.emulator.plain_client import PATIENCE_S, authorise, connect
-from tests.emulator.plain_rest import PlainRest, events_of, frames_of, get, script, until
+from tests.support.plain_client import PATIENCE_S, authorise, connect
+from tests.support.plain_rest import PlainRest, events_of, frames_of, get, script, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from tests.emulator.plain_client import PATIENCE_S, authorise, bearer, request_session, session_token
+from tests.support.plain_client import PATIENCE_S, authorise, bearer, request_session, session_token
 
 if TYPE_CHECKING:
     from odyssey_proto.emulator._server import Emulator

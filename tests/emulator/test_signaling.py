@@ -15,7 +15,7 @@ import requests
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from PIL import Image
 
-from tests.emulator.plain_client import (
+from tests.support.plain_client import (
     PATIENCE_S,
     Credentials,
     bearer,

@@ -16,7 +16,7 @@ import pytest
 from odyssey_proto import OdysseyConfigError
 from odyssey_proto.emulator._recordings.storage import RUNS, Storage
 from odyssey_proto.emulator._server import Emulator
-from tests.emulator.plain_rest import PlainRest, get, script, until
+from tests.support.plain_rest import PlainRest, get, script, until
 
 if TYPE_CHECKING:
     from pathlib import Path

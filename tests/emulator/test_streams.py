@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from odyssey_proto._video import stamp
-from tests.emulator.plain_client import PlainClient, bearer, connect, credentials_of, request_session, scenario
+from tests.support.plain_client import PlainClient, bearer, connect, credentials_of, request_session, scenario
 
 if TYPE_CHECKING:
     from odyssey_proto.emulator._server import Emulator

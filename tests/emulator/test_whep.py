@@ -15,8 +15,8 @@ from aiortc.sdp import SessionDescription
 
 from odyssey_proto._video import stamp
 from odyssey_proto.emulator._broadcast import encoder
-from tests.emulator.plain_client import PATIENCE_S, PlainClient, connect, credentials_of, scenario
-from tests.emulator.plain_spectator import offer_to_watch, post_offer, watch
+from tests.support.plain_client import PATIENCE_S, PlainClient, connect, credentials_of, scenario
+from tests.support.plain_spectator import offer_to_watch, post_offer, watch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -20,9 +20,9 @@ from odyssey_proto import (
     StreamFailed,
 )
 from odyssey_proto.emulator._server import Emulator
-from tests.faults.streamers import ScriptedStreamer, message
-from tests.live.processes import PATIENCE_S, eventually, script
-from tests.live.test_stream import take
+from tests.support.live import take
+from tests.support.processes import PATIENCE_S, eventually, script
+from tests.support.streamers import ScriptedStreamer, message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

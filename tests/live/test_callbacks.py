@@ -9,7 +9,7 @@ import pytest
 
 from odyssey_proto import ConnectionStatus, Odyssey, OdysseyAuthError, OdysseyStreamError
 from odyssey_proto.emulator._faults.script import Fault
-from tests.live.processes import PATIENCE_S, eventually
+from tests.support.processes import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
     from odyssey_proto import Session, VideoFrame

@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from odyssey_proto.emulator._server import Emulator
-from tests.live.processes import emulator_process, eventually, script, sessions_are_free
+from tests.support.processes import emulator_process, eventually, script, sessions_are_free
 
 ENDS_WITHIN_S: Final = 4.0
 """2 s is what is promised; on a busy machine Python's own end takes a second and more."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from odyssey_proto.emulator._server import Emulator
-from tests.live.processes import Process, python, script, sessions_are_free
+from tests.support.processes import Process, python, script, sessions_are_free
 
 if TYPE_CHECKING:
     from pathlib import Path

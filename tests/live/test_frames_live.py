@@ -14,8 +14,8 @@ import pytest
 
 from odyssey_proto import OdysseyConfigError, OdysseyConnectionError, OdysseyStreamError, OdysseyStreamTimeoutError
 from odyssey_proto.emulator._faults.script import Fault
-from tests.live.processes import PATIENCE_S, eventually
-from tests.live.test_stream import number_of, take
+from tests.support.live import frame_has_come, number_of, take
+from tests.support.processes import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
     from odyssey_proto import Odyssey, Session, VideoFrame
@@ -25,11 +25,6 @@ if TYPE_CHECKING:
 
 SOON_S: Final = 10.0
 """Far more than a frame takes."""
-
-
-def frame_has_come(session: Session, index: int) -> bool:
-    latest = session.latest_frame
-    return latest is not None and latest.index >= index
 
 
 # --- when they come

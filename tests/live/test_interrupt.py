@@ -9,7 +9,7 @@ import pytest
 
 from odyssey_proto.emulator._faults.script import Fault
 from odyssey_proto.emulator._server import Emulator
-from tests.live.processes import eventually, script, sessions_are_free
+from tests.support.processes import eventually, script, sessions_are_free
 
 RAISES_WITHIN_S: Final = 1.0
 """0.5 s is what is promised; the rest is for a busy machine."""

@@ -23,8 +23,8 @@ from odyssey_proto import (
     OdysseyStreamError,
 )
 from odyssey_proto.emulator._faults.script import Fault
-from tests.faults.test_rest_steps import is_one_clear_line
-from tests.live.processes import PATIENCE_S, Process, command, emulator_process, eventually
+from tests.support.processes import PATIENCE_S, Process, command, emulator_process, eventually
+from tests.support.texts import is_one_clear_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

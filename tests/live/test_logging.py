@@ -11,7 +11,7 @@ import pytest
 from odyssey_proto import OdysseyError
 from odyssey_proto.emulator._accounts.service import Service
 from odyssey_proto.emulator._faults.script import Fault
-from tests.live.processes import PATIENCE_S, emulator_process, eventually, python, script
+from tests.support.processes import PATIENCE_S, emulator_process, eventually, python, script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

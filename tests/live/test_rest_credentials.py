@@ -16,9 +16,9 @@ from odyssey_proto import (
     OdysseyConnectionTimeoutError,
 )
 from odyssey_proto.emulator._faults.script import Fault
-from tests.faults.leaks import nothing_left
-from tests.faults.servers import Connection, HttpServer, Request, answer, json_answer
-from tests.live.processes import sessions_are_free
+from tests.support.leaks import nothing_left
+from tests.support.processes import sessions_are_free
+from tests.support.servers import Connection, HttpServer, Request, answer, json_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

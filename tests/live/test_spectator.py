@@ -25,9 +25,9 @@ from odyssey_proto import (
 )
 from odyssey_proto._video import stamp
 from odyssey_proto.emulator._faults.script import Fault
-from tests.faults.servers import HttpServer, Server, answer, json_answer
-from tests.live.broadcasts import Broadcaster, broadcasting
-from tests.live.processes import PATIENCE_S, emulator_process, eventually, python
+from tests.support.broadcasts import Broadcaster, broadcasting
+from tests.support.processes import PATIENCE_S, emulator_process, eventually, python
+from tests.support.servers import HttpServer, Server, answer, json_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

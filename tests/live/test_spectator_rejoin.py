@@ -23,9 +23,9 @@ from odyssey_proto import (
     connect_to_stream,
 )
 from odyssey_proto.emulator._faults.script import Fault
-from tests.faults.servers import HttpServer, answer, json_answer
-from tests.live.broadcasts import Broadcaster, broadcasting
-from tests.live.processes import PATIENCE_S, emulator_process, eventually
+from tests.support.broadcasts import Broadcaster, broadcasting
+from tests.support.processes import PATIENCE_S, emulator_process, eventually
+from tests.support.servers import HttpServer, answer, json_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,9 +9,8 @@ import pytest
 
 from odyssey_proto import ConnectionStatus, SessionStats
 from odyssey_proto.emulator._faults.script import Fault
-from tests.live.processes import PATIENCE_S, eventually
-from tests.live.test_reconnect import DEAF, lose
-from tests.live.test_stream import take
+from tests.support.live import DEAF, lose, take
+from tests.support.processes import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
     from odyssey_proto import Odyssey, Session

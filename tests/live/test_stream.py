@@ -20,13 +20,11 @@ from odyssey_proto import (
     OdysseyStreamTimeoutError,
     StreamDurationExceededError,
 )
-from odyssey_proto._video import stamp
 from odyssey_proto.emulator._faults.script import Fault
-from tests.live.processes import PATIENCE_S, eventually
+from tests.support.live import CALLS, number_of, take
+from tests.support.processes import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from numpy.typing import NDArray
 
     from odyssey_proto import Odyssey, Session, VideoFrame
@@ -35,23 +33,6 @@ if TYPE_CHECKING:
 
 SOON_S: Final = 10.0
 """Far more than an answer takes, and less than the default timeouts."""
-
-CALLS: Final[dict[str, Callable[[Any], object]]] = {
-    "start stream": lambda target: target.start_stream("A cat"),
-    "interact": lambda target: target.interact("Night"),
-    "end stream": lambda target: target.end_stream(),
-}
-
-
-def number_of(frame: VideoFrame) -> int:
-    """Return the frame number that is stamped into a picture."""
-    found = stamp.read(frame.to_ndarray("gray"))
-    assert found is not None, f"{frame} has no stamp"
-    return found.frame_number
-
-
-def take(frames: Iterator[VideoFrame], count: int) -> list[VideoFrame]:
-    return [next(frames) for _ in range(count)]
 
 
 def scene(frame: VideoFrame) -> NDArray[np.float32]:

@@ -31,8 +31,7 @@ from odyssey_proto import (
 from odyssey_proto.emulator._config import EmulatorConfig
 from odyssey_proto.emulator._faults.script import FaultScript
 from odyssey_proto.emulator._server import Emulator
-from odyssey_proto.raw_response import RawCalls
-from tests.live.wrong_arguments import CALLS, NOT_CALLED, lacking, rows_of
+from tests.support.wrong_arguments import CALLS, NOT_CALLED, lacking, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,7 +102,7 @@ ROWS = [
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_something_is_wrong_for_every_parameter_of_every_public_call(name: str) -> None:
-    assert lacking(name, PUBLIC[name]) == [], "say in tests/live/wrong_arguments.py what cannot work"
+    assert lacking(name, PUBLIC[name]) == [], "say in tests/support/wrong_arguments.py what cannot work"
 
 
 def test_the_table_has_no_call_and_no_parameter_that_is_not_there() -> None:
@@ -213,7 +212,7 @@ def test_a_wrong_argument_is_refused_before_anything_is_sent(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", list(vars(RawCalls(Odyssey("ody_key")))))
+@pytest.mark.parametrize("name", list(vars(Odyssey("ody_key").with_raw_response)))
 def test_a_call_with_its_raw_response_refuses_the_same(rig: Rig, name: str) -> None:
     call = getattr(rig.client.with_raw_response, name)
     for arguments, error, _ in rows_of(f"Odyssey.{name}", PUBLIC[f"Odyssey.{name}"]):
@@ -224,7 +223,7 @@ def test_a_call_with_its_raw_response_refuses_the_same(rig: Rig, name: str) -> N
 @pytest.mark.parametrize("key", [None, "", "  ", "ody_with blank", "ody_\n", "ody_ü"])
 def test_without_a_usable_key_nothing_is_sent(rig: Rig, monkeypatch: pytest.MonkeyPatch, key: str | None) -> None:
     monkeypatch.delenv("ODYSSEY_API_KEY", raising=False)
-    calls = ["connect", "create_client_credentials", *vars(RawCalls(rig.client))]
+    calls = ["connect", "create_client_credentials", *vars(rig.client.with_raw_response)]
     with Odyssey(key, api_url=rig.client.config.api_url) as client:
         for name in calls:
             with pytest.raises(OdysseyAuthError) as caught:

@@ -14,8 +14,8 @@ from odyssey_proto._base.clock import Deadline, MonotonicClock
 from odyssey_proto._base.errors import OdysseyConfigError, OdysseyConnectionError, OdysseyError
 from odyssey_proto._net.hls import HlsReader, _leniency
 from odyssey_proto._net.http_exchange import HttpClient
-from tests.faults.leaks import nothing_left
-from tests.faults.servers import HttpServer, Reply, answer
+from tests.support.leaks import nothing_left
+from tests.support.servers import HttpServer, Reply, answer
 
 FRAMES = 5
 PLAYLIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:0.25,\nsegment.ts\n#EXT-X-ENDLIST\n"

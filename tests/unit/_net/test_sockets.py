@@ -18,8 +18,8 @@ from odyssey_proto._base.clock import Deadline, MonotonicClock
 from odyssey_proto._base.hosts import is_loopback
 from odyssey_proto._net import sockets
 from odyssey_proto._net.sockets import Adapter, Call, HttpConnection, environment, look_up
-from tests.faults.leaks import nothing_left
-from tests.faults.servers import Connection, Server
+from tests.support.leaks import nothing_left
+from tests.support.servers import Connection, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

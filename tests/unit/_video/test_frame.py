@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-from fractions import Fraction
 from typing import Any, cast
 
 import av
@@ -24,6 +23,7 @@ from odyssey_proto._base.errors import (
 from odyssey_proto._video.frame import VideoFrame
 from odyssey_proto._video.frame_hub import PAUSE_S, FrameHub
 from odyssey_proto._video.frame_queue import FrameCounts, FrameQueue
+from tests.support.pictures import decoded
 
 GENEROUS = 30.0  # s; a hang fails, a slow machine does not
 
@@ -33,17 +33,6 @@ def within(timeout: float | None = GENEROUS) -> Deadline:
 
 
 AT_ONCE = 0.0
-
-
-def decoded(width: int = 64, height: int = 48, *, seed: int = 0, pts: int | None = None) -> av.VideoFrame:
-    """Return a picture as a decoder makes it: YUV, padded rows, a time stamp of 90 kHz."""
-    random = np.random.default_rng(seed)
-    rgb = random.integers(0, 256, (height, width, 3), np.uint8)
-    frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p")
-    frame.pts = pts
-    if pts is not None:
-        frame.time_base = Fraction(1, 90_000)
-    return frame
 
 
 def streaming() -> FrameHub:

@@ -15,7 +15,7 @@ from odyssey_proto.core import effects, inputs
 from odyssey_proto.core.session_machine import SessionState
 from odyssey_proto.core.silence import SILENCE_LIMIT_S
 from odyssey_proto.core.stream_machine import StreamState
-from tests.unit.core.rig import CAT, LOST, REFUSED, SESSION, Rig, failures, joined, only, seen
+from tests.support.rig import CAT, LOST, REFUSED, SESSION, Rig, failures, joined, only, seen
 
 
 def test_a_fresh_session_is_disconnected_and_waits_for_nothing() -> None:

@@ -13,7 +13,7 @@ from odyssey_proto.core import effects, inputs
 from odyssey_proto.core.deadlines import REJOIN_DEADLINE_S, SESSION_KEPT_S, VIDEO_DEADLINE_S
 from odyssey_proto.core.session_machine import SessionState
 from odyssey_proto.core.stream_machine import StreamState
-from tests.unit.core.rig import CAT, LOST, Rig, failures, only, seen, texts
+from tests.support.rig import CAT, LOST, Rig, failures, only, seen, texts
 
 
 def test_calls_made_while_reconnecting_wait_and_are_made_then() -> None:

@@ -1,4 +1,4 @@
-"""The witness of all tests (`tests.contract`): what it objects to, and what it leaves alone."""
+"""The witness of all tests (`tests.support.contract`): what it objects to, and what it leaves alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from odyssey_proto import Odyssey
 from odyssey_proto.emulator._faults.script import Fault
 from odyssey_proto.emulator._server import Emulator
 from odyssey_proto.emulator._traffic import Exchange, Message, watching
-from tests.contract import Witness, contract, request_alone
+from tests.support.contract import Witness, contract, request_alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable

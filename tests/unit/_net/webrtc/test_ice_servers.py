@@ -15,7 +15,7 @@ from odyssey_models import IceServer
 
 from odyssey_proto._model.ice_urls import usable_servers
 from odyssey_proto._net.webrtc.ice_servers import IceServers
-from tests.faults.tls import self_signed
+from tests.support.tls import self_signed
 
 T = TypeVar("T")
 GENEROUS = 30.0  # s; a hang fails, a slow machine does not

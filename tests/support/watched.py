@@ -1,4 +1,4 @@
-"""``python tests/watched.py REPORT SETTINGS``: an emulator, with a witness in its process.
+"""``python tests/support/watched.py REPORT SETTINGS``: an emulator, with a witness in its process.
 
 Without settings, which are JSON, the command ``odyssey-proto emulator`` starts it. Whatever it does against
 ``spec/`` is written to REPORT as it happens: the process may be killed.
@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if __name__ == "__main__":
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from odyssey_proto import cli
 from odyssey_proto.emulator._server import Emulator
 from odyssey_proto.emulator._traffic import watching
-from tests.contract import contract
+from tests.support.contract import contract
 
 if TYPE_CHECKING:
     from odyssey_proto.emulator._traffic import Seen

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import requests
 
-from tests.emulator.plain_client import PATIENCE_S, bearer
+from tests.support.plain_client import PATIENCE_S, bearer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

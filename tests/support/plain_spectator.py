@@ -13,7 +13,7 @@ from aiortc.mediastreams import MediaStreamError
 from yarl import URL
 
 from odyssey_proto._video import stamp
-from tests.emulator.plain_client import PATIENCE_S
+from tests.support.plain_client import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
