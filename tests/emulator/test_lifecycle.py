@@ -30,7 +30,7 @@ def test_it_runs_inside_the_with_and_not_outside() -> None:
         assert requests.get(f"{url}/signaling/config", timeout=PATIENCE_S).ok
     with pytest.raises(requests.exceptions.ConnectionError):
         requests.get(f"{url}/signaling/config", timeout=PATIENCE_S)
-    with pytest.raises(OdysseyConnectionError, match="does not run"):
+    with pytest.raises(OdysseyConnectionError, match="is not running"):
         _ = emulator.api_url
 
 

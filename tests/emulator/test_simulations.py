@@ -309,8 +309,8 @@ def test_a_script_is_fetched_from_its_address(rest: PlainRest) -> None:
         (404, b"", "answered with status 404"),
         (302, b"", "answered with status 302"),
         (200, b"<html>", "is not JSON"),
-        (200, b"{}", "is no script: script: Input should be a valid list"),
-        (200, b'[{"timestamp_ms": 0, "start": {}}]', "is no script: script.0.start.prompt: Field required"),
+        (200, b"{}", "is not a script: script: Input should be a valid list"),
+        (200, b'[{"timestamp_ms": 0, "start": {}}]', "is not a script: script.0.start.prompt: Field required"),
     ],
 )
 def test_an_address_without_a_script_fails_the_job(rest: PlainRest, status: int, body: bytes, why: str) -> None:
