@@ -1,7 +1,7 @@
-"""The protocol without I/O, for SDKs of any kind: it decides, and has no thread, socket or clock.
+"""The protocol without I/O, for SDKs of any kind: it makes the decisions, and has no thread, socket or clock.
 
-A `Protocol` is the life of one session and its streams. Feed it *inputs*: commands of your user, and what the
-network reports. Carry out, in order, the *effects* that it hands out, and show your user the *events* among them:
+A `Protocol` is the life of one session and its streams. Feed it *inputs*: your user's commands, and what the
+network reports. Carry out, in order, the *effects* that it returns, and show your user the *events* among them:
 
 >>> from odyssey_proto import AdvancedConfig
 >>> from odyssey_proto.core import Authenticate, Authenticated, Connect, Protocol, RequestSession, StatusChanged
@@ -10,7 +10,7 @@ network reports. Carry out, in order, the *effects* that it hands out, and show 
 ...     protocol.receive(todo.pop(0), now)   # what the user and the network say, and when
 ...     for output in protocol.outputs():
 ...         match output:
-...             case Authenticate():         # do it, and report what came of it
+...             case Authenticate():         # do it, and report the outcome
 ...                 todo.append(Authenticated())
 ...             case RequestSession():
 ...                 print("POST /sessions")
@@ -19,25 +19,25 @@ network reports. Carry out, in order, the *effects* that it hands out, and show 
 authenticating
 connecting
 POST /sessions
->>> protocol.session, protocol.next_due      # None: it waits for an answer, and for no moment
+>>> protocol.session, protocol.next_due      # None: it waits for an answer, not for a time
 (<SessionState.QUEUEING: 'queueing'>, None)
 
 The rules of the loop:
 
-- ``now`` is any clock in s that never jumps back. One thread at a time calls a protocol.
-- `Protocol.receive` takes one input. A command that does not fit the moment raises, and nothing changes; whatever
-  else does not fit comes out as `Ignored`.
-- When `Protocol.next_due` has come, call `Protocol.advance`. Call `Protocol.outputs` after either.
-- An effect that asks for an answer names the inputs that answer it in its docstring. Some bear the number of a
-  *link*, one attempt at a connection: an answer bears the same.
-- Commands bear a number that you choose; `Succeed` or `Fail` answers each once, and `Abandon` forgets it.
+- ``now`` is the time of any clock in s that never jumps back. Only one thread at a time may call a protocol.
+- `Protocol.receive` takes one input. A command that does not fit the current state raises and changes nothing;
+  any other input that does not fit is returned as `Ignored`.
+- When the clock reaches `Protocol.next_due`, call `Protocol.advance`. Call `Protocol.outputs` after either.
+- An effect that asks for an answer names the inputs that answer it in its docstring. Some carry the number of a
+  *link* (one attempt at a connection); the answer carries the same number.
+- Commands carry a number that you choose; `Succeed` or `Fail` answers each once, and `Abandon` forgets it.
 
-A `SpectatorMachine` is the same for a broadcast that is watched. What else such an SDK needs is here too: `encode`
-and the readers of messages (`signaling_from_server`, `channel_from_streamer`), `Queueing`, the rule for waiting
-for a streamer, and `refusal`: the typed error that an `HttpAnswer` (status, headers, body) means in a REST call.
+A `SpectatorMachine` is the same for watching a broadcast. The rest of what an SDK needs is here too: `encode` and
+the readers of messages (`signaling_from_server`, `channel_from_streamer`), `Queueing`, the rule for waiting for a
+streamer, and `refusal`, which turns the `HttpAnswer` (status, headers, body) of a REST call into a typed error.
 
-Importing this loads attrs and `odyssey_models` at most; reading and writing messages loads cattrs when it is first
-asked for. Errors and settings are in `odyssey_proto`.
+Importing this loads attrs and `odyssey_models` at most; cattrs is loaded when a message is first read or written.
+Errors and settings are in `odyssey_proto`.
 """
 
 from __future__ import annotations
@@ -221,7 +221,7 @@ _MODULES = {
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
-if not TYPE_CHECKING:  # whoever checks types reads the imports above, and finds no other name
+if not TYPE_CHECKING:  # type checkers read the imports above, and find no other name
     __all__ = sorted(_MODULE_OF)
 
     def __getattr__(name: str) -> Any:

@@ -256,7 +256,7 @@ def test_a_service_that_starts_anew_does_not_know_the_session_and_that_ends_it(
         assert json.loads(process.line())["api_url"] == rig.url
         error, _ = watching.result(PATIENCE_S)
         assert isinstance(error, OdysseyConnectionError)
-        assert str(error) == "The session is unknown, has ended, or is another user's"
+        assert str(error) == "The session is unknown, has ended, or belongs to another user"
         assert session.status is ConnectionStatus.FAILED
         assert client.connect(timeout=PATIENCE_S).is_connected
 

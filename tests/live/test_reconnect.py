@@ -121,7 +121,7 @@ def test_a_session_that_the_service_has_forgotten_fails_with_the_reason(
     lose(emulator, session)
     with pytest.raises(OdysseyConnectionError) as caught:
         session.wait(SOON_S)
-    assert str(caught.value) == "The session is unknown, has ended, or is another user's"
+    assert str(caught.value) == "The session is unknown, has ended, or belongs to another user"
     assert client.current_status is ConnectionStatus.FAILED
     with pytest.raises(OdysseyConnectionError, match=r"The session is unknown"):
         for _ in frames:

@@ -153,7 +153,7 @@ def test_a_long_start_finds_its_way(size: int, session: Session) -> None:
 def test_an_interaction_that_is_too_long_is_refused_and_harms_nothing(wide: str, session: Session) -> None:
     session.start_stream("A cat")
     with pytest.raises(
-        OdysseyStreamError, match=r"The message is too long: [0-9]+ bytes, and the most is"
+        OdysseyStreamError, match=r"The message is too long: [0-9]+ bytes, and the limit is"
     ) as caught:
         session.interact(wide * 300_000)
     assert caught.value.code == "message_too_long"
