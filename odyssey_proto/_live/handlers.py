@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypedDict
+from typing import Any, Self, TypeAlias, TypedDict
 
 import attrs
 
+from .._base.public_path import publish
 from .._model.events import BroadcastInfo, ConnectionStatus
-
-if TYPE_CHECKING:
-    from .._video.frame import VideoFrame
+from .._video.frame import VideoFrame
 
 __all__ = [
     "BroadcastReadyCallback",
@@ -33,7 +32,7 @@ __all__ = [
 
 ConnectedCallback: TypeAlias = Callable[[], None]
 DisconnectedCallback: TypeAlias = Callable[[], None]
-VideoFrameCallback: TypeAlias = "Callable[[VideoFrame], None]"
+VideoFrameCallback: TypeAlias = Callable[[VideoFrame], None]
 StreamStartedCallback: TypeAlias = Callable[[str], None]
 StreamEndedCallback: TypeAlias = Callable[[], None]
 InteractAcknowledgedCallback: TypeAlias = Callable[[str], None]
@@ -106,3 +105,6 @@ class OdysseyEventHandlers:
         if twice := given.keys() & by_name.keys():
             raise TypeError(f"{min(twice)} was given twice")
         return cls(**given, **by_name)
+
+
+publish("odyssey_proto", EventHandlers, OdysseyEventHandlers)

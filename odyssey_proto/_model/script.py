@@ -4,21 +4,30 @@ Data only: what is checked and sent is in `odyssey_proto._rest.simulation_reques
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NotRequired, TypeAlias, TypedDict
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NotRequired, Protocol, TypeAlias, TypedDict
+
+import odyssey_models as wire
+
+from .._base.public_path import publish
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Mapping, Sequence
-
-    import numpy as np
-    import odyssey_models as wire
-    from numpy.typing import NDArray
     from PIL.Image import Image
+else:
+    Image = Any  # Pillow may not be there, and is not loaded for an annotation
 
-    ImageInput: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | Image | NDArray[np.uint8]
-    # Plain dicts too, as documented: a script that is built step by step has no narrower type.
-    Script: TypeAlias = Sequence["ScriptEntry | wire.ScriptEntry | Mapping[str, Any]"]
-__all__ = ["InteractAction", "ScriptEntry", "StartAction"]
+__all__ = ["ImageInput", "InteractAction", "Script", "ScriptEntry", "StartAction"]
+
+
+class _Picture(Protocol):
+    """What NumPy makes an array of: an array itself, a `VideoFrame`, a tensor."""
+
+    def __array__(self) -> Any: ...
+
+
+ImageInput: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | Image | _Picture
+"""A picture to start from: a path, the bytes of a file, a data URL, a Pillow image, or RGB, uint8, (H, W, 3)."""
 
 
 class StartAction(TypedDict):
@@ -51,3 +60,10 @@ class ScriptEntry(TypedDict):
     """Steer it."""
     end: NotRequired[dict[str, Any]]
     """End it; an empty dict."""
+
+
+# Plain dicts too, as documented: a script that is built step by step has no narrower type.
+Script: TypeAlias = Sequence[ScriptEntry | wire.ScriptEntry | Mapping[str, Any]]
+"""A script: entries by ascending time, each with one action."""
+
+publish("odyssey_proto", InteractAction, ScriptEntry, StartAction)

@@ -60,7 +60,7 @@ __all__ = [
 
 _FRAME_INTERVAL_S: Final = 0.05  # from one frame to the next (spec/README.md)
 
-COMMAND_NAMES: Final = {Start: "start stream", Interact: "interact", End: "end stream"}
+COMMAND_NAMES: Final[dict[type, str]] = {Start: "start stream", Interact: "interact", End: "end stream"}
 """What errors call the commands of a stream."""
 
 # spec/asyncapi.yaml: what a reason is raised as, and that no stream is left after it.
