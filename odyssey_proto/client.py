@@ -136,7 +136,7 @@ class Odyssey:
         """
         from ._live.handlers import OdysseyEventHandlers
 
-        wanted = OdysseyEventHandlers.of(*in_order, **handlers)
+        wanted = OdysseyEventHandlers._of(*in_order, **handlers)
         deadline = self._until(timeout, self._queueing_s)
         self.config.require_api_key()
         return self._connect(wanted, deadline)
@@ -172,7 +172,7 @@ class Odyssey:
                 f"credentials must be ClientCredentials, not {type(credentials).__name__}; "
                 "make them of a dict with ClientCredentials.from_dict()"
             )
-        wanted = OdysseyEventHandlers.of(*in_order, **handlers)
+        wanted = OdysseyEventHandlers._of(*in_order, **handlers)
         deadline = self._until(timeout, _JOIN_S)
         if credentials.is_expired:
             raise errors.OdysseyConnectionError(

@@ -96,7 +96,7 @@ class OdysseyEventHandlers:
     """Spectators can watch the stream; where, and with which token."""
 
     @classmethod
-    def of(cls, *in_order: Any, **by_name: Any) -> Self:
+    def _of(cls, *in_order: Any, **by_name: Any) -> Self:
         """Make it of handlers in the order of the fields, by name, or both, as a function would take them."""
         names = [field.name for field in attrs.fields(cls)]
         if len(in_order) > len(names):

@@ -6,27 +6,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NotRequired, Protocol, TypeAlias, TypedDict
+from typing import Any, NotRequired, Protocol, TypeAlias, TypedDict
 
 import odyssey_models as wire
 
 from .._base.public_path import publish
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-else:
-    Image = Any  # Pillow may not be there, and is not loaded for an annotation
-
 __all__ = ["ImageInput", "InteractAction", "Script", "ScriptEntry", "StartAction"]
 
 
-class _Picture(Protocol):
-    """What NumPy makes an array of: an array itself, a `VideoFrame`, a tensor."""
+class _Array(Protocol):
+    """What says itself how NumPy makes an array of it: a `VideoFrame`, a tensor, an array."""
 
     def __array__(self) -> Any: ...
 
 
-ImageInput: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | Image | _Picture
+class _Pixels(Protocol):
+    """What shows NumPy its memory: a Pillow image, an array."""
+
+    @property
+    def __array_interface__(self) -> Any: ...
+
+
+ImageInput: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | _Array | _Pixels
 """A picture to start from: a path, the bytes of a file, a data URL, a Pillow image, or RGB, uint8, (H, W, 3)."""
 
 

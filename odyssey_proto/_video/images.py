@@ -104,7 +104,7 @@ def to_data_url(image: ImageInput, *, portrait: bool) -> str:
     size = _PORTRAIT if portrait else _LANDSCAPE
     if isinstance(image, pillow.Image):
         return _from_pil(cast("Any", image), size)
-    if hasattr(type(image), "__array__"):
+    if hasattr(type(image), "__array__") or hasattr(type(image), "__array_interface__"):
         return _from_array(cast("Any", image), size)
     raw, what = _encoded(image)
     return _from_file(raw, size, what)
