@@ -25,12 +25,11 @@ The names without a leading "Malformed" or "Missing" are those of the official P
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
+from .public_path import publish
 from .secrets import redact
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = [
     "LONGEST_RETRY_AFTER_S",
@@ -249,3 +248,6 @@ def again(error: E, *more: str) -> E:
         fresh.message = "; ".join((fresh.message, *more))
         fresh.args = (fresh.message,)
     return fresh
+
+
+publish("odyssey_proto", *(kind for kind in map(globals().get, __all__) if isinstance(kind, type)))

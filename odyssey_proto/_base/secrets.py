@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from .public_path import publish
+
 __all__ = ["Secret", "one_line", "redact"]
 
 
@@ -63,3 +65,6 @@ def one_line(text: str) -> str:
     text = " ".join(redact(text[: 4 * _LONGEST_LINE]).split())
     text = "".join(letter for letter in text if letter.isprintable())
     return text if len(text) <= _LONGEST_LINE else text[: _LONGEST_LINE - 1] + "…"
+
+
+publish("odyssey_proto", Secret)

@@ -16,6 +16,7 @@ import odyssey_models as wire
 
 from .._base import arguments
 from .._base.errors import OdysseyAuthError, OdysseyConfigError
+from .._base.public_path import publish
 from .._base.secrets import Secret
 from .ice_urls import usable_servers
 
@@ -49,6 +50,10 @@ def _whole(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
 
 def _flag(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
     arguments.flag(attribute.name, value)
+
+
+def _timeout(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    arguments.timeout(attribute.name, value)
 
 
 def _advanced(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -197,6 +202,9 @@ class ClientConfig:
     codec: VideoCodec = attrs.field(default="auto", converter=_video_codec, kw_only=True)
     """Which video to ask the streamer for; ``h264`` or ``vp8`` refuse every other."""
 
+    timeout: float | None = attrs.field(default=30.0, validator=_timeout, kw_only=True)
+    """s that a REST call may take which is given no other; ``None``: no limit."""
+
     def require_api_key(self) -> Secret:
         """Return the key, or say which of the ways to give one was missed.
 
@@ -217,3 +225,6 @@ class ClientConfig:
                 code="malformed_api_key",
             )
         return self.api_key
+
+
+publish("odyssey_proto", AdvancedConfig, ClientConfig)

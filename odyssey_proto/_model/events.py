@@ -7,12 +7,12 @@ Data only. The wire's own shapes are in `odyssey_models`; what leads to an event
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import attrs
 
-if TYPE_CHECKING:
-    from .._base.errors import OdysseyError
+from .._base.errors import OdysseyError
+from .._base.public_path import publish
 
 __all__ = [
     "BroadcastInfo",
@@ -165,3 +165,5 @@ Event: TypeAlias = (
     | ErrorOccurred
 )
 """Whatever a live session can tell."""
+
+publish("odyssey_proto", *map(globals().get, __all__))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import attrs
 
+from .._base.public_path import publish
+
 __all__ = ["SessionStats"]
 
 
@@ -61,3 +63,6 @@ class SessionStats:
     latency_ms: float | None
     """ms from the streamer's encoder to the decoded picture here, for the newest frame. Known only of an emulator
     on this machine, whose pictures tell the time; None otherwise, and while there is no stream."""
+
+
+publish("odyssey_proto", SessionStats)

@@ -20,7 +20,7 @@ from .telemetry import Telemetry
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .._model.script import Script
     from ..core.refusals import HttpAnswer
     from .download import Artifact, OnProgress
+    from .job_waiter import OnUpdate
 
 __all__ = ["Account"]
 
@@ -162,7 +163,7 @@ class Account:
     def job_waiter(
         self,
         poll: float,
-        on_update: Callable[[wire.SimulationJobInfo | wire.SimulationJobDetail], object] | None,
+        on_update: OnUpdate | None,
         cancel_on_timeout: bool,
     ) -> JobWaiter:
         """Return what waits for jobs, looking every ``poll`` s.

@@ -14,7 +14,7 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -27,7 +27,7 @@ from .._net.service_api import REQUEST_TIMEOUT_S
 from .._net.signed_file import fetch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from odyssey_models import Recording
 
@@ -36,13 +36,12 @@ if TYPE_CHECKING:
     from .._net.service_api import ServiceApi
     from .._net.signed_file import Fetched
 
-__all__ = ["Downloader"]
+__all__ = ["Artifact", "Downloader", "OnProgress"]
 
-if TYPE_CHECKING:
-    Artifact: TypeAlias = Literal["video", "events", "thumbnail", "preview"]
-
-if TYPE_CHECKING:
-    OnProgress: TypeAlias = Callable[[str, int, int | None], object]
+Artifact: TypeAlias = Literal["video", "events", "thumbnail", "preview"]
+"""A file of a recording."""
+OnProgress: TypeAlias = Callable[[str, int, int | None], object]
+"""Called with an artifact, the bytes so far, and the bytes altogether or None."""
 
 log = logging.getLogger("odyssey_proto.http")
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._base.errors import OdysseyConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from .._base.public_path import publish
 
 __all__ = ["iter_events", "read_event_log"]
 
@@ -53,3 +51,6 @@ def _events(lines: Iterable[str | bytes]) -> Iterator[dict[str, Any]]:
         if not isinstance(event, dict):
             raise OdysseyConfigError(f"Line {number} of the event log is no JSON object", code="malformed")
         yield event
+
+
+publish("odyssey_proto", read_event_log)

@@ -8,7 +8,10 @@ and what is repeated, are in `odyssey_proto._net.service_api` and below.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
+
+import odyssey_models as wire
 
 from .._base.arguments import MOST_PER_PAGE
 from .._base.clock import Deadline
@@ -17,16 +20,16 @@ from .._net.service_api import REQUEST_TIMEOUT_S
 from .paging import pages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    import odyssey_models as wire
+    from collections.abc import Sequence
 
     from .._base.clock import Clock
     from .._net.service_api import ServiceApi
 
-__all__ = ["JobWaiter"]
+__all__ = ["JobWaiter", "OnUpdate"]
 
-Job: TypeAlias = "wire.SimulationJobInfo | wire.SimulationJobDetail"
+Job: TypeAlias = wire.SimulationJobInfo | wire.SimulationJobDetail
+OnUpdate: TypeAlias = Callable[[Job], object]
+"""Called with a job whose status has changed."""
 log = logging.getLogger("odyssey_proto.rest")
 
 _FINAL: Final = frozenset({"completed", "failed", "cancelled"})  # any other, also an unknown one, may still change
@@ -48,7 +51,7 @@ class JobWaiter:
         pause: Callable[[float], None],
         *,
         poll: float,
-        on_update: Callable[[Job], object] | None,
+        on_update: OnUpdate | None,
         cancel_on_timeout: bool,
     ) -> None:
         self._api = api

@@ -45,7 +45,7 @@ def simulation_request(
 
     >>> simulation_request(script=[{"timestamp_ms": 0, "interact": {"prompt": "It runs"}}])
     Traceback (most recent call last):
-    odyssey_proto._base.errors.OdysseyConfigError: script[0]: interact without a stream; start one first
+    odyssey_proto.OdysseyConfigError: script[0]: interact without a stream; start one first
     """
     arguments.flag("portrait", portrait)
     if bypass_prompt_expansion is not None:

@@ -151,7 +151,7 @@ class FrameHub:
             away = self._note(_timestamp_ms(frame), now)
             picture = _Picture(frame, self._next_index, self._last_ms, now)
             picture.ready_at, picture.converting = self._clock.now(), self.converting
-            shown = VideoFrame(picture)
+            shown = VideoFrame._of(picture)
             self._next_index += 1
             self._received += 1
             self.rate.add(1, now)

@@ -87,7 +87,7 @@ def to_data_url(image: ImageInput, *, portrait: bool) -> str:
             - the path of a file, or the bytes of one: JPEG, PNG, WebP, GIF, BMP, HEIC, HEIF or AVIF;
             - a ``data:image/…;base64,…`` URL of one;
             - a PIL image, which is not changed; with 16 or 32 bits a pixel, its values go from 0 to 65535;
-            - an RGB array, uint8, of shape (H, W, 3).
+            - an RGB array, uint8, of shape (H, W, 3), or what NumPy converts to one, such as a `VideoFrame`.
         portrait: the orientation of the stream.
 
     Raises:
@@ -104,8 +104,8 @@ def to_data_url(image: ImageInput, *, portrait: bool) -> str:
     size = _PORTRAIT if portrait else _LANDSCAPE
     if isinstance(image, pillow.Image):
         return _from_pil(cast("Any", image), size)
-    if "numpy" in sys.modules and isinstance(image, sys.modules["numpy"].ndarray):
-        return _from_array(image, size)
+    if hasattr(type(image), "__array__") or hasattr(type(image), "__array_interface__"):
+        return _from_array(cast("Any", image), size)
     raw, what = _encoded(image)
     return _from_file(raw, size, what)
 
@@ -204,9 +204,11 @@ def _from_pil(image: Image, size: tuple[int, int]) -> str:
     return _as_jpeg(image, turn, size, what)
 
 
-def _from_array(array: Any, size: tuple[int, int]) -> str:
+def _from_array(image: Any, size: tuple[int, int]) -> str:
+    import numpy as np
     from PIL import Image
 
+    array = np.asarray(image)
     what = f"The array ({array.dtype}, shape {array.shape})"
     if array.dtype != "uint8" or array.ndim != 3 or array.shape[2] != 3 or not array.size:
         raise _error("image_invalid", f"{what} is not an image: it must be RGB, uint8, of shape (H, W, 3)")

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
+import odyssey_models as wire
 
+from .._base import errors
 from .._base.public_path import publish
-
-if TYPE_CHECKING:
-    import odyssey_models as wire
-
-    from .._base import errors
-    from .._model.events import Event
+from .._model.events import Event
 
 __all__ = [
     "AcceptOffer",
@@ -218,6 +215,6 @@ Effect: TypeAlias = (
     | Fail
     | Ignored
 )
-Output: TypeAlias = "Effect | Event"
+Output: TypeAlias = Effect | Event
 
 publish("odyssey_proto.core", *map(globals().get, __all__))

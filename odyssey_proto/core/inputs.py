@@ -8,16 +8,13 @@ itself. Nothing here acts. The tables of the machines say what an input leads to
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import attrs
+import odyssey_models as wire
 
+from .._base import errors
 from .._base.public_path import publish
-
-if TYPE_CHECKING:
-    import odyssey_models as wire
-
-    from .._base import errors
 
 __all__ = [
     "Abandon",

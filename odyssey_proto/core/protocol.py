@@ -16,9 +16,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import odyssey_models as wire
+
 from .._base import errors
 from .._base.public_path import publish
-from .inputs import Abandon, Connect, End, Interact, Join, Received, Start
+from .._model.config import AdvancedConfig
+from .._model.events import BroadcastInfo, ConnectionStatus
+from .effects import Output
+from .inputs import Abandon, Connect, End, Input, Interact, Join, Received, Start
 from .machine import Agenda
 from .pending_calls import PendingCalls
 from .session_link import SessionLink
@@ -27,12 +32,6 @@ from .snapshot import Snapshot
 from .stream_machine import COMMAND_NAMES, STREAM_ROWS, StreamMachine, StreamState
 
 if TYPE_CHECKING:
-    import odyssey_models as wire
-
-    from .._model.config import AdvancedConfig
-    from .._model.events import BroadcastInfo, ConnectionStatus
-    from .effects import Output
-    from .inputs import Input
     from .machine import Key
 
 __all__ = ["Protocol"]

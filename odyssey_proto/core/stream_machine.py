@@ -27,7 +27,7 @@ from .._model.events import (
     StreamFailed,
     StreamStarted,
 )
-from .deadlines import REJOIN_DEADLINE_S, SESSION_KEPT_S, VIDEO_DEADLINE_S
+from .deadlines import FRAME_INTERVAL_S, REJOIN_DEADLINE_S, SESSION_KEPT_S, VIDEO_DEADLINE_S
 from .effects import (
     AskForKeyframe,
     BeginFrames,
@@ -58,9 +58,7 @@ __all__ = [
     "StreamState",
 ]
 
-_FRAME_INTERVAL_S: Final = 0.05  # the time from one frame to the next (spec/README.md)
-
-COMMAND_NAMES: Final = {Start: "start stream", Interact: "interact", End: "end stream"}
+COMMAND_NAMES: Final[dict[type, str]] = {Start: "start stream", Interact: "interact", End: "end stream"}
 """The names of a stream's commands in errors."""
 
 # The reasons that end the stream, and the errors that they are raised as (spec/asyncapi.yaml).
@@ -271,7 +269,7 @@ class StreamMachine(Machine):
 
     def report_gap(self, item: VideoResumed) -> None:
         """Report the frames that were missed."""
-        missed = max(0, round(item.seconds / _FRAME_INTERVAL_S) - 1)
+        missed = max(0, round(item.seconds / FRAME_INTERVAL_S) - 1)
         self._agenda.put(GapEvent(seconds=item.seconds, frames_missed=missed, at=self._agenda.now))
 
     # --- interacting

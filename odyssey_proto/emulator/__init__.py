@@ -14,12 +14,13 @@ It logs to ``odyssey_proto.emulator`` and, below that, to ``.http``, ``.signalin
 """
 
 from .._base.errors import MissingExtraError
+from .._base.public_path import publish
 
 try:
     import aiohttp as _aiohttp  # noqa: F401  # checked first: nothing below can be imported without it
     import PIL as _PIL  # noqa: F401  # ditto
-except ImportError as exc:
-    raise MissingExtraError('The emulator needs more packages: pip install "odyssey-proto[emulator]"') from exc
+except ImportError as _exc:
+    raise MissingExtraError('The emulator needs more packages: pip install "odyssey-proto[emulator]"') from _exc
 
 from .._video.stamp import Stamp
 from ._config import EmulatorConfig
@@ -29,5 +30,4 @@ from ._stamps import read_stamp, stamp_latency_ms
 
 __all__ = ["Emulator", "EmulatorConfig", "Fault", "FaultScript", "Stamp", "read_stamp", "stamp_latency_ms"]
 
-for _public in (Emulator, EmulatorConfig, Fault, FaultScript, Stamp, read_stamp, stamp_latency_ms):
-    _public.__module__ = __name__  # so that tracebacks and pickles name the public module
+publish(__name__, *map(globals().get, __all__))

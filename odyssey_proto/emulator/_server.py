@@ -11,11 +11,13 @@ import logging
 import os
 import secrets
 import socket
+from collections.abc import Callable
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from aiohttp import web
 
-from .._base.clock import MonotonicClock
+from .._base.clock import Clock, MonotonicClock
 from .._base.errors import OdysseyConfigError, OdysseyConnectionError
 from .._base.event_loop import BackgroundLoop
 from ._accounts.service import Service
@@ -35,10 +37,6 @@ from ._stream.stun import StunServer
 from ._worlds import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import TracebackType
-
-    from .._base.clock import Clock
     from ._accounts.service import Lease
 
 __all__ = ["Emulator"]
@@ -85,10 +83,10 @@ class Emulator:
         for name, maker in (("world", world), ("camera", camera)):
             if not callable(maker):
                 raise TypeError(f"{name} must be a class or another callable, not {type(maker).__name__}")
-        self.config = config or EmulatorConfig(**settings)
-        self.faults = FaultScript()
+        self.config: EmulatorConfig = config or EmulatorConfig(**settings)
+        self.faults: FaultScript = FaultScript()
         """The faults still to come."""
-        self.api_key = f"ody_emulator_{secrets.token_hex(8)}"
+        self.api_key: str = f"ody_emulator_{secrets.token_hex(8)}"
         """A valid key; any other that starts with ``ody_`` works too. With a ``data_dir``, `start` replaces it by
         the key stored there."""
         self._clock = clock or MonotonicClock()

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .._base.late_module import LateModule
 from .._video import stamp
 from .._video.stamp import Stamp
 
 if TYPE_CHECKING:
     import av
     import numpy as np
-    from numpy.typing import NDArray
+    import numpy.typing as npt
+else:
+    np, npt = LateModule("numpy"), LateModule("numpy.typing")
 
 __all__ = ["Stamp", "draw_stamp", "read_stamp", "stamp_latency_ms"]
 
@@ -24,7 +27,7 @@ def draw_stamp(picture: av.VideoFrame, frame_number: int, time_ms: int) -> None:
         stamp.draw(picture, frame_number, time_ms)
 
 
-def read_stamp(picture: NDArray[np.uint8]) -> Stamp | None:
+def read_stamp(picture: npt.NDArray[np.uint8]) -> Stamp | None:
     """Return the stamp of ``picture``, or None if it has none.
 
     Args:

@@ -140,7 +140,11 @@ CONNECTING: Final[dict[str, dict[str, Any]]] = {
 """Steps of a connect, and what holds a client there."""
 
 LIVE: Final[dict[str, tuple[dict[str, Any] | None, Callable[[Odyssey], Session], Callable[[Session], object]]]] = {
-    "idle": (None, lambda client: client.connect(timeout=PATIENCE_S), lambda session: session.wait(PATIENCE_S)),
+    "idle": (
+        None,
+        lambda client: client.connect(timeout=PATIENCE_S),
+        lambda session: session.wait(timeout=PATIENCE_S),
+    ),
     "starting": (
         {"step": "stream start", "action": "silence"},
         lambda client: client.connect(timeout=PATIENCE_S),

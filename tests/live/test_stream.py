@@ -349,7 +349,7 @@ def test_every_call_may_take_for_ever(timeout: float | None, session: Session) -
     assert next(frames)
     session.end_stream(timeout=timeout)
     session.disconnect()
-    assert session.wait(timeout)
+    session.wait(timeout=timeout)
 
 
 # --- what the service refuses
@@ -441,7 +441,7 @@ def test_a_session_that_has_run_its_time_fails_with_the_reason(
     client = make_client(make_emulator(max_session_s=0.5))
     session = client.connect()
     with pytest.raises(OdysseyConnectionError) as caught:
-        session.wait(SOON_S)
+        session.wait(timeout=SOON_S)
     assert str(caught.value) == "The session has reached its longest duration"
     assert caught.value.code == "duration_limit_reached"
     assert client.current_status is ConnectionStatus.FAILED
