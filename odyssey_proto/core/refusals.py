@@ -7,8 +7,9 @@ that succeed, and deciding which requests to repeat, is left to the caller.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import attrs
 import odyssey_models as wire
@@ -25,12 +26,9 @@ from .._base.errors import (
 from .._base.public_path import publish
 from .._base.secrets import one_line
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
 __all__ = ["REFUSALS", "HttpAnswer", "Refusals", "refusal", "unreadable"]
 
-Refusals: TypeAlias = "Mapping[int, tuple[type[OdysseyError], str, str]]"
+Refusals: TypeAlias = Mapping[int, tuple[type[OdysseyError], str, str]]
 """By status: the error's class, code and text, in which ``{detail}`` stands for the service's own words."""
 
 _TOKEN_REFUSED: Final[Refusals] = {

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import attrs
+import odyssey_models as wire
 
 from .._base import errors
 from .._base.public_path import publish
-
-if TYPE_CHECKING:
-    import odyssey_models as wire
-
-    from .._model.events import BroadcastInfo, ConnectionStatus
+from .._model.events import BroadcastInfo, ConnectionStatus
 
 __all__ = ["Snapshot"]
 
