@@ -1,7 +1,7 @@
 """The scenes on the cassettes, one each. The client plays them both for recording and in the tests.
 
-A table of the calls (`tools.cassettes.plays`), their requirements, their faults and the error at the end. The tests
-contain all other expectations.
+A table of the calls (`tools.cassettes.plays`), their requirements, their faults and the error at the end. All
+other expectations are in the tests.
 """
 
 from __future__ import annotations
