@@ -78,7 +78,7 @@ def test_check_names_a_file_that_nothing_makes(copy: Path) -> None:
 
 def test_check_notices_a_schema_that_changed(spec: Path) -> None:
     schema = spec / "schemas" / "ice.yaml"
-    schema.write_text(schema.read_text("utf-8").replace("Name for TURN", "The name for TURN"))
+    schema.write_text(schema.read_text("utf-8").replace("User name for TURN", "The user name for TURN"))
     done = codegen("--check", "--spec", spec)
     stale = "stale: python/odyssey_models/ice.py\nstale: schema/odyssey.schema.json\n"
     assert (done.returncode, done.stdout) == (1, stale)
