@@ -1,4 +1,4 @@
-"""A clock for emulators that is set by hand. The emulators themselves are fixtures of all tests."""
+"""A manual clock for emulators. The fixtures for emulators are shared by all tests and not defined here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 
 class HandClock:
-    """A clock that is set by hand, so that 40 s pass at once."""
+    """A clock that tests set, so that 40 s pass at once."""
 
     def __init__(self) -> None:
         self.time = 1000.0

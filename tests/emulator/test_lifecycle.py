@@ -1,4 +1,4 @@
-"""Starting and stopping emulators, alive and idle, and what is left of them."""
+"""Starting and stopping emulators, in use or idle, and their leftovers."""
 
 from __future__ import annotations
 
