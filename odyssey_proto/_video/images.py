@@ -79,8 +79,8 @@ def to_data_url(image: ImageInput, *, portrait: bool) -> str:
     """Return ``image`` as ``data:image/…;base64,…``, 704×1280 px when ``portrait``, else 1280×704.
 
     The image is turned as its EXIF data says, scaled to cover that size, cropped around the centre, converted to
-    sRGB, laid on white if it is transparent, and written as a JPEG. A JPEG, PNG or WebP that is upright, opaque and
-    of that size passes unchanged, including its metadata. An animation yields its first picture.
+    sRGB, laid on white if it is transparent, and written as a JPEG. A JPEG, PNG or WebP that is upright, opaque
+    and of that size passes unchanged, including its metadata. An animation yields its first picture.
 
     Args:
         image: one of

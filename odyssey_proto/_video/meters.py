@@ -2,8 +2,8 @@
 
 They belong to a session, not to one of its links, so that nothing is reset when it rejoins: the jitter buffer
 counts packets, the hub counts frames, and `SessionStats` is their sum. aiortc's own statistics would not do: they
-end with the peer connection, and those of a retransmission hide those of the video. Nothing here starts a thread or
-knows what a session is.
+end with the peer connection, and those of a retransmission hide those of the video. Nothing here starts a thread
+or knows what a session is.
 """
 
 from __future__ import annotations
