@@ -67,7 +67,7 @@ class Telemetry:
 
     @contextlib.contextmanager
     def connecting(self, live: ReportedSession) -> Iterator[None]:
-        """Report the begin of a connect, and at the end of the ``with`` how it ended."""
+        """Report the start of a connect, and at the end of the ``with`` how it ended."""
         began = self._clock.now()
         self._enqueue(event=wire.TelemetryEventName.SESSION_CONNECTING)
         try:
