@@ -1,9 +1,9 @@
 """Connections that keep one deadline and that any thread can abort: name lookup, TCP, proxy, TLS.
 
 `http_exchange` and `websocket` share this layer. It speaks neither protocol and raises the system's errors:
-`HttpConnection` and `HttpsConnection` are urllib3's own, except for the way in which they open their sockets.
+`HttpConnection` and `HttpsConnection` are urllib3's own, except for the way they open their sockets.
 
-A timeout of the socket module limits one operation, but a server that sends byte by byte causes any number of them.
+A timeout of the socket module limits one operation, but a server that drips bytes causes any number of them.
 So every operation here gets the time that is left of its `Call`. Waking another thread requires shutting its
 socket: a call keeps a duplicate of the descriptor for this, which no library closes, wraps in TLS or reuses. Only
 Linux wakes every waiting thread, and on Windows Ctrl-C wakes none, so all waits are cut into turns.
@@ -51,8 +51,8 @@ USER_AGENT: Final = f"odyssey-proto/{__version__}"
 """The ``User-Agent`` of every request and every WebSocket."""
 
 _TURN_S: Final = 0.2  # how late an abort or Ctrl-C may be noticed if shutting a socket does not wake the thread
-# A silently broken path is noticed within 30 s, even while our own keepalives wait for acknowledgement, and its NAT
-# entry stays alive meanwhile.
+# A silently broken path is noticed within 30 s, even while our own keepalives wait for acknowledgement, and its
+# NAT entry stays alive meanwhile.
 _IDLE_S: Final = 15
 _KEEPALIVES: Final = (
     ("TCP_KEEPIDLE", _IDLE_S),
