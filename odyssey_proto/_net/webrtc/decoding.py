@@ -2,9 +2,9 @@
 
 aiortc decodes on a thread of its own, and the event loop passes on each frame in a task. That costs one more
 wake-up a frame, and is late if the loop is busy with packets. For VP8 it uses libvpx, which costs more than
-libavcodec's own decoder, and one thread per core, which pays only for larger pictures. So here aiortc's thread gets
-a queue that decodes by itself and returns nothing but the end; starting and ending the thread is left to aiortc. If
-aiortc's internals differ from those known here, it decodes in its own way.
+libavcodec's own decoder, and one thread per core, which pays only for larger pictures. So here aiortc's thread
+gets a queue that decodes by itself and returns nothing but the end; starting and ending the thread is left to
+aiortc. If aiortc's internals differ from those known here, it decodes in its own way.
 """
 
 from __future__ import annotations
