@@ -35,7 +35,7 @@ _TOKEN_REFUSED: Final[Refusals] = {
     401: (OdysseyAuthError, "unauthorized", "{operation}: the access token was refused: {detail}"),
     403: (OdysseyAuthError, "forbidden", "{operation}: access denied: {detail}"),
 }
-_NOT_FOUND: Final = (OdysseyError, "not_found", "{operation}: nothing has this id: {detail}")
+_NOT_FOUND: Final = (OdysseyError, "not_found", "{operation}: the id is unknown: {detail}")
 _NOT_YOURS: Final = (OdysseyError, "forbidden", "{operation}: access denied: {detail}")
 _INVALID: Final = (OdysseyError, "invalid_request", "{operation}: the service refused the request: {detail}")
 _SESSION_TOKEN: Final = (
