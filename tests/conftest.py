@@ -35,6 +35,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+SPARING: Final[dict[str, Any]] = {"record": False, "size": (512, 512)}
+"""Settings of an emulator that costs a third of the CPU: hardly any test looks at recordings or at the size.
+
+A test that looks at the size, or at what is in the pictures, is marked ``full_size``.
+"""
+
 SHARED: Final = ("netns", "coturn", "janus", "chromium")
 """Markers of tests that take turns when tests run side by side: those of one marker run on one worker."""
 
@@ -86,7 +92,7 @@ def the_contract_holds(witness: Witness) -> Iterator[None]:
 
 
 class MakeEmulator(Protocol):
-    """Starts an emulator with settings of its own."""
+    """Starts an emulator, `SPARING` but for the settings that the test names."""
 
     def __call__(self, **settings: Any) -> Emulator: ...
 
@@ -146,10 +152,11 @@ def nothing_left() -> Iterator[None]:
 
 
 @pytest.fixture
-def make_emulator(nothing_left: None) -> Iterator[MakeEmulator]:
+def make_emulator(request: pytest.FixtureRequest, nothing_left: None) -> Iterator[MakeEmulator]:
+    full_size = request.node.get_closest_marker("full_size") is not None
+    usual = {name: value for name, value in SPARING.items() if name != "size" or not full_size}
     with contextlib.ExitStack() as running:
-        # Hardly any test looks at recordings, and they cost CPU.
-        yield lambda **settings: running.enter_context(Emulator(**{"record": False, **settings}))
+        yield lambda **settings: running.enter_context(Emulator(**{**usual, **settings}))
 
 
 @pytest.fixture

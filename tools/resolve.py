@@ -130,7 +130,7 @@ def _environment(version: str, python: str, which: str) -> Path:
 def run_tests(which: str, versions: Iterable[str], arguments: list[str]) -> int:
     """Run the tests with one set of dependencies on each Python that is there; return the exit status.
 
-    A Python that is not there, and a package index that does not answer, are no failure.
+    A promised Python that is not there, and a package index that does not answer, are no failure.
     """
     status = 0
     for version in versions:
@@ -189,6 +189,9 @@ def main(arguments: list[str] | None = None) -> int:
     versions = options.python or promised()
     if options.command == "wheels":
         return find_wheels(versions)
+    if options.python and (absent := [version for version in versions if interpreter(version) is None]):
+        print(f"not on this machine: Python {', '.join(absent)}", file=sys.stderr)
+        return 1
     if options.others:
         versions = [version for version in versions if version != f"3.{sys.version_info.minor}"]
     return run_tests(options.which, versions, [*options.arguments, *more])

@@ -4,15 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-
-class HandClock:
-    """A clock that tests set, so that 40 s pass at once."""
-
-    def __init__(self) -> None:
-        self.time = 1000.0
-
-    def now(self) -> float:
-        return self.time
+from tests.support.clocks import HandClock
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ PATIENCE_S = 100
 
 pytestmark = [
     pytest.mark.chromium,
+    pytest.mark.full_size,
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
 ]
 

@@ -18,7 +18,7 @@ from tests.support.plain_client import PATIENCE_S, authorise, bearer, request_se
 if TYPE_CHECKING:
     from odyssey_proto.emulator._server import Emulator
     from tests.conftest import MakeEmulator
-    from tests.emulator.conftest import HandClock
+    from tests.support.clocks import HandClock
 
 PAGE = "https://page.example"
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from odyssey_proto.emulator._server import Emulator
     from tests.conftest import MakeEmulator
-    from tests.emulator.conftest import HandClock
+    from tests.support.clocks import HandClock
 
 
 def address(credentials: Credentials, *, session_id: str | None = None, token: str | None = None) -> str:
@@ -351,6 +351,7 @@ async def test_a_start_before_the_answer_is_answered_once_the_channel_is_open(em
             await client.frame()
 
 
+@pytest.mark.full_size
 @scenario
 async def test_a_start_with_a_very_large_image_is_taken(emulator: Emulator) -> None:
     buffer = io.BytesIO()

@@ -18,7 +18,9 @@ from tests.support.plain_client import PlainClient, bearer, connect, credentials
 if TYPE_CHECKING:
     from odyssey_proto.emulator._server import Emulator
     from tests.conftest import MakeEmulator
-    from tests.emulator.conftest import HandClock
+    from tests.support.clocks import HandClock
+
+pytestmark = pytest.mark.full_size
 
 
 async def stamps(client: PlainClient, count: int) -> list[stamp.Stamp]:

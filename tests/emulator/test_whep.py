@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from odyssey_proto.emulator._server import Emulator
     from tests.conftest import MakeEmulator
 
+pytestmark = pytest.mark.full_size
+
 
 @contextlib.asynccontextmanager
 async def broadcasting(emulator: Emulator, **start: Any) -> AsyncIterator[tuple[PlainClient, dict[str, Any]]]:

@@ -116,6 +116,7 @@ def test_a_handler_may_connect_anew(client: Odyssey) -> None:
     assert again[0].is_connected
 
 
+@pytest.mark.full_size
 def test_frames_come_to_the_handler_and_to_iterators_alike(client: Odyssey) -> None:
     shown: list[VideoFrame] = []
     session = client.connect(on_video_frame=shown.append)

@@ -41,6 +41,7 @@ def test_before_a_stream_there_is_nothing_to_tell(session: Session) -> None:
     assert (stats.codec, stats.width, stats.latency_ms, stats.decode_ms, stats.gaps) == (None, None, None, None, 0)
 
 
+@pytest.mark.full_size
 @pytest.mark.parametrize("codec", ["h264", "vp8"])
 def test_a_stream_is_counted_and_measured(
     codec: str, make_emulator: MakeEmulator, make_client: MakeClient

@@ -61,6 +61,7 @@ def test_a_stream_starts_is_steered_and_ends(session: Session) -> None:
     assert session.is_connected
 
 
+@pytest.mark.full_size
 def test_the_client_acts_on_its_session(client: Odyssey) -> None:
     session = client.connect()
     assert client.start_stream("A cat", portrait=False) == session.stream_id
@@ -74,6 +75,7 @@ def test_the_client_acts_on_its_session(client: Odyssey) -> None:
     assert session.has_ended
 
 
+@pytest.mark.full_size
 @pytest.mark.parametrize("codec", ["h264", "vp8"])
 @pytest.mark.parametrize(("portrait", "size"), [(True, (704, 1280)), (False, (1280, 704))])
 def test_both_orientations_in_both_codecs(
@@ -92,6 +94,7 @@ def test_both_orientations_in_both_codecs(
     assert min(steps) >= 30
 
 
+@pytest.mark.full_size
 def test_portrait_is_the_default(session: Session) -> None:
     session.start_stream("A cat")
     frame = next(session.frames(timeout=SOON_S))

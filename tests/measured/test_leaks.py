@@ -63,7 +63,7 @@ while len(threading.enumerate()) > 1 and time.monotonic() < gives_up_at:
     time.sleep(0.05)
 say(left())
 """
-    with Emulator() as emulator, script(code, emulator.api_url) as process:
+    with Emulator(record=False) as emulator, script(code, emulator.api_url) as process:
         (found,) = process.said()
         assert found["threads"] == ["MainThread"]
         assert found["kept"] == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Time"]
+__all__ = ["HandClock", "Time"]
 
 
 class Time:
@@ -13,3 +13,13 @@ class Time:
 
     def now(self) -> float:
         return self.at
+
+
+class HandClock:
+    """A clock that is set by hand, so that 40 s pass at once."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+
+    def now(self) -> float:
+        return self.time

@@ -177,12 +177,12 @@ def script_arguments(code: str, api_url: str, *, key: str = "ody_test", **option
 def emulator_process(**settings: Any) -> Iterator[tuple[Process, str]]:
     """Run an emulator in a process of its own, that can be stopped and killed; yield it and its URL.
 
-    The command starts it, unless there are ``settings`` that it does not have. What passes it is held against
-    ``spec/`` (`tests.support.contract`).
+    It does not record, unless ``settings`` say so. What passes it is held against ``spec/``
+    (`tests.support.contract`).
     """
     descriptor, report = tempfile.mkstemp(suffix=".txt")
     os.close(descriptor)
-    arguments = [sys.executable, str(_WATCHED), report, json.dumps(settings)]
+    arguments = [sys.executable, str(_WATCHED), report, json.dumps({"record": False, **settings})]
     with Process(arguments, objections=Path(report)) as emulator:
         yield emulator, json.loads(emulator.line())["api_url"]
 
