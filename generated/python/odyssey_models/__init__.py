@@ -9,13 +9,14 @@ null is None. `write_null` in the metadata says that the service writes such a N
 it out.
 
 This package imports attrs and nothing else, and each of its modules when a class of it is first asked for. It
-neither reads nor writes JSON: that is the job of a converter.
+does not read JSON: that is the job of a converter. `JsonObject.to_dict` is the way back.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._json_object import JsonObject
     from ._open_enum import OpenStrEnum
     from .channel import (
         BroadcastReady,
@@ -92,6 +93,7 @@ __all__ = [
     "InteractiveStreamEnd",
     "InteractiveStreamError",
     "InteractiveStreamStart",
+    "JsonObject",
     "Keepalive",
     "Offer",
     "OpenStrEnum",
@@ -153,6 +155,7 @@ _MODULES = {
     "InteractiveStreamEnd": "channel",
     "InteractiveStreamError": "channel",
     "InteractiveStreamStart": "channel",
+    "JsonObject": "_json_object",
     "Keepalive": "signaling",
     "Offer": "signaling",
     "OpenStrEnum": "_open_enum",

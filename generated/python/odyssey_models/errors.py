@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from ._json_object import JsonObject
 from ._open_enum import OpenStrEnum
 
 __all__ = ["ErrorBody", "UsageErrorBody", "UsageErrorCode", "UsageErrorDetails", "ValidationIssue"]
@@ -30,7 +31,7 @@ class UsageErrorCode(OpenStrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class UsageErrorDetails:
+class UsageErrorDetails(JsonObject):
     """The figures behind a usage error. Which of them are there depends on its code."""
 
     used_hours: float | None = None
@@ -52,7 +53,7 @@ class UsageErrorDetails:
 
 
 @attrs.frozen(kw_only=True)
-class UsageErrorBody:
+class UsageErrorBody(JsonObject):
     """A limit of the account was met (429). It is the whole body or the `detail` of an `ErrorBody`. The code
     stands in `error` or in `code`; `error` wins. A 429 without `message` and `action` is no usage error.
     """
@@ -72,7 +73,7 @@ class UsageErrorBody:
 
 
 @attrs.frozen(kw_only=True)
-class ValidationIssue:
+class ValidationIssue(JsonObject):
     """One fault that the service found in a request (422)."""
 
     loc: list[str | int]
@@ -84,7 +85,7 @@ class ValidationIssue:
 
 
 @attrs.frozen(kw_only=True)
-class ErrorBody:
+class ErrorBody(JsonObject):
     """Body of a REST answer that is no success: a text, an object (most often a `UsageErrorBody`), or for 422
     a list of faults.
     """

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import attrs
 
+from ._json_object import JsonObject
+
 __all__ = ["IceServer", "SignalingConfig"]
 
 
 @attrs.frozen(kw_only=True)
-class IceServer:
+class IceServer(JsonObject):
     """One STUN or TURN server, or several that share their credentials. Sessions name the addresses `urls`;
     spectators may see the old spelling `url` instead.
     """
@@ -29,7 +31,7 @@ class IceServer:
 
 
 @attrs.frozen(kw_only=True)
-class SignalingConfig:
+class SignalingConfig(JsonObject):
     """Answer of `GET /config`: which ICE servers to use. Asked anew before every attempt, because the TURN
     credentials are short-lived. When it cannot be had, clients fall back to a public STUN server.
     """
