@@ -106,15 +106,18 @@ _FAILURES: Final = (
 )
 
 
-def connection_error(exc: BaseException, call: Call, operation: str, url: str) -> OdysseyConnectionError:
+def connection_error(
+    exc: BaseException, call: Call, operation: str, url: str, asked: str = ""
+) -> OdysseyConnectionError:
     """Return what ``exc``, one of `NETWORK_ERRORS`, means to the user.
 
     Its cause is the system's own error at the bottom of ``exc``, if there is one: the libraries' quote URLs and
     what the server sent. For the same reason, raise it outside the ``except``, or ``exc`` comes along as context.
+    ``asked`` is what its text calls the operation, if that is not its name.
     """
     if call.aborted:
         return OdysseyConnectionError(
-            f"{operation} was abandoned: the connection is closed", code="closed", operation=operation
+            f"{asked or operation} was abandoned: the connection is closed", code="closed", operation=operation
         )
     if isinstance(exc, OdysseyConnectionError):
         return exc
@@ -130,7 +133,9 @@ def connection_error(exc: BaseException, call: Call, operation: str, url: str) -
         text += f" ({call.deadline.timeout:.3g} s)"
     # No answer from any name server is what a lookup meets while a network changes.
     recoverable = failure.recoverable or (isinstance(root, socket.gaierror) and root.errno == socket.EAI_AGAIN)
-    error = failure.error(f"{operation}: {text}", code=failure.code, operation=operation, recoverable=recoverable)
+    error = failure.error(
+        f"{asked or operation}: {text}", code=failure.code, operation=operation, recoverable=recoverable
+    )
     error.__cause__ = root if isinstance(root, OSError) else None
     return error
 

@@ -6,6 +6,7 @@ Arguments are checked before anything is sent. It makes single calls: queueing, 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlencode
 
@@ -34,6 +35,7 @@ __all__ = ["REQUEST_TIMEOUT_S", "Operation", "ServiceApi", "check_job_filter"]
 
 T = TypeVar("T")
 
+_ID_IN_PATH: Final = re.compile(r"\{\w+\}")
 REQUEST_TIMEOUT_S: Final = 30.0
 """How long one request may take of a call that consists of many."""
 _CONFIG_TIMEOUT_S: Final = 3.0  # the caller goes on without
@@ -177,8 +179,8 @@ class ServiceApi:
 
     def recording(self, stream_id: str, deadline: Deadline, *, abort: Abort | None = None) -> wire.Recording:
         """Return the artifacts of a stream (`GET /recordings/{stream_id}`)."""
-        path = f"/recordings/{arguments.quoted(arguments.identifier('stream_id', stream_id))}"
-        return self.perform(_GET_RECORDING, wire.Recording, deadline, path=path, abort=abort)
+        about = arguments.identifier("stream_id", stream_id)
+        return self.perform(_GET_RECORDING, wire.Recording, deadline, about=about, abort=abort)
 
     def recordings(self, limit: int | None, offset: int | None, deadline: Deadline) -> wire.StreamRecordingsList:
         """Return one page of the recordings (`GET /stream-recordings`)."""
@@ -193,7 +195,7 @@ class ServiceApi:
 
     def job(self, job_id: str, deadline: Deadline) -> wire.SimulationJobDetail:
         """Return a job with its streams (`GET /simulation-jobs/{job_id}`)."""
-        return self.perform(_GET_JOB, wire.SimulationJobDetail, deadline, path=_job_path(job_id))
+        return self.perform(_GET_JOB, wire.SimulationJobDetail, deadline, about=_job(job_id))
 
     def jobs(
         self,
@@ -218,7 +220,7 @@ class ServiceApi:
         answer: wire.CancelledSimulation | wire.SimulationJobDetail
         try:
             answer = self.perform(
-                _CANCEL_JOB, wire.CancelledSimulation, deadline, path=_job_path(job_id), repeated=repeated
+                _CANCEL_JOB, wire.CancelledSimulation, deadline, about=_job(job_id), repeated=repeated
             )
         except OdysseyError as exc:
             if exc.code != "not_cancellable" or not repeated:
@@ -252,6 +254,7 @@ class ServiceApi:
         body: Any = None,
         *,
         path: str | None = None,
+        about: str = "",
         abort: Abort | None = None,
         repeated: list[str | None] | None = None,
     ) -> T:
@@ -262,7 +265,8 @@ class ServiceApi:
             kind: what to read the answer as.
             deadline: until when all of it must be done.
             body: the model to send; None for no body.
-            path: the operation's path with the values for its braces, quoted, and with its query.
+            path: the operation's path with its query, if it has one.
+            about: the id for the braces of the operation's path.
             abort: ends it.
             repeated: is given the codes of the failures after which it was asked again: each of those requests
                 may have been carried out.
@@ -271,8 +275,10 @@ class ServiceApi:
             OdysseyError: whatever its refusals say, or that the service cannot be reached in time.
         """
         with self._call(deadline, abort) as call:
-            url = None if path is None else self._config.api_url + path
-            return self._perform(operation, kind, call, body, url=url, repeated=repeated)
+            url = self._config.api_url + (
+                path or _ID_IN_PATH.sub(lambda _: arguments.quoted(about), operation.path)
+            )
+            return self._perform(operation, kind, call, body, url=url, about=about, repeated=repeated)
 
     def _perform(
         self,
@@ -282,6 +288,7 @@ class ServiceApi:
         body: Any = None,
         *,
         url: str | None = None,
+        about: str = "",
         repeated: list[str | None] | None = None,
     ) -> T:
         """Send ``body`` and read the answer; authorize, renew the token once, repeat what may be repeated."""
@@ -292,7 +299,7 @@ class ServiceApi:
         while True:
             token = self._access_token(call) if operation.authorized else None
             try:
-                answer = self._http.exchange(self._request(operation, url, data, token), call)
+                answer = self._http.exchange(self._request(operation, url, data, token, about), call)
                 if answer.ok:
                     return _decoded(kind, answer)
                 raise refusal(answer)
@@ -306,7 +313,9 @@ class ServiceApi:
                 if repeated is not None:
                     repeated.append(exc.code)
 
-    def _request(self, operation: Operation, url: str, data: bytes | None, token: Secret | None) -> HttpRequest:
+    def _request(
+        self, operation: Operation, url: str, data: bytes | None, token: Secret | None, about: str
+    ) -> HttpRequest:
         headers = {"Accept": "application/json"}
         if data is not None:
             headers["Content-Type"] = "application/json"
@@ -318,6 +327,7 @@ class ServiceApi:
             url=url,
             headers=headers,
             body=data,
+            about=about,
             secrets=tuple(secret for secret in (self._config.api_key, token) if secret),
             collected=operation is not _AUTHENTICATE,
         )
@@ -355,8 +365,8 @@ def _decoded(kind: type[T], answer: Answer) -> T:
         raise unreadable(answer, exc) from None
 
 
-def _job_path(job_id: str) -> str:
-    return f"/simulation-jobs/{arguments.quoted(arguments.identifier('job_id', job_id))}"
+def _job(job_id: str) -> str:
+    return arguments.identifier("job_id", job_id)
 
 
 def _page(limit: int | None, offset: int | None) -> dict[str, int | None]:

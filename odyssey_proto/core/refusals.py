@@ -7,6 +7,7 @@ that succeed, and deciding what is asked again, is the caller's.
 from __future__ import annotations
 
 import contextlib
+import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -108,6 +109,7 @@ REFUSALS: Final[Mapping[str, Refusals]] = MappingProxyType(
 )
 """What statuses mean, by operation. Any other is an `OdysseyConnectionError` with the code ``http_<status>``."""
 
+_ID_IN_PATH: Final = re.compile(r"/\{\w+\}")
 _BUSY: Final = frozenset({408, 425, 429})  # with all of 5xx, the answers after which waiting may help
 _USAGE_STATUSES: Final = frozenset({403, 429})
 _GENERAL: Final = "{operation}: the service answered {status}: {detail}"
@@ -132,6 +134,17 @@ class Answer:
     """The body."""
     secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
     """What was sent and must not come back in a text."""
+    about: str = ""
+    """The id in the path, if there is one."""
+
+    @property
+    def asked(self) -> str:
+        """The operation with the id that it was about, for texts.
+
+        >>> Answer(operation="GET /recordings/{stream_id}", status=404, about="st-1").asked
+        'GET /recordings/st-1'
+        """
+        return _ID_IN_PATH.sub(lambda _: f"/{self.line(self.about) or '…'}", self.operation)
 
     @property
     def ok(self) -> bool:
@@ -205,7 +218,7 @@ def refusal(answer: Answer, refusals: Refusals | None = None) -> OdysseyError:
     kind, code, text = refusals.get(answer.status) or (OdysseyConnectionError, f"http_{answer.status}", general)
     detail = answer.line(_words(said)) or answer.line(answer.reason) or "it gave no reason"
     return kind(
-        text.format(operation=answer.operation, status=answer.status, detail=detail),
+        text.format(operation=answer.asked, status=answer.status, detail=detail),
         code=code,
         retry_after=answer.retry_after,
         recoverable=answer.status in _BUSY or answer.status >= 500,
@@ -221,7 +234,7 @@ def unreadable(answer: Answer, exc: MalformedMessageError, *, of_api: bool = Tru
     is_expected = not of_api or "json" in (answer.header("content-type") or "json")
     hint = "" if is_expected else "; is this the address of the API?"
     return MalformedMessageError(
-        answer.line(f"{answer.operation}: {exc.message}{hint}"),
+        answer.line(f"{answer.asked}: {exc.message}{hint}"),
         problems=tuple(answer.line(problem) for problem in exc.problems),
         code=exc.code,
         **answer.known,
