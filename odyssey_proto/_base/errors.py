@@ -94,6 +94,10 @@ class OdysseyError(Exception):
         self.retry_after = retry_after
         """After how many s, where the service told."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON-ready data: ``type``, the name of its class, its text as ``message``, and the rest."""
+        return {"type": type(self).__name__, **self.__dict__}
+
     def __reduce__(self) -> tuple[Any, ...]:
         # Exceptions pickle by their positional arguments; keyword-only attributes travel as state.
         return (_rebuild, (type(self), self.args), dict(self.__dict__))

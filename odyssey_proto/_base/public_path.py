@@ -35,6 +35,7 @@ def publish(package: str, *things: object) -> None:
     for thing in things:
         if inspect.isclass(thing):
             _resolve(thing)
+            _describe(thing)
         if inspect.isclass(thing) or inspect.isfunction(thing):
             thing.__module__ = package
 
@@ -55,3 +56,11 @@ def _resolve(cls: type[Any]) -> None:
     for field in attrs.fields(cls):
         if isinstance(written.get(field.alias), str):
             written[field.alias] = field.type
+
+
+def _describe(cls: type[Any]) -> None:
+    """Let `help` show the texts of an attrs class's fields, which are read from the source when it asks."""
+    if "__attrs_attrs__" in vars(cls) and isinstance(vars(cls).get("__slots__"), tuple):
+        from odyssey_models._field_texts import FieldTexts  # one for both packages
+
+        cls.__slots__ = FieldTexts(cls)

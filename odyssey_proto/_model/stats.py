@@ -5,12 +5,13 @@ from __future__ import annotations
 import attrs
 
 from .._base.public_path import publish
+from .._base.record import Record
 
 __all__ = ["SessionStats"]
 
 
 @attrs.frozen(kw_only=True)
-class SessionStats:
+class SessionStats(Record):
     """What has been measured of a session (`Session.stats`).
 
     Counts go on after rejoining, and stay after the end.

@@ -106,15 +106,18 @@ _FAILURES: Final = (
 )
 
 
-def connection_error(exc: BaseException, call: Call, operation: str, url: str) -> OdysseyConnectionError:
+def connection_error(
+    exc: BaseException, call: Call, operation: str, url: str, asked: str = ""
+) -> OdysseyConnectionError:
     """Return the user's error for ``exc``, one of `NETWORK_ERRORS`.
 
     Its cause is the system's own error at the bottom of ``exc``, if any: the errors of libraries quote URLs and
     the server's words. For the same reason, raise it outside the ``except``, so that ``exc`` is not its context.
+    ``asked`` is the name of the operation in the text, if it is not ``operation``.
     """
     if call.aborted:
         return OdysseyConnectionError(
-            f"{operation} was abandoned: the connection is closed", code="closed", operation=operation
+            f"{asked or operation} was abandoned: the connection is closed", code="closed", operation=operation
         )
     if isinstance(exc, OdysseyConnectionError):
         return exc
@@ -130,7 +133,9 @@ def connection_error(exc: BaseException, call: Call, operation: str, url: str) -
         text += f" ({call.deadline.timeout:.3g} s)"
     # While a network changes, lookups fail because no name server answers.
     recoverable = failure.recoverable or (isinstance(root, socket.gaierror) and root.errno == socket.EAI_AGAIN)
-    error = failure.error(f"{operation}: {text}", code=failure.code, operation=operation, recoverable=recoverable)
+    error = failure.error(
+        f"{asked or operation}: {text}", code=failure.code, operation=operation, recoverable=recoverable
+    )
     error.__cause__ = root if isinstance(root, OSError) else None
     return error
 

@@ -60,6 +60,8 @@ class HttpRequest:
     """Secrets that no error may quote, even if the server repeats them."""
     of_api: bool = True
     """Whether the answer should be JSON of the service's API."""
+    about: str = ""
+    """The id in the path, if there is one."""
     collected: bool = True
     """Whether `answers` collects the answer."""
 
@@ -117,11 +119,12 @@ class HttpClient:
         """
         began = self._clock.now()
         failure: OdysseyError | None = None
-        answer = HttpAnswer(operation=request.operation, status=0)
+        answer = HttpAnswer(operation=request.operation, about=request.about, status=0)
         try:
             with contextlib.closing(self._send(request, call)) as response:
                 answer = HttpAnswer(
                     operation=request.operation,
+                    about=request.about,
                     status=response.status_code,
                     reason=response.reason or "",
                     headers=response.headers,
@@ -131,7 +134,7 @@ class HttpClient:
         except MalformedMessageError as exc:
             failure = unreadable(answer, exc, of_api=request.of_api)
         except NETWORK_ERRORS as exc:
-            failure = connection_error(exc, call, request.operation, request.url)
+            failure = connection_error(exc, call, request.operation, request.url, answer.asked)
         took_ms = (self._clock.now() - began) * 1000
         path = urlsplit(request.url).path
         if failure is not None:

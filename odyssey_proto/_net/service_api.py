@@ -6,6 +6,7 @@ in `odyssey_proto._rest`. The meaning of refusals is in `odyssey_proto.core.refu
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlencode
 
@@ -34,6 +35,7 @@ __all__ = ["REQUEST_TIMEOUT_S", "Operation", "ServiceApi", "check_job_filter"]
 
 T = TypeVar("T")
 
+_ID_IN_PATH: Final = re.compile(r"\{\w+\}")
 REQUEST_TIMEOUT_S: Final = 30.0
 """The time limit for each request of a call that consists of many, in s."""
 _CONFIG_TIMEOUT_S: Final = 3.0  # the caller continues without it
@@ -176,8 +178,8 @@ class ServiceApi:
 
     def recording(self, stream_id: str, deadline: Deadline, *, abort: Abort | None = None) -> wire.Recording:
         """Return the artifacts of a stream (`GET /recordings/{stream_id}`)."""
-        path = f"/recordings/{arguments.quoted(arguments.identifier('stream_id', stream_id))}"
-        return self.perform(_GET_RECORDING, wire.Recording, deadline, path=path, abort=abort)
+        about = arguments.identifier("stream_id", stream_id)
+        return self.perform(_GET_RECORDING, wire.Recording, deadline, about=about, abort=abort)
 
     def recordings(self, limit: int | None, offset: int | None, deadline: Deadline) -> wire.StreamRecordingsList:
         """Return one page of the recordings (`GET /stream-recordings`)."""
@@ -192,7 +194,7 @@ class ServiceApi:
 
     def job(self, job_id: str, deadline: Deadline) -> wire.SimulationJobDetail:
         """Return a job with its streams (`GET /simulation-jobs/{job_id}`)."""
-        return self.perform(_GET_JOB, wire.SimulationJobDetail, deadline, path=_job_path(job_id))
+        return self.perform(_GET_JOB, wire.SimulationJobDetail, deadline, about=_job(job_id))
 
     def jobs(
         self,
@@ -217,7 +219,7 @@ class ServiceApi:
         answer: wire.CancelledSimulation | wire.SimulationJobDetail
         try:
             answer = self.perform(
-                _CANCEL_JOB, wire.CancelledSimulation, deadline, path=_job_path(job_id), repeated=repeated
+                _CANCEL_JOB, wire.CancelledSimulation, deadline, about=_job(job_id), repeated=repeated
             )
         except OdysseyError as exc:
             if exc.code != "not_cancellable" or not repeated:
@@ -251,6 +253,7 @@ class ServiceApi:
         body: Any = None,
         *,
         path: str | None = None,
+        about: str = "",
         abort: Abort | None = None,
         repeated: list[str | None] | None = None,
     ) -> T:
@@ -261,7 +264,8 @@ class ServiceApi:
             kind: what to read the answer as.
             deadline: the deadline for the whole call.
             body: the model to send; None for no body.
-            path: the operation's path with quoted values in place of its braces, and with its query.
+            path: the operation's path with its query, if it has one.
+            about: the id for the braces of the operation's path.
             abort: ends the call.
             repeated: receives the codes of the failures after which the request was repeated; each of those
                 requests may have been carried out.
@@ -270,8 +274,10 @@ class ServiceApi:
             OdysseyError: the service refused the call, or cannot be reached in time.
         """
         with self._call(deadline, abort) as call:
-            url = None if path is None else self._config.api_url + path
-            return self._perform(operation, kind, call, body, url=url, repeated=repeated)
+            url = self._config.api_url + (
+                path or _ID_IN_PATH.sub(lambda _: arguments.quoted(about), operation.path)
+            )
+            return self._perform(operation, kind, call, body, url=url, about=about, repeated=repeated)
 
     def _perform(
         self,
@@ -281,6 +287,7 @@ class ServiceApi:
         body: Any = None,
         *,
         url: str | None = None,
+        about: str = "",
         repeated: list[str | None] | None = None,
     ) -> T:
         """Send ``body`` and read the answer; authorize, renew the token once, and repeat if allowed."""
@@ -291,7 +298,7 @@ class ServiceApi:
         while True:
             token = self._access_token(call) if operation.authorized else None
             try:
-                answer = self._http.exchange(self._request(operation, url, data, token), call)
+                answer = self._http.exchange(self._request(operation, url, data, token, about), call)
                 if answer.ok:
                     return _decoded(kind, answer)
                 raise refusal(answer)
@@ -305,7 +312,9 @@ class ServiceApi:
                 if repeated is not None:
                     repeated.append(exc.code)
 
-    def _request(self, operation: Operation, url: str, data: bytes | None, token: Secret | None) -> HttpRequest:
+    def _request(
+        self, operation: Operation, url: str, data: bytes | None, token: Secret | None, about: str
+    ) -> HttpRequest:
         headers = {"Accept": "application/json"}
         if data is not None:
             headers["Content-Type"] = "application/json"
@@ -317,6 +326,7 @@ class ServiceApi:
             url=url,
             headers=headers,
             body=data,
+            about=about,
             secrets=tuple(secret for secret in (self._config.api_key, token) if secret),
             collected=operation is not _AUTHENTICATE,
         )
@@ -354,8 +364,8 @@ def _decoded(kind: type[T], answer: HttpAnswer) -> T:
         raise unreadable(answer, exc) from None
 
 
-def _job_path(job_id: str) -> str:
-    return f"/simulation-jobs/{arguments.quoted(arguments.identifier('job_id', job_id))}"
+def _job(job_id: str) -> str:
+    return arguments.identifier("job_id", job_id)
 
 
 def _page(limit: int | None, offset: int | None) -> dict[str, int | None]:

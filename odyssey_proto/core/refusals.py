@@ -7,6 +7,7 @@ that succeed, and deciding which requests to repeat, is left to the caller.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
@@ -107,6 +108,7 @@ REFUSALS: Final[Mapping[str, Refusals]] = MappingProxyType(
 )
 """The meaning of statuses, by operation. All others raise `OdysseyConnectionError`, code ``http_<status>``."""
 
+_ID_IN_PATH: Final = re.compile(r"/\{\w+\}")
 _BUSY: Final = frozenset({408, 425, 429})  # like all of 5xx, answers after which waiting may help
 _USAGE_STATUSES: Final = frozenset({403, 429})
 _GENERAL: Final = "{operation}: the service answered {status}: {detail}"
@@ -131,6 +133,17 @@ class HttpAnswer:
     """The body."""
     secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
     """Secrets in the request that no text may repeat."""
+    about: str = ""
+    """The id in the path, if there is one."""
+
+    @property
+    def asked(self) -> str:
+        """The operation with the id in its path, for texts.
+
+        >>> HttpAnswer(operation="GET /recordings/{stream_id}", status=404, about="st-1").asked
+        'GET /recordings/st-1'
+        """
+        return _ID_IN_PATH.sub(lambda _: f"/{self.line(self.about) or '…'}", self.operation)
 
     @property
     def ok(self) -> bool:
@@ -204,7 +217,7 @@ def refusal(answer: HttpAnswer, refusals: Refusals | None = None) -> OdysseyErro
     kind, code, text = refusals.get(answer.status) or (OdysseyConnectionError, f"http_{answer.status}", general)
     detail = answer.line(_words(said)) or answer.line(answer.reason) or "it gave no reason"
     return kind(
-        text.format(operation=answer.operation, status=answer.status, detail=detail),
+        text.format(operation=answer.asked, status=answer.status, detail=detail),
         code=code,
         retry_after=answer.retry_after,
         recoverable=answer.status in _BUSY or answer.status >= 500,
@@ -220,7 +233,7 @@ def unreadable(answer: HttpAnswer, exc: MalformedMessageError, *, of_api: bool =
     is_expected = not of_api or "json" in (answer.header("content-type") or "json")
     hint = "" if is_expected else "; is this the address of the API?"
     return MalformedMessageError(
-        answer.line(f"{answer.operation}: {exc.message}{hint}"),
+        answer.line(f"{answer.asked}: {exc.message}{hint}"),
         problems=tuple(answer.line(problem) for problem in exc.problems),
         code=exc.code,
         **answer.known,

@@ -34,8 +34,8 @@ Every class is one JSON object and takes only keyword arguments. The name of an 
 of its wire name; if the two differ, the attrs metadata has the wire name under `wire`. None stands for an absent
 or null field. With `write_null` in the metadata, the service writes None as null instead of omitting the field.
 
-This package imports only attrs, and loads each of its modules on first use of one of its classes. It neither reads
-nor writes JSON; that is the job of a converter.
+This package imports only attrs, and loads each of its modules on first use of one of its classes. It does not read
+JSON; that is the job of a converter. `JsonObject.to_dict` is the way back.
 """
 '''
 
@@ -58,7 +58,7 @@ _OPTIONS = [
     *("--strict-refs", "--no-allow-remote-refs"),
     *("--output-model-type", "dataclasses.dataclass", "--target-python-version", "3.11", "--keyword-only"),
     *("--custom-template-dir", str(_HERE / "templates"), "--custom-file-header", "#"),
-    *("--additional-imports", "re,attrs,_open_enum.OpenStrEnum"),
+    *("--additional-imports", "re,attrs,_open_enum.OpenStrEnum,_json_object.JsonObject"),
     *("--disable-timestamp", "--disable-warnings", "--no-formatters", "--skip-root-model"),
     *("--strict-nullable", "--field-constraints", "--use-exact-imports", "--use-double-quotes"),
     *("--use-one-literal-as-default", "--collapse-root-models"),
@@ -76,8 +76,10 @@ def write_package(files: dict[str, Schema], folder: Path) -> None:
         description = files[f"{module}.yaml"]["description"]
         _write(path, _finished(path.read_text("utf-8"), description, names))
     for path in sorted((_HERE / "runtime").glob("*.py")):
-        _write(folder / f"_{path.name}", f"{_HEADER}\n{_formatted(path.read_text('utf-8'))}")
-    _write(folder / "__init__.py", _init({"_open_enum": ["OpenStrEnum"], **exports}))
+        code = path.read_text("utf-8").replace("from .", "from ._")  # those beside it get an underscore, too
+        _write(folder / f"_{path.name}", f"{_HEADER}\n{_formatted(code)}")
+    by_hand = {"_json_object": ["JsonObject"], "_open_enum": ["OpenStrEnum"]}
+    _write(folder / "__init__.py", _init({**by_hand, **exports}))
     _write(folder / "py.typed", "")
 
 
@@ -111,6 +113,7 @@ def _finished(code: str, description: str, names: list[str]) -> str:
     doc = textwrap.fill(f'"""{description}', _WIDTH)
     # The generator accepts no relative imports as additional ones.
     code = code.partition(_FUTURE)[2].replace("from _open_enum import", "from ._open_enum import")
+    code = code.replace("from _json_object import", "from ._json_object import")
     imports, body = _formatted(code).split("\n\n\n", 1)
     return _HEADER + "\n" + _formatted(f'{doc}\n"""\n\n{_FUTURE}\n{imports}\n\n{_all(names)}\n\n{body}')
 

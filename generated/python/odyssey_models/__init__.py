@@ -7,14 +7,15 @@ Every class is one JSON object and takes only keyword arguments. The name of an 
 of its wire name; if the two differ, the attrs metadata has the wire name under `wire`. None stands for an absent
 or null field. With `write_null` in the metadata, the service writes None as null instead of omitting the field.
 
-This package imports only attrs, and loads each of its modules on first use of one of its classes. It neither reads
-nor writes JSON; that is the job of a converter.
+This package imports only attrs, and loads each of its modules on first use of one of its classes. It does not read
+JSON; that is the job of a converter. `JsonObject.to_dict` is the way back.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._json_object import JsonObject
     from ._open_enum import OpenStrEnum
     from .channel import (
         BroadcastReady,
@@ -91,6 +92,7 @@ __all__ = [
     "InteractiveStreamEnd",
     "InteractiveStreamError",
     "InteractiveStreamStart",
+    "JsonObject",
     "Keepalive",
     "Offer",
     "OpenStrEnum",
@@ -152,6 +154,7 @@ _MODULES = {
     "InteractiveStreamEnd": "channel",
     "InteractiveStreamError": "channel",
     "InteractiveStreamStart": "channel",
+    "JsonObject": "_json_object",
     "Keepalive": "signaling",
     "Offer": "signaling",
     "OpenStrEnum": "_open_enum",

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 
 import attrs
 
+from ._json_object import JsonObject
 from ._open_enum import OpenStrEnum
 
 __all__ = [
@@ -31,7 +32,7 @@ __all__ = [
 
 
 @attrs.frozen(kw_only=True)
-class InteractiveStreamStart:
+class InteractiveStreamStart(JsonObject):
     """Client to streamer. Start a stream. The only request that may be sent over signaling instead: if it has
     an image, is too large for the data channel, or that channel is not open.
     """
@@ -55,7 +56,7 @@ class InteractiveStreamStart:
 
 
 @attrs.frozen(kw_only=True)
-class Update:
+class Update(JsonObject):
     """Client to streamer. Change the prompt (`interact`)."""
 
     type: Literal["update"] = "update"
@@ -65,7 +66,7 @@ class Update:
 
 
 @attrs.frozen(kw_only=True)
-class InteractiveStreamEnd:
+class InteractiveStreamEnd(JsonObject):
     """Client to streamer. End the stream."""
 
     type: Literal["interactive_stream_end"] = "interactive_stream_end"
@@ -73,7 +74,7 @@ class InteractiveStreamEnd:
 
 
 @attrs.frozen(kw_only=True)
-class StreamStarted:
+class StreamStarted(JsonObject):
     """Streamer to client. The stream runs."""
 
     type: Literal["stream_started"] = "stream_started"
@@ -85,7 +86,7 @@ class StreamStarted:
 
 
 @attrs.frozen(kw_only=True)
-class UpdateAcknowledged:
+class UpdateAcknowledged(JsonObject):
     """Streamer to client. The prompt has changed."""
 
     type: Literal["update_acknowledged"] = "update_acknowledged"
@@ -95,7 +96,7 @@ class UpdateAcknowledged:
 
 
 @attrs.frozen(kw_only=True)
-class StreamEnded:
+class StreamEnded(JsonObject):
     """Streamer to client. The stream is over."""
 
     type: Literal["stream_ended"] = "stream_ended"
@@ -103,7 +104,7 @@ class StreamEnded:
 
 
 @attrs.frozen(kw_only=True)
-class BroadcastReady:
+class BroadcastReady(JsonObject):
     """Streamer to client. Spectators may watch. Without `webrtc_url` and `spectator_token`, the client itself
     reports the stream error `broadcast_error`.
     """
@@ -144,7 +145,7 @@ class StreamErrorReason(OpenStrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class InteractiveStreamError:
+class InteractiveStreamError(JsonObject):
     """Streamer to client. The pending request (a start, an update) failed, or the stream broke."""
 
     type: Literal["interactive_stream_error"] = "interactive_stream_error"

@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from ._json_object import JsonObject
 from ._open_enum import OpenStrEnum
 
 __all__ = ["ErrorBody", "UsageErrorBody", "UsageErrorCode", "UsageErrorDetails", "ValidationIssue"]
@@ -30,7 +31,7 @@ class UsageErrorCode(OpenStrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class UsageErrorDetails:
+class UsageErrorDetails(JsonObject):
     """The figures behind a usage error. Its code determines which are present."""
 
     used_hours: float | None = None
@@ -52,7 +53,7 @@ class UsageErrorDetails:
 
 
 @attrs.frozen(kw_only=True)
-class UsageErrorBody:
+class UsageErrorBody(JsonObject):
     """A limit of the account was reached (429). It is the whole body or the `detail` of an `ErrorBody`. The
     code is in `error` or in `code`; `error` takes precedence. A 429 without `message` and `action` is not
     a usage error.
@@ -73,7 +74,7 @@ class UsageErrorBody:
 
 
 @attrs.frozen(kw_only=True)
-class ValidationIssue:
+class ValidationIssue(JsonObject):
     """One problem that the service found in a request (422)."""
 
     loc: list[str | int]
@@ -85,7 +86,7 @@ class ValidationIssue:
 
 
 @attrs.frozen(kw_only=True)
-class ErrorBody:
+class ErrorBody(JsonObject):
     """Body of a REST answer that reports an error. Its `detail` is a text, an object (most often a
     `UsageErrorBody`), or for 422 a list of problems.
     """

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import attrs
 
+from ._json_object import JsonObject
+
 __all__ = ["IceServer", "SignalingConfig"]
 
 
 @attrs.frozen(kw_only=True)
-class IceServer:
+class IceServer(JsonObject):
     """One STUN or TURN server, or several with the same credentials. For sessions, the addresses are in
     `urls`; for spectators, they may be in `url`, the old name.
     """
@@ -29,7 +31,7 @@ class IceServer:
 
 
 @attrs.frozen(kw_only=True)
-class SignalingConfig:
+class SignalingConfig(JsonObject):
     """Answer of `GET /config`: the ICE servers to use. Clients request it before every attempt, because TURN
     credentials are short-lived. If that fails, they fall back to a public STUN server.
     """

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import attrs
 
+from ._json_object import JsonObject
 from ._open_enum import OpenStrEnum
 
 __all__ = ["RecordedEvent", "RecordedEventType", "Recording", "StreamRecordingInfo", "StreamRecordingsList"]
 
 
 @attrs.frozen(kw_only=True)
-class Recording:
+class Recording(JsonObject):
     """Answer of `GET /recordings/{stream_id}`: the artifacts of one stream as presigned addresses, which are
     valid for about an hour.
     """
@@ -35,7 +36,7 @@ class Recording:
 
 
 @attrs.frozen(kw_only=True)
-class StreamRecordingInfo:
+class StreamRecordingInfo(JsonObject):
     """One entry of the list of recordings."""
 
     stream_id: str
@@ -53,7 +54,7 @@ class StreamRecordingInfo:
 
 
 @attrs.frozen(kw_only=True)
-class StreamRecordingsList:
+class StreamRecordingsList(JsonObject):
     """Answer of `GET /stream-recordings`, one page of the user's recordings, newest first."""
 
     recordings: list[StreamRecordingInfo]
@@ -78,7 +79,7 @@ class RecordedEventType(OpenStrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class RecordedEvent:
+class RecordedEvent(JsonObject):
     """One line of the event log (`Recording.events_url`), which is JSONL. Its fields were not observed;
     readers accept any object.
     """

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import attrs
 
+from ._json_object import JsonObject
+
 __all__ = [
     "Region",
     "RegionsResponse",
@@ -24,7 +26,7 @@ __all__ = [
 
 
 @attrs.frozen(kw_only=True)
-class TokenRequest:
+class TokenRequest(JsonObject):
     """Body of `POST /auth/token`, the only call that needs no bearer token."""
 
     api_key: str = attrs.field(validator=attrs.validators.min_len(1), repr=False)
@@ -32,7 +34,7 @@ class TokenRequest:
 
 
 @attrs.frozen(kw_only=True)
-class TokenResponse:
+class TokenResponse(JsonObject):
     """Answer of `POST /auth/token`, a bearer token for all other calls."""
 
     access_token: str = attrs.field(repr=False)
@@ -44,7 +46,7 @@ class TokenResponse:
 
 
 @attrs.frozen(kw_only=True)
-class Region:
+class Region(JsonObject):
     """A location where streamers run."""
 
     id: str
@@ -56,7 +58,7 @@ class Region:
 
 
 @attrs.frozen(kw_only=True)
-class RegionsResponse:
+class RegionsResponse(JsonObject):
     """Answer of `GET /regions`. All regions are pinged at once; on any failure, clients continue without
     latencies.
     """
@@ -66,7 +68,7 @@ class RegionsResponse:
 
 
 @attrs.frozen(kw_only=True)
-class SessionRequest:
+class SessionRequest(JsonObject):
     """Body of `POST /sessions/request`, which asks for a streamer."""
 
     region_latencies: dict[str, int] | None = None
@@ -76,7 +78,7 @@ class SessionRequest:
 
 
 @attrs.frozen(kw_only=True)
-class StreamerCapabilities:
+class StreamerCapabilities(JsonObject):
     """Capabilities of a session's streamer."""
 
     image_to_video: bool = False
@@ -84,7 +86,7 @@ class StreamerCapabilities:
 
 
 @attrs.frozen(kw_only=True)
-class SessionResponse:
+class SessionResponse(JsonObject):
     """Answer of `POST /sessions/request`, a session and the address of its streamer."""
 
     session_id: str
@@ -104,7 +106,7 @@ class SessionResponse:
 
 
 @attrs.frozen(kw_only=True)
-class SessionTokenRequest:
+class SessionTokenRequest(JsonObject):
     """Body of `POST /sessions/token`. Several tokens per session, and several handshakes per token, are
     valid.
     """
@@ -114,7 +116,7 @@ class SessionTokenRequest:
 
 
 @attrs.frozen(kw_only=True)
-class SessionTokenResponse:
+class SessionTokenResponse(JsonObject):
     """Answer of `POST /sessions/token`, the token of the signaling handshake."""
 
     session_token: str = attrs.field(repr=False)
@@ -124,7 +126,7 @@ class SessionTokenResponse:
 
 
 @attrs.frozen(kw_only=True)
-class SessionTokenClaims:
+class SessionTokenClaims(JsonObject):
     """Payload of a session token, from which clients read the session's identifier."""
 
     session_id: str

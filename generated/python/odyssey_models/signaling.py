@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 
 import attrs
 
+from ._json_object import JsonObject
 from ._open_enum import OpenStrEnum
 from .channel import InteractiveStreamStart
 
@@ -28,7 +29,7 @@ __all__ = [
 
 
 @attrs.frozen(kw_only=True)
-class Offer:
+class Offer(JsonObject):
     """Server to client. The streamer's offer, which creates both data channels."""
 
     type: Literal["offer"] = "offer"
@@ -38,7 +39,7 @@ class Offer:
 
 
 @attrs.frozen(kw_only=True)
-class Answer:
+class Answer(JsonObject):
     """Client to server. The answer to the offer. A browser's answer has no candidates: the browser sends them
     one by one, possibly before the answer.
     """
@@ -50,7 +51,7 @@ class Answer:
 
 
 @attrs.frozen(kw_only=True)
-class IceCandidate:
+class IceCandidate(JsonObject):
     """Both directions. One ICE candidate of the sender, or the end of its candidates."""
 
     type: Literal["ice_candidate"] = "ice_candidate"
@@ -81,7 +82,7 @@ class SignalingErrorReason(OpenStrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class SignalingError:
+class SignalingError(JsonObject):
     """Server to client. The session has ended for good."""
 
     type: Literal["error"] = "error"
@@ -91,7 +92,7 @@ class SignalingError:
 
 
 @attrs.frozen(kw_only=True)
-class Keepalive:
+class Keepalive(JsonObject):
     """Client to server, every 10 s. After 40 s without one, the session is cleared."""
 
     type: Literal["keepalive"] = "keepalive"
@@ -99,7 +100,7 @@ class Keepalive:
 
 
 @attrs.frozen(kw_only=True)
-class ClientDisconnecting:
+class ClientDisconnecting(JsonObject):
     """Client to server. A goodbye, followed by close 1000 `Client disconnect`; it frees the session at once."""
 
     type: Literal["client_disconnecting"] = "client_disconnecting"

@@ -9,6 +9,7 @@ import re
 
 import attrs
 
+from ._json_object import JsonObject
 from ._open_enum import OpenStrEnum
 
 __all__ = [
@@ -27,7 +28,7 @@ __all__ = [
 
 
 @attrs.frozen(kw_only=True)
-class StartAction:
+class StartAction(JsonObject):
     """Starts a stream within a script."""
 
     prompt: str
@@ -41,7 +42,7 @@ class StartAction:
 
 
 @attrs.frozen(kw_only=True)
-class InteractAction:
+class InteractAction(JsonObject):
     """Changes the prompt within a script."""
 
     prompt: str
@@ -49,12 +50,12 @@ class InteractAction:
 
 
 @attrs.frozen(kw_only=True)
-class EndAction:
+class EndAction(JsonObject):
     """Ends the stream within a script. It has no fields."""
 
 
 @attrs.frozen(kw_only=True)
-class ScriptEntry:
+class ScriptEntry(JsonObject):
     """One step of a script: a time and an action. The documentation shows one action per entry; the effect of
     none, or of several, was not observed.
     """
@@ -70,7 +71,7 @@ class ScriptEntry:
 
 
 @attrs.frozen(kw_only=True)
-class SimulationRequest:
+class SimulationRequest(JsonObject):
     """Body of `POST /simulation-jobs`. Exactly one of `script`, `scripts` and `script_url` is given."""
 
     portrait: bool
@@ -120,7 +121,7 @@ class SimulationJobStatus(OpenStrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class SimulationStream:
+class SimulationStream(JsonObject):
     """One stream that a job made, with its artifacts as presigned addresses. An older service sent `status`
     and `error_message` and no artifacts; all fields but the identifier may be absent.
     """
@@ -148,7 +149,7 @@ class SimulationStream:
 
 
 @attrs.frozen(kw_only=True)
-class SimulationJobDetail:
+class SimulationJobDetail(JsonObject):
     """Answer of `POST /simulation-jobs`, where `streams` and `retry_count` may be absent, and of `GET
     /simulation-jobs/{job_id}`.
     """
@@ -180,7 +181,7 @@ class SimulationJobDetail:
 
 
 @attrs.frozen(kw_only=True)
-class SimulationJobInfo:
+class SimulationJobInfo(JsonObject):
     """One entry of the list of jobs."""
 
     job_id: str
@@ -198,7 +199,7 @@ class SimulationJobInfo:
 
 
 @attrs.frozen(kw_only=True)
-class SimulationJobsList:
+class SimulationJobsList(JsonObject):
     """Answer of `GET /simulation-jobs`, one page of the user's jobs."""
 
     jobs: list[SimulationJobInfo]
@@ -212,7 +213,7 @@ class SimulationJobsList:
 
 
 @attrs.frozen(kw_only=True)
-class CancelledSimulation:
+class CancelledSimulation(JsonObject):
     """Answer of `DELETE /simulation-jobs/{job_id}`: the cancelled job. Only its identifier and status are
     always present.
     """

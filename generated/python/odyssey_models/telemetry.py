@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 
+from ._json_object import JsonObject
 from ._open_enum import OpenStrEnum
 
 __all__ = ["TelemetryErrorType", "TelemetryEvent", "TelemetryEventName", "TelemetryRequest"]
@@ -43,7 +44,7 @@ class TelemetryErrorType(OpenStrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class TelemetryEvent:
+class TelemetryEvent(JsonObject):
     """One event or one error; exactly one of `event` and `error_type` is given."""
 
     sdk_version: str
@@ -85,7 +86,7 @@ class TelemetryEvent:
 
 
 @attrs.frozen(kw_only=True)
-class TelemetryRequest:
+class TelemetryRequest(JsonObject):
     """Body of `POST /telemetry`. The observed client sends one event per call."""
 
     events: list[TelemetryEvent] = attrs.field(validator=attrs.validators.min_len(1))

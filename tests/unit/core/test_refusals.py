@@ -277,6 +277,7 @@ def test_every_text_of_an_operation_can_be_filled(operation: str) -> None:
         text = str(refusal(HttpAnswer(operation=operation, status=status, reason="its {reason}")))
         assert "{detail}" not in text
         assert "{operation}" not in text
+        assert "_id}" not in text
 
 
 def test_it_needs_no_http_and_reads_no_json_before_there_is_a_refusal() -> None:
