@@ -8,18 +8,14 @@ fit. A machine is a class of actions, with its states above it and its rows belo
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
 import attrs
 
-from .effects import Ignored
+from .effects import Ignored, Output
 from .inputs import Due
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    from .effects import Output
 
 __all__ = ["Agenda", "Key", "Machine", "Row", "Rows", "by_state", "nothing", "row"]
 

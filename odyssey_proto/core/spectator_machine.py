@@ -10,10 +10,11 @@ out effects, as with `odyssey_proto.core.protocol`; there is no I/O here.
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from .._base import errors
 from .._base.public_path import publish
+from .._model.config import AdvancedConfig
 from .._model.events import ConnectionStatus, ErrorOccurred, GapEvent, StatusChanged, StreamEnded
 from .deadlines import FRAME_INTERVAL_S, REJOIN_DEADLINE_S, VIDEO_DEADLINE_S
 from .effects import (
@@ -24,6 +25,7 @@ from .effects import (
     EndFrames,
     Fail,
     OpenBroadcast,
+    Output,
     PauseFrames,
     SayGoodbye,
     Succeed,
@@ -36,21 +38,16 @@ from .inputs import (
     Disconnect,
     Due,
     Forgotten,
+    Input,
     LinkFailed,
     LinkReady,
     VideoResumed,
     VideoSeen,
     Watch,
 )
-from .machine import Agenda, Machine, by_state, nothing, row
+from .machine import Agenda, Machine, Row, by_state, nothing, row
 from .silence import SILENCE_LIMIT_S, Silence, Verdict
 from .snapshot import Snapshot
-
-if TYPE_CHECKING:
-    from .._model.config import AdvancedConfig
-    from .effects import Output
-    from .inputs import Input
-    from .machine import Row
 
 __all__ = ["REOPEN_WITHIN_S", "SPECTATOR_TABLE", "SpectatorMachine", "SpectatorState"]
 
