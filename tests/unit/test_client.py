@@ -181,7 +181,7 @@ def test_closing_ends_a_connect(client: Client, in_background: Background) -> No
 
 
 def test_a_connect_that_takes_too_long_raises_and_leaves_nothing(client: Client) -> None:
-    client.service.opening = lambda link: None if link.plan.with_video else link.connect()
+    client.service.opening = never
     with pytest.raises(OdysseyConnectionTimeoutError, match=r"Not connected within 0\.05 s"):
         client.connect(timeout=0.05)
     assert not client.is_connected

@@ -69,7 +69,8 @@ def test_a_stream_is_known_while_it_runs(session: Session) -> None:
     assert session.last_applied_prompt == "A cat"
     assert session.interact("It runs") == session.last_applied_prompt == "It runs"
     session.end_stream()
-    assert (session.stream_id, session.last_applied_prompt, session.latest_frame) == (None, None, None)
+    left: tuple[object, ...] = (session.stream_id, session.last_applied_prompt, session.latest_frame)
+    assert left == (None, None, None)
 
 
 # --- the wrong moment

@@ -181,7 +181,7 @@ def test_a_spectator_that_is_pickled_says_what_to_hand_over_instead(nothing_left
 
 
 def test_the_package_shows_its_public_names_only() -> None:
-    assert dir(odyssey_proto) == sorted(odyssey_proto.__all__)
+    assert dir(odyssey_proto) == sorted(vars(odyssey_proto)["__all__"])
 
 
 def test_the_default_of_the_client_is_shown_in_words() -> None:
