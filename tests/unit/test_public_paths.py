@@ -60,8 +60,13 @@ def things(package: ModuleType) -> Iterator[tuple[str, Any]]:
         yield f"{package.__name__}.{name}", getattr(package, name)
 
 
-CLASSES = {name: thing for package in PACKAGES for name, thing in things(package) if inspect.isclass(thing)}
-FUNCTIONS = {name: thing for package in PACKAGES for name, thing in things(package) if inspect.isfunction(thing)}
+CLASSES: dict[str, Any] = {
+    name: thing for package in PACKAGES for name, thing in things(package) if inspect.isclass(thing)
+}
+FUNCTIONS: dict[str, Any] = {
+    name: thing for package in PACKAGES for name, thing in things(package) if inspect.isfunction(thing)
+}
+PUBLIC: dict[str, Any] = {**CLASSES, **FUNCTIONS}
 CALLABLES: dict[str, Any] = dict(FUNCTIONS)
 for name, cls in CLASSES.items():
     for member, value in inspect.getmembers_static(cls):
@@ -70,19 +75,19 @@ for name, cls in CLASSES.items():
             CALLABLES[f"{name}.{member}"] = function
 
 
-@pytest.mark.parametrize("name", {**CLASSES, **FUNCTIONS})
+@pytest.mark.parametrize("name", PUBLIC)
 def test_a_public_object_says_that_it_is_from_where_users_import_it(name: str) -> None:
-    thing = {**CLASSES, **FUNCTIONS}[name]
+    thing = PUBLIC[name]
     if thing.__module__.split(".")[0] != "odyssey_models":  # a public package of its own
         # Events are in the core's package too, and one function has an older name.
-        assert f"{thing.__module__}.{thing.__qualname__}" in {*CLASSES, *FUNCTIONS}
+        assert f"{thing.__module__}.{thing.__qualname__}" in PUBLIC
         assert thing.__module__ in (name.rpartition(".")[0], "odyssey_proto")
 
 
-@pytest.mark.parametrize("name", {**CLASSES, **FUNCTIONS})
+@pytest.mark.parametrize("name", PUBLIC)
 @pytest.mark.parametrize("protocol", [0, pickle.HIGHEST_PROTOCOL])
 def test_a_public_object_is_pickled_by_that_path(name: str, protocol: int) -> None:
-    thing = {**CLASSES, **FUNCTIONS}[name]
+    thing = PUBLIC[name]
     assert pickle.loads(pickle.dumps(thing, protocol)) is thing
 
 
