@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from odyssey_models import IceServer as IceServer
     from odyssey_models import Recording as Recording
     from odyssey_models import SimulationJobDetail as SimulationJobDetail
     from odyssey_models import SimulationJobInfo as SimulationJobInfo
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from odyssey_models import StreamRecordingInfo as StreamRecordingInfo
     from odyssey_models import StreamRecordingsList as StreamRecordingsList
 
+    from ._base.arguments import CLIENT_DEFAULT as CLIENT_DEFAULT
+    from ._base.arguments import ClientDefault as ClientDefault
     from ._base.errors import AccountSuspendedError as AccountSuspendedError
     from ._base.errors import ConcurrentLimitReachedError as ConcurrentLimitReachedError
     from ._base.errors import MalformedMessageError as MalformedMessageError
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from ._base.errors import RateLimitError as RateLimitError
     from ._base.errors import SpectatorTokenError as SpectatorTokenError
     from ._base.errors import StreamDurationExceededError as StreamDurationExceededError
+    from ._base.secrets import Secret as Secret
     from ._live.handlers import BroadcastReadyCallback as BroadcastReadyCallback
     from ._live.handlers import ConnectedCallback as ConnectedCallback
     from ._live.handlers import DisconnectedCallback as DisconnectedCallback
@@ -56,6 +60,8 @@ if TYPE_CHECKING:
     from ._live.live_recording import LiveRecording as LiveRecording
     from ._model.config import AdvancedConfig as AdvancedConfig
     from ._model.config import ClientConfig as ClientConfig
+    from ._model.config import IcePolicy as IcePolicy
+    from ._model.config import VideoCodec as VideoCodec
     from ._model.credentials import ClientCredentials as ClientCredentials
     from ._model.credentials import StreamerCapabilities as StreamerCapabilities
     from ._model.events import BroadcastInfo as BroadcastInfo
@@ -69,20 +75,28 @@ if TYPE_CHECKING:
     from ._model.events import StreamEnded as StreamEnded
     from ._model.events import StreamFailed as StreamFailed
     from ._model.events import StreamStarted as StreamStarted
+    from ._model.script import ImageInput as ImageInput
     from ._model.script import InteractAction as InteractAction
+    from ._model.script import Script as Script
     from ._model.script import ScriptEntry as ScriptEntry
     from ._model.script import StartAction as StartAction
     from ._model.stats import SessionStats as SessionStats
+    from ._rest.download import Artifact as Artifact
+    from ._rest.download import OnProgress as OnProgress
     from ._rest.event_log import iter_events as iter_events
     from ._rest.event_log import read_event_log as read_event_log
+    from ._rest.job_waiter import OnUpdate as OnUpdate
     from ._video.frame import VideoFrame as VideoFrame
+    from ._video.frame_queue import FramePolicy as FramePolicy
     from .client import Odyssey as Odyssey
+    from .raw_response import RawCalls as RawCalls
     from .raw_response import RawResponse as RawResponse
     from .session import Session as Session
     from .spectator import SpectatorConnection as SpectatorConnection
     from .spectator import connect_to_stream as connect_to_stream
 
 _MODULES = {
+    "._base.arguments": ("CLIENT_DEFAULT", "ClientDefault"),
     "._base.errors": (
         "AccountSuspendedError",
         "ConcurrentLimitReachedError",
@@ -101,6 +115,7 @@ _MODULES = {
         "SpectatorTokenError",
         "StreamDurationExceededError",
     ),
+    "._base.secrets": ("Secret",),
     "._live.handlers": (
         "BroadcastReadyCallback",
         "ConnectedCallback",
@@ -116,7 +131,7 @@ _MODULES = {
         "VideoFrameCallback",
     ),
     "._live.live_recording": ("LiveRecording",),
-    "._model.config": ("AdvancedConfig", "ClientConfig"),
+    "._model.config": ("AdvancedConfig", "ClientConfig", "IcePolicy", "VideoCodec"),
     "._model.credentials": ("ClientCredentials", "StreamerCapabilities"),
     "._model.events": (
         "BroadcastInfo",
@@ -131,15 +146,19 @@ _MODULES = {
         "StreamFailed",
         "StreamStarted",
     ),
-    "._model.script": ("InteractAction", "ScriptEntry", "StartAction"),
+    "._model.script": ("ImageInput", "InteractAction", "Script", "ScriptEntry", "StartAction"),
     "._model.stats": ("SessionStats",),
+    "._rest.download": ("Artifact", "OnProgress"),
     "._rest.event_log": ("iter_events", "read_event_log"),
+    "._rest.job_waiter": ("OnUpdate",),
     "._video.frame": ("VideoFrame",),
+    "._video.frame_queue": ("FramePolicy",),
     ".client": ("Odyssey",),
-    ".raw_response": ("RawResponse",),
+    ".raw_response": ("RawCalls", "RawResponse"),
     ".session": ("Session",),
     ".spectator": ("SpectatorConnection", "connect_to_stream"),
     "odyssey_models": (
+        "IceServer",
         "Recording",
         "SimulationJobDetail",
         "SimulationJobInfo",
@@ -163,7 +182,7 @@ if not TYPE_CHECKING:  # whoever checks types reads the imports above, and finds
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULE_OF})
+    return sorted(["__version__", *_MODULE_OF])
 
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

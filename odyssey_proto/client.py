@@ -6,47 +6,32 @@ them, and forwards the calls that the official SDK has on its client.
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final, Self, Unpack
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, Unpack
 
 import attrs
 
+# What is not loaded with the client is named by its public path: it is loaded if the annotation is ever evaluated.
+import odyssey_proto
+
 from ._base import arguments, errors, logs
+from ._base.arguments import CLIENT_DEFAULT, ClientDefault
 from ._base.clock import Deadline, MonotonicClock
+from ._base.public_path import publish
 from ._base.weak_set import ConcurrentWeakSet
-from ._model.config import AdvancedConfig, ClientConfig
+from ._live.handler_signature import spell_out_handlers
+from ._model.config import AdvancedConfig, ClientConfig, IcePolicy, VideoCodec
 from ._rest.account import Account
 from ._video import images
 from .raw_response import RawCalls
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
-    from types import EllipsisType, TracebackType
-
-    from odyssey_models import (
-        IceServer,
-        Recording,
-        SimulationJobDetail,
-        SimulationJobInfo,
-        SimulationJobsList,
-        SimulationJobStatus,
-        StreamRecordingInfo,
-        StreamRecordingsList,
-    )
-
     from ._base.event_loop import BackgroundLoop
     from ._live.driver import Driver
-    from ._live.handlers import DisconnectedCallback, EventHandlers, OdysseyEventHandlers, VideoFrameCallback
-    from ._model.config import IcePolicy, VideoCodec
-    from ._model.credentials import ClientCredentials
-    from ._model.events import BroadcastInfo, ConnectionStatus
-    from ._model.script import ImageInput, Script
-    from ._rest.download import Artifact, OnProgress
-    from ._video.frame import VideoFrame
-    from ._video.frame_queue import FramePolicy
     from .session import Session
     from .spectator import SpectatorConnection
 
@@ -72,6 +57,7 @@ class Odyssey:
             for TURN ``username`` and ``credential``; empty for none.
         ice_policy: ``"relay"`` connects through TURN servers only; ``"all"`` prefers direct paths.
         codec: ``"h264"`` or ``"vp8"`` takes only that video; ``"auto"`` prefers H.264, which costs less to decode.
+        timeout: s that a REST call may take which is given no other; ``None``: no limit.
 
     Raises:
         TypeError: an argument of the wrong type.
@@ -93,9 +79,10 @@ class Odyssey:
         advanced: AdvancedConfig | None = None,
         reconnect: bool = True,
         enable_telemetry: bool = False,
-        ice_servers: Iterable[IceServer | Mapping[str, Any]] | None = None,
+        ice_servers: Iterable[odyssey_proto.IceServer | Mapping[str, Any]] | None = None,
         ice_policy: IcePolicy = "all",
         codec: VideoCodec = "auto",
+        timeout: float | None = 30.0,
     ) -> None:
         self.config: ClientConfig = ClientConfig(
             api_key=api_key,
@@ -107,6 +94,7 @@ class Odyssey:
             ice_servers=ice_servers,
             ice_policy=ice_policy,
             codec=codec,
+            timeout=timeout,
         )
         if debug:
             logs.to_stderr()
@@ -121,12 +109,13 @@ class Odyssey:
 
     # --- the connection
 
+    @spell_out_handlers
     def connect(
         self,
         *in_order: Any,
-        timeout: float | EllipsisType | None = ...,
-        **handlers: Unpack[EventHandlers],
-    ) -> Session:
+        timeout: float | ClientDefault | None = CLIENT_DEFAULT,
+        **handlers: Unpack[odyssey_proto.EventHandlers],
+    ) -> odyssey_proto.Session:
         """Connect to a streamer and return the live `Session` (client page, "connect()").
 
         The client's own `start_stream`, `interact`, `end_stream`, `frames` and `disconnect` act on it too.
@@ -147,18 +136,19 @@ class Odyssey:
         """
         from ._live.handlers import OdysseyEventHandlers
 
-        wanted = OdysseyEventHandlers.of(*in_order, **handlers)
-        deadline = self._until(self.config.advanced.queue_timeout_s + 30 if timeout is ... else timeout)
+        wanted = OdysseyEventHandlers._of(*in_order, **handlers)
+        deadline = self._until(timeout, self._queueing_s)
         self.config.require_api_key()
         return self._connect(wanted, deadline)
 
+    @spell_out_handlers
     def connect_with_credentials(
         self,
-        credentials: ClientCredentials,
+        credentials: odyssey_proto.ClientCredentials,
         *in_order: Any,
-        timeout: float | EllipsisType | None = ...,
-        **handlers: Unpack[EventHandlers],
-    ) -> Session:
+        timeout: float | ClientDefault | None = CLIENT_DEFAULT,
+        **handlers: Unpack[odyssey_proto.EventHandlers],
+    ) -> odyssey_proto.Session:
         """Connect to the session that ``credentials`` are for (client page, "connect_with_credentials()").
 
         It needs no API key. When the connection is lost it is rejoined with the same token, until that expires.
@@ -182,8 +172,8 @@ class Odyssey:
                 f"credentials must be ClientCredentials, not {type(credentials).__name__}; "
                 "make them of a dict with ClientCredentials.from_dict()"
             )
-        wanted = OdysseyEventHandlers.of(*in_order, **handlers)
-        deadline = self._until(_JOIN_S if timeout is ... else timeout)
+        wanted = OdysseyEventHandlers._of(*in_order, **handlers)
+        deadline = self._until(timeout, _JOIN_S)
         if credentials.is_expired:
             raise errors.OdysseyConnectionError(
                 "The credentials have expired: get new ones from the server that made them",
@@ -195,9 +185,9 @@ class Odyssey:
 
     def _connect(
         self,
-        handlers: OdysseyEventHandlers,
+        handlers: odyssey_proto.OdysseyEventHandlers,
         deadline: Deadline,
-        credentials: ClientCredentials | None = None,
+        credentials: odyssey_proto.ClientCredentials | None = None,
     ) -> Session:
         # Here, and not when this is imported: who only calls REST does not pay for it.
         from . import session
@@ -220,7 +210,7 @@ class Odyssey:
         finally:
             self._connecting.release()
 
-    def _driver(self, handlers: OdysseyEventHandlers | None, loop: BackgroundLoop) -> Driver:
+    def _driver(self, handlers: odyssey_proto.OdysseyEventHandlers | None, loop: BackgroundLoop) -> Driver:
         """Make what is behind a session."""
         from ._live import commands
 
@@ -270,7 +260,7 @@ class Odyssey:
         self,
         prompt: str = "",
         portrait: bool = True,
-        image: ImageInput | None = None,
+        image: odyssey_proto.ImageInput | None = None,
         image_path: str | os.PathLike[str] | None = None,
         bypass_prompt_expansion: bool | None = None,
         broadcast: bool = False,
@@ -297,13 +287,17 @@ class Odyssey:
         self._live("end stream").end_stream(timeout=timeout)
 
     def frames(
-        self, policy: FramePolicy = "drop_oldest", queue_size: int = 4, timeout: float | None = None
-    ) -> Iterator[VideoFrame]:
+        self,
+        policy: odyssey_proto.FramePolicy = "drop_oldest",
+        queue_size: int = 4,
+        *,
+        timeout: float | None = None,
+    ) -> Iterator[odyssey_proto.VideoFrame]:
         """Iterate over the session's frames; see `Session.frames`."""
-        return self._live("iterate over frames").frames(policy, queue_size, timeout)
+        return self._live("iterate over frames").frames(policy, queue_size, timeout=timeout)
 
     @property
-    def latest_frame(self) -> VideoFrame | None:
+    def latest_frame(self) -> odyssey_proto.VideoFrame | None:
         """The newest frame of the stream that is running; None where there is none."""
         live = self._session
         return None if live is None else live.latest_frame
@@ -315,7 +309,7 @@ class Odyssey:
         return live is not None and live.is_connected
 
     @property
-    def current_status(self) -> ConnectionStatus:
+    def current_status(self) -> odyssey_proto.ConnectionStatus:
         """Where the connection stands; DISCONNECTED before the first `connect`."""
         from ._model.events import ConnectionStatus
 
@@ -338,12 +332,12 @@ class Odyssey:
 
     def watch(
         self,
-        info: BroadcastInfo,
-        on_video_frame: VideoFrameCallback | None = None,
-        on_disconnected: DisconnectedCallback | None = None,
+        info: odyssey_proto.BroadcastInfo,
+        on_video_frame: odyssey_proto.VideoFrameCallback | None = None,
+        on_disconnected: odyssey_proto.DisconnectedCallback | None = None,
         *,
         timeout: float | None = 40.0,
-    ) -> SpectatorConnection:
+    ) -> odyssey_proto.SpectatorConnection:
         """Watch a broadcast: over WebRTC, as `connect_to_stream` does, or over HLS where there is no way.
 
         It needs neither a connection of this client nor its key, and ends with `close` at the latest. HLS is 5 to
@@ -374,7 +368,9 @@ class Odyssey:
 
     # --- credentials
 
-    def create_client_credentials(self, *, timeout: float | EllipsisType | None = ...) -> ClientCredentials:
+    def create_client_credentials(
+        self, *, timeout: float | ClientDefault | None = CLIENT_DEFAULT
+    ) -> odyssey_proto.ClientCredentials:
         """Take a session for a client that has no API key (client page, "create_client_credentials()").
 
         Args:
@@ -385,17 +381,19 @@ class Odyssey:
             OdysseyConnectionError: no streamer was free in time, or the service cannot be reached. A session
                 that was granted by then is given back, which may take 2 s more.
         """
-        until = self._until(self.config.advanced.queue_timeout_s + 30 if timeout is ... else timeout)
+        until = self._until(timeout, self._queueing_s)
         return self._account.mint(until)
 
     # --- recordings
 
-    def get_recording(self, stream_id: str, *, timeout: float | None = 30.0) -> Recording:
+    def get_recording(
+        self, stream_id: str, *, timeout: float | ClientDefault | None = CLIENT_DEFAULT
+    ) -> odyssey_proto.Recording:
         """Return the addresses of a stream's artifacts, valid for about an hour (client page, "get_recording()").
 
         Args:
             stream_id: what `start_stream` returned.
-            timeout: s for all of it; ``None``: no limit.
+            timeout: s for all of it; left out, the client's ``timeout``. ``None``: no limit.
 
         Raises:
             TypeError, OdysseyConfigError: an argument cannot work; nothing was sent.
@@ -405,30 +403,35 @@ class Odyssey:
         return self._account.recording(stream_id, self._until(timeout))
 
     def list_stream_recordings(
-        self, limit: int | None = None, offset: int | None = None, *, timeout: float | None = 30.0
-    ) -> StreamRecordingsList:
+        self,
+        limit: int | None = None,
+        offset: int | None = None,
+        *,
+        timeout: float | ClientDefault | None = CLIENT_DEFAULT,
+    ) -> odyssey_proto.StreamRecordingsList:
         """Return one page of your recordings, newest first (client page, "list_stream_recordings()").
 
         Args:
             limit: how many at most, 1 to 100; ``None`` leaves it to the service.
             offset: how many to skip.
-            timeout: s for all of it; ``None``: no limit.
+            timeout: s for all of it; left out, the client's ``timeout``. ``None``: no limit.
         """
         return self._account.recordings(limit, offset, self._until(timeout))
 
     def iter_stream_recordings(
-        self, page_size: int = 50, *, timeout: float | None = 30.0
-    ) -> Iterator[StreamRecordingInfo]:
+        self, page_size: int = 50, *, timeout: float | ClientDefault | None = CLIENT_DEFAULT
+    ) -> Iterator[odyssey_proto.StreamRecordingInfo]:
         """Iterate over all your recordings, newest first; ``timeout`` is for each page of ``page_size``."""
-        return self._account.all_recordings(page_size, timeout)
+        return self._account.all_recordings(page_size, self._seconds(timeout))
 
     def download_recording(
         self,
         stream_id: str,
         directory: str | os.PathLike[str],
-        artifacts: Iterable[Artifact] = ("video", "events", "thumbnail", "preview"),
-        on_progress: OnProgress | None = None,
+        artifacts: Iterable[odyssey_proto.Artifact] = ("video", "events", "thumbnail", "preview"),
+        on_progress: odyssey_proto.OnProgress | None = None,
         resume: bool = True,
+        *,
         timeout: float | None = None,
     ) -> dict[str, Path]:
         """Write the files of a recording into ``directory``, and return their paths by artifact.
@@ -466,13 +469,13 @@ class Odyssey:
     def simulate(
         self,
         *,
-        script: Script | None = None,
-        scripts: Sequence[Script] | None = None,
+        script: odyssey_proto.Script | None = None,
+        scripts: Sequence[odyssey_proto.Script] | None = None,
         script_url: str | None = None,
         portrait: bool = True,
         bypass_prompt_expansion: bool | None = None,
-        timeout: float | None = 30.0,
-    ) -> SimulationJobDetail:
+        timeout: float | ClientDefault | None = CLIENT_DEFAULT,
+    ) -> odyssey_proto.SimulationJobDetail:
         """Create a simulation job from exactly one of the first three (client page, "simulate()").
 
         It is sent once: where the answer is lost, `list_simulations` tells whether there is a job.
@@ -483,7 +486,7 @@ class Odyssey:
             script_url: the address of a JSON file that holds one script.
             portrait: 704×1280 px; else 1280×704 px.
             bypass_prompt_expansion: take prompts as they are; needs a privilege of the account.
-            timeout: s for all of it; ``None``: no limit.
+            timeout: s for all of it; left out, the client's ``timeout``. ``None``: no limit.
 
         Raises:
             TypeError, OdysseyConfigError: an argument cannot work; the text names the entry of a script.
@@ -499,7 +502,9 @@ class Odyssey:
             bypass_prompt_expansion=bypass_prompt_expansion,
         )
 
-    def get_simulate_status(self, job_id: str, *, timeout: float | None = 30.0) -> SimulationJobDetail:
+    def get_simulate_status(
+        self, job_id: str, *, timeout: float | ClientDefault | None = CLIENT_DEFAULT
+    ) -> odyssey_proto.SimulationJobDetail:
         """Return a job with the streams that it made so far (client page, "get_simulate_status()").
 
         Raises:
@@ -510,12 +515,12 @@ class Odyssey:
     def list_simulations(
         self,
         *,
-        status: SimulationJobStatus | str | None = None,
+        status: odyssey_proto.SimulationJobStatus | str | None = None,
         active: bool | None = None,
         limit: int | None = None,
         offset: int | None = None,
-        timeout: float | None = 30.0,
-    ) -> SimulationJobsList:
+        timeout: float | ClientDefault | None = CLIENT_DEFAULT,
+    ) -> odyssey_proto.SimulationJobsList:
         """Return one page of your jobs (client page, "list_simulations()").
 
         Args:
@@ -523,7 +528,7 @@ class Odyssey:
             active: only those that are pending, dispatched or processing.
             limit: how many at most, 1 to 100; ``None`` leaves it to the service.
             offset: how many to skip.
-            timeout: s for all of it; ``None``: no limit.
+            timeout: s for all of it; left out, the client's ``timeout``. ``None``: no limit.
         """
         until = self._until(timeout)
         return self._account.jobs(until, status=status, active=active, limit=limit, offset=offset)
@@ -531,15 +536,17 @@ class Odyssey:
     def iter_simulations(
         self,
         *,
-        status: SimulationJobStatus | str | None = None,
+        status: odyssey_proto.SimulationJobStatus | str | None = None,
         active: bool | None = None,
         page_size: int = 50,
-        timeout: float | None = 30.0,
-    ) -> Iterator[SimulationJobInfo]:
+        timeout: float | ClientDefault | None = CLIENT_DEFAULT,
+    ) -> Iterator[odyssey_proto.SimulationJobInfo]:
         """Iterate over all your jobs; ``timeout`` is for each page of ``page_size``."""
-        return self._account.all_jobs(page_size, timeout, status=status, active=active)
+        return self._account.all_jobs(page_size, self._seconds(timeout), status=status, active=active)
 
-    def cancel_simulation(self, job_id: str, *, timeout: float | None = 30.0) -> SimulationJobInfo:
+    def cancel_simulation(
+        self, job_id: str, *, timeout: float | ClientDefault | None = CLIENT_DEFAULT
+    ) -> odyssey_proto.SimulationJobInfo:
         """Take a job back that has not begun (client page, "cancel_simulation()").
 
         Raises:
@@ -550,16 +557,17 @@ class Odyssey:
     def wait_for_simulation(
         self,
         job_id: str,
+        *,
         timeout: float | None = None,
         poll: float = 5.0,
-        on_update: Callable[[SimulationJobInfo | SimulationJobDetail], object] | None = None,
+        on_update: odyssey_proto.OnUpdate | None = None,
         cancel_on_timeout: bool = False,
-    ) -> SimulationJobDetail:
+    ) -> odyssey_proto.SimulationJobDetail:
         """Wait until a job has completed, failed or been cancelled, and return it.
 
         Args:
             job_id: the job.
-            timeout: s for all of it; ``None``: no limit.
+            timeout: s for all of it; left out, the client's ``timeout``. ``None``: no limit.
             poll: s between two looks.
             on_update: called on this thread with the job whenever its status has changed.
             cancel_on_timeout: take it back when the time is over.
@@ -568,17 +576,20 @@ class Odyssey:
             OdysseyConnectionTimeoutError: it has not ended in time.
             OdysseyError: as `get_simulate_status`. What passes by itself is waited for, for 5 rounds.
         """
-        (job,) = self.wait_for_simulations([job_id], timeout, poll, on_update, cancel_on_timeout)
+        (job,) = self.wait_for_simulations(
+            [job_id], timeout=timeout, poll=poll, on_update=on_update, cancel_on_timeout=cancel_on_timeout
+        )
         return job
 
     def wait_for_simulations(
         self,
         job_ids: Iterable[str],
+        *,
         timeout: float | None = None,
         poll: float = 5.0,
-        on_update: Callable[[SimulationJobInfo | SimulationJobDetail], object] | None = None,
+        on_update: odyssey_proto.OnUpdate | None = None,
         cancel_on_timeout: bool = False,
-    ) -> list[SimulationJobDetail]:
+    ) -> list[odyssey_proto.SimulationJobDetail]:
         """Wait until all of ``job_ids`` have ended, and return them in that order; else as `wait_for_simulation`.
 
         It asks the list, 100 jobs at a time, and each job only once it has ended.
@@ -592,16 +603,16 @@ class Odyssey:
     def simulate_and_wait(
         self,
         *,
-        script: Script | None = None,
-        scripts: Sequence[Script] | None = None,
+        script: odyssey_proto.Script | None = None,
+        scripts: Sequence[odyssey_proto.Script] | None = None,
         script_url: str | None = None,
         portrait: bool = True,
         bypass_prompt_expansion: bool | None = None,
         timeout: float | None = None,
         poll: float = 5.0,
-        on_update: Callable[[SimulationJobInfo | SimulationJobDetail], object] | None = None,
+        on_update: odyssey_proto.OnUpdate | None = None,
         cancel_on_timeout: bool = False,
-    ) -> SimulationJobDetail:
+    ) -> odyssey_proto.SimulationJobDetail:
         """Create a job as `simulate` does, and wait for it as `wait_for_simulation` does."""
         until = self._until(timeout)
         waiter = self._account.job_waiter(poll, on_update, cancel_on_timeout)
@@ -624,9 +635,22 @@ class Odyssey:
         """
         return RawCalls(self, self._account.answers)
 
-    def _until(self, timeout: float | None) -> Deadline:
+    def _until(
+        self, timeout: float | ClientDefault | None, default: float | ClientDefault | None = CLIENT_DEFAULT
+    ) -> Deadline:
+        """Return the deadline of a call; ``default`` (s) is for one that has another than single requests have."""
+        return Deadline(self._seconds(default if timeout is CLIENT_DEFAULT else timeout), self._clock)
+
+    def _seconds(self, timeout: float | ClientDefault | None) -> float | None:
+        """Return a timeout (s) as it was given, or what single requests have by the client's settings."""
+        if timeout is CLIENT_DEFAULT:
+            return self.config.timeout
         arguments.timeout("timeout", timeout)
-        return Deadline(timeout, self._clock)
+        return timeout
+
+    @property
+    def _queueing_s(self) -> float:
+        return self.config.advanced.queue_timeout_s + 30
 
     def _live(self, what: str) -> Session:
         live = self._session
@@ -637,6 +661,12 @@ class Odyssey:
                 operation=what,
             )
         return live
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "A client cannot be pickled or copied: hand over its settings, or what create_client_credentials() "
+            "returns, and make one there"
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -652,3 +682,6 @@ class Odyssey:
 
 def _is_closed() -> errors.OdysseyConnectionError:
     return errors.OdysseyConnectionError("The client is closed; make another one", code="closed")
+
+
+publish("odyssey_proto", Odyssey)

@@ -5,15 +5,16 @@ It makes the same calls through the same methods, and adds nothing to them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Generic, ParamSpec, Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Final, Generic, ParamSpec, Protocol, TypeAlias, TypeVar
 
 import attrs
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from contextlib import AbstractContextManager
-    from types import EllipsisType
+from ._base.arguments import CLIENT_DEFAULT, ClientDefault
+from ._base.public_path import publish
 
+if TYPE_CHECKING:
     from odyssey_models import (
         Recording,
         SimulationJobDetail,
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
 
     from ._model.credentials import ClientCredentials
     from ._model.script import Script
+    from ._rest.job_waiter import OnUpdate
 
 __all__ = ["RawCalls", "RawResponse"]
+
+_Timeout: TypeAlias = float | ClientDefault | None
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -62,12 +66,16 @@ class _Answer(Protocol):
 class _Calls(Protocol):
     """The methods of `Odyssey` that end with one answer."""
 
-    def create_client_credentials(self, *, timeout: float | EllipsisType | None = ...) -> ClientCredentials: ...
+    def create_client_credentials(self, *, timeout: _Timeout = CLIENT_DEFAULT) -> ClientCredentials: ...
 
-    def get_recording(self, stream_id: str, *, timeout: float | None = 30.0) -> Recording: ...
+    def get_recording(self, stream_id: str, *, timeout: _Timeout = CLIENT_DEFAULT) -> Recording: ...
 
     def list_stream_recordings(
-        self, limit: int | None = None, offset: int | None = None, *, timeout: float | None = 30.0
+        self,
+        limit: int | None = None,
+        offset: int | None = None,
+        *,
+        timeout: _Timeout = CLIENT_DEFAULT,
     ) -> StreamRecordingsList: ...
 
     def simulate(
@@ -78,10 +86,10 @@ class _Calls(Protocol):
         script_url: str | None = None,
         portrait: bool = True,
         bypass_prompt_expansion: bool | None = None,
-        timeout: float | None = 30.0,
+        timeout: _Timeout = CLIENT_DEFAULT,
     ) -> SimulationJobDetail: ...
 
-    def get_simulate_status(self, job_id: str, *, timeout: float | None = 30.0) -> SimulationJobDetail: ...
+    def get_simulate_status(self, job_id: str, *, timeout: _Timeout = CLIENT_DEFAULT) -> SimulationJobDetail: ...
 
     def list_simulations(
         self,
@@ -90,17 +98,18 @@ class _Calls(Protocol):
         active: bool | None = None,
         limit: int | None = None,
         offset: int | None = None,
-        timeout: float | None = 30.0,
+        timeout: _Timeout = CLIENT_DEFAULT,
     ) -> SimulationJobsList: ...
 
-    def cancel_simulation(self, job_id: str, *, timeout: float | None = 30.0) -> SimulationJobInfo: ...
+    def cancel_simulation(self, job_id: str, *, timeout: _Timeout = CLIENT_DEFAULT) -> SimulationJobInfo: ...
 
     def wait_for_simulation(
         self,
         job_id: str,
+        *,
         timeout: float | None = None,
         poll: float = 5.0,
-        on_update: Callable[[SimulationJobInfo | SimulationJobDetail], object] | None = None,
+        on_update: OnUpdate | None = None,
         cancel_on_timeout: bool = False,
     ) -> SimulationJobDetail: ...
 
@@ -114,7 +123,7 @@ class _Calls(Protocol):
         bypass_prompt_expansion: bool | None = None,
         timeout: float | None = None,
         poll: float = 5.0,
-        on_update: Callable[[SimulationJobInfo | SimulationJobDetail], object] | None = None,
+        on_update: OnUpdate | None = None,
         cancel_on_timeout: bool = False,
     ) -> SimulationJobDetail: ...
 
@@ -148,3 +157,6 @@ class RawCalls:
         self.cancel_simulation: Final = raw(client.cancel_simulation)
         self.wait_for_simulation: Final = raw(client.wait_for_simulation)
         self.simulate_and_wait: Final = raw(client.simulate_and_wait)
+
+
+publish("odyssey_proto", RawCalls, RawResponse)

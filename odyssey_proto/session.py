@@ -6,23 +6,19 @@ in `odyssey_proto.core`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
 
 import odyssey_models as wire
 
 from ._base import arguments, errors
 from ._base.clock import Deadline
+from ._base.public_path import publish
 from ._live import commands
 from ._live.live_connection import LiveConnection
-from ._model.events import BroadcastReady, StreamEnded, StreamFailed
+from ._model.credentials import ClientCredentials
+from ._model.events import BroadcastInfo, BroadcastReady, StreamEnded, StreamFailed
+from ._model.script import ImageInput
 from ._video import images
-
-if TYPE_CHECKING:
-    import os
-
-    from ._model.credentials import ClientCredentials
-    from ._model.events import BroadcastInfo
-    from ._model.script import ImageInput
 
 __all__ = ["Session", "connect", "settle"]
 
@@ -44,6 +40,8 @@ class Session(LiveConnection):
     the connection ends. A call that times out raises and leaves the session usable. One that is let go of is left,
     unless it has handlers.
     """
+
+    _INSTEAD = "hand over what Odyssey.create_client_credentials() returns, and connect with that there"
 
     # --- the state, as the client page documents it
 
@@ -144,7 +142,7 @@ class Session(LiveConnection):
         arguments.timeout("timeout", timeout)
         commands.end_stream(self._driver, timeout)
 
-    def wait_for_broadcast(self, timeout: float | None = 30.0) -> BroadcastInfo:
+    def wait_for_broadcast(self, *, timeout: float | None = 30.0) -> BroadcastInfo:
         """Wait until spectators can watch the stream, and return where.
 
         Raises:
@@ -182,3 +180,6 @@ class Session(LiveConnection):
                 session_id=self.session_id,
             )
         return images.to_data_url(image, portrait=portrait)
+
+
+publish("odyssey_proto", Session)

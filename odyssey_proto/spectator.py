@@ -6,25 +6,23 @@ lost is watched again by itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from odyssey_models import IceServer
 
 from ._base import arguments, errors, logs
 from ._base.clock import Deadline, MonotonicClock
+from ._base.public_path import publish
 from ._live import commands
 from ._live.broadcast_access import Place
-from ._live.handlers import OdysseyEventHandlers
+from ._live.handlers import DisconnectedCallback, OdysseyEventHandlers, VideoFrameCallback
 from ._live.live_connection import LiveConnection
-from ._model.config import ClientConfig
+from ._model.config import ClientConfig, IcePolicy
 from ._model.events import BroadcastInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from odyssey_models import IceServer
-
     from ._base.weak_set import ConcurrentWeakSet
-    from ._live.handlers import DisconnectedCallback, VideoFrameCallback
-    from ._model.config import IcePolicy
 
 __all__ = ["SpectatorConnection", "connect_to_stream", "watch"]
 
@@ -127,6 +125,8 @@ class SpectatorConnection(LiveConnection):
     the connection is lost, the broadcast is watched again: over WebRTC, or HLS if there is an address for it.
     """
 
+    _INSTEAD = "hand over its BroadcastInfo, and watch that there"
+
     @property
     def peer_connection(self) -> object | None:
         """aiortc's ``RTCPeerConnection``, for statistics; None over HLS, during a loss and after the end.
@@ -143,3 +143,6 @@ def _check_text(name: str, value: object) -> None:
     text = arguments.text(name, value)
     if not text.strip() or not text.isprintable():
         raise errors.OdysseyConfigError(f"{name} must not be empty or contain control characters")
+
+
+publish("odyssey_proto", SpectatorConnection, connect_to_stream)

@@ -1,12 +1,12 @@
-"""Dependencies as they may be installed: the lowest and the newest releases, and on every promised system.
+"""Checks the dependencies: their lowest and newest releases, on every supported system.
 
     python -m tools.resolve tests lowest        # or newest, or prereleases
     python -m tools.resolve wheels
 
-`tests` makes an environment for each promised Python that is on this machine, with the lowest releases that
-pyproject.toml allows, or the newest, and runs the tests that touch dependencies there. `wheels` installs nothing:
-it finds out whether every dependency has a wheel for each promised system and Python. Both ask the package index
-with `uv`. The classifiers in pyproject.toml say which Pythons are promised.
+`tests` creates an environment for each supported Python on this machine, with the lowest releases that
+pyproject.toml allows, or the newest, and runs the tests that touch dependencies in it. `wheels` installs nothing:
+it checks that every dependency has a wheel for each supported system and Python. Both query the package index
+through `uv`. The supported Pythons are those in the classifiers of pyproject.toml.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SYSTEMS: Final = {
     "Linux (glibc 2.28)": "x86_64-manylinux_2_28",
     "Linux on arm64 (glibc 2.28)": "aarch64-manylinux_2_28",
 }
-"""The promised systems, and what uv calls them."""
+"""The supported systems, and uv's names for them."""
 
 _ROOT: Final = Path(__file__).resolve().parents[1]
 _PROJECT: Final = _ROOT / "pyproject.toml"
@@ -67,7 +67,7 @@ _UNREACHABLE: Final = ("error sending request", "failed to fetch", "dns error", 
 
 
 def promised() -> list[str]:
-    """Return the Pythons that the classifiers name, like ``3.11``."""
+    """Return the versions of Python in the classifiers, such as ``3.11``."""
     project: dict[str, Any] = tomllib.loads(_PROJECT.read_text("utf-8"))["project"]
     return [
         f"3.{classifier.removeprefix(_PYTHON_CLASSIFIER)}"
@@ -77,9 +77,9 @@ def promised() -> list[str]:
 
 
 def interpreter(version: str) -> str | None:
-    """Return the path of that Python on this machine, or None."""
+    """Return the path of that version of Python on this machine, or None."""
     environments = [dict(os.environ)]
-    if shutil.which("pyenv"):  # its commands work only for the version that is chosen
+    if shutil.which("pyenv"):  # its commands work only for the selected version
         latest = subprocess.run(["pyenv", "latest", version], capture_output=True, text=True, check=False)
         environments.append({**os.environ, "PYENV_VERSION": latest.stdout.strip()})
     command = [f"python{version}", "-c", "import sys; print(sys.executable)"]
@@ -106,7 +106,7 @@ def _uv(*arguments: str) -> None:
 
 
 def _environment(version: str, python: str, which: str) -> Path:
-    """Make or bring up to date the environment of one Python and one set; return its interpreter."""
+    """Create or update the environment of one Python and one set; return its interpreter."""
     folder = _ENVIRONMENTS / f"{version}-{which}"
     if not folder.exists():
         _uv("venv", "--quiet", "--python", python, str(folder))
@@ -118,7 +118,7 @@ def _environment(version: str, python: str, which: str) -> Path:
         *("--no-annotate", "--no-header", "--output-file", str(pins), str(_PROJECT)),
     )
     print(pins.read_text("utf-8"))
-    # What the tests need is not under test: the newest will do, as long as it goes with these.
+    # The tests' own packages are not under test: the newest that are compatible with these will do.
     prereleases = ("--prerelease", "allow") if which == "prereleases" else ()
     _uv(
         *("pip", "install", "--quiet", "--python", str(own), "--constraints", str(pins), *prereleases),
@@ -152,7 +152,7 @@ def run_tests(which: str, versions: Iterable[str], arguments: list[str]) -> int:
 
 
 def find_wheels(versions: Iterable[str]) -> int:
-    """Print which system and Python has wheels of the lowest and of the newest releases; return the status."""
+    """Print which systems and Pythons have wheels of the lowest and newest releases; return the exit status."""
     status = 0
     for version in versions:
         for system, platform in SYSTEMS.items():
@@ -177,7 +177,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.resolve", description="Try other dependencies.")
     parser.add_argument(
-        "--python", action="append", metavar="3.X", help="only this one (default: all that are promised)"
+        "--python", action="append", metavar="3.X", help="only this one (default: all supported versions)"
     )
     commands = parser.add_subparsers(dest="command", required=True)
     tests = commands.add_parser("tests", help="run the tests that touch dependencies")

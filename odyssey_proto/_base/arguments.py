@@ -7,14 +7,18 @@ the wrong value. Values that are long or could be secrets are not repeated in th
 from __future__ import annotations
 
 import math
+from enum import Enum
 from typing import Any, Final
 from urllib.parse import quote
 
 from .errors import OdysseyConfigError
+from .public_path import publish
 
 __all__ = [
+    "CLIENT_DEFAULT",
     "FARTHEST",
     "MOST_PER_PAGE",
+    "ClientDefault",
     "flag",
     "function",
     "identifier",
@@ -26,6 +30,24 @@ __all__ = [
     "timeout",
     "whole",
 ]
+
+
+class ClientDefault(Enum):
+    """The type of `CLIENT_DEFAULT`, for annotations.
+
+    >>> CLIENT_DEFAULT
+    <the client's default>
+    """
+
+    CLIENT_DEFAULT = "client default"
+    """Its only value."""
+
+    def __repr__(self) -> str:
+        return "<the client's default>"
+
+
+CLIENT_DEFAULT: Final = ClientDefault.CLIENT_DEFAULT
+"""In place of a timeout: what the settings of the client give for this call. None means no limit."""
 
 MOST_PER_PAGE: Final = 100
 """The largest ``limit`` of a list."""
@@ -138,3 +160,6 @@ def function(name: str, value: Any) -> None:
     """Raise unless ``value`` can be called, or is None."""
     if value is not None and not callable(value):
         raise TypeError(f"{name} must be a function, not {type(value).__name__}")
+
+
+publish("odyssey_proto", ClientDefault)

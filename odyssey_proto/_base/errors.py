@@ -25,12 +25,11 @@ The names without a leading "Malformed" or "Missing" are those of the official P
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
+from .public_path import publish
 from .secrets import redact
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = [
     "LONGEST_RETRY_AFTER_S",
@@ -94,6 +93,10 @@ class OdysseyError(Exception):
         """Whether the same call may succeed later without a change by the user."""
         self.retry_after = retry_after
         """After how many s, where the service told."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON-ready data: ``type``, the name of its class, its text as ``message``, and the rest."""
+        return {"type": type(self).__name__, **self.__dict__}
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exceptions pickle by their positional arguments; keyword-only attributes travel as state.
@@ -249,3 +252,6 @@ def again(error: E, *more: str) -> E:
         fresh.message = "; ".join((fresh.message, *more))
         fresh.args = (fresh.message,)
     return fresh
+
+
+publish("odyssey_proto", *(kind for kind in map(globals().get, __all__) if isinstance(kind, type)))

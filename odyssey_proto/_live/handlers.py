@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypedDict
+from typing import Any, Self, TypeAlias, TypedDict
 
 import attrs
 
+from .._base.public_path import publish
 from .._model.events import BroadcastInfo, ConnectionStatus
-
-if TYPE_CHECKING:
-    from .._video.frame import VideoFrame
+from .._video.frame import VideoFrame
 
 __all__ = [
     "BroadcastReadyCallback",
@@ -33,7 +32,7 @@ __all__ = [
 
 ConnectedCallback: TypeAlias = Callable[[], None]
 DisconnectedCallback: TypeAlias = Callable[[], None]
-VideoFrameCallback: TypeAlias = "Callable[[VideoFrame], None]"
+VideoFrameCallback: TypeAlias = Callable[[VideoFrame], None]
 StreamStartedCallback: TypeAlias = Callable[[str], None]
 StreamEndedCallback: TypeAlias = Callable[[], None]
 InteractAcknowledgedCallback: TypeAlias = Callable[[str], None]
@@ -97,7 +96,7 @@ class OdysseyEventHandlers:
     """Spectators can watch the stream; where, and with which token."""
 
     @classmethod
-    def of(cls, *in_order: Any, **by_name: Any) -> Self:
+    def _of(cls, *in_order: Any, **by_name: Any) -> Self:
         """Make it of handlers in the order of the fields, by name, or both, as a function would take them."""
         names = [field.name for field in attrs.fields(cls)]
         if len(in_order) > len(names):
@@ -106,3 +105,6 @@ class OdysseyEventHandlers:
         if twice := given.keys() & by_name.keys():
             raise TypeError(f"{min(twice)} was given twice")
         return cls(**given, **by_name)
+
+
+publish("odyssey_proto", EventHandlers, OdysseyEventHandlers)

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import weakref
-from typing import TYPE_CHECKING, Final, Self, TypeVar, cast, get_args
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, ClassVar, Final, NoReturn, Self, TypeVar, cast, get_args
 
 from .._base import arguments
 from .._base.clock import Deadline
+from .._base.errors import OdysseyConnectionTimeoutError
 from .._model.events import ConnectionStatus, Event
+from .._model.stats import SessionStats
+from .._video.frame import VideoFrame
+from .._video.frame_queue import FramePolicy
 from ..core import inputs
-from .driver import LEAVE_S
+from .driver import LEAVE_S, Driver
 from .live_recording import LiveRecording
 from .reader import Reader
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterator
-    from types import TracebackType
-
-    from .._model.stats import SessionStats
-    from .._video.frame import VideoFrame
-    from .._video.frame_queue import FramePolicy
-    from .driver import Driver
     from .event_hub import EventQueue
 
 __all__ = ["LiveConnection"]
@@ -37,6 +36,9 @@ class LiveConnection:
     the connection ends. A call that times out raises and leaves the connection usable. A connection that is let go
     of is left, unless it has handlers.
     """
+
+    _INSTEAD: ClassVar[str]
+    """What to hand over to another process in place of this object."""
 
     def __init__(self, driver: Driver, *, has_handlers: bool) -> None:
         self._driver = driver
@@ -70,7 +72,7 @@ class LiveConnection:
     # --- frames and events
 
     def frames(
-        self, policy: FramePolicy = "drop_oldest", queue_size: int = 4, timeout: float | None = None
+        self, policy: FramePolicy = "drop_oldest", queue_size: int = 4, *, timeout: float | None = None
     ) -> Iterator[VideoFrame]:
         """Iterate over the frames that arrive from now on, until the stream ends.
 
@@ -94,7 +96,7 @@ class LiveConnection:
         self._require_connection("iterate over frames")
         return Reader(self, self._driver, subscription, timeout)
 
-    def events(self, timeout: float | None = None) -> Iterator[Event]:
+    def events(self, *, timeout: float | None = None) -> Iterator[Event]:
         """Iterate over everything that happens from now on, until the connection has ended.
 
         Several readers may run side by side; each gets every event, in order. What a reader has not read yet waits
@@ -110,7 +112,7 @@ class LiveConnection:
         self._driver.refuse_fork()
         return Reader(self, self._driver, self._driver.events.subscribe(), timeout)
 
-    def wait_for(self, kind: type[E], timeout: float | None = None) -> E:
+    def wait_for(self, kind: type[E], *, timeout: float | None = None) -> E:
         """Wait for the next event of a kind, such as `StreamEnded`, and return it.
 
         One that has happened before does not count; if it may come quickly, call `events` first.
@@ -181,19 +183,26 @@ class LiveConnection:
 
     # --- the end
 
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it has ended, for at most ``timeout`` s; return whether it has.
+    def wait(self, *, timeout: float | None = None) -> None:
+        """Wait until it has ended.
 
         Raises:
+            OdysseyConnectionTimeoutError: it has not ended within ``timeout`` s (code ``timeout``); it goes on.
             OdysseyError: it has ended, by this error.
         """
         arguments.timeout("timeout", timeout)
-        return self._driver.wait(timeout)
+        if not self._driver.wait(timeout):
+            raise OdysseyConnectionTimeoutError(
+                f"Not ended within {timeout:g} s", code="timeout", operation="wait", recoverable=True
+            )
 
     def disconnect(self) -> None:
         """Leave, and give back what the service holds; takes at most 2 s. Calls in flight raise."""
         self._driver.start_leaving()
         self._driver.join(LEAVE_S)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"A {type(self).__name__} cannot be pickled or copied: {self._INSTEAD}")
 
     def __enter__(self) -> Self:
         return self

@@ -11,19 +11,17 @@ import os
 import threading
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from types import TracebackType
+from typing import Final, NoReturn, Self
 
 from .._base import errors
 from .._base.clock import Deadline, MonotonicClock
+from .._base.public_path import publish
 from .._base.weak_set import ConcurrentWeakSet
+from .._video.frame import VideoFrame
+from .._video.frame_hub import FrameHub
 from .._video.frame_queue import FrameCounts
 from .._video.mp4 import Mp4Writer
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from .._video.frame import VideoFrame
-    from .._video.frame_hub import FrameHub
 
 __all__ = ["LiveRecording", "join_all"]
 
@@ -104,6 +102,9 @@ class LiveRecording:
             self._thread.join(seconds)
             if not self._thread.is_alive():
                 return
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A LiveRecording cannot be pickled or copied: close it, and hand over its path")
 
     def __enter__(self) -> Self:
         return self
@@ -237,3 +238,6 @@ def _try_to_write(path: Path) -> None:
         pass
     if not existed:
         path.unlink()
+
+
+publish("odyssey_proto", LiveRecording)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import json
 import types
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Union, get_args, get_origin
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
 import attrs
 import cattrs
@@ -19,9 +20,7 @@ from cattrs.cols import list_structure_factory, mapping_structure_factory
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from .._base.errors import MalformedMessageError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+from .._base.public_path import publish
 
 __all__ = [
     "UnknownMessage",
@@ -272,3 +271,10 @@ def _overrides(cls: Any) -> dict[str, Any]:
         )
         for field in attrs.fields(cls)
     }
+
+
+publish(
+    "odyssey_proto.core",
+    *(UnknownMessage, channel_from_client, channel_from_streamer, decode, encode),
+    *(signaling_from_client, signaling_from_server),
+)

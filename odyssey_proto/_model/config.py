@@ -16,6 +16,7 @@ import odyssey_models as wire
 
 from .._base import arguments
 from .._base.errors import OdysseyAuthError, OdysseyConfigError
+from .._base.public_path import publish
 from .._base.secrets import Secret
 from .ice_urls import usable_servers
 
@@ -28,7 +29,7 @@ IcePolicy = Literal["all", "relay"]
 """``all``: direct paths first. ``relay``: only through TURN servers; the streamer learns no address of yours."""
 
 DEFAULT_API_URL: Final = "https://api.odyssey.ml"
-_MOST: Final = 1e12  # ms, 31 years
+_MOST_MS: Final = 1e12  # 31 years
 
 
 def _number(*, least: float) -> Any:
@@ -37,7 +38,7 @@ def _number(*, least: float) -> Any:
     def check(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise TypeError(f"{attribute.name} must be a number, not {type(value).__name__}")
-        if not least <= value < _MOST:
+        if not least <= value < _MOST_MS:
             raise OdysseyConfigError(f"{attribute.name} must be at least {least:g}, and not without end")
 
     return check
@@ -49,6 +50,10 @@ def _whole(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
 
 def _flag(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
     arguments.flag(attribute.name, value)
+
+
+def _timeout(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    arguments.timeout(attribute.name, value)
 
 
 def _advanced(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -197,6 +202,9 @@ class ClientConfig:
     codec: VideoCodec = attrs.field(default="auto", converter=_video_codec, kw_only=True)
     """Which video to ask the streamer for; ``h264`` or ``vp8`` refuse every other."""
 
+    timeout: float | None = attrs.field(default=30.0, validator=_timeout, kw_only=True)
+    """s that a REST call may take which is given no other; ``None``: no limit."""
+
     def require_api_key(self) -> Secret:
         """Return the key, or say which of the ways to give one was missed.
 
@@ -217,3 +225,6 @@ class ClientConfig:
                 code="malformed_api_key",
             )
         return self.api_key
+
+
+publish("odyssey_proto", AdvancedConfig, ClientConfig)

@@ -18,6 +18,7 @@ import attrs
 import odyssey_models as wire
 
 from .._base.errors import MalformedMessageError, OdysseyConfigError
+from .._base.public_path import publish
 from .._base.secrets import Secret
 
 __all__ = ["ClientCredentials", "StreamerCapabilities"]
@@ -201,3 +202,6 @@ def _after(seconds: int) -> datetime.datetime:
 
 def _wrong(problem: str) -> OdysseyConfigError:
     return OdysseyConfigError(f"Not usable as credentials: {problem}", code="invalid_credentials")
+
+
+publish("odyssey_proto", ClientCredentials, StreamerCapabilities)

@@ -7,12 +7,13 @@ Data only. The wire's own shapes are in `odyssey_models`; what leads to an event
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
 
-if TYPE_CHECKING:
-    from .._base.errors import OdysseyError
+from .._base.errors import OdysseyError
+from .._base.public_path import publish
+from .._base.record import Record
 
 __all__ = [
     "BroadcastInfo",
@@ -50,8 +51,18 @@ class ConnectionStatus(StrEnum):
     """Ended by an error."""
 
 
+class _Happened(Record):
+    """The base of events."""
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON-ready data; ``type`` is the name of its class."""
+        return {"type": type(self).__name__} | super().to_dict()
+
+
 @attrs.frozen(kw_only=True)
-class StatusChanged:
+class StatusChanged(_Happened):
     """The connection has another status."""
 
     status: ConnectionStatus
@@ -63,7 +74,7 @@ class StatusChanged:
 
 
 @attrs.frozen(kw_only=True)
-class StreamStarted:
+class StreamStarted(_Happened):
     """A stream is ready; frames follow."""
 
     stream_id: str
@@ -75,7 +86,7 @@ class StreamStarted:
 
 
 @attrs.frozen(kw_only=True)
-class InteractAcknowledged:
+class InteractAcknowledged(_Happened):
     """An interaction has been applied."""
 
     prompt: str
@@ -85,7 +96,7 @@ class InteractAcknowledged:
 
 
 @attrs.frozen(kw_only=True)
-class StreamEnded:
+class StreamEnded(_Happened):
     """The stream is over, on our request or the service's."""
 
     error: OdysseyError | None = None
@@ -95,7 +106,7 @@ class StreamEnded:
 
 
 @attrs.frozen(kw_only=True)
-class StreamFailed:
+class StreamFailed(_Happened):
     """The service reported an error of the stream."""
 
     reason: str
@@ -109,7 +120,7 @@ class StreamFailed:
 
 
 @attrs.frozen(kw_only=True)
-class ErrorOccurred:
+class ErrorOccurred(_Happened):
     """Something went wrong with the connection."""
 
     error: OdysseyError
@@ -121,7 +132,7 @@ class ErrorOccurred:
 
 
 @attrs.frozen
-class BroadcastInfo:
+class BroadcastInfo(Record):
     """Where spectators can watch a stream (types page, "BroadcastInfo")."""
 
     webrtc_url: str
@@ -133,7 +144,7 @@ class BroadcastInfo:
 
 
 @attrs.frozen(kw_only=True)
-class BroadcastReady:
+class BroadcastReady(_Happened):
     """Spectators can watch the stream now."""
 
     info: BroadcastInfo
@@ -143,7 +154,7 @@ class BroadcastReady:
 
 
 @attrs.frozen(kw_only=True)
-class GapEvent:
+class GapEvent(_Happened):
     """Video goes on after it was away: the frames in between are lost."""
 
     seconds: float
@@ -165,3 +176,5 @@ Event: TypeAlias = (
     | ErrorOccurred
 )
 """Whatever a live session can tell."""
+
+publish("odyssey_proto", *map(globals().get, __all__))

@@ -4,21 +4,32 @@ Data only: what is checked and sent is in `odyssey_proto._rest.simulation_reques
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NotRequired, TypeAlias, TypedDict
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, NotRequired, Protocol, TypeAlias, TypedDict
 
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Mapping, Sequence
+import odyssey_models as wire
 
-    import numpy as np
-    import odyssey_models as wire
-    from numpy.typing import NDArray
-    from PIL.Image import Image
+from .._base.public_path import publish
 
-    ImageInput: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | Image | NDArray[np.uint8]
-    # Plain dicts too, as documented: a script that is built step by step has no narrower type.
-    Script: TypeAlias = Sequence["ScriptEntry | wire.ScriptEntry | Mapping[str, Any]"]
-__all__ = ["InteractAction", "ScriptEntry", "StartAction"]
+__all__ = ["ImageInput", "InteractAction", "Script", "ScriptEntry", "StartAction"]
+
+
+class _Array(Protocol):
+    """What says itself how NumPy makes an array of it: a `VideoFrame`, a tensor, an array."""
+
+    def __array__(self) -> Any: ...
+
+
+class _Pixels(Protocol):
+    """What shows NumPy its memory: a Pillow image, an array."""
+
+    @property
+    def __array_interface__(self) -> Any: ...
+
+
+ImageInput: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | _Array | _Pixels
+"""A picture to start from: a path, the bytes of a file, a data URL, a Pillow image, or RGB, uint8, (H, W, 3)."""
 
 
 class StartAction(TypedDict):
@@ -51,3 +62,10 @@ class ScriptEntry(TypedDict):
     """Steer it."""
     end: NotRequired[dict[str, Any]]
     """End it; an empty dict."""
+
+
+# Plain dicts too, as documented: a script that is built step by step has no narrower type.
+Script: TypeAlias = Sequence[ScriptEntry | wire.ScriptEntry | Mapping[str, Any]]
+"""A script: entries by ascending time, each with one action."""
+
+publish("odyssey_proto", InteractAction, ScriptEntry, StartAction)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import attrs
 
+from .._base.public_path import publish
+from .._base.record import Record
+
 __all__ = ["SessionStats"]
 
 
 @attrs.frozen(kw_only=True)
-class SessionStats:
+class SessionStats(Record):
     """What has been measured of a session (`Session.stats`).
 
     Counts go on after rejoining, and stay after the end.
@@ -61,3 +64,6 @@ class SessionStats:
     latency_ms: float | None
     """ms from the streamer's encoder to the decoded picture here, for the newest frame. Known only of an emulator
     on this machine, whose pictures tell the time; None otherwise, and while there is no stream."""
+
+
+publish("odyssey_proto", SessionStats)

@@ -12,20 +12,24 @@ Nothing here starts a thread or knows where pictures come from; the clock is for
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from .._base import arguments
 from .._base.errors import MissingExtraError, OdysseyConfigError
+from .._base.late_module import LateModule
+from .._base.public_path import publish
 
 if TYPE_CHECKING:
     import av
     import numpy as np
+    import numpy.typing as npt
     from av.video.plane import VideoPlane
     from av.video.reformatter import VideoReformatter
-    from numpy.typing import NDArray
-    from PIL.Image import Image
+    from PIL import Image
 
     from .meters import Mean
+else:
+    np, npt, Image = LateModule("numpy"), LateModule("numpy.typing"), LateModule("PIL.Image")
 
 __all__ = ["VideoFrame"]
 
@@ -49,13 +53,13 @@ def _reformatter() -> VideoReformatter:
     return reformatter
 
 
-def _view(plane: VideoPlane) -> NDArray[np.uint8]:
+def _view(plane: VideoPlane) -> npt.NDArray[np.uint8]:
     """Return a plane of 8 bits a sample as it lies in memory, which lives as long as the view."""
     import numpy as np
 
     memory = memoryview(cast("Any", plane)).toreadonly()  # the decoder makes the next picture of it
     rows = np.frombuffer(memory, np.uint8, count=plane.line_size * plane.height)
-    view: NDArray[np.uint8] = rows.reshape(plane.height, plane.line_size)[:, : plane.width]
+    view: npt.NDArray[np.uint8] = rows.reshape(plane.height, plane.line_size)[:, : plane.width]
     return view
 
 
@@ -85,32 +89,42 @@ class _Picture:
         self.converting: Mean | None = None  # who measures it
         self._frame = frame
         self._lock = threading.Lock()
-        self._rgb: NDArray[np.uint8] | None = None
+        self._rgb: npt.NDArray[np.uint8] | None = None
 
-    def rgb(self) -> NDArray[np.uint8]:
+    def rgb(self) -> npt.NDArray[np.uint8]:
         with self._lock:
             if self._rgb is None:
                 self._rgb = self._measured("rgb24")
             return self._rgb
 
-    def array(self, pixel_format: str) -> NDArray[np.uint8]:
+    def array(self, pixel_format: str) -> npt.NDArray[np.uint8]:
         with self._lock:
             return self._measured(pixel_format)
 
-    def planes(self) -> tuple[NDArray[np.uint8], ...]:
+    def planes(self) -> tuple[npt.NDArray[np.uint8], ...]:
         with self._lock:
             frame = self._frame
             if frame.format.name not in _PLANAR:
                 frame = _reformatter().reformat(frame, format="yuv420p", threads=1)
             return tuple(_view(plane) for plane in frame.planes)
 
-    def _measured(self, pixel_format: str) -> NDArray[np.uint8]:
+    def packed(self) -> tuple[Any, ...]:
+        """Return what `_unpickled` makes a frame of again, to the bit if the planes can be one array."""
+        with self._lock:
+            frame = self._frame
+            even = not (frame.width % 2 or frame.height % 2)
+            pixel_format = frame.format.name if even and frame.format.name in _PLANAR else "rgb24"
+            pixels = self._convert(pixel_format)
+            colours = int(frame.color_range), int(frame.colorspace)
+        return pixels, pixel_format, colours, self.index, self.timestamp_ms, self.received_at
+
+    def _measured(self, pixel_format: str) -> npt.NDArray[np.uint8]:
         if self.converting is None:
             return self._convert(pixel_format)
         with self.converting.measured():
             return self._convert(pixel_format)
 
-    def _convert(self, pixel_format: str) -> NDArray[np.uint8]:
+    def _convert(self, pixel_format: str) -> npt.NDArray[np.uint8]:
         """Make a contiguous array that shares no memory with the picture. PyAV writes to its source: locked."""
         import numpy as np
 
@@ -124,10 +138,33 @@ class _Picture:
             # Straight from YUV, swscale gets the last columns wrong, each time otherwise, at widths such as 854.
             converted = reformat(frame, format="rgb24", threads=1)
         converted = reformat(converted, format=pixel_format, threads=1)
-        array: NDArray[Any] = converted.to_ndarray()
+        array: npt.NDArray[Any] = converted.to_ndarray()
         if converted is frame and len(frame.planes) == 1:
             array = array.copy()  # a view of the picture itself; what is drawn on it must stay out of there
         return np.ascontiguousarray(array)  # rows are padded at widths such as 854
+
+
+def _decoded(array: npt.NDArray[np.uint8]) -> av.VideoFrame:
+    """Return an RGB picture as a decoder would give it."""
+    import av
+    import numpy as np
+
+    try:
+        array = np.asarray(array)
+    except ValueError as exc:  # lists of unequal length
+        raise OdysseyConfigError("a frame is made of a uint8 array of shape (H, W, 3)") from exc
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
+        raise OdysseyConfigError(
+            f"a frame is made of a uint8 array of shape (H, W, 3), not {array.dtype} {array.shape}"
+        )
+    return av.VideoFrame.from_ndarray(np.ascontiguousarray(array), format="rgb24")
+
+
+def _numbered(timestamp_ms: int, index: int, received_at: float) -> tuple[int, int, float]:
+    arguments.number("timestamp_ms", timestamp_ms, whole=True)
+    arguments.number("index", index, whole=True, least=0)
+    arguments.number("received_at", received_at)
+    return index, timestamp_ms, received_at
 
 
 class VideoFrame:
@@ -146,14 +183,45 @@ class VideoFrame:
 
     __slots__ = ("_dropped_before", "_picture")
 
-    def __init__(self, picture: _Picture, dropped_before: int = 0) -> None:
+    def __init__(
+        self,
+        data: npt.NDArray[np.uint8],
+        width: int,
+        height: int,
+        timestamp_ms: int,
+        *,
+        index: int = 0,
+        received_at: float = 0.0,
+    ) -> None:
+        """Make a frame of an RGB picture, for code that takes frames; `from_ndarray` needs less.
+
+        Args:
+            data: RGB, uint8, shape (H, W, 3); copied.
+            width: W in px.
+            height: H in px.
+            timestamp_ms: presentation time in ms.
+            index: its place in the stream.
+            received_at: when it arrived, in s of the client's clock.
+
+        Raises:
+            TypeError: a number is of the wrong type.
+            OdysseyConfigError: the array has another shape or type, or a number is out of range.
+        """
+        arguments.number("width", width, whole=True, least=1)
+        arguments.number("height", height, whole=True, least=1)
+        picture = _Picture(_decoded(data), *_numbered(timestamp_ms, index, received_at))
+        if (picture.width, picture.height) != (width, height):
+            raise OdysseyConfigError(
+                f"width and height must be {picture.width} and {picture.height}, those of the array, "
+                f"not {width} and {height}"
+            )
         self._picture = picture
-        self._dropped_before = dropped_before
+        self._dropped_before = 0
 
     @classmethod
     def from_ndarray(
-        cls, array: NDArray[np.uint8], *, timestamp_ms: int = 0, index: int = 0, received_at: float = 0.0
-    ) -> VideoFrame:
+        cls, array: npt.NDArray[np.uint8], *, timestamp_ms: int = 0, index: int = 0, received_at: float = 0.0
+    ) -> Self:
         """Make a frame of an RGB picture, for tests of code that takes frames.
 
         Args:
@@ -163,25 +231,17 @@ class VideoFrame:
             received_at: when it arrived, in s of the client's clock.
 
         Raises:
-            TypeError: a number is none.
+            TypeError: a number is of the wrong type.
             OdysseyConfigError: the array has another shape or type, or a number is out of range.
         """
-        import av
-        import numpy as np
+        return cls._of(_Picture(_decoded(array), *_numbered(timestamp_ms, index, received_at)))
 
-        arguments.number("timestamp_ms", timestamp_ms, whole=True)
-        arguments.number("index", index, whole=True, least=0)
-        arguments.number("received_at", received_at)
-        try:
-            array = np.asarray(array)
-        except ValueError as exc:  # lists of unequal length
-            raise OdysseyConfigError("a frame is made of a uint8 array of shape (H, W, 3)") from exc
-        if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
-            raise OdysseyConfigError(
-                f"a frame is made of a uint8 array of shape (H, W, 3), not {array.dtype} {array.shape}"
-            )
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(array), format="rgb24")
-        return cls(_Picture(frame, index, timestamp_ms, received_at))
+    @classmethod
+    def _of(cls, picture: _Picture, dropped_before: int = 0) -> Self:
+        frame = cls.__new__(cls)
+        frame._picture = picture
+        frame._dropped_before = dropped_before
+        return frame
 
     @property
     def width(self) -> int:
@@ -192,6 +252,11 @@ class VideoFrame:
     def height(self) -> int:
         """Height in pixels."""
         return self._picture.height
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """That of `data`: (H, W, 3)."""
+        return self.height, self.width, 3
 
     @property
     def timestamp_ms(self) -> int:
@@ -214,7 +279,7 @@ class VideoFrame:
         return self._dropped_before
 
     @property
-    def data(self) -> NDArray[np.uint8]:
+    def data(self) -> npt.NDArray[np.uint8]:
         """The picture as RGB, uint8, shape (H, W, 3), contiguous; converted on first use.
 
         It is the same writable array each time, also for other receivers of this frame: ``data.copy()`` where
@@ -222,7 +287,13 @@ class VideoFrame:
         """
         return self._picture.rgb()
 
-    def to_ndarray(self, format: str = "rgb24") -> NDArray[np.uint8]:  # noqa: A002 - PyAV's and OpenCV users' name
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        """Be `data` for NumPy: ``np.asarray(frame)`` is that array, and ``np.array(frame)`` a copy of it."""
+        import numpy as np
+
+        return np.array(self.data, dtype=dtype, copy=copy)
+
+    def to_ndarray(self, format: str = "rgb24") -> npt.NDArray[np.uint8]:  # noqa: A002 - PyAV's and OpenCV users' name
         """Return the picture as a new array that belongs to the caller.
 
         Args:
@@ -239,7 +310,7 @@ class VideoFrame:
         return self._picture.array(format)
 
     @property
-    def planes(self) -> tuple[NDArray[np.uint8], ...]:
+    def planes(self) -> tuple[npt.NDArray[np.uint8], ...]:
         """The planes Y, U and V as they were decoded, neither converted nor copied.
 
         Read-only, uint8, shapes (H, W), and twice (⌈H/2⌉, ⌈W/2⌉), as they were sent (BT.601, limited range). Rows
@@ -247,7 +318,7 @@ class VideoFrame:
         """
         return self._picture.planes()
 
-    def to_image(self) -> Image:
+    def to_image(self) -> Image.Image:
         """Return the picture as a new Pillow image in mode RGB.
 
         Raises:
@@ -264,7 +335,34 @@ class VideoFrame:
         return self._picture.ready_at
 
     def _after_dropped(self, count: int) -> VideoFrame:
-        return VideoFrame(self._picture, count) if count else self
+        return VideoFrame._of(self._picture, count) if count else self
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the picture as it was decoded, without what was drawn on `data`."""
+        return _unpickled, (*self._picture.packed(), self._dropped_before)
 
     def __repr__(self) -> str:
         return f"<VideoFrame {self.index}: {self.width}x{self.height} at {self.timestamp_ms} ms>"
+
+
+def _unpickled(
+    pixels: npt.NDArray[np.uint8],
+    pixel_format: str,
+    colours: tuple[int, int],
+    index: int,
+    timestamp_ms: int,
+    received_at: float,
+    dropped_before: int,
+) -> VideoFrame:
+    """Make a frame of what `_Picture.packed` returned, in whatever process."""
+    import av
+
+    frame = av.VideoFrame.from_ndarray(pixels, format=pixel_format)
+    frame.color_range, frame.colorspace = colours
+    return VideoFrame._of(_Picture(frame, index, timestamp_ms, received_at), dropped_before)
+
+
+publish("odyssey_proto", VideoFrame)

@@ -1,4 +1,4 @@
-"""``python -m odyssey_proto.emulator``: the command without the rest of the command line."""
+"""``python -m odyssey_proto.emulator``: the emulator's command without the rest of ``odyssey-proto``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import sys
 from .._base.errors import OdysseyError
 from ._command import add_arguments, run
 
-parser = argparse.ArgumentParser(prog="python -m odyssey_proto.emulator", description="An emulator of Odyssey.")
-add_arguments(parser)
+_parser = argparse.ArgumentParser(prog="python -m odyssey_proto.emulator", description="An emulator of Odyssey.")
+add_arguments(_parser)
 try:
-    sys.exit(run(parser.parse_args()))
-except OdysseyError as error:
-    sys.exit(f"odyssey-proto: {error}")
+    sys.exit(run(_parser.parse_args()))
+except OdysseyError as _error:
+    sys.exit(f"odyssey-proto: {_error}")

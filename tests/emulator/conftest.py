@@ -1,4 +1,4 @@
-"""A clock for emulators that is set by hand. The emulators themselves are fixtures of all tests."""
+"""A manual clock for emulators. The fixtures for emulators are shared by all tests and not defined here."""
 
 from __future__ import annotations
 

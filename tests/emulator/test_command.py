@@ -1,4 +1,4 @@
-"""The emulator as a command."""
+"""The emulator's command."""
 
 from __future__ import annotations
 

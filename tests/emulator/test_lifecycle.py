@@ -1,4 +1,4 @@
-"""Starting and stopping emulators, alive and idle, and what is left of them."""
+"""Starting and stopping emulators, in use or idle, and their leftovers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_it_runs_inside_the_with_and_not_outside() -> None:
         assert requests.get(f"{url}/signaling/config", timeout=PATIENCE_S).ok
     with pytest.raises(requests.exceptions.ConnectionError):
         requests.get(f"{url}/signaling/config", timeout=PATIENCE_S)
-    with pytest.raises(OdysseyConnectionError, match="does not run"):
+    with pytest.raises(OdysseyConnectionError, match="is not running"):
         _ = emulator.api_url
 
 

@@ -1,4 +1,4 @@
-"""A machine whose only network interface is ``lo``: a stock aiortc client, and the emulator."""
+"""The emulator with a stock aiortc client on a machine whose only network interface is ``lo``."""
 
 from __future__ import annotations
 

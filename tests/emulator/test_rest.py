@@ -1,4 +1,4 @@
-"""Every REST answer of the emulator, asked for with plain requests."""
+"""Every REST answer of the emulator, using plain requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Broadcasts of the emulator, watched over WHEP and HLS by clients that are not ours."""
+"""Broadcasts of the emulator, watched over WHEP and HLS by other clients than ours."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.full_size
 
 @contextlib.asynccontextmanager
 async def broadcasting(emulator: Emulator, **start: Any) -> AsyncIterator[tuple[PlainClient, dict[str, Any]]]:
-    """Start a broadcast; yield its client and what it was told."""
+    """Start a broadcast; yield its client and the ``broadcast_ready`` message."""
     async with connect(credentials_of(emulator)) as client:
         client.send(
             type="interactive_stream_start", **{"prompt": "A cat", "portrait": False, "broadcast": True, **start}
@@ -133,7 +133,7 @@ async def test_one_who_comes_late_gets_a_keyframe_at_once(emulator: Emulator) ->
             await first.frame()
         before = await first.number()
         async with watch(ready) as second:
-            assert await second.number() - before < 100  # the encoder makes one by itself every 200
+            assert await second.number() - before < 100  # the encoder itself makes one every 200
 
 
 @scenario
@@ -191,11 +191,11 @@ async def test_a_spectator_leaves_once(emulator: Emulator) -> None:
         assert await status_of(spectator.resource, "DELETE") == 404
 
 
-# --- what is refused
+# --- refusals
 
 
 async def refusal(ready: dict[str, Any], offer: str | None = None, **change: str) -> tuple[int, str]:
-    """Post an offer with something wrong about it; return status and detail."""
+    """Post an invalid offer; return status and detail."""
     content_type = change.pop("content_type", "application/sdp")
     told = ready | change
     peer = RTCPeerConnection()

@@ -34,7 +34,7 @@ def info(client: Odyssey) -> BroadcastInfo:
     """Where the broadcast of `client` can be watched."""
     client.connect()
     client.start_stream("A floating alien temple", broadcast=True)
-    found = client._live("watch").wait_for_broadcast(PATIENCE_S)
+    found = client._live("watch").wait_for_broadcast(timeout=PATIENCE_S)
     assert isinstance(found, BroadcastInfo)
     return found
 
@@ -75,7 +75,7 @@ def test_a_broadcast_spectator(client: Odyssey, info: BroadcastInfo, capsys: pyt
     assert next(frames).width == 704
     client.end_stream()
     assert sum(1 for _ in frames) < 100  # until the broadcast has ended
-    assert spectator.wait(PATIENCE_S)
+    spectator.wait(timeout=PATIENCE_S)
     spectator.disconnect()
     assert capsys.readouterr().out == "Broadcast ended\n"
 

@@ -81,7 +81,7 @@ def test_a_call_that_waits_while_the_clock_jumps_ahead_may_time_out_and_harms_no
     client: Odyssey, clock: JumpingClock, in_background: Background
 ) -> None:
     session = client.connect(timeout=PATIENCE_S)
-    waiting = in_background(session.wait_for, GapEvent, HOUR / 2)
+    waiting = in_background(lambda: session.wait_for(GapEvent, timeout=HOUR / 2))
     eventually(waiting.running)
     clock.ahead += HOUR
     assert isinstance(waiting.exception(PATIENCE_S), OdysseyStreamTimeoutError)

@@ -243,7 +243,7 @@ PACKED = gzip.compress(b'{"iceServers": []}', mtime=0)
 @pytest.mark.parametrize(
     ("body", "coding", "problem"),
     [
-        (b"plain", "gzip", "no valid gzip"),
+        (b"plain", "gzip", "not valid gzip"),
         (PACKED[:-4], "gzip", "cut short"),
         (PACKED, "br", "not asked for"),
         (PACKED, "gzip, gzip", "not asked for"),

@@ -331,7 +331,7 @@ def test_each_reason_of_the_service_while_a_stream_runs(reason: str, emulator: E
     session = client.connect(timeout=SOON_S)
     session.start_stream("A cat")
     with pytest.raises(OdysseyConnectionError) as caught:
-        session.wait(SOON_S)
+        session.wait(timeout=SOON_S)
     assert (str(caught.value), caught.value.code) == (REASONS[reason], reason)
     assert client.current_status is ConnectionStatus.FAILED
     assert not client.is_connected
@@ -393,7 +393,7 @@ def test_a_client_that_is_not_heard_of_is_told_that_it_was_cleared(
     client = make_client(make_emulator(stale_after_s=0.7))
     session = client.connect(timeout=SOON_S)
     with pytest.raises(OdysseyConnectionError, match=r"^Streamer disconnected$"):
-        session.wait(SOON_S)
+        session.wait(timeout=SOON_S)
     assert client.connect(timeout=SOON_S).is_connected
 
 

@@ -104,7 +104,7 @@ def test_after_leaving_a_client_is_disconnected(client: Odyssey) -> None:
     assert client.current_status is ConnectionStatus.DISCONNECTED
     assert client.current_session_id is None
     assert session.has_ended
-    assert session.wait(0)
+    session.wait(timeout=0)
 
 
 def test_statuses_come_in_the_documented_order(client: Odyssey) -> None:
@@ -578,10 +578,11 @@ def test_a_client_whose_connect_failed_is_let_go_of(emulator: Emulator) -> None:
 
 
 def test_waiting_for_a_session_ends_with_it(session: Session, in_background: Background) -> None:
-    assert session.wait(0) is False
-    waiting = in_background(session.wait, PATIENCE_S)
+    with pytest.raises(OdysseyConnectionTimeoutError, match="Not ended within 0 s"):
+        session.wait(timeout=0)
+    waiting = in_background(lambda: session.wait(timeout=PATIENCE_S))
     session.disconnect()
-    assert waiting.result(SOON_S) is True
+    waiting.result(SOON_S)
 
 
 def test_the_representations_show_no_secret(emulator: Emulator, client: Odyssey) -> None:

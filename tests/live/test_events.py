@@ -59,7 +59,7 @@ def test_a_reader_can_go_on_after_a_timeout(session: Session) -> None:
 
 def test_waiting_for_a_kind_of_event_returns_the_next_one(session: Session, in_background: Background) -> None:
     events = session.events()
-    waiting = in_background(session.wait_for, StreamEnded, PATIENCE_S)
+    waiting = in_background(lambda: session.wait_for(StreamEnded, timeout=PATIENCE_S))
     session.start_stream("A cat")
     session.end_stream()
     assert waiting.result(PATIENCE_S) in [next(events), next(events)]

@@ -134,7 +134,7 @@ def test_the_death_of_the_service_is_told_as_reconnecting_and_does_not_hold_up_t
     code = """
 say("streaming")
 while session.status == "connected":
-    session.wait(0.05)
+    threading.Event().wait(0.05)
 say(session.status)
 """
     with emulator_process() as (emulator, url), script(STREAM + code, url) as process:

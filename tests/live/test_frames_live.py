@@ -192,7 +192,7 @@ def test_iteration_ends_when_the_service_closes_cleanly(emulator: Emulator, sess
     session.start_stream("A cat")
     assert list(frames)
     assert session.has_ended
-    assert session.wait(SOON_S)
+    session.wait(timeout=SOON_S)
 
 
 def test_iteration_raises_what_broke_the_session(emulator: Emulator, session: Session) -> None:

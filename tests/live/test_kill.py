@@ -140,7 +140,11 @@ CONNECTING: Final[dict[str, dict[str, Any]]] = {
 """Steps of a connect, and what holds a client there."""
 
 LIVE: Final[dict[str, tuple[dict[str, Any] | None, Callable[[Odyssey], Session], Callable[[Session], object]]]] = {
-    "idle": (None, lambda client: client.connect(timeout=PATIENCE_S), lambda session: session.wait(PATIENCE_S)),
+    "idle": (
+        None,
+        lambda client: client.connect(timeout=PATIENCE_S),
+        lambda session: session.wait(timeout=PATIENCE_S),
+    ),
     "starting": (
         {"step": "stream start", "action": "silence"},
         lambda client: client.connect(timeout=PATIENCE_S),
@@ -256,7 +260,7 @@ def test_a_service_that_starts_anew_does_not_know_the_session_and_that_ends_it(
         assert json.loads(process.line())["api_url"] == rig.url
         error, _ = watching.result(PATIENCE_S)
         assert isinstance(error, OdysseyConnectionError)
-        assert str(error) == "The session is unknown, has ended, or is another user's"
+        assert str(error) == "The session is unknown, has ended, or belongs to another user"
         assert session.status is ConnectionStatus.FAILED
         assert client.connect(timeout=PATIENCE_S).is_connected
 

@@ -101,7 +101,7 @@ def test_one_that_dies_is_no_matter_to_the_others(row: Row, death: str) -> None:
         assert some_frames(dead)
     else:
         with pytest.raises(OdysseyConnectionError):
-            dead.wait(PATIENCE_S)
+            dead.wait(timeout=PATIENCE_S)
     row.clients[row.sessions.index(dead)].close()
     assert all(session.is_connected for session in alive)
 

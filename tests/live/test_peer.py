@@ -491,7 +491,7 @@ class TestMessages:
         connect(peer, streamer, heard)
         heard.wait("message", "text")
         assert [event[1] for event in heard.events if event[0] == "message"] == ["", "text"]
-        assert "ignored: 2 bytes that are no text" in caplog.text
+        assert "ignored: 2 bytes that are not text" in caplog.text
 
     def test_sending_before_the_channel_is_open_is_refused(self, peer: Peer) -> None:
         with pytest.raises(OdysseyStreamError) as caught:

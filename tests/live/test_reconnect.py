@@ -120,8 +120,8 @@ def test_a_session_that_the_service_has_forgotten_fails_with_the_reason(
     )
     lose(emulator, session)
     with pytest.raises(OdysseyConnectionError) as caught:
-        session.wait(SOON_S)
-    assert str(caught.value) == "The session is unknown, has ended, or is another user's"
+        session.wait(timeout=SOON_S)
+    assert str(caught.value) == "The session is unknown, has ended, or belongs to another user"
     assert client.current_status is ConnectionStatus.FAILED
     with pytest.raises(OdysseyConnectionError, match=r"The session is unknown"):
         for _ in frames:
@@ -133,7 +133,7 @@ def test_a_session_that_may_not_be_rejoined_fails_with_the_reason(emulator: Emul
     session.start_stream("A cat")
     lose(emulator, session)
     with pytest.raises(OdysseyAuthError, match=r"^Session token refused"):
-        session.wait(SOON_S)
+        session.wait(timeout=SOON_S)
 
 
 @pytest.mark.parametrize("how", LOSSES)
@@ -144,7 +144,7 @@ def test_without_reconnect_a_loss_is_the_end(how: str, emulator: Emulator, make_
     frames = session.frames(timeout=SOON_S)
     lost = lose(emulator, session, how)
     with pytest.raises(OdysseyConnectionError) as caught:
-        session.wait(SOON_S)
+        session.wait(timeout=SOON_S)
     assert lost.code == caught.value.code
     assert client.current_status is ConnectionStatus.FAILED
     with pytest.raises(OdysseyConnectionError):
@@ -160,7 +160,7 @@ def test_a_clean_end_by_the_service_is_no_loss(emulator: Emulator, client: Odyss
     with pytest.raises(OdysseyStreamError, match=r"The service ended the session") as caught:
         session.interact("Night", timeout=PATIENCE_S)
     assert caught.value.code == "session_ended"
-    assert session.wait(SOON_S)
+    session.wait(timeout=SOON_S)
     assert client.current_status is ConnectionStatus.DISCONNECTED
 
 
@@ -168,7 +168,7 @@ def test_a_service_that_stops_says_so(emulator: Emulator, client: Odyssey, sessi
     session.start_stream("A cat")
     emulator.stop()
     with pytest.raises(OdysseyError, match=r"^Streamer disconnected$"):
-        session.wait(SOON_S)
+        session.wait(timeout=SOON_S)
     assert client.current_status is ConnectionStatus.FAILED
     with pytest.raises(OdysseyConnectionError, match=r"refuses connections"):
         client.connect(timeout=SOON_S)

@@ -161,7 +161,7 @@ def test_a_session_that_fails_leaves_what_had_come(
     with session.record(path) as recording:
         session.start_stream("A cat")
         with pytest.raises(OdysseyConnectionError):
-            session.wait(SOON_S)
+            session.wait(timeout=SOON_S)
     assert recording.frames == len(read(path)) > 5
 
 

@@ -82,7 +82,7 @@ def test_a_session_that_cannot_be_given_back_is_told_in_the_log_and_changes_no_e
     ):
         client.create_client_credentials()
     assert (caught.value.status, caught.value.session_id) == (500, "s-1")
-    assert "could not be given back" in caplog.text
+    assert "could not be returned" in caplog.text
 
 
 def test_an_address_that_is_none_changes_no_error_either(server: HttpServer) -> None:

@@ -59,7 +59,7 @@ def test_many_jobs_are_awaited_together(client: Odyssey) -> None:
     told: list[str] = []
     for job_id in made[3:]:
         client.cancel_simulation(job_id)
-    jobs = client.wait_for_simulations(made, 60, 0.1, lambda job: told.append(job.job_id))
+    jobs = client.wait_for_simulations(made, timeout=60, poll=0.1, on_update=lambda job: told.append(job.job_id))
     assert [job.job_id for job in jobs] == made
     assert [job.status for job in jobs] == ["completed"] * 3 + ["cancelled"] * 2
     assert set(told) == set(made)

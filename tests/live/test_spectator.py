@@ -183,7 +183,7 @@ def test_a_handler_may_disconnect(info: BroadcastInfo) -> None:
     made.append(spectate(info, leave, over.set))
     ready.set()
     assert over.wait(PATIENCE_S)
-    assert made[0].wait(PATIENCE_S)
+    made[0].wait(timeout=PATIENCE_S)
 
 
 def test_one_with_handlers_goes_on_when_it_is_let_go_of(broadcast: Broadcaster) -> None:
@@ -212,7 +212,7 @@ def test_frames_end_with_the_broadcast(broadcast: Broadcaster, in_background: Ba
         counting = in_background(lambda: sum(1 for _ in frames))
         broadcast.end()
         counting.result(PATIENCE_S)
-        assert spectator.wait(PATIENCE_S)
+        spectator.wait(timeout=PATIENCE_S)
         assert not spectator.is_connected
         assert spectator.latest_frame is None
         assert list(spectator.frames()) == []
@@ -354,7 +354,7 @@ def test_a_network_that_goes_away_is_told_and_holds_nothing_up(nothing_left: Non
                 pass
         assert told.value.recoverable
         with pytest.raises(OdysseyConnectionError, match="lost"):
-            lost.wait(PATIENCE_S)
+            lost.wait(timeout=PATIENCE_S)
         with pytest.raises(OdysseyConnectionError, match="lost"):
             next(lost.frames())
         process.signal(signal.SIGCONT)
@@ -467,7 +467,7 @@ def test_a_goodbye_that_fails_holds_nothing_up(emulator: Emulator, info: Broadca
     emulator.faults.add(Fault(step=GOODBYE, action=action, status=500))
     spectator = spectate(info)
     spectator.disconnect()
-    assert spectator.wait(PATIENCE_S)
+    spectator.wait(timeout=PATIENCE_S)
     eventually(lambda: watched_by(emulator) == 0)  # it sees the peer connection end
 
 

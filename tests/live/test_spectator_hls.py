@@ -63,7 +63,7 @@ def test_it_ends_with_the_broadcast(client: Odyssey, broadcast: Broadcaster, inf
     spectator = client.watch(info, seen.append, over.set)
     eventually(lambda: seen)
     broadcast.end()
-    assert spectator.wait(PATIENCE_S)
+    spectator.wait(timeout=PATIENCE_S)
     assert over.wait(PATIENCE_S)
 
 
@@ -148,7 +148,7 @@ def test_a_server_that_breaks_in_the_middle_is_told(
         client = make_client(emulator, reconnect=False)
         spectator = client.watch(BroadcastInfo(NOWHERE, "token", f"{server.url}/live.m3u8"))
         with pytest.raises(OdysseyConnectionError) as told:
-            spectator.wait(PATIENCE_S)
+            spectator.wait(timeout=PATIENCE_S)
         assert told.value.status == 503
         assert str(told.value).startswith("HLS: ")  # nobody downloads anything
         assert not spectator.is_connected

@@ -117,10 +117,10 @@ def test_what_the_server_says_after_a_loss_is_final(status: int, outcome: Connec
             seen = until(events, StatusChanged, status=outcome)
             if status == 404:
                 assert any(isinstance(event, StreamEnded) for event in seen)
-                assert spectator.wait(PATIENCE_S)
+                spectator.wait(timeout=PATIENCE_S)
             else:
                 with pytest.raises(SpectatorTokenError):
-                    spectator.wait(PATIENCE_S)
+                    spectator.wait(timeout=PATIENCE_S)
 
 
 # --- HLS
@@ -185,7 +185,7 @@ def test_a_playlist_that_is_gone_after_a_loss_is_the_end(quick: Odyssey, segment
         until(events, StatusChanged, status=ConnectionStatus.RECONNECTING)
         source.status = "404 Not Found"
         until(events, StatusChanged, status=ConnectionStatus.DISCONNECTED)
-        assert spectator.wait(PATIENCE_S)
+        spectator.wait(timeout=PATIENCE_S)
 
 
 def test_connect_to_stream_falls_back_to_hls_too(broadcast: Broadcaster) -> None:

@@ -156,7 +156,7 @@ def test_a_long_start_finds_its_way(size: int, session: Session) -> None:
 def test_an_interaction_that_is_too_long_is_refused_and_harms_nothing(wide: str, session: Session) -> None:
     session.start_stream("A cat")
     with pytest.raises(
-        OdysseyStreamError, match=r"The message is too long: [0-9]+ bytes, and the most is"
+        OdysseyStreamError, match=r"The message is too long: [0-9]+ bytes, and the limit is"
     ) as caught:
         session.interact(wide * 300_000)
     assert caught.value.code == "message_too_long"
@@ -352,7 +352,7 @@ def test_every_call_may_take_for_ever(timeout: float | None, session: Session) -
     assert next(frames)
     session.end_stream(timeout=timeout)
     session.disconnect()
-    assert session.wait(timeout)
+    session.wait(timeout=timeout)
 
 
 # --- what the service refuses
@@ -444,7 +444,7 @@ def test_a_session_that_has_run_its_time_fails_with_the_reason(
     client = make_client(make_emulator(max_session_s=0.5))
     session = client.connect()
     with pytest.raises(OdysseyConnectionError) as caught:
-        session.wait(SOON_S)
+        session.wait(timeout=SOON_S)
     assert str(caught.value) == "The session has reached its longest duration"
     assert caught.value.code == "duration_limit_reached"
     assert client.current_status is ConnectionStatus.FAILED

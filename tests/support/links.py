@@ -6,8 +6,10 @@ The real driver, protocol and faces run on it, so that "what is raised when" tak
 from __future__ import annotations
 
 import threading
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+import av
 import odyssey_models as wire
 
 from odyssey_proto import AdvancedConfig, OdysseyError, Session, SpectatorConnection
@@ -45,6 +47,7 @@ class FakeLink:
         self.sent: list[Any] = []
         self.did: list[str] = []
         self._service = service
+        self._shown = 0
 
     def open(self, deadline: Deadline) -> None:
         self.did.append("open")
@@ -63,6 +66,14 @@ class FakeLink:
     def hear(self, *messages: Any) -> None:
         for message in messages:
             self.post(inputs.Received(self.number, message))
+
+    def show(self, count: int = 1) -> None:
+        """Bring pictures of 16×16 px, one every 50 ms of the stream."""
+        for _ in range(count):
+            picture = av.VideoFrame(16, 16, "yuv420p")
+            picture.pts, picture.time_base = self._shown * 50, Fraction(1, 1000)
+            self._shown += 1
+            self.context.hub.publish(picture, self.context.clock.now(), self.context.hub.source)
 
     def fail(self, error: OdysseyError) -> None:
         self.post(inputs.LinkFailed(self.number, error))

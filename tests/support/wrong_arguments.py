@@ -128,6 +128,19 @@ FRAMES: Final = Call(
         "queue_size": [*values(TYPE, "4", 1.5, None, True), *values(VALUE, 0, -1)],
     }
 )
+READING: Final = Call(wrong={"source": values(TYPE, 7, None, b"{}")})
+RECORDING: Final = Call(
+    wrong={
+        "path": [
+            *values(TYPE, None, 7, []),
+            ("nowhere/at/all.mp4", FileNotFoundError),
+            ("/", IsADirectoryError),
+        ]
+    }
+)
+WAITING: Final = Call(
+    works={"kind": StreamEnded}, wrong={"kind": values(TYPE, None, "StreamEnded", int, Event, [])}
+)
 CONFIGURING: Final[dict[str, Rows]] = {
     "api_key": values(TYPE, 7, b"ody_key"),
     "api_url": ADDRESSES,
@@ -143,6 +156,7 @@ ABOVE_ZERO: Final = values(VALUE, 0, -1, "1", True, math.nan, math.inf)
 COUNTS: Final = values(VALUE, -1, 1.5, "1", True)
 EMULATING: Final[dict[str, Rows]] = {
     "host": values(VALUE, "", " ", None, 7),
+    "size": values(VALUE, None, 7, "512x32", (1280,), (1281, 704), (1280, 30), (True, 704)),
     "port": [*COUNTS, (65536, VALUE), (None, VALUE)],
     "seed": COUNTS,
     "codec": values(VALUE, "av1", None, 7),
@@ -180,6 +194,14 @@ WATCHING: Final = [
     *values(VALUE, "h/live", "ftp://h/live", "http://", "http://h:0/x", "http://a b/c"),
 ]
 
+PIXELS: Final = np.zeros((2, 4, 3), np.uint8)
+SIDES: Final = [*values(TYPE, "2", None, 1.5, True), *values(VALUE, 0, -1)]
+NUMBERED: Final[dict[str, Rows]] = {
+    "timestamp_ms": values(TYPE, "0", None, 1.5, True),
+    "index": [*values(TYPE, "0", None, 1.5, True), *values(VALUE, -1)],
+    "received_at": [*values(TYPE, "0", None, True), *values(VALUE, math.nan, math.inf)],
+}
+
 CALLS: Final[dict[str, Call]] = {
     # --- configuration
     "Odyssey": Call(wrong={**CONFIGURING, "advanced": values(TYPE, {}, 7)}),
@@ -209,21 +231,18 @@ CALLS: Final[dict[str, Call]] = {
     "Session.end_stream": Call(),
     "Session.frames": FRAMES,
     "Session.wait": Call(),
-    "Session.record": Call(
-        wrong={
-            "path": [
-                *values(TYPE, None, 7, []),
-                ("nowhere/at/all.mp4", FileNotFoundError),
-                ("/", IsADirectoryError),
-            ]
-        }
-    ),
+    "Session.record": RECORDING,
     "Session.events": Call(),
     "Session.wait_for_broadcast": Call(),
     # --- watching
     "connect_to_stream": Call(
         works=WATCHED,
-        wrong={"webrtc_url": WATCHING, "spectator_token": BARE_TEXTS, "debug": SURE_FLAGS},
+        wrong={
+            "webrtc_url": WATCHING,
+            "spectator_token": BARE_TEXTS,
+            "hls_url": [*values(TYPE, 7, b"x"), *values(VALUE, "", "  ", "a\nb", "\ud800")],
+            **{name: CONFIGURING[name] for name in ("debug", "reconnect", "ice_servers", "ice_policy")},
+        },
     ),
     "Odyssey.watch": Call(
         works={"info": BroadcastInfo(**WATCHED)},
@@ -234,11 +253,12 @@ CALLS: Final[dict[str, Call]] = {
             + [(BroadcastInfo(**WATCHED, hls_url=""), VALUE)]
         },
     ),
+    "SpectatorConnection.events": Call(),
     "SpectatorConnection.frames": FRAMES,
+    "SpectatorConnection.record": RECORDING,
     "SpectatorConnection.wait": Call(),
-    "Session.wait_for": Call(
-        works={"kind": StreamEnded}, wrong={"kind": values(TYPE, None, "StreamEnded", int, Event, [])}
-    ),
+    "SpectatorConnection.wait_for": WAITING,
+    "Session.wait_for": WAITING,
     # --- recordings
     "Odyssey.get_recording": Call(works={"stream_id": "s-1"}),
     "Odyssey.list_stream_recordings": Call(),
@@ -252,7 +272,8 @@ CALLS: Final[dict[str, Call]] = {
             "resume": SURE_FLAGS,
         },
     ),
-    "iter_events": Call(wrong={"source": values(TYPE, 7, None, b"{}")}),
+    "iter_events": READING,
+    "read_event_log": READING,
     # --- simulations
     "Odyssey.simulate": Call(**SIMULATING),
     "Odyssey.get_simulate_status": Call(works={"job_id": "j-1"}),
@@ -285,14 +306,22 @@ CALLS: Final[dict[str, Call]] = {
     "StreamerCapabilities": Call(wrong={"image_to_video": values(VALUE, 1, "yes", None)}),
     "StreamerCapabilities.from_dict": Call(wrong={"data": values(VALUE, None, [], {"image_to_video": "yes"})}),
     # --- frames
+    "VideoFrame": Call(
+        works={"data": PIXELS, "width": 4, "height": 2, "timestamp_ms": 0},
+        wrong={
+            "data": values(VALUE, None, [[1], [1, 2]], np.zeros((2, 4), np.uint8), np.zeros((2, 4, 3))),
+            "width": SIDES,
+            "height": SIDES,
+            **NUMBERED,
+        },
+        together=[({"data": PIXELS, "width": 2, "height": 4, "timestamp_ms": 0}, VALUE)],
+    ),
     "VideoFrame.from_ndarray": Call(
         works={"array": np.zeros((2, 2, 3), np.uint8)},
         wrong={
             "array": values(VALUE, None, [[1], [1, 2]], np.zeros((2, 2), np.uint8), np.zeros((2, 2, 3)))
             + values(VALUE, np.zeros((0, 2, 3), np.uint8)),
-            "timestamp_ms": values(TYPE, "0", None, 1.5, True),
-            "index": [*values(TYPE, "0", None, 1.5, True), *values(VALUE, -1)],
-            "received_at": [*values(TYPE, "0", None, True), *values(VALUE, math.nan, math.inf)],
+            **NUMBERED,
         },
     ),
     "VideoFrame.to_ndarray": Call(wrong={"format": values(VALUE, "bgr", None, 7, [])}),
@@ -325,16 +354,24 @@ CALLS: Final[dict[str, Call]] = {
     ),
     "FaultScript.add": Call(wrong={"faults": values(TYPE, "media", None, {})}),
     "FaultScript.load": Call(wrong={"data": values(VALUE, None, "media", [7], {})}),
+    "read_stamp": Call(never_wrong={"picture": "an array, as a frame gives it; NumPy says what is wrong"}),
+    "stamp_latency_ms": Call(
+        never_wrong={
+            "found": "what `read_stamp` returned",
+            "now": "a clock's answer: Python says what is no number",
+        }
+    ),
     "FaultScript.take": Call(never_wrong={"step": "the emulator's own question: no fault is for what is no step"}),
 }
 
 NOT_CALLED: Final = {
+    "Stamp": "made by `read_stamp`",
     "LiveRecording": "made by `Session.record`",
+    "RawCalls": "made by `Odyssey.with_raw_response`",
     "RawResponse": "made by `Odyssey.with_raw_response`",
     "Session": "made by `Odyssey.connect`",
     "SessionStats": "made by `Session.stats`",
     "SpectatorConnection": "made by `connect_to_stream`",
-    "VideoFrame": "made by the library; users have `VideoFrame.from_ndarray`",
 }
 """Classes that no user makes. Those of errors, enums, dicts, events and answers of the service need no mention."""
 

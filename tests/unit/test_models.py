@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import doctest
+import inspect
 import json
 import pickle
 import subprocess
@@ -67,7 +68,9 @@ class TestThePackage:
                     continue
                 assert ast.get_docstring(node), node.name
                 for statement, following in zip(node.body, [*node.body[1:], None], strict=True):
-                    if isinstance(statement, ast.AnnAssign | ast.Assign):
+                    if isinstance(statement, ast.AnnAssign | ast.Assign) and "__slots__" not in ast.unparse(
+                        statement
+                    ):
                         assert isinstance(following, ast.Expr), f"{node.name}: {ast.unparse(statement)}"
 
     @pytest.mark.parametrize("name", UNIONS)
@@ -106,6 +109,22 @@ class TestAClass:
     def test_survives_pickling(self) -> None:
         request = models.SimulationRequest(portrait=True, script=SCRIPT)
         assert pickle.loads(pickle.dumps(request)) == request
+
+    @every_class
+    def test_shows_the_text_of_every_field_in_help(self, cls: type[Any]) -> None:
+        assert [field.name for field in attrs.fields(cls) if not inspect.getdoc(getattr(cls, field.name))] == []
+
+    def test_is_json_ready_as_the_wire_has_it(self) -> None:
+        candidate = models.IceCandidate(candidate="c", sdp_mid="0")
+        assert candidate.to_dict() == {
+            "type": "ice_candidate",
+            "candidate": "c",
+            "sdpMid": "0",
+            "sdpMLineIndex": None,
+        }
+        request = models.SimulationRequest(portrait=True, script=SCRIPT).to_dict()
+        assert request["script"] == [{"timestamp_ms": 0, "start": {"prompt": "A cat"}}]
+        assert models.Recording(stream_id="s").to_dict()["video_url"] is None
 
     def test_carries_its_tag_by_default(self) -> None:
         assert models.Update(prompt="Pet the cat").type == "update"

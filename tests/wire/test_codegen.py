@@ -93,7 +93,7 @@ def test_check_notices_a_schema_that_changed_and_writes_nothing(
     spec: Path, copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     schema = spec / "schemas" / "ice.yaml"
-    schema.write_text(schema.read_text("utf-8").replace("Name for TURN", "The name for TURN"))
+    schema.write_text(schema.read_text("utf-8").replace("User name for TURN", "The user name for TURN"))
     before = contents(copy)
     assert main(["--check", "--spec", str(spec), "--output", str(copy)]) == 1
     stale = "stale: python/odyssey_models/ice.py\nstale: schema/odyssey.schema.json\n"

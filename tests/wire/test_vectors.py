@@ -46,6 +46,11 @@ def test_what_was_read_from_a_valid_vector_is_written_as_it_says(valid: Any) -> 
     assert codec.to_dict(read(reference, case["data"])) == case.get("written", case["data"])
 
 
+def test_a_message_says_itself_what_is_written_of_it(valid: Any) -> None:
+    message = read(valid[0], valid[1]["data"])
+    assert message.to_dict() == codec.to_dict(message)
+
+
 def test_what_was_written_fits_the_schema(valid: Any, validator: Any) -> None:
     reference, case = valid
     written = codec.to_dict(read(reference, case["data"]))

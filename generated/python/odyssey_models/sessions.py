@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import attrs
 
+from ._json_object import JsonObject
+
 __all__ = [
     "Region",
     "RegionsResponse",
@@ -24,15 +26,15 @@ __all__ = [
 
 
 @attrs.frozen(kw_only=True)
-class TokenRequest:
-    """Body of `POST /auth/token`, the one call that needs no bearer token."""
+class TokenRequest(JsonObject):
+    """Body of `POST /auth/token`, the only call that needs no bearer token."""
 
     api_key: str = attrs.field(validator=attrs.validators.min_len(1), repr=False)
-    """The user's API key. It begins with `ody_`; a malformed one is answered with 422."""
+    """The user's API key. It starts with `ody_`; the answer to a malformed key is 422."""
 
 
 @attrs.frozen(kw_only=True)
-class TokenResponse:
+class TokenResponse(JsonObject):
     """Answer of `POST /auth/token`, a bearer token for all other calls."""
 
     access_token: str = attrs.field(repr=False)
@@ -44,8 +46,8 @@ class TokenResponse:
 
 
 @attrs.frozen(kw_only=True)
-class Region:
-    """A place where streamers run."""
+class Region(JsonObject):
+    """A location where streamers run."""
 
     id: str
     """Name of the region, the key of `SessionRequest.region_latencies`."""
@@ -56,8 +58,8 @@ class Region:
 
 
 @attrs.frozen(kw_only=True)
-class RegionsResponse:
-    """Answer of `GET /regions`. All regions are pinged at once; on any failure clients go on without
+class RegionsResponse(JsonObject):
+    """Answer of `GET /regions`. All regions are pinged at once; on any failure, clients continue without
     latencies.
     """
 
@@ -66,26 +68,26 @@ class RegionsResponse:
 
 
 @attrs.frozen(kw_only=True)
-class SessionRequest:
+class SessionRequest(JsonObject):
     """Body of `POST /sessions/request`, which asks for a streamer."""
 
     region_latencies: dict[str, int] | None = None
-    """Round trip to each region in ms, by `Region.id`; 9999 for one that did not answer in time. Left out
-    when nothing was measured.
+    """Round trip to each region in ms, by `Region.id`; 9999 for one that did not answer in time. Omitted if
+    nothing was measured.
     """
 
 
 @attrs.frozen(kw_only=True)
-class StreamerCapabilities:
-    """What the streamer of a session can do."""
+class StreamerCapabilities(JsonObject):
+    """Capabilities of a session's streamer."""
 
     image_to_video: bool = False
     """Whether a stream may start from an image."""
 
 
 @attrs.frozen(kw_only=True)
-class SessionResponse:
-    """Answer of `POST /sessions/request`, a session and where to reach its streamer."""
+class SessionResponse(JsonObject):
+    """Answer of `POST /sessions/request`, a session and the address of its streamer."""
 
     session_id: str
     """Identifier of the session."""
@@ -94,7 +96,7 @@ class SessionResponse:
     build other addresses by replacing text, so a server gives ws(s) and no trailing slash.
     """
     capabilities: StreamerCapabilities | None = None
-    """What the streamer can do; absent means no image-to-video."""
+    """Capabilities of the streamer; absent means no image-to-video."""
     streamer_id: str | None = None
     """Identifier of the streamer."""
     model: str | None = None
@@ -104,17 +106,17 @@ class SessionResponse:
 
 
 @attrs.frozen(kw_only=True)
-class SessionTokenRequest:
+class SessionTokenRequest(JsonObject):
     """Body of `POST /sessions/token`. Several tokens per session, and several handshakes per token, are
     valid.
     """
 
     session_id: str = attrs.field(validator=attrs.validators.min_len(1))
-    """The session to get a token for; 404 when it is unknown or another user's."""
+    """The session to get a token for; 404 if it is unknown or another user's."""
 
 
 @attrs.frozen(kw_only=True)
-class SessionTokenResponse:
+class SessionTokenResponse(JsonObject):
     """Answer of `POST /sessions/token`, the token of the signaling handshake."""
 
     session_token: str = attrs.field(repr=False)
@@ -124,8 +126,8 @@ class SessionTokenResponse:
 
 
 @attrs.frozen(kw_only=True)
-class SessionTokenClaims:
-    """Payload of a session token, from which clients take the session it is for."""
+class SessionTokenClaims(JsonObject):
+    """Payload of a session token, from which clients read the session's identifier."""
 
     session_id: str
     """The session that the token opens."""

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 
 import attrs
 
+from ._json_object import JsonObject
 from ._open_enum import OpenStrEnum
 from .channel import InteractiveStreamStart
 
@@ -28,7 +29,7 @@ __all__ = [
 
 
 @attrs.frozen(kw_only=True)
-class Offer:
+class Offer(JsonObject):
     """Server to client. The streamer's offer, which creates both data channels."""
 
     type: Literal["offer"] = "offer"
@@ -38,9 +39,9 @@ class Offer:
 
 
 @attrs.frozen(kw_only=True)
-class Answer:
-    """Client to server. The answer to the offer. A browser's has no candidates: they follow one by one,
-    possibly before it.
+class Answer(JsonObject):
+    """Client to server. The answer to the offer. A browser's answer has no candidates: the browser sends them
+    one by one, possibly before the answer.
     """
 
     type: Literal["answer"] = "answer"
@@ -50,56 +51,56 @@ class Answer:
 
 
 @attrs.frozen(kw_only=True)
-class IceCandidate:
-    """Both ways. One ICE candidate of the sender, or the end of them."""
+class IceCandidate(JsonObject):
+    """Both directions. One ICE candidate of the sender, or the end of its candidates."""
 
     type: Literal["ice_candidate"] = "ice_candidate"
     """Tag of the message."""
     candidate: str
-    """The candidate with or without the `candidate:` prefix; browsers need it. Empty at the end of the
-    candidates, which may never come.
+    """The candidate, with or without the `candidate:` prefix; browsers need the prefix. Empty at the end of
+    the candidates, a message that may never come.
     """
     sdp_mid: str | None = attrs.field(default=None, metadata={"wire": "sdpMid", "write_null": True})
-    """Which media section it belongs to, by `a=mid`."""
+    """The media section it belongs to, by `a=mid`."""
     sdp_mline_index: int | None = attrs.field(
         default=None, metadata={"wire": "sdpMLineIndex", "write_null": True}
     )
-    """Which media section it belongs to, counted from 0."""
+    """The media section it belongs to, counted from 0."""
 
 
 class SignalingErrorReason(OpenStrEnum):
-    """Why signaling came to its end."""
+    """Reason why signaling ended."""
 
     STREAMER_NOT_AVAILABLE = "streamer_not_available"
     """The streamer of the session does not respond."""
     STREAMER_DISCONNECTED = "streamer_disconnected"
     """The streamer is gone."""
     DURATION_LIMIT_REACHED = "duration_limit_reached"
-    """The session was as long as a session may be."""
+    """The session reached the maximum length."""
     UNKNOWN = "unknown"
-    """The server does not say why."""
+    """The server gives no reason."""
 
 
 @attrs.frozen(kw_only=True)
-class SignalingError:
-    """Server to client. The end of the session, without a way back."""
+class SignalingError(JsonObject):
+    """Server to client. The session has ended for good."""
 
     type: Literal["error"] = "error"
     """Tag of the message."""
     reason: SignalingErrorReason
-    """Why."""
+    """The reason."""
 
 
 @attrs.frozen(kw_only=True)
-class Keepalive:
-    """Client to server, every 10 s. A session 40 s without one is cleared."""
+class Keepalive(JsonObject):
+    """Client to server, every 10 s. After 40 s without one, the session is cleared."""
 
     type: Literal["keepalive"] = "keepalive"
     """Tag of the message."""
 
 
 @attrs.frozen(kw_only=True)
-class ClientDisconnecting:
+class ClientDisconnecting(JsonObject):
     """Client to server. A goodbye, followed by close 1000 `Client disconnect`; it frees the session at once."""
 
     type: Literal["client_disconnecting"] = "client_disconnecting"
@@ -113,6 +114,6 @@ SignalingServerMessage: TypeAlias = Offer | IceCandidate | SignalingError
 SignalingClientMessage: TypeAlias = (
     Answer | IceCandidate | Keepalive | ClientDisconnecting | InteractiveStreamStart
 )
-"""Any message that the client sends to the signaling server. A start travels here when it carries an image,
-does not fit the data channel, or that channel is not open.
+"""Any message that the client sends to the signaling server. A start is sent here if it has an image, is too
+large for the data channel, or that channel is not open.
 """

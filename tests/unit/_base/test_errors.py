@@ -1,4 +1,4 @@
-"""The tree of exceptions: what each is, what it keeps, and that no text holds a secret."""
+"""The tree of exceptions: what each is, and what it keeps."""
 
 from __future__ import annotations
 
@@ -126,6 +126,12 @@ def test_an_error_that_is_raised_again_is_another_one_with_the_same_cause() -> N
     )
 
 
-def test_an_error_that_is_raised_again_can_say_more() -> None:
-    again = errors.again(errors.OdysseyStreamError("m"), "and more")
-    assert (str(again), again.message, again.args) == ("m; and more", "m; and more", ("m; and more",))
+def test_an_error_that_is_raised_again_may_say_more() -> None:
+    first = errors.OdysseyConnectionError("no WebRTC", code="refused")
+    again = errors.again(first, "no HLS", "nothing")
+    assert (str(again), again.message, again.code) == ("no WebRTC; no HLS; nothing",) * 2 + ("refused",)
+    assert str(first) == first.message == "no WebRTC"
+
+
+def test_an_error_that_is_not_ours_is_raised_again_as_it_is() -> None:
+    assert str(errors.again(ValueError("why"), "more")) == "why"

@@ -477,7 +477,7 @@ class TestTaskScope:
             await asyncio.sleep(0)
             await asyncio.sleep(0)
 
-        with caplog.at_level(logging.DEBUG, logger="odyssey_proto"):
+        with caplog.at_level(logging.DEBUG, logger="odyssey_proto.live"):
             loop.submit(library(), TaskScope()).result(GENEROUS)
             gc.collect()
         assert capfd.readouterr().err == ""

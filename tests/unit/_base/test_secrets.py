@@ -1,16 +1,10 @@
-"""What no text may show: secrets taken out of it, and a string whose ``repr`` shows nothing."""
+"""Texts that must not show secrets."""
 
 from __future__ import annotations
 
 import pytest
 
 from odyssey_proto._base import secrets
-
-
-def test_a_secret_is_a_string_that_its_repr_does_not_show() -> None:
-    secret = secrets.Secret("ody_SECRET")
-    assert secret == "ody_SECRET"
-    assert "SECRET" not in repr(secret)
 
 
 @pytest.mark.parametrize(
@@ -49,3 +43,10 @@ def test_what_is_no_secret_stays(text: str) -> None:
 )
 def test_what_a_service_says_is_shown_as_one_line(said: str, shown: str) -> None:
     assert secrets.one_line(said) == shown
+
+
+def test_a_secret_is_a_string_that_does_not_print() -> None:
+    secret = secrets.Secret("ody_SECRET")
+    assert secret == "ody_SECRET"
+    assert "SECRET" not in repr(secret)
+    assert "SECRET" not in f"{secret!r} {[secret]}"

@@ -21,7 +21,7 @@ from odyssey_proto._base.errors import (
     OdysseyStreamTimeoutError,
 )
 from odyssey_proto._video.frame import VideoFrame
-from odyssey_proto._video.frame_hub import PAUSE, FrameHub
+from odyssey_proto._video.frame_hub import PAUSE_S, FrameHub
 from odyssey_proto._video.frame_queue import FrameCounts, FrameQueue
 from tests.support.pictures import decoded
 
@@ -687,9 +687,9 @@ def test_a_pause_is_told_by_its_length_and_the_frame_after_it_comes_first() -> N
     hub = FrameHub(on_resume=lambda seconds: told.append((seconds, len(inbox.frames))))
     hub.attach(inbox, FrameCounts())
     hub.begin(0.0)
-    for now in (0.0, 0.05, 0.05 + PAUSE, 1.2):
+    for now in (0.0, 0.05, 0.05 + PAUSE_S, 1.2):
         hub.publish(decoded(), now=now)
-    assert told == [(PAUSE, 3)]
+    assert told == [(PAUSE_S, 3)]
 
 
 def test_a_pause_that_was_announced_is_told_however_short_and_time_goes_on() -> None:

@@ -322,7 +322,9 @@ def test_a_held_message_is_measured_against_the_channel_of_the_new_link() -> Non
     rig.interact("later")
     rig.later(1.0)
     outputs = rig.give(inputs.SignalingOpened(2), inputs.VideoReceived(2), inputs.ChannelOpened(2, 39))
-    assert texts(outputs) == {2: "The message is too long: 40 bytes, and the most is 39; shorten the prompt"}
+    assert texts(outputs) == {
+        2: "The message is too long: 40 bytes, and the limit is 39 bytes; shorten the prompt"
+    }
 
 
 def test_iterators_that_wait_for_a_stream_are_left_alone_when_a_link_is_lost() -> None:

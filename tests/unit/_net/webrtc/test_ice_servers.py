@@ -257,7 +257,7 @@ class TestTurn:
                 return await told(server.turn())
 
         (note,) = in_time(ask())
-        assert "it answers no TURN" in note
+        assert "it does not speak TURN" in note
 
     @pytest.mark.parametrize("scheme", ["turn", "turns"])
     def test_one_that_is_not_there_is_told(self, scheme: str) -> None:

@@ -1,0 +1,264 @@
+"""What a client raises, and when, on links without a network."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import odyssey_models as wire
+import pytest
+
+from odyssey_proto import (
+    AdvancedConfig,
+    ConnectionStatus,
+    Odyssey,
+    OdysseyAuthError,
+    OdysseyConnectionError,
+    OdysseyConnectionTimeoutError,
+    OdysseyStreamError,
+)
+from odyssey_proto._base.clock import MonotonicClock
+from odyssey_proto._live.driver import Driver
+from odyssey_proto.core.protocol import Protocol
+from tests.support.links import PATIENCE_S, FakeLink, FakeService
+from tests.support.processes import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from odyssey_proto import ClientCredentials, OdysseyEventHandlers
+    from odyssey_proto._base.event_loop import BackgroundLoop
+    from tests.conftest import Background
+
+DEAD = OdysseyConnectionError("gone for good", code="gone")
+FAST = AdvancedConfig(initial_retry_delay_ms=1, max_retry_delay_ms=5, queue_timeout_s=0)
+
+
+class Client(Odyssey):
+    """A client whose sessions are on a `FakeService`."""
+
+    def __init__(self, service: FakeService, **options: Any) -> None:
+        super().__init__("ody_key", api_url="http://127.0.0.1:9", advanced=FAST, **options)
+        self.service = service
+
+    def _driver(self, handlers: OdysseyEventHandlers | None, _: BackgroundLoop) -> Driver:
+        core = Protocol(FAST, reconnect=self.config.reconnect)
+        return Driver(core, self.service, MonotonicClock(), handlers, name="odyssey-session")
+
+
+@pytest.fixture
+def service(nothing_left: None) -> FakeService:
+    return FakeService()
+
+
+@pytest.fixture
+def client(service: FakeService) -> Iterator[Client]:
+    with Client(service) as client:
+        yield client
+
+
+def never(_: FakeLink) -> None:
+    """Open nothing."""
+
+
+# --- without a connection
+
+
+CALLS: dict[str, Callable[[Odyssey], object]] = {
+    "start stream": lambda client: client.start_stream("A cat"),
+    "interact": lambda client: client.interact("It runs"),
+    "end stream": lambda client: client.end_stream(),
+    "iterate over frames": lambda client: client.frames(),
+}
+
+
+@pytest.mark.parametrize("what", CALLS)
+def test_before_connecting_a_call_says_what_to_do(client: Client, what: str) -> None:
+    with pytest.raises(
+        OdysseyStreamError, match=rf"^Cannot {what}: client is disconnected; call connect\(\) first$"
+    ):
+        CALLS[what](client)
+
+
+def test_before_connecting_there_is_nothing_to_know(client: Client) -> None:
+    assert (client.is_connected, client.current_status) == (False, ConnectionStatus.DISCONNECTED)
+    assert (client.current_session_id, client.latest_frame, client.last_applied_prompt) == (None, None, None)
+
+
+def test_leaving_nothing_does_nothing(client: Client) -> None:
+    client.disconnect()
+    client.disconnect()
+
+
+def test_without_a_key_there_is_no_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ODYSSEY_API_KEY", raising=False)
+    with Odyssey() as client, pytest.raises(OdysseyAuthError) as caught:
+        client.connect()
+    assert caught.value.code == "missing_api_key"
+
+
+# --- connecting
+
+
+def test_a_connected_client_acts_on_its_session(client: Client) -> None:
+    session = client.connect()
+    assert (client.is_connected, client.current_session_id) == (True, "s-1")
+    assert client.start_stream("A cat") == session.stream_id
+    assert client.interact("It runs") == client.last_applied_prompt
+    client.end_stream()
+    client.disconnect()
+    assert session.has_ended
+    assert client.current_session_id is None
+
+
+def test_handlers_come_by_name_or_in_the_documented_order(client: Client) -> None:
+    called: list[str] = []
+    client.connect(lambda: called.append("connected"), on_stream_started=called.append)
+    client.start_stream("A cat")
+    client.disconnect()
+    assert called == ["connected", "st-1"]
+
+
+@pytest.mark.parametrize(
+    ("in_order", "by_name", "text"),
+    [
+        ((print,), {"on_connected": print}, "on_connected was given twice"),
+        ((None,) * 11, {}, "there are 10 handlers, not 11"),
+        ((), {"on_nothing": print}, "on_nothing"),
+        ((7,), {}, "on_connected must be a function or None"),
+    ],
+)
+def test_handlers_that_do_not_fit_are_refused(
+    client: Client, in_order: tuple[Any, ...], by_name: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(TypeError, match=text):
+        client.connect(*in_order, **by_name)
+    assert client.service.links == []
+
+
+def test_a_connected_client_does_not_connect_again(client: Client) -> None:
+    session = client.connect()
+    with pytest.raises(OdysseyConnectionError, match="connected already") as caught:
+        client.connect()
+    assert caught.value.code == "already_connected"
+    assert session.is_connected
+
+
+def test_it_connects_again_after_it_was_left(client: Client) -> None:
+    with client.connect() as first:
+        pass
+    second = client.connect()
+    assert (first.has_ended, second.is_connected) == (True, True)
+
+
+def test_it_connects_again_after_a_session_that_failed(client: Client) -> None:
+    session = client.connect()
+    client.service.links[0].fail(DEAD)
+    with pytest.raises(OdysseyConnectionError, match="gone for good"):
+        session.wait(timeout=PATIENCE_S)
+    assert client.connect().is_connected
+
+
+def test_while_a_thread_connects_another_is_refused(client: Client, in_background: Background) -> None:
+    client.service.opening = never
+    connecting = in_background(client.connect, timeout=PATIENCE_S)
+    eventually(lambda: bool(client.service.links))
+    with pytest.raises(OdysseyConnectionError) as caught:
+        client.connect()
+    assert caught.value.code == "connecting"
+    client.disconnect()
+    with pytest.raises(OdysseyConnectionError):
+        connecting.result(PATIENCE_S)
+
+
+def test_closing_ends_a_connect(client: Client, in_background: Background) -> None:
+    client.service.opening = never
+    connecting = in_background(client.connect, timeout=PATIENCE_S)
+    eventually(lambda: bool(client.service.links))
+    client.close()
+    with pytest.raises(OdysseyConnectionError):
+        connecting.result(PATIENCE_S)
+
+
+def test_a_connect_that_takes_too_long_raises_and_leaves_nothing(client: Client) -> None:
+    client.service.opening = never
+    with pytest.raises(OdysseyConnectionTimeoutError, match=r"Not connected within 0\.05 s"):
+        client.connect(timeout=0.05)
+    assert not client.is_connected
+
+
+@pytest.mark.parametrize("error", [OdysseyAuthError("no", code="invalid_api_key"), DEAD])
+def test_a_refusal_is_raised_and_the_client_can_try_again(client: Client, error: Exception) -> None:
+    authenticating = client.service.authenticating
+
+    def refuse() -> Any:
+        raise error
+
+    client.service.authenticating = refuse
+    with pytest.raises(type(error), match=str(error)):
+        client.connect(timeout=PATIENCE_S)
+    client.service.authenticating = authenticating
+    assert client.connect().is_connected
+
+
+def test_expired_credentials_are_refused_before_anything_is_opened(client: Client) -> None:
+    with pytest.raises(OdysseyConnectionError) as caught:
+        client.connect_with_credentials(_credentials(0))
+    assert caught.value.code == "credentials_expired"
+    assert client.service.links == []
+
+
+def test_credentials_connect_without_a_key(client: Client) -> None:
+    session = client.connect_with_credentials(_credentials(600), timeout=PATIENCE_S)
+    assert session.session_id == "s-9"
+    assert client.service.authenticating is not None
+
+
+def _credentials(expires_in: int) -> ClientCredentials:
+    from odyssey_proto import ClientCredentials
+
+    token = "e30.eyJzZXNzaW9uX2lkIjoicy05In0.c2ln"  # says that it is of the session s-9
+    return ClientCredentials("wss://x.example", token, expires_in)
+
+
+# --- the end
+
+
+def test_a_with_block_leaves_the_session_and_ends_all_threads(service: FakeService) -> None:
+    with Client(service) as client:
+        session = client.connect()
+    assert session.has_ended
+    assert service.links[0].sent == [wire.ClientDisconnecting()]
+
+
+def test_a_closed_client_cannot_be_used(client: Client) -> None:
+    client.close()
+    client.close()
+    with pytest.raises(OdysseyConnectionError) as caught:
+        client.connect()
+    assert caught.value.code == "closed"
+
+
+def test_a_thread_that_waits_raises_when_another_disconnects(client: Client, in_background: Background) -> None:
+    client.connect()
+    client.start_stream("A cat")
+    asked = threading.Event()
+    client.service.answering = lambda *_: asked.set()
+    waiting = in_background(client.interact, "It runs")
+    assert asked.wait(PATIENCE_S)
+    client.disconnect()
+    with pytest.raises(OdysseyStreamError):
+        waiting.result(PATIENCE_S)
+
+
+# --- settings
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, 30.0), ({"timeout": 5}, 5), ({"timeout": None}, None)])
+def test_a_rest_call_takes_as_long_as_its_client_says(given: dict[str, Any], expected: float | None) -> None:
+    from odyssey_proto import CLIENT_DEFAULT
+
+    with Odyssey("ody_key", **given) as client:
+        assert client._until(CLIENT_DEFAULT).timeout == expected
+        assert client._until(1.5).timeout == 1.5
+        assert client._until(None).timeout is None
