@@ -1,17 +1,15 @@
 # Everything runs in .venv, which the first target that needs it makes. Needs Python 3.11 or newer, and make.
 
 PYTHON ?= python3
-VENV := .venv
+# Another PYTHON than the usual one has an environment of its own.
+VENV := $(if $(filter python3,$(PYTHON)),.venv,.venvs/$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 OUT ?= demo-out
-CORE := _base/errors _base/secrets _base/clock _model/config _model/events _model/codec core/session_link core/effects \
-	core/inputs core/machine core/pending_calls core/protocol core/queueing core/session_machine core/silence \
-	core/refusals core/spectator_machine core/stream_machine \
-	_video/frame _video/images _live/event_hub _live/dispatcher
+# More than there are cores: most tests wait most of the time.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 
-# Each of the files left out starts processes or measures.
-INNER_LOOP := tests/unit tests/wire $(addprefix --ignore=tests/unit/,test_bench.py test_cli.py) \
-	$(addprefix --ignore=tests/wire/,test_codegen.py test_cassettes_recording.py)
+# What is left out starts processes.
+INNER_LOOP := tests/unit tests/wire $(addprefix --ignore=tests/,unit/test_cli.py wire/test_codegen.py wire/test_cassettes_recording.py)
 
 .PHONY: help check format coverage install demo test lint types generate generate-check cassettes core-coverage bench wheel-check clean \
 	test-lowest test-newest test-prereleases wheels
@@ -31,15 +29,21 @@ format: install ## lay the code out, and mend what ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-coverage: install ## tests/unit and tests/wire, with what they leave out
-	$(BIN)/python -m pytest -q --cov --cov-report=term-missing:skip-covered tests/unit tests/wire $(ARGS)
+coverage: COVERAGE := --cov --cov-context=test --cov-report=term:skip-covered
+coverage: test ## the same, with the coverage of those that may run side by side
+	$(BIN)/python -m tools.core_coverage
 
 # The demo needs what a user of the command needs, and nothing of what developers use.
 demo: $(VENV)/cli.installed ## stream ten seconds from the emulator into demo-out
 	$(BIN)/odyssey-proto demo --out $(OUT)
 
-test: install ## all tests; ARGS goes to pytest
-	$(BIN)/python -m pytest $(ARGS)
+# What measures runs after the others, alone. A phase in which ARGS leave nothing is no failure; both are.
+test: install ## all tests, in two phases; ARGS goes to pytest
+	@together=0; alone=0; \
+	$(BIN)/python -m pytest --phase together -n $(WORKERS) --dist loadgroup $(COVERAGE) $(ARGS) || together=$$?; \
+	case $$together in 0|1|5) ;; *) exit $$together;; esac; \
+	$(BIN)/python -m pytest --phase alone $(ARGS) || alone=$$?; \
+	case $$together$$alone in 00|05|50) ;; *) exit 1;; esac
 
 # The tests that touch dependencies, on every promised Python that is here, with the lowest and the newest releases.
 # Each has an environment of its own in .venvs. Both need the package index.
@@ -74,13 +78,10 @@ generate-check: install ## whether generated/ is up to date
 cassettes: install ## record the answers of the service anew
 	$(BIN)/python -m tools.cassettes $(ARGS)
 
-# Each module of the core is covered wholly, every branch, by the test file of its own name.
+# Each module of the core is covered wholly, every branch, by the test file of its own name. `coverage` looks at it too.
 core-coverage: install ## whether each module of the core is covered by its own tests
-	@for module in $(CORE); do \
-		$(BIN)/python -m pytest -q --no-header tests/unit/$${module%/*}/test_$${module##*/}.py \
-			--cov=odyssey_proto.$$(echo $$module | tr / .) --cov-branch \
-			--cov-report=term-missing:skip-covered --cov-fail-under=100 || exit 1; \
-	done
+	$(BIN)/python -m pytest -q -n auto --cov --cov-context=test --cov-report= --cov-fail-under=0 $$($(BIN)/python -m tools.core_coverage --tests)
+	$(BIN)/python -m tools.core_coverage
 
 bench: install ## measure beside a plain client
 	$(BIN)/python -m tools.bench $(ARGS)

@@ -13,7 +13,7 @@ import gc
 import signal
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import attrs
 import pytest
@@ -21,8 +21,8 @@ import pytest
 from odyssey_proto import AdvancedConfig, Odyssey
 from odyssey_proto.emulator._server import Emulator
 from odyssey_proto.emulator._traffic import watching
-from tests.contract import Witness
-from tests.live.processes import PATIENCE_S, eventually
+from tests.support.contract import Witness
+from tests.support.processes import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,6 +33,38 @@ if TYPE_CHECKING:
 # A shell's background job, and its children, ignore SIGINT; nobody at a keyboard does.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+SPARING: Final[dict[str, Any]] = {"record": False, "size": (512, 512)}
+"""Settings of an emulator that costs a third of the CPU: hardly any test looks at recordings or at the size.
+
+A test that looks at the size, or at what is in the pictures, is marked ``full_size``.
+"""
+
+SHARED: Final = ("netns", "coturn", "janus", "chromium")
+"""Markers of tests that take turns when tests run side by side: those of one marker run on one worker."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--phase",
+        choices=("together", "alone"),
+        help="run what may run side by side, or what is marked `measures` (default: both)",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    phase = config.getoption("--phase")
+    chosen, left_out = [], []
+    for item in items:
+        if shared := next(filter(item.get_closest_marker, SHARED), None):
+            item.add_marker(pytest.mark.xdist_group(shared))
+        alone = item.get_closest_marker("measures") is not None
+        (chosen if phase is None or alone == (phase == "alone") else left_out).append(item)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = chosen
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -60,7 +92,7 @@ def the_contract_holds(witness: Witness) -> Iterator[None]:
 
 
 class MakeEmulator(Protocol):
-    """Starts an emulator with settings of its own."""
+    """Starts an emulator, `SPARING` but for the settings that the test names."""
 
     def __call__(self, **settings: Any) -> Emulator: ...
 
@@ -120,10 +152,11 @@ def nothing_left() -> Iterator[None]:
 
 
 @pytest.fixture
-def make_emulator(nothing_left: None) -> Iterator[MakeEmulator]:
+def make_emulator(request: pytest.FixtureRequest, nothing_left: None) -> Iterator[MakeEmulator]:
+    full_size = request.node.get_closest_marker("full_size") is not None
+    usual = {name: value for name, value in SPARING.items() if name != "size" or not full_size}
     with contextlib.ExitStack() as running:
-        # Hardly any test looks at recordings, and they cost CPU.
-        yield lambda **settings: running.enter_context(Emulator(**{"record": False, **settings}))
+        yield lambda **settings: running.enter_context(Emulator(**{**usual, **settings}))
 
 
 @pytest.fixture

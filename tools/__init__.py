@@ -1,1 +1,1 @@
-"""What makes and checks the project; nothing here is shipped in the wheel."""
+"""Tools that generate, check and measure the project. None of them is in the wheel."""

@@ -1,6 +1,6 @@
-"""The state diagrams in ARCHITECTURE.md, made from the tables of the core.
+"""Generates the state diagrams in ARCHITECTURE.md from the tables of the core.
 
-`python -m tools.diagrams` writes them between their markers; with `--check` it only says whether they differ.
+`python -m tools.diagrams` writes them between their markers; with `--check` it only reports whether they differ.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ __all__ = ["DIAGRAMS", "Diagram", "drawn", "main", "renewed"]
 _DOCUMENT: Final = Path(__file__).resolve().parents[1] / "ARCHITECTURE.md"
 _BEGIN: Final = "<!-- state diagrams: made by `python -m tools.diagrams`, do not edit -->\n"
 _END: Final = "<!-- end of the state diagrams -->\n"
-_MANY: Final = 5  # arrows of one input to one state that are said in words instead
+_MANY: Final = 5  # arrows of one input to one state, from which on they become a sentence
 _FAULTS: Final = frozenset(get_args(Fault))
 
 
 @attrs.frozen
 class Diagram:
-    """One machine, as it is drawn."""
+    """One state machine to draw."""
 
     heading: str
     rows: tuple[Row[Any], ...]
     states: type[Enum]
-    """The first of them is where the machine begins."""
+    """Its states, the initial one first."""
 
 
 DIAGRAMS: Final = (
@@ -92,12 +92,12 @@ def _name(on: Key) -> str:
 
 
 def _once(labels: list[str]) -> Iterable[str]:
-    """Leave out what comes again, and the conditions of an input that also comes without one."""
+    """Drop repeated labels, and conditional ones whose input also occurs without a condition."""
     return dict.fromkeys(label for label in labels if " [" not in label or label.split(" [")[0] not in labels)
 
 
 def renewed(text: str, diagrams: Iterable[Diagram] = DIAGRAMS) -> str:
-    """Return the document with its diagrams made anew."""
+    """Return the document with its diagrams generated again."""
     before, rest = text.split(_BEGIN)
     after = rest.split(_END)[1]
     return before + _BEGIN + "\n" + "\n".join(map(drawn, diagrams)) + _END + after

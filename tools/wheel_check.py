@@ -1,10 +1,10 @@
-"""Install the built wheel alone, in a new environment, and use it there.
+"""Installs the built wheel alone in a new environment, and uses it there.
 
     python -m tools.wheel_check dist
 
-It proves that the wheel has everything that it needs (both packages, their type markers, the dependencies), that
-importing it stays cheap, and that an absent extra is named. Before that it looks at what the wheel and the sdist
-have in them, and at whether a package index would take their metadata.
+It checks that the wheel is complete (both packages, their type markers, the dependencies), that importing it is
+cheap, and that the error for a missing extra names it. Before that, it checks the contents of the wheel and the
+sdist, and that a package index would accept their metadata.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ print("odyssey-proto", odyssey_proto.__version__, "works from its wheel")
 
 
 def main(dist: Path) -> None:
-    """Check the one wheel in ``dist``; raises where something is missing."""
+    """Check the only wheel in ``dist``; raise if something is wrong."""
     (wheel,) = dist.glob("*.whl")
     (sdist,) = dist.glob("*.tar.gz")
     _check_contents(wheel, sdist)
@@ -64,7 +64,7 @@ def main(dist: Path) -> None:
         scripts = Path(folder, "Scripts" if os.name == "nt" else "bin")
         python = scripts / "python"
         subprocess.run([python, "-m", "pip", "install", "--quiet", wheel], check=True)
-        # -I and another folder: the wheel is imported, never the sources beside it.
+        # -I and another folder, so that Python imports the wheel and never the sources.
         subprocess.run([python, "-I", "-c", _CHECKS], check=True, cwd=folder)
         subprocess.run([scripts / "odyssey-proto", "--version"], check=True, cwd=folder)
 

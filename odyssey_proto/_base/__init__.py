@@ -1,3 +1,3 @@
-"""Below everything: errors, secrets, time, threads. Nothing here knows the protocol."""
+"""The base of everything: errors, secrets, time, threads. Nothing here knows the protocol."""
 
 __all__: list[str] = []

@@ -1,4 +1,4 @@
-"""Ending calls from outside: one `Abort` for whatever ends together. It wakes them and waits for nothing."""
+"""Ending calls from outside: one `Abort` for all calls that end together. It wakes them and waits for nothing."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ __all__ = ["Abort"]
 
 
 class _Call(Protocol):
-    """What an `Abort` ends."""
+    """A call that an `Abort` can end."""
 
     def wake(self) -> None:
-        """End whatever this waits for, at once; called under a lock."""
+        """End the current wait at once; called under a lock."""
 
 
 class Abort:
-    """Ends calls from outside: one for each connect attempt, or for whatever else ends together.
+    """Ends calls from outside: one for each connect attempt, or for any other calls that end together.
 
     ``abort()`` may be called from any thread and any number of times. It wakes all calls made with this object at
     once; they and all later ones raise `OdysseyConnectionError` with the code ``closed``.
     """
 
     def __init__(self) -> None:
-        # Reentrant: a signal handler may abort in the very thread that is just registering a call.
+        # Reentrant: a signal handler may abort in the very thread that is registering a call.
         self._lock = threading.RLock()
         self._calls: set[_Call] = set()
         self._aborted = False
@@ -35,7 +35,7 @@ class Abort:
 
     def abort(self) -> None:
         """Wake and end all calls, now and later."""
-        with self._lock:  # held while they are woken, so that none can close its socket in between
+        with self._lock:  # held while waking them, so that none can close its socket meanwhile
             self._aborted = True
             for call in tuple(self._calls):
                 call.wake()

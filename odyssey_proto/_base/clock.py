@@ -1,7 +1,7 @@
-"""The only reader of time.
+"""The only module that reads the time.
 
-`Clock` is what everything asks; tests hand in their own. `Deadline` is one point in time shared by all the
-steps of a call. Neither sleeps: waiting belongs to whoever owns the lock, future or socket.
+All others ask a `Clock`; tests pass their own. A `Deadline` is a point in time that all steps of a call share.
+Neither sleeps: waiting is up to the owner of the lock, future or socket.
 """
 
 from __future__ import annotations
@@ -14,25 +14,26 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Clock", "Deadline", "MonotonicClock", "SteadyClock"]
+__all__ = ["TURN_S", "Clock", "Deadline", "MonotonicClock", "SteadyClock"]
 
-# s, 31 years. inf or sys.maxsize are how people write "never", and locks and futures refuse such numbers.
-_NEVER: Final = 1e9
-_JUMP: Final = 1.0  # s; what threads that take turns see of each other is far less
-_TURN: Final = 0.2  # s; half of what Ctrl-C may take
+# 31 years. People write inf or sys.maxsize for "never", and locks and futures refuse such numbers.
+_NEVER_S: Final = 1e9
+_JUMP_S: Final = 1.0  # far more than threads that race each other can differ by
+TURN_S: Final = 0.2
+"""The longest turn of a wait that may not be woken: half of the time that Ctrl-C may take."""
 
 
 class Clock(Protocol):
-    """Anything that tells the time in seconds on a scale that never jumps back."""
+    """Any source of the time in s, on a scale that never jumps back."""
 
     def now(self) -> float:
-        """Return the current time in s; only differences mean something."""
+        """Return the current time in s; only differences are meaningful."""
         ...
 
 
 def _finest(platform: str, python: tuple[int, ...]) -> Callable[[], float]:
-    """Return the monotonic clock of the machine that has the finest steps."""
-    # There `time.monotonic` goes on in steps of 15.6 ms, in which a frame is decoded ten times over.
+    """Return the machine's monotonic clock with the finest resolution."""
+    # `time.monotonic` has steps of 15.6 ms there; decoding a frame takes a tenth of that.
     return time.perf_counter if platform == "win32" and python < (3, 13) else time.monotonic
 
 
@@ -48,9 +49,9 @@ class MonotonicClock:
 
 
 class SteadyClock:
-    """Another clock, without its jumps back: a session that lives for hours must not stand still for one.
+    """Another clock without its jumps back, which would stall a session that runs for hours.
 
-    A jump ahead is let through: it is what a machine that was suspended looks like. Any thread may ask.
+    A jump ahead is passed on: it means that the machine was suspended. Any thread may call it.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -60,12 +61,12 @@ class SteadyClock:
         self._last = clock.now()
 
     def now(self) -> float:
-        """Return the other clock's time, in s, and what it has taken back so far."""
+        """Return the other clock's time, in s, plus all that it has jumped back so far."""
         now = self._clock.now() + self._taken_back
-        if self._last - now > _JUMP:
-            with self._lock:  # and look again: another thread may have been here, or this one have slept
+        if self._last - now > _JUMP_S:
+            with self._lock:  # look again: another thread may have corrected it, or this one may have slept
                 now = self._clock.now() + self._taken_back
-                if self._last - now > _JUMP:
+                if self._last - now > _JUMP_S:
                     self._taken_back += self._last - now
                     now = self._last
         self._last = now
@@ -86,30 +87,31 @@ class Deadline:
 
     def __init__(self, timeout: float | None, clock: Clock) -> None:
         self.timeout: float | None = timeout
-        """The whole span in s, or None for no limit: for messages."""
+        """The whole time limit in s, or None for no limit; for error texts."""
         self._clock = clock
-        self._at = None if timeout is None or timeout >= _NEVER else clock.now() + timeout
+        self._at = None if timeout is None or timeout >= _NEVER_S else clock.now() + timeout
 
     def remaining(self, *, at_most: float | None = None) -> float | None:
-        """Return the s that are left, never below 0; None without a limit. ``at_most`` caps the answer."""
+        """Return the time left, in s, never below 0; None without a limit. ``at_most`` caps the result."""
         if self._at is None:
             return at_most
         left = max(0.0, self._at - self._clock.now())
         return left if at_most is None else min(left, at_most)
 
     def waits(self) -> Iterator[float]:
-        """Yield how many s to wait for a lock: at least once, and again until the point in time has passed.
+        """Yield how many s to wait for a lock: at least once, and again until the deadline has passed.
 
-        In turns, because a signal that comes just before a thread blocks wakes nobody: Ctrl-C is seen at the next.
+        The wait is cut into turns, because a signal that comes just before a thread blocks does not wake it:
+        Ctrl-C takes effect at the next turn.
         """
         while True:
-            yield cast("float", self.remaining(at_most=_TURN))
+            yield cast("float", self.remaining(at_most=TURN_S))
             if self.expired:
                 return
 
     @property
     def expired(self) -> bool:
-        """Whether the point in time has passed."""
+        """Whether the deadline has passed."""
         return self._at is not None and self._clock.now() >= self._at
 
     def within(self, timeout: float) -> Deadline:

@@ -1,8 +1,8 @@
 """The background thread that runs an asyncio loop: the only place that starts one.
 
-It hides that the peer connection is asynchronous, also from a caller who runs a loop of their own. It knows
-nothing of what runs on it, but it does know who started what: a `TaskScope` ends the tasks of one owner, also
-those that a library started on the owner's behalf, and leaves everybody else's alone.
+It hides that the peer connection is asynchronous, even from a caller who runs an event loop. It does not know what
+runs on it, but it knows the owner of each task: a `TaskScope` ends the tasks of one owner, including those that a
+library started on the owner's behalf, and leaves all others alone.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 __all__ = ["BackgroundLoop", "TaskScope", "off_loop"]
 
 T = TypeVar("T")
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.live")
 
-# s. What was submitted ends first and in peace, so that it can close what it opened; the rest is cancelled.
-# Together they stay below what `stop` waits by default.
-_PATIENCE: Final = {"submitted": 0.6, "others": 0.2, "workers": 0.1}
+# In s. Submitted tasks are cancelled first, with enough time to close what they opened; then all others.
+# The sum stays below the time that `stop` waits by default.
+_PATIENCE_S: Final = {"submitted": 0.6, "others": 0.2, "workers": 0.1}
 
 
 _scope: contextvars.ContextVar[TaskScope | None] = contextvars.ContextVar("odyssey_task_scope", default=None)
@@ -39,18 +39,18 @@ _scope: contextvars.ContextVar[TaskScope | None] = contextvars.ContextVar("odyss
 class TaskScope:
     """The tasks of one owner: those submitted or spawned under it, and all that they start in turn.
 
-    Everything but making one is for the loop's thread.
+    Any thread may create one; everything else is for the loop's thread.
     """
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def __len__(self) -> int:
-        """How many of its tasks are not done."""
+        """Return how many of its tasks are not done."""
         return len(self._tasks)
 
     def context(self) -> contextvars.Context:
-        """Return a context in which every task that is made belongs to this scope."""
+        """Return a context in which every new task belongs to this scope."""
         context = contextvars.copy_context()
         context.run(_scope.set, self)
         return context
@@ -65,12 +65,12 @@ class TaskScope:
         task.add_done_callback(self._forget)
 
     async def cancel(self, timeout: float) -> bool:
-        """Cancel every task but the one that asks, wait for at most ``timeout`` s, tell whether all ended."""
+        """Cancel every task but the caller's, wait for at most ``timeout`` s, and return whether all ended."""
         return await _cancel(self._tasks - {asyncio.current_task()}, timeout)
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        # Asking for the exception is what keeps asyncio from printing it when nobody else asks.
+        # Retrieving the exception keeps asyncio from printing it when nobody else retrieves it.
         if not task.cancelled() and (exc := task.exception()) is not None:
             log.debug("a task ended with %s", type(exc).__name__, exc_info=exc)
 
@@ -78,8 +78,8 @@ class TaskScope:
 class BackgroundLoop:
     """One daemon thread with one asyncio loop, from `start` to `stop`, and again from the next `start`.
 
-    All methods may be called from any thread but the loop's own, which `run` and `stop` refuse: they would
-    wait for themselves. What still runs when the interpreter exits is stopped then.
+    All methods may be called from any thread, except that `run` and `stop` refuse the loop's own thread, where
+    they would wait for themselves. A loop that still runs when the interpreter exits is stopped then.
     """
 
     def __init__(self, name: str = "odyssey-loop") -> None:
@@ -90,20 +90,20 @@ class BackgroundLoop:
 
     @property
     def running(self) -> bool:
-        """Whether the thread is there and takes work. In a forked child it is not."""
+        """Whether the thread runs and takes work. In a forked child it does not."""
         life = self._life
         return life is not None and life.thread.is_alive()
 
     def start(self) -> None:
-        """Start the thread; nothing happens where it runs already.
+        """Start the thread; do nothing if it already runs.
 
         Raises:
-            OdysseyConnectionError: the system gives no more threads or descriptors.
+            OdysseyConnectionError: the system has no more threads or file descriptors.
         """
         with self._lock:
             if not self.running:
                 self._life = life = _Life(self._name)
-                # Whoever lets go of this without a `stop` still ends the thread: a signal, and no waiting.
+                # Dropping this object without `stop` also ends the thread, without waiting for it.
                 weakref.finalize(self, life.end).atexit = False
 
     def submit(
@@ -113,11 +113,11 @@ class BackgroundLoop:
 
         Args:
             coroutine: what to run.
-            scope: who owns it, and all that it starts.
+            scope: the owner of its task and of all tasks that it starts.
 
         Raises:
-            OdysseyConnectionError: the loop does not run (any more); the coroutine is closed. A future that is
-                pending when the loop stops is cancelled, or raises this.
+            OdysseyConnectionError: the loop does not run; the coroutine is closed. A future that is pending when
+                the loop stops is cancelled, or raises this.
         """
         life = self._life
         if life is None or not life.thread.is_alive():
@@ -145,7 +145,7 @@ class BackgroundLoop:
             raise
 
     def call_soon(self, callback: Callable[..., object], *args: object) -> None:
-        """Call ``callback`` on the loop, soon; dropped silently where the loop does not run."""
+        """Call ``callback`` on the loop, soon; do nothing if the loop does not run."""
         life = self._life
         if life is None or not life.thread.is_alive():
             return
@@ -155,9 +155,9 @@ class BackgroundLoop:
             log.debug("call after the loop was closed dropped")
 
     def stop(self, timeout: float = 1.0) -> bool:
-        """Cancel all that runs, end the thread and join it for at most ``timeout`` s.
+        """Cancel all tasks, end the thread and join it for at most ``timeout`` s.
 
-        Return whether it has ended; it is a daemon, so one that has not cannot hold up the exit.
+        Return whether it has ended. It is a daemon thread, so it never delays the exit of the interpreter.
         """
         if self._is_own_thread():
             raise _would_wait_for_itself()
@@ -241,15 +241,15 @@ class _Life:
         finally:
             self.executor.shutdown(wait=False, cancel_futures=True)
             for worker in self.workers:
-                worker.join(_PATIENCE["workers"] / len(self.workers))
+                worker.join(_PATIENCE_S["workers"] / len(self.workers))
             asyncio.set_event_loop(None)
             self.loop.close()
             self._refuse_waiting()
 
     async def _wind_up(self) -> None:
         await asyncio.sleep(0)  # what was submitted at the last moment gets its task
-        await _cancel(self.submitted, _PATIENCE["submitted"])
-        await _cancel(asyncio.all_tasks() - {asyncio.current_task()}, _PATIENCE["others"])
+        await _cancel(self.submitted, _PATIENCE_S["submitted"])
+        await _cancel(asyncio.all_tasks() - {asyncio.current_task()}, _PATIENCE_S["others"])
         await self.loop.shutdown_asyncgens()
 
     def _make_task(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
@@ -277,26 +277,26 @@ class _Life:
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
-    """Make a loop of the one kind that all systems have, whatever policy the user has set.
+    """Create a loop of the one kind that all systems have, regardless of the user's policy.
 
-    Windows' own default stops reading from a socket once a port of the other side is closed (Python before 3.11.9
-    and 3.12.3), and takes the wake-up of signals away from the main thread.
+    The default on Windows stops reading from a socket once a port of the other side is closed (Python before
+    3.11.9 and 3.12.3), and takes the wake-up by signals away from the main thread.
     """
     return asyncio.SelectorEventLoop()
 
 
 def _stop_made(made: concurrent.futures.Future[asyncio.AbstractEventLoop]) -> None:
-    """Stop a loop for which nobody waited until it was there."""
+    """Stop a loop whose creator no longer waited for it to start."""
     if made.exception() is None:
         loop = made.result()
         loop.call_soon_threadsafe(loop.stop)
 
 
 async def off_loop(function: Callable[..., T], *args: Any, name: str = "odyssey-worker") -> T:
-    """Call a function that blocks on a daemon thread of its own, and wait for what comes of it.
+    """Call a blocking function on a daemon thread of its own, and wait for its result.
 
-    The loop's executor would do, if its threads did not hold up the exit of the interpreter. A call that is no
-    longer waited for stays on its thread until it returns.
+    The loop's executor is no alternative: its threads delay the exit of the interpreter. If the wait is cancelled,
+    the call stays on its thread until it returns.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
@@ -308,9 +308,9 @@ async def off_loop(function: Callable[..., T], *args: Any, name: str = "odyssey-
     def call() -> None:
         try:
             outcome: tuple[Callable[[Any], None], object] = (future.set_result, function(*args))
-        except Exception as exc:  # noqa: BLE001 - it is raised where it is waited for
+        except Exception as exc:  # noqa: BLE001 - it is raised to the waiting task
             outcome = (future.set_exception, exc)
-        with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits
+        with contextlib.suppress(RuntimeError):  # the loop has closed: no task waits
             loop.call_soon_threadsafe(settle, *outcome)
 
     threading.Thread(target=call, name=name, daemon=True).start()
@@ -322,13 +322,13 @@ async def _cancel(tasks: Iterable[asyncio.Task[Any] | None], timeout: float) -> 
     for task in pending:
         task.cancel()
     if pending:
-        # Not gather: a task that refuses to be cancelled must not hold the others up.
+        # Not gather: a task that refuses to be cancelled must not delay the others.
         _, pending = await asyncio.wait(pending, timeout=timeout)
     return not pending
 
 
 def _log_quietly(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    # Everything on this loop has an owner who is told of failures; asyncio would print a traceback beside that.
+    # Everything on this loop has an owner that receives its failures; asyncio would also print a traceback.
     log.debug("asyncio: %s", context.get("message"), exc_info=context.get("exception"))
 
 

@@ -1,4 +1,4 @@
-"""Names and addresses of hosts."""
+"""Names and addresses of hosts; none is looked up here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["is_loopback"]
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether ``host`` is this machine: localhost, 127.0.0.0/8 or ::1.
+    """Return whether ``host`` is this machine: localhost, 127.0.0.0/8 or ::1.
 
     >>> is_loopback("127.1.2.3"), is_loopback("localhost"), is_loopback("api.odyssey.ml")
     (True, True, False)

@@ -1,4 +1,4 @@
-"""Where the log goes when a user asks to see it; otherwise it is silent, as a library's should be."""
+"""Writing the log to stderr when a user asks for it; otherwise it is silent, as a library's log should be."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ __all__ = ["to_stderr"]
 
 
 class _Redacted(logging.Formatter):
-    """Takes out what is secret once more, with the tracebacks, whose texts may be of other libraries."""
+    """Removes secrets again from the whole record: tracebacks may hold texts of other libraries."""
 
     def format(self, record: logging.LogRecord) -> str:
         return redact(super().format(record))
 
 
 def to_stderr() -> None:
-    """Write all of ``odyssey_proto``'s log to stderr; once, however often it is called."""
+    """Write all of ``odyssey_proto``'s log to stderr, each record once, however often this is called."""
     logger = logging.getLogger("odyssey_proto")
     logger.setLevel(logging.DEBUG)
     if not any(isinstance(handler.formatter, _Redacted) for handler in logger.handlers):

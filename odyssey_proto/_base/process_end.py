@@ -1,7 +1,7 @@
-"""What has to happen when the process ends, or when it has forked: one registry for the whole package.
+"""One registry, for the whole package, of what to do when the process ends or has forked.
 
-A process ends in two ways: the interpreter calls `atexit`, and the children that `multiprocessing` makes skip that
-and call finalizers of their own.
+A process ends in one of two ways: the interpreter calls `atexit`, but children of `multiprocessing` skip that and
+call finalizers of their own. What the actions do is not known here.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ __all__ = ["after_fork_in_child", "at_exit", "expect"]
 log = logging.getLogger("odyssey_proto")
 
 _actions: list[Callable[[], None]] = []
-_expecting_pid = 0  # the process whose end is expected in both ways
+_expecting_pid = 0  # the process for which both ways are registered
 
 
 def at_exit(action: Callable[[], None]) -> Callable[[], None]:
-    """Call ``action`` before the interpreter goes, while daemon threads still run; last added, first called."""
+    """Call ``action`` when the interpreter exits, while daemon threads still run; last added, first called."""
     _actions.append(action)
     return action
 
@@ -37,7 +37,7 @@ def after_fork_in_child(action: Callable[[], None]) -> Callable[[], None]:
 
 
 def expect() -> None:
-    """Have the actions called also at the end of a child of `multiprocessing`; for whoever starts something."""
+    """Also call the actions at the end of a child of `multiprocessing`; to be called before starting a thread."""
     global _expecting_pid
     process = sys.modules.get("multiprocessing.process")
     if _expecting_pid != os.getpid() and process is not None and process.parent_process() is not None:
@@ -51,10 +51,10 @@ def _end() -> None:
     for action in reversed(_actions):
         try:
             action()
-        except Exception:  # whatever it was, the others have something to end too
+        except Exception:  # the other actions must still run
             log.exception("something could not be ended")
 
 
-# After the user's own threads have ended. aiortc's decoder is no reason to be earlier: it is a daemon, because the
-# thread that starts it is one.
+# This runs after the user's own threads have ended. aiortc's decoder does not require it earlier: it is a daemon,
+# because the thread that starts it is one.
 atexit.register(_end)

@@ -1,5 +1,6 @@
-"""Texts that must not show secrets: taking them out of any text, and a string whose ``repr`` is empty.
-Every text that comes from outside passes `redact` or `one_line` before it reaches an error or the log.
+"""Keeping secrets out of texts: functions that remove them, and a string whose ``repr`` hides its content.
+
+Every text from outside passes `redact` or `one_line` before it reaches an error or the log. Nothing is kept here.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ __all__ = ["Secret", "one_line", "redact"]
 
 
 class Secret(str):
-    """A string whose ``repr`` shows nothing of it.
+    """A string whose ``repr`` hides its content.
 
     >>> Secret("ody_live_123")
     Secret('…')
@@ -55,12 +56,12 @@ def redact(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return what a service said as it can be shown: one line, not too long, printable and without secrets.
+    """Return a service's words in a form that can be shown: one short, printable line without secrets.
 
     >>> one_line("Too\\nlong for ody_live_123: " + "x" * 10_000)[:25], len(one_line("x" * 10_000))
     ('Too long for ody_…: xxxxx', 300)
     """
-    # Cut first: 10 MB are not worth looking through.
+    # Cut first, so that 10 MB are not searched for the sake of one line.
     text = " ".join(redact(text[: 4 * _LONGEST_LINE]).split())
     text = "".join(letter for letter in text if letter.isprintable())
     return text if len(text) <= _LONGEST_LINE else text[: _LONGEST_LINE - 1] + "…"

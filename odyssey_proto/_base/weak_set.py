@@ -1,4 +1,4 @@
-"""A weak set that one thread may look through while others put into it and let go."""
+"""A weak set that one thread may iterate over while others add members or drop them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ T = TypeVar("T")
 
 
 class ConcurrentWeakSet(weakref.WeakSet[T]):
-    """What is alive of what was added. It takes no lock, so that a forked child can use it too."""
+    """The members that have not been garbage-collected. It takes no lock, so a forked child can use it too."""
 
     def __iter__(self) -> Iterator[T]:
-        """Iterate over all that are there now; what is added later is not among them."""
+        """Iterate over the present members; later additions are not included."""
         while True:
             try:
                 return iter([*super().__iter__()])
-            except RuntimeError:  # it changed meanwhile; begin anew
+            except RuntimeError:  # it changed meanwhile; start over
                 continue

@@ -1,3 +1,3 @@
-"""What runs behind a live session or a broadcast that is watched."""
+"""The parts behind a live session or a spectator. All decisions are in `odyssey_proto.core`."""
 
 __all__: list[str] = []

@@ -1,4 +1,4 @@
-"""The way to a broadcast: its addresses, and a loop and HTTP connections of its own."""
+"""Access to a broadcast: its addresses, and its own event loop and HTTP connections. It decides nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CLOSING_S: Final = 0.6  # for what still runs on the loop
 
 @attrs.frozen(kw_only=True)
 class Place:
-    """Where a broadcast can be watched, and how."""
+    """The addresses at which a broadcast can be watched, and the ICE settings."""
 
     webrtc_url: str
     spectator_token: str = attrs.field(repr=False)
@@ -39,7 +39,7 @@ class Place:
 
     @property
     def ways(self) -> tuple[effects.Way, ...]:
-        """The ways to it, the best first."""
+        """The ways to watch it, the best first."""
         return (effects.Way.WEBRTC,) if self.hls_url is None else (effects.Way.WEBRTC, effects.Way.HLS)
 
 
@@ -47,7 +47,7 @@ class BroadcastAccess:
     """Makes links to one broadcast, see `odyssey_proto._live.link.Access`.
 
     Raises:
-        OdysseyConfigError: an address cannot work.
+        OdysseyConfigError: an address is not valid.
     """
 
     def __init__(self, place: Place, clock: Clock) -> None:
@@ -56,11 +56,11 @@ class BroadcastAccess:
         if place.hls_url is not None:
             hls.check_address(place.hls_url)
         self._loop = BackgroundLoop("odyssey-spectator-loop")
-        # Without the user's key and settings: none of its requests goes to the service itself.
+        # Without the user's key and settings: none of its requests goes to the service.
         self._api = ServiceApi(ClientConfig(api_key="", api_url=DEFAULT_API_URL), clock)
 
     def make_link(self, plan: effects.OpenEffect, context: LinkContext) -> Link:
-        """Make a link over WebRTC or HLS."""
+        """Create a link over WebRTC or HLS."""
         assert isinstance(plan, effects.OpenBroadcast)
         place = self._place
         if plan.way is effects.Way.HLS:
@@ -78,11 +78,11 @@ class BroadcastAccess:
         )
 
     def take_step(self, step: effects.Step, _: Clock) -> inputs.Input:
-        """No step comes before a link to a broadcast."""
+        """Raise `TypeError`: no steps come before a link to a broadcast."""
         raise TypeError(f"a broadcast takes no {type(step).__name__}")
 
     def hurry(self) -> None:
-        """There are no steps."""
+        """Do nothing: there are no steps."""
 
     def cut(self) -> None:
         """End all requests."""

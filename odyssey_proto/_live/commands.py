@@ -1,4 +1,4 @@
-"""What users do with a live connection, as commands of the core: each is posted to the driver, and waited for."""
+"""The user's operations on a live connection: each posts a command to the driver, and waits for the answer."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def session_driver(
     clock: Clock,
     handlers: OdysseyEventHandlers | None,
 ) -> Driver:
-    """Make what is behind a session; `connect` connects it."""
+    """Create the driver of a session; `connect` connects it."""
     core = Protocol(config.advanced, reconnect=config.reconnect)
     return Driver(core, StreamerAccess(api, loop), clock, handlers, name="odyssey-session")
 
@@ -51,10 +51,10 @@ def session_driver(
 def spectator_driver(
     place: Place, config: AdvancedConfig, clock: Clock, handlers: OdysseyEventHandlers | None, *, reconnect: bool
 ) -> Driver:
-    """Make what is behind a spectator; `watch` connects it.
+    """Create the driver of a spectator; `watch` connects it.
 
     Raises:
-        OdysseyConfigError: an address cannot work.
+        OdysseyConfigError: an address is not valid.
     """
     access = BroadcastAccess(place, clock)
     core = SpectatorMachine(config, place.ways, reconnect=reconnect)
@@ -62,7 +62,7 @@ def spectator_driver(
 
 
 def connect(driver: Driver, deadline: Deadline, credentials: ClientCredentials | None) -> None:
-    """Connect a session, to that of ``credentials`` if there are any; see `Odyssey.connect`."""
+    """Connect a session: that of ``credentials`` if given, else a new one; see `Odyssey.connect`."""
 
     def expired() -> errors.OdysseyError:
         return _not_connected_in_time(driver, deadline, "connect")
@@ -92,7 +92,7 @@ def watch(driver: Driver, deadline: Deadline) -> None:
 
 def start_stream(driver: Driver, message: wire.InteractiveStreamStart, timeout: float | None) -> str:
     """Start a stream and return its id; see `Session.start_stream`."""
-    text = codec.encode(message)  # once: for its size, and for the wire
+    text = codec.encode(message)  # encoded once, for its size and for the wire
     size = len(text.encode())
     return cast(
         "str", _call(driver, "start_stream", lambda call: inputs.Start(call, message, size, text), timeout)

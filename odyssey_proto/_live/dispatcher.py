@@ -1,8 +1,7 @@
 """Handlers of a connection, called in order on a thread of their own.
 
-Events wait in a queue, video frames in a single place behind it: a handler that takes long sees the newest frame
-and holds up nothing but other handlers. Which event leads to which call is `_CALLS`; what is told at all is
-decided in `odyssey_proto.core.protocol`.
+Events wait in a queue, the newest video frame in a single place behind it: a slow handler gets the newest frame
+and delays only other handlers. `_CALLS` maps events to calls; `odyssey_proto.core` decides which events there are.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Dispatcher"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.live")
 
 _CALLS: Final[dict[type, tuple[str, Callable[[Any], tuple[object, ...]]]]] = {
     events.StatusChanged: ("on_status_change", lambda event: (event.status, event.message)),
@@ -39,14 +38,14 @@ _CALLS: Final[dict[type, tuple[str, Callable[[Any], tuple[object, ...]]]]] = {
 
 
 class Dispatcher:
-    """Calls the handlers of one connection, from `start` until all that was told before `finish` has been handled.
+    """Calls the handlers of one connection, from `start` until everything before `finish` has been handled.
 
-    `tell`, `put`, `close` and `finish` never block and may come from any thread.
+    `tell`, `put`, `close` and `finish` never block and may be called from any thread.
     """
 
     def __init__(self, handlers: OdysseyEventHandlers) -> None:
         self.counts = FrameCounts()
-        """Of frames that came, were handed to ``on_video_frame``, and were skipped because it was busy."""
+        """The frames that were received, passed to ``on_video_frame``, and skipped because it was busy."""
         self._handlers = handlers
         self._changed = threading.Condition()
         self._waiting: deque[Event | VideoFrame] = deque()
@@ -61,13 +60,13 @@ class Dispatcher:
         self._thread.start()
 
     def tell(self, event: Event) -> None:
-        """Have the handler of an event called."""
+        """Queue an event for its handler."""
         with self._changed:
             self._waiting.append(event)
             self._changed.notify()
 
     def put(self, frame: VideoFrame) -> None:
-        """`FrameReceiver`: show this frame next, in place of one that still waits."""
+        """`FrameReceiver`: pass this frame on next, in place of one that still waits."""
         if self._handlers.on_video_frame is None:
             return
         with self._changed:
@@ -78,24 +77,24 @@ class Dispatcher:
             self._frame = frame
             self._changed.notify()
 
-    def close(self, error: BaseException | None) -> None:  # noqa: ARG002 - an event tells of it
-        """`FrameReceiver`: the stream is over; its last frame is shown before that is told."""
+    def close(self, error: BaseException | None) -> None:  # noqa: ARG002 - an event reports it
+        """`FrameReceiver`: the stream is over; its last frame is passed on before the end is reported."""
         with self._changed:
             if self._frame is not None:
                 self._waiting.append(self._take_frame())
 
     def finish(self) -> None:
-        """Let the thread end when all that has been told is handled."""
+        """Let the thread end once everything queued so far is handled."""
         with self._changed:
             self._finished = True
             self._changed.notify()
 
     def join(self, timeout: float | None) -> None:
-        """Wait for the end of the thread; a handler that calls this is not waited for."""
+        """Wait for the end of the thread, unless a handler itself calls this."""
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join(timeout)
             if self._thread.is_alive():
-                log.warning("a handler is still running: its thread is left to itself")
+                log.warning("a handler is still running: its thread is no longer waited for")
 
     def _take_frame(self) -> VideoFrame:
         assert self._frame is not None
@@ -120,7 +119,7 @@ class Dispatcher:
                 self._call(name, *arguments(item))
                 if isinstance(item, events.StatusChanged):
                     self._tell_connection(item.status)
-            del item  # a frame is not to be kept while nothing comes
+            del item  # so that no frame is kept alive while waiting for the next item
 
     def _tell_connection(self, status: ConnectionStatus) -> None:
         if status is ConnectionStatus.CONNECTED and not self._was_connected:
@@ -139,5 +138,5 @@ class Dispatcher:
             log.info("%s raised %s", name, type(exc).__name__)
             if name != "on_error" and self._handlers.on_error is not None:
                 self._call("on_error", exc, False)
-            else:  # nobody else hears of it: what threads do with such a thing
+            else:  # no other handler can report it: treat it like any uncaught exception of a thread
                 threading.excepthook(threading.ExceptHookArgs((type(exc), exc, exc.__traceback__, self._thread)))

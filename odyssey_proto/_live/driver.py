@@ -1,8 +1,8 @@
-"""The thread behind a session or a spectator: it feeds the protocol core and carries out what that says.
+"""The thread behind a session or a spectator: it feeds the protocol core and carries out its effects.
 
-It waits on its inbox only. Whatever blocks (HTTP, opening and closing connections) runs on workers that post what
-came of it; frames go from the decoder straight into the hub. All decisions are in `odyssey_proto.core`; what users
-see is in `odyssey_proto.session` and `odyssey_proto.spectator`.
+It waits on its inbox only. Everything that blocks (HTTP, opening and closing connections) runs on workers that
+post the outcome; frames go from the decoder straight into the hub. All decisions are in `odyssey_proto.core`; the
+objects that users see are in `odyssey_proto.session` and `odyssey_proto.spectator`.
 """
 
 from __future__ import annotations
@@ -46,43 +46,43 @@ __all__ = ["LEAVE_S", "Driver"]
 log = logging.getLogger("odyssey_proto.live")
 
 LEAVE_S: Final = 1.2
-"""s that leaving may take while somebody waits for it."""
-_LINGER_S: Final = 5.0  # for giving the session back after its end, while nobody waits for that
-_FILES_S: Final = 5.0  # for files, at the end of the process, which would cut them short
-_LAST_FRAMES_S: Final = 0.7  # for files to be finished; if encoding is behind, they are so a while later
+"""The time that leaving may take while a caller waits for it, in s."""
+_LINGER_S: Final = 5.0  # for returning the session after its end, while no caller waits
+_FILES_S: Final = 5.0  # for finishing files when the process ends, which would otherwise cut them short
+_LAST_FRAMES_S: Final = 0.7  # for finishing files; if encoding is behind, they are finished later
 _LAST_WORKERS_S: Final = 0.2  # for workers whose sockets have just been shut
 
 
 class Core(Protocol):
-    """What a driver drives: the protocol of a session, or that of a spectator."""
+    """The protocol core that a driver drives: that of a session or that of a spectator."""
 
     @property
     def is_over(self) -> bool:
-        """Whether it has ended, one way or the other."""
+        """Whether it has ended, for any reason."""
         ...
 
     @property
     def next_due(self) -> float | None:
-        """When `advance` has something to do, in s."""
+        """When `advance` next has something to do, in s; None if nothing is scheduled."""
         ...
 
     def receive(self, item: inputs.Input, now: float) -> None:
-        """Take one input."""
+        """Take one input at ``now`` (s)."""
 
     def advance(self, now: float) -> None:
-        """Do what has become due."""
+        """Do what has become due at ``now`` (s)."""
 
     def outputs(self) -> list[effects.Output]:
-        """Hand out what has come up."""
+        """Return, once and in order, all effects and events since the last call."""
         ...
 
     def snapshot(self) -> Snapshot:
-        """Return the state as other threads may read it."""
+        """Return a snapshot of the state that other threads may read."""
         ...
 
 
 class Driver:
-    """The thread behind one connection. It does not know who holds it: dropping that object ends this one."""
+    """The thread behind one connection. It has no reference to its owner, so dropping the owner can end it."""
 
     def __init__(
         self, core: Core, access: Access, clock: Clock, handlers: OdysseyEventHandlers | None = None, *, name: str
@@ -97,16 +97,16 @@ class Driver:
         self.recordings: ConcurrentWeakSet[live_recording.LiveRecording] = ConcurrentWeakSet()
         """Recordings in progress. They are closed and joined when the connection ends."""
         self.leaving: bool = False
-        """Whether the user has given it up; the connection itself may need a moment to be over."""
+        """Whether the user has asked to leave; the connection itself may take a moment longer to end."""
         self.ended: threading.Event = threading.Event()
-        """Set when nothing of it is left."""
+        """Set when the connection has ended completely."""
         self._began_at = clock.now()
         self._ended_at: float | None = None
         self._core = core
         self._access = access
         self._context = LinkContext(clock, self.hub, self.totals, self.post)
         self._inbox: queue.SimpleQueue[inputs.Input | None] = queue.SimpleQueue()
-        self._patience = Deadline(None, clock)  # for what is to be done after the end
+        self._patience = Deadline(None, clock)  # for the work that remains after the end
         self._calls: dict[int, concurrent.futures.Future[Any]] = {}
         self._numbers = itertools.count(1)
         self._links: dict[int, Link] = {}
@@ -128,7 +128,7 @@ class Driver:
         deadline: Deadline,
         expired: Callable[[], errors.OdysseyError],
     ) -> None:
-        """Start the thread, and wait until ``command`` has connected it; a wait that is cut short leaves it."""
+        """Start the thread, and wait until ``command`` has connected it; if the wait is cut short, leave."""
         try:
             if self._dispatcher is not None:
                 self._dispatcher.start()
@@ -137,7 +137,7 @@ class Driver:
         except BaseException as exc:
             self.leaving = True
             self.post(inputs.Disconnect(exc if isinstance(exc, errors.OdysseyError) else None))
-            if isinstance(exc, RuntimeError):  # the system gives no more threads: none is there to end this
+            if isinstance(exc, RuntimeError):  # the system has no more threads, so this one has to clean up
                 self._clean_up()
                 raise errors.no_resources() from exc
             raise
@@ -149,14 +149,14 @@ class Driver:
         timeout: float | None,
         expired: Callable[[], errors.OdysseyError],
     ) -> object:
-        """Post a command and wait for its answer; ``operation`` is what errors call it."""
+        """Post a command and wait for its answer; ``operation`` is its name in errors."""
         self.refuse_fork()
         number, future = next(self._numbers), concurrent.futures.Future[Any]()
         posted = command(number)
         self._calls[number] = future
         self.post(posted)
         if self.ended.is_set() and self._calls.pop(number, None) is not None:
-            raise self.snapshot.not_connected(operation)  # the thread is gone, and reads no inbox
+            raise self.snapshot.not_connected(operation)  # the thread has ended, and nothing reads the inbox
         try:
             turns = Deadline(timeout, self.clock).waits()
             answered = any(concurrent.futures.wait((future,), seconds).done for seconds in turns)
@@ -167,21 +167,21 @@ class Driver:
         if not answered and self._calls.pop(number, None) is not None:
             self.post(inputs.Abandon(number))
             raise expired()
-        return future.result()  # there, or on its way: the driver has taken the call from the table
+        return future.result()  # ready, or about to be: the driver has taken the call from the table
 
     def post(self, item: inputs.Input | None) -> None:
-        """Put something into the inbox; never blocks, also from a finalizer. None only wakes the thread."""
+        """Put an input into the inbox; never blocks, not even in a finalizer. None only wakes the thread."""
         self._inbox.put(item)
 
     def start_leaving(self) -> None:
-        """Disconnect, and let what is still to be done take little more than `LEAVE_S` s."""
+        """Disconnect, and limit the remaining work to about `LEAVE_S` s."""
         if os.getpid() == self._pid:
             self.leaving = True
             self._patience = Deadline(LEAVE_S - _LAST_WORKERS_S, self.clock)
             self.post(inputs.Disconnect())
 
     def join(self, timeout: float | None) -> None:
-        """Wait for its threads, unless this is one, they never ran, or this is a forked child."""
+        """Wait for the threads, unless this is one of them, they never ran, or this is a forked child."""
         deadline = Deadline(timeout, self.clock)
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join(deadline.remaining())
@@ -193,7 +193,7 @@ class Driver:
                 each._join(last)
 
     def wait(self, timeout: float | None) -> bool:
-        """Wait until nothing of it is left; return whether that is so, or raise what it ended by."""
+        """Wait for the end; return whether the connection has ended, or raise the error that ended it."""
         self.refuse_fork()
         ended = any(self.ended.wait(seconds) for seconds in Deadline(timeout, self.clock).waits())
         if ended and self.snapshot.error is not None:
@@ -201,12 +201,12 @@ class Driver:
         return ended
 
     def stats(self) -> SessionStats:
-        """Return what has been measured so far; after the end, the last numbers."""
+        """Return the measurements so far; after the end, the final ones."""
         now = self.clock.now() if self._ended_at is None else self._ended_at
         return session_stats(self.hub, self.totals, age_s=now - self._began_at)
 
     def link(self) -> Link | None:
-        """Return the newest link; None between two, and after the end."""
+        """Return the newest link; None between two links, and after the end."""
         links = tuple(self._links.values())
         return links[-1] if links else None
 
@@ -218,18 +218,18 @@ class Driver:
             )
 
     def forget(self) -> None:
-        """In a forked child: for this process the connection is over, and nothing of it is left."""
+        """In a forked child, treat the connection as over."""
         self.leaving = True
         self._core.receive(inputs.Forgotten(), 0.0)
         self.snapshot = self._core.snapshot()
-        self.ended = threading.Event()  # a new one: at the fork another thread may have held the lock of the old
+        self.ended = threading.Event()  # a new one: another thread may have held the lock of the old at the fork
         self.ended.set()
 
     # --- the thread
 
     def _run(self) -> None:
-        # Beside the workers: nobody waits for an import, not even for leaving.
-        with contextlib.suppress(RuntimeError):  # if the system gives no more threads, the first link imports
+        # Not on a worker: nothing must wait for an import, least of all leaving.
+        with contextlib.suppress(RuntimeError):  # if the system has no more threads, the first link imports
             threading.Thread(target=_warm, name="odyssey-import", daemon=True).start()
         try:
             while not self._core.is_over:
@@ -238,14 +238,14 @@ class Driver:
             linger = Deadline(_LINGER_S, self.clock)
             while self._is_busy() and not (linger.expired or self._patience.expired):
                 self._take(self._next_item(min(linger, self._patience, key=_left)))
-        except Exception as exc:  # a fault of this library must not leave callers waiting for ever
+        except Exception as exc:  # a bug in this library must not leave callers waiting forever
             log.exception("the driver of a connection failed")
             self._break_off(errors.internal(exc))
         finally:
             self._clean_up()
 
     def _break_off(self, error: errors.OdysseyError) -> None:
-        """End after a fault; what it broke may break again."""
+        """End after an internal error; carrying out the last effects may fail again."""
         self._core.receive(inputs.Broken(error), self.clock.now())
         self.snapshot = self._core.snapshot()
         for output in self._core.outputs():
@@ -273,7 +273,7 @@ class Driver:
                 self._core.receive(item, now)
         except errors.OdysseyError as refusal:
             self._answer(getattr(item, "call", 0), error=refusal)
-        self.snapshot = self._core.snapshot()  # before anybody who waits is told
+        self.snapshot = self._core.snapshot()  # before any waiting call is answered
         for output in self._core.outputs():
             self._carry_out(output)
 
@@ -359,7 +359,7 @@ _HAS_ENDED: Final = errors.OdysseyConnectionError("The connection has ended", co
 
 
 def _warm() -> None:
-    """Load what the first link needs, while HTTP calls run."""
+    """Load the libraries that the first link needs, while HTTP calls run."""
     peer = importlib.import_module("odyssey_proto._net.webrtc.peer")
     peer.warm()
 
@@ -374,7 +374,7 @@ _drivers: ConcurrentWeakSet[Driver] = ConcurrentWeakSet()
 
 @process_end.at_exit
 def _leave_all() -> None:
-    """Leave every connection, all at once, within 2 s; then let files be finished."""
+    """Leave all connections at the same time, within 2 s; then wait for files to be finished."""
     drivers = tuple(_drivers)
     for driver in drivers:
         driver.start_leaving()
@@ -386,7 +386,7 @@ def _leave_all() -> None:
 
 @process_end.after_fork_in_child
 def _forget_all() -> None:
-    """In a forked child: the connections are the parent's."""
+    """In a forked child, forget all connections: they belong to the parent."""
     for driver in tuple(_drivers):
         driver.forget()
     _drivers.clear()

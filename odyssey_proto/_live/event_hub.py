@@ -1,7 +1,7 @@
-"""Typed events of a session, for whoever wants to read them one after the other.
+"""The hub from which the typed events of a session go to all its readers.
 
-Every reader gets every event from when it began to read, in order, in a queue of its own. Nothing here decides
-what is told: that is `odyssey_proto.core`; and nothing here calls back: that is `odyssey_proto._live.dispatcher`.
+Every reader gets every event since it subscribed, in order, in a queue of its own. `odyssey_proto.core` decides
+which events there are; `odyssey_proto._live.dispatcher` calls handlers.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ class EventQueue:
         self._closed = False
 
     def put(self, event: Event) -> None:
-        """Add an event; ignored once closed."""
+        """Add an event; do nothing once closed."""
         with self._changed:
             if not self._closed:
                 self._events.append(event)
                 self._changed.notify()
 
     def close(self) -> None:
-        """Take no more events; those that wait are still handed out."""
+        """Take no more events; those in the queue can still be read."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def get(self, deadline: Deadline) -> Event | None:
-        """Wait for the next event and return it; None once all have been handed out and no more come.
+        """Wait for the next event and return it; None once the queue is closed and empty.
 
         Raises:
-            OdysseyStreamTimeoutError: none came before ``deadline``.
+            OdysseyStreamTimeoutError: no event came before ``deadline``.
         """
         with self._changed:
             turns = deadline.waits()
@@ -57,7 +57,7 @@ class EventQueue:
 
 
 class EventHub:
-    """The one place from which events go to everyone who reads them. It holds readers weakly."""
+    """The hub from which events go to all readers. It holds readers weakly."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -65,7 +65,7 @@ class EventHub:
         self._closed = False
 
     def subscribe(self) -> EventQueue:
-        """Return a queue that gets every event from now on; after `close`, one that has ended."""
+        """Return a queue that gets every event from now on; after `close`, the queue has already ended."""
         queue = EventQueue()
         with self._lock:
             self._readers.add(queue)
@@ -74,13 +74,13 @@ class EventHub:
         return queue
 
     def publish(self, event: Event) -> None:
-        """Hand an event to every reader."""
+        """Pass an event to every reader."""
         with self._lock:
             for reader in self._readers:
                 reader.put(event)
 
     def close(self) -> None:
-        """No more events come."""
+        """End all queues: no more events come."""
         with self._lock:
             self._closed = True
             for reader in self._readers:

@@ -1,4 +1,4 @@
-"""A link to a broadcast over HLS."""
+"""A link to a broadcast over HLS. `odyssey_proto._net.hls` does the reading."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 __all__ = ["HlsLink"]
 
-_CLOSING_S: Final = 0.6  # for the thread that reads
+_CLOSING_S: Final = 0.6  # for the reading thread
 
 
 class HlsLink:
-    """A link over HLS, see `odyssey_proto._live.link.Link`."""
+    """A link over HLS; see `odyssey_proto._live.link.Link`."""
 
     peer_connection: object | None = None
-    """There is none."""
+    """Always None: HLS has no peer connection."""
 
     def __init__(
         self, plan: effects.OpenBroadcast, context: LinkContext, hls_url: str, *, http: HttpClient
@@ -44,27 +44,27 @@ class HlsLink:
         """Connect, wait for the first frame, and post `LinkReady`.
 
         Raises:
-            OdysseyConnectionError: there is no such stream, or none that can be read.
+            OdysseyConnectionError: the stream does not exist, or cannot be read.
         """
         self._reader.open(deadline)
         self._context.post(inputs.LinkReady(self._number))
 
     def close(self) -> None:
-        """End the reading."""
+        """Stop reading."""
         self._reader.close(_CLOSING_S)
 
     def cut(self) -> None:
-        """End the reading without waiting for it."""
+        """Stop reading, without waiting for the end."""
         self._reader.close(0.0)
 
     def say_goodbye(self) -> None:
-        """Nobody is to be told."""
+        """Do nothing: HLS has no goodbye."""
 
     def ask_for_keyframe(self) -> None:
-        """Every segment begins with one."""
+        """Do nothing: every segment begins with a keyframe."""
 
     def carry_out(self, effect: effects.LinkEffect) -> None:
-        """There is no signaling and no data channel to a broadcast."""
+        """Raise `TypeError`: a broadcast has neither signaling nor data channels."""
         raise TypeError(f"a broadcast takes no {type(effect).__name__}")
 
     def _take_end(self, error: errors.OdysseyError | None) -> None:

@@ -1,7 +1,7 @@
-"""What a driver needs of the network, as protocols: links, and whoever makes them. Tests bring their own.
+"""The driver's view of the network, as protocols: links, and the access that makes them. Tests bring their own.
 
-A *link* is one attempt at a connection. It posts what it hears as inputs of the core, with its number, and decides
-nothing. Closing may overtake opening: what is opened too late is closed at once.
+A *link* is one attempt at a connection. It posts everything that it receives as inputs of the core, with its
+number, and decides nothing. Closing may overtake opening: a connection that opens too late is closed at once.
 """
 
 from __future__ import annotations
@@ -23,54 +23,54 @@ __all__ = ["Access", "Link", "LinkContext"]
 
 @attrs.frozen
 class LinkContext:
-    """What a link is given by its driver."""
+    """The driver's objects that a link uses."""
 
     clock: Clock
     hub: FrameHub
-    """Where frames go."""
+    """The receiver of frames."""
     totals: VideoTotals
-    """Where packets and frames are counted."""
+    """The counters of packets and frames."""
     post: Callable[[inputs.Input], None]
-    """Takes what was heard; never blocks."""
+    """Takes an input for the core; never blocks."""
 
 
 class Link(Protocol):
-    """One link, from `open` to `close` or `cut`. These two block and have workers; the rest does not."""
+    """One link, from `open` to `close` or `cut`. `open` and `close` block and run on workers; the rest do not."""
 
     def open(self, deadline: Deadline) -> None:
-        """Connect, and post what came of it; an error may also be raised, and means that there is no link."""
+        """Connect, and post the outcome; it may also raise an error, which means that there is no link."""
 
     def close(self) -> None:
-        """Do what is left to do and end everything; return when nothing is left."""
+        """Finish the remaining work and end everything; return when nothing is left."""
 
     def cut(self) -> None:
-        """End everything at once, without a word."""
+        """End everything at once, without a goodbye."""
 
     def say_goodbye(self) -> None:
-        """Have the other side told of the end, with `close` at the latest, if it still hears."""
+        """Tell the other side that this one is leaving, at the latest in `close`, if it can be reached."""
 
     def ask_for_keyframe(self) -> None:
-        """Ask the sender for a picture that needs no other one."""
+        """Ask the sender for a keyframe: a picture that can be decoded without any other."""
 
     def carry_out(self, effect: effects.LinkEffect) -> None:
-        """Do what only links of this kind can do."""
+        """Carry out an effect that only this kind of link supports."""
 
 
 class Access(Protocol):
-    """The way to a service: it makes links and takes the steps that come before one."""
+    """The access to a service: it creates links, and takes the steps that come before the first."""
 
     def make_link(self, plan: effects.OpenEffect, context: LinkContext) -> Link:
-        """Make a link that is not open yet."""
+        """Create a link that is not open yet."""
 
     def take_step(self, step: effects.Step, clock: Clock, /) -> inputs.Input:
-        """Do what has to be done before there is a link, and return what came of it; blocks, and may raise."""
+        """Take a step that comes before the first link, and return the outcome; blocks, and may raise."""
         ...
 
     def hurry(self) -> None:
-        """Let go of steps whose outcome nobody needs: the session is over."""
+        """Abandon the steps whose outcome is no longer needed: the session is over."""
 
     def cut(self) -> None:
         """End all steps at once."""
 
     def release(self) -> None:
-        """Give back what belongs to this one connection; comes last."""
+        """Release the resources of this connection; called last."""

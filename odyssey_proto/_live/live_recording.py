@@ -25,7 +25,7 @@ from .._video.mp4 import Mp4Writer
 
 __all__ = ["LiveRecording", "join_all"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("odyssey_proto.live")
 
 QUEUE_SIZE: Final = 100
 """Frames that may wait for the encoder: 5 s of the stream, 135 MB."""

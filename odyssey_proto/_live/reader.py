@@ -1,4 +1,4 @@
-"""The iterator by which a user reads frames or events."""
+"""The iterator that users read frames or events from. The queue behind it is not its own."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ T_co = TypeVar("T_co", covariant=True)
 
 class _Source(Protocol[T_co]):
     def get(self, deadline: Deadline) -> T_co | None:
-        """Wait for the next; None at the end."""
+        """Wait for the next item and return it; None at the end."""
 
 
 class Origin(Protocol):
-    """What goes on behind what is read."""
+    """The connection whose frames or events are read."""
 
     @property
     def clock(self) -> Clock:
-        """The clock of its deadlines."""
+        """The clock for deadlines."""
         ...
 
     def refuse_fork(self) -> None:
@@ -34,9 +34,9 @@ class Origin(Protocol):
 
 
 class Reader(Iterator[T]):
-    """Takes from a queue of its own what comes out of ``origin``; each step waits for ``timeout`` s at most.
+    """Iterates over a queue of what comes from ``origin``; each step waits for ``timeout`` s at most.
 
-    It keeps ``owner``, which ends what is behind it when it is let go of, for as long as it is read.
+    It keeps a reference to ``owner``, because dropping the owner ends the connection.
     """
 
     def __init__(self, owner: object, origin: Origin, queue: _Source[T], timeout: float | None) -> None:

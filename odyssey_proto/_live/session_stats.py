@@ -1,4 +1,4 @@
-"""`SessionStats` of a live session, from the counters of its network side and of its hub."""
+"""`SessionStats` of a live session, from the counters of its network side and its hub. It counts nothing."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 __all__ = ["session_stats"]
 
-_LATE_AT_MOST: Final = 10_000  # ms; what says to be older is no stamp
+_OLDEST_STAMP_MS: Final = 10_000  # a stamp that claims to be older is not a stamp
 
 
 def session_stats(hub: FrameHub, totals: VideoTotals, *, age_s: float) -> SessionStats:
-    """Add up what hub and network have counted so far; nothing is waited for."""
+    """Return the counts of hub and network so far, without waiting."""
     now = totals.clock.now()
     counts, latest = hub.counts, hub.latest
     gaps, gap_s = hub.gaps(now)
@@ -59,5 +59,5 @@ def _latency_ms(frame: VideoFrame) -> float | None:
     if found is None or frame._ready_at is None:
         return None
     latency = stamp.latency_ms(found, frame._ready_at)
-    # A dark picture reads as a stamp of zeros; no clock but that of this machine makes one that is so young.
-    return latency if latency <= _LATE_AT_MOST else None
+    # A dark picture reads as a stamp of zeros; only the clock of this machine gives such a low age.
+    return latency if latency <= _OLDEST_STAMP_MS else None

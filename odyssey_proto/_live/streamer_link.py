@@ -1,7 +1,7 @@
-"""One link: an attempt at WebSocket plus peer connection. A session survives its links.
+"""A link to a streamer: one attempt at WebSocket plus peer connection. A session survives its links.
 
-It opens on a worker, and everything that it then hears becomes an input of the protocol core, with its number. It
-decides nothing and knows no other link. Closing may overtake opening: what is opened too late is closed at once.
+It opens on a worker, and posts everything that it then receives as inputs of the core, with its number. It decides
+nothing and knows no other link. Closing may overtake opening: a connection that opens too late is closed at once.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ log = logging.getLogger("odyssey_proto.live")
 
 
 class StreamerLink:
-    """A link to a streamer, see `odyssey_proto._live.link.Link`."""
+    """A link to a streamer; see `odyssey_proto._live.link.Link`."""
 
     def __init__(
         self, plan: effects.OpenLink, context: LinkContext, *, api: ServiceApi, loop: BackgroundLoop
@@ -51,7 +51,7 @@ class StreamerLink:
         self._lock = threading.Lock()
         self._closed = False
         self._source = context.hub.source
-        self._told = threading.Event()  # `SignalingOpened` is in the inbox: what is heard may follow
+        self._told = threading.Event()  # `SignalingOpened` is in the inbox: further inputs may follow
         self._signaling: signaling.SignalingConnection | None = None
         self._ice_servers: tuple[wire.IceServer, ...] = ()
         self._preparing: threading.Thread | None = None
@@ -62,7 +62,7 @@ class StreamerLink:
     def open(self, deadline: Deadline) -> None:
         """Get a token and the ICE servers and open the WebSocket; post `SignalingOpened` or `LinkFailed`.
 
-        The ICE servers depend on neither, so they are asked for meanwhile, and then asked themselves.
+        The ICE servers depend on neither, so they are requested at the same time, and then contacted ahead.
         """
         plan = self._plan
         try:
@@ -89,7 +89,7 @@ class StreamerLink:
             from .._net.webrtc import peer
 
             self._preparing.join()
-            peer.warm()  # begun by the first step of a connect; the loop must not wait for it
+            peer.warm()  # started by the first step of a connect; the loop must not wait for it
         with self._lock:
             too_late = self._closed
             self._signaling = connection
@@ -100,7 +100,7 @@ class StreamerLink:
             connection.close()
 
     def close(self) -> None:
-        """Say what is left to say and end everything; returns when nothing is left."""
+        """Send what is still queued and end everything; return when nothing is left."""
         with self._lock:
             self._closed = True
             connection = self._signaling
@@ -115,11 +115,14 @@ class StreamerLink:
             closing.result()
 
     def _as_documented(self, error: errors.OdysseyError) -> errors.OdysseyError:
-        """Credentials that are refused are a failed connection (client page, "connect_with_credentials()")."""
+        """Return ``error``, but as a connection error if the server refused the user's credentials.
+
+        See Python client reference, "connect_with_credentials()".
+        """
         if self._plan.token is None or not isinstance(error, errors.OdysseyAuthError):
             return error
         return errors.OdysseyConnectionError(
-            "The signaling server refused the credentials: they have expired, or are not its own; get new ones",
+            "The signaling server refused the credentials: they have expired or are not valid here; get new ones",
             code="credentials_refused",
             status=error.status,
             session_id=self._plan.session_id,
@@ -127,12 +130,12 @@ class StreamerLink:
         )
 
     def say_goodbye(self) -> None:
-        """Tell the service that the session is not needed any more, if the WebSocket is open."""
+        """Send the service a goodbye, which ends the session, if the WebSocket is open."""
         if self._signaling is not None:
             self._signaling.send(wire.ClientDisconnecting())
 
     def cut(self) -> None:
-        """End everything at once, without a word."""
+        """End everything at once, without a goodbye."""
         with self._lock:
             self._closed = True
         self._abort.abort()
@@ -156,7 +159,7 @@ class StreamerLink:
                 if not self._closed:
                     self._make_peer().prepare(self._ice_servers)
         except errors.OdysseyError as error:
-            log.debug("not prepared: %s", error)  # whoever waits is told by the WebSocket, or with the answer
+            log.debug("not prepared: %s", error)  # the WebSocket or the answer will report the error
 
     def _choose_ice_servers(self, deadline: Deadline) -> tuple[wire.IceServer, ...]:
         own = self._api.config.ice_servers
@@ -170,10 +173,10 @@ class StreamerLink:
                 log.warning("no ICE servers from the service, falling back to public STUN: %s", error)
             return candidates.FALLBACK_SERVERS
 
-    # --- what the driver has to do
+    # --- effects of the core
 
     def carry_out(self, effect: effects.LinkEffect) -> None:
-        """Send something, or hand it to the peer connection."""
+        """Send a message, or pass an offer or a candidate to the peer connection."""
         match effect:
             case effects.AcceptOffer(sdp=sdp):
                 self._accept(sdp)
@@ -189,7 +192,7 @@ class StreamerLink:
         try:
             self._make_peer().send(text)
         except errors.OdysseyStreamError as error:
-            # It closed a moment ago: `on_channel_closed` or `on_lost` tells, and the call fails with their reason.
+            # It has just closed: `on_channel_closed` or `on_lost` reports why, and the call fails for that reason.
             log.debug("not sent: %s", error)
         else:
             _log_message(">", text)
@@ -206,7 +209,7 @@ class StreamerLink:
             from .._net.webrtc.peer import Peer
 
             host = urlsplit(signaling_url.normalise_url(self._plan.signaling_url)).hostname
-            # A service on this machine may be on its loopback address alone.
+            # A service on this machine may listen on the loopback address only.
             self._context.totals.is_local = loopback = is_loopback(host or "")
             self._peer = Peer(
                 self._loop,
@@ -219,7 +222,7 @@ class StreamerLink:
             )
         return self._peer
 
-    # --- what is heard: the WebSocket, on its reading thread
+    # --- received from the WebSocket, on its reading thread
 
     def _take_message(self, message: wire.SignalingServerMessage | codec.UnknownMessage) -> None:
         self._told.wait()
@@ -235,7 +238,7 @@ class StreamerLink:
         else:
             self._post(inputs.LinkFailed(self._plan.link, closed.error))
 
-    # --- what is heard: the peer connection, on the loop's thread; frames, on the decoder's
+    # --- received from the peer connection, on the loop's thread; frames, on the decoder's
 
     def _take_answer(self, answer: concurrent.futures.Future[str]) -> None:
         if answer.cancelled():
@@ -247,7 +250,7 @@ class StreamerLink:
             self._lose(error if isinstance(error, errors.OdysseyError) else errors.internal(error))
 
     def on_track(self) -> None:
-        """`PeerListener`: the video track is there."""
+        """`PeerListener`: the link has its video track."""
         self._post(inputs.VideoReceived(self._plan.link))
 
     def on_channel_open(self, max_message_size: int) -> None:
@@ -255,7 +258,7 @@ class StreamerLink:
         self._post(inputs.ChannelOpened(self._plan.link, max_message_size))
 
     def on_message(self, text: str) -> None:
-        """`PeerListener`: a message of the streamer."""
+        """`PeerListener`: the streamer sent a message."""
         _log_message("<", text)
         try:
             message = codec.channel_from_streamer(text)
@@ -268,11 +271,11 @@ class StreamerLink:
             self._post(inputs.Received(self._plan.link, message))
 
     def on_frame(self, frame: Any, received_at: float) -> None:
-        """`PeerListener`: a decoded frame, straight to those who watch."""
+        """`PeerListener`: pass a decoded frame straight to the hub."""
         self._context.hub.publish(frame, received_at, self._source)
 
     def on_channel_closed(self, label: str) -> None:
-        """`PeerListener`: one of the two channels was closed by the streamer."""
+        """`PeerListener`: the streamer closed one of the two channels."""
         self._lose(
             errors.OdysseyConnectionError(
                 f"The streamer closed the data channel {label}", code="channel_closed", recoverable=True
@@ -280,11 +283,11 @@ class StreamerLink:
         )
 
     def on_state(self, state: str) -> None:
-        """`PeerListener`: for the log."""
+        """`PeerListener`: log the state of the connection."""
         log.debug("peer connection %d is %s", self._plan.link, state)
 
     def on_lost(self, error: errors.OdysseyConnectionError) -> None:
-        """`PeerListener`: the peer connection has ended, though nobody here closed it."""
+        """`PeerListener`: the peer connection has ended, although this side did not close it."""
         self._lose(error)
 
     def _lose(self, error: errors.OdysseyError) -> None:
@@ -292,21 +295,21 @@ class StreamerLink:
 
 
 class StreamerAccess:
-    """The way to a streamer: a token, a session, and links to it; see `odyssey_proto._live.link.Access`."""
+    """Access to a streamer: a token, a session, and links to it; see `odyssey_proto._live.link.Access`."""
 
     def __init__(self, api: ServiceApi, loop: BackgroundLoop) -> None:
         self._api = api
         self._loop = loop
         self._abort = Abort()
-        self._authentication = Abort()  # of its own: after the end nobody needs its answer
+        self._authentication = Abort()  # separate: its answer is not needed after the end
 
     def make_link(self, plan: effects.OpenEffect, context: LinkContext) -> StreamerLink:
-        """Make a link to the session's streamer."""
+        """Create a link to the session's streamer."""
         assert isinstance(plan, effects.OpenLink)
         return StreamerLink(plan, context, api=self._api, loop=self._loop)
 
     def take_step(self, step: effects.Step, clock: Clock) -> inputs.Input:
-        """Get an access token, or ask for a session."""
+        """Get an access token, or request a session."""
         deadline = Deadline(_STEP_TIMEOUT_S, clock)
         if isinstance(step, effects.Authenticate):
             self._api.access_token(deadline, abort=self._authentication)
@@ -319,7 +322,7 @@ class StreamerAccess:
             return inputs.StreamerUnavailable(error)
 
     def hurry(self) -> None:
-        """Let go of authenticating; a session that is granted late is given back."""
+        """Abandon the authentication; a request for a session goes on, and a late session is returned."""
         self._authentication.abort()
 
     def cut(self) -> None:
@@ -328,7 +331,7 @@ class StreamerAccess:
         self._abort.abort()
 
     def release(self) -> None:
-        """HTTP and the loop are the client's, and go on."""
+        """Do nothing: HTTP connections and the loop belong to the client."""
 
 
 _STEP_TIMEOUT_S: Final = 10.0
@@ -337,6 +340,6 @@ _SHOWN: Final = 300  # characters of a message in the log: an image has millions
 
 def _log_message(direction: str, text: str) -> None:
     if log.isEnabledFor(logging.DEBUG):
-        # Redacted first, of more than is shown: a secret that is cut in two would not be known for one.
+        # Redact more than is shown, before cutting: a secret cut in two would not be recognised.
         shown = secrets.redact(text[: 20 * _SHOWN])[:_SHOWN]
         log.debug("%s %s", direction, " ".join(shown.split()))

@@ -1,4 +1,4 @@
-"""A link to a broadcast over WebRTC: ICE servers, offer, admission, connection, and the goodbye."""
+"""A link to a broadcast over WebRTC: ICE servers, offer, admission, connection, goodbye. It decides nothing."""
 
 from __future__ import annotations
 
@@ -28,21 +28,23 @@ log = logging.getLogger("odyssey_proto.live")
 
 _GATHERING_S: Final = 5.0
 _ANSWER_S: Final = 10.0
-_CONNECTING_S: Final = 15.0  # from the answer on
+_CONNECTING_S: Final = 15.0  # from the answer to the connection
 _GOODBYE_S: Final = 0.6  # for the DELETE
 _CLOSING_S: Final = 0.3  # for a clean end of the peer connection
-_CLEAN: Final = ("peer_closed", "video_ended")  # codes of a sender that ends the broadcast
+_CLEAN: Final = ("peer_closed", "video_ended")  # error codes that mean that the sender ended the broadcast
 
 
 class WhepLink:
-    """A link over WHEP, see `odyssey_proto._live.link.Link`.
+    """A link over WHEP; see `odyssey_proto._live.link.Link`.
 
     Args:
-        plan: what the core asked for.
-        context: the driver's.
-        endpoint: where the broadcast is.
+        plan: the effect of the core to carry out.
+        context: the driver's objects.
+        endpoint: the address of the broadcast.
         token: the spectator token.
-        ice_servers: the user's own; None takes those of the broadcast's host.
+        api: for all HTTP requests.
+        loop: for the peer connection.
+        ice_servers: the user's own ICE servers; None takes those of the broadcast's host.
         ice_policy: whether only relays may be used.
     """
 
@@ -75,7 +77,7 @@ class WhepLink:
 
     @property
     def peer_connection(self) -> object | None:
-        """aiortc's object; None before there is one."""
+        """aiortc's object; None until it is created."""
         return None if self._peer is None else self._peer.peer_connection
 
     # --- opening and closing
@@ -85,7 +87,7 @@ class WhepLink:
 
         Raises:
             SpectatorTokenError: the token was refused.
-            OdysseyConnectionError: no such stream, or no way to it.
+            OdysseyConnectionError: the stream does not exist, or cannot be reached.
         """
         from .._net import whep  # heavy: aiortc, av, numpy
         from .._net.webrtc.peer import warm
@@ -117,7 +119,7 @@ class WhepLink:
         self._context.post(inputs.LinkReady(self._number))
 
     def close(self) -> None:
-        """Tell the server, if it is to be told, and end the peer connection."""
+        """Say goodbye to the server if `say_goodbye` was called, and end the peer connection."""
         self._abort.abort()
         if self._says_goodbye and self._resource is not None:
             from .._net import whep
@@ -133,7 +135,7 @@ class WhepLink:
             self._peer.close(0.0)
 
     def say_goodbye(self) -> None:
-        """Have `close` tell the server that nobody watches any more; a connection that is gone needs no word."""
+        """Have `close` send a goodbye to the server, unless the connection was lost or never established."""
         self._says_goodbye = self._connected.done() and not self._is_lost
 
     def ask_for_keyframe(self) -> None:
@@ -142,7 +144,7 @@ class WhepLink:
             self._peer.ask_for_keyframe()
 
     def carry_out(self, effect: effects.LinkEffect) -> None:
-        """There is no signaling and no data channel to a broadcast."""
+        """Raise `TypeError`: a broadcast has neither signaling nor data channels."""
         raise TypeError(f"a broadcast takes no {type(effect).__name__}")
 
     @property
@@ -150,7 +152,7 @@ class WhepLink:
         return self._connected.done() and self._connected.exception() is not None
 
     def _await(self, future: concurrent.futures.Future[Any], deadline: Deadline, what: str) -> Any:
-        """Wait for what happens on the loop's thread, in turns, for whoever leaves meanwhile."""
+        """Wait for ``future``, which the loop's thread sets; in turns, so as to notice an abort."""
         turns = deadline.waits()
         aborted = self._abort
         if not any(concurrent.futures.wait((future,), seconds).done or aborted.aborted for seconds in turns):
@@ -170,29 +172,29 @@ class WhepLink:
     # --- `PeerListener`, on the loop's thread; frames, on the decoder's
 
     def on_track(self) -> None:
-        """Nothing is to be done before the first frame."""
+        """Do nothing: the first frame is what counts."""
 
     def on_channel_open(self, max_message_size: int) -> None:
-        """There is none."""
+        """Do nothing: a broadcast has no data channels."""
 
     def on_message(self, text: str) -> None:
-        """There is none."""
+        """Do nothing: a broadcast has no data channels."""
 
     def on_channel_closed(self, label: str) -> None:
-        """There is none."""
+        """Do nothing: a broadcast has no data channels."""
 
     def on_frame(self, frame: av.VideoFrame, received_at: float) -> None:
-        """Hand a frame to those who watch."""
+        """Pass a frame to the hub."""
         self._context.hub.publish(frame, received_at, self._source)
 
     def on_state(self, state: str) -> None:
-        """Report the connection to who waits for it."""
+        """Note that the connection is established, for `open`."""
         log.debug("the peer connection of a spectator is %s", state)
         if state == "connected" and not self._connected.done():
             self._connected.set_result(None)
 
     def on_lost(self, error: errors.OdysseyConnectionError) -> None:
-        """Report the end; a sender that ends the connection has ended the broadcast."""
+        """Report the end; if the sender ended the connection, the broadcast is over."""
         if not self._connected.done():
             self._connected.set_exception(error)
         elif self._peer is not None and (self._peer.path_lost or error.code not in _CLEAN):

@@ -1,4 +1,4 @@
-"""Threads for what blocks: a task each, whose outcome goes back to the driver."""
+"""Threads for blocking tasks: one for each task, which posts its outcome to the driver. It knows no task."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Workers:
     def run(self, task: Callable[[], None], failed: Callable[[errors.OdysseyError], None] | None = None) -> None:
         """Run ``task``; ``failed`` gets the error that it raises.
 
-        If there is no thread to be had, a task that nobody waits for runs here and now: it ends something, which
-        must happen also while the interpreter goes, when threads can no longer be started.
+        If no thread can be started, a task without ``failed`` runs here and now: such a task ends something, which
+        must also work while the interpreter exits and starts no more threads.
         """
 
         def work() -> None:
@@ -68,7 +68,7 @@ class Workers:
     def _carry_out(task: Callable[[], None], failed: Callable[[errors.OdysseyError], None] | None) -> None:
         try:
             task()
-        except Exception as exc:  # whatever it was, someone may wait for the outcome
+        except Exception as exc:  # any error has to be reported: a call may wait for the outcome
             error = exc if isinstance(exc, errors.OdysseyError) else errors.internal(exc)
             if error is not exc:
                 log.exception("a worker failed")

@@ -29,7 +29,7 @@ IcePolicy = Literal["all", "relay"]
 """``all``: direct paths first. ``relay``: only through TURN servers; the streamer learns no address of yours."""
 
 DEFAULT_API_URL: Final = "https://api.odyssey.ml"
-_MOST: Final = 1e12  # ms, 31 years
+_MOST_MS: Final = 1e12  # 31 years
 
 
 def _number(*, least: float) -> Any:
@@ -38,7 +38,7 @@ def _number(*, least: float) -> Any:
     def check(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise TypeError(f"{attribute.name} must be a number, not {type(value).__name__}")
-        if not least <= value < _MOST:
+        if not least <= value < _MOST_MS:
             raise OdysseyConfigError(f"{attribute.name} must be at least {least:g}, and not without end")
 
     return check

@@ -1,3 +1,3 @@
-"""Every socket: REST, signaling, WebRTC, HLS."""
+"""Everything that opens sockets: REST, signaling, WebRTC, HLS. It decides nothing about sessions."""
 
 __all__: list[str] = []

@@ -1,6 +1,7 @@
-"""The access token of one client: fetched when it is first needed, shared by all threads, renewed before its end.
+"""The access token of one client: fetched when first needed, shared by all threads, renewed before it expires.
 
-How it is fetched is handed in: here is only who fetches it, who waits meanwhile, and for how long it counts.
+It decides which thread fetches the token, which threads wait, and how long the token is valid. It does not make
+the request: the caller passes a function for that.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ __all__ = ["AccessToken"]
 
 _OPERATION: Final = "POST /auth/token"
 _DEFAULT_LIFETIME_S: Final = 3600.0  # if the service does not say (spec/openapi.yaml)
-_MARGIN_S: Final = 60.0  # before its end, from which on a token counts as expired
+_MARGIN_S: Final = 60.0  # a token counts as expired this long before it expires
 
 
 @attrs.frozen
@@ -36,7 +37,7 @@ class _Token:
 
 
 class AccessToken:
-    """A token that several threads use. At most one of them fetches it; the others wait for that one."""
+    """A token that several threads share. At most one thread fetches it; the others wait for the result."""
 
     def __init__(self, clock: Clock, url: str) -> None:
         self._clock = clock
@@ -45,19 +46,19 @@ class AccessToken:
         self.begin()
 
     def begin(self) -> None:
-        """Begin with no lock held and nobody fetching: when made, and in the child of a fork."""
+        """Start with no lock held and no thread fetching: when created, and in the child of a fork."""
         self._changed = threading.Condition()
         self._fetching = False
 
     def get(self, call: Call, fetch: Callable[[], wire.TokenResponse]) -> Secret:
-        """Return the token; ``fetch`` a new one if there is none that lasts and no other thread is fetching one.
+        """Return the token; ``fetch`` a new one if it has expired, unless another thread is already fetching one.
 
         `wake` has to be called when the ``call`` is woken.
 
         Raises:
-            MalformedMessageError: what came cannot be a token.
-            OdysseyConnectionError: the call was aborted, or its time was over while another thread was fetching.
-            OdysseyError: whatever ``fetch`` raises.
+            MalformedMessageError: the answer contains no valid token.
+            OdysseyConnectionError: the call was aborted, or timed out while another thread was fetching.
+            OdysseyError: any error that ``fetch`` raises.
         """
         with self._changed:
             while True:
@@ -81,18 +82,18 @@ class AccessToken:
                 self._changed.notify_all()
 
     def forget(self, token: Secret) -> None:
-        """Fetch another one next time, if it is still ``token`` that is shared."""
+        """Fetch a new token next time, unless ``token`` has already been replaced."""
         with self._changed:
             if self._token is not None and self._token.value == token:
                 self._token = None
 
     def wake(self) -> None:
-        """Let all who wait look whether their call was aborted."""
+        """Have all waiting threads check whether their call was aborted."""
         with self._changed:
             self._changed.notify_all()
 
     def _remaining(self, call: Call) -> float | None:
-        """Return the s that are left of the call, or raise our own error."""
+        """Return the time left for the call, in s, or raise our own error."""
         try:
             return call.remaining()
         except OSError as exc:
@@ -101,9 +102,9 @@ class AccessToken:
 
 
 def _bearer(token: str) -> Secret:
-    """Return the token if it can stand in a header; the check of http.client would quote it."""
+    """Return the token if it is valid in a header; the error of http.client's own check would quote it."""
     if not token.isascii() or not token.isprintable() or not token or " " in token:
-        problem = "access_token is no bearer token"
+        problem = "access_token is not a bearer token"
         raise MalformedMessageError(
             f"{_OPERATION}: Malformed TokenResponse: {problem}",
             problems=(problem,),

@@ -1,6 +1,6 @@
-"""What the exceptions of libraries and of the system mean to a user: one short line each, without secrets.
+"""Turning exceptions of libraries and of the system into errors for the user: one short line, without secrets.
 
-It opens and reads nothing. What an answer that refuses means is in `odyssey_proto.core.refusals`.
+It opens and reads nothing. The meaning of refusals is in `odyssey_proto.core.refusals`.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ NETWORK_ERRORS: Final = (
     OSError,
     ValueError,
 )
-"""What requests, urllib3, http.client and ssl raise between them."""
+"""All exceptions that requests, urllib3, http.client and ssl raise."""
 
 
 @attrs.frozen
 class _Failure:
-    """What some exceptions mean; ``text`` takes ``{host}`` and ``{why}``."""
+    """The error for some exceptions; ``text`` may contain ``{host}`` and ``{why}``."""
 
     kinds: tuple[type[BaseException], ...]
     code: str
@@ -54,7 +54,7 @@ _BAD_ADDRESS: Final = (
     urllib3.exceptions.LocationValueError,
 )
 
-# The first row that fits counts: many of these classes are each other's children.
+# The first row that fits counts, because many of these classes are derived from one another.
 _FAILURES: Final = (
     _Failure(
         _BAD_ADDRESS,
@@ -98,7 +98,7 @@ _FAILURES: Final = (
     _Failure(
         (*_WRAPPINGS, http.client.HTTPException, ValueError),
         "malformed",
-        "the answer of {host} is no valid HTTP",
+        "the answer of {host} is not valid HTTP",
         recoverable=False,
         error=MalformedMessageError,
     ),
@@ -109,11 +109,11 @@ _FAILURES: Final = (
 def connection_error(
     exc: BaseException, call: Call, operation: str, url: str, asked: str = ""
 ) -> OdysseyConnectionError:
-    """Return what ``exc``, one of `NETWORK_ERRORS`, means to the user.
+    """Return the user's error for ``exc``, one of `NETWORK_ERRORS`.
 
-    Its cause is the system's own error at the bottom of ``exc``, if there is one: the libraries' quote URLs and
-    what the server sent. For the same reason, raise it outside the ``except``, or ``exc`` comes along as context.
-    ``asked`` is what its text calls the operation, if that is not its name.
+    Its cause is the system's own error at the bottom of ``exc``, if any: the errors of libraries quote URLs and
+    the server's words. For the same reason, raise it outside the ``except``, so that ``exc`` is not its context.
+    ``asked`` is the name of the operation in the text, if it is not ``operation``.
     """
     if call.aborted:
         return OdysseyConnectionError(
@@ -131,7 +131,7 @@ def connection_error(
     text = failure.text.format(host=host, why=redact(_why(subject)))
     if failure.code == "timeout" and call.deadline.timeout is not None:
         text += f" ({call.deadline.timeout:.3g} s)"
-    # No answer from any name server is what a lookup meets while a network changes.
+    # While a network changes, lookups fail because no name server answers.
     recoverable = failure.recoverable or (isinstance(root, socket.gaierror) and root.errno == socket.EAI_AGAIN)
     error = failure.error(
         f"{asked or operation}: {text}", code=failure.code, operation=operation, recoverable=recoverable
@@ -141,12 +141,12 @@ def connection_error(
 
 
 def _is_original(exc: BaseException) -> bool:
-    # urllib3's IncompleteRead is both; it is the only one for a body cut short.
+    # urllib3's IncompleteRead is both, and the only exception for a truncated body.
     return isinstance(exc, http.client.IncompleteRead) or not isinstance(exc, _WRAPPINGS)
 
 
 def _chain(exc: BaseException) -> Iterator[BaseException]:
-    """Yield ``exc`` and all that led to it, nearest first."""
+    """Yield ``exc`` and all exceptions that led to it, nearest first."""
     waiting, seen = [exc], set[int]()
     while waiting:
         link = waiting.pop(0)

@@ -1,7 +1,7 @@
-"""A broadcast over HLS: playlists and segments over our own HTTP, taken apart and decoded by PyAV.
+"""Reading a broadcast over HLS: playlists and segments come over our own HTTP; PyAV parses and decodes them.
 
-A segment comes as a whole, and its frames are handed on at the pace in which they are to be seen. Everything runs
-on one thread, which `HlsReader.close` ends at once, whatever the network does.
+A segment arrives as a whole, and its frames are passed on at the pace of the video. Everything runs on one thread,
+which `HlsReader.close` ends at once, whatever the network does. It does not reconnect.
 """
 
 from __future__ import annotations
@@ -42,28 +42,28 @@ log = logging.getLogger("odyssey_proto.hls")
 _OPERATION: Final = "HLS"
 _LARGEST_FILE: Final = 64 * 1024 * 1024  # bytes; 2.5 Mbit/s for more than 3 min
 _LONGEST_SILENCE_S: Final = 30.0  # without a frame; after that the broadcast counts as lost
-_SEGMENTS_MISSED: Final = 2  # target durations without a new segment after which it is lost, too
+_SEGMENTS_MISSED: Final = 2  # target durations without a new segment; after that it counts as lost too
 _TARGET: Final = re.compile(rb"#EXT-X-TARGETDURATION:\s*(\d{1,3})\b")
-_MOST_LAG_S: Final = 1.0  # behind the pace; from there on the pace begins anew
+_MOST_LAG_S: Final = 1.0  # behind the pace; after that the pace starts afresh
 _GONE: Final = (404, 410)
-# With these two ffmpeg would take our files for its own connections.
+# If these were on, ffmpeg would treat our files as its own connections.
 _OPTIONS: Final = {"http_persistent": "0", "http_multiple": "0"}
-_READS_BROKEN_TEXT: Final = 19  # the first PyAV that reads metadata that is no UTF-8 without being asked to
+_READS_BROKEN_TEXT: Final = 19  # the first PyAV that reads metadata that is not UTF-8 by default
 
 
 class HlsReader:
     """Reads one broadcast, from `open` to `close`.
 
     Args:
-        url: of the playlist.
+        url: the address of the playlist.
         http: for all requests.
         clock: for the pace.
         abort: ends all requests; `close` does so too.
-        on_frame: called with each frame and the moment (s of the clock) when it is due, on a thread of its own.
-        on_end: called once, there too: None at the end of the broadcast, else what broke it.
+        on_frame: called with each frame and the time at which it is due (s of the clock), on the reader's thread.
+        on_end: called once, on the same thread, with None at the end of the broadcast or the error that broke it.
 
     Raises:
-        OdysseyConfigError: the address is none of http or https.
+        OdysseyConfigError: the address is not an http or https address.
     """
 
     def __init__(
@@ -86,18 +86,18 @@ class HlsReader:
         self._stop = threading.Event()
         self._opened: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._frame_at = clock.now()
-        self._target_s: float | None = None  # what the playlist says that a segment lasts at most
-        self._newest: str | None = None  # the last segment that a playlist named
-        self._stale_since: float | None = None  # when a playlist first named no newer one
+        self._target_s: float | None = None  # the longest duration of a segment, according to the playlist
+        self._newest: str | None = None  # the newest segment that a playlist named
+        self._stale_since: float | None = None  # since when playlists have named no newer one
         self._failure: OdysseyError | None = None
         self._thread = threading.Thread(target=self._run, name="odyssey-hls", daemon=True)
 
     def open(self, deadline: Deadline) -> None:
-        """Begin, and wait until there is a frame.
+        """Start the thread, and wait for the first frame.
 
         Raises:
-            OdysseyConnectionError: there is no such stream, it cannot be reached, or it is none that can be read.
-            OdysseyConnectionTimeoutError: there was no frame in time.
+            OdysseyConnectionError: the stream does not exist, or cannot be reached or read.
+            OdysseyConnectionTimeoutError: no frame came in time.
         """
         try:
             self._thread.start()
@@ -113,7 +113,7 @@ class HlsReader:
         self._opened.result()
 
     def close(self, timeout: float) -> None:
-        """End; returns when the thread has ended, or after ``timeout`` s."""
+        """Stop reading; return when the thread has ended, or after ``timeout`` s."""
         self._stop.set()
         self._abort.abort()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
@@ -129,9 +129,9 @@ class HlsReader:
             self._read()
         except OdysseyError as exc:
             error = exc
-        except Exception as exc:  # noqa: BLE001 - it is raised where somebody waits, not here
+        except Exception as exc:  # noqa: BLE001 - it is raised in the waiting thread, not here
             error = internal(exc)
-        if not self._opened.done():  # somebody waits, also if `close` came first
+        if not self._opened.done():  # `open` is waiting, even if `close` came first
             self._opened.set_exception(
                 error or OdysseyConnectionError(f"{_OPERATION}: the stream has ended", code="stream_not_found")
             )
@@ -148,7 +148,7 @@ class HlsReader:
                 self._url, format="hls", io_open=self._open_file, options=_OPTIONS, **_leniency(av.__version__)
             ) as container:
                 if not container.streams.video:
-                    raise OdysseyConnectionError(f"{_OPERATION}: there is no video in it", code="no_video")
+                    raise OdysseyConnectionError(f"{_OPERATION}: the stream has no video", code="no_video")
                 self._show(container)
                 malformed = ""
         except FFmpegError as exc:
@@ -156,7 +156,7 @@ class HlsReader:
         if self._failure is not None:
             raise self._failure
         if malformed and not self._stop.is_set():
-            # Raised here, because ffmpeg's own words have the address in them.
+            # Raised outside the `except`, because ffmpeg's own words contain the address.
             raise MalformedMessageError(
                 f"{_OPERATION}: the stream cannot be read ({malformed})", code="malformed", operation=_OPERATION
             )
@@ -179,9 +179,9 @@ class HlsReader:
                 self._opened.set_result(None)
 
     def _open_file(self, url: str, _flags: int, options: dict[str, str]) -> io.BytesIO:
-        """Fetch what ffmpeg wants to read; from the first failure on, nothing.
+        """Fetch the file that ffmpeg wants to read; after the first failure, return an empty one.
 
-        It never raises: ffmpeg asks again in its own time, and PyAV can carry one exception only.
+        It never raises: ffmpeg would try again by itself, and PyAV can hold only one exception.
         """
         if self._failure is None and not self._stop.is_set():
             try:
@@ -193,7 +193,7 @@ class HlsReader:
         return io.BytesIO()
 
     def _look_for_news(self, body: bytes | bytearray) -> None:
-        """Take note of the segments that a playlist names; a stream that gets no new ones is lost."""
+        """Check a playlist for new segments; a stream without new ones is lost."""
         if not body.startswith(b"#EXTM3U") or b"#EXT-X-ENDLIST" in body:
             return
         if (target := _TARGET.search(body)) is not None:
@@ -209,7 +209,7 @@ class HlsReader:
             raise self._lost()
 
     def _patience_s(self) -> float:
-        """Return how long nothing may come: two segments, once it is known how long they are."""
+        """Return how long the stream may be silent, in s: two segments, once their duration is known."""
         if self._target_s is None or not self._opened.done():
             return _LONGEST_SILENCE_S
         return min(_LONGEST_SILENCE_S, _SEGMENTS_MISSED * self._target_s)
@@ -225,7 +225,7 @@ class HlsReader:
     def _fetch(self, url: str, options: dict[str, str]) -> bytes | bytearray:
         if not _is_web(url):
             raise MalformedMessageError(
-                f"{_OPERATION}: the playlist names something that is not on the web, or encrypted",
+                f"{_OPERATION}: the playlist names something that is encrypted or not an http or https address",
                 code="malformed",
                 operation=_OPERATION,
             )
@@ -247,11 +247,11 @@ class HlsReader:
                         )
         except OdysseyError as error:
             if error.status in _GONE and self._opened.done() and not urlsplit(url).path.endswith(".m3u8"):
-                log.info("a segment was gone before it could be fetched")
+                log.info("a segment was removed before it could be fetched")
                 return b""
             if error.status in _GONE:
                 raise OdysseyConnectionError(
-                    f"{_OPERATION}: no such stream: it has ended, or the address is not its own",
+                    f"{_OPERATION}: no such stream: it has ended, or the address is wrong",
                     code="stream_not_found",
                     status=error.status,
                     operation=_OPERATION,
@@ -261,16 +261,16 @@ class HlsReader:
 
 
 def check_address(url: str) -> None:
-    """Raise `OdysseyConfigError` unless this is an address of http or https."""
+    """Raise `OdysseyConfigError` unless ``url`` is an http or https address."""
     if not _is_web(url):
         raise OdysseyConfigError("hls_url must be like https://live.example.org/stream/index.m3u8")
 
 
 def _leniency(version: str) -> dict[str, Any]:
-    """Return the arguments with which that version of PyAV opens a stream whose metadata are no UTF-8.
+    """Return the arguments that make this version of PyAV accept metadata that is not UTF-8.
 
-    Text with broken characters must not end a broadcast. PyAV 19 has no such argument any more and refuses it; its
-    `av.open` has no signature to look into.
+    Broken characters must not end a broadcast. PyAV 19 no longer has the argument and refuses it; the signature of
+    `av.open` cannot be inspected.
     """
     return {} if int(version.partition(".")[0]) >= _READS_BROKEN_TEXT else {"metadata_errors": "replace"}
 

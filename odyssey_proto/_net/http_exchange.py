@@ -1,7 +1,7 @@
-"""One HTTP exchange over requests: sending, reading, unpacking, repeating, and reporting what came back.
+"""HTTP exchanges over requests: sending, reading, decompressing, repeating, and collecting answers.
 
-Every HTTP request of the library is one of these: REST, WHEP and downloads alike. It waits in no queue, follows no
-redirect, keeps no cookie, and knows nothing of what the answers are for.
+Every HTTP request of the library goes through here: REST, WHEP and downloads alike. It waits in no queue, follows
+no redirects, keeps no cookies, and does not know what the answers are for.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .._base import process_end
 from .._base.abort import Abort
 from .._base.errors import MalformedMessageError, OdysseyError, OdysseyUsageError
 from .._base.weak_set import ConcurrentWeakSet
-from ..core.refusals import Answer, unreadable
+from ..core.refusals import HttpAnswer, unreadable
 from .failures import NETWORK_ERRORS, connection_error
 from .sockets import USER_AGENT, Adapter, Call, environment
 
@@ -38,39 +38,39 @@ _ANSWER_LIMIT: Final = 4 * 1024 * 1024  # bytes of an answer, decompressed
 _CHUNK: Final = 64 * 1024  # bytes
 _KEPT_PER_HOST: Final = 32  # idle connections
 _REPEAT_AFTER_S: Final = (0.2, 0.6)  # before each repetition
-_PASSING: Final = frozenset({None, 502, 503, 504})  # no answer at all, or that of a service being restarted
+_PASSING: Final = frozenset({None, 502, 503, 504})  # no answer, or that of a service being restarted
 _TOO_MANY: Final = 429  # repeated only if the service says when
-_LONGEST_PAUSE_S: Final = 60.0  # a service that wants to be left alone for longer is not asked again by itself
-_JITTER: Final = 0.25  # of the pause at most is added, so that clients that failed together do not return together
+_LONGEST_PAUSE_S: Final = 60.0  # if the service demands a longer pause, the call is not repeated
+_JITTER: Final = 0.25  # the largest part of the pause to add, so that clients that failed together return apart
 _MOST_JITTER_S: Final = 2.0
 
 
 @attrs.frozen(kw_only=True)
 class HttpRequest:
-    """What is sent."""
+    """An HTTP request."""
 
     operation: str
-    """What it is for, as errors name it, such as ``POST /auth/token``."""
+    """The name of the request in errors, such as ``POST /auth/token``."""
     method: str
     url: str = attrs.field(repr=False)
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
-    """What is added to ``User-Agent`` and ``Accept-Encoding: gzip``, or replaces them."""
+    """Headers in addition to ``User-Agent`` and ``Accept-Encoding: gzip``, or in place of them."""
     body: bytes | None = attrs.field(default=None, repr=False)
     secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
-    """What no error may quote, though the server may say it back."""
+    """Secrets that no error may quote, even if the server repeats them."""
     of_api: bool = True
     """Whether the answer should be JSON of the service's API."""
     about: str = ""
     """The id in the path, if there is one."""
     collected: bool = True
-    """Whether `answers` gets what comes back."""
+    """Whether `answers` collects the answer."""
 
 
 class HttpClient:
-    """What a client holds between its requests: idle connections, and the abort that ends all that are going on.
+    """The resources of a client for all its requests: idle connections, and an abort that ends running requests.
 
-    Any thread may call any method. Each request belongs to a `Call`, which has its deadline and who may abort it.
-    In the child of a fork it begins anew, with connections of its own.
+    Any thread may call any method. Each request belongs to a `Call`, which has the deadline and the aborts. In the
+    child of a fork it starts afresh, with connections of its own.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -81,7 +81,7 @@ class HttpClient:
         _clients.add(self)
 
     def _begin(self) -> None:
-        """Begin with no connection and no lock held: when made, and in the child of a fork."""
+        """Start with no connection and no lock held: when created, and in the child of a fork."""
         self._abort = Abort()
         self._adapter = Adapter(pool_maxsize=_KEPT_PER_HOST)
         if self._closed:
@@ -90,7 +90,7 @@ class HttpClient:
             begin()
 
     def after_fork(self, begin: Callable[[], None]) -> None:
-        """Have ``begin`` called in the child of a fork too, for as long as this client lives."""
+        """Call ``begin`` in the child of a fork too, as long as this client lives."""
         self._after_fork.append(begin)
 
     def close(self) -> None:
@@ -102,27 +102,27 @@ class HttpClient:
     def call(
         self, deadline: Deadline, abort: Abort | None = None, *, on_wake: Callable[[], object] | None = None
     ) -> Call:
-        """Return a call, for a ``with``, that ends with the deadline, with ``abort`` or with this client."""
+        """Return a call, for a ``with``, that the deadline, ``abort`` or closing this client ends."""
         return Call(deadline, self._abort, abort, on_wake=on_wake)
 
     def pause(self, seconds: float, deadline: Deadline, abort: Abort | None = None) -> bool:
-        """Wait ``seconds`` between two calls; return whether a call that ends with these can go on after them."""
+        """Wait ``seconds`` between two calls; return whether the deadline and ``abort`` allow the next call."""
         with self.call(deadline, abort) as call:
             return call.pause(seconds)
 
-    def exchange(self, request: HttpRequest, call: Call) -> Answer:
-        """Send ``request`` and return the answer, whatever its status is, read to its end and unpacked.
+    def exchange(self, request: HttpRequest, call: Call) -> HttpAnswer:
+        """Send ``request`` and return the answer, whatever its status, read to its end and decompressed.
 
         Raises:
-            MalformedMessageError: it is no HTTP, larger than 4 MiB, or packed in a way that was not asked for.
-            OdysseyConnectionError: there is none, or not in time; code ``closed`` if the call was aborted.
+            MalformedMessageError: the answer is not HTTP, is larger than 4 MiB, or has an unexpected compression.
+            OdysseyConnectionError: no answer came in time; code ``closed`` if the call was aborted.
         """
         began = self._clock.now()
         failure: OdysseyError | None = None
-        answer = Answer(operation=request.operation, about=request.about, status=0)
+        answer = HttpAnswer(operation=request.operation, about=request.about, status=0)
         try:
             with contextlib.closing(self._send(request, call)) as response:
-                answer = Answer(
+                answer = HttpAnswer(
                     operation=request.operation,
                     about=request.about,
                     status=response.status_code,
@@ -148,10 +148,10 @@ class HttpClient:
         return answer
 
     def send(self, request: HttpRequest, call: Call) -> requests.Response:
-        """Send ``request`` and return the answer with its body unread, for whoever closes it.
+        """Send ``request`` and return the answer with its body unread; the caller closes it.
 
         Raises:
-            OdysseyConnectionError: there is no answer, or not in time; code ``closed`` if the call was aborted.
+            OdysseyConnectionError: no answer came in time; code ``closed`` if the call was aborted.
         """
         try:
             return self._send(request, call)
@@ -161,7 +161,7 @@ class HttpClient:
 
     def _send(self, request: HttpRequest, call: Call) -> requests.Response:
         headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **request.headers}
-        # No Session: that would take the password of ~/.netrc, keep cookies and follow redirects.
+        # Not a Session, which would use passwords from ~/.netrc, keep cookies and follow redirects.
         prepared = requests.Request(request.method, request.url, headers=headers, data=request.body).prepare()
         proxies, verify = environment(request.url)
         with call.current():
@@ -170,13 +170,13 @@ class HttpClient:
             )
 
 
-# --- reading and unpacking
+# --- reading and decompressing
 
 
 def _read_body(response: requests.Response) -> bytes:
-    """Read the body to its end and unpack it, up to 4 MiB. Whatever it is, no more than that is ever held.
+    """Read the body to its end and decompress it, up to 4 MiB; it never holds more than that.
 
-    It raises `MalformedMessageError`, and what `failures.NETWORK_ERRORS` lists.
+    It raises `MalformedMessageError`, and the exceptions in `failures.NETWORK_ERRORS`.
     """
     packed = bytearray()
     while chunk := response.raw.read(_CHUNK, decode_content=False):
@@ -192,7 +192,7 @@ def _read_body(response: requests.Response) -> bytes:
     try:
         body = unpacker.decompress(packed, _ANSWER_LIMIT + 1)
     except zlib.error:
-        raise _unacceptable("it is no valid gzip") from None
+        raise _unacceptable("it is not valid gzip") from None
     if len(body) > _ANSWER_LIMIT:
         raise _unacceptable(f"it is larger than {_ANSWER_LIMIT >> 20} MiB", "too_large")
     if not unpacker.eof:
@@ -208,23 +208,23 @@ def _unacceptable(problem: str, code: str = "malformed") -> MalformedMessageErro
 
 
 class Repetitions:
-    """Whether, and after which pause, one call is made again after a failure that may pass."""
+    """Decides whether, and after which pause, one call is repeated after a temporary failure."""
 
     def __init__(self, call: Call, *, allowed: bool) -> None:
         self._call = call
         self._delays_s = iter(_REPEAT_AFTER_S if allowed else ())
 
     def wait_after(self, exc: OdysseyError) -> bool:
-        """Wait until the call that failed with ``exc`` may be made again; False if it may not be, at once."""
+        """Wait until the call that failed with ``exc`` may be repeated; return False at once if it may not."""
         pause = _pause(exc, next(self._delays_s, None))
         return pause is not None and self._call.pause(pause)
 
 
 def _pause(exc: OdysseyError, least: float | None) -> float | None:
-    """Return the s to wait before a call that failed with ``exc`` is repeated; None if it is not.
+    """Return the time to wait before repeating a call that failed with ``exc``, in s; None to not repeat it.
 
-    What the service asks for is kept to or not waited for at all: asked earlier than that it would refuse again,
-    and who hears of it at once, with ``retry_after``, can do something else meanwhile.
+    If the service demands a pause, the call is repeated after all of it or not at all: an earlier request would be
+    refused again, and a caller that gets the error at once, with ``retry_after``, can do something else meanwhile.
     """
     if least is None or not exc.recoverable or isinstance(exc, OdysseyUsageError):
         return None
@@ -234,18 +234,20 @@ def _pause(exc: OdysseyError, least: float | None) -> float | None:
     if wanted is not None and wanted > _LONGEST_PAUSE_S:
         return None
     pause = max(least, wanted or 0.0)
-    return pause + random.uniform(0, min(pause * _JITTER, _MOST_JITTER_S))  # noqa: S311  # no secret
+    return pause + random.uniform(0, min(pause * _JITTER, _MOST_JITTER_S))  # noqa: S311  # not a secret
 
 
-# --- reporting
+# --- collecting answers
 
-_collected: contextvars.ContextVar[list[Answer] | None] = contextvars.ContextVar("odyssey_answers", default=None)
+_collected: contextvars.ContextVar[list[HttpAnswer] | None] = contextvars.ContextVar(
+    "odyssey_answers", default=None
+)
 
 
 @contextlib.contextmanager
-def answers() -> Iterator[list[Answer]]:
-    """Collect the answers, also those that refuse, of the calls that this thread makes; those for tokens aside."""
-    collected: list[Answer] = []
+def answers() -> Iterator[list[HttpAnswer]]:
+    """Collect all answers, refusals included, to the calls of this thread, except those for tokens."""
+    collected: list[HttpAnswer] = []
     token = _collected.set(collected)
     try:
         yield collected

@@ -1,4 +1,4 @@
-"""The regions of the service: which there are, and how far away each is. Nothing fails for want of them."""
+"""The regions of the service, and the latency to each. No call fails because regions are unknown."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ __all__ = ["LISTING_TIMEOUT_S", "Regions"]
 log = logging.getLogger("odyssey_proto.http")
 
 LISTING_TIMEOUT_S: Final = 2.0
-"""How long the list may take: without regions the session is worse placed, but it is there."""
+"""The time limit for the list: without it the service may choose a distant region, but there is a session."""
 _OPERATION: Final = "GET /regions"
-_UNREACHED_MS: Final = 9999  # the latency of a region that does not answer in time
+_UNREACHED_MS: Final = 9999  # the latency reported for a region that does not answer in time
 _PING_TIMEOUT_S: Final = 1.0  # for all regions together
-_PINGED_AT_MOST: Final = 32  # regions; each takes a thread
+_PINGED_AT_MOST: Final = 32  # regions; each needs a thread
 
 
 class Regions:
@@ -47,11 +47,11 @@ class Regions:
     ) -> dict[str, int]:
         """Return the round trip to each region in ms, 9999 for one that took longer than 1 s.
 
-        ``list_regions`` asks the service within ``call``; pinging takes until ``deadline`` at most. Empty if the
-        list cannot be had, which is asked for again then; a success is kept.
+        ``list_regions`` requests the list within ``call``; pinging takes until ``deadline`` at most. The result is
+        empty if the list is not available, and the next call requests it again; a success is kept.
 
         Raises:
-            OdysseyConnectionError: the call was aborted; nothing else.
+            OdysseyConnectionError: the call was aborted; other failures do not raise.
         """
         if self._latencies_ms is None:
             try:
@@ -59,12 +59,12 @@ class Regions:
             except OdysseyError as exc:
                 if exc.code == "closed":
                     raise
-                log.debug("going on without regions: %s", exc)
+                log.debug("continuing without regions: %s", exc)
                 return {}
         return dict(self._latencies_ms)
 
     def _ping(self, regions: list[wire.Region], deadline: Deadline, call: Call) -> dict[str, int]:
-        """Measure all regions at once; each thread ends with the deadline, whatever its server does."""
+        """Measure all regions in parallel; every thread ends with the deadline, whatever its server does."""
         latencies_ms = {region.id: _UNREACHED_MS for region in regions}
         enough = Abort()
 
@@ -88,7 +88,7 @@ class Regions:
             thread.start()
         for thread in threads:
             thread.join(deadline.remaining())
-        measured = dict(latencies_ms)  # what comes later does not count
+        measured = dict(latencies_ms)  # later answers do not count
         enough.abort()
         if call.aborted:
             raise connection_error(ConnectionAbortedError(), call, _OPERATION, self._url)

@@ -1,7 +1,7 @@
 """Every REST call of the service, one method each: typed arguments, typed answers, typed failures.
 
-Arguments are checked before anything is sent. It makes single calls: queueing, pages, waiting and files are in
-`odyssey_proto._rest`. What a refusal means is in `odyssey_proto.core.refusals`, by the names of the operations.
+Arguments are checked before anything is sent. It makes single calls only: queueing, pages, waiting and files are
+in `odyssey_proto._rest`. The meaning of refusals is in `odyssey_proto.core.refusals`, by operation.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .._base.clock import Clock
     from .._base.secrets import Secret
     from .._model.config import ClientConfig
-    from ..core.refusals import Answer
+    from ..core.refusals import HttpAnswer
     from .sockets import Call
 
 __all__ = ["REQUEST_TIMEOUT_S", "Operation", "ServiceApi", "check_job_filter"]
@@ -37,23 +37,23 @@ T = TypeVar("T")
 
 _ID_IN_PATH: Final = re.compile(r"\{\w+\}")
 REQUEST_TIMEOUT_S: Final = 30.0
-"""How long one request may take of a call that consists of many."""
-_CONFIG_TIMEOUT_S: Final = 3.0  # the caller goes on without
+"""The time limit for each request of a call that consists of many, in s."""
+_CONFIG_TIMEOUT_S: Final = 3.0  # the caller continues without it
 
 
 @attrs.frozen
 class Operation:
-    """One call of the service: where, and how."""
+    """One call of the service: its method and path, and how it may be made."""
 
     method: str
     path: str
     repeat: bool
-    """Whether asking again does no harm: a failure that may pass is then repeated."""
+    """Whether repeating it is harmless; it is then repeated after a temporary failure."""
     authorized: bool = True
 
     @property
     def name(self) -> str:
-        """What errors, logs and `odyssey_proto.core.refusals.REFUSALS` call it."""
+        """The name in errors, logs and `odyssey_proto.core.refusals.REFUSALS`."""
         return f"{self.method} {self.path}"
 
 
@@ -64,7 +64,7 @@ _GET_SESSION_TOKEN: Final = Operation("POST", "/sessions/token", repeat=True)
 _GET_CONFIG: Final = Operation("GET", "/config", repeat=True, authorized=False)
 _GET_RECORDING: Final = Operation("GET", "/recordings/{stream_id}", repeat=True)
 _LIST_RECORDINGS: Final = Operation("GET", "/stream-recordings", repeat=True)
-_SIMULATE: Final = Operation("POST", "/simulation-jobs", repeat=False)  # each makes a job, answered or not
+_SIMULATE: Final = Operation("POST", "/simulation-jobs", repeat=False)  # each creates a job, answered or not
 _GET_JOB: Final = Operation("GET", "/simulation-jobs/{job_id}", repeat=True)
 _LIST_JOBS: Final = Operation("GET", "/simulation-jobs", repeat=True)
 _CANCEL_JOB: Final = Operation("DELETE", "/simulation-jobs/{job_id}", repeat=True)
@@ -72,14 +72,13 @@ _REPORT: Final = Operation("POST", "/telemetry", repeat=False, authorized=False)
 
 
 class ServiceApi:
-    """The calls of one client. Any thread may make any; each raises only what `errors` defines.
+    """The calls of one client. Any thread may make any of them; they raise only what `errors` defines.
 
-    A call takes until ``deadline`` at most, however slowly the server sends, and ends at once if ``abort`` says so
-    or the client is closed. The access token is fetched when it is needed, and renewed once if it is refused.
+    A call takes until ``deadline`` at most, however slowly the server sends, and ends at once if ``abort`` is
+    aborted or the client is closed. The access token is fetched when needed, and renewed once if it is refused.
 
-    All of them raise `OdysseyAuthError`, `OdysseyConnectionError` and `OdysseyUsageError` as their names say, and
-    those with an id `OdysseyError` with ``status`` 404 and the code ``not_found`` if it is unknown or another
-    user's.
+    All calls may raise `OdysseyAuthError`, `OdysseyConnectionError` and `OdysseyUsageError`. Calls with an id
+    raise `OdysseyError`, ``status`` 404, code ``not_found``, if the id is unknown or belongs to another user.
     """
 
     def __init__(self, config: ClientConfig, clock: Clock) -> None:
@@ -97,7 +96,7 @@ class ServiceApi:
 
     @property
     def http(self) -> HttpClient:
-        """The connections, for what is asked of other servers: downloads, WHEP, HLS."""
+        """The HTTP connections, also for requests to other servers: downloads, WHEP, HLS."""
         return self._http
 
     def close(self) -> None:
@@ -113,12 +112,12 @@ class ServiceApi:
     # --- sessions
 
     def access_token(self, deadline: Deadline, *, abort: Abort | None = None) -> Secret:
-        """Return a token for the other calls, a new one only if there is none that lasts (`POST /auth/token`).
+        """Return a token for the other calls, a new one only if the last has expired (`POST /auth/token`).
 
         Raises:
-            OdysseyAuthError: there is no key, or it was refused.
+            OdysseyAuthError: the key is missing, or was refused.
             AccountSuspendedError: the account is suspended.
-            OdysseyConnectionError: the service cannot be reached, or answered what it should not.
+            OdysseyConnectionError: the service cannot be reached, or gave an invalid answer.
         """
         with self._call(deadline, abort) as call:
             return self._access_token(call)
@@ -126,10 +125,10 @@ class ServiceApi:
     def region_latencies(self, deadline: Deadline, *, abort: Abort | None = None) -> dict[str, int]:
         """Return the round trip to each region in ms, 9999 for one that took longer than 1 s (`GET /regions`).
 
-        Empty if the regions cannot be had; a success is kept for the life of the client.
+        The result is empty if the regions are not available; a success is kept for the life of the client.
 
         Raises:
-            OdysseyConnectionError: it was aborted; nothing else.
+            OdysseyConnectionError: the call was aborted; other failures do not raise.
         """
         with self._call(deadline.within(LISTING_TIMEOUT_S), abort) as call:
             return self._regions.latencies_ms(
@@ -137,11 +136,11 @@ class ServiceApi:
             )
 
     def request_session(self, deadline: Deadline, *, abort: Abort | None = None) -> wire.SessionResponse:
-        """Ask once for a streamer (`POST /sessions/request`), with the latencies of the regions.
+        """Request a streamer once (`POST /sessions/request`), with the latencies of the regions.
 
         Raises:
             OdysseyConnectionError: no streamer is free (code ``no_streamers``), or the service cannot be reached.
-            OdysseyAuthError: key or token were refused.
+            OdysseyAuthError: the key or the token was refused.
             OdysseyUsageError: a limit of the account is reached.
         """
         latencies = self.region_latencies(deadline, abort=abort)
@@ -155,7 +154,7 @@ class ServiceApi:
 
         Raises:
             OdysseyConnectionError: the session is unknown (status 404), or the service cannot be reached.
-            OdysseyAuthError: key or token were refused.
+            OdysseyAuthError: the key or the token was refused.
         """
         body = wire.SessionTokenRequest(session_id=session_id)
         try:
@@ -170,7 +169,7 @@ class ServiceApi:
         """Return the ICE servers to use now (`GET <signaling>/config`, see `signaling_url.config_url`).
 
         Raises:
-            OdysseyConnectionError: they cannot be had, or not within 3 s; a public STUN server may do.
+            OdysseyConnectionError: they are not available within 3 s; a public STUN server may do instead.
         """
         with self._call(deadline.within(_CONFIG_TIMEOUT_S), abort) as call:
             return tuple(self._perform(_GET_CONFIG, wire.SignalingConfig, call, url=config_url).ice_servers)
@@ -190,7 +189,7 @@ class ServiceApi:
     # --- simulation jobs
 
     def simulate(self, request: wire.SimulationRequest, deadline: Deadline) -> wire.SimulationJobDetail:
-        """Create a job (`POST /simulation-jobs`), once: a failure may leave one behind."""
+        """Create a job (`POST /simulation-jobs`), once: a failed call may leave a job behind."""
         return self.perform(_SIMULATE, wire.SimulationJobDetail, deadline, request)
 
     def job(self, job_id: str, deadline: Deadline) -> wire.SimulationJobDetail:
@@ -215,7 +214,7 @@ class ServiceApi:
         return self.perform(_LIST_JOBS, wire.SimulationJobsList, deadline, path=path)
 
     def cancel_job(self, job_id: str, deadline: Deadline) -> wire.SimulationJobInfo:
-        """Take a job back (`DELETE /simulation-jobs/{job_id}`); code ``not_cancellable`` if it is too late."""
+        """Cancel a job (`DELETE /simulation-jobs/{job_id}`); code ``not_cancellable`` if it is too late."""
         repeated: list[str | None] = []
         answer: wire.CancelledSimulation | wire.SimulationJobDetail
         try:
@@ -225,13 +224,13 @@ class ServiceApi:
         except OdysseyError as exc:
             if exc.code != "not_cancellable" or not repeated:
                 raise
-            answer = self.job(job_id, deadline)  # it may be too late because the first request did it
+            answer = self.job(job_id, deadline)  # perhaps an earlier request has cancelled it
             if answer.status != wire.SimulationJobStatus.CANCELLED:
                 raise
         return wire.SimulationJobInfo(
             job_id=answer.job_id,
             status=answer.status,
-            # Only id and status are sure to be there.
+            # Only id and status are always present.
             priority=answer.priority or "",
             created_at=answer.created_at or "",
             completed_at=answer.completed_at,
@@ -241,7 +240,7 @@ class ServiceApi:
     # --- telemetry
 
     def report(self, request: wire.TelemetryRequest, deadline: Deadline) -> None:
-        """Hand telemetry over, once (`POST /telemetry`). It has no token, and what is answered does not matter."""
+        """Send telemetry, once (`POST /telemetry`). It needs no token, and the answer is ignored."""
         self.perform(_REPORT, bytes, deadline, request)
 
     # --- one call
@@ -263,16 +262,16 @@ class ServiceApi:
         Args:
             operation: the call.
             kind: what to read the answer as.
-            deadline: until when all of it must be done.
+            deadline: the deadline for the whole call.
             body: the model to send; None for no body.
             path: the operation's path with its query, if it has one.
             about: the id for the braces of the operation's path.
-            abort: ends it.
-            repeated: is given the codes of the failures after which it was asked again: each of those requests
-                may have been carried out.
+            abort: ends the call.
+            repeated: receives the codes of the failures after which the request was repeated; each of those
+                requests may have been carried out.
 
         Raises:
-            OdysseyError: whatever its refusals say, or that the service cannot be reached in time.
+            OdysseyError: the service refused the call, or cannot be reached in time.
         """
         with self._call(deadline, abort) as call:
             url = self._config.api_url + (
@@ -291,7 +290,7 @@ class ServiceApi:
         about: str = "",
         repeated: list[str | None] | None = None,
     ) -> T:
-        """Send ``body`` and read the answer; authorize, renew the token once, repeat what may be repeated."""
+        """Send ``body`` and read the answer; authorize, renew the token once, and repeat if allowed."""
         url = url or self._config.api_url + operation.path
         data = None if body is None else codec.encode(body).encode()
         repetitions = Repetitions(call, allowed=operation.repeat)
@@ -344,11 +343,11 @@ class ServiceApi:
 
 
 def check_job_filter(status: object, active: object) -> None:
-    """Raise unless these can filter the list of jobs.
+    """Raise unless these are valid filters for the list of jobs.
 
     Raises:
-        TypeError: one is of the wrong type.
-        OdysseyConfigError: there is no such status.
+        TypeError: an argument is of the wrong type.
+        OdysseyConfigError: the status is unknown.
     """
     if status is not None:
         arguments.one_of("status", status, tuple(known.value for known in wire.SimulationJobStatus))
@@ -356,7 +355,7 @@ def check_job_filter(status: object, active: object) -> None:
         arguments.flag("active", active)
 
 
-def _decoded(kind: type[T], answer: Answer) -> T:
+def _decoded(kind: type[T], answer: HttpAnswer) -> T:
     if kind is bytes:
         return cast("T", answer.body)
     try:

@@ -1,8 +1,8 @@
 """The signaling connection: typed messages in and out, and an end that is reported exactly once.
 
-Opening blocks the caller, who has a worker for that. Then one thread reads and one writes, so that sending never
-blocks and closing wakes both at once. It sends no keepalive, rejoins nothing and judges no message: that is the
-core's job. The socket below is `websocket`'s.
+Opening blocks the caller, which uses a worker for it. Then one thread reads and another writes, so that sending
+never blocks and closing wakes both at once. Keepalives, rejoining and the meaning of messages are left to the
+core. The socket below belongs to `websocket`.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ __all__ = ["SignalingConnection", "SignalingEnd"]
 
 log = logging.getLogger("odyssey_proto.signaling")
 
-_CLEAN: Final = frozenset({1000, 1001})  # close codes that are no loss (spec/asyncapi.yaml)
-_GOODBYE_WAIT_S: Final = 0.5  # for the server's answer to the goodbye; until then it may not have read it
+_CLEAN: Final = frozenset({1000, 1001})  # close codes of a clean end (spec/asyncapi.yaml)
+_GOODBYE_WAIT_S: Final = 0.5  # for the server's answer, which shows that it has read the goodbye
 
 
 @attrs.frozen
 class SignalingEnd:
-    """How a signaling connection ended."""
+    """The end of a signaling connection."""
 
     code: int | None
-    """The close code; None when the connection was lost, or closed without one."""
+    """The close code; None if the connection was lost, or closed without a code."""
     reason: str
-    """The reason beside the code."""
+    """The reason that came with the code."""
     clean: bool
-    """Whether the code says that nothing is wrong: 1000 and 1001."""
+    """Whether the end was clean: code 1000 or 1001."""
     error: OdysseyConnectionError | None
-    """What the user gets; None if it is clean."""
+    """The error for the user; None if the end was clean."""
 
 
 _Message: TypeAlias = "wire.SignalingServerMessage | UnknownMessage"
@@ -101,8 +101,8 @@ class SignalingConnection:
         """Connect to ``<url>/client/<session_id>`` and start reading, within ``deadline``.
 
         The callbacks run on the reading thread, the first perhaps before this returns. `on_message` gets every
-        message, `on_malformed` what is none (by default it is logged), and `on_closed` is called once, at the end,
-        however it comes. ``abort`` ends the opening and also the open connection, without a goodbye.
+        message, `on_malformed` the error for anything else (by default it is logged), and `on_closed` is called
+        once, at the end, whatever its cause. ``abort`` ends the opening, or the open connection without a goodbye.
 
         Raises:
             OdysseyAuthError: the session token was refused.
@@ -116,16 +116,16 @@ class SignalingConnection:
             except OdysseyError as exc:
                 exc.session_id = session_id
                 raise
-            # From here on the reader owns them, and gives them up when it ends.
+            # From here on the reader owns the resources, and releases them when it ends.
             connection = cls(ws, resources.pop_all(), call, target, on_message, on_closed, on_malformed)
         connection._writer.start()
         connection._reader.start()
         return connection
 
     def send(self, message: wire.SignalingClientMessage, text: str = "") -> None:
-        """Send ``message`` after those before it. Never blocks; dropped when the connection is closed.
+        """Send ``message`` after those before it. It never blocks; a closed connection drops the message.
 
-        ``text`` is the message encoded, if that is at hand.
+        ``text`` is the encoded message, if it is at hand.
         """
         if self._closing is not None or self._ended:
             log.debug("dropped %s: the connection is closed", message.type)
@@ -135,10 +135,10 @@ class SignalingConnection:
         log.debug("> %s, %d bytes", message.type, len(data))  # an SDP holds the password of the connection
 
     def close(self, code: int = 1000, reason: str = "Client disconnect", *, timeout: float = 0.5) -> None:
-        """Send what waits to be sent, for at most ``timeout`` s, and a goodbye; then end both threads.
+        """Send the queued messages, for at most ``timeout`` s, and a goodbye; then end both threads.
 
-        A server that answers the goodbye at once is heard, so that nothing it still sends breaks the connection
-        before the goodbye is read; no other is waited for. May be called again, and from the callbacks.
+        It waits briefly for the server's answer to the goodbye: if it closed at once, messages that the server
+        still sends could reset the connection before it reads the goodbye. May be called again, and by callbacks.
         """
         with self._lock:
             if self._closing is None:
@@ -175,7 +175,7 @@ class SignalingConnection:
             closed = self._read_to_end()
         except Exception:
             log.exception("reading failed")
-        finally:  # whatever it was, its end is reported
+        finally:  # the end is always reported
             self._ended = True
             self._outbox.put(None)
             self._call.shut()

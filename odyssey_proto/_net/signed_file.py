@@ -1,8 +1,8 @@
 """Files behind signed addresses: one request, read piece by piece as it arrives.
 
-The address is the permission, so no token goes along, and redirects are followed, but never from https to http.
-Time is kept for silence, not for the whole: a large file may take long. What to do with the pieces, and what is
-asked again, is in `odyssey_proto._rest.download`.
+The address is the permission, so no token is sent. Redirects are followed, but never from https to http. The time
+limit applies to silence, not to the whole: a large file may take long. Writing the pieces, and repeating requests,
+is left to `odyssey_proto._rest.download`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 import attrs
 
 from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyError
-from ..core.refusals import Answer, refusal
+from ..core.refusals import HttpAnswer, refusal
 from .failures import NETWORK_ERRORS, connection_error
 from .http_exchange import HttpRequest
 
@@ -41,14 +41,14 @@ _MOVED: Final = frozenset({301, 302, 303, 307, 308})
 
 @attrs.frozen
 class Fetched:
-    """An answer whose body is still to come."""
+    """An answer whose body has not been read yet."""
 
     status: int
-    """200, 206 or 416; all else raises."""
+    """The HTTP status: 200, 206 or 416; `fetch` raises for all others."""
     headers: Mapping[str, str]
-    """Looked up without regard to case."""
+    """The headers; the case of their names does not matter."""
     pieces: Iterator[bytes]
-    """The body as it arrives; each is new, and none is kept."""
+    """The body as it arrives; each piece is a new object, and none is kept."""
 
 
 @contextlib.contextmanager
@@ -61,11 +61,11 @@ def fetch(
     *,
     operation: str = "download",
 ) -> Iterator[Fetched]:
-    """Get ``url``, for the length of a ``with``; ``operation`` is what it is for, as errors name it.
+    """Request ``url``, for the length of a ``with``; ``operation`` is its name in errors.
 
     Raises:
-        OdysseyConnectionError: it cannot be fetched; ``status`` is set if there was an answer. Raised while
-            the pieces are read, too, also for a body that is shorter than announced.
+        OdysseyConnectionError: it cannot be fetched; ``status`` is set if there was an answer. Reading the pieces
+            may raise it too, also if the body is shorter than announced.
     """
     with http.call(deadline.within(_LONGEST_SILENCE_S), abort) as call:
         response, url = _open(http, url, headers, call, operation)
@@ -95,7 +95,7 @@ def _open(
         response.close()
         target = urljoin(url, response.headers.get("Location", ""))
         if urlsplit(target).scheme not in ("https", urlsplit(url).scheme):
-            raise _lost("it redirects to an address that is less safe", "unsafe_redirect", operation)
+            raise _lost("it redirects from https to an insecure address", "unsafe_redirect", operation)
         url = target
     raise _lost(f"it redirects more than {_REDIRECTS} times", "too_many_redirects", operation)
 
@@ -107,7 +107,7 @@ def _pieces(
         failure: OdysseyError
         call.deadline = deadline.within(_LONGEST_SILENCE_S)
         try:
-            # Whatever has arrived: a full piece may take longer than any silence.
+            # Read only what has arrived: a full piece may take longer than the allowed silence.
             piece: bytes = response.raw.read1(_PIECE, decode_content=False)
         except NETWORK_ERRORS as exc:
             failure = connection_error(exc, call, operation, url)
@@ -120,7 +120,7 @@ def _pieces(
 
 
 def _refused(response: requests.Response, operation: str) -> OdysseyError:
-    answer = Answer(
+    answer = HttpAnswer(
         operation=operation,
         status=response.status_code,
         reason=response.reason or "",

@@ -1,12 +1,12 @@
 """Connections that keep one deadline and that any thread can abort: name lookup, TCP, proxy, TLS.
 
-What `http_exchange` and `websocket` share below their protocols. It speaks neither and raises what the system
-raises: `HttpConnection` and `HttpsConnection` are urllib3's own with another way to their socket.
+`http_exchange` and `websocket` share this layer. It speaks neither protocol and raises the system's errors:
+`HttpConnection` and `HttpsConnection` are urllib3's own, except for the way they open their sockets.
 
-A timeout of the socket module bounds one operation, and a server that drips bytes makes any number of them. So
-every operation here is given what is left of its `Call`. Waking another thread takes a shut socket: a call keeps
-a duplicate of its descriptor for that, which no library closes, wraps in TLS or reuses behind its back. Only Linux
-wakes whatever waits there, and on Windows Ctrl-C wakes nothing, so all waits are cut into turns.
+A timeout of the socket module limits one operation, but a server that drips bytes causes any number of them.
+So every operation here gets the time that is left of its `Call`. Waking another thread requires shutting its
+socket: a call keeps a duplicate of the descriptor for this, which no library closes, wraps in TLS or reuses. Only
+Linux wakes every waiting thread, and on Windows Ctrl-C wakes none, so all waits are cut into turns.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import selectors
 import socket
 import sys
 import threading
+import urllib.request
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 from urllib.parse import urlsplit
 
@@ -31,11 +32,13 @@ import requests.adapters
 import urllib3
 import urllib3.connection
 
+from .._base import process_end
+from .._base.clock import TURN_S
 from .._base.hosts import is_loopback
 from .._version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
     from _typeshed import WriteableBuffer
@@ -48,10 +51,9 @@ __all__ = ["USER_AGENT", "Adapter", "Call", "HttpConnection", "HttpsConnection",
 log = logging.getLogger("odyssey_proto.http")
 
 USER_AGENT: Final = f"odyssey-proto/{__version__}"
-"""What every request and every WebSocket names as its maker."""
+"""The ``User-Agent`` of every request and every WebSocket."""
 
-_TURN_S: Final = 0.2  # how late an abort or Ctrl-C may be noticed where a shut socket does not wake
-# A path that died silently is noticed within 30 s, also where our own keepalives wait to be acknowledged, and its
+# A silently broken path is noticed within 30 s, even while our own keepalives wait for acknowledgement, and its
 # NAT entry stays alive meanwhile.
 _IDLE_S: Final = 15
 _KEEPALIVES: Final = (
@@ -65,7 +67,7 @@ _MACOS_DROP: Final = (0x80, 30)  # TCP_RXT_CONNDROPTIME, in s: TCP_USER_TIMEOUT 
 
 
 def _options(platform: str, known: object) -> list[tuple[int, int, int]]:
-    """Return the options of every socket, as far as that system's socket module has ``known`` names for them."""
+    """Return the options of every socket, as far as ``known``, the system's socket module, has names for them."""
     options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
     for name, value in _KEEPALIVES:
         number = getattr(known, name, None)
@@ -78,26 +80,26 @@ def _options(platform: str, known: object) -> list[tuple[int, int, int]]:
 
 _OPTIONS: Final = _options(sys.platform, socket)
 
-# Where a request cannot be sent for one of these, urllib3 reads an answer, also from a socket that is not there.
+# If sending fails with one of these, urllib3 still reads an answer, even from a socket that does not exist.
 _EARLY_ANSWER: Final = frozenset({errno.ECONNRESET, errno.EPIPE, errno.EPROTOTYPE})
-# What a connect says that goes on; the last is Windows'.
+# The error codes of a connect in progress; the last is that of Windows.
 _BEGUN: Final = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR, 10035})
-_LONGEST_WAIT_S: Final = 1e6  # the C library's timeouts overflow not far beyond
+_LONGEST_WAIT_S: Final = 1e6  # the C library's timeouts overflow not far above
 
 
 class Call:
-    """One exchange with a server: its deadline, who may abort it, and the socket that it waits on.
+    """One exchange with a server: its deadline, its aborts, and the socket that it waits on.
 
-    Used in a ``with``; ``on_wake`` is called, under a lock, by the thread that aborts, and must not block.
+    Used in a ``with``; the aborting thread calls ``on_wake`` under a lock, so it must not block.
     """
 
     def __init__(
         self, deadline: Deadline, *aborts: Abort | None, on_wake: Callable[[], object] | None = None
     ) -> None:
         self.deadline = deadline
-        """Until when all of it must be done. May be replaced between two operations."""
+        """The deadline for all of it. It may be replaced between two operations."""
         self.aborts = tuple(abort for abort in aborts if abort is not None)
-        """Who may end it."""
+        """The aborts that may end it."""
         self._on_wake = on_wake
         self._lock = threading.RLock()
         self._woken = threading.Event()
@@ -119,22 +121,22 @@ class Call:
 
     @property
     def aborted(self) -> bool:
-        """Whether it was told to end."""
+        """Whether it was aborted."""
         return self._woken.is_set() or any(abort.aborted for abort in self.aborts)
 
     def wake(self) -> None:
-        """End whatever this call waits for, at once, from any thread."""
+        """End the current wait of this call at once, from any thread."""
         self._woken.set()
         self.shut()
         if self._on_wake is not None:
             self._on_wake()
 
     def remaining(self) -> float | None:
-        """Return the s left for the next operation, above 0; None without a limit.
+        """Return the time left for the next operation, in s, above 0; None without a limit.
 
         Raises:
-            ConnectionAbortedError: it was aborted.
-            TimeoutError: its time is over.
+            ConnectionAbortedError: the call was aborted.
+            TimeoutError: the deadline has passed.
         """
         if self.aborted:
             raise ConnectionAbortedError(errno.ECONNABORTED, "the call was aborted")
@@ -146,8 +148,8 @@ class Call:
         return left
 
     def guard(self, sock: socket.socket) -> None:
-        """Wait on ``sock`` from here on: aborting shuts it."""
-        # The family is for information only, and TLS inside TLS has none to tell.
+        """Use ``sock`` from now on: an abort shuts it."""
+        # The family is for information only, and TLS inside TLS has none.
         line = socket.fromfd(sock.fileno(), socket.AF_INET, socket.SOCK_STREAM)
         with self._lock:
             self._drop_line()
@@ -156,23 +158,23 @@ class Call:
             self.shut()
 
     def shut(self) -> None:
-        """Shut the socket, both ways: who waits on it finds its end there, after what has arrived already."""
+        """Shut the socket both ways: a waiting thread reads what has already arrived, and then its end."""
         with self._lock:
-            # A fork shares the connection: its child must leave it alone.
+            # A forked child shares the connection and must leave it alone.
             if self._line is not None and self._process == os.getpid():
-                with contextlib.suppress(OSError):  # not connected yet, or not any more
+                with contextlib.suppress(OSError):  # not connected yet, or no longer
                     self._line.shutdown(socket.SHUT_RDWR)
 
     def pause(self, seconds: float) -> bool:
-        """Wait ``seconds``; return whether the call can go on after them, at once where it cannot."""
+        """Wait ``seconds`` and return whether the call can go on; if it cannot, return False at once."""
         left = self.deadline.remaining()
         return (left is None or left > seconds) and not any(map(self._woken.wait, _turns(seconds)))
 
     def turns(self, at_most: float | None = None) -> Iterator[float]:
-        """Yield how many s each turn of one wait may take: all that is left of the call, or ``at_most`` s.
+        """Yield the length of each turn of one wait, in s; all take the rest of the call, or ``at_most`` s.
 
         Raises:
-            ConnectionAbortedError: it was aborted.
+            ConnectionAbortedError: the call was aborted.
             TimeoutError: the last turn is over.
         """
         left = self.remaining()
@@ -183,7 +185,7 @@ class Call:
 
     @contextlib.contextmanager
     def current(self) -> Iterator[None]:
-        """Make the connections that this thread opens or uses belong to this call."""
+        """Make this the call of all connections that the thread opens or uses within a ``with``."""
         token = _current.set(self)
         try:
             yield
@@ -197,10 +199,10 @@ class Call:
 
 
 def _turns(seconds: float | None) -> Iterator[float]:
-    """Yield the turns into which a wait is cut; without end for None."""
-    while seconds is None or seconds > _TURN_S:
-        yield _TURN_S
-        seconds = None if seconds is None else seconds - _TURN_S
+    """Yield the turns into which a wait is cut, in s; without end for None."""
+    while seconds is None or seconds > TURN_S:
+        yield TURN_S
+        seconds = None if seconds is None else seconds - TURN_S
     yield seconds
 
 
@@ -212,28 +214,49 @@ _current: contextvars.ContextVar[Call] = contextvars.ContextVar("odyssey_call")
 def environment(url: str) -> tuple[dict[str, str], bool | str]:
     """Return the proxies and the CA certificates that the environment sets for ``url``, as requests reads it.
 
-    The first is empty for this machine, whatever the environment says. The second is a path, or True for the
-    default: ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE``, or else OpenSSL's own ``SSL_CERT_FILE``.
+    There are no proxies for this machine, whatever the environment says. The certificates are the path in
+    ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE`` or OpenSSL's own ``SSL_CERT_FILE``, or True for the default.
     """
-    with requests.Session() as session:
-        settings = session.merge_environment_settings(url, {}, None, None, None)
-    proxies = {} if is_loopback(urlsplit(url).hostname or "") else dict(settings["proxies"])
-    verify = settings["verify"]
-    return proxies, verify if isinstance(verify, str) else os.environ.get("SSL_CERT_FILE") or True
+    host = urlsplit(url).hostname or ""
+    if sys.platform == "darwin" and _is_forked:
+        proxies, verify = _environment_alone(host)
+    else:
+        with requests.Session() as session:
+            settings = session.merge_environment_settings(url, {}, None, None, None)
+        proxies, verify = settings["proxies"], settings["verify"]
+    if is_loopback(host):
+        proxies = {}
+    return dict(proxies), verify if isinstance(verify, str) else os.environ.get("SSL_CERT_FILE") or True
+
+
+def _environment_alone(host: str) -> tuple[Mapping[str, str], str | None]:
+    """Return what the variables say; asking macOS for its own settings kills a forked child (gh-105912)."""
+    bypassed = urllib.request.proxy_bypass_environment(host)  # type: ignore[attr-defined]  # typeshed lacks it
+    proxies = {} if bypassed else urllib.request.getproxies_environment()
+    return proxies, os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+
+
+_is_forked = False
+
+
+@process_end.after_fork_in_child
+def _remember_fork() -> None:
+    global _is_forked
+    _is_forked = True
 
 
 def look_up(host: str, port: int, call: Call, *, resolve: Callable[..., Any] = socket.getaddrinfo) -> list[Any]:
     """Return the addresses of ``host`` as `socket.getaddrinfo` does, within the call's time.
 
-    A lookup cannot be interrupted: it runs on a daemon thread of its own, and one that is given up stays there,
-    with a warning, until the system gives up too.
+    A lookup cannot be interrupted, so it runs on a daemon thread of its own. If the call gives up, a warning is
+    logged, and the thread stays until the system gives up too.
     """
     try:
         ipaddress.ip_address(host)
     except ValueError:
         pass
     else:
-        return list(resolve(host, port, type=socket.SOCK_STREAM))  # asks nobody
+        return list(resolve(host, port, type=socket.SOCK_STREAM))  # makes no request
 
     outcome: list[Any] = []
     done = threading.Event()
@@ -265,7 +288,7 @@ def look_up(host: str, port: int, call: Call, *, resolve: Callable[..., Any] = s
 
 
 def _dial(host: str, port: int) -> socket.socket:
-    """Connect to the first address of ``host`` that answers, each with its share of the time left."""
+    """Connect to the first address of ``host`` that answers; each gets its share of the time left."""
     call = _current.get()
     addresses = look_up(host.strip("[]"), port, call)
     failure: OSError = socket.gaierror(socket.EAI_NONAME, "The name has no address")
@@ -273,16 +296,16 @@ def _dial(host: str, port: int) -> socket.socket:
         left = call.remaining()
         try:
             sock = socket.socket(family, kind, protocol)
-        except OSError as exc:  # this machine has no such family
+        except OSError as exc:  # this machine does not support the address family
             failure = exc
             continue
         try:
             for option in _OPTIONS:
-                with contextlib.suppress(OSError):  # a system may know an option and not have it: WSL 1
+                with contextlib.suppress(OSError):  # a system may know an option but not support it: WSL 1
                     sock.setsockopt(*option)
             call.guard(sock)
             _connect(sock, address, call, None if left is None else left / (len(addresses) - tried))
-            sock.settimeout(call.remaining())  # also where shutting made an unfinished connect look like success
+            sock.settimeout(call.remaining())  # raises if an abort made the unfinished connect look like success
         except OSError as exc:
             sock.close()
             failure = exc
@@ -294,11 +317,11 @@ def _dial(host: str, port: int) -> socket.socket:
     try:
         raise failure
     finally:
-        del failure  # its traceback holds this frame
+        del failure  # its traceback refers to this frame
 
 
 def _connect(sock: socket.socket, address: Any, call: Call, at_most: float | None) -> None:
-    """Connect, in turns, for ``at_most`` s."""
+    """Connect within ``at_most`` s, waiting in turns."""
     sock.setblocking(False)
     code = sock.connect_ex(address)
     if code in _BEGUN:
@@ -311,7 +334,7 @@ def _connect(sock: socket.socket, address: Any, call: Call, at_most: float | Non
 
 
 class _TimedReader(io.RawIOBase):
-    """What `http.client` reads an answer from: every receive gets what is left of the call, also in the body."""
+    """The stream that `http.client` reads an answer from; every read is limited to the time left of the call."""
 
     def __init__(self, sock: socket.socket, call: Call) -> None:
         self._sock = sock
@@ -324,7 +347,7 @@ class _TimedReader(io.RawIOBase):
     def readinto(self, buffer: WriteableBuffer, /) -> int | None:
         for turn in self._call.turns():
             self._sock.settimeout(turn)
-            # Not by way of `_raw`, which reads nothing any more once it had to wait too long.
+            # Not through `_raw`, which refuses to read again after its first timeout.
             with contextlib.suppress(TimeoutError):
                 return self._sock.recv_into(buffer)
         return None
@@ -335,7 +358,7 @@ class _TimedReader(io.RawIOBase):
 
 
 class _TimedFiles:
-    """The one method of a socket that `http.client.HTTPResponse` calls."""
+    """A socket's `makefile`, the only method that `http.client.HTTPResponse` calls."""
 
     def __init__(self, sock: socket.socket, call: Call) -> None:
         self._reader = _TimedReader(sock, call)
@@ -368,7 +391,7 @@ class _Dialling:
             ) from exc
 
     def request(self, *args: Any, **known: Any) -> None:
-        if self.sock is not None:  # one from the pool: a new call waits on it
+        if self.sock is not None:  # from the pool: it now belongs to another call
             _current.get().guard(self.sock)
         super().request(*args, **known)  # type: ignore[misc]  # urllib3's class follows in the MRO
 
@@ -393,7 +416,7 @@ _POOLS: Final = {"http": _HttpPool, "https": _HttpsPool}
 
 
 class Adapter(requests.adapters.HTTPAdapter):
-    """An adapter of requests with these connections; those through a SOCKS proxy stay as they are."""
+    """An adapter of requests that uses these connections, except through a SOCKS proxy."""
 
     def init_poolmanager(self, *args: Any, **known: Any) -> None:
         super().init_poolmanager(*args, **known)
@@ -406,8 +429,8 @@ class Adapter(requests.adapters.HTTPAdapter):
         return manager
 
     def close(self) -> None:
-        """Close the idle connections now; urllib3 leaves it to whoever drops the last reference to a pool."""
+        """Close the idle connections now; urllib3 closes them only when a pool is garbage-collected."""
         for manager in (self.poolmanager, *self.proxy_manager.values()):
-            for key in manager.pools.keys():  # noqa: SIM118 - no mapping that could be iterated
+            for key in manager.pools.keys():  # noqa: SIM118 - not an iterable mapping
                 manager.pools[key].close()
         super().close()

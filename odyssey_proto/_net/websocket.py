@@ -1,6 +1,6 @@
-"""The WebSocket of signaling over websocket-client: opening it, and frames in and out. It knows no message.
+"""The signaling WebSocket over websocket-client: opening it, and frames in and out. It does not read messages.
 
-What goes wrong in opening and in receiving is raised as one of our own errors. A redirect is not followed.
+Failures of opening and receiving raise our own errors. Redirects are not followed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from urllib3.util import wait_for_read, wait_for_write
 from .._base.clock import Deadline, MonotonicClock
 from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyError
 from .._model.signaling_url import SIGNALING_MESSAGE_LIMIT
-from ..core.refusals import Answer, refusal
+from ..core.refusals import HttpAnswer, refusal
 from .failures import NETWORK_ERRORS, connection_error
 from .sockets import USER_AGENT, Call, HttpConnection, HttpsConnection, environment
 
@@ -39,16 +39,16 @@ __all__ = ["OPERATION", "SENDING_ERRORS", "Goodbye", "ReceivedMessage", "WebSock
 log = logging.getLogger("odyssey_proto.signaling")
 
 OPERATION: Final = "WebSocket /client"
-"""What errors call it."""
+"""The name of the connection in errors."""
 SENDING_ERRORS: Final = (websocket.WebSocketException, OSError)
-"""What sending raises."""
+"""The exceptions that sending raises."""
 _HANDSHAKE_LIMIT: Final = 64 * 1024  # bytes of the answer to the handshake
 _LONGEST_REASON: Final = 123  # bytes of UTF-8 in a close frame
 
 
 @attrs.frozen
 class ReceivedMessage:
-    """A message that came."""
+    """A received message."""
 
     data: bytes = attrs.field(repr=False)
     is_text: bool
@@ -63,13 +63,13 @@ class Goodbye:
 
 
 class WebSocket(websocket.WebSocket):
-    """websocket-client's, with a limit to the size of a message, and a goodbye that may find nobody there.
+    """websocket-client's, with a limit on the size of a message, and a close frame that may fail silently.
 
     One thread may receive while another sends.
     """
 
     parting = False
-    """Whether we said goodbye first; the server's is then an answer."""
+    """Whether we said goodbye first; the server's goodbye is then an answer."""
 
     def recv_frame(self) -> Any:
         buffer = self.frame_buffer
@@ -87,11 +87,11 @@ class WebSocket(websocket.WebSocket):
         return super().recv_frame()  # type: ignore[no-untyped-call]  # websocket-client annotates in part
 
     def send_message(self, data: bytes) -> None:
-        """Send a message, already in UTF-8; it raises what `SENDING_ERRORS` lists."""
+        """Send a message that is already in UTF-8; it raises the exceptions in `SENDING_ERRORS`."""
         self.send(data, websocket.ABNF.OPCODE_TEXT)
 
     def say_goodbye(self, code: int, reason: str) -> None:
-        """Say goodbye first, with as much of the reason as fits; it raises what `SENDING_ERRORS` lists."""
+        """Say goodbye first, with as much of the reason as fits; it raises the exceptions in `SENDING_ERRORS`."""
         self.parting = True
         text = reason.encode(errors="replace")[:_LONGEST_REASON].decode(errors="ignore").encode()
         self.send(struct.pack("!H", code) + text, websocket.ABNF.OPCODE_CLOSE)
@@ -101,7 +101,7 @@ class WebSocket(websocket.WebSocket):
 
         Raises:
             OdysseyConnectionError: the connection was lost, or ``call`` was aborted.
-            MalformedMessageError: a message is too large.
+            MalformedMessageError: the message is too large.
         """
         try:
             opcode, frame = self.recv_data_frame()
@@ -115,7 +115,7 @@ class WebSocket(websocket.WebSocket):
         raise failure
 
     def send_close(self, *args: Any, **known: Any) -> None:
-        # websocket-client answers the server's goodbye with it. When that fails, the goodbye still counts.
+        # websocket-client calls this to answer the server's goodbye, which counts even if the answer fails.
         if self.parting:
             return
         with contextlib.suppress(websocket.WebSocketException, OSError):
@@ -142,19 +142,19 @@ def _loss(exc: Exception, call: Call, url: str) -> OdysseyConnectionError:
 def open_websocket(
     target: str, secrets: tuple[str, ...], call: Call, resources: contextlib.ExitStack
 ) -> WebSocket:
-    """Open a WebSocket to ``target``, of ws or wss; ``resources`` then closes its socket.
+    """Open a WebSocket to ``target``; ``resources`` then closes its socket.
 
     Args:
-        target: the address, with all that is in its query.
-        secrets: what of it no error may quote.
-        call: the deadline of the opening, and who may abort it and the open connection.
-        resources: what has to be closed at the end.
+        target: the ws or wss address, with its query.
+        secrets: the parts of it that no error may quote.
+        call: the deadline for opening, and the aborts of the opening and of the open connection.
+        resources: receives everything that has to be closed at the end.
 
     Raises:
         OdysseyAuthError: the session token was refused.
         OdysseyConnectionError: the server cannot be reached, or refused otherwise.
     """
-    ws = WebSocket(skip_utf8_validation=True)  # whoever reads does it, and one bad message is not the end
+    ws = WebSocket(skip_utf8_validation=True)  # the reader validates: one bad message must not end the connection
     failure: OdysseyError
     try:
         stream = resources.enter_context(_open_stream("http" + target.removeprefix("ws"), call))
@@ -169,7 +169,7 @@ def open_websocket(
             stream.settle()
             log.debug("open: %s", urlsplit(target).path)
             return ws
-        failure = refusal(_redirect(ws))  # some releases take one for a success
+        failure = refusal(_redirect(ws))  # some releases treat a redirect as success
     except websocket.WebSocketBadStatusException as exc:
         failure = refusal(_answer(exc, secrets))
     except (websocket.WebSocketException, LookupError, *NETWORK_ERRORS) as exc:
@@ -181,12 +181,12 @@ def open_websocket(
     raise failure
 
 
-def _redirect(ws: WebSocket) -> Answer:
-    return Answer(operation=OPERATION, status=ws.getstatus() or 0)
+def _redirect(ws: WebSocket) -> HttpAnswer:
+    return HttpAnswer(operation=OPERATION, status=ws.getstatus() or 0)
 
 
-def _answer(exc: websocket.WebSocketBadStatusException, secrets: tuple[str, ...]) -> Answer:
-    return Answer(
+def _answer(exc: websocket.WebSocketBadStatusException, secrets: tuple[str, ...]) -> HttpAnswer:
+    return HttpAnswer(
         operation=OPERATION,
         status=exc.status_code,
         reason=http.client.responses.get(exc.status_code, ""),
@@ -197,7 +197,7 @@ def _answer(exc: websocket.WebSocketBadStatusException, secrets: tuple[str, ...]
 
 
 def _without_library(exc: Exception) -> Exception:
-    """Return what the system would have raised: the texts of websocket-client quote the server."""
+    """Return the exception that the system would have raised: those of websocket-client quote the server."""
     match exc:
         case websocket.WebSocketTimeoutException():
             return TimeoutError()
@@ -209,10 +209,10 @@ def _without_library(exc: Exception) -> Exception:
 
 
 class _BoundedStream:
-    """A connected socket, plain or TLS, in the shape that websocket-client uses one, bounded by its call.
+    """A connected socket, plain or TLS, with the interface that websocket-client uses, limited by its call.
 
-    One thread may receive while others send: an OpenSSL object bears one thread at a time, so reading and writing
-    take turns, and only waiting happens side by side. `settle` lifts the limits of the opening.
+    One thread may receive while others send. An OpenSSL object allows only one thread at a time, so reading and
+    writing take turns, and only waiting happens in parallel. `settle` lifts the limits of the opening.
     """
 
     def __init__(self, sock: socket.socket, call: Call) -> None:
@@ -228,7 +228,7 @@ class _BoundedStream:
         self._call.deadline = Deadline(None, MonotonicClock())
 
     def recv(self, size: int) -> bytes:
-        """Wait for at most ``size`` bytes; b"" is the end."""
+        """Wait for data and return at most ``size`` bytes; b"" is the end."""
         data: bytes = self._attempt(lambda: self._sock.recv(size), wait_for_read)
         if self._opening is not None:
             self._opening -= len(data)
@@ -237,7 +237,7 @@ class _BoundedStream:
         return data
 
     def send(self, data: bytes) -> int:
-        """Send all of ``data``, unlike a plain socket: what is left of a large message is not copied again."""
+        """Send all of ``data``, unlike a plain socket, so that the rest of a large message is not copied again."""
         rest = memoryview(data)
         while rest:
             rest = rest[self._attempt(functools.partial(self._sock.send, rest), wait_for_write) :]
@@ -245,7 +245,7 @@ class _BoundedStream:
 
     def _attempt(self, operate: Callable[[], Any], wait: Callable[..., bool]) -> Any:
         while True:
-            left = self._call.remaining()
+            self._call.remaining()
             try:
                 with self._turn:
                     return operate()
@@ -255,13 +255,16 @@ class _BoundedStream:
                 ready = wait_for_read
             except ssl.SSLWantWriteError:
                 ready = wait_for_write
-            ready(self._sock, timeout=left)
+            # In turns: a socket that another thread shuts does not wake its reader on every system.
+            for turn in self._call.turns():
+                if ready(self._sock, timeout=turn):
+                    break
 
     def close(self) -> None:
-        """Do nothing: websocket-client closes what another thread still waits on; the owner closes the socket."""
+        """Do nothing: websocket-client would close it under another thread that waits; the owner closes it."""
 
     def fileno(self) -> int:
-        """Return the descriptor."""
+        """Return the file descriptor."""
         return self._sock.fileno()
 
     def gettimeout(self) -> None:

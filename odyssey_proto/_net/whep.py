@@ -1,7 +1,7 @@
-"""The spectator's handshake, WHEP: an offer is posted, the answer comes back, and a ``DELETE`` ends it.
+"""The spectator's handshake, WHEP: it posts an offer, receives the answer, and ends with a ``DELETE``.
 
-The peer connection is that of a session with the roles of offer and answer exchanged, and with no data channel.
-Who wants the frames, and when the whole is given up, is not known here (spec/openapi.yaml, ``/whep``).
+The peer connection is that of a session, with the roles of offer and answer exchanged and without data channels
+(spec/openapi.yaml, ``/whep``). It neither uses the frames nor decides when to give up.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ log = logging.getLogger("odyssey_proto.webrtc")
 _POST: Final = "POST /whep"
 _DELETE: Final = "DELETE /whep/…"
 _SDP: Final = "application/sdp"
-_SHORTEST_SECRET: Final = 8  # letters; a shorter token is not looked for in what the server says
+_SHORTEST_SECRET: Final = 8  # characters; a shorter token is not searched for in the server's words
 
 
 @attrs.frozen
 class WhepEndpoint:
-    """Where a broadcast can be watched over WebRTC, taken apart."""
+    """The parsed address at which a broadcast can be watched over WebRTC."""
 
     url: str = attrs.field(repr=False)
     host: str
 
     @classmethod
     def of(cls, webrtc_url: str) -> WhepEndpoint:
-        """Read a ``webrtc_url``.
+        """Parse a ``webrtc_url``.
 
         Raises:
-            OdysseyConfigError: it is no address of http or https.
+            OdysseyConfigError: it is not an http or https address.
         """
         try:
             parts = urlsplit(webrtc_url.strip())
@@ -72,13 +72,13 @@ class WhepEndpoint:
         return urljoin(self.url, "/config")
 
     def whep_url(self, token: str) -> str:
-        """Return where an offer is posted."""
+        """Return the address to post an offer to."""
         parts = urlsplit(self.url)
         query = f"{parts.query}&token={quote(token, safe='')}".lstrip("&")
         return urlunsplit(parts._replace(path=parts.path.rstrip("/") + "/whep", query=query))
 
     def resource(self, location: str | None) -> str | None:
-        """Return the address of the session from a ``Location``; None where there is none on this server."""
+        """Return the address of the session from a ``Location``; None if it is not on this server."""
         if not location:
             return None
         try:
@@ -90,11 +90,11 @@ class WhepEndpoint:
 
 @attrs.frozen
 class Admission:
-    """What the server answered to an offer."""
+    """The server's answer to an offer."""
 
     answer: str = attrs.field(repr=False)
     resource: str | None = attrs.field(repr=False)
-    """The address to leave at; None if the server did not name one."""
+    """The address to send the goodbye to; None if the server did not name one."""
 
 
 # --- HTTP
@@ -120,8 +120,8 @@ def admit(
 
     Raises:
         SpectatorTokenError: the token was refused.
-        MalformedMessageError: the answer is none.
-        OdysseyConnectionError: there is no such stream, the server cannot be reached or refuses; see ``code``.
+        MalformedMessageError: the server returned something other than an answer.
+        OdysseyConnectionError: the stream does not exist, or the server is unreachable or refuses; see ``code``.
     """
     request = HttpRequest(
         operation=_POST,
@@ -138,24 +138,24 @@ def admit(
         raise refusal(answer)
     text = answer.body.decode("utf-8", "replace")
     if answer.status != 201 or not text.startswith("v=0"):
-        problem = f"it is no answer to an offer, but {answer.status} with {len(answer.body)} bytes"
+        problem = f"it is not an answer to an offer, but {answer.status} with {len(answer.body)} bytes"
         malformed = MalformedMessageError(f"Malformed answer: {problem}", problems=(problem,), code="malformed")
         raise unreadable(answer, malformed, of_api=False)
     resource = endpoint.resource(answer.headers.get("location"))
     if resource is None:
-        log.info("the server told no address of its own for the end of watching")
+        log.info("the server named no address of its own for the goodbye")
     return Admission(text, resource)
 
 
 def leave(http: HttpClient, resource: str, deadline: Deadline) -> None:
-    """Tell the server that nobody watches any more; a failure is only logged."""
+    """Send the server a goodbye: this spectator is leaving. A failure is only logged."""
     request = HttpRequest(operation=_DELETE, method="DELETE", url=resource, of_api=False)
     try:
         with http.call(deadline) as call:
             answer = http.exchange(request, call)
         log.debug("left: %d", answer.status)
     except OdysseyError as error:
-        log.info("the server could not be told of the end: %s", error)
+        log.info("the goodbye did not reach the server: %s", error)
 
 
 # --- the peer connection
@@ -165,21 +165,21 @@ class WhepPeer(Peer):
     """A peer connection that offers to receive video and audio, from `offer` to `close`."""
 
     path_lost = False
-    """Whether the network went away, rather than the one who sends."""
+    """Whether the network path was lost, rather than the sender leaving."""
 
     def offer(self, ice_servers: Sequence[IceServer]) -> concurrent.futures.Future[str]:
-        """Return the SDP of an offer, with all candidates in it; asked for once.
+        """Return the SDP of an offer, with all candidates in it. May be called once.
 
-        Raises (the future does; it is cancelled where `close` comes first):
-            OdysseyConnectionError: no address to connect from (``no_candidates``), or closed.
+        Raises (the future does; it is cancelled if `close` comes first):
+            OdysseyConnectionError: there is no address to connect from (``no_candidates``), or this is closed.
         """
         return self._submit(self._offer_to_receive(tuple(ice_servers)))
 
     def accept(self, answer_sdp: str) -> concurrent.futures.Future[None]:
-        """Take the answer; the listener is called when the connection is there.
+        """Accept the answer; the listener is called when the connection is established.
 
-        Raises (the future does; it is cancelled where `close` comes first):
-            MalformedMessageError: it is no SDP, no answer to the offer, or without encryption.
+        Raises (the future does; it is cancelled if `close` comes first):
+            MalformedMessageError: it is not SDP, does not answer the offer, or lacks encryption.
             OdysseyConnectionError: it has no video (``no_video``), or none that can be decoded here.
         """
         return self._submit(self._accept(answer_sdp))
@@ -190,7 +190,7 @@ class WhepPeer(Peer):
         from aiortc.rtcconfiguration import RTCBundlePolicy
 
         await self._ask_servers(servers)
-        # One transport from the beginning: two would gather twice, and ask each server twice.
+        # One transport from the start: two would gather twice, and ask each server twice.
         bundled = RTCBundlePolicy.MAX_BUNDLE
         pc = self._pc = RTCPeerConnection(
             RTCConfiguration(candidates.for_aiortc(self._urls), bundlePolicy=bundled)
@@ -231,7 +231,7 @@ class WhepPeer(Peer):
         self._spawn(self._watch_path())
 
     def _take_encryption(self, encryption: RTCDtlsTransport) -> None:
-        # A sender that leaves ends the encryption, and aiortc the path after it. Where the path is ended already,
-        # by aioice, nobody had answered there for 30 s. aiortc's own states are the same in both cases.
+        # If the sender leaves, it ends the encryption, and aiortc then closes the path. If aioice has already
+        # closed the path, there was no answer on it for 30 s. aiortc's own states are the same in both cases.
         if encryption.state == "closed" and not self._closing:
             self.path_lost = getattr(encryption.transport._connection, "_closing", False)

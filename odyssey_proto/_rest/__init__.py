@@ -1,3 +1,3 @@
-"""What the REST calls add up to: lists, jobs, downloads, credentials, telemetry."""
+"""Operations built on the REST calls: lists, jobs, downloads, credentials, telemetry. No socket is opened here."""
 
 __all__: list[str] = []

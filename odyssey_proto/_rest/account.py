@@ -1,7 +1,7 @@
-"""What one client does with its account over REST: recordings, jobs, credentials, telemetry.
+"""The use that one client makes of its account over REST: recordings, jobs, credentials, telemetry.
 
-It puts the parts of `_rest` together on one `ServiceApi`, which the live session of the client uses too. Arguments
-that single calls take are checked by those, and the settings of a client before.
+It combines the parts of `_rest` on one `ServiceApi`, which the client's live session uses too. It does not check
+the arguments that single calls check, nor the settings of the client.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .._model.config import ClientConfig
     from .._model.credentials import ClientCredentials
     from .._model.script import Script
-    from ..core.refusals import Answer
+    from ..core.refusals import HttpAnswer
     from .download import Artifact, OnProgress
     from .job_updates import OnUpdate
 
@@ -40,30 +40,30 @@ __all__ = ["Account"]
 class Account:
     """The REST calls of one client. Any thread may make any of them.
 
-    A ``deadline`` is for all of a call; a ``timeout`` (s, None for no limit) for each of several requests.
+    A ``deadline`` applies to a whole call; a ``timeout`` (s, None for no limit) to each of several requests.
     """
 
     def __init__(self, config: ClientConfig, clock: Clock) -> None:
         self._config = config
         self._clock = clock
         self.api = ServiceApi(config, clock)
-        """The single calls, and the connections."""
+        """The single calls, and the HTTP connections."""
         self.telemetry = Telemetry(config, self.api, clock)
-        """What reports the connections of the client."""
+        """The reports about the client's sessions."""
 
     def close(self) -> None:
-        """End all calls, now and later, and close all connections; telemetry that waits has 0.3 s to go out."""
+        """End all calls, now and later, and close all connections; waiting telemetry has 0.3 s to be sent."""
         self.telemetry.close()
         self.api.close()
 
-    def answers(self) -> AbstractContextManager[list[Answer]]:
-        """Collect, for the length of a ``with``, the answers to the calls that this thread makes."""
+    def answers(self) -> AbstractContextManager[list[HttpAnswer]]:
+        """Collect the answers to the calls that this thread makes within a ``with``."""
         return answers()
 
     # --- credentials
 
     def mint(self, deadline: Deadline) -> ClientCredentials:
-        """Take a session for a client without an API key; see `minting.mint`."""
+        """Request a session for a client without an API key; see `minting.mint`."""
         from .minting import mint  # loads models that the other calls do not need
 
         return mint(self.api, self._config, deadline, self._clock)
@@ -79,7 +79,7 @@ class Account:
         return self.api.recordings(limit, offset, deadline)
 
     def all_recordings(self, page_size: int, timeout: float | None) -> Iterator[wire.StreamRecordingInfo]:
-        """Iterate over all recordings, ``page_size`` for each request."""
+        """Iterate over all recordings, ``page_size`` per request."""
         size, timeout = _page_size(page_size), _timeout(timeout)
 
         def ask(offset: int) -> tuple[Sequence[wire.StreamRecordingInfo], int]:
@@ -145,7 +145,7 @@ class Account:
     def all_jobs(
         self, page_size: int, timeout: float | None, *, status: str | None, active: bool | None
     ) -> Iterator[wire.SimulationJobInfo]:
-        """Iterate over all jobs, ``page_size`` for each request."""
+        """Iterate over all jobs, ``page_size`` per request."""
         size, timeout = _page_size(page_size), _timeout(timeout)
         check_job_filter(status, active)
 
@@ -157,7 +157,7 @@ class Account:
         return pages(ask, lambda job: job.job_id)
 
     def cancel_job(self, job_id: str, deadline: Deadline) -> wire.SimulationJobInfo:
-        """Take a job back that has not begun."""
+        """Cancel a job that has not begun."""
         return self.api.cancel_job(job_id, deadline)
 
     def job_waiter(
@@ -166,10 +166,10 @@ class Account:
         on_update: OnUpdate | None,
         cancel_on_timeout: bool,
     ) -> JobWaiter:
-        """Return what waits for jobs, looking every ``poll`` s.
+        """Return a `JobWaiter` that asks every ``poll`` s.
 
         Raises:
-            TypeError, OdysseyConfigError: an argument cannot work.
+            TypeError, OdysseyConfigError: an argument is not valid.
         """
         arguments.seconds("poll", poll)
         arguments.function("on_update", on_update)

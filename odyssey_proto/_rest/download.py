@@ -1,9 +1,8 @@
-"""Recordings as files: written to a `.part` file, resumed after a cut and in a later process, renamed at the end.
+"""Downloading recordings: written to a `.part` file, resumed after an interruption, renamed at the end.
 
-Beside a `.part` lies a `.part.json` that says which version of the file it is of. What has arrived is written at
-once and asked for only once: whatever ends the process, the next one goes on from there. It writes only into the
-folder that it is given. Addresses come from `odyssey_proto._net.service_api`, bytes from
-`odyssey_proto._net.signed_file`.
+Beside a `.part` there is a `.part.json` that names the version of the file. Bytes are written as they arrive and
+requested only once: if the process ends for any reason, a later one continues from there. Only the given folder is
+written to. Addresses come from `odyssey_proto._net.service_api`, bytes from `odyssey_proto._net.signed_file`.
 """
 
 from __future__ import annotations
@@ -51,16 +50,16 @@ _NAMES: Final = {
     "thumbnail": "{}_thumb.jpg",
     "preview": "{}_preview.mp4",
 }
-_STREAM_ID: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")  # one name, in any folder of any system
-# What Windows takes for a device, whatever follows the first dot.
+_STREAM_ID: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")  # a valid file name on every system
+# Names that Windows treats as devices, with any extension.
 _DEVICE: Final = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 _RENAMES_OPEN_FILES: Final = os.name != "nt"
-_PATIENCE_S: Final = 1.0  # for a scanner, on Windows, to let go of a file that was just written
-_LOCKED_AT: Final = 1 << 40  # the byte that Windows locks: others than the owner cannot read a locked one
-_ATTEMPTS: Final = 5  # in a row that bring not one byte
-_ADDRESSES: Final = 2  # in a row that are refused
-_PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0)  # before each but the first
-_EXPIRED: Final = frozenset({400, 401, 403, 410})  # what stores answer to an address that is no longer valid
+_PATIENCE_S: Final = 1.0  # for a virus scanner on Windows to release a file that was just written
+_LOCKED_AT: Final = 1 << 40  # the byte to lock on Windows, beyond the data: only the owner can read a locked byte
+_ATTEMPTS: Final = 5  # consecutive attempts without a single byte
+_ADDRESSES: Final = 2  # consecutive addresses that are refused
+_PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0)  # before each attempt but the first
+_EXPIRED: Final = frozenset({400, 401, 403, 410})  # the statuses that stores return for an expired address
 _RANGE: Final = re.compile(r"bytes (\d+)-\d+/(\d+)")
 _NO_SUCH_RANGE: Final = 416
 
@@ -107,7 +106,7 @@ class Downloader:
         return {file.artifact: file.path for file in files}
 
 
-# --- what is asked for
+# --- arguments
 
 
 def _checked_artifacts(artifacts: Any) -> tuple[str, ...]:
@@ -127,7 +126,7 @@ def _folder(directory: Any) -> Path:
         raise TypeError(f"directory must be a path, not {type(directory).__name__}")
     text = os.fspath(directory)
     if not isinstance(text, str) or not text or "\0" in text or not _is_encodable(text):
-        raise OdysseyConfigError("directory is no path", code="invalid_argument")
+        raise OdysseyConfigError("directory is not a valid path", code="invalid_argument")
     folder = Path(text)
     if folder.exists() and not folder.is_dir():
         raise OdysseyConfigError("directory is a file", code="invalid_argument")
@@ -137,20 +136,20 @@ def _folder(directory: Any) -> Path:
 def _is_encodable(text: str) -> bool:
     try:
         os.fsencode(text)
-    except UnicodeEncodeError:  # half a character
+    except UnicodeEncodeError:  # a lone surrogate
         return False
     return True
 
 
 class _Addresses:
-    """The signed addresses of one recording, asked for anew when they have expired; shared by all its files."""
+    """The signed addresses of one recording, requested again when they expire; all its files share them."""
 
     def __init__(self, api: ServiceApi, stream_id: str, deadline: Deadline, abort: Abort) -> None:
         self._api = api
         self._abort = abort
         self._stream_id = stream_id
         self._deadline = deadline
-        self._lock = threading.Lock()  # held while asking: who waits for it wants that answer
+        self._lock = threading.Lock()  # held during a request: a thread that waits uses the same answer
         self._recording = self._ask()
 
     def get(self, artifact: str) -> str | None:
@@ -173,23 +172,23 @@ class _Addresses:
 
 @attrs.frozen(kw_only=True)
 class _Version:
-    """Which content a part is of."""
+    """The version of a file that a part belongs to."""
 
     validator: str | None
-    """Its ETag, or else its date: what ``If-Range`` takes."""
+    """The ETag or else the date, for ``If-Range``."""
     size: int | None
-    """Its length in bytes."""
+    """The length of the whole file, in bytes."""
 
     @classmethod
     def of(cls, fetched: Fetched, size: int | None) -> _Version:
         etag = fetched.headers.get("ETag", "")
-        strong = etag if etag.startswith('"') else None  # a weak one promises no equal bytes
+        strong = etag if etag.startswith('"') else None  # a weak one does not promise equal bytes
         return cls(validator=strong or fetched.headers.get("Last-Modified"), size=size)
 
 
 @attrs.define(kw_only=True, eq=False)
 class _File:
-    """One artifact on its way."""
+    """The download of one artifact."""
 
     artifact: str
     path: Path
@@ -211,8 +210,8 @@ class _File:
         return self.path.with_name(self.path.name + ".part.json")
 
     def fetch(self) -> None:
-        """Have the whole file at `path`."""
-        if self.resume and self.path.is_file():  # it got its name when it was whole
+        """Download the file to `path`, as far as it is not there yet."""
+        if self.resume and self.path.is_file():  # only complete files are renamed to this
             self.done = self.size = self.path.stat().st_size
             self.report()
             return
@@ -222,7 +221,7 @@ class _File:
                 os.ftruncate(descriptor, 0)
             self._fetch_all(descriptor, version)
             os.fsync(descriptor)
-            if _RENAMES_OPEN_FILES:  # while it is locked: nobody else can take it up in between
+            if _RENAMES_OPEN_FILES:  # under the lock, so that no other download can resume it meanwhile
                 self.part.replace(self.path)
         if not _RENAMES_OPEN_FILES:
             self._replace(self.part, self.path)
@@ -241,7 +240,7 @@ class _File:
                 enough = failures >= _ATTEMPTS or refused >= _ADDRESSES
                 if enough or self.abort.aborted or not self._may_pass(exc):
                     raise
-                log.debug("going on with %s at byte %d: %s", self.path.name, self.done, exc)
+                log.debug("resuming %s at byte %d: %s", self.path.name, self.done, exc)
                 if exc.status in _EXPIRED:
                     url = self.addresses.after(self.artifact, url)
                 version = self._version()
@@ -266,7 +265,7 @@ class _File:
                 return
 
     def _pause(self, seconds: float) -> None:
-        self.http.pause(seconds, self.deadline, self.abort)  # what ends it early ends the next request too
+        self.http.pause(seconds, self.deadline, self.abort)  # if it ends early, so does the next request
 
     def _fetch_some(self, descriptor: int, url: str | None, version: _Version | None) -> _Version | None:
         """Fetch what is missing; return the version once the file is complete, or None to start over."""
@@ -277,7 +276,7 @@ class _File:
         headers = {}
         if self.done and version is not None and version.validator is not None:
             if self.done == version.size:
-                return version  # it was all there when the process ended
+                return version  # it was complete when the process ended
             headers = {"Range": f"bytes={self.done}-", "If-Range": version.validator}
         with fetch(self.http, url, headers, self.deadline, self.abort) as fetched:
             found = _RANGE.fullmatch(fetched.headers.get("Content-Range", ""))
@@ -289,7 +288,7 @@ class _File:
                 and version.size in (None, int(found[2]))
             )
             if fetched.status != 200 and not goes_on:
-                # Another version, or an answer to another question: nothing of it can be kept.
+                # Another version, or an answer that does not fit the request: nothing can be kept.
                 self._begin(descriptor, None)
                 if not headers:
                     raise OdysseyConnectionError(
@@ -314,7 +313,7 @@ class _File:
                 self.report()
         if self.size is not None and self.done != self.size:
             raise OdysseyConnectionError(
-                f"download: {self.done} of {self.size} bytes came",
+                f"download: only {self.done} of {self.size} bytes were received",
                 code="connection_lost",
                 operation="download",
                 recoverable=True,
@@ -322,7 +321,7 @@ class _File:
         return version
 
     def _begin(self, descriptor: int, version: _Version | None) -> None:
-        """Begin anew, with a note of what it is of before the first byte."""
+        """Start over, and write the note of the version before the first byte."""
         os.ftruncate(descriptor, 0)
         os.lseek(descriptor, 0, os.SEEK_SET)
         self.done = 0
@@ -336,7 +335,7 @@ class _File:
         self._replace(fresh, self.note)
 
     def _version(self) -> _Version | None:
-        """Return what the note says, or None where there is none that can be used."""
+        """Return the version in the note, or None if there is no valid note."""
         try:
             data: Mapping[str, Any] = json.loads(self.note.read_text(encoding="utf-8"))
             validator, size = data["validator"], data["size"]
@@ -354,7 +353,7 @@ def _write(descriptor: int, piece: bytes) -> None:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[int]:
-    """Open ``path`` for this download alone: another one, in whatever process, is refused."""
+    """Open ``path`` for this download alone; any other download, in any process, is refused."""
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, flags, 0o644)
     try:
@@ -372,17 +371,17 @@ def _lock(descriptor: int, path: Path) -> None:
     except OSError:  # a file system without locks
         return
     if not path.exists() or not os.path.samestat(os.fstat(descriptor), path.stat()):
-        raise _busy(path)  # it was renamed between opening and locking: what is open is the whole file
+        raise _busy(path)  # it was renamed between opening and locking, so the open file is complete
 
 
 def _lock_alone(descriptor: int) -> None:
-    """Lock an open file until it is closed; raise `BlockingIOError` or `PermissionError` if another has it."""
+    """Lock an open file until it is closed; raise `BlockingIOError` or `PermissionError` if it is locked."""
     try:
         import fcntl
     except ImportError:  # Windows
         import msvcrt
 
-        windows: Any = msvcrt  # its names are known to a type checker on Windows only
+        windows: Any = msvcrt  # type checkers know its names on Windows only
         os.lseek(descriptor, _LOCKED_AT, os.SEEK_SET)
         try:
             windows.locking(descriptor, windows.LK_NBLCK, 1)
@@ -400,7 +399,7 @@ def _busy(path: Path) -> OdysseyConfigError:
 
 
 class _Together:
-    """Fetches files at once, on a thread each, and reports their progress on the caller's thread."""
+    """Fetches files in parallel, on a thread each, and reports their progress on the caller's thread."""
 
     def __init__(self, files: list[_File], on_progress: OnProgress | None, abort: Abort) -> None:
         self._files = files
@@ -409,11 +408,11 @@ class _Together:
         self._changed = threading.Condition()
         self._news: dict[
             str, tuple[int, int | None]
-        ] = {}  # only the latest of each: a slow listener costs nothing
+        ] = {}  # only the latest for each file, so that a slow callback delays nothing
         self._failure: BaseException | None = None
 
     def run(self) -> None:
-        """Return when all are there; raise the first failure, and leave the others ready to be resumed."""
+        """Return when all files are complete; raise the first failure, and leave the others resumable."""
         threads = [
             threading.Thread(
                 target=self._fetch, args=(file,), name=f"odyssey-download-{file.artifact}", daemon=True
@@ -455,7 +454,7 @@ class _Together:
     def _listen(self) -> None:
         with self._changed:
             if not self._news:
-                self._changed.wait(0.05)  # a thread ends only after its last word
+                self._changed.wait(0.05)  # a thread ends only after its last report
             news, self._news = self._news, {}
         if self._on_progress is not None:
             for artifact, (done, size) in news.items():

@@ -1,4 +1,4 @@
-"""Event logs of recordings (JSONL), read line by line."""
+"""Reading the event logs of recordings (JSONL) line by line. It downloads nothing."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["iter_events", "read_event_log"]
 
 
 def read_event_log(source: str | os.PathLike[str] | Iterable[str | bytes]) -> Iterator[dict[str, Any]]:
-    """Iterate over an event log (JSONL): the path of one, or its lines. The fields of an event are not documented.
+    """Iterate over an event log (JSONL), given by its path or its lines. The fields of events are not documented.
 
     Raises:
-        TypeError: it is neither.
-        OdysseyConfigError: a line is no JSON object; the text names the line.
+        TypeError: ``source`` is neither a path nor lines.
+        OdysseyConfigError: a line is not a JSON object; the text gives its number.
         OSError: the file cannot be read.
 
     >>> list(read_event_log(['{"type": "start"}', "", '{"type": "end"}']))
@@ -32,7 +32,7 @@ def read_event_log(source: str | os.PathLike[str] | Iterable[str | bytes]) -> It
     return _events(source)
 
 
-iter_events = read_event_log  # its older name
+iter_events = read_event_log  # the older name
 
 
 def _events_of_file(path: Path) -> Iterator[dict[str, Any]]:
@@ -49,7 +49,7 @@ def _events(lines: Iterable[str | bytes]) -> Iterator[dict[str, Any]]:
         except (ValueError, RecursionError):
             event = None
         if not isinstance(event, dict):
-            raise OdysseyConfigError(f"Line {number} of the event log is no JSON object", code="malformed")
+            raise OdysseyConfigError(f"Line {number} of the event log is not a JSON object", code="malformed")
         yield event
 
 

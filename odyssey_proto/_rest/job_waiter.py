@@ -1,8 +1,8 @@
 """Waiting for simulation jobs.
 
-Many jobs are awaited by asking the list, 100 at a time, and not each of them: 1000 cost about 10 requests a round,
-and one more for each that has ended. Clock and pause are handed in. It decides nothing about one call: those,
-and what is repeated, are in `odyssey_proto._net.service_api` and below.
+To wait for many jobs, it requests the list, 100 jobs a page, rather than each job: 1000 jobs cost about 10
+requests a round, plus one for each job that has ended. The caller passes the clock and the pause. Single calls,
+and what they repeat, are in `odyssey_proto._net.service_api` and below.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ __all__ = ["JobWaiter"]
 Job: TypeAlias = "wire.SimulationJobInfo | wire.SimulationJobDetail"
 log = logging.getLogger("odyssey_proto.rest")
 
-_FINAL: Final = frozenset({"completed", "failed", "cancelled"})  # any other, also an unknown one, may still change
-_MOST_FAILURES: Final = 5  # rounds that may fail one after the other
-_STRAYS: Final = 10  # jobs of a round that go on though the list of active ones lacks them
-_CANCELLING_S: Final = 10.0  # for taking back what was waited for in vain
+_FINAL: Final = frozenset({"completed", "failed", "cancelled"})  # all others, even unknown ones, may still change
+_MOST_FAILURES: Final = 5  # consecutive rounds that may fail
+_STRAYS: Final = 10  # unfinished jobs of a round that are missing from the list of active ones
+_CANCELLING_S: Final = 10.0  # for cancelling the jobs after a timeout
 
 
 class JobWaiter:
     """Waits for jobs until all have ended, and reports every change of status.
 
-    ``pause`` waits for so many s, and raises if the client is closed meanwhile.
+    ``pause`` waits for the given s, and raises if the client is closed meanwhile.
     """
 
     def __init__(
@@ -63,11 +63,11 @@ class JobWaiter:
         self._only_active = True
 
     def wait(self, job_ids: Sequence[str], deadline: Deadline) -> list[wire.SimulationJobDetail]:
-        """Return the jobs as they ended, in the order of ``job_ids``.
+        """Return the ended jobs, in the order of ``job_ids``.
 
         Raises:
-            OdysseyConnectionTimeoutError: some have not ended in time.
-            OdysseyError: one is unknown, or the service fails for several rounds.
+            OdysseyConnectionTimeoutError: some jobs have not ended in time.
+            OdysseyError: a job is unknown, or the service fails for several rounds.
         """
         failures = 0
         while True:
@@ -84,7 +84,7 @@ class JobWaiter:
                     raise self._too_late(waiting, deadline) from exc
                 if not exc.recoverable or failures >= _MOST_FAILURES:
                     raise
-                log.debug("asking again in a while: %s", exc)
+                log.debug("asking again after a pause: %s", exc)
                 pause = max(pause, exc.retry_after or 0.0)
             waiting = [job_id for job_id in waiting if job_id not in self._ended]
             if not waiting:
@@ -97,11 +97,11 @@ class JobWaiter:
         missing = waiting if len(waiting) == 1 else self._from_list(waiting, deadline)
         strays = sum(not self._ask_one(job_id, deadline) for job_id in missing)
         if self._only_active and len(waiting) > 1 and strays >= _STRAYS:
-            # The service takes "active" for something else, and asking one by one would go on for ever.
+            # The service means something else by "active", and asking for each job would never stop.
             self._only_active = False
 
     def _from_list(self, waiting: list[str], deadline: Deadline) -> list[str]:
-        """Note what the list says of those that go on; return the others: ended, or not in it."""
+        """Record the status of jobs that the list shows as unfinished; return the others."""
         unseen, going = set(waiting), set[str]()
 
         def ask(offset: int) -> tuple[Sequence[wire.SimulationJobInfo], int]:
@@ -155,7 +155,7 @@ class JobWaiter:
         for job_id in waiting:
             try:
                 self._api.cancel_job(job_id, deadline)
-            except OdysseyError as exc:  # it may have begun, which is no reason to hide that time is over
+            except OdysseyError as exc:  # it may have begun; the timeout must be raised all the same
                 log.debug("not cancelled: %s", exc)
             if deadline.expired:
                 return

@@ -1,4 +1,4 @@
-"""Credentials for a client without an API key: a session is requested, and a token that opens it."""
+"""Credentials for a client without an API key: a new session and a token that opens it. It does not connect."""
 
 from __future__ import annotations
 
@@ -24,17 +24,18 @@ log = logging.getLogger("odyssey_proto.rest")
 
 _OPERATION: Final = "create client credentials"
 _DEFAULT_LIFETIME_S: Final = 600  # if the service does not say (spec/openapi.yaml)
-_GIVING_BACK_S: Final = 2.0  # for a session that was granted in vain
+_GIVING_BACK_S: Final = 2.0  # for returning a session that nobody can use
 
 
 def mint(api: ServiceApi, config: ClientConfig, deadline: Deadline, clock: Clock) -> ClientCredentials:
     """Request a session, queueing for a streamer, and return a token for it.
 
-    If there is a session and no token for it, the session is given back, for which 2 s are taken beyond the
-    deadline: else the next request would meet a limit of the account until the service has forgotten it.
+    If the service grants a session but no token, the session is returned, which may take 2 s beyond the deadline.
+    Otherwise it would count against the account's limit until the service forgets it.
 
     Raises:
-        OdysseyAuthError, OdysseyUsageError: as their names say.
+        OdysseyAuthError: the key was refused.
+        OdysseyUsageError: a limit of the account was reached.
         OdysseyConnectionError: no streamer was free in time, or the service cannot be reached.
     """
     session = _request_session(api, config, deadline, clock)
@@ -86,8 +87,8 @@ def _credentials(session: wire.SessionResponse, token: wire.SessionTokenResponse
 
 
 def _give_back(api: ServiceApi, session: wire.SessionResponse, deadline: Deadline) -> None:
-    """Say goodbye to a session as its client would have: nothing else ends it (spec/asyncapi.yaml)."""
-    from .._net.signaling import SignalingConnection  # loads websocket-client, for what hardly ever happens
+    """End a session as its client would have, by a goodbye: there is no other way (spec/asyncapi.yaml)."""
+    from .._net.signaling import SignalingConnection  # loads websocket-client, which is rarely needed here
 
     try:
         connection = SignalingConnection.open(
@@ -99,7 +100,7 @@ def _give_back(api: ServiceApi, session: wire.SessionResponse, deadline: Deadlin
             on_closed=lambda _: None,
         )
     except OdysseyError as exc:
-        log.warning("a session without a user could not be given back; it ends by itself in a while: %s", exc)
+        log.warning("an unused session could not be returned; the service will end it by itself: %s", exc)
         return
     connection.send(wire.ClientDisconnecting())
     connection.close()

@@ -1,4 +1,4 @@
-"""Pages of a list as one sequence."""
+"""The pages of a list as one sequence. The caller makes the requests."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ T = TypeVar("T")
 def pages(
     ask: Callable[[int], tuple[Sequence[T], int]], identity: Callable[[T], str], offset: int = 0
 ) -> Iterator[T]:
-    """Yield the items of all pages. ``ask`` gives those from an offset on, and how many there are altogether.
+    """Yield the items of all pages. ``ask`` returns the items from an offset on, and the total number.
 
-    New items push the others on while pages are read: what comes a second time is left out.
+    New items may move the others to later pages meanwhile, so items that come a second time are left out.
     """
     seen: set[str] = set()
     while True:

@@ -1,7 +1,7 @@
-"""Scripts of simulations: from what users write to the request body, checked before anything is sent.
+"""Simulation scripts: turning the user's script into the request body, checked before anything is sent.
 
-Entries come as the documented dicts or as the models of the wire; every error names the entry. Images inside them
-become data URLs. What the service makes of a script is not known here.
+Entries are the documented dicts or the wire models; every error names the entry. Images in them become data URLs.
+How the service runs a script is not known here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["simulation_request"]
 _ACTIONS: Final = ("start", "interact", "end")
 _FIELDS: Final = {"start": ("prompt", "image"), "interact": ("prompt",), "end": ()}
 _FARTHEST_MS: Final = 2**53
-"""From there on, JSON's numbers are no longer exact everywhere."""
+"""From this value on, not every JSON reader is exact."""
 
 
 def simulation_request(
@@ -39,9 +39,9 @@ def simulation_request(
 
     Raises:
         TypeError: an argument is of the wrong type.
-        OdysseyConfigError: not exactly one of the three was given, or a script makes no sense; the text names the
+        OdysseyConfigError: not exactly one of the three was given, or a script is not valid; the text names the
             entry, such as ``script[2]`` or ``scripts[0][2]``.
-        MissingExtraError: an image needs something that is not installed.
+        MissingExtraError: an image needs a package that is not installed.
 
     >>> simulation_request(script=[{"timestamp_ms": 0, "interact": {"prompt": "It runs"}}])
     Traceback (most recent call last):
@@ -134,7 +134,7 @@ def _prompt(body: Mapping[str, Any], where: str) -> str:
 
 
 def _image(image: Any, where: str, portrait: bool) -> str:
-    from .._video.images import to_data_url  # Pillow's side of the package, for those who need it
+    from .._video.images import to_data_url  # only scripts with images need Pillow
 
     try:
         return to_data_url(image, portrait=portrait)

@@ -1,7 +1,7 @@
-"""What a client reports to the service about its use, and only if the user asked for it (spec/openapi.yaml).
+"""Reporting the use of a client to the service, only if the user asked for it (spec/openapi.yaml).
 
-Events go out on a thread of their own. Nothing waits for them and nothing fails with them: what does not fit the
-queue, is not answered in time or is refused is dropped.
+Events are sent on a thread of their own. Nothing waits for them or fails because of them: an event is dropped if
+the queue is full, or if the service refuses it or does not answer in time.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ __all__ = ["ReportedSession", "Telemetry"]
 
 log = logging.getLogger("odyssey_proto.rest")
 
-_MOST_WAITING: Final = 32  # events; more than that are dropped
+_MOST_WAITING: Final = 32  # events in the queue; further ones are dropped
 _EVENT_TIMEOUT_S: Final = 5.0
-_LAST_EVENTS_S: Final = 0.3  # that closing leaves to what still waits
+_LAST_EVENTS_S: Final = 0.3  # for the events that wait when the client is closed
 _KEY_PREFIX: Final = 8  # characters of the API key
 _LONGEST_TEXT: Final = 2000  # characters of an error's text
 
 
 class ReportedSession(Protocol):
-    """What is reported: a session, or anything else with these two."""
+    """The session to report, or any object with these two properties."""
 
     @property
     def session_id(self) -> str | None:
-        """The service's id of it."""
+        """The service's id of the session."""
 
     @property
     def status(self) -> object:
-        """Where it stands; ``str()`` of it is reported."""
+        """The status of the session, reported as ``str()``."""
 
 
 class Telemetry:
@@ -62,12 +62,12 @@ class Telemetry:
         self._queue: queue.Queue[wire.TelemetryEvent | None] = queue.Queue(_MOST_WAITING)
         self._thread: threading.Thread | None = None
         self._process = os.getpid()
-        # Weak: a session that its user lets go of ends.
+        # Weak: a session ends when its user drops it.
         self._connected: tuple[weakref.ref[ReportedSession], str | None, float] | None = None
 
     @contextlib.contextmanager
     def connecting(self, live: ReportedSession) -> Iterator[None]:
-        """Report that a connect begins, and how it ended, for the length of a ``with``."""
+        """Report the start of a connect, and at the end of the ``with`` how it ended."""
         began = self._clock.now()
         self._enqueue(event=wire.TelemetryEventName.SESSION_CONNECTING)
         try:
@@ -90,7 +90,7 @@ class Telemetry:
         )
 
     def disconnected(self, live: ReportedSession) -> None:
-        """Report that a session is over; once for each that was connected."""
+        """Report the end of a session, once for each that was connected."""
         if self._connected is None or self._connected[0]() is not live:
             return
         (_, session_id, since), self._connected = self._connected, None
@@ -101,7 +101,7 @@ class Telemetry:
         )
 
     def close(self) -> None:
-        """End the thread; what waits has 0.3 s to go out."""
+        """End the thread; waiting events have 0.3 s to be sent."""
         with self._lock:
             thread, self._thread = self._thread, None
         if thread is not None and self._process == os.getpid():

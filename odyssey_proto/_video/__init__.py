@@ -1,3 +1,3 @@
-"""Pictures: frames, queues, files, images, measurements."""
+"""Pictures: frames, queues, files, images, measurements. Nothing here uses the network."""
 
 __all__: list[str] = []

@@ -1,4 +1,4 @@
-"""The one place from which the frames of one stream after another go to everyone who subscribed."""
+"""The hub from which the frames of one stream after another go to all subscribers. It decodes nothing."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ if TYPE_CHECKING:
 
 __all__ = ["FrameHub", "FrameReceiver"]
 
-PAUSE: Final = 1.0
-"""s without a frame that count as a pause, though the link held."""
+PAUSE_S: Final = 1.0
+"""The time without a frame, in s, that counts as a pause even if the link was not lost."""
 
 
 class FrameReceiver(Protocol):
-    """Who takes frames from a `FrameHub`. No method may block."""
+    """A subscriber of a `FrameHub`. No method may block."""
 
     def put(self, frame: VideoFrame) -> None:
-        """A frame has come."""
+        """Take a frame."""
 
     def close(self, error: BaseException | None, /) -> None:
-        """The stream is over; ``error`` is what broke it."""
+        """Take the end of the stream; ``error`` is what broke it, if anything did."""
 
 
 class FrameHub:
-    """The one place from which the frames of one stream after another go to everyone who subscribed.
+    """The hub from which the frames of one stream after another go to all subscribers.
 
-    It holds its queues weakly: an iterator that is let go of needs no farewell. `publish` belongs to the producer;
-    everything may be called from any thread.
+    It holds its subscribers weakly, so an iterator can simply be dropped. Only the producer calls `publish`; any
+    thread may call the other methods.
 
     Args:
         on_resume: called by the producer with the length of each pause, in s, after its first frame: a pause of
-            `PAUSE` s or more, or any that `pause` began.
+            `PAUSE_S` s or more, or any that `pause` began.
         clock: for statistics.
     """
 
     def __init__(self, on_resume: Callable[[float], None] = lambda _: None, clock: Clock | None = None) -> None:
         self.rate: Rate = Rate()
-        """Frames of streams that were received."""
+        """The rate at which frames of streams are received."""
         self.converting: Mean = Mean(clock or MonotonicClock())
-        """How long the conversion of its frames takes."""
+        """How long converting a frame takes."""
         self.size: tuple[int, int] | None = None
         """Width and height of the newest frame, in px."""
         self._clock = clock or MonotonicClock()
@@ -74,39 +74,39 @@ class FrameHub:
 
     @property
     def latest(self) -> VideoFrame | None:
-        """The newest frame of the stream that is running; None where there is none."""
+        """The newest frame of the running stream; None without a stream, or before its first frame."""
         return self._latest
 
     @property
     def last_at(self) -> float | None:
-        """When the newest frame of the stream that is running came, in s; None before its first."""
+        """When the newest frame of the running stream came, in s; None before its first frame."""
         return self._last_at
 
     @property
     def closed(self) -> bool:
-        """Whether it has ended for good."""
+        """Whether the hub is closed for good."""
         return self._closed
 
     def gaps(self, now: float) -> tuple[int, float]:
-        """Return how many pauses there have been, and the s of all, at ``now`` (s), with one that still lasts."""
+        """Return the number of pauses and their length in s, including one that still lasts at ``now`` (s)."""
         with self._lock:
             return self._all_gaps(now)
 
     def _all_gaps(self, now: float) -> tuple[int, float]:
         away = 0.0 if self._last_at is None else now - self._last_at
-        lasts = away >= PAUSE or (self._paused and away > 0)
+        lasts = away >= PAUSE_S or (self._paused and away > 0)
         return self._gaps + lasts, self._gap_s + lasts * away
 
     @property
     def counts(self) -> FrameCounts:
-        """Frames received, each once; delivered and dropped add up what all receivers took and missed."""
+        """The counts so far: frames received, and those delivered to and dropped by all receivers together."""
         with self._lock:
             self._forget_gone()
             total = sum((counts for _, counts in self._subscribers), self._gone)
             return attrs.evolve(total, received=self._received)
 
     def subscribe(self, policy: FramePolicy = "drop_oldest", size: int = 4) -> FrameQueue:
-        """Return a queue that receives every frame from now on; after `close` one that has ended already.
+        """Return a queue that receives every frame from now on; after `close`, the queue has already ended.
 
         Raises:
             OdysseyConfigError, TypeError: as `FrameQueue` does.
@@ -116,7 +116,7 @@ class FrameHub:
         return queue
 
     def attach(self, receiver: FrameReceiver, counts: FrameCounts) -> None:
-        """Have ``receiver`` get every frame from now on, and count in ``counts`` what becomes of them."""
+        """Send ``receiver`` every frame from now on; it counts in ``counts`` what becomes of them."""
         with self._lock:
             if not self._closed:
                 self._subscribers.append((weakref.ref(receiver), counts))
@@ -124,9 +124,9 @@ class FrameHub:
         receiver.close(self._error)
 
     def begin(self, now: float = 0.0) -> None:
-        """Begin a stream at ``now`` (s): the next frame is number 0. Nothing happens where one has begun already.
+        """Begin a stream at ``now`` (s): the next frame is number 0. Do nothing if a stream has already begun.
 
-        Video that comes outside a stream belongs to nobody, and so do late frames of the one before.
+        Frames that come outside a stream are ignored, and so are late frames of the previous stream.
         """
         with self._lock:
             if self._next_index is None and not self._closed:
@@ -137,13 +137,13 @@ class FrameHub:
 
     @property
     def source(self) -> int:
-        """What a connection that begins now has to give with its frames."""
+        """The value of ``source`` that a new connection has to pass to `publish`."""
         return self._source
 
     def publish(self, frame: av.VideoFrame, now: float, source: int = 0) -> None:
-        """Hand a picture that came at ``now`` (s) to every queue. It never blocks.
+        """Pass a picture that came at ``now`` (s) to every receiver. It never blocks.
 
-        Ignored outside a stream, and from a ``source`` that `pause` has put an end to.
+        The picture is ignored outside a stream, or if it comes from a ``source`` that `pause` has ended.
         """
         with self._lock:
             if self._next_index is None or now < self._begun_at or source != self._source:
@@ -166,24 +166,24 @@ class FrameHub:
             self._on_resume(away)
 
     def _note(self, timestamp_ms: int, now: float) -> float | None:
-        """Take note of a frame; return how long there was none before it, in s, where that was a pause."""
+        """Record a frame; return the length of the pause before it, in s, or None if there was no pause."""
         away = None if self._last_at is None else now - self._last_at
         if self._paused and away is not None:
-            # Another connection counts from 0 again; nothing tells more than when its first frame came.
+            # A new connection counts from 0 again: the arrival of its first frame is the best estimate.
             self._shift_ms = self._last_ms + round(away * 1000) - timestamp_ms
-        was_pause = away is not None and (self._paused or away >= PAUSE)
+        was_pause = away is not None and (self._paused or away >= PAUSE_S)
         self._last_at, self._paused = now, False
         self._last_ms = timestamp_ms + self._shift_ms
         return away if was_pause else None
 
     def pause(self) -> None:
-        """Expect the stream's next frames from another connection, and take no more from this one."""
+        """Expect the stream's next frames from a new connection, and ignore more from this one."""
         with self._lock:
             self._paused = True
             self._source += 1
 
     def end(self, error: BaseException | None = None) -> None:
-        """End the stream: every queue drains, and then ends or raises ``error``."""
+        """End the stream: every receiver drains, and then ends or raises ``error``."""
         with self._lock:
             self._gaps, self._gap_s = self._all_gaps(self._clock.now())
             self._next_index = None
@@ -192,7 +192,7 @@ class FrameHub:
                 receiver.close(error)
 
     def close(self, error: BaseException | None = None) -> None:
-        """End for good, as `end` does; whoever subscribes later gets the same end at once."""
+        """End for good, as `end` does; later subscribers get the same end at once."""
         with self._lock:
             if self._closed:
                 return

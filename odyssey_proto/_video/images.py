@@ -1,9 +1,9 @@
-"""Any image that a user has → the data URL that a stream starts from: upright, and of the stream's size.
+"""Converting a user's image to the data URL that a stream starts from: upright, and of the stream's size.
 
-Formats are told by content, never by a name. An image that already is what the service takes passes unchanged;
-any other becomes an RGB JPEG (spec/schemas/channel.yaml). Limits are checked before anything is decoded, and one
-decoder alone sees the content. This reads the file that it is given and nothing else, keeps no state, and loads
-Pillow when it is first called. Whether a streamer takes images at all is not its question.
+The format is recognised by the content, never by a name. An image that the service accepts as it is passes
+unchanged; any other becomes an RGB JPEG (spec/schemas/channel.yaml). Limits are checked before decoding, and only
+one decoder sees the content. This module reads only the given file, keeps no state, and loads Pillow when it is
+first called. It does not check whether the streamer takes images.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ if TYPE_CHECKING:
 __all__ = ["MAX_ENCODED_BYTES", "MAX_PIXELS", "only_one", "to_data_url"]
 
 MAX_ENCODED_BYTES: Final = 25 * 1024 * 1024
-"""The largest file, in bytes (client page: 25 MB)."""
+"""The largest file, in bytes; 25 MB (Python client reference, "start_stream()")."""
 MAX_PIXELS: Final = 120_000_000
-"""Width × height of the largest picture; the largest that phones take have 108 million."""
+"""Width × height of the largest picture, in px; phones take pictures of up to 108 million."""
 
 _PORTRAIT: Final = (704, 1280)  # width, height in px
 _LANDSCAPE: Final = (1280, 704)
 _JPEG_QUALITY: Final = 90
 _ACCEPTED: Final = "JPEG, PNG, WebP, GIF, BMP, HEIC, HEIF and AVIF"
-_UNCHANGED: Final = ("JPEG", "PNG", "WEBP")  # what everything reads; others are re-encoded at any size
+_UNCHANGED: Final = ("JPEG", "PNG", "WEBP")  # every decoder reads these; others are always re-encoded
 
-# What the system says of a path that leads nowhere; EINVAL is what Windows makes of one like "https://…".
+# The system's errors for a path that does not exist; EINVAL is that of Windows for one like "https://…".
 _NO_SUCH_FILE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL)
 
 # How a file of each format begins, at which byte; ISO media files have brands instead.
@@ -78,23 +78,23 @@ _loading = threading.Lock()
 def to_data_url(image: ImageInput, *, portrait: bool) -> str:
     """Return ``image`` as ``data:image/…;base64,…``, 704×1280 px when ``portrait``, else 1280×704.
 
-    It is turned as its EXIF data says, scaled to cover that size, cut to it from the middle, converted to sRGB,
-    laid on white where it is transparent, and written as a JPEG. A JPEG, PNG or WebP that is upright, opaque and
-    of that size passes unchanged, its metadata included. Of an animation the first picture is taken.
+    The image is turned as its EXIF data says, scaled to cover that size, cropped around the centre, converted to
+    sRGB, laid on white if it is transparent, and written as a JPEG. A JPEG, PNG or WebP that is upright, opaque
+    and of that size passes unchanged, including its metadata. An animation yields its first picture.
 
     Args:
         image: one of
             - the path of a file, or the bytes of one: JPEG, PNG, WebP, GIF, BMP, HEIC, HEIF or AVIF;
             - a ``data:image/…;base64,…`` URL of one;
-            - a PIL image, which stays as it is; one of 16 or 32 bits a pixel counts from 0 to 65535;
-            - an RGB array, uint8, of shape (H, W, 3), or what NumPy makes one of, such as a `VideoFrame`.
+            - a PIL image, which is not changed; with 16 or 32 bits a pixel, its values go from 0 to 65535;
+            - an RGB array, uint8, of shape (H, W, 3), or what NumPy converts to one, such as a `VideoFrame`.
         portrait: the orientation of the stream.
 
     Raises:
-        TypeError: it is none of these.
-        OdysseyConfigError: it cannot be used; ``code`` is ``image_not_found`` (with the `OSError` as its cause),
-            ``image_too_large``, ``image_not_supported``, ``image_damaged`` or ``image_invalid``.
-        MissingExtraError: Pillow is not installed, or what it lacks for this format.
+        TypeError: ``image`` is none of these.
+        OdysseyConfigError: ``image`` cannot be used; ``code`` is ``image_not_found`` (with the `OSError` as its
+            cause), ``image_too_large``, ``image_not_supported``, ``image_damaged`` or ``image_invalid``.
+        MissingExtraError: Pillow, or the package that it needs for this format, is not installed.
 
     >>> import numpy
     >>> to_data_url(numpy.zeros((100, 200, 3), numpy.uint8), portrait=False)[:28]
@@ -111,13 +111,13 @@ def to_data_url(image: ImageInput, *, portrait: bool) -> str:
 
 
 def only_one(image: ImageInput | None, image_path: str | os.PathLike[str] | None) -> ImageInput | None:
-    """Return the one that was given; ``image_path`` is the old name of the argument, for paths alone.
+    """Return the one that was given; ``image_path`` is the old name of the argument, for paths only.
 
-    Call it straight from the function that the user calls: that is where the warning points to.
+    Call it directly from the function that the user calls, so that the warning points to the user's code.
 
     Raises:
         OdysseyConfigError: both were given.
-        TypeError: ``image_path`` is no path.
+        TypeError: ``image_path`` is not a path.
     """
     if image_path is None:
         return image
@@ -133,7 +133,7 @@ def only_one(image: ImageInput | None, image_path: str | os.PathLike[str] | None
 
 
 def _encoded(image: object) -> tuple[bytes, str]:
-    """Return the encoded image, and what to call it in a text."""
+    """Return the encoded image, and its name for error texts."""
     if isinstance(image, str) and image[:5].lower() == "data:":
         return _from_data_url(image)
     if isinstance(image, str | os.PathLike):
@@ -151,21 +151,21 @@ def _encoded(image: object) -> tuple[bytes, str]:
 
 def _from_path(given: str | os.PathLike[Any]) -> tuple[bytes, str]:
     path = os.fsdecode(given)
-    # Something longer than this is no path but likely the image itself, and content is never shown.
+    # Anything longer is probably not a path but the image itself, and content is never shown.
     what = f"The image file {redact(repr(path))}" if len(path) <= 1024 else f"The text of {len(path)} characters"
     try:
         status = os.stat(path)  # noqa: PTH116  # `Path("")` is the working directory
-        if not stat.S_ISREG(status.st_mode):  # opening a pipe or a device may never end
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe or a device may block forever
             raise _error("image_not_found", f"{what} is not a file but a directory or a device")
         _check_length(status.st_size, what)
         with Path(path).open("rb") as file:
             raw = file.read(MAX_ENCODED_BYTES + 1)
     except OdysseyConfigError:
         raise
-    except (OSError, ValueError) as exc:  # ValueError: a NUL in it
+    except (OSError, ValueError) as exc:  # ValueError: the path contains a NUL
         if getattr(exc, "errno", None) not in (None, *_NO_SUCH_FILE):
             raise _error("image_not_found", f"{what} cannot be read: {exc.args[-1]}") from exc
-        hint = "a web address must be downloaded first" if "://" in path else "and it is no data URL either"
+        hint = "a web address must be downloaded first" if "://" in path else "and it is not a data URL either"
         raise _error("image_not_found", f"{what} does not exist, {hint}") from exc
     _check_length(len(raw), what)
     return raw, what
@@ -187,7 +187,7 @@ def _from_data_url(url: str) -> tuple[bytes, str]:
 def _check_length(length: int, what: str) -> None:
     if length > MAX_ENCODED_BYTES:
         size = length / 1024 / 1024
-        raise _error("image_too_large", f"{what} is too large: {size:.1f} MB, and the most is 25 MB")
+        raise _error("image_too_large", f"{what} is too large: {size:.1f} MB, and the limit is 25 MB")
 
 
 # --- decoding
@@ -196,8 +196,8 @@ def _check_length(length: int, what: str) -> None:
 def _from_pil(image: Image, size: tuple[int, int]) -> str:
     what = f"The PIL image (mode {image.mode}, {image.width}×{image.height} px)"
     _check_pixels(image.width, image.height, what)
-    if image.mode == "F":  # its values may end at 1, at 255 or anywhere: a guess would be black
-        raise _error("image_invalid", f"{what} has no range: convert it to RGB first")
+    if image.mode == "F":  # its values may end at 1, at 255 or anywhere: a wrong guess would give black
+        raise _error("image_invalid", f"{what} has no defined range of values: convert it to RGB first")
     with _decoding(what), _loading:
         image.load()
         turn = _orientation(image)
@@ -211,7 +211,7 @@ def _from_array(image: Any, size: tuple[int, int]) -> str:
     array = np.asarray(image)
     what = f"The array ({array.dtype}, shape {array.shape})"
     if array.dtype != "uint8" or array.ndim != 3 or array.shape[2] != 3 or not array.size:
-        raise _error("image_invalid", f"{what} is no image: it must be RGB, uint8, of shape (H, W, 3)")
+        raise _error("image_invalid", f"{what} is not an image: it must be RGB, uint8, of shape (H, W, 3)")
     _check_pixels(array.shape[1], array.shape[0], what)
     return _as_jpeg(Image.fromarray(array), 1, size, what)
 
@@ -219,11 +219,11 @@ def _from_array(image: Any, size: tuple[int, int]) -> str:
 def _from_file(raw: bytes, size: tuple[int, int], what: str) -> str:
     kind = _kind(raw)
     if kind is None:
-        problem = "is of no format that is accepted" if raw else "is empty"
-        raise _error("image_not_supported", f"{what} {problem}: take {_ACCEPTED}")
+        problem = "has an unknown format" if raw else "is empty"
+        raise _error("image_not_supported", f"{what} {problem}: use {_ACCEPTED}")
     decoder = _decoder(kind)
-    # The decoder's own class, not `Image.open`: that warns about large pictures, and warnings cannot be caught
-    # while other threads run.
+    # The decoder's own class, not `Image.open`, which warns about large pictures: warnings cannot be caught
+    # safely while other threads run.
     with _decoding(what):
         image: ImageFile = decoder(io.BytesIO(raw))
     with image:
@@ -239,7 +239,7 @@ def _from_file(raw: bytes, size: tuple[int, int], what: str) -> str:
 
 
 def _kind(raw: bytes) -> str | None:
-    """Return the format that the content has, or None."""
+    """Return the format of the content, or None if it is unknown."""
     for kind, at, beginning in _BEGINNINGS:
         if raw.startswith(beginning, at):
             return kind
@@ -252,7 +252,7 @@ def _kind(raw: bytes) -> str | None:
 
 def _decoder(kind: str) -> Any:
     module, name = _DECODERS[kind]
-    needs = f"{'HEIC and HEIF' if kind == 'HEIF' else kind} images need a package that is not here"
+    needs = f"{'HEIC and HEIF' if kind == 'HEIF' else kind} images need a package that is not installed"
     found = _import(module, needs)
     if not getattr(found, "SUPPORTED", True):  # Pillow was built without it
         raise MissingExtraError(_install(needs), code="missing_images")
@@ -274,7 +274,7 @@ def _check_pixels(width: int, height: int, what: str) -> None:
     if not width or not height:
         raise _error("image_invalid", f"{what} has no pixels")
     if width * height > MAX_PIXELS:
-        most = f"the most is {MAX_PIXELS // 1_000_000} million"
+        most = f"the limit is {MAX_PIXELS // 1_000_000} million"
         raise _error("image_too_large", f"{what} has too many pixels: {width}×{height}; {most}")
 
 
@@ -297,12 +297,12 @@ def _as_jpeg(image: Image, turn: int, size: tuple[int, int], what: str) -> str:
     width, height = size
     out = io.BytesIO()
     with _decoding(what):
-        # Fitting before turning comes to the same, and turns a small picture.
+        # Fitting first gives the same result, and leaves a small picture to turn.
         lying = (height, width) if turn >= 5 else (width, height)
         fitted = ImageOps.fit(_resizable(image), lying, method=Image.Resampling.LANCZOS)
         upright = fitted if turn == 1 else fitted.transpose(_turns()[turn])
         flat = _on_white(_in_srgb(upright, image.info.get("icc_profile")))
-        flat.info = {}  # Pillow would write some of it into the file
+        flat.info = {}  # or Pillow would write some of it into the file
         flat.save(out, "JPEG", quality=_JPEG_QUALITY)
     return f"data:image/jpeg;base64,{base64.b64encode(out.getbuffer()).decode('ascii')}"
 
@@ -310,10 +310,10 @@ def _as_jpeg(image: Image, turn: int, size: tuple[int, int], what: str) -> str:
 def _orientation(image: Image) -> int:
     """Return the EXIF orientation: 1 is upright, 2 to 8 are turned or mirrored."""
     try:
-        told = image.getexif().get(0x0112, 1)
-    except Exception:  # noqa: BLE001  # whatever is wrong in there, the picture itself is fine
+        orientation = image.getexif().get(0x0112, 1)
+    except Exception:  # noqa: BLE001  # broken EXIF data must not spoil the picture
         return 1
-    return told if told in _turns() else 1
+    return orientation if orientation in _turns() else 1
 
 
 def _turns() -> dict[Any, Any]:
@@ -331,10 +331,10 @@ def _turns() -> dict[Any, Any]:
 
 
 def _resizable(image: Image) -> Image:
-    """Return it as RGB, RGBA or CMYK: others have no colours to mix, or are cut off at 8 bits."""
+    """Return ``image`` as RGB, RGBA or CMYK: other modes cannot be interpolated, or are cut off at 8 bits."""
     if image.mode in ("RGB", "RGBA", "CMYK") and "transparency" not in image.info:
         return image
-    if image.mode == "I;16N":  # before 13, Pillow cuts its values off at 255
+    if image.mode == "I;16N":  # Pillow before 13 cuts off its values at 255
         from PIL.Image import frombytes
 
         image = frombytes("I;16" if sys.byteorder == "little" else "I;16B", image.size, image.tobytes())
@@ -346,12 +346,12 @@ def _resizable(image: Image) -> Image:
 
 
 def _in_srgb(image: Image, profile: bytes | None) -> Image:
-    """Return it in the colours that are meant where nothing is said; RGBA stays RGBA, all else becomes RGB."""
+    """Return ``image`` in sRGB, the default when no profile is given; RGBA stays RGBA, others become RGB."""
     mode = "RGBA" if image.mode == "RGBA" else "RGB"
     if profile:
         from PIL import ImageCms
 
-        # A profile that is broken, or not for this kind of picture: as if there were none.
+        # A profile that is broken, or not for this kind of picture, is ignored.
         with suppress(ImageCms.PyCMSError, ImportError, OSError, TypeError, ValueError):
             theirs, ours = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
             return cast("Image", ImageCms.profileToProfile(image, theirs, ours, outputMode=mode))
@@ -379,7 +379,7 @@ def _decoding(what: str) -> Iterator[None]:
         yield
     except DecompressionBombError as exc:
         raise _error("image_too_large", f"{what} has too many pixels for Pillow") from exc
-    except Exception as exc:  # decoders raise anything at all on content that is not theirs
+    except Exception as exc:  # decoders may raise anything on broken content
         raise _error("image_damaged", f"{what} cannot be decoded: it is damaged or incomplete") from exc
 
 

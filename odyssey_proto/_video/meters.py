@@ -1,9 +1,9 @@
-"""What a live session has measured: `SessionStats` as users get it, and the counters that it is made of.
+"""The counters behind `SessionStats`.
 
-The counters belong to a session, not to one of its links, so that nothing starts anew when it rejoins: the jitter
-buffer counts packets, the hub counts frames, and whoever asks adds it all up without waiting for anybody. aiortc's
-own statistics would not do: they end with the peer connection, and a retransmission hides those of the video.
-Nothing here reads a clock, starts a thread or knows what a session is.
+They belong to a session, not to one of its links, so that nothing is reset when it rejoins: the jitter buffer
+counts packets, the hub counts frames, and `SessionStats` is their sum. aiortc's own statistics would not do: they
+end with the peer connection, and those of a retransmission hide those of the video. Nothing here starts a thread
+or knows what a session is.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 __all__ = ["LinkMeter", "Mean", "Rate", "VideoTotals"]
 
-WINDOW: Final = 2.0
-"""s over which rates are taken."""
-_BUCKET: Final = 0.1  # s that are added up before they are kept
-_JUMP: Final = 3000  # packets; more than that are no loss, but another numbering (RFC 3550, A.1)
-_CLOCK_RATE: Final = 90_000  # of video, per s (RFC 6184, RFC 7741)
+WINDOW_S: Final = 2.0
+"""The time over which rates are measured, in s."""
+_BUCKET_S: Final = 0.1  # amounts within this time are kept as one
+_RENUMBERED: Final = 3000  # packets; a larger step is not a loss but a new numbering (RFC 3550, A.1)
+_CLOCK_RATE: Final = 90_000  # RTP timestamps of video per s (RFC 6184, RFC 7741)
 
 
 class Mean:
-    """How long something takes on average. Any thread may call anything."""
+    """The average duration of something. Any thread may call any method."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -36,27 +36,27 @@ class Mean:
         self._count, self._seconds = 0, 0.0
 
     def add(self, seconds: float) -> None:
-        """Take one more duration, in s."""
+        """Add a duration, in s."""
         with self._lock:
             self._count += 1
             self._seconds += seconds
 
     @contextlib.contextmanager
     def measured(self) -> Iterator[None]:
-        """Take the duration of what runs inside; one that raises does not count."""
+        """Add the duration of the ``with`` block, unless the block raises."""
         began = self._clock.now()
         yield
         self.add(self._clock.now() - began)
 
     @property
     def ms(self) -> float | None:
-        """The average in ms; None where there is nothing."""
+        """The average in ms; None if nothing was added."""
         with self._lock:
             return self._seconds * 1000 / self._count if self._count else None
 
 
 class Rate:
-    """How much comes per s, over the last `WINDOW` s. Any thread may call anything.
+    """The amount that arrives per s, over the last `WINDOW_S` s. Any thread may call any method.
 
     >>> rate = Rate()
     >>> for moment in range(20, 60):
@@ -68,62 +68,62 @@ class Rate:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._began: float | None = None
-        self._buckets: deque[tuple[float, float]] = deque()  # when each began, and how much it holds
+        self._buckets: deque[tuple[float, float]] = deque()  # the start and the amount of each
 
     def add(self, amount: float, now: float) -> None:
-        """Take ``amount`` that came at ``now`` (s)."""
+        """Add an ``amount`` that arrived at ``now`` (s)."""
         with self._lock:
             if self._began is None:
                 self._began = now
-            if self._buckets and now - self._buckets[-1][0] < _BUCKET:
+            if self._buckets and now - self._buckets[-1][0] < _BUCKET_S:
                 began, held = self._buckets.pop()
                 self._buckets.append((began, held + amount))
             else:
                 self._buckets.append((now, amount))
-            while self._buckets[0][0] < now - WINDOW - _BUCKET:
+            while self._buckets[0][0] < now - WINDOW_S - _BUCKET_S:
                 self._buckets.popleft()
 
     def per_second(self, now: float) -> float:
-        """Return the rate at ``now`` (s). What is younger than 1 s counts as 1 s old."""
+        """Return the rate at ``now`` (s). During the first second, the amount so far counts as that of 1 s."""
         with self._lock:
             if self._began is None:
                 return 0.0
-            span = min(WINDOW, max(1.0, now - self._began))
+            span = min(WINDOW_S, max(1.0, now - self._began))
             # A bucket counts when it began within the window, to within a rounding error.
-            return sum(held for began, held in self._buckets if began > now - WINDOW - 1e-6) / span
+            return sum(held for began, held in self._buckets if began > now - WINDOW_S - 1e-6) / span
 
 
 class VideoTotals:
-    """What the network side counts of a session's video, over all its links. The loop's thread writes."""
+    """What the network side counts of a session's video, over all links. The loop's thread writes it."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.connections = 0
-        """How often a peer connection came up."""
+        """How often a peer connection was established."""
         self.packets = self.packets_lost = self.payload_bytes = 0
         self.frames_lost = self.frames_held = 0
         self.frames_too_late = 0
-        """Frames that were not decoded; their thread writes it."""
+        """Frames left out because decoding was too slow; written by the decoder's thread."""
         self.bits: Rate = Rate()
         self.decoding: Mean = Mean(clock)
         self.codec: str | None = None
         self.jitter_s: float | None = None
         self.round_trip_s: float | None = None
         self.is_local = False
-        """Whether the service is on this machine, and has the same clock."""
+        """Whether the service runs on this machine, and so shares its clock."""
 
 
 class LinkMeter:
-    """Counts the packets of one link into the totals: numbers and times of two links have nothing in common."""
+    """Counts the packets of one link into the totals: the numbers and times of two links are unrelated."""
 
     def __init__(self, totals: VideoTotals) -> None:
         self._totals = totals
         self._highest: int | None = None  # sequence number
-        self._missing: dict[int, None] = {}  # those below it, in order
+        self._missing: dict[int, None] = {}  # missing numbers below it, in order
         self._timestamp: int | None = None
         self._arrived = 0.0
         self._frame: int | None = None  # timestamp of the newest frame
-        self._interval: int | None = None  # from one frame to the next
+        self._interval: int | None = None  # between two frames, in RTP timestamps
 
     def take_packet(self, sequence_number: int, timestamp: int, size: int, now: float) -> None:
         """Count an RTP packet with ``size`` bytes of video that came at ``now`` (s), once it is decrypted."""
@@ -139,16 +139,16 @@ class LinkMeter:
 
     def _take_number(self, number: int) -> None:
         ahead = 1 if self._highest is None else _signed(number - self._highest, 16)
-        if ahead <= 0 and abs(ahead) < _JUMP:
+        if ahead <= 0 and abs(ahead) < _RENUMBERED:
             if number in self._missing:  # late, or sent again
                 del self._missing[number]
                 self._totals.packets_lost -= 1
             return
-        if 0 < ahead < _JUMP:
+        if 0 < ahead < _RENUMBERED:
             for lost in range(number - ahead + 1, number):
                 self._missing[lost % 2**16] = None
                 self._totals.packets_lost += 1
-            while len(self._missing) > _JUMP:
+            while len(self._missing) > _RENUMBERED:
                 del self._missing[next(iter(self._missing))]
         else:
             self._missing.clear()
@@ -156,23 +156,23 @@ class LinkMeter:
 
     def _take_transit(self, difference_s: float) -> None:
         jitter_s = self._totals.jitter_s or 0.0
-        if abs(difference_s) < 1:  # a pause is none
+        if abs(difference_s) < 1:  # more is a pause, not jitter
             self._totals.jitter_s = jitter_s + (abs(difference_s) - jitter_s) / 16
 
     def take_frame(self, timestamp: int, *, follows: bool) -> None:
-        """Note a frame; ``follows`` tells whether no packet is missing between the one before and this."""
+        """Count a frame; ``follows`` says whether no packet is missing between the previous frame and this."""
         step = 0 if self._frame is None else _signed(timestamp - self._frame, 32)
         self._frame = timestamp
         if step <= 0:
             return
         if follows:
-            # Never much more than it was: a stream may have begun after a while without one.
+            # It grows slowly, because a new stream may have begun after a pause.
             self._interval = step if self._interval is None else min(step, 2 * self._interval)
         elif self._interval is not None:
             self._totals.frames_lost += max(0, round(step / self._interval) - 1)
 
 
 def _signed(difference: int, bits: int) -> int:
-    """Return a difference of two numbers that begin again after 2**bits."""
+    """Return the signed difference of two counters that wrap around after 2**bits."""
     half = 1 << (bits - 1)
     return (difference + half) % (1 << bits) - half

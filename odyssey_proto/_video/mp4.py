@@ -1,6 +1,6 @@
-"""Frames into an MP4 file, each at the moment it was shown.
+"""Writing frames into an MP4 file, each at its own time.
 
-It writes what it is given, on the caller's thread; it knows nothing of sessions and fetches nothing.
+It writes the frames that it is given, on the caller's thread; it does not know sessions and fetches nothing.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
 __all__ = ["Mp4Writer"]
 
 _MILLISECONDS: Final = Fraction(1, 1000)
-# Fragments of 1 s (in µs), each in the file as soon as it is whole; closing makes a plain MP4 of them.
+# Fragments of 1 s (in µs), each written as soon as it is complete; closing turns them into a plain MP4.
 _FRAGMENTS: Final = {"movflags": "+hybrid_fragmented", "frag_duration": "1000000", "flush_packets": "1"}
-# superfast: it shares the machine with a decoder that must not wait. No B-frames: with them a file in fragments
-# does not begin at 0.
+# superfast: the machine also runs a decoder that must not wait. No B-frames: with them a fragmented file does not
+# begin at 0.
 _ENCODING: Final = {"preset": "superfast", "crf": "20", "bf": "0"}
 
 
 class Mp4Writer:
-    """An H.264 MP4 that takes one frame after the other; use it in a ``with``, or call `close`.
+    """Writes frames to an H.264 MP4, one at a time; use it in a ``with``, or call `close`.
 
-    The first frame decides the size. Times are those of the frames, so a gap in the stream is a gap in the file.
-    Until it is closed the file is in fragments of 1 s, so that what a killed process leaves can be played too.
+    The first frame sets the size. The times are those of the frames, so a gap in the stream is a gap in the file.
+    Until it is closed, the file consists of fragments of 1 s, so that it can be played if the process is killed.
 
     Args:
-        path: the file to write; an old one is replaced when the first frame comes.
+        path: the file to write; an existing file is replaced when the first frame comes.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.frames = 0
-        """How many have been written."""
+        """How many frames have been written."""
         self._path = path
         self._file: io.FileIO | None = None
         self._container: Any = None
@@ -50,20 +50,20 @@ class Mp4Writer:
         self._closed = False
 
     def write(self, frame: VideoFrame, at_ms: int | None = None) -> None:
-        """Append ``frame``; one that is not later than the last comes 1 ms after it.
+        """Append ``frame``; if it is not later than the previous one, it is placed 1 ms after it.
 
         Args:
             frame: the frame.
-            at_ms: its time in ms, in place of its own; only differences count.
+            at_ms: the time to use in place of the frame's own, in ms; only differences count.
 
         Raises:
-            OdysseyConfigError: its size is odd or not that of the first, or the recorder is closed.
+            OdysseyConfigError: the size is odd or differs from that of the first frame, or the file is closed.
             OSError: the file cannot be written.
         """
         import av
 
         if self._closed:
-            raise OdysseyConfigError("this recorder is closed; make another one for another file")
+            raise OdysseyConfigError("this recorder is closed; create another one for another file")
         picture = av.VideoFrame.from_ndarray(frame.to_ndarray("yuv420p"), format="yuv420p")
         at_ms = frame.timestamp_ms if at_ms is None else at_ms
         container = self._container or self._open(frame, at_ms)
@@ -78,10 +78,10 @@ class Mp4Writer:
         self.frames += 1
 
     def close(self) -> None:
-        """Finish the file; nothing happens the second time. Without a frame there is no file.
+        """Finish the file; a second call does nothing. Without a frame, no file is created.
 
         Raises:
-            OSError: the end cannot be written.
+            OSError: the end of the file cannot be written.
         """
         self._closed = True
         container, self._container = self._container, None
@@ -91,7 +91,7 @@ class Mp4Writer:
                 try:
                     container.mux(self._stream.encode(None))
                 except BaseException:
-                    with contextlib.suppress(Exception):  # the same again, in other words
+                    with contextlib.suppress(Exception):  # the same failure, in other words
                         container.close()
                     raise
                 container.close()
@@ -99,7 +99,7 @@ class Mp4Writer:
     def _open(self, frame: VideoFrame, at_ms: int) -> Any:
         import av
 
-        # Opened here: where not even the beginning can be written, PyAV would never close it.
+        # Opened here, because PyAV would never close it if not even the beginning can be written.
         self._file = io.FileIO(self._path, "w")
         try:
             container = av.open(self._file, "w", format="mp4", options=_FRAGMENTS)

@@ -1,9 +1,9 @@
-"""The stamp in every picture of the emulator: which picture it is, and when it left.
+"""The stamp in every picture of the emulator: its number, and the time at which it was sent.
 
 At the top left there are two rows of 32 cells of 16×16 px, white 1 and black 0, most significant bit first. Row 1
-is the frame number of the stream, row 2 the moment at which the picture was handed to the encoder, CLOCK_MONOTONIC
-in ms modulo 2³². So any receiver on the same machine can measure loss, order and latency from pixels alone.
-It is large and plain because it has to survive a starved encoder; it has no checksum.
+is the number of the frame in its stream, row 2 the time at which the picture was passed to the encoder,
+CLOCK_MONOTONIC in ms modulo 2³². So any receiver on the same machine can measure loss, order and latency from the
+pixels alone. The stamp is large and plain, to survive an encoder short of bits; it has no checksum.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["CELL", "COLUMNS", "ROWS", "Stamp", "draw", "latency_ms", "read"]
 
 CELL: Final = 16
-"""Edge of a cell, in px."""
+"""The edge of a cell, in px."""
 COLUMNS: Final = 32
-"""Cells in a row: bits of a number."""
+"""The number of cells in a row: one for each bit of a number."""
 ROWS: Final = 2
-"""Rows: frame number, time."""
+"""The number of rows: frame number and time."""
 
 _MODULUS: Final = 2**COLUMNS
 _BLACK, _WHITE, _NO_COLOUR = 16, 235, 128
@@ -34,12 +34,12 @@ _WEIGHTS: Final = 2 ** np.arange(COLUMNS - 1, -1, -1, dtype=np.uint64)
 
 @attrs.frozen
 class Stamp:
-    """What a stamp says."""
+    """The content of a stamp."""
 
     frame_number: int
-    """Number of the picture in its stream, from 0."""
+    """The number of the picture in its stream, from 0."""
     time_ms: int
-    """When it was handed to the encoder: CLOCK_MONOTONIC in ms, modulo 2³²."""
+    """When the picture was passed to the encoder: CLOCK_MONOTONIC in ms, modulo 2³²."""
 
 
 def draw(picture: av.VideoFrame, frame_number: int, time_ms: int) -> None:
@@ -55,9 +55,9 @@ def draw(picture: av.VideoFrame, frame_number: int, time_ms: int) -> None:
 
 
 def read(picture: NDArray[np.uint8]) -> Stamp | None:
-    """Read the stamp of ``picture``, shape (H, W) or (H, W, 3), in any order of colours.
+    """Return the stamp of ``picture``, shape (H, W) or (H, W, 3), in any order of colours.
 
-    None where there is none: a cell's middle that is neither dark nor bright says that this is another picture.
+    Return None if there is no stamp: the middle of some cell is neither dark nor bright.
     """
     if picture.shape[0] < ROWS * CELL or picture.shape[1] < COLUMNS * CELL:
         return None
@@ -73,7 +73,7 @@ def read(picture: NDArray[np.uint8]) -> Stamp | None:
 
 
 def latency_ms(stamp: Stamp, now: float) -> float:
-    """Return how many ms before ``now`` (`time.monotonic`, in s) the stamped picture was handed to the encoder.
+    """Return how many ms before ``now`` (`time.monotonic`, in s) the stamped picture was passed to the encoder.
 
     >>> latency_ms(Stamp(frame_number=7, time_ms=2**32 - 10), now=(2**32 + 15) / 1000)
     25.0

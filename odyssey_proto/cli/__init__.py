@@ -1,6 +1,6 @@
-"""The command ``odyssey-proto``. Each of its commands is a module here, which reads arguments and prints results.
+"""The command ``odyssey-proto``. Each subcommand is a module here that reads arguments and prints results.
 
-The work is done by the client and the emulator.
+The client and the emulator do the work.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status: 0 done, 1 failed, 2 wrong arguments, 130 interrupted."""
+    """Run the command and return its exit status: 0 success, 1 failure, 2 bad arguments, 130 interrupted."""
     arguments = _parser().parse_args(argv)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # in a file, Windows writes in an encoding without × and –
+        if isinstance(stream, io.TextIOWrapper):  # a file on Windows may have an encoding without × and –
             stream.reconfigure(errors="replace")
     try:
         status: int = arguments.run(arguments)

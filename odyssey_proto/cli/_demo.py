@@ -21,14 +21,14 @@ __all__ = ["add_to"]
 
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add this command to the others."""
-    parser = commands.add_parser("demo", help="stream from an emulator of its own and write what arrives")
+    """Add this command to ``commands``."""
+    parser = commands.add_parser("demo", help="stream from a private emulator and save the video")
     parser.add_argument(
         "--out", type=Path, default=Path("odyssey-demo"), metavar="DIR", help="where to write (%(default)s)"
     )
     parser.add_argument("--seconds", type=_seconds, default=10.0, help="length of the stream (%(default)g)")
     parser.add_argument("--codec", choices=CODECS, default="both", help="what the emulator offers")
-    parser.add_argument("--seed", type=int, default=0, help="another seed, another world (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the emulator's world (%(default)s)")
     parser.add_argument(
         "--json", action="store_true", help="print the summary as one JSON object and nothing else"
     )
@@ -55,7 +55,7 @@ def _run(arguments: argparse.Namespace) -> int:
         with contextlib.nullcontext() if arguments.json else _progress() as on_progress:
             summary = _demo_stream.run(arguments.out, **options, on_progress=on_progress)
     except OdysseyError:
-        raise  # some are an OSError as well
+        raise  # some are OSErrors too
     except OSError as error:
         print(f"odyssey-proto: cannot write to {arguments.out}: {error.strerror or error}", file=sys.stderr)
         return 1
@@ -84,7 +84,7 @@ def _report(summary: Summary) -> None:
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Callable[[str, float], None]]:
-    """Show a progress bar on stderr for as long as it lasts, and nothing where that is no terminal."""
+    """Show a progress bar on stderr during the block, if stderr is a terminal."""
     try:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn

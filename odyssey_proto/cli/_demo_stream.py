@@ -1,7 +1,7 @@
-"""The main job with nothing installed or configured: emulator, blocking client, one stream, two interactions.
+"""The demo stream, which needs no account: an emulator, a blocking client, one stream, two interactions.
 
-It is an example of the client as well: it uses public names only, as users do. It measures with the stamps that
-the emulator draws into its pictures, so its numbers cover the whole way from the emulator's encoder to here.
+It also serves as an example, so it uses only public names of the client. It reads the stamps that the emulator
+draws into its pictures, so its figures cover the whole path from the emulator's encoder to this process.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PROMPTS: Final = (
 )
 """The prompt that starts the stream, and the two that steer it."""
 
-_QUEUE_SIZE: Final = 100  # frames; as many as a recording lets wait, so that both see the same
+_QUEUE_SIZE: Final = 100  # frames; the recording's queue has the same size, so both see the same frames
 _THUMBNAILS: Final = 12
 _COLUMNS: Final = 4
 _THUMBNAIL_SIZE: Final = (320, 176)
@@ -42,26 +42,26 @@ _THUMBNAIL_SIZE: Final = (320, 176)
 
 @attrs.frozen(kw_only=True)
 class Interaction:
-    """One prompt that was sent while the stream ran."""
+    """One prompt sent while the stream ran."""
 
     prompt: str
-    """As it was sent."""
+    """The prompt as sent."""
     applied_prompt: str
-    """As the service applied it."""
+    """The prompt as the service applied it."""
     at_s: float
-    """When, in s from the start of the stream."""
+    """Time of sending, in s from the first frame."""
     first_frame: int
     """Index of the first frame after its acknowledgement."""
 
 
 @attrs.frozen(kw_only=True)
 class Summary:
-    """What the demo measured."""
+    """The results of one demo."""
 
     video: str
-    """The MP4 that holds every frame that arrived."""
+    """Path of the MP4 with every frame that arrived."""
     contact_sheet: str
-    """A PNG with a picture for each second."""
+    """Path of a PNG with thumbnails of the stream."""
     width: int
     """Width of the frames, in px."""
     height: int
@@ -69,25 +69,25 @@ class Summary:
     frames: int
     """Frames that arrived and were written."""
     seconds: float
-    """From the first to the last frame, in s."""
+    """Time from the first to the last frame, in s."""
     fps: float
-    """Frames per second in between."""
+    """Frames per second in that time."""
     lost: int
-    """Frames that were sent and never seen, by the numbers in the stamps."""
+    """Frames that were sent but not written, by the numbers in the stamps."""
     dropped: int
-    """Of these, frames that arrived and were dropped because writing was too slow."""
+    """The part of ``lost`` that arrived but was dropped because writing was too slow."""
     unstamped: int
     """Frames whose stamp could not be read."""
     latency_ms_median: float
-    """From the emulator's encoder to our hands, in ms, in the middle."""
+    """Median time from the emulator's encoder to this process, in ms."""
     latency_ms_p95: float
-    """The same, for 95 of 100 frames at most."""
+    """95th percentile of the same, in ms."""
     latency_ms_max: float
-    """The same, for the slowest."""
+    """Maximum of the same, in ms."""
     connect_s: float
-    """From `Odyssey.connect` to the session, in s."""
+    """Duration of `Odyssey.connect`, in s."""
     first_frame_s: float
-    """From `Session.start_stream` to the first frame, in s."""
+    """Time from the call of `Session.start_stream` to the first frame, in s."""
     interactions: tuple[Interaction, ...]
     """The prompts that steered the stream."""
 
@@ -100,17 +100,17 @@ def run(
     seed: int = 0,
     on_progress: Callable[[str, float], None] | None = None,
 ) -> Summary:
-    """Stream for ``seconds`` s from an emulator of its own and write ``demo.mp4`` and ``contact-sheet.png``.
+    """Stream for ``seconds`` s from a private emulator and write ``demo.mp4`` and ``contact-sheet.png``.
 
     Args:
-        directory: where to write; made if need be.
-        seconds: length of the stream.
-        codec: what the emulator offers: ``h264``, ``vp8`` or ``both``.
-        seed: of the emulator's world.
-        on_progress: called with what is being done and the share of it that is done, 0 to 1.
+        directory: where to write; created if missing.
+        seconds: length of the stream, in s.
+        codec: video codecs that the emulator offers: ``h264``, ``vp8`` or ``both``.
+        seed: seed of the emulator's world.
+        on_progress: called with the current step and the share of it that is done, 0 to 1.
 
     Raises:
-        OSError: the directory cannot be written.
+        OSError: the directory cannot be written to.
         OdysseyError: the stream failed.
     """
     on_progress = on_progress or (lambda _step, _share: None)
@@ -171,7 +171,7 @@ class _Screening:
                     continue
                 recording.close()
                 if len(arrived_at) + missed >= recording.frames + recording.dropped:
-                    break  # all that the recording took has been looked at
+                    break  # every frame in the recording has been measured
         session.end_stream()
         self._on_progress("writing the contact sheet", 1.0)
         _contact_sheet(self._thumbnails).save(self._sheet)
@@ -198,7 +198,7 @@ class _Screening:
         )
 
     def _measure(self, frame: VideoFrame, seen_at: float | None) -> None:
-        """Take the frame's number, and its latency if it was taken as soon as it came, at ``seen_at``."""
+        """Note the frame's number, and its latency if ``seen_at`` says when it was received."""
         stamp = read_stamp(frame.to_ndarray("gray"))
         if stamp is None:
             self._unstamped += 1

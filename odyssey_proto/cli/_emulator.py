@@ -1,4 +1,4 @@
-"""``odyssey-proto emulator``: the arguments; serving is the emulator's own command."""
+"""``odyssey-proto emulator``: its arguments. The emulator's own command does the serving."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ if TYPE_CHECKING:
 __all__ = ["CODECS", "add_to"]
 
 CODECS: Final = ("h264", "vp8", "both")
-"""What an emulator can offer. Here, and not read from it: ``--help`` works without the extra."""
+"""Video codecs that an emulator can offer. Repeated here so that ``--help`` works without the extra."""
 
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add this command to the others."""
+    """Add this command to ``commands``."""
     parser = commands.add_parser("emulator", help="serve the whole service on this machine")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one (%(default)s)")
-    parser.add_argument("--data-dir", help="folder that keeps recordings and jobs over a restart")
-    parser.add_argument("--seed", type=int, default=0, help="another seed, other worlds (%(default)s)")
+    parser.add_argument("--data-dir", help="folder that keeps recordings and jobs across restarts")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the worlds (%(default)s)")
     parser.add_argument("--codec", choices=CODECS, default="both", help="video codecs to offer (%(default)s)")
     parser.add_argument(
         "--no-stamp", dest="stamp", action="store_false", help="leave the stamp out of the pictures"

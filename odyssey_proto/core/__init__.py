@@ -1,7 +1,7 @@
-"""The protocol without I/O, for SDKs of any kind: it decides, and has no thread, socket or clock.
+"""The protocol without I/O, for SDKs of any kind: it makes the decisions, and has no thread, socket or clock.
 
-A `Protocol` is the life of one session and its streams. Feed it *inputs*: commands of your user, and what the
-network reports. Carry out, in order, the *effects* that it hands out, and show your user the *events* among them:
+A `Protocol` is the life of one session and its streams. Feed it *inputs*: your user's commands, and what the
+network reports. Carry out, in order, the *effects* that it returns, and show your user the *events* among them:
 
 >>> from odyssey_proto import AdvancedConfig
 >>> from odyssey_proto.core import Authenticate, Authenticated, Connect, Protocol, RequestSession, StatusChanged
@@ -10,7 +10,7 @@ network reports. Carry out, in order, the *effects* that it hands out, and show 
 ...     protocol.receive(todo.pop(0), now)   # what the user and the network say, and when
 ...     for output in protocol.outputs():
 ...         match output:
-...             case Authenticate():         # do it, and report what came of it
+...             case Authenticate():         # do it, and report the outcome
 ...                 todo.append(Authenticated())
 ...             case RequestSession():
 ...                 print("POST /sessions")
@@ -19,23 +19,25 @@ network reports. Carry out, in order, the *effects* that it hands out, and show 
 authenticating
 connecting
 POST /sessions
->>> protocol.session, protocol.next_due      # None: it waits for an answer, and for no moment
+>>> protocol.session, protocol.next_due      # None: it waits for an answer, not for a time
 (<SessionState.QUEUEING: 'queueing'>, None)
 
 The rules of the loop:
 
-- ``now`` is any clock in s that never jumps back. One thread at a time calls a protocol.
-- `Protocol.receive` takes one input. A command that does not fit the moment raises, and nothing changes; whatever
-  else does not fit comes out as `Ignored`.
-- When `Protocol.next_due` has come, call `Protocol.advance`. Call `Protocol.outputs` after either.
-- An effect that asks for an answer names the inputs that answer it in its docstring. Some bear the number of a
-  *link*, one attempt at a connection: an answer bears the same.
-- Commands bear a number that you choose; `Succeed` or `Fail` answers each once, and `Abandon` forgets it.
+- ``now`` is the time of any clock in s that never jumps back. Only one thread at a time may call a protocol.
+- `Protocol.receive` takes one input. A command that does not fit the current state raises and changes nothing;
+  any other input that does not fit is returned as `Ignored`.
+- When the clock reaches `Protocol.next_due`, call `Protocol.advance`. Call `Protocol.outputs` after either.
+- An effect that asks for an answer names the inputs that answer it in its docstring. Some carry the number of a
+  *link* (one attempt at a connection); the answer carries the same number.
+- Commands carry a number that you choose; `Succeed` or `Fail` answers each once, and `Abandon` forgets it.
 
-What else such an SDK needs is here too: `encode` and the readers of messages (`signaling_from_server`,
-`channel_from_streamer`), and `Queueing`, the rule for waiting for a streamer. Importing this loads attrs and
-`odyssey_models` at most; reading and writing messages loads cattrs when it is first asked for. Errors and settings
-are in `odyssey_proto`.
+A `SpectatorMachine` is the same for watching a broadcast. The rest of what an SDK needs is here too: `encode` and
+the readers of messages (`signaling_from_server`, `channel_from_streamer`), `Queueing`, the rule for waiting for a
+streamer, and `refusal`, which turns the `HttpAnswer` (status, headers, body) of a REST call into a typed error.
+
+Importing this loads attrs and `odyssey_models` at most; cattrs is loaded when a message is first read or written.
+Errors and settings are in `odyssey_proto`.
 """
 
 from __future__ import annotations
@@ -73,16 +75,20 @@ if TYPE_CHECKING:
     from .effects import EndFrames as EndFrames
     from .effects import Fail as Fail
     from .effects import Ignored as Ignored
+    from .effects import OpenBroadcast as OpenBroadcast
     from .effects import OpenLink as OpenLink
     from .effects import Output as Output
     from .effects import PauseFrames as PauseFrames
     from .effects import RequestSession as RequestSession
+    from .effects import SayGoodbye as SayGoodbye
     from .effects import SendChannel as SendChannel
     from .effects import SendSignaling as SendSignaling
     from .effects import Succeed as Succeed
+    from .effects import Way as Way
     from .inputs import Abandon as Abandon
     from .inputs import Answered as Answered
     from .inputs import Authenticated as Authenticated
+    from .inputs import BroadcastEnded as BroadcastEnded
     from .inputs import Broken as Broken
     from .inputs import ChannelOpened as ChannelOpened
     from .inputs import Command as Command
@@ -96,6 +102,7 @@ if TYPE_CHECKING:
     from .inputs import Interact as Interact
     from .inputs import Join as Join
     from .inputs import LinkFailed as LinkFailed
+    from .inputs import LinkReady as LinkReady
     from .inputs import Occurrence as Occurrence
     from .inputs import Received as Received
     from .inputs import SessionGranted as SessionGranted
@@ -107,9 +114,16 @@ if TYPE_CHECKING:
     from .inputs import VideoReceived as VideoReceived
     from .inputs import VideoResumed as VideoResumed
     from .inputs import VideoSeen as VideoSeen
+    from .inputs import Watch as Watch
     from .protocol import Protocol as Protocol
     from .queueing import Queueing as Queueing
+    from .refusals import REFUSALS as REFUSALS
+    from .refusals import HttpAnswer as HttpAnswer
+    from .refusals import refusal as refusal
     from .session_machine import SessionState as SessionState
+    from .snapshot import Snapshot as Snapshot
+    from .spectator_machine import SpectatorMachine as SpectatorMachine
+    from .spectator_machine import SpectatorState as SpectatorState
     from .stream_machine import StreamState as StreamState
 
 _MODULES = {
@@ -136,6 +150,9 @@ _MODULES = {
         "StreamStarted",
     ),
     ".effects": (
+        "Way",
+        "SayGoodbye",
+        "OpenBroadcast",
         "AcceptOffer",
         "AddCandidate",
         "AskForKeyframe",
@@ -156,6 +173,9 @@ _MODULES = {
         "Succeed",
     ),
     ".inputs": (
+        "Watch",
+        "LinkReady",
+        "BroadcastEnded",
         "Abandon",
         "Answered",
         "Authenticated",
@@ -188,10 +208,20 @@ _MODULES = {
     ".queueing": ("Queueing",),
     ".session_machine": ("SessionState",),
     ".stream_machine": ("StreamState",),
+    ".refusals": (
+        "HttpAnswer",
+        "REFUSALS",
+        "refusal",
+    ),
+    ".spectator_machine": (
+        "SpectatorMachine",
+        "SpectatorState",
+    ),
+    ".snapshot": ("Snapshot",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
-if not TYPE_CHECKING:  # whoever checks types reads the imports above, and finds no other name
+if not TYPE_CHECKING:  # type checkers read the imports above, and find no other name
     __all__ = sorted(_MODULE_OF)
 
     def __getattr__(name: str) -> Any:

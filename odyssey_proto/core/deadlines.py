@@ -14,14 +14,15 @@ __all__ = [
 ]
 
 KEEPALIVE_INTERVAL_S: Final = 10.0
-"""From one keepalive to the next (spec/asyncapi.yaml)."""
+"""The time from one keepalive to the next (spec/asyncapi.yaml)."""
 SESSION_KEPT_S: Final = 40.0
 """How long the service keeps a session after its last keepalive."""
 OPEN_DEADLINE_S: Final = 10.0
-"""For opening a link, up to the open WebSocket."""
+"""The time limit for opening a link, up to the open WebSocket."""
 VIDEO_DEADLINE_S: Final = 20.0
-"""From the open WebSocket to video and control channel, and from a stream's start to its first frame."""
+"""The time limit from the open WebSocket to video and control channel, and from a stream's start to its first
+frame."""
 REJOIN_DEADLINE_S: Final = 5.0
-"""Each of these three while a session is rejoined, because an attempt that hangs costs the next one."""
+"""The limit for each of these three when a session is rejoined: an attempt that hangs costs the next one."""
 FRAME_INTERVAL_S: Final = 0.05
-"""From one frame to the next (spec/README.md)."""
+"""The time from one frame to the next (spec/README.md)."""

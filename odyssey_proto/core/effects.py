@@ -1,4 +1,4 @@
-"""What comes out of the protocol core: effects, as frozen data, each of which its driver has to carry out."""
+"""The outputs of the protocol core: effects, as frozen data, which the driver has to carry out."""
 
 from __future__ import annotations
 
@@ -42,47 +42,47 @@ __all__ = [
 
 @attrs.frozen
 class BeginFrames:
-    """Frames that come from here on belong to the stream that is being started; they may overtake that word."""
+    """Frames from now on belong to the stream being started, even those that arrive before its confirmation."""
 
     at: float
-    """When it was asked for, in s of the clock; what had come by then is of an earlier stream."""
+    """When the start was requested, in s of the clock; frames that arrived earlier belong to an earlier stream."""
 
 
 @attrs.frozen
 class PauseFrames:
-    """The link of the stream is lost; its frames go on with those of the next link."""
+    """The stream's link is lost; its frames continue over the next link."""
 
 
 @attrs.frozen
 class EndFrames:
-    """The stream is over, or its start has failed; ``error`` is what broke it."""
+    """The stream is over, or its start has failed; ``error`` is the reason for a failure."""
 
     error: errors.OdysseyError | None
 
 
 @attrs.frozen
 class Authenticate:
-    """Get an access token; tell `Authenticated` or `StepFailed`."""
+    """Get an access token; report `Authenticated` or `StepFailed`."""
 
 
 @attrs.frozen
 class RequestSession:
-    """Ask for a session; tell `SessionGranted`, `StreamerUnavailable` or `StepFailed`."""
+    """Request a session; report `SessionGranted`, `StreamerUnavailable` or `StepFailed`."""
 
 
 @attrs.frozen
 class OpenLink:
-    """Get a session token and the ICE servers, open the WebSocket; tell `SignalingOpened` or `LinkFailed`."""
+    """Get a session token and the ICE servers, open the WebSocket; report `SignalingOpened` or `LinkFailed`."""
 
     link: int
     session_id: str
     signaling_url: str
     timeout: float
-    """How long that may take, in s."""
+    """The time limit, in s."""
     with_video: bool = True
-    """Whether it is more than a way to say goodbye."""
+    """Whether the link is for video; False if it only serves to say goodbye."""
     token: str | None = attrs.field(default=None, repr=False)
-    """The session token, where it is not to be asked for."""
+    """The session token; None if the driver has to request one."""
 
 
 class Way(Enum):
@@ -99,12 +99,12 @@ class OpenBroadcast:
     link: int
     way: Way
     timeout: float
-    """How long that may take, in s."""
+    """The time limit, in s."""
 
 
 @attrs.frozen
 class AcceptOffer:
-    """Hand the offer to the link's peer connection; tell `Answered` or `LinkFailed`."""
+    """Pass the offer to the link's peer connection; report `Answered` or `LinkFailed`."""
 
     link: int
     sdp: str
@@ -112,7 +112,7 @@ class AcceptOffer:
 
 @attrs.frozen
 class AddCandidate:
-    """Hand a remote candidate to the link's peer connection."""
+    """Pass a remote candidate to the link's peer connection."""
 
     link: int
     candidate: wire.IceCandidate
@@ -120,55 +120,55 @@ class AddCandidate:
 
 @attrs.frozen
 class SendSignaling:
-    """Send through the WebSocket."""
+    """Send a message through the WebSocket."""
 
     link: int
     message: wire.SignalingClientMessage
     text: str = attrs.field(default="", repr=False, eq=False)
-    """The message encoded, if it is at hand."""
+    """The encoded message, if it is at hand."""
 
 
 @attrs.frozen
 class SendChannel:
-    """Send through ``clientToStreamer``."""
+    """Send a message through ``clientToStreamer``."""
 
     link: int
     message: wire.DataChannelClientMessage
     text: str = attrs.field(default="", repr=False, eq=False)
-    """The message encoded, if it is at hand."""
+    """The encoded message, if it is at hand."""
 
 
 @attrs.frozen
 class CheckVideo:
-    """Tell `VideoSeen`."""
+    """Look up when the newest frame came; report `VideoSeen`."""
 
     link: int
 
 
 @attrs.frozen
 class AskForKeyframe:
-    """Ask the streamer for a picture that needs no other one."""
+    """Ask the streamer for a keyframe: a picture that can be decoded without any other."""
 
     link: int
 
 
 @attrs.frozen
 class SayGoodbye:
-    """Report to the other side that nobody is there any more; `CloseLink` follows."""
+    """Tell the other side that this one is leaving; `CloseLink` follows."""
 
     link: int
 
 
 @attrs.frozen
 class CloseLink:
-    """Close the WebSocket and the peer connection; what they still tell is not heard."""
+    """Close the WebSocket and the peer connection; whatever they still report is ignored."""
 
     link: int
 
 
 @attrs.frozen
 class Succeed:
-    """The call has its answer."""
+    """The call returns ``value``."""
 
     call: int
     value: Any
@@ -176,7 +176,7 @@ class Succeed:
 
 @attrs.frozen
 class Fail:
-    """The call raises; each call gets an exception of its own."""
+    """The call raises ``error``; each call gets its own exception object."""
 
     call: int
     error: errors.OdysseyError
@@ -184,17 +184,17 @@ class Fail:
 
 @attrs.frozen
 class Ignored:
-    """Something came at a moment when it means nothing; for the log."""
+    """An input that has no meaning in the current state; for the log."""
 
     what: str
 
 
 OpenEffect: TypeAlias = OpenLink | OpenBroadcast
-"""What makes a link."""
+"""The effects that open a link."""
 LinkEffect: TypeAlias = AcceptOffer | AddCandidate | SendSignaling | SendChannel
-"""What a link has to do."""
+"""The effects that a link carries out."""
 Step: TypeAlias = Authenticate | RequestSession
-"""What comes before a link; it blocks."""
+"""The blocking steps before the first link."""
 Effect: TypeAlias = (
     BeginFrames
     | PauseFrames

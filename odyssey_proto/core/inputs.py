@@ -1,7 +1,7 @@
-"""What goes into the protocol core: inputs, as frozen data.
+"""The inputs of the protocol core, as frozen data.
 
 *Commands* are what the user calls, *occurrences* what the network reports, *faults* what happens to the driver
-itself. Nothing here acts. What an input leads to is in the tables of the machines; what comes out of them is in
+itself. Nothing here acts. The tables of the machines say what an input leads to; the outputs are in
 `odyssey_proto.core.effects`.
 """
 
@@ -54,20 +54,20 @@ __all__ = [
 
 @attrs.frozen
 class Connect:
-    """Go and get a session."""
+    """Request a session and connect to it."""
 
     call: int
 
 
 @attrs.frozen
 class Join:
-    """Connect to a session that somebody else got, with the token for it."""
+    """Connect to a session that somebody else requested, with its token."""
 
     call: int
     session: wire.SessionResponse
     token: str = attrs.field(repr=False)
     valid_for: float
-    """How long the token still lasts, in s."""
+    """How long the token remains valid, in s."""
 
 
 @attrs.frozen
@@ -84,9 +84,9 @@ class Start:
     call: int
     message: wire.InteractiveStreamStart
     size: int
-    """Of the encoded message, in bytes."""
+    """The size of the encoded message, in bytes."""
     text: str = attrs.field(default="", repr=False, eq=False)
-    """The encoded message, if it is at hand: what was measured is then what is sent."""
+    """The encoded message that ``size`` was measured on, if it is at hand; it is sent as it is."""
 
 
 @attrs.frozen
@@ -96,9 +96,9 @@ class Interact:
     call: int
     message: wire.Update
     size: int
-    """Of the encoded message, in bytes."""
+    """The size of the encoded message, in bytes."""
     text: str = attrs.field(default="", repr=False, eq=False)
-    """The encoded message, if it is at hand: what was measured is then what is sent."""
+    """The encoded message that ``size`` was measured on, if it is at hand; it is sent as it is."""
 
 
 @attrs.frozen
@@ -110,14 +110,14 @@ class End:
 
 @attrs.frozen
 class Abandon:
-    """Nobody waits for this call any more. One that is on the wire keeps its place."""
+    """Nobody waits for this call any more. If its update is on the wire, it keeps its place there."""
 
     call: int
 
 
 @attrs.frozen
 class Disconnect:
-    """Leave. ``error`` is what calls in flight are told; None means that the user asked for it."""
+    """Leave. Calls in flight raise ``error``; None means that the user asked to leave."""
 
     error: errors.OdysseyError | None = None
 
@@ -127,19 +127,19 @@ class Disconnect:
 
 @attrs.frozen
 class Authenticated:
-    """There is an access token."""
+    """The driver has an access token."""
 
 
 @attrs.frozen
 class SessionGranted:
-    """The service gave a session."""
+    """The service granted a session."""
 
     session: wire.SessionResponse
 
 
 @attrs.frozen
 class StreamerUnavailable:
-    """No streamer is free just now (503)."""
+    """No streamer is free at the moment (503)."""
 
     error: errors.OdysseyError
 
@@ -167,12 +167,12 @@ class SignalingClosed:
 
 @attrs.frozen
 class LinkFailed:
-    """The link could not be made, or was lost."""
+    """The link could not be opened, or was lost."""
 
     link: int
     error: errors.OdysseyError
     signaling_lost: bool = True
-    """Whether the WebSocket is gone; without it, a goodbye still reaches the service."""
+    """Whether the WebSocket is gone; if False, a goodbye still reaches the service."""
 
 
 @attrs.frozen
@@ -184,14 +184,14 @@ class LinkReady:
 
 @attrs.frozen
 class BroadcastEnded:
-    """The one who broadcasts has ended it."""
+    """The broadcaster has ended the broadcast."""
 
     link: int
 
 
 @attrs.frozen
 class Answered:
-    """The peer connection has an answer to the offer."""
+    """The peer connection has answered the offer."""
 
     link: int
     sdp: str
@@ -210,12 +210,12 @@ class ChannelOpened:
 
     link: int
     max_message_size: int
-    """In bytes."""
+    """The largest message that the channel takes, in bytes."""
 
 
 @attrs.frozen
 class Received:
-    """A message came, through signaling or ``streamerToClient``; its class is what the table knows it by."""
+    """A message came through signaling or ``streamerToClient``; the tables look it up by its class."""
 
     link: int
     message: wire.SignalingServerMessage | wire.DataChannelStreamerMessage
@@ -223,19 +223,19 @@ class Received:
 
 @attrs.frozen
 class VideoSeen:
-    """What `CheckVideo` asked for."""
+    """The answer to `CheckVideo`."""
 
     link: int
     at: float | None
-    """When the newest frame of the stream came, in s of the clock; None before the first."""
+    """When the newest frame of the stream came, in s of the clock; None before the first frame."""
 
 
 @attrs.frozen
 class VideoResumed:
-    """A frame came after a pause, or after the link before this one was lost."""
+    """A frame came after a pause, or the first frame came over a new link."""
 
     seconds: float
-    """Since the last frame before."""
+    """The time since the frame before, in s."""
 
 
 # --- inputs: faults ---------------------------------------------------------------------------------------------
@@ -243,28 +243,28 @@ class VideoResumed:
 
 @attrs.frozen
 class Broken:
-    """The driver has failed by a fault of its own, and drives no more."""
+    """The driver has failed because of an internal error, and has stopped."""
 
     error: errors.OdysseyError
 
 
 @attrs.frozen
 class Forgotten:
-    """This is a forked child, to which the session does not belong."""
+    """This process is a forked child; the session belongs to its parent."""
 
 
-# --- moments ----------------------------------------------------------------------------------------------------
+# --- inputs: times ----------------------------------------------------------------------------------------------
 
 
 class Due(Enum):
-    """A moment that was waited for has come; an input like the others."""
+    """A scheduled time has come; an input like the others."""
 
     ASK_AGAIN = "ask for a streamer again"
     REJOIN = "try the next link"
     KEEPALIVE = "send a keepalive"
     VIDEO = "video is overdue"
     CHECK = "look for frames"
-    GIVE_UP = "the service has forgotten the session"
+    GIVE_UP = "it is too late to continue"
 
 
 Command: TypeAlias = Connect | Join | Watch | Start | Interact | End | Abandon | Disconnect

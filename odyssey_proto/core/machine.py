@@ -1,37 +1,33 @@
-"""What the machines of the core are made of: typed rows, the way through them, and the agenda that machines share.
+"""The parts that the core's machines are made of: typed rows, the step through them, and the shared agenda.
 
 A *row* says: in one of these states, on this input, if this guard holds, go to that state and do this. The first
 row whose guard holds wins. Guards and actions are functions of the machine and the input, so mypy checks that they
-fit. A machine is a class of actions, with its states above it and its rows below it.
+fit. A machine is a class of actions, with its states above it and its rows below it. None is defined here.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
 import attrs
 
-from .effects import Ignored
+from .effects import Ignored, Output
 from .inputs import Due
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    from .effects import Output
 
 __all__ = ["Agenda", "Key", "Machine", "Row", "Rows", "by_state", "nothing", "row"]
 
 M = TypeVar("M")
-I = TypeVar("I")  # noqa: E741  # the input, as in the theory of such machines
+I = TypeVar("I")  # noqa: E741  # the usual name for the input of a state machine
 Key = type[Any] | Due
-"""What a row reacts to: the class of an input or of a message, or a moment that has come."""
+"""What a row reacts to: the class of an input or of a message, or a scheduled time."""
 
 
 @attrs.frozen
 class Row(Generic[M]):
-    """One step. ``target`` None keeps the state."""
+    """One step of a machine. If ``target`` is None, the state stays."""
 
     states: tuple[Enum, ...]
     on: Key
@@ -63,16 +59,16 @@ def row(
     action: Callable[[M, Any], None],
     guard: Callable[[M, Any], bool] | None = None,
 ) -> Row[M]:
-    """Make a row whose action and guard take what ``on`` says: an input, a message itself, or a `Due`."""
+    """Create a row whose action and guard take an object of the kind ``on``: an input, a message or a `Due`."""
     return Row(states, on, target, action, guard)
 
 
 Rows = dict[tuple[Enum, Key], tuple[Row[M], ...]]
-"""Rows by state and input, in their order."""
+"""Rows by state and input, in the order of the table."""
 
 
 def by_state(rows: Iterable[Row[M]]) -> Rows[M]:
-    """Return rows as a machine looks them up."""
+    """Return ``rows`` in the form in which a machine looks them up."""
     found: Rows[M] = {}
     for each in rows:
         for state in each.states:
@@ -81,59 +77,59 @@ def by_state(rows: Iterable[Row[M]]) -> Rows[M]:
 
 
 def nothing(_machine: object, _item: object) -> None:
-    """Act as a row does that says it all by itself."""
+    """Do nothing: the action of a row that only changes the state."""
 
 
 class Agenda:
-    """What the machines of one core share: the time of the input at hand, what is due, and what has come up."""
+    """The data that the machines of one core share: the current time, what is scheduled, and the outputs."""
 
     def __init__(self) -> None:
         self.now: float = 0.0
-        """The time of the input at hand, in s."""
+        """The time of the current input, in s."""
         self.overslept: float = 0.0
-        """How many s late the moment at hand is taken."""
+        """How late the current `Due` is handled, in s."""
         self._due: dict[Due, float] = {}
         self._out: deque[Output] = deque()
         self._next: deque[object] = deque()
 
     def put(self, output: Output) -> None:
-        """Hand out an effect or an event."""
+        """Output an effect or an event."""
         self._out.append(output)
 
     def ignore(self, what: str) -> None:
-        """Note that something came at a moment when it means nothing."""
+        """Output that an input has no meaning in the current state."""
         self.put(Ignored(what))
 
     def drain(self) -> list[Output]:
-        """Return, once and in order, all that has been put."""
+        """Return, once and in order, everything that was put."""
         out = list(self._out)
         self._out.clear()
         return out
 
     def follow_with(self, item: object) -> None:
-        """Have this input come once the one at hand is done with, before any from outside."""
+        """Queue an input to be handled after the current one, before any from outside."""
         self._next.append(item)
 
     def take_next(self) -> object | None:
-        """Return what `follow_with` was given, one at a time and in order; None when there is no more."""
+        """Return the next input that `follow_with` queued, oldest first; None if there are no more."""
         return self._next.popleft() if self._next else None
 
     def wake_at(self, due: Due, at: float) -> None:
-        """Have ``due`` come at ``at`` (s), in place of an earlier plan for it."""
+        """Schedule ``due`` for ``at`` (s), in place of an earlier schedule for it."""
         self._due[due] = at
 
     def cancel(self, *dues: Due) -> None:
-        """Have these moments not come; all of them if none is named."""
+        """Cancel these scheduled times, or all of them if none is named."""
         for due in dues or tuple(self._due):
             self._due.pop(due, None)
 
     @property
     def next_due(self) -> float | None:
-        """When the next moment comes, in s; None if nothing is waited for."""
+        """The earliest scheduled time, in s; None if nothing is scheduled."""
         return min(self._due.values(), default=None)
 
     def take_due(self) -> Due | None:
-        """Return a moment that has come by now, the earliest first, and forget it."""
+        """Return the earliest `Due` whose time has come, and forget it; None if there is none."""
         due = min(self._due, key=self._due.__getitem__, default=None)
         if due is None or self._due[due] > self.now:
             return None
@@ -142,13 +138,13 @@ class Agenda:
 
 
 class Machine:
-    """A state and the way through its rows; a subclass brings the rows."""
+    """A state, and the step to the next one; a subclass provides the rows."""
 
     state: Any
-    """Where it stands; an enumeration of the subclass."""
+    """The current state; an enumeration of the subclass."""
 
     def step(self, rows: Mapping[tuple[Enum, Key], tuple[Row[Any], ...]], item: object, key: Key) -> bool:
-        """Take the first row that fits; return whether there was one. Without one nothing changes."""
+        """Take the first row that fits; return whether there was one. If not, nothing changes."""
         for each in rows.get((self.state, key), ()):
             if each.guard is None or each.guard(self, item):
                 self.enter(each.target)
@@ -157,6 +153,6 @@ class Machine:
         return False
 
     def enter(self, target: Enum | None) -> None:
-        """Go to a state; None stays."""
+        """Go to a state; None keeps the current one."""
         if target is not None:
             self.state = target

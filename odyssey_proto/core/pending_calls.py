@@ -1,7 +1,7 @@
 """The calls that wait for their answers.
 
-Calls are numbered by the driver, and each is answered once. Acknowledgements carry no id: one ``update`` is on the
-wire at a time, and the others queue (spec/asyncapi.yaml). What the answers are is decided by the machines.
+The driver numbers the calls, and each is answered once. Acknowledgements carry no id, so only one ``update`` is on
+the wire at a time, and the others queue (spec/asyncapi.yaml). The machines decide what the answers are.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ __all__ = ["PendingCalls"]
 
 
 class PendingCalls:
-    """Who waits for what. Whatever is taken is forgotten here."""
+    """The calls in progress, by what they wait for. A ``take_…`` method forgets the calls that it returns."""
 
     def __init__(self) -> None:
         self.connect: int | None = None
         self.start: int | None = None
         self.has_update_sent: bool = False
-        """Whether an update is on the wire; it keeps its place when nobody waits for it any more."""
-        self._sent: int | None = None  # whose that is
+        """Whether an update is on the wire; it keeps its place even after its call was abandoned."""
+        self._sent: int | None = None  # the call whose update is on the wire
         self._updates: deque[Interact] = deque()
         self._ends: list[int] = []
         self._held: deque[Start | Interact | End] = deque()
@@ -41,12 +41,12 @@ class PendingCalls:
         return call
 
     def add_end(self, call: int) -> None:
-        """Have this call wait for the end of the stream."""
+        """Add a call that waits for the end of the stream."""
         self._ends.append(call)
 
     @property
     def has_ends(self) -> bool:
-        """Whether anybody waits for the end of the stream."""
+        """Whether any call waits for the end of the stream."""
         return bool(self._ends)
 
     def take_ends(self) -> list[int]:
@@ -57,11 +57,11 @@ class PendingCalls:
     # --- updates
 
     def queue_update(self, item: Interact) -> None:
-        """Have this update wait for those before it."""
+        """Queue an update behind those before it."""
         self._updates.append(item)
 
     def next_update(self) -> Interact | None:
-        """Return the update to send now; None if another is on the wire, or none waits."""
+        """Return the update to send now; None if another is on the wire, or the queue is empty."""
         if self.has_update_sent or not self._updates:
             return None
         update = self._updates.popleft()
@@ -69,19 +69,19 @@ class PendingCalls:
         return update
 
     def take_sent(self) -> int | None:
-        """Return the call whose update was on the wire; None if nobody waits for it."""
+        """Return the call whose update was on the wire; None if it was abandoned."""
         call, self._sent = self._sent, None
         self.has_update_sent = False
         return call
 
-    # --- commands that wait for their moment
+    # --- commands held until they can be carried out
 
     def hold(self, command: Start | Interact | End) -> None:
         """Keep a command until it can be carried out."""
         self._held.append(command)
 
     def take_held(self) -> list[Start | Interact | End]:
-        """Return the commands that were held, oldest first."""
+        """Return the held commands, oldest first."""
         held = list(self._held)
         self._held.clear()
         return held
@@ -95,11 +95,11 @@ class PendingCalls:
         return queued
 
     def take_unanswered(self) -> list[int]:
-        """Return the calls that the streamer answers next: the start, and the update on the wire."""
+        """Return the calls that the streamer answers next: the start and the update on the wire."""
         return [call for call in (self.take_start(), self.take_sent()) if call is not None]
 
     def take_unsent(self) -> list[int]:
-        """Return the calls that the end of a stream overtakes: its start, and updates that have not been sent."""
+        """Return the calls that ending the stream cancels: its start, and updates that have not been sent."""
         start = self.take_start()
         return [*([] if start is None else [start]), *self.take_queued()]
 
@@ -113,7 +113,7 @@ class PendingCalls:
         ]
 
     def abandon(self, call: int) -> None:
-        """Nobody waits for this call any more. An update that has not been sent never is."""
+        """Forget a call that nobody waits for any more. If its update has not been sent, it never will be."""
         self.connect = None if call == self.connect else self.connect
         self.start = None if call == self.start else self.start
         self._sent = None if call == self._sent else self._sent

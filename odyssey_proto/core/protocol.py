@@ -1,13 +1,13 @@
 """The life of a session and its stream, without I/O, threads or a clock.
 
-Whoever drives it feeds *inputs* with `Protocol.receive(input, now)` and carries out, in order, what
-`Protocol.outputs()` hands back: *effects* (do this) and *events* (tell the user this). Nothing is ever called
-back. When `Protocol.next_due` has come, `Protocol.advance(now)` is called.
+A driver feeds *inputs* with `Protocol.receive(input, now)` and carries out, in order, what `Protocol.outputs()`
+returns: *effects* (do this) and *events* (report this to the user). There are no callbacks. When the clock reaches
+`Protocol.next_due`, the driver calls `Protocol.advance(now)`.
 
-Which step may follow which is in the tables of two machines: that of the session, and that of the stream in it,
-which is asked while the session is connected. A *command* (what the user calls) for which neither has a row raises
+The tables of two machines say which step may follow which: one for the session, and one for its stream, which is
+consulted while the session is connected. A *command* (what the user calls) for which neither has a row raises
 and changes nothing. An *occurrence* (what the network reports) without a row came at the wrong moment: it changes
-nothing and is handed out as `Ignored`.
+nothing and is returned as `Ignored`.
 
 Calls that wait for an answer are numbered by the driver. Each is answered once, by `Succeed` or `Fail`.
 """
@@ -41,7 +41,7 @@ class Protocol:
     """The state of one session, from `Connect` to its end. Not thread-safe: one driver owns it."""
 
     def __init__(self, config: AdvancedConfig, *, reconnect: bool = True) -> None:
-        """Make one that follows ``config``; without ``reconnect``, a lost link is the end."""
+        """Create a protocol that follows ``config``; without ``reconnect``, losing the link ends the session."""
         self._agenda = Agenda()
         self._calls = PendingCalls()
         self._connection = SessionLink(self._agenda)
@@ -57,7 +57,7 @@ class Protocol:
 
         Raises:
             OdysseyStreamError, OdysseyConnectionError: the command cannot be carried out in this state, which
-                stays as it was.
+                does not change.
         """
         self._agenda.now = now
         heard = self._connection.link
@@ -79,11 +79,11 @@ class Protocol:
 
     @property
     def next_due(self) -> float | None:
-        """When `advance` has something to do, in s; None when nothing is waited for."""
+        """When `advance` next has something to do, in s; None if nothing is scheduled."""
         return self._agenda.next_due
 
     def outputs(self) -> list[Output]:
-        """Hand out, once and in order, all effects and events that have come up."""
+        """Return, once and in order, all effects and events since the last call."""
         return self._agenda.drain()
 
     def _take(self, item: object, key: Key, name: str) -> None:
@@ -109,13 +109,13 @@ class Protocol:
         return self.not_connected(COMMAND_NAMES[type(item)])
 
     def not_connected(self, what: str) -> errors.OdysseyStreamError:
-        """Make the error for something that needs a connection, with the reason why there is none."""
+        """Return the error for ``what``, which needs a connection, with the reason why there is none."""
         return self.snapshot().not_connected(what)
 
-    # --- how things stand
+    # --- the state
 
     def snapshot(self) -> Snapshot:
-        """Return the state as other threads may read it."""
+        """Return a snapshot of the state that other threads may read."""
         return Snapshot(
             status=self.status,
             is_over=self.is_over,
@@ -130,67 +130,67 @@ class Protocol:
 
     @property
     def session(self) -> SessionState:
-        """Where the session stands."""
+        """The state of the session."""
         return self._session.state
 
     @property
     def stream(self) -> StreamState:
-        """Where the stream stands."""
+        """The state of the stream."""
         return self._stream.state
 
     @property
     def status(self) -> ConnectionStatus:
-        """The session's state as the documentation names it."""
+        """The session's status, as the documentation names it."""
         return STATUS[self.session]
 
     @property
     def is_over(self) -> bool:
-        """Whether the session has ended, one way or the other."""
+        """Whether the session has ended, for any reason."""
         return self.session in OVER
 
     @property
     def error(self) -> errors.OdysseyError | None:
-        """Why the session is over, if it failed."""
+        """The error that ended the session, if it failed."""
         return self._session.error
 
     @property
     def doing(self) -> str:
-        """The step that is being waited for."""
+        """The step in progress."""
         return self._session.doing
 
     @property
     def progress(self) -> str:
-        """The step that is being waited for, and why it is not the first attempt; for the text of a timeout."""
+        """The step in progress, and why the previous attempt failed, if any; for the text of a timeout."""
         return self._session.progress
 
     @property
     def session_id(self) -> str | None:
-        """The service's id of the session; None before there is one."""
+        """The service's id of the session; None before the service has granted one."""
         return self._connection.session_id
 
     @property
     def capabilities(self) -> wire.StreamerCapabilities | None:
-        """What the streamer can do; None before there is one."""
+        """What the streamer can do; None before the service has assigned one."""
         return self._session.capabilities
 
     @property
     def stream_id(self) -> str | None:
-        """The id of the stream that is running; None while there is none."""
+        """The id of the running stream; None if no stream runs."""
         return self._stream.stream_id
 
     @property
     def applied_prompt(self) -> str | None:
-        """The prompt in effect as the service rewrote it, if it said so."""
+        """The prompt in effect, as rewritten by the service, if the service reported it."""
         return self._stream.applied_prompt
 
     @property
     def broadcast(self) -> BroadcastInfo | None:
-        """Where the stream can be watched, once it can."""
+        """Where the stream can be watched; None until the broadcast is ready."""
         return self._stream.broadcast
 
 
 def _name(item: object) -> str:
-    """Return what an input is called in the log."""
+    """Return the name of an input in the log."""
     return f"message {item.message.type!r}" if isinstance(item, Received) else type(item).__name__
 
 

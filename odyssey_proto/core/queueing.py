@@ -1,4 +1,4 @@
-"""The rule by which a client waits for a free streamer (spec/openapi.yaml)."""
+"""The rule by which a client waits for a free streamer (spec/openapi.yaml). It does not wait by itself."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .._base.public_path import publish
 __all__ = ["QUEUE_INTERVAL_S", "Queueing"]
 
 QUEUE_INTERVAL_S: Final = 1.0
-"""s between two requests for a streamer while none is free."""
+"""The time between two requests for a streamer while none is free, in s."""
 
 
 @attrs.frozen
 class Queueing:
-    """Waiting for a streamer from one moment on, for at most ``timeout_s``; 0 asks once.
+    """A wait for a streamer that lasts at most ``timeout_s``; 0 asks once.
 
     >>> queueing = Queueing(timeout_s=3.0, began_at=100.0)
     >>> queueing.next_request(100.5), queueing.next_request(102.5)
@@ -30,12 +30,12 @@ class Queueing:
     """When the waiting began, in s of the caller's clock."""
 
     def next_request(self, now: float) -> float | None:
-        """Return when to ask again after a refusal at ``now`` (s); None if the time is over by then."""
+        """Return when to ask again after a refusal at ``now`` (s); None if that is after the timeout."""
         at = now + QUEUE_INTERVAL_S
         return at if at <= self.began_at + self.timeout_s else None
 
     def failure(self, refusal: errors.OdysseyError, operation: str) -> errors.OdysseyError:
-        """Return what to raise once `next_request` gives None: ``refusal`` itself if nobody wanted to wait."""
+        """Return what to raise once `next_request` returns None: ``refusal`` itself if the timeout is 0."""
         if not self.timeout_s:
             return refusal
         return errors.OdysseyConnectionTimeoutError(

@@ -1,15 +1,16 @@
-"""What an HTTP answer that refuses means: from status, headers and body to one typed error.
+"""What an HTTP refusal means: from status, headers and body to one typed error.
 
-It needs no HTTP library: whoever made the request describes what came back as an `Answer`. Reading the answers
-that succeed, and deciding what is asked again, is the caller's.
+It needs no HTTP library: the caller describes what the server answered as an `HttpAnswer`. Reading the answers
+that succeed, and deciding which requests to repeat, is left to the caller.
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import attrs
 import odyssey_models as wire
@@ -23,21 +24,19 @@ from .._base.errors import (
     SpectatorTokenError,
     usage_error,
 )
+from .._base.public_path import publish
 from .._base.secrets import one_line
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+__all__ = ["REFUSALS", "HttpAnswer", "Refusals", "refusal", "unreadable"]
 
-__all__ = ["REFUSALS", "Answer", "Refusals", "refusal", "unreadable"]
-
-Refusals: TypeAlias = "Mapping[int, tuple[type[OdysseyError], str, str]]"
-"""By status: the class, the code, and the text, in which ``{detail}`` stands for the service's own words."""
+Refusals: TypeAlias = Mapping[int, tuple[type[OdysseyError], str, str]]
+"""By status: the error's class, code and text, in which ``{detail}`` stands for the service's own words."""
 
 _TOKEN_REFUSED: Final[Refusals] = {
     401: (OdysseyAuthError, "unauthorized", "{operation}: the access token was refused: {detail}"),
     403: (OdysseyAuthError, "forbidden", "{operation}: access denied: {detail}"),
 }
-_NOT_FOUND: Final = (OdysseyError, "not_found", "{operation}: there is none with this id: {detail}")
+_NOT_FOUND: Final = (OdysseyError, "not_found", "{operation}: the id is unknown: {detail}")
 _NOT_YOURS: Final = (OdysseyError, "forbidden", "{operation}: access denied: {detail}")
 _INVALID: Final = (OdysseyError, "invalid_request", "{operation}: the service refused the request: {detail}")
 _SESSION_TOKEN: Final = (
@@ -72,7 +71,7 @@ REFUSALS: Final[Mapping[str, Refusals]] = MappingProxyType(
             404: (
                 OdysseyConnectionError,
                 "unknown_session",
-                "The session is unknown, has ended, or is another user's",
+                "The session is unknown, has ended, or belongs to another user",
             ),
         },
         "GET /recordings/{stream_id}": {**_TOKEN_REFUSED, 404: _NOT_FOUND},
@@ -97,7 +96,7 @@ REFUSALS: Final[Mapping[str, Refusals]] = MappingProxyType(
             404: (
                 OdysseyConnectionError,
                 "stream_not_found",
-                "No such stream: it has ended, or the address is not its own",
+                "No such stream: it has ended, or the address is wrong",
             ),
             406: (
                 OdysseyConnectionError,
@@ -107,10 +106,10 @@ REFUSALS: Final[Mapping[str, Refusals]] = MappingProxyType(
         },
     }
 )
-"""What statuses mean, by operation. Any other is an `OdysseyConnectionError` with the code ``http_<status>``."""
+"""The meaning of statuses, by operation. All others raise `OdysseyConnectionError`, code ``http_<status>``."""
 
 _ID_IN_PATH: Final = re.compile(r"/\{\w+\}")
-_BUSY: Final = frozenset({408, 425, 429})  # with all of 5xx, the answers after which waiting may help
+_BUSY: Final = frozenset({408, 425, 429})  # like all of 5xx, answers after which waiting may help
 _USAGE_STATUSES: Final = frozenset({403, 429})
 _GENERAL: Final = "{operation}: the service answered {status}: {detail}"
 _REDIRECTED: Final = (
@@ -119,36 +118,36 @@ _REDIRECTED: Final = (
 
 
 @attrs.frozen(kw_only=True)
-class Answer:
-    """What came back from a server, read to its end and decompressed."""
+class HttpAnswer:
+    """A server's answer, read to its end and decompressed."""
 
     operation: str
-    """What was asked, such as ``POST /auth/token``; `REFUSALS` has the names."""
+    """The request's name, such as ``POST /auth/token``; `REFUSALS` lists them."""
     status: int
     """The HTTP status."""
     reason: str = ""
     """The status in words."""
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
-    """The headers; their names in any case."""
+    """The headers; the case of their names does not matter."""
     body: bytes = attrs.field(default=b"", repr=False)
     """The body."""
     secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
-    """What was sent and must not come back in a text."""
+    """Secrets in the request that no text may repeat."""
     about: str = ""
     """The id in the path, if there is one."""
 
     @property
     def asked(self) -> str:
-        """The operation with the id that it was about, for texts.
+        """The operation with the id in its path, for texts.
 
-        >>> Answer(operation="GET /recordings/{stream_id}", status=404, about="st-1").asked
+        >>> HttpAnswer(operation="GET /recordings/{stream_id}", status=404, about="st-1").asked
         'GET /recordings/st-1'
         """
         return _ID_IN_PATH.sub(lambda _: f"/{self.line(self.about) or '…'}", self.operation)
 
     @property
     def ok(self) -> bool:
-        """Whether it is a success."""
+        """Whether the request succeeded."""
         return 200 <= self.status < 300
 
     @property
@@ -158,11 +157,11 @@ class Answer:
 
     @property
     def retry_after(self) -> float | None:
-        """After how many s the service wants to be asked again; a date counts from the service's own ``Date``."""
+        """When the service allows the next request, in s from now; a date counts from the answer's ``Date``."""
         wanted = self.header("retry-after")
         if not wanted:
             return None
-        from email.utils import parsedate_to_datetime  # it loads sockets, for what is hardly ever needed
+        from email.utils import parsedate_to_datetime  # loads sockets, and is rarely needed
 
         try:
             if wanted.isdecimal():
@@ -176,28 +175,28 @@ class Answer:
 
     @property
     def known(self) -> dict[str, Any]:
-        """What every error made of this answer carries."""
+        """The attributes of every error that is made from this answer."""
         return {"operation": self.operation, "status": self.status, "request_id": self.request_id}
 
     def header(self, name: str) -> str:
-        """Return the header ``name`` (in lower case), or "" if there is none."""
+        """Return the header ``name`` (in lower case), or "" if it is absent."""
         return next((value for key, value in self.headers.items() if key.lower() == name), "")
 
     def line(self, text: str) -> str:
-        """Return ``text`` as one line, not too long and without secrets."""
+        """Return ``text`` as one line, shortened and without secrets."""
         for secret in self.secrets:
             text = text.replace(secret, "…")
         return one_line(text)
 
 
-def refusal(answer: Answer, refusals: Refusals | None = None) -> OdysseyError:
-    """Return the error that an ``answer`` means that is no success.
+def refusal(answer: HttpAnswer, refusals: Refusals | None = None) -> OdysseyError:
+    """Return the error for an ``answer`` that is not a success.
 
     Args:
-        answer: what came back.
-        refusals: what the statuses mean; None takes those of the answer's operation in `REFUSALS`.
+        answer: the server's answer.
+        refusals: the meaning of the statuses; None takes the entry of the answer's operation in `REFUSALS`.
 
-    >>> refusal(Answer(operation="POST /sessions/request", status=503)).code
+    >>> refusal(HttpAnswer(operation="POST /sessions/request", status=503)).code
     'no_streamers'
     """
     if refusals is None:
@@ -226,10 +225,10 @@ def refusal(answer: Answer, refusals: Refusals | None = None) -> OdysseyError:
     )
 
 
-def unreadable(answer: Answer, exc: MalformedMessageError, *, of_api: bool = True) -> MalformedMessageError:
-    """Return ``exc``, which reading the ``answer`` raised, with what is known around it.
+def unreadable(answer: HttpAnswer, exc: MalformedMessageError, *, of_api: bool = True) -> MalformedMessageError:
+    """Return ``exc``, which reading the ``answer`` raised, with the attributes of the answer.
 
-    ``of_api`` is whether JSON was expected: anything else is then what a wrong address looks like.
+    ``of_api`` says whether JSON was expected; if so, anything else suggests a wrong address.
     """
     is_expected = not of_api or "json" in (answer.header("content-type") or "json")
     hint = "" if is_expected else "; is this the address of the API?"
@@ -247,7 +246,7 @@ _Said: TypeAlias = "wire.UsageErrorBody | list[wire.ValidationIssue] | dict[str,
 
 
 def _said(body: bytes) -> _Said:
-    """Read the body of a refusal: a usage error itself, or what an ``ErrorBody`` has as its detail."""
+    """Read the body of a refusal: a usage error, or the detail of an ``ErrorBody``."""
     from .._model import codec  # it loads cattrs
 
     for data in _objects(body):
@@ -259,13 +258,13 @@ def _said(body: bytes) -> _Said:
 
 
 def _details(body: bytes) -> dict[str, Any]:
-    """Return the figures behind a usage error as they came: also those that are new, or of another type."""
+    """Return the figures behind a usage error as they came, including new ones and unexpected types."""
     found = (data.get("details") for data in _objects(body))
     return next((details for details in found if isinstance(details, dict)), {})
 
 
 def _objects(body: bytes) -> Iterator[dict[str, Any]]:
-    """Yield what of a body may be a usage error: all of it, and its ``detail``."""
+    """Yield the parts of a body that may be a usage error: the whole, and its ``detail``."""
     from .._model import codec
 
     with contextlib.suppress(MalformedMessageError):
@@ -282,9 +281,12 @@ def _words(said: _Said) -> str:
         case wire.UsageErrorBody():
             return said.message
         case list():
-            # The place comes last: `redact` takes what follows a name such as api_key for its value.
+            # The location comes last, because `redact` takes what follows a name such as api_key for its value.
             return "; ".join(f"{issue.msg} ({'.'.join(map(str, issue.loc))})" for issue in said)
         case {"message": str(message)}:
             return message
         case _:
             return ""
+
+
+publish("odyssey_proto.core", HttpAnswer, refusal)

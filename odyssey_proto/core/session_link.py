@@ -1,8 +1,8 @@
-"""What there is of a session's connection: its id, and the link that is heard.
+"""The connection of a session: its id and its current link.
 
 A *link* is one attempt at signaling plus peer connection; the session survives its links. Each has a number, and
-what a link that was given up still reports is not heard any more. The session's machine changes a connection; the
-stream's machine reads it. Neither state is here.
+whatever an abandoned link still reports is ignored. The session's machine changes the connection; the stream's
+machine reads it. The states of both machines are elsewhere.
 """
 
 from __future__ import annotations
@@ -23,33 +23,33 @@ __all__ = ["SessionLink"]
 
 
 class SessionLink:
-    """The link that is heard, and what of it is there."""
+    """The current link of a session, and which parts of it are ready."""
 
     def __init__(self, agenda: Agenda) -> None:
         self._agenda = agenda
         self.session_id: str | None = None
         self.signaling_url: str = ""
         self.token: str | None = None
-        """The session token, if it is not the driver's to get."""
+        """The session token, if it came with the session; None if the driver requests one."""
         self.link: int | None = None
-        """The number of the link that is heard."""
+        """The number of the current link."""
         self.links: int = 0
-        """How many there have been."""
+        """How many links there have been."""
         self.is_up: bool = False
         """Whether the WebSocket of the link is open."""
         self.has_video: bool = False
         """Whether the link has its video track."""
         self.channel_limit: int | None = None
-        """The largest message through the control channel, in bytes; None until it is open."""
+        """The largest message that the control channel takes, in bytes; None until the channel is open."""
 
     @property
     def current(self) -> int:
-        """The link that is heard, which there must be."""
+        """The number of the current link, which must exist."""
         assert self.link is not None
         return self.link
 
     def open(self, timeout_s: float, *, with_video: bool) -> None:
-        """Open the next link, or a way to say goodbye."""
+        """Open the next link; without ``with_video``, only to say goodbye."""
         assert self.session_id is not None
         self.links += 1
         self.link = self.links
@@ -66,25 +66,25 @@ class SessionLink:
         )
 
     def send(self, message: wire.SignalingClientMessage) -> None:
-        """Send through the WebSocket."""
+        """Send a message through the WebSocket."""
         self._agenda.put(SendSignaling(self.current, message))
 
     def say_goodbye(self) -> None:
-        """Give the session back to the service, and close the link."""
+        """Return the session to the service, and close the link."""
         self.send(wire.ClientDisconnecting())
         self.close()
 
     def close(self) -> None:
-        """Close the link; nothing of it is waited for any more."""
+        """Close the link, and cancel everything that was scheduled for it."""
         self._agenda.put(CloseLink(self.current))
         self.link, self.is_up = None, False
         self._agenda.cancel(Due.KEEPALIVE, Due.VIDEO, Due.CHECK)
 
     def refuse_oversize(self, item: object) -> None:
-        """Raise if ``item`` is a command whose message is too long for the way that it would go.
+        """Raise if ``item`` is a command whose message is too long for the connection that would carry it.
 
         Raises:
-            OdysseyStreamError: it is.
+            OdysseyStreamError: the message is too long.
         """
         match item:
             case Start(size=size) if size > SIGNALING_MESSAGE_LIMIT:
@@ -94,7 +94,7 @@ class SessionLink:
             case _:
                 return
         raise errors.OdysseyStreamError(
-            f"The message is too long: {size} bytes, and the most is {limit}; shorten the prompt",
+            f"The message is too long: {size} bytes, and the limit is {limit} bytes; shorten the prompt",
             code="message_too_long",
             session_id=self.session_id,
         )

@@ -1,9 +1,9 @@
 """The life of a session, from IDLE to its end.
 
 IDLE → AUTHENTICATING → QUEUEING → CONNECTING → CONNECTED, and from there RECONNECTING and back, until DISCONNECTED
-(as wished) or FAILED. Everything that affects this state is here: the states, the actions, and the rows that lead
-from one to the other. What becomes of the stream meanwhile is decided in `odyssey_proto.core.stream_machine`, by
-what it is given: `LinkUp`, `LinkLost` or `SessionOver`.
+(on request) or FAILED. Everything that affects this state is here: the states, the actions, and the rows that lead
+from one to the other. What happens to the stream meanwhile is decided in `odyssey_proto.core.stream_machine`, to
+which this module sends `LinkUp`, `LinkLost` or `SessionOver`.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ _SIGNALING_ERRORS: Final = {
 
 
 class SessionState(Enum):
-    """Where the session stands."""
+    """The state of the session."""
 
     IDLE = "idle"
     AUTHENTICATING = "authenticating"
@@ -92,11 +92,11 @@ STATUS: Final = {
     S.DISCONNECTED: ConnectionStatus.DISCONNECTED,
     S.FAILED: ConnectionStatus.FAILED,
 }
-"""What users know each state as."""
+"""The status that users see for each state."""
 
 
 class SessionMachine(Machine):
-    """One session. It steps the machine of its streams, which knows nothing of it."""
+    """One session. It steps the machine of its streams, which does not know the session."""
 
     state: SessionState
 
@@ -113,11 +113,11 @@ class SessionMachine(Machine):
         self.state = SessionState.IDLE
         self.capabilities: wire.StreamerCapabilities | None = None
         self.error: errors.OdysseyError | None = None
-        """Why the session is over, if it failed."""
+        """The error that ended the session, if it failed."""
         self.doing: str = "starting"
-        """The step that is being waited for."""
+        """The step in progress."""
         self.last_failure: str = ""
-        """Why the link before failed, while another is made."""
+        """Why the previous link failed, while another one is opened."""
         self._agenda = agenda
         self._connection = connection
         self._calls = calls
@@ -131,7 +131,7 @@ class SessionMachine(Machine):
         self._kept_until = 0.0
 
     def enter(self, target: Enum | None) -> None:
-        """Go to a state, and report the status if it is another; the end is reported when all is done."""
+        """Go to a state, and report the status if it changes; the end is reported later, once all is done."""
         before = STATUS[self.state]
         super().enter(target)
         status = STATUS[self.state]
@@ -149,7 +149,7 @@ class SessionMachine(Machine):
         self._agenda.put(Authenticate())
 
     def request(self, item: Authenticated | Due) -> None:
-        """Ask for a session, for the first time or again."""
+        """Request a session, for the first time or again."""
         if isinstance(item, Authenticated):
             self.doing = "requesting a session"
             self._queueing = Queueing(self._config.queue_timeout_s, self._agenda.now)
@@ -160,7 +160,7 @@ class SessionMachine(Machine):
         return self._queueing.next_request(self._agenda.now) is not None
 
     def wait_in_queue(self, _: StreamerUnavailable) -> None:
-        """Ask again in a while, and report once that this is waited for."""
+        """Ask again after a pause, and report once that the session waits for a streamer."""
         now = self._agenda.now
         if self.doing != "waiting for a streamer":
             self.doing = "waiting for a streamer"
@@ -170,27 +170,27 @@ class SessionMachine(Machine):
         self._agenda.wake_at(Due.ASK_AGAIN, at)
 
     def fail_in_queue(self, item: StreamerUnavailable) -> None:
-        """Give up: no streamer came free."""
+        """Give up: no streamer became free."""
         self.fail(StepFailed(self._queueing.failure(item.error, "connect")))
 
     def join(self, item: Join) -> None:
-        """Take a session that somebody else got."""
+        """Take a session that somebody else requested."""
         self._calls.connect = item.call
         self._connection.token, self._token_until = item.token, self._agenda.now + item.valid_for
         self.take_session(item)
 
     def take_session(self, item: SessionGranted | Join) -> None:
-        """Open the first link of the session, if only to give it back."""
+        """Open the first link of the session, even if only to return it to the service."""
         self._connection.session_id = item.session.session_id
         self._connection.signaling_url = item.session.signalling_url
         self.capabilities = item.session.capabilities or wire.StreamerCapabilities()
         self._kept_until = self._agenda.now + SESSION_KEPT_S
         self.open_link(item)
 
-    # --- making a link
+    # --- opening a link
 
     def open_link(self, _: object) -> None:
-        """Open the next link; after the end only to say goodbye."""
+        """Open the next link; after the session's end, only to say goodbye."""
         is_over = self.state in OVER
         if not is_over:
             self.doing = "opening the signaling connection"
@@ -204,7 +204,7 @@ class SessionMachine(Machine):
     def fail_expired(self, _: Due) -> None:
         """Give up: no link can be opened any more."""
         error = errors.OdysseyConnectionError(
-            "The connection was lost, and its credentials have expired since: get new ones",
+            "The connection was lost, and its credentials have expired meanwhile: get new ones",
             code="credentials_expired",
             session_id=self._connection.session_id,
         )
@@ -218,12 +218,12 @@ class SessionMachine(Machine):
         self._note_keepalive()
 
     def accept_offer(self, message: wire.Offer) -> None:
-        """Have the peer connection answer."""
+        """Have the peer connection answer the offer."""
         self.doing = "waiting for video"
         self._agenda.put(AcceptOffer(self._connection.current, message.sdp))
 
     def add_candidate(self, message: wire.IceCandidate) -> None:
-        """Hand the candidate to the peer connection."""
+        """Pass the candidate to the peer connection."""
         self._agenda.put(AddCandidate(self._connection.current, message))
 
     def send_answer(self, item: Answered) -> None:
@@ -239,14 +239,14 @@ class SessionMachine(Machine):
         return self._connection.channel_limit is not None
 
     def note_part(self, item: VideoReceived | ChannelOpened) -> None:
-        """Remember that half of what makes a connection is there."""
+        """Note that one of the two parts of a connection, video or control channel, is ready."""
         if isinstance(item, ChannelOpened):
             self._connection.channel_limit = item.max_message_size
         else:
             self._connection.has_video = True
 
     def connected(self, item: VideoReceived | ChannelOpened) -> None:
-        """Answer the connect; the stream goes on, and commands that were held are carried out."""
+        """Answer the connect; the stream continues, and held commands are carried out."""
         self.note_part(item)
         self._attempts = 0
         self._agenda.cancel(Due.VIDEO, Due.GIVE_UP)
@@ -258,7 +258,7 @@ class SessionMachine(Machine):
             self._tell_stream(self._held_gaps.popleft())
 
     def keep_alive(self, _: Due) -> None:
-        """Have the service keep the session."""
+        """Send a keepalive, so that the service keeps the session."""
         self._connection.send(wire.Keepalive())
         self._note_keepalive()
 
@@ -268,10 +268,10 @@ class SessionMachine(Machine):
         if self.state is S.RECONNECTING:
             self._agenda.wake_at(Due.GIVE_UP, self._kept_until)
 
-    # --- losing it
+    # --- losing the link
 
     def may_retry(self, item: LinkFailed) -> bool:
-        """Return whether to try another link: so often at first, and later while the session is kept."""
+        """Return whether to try another link: `max_retries` times at first, later while the session is kept."""
         if not item.error.recoverable:
             return False
         if self.state is S.RECONNECTING:
@@ -279,11 +279,11 @@ class SessionMachine(Machine):
         return self._attempts < self._config.max_retries
 
     def hold_gap(self, item: VideoResumed) -> None:
-        """Keep what the decoder's thread reported before the control channel was open."""
+        """Keep a gap that the decoder's thread reported before the control channel was open."""
         self._held_gaps.append(item)
 
     def wait_to_rejoin(self, item: LinkFailed) -> None:
-        """Try the next link in a while; frames of the stream go on with those of that link."""
+        """Try the next link after a pause; the stream's frames continue over that link."""
         if self._stream.state is StreamState.STREAMING:
             self._agenda.put(PauseFrames())
         self._connection.close()
@@ -294,7 +294,7 @@ class SessionMachine(Machine):
         self._attempts += 1
 
     def give_link_up(self, _: Due) -> None:
-        """Take a link without video for failed."""
+        """Treat a link without video as failed."""
         error = errors.OdysseyConnectionTimeoutError(
             f"No video within {_video_deadline(self.state):g} s: {self.doing} took too long",
             code="no_video",
@@ -305,7 +305,7 @@ class SessionMachine(Machine):
         self._agenda.follow_with(LinkFailed(self._connection.current, error, signaling_lost=False))
 
     def closed_too_early(self, item: SignalingClosed) -> None:
-        """Take a link that was closed before it was made for failed."""
+        """Treat a link that was closed before it was ready as failed."""
         error = errors.OdysseyConnectionError(
             f"The service closed the connection while {self.doing}",
             code="closed_early",
@@ -316,17 +316,17 @@ class SessionMachine(Machine):
         self._agenda.follow_with(LinkFailed(item.link, error))
 
     def may_reconnect(self, item: LinkFailed) -> bool:
-        """Return whether a lost session is rejoined."""
+        """Return whether to rejoin the session after this loss."""
         return self._reconnect and item.error.recoverable and self._agenda.now < self._kept_until
 
     def lose_link(self, item: LinkFailed) -> None:
-        """Get the session back on another link, for as long as the service keeps it."""
+        """Start to rejoin the session over another link, for as long as the service keeps it."""
         self._tell_stream(LinkLost(item.error))
         self._agenda.wake_at(Due.GIVE_UP, self._kept_until)
         self.wait_to_rejoin(item)
 
     def hold(self, item: Start | Interact | End) -> None:
-        """Keep a command until the session is back."""
+        """Hold a command until the session is connected again."""
         self._calls.hold(item)
 
     def give_session_up(self, _: Due) -> None:
@@ -341,40 +341,40 @@ class SessionMachine(Machine):
 
     @property
     def progress(self) -> str:
-        """The step that is being waited for, and why it is not the first attempt; for the text of a timeout."""
-        return f"{self.doing}; the attempt before: {self.last_failure}" if self.last_failure else self.doing
+        """The step in progress, and why the previous attempt failed, if any; for the text of a timeout."""
+        return f"{self.doing}; the previous attempt: {self.last_failure}" if self.last_failure else self.doing
 
     def fail_as_told(self, message: wire.SignalingError) -> None:
-        """End by an error of the service."""
+        """Fail with an error that the service reported."""
         reason = secrets.one_line(str(message.reason))
         text = _SIGNALING_ERRORS.get(reason, f"The service ended the session: {reason}")
         session_id = self._connection.session_id
         self.fail(StepFailed(errors.OdysseyConnectionError(text, code=reason, session_id=session_id)))
 
     def fail(self, item: StepFailed | LinkFailed | Broken) -> None:
-        """End by an error."""
+        """Fail with an error."""
         if isinstance(item, LinkFailed) and item.signaling_lost:
             self._connection.close()
         self.error = item.error
         self._agenda.put(ErrorOccurred(error=item.error, fatal=True, at=self._agenda.now))
-        # A driver that is broken opens no more links.
+        # A broken driver opens no more links.
         self._finish(item.error, give_back=not isinstance(item, Broken))
 
     def note_fault(self, item: Broken) -> None:
-        """Remember a fault after the end."""
+        """Note that the driver failed after the end."""
         self.error = item.error
 
     # --- leaving
 
     def leave(self, item: Disconnect) -> None:
-        """End as the user wishes."""
+        """End at the user's request."""
         error = item.error or errors.OdysseyConnectionError(
             "The client disconnected", code="disconnected", session_id=self._connection.session_id
         )
         self._finish(error)
 
     def leave_as_told(self, _: SignalingClosed) -> None:
-        """End as the service wishes."""
+        """End because the service ended the session."""
         error = errors.OdysseyConnectionError(
             "The service ended the session", code="session_ended", session_id=self._connection.session_id
         )
@@ -382,7 +382,7 @@ class SessionMachine(Machine):
         self._finish(error, give_back=False)
 
     def say_goodbye(self, _: SignalingOpened) -> None:
-        """Give the session back through the link that was opened for this."""
+        """Return the session to the service over the link that was opened for this purpose."""
         self._connection.say_goodbye()
 
     def _finish(self, error: errors.OdysseyError, *, give_back: bool = True) -> None:
@@ -397,10 +397,10 @@ class SessionMachine(Machine):
         if connection.is_up:
             connection.say_goodbye()
         else:
-            if connection.link is not None:  # it may hang where it is
+            if connection.link is not None:  # it may be stuck half-open
                 connection.close()
             if give_back and connection.session_id is not None and not self.token_is_spent(None):
-                self.open_link(None)  # only to say goodbye: `OVER` has the row
+                self.open_link(None)  # only to say goodbye: the rows of `OVER` do
         self._agenda.put(StatusChanged(status=STATUS[self.state], message=error.message, at=self._agenda.now))
 
     def _tell_stream(self, item: LinkUp | LinkLost | SessionOver | VideoResumed) -> None:
@@ -422,7 +422,7 @@ SESSION_TABLE: Final[tuple[Row[SessionMachine], ...]] = (
     row((S.QUEUEING,), StreamerUnavailable, S.FAILED, M.fail_in_queue),
     row((S.QUEUEING,), Due.ASK_AGAIN, None, M.request),
     row((S.QUEUEING,), SessionGranted, S.CONNECTING, M.take_session),
-    # Making a link.
+    # Opening a link.
     row(_JOINING, SignalingOpened, None, M.await_offer),
     row(_LINKED, wire.Offer, None, M.accept_offer),
     row(_LINKED, wire.IceCandidate, None, M.add_candidate),
@@ -433,7 +433,7 @@ SESSION_TABLE: Final[tuple[Row[SessionMachine], ...]] = (
     row(_JOINING, ChannelOpened, None, M.note_part),
     row(_JOINING, Due.VIDEO, None, M.give_link_up),
     row(_LINKED, Due.KEEPALIVE, None, M.keep_alive),
-    # Losing it. The commands of a stream wait while the session reconnects.
+    # Losing the link. The commands of a stream wait while the session reconnects.
     row(_JOINING, LinkFailed, None, M.wait_to_rejoin, M.may_retry),
     row((S.RECONNECTING,), VideoResumed, None, M.hold_gap),
     row((S.CONNECTED,), LinkFailed, S.RECONNECTING, M.lose_link, M.may_reconnect),
@@ -447,13 +447,13 @@ SESSION_TABLE: Final[tuple[Row[SessionMachine], ...]] = (
     row((S.RECONNECTING,), Start, None, M.hold),
     row((S.RECONNECTING,), Interact, None, M.hold),
     row((S.RECONNECTING,), End, None, M.hold),
-    # Leaving. A session that is granted when nobody wants it any more is taken, to be given back.
+    # Leaving. A session that is granted too late is taken, and returned to the service at once.
     row(_LIVE, Disconnect, S.DISCONNECTED, M.leave),
     row(OVER, Disconnect, None, nothing),
     row(OVER, SessionGranted, None, M.take_session),
     row(OVER, SignalingOpened, None, M.say_goodbye),
     row(OVER, LinkFailed, None, nothing),
-    # Faults of the driver, and forked children.
+    # Failures of the driver, and forked children.
     row(_LIVE, Broken, S.FAILED, M.fail),
     row(OVER, Broken, S.FAILED, M.note_fault),
     row((*_LIVE, *OVER), Forgotten, S.DISCONNECTED, nothing),

@@ -1,8 +1,8 @@
-"""Watching that video comes: when to look for frames, when to ask for a keyframe, when to give the link up.
+"""Checking that video arrives: when to look for frames, when to ask for a keyframe, when to give up the link.
 
-Used by the machine of a session and by that of a spectator; it knows neither. A machine calls `Silence.expect`
-when frames should come, wakes at `Silence.next_look`, has the driver look (`CheckVideo`), and passes what was
-seen to `Silence.judge`.
+The machines of sessions and of spectators use it; it knows neither. A machine calls `Silence.expect` when frames
+should come, wakes at `Silence.next_look`, has the driver look (`CheckVideo`), and passes the result to
+`Silence.judge`.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from typing import Final
 __all__ = ["KEYFRAME_AFTER_S", "SILENCE_LIMIT_S", "Silence", "Verdict"]
 
 KEYFRAME_AFTER_S: Final = 1.0
-"""s without a frame after which a keyframe is asked for."""
+"""The time without a frame after which a keyframe is requested, in s."""
 SILENCE_LIMIT_S: Final = 2.5
-"""s without a frame after which the link is given up."""
+"""The time without a frame after which the link is given up, in s."""
 
 
 class Verdict(Enum):
-    """What the silence so far asks for."""
+    """The action that the silence so far calls for."""
 
     WAIT = "wait"
     ASK_FOR_KEYFRAME = "ask for a keyframe"
-    LOST = "give the link up"
+    LOST = "give up the link"
 
 
 class Silence:
-    """How long no frame has come. All times are in s of the caller's clock.
+    """The time without a frame. All times are in s of the caller's clock.
 
     >>> silence = Silence()
     >>> silence.begin(now=100.0, limit_s=20.0)
@@ -36,7 +36,7 @@ class Silence:
     >>> silence.judge(newest=100.4, now=101.4), silence.next_look(now=101.4)
     (<Verdict.ASK_FOR_KEYFRAME: 'ask for a keyframe'>, 102.4)
     >>> silence.judge(newest=100.4, now=102.9), silence.gone_for(now=102.9)
-    (<Verdict.LOST: 'give the link up'>, 2.5)
+    (<Verdict.LOST: 'give up the link'>, 2.5)
     """
 
     def __init__(self) -> None:
@@ -55,15 +55,15 @@ class Silence:
         self._heard_at, self._limit_s, self._keyframe_asked = now, limit_s, False
 
     def look_late(self, now: float, overslept_s: float) -> None:
-        """Take into account that a look comes ``overslept_s`` after it was due.
+        """Allow for a look that comes ``overslept_s`` late.
 
-        This process did not run then: that is no silence of the sender.
+        This process was not running then, so the silence was not the sender's.
         """
         if overslept_s > KEYFRAME_AFTER_S:
             self._heard_at = now
 
     def judge(self, newest: float | None, now: float) -> Verdict:
-        """Judge the silence at ``now``, when the newest frame came at ``newest``, or none has come yet."""
+        """Judge the silence at ``now``; the newest frame came at ``newest``, None if none has come yet."""
         if newest is not None and newest > self._heard_at:
             self._heard_at = self._video_at = newest
             self._limit_s, self._keyframe_asked = SILENCE_LIMIT_S, False
@@ -80,5 +80,5 @@ class Silence:
         return min(self._heard_at + after, now + KEYFRAME_AFTER_S)
 
     def gone_for(self, now: float) -> float:
-        """Return how many s ago the newest frame came, over all links."""
+        """Return how many s ago the newest frame of any link came."""
         return now - self._video_at

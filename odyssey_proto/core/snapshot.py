@@ -1,34 +1,30 @@
-"""The state of a core as threads other than its driver may read it: frozen, and as of one input."""
+"""A snapshot of a core's state after one input, frozen, for threads other than the driver. It does not change."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import attrs
+import odyssey_models as wire
 
 from .._base import errors
-
-if TYPE_CHECKING:
-    import odyssey_models as wire
-
-    from .._model.events import BroadcastInfo, ConnectionStatus
+from .._base.public_path import publish
+from .._model.events import BroadcastInfo, ConnectionStatus
 
 __all__ = ["Snapshot"]
 
 
 @attrs.frozen(kw_only=True)
 class Snapshot:
-    """Where a session or a spectator stands."""
+    """The state of a session or a spectator."""
 
     status: ConnectionStatus
     is_over: bool = False
-    """Whether it has ended, one way or the other."""
+    """Whether it has ended, for any reason."""
     error: errors.OdysseyError | None = None
-    """Why it is over, if it failed."""
+    """The error that ended it, if it failed."""
     progress: str = ""
-    """The step that is being waited for, for the text of a timeout."""
+    """The step in progress, for the text of a timeout."""
     failure: errors.OdysseyError | None = None
-    """What the better way failed with, while another one is tried."""
+    """The error of the preferred way of watching, while another way is tried."""
     session_id: str | None = None
     capabilities: wire.StreamerCapabilities | None = None
     stream_id: str | None = None
@@ -36,7 +32,7 @@ class Snapshot:
     broadcast: BroadcastInfo | None = None
 
     def not_connected(self, what: str) -> errors.OdysseyStreamError:
-        """Make the error for something that needs a connection, with the reason why there is none."""
+        """Return the error for ``what``, which needs a connection, with the reason why there is none."""
         why = "" if self.error is None else f" ({self.error.message}); call connect() again"
         return errors.OdysseyStreamError(
             f"Cannot {what}: client is {self.status}{why}",
@@ -44,3 +40,6 @@ class Snapshot:
             operation=what,
             session_id=self.session_id,
         )
+
+
+publish("odyssey_proto.core", Snapshot)

@@ -1,18 +1,20 @@
 """The life of a spectator: watching a broadcast, over WebRTC or HLS, and watching it again after a loss.
 
-    IDLE → OPENING → WATCHING → REOPENING → WATCHING …, until ENDED (as wished, or with the broadcast) or FAILED
+    IDLE → OPENING → WATCHING → REOPENING → WATCHING …, until ENDED (by the user, or the broadcast) or FAILED
 
-A first connection tries WebRTC, and HLS if that fails and there is an address for it. After a loss the same is
-tried again and again, with a pause between rounds, until `REOPEN_WITHIN_S` have passed. Whoever drives this feeds
-inputs and carries out effects, as with `odyssey_proto.core.protocol`.
+A first connection tries WebRTC, then HLS if WebRTC fails and there is an address for HLS. After a loss the same is
+tried in rounds, with a pause between them, until `REOPEN_WITHIN_S` have passed. A driver feeds inputs and carries
+out effects, as with `odyssey_proto.core.protocol`; there is no I/O here.
 """
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from .._base import errors
+from .._base.public_path import publish
+from .._model.config import AdvancedConfig
 from .._model.events import ConnectionStatus, ErrorOccurred, GapEvent, StatusChanged, StreamEnded
 from .deadlines import FRAME_INTERVAL_S, REJOIN_DEADLINE_S, VIDEO_DEADLINE_S
 from .effects import (
@@ -23,6 +25,7 @@ from .effects import (
     EndFrames,
     Fail,
     OpenBroadcast,
+    Output,
     PauseFrames,
     SayGoodbye,
     Succeed,
@@ -35,33 +38,28 @@ from .inputs import (
     Disconnect,
     Due,
     Forgotten,
+    Input,
     LinkFailed,
     LinkReady,
     VideoResumed,
     VideoSeen,
     Watch,
 )
-from .machine import Agenda, Machine, by_state, nothing, row
+from .machine import Agenda, Machine, Row, by_state, nothing, row
 from .silence import SILENCE_LIMIT_S, Silence, Verdict
 from .snapshot import Snapshot
-
-if TYPE_CHECKING:
-    from .._model.config import AdvancedConfig
-    from .effects import Output
-    from .inputs import Input
-    from .machine import Row
 
 __all__ = ["REOPEN_WITHIN_S", "SPECTATOR_TABLE", "SpectatorMachine", "SpectatorState"]
 
 REOPEN_WITHIN_S: Final = 40.0
-"""s after a loss during which a broadcast is tried again."""
+"""How long a lost broadcast is tried again, in s."""
 OPEN_WITHIN_S: Final = 60.0
-"""s for one attempt at a first connection; each of its steps has less."""
-_ENDED: Final = "stream_not_found"  # the code of a server that knows no such stream (any more)
+"""The time limit for one attempt at a first connection, in s; each of its steps has a shorter one."""
+_ENDED: Final = "stream_not_found"  # the error code if the server does not know the stream, or no longer
 
 
 class SpectatorState(Enum):
-    """Where a spectator stands."""
+    """The state of a spectator."""
 
     IDLE = "idle"
     OPENING = "opening"
@@ -90,7 +88,7 @@ class SpectatorMachine(Machine):
 
     Args:
         config: how long to wait between rounds of attempts.
-        ways: how it can be watched, the best first.
+        ways: how the broadcast can be watched, the best first.
         reconnect: whether to watch again after a loss.
     """
 
@@ -99,7 +97,7 @@ class SpectatorMachine(Machine):
     def __init__(self, config: AdvancedConfig, ways: tuple[Way, ...], *, reconnect: bool = True) -> None:
         self.state = SpectatorState.IDLE
         self.error: errors.OdysseyError | None = None
-        """Why it is over, if it failed."""
+        """The error that ended it, if it failed."""
         self._agenda = Agenda()
         self._config = config
         self._ways = ways
@@ -109,7 +107,7 @@ class SpectatorMachine(Machine):
         self._links = 0
         self._link: int | None = None
         self._way = ways[0]
-        self._failures: list[errors.OdysseyError] = []  # of this round, one for each way
+        self._failures: list[errors.OdysseyError] = []  # one for each way tried in this round
         self._last_failure: errors.OdysseyError | None = None
         self._rounds = 0
         self._lost: errors.OdysseyError | None = None
@@ -122,7 +120,7 @@ class SpectatorMachine(Machine):
         """Take one input at ``now`` (s).
 
         Raises:
-            OdysseyConnectionError: the command cannot be carried out in this state, which stays as it was.
+            OdysseyConnectionError: the command cannot be carried out in this state, which does not change.
         """
         self._agenda.now = now
         if isinstance(item, Abandon):
@@ -140,25 +138,25 @@ class SpectatorMachine(Machine):
 
     @property
     def next_due(self) -> float | None:
-        """When `advance` has something to do, in s; None if nothing is waited for."""
+        """When `advance` next has something to do, in s; None if nothing is scheduled."""
         return self._agenda.next_due
 
     def outputs(self) -> list[Output]:
-        """Hand out, once and in order, all effects and events that have come up."""
+        """Return, once and in order, all effects and events since the last call."""
         return self._agenda.drain()
 
     @property
     def status(self) -> ConnectionStatus:
-        """Its state as the documentation names it."""
+        """The status, as the documentation names it."""
         return _STATUS[self.state]
 
     @property
     def is_over(self) -> bool:
-        """Whether it has ended, one way or the other."""
+        """Whether it has ended, for any reason."""
         return self.state in _OVER
 
     def snapshot(self) -> Snapshot:
-        """Return the state as other threads may read it."""
+        """Return a snapshot of the state that other threads may read."""
         return Snapshot(
             status=self.status,
             is_over=self.is_over,
@@ -195,7 +193,7 @@ class SpectatorMachine(Machine):
         self._open(self._ways[0], OPEN_WITHIN_S)
 
     def has_another_way(self, item: LinkFailed) -> bool:
-        """Whether this failure leaves a way to try: no refused token does, and no stream that has ended."""
+        """Whether another way is left to try after this failure; none is after a refused token or an end."""
         return self._may_go_on(item) and self._way is not self._ways[-1]
 
     def open_another_way(self, item: LinkFailed) -> None:
@@ -207,7 +205,7 @@ class SpectatorMachine(Machine):
         )
 
     def connected(self, _: LinkReady) -> None:
-        """Watch that frames come."""
+        """Expect frames, and answer the call."""
         self._failures.clear()
         self._rounds = 0
         self._agenda.cancel(Due.GIVE_UP)
@@ -221,10 +219,10 @@ class SpectatorMachine(Machine):
             self.report_gap(self._held_gap)
             self._held_gap = None
         self._progress = "watching"
-        if self._way is Way.WEBRTC:  # HLS comes in pieces: who reads it knows when the next one is overdue
+        if self._way is Way.WEBRTC:  # HLS comes in segments: its reader knows when the next one is overdue
             self._agenda.wake_at(Due.CHECK, self._silence.next_look(self._agenda.now))
 
-    # --- watching that video comes
+    # --- checking that video arrives
 
     def check(self, _: Due) -> None:
         """Have the driver look for frames."""
@@ -233,7 +231,7 @@ class SpectatorMachine(Machine):
         self._agenda.put(CheckVideo(self._link))
 
     def judge(self, item: VideoSeen) -> None:
-        """Wait, ask for a keyframe, or take the link for lost."""
+        """Wait, ask for a keyframe, or treat the link as lost."""
         now = self._agenda.now
         match self._silence.judge(item.at, now):
             case Verdict.LOST:
@@ -245,22 +243,22 @@ class SpectatorMachine(Machine):
         self._agenda.wake_at(Due.CHECK, self._silence.next_look(now))
 
     def hold_gap(self, item: VideoResumed) -> None:
-        """Keep what the decoder's thread reports before the link is said to be ready."""
+        """Keep a gap that the decoder's thread reports before the link is ready."""
         self._held_gap = item
 
     def report_gap(self, item: VideoResumed) -> None:
-        """Report that video goes on."""
+        """Report that video has resumed."""
         missed = max(0, round(item.seconds / FRAME_INTERVAL_S) - 1)
         self._agenda.put(GapEvent(seconds=item.seconds, frames_missed=missed, at=self._agenda.now))
 
     # --- losing it, and trying again
 
     def may_reopen(self, item: LinkFailed) -> bool:
-        """Whether a broadcast that was watched is tried again after this."""
+        """Whether to try the broadcast again after this loss."""
         return self._reconnect and item.error.recoverable
 
     def reopen(self, item: LinkFailed) -> None:
-        """Begin to try again, at once."""
+        """Start trying again, at once."""
         self._lost, self._last_failure = item.error, None
         self._agenda.put(PauseFrames())
         self._agenda.put(ErrorOccurred(error=item.error, fatal=False, at=self._agenda.now))
@@ -284,7 +282,7 @@ class SpectatorMachine(Machine):
         self._rounds += 1
 
     def is_gone(self, item: LinkFailed) -> bool:
-        """Whether the broadcast has ended while it was away."""
+        """Whether the broadcast ended while the connection was lost."""
         return item.error.code == _ENDED
 
     def give_up(self, _: Due) -> None:
@@ -296,29 +294,29 @@ class SpectatorMachine(Machine):
     # --- the end
 
     def end(self, _: BroadcastEnded | LinkFailed) -> None:
-        """The broadcast is over."""
+        """Report that the broadcast is over."""
         self._agenda.put(EndFrames(None))
         self._agenda.put(StreamEnded(error=None, at=self._agenda.now))
         self._finish("The broadcast has ended")
 
     def leave(self, item: Disconnect) -> None:
-        """Leave as the user wishes."""
+        """Leave at the user's request."""
         if self._link is not None:
             self._agenda.put(SayGoodbye(self._link))
         self._agenda.put(EndFrames(None))
         self._finish("The broadcast was left", item.error)
 
     def fail_to_open(self, item: LinkFailed) -> None:
-        """End by the error of the best way, with those of the others in its text."""
+        """Fail with the error of the best way; its text also gives the errors of the others."""
         first, *others = [*self._failures, item.error]
         self._fail_with(errors.again(first, *(f"over HLS: {other.message}" for other in others)))
 
     def fail(self, item: LinkFailed) -> None:
-        """End by this error."""
+        """Fail with this error."""
         self._fail_with(item.error)
 
     def break_off(self, item: Broken) -> None:
-        """End by a fault of the driver."""
+        """Fail because the driver failed."""
         self._fail_with(item.error)
 
     def _fail_with(self, error: errors.OdysseyError) -> None:
@@ -400,6 +398,9 @@ SPECTATOR_TABLE: Final[tuple[Row[SpectatorMachine], ...]] = (
     row(_OVER, Broken, None, nothing),
     row(_OVER, Forgotten, None, nothing),
 )
-"""Every step of a spectator."""
+"""All steps of a spectator."""
 
 _ROWS: Final = by_state(SPECTATOR_TABLE)
+
+
+publish("odyssey_proto.core", SpectatorMachine, SpectatorState)

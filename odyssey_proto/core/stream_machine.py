@@ -1,11 +1,11 @@
-"""The life of a stream, inside a session that is connected: NONE → STARTING → STREAMING → ENDING → NONE.
+"""The life of a stream in a connected session: NONE → STARTING → STREAMING → ENDING → NONE.
 
 Everything that affects the state of a stream is here: its states, its actions, and the rows that lead from one to
-the other. The session's machine steps this one with `LinkUp`, `LinkLost` and `SessionOver`; what this one has for
-the session follows as an input (`Agenda.follow_with`).
+the other. The session's machine steps this one with `LinkUp`, `LinkLost` and `SessionOver`; this one passes
+something to the session as a following input (`Agenda.follow_with`).
 
-A stream whose start or end met the loss of the link may still run at the service. It is *cleared*: ended first,
-once the link is back, whatever comes next.
+If the link is lost while a stream starts or ends, the stream may still run at the service. It is then *cleared*:
+ended as soon as the link is back, before anything else.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .._model.events import (
     StreamFailed,
     StreamStarted,
 )
-from .deadlines import REJOIN_DEADLINE_S, SESSION_KEPT_S, VIDEO_DEADLINE_S
+from .deadlines import FRAME_INTERVAL_S, REJOIN_DEADLINE_S, SESSION_KEPT_S, VIDEO_DEADLINE_S
 from .effects import (
     AskForKeyframe,
     BeginFrames,
@@ -58,12 +58,10 @@ __all__ = [
     "StreamState",
 ]
 
-_FRAME_INTERVAL_S: Final = 0.05  # from one frame to the next (spec/README.md)
-
 COMMAND_NAMES: Final[dict[type, str]] = {Start: "start stream", Interact: "interact", End: "end stream"}
-"""What errors call the commands of a stream."""
+"""The names of a stream's commands in errors."""
 
-# spec/asyncapi.yaml: what a reason is raised as, and that no stream is left after it.
+# The reasons that end the stream, and the errors that they are raised as (spec/asyncapi.yaml).
 _USAGE_CODES: Final = {
     "quota_exceeded": "MONTHLY_LIMIT_REACHED",
     "concurrent_limit_exceeded": "CONCURRENT_LIMIT_REACHED",
@@ -73,7 +71,7 @@ _ENDING_REASONS: Final = frozenset({*_USAGE_CODES, "lease_denied"})
 
 
 class StreamState(Enum):
-    """Where the stream stands."""
+    """The state of the stream."""
 
     NONE = "none"
     STARTING = "starting"
@@ -92,28 +90,28 @@ _STREAM_IS: Final = {
 
 @attrs.frozen
 class LinkUp:
-    """The session has a link with video and control channel, its first or the next."""
+    """The session has a link with video and control channel: the first, or a new one after a loss."""
 
 
 @attrs.frozen
 class LinkLost:
-    """The session has lost its link, and tries to get another."""
+    """The session has lost its link, and is trying to open another."""
 
     error: errors.OdysseyError
 
 
 @attrs.frozen
 class SessionOver:
-    """The session has ended, one way or the other."""
+    """The session has ended, for any reason."""
 
     error: errors.OdysseyError
-    """Why, for the calls that wait."""
+    """The reason, for the calls that wait."""
     broken_by: errors.OdysseyError | None
-    """What broke the session; None if it ended as wished."""
+    """The error that ended the session; None if it ended on request."""
 
 
 class StreamMachine(Machine):
-    """The stream of a session: one at a time, each after the other."""
+    """The streams of a session, one at a time."""
 
     state: StreamState
 
@@ -121,20 +119,20 @@ class StreamMachine(Machine):
         self.state = StreamState.NONE
         self.stream_id: str | None = None
         self.applied_prompt: str | None = None
-        """The prompt in effect as the service rewrote it, if it said so."""
+        """The prompt in effect, as rewritten by the service, if the service reported it."""
         self.broadcast: BroadcastInfo | None = None
-        """Where the stream can be watched, once it can."""
+        """Where the stream can be watched; None until the broadcast is ready."""
         self._agenda = agenda
         self._connection = connection
         self._calls = calls
         self._silence = Silence()
-        self._ended_by_error = False  # the last stream, or its start
+        self._ended_by_error = False  # whether the last stream, or its start, was
         self._clearing = False
 
     # --- commands
 
     def refusal(self, item: Start | Interact | End) -> errors.OdysseyStreamError:
-        """Make the error for a command that does not fit the state."""
+        """Return the error for a command that does not fit the state."""
         what = COMMAND_NAMES[type(item)]
         return errors.OdysseyStreamError(
             f"Cannot {what}: {_STREAM_IS[self.state]}",
@@ -148,7 +146,7 @@ class StreamMachine(Machine):
         self._calls.hold(item)
 
     def make_held_calls(self, _: object = None) -> None:
-        """Carry out the commands that were held, as if they came now."""
+        """Carry out the held commands, as if they came now."""
         for command in self._calls.take_held():
             try:
                 self._connection.refuse_oversize(command)
@@ -166,11 +164,11 @@ class StreamMachine(Machine):
         self.make_held_calls()
 
     def must_clear(self, _: object) -> bool:
-        """Return whether a stream may still run at the service though nobody here knows it."""
+        """Return whether a stream that this side has given up may still run at the service."""
         return self._clearing
 
     def clear(self, _: LinkUp) -> None:
-        """End a stream that may still run."""
+        """End a stream that may still run at the service."""
         self._send_end()
         self.make_held_calls()
 
@@ -188,20 +186,20 @@ class StreamMachine(Machine):
             self._agenda.put(Fail(call, failure))
 
     def lose_uncertain(self, item: LinkLost) -> None:
-        """Give up a stream of which the service may have another idea."""
+        """Give up a stream that the service may consider started, or not yet ended."""
         self.fail_calls(item)
         self._finish(item.error)
         self._clearing = True
 
     def end_with_session(self, item: SessionOver) -> None:
-        """Fail what still waits, and end the stream."""
+        """Fail the calls that still wait, and end the stream."""
         self.fail_calls(item)
         self._finish(item.broken_by)
 
     # --- starting
 
     def start(self, item: Start) -> None:
-        """Send the start: through the channel if it fits, with an image through the WebSocket."""
+        """Send the start: through the channel if it fits and has no image, else through the WebSocket."""
         self._ended_by_error = False
         self._calls.start = item.call
         self._agenda.put(BeginFrames(self._agenda.now))
@@ -211,7 +209,7 @@ class StreamMachine(Machine):
         self._agenda.put(send(self._connection.current, item.message, item.text))
 
     def started(self, message: wire.StreamStarted) -> None:
-        """Answer the start; one that nobody here asked for is taken too."""
+        """Answer the start; a stream that nobody here asked for is accepted too."""
         now = self._agenda.now
         self.stream_id, self.applied_prompt = message.stream_id, message.applied_prompt
         self._agenda.put(BeginFrames(now))
@@ -234,20 +232,20 @@ class StreamMachine(Machine):
 
     def report_broadcast_error(self, _: wire.BroadcastReady) -> None:
         """Report a broadcast that nobody can watch."""
-        text = "The broadcast is ready, but the service did not tell where spectators can watch it"
+        text = "The broadcast is ready, but the service did not say where spectators can watch it"
         self._agenda.put(
             StreamFailed(reason="broadcast_error", message=text, ends_stream=False, at=self._agenda.now)
         )
 
-    # --- watching that video comes
+    # --- checking that video arrives
 
     def look_for_video(self, _: Due) -> None:
-        """Have the driver say when the newest frame came."""
+        """Have the driver report when the newest frame came."""
         self._silence.look_late(self._agenda.now, self._agenda.overslept)
         self._agenda.put(CheckVideo(self._connection.current))
 
     def judge_video(self, item: VideoSeen) -> None:
-        """Ask for a keyframe, or give the link up, or go on."""
+        """Wait, ask for a keyframe, or give up the link."""
         verdict = self._silence.judge(item.at, self._agenda.now)
         if verdict is Verdict.LOST:
             self._lose_video()
@@ -265,19 +263,19 @@ class StreamMachine(Machine):
             f"No video for {gone_for:.1f} s",
             code="video_stalled",
             session_id=self._connection.session_id,
-            recoverable=gone_for < SESSION_KEPT_S,  # rejoining has been tried since
+            recoverable=gone_for < SESSION_KEPT_S,  # after that, rejoining has already been tried
         )
         self._agenda.follow_with(LinkFailed(self._connection.current, error, signaling_lost=False))
 
     def report_gap(self, item: VideoResumed) -> None:
-        """Report what was missed."""
-        missed = max(0, round(item.seconds / _FRAME_INTERVAL_S) - 1)
+        """Report the frames that were missed."""
+        missed = max(0, round(item.seconds / FRAME_INTERVAL_S) - 1)
         self._agenda.put(GapEvent(seconds=item.seconds, frames_missed=missed, at=self._agenda.now))
 
     # --- interacting
 
     def interact(self, item: Interact) -> None:
-        """Send an update, after those before it."""
+        """Send an update after those before it."""
         self._calls.queue_update(item)
         self._send_next_update()
 
@@ -300,11 +298,11 @@ class StreamMachine(Machine):
     # --- errors of the stream
 
     def ends_stream(self, message: wire.InteractiveStreamError) -> bool:
-        """Return whether no stream is left after this error."""
+        """Return whether this error ends the stream."""
         return str(message.reason) in _ENDING_REASONS
 
     def end_by_error(self, message: wire.InteractiveStreamError) -> None:
-        """Report the error, fail the calls that wait for the stream, and end it."""
+        """Report the error, fail the calls that wait for the stream, and end the stream."""
         self.report_error(message, ends_stream=self.stream_id is not None)
         self._answer_ends()
         for call in (*self._calls.take_unanswered(), *self._calls.take_queued()):
@@ -313,7 +311,7 @@ class StreamMachine(Machine):
         self._finish(_refusal(message, self._connection.session_id))
 
     def fail_update(self, message: wire.InteractiveStreamError) -> None:
-        """Report the error, fail the update that it answers, and send the next: the stream goes on."""
+        """Report the error, fail the update that it answers, and send the next: the stream continues."""
         self.report_error(message)
         for call in self._calls.take_unanswered():
             self._agenda.put(Fail(call, _refusal(message, self._connection.session_id)))
@@ -333,38 +331,38 @@ class StreamMachine(Machine):
     # --- ending
 
     def end(self, item: End) -> None:
-        """Ask the streamer to end the stream; calls that it has not heard of fail."""
+        """Ask the streamer to end the stream; calls that were not sent yet fail."""
         self._calls.add_end(item.call)
-        self._agenda.cancel(Due.CHECK)  # its last frames may be long before its end
+        self._agenda.cancel(Due.CHECK)  # the last frame may come long before the end
         error = _unanswered("the stream was ended meanwhile", self._connection.session_id)
         for call in self._calls.take_unsent():
             self._agenda.put(Fail(call, errors.again(error)))
         self._send_end()
 
     def end_too(self, item: End) -> None:
-        """Wait for the end that is on its way; ask again if nobody waits: request or answer may be lost."""
+        """Wait for the end in progress; ask again if no call waits for it, as request or answer may be lost."""
         if not self._calls.has_ends:
             self._send_end()
         self._calls.add_end(item.call)
 
     def end_when_cleared(self, item: End) -> None:
-        """Wait for the end of a stream that may still run."""
+        """Wait for the end of a stream that may still run at the service."""
         self._calls.add_end(item.call)
 
     def was_ended_by_error(self, _: End) -> bool:
-        """Return whether the last stream ended by an error that no end has been asked for since."""
+        """Return whether an error ended the last stream, and no call has asked for an end since."""
         return self._ended_by_error
 
     def end_nothing(self, item: End) -> None:
         """Answer at once.
 
-        A handler of stream errors ends the stream, as documented, and cannot know whether the error has done so.
+        A handler of stream errors ends the stream, as documented, and cannot know whether the error already did.
         """
         self._ended_by_error = False
         self._agenda.put(Succeed(item.call, None))
 
     def ended(self, _: wire.StreamEnded) -> None:
-        """Answer the ends; what else waits fails."""
+        """Answer the calls that wait for the end; the others fail."""
         self._answer_ends()
         error = _unanswered("the stream has ended", self._connection.session_id)
         for call in (*self._calls.take_unanswered(), *self._calls.take_queued()):
@@ -372,7 +370,7 @@ class StreamMachine(Machine):
         self._finish(None)
 
     def cleared(self, _: wire.StreamEnded | wire.InteractiveStreamError) -> None:
-        """Go on: no stream runs at the service."""
+        """Continue: no stream runs at the service any more."""
         self._clearing = False
         self._answer_ends()
         self.make_held_calls()
@@ -415,7 +413,7 @@ STREAM_TABLE: Final[tuple[Row[StreamMachine], ...]] = (
     row((X.ENDING,), wire.StreamStarted, None, nothing),
     row((X.STARTING, X.STREAMING), wire.BroadcastReady, None, M.note_broadcast, M.can_be_watched),
     row((X.STARTING, X.STREAMING), wire.BroadcastReady, None, M.report_broadcast_error),
-    # Watching that video comes.
+    # Checking that video arrives.
     row((X.STREAMING,), Due.CHECK, None, M.look_for_video),
     row((X.STREAMING,), VideoSeen, None, M.judge_video),
     row((X.STREAMING, X.ENDING), VideoResumed, None, M.report_gap),
@@ -436,7 +434,7 @@ STREAM_TABLE: Final[tuple[Row[StreamMachine], ...]] = (
     row((X.ENDING,), End, None, M.end_too),
     row((X.ENDING,), wire.StreamEnded, X.NONE, M.cleared, M.must_clear),
     row((X.STARTING, X.STREAMING, X.ENDING), wire.StreamEnded, X.NONE, M.ended),
-    # What becomes of it with the session's link.
+    # When the session's link comes and goes.
     row((X.NONE,), LinkUp, X.ENDING, M.clear, M.must_clear),
     row((X.NONE,), LinkUp, None, M.make_held_calls),
     row((X.STREAMING,), LinkUp, None, M.go_on_streaming),

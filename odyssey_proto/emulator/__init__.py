@@ -1,13 +1,13 @@
 """The whole Odyssey service on one port of this machine, for tests and offline work.
 
-It answers with the service's shapes, real tokens and real video, and says in every answer what it is
-(``Server: odyssey-emulator``). It shares the messages with the client but none of its logic, so that each is a
-witness against the other. Needs the extra ``emulator``.
+It answers with bodies of the service's shape, real tokens and real video, and identifies itself in every answer
+(``Server: odyssey-emulator``). It shares the message models with the client but none of its logic, so that each
+checks the other. Needs the extra ``emulator``.
 
     with Emulator() as emulator:
         client = Odyssey(emulator.api_key, api_url=emulator.api_url)
 
-Every picture carries a stamp with its number and time: `read_stamp` reads it from whatever a receiver has decoded.
+Every picture carries a stamp with its number and time; `read_stamp` reads it from a decoded picture.
 
 It logs to ``odyssey_proto.emulator`` and, below that, to ``.http``, ``.signaling``, ``.streamer``, ``.peer``,
 ``.broadcast``, ``.recordings`` and ``.jobs``.
@@ -17,7 +17,7 @@ from .._base.errors import MissingExtraError
 from .._base.public_path import publish
 
 try:
-    import aiohttp as _aiohttp  # noqa: F401  # looked for first: without it nothing below can be imported
+    import aiohttp as _aiohttp  # noqa: F401  # checked first: nothing below can be imported without it
     import PIL as _PIL  # noqa: F401  # ditto
 except ImportError as _exc:
     raise MissingExtraError('The emulator needs more packages: pip install "odyssey-proto[emulator]"') from _exc

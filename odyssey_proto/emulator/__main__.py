@@ -1,4 +1,4 @@
-"""``python -m odyssey_proto.emulator``: the command without the rest of the command line."""
+"""``python -m odyssey_proto.emulator``: the emulator's command without the rest of ``odyssey-proto``."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The command ``odyssey-proto emulator``: an emulator that serves until a signal ends it.
+"""The command ``odyssey-proto emulator``, which serves until a signal ends it.
 
-It prints one line of JSON, ``{"api_url": …, "api_key": …}``, as soon as requests are accepted.
+It prints one line of JSON, ``{"api_url": …, "api_key": …}``, as soon as it accepts requests.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the command to ``parser``."""
+    """Add the command's options to ``parser``."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one (%(default)s)")
-    parser.add_argument("--data-dir", help="folder that keeps recordings and jobs over a restart")
-    parser.add_argument("--seed", type=int, default=0, help="another seed, other worlds (%(default)s)")
+    parser.add_argument("--data-dir", help="folder that keeps recordings and jobs across restarts")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the worlds (%(default)s)")
     parser.add_argument("--codec", choices=CODECS, default="both", help="video codecs to offer (%(default)s)")
     parser.add_argument(
         "--no-stamp", dest="stamp", action="store_false", help="leave the stamp out of the pictures"
@@ -36,8 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM, and return 0.
 
     Raises:
-        OdysseyConfigError: an option cannot work.
-        OdysseyConnectionError: the address cannot be listened on.
+        OdysseyConfigError: an option is not valid.
+        OdysseyConnectionError: the emulator cannot listen on the address.
     """
     emulator = Emulator(
         host=arguments.host,
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     earlier = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         with emulator:
-            print(json.dumps({"api_url": emulator.api_url, "api_key": emulator.api_key}), flush=True)  # noqa: T201  # what the command is for
+            print(json.dumps({"api_url": emulator.api_url, "api_key": emulator.api_key}), flush=True)  # noqa: T201  # the command's output
             ended.wait()
     finally:
         for number, handler in earlier.items():

@@ -1,7 +1,6 @@
-"""What an emulator is told when it is made: where it listens, what its streamers can do, and its limits.
+"""The settings of an emulator: where it listens, what its streamers can do, and its limits.
 
-Everything is checked here, before a socket is opened. Nothing here reads the environment: an emulator depends on
-its arguments alone.
+All settings are checked here, before a socket is opened. Nothing is read from the environment.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ __all__ = ["CODECS", "EmulatorConfig"]
 
 CODECS: Final = ("h264", "vp8", "both")
 _LEAST_SIZE: Final = (512, 32)
-"""Px of the stamp."""
+"""Width and height of the stamp, in px."""
 _LARGEST_EDGE: Final = 4096
-"""Px, of width and height."""
+"""Maximum width and height, in px."""
 
 
 def _text(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
     if not isinstance(value, str) or not value.strip():
-        raise OdysseyConfigError(f"{attribute.name} must be a text that is not empty")
+        raise OdysseyConfigError(f"{attribute.name} must be non-empty text")
 
 
 def _flag(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -131,7 +130,7 @@ def _words(value: Any) -> Any:
 
 def _check_words(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
     if not isinstance(value, tuple) or not all(isinstance(word, str) and word for word in value):
-        raise OdysseyConfigError(f"{attribute.name} must be a list of words")
+        raise OdysseyConfigError(f"{attribute.name} must be a list of non-empty words")
 
 
 @attrs.frozen(kw_only=True)
@@ -139,7 +138,7 @@ class EmulatorConfig:
     """All settings of an emulator.
 
     Raises:
-        OdysseyConfigError: a setting is of the wrong type or out of range.
+        OdysseyConfigError: a setting has the wrong type or is out of range.
 
     >>> EmulatorConfig(seed=7).codec
     'both'
@@ -150,7 +149,7 @@ class EmulatorConfig:
     port: int = attrs.field(default=0, validator=_whole(0, 65535))
     """TCP port to listen on; 0 takes a free one."""
     seed: int = attrs.field(default=0, validator=_whole(0))
-    """From which the worlds grow: same seed and prompts, same pictures."""
+    """Seed of the worlds: the same seed and prompts give the same pictures."""
     codec: str = attrs.field(default="both", validator=_codec)
     """Video codecs to offer: ``h264``, ``vp8``, or ``both`` with H.264 first."""
     stamp: bool = attrs.field(default=True, validator=_flag)
@@ -159,54 +158,56 @@ class EmulatorConfig:
     """Width and height of a picture in landscape, in px: both even, from 512×32 to 4096×4096. A portrait one swaps
     them, and has no stamp if that makes it narrower than 512. Small pictures cost less CPU."""
     fps: int = attrs.field(default=20, validator=_whole(1, 60))
-    """Pictures per s."""
+    """Pictures per second."""
     data_dir: Path | None = attrs.field(default=None, converter=_path, validator=_check_path)
-    """Folder that keeps recordings, jobs, used hours and keys over a restart; made where there is none. With None
-    they are kept until the end, in a temporary one."""
+    """Folder that keeps recordings, jobs, used hours and keys across restarts; created if missing. None keeps them
+    in a temporary folder until the emulator stops."""
     record: bool = attrs.field(default=True, validator=_flag)
     """Whether live streams are recorded."""
 
     streamers: int = attrs.field(default=8, validator=_whole(0))
-    """Streamers in the pool; a request finds none free (503) when all are in use."""
+    """Streamers in the pool; a session request gets 503 while all are in use."""
     image_to_video: bool = attrs.field(default=True, validator=_flag)
     """Whether a stream may start from an image."""
     bypass_privilege: bool = attrs.field(default=True, validator=_flag)
     """Whether every key may bypass the expansion of prompts."""
     blocked_words: tuple[str, ...] = attrs.field(default=("forbidden",), converter=_words, validator=_check_words)
-    """A prompt with one of these words is refused by moderation."""
+    """Moderation refuses a prompt that contains one of these words."""
     regions: tuple[tuple[str, float], ...] = attrs.field(
         default=(("us-west", 0.0), ("us-east", 0.0), ("eu-central", 0.0)),
         converter=_regions,
         validator=_check_regions,
     )
-    """Regions and by how many s each delays its ping; a mapping is taken too."""
+    """Names of regions and the delay of each one's ping, in s; pairs or a mapping."""
     ice_servers: tuple[dict[str, Any], ...] | None = attrs.field(
         default=None, converter=_servers, validator=_check_servers, repr=False
     )
-    """ICE servers that ``/config`` tells; None tells the emulator's own STUN server, so that no client asks a
-    public one. Tell only TURN that works: browsers then use nothing else."""
+    """ICE servers that ``/config`` returns. None returns the emulator's own STUN server, so that no client asks a
+    public one. List a TURN server only if it works: browsers then use nothing else."""
 
     concurrent_sessions: int = attrs.field(default=1, validator=_whole(0))
-    """Sessions that one key may have at once."""
+    """Sessions that one key may have open at once."""
     monthly_hours: float | None = attrs.field(default=None, validator=_above_zero(optional=True))
     """Hours of video per key and calendar month; None for no limit."""
     rate_limit: int | None = attrs.field(default=None, validator=_whole(1, optional=True))
     """Calls per key and minute; None for no limit."""
     concurrent_simulations: int | None = attrs.field(default=None, validator=_whole(0, optional=True))
-    """Jobs of one key that may wait or run at once; None for no limit."""
+    """Jobs of one key that may be pending or running at once; None for no limit."""
     max_simulation_s: float = attrs.field(default=600, validator=_above_zero())
-    """Longest stream of a script, in s of video; a longer one fails its job."""
+    """Maximum length of a stream in a script, in s of video; a longer one fails its job."""
     simulation_workers: int = attrs.field(default=1, validator=_whole(0, 16))
-    """Processes that work on jobs; with 0 they stay pending."""
+    """Processes that work on jobs; with 0, jobs stay pending."""
     url_ttl_s: float = attrs.field(default=3600, validator=_above_zero())
-    """How long the address of an artifact is valid, in s."""
+    """Lifetime of an artifact's address, in s."""
     token_ttl_s: float = attrs.field(default=3600, validator=_above_zero())
-    """How long an access token is valid, in s."""
+    """Lifetime of an access token, in s."""
     session_token_ttl_s: float = attrs.field(default=600, validator=_above_zero())
-    """How long a session token is valid, in s."""
+    """Lifetime of a session token, in s."""
     stale_after_s: float = attrs.field(default=40, validator=_above_zero())
-    """A session without a keepalive for so many s is cleared."""
+    """Time without a keepalive after which a session is cleared, in s."""
     max_stream_s: float | None = attrs.field(default=None, validator=_above_zero(optional=True))
-    """Longest stream, in s: then an ``interactive_stream_error`` of reason ``session_timeout``."""
+    """Maximum length of a stream, in s. It then ends with an ``interactive_stream_error``, reason
+    ``session_timeout``. None for no limit."""
     max_session_s: float | None = attrs.field(default=None, validator=_above_zero(optional=True))
-    """Longest session, in s: then a signaling ``error`` of reason ``duration_limit_reached``."""
+    """Maximum length of a session, in s. It then ends with a signaling ``error``, reason
+    ``duration_limit_reached``. None for no limit."""

@@ -1,6 +1,6 @@
-"""The emulator as a whole: one port, one thread, started and stopped from outside.
+"""`Emulator`, which combines the parts of the service behind one port, on one thread.
 
-This is the face of the package; the parts that it puts together do not know of it.
+The parts do not know of this module.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ __all__ = ["Emulator"]
 log = logging.getLogger("odyssey_proto.emulator")
 
 _SWEEP_EVERY_S: Final = 0.5
-_LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # where "all addresses" can be reached
+_LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # how to reach "all addresses"
 _STOP_WITHIN_S: Final = 0.5
 _WRITTEN_WITHIN_S: Final = 2.0
 
@@ -52,13 +52,13 @@ _WRITTEN_WITHIN_S: Final = 2.0
 class Emulator:
     """A whole Odyssey service on this machine, between `start` and `stop` or inside a ``with``.
 
-    Settings are those of `EmulatorConfig`, as keywords. ``world`` and ``camera`` make what takes the place of the
-    emulator's own, from the same arguments: for measurements that painting and encoding would disturb. All methods
-    may be called from any thread.
+    Takes the settings of `EmulatorConfig` as keywords. ``world`` and ``camera`` are called with the same arguments
+    as the emulator's own classes and replace them, for measurements that painting and encoding would disturb. Any
+    thread may call the methods.
 
     Raises:
-        TypeError: there is no such setting.
-        OdysseyConfigError: a setting cannot work.
+        TypeError: a setting is unknown.
+        OdysseyConfigError: a setting is not valid.
 
     >>> with Emulator(streamers=2) as emulator:
     ...     emulator.api_url.startswith("http://127.0.0.1:"), emulator.api_key[:13]
@@ -79,16 +79,16 @@ class Emulator:
         if config is not None and not isinstance(config, EmulatorConfig):
             raise TypeError(f"config must be an EmulatorConfig, not {type(config).__name__}")
         if clock is not None and not callable(getattr(clock, "now", None)):
-            raise TypeError(f"clock must have a method now(), not be {type(clock).__name__}")
+            raise TypeError(f"clock must have a method now(), and {type(clock).__name__} has none")
         for name, maker in (("world", world), ("camera", camera)):
             if not callable(maker):
-                raise TypeError(f"{name} must make one, as a class does, not be {type(maker).__name__}")
+                raise TypeError(f"{name} must be a class or another callable, not {type(maker).__name__}")
         self.config: EmulatorConfig = config or EmulatorConfig(**settings)
         self.faults: FaultScript = FaultScript()
-        """What goes wrong next."""
+        """The faults still to come."""
         self.api_key: str = f"ody_emulator_{secrets.token_hex(8)}"
-        """A key that is valid; so is any other that starts with ``ody_``. From `start` on it is that of the
-        ``data_dir``, where there is one."""
+        """A valid key; any other that starts with ``ody_`` works too. With a ``data_dir``, `start` replaces it by
+        the key stored there."""
         self._clock = clock or MonotonicClock()
         self._theatre = (world, camera)
         self._storage: Storage | None = None
@@ -97,21 +97,21 @@ class Emulator:
 
     @property
     def api_url(self) -> str:
-        """Where it listens, such as ``http://127.0.0.1:41234``.
+        """The URL at which it listens, such as ``http://127.0.0.1:41234``.
 
         Raises:
-            OdysseyConnectionError: it does not run.
+            OdysseyConnectionError: the emulator is not running.
         """
         if self._server is None:
-            raise OdysseyConnectionError("The emulator does not run", code="closed")
+            raise OdysseyConnectionError("The emulator is not running", code="closed")
         return self._server.url
 
     def start(self) -> Self:
-        """Start serving; nothing happens where it runs already.
+        """Start serving. Does nothing if the emulator is running.
 
         Raises:
-            OdysseyConfigError: the folder cannot be used.
-            OdysseyConnectionError: the address cannot be listened on.
+            OdysseyConfigError: the ``data_dir`` cannot be used.
+            OdysseyConnectionError: the emulator cannot listen on the address.
         """
         if self._server is not None:
             return self
@@ -126,7 +126,7 @@ class Emulator:
             storage.close()
             if isinstance(exc, OSError) and not isinstance(exc, OdysseyConnectionError):
                 where = f"{self.config.host}:{self.config.port}"
-                # asyncio's own text repeats the address; that of a name that is not found is the resolver's.
+                # asyncio's text repeats the address. For a name that cannot be resolved, the resolver's is used.
                 number = None if isinstance(exc, socket.gaierror) else exc.errno
                 why = exc.strerror or "it took too long" if number is None else os.strerror(number)
                 raise OdysseyConnectionError(f"Cannot listen on {where}: {why}", code="cannot_listen") from exc
@@ -135,7 +135,7 @@ class Emulator:
         return self
 
     def stop(self) -> None:
-        """End all sessions and free the port, within about a second; stopping twice changes nothing."""
+        """End all sessions and free the port, within about a second. Does nothing if it is not running."""
         server, self._server = self._server, None
         if server is None:
             return
@@ -158,7 +158,7 @@ class Emulator:
 
 
 class _Server:
-    """What lives on the loop's thread."""
+    """The parts of the emulator that run on the loop's thread."""
 
     def __init__(
         self,
@@ -197,7 +197,7 @@ class _Server:
         self.url = ""
 
     async def start(self) -> None:
-        # No access log, no signal handlers: both belong to whoever runs the process.
+        # No access log, no signal handlers: both are for the application to set up.
         self._runner = web.AppRunner(self._rest.app, access_log=None, handle_signals=False, shutdown_timeout=0.1)
         await self._runner.setup()
         try:

@@ -1,6 +1,6 @@
-"""The stamps in the emulator's pictures: drawn before a picture is encoded, and read by whoever receives it.
+"""The stamps in the emulator's pictures: drawn before a picture is encoded, and read by its receiver.
 
-What a stamp looks like is in `odyssey_proto._video.stamp`.
+The format of a stamp is defined in `odyssey_proto._video.stamp`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def read_stamp(picture: npt.NDArray[np.uint8]) -> Stamp | None:
     """Return the stamp of ``picture``, or None if it has none.
 
     Args:
-        picture: shape (H, W) or (H, W, 3), its colours in any order: `VideoFrame.data`, for example, or
+        picture: shape (H, W) or (H, W, 3), with the colours in any order. For example `VideoFrame.data`, or
             ``frame.to_ndarray("gray")``, which costs less.
     """
     return stamp.read(picture)
@@ -40,7 +40,7 @@ def read_stamp(picture: npt.NDArray[np.uint8]) -> Stamp | None:
 def stamp_latency_ms(found: Stamp, now: float) -> float:
     """Return how many ms before ``now`` (`time.monotonic`, in s) the stamped picture was handed to the encoder.
 
-    Emulator and receiver must run on the same machine, which has one monotonic clock.
+    Emulator and receiver must run on the same machine, so that they share the monotonic clock.
 
     >>> stamp_latency_ms(Stamp(frame_number=7, time_ms=1000), now=1.025)
     25.0

@@ -1,8 +1,8 @@
-"""What passes between the emulators of this process and their clients, shown to whoever watches.
+"""The traffic between the emulators of this process and their clients, for tests that watch it.
 
-It is for tests, of this library or of another client: each call and each message can be held against ``spec/``. A
-watcher sees and changes nothing. It sees every emulator of the process, also one that a command or a demo makes by
-itself, so it is registered here and not handed to each of them.
+It lets the tests of this library, or of another client, check each call and each message against ``spec/``. A
+watcher changes nothing. Watchers are registered for the whole process, so that they also see an emulator that a
+command or a demo starts by itself.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ Place: TypeAlias = Literal["signaling", "clientToStreamer", "streamerToClient"]
 
 @attrs.frozen(kw_only=True)
 class Exchange:
-    """One HTTP call and its answer; of a handshake, when its WebSocket is over."""
+    """One HTTP call and its answer. A handshake is shown when its WebSocket has closed."""
 
     method: str
     route: str
-    """Its path as the emulator knows it, such as ``/recordings/{stream_id}``; the path itself where none fits."""
+    """The matching route, such as ``/recordings/{stream_id}``; the path itself if none matches."""
     path: str
     query: tuple[tuple[str, str], ...] = attrs.field(repr=False)
     request_headers: Mapping[str, str] = attrs.field(repr=False)
     request_body: bytes | None = attrs.field(repr=False)
-    """None where it had not all arrived."""
+    """None if it had not arrived completely."""
     status: int | None
-    """None where the call was not answered."""
+    """None if the call was not answered."""
     headers: Mapping[str, str] = attrs.field(repr=False)
     body: bytes | None = attrs.field(repr=False)
-    """None where it was streamed."""
+    """None if it was streamed."""
     injected: bool
     """Whether a fault wrote the answer."""
 
@@ -62,14 +62,14 @@ class Message:
     from_client: bool
     text: str | bytes = attrs.field(repr=False)
     user_agent: str
-    """What the client of the session called itself in the handshake."""
+    """The client's User-Agent header in the handshake."""
     injected: bool = False
     """Whether a fault wrote it."""
 
 
 Seen: TypeAlias = Exchange | Message
 Watcher: TypeAlias = Callable[[Seen], None]
-"""Called on the emulator's thread, in order; it must not block, nor raise."""
+"""Called on the emulator's thread, in order. It must not block or raise."""
 
 _watchers: list[Watcher] = []
 _injected = contextvars.ContextVar("odyssey_injected", default=False)
@@ -77,7 +77,7 @@ _injected = contextvars.ContextVar("odyssey_injected", default=False)
 
 @contextlib.contextmanager
 def watching(watcher: Watcher) -> Iterator[None]:
-    """Show everything that passes during the block to ``watcher``.
+    """Show all traffic during the block to ``watcher``.
 
     >>> seen = []
     >>> with watching(seen.append):
@@ -93,13 +93,13 @@ def watching(watcher: Watcher) -> Iterator[None]:
 
 
 def show(seen: Seen) -> None:
-    """Show ``seen`` to those who watch."""
+    """Show ``seen`` to all watchers."""
     for watcher in tuple(_watchers):
         watcher(seen)
 
 
 def answer_is_injected() -> None:
-    """Note that the answer to the call that is being handled is that of a fault."""
+    """Mark the answer to the current call as injected by a fault."""
     _injected.set(True)
 
 
@@ -107,7 +107,7 @@ def answer_is_injected() -> None:
 async def show_exchange(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Show a call and its answer; the outermost middleware."""
+    """Show a call and its answer to the watchers. The outermost middleware."""
     if not _watchers:
         return await handler(request)
     _injected.set(False)
@@ -135,10 +135,10 @@ async def show_exchange(
 
 
 async def _body_of(request: web.Request) -> bytes | None:
-    # Nothing is waited for: a client that still sends is not to notice that it is watched.
+    # Never waits: watching must not affect a client that is still sending.
     if not request.content.is_eof():
         return None
     try:
         return await request.read()
-    except Exception:  # noqa: BLE001  # whatever is wrong with it, the handler has met it and answered
+    except Exception:  # noqa: BLE001  # the handler has seen the same error and answered
         return None

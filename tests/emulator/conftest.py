@@ -1,18 +1,10 @@
-"""A clock for emulators that is set by hand. The emulators themselves are fixtures of all tests."""
+"""A manual clock for emulators. The fixtures for emulators are shared by all tests and not defined here."""
 
 from __future__ import annotations
 
 import pytest
 
-
-class HandClock:
-    """A clock that is set by hand, so that 40 s pass at once."""
-
-    def __init__(self) -> None:
-        self.time = 1000.0
-
-    def now(self) -> float:
-        return self.time
+from tests.support.clocks import HandClock
 
 
 @pytest.fixture

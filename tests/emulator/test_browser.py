@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.live.broadcasts import broadcasting
+from tests.support.broadcasts import broadcasting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,7 @@ PATIENCE_S = 100
 
 pytestmark = [
     pytest.mark.chromium,
+    pytest.mark.full_size,
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
 ]
 
@@ -71,12 +72,12 @@ def pages() -> Iterator[_PageServer]:
 
 
 def visit(emulator: Emulator, pages: _PageServer, profile: Path, **options: str) -> dict[str, Any]:
-    """Let Chromium be a client, and return what it found."""
+    """Run the client page in Chromium, and return its findings."""
     return run_page("page", pages, profile, api=emulator.api_url, key=emulator.api_key, **options)
 
 
 def run_page(name: str, pages: _PageServer, profile: Path, **options: str) -> dict[str, Any]:
-    """Let Chromium run a page, and return what it found."""
+    """Run a page in Chromium, and return its findings."""
     flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
     flags += ["--disable-background-networking", "--autoplay-policy=no-user-gesture-required"]
     command = [
@@ -154,5 +155,5 @@ def test_a_browser_tells_its_candidates_apart_from_its_answer(
     found = visit(emulator, pages, tmp_path)
     assert found.get("error") is None, found
     assert not found["answerHasCandidates"]
-    # Mostly ``*.local`` names; where Chromium's own resolver is late it tells addresses.
+    # Mostly ``*.local`` names; if Chromium's own resolver is slow, it sends addresses.
     assert found["candidates"]

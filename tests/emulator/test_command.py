@@ -1,4 +1,4 @@
-"""The emulator as a command."""
+"""The emulator's command."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from tests.emulator.plain_client import PATIENCE_S, authorise, connect, scenario
+from tests.support.plain_client import PATIENCE_S, authorise, connect, scenario
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

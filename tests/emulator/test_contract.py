@@ -1,6 +1,6 @@
-"""The emulator under a thousand requests made from ``spec/openapi.yaml``, valid and not.
+"""The emulator under a thousand requests generated from ``spec/openapi.yaml``, valid and invalid.
 
-The witness of all tests (`tests.contract`) looks at the same answers once more, with validators of its own.
+The witness of all tests (`tests.support.contract`) checks the same answers again, with its own validators.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from schemathesis.core.failures import FailureGroup
 
 from odyssey_proto.emulator._faults.script import Fault
 from odyssey_proto.emulator._server import Emulator
-from tests.contract import PLACES, SPEC
-from tests.emulator.plain_client import bearer
-from tests.emulator.plain_rest import PlainRest, script
+from tests.support.contract import PLACES, SPEC
+from tests.support.plain_client import bearer
+from tests.support.plain_rest import PlainRest, script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 CONFIG: Final = {
     "seed": 1,
-    # Not 401, 403 and 5xx, as by default: a call that is refused for its token tells nothing.
+    # Without 401, 403 and 5xx, the default: a call that is refused for its token proves nothing.
     "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "404"]}},
     "operations": [
         {
-            # Which keys are well-formed, and which are valid, no schema can tell.
+            # A schema cannot say which keys are well-formed, or which are valid.
             "include-name": "POST /auth/token",
             "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "401", "403", "422"]}},
         },
@@ -42,24 +42,24 @@ CONFIG: Final = {
             "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "400", "404"]}},
         },
         {
-            # Its answer is ignored, so there is nothing to refuse with.
+            # Clients ignore the answer, so the emulator never refuses.
             "include-name": "POST /telemetry",
             "checks": {"negative_data_rejection": {"enabled": False}},
         },
         {
-            # A job that was cancelled is still told about: to cancel is not to delete.
+            # A cancelled job is still returned: cancelling does not delete it.
             "include-name": "GET /simulation-jobs/{job_id}",
             "checks": {"use_after_free": {"enabled": False}},
         },
     ],
 }
-"""All checks are on but for these."""
+"""All checks are on except these."""
 
 LIMITS: Final = settings(derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 
 def document() -> dict[str, Any]:
-    """Return `openapi.yaml`, with the paths that stand for a told address where the emulator serves them."""
+    """Return `openapi.yaml`, with the emulator's paths for addresses that the service chooses."""
     text = (SPEC / "openapi.yaml").read_text("utf-8").replace("'schemas/", f"'{SPEC.as_uri()}/schemas/")
     found: dict[str, Any] = yaml.safe_load(text)
     for here, there in PLACES.items():
@@ -71,7 +71,7 @@ api = schemathesis.openapi.from_dict(document(), config=schemathesis.Config.from
 
 
 def is_tolerated(case: Any) -> bool:
-    """Return whether the emulator takes a body that its schema refuses, as `spec/README.md` tells."""
+    """Return whether the emulator accepts a body that its schema refuses, as stated in `spec/README.md`."""
     without = case.body is NOT_SET or (
         isinstance(case.body, dict) and case.body.get("region_latencies", 0) is None
     )
@@ -80,7 +80,7 @@ def is_tolerated(case: Any) -> bool:
 
 @api.auth()
 class Placeholder:
-    """Stands for the token of an emulator that does not run yet when requests are made up."""
+    """Placeholder for the token, as requests are generated before the emulator starts."""
 
     text = "Bearer placeholder"
 
@@ -93,7 +93,7 @@ class Placeholder:
 
 @attrs.frozen
 class Running:
-    """An emulator with one job that is completed, and one stream of that."""
+    """An emulator with one completed job of one stream."""
 
     url: str
     faults: FaultScript
@@ -101,7 +101,7 @@ class Running:
     ids: dict[str, str]
 
     def fill_in(self, case: Any) -> None:
-        """Give ``case`` the token where it has one at all, and an id that exists where any would do."""
+        """Give ``case`` the token if it has one, and an existing id if any id is valid."""
         if case.headers.get("Authorization") == Placeholder.text:
             case.headers["Authorization"] = self.token
         if case.meta.phase.name.value == "fuzzing" and case.meta.generation.mode.is_positive:
@@ -113,7 +113,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("emulator")
     with Emulator(data_dir=folder) as emulator:
         job = PlainRest(emulator).completed(script=script())
-    # From here on nobody works on the jobs: whatever they say would be filmed.
+    # No workers from here on: every generated job would be filmed.
     with Emulator(data_dir=folder, simulation_workers=0, concurrent_sessions=10**6, streamers=10**6) as emulator:
         yield Running(
             url=emulator.api_url,
@@ -134,8 +134,8 @@ def test_every_call_keeps_to_the_contract(case: Any, running: Running) -> None:
 def test_calls_that_follow_from_each_other_keep_to_the_contract(running: Running) -> None:
     machine: Any = api.exclude(path_regex="^/live/").as_state_machine()
 
-    class Calls(machine):  # type: ignore[misc]  # it is made of the document
-        """Sequences along the links of the document, and those that names of fields suggest."""
+    class Calls(machine):  # type: ignore[misc]  # generated from the document
+        """Sequences of calls along the links of the document, and those inferred from names of fields."""
 
         def before_call(self, case: Any) -> None:
             running.fill_in(case)

@@ -1,4 +1,4 @@
-"""The fault script at work: every action at every kind of step, seen by plain clients."""
+"""The fault script in action: every action at every kind of step, as seen by plain clients."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from odyssey_proto.emulator._faults.script import Fault
-from tests.emulator.plain_client import (
+from tests.support.plain_client import (
     PATIENCE_S,
     PlainClient,
     authorise,
@@ -142,7 +142,7 @@ async def signaling(emulator: Emulator) -> AsyncIterator[aiohttp.ClientWebSocket
 
 
 async def next_of(socket: aiohttp.ClientWebSocketResponse) -> Any:
-    """Return the next message: its text, or the code with which the socket closed."""
+    """Return the text of the next message, or the code with which the socket closed."""
     message = await socket.receive(timeout=PATIENCE_S)
     return message.data if message.type is aiohttp.WSMsgType.TEXT else socket.close_code
 
@@ -161,7 +161,7 @@ def test_a_handshake_can_be_refused(emulator: Emulator) -> None:
 
 
 def test_a_handshake_can_be_reset(emulator: Emulator) -> None:
-    # Always: aiohttp tries a GET a second time.
+    # Always, because aiohttp retries a GET.
     emulator.faults.add(Fault(step="signaling handshake", action="reset", times=None))
 
     @scenario
@@ -305,7 +305,7 @@ async def started(client: PlainClient) -> None:
 
 
 async def silence(client: PlainClient) -> None:
-    """Wait until no picture has come for a while."""
+    """Wait until no picture has arrived for a while."""
     with contextlib.suppress(TimeoutError):
         while True:
             await client.picture(within=1.5)
@@ -405,7 +405,7 @@ def test_a_peer_can_be_gone_without_a_word(emulator: Emulator) -> None:
         client.send(type="update", prompt="x")
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(client.messages.get(), 0.5)
-        # Nobody said so: it takes the missing answers to find out.
+        # There was no notice; only the missing answers show it.
         assert client.peer.connectionState == "connected"
         assert not client.socket.closed
 
@@ -415,15 +415,16 @@ def test_a_peer_can_be_gone_without_a_word(emulator: Emulator) -> None:
 def test_media_can_stop(emulator: Emulator) -> None:
     async def test(client: PlainClient) -> None:
         await started(client)
-        for _ in range(7):
-            await client.frame()
-        # The streamer still answers, and no picture comes any more.
+        await silence(client)
+        # The streamer still answers, but no more pictures arrive.
         for _ in range(5):
             client.send(type="update", prompt="x")
             await client.message("update_acknowledged")
-        assert client.frames_waiting <= 2
+        assert client.frames_waiting == 0
 
-    with_fault(emulator, Fault(step="media", action="stop", after=10), test)
+    fault = Fault(step="media", action="stop", after=10)
+    with_fault(emulator, fault, test)
+    assert fault not in emulator.faults.pending
 
 
 def test_media_can_stay_away(emulator: Emulator) -> None:

@@ -1,4 +1,4 @@
-"""Starting and stopping emulators, alive and idle, and what is left of them."""
+"""Starting and stopping emulators, in use or idle, and their leftovers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import requests
 from odyssey_proto._base.errors import OdysseyConnectionError
 from odyssey_proto.emulator._config import EmulatorConfig
 from odyssey_proto.emulator._server import Emulator
-from tests.emulator.plain_client import PATIENCE_S, authorise, connect, credentials_of, scenario
+from tests.support.plain_client import PATIENCE_S, authorise, connect, credentials_of, scenario
 
 if TYPE_CHECKING:
     from tests.conftest import MakeEmulator
@@ -30,7 +30,7 @@ def test_it_runs_inside_the_with_and_not_outside() -> None:
         assert requests.get(f"{url}/signaling/config", timeout=PATIENCE_S).ok
     with pytest.raises(requests.exceptions.ConnectionError):
         requests.get(f"{url}/signaling/config", timeout=PATIENCE_S)
-    with pytest.raises(OdysseyConnectionError, match="does not run"):
+    with pytest.raises(OdysseyConnectionError, match="is not running"):
         _ = emulator.api_url
 
 

@@ -1,4 +1,4 @@
-"""A machine whose only network interface is ``lo``: a stock aiortc client, and the emulator."""
+"""The emulator with a stock aiortc client on a machine whose only network interface is ``lo``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import asyncio, sys
 sys.path.insert(0, {root!r})
 from aioice import ice
 ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]  # stock aiortc offers no loopback address
-from tests.emulator.plain_client import authorise, connect
+from tests.support.plain_client import authorise, connect
 from odyssey_proto._video import stamp
 
 async def main(url, key):

@@ -1,4 +1,4 @@
-"""Recordings of live streams, and the addresses of their artifacts, seen with requests and PyAV."""
+"""Recordings of live streams and the addresses of their artifacts, checked with requests and PyAV."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from PIL import Image
 from odyssey_proto._video import stamp
 from odyssey_proto.emulator._faults.script import Fault
 from odyssey_proto.emulator._server import Emulator
-from tests.emulator.plain_client import PATIENCE_S, authorise, connect
-from tests.emulator.plain_rest import PlainRest, events_of, frames_of, get, script, until
+from tests.support.plain_client import PATIENCE_S, authorise, connect
+from tests.support.plain_rest import PlainRest, events_of, frames_of, get, script, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ class HandClock:
 
 
 async def stream(emulator: Emulator, *, portrait: bool = False, end: bool = True, pictures: int = 12) -> str:
-    """Stream a little, with one interaction, and return the id."""
+    """Stream briefly, with one interaction, and return the stream's id."""
     async with connect(authorise(emulator.api_url, emulator.api_key)) as client:
         client.start("A cat", portrait=portrait)
         started = await client.message("stream_started")
@@ -90,7 +90,7 @@ def test_a_recording_of_either_codec_is_h264_and_begins_with_the_first_picture(c
 
 
 async def two_streams(emulator: Emulator) -> list[str]:
-    """Stream twice in one session, so over one connection, and return the ids."""
+    """Stream twice in one session and thus over one connection, and return the ids."""
     ids = []
     async with connect(authorise(emulator.api_url, emulator.api_key)) as client:
         for _ in range(2):
@@ -176,7 +176,7 @@ def test_nothing_is_left_when_an_emulator_stops_in_the_middle_of_a_stream(emulat
 
 @pytest.fixture(scope="module")
 def library() -> Iterator[tuple[Emulator, PlainRest, dict[str, Any]]]:
-    """An emulator with five recordings of no pictures and one of some, and that one."""
+    """An emulator with five empty recordings and one with pictures, and the latter."""
     with Emulator() as emulator:
         rest = PlainRest(emulator)
         rest.completed(scripts=[script(length_ms=at) for at in range(100, 600, 100)], output_video=False)

@@ -1,4 +1,4 @@
-"""Every REST answer of the emulator, asked for with plain requests."""
+"""Every REST answer of the emulator, using plain requests."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from tests.emulator.plain_client import PATIENCE_S, authorise, bearer, request_session, session_token
+from tests.support.plain_client import PATIENCE_S, authorise, bearer, request_session, session_token
 
 if TYPE_CHECKING:
     from odyssey_proto.emulator._server import Emulator
     from tests.conftest import MakeEmulator
-    from tests.emulator.conftest import HandClock
+    from tests.support.clocks import HandClock
 
 PAGE = "https://page.example"
 

@@ -1,4 +1,4 @@
-"""The WebSocket of the emulator, spoken to with plain aiohttp."""
+"""The WebSocket of the emulator, with plain aiohttp."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import requests
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from PIL import Image
 
-from tests.emulator.plain_client import (
+from tests.support.plain_client import (
     PATIENCE_S,
     Credentials,
     bearer,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from odyssey_proto.emulator._server import Emulator
     from tests.conftest import MakeEmulator
-    from tests.emulator.conftest import HandClock
+    from tests.support.clocks import HandClock
 
 
 def address(credentials: Credentials, *, session_id: str | None = None, token: str | None = None) -> str:
@@ -65,7 +65,7 @@ async def refusal(url: str) -> int:
 
 
 def asks_again(emulator: Emulator) -> int:
-    """Ask for another session and return the status of the answer."""
+    """Request another session and return the status of the answer."""
     headers = bearer(emulator.api_url, emulator.api_key)
     return requests.post(
         f"{emulator.api_url}/sessions/request", json={}, headers=headers, timeout=PATIENCE_S
@@ -182,7 +182,7 @@ async def test_keepalives_keep_a_session(make_emulator: MakeEmulator, clock: Han
         for _ in range(5):
             clock.time += 15
             await socket.send_json({"type": "keepalive"})
-            # Whoever answers this has read the keepalive: nothing on the socket overtakes.
+            # The answer proves that the keepalive was read, because messages stay in order.
             await socket.ping()
             await asyncio.to_thread(
                 session_token, emulator.api_url, bearer(emulator.api_url, emulator.api_key), credentials.session_id
@@ -305,7 +305,7 @@ def test_an_answer_that_is_none_ends_in_an_error(emulator: Emulator, sdp: str) -
 
 @scenario
 async def test_candidates_may_come_before_the_answer_and_their_end_never(emulator: Emulator) -> None:
-    """As browsers do it: an answer without candidates, which came one by one before."""
+    """As browsers do: the candidates arrive one by one, before an answer without any."""
     async with socket_to(address(credentials_of(emulator))) as socket:
         offer = await heard(socket)
         peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
@@ -345,12 +345,13 @@ async def test_a_start_before_the_answer_is_answered_once_the_channel_is_open(em
             {"type": "interactive_stream_start", "prompt": "A cat", "portrait": False, "broadcast": False}
         )
         await early.ping()
-        # It comes back: the answer was kept for the channel that opens only now.
+        # The client reconnects; the answer was kept for the channel, which opens only now.
         async with connect(credentials) as client:
             await client.message("stream_started")
             await client.frame()
 
 
+@pytest.mark.full_size
 @scenario
 async def test_a_start_with_a_very_large_image_is_taken(emulator: Emulator) -> None:
     buffer = io.BytesIO()

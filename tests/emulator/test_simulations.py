@@ -1,4 +1,4 @@
-"""Simulation jobs, made, watched and cancelled with requests; their artifacts seen with PyAV."""
+"""Simulation jobs, created, polled and cancelled with requests; PyAV checks their artifacts."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from PIL import Image
 from odyssey_proto._video import stamp
 from odyssey_proto.emulator._faults.script import Fault
 from odyssey_proto.emulator._server import Emulator
-from tests.emulator.plain_rest import PlainRest, events_of, frames_of, get, script, until
+from tests.support.plain_rest import PlainRest, events_of, frames_of, get, script, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 LONG = script(length_ms=500_000)
-"""A job that no machine films before a test is over."""
+"""A job too long for any machine to film during a test."""
 
 
 def _processes() -> set[int]:
@@ -40,7 +40,7 @@ def _processes() -> set[int]:
 
 @pytest.fixture
 def workers() -> Callable[[], list[int]]:
-    """Tells the processes of the emulators that a test has started."""
+    """Return a function that lists the worker processes that a test's emulators have started."""
     others = _processes()
     return lambda: sorted(_processes() - others)
 
@@ -58,12 +58,12 @@ def rest(emulator: Emulator) -> PlainRest:
 
 @pytest.fixture
 def idle() -> Iterator[PlainRest]:
-    """The account of an emulator on which nobody works."""
+    """An account of an emulator without workers."""
     with Emulator(simulation_workers=0) as running:
         yield PlainRest(running)
 
 
-# What becomes of a job
+# The life of a job
 
 
 def test_a_new_job_waits(idle: PlainRest) -> None:
@@ -172,7 +172,7 @@ def test_a_stream_may_start_from_an_image(rest: PlainRest) -> None:
     assert red > 150 > max(green, blue)
 
 
-# What a request may be
+# Valid and invalid requests
 
 ENTRY = {"timestamp_ms": 0, "start": {"prompt": "A cat"}}
 
@@ -309,8 +309,8 @@ def test_a_script_is_fetched_from_its_address(rest: PlainRest) -> None:
         (404, b"", "answered with status 404"),
         (302, b"", "answered with status 302"),
         (200, b"<html>", "is not JSON"),
-        (200, b"{}", "is no script: script: Input should be a valid list"),
-        (200, b'[{"timestamp_ms": 0, "start": {}}]', "is no script: script.0.start.prompt: Field required"),
+        (200, b"{}", "is not a script: script: Input should be a valid list"),
+        (200, b'[{"timestamp_ms": 0, "start": {}}]', "is not a script: script.0.start.prompt: Field required"),
     ],
 )
 def test_an_address_without_a_script_fails_the_job(rest: PlainRest, status: int, body: bytes, why: str) -> None:
@@ -344,7 +344,7 @@ def test_an_address_where_nobody_listens_fails_the_job(rest: PlainRest) -> None:
     assert (job["status"], job["error_message"][:33]) == ("failed", "script_url could not be fetched: ")
 
 
-# Lists, and who may see what
+# Lists and permissions
 
 
 def test_jobs_are_listed_newest_first_in_pages(idle: PlainRest) -> None:
@@ -463,7 +463,7 @@ def test_several_workers_go_through_one_queue(workers: Callable[[], list[int]]) 
         rest = PlainRest(emulator)
         ids = [rest.simulate(script=LONG) for _ in range(3)]
         until(lambda: [rest.job(job_id)["status"] for job_id in ids] == ["processing", "processing", "pending"])
-        until(lambda: len(workers()) == 2)  # a job is under way before its process is
+        until(lambda: len(workers()) == 2)  # a job starts before its process does
 
 
 def test_a_job_whose_worker_died_begins_anew(workers: Callable[[], list[int]]) -> None:

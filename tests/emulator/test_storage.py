@@ -1,4 +1,4 @@
-"""What an emulator remembers over its end, and what becomes of the rest."""
+"""Data that an emulator keeps across restarts, and the removal of unfinished work."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from odyssey_proto import OdysseyConfigError
 from odyssey_proto.emulator._recordings.storage import RUNS, Storage
 from odyssey_proto.emulator._server import Emulator
-from tests.emulator.plain_rest import PlainRest, get, script, until
+from tests.support.plain_rest import PlainRest, get, script, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ def moved(url: str, emulator: Emulator) -> str:
     return f"{emulator.api_url}{parts.path}?{parts.query}"
 
 
-# Emulators that start again
+# Restarts
 
 
 def test_recordings_jobs_and_addresses_survive_a_restart(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_killed_command_leaves_a_folder_that_the_next_one_takes_over(tmp_path:
         class Told:
             api_url, api_key = told["api_url"], told["api_key"]
 
-        rest = PlainRest(Told)  # type: ignore[arg-type]  # it has the two that are looked at
+        rest = PlainRest(Told)  # type: ignore[arg-type]  # has the two attributes that are used
         job_id = rest.simulate(script=script(length_ms=500_000))
         until(lambda: rest.job(job_id)["streams"])
         process.send_signal(signal.SIGKILL)

@@ -13,12 +13,14 @@ import pytest
 from PIL import Image
 
 from odyssey_proto._video import stamp
-from tests.emulator.plain_client import PlainClient, bearer, connect, credentials_of, request_session, scenario
+from tests.support.plain_client import PlainClient, bearer, connect, credentials_of, request_session, scenario
 
 if TYPE_CHECKING:
     from odyssey_proto.emulator._server import Emulator
     from tests.conftest import MakeEmulator
-    from tests.emulator.conftest import HandClock
+    from tests.support.clocks import HandClock
+
+pytestmark = pytest.mark.full_size
 
 
 async def stamps(client: PlainClient, count: int) -> list[stamp.Stamp]:
@@ -31,7 +33,7 @@ async def stamps(client: PlainClient, count: int) -> list[stamp.Stamp]:
 
 
 async def picture_after(client: PlainClient, number: int) -> np.ndarray[Any, Any]:
-    """Return the first picture of a number above ``number``, a little later, so that it is no longer blurred."""
+    """Return a picture a little after the one numbered ``number``, when it is no longer blurred."""
     while True:
         frame = await client.frame()
         read = stamp.read(frame)
@@ -108,7 +110,7 @@ async def test_timestamps_of_the_video_keep_a_beat_of_fifty_milliseconds(emulato
         client.start()
         await client.message("stream_started")
         steps = np.diff([(await client.picture()).pts for _ in range(20)])
-        # A picture may be left out where the machine is busy, but none comes off the beat.
+        # A busy machine may skip pictures, but each keeps its time.
         assert (abs(steps - 4500 * np.round(steps / 4500)) <= 1).all()
         assert (steps > 0).all()
 
@@ -133,7 +135,7 @@ async def test_the_stamp_can_be_left_out(make_emulator: MakeEmulator) -> None:
 @scenario
 async def test_no_video_comes_before_a_stream(emulator: Emulator) -> None:
     async with connect(credentials_of(emulator)) as client:
-        # What is asked and answered in this time would have been enough for video too.
+        # In the time of this exchange, video would have arrived too.
         for _ in range(3):
             client.send(type="update", prompt="x")
             await client.message("interactive_stream_error")
@@ -241,7 +243,7 @@ async def test_nothing_is_sent_after_the_end(emulator: Emulator) -> None:
         await client.frame()
         client.send(type="interactive_stream_end")
         await client.message("stream_ended")
-        # stock aiortc shows the last picture only when another one begins
+        # stock aiortc returns a picture only when the next one starts
         client.start()
         await client.message("stream_started")
         waiting = client.forget_frames()

@@ -1,4 +1,4 @@
-"""Broadcasts of the emulator, watched over WHEP and HLS by clients that are not ours."""
+"""Broadcasts of the emulator, watched over WHEP and HLS by other clients than ours."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from aiortc.sdp import SessionDescription
 
 from odyssey_proto._video import stamp
 from odyssey_proto.emulator._broadcast import encoder
-from tests.emulator.plain_client import PATIENCE_S, PlainClient, connect, credentials_of, scenario
-from tests.emulator.plain_spectator import offer_to_watch, post_offer, watch
+from tests.support.plain_client import PATIENCE_S, PlainClient, connect, credentials_of, scenario
+from tests.support.plain_spectator import offer_to_watch, post_offer, watch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from odyssey_proto.emulator._server import Emulator
     from tests.conftest import MakeEmulator
 
+pytestmark = pytest.mark.full_size
+
 
 @contextlib.asynccontextmanager
 async def broadcasting(emulator: Emulator, **start: Any) -> AsyncIterator[tuple[PlainClient, dict[str, Any]]]:
-    """Start a broadcast; yield its client and what it was told."""
+    """Start a broadcast; yield its client and the ``broadcast_ready`` message."""
     async with connect(credentials_of(emulator)) as client:
         client.send(
             type="interactive_stream_start", **{"prompt": "A cat", "portrait": False, "broadcast": True, **start}
@@ -131,7 +133,7 @@ async def test_one_who_comes_late_gets_a_keyframe_at_once(emulator: Emulator) ->
             await first.frame()
         before = await first.number()
         async with watch(ready) as second:
-            assert await second.number() - before < 100  # the encoder makes one by itself every 200
+            assert await second.number() - before < 100  # the encoder itself makes one every 200
 
 
 @scenario
@@ -189,11 +191,11 @@ async def test_a_spectator_leaves_once(emulator: Emulator) -> None:
         assert await status_of(spectator.resource, "DELETE") == 404
 
 
-# --- what is refused
+# --- refusals
 
 
 async def refusal(ready: dict[str, Any], offer: str | None = None, **change: str) -> tuple[int, str]:
-    """Post an offer with something wrong about it; return status and detail."""
+    """Post an invalid offer; return status and detail."""
     content_type = change.pop("content_type", "application/sdp")
     told = ready | change
     peer = RTCPeerConnection()

@@ -1,6 +1,6 @@
 """The programs on the documentation's pages of examples, but for ``async`` and ``await``.
 
-The windows of OpenCV are those of `tests.examples.screen`; what it computes, it computes itself.
+The windows of OpenCV are those of `tests.support.screen`; what it computes, it computes itself.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from odyssey_proto import (
 )
 from odyssey_proto._video import stamp
 from odyssey_proto.emulator._faults.script import Fault
-from tests.examples.documentation import example_of
-from tests.examples.screen import Screen
-from tests.live.processes import PATIENCE_S, eventually
+from tests.support.documentation import example_of
+from tests.support.processes import PATIENCE_S, eventually
+from tests.support.screen import Screen
 
 if TYPE_CHECKING:
     from collections.abc import Callable

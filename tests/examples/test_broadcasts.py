@@ -11,9 +11,9 @@ import pytest
 
 import odyssey_proto
 from odyssey_proto import BroadcastInfo, Odyssey, SpectatorConnection, connect_to_stream
-from tests.examples.documentation import example_of
-from tests.examples.screen import Screen
-from tests.live.processes import PATIENCE_S, eventually
+from tests.support.documentation import example_of
+from tests.support.processes import PATIENCE_S, eventually
+from tests.support.screen import Screen
 
 if TYPE_CHECKING:
     from odyssey_proto import VideoFrame

@@ -13,7 +13,7 @@ import pytest
 import websocket
 
 from odyssey_proto import Odyssey, OdysseyConfigError
-from tests.examples.documentation import example_of
+from tests.support.documentation import example_of
 
 if TYPE_CHECKING:
     from odyssey_proto.emulator._server import Emulator

@@ -1,40 +1,22 @@
-"""Every section of the list in `tests.examples.documentation` is run by the test that it names, and no other."""
+"""Every section of the list in `tests.support.documentation` is run by the test that it names, and no other."""
 
 from __future__ import annotations
 
+import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.examples import (
-    test_applications,
-    test_broadcasts,
-    test_credentials,
-    test_failures,
-    test_images,
-    test_live,
-    test_recordings,
-    test_simulations,
-    test_types,
-)
-from tests.examples.documentation import GONE, SECTIONS, examples
+from tests.support.documentation import GONE, SECTIONS, examples
 
 if TYPE_CHECKING:
     from types import ModuleType
 
 MODULES: dict[str, ModuleType] = {
-    module.__name__.rpartition(".")[2]: module
-    for module in (
-        test_applications,
-        test_broadcasts,
-        test_credentials,
-        test_failures,
-        test_images,
-        test_live,
-        test_recordings,
-        test_simulations,
-        test_types,
-    )
+    path.stem: importlib.import_module(f"tests.examples.{path.stem}")
+    for path in sorted(Path(__file__).parent.glob("test_*.py"))
+    if path.name != Path(__file__).name and path.stem != "test_readme"  # whose examples are those of the README
 }
 LISTED = [(page, section, test) for page, of in SECTIONS.items() for section, test in of.items()]
 

@@ -17,8 +17,8 @@ from PIL import Image
 
 from odyssey_proto import Odyssey, OdysseyAuthError, OdysseyConnectionError
 from odyssey_proto.emulator._server import Emulator
-from tests.examples.documentation import example_of
-from tests.live.processes import eventually
+from tests.support.documentation import example_of
+from tests.support.processes import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,8 +13,8 @@ import pytest
 
 from odyssey_proto import ConnectionStatus, Odyssey, OdysseyAuthError, OdysseyConnectionError, OdysseyStreamError
 from odyssey_proto.emulator._faults.script import Fault
-from tests.examples.documentation import example_of
-from tests.live.processes import PATIENCE_S, eventually
+from tests.support.documentation import example_of
+from tests.support.processes import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable

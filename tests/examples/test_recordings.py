@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from odyssey_proto import Odyssey, OdysseyConnectionError
-from tests.examples.documentation import example_of
+from tests.support.documentation import example_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,8 @@ import requests
 
 from odyssey_proto import Odyssey, SimulationJobDetail, iter_events
 from odyssey_proto.emulator._server import Emulator
-from tests.examples.documentation import example_of
-from tests.faults.servers import HttpServer, json_answer
+from tests.support.documentation import example_of
+from tests.support.servers import HttpServer, json_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

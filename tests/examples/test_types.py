@@ -22,7 +22,7 @@ from odyssey_proto import (
     StreamerCapabilities,
     VideoFrame,
 )
-from tests.examples.documentation import example_of
+from tests.support.documentation import example_of
 
 if TYPE_CHECKING:
     from odyssey_proto import (

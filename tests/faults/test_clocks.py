@@ -9,8 +9,8 @@ import pytest
 
 from odyssey_proto import ConnectionStatus, GapEvent, OdysseyStreamTimeoutError
 from odyssey_proto.emulator._server import Emulator
-from tests.live.processes import PATIENCE_S, eventually, script
-from tests.live.test_stream import number_of, take
+from tests.support.live import number_of, take
+from tests.support.processes import PATIENCE_S, eventually, script
 
 if TYPE_CHECKING:
     from odyssey_proto import Odyssey

@@ -23,9 +23,9 @@ from odyssey_proto._base.errors import (
 )
 from odyssey_proto._model.config import ClientConfig
 from odyssey_proto._net.service_api import ServiceApi
-from tests.faults.leaks import nothing_left
-from tests.faults.servers import Connection, HttpServer, Request, Server, answer, json_answer
-from tests.faults.tls import self_signed
+from tests.support.leaks import nothing_left
+from tests.support.servers import Connection, HttpServer, Request, Server, answer, json_answer
+from tests.support.tls import self_signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -243,7 +243,7 @@ PACKED = gzip.compress(b'{"iceServers": []}', mtime=0)
 @pytest.mark.parametrize(
     ("body", "coding", "problem"),
     [
-        (b"plain", "gzip", "no valid gzip"),
+        (b"plain", "gzip", "not valid gzip"),
         (PACKED[:-4], "gzip", "cut short"),
         (PACKED, "br", "not asked for"),
         (PACKED, "gzip, gzip", "not asked for"),

@@ -23,10 +23,10 @@ from odyssey_proto import (
     OdysseyStreamTimeoutError,
 )
 from odyssey_proto.emulator._faults.script import Fault
-from tests.faults.servers import Connection, HttpServer, Request, SignalingServer, answer, json_answer
-from tests.faults.test_rest_steps import is_one_clear_line
-from tests.live.processes import PATIENCE_S, eventually, sessions_are_free
-from tests.live.test_stream import CALLS, take
+from tests.support.live import CALLS, take
+from tests.support.processes import PATIENCE_S, eventually, sessions_are_free
+from tests.support.servers import Connection, HttpServer, Request, SignalingServer, answer, json_answer
+from tests.support.texts import is_one_clear_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -32,9 +32,10 @@ from odyssey_proto import (
     StreamDurationExceededError,
 )
 from odyssey_proto.emulator._faults.script import Fault
-from tests.faults.servers import HttpServer, Server, answer
-from tests.faults.tls import self_signed
-from tests.live.processes import sessions_are_free
+from tests.support.processes import sessions_are_free
+from tests.support.servers import HttpServer, Server, answer
+from tests.support.texts import is_one_clear_line
+from tests.support.tls import self_signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,11 +118,6 @@ SLOW: Final = {
     "silence": {"action": "hang"},
     "one byte after another": {"action": "drip", "status": 200, "body": " " * 1000, "seconds": 0.05},
 }
-
-
-def is_one_clear_line(error: BaseException) -> bool:
-    text = str(error)
-    return 10 < len(text) < 400 and text.isprintable() and not text.endswith(":")
 
 
 @pytest.fixture

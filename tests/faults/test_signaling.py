@@ -24,9 +24,9 @@ from odyssey_proto._base.errors import (
     OdysseyError,
 )
 from odyssey_proto._net.signaling import SignalingConnection, SignalingEnd
-from tests.faults.leaks import nothing_left
-from tests.faults.servers import Connection, Request, Server, SignalingServer, answer, json_answer
-from tests.faults.tls import self_signed
+from tests.support.leaks import nothing_left
+from tests.support.servers import Connection, Request, Server, SignalingServer, answer, json_answer
+from tests.support.tls import self_signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

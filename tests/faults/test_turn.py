@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tests.faults import routed
-from tests.faults.routed import Routed
-from tests.faults.tls import self_signed
-from tests.live import coturn
-from tests.live.coturn import Coturn
-from tests.live.processes import PATIENCE_S, Process, script
+from tests.support import coturn, routed
+from tests.support.coturn import Coturn
+from tests.support.processes import PATIENCE_S, Process, script
+from tests.support.routed import Routed
+from tests.support.tls import self_signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.faults.tls import Certificate
+    from tests.support.tls import Certificate
 
 lacking = routed.missing() or coturn.missing()
 pytestmark = [pytest.mark.netns, pytest.mark.coturn, pytest.mark.skipif(bool(lacking), reason=lacking)]

@@ -17,9 +17,9 @@ from odyssey_proto import (
     OdysseyStreamError,
 )
 from odyssey_proto.core import inputs
-from tests.faults.streamers import ScriptedStreamer, message
-from tests.live.processes import PATIENCE_S, eventually
-from tests.live.test_stream import number_of, take
+from tests.support.live import number_of, take
+from tests.support.processes import PATIENCE_S, eventually
+from tests.support.streamers import ScriptedStreamer, message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ import pytest
 
 from odyssey_proto import ConnectionStatus, Odyssey, OdysseyAuthError, OdysseyStreamError
 from odyssey_proto.emulator._faults.script import Fault
-from tests.live.processes import PATIENCE_S, eventually
+from tests.support.processes import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
     from odyssey_proto import Session, VideoFrame
@@ -116,6 +116,7 @@ def test_a_handler_may_connect_anew(client: Odyssey) -> None:
     assert again[0].is_connected
 
 
+@pytest.mark.full_size
 def test_frames_come_to_the_handler_and_to_iterators_alike(client: Odyssey) -> None:
     shown: list[VideoFrame] = []
     session = client.connect(on_video_frame=shown.append)

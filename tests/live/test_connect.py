@@ -22,7 +22,7 @@ from odyssey_proto import (
 )
 from odyssey_proto._net.service_api import ServiceApi
 from odyssey_proto.emulator._faults.script import Fault
-from tests.live.processes import PATIENCE_S, eventually, sessions_are_free
+from tests.support.processes import PATIENCE_S, eventually, sessions_are_free
 
 if TYPE_CHECKING:
     from odyssey_proto import Session

@@ -10,7 +10,7 @@ import pytest
 
 from odyssey_proto import ClientCredentials, ConnectionStatus, Odyssey, OdysseyConnectionError, OdysseyStreamError
 from odyssey_proto.emulator._faults.script import Fault
-from tests.live.processes import PATIENCE_S, eventually, sessions_are_free
+from tests.support.processes import PATIENCE_S, eventually, sessions_are_free
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from odyssey_proto._video import stamp
-from tests.live.processes import command, eventually
+from tests.support.processes import command, eventually
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,7 @@ from odyssey_proto import (
     StreamStarted,
 )
 from odyssey_proto.emulator._faults.script import Fault
-from tests.live.processes import PATIENCE_S
+from tests.support.processes import PATIENCE_S
 
 if TYPE_CHECKING:
     from odyssey_proto import Odyssey, Session

@@ -1,4 +1,7 @@
-"""Scripts that end without a goodbye, and services that do: everyone is gone in time, and quietly."""
+"""Scripts that end without a goodbye, and services that do: everyone is gone, and quietly.
+
+How soon is measured in `tests/measured`; here, not to end would be a hang.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,8 @@ from typing import Final
 import pytest
 
 from odyssey_proto.emulator._server import Emulator
-from tests.live.processes import emulator_process, eventually, script, sessions_are_free
-
-ENDS_WITHIN_S: Final = 4.0
-"""2 s is what is promised; on a busy machine Python's own end takes a second and more."""
-NOTICED_WITHIN_S: Final = 3.0
+from tests.support.clocks import HandClock
+from tests.support.processes import emulator_process, eventually, script, sessions_are_free
 
 STREAM: Final = """
 session = client.connect()
@@ -42,15 +42,17 @@ ENDINGS: Final[dict[str, tuple[str, int, str]]] = {
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_script_that_does_not_close_ends_at_once_and_gives_its_session_back(ending: str) -> None:
     code, status, last_words = ENDINGS[ending]
-    with Emulator() as emulator, script(f"{STREAM}\nsay('ending')\n{code}", emulator.api_url) as process:
+    with (
+        Emulator(record=False) as emulator,
+        script(f"{STREAM}\nsay('ending')\n{code}", emulator.api_url) as process,
+    ):
         assert process.said() == ["ending"]
-        assert process.ended(ENDS_WITHIN_S) == status
+        assert process.ended() == status
         assert process.stderr.splitlines()[-1:] == [last_words][: bool(last_words)]
         assert process.stderr.count("Traceback") == bool(last_words)
         assert sessions_are_free(emulator.api_url)
 
 
-@pytest.mark.xfail(reason="closing a link takes a thread of its own, which a Python that ends may refuse")
 def test_a_python_that_starts_no_thread_at_its_end_gives_every_session_back() -> None:
     """As 3.12.0 and 3.12.1 do; several sessions, because some goodbyes are sent in time all the same."""
     keys = [f"ody_{number}" for number in range(6)]
@@ -66,7 +68,7 @@ say("ending")
 """
     with Emulator(streamers=len(keys)) as emulator, script(code, emulator.api_url) as process:
         assert process.said() == ["ending"]
-        assert process.ended(ENDS_WITHIN_S) == 0
+        assert process.ended() == 0
         assert process.stderr == ""
         assert all(sessions_are_free(emulator.api_url, key) for key in keys)
 
@@ -81,54 +83,9 @@ def watch():
 
 threading.Thread(target=watch).start()
 """
-    with Emulator() as emulator, script(STREAM + code, emulator.api_url) as process:
+    with Emulator(record=False) as emulator, script(STREAM + code, emulator.api_url) as process:
         assert process.said() == ["watched", "connected"]
-        assert process.ended(ENDS_WITHIN_S) == 0
-        assert process.stderr == ""
-
-
-def test_close_and_exit_are_in_time_when_the_network_is_dead() -> None:
-    code = """
-sys.stdin.readline()
-began_at = time.monotonic()
-client.close()
-say(time.monotonic() - began_at, [thread.name for thread in threading.enumerate()])
-"""
-    with emulator_process() as (emulator, url), script(f"{STREAM}\nsay('streaming')\n{code}", url) as process:
-        assert process.said() == ["streaming"]
-        emulator.signal(signal.SIGSTOP)
-        process.tell()
-        took_s, threads = process.said()
-        assert process.ended(ENDS_WITHIN_S) == 0
-        assert took_s < ENDS_WITHIN_S
-        assert threads == ["MainThread"]
-        assert process.stderr == ""
-
-
-def test_a_script_that_does_not_close_ends_in_time_when_the_network_is_dead() -> None:
-    code = "say('streaming'); sys.stdin.readline()"
-    with emulator_process() as (emulator, url), script(STREAM + code, url) as process:
-        assert process.said() == ["streaming"]
-        emulator.signal(signal.SIGSTOP)
-        process.tell()
-        assert process.ended(ENDS_WITHIN_S) == 0
-        assert process.stderr == ""
-
-
-def test_connecting_and_exit_are_in_time_when_the_network_is_dead() -> None:
-    code = """
-sys.stdin.readline()
-try:
-    client.connect(timeout=1)
-except OdysseyConnectionTimeoutError as error:
-    say(error.code)
-"""
-    with emulator_process() as (emulator, url), script(f"say('alive')\n{code}", url) as process:
-        assert process.said() == ["alive"]
-        emulator.signal(signal.SIGSTOP)
-        process.tell()
-        assert process.said() == ["timeout"]
-        assert process.ended(ENDS_WITHIN_S) == 0
+        assert process.ended() == 0
         assert process.stderr == ""
 
 
@@ -144,10 +101,10 @@ except OdysseyConnectionError as error:
     with emulator_process() as (emulator, url), script(STREAM + code, url, reconnect=False) as process:
         assert process.said() == ["streaming"]
         emulator.signal(signal.SIGKILL)
-        status, error_code = process.said(NOTICED_WITHIN_S)
+        status, error_code = process.said()
         assert status == "failed"
         assert error_code
-        assert process.ended(ENDS_WITHIN_S) == 0
+        assert process.ended() == 0
         assert process.stderr == ""
 
 
@@ -167,9 +124,9 @@ except OdysseyError as error:
         process.tell()
         assert process.said() == ["asking"]
         emulator.signal(signal.SIGKILL)
-        (error,) = process.said(NOTICED_WITHIN_S)
+        (error,) = process.said()
         assert error in ("OdysseyConnectionError", "OdysseyStreamError")
-        assert process.ended(ENDS_WITHIN_S) == 0
+        assert process.ended() == 0
         assert process.stderr == ""
 
 
@@ -183,15 +140,18 @@ say(session.status)
     with emulator_process() as (emulator, url), script(STREAM + code, url) as process:
         assert process.said() == ["streaming"]
         emulator.signal(signal.SIGKILL)
-        assert process.said(NOTICED_WITHIN_S) == ["reconnecting"]
-        assert process.ended(ENDS_WITHIN_S) == 0
+        assert process.said() == ["reconnecting"]
+        assert process.ended() == 0
         assert process.stderr == ""
 
 
 def test_a_script_that_is_killed_leaves_its_session_to_the_service_only() -> None:
     code = "say('streaming')\nfor frame in frames: pass"
-    with Emulator(stale_after_s=1) as emulator, script(STREAM + code, emulator.api_url) as process:
+    clock = HandClock()
+    with Emulator(record=False, clock=clock) as emulator, script(STREAM + code, emulator.api_url) as process:
         assert process.said() == ["streaming"]
         process.signal(signal.SIGKILL)
         process.ended()
+        assert not sessions_are_free(emulator.api_url)
+        clock.time += emulator.config.stale_after_s + 1
         eventually(lambda: sessions_are_free(emulator.api_url))

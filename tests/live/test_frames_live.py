@@ -14,8 +14,8 @@ import pytest
 
 from odyssey_proto import OdysseyConfigError, OdysseyConnectionError, OdysseyStreamError, OdysseyStreamTimeoutError
 from odyssey_proto.emulator._faults.script import Fault
-from tests.live.processes import PATIENCE_S, eventually
-from tests.live.test_stream import number_of, take
+from tests.support.live import frame_has_come, number_of, take
+from tests.support.processes import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
     from odyssey_proto import Odyssey, Session, VideoFrame
@@ -25,11 +25,6 @@ if TYPE_CHECKING:
 
 SOON_S: Final = 10.0
 """Far more than a frame takes."""
-
-
-def frame_has_come(session: Session, index: int) -> bool:
-    latest = session.latest_frame
-    return latest is not None and latest.index >= index
 
 
 # --- when they come
@@ -56,6 +51,7 @@ def test_frames_that_are_asked_for_later_start_later(session: Session) -> None:
     assert next(session.frames(timeout=SOON_S)).index > 5
 
 
+@pytest.mark.full_size
 def test_a_frame_tells_when_it_came_and_shows_its_picture(session: Session) -> None:
     session.start_stream("A cat", portrait=False)
     first, second = take(session.frames(timeout=SOON_S), 2)
@@ -248,6 +244,7 @@ def test_leaving_the_loop_lets_go_of_the_queue(session: Session) -> None:
     assert queue() is None
 
 
+@pytest.mark.full_size
 def test_a_frame_outlives_its_session(session: Session) -> None:
     session.start_stream("A cat")
     frame = next(session.frames(timeout=SOON_S))
@@ -272,13 +269,15 @@ def test_an_iterator_belongs_to_one_stream(session: Session) -> None:
 def test_a_stream_begins_with_its_own_first_frame(pause_s: float, session: Session) -> None:
     first = []
     for _ in range(4):
-        frames = session.frames("error", 64, timeout=SOON_S)
+        frames = session.frames("latest", timeout=PATIENCE_S)
         session.start_stream("A cat")
         first.append(number_of(next(frames)))
-        take(frames, 5)
+        while number_of(next(frames)) < 20:
+            pass
         session.end_stream()
         threading.Event().wait(pause_s)
-    assert first == [0, 0, 0, 0]
+    # A frame of the stream before would have a number above 20; a busy machine may lose the first ones.
+    assert all(number < 10 for number in first), first
 
 
 def test_frames_are_counted_anew_in_each_stream(session: Session) -> None:

@@ -23,8 +23,8 @@ from odyssey_proto import (
     OdysseyStreamError,
 )
 from odyssey_proto.emulator._faults.script import Fault
-from tests.faults.test_rest_steps import is_one_clear_line
-from tests.live.processes import PATIENCE_S, Process, command, emulator_process, eventually
+from tests.support.processes import PATIENCE_S, Process, command, emulator_process, eventually
+from tests.support.texts import is_one_clear_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -260,7 +260,7 @@ def test_a_service_that_starts_anew_does_not_know_the_session_and_that_ends_it(
         assert json.loads(process.line())["api_url"] == rig.url
         error, _ = watching.result(PATIENCE_S)
         assert isinstance(error, OdysseyConnectionError)
-        assert str(error) == "The session is unknown, has ended, or is another user's"
+        assert str(error) == "The session is unknown, has ended, or belongs to another user"
         assert session.status is ConnectionStatus.FAILED
         assert client.connect(timeout=PATIENCE_S).is_connected
 

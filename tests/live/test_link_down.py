@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 import attrs
 import pytest
 
-from tests.faults.network import Network, Weather, missing
-from tests.faults.watching import Watched, watch
-from tests.live.processes import eventually
+from tests.support.network import Network, Weather, missing
+from tests.support.processes import eventually
+from tests.support.watching import Watched, watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ import pytest
 from odyssey_proto import OdysseyError
 from odyssey_proto.emulator._accounts.service import Service
 from odyssey_proto.emulator._faults.script import Fault
-from tests.live.processes import PATIENCE_S, emulator_process, eventually, python, script
+from tests.support.processes import PATIENCE_S, emulator_process, eventually, python, script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -141,11 +141,11 @@ def test_debug_tells_what_is_sent_and_received_and_no_secret(
         "signaling DEBUG < offer, ",
         "signaling DEBUG > answer, ",
         "signaling DEBUG > client_disconnecting, ",
-        'link DEBUG > {"type":"interactive_stream_start"',
-        'link DEBUG < {"type":"stream_started"',
+        'live DEBUG > {"type":"interactive_stream_start"',
+        'live DEBUG < {"type":"stream_started"',
         "Dusk",
-        'link DEBUG > {"type":"interactive_stream_end"',
-        'link DEBUG < {"type": "broadcast_ready"',
+        'live DEBUG > {"type":"interactive_stream_end"',
+        'live DEBUG < {"type": "broadcast_ready"',
     ):
         assert told in text, told
 

@@ -12,8 +12,8 @@ import requests
 
 from odyssey_proto import ConnectionStatus, Odyssey, OdysseyConnectionError, OdysseyError, StatusChanged
 from odyssey_proto.emulator._faults.script import Fault
-from tests.live.processes import PATIENCE_S, emulator_process, eventually, sessions_are_free
-from tests.live.test_stream import number_of
+from tests.support.live import number_of
+from tests.support.processes import PATIENCE_S, emulator_process, eventually, sessions_are_free
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.live.processes import Process
+from tests.support.only_lo import LO_UP, UNSHARE, missing
+from tests.support.processes import Process
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-UNSHARE = ("unshare", "--map-root-user", "--net")
-LO_UP = "ip link set lo up && "
-
-
-def missing() -> str:
-    """Return what this machine lacks for a network namespace."""
-    if sys.platform != "linux" or not shutil.which("unshare") or not shutil.which("ip"):
-        return "needs Linux with unshare and ip"
-    tried = subprocess.run([*UNSHARE, "sh", "-c", f"{LO_UP}true"], capture_output=True, text=True, check=False)
-    return f"no network namespace: {tried.stderr.strip()}" if tried.returncode else ""
 
 
 pytestmark = [pytest.mark.netns, pytest.mark.skipif(bool(missing()), reason=missing())]

@@ -15,8 +15,8 @@ from odyssey_proto import (
     OdysseyStreamTimeoutError,
 )
 from odyssey_proto.emulator._faults.script import Fault
-from tests.live.processes import PATIENCE_S, eventually, sessions_are_free
-from tests.live.test_stream import number_of, take
+from tests.support.live import DEAF, LOSSES, lose, number_of, take
+from tests.support.processes import PATIENCE_S, eventually, sessions_are_free
 
 if TYPE_CHECKING:
     from odyssey_proto import Odyssey, Session
@@ -24,25 +24,6 @@ if TYPE_CHECKING:
     from tests.conftest import Background, MakeClient
 
 SOON_S: Final = 10.0
-
-LOSSES: Final = {
-    "dropped": Fault(step="stream update", action="drop"),
-    "closed with 1011": Fault(step="stream update", action="close", code=1011),
-    "closed with 4000": Fault(step="stream update", action="close", code=4000),
-    "channels closed": Fault(step="stream update", action="close_channel"),
-}
-"""Each strikes at an interact, which is told of it."""
-
-DEAF: Final = Fault(step="signaling handshake", action="reset", times=None)
-"""No handshake succeeds any more."""
-
-
-def lose(emulator: Emulator, session: Session, how: str = "dropped") -> OdysseyStreamError:
-    """Lose the connection during a call, and return what that raised."""
-    emulator.faults.add(LOSSES[how])
-    with pytest.raises(OdysseyStreamError) as caught:
-        session.interact("Night", timeout=PATIENCE_S)
-    return caught.value
 
 
 @pytest.mark.parametrize("how", LOSSES)
@@ -140,7 +121,7 @@ def test_a_session_that_the_service_has_forgotten_fails_with_the_reason(
     lose(emulator, session)
     with pytest.raises(OdysseyConnectionError) as caught:
         session.wait(timeout=SOON_S)
-    assert str(caught.value) == "The session is unknown, has ended, or is another user's"
+    assert str(caught.value) == "The session is unknown, has ended, or belongs to another user"
     assert client.current_status is ConnectionStatus.FAILED
     with pytest.raises(OdysseyConnectionError, match=r"The session is unknown"):
         for _ in frames:

@@ -14,10 +14,8 @@ import pytest
 from odyssey_proto import LiveRecording, OdysseyConnectionError, OdysseyStreamError
 from odyssey_proto._video import stamp
 from odyssey_proto.emulator._faults.script import Fault
-from tests.live.processes import PATIENCE_S, emulator_process, eventually, script
-from tests.live.test_frames_live import frame_has_come
-from tests.live.test_reconnect import lose
-from tests.live.test_stream import number_of, take
+from tests.support.live import frame_has_come, lose, number_of, take
+from tests.support.processes import PATIENCE_S, emulator_process, eventually, script
 
 if TYPE_CHECKING:
     from pathlib import Path

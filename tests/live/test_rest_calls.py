@@ -18,8 +18,8 @@ from odyssey_proto import (
     RawResponse,
     SimulationJobStatus,
 )
-from tests.faults.leaks import nothing_left
-from tests.faults.servers import Connection, HttpServer, Request, answer, json_answer
+from tests.support.leaks import nothing_left
+from tests.support.servers import Connection, HttpServer, Request, answer, json_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

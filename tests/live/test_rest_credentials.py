@@ -16,9 +16,9 @@ from odyssey_proto import (
     OdysseyConnectionTimeoutError,
 )
 from odyssey_proto.emulator._faults.script import Fault
-from tests.faults.leaks import nothing_left
-from tests.faults.servers import Connection, HttpServer, Request, answer, json_answer
-from tests.live.processes import sessions_are_free
+from tests.support.leaks import nothing_left
+from tests.support.processes import sessions_are_free
+from tests.support.servers import Connection, HttpServer, Request, answer, json_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +82,7 @@ def test_a_session_that_cannot_be_given_back_is_told_in_the_log_and_changes_no_e
     ):
         client.create_client_credentials()
     assert (caught.value.status, caught.value.session_id) == (500, "s-1")
-    assert "could not be given back" in caplog.text
+    assert "could not be returned" in caplog.text
 
 
 def test_an_address_that_is_none_changes_no_error_either(server: HttpServer) -> None:

@@ -15,9 +15,9 @@ import pytest
 
 from odyssey_proto import Odyssey, OdysseyConnectionError
 from odyssey_proto.emulator._server import Emulator
-from tests.faults.servers import HttpServer, json_answer
-from tests.faults.tls import self_signed
-from tests.live.processes import eventually
+from tests.support.processes import eventually
+from tests.support.servers import HttpServer, json_answer
+from tests.support.tls import self_signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

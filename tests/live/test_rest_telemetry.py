@@ -10,8 +10,8 @@ import pytest
 
 from odyssey_proto import AdvancedConfig, Odyssey, OdysseyAuthError, OdysseyConnectionError
 from odyssey_proto.emulator._server import Emulator
-from tests.faults.leaks import nothing_left
-from tests.faults.servers import Connection, HttpServer, Request, answer
+from tests.support.leaks import nothing_left
+from tests.support.servers import Connection, HttpServer, Request, answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

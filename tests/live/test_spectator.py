@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import signal
 import threading
 import time
@@ -25,9 +26,9 @@ from odyssey_proto import (
 )
 from odyssey_proto._video import stamp
 from odyssey_proto.emulator._faults.script import Fault
-from tests.faults.servers import HttpServer, Server, answer, json_answer
-from tests.live.broadcasts import Broadcaster, broadcasting
-from tests.live.processes import PATIENCE_S, emulator_process, eventually, python
+from tests.support.broadcasts import Broadcaster, broadcasting
+from tests.support.processes import PATIENCE_S, emulator_process, eventually, python
+from tests.support.servers import HttpServer, Server, answer, json_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,12 +60,13 @@ def numbers(frames: Iterator[VideoFrame], count: int = 10) -> list[int]:
 
 def watched_by(emulator: Emulator) -> int:
     assert emulator._server is not None
-    return sum(len(show.spectators) for show in emulator._server._broadcasts._shows.values())
+    return sum(len(show.spectators) for show in emulator._server._broadcasts._broadcasts.values())
 
 
 # --- frames
 
 
+@pytest.mark.full_size
 @pytest.mark.parametrize("codec", ["h264", "vp8"])
 def test_a_spectator_sees_the_frames_of_the_stream_in_order(make_emulator: MakeEmulator, codec: str) -> None:
     with broadcasting(make_emulator(codec=codec).api_url) as broadcaster, spectate(broadcaster.info) as spectator:
@@ -90,6 +92,7 @@ def test_several_iterators_run_side_by_side(info: BroadcastInfo) -> None:
         assert {next(first).index} == {next(second).index}
 
 
+@pytest.mark.full_size
 def test_the_newest_frame_can_be_looked_at(info: BroadcastInfo) -> None:
     with spectate(info) as spectator:
         next(spectator.frames(timeout=PATIENCE_S))
@@ -252,6 +255,7 @@ def test_an_iterator_that_waits_ends_when_another_thread_disconnects(
         counting.result(PATIENCE_S)
 
 
+@pytest.mark.full_size
 def test_it_works_inside_a_running_loop(info: BroadcastInfo) -> None:
     async def main() -> int:
         with spectate(info) as spectator:
@@ -409,9 +413,10 @@ def test_a_server_that_cannot_be_reached_is_told_as_documented(nothing_left: Non
 def test_an_answer_that_leads_nowhere_is_told_in_time(nothing_left: None, info: BroadcastInfo) -> None:
     def admit(connection: Any, request: Any) -> None:
         offer = request.body.decode()
-        # It answers as another peer would, and is not there.
+        # It answers as another peer would, and is not there: nobody listens on the discard port.
         mirrored = offer.replace("a=setup:actpass", "a=setup:passive").replace("a=recvonly", "a=sendonly")
-        connection.send(answer(mirrored.encode(), "201 Created", Content_Type="application/sdp"))
+        elsewhere = re.sub(r"(a=candidate:\S+ \d+ udp \d+) \S+ \d+", r"\1 127.0.0.1 9", mirrored)
+        connection.send(answer(elsewhere.encode(), "201 Created", Content_Type="application/sdp"))
 
     routes = {"POST /live/whep": admit, "GET /config": json_answer({"iceServers": []})}
     with HttpServer(routes) as server, pytest.raises(OdysseyConnectionError) as told:

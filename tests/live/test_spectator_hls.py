@@ -11,9 +11,9 @@ import requests
 
 from odyssey_proto import BroadcastInfo, OdysseyConfigError, OdysseyConnectionError, SpectatorTokenError
 from odyssey_proto._video import stamp
-from tests.faults.servers import HttpServer, answer
-from tests.live.broadcasts import Broadcaster, broadcasting
-from tests.live.processes import PATIENCE_S, eventually
+from tests.support.broadcasts import Broadcaster, broadcasting
+from tests.support.processes import PATIENCE_S, eventually
+from tests.support.servers import HttpServer, answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,7 +22,7 @@ import pytest
 
 from odyssey_proto import OdysseyConnectionError, SpectatorTokenError, connect_to_stream
 from odyssey_proto._video import stamp
-from tests.live.processes import PATIENCE_S, Process, eventually
+from tests.support.processes import PATIENCE_S, Process, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

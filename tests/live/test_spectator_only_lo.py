@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.processes import Process
-from tests.live.test_only_lo import LO_UP, UNSHARE, missing
+from tests.support.only_lo import LO_UP, UNSHARE, missing
+from tests.support.processes import Process
 
 pytestmark = [pytest.mark.netns, pytest.mark.skipif(bool(missing()), reason=missing())]
 
@@ -17,7 +17,7 @@ BROADCASTER = """
 from aioice import ice
 ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]  # stock aiortc offers no loopback address
 import attrs, json, sys
-from tests.live.broadcasts import broadcasting
+from tests.support.broadcasts import broadcasting
 with broadcasting(sys.argv[1]) as broadcaster:
     print(json.dumps(attrs.asdict(broadcaster.info)), flush=True)
     sys.stdin.readline()

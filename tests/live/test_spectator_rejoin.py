@@ -23,9 +23,9 @@ from odyssey_proto import (
     connect_to_stream,
 )
 from odyssey_proto.emulator._faults.script import Fault
-from tests.faults.servers import HttpServer, answer, json_answer
-from tests.live.broadcasts import Broadcaster, broadcasting
-from tests.live.processes import PATIENCE_S, emulator_process, eventually
+from tests.support.broadcasts import Broadcaster, broadcasting
+from tests.support.processes import PATIENCE_S, emulator_process, eventually
+from tests.support.servers import HttpServer, answer, json_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -207,6 +207,7 @@ def test_events_of_the_end_can_be_waited_for(quick: Odyssey, broadcast: Broadcas
             spectator.wait_for(StreamEnded, timeout=PATIENCE_S)
 
 
+@pytest.mark.full_size
 def test_a_spectator_records_and_measures(quick: Odyssey, broadcast: Broadcaster, tmp_path: Path) -> None:
     with quick.watch(broadcast.info) as spectator:
         with spectator.record(tmp_path / "watched.mp4") as recording:

@@ -9,9 +9,8 @@ import pytest
 
 from odyssey_proto import ConnectionStatus, SessionStats
 from odyssey_proto.emulator._faults.script import Fault
-from tests.live.processes import PATIENCE_S, eventually
-from tests.live.test_reconnect import DEAF, lose
-from tests.live.test_stream import take
+from tests.support.live import DEAF, lose, take
+from tests.support.processes import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
     from odyssey_proto import Odyssey, Session
@@ -42,6 +41,7 @@ def test_before_a_stream_there_is_nothing_to_tell(session: Session) -> None:
     assert (stats.codec, stats.width, stats.latency_ms, stats.decode_ms, stats.gaps) == (None, None, None, None, 0)
 
 
+@pytest.mark.full_size
 @pytest.mark.parametrize("codec", ["h264", "vp8"])
 def test_a_stream_is_counted_and_measured(
     codec: str, make_emulator: MakeEmulator, make_client: MakeClient

@@ -20,13 +20,11 @@ from odyssey_proto import (
     OdysseyStreamTimeoutError,
     StreamDurationExceededError,
 )
-from odyssey_proto._video import stamp
 from odyssey_proto.emulator._faults.script import Fault
-from tests.live.processes import PATIENCE_S, eventually
+from tests.support.live import CALLS, number_of, take
+from tests.support.processes import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from numpy.typing import NDArray
 
     from odyssey_proto import Odyssey, Session, VideoFrame
@@ -35,23 +33,6 @@ if TYPE_CHECKING:
 
 SOON_S: Final = 10.0
 """Far more than an answer takes, and less than the default timeouts."""
-
-CALLS: Final[dict[str, Callable[[Any], object]]] = {
-    "start stream": lambda target: target.start_stream("A cat"),
-    "interact": lambda target: target.interact("Night"),
-    "end stream": lambda target: target.end_stream(),
-}
-
-
-def number_of(frame: VideoFrame) -> int:
-    """Return the frame number that is stamped into a picture."""
-    found = stamp.read(frame.to_ndarray("gray"))
-    assert found is not None, f"{frame} has no stamp"
-    return found.frame_number
-
-
-def take(frames: Iterator[VideoFrame], count: int) -> list[VideoFrame]:
-    return [next(frames) for _ in range(count)]
 
 
 def scene(frame: VideoFrame) -> NDArray[np.float32]:
@@ -80,6 +61,7 @@ def test_a_stream_starts_is_steered_and_ends(session: Session) -> None:
     assert session.is_connected
 
 
+@pytest.mark.full_size
 def test_the_client_acts_on_its_session(client: Odyssey) -> None:
     session = client.connect()
     assert client.start_stream("A cat", portrait=False) == session.stream_id
@@ -93,6 +75,7 @@ def test_the_client_acts_on_its_session(client: Odyssey) -> None:
     assert session.has_ended
 
 
+@pytest.mark.full_size
 @pytest.mark.parametrize("codec", ["h264", "vp8"])
 @pytest.mark.parametrize(("portrait", "size"), [(True, (704, 1280)), (False, (1280, 704))])
 def test_both_orientations_in_both_codecs(
@@ -111,6 +94,7 @@ def test_both_orientations_in_both_codecs(
     assert min(steps) >= 30
 
 
+@pytest.mark.full_size
 def test_portrait_is_the_default(session: Session) -> None:
     session.start_stream("A cat")
     frame = next(session.frames(timeout=SOON_S))
@@ -172,7 +156,7 @@ def test_a_long_start_finds_its_way(size: int, session: Session) -> None:
 def test_an_interaction_that_is_too_long_is_refused_and_harms_nothing(wide: str, session: Session) -> None:
     session.start_stream("A cat")
     with pytest.raises(
-        OdysseyStreamError, match=r"The message is too long: [0-9]+ bytes, and the most is"
+        OdysseyStreamError, match=r"The message is too long: [0-9]+ bytes, and the limit is"
     ) as caught:
         session.interact(wide * 300_000)
     assert caught.value.code == "message_too_long"

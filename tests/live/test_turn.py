@@ -10,10 +10,10 @@ import pytest
 
 from odyssey_proto import AdvancedConfig, OdysseyConnectionError, OdysseyStreamError
 from odyssey_proto.emulator._faults.script import Fault
-from tests.faults.tls import self_signed
-from tests.live.coturn import CREDENTIAL, Coturn, missing
-from tests.live.processes import PATIENCE_S
-from tests.live.test_stream import take
+from tests.support.coturn import CREDENTIAL, Coturn, missing
+from tests.support.live import take
+from tests.support.processes import PATIENCE_S
+from tests.support.tls import self_signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -33,7 +33,7 @@ from odyssey_proto import (
 from odyssey_proto.emulator._config import EmulatorConfig
 from odyssey_proto.emulator._faults.script import FaultScript
 from odyssey_proto.emulator._server import Emulator
-from tests.live.wrong_arguments import CALLS, NOT_CALLED, lacking, rows_of
+from tests.support.wrong_arguments import CALLS, NOT_CALLED, lacking, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,7 +104,7 @@ ROWS = [
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_something_is_wrong_for_every_parameter_of_every_public_call(name: str) -> None:
-    assert lacking(name, PUBLIC[name]) == [], "say in tests/live/wrong_arguments.py what cannot work"
+    assert lacking(name, PUBLIC[name]) == [], "say in tests/support/wrong_arguments.py what cannot work"
 
 
 def test_the_table_has_no_call_and_no_parameter_that_is_not_there() -> None:

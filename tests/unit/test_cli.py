@@ -16,7 +16,7 @@ import requests
 
 from odyssey_proto import __version__
 from odyssey_proto.cli import main
-from tests.live.processes import Process, command
+from tests.support.processes import Process, command
 
 if TYPE_CHECKING:
     from pathlib import Path

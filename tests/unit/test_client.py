@@ -20,8 +20,8 @@ from odyssey_proto import (
 from odyssey_proto._base.clock import MonotonicClock
 from odyssey_proto._live.driver import Driver
 from odyssey_proto.core.protocol import Protocol
-from tests.live.processes import eventually
 from tests.support.links import PATIENCE_S, FakeLink, FakeService
+from tests.support.processes import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,7 +11,7 @@ import pytest
 
 from odyssey_proto import Odyssey, OdysseyError, RawResponse
 from odyssey_proto._net.http_exchange import answers
-from tests.faults.servers import HttpServer, answer, json_answer
+from tests.support.servers import HttpServer, answer, json_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

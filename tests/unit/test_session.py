@@ -25,8 +25,8 @@ from odyssey_proto import (
     StreamEnded,
     StreamStarted,
 )
-from tests.live.processes import eventually
 from tests.support.links import PATIENCE_S, FakeService
+from tests.support.processes import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

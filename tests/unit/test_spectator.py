@@ -18,7 +18,7 @@ from odyssey_proto import (
     connect_to_stream,
     spectator,
 )
-from tests.faults.servers import HttpServer, answer, json_answer
+from tests.support.servers import HttpServer, answer, json_answer
 
 if TYPE_CHECKING:
     from odyssey_proto import VideoFrame

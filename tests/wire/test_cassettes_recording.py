@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.contract import Witness
+    from tests.support.contract import Witness
 
 
 @pytest.fixture(autouse=True)

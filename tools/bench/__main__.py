@@ -1,4 +1,4 @@
-"""The command: `python -m tools.bench [NAME…]`, all of them where none is named."""
+"""The command `python -m tools.bench [NAME…]`, which runs the named benchmarks, or all."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _BENCHMARKS: dict[str, Callable[..., list[Figure]]] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m tools.bench", description="Measure this library beside the plain way of doing the same."
+        prog="python -m tools.bench", description="Compare this library with plain code for the same tasks."
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(_BENCHMARKS)}; all by default")
-    parser.add_argument("--short", action="store_true", help="only show that it works; the figures mean little")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(_BENCHMARKS)} (default: all)")
+    parser.add_argument("--short", action="store_true", help="only check that it runs; the figures mean little")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures and the machine there too")
     options = parser.parse_args(arguments)
     unknown = set(options.names) - set(_BENCHMARKS)
@@ -44,12 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name, measure in _BENCHMARKS.items():
             if not options.names or name in options.names:
                 found[name] = measure(short=options.short)
-    finally:  # what was found until then took minutes
+    finally:  # keeps the figures so far, which took minutes
         print(table([figure for figures in found.values() for figure in figures]))
     if options.json is not None:
         figures = {name: [figure.as_json() for figure in of] for name, of in found.items()}
-        told = {"short": options.short, "machine": machine(), "figures": figures}
-        options.json.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        content = {"short": options.short, "machine": machine(), "figures": figures}
+        options.json.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return 0
 
 

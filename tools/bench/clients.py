@@ -2,10 +2,10 @@
 
     python -m tools.bench.clients ORDER
 
-``ORDER`` is an `Order` as JSON. The client watches the stream, and prints one line of JSON: a `Watch` of each
-session. The plain one is what one writes who has read the protocol and the documentation of aiortc: requests,
-aiohttp, every frame converted where it arrives, a queue without end. The floor has no network: PyAV decodes and
-converts the same bits at the same pace.
+``ORDER`` is an `Order` as JSON. The client watches the stream and prints one line of JSON, a list with a `Watch`
+for each session. The plain client is what a reader of the protocol and of aiortc's documentation would write:
+requests, aiohttp, each frame converted on arrival, an unbounded queue. The floor has no network: PyAV decodes and
+converts the same video at the same rate.
 """
 
 from __future__ import annotations
@@ -32,66 +32,66 @@ _KEY: Final = "ody_bench"
 
 @attrs.frozen(kw_only=True)
 class Order:
-    """What a client is to do."""
+    """The task of a client."""
 
     client: str
     """``ours``, ``plain`` or ``floor``."""
     url: str = ""
-    """Of the emulator; unless it is for the floor."""
+    """URL of the emulator; not used by the floor."""
     tape: str = ""
-    """What the emulator sends; for the floor."""
+    """Path of the tape that the emulator sends; for the floor."""
     length: int = 1
-    """Pictures on it."""
+    """Number of pictures on the tape."""
     logs: str = ""
     """Folder of the logs."""
     fps: int = 20
-    """Of the tape."""
+    """Pictures per second of the tape."""
     seconds: float = 0.0
-    """To watch from the first frame on."""
+    """Time to watch from the first frame on, in s."""
     settling: float = 1.0
-    """s from the first frame until it is measured."""
+    """Time from the first frame to the start of the measurement, in s."""
     connects: int = 1
-    """How often; the last one watches, those before it only see a frame."""
+    """Number of connects; the last one watches, the others only wait for a frame."""
     sessions: int = 1
-    """Side by side, ours only."""
+    """Number of concurrent sessions; ours only."""
     pause: float = 0.0
-    """s that the consumer takes for each frame."""
+    """Time that the consumer spends on each frame, in s."""
     policy: str = "drop_oldest"
-    """Ours only."""
+    """Policy of the frame queue; ours only."""
     stop: float = 0.0
-    """s for which all of Python stands still, every second: some extensions keep the GIL for so long."""
+    """Time in each second for which something holds the GIL, in s, as some extensions do."""
 
 
 @attrs.define(kw_only=True)
 class Watch:
-    """What a client saw of one stream."""
+    """Measurements of one stream by a client."""
 
     first_s: float = 0.0
-    """From the call of `connect`, or the start of Python, to the first frame."""
+    """Time from the call of `connect`, or the start of Python, to the first frame, in s."""
     latencies_ms: list[float] = attrs.field(factory=list)
-    """From the hand-over to the sender, encoded, until it is an RGB array here; from the settling to the end."""
+    """Age of each picture as an RGB array, from when the sender got it encoded, in ms; after the settling."""
     missed: int = 0
-    """Frames that were sent and not seen, from the settling to the end."""
+    """Frames that were sent but not seen after the settling."""
     seconds: float = 0.0
-    """From the settling to the end."""
+    """Time from the settling to the end, in s."""
     frames: int = 0
-    """In that time."""
+    """Frames in that time."""
     cpu_ms: float = 0.0
-    """Of the whole process, in that time."""
+    """CPU time of the process in that time, in ms."""
     cpu_ms_by_thread: dict[str, float] = attrs.field(factory=dict)
-    """Of those that Python knows; what a decoder starts by itself is in no thread's share."""
+    """The same by thread, in ms, without the threads that a decoder starts by itself."""
     rss_mb: float = 0.0
-    """At the end."""
+    """Memory of the process at the end, in MB."""
     grown_mb: float = 0.0
-    """From the settling to the end."""
+    """Growth of that memory since the settling, in MB."""
     dropped_packets: int = 0
-    """By the system, because nobody fetched them from this process's sockets in time."""
+    """Packets that the system dropped because this process did not read its sockets in time."""
 
 
 class _Watching:
     def __init__(self, order: Order, began_at: float, seconds: float) -> None:
         self.found = Watch()
-        self.name = uuid.uuid4().hex  # of the log
+        self.name = uuid.uuid4().hex  # name of the log
         self._order = order
         self._began_at = began_at
         self._seconds = seconds
@@ -102,7 +102,7 @@ class _Watching:
         self._log: Any = None
 
     def saw(self, picture: Any) -> bool:
-        """Take an RGB picture; return whether to go on."""
+        """Note an RGB picture; return whether to go on."""
         now = time.monotonic()
         found = self.found
         self._seen += 1
@@ -118,7 +118,7 @@ class _Watching:
         if since < self._seconds:
             if self._order.stop and since > self._stopped + 1:
                 self._stopped += 1
-                ctypes.PyDLL(None).usleep(int(self._order.stop * 1e6))  # unlike CDLL it keeps the GIL
+                ctypes.PyDLL(None).usleep(int(self._order.stop * 1e6))  # unlike CDLL, it holds the GIL
             return True
         if self._settled is not None:
             began, seen, cpu, rss, by_thread = self._settled
@@ -145,7 +145,7 @@ class _Watching:
 
 
 def _watch(order: Order, one: Callable[[_Watching], None]) -> list[Watch]:
-    """Have ``one`` watch as often as ordered."""
+    """Call ``one`` as often as the order says."""
     found = []
     for number in range(order.connects):
         last = number == order.connects - 1
@@ -276,7 +276,7 @@ async def _plain_once(order: Order, watching: _Watching) -> None:
 
 
 def floor(order: Order) -> list[Watch]:
-    """Decode and convert, and nothing else."""
+    """Only decode and convert."""
     import av
     from av.video.reformatter import VideoReformatter
 
@@ -304,7 +304,7 @@ def _by_thread() -> dict[str, float]:
     found: dict[str, float] = {}
     for thread in threading.enumerate():
         path = Path(f"/proc/self/task/{thread.native_id}/schedstat")
-        with contextlib.suppress(OSError):  # it ended, or this is no Linux
+        with contextlib.suppress(OSError):  # the thread has ended, or this is not Linux
             found[thread.name] = int(path.read_text(encoding="ascii").split()[0]) / 1e6
     return found
 
@@ -319,7 +319,7 @@ def _rss_mb() -> float:
 
 
 def _dropped_packets() -> int:
-    """Sum up what Linux counts for each UDP socket of this process; 0 elsewhere."""
+    """Return the drops that Linux counts for the UDP sockets of this process; 0 on other systems."""
     if not Path("/proc/self/fd").exists():
         return 0
     sockets = set()

@@ -1,4 +1,4 @@
-"""What turning messages into models costs, beside turning the same text into dicts."""
+"""The cost of converting messages to models, compared with converting the same text to dicts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-# As long as a streamer's offer with H.264, VP8, audio and data is.
+# As long as a streamer's offer with H.264, VP8, audio and data.
 _SDP = "v=0\r\no=- 3967 3967 IN IP4 0.0.0.0\r\n" + "a=rtpmap:97 H264/90000\r\n" * 120
 
 _READ: dict[str, tuple[Callable[[str], Any], dict[str, Any]]] = {
@@ -38,7 +38,7 @@ _READ: dict[str, tuple[Callable[[str], Any], dict[str, Any]]] = {
 
 
 def run(*, short: bool) -> list[Figure]:
-    """Measure reading and writing of the messages that there are most of."""
+    """Measure reading and writing of the most frequent messages."""
     rounds, calls = (2, 50) if short else (9, 2000)
     figures = []
     for name, (read, message) in _READ.items():

@@ -3,8 +3,8 @@
     python -m tools.bench.downloads {ours|plain} URL FOLDER
 
 It fetches a small file, then the video of `tools.bench.service`, and prints one line of JSON: ``{"grown_mb",
-"seconds"}``, by how much the second made the process grow at most, and how long it took. The plain one is what one
-writes with requests: an answer that is streamed, into a file, piece by piece.
+"seconds"}``, the peak growth of the process during the second download, and its duration. The plain client streams
+the answer with requests and writes it to a file in pieces.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _PIECE = 256 * 1024
 
 
 def peak_mb() -> float:
-    """Return the most memory that this process ever held, in MB."""
+    """Return the peak memory of this process, in MB."""
     status = Path("/proc/self/status")
     if not status.exists():  # macOS
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())  # ru_maxrss knows that of the parent, too
+    found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())  # ru_maxrss would include the parent's
     assert found is not None
     return int(found[1]) * 1024 / 1e6
 

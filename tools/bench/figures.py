@@ -1,4 +1,4 @@
-"""What a benchmark gives: pairs of figures, as a table or as JSON with the machine they belong to."""
+"""The results of benchmarks: pairs of figures, as a table, or as JSON with a description of the machine."""
 
 from __future__ import annotations
 
@@ -20,55 +20,55 @@ _PACKAGES: Final = ("odyssey-proto", "aiortc", "av", "attrs", "cattrs", "numpy",
 
 @attrs.frozen
 class Target:
-    """What a figure should be: so much at most."""
+    """A limit for a figure, by default a maximum of its ratio."""
 
     limit: float
     absolute: bool = False
-    """Whether it is meant of our value; otherwise of the ratio."""
+    """Whether the limit applies to our value instead of the ratio."""
     least: bool = False
-    """Whether it is so much at least, because more is better."""
+    """Whether the limit is a minimum, because more is better."""
 
     def met_by(self, figure: Figure) -> bool:
-        """Whether ``figure`` is that good."""
+        """Return whether ``figure`` meets the target."""
         value = figure.ours if self.absolute else figure.ratio
         return value >= self.limit if self.least else value <= self.limit
 
-    def told(self, figure: Figure) -> str:
-        """Name it, and whether ``figure`` meets it."""
+    def described(self, figure: Figure) -> str:
+        """Return the target as text, and whether ``figure`` meets it."""
         limit = f"{'≥' if self.least else '≤'} {self.limit:g}{f' {figure.unit}' if self.absolute else ''}"
         return f"{limit}, {'met' if self.met_by(figure) else 'missed'}"
 
 
 @attrs.frozen(kw_only=True)
 class Figure:
-    """One thing, measured of us and of a reference; less is better, unless its target says otherwise."""
+    """One measurement of ours and of a reference. Less is better, unless its target says otherwise."""
 
     name: str
-    """What was measured of us."""
+    """Name of our measurement."""
     reference: str
-    """What it is compared with."""
+    """Name of the reference."""
     unit: str
-    """Of both values."""
+    """Unit of both values."""
     ours: float
     """Our value."""
     theirs: float
     """The reference's value."""
     target: Target | None = None
-    """What it should be."""
+    """The target, if there is one."""
 
     @property
     def ratio(self) -> float:
-        """Ours in units of the reference's; 1 where both are nothing."""
+        """Our value divided by the reference's; 1 if both are 0."""
         if not self.theirs:
             return float("inf") if self.ours else 1.0
         return self.ours / self.theirs
 
     def as_json(self) -> dict[str, Any]:
-        """Return it with its ratio, and whether the target was met."""
-        told = {**attrs.asdict(self), "ratio": self.ratio}
+        """Return the figure with its ratio, and whether it meets its target."""
+        content = {**attrs.asdict(self), "ratio": self.ratio}
         if self.target is not None:
-            told["met"] = self.target.met_by(self)
-        return told
+            content["met"] = self.target.met_by(self)
+        return content
 
 
 def in_turns(ours: Callable[[], float], theirs: Callable[[], float], rounds: int) -> tuple[float, float]:
@@ -80,8 +80,8 @@ def in_turns(ours: Callable[[], float], theirs: Callable[[], float], rounds: int
 def middle_pair(ours: Callable[[], float], theirs: Callable[[], float], rounds: int) -> tuple[float, float]:
     """Measure both one after the other, ``rounds`` times, and return the pair whose ratio is the median.
 
-    For what takes a few ms: a machine that is slow for longer than that slows both of a pair. Each goes first in
-    half of the rounds.
+    For calls that take a few ms: a machine that is slow for longer slows both of a pair. Each goes first in half
+    of the rounds.
     """
     pairs = []
     for number in range(rounds):
@@ -94,12 +94,12 @@ def middle_pair(ours: Callable[[], float], theirs: Callable[[], float], rounds: 
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Return the value that ``percent`` of 100 values do not exceed."""
+    """Return the percentile ``percent`` of ``values``."""
     return sorted(values)[int(percent / 100 * (len(values) - 1))]
 
 
 def machine() -> dict[str, Any]:
-    """Describe what the figures were measured on."""
+    """Return a description of this machine and its packages."""
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()}",
@@ -111,7 +111,7 @@ def machine() -> dict[str, Any]:
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """Lay figures out for reading."""
+    """Return the figures as a table."""
     rows = [("", "ours", "", "reference", "ratio", "target", "reference is")]
     rows += [
         (
@@ -120,7 +120,7 @@ def table(figures: Sequence[Figure]) -> str:
             each.unit,
             f"{each.theirs:.1f}",
             f"{each.ratio:.2f}",
-            "" if each.target is None else each.target.told(each),
+            "" if each.target is None else each.target.described(each),
             each.reference,
         )
         for each in figures

@@ -1,9 +1,9 @@
-"""An emulator that sends a tape round and round, so that nothing is painted or encoded while others are measured.
+"""An emulator that sends a tape in a loop, so that painting and encoding do not disturb measurements.
 
     python -m tools.bench.projector TAPE LOGS CODEC FPS [DEAD_STUN_PORT]
 
-serves until it is killed, and prints the emulator's line of JSON first. Each stream has a log in the folder LOGS,
-named as its prompt says.
+prints the emulator's line of JSON and serves until it is killed. Each stream has a log in the folder LOGS, named
+by its prompt.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from odyssey_proto.emulator._stream.camera import Camera
 from odyssey_proto.emulator._worlds import LANDSCAPE
 from tools.bench.tape import Log, Tape
 
-_STREAMERS: Final = 40  # some of those before may not have ended yet
+_STREAMERS: Final = 40  # earlier sessions may not have ended yet
 
 
 @attrs.define(kw_only=True)
 class _Title:
-    """What there is of a world whose pictures are on a tape: what its stream was asked for."""
+    """Takes the place of a world whose pictures are on a tape; keeps only the prompt."""
 
     applied_prompt: str
     size: tuple[int, int] = LANDSCAPE
 
     def change(self, prompt: str) -> str:
-        """Take a prompt, to no effect."""
+        """Accept a prompt, without effect."""
         return prompt
 
 
 class _TapeCamera(Camera):
-    """Hands over encoded pictures in place of painted ones; none is left out, for the next one refers to it."""
+    """Hands over encoded pictures instead of painted ones. Skips none, because each refers to the one before."""
 
     def __init__(self, scenery: Any, *, tape: Tape, logs: Path, fps: int, **_: Any) -> None:
         super().__init__(scenery, fps=fps, stamped=False, before_each=_always)

@@ -1,6 +1,6 @@
-"""What calls, waiting and downloads cost, beside plain requests doing the same.
+"""The cost of calls, waiting and downloads, compared with plain requests for the same.
 
-Calls go to an emulator in a process of its own, ours and the plain one in turns over connections that are kept.
+Calls go to an emulator in a separate process, ours and the plain ones in turns, over persistent connections.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ __all__ = ["lists_by_round", "run"]
 
 _KEY: Final = "ody_bench"
 _UNFILMED: Final = "https://elsewhere.invalid/script.json"
-"""The emulator asks no other host: such a job fails at once, and nothing is filmed while others are measured."""
+"""The emulator asks no other host, so such a job fails at once and is never filmed during measurements."""
 _LEAST_MB: Final = 0.1
-"""Growth below this is not told apart, and a ratio to nothing says nothing."""
+"""Growth below this counts as this, because a ratio to almost nothing is meaningless."""
 
 
 def run(*, short: bool) -> list[Figure]:
@@ -39,7 +39,7 @@ def run(*, short: bool) -> list[Figure]:
         *_calls(3 if short else 500),
         Figure(
             name=f"list requests a round, waiting for {jobs} jobs",
-            reference="asking each job",
+            reference="polling each job",
             unit="",
             ours=max(lists_by_round(jobs)),
             theirs=jobs,
@@ -125,17 +125,17 @@ def _downloads(size: int, rounds: int) -> list[Figure]:
         values: list[float] = [run[key] for run in found[which]]
         return statistics.median(values)
 
-    told = f"{size / 1e9:g} GB"
+    amount = f"{size / 1e9:g} GB"
     return [
         Figure(
-            name=f"memory grown by a download of {told}",
+            name=f"memory grown by a download of {amount}",
             reference="requests, streamed",
             unit="MB",
             ours=max(median("ours", "grown_mb"), _LEAST_MB),
             theirs=max(median("plain", "grown_mb"), _LEAST_MB),
         ),
         Figure(
-            name=f"download of {told}",
+            name=f"download of {amount}",
             reference="requests, streamed",
             unit="s",
             ours=median("ours", "seconds"),

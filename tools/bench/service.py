@@ -1,10 +1,10 @@
-"""A service that costs next to nothing, for figures that the emulator's own work would hide: jobs to wait for, and
-one recording of any size.
+"""A service that costs next to nothing, for figures that the emulator's own work would hide: it has jobs to wait
+for, and one recording of any size.
 
     python -m tools.bench.service BYTES
 
-serves that recording, ``s-1``, until it is killed, and prints its URL first. Its video is generated as it is sent,
-with ETag and ranges. A job goes on for one, two or three rounds of looking at the list, which is counted.
+prints its URL and serves that recording, ``s-1``, until it is killed. The video is generated while it is sent,
+with ETag and ranges. A job lasts for one, two or three rounds of list requests, which are counted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _BLOCK: Final = random.Random(0).randbytes(1 << 20)  # noqa: S311  # no secret
 
 
 class Service(http.server.ThreadingHTTPServer):
-    """Serves on threads of its own in a ``with``, or in `serve_forever`."""
+    """Serves on its own threads inside a ``with``, or in `serve_forever`."""
 
     daemon_threads = True
 
@@ -34,7 +34,7 @@ class Service(http.server.ThreadingHTTPServer):
         self.video_bytes = video_bytes
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.lists: list[int] = []
-        """List requests by round; each round begins at the head of the list."""
+        """Number of list requests in each round; a round begins at the head of the list."""
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), name="bench-service")
 
     def __enter__(self) -> Self:
@@ -58,12 +58,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     @property
     def service(self) -> Service:
-        """The server that this answers for."""
+        """The server of this handler."""
         return cast(Service, self.server)
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        self._tell({"access_token": "token", "expires_in": 3600})
+        self._send_json({"access_token": "token", "expires_in": 3600})
 
     def do_GET(self) -> None:
         url, service = urlsplit(self.path), self.service
@@ -71,12 +71,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             case ["simulation-jobs"]:
                 self._list(parse_qs(url.query))
             case ["simulation-jobs", job_id]:
-                self._tell(service.job(int(job_id.removeprefix("job-"))))
+                self._send_json(service.job(int(job_id.removeprefix("job-"))))
             case ["recordings", stream_id]:
                 urls = {"video_url": f"{service.url}/video", "events_url": f"{service.url}/events"}
-                self._tell({"stream_id": stream_id, **urls})
+                self._send_json({"stream_id": stream_id, **urls})
             case ["events"]:
-                self._tell({"type": "start"})
+                self._send_json({"type": "start"})
             case ["video"]:
                 self._video()
             case _:
@@ -91,7 +91,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if query.get("active") == ["true"]:
             found = [job for job in found if job["status"] == "processing"]
         page = found[offset : offset + limit]
-        self._tell({"jobs": page, "total": len(found), "limit": limit, "offset": offset})
+        self._send_json({"jobs": page, "total": len(found), "limit": limit, "offset": offset})
 
     def _video(self) -> None:
         size, begin = self.service.video_bytes, 0
@@ -109,7 +109,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(piece)
             begin += len(piece)
 
-    def _tell(self, data: Any) -> None:
+    def _send_json(self, data: Any) -> None:
         body = json.dumps(data).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -117,7 +117,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # so it is called
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class's name
         """Say nothing."""
 
 

@@ -1,7 +1,7 @@
-"""How soon the first picture is there, how old pictures are and what they cost: our client beside a plain one, and
-beside decoding and converting alone.
+"""Time to the first picture, latency and cost of pictures: our client compared with a plain one, and with only
+decoding and converting.
 
-The emulator has a process of its own, and so has each run of a client; see `tools.bench.clients`.
+The emulator and each run of a client have separate processes; see `tools.bench.clients`.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ _CODECS: Final = ("h264", "vp8")
 _CPU_TARGETS: Final = {"h264": Target(1.6), "vp8": Target(1.35)}
 _LENGTHS: Final = {True: 20, False: 200}  # of a tape, by `short`
 _ALLOCATOR: Final = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "33554432"}
-"""Has glibc keep the memory of a picture for the next one. By itself it does so or not by the layout of the heap,
-and the page faults of a picture cost as much as its decoding: luck that would hide what is compared."""
-_LOST: Final = 0.98  # of the frames in a second, below which a pace is not sustained
+"""Makes glibc keep the memory of a picture for the next one. By default, that depends on the layout of the heap,
+and the page faults of a picture cost as much as its decoding; such luck would hide the differences."""
+_LOST: Final = 0.98  # share of the frames in a second; a client below it does not sustain the rate
 
 
 def connect(*, short: bool) -> list[Figure]:
-    """Measure from nothing, imports included, and from `connect` in a process that has connected before."""
+    """Measure the time to the first frame, from the start of Python and in a process that has connected before."""
     with _projector("h264", short=short) as show:
         runs = show.in_turns(("ours", "plain"), 1 if short else 7, connects=2)
     figures = [
@@ -59,7 +59,7 @@ def connect(*, short: bool) -> list[Figure]:
             ("second connect to first frame", 1, Target(0.6)),
         )
     ]
-    if short:  # the plain one takes 5 s each time
+    if short:  # the plain client takes 5 s each time
         return figures
     with _projector("h264", short=short, dead_stun=True) as show:
         runs = show.in_turns(("ours", "plain"), 3, connects=2)
@@ -77,7 +77,7 @@ def connect(*, short: bool) -> list[Figure]:
 
 
 def latency(*, short: bool) -> list[Figure]:
-    """Measure from the hand-over of an encoded picture to its RGB array, and what a picture costs, at 20 fps."""
+    """Measure the latency from an encoded picture to its RGB array, and the CPU time per picture, at 20 fps."""
     figures = []
     for codec in _CODECS:
         with _projector(codec, short=short) as show:
@@ -146,7 +146,7 @@ def latency(*, short: bool) -> list[Figure]:
 
 
 def ceiling(*, short: bool) -> list[Figure]:
-    """Find the fastest pace at which no frame is missed."""
+    """Find the highest frame rate at which no frame is missed."""
     paces = (20,) if short else (100, 200, 300, 400, 500)
     figures = []
     for codec in _CODECS:
@@ -154,7 +154,7 @@ def ceiling(*, short: bool) -> list[Figure]:
         going = set(best)
         for fps in paces:
             with _projector(codec, short=short, fps=fps) as show:
-                # A second chance: a machine that others use too has its moments.
+                # A second chance, because other processes may disturb the first.
                 going = {name for name in going if any(show.sustains(name, short=short) for _ in range(2))}
             best.update(dict.fromkeys(going, fps))
         figures.append(
@@ -171,7 +171,7 @@ def ceiling(*, short: bool) -> list[Figure]:
 
 
 def slow(*, short: bool) -> list[Figure]:
-    """Measure a consumer that takes 100 ms for each frame of 20 fps, for a minute; all three side by side."""
+    """Measure a consumer that takes 100 ms per frame at 20 fps, for a minute, with all three clients at once."""
     orders: dict[str, dict[str, Any]] = {
         "latest": {"client": "ours", "policy": "latest"},
         "default": {"client": "ours"},
@@ -205,7 +205,7 @@ def slow(*, short: bool) -> list[Figure]:
 
 
 def _stopping(*, short: bool) -> Figure:
-    """Measure 8 Mbit/s where Python stands still for 0.4 s of each second, because an extension keeps the GIL."""
+    """Measure 8 Mbit/s while an extension holds the GIL for 0.4 s of each second."""
     with _projector("h264", short=short, fps=160) as show:
         runs = show.in_turns(("ours", "plain"), 1, stop=0.4, policy="latest", **_time(8, short))
     ours, theirs = (sum(watch["dropped_packets"] for watch in runs[name][0]) for name in ("ours", "plain"))
@@ -213,7 +213,7 @@ def _stopping(*, short: bool) -> Figure:
 
 
 def sessions(*, short: bool) -> list[Figure]:
-    """Measure 1, 2, 4, 8 and 16 sessions of 20 fps side by side in one process, each with its own client."""
+    """Measure 1, 2, 4, 8 and 16 concurrent sessions of 20 fps in one process, each with its own client."""
     counts = (1, 2) if short else (1, 2, 4, 8, 16)
     figures: list[Figure] = []
     first: list[float] = []
@@ -246,7 +246,7 @@ def sessions(*, short: bool) -> list[Figure]:
 
 @attrs.frozen(kw_only=True)
 class _Show:
-    """A projector that runs, and what a client has to know of it."""
+    """A running projector, with the data that its clients need."""
 
     url: str
     tape: str
@@ -255,7 +255,7 @@ class _Show:
     fps: int
 
     def run(self, **order: Any) -> list[dict[str, Any]]:
-        """Run one client; return what it saw."""
+        """Run one client; return its measurements."""
         full = {**attrs.asdict(self), **order}
         call = [sys.executable, "-m", "tools.bench.clients", json.dumps(full)]
         found: list[dict[str, Any]] = json.loads(
@@ -266,7 +266,7 @@ class _Show:
         return found
 
     def in_turns(self, names: Sequence[str], rounds: int, **order: Any) -> dict[str, list[list[dict[str, Any]]]]:
-        """Run the clients in turns."""
+        """Run the clients in turns; return their measurements by name."""
         found: dict[str, list[list[dict[str, Any]]]] = {name: [] for name in names}
         for _ in range(rounds):
             for name, of in found.items():
@@ -274,14 +274,14 @@ class _Show:
         return found
 
     def sustains(self, name: str, *, short: bool) -> bool:
-        """Whether this client keeps up."""
+        """Return whether this client keeps up with the frame rate."""
         (watch,) = self.run(client=name, **_time(5, short))
         return not watch["missed"] and watch["frames"] >= _LOST * self.fps * watch["seconds"]
 
 
 @contextlib.contextmanager
 def emulator(codec: str) -> Iterator[str]:
-    """Run an emulator in a process of its own, and yield its URL."""
+    """Run an emulator in a separate process, and yield its URL."""
     with _serving("odyssey_proto", "emulator", "--codec", codec) as url:
         yield url
 

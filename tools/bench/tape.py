@@ -1,7 +1,8 @@
-"""A world that was painted and encoded beforehand, and what is needed to tell how old its pictures are.
+"""Tapes: worlds painted and encoded in advance, and the logs that give the age of their pictures.
 
-The stamp's time cannot be right in such pictures, its number is: at each hand-over the moment goes into a log,
-which whoever runs on the same machine can read. `tools.bench.projector` sends it.
+The time in the stamp of such a picture is meaningless, but its number is valid: the sender logs the time at which
+it hands over each picture, and other processes on the same machine read the log. `tools.bench.projector` sends
+tapes.
 """
 
 from __future__ import annotations
@@ -21,12 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Log", "Tape", "number_of"]
 
-_BIT_RATE: Final = (
-    1_000_000  # what aiortc begins with in H.264; in VP8 it goes from half to one and a half of that
-)
-_LONGEST: Final = 1 << 18  # pictures in a log
+_BIT_RATE: Final = 1_000_000  # aiortc's initial rate for H.264; its VP8 uses 0.5 to 1.5 times as much
+_LONGEST: Final = 1 << 18  # maximum number of pictures in a log
 
-# What aiortc tells its encoders.
+# aiortc's settings for its encoders.
 _ENCODERS: Final[dict[str, tuple[str, dict[str, str]]]] = {
     "h264": ("libx264", {"level": "31", "tune": "zerolatency", "profile": "baseline"}),
     "vp8": (
@@ -46,15 +45,15 @@ _ENCODERS: Final[dict[str, tuple[str, dict[str, str]]]] = {
 
 
 class Tape:
-    """Encoded pictures, each stamped with its place; the first needs no other."""
+    """Encoded pictures, each stamped with its index. The first is a keyframe."""
 
     def __init__(self, pictures: list[bytes]) -> None:
         self.pictures = pictures
 
     @classmethod
     def record(cls, codec: str, length: int, fps: int = 20) -> Self:
-        """Paint and encode so many pictures."""
-        import av  # here, as in others that a client does not need
+        """Paint and encode ``length`` pictures."""
+        import av  # here, because the clients do not need it
 
         from odyssey_proto.emulator._worlds import LANDSCAPE, World
 
@@ -74,31 +73,31 @@ class Tape:
         return cls(pictures)
 
     def save(self, path: Path) -> None:
-        """Write it to a file."""
+        """Write the tape to a file."""
         path.write_text(json.dumps([picture.hex() for picture in self.pictures]), encoding="ascii")
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read it from a file."""
+        """Read a tape from a file."""
         return cls([bytes.fromhex(picture) for picture in json.loads(path.read_text(encoding="ascii"))])
 
 
 class Log:
-    """When each picture of a stream was handed over, in s of CLOCK_MONOTONIC, between two processes."""
+    """The times at which the pictures of a stream were sent, in s of CLOCK_MONOTONIC, shared by two processes."""
 
     def __init__(self, path: Path, *, new: bool = False) -> None:
         self._moments = np.memmap(path, np.float64, "w+" if new else "r", shape=(_LONGEST,))
 
     def note(self, number: int) -> None:
-        """Picture ``number`` is handed over now."""
+        """Log picture ``number`` as sent now."""
         self._moments[number] = time.monotonic()
 
     def moment(self, number: int) -> float:
-        """When it was picture ``number``'s turn."""
+        """Return the time at which picture ``number`` was sent."""
         return float(self._moments[number])
 
 
 def number_of(picture: Any) -> int:
-    """Read the stamp's number alone, from the middle of each cell: `stamp.read` costs 100 times as much."""
+    """Return the stamp's number, read from the middle of each cell; `stamp.read` costs 100 times as much."""
     cells = picture[stamp.CELL // 2, stamp.CELL // 2 : stamp.COLUMNS * stamp.CELL : stamp.CELL]
     return int.from_bytes(np.packbits((cells if cells.ndim == 1 else cells[:, 1]) > 128).tobytes())

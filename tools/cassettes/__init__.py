@@ -1,5 +1,5 @@
-"""The cassettes of `tests/wire/cassettes`: recorded HTTP, scrubbed, against which the client is tested offline.
+"""The cassettes of `tests/wire/cassettes`: recorded and scrubbed HTTP, for offline tests of the client.
 
-`scenes` says what is recorded, `scrub` what is taken out, `leaks` looks whether that was all, `tape` puts vcrpy in
-between, and `record` makes the files. None of it is part of the library.
+`scenes` lists what to record, `scrub` removes secrets, `leaks` checks that none are left, `tape` connects vcrpy,
+and `record` writes the files. None of it is part of the library.
 """

@@ -1,8 +1,8 @@
-"""The command: `python -m tools.cassettes [NAME…]` records cassettes anew, all of them where none is named.
+"""The command `python -m tools.cassettes [NAME…]`, which records the named cassettes again, or all.
 
-With ``ODYSSEY_API_KEY`` it asks the service (``ODYSSEY_API_URL``, else the official one) for what that shows by
-itself, which films two streams of less than a second, takes one session and ends it by silence. The rest, and
-everything without a key, comes from emulators; each file says from which, and why.
+With ``ODYSSEY_API_KEY``, it records what it can from the service (``ODYSSEY_API_URL``, or else the official one).
+That films two streams of less than a second, and opens one session, which ends for lack of keepalives. The rest,
+and everything without a key, comes from emulators; each file states its origin and the reason.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m tools.cassettes", description="Record the cassettes anew.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="of a cassette; all by default")
+    parser = argparse.ArgumentParser(prog="python -m tools.cassettes", description="Record the cassettes again.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="cassette to record (default: all)")
     parser.add_argument(
         "--folder", type=Path, default=FOLDER, help="where to write (default: tests/wire/cassettes)"
     )

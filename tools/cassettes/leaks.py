@@ -1,6 +1,6 @@
-"""What must not stand in a file that everybody can read: a search for secrets by their looks.
+"""A search for secrets in files that will be public, by patterns.
 
-It knows nothing of how they are taken out (`tools.cassettes.scrub`), so that each is a check of the other.
+It shares nothing with `tools.cassettes.scrub`, which removes them, so that each checks the other.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LOOKS: Final = {
 
 
 def leaks(text: str) -> list[str]:
-    """Return what looks like a secret in ``text``: what it is, and where. The secret itself is not repeated.
+    """Return the kind and line of everything in ``text`` that looks like a secret, without the secret itself.
 
     >>> leaks("Authorization: Bearer REDACTED")
     []

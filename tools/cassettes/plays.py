@@ -1,6 +1,6 @@
-"""The calls that scenes consist of, made of the library: through its client wherever that has a method for it.
+"""The calls of the scenes, made with the library: with methods of its client if there are any.
 
-Each returns what the calls gave, or lets their error pass, and says nothing about what that must be.
+Each function returns the results of its calls, or lets their error pass. The expected results are not stated here.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ SCRIPT: Final[Any] = [
 ]
 """A script of one short stream."""
 CUT_AT: Final = 100
-"""How many bytes of a file were there when its download was cut."""
+"""Number of bytes of a file that its interrupted download had written."""
 
 _PATIENCE: Final = 30.0  # s
 
@@ -151,7 +151,7 @@ def download(stage: Stage) -> Any:
 
 
 def download_after_a_cut(stage: Stage) -> Any:
-    """Leave what a process leaves that is killed in a download, and go on from there."""
+    """Leave the files of a process that was killed during a download, and resume from them."""
     client, stream_id = stage.client(), stage.given["stream_id"]
     url = client.get_recording(stream_id).events_url
     whole, etag = _fetch(stage, url, {})
@@ -199,7 +199,7 @@ def simulate_address(stage: Stage) -> Any:
 
 
 def simulate_nothing(stage: Stage) -> Any:
-    nothing: Any = {"portrait": True}  # the model itself refuses that
+    nothing: Any = {"portrait": True}  # the model itself would refuse it
     return stage.api().simulate(nothing, _soon())
 
 
@@ -246,6 +246,6 @@ def cancel_foreign(stage: Stage) -> Any:
 
 
 def page_of_none(path: str) -> Callable[[Stage], Any]:
-    """Return what asks for a page of 0 entries, which no method of the client does."""
+    """Return a play that requests a page of 0 entries, which no method of the client does."""
     operation = Operation("GET", path, repeat=True)
     return lambda stage: stage.api().perform(operation, bytes, _soon(), path=f"{path}?limit=0")

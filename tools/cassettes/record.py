@@ -1,7 +1,7 @@
-"""Making the cassettes: each scene is played against an emulator, or the service, and what came of it is checked.
+"""Recording of cassettes: plays each scene against an emulator or the service, and checks its result.
 
-A cassette is written only when the scene ended as it must and nothing in it looks like a secret; the old one stays
-otherwise. What a scene needs to be there already is made first, and is not recorded.
+A cassette is written only if the scene ended as expected and nothing in it looks like a secret; otherwise the old
+one stays. The objects that a scene requires are created first, without recording.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ _LOOK_EVERY: Final = {"emulator": 0.1, "service": 5.0}  # s
 
 @attrs.frozen
 class Service:
-    """Where a scene is recorded, and as whom."""
+    """The service to record from, and the key for it."""
 
     api_url: str
     api_key: str = attrs.field(repr=False)
     kind: str = "service"
-    """What the cassette calls it: ``emulator`` or ``service``."""
+    """Its name in the cassette: ``emulator`` or ``service``."""
 
 
 class _Frozen:
-    """A clock that stands still, so that what is left of a minute is always the same."""
+    """A clock that stands still, so that the rest of the current minute is always the same."""
 
     def now(self) -> float:
         return 1000.0
 
 
 def record(scenes: Iterable[Scene], folder: Path, service: Service | None = None) -> list[str]:
-    """Write the cassettes of ``scenes`` into ``folder``; return what went wrong, a line each.
+    """Write the cassettes of ``scenes`` into ``folder``; return a line for each that failed.
 
-    They come from ``service`` where they can, and from emulators otherwise.
+    They come from ``service`` if possible, and otherwise from emulators.
     """
     problems: list[str] = []
     with contextlib.ExitStack() as stack:
@@ -73,7 +73,7 @@ def record(scenes: Iterable[Scene], folder: Path, service: Service | None = None
 
 
 def _record(scene: Scene, place: Service, given: Mapping[str, str], path: Path) -> str | None:
-    """Play ``scene`` and write ``path``; return how it ended if not as it must."""
+    """Play ``scene`` and write ``path``; return the reason if it did not end as expected."""
     scrubber = Scrubber(place.api_url)
     said = {
         "recorded_from": place.kind,
@@ -102,7 +102,7 @@ def _record(scene: Scene, place: Service, given: Mapping[str, str], path: Path) 
 
 @contextlib.contextmanager
 def _place(scene: Scene, film: _Films, service: Service | None) -> Iterator[tuple[Service, Mapping[str, str]]]:
-    """Make a place for ``scene`` with all that it needs."""
+    """Provide a service for ``scene`` with everything that it requires."""
     if scene.only is None and service is not None:
         yield service, film.of_service if scene.filmed else {}
         return
@@ -117,7 +117,7 @@ def _place(scene: Scene, film: _Films, service: Service | None) -> Iterator[tupl
 
 
 class _Films:
-    """Simulations that are completed, one for each place, made when they are first needed."""
+    """Completed simulations, one per service, created on first use."""
 
     def __init__(self, stack: contextlib.ExitStack, service: Service | None) -> None:
         self._stack = stack

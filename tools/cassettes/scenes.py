@@ -1,7 +1,7 @@
-"""What is on the cassettes: one scene each, played by the client at recording and in the tests alike.
+"""The scenes on the cassettes, one each. The client plays them both for recording and in the tests.
 
-A table: what is called (`tools.cassettes.plays`), what must be there, what goes wrong, and the error that it ends
-with. What its answers must be else is for the tests.
+A table of the calls (`tools.cassettes.plays`), their requirements, their faults and the error at the end. All
+other expectations are in the tests.
 """
 
 from __future__ import annotations
@@ -39,25 +39,25 @@ class Scene:
     name: str
     play: Callable[[Stage], Any]
     raises: type[OdysseyError] | None = None
-    """What it lets pass; exactly this class."""
+    """Exact class of the error that it raises."""
     status: int | None = None
     """The status of that error."""
     code: str | None = None
     """The code of that error."""
     api_key: str | None = None
-    """The key to play it with, where it is not the usual one."""
+    """The key to play it with, if not the usual one."""
     only: str | None = None
-    """Why it is always recorded from the emulator; None for what the service shows by itself."""
+    """Reason to record it only from the emulator; None if the service shows it by itself."""
     filmed: bool = False
-    """Whether it needs a simulation that is completed: ``job_id``, ``stream_id``, ``foreign_job_id``."""
+    """Whether it needs a completed simulation: ``job_id``, ``stream_id``, ``foreign_job_id``."""
     settings: Mapping[str, Any] = attrs.field(factory=dict)
-    """Settings of the emulator, where it is not `filmed`."""
+    """Settings of the emulator, unless the scene is `filmed`."""
     faults: tuple[Mapping[str, Any], ...] = ()
     before: Callable[[Stage], object] | None = None
-    """What happens first and is not recorded."""
+    """Calls made first, without recording."""
 
 
-# --- failures that are made
+# --- injected failures
 
 
 def _fails(step: str, status: int, detail: Any, times: int | None = None, **more: Any) -> Mapping[str, Any]:
@@ -88,7 +88,7 @@ USAGE: Final[Mapping[str, tuple[type[OdysseyUsageError], Mapping[str, Any]]]] = 
     "ACCOUNT_SUSPENDED": (AccountSuspendedError, {"reason": "payment overdue"}),
     "RATE_LIMITED": (RateLimitError, {"retry_after_seconds": 12}),
 }
-"""The usage errors: their classes, and the details that come along."""
+"""The usage errors by code, with their classes and details."""
 
 
 def _usage(code: str, details: Mapping[str, Any] | None, field: str = "error") -> dict[str, Any]:
@@ -424,4 +424,4 @@ _ALL: Final = (
 )
 
 SCENES: Final = {scene.name: scene for scene in _ALL}
-"""All of them, by name."""
+"""All scenes, by name."""

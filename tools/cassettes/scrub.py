@@ -1,8 +1,8 @@
-"""Taking out of requests and answers what is secret, and what differs from one recording to the next.
+"""Removes secrets from requests and answers, and everything that differs from one recording to the next.
 
-What stays is listed (headers, query arguments of the API), all else goes. Secrets become REDACTED, a session
-token one that says the same and was signed by nobody; hosts, ids and times become constants. It opens no
-connection and reads no file; whether anything was forgotten is looked for in `tools.cassettes.leaks`.
+Only listed headers and query arguments are kept. Secrets become REDACTED, and a session token becomes an unsigned
+one for the same session; hosts, ids and times become constants. It opens no connection and reads no file.
+`tools.cassettes.leaks` searches for secrets that were missed.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 __all__ = ["REDACTED", "SERVICE", "UNKNOWN_ID", "Scrubber"]
 
 SERVICE: Final = "https://api.odyssey.ml"
-"""Where every cassette was recorded, as far as it tells."""
+"""The service named in all cassettes, wherever they were recorded."""
 UNKNOWN_ID: Final = "ffffffff-ffff-4fff-8fff-ffffffffffff"
-"""An id of nothing, which stays as it is."""
+"""An id of nothing, which is kept."""
 REDACTED: Final = "REDACTED"
 
 _KEY: Final = f"ody_{REDACTED}"
 _ARGUMENTS: Final = frozenset({"limit", "offset", "status", "active"})
-"""The query arguments of the API; those of signed addresses are secret, each of them."""
+"""The query arguments of the API. Those of signed addresses are all secret."""
 
 _REQUEST_HEADERS: Final = {
     "authorization": f"Bearer {REDACTED}",
@@ -32,7 +32,7 @@ _REQUEST_HEADERS: Final = {
     "range": None,
     "if-range": '"etag"',
 }
-"""What stays of a request: as it was (None), or as this."""
+"""Headers of a request that are kept, unchanged (None) or with this value."""
 _ANSWER_HEADERS: Final = {
     "accept-ranges": None,
     "allow": None,
@@ -62,7 +62,7 @@ _CONSTANT: Final = {
     "connect_duration_ms": 1,
     "session_duration_seconds": 1,
 }
-"""Fields of JSON that differ every time, or by the place. The order of the times is that of a job's life."""
+"""Constants for JSON fields that differ between recordings. Times keep the order of events in a job's life."""
 _END_OF_TOKENS: Final = 4102444800  # s since 1970: the year 2100
 
 _ID: Final = re.compile(r"\b(?!00000000-|ffffffff-)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
@@ -74,8 +74,8 @@ _ELEMENT: Final = re.compile(r"<(?!Code|Message)(\w+)>[^<]*</\1>")
 class Scrubber:
     """The scrubbing of one cassette, whose ids it counts.
 
-    ``origin`` is where the service was in truth. The same request always comes out the same, and one that came
-    out comes out unchanged: vcrpy asks at recording and at matching.
+    ``origin`` is the real URL of the service. Scrubbing is deterministic, and scrubbing again changes nothing,
+    because vcrpy does it both when recording and when matching.
     """
 
     def __init__(self, origin: str = SERVICE) -> None:
@@ -86,7 +86,7 @@ class Scrubber:
         self._ids: dict[str, str] = {}
 
     def request(self, request: Any) -> Any:
-        """Scrub a request of vcrpy, which made a copy for this."""
+        """Scrub a request in place; vcrpy passes a copy."""
         request.uri = self._query(self.text(request.uri))
         request.headers = _kept(request.headers, _REQUEST_HEADERS)
         if request.body:
@@ -94,7 +94,7 @@ class Scrubber:
         return request
 
     def answer(self, answer: dict[str, Any]) -> dict[str, Any]:
-        """Scrub an answer of vcrpy, which made a copy for this."""
+        """Scrub an answer in place; vcrpy passes a copy."""
         headers = {name: values[0] for name, values in answer["headers"].items()}
         content_type = next((headers[name] for name in headers if name.lower() == "content-type"), "")
         body = self._body(answer["body"]["string"], content_type)
@@ -106,7 +106,7 @@ class Scrubber:
         }
 
     def text(self, text: str) -> str:
-        """Return ``text`` with the service where it is said to be, and with ids that are counted."""
+        """Return ``text`` with the official address of the service, and with numbered ids."""
         for origin, stable in self._moved.items():
             text = text.replace(origin, stable)
         return _ID.sub(lambda found: self._id(found[0]), _STUN.sub("stun:stun.odyssey.ml:3478", text))
@@ -132,7 +132,7 @@ class Scrubber:
             return _CONSTANT[name]
         match value:
             case dict() if name == "region_latencies":
-                return dict.fromkeys(value, 1)  # ms; also for one that was late by chance
+                return dict.fromkeys(value, 1)  # ms; also for a region that happened to answer late
             case dict():
                 return {key: self._data(key, inner) for key, inner in value.items()}
             case list():
@@ -154,7 +154,7 @@ class Scrubber:
         return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=urlencode(arguments)))
 
     def _session_token(self, token: str) -> str:
-        """Return a token for the same session that nobody signed; clients read the session's id in it."""
+        """Return an unsigned token for the same session; clients read the session's id from it."""
         try:
             claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
             said = {"session_id": self.text(claims["session_id"]), "exp": _END_OF_TOKENS}

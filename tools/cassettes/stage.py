@@ -1,6 +1,6 @@
-"""Where scenes are played: clients of one place, closed when the scene is over.
+"""The stage of a scene: clients of one service, closed when the scene ends.
 
-What is there to be played against, an emulator, the service or a cassette, is not its concern.
+It does not know whether an emulator, the service or a cassette answers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NO_QUEUE: Final = AdvancedConfig(queue_timeout_s=0, max_retries=0)
 
 
 class Stage:
-    """Where a scene plays: a service, a key for it, a folder, and ids of what is there (``given``)."""
+    """The place of a scene: a service, a key for it, a folder, and ids of existing objects (``given``)."""
 
     def __init__(self, api_url: str, api_key: str, folder: Path, given: Mapping[str, str]) -> None:
         self.api_url = api_url
@@ -42,10 +42,10 @@ class Stage:
         self._open.close()
 
     def client(self) -> Odyssey:
-        """Return a client, closed with the stage, that does not queue for streamers."""
+        """Return a client that does not queue for streamers. It is closed with the stage."""
         return self._open.enter_context(Odyssey(self.api_key, api_url=self.api_url, advanced=_NO_QUEUE))
 
     def api(self) -> ServiceApi:
-        """Return what is below a client, for calls that it makes only while it connects."""
+        """Return the layer below a client, for calls that a client makes only while it connects."""
         config = ClientConfig(api_key=self.api_key, api_url=self.api_url, advanced=_NO_QUEUE)
         return self._open.enter_context(contextlib.closing(ServiceApi(config, MonotonicClock())))

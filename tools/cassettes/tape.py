@@ -1,8 +1,8 @@
 """vcrpy between the client's own connections and the network: recording to a file, and playing it.
 
-The transport of the library has connection pools of its own, so vcrpy is told of them; below them nothing is
-replaced. While a cassette plays, a request that is not on it raises, and no connection is opened. What is on a
-cassette is decided elsewhere: `tools.cassettes.scenes`, `tools.cassettes.scrub`.
+The library's transport has its own connection pools, which this module registers with vcrpy; nothing below them is
+replaced. While a cassette plays, a request that is not on it raises, and no connection is opened. The content of a
+cassette comes from `tools.cassettes.scenes` and `tools.cassettes.scrub`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["FOLDER", "Tape", "playing", "recording"]
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "tests" / "wire" / "cassettes"
-"""Where the cassettes are."""
+"""The folder of the cassettes."""
 
 _HEAD: Final = "# Written by `make cassettes`: not to be edited.\n"
 _MATCHED: Final = ("method", "scheme", "host", "port", "path", "query", "body", "range")
@@ -40,14 +40,14 @@ _ONE_AT_A_TIME: Final = threading.RLock()  # vcrpy is not made for threads, and 
 
 @attrs.frozen(kw_only=True)
 class Tape:
-    """What a cassette says beside its interactions, and these as they stand in the file."""
+    """A cassette as stored in its file: metadata and interactions."""
 
     recorded_from: str
     """``emulator`` or ``service``."""
     only_from_emulator: str | None
-    """Why it is never recorded from the service; None where it is, when there is a key."""
+    """Reason why it is never recorded from the service; None if it is, given a key."""
     given: Mapping[str, str]
-    """Ids of what was there before."""
+    """Ids of the objects that existed before."""
     interactions: list[dict[str, Any]]
     """Each a ``request`` and a ``response``."""
 
@@ -60,7 +60,7 @@ class Tape:
 
 @contextlib.contextmanager
 def playing(path: Path) -> Iterator[Any]:
-    """Answer all requests from a cassette, for the length of a ``with``; yields vcrpy's own `Cassette`."""
+    """Answer all requests from a cassette during the block; yields vcrpy's `Cassette`."""
     scrubber = Scrubber()
     with _recorder(scrubber, RecordMode.NONE, _Serializer({})).use_cassette(str(path)) as cassette:
         yield cassette
@@ -68,7 +68,7 @@ def playing(path: Path) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def recording(path: Path, scrubber: Scrubber, said: Mapping[str, Any]) -> Iterator[None]:
-    """Write all requests and their answers to ``path``, with what is ``said`` of them at the head of the file."""
+    """Write all requests and answers to ``path``, with the metadata ``said`` at the head of the file."""
     with _recorder(scrubber, RecordMode.ALL, _Serializer(said)).use_cassette(str(path)):
         yield
 
@@ -99,7 +99,7 @@ def _same_range(asked: Any, recorded: Any) -> None:
 
 
 class _Between:
-    """vcrpy's way of asking, with urllib3's own answer: its stand-in lacks what downloads are read with."""
+    """vcrpy's requests with urllib3's responses, because vcrpy's responses lack methods that downloads use."""
 
     _vcr_request: Any
 
@@ -108,7 +108,7 @@ class _Between:
             recorded = super().getresponse().recorded_response  # type: ignore[misc]  # vcrpy's follows in the MRO
         body = recorded["body"]["string"]
         headers = urllib3.HTTPHeaderDict({name: values[0] for name, values in recorded["headers"].items()})
-        headers.discard("Content-Encoding")  # vcrpy reads bodies unpacked
+        headers.discard("Content-Encoding")  # vcrpy has decompressed the body
         headers["Content-Length"] = str(len(body))
         return urllib3.HTTPResponse(
             io.BytesIO(body),
@@ -132,7 +132,7 @@ class _HttpsConnection(_Between, VCRHTTPSConnection, sockets.HttpsConnection):  
 
 
 class _Dumper(yaml.SafeDumper):
-    """YAML in which text of several lines stands as it is."""
+    """YAML with text of several lines as literal blocks."""
 
 
 def _block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
@@ -143,7 +143,7 @@ _Dumper.add_representer(str, _block)
 
 
 class _Serializer:
-    """The form of the files, as vcrpy wants it told."""
+    """The file format, with vcrpy's interface for serializers."""
 
     def __init__(self, said: Mapping[str, Any]) -> None:
         self._said = dict(said)
@@ -161,12 +161,12 @@ class _Serializer:
 
 
 def _load(text: str) -> Any:
-    # The one that is written in C takes a tenth of the time, and is not in every build.
+    # The loader in C takes a tenth of the time, but not every build has it.
     return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  # safe, both of them
 
 
 def _in_order(interactions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Sort what was asked at once, which is the pings: their order is chance."""
+    """Sort concurrent requests, which are the pings, because their order is random."""
     runs = itertools.groupby(interactions, _is_anonymous_get)
     return [
         one

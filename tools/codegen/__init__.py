@@ -1,6 +1,6 @@
-"""Makes `generated/` from `spec/schemas/`: `python -m tools.codegen`, or with `--check` only compares.
+"""Generates `generated/` from `spec/schemas/`: `python -m tools.codegen`, or with `--check` only compares.
 
-`sources` reads and judges the schemas, `lowering` turns them into what the model generator understands,
+`sources` reads and checks the schemas, `lowering` converts them to what the model generator understands,
 `models` writes the Python package, `bundle` the one-document schema, and `outputs` compares folders.
 """
 

@@ -1,4 +1,4 @@
-"""The command: `python -m tools.codegen` writes `generated/`; with `--check` it only tells what differs."""
+"""The command `python -m tools.codegen`, which writes `generated/`; with `--check` it only reports differences."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m tools.codegen", description="Make generated/ from spec/.")
+    parser = argparse.ArgumentParser(prog="python -m tools.codegen", description="Generate generated/ from spec/.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if anything differs")
     parser.add_argument("--spec", type=Path, default=_ROOT / "spec", help="folder to read (default: spec/)")
     parser.add_argument(
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def write(schemas: Path, folder: Path) -> None:
-    """Write everything that is made from the folder `schemas` into `folder`, which is empty."""
+    """Write everything generated from the folder `schemas` into the empty folder `folder`."""
     files = read(schemas)
     write_package(files, folder / "python" / "odyssey_models")
     (folder / "schema").mkdir()

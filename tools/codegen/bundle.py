@@ -11,7 +11,7 @@ __all__ = ["bundled"]
 
 
 def bundled(files: dict[str, Schema]) -> str:
-    """Return one JSON Schema with every definition under `$defs` and no reference that leaves it."""
+    """Return one JSON Schema with every definition under `$defs` and no external reference."""
     document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$comment": "Made from spec/schemas by `python -m tools.codegen`. Do not edit.",

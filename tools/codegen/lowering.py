@@ -1,7 +1,7 @@
-"""Turns the schemas of `spec/` into plainer ones for the model generator, and notes what that leaves out.
+"""Converts the schemas of `spec/` to simpler ones for the model generator, and notes what these leave out.
 
-The generator reads types, bounds and defaults. Texts, the open end of enums, secrets, wire names and rules
-between fields reach the templates beside it, as `Lowered.notes`. Nothing here reads or writes a file.
+The generator reads types, bounds and defaults. Texts, open enums, secrets, wire names and rules between fields go
+to the templates separately, as `Lowered.notes`. Nothing here reads or writes a file.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ _NOTES = ("description", "examples", "x-assumed", "x-secret", "x-large", "x-writ
 
 @attrs.frozen(kw_only=True)
 class Lowered:
-    """Schemas for the model generator, and what its templates need beside them."""
+    """Schemas for the model generator, and the notes for its templates."""
 
     files: dict[str, Schema]
     """File name -> schema."""
     notes: dict[str, dict[str, Any]]
     """Name of a definition -> variables of its template."""
     aliases: dict[str, str]
-    """Wire name -> Python name, where they differ."""
+    """Wire name -> Python name, if they differ."""
 
 
 def lower(files: dict[str, Schema]) -> Lowered:
-    """Lower all schemas; `files` itself stays as it is."""
+    """Lower all schemas, without changing `files`."""
     notes = {name: _notes(schema) for _, name, schema in definitions(files)}
     wire_names = {wire for _, _, schema in definitions(files) for wire in schema.get("properties", {})}
     return Lowered(
@@ -48,7 +48,7 @@ def lower(files: dict[str, Schema]) -> Lowered:
 
 
 def python_name(wire: str) -> str:
-    """The snake_case form of a wire name.
+    """Return the snake_case form of a wire name.
 
     >>> python_name("sdpMLineIndex"), python_name("iceServers"), python_name("session_id")
     ('sdp_mline_index', 'ice_servers', 'session_id')
@@ -57,7 +57,7 @@ def python_name(wire: str) -> str:
 
 
 def _plain(schema: Any) -> Any:
-    """The schema without notes, with open enums as enums, and without rules between fields."""
+    """Return the schema without notes and rules between fields, and with open enums as enums."""
     if not isinstance(schema, dict):
         return schema
     if _is_open_enum(schema):
@@ -110,10 +110,10 @@ def _is_open_enum(schema: Schema) -> bool:
 
 
 def _members(schema: Schema) -> list[Schema]:
-    """The listed values of an open enum, each with its text."""
+    """Return the listed values of an open enum, each with its text."""
     return [branch for branch in schema.get("anyOf", []) if "const" in branch]
 
 
 def _is_choice_of_fields(branches: Any) -> bool:
-    """Whether the branches of a `oneOf` or `anyOf` only say which field must be there."""
+    """Return whether the branches of a `oneOf` or `anyOf` only require fields."""
     return bool(branches) and all(list(branch) == ["required"] for branch in branches)

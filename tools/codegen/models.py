@@ -1,8 +1,8 @@
 """Writes the Python package `odyssey_models` from the schemas.
 
-datamodel-code-generator orders the classes and finds their types; the templates beside this module give them
-their form. What it does not write is added here: docstrings and `__all__` of the modules, the package's
-`__init__`, and the hand-written modules of `runtime/`.
+datamodel-code-generator orders the classes and finds their types; the templates beside this module lay them out.
+This module adds the rest: docstrings and `__all__` of the modules, the package's `__init__`, and the hand-written
+modules of `runtime/`.
 """
 
 from __future__ import annotations
@@ -28,20 +28,19 @@ _HEADER = "# Made from spec/schemas by `python -m tools.codegen`. Do not edit.\n
 _FUTURE = "from __future__ import annotations\n"
 _WIDTH = 110
 
-_DOC = '''"""The Odyssey wire protocol as frozen attrs classes, made from the schemas of the project.
+_DOC = '''"""The Odyssey wire protocol as frozen attrs classes, generated from the schemas of the project.
 
-Every class is one JSON object and takes keyword arguments only. An attribute bears the snake_case form of
-its wire name; where the two differ, the attrs metadata has the wire name under `wire`. What may be absent or
-null is None. `write_null` in the metadata says that the service writes such a None as null instead of leaving
-it out.
+Every class is one JSON object and takes only keyword arguments. The name of an attribute is the snake_case form
+of its wire name; if the two differ, the attrs metadata has the wire name under `wire`. None stands for an absent
+or null field. With `write_null` in the metadata, the service writes None as null instead of omitting the field.
 
-This package imports attrs and nothing else, and each of its modules when a class of it is first asked for. It
-does not read JSON: that is the job of a converter. `JsonObject.to_dict` is the way back.
+This package imports only attrs, and loads each of its modules on first use of one of its classes. It does not read
+JSON; that is the job of a converter. `JsonObject.to_dict` is the way back.
 """
 '''
 
 _ON_DEMAND = """
-if not TYPE_CHECKING:  # for those who check types there are no names but these
+if not TYPE_CHECKING:  # type checkers know only the names above
 
     def __getattr__(name: str) -> Any:
         if name not in _MODULES:
@@ -68,7 +67,7 @@ _OPTIONS = [
 
 
 def write_package(files: dict[str, Schema], folder: Path) -> None:
-    """Write the package that the schemas `files` describe into `folder`, which is made."""
+    """Create `folder` and write the package for the schemas `files` into it."""
     folder.mkdir(parents=True)
     _generate(lower(files), folder)
     exports = {Path(file).stem: sorted(document["$defs"]) for file, document in files.items()}
@@ -85,11 +84,11 @@ def write_package(files: dict[str, Schema], folder: Path) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    path.write_text(text, "utf-8", newline="\n")  # the same bytes on every system
+    path.write_text(text, "utf-8", newline="\n")  # so that every system writes the same bytes
 
 
 def _generate(lowered: Lowered, folder: Path) -> None:
-    """Let datamodel-code-generator write one unfinished module for each schema file."""
+    """Run datamodel-code-generator, which writes one unfinished module per schema file."""
     with tempfile.TemporaryDirectory() as scratch:
         schemas = Path(scratch, "schemas")
         schemas.mkdir()
@@ -108,11 +107,11 @@ def _generate(lowered: Lowered, folder: Path) -> None:
 
 
 def _finished(code: str, description: str, names: list[str]) -> str:
-    """Give a generated module its docstring and its `__all__`, and format it."""
+    """Add the docstring and `__all__` to a generated module, and format it."""
     if missing := set(names) - set(_bound_names(code)):
         raise RuntimeError(f"datamodel-codegen left out {', '.join(sorted(missing))}")
     doc = textwrap.fill(f'"""{description}', _WIDTH)
-    # The generator takes no relative import among its additional ones.
+    # The generator accepts no relative imports as additional ones.
     code = code.partition(_FUTURE)[2].replace("from _open_enum import", "from ._open_enum import")
     code = code.replace("from _json_object import", "from ._json_object import")
     imports, body = _formatted(code).split("\n\n\n", 1)
@@ -147,7 +146,7 @@ def _all(names: list[str]) -> str:
 
 
 def _formatted(code: str) -> str:
-    """Drop unused imports, sort the others, and lay the code out; no settings of the project take part."""
+    """Drop unused imports, sort the others, and format the code, without the settings of the project."""
     settings = ["--isolated", "--config", f"line-length={_WIDTH}", "--config", "target-version='py311'"]
     for step in (["check", "--quiet", "--fix", "--select", "F401,I"], ["format", "--quiet"]):
         command = [sys.executable, "-m", "ruff", *step, *settings, "--stdin-filename", "module.py", "-"]

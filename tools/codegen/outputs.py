@@ -1,4 +1,4 @@
-"""Compares a folder with another that was made anew, and brings it up to date."""
+"""Compares a folder with a freshly generated one, and updates it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["differences", "replace"]
 
 
 def differences(committed: Path, fresh: Path) -> list[str]:
-    """Tell how `committed` differs from `fresh`: one line for each file that is missing, stale or extra."""
+    """Return how `committed` differs from `fresh`: one line for each file that is missing, stale or extra."""
     old, new = _files(committed), _files(fresh)
     lines = [f"missing: {name}" for name in new.keys() - old.keys()]
     lines += [f"extra: {name}" for name in old.keys() - new.keys()]
@@ -20,7 +20,7 @@ def differences(committed: Path, fresh: Path) -> list[str]:
 
 
 def replace(committed: Path, fresh: Path) -> None:
-    """Make `committed` the same as `fresh`; a file that is the same already is left alone."""
+    """Make `committed` equal to `fresh`; equal files are not written."""
     old, new = _files(committed), _files(fresh)
     for name in old.keys() - new.keys():
         (committed / name).unlink()
@@ -31,7 +31,7 @@ def replace(committed: Path, fresh: Path) -> None:
 
 
 def _files(folder: Path) -> dict[str, bytes]:
-    """Every file below `folder`, without what Python leaves behind when it imports from there."""
+    """Return every file below `folder`, except those that Python leaves when it imports from there."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))

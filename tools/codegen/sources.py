@@ -1,6 +1,6 @@
-"""Reads `spec/schemas/` and judges it by the house rules, which are narrower than JSON Schema.
+"""Reads `spec/schemas/` and checks it against the project's rules, which are narrower than JSON Schema.
 
-It reports all faults at once. It knows nothing of Python.
+It reports all faults at once, and knows nothing of Python.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ KEYWORDS = frozenset(
         *("x-assumed", "x-secret", "x-large", "x-write-null"),
     }
 )
-"""Every keyword that a schema may use: those that the models honour, and notes."""
+"""Every keyword that a schema may use: those that the models support, and notes."""
 
 Schema = dict[str, Any]
 
@@ -40,8 +40,8 @@ class SpecError(Exception):
 def read(folder: Path) -> dict[str, Schema]:
     """Read every schema file of `folder`, by file name, in a fixed order.
 
-    Raises `SpecError` with all faults found: a keyword that the models would not honour, a definition or a
-    field without a description, a name defined twice, a reference to nothing.
+    Raises `SpecError` with all faults found: a keyword that the models do not support, a definition or a field
+    without a description, a name defined twice, a reference to nothing.
     """
     files = {path.name: yaml.safe_load(path.read_text("utf-8")) for path in sorted(folder.glob("*.yaml"))}
     faults = [*_double_names(files)]
@@ -56,14 +56,14 @@ def read(folder: Path) -> dict[str, Schema]:
 
 
 def definitions(files: dict[str, Schema]) -> Iterator[tuple[str, str, Schema]]:
-    """Give `(file, name, schema)` of every definition."""
+    """Yield `(file, name, schema)` for every definition."""
     for file, document in files.items():
         for name, schema in document["$defs"].items():
             yield file, name, schema
 
 
 def split_reference(reference: str, file: str) -> tuple[str, str]:
-    """Split a `$ref` that stands in `file` into a file and the name of a definition there."""
+    """Split a `$ref` in `file` into a file and the name of a definition there."""
     target, _, pointer = reference.partition("#/$defs/")
     return target or file, pointer
 

@@ -1,15 +1,14 @@
 # Made from spec/schemas by `python -m tools.codegen`. Do not edit.
 # pyright: strict
 
-"""The Odyssey wire protocol as frozen attrs classes, made from the schemas of the project.
+"""The Odyssey wire protocol as frozen attrs classes, generated from the schemas of the project.
 
-Every class is one JSON object and takes keyword arguments only. An attribute bears the snake_case form of
-its wire name; where the two differ, the attrs metadata has the wire name under `wire`. What may be absent or
-null is None. `write_null` in the metadata says that the service writes such a None as null instead of leaving
-it out.
+Every class is one JSON object and takes only keyword arguments. The name of an attribute is the snake_case form
+of its wire name; if the two differ, the attrs metadata has the wire name under `wire`. None stands for an absent
+or null field. With `write_null` in the metadata, the service writes None as null instead of omitting the field.
 
-This package imports attrs and nothing else, and each of its modules when a class of it is first asked for. It
-does not read JSON: that is the job of a converter. `JsonObject.to_dict` is the way back.
+This package imports only attrs, and loads each of its modules on first use of one of its classes. It does not read
+JSON; that is the job of a converter. `JsonObject.to_dict` is the way back.
 """
 
 import importlib
@@ -202,7 +201,7 @@ _MODULES = {
     "ValidationIssue": "errors",
 }
 
-if not TYPE_CHECKING:  # for those who check types there are no names but these
+if not TYPE_CHECKING:  # type checkers know only the names above
 
     def __getattr__(name: str) -> Any:
         if name not in _MODULES:

@@ -2,8 +2,8 @@
 # pyright: strict
 
 """The messages of the two data channels that the streamer opens, `clientToStreamer` and `streamerToClient`:
-JSON text, tagged by `type`, as large as the negotiated SCTP limit allows, else 16 KiB. Acknowledgements carry
-no identifier; they come in the order of the requests.
+JSON text, tagged by `type`, up to the negotiated SCTP limit, or else 16 KiB. Acknowledgements carry no
+identifier; they come in the order of the requests.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ __all__ = [
 
 @attrs.frozen(kw_only=True)
 class InteractiveStreamStart(JsonObject):
-    """Client to streamer. Begin a stream. The one request that may travel over signaling instead: when it
-    carries an image, does not fit the data channel, or that channel is not open.
+    """Client to streamer. Start a stream. The only request that may be sent over signaling instead: if it has
+    an image, is too large for the data channel, or that channel is not open.
     """
 
     type: Literal["interactive_stream_start"] = "interactive_stream_start"
     """Tag of the message."""
     prompt: str
-    """What to show; may be empty."""
+    """Prompt for the video; may be empty."""
     portrait: bool
     """Portrait (704×1280 px) or landscape (1280×704 px)."""
     broadcast: bool
@@ -52,7 +52,7 @@ class InteractiveStreamStart(JsonObject):
     )
     """Picture to start from, as a data URL."""
     bypass_vlm_expansion: bool | None = None
-    """Take the prompt as it is. Needs a privilege of the account."""
+    """Use the prompt unchanged. Needs a privilege of the account."""
 
 
 @attrs.frozen(kw_only=True)
@@ -80,7 +80,7 @@ class StreamStarted(JsonObject):
     type: Literal["stream_started"] = "stream_started"
     """Tag of the message."""
     stream_id: str
-    """Identifier of the stream, for its recording."""
+    """Identifier of the stream and of its recording."""
     applied_prompt: str | None = None
     """The prompt as the service rewrote it."""
 
@@ -105,33 +105,33 @@ class StreamEnded(JsonObject):
 
 @attrs.frozen(kw_only=True)
 class BroadcastReady(JsonObject):
-    """Streamer to client. Spectators may come. Without `webrtc_url` and `spectator_token` the client reports
-    a stream error `broadcast_error` of its own.
+    """Streamer to client. Spectators may watch. Without `webrtc_url` and `spectator_token`, the client itself
+    reports the stream error `broadcast_error`.
     """
 
     type: Literal["broadcast_ready"] = "broadcast_ready"
     """Tag of the message."""
     broadcast_url: str | None = None
-    """Address of the HLS playlist, 5 s to 10 s behind."""
+    """Address of the HLS playlist, which is 5 s to 10 s behind."""
     webrtc_url: str | None = None
     """Address to which `/whep` is appended to watch by WebRTC."""
     spectator_token: str | None = attrs.field(default=None, repr=False)
-    """Token that a spectator shows."""
+    """Token that a spectator must present."""
 
 
 class StreamErrorReason(OpenStrEnum):
-    """Why a request on the data channel failed."""
+    """Reason why a request on the data channel failed."""
 
     QUOTA_EXCEEDED = "quota_exceeded"
     """The hours of this month are used up."""
     CONCURRENT_LIMIT_EXCEEDED = "concurrent_limit_exceeded"
-    """As many sessions are open as the account may have."""
+    """The account has the maximum number of open sessions."""
     SESSION_TIMEOUT = "session_timeout"
-    """The stream was as long as a stream may be."""
+    """The stream reached the maximum length."""
     LEASE_DENIED = "lease_denied"
     """The service does not grant the streamer to this session."""
     MODERATION = "moderation"
-    """The prompt or the image was refused. That it happens is known, the exact text is not. Assumed: not
+    """The prompt or the image was refused. The case is documented, the exact text is not. Assumed: not
     observed.
     """
     BYPASS_NOT_ALLOWED = "bypass_not_allowed"
@@ -139,28 +139,28 @@ class StreamErrorReason(OpenStrEnum):
     IMAGE_NOT_SUPPORTED = "image_not_supported"
     """The streamer cannot start from an image. Assumed: not observed."""
     NO_ACTIVE_STREAM = "no_active_stream"
-    """There is no stream to change or to end. Assumed: not observed."""
+    """No stream is running. Assumed: not observed."""
     STREAM_ALREADY_ACTIVE = "stream_already_active"
     """A stream is already running. Assumed: not observed."""
 
 
 @attrs.frozen(kw_only=True)
 class InteractiveStreamError(JsonObject):
-    """Streamer to client. Whatever was pending (a start, an update) failed, or the stream broke."""
+    """Streamer to client. The pending request (a start, an update) failed, or the stream broke."""
 
     type: Literal["interactive_stream_error"] = "interactive_stream_error"
     """Tag of the message."""
     reason: StreamErrorReason
-    """Why."""
+    """The reason."""
     message: str
-    """Why, for people."""
+    """The reason, for people."""
 
 
 DataChannelStreamerMessage: TypeAlias = (
     StreamStarted | UpdateAcknowledged | StreamEnded | BroadcastReady | InteractiveStreamError
 )
-"""Any message that the streamer sends, on `streamerToClient`."""
+"""Any message from the streamer, on `streamerToClient`."""
 
 
 DataChannelClientMessage: TypeAlias = InteractiveStreamStart | Update | InteractiveStreamEnd
-"""Any message that the client sends, on `clientToStreamer`."""
+"""Any message from the client, on `clientToStreamer`."""

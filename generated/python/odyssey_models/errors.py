@@ -1,7 +1,7 @@
 # Made from spec/schemas by `python -m tools.codegen`. Do not edit.
 # pyright: strict
 
-"""The bodies of REST answers that are no success."""
+"""The bodies of REST answers that report an error."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ __all__ = ["ErrorBody", "UsageErrorBody", "UsageErrorCode", "UsageErrorDetails",
 
 
 class UsageErrorCode(OpenStrEnum):
-    """Which limit of the account was met."""
+    """The limit of the account that was reached."""
 
     MONTHLY_LIMIT_REACHED = "MONTHLY_LIMIT_REACHED"
     """The hours of this month are used up."""
     CONCURRENT_LIMIT_REACHED = "CONCURRENT_LIMIT_REACHED"
-    """As many sessions are open as the account may have."""
+    """The account has the maximum number of open sessions."""
     STREAM_DURATION_EXCEEDED = "STREAM_DURATION_EXCEEDED"
-    """The stream was as long as a stream may be."""
+    """The stream reached the maximum length."""
     ACCOUNT_SUSPENDED = "ACCOUNT_SUSPENDED"
-    """The account is closed for now."""
+    """The account is suspended."""
     RATE_LIMITED = "RATE_LIMITED"
     """Too many calls in too short a time."""
 
 
 @attrs.frozen(kw_only=True)
 class UsageErrorDetails(JsonObject):
-    """The figures behind a usage error. Which of them are there depends on its code."""
+    """The figures behind a usage error. Its code determines which are present."""
 
     used_hours: float | None = None
     """`MONTHLY_LIMIT_REACHED`: hours used this month, in h."""
     limit_hours: float | None = None
     """`MONTHLY_LIMIT_REACHED`: hours granted per month, in h."""
     reset_date: str | None = None
-    """`MONTHLY_LIMIT_REACHED`: when the count begins anew, ISO 8601."""
+    """`MONTHLY_LIMIT_REACHED`: when the count starts again, ISO 8601."""
     active_count: int | None = None
     """`CONCURRENT_LIMIT_REACHED`: sessions open now."""
     limit: int | None = None
@@ -47,34 +47,35 @@ class UsageErrorDetails(JsonObject):
     max_duration_seconds: float | None = None
     """`STREAM_DURATION_EXCEEDED`: longest stream, in s."""
     reason: str | None = None
-    """`ACCOUNT_SUSPENDED`: why."""
+    """`ACCOUNT_SUSPENDED`: the reason."""
     retry_after_seconds: float | None = None
     """`RATE_LIMITED`: how long to wait, in s."""
 
 
 @attrs.frozen(kw_only=True)
 class UsageErrorBody(JsonObject):
-    """A limit of the account was met (429). It is the whole body or the `detail` of an `ErrorBody`. The code
-    stands in `error` or in `code`; `error` wins. A 429 without `message` and `action` is no usage error.
+    """A limit of the account was reached (429). It is the whole body or the `detail` of an `ErrorBody`. The
+    code is in `error` or in `code`; `error` takes precedence. A 429 without `message` and `action` is not
+    a usage error.
     """
 
     message: str
     """What happened, for people."""
     action: str
-    """What to do about it, for people."""
+    """How to resolve it, for people."""
     error: UsageErrorCode | None = None
-    """Which limit was met."""
+    """The limit that was reached."""
     code: UsageErrorCode | None = None
-    """Which limit was met, when `error` is absent."""
+    """The limit that was reached, if `error` is absent."""
     action_url: str | None = None
-    """Where to do it."""
+    """Address of the page to do so."""
     details: UsageErrorDetails | None = None
-    """The figures behind it."""
+    """The figures behind the error."""
 
 
 @attrs.frozen(kw_only=True)
 class ValidationIssue(JsonObject):
-    """One fault that the service found in a request (422)."""
+    """One problem that the service found in a request (422)."""
 
     loc: list[str | int]
     """Path to the faulty value, as keys and indices."""
@@ -86,8 +87,8 @@ class ValidationIssue(JsonObject):
 
 @attrs.frozen(kw_only=True)
 class ErrorBody(JsonObject):
-    """Body of a REST answer that is no success: a text, an object (most often a `UsageErrorBody`), or for 422
-    a list of faults.
+    """Body of a REST answer that reports an error. Its `detail` is a text, an object (most often a
+    `UsageErrorBody`), or for 422 a list of problems.
     """
 
     detail: str | UsageErrorBody | list[ValidationIssue] | dict[str, Any] | None

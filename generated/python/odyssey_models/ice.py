@@ -16,27 +16,27 @@ __all__ = ["IceServer", "SignalingConfig"]
 
 @attrs.frozen(kw_only=True)
 class IceServer(JsonObject):
-    """One STUN or TURN server, or several that share their credentials. Sessions name the addresses `urls`;
-    spectators may see the old spelling `url` instead.
+    """One STUN or TURN server, or several with the same credentials. For sessions, the addresses are in
+    `urls`; for spectators, they may be in `url`, the old name.
     """
 
     urls: str | list[str] | None = None
     """Addresses as ICE URIs (`stun:`, `turn:`, `turns:`), in order of preference."""
     url: str | list[str] | None = None
-    """The same under its old name, seen only in the answer to spectators."""
+    """The old name of `urls`, seen only in the answer to spectators."""
     username: str | None = None
-    """Name for TURN; short-lived. Absent for STUN."""
+    """User name for TURN; short-lived. Absent for STUN."""
     credential: str | None = attrs.field(default=None, repr=False)
     """Password for TURN; short-lived. Absent for STUN."""
 
 
 @attrs.frozen(kw_only=True)
 class SignalingConfig(JsonObject):
-    """Answer of `GET /config`: which ICE servers to use. Asked anew before every attempt, because the TURN
-    credentials are short-lived. When it cannot be had, clients fall back to a public STUN server.
+    """Answer of `GET /config`: the ICE servers to use. Clients request it before every attempt, because TURN
+    credentials are short-lived. If that fails, they fall back to a public STUN server.
     """
 
     ice_servers: list[IceServer] = attrs.field(metadata={"wire": "iceServers"})
-    """The servers, in order of preference. The official clients disagree about an empty list: "public STUN"
-    for the Python one, "none" for the JavaScript one.
+    """The servers, in order of preference. The official clients disagree about an empty list: Python uses a
+    public STUN server, JavaScript uses none.
     """

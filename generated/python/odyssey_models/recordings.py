@@ -1,7 +1,7 @@
 # Made from spec/schemas by `python -m tools.codegen`. Do not edit.
 # pyright: strict
 
-"""What the service kept of past streams: the REST bodies of `/recordings` and `/stream-recordings`."""
+"""Artifacts of past streams: the REST bodies of `/recordings` and `/stream-recordings`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Recording(JsonObject):
 
 @attrs.frozen(kw_only=True)
 class StreamRecordingInfo(JsonObject):
-    """One line of the list of recordings."""
+    """One entry of the list of recordings."""
 
     stream_id: str
     """Identifier of the stream, for `GET /recordings/{stream_id}`."""
@@ -50,7 +50,7 @@ class StreamRecordingInfo(JsonObject):
     ended_at: str | None = attrs.field(default=None, metadata={"write_null": True})
     """End of the stream, ISO 8601; null while it runs."""
     duration_seconds: float | None = attrs.field(default=None, metadata={"write_null": True})
-    """Length in s; null while it is not known."""
+    """Length in s; null while unknown."""
 
 
 @attrs.frozen(kw_only=True)
@@ -68,29 +68,29 @@ class StreamRecordingsList(JsonObject):
 
 
 class RecordedEventType(OpenStrEnum):
-    """What happened. The names are those of the actions of a script."""
+    """Kind of an event. The names are those of a script's actions."""
 
     START = "start"
     """The stream began."""
     INTERACT = "interact"
-    """Its prompt changed."""
+    """The prompt changed."""
     END = "end"
-    """It ended."""
+    """The stream ended."""
 
 
 @attrs.frozen(kw_only=True)
 class RecordedEvent(JsonObject):
     """One line of the event log (`Recording.events_url`), which is JSONL. Its fields were not observed;
-    readers take any object.
+    readers accept any object.
     """
 
     timestamp_ms: int
-    """When it happened, in ms from the start of the stream."""
+    """Time of the event, in ms from the start of the stream."""
     type: RecordedEventType
-    """What happened."""
+    """Kind of the event."""
     prompt: str | None = None
-    """`start` and `interact`: the prompt as it was given."""
+    """`start` and `interact`: the prompt as given."""
     applied_prompt: str | None = None
     """`start` and `interact`: the prompt as the service rewrote it."""
     reason: str | None = None
-    """`end`: why."""
+    """`end`: the reason."""

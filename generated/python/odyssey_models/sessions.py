@@ -27,10 +27,10 @@ __all__ = [
 
 @attrs.frozen(kw_only=True)
 class TokenRequest(JsonObject):
-    """Body of `POST /auth/token`, the one call that needs no bearer token."""
+    """Body of `POST /auth/token`, the only call that needs no bearer token."""
 
     api_key: str = attrs.field(validator=attrs.validators.min_len(1), repr=False)
-    """The user's API key. It begins with `ody_`; a malformed one is answered with 422."""
+    """The user's API key. It starts with `ody_`; the answer to a malformed key is 422."""
 
 
 @attrs.frozen(kw_only=True)
@@ -47,7 +47,7 @@ class TokenResponse(JsonObject):
 
 @attrs.frozen(kw_only=True)
 class Region(JsonObject):
-    """A place where streamers run."""
+    """A location where streamers run."""
 
     id: str
     """Name of the region, the key of `SessionRequest.region_latencies`."""
@@ -59,7 +59,7 @@ class Region(JsonObject):
 
 @attrs.frozen(kw_only=True)
 class RegionsResponse(JsonObject):
-    """Answer of `GET /regions`. All regions are pinged at once; on any failure clients go on without
+    """Answer of `GET /regions`. All regions are pinged at once; on any failure, clients continue without
     latencies.
     """
 
@@ -72,14 +72,14 @@ class SessionRequest(JsonObject):
     """Body of `POST /sessions/request`, which asks for a streamer."""
 
     region_latencies: dict[str, int] | None = None
-    """Round trip to each region in ms, by `Region.id`; 9999 for one that did not answer in time. Left out
-    when nothing was measured.
+    """Round trip to each region in ms, by `Region.id`; 9999 for one that did not answer in time. Omitted if
+    nothing was measured.
     """
 
 
 @attrs.frozen(kw_only=True)
 class StreamerCapabilities(JsonObject):
-    """What the streamer of a session can do."""
+    """Capabilities of a session's streamer."""
 
     image_to_video: bool = False
     """Whether a stream may start from an image."""
@@ -87,7 +87,7 @@ class StreamerCapabilities(JsonObject):
 
 @attrs.frozen(kw_only=True)
 class SessionResponse(JsonObject):
-    """Answer of `POST /sessions/request`, a session and where to reach its streamer."""
+    """Answer of `POST /sessions/request`, a session and the address of its streamer."""
 
     session_id: str
     """Identifier of the session."""
@@ -96,7 +96,7 @@ class SessionResponse(JsonObject):
     build other addresses by replacing text, so a server gives ws(s) and no trailing slash.
     """
     capabilities: StreamerCapabilities | None = None
-    """What the streamer can do; absent means no image-to-video."""
+    """Capabilities of the streamer; absent means no image-to-video."""
     streamer_id: str | None = None
     """Identifier of the streamer."""
     model: str | None = None
@@ -112,7 +112,7 @@ class SessionTokenRequest(JsonObject):
     """
 
     session_id: str = attrs.field(validator=attrs.validators.min_len(1))
-    """The session to get a token for; 404 when it is unknown or another user's."""
+    """The session to get a token for; 404 if it is unknown or another user's."""
 
 
 @attrs.frozen(kw_only=True)
@@ -127,7 +127,7 @@ class SessionTokenResponse(JsonObject):
 
 @attrs.frozen(kw_only=True)
 class SessionTokenClaims(JsonObject):
-    """Payload of a session token, from which clients take the session it is for."""
+    """Payload of a session token, from which clients read the session's identifier."""
 
     session_id: str
     """The session that the token opens."""

@@ -40,8 +40,8 @@ class Offer(JsonObject):
 
 @attrs.frozen(kw_only=True)
 class Answer(JsonObject):
-    """Client to server. The answer to the offer. A browser's has no candidates: they follow one by one,
-    possibly before it.
+    """Client to server. The answer to the offer. A browser's answer has no candidates: the browser sends them
+    one by one, possibly before the answer.
     """
 
     type: Literal["answer"] = "answer"
@@ -52,48 +52,48 @@ class Answer(JsonObject):
 
 @attrs.frozen(kw_only=True)
 class IceCandidate(JsonObject):
-    """Both ways. One ICE candidate of the sender, or the end of them."""
+    """Both directions. One ICE candidate of the sender, or the end of its candidates."""
 
     type: Literal["ice_candidate"] = "ice_candidate"
     """Tag of the message."""
     candidate: str
-    """The candidate with or without the `candidate:` prefix; browsers need it. Empty at the end of the
-    candidates, which may never come.
+    """The candidate, with or without the `candidate:` prefix; browsers need the prefix. Empty at the end of
+    the candidates, a message that may never come.
     """
     sdp_mid: str | None = attrs.field(default=None, metadata={"wire": "sdpMid", "write_null": True})
-    """Which media section it belongs to, by `a=mid`."""
+    """The media section it belongs to, by `a=mid`."""
     sdp_mline_index: int | None = attrs.field(
         default=None, metadata={"wire": "sdpMLineIndex", "write_null": True}
     )
-    """Which media section it belongs to, counted from 0."""
+    """The media section it belongs to, counted from 0."""
 
 
 class SignalingErrorReason(OpenStrEnum):
-    """Why signaling came to its end."""
+    """Reason why signaling ended."""
 
     STREAMER_NOT_AVAILABLE = "streamer_not_available"
     """The streamer of the session does not respond."""
     STREAMER_DISCONNECTED = "streamer_disconnected"
     """The streamer is gone."""
     DURATION_LIMIT_REACHED = "duration_limit_reached"
-    """The session was as long as a session may be."""
+    """The session reached the maximum length."""
     UNKNOWN = "unknown"
-    """The server does not say why."""
+    """The server gives no reason."""
 
 
 @attrs.frozen(kw_only=True)
 class SignalingError(JsonObject):
-    """Server to client. The end of the session, without a way back."""
+    """Server to client. The session has ended for good."""
 
     type: Literal["error"] = "error"
     """Tag of the message."""
     reason: SignalingErrorReason
-    """Why."""
+    """The reason."""
 
 
 @attrs.frozen(kw_only=True)
 class Keepalive(JsonObject):
-    """Client to server, every 10 s. A session 40 s without one is cleared."""
+    """Client to server, every 10 s. After 40 s without one, the session is cleared."""
 
     type: Literal["keepalive"] = "keepalive"
     """Tag of the message."""
@@ -114,6 +114,6 @@ SignalingServerMessage: TypeAlias = Offer | IceCandidate | SignalingError
 SignalingClientMessage: TypeAlias = (
     Answer | IceCandidate | Keepalive | ClientDisconnecting | InteractiveStreamStart
 )
-"""Any message that the client sends to the signaling server. A start travels here when it carries an image,
-does not fit the data channel, or that channel is not open.
+"""Any message that the client sends to the signaling server. A start is sent here if it has an image, is too
+large for the data channel, or that channel is not open.
 """

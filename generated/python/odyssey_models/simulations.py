@@ -29,10 +29,10 @@ __all__ = [
 
 @attrs.frozen(kw_only=True)
 class StartAction(JsonObject):
-    """Begins a stream within a script."""
+    """Starts a stream within a script."""
 
     prompt: str
-    """What to show."""
+    """Prompt for the video."""
     image: str | None = attrs.field(
         default=None,
         validator=attrs.validators.optional(attrs.validators.matches_re("^data:", func=re.search)),
@@ -56,18 +56,18 @@ class EndAction(JsonObject):
 
 @attrs.frozen(kw_only=True)
 class ScriptEntry(JsonObject):
-    """One step of a script: a moment, and what happens then. The documentation shows one action per entry;
-    what the service does with none, or with several, was not observed.
+    """One step of a script: a time and an action. The documentation shows one action per entry; the effect of
+    none, or of several, was not observed.
     """
 
     timestamp_ms: int = attrs.field(validator=attrs.validators.ge(0))
-    """When it happens, in ms from the start of the script."""
+    """Time of the action, in ms from the start of the script."""
     start: StartAction | None = None
-    """Begin a stream."""
+    """Start a stream."""
     interact: InteractAction | None = None
-    """Change its prompt."""
+    """Change the prompt of the stream."""
     end: EndAction | None = None
-    """End it."""
+    """End the stream."""
 
 
 @attrs.frozen(kw_only=True)
@@ -79,15 +79,15 @@ class SimulationRequest(JsonObject):
     output_video: bool = True
     """Whether to keep a video. The official clients always send true."""
     bypass_vlm_expansion: bool | None = None
-    """Take the prompts as they are. Needs a privilege of the account."""
+    """Use the prompts unchanged. Needs a privilege of the account."""
     script: list[ScriptEntry] | None = attrs.field(
         default=None, validator=attrs.validators.optional(attrs.validators.min_len(1))
     )
-    """One script, by ascending time."""
+    """One script, in order of time."""
     scripts: list[list[ScriptEntry]] | None = attrs.field(
         default=None, validator=attrs.validators.optional(attrs.validators.min_len(1))
     )
-    """Several scripts for one job; each makes a stream of its own."""
+    """Several scripts for one job; each makes its own stream."""
     script_url: str | None = attrs.field(
         default=None, validator=attrs.validators.optional(attrs.validators.min_len(1))
     )
@@ -104,26 +104,26 @@ class SimulationRequest(JsonObject):
 
 
 class SimulationJobStatus(OpenStrEnum):
-    """Where a job stands. `completed`, `failed` and `cancelled` are final."""
+    """Status of a job. `completed`, `failed` and `cancelled` are final."""
 
     PENDING = "pending"
-    """It waits in the queue."""
+    """The job waits in the queue."""
     DISPATCHED = "dispatched"
-    """A worker was chosen."""
+    """A worker has been chosen."""
     PROCESSING = "processing"
-    """It is being worked on."""
+    """A worker is running the job."""
     COMPLETED = "completed"
-    """It is done."""
+    """The job is done."""
     FAILED = "failed"
-    """It ended with an error."""
+    """The job ended with an error."""
     CANCELLED = "cancelled"
-    """The user took it back."""
+    """The user cancelled the job."""
 
 
 @attrs.frozen(kw_only=True)
 class SimulationStream(JsonObject):
-    """One stream that a job made, with its artifacts as presigned addresses. The service once sent a smaller
-    shape with `status` and `error_message` and no artifacts; all but the identifier may be absent.
+    """One stream that a job made, with its artifacts as presigned addresses. An older service sent `status`
+    and `error_message` and no artifacts; all fields but the identifier may be absent.
     """
 
     stream_id: str
@@ -141,11 +141,11 @@ class SimulationStream(JsonObject):
     duration_seconds: float | None = attrs.field(default=None, metadata={"write_null": True})
     """Length of the video in s."""
     script_index: int = 0
-    """Which of `SimulationRequest.scripts` made it, from 0; 0 for a single script."""
+    """Index in `SimulationRequest.scripts` of the script that made it; 0 for a single script."""
     status: str | None = None
-    """Where the stream stands. Only in the older shape."""
+    """Status of the stream. Only from an older service."""
     error_message: str | None = None
-    """Why it failed. Only in the older shape."""
+    """Reason for the failure. Only from an older service."""
 
 
 @attrs.frozen(kw_only=True)
@@ -157,45 +157,45 @@ class SimulationJobDetail(JsonObject):
     job_id: str
     """Identifier of the job."""
     status: SimulationJobStatus
-    """Where the job stands."""
+    """Status of the job."""
     priority: str
     """Priority of the job in the queue."""
     created_at: str
-    """When it was created, ISO 8601."""
+    """Time of creation, ISO 8601."""
     dispatched_at: str | None = attrs.field(default=None, metadata={"write_null": True})
-    """When a worker was chosen, ISO 8601."""
+    """Time at which a worker was chosen, ISO 8601."""
     started_at: str | None = attrs.field(default=None, metadata={"write_null": True})
-    """When the work began, ISO 8601."""
+    """Time at which a worker started, ISO 8601."""
     completed_at: str | None = attrs.field(default=None, metadata={"write_null": True})
-    """When it came to its end, ISO 8601."""
+    """Time at which the job ended, ISO 8601."""
     error_message: str | None = attrs.field(default=None, metadata={"write_null": True})
-    """Why it failed."""
+    """Reason for the failure."""
     assigned_region: str | None = attrs.field(default=None, metadata={"write_null": True})
-    """The `Region.id` where it runs."""
+    """The `Region.id` where the job runs."""
     retry_count: int = 0
-    """How often the service began anew."""
+    """How often the service started the job again."""
     streams: list[SimulationStream] = attrs.field(factory=list[SimulationStream])
     """The streams made so far."""
     estimated_wait_minutes: float | None = attrs.field(default=None, metadata={"write_null": True})
-    """Estimated wait until the work begins, in min."""
+    """Estimated time until the job starts, in min."""
 
 
 @attrs.frozen(kw_only=True)
 class SimulationJobInfo(JsonObject):
-    """One line of the list of jobs."""
+    """One entry of the list of jobs."""
 
     job_id: str
     """Identifier of the job, for `GET /simulation-jobs/{job_id}`."""
     status: SimulationJobStatus
-    """Where the job stands."""
+    """Status of the job."""
     priority: str
     """Priority of the job in the queue."""
     created_at: str
-    """When it was created, ISO 8601."""
+    """Time of creation, ISO 8601."""
     completed_at: str | None = attrs.field(default=None, metadata={"write_null": True})
-    """When it came to its end, ISO 8601."""
+    """Time at which the job ended, ISO 8601."""
     error_message: str | None = attrs.field(default=None, metadata={"write_null": True})
-    """Why it failed."""
+    """Reason for the failure."""
 
 
 @attrs.frozen(kw_only=True)
@@ -214,19 +214,19 @@ class SimulationJobsList(JsonObject):
 
 @attrs.frozen(kw_only=True)
 class CancelledSimulation(JsonObject):
-    """Answer of `DELETE /simulation-jobs/{job_id}`: the job taken back. Only its identifier and status are
-    sure to be there.
+    """Answer of `DELETE /simulation-jobs/{job_id}`: the cancelled job. Only its identifier and status are
+    always present.
     """
 
     job_id: str
     """Identifier of the job."""
     status: SimulationJobStatus
-    """Where the job stands now."""
+    """Status of the job now."""
     priority: str | None = None
     """Priority of the job in the queue."""
     created_at: str | None = None
-    """When it was created, ISO 8601."""
+    """Time of creation, ISO 8601."""
     completed_at: str | None = None
-    """When it came to its end, ISO 8601."""
+    """Time at which the job ended, ISO 8601."""
     error_message: str | None = None
-    """Why it failed, if it had."""
+    """Reason for the failure, if the job had failed."""

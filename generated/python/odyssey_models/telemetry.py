@@ -1,7 +1,7 @@
 # Made from spec/schemas by `python -m tools.codegen`. Do not edit.
 # pyright: strict
 
-"""What the official Python client tells about its use (`POST /telemetry`, answer ignored). The official
+"""What the official Python client reports about its use (`POST /telemetry`, answer ignored). The official
 JavaScript client sends nothing; this library sends nothing unless asked to.
 """
 
@@ -18,18 +18,18 @@ __all__ = ["TelemetryErrorType", "TelemetryEvent", "TelemetryEventName", "Teleme
 
 
 class TelemetryEventName(OpenStrEnum):
-    """What happened."""
+    """Name of an event."""
 
     SESSION_CONNECTING = "session_connecting"
-    """A connect began."""
+    """A connect started."""
     SESSION_CONNECTED = "session_connected"
-    """It succeeded."""
+    """A connect succeeded."""
     SESSION_DISCONNECTED = "session_disconnected"
-    """The session is over."""
+    """A session ended."""
 
 
 class TelemetryErrorType(OpenStrEnum):
-    """What kind of error happened."""
+    """Kind of an error."""
 
     AUTH = "auth"
     """The key or token was refused."""
@@ -38,7 +38,7 @@ class TelemetryErrorType(OpenStrEnum):
     STREAM = "stream"
     """A stream failed."""
     USAGE = "usage"
-    """A limit of the account was met."""
+    """A limit of the account was reached."""
     UNKNOWN = "unknown"
     """Something else."""
 
@@ -52,29 +52,29 @@ class TelemetryEvent(JsonObject):
     sdk_platform: str
     """Kind of client."""
     platform_info: Any
-    """The machine it runs on; its shape was not observed. Assumed: not observed."""
+    """Description of the machine; its shape was not observed. Assumed: not observed."""
     session_id: str | None = None
-    """The session it is about."""
+    """The session concerned."""
     api_key_prefix: str | None = attrs.field(
         default=None, validator=attrs.validators.optional(attrs.validators.max_len(8))
     )
     """First 8 characters of the API key."""
     event: TelemetryEventName | None = None
-    """What happened."""
+    """Name of the event."""
     connect_duration_ms: float | None = None
-    """`session_connected`: how long it took, in ms."""
+    """`session_connected`: duration of the connect, in ms."""
     session_duration_seconds: float | None = None
-    """`session_disconnected`: how long it lasted, in s."""
+    """`session_disconnected`: duration of the session, in s."""
     error_type: TelemetryErrorType | None = None
-    """What kind of error happened."""
+    """Kind of the error."""
     error_message: str | None = attrs.field(
         default=None, validator=attrs.validators.optional(attrs.validators.max_len(2000))
     )
-    """Text of the error, cut at 2000 characters."""
+    """Text of the error, cut off after 2000 characters."""
     error_code: str | None = None
-    """Code of the error, when it has one."""
+    """Code of the error, if it has one."""
     connection_status: str | None = None
-    """State of the client at that moment."""
+    """State of the client at that time."""
 
     def __attrs_post_init__(self) -> None:
         given = (
@@ -87,7 +87,7 @@ class TelemetryEvent(JsonObject):
 
 @attrs.frozen(kw_only=True)
 class TelemetryRequest(JsonObject):
-    """Body of `POST /telemetry`. The observed client sends one event a call."""
+    """Body of `POST /telemetry`. The observed client sends one event per call."""
 
     events: list[TelemetryEvent] = attrs.field(validator=attrs.validators.min_len(1))
     """The events."""

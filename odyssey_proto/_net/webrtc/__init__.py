@@ -1,3 +1,3 @@
-"""The peer connection, on aiortc."""
+"""The peer connection, on aiortc. Signaling is elsewhere."""
 
 __all__: list[str] = []

@@ -1,8 +1,8 @@
-"""Which addresses of this machine a connection offers, beside what its ICE servers give.
+"""Choosing the addresses of this machine that a connection offers, besides the candidates of its ICE servers.
 
-aiortc never offers the loopback address, and asks few of the ICE servers that it is told of. Here gathering is
-arranged for one connection at a time: nothing of aiortc or aioice is replaced, and other users of them in the
-process notice nothing. The servers themselves are asked by `ice_servers`.
+aiortc never offers the loopback address, and asks only some of the ICE servers on its list. Here gathering is
+arranged for one connection at a time: no class of aiortc or aioice is patched, and other users of them in the
+process are not affected. `ice_servers` asks the servers.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ __all__ = ["FALLBACK_SERVERS", "arrange_gathering", "for_aiortc"]
 log = logging.getLogger("odyssey_proto.webrtc")
 
 FALLBACK_SERVERS: Final = (IceServer(urls=["stun:stun.l.google.com:19302", "stun:stun1.l.google.com:19302"]),)
-"""Public STUN, for when the service does not tell its own (spec/asyncapi.yaml)."""
+"""Public STUN servers, in case the service names none (spec/asyncapi.yaml)."""
 
 _LOOPBACK: Final = ("127.0.0.1", "::1")
-_BINDING_S: Final = 5.0  # aioice asks for a time, and binding takes none
-_RECEIVE_BUFFER: Final = 1 << 20  # bytes asked for, four times what aioice does; the system may give less
+_BINDING_S: Final = 5.0  # aioice requires a timeout, though binding takes no time
+_RECEIVE_BUFFER: Final = 1 << 20  # requested bytes, four times aioice's request; the system may give less
 
 
 def for_aiortc(urls: Iterable[IceUrl]) -> list[RTCIceServer]:
-    """Return ``urls`` as aiortc takes them, which counts where gathering cannot be arranged."""
+    """Return ``urls`` as aiortc takes them, in case gathering cannot be arranged."""
     from aiortc import RTCIceServer
 
     return [RTCIceServer(urls=str(url), username=url.username, credential=url.credential) for url in urls]
@@ -51,20 +51,20 @@ def arrange_gathering(
     loopback: bool = False,
     servers: IceServers | None = None,
 ) -> None:
-    """Say which addresses a peer connection offers, and which ICE servers it asks.
+    """Set which addresses a peer connection offers, and which ICE servers it asks.
 
-    To be called when its transports are there (after tracks and channels were added, or the remote offer was set)
-    and before the local description is set.
+    Call this when its transports exist (after tracks and channels were added, or the remote offer was set) and
+    before the local description is set.
 
     Args:
-        connection: the peer connection; no other is touched.
+        connection: the peer connection; no other is affected.
         only: offer exactly these addresses of this machine.
-        loopback: offer the loopback addresses beside those of the interfaces. Where there is no other interface
-            they are offered in any case.
-        servers: whom to ask. Where only relays are wanted of them, no address of this machine is offered.
+        loopback: offer the loopback addresses besides those of the interfaces. If there is no other interface,
+            they are always offered.
+        servers: the ICE servers to ask. If they are ``relay_only``, no address of this machine is offered.
 
     Raises:
-        OdysseyConnectionError: only relays are wanted, and this version of aioice cannot be told so.
+        OdysseyConnectionError: ``servers`` is ``relay_only``, which this version of aioice does not support.
     """
     for agent in _agents(connection):
         gather = getattr(agent, "get_component_candidates", None)
@@ -79,7 +79,7 @@ def arrange_gathering(
 
 
 def _agents(connection: RTCPeerConnection) -> Iterator[Any]:
-    """Return aioice's connections, each once; aiortc keeps them in an attribute without a public name."""
+    """Return aioice's connections, each once; aiortc keeps them in a private attribute."""
     transports = [transceiver.receiver.transport for transceiver in connection.getTransceivers()]
     if connection.sctp is not None:
         transports.append(connection.sctp.transport)
@@ -96,7 +96,7 @@ def _arranged(
     servers: IceServers | None,
 ) -> Any:
     async def bind(component: int, addresses: Sequence[str]) -> list[Any]:
-        # One call for each address: aioice forgets the sockets of the first where the second is cut short.
+        # One call for each address: if a second address is cut short, aioice forgets the sockets of the first.
         found = await asyncio.gather(*(gather(component, [address], _BINDING_S) for address in addresses))
         _widen(agent)
         return [candidate for candidates in found for candidate in candidates]
@@ -110,7 +110,7 @@ def _arranged(
         if servers.relay_only:
             return await servers.candidates(agent, component, ())
         hosts = await bind(component, asking)
-        # From the loopback addresses nobody is asked, because nothing that is sent from there leaves the machine.
+        # No server is asked from a loopback address, because nothing sent from there leaves the machine.
         others = await bind(component, quiet)
         return [*hosts, *others, *await servers.candidates(agent, component, hosts)]
 
@@ -118,7 +118,7 @@ def _arranged(
 
 
 def _widen(agent: Any) -> None:
-    """Let the sockets hold more than the system's usual 0.1 s of fast video, while Python is busy elsewhere."""
+    """Let the sockets buffer more than the system's usual 0.1 s of fast video while Python is busy elsewhere."""
     for protocol in agent._protocols:
         with contextlib.suppress(OSError):
             protocol.transport.get_extra_info("socket").setsockopt(

@@ -1,6 +1,6 @@
 """The two data channels of a session's peer connection: text out on one, text in on the other.
 
-It neither opens them, which the streamer does, nor knows what the messages mean.
+The streamer opens them. What the messages mean is not known here.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _FROM_STREAMER: Final = "streamerToClient"
 
 
 class DataChannels:
-    """The channels of one peer connection. Any thread may `send`; all else is on the loop's thread.
+    """The channels of one peer connection. Any thread may `send`; everything else is for the loop's thread.
 
     Args:
-        loop: where they run.
+        loop: the loop that they run on.
         on_open: called with ``max_message_size`` when messages can be sent.
-        on_message: called with each text that comes.
+        on_message: called with each text message.
         on_close: called with the label of a channel that was closed.
     """
 
@@ -50,7 +50,7 @@ class DataChannels:
         self._on_close = on_close
         self._outgoing: RTCDataChannel | None = None
         self.max_message_size = DEFAULT_MESSAGE_SIZE
-        """How many bytes of UTF-8 a message of `send` may have."""
+        """The largest message for `send`, in bytes of UTF-8."""
 
     def take(self, channel: RTCDataChannel) -> None:
         """Use a channel that the streamer opened."""
@@ -66,14 +66,14 @@ class DataChannels:
             self._on_open(self.max_message_size)
 
     def drop(self) -> None:
-        """Send nothing any more."""
+        """Refuse to send from now on."""
         self._outgoing = None
 
     def send(self, text: str) -> None:
         """Send a text message on ``clientToStreamer``, in the order of the calls.
 
         Raises:
-            OdysseyStreamError: that channel is not open (``channel_not_open``), or the message is larger than
+            OdysseyStreamError: the channel is not open (``channel_not_open``), or the message is larger than
                 `max_message_size` (``message_too_large``).
         """
         channel = self._outgoing
@@ -82,7 +82,7 @@ class DataChannels:
         size = len(text.encode())
         if size > self.max_message_size:
             raise OdysseyStreamError(
-                f"The message has {size} bytes, the streamer takes {self.max_message_size} at most",
+                f"The message has {size} bytes, but the streamer takes at most {self.max_message_size}",
                 code="message_too_large",
             )
         self._loop.call_soon(_send, channel, text)
@@ -91,11 +91,11 @@ class DataChannels:
         if isinstance(message, str):
             self._on_message(message)
         else:
-            log.warning("ignored: %d bytes that are no text on %s", len(message), _FROM_STREAMER)
+            log.warning("ignored: %d bytes that are not text on %s", len(message), _FROM_STREAMER)
 
 
 def not_open() -> OdysseyStreamError:
-    """Return the error for a message that cannot be sent yet, or any more."""
+    """Return the error for a message that cannot be sent yet, or no longer."""
     return OdysseyStreamError("Cannot send: the data channel is not open", code="channel_not_open")
 
 
@@ -105,5 +105,5 @@ def _send(channel: RTCDataChannel, text: str) -> None:
     try:
         channel.send(text)
     except (InvalidStateError, ValueError) as exc:
-        # Closed since `send` looked; whoever waits for an answer hears of it from `PeerListener`.
+        # Closed since `send` checked; `PeerListener` reports it, and the waiting call fails.
         log.debug("a message was not sent: %s", type(exc).__name__)

@@ -1,10 +1,10 @@
-"""Decoding, and handing on what was decoded from the thread that did it.
+"""Decoding video, and passing on the frames from the decoding thread.
 
-aiortc decodes on a thread of its own, and has the event loop pass on each frame, in a task: a wake-up more for
-every frame, and late where the loop is busy with packets. It takes libvpx for VP8, which costs more than
-libavcodec's own decoder, and a thread for each core, which pays for larger pictures only. So here aiortc's thread
-finds a queue that decodes by itself, and gives out the end alone; starting and ending it is left to aiortc.
-Where aiortc has another shape than the one known here, it decodes in its own way.
+aiortc decodes on a thread of its own, and the event loop passes on each frame in a task. That costs one more
+wake-up a frame, and is late if the loop is busy with packets. For VP8 it uses libvpx, which costs more than
+libavcodec's own decoder, and one thread per core, which pays only for larger pictures. So here aiortc's thread
+gets a queue that decodes by itself and returns nothing but the end; starting and ending the thread is left to
+aiortc. If aiortc's internals differ from those known here, it decodes in its own way.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ _QUEUE: Final = "_RTCRtpReceiver__decoder_queue"  # aiortc has no public way
 _THREAD: Final = "_RTCRtpReceiver__decoder_thread"
 _FAILED: Final = "_RTCRtpReceiver__decoder_error"
 _DECODERS: Final = {"video/h264": "h264", "video/vp8": "vp8"}
-_TICK_S: Final = Fraction(1, 90_000)  # of RTP timestamps of video
-# If so many frames wait, the first of them for so long, decoding is taken for too slow.
+_TICK_S: Final = Fraction(1, 90_000)  # one step of the RTP timestamps of video
+# Decoding is too slow if so many frames wait, and the first of them has waited so long.
 _TOO_MANY: Final = 20
 _TOO_LATE_S: Final = 1.0
-_INSIDE: Final = 32  # frames that a decoder may keep to itself; more than that have failed
+_INSIDE: Final = 32  # frames that a decoder may hold back; if there are more, the oldest have failed
 
 
 class DecodingQueue:
-    """Encoded frames go in, by `put`; the one thread that calls `get` decodes them until ``None`` comes.
+    """Takes encoded frames by `put`; the one thread that calls `get` decodes them until ``None`` comes.
 
-    Where that is too slow for the video, what waits is left out, to go on at the next keyframe: late, but not ever
-    later.
+    If decoding is too slow for the video, the waiting frames are left out up to the next keyframe, so that the
+    delay does not keep growing.
 
     Args:
-        on_frame: called on that thread with each frame and when its first packet had arrived, in s.
-        on_behind: called on that thread when frames were left out, that others may refer to.
+        on_frame: called on that thread with each frame and the arrival time of its first packet, in s.
+        on_behind: called on that thread when frames were left out that others may refer to.
         failed: set for each frame that cannot be decoded.
-        totals: where to count how long it takes, from the last packet on, and what was left out.
+        totals: counts the time from the last packet of a frame to its decoding, and the frames that were left out.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class DecodingQueue:
     ) -> None:
         self._tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.put = self._tasks.put
-        """Add a codec with an `ArrivedFrame`, or None for the end."""
+        """Add a codec and an `ArrivedFrame`, or None for the end."""
         self._on_frame = on_frame
         self._on_behind = on_behind
         self._failed = failed
@@ -76,15 +76,15 @@ class DecodingQueue:
         self._is_wanted = True
 
     def give_up(self) -> None:
-        """Decode nothing of what waits, or still comes: aiortc holds the event loop up until that is done."""
+        """Stop decoding waiting and later frames: aiortc would block the event loop until they are decoded."""
         self._is_wanted = False
 
     def get(self) -> None:
-        """Decode all that comes; return None, which is how aiortc is told of the end."""
+        """Decode all frames until the end; return None, which signals the end to aiortc."""
         try:
             self._work()
         finally:
-            # Now, and not when the garbage collector comes by: a decoder keeps some 10 MB of pictures.
+            # Now rather than at the next garbage collection: a decoder keeps some 10 MB of pictures.
             self._decoder = self._decodes = None
             self._inside.clear()
 
@@ -97,7 +97,7 @@ class DecodingQueue:
                 if not self._leave_out():
                     return
                 continue
-            # To libavcodec an empty frame is the end, after which it takes no other one.
+            # libavcodec treats an empty frame as the end, and accepts no other frame after it.
             if not encoded.data or self._is_held(encoded):
                 continue
             try:
@@ -114,7 +114,7 @@ class DecodingQueue:
         return self._tasks.qsize() >= _TOO_MANY and self._totals.clock.now() - encoded.whole_at >= _TOO_LATE_S
 
     def _leave_out(self) -> bool:
-        """Leave out the frame at hand and all that wait; return whether more may come."""
+        """Leave out the current frame and all that wait; return whether more may come."""
         count, ended = 1, False
         with contextlib.suppress(queue.Empty):
             while not (ended := self._tasks.get_nowait() is None):
@@ -126,7 +126,7 @@ class DecodingQueue:
         return not ended
 
     def _is_held(self, encoded: ArrivedFrame) -> bool:
-        """Whether to leave out a frame: it was on its way here while those that it refers to were left out."""
+        """Return whether to leave out a frame because frames that it refers to were left out."""
         if self._needs_keyframe and encoded.is_keyframe:
             self._needs_keyframe = False
         self._totals.frames_too_late += self._needs_keyframe
@@ -161,14 +161,14 @@ def install(
     on_frame: Callable[[av.VideoFrame, float], None],
     totals: VideoTotals,
 ) -> DecodingQueue | None:
-    """Have a video receiver with our jitter ``buffer`` decode like this; None where that is not possible."""
+    """Have a video receiver with our jitter ``buffer`` decode like this; return None if that is not possible."""
     failed = getattr(receiver, _FAILED, None)
     if (
         type(getattr(receiver, _QUEUE, None)) is not queue.Queue
         or not isinstance(failed, threading.Event)
         or getattr(receiver, _THREAD, failed) is not None
     ):
-        log.info("this version of aiortc decodes in its own way: frames come by way of the event loop")
+        log.info("this version of aiortc decodes in its own way: frames come through the event loop")
         return None
     decoding = DecodingQueue(on_frame, buffer.wait_for_keyframe, failed, totals)
     setattr(receiver, _QUEUE, decoding)

@@ -1,10 +1,10 @@
-"""The ICE servers of one connection: names looked up, STUN asked, relays allocated, all of them at once.
+"""The ICE servers of one connection: looking up names, asking STUN and allocating relays, all at once.
 
-aiortc asks the first STUN and the first TURN server that it is told of, waits 5 s for one that is dead, and does
-not tell why there is no relay candidate. Here all are asked, from before the offer is there, the wait for them is
-short, and what became of each can be read. Which addresses of this machine are offered is in `candidates`.
+aiortc uses only the first STUN and the first TURN server on its list, waits 5 s for a dead one, and does not say
+why there is no relay candidate. This module asks all servers, even before the offer, waits only briefly, and
+records the outcome for each. `candidates` decides which addresses of this machine are offered.
 
-aioice's connections keep their sockets in an attribute without a public name; nothing else here depends on it.
+aioice's connections keep their sockets in a private attribute; nothing else here depends on private names.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ __all__ = ["IceServers"]
 log = logging.getLogger("odyssey_proto.webrtc")
 
 _ANSWER_WITHIN_S: Final = (
-    0.45  # from the offer on, for all together; also spent on an interface that reaches no STUN
+    0.45  # after the offer, for all together; an interface that reaches no STUN server costs all of it
 )
-_RELAY_WITHIN_S: Final = 5.0  # if a relay is all that may be used: TLS takes five round trips
+_RELAY_WITHIN_S: Final = 5.0  # if only relays may be used: TLS takes five round trips
 
-# RFC 8656, section 18, and what to make of it; any other number is told as it is.
+# The codes of RFC 8656, section 18, and their likely causes; any other code is reported as it is.
 _REFUSALS: Final = {
     401: "wrong credential?",
     403: "forbidden",
@@ -52,11 +52,11 @@ _CREDENTIALS: Final = frozenset({401, 438, 441})
 
 
 class IceServers:
-    """The servers of one connection. For the loop's thread; its tasks are those of whoever calls `ask`.
+    """The servers of one connection. For the loop's thread; its tasks belong to the task scope that calls `ask`.
 
     Args:
-        urls: what `ice_urls.usable_servers` found.
-        relay_only: only relays are wanted: STUN is not asked, and relays are waited for a little longer.
+        urls: the result of `ice_urls.usable_servers`.
+        relay_only: use only relays: STUN is not asked, and the wait for relays is longer.
         look_up: returns the IPv4 address of a name or raises `OSError` or `UnicodeError`; it may block.
     """
 
@@ -77,7 +77,7 @@ class IceServers:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """One line for each server that has given nothing, and why; without credentials."""
+        """One line for each server that gave no candidate, with the reason; without credentials."""
         kinds = {"stun": "address"}
         return tuple(
             f"no {kinds.get(url.scheme, 'relay')} candidate from {url}: {self._failures[url]}"
@@ -87,41 +87,41 @@ class IceServers:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether asking for relays again is of no use: each refuses the credentials, or is not trusted."""
+        """Whether asking for relays again is pointless: each refuses the credentials, or is not trusted."""
         return bool(self._turn) and self._hopeless == set(self._turn)
 
     def ask(self) -> None:
-        """Begin to look names up and to allocate relays, ahead of the transport that will use them."""
+        """Start to look up names and to allocate relays, ahead of the transport that will use them."""
         self._addresses = {url: asyncio.create_task(self._find(url)) for url in self._stun}
         self._ahead = self._allocate()
 
     async def candidates(self, agent: Any, component: int, hosts: Sequence[Any]) -> list[Any]:
-        """Return what the servers give to one transport, and let it own that.
+        """Return the servers' candidates for one transport, which then owns their relays.
 
         Args:
             agent: aioice's connection of the transport.
             component: 1, or 2 for RTCP.
-            hosts: its host candidates from which STUN servers are asked.
+            hosts: the host candidates of the transport from which to ask STUN servers.
         """
-        # Allocations belong to one transport: each further one, where the offer does not bundle, gets its own.
+        # Allocations belong to one transport; if the offer does not bundle, each further one gets its own.
         allocations, self._ahead = self._ahead or self._allocate(), []
         reflexive, relays = await asyncio.gather(self._reflexive(agent, hosts), self._first_relays(allocations))
         return [*reflexive, *(self._adopt(agent, component, rank, relay) for rank, relay in enumerate(relays))]
 
     async def release(self) -> None:
-        """Give the relays back that no transport has taken; what is still being asked for is given up."""
+        """Release the relays that no transport has taken, and cancel all running requests."""
         await _cancel((*self._addresses.values(), *self._asking))
         self._close_relays(adopted=False)
 
     async def cut(self) -> None:
-        """Close every relay, for when its transport could not; what then still waits may be cancelled."""
+        """Close every relay, in case its transport could not; the remaining tasks may then be cancelled."""
         self._close_relays(adopted=True)
-        await asyncio.sleep(0)  # each needs a step to say goodbye, without which it would leave its socket open
+        await asyncio.sleep(0)  # each needs one step to say goodbye, or its socket would stay open
 
     def _close_relays(self, *, adopted: bool) -> None:
         for relay in self._relays:
             if adopted or isinstance(relay.receiver, _Nobody):
-                relay.transport.close()  # a second time it does nothing
+                relay.transport.close()  # a second call does nothing
 
     # --- STUN
 
@@ -162,7 +162,7 @@ class IceServers:
         try:
             address = await asyncio.shield(task)
             if ipaddress.ip_address(address).is_loopback:
-                self._told_nothing_new.add(url)  # a server on this machine can only tell what is known
+                self._told_nothing_new.add(url)  # a server on this machine only returns a known address
                 return None
             candidate, _ = await ice.server_reflexive_candidate(protocol, (address, url.port))
         except (_UnreachableError, stun.TransactionError, LookupError, OSError) as exc:
@@ -179,7 +179,7 @@ class IceServers:
         return allocations
 
     async def _first_relays(self, allocations: list[asyncio.Task[Any]]) -> list[Any]:
-        """Wait for the first in order that works; return all that are there by then. The rest is given up."""
+        """Wait for the first, in order, that works; return all that are ready by then, and cancel the rest."""
         try:
             async with asyncio.timeout(_ANSWER_WITHIN_S):
                 for each in allocations:
@@ -197,7 +197,7 @@ class IceServers:
         return relays
 
     async def _try_to_allocate(self, url: IceUrl) -> Any:
-        """Return aioice's protocol on a relay, or None where ``_failures`` tells why not."""
+        """Return aioice's protocol on a relay, or None; ``_failures`` then has the reason."""
         try:
             relay = await self._allocate_at(url)
         except _UnreachableError as exc:
@@ -210,13 +210,13 @@ class IceServers:
         return relay
 
     async def _allocate_at(self, url: IceUrl) -> Any:
-        # On another thread: the interpreter may be loading it already, and the loop must not wait for that.
+        # On another thread: if the interpreter is already loading it elsewhere, the loop must not wait for that.
         turn, ice = await off_loop(_aioice, name="odyssey-import")
         address = await self._find(url)
-        # The certificate is checked against the name. The system has just looked it up, and remembers it.
+        # The certificate is checked against the name, which the system has just looked up and cached.
         host = url.host if url.scheme == "turns" else address
         tls = await off_loop(_trust, url.host, name="odyssey-import") if url.scheme == "turns" else None
-        with _told():
+        with _explained():
             _, protocol = await turn.create_turn_endpoint(
                 lambda: ice.StunProtocol(_Nobody()),
                 server_addr=(host, url.port),
@@ -231,14 +231,14 @@ class IceServers:
         from aioice import candidate
 
         host, port = protocol.transport.get_extra_info("sockname")
-        # Whoever wants relays only wants the address of this machine told to nobody (RFC 9429, section 3.5.3).
-        related = ("0.0.0.0", 9) if self.relay_only else protocol.transport.get_extra_info("related_address")  # noqa: S104  # not to be listened on
+        # With relays only, nobody must learn the address of this machine (RFC 9429, section 3.5.3).
+        related = ("0.0.0.0", 9) if self.relay_only else protocol.transport.get_extra_info("related_address")  # noqa: S104  # not for listening
         protocol.receiver = agent
         protocol.local_candidate = candidate.Candidate(
             foundation=candidate.candidate_foundation("relay", "udp", host),
             component=component,
             transport="udp",
-            # The service's order is one of preference.
+            # The service lists servers in order of preference.
             priority=candidate.candidate_priority(component, "relay", 65535 - rank),
             host=host,
             port=port,
@@ -261,7 +261,7 @@ class IceServers:
 
 
 class _UnreachableError(Exception):
-    """Why a server gives nothing, in words, and whether it never will."""
+    """A server gives no candidate, with the reason; if ``hopeless``, asking again is pointless."""
 
     def __init__(self, reason: str, *, hopeless: bool = False) -> None:
         super().__init__(reason)
@@ -269,7 +269,7 @@ class _UnreachableError(Exception):
 
 
 class _Nobody:
-    """Whom a relay is for until a transport takes it: it hears nothing, because no peer is permitted yet."""
+    """The receiver of a relay until a transport takes it. It gets nothing, because no peer is permitted yet."""
 
     def protocol_lost(self, protocol: Any) -> None:
         """Do nothing."""
@@ -290,7 +290,7 @@ def _aioice() -> tuple[Any, Any]:
 
 
 def _trust(host: str) -> ssl.SSLContext:
-    """Return what ``turns:`` certificates are checked with: that of all other connections."""
+    """Return the context for checking ``turns:`` certificates, with the trust of all other connections."""
     _, ca = environment(f"https://{host}")
     path = requests.utils.DEFAULT_CA_BUNDLE_PATH if ca is True else str(ca)
     is_folder = Path(path).is_dir()
@@ -301,8 +301,8 @@ def _trust(host: str) -> ssl.SSLContext:
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
-    """Turn whatever allocating raises into words."""
+def _explained() -> Iterator[None]:
+    """Turn any exception of an allocation into `_UnreachableError` with a short reason."""
     from aioice import stun
 
     try:
@@ -320,23 +320,23 @@ def _told() -> Iterator[None]:
         raise _UnreachableError(f"no secure connection ({exc.reason})") from exc
     except socket.gaierror as exc:
         raise _UnreachableError("not found in the DNS") from exc
-    except Exception as exc:  # whatever aioice stumbles over in an answer
+    except Exception as exc:  # anything that aioice may raise on an unexpected answer
         if getattr(exc, "errno", None):
             what = os.strerror(exc.errno)  # type: ignore[attr-defined]  # asyncio's own text repeats the address
-        elif type(exc) is OSError:  # asyncio's, for a name with several addresses
+        elif type(exc) is OSError:  # from asyncio, for a name with several addresses
             what = "no connection"
         else:
-            what = f"it answers no TURN ({type(exc).__name__})"
+            what = f"it does not speak TURN ({type(exc).__name__})"
         raise _UnreachableError(what) from exc
 
 
 def _result(task: asyncio.Task[Any]) -> Any:
-    """Return what a task has given; None where it is not done, has failed or gave nothing."""
+    """Return the result of a task; None if it is not done, has failed or returned None."""
     return task.result() if task.done() and not task.cancelled() and task.exception() is None else None
 
 
 async def _any_result(tasks: Iterable[asyncio.Task[Any]], timeout: float) -> None:
-    """Wait until one of the tasks has given something, or all have ended."""
+    """Wait until one of the tasks has a result, all have ended, or ``timeout`` s have passed."""
     pending = set(tasks)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(timeout):
@@ -345,7 +345,7 @@ async def _any_result(tasks: Iterable[asyncio.Task[Any]], timeout: float) -> Non
 
 
 async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel those that still run and wait until they have ended: they close what they opened."""
+    """Cancel the running tasks and wait for their end, so that they close what they opened."""
     pending = {task for task in tasks if task.cancel()}
     if pending:
         await asyncio.wait(pending)

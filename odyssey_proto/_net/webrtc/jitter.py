@@ -1,13 +1,14 @@
-"""The jitter buffer of a video receiver: frames are released by their marker bit, and their arrival is known.
+"""The jitter buffer of a video receiver: it releases frames by their marker bit, and records when they arrived.
 
 aiortc releases a frame when the first packet of the next one arrives: 50 ms late at 20 fps, and the last frame of
-a stream not before the next stream begins. RTP marks the last packet of each frame (the marker bit; RFC 6184,
-RFC 7741), and that is all there is to wait for. A sender whose marks turn out to be wrong is believed no more.
+a stream only when the next stream begins. RTP marks the last packet of each frame (the marker bit; RFC 6184,
+RFC 7741), so there is nothing else to wait for. If a sender's marks turn out to be wrong, they are ignored from
+then on.
 
-After a loss, and at the beginning, frames are held back until a keyframe: decoded without the pictures that they
-refer to, they would be garbage. What is lost is waited for while it may come again (aiortc waits until 512 others
-have come, some seconds without a picture); then its frame is given up, and a keyframe is asked for. The rest is
-left to aiortc's own buffer; and where aiortc has another shape than the one known here, so is everything.
+After a loss, and at the start, frames are held back until a keyframe: without the pictures that they refer to they
+would be garbage. A lost packet is waited for while it may be sent again (aiortc waits for 512 other packets, some
+seconds without a picture); then its frame is given up, and a keyframe requested. The rest is left to aiortc's own
+buffer; if aiortc's internals differ from those known here, so is everything.
 """
 
 from __future__ import annotations
@@ -32,58 +33,58 @@ log = logging.getLogger("odyssey_proto.webrtc")
 
 _ATTRIBUTE: Final = "_RTCRtpReceiver__jitter_buffer"  # aiortc has no public way
 _ASK_EVERY_S: Final = 0.5  # between two requests for a keyframe
-_REPAIRED_WITHIN_S: Final = 0.3  # lost packets that have not come again by then are not waited for any more
+_REPAIRED_WITHIN_S: Final = 0.3  # how long to wait for lost packets to be sent again
 _START_CODE: Final = b"\x00\x00\x01"  # before each unit of an H.264 frame, as aiortc joins them
 _IDR: Final = 5  # the type of the units of an H.264 keyframe
 _VP8_START: Final = b"\x9d\x01\x2a"  # from byte 3 of a VP8 keyframe (RFC 6386, 9.1)
-_REMEMBERED: Final = 256  # frames of which packets may still come
+_REMEMBERED: Final = 256  # frames that may still receive packets
 
 
 class ArrivedFrame(JitterFrame):
-    """An encoded frame, and when its packets came."""
+    """An encoded frame, and the arrival times of its packets."""
 
     def __init__(self, data: bytes, timestamp: int, arrived_at: float, whole_at: float) -> None:
         super().__init__(data, timestamp)
         self.arrived_at = arrived_at
         """When its first packet came, in s."""
         self.whole_at = whole_at
-        """When it could be decoded, in s."""
+        """When it was complete, in s."""
 
     @property
     def is_keyframe(self) -> bool:
-        """Whether it needs no other one."""
+        """Whether it can be decoded without any other frame."""
         return _is_keyframe(self.data)
 
 
 class MarkerJitterBuffer(JitterBuffer):
-    """aiortc's buffer for video, which also releases a frame that is complete, and notes when it arrived.
+    """aiortc's buffer for video, which also releases a frame once it is complete, and records when it arrived.
 
-    What it sees is counted in ``totals``.
+    It counts packets and frames in ``totals``.
     """
 
     def __init__(self, clock: Clock, totals: VideoTotals | None = None) -> None:
         super().__init__(capacity=512, is_video=True)
         self.held = 0
-        """Frames that were not handed out, because what they refer to was lost."""
+        """How many frames were held back because frames that they refer to were lost."""
         self.trusts_marks = True
-        """Whether the marker bit is believed: until packets of a frame come after its marked one."""
+        """Whether the marker bit is trusted: until packets of a frame come after its marked one."""
         self.ssrc: int | None = None
-        """The sender's number, as its packets tell."""
+        """The sender's number in its packets."""
         self.payload_type: int | None = None
-        """What its packets tell of the codec."""
+        """The payload type in its packets, which identifies the codec."""
         self._clock = clock
         self._totals = totals or VideoTotals(clock)
         self._meter = LinkMeter(self._totals)
         self._next: int | None = None  # the first packet of the frame after the last one
-        self._newest: int | None = None  # the packet that is furthest on
-        self._released: int | None = None  # the timestamp of the frame that a mark released last
+        self._newest: int | None = None  # the packet with the highest number
+        self._released: int | None = None  # the timestamp of the last frame that a mark released
         self._needs_keyframe = True
-        self._is_whole = True  # the frame that was released last
+        self._is_whole = True  # whether the frame released last is complete
         self._asked_at = float("inf")  # not before the first packet
         self._first_packet: dict[int, float] = {}
 
     def add(self, packet: RtpPacket) -> tuple[bool, ArrivedFrame | None]:
-        """Take a packet; return whether a keyframe is to be asked for, and a frame where one can be shown."""
+        """Take a packet; return whether to request a keyframe, and a frame if one can be decoded."""
         now = self._clock.now()
         self.ssrc, self.payload_type = packet.ssrc, packet.payload_type
         self._meter.take_packet(packet.sequence_number, packet.timestamp, len(packet.payload), now)
@@ -101,7 +102,7 @@ class MarkerJitterBuffer(JitterBuffer):
         if frame is None and self._gives_up(packet, now):
             frame = self._remove_frame(packet.sequence_number)
         while frame is not None and (not frame.data or self._is_held(frame)):
-            held = bool(frame.data)  # and not padding alone, which is nothing to show
+            held = bool(frame.data)  # padding alone is not a frame
             self.held += held
             self._totals.frames_held += held
             frame = self._remove_frame(packet.sequence_number)
@@ -113,17 +114,18 @@ class MarkerJitterBuffer(JitterBuffer):
         return self._asks(now), arrived
 
     def wait_for_keyframe(self) -> None:
-        """Hold frames back until a keyframe, and ask for it: some were left out later. Any thread may call it."""
+        """Hold frames back until a keyframe, and request one: the decoder left some out. For any thread."""
         self._needs_keyframe = True
 
     def _is_late(self, packet: RtpPacket) -> bool:
-        # aiortc takes more than 100 behind for a sender that counts anew, and waits for all that it had already.
+        # If a packet is more than 100 behind, aiortc assumes that the numbering has restarted, and waits again for
+        # all packets that it already had.
         return self._origin is not None and 0 < (self._origin - packet.sequence_number) % 65536 <= self._capacity
 
     def _is_amidst(self, packet: RtpPacket) -> bool:
-        """Whether it is one more packet of the first frame here, in order, and not the last: most are.
+        """Return whether this is the next packet in order of the first frame here, and not its last; most are.
 
-        There is nothing to find out for such a one, and that is a third of what this buffer costs.
+        Skipping the checks for such packets saves a third of the cost of this buffer.
         """
         if packet.marker or not self.trusts_marks or self._origin is None or self._newest is None:
             return False
@@ -137,7 +139,7 @@ class MarkerJitterBuffer(JitterBuffer):
 
     def _check_mark(self, packet: RtpPacket) -> None:
         if (
-            _payload(packet)  # padding follows frames where senders probe the bandwidth
+            _payload(packet)  # padding follows frames when senders probe the bandwidth
             and packet.timestamp == self._released
             and self._next is not None
             and not uint16_gt(self._next, packet.sequence_number)
@@ -145,21 +147,21 @@ class MarkerJitterBuffer(JitterBuffer):
             log.info("the sender marks packets that are not the last of their frame: frames come one frame later")
             self.trusts_marks = False
             self._released = None
-            self._needs_keyframe = True  # part of a frame was taken for a whole one
+            self._needs_keyframe = True  # part of a frame was treated as a whole one
 
     def _gives_up(self, packet: RtpPacket, now: float) -> bool:
-        """Leave out the frame that lacks a packet for too long; return whether that was done."""
+        """Leave out a frame that has lacked a packet for too long; return whether one was left out."""
         assert self._origin is not None
         assert self._newest is not None
         if uint16_add(self._newest, -self._origin) >= self._capacity:
-            self._newest = packet.sequence_number  # that one was released, or belongs to numbers given up
+            self._newest = packet.sequence_number  # the old one was released, or is of an abandoned numbering
         gap = self._after_present(self._origin)
         if not uint16_gt(self._newest, gap):
-            return False  # all is here that can be
+            return False  # everything so far has arrived
         later = gap
         while self._at(later) is None:
             later = uint16_add(later, 1)
-        # What follows the gap came no earlier than its frame began.
+        # The gap is at least as old as the arrival of the frame that follows it.
         if now - self._first_packet.get(self._at(later).timestamp, now) < _REPAIRED_WITHIN_S:
             return False
         timestamp = self._at(later).timestamp
@@ -188,7 +190,7 @@ class MarkerJitterBuffer(JitterBuffer):
         if not self._needs_keyframe:
             self._asked_at = float("-inf")  # at once, after a loss
         elif self._asked_at == float("inf"):
-            self._asked_at = now  # a sender begins with a keyframe: give it the time
+            self._asked_at = now  # a sender begins with a keyframe: give it time
         elif now - self._asked_at >= _ASK_EVERY_S:
             self._asked_at = now
             return True
@@ -198,7 +200,7 @@ class MarkerJitterBuffer(JitterBuffer):
         begin = self._origin
         frame = self._first_complete(sequence_number)
         if frame is not None:
-            # Its first packet is known to be that only where it follows the last one of the frame before.
+            # The frame is certain to be complete only if it directly follows the previous frame.
             self._is_whole = self._next in (None, begin)
             self._needs_keyframe |= not self._is_whole
             self._meter.take_frame(frame.timestamp, follows=self._is_whole)
@@ -221,21 +223,21 @@ class MarkerJitterBuffer(JitterBuffer):
 
 
 def _is_keyframe(data: bytes) -> bool:
-    """Return whether an encoded frame, H.264 or VP8, needs no other one."""
+    """Return whether an encoded frame, H.264 or VP8, can be decoded without any other."""
     if data.startswith((b"\x00" + _START_CODE, _START_CODE)):
         return any(unit[:1] and unit[0] & 0x1F == _IDR for unit in data.split(_START_CODE))
     return data[3:6] == _VP8_START and not data[0] & 1
 
 
 def _payload(packet: Any) -> bytes:
-    data: bytes = packet._data  # what aiortc's own buffer takes
+    data: bytes = packet._data  # aiortc's own buffer uses this attribute
     return data
 
 
 def install(
     receiver: RTCRtpReceiver, clock: Clock, totals: VideoTotals | None = None
 ) -> MarkerJitterBuffer | None:
-    """Give a video receiver that has received nothing yet this buffer; None where that is not possible."""
+    """Give this buffer to a video receiver that has received nothing yet; return None if that is not possible."""
     present: Any = getattr(receiver, _ATTRIBUTE, None)
     shape = {"_capacity": 512, "_is_video": True, "_origin": None, "_prefetch": 0}
     if (

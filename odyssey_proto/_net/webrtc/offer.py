@@ -1,6 +1,6 @@
-"""What offers and answers say, and how aiortc has to be given them: SDP in, checked SDP out.
+"""Reading offers and answers, and preparing them for aiortc: SDP in, checked SDP out.
 
-aiortc is stricter than WebRTC, and breaks on what it cannot read. Nothing is opened here.
+aiortc is stricter than WebRTC, and breaks on anything that it cannot read. Nothing is opened here.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ __all__ = [
 log = logging.getLogger("odyssey_proto.webrtc")
 
 DEFAULT_MESSAGE_SIZE: Final = 16 * 1024
-"""Bytes of a message on a data channel, if the offer does not say."""
-_LARGEST_MESSAGE_SIZE: Final = 256 * 1024  # bytes, if the offer says that any will do
+"""The largest message on a data channel, in bytes, if the offer does not say."""
+_LARGEST_MESSAGE_SIZE: Final = 256 * 1024  # bytes, if the offer sets no limit
 
 _CODECS: Final[dict[VideoCodec, tuple[str, ...]]] = {
     "auto": ("video/H264", "video/VP8"),
@@ -46,7 +46,7 @@ NO_CODEC: Final[dict[VideoCodec, str]] = {
     "h264": "The streamer offers no H.264 that can be decoded here; codec='auto' takes what there is",
     "vp8": "The streamer offers no VP8; codec='auto' takes what there is",
 }
-"""What to say if an offer has none of the codecs that are wanted."""
+"""The error texts if an offer has none of the wanted codecs."""
 
 UNREADABLE: Final = (
     ArithmeticError,
@@ -58,11 +58,11 @@ UNREADABLE: Final = (
     TypeError,
     ValueError,
 )
-"""What aiortc raises for descriptions and candidates that it cannot read; it documents none of it."""
+"""The exceptions that aiortc raises for descriptions and candidates that it cannot read; all undocumented."""
 
 
 def codec_preferences(codec: VideoCodec) -> list[RTCRtpCodecCapability]:
-    """Return what aiortc shall answer with, best first."""
+    """Return the codecs that aiortc may answer with, best first."""
     from aiortc import RTCRtpReceiver
 
     capabilities = RTCRtpReceiver.getCapabilities("video")
@@ -77,27 +77,28 @@ def codec_preferences(codec: VideoCodec) -> list[RTCRtpCodecCapability]:
 
 @attrs.frozen(kw_only=True)
 class Offer:
-    """What an offer says that aiortc does not ask for, and its text as aiortc shall get it."""
+    """The parts of an offer that aiortc does not provide, and its text, prepared for aiortc."""
 
     sdp: str = attrs.field(repr=False)
     user: str
     """The ICE user fragment: the same in every offer of one connection."""
     first_mid: str
-    """The section whose transport the others share."""
+    """The id of the section whose transport the others share."""
     max_message_size: int
+    """The largest message on a data channel, in bytes."""
     codecs: dict[int, str]
-    """Names of the codecs of its video, by payload type."""
+    """The names of the video codecs, by payload type."""
     candidates: tuple[IceCandidate, ...]
-    """Those in the text, taken out: one that is malformed would spoil the whole offer for aiortc, and one with a
-    ``*.local`` name would hold it up."""
+    """The candidates, removed from the text: aiortc would reject the whole offer because of a malformed one, and
+    wait for one with a ``*.local`` name."""
 
     def mid_of(self, candidate: IceCandidate) -> str | None:
-        """Return the section of a candidate: the first if it names none."""
+        """Return the id of a candidate's section: the first section if it names none."""
         is_unnamed = candidate.sdp_mid is None and candidate.sdp_mline_index is None
         return self.first_mid if is_unnamed else candidate.sdp_mid
 
     def ends_candidates(self, end: IceCandidate) -> bool:
-        """Whether an ``end`` of candidates is that of the transport that all sections share."""
+        """Return whether ``end``, an end of candidates, is for the transport that all sections share."""
         return self.mid_of(end) == self.first_mid or end.sdp_mline_index == 0
 
     @classmethod
@@ -105,7 +106,7 @@ class Offer:
         """Read a streamer's offer.
 
         Raises:
-            MalformedMessageError: it is no SDP, or lacks video, a data channel or encryption.
+            MalformedMessageError: it is not SDP, or lacks video, a data channel or encryption.
         """
         from aiortc.sdp import SessionDescription
 
@@ -124,7 +125,7 @@ class Offer:
         try:
             media = SessionDescription.parse(text).media
         except UNREADABLE as exc:
-            raise _malformed_offer(f"is no valid SDP ({type(exc).__name__})") from exc
+            raise _malformed_offer(f"is not valid SDP ({type(exc).__name__})") from exc
         if not any(each.kind == "video" and each.direction in ("sendonly", "sendrecv") for each in media):
             raise _malformed_offer("has no video")
         channels = [each for each in media if each.kind == "application"]
@@ -159,7 +160,7 @@ def _malformed_offer(what: str) -> MalformedMessageError:
 def readable_candidate(candidate: IceCandidate, offer: Offer) -> RTCIceCandidate | None:
     """Return a candidate of the streamer as aiortc takes it; None for the end of candidates.
 
-    It raises what `UNREADABLE` lists.
+    It raises the exceptions in `UNREADABLE`.
     """
     from aiortc.sdp import candidate_from_sdp
 
@@ -168,7 +169,7 @@ def readable_candidate(candidate: IceCandidate, offer: Offer) -> RTCIceCandidate
         return None
     parsed = candidate_from_sdp(text)
     if not 0 < parsed.port < 65536:
-        raise ValueError("no such port")  # aioice would find out in mid-check, and stop checking
+        raise ValueError("no such port")  # or aioice would fail in the middle of its checks, and stop
     parsed.sdpMid, parsed.sdpMLineIndex = offer.mid_of(candidate), candidate.sdp_mline_index
     return parsed
 
@@ -177,11 +178,11 @@ def readable_candidate(candidate: IceCandidate, offer: Offer) -> RTCIceCandidate
 
 
 def readable_answer(answer: str, offer: str, operation: str) -> str:
-    """Return ``answer`` as aiortc can take it, which is stricter than WebRTC: one section for each of ``offer``.
+    """Return ``answer`` in a form that aiortc accepts: with one section for each section of ``offer``.
 
-    That of the video is the server's own, without candidates that aiortc would stumble over, and with the
-    ``active`` that RFC 8842 demands where the server leaves it at ``setup:actpass``. The audio is turned off,
-    because nobody would hear it: servers leave its section out, reject it, or have its candidates in another one.
+    The video section is the server's own, without candidates that break aiortc, and with ``setup:active``, as RFC
+    8842 demands, in place of ``setup:actpass``. The audio, which nothing plays, is turned off: servers omit its
+    section, reject it, or put its candidates into another one.
     """
     from aiortc.sdp import SessionDescription
 
@@ -199,11 +200,11 @@ def readable_answer(answer: str, offer: str, operation: str) -> str:
         text = "\r\n".join(line for section in (head, *sections) for line in section) + "\r\n"
         video = next(media for media in SessionDescription.parse(text).media if media.kind == "video")
     except UNREADABLE as exc:
-        raise malformed_answer(f"is no valid SDP ({type(exc).__name__})", operation) from exc
+        raise malformed_answer(f"is not valid SDP ({type(exc).__name__})", operation) from exc
     if video.direction not in ("sendonly", "sendrecv"):
         raise OdysseyConnectionError("The server sends no video", code="no_video", operation=operation)
     if not (video.ice and video.ice.usernameFragment and video.ice.password):
-        raise malformed_answer("lacks the parameters of its path", operation)
+        raise malformed_answer("lacks the ICE parameters", operation)
     if not (video.dtls and video.dtls.fingerprints):
         raise malformed_answer("lacks the parameters of its encryption", operation)
     return text
@@ -225,7 +226,7 @@ def _kind(section: list[str]) -> str:
 
 def _video(served: list[str], own: list[str]) -> list[str]:
     if "a=setup:actpass" in served:
-        log.info("the answer leaves open who begins the encryption: it is taken to be the server")
+        log.info("the answer does not say which side starts the encryption; assuming the server")
     kept = [
         line.replace("a=setup:actpass", "a=setup:active")
         for line in served

@@ -1,8 +1,8 @@
 """The peer connection to a streamer, on aiortc: answering, data channels, and every received frame at once.
 
-It knows neither what the messages mean nor who wants the frames: a `PeerListener` is told. All of it runs on the
-background loop, except that frames are handed on by the thread that decodes, and as they were decoded. aiortc is
-loaded by the first connection (or by `warm`), not by importing this.
+It does not know what the messages mean or who uses the frames: it reports both to a `PeerListener`. Everything
+runs on the background loop, except that the decoding thread passes on the frames, as they were decoded. The first
+connection (or `warm`) loads aiortc; importing this module does not.
 """
 
 from __future__ import annotations
@@ -46,17 +46,16 @@ T = TypeVar("T")
 log = logging.getLogger("odyssey_proto.webrtc")
 
 _NOWHERE: Final = logging.NullHandler()
-_CLEAN_END_S: Final = 0.4  # if the loop is stopped under a connection that nobody closed
-_SETTLING_S: Final = 0.2  # from the first sign of a peer that leaves to the last
-_PATH_DEADLINE_S: Final = 12.0  # from the answer on; aiortc goes on for 64 s, which is longer than anybody waits
+_SETTLING_S: Final = 0.2  # from the first sign of a leaving peer to the last
+_PATH_DEADLINE_S: Final = 12.0  # after the answer; aiortc tries for 64 s, which is longer than anybody waits
 
 
 def warm() -> None:
-    """Load aiortc, av and numpy, which takes most of a second; to be called on a thread that has time."""
+    """Load aiortc, av and numpy, which takes most of a second; call it on a thread that has time."""
     for name in ("numpy", "av", "aiortc"):
         importlib.import_module(name)
     for name in ("aiortc", "aioice"):
-        # Where nobody has asked for logs, Python would print their warnings; ours tell what matters.
+        # Without logging set up, Python would print their warnings; our own report what matters.
         logging.getLogger(name).addHandler(_NOWHERE)
 
 
@@ -64,13 +63,13 @@ class Peer:
     """One peer connection, from the streamer's offer to `close`. Any thread may call it; no method blocks.
 
     Args:
-        loop: where it runs; must be started.
-        listener: who is told of what happens.
-        clock: for the arrival of frames.
-        loopback: offer the loopback addresses beside those of the interfaces, for a streamer on this machine.
-        relay_only: offer relays of TURN servers and no address of this machine.
-        codec: the video to take, of `VideoCodec`.
-        totals: where to count what arrives.
+        loop: the loop that it runs on; must be started.
+        listener: receives all reports.
+        clock: for the arrival times of frames.
+        loopback: offer the loopback addresses besides those of the interfaces, for a streamer on this machine.
+        relay_only: offer relays of TURN servers, and no address of this machine.
+        codec: the codec of the video to take.
+        totals: counts packets and frames.
     """
 
     def __init__(
@@ -96,13 +95,11 @@ class Peer:
         self._own = TaskScope()
         self._life: concurrent.futures.Future[None] | None = None
         self._closed: concurrent.futures.Future[None] = concurrent.futures.Future()
-        self._closed.set_running_or_notify_cancel()  # waiting for the end can be given up, the end cannot
+        self._closed.set_running_or_notify_cancel()  # a caller can stop waiting for the end, but not cancel it
         self._closing = False
-        self._clean_end_s = (
-            0.4  # s for a clean end where the loop is stopped under a connection that nobody closed
-        )
+        self._clean_end_s = 0.4  # if the loop is stopped under a connection that was not closed
 
-        # From here on only the loop's thread writes; others read the channels, the decoder's some more.
+        # Only the loop's thread writes the following; any thread reads the channels, the decoder's some others.
         self._stop = asyncio.Event()
         self._negotiating = asyncio.Lock()
         self._given: tuple[IceServer, ...] | None = None
@@ -113,8 +110,8 @@ class Peer:
         self._offer: Offer | None = None
         self._early: list[IceCandidate] = []
         self._video: MediaStreamTrack | None = None
-        self._receiver: Any = None  # of the video
-        self._buffer: MarkerJitterBuffer | None = None  # in it; None where that was not possible
+        self._receiver: Any = None  # that of the video
+        self._buffer: MarkerJitterBuffer | None = None  # our buffer in it; None if aiortc does not support that
         self._decoding: DecodingQueue | None = None  # likewise
         self._channels = DataChannels(
             loop,
@@ -128,47 +125,47 @@ class Peer:
 
     @property
     def peer_connection(self) -> RTCPeerConnection | None:
-        """aiortc's object, for statistics; to be used on the loop's thread. None before the offer."""
+        """aiortc's object, for statistics; for use on the loop's thread. None before the offer."""
         return self._pc
 
     @property
     def max_message_size(self) -> int:
-        """How many bytes of UTF-8 a message of `send` may have: what the offer says, or else 16 KiB."""
+        """The largest message for `send`, in bytes of UTF-8: the limit in the offer, or else 16 KiB."""
         return self._channels.max_message_size
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What may explain a failure to connect: which ICE servers were left out or gave nothing, and why."""
+        """Possible reasons for a failure to connect: ICE servers that were left out or gave nothing, and why."""
         return self._left_out + self._servers.notes
 
     # --- from any thread
 
     def prepare(self, ice_servers: Sequence[IceServer]) -> None:
-        """Ask the ICE servers ahead of the offer; `answer` does it where this was not called."""
+        """Ask the ICE servers ahead of the offer; otherwise `answer` does it."""
         self._submit(self._ask_servers(tuple(ice_servers)))
 
     def answer(self, offer_sdp: str, ice_servers: Sequence[IceServer] = ()) -> concurrent.futures.Future[str]:
         """Accept the streamer's offer and return the answer's SDP, with all candidates in it.
 
-        A later offer of the same connection (renegotiation) is answered too; one of another connection is
-        refused, it needs another `Peer`.
+        A later offer of the same connection (renegotiation) is answered too; an offer of another connection is
+        refused, because it needs another `Peer`.
 
         Args:
             offer_sdp: the offer.
-            ice_servers: what ``/config`` gave; none means none.
+            ice_servers: the servers from ``/config``; if empty, none is used.
 
-        Raises (the future does; it is cancelled where `close` comes first):
-            MalformedMessageError: the offer is no SDP, or lacks video, a data channel or encryption.
-            OdysseyConnectionError: nothing in it can be decoded (``no_common_codec``), it belongs to another
-                connection (``unexpected_offer``), no address to connect from (``no_candidates``), only relays are
-                wanted and there is none (``no_relay``), or closed.
+        Raises (the future does; it is cancelled if `close` comes first):
+            MalformedMessageError: the offer is not SDP, or lacks video, a data channel or encryption.
+            OdysseyConnectionError: nothing in the offer can be decoded (``no_common_codec``), the offer belongs to
+                another connection (``unexpected_offer``), there is no address to connect from (``no_candidates``),
+                ``relay_only`` is set and there is no relay (``no_relay``), or this is closed.
         """
         return self._submit(self._answer(offer_sdp, tuple(ice_servers)))
 
     def add_candidate(self, candidate: IceCandidate) -> None:
-        """Add a candidate of the streamer, before or after its offer; empty means that no more come.
+        """Add a candidate of the streamer, before or after its offer; an empty one means that no more come.
 
-        One that cannot be read is logged and ignored; a ``*.local`` name that nobody resolves harms nothing.
+        An unreadable one is logged and ignored; a ``*.local`` name that cannot be resolved does no harm.
         """
         self._loop.call_soon(self._take_candidate, candidate)
 
@@ -176,7 +173,7 @@ class Peer:
         """Send a text message on ``clientToStreamer``, in the order of the calls.
 
         Raises:
-            OdysseyStreamError: that channel is not open (``channel_not_open``), or the message is larger than
+            OdysseyStreamError: the channel is not open (``channel_not_open``), or the message is larger than
                 `max_message_size` (``message_too_large``).
         """
         if self._closing:
@@ -184,13 +181,13 @@ class Peer:
         self._channels.send(text)
 
     def ask_for_keyframe(self) -> None:
-        """Ask the streamer for a picture that needs no other one; nothing happens before the first packet."""
+        """Ask the streamer for a keyframe; before the first packet this does nothing."""
         self._loop.call_soon(self._ask_for_keyframe)
 
     def close(self, timeout: float = 1.0) -> concurrent.futures.Future[None]:
-        """Close the connection and everything it opened; the future is done when nothing of it is left.
+        """Close the connection and everything that it opened; the future is done when nothing is left.
 
-        A clean end has ``timeout`` s, then what is left is cut off, within 0.3 s. May be called again.
+        A clean end may take ``timeout`` s; then the rest is cut off within 0.3 s. May be called again.
         """
         with self._lock:
             if not self._closing:
@@ -208,7 +205,7 @@ class Peer:
                     if self._life is None:
                         self._life = self._loop.submit(self._live())
                         self._life.add_done_callback(lambda _: self._closed.set_result(None))
-                    # With the lock held, so that it arrives before the end that a later `close` asks for.
+                    # Under the lock, so that it arrives before the end that a later `close` requests.
                     return self._loop.submit(coroutine, self._everything)
             error = OdysseyConnectionError("The peer connection is closed", code="closed")
         except OdysseyConnectionError as exc:
@@ -218,10 +215,10 @@ class Peer:
         failed.set_exception(error)
         return failed
 
-    # --- from here on everything is on the loop's thread: the life and end of the connection
+    # --- the life and end of the connection (from here on, everything is on the loop's thread)
 
     async def _live(self) -> None:
-        # Cancelled where the loop stops: that, too, is a reason to end, and none to leave the end undone.
+        # Cancelled if the loop stops: the connection must end properly in this case too.
         with contextlib.suppress(asyncio.CancelledError):
             await self._stop.wait()
         self._closing = True
@@ -237,7 +234,7 @@ class Peer:
         closing = {self._everything.spawn(self._servers.release())}
         if self._pc is not None:
             closing.add(self._everything.spawn(self._pc.close()))
-        # aiortc's own close waits for the network: it took 63 s with a TURN server that had died.
+        # aiortc's own close waits for the network: it took 63 s with a dead TURN server.
         await asyncio.wait(closing, timeout=self._clean_end_s)
         await self._everything.spawn(self._servers.cut())
         if not await self._everything.cancel(0.2):
@@ -258,7 +255,7 @@ class Peer:
         try:
             method(*args)
         except Exception:
-            # Let through, it would end aiortc's own tasks, and nobody would know why.
+            # If it escaped, it would end aiortc's own tasks without a trace.
             log.exception("the listener of a peer connection failed")
 
     def _lose(self, message: str, code: str, recoverable: bool = True) -> None:
@@ -273,7 +270,7 @@ class Peer:
                 self._tell(self._listener.on_lost, error)
 
     async def _tell_lost(self, error: OdysseyConnectionError) -> None:
-        # A service that ends the session closes this too, and tells why through signaling: let that come first.
+        # A service that ends the session closes this too, and reports why through signaling: let that come first.
         await self._settled()
         self._tell(self._listener.on_lost, error)
 
@@ -308,7 +305,7 @@ class Peer:
                 await self._ask_servers(servers)
             pc = self._pc = self._pc or self._make_connection()
             if first:
-                # Before the offer is taken: afterwards aiortc asks for what that has first.
+                # Before the offer is set: afterwards aiortc would prefer the first codec in the offer.
                 pc.addTransceiver("video", "recvonly").setCodecPreferences(codec_preferences(self._codec))
             try:
                 await pc.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
@@ -334,7 +331,7 @@ class Peer:
     def _make_connection(self) -> RTCPeerConnection:
         from aiortc import RTCConfiguration, RTCPeerConnection
 
-        # A list in any case: without one aiortc asks a public STUN server.
+        # Always a list: without one, aiortc asks a public STUN server.
         pc = RTCPeerConnection(RTCConfiguration(iceServers=candidates.for_aiortc(self._urls)))
         pc.on("connectionstatechange", self._take_state)
         pc.on("track", self._take_track)
@@ -386,20 +383,20 @@ class Peer:
         if self._offer is None:
             self._early.append(candidate)
         else:
-            # Each on its own: the names of browsers' candidates take a second to resolve, or are never found.
+            # Each in a task of its own: the names in browsers' candidates take a second to resolve, or longer.
             self._spawn(self._add_candidate(candidate, self._offer))
 
     async def _add_candidate(self, candidate: IceCandidate, offer: Offer) -> None:
         assert self._pc is not None
         try:
             parsed = readable_candidate(candidate, offer)
-            # For aiortc an end ends all sections; that of a bundled one must not end the one that counts.
+            # aiortc applies an end to all sections: that of a bundled section must not end the shared transport.
             if parsed is not None or offer.ends_candidates(candidate):
                 await self._pc.addIceCandidate(parsed)
         except (*UNREADABLE, OSError) as exc:
             log.warning("an ICE candidate of the streamer was ignored: %s", type(exc).__name__)
 
-    # --- what aiortc tells
+    # --- called by aiortc
 
     def _take_state(self) -> None:
         assert self._pc is not None
@@ -425,7 +422,7 @@ class Peer:
             self._spawn(self._watch(track))
             self._tell(self._listener.on_track)
         else:
-            # Audio, mostly: decoded frames that nobody takes would pile up for ever.
+            # Mostly audio: decoded frames that nobody takes would pile up without limit.
             self._spawn(_drain(track))
 
     def _install_buffer(self, track: MediaStreamTrack) -> None:
@@ -451,19 +448,19 @@ class Peer:
 
         while True:
             try:
-                frame = await track.recv()  # none comes where we decode, but the end does
+                frame = await track.recv()  # if we decode, only the end comes here
             except MediaStreamError:
                 break
             self._take_frame(cast("av.VideoFrame", frame), self._clock.now())
-        # aiortc has given the decoder up: nothing comes on this track any more, whatever the streamer sends.
+        # aiortc has abandoned the decoder: nothing more comes on this track, whatever the streamer sends.
         await self._settled()
         self._lose("The streamer ended the video", "video_ended")
 
     def _measure(self) -> None:
-        """Take from aiortc what nobody tells: which codec it is, and the round trip of the data channels."""
+        """Read values that aiortc does not report: the codec, and the round trip of the data channels."""
         pc, totals = self._pc, self._totals
         assert pc is not None
-        # The only round trip that a receiver can measure; there is no public way to it.
+        # The only round trip that a receiver can measure; it is not public.
         round_trip = getattr(pc.sctp, "_srtt", None)
         if isinstance(round_trip, float):
             totals.round_trip_s = round_trip
@@ -479,7 +476,7 @@ class Peer:
             self._tell(self._listener.on_channel_closed, label)
 
     async def _settled(self) -> None:
-        # A peer connection is closed bit by bit: video, channels, then the whole, which is what is worth telling.
+        # A peer connection closes in steps: video, channels, then the whole, which is the event worth reporting.
         await asyncio.sleep(_SETTLING_S)
 
 

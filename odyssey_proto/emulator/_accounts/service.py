@@ -1,7 +1,7 @@
-"""Who may do what: keys, tokens, the pool of streamers, sessions and their limits.
+"""Accounts and permissions: keys, tokens, the pool of streamers, sessions and their limits.
 
-No I/O, no waiting, one thread. The time comes from the clock that is handed in, also that inside the tokens, so
-a test can let 40 s pass at once. What a session does with its streamer is not known here.
+No I/O, no waiting, one thread. All times come from the clock argument, those inside tokens too, so a test can
+advance 40 s at once. This module does not know what a session does with its streamer.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _KEY = re.compile(r"ody_[\x21-\x7e]+")
 
 
 class RefusedError(Exception):
-    """An answer that is no success: its status, the ``detail`` of its body, and extra headers."""
+    """A refusal to send: its status, the ``detail`` of its body, and extra headers."""
 
     def __init__(self, status: int, detail: Any, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status)
@@ -42,7 +42,7 @@ class RefusedError(Exception):
 
 
 class Ledger(Protocol):
-    """Seconds of video by account and month; a dict will do."""
+    """Seconds of video by account and month. A dict is one."""
 
     def get(self, used: tuple[str, str], default: float, /) -> float: ...
 
@@ -51,17 +51,17 @@ class Ledger(Protocol):
 
 @attrs.define(eq=False, kw_only=True)
 class Lease:
-    """A streamer leased to an account, from the request until its end."""
+    """A streamer leased to an account, from the request to the end of the session."""
 
     id: str
     account: str
-    """Who asked for it, as `Service.account_of` names it."""
+    """The account that requested it, as returned by `Service.account_of`."""
     streamer_id: str
     region: str | None
     began_at: float
-    """When it was requested, in s of the clock."""
+    """Time of the request, in s of the clock."""
     seen_at: float
-    """When its client was last heard of, in s of the clock."""
+    """Time of the client's last sign of life, in s of the clock."""
     ended: bool = False
     on_end: Callable[[str], None] | None = attrs.field(default=None, repr=False)
     """Called with the reason when the session ends."""
@@ -86,7 +86,7 @@ class Service:
         """Return a token for ``key``.
 
         Raises:
-            RefusedError: 422, 401 or 403, by the key's beginning.
+            RefusedError: 422, 401 or 403, depending on the key's prefix.
         """
         if not _KEY.fullmatch(key):
             issue = {
@@ -103,10 +103,10 @@ class Service:
         return self._token({"scope": "api", "account": account}, self._config.token_ttl_s)
 
     def account_of(self, authorization: str | None) -> str:
-        """Return the account behind an ``Authorization`` header, counting the call.
+        """Return the account behind an ``Authorization`` header, and count the call.
 
         Raises:
-            RefusedError: 401 without a valid token, 429 when there were too many calls.
+            RefusedError: 401 without a valid token, 429 after too many calls.
         """
         scheme, _, token = (authorization or "").partition(" ")
         challenge = {"WWW-Authenticate": "Bearer"}
@@ -120,10 +120,10 @@ class Service:
         return account
 
     def session_token(self, account: str, session_id: str) -> str:
-        """Return one more token for a session of ``account``.
+        """Return a new token for a session of ``account``.
 
         Raises:
-            RefusedError: 404 when there is no such session, or it is another's.
+            RefusedError: 404 if the session is unknown or belongs to another account.
         """
         self.sweep()
         session = self._sessions.get(session_id)
@@ -132,10 +132,10 @@ class Service:
         return self._token({"session_id": session_id}, self._config.session_token_ttl_s)
 
     def admit(self, session_id: str, token: str) -> Lease:
-        """Return the session that a handshake is for.
+        """Return the session named in a handshake.
 
         Raises:
-            RefusedError: 403 when the token is not for it, or it has ended.
+            RefusedError: 403 if the token is for another session, or the session has ended.
         """
         self.sweep()
         claims = self._claims(token, None)
@@ -150,10 +150,10 @@ class Service:
     # Sessions
 
     def request_session(self, account: str, latencies: Mapping[str, int] | None) -> Lease:
-        """Lease a streamer to ``account``, in the region that is nearest by ``latencies`` (ms).
+        """Lease a streamer to ``account``, in the region with the lowest of ``latencies`` (ms).
 
         Raises:
-            RefusedError: 429 when a limit of the account is met, 503 when no streamer is free.
+            RefusedError: 429 if a limit of the account is reached, 503 if no streamer is free.
         """
         self.sweep()
         self.check_hours(account)
@@ -180,11 +180,11 @@ class Service:
         return session
 
     def heard_of(self, session: Lease) -> None:
-        """Take a keepalive."""
+        """Note a keepalive."""
         session.seen_at = self._clock.now()
 
     def end(self, session: Lease, reason: str) -> None:
-        """End a session and free its streamer, at once; ending it twice changes nothing."""
+        """End a session and free its streamer at once. Does nothing if the session has ended."""
         if session.ended:
             return
         session.ended = True
@@ -193,7 +193,7 @@ class Service:
             session.on_end(reason)
 
     def sweep(self) -> None:
-        """End the sessions whose clients are gone, and those that are too old."""
+        """End the sessions whose clients are gone, and those that have reached the maximum duration."""
         now, longest = self._clock.now(), self._config.max_session_s
         for session in list(self._sessions.values()):
             if longest is not None and now - session.began_at >= longest:
@@ -214,16 +214,16 @@ class Service:
         self._used_s[used] = self._used_s.get(used, 0.0) + seconds
 
     def seconds_left(self, account: str) -> float:
-        """Return how many s of video ``account`` may still have this month; infinite without a limit."""
+        """Return how many s of video ``account`` has left this month; infinite without a limit."""
         if self._config.monthly_hours is None:
             return math.inf
         return self._config.monthly_hours * 3600 - self._used_s.get((account, self._month()), 0.0)
 
     def check_hours(self, account: str) -> None:
-        """Refuse ``account`` when its hours of this month are used up.
+        """Refuse ``account`` if its hours of this month are used up.
 
         Raises:
-            RefusedError: 429.
+            RefusedError: 429 if they are.
         """
         limit = self._config.monthly_hours
         if limit is None or self.seconds_left(account) > 0:
@@ -271,7 +271,7 @@ class Service:
         return f"{self._today():%Y-%m}"
 
     def wall_time(self) -> float:
-        """Return the s since 1970, as the emulator's clock goes on."""
+        """Return the time of the emulator's clock, in s since 1970."""
         return self._epoch + self._clock.now()
 
     def _token(self, claims: dict[str, Any], ttl_s: float) -> str:
@@ -287,7 +287,7 @@ class Service:
 
 
 def usage_refusal(code: str, message: str, action: str, details: dict[str, Any]) -> RefusedError:
-    """Return the answer that a limit of the account is met."""
+    """Return the answer for a limit of the account that is reached."""
     return RefusedError(
         429,
         {

@@ -1,6 +1,6 @@
-"""Signed tokens: JWTs (RFC 7519) with HS256, made and checked.
+"""Signing and checking of tokens: JWTs (RFC 7519) with HS256 and no other algorithm.
 
-Only the one algorithm; no keys are loaded from anywhere.
+The secret is random. No key is read from anywhere.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ __all__ = ["InvalidTokenError", "TokenSigner"]
 
 
 class InvalidTokenError(ValueError):
-    """The token is garbled, signed by someone else, or past its time."""
+    """The token is malformed, has a foreign signature, or has expired."""
 
 
 class TokenSigner:
-    """Makes tokens with a secret of its own, and accepts no others."""
+    """Signs tokens with its own random secret, and accepts only those."""
 
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(32)
@@ -35,10 +35,10 @@ class TokenSigner:
         return signed + "." + _base64(self._signature(signed))
 
     def claims(self, token: str, *, now: float) -> dict[str, Any]:
-        """Return what is in ``token``, where it is ours and ``now`` (s since 1970) is before its ``exp``.
+        """Return the claims of ``token``.
 
         Raises:
-            InvalidTokenError: it is not, or it is too late.
+            InvalidTokenError: this signer did not sign it, or ``now`` (s since 1970) is not before its ``exp``.
         """
         signed, _, signature = token.rpartition(".")
         header, _, payload = signed.partition(".")

@@ -1,3 +1,3 @@
-"""Streams that others may watch, over WHEP and HLS."""
+"""Broadcasts: streams that spectators watch over WHEP or HLS."""
 
 __all__: list[str] = []

@@ -1,7 +1,7 @@
-"""A stream as spectators see it: encoded once for each codec that somebody watches, and handed to all who do.
+"""Video for spectators: a stream is encoded once per codec, and all spectators of that codec share the packets.
 
-An encoder works only while it has an audience, on copies of the pictures. Whoever is behind loses pictures alone,
-until the next keyframe. How the packets travel is not known here: that is `whep` and `hls`.
+An encoder works only while it has an audience, on copies of the pictures. A spectator that falls behind loses
+pictures until the next keyframe; the others do not. Sending the packets is the job of `whep` and `hls`.
 """
 
 from __future__ import annotations
@@ -50,34 +50,34 @@ class Encoder:
 
     @property
     def is_watched(self) -> bool:
-        """Whether anybody takes packets."""
+        """Whether anyone receives packets."""
         return bool(self._takers)
 
     def attach(self, taker: Taker) -> None:
-        """Call ``taker`` with every packet from the next keyframe on, which comes with the next picture."""
+        """Call ``taker`` with every packet from now on. The next picture becomes a keyframe."""
         self._takers.append(taker)
         self.want_keyframe()
         if self._work is None:
             self._work = asyncio.get_running_loop().create_task(self._encode_all())
 
     def detach(self, taker: Taker) -> None:
-        """Forget ``taker``; nothing happens where it is not known."""
+        """Remove ``taker``, if it is attached."""
         if taker in self._takers:
             self._takers.remove(taker)
         if not self._takers:
             self._stop()
 
     def want_keyframe(self) -> None:
-        """Make the next picture one that needs no other."""
+        """Make the next picture a keyframe."""
         self._keyframe_wanted = True
 
     def show(self, picture: av.VideoFrame) -> None:
-        """Take ``picture``, which is the encoder's from now on; one that still waits is skipped."""
+        """Take over ``picture`` and encode it. A picture that still waits is skipped."""
         self._picture = picture
         self._arrived.set()
 
     def close(self) -> None:
-        """Hand out no more packets."""
+        """Stop for good: no more packets are handed out."""
         self._takers.clear()
         self._stop()
 
@@ -99,7 +99,7 @@ class Encoder:
             if codec is None:
                 codec = self._open(picture)
             wanted, self._keyframe_wanted = self._keyframe_wanted, False
-            # PyAV's encoders do not know each other's settings, so the kind is said of every picture.
+            # Set for every picture: the encoder obeys whatever type the frame has.
             picture.pict_type = PictureType.I if wanted else PictureType.NONE
             try:
                 packets = await loop.run_in_executor(None, codec.encode, picture)
@@ -126,47 +126,47 @@ class Encoder:
 class BroadcastVideo:
     """One stream that spectators may watch, from its start to `end`. Runs on the loop's thread.
 
-    It costs next to nothing while nobody does.
+    It costs next to nothing while nobody watches.
     """
 
     def __init__(self, stream_id: str, *, token: str, size: tuple[int, int], fps: int) -> None:
         self.stream_id = stream_id
         self.token = token
-        """What a spectator has to show."""
+        """Token that a spectator must present."""
         self.size = size
         """Width and height in px."""
         self.fps = fps
-        """Pictures per s."""
+        """Pictures per second."""
         self.ended = False
-        """Whether the stream is over."""
+        """Whether the stream has ended."""
         self._encoders: dict[str, Encoder] = {}
         self._epoch: float | None = None
 
     @property
     def is_watched(self) -> bool:
-        """Whether a picture would reach anybody."""
+        """Whether there are spectators to send pictures to."""
         return any(encoder.is_watched for encoder in self._encoders.values())
 
     def encoder(self, codec: str) -> Encoder:
-        """Return the encoder for ``h264`` or ``vp8``, which all who watch in that codec share."""
+        """Return the encoder for ``h264`` or ``vp8``, shared by all spectators of that codec."""
         if codec not in self._encoders:
             self._encoders[codec] = Encoder(codec, self.fps)
         return self._encoders[codec]
 
     def show(self, picture: av.VideoFrame, at: float) -> None:
-        """Show a copy of ``picture``, of the moment ``at`` (`time.monotonic`, in s), to all who watch."""
+        """Send a copy of ``picture``, whose time is ``at`` (`time.monotonic`, in s), to all spectators."""
         if self._epoch is None:
             self._epoch = at
         for encoder in self._encoders.values():
             if encoder.is_watched:
-                # A copy for each: the kind of a picture is noted in it, and the streamer's own client has another.
+                # One copy per encoder: the picture type is stored in the frame, and differs between encoders.
                 copy = av.VideoFrame.from_ndarray(picture.to_ndarray(), "yuv420p")
                 copy.pts = round((at - self._epoch) * _CLOCK_RATE_HZ)
                 copy.time_base = fractions.Fraction(1, _CLOCK_RATE_HZ)
                 encoder.show(copy)
 
     def end(self) -> None:
-        """Show no more pictures."""
+        """End the broadcast: no more pictures are sent."""
         self.ended = True
         for encoder in self._encoders.values():
             encoder.close()

@@ -1,6 +1,6 @@
-"""A broadcast over HLS: ffmpeg's own segmenter, fed with the packets of the broadcast's H.264 encoder.
+"""A broadcast over HLS: ffmpeg's segmenter, fed with the packets of the broadcast's H.264 encoder.
 
-Nothing is written until somebody asks for the playlist. The address is the permission. (Not observed.)
+Nothing is written until the playlist is requested. Anyone who has the address may watch. (Not observed.)
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ class HlsOutput:
         self._work: asyncio.Task[None] | None = None
 
     async def playlist(self) -> web.StreamResponse:
-        """Answer with the playlist; the first who asks waits until there is a segment. 404 where there is none."""
+        """Answer with the playlist; the first request waits for the first segment. 404 if none comes."""
         await self._begin()
-        # Read as a whole: it is small, and another takes its place any moment.
+        # Read at once: the file is small, and ffmpeg may replace it at any moment.
         return await self._file(PLAYLIST, "application/vnd.apple.mpegurl", {"Cache-Control": "no-cache"})
 
     async def segment(self, name: str) -> web.StreamResponse:
-        """Answer with a segment; 404 where there is no such, or not any more."""
+        """Answer with a segment; 404 if it does not exist, or no longer."""
         if not _SEGMENT.fullmatch(name):
             raise RefusedError(404, "Not Found")
         return await self._file(name, "video/mp2t", {})
@@ -70,7 +70,7 @@ class HlsOutput:
         return web.Response(body=body, content_type=content_type, headers=headers)
 
     async def end(self) -> None:
-        """Write the end of the playlist."""
+        """Mark the playlist as ended."""
         if self._encoder is not None:
             self._encoder.detach(self._take)
         if self._work is not None:
@@ -144,11 +144,11 @@ class _Segmenter:
         self._listed = False
 
     def write(self, packet: av.Packet[Any]) -> bool:
-        """Write ``packet``; return whether there is a playlist."""
+        """Write ``packet``; return whether the playlist exists."""
         self._began = self._began or packet.is_keyframe
         if not self._began or packet.time_base is None:
             return False
-        # Its own, because the muxer writes to it, and spectators send the same packet.
+        # A copy, because the muxer changes it, and spectators share the packet.
         own = av.Packet(bytes(packet))
         own.pts, own.dts, own.time_base = packet.pts, packet.dts, packet.time_base
         own.duration = int(self._duration / packet.time_base)

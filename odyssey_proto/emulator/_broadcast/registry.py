@@ -1,8 +1,8 @@
-"""The broadcasts of an emulator: their addresses, and who is served behind them.
+"""The broadcasts of an emulator, and the HTTP calls by which spectators reach them.
 
 POST   /live/{stream_id}/whep               an offer
-DELETE /live/{stream_id}/whep/{resource}    the end of watching
-GET    /live/{stream_id}/index.m3u8         HLS, for a while after the stream's end too
+DELETE /live/{stream_id}/whep/{resource}    leave
+GET    /live/{stream_id}/index.m3u8         HLS, available for a while after the stream ends
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from .whep import WhepSpectators
 __all__ = ["Broadcast", "BroadcastRegistry"]
 
 _KEPT_S: Final = 60.0
-"""How long the playlist of a stream that has ended can be read."""
+"""How long the playlist remains available after its stream ends."""
 
 
 @attrs.define(eq=False, kw_only=True)
 class Broadcast:
-    """One broadcast with everything by which it can be watched, from `BroadcastRegistry.begin` to `end`."""
+    """One broadcast and its outputs, from `BroadcastRegistry.begin` to `end`."""
 
     video: BroadcastVideo
     spectators: WhepSpectators
     hls: HlsOutput
     ready: BroadcastReady
-    """What the streamer's client is told."""
+    """The message that announces it to the streamer's client."""
 
     async def end(self) -> None:
-        """Send everybody home."""
+        """End the broadcast and disconnect all spectators."""
         self.video.end()
         await asyncio.gather(self.spectators.close(), self.hls.end())
 
@@ -57,7 +57,7 @@ class BroadcastRegistry:
         ]
 
     def begin(self, stream_id: str, *, authority: str, size: tuple[int, int], fps: int) -> Broadcast:
-        """Let ``stream_id`` be watched at ``authority``, a host with its port."""
+        """Start a broadcast of ``stream_id``, reachable at ``authority`` (host and port)."""
         address = f"http://{authority}/live/{stream_id}"
         video = BroadcastVideo(stream_id, token=f"spectator_{secrets.token_urlsafe(24)}", size=size, fps=fps)
         broadcast = self._broadcasts[stream_id] = Broadcast(
@@ -71,14 +71,14 @@ class BroadcastRegistry:
         return broadcast
 
     async def end(self, stream_id: str) -> None:
-        """End a broadcast with its stream; nothing happens where it is none."""
+        """End the broadcast of ``stream_id``, if there is one."""
         broadcast = self._broadcasts.get(stream_id)
         if broadcast is not None and not broadcast.video.ended:
             self._removals[stream_id] = asyncio.get_running_loop().call_later(_KEPT_S, self._remove, stream_id)
             await broadcast.end()
 
     def close(self) -> None:
-        """Remove everything."""
+        """Remove all broadcasts and their files."""
         for removal in self._removals.values():
             removal.cancel()
         for stream_id in tuple(self._broadcasts):

@@ -1,6 +1,6 @@
-"""Spectators over WHEP: an offer is posted, the answer comes back, and the address of the session ends it.
+"""Spectators over WHEP: a client posts an offer, receives the answer, and deletes the session resource to leave.
 
-One peer connection for each spectator; all of them send the packets of the broadcast's one encoder.
+Each spectator has a peer connection; all of them send the packets of the broadcast's shared encoder.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ _MOST_WAITING: Final = 40
 """Packets that may wait for one spectator: 2 s."""
 _CONTENT_TYPE: Final = "application/sdp"
 
-# A browser's ``*.local`` names take a second to resolve, or never do, and it finds the emulator without them; but
-# then the end of its candidates is not the end of what may come.
+# A browser's ``*.local`` names take a second to resolve, or never do, and it reaches the emulator without them.
+# Its end of candidates goes too, because it may still connect from an address that the offer did not name.
 _UNUSABLE: Final = re.compile(r"^a=(?:candidate:(?:\S+ ){4}\S+\.local .*|end-of-candidates)\r?\n", re.MULTILINE)
 
 
 class WhepSpectators:
-    """All who watch one broadcast over WHEP, until `close`. Runs on the loop's thread."""
+    """The WHEP spectators of one broadcast, until `close`. Runs on the loop's thread."""
 
     def __init__(self, video: BroadcastVideo, *, codec: str) -> None:
         self._video = video
@@ -56,11 +56,11 @@ class WhepSpectators:
         self._leaving: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Return the number of spectators."""
         return len(self._present)
 
     async def admit(self, request: web.Request) -> web.Response:
-        """Answer the offer of one more; 401, 406, 413, 415 and 400 say why not."""
+        """Answer a spectator's offer. Refuses with 400, 401, 404, 406, 413 or 415."""
         token = request.query.get("token", "")
         if not secrets.compare_digest(token.encode("utf-8", "replace"), self._video.token.encode()):
             raise RefusedError(401, "Invalid spectator token")
@@ -80,14 +80,14 @@ class WhepSpectators:
         return web.Response(status=201, text=answer, content_type=_CONTENT_TYPE, headers={"Location": location})
 
     async def dismiss(self, resource: str) -> web.Response:
-        """End one; 404 where there is no such."""
+        """Disconnect one spectator; 404 if it is unknown."""
         if resource not in self._present:
             raise RefusedError(404, "No such spectator")
         await self._dismiss(resource)
         return web.Response(status=200)
 
     async def close(self) -> None:
-        """End all of them, within a second."""
+        """Disconnect all spectators, within a second."""
         ending = [asyncio.ensure_future(self._dismiss(resource)) for resource in tuple(self._present)]
         if waiting := {*ending, *self._leaving}:
             await asyncio.wait(waiting, timeout=_CLOSE_WITHIN_S)
@@ -126,14 +126,14 @@ class _Spectator:
         self._pc.getTransceivers()[0].setCodecPreferences(codec_preferences(codec))
         self._pc.on("connectionstatechange", self._take_state)
         self._deadline = asyncio.get_running_loop().call_later(_CONNECT_WITHIN_S, self._check_connected)
-        # Closing in the middle of gathering would leave sockets open that nobody knows of yet.
+        # Closing while candidates are gathered would leak sockets that are not registered yet.
         self._gathering = asyncio.Lock()
 
     async def answer(self, offer: str, address: str) -> str:
-        """Return the answer to ``offer``; ``address`` of this machine is the only one in it.
+        """Return the answer to ``offer``. Its candidates use only ``address`` of this machine.
 
         Raises:
-            RefusedError: 400 when it is no offer, 406 when it wants nothing that there is.
+            RefusedError: 400 if it is not a valid offer, 406 if no codec of the stream suits it.
         """
         if not any(line.startswith("m=video") for line in offer.splitlines()):
             raise RefusedError(400, "The offer has no video")
@@ -144,7 +144,7 @@ class _Spectator:
                 await self._pc.setLocalDescription(await self._pc.createAnswer())
             except OperationError as exc:
                 raise RefusedError(406, "The offer has no codec of this stream") from exc
-            except Exception as exc:  # whatever aiortc's parser stumbles over
+            except Exception as exc:  # aiortc's parser raises anything
                 raise RefusedError(400, f"The offer is not valid: {type(exc).__name__}") from exc
         answer: str = self._pc.localDescription.sdp
         media = next(media for media in SessionDescription.parse(answer).media if media.kind == "video")
@@ -152,12 +152,12 @@ class _Spectator:
             raise RefusedError(400, "The offer does not want to receive video")
         self._encoder = self._video.encoder(media.rtp.codecs[0].mimeType.partition("/")[2].lower())
         self._track.on_loss = self._encoder.want_keyframe
-        # aiortc would have its own encoder make the keyframe that a receiver asks for (PLI, FIR).
+        # Without this, aiortc would ask its own encoder for the keyframe that a receiver requests (PLI, FIR).
         setattr(self._sender, "_send_keyframe", self._encoder.want_keyframe)  # noqa: B010  # private, so not typed
         return answer
 
     async def close(self) -> None:
-        """End the connection; the spectator is told on the media path."""
+        """Close the connection. The spectator learns of it over DTLS."""
         self._deadline.cancel()
         self._leave()
         try:
@@ -184,14 +184,14 @@ class _Spectator:
 
 
 class _PacketTrack(MediaStreamTrack):
-    """A track of encoded packets, which the sender cuts and sends as they are."""
+    """A track of encoded packets, which the sender only splits into RTP packets."""
 
     kind = "video"
 
     def __init__(self) -> None:
         super().__init__()
         self.on_loss: Callable[[], None] = lambda: None
-        """Called when packets were left out, so that only a keyframe can go on."""
+        """Called when packets were dropped, so that decoding can resume only at a keyframe."""
         self._packets: collections.deque[av.Packet[Any]] = collections.deque()
         self._arrived = asyncio.Event()
         self._broken = True

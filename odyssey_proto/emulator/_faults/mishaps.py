@@ -1,6 +1,6 @@
-"""Carrying out faults: what each action of the fault script does, in one table for each kind of step.
+"""Carrying out faults: one table per kind of step says what each action of the fault script does.
 
-A step asks here what goes wrong with it, and goes on only when told so. It does not choose: that is
+Each step calls this module first, and goes on only if it returns so. The choice of the fault is made in
 `odyssey_proto.emulator._faults.script`.
 """
 
@@ -24,10 +24,10 @@ __all__ = ["SignalingSide", "StreamerSide", "befall", "befall_http", "carry_out"
 
 
 class SignalingSide(Protocol):
-    """The signaling connection of a session, as far as it can be broken."""
+    """The parts of a session's signaling connection that faults use."""
 
     async def send_text(self, text: str) -> None:
-        """Send ``text`` as it is."""
+        """Send ``text`` unchanged."""
 
     def end_session(self, reason: str) -> None:
         """End the session with a fatal error."""
@@ -40,28 +40,28 @@ class SignalingSide(Protocol):
 
 
 class StreamerSide(Protocol):
-    """The streamer's end of the peer connection, as far as it can be broken."""
+    """The parts of the streamer's end of the peer connection that faults use."""
 
     def send_text(self, text: str) -> None:
-        """Send ``text`` to the client as it is."""
+        """Send ``text`` to the client unchanged."""
 
     def stream_error(self, reason: str, message: str) -> None:
-        """Tell the client that something about the stream failed."""
+        """Send an ``interactive_stream_error`` to the client."""
 
     def close_channels(self) -> None:
         """Close both data channels."""
 
     def vanish(self) -> None:
-        """Be gone without a word."""
+        """Stop answering without notice."""
 
     def stop_media(self) -> None:
-        """Send no further picture in this session."""
+        """Send no more pictures in this session."""
 
 
 async def befall(
     script: FaultScript, step: str, signaling: SignalingSide | None, streamer: StreamerSide | None
 ) -> bool:
-    """Let happen what the script has for ``step``; return whether the step goes on."""
+    """Carry out the fault scheduled for ``step``, if any; return whether the step goes on."""
     fault = script.take(step)
     if fault is None:
         return True
@@ -98,11 +98,11 @@ _ON_SIGNALING: dict[str, Callable[[SignalingSide, Fault], Awaitable[None]]] = {
 
 
 async def befall_http(script: FaultScript, step: str, request: web.Request) -> web.StreamResponse | None:
-    """Let happen what the script has for the call ``step``; return the answer, or None when the call goes on."""
+    """Carry out the fault scheduled for the call ``step``; return its answer, or None if the call goes on."""
     fault = script.take(step)
     if fault is None:
         return None
-    await request.read()  # all of it: a client that still sends would notice something else
+    await request.read()  # all of it: a client that is still sending would see another failure
     return await _IN_HTTP[fault.action](request, fault)
 
 
@@ -156,7 +156,7 @@ def reset(request: web.Request) -> None:
     """Reset the TCP connection of ``request``."""
     transport = request.transport
     if transport is not None:
-        # A linger of 0 s makes the close a reset instead of a goodbye.
+        # A linger of 0 s turns the close into a reset.
         connection = transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
@@ -173,5 +173,5 @@ _IN_HTTP: dict[str, Callable[[web.Request, Fault], Awaitable[web.StreamResponse 
 
 
 async def carry_out(fault: Fault, request: web.Request) -> web.StreamResponse | None:
-    """Let ``fault`` happen to a call without a body; return the answer, or None when the call goes on."""
+    """Carry out ``fault`` on a call without a body; return its answer, or None if the call goes on."""
     return await _IN_HTTP[fault.action](request, fault)

@@ -1,8 +1,7 @@
 """The fault script: which step of the service goes wrong next, and how.
 
-A script is data, from Python or JSON; it says what is to happen and counts how often. Carrying it out is left to
-the owners of the steps: `odyssey_proto.emulator._http.api`, and `signaling` and `streamer` of
-`odyssey_proto.emulator._session`.
+A script is data, from Python or JSON. This module only schedules and counts faults; the owners of the steps carry
+them out: `odyssey_proto.emulator._http.api`, and `signaling` and `streamer` of `odyssey_proto.emulator._session`.
 
     step                                          actions
     ``METHOD /path`` (``GET /signaling/config``   answer, truncate, delay, hang, reset, drip
@@ -71,12 +70,12 @@ _ACTIONS: Final[dict[str, frozenset[str]]] = {
 
 def _mapping_of_text(_: Any, __: Any, value: Any) -> None:
     if not all(isinstance(name, str) and isinstance(text, str) for name, text in value.items()):
-        raise OdysseyConfigError("headers must map names to texts")
+        raise OdysseyConfigError("headers must map names to text")
 
 
 def _headers(value: Any) -> Any:
     if not isinstance(value, Mapping):
-        raise OdysseyConfigError("headers must map names to texts")
+        raise OdysseyConfigError("headers must map names to text")
     return dict(value)
 
 
@@ -85,7 +84,7 @@ class Fault:
     """One thing that goes wrong at one step.
 
     Raises:
-        OdysseyConfigError: the step is not known, or the action is none that it can do.
+        OdysseyConfigError: a field is not valid, or the step does not support the action.
 
     >>> Fault(step="POST /sessions/request", action="answer", status=503, times=2).times
     2
@@ -94,34 +93,35 @@ class Fault:
     """
 
     step: str
-    """Where; see the table above."""
+    """The step at which it happens, a row of the table at the head of this module."""
     action: str
-    """What; see the table above.
+    """What happens; the table at the head of this module lists the actions of each step.
 
-    - ``answer``: this status, body and headers instead of the step's own answer.
+    - ``answer``: ``status``, ``body`` and ``headers`` replace the step's own answer.
     - ``truncate``: that answer, cut off before its end. ``drip``: that answer, one byte every ``seconds``.
     - ``delay``: the step takes ``seconds`` longer. ``hang``: it never answers.
-    - ``reset``: the TCP connection is reset. ``drop``: the WebSocket's is, without a close.
-    - ``close``: the WebSocket closes with ``code``. ``error``: it tells ``reason``, and the session ends.
-    - ``send``: ``text`` goes out first, then the step goes on. ``replace``: ``text`` goes out instead.
-    - ``silence``: the step does not happen. ``stop``: no picture is sent any more in this session.
-    - ``stream_error``: an ``interactive_stream_error`` of ``reason`` and ``message`` instead.
-    - ``close_channel``: the streamer closes its data channels. ``kill_peer``: it is gone without a word.
+    - ``reset``: the TCP connection is reset. ``drop``: the WebSocket's TCP connection breaks, without a close.
+    - ``close``: the WebSocket closes with ``code``. ``error``: it sends an error with ``reason``, and the session
+      ends.
+    - ``send``: ``text`` is sent first, then the step goes on. ``replace``: ``text`` is sent instead.
+    - ``silence``: the step does not happen. ``stop``: no more pictures are sent in this session.
+    - ``stream_error``: an ``interactive_stream_error`` with ``reason`` and ``message`` is sent instead.
+    - ``close_channel``: the streamer closes its data channels. ``kill_peer``: it stops answering without notice.
     """
     times: int | None = 1
     """How often it happens; None for always."""
     after: int = 0
-    """How many times the step goes well before."""
+    """How many times the step succeeds first."""
     after_bytes: int = 0
-    """How many bytes of an ``artifact`` arrive before."""
+    """How many bytes of an ``artifact`` are sent first."""
     status: int = 500
     """HTTP status."""
     body: Any = None
-    """Body: a text goes out as it is, anything else as JSON; None is ``{"detail": "Injected fault"}``."""
+    """Body: text is sent unchanged, anything else as JSON; None sends ``{"detail": "Injected fault"}``."""
     headers: dict[str, str] = attrs.field(factory=dict, converter=_headers, validator=_mapping_of_text)
     """Extra headers."""
     seconds: float = 0.1
-    """Length of a delay, or between the bytes of a drip, in s."""
+    """Length of a ``delay``, or the time between the bytes of a ``drip``, in s."""
     code: int = 1011
     """WebSocket close code."""
     reason: str = "unknown"
@@ -129,7 +129,7 @@ class Fault:
     message: str = "Injected fault"
     """Text of a ``stream_error``."""
     text: str = ""
-    """Raw text of ``send`` and ``replace``."""
+    """Text of ``send`` and ``replace``, sent unchanged."""
 
     def __attrs_post_init__(self) -> None:
         actions = _ACTIONS.get(self.step)
@@ -152,11 +152,11 @@ class Fault:
         if not _is_whole(self.code) or not 1000 <= self.code <= 4999:
             raise OdysseyConfigError("code must be from 1000 to 4999")
         if not all(isinstance(value, str) for value in (self.reason, self.message, self.text)):
-            raise OdysseyConfigError("reason, message and text must be texts")
+            raise OdysseyConfigError("reason, message and text must be text")
         try:
             json.dumps(self.body, allow_nan=False)
         except (TypeError, ValueError, RecursionError) as exc:
-            raise OdysseyConfigError("body must be a text or what JSON can hold") from exc
+            raise OdysseyConfigError("body must be text or JSON-ready data") from exc
 
     @classmethod
     def from_dict(cls, data: Any) -> Fault:
@@ -182,21 +182,21 @@ class Fault:
 
 
 class FaultScript:
-    """The faults still to come, in order. Any thread may change it while the emulator runs."""
+    """The faults still to come, in order. Any thread may call, also while the emulator runs."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting: list[_Waiting] = []
 
     def add(self, *faults: Fault) -> None:
-        """Append ``faults``. At each step the first one that is for it and not yet used up happens.
+        """Append ``faults``. At each step, the first one for that step that is not used up happens.
 
         Raises:
-            TypeError: one of them is none; nothing was added.
+            TypeError: one of them is not a `Fault`; nothing was added.
         """
         for fault in faults:
             if not isinstance(fault, Fault):
-                raise TypeError(f"a fault is a Fault, not {type(fault).__name__}")
+                raise TypeError(f"a fault must be a Fault, not {type(fault).__name__}")
         with self._lock:
             self._waiting.extend(_Waiting(fault=fault, skips=fault.after, left=fault.times) for fault in faults)
 
@@ -204,24 +204,24 @@ class FaultScript:
         """Append faults from parsed JSON: one object, or a list of them.
 
         Raises:
-            OdysseyConfigError: one of them is none; nothing was added.
+            OdysseyConfigError: one of them is not a valid fault; nothing was added.
         """
         items: Iterable[Any] = data if isinstance(data, list) else [data]
         self.add(*[Fault.from_dict(item) for item in items])
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Remove all faults."""
         with self._lock:
             self._waiting.clear()
 
     @property
     def pending(self) -> list[Fault]:
-        """The faults that have not happened as often as they are to."""
+        """The faults that are not used up."""
         with self._lock:
             return [waiting.fault for waiting in self._waiting]
 
     def take(self, step: str) -> Fault | None:
-        """Return what goes wrong at ``step`` this time, and count it."""
+        """Return the fault for this run of ``step``, if any, and count it."""
         with self._lock:
             for waiting in self._waiting:
                 if waiting.fault.step != step:

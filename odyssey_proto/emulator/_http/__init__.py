@@ -1,3 +1,3 @@
-"""The REST face of the emulator."""
+"""The HTTP side of the emulator."""
 
 __all__: list[str] = []

@@ -1,6 +1,6 @@
 """The HTTP side: the REST calls of the protocol, the pings, ``/config``, and the admin endpoint of the faults.
 
-Every answer is shaped as the service's (FastAPI), errors too, and can be read by a page of another origin.
+All answers, errors included, have the form of the service's (FastAPI), and pages of any origin may read them.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class RestApi:
         self._faults = faults
         self._handshake = handshake
         self.stun_port = 0
-        """Where the emulator's own STUN server listens."""
+        """Port of the emulator's own STUN server."""
         self.app = web.Application(
             middlewares=[show_exchange, self._answer_errors, self._misbehave],
             client_max_size=LARGEST_MESSAGE_BYTES,
@@ -101,7 +101,7 @@ class RestApi:
         except web.HTTPException as exc:
             headers = {"Allow": exc.headers["Allow"]} if "Allow" in exc.headers else {}
             return json_answer({"detail": exc.reason}, exc.status, headers)
-        except ConnectionError:  # the client went while it was being answered
+        except ConnectionError:  # the client disconnected during the answer
             raise
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
@@ -176,7 +176,7 @@ class RestApi:
         if servers is not None:
             return json_answer({"iceServers": list(servers)})
         host = request.url.host or ""
-        # aiortc raises at the literal of an IPv6 address.
+        # aiortc raises if the URL has a literal IPv6 address.
         own = [] if ":" in host else [models.IceServer(urls=f"stun:{host}:{self.stun_port}")]
         return model_answer(models.SignalingConfig(ice_servers=own))
 
@@ -213,7 +213,7 @@ async def _sign(_: web.Request, response: web.StreamResponse) -> None:
 
 
 def authority(request: web.Request) -> str:
-    """Return host and port as the client sees them."""
+    """Return the host and port that the client used."""
     if request.headers.get("Host"):
         return request.host
     host, port = request.transport.get_extra_info("sockname")[:2] if request.transport else ("127.0.0.1", 80)
@@ -229,7 +229,7 @@ async def _body(request: web.Request, cls: type[T]) -> T:
 
 
 def _issue(problem: str) -> dict[str, Any]:
-    """Return a problem that `codec` found as one of FastAPI's."""
+    """Return a problem reported by `codec` in FastAPI's form."""
     message, _, path = problem.partition(" @ $")
     return {
         "loc": ["body", *[key for key in path.split(".") if key]],

@@ -1,7 +1,7 @@
-"""The REST calls about what outlives a session: recordings and simulation jobs.
+"""The REST calls for recordings and simulation jobs.
 
-Arguments are checked as FastAPI checks them, and rows become the models of the protocol. What a job does is
-decided in `emulator._jobs.queue`, and what an address opens in `emulator._http.artifact_server`.
+They check arguments as FastAPI does, and turn rows of the storage into models of the protocol. Jobs are run by
+`emulator._jobs.queue`, and files are served by `emulator._http.artifact_server`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["ArchiveApi"]
 _PRIORITY: Final = "normal"
 _MOST: Final = 100
 _FARTHEST: Final = 2**62
-"""SQLite counts no further."""
+"""Maximum offset, within the integers of SQLite."""
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,4000}")
 _BOOLEANS: Final = {
     **dict.fromkeys(("1", "on", "t", "true", "y", "yes"), True),
@@ -91,7 +91,7 @@ class ArchiveApi:
         )
 
     def _artifacts(self, request: web.Request, stream: StreamRecord) -> dict[str, Any]:
-        """Return the fields that a recording and a stream of a job share; no address while the stream runs."""
+        """Return the fields that recordings and streams of jobs share; without addresses while the stream runs."""
 
         def url(name: str) -> str | None:
             return None if stream.ended_at is None else self._artifact_server.url(request, stream.stream_id, name)
@@ -172,14 +172,14 @@ def _info(job: Job) -> dict[str, Any]:
 
 
 class _Query:
-    """The arguments of one call, and what is wrong with them."""
+    """Reads the query arguments of one call and collects what is wrong with them."""
 
     def __init__(self, request: web.Request) -> None:
         self._values = request.query
         self._issues: list[dict[str, Any]] = []
 
     def check(self) -> None:
-        """Refuse the call when an argument was wrong."""
+        """Refuse the call if an argument was wrong."""
         if self._issues:
             raise RefusedError(422, self._issues)
 

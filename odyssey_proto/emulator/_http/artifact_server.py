@@ -1,7 +1,7 @@
-"""The artifacts as files behind signed addresses, answered as an object store does: ranges, ETags, XML errors.
+"""Serving artifacts at signed addresses in the manner of an object store: ranges, ETags, XML errors.
 
-Whose a stream is does not matter here: who has the address may read, until it expires. An ``Authorization`` header
-beside the signature is refused, as S3 does: a client that sends it gives its token away.
+The owner of a stream does not matter here: anyone with the address may read the file until the address expires.
+A request with an ``Authorization`` header is refused, as S3 does, because its client gives its token away.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _IN_THE_BODY: Final = ("truncate", "hang", "reset", "drip")
 
 
 class ArtifactServer:
-    """Signs the addresses of artifacts, and answers them."""
+    """Signs the addresses of artifacts, and serves the files."""
 
     def __init__(self, *, config: EmulatorConfig, service: Service, storage: Storage, faults: FaultScript) -> None:
         self._config = config
@@ -55,7 +55,7 @@ class ArtifactServer:
         self.routes = [web.get("/artifacts/{stream_id}/{name}", self._answer)]
 
     def url(self, request: web.Request, stream_id: str, name: str) -> str | None:
-        """Return an address of an artifact under the host that ``request`` went to; None without that file."""
+        """Return an artifact's address at the host of ``request``, or None if the file does not exist."""
         if not (self._storage.folder_of(stream_id) / name).is_file():
             return None
         expires = math.ceil(self._service.wall_time() + self._config.url_ttl_s)
@@ -74,7 +74,7 @@ class ArtifactServer:
             return refused
         name = request.match_info["name"]
         try:
-            # A few µs: the file is local, and its pages are read on a worker below.
+            # Opening takes a few µs, as the file is local; reading happens on a worker below.
             file = (self._storage.folder_of(request.match_info["stream_id"]) / name).open("rb")
         except OSError:
             return _error(404, "NoSuchKey", "The specified key does not exist.")
@@ -119,7 +119,7 @@ class ArtifactServer:
         if request.method == "HEAD":
             return response
         cut = stop if fault is None else min(stop, start + fault.after_bytes)
-        # A client that goes away in the middle is no failure.
+        # A client that disconnects early is not a failure.
         with contextlib.suppress(ConnectionError):
             await _copy(file, response, start, cut)
             if fault is not None:
@@ -129,7 +129,7 @@ class ArtifactServer:
 
 @attrs.frozen
 class _Held:
-    """A file as HTTP sees it."""
+    """The HTTP metadata of a file."""
 
     size: int
     etag: str
@@ -156,9 +156,9 @@ class _Held:
         }
 
     def span(self, asked: str | None, only_if: str | None) -> tuple[int, int] | None:
-        """Return where a part begins and ends (RFC 9110, section 14), or None for the whole.
+        """Return start and stop of the requested range (RFC 9110, section 14), or None for the whole file.
 
-        One range is understood; as S3 does, any other ``Range`` is passed over.
+        Only a single range is supported; like S3, it ignores any other ``Range``.
         """
         found = _RANGE.fullmatch(asked or "")
         if found is None or only_if not in (None, self.etag, self.modified):
@@ -178,7 +178,7 @@ class _Held:
 
 
 class _NoSuchRangeError(Exception):
-    """The range lies behind the end."""
+    """The range starts after the end of the file."""
 
 
 async def _copy(file: BinaryIO, response: web.StreamResponse, start: int, stop: int) -> None:
@@ -187,7 +187,7 @@ async def _copy(file: BinaryIO, response: web.StreamResponse, start: int, stop: 
     while start < stop:
         chunk = await loop.run_in_executor(None, file.read, min(_CHUNK_BYTES, stop - start))
         if not chunk:
-            return  # it was removed or cut meanwhile: the length that was told says so
+            return  # removed or cut meanwhile: the client sees it by Content-Length
         await response.write(chunk)
         start += len(chunk)
 

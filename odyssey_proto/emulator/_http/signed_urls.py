@@ -1,6 +1,6 @@
-"""Addresses that carry their own permission: signed with HMAC-SHA256, valid until a moment that they name.
+"""Signed addresses: HMAC-SHA256 over the path and a time of expiry.
 
-It only says whether an address is good; what lies behind it is not known here.
+This module only signs and checks addresses; it does not know what they point to.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ __all__ = ["ExpiredError", "UrlSigner", "WrongSignatureError"]
 
 
 class WrongSignatureError(ValueError):
-    """The address was not made here, or has been changed."""
+    """The address was not signed with this secret, or has been changed."""
 
 
 class ExpiredError(ValueError):
-    """The address was good until ``expires`` (s since 1970)."""
+    """The address was valid until ``expires``, in s since 1970."""
 
     def __init__(self, expires: int) -> None:
         super().__init__(expires)
@@ -35,7 +35,7 @@ class UrlSigner:
         self._secret = secret
 
     def sign(self, path: str, *, expires: int) -> str:
-        """Return ``path`` with the query that opens it until ``expires``, s since 1970.
+        """Return ``path`` with a query that makes it valid until ``expires``, in s since 1970.
 
         >>> UrlSigner(b"secret").sign("/a.mp4", expires=1700000000)[:27]
         '/a.mp4?Expires=1700000000&S'
@@ -43,11 +43,11 @@ class UrlSigner:
         return path + "?" + urlencode({"Expires": expires, "Signature": self._signature(path, expires)})
 
     def check(self, path: str, query: Mapping[str, str], *, now: float) -> None:
-        """Accept ``path`` with its ``query`` at ``now``, s since 1970.
+        """Check ``path`` and its ``query`` at the time ``now``, in s since 1970.
 
         Raises:
-            WrongSignatureError: it is not ours.
-            ExpiredError: it is, but too late.
+            WrongSignatureError: the signature is missing or wrong.
+            ExpiredError: the signature is right, but the address has expired.
         """
         given = query.get("Expires", "")
         if not (given.isascii() and given.isdigit() and len(given) < 16):

@@ -1,8 +1,8 @@
-"""Simulation jobs: the queue and the workers that go through it.
+"""The queue of simulation jobs and the workers that run them.
 
-A worker takes the oldest job that waits, and does one at a time; its process is started with its first job and
-killed when the emulator stops. A job whose process died begins anew; so does one that the end of the emulator cut
-off, when its ``data_dir`` is opened again.
+A worker takes the oldest pending job and runs one at a time. Its process starts with its first job and is killed
+when the emulator stops. A job whose process died starts over; so does one that was running when the emulator
+stopped, once its ``data_dir`` is opened again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["SimulationQueue"]
 log = logging.getLogger("odyssey_proto.emulator.jobs")
 
 _VIDEO_PER_SECOND_S: Final = 3.0
-"""s of video that a worker films in 1 s, for the estimated wait only."""
+"""Seconds of video that a worker films per second; only used for the estimated wait."""
 _UNKNOWN_LENGTH_S: Final = 10.0
 
 
@@ -47,24 +47,24 @@ class SimulationQueue:
         self._workers: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begin to work on what waits."""
+        """Start working on the pending jobs."""
         self._waiting.set()
         loop = asyncio.get_running_loop()
         self._workers = [loop.create_task(self._work()) for _ in range(self._config.simulation_workers)]
 
     async def stop(self) -> None:
-        """Leave everything as it is, at once."""
+        """Stop working at once, and leave unfinished jobs as they are."""
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
 
-    # What the calls do
+    # Called by the REST API
 
     def add(self, account: str, request: dict[str, Any]) -> Job:
-        """Queue a job for ``request``, of good shape.
+        """Queue a job for ``request``, whose shape has been checked.
 
         Raises:
-            RefusedError: 403 without the privilege to bypass, 429 when a limit of the account is met.
+            RefusedError: 403 without the privilege to bypass, 429 if a limit of the account is reached.
         """
         if request.get("bypass_vlm_expansion") and not self._config.bypass_privilege:
             raise RefusedError(403, "This account may not bypass the expansion of prompts")
@@ -91,7 +91,7 @@ class SimulationQueue:
         """Return a job of ``account``.
 
         Raises:
-            RefusedError: 404 when there is none, 403 when it is another's.
+            RefusedError: 404 if the job is unknown, 403 if it belongs to another account.
         """
         job = self._storage.job(job_id)
         if job is None:
@@ -101,10 +101,10 @@ class SimulationQueue:
         return job
 
     def cancel(self, account: str, job_id: str) -> Job:
-        """Cancel a job that has not begun.
+        """Cancel a job that has not started.
 
         Raises:
-            RefusedError: as `find`; 400 when it has begun, or is done.
+            RefusedError: as in `find`; 400 if the job has started or is done.
         """
         self.find(account, job_id)
         now = self._service.wall_time()
@@ -117,7 +117,7 @@ class SimulationQueue:
         return job
 
     def estimated_wait_minutes(self, job: Job) -> float | None:
-        """Return about how long a job still waits; None for one that does not wait, or that nobody works on."""
+        """Return the estimated wait of a job, in min; None if it is not pending or there are no workers."""
         workers = self._config.simulation_workers
         if job.status != "pending" or not workers:
             return None
@@ -135,7 +135,7 @@ class SimulationQueue:
                 if taken is None:
                     await self._waiting.wait()
                     continue
-                # Another worker may have slept through the moment in which the event was set.
+                # Another worker may have missed the moment at which the event was set.
                 self._waiting.set()
                 await self._do(*taken, process)
         finally:
@@ -163,7 +163,7 @@ class SimulationQueue:
             script = await fetch_script(request["script_url"])
             if issues := check_script(script):
                 where = ".".join(map(str, issues[0]["loc"]))
-                raise ScriptError(f"What script_url holds is no script: {where}: {issues[0]['msg']}")
+                raise ScriptError(f"The content of script_url is not a script: {where}: {issues[0]['msg']}")
             scripts = [script]
         else:
             scripts = request.get("scripts") or [request["script"]]
@@ -186,7 +186,7 @@ class SimulationQueue:
         )
 
     def _object(self, take: Take) -> None:
-        """Refuse what the service itself would refuse; the limits are those of live streams."""
+        """Raise `ScriptError` if the rules for live streams forbid ``take``."""
         prompts = [take.prompt, *[prompt for _, prompt in take.changes]]
         blocked = any(word.lower() in prompt.lower() for word in self._config.blocked_words for prompt in prompts)
         where = f"Script {take.script_index}"
@@ -236,20 +236,20 @@ class SimulationQueue:
 
 
 class _WorkerDiedError(Exception):
-    """The process ended in the middle of an order."""
+    """The process ended before it finished its order."""
 
 
 class _WorkerProcess:
-    """A process of `odyssey_proto.emulator._jobs.worker`, started when it is needed."""
+    """A process of `odyssey_proto.emulator._jobs.worker`, started on first use."""
 
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
 
     async def film(self, order: Order) -> AsyncIterator[dict[str, Any]]:
-        """Give an order, and yield the reports until it is carried out.
+        """Send an order, and yield the reports until it is done.
 
         Raises:
-            _WorkerDiedError: it never will be.
+            _WorkerDiedError: the process ended before that.
         """
         process = self._process
         if process is None or process.returncode is not None:
@@ -271,7 +271,7 @@ class _WorkerProcess:
                 return
 
     async def kill(self) -> None:
-        """End it at once."""
+        """Kill the process."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -282,8 +282,8 @@ class _WorkerProcess:
 
 
 async def _start() -> asyncio.subprocess.Process:
-    # The path as it is here, so that the process finds this very package however it was found here; and a session
-    # of its own, so that Ctrl-C in a terminal is the emulator's to handle.
+    # The same import path, so that the process imports the same package. A new session, so that Ctrl-C in a
+    # terminal reaches only the emulator.
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     return await asyncio.create_subprocess_exec(
         sys.executable,
@@ -297,7 +297,7 @@ async def _start() -> asyncio.subprocess.Process:
 
 
 def _length_s(request: dict[str, Any]) -> float:
-    """Return about how much video ``request`` asks for, in s."""
+    """Return the estimated length of video that ``request`` asks for, in s."""
     scripts = request.get("scripts") or [request.get("script") or []]
     last = [min(script[-1]["timestamp_ms"], 10**12) / 1000 for script in scripts if script]
     return sum(last) if last else _UNKNOWN_LENGTH_S

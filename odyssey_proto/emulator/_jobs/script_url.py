@@ -1,6 +1,6 @@
-"""Getting the script that a job names by its address.
+"""Fetching the script of a job from its ``script_url``.
 
-From this machine and from nowhere else: an emulator is for offline work, and must not be made to ask other hosts.
+Only from this machine: an emulator is for offline work, and no job can make it contact another host.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _LARGEST_BYTES: Final = 64 * 2**20
 
 
 async def fetch_script(address: str) -> Any:
-    """Return the parsed JSON behind ``address``.
+    """Return the parsed JSON at ``address``.
 
     Raises:
-        ScriptError: the address is not of this machine, or what it gives is no JSON.
+        ScriptError: the address is not on this machine, cannot be fetched, or does not contain JSON.
     """
     url = _local(address)
     try:
@@ -39,14 +39,14 @@ async def fetch_script(address: str) -> Any:
             async for chunk in answer.content.iter_any():
                 body += chunk
                 if len(body) > _LARGEST_BYTES:
-                    raise ScriptError(f"What script_url holds is larger than {_LARGEST_BYTES // 2**20} MiB")
+                    raise ScriptError(f"The content of script_url is larger than {_LARGEST_BYTES // 2**20} MiB")
         return json.loads(body)
     except (aiohttp.ClientError, OSError, TimeoutError) as exc:
         raise ScriptError(f"script_url could not be fetched: {type(exc).__name__}") from exc
     except (ValueError, RecursionError) as exc:
         if isinstance(exc, ScriptError):
             raise
-        raise ScriptError("What script_url holds is not JSON") from exc
+        raise ScriptError("The content of script_url is not JSON") from exc
 
 
 def _local(address: str) -> URL:

@@ -1,8 +1,8 @@
-"""The scripts of simulation jobs: what a request may say, and what is to be filmed for it.
+"""The scripts of simulation jobs: checking requests, and planning the streams to film.
 
-Two questions are kept apart. `check_request` answers as FastAPI does, from the shape alone. `plan` turns a script
-of good shape into takes, or says why it makes no sense: then the job fails, as it does when the script that an
-address holds is none.
+There are two checks. `check_request` looks only at the shape and reports issues as FastAPI does. `plan` turns a
+script of valid shape into takes, or raises if the script makes no sense; the job then fails. It also fails if
+``script_url`` does not contain a valid script.
 """
 
 from __future__ import annotations
@@ -18,45 +18,45 @@ if TYPE_CHECKING:
 __all__ = ["Order", "ScriptError", "Take", "check_request", "check_script", "plan"]
 
 TAIL_MS: Final = 3000
-"""How long a stream goes on after the last entry of a script that does not end it."""
+"""How long a stream goes on after the last entry of a script that does not end it, in ms."""
 _SOURCES: Final = ("script", "scripts", "script_url")
 
 Issue = dict[str, Any]
 
 
 class ScriptError(ValueError):
-    """A script of good shape that cannot be filmed."""
+    """The script has a valid shape but cannot be filmed."""
 
 
 @attrs.frozen(kw_only=True)
 class Take:
-    """One stream to be filmed. Times are ms from its beginning."""
+    """One stream to film. Times are in ms from its start."""
 
     script_index: int
     prompt: str
     image: str | None
     changes: tuple[tuple[int, str], ...]
-    """Later prompts and their times."""
+    """Times of the later prompts, and the prompts."""
     length_ms: int
 
 
 @attrs.frozen(kw_only=True)
 class Order:
-    """What is to be filmed, and how."""
+    """The work of one job: what to film, and how."""
 
     takes: tuple[Take, ...]
     portrait: bool
     expand: bool
-    """Whether prompts are rewritten."""
+    """Whether prompts are expanded."""
     video: bool
-    """Whether there are pictures; without, only the log of events is kept."""
+    """Whether to make video; otherwise only the event log is kept."""
     seed: int
     size: tuple[int, int]
-    """Width and height in px of a picture in landscape."""
+    """Width and height of a picture in landscape, in px."""
     fps: int
     stamp: bool
     folder: str
-    """Where each stream gets a folder of its own."""
+    """Parent folder of the streams' folders."""
 
     def to_line(self) -> bytes:
         """Return the order as a line of JSON."""
@@ -64,7 +64,7 @@ class Order:
 
     @classmethod
     def from_line(cls, line: bytes) -> Order:
-        """Read what `to_line` wrote."""
+        """Read a line that `to_line` wrote."""
         data = json.loads(line)
         takes = tuple(
             Take(**{**take, "changes": tuple((at, prompt) for at, prompt in take["changes"])})
@@ -77,7 +77,7 @@ class Order:
 
 
 def check_request(data: Any) -> list[Issue]:
-    """Return what is wrong with the body of ``POST /simulation-jobs``, as FastAPI tells it."""
+    """Return what is wrong with the body of ``POST /simulation-jobs``, in FastAPI's form."""
     if not isinstance(data, dict):
         return [_issue(("body",), *_NO_OBJECT)]
     issues = [*_field(data, "portrait", ("body",), _boolean, required=True)]
@@ -92,7 +92,7 @@ def check_request(data: Any) -> list[Issue]:
 
 
 def check_script(data: Any) -> list[Issue]:
-    """Return what is wrong with a script that was fetched."""
+    """Return what is wrong with a fetched script, in FastAPI's form."""
     return [*_script(data, ("script",))]
 
 
@@ -190,14 +190,14 @@ def _action(value: Any, loc: _Loc) -> Iterator[Issue]:
         yield from _field(value, "image", loc, _image)
 
 
-# The sense
+# The meaning
 
 
 def plan(script: list[dict[str, Any]], index: int) -> list[Take]:
-    """Return the streams that ``script``, the one of number ``index``, asks for.
+    """Return the streams in ``script``, the script number ``index`` of its job.
 
     Raises:
-        ScriptError: its entries contradict each other; the text names the entry.
+        ScriptError: the entries contradict each other; the text names the entry.
     """
     takes: list[Take] = []
     running: _Running | None = None

@@ -1,8 +1,8 @@
 """``python -m odyssey_proto.emulator._jobs.worker``: the process that films the scripts of simulation jobs.
 
-A process and not a thread, because painting holds the interpreter: live streams would stutter. It runs at low
-priority and as fast as the machine allows. Orders come in and reports go out as lines of JSON; it knows nothing of
-jobs, accounts or HTTP, and whoever ends it need not ask.
+It is a process because painting holds the GIL, and live streams would stutter. It runs at low priority and as fast
+as the machine allows. It reads orders and writes reports as lines of JSON; it knows nothing of jobs, accounts or
+HTTP, and can be killed at any time.
 
     in    {"takes": [...], "portrait", "expand", "video", "seed", "size", "fps", "stamp", "folder"}
     out   {"report": "began", "stream_id", "script_index", "width", "height"}
@@ -31,15 +31,15 @@ _NICENESS: Final = 10
 
 
 def main() -> None:
-    """Film until there are no more orders."""
+    """Film orders until stdin ends."""
     os.nice(_NICENESS)
     for line in sys.stdin.buffer:
         try:
             for take in (order := Order.from_line(line)).takes:
                 _film(take, order)
         except BrokenPipeError:
-            os._exit(1)  # nobody listens any more; an ordinary end would try to flush, and complain
-        except Exception as exc:  # noqa: BLE001  # whatever it is, it fails this job only
+            os._exit(1)  # nobody reads the reports; an ordinary exit would fail to flush
+        except Exception as exc:  # noqa: BLE001  # fails only this job
             text = (
                 str(exc) if isinstance(exc, ValueError) else f"The simulation failed: {type(exc).__name__}: {exc}"
             )
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def _report(kind: str, **fields: Any) -> None:
-    print(json.dumps({"report": kind, **fields}), flush=True)  # noqa: T201  # how it speaks
+    print(json.dumps({"report": kind, **fields}), flush=True)  # noqa: T201  # the worker's output
 
 
 def _film(take: Take, order: Order) -> None:

@@ -1,3 +1,3 @@
-"""What outlives a session: storage, recordings, artifacts."""
+"""Data that outlives a session: storage, recordings, artifacts."""
 
 __all__: list[str] = []

@@ -1,8 +1,8 @@
-"""Live streams become recordings, each written by a thread of its own.
+"""Recording of live streams, one thread per recording.
 
-A stream in H.264 is recorded from the packets that were sent, so that nothing is encoded twice; the still and the
-preview come from copies of its first pictures. A stream in VP8 is encoded again, from copies of all its pictures.
-The live stream never waits: a copy costs the loop about 0.2 ms, and pictures are left out if the thread is behind.
+An H.264 stream is recorded from the packets that were sent, so that nothing is encoded twice; the still and the
+preview come from copies of its first pictures. A VP8 stream is encoded again, from copies of all its pictures. The
+live stream never waits: a copy costs the loop about 0.2 ms, and pictures are dropped if the thread falls behind.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ __all__ = ["Archive", "StreamRecorder"]
 log = logging.getLogger("odyssey_proto.emulator.recordings")
 
 _MOST_WAITING: Final = 8
-"""Pictures that may wait, 1.4 MB each."""
+"""Maximum number of waiting pictures, 1.4 MB each."""
 
 
 class Archive:
-    """The recordings that are being made. Runs on the loop's thread."""
+    """The recordings in progress. Runs on the loop's thread."""
 
     def __init__(self, storage: Storage, wall_time: Callable[[], float]) -> None:
         self._storage = storage
@@ -44,7 +44,7 @@ class Archive:
     def begin(
         self, stream_id: str, account: str, *, size: tuple[int, int], fps: int, from_packets: bool
     ) -> StreamRecorder:
-        """Record a stream that begins now, ``from_packets`` that are sent or from the pictures."""
+        """Start recording a stream, ``from_packets`` that are sent or else from its pictures."""
         folder = self._storage.begin_recording(stream_id, account, size=size, started_at=self._wall_time())
         recording = StreamRecorder(
             stream_id,
@@ -60,7 +60,7 @@ class Archive:
         return recording
 
     async def close(self, within_s: float) -> None:
-        """End all recordings and wait until they are written, for at most ``within_s`` s."""
+        """End all recordings and wait at most ``within_s`` s until they are written."""
         for recording in self._live:
             recording.end("session_ended")
         if self._live:
@@ -68,7 +68,7 @@ class Archive:
 
 
 class StreamRecorder:
-    """One stream being recorded, until `end`."""
+    """Records one stream, until `end`."""
 
     def __init__(
         self,
@@ -92,12 +92,12 @@ class StreamRecorder:
         self._ended_ms: int | None = None
         self._loop = asyncio.get_running_loop()
         self.finished: asyncio.Future[None] = self._loop.create_future()
-        """Done when the artifacts are there, or will never be."""
+        """Done when the artifacts are written, or the recording has failed."""
         self._thread = threading.Thread(target=self._run, name="odyssey-emulator-recording", daemon=True)
         self._thread.start()
 
     def take_picture(self, picture: av.VideoFrame, at: float) -> None:
-        """Record a copy of ``picture``, shown at the moment ``at`` (`time.monotonic`, in s)."""
+        """Record a copy of ``picture``, shown at ``at`` (`time.monotonic`, in s)."""
         at_ms = self._since_began_ms(at)
         if self._ended_ms is not None or (self._from_packets and at_ms >= SAMPLED_MS):
             return
@@ -109,21 +109,21 @@ class StreamRecorder:
         self._steps.put(lambda: write(av.VideoFrame.from_ndarray(pixels, "yuv420p"), at_ms))
 
     def take_packet(self, packet: av.Packet[Any], at: float) -> None:
-        """Record a picture as it was sent, in H.264, shown at the moment ``at``. Any thread may call.
+        """Record an H.264 packet that was sent, shown at ``at`` (`time.monotonic`, in s). Any thread may call.
 
-        One from before the beginning belongs to another stream.
+        A packet from before the start of the recording belongs to another stream and is ignored.
         """
         if self._ended_ms is None and self._from_packets and at >= self._began:
             data, at_ms, is_keyframe = bytes(packet), self._since_began_ms(at), packet.is_keyframe
             self._steps.put(lambda: self._writer.packet(data, at_ms, is_keyframe=is_keyframe))
 
     def note(self, kind: str, **fields: Any) -> None:
-        """Log what happens now."""
+        """Add an event to the log, with the current time."""
         at_ms = self._since_began_ms(time.monotonic())
         self._steps.put(lambda: self._writer.event(kind, at_ms, **fields))
 
     def end(self, reason: str) -> None:
-        """End the recording; nothing happens the second time."""
+        """End the recording. Does nothing the second time."""
         if self._ended_ms is None:
             self.note("end", reason=reason)
             self._ended_ms = self._since_began_ms(time.monotonic())
@@ -145,12 +145,12 @@ class StreamRecorder:
         except Exception:
             log.exception("the recording of %s failed", self._stream_id)
             self._writer.discard()
-            with contextlib.suppress(Exception):  # the storage itself may be what failed
+            with contextlib.suppress(Exception):  # the storage itself may have failed
                 self._storage.drop_recording(self._stream_id)
         finally:
             with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits
-                self._loop.call_soon_threadsafe(self._tell_finished)
+                self._loop.call_soon_threadsafe(self._set_finished)
 
-    def _tell_finished(self) -> None:
+    def _set_finished(self) -> None:
         if not self.finished.done():
             self.finished.set_result(None)

@@ -1,7 +1,7 @@
-"""What is kept of a stream: its video, a still picture, a short preview and the log of its events.
+"""The artifacts of a stream: its video, a still picture, a short preview and the log of its events.
 
-It writes what it is given, on the caller's thread, into one folder. Who calls, and when, is decided by
-`archive` for live streams, and by the worker of a job (`odyssey_proto.emulator._jobs.worker`) for scripts.
+The writer works on the caller's thread and writes to one folder. Its callers are `archive` for live streams and
+`odyssey_proto.emulator._jobs.worker` for scripts.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ THUMBNAIL: Final = "thumbnail.jpg"
 PREVIEW: Final = "preview.mp4"
 
 SAMPLED_MS: Final = 5000
-"""Of how many ms of a stream the preview is; the still is from them too."""
+"""Length of the beginning of a stream, in ms, from which the preview and the still are taken."""
 _PREVIEW_SCALE: Final = 4
 _THUMBNAIL_SCALE: Final = 2
 _THUMBNAIL_MS: Final = 1000
-"""The still is the first picture after so many ms, when the world has settled; or the first of all."""
+"""The still is the first picture after this time, in ms, or else the first picture of all."""
 
 
 @attrs.frozen
 class ArtifactSummary:
-    """What came of a stream."""
+    """Figures of a finished video."""
 
     frames: int
     """Pictures in the video."""
@@ -59,9 +59,9 @@ class ArtifactWriter:
         self._frames = self._sampled = 0
 
     def picture(self, frame: av.VideoFrame, at_ms: int) -> None:
-        """Append ``frame``, yuv420p, shown ``at_ms`` ms after the beginning of the stream; its time is changed.
+        """Append ``frame``, yuv420p, shown ``at_ms`` ms after the start of the stream. Its ``pts`` is overwritten.
 
-        The video then consists of such pictures alone.
+        After that, packets are ignored.
         """
         if self._video is None:
             self._video = EncodedFilm(self._folder / VIDEO, self._size, fps=self._fps)
@@ -71,9 +71,9 @@ class ArtifactWriter:
             self._frames += 1
 
     def packet(self, data: bytes, at_ms: int, *, is_keyframe: bool) -> None:
-        """Append an encoded picture, H.264 in Annex B form, shown at ``at_ms``.
+        """Append an encoded picture, H.264 in Annex B form, shown ``at_ms`` ms after the start of the stream.
 
-        What comes before the first keyframe is left out. The video then consists of packets alone.
+        Packets before the first keyframe are ignored. After that, `picture` does nothing.
         """
         if self._video is None and is_keyframe:
             self._video = SentFilm(self._folder / VIDEO, data, fps=self._fps)
@@ -82,24 +82,24 @@ class ArtifactWriter:
             self._frames += 1
 
     def sample(self, frame: av.VideoFrame, at_ms: int) -> None:
-        """Take the still and the preview, but not the video, from ``frame``; its time is changed."""
+        """Use ``frame`` for the still and the preview, but not the video. Its ``pts`` is overwritten."""
         if self._still is None or self._still_ms < _THUMBNAIL_MS <= at_ms:
             scaled = (self._size[0] // _THUMBNAIL_SCALE, self._size[1] // _THUMBNAIL_SCALE)
             self._still, self._still_ms = VideoReformatter().reformat(frame, *scaled, "rgb24"), at_ms
         if at_ms < SAMPLED_MS and self._sampled % 2 == 0:
             if self._preview is None:
-                # Even: the colours have half of the resolution.
+                # Even, because the colours have half the resolution.
                 small = (self._size[0] // _PREVIEW_SCALE // 2 * 2, self._size[1] // _PREVIEW_SCALE // 2 * 2)
                 self._preview = EncodedFilm(self._folder / PREVIEW, small, fps=max(1, self._fps // 2))
             self._preview.append(frame, at_ms)
         self._sampled += 1
 
     def event(self, kind: str, at_ms: int, **fields: Any) -> None:
-        """Log what happened ``at_ms`` ms after the beginning."""
+        """Add an event to the log, ``at_ms`` ms after the start of the stream."""
         self._events.append({"timestamp_ms": at_ms, "type": kind, **fields})
 
     def close(self, ended_ms: int) -> ArtifactSummary:
-        """Finish the files of a stream that ended ``ended_ms`` ms after its beginning."""
+        """Finish the files of a stream that ended ``ended_ms`` ms after its start."""
         self._close_films()
         if self._still is not None:
             self._still.to_image().save(self._folder / THUMBNAIL, "JPEG", quality=88)
@@ -108,7 +108,7 @@ class ArtifactWriter:
         return ArtifactSummary(frames=self._frames, duration_s=round(ended_ms / 1000, 3))
 
     def discard(self) -> None:
-        """Let go of the files as they are, after a failure."""
+        """Close the files unfinished, after a failure."""
         for film in (self._video, self._preview):
             if film is not None:
                 film.abandon()

@@ -1,6 +1,6 @@
-"""MP4 files of H.264: one that encodes pictures, and one that takes packets as they were sent.
+"""Writers of H.264 in MP4: one encodes pictures, and one takes packets as they were sent.
 
-Both have their index at the beginning, so that they play while they load.
+Both put the index at the start of the file, so that it can play while it loads.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _TICK: Final = Fraction(1, 1000)
 
 
 class EncodedFilm:
-    """Pictures, scaled to ``size`` and encoded."""
+    """Writes pictures, scaled to ``size`` and encoded."""
 
     def __init__(self, path: Path, size: tuple[int, int], *, fps: int) -> None:
         self._scaler = VideoReformatter()
         self._size = size
         self._last_ms = -1
         self._container = _open(path)
-        # ultrafast on one thread: it shares the machine with live streams, and holds no picture back at the end.
+        # ultrafast on one thread: it shares the machine with live streams, and must not hold pictures back.
         self._stream = self._container.add_stream(
             "libx264", rate=fps, options={"preset": "ultrafast", "crf": "23", "g": str(2 * fps)}
         )
@@ -39,7 +39,7 @@ class EncodedFilm:
         self._stream.time_base = self._stream.codec_context.time_base = _TICK
 
     def append(self, frame: av.VideoFrame, at_ms: int) -> None:
-        """Append ``frame``, yuv420p; its time is changed."""
+        """Append ``frame``, yuv420p. Its ``pts`` is overwritten."""
         if (frame.width, frame.height) != self._size:
             frame = self._scaler.reformat(frame, *self._size, "yuv420p", threads=1)
         self._last_ms = max(self._last_ms + 1, at_ms)
@@ -54,17 +54,17 @@ class EncodedFilm:
             self._container.close()
 
     def abandon(self) -> None:
-        """Let go of the file as it is."""
+        """Close the file unfinished."""
         _abandon(self._container)
 
 
 class SentFilm:
-    """Packets in Annex B form, the first of which is a keyframe with its parameter sets."""
+    """Writes packets in Annex B form. The first one must be a keyframe with its parameter sets."""
 
     def __init__(self, path: Path, first: bytes, *, fps: int) -> None:
         self._last_ms = -1
         self._duration_ms = 1000 // fps
-        # ffmpeg's own parser finds size and parameter sets, which the header of the file repeats.
+        # ffmpeg's parser extracts the size and the parameter sets for the header of the file.
         with av.open(io.BytesIO(first), format="h264") as parsed:
             self._container = _open(path)
             self._stream = self._container.add_stream_from_template(parsed.streams.video[0])
@@ -85,7 +85,7 @@ class SentFilm:
         self._container.close()
 
     def abandon(self) -> None:
-        """Let go of the file as it is."""
+        """Close the file unfinished."""
         _abandon(self._container)
 
 

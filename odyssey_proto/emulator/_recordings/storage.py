@@ -1,11 +1,11 @@
-"""What an emulator remembers: recordings, jobs, used hours and keys in SQLite, artifacts in files beside it.
+"""The storage of an emulator: recordings, jobs, used hours and keys in SQLite, artifacts in files beside it.
 
     DIR/state.sqlite3
     DIR/streams/{stream_id}/video.mp4, events.jsonl, thumbnail.jpg, preview.mp4
 
-Without a folder the state lives in memory and the files in a temporary folder, and both go with `close`. Any
-thread may call. What was left half-made by an emulator that died is cleared up when its folder is opened again: a
-live stream that was cut off has no recording, a job begins anew (`RUNS` times at most).
+Without a folder, the state is in memory and the files are in a temporary folder, and `close` removes both. Any
+thread may call. Opening the folder of an emulator that died cleans up unfinished work: the recording of a live
+stream is dropped, and a job starts over (it runs `RUNS` times at most).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["ACTIVE", "RUNS", "Job", "Storage", "StreamRecord"]
 ACTIVE: Final = ("pending", "dispatched", "processing")
 """Statuses of jobs that are not done."""
 RUNS: Final = 3
-"""How often a job is begun before it fails because whoever worked on it died."""
+"""How often a job is started before it fails because its workers died."""
 
 _VERSION: Final = 1
 _SCHEMA: Final = """
@@ -81,7 +81,7 @@ class Job:
     region: str | None
     retry_count: int
     number: int
-    """Its place in the order of creation."""
+    """Position in the order of creation."""
 
 
 _STREAM_COLUMNS: Final = ", ".join(field.name for field in attrs.fields(StreamRecord))
@@ -89,7 +89,7 @@ _JOB_COLUMNS: Final = ", ".join(field.name for field in attrs.fields(Job))
 
 
 class Storage:
-    """The memory of one emulator.
+    """The storage of one emulator.
 
     Raises:
         OdysseyConfigError: the folder cannot be used, or another emulator uses it.
@@ -114,7 +114,7 @@ class Storage:
     def _open(self, database: str) -> None:
         self._db = sqlite3.connect(database, timeout=0.2, isolation_level=None, check_same_thread=False)
         try:
-            # One emulator for one folder; the lock is held from here to the end.
+            # Only one emulator per folder: the lock is held from here until `close`.
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
@@ -128,21 +128,21 @@ class Storage:
     def _bring_up(self) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version not in (0, _VERSION):
-            raise sqlite3.DatabaseError(f"its state is of version {version}, not {_VERSION}")
+            raise sqlite3.DatabaseError(f"its state has version {version}, not {_VERSION}")
         if version == 0:
             for statement in _SCHEMA.split(";"):
                 self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version = {_VERSION}")
 
     def close(self) -> None:
-        """Let go of everything; what is temporary is removed."""
+        """Close the database and remove temporary files."""
         with self._lock:
             self._db.close()
         if self._temporary:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def secret(self, name: str, make: str | None = None) -> str:
-        """Return the secret of that name; at the first time it is ``make``, or 32 random bytes in hex."""
+        """Return the secret called ``name``. The first call sets it to ``make``, or 32 random bytes in hex."""
         with self._lock:
             self._db.execute(
                 "INSERT OR IGNORE INTO secrets VALUES (?, ?)",
@@ -154,7 +154,7 @@ class Storage:
     # Used hours (`odyssey_proto.emulator._accounts.service.Ledger`)
 
     def get(self, used: tuple[str, str], default: float, /) -> float:
-        """Return the s of video of an account in a month."""
+        """Return the video that an account has used in a month, in s."""
         found = self._one("SELECT seconds FROM usage WHERE account = ? AND month = ?", *used)
         return default if found is None else float(found["seconds"])
 
@@ -164,7 +164,7 @@ class Storage:
     # Recordings
 
     def folder_of(self, stream_id: str) -> Path:
-        """Return where the artifacts of a stream lie; the id must come from `begin_recording`."""
+        """Return the folder of a stream's artifacts; the id must be one passed to `begin_recording`."""
         return self._streams / stream_id
 
     def begin_recording(
@@ -177,7 +177,7 @@ class Storage:
         job_id: str | None = None,
         script_index: int = 0,
     ) -> Path:
-        """Note a stream that has begun, and return the folder for its artifacts."""
+        """Add a stream that has started, and return the folder for its artifacts."""
         folder = self.folder_of(stream_id)
         folder.mkdir(parents=True, exist_ok=True)
         self._run(
@@ -188,19 +188,19 @@ class Storage:
         return folder
 
     def finish_recording(self, stream_id: str, *, ended_at: float, duration_s: float, frames: int) -> None:
-        """Note that all artifacts of a stream are there."""
+        """Mark a stream as finished, with all artifacts written."""
         self._run(
             "UPDATE recordings SET ended_at = ?, duration_s = ?, frames = ? WHERE stream_id = ?",
             *(ended_at, duration_s, frames, stream_id),
         )
 
     def drop_recording(self, stream_id: str) -> None:
-        """Forget a stream and remove its artifacts."""
+        """Delete a stream and its artifacts."""
         self._run("DELETE FROM recordings WHERE stream_id = ?", stream_id)
         shutil.rmtree(self.folder_of(stream_id), ignore_errors=True)
 
     def recording(self, account: str, stream_id: str) -> StreamRecord | None:
-        """Return a stream of ``account``."""
+        """Return a stream of ``account``, or None."""
         found = self._one(
             f"SELECT {_STREAM_COLUMNS} FROM recordings WHERE stream_id = ? AND account = ?",  # noqa: S608  # column names
             *(stream_id, account),
@@ -208,7 +208,7 @@ class Storage:
         return None if found is None else StreamRecord(**found)
 
     def recordings(self, account: str, *, limit: int, offset: int) -> tuple[list[StreamRecord], int]:
-        """Return one page of the streams of ``account``, newest first, and how many there are in all."""
+        """Return one page of the streams of ``account``, newest first, and their total number."""
         (total,) = self._row("SELECT count(*) FROM recordings WHERE account = ?", account)
         rows = self._all(
             f"SELECT {_STREAM_COLUMNS} FROM recordings WHERE account = ? ORDER BY number DESC LIMIT ? OFFSET ?",  # noqa: S608  # column names
@@ -217,7 +217,7 @@ class Storage:
         return [StreamRecord(**row) for row in rows], total
 
     def recordings_of_job(self, job_id: str) -> list[StreamRecord]:
-        """Return the streams that a job has made so far, in their order."""
+        """Return the streams that a job has made so far, in order."""
         rows = self._all(
             f"SELECT {_STREAM_COLUMNS} FROM recordings WHERE job_id = ? ORDER BY number",  # noqa: S608  # column names
             job_id,
@@ -227,7 +227,7 @@ class Storage:
     # Jobs
 
     def add_job(self, job_id: str, account: str, *, created_at: float, length_s: float, request: str) -> Job:
-        """Queue a job; ``length_s`` is the video that it asks for, ``request`` whatever its worker needs."""
+        """Queue a job; ``length_s`` is the length of its video, ``request`` the text that its worker needs."""
         self._run(
             "INSERT INTO jobs (job_id, account, status, created_at, length_s, request)"
             " VALUES (?, ?, 'pending', ?, ?, ?)",
@@ -238,14 +238,14 @@ class Storage:
         return job
 
     def job(self, job_id: str) -> Job | None:
-        """Return a job, whoever it belongs to."""
+        """Return a job of any account, or None."""
         found = self._one(f"SELECT {_JOB_COLUMNS} FROM jobs WHERE job_id = ?", job_id)  # noqa: S608  # column names
         return None if found is None else Job(**found)
 
     def jobs(
         self, account: str, *, status: str | None, active: bool | None, limit: int, offset: int
     ) -> tuple[list[Job], int]:
-        """Return one page of the jobs of ``account``, newest first, and how many there are in all."""
+        """Return one page of the jobs of ``account``, newest first, and their total number."""
         wanted, values = "account = ?", [account]
         if status is not None:
             wanted, values = wanted + " AND status = ?", [*values, status]
@@ -259,12 +259,12 @@ class Storage:
         return [Job(**row) for row in rows], total
 
     def active_jobs(self, account: str) -> int:
-        """Return how many jobs of ``account`` are not done."""
+        """Return the number of jobs of ``account`` that are not done."""
         found: int = self._row(f"SELECT count(*) FROM jobs WHERE account = ? AND status IN {ACTIVE}", account)[0]  # noqa: S608  # constants
         return found
 
     def seconds_before(self, job: Job) -> float:
-        """Return the s of video that are asked for by the jobs before ``job``."""
+        """Return the total length of video of the jobs before ``job`` that are not done, in s."""
         (found,) = self._row(
             f"SELECT total(length_s) FROM jobs WHERE number < ? AND status IN {ACTIVE}",  # noqa: S608  # constants
             job.number,
@@ -272,7 +272,7 @@ class Storage:
         return float(found)
 
     def take_job(self, *, now: float, region: str | None) -> tuple[Job, str] | None:
-        """Dispatch the oldest job that waits, and return it with its request."""
+        """Dispatch the oldest pending job, and return it with its request."""
         with self._transaction():
             found = self._one("SELECT job_id, request FROM jobs WHERE status = 'pending' ORDER BY number LIMIT 1")
             if found is None:
@@ -283,8 +283,10 @@ class Storage:
         return job, found["request"]
 
     def change_job(self, job_id: str, *, only_from: tuple[str, ...] = ACTIVE, **columns: Any) -> bool:
-        """Set columns of a job whose status is one of ``only_from``; return whether it was. A job that is done has
-        no use for its request, which can be large."""
+        """Set columns of a job if its status is one of ``only_from``; return whether it was.
+
+        A job that is done loses its request, which can be large.
+        """
         if columns.get("status", "pending") not in ACTIVE:
             columns["request"] = None
         names = ", ".join(f"{name} = ?" for name in columns)
@@ -296,7 +298,7 @@ class Storage:
         return cursor.rowcount > 0
 
     def begin_anew(self, job_id: str, *, now: float, why: str) -> None:
-        """Put a job whose worker died back into the queue, without what it had made; fail it after `RUNS` runs."""
+        """Requeue a job whose worker died, and drop what it made; fail it with ``why`` after `RUNS` runs."""
         for stream in self.recordings_of_job(job_id):
             self.drop_recording(stream.stream_id)
         with self._transaction():

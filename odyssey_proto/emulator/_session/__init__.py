@@ -1,3 +1,3 @@
-"""One session: its signaling, and the streamer that answers its requests."""
+"""A session's signaling, and the streamer that answers its requests."""
 
 __all__: list[str] = []

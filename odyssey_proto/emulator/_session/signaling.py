@@ -1,7 +1,7 @@
 """Signaling: the WebSocket between a client and its streamer (protocol page, 2).
 
-It passes offers, answers and candidates, and knows a session's client by its keepalives. A second connection for
-the same session replaces the first, and one that was lost may be followed by another. (Not observed.)
+It carries offers, answers and candidates, and takes keepalives as signs of life. A second connection to the same
+session replaces the first, and a client may connect again after a loss. (Not observed.)
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ class SignalingLink:
         self._streamer = streamer
         self._faults = faults
         self.user_agent = request.headers.get("User-Agent", "")
-        """What the client calls itself."""
+        """The User-Agent header of the client."""
         self._socket = web.WebSocketResponse(
             max_msg_size=LARGEST_MESSAGE_BYTES, timeout=_CLOSE_WITHIN_S, compress=False
         )
 
     async def run(self) -> web.WebSocketResponse:
-        """Shake hands, offer, and serve until the client or the session is gone."""
+        """Complete the handshake, send the offer, and serve until the client or the session is gone."""
         await self._socket.prepare(self._request)
         peer = await self._streamer.join(self)
         try:
@@ -93,7 +93,7 @@ class SignalingLink:
                 if message.type is WSMsgType.TEXT:
                     await self._hear(peer, message.data)
                 else:
-                    log.warning("a signaling message that is no text was ignored")
+                    log.warning("a signaling message that is not text was ignored")
         finally:
             deadline.cancel()
 
@@ -146,10 +146,10 @@ class SignalingLink:
         except (ConnectionError, RuntimeError) as exc:
             log.debug("a signaling message was not sent: %s", type(exc).__name__)
 
-    # What can be broken (`mishaps.SignalingSide`)
+    # For faults (`mishaps.SignalingSide`)
 
     async def send_text(self, text: str) -> None:
-        """Send ``text`` as it is; nothing happens once the client is gone."""
+        """Send ``text`` unchanged. Does nothing once the client is gone."""
         await self._transmit(text, injected=True)
 
     def end_session(self, reason: str) -> None:
@@ -157,7 +157,7 @@ class SignalingLink:
         self._service.end(self._session, reason)
 
     async def fail(self, reason: str) -> None:
-        """Tell a fatal error and close."""
+        """Send a fatal error and close."""
         await self._send(SignalingError(reason=SignalingErrorReason(reason)))
         await self.close(1000)
 

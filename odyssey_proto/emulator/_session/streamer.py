@@ -1,7 +1,7 @@
 """The streamer of one session: streams, prompts and their limits.
 
-It answers requests one after the other, in their order. It outlives the connections of its client: a client that
-comes back finds its stream still running, on a new peer connection. (Not observed; the emulator's choice.)
+It answers requests one at a time, in order. It outlives the connections of its client: a client that reconnects
+finds its stream still running, on a new peer connection. (Not observed; the emulator's choice.)
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class ClientLink(SignalingSide, Protocol):
     """How a streamer reaches its client over signaling."""
 
     user_agent: str
-    """What the client calls itself."""
+    """The User-Agent header of the client."""
 
     async def fail(self, reason: str) -> None:
         """Send a fatal error and close."""
@@ -70,7 +70,7 @@ class _RunningStream:
     camera: Camera
     began_at: float
     longest: float
-    """After how many s it is cut off."""
+    """Length at which it is cut off, in s."""
     cut_reason: str
     recording: StreamRecorder | None = None
 
@@ -101,7 +101,7 @@ class Streamer:
         self._make_camera = camera
         self._broadcasts = broadcasts
         self.authority = ""
-        """Host and port, as the client that came last reached them."""
+        """Host and port that the latest client connected to."""
         self._stream: _RunningStream | None = None
         self._peer: StreamerPeer | None = None
         self._track: PictureTrack | None = None
@@ -114,9 +114,9 @@ class Streamer:
         self._work = asyncio.get_running_loop().create_task(self._serve())
 
     async def join(self, link: ClientLink) -> StreamerPeer | None:
-        """Make a peer connection for a client that has just come; an earlier one is closed.
+        """Return a peer connection for a client that has just connected; close the earlier one.
 
-        Return None when the session ended meanwhile, or yet another client has come.
+        Return None if the session has ended meanwhile, or another client has connected.
         """
         (earlier, self._peer), (earlier_link, self._link) = (self._peer, None), (self._link, link)
         self._user_agent = link.user_agent
@@ -140,29 +140,29 @@ class Streamer:
         return self._peer
 
     def leave(self, link: ClientLink) -> None:
-        """Forget a signaling connection that is gone; media goes on until the session is cleared."""
+        """Forget a signaling connection that is lost; media goes on until the session is cleared."""
         if self._link is link:
             self._link = None
 
     def ask(self, request: _Request) -> None:
-        """Take a request of the client."""
+        """Queue a request of the client."""
         self._requests.put_nowait(request)
 
     async def close(self, reason: str | None) -> None:
-        """Free everything; with a ``reason`` the client is told over signaling."""
+        """Free everything. The client gets an error with ``reason`` over signaling, or a normal close if None."""
         self._closed = True
         self._work.cancel()
-        # At once: a client that is gone would not answer the close, and each of these may wait.
+        # Concurrently: a client that is gone would not answer the close, and each of these may wait.
         await asyncio.gather(self._say_goodbye(reason), self._cut(), *([self._peer.close()] if self._peer else []))
 
     async def _say_goodbye(self, reason: str | None) -> None:
         if self._link is not None:
             await (self._link.close(1000) if reason is None else self._link.fail(reason))
 
-    # What can be broken (`mishaps.StreamerSide`)
+    # For faults (`mishaps.StreamerSide`)
 
     def send_text(self, text: str) -> None:
-        """Send ``text`` to the client as it is, as soon as its channel is open."""
+        """Send ``text`` to the client unchanged, as soon as its channel is open."""
         self._transmit(text, injected=True)
 
     def _transmit(self, text: str, *, injected: bool = False) -> None:
@@ -181,8 +181,8 @@ class Streamer:
             self._peer.send(text)
 
     def stream_error(self, reason: str, message: str) -> None:
-        """Tell the client that something about the stream failed."""
-        self._tell(InteractiveStreamError(reason=StreamErrorReason(reason), message=message))
+        """Send an ``interactive_stream_error`` to the client."""
+        self._send_message(InteractiveStreamError(reason=StreamErrorReason(reason), message=message))
 
     def close_channels(self) -> None:
         """Close both data channels."""
@@ -190,17 +190,17 @@ class Streamer:
             self._peer.close_channels()
 
     def vanish(self) -> None:
-        """Be gone without a word on the media path."""
+        """Stop answering on the peer connection, without notice."""
         if self._peer is not None:
             self._peer.vanish()
 
     def stop_media(self) -> None:
-        """Send no further picture in this session."""
+        """Send no more pictures in this session."""
         self._media_stopped = True
 
     # Requests
 
-    def _tell(self, message: Any) -> None:
+    def _send_message(self, message: Any) -> None:
         self._transmit(codec.encode(message))
 
     def _hear_channel(self, text: str | bytes) -> None:
@@ -267,13 +267,13 @@ class Streamer:
         )
         if self._config.record:
             self._record(self._stream, request.prompt)
-        self._tell(StreamStarted(stream_id=self._stream.id, applied_prompt=world.applied_prompt))
+        self._send_message(StreamStarted(stream_id=self._stream.id, applied_prompt=world.applied_prompt))
         if request.broadcast:
             broadcast = self._broadcasts.begin(
                 self._stream.id, authority=self.authority, size=world.size, fps=self._config.fps
             )
             camera.audience = broadcast.video
-            self._tell(broadcast.ready)
+            self._send_message(broadcast.ready)
         camera.track = self._track
         camera.roll()
 
@@ -285,14 +285,14 @@ class Streamer:
             applied = await self._in_worker(stream.world.change, request.prompt)
             if stream.recording is not None:
                 stream.recording.note("interact", prompt=request.prompt, applied_prompt=applied)
-            self._tell(UpdateAcknowledged(prompt=applied))
+            self._send_message(UpdateAcknowledged(prompt=applied))
 
     async def _end(self) -> None:
         if not await self._goes_on("stream end"):
             return
-        # Also without a stream: no error would answer an end that a client waits for. (Not observed.)
+        # Also without a stream: an error would not answer a client that waits for the end. (Not observed.)
         await self._cut("requested")
-        self._tell(StreamEnded())
+        self._send_message(StreamEnded())
 
     def _start_objections(self, request: InteractiveStreamStart) -> list[tuple[bool, str, str]]:
         return [
@@ -371,7 +371,7 @@ class Streamer:
         await self._broadcasts.end(stream.id)
         if stream.recording is not None:
             stream.recording.end(reason)
-            # So that a client which was told of the end finds the recording.
+            # So that the recording is ready once the client learns of the end.
             await asyncio.wait([stream.recording.finished], timeout=_WRITTEN_WITHIN_S)
 
     @staticmethod

@@ -1,3 +1,3 @@
-"""What a stream is made of on its way out: pictures in time, and a peer connection that sends them."""
+"""The video of a stream: a camera that times the pictures, and a peer connection that sends them."""
 
 __all__: list[str] = []

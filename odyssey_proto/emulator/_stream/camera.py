@@ -1,7 +1,7 @@
-"""From a world to pictures in time: one producer per stream, at an even pace, and the track that it feeds.
+"""The camera of a stream, which turns a world into pictures at a steady rate, and the track that it feeds.
 
-The pace follows the monotonic clock, so it does not drift. A picture that nobody took is not queued: when the
-encoder is behind, the next ones are skipped. Painting happens on worker threads, one picture ahead.
+The rate follows the monotonic clock, so it does not drift. Pictures are not queued: if the encoder is behind, the
+next ones are skipped. Painting happens on worker threads, one picture ahead.
 """
 
 from __future__ import annotations
@@ -30,33 +30,33 @@ _TIME_BASE: Final = fractions.Fraction(1, _CLOCK_RATE_HZ)
 
 
 class Scenery(Protocol):
-    """What a camera looks at."""
+    """The source of a camera's pictures."""
 
     @property
     def version(self) -> int:
-        """Grows whenever what is to be seen changes."""
+        """A number that grows when the scene changes."""
         ...
 
     def picture(self, moment: float) -> av.VideoFrame:
-        """Paint what is to be seen ``moment`` s after the beginning, as a yuv420p frame. Takes a few ms."""
+        """Paint the scene ``moment`` s after its beginning, as a yuv420p frame. Takes a few ms."""
         ...
 
 
 class Audience(Protocol):
-    """Those who watch beside the client whose stream it is."""
+    """The spectators of a stream, without the client that started it."""
 
     @property
     def is_watched(self) -> bool:
-        """Whether there is anybody."""
+        """Whether there are any."""
         ...
 
     def show(self, picture: av.VideoFrame, at: float) -> None:
-        """Show a copy of ``picture``, of the moment ``at`` (`time.monotonic`, in s). It must not wait."""
+        """Show a copy of ``picture``, whose time is ``at`` (`time.monotonic`, in s). Must not block."""
         ...
 
 
 class PictureTrack(MediaStreamTrack):
-    """A video track with room for one picture, taken by the encoder."""
+    """A video track that holds one picture, until the encoder takes it."""
 
     kind = "video"
 
@@ -72,14 +72,14 @@ class PictureTrack(MediaStreamTrack):
         return self._picture is None
 
     def show(self, picture: av.VideoFrame, at: float) -> None:
-        """Hand ``picture`` of the moment ``at`` (`time.monotonic`, in s) to the encoder."""
+        """Hand ``picture``, whose time is ``at`` (`time.monotonic`, in s), to the encoder."""
         picture.pts = round((at - self._epoch) * _CLOCK_RATE_HZ)
         picture.time_base = _TIME_BASE
         self._picture = picture
         self._arrived.set()
 
     def moment(self, pts: int) -> float:
-        """Return the moment of the picture whose time in the track is ``pts``."""
+        """Return the time (`time.monotonic`, in s) of the picture with timestamp ``pts`` in this track."""
         return self._epoch + pts / _CLOCK_RATE_HZ
 
     async def recv(self) -> av.VideoFrame:
@@ -101,7 +101,7 @@ class PictureTrack(MediaStreamTrack):
 
 
 class Camera:
-    """Films a scenery for whoever `track` belongs to, from `roll` to `cut`. Runs on the loop's thread."""
+    """Films a scenery for `track` and `audience`, from `roll` to `cut`. Runs on the loop's thread."""
 
     def __init__(
         self,
@@ -119,19 +119,19 @@ class Camera:
         self._number = 0
         self._begins = True
         self.track: PictureTrack | None = None
-        """Who gets the pictures; None films for nobody but the audience."""
+        """Track that gets the pictures; with None, only the audience gets them."""
         self.audience: Audience | None = None
-        """Who else watches; the camera does not wait for the track while somebody does."""
+        """The spectators. While there are any, the camera does not wait for the track."""
         self.viewer: Callable[[av.VideoFrame, float], None] | None = None
-        """Who else sees each picture that is handed over, with its moment (`time.monotonic`, in s). It must not
-        wait, and must copy what it keeps."""
+        """Called with each picture that is handed over and its time (`time.monotonic`, in s). It must not block,
+        and must copy what it keeps."""
 
     def roll(self) -> None:
-        """Begin."""
+        """Start filming."""
         self._task = asyncio.get_running_loop().create_task(self._film())
 
     async def cut(self) -> None:
-        """End; no picture is handed over afterwards."""
+        """Stop filming; no picture is handed over afterwards."""
         task, self._task = self._task, None
         if task is not None and task is not asyncio.current_task():
             task.cancel()
@@ -170,6 +170,6 @@ class Camera:
             audience.show(picture, due)
         if track is not None:
             if self._begins:
-                picture.pict_type = PictureType.I  # a recording of this stream can begin with it
+                picture.pict_type = PictureType.I  # so that a recording can begin with it
                 self._begins = False
             track.show(picture, due)

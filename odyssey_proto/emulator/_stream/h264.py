@@ -1,6 +1,6 @@
-"""The H.264 encoder of a stream: aiortc's, but several times as fast, and one that shows what it sends.
+"""The H.264 encoder of a stream: aiortc's, but faster and with a callback for each packet.
 
-Bit rate, profile and packets are as aiortc makes them; it also follows the bit rate that the receiver asks for.
+Profile, packets and bit rate are those of aiortc; it also follows the bit rate that the receiver requests.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 __all__ = ["StreamEncoder"]
 
-_FRAME_RATE: Final = 30  # what aiortc tells x264, whose bit rate is meant for so many pictures per s
-_TOLERANCE: Final = 0.1  # smaller changes of the bit rate are not worth a new encoder, as in aiortc
-# aiortc's preset is x264's default, medium: 10 ms a picture in place of 4, for the same bits.
+_FRAME_RATE: Final = 30  # fps; as aiortc sets it in x264, which divides the bit rate by it
+_TOLERANCE: Final = 0.1  # as in aiortc, smaller changes of the bit rate are not worth a new encoder
+# aiortc uses x264's default preset, medium, which takes 10 ms per picture instead of 4 for the same bit rate.
 _OPTIONS: Final = {"level": "31", "preset": "veryfast", "tune": "zerolatency"}
 
 
 class StreamEncoder(H264Encoder):
     """Encodes the pictures of one peer connection, on a worker of the loop.
 
-    A picture that is marked as one of kind I needs no other.
+    A frame whose ``pict_type`` is I becomes a keyframe.
     """
 
     def __init__(self, on_packet: Callable[[av.Packet[Any]], None]) -> None:
@@ -37,7 +37,7 @@ class StreamEncoder(H264Encoder):
         self._context: Any = None
 
     def encode(self, frame: Frame, force_keyframe: bool = False) -> tuple[list[bytes], int]:
-        """Encode ``frame``, show it to ``on_packet``, and return its RTP payloads and timestamp."""
+        """Encode ``frame``, pass the packet to ``on_packet``, and return its RTP payloads and timestamp."""
         assert isinstance(frame, av.VideoFrame)
         whole = force_keyframe or frame.pict_type == PictureType.I
         if self._context is None or not self._fits(frame):

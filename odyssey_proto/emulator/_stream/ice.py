@@ -1,7 +1,7 @@
-"""Which address the emulator offers in ICE: the one that the client has reached, and no other.
+"""The ICE address of the emulator: the one at which the client reached it, and no other.
 
-aiortc gathers on every interface, and never on loopback. Here it is told, for one connection at a time, to bind
-one address; nothing of aiortc or aioice is replaced for others in the process.
+aiortc gathers on every interface except loopback. This module makes a single connection bind one address, and
+leaves aiortc and aioice unchanged for the rest of the process.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LOOPBACK: Final = "127.0.0.1"
 
 
 def new_connection() -> RTCPeerConnection:
-    """Return a peer connection that asks no ICE server: the emulator is where it listens."""
+    """Return a peer connection without ICE servers, which the emulator does not need."""
     return RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
 
 
@@ -34,14 +34,15 @@ def address_reached(request: web.Request) -> str:
 
 
 def offer_only(connection: RTCPeerConnection, address: str) -> None:
-    """Let ``connection`` offer ``address`` of this machine and nothing else.
+    """Restrict ``connection`` to ``address`` of this machine.
 
-    Call it after tracks and channels are added, or the remote offer is set, and before the local description is.
+    Call this after adding tracks and channels, or setting the remote offer, but before setting the local
+    description.
     """
     transports = [transceiver.sender.transport for transceiver in connection.getTransceivers()]
     if connection.sctp is not None:
         transports.append(connection.sctp.transport)
-    # aioice's connections, each once. aiortc keeps them in an attribute that is not public.
+    # aioice's connections, each once. aiortc keeps them in a private attribute.
     agents: dict[int, Any] = {}
     for transport in transports:
         agent = transport.transport.iceGatherer._connection
@@ -51,5 +52,5 @@ def offer_only(connection: RTCPeerConnection, address: str) -> None:
 
 
 async def _gather(gather: Callable[..., Awaitable[list[Any]]], address: str, **asked: Any) -> list[Any]:
-    """Stand in for ``gather``, aioice's own, with another list of addresses."""
+    """Call ``gather``, aioice's own method, with another list of addresses."""
     return await gather(**{**asked, "addresses": [address]})

@@ -1,6 +1,6 @@
 """The streamer's end of one peer connection: it offers, opens both data channels, and sends one video track.
 
-What the messages mean is not known here, nor what the pictures show.
+It knows neither the meaning of the messages nor the content of the pictures.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _MIME_TYPES: Final = {"h264": ("video/H264",), "vp8": ("video/VP8",), "both": ("
 class StreamerPeer:
     """One peer connection, from its offer to `close`. Runs on the loop's thread.
 
-    ``outbox`` has the texts still to be sent: they wait there until ``streamerToClient`` is open on this side.
-    ``on_packet`` sees each picture of H.264 as it is sent; it is called on a worker of the loop.
+    ``outbox`` holds the texts still to send, until ``streamerToClient`` is open on this side. ``on_packet`` is
+    called with each H.264 packet that is sent, on a worker of the loop.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class StreamerPeer:
         self._encoder: StreamEncoder | None = None
         self._early: list[IceCandidate] = []
         self._adding: set[asyncio.Task[None]] = set()
-        # Closing in the middle of gathering would leave sockets open that nobody knows of yet.
+        # Closing while candidates are gathered would leak sockets that are not registered yet.
         self._gathering = asyncio.Lock()
         self._gone = False
         self._answered = False
@@ -74,13 +74,13 @@ class StreamerPeer:
 
     @property
     def sends_h264(self) -> bool:
-        """Whether the video is H.264, whose packets are shown to ``on_packet``; not known before the answer."""
+        """Whether the video is H.264, whose packets go to ``on_packet``. False before the answer."""
         return self._encoder is not None
 
     async def offer(self, address: str) -> tuple[str, list[IceCandidate]]:
-        """Return the complete SDP, and its candidates once more for those who want them one by one.
+        """Return the complete SDP, and its candidates again for clients that expect them one by one.
 
-        ``address`` of this machine is the only one that is offered.
+        The candidates use only ``address`` of this machine.
         """
         offer_only(self._pc, address)
         async with self._gathering:
@@ -97,14 +97,14 @@ class StreamerPeer:
         return self._pc.localDescription.sdp, candidates
 
     async def answer(self, sdp: str) -> None:
-        """Take the client's answer, and the candidates that came before it.
+        """Apply the client's answer, and the candidates that arrived before it.
 
         Raises:
-            MalformedMessageError: it is no answer to the offer.
+            MalformedMessageError: it is not a valid answer to the offer.
         """
         try:
             await self._pc.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
-        except Exception as exc:  # whatever aiortc's parser stumbles over
+        except Exception as exc:  # aiortc's parser raises anything
             raise MalformedMessageError(f"the answer is not valid: {type(exc).__name__}") from exc
         self._answered = True
         self._choose_encoder()
@@ -117,15 +117,15 @@ class StreamerPeer:
         codecs = transceiver._codecs
         if codecs and codecs[0].mimeType == "video/H264":
             self._encoder = StreamEncoder(self._on_packet)
-            # aiortc makes its own with the first picture, unless there is one. The attribute has no public name.
+            # aiortc creates its own at the first picture unless this private attribute is set.
             setattr(transceiver.sender, "_RTCRtpSender__encoder", self._encoder)  # noqa: B010
 
     def add_candidate(self, candidate: IceCandidate) -> None:
-        """Take a candidate of the client, before or after its answer; one that cannot be used is ignored."""
+        """Add a candidate of the client, before or after its answer. An unusable one is ignored."""
         if not self._answered:
             self._early.append(candidate)
             return
-        # A browser's ``*.local`` name takes a second to resolve, or never does: nobody waits for it.
+        # In the background, as a browser's ``*.local`` name takes a second to resolve, or never does.
         task = asyncio.get_running_loop().create_task(self._add(candidate))
         self._adding.add(task)
         task.add_done_callback(self._adding.discard)
@@ -139,11 +139,11 @@ class StreamerPeer:
             parsed = candidate_from_sdp(text)
             parsed.sdpMid, parsed.sdpMLineIndex = candidate.sdp_mid, candidate.sdp_mline_index
             await self._pc.addIceCandidate(parsed)
-        except Exception as exc:  # noqa: BLE001  # whatever aiortc's parser or the resolver stumbles over
+        except Exception as exc:  # noqa: BLE001  # aiortc's parser and the resolver raise anything
             log.info("a candidate of the client was ignored: %s", type(exc).__name__)
 
     def send(self, text: str) -> None:
-        """Send ``text`` on ``streamerToClient``, as soon as that is open."""
+        """Send ``text`` on ``streamerToClient`` as soon as it is open."""
         self._outbox.append(text)
         self._flush()
 
@@ -158,7 +158,7 @@ class StreamerPeer:
                 channel.close()
 
     def vanish(self) -> None:
-        """Answer nothing and send nothing any more, as if the machine had lost its power."""
+        """Stop answering and sending, as if the machine had lost power."""
         self._gone = True
         for transceiver in self._pc.getTransceivers():
             connection: Any = transceiver.sender.transport.transport._connection
@@ -168,7 +168,7 @@ class StreamerPeer:
                 protocol.send_data = _ignore_later
 
     async def close(self) -> None:
-        """End the connection; the client is told on the media path."""
+        """Close the connection. The client learns of it over DTLS."""
         for task in list(self._adding):
             task.cancel()
         try:
@@ -179,7 +179,7 @@ class StreamerPeer:
 
 
 def codec_preferences(codec: str) -> list[RTCRtpCodecCapability]:
-    """Return the capabilities of a video sender for ``h264``, ``vp8`` or ``both``, in order."""
+    """Return a video sender's capabilities for ``h264``, ``vp8`` or ``both``, in order of preference."""
     found = RTCRtpSender.getCapabilities("video").codecs
     wanted = [capability for name in _MIME_TYPES[codec] for capability in found if capability.mimeType == name]
     return wanted + [capability for capability in found if capability.mimeType == "video/rtx"]

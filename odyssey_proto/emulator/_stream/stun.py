@@ -1,7 +1,7 @@
-"""A STUN server (RFC 8489, binding requests only) beside the emulator's port.
+"""A STUN server (RFC 8489, binding requests only), on the emulator's port number if possible.
 
-It exists so that ``/config`` can tell of a server that answers at once: a client that is told of none may ask a
-public one, and waits 5 s for it on a machine without a network.
+It lets ``/config`` name a server that answers at once. If ``/config`` named none, a client might ask a public one,
+and wait 5 s for it on a machine without a network.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ __all__ = ["StunServer"]
 
 
 class StunServer(asyncio.DatagramProtocol):
-    """Tells everyone who asks where the question came from."""
+    """Answers each binding request with the address that it came from."""
 
     _transport: asyncio.DatagramTransport
     port: int
-    """Where it listens."""
+    """UDP port on which it listens."""
 
     @classmethod
     async def listen(cls, host: str, port: int) -> Self:
-        """Listen on ``port``, or on any other where that is taken."""
+        """Listen on ``port``, or on any free port if that is taken."""
         loop = asyncio.get_running_loop()
         try:
             transport, server = await loop.create_datagram_endpoint(cls, local_addr=(host, port))
@@ -37,7 +37,7 @@ class StunServer(asyncio.DatagramProtocol):
         self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
-        """Answer a binding request; anything else is dropped."""
+        """Answer a binding request; ignore anything else."""
         try:
             request = stun.parse_message(data)
         except ValueError:

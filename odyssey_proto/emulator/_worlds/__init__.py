@@ -1,7 +1,7 @@
-"""Procedural worlds: what the streamer of the emulator shows instead of a model's dreams.
+"""Procedural worlds, which the emulator's streamer shows instead of a model's output.
 
-A world depends on its seed, its prompts in their order and its image alone; the same three give the same pictures.
-No network, no model, no clock: the time of a picture comes in as an argument.
+A world depends only on its seed, its prompts in order and its image; the same three give the same pictures. No
+network, no model, no clock: the time of a picture is an argument.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["LANDSCAPE", "World"]
 
 LANDSCAPE = (1280, 704)
-"""Width and height, in px, of a picture that is not turned."""
+"""Width and height of a picture in landscape, in px."""
 
 
 class World:
-    """One world, from its first prompt. Any thread may call; pictures are painted one at a time.
+    """One world, created by its first prompt. Any thread may call; pictures are painted one at a time.
 
     ``size`` is the width and height of its pictures in px; a portrait one swaps them.
 
@@ -53,16 +53,16 @@ class World:
 
     @property
     def version(self) -> int:
-        """How many prompts have changed it."""
+        """Number of prompts that have changed it."""
         return self._version
 
     @property
     def applied_prompt(self) -> str:
-        """The last prompt, as it was applied."""
+        """The last prompt, as applied."""
         return self._scene.expanded_prompt if self._expand else self._scene.prompt
 
     def change(self, prompt: str) -> str:
-        """Apply ``prompt``: the next picture shows it. Return it as it was applied. Takes some tens of ms."""
+        """Apply ``prompt`` from the next picture on, and return it as applied. Takes some tens of ms."""
         scene = next_scene(self._scene, prompt, self._seed)
         painting = Painting(scene, self.size, self._backdrop)
         with self._lock:
@@ -71,6 +71,6 @@ class World:
         return self.applied_prompt
 
     def picture(self, moment: float) -> av.VideoFrame:
-        """Paint the world ``moment`` s after its beginning, as a yuv420p frame."""
+        """Paint the world ``moment`` s after its start, as a yuv420p frame."""
         with self._lock:
             return self._painting.picture(moment)

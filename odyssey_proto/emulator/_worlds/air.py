@@ -1,7 +1,7 @@
-"""What moves through the air in front of a world: rain, snow, petals, sparks, bubbles, mist.
+"""The drifting layers in front of a world: rain, snow, petals, sparks, bubbles, mist.
 
-Each kind is a tile painted once per scene and shifted in time. Of most tiles only few pixels are not empty: those
-alone are touched, which costs next to nothing.
+Each one is a tile, painted once per scene and shifted over time. Most pixels of most tiles are empty; only the
+others are touched, which costs next to nothing.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ __all__ = ["Drift", "drifts_of", "mist_of"]
 
 
 class Drift:
-    """A tile as large as the picture that repeats both ways."""
+    """A tile of the picture's size that repeats in both directions."""
 
     def __init__(self, mask: Image.Image, colour: Colour, speed: tuple[float, float], sway: float = 0.0) -> None:
-        """Take coverage and colour of a tile, its px per s to the right and down, and how many px it sways."""
+        """Take coverage and colour of a tile, its speed to the right and down in px/s, and its sway in px."""
         coverage = np.asarray(mask)
         self._rows, self._columns = np.nonzero(coverage)
         self._size = coverage.shape
@@ -38,7 +38,7 @@ class Drift:
         self._sway = sway
 
     def put(self, pixels: NDArray[np.uint8], moment: float) -> None:
-        """Put it into ``pixels``, shape (H, W, 3), as it is at ``moment`` s."""
+        """Draw it into ``pixels``, shape (H, W, 3), as at ``moment`` s."""
         height, width = self._size
         right = round(self._speed[0] * moment + self._sway * math.sin(moment * 1.1))
         down = round(self._speed[1] * moment)
@@ -48,7 +48,7 @@ class Drift:
 
 
 def drifts_of(scene: Scene, palette: Palette, size: tuple[int, int], rng: np.random.Generator) -> list[Drift]:
-    """Return what drifts in front of ``scene``, far to near."""
+    """Return the drifts in front of ``scene``, far to near."""
     drifts: list[Drift] = []
     if scene.place == "underwater":
         drifts.append(
@@ -95,7 +95,7 @@ def drifts_of(scene: Scene, palette: Palette, size: tuple[int, int], rng: np.ran
 
 
 def mist_of(scene: Scene, palette: Palette, size: tuple[int, int], rng: np.random.Generator) -> Strip | None:
-    """Return the mist in front of ``scene``, where there is any."""
+    """Return the mist in front of ``scene``, or None."""
     if scene.weather != "fog":
         return None
     width, height = size[0] * 2, size[1]

@@ -89,7 +89,7 @@ def curled(pen: Pen, swing: float, _: Palette) -> None:
 def quadruped(
     *, body: float, neck: float, snout: float, leg: float, thick: float, ears: str, tail: str, extra: str = ""
 ) -> Callable[[Pen, float, Palette], None]:
-    """Return how to draw an animal on four legs; lengths in units."""
+    """Return a function that draws a four-legged animal; lengths in units of the figure's square."""
 
     def draw(pen: Pen, swing: float, _: Palette) -> None:
         back, low = 0.96 - leg, 0.96 - leg + thick

@@ -1,4 +1,4 @@
-"""Images that a stream starts from: a data URL of any listed format, at any size, becomes a backdrop."""
+"""Start images of streams: turns a data URL of any listed format and size into a backdrop."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ pillow_heif.register_heif_opener()  # HEIC and HEIF, which Pillow alone does not
 
 
 def read_image(data_url: str, size: tuple[int, int]) -> Image.Image:
-    """Return the image in ``data_url``, scaled to cover ``size`` and cut to it from the middle.
+    """Return the image in ``data_url``, scaled to cover ``size`` and cropped to its middle.
 
     Raises:
-        ValueError: it is no data URL, or not an image that can be decoded.
+        ValueError: it is not a data URL, or its image cannot be decoded.
     """
     head, comma, content = data_url.partition(",")
     if not comma or not head.startswith("data:"):

@@ -1,6 +1,6 @@
 """The still parts of a world, painted once per scene: sky, and strips of land that slide past each other.
 
-Strips join at their ends, so that a camera can go on for ever. How they are put together is not known here.
+The ends of a strip join, so that a camera can move on forever. `painting` combines the parts.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["Strip", "clouds", "noise", "paint_sky", "strips_of"]
 Floats: TypeAlias = NDArray[np.floating[Any]]
 
 _HEADROOM: Final = 34
-"""Px above a ridge, for what stands on it."""
+"""Room above a ridge for trees and houses, in px."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -34,7 +34,7 @@ class Strip:
     mask: Image.Image
     top: int
     speed: float
-    """Share of the camera's way: 0 is infinitely far, 1 passes by."""
+    """Share of the camera's movement: 0 is infinitely far, 1 passes at the camera's own speed."""
 
 
 def noise(rng: np.random.Generator, width: int, height: int, *, cells: int, octaves: int = 4) -> Floats:
@@ -54,7 +54,7 @@ def noise(rng: np.random.Generator, width: int, height: int, *, cells: int, octa
 
 
 def _streaks(rng: np.random.Generator, width: int, height: int, *, stretch: int) -> Floats:
-    """Return noise whose spots are ``stretch`` times wider than high."""
+    """Return noise whose spots are ``stretch`` times as wide as high."""
     narrow = noise(rng, width // stretch, height, cells=max(2, width // stretch // 7), octaves=2)
     at = np.arange(width, dtype=np.float32) * (narrow.shape[1] / width)
     left = at.astype(int)
@@ -63,7 +63,7 @@ def _streaks(rng: np.random.Generator, width: int, height: int, *, stretch: int)
 
 
 def paint_sky(scene: Scene, palette: Palette, size: tuple[int, int], rng: np.random.Generator) -> Image.Image:
-    """Return the sky with its sun or moon, stars, and what else hangs there."""
+    """Return the sky with its sun or moon, stars and planet, or the light under water."""
     width, height = size
     down = np.linspace(0, 1, height, dtype=np.float32)[:, None]
     stops = np.array([palette.zenith, palette.middle, palette.horizon, palette.horizon], np.float32)
@@ -133,7 +133,7 @@ def _add_planet(sky: Floats, palette: Palette, rng: np.random.Generator, across:
 
 
 def clouds(scene: Scene, palette: Palette, size: tuple[int, int], rng: np.random.Generator) -> Strip | None:
-    """Return the clouds, where there are any."""
+    """Return the clouds, or None."""
     if scene.place in ("space", "underwater"):
         return None
     width, height = size[0] * 2, round(size[1] * 0.55)
@@ -177,7 +177,7 @@ def _strip(
     speed: float,
     rim: Colour | None,
 ) -> Strip:
-    """Return the land below ``line`` (px from ``top``), hazy towards its foot, with light along its edge."""
+    """Return the land below ``line`` (px below ``top``), hazy towards its base, with light along its edge."""
     height = bottom - top
     depth = np.arange(height, dtype=np.float32)[:, None] - line[None, :].astype(np.float32)
     mask = np.clip(depth + 0.5, 0, 1)
@@ -351,7 +351,7 @@ def _city(_: Scene, palette: Palette, size: tuple[int, int], rng: np.random.Gene
 
 
 def _wet(street: Image.Image, palette: Palette, rng: np.random.Generator) -> None:
-    """Let lights stand in the street, the more the darker it is."""
+    """Reflect lights in the wet street, stronger when it is dark."""
     columns = noise(rng, street.width, 2, cells=60, octaves=2)[0]
     down = np.linspace(1, 0.15, street.height, dtype=np.float32)[:, None]
     strength = np.clip(columns - 0.6, 0, 1)[None, :] * down * (1.7 if palette.dark else 0.5)
@@ -461,7 +461,7 @@ def _room(scene: Scene, palette: Palette, size: tuple[int, int], rng: np.random.
 
 
 def _uncovered(strips: list[Strip]) -> list[Strip]:
-    """Cut from each strip the rows that nearer ones hide anyway: painting them would cost time for nothing."""
+    """Crop from each strip the rows that nearer strips hide, which saves painting them."""
     hidden_from = strips[-1].top + strips[-1].mask.height
     kept: list[Strip] = []
     for strip in reversed(strips):

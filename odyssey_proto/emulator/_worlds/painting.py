@@ -1,7 +1,7 @@
-"""Putting a scene together: its parts are painted once, and a picture of it takes a few ms.
+"""Composes a scene from its parts, which are painted once; after that, a picture takes a few ms.
 
-Everything is painted at half the size and scaled up by the same library call that turns it into YUV: half of the
-detail is in the colours, which video halves anyway. Only the caption is drawn at full size.
+Pictures are composed at half size, and one library call scales them up and converts them to YUV, which halves the
+resolution of colours anyway. Only the caption is drawn at full size.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["Painting"]
 
 _PAN: Final = 26.0
-"""Px per s of the camera's own way."""
+"""Speed of the camera, in px/s."""
 _LEAST: Final = (256, 176)
-"""Width and height, in px, at which a scene is painted at least; smaller pictures are scaled down from it."""
+"""Minimum width and height at which a scene is painted, in px; smaller pictures are scaled down."""
 _HASTE: Final = {"run": 3.2, "walk": 1.6, "fly": 2.0}
 _LETTER: Final = 25
 """Height of the caption's letters, in px."""
@@ -38,7 +38,7 @@ _PAN_TO: Final = {"left": -1.6, "right": 1.6}
 
 
 class Painting:
-    """One scene in one size. `picture` may be called again and again, from one thread at a time."""
+    """One scene in one size. `picture` may be called repeatedly, from one thread at a time."""
 
     def __init__(self, scene: Scene, size: tuple[int, int], backdrop: Image.Image | None = None) -> None:
         self._scene = scene
@@ -52,8 +52,8 @@ class Painting:
             cloud = clouds(scene, palette, self._half, rng)
             self._strips = ([] if cloud is None else [cloud]) + strips_of(scene, palette, self._half, rng)
         else:
-            # The light of the scene lies over the image, so that every prompt can be seen in it. It is larger
-            # than the picture, which wanders about in it.
+            # The light of the scene tints the image, so that every prompt is visible. The image is larger than the
+            # picture, which pans across it.
             wide = (round(self._half[0] * 1.25), round(self._half[1] * 1.25))
             tint = Image.new("RGB", wide, mix(palette.middle, palette.horizon, 0.3))
             image = backdrop.resize(wide, Image.Resampling.LANCZOS)
@@ -73,7 +73,7 @@ class Painting:
         self._scaler = VideoReformatter()
 
     def picture(self, moment: float) -> av.VideoFrame:
-        """Return the scene ``moment`` s after the world began, as a yuv420p frame."""
+        """Return the scene ``moment`` s after the start of the world, as a yuv420p frame."""
         frame = av.VideoFrame.from_ndarray(self._pixels(moment), format="rgb24")
         picture = self._scaler.reformat(
             frame, self._size[0], self._size[1], "yuv420p", interpolation=Interpolation.BICUBIC, threads=1
@@ -82,7 +82,7 @@ class Painting:
         return picture
 
     def _pixels(self, moment: float) -> NDArray[np.uint8]:
-        """Return it at half the size and without the caption, shape (H, W, 3)."""
+        """Return the scene at half size and without the caption, shape (H, W, 3)."""
         way = moment * _PAN * _HASTE.get(self._scene.action, 1.0) * _PAN_TO.get(self._scene.camera, 1.0)
         canvas = self._part_of_still(moment)
         for strip in self._strips[:-1]:
@@ -128,7 +128,7 @@ class Painting:
         left, top = (self._size[0] - width) // 2, self._size[1] - height - round(self._size[1] * 0.035)
         if left < 0 or top < 0:
             return  # the picture is too small for it
-        luma: Any = frame.planes[0]  # a buffer, which its type does not tell
+        luma: Any = frame.planes[0]  # a buffer, but not typed as one
         rows = np.frombuffer(luma, np.uint8).reshape(luma.height, luma.line_size)[
             top : top + height, left : left + width
         ]
@@ -144,7 +144,7 @@ def _put_strip(canvas: Image.Image, strip: Strip, way: float) -> None:
 
 
 def _caption(prompt: str, size: tuple[int, int]) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
-    """Return how dark the plate of the caption is and how bright its letters, 0 to 256, shape (h, w)."""
+    """Return the darkness of the caption's plate and the brightness of its letters, 0 to 256, shape (h, w)."""
     text = " ".join("".join(char if char.isprintable() else " " for char in prompt).split())
     font = ImageFont.load_default(_LETTER)
     widest = size[0] - 120

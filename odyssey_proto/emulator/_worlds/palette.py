@@ -23,14 +23,14 @@ class Palette:
     middle: Colour
     horizon: Colour
     glow: Colour
-    """Of sun or moon."""
+    """Colour of the sun or the moon."""
     far: Colour
     near: Colour
     ground: Colour
-    """Of the foremost, darkest layer."""
+    """Colour of the nearest, darkest layer."""
     subject: Colour
     rim: Colour
-    """Where light touches an edge."""
+    """Colour of edges that catch the light."""
     dark: bool
     """Whether stars are out and windows lit."""
 

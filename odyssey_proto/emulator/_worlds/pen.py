@@ -1,6 +1,6 @@
-"""A pen for small figures: smooth curves, drawn larger than they will be, with a mask of what was drawn.
+"""A pen for small figures: draws smooth curves at a larger scale, together with a mask.
 
-What is drawn with it is in `creatures` and `things`.
+The figures themselves are in `creatures` and `things`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["Pen", "Point"]
 
 Point: TypeAlias = tuple[float, float]
-"""In units of the figure's square: it stands on y = 1, its middle is at x = 0.5."""
+"""A point in units of the figure's square. The figure stands on y = 1; its middle is at x = 0.5."""
 
 _FINE: Final = 3
-"""Drawn so many times larger, for smooth edges."""
+"""Scale at which figures are drawn, for smooth edges."""
 _STEPS: Final = 7
-"""Straight pieces of a curve between two of its points."""
+"""Straight segments of a curve between two of its points."""
 _SHARES: Final = np.linspace(0, 1, _STEPS, endpoint=False)[:, None]
 _BASIS: Final = 0.5 * np.hstack(
     [
@@ -33,7 +33,7 @@ _BASIS: Final = 0.5 * np.hstack(
         -(_SHARES**2) + _SHARES**3,
     ]
 )
-"""How much of four successive points is in each step of a Catmull-Rom curve, shape (steps, 4)."""
+"""Weights of four successive points in each step of a Catmull-Rom curve, shape (steps, 4)."""
 
 
 class Pen:
@@ -53,7 +53,7 @@ class Pen:
         self._brush.ellipse(box, fill=(*(fill or self.colour), 255))
 
     def polygon(self, *points: Point, fill: Colour | None = None) -> None:
-        """Fill what lies between ``points``."""
+        """Fill the polygon with corners at ``points``."""
         self._fill(np.array(points), fill)
 
     def blob(self, *points: Point, fill: Colour | None = None) -> None:
@@ -62,7 +62,7 @@ class Pen:
         self._fill(_smooth(np.vstack([corners[-1], corners, corners[:2]])), fill)
 
     def stroke(self, *points: Point, width: float, end: float | None = None, fill: Colour | None = None) -> None:
-        """Draw a smooth line through ``points`` that goes from ``width`` to ``end``, with round ends."""
+        """Draw a smooth line through ``points``, with round ends; its width goes from ``width`` to ``end``."""
         corners = np.array(points)
         path = np.vstack([_smooth(np.vstack([corners[0], corners, corners[-1]])), corners[-1]])
         radii = np.linspace(width, width if end is None else end, len(path))[:, None] / 2
@@ -92,7 +92,7 @@ class Pen:
         self._brush.polygon((points * self._edge).ravel().tolist(), fill=(*(fill or self.colour), 255))
 
     def finished(self, *, mirrored: bool) -> tuple[Image.Image, Image.Image]:
-        """Return colours and mask at their real size, shaded from the upper left."""
+        """Return colours and mask at the final size, with light from the upper left."""
         size = self._size
         small = self._canvas.resize((size, size), Image.Resampling.BOX)
         if mirrored:

@@ -1,7 +1,7 @@
-"""What a prompt asks for: words become the scene of a world, and a scene becomes the expanded prompt.
+"""Scenes: the words of a prompt become the scene of a world, and a scene becomes the expanded prompt.
 
-A scene remembers: a new prompt changes what it names and leaves the rest. Whatever it names, the light changes
-too, so that every prompt can be seen. No pictures are made here.
+A new prompt changes only the parts of the scene that it names. The light always changes, so that every prompt is
+visible. No pictures are made here.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import attrs
 __all__ = ["LIGHTS", "LONGEST_PROMPT", "Scene", "first_scene", "next_scene"]
 
 LIGHTS: Final = 4
-"""Different lights of each time of day."""
+"""Number of lights for each time of day."""
 
 LONGEST_PROMPT: Final = 4000
-"""Characters of a prompt that are applied; the rest is cut off. An applied prompt fits every data channel."""
+"""Characters of a prompt that are applied; the rest is cut off. An applied prompt fits into any data channel."""
 
 _WORD: Final = re.compile("[a-z]+")
 
 
 def _by_word(meanings: dict[str, str]) -> dict[str, str]:
-    """Turn "meaning: its words" into "word: its meaning"."""
+    """Invert a mapping of meanings to words, so that it maps each word to its meaning."""
     return {word: meaning for meaning, words in meanings.items() for word in words.split()}
 
 
@@ -72,7 +72,7 @@ _HOMES: Final = {
     "fox": "forest",
     "wolf": "forest",
 }
-"""Where a subject is found when the prompt does not say."""
+"""Place of a subject if the prompt names none."""
 _SUBJECTS: Final = _by_word(
     {
         "cat": "cat cats kitten kitty kittens tabby",
@@ -141,7 +141,7 @@ _COLOURS: Final = {
 }
 
 _WILDS: Final = ("meadow", "mountains", "sea", "desert")
-"""Where a prompt leads that names nothing known."""
+"""Places for prompts without a known word."""
 
 _LIGHT_WORDS: Final = {
     "night": ("deep blue moonlight", "the glow of an aurora", "violet starlight", "pale green moonlight"),
@@ -172,10 +172,10 @@ _WEATHER_WORDS: Final = {
 
 @attrs.frozen(kw_only=True)
 class Scene:
-    """What is to be seen."""
+    """The content of a picture."""
 
     prompt: str
-    """The words that led here last, as they were given."""
+    """The last prompt, as given."""
     place: str
     time: str
     weather: str
@@ -183,15 +183,15 @@ class Scene:
     action: str
     camera: str
     colour: tuple[int, int, int] | None
-    """Colour that was asked for, RGB."""
+    """Colour that a prompt asked for, RGB."""
     light: int
-    """Which of the lights of that time of day, from 0 below `LIGHTS`."""
+    """Number of the light among those of the time of day, 0 to ``LIGHTS - 1``."""
     grain: int
-    """Where chance begins for this prompt."""
+    """Seed of the randomness for this prompt."""
 
     @property
     def expanded_prompt(self) -> str:
-        """The prompt as this service rewrites it: true to the picture."""
+        """The prompt as this service rewrites it, to match the picture."""
         prompt = " ".join(self.prompt.split()).rstrip(".")
         lead = prompt if prompt else "A quiet world"
         light = _LIGHT_WORDS[self.time][self.light]
@@ -199,7 +199,7 @@ class Scene:
 
 
 def first_scene(prompt: str, seed: int) -> Scene:
-    """Return the scene with which a world begins."""
+    """Return the first scene of a world."""
     prompt = prompt[:LONGEST_PROMPT]
     grain = _grain(seed, prompt, 0)
     subject = _named(prompt, _SUBJECTS)
@@ -220,7 +220,7 @@ def first_scene(prompt: str, seed: int) -> Scene:
 
 
 def next_scene(scene: Scene, prompt: str, seed: int) -> Scene:
-    """Return what ``prompt`` makes of ``scene``."""
+    """Return ``scene`` changed by ``prompt``."""
     prompt = prompt[:LONGEST_PROMPT]
     grain = _grain(seed, prompt, scene.grain)
     return attrs.evolve(

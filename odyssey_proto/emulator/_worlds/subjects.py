@@ -1,6 +1,6 @@
-"""The subjects of the worlds: small figures in a few phases of their movement, by name.
+"""The subjects of the worlds by name: small figures in a few phases of their movement.
 
-Where a figure stands and how it moves about is not known here.
+This module does not know where a figure stands or how it moves about.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 __all__ = ["PHASES", "SUBJECTS", "Figure", "figure_of"]
 
 PHASES: Final = 8
-"""Pictures in one turn of a movement."""
+"""Phases in one cycle of a movement."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Figure:
-    """A subject, ready to be put into a picture."""
+    """A subject, ready to paste into a picture."""
 
     phases: tuple[tuple[Image.Image, Image.Image], ...]
     """Colours and mask for each phase."""
@@ -81,7 +81,7 @@ _MOVING: Final = frozenset({"bird", "butterfly", "fish", "dragon", "car", "boat"
 
 
 def figure_of(subject: str, *, asleep: bool, size: int, palette: Palette, rightwards: bool = True) -> Figure:
-    """Draw ``subject`` in a square of ``size`` px, in all its phases, facing where it goes."""
+    """Draw all phases of ``subject`` in a square of ``size`` px, facing its direction of movement."""
     draw = creatures.curled if asleep and subject in _SLEEPING else SUBJECTS[subject]
     phases = []
     for phase in range(PHASES):

@@ -1,4 +1,4 @@
-"""The other subjects of the worlds: what is built, and what grows.
+"""The subjects of the worlds that are not creatures: machines, buildings and plants.
 
 Each function draws one phase of a movement: ``swing`` goes from -1 to 1 and back.
 """

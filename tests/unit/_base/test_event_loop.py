@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from odyssey_proto._base import event_loop as loop_module
 from odyssey_proto._base.errors import OdysseyConnectionError
 from odyssey_proto._base.event_loop import BackgroundLoop, TaskScope, off_loop
 
@@ -478,7 +477,7 @@ class TestTaskScope:
             await asyncio.sleep(0)
             await asyncio.sleep(0)
 
-        with caplog.at_level(logging.DEBUG, logger=loop_module.__name__):
+        with caplog.at_level(logging.DEBUG, logger="odyssey_proto.live"):
             loop.submit(library(), TaskScope()).result(GENEROUS)
             gc.collect()
         assert capfd.readouterr().err == ""

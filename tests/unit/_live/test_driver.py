@@ -21,8 +21,8 @@ from odyssey_proto import (
 from odyssey_proto._base.clock import Deadline, MonotonicClock
 from odyssey_proto._live import commands
 from odyssey_proto.core import inputs
-from tests.live.processes import eventually
 from tests.support.links import PATIENCE_S, FakeLink, FakeService
+from tests.support.processes import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

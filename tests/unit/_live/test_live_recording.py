@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 import av
@@ -18,30 +17,14 @@ from odyssey_proto._base.errors import OdysseyConfigError, OdysseyConnectionErro
 from odyssey_proto._live import live_recording as recording_module
 from odyssey_proto._video import stamp
 from odyssey_proto._video.frame_hub import FrameHub
-from tests.live.processes import eventually
+from tests.support.pictures import picture, publish
+from tests.support.processes import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 GENEROUS_S: Final = 30.0
-
-
-def picture(number: int, at_ms: int, width: int = 640, height: int = 64) -> av.VideoFrame:
-    """Make a picture that is stamped with a number, as a decoder would hand it out."""
-    frame = av.VideoFrame(width, height, "yuv420p")
-    for plane in frame.planes:
-        plane.update(bytes([128]) * (plane.line_size * plane.height))
-    if width >= 512:
-        stamp.draw(frame, number, 0)
-    frame.pts, frame.time_base = at_ms * 90, Fraction(1, 90_000)
-    return frame
-
-
-def publish(hub: FrameHub, numbers: range, *, first_ms: int = 0, at: float = 100.0) -> None:
-    """Publish stamped frames, one each 50 ms."""
-    for place, number in enumerate(numbers):
-        hub.publish(picture(number, first_ms + 50 * place), at + place * 0.05, hub.source)
 
 
 def read(path: Path) -> list[tuple[int, int]]:
@@ -323,7 +306,7 @@ def test_what_a_killed_process_leaves_can_be_played(path: Path) -> None:
 import os, threading
 from odyssey_proto import LiveRecording
 from odyssey_proto._video.frame_hub import FrameHub
-from tests.unit._live.test_live_recording import publish
+from tests.support.pictures import publish
 hub = FrameHub()
 hub.begin()
 recording = LiveRecording({str(path)!r}, hub)

@@ -22,7 +22,7 @@ from odyssey_proto import (
     OdysseyConnectionTimeoutError,
     StreamerCapabilities,
 )
-from tests.faults.servers import HttpServer, answer, json_answer
+from tests.support.servers import HttpServer, answer, json_answer
 
 
 def part(data: Any) -> str:

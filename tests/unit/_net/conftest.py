@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.leaks import nothing_left
-from tests.faults.servers import HttpServer
-from tests.unit._net.apis import made_api
+from tests.support.apis import made_api
+from tests.support.leaks import nothing_left
+from tests.support.servers import HttpServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

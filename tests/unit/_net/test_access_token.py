@@ -13,8 +13,8 @@ from odyssey_proto._base.clock import MonotonicClock
 from odyssey_proto._base.errors import OdysseyAuthError, OdysseyConnectionError
 from odyssey_proto._model.config import ClientConfig
 from odyssey_proto._net.service_api import ServiceApi
-from tests.faults.servers import Connection, HttpServer, Request, answer, json_answer
-from tests.unit._net.apis import SetClock, made_api, until
+from tests.support.apis import SetClock, made_api, until
+from tests.support.servers import Connection, HttpServer, Request, answer, json_answer
 
 
 def test_a_token_is_used_until_a_minute_before_its_end(server: HttpServer) -> None:

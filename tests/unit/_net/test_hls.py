@@ -12,11 +12,10 @@ import pytest
 from odyssey_proto._base.abort import Abort
 from odyssey_proto._base.clock import Deadline, MonotonicClock
 from odyssey_proto._base.errors import OdysseyConfigError, OdysseyConnectionError, OdysseyError
-from odyssey_proto._model.config import ClientConfig
 from odyssey_proto._net.hls import HlsReader, _leniency
-from odyssey_proto._net.http_exchange import HttpTransport
-from tests.faults.leaks import nothing_left
-from tests.faults.servers import HttpServer, Reply, answer
+from odyssey_proto._net.http_exchange import HttpClient
+from tests.support.leaks import nothing_left
+from tests.support.servers import HttpServer, Reply, answer
 
 FRAMES = 5
 PLAYLIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:0.25,\nsegment.ts\n#EXT-X-ENDLIST\n"
@@ -55,7 +54,7 @@ class Watched:
 
         clock = MonotonicClock()
         with nothing_left(), HttpServer(replies) as server:
-            http = HttpTransport(ClientConfig(api_key="ody_key", api_url=server.url), clock)
+            http = HttpClient(clock)
             reader = HlsReader(
                 f"{server.url}{path}",
                 http=http,

@@ -18,8 +18,8 @@ from odyssey_proto._base.errors import OdysseyConnectionError, OdysseyError, usa
 from odyssey_proto._model.config import ClientConfig
 from odyssey_proto._net import http_exchange
 from odyssey_proto._net.service_api import ServiceApi
-from tests.faults.servers import Connection, HttpServer, Request, Server, answer, json_answer
-from tests.unit._net.apis import KEY, reset, until
+from tests.support.apis import KEY, reset, until
+from tests.support.servers import Connection, HttpServer, Request, Server, answer, json_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.faults.servers import Connection, HttpServer, Request, answer, json_answer
-from tests.unit._net.apis import reset, until
+from tests.support.apis import reset, until
+from tests.support.servers import Connection, HttpServer, Request, answer, json_answer
 
 if TYPE_CHECKING:
     from odyssey_proto._net.service_api import ServiceApi

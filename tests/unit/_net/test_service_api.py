@@ -19,8 +19,8 @@ from odyssey_proto._base.errors import (
 )
 from odyssey_proto._model.config import ClientConfig
 from odyssey_proto._net.service_api import ServiceApi, check_job_filter
-from tests.faults.leaks import nothing_left
-from tests.faults.servers import HttpServer, answer, json_answer
+from tests.support.leaks import nothing_left
+from tests.support.servers import HttpServer, answer, json_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,8 +16,8 @@ from odyssey_proto._base.errors import (
     RateLimitError,
 )
 from odyssey_proto._base.secrets import Secret
-from tests.faults.servers import HttpServer, answer, json_answer
-from tests.unit._net.apis import KEY, until
+from tests.support.apis import KEY, until
+from tests.support.servers import HttpServer, answer, json_answer
 
 if TYPE_CHECKING:
     from odyssey_proto._net.service_api import ServiceApi

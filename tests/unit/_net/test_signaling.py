@@ -15,9 +15,9 @@ from odyssey_proto._base.clock import MonotonicClock
 from odyssey_proto._model.codec import UnknownMessage
 from odyssey_proto._net.signaling import SignalingConnection, SignalingEnd
 from odyssey_proto._net.sockets import Call
-from tests.faults.leaks import nothing_left
-from tests.faults.servers import Connection, SignalingServer
-from tests.unit._net.hearing import LONG, Heard, connected, until
+from tests.support.hearing import LONG, Heard, connected, until
+from tests.support.leaks import nothing_left
+from tests.support.servers import Connection, SignalingServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

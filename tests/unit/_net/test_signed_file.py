@@ -14,9 +14,9 @@ from odyssey_proto._base.errors import MalformedMessageError, OdysseyConnectionE
 from odyssey_proto._net import signed_file as fetch_module
 from odyssey_proto._net.http_exchange import HttpClient
 from odyssey_proto._net.signed_file import fetch
-from tests.faults.leaks import nothing_left
-from tests.faults.servers import Connection, HttpServer, Request, Server, answer
-from tests.faults.tls import self_signed
+from tests.support.leaks import nothing_left
+from tests.support.servers import Connection, HttpServer, Request, Server, answer
+from tests.support.tls import self_signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

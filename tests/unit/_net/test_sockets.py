@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import sys
 import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,8 @@ from odyssey_proto._base.clock import Deadline, MonotonicClock
 from odyssey_proto._base.hosts import is_loopback
 from odyssey_proto._net import sockets
 from odyssey_proto._net.sockets import Adapter, Call, HttpConnection, environment, look_up
-from tests.faults.leaks import nothing_left
-from tests.faults.servers import Connection, Server
+from tests.support.leaks import nothing_left
+from tests.support.servers import Connection, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -536,6 +537,23 @@ def test_a_connection_that_is_used_again_belongs_to_the_new_call() -> None:
 
 
 # --- the environment
+
+
+def test_a_forked_child_on_macos_asks_the_environment_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_: object) -> dict[str, str]:
+        raise AssertionError("the system was asked, which kills a forked child there")
+
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(sockets, "_is_forked", True)
+    monkeypatch.setattr("requests.sessions.get_environ_proxies", crash)
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", "direct.example")
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.setenv("CURL_CA_BUNDLE", "/ca.pem")
+    proxies, ca = environment("https://api.example/x")
+    assert (proxies["https"], ca) == ("http://proxy.example:3128", "/ca.pem")
+    assert environment("https://direct.example/x")[0] == {}
+    assert environment("https://localhost/x")[0] == {}
 
 
 def test_proxies_and_certificates_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

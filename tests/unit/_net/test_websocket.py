@@ -11,10 +11,10 @@ import pytest
 from odyssey_proto import __version__
 from odyssey_proto._base.errors import OdysseyConnectionError
 from odyssey_proto._net.signaling import SignalingConnection
-from tests.faults.leaks import nothing_left
-from tests.faults.servers import Connection, Request, Server, SignalingServer
-from tests.faults.tls import self_signed
-from tests.unit._net.hearing import Heard, connected, until
+from tests.support.hearing import Heard, connected, until
+from tests.support.leaks import nothing_left
+from tests.support.servers import Connection, Request, Server, SignalingServer
+from tests.support.tls import self_signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

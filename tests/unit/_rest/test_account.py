@@ -11,8 +11,8 @@ from odyssey_proto._base.clock import Deadline, MonotonicClock
 from odyssey_proto._base.errors import OdysseyConfigError, OdysseyConnectionError
 from odyssey_proto._model.config import ClientConfig
 from odyssey_proto._rest.account import Account
-from tests.faults.leaks import nothing_left
-from tests.faults.servers import HttpServer, json_answer
+from tests.support.leaks import nothing_left
+from tests.support.servers import HttpServer, json_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

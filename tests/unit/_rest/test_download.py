@@ -19,9 +19,9 @@ import pytest
 
 from odyssey_proto import Odyssey, OdysseyConfigError, OdysseyConnectionError, OdysseyError
 from odyssey_proto._rest import download as download_module
-from tests.faults.leaks import nothing_left
-from tests.faults.servers import Connection, Request, answer, json_answer
-from tests.faults.stores import Store
+from tests.support.leaks import nothing_left
+from tests.support.servers import Connection, Request, answer, json_answer
+from tests.support.stores import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,8 +18,8 @@ from odyssey_proto._model.config import ClientConfig
 from odyssey_proto._net.service_api import ServiceApi
 from odyssey_proto._rest.telemetry import Telemetry
 from odyssey_proto.session import Session
-from tests.faults.leaks import nothing_left
-from tests.faults.servers import HttpServer, answer
+from tests.support.leaks import nothing_left
+from tests.support.servers import HttpServer, answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-from fractions import Fraction
 from typing import Any, cast
 
 import av
@@ -22,8 +21,9 @@ from odyssey_proto._base.errors import (
     OdysseyStreamTimeoutError,
 )
 from odyssey_proto._video.frame import VideoFrame
-from odyssey_proto._video.frame_hub import PAUSE, FrameHub
+from odyssey_proto._video.frame_hub import PAUSE_S, FrameHub
 from odyssey_proto._video.frame_queue import FrameCounts, FrameQueue
+from tests.support.pictures import decoded
 
 GENEROUS = 30.0  # s; a hang fails, a slow machine does not
 
@@ -33,17 +33,6 @@ def within(timeout: float | None = GENEROUS) -> Deadline:
 
 
 AT_ONCE = 0.0
-
-
-def decoded(width: int = 64, height: int = 48, *, seed: int = 0, pts: int | None = None) -> av.VideoFrame:
-    """Return a picture as a decoder makes it: YUV, padded rows, a time stamp of 90 kHz."""
-    random = np.random.default_rng(seed)
-    rgb = random.integers(0, 256, (height, width, 3), np.uint8)
-    frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p")
-    frame.pts = pts
-    if pts is not None:
-        frame.time_base = Fraction(1, 90_000)
-    return frame
 
 
 def streaming() -> FrameHub:
@@ -698,9 +687,9 @@ def test_a_pause_is_told_by_its_length_and_the_frame_after_it_comes_first() -> N
     hub = FrameHub(on_resume=lambda seconds: told.append((seconds, len(inbox.frames))))
     hub.attach(inbox, FrameCounts())
     hub.begin(0.0)
-    for now in (0.0, 0.05, 0.05 + PAUSE, 1.2):
+    for now in (0.0, 0.05, 0.05 + PAUSE_S, 1.2):
         hub.publish(decoded(), now=now)
-    assert told == [(PAUSE, 3)]
+    assert told == [(PAUSE_S, 3)]
 
 
 def test_a_pause_that_was_announced_is_told_however_short_and_time_goes_on() -> None:

@@ -567,7 +567,7 @@ class TestLimits:
         error = refusal(bytes(MAX_ENCODED_BYTES + 1))
         assert (error.code, str(error)) == (
             "image_too_large",
-            "The image of 26214401 bytes is too large: 25.0 MB, and the most is 25 MB",
+            "The image of 26214401 bytes is too large: 25.0 MB, and the limit is 25 MB",
         )
 
     def test_a_file_that_is_too_large_is_refused_unread(self, tmp_path: Path) -> None:
@@ -610,13 +610,13 @@ class TestLimits:
     ) -> None:
         error = refusal(make(width, height))
         assert error.code == "image_too_large"
-        assert "the most is 120 million" in str(error)
+        assert "the limit is 120 million" in str(error)
 
     def test_a_file_with_too_many_pixels_for_pillow_itself_is_refused_alike(self) -> None:
         error = refusal(webp_of(16_383, 16_383))
         assert error.code == "image_too_large"
         # Pillow before 13 opens it, and we look at its size.
-        assert str(error).endswith(("has too many pixels for Pillow", "16383×16383; the most is 120 million"))
+        assert str(error).endswith(("has too many pixels for Pillow", "16383×16383; the limit is 120 million"))
 
     def test_an_avif_file_that_lies_about_its_size_is_refused(self) -> None:
         assert refusal(iso_of("AVIF")(16_000, 16_000)).code in ("image_too_large", "image_damaged")
@@ -701,7 +701,7 @@ class TestWhatIsRefused:
         path.write_bytes(raw)
         error = refusal(path if as_given == "path" else as_given(raw))
         assert error.code == "image_not_supported"
-        assert str(error).endswith("take JPEG, PNG, WebP, GIF, BMP, HEIC, HEIF and AVIF")
+        assert str(error).endswith("use JPEG, PNG, WebP, GIF, BMP, HEIC, HEIF and AVIF")
         assert "my own" not in str(error)
 
     @pytest.mark.parametrize(

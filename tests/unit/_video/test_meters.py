@@ -9,20 +9,11 @@ from odyssey_proto._net.webrtc.jitter import MarkerJitterBuffer
 from odyssey_proto._video import stamp
 from odyssey_proto._video.frame_hub import FrameHub
 from odyssey_proto._video.meters import LinkMeter, Mean, Rate, VideoTotals
-from tests.unit._net.webrtc.test_jitter import packets
-from tests.unit._video.test_frame import decoded
+from tests.support.clocks import Time
+from tests.support.pictures import decoded
+from tests.support.rtp import packets
 
 FRAME: int = 4500  # of the RTP clock: 50 ms
-
-
-class Time:
-    """A clock that stands where it is put."""
-
-    def __init__(self, at: float = 100.0) -> None:
-        self.at = at
-
-    def now(self) -> float:
-        return self.at
 
 
 def totals_of(numbers: list[int]) -> VideoTotals:

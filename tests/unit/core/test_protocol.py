@@ -15,7 +15,7 @@ from odyssey_proto.core import effects, inputs
 from odyssey_proto.core.session_machine import SessionState
 from odyssey_proto.core.silence import SILENCE_LIMIT_S
 from odyssey_proto.core.stream_machine import StreamState
-from tests.unit.core.rig import CAT, LOST, REFUSED, SESSION, Rig, failures, joined, only, seen
+from tests.support.rig import CAT, LOST, REFUSED, SESSION, Rig, failures, joined, only, seen
 
 
 def test_a_fresh_session_is_disconnected_and_waits_for_nothing() -> None:
@@ -62,11 +62,11 @@ def test_an_abandoned_held_call_is_not_made() -> None:
 
 def test_messages_beyond_every_limit_are_refused_before_anything_is_sent() -> None:
     rig = Rig().to_connected(size=1000)
-    with pytest.raises(errors.OdysseyStreamError, match="67108865 bytes, and the most is 67108864"):
+    with pytest.raises(errors.OdysseyStreamError, match="67108865 bytes, and the limit is 67108864"):
         rig.give(inputs.Start(1, CAT, SIGNALING_MESSAGE_LIMIT + 1))
     rig.start()
     rig.hear(wire.StreamStarted(stream_id="st-1"))
-    with pytest.raises(errors.OdysseyStreamError, match="1001 bytes, and the most is 1000"):
+    with pytest.raises(errors.OdysseyStreamError, match="1001 bytes, and the limit is 1000"):
         rig.give(inputs.Interact(9, wire.Update(prompt="long"), 1001))
     assert rig.core.outputs() == []
 
@@ -212,9 +212,9 @@ def test_what_is_waited_for_is_told_with_why_the_attempt_before_failed() -> None
     rig = Rig().to_linked()
     assert rig.core.progress == "waiting for the offer"
     rig.give(inputs.LinkFailed(rig.link, LOST))
-    assert rig.core.progress == "waiting to try again; the attempt before: the line is dead"
+    assert rig.core.progress == "waiting to try again; the previous attempt: the line is dead"
     rig.later(1.0)
-    assert rig.core.progress == "opening the signaling connection; the attempt before: the line is dead"
+    assert rig.core.progress == "opening the signaling connection; the previous attempt: the line is dead"
     rig.give(inputs.SignalingOpened(2), inputs.VideoReceived(2), inputs.ChannelOpened(2, 16384))
     assert rig.core.progress == "connected"
 

@@ -22,11 +22,11 @@ from odyssey_proto._base.errors import (
     SpectatorTokenError,
     StreamDurationExceededError,
 )
-from odyssey_proto.core.refusals import REFUSALS, Answer, refusal, unreadable
+from odyssey_proto.core.refusals import REFUSALS, HttpAnswer, refusal, unreadable
 
 
-def answer(status: int, data: Any = None, *, body: bytes | None = None, **known: Any) -> Answer:
-    return Answer(
+def answer(status: int, data: Any = None, *, body: bytes | None = None, **known: Any) -> HttpAnswer:
+    return HttpAnswer(
         operation="POST /x", status=status, body=json.dumps(data).encode() if body is None else body, **known
     )
 
@@ -267,14 +267,14 @@ def test_the_names_of_headers_are_in_any_case() -> None:
 def test_what_a_status_means_depends_on_the_operation(
     operation: str, status: int, kind: type[OdysseyError], code: str
 ) -> None:
-    error = refusal(Answer(operation=operation, status=status))
+    error = refusal(HttpAnswer(operation=operation, status=status))
     assert (type(error), error.code, error.operation, error.status) == (kind, code, operation, status)
 
 
 @pytest.mark.parametrize("operation", REFUSALS)
 def test_every_text_of_an_operation_can_be_filled(operation: str) -> None:
     for status in REFUSALS[operation]:
-        text = str(refusal(Answer(operation=operation, status=status, reason="its {reason}")))
+        text = str(refusal(HttpAnswer(operation=operation, status=status, reason="its {reason}")))
         assert "{detail}" not in text
         assert "{operation}" not in text
         assert "_id}" not in text

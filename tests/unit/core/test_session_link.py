@@ -65,7 +65,7 @@ def test_a_goodbye_is_sent_before_the_link_is_closed(agenda: Agenda, connection:
 )
 def test_what_is_too_long_is_refused(connection: SessionLink, command: Start | Interact, limit: int) -> None:
     connection.channel_limit = 1000
-    with pytest.raises(errors.OdysseyStreamError, match=f"{limit + 1} bytes, and the most is {limit}"):
+    with pytest.raises(errors.OdysseyStreamError, match=f"{limit + 1} bytes, and the limit is {limit}"):
         connection.refuse_oversize(command)
 
 

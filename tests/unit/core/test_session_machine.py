@@ -18,7 +18,7 @@ from odyssey_proto.core.deadlines import (
 )
 from odyssey_proto.core.session_machine import SessionState
 from odyssey_proto.core.stream_machine import StreamState
-from tests.unit.core.rig import GOODBYE_LINK, LOST, REFUSED, SESSION, Rig, failures, joined, only, texts
+from tests.support.rig import GOODBYE_LINK, LOST, REFUSED, SESSION, Rig, failures, joined, only, texts
 
 
 def test_connecting_goes_through_every_step_in_order() -> None:

@@ -13,7 +13,7 @@ from odyssey_proto.core import effects, inputs
 from odyssey_proto.core.deadlines import REJOIN_DEADLINE_S, SESSION_KEPT_S, VIDEO_DEADLINE_S
 from odyssey_proto.core.session_machine import SessionState
 from odyssey_proto.core.stream_machine import StreamState
-from tests.unit.core.rig import CAT, LOST, Rig, failures, only, seen, texts
+from tests.support.rig import CAT, LOST, Rig, failures, only, seen, texts
 
 
 def test_calls_made_while_reconnecting_wait_and_are_made_then() -> None:
@@ -322,7 +322,9 @@ def test_a_held_message_is_measured_against_the_channel_of_the_new_link() -> Non
     rig.interact("later")
     rig.later(1.0)
     outputs = rig.give(inputs.SignalingOpened(2), inputs.VideoReceived(2), inputs.ChannelOpened(2, 39))
-    assert texts(outputs) == {2: "The message is too long: 40 bytes, and the most is 39; shorten the prompt"}
+    assert texts(outputs) == {
+        2: "The message is too long: 40 bytes, and the limit is 39 bytes; shorten the prompt"
+    }
 
 
 def test_iterators_that_wait_for_a_stream_are_left_alone_when_a_link_is_lost() -> None:

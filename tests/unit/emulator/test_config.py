@@ -1,4 +1,4 @@
-"""The settings of an emulator: what cannot work is refused before anything is opened."""
+"""The settings of an emulator: invalid ones are refused before anything is opened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The witness of all tests (`tests.contract`): what it objects to, and what it leaves alone."""
+"""The witness of all tests (`tests.support.contract`): what it reports, and what it ignores."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from odyssey_proto import Odyssey
 from odyssey_proto.emulator._faults.script import Fault
 from odyssey_proto.emulator._server import Emulator
 from odyssey_proto.emulator._traffic import Exchange, Message, watching
-from tests.contract import Witness, contract, request_alone
+from tests.support.contract import Witness, contract, request_alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -220,11 +220,11 @@ def test_a_request_to_another_server_is_looked_at_where_it_is_of_the_protocol(ta
     assert (0 if seen is None else len(objections(seen))) == broken
 
 
-# The seam
+# Watching an emulator
 
 
 def seen_of(use: Callable[[Emulator], Any]) -> list[Seen]:
-    """Return what passes while ``use`` does something with an emulator."""
+    """Return the traffic while ``use`` runs with an emulator."""
     seen: list[Seen] = []
     with watching(seen.append), Emulator() as emulator:
         use(emulator)

@@ -1,4 +1,4 @@
-"""What `odyssey_proto.emulator` promises: names, the module that they say they are from, and its loggers."""
+"""The public surface of `odyssey_proto.emulator`: its names, their ``__module__``, and its loggers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The worlds: same seed, prompts and image, same pictures; another prompt, another picture."""
+"""The worlds: the same seed, prompts and image give the same pictures; another prompt gives another picture."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from odyssey_proto.emulator._worlds.scene import first_scene, next_scene
 from odyssey_proto.emulator._worlds.subjects import PHASES, SUBJECTS, figure_of
 
 SEEN = 12.0
-"""Mean difference of two pictures, of 255, from which nobody overlooks it."""
+"""Mean difference of two pictures, of 255, that is clearly visible."""
 
 
 def world(prompt: str = "A cat", *, seed: int = 0, portrait: bool = False, **more: Any) -> World:

@@ -1,6 +1,6 @@
 """String enums that stay open: a value that the protocol does not list is kept, never refused.
 
-This is the base of every enum of this package. It knows no protocol value itself.
+This is the base of every enum in this package. It knows no values of the protocol.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ class OpenStrEnum(StrEnum):
     """A string enum whose unlisted values become unnamed members instead of errors.
 
     Every member, listed or not, is a `str`: it equals its text, hashes as its text, and is written as its
-    text. An unlisted one has an empty `name`. It survives copying and pickling; two of the same text are
-    equal, though not one object, so compare with `==`.
+    text. An unlisted one has an empty `name`. It can be copied and pickled; two with the same text are equal but
+    not the same object, so compare with `==`.
 
     >>> class Weather(OpenStrEnum):
     ...     SUN = "sun"
@@ -38,7 +38,7 @@ class OpenStrEnum(StrEnum):
 
     @property
     def is_known(self) -> bool:
-        """Whether the protocol listed this value when the package was made."""
+        """Whether the protocol listed this value when the package was generated."""
         return self._name_ != ""
 
     def __repr__(self) -> str:

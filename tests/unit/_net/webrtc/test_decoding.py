@@ -15,8 +15,8 @@ from odyssey_proto._net.webrtc import decoding
 from odyssey_proto._net.webrtc.decoding import DecodingQueue
 from odyssey_proto._net.webrtc.jitter import ArrivedFrame, MarkerJitterBuffer
 from odyssey_proto._video.meters import VideoTotals
-from tests.unit._net.webrtc.test_jitter import Transport, packets
-from tests.unit._video.test_meters import Time
+from tests.support.clocks import Time
+from tests.support.rtp import Transport, packets
 
 STEP = 4500  # of the RTP clock: 50 ms
 

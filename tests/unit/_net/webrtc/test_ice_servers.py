@@ -15,7 +15,7 @@ from odyssey_models import IceServer
 
 from odyssey_proto._model.ice_urls import usable_servers
 from odyssey_proto._net.webrtc.ice_servers import IceServers
-from tests.faults.tls import self_signed
+from tests.support.tls import self_signed
 
 T = TypeVar("T")
 GENEROUS = 30.0  # s; a hang fails, a slow machine does not
@@ -257,7 +257,7 @@ class TestTurn:
                 return await told(server.turn())
 
         (note,) = in_time(ask())
-        assert "it answers no TURN" in note
+        assert "it does not speak TURN" in note
 
     @pytest.mark.parametrize("scheme", ["turn", "turns"])
     def test_one_that_is_not_there_is_told(self, scheme: str) -> None:

@@ -14,9 +14,7 @@ from aiortc.rtp import RtpPacket
 
 from odyssey_proto._net.webrtc import jitter
 from odyssey_proto._net.webrtc.jitter import MarkerJitterBuffer
-
-KEYFRAME = b"\x10\x02\x00\x9d\x01\x2a"  # how one begins in VP8
-INTER = b"\x11\x02\x00"
+from tests.support.rtp import INTER, KEYFRAME, Transport, packets
 
 
 class Time:
@@ -29,31 +27,6 @@ class Time:
     def now(self) -> float:
         self.at += self.step
         return self.at
-
-
-def packets(
-    sizes: list[int],
-    *,
-    first: int = 65530,
-    step: int = 4500,
-    start: int = 2**32 - 9000,
-    keyframes: tuple[int, ...] = (0,),
-) -> list[RtpPacket]:
-    """Make the packets of frames of so many packets each, across the wrap of both counters."""
-    made: list[Any] = []
-    for frame, size in enumerate(sizes):
-        for part in range(size):
-            packet: Any = RtpPacket(
-                payload_type=97,
-                sequence_number=(first + len(made)) % 65536,
-                timestamp=(start + frame * step) % 2**32,
-                marker=int(part == size - 1),
-            )
-            packet.ssrc = 7
-            begin = KEYFRAME if frame in keyframes else INTER
-            packet._data = (b"" if part else begin) + f"{frame}.{part};".encode()
-            made.append(packet)
-    return made
 
 
 def feed(buffer: JitterBuffer, arriving: list[RtpPacket]) -> list[tuple[int, bytes]]:
@@ -384,10 +357,3 @@ def test_a_receiver_of_another_shape_keeps_its_own(present: object) -> None:
     receiver._RTCRtpReceiver__jitter_buffer = present
     assert jitter.install(receiver, Time()) is None
     assert receiver._RTCRtpReceiver__jitter_buffer is present
-
-
-class Transport:
-    """As much of a DTLS transport as making a receiver needs."""
-
-    state = "new"
-    _stats_id = "transport"

@@ -1,4 +1,4 @@
-"""Accounts, sessions and limits of the emulator, with a clock that is set by hand."""
+"""Accounts, sessions and limits of the emulator, with a manual clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens: ours are accepted until their time, and no others."""
+"""Tokens: ours are accepted until they expire, and no others."""
 
 from __future__ import annotations
 
@@ -72,6 +72,6 @@ def test_every_character_counts() -> None:
             and changed.split(".")[2][:-1] == token.split(".")[2][:-1]
             and position == len(token) - 1
         ):
-            continue  # the last character of a signature has bits that mean nothing
+            continue  # the last character of a signature has unused bits
         with pytest.raises(InvalidTokenError):
             signer.claims(changed, now=0)

@@ -1,4 +1,4 @@
-"""The fault script as data: what it takes, what it refuses, and how it counts."""
+"""The fault script as data: what it accepts and refuses, and how it counts."""
 
 from __future__ import annotations
 

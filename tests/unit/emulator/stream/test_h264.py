@@ -1,4 +1,4 @@
-"""The H.264 encoder of the emulator's streams, and the files that its packets become."""
+"""The H.264 encoder of the emulator's streams, and the files made from its packets."""
 
 from __future__ import annotations
 

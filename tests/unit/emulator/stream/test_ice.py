@@ -1,4 +1,4 @@
-"""What the emulator's peer connections offer of this machine, on real sockets."""
+"""The addresses that the emulator's peer connections offer, on real sockets."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def in_time(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def candidates(connection: RTCPeerConnection) -> list[tuple[str, str]]:
-    """Return address and type of each candidate that an offer names."""
+    """Return address and type of each candidate in an offer."""
     lines = connection.localDescription.sdp.splitlines()
     found = [line.split() for line in lines if line.startswith("a=candidate:")]
     return [(words[4], words[7]) for words in found]

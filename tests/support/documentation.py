@@ -6,7 +6,7 @@ JavaScript pages those that show what no Python page does and the Python SDK can
 another language).
 
 In the tests the code is that of the page in its blocking form: without ``async`` and ``await``, with requests for
-aiohttp and httpx, `odyssey_proto` for ``odyssey``, and `tests.examples.screen` for the windows of OpenCV. Paths
+aiohttp and httpx, `odyssey_proto` for ``odyssey``, and `tests.support.screen` for the windows of OpenCV. Paths
 and ids of the pages are those of something real here, and ``sleep`` is not as long as it says.
 """
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OTHERS", "PLACES", "SPEC", "Contract", "Witness", "contract", "request_alone"]
 
-SPEC: Final = Path(__file__).resolve().parents[1] / "spec"
+SPEC: Final = Path(__file__).resolve().parents[2] / "spec"
 _OURS: Final = "odyssey-proto/"
 _LONGEST_TEXT: Final = 300
 _HANDSHAKE: Final = "/signaling/client/{session_id}"

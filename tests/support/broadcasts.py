@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from odyssey_proto import BroadcastInfo
-from tests.emulator.plain_client import Credentials, authorise, connect
-from tests.live.processes import PATIENCE_S
+from tests.support.plain_client import Credentials, authorise, connect
+from tests.support.processes import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

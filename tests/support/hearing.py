@@ -15,7 +15,7 @@ from odyssey_proto._net.signaling import SignalingConnection
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.faults.servers import SignalingServer
+    from tests.support.servers import SignalingServer
 
 LONG = 30.0
 

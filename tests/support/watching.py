@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from tests.faults.network import SERVICE
-from tests.live.processes import eventually, script_arguments
+from tests.support.network import SERVICE
+from tests.support.processes import eventually, script_arguments
 
 if TYPE_CHECKING:
-    from tests.faults.network import Network
-    from tests.live.processes import Process
+    from tests.support.network import Network
+    from tests.support.processes import Process
 
 __all__ = ["Seen", "Watched", "watch"]
 

@@ -23,7 +23,7 @@ from odyssey_proto._base.event_loop import BackgroundLoop
 from odyssey_proto._video import stamp
 from odyssey_proto.emulator._stream.camera import PictureTrack
 from odyssey_proto.emulator._stream.peer import StreamerPeer
-from tests.live.processes import PATIENCE_S, eventually
+from tests.support.processes import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -7,7 +7,7 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Any
 
-from tests.faults.servers import Connection, HttpServer, Request, answer, json_answer
+from tests.support.servers import Connection, HttpServer, Request, answer, json_answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

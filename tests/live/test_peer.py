@@ -15,15 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import aioice.ice
-import av
 import pytest
 from aioice import stun
 from aiortc import (
     AudioStreamTrack,
     MediaStreamTrack,
-    RTCConfiguration,
     RTCPeerConnection,
-    RTCSessionDescription,
     VideoStreamTrack,
 )
 from odyssey_models import IceCandidate, IceServer
@@ -35,121 +32,13 @@ from odyssey_proto._net.webrtc import candidates
 from odyssey_proto._net.webrtc import peer as peer_module
 from odyssey_proto._net.webrtc.decoding import DecodingQueue
 from odyssey_proto._net.webrtc.peer import Peer
-from tests.live.processes import eventually
+from tests.support.peers import Heard, Streamer
+from tests.support.processes import eventually
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
 GENEROUS = 30.0  # s; a hang fails, a slow machine does not
-
-
-class Streamer:
-    """What the service runs on the other side: it offers video and both data channels."""
-
-    def __init__(
-        self, *, tracks: tuple[type[MediaStreamTrack], ...] = (VideoStreamTrack,), channels: bool = True
-    ) -> None:
-        self.loop = BackgroundLoop("streamer")
-        self.loop.start()
-        self.received: list[str | bytes] = []
-        self.greeting: tuple[str | bytes, ...] = ()
-        self.can_send = threading.Event()
-        self.offer = self.run(self._make(tracks, channels))
-
-    async def _make(self, tracks: tuple[type[MediaStreamTrack], ...], channels: bool) -> str:
-        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        for track in tracks:
-            self.pc.addTrack(track())
-        if channels:
-            self.incoming = self.pc.createDataChannel("clientToStreamer")
-            self.incoming.on("message", self.received.append)
-            self.outgoing = self.pc.createDataChannel("streamerToClient")
-            self.outgoing.on("open", self._greet)
-        return await self.new_offer()
-
-    def _greet(self) -> None:
-        for message in self.greeting:
-            self.outgoing.send(message)
-        self.can_send.set()
-
-    async def new_offer(self) -> str:
-        candidates.arrange_gathering(self.pc, only=("127.0.0.1",))
-        await self.pc.setLocalDescription(await self.pc.createOffer())
-        return self.pc.localDescription.sdp
-
-    def accept(self, answer: str) -> None:
-        self.run(self.pc.setRemoteDescription(RTCSessionDescription(answer, "answer")))
-
-    def run(self, coroutine: Any) -> Any:
-        return self.loop.run(coroutine, GENEROUS)
-
-    def send(self, message: str | bytes) -> None:
-        assert self.can_send.wait(GENEROUS)
-        self.loop.call_soon(self.outgoing.send, message)
-
-    def close(self) -> None:
-        if self.loop.running:
-            self.run(self.pc.close())
-            assert self.loop.stop(GENEROUS)
-
-
-class Heard:
-    """A listener that keeps what it was told."""
-
-    def __init__(self) -> None:
-        self.events: list[tuple[Any, ...]] = []
-        self.frames: list[tuple[av.VideoFrame, float]] = []
-        self.threads: set[str] = set()
-        self.decoders: set[str] = set()
-        self._changed = threading.Condition()
-
-    def _note(self, *event: Any) -> None:
-        with self._changed:
-            self.threads.add(threading.current_thread().name)
-            self.events.append(event)
-            self._changed.notify_all()
-
-    def on_track(self) -> None:
-        self._note("track")
-
-    def on_channel_open(self, max_message_size: int) -> None:
-        self._note("open")
-
-    def on_message(self, text: str) -> None:
-        self._note("message", text)
-
-    def on_channel_closed(self, label: str) -> None:
-        self._note("channel closed", label)
-
-    def on_frame(self, frame: av.VideoFrame, received_at: float) -> None:
-        with self._changed:
-            self.decoders.add(threading.current_thread().name)
-            self.frames.append((frame, received_at))
-            self._changed.notify_all()
-
-    def on_state(self, state: str) -> None:
-        self._note("state", state)
-
-    def on_lost(self, error: OdysseyConnectionError) -> None:
-        self._note("lost", error.code, error)
-
-    def wait(self, *event: Any) -> tuple[Any, ...]:
-        """Wait until something was told that begins with ``event``, and return it."""
-
-        def found() -> tuple[Any, ...] | None:
-            return next((each for each in self.events if each[: len(event)] == event), None)
-
-        with self._changed:
-            told = self._changed.wait_for(found, GENEROUS)
-        assert told, f"{event} was not told, but {self.events}"
-        return told
-
-    def wait_for_frames(self, count: int) -> None:
-        with self._changed:
-            assert self._changed.wait_for(lambda: len(self.frames) >= count, GENEROUS)
-
-    def kinds(self) -> list[str]:
-        return [event[0] for event in self.events]
 
 
 @pytest.fixture
@@ -602,7 +491,7 @@ class TestMessages:
         connect(peer, streamer, heard)
         heard.wait("message", "text")
         assert [event[1] for event in heard.events if event[0] == "message"] == ["", "text"]
-        assert "ignored: 2 bytes that are no text" in caplog.text
+        assert "ignored: 2 bytes that are not text" in caplog.text
 
     def test_sending_before_the_channel_is_open_is_refused(self, peer: Peer) -> None:
         with pytest.raises(OdysseyStreamError) as caught:
@@ -1042,8 +931,8 @@ class TestClose:
 
 CONNECTED = """
     import sys, threading
-    sys.path.insert(0, {here!r})
-    from test_peer import Heard, Streamer
+    sys.path.insert(0, {root!r})
+    from tests.support.peers import Heard, Streamer
     from odyssey_proto._base.clock import MonotonicClock
     from odyssey_proto._base.event_loop import BackgroundLoop
     from odyssey_proto._net.webrtc.peer import Peer
@@ -1059,8 +948,8 @@ CONNECTED = """
 
 
 def program(then: str, *, loopback: bool = True) -> str:
-    here = str(Path(__file__).parent)
-    return textwrap.dedent(CONNECTED).format(here=here, loopback=loopback) + textwrap.dedent(then)
+    root = str(Path(__file__).parents[2])
+    return textwrap.dedent(CONNECTED).format(root=root, loopback=loopback) + textwrap.dedent(then)
 
 
 class TestInterpreter:

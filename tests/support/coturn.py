@@ -6,14 +6,14 @@ import shutil
 import socket
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from tests.live.processes import Process
+from tests.support.processes import Process
 
 if TYPE_CHECKING:
     import signal
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tests.faults.tls import Certificate
+    from tests.support.tls import Certificate
 
 __all__ = ["CREDENTIAL", "USERNAME", "Coturn", "free_port", "missing"]
 

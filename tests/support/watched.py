@@ -1,7 +1,7 @@
-"""``python tests/watched.py REPORT SETTINGS``: an emulator, with a witness in its process.
+"""``python tests/support/watched.py REPORT SETTINGS``: an emulator, with a witness in its process.
 
-Without settings, which are JSON, the command ``odyssey-proto emulator`` starts it. Whatever it does against
-``spec/`` is written to REPORT as it happens: the process may be killed.
+The settings are JSON. Whatever it does against ``spec/`` is written to REPORT as it happens: the process may be
+killed.
 """
 
 from __future__ import annotations
@@ -12,18 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if __name__ == "__main__":
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from odyssey_proto import cli
 from odyssey_proto.emulator._server import Emulator
 from odyssey_proto.emulator._traffic import watching
-from tests.contract import contract
+from tests.support.contract import contract
 
 if TYPE_CHECKING:
     from odyssey_proto.emulator._traffic import Seen
 
 
-def main() -> int:
+def main() -> None:
     """Run the emulator."""
     report, settings = Path(sys.argv[1]), json.loads(sys.argv[2])
     rules = contract()  # now: reading the documents would hold up the emulator
@@ -33,14 +32,10 @@ def main() -> int:
             with report.open("a", encoding="utf-8") as lines:
                 lines.write(f"{objection}\n")
 
-    with watching(write):
-        if not settings:
-            return cli.main(["emulator"])
-        with Emulator(**settings) as emulator:
-            print(json.dumps({"api_url": emulator.api_url}), flush=True)
-            sys.stdin.read()
-            return 0
+    with watching(write), Emulator(**settings) as emulator:
+        print(json.dumps({"api_url": emulator.api_url}), flush=True)
+        sys.stdin.read()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

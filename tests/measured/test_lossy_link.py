@@ -10,10 +10,11 @@ import attrs
 import pytest
 
 from odyssey_proto.core.silence import SILENCE_LIMIT_S
-from tests.faults.network import Network, Weather, missing
-from tests.faults.watching import Watched, watch
+from tests.support.network import Network, Weather, missing
+from tests.support.watching import Watched, watch
 
 pytestmark = [
+    pytest.mark.measures,
     pytest.mark.netns,
     pytest.mark.skipif(bool(missing()), reason=missing()),
     pytest.mark.timeout(240),  # the first test that runs waits for both sessions

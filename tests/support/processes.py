@@ -37,7 +37,7 @@ __all__ = [
     "sessions_are_free",
 ]
 
-_WATCHED = Path(__file__).parents[1] / "watched.py"
+_WATCHED = Path(__file__).with_name("watched.py")
 
 PATIENCE_S = 30.0
 """After which something that should have happened at once is taken for a hang."""
@@ -177,12 +177,12 @@ def script_arguments(code: str, api_url: str, *, key: str = "ody_test", **option
 def emulator_process(**settings: Any) -> Iterator[tuple[Process, str]]:
     """Run an emulator in a process of its own, that can be stopped and killed; yield it and its URL.
 
-    The command starts it, unless there are ``settings`` that it does not have. What passes it is held against
-    ``spec/`` (`tests.contract`).
+    It does not record, unless ``settings`` say so. What passes it is held against ``spec/``
+    (`tests.support.contract`).
     """
     descriptor, report = tempfile.mkstemp(suffix=".txt")
     os.close(descriptor)
-    arguments = [sys.executable, str(_WATCHED), report, json.dumps(settings)]
+    arguments = [sys.executable, str(_WATCHED), report, json.dumps({"record": False, **settings})]
     with Process(arguments, objections=Path(report)) as emulator:
         yield emulator, json.loads(emulator.line())["api_url"]
 

@@ -1,4 +1,4 @@
-"""A spectator written from the protocol alone: aiohttp and stock aiortc, nothing of ours."""
+"""A spectator written only from the protocol: aiohttp and stock aiortc, and no code of this library."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aiortc.mediastreams import MediaStreamError
 from yarl import URL
 
 from odyssey_proto._video import stamp
-from tests.emulator.plain_client import PATIENCE_S
+from tests.support.plain_client import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ __all__ = ["Spectator", "offer_to_watch", "post_offer", "watch"]
 
 
 class Spectator:
-    """One who watches: the frames as they come, until the end."""
+    """A connected spectator, which queues the frames as they arrive."""
 
     def __init__(self, peer: RTCPeerConnection) -> None:
         self.peer = peer
@@ -67,7 +67,7 @@ async def offer_to_watch(peer: RTCPeerConnection, codec: str | None = None) -> s
 async def post_offer(
     http: aiohttp.ClientSession, webrtc_url: str, token: str, offer: str, content_type: str = "application/sdp"
 ) -> aiohttp.ClientResponse:
-    """Post an offer and return the answer, whatever it is."""
+    """Post an offer and return the answer, of any status."""
     return await http.post(
         URL(f"{webrtc_url}/whep?token={quote(token, safe='')}", encoded=True),
         data=offer,
@@ -79,7 +79,7 @@ async def post_offer(
 async def watch(
     ready: dict[str, Any], *, codec: str | None = None, goodbye: bool = True
 ) -> AsyncIterator[Spectator]:
-    """Watch what ``broadcast_ready`` told, and leave at the end (or just be gone)."""
+    """Watch the broadcast of a ``broadcast_ready``, and at the end leave or just vanish."""
     async with aiohttp.ClientSession() as http:
         async with http.get(urljoin(ready["webrtc_url"], "/config")) as answer:
             servers = [RTCIceServer(urls=server["urls"]) for server in (await answer.json())["iceServers"]]

@@ -1,4 +1,4 @@
-"""The REST calls about recordings and jobs, with requests and nothing of ours, and files looked at with PyAV."""
+"""The REST calls for recordings and jobs, with requests and no code of this library; PyAV reads the files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import requests
 
-from tests.emulator.plain_client import PATIENCE_S, bearer
+from tests.support.plain_client import PATIENCE_S, bearer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ _DONE = ("completed", "failed", "cancelled")
 
 
 def until(condition: Callable[[], Any]) -> Any:
-    """Return what ``condition`` gives as soon as it is true."""
+    """Call ``condition`` until its result is true, and return that."""
     deadline, pause = time.monotonic() + PATIENCE_S, threading.Event()
     while not (found := condition()):
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -44,18 +44,18 @@ def script(prompt: str = "A cat", *changes: tuple[int, str], length_ms: int = 50
 
 
 def get(url: str, **headers: str) -> requests.Response:
-    """Get a file, as it is."""
+    """Download a file."""
     return requests.get(url, headers={"Accept-Encoding": "identity", **headers}, timeout=PATIENCE_S)
 
 
 def frames_of(url: str) -> list[np.ndarray[Any, Any]]:
-    """Return the pictures of the video behind ``url``, as RGB."""
+    """Return the pictures of the video at ``url``, as RGB."""
     with av.open(io.BytesIO(get(url).content)) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
 def events_of(url: str) -> list[dict[str, Any]]:
-    """Return the log behind ``url``."""
+    """Return the event log at ``url``."""
     return [json.loads(line) for line in get(url).text.splitlines()]
 
 
@@ -71,13 +71,13 @@ class PlainRest:
         return requests.request(method, self._url + path, headers=self._headers, timeout=PATIENCE_S, **more)
 
     def get(self, path: str, **query: Any) -> Any:
-        """Make a call that goes well."""
+        """Make a call that succeeds, and return its JSON."""
         answer = self.call("GET", path, params=query)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def refusal(self, method: str, path: str, **more: Any) -> tuple[int, Any]:
-        """Make a call that does not, and return status and detail."""
+        """Make a call that fails, and return status and detail."""
         answer = self.call(method, path, **more)
         assert answer.status_code >= 400, answer.text
         return answer.status_code, answer.json()["detail"]

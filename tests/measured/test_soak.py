@@ -7,8 +7,10 @@ from typing import Any, Final
 
 import pytest
 
-from tests.live.processes import emulator_process, script
-from tests.live.test_leaks import MEASURE
+from tests.support.leaks import MEASURE
+from tests.support.processes import emulator_process, script
+
+pytestmark = pytest.mark.measures
 
 CYCLES: Final = 200
 WARM: Final = 20

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import attrs
 
 from odyssey_proto.emulator._traffic import Message, show
-from tests.contract import request_alone
+from tests.support.contract import request_alone
 
 if TYPE_CHECKING:
     import ssl

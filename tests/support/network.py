@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import attrs
 
-from tests.live.processes import PATIENCE_S, Process
+from tests.support.processes import PATIENCE_S, Process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

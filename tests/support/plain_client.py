@@ -1,6 +1,6 @@
-"""A client of the service written from the protocol alone: requests, aiohttp and stock aiortc, nothing of ours.
+"""A client written only from the protocol: requests, aiohttp and stock aiortc, and no code of this library.
 
-It is a witness: whatever works with it works for any client that keeps to the protocol.
+What works with it works with any client that follows the protocol.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ __all__ = [
 ]
 
 PATIENCE_S = 30
-"""After which a test gives up waiting for something that should come at once."""
+"""How long a test waits for something that should come at once, in s."""
 
 
 class Credentials:
-    """What a client has after the REST calls."""
+    """The results of the REST calls of a connect."""
 
     def __init__(self, session_id: str, signalling_url: str, token: str) -> None:
         self.session_id = session_id
@@ -51,7 +51,7 @@ class Credentials:
 
 
 def scenario(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    """Run an asynchronous test; fixtures go to it as they are."""
+    """Run an asynchronous test; its fixtures are passed through."""
 
     @functools.wraps(test)
     def run(**fixtures: Any) -> None:
@@ -61,21 +61,21 @@ def scenario(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
 
 
 def bearer(api_url: str, api_key: str) -> dict[str, str]:
-    """Exchange a key for the header of all further calls."""
+    """Exchange a key for the header of all later calls."""
     answer = requests.post(f"{api_url}/auth/token", json={"api_key": api_key}, timeout=PATIENCE_S)
     assert answer.status_code == 200, answer.text
     return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
 
 def request_session(api_url: str, headers: dict[str, str]) -> dict[str, Any]:
-    """Ask for a streamer."""
+    """Request a session."""
     answer = requests.post(f"{api_url}/sessions/request", json={}, headers=headers, timeout=PATIENCE_S)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
 
 def session_token(api_url: str, headers: dict[str, str], session_id: str) -> str:
-    """Ask for a session token."""
+    """Request a session token."""
     answer = requests.post(
         f"{api_url}/sessions/token", json={"session_id": session_id}, headers=headers, timeout=PATIENCE_S
     )
@@ -117,7 +117,7 @@ class PlainClient:
         self.channels["clientToStreamer"].send(json.dumps(message))
 
     def start(self, prompt: str = "A cat", *, portrait: bool = False, **more: Any) -> None:
-        """Ask for a stream."""
+        """Request a stream."""
         self.send(type="interactive_stream_start", prompt=prompt, portrait=portrait, broadcast=False, **more)
 
     async def message(self, kind: str | None = None) -> dict[str, Any]:
@@ -127,7 +127,7 @@ class PlainClient:
         return found
 
     async def picture(self, within: float = PATIENCE_S) -> Any:
-        """Wait for the next picture, as it was decoded."""
+        """Wait for the next picture, as decoded."""
         return await asyncio.wait_for(self._frames.get(), within)
 
     async def frame(self, within: float = PATIENCE_S) -> np.ndarray[Any, Any]:
@@ -135,7 +135,7 @@ class PlainClient:
         return np.asarray((await self.picture(within)).to_ndarray(format="rgb24"))
 
     def forget_frames(self) -> int:
-        """Drop the pictures that have come so far."""
+        """Drop the pictures received so far."""
         dropped = self._frames.qsize()
         while not self._frames.empty():
             self._frames.get_nowait()
@@ -143,11 +143,11 @@ class PlainClient:
 
     @property
     def frames_waiting(self) -> int:
-        """How many pictures have come and were not asked for."""
+        """The number of pictures received but not taken."""
         return self._frames.qsize()
 
     def on_track(self, track: Any) -> None:
-        """Read every picture as it comes."""
+        """Read every picture as it arrives."""
         self.track = track
         self._drain = asyncio.get_running_loop().create_task(self._read())
         self._check_ready()
@@ -158,7 +158,7 @@ class PlainClient:
                 self._frames.put_nowait(await self.track.recv())
 
     def on_channel(self, channel: Any) -> None:
-        """Take a channel that the streamer opened."""
+        """Keep a channel that the streamer opened."""
         self.channels[channel.label] = channel
         if channel.label == "streamerToClient":
             channel.on("message", lambda text: self.messages.put_nowait(json.loads(text)))
@@ -187,14 +187,14 @@ class PlainClient:
         self.signaling.put_nowait({"type": "closed", "code": self.socket.close_code})
 
     async def disconnect(self) -> None:
-        """Say goodbye as the protocol wants it."""
+        """Say goodbye as the protocol requires."""
         await self.socket.send_json({"type": "client_disconnecting"})
         await self.socket.close(code=1000, message=b"Client disconnect")
 
 
 @contextlib.asynccontextmanager
 async def connect(credentials: Credentials, *, goodbye: bool = True) -> AsyncIterator[PlainClient]:
-    """Connect, and say goodbye at the end (or just be gone)."""
+    """Connect, and at the end say goodbye or just vanish."""
     async with aiohttp.ClientSession() as http:
         async with http.get(credentials.signalling_url.replace("ws", "http", 1) + "/config") as answer:
             servers = [RTCIceServer(urls=server["urls"]) for server in (await answer.json())["iceServers"]]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from odyssey_proto._base.clock import Clock
-    from tests.faults.servers import Connection, HttpServer, Request
+    from tests.support.servers import Connection, HttpServer, Request
 
 KEY = "ody_live_secret-key-1"
 LONG = 30.0

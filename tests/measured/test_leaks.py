@@ -7,35 +7,14 @@ from typing import Final
 import pytest
 
 from odyssey_proto.emulator._server import Emulator
-from tests.live.processes import emulator_process, script
+from tests.support.leaks import MEASURE
+from tests.support.processes import emulator_process, script
+
+pytestmark = pytest.mark.measures
 
 CYCLES: Final = 20
 GROWTH_MB: Final = 25
 """Far more than what an allocator's moods come to, far less than a leak of one frame (1.35 MB) in each cycle."""
-
-MEASURE: Final = """
-import asyncio, gc, os, threading
-
-def cycle(client):
-    with client.connect() as session:
-        session.start_stream("A cat", portrait=False)
-        for frame in first_frames(session, 3):
-            frame.data
-            break
-        session.end_stream()
-
-def left():
-    gc.collect()
-    kept = [thing for thing in gc.get_objects() if isinstance(thing, (asyncio.Task, VideoFrame, Session))]
-    with open("/proc/self/statm") as statm:
-        resident_mb = int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
-    return {
-        "threads": sorted(thread.name for thread in threading.enumerate()),
-        "descriptors": len(os.listdir("/proc/self/fd")),
-        "kept": sorted(type(thing).__name__ for thing in kept),
-        "resident_mb": resident_mb,
-    }
-"""
 
 
 EACH: Final = {
@@ -84,7 +63,7 @@ while len(threading.enumerate()) > 1 and time.monotonic() < gives_up_at:
     time.sleep(0.05)
 say(left())
 """
-    with Emulator() as emulator, script(code, emulator.api_url) as process:
+    with Emulator(record=False) as emulator, script(code, emulator.api_url) as process:
         (found,) = process.said()
         assert found["threads"] == ["MainThread"]
         assert found["kept"] == []

@@ -1,0 +1,59 @@
+"""Whether something is left running or open."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["MEASURE", "nothing_left", "open_descriptors"]
+
+
+def open_descriptors() -> int:
+    """Return how many descriptors this process has open."""
+    return len(list(Path("/dev/fd").iterdir()))
+
+
+@contextlib.contextmanager
+def nothing_left() -> Iterator[None]:
+    """Assert that the block leaves no thread and no descriptor; threads that are just ending may do so."""
+    threads, descriptors = set(threading.enumerate()), open_descriptors()
+    yield
+    started = set(threading.enumerate()) - threads
+    for thread in started:
+        thread.join(10)
+    assert [thread.name for thread in started if thread.is_alive()] == []
+    if open_descriptors() > descriptors:
+        gc.collect()  # costly, so only where something waits for it
+    assert open_descriptors() <= descriptors
+
+
+MEASURE: Final = """
+import asyncio, gc, os, threading
+
+def cycle(client):
+    with client.connect() as session:
+        session.start_stream("A cat", portrait=False)
+        for frame in first_frames(session, 3):
+            frame.data
+            break
+        session.end_stream()
+
+def left():
+    gc.collect()
+    kept = [thing for thing in gc.get_objects() if isinstance(thing, (asyncio.Task, VideoFrame, Session))]
+    with open("/proc/self/statm") as statm:
+        resident_mb = int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return {
+        "threads": sorted(thread.name for thread in threading.enumerate()),
+        "descriptors": len(os.listdir("/proc/self/fd")),
+        "kept": sorted(type(thing).__name__ for thing in kept),
+        "resident_mb": resident_mb,
+    }
+"""
+"""Functions of a script: one whole session, and what is left of sessions."""

@@ -1,0 +1,44 @@
+"""Pictures as a decoder hands them out, and a hub that is given them."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import av
+import numpy as np
+
+from odyssey_proto._video import stamp
+
+if TYPE_CHECKING:
+    from odyssey_proto._video.frame_hub import FrameHub
+
+__all__ = ["decoded", "picture", "publish"]
+
+
+def picture(number: int, at_ms: int, width: int = 640, height: int = 64) -> av.VideoFrame:
+    """Make a picture that is stamped with a number, as a decoder would hand it out."""
+    frame = av.VideoFrame(width, height, "yuv420p")
+    for plane in frame.planes:
+        plane.update(bytes([128]) * (plane.line_size * plane.height))
+    if width >= 512:
+        stamp.draw(frame, number, 0)
+    frame.pts, frame.time_base = at_ms * 90, Fraction(1, 90_000)
+    return frame
+
+
+def publish(hub: FrameHub, numbers: range, *, first_ms: int = 0, at: float = 100.0) -> None:
+    """Publish stamped frames, one each 50 ms."""
+    for place, number in enumerate(numbers):
+        hub.publish(picture(number, first_ms + 50 * place), at + place * 0.05, hub.source)
+
+
+def decoded(width: int = 64, height: int = 48, *, seed: int = 0, pts: int | None = None) -> av.VideoFrame:
+    """Return a picture as a decoder makes it: YUV, padded rows, a time stamp of 90 kHz."""
+    random = np.random.default_rng(seed)
+    rgb = random.integers(0, 256, (height, width, 3), np.uint8)
+    frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p")
+    frame.pts = pts
+    if pts is not None:
+        frame.time_base = Fraction(1, 90_000)
+    return frame

@@ -1,0 +1,44 @@
+"""RTP packets of made-up frames, and what a receiver of aiortc's needs to be made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiortc.rtp import RtpPacket
+
+__all__ = ["INTER", "KEYFRAME", "Transport", "packets"]
+
+KEYFRAME = b"\x10\x02\x00\x9d\x01\x2a"  # how one begins in VP8
+INTER = b"\x11\x02\x00"
+
+
+def packets(
+    sizes: list[int],
+    *,
+    first: int = 65530,
+    step: int = 4500,
+    start: int = 2**32 - 9000,
+    keyframes: tuple[int, ...] = (0,),
+) -> list[RtpPacket]:
+    """Make the packets of frames of so many packets each, across the wrap of both counters."""
+    made: list[Any] = []
+    for frame, size in enumerate(sizes):
+        for part in range(size):
+            packet: Any = RtpPacket(
+                payload_type=97,
+                sequence_number=(first + len(made)) % 65536,
+                timestamp=(start + frame * step) % 2**32,
+                marker=int(part == size - 1),
+            )
+            packet.ssrc = 7
+            begin = KEYFRAME if frame in keyframes else INTER
+            packet._data = (b"" if part else begin) + f"{frame}.{part};".encode()
+            made.append(packet)
+    return made
+
+
+class Transport:
+    """As much of a DTLS transport as making a receiver needs."""
+
+    state = "new"
+    _stats_id = "transport"

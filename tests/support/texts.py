@@ -1,0 +1,10 @@
+"""What every text of an error is."""
+
+from __future__ import annotations
+
+__all__ = ["is_one_clear_line"]
+
+
+def is_one_clear_line(error: BaseException) -> bool:
+    text = str(error)
+    return 10 < len(text) < 400 and text.isprintable() and not text.endswith(":")

@@ -1,0 +1,67 @@
+"""What happens at the end of a process, and in the child of a fork; each in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+BEGIN = """
+import multiprocessing, os, sys
+from odyssey_proto._base import process_end
+
+process_end.at_exit(lambda: print("first", os.getpid() == parent, flush=True))
+
+@process_end.at_exit
+def fails():
+    raise ZeroDivisionError
+
+process_end.at_exit(lambda: print("last", os.getpid() == parent, flush=True))
+process_end.after_fork_in_child(lambda: print("forked", flush=True))
+parent = os.getpid()
+"""
+
+
+def printed(program: str) -> list[str]:
+    command = [sys.executable, "-c", textwrap.dedent(BEGIN) + textwrap.dedent(program)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout.splitlines()
+
+
+def test_the_last_one_added_comes_first_and_one_that_fails_keeps_nobody() -> None:
+    assert printed("") == ["last True", "first True"]
+
+
+@pytest.mark.parametrize("ending", ["sys.exit(0)", "raise SystemExit"])
+def test_it_happens_however_the_program_ends(ending: str) -> None:
+    assert printed(ending) == ["last True", "first True"]
+
+
+def test_a_forked_child_that_leaves_without_a_word_ends_nothing() -> None:
+    program = """
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    """
+    assert printed(program) == ["forked", "last True", "first True"]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_child_of_multiprocessing_that_expects_its_end_has_one(method: str) -> None:
+    program = f"""
+    if __name__ == "__main__":
+        child = multiprocessing.get_context({method!r}).Process(target=process_end.expect)
+        child.start()
+        child.join()
+    """
+    seen = printed(program)
+    assert seen[-2:] == ["last True", "first True"]
+    if method == "fork":  # a spawned child knows none of these actions: it imports what it unpickles, and no more
+        assert seen[:-2] == ["forked", "last False", "first False"]
+
+
+def test_a_process_that_multiprocessing_did_not_make_ends_once() -> None:
+    assert printed("process_end.expect()") == ["last True", "first True"]

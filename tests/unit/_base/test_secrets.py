@@ -1,0 +1,52 @@
+"""Texts that must not show secrets."""
+
+from __future__ import annotations
+
+import pytest
+
+from odyssey_proto._base import secrets
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "key ody_live_SECRET refused",
+        "Authorization: Bearer SECRET",
+        "GET https://h.example/p?token=SECRET&x=1 failed",
+        "token eyJSECRET.eyJSECRET.SECRET is bad",
+        "proxy http://user:SECRET@h.example",
+        '{"session_token": "SECRET"}',
+        "credential=SECRET",
+    ],
+)
+def test_secrets_are_taken_out(text: str) -> None:
+    assert "SECRET" not in secrets.redact(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["POST /auth/token answered 403: access denied?", "required field 'access_token' is missing"]
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert secrets.redact(text) == text
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("Too many\n\tsessions", "Too many sessions"),
+        ("No key like ody_SECRET", "No key like ody_…"),
+        ("a\x00b\x1b[31m", "ab[31m"),
+        ("x" * 300, "x" * 300),
+        ("x" * 10_000_000, "x" * 299 + "…"),
+    ],
+    ids=["lines", "a secret", "control characters", "long", "too long"],
+)
+def test_what_a_service_says_is_shown_as_one_line(said: str, shown: str) -> None:
+    assert secrets.one_line(said) == shown
+
+
+def test_a_secret_is_a_string_that_does_not_print() -> None:
+    secret = secrets.Secret("ody_SECRET")
+    assert secret == "ody_SECRET"
+    assert "SECRET" not in repr(secret)
+    assert "SECRET" not in f"{secret!r} {[secret]}"

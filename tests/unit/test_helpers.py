@@ -1,0 +1,30 @@
+"""What tests share lives in ``tests/support``; a test file is there to be run, not to be imported."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[2]
+FILES: Final = sorted((ROOT / "tests").rglob("*.py"))
+IMPORT: Final = re.compile(r"^\s*(?:from|import)\b[^#\n]*?\btest_\w+", re.MULTILINE)
+"""In the code of a program that a test starts, too."""
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_nothing_is_imported_from_a_test_file(path: Path) -> None:
+    assert [line.strip() for line in IMPORT.findall(path.read_text("utf-8"))] == []
+
+
+def test_every_file_beside_the_helpers_is_a_test_or_a_conftest() -> None:
+    beside = [path for path in FILES if not {"support", "typing"} & set(path.parent.parts)]
+    assert [path for path in beside if path.name != "conftest.py" and not path.name.startswith("test_")] == []
+
+
+def test_what_is_measured_runs_alone() -> None:
+    measured = [path for path in FILES if path.parent.name == "measured"]
+    assert measured
+    assert [path.name for path in measured if "pytest.mark.measures" not in path.read_text("utf-8")] == []

@@ -1,0 +1,81 @@
+"""Whether each module of the core is covered wholly, every branch, by the test file of its own name.
+
+    python -m tools.core_coverage --tests    # those files
+    python -m tools.core_coverage            # looks at what a run of them left in .coverage
+
+That run records which test ran each line (``--cov-context=test``), and may be one of all tests. What runs when a
+module is imported counts for every file: no test can be without it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from coverage import Coverage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["MODULES", "lacking", "main", "test_file"]
+
+_ROOT: Final = Path(__file__).resolve().parents[1]
+
+MODULES: Final = (
+    *("_base/errors", "_base/secrets", "_base/clock"),
+    *("_model/config", "_model/events", "_model/codec"),
+    *("core/session_link", "core/effects", "core/inputs", "core/machine", "core/pending_calls", "core/protocol"),
+    *("core/queueing", "core/session_machine", "core/silence", "core/refusals", "core/spectator_machine"),
+    "core/stream_machine",
+    *("_video/frame", "_video/images"),
+    *("_live/event_hub", "_live/dispatcher"),
+)
+"""What decides, and what all else stands on; below ``odyssey_proto``."""
+
+
+def test_file(module: str) -> str:
+    """Return the path of the tests of a module."""
+    folder, _, name = module.rpartition("/")
+    return f"tests/unit/{folder}/test_{name}.py"
+
+
+def lacking(coverage: Coverage, modules: Iterable[str] = MODULES) -> dict[str, str]:
+    """Return the report of each module that its own tests do not cover wholly, by its name."""
+    found = {}
+    for module in modules:
+        report = io.StringIO()
+        percent = coverage.report(
+            include=[str(_ROOT / "odyssey_proto" / f"{module}.py")],
+            contexts=["^$", f"^{test_file(module)}::"],
+            show_missing=True,
+            file=report,
+        )
+        if percent < 100:
+            found[module] = report.getvalue()
+    return found
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.core_coverage", description="Look at the core's coverage."
+    )
+    parser.add_argument("--tests", action="store_true", help="print the test files and do nothing else")
+    if parser.parse_args(arguments).tests:
+        print(*map(test_file, MODULES))
+        return 0
+    coverage = Coverage(config_file=str(_ROOT / "pyproject.toml"))
+    coverage.load()
+    found = lacking(coverage)
+    for module, report in found.items():
+        print(f"{test_file(module)} does not cover {module} wholly:\n{report}", file=sys.stderr)
+    if not found:
+        print(f"{len(MODULES)} modules are covered wholly by their own tests")
+    return int(bool(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
