@@ -61,6 +61,7 @@ class Access(Protocol):
 
     def make_link(self, plan: effects.OpenEffect, context: LinkContext) -> Link:
         """Create a link that is not open yet."""
+        ...
 
     def take_step(self, step: effects.Step, clock: Clock, /) -> inputs.Input:
         """Take a step that comes before the first link, and return the outcome; blocks, and may raise."""
