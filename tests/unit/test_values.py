@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import multiprocessing
 import pickle
@@ -85,6 +86,13 @@ def test_a_broadcast_hides_its_token_in_its_repr_and_has_it_in_its_json() -> Non
 def test_an_event_has_every_field_in_its_json() -> None:
     event = GapEvent(seconds=1.5, frames_missed=30, at=7.0)
     assert event.to_dict() == {"type": "GapEvent", **attrs.asdict(event)}
+
+
+def test_a_frame_goes_to_the_web_as_a_jpeg() -> None:
+    """FastAPI: ``Response(content=jpeg.getvalue(), media_type="image/jpeg")``."""
+    jpeg = io.BytesIO()
+    frame().to_image().save(jpeg, "JPEG")
+    assert jpeg.getvalue().startswith(b"\xff\xd8")
 
 
 # --- frames
