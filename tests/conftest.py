@@ -53,6 +53,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Read no file for nothing: what is marked `measures` is in ``tests/measured``, and nothing else is."""
+    phase = config.getoption("--phase")
+    if phase is None or not collection_path.is_file():
+        return None
+    return (collection_path.parent.name == "measured") != (phase == "alone") or None
+
+
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     phase = config.getoption("--phase")

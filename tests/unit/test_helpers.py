@@ -12,6 +12,7 @@ ROOT: Final = Path(__file__).parents[2]
 FILES: Final = sorted((ROOT / "tests").rglob("*.py"))
 IMPORT: Final = re.compile(r"^\s*(?:from|import)\b[^#\n]*?\btest_\w+", re.MULTILINE)
 """In the code of a program that a test starts, too."""
+MARK: Final = re.compile(r"^ *(?:pytestmark = |@)?pytest\.mark\.measures\b", re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -24,7 +25,6 @@ def test_every_file_beside_the_helpers_is_a_test_or_a_conftest() -> None:
     assert [path for path in beside if path.name != "conftest.py" and not path.name.startswith("test_")] == []
 
 
-def test_what_is_measured_runs_alone() -> None:
-    measured = [path for path in FILES if path.parent.name == "measured"]
-    assert measured
-    assert [path.name for path in measured if "pytest.mark.measures" not in path.read_text("utf-8")] == []
+def test_what_is_measured_is_in_its_folder_and_nothing_else_is() -> None:
+    marked = [path for path in FILES if MARK.search(path.read_text("utf-8"))]
+    assert marked == [path for path in FILES if path.parent.name == "measured"]
