@@ -171,7 +171,7 @@ def test_an_object_without_pixels_is_no_image() -> None:
 
 
 def test_a_client_that_is_pickled_says_what_to_hand_over_instead() -> None:
-    with Odyssey("ody_key") as client, pytest.raises(TypeError, match="hand over its settings"):
+    with Odyssey("ody_key") as client, pytest.raises(TypeError, match="pass its settings"):
         pickle.dumps(client)
 
 
