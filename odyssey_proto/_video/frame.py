@@ -125,7 +125,7 @@ class _Picture:
             return self._convert(pixel_format)
 
     def _convert(self, pixel_format: str) -> npt.NDArray[np.uint8]:
-        """Return a contiguous array that shares no memory with the picture. Needs the lock: PyAV writes to the source."""
+        """Return a contiguous array with its own memory. Needs the lock, because PyAV writes to the picture."""
         import numpy as np
 
         frame = self._frame
