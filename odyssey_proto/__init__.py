@@ -85,7 +85,7 @@ if TYPE_CHECKING:
     from ._rest.download import OnProgress as OnProgress
     from ._rest.event_log import iter_events as iter_events
     from ._rest.event_log import read_event_log as read_event_log
-    from ._rest.job_waiter import OnUpdate as OnUpdate
+    from ._rest.job_updates import OnUpdate as OnUpdate
     from ._video.frame import VideoFrame as VideoFrame
     from ._video.frame_queue import FramePolicy as FramePolicy
     from .client import Odyssey as Odyssey
@@ -150,7 +150,7 @@ _MODULES = {
     "._model.stats": ("SessionStats",),
     "._rest.download": ("Artifact", "OnProgress"),
     "._rest.event_log": ("iter_events", "read_event_log"),
-    "._rest.job_waiter": ("OnUpdate",),
+    "._rest.job_updates": ("OnUpdate",),
     "._video.frame": ("VideoFrame",),
     "._video.frame_queue": ("FramePolicy",),
     ".client": ("Odyssey",),

@@ -1,7 +1,7 @@
-"""`Odyssey`, the public face: configuration, one connection at a time, and what lives as long as the client.
+"""`Odyssey`, the public client: its configuration, its one connection at a time, and its calls to the REST API.
 
-It decides nothing about the protocol; it owns the HTTP transport and the background loop, makes sessions on
-them, and forwards the calls that the official SDK has on its client.
+It decides nothing about the protocol. It owns the HTTP transport and the background loop, creates sessions on
+them, and forwards to the session the calls that the official SDK has on its client.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, Unpack
 
 import attrs
 
-# What is not loaded with the client is named by its public path: it is loaded if the annotation is ever evaluated.
+# Annotations use public paths for types that load lazily: evaluating an annotation loads its type.
 import odyssey_proto
 
 from ._base import arguments, errors, logs
@@ -47,17 +47,17 @@ class Odyssey:
     Use it in a ``with``, or call `close`. Any thread may call any method; one connection at a time.
 
     Args:
-        api_key: the key; ``None`` takes ``ODYSSEY_API_KEY``.
-        api_url: where the service is; ``None`` takes ``ODYSSEY_API_URL``, then https://api.odyssey.ml.
+        api_key: the API key; ``None`` takes ``ODYSSEY_API_KEY``.
+        api_url: the address of the service; ``None`` takes ``ODYSSEY_API_URL``, then https://api.odyssey.ml.
         debug: log what is sent and received, without secrets, to stderr.
         advanced: retry and queueing settings.
         reconnect: rejoin the session when the connection is lost.
-        enable_telemetry: tell the service when sessions begin and end, and why connecting failed.
-        ice_servers: STUN and TURN servers in place of those that the service tells, as mappings with ``urls``, and
-            for TURN ``username`` and ``credential``; empty for none.
+        enable_telemetry: report to the service when sessions begin and end, and why connecting failed.
+        ice_servers: STUN and TURN servers to use instead of the service's: mappings with ``urls`` and, for TURN,
+            ``username`` and ``credential``; empty for none.
         ice_policy: ``"relay"`` connects through TURN servers only; ``"all"`` prefers direct paths.
-        codec: ``"h264"`` or ``"vp8"`` takes only that video; ``"auto"`` prefers H.264, which costs less to decode.
-        timeout: s that a REST call may take which is given no other; ``None``: no limit.
+        codec: ``"h264"`` or ``"vp8"`` accepts no other; ``"auto"`` prefers H.264, which costs less to decode.
+        timeout: default timeout of REST calls, in s; ``None``: no limit.
 
     Raises:
         TypeError: an argument of the wrong type.
@@ -103,7 +103,7 @@ class Odyssey:
         self._loop: BackgroundLoop | None = None  # from the first connection on
         self._connecting = threading.Lock()
         self._session: Session | None = None
-        self._leaving: Session | None = None  # what a thread in `disconnect` gives back
+        self._leaving: Session | None = None  # the session that a thread in `disconnect` is leaving
         self._watching: ConcurrentWeakSet[SpectatorConnection] = ConcurrentWeakSet()
         self._closed = False
 
@@ -116,23 +116,24 @@ class Odyssey:
         timeout: float | ClientDefault | None = CLIENT_DEFAULT,
         **handlers: Unpack[odyssey_proto.EventHandlers],
     ) -> odyssey_proto.Session:
-        """Connect to a streamer and return the live `Session` (client page, "connect()").
+        """Connect to a streamer and return the live `Session` (Python client reference, "connect()").
 
-        The client's own `start_stream`, `interact`, `end_stream`, `frames` and `disconnect` act on it too.
+        The client's own `start_stream`, `interact`, `end_stream`, `frames` and `disconnect` act on this session.
 
-        Handlers are called one after the other on a thread of their own, and may call any method of the client or
-        the session; see `OdysseyEventHandlers`. What one raises goes to ``on_error``, as not fatal.
+        Handlers are called one after the other on their own thread, and may call any method of the client or the
+        session; see `OdysseyEventHandlers`. An exception in a handler goes to ``on_error``, as not fatal.
 
         Args:
-            in_order, handlers: those of `OdysseyEventHandlers`, by their names or in the documented order.
-            timeout: s for all of it, queueing included; left out, ``queue_timeout_s`` + 30. ``None``: no limit.
+            in_order, handlers: the fields of `OdysseyEventHandlers`, by name or in the documented order.
+            timeout: s for the whole call, queueing included; default ``queue_timeout_s`` + 30. ``None``: no limit.
 
         Raises:
             TypeError: a handler that cannot be called, or is a coroutine function.
             OdysseyAuthError: the key is missing, malformed, invalid or suspended.
             OdysseyUsageError: a limit of the account (its subclasses say which).
-            OdysseyConnectionError: no streamer, no way to reach the service, or connected already.
-            OdysseyConnectionTimeoutError: not in time. A session that was granted by then is given back.
+            OdysseyConnectionError: no streamer is free, the service cannot be reached, or the client is already
+                connected or closed.
+            OdysseyConnectionTimeoutError: not connected in time. A session already granted is given back.
         """
         from ._live.handlers import OdysseyEventHandlers
 
@@ -149,20 +150,20 @@ class Odyssey:
         timeout: float | ClientDefault | None = CLIENT_DEFAULT,
         **handlers: Unpack[odyssey_proto.EventHandlers],
     ) -> odyssey_proto.Session:
-        """Connect to the session that ``credentials`` are for (client page, "connect_with_credentials()").
+        """Connect to the session of ``credentials`` (Python client reference, "connect_with_credentials()").
 
-        It needs no API key. When the connection is lost it is rejoined with the same token, until that expires.
+        It needs no API key. A lost session is rejoined with the same token until the token expires.
 
         Args:
-            credentials: what `create_client_credentials` returned, here or on your server.
+            credentials: the result of `create_client_credentials`, called here or on your server.
             in_order, handlers: as for `connect`.
-            timeout: s for all of it; left out, 30. ``None``: no limit.
+            timeout: s for the whole call; default 30. ``None``: no limit.
 
         Raises:
-            TypeError: these are no credentials, or a handler cannot be called.
-            OdysseyConnectionError: they have expired, the signaling server refuses them or cannot be reached, or
-                the client is connected already.
-            OdysseyConnectionTimeoutError: not in time.
+            TypeError: ``credentials`` are not `ClientCredentials`, or a handler cannot be called.
+            OdysseyConnectionError: the credentials have expired, the signaling server refuses them or cannot be
+                reached, or the client is already connected or closed.
+            OdysseyConnectionTimeoutError: not connected in time.
         """
         from ._live.handlers import OdysseyEventHandlers
         from ._model.credentials import ClientCredentials
@@ -170,7 +171,7 @@ class Odyssey:
         if not isinstance(credentials, ClientCredentials):
             raise TypeError(
                 f"credentials must be ClientCredentials, not {type(credentials).__name__}; "
-                "make them of a dict with ClientCredentials.from_dict()"
+                "create them from a dict with ClientCredentials.from_dict()"
             )
         wanted = OdysseyEventHandlers._of(*in_order, **handlers)
         deadline = self._until(timeout, _JOIN_S)
@@ -189,7 +190,7 @@ class Odyssey:
         deadline: Deadline,
         credentials: odyssey_proto.ClientCredentials | None = None,
     ) -> Session:
-        # Here, and not when this is imported: who only calls REST does not pay for it.
+        # Imported here so that programs that only call REST do not pay for it.
         from . import session
         from ._base.event_loop import BackgroundLoop
 
@@ -201,7 +202,7 @@ class Odyssey:
             loop.start()
             wanted = handlers if any(attrs.astuple(handlers, recurse=False)) else None
             self._session = live = session.Session(self._driver(wanted, loop), has_handlers=wanted is not None)
-            if self._closed:  # by another thread: either it stops the loop, or this does
+            if self._closed:  # by another thread, which may have missed this loop
                 loop.stop()
                 raise _is_closed()
             with self._account.telemetry.connecting(live):
@@ -211,7 +212,7 @@ class Odyssey:
             self._connecting.release()
 
     def _driver(self, handlers: odyssey_proto.OdysseyEventHandlers | None, loop: BackgroundLoop) -> Driver:
-        """Make what is behind a session."""
+        """Create the driver of a new session."""
         from ._live import commands
 
         return commands.session_driver(self.config, self._account.api, loop, self._clock, handlers)
@@ -220,17 +221,17 @@ class Odyssey:
         last = self._session
         if last is not None and not last.has_ended:
             raise errors.OdysseyConnectionError(
-                "This client is connected already; call disconnect() first, or use a second client",
+                "This client is already connected; call disconnect() first, or use a second client",
                 code="already_connected",
             )
         if last is not None:
             from .session import settle
 
             settle(last, deadline)
-            self._account.telemetry.disconnected(last)  # where the user left it by its own method, or it broke
+            self._account.telemetry.disconnected(last)  # if the user called Session.disconnect(), or it failed
 
     def disconnect(self) -> None:
-        """Leave the session; nothing happens where there is none. The client can connect again."""
+        """Leave the session, if any. The client can connect again."""
         self._leaving = self._session or self._leaving
         live, self._session = self._session, None
         if live is not None:
@@ -239,11 +240,11 @@ class Odyssey:
             self._account.telemetry.disconnected(live)
 
     def close(self) -> None:
-        """Leave the session and end all threads, within 2 s. The client cannot be used any more."""
+        """Leave the session and end all threads, within 2 s. The client cannot be used afterwards."""
         self._closed = True
         deadline = Deadline(_CLOSE_S, self._clock)
         self.disconnect()
-        if (leaving := self._leaving) is not None:  # by another thread, which needs what ends here
+        if (leaving := self._leaving) is not None:  # a thread in disconnect() needs the loop
             leaving.disconnect()
         watching = tuple(self._watching)
         for spectator in watching:
@@ -268,7 +269,7 @@ class Odyssey:
         timeout: float | None = 60.0,
     ) -> str:
         """Start a stream on the session; see `Session.start_stream`."""
-        image = images.only_one(image, image_path)  # here, so that its warning points to the caller
+        image = images.only_one(image, image_path)  # here, so that its deprecation warning points to the caller
         return self._live("start stream").start_stream(
             prompt,
             portrait,
@@ -298,7 +299,7 @@ class Odyssey:
 
     @property
     def latest_frame(self) -> odyssey_proto.VideoFrame | None:
-        """The newest frame of the stream that is running; None where there is none."""
+        """The newest frame of the running stream; None if there is none."""
         live = self._session
         return None if live is None else live.latest_frame
 
@@ -310,7 +311,7 @@ class Odyssey:
 
     @property
     def current_status(self) -> odyssey_proto.ConnectionStatus:
-        """Where the connection stands; DISCONNECTED before the first `connect`."""
+        """The status of the connection; DISCONNECTED before the first `connect`."""
         from ._model.events import ConnectionStatus
 
         live = self._session
@@ -324,11 +325,11 @@ class Odyssey:
 
     @property
     def last_applied_prompt(self) -> str | None:
-        """The prompt in effect, as the service rewrote it; None where there is no stream."""
+        """The prompt in effect, as the service rewrote it; None if no stream is running or it was not reported."""
         live = self._session
         return None if live is None else live.last_applied_prompt
 
-    # --- watching what others stream
+    # --- watching broadcasts
 
     def watch(
         self,
@@ -338,30 +339,30 @@ class Odyssey:
         *,
         timeout: float | None = 40.0,
     ) -> odyssey_proto.SpectatorConnection:
-        """Watch a broadcast: over WebRTC, as `connect_to_stream` does, or over HLS where there is no way.
+        """Watch a broadcast: over WebRTC, as `connect_to_stream` does, or over HLS if WebRTC does not work.
 
-        It needs neither a connection of this client nor its key, and ends with `close` at the latest. HLS is 5 to
-        10 s behind.
+        It needs neither a connection of this client nor an API key, and ends with `close` at the latest. HLS is
+        5 to 10 s behind.
 
         Args:
-            info: what the broadcaster was told when the broadcast was ready.
+            info: the broadcaster's `BroadcastInfo`, for example from `Session.wait_for_broadcast`.
             on_video_frame, on_disconnected: as for `connect_to_stream`.
-            timeout: s until it is connected; ``None``: no limit of its own.
+            timeout: s until it is connected; ``None``: no limit for the whole call.
 
         Raises:
             TypeError, OdysseyConfigError: an argument cannot work.
             SpectatorTokenError: the token was refused (a `ValueError` too).
-            OdysseyConnectionError: no such stream, or no way to it; what is told is why there was no WebRTC. Or
-                the client is closed, perhaps by another thread meanwhile.
+            OdysseyConnectionError: the stream does not exist or cannot be reached (the error says why WebRTC
+                failed), or the client was closed, perhaps by another thread during the call.
         """
-        from . import spectator  # loaded by the first who watches
+        from . import spectator  # loaded on first use
 
         if self._closed:
             raise _is_closed()
         watched = spectator.watch(
             info, self.config, on_video_frame, on_disconnected, timeout=timeout, among=self._watching
         )
-        if self._closed:  # by another thread, that may not have seen this one
+        if self._closed:  # by another thread, which may have missed this spectator
             watched.disconnect()
             raise _is_closed()
         return watched
@@ -371,15 +372,18 @@ class Odyssey:
     def create_client_credentials(
         self, *, timeout: float | ClientDefault | None = CLIENT_DEFAULT
     ) -> odyssey_proto.ClientCredentials:
-        """Take a session for a client that has no API key (client page, "create_client_credentials()").
+        """Reserve a session for a client without an API key.
+
+        See the Python client reference, "create_client_credentials()".
 
         Args:
-            timeout: s for all of it, queueing included; left out, ``queue_timeout_s`` + 30. ``None``: no limit.
+            timeout: s for the whole call, queueing included; default ``queue_timeout_s`` + 30. ``None``: no limit.
 
         Raises:
-            OdysseyAuthError, OdysseyUsageError: as their names say.
+            OdysseyAuthError: the key is missing or was refused.
+            OdysseyUsageError: a limit of the account was reached.
             OdysseyConnectionError: no streamer was free in time, or the service cannot be reached. A session
-                that was granted by then is given back, which may take 2 s more.
+                already granted is given back, which may take 2 s more.
         """
         until = self._until(timeout, self._queueing_s)
         return self._account.mint(until)
@@ -389,16 +393,20 @@ class Odyssey:
     def get_recording(
         self, stream_id: str, *, timeout: float | ClientDefault | None = CLIENT_DEFAULT
     ) -> odyssey_proto.Recording:
-        """Return the addresses of a stream's artifacts, valid for about an hour (client page, "get_recording()").
+        """Return the URLs of a stream's artifacts (Python client reference, "get_recording()").
+
+        They are valid for about an hour.
 
         Args:
-            stream_id: what `start_stream` returned.
-            timeout: s for all of it; left out, the client's ``timeout``. ``None``: no limit.
+            stream_id: the id that `start_stream` returned.
+            timeout: s for the whole call; default: the client's ``timeout``. ``None``: no limit.
 
         Raises:
             TypeError, OdysseyConfigError: an argument cannot work; nothing was sent.
-            OdysseyAuthError, OdysseyConnectionError, OdysseyUsageError: as their names say.
-            OdysseyError: with ``status`` 404, there is no such stream of yours.
+            OdysseyAuthError: the key is missing or was refused.
+            OdysseyConnectionError: the service cannot be reached, or did not answer in time.
+            OdysseyUsageError: a limit of the account was reached.
+            OdysseyError: the account has no such stream (``status`` 404).
         """
         return self._account.recording(stream_id, self._until(timeout))
 
@@ -409,12 +417,12 @@ class Odyssey:
         *,
         timeout: float | ClientDefault | None = CLIENT_DEFAULT,
     ) -> odyssey_proto.StreamRecordingsList:
-        """Return one page of your recordings, newest first (client page, "list_stream_recordings()").
+        """Return one page of your recordings, newest first (Python client reference, "list_stream_recordings()").
 
         Args:
-            limit: how many at most, 1 to 100; ``None`` leaves it to the service.
-            offset: how many to skip.
-            timeout: s for all of it; left out, the client's ``timeout``. ``None``: no limit.
+            limit: largest number of entries, 1 to 100; ``None`` takes the service's default.
+            offset: number of entries to skip.
+            timeout: s for the whole call; default: the client's ``timeout``. ``None``: no limit.
         """
         return self._account.recordings(limit, offset, self._until(timeout))
 
@@ -434,25 +442,27 @@ class Odyssey:
         *,
         timeout: float | None = None,
     ) -> dict[str, Path]:
-        """Write the files of a recording into ``directory``, and return their paths by artifact.
+        """Download the files of a recording into ``directory`` and return their paths by artifact.
 
         They are ``{stream_id}.mp4``, ``{stream_id}_events.jsonl``, ``{stream_id}_thumb.jpg`` and
-        ``{stream_id}_preview.mp4``, fetched at once; those that the recording does not have are left out. Each is
-        written to a ``.part`` file first. What arrived there before a failure, Ctrl-C or the end of the process is
-        not fetched again, and a file that is there already is kept.
+        ``{stream_id}_preview.mp4``, fetched in parallel; artifacts that the recording lacks are skipped. Each is
+        written to a ``.part`` file first. Bytes that arrived there before a failure, Ctrl-C or the end of the
+        process are not fetched again, and an existing file is kept.
 
         Args:
-            stream_id: what `start_stream` returned.
-            directory: made where it does not exist.
-            artifacts: which of them.
-            on_progress: called on this thread with artifact, bytes so far, and bytes altogether or None.
-            resume: False begins all of them anew.
-            timeout: s for all of it; ``None``: no limit, but 30 s of silence count as a lost connection.
+            stream_id: the id that `start_stream` returned.
+            directory: the target directory; created if missing.
+            artifacts: the artifacts to download.
+            on_progress: called on this thread with the artifact, the bytes so far, and the total bytes or None.
+            resume: False starts every file over.
+            timeout: s for the whole call; ``None``: no limit, but 30 s of silence count as a lost connection.
 
         Raises:
-            TypeError, OdysseyConfigError: an argument cannot work, or another download writes this file.
-            OdysseyAuthError, OdysseyConnectionError, OdysseyUsageError: as their names say.
-            OdysseyError: with ``status`` 404, there is no such stream of yours.
+            TypeError, OdysseyConfigError: an argument cannot work, or another download is writing the same file.
+            OdysseyAuthError: the key is missing or was refused.
+            OdysseyConnectionError: the service cannot be reached, or did not answer in time.
+            OdysseyUsageError: a limit of the account was reached.
+            OdysseyError: the account has no such stream (``status`` 404).
             OSError: a file cannot be written.
         """
         return self._account.download(
@@ -476,21 +486,24 @@ class Odyssey:
         bypass_prompt_expansion: bool | None = None,
         timeout: float | ClientDefault | None = CLIENT_DEFAULT,
     ) -> odyssey_proto.SimulationJobDetail:
-        """Create a simulation job from exactly one of the first three (client page, "simulate()").
+        """Create a simulation job (Python client reference, "simulate()").
 
-        It is sent once: where the answer is lost, `list_simulations` tells whether there is a job.
+        Exactly one of ``script``, ``scripts`` and ``script_url`` is required. The request is sent once:
+        if the answer is lost, `list_simulations` shows whether the job exists.
 
         Args:
             script: entries by ascending time, each with one action.
-            scripts: several scripts for one job; each makes streams of its own.
-            script_url: the address of a JSON file that holds one script.
-            portrait: 704×1280 px; else 1280×704 px.
-            bypass_prompt_expansion: take prompts as they are; needs a privilege of the account.
-            timeout: s for all of it; left out, the client's ``timeout``. ``None``: no limit.
+            scripts: several scripts for one job; each produces its own streams.
+            script_url: the URL of a JSON file with one script.
+            portrait: True for 704×1280 px (width × height), False for 1280×704 px.
+            bypass_prompt_expansion: use prompts as written; needs a privilege of the account.
+            timeout: s for the whole call; default: the client's ``timeout``. ``None``: no limit.
 
         Raises:
-            TypeError, OdysseyConfigError: an argument cannot work; the text names the entry of a script.
-            OdysseyAuthError, OdysseyConnectionError, OdysseyUsageError: as their names say.
+            TypeError, OdysseyConfigError: an argument cannot work; the message names the faulty entry of a script.
+            OdysseyAuthError: the key is missing or was refused.
+            OdysseyConnectionError: the service cannot be reached, or did not answer in time.
+            OdysseyUsageError: a limit of the account was reached.
             OdysseyError: the service refused the request.
         """
         return self._account.simulate(
@@ -505,10 +518,10 @@ class Odyssey:
     def get_simulate_status(
         self, job_id: str, *, timeout: float | ClientDefault | None = CLIENT_DEFAULT
     ) -> odyssey_proto.SimulationJobDetail:
-        """Return a job with the streams that it made so far (client page, "get_simulate_status()").
+        """Return a job with its streams so far (Python client reference, "get_simulate_status()").
 
         Raises:
-            OdysseyError: with ``status`` 404 or 403, there is no such job of yours; and as `get_recording`.
+            OdysseyError: the account has no such job (``status`` 404 or 403); otherwise as `get_recording`.
         """
         return self._account.job(job_id, self._until(timeout))
 
@@ -521,14 +534,14 @@ class Odyssey:
         offset: int | None = None,
         timeout: float | ClientDefault | None = CLIENT_DEFAULT,
     ) -> odyssey_proto.SimulationJobsList:
-        """Return one page of your jobs (client page, "list_simulations()").
+        """Return one page of your jobs (Python client reference, "list_simulations()").
 
         Args:
-            status: only those with this status.
-            active: only those that are pending, dispatched or processing.
-            limit: how many at most, 1 to 100; ``None`` leaves it to the service.
-            offset: how many to skip.
-            timeout: s for all of it; left out, the client's ``timeout``. ``None``: no limit.
+            status: only jobs with this status.
+            active: if True, only jobs that are pending, dispatched or processing.
+            limit: largest number of entries, 1 to 100; ``None`` takes the service's default.
+            offset: number of entries to skip.
+            timeout: s for the whole call; default: the client's ``timeout``. ``None``: no limit.
         """
         until = self._until(timeout)
         return self._account.jobs(until, status=status, active=active, limit=limit, offset=offset)
@@ -547,10 +560,10 @@ class Odyssey:
     def cancel_simulation(
         self, job_id: str, *, timeout: float | ClientDefault | None = CLIENT_DEFAULT
     ) -> odyssey_proto.SimulationJobInfo:
-        """Take a job back that has not begun (client page, "cancel_simulation()").
+        """Cancel a job that has not begun (Python client reference, "cancel_simulation()").
 
         Raises:
-            OdysseyError: with the code ``not_cancellable`` it has begun or ended; else as `get_simulate_status`.
+            OdysseyError: the job has begun or ended (``not_cancellable``); otherwise as `get_simulate_status`.
         """
         return self._account.cancel_job(job_id, self._until(timeout))
 
@@ -566,15 +579,15 @@ class Odyssey:
         """Wait until a job has completed, failed or been cancelled, and return it.
 
         Args:
-            job_id: the job.
-            timeout: s for all of it; left out, the client's ``timeout``. ``None``: no limit.
-            poll: s between two looks.
+            job_id: the id of the job.
+            timeout: s for the whole wait; ``None``: no limit.
+            poll: s between two status requests.
             on_update: called on this thread with the job whenever its status has changed.
-            cancel_on_timeout: take it back when the time is over.
+            cancel_on_timeout: cancel the job when the time is over.
 
         Raises:
-            OdysseyConnectionTimeoutError: it has not ended in time.
-            OdysseyError: as `get_simulate_status`. What passes by itself is waited for, for 5 rounds.
+            OdysseyConnectionTimeoutError: the job has not ended in time.
+            OdysseyError: as `get_simulate_status`. A passing failure is retried, up to 5 polls in a row.
         """
         (job,) = self.wait_for_simulations(
             [job_id], timeout=timeout, poll=poll, on_update=on_update, cancel_on_timeout=cancel_on_timeout
@@ -590,12 +603,12 @@ class Odyssey:
         on_update: odyssey_proto.OnUpdate | None = None,
         cancel_on_timeout: bool = False,
     ) -> list[odyssey_proto.SimulationJobDetail]:
-        """Wait until all of ``job_ids`` have ended, and return them in that order; else as `wait_for_simulation`.
+        """Wait until all jobs have ended and return them in the order of ``job_ids``, as `wait_for_simulation`.
 
-        It asks the list, 100 jobs at a time, and each job only once it has ended.
+        It polls the list of jobs, 100 at a time, and requests a single job only once it has ended.
         """
         if isinstance(job_ids, str) or not isinstance(job_ids, Iterable):
-            raise TypeError(f"job_ids must be several ids, not {type(job_ids).__name__}")
+            raise TypeError(f"job_ids must be an iterable of ids, not {type(job_ids).__name__}")
         wanted = [arguments.identifier("job_ids", job_id) for job_id in job_ids]
         until = self._until(timeout)
         return self._account.job_waiter(poll, on_update, cancel_on_timeout).wait(wanted, until)
@@ -628,7 +641,7 @@ class Odyssey:
 
     @property
     def with_raw_response(self) -> RawCalls:
-        """The same calls, with the answer's status, headers and request id beside what was read from it.
+        """The same calls, returning the response's status, headers and request id along with the parsed result.
 
         >>> raw = client.with_raw_response.get_recording("stream-123")  # doctest: +SKIP
         >>> raw.status, raw.request_id, raw.parsed.video_url  # doctest: +SKIP
@@ -638,11 +651,11 @@ class Odyssey:
     def _until(
         self, timeout: float | ClientDefault | None, default: float | ClientDefault | None = CLIENT_DEFAULT
     ) -> Deadline:
-        """Return the deadline of a call; ``default`` (s) is for one that has another than single requests have."""
+        """Return the deadline of a call; ``default`` (s) replaces the client's ``timeout`` for longer calls."""
         return Deadline(self._seconds(default if timeout is CLIENT_DEFAULT else timeout), self._clock)
 
     def _seconds(self, timeout: float | ClientDefault | None) -> float | None:
-        """Return a timeout (s) as it was given, or what single requests have by the client's settings."""
+        """Return ``timeout`` (s) as given, or the client's ``timeout`` for CLIENT_DEFAULT."""
         if timeout is CLIENT_DEFAULT:
             return self.config.timeout
         arguments.timeout("timeout", timeout)
@@ -664,8 +677,8 @@ class Odyssey:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            "A client cannot be pickled or copied: hand over its settings, or what create_client_credentials() "
-            "returns, and make one there"
+            "A client cannot be pickled or copied: pass its settings, or the result of "
+            "create_client_credentials(), and create a client from them there"
         )
 
     def __enter__(self) -> Self:
@@ -681,7 +694,7 @@ class Odyssey:
 
 
 def _is_closed() -> errors.OdysseyConnectionError:
-    return errors.OdysseyConnectionError("The client is closed; make another one", code="closed")
+    return errors.OdysseyConnectionError("The client is closed; create another one", code="closed")
 
 
 publish("odyssey_proto", Odyssey)

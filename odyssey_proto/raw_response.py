@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ._model.credentials import ClientCredentials
     from ._model.script import Script
-    from ._rest.job_waiter import OnUpdate
+    from ._rest.job_updates import OnUpdate
 
 __all__ = ["RawCalls", "RawResponse"]
 

@@ -1,7 +1,7 @@
-"""A live session, as users hold it: any thread may call it, and every call that waits has a timeout.
+"""`Session`, the public live session: any thread may call it, and every call that waits has a timeout.
 
-Arguments are checked here. A call is a command of the session's driver; whether it is possible at all is decided
-in `odyssey_proto.core`.
+Arguments are checked here. Each call becomes a command of the session's driver; `odyssey_proto.core` decides
+whether the command is possible.
 """
 
 from __future__ import annotations
@@ -24,50 +24,50 @@ __all__ = ["Session", "connect", "settle"]
 
 
 def connect(live: Session, deadline: Deadline, credentials: ClientCredentials | None = None) -> None:
-    """Connect a fresh session; see `Odyssey.connect`, which is for users."""
+    """Connect a new session; the public call is `Odyssey.connect`."""
     commands.connect(live._driver, deadline, credentials)
 
 
 def settle(past: Session, deadline: Deadline) -> None:
-    """Wait until a session that is over has been given back to the service, or until ``deadline``."""
+    """Wait until an ended session has been given back to the service, or until ``deadline``."""
     past._driver.ended.wait(deadline.remaining())
 
 
 class Session(LiveConnection):
     """A connection to one streamer, made by `Odyssey.connect`. Use it in a ``with``, or call `disconnect`.
 
-    All methods may be called from any thread. Every ``timeout`` is in s, and ``None`` waits until it happens or
-    the connection ends. A call that times out raises and leaves the session usable. One that is let go of is left,
-    unless it has handlers.
+    All methods may be called from any thread. Every ``timeout`` is in s; ``None`` waits until the event occurs or
+    the connection ends. A call that times out raises and leaves the session usable. A session without handlers
+    disconnects when it is garbage-collected.
     """
 
-    _INSTEAD = "hand over what Odyssey.create_client_credentials() returns, and connect with that there"
+    _INSTEAD = "pass the result of Odyssey.create_client_credentials(), and connect with it there"
 
-    # --- the state, as the client page documents it
+    # --- the state, as the Python client reference documents it
 
     @property
     def session_id(self) -> str | None:
-        """The service's id of this session; None before there is one."""
+        """The service's id of this session; None before the service has assigned one."""
         return self._driver.snapshot.session_id
 
     @property
     def stream_id(self) -> str | None:
-        """The id of the stream that is running; None while there is none."""
+        """The id of the running stream; None if no stream is running."""
         return self._driver.snapshot.stream_id
 
     @property
     def last_applied_prompt(self) -> str | None:
-        """The prompt in effect, as the service rewrote it; None if there is no stream or it did not say."""
+        """The prompt in effect, as the service rewrote it; None if no stream is running or it was not reported."""
         return self._driver.snapshot.applied_prompt
 
     @property
     def capabilities(self) -> wire.StreamerCapabilities | None:
-        """What the streamer can do; None before there is one."""
+        """The streamer's capabilities; None before a streamer is assigned."""
         return self._driver.snapshot.capabilities
 
     @property
     def broadcast(self) -> BroadcastInfo | None:
-        """Where spectators can watch the stream; None before the service reported it, and if nobody can."""
+        """Where spectators can watch; None until the service has reported it, or without a broadcast."""
         return self._driver.snapshot.broadcast
 
     # --- the stream
@@ -83,24 +83,24 @@ class Session(LiveConnection):
         *,
         timeout: float | None = 60.0,
     ) -> str:
-        """Start a stream and return its id once it is ready (client page, "start_stream()").
+        """Start a stream and return its id once it is ready (Python client reference, "start_stream()").
 
         Args:
-            prompt: what the world is, in words.
-            portrait: 704×1280 when true, 1280×704 when false (width × height in px; models may differ).
-            image: what the world looks like at first: a path, the bytes of a file (JPEG, PNG, WebP, GIF, BMP,
-                HEIC, HEIF or AVIF, at most 25 MB), a data URL, a PIL image or an RGB array, uint8, (H, W, 3).
-                It is scaled and cut to the stream's size in this thread.
+            prompt: a description of the world.
+            portrait: True for 704×1280, False for 1280×704 (width × height in px; models may differ).
+            image: the first picture of the world: a path, the bytes of a file (JPEG, PNG, WebP, GIF, BMP, HEIC,
+                HEIF or AVIF, at most 25 MB), a data URL, a PIL image or an RGB array, uint8, (H, W, 3). It is
+                scaled and cropped to the stream's size on the calling thread.
             image_path: the old name of ``image``, deprecated.
-            bypass_prompt_expansion: take the prompt as it is, without rewriting it; needs the privilege.
-            broadcast: let spectators watch; where they can is told by `wait_for_broadcast`.
-            timeout: s to wait; the stream may still start after that, and `end_stream` ends it.
+            bypass_prompt_expansion: use the prompt as written; needs a privilege of the account.
+            broadcast: let spectators watch; `wait_for_broadcast` returns the address.
+            timeout: s to wait; the stream may still start afterwards, and `end_stream` ends it.
 
         Raises:
             OdysseyConfigError: the image cannot be used; nothing was sent.
-            MissingExtraError: the packages that images need are not installed.
-            OdysseyStreamError: not connected, a stream is there already, or it failed; `code` is the reason, such
-                as ``image_not_supported`` where the streamer cannot start from an image.
+            MissingExtraError: the packages for images are not installed.
+            OdysseyStreamError: not connected, a stream is already running, or the start failed; ``code`` is the
+                reason, such as ``image_not_supported`` if the streamer cannot start from an image.
             OdysseyUsageError: a limit of the account (its subclasses say which).
             OdysseyStreamTimeoutError: no answer in time.
         """
@@ -118,12 +118,12 @@ class Session(LiveConnection):
         return commands.start_stream(self._driver, message, timeout)
 
     def interact(self, prompt: str, *, timeout: float | None = 30.0) -> str:
-        """Steer the stream and return the prompt as it was applied (client page, "interact()").
+        """Steer the stream and return the prompt as applied (Python client reference, "interact()").
 
-        One is on the wire at a time; calls from several threads queue.
+        One interaction is in flight at a time; calls from several threads queue.
 
         Raises:
-            OdysseyStreamError: not connected, no stream, or it was refused; `code` is the reason.
+            OdysseyStreamError: not connected, no stream is running, or it was refused; ``code`` is the reason.
             OdysseyStreamTimeoutError: no acknowledgement in time; it may still come.
         """
         arguments.timeout("timeout", timeout)
@@ -131,23 +131,23 @@ class Session(LiveConnection):
         return commands.interact(self._driver, message, timeout)
 
     def end_stream(self, *, timeout: float | None = 30.0) -> None:
-        """End the stream and wait until the service says so (client page, "end_stream()").
+        """End the stream and wait for the service's confirmation (Python client reference, "end_stream()").
 
-        Once after an error that ended the stream, nothing happens: who handles errors need not know which do.
+        The first call after an error that ended the stream does nothing, so an error handler may always call it.
 
         Raises:
-            OdysseyStreamError: not connected, or there is no stream.
+            OdysseyStreamError: not connected, or no stream is running.
             OdysseyStreamTimeoutError: no answer in time.
         """
         arguments.timeout("timeout", timeout)
         commands.end_stream(self._driver, timeout)
 
     def wait_for_broadcast(self, *, timeout: float | None = 30.0) -> BroadcastInfo:
-        """Wait until spectators can watch the stream, and return where.
+        """Wait until spectators can watch the stream, and return the address and the token.
 
         Raises:
-            OdysseyStreamTimeoutError: the service did not tell in time; was it started with ``broadcast=True``?
-            OdysseyStreamError: the stream or the session ended first, or the service told too little.
+            OdysseyStreamTimeoutError: no report in time; was the stream started with ``broadcast=True``?
+            OdysseyStreamError: the stream or the session ended first, or the service's report was incomplete.
         """
         arguments.timeout("timeout", timeout)
         self._driver.refuse_fork()
@@ -158,7 +158,7 @@ class Session(LiveConnection):
         found = self._first(happening, (BroadcastReady, StreamFailed, StreamEnded), deadline)
         if isinstance(found, BroadcastReady):
             return found.info
-        message = found.message if isinstance(found, StreamFailed) else "The stream ended before its broadcast"
+        message = found.message if isinstance(found, StreamFailed) else "The stream ended before it was broadcast"
         raise errors.OdysseyStreamError(
             message, code="no_broadcast", operation="wait for broadcast", session_id=self.session_id
         )

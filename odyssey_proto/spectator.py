@@ -1,7 +1,7 @@
-"""Watching a broadcast: over WebRTC, or over HLS if that does not work.
+"""Watching a broadcast: over WebRTC, or over HLS if WebRTC does not work.
 
-It needs no API key and no session: the address and the token of a `BroadcastInfo` are all. A broadcast that is
-lost is watched again by itself.
+It needs no API key and no session, only the address and the token of a `BroadcastInfo`. A lost broadcast is
+reconnected automatically.
 """
 
 from __future__ import annotations
@@ -40,26 +40,27 @@ def connect_to_stream(
     ice_policy: IcePolicy = "all",
     timeout: float | None = 30.0,
 ) -> SpectatorConnection:
-    """Watch a broadcast over WebRTC (client page, "connect_to_stream()").
+    """Watch a broadcast over WebRTC (Python client reference, "connect_to_stream()").
 
-    Handlers are called one after the other on a thread of their own, and may call any method.
+    Handlers are called one after the other on their own thread, and may call any method.
 
     Args:
         webrtc_url: `BroadcastInfo.webrtc_url`.
         spectator_token: `BroadcastInfo.spectator_token`.
-        on_video_frame: called with a frame; one that takes long sees the newest and misses those in between.
-        on_disconnected: called once, when it is over: the broadcast has ended, was lost, or was disconnected.
-        debug: log what happens, without secrets, to stderr.
-        hls_url: `BroadcastInfo.hls_url`, to fall back to if WebRTC does not work.
-        reconnect: watch again after the connection was lost, for up to 40 s.
-        ice_servers, ice_policy: as for `Odyssey`; ``None`` takes what the broadcast's host gives.
-        timeout: s until it is connected; ``None``: no limit of its own.
+        on_video_frame: called with each frame; a slow handler gets the newest frame and misses those in between.
+        on_disconnected: called once, when the broadcast has ended, was lost, or was disconnected.
+        debug: log to stderr, without secrets.
+        hls_url: `BroadcastInfo.hls_url`, the fallback if WebRTC does not work.
+        reconnect: after a loss, try to reconnect for up to 40 s.
+        ice_servers, ice_policy: as for `Odyssey`; ``None`` takes the servers that the broadcast's host offers.
+        timeout: s until it is connected; ``None``: no limit for the whole call.
 
     Raises:
         TypeError: an argument of the wrong type.
         SpectatorTokenError: the token was refused (a `ValueError` too).
         OdysseyConfigError: an address or a setting cannot work (a `ValueError` too).
-        OdysseyConnectionError: no such stream, or no way to it (a `ConnectionError` too); ``code`` says which.
+        OdysseyConnectionError: the stream does not exist or cannot be reached (a `ConnectionError` too); ``code``
+            says which.
 
     Example:
         >>> with connect_to_stream(info.webrtc_url, info.spectator_token) as spectator:  # doctest: +SKIP
@@ -70,7 +71,7 @@ def connect_to_stream(
     _check_text("spectator_token", spectator_token)
     if arguments.flag("debug", debug):
         logs.to_stderr()
-    # The settings are checked as those of a client are; without a key, which a broadcast does not need.
+    # Checked like a client's settings, but without a key: a broadcast needs none.
     config = ClientConfig(api_key="", reconnect=reconnect, ice_servers=ice_servers, ice_policy=ice_policy)
     return watch(
         BroadcastInfo(webrtc_url, spectator_token, hls_url),
@@ -90,7 +91,7 @@ def watch(
     timeout: float | None = 40.0,
     among: ConcurrentWeakSet[SpectatorConnection] | None = None,
 ) -> SpectatorConnection:
-    """Watch a broadcast with the settings of a client; see `Odyssey.watch`, which is for users."""
+    """Watch a broadcast with the settings of a client; the public call is `Odyssey.watch`."""
     if not isinstance(info, BroadcastInfo):
         raise TypeError(f"info must be a BroadcastInfo, not {type(info).__name__}")
     _check_text("webrtc_url", info.webrtc_url)
@@ -119,19 +120,20 @@ def watch(
 
 
 class SpectatorConnection(LiveConnection):
-    """A broadcast being watched (types page, "SpectatorConnection"). Use it in a ``with``, or call `disconnect`.
+    """A connection to a broadcast (Python types reference, "SpectatorConnection").
 
-    All methods may be called from any thread. One that is let go of is disconnected, unless it has handlers. If
-    the connection is lost, the broadcast is watched again: over WebRTC, or HLS if there is an address for it.
+    Use it in a ``with``, or call `disconnect`. All methods may be called from any thread. A connection without
+    handlers disconnects when it is garbage-collected. A lost connection is restored over WebRTC, or over HLS if
+    its address is known.
     """
 
-    _INSTEAD = "hand over its BroadcastInfo, and watch that there"
+    _INSTEAD = "pass its BroadcastInfo, and watch that there"
 
     @property
     def peer_connection(self) -> object | None:
         """aiortc's ``RTCPeerConnection``, for statistics; None over HLS, during a loss and after the end.
 
-        It belongs to this object's own event loop: nothing of it may be called from another thread.
+        It belongs to this object's event loop: no other thread may call its methods.
         """
         return getattr(self._driver.link(), "peer_connection", None) if self.is_connected else None
 

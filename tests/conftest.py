@@ -1,7 +1,7 @@
-"""Emulators and clients as fixtures, and whether a test left anything behind.
+"""Fixtures for emulators and clients, and a check that a test leaves nothing behind.
 
-All of them are made for one test: an emulator starts in a few ms. Clients are closed before emulators stop, and
-what is left of either is looked for after that.
+Each is made for one test, because an emulator starts in a few ms. Clients are closed before emulators stop; the
+check for leftovers comes after that.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
     from odyssey_proto import Session
 
 
-# A shell's background job, and its children, ignore SIGINT; nobody at a keyboard does.
+# The background jobs of a shell, and their children, ignore SIGINT; a script in a terminal does not.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 SPARING: Final[dict[str, Any]] = {"record": False, "size": (512, 512)}
-"""Settings of an emulator that costs a third of the CPU: hardly any test looks at recordings or at the size.
+"""Settings of an emulator that costs a third of the CPU: hardly any test checks recordings or the size.
 
-A test that looks at the size, or at what is in the pictures, is marked ``full_size``.
+A test that checks the size, or the content of the pictures, is marked ``full_size``.
 """
 
 SHARED: Final = ("netns", "coturn", "janus", "chromium")
-"""Markers of tests that take turns when tests run side by side: those of one marker run on one worker."""
+"""Markers of tests that take turns when tests run side by side: tests with the same marker run on one worker."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -77,14 +77,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session", autouse=True)
 def the_collected_tests_are_set_aside() -> None:
-    """Thousands of tests are a million objects; to look through them after each would take most of its time."""
+    """Exempt them from garbage collection: a million objects, which would take most of the time of each test."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def witness() -> Iterator[Witness]:
-    """Sees all that passes between emulators and clients of this process, in every test."""
+    """Observes all traffic between emulators and clients of this process, in every test."""
     seen = Witness()
     with watching(seen):
         yield seen
@@ -93,33 +93,33 @@ def witness() -> Iterator[Witness]:
 
 @pytest.fixture(autouse=True)
 def the_contract_holds(witness: Witness) -> Iterator[None]:
-    """Fail the test in which an emulator or our client did not keep to ``spec/``."""
+    """Fail a test in which an emulator or our client violated ``spec/``."""
     yield
     if violations := witness.violations():
         pytest.fail("the contract was broken:\n" + "\n".join(violations), pytrace=False)
 
 
 class MakeEmulator(Protocol):
-    """Starts an emulator, `SPARING` but for the settings that the test names."""
+    """Starts an emulator with the settings `SPARING`, except for those that the test names."""
 
     def __call__(self, **settings: Any) -> Emulator: ...
 
 
 class MakeClient(Protocol):
-    """Makes a client of an emulator: with its key, retrying quickly, and with whatever else the test wants."""
+    """Makes a client of an emulator, with its key, quick retries, and any other options of the test."""
 
     def __call__(self, emulator: Emulator, api_key: str | None = None, **options: Any) -> Odyssey: ...
 
 
 class Background(Protocol):
-    """Calls something on a thread of its own and returns the future of it."""
+    """Calls a function on a separate thread and returns a future of its result."""
 
     def __call__(self, call: Callable[..., Any], *args: Any, **options: Any) -> concurrent.futures.Future[Any]: ...
 
 
 @attrs.frozen
 class _Held:
-    """What this process holds that a test may leave behind."""
+    """The resources of this process that a test may leave behind."""
 
     threads: frozenset[threading.Thread]
     descriptors: frozenset[tuple[str, str]]
@@ -128,8 +128,8 @@ class _Held:
     @classmethod
     def now(cls) -> _Held:
         descriptors = set()
-        for path in Path("/proc/self/fd").iterdir():  # Linux only, like the rest of what these tests run on
-            with contextlib.suppress(OSError):  # that of the listing itself
+        for path in Path("/proc/self/fd").iterdir():  # Linux only, as are the other system parts of these tests
+            with contextlib.suppress(OSError):  # the descriptor of the listing itself
                 descriptors.add((path.name, str(path.readlink())))
         tasks = sum(type(found) is asyncio.Task and not found.done() for found in gc.get_objects())
         return cls(frozenset(threading.enumerate()), frozenset(descriptors), tasks)
@@ -142,7 +142,7 @@ class _Held:
 
 @pytest.fixture
 def nothing_left() -> Iterator[None]:
-    """Assert that no thread (ours or aiortc's), no descriptor and no task is left of the test."""
+    """Assert that the test left no thread (ours or aiortc's), no descriptor and no task."""
     before = _Held.now()
     yield
     left: list[object] = []
@@ -200,6 +200,6 @@ def session(client: Odyssey) -> Session:
 
 @pytest.fixture
 def in_background(make_emulator: MakeEmulator) -> Iterator[Background]:
-    """Calls on other threads. Ask for it last: it waits for them, and its end comes before that of the clients."""
+    """Calls on other threads. Request this fixture last: it waits for the calls before the clients close."""
     with concurrent.futures.ThreadPoolExecutor(16, thread_name_prefix="caller") as executor:
         yield lambda call, *args, **options: executor.submit(call, *args, **options)

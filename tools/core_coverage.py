@@ -1,10 +1,10 @@
-"""Whether each module of the core is covered wholly, every branch, by the test file of its own name.
+"""Checks that the test file of its own name covers each module of the core fully, every branch.
 
-    python -m tools.core_coverage --tests    # those files
-    python -m tools.core_coverage            # looks at what a run of them left in .coverage
+    python -m tools.core_coverage --tests    # prints those files
+    python -m tools.core_coverage            # reads the .coverage of a run of them
 
-That run records which test ran each line (``--cov-context=test``), and may be one of all tests. What runs when a
-module is imported counts for every file: no test can be without it.
+That run records the test that ran each line (``--cov-context=test``), and may include other tests. Lines run when
+the module is imported count for every file, because no test can avoid them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MODULES: Final = (
     *("_video/frame", "_video/images"),
     *("_live/event_hub", "_live/dispatcher"),
 )
-"""What decides, and what all else stands on; below ``odyssey_proto``."""
+"""The modules that make decisions, and those that everything else relies on; below ``odyssey_proto``."""
 
 
 def test_file(module: str) -> str:
@@ -43,7 +43,7 @@ def test_file(module: str) -> str:
 
 
 def lacking(coverage: Coverage, modules: Iterable[str] = MODULES) -> dict[str, str]:
-    """Return the report of each module that its own tests do not cover wholly, by its name."""
+    """Return the report of each module that its own tests do not cover fully, by its name."""
     found = {}
     for module in modules:
         report = io.StringIO()

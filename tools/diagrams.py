@@ -28,7 +28,7 @@ __all__ = ["DIAGRAMS", "Diagram", "drawn", "main", "renewed"]
 _DOCUMENT: Final = Path(__file__).resolve().parents[1] / "ARCHITECTURE.md"
 _BEGIN: Final = "<!-- state diagrams: made by `python -m tools.diagrams`, do not edit -->\n"
 _END: Final = "<!-- end of the state diagrams -->\n"
-_MANY: Final = 5  # arrows of one input to one state, from which on they become a sentence
+_MANY: Final = 5  # from this number of arrows for one input to one state, a sentence replaces them
 _FAULTS: Final = frozenset(get_args(Fault))
 
 

@@ -43,7 +43,7 @@ _SETS: Final = {
     "newest": ("--resolution", "highest", "--only-binary", ":all:"),
     "prereleases": ("--resolution", "highest", "--only-binary", ":all:", "--prerelease", "allow"),
 }
-"""What uv is asked for. Only wheels count: nobody is promised that a source builds."""
+"""The options for uv. Only wheels count: we do not promise that a source builds."""
 _TOUCHING: Final = (
     *(
         "tests/unit/test_private_parts.py",
@@ -53,7 +53,7 @@ _TOUCHING: Final = (
     ),
     *("tests/live/test_peer.py", "tests/live/test_spectator_hls.py"),
 )
-"""Tests of what dependencies do for us."""
+"""Tests of the code that relies on dependencies."""
 _STARTING_PROCESSES: Final = (
     *("tests/unit/test_cli.py", "tests/wire/test_codegen.py", "tests/wire/test_cassettes_recording.py"),
 )
@@ -61,7 +61,7 @@ _INNER_LOOP: Final = (
     *("tests/unit", "tests/wire", *(f"--ignore={path}" for path in _STARTING_PROCESSES)),
     *("tests/live/test_exit.py", "tests/live/test_spectator_hls.py"),
 )
-"""The tests that `make check` runs, and those of what differs most between Pythons."""
+"""The tests that `make check` runs, and those of the parts that differ most between Pythons."""
 _TESTS: Final = {"lowest": _TOUCHING, "newest": _INNER_LOOP, "prereleases": _TOUCHING}
 _UNREACHABLE: Final = ("error sending request", "failed to fetch", "dns error", "network connectivity is disabled")
 
@@ -93,7 +93,7 @@ def interpreter(version: str) -> str | None:
 
 
 class _UnreachableIndexError(Exception):
-    """The package index does not answer: nothing can be said about its releases."""
+    """The package index does not answer, so its releases are unknown."""
 
 
 def _uv(*arguments: str) -> None:
@@ -128,9 +128,9 @@ def _environment(version: str, python: str, which: str) -> Path:
 
 
 def run_tests(which: str, versions: Iterable[str], arguments: list[str]) -> int:
-    """Run the tests with one set of dependencies on each Python that is there; return the exit status.
+    """Run the tests with one set of dependencies on each installed Python; return the exit status.
 
-    A promised Python that is not there, and a package index that does not answer, are no failure.
+    A supported Python that is not installed, or a package index that does not answer, is not a failure.
     """
     status = 0
     for version in versions:
@@ -145,7 +145,7 @@ def run_tests(which: str, versions: Iterable[str], arguments: list[str]) -> int:
             print(f"--- Python {version}, {which}: skipped, the package index does not answer", flush=True)
             continue
         command = [own, "-m", "pytest", "-q", "-n", "auto", "--dist", "loadgroup", *(arguments or _TESTS[which])]
-        # No threshold of the coverage, no settings of the shell: only what was installed just now takes part.
+        # Without the coverage threshold and settings of the shell: only the packages just installed take part.
         tests = subprocess.run(command, cwd=_ROOT, env={**os.environ, "PYTHONPATH": ""}, check=False)
         status = status or tests.returncode
     return status

@@ -1,7 +1,7 @@
-"""Checks of what a user hands in, made before anything is sent.
+"""Checks of user arguments, made before anything is sent.
 
-Each returns the value as the wire wants it, or raises: `TypeError` for the wrong type, `OdysseyConfigError` for
-the wrong value. Values that are long or could be secrets are not repeated in the texts.
+Each check returns the value in the form that the wire needs, or raises `TypeError` for a wrong type and
+`OdysseyConfigError` for a wrong value. Messages do not repeat values that are long or could be secrets.
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ class ClientDefault(Enum):
 
 
 CLIENT_DEFAULT: Final = ClientDefault.CLIENT_DEFAULT
-"""In place of a timeout: what the settings of the client give for this call. None means no limit."""
+"""As a timeout: the client's default for this call. (``None`` means no limit.)"""
 
 MOST_PER_PAGE: Final = 100
 """The largest ``limit`` of a list."""
 FARTHEST: Final = 2**53
-"""The largest ``offset``: from there on, JSON's numbers are no longer exact everywhere."""
+"""The largest ``offset``: not every JSON parser represents larger integers exactly."""
 _LONGEST_IDENTIFIER: Final = 256
-_LONGEST: Final = 1e9  # s; a float holds no more than 1e308, an int does
+_LONGEST: Final = 1e9  # s; an int can exceed the range of a float
 
 
 def identifier(name: str, value: Any) -> str:
-    """Return an id that can be a part of a path.
+    """Return an id that can be a segment of a URL path.
 
     >>> identifier("job_id", "job-1")
     'job-1'
@@ -67,14 +67,14 @@ def identifier(name: str, value: Any) -> str:
         raise TypeError(f"{name} must be a string, not {type(value).__name__}")
     if not value.strip():
         raise OdysseyConfigError(f"{name} is empty", code="invalid_argument")
-    # Dots alone are what every HTTP library takes out of a path, with what stands before them.
+    # HTTP libraries remove segments of dots alone from a path, together with the segment before.
     if len(value) > _LONGEST_IDENTIFIER or not value.isprintable() or not value.strip("."):
-        raise OdysseyConfigError(f"{name} is no id of the service", code="invalid_argument")
+        raise OdysseyConfigError(f"{name} is not a valid id", code="invalid_argument")
     return str(value)
 
 
 def quoted(value: str) -> str:
-    """Return ``value`` as one segment of a path.
+    """Return ``value`` as one segment of a URL path.
 
     >>> quoted("a/b?c")
     'a%2Fb%3Fc'
@@ -83,7 +83,7 @@ def quoted(value: str) -> str:
 
 
 def whole(name: str, value: Any, *, least: int, most: int | None = None) -> int | None:
-    """Return an integer from ``least`` to ``most``, or None, which leaves it to the service; a bool is neither."""
+    """Return an integer from ``least`` to ``most``, or None (the service's default); a bool is refused."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
@@ -95,14 +95,14 @@ def whole(name: str, value: Any, *, least: int, most: int | None = None) -> int 
 
 
 def flag(name: str, value: Any) -> bool:
-    """Return a bool; nothing else is one."""
+    """Return a bool; truthy values of other types are refused."""
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be True or False, not {type(value).__name__}")
     return value
 
 
 def one_of(name: str, value: Any, known: tuple[str, ...]) -> str:
-    """Return a string that is one of the ``known``."""
+    """Return a string that is one of ``known``."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a string, not {type(value).__name__}")
     if value not in known:
@@ -111,7 +111,7 @@ def one_of(name: str, value: Any, known: tuple[str, ...]) -> str:
 
 
 def seconds(name: str, value: Any) -> float:
-    """Return a finite span in s, 0 or more."""
+    """Return a finite duration in s, 0 or more."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
     if not 0 <= value < math.inf or value > _LONGEST:
@@ -120,7 +120,7 @@ def seconds(name: str, value: Any) -> float:
 
 
 def timeout(name: str, value: Any) -> None:
-    """Raise unless ``value`` is a span in s, 0 or more, or None, which is for ever."""
+    """Raise unless ``value`` is a duration in s, 0 or more, or None for no limit."""
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -130,20 +130,20 @@ def timeout(name: str, value: Any) -> None:
 
 
 def text(name: str, value: Any) -> str:
-    """Return a string that UTF-8 can hold."""
+    """Return a string that UTF-8 can encode."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a string, not {type(value).__name__}")
     try:
         value.encode()
     except UnicodeEncodeError:
         raise OdysseyConfigError(
-            f"{name} must be text without lone surrogates, which UTF-8 cannot hold", code="invalid_argument"
+            f"{name} must not contain lone surrogates, which UTF-8 cannot encode", code="invalid_argument"
         ) from None
     return value
 
 
 def number(name: str, value: Any, *, whole: bool = False, least: float = -math.inf) -> None:
-    """Raise unless ``value`` is a finite number, an integer where it must be ``whole``; a bool is none."""
+    """Raise unless ``value`` is a finite number, and an integer if ``whole``; a bool is refused."""
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
         raise TypeError(f"{name} must be {'an integer' if whole else 'a number'}, not {type(value).__name__}")
     if not -math.inf < value < math.inf or value < least:
@@ -152,7 +152,7 @@ def number(name: str, value: Any, *, whole: bool = False, least: float = -math.i
 
 
 def _not(value: float) -> str:
-    """Return what was given instead, where that is a number that one would write."""
+    """Return the end of a message that shows ``value``, or nothing if it would be too long."""
     return f", not {value!r}" if -_LONGEST <= value <= _LONGEST or value != value else ""
 
 

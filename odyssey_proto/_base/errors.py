@@ -1,10 +1,10 @@
-"""Every exception of the library, under one root.
+"""Every exception of the library, in one tree.
 
     OdysseyError
-    ├── OdysseyConfigError(ValueError)             an argument or setting that cannot work; nothing was sent
+    ├── OdysseyConfigError(ValueError)             an invalid argument or setting; nothing was sent
     ├── OdysseyAuthError                           the key or a token was refused
-    │   └── SpectatorTokenError(ValueError)        that of a broadcast
-    ├── OdysseyConnectionError(ConnectionError)    no connection, or it was lost
+    │   └── SpectatorTokenError(ValueError)        the token of a broadcast
+    ├── OdysseyConnectionError(ConnectionError)    the connection failed or was lost
     │   ├── OdysseyConnectionTimeoutError(TimeoutError)
     │   └── MalformedMessageError                  the peer broke the protocol
     ├── OdysseyStreamError                         a stream operation failed
@@ -17,9 +17,9 @@
         └── RateLimitError
     MissingExtraError(ImportError)                 an optional part of this package is not installed
 
-Each has `code`, `status`, `request_id`, `session_id`, `operation`, `recoverable` and `retry_after`, where known.
-No text here ever holds an API key, a token or a URL's query: `redact` is what every text from outside passes.
-The names without a leading "Malformed" or "Missing" are those of the official Python SDK.
+Each has `code`, `status`, `request_id`, `session_id`, `operation`, `recoverable` and `retry_after`, if known.
+No message contains an API key, a token or a URL's query: all text from outside passes through `redact`.
+All names but those starting with "Malformed" or "Missing" come from the official Python SDK.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ E = TypeVar("E", bound=BaseException)
 
 
 class OdysseyError(Exception):
-    """Root of everything that this library raises on purpose.
+    """Base class of all exceptions that this library raises on purpose.
 
-    ``str()`` is one plain line that says what happened and, where something can be done, what to do.
+    ``str()`` is one line that says what happened and, if possible, what to do about it.
     """
 
     def __init__(
@@ -78,24 +78,24 @@ class OdysseyError(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        """The text, in one line."""
+        """The message, in one line."""
         self.code = code
         """The service's own code or reason, such as ``streamer_not_available``."""
         self.status = status
-        """The HTTP status, where an HTTP answer was the cause."""
+        """The HTTP status, if an HTTP response was the cause."""
         self.request_id = request_id
-        """The service's id of the request, for its support."""
+        """The service's id of the request, for support requests."""
         self.session_id = session_id
-        """The session that was concerned."""
+        """The id of the affected session."""
         self.operation = operation
-        """What was being done, such as ``POST /auth/token`` or ``interact``."""
+        """The operation that failed, such as ``POST /auth/token`` or ``interact``."""
         self.recoverable = recoverable
-        """Whether the same call may succeed later without a change by the user."""
+        """Whether the same call may succeed later without any change by the user."""
         self.retry_after = retry_after
-        """After how many s, where the service told."""
+        """Time to wait before the next attempt, in s, if the service gave one."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON-ready data: ``type``, the name of its class, its text as ``message``, and the rest."""
+        """Return the error as JSON-ready data: the class name as ``type``, and its attributes."""
         return {"type": type(self).__name__, **self.__dict__}
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -110,7 +110,7 @@ def _rebuild(cls: type[OdysseyError], args: tuple[Any, ...]) -> OdysseyError:
 
 
 class OdysseyConfigError(OdysseyError, ValueError):
-    """An argument or a setting cannot work. Raised before anything is sent."""
+    """An argument or a setting is not valid. Raised before anything is sent."""
 
 
 class OdysseyAuthError(OdysseyError):
@@ -118,28 +118,28 @@ class OdysseyAuthError(OdysseyError):
 
 
 class SpectatorTokenError(OdysseyAuthError, ValueError):
-    """The spectator token was refused: it is not that of the broadcast, or not valid any more."""
+    """The spectator token was refused: it does not belong to the broadcast, or is no longer valid."""
 
 
 class OdysseyConnectionError(OdysseyError, ConnectionError):
-    """The service could not be reached, refused a session, or the connection was lost."""
+    """The service could not be reached or refused a session, or the connection was lost."""
 
 
 class OdysseyConnectionTimeoutError(OdysseyConnectionError, TimeoutError):
-    """The connection was not there, or an answer not complete, in time."""
+    """The connection was not established, or a response not complete, in time."""
 
 
 class MalformedMessageError(OdysseyConnectionError):
-    """The other side sent something that is not the protocol; `problems` has one line for each fault."""
+    """The peer sent a message that violates the protocol; `problems` has one line per fault."""
 
     def __init__(self, message: str, *, problems: tuple[str, ...] = (), **known: Any) -> None:
         super().__init__(message, **known)
         self.problems = problems
-        """What was wrong, one line each, without the values."""
+        """The faults found, one line each, without the values."""
 
 
 class OdysseyStreamError(OdysseyError):
-    """A stream operation failed, or was asked for at a moment when it cannot work."""
+    """A stream operation failed, or is not possible in the current state."""
 
 
 class OdysseyStreamTimeoutError(OdysseyStreamError, TimeoutError):
@@ -147,7 +147,7 @@ class OdysseyStreamTimeoutError(OdysseyStreamError, TimeoutError):
 
 
 class OdysseyUsageError(OdysseyError):
-    """A limit of the account was reached. ``action`` says what can be done about it."""
+    """A limit of the account was reached. ``action`` says what the user can do."""
 
     def __init__(
         self,
@@ -160,11 +160,11 @@ class OdysseyUsageError(OdysseyError):
     ) -> None:
         super().__init__(message, **known)
         self.action = action
-        """What the service suggests, as text."""
+        """The service's suggestion, as text."""
         self.action_url = action_url
-        """Where to do it."""
+        """The page for the suggested action."""
         self.details: dict[str, Any] = dict(details or {})
-        """The figures behind it, such as ``used_hours`` and ``limit_hours``; all that the service told."""
+        """All figures that the service reported, such as ``used_hours`` and ``limit_hours``."""
 
 
 class MonthlyLimitReachedError(OdysseyUsageError):
@@ -172,11 +172,11 @@ class MonthlyLimitReachedError(OdysseyUsageError):
 
 
 class ConcurrentLimitReachedError(OdysseyUsageError):
-    """As many sessions are open as the account may have (``CONCURRENT_LIMIT_REACHED``)."""
+    """The account has its maximum number of open sessions (``CONCURRENT_LIMIT_REACHED``)."""
 
 
 class StreamDurationExceededError(OdysseyUsageError):
-    """The stream ran as long as it may (``STREAM_DURATION_EXCEEDED``)."""
+    """The stream reached its maximum duration (``STREAM_DURATION_EXCEEDED``)."""
 
 
 class AccountSuspendedError(OdysseyUsageError):
@@ -184,17 +184,17 @@ class AccountSuspendedError(OdysseyUsageError):
 
 
 class RateLimitError(OdysseyUsageError):
-    """Too many requests in too little time (``RATE_LIMITED``); `retry_after` says how many s to wait."""
+    """Too many requests in a short time (``RATE_LIMITED``); wait `retry_after` s."""
 
 
 class MissingExtraError(OdysseyError, ImportError):
-    """A part of this package was used whose optional dependencies are not installed."""
+    """The optional dependencies of the requested feature are not installed."""
 
 
 LONGEST_RETRY_AFTER_S = 24 * 3600.0
-"""What a service that asks for a longer wait is taken to mean."""
+"""The upper limit of `OdysseyError.retry_after`; longer waits are cut to it."""
 
-# spec/schemas/errors.yaml: which class a code means, and whether waiting alone can help.
+# spec/schemas/errors.yaml: the class for each code, and whether waiting alone can help.
 _USAGE: dict[str, tuple[type[OdysseyUsageError], bool]] = {
     "MONTHLY_LIMIT_REACHED": (MonthlyLimitReachedError, False),
     "CONCURRENT_LIMIT_REACHED": (ConcurrentLimitReachedError, True),
@@ -212,39 +212,39 @@ def usage_error(
     retry_after: float | None = None,
     **known: Any,
 ) -> OdysseyUsageError:
-    """Make the exception that a usage code means; a code that is not known gives a plain `OdysseyUsageError`.
+    """Return the exception for a usage code; an unknown code gives a plain `OdysseyUsageError`.
 
-    ``retry_after`` (s) is taken from ``details["retry_after_seconds"]`` where the caller has none.
+    ``retry_after`` (s) defaults to ``details["retry_after_seconds"]``.
     """
     cls, recoverable = _USAGE.get(code, (OdysseyUsageError, False))
-    told = (details or {}).get("retry_after_seconds")
-    if retry_after is None and isinstance(told, int | float) and not isinstance(told, bool) and told >= 0:
-        retry_after = min(float(told), LONGEST_RETRY_AFTER_S)
+    given = (details or {}).get("retry_after_seconds")
+    if retry_after is None and isinstance(given, int | float) and not isinstance(given, bool) and given >= 0:
+        retry_after = min(float(given), LONGEST_RETRY_AFTER_S)
     text = " ".join(redact(message).split()) or code
     return cls(text, code=code, details=details, retry_after=retry_after, recoverable=recoverable, **known)
 
 
 def internal(exc: BaseException) -> OdysseyConnectionError:
-    """Make the exception for a fault of this library itself."""
+    """Return the exception for a bug in this library."""
     return OdysseyConnectionError(
-        f"A fault of odyssey-proto ({type(exc).__name__}): please report it, with the log of `odyssey_proto`",
+        f"A bug in odyssey-proto ({type(exc).__name__}): please report it, with the log of `odyssey_proto`",
         code="internal",
     )
 
 
 def no_resources() -> OdysseyConnectionError:
-    """Make the exception for a system that gives no more threads or descriptors."""
+    """Return the exception for a system that is out of threads or file descriptors."""
     return OdysseyConnectionError(
-        "The system gives no more threads or file descriptors: close what is not needed, or raise its limits",
+        "The system is out of threads or file descriptors: close unused connections, or raise the limits",
         code="no_resources",
         recoverable=True,
     )
 
 
 def again(error: E, *more: str) -> E:
-    """Return a copy of ``error`` to raise, whose text says ``more``.
+    """Return a copy of ``error`` to raise, with ``more`` appended to its message.
 
-    One that is raised in several places would collect their tracebacks.
+    An exception raised in several places would collect all their tracebacks.
     """
     fresh = copy.copy(error)
     fresh.__cause__ = error.__cause__

@@ -1,14 +1,15 @@
-"""The path under which users import a class or a function, in place of the module where it is written.
+"""Sets ``__module__`` of classes and functions to the package from which users import them.
 
-Tracebacks, pickles and `help` show it. It says nothing of which names are public: a package's ``__all__`` does.
+Tracebacks, pickles and `help` show that path. This module does not decide which names are public: a package's
+``__all__`` does.
 
-`typing.get_type_hints` looks the names in a class's annotations up in the module that ``__module__`` names; the
-public package does not have them. So the annotations of a class are resolved before it is published, for good: in
-the class, in its attrs fields, and in the ``__init__`` that attrs wrote. What they name must therefore be imported
-at run time. Functions need nothing: their names are looked up where they are written.
+`typing.get_type_hints` looks up the names in a class's annotations in the module that ``__module__`` names, but
+the public package does not have them. So `publish` first resolves the annotations permanently: in the class, in
+its attrs fields, and in the ``__init__`` that attrs generated. Types named there must therefore be imported at run
+time. Functions need no such step: their names are looked up in their own globals.
 
-`inspect.getsource` finds functions and methods as before. It finds no published class: it, too, follows
-``__module__``. Python 3.13 then reports that there is no source, and earlier ones that they could not find it.
+`inspect.getsource` still finds functions and methods, but not published classes, because it follows ``__module__``
+too: Python 3.13 reports that the source is not available, earlier versions that they could not find it.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ __all__ = ["publish"]
 
 
 def publish(package: str, *things: object) -> None:
-    """Have these classes and functions say that they are from ``package``; other values have no path.
+    """Set ``__module__`` of these classes and functions to ``package``; other values stay as they are.
 
     Raises:
-        NameError: an annotation of a class names what its module does not import at run time.
+        NameError: an annotation of a class uses a name that its module does not import at run time.
 
     >>> class Frame:
     ...     index: "int"
@@ -41,7 +42,7 @@ def publish(package: str, *things: object) -> None:
 
 
 def _resolve(cls: type[Any]) -> None:
-    """Replace the annotations of ``cls`` that are strings by what they name."""
+    """Replace string annotations of ``cls`` by the types that they name."""
     own = inspect.get_annotations(cls)
     if not own:
         return
@@ -49,7 +50,7 @@ def _resolve(cls: type[Any]) -> None:
     cls.__annotations__ = {name: hints[name] for name in own}
     if not hasattr(cls, "__attrs_attrs__"):
         return
-    import attrs  # errors have none, and are what is loaded first
+    import attrs  # not at the top: errors load first and do not need it
 
     attrs.resolve_types(cls)
     written = cls.__init__.__annotations__
@@ -59,8 +60,8 @@ def _resolve(cls: type[Any]) -> None:
 
 
 def _describe(cls: type[Any]) -> None:
-    """Let `help` show the texts of an attrs class's fields, which are read from the source when it asks."""
+    """Let `help` show the docstrings of an attrs class's fields, read from the source on demand."""
     if "__attrs_attrs__" in vars(cls) and isinstance(vars(cls).get("__slots__"), tuple):
-        from odyssey_models._field_texts import FieldTexts  # one for both packages
+        from odyssey_models._field_texts import FieldTexts  # shared by both packages
 
         cls.__slots__ = FieldTexts(cls)

@@ -1,6 +1,6 @@
-"""The handlers of a connection, as users pass them (client page, "connect()"): their types and their checks.
+"""The event handlers that users pass (Python client reference, "connect()"): their types and checks.
 
-What calls them is `odyssey_proto._live.dispatcher`.
+`odyssey_proto._live.dispatcher` calls them.
 """
 
 from __future__ import annotations
@@ -71,33 +71,33 @@ class OdysseyEventHandlers:
     """The handlers that `Odyssey.connect` takes, as one object.
 
     Raises:
-        TypeError: one cannot be called, or is a coroutine function.
+        TypeError: a handler cannot be called, or is a coroutine function.
     """
 
     on_connected: ConnectedCallback | None = attrs.field(default=None, validator=_handler)
-    """The connection is there; called once, not after rejoining."""
+    """The connection is established. Called once, not after rejoining."""
     on_disconnected: DisconnectedCallback | None = attrs.field(default=None, validator=_handler)
-    """A connection that was there is over, as wished or by an error."""
+    """An established connection has ended, on request or by an error."""
     on_video_frame: VideoFrameCallback | None = attrs.field(default=None, validator=_handler)
-    """A frame came. One that takes long sees the newest and misses those in between."""
+    """A frame arrived. A slow handler gets the newest frame and misses those in between."""
     on_stream_started: StreamStartedCallback | None = attrs.field(default=None, validator=_handler)
-    """A stream is ready; its id."""
+    """A stream is ready. Argument: its id."""
     on_stream_ended: StreamEndedCallback | None = attrs.field(default=None, validator=_handler)
-    """The stream is over."""
+    """The stream has ended."""
     on_interact_acknowledged: InteractAcknowledgedCallback | None = attrs.field(default=None, validator=_handler)
-    """An interaction has been applied; the prompt as it was."""
+    """An interaction has been applied. Argument: the prompt as applied."""
     on_stream_error: StreamErrorCallback | None = attrs.field(default=None, validator=_handler)
-    """The service reported an error of the stream; its reason and message."""
+    """The service reported an error of the stream. Arguments: its reason and message."""
     on_error: ErrorCallback | None = attrs.field(default=None, validator=_handler)
-    """Something failed: the connection, or one of these handlers; whether the session is over because of it."""
+    """The connection or one of these handlers failed. Arguments: the error, and whether it ended the session."""
     on_status_change: StatusChangeCallback | None = attrs.field(default=None, validator=_handler)
-    """The connection has another status; and why, where there is more to say."""
+    """The status has changed. Arguments: the new status, and the reason or None."""
     on_broadcast_ready: BroadcastReadyCallback | None = attrs.field(default=None, validator=_handler)
-    """Spectators can watch the stream; where, and with which token."""
+    """Spectators can watch the stream. Argument: the addresses and the token."""
 
     @classmethod
     def _of(cls, *in_order: Any, **by_name: Any) -> Self:
-        """Make it of handlers in the order of the fields, by name, or both, as a function would take them."""
+        """Create an instance from handlers in the order of the fields, by name, or both, as in a call."""
         names = [field.name for field in attrs.fields(cls)]
         if len(in_order) > len(names):
             raise TypeError(f"there are {len(names)} handlers, not {len(in_order)}")

@@ -1,4 +1,6 @@
-"""What sessions and spectators have in common, as users hold them: frames, events, recordings, the end."""
+"""`LiveConnection`, the public base class of sessions and spectators: frames, events, recordings, the end.
+
+It does no I/O: its `Driver` does."""
 
 from __future__ import annotations
 
@@ -30,43 +32,43 @@ _EVENT_NAMES: Final = tuple(kind.__name__ for kind in get_args(Event))
 
 
 class LiveConnection:
-    """A connection that brings video. Use it in a ``with``, or call `disconnect`.
+    """A connection that receives video. Use it in a ``with``, or call `disconnect`.
 
-    All methods may be called from any thread. Every ``timeout`` is in s, and ``None`` waits until it happens or
-    the connection ends. A call that times out raises and leaves the connection usable. A connection that is let go
-    of is left, unless it has handlers.
+    All methods may be called from any thread. Every ``timeout`` is in s; ``None`` waits until the event occurs or
+    the connection ends. A call that times out raises and leaves the connection usable. A connection without
+    handlers disconnects when it is garbage-collected.
     """
 
     _INSTEAD: ClassVar[str]
-    """What to hand over to another process in place of this object."""
+    """The end of the error message for pickling: what to pass to another process instead of this object."""
 
     def __init__(self, driver: Driver, *, has_handlers: bool) -> None:
         self._driver = driver
-        if not has_handlers:  # else somebody listens, though nobody holds it
-            # Weakly: the error that ended it holds frames that hold this object, which would then never go.
+        if not has_handlers:  # with handlers it must run on without references to it
+            # Weakly: the driver's error holds stack frames that hold this object, which would never be collected.
             finalizer = weakref.finalize(self, _leave, weakref.ref(driver))
-            finalizer.atexit = False  # the driver's own end of the process does it, and waits
+            finalizer.atexit = False  # at exit the driver leaves by itself, and waits
 
     # --- the state
 
     @property
     def status(self) -> ConnectionStatus:
-        """Where the connection stands."""
+        """The status of the connection."""
         return self._driver.snapshot.status
 
     @property
     def is_connected(self) -> bool:
-        """Whether it is up now; False also while it is rejoined."""
+        """Whether the connection is up; False while it is being rejoined."""
         return self.status is ConnectionStatus.CONNECTED
 
     @property
     def has_ended(self) -> bool:
-        """Whether it is over, as wished or by an error; it never comes back then."""
+        """Whether the connection has ended for good, on request or by an error."""
         return self._driver.leaving or self._driver.snapshot.is_over
 
     @property
     def latest_frame(self) -> VideoFrame | None:
-        """The newest frame of the stream that is running, taken from no iterator; None if there is none."""
+        """The newest frame of the running stream, or None. Reading it does not affect iterators."""
         return self._driver.hub.latest
 
     # --- frames and events
@@ -76,19 +78,19 @@ class LiveConnection:
     ) -> Iterator[VideoFrame]:
         """Iterate over the frames that arrive from now on, until the stream ends.
 
-        If there is no stream yet it waits for one. Several iterators may run side by side, each with its own
-        queue; one that is not read holds ``queue_size`` frames and nothing else.
+        If no stream is running yet, the iterator waits for one. Several iterators may run side by side, each with
+        its own queue; an unread iterator holds at most ``queue_size`` frames.
 
         Args:
-            policy: what happens when you are slower than the video: ``"latest"`` keeps the newest frame only,
+            policy: what happens if the reader is slower than the video: ``"latest"`` keeps only the newest frame,
                 ``"drop_oldest"`` the ``queue_size`` newest, ``"error"`` raises.
-            queue_size: frames that may wait, at least 1.
+            queue_size: largest number of waiting frames, at least 1.
             timeout: s to wait for each frame.
 
         Raises:
-            OdysseyStreamError: the session is not connected; with ``"error"``, the queue ran over.
-            OdysseyStreamTimeoutError: no frame came in time; the iterator can go on.
-            OdysseyError: what broke the stream or the connection, after the frames that came before.
+            OdysseyStreamError: the session is not connected, or the queue overflowed (policy ``"error"``).
+            OdysseyStreamTimeoutError: no frame arrived in time; the iterator can continue.
+            OdysseyError: the error that ended the stream or the connection, after all earlier frames.
         """
         arguments.timeout("timeout", timeout)
         self._driver.refuse_fork()
@@ -97,34 +99,34 @@ class LiveConnection:
         return Reader(self, self._driver, subscription, timeout)
 
     def events(self, *, timeout: float | None = None) -> Iterator[Event]:
-        """Iterate over everything that happens from now on, until the connection has ended.
+        """Iterate over all events from now on, until the connection has ended.
 
-        Several readers may run side by side; each gets every event, in order. What a reader has not read yet waits
-        without bound, so let go of an iterator that you no longer read.
+        Several iterators may run side by side; each gets every event, in order. Unread events accumulate without
+        limit, so drop an iterator that you no longer read.
 
         Args:
             timeout: s to wait for each event.
 
         Raises:
-            OdysseyStreamTimeoutError: nothing happened in time; the iterator can go on.
+            OdysseyStreamTimeoutError: no event occurred in time; the iterator can continue.
         """
         arguments.timeout("timeout", timeout)
         self._driver.refuse_fork()
         return Reader(self, self._driver, self._driver.events.subscribe(), timeout)
 
     def wait_for(self, kind: type[E], *, timeout: float | None = None) -> E:
-        """Wait for the next event of a kind, such as `StreamEnded`, and return it.
+        """Wait for the next event of class ``kind``, such as `StreamEnded`, and return it.
 
-        One that has happened before does not count; if it may come quickly, call `events` first.
+        Earlier events do not count: to miss none, call `events` before the action that causes the event.
 
         Raises:
-            TypeError: there is no such kind of event.
-            OdysseyStreamTimeoutError: it did not happen within ``timeout`` s.
+            TypeError: ``kind`` is not an event class.
+            OdysseyStreamTimeoutError: the event did not occur within ``timeout`` s.
             OdysseyStreamError: the connection ended first.
         """
         arguments.timeout("timeout", timeout)
         if kind not in get_args(Event):
-            raise TypeError(f"{kind!r} is no kind of event; there are {', '.join(_EVENT_NAMES)}")
+            raise TypeError(f"{kind!r} is not an event class; known are {', '.join(_EVENT_NAMES)}")
         self._driver.refuse_fork()
         found = self._first(self._driver.events.subscribe(), kind, Deadline(timeout, self._driver.clock))
         return cast("E", found)
@@ -137,14 +139,14 @@ class LiveConnection:
             if isinstance(event, kinds):
                 return event
 
-    # --- what is kept, what was measured
+    # --- recordings and statistics
 
     def record(self, path: str | os.PathLike[str]) -> LiveRecording:
-        """Write all video from now on into an MP4, each frame at its real time, on a thread of its own.
+        """Record all video from now on to an MP4, each frame at its real time, on a separate thread.
 
-        It holds up nobody, and goes on while frames are consumed elsewhere, or nowhere. It begins with the first
-        frame that comes, and takes one stream after the other: the time between them, and gaps, are as long in the
-        file as they were. It ends with the ``with``, with `LiveRecording.close`, or with the connection.
+        It does not delay other readers, and needs none. It begins with the next frame and covers all following
+        streams: pauses between streams and gaps are as long in the file as they were. It ends with the ``with``,
+        with `LiveRecording.close`, or with the connection.
 
         Example:
             >>> with live.record("cat.mp4") as recording:                             # doctest: +SKIP
@@ -153,13 +155,14 @@ class LiveConnection:
             >>> print(recording.path, recording.frames)                               # doctest: +SKIP
 
         Args:
-            path: the file; an old one is replaced when the first frame comes. Without a frame there is no file.
+            path: the file; an existing file is replaced when the first frame arrives. Without frames, no file is
+                written.
 
         Raises:
-            OSError: it cannot be written there. What goes wrong later is raised by the end of the ``with``, or by
-                `LiveRecording.close`; streams of different sizes do not fit into one file.
+            OSError: the file cannot be written. Later errors are raised at the end of the ``with`` or by
+                `LiveRecording.close`, also if streams of different sizes would go into one file.
             OdysseyConfigError: another recording is writing this file.
-            OdysseyStreamError: the connection is over.
+            OdysseyStreamError: the connection has ended.
         """
         driver = self._driver
         driver.refuse_fork()
@@ -170,7 +173,7 @@ class LiveConnection:
         return recording
 
     def stats(self) -> SessionStats:
-        """Return what has been measured so far; it waits for nothing, and keeps the last figures after the end.
+        """Return the current statistics without waiting; after the end, the last ones.
 
         Example:
             >>> stats = live.stats()                                              # doctest: +SKIP
@@ -179,16 +182,17 @@ class LiveConnection:
         return self._driver.stats()
 
     def _require_connection(self, what: str) -> None:
-        """Raise if ``what`` is refused after the end; iterators that begin then end as those before did."""
+        """Raise if the connection has ended and ``what`` needs one; by default new iterators just end."""
 
     # --- the end
 
     def wait(self, *, timeout: float | None = None) -> None:
-        """Wait until it has ended.
+        """Wait until the connection has ended.
 
         Raises:
-            OdysseyConnectionTimeoutError: it has not ended within ``timeout`` s (code ``timeout``); it goes on.
-            OdysseyError: it has ended, by this error.
+            OdysseyConnectionTimeoutError: not ended within ``timeout`` s (code ``timeout``); the connection
+                continues.
+            OdysseyError: the error that ended the connection.
         """
         arguments.timeout("timeout", timeout)
         if not self._driver.wait(timeout):
@@ -197,7 +201,7 @@ class LiveConnection:
             )
 
     def disconnect(self) -> None:
-        """Leave, and give back what the service holds; takes at most 2 s. Calls in flight raise."""
+        """Disconnect, and release what the service holds; takes at most 2 s. Calls in flight raise."""
         self._driver.start_leaving()
         self._driver.join(LEAVE_S)
 
@@ -214,5 +218,5 @@ class LiveConnection:
 
 
 def _leave(driver: weakref.ref[Driver]) -> None:
-    if (found := driver()) is not None:  # its thread keeps it while there is something to leave
+    if (found := driver()) is not None:  # its thread keeps it alive until it has disconnected
         found.post(inputs.Disconnect())

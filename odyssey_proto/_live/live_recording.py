@@ -1,7 +1,7 @@
-"""A live session into an MP4 file, while its frames are consumed elsewhere: a thread that writes, and its queue.
+"""Records a live session to an MP4 file: a thread that writes, and its queue.
 
-It takes what the session's hub publishes, and holds up nobody: the queue is bounded, and what does not fit is
-dropped and counted. What a file is made of is in `odyssey_proto._video.mp4`.
+It receives the frames that the session's hub publishes and delays no other receiver: the queue is bounded, and
+frames that do not fit are dropped and counted. `odyssey_proto._video.mp4` writes the file format.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ __all__ = ["LiveRecording", "join_all"]
 log = logging.getLogger("odyssey_proto.live")
 
 QUEUE_SIZE: Final = 100
-"""Frames that may wait for the encoder: 5 s of the stream, 135 MB."""
+"""Largest number of frames that wait for the encoder: 5 s of the stream, 135 MB."""
 
 
 class LiveRecording:
-    """An MP4 that is being written, made by `Session.record`. Use it in a ``with``, or call `close`.
+    """A recording in progress, created by `Session.record`. Use it in a ``with``, or call `close`.
 
-    Any thread may call anything.
+    All methods may be called from any thread.
     """
 
     def __init__(self, path: str | os.PathLike[str], hub: FrameHub) -> None:
-        # Absolute: it stays the same file in another working directory, and no name is an address for FFmpeg.
+        # Absolute: a change of the working directory does not matter, and FFmpeg cannot take it for a URL.
         self._path = Path(path).absolute()
         self._pid = os.getpid()
-        # Two that write one file would spoil it for each other. A forked child has no recordings yet.
+        # Two recordings of one file would corrupt it. A forked child has no recordings yet.
         self._place = self._pid, self._path.resolve()
         if _writing.setdefault(self._place, self) is not self:
             raise errors.OdysseyConfigError(f"Another recording is writing {self._path.name}", code="busy")
@@ -56,7 +56,7 @@ class LiveRecording:
         self._thread = threading.Thread(target=self._run, name="odyssey-recording", daemon=True)
         try:
             self._thread.start()
-        except RuntimeError as exc:  # the system gives no more threads
+        except RuntimeError as exc:  # the system is out of threads
             _writing.pop(self._place, None)
             raise errors.no_resources() from exc
         _started.add(self)
@@ -64,30 +64,30 @@ class LiveRecording:
 
     @property
     def path(self) -> Path:
-        """The file, absolute. There is none before the first frame."""
+        """The absolute path of the file, which does not exist before the first frame."""
         return self._path
 
     @property
     def frames(self) -> int:
-        """How many frames have been written so far."""
+        """Number of frames written so far."""
         return self._recorder.frames
 
     @property
     def dropped(self) -> int:
-        """How many frames are missing in the file because encoding was more than 5 s behind."""
+        """Number of frames missing from the file because encoding was more than 5 s behind."""
         return self._queue.counts.dropped
 
     @property
     def is_recording(self) -> bool:
-        """Whether it still takes frames."""
+        """Whether the recording still accepts frames."""
         return not self._queue.finished
 
     def close(self) -> None:
-        """Take no more frames, and wait until those that came are in the file. May be called again.
+        """Accept no more frames, and wait until all accepted ones are in the file. May be called again.
 
         Raises:
-            OSError: the file could not be written, or not to its end; what was written before can be played.
-            OdysseyConfigError: a frame does not fit into the file: its size is odd, or not that of the first.
+            OSError: the file could not be written completely; the part written before can be played.
+            OdysseyConfigError: the size of a frame is odd, or differs from that of the first frame.
         """
         self._queue.finish()
         self._join(Deadline(None, MonotonicClock()))
@@ -95,7 +95,7 @@ class LiveRecording:
             raise errors.again(self._error)
 
     def _join(self, deadline: Deadline) -> None:
-        """Wait for the end of its thread, which comes when the session's has, or after `close`."""
+        """Wait until the thread has ended, which happens after `close` or the end of the session."""
         if os.getpid() != self._pid:
             return  # the thread, and the file, are the parent's
         for seconds in deadline.waits():
@@ -104,7 +104,7 @@ class LiveRecording:
                 return
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("A LiveRecording cannot be pickled or copied: close it, and hand over its path")
+        raise TypeError("A LiveRecording cannot be pickled or copied: close it, and pass its path")
 
     def __enter__(self) -> Self:
         return self
@@ -117,7 +117,7 @@ class LiveRecording:
         except (OSError, errors.OdysseyError) as exc:
             if error is None:
                 raise
-            error.add_note(f"The recording failed, too: {exc}")  # it must not hide what went wrong first
+            error.add_note(f"The recording failed as well: {exc}")  # must not hide the first error
 
     def __repr__(self) -> str:
         return f"<LiveRecording {self._path.name}: {self.frames} frames>"
@@ -129,7 +129,7 @@ class LiveRecording:
         for step in (self._write_all, self._recorder.close):
             try:
                 step()
-            except Exception as exc:  # noqa: BLE001 - whatever it is, `close` raises it
+            except Exception as exc:  # noqa: BLE001 - `close` raises it
                 error = error or exc
         _writing.pop(self._place, None)
         self._queue.give_up()
@@ -143,7 +143,7 @@ class LiveRecording:
         while (item := self._queue.get()) is not None:
             frame, begins = item
             if begins and before is not None:
-                # Nothing tells more of the time between two streams than when their frames came.
+                # The arrival of the frames is the best measure of the pause between two streams.
                 away_ms = round((frame.received_at - before.received_at) * 1000)
                 shift_ms = at_ms + away_ms - frame.timestamp_ms
             at_ms = frame.timestamp_ms + shift_ms
@@ -155,27 +155,27 @@ class LiveRecording:
         if isinstance(error, errors.OdysseyError):
             return error
         if isinstance(error, OSError):
-            # As Python says it: PyAV's own is another class, which can neither be copied nor pickled.
+            # A plain OSError: PyAV's subclass can neither be copied nor pickled.
             return OSError(error.errno, error.strerror, str(self._path))
         return errors.internal(error)
 
 
 class _FramesToWrite:
-    """The frames that wait to be written; of each, whether another stream begins with it."""
+    """The queue of frames to write, each with a flag whether it begins another stream."""
 
     def __init__(self, hub: FrameHub, name: str) -> None:
         self.counts = FrameCounts()
         self.finished = False
-        """Whether no more frames come in."""
+        """Whether the queue accepts no more frames."""
         self._hub = hub
         self._name = name
         self._changed = threading.Condition()
         self._frames: deque[tuple[VideoFrame, bool]] = deque()
         self._begins = False
-        self._told = False  # that frames are missed
+        self._warned = False  # about missed frames
 
     def put(self, frame: VideoFrame) -> None:
-        """`FrameReceiver`: write this frame, where there is room for it."""
+        """`FrameReceiver`: queue this frame, or drop it if the queue is full."""
         with self._changed:
             if self.finished:
                 return
@@ -188,20 +188,20 @@ class _FramesToWrite:
             self._changed.notify()
 
     def close(self, _: BaseException | None) -> None:
-        """`FrameReceiver`: the stream is over. Another may follow, unless the session is over too."""
+        """`FrameReceiver`: the stream has ended. Another may follow, unless the session has ended too."""
         with self._changed:
             self._begins = True
         if self._hub.closed:
             self.finish()
 
     def finish(self) -> None:
-        """Take no more frames."""
+        """Accept no more frames."""
         with self._changed:
             self.finished = True
             self._changed.notify()
 
     def give_up(self) -> None:
-        """Take no more frames, and let go of those that wait."""
+        """Accept no more frames, and discard those waiting."""
         self.finish()
         self._frames.clear()
 
@@ -213,26 +213,26 @@ class _FramesToWrite:
                 return None
             self.counts.delivered += 1
             item, misses = self._frames.popleft(), self.counts.dropped
-        # Here and not where they are dropped, on the decoder's thread and under its locks.
-        if misses and not self._told:
-            self._told = True
+        # Logged here, not where frames are dropped: that is the decoder's thread, under its locks.
+        if misses and not self._warned:
+            self._warned = True
             log.warning("the recording %s misses frames: encoding is too slow", self._name)
         return item
 
 
-_writing: dict[tuple[int, Path], LiveRecording] = {}  # by process and file
-_started: ConcurrentWeakSet[LiveRecording] = ConcurrentWeakSet()  # a thread keeps its own
+_writing: dict[tuple[int, Path], LiveRecording] = {}  # by process and path
+_started: ConcurrentWeakSet[LiveRecording] = ConcurrentWeakSet()  # each thread keeps its recording alive
 
 
 def join_all(deadline: Deadline) -> None:
-    """Let no file be cut short by the end of the process, before ``deadline``; the sessions are over."""
+    """Finish all recordings before the process ends, or until ``deadline``; the sessions have ended already."""
     for recording in tuple(_started):
         recording._queue.finish()
         recording._join(deadline)
 
 
 def _try_to_write(path: Path) -> None:
-    """Raise the `OSError` that writing would meet; leave the file, or its absence, as it was."""
+    """Raise the `OSError` that writing would raise; leave an existing file unchanged, and create none."""
     existed = os.path.lexists(path)
     with path.open("ab"):
         pass

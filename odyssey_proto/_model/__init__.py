@@ -1,3 +1,3 @@
-"""Data and words of the protocol and of users. No thread, no I/O."""
+"""Data types of the protocol and of the public API, and the message codec. No threads, no I/O."""
 
 __all__: list[str] = []

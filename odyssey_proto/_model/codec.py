@@ -1,8 +1,8 @@
-"""JSON text to `odyssey_models` and back: tolerant reading, clear errors.
+"""Converts JSON text to `odyssey_models` and back: tolerant reading, clear errors.
 
-Reading drops unknown fields, keeps unknown enum values, and gives an `UnknownMessage` for an unknown message
-type; whatever else does not fit raises `MalformedMessageError`, and nothing else does. No value of the data
-appears in an error: it could be a secret.
+Reading drops unknown fields, keeps unknown enum values, and returns an `UnknownMessage` for an unknown message
+type. All other faults raise `MalformedMessageError`, and no other exception. Errors contain no values of the data,
+which could be secrets.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ _NONE: Final = type(None)
 
 @attrs.frozen(kw_only=True)
 class UnknownMessage:
-    """A message whose ``type`` is not in the protocol as this version knows it."""
+    """A message whose ``type`` this version of the protocol does not define."""
 
     type: str
-    """Its tag."""
+    """The message's ``type``."""
     raw: Mapping[str, Any] = attrs.field(repr=False)
-    """All of it."""
+    """The whole message."""
 
 
 def decode(cls: type[T], text: str | bytes) -> T:
     """Read JSON ``text`` as ``cls``, one of the models.
 
     Raises:
-        MalformedMessageError: it is no JSON, no object, or lacks what ``cls`` requires.
+        MalformedMessageError: the text is not JSON or not an object, or does not fit ``cls``.
     """
     return from_dict(cls, _parse(text, cls.__name__))
 
@@ -68,7 +68,7 @@ def from_dict(cls: type[T], data: object) -> T:
 def to_dict(model: Any) -> dict[str, Any]:
     """Return ``model`` as JSON-ready data, under the names of the wire.
 
-    What is ``None`` is left out, but for the keys that the protocol always shows, as null.
+    ``None`` values are left out, except for the keys that the protocol always sends, as null.
     """
     data: dict[str, Any] = _converter().unstructure(model)
     return data
@@ -80,13 +80,13 @@ def encode(model: Any) -> str:
 
 
 def signaling_from_server(text: str | bytes) -> models.SignalingServerMessage | UnknownMessage:
-    """Read a message that the signaling server sent."""
+    """Read a message from the signaling server."""
     message: models.SignalingServerMessage | UnknownMessage = _read(models.SignalingServerMessage, text)
     return message
 
 
 def signaling_from_client(text: str | bytes) -> models.SignalingClientMessage | UnknownMessage:
-    """Read a message that a client sent to the signaling server."""
+    """Read a message from a client to the signaling server."""
     message: models.SignalingClientMessage | UnknownMessage = _read(models.SignalingClientMessage, text)
     return message
 
@@ -123,21 +123,21 @@ def _classes_by_tag(union: Any) -> dict[str, type[Any]]:
 
 def _parse(text: str | bytes, what: str) -> Any:
     try:
-        # Decoded here: `json` would also take UTF-16 and UTF-32.
+        # Decoded here: `json` would also accept UTF-16 and UTF-32.
         return json.loads(
             text if isinstance(text, str) else text.decode(),
             parse_constant=_refuse_constant,
             object_pairs_hook=_object,
         )
     except (ValueError, RecursionError) as exc:
-        # The decoder's own text is safe: it gives a position, never the data.
+        # The decoder's message is safe: it contains a position, never the data.
         raise _malformed(
             what, str(exc) if isinstance(exc, json.JSONDecodeError | _NotJsonError) else "it is not UTF-8 JSON"
         ) from None
 
 
 class _NotJsonError(ValueError):
-    """JSON as `json` reads it, but not as RFC 8259 tells it."""
+    """Text that `json` accepts but RFC 8259 does not."""
 
 
 def _refuse_constant(name: str) -> Any:
@@ -166,18 +166,18 @@ def _problem(exc: BaseException, cls: type | None) -> str:
         case _WrongTypeError():
             return str(exc)
         case _:
-            # Its own text may quote the value.
+            # The exception's message may quote the value.
             return f"it is not a valid {getattr(cls, '__name__', 'value')}"
 
 
 class _WrongTypeError(TypeError):
-    """A JSON value of another type than the field's."""
+    """A JSON value whose type does not match the field."""
 
 
 def _exactly(cls: type) -> Callable[[Any, Any], Any]:
-    """Read a JSON scalar without turning one type into another; an integer is a number, a bool is neither.
+    """Return a hook that reads a JSON scalar without conversion; an integer is a number, a bool is neither.
 
-    It also reads the subclasses of ``cls``: the string enums. As for JSON Schema, 3.0 is an integer.
+    The hook also reads the subclasses of ``cls``: the string enums. As in JSON Schema, 3.0 is an integer.
     """
     accepted: tuple[type, ...] = (int, float) if cls is float else (cls,)
 
@@ -213,8 +213,8 @@ def _has_origin(*origins: Any) -> Callable[[Any], bool]:
 
 
 def _union(converter: cattrs.Converter, hint: Any) -> Callable[[Any, Any], Any]:
-    """Take the first member that the value's JSON type fits; None only where it is a member."""
-    # Looked up once, not for each value: most fields of a list's rows are of this kind.
+    """Return a hook that takes the first member that the value fits; None only if it is a member."""
+    # Looked up once, not for each value: most fields in lists are unions.
     members = [(member, converter.get_structure_hook(member)) for member in get_args(hint) if member is not _NONE]
     nullable = len(members) < len(get_args(hint))
 
@@ -236,7 +236,7 @@ def _union(converter: cattrs.Converter, hint: Any) -> Callable[[Any, Any], Any]:
 
 @functools.cache
 def _converter() -> cattrs.Converter:
-    """Make the converter at first use: importing this module stays cheap."""
+    """Create the converter on first use, so that importing this module stays cheap."""
     converter = cattrs.Converter(unstruct_collection_overrides={})
     for scalar in (str, int, float, bool):
         converter.register_structure_hook(scalar, _exactly(scalar))

@@ -1,7 +1,7 @@
-"""What can be configured, where it comes from, and that its secrets do not print.
+"""The settings of a client, their sources and their checks; secrets do not appear in ``repr``.
 
-A `ClientConfig` is checked as a whole when it is made; whatever cannot work raises there, before anything is sent.
-It is the library's only reader of the environment, but for proxies and CA certificates: what everybody reads.
+A `ClientConfig` is checked as a whole when it is created: an invalid setting raises before anything is sent. Only
+this module reads environment variables, except for those of proxies and CA certificates.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from .ice_urls import usable_servers
 __all__ = ["DEFAULT_API_URL", "AdvancedConfig", "ClientConfig", "IcePolicy", "VideoCodec"]
 
 VideoCodec = Literal["auto", "h264", "vp8"]
-"""``auto``: what the streamer offers, H.264 first, which costs less to decode."""
+"""``auto``: any codec that the streamer offers, preferably H.264, which costs less to decode."""
 
 IcePolicy = Literal["all", "relay"]
-"""``all``: direct paths first. ``relay``: only through TURN servers; the streamer learns no address of yours."""
+"""``all``: direct paths first. ``relay``: TURN servers only, so the streamer does not learn your addresses."""
 
 DEFAULT_API_URL: Final = "https://api.odyssey.ml"
 _MOST_MS: Final = 1e12  # 31 years
 
 
 def _number(*, least: float) -> Any:
-    """Check for a number of at least ``least`` that can be counted to; a bool is none."""
+    """Return a validator for a number from ``least`` to 1e12; a bool is refused."""
 
     def check(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise TypeError(f"{attribute.name} must be a number, not {type(value).__name__}")
         if not least <= value < _MOST_MS:
-            raise OdysseyConfigError(f"{attribute.name} must be at least {least:g}, and not without end")
+            raise OdysseyConfigError(f"{attribute.name} must be at least {least:g} and finite")
 
     return check
 
@@ -63,10 +63,10 @@ def _advanced(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
 
 @attrs.frozen
 class AdvancedConfig:
-    """Settings that few need (types page, "AdvancedConfig"; same names and defaults)."""
+    """Retry and queueing settings (Python types reference, "AdvancedConfig"; same names and defaults)."""
 
     max_retries: int = attrs.field(default=5, validator=[_whole, _number(least=0)])
-    """How often a first connect is tried again after a failure that may pass."""
+    """How often the first connect is retried after a failure that may pass."""
     initial_retry_delay_ms: float = attrs.field(default=1000, validator=_number(least=0))
     """Wait before the first retry, in ms."""
     max_retry_delay_ms: float = attrs.field(default=2000, validator=_number(least=0))
@@ -113,10 +113,12 @@ def _api_url(value: Any) -> str:
 
 def _ice_server(value: Any, name: str) -> wire.IceServer:
     if isinstance(value, Mapping):
-        # As browsers take them: `credentialType` is always "password".
+        # As in browsers: `credentialType` is always "password".
         unknown = sorted(str(key) for key in value.keys() - {*_ICE_SERVER_KEYS, "credentialType"})
         if unknown:
-            raise OdysseyConfigError(f"{name} has {unknown[0]!r}, which is none of {', '.join(_ICE_SERVER_KEYS)}")
+            raise OdysseyConfigError(
+                f"{name} has unknown key {unknown[0]!r}; known are {', '.join(_ICE_SERVER_KEYS)}"
+            )
         value = wire.IceServer(**{key: value[key] for key in _ICE_SERVER_KEYS if key in value})
     if not isinstance(value, wire.IceServer):
         raise TypeError(f"{name} must be a mapping with 'urls', or an IceServer, not {type(value).__name__}")
@@ -170,10 +172,10 @@ def _ice_policy(value: Any) -> IcePolicy:
 
 @attrs.frozen
 class ClientConfig:
-    """Everything that a client is told when it is made (types page, "ClientConfig").
+    """All settings of a client (Python types reference, "ClientConfig").
 
     Raises:
-        TypeError: a setting is of the wrong type; a key that is no string.
+        TypeError: a setting is of the wrong type.
         OdysseyConfigError: a setting is out of range or an address is malformed.
 
     >>> ClientConfig(api_key="ody_live_123", api_url="http://127.0.0.1:8000/").api_url
@@ -181,35 +183,35 @@ class ClientConfig:
     """
 
     api_key: Secret | None = attrs.field(default=None, converter=_api_key)
-    """The API key; ``None`` takes ``ODYSSEY_API_KEY``. Whether there is one is checked when it is needed."""
+    """The API key; ``None`` takes ``ODYSSEY_API_KEY``. A missing key raises only when it is needed."""
     api_url: str = attrs.field(default=None, converter=_api_url)
-    """Where the service is; ``None`` takes ``ODYSSEY_API_URL``, then https://api.odyssey.ml."""
+    """The address of the service; ``None`` takes ``ODYSSEY_API_URL``, then https://api.odyssey.ml."""
     debug: bool = attrs.field(default=False, validator=_flag)
     """Log what is sent and received, without secrets, on ``odyssey_proto`` at DEBUG."""
     advanced: AdvancedConfig = attrs.field(factory=AdvancedConfig, validator=_advanced)
     """Retry and queueing settings."""
     reconnect: bool = attrs.field(default=True, validator=_flag, kw_only=True)
-    """Rejoin the session when the connection is lost; otherwise a loss ends it."""
+    """Rejoin the session when the connection is lost; if False, a loss ends the session."""
     enable_telemetry: bool = attrs.field(default=False, validator=_flag, kw_only=True)
-    """Tell the service when sessions begin and end, and why connecting failed."""
+    """Report to the service when sessions begin and end, and why connecting failed."""
     ice_servers: tuple[wire.IceServer, ...] | None = attrs.field(
         default=None, converter=_ice_servers, repr=_show_ice_servers, kw_only=True
     )
-    """STUN and TURN servers to use in place of those that the service tells: mappings with ``urls``, and for TURN
-    ``username`` and ``credential``. ``None``: those of the service; empty: none."""
+    """STUN and TURN servers to use instead of the service's: mappings with ``urls`` and, for TURN, ``username``
+    and ``credential``. ``None``: the service's servers; empty: none."""
     ice_policy: IcePolicy = attrs.field(default="all", converter=_ice_policy, kw_only=True)
-    """Which network paths may be used."""
+    """The network paths to use."""
     codec: VideoCodec = attrs.field(default="auto", converter=_video_codec, kw_only=True)
-    """Which video to ask the streamer for; ``h264`` or ``vp8`` refuse every other."""
+    """The video codec to ask the streamer for; ``h264`` and ``vp8`` accept no other."""
 
     timeout: float | None = attrs.field(default=30.0, validator=_timeout, kw_only=True)
-    """s that a REST call may take which is given no other; ``None``: no limit."""
+    """Default timeout of REST calls, in s; ``None``: no limit."""
 
     def require_api_key(self) -> Secret:
-        """Return the key, or say which of the ways to give one was missed.
+        """Return the API key.
 
         Raises:
-            OdysseyAuthError: there is none, it is empty, or it has blanks or control characters inside.
+            OdysseyAuthError: the key is missing or empty, or contains blanks, control or non-ASCII characters.
         """
         if self.api_key is None:
             raise OdysseyAuthError(
@@ -221,7 +223,7 @@ class ClientConfig:
             )
         if not self.api_key.isascii() or not self.api_key.isprintable() or " " in self.api_key:
             raise OdysseyAuthError(
-                "Invalid API key format: it has blanks or characters that no key has; copy it again",
+                "Invalid API key format: it contains blanks or invalid characters; copy it again",
                 code="malformed_api_key",
             )
         return self.api_key

@@ -1,7 +1,7 @@
 """Credentials for a client without an API key: a session and the token that opens it.
 
-Whose session it is comes from the token, which the service signed, and never from what travels beside it. Only the
-service can check the signature: nothing here says that a token is genuine. They are made, and used, elsewhere.
+The session id is read from the token, which the service signed, never from the data sent along with it. Only the
+service can check the signature; this module does not. Creating and using credentials happens elsewhere.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _able(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
 
 @attrs.frozen
 class StreamerCapabilities(wire.StreamerCapabilities):
-    """What a streamer can do (types page, "StreamerCapabilities").
+    """The capabilities of a streamer (Python types reference, "StreamerCapabilities").
 
     Raises:
         OdysseyConfigError: the value is of the wrong type.
@@ -46,15 +46,15 @@ class StreamerCapabilities(wire.StreamerCapabilities):
     """Whether a stream can start from an image."""
 
     def to_dict(self) -> dict[str, bool]:
-        """Return it as JSON-ready data."""
+        """Return the capabilities as JSON-ready data."""
         return {"image_to_video": self.image_to_video}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` wrote; what else is in it does not matter.
+        """Read the result of `to_dict`; unknown keys are ignored.
 
         Raises:
-            OdysseyConfigError: it is not that.
+            OdysseyConfigError: the data is not a mapping, or a value is of the wrong type.
         """
         if not isinstance(data, Mapping):
             raise _wrong("capabilities must be a dict")
@@ -65,7 +65,7 @@ def _text(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
     if not isinstance(value, str):
         raise _wrong(f"{attribute.name} must be a string, not {type(value).__name__}")
     if not value.strip() or not value.isprintable():
-        raise _wrong(f"{attribute.name} is empty, or has characters that cannot be in it")
+        raise _wrong(f"{attribute.name} is empty, or contains invalid characters")
 
 
 def _address(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -90,7 +90,7 @@ def _capabilities(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
 
 
 def _secret(value: object) -> Any:
-    return Secret(value) if isinstance(value, str) else value  # the validator tells of the others
+    return Secret(value) if isinstance(value, str) else value  # the validator refuses other types
 
 
 def _now() -> datetime.datetime:
@@ -99,26 +99,26 @@ def _now() -> datetime.datetime:
 
 @attrs.frozen
 class ClientCredentials:
-    """What a client without an API key connects with (types page, "ClientCredentials").
+    """Credentials for a client without an API key (Python types reference, "ClientCredentials").
 
-    Made by `Odyssey.create_client_credentials`. Whoever has it can use the session: its ``repr`` does not show it.
+    Created by `Odyssey.create_client_credentials`. The token alone gives access to the session; ``repr`` hides it.
 
     Raises:
-        OdysseyConfigError: a value is of the wrong type, or the token is no session token.
+        OdysseyConfigError: a value is of the wrong type, or the token is not a session token.
     """
 
     signaling_url: str = attrs.field(validator=[_text, _address])
-    """Where the signaling server is."""
+    """The URL of the signaling server."""
     session_token: str = attrs.field(validator=_text, converter=_secret)
     """The token of the session, a JWT."""
     expires_in: int = attrs.field(validator=_span)
-    """How long the token lasts, in s from when it was made."""
+    """Lifetime of the token, in s from its creation."""
     capabilities: StreamerCapabilities | None = attrs.field(default=None, validator=_capabilities)
-    """What the streamer can do, where the service told."""
+    """The streamer's capabilities, if the service reported them."""
     session_id: str = attrs.field(init=False)
-    """The session, as its token says."""
+    """The id of the session, from the token."""
     expires_at: datetime.datetime = attrs.field(init=False, eq=False)
-    """When the token ends, as it says; else ``expires_in`` from when this object was made."""
+    """When the token expires: its own claim, or else ``expires_in`` after this object was created."""
 
     def __attrs_post_init__(self) -> None:
         claims = _claims(self.session_token)
@@ -127,16 +127,16 @@ class ClientCredentials:
 
     @property
     def remaining_s(self) -> float:
-        """How long the token still lasts, in s, by this machine's clock; less than 0 when it has ended."""
+        """Remaining lifetime of the token, in s, by this machine's clock; negative once it has expired."""
         return (self.expires_at - _now()).total_seconds()
 
     @property
     def is_expired(self) -> bool:
-        """Whether the token has ended, by this machine's clock."""
+        """Whether the token has expired, by this machine's clock."""
         return _now() >= self.expires_at
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON-ready data, the token included: send it only to the client that it is for."""
+        """Return JSON-ready data that includes the token: send it only to the client that will use it."""
         return {
             "signaling_url": self.signaling_url,
             "session_token": str(self.session_token),
@@ -147,10 +147,10 @@ class ClientCredentials:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` wrote. Its ``session_id`` is not looked at: the token says which session it is.
+        """Read the result of `to_dict`. Its ``session_id`` is ignored: the token contains the session id.
 
         Raises:
-            OdysseyConfigError: something is missing or of the wrong type, or the token is no session token.
+            OdysseyConfigError: a value is missing or of the wrong type, or the token is not a session token.
         """
         if not isinstance(data, Mapping):
             raise _wrong(f"a dict is needed, not {type(data).__name__}")
@@ -167,19 +167,19 @@ class ClientCredentials:
 
 
 def _claims(token: str) -> dict[str, Any]:
-    """Return what a JWT says (RFC 7519); only the service can tell whether it is true."""
+    """Return the claims of a JWT (RFC 7519), unverified: only the service can check the signature."""
     parts = token.split(".")
     if len(token) > _LONGEST_TOKEN or len(parts) != 3:
-        raise _wrong("session_token is no JWT")
+        raise _wrong("session_token is not a JWT")
     claims: Any = None
     with contextlib.suppress(binascii.Error, ValueError, RecursionError):
         padded = parts[1] + "=" * (-len(parts[1]) % 4)
         claims = json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
     if not isinstance(claims, dict):
-        raise _wrong("session_token is no JWT")
+        raise _wrong("session_token is not a JWT")
     session_id = claims.get("session_id")
     if not isinstance(session_id, str) or not session_id.strip() or not session_id.isprintable():
-        raise _wrong("session_token names no session_id")
+        raise _wrong("session_token has no valid session_id claim")
     return claims
 
 

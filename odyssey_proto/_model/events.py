@@ -1,7 +1,7 @@
-"""Documented types that are not shapes on the wire: statuses, events and handlers of a session, scripts of users.
+"""Statuses and events of a session, as documented for users.
 
-Data only. The wire's own shapes are in `odyssey_models`; what leads to an event is in
-`odyssey_proto.core.protocol`, and what calls a handler in `odyssey_proto._live.dispatcher`.
+Data only. The types of the wire are in `odyssey_models`; `odyssey_proto.core.protocol` decides when an event
+occurs, and `odyssey_proto._live.dispatcher` calls the handlers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = [
 
 
 class ConnectionStatus(StrEnum):
-    """Where a connection stands (types page, "ConnectionStatus").
+    """The status of a connection (Python types reference, "ConnectionStatus").
 
     >>> ConnectionStatus.CONNECTED == "connected"
     True
@@ -46,31 +46,31 @@ class ConnectionStatus(StrEnum):
     CONNECTED = "connected"
     """Video and control channel are up."""
     DISCONNECTED = "disconnected"
-    """Not connected; ended cleanly or never begun."""
+    """Not connected: never begun, or ended cleanly."""
     FAILED = "failed"
     """Ended by an error."""
 
 
 class _Happened(Record):
-    """The base of events."""
+    """Base class of events."""
 
     __slots__ = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON-ready data; ``type`` is the name of its class."""
+        """Return the event as JSON-ready data; ``type`` is the name of its class."""
         return {"type": type(self).__name__} | super().to_dict()
 
 
 @attrs.frozen(kw_only=True)
 class StatusChanged(_Happened):
-    """The connection has another status."""
+    """The status of the connection has changed."""
 
     status: ConnectionStatus
-    """The new one."""
+    """The new status."""
     message: str | None = None
-    """Why, where there is more to say."""
+    """The reason, if any."""
     at: float
-    """When, in s of `time.monotonic`."""
+    """Time of the event, in s of `time.monotonic`."""
 
 
 @attrs.frozen(kw_only=True)
@@ -78,11 +78,11 @@ class StreamStarted(_Happened):
     """A stream is ready; frames follow."""
 
     stream_id: str
-    """Its id, also that of its recording."""
+    """The id of the stream and of its recording."""
     applied_prompt: str | None
-    """The prompt as the service rewrote it, where it told."""
+    """The prompt as the service rewrote it, if reported."""
     at: float
-    """When, in s of `time.monotonic`."""
+    """Time of the event, in s of `time.monotonic`."""
 
 
 @attrs.frozen(kw_only=True)
@@ -92,17 +92,17 @@ class InteractAcknowledged(_Happened):
     prompt: str
     """The prompt as the service applied it."""
     at: float
-    """When, in s of `time.monotonic`."""
+    """Time of the event, in s of `time.monotonic`."""
 
 
 @attrs.frozen(kw_only=True)
 class StreamEnded(_Happened):
-    """The stream is over, on our request or the service's."""
+    """The stream has ended, requested by the client or by the service."""
 
     error: OdysseyError | None = None
-    """What broke it; None when it ended as it should."""
+    """The error that ended the stream; None if it ended normally."""
     at: float
-    """When, in s of `time.monotonic`."""
+    """Time of the event, in s of `time.monotonic`."""
 
 
 @attrs.frozen(kw_only=True)
@@ -110,37 +110,37 @@ class StreamFailed(_Happened):
     """The service reported an error of the stream."""
 
     reason: str
-    """The service's reason, such as ``moderation``."""
+    """The service's reason code, such as ``moderation``."""
     message: str
-    """The service's text."""
+    """The service's message."""
     ends_stream: bool
-    """Whether the stream is over because of it."""
+    """Whether the error ended the stream."""
     at: float
-    """When, in s of `time.monotonic`."""
+    """Time of the event, in s of `time.monotonic`."""
 
 
 @attrs.frozen(kw_only=True)
 class ErrorOccurred(_Happened):
-    """Something went wrong with the connection."""
+    """An error of the connection occurred."""
 
     error: OdysseyError
-    """What."""
+    """The error."""
     fatal: bool
-    """Whether the session is over because of it."""
+    """Whether the error ended the session."""
     at: float
-    """When, in s of `time.monotonic`."""
+    """Time of the event, in s of `time.monotonic`."""
 
 
 @attrs.frozen
 class BroadcastInfo(Record):
-    """Where spectators can watch a stream (types page, "BroadcastInfo")."""
+    """The addresses and the token for watching a stream (Python types reference, "BroadcastInfo")."""
 
     webrtc_url: str
     """The WHEP endpoint, for `connect_to_stream`."""
     spectator_token: str = attrs.field(repr=False)
-    """What a spectator is let in with."""
+    """The token that admits a spectator."""
     hls_url: str | None = None
-    """The same as HLS, 5 to 10 s behind, where there is one."""
+    """The HLS playlist, 5 to 10 s behind, if available."""
 
 
 @attrs.frozen(kw_only=True)
@@ -148,21 +148,21 @@ class BroadcastReady(_Happened):
     """Spectators can watch the stream now."""
 
     info: BroadcastInfo
-    """Where, and with which token."""
+    """The addresses and the token."""
     at: float
-    """When, in s of `time.monotonic`."""
+    """Time of the event, in s of `time.monotonic`."""
 
 
 @attrs.frozen(kw_only=True)
 class GapEvent(_Happened):
-    """Video goes on after it was away: the frames in between are lost."""
+    """Video has resumed after a pause; the frames in between are lost."""
 
     seconds: float
-    """From the last frame before to the first one after, in s."""
+    """Time from the last frame before the gap to the first one after it, in s."""
     frames_missed: int
-    """How many frames the stream had in that time, at one every 50 ms."""
+    """Frames that the stream had in that time, at one every 50 ms."""
     at: float
-    """When, in s of `time.monotonic`."""
+    """Time of the event, in s of `time.monotonic`."""
 
 
 Event: TypeAlias = (
@@ -175,6 +175,6 @@ Event: TypeAlias = (
     | GapEvent
     | ErrorOccurred
 )
-"""Whatever a live session can tell."""
+"""Any event of a live session."""
 
 publish("odyssey_proto", *map(globals().get, __all__))

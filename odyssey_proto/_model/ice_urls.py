@@ -1,6 +1,6 @@
-"""Addresses of ICE servers, taken apart: which of them a connection can use, and why not the others.
+"""Parses the URLs of ICE servers: which of them a connection can use, and why it cannot use the others.
 
-It asks nobody: names are looked up, and servers asked, in `odyssey_proto._net.webrtc.ice_servers`.
+No I/O: `odyssey_proto._net.webrtc.ice_servers` resolves the names and contacts the servers.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _URL: Final = re.compile(
 
 @attrs.frozen(kw_only=True)
 class IceUrl:
-    """One address of one server, taken apart; ``str()`` gives the URL, which has no credentials in it."""
+    """One parsed URL of a server; ``str()`` gives the URL, without credentials."""
 
     scheme: str
     host: str
@@ -43,13 +43,13 @@ class IceUrl:
 
 
 def usable_servers(servers: Iterable[IceServer]) -> tuple[tuple[IceUrl, ...], tuple[str, ...]]:
-    """Sort out which addresses a connection can use (spec/asyncapi.yaml).
+    """Select the URLs that a connection can use (spec/asyncapi.yaml).
 
     Args:
-        servers: as ``/config`` or a user gave them; ``url`` counts as ``urls``.
+        servers: from ``/config`` or from a user; ``url`` counts as ``urls``.
 
     Returns:
-        The usable addresses in their order, and one line for each that was left out, without credentials.
+        The usable URLs in their order, and one line for each one left out, without credentials.
     """
     usable: list[IceUrl] = []
     left_out: list[str] = []
@@ -70,24 +70,24 @@ def usable_servers(servers: Iterable[IceServer]) -> tuple[tuple[IceUrl, ...], tu
 
 
 def _parse(url: str, server: IceServer) -> IceUrl | str:
-    """Take ``url`` apart, or say in one line why it cannot be used."""
+    """Parse ``url``, or return one line that says why it cannot be used."""
     match = _URL.fullmatch(url.strip())
     if match is None:
-        return "the address of an ICE server is malformed"  # not shown: who knows what it holds
+        return "the address of an ICE server is malformed"  # not shown: it may contain secrets
     scheme, host = match["scheme"].lower(), match["host"].lower()
     port = int(match["port"] or (5349 if scheme.endswith("s") else 3478))
     transport = (match["transport"] or ("tcp" if scheme == "turns" else "udp")).lower()
     parsed = IceUrl(scheme=scheme, host=host, port=port, transport=transport)
     if scheme == "stuns" or (scheme, transport) not in _TRANSPORTS:
-        return f"{parsed} is of a kind that is not supported"
+        return f"{parsed} is not supported"
     if host.startswith("["):
         return f"{parsed} is an IPv6 address, which is not supported"
     if not 0 < port < 65536:
-        return f"{parsed} has an impossible port"
+        return f"{parsed} has an invalid port"
     if scheme == "stun":
         return parsed
     if not server.username or not server.credential:
-        return f"{parsed} comes without user name and password"
+        return f"{parsed} has no user name or no password"
     return attrs.evolve(parsed, username=server.username, credential=server.credential)
 
 

@@ -1,5 +1,6 @@
-"""Scripts of simulations as users write them, and what counts as an image (types page, "Simulate API Types").
-Data only: what is checked and sent is in `odyssey_proto._rest.simulation_request`.
+"""Types of simulation scripts and of images (Python types reference, "Simulate API Types").
+
+Data only: `odyssey_proto._rest.simulation_request` checks and sends scripts.
 """
 
 from __future__ import annotations
@@ -16,55 +17,55 @@ __all__ = ["ImageInput", "InteractAction", "Script", "ScriptEntry", "StartAction
 
 
 class _Array(Protocol):
-    """What says itself how NumPy makes an array of it: a `VideoFrame`, a tensor, an array."""
+    """An object that NumPy can convert by ``__array__``: a `VideoFrame`, a tensor, an array."""
 
     def __array__(self) -> Any: ...
 
 
 class _Pixels(Protocol):
-    """What shows NumPy its memory: a Pillow image, an array."""
+    """An object that exposes its memory to NumPy: a Pillow image, an array."""
 
     @property
     def __array_interface__(self) -> Any: ...
 
 
 ImageInput: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | _Array | _Pixels
-"""A picture to start from: a path, the bytes of a file, a data URL, a Pillow image, or RGB, uint8, (H, W, 3)."""
+"""A start image: a path, the bytes of a file, a data URL, a Pillow image, or an RGB array, uint8, (H, W, 3)."""
 
 
 class StartAction(TypedDict):
     """Begin a stream."""
 
     prompt: str
-    """What to show."""
+    """A description of the world."""
     image: NotRequired[ImageInput]
-    """A picture to start from: whatever `Session.start_stream` takes."""
+    """The start image, as for `Session.start_stream`."""
 
 
 class InteractAction(TypedDict):
     """Steer the stream."""
 
     prompt: str
-    """What should happen."""
+    """A description of what happens next."""
 
 
 class ScriptEntry(TypedDict):
-    """One step of a script: a moment, and exactly one action.
+    """One step of a script: a time and exactly one action.
 
     >>> entry: ScriptEntry = {"timestamp_ms": 0, "start": {"prompt": "A cat"}}
     """
 
     timestamp_ms: int
-    """When, in ms from the start of the script; never less than in the entry before."""
+    """Time in ms from the start of the script; not less than in the entry before."""
     start: NotRequired[StartAction]
     """Begin a stream."""
     interact: NotRequired[InteractAction]
-    """Steer it."""
+    """Steer the stream."""
     end: NotRequired[dict[str, Any]]
-    """End it; an empty dict."""
+    """End the stream; an empty dict."""
 
 
-# Plain dicts too, as documented: a script that is built step by step has no narrower type.
+# Plain dicts too, as documented: a script built step by step has no narrower type.
 Script: TypeAlias = Sequence[ScriptEntry | wire.ScriptEntry | Mapping[str, Any]]
 """A script: entries by ascending time, each with one action."""
 

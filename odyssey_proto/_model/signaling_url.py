@@ -1,4 +1,4 @@
-"""Addresses of signaling servers, in every form that the service gives, and what their messages are limited to."""
+"""Normalizes the URLs of signaling servers, which the service gives in several forms. No I/O."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from .._base.hosts import is_loopback
 __all__ = ["SIGNALING_MESSAGE_LIMIT", "config_url", "normalise_url"]
 
 SIGNALING_MESSAGE_LIMIT: Final = 64 * 1024 * 1024
-"""Bytes of the longest message through the WebSocket (spec/asyncapi.yaml)."""
+"""Size limit of a WebSocket message, in bytes (spec/asyncapi.yaml)."""
 
 _SCHEMES: Final = {"ws": "ws", "http": "ws", "wss": "wss", "https": "wss"}
 
 
 def normalise_url(url: str) -> str:
-    """Return a signaling URL as ws(s), without a trailing slash; a bare one is wss, or ws for this machine.
+    """Return a signaling URL as ws(s), without a trailing slash; the default scheme is wss, or ws for loopback.
 
     Raises:
-        MalformedMessageError: it is no such URL.
+        MalformedMessageError: it is not a valid signaling URL.
 
     >>> normalise_url("https://eu.example/s/"), normalise_url("127.0.0.1:8000"), normalise_url("eu.example")
     ('wss://eu.example/s', 'ws://127.0.0.1:8000', 'wss://eu.example')
@@ -49,7 +49,7 @@ def normalise_url(url: str) -> str:
 
 
 def config_url(url: str) -> str:
-    """Return the address of a signaling server's ICE servers, for `ServiceApi.signaling_config`.
+    """Return the URL of a signaling server's ICE configuration, for `ServiceApi.signaling_config`.
 
     >>> config_url("wss://eu.example/s")
     'https://eu.example/s/config'

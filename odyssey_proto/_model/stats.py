@@ -1,4 +1,4 @@
-"""`SessionStats`: what has been measured of a session, as users get it."""
+"""`SessionStats`: the public statistics of a session. Data only."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ __all__ = ["SessionStats"]
 
 @attrs.frozen(kw_only=True)
 class SessionStats(Record):
-    """What has been measured of a session (`Session.stats`).
+    """Statistics of a session (`Session.stats`).
 
-    Counts go on after rejoining, and stay after the end.
+    Counters continue after rejoining and are kept after the end.
     """
 
     age_s: float
-    """s since `Odyssey.connect` was called, until the session's end."""
+    """Time from the call of `Odyssey.connect` until now or the session's end, in s."""
     reconnects: int
-    """How often video came back through another connection."""
+    """How often video resumed through a new connection."""
     frames_received: int
-    """Frames of streams that arrived and were decoded, each once."""
+    """Frames that arrived and were decoded, each counted once."""
     frames_delivered: int
-    """Frames handed to iterators, ``on_video_frame`` and recordings; each of these counts."""
+    """Frames handed to iterators, ``on_video_frame`` and recordings, counted per receiver."""
     frames_dropped: int
-    """Frames that one of them missed because it was slower than the stream."""
+    """Frames that a receiver missed because it was slower than the stream, counted per receiver."""
     frames_lost: int
-    """Frames that the network lost, in whole or in part, while the connection held; by their timestamps."""
+    """Frames that the network lost, in whole or in part, while connected; counted by timestamps."""
     frames_held: int
-    """Frames that came and were held back: what they refer to was lost, and no keyframe had come yet; or that this
-    machine was too slow to decode."""
+    """Frames that arrived but were held back: they depend on lost frames and no keyframe had come yet, or this
+    machine was too slow to decode them."""
     gaps: int
-    """Pauses of 1 s or more within a stream, and losses of the connection: one `GapEvent` each, when it ended."""
+    """Pauses of 1 s or more within a stream and losses of the connection; each gives a `GapEvent` as it ends."""
     gap_s: float
-    """s that they lasted, all together; one that still lasts included."""
+    """Total duration of these gaps in s, including a current one."""
     fps: float
     """Frames per s, over the last 2 s."""
     width: int | None
@@ -47,23 +47,23 @@ class SessionStats(Record):
     packets_received: int
     """RTP packets of video that arrived."""
     packets_lost: int
-    """RTP packets of video that did not, not even when they were sent again."""
+    """RTP packets of video that never arrived, not even when resent."""
     bytes_received: int
     """Bytes of encoded video that arrived."""
     bitrate_bps: float
     """Encoded video in bit/s, over the last 2 s."""
     jitter_ms: float | None
-    """How unevenly frames arrive, in ms (RFC 3550, 6.4.1); None before the second one."""
+    """Variation of the arrival times of frames, in ms (RFC 3550, 6.4.1); None before the second frame."""
     round_trip_ms: float | None
-    """To the streamer and back, in ms, as the control channel measured it; the time that the streamer takes to
-    acknowledge is in it. None before something was sent there."""
+    """Round trip to the streamer in ms, measured on the control channel, including the streamer's time to
+    acknowledge. None before anything was sent there."""
     decode_ms: float | None
-    """ms from the last packet of a frame to its picture, on average; None before the first."""
+    """Average time from the last packet of a frame to its decoded picture, in ms; None before the first."""
     convert_ms: float | None
-    """ms to convert a frame, as by `VideoFrame.data`, on average; None where none was converted."""
+    """Average time to convert a frame, as in `VideoFrame.data`, in ms; None before the first conversion."""
     latency_ms: float | None
-    """ms from the streamer's encoder to the decoded picture here, for the newest frame. Known only of an emulator
-    on this machine, whose pictures tell the time; None otherwise, and while there is no stream."""
+    """Time from the streamer's encoder to the decoded picture here, in ms, for the newest frame. Known only with
+    an emulator on this machine, which stamps its pictures; None otherwise, and if no stream is running."""
 
 
 publish("odyssey_proto", SessionStats)

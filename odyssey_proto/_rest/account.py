@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .._model.script import Script
     from ..core.refusals import HttpAnswer
     from .download import Artifact, OnProgress
-    from .job_waiter import OnUpdate
+    from .job_updates import OnUpdate
 
 __all__ = ["Account"]
 

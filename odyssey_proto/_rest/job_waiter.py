@@ -8,10 +8,7 @@ and what they repeat, are in `odyssey_proto._net.service_api` and below.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
-
-import odyssey_models as wire
 
 from .._base.arguments import MOST_PER_PAGE
 from .._base.clock import Deadline
@@ -20,16 +17,17 @@ from .._net.service_api import REQUEST_TIMEOUT_S
 from .paging import pages
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    import odyssey_models as wire
 
     from .._base.clock import Clock
     from .._net.service_api import ServiceApi
+    from .job_updates import OnUpdate
 
-__all__ = ["JobWaiter", "OnUpdate"]
+__all__ = ["JobWaiter"]
 
-Job: TypeAlias = wire.SimulationJobInfo | wire.SimulationJobDetail
-OnUpdate: TypeAlias = Callable[[Job], object]
-"""Called with a job whose status has changed."""
+Job: TypeAlias = "wire.SimulationJobInfo | wire.SimulationJobDetail"
 log = logging.getLogger("odyssey_proto.rest")
 
 _FINAL: Final = frozenset({"completed", "failed", "cancelled"})  # all others, even unknown ones, may still change

@@ -1,12 +1,12 @@
-"""Pictures as a user gets them, and the bounded queues in which they wait.
+"""`VideoFrame`, the public picture type: lazy conversion, shared by all receivers.
 
     decoder ── FrameHub.publish ──┬─▶ FrameQueue ──▶ iterator ──▶ VideoFrame.data, converted here
                                   ├─▶ FrameQueue ──▶ iterator
                                   └─▶ FrameHub.latest
 
-A decoded picture is kept as the decoder made it (YUV) and is shared by everyone who receives it; the thread that
-looks at it first converts it, once. A picture that nobody looks at, or that a queue drops, costs no conversion.
-Nothing here starts a thread or knows where pictures come from; the clock is for statistics alone.
+A decoded picture stays as the decoder made it (YUV) and is shared by all receivers; the first thread that reads it
+converts it, once. A picture that nobody reads, or that a queue drops, is never converted. This module starts no
+thread and does not know where pictures come from; the clock is for statistics alone.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ else:
 __all__ = ["VideoFrame"]
 
 _PIXEL_FORMATS: Final = ("abgr", "argb", "bgr24", "bgra", "gray", "nv12", "rgb24", "rgba", "yuv420p")
-_HALVED_CHROMA: Final = ("nv12", "yuv420p")  # one array holds them only where both sides are even
+_HALVED_CHROMA: Final = ("nv12", "yuv420p")  # fit into one array only if both sides are even
 _WITH_ALPHA: Final = ("abgr", "argb", "bgra", "rgba")
 _PLANAR: Final = ("yuv420p", "yuvj420p")
-_LUMA_FIRST: Final = ("nv12", *_PLANAR)  # their first plane is the grey picture
+_LUMA_FIRST: Final = ("nv12", *_PLANAR)  # the first plane is the gray picture
 
 _own = threading.local()
 
 
 def _reformatter() -> VideoReformatter:
-    """Return this thread's own converter: sharing one crashes, and a new one for each picture is slow."""
+    """Return this thread's converter: sharing one crashes, and creating one per picture is slow."""
     try:
         reformatter: VideoReformatter = _own.reformatter
     except AttributeError:
@@ -54,10 +54,10 @@ def _reformatter() -> VideoReformatter:
 
 
 def _view(plane: VideoPlane) -> npt.NDArray[np.uint8]:
-    """Return a plane of 8 bits a sample as it lies in memory, which lives as long as the view."""
+    """Return a read-only view of a plane with 8 bits per sample; it keeps the memory alive."""
     import numpy as np
 
-    memory = memoryview(cast("Any", plane)).toreadonly()  # the decoder makes the next picture of it
+    memory = memoryview(cast("Any", plane)).toreadonly()  # the decoder predicts the next picture from it
     rows = np.frombuffer(memory, np.uint8, count=plane.line_size * plane.height)
     view: npt.NDArray[np.uint8] = rows.reshape(plane.height, plane.line_size)[:, : plane.width]
     return view
@@ -86,7 +86,7 @@ class _Picture:
         self.timestamp_ms: int = timestamp_ms
         self.received_at: float = received_at
         self.ready_at: float | None = None
-        self.converting: Mean | None = None  # who measures it
+        self.converting: Mean | None = None  # the meter of conversion times, if any
         self._frame = frame
         self._lock = threading.Lock()
         self._rgb: npt.NDArray[np.uint8] | None = None
@@ -109,7 +109,7 @@ class _Picture:
             return tuple(_view(plane) for plane in frame.planes)
 
     def packed(self) -> tuple[Any, ...]:
-        """Return what `_unpickled` makes a frame of again, to the bit if the planes can be one array."""
+        """Return the arguments of `_unpickled`; lossless if the planes fit into one array."""
         with self._lock:
             frame = self._frame
             even = not (frame.width % 2 or frame.height % 2)
@@ -125,37 +125,37 @@ class _Picture:
             return self._convert(pixel_format)
 
     def _convert(self, pixel_format: str) -> npt.NDArray[np.uint8]:
-        """Make a contiguous array that shares no memory with the picture. PyAV writes to its source: locked."""
+        """Return a contiguous array with its own memory. Needs the lock, because PyAV writes to the picture."""
         import numpy as np
 
         frame = self._frame
         if pixel_format == "gray" and frame.format.name in _LUMA_FIRST:
             return _view(frame.planes[0]).copy()
         reformat = _reformatter().reformat
-        # threads=1: slices on several threads cost more in waiting than they win at this size.
+        # threads=1: at this size, waiting for several threads costs more than they gain.
         converted = frame
         if pixel_format in _WITH_ALPHA:
-            # Straight from YUV, swscale gets the last columns wrong, each time otherwise, at widths such as 854.
+            # Directly from YUV, swscale gets the last columns wrong at widths such as 854, differently each time.
             converted = reformat(frame, format="rgb24", threads=1)
         converted = reformat(converted, format=pixel_format, threads=1)
         array: npt.NDArray[Any] = converted.to_ndarray()
         if converted is frame and len(frame.planes) == 1:
-            array = array.copy()  # a view of the picture itself; what is drawn on it must stay out of there
+            array = array.copy()  # otherwise drawing on the array would change the picture
         return np.ascontiguousarray(array)  # rows are padded at widths such as 854
 
 
 def _decoded(array: npt.NDArray[np.uint8]) -> av.VideoFrame:
-    """Return an RGB picture as a decoder would give it."""
+    """Return an RGB array as a decoded frame."""
     import av
     import numpy as np
 
     try:
         array = np.asarray(array)
     except ValueError as exc:  # lists of unequal length
-        raise OdysseyConfigError("a frame is made of a uint8 array of shape (H, W, 3)") from exc
+        raise OdysseyConfigError("a frame needs a uint8 array of shape (H, W, 3)") from exc
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
         raise OdysseyConfigError(
-            f"a frame is made of a uint8 array of shape (H, W, 3), not {array.dtype} {array.shape}"
+            f"a frame needs a uint8 array of shape (H, W, 3), not {array.dtype} {array.shape}"
         )
     return av.VideoFrame.from_ndarray(np.ascontiguousarray(array), format="rgb24")
 
@@ -168,10 +168,9 @@ def _numbered(timestamp_ms: int, index: int, received_at: float) -> tuple[int, i
 
 
 class VideoFrame:
-    """One video frame, as one receiver got it (types page, "VideoFrame").
+    """One video frame, as one receiver got it (Python types reference, "VideoFrame").
 
-    It is immutable, compares by identity, and may be used from any thread. The pixels are converted when they are
-    first asked for.
+    It is immutable, compares by identity, and may be used from any thread. Pixels are converted on first use.
 
     >>> import numpy
     >>> frame = VideoFrame.from_ndarray(numpy.zeros((704, 1280, 3), numpy.uint8), timestamp_ms=50)
@@ -193,26 +192,26 @@ class VideoFrame:
         index: int = 0,
         received_at: float = 0.0,
     ) -> None:
-        """Make a frame of an RGB picture, for code that takes frames; `from_ndarray` needs less.
+        """Create a frame from an RGB array; `from_ndarray` needs fewer arguments.
 
         Args:
             data: RGB, uint8, shape (H, W, 3); copied.
             width: W in px.
             height: H in px.
             timestamp_ms: presentation time in ms.
-            index: its place in the stream.
-            received_at: when it arrived, in s of the client's clock.
+            index: its position in the stream, from 0.
+            received_at: arrival time, in s of the client's clock.
 
         Raises:
             TypeError: a number is of the wrong type.
-            OdysseyConfigError: the array has another shape or type, or a number is out of range.
+            OdysseyConfigError: the array has another shape or dtype, or a number is out of range.
         """
         arguments.number("width", width, whole=True, least=1)
         arguments.number("height", height, whole=True, least=1)
         picture = _Picture(_decoded(data), *_numbered(timestamp_ms, index, received_at))
         if (picture.width, picture.height) != (width, height):
             raise OdysseyConfigError(
-                f"width and height must be {picture.width} and {picture.height}, those of the array, "
+                f"width and height must be {picture.width} and {picture.height}, as in the array, "
                 f"not {width} and {height}"
             )
         self._picture = picture
@@ -222,17 +221,17 @@ class VideoFrame:
     def from_ndarray(
         cls, array: npt.NDArray[np.uint8], *, timestamp_ms: int = 0, index: int = 0, received_at: float = 0.0
     ) -> Self:
-        """Make a frame of an RGB picture, for tests of code that takes frames.
+        """Create a frame from an RGB array, for tests of code that takes frames.
 
         Args:
             array: RGB, uint8, shape (H, W, 3); copied.
             timestamp_ms: presentation time in ms.
-            index: its place in the stream.
-            received_at: when it arrived, in s of the client's clock.
+            index: its position in the stream, from 0.
+            received_at: arrival time, in s of the client's clock.
 
         Raises:
             TypeError: a number is of the wrong type.
-            OdysseyConfigError: the array has another shape or type, or a number is out of range.
+            OdysseyConfigError: the array has another shape or dtype, or a number is out of range.
         """
         return cls._of(_Picture(_decoded(array), *_numbered(timestamp_ms, index, received_at)))
 
@@ -245,50 +244,50 @@ class VideoFrame:
 
     @property
     def width(self) -> int:
-        """Width in pixels."""
+        """Width in px."""
         return self._picture.width
 
     @property
     def height(self) -> int:
-        """Height in pixels."""
+        """Height in px."""
         return self._picture.height
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """That of `data`: (H, W, 3)."""
+        """The shape of `data`: (H, W, 3)."""
         return self.height, self.width, 3
 
     @property
     def timestamp_ms(self) -> int:
-        """Presentation time in ms, counted from the first frame of the connection; it goes on after rejoining."""
+        """Presentation time in ms from the first frame of the connection; it continues after rejoining."""
         return self._picture.timestamp_ms
 
     @property
     def index(self) -> int:
-        """How many frames of the stream were received before this one."""
+        """Number of frames of the stream received before this one."""
         return self._picture.index
 
     @property
     def received_at(self) -> float:
-        """When its first packet arrived, in s on the client's clock (`time.monotonic()`)."""
+        """Arrival time of the first packet, in s of the client's clock (`time.monotonic()`)."""
         return self._picture.received_at
 
     @property
     def dropped_before(self) -> int:
-        """How many frames this receiver missed just before this one because it was slower than the stream."""
+        """Number of frames that this receiver missed just before this one because it was too slow."""
         return self._dropped_before
 
     @property
     def data(self) -> npt.NDArray[np.uint8]:
         """The picture as RGB, uint8, shape (H, W, 3), contiguous; converted on first use.
 
-        It is the same writable array each time, also for other receivers of this frame: ``data.copy()`` where
-        drawing on it must not be seen elsewhere.
+        All receivers of this frame get the same writable array: use ``data.copy()`` if changes must not be visible
+        to the others.
         """
         return self._picture.rgb()
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        """Be `data` for NumPy: ``np.asarray(frame)`` is that array, and ``np.array(frame)`` a copy of it."""
+        """Return `data` for NumPy: ``np.asarray(frame)`` is that array, ``np.array(frame)`` a copy of it."""
         import numpy as np
 
         return np.array(self.data, dtype=dtype, copy=copy)
@@ -298,7 +297,7 @@ class VideoFrame:
 
         Args:
             format: ``rgb24`` or ``bgr24`` (H, W, 3); ``rgba``, ``bgra``, ``argb`` or ``abgr`` (H, W, 4); ``gray``
-                (H, W), the luma as it was sent; ``yuv420p`` or ``nv12`` (H * 3 / 2, W), for even sizes.
+                (H, W), the luma as sent; ``yuv420p`` or ``nv12`` (H * 3 / 2, W), for even sizes.
 
         Raises:
             OdysseyConfigError: the format is not one of these, or not possible for this size.
@@ -311,10 +310,10 @@ class VideoFrame:
 
     @property
     def planes(self) -> tuple[npt.NDArray[np.uint8], ...]:
-        """The planes Y, U and V as they were decoded, neither converted nor copied.
+        """The decoded planes Y, U and V, neither converted nor copied.
 
-        Read-only, uint8, shapes (H, W), and twice (⌈H/2⌉, ⌈W/2⌉), as they were sent (BT.601, limited range). Rows
-        may be padded, so the arrays need not be contiguous; `to_ndarray` gives copies that are.
+        Read-only, uint8, shapes (H, W) for Y and (⌈H/2⌉, ⌈W/2⌉) for U and V, as sent (BT.601, limited range). Rows
+        may be padded, so the arrays need not be contiguous; `to_ndarray` returns contiguous copies.
         """
         return self._picture.planes()
 
@@ -341,7 +340,7 @@ class VideoFrame:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the picture as it was decoded, without what was drawn on `data`."""
+        """Pickle the decoded picture, without changes made to `data`."""
         return _unpickled, (*self._picture.packed(), self._dropped_before)
 
     def __repr__(self) -> str:
@@ -357,7 +356,7 @@ def _unpickled(
     received_at: float,
     dropped_before: int,
 ) -> VideoFrame:
-    """Make a frame of what `_Picture.packed` returned, in whatever process."""
+    """Create a frame from the result of `_Picture.packed`, in any process."""
     import av
 
     frame = av.VideoFrame.from_ndarray(pixels, format=pixel_format)

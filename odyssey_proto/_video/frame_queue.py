@@ -1,4 +1,4 @@
-"""The bounded queue in which the frames of one receiver wait, and what it does when it is full."""
+"""The bounded queue of frames for one receiver, and its policies when full."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 __all__ = ["FrameCounts", "FramePolicy", "FrameQueue"]
 
 FramePolicy = Literal["latest", "drop_oldest", "error"]
-"""What a full queue does: keep the newest only, drop the oldest, or end with an error (lossless or loud)."""
+"""What a full queue does: keep only the newest frame, drop the oldest one, or end with an error."""
 
 
 @attrs.define
 class FrameCounts:
-    """How many frames came in, were handed out, and were dropped unseen; what is missing still waits."""
+    """Numbers of frames received, delivered and dropped; the remaining ones still wait."""
 
     received: int = 0
     delivered: int = 0
@@ -35,17 +35,17 @@ class FrameCounts:
 
 
 class FrameQueue:
-    """Where the frames of one iterator wait: bounded, never blocking the side that puts.
+    """The frames waiting for one iterator: bounded, and never blocks the producer.
 
     `put` and `close` belong to the producer, `get` to the consumer; each may be called from any thread.
 
     Args:
-        policy: what happens when it is full, see `FramePolicy`.
-        size: how many frames wait at most; ``latest`` always has 1.
+        policy: the action when the queue is full, see `FramePolicy`.
+        size: largest number of waiting frames; always 1 for ``latest``.
 
     Raises:
-        OdysseyConfigError: there is no such policy, or the size is below 1.
-        TypeError: the size is no int.
+        OdysseyConfigError: the policy is unknown, or the size is below 1.
+        TypeError: the size is not an int.
     """
 
     def __init__(self, policy: FramePolicy = "drop_oldest", size: int = 4) -> None:
@@ -67,22 +67,22 @@ class FrameQueue:
         self._error: BaseException | None = None
 
     def __len__(self) -> int:
-        """How many frames wait."""
+        """Return the number of waiting frames."""
         return len(self._frames)
 
     @property
     def closed(self) -> bool:
-        """Whether no more frames come in; some may still wait."""
+        """Whether the queue accepts no more frames; some may still wait."""
         return self._closed
 
     @property
     def counts(self) -> FrameCounts:
-        """The counters, as they are now."""
+        """A copy of the current counters."""
         with self._changed:
             return attrs.evolve(self._counts)
 
     def put(self, frame: VideoFrame) -> None:
-        """Add ``frame``, dropping what the policy says; ignored once closed. It never blocks."""
+        """Add ``frame``, dropping frames by the policy; never blocks, and does nothing once closed."""
         with self._changed:
             if self._closed:
                 return
@@ -103,8 +103,8 @@ class FrameQueue:
         """Wait for the next frame and return it; None once the queue has ended cleanly and is empty.
 
         Raises:
-            OdysseyStreamTimeoutError: none came before ``deadline``.
-            BaseException: the error that it was closed with, once it is empty; for ``error`` also an
+            OdysseyStreamTimeoutError: no frame arrived before ``deadline``.
+            BaseException: the error passed to `close`, once the queue is empty; for policy ``error`` also an
                 `OdysseyStreamError` with the code ``frame_overflow``.
         """
         with self._changed:
@@ -117,7 +117,7 @@ class FrameQueue:
                 )
             if self._frames:
                 self._counts.delivered += 1
-                # Frames are dropped at the head only, so all that were dropped lie just before this one.
+                # Frames are dropped only at the head, so all dropped ones come just before this one.
                 skipped, self._skipped = self._skipped, 0
                 return self._frames.popleft()._after_dropped(skipped)
             if self._error is not None:
@@ -125,7 +125,7 @@ class FrameQueue:
             return None
 
     def close(self, error: BaseException | None = None) -> None:
-        """Take no more frames. What waits is still handed out, then `get` returns None or raises ``error``."""
+        """Accept no more frames. Waiting ones are still delivered, then `get` returns None or raises ``error``."""
         with self._changed:
             if not self._closed:
                 self._end(error)
@@ -138,7 +138,7 @@ class FrameQueue:
 
 def _overflow(size: int) -> OdysseyStreamError:
     return OdysseyStreamError(
-        f"A video frame was lost: {size} were waiting already. "
+        f"A video frame was lost: {size} were already waiting. "
         "Take frames faster, raise queue_size, or use another policy",
         code="frame_overflow",
         operation="frames",

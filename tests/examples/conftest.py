@@ -1,4 +1,4 @@
-"""The service that examples of the documentation run against, and the parts that they take for granted."""
+"""The service for examples of the documentation, and the objects that the examples presuppose."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ def service() -> Iterator[Emulator]:
 
 @pytest.fixture
 def _at_the_service(service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lead clients that name no service to the emulator, with the means of the documentation."""
+    """Direct clients that name no service to the emulator, by the documented environment variables."""
     monkeypatch.setenv("ODYSSEY_API_URL", service.api_url)
 
 
 @pytest.fixture
 def client(_at_the_service: None) -> Iterator[Odyssey]:
-    """The client that examples without a constructor act on."""
+    """The client for examples without a constructor."""
     with Odyssey(api_key="ody_your_api_key_here") as made:
         yield made
 
 
 @pytest.fixture
 def sleep() -> Callable[[float], None]:
-    """``asyncio.sleep`` of the examples, blocking, and a twentieth as long."""
+    """The ``asyncio.sleep`` of the examples, but blocking, and a twentieth as long."""
 
     def sleep(seconds: float) -> None:
         threading.Event().wait(seconds / 20)

@@ -1,6 +1,6 @@
-"""The programs on the documentation's pages of examples, but for ``async`` and ``await``.
+"""The programs on the example pages of the documentation, without ``async`` and ``await``.
 
-The windows of OpenCV are those of `tests.support.screen`; what it computes, it computes itself.
+`tests.support.screen` replaces OpenCV's windows; OpenCV itself does the computing.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ pytestmark = pytest.mark.usefixtures("_at_the_service")
 
 @pytest.fixture
 def service(emulator: Emulator) -> Emulator:
-    """An emulator of the test's own: its faults and sessions are nobody else's."""
+    """A separate emulator for the test, which shares no faults and sessions."""
     return emulator
 
 
 def prompts_of_the_last_stream() -> list[str]:
-    """Return what the newest recording tells that was asked for, from the start to the end."""
+    """Return the prompts in the newest recording, from start to end."""
     with Odyssey(api_key="ody_your_api_key_here") as client:
         newest = client.list_stream_recordings(limit=1).recordings[0]
         log = requests.get(str(client.get_recording(newest.stream_id).events_url), timeout=30).text
@@ -60,14 +60,14 @@ def prompts_of_the_last_stream() -> list[str]:
 
 
 def numbers(pictures: list[NDArray[Any]]) -> list[int]:
-    """Return which pictures of the stream these are."""
+    """Return the numbers of these pictures in the stream."""
     stamps = [stamp.read(picture) for picture in pictures]
     return [found.frame_number for found in stamps if found is not None]
 
 
 @pytest.fixture
 def screen() -> Screen:
-    """A screen; somebody there asks for an interaction, and leaves two pictures later."""
+    """A screen whose user requests an interaction, and quits two pictures later."""
     return Screen({2: "i", 4: "q"})
 
 
@@ -170,7 +170,7 @@ def test_what_can_be_done_with_a_frame(client: Odyssey) -> None:
 
     frame, image, processed = handled[0]
     assert np.array_equal(screen.shown[0], frame.data[:, :, ::-1])
-    assert np.array_equal(screen.shown[0], frame.to_ndarray("bgr24"))  # what the library itself does of this
+    assert np.array_equal(screen.shown[0], frame.to_ndarray("bgr24"))  # the part that the library itself does
     assert image.mode == "RGB"
     assert image.size == (frame.width, frame.height) == (704, 1280)
     assert image.tobytes() == frame.data.tobytes()
@@ -444,7 +444,7 @@ def test_a_stream_is_restarted_in_the_handler_of_its_error(
     session = client.connect(on_error=on_error, on_stream_error=on_stream_error)
     service.faults.add(fault)
     first = None
-    with contextlib.suppress(OdysseyStreamError):  # the one that did not start
+    with contextlib.suppress(OdysseyStreamError):  # the stream that did not start
         first = client.start_stream("A cat")
 
     assert recovered.wait(PATIENCE_S), notifications

@@ -1,4 +1,4 @@
-"""The documentation's examples about broadcasts, as its pages have them but for ``async`` and ``await``."""
+"""The documentation's examples about broadcasts, unchanged except for ``async`` and ``await``."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ pytestmark = pytest.mark.usefixtures("_at_the_service")
 
 @pytest.fixture
 def service(emulator: Emulator) -> Emulator:
-    """An emulator of the test's own: its broadcasts are nobody else's."""
+    """A separate emulator for the test, which shares no broadcasts."""
     return emulator
 
 
 @pytest.fixture
 def info(client: Odyssey) -> BroadcastInfo:
-    """Where the broadcast of `client` can be watched."""
+    """The addresses of the broadcast of `client`."""
     client.connect()
     client.start_stream("A floating alien temple", broadcast=True)
     found = client._live("watch").wait_for_broadcast(timeout=PATIENCE_S)
@@ -133,7 +133,7 @@ def documented(
     on_disconnected: DisconnectedCallback | None = None,
     debug: bool = False,
 ) -> SpectatorConnection:
-    """Have the documented signature of `connect_to_stream`."""
+    """The documented signature of `connect_to_stream`."""
     raise NotImplementedError
 
 

@@ -1,6 +1,6 @@
-"""The examples of the documentation about client credentials, but for ``async`` and ``await``.
+"""The documentation's examples about client credentials, without ``async`` and ``await``.
 
-How one connects with them is an example of a live connection.
+The examples of connecting with them are in `tests.examples.test_live`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _at_an_emulator(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lead clients to an emulator of the test's own: credentials hold the one session that a key may have."""
+    """Direct clients to a separate emulator: credentials hold the only session that a key may have."""
     monkeypatch.setenv("ODYSSEY_API_URL", emulator.api_url)
 
 
 def first_message(credentials: dict[str, Any]) -> str:
-    """Return what the signaling server says first to one who has these credentials."""
+    """Return the first message of the signaling server to a client with these credentials."""
     url = "{signaling_url}/client/{session_id}?token={session_token}".format_map(credentials)
     with contextlib.closing(websocket.create_connection(url, timeout=30)) as door:
         return str(door.recv())
@@ -43,7 +43,7 @@ def test_create_client_credentials() -> None:
     assert sorted(sent) == ["capabilities", "expires_in", "session_id", "session_token", "signaling_url"]
     assert sent["capabilities"] == {"image_to_video": True}
     assert creds.expires_in == 600
-    assert json.loads(first_message(sent))["type"] == "offer"  # the streamer is there for whoever has them
+    assert json.loads(first_message(sent))["type"] == "offer"  # the streamer accepts any holder of them
     with pytest.raises(websocket.WebSocketBadStatusException):
         first_message(sent | {"session_token": "another"})
     server.close()

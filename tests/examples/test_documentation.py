@@ -1,4 +1,4 @@
-"""Every section of the list in `tests.support.documentation` is run by the test that it names, and no other."""
+"""Each section listed in `tests.support.documentation` is run by the test named there, and by no other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MODULES: dict[str, ModuleType] = {
     path.stem: importlib.import_module(f"tests.examples.{path.stem}")
     for path in sorted(Path(__file__).parent.glob("test_*.py"))
-    if path.name != Path(__file__).name and path.stem != "test_readme"  # whose examples are those of the README
+    if path.name != Path(__file__).name and path.stem != "test_readme"  # has the examples of the README
 }
 LISTED = [(page, section, test) for page, of in SECTIONS.items() for section, test in of.items()]
 
@@ -24,7 +24,7 @@ LISTED = [(page, section, test) for page, of in SECTIONS.items() for section, te
 @pytest.mark.parametrize(("page", "section", "test"), LISTED)
 def test_a_section_has_its_test_or_a_reason(page: str, section: str, test: str) -> None:
     if test == GONE:
-        assert page == "sdk/python/simulations"  # only there are the statuses of version 1.0 used
+        assert page == "sdk/python/simulations"  # the only page with the statuses of version 1.0
         return
     module, _, name = test.partition(".")
     assert callable(vars(MODULES[module])[name])
@@ -37,7 +37,7 @@ def test_no_test_runs_what_is_not_listed() -> None:
     assert said == listed
 
 
-@pytest.mark.parametrize("name", sorted(MODULES.keys() - {"test_types"}))  # which also looks at signatures
+@pytest.mark.parametrize("name", sorted(MODULES.keys() - {"test_types"}))  # also checks signatures
 def test_every_test_beside_them_is_an_example_of_something(name: str) -> None:
     tests = [f"{name}.{test}" for test in vars(MODULES[name]) if test.startswith("test_")]
     assert tests

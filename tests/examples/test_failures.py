@@ -1,4 +1,4 @@
-"""What the documentation says goes wrong, made to go wrong here."""
+"""The failures that the documentation describes, provoked."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_fatal_and_non_fatal_errors(emulator: Emulator) -> None:
 
 @attrs.frozen
 class Case:
-    """A documented error, how it comes about, and what is raised here."""
+    """A documented error, its cause, and the error that this library raises."""
 
     documented: str
     raised: type[Exception]
@@ -71,7 +71,7 @@ class Case:
     queue_timeout_s: float = 30
     streamers: int = 1
     others: int = 0
-    """Sessions that the key has already."""
+    """Number of sessions that the key has already."""
     fault: Fault | None = None
 
 
@@ -82,7 +82,7 @@ def start(api_key: Any, api_url: str, advanced: AdvancedConfig) -> None:
 
 
 def provoke(case: Case, make_emulator: MakeEmulator) -> Exception:
-    """Connect and start a stream under the circumstances of a case; return what came of it."""
+    """Connect and start a stream under the conditions of a case; return the outcome."""
     emulator = make_emulator(streamers=case.streamers)
     if case.fault is not None:
         emulator.faults.add(case.fault)
@@ -126,7 +126,7 @@ def test_common_errors(case: Case, make_emulator: MakeEmulator) -> None:
         Odyssey("ody_your_api_key_here").start_stream("A cat")
 
 
-# What JavaScript says of a missing or wrong argument, Python says in its own way; the service's texts are its own.
+# Python has its own texts for a missing or wrong argument; so does the service.
 JAVASCRIPT = [
     Case(
         "Odyssey: apiKey is required and must be a string...",

@@ -1,4 +1,4 @@
-"""The examples of the documentation about images, as its pages have them but for ``async`` and ``await``."""
+"""The documentation's examples about images, unchanged except for ``async`` and ``await``."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def service() -> Iterator[Emulator]:
 
 
 def looks(picture: NDArray[Any]) -> tuple[tuple[int, int], str, str]:
-    """Return width and height of an RGB picture, and which colour is strongest on its left and on its right."""
+    """Return the width and height of an RGB picture, and the strongest colour on its left and on its right."""
     height, width, _ = picture.shape
     middle, quarter = picture[height // 4 : -height // 4], width // 4
     left, right = (
@@ -52,9 +52,9 @@ def looks(picture: NDArray[Any]) -> tuple[tuple[int, int], str, str]:
 
 @contextlib.contextmanager
 def seen(client: Odyssey) -> Iterator[list[tuple[tuple[int, int], str, str]]]:
-    """Take what one of the first frames of the stream that starts in the block looks like, and end the stream.
+    """Describe one of the first frames of the stream that starts in the block, and end the stream.
 
-    Not the very first: that may be the last one of a stream before it, which the decoder held until now.
+    Not the very first: it may be the last frame of the previous stream, which the decoder held back.
     """
     frames = client.frames(timeout=30)
     found: list[tuple[tuple[int, int], str, str]] = []
@@ -64,7 +64,7 @@ def seen(client: Odyssey) -> Iterator[list[tuple[tuple[int, int], str, str]]]:
 
 
 def filmed(client: Odyssey, job: SimulationJobDetail) -> tuple[tuple[int, int], str, str]:
-    """Return what the first picture of a simulation looks like."""
+    """Describe the first picture of a simulation."""
     done = client.wait_for_simulation(job.job_id, poll=0.1, timeout=60)
     assert done.status == "completed", done.error_message
     video = requests.get(str(done.streams[0].video_url), timeout=30).content

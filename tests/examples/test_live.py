@@ -1,6 +1,6 @@
-"""The documentation's examples about a live connection, as its pages have them but for ``async`` and ``await``.
+"""The documentation's examples about a live connection, unchanged except for ``async`` and ``await``.
 
-The longer ones, of the pages of examples, are in `tests.examples.test_applications`.
+The longer ones, from the example pages, are in `tests.examples.test_applications`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("_at_the_service")
 
 @pytest.fixture
 def service(emulator: Emulator) -> Emulator:
-    """An emulator of the test's own: its faults and sessions are nobody else's."""
+    """A separate emulator for the test, which shares no faults and sessions."""
     return emulator
 
 
@@ -37,7 +37,7 @@ def test_the_constructor(service: Emulator) -> None:
 
     client = Odyssey(api_key="ody_your_api_key_here")
 
-    assert client.config.api_url == service.api_url  # as the environment says
+    assert client.config.api_url == service.api_url  # by the environment variables
     assert client.connect().is_connected
     client.close()
 
@@ -70,7 +70,7 @@ def test_connect(
             on_stream_error=lambda reason, msg: print(f"Stream error: {reason} - {msg}"),
             on_status_change=lambda status, msg: print(f"Status: {status.value}"),
         )
-        # what the page leaves out
+        # omitted on the page
         with pytest.raises(OdysseyStreamError):
             client.start_stream("forbidden")
         client.start_stream("A cat")
@@ -92,7 +92,7 @@ def test_connect(
             "Status: disconnected",
         ]
         assert processed[0].data.shape == (1280, 704, 3)
-    else:  # what handlers print and what is raised come from two threads
+    else:  # handlers print and calls raise on two threads
         assert lines[0] == "Status: authenticating"
         assert all(any(line.startswith(start) for line in lines) for start in printed)
         assert not client.is_connected
@@ -124,7 +124,7 @@ def test_connect_with_credentials(service: Emulator) -> None:
     client.disconnect()
     # "If the session token is expired or the signaling server rejects the connection."
     with pytest.raises(OdysseyConnectionError):
-        client.connect_with_credentials(creds)  # for the session that was left
+        client.connect_with_credentials(creds)  # for the previous session
     client.close()
 
 
@@ -137,8 +137,8 @@ def test_disconnect(client: Odyssey) -> None:
 
     assert disconnected.is_set()
     assert session.has_ended
-    client.disconnect()  # a second one finds nothing to do
-    assert client.connect().is_connected  # the session was given back: the key may have one
+    client.disconnect()  # a second call has no effect
+    assert client.connect().is_connected  # the session was given back: the key may have only one
 
 
 @example_of("sdk/python/client", "start_stream()")
@@ -358,7 +358,7 @@ def test_the_style_that_is_called(client: Odyssey, capsys: pytest.CaptureFixture
     ]
 
 
-# --- where a client is told what it is told
+# --- settings from the environment
 
 
 @example_of("sdk/python/types", "Environment Variables")

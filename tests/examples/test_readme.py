@@ -1,4 +1,4 @@
-"""The scripts in the README run as they stand, but for the address of the emulator."""
+"""The scripts in the README run unchanged, except for the address of the emulator."""
 
 from __future__ import annotations
 

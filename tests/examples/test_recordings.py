@@ -1,4 +1,4 @@
-"""The examples of the documentation about recordings, as its pages have them but for ``async`` and ``await``."""
+"""The documentation's examples about recordings, unchanged except for ``async`` and ``await``."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_downloading_recordings(
     ]
     with av.open(str(tmp_path / f"{stream_id}.mp4")) as video:
         assert sum(1 for _ in video.decode(video=0)) == 4
-    # What the library itself does of this gives the same files under the same names.
+    # The library's own download writes the same files under the same names.
     for path in client.download_recording(stream_id, tmp_path / "again", ["video", "thumbnail"]).values():
         assert path.read_bytes() == (tmp_path / path.name).read_bytes()
 

@@ -1,4 +1,4 @@
-"""The examples of the documentation about simulations, as its pages have them but for ``async`` and ``await``."""
+"""The documentation's examples about simulations, unchanged except for ``async`` and ``await``."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ SHORT: list[ScriptEntry] = [
 
 @pytest.fixture
 def queue(_at_the_service: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    """A service whose jobs wait for ever, in place of the one that carries them out."""
+    """A service whose jobs wait forever, in place of the one that carries them out."""
     with Emulator(simulation_workers=0) as running:
         monkeypatch.setenv("ODYSSEY_API_URL", running.api_url)
         yield running
 
 
 def done(client: Odyssey, job: SimulationJobDetail) -> SimulationJobDetail:
-    """Wait for a job, and see that it has gone well."""
+    """Wait for a job, and check that it has succeeded."""
     ended = client.wait_for_simulation(job.job_id, poll=0.1, timeout=60)
     assert ended.status == "completed", ended.error_message
     return ended
 
 
 def prompts_of(client: Odyssey, job: SimulationJobDetail) -> list[list[tuple[int, str | None]]]:
-    """What happened in each stream of a job that is done, by script: ms and prompt."""
+    """The events in each stream of a completed job, by script: ms and prompt."""
     streams = sorted(done(client, job).streams, key=lambda stream: stream.script_index)
     logs = [requests.get(str(stream.events_url), timeout=30).text.splitlines() for stream in streams]
     return [[(event["timestamp_ms"], event.get("prompt")) for event in iter_events(log)] for log in logs]

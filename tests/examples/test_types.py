@@ -1,4 +1,4 @@
-"""Documented signatures and types, as the pages write them, beside what the library has under these names."""
+"""Documented signatures and types, as the pages have them, compared with those of the library."""
 
 from __future__ import annotations
 
@@ -126,10 +126,10 @@ def test_a_type_has_the_documented_fields(name: str) -> None:
     assert [field.name for field in ours[: len(documented)]] == [field for field, _, _ in documented]
     for field, (_, written, default) in zip(ours, documented, strict=False):
         expected, found = eval(written, vars(odyssey_proto)), types[field.name]
-        # A string may be one of an enum of strings.
+        # A documented string may be a member of a string enum.
         assert found == expected or (expected is str and issubclass(found, str)), field.name
         assert default in (REQUIRED, field.default), field.name
-    # What is there beyond them need not be given.
+    # Additional fields are optional.
     assert all(field.default is not attrs.NOTHING or not field.init for field in ours[len(documented) :])
 
 
@@ -266,7 +266,7 @@ def test_a_script_entry_is_typed_as_documented(documented: Any) -> None:
 
 
 class Documented(Protocol):
-    # Beyond the page, which says `None`: connecting returns the session.
+    # The page says `None`; this library returns the session.
     def connect(
         self,
         on_connected: Callable[[], None] | None = None,

@@ -1,4 +1,4 @@
-"""Clocks that jump: the wall clock at any time, and the monotonic one where a machine was suspended."""
+"""Clocks that jump: the wall clock at any time, and the monotonic clock after a machine was suspended."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOUR: Final = 3600.0
 
 
 class JumpingClock:
-    """The monotonic clock, and by how much it is wrong."""
+    """The monotonic clock with an error that the test sets."""
 
     def __init__(self) -> None:
         self.ahead = 0.0
@@ -31,7 +31,7 @@ class JumpingClock:
 
 @pytest.fixture
 def clock(client: Odyssey) -> JumpingClock:
-    """A clock of the test's for `client`."""
+    """A clock for `client` that the test controls."""
     client._clock = clock = JumpingClock()
     return clock
 
@@ -43,7 +43,7 @@ def test_a_session_goes_on_when_its_clock_jumps(client: Odyssey, clock: JumpingC
     frames = session.frames()
     before = take(frames, 3)[-1]
     clock.ahead += jump
-    numbers = [number_of(frame) for frame in take(frames, 70)]  # for longer than the watch on video waits
+    numbers = [number_of(frame) for frame in take(frames, 70)]  # longer than the core waits for video
     assert numbers == sorted(set(numbers))
     assert numbers[0] > number_of(before)
     assert session.interact("Night", timeout=PATIENCE_S)

@@ -1,4 +1,4 @@
-"""Handlers that fail, hang or leave, in each place, and callers in many threads when something goes wrong."""
+"""Handlers that fail, hang or disconnect, each at its time, and failures while many threads call."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tests.conftest import Background
 
 CLOSES_WITHIN_S: Final = 3.0
-"""2 s is what is promised; the rest is for a busy machine."""
+"""The promise is 2 s; the rest allows for a busy machine."""
 
 HANDLERS: Final = (
     "on_status_change",
@@ -44,7 +44,7 @@ HANDLERS: Final = (
     "on_stream_ended",
     "on_disconnected",
 )
-"""All ten, about in the order in which `through_all` has them called."""
+"""All ten handlers, roughly in the order in which `through_all` causes their calls."""
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def client(streamer: ScriptedStreamer) -> Iterator[Odyssey]:
 
 
 class Journal:
-    """Handlers that note that they were called; one of them then does something of its own."""
+    """Handlers that note their calls; one of them then runs an action of the test."""
 
     def __init__(self, odd: str, deed: Callable[[], object]) -> None:
         self.called: list[str] = []
@@ -84,7 +84,7 @@ class Journal:
 
 
 def through_all(streamer: ScriptedStreamer, client: Odyssey, handlers: dict[str, Any]) -> None:
-    """Go through a session in which each handler has something to be called for."""
+    """Run a session in which each handler is called."""
     session = client.connect(timeout=PATIENCE_S, **handlers)
     frames = session.frames(timeout=PATIENCE_S)
     session.start_stream("A cat", timeout=PATIENCE_S)
@@ -103,7 +103,7 @@ def through_all(streamer: ScriptedStreamer, client: Odyssey, handlers: dict[str,
     session.disconnect()
 
 
-# `on_error` has nobody to report to but the interpreter.
+# An error in `on_error` can only be reported to the interpreter.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("where", HANDLERS)
 def test_a_handler_that_raises_stops_no_other_one(where: str, streamer: ScriptedStreamer, client: Odyssey) -> None:
@@ -212,7 +212,7 @@ def stream(client: Odyssey) -> Session:
 
 
 def call_all(session: Session, in_background: Background, timeout: float = PATIENCE_S) -> dict[str, Any]:
-    """Have 8 threads interact at once, and return each one's outcome by its prompt."""
+    """Let 8 threads interact at once, and return each outcome by its prompt."""
     start = threading.Barrier(CALLERS)
 
     def interact(prompt: str) -> str | OdysseyError:
@@ -236,7 +236,7 @@ def test_each_of_many_callers_gets_the_answer_to_its_own_prompt(
 
 
 def failing(streamer: ScriptedStreamer, number: int, text: str) -> list[str]:
-    """Have the update with this number answered by ``text``; return the prompts as they come."""
+    """Answer the update with this number by ``text``; return the prompts as they arrive."""
     usual, prompts = streamer.answers["update"], []
 
     def answer(request: dict[str, Any]) -> str:
@@ -307,7 +307,7 @@ def test_a_loss_is_told_to_each_of_many_callers_and_the_next_call_works(
     calling = in_background(call_all, session, in_background)
     streamer.wait_for("update")
     streamer.close_socket(1011)
-    # What is called while it rejoins waits for that, and is then answered.
+    # A call during a rejoin waits for its end, and is then answered.
     eventually(lambda: streamer.links == 2)
     streamer.held.clear()
     outcomes = calling.result(PATIENCE_S)

@@ -1,4 +1,4 @@
-"""REST against servers that misbehave byte by byte: typed errors, in time, at once when aborted, nothing told."""
+"""REST against servers that misbehave byte by byte: typed errors, in time, at once when aborted, no secrets."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ every_step = pytest.mark.parametrize("route", STEPS)
 
 
 def failure_of(route: str, server: HttpServer, *, seconds: float = LONG, key: str = KEY) -> OdysseyError:
-    """Return what the call of ``route`` raises."""
+    """Return the error of the call to ``route``."""
     with transport(server.url, key) as http, pytest.raises(OdysseyError) as caught:
         STEPS[route](http, server.url, until(seconds), None)
     return caught.value
 
 
-# --- answers that are none
+# --- answers that are not HTTP
 
 
 def raw(data: bytes) -> Callable[[Connection, Request], None]:
@@ -103,7 +103,7 @@ TWO = ("reset", "cut in the body")
 
 @pytest.mark.parametrize(
     ("route", "fault"),
-    # The others are repeated, which takes its time: two faults do there.
+    # The other calls are repeated, which takes time, so two faults are enough for them.
     [(route, fault) for route in STEPS for fault in CUT if route == "POST /sessions/request" or fault in TWO],
 )
 def test_an_answer_that_is_cut_short_is_a_lost_connection(route: str, fault: str) -> None:
@@ -297,7 +297,7 @@ def test_a_call_ends_in_time_however_slowly_the_server_sends(fault: str) -> None
     assert type(error) is OdysseyConnectionTimeoutError
     assert (error.code, error.operation) == ("timeout", "POST /auth/token")
     assert str(error).endswith("gave no complete answer in time (0.4 s)")
-    assert took < 10  # the server would go on for 50
+    assert took < 10  # the server would continue for 50 s
 
 
 @every_step
@@ -330,7 +330,7 @@ def test_a_call_whose_time_is_over_sends_nothing() -> None:
 
 
 def abort_after(event: threading.Event, abort: Abort) -> None:
-    """Abort from another thread once ``event`` has come."""
+    """Abort from another thread once ``event`` is set."""
 
     def wait() -> None:
         event.wait(LONG)
@@ -394,7 +394,7 @@ def test_an_abort_ends_the_wait_before_a_repetition() -> None:
 
 
 def error_over_tls(server: Server, *, seconds: float = LONG, abort: Abort | None = None) -> OdysseyError:
-    """Return what asking for a token with https raises, whatever the server speaks."""
+    """Return the error of requesting a token with https, regardless of what the server speaks."""
     url = server.url.replace("http:", "https:")
     with transport(url) as http, pytest.raises(OdysseyError) as caught:
         http.access_token(until(seconds), abort=abort)
@@ -441,7 +441,7 @@ def test_an_interrupt_ends_a_call_at_once_and_leaves_nothing(fault: str) -> None
         assert http.access_token(until()) == "at"
 
 
-# --- hosts that are not what they should be
+# --- wrong hosts
 
 
 def test_a_host_that_does_not_exist_is_told_as_unknown() -> None:
@@ -525,7 +525,7 @@ def test_a_redirect_is_not_followed(route: str, status: str) -> None:
 
 
 def told(error: BaseException) -> Iterator[str]:
-    """Yield all texts that an exception and what led to it can come out as."""
+    """Yield every text that an exception and its causes can appear as."""
     for link in (error, error.__cause__, error.__context__):
         if link is not None:
             yield from (str(link), repr(link), repr(link.args))
@@ -536,7 +536,7 @@ def told(error: BaseException) -> Iterator[str]:
 
 
 def echo(status: str) -> Callable[[Connection, Request], None]:
-    """Answer with everything that was sent, in all places."""
+    """Repeat everything that was sent, in every part of the answer."""
 
     def reply(connection: Connection, request: Request) -> None:
         said = f"{request.body.decode()} {request.headers.get('authorization')} {request.target}"

@@ -1,4 +1,4 @@
-"""Signaling, peer connection and data channels going wrong at every step, and what the user is told of it."""
+"""Failures of signaling, peer connection and data channels at every step, and the errors that users get."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ REASONS: Final = {
 
 @pytest.fixture
 def client(emulator: Emulator, make_client: MakeClient) -> Odyssey:
-    """One that tries everything once."""
+    """A client that tries everything once."""
     return make_client(emulator, advanced=NO_RETRY)
 
 
@@ -63,7 +63,7 @@ def message(kind: str, **fields: object) -> str:
 
 
 def failure_of(client: Odyssey, kind: type[OdysseyError], timeout: float = SOON_S) -> Any:
-    """Return what connecting raises."""
+    """Return the error of connecting."""
     with pytest.raises(kind) as caught:
         client.connect(timeout=timeout)
     assert type(caught.value) is kind
@@ -245,7 +245,7 @@ def test_a_candidate_that_is_of_no_use_harms_nothing(
         assert session.start_stream("A cat", timeout=SOON_S)
 
 
-# --- messages that nobody knows
+# --- unknown messages
 
 STRANGE: Final = {
     "an unknown type": message("weather", today="rain"),
@@ -316,13 +316,13 @@ def test_an_end_without_a_stream_harms_nothing(
 def test_an_error_before_there_is_a_stream_harms_nothing(emulator: Emulator, client: Odyssey) -> None:
     emulator.faults.add(Fault(step="channel open", action="stream_error", reason="lease_denied"))
     with client.connect(timeout=SOON_S) as session:
-        with contextlib.suppress(OdysseyStreamError):  # where it came after the start, it answers that
+        with contextlib.suppress(OdysseyStreamError):  # after the start, it counts as the answer to it
             session.start_stream("A cat", timeout=SOON_S)
             session.end_stream(timeout=SOON_S)
         assert session.start_stream("A dog", timeout=SOON_S)
 
 
-# --- while it is up
+# --- while connected
 
 
 @pytest.mark.parametrize("reason", REASONS)
@@ -446,7 +446,7 @@ def test_a_signaling_server_that_says_nothing_is_a_timeout() -> None:
 
 KEY: Final = "ody_live_KEYKEYKEYKEY"
 JWT: Final = "eyJ"
-"""How each token of the emulator begins."""
+"""The beginning of every token of the emulator."""
 ECHO: Final = {"detail": f"The key {KEY} is no good", "api_key": KEY}
 
 LEAKS: Final[dict[str, tuple[Fault, ...]]] = {
@@ -540,7 +540,7 @@ LEAKS: Final[dict[str, tuple[Fault, ...]]] = {
 
 
 def texts_of(error: BaseException | None) -> Iterator[str]:
-    """Yield everything of an exception and of those behind it that could be shown to someone."""
+    """Yield everything of an exception and its causes that could be displayed."""
     while error is not None:
         yield from (str(error), repr(error), repr(error.args), repr(vars(error)))
         for other in (error.__context__, error.__cause__):

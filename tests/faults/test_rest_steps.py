@@ -1,7 +1,7 @@
-"""Everything that a REST step of `connect` can answer, and what the user is told of it.
+"""Every possible answer to a REST step of `connect`, and the error that users get.
 
-Each failure is one typed exception with one line of text, and leaves nothing behind. How single answers are read
-is the business of `test_http.py`; here it is what becomes of the whole call.
+Each failure is one typed exception with one line of text, and leaves nothing behind. `test_http.py` tests how
+single answers are read; this file tests the outcome of the whole call.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ NO_RETRY: Final = AdvancedConfig(max_retries=0, queue_timeout_s=0)
 NEEDED: Final = ("POST /auth/token", "POST /sessions/request", "POST /sessions/token")
 """Steps without which there is no session."""
 HELPFUL: Final = ("GET /regions", "ping", "GET /signaling/config")
-"""Steps without which it connects all the same."""
+"""Steps that may fail without failing the connect."""
 
 PAGE: Final = "<html><body>Welcome to the hotel's network</body></html>"
 
@@ -122,7 +122,7 @@ SLOW: Final = {
 
 @pytest.fixture
 def emulator(make_emulator: MakeEmulator) -> Emulator:
-    # Two: without a session token, nothing can give a session back.
+    # Two: without a session token, a session cannot be given back.
     return make_emulator(concurrent_sessions=2)
 
 
@@ -292,7 +292,7 @@ def test_a_signaling_address_that_cannot_be_used_is_malformed(
     assert "password" not in str(caught.value)
 
 
-# --- bodies that no well-meaning server sends
+# --- hostile bodies
 
 
 @pytest.mark.usefixtures("nothing_left")
@@ -331,7 +331,7 @@ def closed_port() -> int:
 
 
 def failure_of(url: str) -> tuple[OdysseyError, ConnectionStatus, float]:
-    """Return what connecting to ``url`` raises, the status after it, and how many s it took."""
+    """Return the error of connecting to ``url``, the status after it, and the duration in s."""
     began = time.monotonic()
     with Odyssey("ody_key", api_url=url, advanced=NO_RETRY) as client:
         with pytest.raises(OdysseyConnectionError) as caught:

@@ -1,4 +1,4 @@
-"""The signaling WebSocket against servers that misbehave byte by byte: every end is told once, and in time."""
+"""The signaling WebSocket against servers that misbehave byte by byte: every end is reported once, and in time."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def until(seconds: float = LONG) -> Deadline:
 
 
 class Heard:
-    """What the callbacks of a connection were called with."""
+    """The arguments of a connection's callbacks."""
 
     def __init__(self) -> None:
         self.messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -72,7 +72,7 @@ def opened(url: str, heard: Heard, *, seconds: float = LONG, abort: Abort | None
 
 
 def refused(url: str, *, seconds: float = LONG, abort: Abort | None = None) -> OdysseyError:
-    """Return what opening raises; no callback is called then."""
+    """Return the error of opening; no callback is called then."""
     heard = Heard()
     with pytest.raises(OdysseyError) as caught:
         opened(url, heard, seconds=seconds, abort=abort)
@@ -82,7 +82,7 @@ def refused(url: str, *, seconds: float = LONG, abort: Abort | None = None) -> O
 
 
 def abort_after(event: threading.Event, abort: Abort) -> None:
-    """Abort from another thread once ``event`` has come."""
+    """Abort from another thread once ``event`` is set."""
 
     def wait() -> None:
         event.wait(LONG)
@@ -399,7 +399,7 @@ def test_the_servers_goodbye_is_answered() -> None:
     assert answered == [(8, b"\x03\xe8")]
 
 
-# --- what is no message
+# --- invalid messages
 
 NO_MESSAGES = {
     "no json": b"no json",
@@ -503,7 +503,7 @@ def test_both_sides_may_send_much_at_once_over_tls(tmp_path: Path, monkeypatch: 
 
 
 def test_closing_while_the_server_talks_does_not_break_what_was_said() -> None:
-    # What arrives where nobody reads is answered with an RST, and that can overtake the goodbye.
+    # Data that arrives at a closed socket is answered with an RST, which can overtake the goodbye.
     received: list[Any] = []
 
     def script(connection: Connection) -> None:
@@ -537,7 +537,7 @@ def test_closing_at_the_same_moment_as_the_server_is_one_end() -> None:
 
 
 def told(error: BaseException | None) -> Iterator[str]:
-    """Yield all texts that an exception and what led to it can come out as."""
+    """Yield every text that an exception and its causes can appear as."""
     if error is not None:
         yield from (str(error), repr(error), repr(error.args))
         yield from traceback.format_exception_only(error)

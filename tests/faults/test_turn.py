@@ -1,4 +1,4 @@
-"""A network that lets no UDP through, and what a TURN server (coturn) makes of it."""
+"""A network that drops all UDP, and connections through a TURN server (coturn)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ lacking = routed.missing() or coturn.missing()
 pytestmark = [pytest.mark.netns, pytest.mark.coturn, pytest.mark.skipif(bool(lacking), reason=lacking)]
 
 DEAD: Final = {"urls": "turn:10.77.1.99", "username": "user", "credential": "credential"}
-"""At an address of the client's own network that nobody has."""
+"""An unused address in the client's own network."""
 
 SERVICE: Final = """
 import json, sys, threading
@@ -60,7 +60,7 @@ def network() -> Iterator[Routed]:
 
 @pytest.fixture
 def certificate(network: Routed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Certificate:
-    """A certificate of the router that every process of the test trusts."""
+    """A certificate of the router, trusted by every process of the test."""
     made = self_signed(tmp_path, address=network.router)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(made.path))
     return made
@@ -81,7 +81,7 @@ def turn(network: Routed, certificate: Certificate, tmp_path: Path) -> Iterator[
 
 @pytest.fixture
 def client(network: Routed) -> Iterator[Callable[..., Process]]:
-    """Runs a script in the client's network, with a service that tells the given ICE servers."""
+    """Runs a script in the client's network, with a service that returns the given ICE servers."""
     with ExitStack() as running:
 
         def start(code: str, *ice_servers: dict[str, Any]) -> Process:
@@ -102,7 +102,7 @@ def test_with_the_credential_video_comes_through_the_relay(
     process = client(VIDEO, turn.server(transport))
     assert process.said() == ["frames"]
     assert process.ended() == 0
-    assert network.dropped > 0  # the direct path was tried, and there is none
+    assert network.dropped > 0  # the direct path was tried and does not exist
 
 
 def test_tcp_is_used_where_udp_is_offered_and_closed(

@@ -1,4 +1,4 @@
-"""Every message of the service at every moment, also twice, in pieces and far too large: nothing breaks by it."""
+"""Every message of the service at every moment, also twice, incomplete and far too large: nothing breaks."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SIGNALING: Final[dict[str, dict[str, Any]]] = {
     "client_disconnecting": {},
     "stream_started": {"stream_id": "stray"},
 }
-"""Messages through the WebSocket, those that only a client sends or that belong on the channel included."""
+"""Messages through the WebSocket, including those that only a client sends or that belong on the channel."""
 
 CHANNEL: Final[dict[str, dict[str, Any]]] = {
     "stream_started": {"stream_id": "stray", "applied_prompt": "Stray"},
@@ -51,7 +51,7 @@ CHANNEL: Final[dict[str, dict[str, Any]]] = {
     "interactive_stream_end": {},
     "offer": {"sdp": "v=0"},
 }
-"""Messages on ``streamerToClient``, those that only a client sends or that belong to signaling included."""
+"""Messages on ``streamerToClient``, including those that only a client sends or that belong to signaling."""
 
 
 def pieces(kind: str, fields: dict[str, Any]) -> list[str]:
@@ -75,7 +75,7 @@ def streamer(nothing_left: None) -> Iterator[ScriptedStreamer]:
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """What was logged; at the end, that nothing of it says that something of ours has failed."""
+    """The log; checked at the end for internal failures."""
     caplog.set_level(logging.INFO, "odyssey_proto")
     yield caplog
     failed = [record for record in caplog.records if record.levelno >= logging.ERROR or record.exc_info]
@@ -101,7 +101,7 @@ def stream(client: Odyssey) -> Session:
 
 
 class Rig:
-    """A client that was brought to a moment, and what it still waits for there."""
+    """A client brought to a certain moment, and the calls that still wait there."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class Rig:
         self._waiting: list[tuple[str, Any]] = []
 
     def hold(self, request: str, call: Callable[..., object], *args: object) -> None:
-        """Have a call wait for an answer."""
+        """Let a call wait for an answer."""
         self.streamer.held.add(request)
         self._waiting.append((request, self._in_background(call, *args, timeout=PATIENCE_S)))
         self.streamer.wait_for(request)
@@ -128,12 +128,12 @@ class Rig:
         links = self.streamer.links
         way(*texts, message(last))
         session = self.session
-        # It reads no further where one of them was a reason to leave.
+        # It stops reading if one of the texts made it leave.
         eventually(lambda: last in self._log.text or session.has_ended or self.streamer.links > links)
         self._settle(session)
 
     def _settle(self, session: Session) -> None:
-        """Wait until what was read has been acted on too: the session's inbox is worked through in order."""
+        """Wait until the messages read have also been processed: the session takes its inbox in order."""
         mark = "VideoSeen of a link that was given up"
         before = self._log.text.count(mark)
         session._driver.post(inputs.VideoSeen(-1, None))
@@ -146,7 +146,7 @@ class Rig:
         return session
 
     def go_on(self) -> None:
-        """Answer what waits; it ends with a result or with a typed error."""
+        """Answer the waiting call; it ends with a result or with a typed error."""
         self.streamer.held.clear()
         for request, call in self._waiting:
             self.streamer.answer(request)
@@ -154,10 +154,10 @@ class Rig:
             assert error is None or isinstance(error, OdysseyError)
             assert not isinstance(error, TimeoutError)
         if self._waiting and self.session.is_connected:
-            self.send(self.streamer.tell)  # what was answered too late is behind us
+            self.send(self.streamer.tell)  # late answers come before this
 
     def works(self) -> None:
-        """Assert that it is where a session can be, and that a stream can be had from it, or from the next one."""
+        """Assert that the session is in a valid state, and that it, or the next one, can stream."""
         session = self.session
         if session.has_ended:
             assert self.client.current_status in (ConnectionStatus.FAILED, ConnectionStatus.DISCONNECTED)
@@ -240,7 +240,7 @@ def test_a_message_through_signaling_breaks_nothing(
 
 
 FATAL: Final = {"offer": ["malformed_offer"], "error": ["streamer_disconnected", "", "unknown"]}
-"""What a session does not survive, and the code of its error."""
+"""Messages that end a session, and the code of its error."""
 
 
 @pytest.mark.parametrize("kind", SIGNALING)

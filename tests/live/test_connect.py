@@ -185,7 +185,7 @@ def test_what_needs_nothing_of_each_other_is_asked_for_at_the_same_time(
         (
             "ody_a b",
             "malformed_api_key",
-            "Invalid API key format: it has blanks or characters that no key has; copy it again",
+            "Invalid API key format: it contains blanks or invalid characters; copy it again",
         ),
         (" ", "missing_api_key", "The API key is empty: pass Odyssey(api_key=…) or set ODYSSEY_API_KEY"),
     ],
@@ -218,7 +218,7 @@ def test_key_and_address_come_from_the_environment(emulator: Emulator, monkeypat
 
 def test_a_second_connect_is_refused_and_harms_nothing(client: Odyssey) -> None:
     session = client.connect()
-    with pytest.raises(OdysseyConnectionError, match=r"This client is connected already") as caught:
+    with pytest.raises(OdysseyConnectionError, match=r"This client is already connected") as caught:
         client.connect()
     assert caught.value.code == "already_connected"
     assert session.is_connected
@@ -275,7 +275,7 @@ def test_a_session_that_was_left_stays_left_when_the_client_connects_again(clien
 def test_a_closed_client_does_not_connect(client: Odyssey) -> None:
     client.connect()
     client.close()
-    with pytest.raises(OdysseyConnectionError, match=r"The client is closed; make another one") as caught:
+    with pytest.raises(OdysseyConnectionError, match=r"The client is closed; create another one") as caught:
         client.connect()
     assert caught.value.code == "closed"
 

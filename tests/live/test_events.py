@@ -74,7 +74,7 @@ def test_waiting_for_an_event_ends_with_the_session(session: Session, in_backgro
 
 @pytest.mark.parametrize("kind", [int, Event, "StreamStarted", None])
 def test_what_is_no_kind_of_event_cannot_be_waited_for(kind: object, session: Session) -> None:
-    with pytest.raises(TypeError, match=r"is no kind of event; there are StatusChanged, "):
+    with pytest.raises(TypeError, match=r"is not an event class; known are StatusChanged, "):
         session.wait_for(kind)  # type: ignore[type-var]  # that is the point
 
 

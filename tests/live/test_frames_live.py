@@ -102,7 +102,7 @@ def test_error_hands_out_what_waited_and_then_raises(session: Session) -> None:
     session.start_stream("A cat")
     eventually(lambda: frame_has_come(session, 5))
     assert [frame.index for frame in take(frames, 3)] == [0, 1, 2]
-    with pytest.raises(OdysseyStreamError, match=r"A video frame was lost: 3 were waiting already") as caught:
+    with pytest.raises(OdysseyStreamError, match=r"A video frame was lost: 3 were already waiting") as caught:
         next(frames)
     assert caught.value.code == "frame_overflow"
     assert next(session.frames(timeout=SOON_S)), "another iterator is not concerned"

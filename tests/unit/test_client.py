@@ -138,7 +138,7 @@ def test_handlers_that_do_not_fit_are_refused(
 
 def test_a_connected_client_does_not_connect_again(client: Client) -> None:
     session = client.connect()
-    with pytest.raises(OdysseyConnectionError, match="connected already") as caught:
+    with pytest.raises(OdysseyConnectionError, match="already connected") as caught:
         client.connect()
     assert caught.value.code == "already_connected"
     assert session.is_connected

@@ -270,7 +270,7 @@ def test_an_event_is_awaited_by_its_kind(session: Session, in_background: Backgr
 
 
 def test_there_is_no_waiting_for_what_is_no_event(session: Session) -> None:
-    with pytest.raises(TypeError, match="is no kind of event"):
+    with pytest.raises(TypeError, match="is not an event class"):
         session.wait_for(int)  # type: ignore[type-var]  # that is the point
 
 

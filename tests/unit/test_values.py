@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import multiprocessing
 import pickle
@@ -87,6 +88,13 @@ def test_an_event_has_every_field_in_its_json() -> None:
     assert event.to_dict() == {"type": "GapEvent", **attrs.asdict(event)}
 
 
+def test_a_frame_goes_to_the_web_as_a_jpeg() -> None:
+    """FastAPI: ``Response(content=jpeg.getvalue(), media_type="image/jpeg")``."""
+    jpeg = io.BytesIO()
+    frame().to_image().save(jpeg, "JPEG")
+    assert jpeg.getvalue().startswith(b"\xff\xd8")
+
+
 # --- frames
 
 
@@ -163,7 +171,7 @@ def test_an_object_without_pixels_is_no_image() -> None:
 
 
 def test_a_client_that_is_pickled_says_what_to_hand_over_instead() -> None:
-    with Odyssey("ody_key") as client, pytest.raises(TypeError, match="hand over its settings"):
+    with Odyssey("ody_key") as client, pytest.raises(TypeError, match="pass its settings"):
         pickle.dumps(client)
 
 

@@ -47,7 +47,7 @@ def test_an_id_is_any_short_printable_text(value: str) -> None:
 
 @pytest.mark.parametrize("value", ["a\n", "\0", "\ud800", "a" * 257, ".", "..", "....."])
 def test_what_cannot_stand_in_a_path_is_no_id_and_is_not_repeated(value: str) -> None:
-    assert refusal(arguments.identifier, value) == "thing is no id of the service"
+    assert refusal(arguments.identifier, value) == "thing is not a valid id"
 
 
 @pytest.mark.parametrize("value", ["", " ", "\t\n"])
@@ -176,5 +176,5 @@ def test_a_text_is_a_string_that_can_be_sent() -> None:
     assert arguments.text("prompt", "A cat 🐈") == "A cat 🐈"
     with pytest.raises(TypeError, match=r"^prompt must be a string, not bytes$"):
         arguments.text("prompt", b"A cat")
-    with pytest.raises(OdysseyConfigError, match=r"^prompt must be text without lone surrogates"):
+    with pytest.raises(OdysseyConfigError, match=r"^prompt must not contain lone surrogates"):
         arguments.text("prompt", "\ud800")

@@ -216,7 +216,9 @@ def test_a_disk_that_is_full_does_not_hide_what_went_wrong_first(hub: FrameHub) 
 
     with pytest.raises(ZeroDivisionError) as caught:
         record()
-    assert caught.value.__notes__ == ["The recording failed, too: [Errno 28] No space left on device: '/dev/full'"]
+    assert caught.value.__notes__ == [
+        "The recording failed as well: [Errno 28] No space left on device: '/dev/full'"
+    ]
 
 
 LIMITED: Final = """

@@ -43,8 +43,8 @@ class TestUsableServers:
             ("turn:a.example:123456", "malformed"),
             ("turn:a.example?transport=", "malformed"),
             ("stun:a.example\nx", "malformed"),
-            ("turn:a.example:0", "impossible port"),
-            ("turn:a.example:65536", "impossible port"),
+            ("turn:a.example:0", "invalid port"),
+            ("turn:a.example:65536", "invalid port"),
             ("stuns:a.example", "not supported"),
             ("turn:a.example?transport=sctp", "not supported"),
             ("turns:a.example?transport=udp", "not supported"),
@@ -64,7 +64,7 @@ class TestUsableServers:
     )
     def test_turn_without_credentials_is_of_no_use(self, username: str | None, credential: str | None) -> None:
         server = IceServer(urls="turn:a.example", username=username, credential=credential)
-        assert usable_servers([server]) == ((), ("turn:a.example:3478 comes without user name and password",))
+        assert usable_servers([server]) == ((), ("turn:a.example:3478 has no user name or no password",))
 
     def test_the_old_spelling_counts(self) -> None:
         usable, _ = usable_servers([IceServer(url="stun:a.example"), IceServer(url=["stun:b.example"])])

@@ -352,7 +352,7 @@ class TestFrameQueue:
             queue.put(numbered(index))
         taken = [queue.get(within()), queue.get(within())]
         assert [frame.index for frame in taken if frame] == [0, 1]
-        with pytest.raises(OdysseyStreamError, match="2 were waiting already") as caught:
+        with pytest.raises(OdysseyStreamError, match="2 were already waiting") as caught:
             queue.get(within())
         assert caught.value.code == "frame_overflow"
 
@@ -719,7 +719,7 @@ def test_a_pause_before_the_first_frame_is_none() -> None:
 
 
 def test_lists_of_unequal_length_are_no_picture() -> None:
-    with pytest.raises(OdysseyConfigError, match=r"^a frame is made of a uint8 array of shape"):
+    with pytest.raises(OdysseyConfigError, match=r"^a frame needs a uint8 array of shape"):
         VideoFrame.from_ndarray([[1], [1, 2]])  # type: ignore[arg-type]  # that is the point
 
 

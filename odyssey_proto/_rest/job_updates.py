@@ -1,0 +1,13 @@
+"""What is called while jobs are awaited. A module of its own: it loads models that no other call needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import odyssey_models as wire
+
+__all__ = ["OnUpdate"]
+
+OnUpdate: TypeAlias = Callable[[wire.SimulationJobInfo | wire.SimulationJobDetail], object]
+"""Called with a job whose status has changed."""
