@@ -196,7 +196,7 @@ def eventually(condition: Callable[[], object], within: float = PATIENCE_S) -> N
 
 
 def sessions_are_free(api_url: str, key: str = "ody_test") -> bool:
-    """Return whether a new session is granted at once, so that none is left of the one that the key may have."""
+    """Return whether a new session is granted at once: the key may have only one, so no session is left over."""
     answer = requests.post(f"{api_url}/auth/token", json={"api_key": key}, timeout=PATIENCE_S)
     headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
     return requests.post(f"{api_url}/sessions/request", json={}, headers=headers, timeout=PATIENCE_S).ok

@@ -331,7 +331,7 @@ class Guarded(Call):
 
 
 class Deaf(Guarded):
-    """On a system where shutting a socket wakes no wait, as on others than Linux."""
+    """On a system where shutting a socket wakes no wait; on Linux it does."""
 
     def shut(self) -> None:
         pass
