@@ -20,7 +20,7 @@ SOON_S: Final = 10.0
 
 
 class Journal:
-    """Handlers that note what they are called with, and on which thread."""
+    """Handlers that note their arguments and their thread."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []

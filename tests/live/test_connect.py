@@ -1,4 +1,4 @@
-"""Connecting and leaving: statuses, queueing, what can be tried again, and what is given back."""
+"""Connecting and disconnecting: statuses, queueing, what can be retried, and what is given back."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tests.conftest import Background, MakeClient, MakeEmulator
 
 SOON_S: Final = 10.0
-"""Far more than anything here takes, and far less than the 40 s after which the service clears a session."""
+"""Far longer than anything here takes, and far shorter than the 40 s after which the service clears a session."""
 
 
 class Statuses(list[tuple[ConnectionStatus, str | None]]):
@@ -44,7 +44,7 @@ class Statuses(list[tuple[ConnectionStatus, str | None]]):
         return [str(status) for status, _ in self]
 
 
-# --- what a client tells
+# --- what a client reports
 
 
 def test_a_client_that_never_connected_is_disconnected(client: Odyssey) -> None:
@@ -526,7 +526,7 @@ def test_a_region_that_does_not_answer_is_not_waited_for(
         assert session.is_connected
 
 
-# --- forms
+# --- ways to call connect
 
 
 def test_it_works_inside_a_running_event_loop(emulator: Emulator, make_client: MakeClient) -> None:
@@ -591,7 +591,7 @@ def test_the_representations_show_no_secret(emulator: Emulator, client: Odyssey)
         assert emulator.api_key not in shown
 
 
-# --- a system that is at its limits
+# --- a system at its limits
 
 
 @pytest.mark.parametrize("name", ["odyssey-session", "odyssey-callbacks", "odyssey-worker"])

@@ -1,4 +1,4 @@
-"""Connecting with credentials that somebody else minted: no API key, one session, a token that ends."""
+"""Connecting with credentials from another client: no API key, one session, a token that expires."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SOON_S: Final = 10.0
 
 @pytest.fixture
 def keyless(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Odyssey]:
-    """A client that has no key."""
+    """A client without a key."""
     monkeypatch.delenv("ODYSSEY_API_KEY", raising=False)
     with Odyssey(api_url=emulator.api_url) as client:
         yield client

@@ -1,4 +1,4 @@
-"""What the demo writes and says, against the pictures in its own file."""
+"""The files and output of the demo, compared with the pictures in its own file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FRAME_MS: Final = 50
 
 @attrs.frozen
 class Film:
-    """A demo that has run."""
+    """The result of a demo."""
 
     summary: dict[str, Any]
     pictures: list[NDArray[np.uint8]]
@@ -60,7 +60,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Film:
 
 
 def difference(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
-    """Return how far two pictures differ, in levels of 255; the stamp does not count."""
+    """Return the difference of two pictures, in levels of 255, without the stamp."""
     return float(np.abs(one[8:].astype(np.int16) - other[8:]).mean())
 
 

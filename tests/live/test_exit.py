@@ -1,6 +1,6 @@
-"""Scripts that end without a goodbye, and services that do: everyone is gone, and quietly.
+"""Scripts and services that end without a goodbye: the other side ends too, and quietly.
 
-How soon is measured in `tests/measured`; here, not to end would be a hang.
+`tests/measured` measures the time it takes; here, only a hang fails.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def test_a_script_that_does_not_close_ends_at_once_and_gives_its_session_back(en
 
 
 def test_a_python_that_starts_no_thread_at_its_end_gives_every_session_back() -> None:
-    """As 3.12.0 and 3.12.1 do; several sessions, because some goodbyes are sent in time all the same."""
+    """As Python 3.12.0 and 3.12.1 do; several sessions, because some goodbyes are sent in time anyway."""
     keys = [f"ody_{number}" for number in range(6)]
     code = f"""
 import atexit

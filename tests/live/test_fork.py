@@ -1,4 +1,4 @@
-"""Processes that fork: the child has no session, can have one of its own, and does not disturb its parent's."""
+"""Processes that fork: the child has no session, can open its own, and does not disturb its parent's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(
     "fork" not in multiprocessing.get_all_start_methods(), reason="this system does not fork"
 )
 
-# The child tells what comes of `code`; the parent then shows that its own stream goes on.
+# The child reports the outcome of `code`; the parent then shows that its own stream continues.
 FORK: Final = """
 import multiprocessing
 

@@ -1,4 +1,4 @@
-"""Frames of a live session: waiting for them, losing some, sharing them, and how it ends."""
+"""Frames of a live session: waiting for them, dropping some, sharing them, and their end."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from tests.conftest import Background, MakeClient
 
 SOON_S: Final = 10.0
-"""Far more than a frame takes."""
+"""Far longer than a frame takes."""
 
 
-# --- when they come
+# --- when they arrive
 
 
 def test_frames_wait_for_a_stream(session: Session, in_background: Background) -> None:
@@ -276,7 +276,7 @@ def test_a_stream_begins_with_its_own_first_frame(pause_s: float, session: Sessi
             pass
         session.end_stream()
         threading.Event().wait(pause_s)
-    # A frame of the stream before would have a number above 20; a busy machine may lose the first ones.
+    # A frame of the previous stream would have a number above 20; a busy machine may lose the first frames.
     assert all(number < 10 for number in first), first
 
 

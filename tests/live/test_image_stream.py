@@ -1,4 +1,4 @@
-"""Streams that start from an image, against an emulator that shows it."""
+"""Streams that start from an image, with an emulator that shows it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def encoded(picture: Image.Image, kind: str = "JPEG", **options: Any) -> bytes:
 
 
 def sides(frame: VideoFrame) -> tuple[str, str]:
-    """Return which of red, green and blue is strongest on the left and on the right."""
+    """Return the strongest of red, green and blue on the left and on the right."""
     data = frame.data[frame.height // 4 : -frame.height // 4]
     quarter = frame.width // 4
     halves = data[:, :quarter], data[:, -quarter:]
@@ -70,7 +70,7 @@ def unable() -> Iterator[Session]:
 def early_frame(live: Session, **options: Any) -> VideoFrame:
     """Start a stream, look at one of its first frames, and end it.
 
-    Not at the very first: that may be the last of the stream before it, which the decoder held until now.
+    Not at the very first: it may be the last frame of the previous stream, which the decoder held back.
     """
     frames = live.frames(timeout=30)
     assert live.start_stream(**options)

@@ -1,6 +1,6 @@
-"""Ctrl-C, wherever the script happens to wait: it raises, and nothing stays behind.
+"""Ctrl-C, in every call in which a script can wait: it raises, and nothing is left behind.
 
-How soon is measured in `tests/measured`; here, waiting on would be a hang.
+`tests/measured` measures the time it takes; here, only a hang fails.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def test_an_interrupt_that_nobody_catches_ends_the_script_with_one_traceback(whe
             assert process.said() == ["waiting"]
             eventually(lambda: have_struck(emulator, faults))
             process.signal(signal.SIGINT)
-            # 1 where another thread is just importing or compiling something: Python forgets the interrupt then.
+            # 1 if another thread is just importing or compiling something: Python then forgets the interrupt.
             assert process.ended() in (-signal.SIGINT, 1)
             assert process.stderr.count("Traceback") == 1
             assert process.stderr.splitlines()[-1] == "KeyboardInterrupt"

@@ -1,4 +1,4 @@
-"""A service that dies or stops at each step of the protocol: it is told, never waited for, and left within 2 s."""
+"""A service that dies or stops at each step of the protocol: it is reported, and the client closes within 2 s."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
 
 KEY: Final = "ody_test"
 TOLD_WITHIN_S: Final = 3.0
-"""What is promised, from when the loss can be seen."""
+"""The promised time, from when the loss is visible."""
 SILENCE_S: Final = 2.5
-"""How long video is away before that counts as a loss."""
+"""How long video is missing before that counts as a loss."""
 CLOSES_WITHIN_S: Final = 3.0
-"""2 s is what is promised; the rest is for a busy machine."""
+"""The promise is 2 s; the rest allows for a busy machine."""
 
 
 @attrs.frozen
 class Rig:
-    """An emulator in a process of its own, and how to hold a client at one of its steps."""
+    """An emulator in a separate process, which can hold a client at a step."""
 
     process: Process
     url: str
@@ -57,7 +57,7 @@ class Rig:
         return added
 
     def wait_until_struck(self, fault: Fault) -> None:
-        """Wait until the step of a fault has come."""
+        """Wait until the step of a fault has been reached."""
 
         def pending() -> list[Any]:
             told: list[Any] = requests.get(f"{self.url}/_emulator/faults", timeout=PATIENCE_S).json()
@@ -66,11 +66,11 @@ class Rig:
         eventually(lambda: fault.to_dict() not in pending())
 
     def kill(self) -> float:
-        """Kill it: its machine still answers that nobody is there. Return when."""
+        """Kill it; its machine then refuses connections. Return the time."""
         return self.process.signal(signal.SIGKILL)
 
     def stop(self) -> float:
-        """Have it do nothing any more: nothing is answered, nothing refused. Return when."""
+        """Stop it, so that it neither answers nor refuses anything. Return the time."""
         return self.process.signal(signal.SIGSTOP)
 
 
@@ -82,7 +82,7 @@ def rig(nothing_left: None) -> Iterator[Rig]:
 
 @pytest.fixture
 def clients(nothing_left: None) -> Iterator[list[Odyssey]]:
-    """Clients to be closed at the end, which takes no longer than it may."""
+    """Clients that are closed at the end, which must not take longer than allowed."""
     made: list[Odyssey] = []
     yield made
     for client in made:
@@ -102,7 +102,7 @@ def closes_in_time(client: Odyssey) -> None:
 
 
 def outcome(call: Callable[[], object]) -> tuple[object, float]:
-    """Return what a call returns or raises, and when."""
+    """Return the result or error of a call, and its time."""
     try:
         return call(), time.monotonic()
     except OdysseyError as error:
@@ -137,7 +137,7 @@ CONNECTING: Final[dict[str, dict[str, Any]]] = {
     "waiting for the offer": {"step": "signaling offer", "action": "silence"},
     "waiting for video": {"step": "signaling answer", "action": "silence"},
 }
-"""Steps of a connect, and what holds a client there."""
+"""Steps of a connect, and the fault that holds a client there."""
 
 LIVE: Final[dict[str, tuple[dict[str, Any] | None, Callable[[Odyssey], Session], Callable[[Session], object]]]] = {
     "idle": (
@@ -162,7 +162,7 @@ LIVE: Final[dict[str, tuple[dict[str, Any] | None, Callable[[Odyssey], Session],
         lambda session: session.end_stream(timeout=PATIENCE_S),
     ),
 }
-"""Steps of a session: what holds a client there, how it gets there, and what it then waits in."""
+"""Steps of a session: the fault that holds a client there, the way there, and the call that then waits."""
 
 
 # --- killed
@@ -238,7 +238,7 @@ def test_a_service_killed_while_a_session_rejoins_is_looked_for_again(
     rig.wait_until_struck(deaf)
     rig.kill()
     happening = session.events(timeout=PATIENCE_S)
-    assert isinstance(next(happening), ErrorOccurred)  # the connections that are refused now
+    assert isinstance(next(happening), ErrorOccurred)  # later connections are refused
     assert session.status is ConnectionStatus.RECONNECTING
     closes_in_time(client)
     count, _ = watching.result(PATIENCE_S)

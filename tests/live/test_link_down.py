@@ -1,4 +1,4 @@
-"""A link that is down for a while: frames go on by themselves, none is garbage, and the gap is told."""
+"""A link that is down for a while: frames resume by themselves, none is garbage, and the gap is reported."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ pytestmark = [pytest.mark.netns, pytest.mark.skipif(bool(missing()), reason=miss
 OUTAGES_S: Final = (5.0, 15.0, 25.0)
 """How long the link is down, in s; the service keeps a session for 40 s."""
 BACK_WITHIN_S: Final = 12.0
-"""Far more than rejoining takes, with what TCP has backed off by then."""
+"""Far longer than rejoining takes, including the backoff of TCP by then."""
 GIVEN_UP_WITHIN_S: Final = 45.0
 CLOSES_WITHIN_S: Final = 3.0
-"""2 s is what is promised; the rest is for a busy machine."""
+"""The promise is 2 s; the rest allows for a busy machine."""
 FRAME_S: Final = 0.05
 
 
 @attrs.frozen
 class Outage:
-    """What a link that was down for a while came to."""
+    """The results of one outage."""
 
     seconds: float
     ended_at: float
@@ -39,12 +39,12 @@ class Outage:
     told: dict[str, float]
     """The event `GapEvent`."""
     missed: int
-    """Frames that the service painted and that never came, by the stamps."""
+    """Number of painted frames that never arrived, by the stamps."""
 
 
 @attrs.define
 class Findings:
-    """What both sessions of this module came to; see `findings`."""
+    """The results of both sessions of this module; see `findings`."""
 
     outages: list[Outage] = attrs.field(factory=list)
     survivor: Watched | None = None
@@ -53,7 +53,7 @@ class Findings:
 
 
 def suffer(watched: Watched, network: Network, seconds: float) -> Outage:
-    """Take the link down for a while, and see what comes of it."""
+    """Take the link down for a while, and return the results."""
     statuses, before = len(watched.statuses), len(watched.frames)
     with network.without_link():
         threading.Event().wait(seconds)
@@ -99,7 +99,7 @@ def outage(request: pytest.FixtureRequest, findings: Findings) -> Outage:
 
 
 LONG: Final = pytest.mark.timeout(240)
-"""The first test that runs waits for both sessions."""
+"""The first test waits for both sessions."""
 
 
 @LONG
@@ -115,7 +115,7 @@ def test_the_handlers_see_that_it_reconnects(outage: Outage) -> None:
 @LONG
 def test_the_gap_is_told_with_its_length(outage: Outage) -> None:
     assert outage.seconds - 1 < outage.told["seconds"] < outage.seconds + BACK_WITHIN_S
-    # A busy machine does not paint every frame that the time had room for.
+    # A busy machine does not paint every frame in time.
     assert 0 < outage.missed <= outage.told["frames_missed"] + 5
     assert outage.told["frames_missed"] == pytest.approx(outage.told["seconds"] / FRAME_S, abs=2)
 

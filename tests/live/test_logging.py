@@ -1,4 +1,4 @@
-"""What is logged: nothing unless it is asked for, then all that is sent and received, and never a secret."""
+"""Logging: nothing by default; on request all that is sent and received, and never a secret."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ with client, client.connect() as session:
 
 @pytest.fixture
 def logged() -> Iterator[list[str]]:
-    """All that our loggers say, tracebacks included, as a handler of the user sees it."""
+    """Everything that our loggers log, tracebacks included, as a user's handler receives it."""
     lines: list[str] = []
     handler = logging.Handler(logging.DEBUG)
     formatter = logging.Formatter("%(name)s %(levelname)s %(message)s")
@@ -63,7 +63,7 @@ def logged() -> Iterator[list[str]]:
 
 @pytest.fixture
 def issued(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The tokens that emulators of this process have given out."""
+    """The tokens that emulators of this process have issued."""
     tokens: list[str] = []
     sign: Callable[..., str] = Service._token
 
@@ -88,7 +88,7 @@ def secrets_of_connection(session: Session) -> list[str]:
 
 
 def whole_session(client: Odyssey, emulator: Emulator, tmp_path: Path) -> list[str]:
-    """Do everything that a client can, a lost connection included; return the secrets that only it knew."""
+    """Make every call of a client and lose its connection once; return the secrets that only the client knew."""
     emulator.faults.add(
         Fault(step="stream update", action="send", text=BROADCAST),
         Fault(step="stream update", action="drop"),

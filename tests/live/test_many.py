@@ -1,4 +1,4 @@
-"""Eight sessions side by side in one process: what fails in one of them is no matter to the others."""
+"""Eight sessions side by side in one process: a failure in one does not affect the others."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ SUBJECTS: Final = ("cat", "dog", "horse", "ship", "train", "car", "bird", "fish"
 
 @attrs.define(eq=False)
 class Row:
-    """Eight clients with their sessions, of one emulator in another process."""
+    """Eight clients with their sessions; one emulator in another process serves them."""
 
     url: str
     clients: list[Odyssey]
     sessions: list[Session] = attrs.field(factory=list)
 
     def each(self, call: Callable[[Any], Any], over: list[Any]) -> list[Any]:
-        """Call something for all of them at once, each on a thread of its own, and return what came of it."""
+        """Call a function for all of them at once, each on a separate thread, and return the results."""
         with concurrent.futures.ThreadPoolExecutor(MANY, thread_name_prefix="caller") as executor:
             return list(executor.map(call, over, timeout=2 * PATIENCE_S))
 
@@ -44,7 +44,7 @@ class Row:
 
 @pytest.fixture(params=[False, True], ids=["without reconnecting", "reconnecting"])
 def row(request: pytest.FixtureRequest, nothing_left: None) -> Iterator[Row]:
-    # Few frames: eight times 20 fps are more than two cores can encode and decode.
+    # Few frames, because two cores cannot encode and decode eight times 20 fps.
     settings = {"fps": 4, "streamers": MANY, "concurrent_sessions": MANY, "record": False}
     with emulator_process(**settings) as (_, url), contextlib.ExitStack() as made:
         clients = [

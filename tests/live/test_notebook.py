@@ -1,4 +1,4 @@
-"""The blocking API where the caller has an event loop running, as a notebook does."""
+"""The blocking API in a thread with a running event loop, as in a notebook."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def watch(emulator: Emulator) -> list[int]:
-    """Use every call there is, and return the indices of ten frames."""
+    """Use every call, and return the indices of ten frames."""
     with Odyssey(emulator.api_key, api_url=emulator.api_url) as client, client.connect() as session:
         session.start_stream("A cat", portrait=False)
         frames = session.frames(timeout=10)

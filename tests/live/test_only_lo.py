@@ -1,4 +1,4 @@
-"""The demo where no network interface is up but ``lo``: a machine with no network at all."""
+"""The demo on a machine whose only network interface is ``lo``."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def connect(peer: Peer, streamer: Streamer, heard: Heard) -> None:
 
 
 def without_candidates(sdp: str) -> tuple[str, list[str]]:
-    """Return the SDP as a streamer sends it that trickles, and what it trickles."""
+    """Return the SDP as a trickling streamer sends it, and the candidates that it trickles."""
     found = re.findall(r"^a=(candidate:.*?)\r?$", sdp, re.MULTILINE)
     return re.sub(r"^a=(candidate:.*|end-of-candidates)\r\n", "", sdp, flags=re.MULTILINE), found
 
@@ -368,7 +368,7 @@ class TestCandidates:
         if when == "after the offer":
             for candidate in candidates:
                 peer.add_candidate(candidate)
-        streamer.accept(without_candidates(answer)[0])  # only one side has candidates: they must count
+        streamer.accept(without_candidates(answer)[0])  # only one side has candidates, so they must be used
         heard.wait("open")
 
     @pytest.mark.parametrize(("mid", "index"), [("0", None), (None, 0), (None, None)])
@@ -653,7 +653,7 @@ def _fall_silent(pc: RTCPeerConnection) -> None:
 
 
 class SilentTurn(asyncio.DatagramProtocol):
-    """A TURN server that grants an allocation and then answers nothing any more."""
+    """A TURN server that grants an allocation and then stops answering."""
 
     def __init__(self) -> None:
         self.allocations = 0
@@ -686,7 +686,7 @@ class SilentTurn(asyncio.DatagramProtocol):
 
 
 class Remains:
-    """What there is in this process of threads, tasks and descriptors."""
+    """The threads, tasks and descriptors of this process."""
 
     def __init__(self, loop: BackgroundLoop) -> None:
         self.loop = loop
@@ -701,7 +701,7 @@ class Remains:
 
     def assert_none(self) -> None:
         assert self.loop.run(self._tasks(), GENEROUS) == []
-        # The system's lookup of a name cannot be cut short; its thread ends with it, after everything else.
+        # The system's lookup of a name cannot be interrupted; its thread ends later than everything else.
         eventually(lambda: all(thread.name != "odyssey-lookup" for thread in threading.enumerate()))
         assert self._count() == self.before
 

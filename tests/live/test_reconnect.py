@@ -1,4 +1,4 @@
-"""A connection that is lost: the session rejoins and stays the same, or says why it cannot."""
+"""A lost connection: the session rejoins and stays the same, or reports why it cannot."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_an_end_that_meets_the_loss_fails_and_another_stream_can_start(
     emulator.faults.add(Fault(step="stream end", action="drop"))
     with pytest.raises(OdysseyStreamError, match=r"^The connection ended before the answer: "):
         session.end_stream(timeout=PATIENCE_S)
-    # The service never heard of it: its stream still runs, and nobody but the client can end it.
+    # The service did not get the call: its stream still runs, and only the client can end it.
     assert session.start_stream("A dog", timeout=PATIENCE_S)
 
 

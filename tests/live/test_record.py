@@ -1,4 +1,4 @@
-"""Live sessions as files: what arrives is in them, at its time, however the recording ends."""
+"""Recordings of live sessions: all frames are in the file, at their times, however the recording ends."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ SOON_S: Final = 10.0
 ENDS_WITHIN_S: Final = 8.0
 FRAME_MS: Final = 50
 UNEVEN_MS: Final = 1
-"""From whole ms."""
+"""The rounding to whole ms."""
 LATE_MS: Final = 1000
-"""How late the emulator may paint a picture on a busy machine; its time is that at which it was due."""
+"""How late the emulator may paint a picture on a busy machine; its time stamp is when it was due."""
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def assert_real_time(found: list[tuple[int, Stamp]], *, whole: bool = True) -> N
     if whole:
         assert first_ms == 0
     for at_ms, stamped in found:
-        # A streamer that is short of time leaves out a moment, but no number.
+        # A busy streamer skips time, but no number.
         passed_ms, number = at_ms - first_ms, stamped.frame_number - first.frame_number
         assert passed_ms >= FRAME_MS * number - UNEVEN_MS
         assert (passed_ms + UNEVEN_MS) % FRAME_MS <= 2 * UNEVEN_MS

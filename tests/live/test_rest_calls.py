@@ -1,4 +1,4 @@
-"""The calls about recordings and jobs through `Odyssey`: what is sent, repeated, refused and told beside it."""
+"""Calls for recordings and jobs through `Odyssey`: what is sent, repeated and refused, and the raw responses."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_each_call_is_one_request_with_the_token(client: Odyssey, server: HttpSe
     CALLS[route][0](client)
     (request,) = server.received(route)
     assert request.headers["authorization"] == "Bearer at-secret-1"
-    assert len(server.requests) == 2  # with that for the token
+    assert len(server.requests) == 2  # including the token request
 
 
 def test_answers_are_the_documented_types(client: Odyssey) -> None:
@@ -252,7 +252,7 @@ def test_a_refusal_has_the_services_words_in_one_line(
     assert len(server.received(route)) == 1
 
 
-# --- beside the answer
+# --- raw responses
 
 
 def test_status_headers_and_request_id_are_there_for_who_asks(client: Odyssey, server: HttpServer) -> None:

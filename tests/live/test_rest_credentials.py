@@ -1,4 +1,4 @@
-"""Credentials that cannot be had: the session behind them is given back, whatever the reason was."""
+"""Credentials that cannot be created: their session is given back, for every reason."""
 
 from __future__ import annotations
 

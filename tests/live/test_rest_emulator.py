@@ -1,4 +1,4 @@
-"""Simulations, recordings and credentials against an emulator; with the examples of the documentation."""
+"""Simulations, recordings and credentials with an emulator, following the examples of the documentation."""
 
 from __future__ import annotations
 

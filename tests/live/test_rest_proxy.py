@@ -1,7 +1,7 @@
-"""The client behind a proxy: a real one, in a process of its own, that lets nobody through without its password.
+"""The client behind a proxy: a real one, in a separate process, that requires a password.
 
-This machine's loopback names are never reached through a proxy. 0.0.0.0 leads here too and is none of them, so
-that an emulator can be "elsewhere" with no network.
+Loopback names are never reached through a proxy. 0.0.0.0 also leads to this machine but is not one of them, so
+the emulator counts as remote without a network.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ JOBS = {"jobs": [], "total": 0, "limit": 20, "offset": 0}
 
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where the proxy listens: host and port."""
+    """The host and port of the proxy."""
     folder = tmp_path_factory.mktemp("proxy")
     told, log = folder / "port", folder / "log"
     command = [sys.executable, "-m", "proxy", "--hostname", "127.0.0.1", "--port", "0", "--port-file", str(told)]

@@ -1,4 +1,4 @@
-"""Telemetry: nothing unless asked for, the events of the protocol, and never in anybody's way."""
+"""Telemetry: nothing by default, the events of the protocol, and never a delay or a failure."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def test_many_watch_one_broadcast(info: BroadcastInfo) -> None:
 def test_what_comes_late_is_timed_out_and_the_iterator_goes_on(info: BroadcastInfo) -> None:
     with spectate(info) as spectator:
         frames = spectator.frames("latest", timeout=0)
-        eventually(lambda: not _has_frame(frames))  # two at once do not come
+        eventually(lambda: not _has_frame(frames))  # two frames never arrive at once
         eventually(lambda: _has_frame(frames))
 
 
@@ -289,7 +289,7 @@ def test_closing_the_client_ends_connecting_at_once(
         client.close()
         with pytest.raises(OdysseyConnectionError) as told:
             watching.result(PATIENCE_S)
-    assert told.value.code == "closed"  # and not what its own deadlines end it with
+    assert told.value.code == "closed"  # and not the code of its own deadlines
 
 
 def test_a_client_that_is_closed_watches_nothing(
@@ -382,7 +382,7 @@ print("goes on", flush=True)
         assert process.ended() == 0
 
 
-# --- what does not work
+# --- failures
 
 
 def test_a_wrong_token_is_told_as_documented(info: BroadcastInfo) -> None:
@@ -413,7 +413,7 @@ def test_a_server_that_cannot_be_reached_is_told_as_documented(nothing_left: Non
 def test_an_answer_that_leads_nowhere_is_told_in_time(nothing_left: None, info: BroadcastInfo) -> None:
     def admit(connection: Any, request: Any) -> None:
         offer = request.body.decode()
-        # It answers as another peer would, and is not there: nobody listens on the discard port.
+        # It answers as a peer would, but its address is dead: nothing listens on the discard port.
         mirrored = offer.replace("a=setup:actpass", "a=setup:passive").replace("a=recvonly", "a=sendonly")
         elsewhere = re.sub(r"(a=candidate:\S+ \d+ udp \d+) \S+ \d+", r"\1 127.0.0.1 9", mirrored)
         connection.send(answer(elsewhere.encode(), "201 Created", Content_Type="application/sdp"))
@@ -468,7 +468,7 @@ def test_a_goodbye_that_fails_holds_nothing_up(emulator: Emulator, info: Broadca
     spectator = spectate(info)
     spectator.disconnect()
     spectator.wait(timeout=PATIENCE_S)
-    eventually(lambda: watched_by(emulator) == 0)  # it sees the peer connection end
+    eventually(lambda: watched_by(emulator) == 0)  # the emulator sees the peer connection end
 
 
 def test_ctrl_c_ends_connecting(nothing_left: None) -> None:

@@ -1,4 +1,4 @@
-"""Watching a broadcast over HLS, where there is no WebRTC."""
+"""Watching a broadcast over HLS, without WebRTC."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def broadcast(emulator: Emulator) -> Iterator[Broadcaster]:
 
 @pytest.fixture
 def info(broadcast: Broadcaster) -> BroadcastInfo:
-    """The broadcast, with no way to it but HLS."""
+    """The broadcast, reachable only over HLS."""
     return attrs.evolve(broadcast.info, webrtc_url=NOWHERE)
 
 
@@ -120,7 +120,7 @@ PLAYLISTS = {
 @pytest.mark.parametrize("playlist", PLAYLISTS)
 def test_a_playlist_that_is_none_is_told(client: Odyssey, playlist: str) -> None:
     with HttpServer({"GET /live.m3u8": PLAYLISTS[playlist], "GET /video": answer(b"\0" * 5000)}) as server:
-        # What is told is why there was no WebRTC; that of HLS is in the log.
+        # The error states why WebRTC failed; the error of HLS is in the log.
         with pytest.raises(OdysseyConnectionError) as told:
             client.watch(BroadcastInfo(NOWHERE, "token", f"{server.url}/live.m3u8"), timeout=3)
         assert told.value.code == "refused"
@@ -150,7 +150,7 @@ def test_a_server_that_breaks_in_the_middle_is_told(
         with pytest.raises(OdysseyConnectionError) as told:
             spectator.wait(timeout=PATIENCE_S)
         assert told.value.status == 503
-        assert str(told.value).startswith("HLS: ")  # nobody downloads anything
+        assert str(told.value).startswith("HLS: ")  # not a failed download
         assert not spectator.is_connected
 
 

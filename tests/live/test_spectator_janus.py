@@ -1,7 +1,7 @@
-"""Watching a WHEP server that is not ours: Janus with janus-whep-server.
+"""Watching a third-party WHEP server: Janus with janus-whep-server.
 
-It answers with ``setup:actpass``, with payload types of its own and without our audio section, and its mountpoint
-does not begin with a keyframe for each newcomer.
+It answers with ``setup:actpass``, its own payload types and without our audio section, and its mountpoint
+does not send a keyframe when somebody joins.
 """
 
 from __future__ import annotations

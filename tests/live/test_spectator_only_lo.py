@@ -1,4 +1,4 @@
-"""Watching a broadcast where no network interface is up but ``lo``: over WebRTC and over HLS."""
+"""Watching a broadcast on a machine whose only network interface is ``lo``, over WebRTC and HLS."""
 
 from __future__ import annotations
 

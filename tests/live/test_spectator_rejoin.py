@@ -1,4 +1,4 @@
-"""A broadcast whose connection is lost: it is watched again by itself, and what happened is reported."""
+"""A broadcast whose connection is lost: watching resumes by itself, and the loss is reported."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def quick(emulator: Emulator, make_client: MakeClient) -> Odyssey:
 
 
 def until(events: Iterator[Event], kind: type, **known: Any) -> list[Event]:
-    """Return the events up to the first of a kind with these values."""
+    """Return the events up to the first event of a kind with these values."""
     seen = []
     for event in events:
         seen.append(event)
@@ -130,7 +130,7 @@ PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:{number}\n#E
 
 
 class HlsServer:
-    """A playlist that a test lets go on or stand still."""
+    """A playlist that a test can advance or freeze."""
 
     def __init__(self, segment: bytes) -> None:
         self.number = 0
@@ -195,7 +195,7 @@ def test_connect_to_stream_falls_back_to_hls_too(broadcast: Broadcaster) -> None
         assert spectator.peer_connection is None
 
 
-# --- what sessions have, spectators have too
+# --- features that sessions and spectators share
 
 
 def test_events_of_the_end_can_be_waited_for(quick: Odyssey, broadcast: Broadcaster) -> None:

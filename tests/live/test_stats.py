@@ -1,4 +1,4 @@
-"""What a session tells of itself: counts that go on, rates, and times."""
+"""The statistics of a session: counts that continue, rates, and times."""
 
 from __future__ import annotations
 

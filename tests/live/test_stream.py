@@ -1,4 +1,4 @@
-"""Starting, steering and ending a stream, and what is told when that cannot be."""
+"""Starting, steering and ending a stream, and the errors when that fails."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ if TYPE_CHECKING:
     from tests.conftest import Background, MakeClient, MakeEmulator
 
 SOON_S: Final = 10.0
-"""Far more than an answer takes, and less than the default timeouts."""
+"""Far longer than an answer takes, and shorter than the default timeouts."""
 
 
 def scene(frame: VideoFrame) -> NDArray[np.float32]:
-    """Return the picture in a size in which noise and small movements do not show."""
+    """Return the picture in a size at which noise and small movements are invisible."""
     gray = frame.to_ndarray("gray")[32:].astype(np.float32)
     rows, columns = gray.shape[0] // 32, gray.shape[1] // 32
     small: NDArray[np.float32] = gray[: rows * 32, : columns * 32].reshape(rows, 32, columns, 32).mean(axis=(1, 3))
     return small
 
 
-# --- as it should be
+# --- success
 
 
 def test_a_stream_starts_is_steered_and_ends(session: Session) -> None:
@@ -89,7 +89,7 @@ def test_both_orientations_in_both_codecs(
     assert taken[0].data.shape == (size[1], size[0], 3)
     assert [number_of(frame) for frame in taken] == list(range(10))
     assert [frame.index for frame in taken] == list(range(10))
-    # 50 ms apart; a machine that is busy skips some pictures, and never shows one early.
+    # 50 ms apart; a busy machine skips some pictures, and never shows one early.
     steps = np.diff([frame.timestamp_ms for frame in taken])
     assert min(steps) >= 30
 
@@ -107,7 +107,7 @@ def test_the_picture_changes_with_an_interaction(session: Session) -> None:
     before, still_before = take(frames, 2)
     moved = np.abs(scene(before) - scene(still_before)).mean()
     session.interact("A city at night in the rain")
-    after = itertools.islice(frames, 200)  # the first ones were on their way
+    after = itertools.islice(frames, 200)  # the first pictures were on their way
     assert any(np.abs(scene(before) - scene(frame)).mean() > 10 * max(moved, 1.0) for frame in after)
 
 

@@ -1,4 +1,4 @@
-"""Sessions through a real TURN server (coturn), with nothing but relays allowed."""
+"""Sessions through a real TURN server (coturn), with only relays allowed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.coturn, pytest.mark.skipif(bool(missing()), reason=mis
 
 NO_RETRY: Final = AdvancedConfig(max_retries=0)
 DEAD: Final = {"urls": ["turn:192.0.2.1", "stun:192.0.2.1"], "username": "user", "credential": "credential"}
-"""Servers at an address that is for documentation."""
+"""Servers at an address reserved for documentation."""
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def coturn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Coturn]:
 
 @pytest.fixture
 def make_relayed(make_emulator: MakeEmulator, make_client: MakeClient) -> Any:
-    """Connects through relays only, with the ICE servers that the service tells."""
+    """Connects through relays only, with the ICE servers that the service returns."""
 
     def make(*ice_servers: dict[str, Any]) -> Session:
         emulator = make_emulator(ice_servers=ice_servers)

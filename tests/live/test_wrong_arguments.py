@@ -1,8 +1,8 @@
-"""Every wrong argument of every public call: a typed error in one line, and nothing leaves.
+"""Every wrong argument of every public call: a typed error in one line, and nothing is sent.
 
-The calls and their parameters are found by introspection; what is wrong for each stands in `wrong_arguments`.
-They are made on a client that is connected and on its session, whose stream runs, so that nothing but the argument
-keeps them from being sent. The emulator counts what arrives.
+The calls and their parameters are found by introspection; `wrong_arguments` has the wrong values for each.
+They are made on a connected client and its session with a running stream, so that only the argument
+prevents sending. The emulator counts the requests that arrive.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ NAMED_OTHERWISE = {
 BY_ITSELF = ("keepalive", "media")  # steps that happen without a call
 
 
-# --- what there is
+# --- finding the calls
 
 
 def public_calls() -> dict[str, list[str]]:
-    """Return all that a user can call, by its dotted name, with the names of its parameters."""
+    """Return everything that users can call, by its dotted name, with the names of its parameters."""
     things = {name: getattr(module, name) for module in (odyssey_proto, emulator) for name in module.__all__}
     found: dict[str, list[str]] = {}
     for name, thing in things.items():
@@ -72,12 +72,12 @@ def public_calls() -> dict[str, list[str]]:
 
 
 def is_plain(cls: type) -> bool:
-    """Whether a class is none that users call: an error, an enum, a string, a dict for type checkers, an event."""
+    """Whether users do not call this class: an error, an enum, a string, a dict for type checkers, an event."""
     return issubclass(cls, BaseException | enum.Enum | dict | str) or cls in (BroadcastInfo, *get_args(Event))
 
 
 def parameters(call: Callable[..., Any]) -> list[str]:
-    """Return the names of what ``call`` takes; in place of ``**settings``, those of the settings."""
+    """Return the parameters of ``call``; in place of ``**settings``, the names of the settings."""
     names: list[str] = []
     for parameter in inspect.signature(call).parameters.values():
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
@@ -122,7 +122,7 @@ def test_what_is_not_called_is_there() -> None:
 
 
 class Counting(FaultScript):
-    """A fault script without faults, that is asked at every step of the emulator."""
+    """A fault script without faults, which records every step of the emulator."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -142,7 +142,7 @@ class Rig:
     heard: Counting
 
     def find(self, name: str) -> Callable[..., Any]:
-        """Return what a dotted name calls."""
+        """Return the callable with this dotted name."""
         subjects: dict[str, Any] = {
             "Odyssey": self.client,
             "Session": self.session,
@@ -167,7 +167,7 @@ def rig() -> Iterator[Rig]:
         spectator = client.watch(session.wait_for_broadcast())
         heard.steps.clear()
         yield Rig(client, session, spectator, heard)
-        session.end_stream()  # what was sent before it has been heard by now
+        session.end_stream()  # everything sent before it has been received by now
         assert heard.steps == ["stream end"]
 
 
@@ -181,7 +181,7 @@ def call_with(call: Callable[..., Any], arguments: dict[str, Any]) -> None:
 
 
 def refuses(call: Callable[..., Any], arguments: dict[str, Any], error: type[Exception]) -> Exception:
-    """Assert that ``call`` takes not these ``arguments``, and tells so in one line."""
+    """Assert that ``call`` refuses these ``arguments`` with an error of one line."""
     with pytest.raises(error) as caught:
         call_with(call, arguments)
     assert type(caught.value) is error
@@ -194,7 +194,7 @@ def test_what_fits_is_heard(rig: Rig) -> None:
     rig.session.interact("It runs")
     with pytest.raises(OdysseyError):
         rig.client.get_recording("unknown")
-    assert rig.heard.steps == ["stream update", "GET /recordings/{stream_id}"]  # the token is there already
+    assert rig.heard.steps == ["stream update", "GET /recordings/{stream_id}"]  # the token is already there
     rig.heard.steps.clear()
 
 

@@ -1,4 +1,4 @@
-"""The benchmarks run; the time that they measure is nobody's business here, a count of requests is."""
+"""The benchmarks run. Their times are not checked, only counts of requests."""
 
 from __future__ import annotations
 

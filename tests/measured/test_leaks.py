@@ -1,4 +1,4 @@
-"""What stays behind after many sessions, or when a client is just let go of: nothing."""
+"""Nothing is left behind after many sessions, or after a client is dropped without closing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.measures
 
 CYCLES: Final = 20
 GROWTH_MB: Final = 25
-"""Far more than what an allocator's moods come to, far less than a leak of one frame (1.35 MB) in each cycle."""
+"""Far more than an allocator's fluctuations, far less than a leak of one frame (1.35 MB) in each cycle."""
 
 
 EACH: Final = {

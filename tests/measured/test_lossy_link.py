@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.measures,
     pytest.mark.netns,
     pytest.mark.skipif(bool(missing()), reason=missing()),
-    pytest.mark.timeout(240),  # the first test that runs waits for both sessions
+    pytest.mark.timeout(240),  # the first test waits for both sessions
 ]
 
 CODECS: Final = ("h264", "vp8")
@@ -33,14 +33,14 @@ BLACKOUTS: Final = {
     "1 s": (1.0, Weather()),
     "1 s, lost for good": (1.0, Weather(repeats=False)),
 }
-"""How long the link is down, in s, and how it is afterwards. Video is given up after `SILENCE_LIMIT_S`."""
+"""How long the link is down, in s, and its weather afterwards. Video counts as lost after `SILENCE_LIMIT_S`."""
 
 FRAMES: Final = 60
 
 
 @attrs.define
 class Findings:
-    """What the session of one codec came to."""
+    """The results of the session of one codec."""
 
     watched: Watched
     gaps: dict[str, dict[str, Any]] = attrs.field(factory=dict)

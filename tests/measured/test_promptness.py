@@ -1,7 +1,7 @@
-"""How soon what should be over is: an interrupt, a close, and the end of a script, also without a network.
+"""The time that an interrupt, a close, and the end of a script take, also without a network.
 
-That each of them happens at all is tested in `tests/live` and `tests/faults`, wherever a script may be. Here it is
-the promised time, with the machine to itself.
+`tests/live` and `tests/faults` test that each of them works at every step. These tests measure
+the promised time, with the machine to themselves.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from tests.support.waits import WAITS, have_struck, waiting_for
 pytestmark = pytest.mark.measures
 
 RAISES_WITHIN_S: Final = 1.0
-"""0.5 s is what is promised; the rest is for a slow machine."""
+"""The promise is 0.5 s; the rest allows for a slow machine."""
 ENDS_WITHIN_S: Final = 4.0
-"""2 s is what is promised; on a slow machine Python's own end takes a second and more."""
+"""The promise is 2 s; on a slow machine, Python's own exit takes a second or more."""
 
 NOTICED_WITHIN_S: Final = 3.0
 

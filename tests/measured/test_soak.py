@@ -1,4 +1,4 @@
-"""200 sessions in one process: what it holds afterwards is what it held after the first 20."""
+"""200 sessions in one process: it then holds as many resources as after the first 20."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CYCLES: Final = 200
 WARM: Final = 20
 GROWTH_MB: Final = 10.0
 SAMPLE: Final = 10
-"""Cycles over which the memory is looked at: single figures go up and down by some MB."""
+"""Number of cycles whose median memory is compared, because single figures vary by some MB."""
 
 
 @pytest.mark.timeout(400)
@@ -36,8 +36,8 @@ for number in range({CYCLES + SAMPLE}):
         say(left())
 client.close()
 """
-    # The emulator is in a process of its own: its memory is none of the client's. Its pictures are small, and 200
-    # of them still many times what is allowed.
+    # The emulator is in a separate process, so that its memory does not count. Its pictures are small, and 200 of
+    # them are still many times the limit.
     with emulator_process(size=(512, 512)) as (_, url), script(code, url) as process:
         warm: list[dict[str, Any]] = [process.said(120)[0] for _ in range(SAMPLE)]
         after: list[dict[str, Any]] = [process.said(300)[0] for _ in range(SAMPLE)]

@@ -1,4 +1,4 @@
-"""What the tests of REST share: a `ServiceApi` of a client of a server of raw sockets."""
+"""For tests of REST: a `ServiceApi` whose service is a raw-socket server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Broadcasts to watch: a client that is not ours starts one, on a thread of its own, and keeps it until told."""
+"""Broadcasts to watch: a plain client starts one, on a separate thread, and keeps it until the test ends it."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ __all__ = ["Broadcaster", "broadcasting"]
 
 @attrs.frozen
 class Broadcaster:
-    """Who broadcasts."""
+    """The broadcasting client."""
 
     info: BroadcastInfo
     _wishes: queue.SimpleQueue[str]
     _done: queue.SimpleQueue[None]
 
     def end(self) -> None:
-        """End the stream, and wait until the streamer says so."""
+        """End the stream, and wait until the streamer confirms it."""
         self._wishes.put("end")
         self._done.get(timeout=PATIENCE_S)
 
 
 @contextlib.contextmanager
 def broadcasting(api_url: str, *, key: str = "ody_broadcaster", portrait: bool = False) -> Iterator[Broadcaster]:
-    """Broadcast from the emulator at ``api_url`` for the length of the ``with``."""
+    """Broadcast from the emulator at ``api_url`` during the ``with``."""
     told: queue.SimpleQueue[Any] = queue.SimpleQueue()
     wishes: queue.SimpleQueue[str] = queue.SimpleQueue()
     done: queue.SimpleQueue[None] = queue.SimpleQueue()

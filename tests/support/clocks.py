@@ -1,4 +1,4 @@
-"""Clocks that stand where a test puts them."""
+"""Clocks that tests set."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["HandClock", "Time"]
 
 
 class Time:
-    """A clock that stands where it is put."""
+    """A clock that stands still until it is set."""
 
     def __init__(self, at: float = 100.0) -> None:
         self.at = at

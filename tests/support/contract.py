@@ -1,9 +1,9 @@
-"""What passes between an emulator and its clients, held against ``spec/``: a witness for every test.
+"""A witness for every test, which checks the traffic between emulators and clients against ``spec/``.
 
 Answers and messages of an emulator must conform unless a fault wrote them; requests and messages of a client must
-where the client is ours. `spec/openapi.yaml` says which call and which status there is, `spec/asyncapi.yaml` which
-message goes which way, and the schemas what is inside. All objects are closed here: ours send no field that the
-spec does not list, though readers would ignore it.
+if the client is ours. `spec/openapi.yaml` lists the calls and statuses, `spec/asyncapi.yaml` the direction of each
+message, and the schemas the content. All objects are closed here: our side sends no field that the
+spec does not list, although readers would ignore it.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ PLACES: Final = {
     "/live/{stream_id}/whep/{resource}": "/whep/{resource}",
     "/live/{stream_id}/index.m3u8": "/index.m3u8",
 }
-"""Where the emulator serves the paths of openapi.yaml that stand for an address which is told."""
+"""The emulator's paths for those in openapi.yaml that stand for addresses chosen by the service."""
 
 OTHERS: Final = re.compile(r"/artifacts/|/_emulator/|/live/\{stream_id\}/\{segment\}")
-"""What the protocol does not describe: files behind signed addresses, those of HLS, and the fault script."""
+"""Paths that the protocol does not describe: files behind signed addresses, HLS segments, and the fault script."""
 
 
 class Contract:
-    """The documents of ``spec/``, and whether something conforms to them."""
+    """The documents of ``spec/``, and checks against them."""
 
     def __init__(self) -> None:
         documents = {
@@ -74,11 +74,11 @@ class Contract:
         }
 
     def route_of(self, path: str) -> str | None:
-        """Return the call of openapi.yaml that ``path`` is, with its braces; None where it is none."""
+        """Return the path in openapi.yaml, with its braces, that matches ``path``; None if no path does."""
         return next((route for route in self._openapi["paths"] if _pattern(route).fullmatch(path)), None)
 
     def violations(self, seen: Seen) -> Iterator[str]:
-        """Give what is wrong with ``seen``, one text each."""
+        """Yield one text for each fault of ``seen``."""
         if isinstance(seen, Message):
             if not seen.injected and (not seen.from_client or seen.user_agent.startswith(_OURS)):
                 yield from self._message(seen)
@@ -117,7 +117,7 @@ class Contract:
             if "Authorization" in seen.request_headers:
                 yield "the handshake carries a bearer token"
         if answered and seen.status != 101:
-            refused = (self._handshake["x-refused-handshake"]["status"], 426)  # 426: it was no WebSocket
+            refused = (self._handshake["x-refused-handshake"]["status"], 426)  # 426: it was not a WebSocket
             if seen.status not in refused:
                 yield f"{seen.status}: a handshake is refused with {refused[0]} (spec/asyncapi.yaml)"
             yield from self._body({"application/json": {"schema": {"$ref": _ERROR}}}, seen.headers, seen.body)
@@ -187,7 +187,7 @@ class Contract:
         if operation["operationId"] == "createSessionToken" and seen.status == 200 and seen.body:
             claims = json.loads(seen.body)["session_token"].split(".")[1]
             data = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
-            data.pop("jti", None)  # RFC 7519 has it, and no client looks at it
+            data.pop("jti", None)  # part of RFC 7519; clients ignore it
             yield from (f"session token: {text}" for text in self._misfits({"$ref": _CLAIMS}, data))
 
     def _body(self, content: Any, headers: Mapping[str, str], body: bytes | None) -> Iterator[str]:
@@ -218,14 +218,14 @@ class Contract:
     # Schemas
 
     def _misfits(self, schema: Any, data: Any) -> Iterator[str]:
-        """Give where ``data`` breaks ``schema``, which stands in an envelope."""
+        """Yield the places where ``data`` violates ``schema``, which is in an envelope."""
         for error in Draft202012Validator(_closed(schema), registry=self._registry).iter_errors(data):
             place = "".join(f"/{key}" for key in error.absolute_path) or "all of it"
             yield f"{place}: {error.message[:_LONGEST_TEXT]}"
 
 
 class Witness:
-    """Keeps what it sees until it is asked: nothing is judged on the emulator's thread."""
+    """Collects the traffic and checks it on request, so never on the emulator's thread."""
 
     def __init__(self) -> None:
         self._seen: collections.deque[Seen] = collections.deque()
@@ -234,7 +234,7 @@ class Witness:
         self._seen.append(seen)
 
     def violations(self) -> list[str]:
-        """Return what was wrong with what it has seen since it was last asked."""
+        """Return the violations in the traffic since the last call."""
         found: dict[str, None] = {}
         while self._seen:
             found |= dict.fromkeys(contract().violations(self._seen.popleft()))
@@ -242,7 +242,7 @@ class Witness:
 
 
 def request_alone(method: str, target: str, headers: Mapping[str, str], body: bytes) -> Exchange | None:
-    """Return a request that reached another server than the emulator; None where it is none of the protocol."""
+    """Return a request that reached another server than the emulator; None if it is not one of the protocol."""
     url = urlsplit(target)
     route = contract().route_of(url.path)
     if route is None:
@@ -268,7 +268,7 @@ def contract() -> Contract:
 
 
 def _tags(asyncapi: Any, place: str, from_client: bool) -> dict[str, str]:
-    """Return the schema of each message that goes there in that direction, by its tag."""
+    """Return the schema of each message in a channel and direction, by its tag."""
     told = {}
     for operation in asyncapi["operations"].values():
         if _last(operation["channel"]) == place and (operation["action"] == "send") == from_client:
@@ -301,7 +301,7 @@ def _closed(node: Any) -> Any:
 
 
 def _parsed(text: str | bytes) -> tuple[Any, str]:
-    """Return JSON as data, and what is wrong with it."""
+    """Return the data of a JSON text, and its faults."""
     try:
         return json.loads(text if isinstance(text, str) else text.decode(), parse_constant=_refuse), ""
     except ValueError as exc:
@@ -313,7 +313,7 @@ def _refuse(name: str) -> Any:
 
 
 def _value(text: str, schema: Any) -> Any:
-    """Return the value that a query's text stands for under ``schema``; the text where it stands for none."""
+    """Return the value of a query's text under ``schema``; the text itself if it has no such value."""
     with contextlib.suppress(ValueError):
         if schema.get("type") in ("integer", "boolean"):
             return json.loads(text)

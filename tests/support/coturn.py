@@ -1,4 +1,4 @@
-"""A real TURN server: coturn, in a process of its own, with one user."""
+"""A real TURN server: coturn, in a separate process, with one user."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ CREDENTIAL: Final = "credential-4711"
 
 
 def missing() -> str:
-    """Return why there can be no coturn on this machine; empty where there can."""
+    """Return why coturn cannot run on this machine; empty if it can."""
     return "" if shutil.which("turnserver") else "needs coturn (apt-get install coturn)"
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback address on which nothing listens."""
+    """Return an unused TCP port of the loopback address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 class Coturn:
-    """A TURN server inside a ``with``: UDP and TCP on `port`, and TLS on `tls_port` where it has a certificate.
+    """A TURN server inside a ``with``: UDP and TCP on `port`, and TLS on `tls_port` if it has a certificate.
 
     Args:
         folder: for its files.
-        listen: the address that clients reach.
-        relay: the address that it lends.
+        listen: the address for clients.
+        relay: the address of its relays.
         certificate: for ``turns:``.
         within: a command that runs it elsewhere, such as in a network namespace.
     """
@@ -79,13 +79,13 @@ class Coturn:
         self._command = [
             *within,
             "turnserver",
-            "-n",  # no configuration file of the machine's
+            "-n",  # without the machine's configuration file
             *(f"--{flag}" for flag in flags),
             *(f"--{name}={value}" for name, value in options.items()),
         ]
 
     def server(self, *schemes: str, credential: str = CREDENTIAL, host: str | None = None) -> dict[str, Any]:
-        """Return it as ``/config`` tells it, under ``udp``, ``tcp`` and ``tls``; ``udp`` where nothing is said."""
+        """Return it in the form of ``/config``, for ``udp``, ``tcp`` and ``tls``; by default for ``udp``."""
         host = host or self.host
         urls = {
             "udp": f"turn:{host}:{self.port}",
@@ -99,11 +99,11 @@ class Coturn:
         }
 
     def signal(self, number: signal.Signals) -> None:
-        """Send it a signal: one that is stopped is a server that has died without a word."""
+        """Send it a signal; a stopped server is like one that died silently."""
         self._process.signal(number)
 
     def wait_for(self, text: str) -> str:
-        """Return the next line of its log that has ``text`` in it."""
+        """Return the next line of its log that contains ``text``."""
         while True:
             line = self._process.line()
             if text in line:

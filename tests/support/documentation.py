@@ -1,13 +1,13 @@
-"""Which examples of Odyssey's documentation are run here: the list that the tests are held against.
+"""The list of the examples in Odyssey's documentation that the tests run; the tests are checked against it.
 
-The documentation is that of https://documentation.api.odyssey.ml, where a page is its path; of the client and
-types pages it is version 1.3, of the others 1.0. Listed is every section with code in Python; and of the
-JavaScript pages those that show what no Python page does and the Python SDK can do too (the rest says the same in
-another language).
+The documentation is https://documentation.api.odyssey.ml, and a page is named by its path. The client and
+types pages are version 1.3, the others 1.0. The list has every section with code in Python, and the
+JavaScript sections that show something which no Python page shows and the Python SDK can do too (the rest says the
+same in another language).
 
-In the tests the code is that of the page in its blocking form: without ``async`` and ``await``, with requests for
-aiohttp and httpx, `odyssey_proto` for ``odyssey``, and `tests.support.screen` for the windows of OpenCV. Paths
-and ids of the pages are those of something real here, and ``sleep`` is not as long as it says.
+The tests have the code of the page in its blocking form: without ``async`` and ``await``, with requests instead of
+aiohttp and httpx, `odyssey_proto` instead of ``odyssey``, and `tests.support.screen` for OpenCV's windows. Paths
+and ids of the pages are replaced by existing ones, and ``sleep`` is shorter.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ T = TypeVar("T", bound="Callable[..., object]")
 
 GONE: Final = "gone in version 1.3: it uses the status 'running', or the status or error_message of a stream"
 
-# page → section → the test that runs it, or why there is none
+# page → section → the test that runs it, or the reason for having none
 SECTIONS: Final[dict[str, dict[str, str]]] = {
     "sdk/python/client": {
         "Constructor": "test_live.test_the_constructor",
@@ -138,11 +138,11 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
 }
 
 examples: Final[dict[str, set[tuple[str, str]]]] = {}
-"""Test → the pages and sections that it says it runs."""
+"""Test → the pages and sections that it declares."""
 
 
 def example_of(page: str, *sections: str) -> Callable[[T], T]:
-    """Say of a test whose code it runs."""
+    """Declare the page and section whose code a test runs."""
 
     def mark(test: T) -> T:
         name = f"{test.__module__.rpartition('.')[2]}.{test.__name__}"

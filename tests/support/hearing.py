@@ -1,4 +1,4 @@
-"""What the tests of signaling share: a connection, and what it reported."""
+"""For tests of signaling: a connection and its reports."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def until(seconds: float | None = LONG) -> Deadline:
 
 @attrs.define
 class Heard:
-    """What a connection told, in order."""
+    """The reports of a connection, in order."""
 
     told: queue.SimpleQueue[Any] = attrs.field(factory=queue.SimpleQueue)
     threads: set[str] = attrs.field(factory=set)

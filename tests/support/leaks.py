@@ -1,4 +1,4 @@
-"""Whether something is left running or open."""
+"""Checks for threads and descriptors that are left over."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["MEASURE", "nothing_left", "open_descriptors"]
 
 
 def open_descriptors() -> int:
-    """Return how many descriptors this process has open."""
+    """Return the number of open descriptors of this process."""
     return len(list(Path("/dev/fd").iterdir()))
 
 
 @contextlib.contextmanager
 def nothing_left() -> Iterator[None]:
-    """Assert that the block leaves no thread and no descriptor; threads that are just ending may do so."""
+    """Assert that the block leaves no thread and no descriptor; threads may take a moment to end."""
     threads, descriptors = set(threading.enumerate()), open_descriptors()
     yield
     started = set(threading.enumerate()) - threads
@@ -29,7 +29,7 @@ def nothing_left() -> Iterator[None]:
         thread.join(10)
     assert [thread.name for thread in started if thread.is_alive()] == []
     if open_descriptors() > descriptors:
-        gc.collect()  # costly, so only where something waits for it
+        gc.collect()  # costly, so only if something is still left
     assert open_descriptors() <= descriptors
 
 
@@ -56,4 +56,4 @@ def left():
         "resident_mb": resident_mb,
     }
 """
-"""Functions of a script: one whole session, and what is left of sessions."""
+"""Functions of a script: one whole session, and the leftovers of sessions."""

@@ -1,6 +1,6 @@
-"""A service without a network: links that hear what a test says, for drivers, sessions and clients.
+"""A service without a network: links that a test controls, for drivers, sessions and clients.
 
-The real driver, protocol and faces run on it, so that "what is raised when" takes milliseconds.
+The real driver, protocol and public classes run on it, so that a test of an error takes milliseconds.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PATIENCE_S = 20.0
 
 
 class FakeLink:
-    """A link on which everything works at once, but for what a test replaces.
+    """A link on which everything works at once, except for the parts that a test replaces.
 
     ``on_sent`` gets every message that is sent, and answers through `hear`.
     """
@@ -54,7 +54,7 @@ class FakeLink:
         self._service.opening(self)
 
     def connect(self) -> None:
-        """Report everything that a link reports until it is connected."""
+        """Make all reports of a link up to its connection."""
         if isinstance(self.plan, effects.OpenBroadcast):
             self.post(inputs.LinkReady(self.number))
             return
@@ -68,7 +68,7 @@ class FakeLink:
             self.post(inputs.Received(self.number, message))
 
     def show(self, count: int = 1) -> None:
-        """Bring pictures of 16×16 px, one every 50 ms of the stream."""
+        """Deliver pictures of 16×16 px, one every 50 ms of the stream."""
         for _ in range(count):
             picture = av.VideoFrame(16, 16, "yuv420p")
             picture.pts, picture.time_base = self._shown * 50, Fraction(1, 1000)
@@ -112,9 +112,9 @@ def answer(link: FakeLink, message: Any) -> None:
 
 
 class FakeService:
-    """What a driver has access to: every step succeeds, every link connects, every message is answered.
+    """The access of a driver: every step succeeds, every link connects, every message is answered.
 
-    A test replaces what is to go otherwise.
+    A test replaces the parts that should behave differently.
     """
 
     def __init__(self) -> None:
@@ -145,10 +145,10 @@ class FakeService:
     def release(self) -> None:
         self.did.append("release")
 
-    # --- what runs on it
+    # --- drivers and sessions on it
 
     def driver(self, handlers: OdysseyEventHandlers | None = None, *, reconnect: bool = True) -> Driver:
-        """Return what is behind a session, not connected yet."""
+        """Return the driver of a session that is not connected yet."""
         advanced = AdvancedConfig(initial_retry_delay_ms=1, max_retry_delay_ms=5, queue_timeout_s=0)
         return Driver(
             Protocol(advanced, reconnect=reconnect), self, MonotonicClock(), handlers, name="odyssey-session"

@@ -1,4 +1,4 @@
-"""What tests of live sessions do again and again: take pictures, read their numbers, lose the connection."""
+"""Common steps of live tests: taking pictures, reading their numbers, losing the connection."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CALLS: Final[dict[str, Callable[[Any], object]]] = {
 
 
 def number_of(frame: VideoFrame) -> int:
-    """Return the frame number that is stamped into a picture."""
+    """Return the frame number in the stamp of a picture."""
     found = stamp.read(frame.to_ndarray("gray"))
     assert found is not None, f"{frame} has no stamp"
     return found.frame_number
@@ -43,14 +43,14 @@ LOSSES: Final = {
     "closed with 4000": Fault(step="stream update", action="close", code=4000),
     "channels closed": Fault(step="stream update", action="close_channel"),
 }
-"""Each strikes at an interact, which is told of it."""
+"""Each strikes during an interact, which then raises."""
 
 DEAF: Final = Fault(step="signaling handshake", action="reset", times=None)
-"""No handshake succeeds any more."""
+"""Makes every further handshake fail."""
 
 
 def lose(emulator: Emulator, session: Session, how: str = "dropped") -> OdysseyStreamError:
-    """Lose the connection during a call, and return what that raised."""
+    """Lose the connection during a call, and return the error of the call."""
     emulator.faults.add(LOSSES[how])
     with pytest.raises(OdysseyStreamError) as caught:
         session.interact("Night", timeout=PATIENCE_S)

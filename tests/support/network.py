@@ -1,8 +1,8 @@
-"""A network of two machines that loses, delays and reorders packets, or carries none at all, as a test says.
+"""A network of two machines that loses, delays and reorders packets, or carries none, as a test sets it.
 
-Each machine is a network namespace with a TUN device, and its one process; a thread of the test carries the IP
-packets between the devices. So everything in between is the system's own: TCP repeats and backs off, and a link
-that is down answers nothing, no reset and no "unreachable". It needs no `netem`, and no root where user namespaces
+Each machine is a network namespace with a TUN device and one process; a thread of the test carries the IP
+packets between the devices. The network stacks are those of the system: TCP repeats and backs off, and a link
+that is down sends no reset and no "unreachable". It needs no `netem`, and no root if user namespaces
 are allowed.
 """
 
@@ -42,10 +42,10 @@ _UDP: Final = 17
 _RTP_TYPE: Final = 29
 """Place of the payload type of RTP in an IP packet."""
 _REPEATED: Final = (98, 100, 102)
-"""What the emulator's aiortc offers as retransmission (RFC 4588) of its 97, 99 and 101."""
+"""The payload types that the emulator's aiortc offers for retransmission (RFC 4588) of its 97, 99 and 101."""
 _UNSHARE: Final = ("unshare", "--map-root-user", "--net")
 
-# In the namespace: make the device, hand its descriptor to the test, and become the process that is to run there.
+# In the namespace: make the device, pass its descriptor to the test, and become the machine's process.
 _PLUG: Final = """
 import fcntl, os, socket, struct, subprocess, sys
 line, address, *arguments = sys.argv[1:]
@@ -61,7 +61,7 @@ os.execv(arguments[0], arguments)
 
 
 def missing() -> str:
-    """Return what this machine lacks for such a network; empty where it lacks nothing."""
+    """Return what this machine lacks for such a network; empty if nothing."""
     if sys.platform != "linux" or not shutil.which("unshare") or not shutil.which("ip"):
         return "needs Linux with unshare and ip"
     probe = "ip tuntap add dev probe mode tun && ip link set probe up"
@@ -74,27 +74,27 @@ class Weather:
     """What happens to packets on their way."""
 
     down: bool = False
-    """None arrives, and nobody is told."""
+    """No packet arrives, and no error is reported."""
     loss: float = 0.0
-    """Part of the UDP packets that are lost, from 0 to 1. TCP would only become slow by it."""
+    """Share of UDP packets that are lost, from 0 to 1. Losses would only slow TCP down."""
     late: float = 0.0
-    """Part of the UDP packets that others overtake, from 0 to 1."""
+    """Share of UDP packets that others overtake, from 0 to 1."""
     late_by_s: float = 0.03
-    """By how much those are late, in s."""
+    """The delay of those packets, in s."""
     repeats: bool = True
-    """Whether video packets that the receiver asked for once more arrive. Without, what is lost stays lost."""
+    """Whether retransmitted video packets arrive. If not, lost packets stay lost."""
 
 
 class Network:
-    """The two machines and the wire between them, from entering the ``with`` to leaving it. Made for one test."""
+    """The two machines and the wire between them, during the ``with``. Made for one test."""
 
     def __init__(self, seed: int = 1) -> None:
         self.weather = Weather()
-        """How it is now; may be replaced at any time."""
+        """The current weather; may be replaced at any time."""
         self.carried = 0
-        """Packets that arrived."""
+        """Number of packets that arrived."""
         self.lost = 0
-        """Packets that did not."""
+        """Number of packets that did not."""
         self._random = random.Random(seed)
         self._devices: list[int] = []
         self._stop, self._stopped = os.pipe()
@@ -102,7 +102,7 @@ class Network:
         self._wire = threading.Thread(target=self._carry, name="wire", daemon=True)
 
     def start(self, service: Sequence[str], client: Sequence[str]) -> tuple[Process, Process]:
-        """Start the process of each machine, that of the service first, and connect them."""
+        """Start the process of each machine, the service first, and connect the machines."""
         started = self._boot(SERVICE, service), self._boot(CLIENT, client)
         self._wire.start()
         return started
@@ -175,6 +175,6 @@ class Network:
 
 
 def _packets(device: int) -> Iterator[bytes]:
-    with contextlib.suppress(OSError):  # no more for now, or the machine is gone
+    with contextlib.suppress(OSError):  # no more packets for now, or the machine is gone
         for _ in range(64):
             yield os.read(device, _MTU + 4)

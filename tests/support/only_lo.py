@@ -1,4 +1,4 @@
-"""A network namespace in which no interface is up but ``lo``."""
+"""A network namespace whose only interface is ``lo``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The other side of a peer connection, by aiortc alone, and a listener that keeps what it was told."""
+"""The other side of a peer connection, with stock aiortc, and a listener that keeps all reports."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GENEROUS = 30.0  # s; a hang fails, a slow machine does not
 
 
 class Streamer:
-    """What the service runs on the other side: it offers video and both data channels."""
+    """The streamer of the service: it offers video and both data channels."""
 
     def __init__(
         self, *, tracks: tuple[type[MediaStreamTrack], ...] = (VideoStreamTrack,), channels: bool = True
@@ -71,7 +71,7 @@ class Streamer:
 
 
 class Heard:
-    """A listener that keeps what it was told."""
+    """A listener that keeps all reports."""
 
     def __init__(self) -> None:
         self.events: list[tuple[Any, ...]] = []
@@ -111,7 +111,7 @@ class Heard:
         self._note("lost", error.code, error)
 
     def wait(self, *event: Any) -> tuple[Any, ...]:
-        """Wait until something was told that begins with ``event``, and return it."""
+        """Wait for a report that begins with ``event``, and return it."""
 
         def found() -> tuple[Any, ...] | None:
             return next((each for each in self.events if each[: len(event)] == event), None)

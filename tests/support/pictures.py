@@ -1,4 +1,4 @@
-"""Pictures as a decoder hands them out, and a hub that is given them."""
+"""Pictures as a decoder returns them, and a hub that gets them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["decoded", "picture", "publish"]
 
 
 def picture(number: int, at_ms: int, width: int = 640, height: int = 64) -> av.VideoFrame:
-    """Make a picture that is stamped with a number, as a decoder would hand it out."""
+    """Make a picture with a number in its stamp, as a decoder would return it."""
     frame = av.VideoFrame(width, height, "yuv420p")
     for plane in frame.planes:
         plane.update(bytes([128]) * (plane.line_size * plane.height))
@@ -28,13 +28,13 @@ def picture(number: int, at_ms: int, width: int = 640, height: int = 64) -> av.V
 
 
 def publish(hub: FrameHub, numbers: range, *, first_ms: int = 0, at: float = 100.0) -> None:
-    """Publish stamped frames, one each 50 ms."""
+    """Publish stamped frames, one every 50 ms."""
     for place, number in enumerate(numbers):
         hub.publish(picture(number, first_ms + 50 * place), at + place * 0.05, hub.source)
 
 
 def decoded(width: int = 64, height: int = 48, *, seed: int = 0, pts: int | None = None) -> av.VideoFrame:
-    """Return a picture as a decoder makes it: YUV, padded rows, a time stamp of 90 kHz."""
+    """Return a picture as a decoder makes it: YUV, padded rows, a 90 kHz timestamp."""
     random = np.random.default_rng(seed)
     rgb = random.integers(0, 256, (height, width, 3), np.uint8)
     frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p")

@@ -1,7 +1,7 @@
-"""Scripts in processes of their own, as users run them, and what becomes of those.
+"""Scripts in separate processes, as users run them.
 
-Only a process of its own can be interrupted, fall off its end or be killed. A script finds a ``client`` for the
-emulator that the test names; ``say`` tells the test something.
+Only a separate process can be interrupted, reach its end or be killed. A script has a ``client`` of the
+emulator that the test names; ``say`` sends values to the test.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = [
 _WATCHED = Path(__file__).with_name("watched.py")
 
 PATIENCE_S = 30.0
-"""After which something that should have happened at once is taken for a hang."""
+"""The time after which something that should happen at once counts as a hang."""
 
 _PRELUDE = """
 import json, sys, threading, time
@@ -60,7 +60,7 @@ client = Odyssey(sys.argv[2], api_url=sys.argv[1], **json.loads(sys.argv[3]))
 
 
 class Process:
-    """A process that was started, and what it printed; killed at the end of the ``with`` where it still runs.
+    """A process and its output; killed at the end of the ``with`` if it still runs.
 
     It inherits the descriptors of ``keep``.
     """
@@ -96,12 +96,12 @@ class Process:
         return self._lines.get()
 
     def said(self, within: float = PATIENCE_S) -> list[Any]:
-        """Return what the script's next ``say`` told."""
+        """Return the values of the script's next ``say``."""
         told: list[Any] = json.loads(self.line(within))
         return told
 
     def rest(self) -> list[str]:
-        """Return the lines that it printed until its end and nobody has asked for."""
+        """Return the lines that it printed until its end and that nobody has read."""
         return list(iter(self._lines.get, None))
 
     def tell(self, text: str = "") -> None:
@@ -111,7 +111,7 @@ class Process:
         self._popen.stdin.flush()
 
     def signal(self, number: signal.Signals) -> float:
-        """Send a signal and return when."""
+        """Send a signal and return the time."""
         self._popen.send_signal(number)
         return time.monotonic()
 
@@ -124,7 +124,7 @@ class Process:
 
     @property
     def stderr(self) -> str:
-        """What it has written there so far."""
+        """Its standard error output so far."""
         self._stderr.seek(0)
         return self._stderr.read()
 
@@ -169,15 +169,15 @@ def script(
 
 
 def script_arguments(code: str, api_url: str, *, key: str = "ody_test", **options: Any) -> list[str]:
-    """Return what `script` starts."""
+    """Return the command that `script` runs."""
     return [sys.executable, "-c", _PRELUDE + textwrap.dedent(code), api_url, key, json.dumps(options)]
 
 
 @contextlib.contextmanager
 def emulator_process(**settings: Any) -> Iterator[tuple[Process, str]]:
-    """Run an emulator in a process of its own, that can be stopped and killed; yield it and its URL.
+    """Run an emulator in a separate process, which can be stopped and killed; yield it and its URL.
 
-    It does not record, unless ``settings`` say so. What passes it is held against ``spec/``
+    It does not record unless ``settings`` say so. Its traffic is checked against ``spec/``
     (`tests.support.contract`).
     """
     descriptor, report = tempfile.mkstemp(suffix=".txt")
@@ -196,7 +196,7 @@ def eventually(condition: Callable[[], object], within: float = PATIENCE_S) -> N
 
 
 def sessions_are_free(api_url: str, key: str = "ody_test") -> bool:
-    """Return whether a new session is granted at once: the key may have one, and none is left behind."""
+    """Return whether a new session is granted at once: the key may have only one, so no session is left over."""
     answer = requests.post(f"{api_url}/auth/token", json={"api_key": key}, timeout=PATIENCE_S)
     headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
     return requests.post(f"{api_url}/sessions/request", json={}, headers=headers, timeout=PATIENCE_S).ok

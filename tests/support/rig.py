@@ -1,4 +1,4 @@
-"""A protocol under test: the steps to each state, and readers of what it hands out."""
+"""A protocol under test: the steps to each state, and readers of its outputs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CAT = wire.InteractiveStreamStart(prompt="A cat", portrait=False, broadcast=Fals
 
 
 class Rig:
-    """A protocol, the time, and everything that it handed out."""
+    """A protocol, the time, and all outputs so far."""
 
     def __init__(self, *, reconnect: bool = True, **advanced: Any) -> None:
         self.core = Protocol(AdvancedConfig(**advanced), reconnect=reconnect)

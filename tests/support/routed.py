@@ -1,7 +1,7 @@
-"""A client and a service in networks of their own, with a router between them that lets no UDP through.
+"""A client and a service in separate networks, with a router between them that drops all UDP.
 
-Three network namespaces, client – router – service: what the two say to each other is forwarded, datagrams are
-dropped and counted. A TURN server on the router is the only way for video.
+Three network namespaces, client – router – service: TCP between the two is forwarded, datagrams are
+dropped and counted. A TURN server on the router is the only path for video.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ROLES: Final = ("client", "router", "service")
 
 @functools.cache
 def missing() -> str:
-    """Return what this machine lacks for it; empty where there is everything."""
+    """Return what this machine lacks for it; empty if nothing."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "network namespaces need root on Linux"
     for command, package in (("ip", "iproute2"), ("nft", "nftables")):
@@ -74,16 +74,16 @@ class Routed:
         self._undo.close()
 
     def within(self, role: str) -> list[str]:
-        """Return the command that runs another one as ``client``, ``router`` or ``service``."""
+        """Return the command prefix that runs a command as ``client``, ``router`` or ``service``."""
         return ["ip", "netns", "exec", _name(role)]
 
     def close_to_udp(self) -> None:
-        """Let no datagram of the client's in at the router either: what is left is TCP."""
+        """Also drop the client's datagrams to the router itself, so that only TCP is left."""
         self._nft("add rule inet wall input iifname client meta l4proto udp counter drop")
 
     @property
     def dropped(self) -> int:
-        """How many datagrams were not let through."""
+        """The number of dropped datagrams."""
         rules = self._nft("list table inet wall")
         return sum(int(count) for count in re.findall(r"counter packets (\d+)", rules))
 

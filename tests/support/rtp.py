@@ -1,4 +1,4 @@
-"""RTP packets of made-up frames, and what a receiver of aiortc's needs to be made."""
+"""RTP packets of made-up frames, and the transport that aiortc's receiver requires."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from aiortc.rtp import RtpPacket
 
 __all__ = ["INTER", "KEYFRAME", "Transport", "packets"]
 
-KEYFRAME = b"\x10\x02\x00\x9d\x01\x2a"  # how one begins in VP8
+KEYFRAME = b"\x10\x02\x00\x9d\x01\x2a"  # the beginning of a VP8 frame
 INTER = b"\x11\x02\x00"
 
 
@@ -20,7 +20,7 @@ def packets(
     start: int = 2**32 - 9000,
     keyframes: tuple[int, ...] = (0,),
 ) -> list[RtpPacket]:
-    """Make the packets of frames of so many packets each, across the wrap of both counters."""
+    """Make the packets of frames with the given numbers of packets, across the wrap of both counters."""
     made: list[Any] = []
     for frame, size in enumerate(sizes):
         for part in range(size):
@@ -38,7 +38,7 @@ def packets(
 
 
 class Transport:
-    """As much of a DTLS transport as making a receiver needs."""
+    """The parts of a DTLS transport that creating a receiver requires."""
 
     state = "new"
     _stats_id = "transport"

@@ -1,4 +1,4 @@
-"""Where examples with OpenCV show their pictures: its headless build has no windows, and tests have no screen."""
+"""A screen for examples with OpenCV, whose headless build has no windows."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["Screen"]
 
 
 class Screen:
-    """The functions of OpenCV's windows, under its names. It keeps what is shown, and somebody presses keys.
+    """OpenCV's window functions, under the same names. It keeps the pictures shown, and simulates key presses.
 
     Args:
-        keys: after how many different pictures a key is pressed → which.
+        keys: number of different pictures before a key press → the key.
     """
 
     def __init__(self, keys: Mapping[int, str] | None = None) -> None:
@@ -33,7 +33,7 @@ class Screen:
             self.shown.append(mat)
 
     def waitKey(self, delay: int = 0) -> int:  # noqa: N802 - OpenCV's name
-        """Return the code of the key that has been pressed; -1 where none was."""
+        """Return the code of the pressed key; -1 if there was none."""
         if self._keys and len(self.shown) >= self._keys[0][0]:
             return ord(self._keys.pop(0)[1])
         return -1

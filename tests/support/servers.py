@@ -1,7 +1,7 @@
 """Servers on raw sockets that misbehave byte by byte: exact bytes, pauses, resets, and silence.
 
-A script is a function that gets each `Connection`, on a thread of its own, and does with it what a test needs.
-`HttpServer` and `SignalingServer` answer well by default, so that a test replaces only the step that it is about.
+A script is a function that gets each `Connection`, on a separate thread, and does what a test needs.
+`HttpServer` and `SignalingServer` answer correctly by default; a test replaces only the step that it is about.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ __all__ = [
     "json_answer",
 ]
 
-_PATIENCE = 30.0  # s after which a server's own wait fails, so that no test hangs for ever
+_PATIENCE = 30.0  # s after which a server's own wait fails, so that no test hangs forever
 
 
 @attrs.frozen
 class Request:
-    """One HTTP request as it came."""
+    """One HTTP request as received."""
 
     method: str
     target: str
@@ -53,7 +53,7 @@ class Request:
 
     @property
     def route(self) -> str:
-        """What routes are named by, such as ``POST /auth/token``."""
+        """The name of its route, such as ``POST /auth/token``."""
         return f"{self.method} {self.path}"
 
     def json(self) -> Any:
@@ -62,7 +62,7 @@ class Request:
 
 
 class Connection:
-    """One accepted connection. What fails because the client is gone ends its script silently."""
+    """One accepted connection. If the client is gone, its script ends silently."""
 
     def __init__(self, sock: socket.socket, stopping: threading.Event) -> None:
         self.sock = sock
@@ -81,7 +81,7 @@ class Connection:
             self.pause(every)
 
     def pause(self, seconds: float) -> None:
-        """Wait; end the script when the server stops meanwhile."""
+        """Wait; end the script if the server stops meanwhile."""
         if self._stopping.wait(seconds):
             raise ConnectionAbortedError("the server stops")
 
@@ -121,7 +121,7 @@ class Connection:
     # --- WebSocket
 
     def accept_websocket(self, request: Request) -> None:
-        """Answer the handshake as it should be."""
+        """Answer the handshake correctly."""
         self._agent = request.headers.get("user-agent", "")
         key = request.headers["sec-websocket-key"].encode()
         accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
@@ -185,7 +185,7 @@ class Server:
         self.port: int = self._listener.getsockname()[1]
         self.accepted = 0
         self.failures: list[BaseException] = []
-        """What went wrong in scripts; leaving the ``with`` raises the first."""
+        """Errors in scripts; leaving the ``with`` raises the first."""
 
     @property
     def url(self) -> str:
@@ -261,10 +261,10 @@ def json_answer(data: Any, status: str = "200 OK", **headers: str) -> bytes:
 
 
 class HttpServer(Server):
-    """The REST part of the service, answering well except where ``routes`` says otherwise.
+    """The REST part of the service, which answers correctly unless ``routes`` says otherwise.
 
-    A route has one reply for every request, or a list of which each request takes the next and the last stays. A
-    reply is bytes, or a function that does what it likes with the connection, which is closed after it.
+    A route has one reply for every request, or a list: each request takes the next reply, and the last stays. A
+    reply is bytes, or a function that gets the connection, which is closed after it.
     """
 
     def __init__(
@@ -272,7 +272,7 @@ class HttpServer(Server):
     ) -> None:
         super().__init__(self._play, tls=tls)
         self.requests: list[Request] = []
-        """All that were received, in order."""
+        """All requests received, in order."""
         self.routes: dict[str, Reply | list[Reply]] = {
             "POST /auth/token": json_answer({"access_token": "at-secret-1", "expires_in": 3600}),
             "GET /regions": json_answer({"regions": [{"id": "here", "ping_url": f"{self.url}/ping"}]}),
@@ -305,7 +305,7 @@ class HttpServer(Server):
 
 
 class SignalingServer(Server):
-    """A signaling server: ``handshake`` answers the request, as it should by default, then ``script`` plays."""
+    """A signaling server: ``handshake`` answers the request, correctly by default, then ``script`` plays."""
 
     def __init__(
         self,
@@ -322,7 +322,7 @@ class SignalingServer(Server):
 
     @property
     def ws_url(self) -> str:
-        """Its address as ws(s)."""
+        """Its ws: or wss: address."""
         return "ws" + self.url.removeprefix("http")
 
     def _play(self, connection: Connection) -> None:

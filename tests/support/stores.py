@@ -1,4 +1,4 @@
-"""A recording's files behind signed addresses: ranges, versions, expiry, and cuts where a test wants them."""
+"""A recording's files behind signed addresses: ranges, versions, expiry, and cuts that a test sets."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["Store"]
 
 
 class Store(HttpServer):
-    """The service and its store in one. ``files`` are contents by artifact.
+    """The service and its store in one. ``files`` has the contents by artifact.
 
-    ``cuts`` tells after how many bytes of a body the connection breaks, one for each request of a file, in order.
+    ``cuts`` has the number of bytes of a body before the connection breaks, one for each request of a file.
     """
 
     def __init__(self, files: Mapping[str, bytes], *, stream_id: str = "s-1", cuts: tuple[int, ...] = ()) -> None:
@@ -39,7 +39,7 @@ class Store(HttpServer):
         self.stream_id = stream_id
 
     def tag(self, artifact: str) -> str:
-        """The ETag of a file as it is now."""
+        """The current ETag of a file."""
         return f'"{hashlib.sha256(self.files[artifact]).hexdigest()[:16]}"'
 
     def _recording(self, connection: Connection, request: Request) -> None:

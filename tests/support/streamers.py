@@ -1,8 +1,8 @@
-"""A streamer whose every message is the test's: the service in little, real in its WebSocket and peer connection.
+"""A streamer whose messages a test controls: a small service with a real WebSocket and peer connection.
 
-By itself it does what the protocol says, in the simplest way: it grants a session, offers, and answers every
-request at once, with small stamped pictures. `signal` and `tell` send whatever text, at whatever moment; ``held``
-names requests that it leaves to the test to answer. What the emulator's fault script can do is better done there.
+By default it follows the protocol in the simplest way: it grants a session, offers, and answers every
+request at once, with small stamped pictures. `signal` and `tell` send any text at any moment; ``held``
+names requests that the test answers. Prefer the emulator's fault script if it can do the same.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ ANSWERS: Final[dict[str, Reply]] = {
     "update": lambda request: message("update_acknowledged", prompt=f"Applied: {request['prompt']}"),
     "interactive_stream_end": lambda _: message("stream_ended"),
 }
-"""What is answered to each request."""
+"""The answer to each request."""
 
 
 class ScriptedStreamer:
-    """One session's service, between entering the ``with`` and leaving it. The test's thread calls its methods."""
+    """The service of one session, during the ``with``. The test's thread calls its methods."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -61,13 +61,13 @@ class ScriptedStreamer:
         self.held: set[str] = set()
         """Types of requests that are not answered."""
         self.answers = dict(ANSWERS)
-        """What each request is answered with: a text made of the request."""
+        """The answer to each request: a function from the request to a text."""
         self.heard: list[str] = []
-        """Types of the requests that came, in order."""
+        """Types of the requests received, in order."""
         self.offers = True
         """Whether a client gets an offer."""
         self.links = 0
-        """WebSockets that were opened."""
+        """Number of WebSockets that were opened."""
         self.films = True
         """Whether pictures are sent while a stream runs."""
         self._loop = BackgroundLoop("scripted-streamer")
@@ -80,7 +80,7 @@ class ScriptedStreamer:
         self._offer = ""
         self._newest: dict[str, dict[str, Any]] = {}
 
-    # --- what a test does
+    # --- for tests
 
     def signal(self, *texts: str) -> None:
         """Send texts through the WebSocket."""
@@ -91,14 +91,14 @@ class ScriptedStreamer:
 
         async def send() -> None:
             peer: Any = self._peers[-1]
-            peer._pc.sctp._remote_max_message_size = 0  # what the client says that it takes is not heeded
+            peer._pc.sctp._remote_max_message_size = 0  # the client's limit is ignored
             for text in texts:
                 peer.send(text)
 
         self._run(send())
 
     def answer(self, kind: str) -> None:
-        """Wait for a request that is held, and answer it."""
+        """Wait for a held request, and answer it."""
         self.wait_for(kind)
         self._run(self._answer(self._newest[kind]))
 
@@ -112,7 +112,7 @@ class ScriptedStreamer:
         return message("offer", sdp=self._offer)
 
     def offer_again(self) -> None:
-        """Offer the same connection anew, as it is now, and wait for the answer."""
+        """Offer the same connection again, in its current state, and wait for the answer."""
 
         async def offer_again() -> None:
             connection: Any = self._peers[-1]._pc
@@ -124,7 +124,7 @@ class ScriptedStreamer:
         eventually(lambda: self.heard.count("answer") > answers)
 
     def end_track(self) -> None:
-        """Say goodbye to the video (RTCP BYE), and send no more of it."""
+        """End the video with an RTCP BYE, and send no more of it."""
 
         async def stop() -> None:
             connection: Any = self._peers[-1]._pc
@@ -150,7 +150,7 @@ class ScriptedStreamer:
 
         self._run(close())
 
-    # --- what it does by itself
+    # --- its own behaviour
 
     async def _start(self) -> None:
         app = web.Application()
@@ -215,7 +215,7 @@ class ScriptedStreamer:
 
     async def _signal(self, texts: Any) -> None:
         assert self._socket is not None
-        with contextlib.suppress(ConnectionError):  # one of them made the client leave
+        with contextlib.suppress(ConnectionError):  # one of the texts made the client leave
             for text in texts:
                 await self._socket.send_str(text)
 

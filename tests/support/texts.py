@@ -1,4 +1,4 @@
-"""What every text of an error is."""
+"""A check that every error text must pass."""
 
 from __future__ import annotations
 

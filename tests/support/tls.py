@@ -1,4 +1,4 @@
-"""A certificate that nobody vouches for, made on the spot."""
+"""A self-signed certificate, made on demand."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Certificate:
     path: Path
     """The file for a client that trusts it."""
     key_path: Path
-    """The file with its key, for a server that is no Python."""
+    """The file with its key, for a server not written in Python."""
 
 
 def self_signed(folder: Path, address: str = "127.0.0.1") -> Certificate:
-    """Make a certificate, of ``address``, 0.0.0.0 and localhost, and put its files into ``folder``."""
+    """Make a certificate for ``address``, 0.0.0.0 and localhost, and write its files into ``folder``."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     addresses = [x509.IPAddress(ipaddress.ip_address(text)) for text in (address, "0.0.0.0")]

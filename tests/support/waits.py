@@ -1,4 +1,4 @@
-"""Whatever a script may wait for, and what makes it wait there."""
+"""The calls in which a script can wait, and the faults that make it wait there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def hangs(step: str, action: str = "hang", **more: object) -> tuple[Fault, ...]:
     return (Fault(step=step, action=action, **more),)  # type: ignore[arg-type]
 
 
-# What goes wrong first (the script is there as soon as it has), what comes before the wait, and the wait.
+# The faults (once the first has struck, the script waits), the code before the wait, and the waiting call.
 WAITS: Final[dict[str, tuple[tuple[Fault, ...], str, str]]] = {
     "connect: the key": (hangs("POST /auth/token"), "", "client.connect()"),
     "connect: the session": (hangs("POST /sessions/request"), "", "client.connect()"),
@@ -51,12 +51,12 @@ WAITS: Final[dict[str, tuple[tuple[Fault, ...], str, str]]] = {
 
 
 def have_struck(emulator: Emulator, faults: tuple[Fault, ...]) -> bool:
-    """Return whether the first fault has: the script waits for what does not come."""
+    """Return whether the first fault has struck, so that the script waits."""
     return not faults or faults[0] not in emulator.faults.pending
 
 
 def waiting_for(where: str) -> str:
-    """Return a script that waits there, and then says when it was interrupted."""
+    """Return a script that waits there, and then reports when it was interrupted."""
     _, before, wait = WAITS[where]
     return f"""
 say("alive")

@@ -1,6 +1,6 @@
 """``python tests/support/watched.py REPORT SETTINGS``: an emulator, with a witness in its process.
 
-The settings are JSON. Whatever it does against ``spec/`` is written to REPORT as it happens: the process may be
+The settings are JSON. Violations of ``spec/`` are written to REPORT as they happen, because the process may be
 killed.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def main() -> None:
     """Run the emulator."""
     report, settings = Path(sys.argv[1]), json.loads(sys.argv[2])
-    rules = contract()  # now: reading the documents would hold up the emulator
+    rules = contract()  # now, because reading the documents later would hold up the emulator
 
     def write(seen: Seen) -> None:
         for objection in rules.violations(seen):

@@ -1,8 +1,8 @@
-"""A script that watches a stream of the emulator and tells each frame, each event and how it ended.
+"""A script that watches a stream of the emulator and reports each frame, each event and the end.
 
-It runs in a process of its own, beyond a `Network`; `Watched` is what the test makes of what it told. The stamp of
+It runs in a separate process, beyond a `Network`; `Watched` collects its reports for the test. The stamp of
 every frame is read, and some are compared with the picture that the emulator painted: a decoder that lost what a
-frame refers to shows something else, mostly with a stamp that can still be read.
+frame refers to shows a different picture, mostly with a stamp that can still be read.
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ else:
 """
 
 FAR_OFF: Final = 2.0
-"""Levels of grey. What the encoder leaves of a picture is within 1 of what was painted. One that was decoded
-without what it refers to is not: two pictures that are a second apart differ by 10."""
+"""Levels of grey. An encoded picture is within 1 of the painted one. A picture that was decoded
+without its reference is not: two pictures that are a second apart differ by 10."""
 
 
 def watch(network: Network, codec: str = "both") -> Watched:
@@ -128,40 +128,40 @@ def watch(network: Network, codec: str = "both") -> Watched:
 
 @attrs.frozen
 class Seen:
-    """One frame as the script got it."""
+    """One frame as the script received it."""
 
     at: float
-    """When, in s of the machine's monotonic clock."""
+    """Time of arrival, in s of the machine's monotonic clock."""
     number: int | None
-    """What its stamp says; None where there is none to read."""
+    """The number in its stamp; None if the stamp cannot be read."""
     index: int
     far_off: float | None
-    """By how many levels of grey it differs from what was painted, on average; None: not compared."""
+    """Mean difference from the painted picture, in levels of grey; None if not compared."""
 
 
 class Watched:
-    """What the script told so far. Anything but reading may go on meanwhile."""
+    """The reports of the script so far, which a thread reads."""
 
     def __init__(self, process: Process) -> None:
         self.frames: list[Seen] = []
         self.events: list[tuple[float, str, dict[str, Any]]] = []
         self.statuses: list[tuple[float, str]] = []
-        """What ``on_status_change`` was told."""
+        """The arguments of ``on_status_change``."""
         self.error: tuple[float, str, str, str] | None = None
-        """When, class, text and code of what ended the iteration."""
+        """Time, class, text and code of the error that ended the iteration."""
         self.closing_took: float | None = None
         self._process = process
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def watch_for(self, count: int) -> None:
-        """Wait until so many more frames have come."""
+        """Wait for ``count`` more frames."""
         wanted = len(self.frames) + count
         eventually(lambda: len(self.frames) >= wanted or not self._reader.is_alive(), within=60)
         assert len(self.frames) >= wanted, f"it ended before: {self.error} {self._process.stderr}"
 
     def close(self) -> None:
-        """Have the script close its client, from another thread than the one that watches."""
+        """Make the script close its client, on another thread than the one that watches."""
         self._process.tell()
 
     def wait_for_its_end(self, within: float) -> None:
@@ -170,11 +170,11 @@ class Watched:
         assert not self._reader.is_alive(), f"it goes on; the last: {self.events[-1:]} {self.frames[-1:]}"
 
     def last_event_of(self, kind: str) -> dict[str, Any]:
-        """Return what was told with the newest event of a kind."""
+        """Return the data of the newest event of a kind."""
         return next(told for _, name, told in reversed(self.events) if name == kind)
 
     def garbage(self) -> list[Seen]:
-        """Return the frames that nobody painted: unreadable, repeated, out of order, or of another look."""
+        """Return the frames that were never painted: unreadable, repeated, out of order, or different."""
         found = []
         newest = -1
         for seen in self.frames:
@@ -184,7 +184,7 @@ class Watched:
         return found
 
     def compared(self) -> int:
-        """Return how many frames were compared with what was painted."""
+        """Return the number of frames that were compared with the painted pictures."""
         return sum(seen.far_off is not None for seen in self.frames)
 
     def _read(self) -> None:

@@ -1,7 +1,7 @@
-"""What does not fit: for every parameter of every public call, values that cannot work, and how that is told.
+"""Wrong arguments: for every parameter of every public call, values that cannot work, and their errors.
 
-A new call needs a row in `CALLS`; a new parameter one only where `BY_NAME` does not have it. What may be anything
-is said with its reason. `test_wrong_arguments.py` finds what is missing here.
+A new call needs a row in `CALLS`; a new parameter needs one only if `BY_NAME` lacks it. A parameter that may be
+anything is listed with the reason. `test_wrong_arguments.py` finds what is missing here.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ TYPE: Final = TypeError
 
 
 class Thing:
-    """Nothing that anything takes."""
+    """A value that no parameter accepts."""
 
     def __repr__(self) -> str:
-        return "a thing"  # no address: the name of a test is the same each time
+        return "a thing"  # without an address, so that the names of tests stay the same
 
 
 def values(error: type[Exception], *wrong: Any) -> Rows:
@@ -79,7 +79,7 @@ BY_NAME: Final[dict[str, Rows]] = {
     "stream_id": IDS,
     "timeout": [*values(TYPE, "30", True, [1]), *values(VALUE, -1, math.nan)],
 }
-"""By the name of a parameter, wherever it stands. What begins with ``on_`` is a function."""
+"""By the name of a parameter, in every call. Names that begin with ``on_`` are functions."""
 
 
 def common(name: str) -> Rows | None:
@@ -91,15 +91,15 @@ class Call:
     """A public call."""
 
     works: dict[str, Any] = attrs.field(factory=dict)
-    """What it needs, and would take."""
+    """Arguments that it needs and would accept."""
     wrong: dict[str, Rows] = attrs.field(factory=dict)
-    """What it does not take, where `BY_NAME` does not know."""
+    """Wrong values of parameters that `BY_NAME` lacks, or of which it says something else."""
     never_wrong: dict[str, str] = attrs.field(factory=dict)
     """Parameters that may be anything, and why."""
     together: list[tuple[dict[str, Any], type[Exception]]] = attrs.field(factory=list)
-    """What does not go together."""
+    """Combinations of arguments that are refused."""
     instead: tuple[str, ...] = ()
-    """Parameters of which there is one at a time."""
+    """Parameters of which only one may be given."""
 
 
 SOURCES: Final = ("script", "scripts", "script_url")
@@ -184,7 +184,7 @@ EMULATING: Final[dict[str, Rows]] = {
     "max_session_s": ABOVE_ZERO,
 }
 MAKERS: Final = {"world": values(TYPE, None, 7), "camera": values(TYPE, None, 7)}
-TOKEN: Final = "e30.eyJzZXNzaW9uX2lkIjoicy0xIn0.c2ln"  # says that it is of the session s-1
+TOKEN: Final = "e30.eyJzZXNzaW9uX2lkIjoicy0xIn0.c2ln"  # a token of the session s-1
 CREDENTIALS: Final = {"signaling_url": "wss://x.example", "session_token": TOKEN, "expires_in": 600}
 
 WATCHED: Final[dict[str, Any]] = {"webrtc_url": "http://127.0.0.1:9/live/s", "spectator_token": "token"}
@@ -373,11 +373,11 @@ NOT_CALLED: Final = {
     "SessionStats": "made by `Session.stats`",
     "SpectatorConnection": "made by `connect_to_stream`",
 }
-"""Classes that no user makes. Those of errors, enums, dicts, events and answers of the service need no mention."""
+"""Classes that users do not instantiate, except errors, enums, dicts, events and answers of the service."""
 
 
 def rows_of(name: str, parameters: list[str]) -> list[tuple[dict[str, Any], type[Exception], str | None]]:
-    """Return what does not fit the call ``name``: arguments, how that is told, and which of them is wrong."""
+    """Return the wrong arguments of the call ``name``, each with its error and the parameter that is wrong."""
     call = CALLS.get(name, Call())
     rows: list[tuple[dict[str, Any], type[Exception], str | None]] = [
         ({**_but(call, parameter), parameter: value}, error, parameter)
@@ -393,7 +393,7 @@ def _but(call: Call, parameter: str) -> dict[str, Any]:
 
 
 def lacking(name: str, parameters: list[str]) -> list[str]:
-    """Return the parameters of the call ``name`` of which nothing is said here."""
+    """Return the parameters of the call ``name`` that are not covered here."""
     call = CALLS.get(name, Call())
     return [
         parameter

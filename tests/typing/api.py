@@ -1,6 +1,6 @@
-"""The public API as text: names, signatures, defaults, fields, bases. `api.txt` beside this is what is promised.
+"""The public API as text: names, signatures, defaults, fields, bases. `api.txt` has the promised one.
 
-A change of it is a decision: renew the file with ``python -m tests.typing.api``, and say so in CHANGELOG.md.
+A change to it is a decision: update the file with ``python -m tests.typing.api``, and describe it in CHANGELOG.md.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["SNAPSHOT", "described"]
 
-_MADE_FOR_USERS = ("LiveRecording", "RawCalls", "Session", "SpectatorConnection")  # nobody else calls them
+_MADE_FOR_USERS = ("LiveRecording", "RawCalls", "Session", "SpectatorConnection")  # only the library creates them
 SNAPSHOT = Path(__file__).with_name("api.txt")
 
 
 def described() -> str:
-    """Return the public API of all packages, one line for each thing that can be named."""
+    """Return the public API of all packages, one line for each name."""
     packages = (odyssey_proto, core, emulator)
     return "".join(f"{line}\n" for package in packages for line in _package(package))
 
@@ -89,7 +89,7 @@ def _signature(function: Any) -> str:
 
 
 class _Text(str):
-    """What shows itself without quotes."""
+    """A text whose `repr` has no quotes."""
 
     __slots__ = ()
 
@@ -98,9 +98,9 @@ class _Text(str):
 
 
 def _shown(annotation: Any) -> str:
-    """Return an annotation as it is written, under the paths that users know."""
+    """Return an annotation in source form, under the public paths."""
     text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-    # Python's versions write the same differently.
+    # Versions of Python write the same annotation differently.
     text = re.sub(r"typing\.Optional\[(.*)\]$", r"\1 | None", text.replace("NoneType", "None"))
     return re.sub(
         r"\b(odyssey_proto|typing|collections\.abc|odyssey_models\.\w+|types)\.(?!core|emulator)", "", text

@@ -1,4 +1,4 @@
-"""How type checkers see the rows of a machine: a wrong action or guard is refused; never run."""
+"""The rows of a machine for type checkers: a wrong action or guard is refused. Never run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ X = StreamState
 
 row((X.NONE,), Start, X.STARTING, StreamMachine.start)
 row((X.STREAMING,), Interact, X.STARTING, StreamMachine.start)  # type: ignore[arg-type]  # it takes another input
-row((S.IDLE,), Connect, S.AUTHENTICATING, SessionMachine.may_queue)  # type: ignore[arg-type]  # a guard acts not
+row((S.IDLE,), Connect, S.AUTHENTICATING, SessionMachine.may_queue)  # type: ignore[arg-type]  # a guard is not an action
 row((X.STREAMING,), wire.StreamEnded, None, StreamMachine.started)  # type: ignore[arg-type]  # another message
-row((X.STREAMING,), Due.CHECK, None, StreamMachine.judge_video)  # type: ignore[arg-type]  # a moment is no input
+row((X.STREAMING,), Due.CHECK, None, StreamMachine.judge_video)  # type: ignore[arg-type]  # a time is not an input
 row((X.NONE,), Start, None, StreamMachine.start, StreamMachine.ends_stream)  # type: ignore[arg-type]  # its guard

@@ -1,4 +1,4 @@
-"""How type checkers see the public names; checked by `make types`, never run."""
+"""The public names for type checkers; checked by `make types`, never run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command: arguments, what it prints, and its exit status."""
+"""The command: arguments, output and exit status."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def status(*arguments: str) -> int:
 
 
 def without(*modules: str) -> list[str]:
-    """Return the start of a command line on which these modules are not installed."""
+    """Return the start of a command line for a Python without these modules."""
     blocked = f"import sys; sys.modules.update(dict.fromkeys({modules!r}))"
     return [sys.executable, "-c", f"{blocked}; from odyssey_proto.cli import main; sys.exit(main(sys.argv[1:]))"]
 
@@ -153,7 +153,7 @@ def test_the_demo_shows_its_progress_on_a_terminal_and_leaves_nothing_of_it(tmp_
         try:
             while chunk := os.read(terminal, 65536):
                 shown += chunk
-        except OSError:  # Linux tells the end of a terminal so
+        except OSError:  # Linux reports the end of a terminal in this way
             pass
         assert process.stdout is not None
         output = process.stdout.read().decode()

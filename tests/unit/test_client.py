@@ -1,4 +1,4 @@
-"""What a client raises, and when, on links without a network."""
+"""The errors of a client, and when it raises them, on links without a network."""
 
 from __future__ import annotations
 
@@ -217,7 +217,7 @@ def test_credentials_connect_without_a_key(client: Client) -> None:
 def _credentials(expires_in: int) -> ClientCredentials:
     from odyssey_proto import ClientCredentials
 
-    token = "e30.eyJzZXNzaW9uX2lkIjoicy05In0.c2ln"  # says that it is of the session s-9
+    token = "e30.eyJzZXNzaW9uX2lkIjoicy05In0.c2ln"  # a token of the session s-9
     return ClientCredentials("wss://x.example", token, expires_in)
 
 

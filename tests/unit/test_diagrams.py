@@ -1,4 +1,4 @@
-"""The state diagrams in ARCHITECTURE.md are those of the tables."""
+"""The state diagrams in ARCHITECTURE.md match the tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples in docstrings run, and every public name has one to explain it."""
+"""The examples in docstrings run, and every public name has a docstring."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MODULES = sorted(
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_in_docstrings_give_what_they_say(name: str) -> None:
     module = importlib.import_module(name)
-    for promised in module.__all__:  # of a package that loads them on demand, they are there only then
+    for promised in module.__all__:  # a package that loads names on demand has them only after this
         getattr(module, promised)
     result = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
     assert result.failed == 0

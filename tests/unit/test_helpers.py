@@ -1,4 +1,4 @@
-"""What tests share lives in ``tests/support``; a test file is there to be run, not to be imported."""
+"""Code that tests share is in ``tests/support``; test files are run, and never imported."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 ROOT: Final = Path(__file__).parents[2]
 FILES: Final = sorted((ROOT / "tests").rglob("*.py"))
 IMPORT: Final = re.compile(r"^\s*(?:from|import)\b[^#\n]*?\btest_\w+", re.MULTILINE)
-"""In the code of a program that a test starts, too."""
+"""Also in the code of a program that a test starts."""
 MARK: Final = re.compile(r"^ *(?:pytestmark = |@)?pytest\.mark\.measures\b", re.MULTILINE)
 
 

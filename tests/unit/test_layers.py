@@ -1,4 +1,4 @@
-"""The layer rule of ARCHITECTURE.md against the imports in the code, and what importing the packages gives."""
+"""The layer rule of ARCHITECTURE.md against the imports in the code, and the effects of importing the packages."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "odyssey_proto"
-EXEMPT = {"", "_version"}  # the package itself, which loads names on demand; a number that everybody may read
+EXEMPT = {"", "_version"}  # the package itself, which loads names on demand; the version, which any room may read
 
 
 @cache
 def files() -> dict[str, Path]:
-    """Return every module of the package by its dotted name, the package's own left out."""
+    """Return every module of the package by its dotted name, without the package's own."""
     found = {}
     for path in PACKAGE.rglob("*.py"):
         name = path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".")
@@ -50,7 +50,7 @@ def rule(heading: str) -> dict[str, set[str]]:
 
 
 def imported_from(tree: ast.Module, module: str) -> Iterator[str]:
-    """Yield the modules of the package that a module imports: anywhere in it, for types only as well."""
+    """Yield the modules of the package that a module imports: anywhere in it, even for types only."""
     is_package = files()[module].name == "__init__.py"
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -77,7 +77,7 @@ def imported_from(tree: ast.Module, module: str) -> Iterator[str]:
 
 @cache
 def imports() -> dict[str, frozenset[str]]:
-    """Return what each module of the package imports of it."""
+    """Return the modules of the package that each of them imports."""
     found = {}
     for module, path in files().items():
         if module not in EXEMPT:
@@ -90,18 +90,18 @@ FACES = "client session spectator raw_response"
 
 
 def room_of(module: str) -> str:
-    """Return the row that a module belongs to: its folder, or that of the faces."""
+    """Return the row that a module belongs to: its folder, or the row of the public classes."""
     room = module.split(".")[0]
     return FACES if room in FACES.split() else room
 
 
 def place_of(module: str) -> str:
-    """Return the row of the emulator's table that one of its modules belongs to."""
+    """Return the row of the emulator's table for one of its modules."""
     return module.split(".")[1] if "." in module else "__init__"
 
 
 def used(rooms: dict[str, set[str]], within: str, place: object) -> dict[str, set[str]]:
-    """Return what the code uses of each allowance, and all that it imports without one, by room."""
+    """Return the permissions that the code uses, and all imports without one, by room."""
     found: dict[str, set[str]] = {room: set() for room in rooms}
     for module, targets in imports().items():
         if not module.startswith(within):

@@ -1,7 +1,7 @@
 """The private parts of other libraries that we replace or read, by name, as the installed releases have them.
 
-Without most of them the client still works, later or with less to tell, and says so in the log only. So a release
-that moves one must fail here, where it is named, and not be noticed by its users.
+Without most of them the client still works, more slowly or with fewer reports, and says so only in the log. So a
+release that moves one must fail here, where it is named, before users notice it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Transport:
-    """As much of a DTLS transport as making a receiver needs."""
+    """The parts of a DTLS transport that creating a receiver requires."""
 
     state = "new"
     _stats_id = "transport"
@@ -92,7 +92,7 @@ def test_the_decoders_thread_takes_tasks_from_its_queue_until_there_is_none() ->
         tasks, frames = Empty(), asyncio.Queue[Any]()
         worker: Any = decoder_worker
         worker(asyncio.get_running_loop(), tasks, frames, threading.Event())
-        await asyncio.wait_for(frames.get(), 10)  # the end, which it passes on
+        await asyncio.wait_for(frames.get(), 10)  # the end of the track, which it passes on
         return tasks.asked
 
     assert asyncio.run(work()) == 1
@@ -115,7 +115,7 @@ def test_a_sender_makes_keyframes_by_a_method_that_can_be_replaced() -> None:
     assert "self._send_keyframe()" in inspect.getsource(RTCRtpSender)
 
 
-# --- aiortc and aioice: the way
+# --- aiortc and aioice: the network path
 
 
 async def _connection_with_a_channel() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What public objects say of themselves: their path, their types, and what is loaded to find that out."""
+"""Public objects: their paths, their types, and the modules that a look at them loads."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ OF_USERS = [name for name in {**CLASSES, **CALLABLES} if "emulator" not in name 
 
 
 def named(annotation: object) -> Iterator[Any]:
-    """Yield the classes that an annotation names, inside others too."""
+    """Yield the classes that an annotation names, nested ones included."""
     if inspect.isclass(annotation) and not typing.get_args(annotation):
         yield annotation
     for inner in typing.get_args(annotation):

@@ -1,4 +1,4 @@
-"""What comes beside an answer: the last answer of a call, of the thread that made it."""
+"""Raw responses: the last answer of a call, for the thread that made it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a session raises, and when, on links without a network."""
+"""The errors of a session, and when it raises them, on links without a network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What spectators refuse, and what becomes of what servers answer to them. What works is in tests/live."""
+"""What spectators refuse, and the outcome of servers' answers. Tests of success are in tests/live."""
 
 from __future__ import annotations
 

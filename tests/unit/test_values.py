@@ -1,4 +1,4 @@
-"""Values as people use them: in JSON, in NumPy, in other processes."""
+"""Values as users use them: in JSON, in NumPy, in other processes."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_an_object_without_pixels_is_no_image() -> None:
         to_data_url(object(), portrait=True)  # type: ignore[arg-type]  # that is the point
 
 
-# --- what lives in one process only
+# --- objects of one process only
 
 
 def test_a_client_that_is_pickled_says_what_to_hand_over_instead() -> None:

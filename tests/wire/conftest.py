@@ -30,7 +30,7 @@ def cases(kind: str) -> list[Any]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give a test that takes `valid` or `invalid` every case of that kind."""
+    """Run a test with an argument `valid` or `invalid` for every case of that kind."""
     for kind in ("valid", "invalid"):
         if kind in metafunc.fixturenames:
             metafunc.parametrize(kind, cases(kind))
@@ -51,7 +51,7 @@ def envelopes() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def registry(schema_files: dict[str, Any]) -> Registry[Any]:
-    """The schema files under their names, and the bundle made of them as `bundle`."""
+    """The schema files by name, and the generated bundle as `bundle`."""
     bundle = json.loads((ROOT / "generated" / "schema" / "odyssey.schema.json").read_text("utf-8"))
     documents = {**schema_files, "bundle": bundle}
     return Registry().with_resources((name, Resource.from_contents(doc)) for name, doc in documents.items())
@@ -59,7 +59,7 @@ def registry(schema_files: dict[str, Any]) -> Registry[Any]:
 
 @pytest.fixture(params=["spec", "bundle"])
 def validator(request: pytest.FixtureRequest, registry: Registry[Any]) -> Any:
-    """Make the validator of a referenced schema, taken from `spec/` and then from the bundle."""
+    """Make the validator of a referenced schema, from `spec/` and then from the bundle."""
 
     def validator_of(reference: str) -> Draft202012Validator:
         if request.param == "bundle":
@@ -70,11 +70,11 @@ def validator(request: pytest.FixtureRequest, registry: Registry[Any]) -> Any:
 
 
 class NetworkIsOffError(Exception):
-    """A test that is to do without a network used it. No `OSError`: nothing takes it for a failing network."""
+    """A test that must not use a network used it. Not an `OSError`, which would look like a failing network."""
 
 
 class _Network:
-    """Whether the network may be used: asked by the interpreter itself, so that no way around it is left."""
+    """Whether the network may be used. The interpreter itself checks it, so that nothing can bypass it."""
 
     USES = frozenset(
         {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "socket.sendmsg"}
@@ -83,7 +83,7 @@ class _Network:
     watched = False
 
     def watch(self) -> None:
-        if not self.watched:  # an audit hook stays for good
+        if not self.watched:  # an audit hook cannot be removed
             self.watched = True
             sys.addaudithook(self.audit)
 
@@ -97,7 +97,7 @@ _network = _Network()
 
 @pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let every connection and every lookup of a name raise `NetworkIsOffError`."""
+    """Make every connection and every lookup of a name raise `NetworkIsOffError`."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     _network.watch()

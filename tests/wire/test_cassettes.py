@@ -1,6 +1,6 @@
 """The client against recorded answers of every call and every documented failure, without a network.
 
-What a call returns is compared with what the cassette says, so that one recorded from the service will do as well.
+Results are compared with the content of the cassette, so that one recorded from the service passes as well.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("offline")
 
 
 class Play(Protocol):
-    """Plays a scene from its cassette, and returns what it returns."""
+    """Plays a scene from its cassette, and returns its results."""
 
     def __call__(self, name: str) -> Any: ...
 
@@ -66,7 +66,7 @@ def interactions(name: str) -> list[Any]:
 
 
 def told(name: str, path: str) -> Any:
-    """Return the content of the last answer on a cassette that came from ``path``."""
+    """Return the content of the last answer from ``path`` on a cassette."""
     found = [each for each in interactions(name) if urlsplit(each["request"]["uri"]).path.endswith(path)]
     return json.loads(found[-1]["response"]["body"]["string"])
 

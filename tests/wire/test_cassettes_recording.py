@@ -1,4 +1,4 @@
-"""How cassettes are made: complete, the same every time, without secrets; and that the search for these finds."""
+"""Recording cassettes: complete, the same every time, without secrets; and the search for secrets finds them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def the_contract_holds(witness: Witness) -> Iterator[None]:
-    """Some scenes send what our client would refuse to send, for the service's answer; the answers must fit."""
+    """Scenes that send what our client would refuse, for the service's answer; only the answers must conform."""
     yield
     assert [found for found in witness.violations() if ": request: " not in found] == []
 
@@ -76,7 +76,7 @@ def emulator() -> Iterator[Emulator]:
         yield made
 
 
-# What is in the files
+# The files
 
 
 @pytest.mark.parametrize("path", CASSETTES, ids=lambda path: path.stem)
@@ -113,11 +113,11 @@ def test_a_cassette_is_small(path: Path) -> None:
     assert path.stat().st_size < 10_000
 
 
-# What is taken out
+# Scrubbing
 
 
 def answered(body: Any, **headers: str) -> Any:
-    """An answer as vcrpy hands it over."""
+    """An answer as vcrpy passes it."""
     told = {"Content-Type": "application/json", **headers}
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return {
@@ -205,7 +205,7 @@ def test_what_is_scrubbed_stays_as_it_is(path: Path) -> None:
 
 
 def stable(text: str) -> str:
-    """The text of a cassette without the size of a video, which is that of the encoder's release."""
+    """The text of a cassette without the size of a video, which depends on the encoder's release."""
     return re.sub(r"bytes 0-31/\d+", "bytes 0-31/…", text)
 
 

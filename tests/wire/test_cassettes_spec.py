@@ -1,4 +1,4 @@
-"""Everything on the cassettes is as `spec/openapi.yaml` describes it, and nothing that it describes is missing."""
+"""Everything on the cassettes conforms to `spec/openapi.yaml`, and nothing that it describes is missing."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from tools.cassettes.tape import FOLDER, Tape
 SPEC: Final = Path(__file__).resolve().parents[2] / "spec"
 METHODS: Final = frozenset({"get", "post", "delete"})
 ELSEWHERE: Final = frozenset({"watchBroadcast", "leaveBroadcast", "playBroadcast"})
-"""Calls that no cassette can hold: their answers are those of a peer connection, or live video."""
+"""Calls that no cassette can hold: they answer with a peer connection or live video."""
 RESTARTING: Final = frozenset({502, 503, 504})
-"""What any call may be answered by what stands before the service; it needs no description."""
+"""Statuses with which a gateway before the service may answer any call; they need no description."""
 ARTIFACTS: Final = ("video_url", "events_url", "thumbnail_url", "preview_url")
 
 
@@ -34,7 +34,7 @@ def openapi() -> dict[str, Any]:
 
 @cache
 def registry() -> Registry[Any]:
-    """The schema files under the names that the document has for them."""
+    """The schema files by the names that the document has for them."""
     files = (SPEC / "schemas").glob("*.yaml")
     return Registry().with_resources(
         (f"schemas/{path.name}", Resource.from_contents(yaml.safe_load(path.read_text("utf-8")))) for path in files
@@ -42,12 +42,12 @@ def registry() -> Registry[Any]:
 
 
 def faults(schema: Any, value: Any) -> list[str]:
-    """What is wrong with a value by its schema."""
+    """The faults of a value under its schema."""
     return [error.message for error in Draft202012Validator(schema, registry=registry()).iter_errors(value)]
 
 
 def resolved(node: Any) -> Any:
-    """The node, or what it refers to inside the document."""
+    """The node, or the part of the document that it refers to."""
     if "$ref" not in node:
         return node
     found: Any = openapi()
@@ -58,7 +58,7 @@ def resolved(node: Any) -> Any:
 
 @attrs.frozen(kw_only=True)
 class Call:
-    """An interaction, with the operation that it is of; None for the file behind a signed address."""
+    """An interaction with its operation; None for a file behind a signed address."""
 
     method: str
     url: str
@@ -83,7 +83,7 @@ class Call:
 
     @property
     def described_as(self) -> str | None:
-        """The key of the described answer that this is one of."""
+        """The key of the described answer that matches this one."""
         keys = (str(self.status), f"{self.status // 100}XX", "default")
         return next((key for key in keys if key in self.operation["responses"]), None)
 
@@ -92,7 +92,7 @@ def calls() -> dict[str, Call]:
     """All interactions of all cassettes, by the name of the cassette and their number in it."""
     found = {}
     for path in sorted(FOLDER.glob("*.yaml")):
-        told: dict[str, str] = {}  # addresses that earlier answers told, and what they are of
+        told: dict[str, str] = {}  # addresses from earlier answers, and their paths
         for number, each in enumerate(Tape.read(path).interactions):
             request, response = each["request"], each["response"]
             found[f"{path.stem}-{number}"] = Call(
@@ -108,7 +108,7 @@ def calls() -> dict[str, Call]:
 
 
 def addresses(node: Any) -> dict[str, str]:
-    """The addresses below a node that are asked later."""
+    """The addresses below a node that later requests use."""
     found: dict[str, str] = {}
     match node:
         case {"ping_url": str(url)}:
@@ -145,7 +145,7 @@ FILES: Final = [name for name, call in CALLS.items() if call.path is None]
 
 
 def typed(text: str) -> Any:
-    """A query argument as what it stands for."""
+    """The value of a query argument."""
     return json.loads(text) if text.isdecimal() or text in ("true", "false") else text
 
 
@@ -164,7 +164,7 @@ def request_faults(call: Call) -> list[str]:
 @pytest.mark.parametrize("name", DESCRIBED)
 def test_a_request_is_as_described(name: str) -> None:
     call = CALLS[name]
-    # Of these the key, a secret, was wrong, or nothing: the emulator was told to refuse what is right.
+    # For these, either the key, a secret, was wrong, or nothing: the emulator was set to refuse valid requests.
     if call.status == 422 and call.path not in ("/auth/token", "/sessions/request", "/sessions/token"):
         assert request_faults(call) != []
     else:
@@ -225,7 +225,7 @@ def test_every_answer_of_every_call_is_on_a_cassette() -> None:
     assert described - recorded == set()
 
 
-# The checks themselves can fail
+# Tests of the checks themselves
 
 
 def changed(call: Call, **parts: Any) -> Call:

@@ -1,4 +1,4 @@
-"""`python -m tools.codegen` makes the same bytes everywhere, notices drift, and names faulty schemas."""
+"""`python -m tools.codegen` writes the same bytes everywhere, reports drift, and names faulty schemas."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GENERATED = ROOT / "generated"
 
 
 def codegen(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run it as a process. It takes seconds: only what depends on the process is worth one."""
+    """Run it as a process. That takes seconds, so use it only for tests that need a process."""
     command = [sys.executable, "-m", "tools.codegen", *map(str, arguments)]
     environ = {**os.environ, **environment}
     return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""`spec/` is sound: each document is valid by its own rules, complete, and refers to nothing that is not there."""
+"""`spec/` is sound: each document is valid by its own rules, complete, and has no dangling references."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def check_jsonschema(*arguments: str | Path) -> subprocess.CompletedProcess[str]
 
 
 def references(node: Any, file: str) -> Iterator[str]:
-    """Every `$ref` below `node`, which stands in `file`, as `file#pointer`."""
+    """Every `$ref` below `node` in `file`, as `file#pointer`."""
     if isinstance(node, dict):
         if isinstance(node.get("$ref"), str):
             target, _, pointer = node["$ref"].partition("#")

@@ -22,7 +22,7 @@ READERS = {
 
 
 def read(reference: str, data: Any) -> Any:
-    """Read `data` as the library does: a union by its reader, all else by its class."""
+    """Read `data` as the library does: a union by its reader, everything else by its class."""
     name = reference.rpartition("/")[2]
     if name in READERS:
         return READERS[name](json.dumps(data))

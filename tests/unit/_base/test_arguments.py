@@ -1,4 +1,4 @@
-"""Checks of what users hand in: what passes comes out as the wire wants it, the rest is told in one line."""
+"""Checks of arguments: valid ones are returned in wire form, the others raise an error of one line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Text(str):
-    """A string of a user's own kind."""
+    """A string of a user's own class."""
 
     __slots__ = ()
 

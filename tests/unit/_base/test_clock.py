@@ -55,7 +55,7 @@ def test_a_steady_clock_lets_a_jump_ahead_through() -> None:
 
 def test_a_steady_clock_takes_a_thread_that_was_slow_for_no_jump() -> None:
     class Slow:
-        """What the first of two readings tells has long passed when it is looked at."""
+        """The first of two readings is long out of date when it is used."""
 
         def __init__(self) -> None:
             self.readings = [100.0, 4000.0, 200.0, 4000.5]
@@ -153,7 +153,7 @@ def test_on_a_clock_of_coarse_steps_a_deadline_is_kept_to_the_step(timeout: floa
     deadline = Deadline(timeout, clock)
     turns = 0
     for seconds in deadline.waits():
-        clock.at += max(seconds, 0.001)  # as long as the shortest wait of such a system
+        clock.at += max(seconds, 0.001)  # the shortest wait of such a system
         turns += 1
     assert timeout - step <= clock.at - 100.0 <= timeout + 2 * step
     assert turns <= 20

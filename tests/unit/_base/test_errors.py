@@ -1,4 +1,4 @@
-"""The tree of exceptions: what each is, and what it keeps."""
+"""The tree of exceptions: their bases and their attributes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The background loop: its thread, what runs on it, and that nothing is left of either."""
+"""The background loop: its thread, the work on it, and that nothing is left of either."""
 
 import asyncio
 import concurrent.futures
@@ -89,7 +89,7 @@ class TestStartAndStop:
         assert loop.stop(GENEROUS)
 
     def test_it_is_made_and_closed_on_its_own_thread(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A loop of Windows' own kind, made on the main thread, takes the wake-up of signals to itself."""
+        """A Windows event loop created on the main thread takes over the wake-up of signals."""
         made_on, closed_on = [], []
 
         class Noted(asyncio.SelectorEventLoop):

@@ -1,4 +1,4 @@
-"""What happens at the end of a process, and in the child of a fork; each in a process of its own."""
+"""Actions at the end of a process, and in the child of a fork; each test in a separate process."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_child_of_multiprocessing_that_expects_its_end_has_one(method: str) ->
     """
     seen = printed(program)
     assert seen[-2:] == ["last True", "first True"]
-    if method == "fork":  # a spawned child knows none of these actions: it imports what it unpickles, and no more
+    if method == "fork":  # a spawned child has none of these actions: it imports only what it unpickles
         assert seen[:-2] == ["forked", "last False", "first False"]
 
 

@@ -1,4 +1,4 @@
-"""The weak set that several threads use."""
+"""The weak set that several threads may use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from odyssey_proto._base.weak_set import ConcurrentWeakSet
 
 
 class Thing:
-    """Something that can be let go of."""
+    """An object that can be garbage-collected."""
 
 
 def test_what_was_let_go_of_is_not_in_it() -> None:

@@ -1,4 +1,4 @@
-"""Handlers: called in order on one thread, whatever one of them does."""
+"""Handlers: called in order on one thread, even if one of them fails or blocks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def frame(index: int) -> VideoFrame:
 
 
 class Journal:
-    """Handlers that note what they are called with."""
+    """Handlers that note their arguments."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[object, ...]] = []

@@ -1,4 +1,4 @@
-"""The driver on links that are not there: what is raised when, and what is left when it ends."""
+"""The driver on fake links: the errors and when they are raised, and what is left at its end."""
 
 from __future__ import annotations
 

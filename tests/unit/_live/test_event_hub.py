@@ -1,4 +1,4 @@
-"""Events for those who read them: in order, each to everyone, until the end."""
+"""Events for readers: in order, each to every reader, until the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls that take handlers show each of them by its name."""
+"""Calls that take handlers show each handler in their signature."""
 
 from __future__ import annotations
 

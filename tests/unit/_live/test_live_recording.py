@@ -1,4 +1,4 @@
-"""Recordings of a live session, from a hub without a network: queue, thread, timing, and what goes wrong."""
+"""Recordings of a live session, from a hub without a network: queue, thread, timing, and failures."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GENEROUS_S: Final = 30.0
 
 
 def read(path: Path) -> list[tuple[int, int]]:
-    """Return time in ms and stamped number of each frame of a file."""
+    """Return the time in ms and the stamped number of each frame of a file."""
     found = []
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
@@ -53,7 +53,7 @@ def hub() -> Iterator[FrameHub]:
 
 
 class Encoder:
-    """Stands in the way of a recorder until it is let go."""
+    """Blocks a recorder until it is released."""
 
     def __init__(self, recording: LiveRecording) -> None:
         self.at_work, self.may_go_on = threading.Event(), threading.Event()
@@ -86,7 +86,7 @@ def test_a_gap_in_the_stream_is_a_gap_in_the_file(hub: FrameHub, path: Path) -> 
     with LiveRecording(path, hub):
         publish(hub, range(3))
         hub.pause()
-        publish(hub, range(3, 6), first_ms=0, at=107.1)  # another connection, that counts from 0
+        publish(hub, range(3, 6), first_ms=0, at=107.1)  # another connection, which counts from 0
     assert [at for at, _ in read(path)] == [0, 50, 100, 7100, 7150, 7200]
 
 
@@ -178,7 +178,7 @@ def test_a_relative_path_is_of_the_directory_at_the_beginning(
     hub: FrameHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with LiveRecording("pipe:1.mp4", hub) as recording:  # a name that FFmpeg would take for an address
+    with LiveRecording("pipe:1.mp4", hub) as recording:  # a name that FFmpeg would mistake for an address
         monkeypatch.chdir("/")
         publish(hub, range(2))
     assert recording.path == tmp_path / "pipe:1.mp4"

@@ -1,4 +1,4 @@
-"""The iterator that users read frames and events with."""
+"""The iterator from which users read frames and events."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from odyssey_proto._live.reader import Reader
 
 
 class Queue:
-    """Hands out what it was given, then None; remembers how long it was to wait."""
+    """Returns the given items, then None; remembers the timeouts."""
 
     def __init__(self, *items: int) -> None:
         self.items = list(items)

@@ -1,4 +1,4 @@
-"""Threads for what blocks, and what happens if there are none."""
+"""Threads for blocking steps, and the failure if no thread can start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading and writing the models: tolerant of what is new, clear about what is wrong."""
+"""Reading and writing the models: new fields and values are tolerated, faults reported clearly."""
 
 from __future__ import annotations
 

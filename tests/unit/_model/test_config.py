@@ -1,4 +1,4 @@
-"""What can be configured, and what is refused before anything is sent."""
+"""Settings, and those that are refused before anything is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Credentials: to a dict and back, whose session they are, when they end, and that they do not print."""
+"""Credentials: to a dict and back, their session, their expiry, and that their `repr` hides them."""
 
 from __future__ import annotations
 

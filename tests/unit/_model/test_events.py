@@ -1,4 +1,4 @@
-"""Statuses and events as the documentation has them."""
+"""Statuses and events as documented."""
 
 from __future__ import annotations
 

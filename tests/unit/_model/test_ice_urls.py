@@ -1,4 +1,4 @@
-"""Addresses of ICE servers: which of them a connection can use, and what is said of the others."""
+"""Addresses of ICE servers: which of them a connection can use, and the reasons against the others."""
 
 import pytest
 from odyssey_models import IceServer

@@ -1,4 +1,4 @@
-"""A server of raw sockets that answers as the service does, and the calls of a client of it."""
+"""A raw-socket server that answers like the service, and the calls of its client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The access token: when it is fetched, by which thread, and when it is renewed."""
+"""The access token: when and by which thread it is fetched, and when it is renewed."""
 
 from __future__ import annotations
 

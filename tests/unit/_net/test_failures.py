@@ -1,4 +1,4 @@
-"""What foreign exceptions mean, without any network."""
+"""The errors for exceptions of libraries, without any network."""
 
 from __future__ import annotations
 

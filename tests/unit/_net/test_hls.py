@@ -1,4 +1,4 @@
-"""A broadcast over HLS, from a server of raw sockets, with whatever PyAV is installed."""
+"""A broadcast over HLS, from a raw-socket server, with the installed PyAV."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.servers import HttpServer, Reply, answer
 
 FRAMES = 5
 PLAYLIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:0.25,\nsegment.ts\n#EXT-X-ENDLIST\n"
-# The language of the rendition becomes metadata of its stream: here it is no UTF-8.
+# The language of the rendition becomes metadata of its stream; here it is not UTF-8.
 BROKEN_TEXT = (
     b'#EXTM3U\n#EXT-X-MEDIA:TYPE=VIDEO,GROUP-ID="v",NAME="caf\xe9",LANGUAGE="\xff\xfe"\n'
     b'#EXT-X-STREAM-INF:BANDWIDTH=100000,VIDEO="v"\nlive.m3u8\n'
@@ -41,7 +41,7 @@ def segment() -> bytes:
 
 
 class Watched:
-    """What an `HlsReader` reported of one broadcast, from its first frame to its end."""
+    """The reports of an `HlsReader` about one broadcast, from its first frame to its end."""
 
     def __init__(self, replies: dict[str, Reply | list[Reply]], path: str) -> None:
         self.frames: list[av.VideoFrame] = []

@@ -1,4 +1,4 @@
-"""One exchange, against a server of raw sockets: what is sent, read, unpacked, repeated and logged."""
+"""HTTP exchanges with a raw-socket server: what is sent, read, decompressed, repeated and logged."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def test_this_machine_is_reached_directly_whatever_the_proxy(
 
 @pytest.fixture
 def proxied(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServiceApi]:
-    """A transport to a service that only ``server``, as a proxy, can reach."""
+    """A transport to a service that can be reached only through ``server``, as a proxy."""
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
         monkeypatch.setenv(name, server.url.replace("//", "//user:proxy-secret@"))
     for name in ("NO_PROXY", "no_proxy"):
@@ -295,7 +295,7 @@ def test_a_connection_that_is_reset_while_it_is_opened_is_told_as_lost(
     def reset(*_: object) -> None:
         raise OSError(number, "reset")
 
-    # What an abort makes of a connect depends on the moment: no server can be made to do it.
+    # The effect of an abort on a connect depends on the moment; no server can provoke this one.
     monkeypatch.setattr("odyssey_proto._net.sockets._dial", reset)
     with pytest.raises(OdysseyConnectionError) as caught:
         api.access_token(until())

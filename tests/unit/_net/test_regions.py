@@ -1,4 +1,4 @@
-"""The latencies of the regions, against servers that answer late, badly or not at all."""
+"""The latencies of regions whose servers answer late, badly or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The calls about recordings, jobs and telemetry: what goes out, what comes back, and what a refusal means."""
+"""The calls for recordings, jobs and telemetry: requests, answers and refusals."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def targets(server: HttpServer) -> list[str]:
     return [request.target for request in server.requests if request.path != "/auth/token"]
 
 
-# --- what goes out
+# --- requests
 
 
 @every_call
@@ -187,7 +187,7 @@ def test_what_cannot_filter_a_list_is_refused(
         api.jobs(until(), status=status, active=active)
 
 
-# --- what comes back
+# --- answers
 
 
 def test_answers_are_models(api: ServiceApi) -> None:
@@ -222,7 +222,7 @@ def test_a_cancelled_job_may_tell_no_more_than_its_status(server: HttpServer, ap
     assert (job.completed_at, job.error_message) == (None, None)
 
 
-# --- what a refusal means
+# --- refusals
 
 LATE = json_answer({"detail": "It has begun"}, "400 Bad Request")
 BUSY = answer(status="503 Service Unavailable")

@@ -1,4 +1,4 @@
-"""The calls that lead to a session: what goes out, what comes back, and what a refusal means."""
+"""The calls that lead to a session: requests, answers and refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The signaling connection against a server of raw sockets: messages, their order, and the end."""
+"""The signaling connection with a raw-socket server: messages, their order, and the end."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_messages_are_sent_in_the_order_of_each_thread() -> None:
     received: list[Any] = []
 
     def script(connection: Connection) -> None:
-        with contextlib.suppress(AssertionError):  # the goodbye is no text
+        with contextlib.suppress(AssertionError):  # the goodbye is not a text message
             while True:
                 received.append(connection.read_message())
 

@@ -1,4 +1,4 @@
-"""Files behind signed addresses, from a server of raw sockets: what is sent, followed, handed on and refused."""
+"""Files behind signed addresses, from a raw-socket server: what is sent, followed, passed on and refused."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_file_that_is_not_read_to_its_end_costs_no_more(server: HttpServer, ht
     with fetch(http, server.url + SIGNED, {}, until(), Abort()) as fetched:
         next(fetched.pieces)
     assert read(http, server.url + SIGNED) == (200, FILE)
-    assert server.accepted == 2  # what was still on its way is not read for nothing
+    assert server.accepted == 2  # the rest of the body is not read
 
 
 # --- redirects

@@ -1,4 +1,4 @@
-"""Calls that end by their deadline or by an abort, whatever they wait for."""
+"""Calls that end by their deadline or by an abort, in every kind of wait."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def until(seconds: float | None) -> Deadline:
 
 
 def in_thread(work: Any) -> tuple[threading.Thread, list[BaseException]]:
-    """Run ``work`` on a thread; what it raises is collected."""
+    """Run ``work`` on a thread; its errors are collected."""
     raised: list[BaseException] = []
 
     def run() -> None:
@@ -159,7 +159,7 @@ def test_a_forked_child_leaves_the_parents_socket_alone() -> None:
     abort = Abort()
     with contextlib.closing(ours), contextlib.closing(theirs), Call(until(LONG), abort) as call:
         call.guard(ours)
-        call._process = os.getpid() + 1  # as it looks from a child, without forking a process that has threads
+        call._process = os.getpid() + 1  # as in a forked child, without forking a process that has threads
         abort.abort()
         theirs.sendall(b"x")
         assert ours.recv(1) == b"x"
@@ -259,7 +259,7 @@ def test_no_lookup_is_begun_for_a_call_that_is_over() -> None:
 
 
 def connect(port: int, call: Call, host: str = "127.0.0.1") -> socket.socket:
-    """Connect as urllib3 does, and take the socket."""
+    """Connect as urllib3 does, and return the socket."""
     connection = HttpConnection(host, port)
     with call.current():
         connection.connect()
@@ -319,7 +319,7 @@ def test_a_connect_that_is_not_answered_ends_with_its_call() -> None:
 
 
 class Guarded(Call):
-    """Tells when a socket is waited on."""
+    """Reports when a thread waits on a socket."""
 
     def __init__(self, *args: Any, **known: Any) -> None:
         super().__init__(*args, **known)
@@ -331,7 +331,7 @@ class Guarded(Call):
 
 
 class Deaf(Guarded):
-    """On a system that wakes nothing when a socket is shut, as others than Linux do."""
+    """On a system where shutting a socket wakes no wait; on Linux it does."""
 
     def shut(self) -> None:
         pass
@@ -376,7 +376,7 @@ def test_an_abort_ends_a_receive_where_a_shut_socket_wakes_nobody() -> None:
 
 
 def test_no_wait_for_an_answer_is_longer_than_a_turn() -> None:
-    """Where Ctrl-C wakes no wait, as on Windows, it is seen at the next turn."""
+    """If Ctrl-C wakes no wait, as on Windows, it is noticed at the next turn."""
     timeouts: list[float | None] = []
 
     def script(connection: Connection) -> None:

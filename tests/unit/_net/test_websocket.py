@@ -1,4 +1,4 @@
-"""Opening the WebSocket against a server of raw sockets: what is sent, through TLS and through proxies."""
+"""Opening the WebSocket to a raw-socket server: what is sent, through TLS and through proxies."""
 
 from __future__ import annotations
 

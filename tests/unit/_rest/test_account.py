@@ -1,4 +1,4 @@
-"""What a client does with its account: lists as one sequence, and arguments checked before anything is sent."""
+"""The account of a client: lists as one sequence, and arguments checked before anything is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recordings as files, from a store on raw sockets that cuts, expires and changes."""
+"""Downloads of recordings, from a raw-socket store whose connections break, addresses expire and files change."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_a_later_client_goes_on_where_an_earlier_one_was_interrupted(tmp_path: P
 
 PIECE = 256 * 1024  # what is read from a connection at once, at most
 
-# Says how much it has, from so many bytes on, until it is killed.
+# Reports its progress, from a number of bytes on, until it is killed.
 TO_BE_KILLED = """
 import sys
 from odyssey_proto import Odyssey
@@ -155,7 +155,7 @@ def test_of_fifty_megabytes_cut_three_times_only_the_last_piece_is_fetched_twice
             connection.hang()  # so that the process is killed in the middle of a connection
 
         store.routes["GET /files/video"] = [store._file, store._file, send_and_stay, store._file]
-        # Twice it is the connection that breaks, the third time the process.
+        # Twice the connection breaks, the third time the process is killed.
         with subprocess.Popen(
             [sys.executable, "-c", TO_BE_KILLED, store.url, str(tmp_path), str(third - PIECE)],
             stdout=subprocess.PIPE,
@@ -327,7 +327,7 @@ def test_a_second_download_of_the_same_file_is_refused(tmp_path: Path) -> None:
 
 @attrs.define
 class _System:
-    """What it did, and for how many renamings a scanner still has the file."""
+    """The calls of the system, and for how many renamings a scanner still has the file open."""
 
     scans: int = 0
     locked: list[int] = attrs.field(factory=list)
@@ -335,7 +335,7 @@ class _System:
 
 @pytest.fixture
 def windows(monkeypatch: pytest.MonkeyPatch) -> _System:
-    """Files cannot be renamed while anybody has them open, and there is `msvcrt` in place of `fcntl`."""
+    """Files cannot be renamed while they are open, and there is `msvcrt` instead of `fcntl`."""
     fcntl = pytest.importorskip("fcntl")
     system = _System()
 

@@ -1,4 +1,4 @@
-"""Waiting for jobs: how much is asked, and what is told. No test sleeps."""
+"""Waiting for jobs: the number of requests, and the reports to the caller. No test sleeps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from odyssey_proto._rest.job_waiter import JobWaiter
 
 
 class Service:
-    """Jobs whose statuses go on with every sleep, and a count of what is asked."""
+    """Jobs whose statuses advance with every sleep, and a count of the requests."""
 
     def __init__(self, **statuses: list[str]) -> None:
         self.statuses = statuses

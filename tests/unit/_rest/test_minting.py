@@ -1,4 +1,4 @@
-"""Credentials for others: queueing for a streamer with a clock that is set, and what is given back."""
+"""Credentials for other clients: queueing for a streamer with a manual clock, and what is given back."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from odyssey_proto._rest.minting import mint
 if TYPE_CHECKING:
     from odyssey_proto._model.credentials import ClientCredentials
 
-TOKEN = "e30.eyJzZXNzaW9uX2lkIjogInMtMSJ9.x"  # of the session s-1
+TOKEN = "e30.eyJzZXNzaW9uX2lkIjogInMtMSJ9.x"  # a token of the session s-1
 BUSY = OdysseyConnectionError("busy", code="no_streamers", status=503, recoverable=True)
 
 
 class Service:
-    """A service that has no streamer for so many requests, and a clock that only pauses move."""
+    """A service without a streamer for a number of requests, and a clock that only pauses advance."""
 
     def __init__(self, *refusals: OdysseyConnectionError) -> None:
         self.refusals = list(refusals)

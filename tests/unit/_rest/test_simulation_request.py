@@ -1,4 +1,4 @@
-"""Scripts as users write them: what is sent, and what is refused with the entry's place."""
+"""Scripts as users write them: what is sent, and refusals that name the entry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told of a client's connections, read at a server of raw sockets; and that it matters to nobody."""
+"""The telemetry of a client's connections, at a raw-socket server; it never delays or fails anything."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Rig:
         thread = self.telemetry._thread
         self.telemetry.close()
         if thread is not None:
-            thread.join(10)  # what closing does not wait for, this test does
+            thread.join(10)  # closing does not wait for this, but the test does
         return [event for request in self.server.received("POST /telemetry") for event in request.json()["events"]]
 
 
@@ -106,7 +106,7 @@ def test_off_means_no_request_and_no_thread(make_rig: Callable[..., Rig]) -> Non
     assert rig.server.accepted == 0
 
 
-# --- what is told
+# --- events
 
 
 def test_a_session_is_told_with_its_durations(rig: Rig) -> None:
@@ -217,7 +217,7 @@ def test_a_session_is_not_kept_alive(rig: Rig) -> None:
     assert there() is None
 
 
-# --- it is in nobody's way
+# --- it never delays or fails anything
 
 
 @pytest.mark.parametrize(

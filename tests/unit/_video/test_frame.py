@@ -152,7 +152,7 @@ class TestVideoFrame:
 
     @pytest.mark.parametrize("width", [640, 854, 1280])
     def test_colours_are_those_of_bt601_with_limited_range(self, width: int) -> None:
-        # Both decoders leave the matrix open. Even over 8x8 px, so that how chroma is enlarged does not matter.
+        # Both decoders leave the matrix unspecified. Blocks of 8x8 px make the chroma upsampling irrelevant.
         rng = np.random.default_rng(601)
         blocks = np.stack(
             [
@@ -645,7 +645,7 @@ def test_importing_frames_loads_no_heavy_module() -> None:
 
 
 class Inbox:
-    """A receiver that is no queue."""
+    """A receiver that is not a queue."""
 
     def __init__(self) -> None:
         self.frames: list[VideoFrame] = []

@@ -1,4 +1,4 @@
-"""Images on their way to the service: real files of every format and mode, and everything that is none."""
+"""Images for the service: real files of every format and mode, and everything that is not an image."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "HEIF", "AVIF")
 
 
 def quarters(width: int = 640, height: int = 352) -> Image.Image:
-    """Return a picture whose quarters are, as one reads: red, green, blue, white."""
+    """Return a picture whose quarters, in reading order, are red, green, blue and white."""
     picture = Image.new("RGB", (width, height), WHITE)
     pen = ImageDraw.Draw(picture)
     pen.rectangle((0, 0, width // 2 - 1, height // 2 - 1), RED)
@@ -72,7 +72,7 @@ def content(url: str) -> bytes:
 
 
 def shown(url: str, *, portrait: bool) -> Image.Image:
-    """Return what the service will see, after a look at its form."""
+    """Return the image as the service will see it, after checking its form."""
     assert url.startswith("data:image/jpeg;base64,")
     with Image.open(io.BytesIO(content(url))) as picture:
         assert (picture.format, picture.mode, picture.size) == ("JPEG", "RGB", SIZES[portrait])
@@ -99,7 +99,7 @@ AS_ONE_READS = ["red", "green", "blue", "white"]
 
 
 def refusal(image: Any, *, portrait: bool = False) -> OdysseyConfigError:
-    """Return the error that it is refused with, after a look at its form."""
+    """Return the error of refusing it, after checking its text."""
     with pytest.raises(OdysseyConfigError) as caught:
         to_data_url(image, portrait=portrait)
     text = str(caught.value)
@@ -238,7 +238,7 @@ class TestCovering:
 
 
 class TestTurning:
-    # How the upright picture was stored by a camera that was held otherwise (Exif 2.32, "Orientation").
+    # How a rotated camera stored the upright picture (Exif 2.32, "Orientation").
     STORED: ClassVar = {
         1: None,
         2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -512,7 +512,7 @@ class TestTheCallersOwn:
 
 
 def png_of(width: int, height: int) -> bytes:
-    """Return the beginning of a PNG that claims to be that large."""
+    """Return the beginning of a PNG that claims this size."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
@@ -615,7 +615,7 @@ class TestLimits:
     def test_a_file_with_too_many_pixels_for_pillow_itself_is_refused_alike(self) -> None:
         error = refusal(webp_of(16_383, 16_383))
         assert error.code == "image_too_large"
-        # Pillow before 13 opens it, and we look at its size.
+        # Pillow before 13 opens it, and we check its size.
         assert str(error).endswith(("has too many pixels for Pillow", "16383×16383; the limit is 120 million"))
 
     def test_an_avif_file_that_lies_about_its_size_is_refused(self) -> None:

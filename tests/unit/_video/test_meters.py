@@ -1,4 +1,4 @@
-"""Counters of a session: rates, means, and what sequence numbers and timestamps tell of losses."""
+"""Counters of a session: rates, means, and losses found by sequence numbers and timestamps."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def totals_of(numbers: list[int]) -> VideoTotals:
 
 
 def lost_frames(*frames: tuple[int, bool], interval: int = FRAME, start: int = 0) -> int:
-    """Return the frames lost, by the place of each frame that came and whether it follows the one before."""
+    """Return the frames lost, given the place of each frame that came and whether it follows the one before."""
     totals = VideoTotals(Time())
     meter = LinkMeter(totals)
     for place, follows in frames:

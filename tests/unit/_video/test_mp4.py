@@ -1,4 +1,4 @@
-"""MP4 files: which frames are in them, of what size, and when."""
+"""MP4 files: their frames, sizes and times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stamp: what is drawn is what is read, and nothing else is read."""
+"""The stamp: readers return what was drawn, and nothing for other pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Effects: what they show, and what makes them equal."""
+"""Effects: their `repr` and their equality."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inputs: what they show, and what makes them equal."""
+"""Inputs: their `repr` and their equality."""
 
 from __future__ import annotations
 

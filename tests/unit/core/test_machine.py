@@ -1,4 +1,4 @@
-"""Rows, the way through them, and the agenda."""
+"""Rows, the step through them, and the agenda."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The calls that wait for their answers."""
+"""Calls that wait for their answers."""
 
 from __future__ import annotations
 

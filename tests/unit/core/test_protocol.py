@@ -1,4 +1,4 @@
-"""The protocol as its driver sees it: what is taken, what is refused, what is ignored, how things stand."""
+"""The protocol as its driver sees it: inputs that are taken, refused and ignored, and its snapshot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waiting for a streamer: when to ask again, and what is raised in the end."""
+"""Waiting for a streamer: when to ask again, and the error at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What answers that refuse mean: by status, by headers, by body, and by operation."""
+"""The errors for refusals: by status, by headers, by body, and by operation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What there is of a connection: its links, and what is too long for them."""
+"""The connection of a session: its links, and messages that are too long for them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def agenda() -> Agenda:
 
 @pytest.fixture
 def connection(agenda: Agenda) -> SessionLink:
-    """One with its first link."""
+    """A connection with its first link."""
     found = SessionLink(agenda)
     found.session_id, found.signaling_url, found.token = "s-1", "ws://host", "token"
     found.open(10.0, with_video=True)

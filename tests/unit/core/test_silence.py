@@ -1,4 +1,4 @@
-"""Watching that video comes: what the silence so far asks for."""
+"""Checking that video arrives: the action that the silence calls for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from odyssey_proto.core.silence import KEYFRAME_AFTER_S, SILENCE_LIMIT_S, Silenc
 
 @pytest.fixture
 def silence() -> Silence:
-    """One that has heard a frame at 100."""
+    """A `Silence` that has heard a frame at 100 s."""
     found = Silence()
     found.begin(99.0, 20.0)
     assert found.judge(100.0, 100.0) is Verdict.WAIT

@@ -30,7 +30,7 @@ NO_TOKEN = SpectatorTokenError("the token was refused", code="invalid_spectator_
 
 
 class Rig:
-    """A spectator, the time, and everything that it handed out."""
+    """A spectator, the time, and all its outputs."""
 
     def __init__(self, ways: tuple[Way, ...] = (Way.WEBRTC,), *, reconnect: bool = True) -> None:
         advanced = AdvancedConfig(initial_retry_delay_ms=1000, max_retry_delay_ms=2000)

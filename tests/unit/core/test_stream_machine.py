@@ -344,7 +344,7 @@ def test_an_acknowledgement_too_many_is_ignored() -> None:
     assert rig.core.applied_prompt == "A fine cat"
 
 
-# --- watching that video comes
+# --- checking that video arrives
 
 
 def test_while_frames_come_they_are_looked_for_once_a_second() -> None:

@@ -1,4 +1,4 @@
-"""The typed tables, each as a whole; what each row does is tested in test_protocol."""
+"""The typed tables, each as a whole; the tests of the machines cover what each row does."""
 
 from __future__ import annotations
 

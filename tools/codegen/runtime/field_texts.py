@@ -32,7 +32,7 @@ class FieldTexts(dict[str, str | None]):
 
         try:
             body = ast.parse(inspect.getsource(sys.modules[module])).body
-        except (OSError, TypeError, SyntaxError):  # installed without source
+        except (OSError, TypeError, SyntaxError):  # there is no source where it was installed
             return {}
         for name in self._path:
             found = [node.body for node in body if isinstance(node, ast.ClassDef) and node.name == name]

@@ -1,4 +1,4 @@
-"""What a peer connection offers of this machine, on real sockets."""
+"""The candidates of this machine that a peer connection offers, on real sockets."""
 
 import asyncio
 import socket
@@ -53,7 +53,7 @@ def connection() -> RTCPeerConnection:
 
 
 def agents(pc: RTCPeerConnection) -> list[Any]:
-    """Return aioice's connections, that of the video and that of the channels; aiortc does not show them."""
+    """Return aioice's connections, one for the video and one for the channels; aiortc does not expose them."""
     assert pc.sctp is not None
     transports = [pc.getTransceivers()[0].receiver.transport, pc.sctp.transport]
     return [transport.transport.iceGatherer._connection for transport in transports]

@@ -1,4 +1,4 @@
-"""The queue that decodes: aiortc's thread comes for encoded frames and leaves with the end alone."""
+"""The queue that decodes: aiortc's thread asks for encoded frames and gets only the end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STEP = 4500  # of the RTP clock: 50 ms
 
 @attrs.frozen
 class Codec:
-    """As much of aiortc's as counts here."""
+    """The parts of aiortc's class that matter here."""
 
     mimeType: str  # noqa: N815 - aiortc's name
 
@@ -33,7 +33,7 @@ ENCODERS = {H264: "libx264", VP8: "libvpx"}
 
 
 def encoded(codec: Codec, count: int, *, width: int = 320) -> list[bytes]:
-    """Return so many pictures, of which the first needs no other."""
+    """Return ``count`` encoded pictures; the first is a keyframe."""
     context: Any = av.CodecContext.create(ENCODERS[codec], "w")
     context.width, context.height, context.pix_fmt, context.time_base = width, 192, "yuv420p", decoding._TICK_S
     context.options = {"tune": "zerolatency"} if codec is H264 else {"deadline": "realtime", "lag-in-frames": "0"}
@@ -50,7 +50,7 @@ def encoded(codec: Codec, count: int, *, width: int = 320) -> list[bytes]:
 
 @attrs.define
 class Rig:
-    """A decoding queue, and what came of it."""
+    """A decoding queue, and its results."""
 
     time: Time = attrs.field(factory=Time)
     frames: list[tuple[av.VideoFrame, float]] = attrs.field(factory=list)
@@ -180,7 +180,7 @@ def test_what_comes_before_the_keyframe_is_left_out_too(codec: Codec) -> None:
     rig.time.at = 100.0
     rig.put(codec, pictures[:30])
 
-    def fall_behind() -> None:  # the loop's thread had let these through before it was told
+    def fall_behind() -> None:  # the loop's thread had passed these on before it was asked to stop
         rig.time.at = 0.0
         rig.put(codec, [*pictures[30:], *encoded(codec, 2)], first=30)
         rig.queue.put(None)

@@ -1,4 +1,4 @@
-"""ICE servers asked all at once, against small servers on the loopback address that answer as the test says."""
+"""Contacting all ICE servers at once, with small servers on the loopback address that a test controls."""
 
 import asyncio
 import socket
@@ -19,8 +19,8 @@ from tests.support.tls import self_signed
 
 T = TypeVar("T")
 GENEROUS = 30.0  # s; a hang fails, a slow machine does not
-DEAD = "192.0.2.1"  # for documentation: nobody answers there
-# On the way there it becomes the loopback address, where no server that is given as such is asked.
+DEAD = "192.0.2.1"  # reserved for documentation: nothing answers there
+# Connecting there reaches the loopback address; servers given by a loopback address are never contacted.
 HERE = "0.0.0.0"
 
 
@@ -34,7 +34,7 @@ def in_time(coroutine: Coroutine[Any, Any, T]) -> T:
 class Server(asyncio.DatagramProtocol):
     """A STUN and TURN server over UDP.
 
-    It grants everything where it is told nothing else: ``error``, the number with which it refuses allocations;
+    By default it grants everything. Options: ``error``, the number with which it refuses allocations;
     ``silent``; ``lacking``, an attribute that its answers do not have; ``after``, s that it lets pass.
     """
 
@@ -91,7 +91,7 @@ def asking(*urls: str, **how: Any) -> IceServers:
 
 
 async def given(servers: IceServers, *hosts: str) -> list[Candidate]:
-    """Return what the servers give to a transport on ``hosts``, and end it."""
+    """Return the candidates that the servers give to a transport on ``hosts``, and close it."""
     agent = Connection(ice_controlling=False)
     bound = await agent.get_component_candidates(1, list(hosts))
     found = await servers.candidates(agent, 1, bound)
@@ -101,7 +101,7 @@ async def given(servers: IceServers, *hosts: str) -> list[Candidate]:
 
 
 async def told(*urls: str, **how: Any) -> tuple[str, ...]:
-    """Return what is said of servers of which none gives anything."""
+    """Return the notes about servers that all give nothing."""
     servers = asking(*urls, **how)
     assert await given(servers) == []
     return servers.notes
@@ -390,7 +390,7 @@ class TestTls:
         certificate = self_signed(tmp_path)
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path if folder else certificate.path))
         (note,), hopeless = in_time(self.told_of(certificate.server))
-        # A folder without the links that OpenSSL looks for trusts nobody.
+        # A folder without the links that OpenSSL looks for contains no trusted certificates.
         assert ("not trusted" if folder else "no answer") in note
         assert hopeless is folder
 

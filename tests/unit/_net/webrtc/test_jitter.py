@@ -18,7 +18,7 @@ from tests.support.rtp import INTER, KEYFRAME, Transport, packets
 
 
 class Time:
-    """A clock that goes on by ``step`` s each time it is asked, or as it is told."""
+    """A clock that advances by ``step`` s at each reading, or as the test sets it."""
 
     def __init__(self, step: float = 1.0) -> None:
         self.at = 0.0
@@ -68,7 +68,7 @@ def test_in_order_it_gives_what_aiortc_gives_and_the_last_frame_too(seed: int) -
 def test_reordered_packets_make_whole_frames_in_order(seed: int) -> None:
     rng = random.Random(seed)
     arriving = packets([rng.randint(1, 12) for _ in range(60)])
-    first, rest = arriving[0], arriving[1:]  # the first packet of all tells where the stream begins
+    first, rest = arriving[0], arriving[1:]  # the first packet determines where the stream begins
     for place in range(0, len(rest) - 4, 5):
         rest[place : place + 4] = rng.sample(rest[place : place + 4], 4)
     released = [
@@ -118,7 +118,7 @@ def test_what_it_remembers_is_bounded() -> None:
 
 
 def shown(buffer: MarkerJitterBuffer, arriving: list[RtpPacket]) -> list[int]:
-    """Return the numbers of the frames, of one packet each, that are handed out."""
+    """Return the numbers of the frames, of one packet each, that are released."""
     return [int(data.split(b".")[0].lstrip(KEYFRAME + INTER)) for _, data in feed(buffer, arriving)]
 
 
@@ -144,7 +144,7 @@ def test_after_a_loss_frames_are_held_back_until_a_keyframe() -> None:
 
 def test_a_keyframe_without_its_first_packet_is_held_back_too() -> None:
     arriving = packets([1] * 10 + [3] + [1] * 600, keyframes=(0, 10, 600))
-    arriving[11]._data = KEYFRAME + arriving[11]._data  # what is left looks like one
+    arriving[11]._data = KEYFRAME + arriving[11]._data  # the rest looks like one
     del arriving[9:11]
     released = [data for _, data in feed(MarkerJitterBuffer(Time(0.0001)), arriving)]
     assert len(released) == 9 + 11
@@ -183,21 +183,21 @@ def test_a_sender_that_marks_every_packet_is_not_believed_for_long() -> None:
     assert released[1:] == stock[2:], "from the keyframe on, as aiortc has it"
 
 
-# --- beside aiortc's own buffer, on a network that loses and reorders
+# --- compared with aiortc's own buffer, on a network that loses and reorders
 
 _SHARE_IN_TIME = 0.95
-"""Of the frames that can be shown with aiortc's buffer within a second of being sent: so many can be with ours."""
+"""Minimum ratio, ours to aiortc's, of the frames that can be shown within a second of being sent."""
 _SHARE = 0.85
-"""Of all: where packets are lost for good all the time, aiortc's shows some more of them, four seconds late."""
+"""The same for all frames: if packets are lost for good all the time, aiortc's shows more, four seconds late."""
 
 
 @attrs.frozen(kw_only=True)
 class Network:
-    """What becomes of packets, each number from 0 to 1."""
+    """The fate of packets; each number is a share from 0 to 1."""
 
     lost: float = 0.0
     sent_again: float = 0.9
-    """Of those that were lost."""
+    """Share of the lost packets."""
     late: float = 0.0
     """Up to 8 ms later than others."""
     wrong_marks: float = 0.0
@@ -205,10 +205,10 @@ class Network:
 
 
 def shown_over(network: Network, buffer: JitterBuffer, clock: Time, seed: int) -> tuple[int, int]:
-    """Stream 300 frames at 20 fps through a network and a buffer; tell how many can be shown in time, and at all.
+    """Stream 300 frames at 20 fps through a network and a buffer; count those shown in time, and in total.
 
-    The sender makes a keyframe when asked for one. The decoder asks for one, too, whenever it gets what it cannot
-    use: aiortc's does, at best.
+    The sender makes a keyframe when asked for one. The decoder also asks for one whenever it gets a frame that it
+    cannot use: aiortc's does, at best.
     """
     rng = random.Random(seed)
     sizes = [rng.randint(1, 12) for _ in range(300)]

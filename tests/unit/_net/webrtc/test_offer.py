@@ -1,4 +1,4 @@
-"""Answers of servers as aiortc can take them."""
+"""Answers of servers, in a form that aiortc accepts."""
 
 from __future__ import annotations
 
