@@ -125,7 +125,7 @@ class _Picture:
             return self._convert(pixel_format)
 
     def _convert(self, pixel_format: str) -> npt.NDArray[np.uint8]:
-        """Return a contiguous array that shares no memory with the picture. Needs the lock: PyAV writes to the source."""
+        """Return a contiguous copy of the picture's pixels. Needs the lock: PyAV writes to the source frame."""
         import numpy as np
 
         frame = self._frame
