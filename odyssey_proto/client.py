@@ -500,7 +500,7 @@ class Odyssey:
             timeout: s for the whole call; default: the client's ``timeout``. ``None``: no limit.
 
         Raises:
-            TypeError, OdysseyConfigError: an argument is not valid; the message names the faulty entry of a script.
+            TypeError, OdysseyConfigError: an argument is not valid; the message names the entry of a script.
             OdysseyAuthError: the key is missing or was refused.
             OdysseyConnectionError: the service cannot be reached, or did not answer in time.
             OdysseyUsageError: a limit of the account was reached.
