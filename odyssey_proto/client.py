@@ -61,7 +61,7 @@ class Odyssey:
 
     Raises:
         TypeError: an argument of the wrong type.
-        OdysseyConfigError: an argument that cannot work.
+        OdysseyConfigError: an argument is not valid.
 
     Example:
         >>> with Odyssey() as client, client.connect() as live:  # doctest: +SKIP
@@ -128,7 +128,7 @@ class Odyssey:
             timeout: s for the whole call, queueing included; default ``queue_timeout_s`` + 30. ``None``: no limit.
 
         Raises:
-            TypeError: a handler that cannot be called, or is a coroutine function.
+            TypeError: a handler cannot be called, or is a coroutine function.
             OdysseyAuthError: the key is missing, malformed, invalid or suspended.
             OdysseyUsageError: a limit of the account (its subclasses say which).
             OdysseyConnectionError: no streamer is free, the service cannot be reached, or the client is already
@@ -350,7 +350,7 @@ class Odyssey:
             timeout: s until it is connected; ``None``: no limit for the whole call.
 
         Raises:
-            TypeError, OdysseyConfigError: an argument cannot work.
+            TypeError, OdysseyConfigError: an argument is not valid.
             SpectatorTokenError: the token was refused (a `ValueError` too).
             OdysseyConnectionError: the stream does not exist or cannot be reached (the error says why WebRTC
                 failed), or the client was closed, perhaps by another thread during the call.
@@ -402,7 +402,7 @@ class Odyssey:
             timeout: s for the whole call; default: the client's ``timeout``. ``None``: no limit.
 
         Raises:
-            TypeError, OdysseyConfigError: an argument cannot work; nothing was sent.
+            TypeError, OdysseyConfigError: an argument is not valid; nothing was sent.
             OdysseyAuthError: the key is missing or was refused.
             OdysseyConnectionError: the service cannot be reached, or did not answer in time.
             OdysseyUsageError: a limit of the account was reached.
@@ -458,7 +458,7 @@ class Odyssey:
             timeout: s for the whole call; ``None``: no limit, but 30 s of silence count as a lost connection.
 
         Raises:
-            TypeError, OdysseyConfigError: an argument cannot work, or another download is writing the same file.
+            TypeError, OdysseyConfigError: an argument is not valid, or another download is writing the same file.
             OdysseyAuthError: the key is missing or was refused.
             OdysseyConnectionError: the service cannot be reached, or did not answer in time.
             OdysseyUsageError: a limit of the account was reached.
@@ -500,7 +500,7 @@ class Odyssey:
             timeout: s for the whole call; default: the client's ``timeout``. ``None``: no limit.
 
         Raises:
-            TypeError, OdysseyConfigError: an argument cannot work; the message names the faulty entry of a script.
+            TypeError, OdysseyConfigError: an argument is not valid; the message names the entry of a script.
             OdysseyAuthError: the key is missing or was refused.
             OdysseyConnectionError: the service cannot be reached, or did not answer in time.
             OdysseyUsageError: a limit of the account was reached.

@@ -58,7 +58,7 @@ def connect_to_stream(
     Raises:
         TypeError: an argument of the wrong type.
         SpectatorTokenError: the token was refused (a `ValueError` too).
-        OdysseyConfigError: an address or a setting cannot work (a `ValueError` too).
+        OdysseyConfigError: an address or a setting is not valid (a `ValueError` too).
         OdysseyConnectionError: the stream does not exist or cannot be reached (a `ConnectionError` too); ``code``
             says which.
 

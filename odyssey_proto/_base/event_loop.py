@@ -295,7 +295,7 @@ def _stop_made(made: concurrent.futures.Future[asyncio.AbstractEventLoop]) -> No
 async def off_loop(function: Callable[..., T], *args: Any, name: str = "odyssey-worker") -> T:
     """Call a blocking function on a daemon thread of its own, and wait for its result.
 
-    The loop's executor is no alternative: its threads delay the exit of the interpreter. If the wait is cancelled,
+    The loop's executor would not do: its threads delay the exit of the interpreter. If the wait is cancelled,
     the call stays on its thread until it returns.
     """
     loop = asyncio.get_running_loop()

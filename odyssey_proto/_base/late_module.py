@@ -1,7 +1,7 @@
-"""A module that is imported when something of it is first asked for: for annotations, and nothing else.
+"""A module that is imported on first access to one of its names; for annotations only.
 
-`typing.get_type_hints` gives the real types then, though importing the module with the annotations loads none of
-them. Type checkers see the import itself:
+`typing.get_type_hints` returns the real types, while importing the module with the annotations loads none of them.
+Type checkers see the import itself:
 
     if TYPE_CHECKING:
         import numpy as np
@@ -18,7 +18,7 @@ __all__ = ["LateModule"]
 
 
 class LateModule:
-    """Stands for the module ``name``; if that is not installed, everything of it is `Any`.
+    """A stand-in for the module ``name``; if the module is not installed, each of its names is `Any`.
 
     >>> json = LateModule("json")
     >>> json.JSONDecoder

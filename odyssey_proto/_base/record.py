@@ -1,4 +1,4 @@
-"""What users hold and may want as JSON: the base of events and of other values that never go over the wire.
+"""Conversion to JSON-ready data for public values that never go over the wire, such as events.
 
 Messages of the protocol have the same method, from `odyssey_models`.
 """
@@ -14,18 +14,18 @@ __all__ = ["Record", "json_ready"]
 
 
 class Record:
-    """A frozen attrs class whose content can be JSON."""
+    """Base class of frozen attrs classes with `to_dict`."""
 
     __slots__ = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return its fields as JSON-ready data, the secret ones too: send it only to whom it is for."""
+        """Return the fields as JSON-ready data, including secrets: send it only to its intended recipient."""
         fields = attrs.fields(cast("Any", type(self)))
         return {field.name: json_ready(getattr(self, field.name)) for field in fields}
 
 
 def json_ready(value: Any) -> Any:
-    """Return ``value`` as JSON-ready data, if it is one of ours.
+    """Return enums and objects with ``to_dict`` as JSON-ready data, and other values unchanged.
 
     >>> class Colour(Enum):
     ...     RED = "red"

@@ -1,4 +1,4 @@
-"""Handlers of a connection, called in order on a thread of their own.
+"""Calls the handlers of a connection in order, on one dedicated thread.
 
 Events wait in a queue, the newest video frame in a single place behind it: a slow handler gets the newest frame
 and delays only other handlers. `_CALLS` maps events to calls; `odyssey_proto.core` decides which events there are.

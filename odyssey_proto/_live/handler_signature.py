@@ -29,7 +29,7 @@ HANDLER_NAMES: Final = (
 
 
 def spell_out_handlers(call: C) -> C:
-    """Have the signature of ``call`` show the handlers in place of ``*in_order`` and ``**handlers``.
+    """Make the signature of ``call`` list the handlers in place of ``*in_order`` and ``**handlers``.
 
     >>> @spell_out_handlers
     ... def connect(*in_order, timeout=None, **handlers): ...

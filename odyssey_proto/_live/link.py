@@ -38,7 +38,7 @@ class Link(Protocol):
     """One link, from `open` to `close` or `cut`. `open` and `close` block and run on workers; the rest do not."""
 
     def open(self, deadline: Deadline) -> None:
-        """Connect, and post the outcome; it may also raise an error, which means that there is no link."""
+        """Connect, and post the outcome; raising an error also means that the link failed."""
 
     def close(self) -> None:
         """Finish the remaining work and end everything; return when nothing is left."""
@@ -47,7 +47,7 @@ class Link(Protocol):
         """End everything at once, without a goodbye."""
 
     def say_goodbye(self) -> None:
-        """Tell the other side that this one is leaving, at the latest in `close`, if it can be reached."""
+        """Say goodbye to the other side if it can be reached, at the latest in `close`."""
 
     def ask_for_keyframe(self) -> None:
         """Ask the sender for a keyframe: a picture that can be decoded without any other."""

@@ -1,6 +1,7 @@
 """`LiveConnection`, the public base class of sessions and spectators: frames, events, recordings, the end.
 
-It does no I/O: its `Driver` does."""
+It does no I/O: its `Driver` does.
+"""
 
 from __future__ import annotations
 

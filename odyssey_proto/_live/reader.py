@@ -34,7 +34,7 @@ class Origin(Protocol):
 
 
 class Reader(Iterator[T]):
-    """Iterates over a queue of what comes from ``origin``; each step waits for ``timeout`` s at most.
+    """Iterates over a queue of items from ``origin``; each step waits for ``timeout`` s at most.
 
     It keeps a reference to ``owner``, because dropping the owner ends the connection.
     """

@@ -19,7 +19,7 @@ log = logging.getLogger("odyssey_proto.live")
 
 
 class Workers:
-    """Runs tasks on daemon threads of their own.
+    """Runs each task on its own daemon thread.
 
     Args:
         on_done: called after each task, on its thread.

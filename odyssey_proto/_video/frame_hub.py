@@ -33,7 +33,7 @@ class FrameReceiver(Protocol):
         """Take a frame."""
 
     def close(self, error: BaseException | None, /) -> None:
-        """Take the end of the stream; ``error`` is what broke it, if anything did."""
+        """Take the end of the stream; ``error`` is the error that ended it, if any."""
 
 
 class FrameHub:
@@ -79,7 +79,7 @@ class FrameHub:
 
     @property
     def last_at(self) -> float | None:
-        """When the newest frame of the running stream came, in s; None before its first frame."""
+        """Arrival time of the newest frame of the running stream, in s; None before its first frame."""
         return self._last_at
 
     @property
@@ -116,7 +116,7 @@ class FrameHub:
         return queue
 
     def attach(self, receiver: FrameReceiver, counts: FrameCounts) -> None:
-        """Send ``receiver`` every frame from now on; it counts in ``counts`` what becomes of them."""
+        """Send ``receiver`` every frame from now on; it counts them in ``counts``."""
         with self._lock:
             if not self._closed:
                 self._subscribers.append((weakref.ref(receiver), counts))

@@ -24,6 +24,13 @@ def service() -> Iterator[Emulator]:
 
 
 @pytest.fixture
+def emulator(nothing_left: None) -> Iterator[Emulator]:
+    """An emulator as users have it: it records, and its pictures have the size of the service's."""
+    with Emulator() as running:
+        yield running
+
+
+@pytest.fixture
 def _at_the_service(service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Direct clients that name no service to the emulator, by the documented environment variables."""
     monkeypatch.setenv("ODYSSEY_API_URL", service.api_url)

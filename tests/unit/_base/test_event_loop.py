@@ -177,7 +177,7 @@ class TestStartAndStop:
             raise OSError(24, "Too many open files")
 
         monkeypatch.setattr(asyncio, "SelectorEventLoop", refuse)
-        with pytest.raises(OdysseyConnectionError, match="no more threads or file descriptors"):
+        with pytest.raises(OdysseyConnectionError, match="out of threads or file descriptors"):
             BackgroundLoop().start()
 
     def test_no_thread_for_the_loop_is_a_connection_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +188,7 @@ class TestStartAndStop:
         with monkeypatch.context() as patch:
             patch.setattr(threading.Thread, "start", refuse)
             loop = BackgroundLoop()
-            with pytest.raises(OdysseyConnectionError, match="no more threads or file descriptors"):
+            with pytest.raises(OdysseyConnectionError, match="out of threads or file descriptors"):
                 loop.start()
         assert not loop.running
         assert open_descriptors() == before
