@@ -37,7 +37,7 @@ coverage: test ## the same, with the coverage of those that may run side by side
 demo: $(VENV)/cli.installed ## stream ten seconds from the emulator into demo-out
 	$(BIN)/odyssey-proto demo --out $(OUT)
 
-# What measures runs after the others, alone. A phase in which ARGS leave nothing is no failure; both are.
+# Tests that measure run after the others, alone. It is an error if ARGS leave no test in either phase.
 test: install ## all tests, in two phases; ARGS goes to pytest
 	@together=0; alone=0; \
 	$(BIN)/python -m pytest --phase together -n $(WORKERS) --dist loadgroup $(COVERAGE) $(ARGS) || together=$$?; \
@@ -58,7 +58,7 @@ lint: install ## ruff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# Fails unless the type of everything public is known. It finds no editable install, so it is told where the code is.
+# Fails unless the type of everything public is known. It does not find editable installs, hence the path.
 types: install ## mypy, pyright, and whether all public types are known
 	$(BIN)/mypy
 	$(BIN)/mypy tests/typing
@@ -75,7 +75,7 @@ generate-check: install ## whether generated/ is up to date
 	$(BIN)/python -m tools.diagrams --check
 
 # From the emulator; with ODYSSEY_API_KEY from the service, what that shows by itself.
-cassettes: install ## record the answers of the service anew
+cassettes: install ## record the answers of the service again
 	$(BIN)/python -m tools.cassettes $(ARGS)
 
 # Each module of the core is covered wholly, every branch, by the test file of its own name. `coverage` looks at it too.

@@ -171,7 +171,7 @@ _MODULES = {
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
-if not TYPE_CHECKING:  # whoever checks types reads the imports above, and finds no other name
+if not TYPE_CHECKING:  # type checkers read the imports above, and find no other name
     __all__ = ["__version__", *_MODULE_OF]
 
     def __getattr__(name: str) -> Any:

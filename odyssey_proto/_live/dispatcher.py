@@ -40,7 +40,7 @@ _CALLS: Final[dict[type, tuple[str, Callable[[Any], tuple[object, ...]]]]] = {
 class Dispatcher:
     """Calls the handlers of one connection, from `start` until everything before `finish` has been handled.
 
-    `tell`, `put`, `close` and `finish` never block and may be called from any thread.
+    `publish`, `put`, `close` and `finish` never block and may be called from any thread.
     """
 
     def __init__(self, handlers: OdysseyEventHandlers) -> None:
@@ -59,7 +59,7 @@ class Dispatcher:
         """Start the thread."""
         self._thread.start()
 
-    def tell(self, event: Event) -> None:
+    def publish(self, event: Event) -> None:
         """Queue an event for its handler."""
         with self._changed:
             self._waiting.append(event)

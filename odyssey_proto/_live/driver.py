@@ -320,7 +320,7 @@ class Driver:
             log.debug("%s", redact(str(event)))
         self.events.publish(event)
         if self._dispatcher is not None:
-            self._dispatcher.tell(event)
+            self._dispatcher.publish(event)
 
     def _answer(self, call: int, *, value: object = None, error: errors.OdysseyError | None = None) -> None:
         future = self._calls.pop(call, None)

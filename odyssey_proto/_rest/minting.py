@@ -87,7 +87,7 @@ def _credentials(session: wire.SessionResponse, token: wire.SessionTokenResponse
 
 
 def _give_back(api: ServiceApi, session: wire.SessionResponse, deadline: Deadline) -> None:
-    """End a session as its client would have, by a goodbye: there is no other way (spec/asyncapi.yaml)."""
+    """End a session with a goodbye, as its client would: the service has no call for it (spec/asyncapi.yaml)."""
     from .._net.signaling import SignalingConnection  # loads websocket-client, which is rarely needed here
 
     try:

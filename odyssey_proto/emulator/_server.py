@@ -250,8 +250,8 @@ class _Server:
 
     def _dismiss(self, session: Lease, reason: str) -> None:
         streamer = self._streamers.pop(session.id)
-        told = None if reason == "client_disconnecting" else reason
-        task = asyncio.get_running_loop().create_task(streamer.close(told))
+        said = None if reason == "client_disconnecting" else reason
+        task = asyncio.get_running_loop().create_task(streamer.close(said))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

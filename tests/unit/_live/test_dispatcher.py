@@ -83,14 +83,14 @@ def test_each_event_has_its_handler_and_the_documented_arguments(
 ) -> None:
     journal = Journal()
     with running(journal.all) as dispatcher:
-        dispatcher.tell(event)
+        dispatcher.publish(event)
     assert journal.calls == [call]
 
 
 def test_a_gap_has_no_documented_handler() -> None:
     journal = Journal()
     with running(journal.all) as dispatcher:
-        dispatcher.tell(events.GapEvent(seconds=4.0, frames_missed=79, at=0.0))
+        dispatcher.publish(events.GapEvent(seconds=4.0, frames_missed=79, at=0.0))
     assert journal.calls == []
 
 
@@ -104,7 +104,7 @@ def test_connected_is_told_once_and_disconnected_at_the_end() -> None:
     )
     with running(journal.all) as dispatcher:
         for step in steps:
-            dispatcher.tell(status(step))
+            dispatcher.publish(status(step))
     assert [name for name, *_ in journal.calls] == [
         "on_status_change",
         "on_connected",
@@ -118,13 +118,13 @@ def test_connected_is_told_once_and_disconnected_at_the_end() -> None:
 def test_what_never_was_connected_is_not_disconnected() -> None:
     journal = Journal()
     with running(journal.all) as dispatcher:
-        dispatcher.tell(status(ConnectionStatus.FAILED))
+        dispatcher.publish(status(ConnectionStatus.FAILED))
     assert [name for name, *_ in journal.calls] == ["on_status_change"]
 
 
 def test_handlers_that_are_not_there_are_not_missed() -> None:
     with running(OdysseyEventHandlers()) as dispatcher:
-        dispatcher.tell(STARTED)
+        dispatcher.publish(STARTED)
         dispatcher.put(frame(0))
         dispatcher.close(None)
     assert dispatcher.counts.received == 0
@@ -166,12 +166,12 @@ def test_events_come_before_the_frame_that_waits_but_the_last_frame_before_the_e
         on_stream_ended=lambda: order.append("ended"),
     )
     with running(handlers) as dispatcher:
-        dispatcher.tell(STARTED)
+        dispatcher.publish(STARTED)
         assert begun.wait(PATIENCE_S)
         dispatcher.put(frame(0))
-        dispatcher.tell(events.InteractAcknowledged(prompt="Night", at=0.0))
+        dispatcher.publish(events.InteractAcknowledged(prompt="Night", at=0.0))
         dispatcher.close(None)
-        dispatcher.tell(ENDED)
+        dispatcher.publish(ENDED)
         go_on.set()
     assert order == ["Night", 0, "ended"]
 
@@ -187,8 +187,8 @@ def test_a_handler_that_raises_is_reported_and_stops_nothing(problem: BaseExcept
         on_stream_started=broken, on_error=journal.handler("error"), on_stream_ended=journal.handler("ended")
     )
     with running(handlers) as dispatcher:
-        dispatcher.tell(STARTED)
-        dispatcher.tell(ENDED)
+        dispatcher.publish(STARTED)
+        dispatcher.publish(ENDED)
     assert journal.calls == [("error", problem, False), ("ended",)]
 
 
@@ -203,10 +203,10 @@ def test_where_no_handler_hears_of_it_the_interpreter_does(name: str, monkeypatc
     journal = Journal()
     handlers = OdysseyEventHandlers(**{name: broken, "on_stream_ended": journal.handler("ended")})
     with running(handlers) as dispatcher:
-        dispatcher.tell(
+        dispatcher.publish(
             STARTED if name == "on_stream_started" else events.ErrorOccurred(error=ERROR, fatal=False, at=0.0)
         )
-        dispatcher.tell(ENDED)
+        dispatcher.publish(ENDED)
     assert [str(found.exc_value) for found in heard] == ["no"]
     assert journal.calls == [("ended",)]
 
@@ -214,7 +214,7 @@ def test_where_no_handler_hears_of_it_the_interpreter_does(name: str, monkeypatc
 def test_a_handler_that_does_not_return_is_left_behind_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     go_on = threading.Event()
     with running(OdysseyEventHandlers(on_stream_ended=lambda: bool(go_on.wait(PATIENCE_S)))) as dispatcher:
-        dispatcher.tell(ENDED)
+        dispatcher.publish(ENDED)
         dispatcher.finish()
         with caplog.at_level(logging.WARNING, "odyssey_proto"):
             dispatcher.join(0.05)
@@ -232,5 +232,5 @@ def test_a_handler_that_waits_for_the_end_of_all_handlers_is_not_waited_for() ->
 
     with running(OdysseyEventHandlers(on_stream_ended=wait)) as dispatcher:
         dispatchers.append(dispatcher)
-        dispatcher.tell(ENDED)
+        dispatcher.publish(ENDED)
         assert joined.wait(PATIENCE_S)
