@@ -529,6 +529,7 @@ def test_a_region_that_does_not_answer_is_not_waited_for(
 # --- ways to call connect
 
 
+@pytest.mark.full_size
 def test_it_works_inside_a_running_event_loop(emulator: Emulator, make_client: MakeClient) -> None:
     async def main() -> int:
         with make_client(emulator).connect(timeout=SOON_S) as session:
