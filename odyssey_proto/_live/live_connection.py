@@ -127,7 +127,7 @@ class LiveConnection:
         """
         arguments.timeout("timeout", timeout)
         if kind not in get_args(Event):
-            raise TypeError(f"{kind!r} is not an event class; known are {', '.join(_EVENT_NAMES)}")
+            raise TypeError(f"kind is {kind!r}, which is not an event class; known are {', '.join(_EVENT_NAMES)}")
         self._driver.refuse_fork()
         found = self._first(self._driver.events.subscribe(), kind, Deadline(timeout, self._driver.clock))
         return cast("E", found)

@@ -279,12 +279,13 @@ def test_10_mb_in_a_field_of_a_signaling_message_break_nothing(
 
 
 @pytest.mark.parametrize("kind", ["update_acknowledged", "interactive_stream_error"])
-def test_10_mb_in_a_field_of_a_message_on_the_channel_break_nothing(
+def test_2_mb_in_a_field_of_a_message_on_the_channel_break_nothing(
     kind: str, rig: Rig, log: pytest.LogCaptureFixture
 ) -> None:
     bring_to_streaming(rig)
     name = next(iter(CHANNEL[kind]))
-    rig.send(rig.streamer.tell, message(kind, **{**CHANNEL[kind], name: HUGE}))
+    huge = HUGE[:2_000_000]  # a data channel takes more than a second per MB
+    rig.send(rig.streamer.tell, message(kind, **{**CHANNEL[kind], name: huge}))
     rig.works()
     assert max(len(record.getMessage()) for record in log.records) < 1000
 

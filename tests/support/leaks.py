@@ -27,7 +27,8 @@ def nothing_left() -> Iterator[None]:
     started = set(threading.enumerate()) - threads
     for thread in started:
         thread.join(10)
-    assert [thread.name for thread in started if thread.is_alive()] == []
+    alive = [thread.name for thread in started if thread.is_alive()]
+    assert not alive, f"still alive: {alive}"
     if open_descriptors() > descriptors:
         gc.collect()  # costly, so only if something is still left
     assert open_descriptors() <= descriptors

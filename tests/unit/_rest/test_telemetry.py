@@ -77,6 +77,7 @@ def make_rig(server: HttpServer) -> Iterator[Callable[..., Rig]]:
         def make(**config: Any) -> Rig:
             rig = Rig(server, **config)
             made.callback(rig.api.close)
+            made.callback(rig.telemetry.close)
             return rig
 
         yield make
