@@ -100,7 +100,7 @@ def test_the_death_of_the_service_is_noticed_at_once() -> None:
     code = """
 say("streaming")
 while session.status == "connected":
-    session.wait(0.05)
+    time.sleep(0.05)
 say(session.status)
 """
     with emulator_process() as (emulator, url), script(STREAM + code, url) as process:
