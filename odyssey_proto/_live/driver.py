@@ -17,10 +17,13 @@ import queue
 import threading
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import attrs
+
 from .._base import errors, process_end
 from .._base.clock import Deadline, MonotonicClock, SteadyClock
 from .._base.secrets import redact
 from .._base.weak_set import ConcurrentWeakSet
+from .._model.events import ConnectionStatus
 from .._video.frame_hub import FrameHub
 from .._video.meters import VideoTotals
 from ..core import effects, inputs
@@ -156,7 +159,10 @@ class Driver:
         self._calls[number] = future
         self.post(posted)
         if self.ended.is_set() and self._calls.pop(number, None) is not None:
-            raise self.snapshot.not_connected(operation)  # the thread has ended, and nothing reads the inbox
+            # The thread has ended, and nothing reads the inbox.
+            if operation == "connect":
+                raise errors.again(self.snapshot.error or _HAS_ENDED)
+            raise self.snapshot.not_connected(operation)
         try:
             turns = Deadline(timeout, self.clock).waits()
             answered = any(concurrent.futures.wait((future,), seconds).done for seconds in turns)
@@ -234,6 +240,7 @@ class Driver:
         try:
             while not self._core.is_over:
                 self._take(self._next_item())
+            self.hub.close(self.snapshot.error)
             self._access.hurry()
             linger = Deadline(_LINGER_S, self.clock)
             while self._is_busy() and not (linger.expired or self._patience.expired):
@@ -245,10 +252,15 @@ class Driver:
             self._clean_up()
 
     def _break_off(self, error: errors.OdysseyError) -> None:
-        """End after an internal error; carrying out the last effects may fail again."""
-        self._core.receive(inputs.Broken(error), self.clock.now())
-        self.snapshot = self._core.snapshot()
-        for output in self._core.outputs():
+        """End after an internal error; the core, or carrying out its last effects, may fail again."""
+        try:
+            self._core.receive(inputs.Broken(error), self.clock.now())
+            self.snapshot, outputs = self._core.snapshot(), self._core.outputs()
+        except Exception:
+            log.exception("the core failed")
+            failed = ConnectionStatus.FAILED
+            self.snapshot, outputs = attrs.evolve(self.snapshot, status=failed, is_over=True, error=error), []
+        for output in outputs:
             try:
                 self._carry_out(output)
             except Exception:
@@ -285,6 +297,8 @@ class Driver:
                     lambda error: self.post(inputs.StepFailed(error)),
                 )
             case effects.OpenLink() | effects.OpenBroadcast() as plan:
+                if self.snapshot.failure is not None:
+                    log.warning("trying another way to watch: %s", self.snapshot.failure)
                 link = self._links[plan.link] = self._access.make_link(plan, self._context)
                 self._workers.run(
                     lambda: link.open(Deadline(plan.timeout, self.clock)),

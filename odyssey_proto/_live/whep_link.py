@@ -96,6 +96,8 @@ class WhepLink:
         if servers is None:
             servers = whep.ice_servers(self._api, self._endpoint, deadline, self._abort)
         warm()
+        if self._abort.aborted:  # the loop may have been stopped, and nobody would stop it again
+            raise _left()
         self._loop.start()
         self._peer = peer = whep.WhepPeer(
             self._loop,
@@ -149,7 +151,7 @@ class WhepLink:
 
     @property
     def _is_lost(self) -> bool:
-        return self._connected.done() and self._connected.exception() is not None
+        return self._connected.cancelled() or (self._connected.done() and self._connected.exception() is not None)
 
     def _await(self, future: concurrent.futures.Future[Any], deadline: Deadline, what: str) -> Any:
         """Wait for ``future``, which the loop's thread sets; in turns, so as to notice an abort."""

@@ -25,6 +25,8 @@ class Snapshot:
     """The step in progress, for the text of a timeout."""
     failure: errors.OdysseyError | None = None
     """The error of the preferred way of watching, while another way is tried."""
+    remedy: str = "call connect() again"
+    """What the user can do after a failure, for the text of an error."""
     session_id: str | None = None
     capabilities: wire.StreamerCapabilities | None = None
     stream_id: str | None = None
@@ -33,7 +35,7 @@ class Snapshot:
 
     def not_connected(self, what: str) -> errors.OdysseyStreamError:
         """Return the error for ``what``, which needs a connection, with the reason why there is none."""
-        why = "" if self.error is None else f" ({self.error.message}); call connect() again"
+        why = "" if self.error is None else f" ({self.error.message}); {self.remedy}"
         return errors.OdysseyStreamError(
             f"Cannot {what}: client is {self.status}{why}",
             code="not_connected",

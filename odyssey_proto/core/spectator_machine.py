@@ -111,6 +111,9 @@ class SpectatorMachine(Machine):
         self._last_failure: errors.OdysseyError | None = None
         self._rounds = 0
         self._lost: errors.OdysseyError | None = None
+        self._gone_since: float | None = None  # when the video was lost; None while there is video
+        self._opened_at = 0.0
+        self._silent: Way | None = None  # the way that last connected and brought no video
         self._held_gap: VideoResumed | None = None
         self._progress = "not begun"
 
@@ -163,6 +166,7 @@ class SpectatorMachine(Machine):
             error=self.error,
             progress=self._progress,
             failure=self._failures[0] if self._failures else None,
+            remedy="watch it again",
         )
 
     def _take(self, item: object, key: type[Any] | Due) -> None:
@@ -219,7 +223,9 @@ class SpectatorMachine(Machine):
             self.report_gap(self._held_gap)
             self._held_gap = None
         self._progress = "watching"
-        if self._way is Way.WEBRTC:  # HLS comes in segments: its reader knows when the next one is overdue
+        if self._way is Way.HLS:  # its reader has frames, and knows when the next segment is overdue
+            self._gone_since = None
+        else:
             self._agenda.wake_at(Due.CHECK, self._silence.next_look(self._agenda.now))
 
     # --- checking that video arrives
@@ -233,8 +239,12 @@ class SpectatorMachine(Machine):
     def judge(self, item: VideoSeen) -> None:
         """Wait, ask for a keyframe, or treat the link as lost."""
         now = self._agenda.now
+        has_video = item.at is not None and item.at >= self._opened_at
+        if has_video:
+            self._gone_since = None
         match self._silence.judge(item.at, now):
             case Verdict.LOST:
+                self._silent = None if has_video else self._way
                 text = f"The broadcast was lost: no video for {self._silence.gone_for(now):.1f} s"
                 self._take(LinkFailed(item.link, _lost(text)), LinkFailed)
                 return
@@ -259,17 +269,21 @@ class SpectatorMachine(Machine):
 
     def reopen(self, item: LinkFailed) -> None:
         """Start trying again, at once."""
+        if self._gone_since is None:
+            self._gone_since = self._agenda.now
         self._lost, self._last_failure = item.error, None
         self._agenda.put(PauseFrames())
         self._agenda.put(ErrorOccurred(error=item.error, fatal=False, at=self._agenda.now))
-        self._agenda.wake_at(Due.GIVE_UP, self._agenda.now + REOPEN_WITHIN_S)
+        self._agenda.wake_at(Due.GIVE_UP, self._gone_since + REOPEN_WITHIN_S)
         self._agenda.wake_at(Due.REJOIN, self._agenda.now)
         self._close_link()
 
     def begin_round(self, _: Due) -> None:
-        """Try every way once more."""
+        """Try every way once more, except one that has just connected without bringing video."""
         self._failures.clear()
-        self._open(self._ways[0], REJOIN_DEADLINE_S)
+        ways = [way for way in self._ways if way is not self._silent] or self._ways
+        self._silent = None
+        self._open(ways[0], REJOIN_DEADLINE_S)
 
     def may_try_again(self, item: LinkFailed) -> bool:
         """Whether another round may help."""
@@ -282,7 +296,7 @@ class SpectatorMachine(Machine):
         self._rounds += 1
 
     def is_gone(self, item: LinkFailed) -> bool:
-        """Whether the broadcast ended while the connection was lost."""
+        """Whether the server no longer knows the stream, so that the broadcast is over."""
         return item.error.code == _ENDED
 
     def give_up(self, _: Due) -> None:
@@ -297,7 +311,7 @@ class SpectatorMachine(Machine):
         """Report that the broadcast is over."""
         self._agenda.put(EndFrames(None))
         self._agenda.put(StreamEnded(error=None, at=self._agenda.now))
-        self._finish("The broadcast has ended")
+        self._finish("The broadcast has ended", _over())
 
     def leave(self, item: Disconnect) -> None:
         """Leave at the user's request."""
@@ -338,7 +352,7 @@ class SpectatorMachine(Machine):
 
     def _open(self, way: Way, timeout_s: float) -> None:
         self._links += 1
-        self._link, self._way = self._links, way
+        self._link, self._way, self._opened_at = self._links, way, self._agenda.now
         self._progress = f"connecting over {way.value}"
         self._agenda.put(OpenBroadcast(self._links, way, timeout_s))
 
@@ -366,6 +380,10 @@ def _lost(text: str) -> errors.OdysseyConnectionError:
     return errors.OdysseyConnectionError(text, code="peer_lost", operation="watch", recoverable=True)
 
 
+def _over() -> errors.OdysseyConnectionError:
+    return errors.OdysseyConnectionError("The broadcast has ended", code=_ENDED, operation="watch")
+
+
 def _left() -> errors.OdysseyConnectionError:
     return errors.OdysseyConnectionError(
         "The broadcast was left before it was connected", code="closed", operation="watch"
@@ -383,11 +401,11 @@ SPECTATOR_TABLE: Final[tuple[Row[SpectatorMachine], ...]] = (
     row((S.WATCHING,), VideoSeen, None, M.judge),
     row((S.WATCHING,), VideoResumed, None, M.report_gap),
     row((S.REOPENING,), VideoResumed, None, M.hold_gap),
-    row((S.WATCHING,), BroadcastEnded, S.ENDED, M.end),
+    row((S.OPENING, S.WATCHING, S.REOPENING), BroadcastEnded, S.ENDED, M.end),
+    row((S.WATCHING, S.REOPENING), LinkFailed, S.ENDED, M.end, M.is_gone),
     row((S.WATCHING,), LinkFailed, S.REOPENING, M.reopen, M.may_reopen),
     row((S.WATCHING,), LinkFailed, S.FAILED, M.fail),
     row((S.REOPENING,), Due.REJOIN, None, M.begin_round),
-    row((S.REOPENING,), LinkFailed, S.ENDED, M.end, M.is_gone),
     row((S.REOPENING,), LinkFailed, None, M.wait_for_round, M.may_try_again),
     row((S.REOPENING,), LinkFailed, S.FAILED, M.fail),
     row((S.REOPENING,), Due.GIVE_UP, S.FAILED, M.give_up),

@@ -209,6 +209,14 @@ def test_after_the_end_a_call_says_why_it_is_over(service: FakeService) -> None:
         driver.wait(PATIENCE_S)
 
 
+def test_connecting_that_is_overtaken_by_the_end_raises_a_connection_error(service: FakeService) -> None:
+    driver = connected(service)
+    driver.start_leaving()
+    assert driver.ended.wait(PATIENCE_S)
+    with pytest.raises(OdysseyConnectionError, match="The connection has ended"):
+        driver.call("connect", inputs.Connect, PATIENCE_S, refuse(AssertionError()))
+
+
 # --- losing links
 
 
@@ -295,6 +303,17 @@ def test_a_fault_of_the_core_ends_the_session_and_answers_those_who_wait(
     assert driver.ended.wait(PATIENCE_S)
     assert "close" in service.links[0].did or "cut" in service.links[0].did
     assert "the driver of a connection failed" in caplog.text
+
+
+def test_a_core_that_fails_while_it_breaks_off_ends_the_session_with_the_error(
+    service: FakeService, driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver._core, "receive", refuse(ZeroDivisionError()))
+    with pytest.raises((OdysseyConnectionError, OdysseyStreamError), match="please report it"):
+        commands.interact(driver, UPDATE, PATIENCE_S)
+    assert driver.ended.wait(PATIENCE_S)
+    assert (driver.snapshot.status, driver.snapshot.is_over) == (ConnectionStatus.FAILED, True)
+    assert service.links[0].did[-1] == "cut"
 
 
 def test_a_forked_child_has_no_session(driver: Driver) -> None:

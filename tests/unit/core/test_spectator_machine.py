@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,9 +22,13 @@ from odyssey_proto.core.deadlines import REJOIN_DEADLINE_S
 from odyssey_proto.core.effects import Way
 from odyssey_proto.core.spectator_machine import OPEN_WITHIN_S, REOPEN_WITHIN_S, SpectatorMachine, SpectatorState
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 BOTH = (Way.WEBRTC, Way.HLS)
 LOST = OdysseyConnectionError("the line is dead", code="lost", recoverable=True)
 REFUSED = OdysseyConnectionError("refused", code="refused", recoverable=True)
+REJECTED = OdysseyConnectionError("rejected", code="rejected", status=400)
 GONE = OdysseyConnectionError("no such stream", code="stream_not_found", status=404)
 NO_TOKEN = SpectatorTokenError("the token was refused", code="invalid_spectator_token", status=401)
 
@@ -153,7 +157,13 @@ def test_without_reconnecting_a_loss_is_the_end() -> None:
 
 
 def test_a_loss_that_will_not_pass_is_the_end() -> None:
-    assert statuses(Rig().to_watching().fail(GONE)) == [ConnectionStatus.FAILED]
+    assert statuses(Rig().to_watching().fail(REJECTED)) == [ConnectionStatus.FAILED]
+
+
+def test_a_stream_that_the_server_no_longer_knows_has_ended() -> None:
+    rig = Rig().to_watching()
+    assert StreamEnded(error=None, at=100.0) in rig.fail(GONE)
+    assert rig.core.state is SpectatorState.ENDED
 
 
 def test_a_loss_is_followed_by_another_connection_at_once_and_then_after_pauses() -> None:
@@ -241,6 +251,60 @@ def test_silence_is_answered_with_a_keyframe_and_then_with_another_connection() 
     outputs = rig.give(inputs.VideoSeen(1, 101.0))
     assert statuses(outputs) == [ConnectionStatus.RECONNECTING]
     assert effects.CloseLink(1) in outputs
+
+
+def silent(rig: Rig, seconds: float, at: float | None = None) -> list[effects.Output]:
+    """Pass ``seconds`` in which the newest frame is that of ``at``; return all outputs."""
+    outputs: list[effects.Output] = []
+    until = rig.now + seconds
+    while rig.core.next_due is not None and rig.core.next_due <= until:
+        for output in rig.later(rig.core.next_due - rig.now):
+            outputs.append(output)
+            if isinstance(output, effects.CheckVideo):
+                outputs += rig.give(inputs.VideoSeen(output.link, at))
+    rig.now = until
+    return outputs
+
+
+def test_a_broadcast_that_connects_and_brings_no_video_is_given_up_after_40_s() -> None:
+    rig = Rig().to_watching()
+    silent(rig, 5, at=101.0)
+    while rig.now < 200 and not rig.core.is_over:
+        if rig.core._link is not None and rig.core.state is SpectatorState.REOPENING:
+            rig.give(inputs.LinkReady(rig.link))
+        silent(rig, 0.1, at=101.0)
+    assert rig.core.state is SpectatorState.FAILED
+    assert 101.0 + REOPEN_WITHIN_S <= rig.now < 101.0 + REOPEN_WITHIN_S + 10
+    assert str(rig.core.error).endswith("it was not back within 40 s")
+
+
+def test_a_way_that_connects_and_brings_no_video_is_followed_by_the_other() -> None:
+    rig = Rig(BOTH).to_watching()
+    outputs = silent(rig, 21, at=None)
+    assert only(outputs, effects.OpenBroadcast) == [effects.OpenBroadcast(2, Way.HLS, REJOIN_DEADLINE_S)]
+    rig.fail(REFUSED)
+    assert only(rig.later(1), effects.OpenBroadcast) == [effects.OpenBroadcast(3, Way.WEBRTC, REJOIN_DEADLINE_S)]
+
+
+def test_video_that_came_back_has_40_s_again() -> None:
+    rig = Rig().to_watching()
+    for _ in range(3):
+        rig.fail()
+        rig.later(30)
+        rig.give(inputs.LinkReady(rig.link))
+        rig.later(1)
+        rig.give(inputs.VideoSeen(rig.link, rig.now))
+    assert rig.core.state is SpectatorState.WATCHING
+
+
+@pytest.mark.parametrize("moment", [Rig.to_opening, Rig.to_reopening])
+def test_a_broadcast_may_end_before_its_link_is_ready(moment: Callable[[Rig], Rig]) -> None:
+    rig = moment(Rig())
+    outputs = rig.give(inputs.BroadcastEnded(rig.link))
+    assert rig.core.state is SpectatorState.ENDED
+    assert StreamEnded(error=None, at=100.0) in outputs
+    assert [failed.error.code for failed in only(outputs, effects.Fail)] in ([], ["stream_not_found"])
+    assert bool(only(outputs, effects.Fail)) == (moment is Rig.to_opening)
 
 
 def test_the_broadcast_may_end() -> None:
