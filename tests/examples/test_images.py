@@ -181,7 +181,8 @@ def test_the_quick_start(image_path: str, capsys: pytest.CaptureFixture[str]) ->
 
     ready, *frames = capsys.readouterr().out.splitlines()
     assert ready.startswith("Ready: ")
-    assert set(frames) <= {"Frame: 1280x704"}  # on a busy machine, so short a stream may end before a frame arrives
+    # On a busy machine, so short a stream may end before its first frame arrives.
+    assert set(frames) <= {"Frame: 1280x704"}
 
 
 @example_of("sdk/javascript/types", "StartStreamOptions: bypassPromptExpansion")
