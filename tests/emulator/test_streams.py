@@ -145,8 +145,8 @@ async def test_no_video_comes_before_a_stream(emulator: Emulator) -> None:
 @scenario
 async def test_same_seed_and_prompt_are_the_same_world(make_emulator: MakeEmulator) -> None:
     pictures = []
-    for _ in range(2):
-        emulator = make_emulator(seed=7, stamp=True)
+    for seed in (7, 7, 8):
+        emulator = make_emulator(seed=seed, stamp=True)
         async with connect(credentials_of(emulator)) as client:
             client.start("A fox in the forest")
             await client.message("stream_started")
@@ -156,7 +156,8 @@ async def test_same_seed_and_prompt_are_the_same_world(make_emulator: MakeEmulat
                 if read is not None and read.frame_number == 20:
                     pictures.append(frame[40:].astype(np.int16))
                     break
-    assert np.abs(pictures[0] - pictures[1]).mean() < 4
+    same, different = (np.abs(pictures[0] - other).mean() for other in pictures[1:])
+    assert same < different / 3, "a busy machine may show a moment a little earlier or later"
 
 
 # Prompts
