@@ -11,6 +11,7 @@ from .._base.abort import Abort
 from .._base.clock import Deadline
 from .._base.hosts import is_loopback
 from ..core import effects, inputs
+from ..core.spectator_machine import left_early
 
 if TYPE_CHECKING:
     import av
@@ -97,7 +98,7 @@ class WhepLink:
             servers = whep.ice_servers(self._api, self._endpoint, deadline, self._abort)
         warm()
         if self._abort.aborted:  # the loop may have been stopped, and nobody would stop it again
-            raise _left()
+            raise left_early()
         self._loop.start()
         self._peer = peer = whep.WhepPeer(
             self._loop,
@@ -109,7 +110,7 @@ class WhepLink:
         )
         if self._abort.aborted:
             peer.close(0.0)
-            raise _left()
+            raise left_early()
         self._context.totals.is_local = is_loopback(self._endpoint.host)
         offer = self._await(peer.offer(servers), deadline.within(_GATHERING_S), "gathering addresses")
         answered = deadline.within(_ANSWER_S)
@@ -169,7 +170,7 @@ class WhepLink:
         try:
             return future.result()
         except concurrent.futures.CancelledError:
-            raise _left() from None
+            raise left_early() from None
 
     # --- `PeerListener`, on the loop's thread; frames, on the decoder's
 
@@ -209,9 +210,3 @@ class WhepLink:
             self._context.post(inputs.LinkFailed(self._number, lost))
         else:
             self._context.post(inputs.BroadcastEnded(self._number))
-
-
-def _left() -> errors.OdysseyConnectionError:
-    return errors.OdysseyConnectionError(
-        "The broadcast was left before it was connected", code="closed", operation="watch"
-    )

@@ -49,7 +49,7 @@ from .machine import Agenda, Machine, Row, by_state, nothing, row
 from .silence import SILENCE_LIMIT_S, Silence, Verdict
 from .snapshot import Snapshot
 
-__all__ = ["REOPEN_WITHIN_S", "SPECTATOR_TABLE", "SpectatorMachine", "SpectatorState"]
+__all__ = ["REOPEN_WITHIN_S", "SPECTATOR_TABLE", "SpectatorMachine", "SpectatorState", "left_early"]
 
 REOPEN_WITHIN_S: Final = 40.0
 """How long a lost broadcast is tried again, in s."""
@@ -341,7 +341,7 @@ class SpectatorMachine(Machine):
 
     def _finish(self, message: str, error: errors.OdysseyError | None = None) -> None:
         if self._call is not None:
-            self._agenda.put(Fail(self._call, errors.again(error or _left())))
+            self._agenda.put(Fail(self._call, errors.again(error or left_early())))
             self._call = None
         self._progress = "not connected"
         if self._link is not None:
@@ -384,7 +384,8 @@ def _over() -> errors.OdysseyConnectionError:
     return errors.OdysseyConnectionError("The broadcast has ended", code=_ENDED, operation="watch")
 
 
-def _left() -> errors.OdysseyConnectionError:
+def left_early() -> errors.OdysseyConnectionError:
+    """Return the error of a connect that was cut short by leaving."""
     return errors.OdysseyConnectionError(
         "The broadcast was left before it was connected", code="closed", operation="watch"
     )
