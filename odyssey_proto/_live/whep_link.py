@@ -11,7 +11,7 @@ from .._base.abort import Abort
 from .._base.clock import Deadline
 from .._base.hosts import is_loopback
 from ..core import effects, inputs
-from ..core.spectator_machine import left_early
+from ..core.spectator_machine import broadcast_lost, left_early
 
 if TYPE_CHECKING:
     import av
@@ -201,12 +201,7 @@ class WhepLink:
         if not self._connected.done():
             self._connected.set_exception(error)
         elif self._peer is not None and (self._peer.path_lost or error.code not in _CLEAN):
-            lost = errors.OdysseyConnectionError(
-                "The broadcast was lost: the network path to it is gone",
-                code="peer_lost",
-                operation="watch",
-                recoverable=True,
-            )
+            lost = broadcast_lost("The broadcast was lost: the network path to it is gone")
             self._context.post(inputs.LinkFailed(self._number, lost))
         else:
             self._context.post(inputs.BroadcastEnded(self._number))

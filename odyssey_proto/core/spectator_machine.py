@@ -49,7 +49,14 @@ from .machine import Agenda, Machine, Row, by_state, nothing, row
 from .silence import SILENCE_LIMIT_S, Silence, Verdict
 from .snapshot import Snapshot
 
-__all__ = ["REOPEN_WITHIN_S", "SPECTATOR_TABLE", "SpectatorMachine", "SpectatorState", "left_early"]
+__all__ = [
+    "REOPEN_WITHIN_S",
+    "SPECTATOR_TABLE",
+    "SpectatorMachine",
+    "SpectatorState",
+    "broadcast_lost",
+    "left_early",
+]
 
 REOPEN_WITHIN_S: Final = 40.0
 """How long a lost broadcast is tried again, in s."""
@@ -246,7 +253,7 @@ class SpectatorMachine(Machine):
             case Verdict.LOST:
                 self._silent = None if has_video else self._way
                 text = f"The broadcast was lost: no video for {self._silence.gone_for(now):.1f} s"
-                self._take(LinkFailed(item.link, _lost(text)), LinkFailed)
+                self._take(LinkFailed(item.link, broadcast_lost(text)), LinkFailed)
                 return
             case Verdict.ASK_FOR_KEYFRAME:
                 self._agenda.put(AskForKeyframe(item.link))
@@ -303,7 +310,7 @@ class SpectatorMachine(Machine):
         """Fail: the broadcast did not come back."""
         assert self._lost is not None
         why = f"; the last attempt: {self._last_failure.message}" if self._last_failure else ""
-        self._fail_with(_lost(f"{self._lost.message}; it was not back within {REOPEN_WITHIN_S:g} s{why}"))
+        self._fail_with(broadcast_lost(f"{self._lost.message}; it was not back within {REOPEN_WITHIN_S:g} s{why}"))
 
     # --- the end
 
@@ -376,7 +383,8 @@ class SpectatorMachine(Machine):
         self._link = None
 
 
-def _lost(text: str) -> errors.OdysseyConnectionError:
+def broadcast_lost(text: str) -> errors.OdysseyConnectionError:
+    """Return the error of a link that was lost; connecting again may help."""
     return errors.OdysseyConnectionError(text, code="peer_lost", operation="watch", recoverable=True)
 
 
