@@ -75,6 +75,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = chosen
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse to run if xdist knows no groups: tests that share a network or a server would run at the same time."""
+    if getattr(session.config.option, "loadgroup", False):
+        for item in session.items:
+            if item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
+                raise pytest.UsageError("pytest-xdist does not group tests with this pytest: install pytest<9.2")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def the_collected_tests_are_set_aside() -> None:
     """Exempt them from garbage collection: a million objects, which would take most of the time of each test."""

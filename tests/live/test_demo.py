@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+pytestmark = pytest.mark.xdist_group("demo")  # one run for all
+
 SECONDS: Final = 10
 FRAME_MS: Final = 50
 
