@@ -14,7 +14,7 @@ from odyssey_proto._model import codec
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_is_read_yet() -> None:
-    """Make the converter again here: coverage counts only what this file runs, whichever ran first in the process."""
+    """Make the converter again here: coverage counts only what this file runs, not what ran before it."""
     codec._converter.cache_clear()
     codec._classes_by_tag.cache_clear()
 
