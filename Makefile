@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := $(if $(filter python3,$(PYTHON)),.venv,.venvs/$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 OUT ?= demo-out
+# The tests start hundreds of processes, each of which would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
 # More than there are cores: most tests wait most of the time.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(3 * (os.cpu_count() or 1))')
 
