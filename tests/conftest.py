@@ -64,7 +64,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     phase = config.getoption("--phase")
-    chosen, left_out = [], []
+    chosen: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
     for item in items:
         if shared := next(filter(item.get_closest_marker, SHARED), None):
             item.add_marker(pytest.mark.xdist_group(shared))
@@ -139,13 +140,25 @@ class _Held:
         for path in Path("/proc/self/fd").iterdir():  # Linux only, as are the other system parts of these tests
             with contextlib.suppress(OSError):  # the descriptor of the listing itself
                 descriptors.add((path.name, str(path.readlink())))
-        tasks = sum(type(found) is asyncio.Task and not found.done() for found in gc.get_objects())
-        return cls(frozenset(threading.enumerate()), frozenset(descriptors), tasks)
+        return cls(frozenset(threading.enumerate()), frozenset(descriptors), _unfinished_tasks())
 
     def more_than(self, before: _Held) -> list[object]:
         threads = [thread.name for thread in self.threads - before.threads if thread.is_alive()]
         tasks = [f"{self.tasks - before.tasks} tasks"] if self.tasks > before.tasks else []
         return [*threads, *(self.descriptors - before.descriptors), *tasks]
+
+
+def _unfinished_tasks() -> int:
+    """Return the number of unfinished tasks of all loops."""
+    # Up to Python 3.13, asyncio has a set of all tasks. Searching all objects instead takes far longer.
+    names = ("_scheduled_tasks", "_all_tasks")
+    known: Any = next((getattr(asyncio.tasks, name) for name in names if hasattr(asyncio.tasks, name)), None)
+    while True:
+        try:
+            tasks = [*(gc.get_objects() if known is None else known)]
+        except RuntimeError:  # another thread changed the set meanwhile
+            continue
+        return sum(type(task) is asyncio.Task and not task.done() for task in tasks)
 
 
 @pytest.fixture

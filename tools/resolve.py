@@ -144,7 +144,8 @@ def run_tests(which: str, versions: Iterable[str], arguments: list[str]) -> int:
         except _UnreachableIndexError:
             print(f"--- Python {version}, {which}: skipped, the package index does not answer", flush=True)
             continue
-        command = [own, "-m", "pytest", "-q", "-n", "auto", "--dist", "loadgroup", *(arguments or _TESTS[which])]
+        workers = str(2 * (os.cpu_count() or 1))  # most tests wait most of the time
+        command = [own, "-m", "pytest", "-q", "-n", workers, "--dist", "loadgroup", *(arguments or _TESTS[which])]
         # Without the coverage threshold and settings of the shell: only the packages just installed take part.
         tests = subprocess.run(command, cwd=_ROOT, env={**os.environ, "PYTHONPATH": ""}, check=False)
         status = status or tests.returncode

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import attrs
 
 from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyError
-from .._base.secrets import redact
+from .._base.secrets import one_line, redact
 from .._model import codec
 from .._model.signaling_url import normalise_url
 from .sockets import Call
@@ -205,7 +205,7 @@ class SignalingConnection:
             exc.operation = OPERATION
             self._report(self._on_malformed, exc)
         else:
-            log.debug("< %s, %d bytes", redact(message.type)[:80], len(received.data))
+            log.debug("< %s, %d bytes", one_line(message.type), len(received.data))
             self._report(self._on_message, message)
 
     def _report(self, callback: Callable[[Any], object], what: object) -> None:
