@@ -56,7 +56,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--sloppy",
         type=int,
         metavar="SEED",
-        help="make emulators sloppy, and skip the tests that look at the form of what they send (`tests.support.sloppy`)",
+        help="make emulators sloppy, and skip the tests that look at the form of what they send",
     )
 
 

@@ -115,13 +115,13 @@ def injected() -> bool:
 
 
 def call_of(request: web.Request) -> str:
-    """Return the method and the route of a call, such as ``GET /recordings/{stream_id}``; the path if none matches."""
+    """Return method and route of a call, such as ``GET /recordings/{stream_id}``; the path if no route matches."""
     return f"{request.method} {_route_of(request)}"
 
 
 def _route_of(request: web.Request) -> str:
     resource = request.match_info.route.resource
-    return (resource.canonical if resource else request.path).removeprefix(MOVED)
+    return resource.canonical.removeprefix(MOVED) if resource else request.path
 
 
 @web.middleware

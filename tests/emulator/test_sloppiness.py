@@ -28,7 +28,7 @@ LOGGER: Final = "odyssey_proto.emulator.sloppiness"
 CALLS: Final = 150
 CONFIG: Final = "/signaling/config"
 UPGRADE: Final = {
-    "Connection": "Upgrade",
+    "Connection": "close, Upgrade",
     "Upgrade": "websocket",
     "Sec-WebSocket-Version": "13",
     "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
@@ -123,7 +123,9 @@ def test_every_kind_happens(sloppy: Emulator, caplog: pytest.LogCaptureFixture) 
         ask(f"{sloppy.api_url}/signaling/client/{number}?token=x", **UPGRADE)
     forms = Sloppiness(5)
     for _ in range(CALLS):
-        forms.forms("signaling", '{"type":"ice_candidate","candidate":"candidate:1","sdpMid":"0","sdpMLineIndex":0}')
+        forms.forms(
+            "signaling", '{"type":"ice_candidate","candidate":"candidate:1","sdpMid":"0","sdpMLineIndex":0}'
+        )
     elsewhere = {
         "capabilities without images, in other words",
         "an answer to a cancel without what is optional",
@@ -164,13 +166,17 @@ def test_a_job_is_cancelled_in_few_words(make_emulator: MakeEmulator, caplog: py
     bearer = {"Authorization": f"Bearer {token}"}
     script = [{"timestamp_ms": 0, "start": {"prompt": "A cat"}}, {"timestamp_ms": 500, "end": {}}]
     for _ in range(20):
-        made = follow(f"{emulator.api_url}/simulation-jobs", "POST", {"portrait": True, "script": script}, **bearer)
+        made = follow(
+            f"{emulator.api_url}/simulation-jobs", "POST", {"portrait": True, "script": script}, **bearer
+        )
         gone = follow(f"{emulator.api_url}/simulation-jobs/{made.data['job_id']}", "DELETE", **bearer)
         assert (gone.data["job_id"], gone.data["status"]) == (made.data["job_id"], "cancelled")
     assert "an answer to a cancel without what is optional" in names_in(caplog)
 
 
-def test_the_same_seed_makes_the_same_choices(make_emulator: MakeEmulator, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_same_seed_makes_the_same_choices(
+    make_emulator: MakeEmulator, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG, LOGGER)
 
     def choices(seed: int) -> list[str]:

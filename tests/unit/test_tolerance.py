@@ -26,7 +26,5 @@ def test_each_row_says_what_both_do_and_names_tests_that_exist(number: str, colu
     assert ours
     named = re.findall(r"`([\w/]+\.py)::(\w+)`", shown)
     assert named
-    missing = [
-        name for file, name in named if f"def {name}(" not in (ROOT / "tests" / file).read_text("utf-8")
-    ]
+    missing = [name for file, name in named if f"def {name}(" not in (ROOT / "tests" / file).read_text("utf-8")]
     assert missing == []

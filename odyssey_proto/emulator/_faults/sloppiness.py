@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import odyssey_models as models
 from aiohttp import hdrs, web
 
-from .._traffic import Place, answer_is_injected, call_of, injected
-from .sloppy_http import ANSWERS, CONFIGS, EARLY, HANDSHAKE, PLAYLIST, UNTYPED, WHEP, Answer, Call
+from .._traffic import MOVED, Place, answer_is_injected, call_of, injected
+from .sloppy_http import ANSWERS, CONFIGS, EARLY, HANDSHAKE, PLAYLIST, WHEP, Answer, Call
 from .sloppy_json import CONTENT, MESSAGES, TEXT, Draft, Sending, changes, parts
 
 if TYPE_CHECKING:
@@ -94,9 +94,11 @@ class Sloppiness:
         if self._seed is None or where not in _CALLS:
             return await handler(request)
         chosen = self._chosen(where)
-        call = Call(where, request, first=request.path not in self._addresses)
-        self._addresses.add(request.path)
+        address = request.path.removeprefix(MOVED)
+        call = Call(where, request, first=address not in self._addresses)
         names = changes(EARLY, chosen, call)
+        if call.instead is None or call.instead.status >= 400:  # a redirect leads to the same address
+            self._addresses.add(address)
         if call.instead is not None:
             await request.read()  # all of it: a client that is still sending would see another failure
             answer_is_injected()
@@ -129,8 +131,8 @@ def _change(chosen: random.Random, answer: Answer) -> list[str]:
 
 
 async def untype(_: web.Request, response: web.StreamResponse) -> None:
-    """Remove the Content-Type that aiohttp adds to an answer that should have none."""
-    if UNTYPED in response:
+    """Remove an empty Content-Type, in whose absence aiohttp would add one."""
+    if response.headers.get(hdrs.CONTENT_TYPE) == "":
         del response.headers[hdrs.CONTENT_TYPE]
 
 

@@ -1,7 +1,7 @@
 """Sloppy HTTP: the tables of other ways in which a lenient service may give the same answer.
 
-Each kind keeps the meaning for a tolerant reader (protocol page, 8). When a kind is used, and on what, is decided in
-`odyssey_proto.emulator._faults.sloppiness`.
+Each kind keeps the meaning for a tolerant reader (protocol page, 8). `odyssey_proto.emulator._faults.sloppiness`
+decides when a kind is used, and on what.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ __all__ = [
     "EARLY",
     "HANDSHAKE",
     "PLAYLIST",
-    "SECOND_HOME",
-    "UNTYPED",
     "WHEP",
     "Answer",
     "Call",
@@ -35,8 +33,6 @@ CONFIGS: Final = ("GET /signaling/config", "GET /config")
 HANDSHAKE: Final = "GET /signaling/client/{session_id}"
 PLAYLIST: Final = "GET /live/{stream_id}/index.m3u8"
 WHEP: Final = "POST /live/{stream_id}/whep"
-UNTYPED: Final = "untyped"
-"""Key of an answer that is sent without a Content-Type."""
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -50,7 +46,7 @@ class Call:
     where: str
     request: web.Request
     first: bool
-    """Whether no call came to this address before."""
+    """Whether no call to this address was answered before."""
     instead: web.Response | None = None
     """What is answered instead, if anything."""
 
@@ -82,7 +78,10 @@ def _early_hints(chosen: random.Random, call: Call) -> bool:
     transport = call.request.transport
     if call.where == HANDSHAKE or transport is None or call.request.version < (1, 1):
         return False
-    lines = ["HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n", "HTTP/1.1 102 Processing\r\n\r\n"]
+    lines = [
+        "HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n",
+        "HTTP/1.1 102 Processing\r\n\r\n",
+    ]
     transport.write("".join(chosen.sample(lines, chosen.randint(1, 2))).encode())
     return True
 
@@ -144,8 +143,8 @@ def _deflate(chosen: random.Random, answer: Answer) -> bool:
 
 
 def _two_codings(chosen: random.Random, answer: Answer) -> bool:
-    inner, label = chosen.choice([(gzip.compress, "gzip"), (zlib.compress, "deflate")])
-    return _code(answer, gzip.compress(inner(answer.body)), f"{label}, gzip")
+    inner, label = chosen.choice([(gzip.compress(answer.body), "gzip"), (zlib.compress(answer.body), "deflate")])
+    return _code(answer, gzip.compress(inner), f"{label}, gzip")
 
 
 def _no_coding(chosen: random.Random, answer: Answer) -> bool:
@@ -168,7 +167,7 @@ def _odd_type(chosen: random.Random, answer: Answer) -> bool:
 
 
 def _no_type(_: random.Random, answer: Answer) -> bool:
-    answer.response[UNTYPED] = True
+    answer.response.headers[hdrs.CONTENT_TYPE] = ""  # which `sloppiness.untype` removes
     return True
 
 

@@ -1,7 +1,7 @@
 """Sloppy JSON: the tables of other forms in which a lenient service may put the same content.
 
-Each kind keeps the meaning for a tolerant reader (protocol page, 8). When a kind is used, and on what, is decided in
-`odyssey_proto.emulator._faults.sloppiness`.
+Each kind keeps the meaning for a tolerant reader (protocol page, 8). `odyssey_proto.emulator._faults.sloppiness`
+decides when a kind is used, and on what.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Part:
 
     where: str
     """The call, the status of an error, or the place of a message."""
-    cls: type[Any]
+    cls: Any
     """The model that it conforms to."""
     data: dict[str, Any]
 
@@ -113,12 +113,12 @@ def _fields(cls: Any) -> dict[str, _Field]:
     return found
 
 
-def parts(where: str, cls: type[Any], data: Any) -> list[Part]:
+def parts(where: str, cls: Any, data: Any) -> list[Part]:
     """Return all objects within ``data``, which conforms to ``cls``; the inner ones first."""
     return [*_inner_parts(where, cls, data), Part(where, cls, data)] if isinstance(data, dict) else []
 
 
-def _inner_parts(where: str, cls: type[Any], data: dict[str, Any]) -> Iterator[Part]:
+def _inner_parts(where: str, cls: Any, data: dict[str, Any]) -> Iterator[Part]:
     for name, field in _fields(cls).items():
         value = data.get(name)
         for hint in field.hints:
@@ -177,7 +177,9 @@ def _id_as_number(_: random.Random, part: Part) -> bool:
     names = [
         name
         for name, value in part.data.items()
-        if name.lower().endswith(("id", "mid")) and isinstance(value, str) and re.fullmatch("0|[1-9][0-9]{0,14}", value)
+        if name.lower().endswith(("id", "mid"))
+        and isinstance(value, str)
+        and re.fullmatch("0|[1-9][0-9]{0,14}", value)
     ]
     part.data.update({name: int(part.data[name]) for name in names})
     return bool(names)
@@ -232,7 +234,7 @@ def _capabilities_without_images(chosen: random.Random, part: Part) -> bool:
 
 def _addresses_as_a_list_or_alone(_: random.Random, part: Part) -> bool:
     urls = part.data.get("urls") if part.cls is models.IceServer else None
-    if isinstance(urls, list) and len(urls) != 1 or not urls:
+    if (isinstance(urls, list) and len(urls) != 1) or not urls:
         return False
     part.data["urls"] = urls[0] if isinstance(urls, list) else [urls]
     return True
@@ -345,7 +347,8 @@ _UNIT: Final = re.compile(r"\\u[0-9a-f]{4}|\\.|.")
 
 
 def _white_space(chosen: random.Random, draft: Draft) -> bool:
-    text = json.dumps(draft.data, ensure_ascii=False, indent=chosen.choice([0, 2, "\t"]))
+    indents: list[int | str] = [0, 2, "\t"]
+    text = json.dumps(draft.data, ensure_ascii=False, indent=chosen.choice(indents))
     draft.text = chosen.choice(["", "\n", " \t\r\n"]) + text + chosen.choice(["", "\n", "\r\n\r\n"])
     return True
 
