@@ -119,7 +119,8 @@ def _mark(_: random.Random, answer: Answer) -> bool:
 
 
 def _code(answer: Answer, body: bytes, label: str) -> bool:
-    if hdrs.CONTENT_ENCODING in answer.response.headers or not answer.body:
+    accepted = answer.request.headers.get(hdrs.ACCEPT_ENCODING, "gzip")
+    if hdrs.CONTENT_ENCODING in answer.response.headers or not answer.body or "gzip" not in accepted:
         return False
     answer.body = body
     answer.response.headers[hdrs.CONTENT_ENCODING] = label
