@@ -1,9 +1,9 @@
 """Converts JSON text to `odyssey_models` and back: tolerant reading, clear errors.
 
-What the service sends is read as tolerantly as `odyssey_proto._model.reading` describes; it fails only if an
-essential field is unreadable. What a client sends is read strictly. Both ways drop unknown fields, keep unknown enum
-values, and return an `UnknownMessage` for an unknown message type. Reading raises `MalformedMessageError`, and no
-other exception. Errors contain no values of the data, which could be secrets.
+What the service sends is read as tolerantly as `odyssey_proto._model.reading` describes: that fails only if an
+essential field is unreadable. What a client sends is read strictly. Both ways drop unknown fields, keep unknown
+enum values, and return an `UnknownMessage` for an unknown message type. Reading raises `MalformedMessageError` and
+no other exception. Errors contain no values of the data, which could be secrets.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def decode(cls: type[T], text: str | bytes, known: Mapping[str, Any] = _NOTHING)
         known: values for essential fields, by their names on the wire, for an answer without them.
 
     Raises:
-        MalformedMessageError: the text is not JSON, or an essential field of ``cls`` is unreadable; ``session_id`` is
-            set if the data contains one.
+        MalformedMessageError: the text is not JSON, or an essential field of ``cls`` is unreadable. The error has
+            the ``session_id`` of the data, if there is one.
     """
     return from_dict(cls, _parse(text, cls.__name__), known)
 
@@ -108,8 +108,8 @@ def signaling_from_server(text: str | bytes) -> models.SignalingServerMessage | 
     """Read a message from the signaling server, tolerantly.
 
     Raises:
-        MalformedMessageError: it is not a message, or an essential field is unreadable; ``message_type`` is set if its
-            type is known.
+        MalformedMessageError: it is not a message, or an essential field is unreadable. The error has the
+            ``message_type``, if the protocol defines it.
     """
     message: models.SignalingServerMessage | UnknownMessage = _received(models.SignalingServerMessage, text)
     return message
@@ -123,7 +123,9 @@ def signaling_from_client(text: str | bytes) -> models.SignalingClientMessage | 
 
 def channel_from_streamer(text: str | bytes) -> models.DataChannelStreamerMessage | UnknownMessage:
     """Read a message of the ``streamerToClient`` channel, tolerantly; see `signaling_from_server`."""
-    message: models.DataChannelStreamerMessage | UnknownMessage = _received(models.DataChannelStreamerMessage, text)
+    message: models.DataChannelStreamerMessage | UnknownMessage = _received(
+        models.DataChannelStreamerMessage, text
+    )
     return message
 
 

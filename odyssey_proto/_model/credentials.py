@@ -26,7 +26,7 @@ __all__ = ["ClientCredentials", "StreamerCapabilities"]
 
 _LONGEST_TOKEN: Final = 16 * 1024
 _DEFAULT_LIFETIME_S: Final = 600  # as for an answer of the service without it (spec/openapi.yaml)
-_JSON: Final = (str, bytes, int, float, list, tuple, Mapping, type(None))
+_DATA: Final = (str, bytes, int, float, list, tuple, Mapping, type(None))
 
 
 def _able(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -152,8 +152,9 @@ class ClientCredentials:
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the result of `to_dict`. Its ``session_id`` is ignored: the token contains the session id.
 
-        As in the official client, the address and the token may be any objects with a text, and ``expires_in`` may be a
-        text or have a fraction; without it, a token is valid for 600 s. Capabilities that are not a dict count as none.
+        As in the official client, the address and the token may be objects other than strings, such as a URL, and
+        ``expires_in`` may be a string or have a fraction; if it is None, 600 s are assumed. Capabilities that are
+        not a dict count as none.
 
         Raises:
             OdysseyConfigError: a value is missing or cannot be read, or the token is not a session token.
@@ -168,13 +169,15 @@ class ClientCredentials:
             signaling_url=_as_text(data["signaling_url"]),
             session_token=_as_text(data["session_token"]),
             expires_in=_as_span(data["expires_in"]),
-            capabilities=StreamerCapabilities.from_dict(capabilities) if isinstance(capabilities, Mapping) else None,
+            capabilities=StreamerCapabilities.from_dict(capabilities)
+            if isinstance(capabilities, Mapping)
+            else None,
         )
 
 
 def _as_text(value: object) -> Any:
-    """Return an object such as a URL as its text; the validator refuses JSON of other types, whose text is no URL."""
-    return value if isinstance(value, _JSON) else str(value)
+    """Return the text of an object such as a URL; data is left to the validator, which refuses it."""
+    return value if isinstance(value, _DATA) else str(value)
 
 
 def _as_span(value: object) -> int:

@@ -275,6 +275,16 @@ class _Field:
     """The value for an absent or unreadable field; `_ABSENT` leaves it to the class."""
     null_is_default: bool
 
+    def value_of(self, given: Any, faults: list[_Fault], doubled: bool) -> Any:
+        if given is _ABSENT:
+            raise UnreadableError(("", f"required field {self.wire!r} is missing"))
+        if doubled:
+            raise UnreadableError(("", "the key appears twice"))
+        value = self.read(given, faults)
+        if self.bounded and value == "":
+            raise UnreadableError(("", "it is empty"))
+        return value
+
 
 def _fields(cls: Any) -> list[_Field]:
     attrs.resolve_types(cls)
@@ -315,13 +325,7 @@ def _reader_of_class(cls: Any) -> _Reader:
                 continue
             known = len(faults)
             try:
-                if given is _ABSENT:
-                    raise UnreadableError(("", f"required field {field.wire!r} is missing"))
-                if field.wire in doubled:
-                    raise UnreadableError(("", "the key appears twice"))
-                found[field.name] = field.read(given, faults)
-                if field.bounded and found[field.name] == "":
-                    raise UnreadableError(("", "it is empty"))
+                found[field.name] = field.value_of(given, faults, field.wire in doubled)
             except UnreadableError as exc:
                 del faults[known:]
                 (fatal if field.essential else faults).extend(

@@ -19,8 +19,8 @@ def pages(
 ) -> Iterator[T]:
     """Yield the items of all pages. ``ask`` returns the items from an offset on, and the total number.
 
-    New items may move the others to later pages meanwhile, so items that come a second time are left out. If the total
-    is not known, which is 0 beside items, the last page is one without new items.
+    New items may move the others to later pages meanwhile, so items that come a second time are left out. A total
+    of 0 beside items means that the service did not say; then a page without new items is the last.
     """
     seen: set[str] = set()
     while True:

@@ -1,7 +1,7 @@
 """Mutations of what the service sends, made from its schemas, and what a reader should make of each.
 
-What is right follows from the keywords of the schemas, by the rules of "What a reader tolerates" in spec/README.md.
-This is written independently of the reader of the library, and works on JSON and schemas only.
+What is right follows from the keywords of the schemas, by the rules of "What a reader tolerates" in
+spec/README.md. This is written independently of the reader of the library, and works on JSON and schemas only.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def served() -> list[str]:
         if isinstance(call, dict) and "responses" in call
     ]
     sent += [
-        live["components"]["messages"][message["$ref"].rpartition("/")[2]]
+        _pointed(live, _pointed(live, message["$ref"])["$ref"])
         for operation in live["operations"].values()
         for message in (operation if operation["action"] == "receive" else operation.get("reply", {})).get(
             "messages", []
@@ -124,6 +124,10 @@ def served() -> list[str]:
             found.add(name)
             waiting += _referred(definition(name))
     return sorted(name for name in found if "properties" in definition(name))
+
+
+def _pointed(document: Schema, reference: str) -> Any:
+    return functools.reduce(lambda node, key: node[key], reference.split("/")[1:], document)
 
 
 def _referred(node: Any) -> Iterator[str]:

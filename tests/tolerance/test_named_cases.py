@@ -37,9 +37,9 @@ def test_an_odd_answer_is_read_as_the_table_says(name: str, case: dict[str, Any]
             codec.decode(cls, text(case))
         assert case["fails"] in str(refusal.value)
     else:
-        found = codec.to_dict(codec.decode(cls, text(case)))
+        found = codec.decode(cls, text(case)).to_dict()
         assert found == case["reads"]
-        assert repr(sorted(found.items())) == repr(sorted(case["reads"].items()))  # 1 is not True
+        assert json.dumps(found, sort_keys=True) == json.dumps(case["reads"], sort_keys=True)  # 1 is not True
 
 
 @every_case
