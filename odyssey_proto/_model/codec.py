@@ -43,7 +43,6 @@ __all__ = [
 
 T = TypeVar("T")
 _NONE: Final = type(None)
-_NOTHING: Final[Mapping[str, Any]] = types.MappingProxyType({})
 
 
 @attrs.frozen(kw_only=True)
@@ -56,13 +55,13 @@ class UnknownMessage:
     """The whole message."""
 
 
-def decode(cls: type[T], text: str | bytes, known: Mapping[str, Any] = _NOTHING) -> T:
+def decode(cls: type[T], text: str | bytes, known: Mapping[str, Any] | None = None) -> T:
     """Read JSON ``text`` that the service sent as ``cls``, one of the models, tolerantly.
 
     Args:
         cls: the model.
         text: the text, or its bytes.
-        known: values for essential fields, by their names on the wire, for an answer without them.
+        known: values of essential fields, by their names on the wire, in case that the text lacks them.
 
     Raises:
         MalformedMessageError: the text is not JSON, or an essential field of ``cls`` is unreadable. The error has
@@ -71,7 +70,7 @@ def decode(cls: type[T], text: str | bytes, known: Mapping[str, Any] = _NOTHING)
     return from_dict(cls, _parse(text, cls.__name__), known)
 
 
-def from_dict(cls: type[T], data: object, known: Mapping[str, Any] = _NOTHING) -> T:
+def from_dict(cls: type[T], data: object, known: Mapping[str, Any] | None = None) -> T:
     """Read parsed JSON that the service sent as ``cls``; see `decode`."""
     try:
         return read(cls, data)
@@ -145,6 +144,8 @@ def _requested(union: Any, text: str | bytes) -> Any:
 
 def _read_message(union: Any, data: Any, read_as: Callable[[type[Any], Any], Any]) -> Any:
     tag = data.get("type") if isinstance(data, dict) else None
+    if isinstance(data, Doubled) and "type" in data.doubled:
+        raise _malformed("message", "the key `type` appears twice in one object")
     if not isinstance(tag, str):
         raise _malformed("message", "an object with a string `type` was expected")
     cls = _classes_by_tag(union).get(tag)
