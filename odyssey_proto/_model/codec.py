@@ -176,18 +176,22 @@ _WRONG_BYTE: Final = re.compile("[\udc80-\udcff]")  # as "surrogateescape" decod
 
 def _parse(text: str | bytes, what: str) -> Any:
     """Parse JSON text; what RFC 8259 forbids is kept in a form that only a field that is used stumbles over."""
-    damaged = False
+    shown, damaged = _decoded(text)
     try:
-        # Decoded here: `json` would also accept UTF-16 and UTF-32.
-        if isinstance(text, bytes):
-            try:
-                text = text.decode()
-            except UnicodeDecodeError:
-                text, damaged = text.decode(errors="surrogateescape"), True
-        data = json.loads(text.removeprefix(_BOM), parse_int=_integer, object_pairs_hook=_object)
+        data = json.loads(shown.removeprefix(_BOM), parse_int=_integer, object_pairs_hook=_object)
         return _marked(data) if damaged else data
     except (ValueError, RecursionError) as exc:
         raise _not_json(what, exc, damaged) from None
+
+
+def _decoded(text: str | bytes) -> tuple[str, bool]:
+    """Return the text, and whether it was not UTF-8; `json` itself would also accept UTF-16 and UTF-32."""
+    if isinstance(text, str):
+        return text, False
+    try:
+        return text.decode(), False
+    except UnicodeDecodeError:
+        return text.decode(errors="surrogateescape"), True
 
 
 def _integer(digits: str) -> int | float:
