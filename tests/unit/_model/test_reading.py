@@ -101,6 +101,10 @@ def test_an_absent_or_unreadable_field_has_its_stand_in_or_its_default() -> None
     assert read(wire.SimulationJobDetail, {"job_id": "j", **nulls}) == bare
 
 
+def test_the_type_of_a_message_may_be_absent_but_not_another() -> None:
+    assert read(wire.Offer, {"type": "offer", "sdp": "v=0"}) == read(wire.Offer, {"sdp": "v=0"})
+
+
 def test_a_stand_in_that_is_a_list_is_new_each_time() -> None:
     one, other = (read(wire.RegionsResponse, {}).regions for _ in range(2))
     assert (one, one is other) == ([], False)
