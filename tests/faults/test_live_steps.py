@@ -261,7 +261,6 @@ STRANGE: Final = {
     "deep": "[" * 5000,
     "a field too many": message("ice_candidate", candidate="", sdpMid="0", sdpMLineIndex=0, colour="blue"),
     "an offer without SDP": message("offer"),
-    "an error without reason": message("error"),
 }
 
 
