@@ -44,9 +44,18 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
     from .._base.abort import Abort
-    from .._base.clock import Deadline
+    from .._base.clock import Clock, Deadline
 
-__all__ = ["USER_AGENT", "Adapter", "Call", "HttpConnection", "HttpsConnection", "environment", "look_up"]
+__all__ = [
+    "USER_AGENT",
+    "Adapter",
+    "Call",
+    "HttpConnection",
+    "HttpsConnection",
+    "Stopwatch",
+    "environment",
+    "look_up",
+]
 
 log = logging.getLogger("odyssey_proto.http")
 
@@ -84,7 +93,32 @@ _OPTIONS: Final = _options(sys.platform, socket)
 _EARLY_ANSWER: Final = frozenset({errno.ECONNRESET, errno.EPIPE, errno.EPROTOTYPE})
 # The error codes of a connect in progress; the last is that of Windows.
 _BEGUN: Final = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR, 10035})
+_CONTINUE: Final = 100
+_ANNOUNCEMENTS: Final = frozenset(range(102, 200))  # statuses before the answer; after 101 there is none
 _LONGEST_WAIT_S: Final = 1e6  # the C library's timeouts overflow not far above
+
+
+class Stopwatch:
+    """Times a call: from its first request, once a connection is open, to the last byte that has been received."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._began: float | None = None
+        self._ended: float | None = None
+
+    def begin(self) -> None:
+        """Start, unless it runs already."""
+        if self._began is None:
+            self._began = self._clock.now()
+
+    def stop(self) -> None:
+        """Take the time, in place of that taken before."""
+        self._ended = self._clock.now()
+
+    @property
+    def seconds(self) -> float:
+        """The time taken, in s; 0 if there was none."""
+        return 0.0 if self._began is None or self._ended is None else self._ended - self._began
 
 
 class Call:
@@ -94,12 +128,18 @@ class Call:
     """
 
     def __init__(
-        self, deadline: Deadline, *aborts: Abort | None, on_wake: Callable[[], object] | None = None
+        self,
+        deadline: Deadline,
+        *aborts: Abort | None,
+        on_wake: Callable[[], object] | None = None,
+        stopwatch: Stopwatch | None = None,
     ) -> None:
         self.deadline = deadline
         """The deadline for all of it. It may be replaced between two operations."""
         self.aborts = tuple(abort for abort in aborts if abort is not None)
         """The aborts that may end it."""
+        self.stopwatch = stopwatch
+        """Times it, if that is wanted."""
         self._on_wake = on_wake
         self._lock = threading.RLock()
         self._woken = threading.Event()
@@ -349,7 +389,10 @@ class _TimedReader(io.RawIOBase):
             self._sock.settimeout(turn)
             # Not through `_raw`, which refuses to read again after its first timeout.
             with contextlib.suppress(TimeoutError):
-                return self._sock.recv_into(buffer)
+                size = self._sock.recv_into(buffer)
+                if self._call.stopwatch is not None:
+                    self._call.stopwatch.stop()
+                return size
         return None
 
     def close(self) -> None:
@@ -371,6 +414,11 @@ class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **known: Any) -> None:
         super().__init__(cast("socket.socket", _TimedFiles(sock, _current.get())), *args, **known)
 
+    def _read_status(self) -> tuple[str, int, str]:
+        # http.client reads on after 100, but takes 102 and 103 for the answer.
+        version, status, reason = super()._read_status()  # type: ignore[misc]  # typeshed lacks it
+        return version, _CONTINUE if status in _ANNOUNCEMENTS else status, reason
+
 
 class _Dialling:
     """urllib3's connections with the call's deadline and abort in every operation."""
@@ -379,6 +427,7 @@ class _Dialling:
     _dns_host: str
     port: int
     sock: Any
+    connect: Callable[[], None]
 
     def _new_conn(self) -> socket.socket:
         try:
@@ -391,8 +440,13 @@ class _Dialling:
             ) from exc
 
     def request(self, *args: Any, **known: Any) -> None:
-        if self.sock is not None:  # from the pool: it now belongs to another call
-            _current.get().guard(self.sock)
+        call = _current.get()
+        if self.sock is None:
+            self.connect()
+        else:  # from the pool: it now belongs to another call
+            call.guard(self.sock)
+        if call.stopwatch is not None:
+            call.stopwatch.begin()
         super().request(*args, **known)  # type: ignore[misc]  # urllib3's class follows in the MRO
 
 

@@ -9,6 +9,7 @@ import logging
 import signal
 import threading
 import traceback
+import zlib
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
@@ -245,8 +246,14 @@ PACKED = gzip.compress(b'{"iceServers": []}', mtime=0)
     [
         (b"plain", "gzip", "not valid gzip"),
         (PACKED[:-4], "gzip", "cut short"),
-        (PACKED, "br", "not asked for"),
-        (PACKED, "gzip, gzip", "not asked for"),
+        (PACKED + PACKED[:-4], "gzip", "cut short"),
+        (PACKED[:-8] + bytes(8), "gzip", "not valid gzip"),
+        (gzip.compress(PACKED[:-4]), "gzip, gzip", "cut short"),
+        (zlib.compress(b"{}")[:-2], "deflate", "cut short"),
+        (b"plain", "deflate", "not valid deflate"),
+        (PACKED, "br", "not asked for: br"),
+        (PACKED, "gzip, zstd", "not asked for: zstd"),
+        (PACKED, ", ".join(["gzip"] * 6), "compressed 6 times"),
     ],
 )
 def test_an_answer_that_cannot_be_unpacked_is_malformed(body: bytes, coding: str, problem: str) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from odyssey_proto import OdysseyConfigError
+from odyssey_proto._net import whep
 from odyssey_proto._net.whep import WhepEndpoint
 
 
 @pytest.mark.parametrize(
-    ("url", "whep", "config"),
+    ("url", "post", "config"),
     [
         (
             "http://localhost:8889/live/s",
@@ -22,9 +23,9 @@ from odyssey_proto._net.whep import WhepEndpoint
         (" https://[::1]:1/s ", "https://[::1]:1/s/whep?token=t", "https://[::1]:1/config"),
     ],
 )
-def test_addresses_are_made_of_the_broadcasts(url: str, whep: str, config: str | None) -> None:
+def test_addresses_are_made_of_the_broadcasts(url: str, post: str, config: str | None) -> None:
     endpoint = WhepEndpoint.of(url)
-    assert endpoint.whep_url("t") == whep
+    assert endpoint.whep_url("t") == post
     assert config is None or endpoint.config_url == config
 
 
@@ -56,4 +57,4 @@ def test_an_address_that_cannot_be_one_is_refused(url: str) -> None:
     ],
 )
 def test_the_resource_is_on_the_same_server(location: str | None, resource: str | None) -> None:
-    assert WhepEndpoint.of("https://x/live/s").resource(location) == resource
+    assert whep.resource("https://x/live/s/whep?token=t", location) == resource
