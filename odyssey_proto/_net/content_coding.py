@@ -1,7 +1,7 @@
 """Content codings: from the body of an answer to what the server packed into it, within a limit.
 
-A label and the body behind it need not agree: servers label with names that are no codings, and label a plain body as
-packed. What counts is the body. It reads nothing from the network.
+A label and the body behind it need not agree: servers label with names that are no codings, and label a plain body
+as packed. What counts is the body. It reads nothing from the network.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["named_codings", "unacceptable", "unpacked"]
 
 _GZIP: Final = frozenset({"gzip", "x-gzip"})
 _DEFLATE: Final = "deflate"
-# All other codings that IANA lists. What is not listed (UTF-8, none, binary, aws-chunked, …) does not name a coding.
+# All other codings that IANA lists. What is not listed (UTF-8, none, binary, aws-chunked, …) names no coding.
 _NOT_ASKED_FOR: Final = frozenset(
     {"br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi", "aes128gcm", "pack200-gzip"}
 )
@@ -49,8 +49,8 @@ def unpacked(body: bytes, label: str, limit: int) -> bytes:
         limit: the most bytes that the result of each coding may have.
 
     Raises:
-        MalformedMessageError: the body is damaged, cut short, too large (code ``too_large``), or packed in a way that
-            was not asked for.
+        MalformedMessageError: the body is damaged, cut short, too large (code ``too_large``), or packed in a way
+            that was not asked for.
     """
     codings = named_codings(label)
     if len(codings) > _MOST_CODINGS:

@@ -284,7 +284,7 @@ def _anchored(body: bytes | bytearray, url: str) -> bytes | bytearray:
             return address  # refused when it is fetched
 
     lines = []
-    for line in body.splitlines():
+    for line in bytes(body).splitlines():
         if line.startswith(b"#"):
             lines.append(_ADDRESS.sub(lambda found: b'URI="' + absolute(found[1]) + b'"', line))
         else:

@@ -120,8 +120,8 @@ class HttpClient:
         """Send ``request`` and return the final answer, whatever its status, read to its end and decompressed.
 
         Raises:
-            MalformedMessageError: the answer is not HTTP; or it is a success that is larger than 4 MiB, damaged, or
-                compressed in a way that was not asked for.
+            MalformedMessageError: the answer is not HTTP; or it is a success that is larger than 4 MiB, damaged,
+                or compressed in a way that was not asked for.
             OdysseyConnectionError: no answer came in time, or it redirects to where the request must not go; code
                 ``closed`` if the call was aborted.
         """
@@ -188,7 +188,7 @@ class HttpClient:
 
     def _send(self, request: HttpRequest, url: str, call: Call) -> requests.Response:
         headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **request.headers}
-        # Not a Session, which would use passwords from ~/.netrc, keep cookies and follow redirects by its own rules.
+        # Not a Session, which would use passwords from ~/.netrc, keep cookies and follow redirects by other rules.
         prepared = requests.Request(request.method, url, headers=headers, data=request.body).prepare()
         proxies, verify = environment(url)
         with call.current():

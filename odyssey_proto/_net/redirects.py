@@ -1,12 +1,13 @@
 """Redirects: whether an answer sends a request to another address, and whether the request may follow.
 
-A request with a key, a bearer or a token stays on its origin (scheme, host and port), with two exceptions: the same
-host over https, both on their default ports; and, if the token is in the address, an address that carries it too,
-because whoever sent that knows the token. No secret goes from https to http. It sends nothing itself.
+A request with a key, a bearer or a token stays on its origin (scheme, host and port), with two exceptions: from
+http to https on the same host, both on their default ports; and, if the token is in the address, an address that
+carries it too, because whoever sent that knows the token. No secret goes from https to http.
 """
 
 from __future__ import annotations
 
+import contextlib
 import enum
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit, urlunsplit
@@ -75,7 +76,7 @@ class Route:
             raise _refused(
                 answer,
                 f"http_{answer.status}",
-                f"to {named}, which would turn {self._method} into GET; nothing was sent there, so check the address",
+                f"to {named}, which would turn {self._method} into GET; nothing was sent there: check the address",
             )
         if self._reach is not Reach.ANYWHERE and _is_downgrade(here, there):
             raise _refused(
@@ -96,11 +97,9 @@ class Route:
 
 
 def _target(url: str, location: str) -> str | None:
-    """Return the address that a ``Location`` names, without a user of its own or a fragment; None if it names none."""
-    try:
+    """Return the address that a ``Location`` names, or None; it has no fragment, and no user of its own."""
+    with contextlib.suppress(UnicodeError):
         location = location.encode("latin-1").decode()  # http.client reads headers as Latin-1
-    except UnicodeError:
-        pass
     if not location.strip() or not location.isprintable():
         return None
     try:

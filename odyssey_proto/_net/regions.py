@@ -34,8 +34,8 @@ LISTING_TIMEOUT_S: Final = 2.0
 """The time limit for the list: without it the service may choose a distant region, but there is a session."""
 _OPERATION: Final = "GET /regions"
 _UNREACHED_MS: Final = 9999  # the latency reported for a region that does not answer in time
-_REFUSED: Final = 400  # from this status on, a ping has failed
 _PING_TIMEOUT_S: Final = 1.0  # for all regions together
+_REFUSED: Final = 400  # from this status on, a ping has failed
 _PINGED_AT_MOST: Final = 32  # regions; each needs a thread
 
 
@@ -61,8 +61,7 @@ class Regions:
         """
         if self._latencies_ms is None:
             try:
-                self._latencies_ms = self._ping(list_regions(), deadline.within(_REFUSED: Final = 400  # from this status on, a ping has failed
-_PING_TIMEOUT_S), call)
+                self._latencies_ms = self._ping(list_regions(), deadline.within(_PING_TIMEOUT_S), call)
             except OdysseyError as exc:
                 if exc.code == "closed":
                     raise

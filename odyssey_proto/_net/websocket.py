@@ -158,8 +158,8 @@ def open_websocket(
 
     Raises:
         OdysseyAuthError: the session token was refused.
-        OdysseyConnectionError: the server cannot be reached, refused otherwise, or redirects to where the token must
-            not go.
+        OdysseyConnectionError: the server cannot be reached, refused otherwise, or redirects to where the token
+            must not go.
     """
     route = Route("http" + target.removeprefix("ws"), "GET", Reach.ORIGIN, secrets[0])
     path = urlsplit(target).path
@@ -185,7 +185,7 @@ def open_websocket(
 def _attempt(
     url: str, secrets: tuple[str, ...], call: Call, resources: contextlib.ExitStack
 ) -> WebSocket | HttpAnswer | OdysseyError:
-    """Try to open a WebSocket at the http or https address ``url``; return it, a refusal, or why there was none."""
+    """Try to open a WebSocket at ``url``, which is http or https; return it, a refusal, or why there was none."""
     ws = WebSocket(skip_utf8_validation=True)  # the reader validates: one bad message must not end the connection
     try:
         stream = resources.enter_context(_open_stream(url, call))
@@ -271,7 +271,7 @@ class _BoundedStream:
         return self._receive(size)
 
     def _skip_announcements(self) -> None:
-        """Read ahead to the status of the answer, and drop what only announces it: websocket-client would refuse."""
+        """Read ahead to the status of the answer, and drop announcements, which websocket-client would refuse."""
         while self._reads_up_to(_END_OF_LINE) and _ANNOUNCEMENT.match(self._ahead):
             if not (end := self._reads_up_to(_END_OF_HEAD)):
                 break
