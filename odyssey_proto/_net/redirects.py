@@ -61,12 +61,14 @@ class Route:
     def follow(self, answer: HttpAnswer) -> bool:
         """Go on to the address that ``answer`` names; return False if the answer is the final one.
 
-        A redirect without a usable address is final: it is a refusal like any other.
+        A redirect without a usable address is final, as is one that would write the key or a token into an address
+        that had none: they are refusals like any other.
 
         Raises:
             OdysseyConnectionError: the redirect must not be followed, or there were too many.
         """
-        if answer.status not in _MOVED or (target := _target(self.url, answer.header("location"))) is None:
+        target = _target(self.url, answer.header("location")) if answer.status in _MOVED else None
+        if target is None or (not self._token and any(secret in unquote(target) for secret in answer.secrets)):
             return False
         here, there = _origin(self.url), _origin(target)
         named = answer.line(there + unquote(urlsplit(target).path))

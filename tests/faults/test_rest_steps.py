@@ -105,7 +105,7 @@ ANSWERS: Final[dict[str, tuple[dict[str, Any], type[OdysseyError], str]]] = {
     "a redirect": (
         {"action": "answer", "status": 307, "headers": {"Location": "http://192.0.2.1/elsewhere"}},
         OdysseyConnectionError,
-        "the service redirects (307) to another address; it is not followed",
+        "the service redirects (307) from ",
     ),
     "a reset": (
         {"action": "reset"},
