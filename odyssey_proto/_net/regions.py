@@ -16,7 +16,8 @@ from .._base.errors import OdysseyError
 from .failures import connection_error
 from .http_exchange import HttpRequest
 from .redirects import Reach
-from .sockets import Call, Stopwatch
+from .sockets import Call
+from .stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +91,7 @@ class Regions:
                 response, _ = self._http.send(request, one)
                 with contextlib.closing(response):
                     if response.status_code < _REFUSED:
-                        latencies_ms[region.id] = int(stopwatch.seconds * 1000)
+                        latencies_ms[region.id] = stopwatch.ms
 
         pinged = [region for region in regions if region.ping_url][:_PINGED_AT_MOST]
         threads: list[threading.Thread] = []

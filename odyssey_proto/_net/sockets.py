@@ -21,6 +21,7 @@ import logging
 import os
 import selectors
 import socket
+import ssl
 import sys
 import threading
 import urllib.request
@@ -31,6 +32,7 @@ import requests
 import requests.adapters
 import urllib3
 import urllib3.connection
+from urllib3.util import wait_for_read
 
 from .._base import process_end
 from .._base.clock import TURN_S
@@ -44,7 +46,8 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
     from .._base.abort import Abort
-    from .._base.clock import Clock, Deadline
+    from .._base.clock import Deadline
+    from .stopwatch import Stopwatch
 
 __all__ = [
     "USER_AGENT",
@@ -52,7 +55,6 @@ __all__ = [
     "Call",
     "HttpConnection",
     "HttpsConnection",
-    "Stopwatch",
     "environment",
     "look_up",
 ]
@@ -96,29 +98,6 @@ _BEGUN: Final = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR, 10
 _CONTINUE: Final = 100
 _ANNOUNCEMENTS: Final = frozenset(range(102, 200))  # statuses before the answer; after 101 there is none
 _LONGEST_WAIT_S: Final = 1e6  # the C library's timeouts overflow not far above
-
-
-class Stopwatch:
-    """Times a call: from its first request, once a connection is open, to the last byte that has been received."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._began: float | None = None
-        self._ended: float | None = None
-
-    def begin(self) -> None:
-        """Start, unless it runs already."""
-        if self._began is None:
-            self._began = self._clock.now()
-
-    def stop(self) -> None:
-        """Take the time, in place of that taken before."""
-        self._ended = self._clock.now()
-
-    @property
-    def seconds(self) -> float:
-        """The time taken, in s; 0 if there was none."""
-        return 0.0 if self._began is None or self._ended is None else self._ended - self._began
 
 
 class Call:
@@ -385,15 +364,28 @@ class _TimedReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int | None:
+        if self._call.stopwatch is not None:
+            return self._read_timed(buffer, self._call.stopwatch)
         for turn in self._call.turns():
             self._sock.settimeout(turn)
             # Not through `_raw`, which refuses to read again after its first timeout.
             with contextlib.suppress(TimeoutError):
-                size = self._sock.recv_into(buffer)
-                if self._call.stopwatch is not None:
-                    self._call.stopwatch.stop()
-                return size
+                return self._sock.recv_into(buffer)
         return None
+
+    def _read_timed(self, buffer: WriteableBuffer, stopwatch: Stopwatch) -> int:
+        """Read, and take the time at which the data arrived; each wait returns to Python once, not twice."""
+        self._sock.settimeout(0)
+        while True:
+            try:
+                size = self._sock.recv_into(buffer)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                any(wait_for_read(self._sock, timeout=turn) for turn in self._call.turns())
+                stopwatch.arrived(self._sock)
+            else:
+                if stopwatch.is_running:
+                    stopwatch.arrived(self._sock)
+                return size
 
     def close(self) -> None:
         self._raw.close()
@@ -428,6 +420,7 @@ class _Dialling:
     port: int
     sock: Any
     connect: Callable[[], None]
+    _stopwatch: Stopwatch | None = None  # that of a request; the connecting before it does not count
 
     def _new_conn(self) -> socket.socket:
         try:
@@ -445,9 +438,14 @@ class _Dialling:
             self.connect()
         else:  # from the pool: it now belongs to another call
             call.guard(self.sock)
-        if call.stopwatch is not None:
-            call.stopwatch.begin()
+        self._stopwatch = call.stopwatch
         super().request(*args, **known)  # type: ignore[misc]  # urllib3's class follows in the MRO
+
+    def send(self, data: Any) -> None:
+        if self._stopwatch is not None:
+            self.sock.settimeout(0)  # a small request fits, and there is no wait between the clock and the network
+            self._stopwatch.begin(self.sock)
+        super().send(data)  # type: ignore[misc]  # urllib3's class follows in the MRO
 
 
 class HttpConnection(_Dialling, urllib3.connection.HTTPConnection):

@@ -103,7 +103,7 @@ def test_a_call_follows_to_the_same_origin_with_its_body_and_its_bearer(route: s
         server.routes[route] = moved(f"/v2{path}?moved=1", status)
         assert CALLS[route](api) is not None
         (first,), (second,) = server.received(route), server.received(f"{method} /v2{path}")
-        assert server.accepted == 1
+        assert server.accepted == 1 + (route == "POST /sessions/request")  # the ping closes its connection
     assert second.body == first.body
     assert second.target == f"/v2{path}?moved=1"
     for name in ("authorization", "content-type", "accept", "user-agent"):
