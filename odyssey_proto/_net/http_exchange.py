@@ -37,7 +37,7 @@ log = logging.getLogger("odyssey_proto.http")
 
 _ANSWER_LIMIT: Final = 4 * 1024 * 1024  # bytes of an answer, decompressed
 _CHUNK: Final = 64 * 1024  # bytes
-_REFUSED: Final = 400  # from this status on, an answer is a refusal, even if its body cannot be read
+_REFUSED: Final = 300  # from this status on, an answer is a refusal, even if its body cannot be read
 _KEPT_PER_HOST: Final = 32  # idle connections
 _REPEAT_AFTER_S: Final = (0.2, 0.6)  # before each repetition
 _PASSING: Final = frozenset({None, 502, 503, 504})  # no answer, or that of a service being restarted

@@ -71,28 +71,23 @@ class Route:
         if target is None or (not self._token and any(secret in unquote(target) for secret in answer.secrets)):
             return False
         here, there = _origin(self.url), _origin(target)
-        named = answer.line(there + unquote(urlsplit(target).path))
+        way = f"from {answer.line(here)} to {answer.line(there)}"
+        path = answer.line(unquote(urlsplit(target).path))
         if urlsplit(target).scheme not in _PORTS:
-            raise _refused(answer, "unsafe_redirect", "to an address that is not http or https")
+            raise _refused(answer, "unsafe_redirect", f"{way}, which is not http or https")
         if self._method in _MADE_GET.get(answer.status, ()):
-            raise _refused(
-                answer,
-                f"http_{answer.status}",
-                f"to {named}, which would turn {self._method} into GET; nothing was sent there: check the address",
-            )
+            would = f"{way}{path}, which would turn {self._method} into GET"
+            raise _refused(answer, f"http_{answer.status}", f"{would}; nothing was sent there: check the address")
         if self._reach is not Reach.ANYWHERE and _is_downgrade(here, there):
-            raise _refused(
-                answer, "unsafe_redirect", f"from {answer.line(here)} to {answer.line(there)}: insecure"
-            )
+            raise _refused(answer, "unsafe_redirect", f"{way}, which is not secure; nothing was sent there")
         if self._reach is Reach.ORIGIN and not (_is_same(here, there) or _carries(target, self._token)):
             raise _refused(
                 answer,
                 "foreign_redirect",
-                f"from {answer.line(here)} to {answer.line(there)}, which must not get the key or token of the "
-                "request; if that is the right address, use it from the start",
+                f"{way}, which must not get the key or token of the request; if it may, use that address",
             )
         if self._left == 0:
-            raise _refused(answer, "too_many_redirects", f"more than {_MOST} times, at last to {named}")
+            raise _refused(answer, "too_many_redirects", f"more than {_MOST} times, at last {way}{path}")
         self._left -= 1
         self.url = target
         return True

@@ -159,6 +159,13 @@ def test_a_step_that_only_helps_holds_nothing_up(
     assert client.connect(timeout=SOON_S).is_connected
 
 
+@pytest.mark.parametrize("step", [*NEEDED, "GET /regions", "GET /signaling/config"])
+def test_a_step_that_redirects_is_taken_where_it_leads(step: str, emulator: Emulator, client: Odyssey) -> None:
+    headers = {"Location": step.partition(" ")[2]}
+    emulator.faults.add(Fault(step=step, action="answer", status=307, headers=headers, times=1))
+    assert client.connect(timeout=SOON_S).is_connected
+
+
 @pytest.mark.parametrize("how", SLOW)
 @pytest.mark.parametrize("step", NEEDED)
 def test_a_step_that_takes_too_long_is_a_timeout(step: str, how: str, emulator: Emulator, client: Odyssey) -> None:
