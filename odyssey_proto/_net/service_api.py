@@ -6,6 +6,7 @@ in `odyssey_proto._rest`. The meaning of refusals is in `odyssey_proto.core.refu
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlencode
@@ -21,6 +22,7 @@ from ..core.refusals import refusal, unreadable
 from .access_token import AccessToken
 from .failures import connection_error
 from .http_exchange import HttpClient, HttpRequest, Repetitions
+from .redirects import Reach
 from .regions import LISTING_TIMEOUT_S, Regions
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ class Operation:
     repeat: bool
     """Whether repeating it is harmless; it is then repeated after a temporary failure."""
     authorized: bool = True
+    any_status: bool = False
+    """Whether an answer that can be read is used whatever its status."""
 
     @property
     def name(self) -> str:
@@ -61,7 +65,7 @@ _AUTHENTICATE: Final = Operation("POST", "/auth/token", repeat=True, authorized=
 _LIST_REGIONS: Final = Operation("GET", "/regions", repeat=False)
 _REQUEST_SESSION: Final = Operation("POST", "/sessions/request", repeat=False)  # each may take a streamer
 _GET_SESSION_TOKEN: Final = Operation("POST", "/sessions/token", repeat=True)
-_GET_CONFIG: Final = Operation("GET", "/config", repeat=True, authorized=False)
+_GET_CONFIG: Final = Operation("GET", "/config", repeat=True, authorized=False, any_status=True)
 _GET_RECORDING: Final = Operation("GET", "/recordings/{stream_id}", repeat=True)
 _LIST_RECORDINGS: Final = Operation("GET", "/stream-recordings", repeat=True)
 _SIMULATE: Final = Operation("POST", "/simulation-jobs", repeat=False)  # each creates a job, answered or not
@@ -167,6 +171,8 @@ class ServiceApi:
         self, config_url: str, deadline: Deadline, *, abort: Abort | None = None
     ) -> tuple[wire.IceServer, ...]:
         """Return the ICE servers to use now (`GET <signaling>/config`, see `signaling_url.config_url`).
+
+        An answer that names some is used whatever its status, as the official clients do.
 
         Raises:
             OdysseyConnectionError: they are not available within 3 s; a public STUN server may do instead.
@@ -300,6 +306,9 @@ class ServiceApi:
                 answer = self._http.exchange(self._request(operation, url, data, token, about), call)
                 if answer.ok or (operation is _GET_CONFIG and _has_servers(answer)):
                     return _decoded(kind, answer)
+                if operation.any_status and b'"iceServers"' in answer.body:
+                    with contextlib.suppress(MalformedMessageError):
+                        return _decoded(kind, answer)
                 raise refusal(answer)
             except OdysseyError as exc:
                 if exc.status == 401 and may_renew and token is not None:
@@ -327,6 +336,7 @@ class ServiceApi:
             body=data,
             about=about,
             secrets=tuple(secret for secret in (self._config.api_key, token) if secret),
+            reach=Reach.ORIGIN if operation.authorized or data is not None else Reach.ANYWHERE,
             collected=operation is not _AUTHENTICATE,
         )
 

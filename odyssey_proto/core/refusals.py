@@ -112,9 +112,7 @@ _ID_IN_PATH: Final = re.compile(r"/\{\w+\}")
 _BUSY: Final = frozenset({408, 425, 429})  # like all of 5xx, answers after which waiting may help
 _USAGE_STATUSES: Final = frozenset({403, 429})
 _GENERAL: Final = "{operation}: the service answered {status}: {detail}"
-_REDIRECTED: Final = (
-    "{operation}: the service redirects ({status}) to another address; it is not followed, so check this one"
-)
+_REDIRECTED: Final = "{operation}: the service redirects ({status}), but to no usable address; check this one"
 
 
 @attrs.frozen(kw_only=True)

@@ -9,6 +9,7 @@ import logging
 import signal
 import threading
 import traceback
+import zlib
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
@@ -254,8 +255,13 @@ PACKED = gzip.compress(b'{"iceServers": []}', mtime=0)
     [
         (b"plain", "gzip", "not valid gzip"),
         (PACKED[:-4], "gzip", "cut short"),
-        (PACKED, "br", "not asked for"),
-        (PACKED, "gzip, gzip", "not asked for"),
+        (PACKED + PACKED[:-4], "gzip", "cut short"),
+        (PACKED[:-8] + bytes(8), "gzip", "not valid gzip"),
+        (gzip.compress(PACKED[:-4], mtime=0), "gzip, gzip", "cut short"),
+        (zlib.compress(b"{}")[:-2], "deflate", "cut short"),
+        (b"plain", "deflate", "not valid deflate"),
+        (PACKED, "br", "not asked for: br"),
+        (PACKED, "gzip, zstd", "not asked for: zstd"),
     ],
 )
 def test_an_answer_that_cannot_be_unpacked_is_malformed(body: bytes, coding: str, problem: str) -> None:
@@ -519,14 +525,14 @@ def test_a_server_without_tls_is_told() -> None:
 
 @every_step
 @pytest.mark.parametrize(
-    "status", ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "308 Permanent"]
+    "status", ["301 Moved Permanently", "302 Found", "303 See Other", "307 Temporary Redirect", "308 Permanent"]
 )
-def test_a_redirect_is_not_followed(route: str, status: str) -> None:
-    with HttpServer() as other, HttpServer() as server:
-        server.routes[route] = answer(status=status, Location=f"{other.url}/stolen?token=SECRET")
+def test_a_redirect_to_nowhere_is_a_refusal(route: str, status: str) -> None:
+    with HttpServer({route: answer(status=status)}) as server:
         error = failure_of(route, server)
-        assert other.requests == []
+        assert len(server.received(route)) == 1
     assert type(error) is OdysseyConnectionError
+    assert (error.code, error.recoverable) == (f"http_{status[:3]}", False)
     assert f"{route}: the service redirects ({status[:3]})" in str(error)
 
 

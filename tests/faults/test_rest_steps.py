@@ -105,7 +105,7 @@ ANSWERS: Final[dict[str, tuple[dict[str, Any], type[OdysseyError], str]]] = {
     "a redirect": (
         {"action": "answer", "status": 307, "headers": {"Location": "http://192.0.2.1/elsewhere"}},
         OdysseyConnectionError,
-        "the service redirects (307) to another address; it is not followed",
+        "the service redirects (307) from ",
     ),
     "a reset": (
         {"action": "reset"},
@@ -156,6 +156,13 @@ def test_a_step_that_only_helps_holds_nothing_up(
 ) -> None:
     fault, _, _ = ANSWERS[what]
     emulator.faults.add(Fault(step=step, times=None, **fault))
+    assert client.connect(timeout=SOON_S).is_connected
+
+
+@pytest.mark.parametrize("step", [*NEEDED, "GET /regions", "GET /signaling/config"])
+def test_a_step_that_redirects_is_taken_where_it_leads(step: str, emulator: Emulator, client: Odyssey) -> None:
+    headers = {"Location": step.partition(" ")[2]}
+    emulator.faults.add(Fault(step=step, action="answer", status=307, headers=headers, times=1))
     assert client.connect(timeout=SOON_S).is_connected
 
 

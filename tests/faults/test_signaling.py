@@ -134,8 +134,15 @@ def replying(data: bytes) -> Callable[[Connection, Request], None]:
         (
             answer(status="302 Found", Location="ws://x"),
             OdysseyConnectionError,
-            "http_302",
+            "foreign_redirect",
             "redirects (302)",
+            False,
+        ),
+        (
+            answer(status="307 There", Location="ws://["),
+            OdysseyConnectionError,
+            "http_307",
+            "redirects (307)",
             False,
         ),
         (answer(status="308 There"), OdysseyConnectionError, "http_308", "redirects (308)", False),
@@ -152,11 +159,12 @@ def test_a_refused_handshake_is_told_by_its_status(
     assert error.status == int(reply.split(b" ")[1].split(b"\r")[0])
 
 
-def test_a_redirect_of_the_handshake_is_not_followed() -> None:
+def test_the_token_does_not_follow_a_redirect_to_another_origin() -> None:
     with SignalingServer() as other:
-        moved = answer(status="307 Temporary Redirect", Location=other.ws_url)
+        moved = answer(status="307 Temporary Redirect", Location=other.ws_url + "/client/s-1")
         with SignalingServer(handshake=replying(moved)) as server:
-            refused(server.ws_url)
+            error = refused(server.ws_url)
+            assert f"from {server.url} to {other.url}" in str(error)
         assert other.accepted == 0
 
 
