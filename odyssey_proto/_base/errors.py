@@ -132,10 +132,14 @@ class OdysseyConnectionTimeoutError(OdysseyConnectionError, TimeoutError):
 class MalformedMessageError(OdysseyConnectionError):
     """The peer sent a message that violates the protocol; `problems` has one line per fault."""
 
-    def __init__(self, message: str, *, problems: tuple[str, ...] = (), **known: Any) -> None:
+    def __init__(
+        self, message: str, *, problems: tuple[str, ...] = (), message_type: str | None = None, **known: Any
+    ) -> None:
         super().__init__(message, **known)
         self.problems = problems
         """The faults found, one line each, without the values."""
+        self.message_type = message_type
+        """The ``type`` of the live message, such as ``stream_started``, if it could be read and is known."""
 
 
 class OdysseyStreamError(OdysseyError):

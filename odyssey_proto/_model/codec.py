@@ -109,7 +109,13 @@ def _read(union: Any, text: str | bytes) -> Any:
     if not isinstance(tag, str):
         raise _malformed("message", "an object with a string `type` was expected")
     cls = _classes_by_tag(union).get(tag)
-    return UnknownMessage(type=tag, raw=data) if cls is None else from_dict(cls, data)
+    if cls is None:
+        return UnknownMessage(type=tag, raw=data)
+    try:
+        return from_dict(cls, data)
+    except MalformedMessageError as exc:
+        exc.message_type = tag
+        raise
 
 
 @functools.cache
@@ -125,7 +131,7 @@ def _parse(text: str | bytes, what: str) -> Any:
     try:
         # Decoded here: `json` would also accept UTF-16 and UTF-32.
         return json.loads(
-            text if isinstance(text, str) else text.decode(),
+            text.removeprefix("\ufeff") if isinstance(text, str) else text.decode("utf-8-sig"),
             parse_constant=_refuse_constant,
             object_pairs_hook=_object,
         )

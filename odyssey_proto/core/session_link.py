@@ -48,6 +48,11 @@ class SessionLink:
         assert self.link is not None
         return self.link
 
+    @property
+    def has_channel(self) -> bool:
+        """Whether the control channel of the current link is open."""
+        return self.link is not None and self.channel_limit is not None
+
     def open(self, timeout_s: float, *, with_video: bool) -> None:
         """Open the next link; without ``with_video``, only to say goodbye."""
         assert self.session_id is not None
