@@ -96,7 +96,8 @@ class Session(LiveConnection):
             image_path: the old name of ``image``, deprecated.
             bypass_prompt_expansion: use the prompt as written; needs a privilege of the account.
             broadcast: let spectators watch; `wait_for_broadcast` returns the address.
-            timeout: s to wait; if the stream starts afterwards, it is ended. Another `start_stream` waits for that.
+            timeout: s to wait; if the stream starts afterwards, it is ended, and another `start_stream` waits for
+                that.
 
         Raises:
             OdysseyConfigError: the image cannot be used; nothing was sent.

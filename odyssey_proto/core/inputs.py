@@ -113,7 +113,7 @@ class End:
 class Abandon:
     """Nobody waits for this call any more: it has failed for its caller.
 
-    If its update is on the wire, it keeps its place there. The stream of its start is ended if it starts after all.
+    If its update is on the wire, it keeps its place there. If it was a start, its stream is ended.
     """
 
     call: int

@@ -175,7 +175,7 @@ class SessionBase(Machine):
         else:
             if connection.link is not None:  # it may be stuck half-open
                 connection.close()
-            if give_back and connection.session_id is not None and not self.token_is_spent(None):
+            if give_back and connection.signaling_url and not self.token_is_spent(None):
                 self._attempts = 0
                 self.open_link(None)  # only to say goodbye: the rows of `OVER` do
         self._agenda.put(StatusChanged(status=STATUS[self.state], message=error.message, at=self._agenda.now))

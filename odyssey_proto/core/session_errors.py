@@ -7,10 +7,11 @@ from typing import Final
 import odyssey_models as wire
 
 from .._base import secrets
-from .._base.errors import OdysseyConnectionError, OdysseyConnectionTimeoutError
+from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyConnectionTimeoutError, again
+from .._model.signaling_url import normalise_url
 from .deadlines import SESSION_KEPT_S
 
-__all__ = ["closed_early", "ended", "expired", "left", "no_video", "not_back", "told"]
+__all__ = ["closed_early", "ended", "expired", "left", "no_video", "not_back", "told", "unreachable"]
 
 _TOLD: Final = {
     "streamer_not_available": "Streamer not available",
@@ -25,6 +26,17 @@ def told(message: wire.SignalingError, session_id: str | None) -> OdysseyConnect
     reason = secrets.one_line(str(message.reason)) or "unknown"
     text = _TOLD.get(reason, f"The service ended the session: {reason}")
     return OdysseyConnectionError(text, code=reason, session_id=session_id)
+
+
+def unreachable(session: wire.SessionResponse) -> MalformedMessageError | None:
+    """Return the error of a session whose address for signaling cannot be used; None if it can be."""
+    try:
+        normalise_url(session.signalling_url)
+    except MalformedMessageError as exc:
+        error = again(exc, f"the service clears the session after {SESSION_KEPT_S:g} s")
+        error.session_id, error.operation = session.session_id, "POST /sessions/request"
+        return error
+    return None
 
 
 def ended(session_id: str | None) -> OdysseyConnectionError:

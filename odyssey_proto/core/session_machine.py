@@ -2,8 +2,9 @@
 
 IDLE → AUTHENTICATING → QUEUEING → CONNECTING → CONNECTED, and from there RECONNECTING and back, until DISCONNECTED
 (on request) or FAILED. Everything that affects this state is here: the actions, and the rows that lead from one
-state to the other; what the actions are made of is in `odyssey_proto.core.session_base`. What happens to the stream meanwhile is decided in `odyssey_proto.core.stream_machine`, to
-which this module sends `LinkUp`, `LinkLost` or `SessionOver`.
+state to the other; what the actions are made of is in `odyssey_proto.core.session_base`. What happens to the stream
+meanwhile is decided in `odyssey_proto.core.stream_machine`, to which this module sends `LinkUp`, `LinkLost` or
+`SessionOver`.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SESSION_ROWS", "SESSION_TABLE", "SessionMachine"]
 
+_LASTING: Final = frozenset({"invalid_url", "proxy", "untrusted_certificate", "closed", "internal"})
+"""The codes of failures to open a link that waiting cannot help."""
 _GOODBYES: Final = 2  # how often a goodbye is tried again; the driver does not wait for more
 
 S = SessionState
@@ -109,6 +112,17 @@ class SessionMachine(SessionBase):
         self.capabilities = item.session.capabilities or wire.StreamerCapabilities()
         self._kept_until = self._agenda.now + SESSION_KEPT_S
         self.open_link(item)
+
+    def is_unreachable(self, item: SessionGranted) -> bool:
+        """Return whether the service gave an address for signaling that cannot be used."""
+        return session_errors.unreachable(item.session) is not None
+
+    def fail_unreachable(self, item: SessionGranted) -> None:
+        """Give up a session that can be neither used nor returned."""
+        self._connection.session_id = item.session.session_id
+        error = session_errors.unreachable(item.session)
+        assert error is not None
+        self.fail(StepFailed(error))
 
     # --- opening a link
 
@@ -172,12 +186,12 @@ class SessionMachine(SessionBase):
     def may_retry(self, item: LinkFailed) -> bool:
         """Return whether to try another link: `max_retries` times at first, later while the session is kept.
 
-        At first, any refusal may pass: a server may hear of the session later than the client.
+        At first, any refusal may pass: a server may hear of the session later than the client does.
         """
         error = item.error
         if self.state is S.RECONNECTING:
             return error.recoverable and self._agenda.now < self._kept_until
-        may_pass = error.recoverable or (_is_refusal(error) and not self._connection.is_up)
+        may_pass = error.recoverable or (_may_pass(error) and not self._connection.is_up)
         in_time = (error.retry_after or 0.0) < SESSION_KEPT_S
         return may_pass and in_time and self._attempts < self._config.max_retries
 
@@ -248,7 +262,7 @@ class SessionMachine(SessionBase):
 
     def may_retry_goodbye(self, item: LinkFailed) -> bool:
         """Return whether to try again to return a session to a server that does not know it yet."""
-        return _is_refusal(item.error) and not self._was_linked and self._attempts < _GOODBYES
+        return _may_pass(item.error) and not self._was_linked and self._attempts < _GOODBYES
 
     def retry_goodbye(self, item: LinkFailed) -> None:
         """Try again to return the session, after a pause."""
@@ -264,9 +278,9 @@ def _video_deadline(state: SessionState) -> float:
     return REJOIN_DEADLINE_S if state is S.RECONNECTING else VIDEO_DEADLINE_S
 
 
-def _is_refusal(error: errors.OdysseyError) -> bool:
-    """Return whether a server answered, and refused."""
-    return error.status is not None
+def _may_pass(error: errors.OdysseyError) -> bool:
+    """Return whether opening the signaling connection of a new session may succeed after this failure."""
+    return error.code not in _LASTING
 
 
 M = SessionMachine
@@ -279,6 +293,7 @@ SESSION_TABLE: Final[tuple[Row[SessionMachine], ...]] = (
     row((S.QUEUEING,), StreamerUnavailable, None, M.wait_in_queue, M.may_queue),
     row((S.QUEUEING,), StreamerUnavailable, S.FAILED, M.fail_in_queue),
     row((S.QUEUEING,), Due.ASK_AGAIN, None, M.request),
+    row((S.QUEUEING,), SessionGranted, S.FAILED, M.fail_unreachable, M.is_unreachable),
     row((S.QUEUEING,), SessionGranted, S.CONNECTING, M.take_session),
     # Opening a link.
     row(_JOINING, SignalingOpened, None, M.await_offer),
@@ -316,6 +331,7 @@ SESSION_TABLE: Final[tuple[Row[SessionMachine], ...]] = (
     # Leaving. A session that is granted too late is taken, and returned to the service at once.
     row(_LIVE, Disconnect, S.DISCONNECTED, M.leave),
     row(OVER, Disconnect, None, nothing),
+    row(OVER, SessionGranted, None, nothing, M.is_unreachable),
     row(OVER, SessionGranted, None, M.take_session),
     row(OVER, SignalingOpened, None, M.say_goodbye),
     row(OVER, LinkFailed, None, M.retry_goodbye, M.may_retry_goodbye),

@@ -1,8 +1,9 @@
 """The life of a stream in a connected session: NONE → STARTING → STREAMING → ENDING → NONE.
 
 Everything that affects the state of a stream is here: its actions, and the rows that lead from one state to the
-other; what the actions are made of is in `odyssey_proto.core.stream_base`. The session's machine steps this one with `LinkUp`, `LinkLost` and `SessionOver`; this one passes
-something to the session as a following input (`Agenda.follow_with`).
+other; what the actions are made of is in `odyssey_proto.core.stream_base`. The session's machine steps this one
+with `LinkUp`, `LinkLost` and `SessionOver`; this one passes something to the session as a following input
+(`Agenda.follow_with`).
 
 A stream that this side has given up may still run at the service: the link was lost while it started or ended, or
 the call that started it has failed meanwhile. It is then *cleared*: ended as soon as that is possible, before

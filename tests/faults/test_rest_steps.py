@@ -290,6 +290,7 @@ def test_a_signaling_address_that_cannot_be_used_is_malformed(
         client.connect(timeout=SOON_S)
     assert is_one_clear_line(caught.value)
     assert "password" not in str(caught.value)
+    assert caught.value.session_id == "s-1"
 
 
 # --- hostile bodies

@@ -130,14 +130,6 @@ def test_an_abandoned_connect_is_answered_to_nobody() -> None:
     assert failures(rig.give(inputs.Disconnect())) == {}
 
 
-def test_an_abandoned_start_still_becomes_a_stream() -> None:
-    rig = Rig().to_connected()
-    rig.start()
-    rig.give(inputs.Abandon(1))
-    outputs = rig.hear(wire.StreamStarted(stream_id="st-1"))
-    assert (only(outputs, effects.Succeed), rig.core.stream) == ([], StreamState.STREAMING)
-
-
 def test_an_abandoned_end_still_ends() -> None:
     rig = Rig().to_streaming()
     rig.end()
