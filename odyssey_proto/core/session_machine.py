@@ -2,9 +2,9 @@
 
 IDLE → AUTHENTICATING → QUEUEING → CONNECTING → CONNECTED, and from there RECONNECTING and back, until DISCONNECTED
 (on request) or FAILED. Everything that affects this state is here: the actions, and the rows that lead from one
-state to the other; what the actions are made of is in `odyssey_proto.core.session_base`. What happens to the stream
-meanwhile is decided in `odyssey_proto.core.stream_machine`, to which this module sends `LinkUp`, `LinkLost` or
-`SessionOver`.
+state to the other; what the actions are made of is in `odyssey_proto.core.session_base`. What happens to the
+stream meanwhile is decided in `odyssey_proto.core.stream_machine`, to which this module sends `LinkUp`, `LinkLost`
+or `SessionOver`.
 """
 
 from __future__ import annotations

@@ -130,6 +130,15 @@ def test_an_abandoned_connect_is_answered_to_nobody() -> None:
     assert failures(rig.give(inputs.Disconnect())) == {}
 
 
+def test_the_stream_of_an_abandoned_start_is_ended() -> None:
+    rig = Rig().to_connected()
+    rig.start()
+    rig.give(inputs.Abandon(1))
+    outputs = rig.hear(wire.StreamStarted(stream_id="st-1"))
+    assert (only(outputs, effects.Succeed), rig.core.stream) == ([], StreamState.ENDING)
+    assert only(outputs, effects.SendChannel) == [effects.SendChannel(1, wire.InteractiveStreamEnd())]
+
+
 def test_an_abandoned_end_still_ends() -> None:
     rig = Rig().to_streaming()
     rig.end()
