@@ -139,7 +139,7 @@ class MalformedMessageError(OdysseyConnectionError):
         self.problems = problems
         """The faults found, one line each, without the values."""
         self.message_type = message_type
-        """The ``type`` of the live message, such as ``stream_started``, if it could be read and is known."""
+        """The ``type`` of the message, if the protocol defines it."""
 
 
 class OdysseyStreamError(OdysseyError):

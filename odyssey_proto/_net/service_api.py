@@ -35,7 +35,7 @@ __all__ = ["REQUEST_TIMEOUT_S", "Operation", "ServiceApi", "check_job_filter"]
 
 T = TypeVar("T")
 
-_ID_IN_PATH: Final = re.compile(r"\{\w+\}")
+_ID_IN_PATH: Final = re.compile(r"\{(\w+)\}")
 REQUEST_TIMEOUT_S: Final = 30.0
 """The time limit for each request of a call that consists of many, in s."""
 _CONFIG_TIMEOUT_S: Final = 3.0  # the caller continues without it
@@ -230,7 +230,6 @@ class ServiceApi:
         return wire.SimulationJobInfo(
             job_id=answer.job_id,
             status=answer.status,
-            # Only id and status are always present.
             priority=answer.priority or "",
             created_at=answer.created_at or "",
             completed_at=answer.completed_at,
@@ -358,8 +357,9 @@ def check_job_filter(status: object, active: object) -> None:
 def _decoded(kind: type[T], answer: HttpAnswer) -> T:
     if kind is bytes:
         return cast("T", answer.body)
+    named = _ID_IN_PATH.search(answer.operation)
     try:
-        return codec.decode(kind, answer.body)
+        return codec.decode(kind, answer.body, {named[1]: answer.about} if named else {})
     except MalformedMessageError as exc:
         raise unreadable(answer, exc) from None
 

@@ -236,6 +236,7 @@ def unreadable(answer: HttpAnswer, exc: MalformedMessageError, *, of_api: bool =
         answer.line(f"{answer.asked}: {exc.message}{hint}"),
         problems=tuple(answer.line(problem) for problem in exc.problems),
         code=exc.code,
+        session_id=exc.session_id,
         **answer.known,
     )
 

@@ -300,11 +300,11 @@ CALLS: Final[dict[str, Call]] = {
     "ClientCredentials.from_dict": Call(
         wrong={
             "data": values(VALUE, None, [], "{}", {}, {**CREDENTIALS, "session_token": "x"})
-            + values(VALUE, {**CREDENTIALS, "capabilities": []})
+            + values(VALUE, {**CREDENTIALS, "expires_in": "soon"})
         }
     ),
     "StreamerCapabilities": Call(wrong={"image_to_video": values(VALUE, 1, "yes", None)}),
-    "StreamerCapabilities.from_dict": Call(wrong={"data": values(VALUE, None, [], {"image_to_video": "yes"})}),
+    "StreamerCapabilities.from_dict": Call(wrong={"data": values(VALUE, None, [], "yes")}),
     # --- frames
     "VideoFrame": Call(
         works={"data": PIXELS, "width": 4, "height": 2, "timestamp_ms": 0},
