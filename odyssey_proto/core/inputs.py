@@ -275,6 +275,7 @@ class Due(Enum):
     ASK_AGAIN = "ask for a streamer again"
     REJOIN = "try the next link"
     KEEPALIVE = "send a keepalive"
+    OFFER = "no offer that can be read"
     VIDEO = "video is overdue"
     CHECK = "look for frames"
     GIVE_UP = "it is too late to continue"

@@ -96,6 +96,7 @@ class SessionBase(Machine):
         self._reconnect = reconnect
         self._queueing = Queueing(config.queue_timeout_s, 0.0)
         self._held: deque[OfStream] = deque()
+        self._unread_offer: errors.OdysseyError | None = None
         self._attempts = 0
         self._was_linked = False  # whether any WebSocket of the session was open
         self._token_until = 0.0

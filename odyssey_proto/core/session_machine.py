@@ -16,7 +16,7 @@ import odyssey_models as wire
 from .._base import errors
 from .._model.events import ErrorOccurred, StatusChanged
 from . import session_errors
-from .deadlines import REJOIN_DEADLINE_S, SESSION_KEPT_S, VIDEO_DEADLINE_S
+from .deadlines import OFFER_GRACE_S, REJOIN_DEADLINE_S, SESSION_KEPT_S, VIDEO_DEADLINE_S
 from .effects import AcceptOffer, AddCandidate, Authenticate, PauseFrames, RequestSession, Succeed
 from .inputs import (
     Answered,
@@ -55,6 +55,7 @@ __all__ = ["SESSION_ROWS", "SESSION_TABLE", "SessionMachine"]
 
 _LASTING: Final = frozenset({"invalid_url", "proxy", "untrusted_certificate", "closed", "internal"})
 """The codes of failures to open a link that waiting cannot help."""
+_FOR_OFFER: Final = "waiting for the offer"
 _GOODBYES: Final = 2  # how often a goodbye is tried again; the driver does not wait for more
 
 S = SessionState
@@ -133,13 +134,14 @@ class SessionMachine(SessionBase):
     def await_offer(self, _: SignalingOpened) -> None:
         """Wait for the offer and for video."""
         self._connection.is_up = self._was_linked = True
-        self.doing = "waiting for the offer"
+        self.doing = _FOR_OFFER
         self._agenda.wake_at(Due.VIDEO, self._agenda.now + _video_deadline(self.state))
         self._note_keepalive()
 
     def accept_offer(self, message: wire.Offer) -> None:
         """Have the peer connection answer the offer."""
         self.doing = "waiting for video"
+        self._agenda.cancel(Due.OFFER)
         self._agenda.put(AcceptOffer(self._connection.current, message.sdp))
 
     def add_candidate(self, message: wire.IceCandidate) -> None:
@@ -219,9 +221,21 @@ class SessionMachine(SessionBase):
         error = session_errors.closed_early(self.doing, self._connection.session_id)
         self._agenda.follow_with(LinkFailed(item.link, error))
 
-    def refuse_unread(self, item: Unreadable) -> None:
+    def awaits_offer(self, item: Unreadable) -> bool:
+        """Return whether this was meant to be the offer, and none that can be read has come."""
+        return item.error.message_type == "offer" and self.doing == _FOR_OFFER
+
+    def await_another_offer(self, item: Unreadable) -> None:
+        """Report an offer that cannot be read, and wait a moment for another one."""
+        self.tell_stream(item)
+        self._unread_offer = item.error
+        self._agenda.wake_at(Due.OFFER, self._agenda.now + OFFER_GRACE_S)
+
+    def refuse_unread(self, _: Due) -> None:
         """Treat a link whose offer cannot be read as failed."""
-        self._agenda.follow_with(LinkFailed(item.link, item.error, signaling_lost=False))
+        assert self._unread_offer is not None
+        error = errors.again(self._unread_offer)
+        self._agenda.follow_with(LinkFailed(self._connection.current, error, signaling_lost=False))
 
     def may_reconnect(self, item: LinkFailed) -> bool:
         """Return whether to rejoin the session after this loss."""
@@ -304,6 +318,7 @@ SESSION_TABLE: Final[tuple[Row[SessionMachine], ...]] = (
     row(_JOINING, VideoReceived, None, M.note_part),
     row(_JOINING, ChannelOpened, S.CONNECTED, M.connected, M.has_video),
     row(_JOINING, ChannelOpened, None, M.note_part),
+    row(_JOINING, Due.OFFER, None, M.refuse_unread),
     row(_JOINING, Due.VIDEO, None, M.give_link_up),
     row(_LINKED, Due.KEEPALIVE, None, M.keep_alive),
     # Losing the link. The commands of a stream wait while the session reconnects.
@@ -320,7 +335,7 @@ SESSION_TABLE: Final[tuple[Row[SessionMachine], ...]] = (
     row((S.CONNECTED,), SignalingClosed, S.DISCONNECTED, M.leave_as_told),
     row(_LINKED, wire.SignalingError, S.FAILED, M.fail_as_told),
     row(_LINKED, Unreadable, S.FAILED, M.fail, meant("error")),
-    row(_JOINING, Unreadable, None, M.refuse_unread, meant("offer")),
+    row(_JOINING, Unreadable, None, M.await_another_offer, M.awaits_offer),
     row(_JOINING, Unreadable, None, M.tell_stream),
     row(_JOINING, Due.REJOIN, S.FAILED, M.fail_expired, M.token_is_spent),
     row(_JOINING, Due.REJOIN, None, M.open_link),

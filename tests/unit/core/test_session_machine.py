@@ -11,6 +11,7 @@ from odyssey_proto._model.events import ConnectionStatus
 from odyssey_proto.core import effects, inputs
 from odyssey_proto.core.deadlines import (
     KEEPALIVE_INTERVAL_S,
+    OFFER_GRACE_S,
     OPEN_DEADLINE_S,
     REJOIN_DEADLINE_S,
     SESSION_KEPT_S,
@@ -181,7 +182,7 @@ def test_a_rejoin_waits_as_the_server_says() -> None:
 # --- a session is used or given back
 
 
-@pytest.mark.parametrize("url", ["", "nonsense://x", "ws://", "ws://[::1", "ws://user:password@host"])
+@pytest.mark.parametrize("url", [" ", "nonsense://x", "ws://", "ws://[::1", "ws://user:password@host"])
 def test_a_session_without_a_usable_address_fails_with_its_id(url: str) -> None:
     rig = Rig().to_queueing()
     granted = wire.SessionResponse(session_id="s-9", signalling_url=url)
@@ -196,7 +197,7 @@ def test_a_session_without_a_usable_address_fails_with_its_id(url: str) -> None:
 def test_a_late_session_without_a_usable_address_is_left_alone() -> None:
     rig = Rig().to_queueing()
     rig.give(inputs.Disconnect())
-    assert rig.give(inputs.SessionGranted(wire.SessionResponse(session_id="s-9", signalling_url=""))) == []
+    assert rig.give(inputs.SessionGranted(wire.SessionResponse(session_id="s-9", signalling_url=" "))) == []
 
 
 def test_a_session_that_a_server_does_not_know_yet_is_given_back_after_a_pause() -> None:
@@ -227,10 +228,33 @@ def unread(rig: Rig, kind: str | None) -> list[effects.Output]:
     return rig.give(inputs.Unreadable(rig.link, error))
 
 
-@pytest.mark.parametrize("kind", ["offer", "error"])
-def test_an_offer_or_an_error_that_cannot_be_read_fails_the_connect_at_once(kind: str) -> None:
+def test_an_offer_that_cannot_be_read_fails_the_connect_unless_another_one_follows() -> None:
     rig = Rig().to_linked()
-    outputs = unread(rig, kind)
+    (told,) = unread(rig, "offer")
+    assert isinstance(told, events.ErrorOccurred)
+    assert not told.fatal
+    outputs = rig.later(OFFER_GRACE_S)
+    assert type(failures(outputs)[0]) is errors.MalformedMessageError
+    assert effects.SendSignaling(1, wire.ClientDisconnecting()) in outputs
+    assert rig.core.session is SessionState.FAILED
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_an_offer_that_can_be_read_is_accepted_beside_one_that_cannot(before: bool) -> None:
+    rig = Rig().to_linked()
+    if before:
+        unread(rig, "offer")
+    assert rig.hear(wire.Offer(sdp="good")) == [effects.AcceptOffer(1, "good")]
+    if not before:
+        unread(rig, "offer")
+    assert rig.later(OFFER_GRACE_S) == []
+    rig.give(inputs.VideoReceived(1))
+    assert effects.Succeed(0, None) in rig.give(inputs.ChannelOpened(1, 16384))
+
+
+def test_an_error_that_cannot_be_read_fails_the_connect_at_once() -> None:
+    rig = Rig().to_linked()
+    outputs = unread(rig, "error")
     assert type(failures(outputs)[0]) is errors.MalformedMessageError
     assert effects.SendSignaling(1, wire.ClientDisconnecting()) in outputs
     assert rig.core.session is SessionState.FAILED
