@@ -18,6 +18,7 @@ from .._base.abort import Abort
 from .._base.clock import Deadline
 from .._base.hosts import is_loopback
 from .._model import codec, signaling_url
+from .._model.message_types import note_type
 from .._net import signaling
 from .._net.webrtc import candidates
 from ..core import effects, inputs
@@ -284,6 +285,7 @@ class StreamerLink:
         try:
             read = codec.channel_from_streamer(message)
         except errors.MalformedMessageError as error:
+            note_type(error, message)
             error.operation = "stream"
             self._take_unreadable(error)
             return

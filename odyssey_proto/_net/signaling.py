@@ -19,6 +19,7 @@ import attrs
 from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyError
 from .._base.secrets import one_line, redact
 from .._model import codec
+from .._model.message_types import note_type
 from .._model.signaling_url import normalise_url
 from .sockets import Call
 from .websocket import OPERATION, SENDING_ERRORS, Goodbye, ReceivedMessage, open_websocket
@@ -204,6 +205,7 @@ class SignalingConnection:
         try:
             message = codec.signaling_from_server(received.data)
         except MalformedMessageError as exc:
+            note_type(exc, received.data)
             exc.operation = OPERATION
             self._report(self._on_malformed, exc)
         else:
