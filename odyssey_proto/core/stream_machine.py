@@ -113,7 +113,7 @@ class StreamMachine(StreamBase):
     def started(self, message: wire.StreamStarted) -> None:
         """Answer the start; a stream that nobody here asked for is accepted too."""
         now = self._agenda.now
-        self.stream_id, self.applied_prompt = message.stream_id, message.applied_prompt or None
+        self.stream_id, self.applied_prompt = message.stream_id, message.applied_prompt
         self._agenda.put(BeginFrames(now))
         self._silence.begin(now, VIDEO_DEADLINE_S)
         self._look_again()

@@ -178,7 +178,6 @@ def test_each_reason_of_the_service_before_there_is_video(
 # --- offers and candidates
 
 NO_OFFER: Final = {
-    "nothing": "",
     "no SDP": "hello",
     "no media": "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n",
     "only audio": "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\na=sendonly\r\n",

@@ -409,8 +409,8 @@ NO_MESSAGES = {
     "no type": b"{}",
     "a type that is none": b'{"type": 5}',
     "no sdp": b'{"type": "offer"}',
-    "another sdp": b'{"type": "offer", "sdp": 5}',
-    "not a number": b'{"type": "offer", "sdp": "x", "y": NaN}',
+    "another sdp": b'{"type": "offer", "sdp": [5]}',
+    "not a number": b'{"type": "offer", "sdp": NaN}',
     "not utf-8": b'{"type": "offer", "sdp": "\xff\xfe"}',
     "utf-16": '{"type": "offer", "sdp": "x"}'.encode("utf-16"),
     "too deep": b"[" * 100_000,
@@ -434,7 +434,7 @@ def test_what_is_no_message_is_told_and_the_next_one_still_comes(kind: str) -> N
 def test_bytes_are_read_like_text(opcode: int, before: bytes) -> None:
     heard = Heard()
     with (
-        SignalingServer(frames((before + OFFER, opcode))) as server,
+        SignalingServer(frames((before + OFFER.encode(), opcode))) as server,
         contextlib.closing(opened(server.ws_url, heard)),
     ):
         assert heard.messages.get(timeout=LONG) == wire.Offer(sdp="v=0")

@@ -485,12 +485,6 @@ def test_an_empty_prompt_was_not_reported() -> None:
         effects.Succeed(2, ""),
     ]
     assert rig.core.applied_prompt is None
-    rig.end()
-    rig.hear(wire.StreamEnded())
-    rig.start()
-    assert only(rig.hear(wire.StreamStarted(stream_id="s", applied_prompt="")), events.StreamStarted) == [
-        events.StreamStarted(stream_id="s", applied_prompt=None, at=100.0)
-    ]
 
 
 # --- a stream whose start has failed
