@@ -111,7 +111,7 @@ class StreamMachine(StreamBase):
         self._agenda.put(send(self._connection.current, item.message, item.text))
 
     def started(self, message: wire.StreamStarted) -> None:
-        """Answer the start; a stream that nobody here asked for is accepted too."""
+        """Answer the start, and report the stream, even one that nobody here asked for."""
         now = self._agenda.now
         self.stream_id, self.applied_prompt = message.stream_id, message.applied_prompt
         self._agenda.put(BeginFrames(now))
@@ -181,7 +181,7 @@ class StreamMachine(StreamBase):
         return self._calls.has_update_sent
 
     def acknowledge(self, message: wire.UpdateAcknowledged) -> None:
-        """Answer the update that is on the wire, and send the next; an empty prompt was not reported."""
+        """Answer the update that is on the wire, and send the next; an empty prompt counts as not reported."""
         self.applied_prompt = message.prompt or None
         self._agenda.put(InteractAcknowledged(prompt=message.prompt, at=self._agenda.now))
         if (call := self._calls.take_sent()) is not None:
@@ -223,7 +223,7 @@ class StreamMachine(StreamBase):
         return item.error.message_type == "stream_ended" or (is_error and not self._calls.has_update_sent)
 
     def end_unread(self, item: Unreadable) -> None:
-        """Fail the calls that wait for the end, whose answer cannot be read; the stream is over all the same."""
+        """Fail the calls that wait for the end, whose answer cannot be read, and end the stream."""
         self.report_unreadable(item)
         for call in self._calls.take_ends():
             self._agenda.put(Fail(call, errors.again(item.error)))

@@ -18,5 +18,6 @@ def meant(kind: str) -> Callable[[object, Unreadable], bool]:
     def was_meant(_machine: object, item: Unreadable) -> bool:
         return item.error.message_type == kind
 
-    was_meant.__name__ = f"meant_{kind}"  # for the diagrams
+    # For the diagrams and the table in ARCHITECTURE.md.
+    was_meant.__name__, was_meant.__doc__ = f"meant_{kind}", f"Return whether it was meant to be `{kind}`."
     return was_meant

@@ -437,6 +437,14 @@ def test_a_handshake_that_is_refused_again_and_again_fails_after_max_retries(rig
     assert rig.streamer.handshakes[:3] == ["st-1"] * 3
 
 
+def test_a_session_that_the_server_does_not_know_yet_is_given_back_after_a_pause(rig: Rig) -> None:
+    rig.streamer.refusals += [(404, {})] * 5
+    with pytest.raises(OdysseyConnectionError):
+        connect(rig.client)
+    rig.streamer.wait_for("client_disconnecting")
+    assert len(rig.streamer.handshakes) == 6
+
+
 @pytest.mark.parametrize("answer", [{}, {"session_token": None}, [], "x", {"session_token": [1]}])
 def test_a_session_token_that_cannot_be_read_is_asked_for_again(answer: Any, rig: Rig) -> None:
     rig.streamer.token_answers.append(answer)
