@@ -43,7 +43,6 @@ __all__ = [
 
 T = TypeVar("T")
 _NONE: Final = type(None)
-_NOTHING: Final[Mapping[str, Any]] = types.MappingProxyType({})
 
 
 @attrs.frozen(kw_only=True)
@@ -56,13 +55,13 @@ class UnknownMessage:
     """The whole message."""
 
 
-def decode(cls: type[T], text: str | bytes, known: Mapping[str, Any] = _NOTHING) -> T:
+def decode(cls: type[T], text: str | bytes, known: Mapping[str, Any] | None = None) -> T:
     """Read JSON ``text`` that the service sent as ``cls``, one of the models, tolerantly.
 
     Args:
         cls: the model.
         text: the text, or its bytes.
-        known: values for essential fields, by their names on the wire, for an answer without them.
+        known: values of essential fields, by their names on the wire, in case that the text lacks them.
 
     Raises:
         MalformedMessageError: the text is not JSON, or an essential field of ``cls`` is unreadable. The error has
@@ -71,7 +70,7 @@ def decode(cls: type[T], text: str | bytes, known: Mapping[str, Any] = _NOTHING)
     return from_dict(cls, _parse(text, cls.__name__), known)
 
 
-def from_dict(cls: type[T], data: object, known: Mapping[str, Any] = _NOTHING) -> T:
+def from_dict(cls: type[T], data: object, known: Mapping[str, Any] | None = None) -> T:
     """Read parsed JSON that the service sent as ``cls``; see `decode`."""
     try:
         return read(cls, data)
@@ -145,6 +144,8 @@ def _requested(union: Any, text: str | bytes) -> Any:
 
 def _read_message(union: Any, data: Any, read_as: Callable[[type[Any], Any], Any]) -> Any:
     tag = data.get("type") if isinstance(data, dict) else None
+    if isinstance(data, Doubled) and "type" in data.doubled:
+        raise _malformed("message", "the key `type` appears twice in one object")
     if not isinstance(tag, str):
         raise _malformed("message", "an object with a string `type` was expected")
     cls = _classes_by_tag(union).get(tag)
@@ -175,18 +176,22 @@ _WRONG_BYTE: Final = re.compile("[\udc80-\udcff]")  # as "surrogateescape" decod
 
 def _parse(text: str | bytes, what: str) -> Any:
     """Parse JSON text; what RFC 8259 forbids is kept in a form that only a field that is used stumbles over."""
-    damaged = False
+    shown, damaged = _decoded(text)
     try:
-        # Decoded here: `json` would also accept UTF-16 and UTF-32.
-        if isinstance(text, bytes):
-            try:
-                text = text.decode()
-            except UnicodeDecodeError:
-                text, damaged = text.decode(errors="surrogateescape"), True
-        data = json.loads(text.removeprefix(_BOM), parse_int=_integer, object_pairs_hook=_object)
+        data = json.loads(shown.removeprefix(_BOM), parse_int=_integer, object_pairs_hook=_object)
         return _marked(data) if damaged else data
     except (ValueError, RecursionError) as exc:
         raise _not_json(what, exc, damaged) from None
+
+
+def _decoded(text: str | bytes) -> tuple[str, bool]:
+    """Return the text, and whether it was not UTF-8; `json` itself would also accept UTF-16 and UTF-32."""
+    if isinstance(text, str):
+        return text, False
+    try:
+        return text.decode(), False
+    except UnicodeDecodeError:
+        return text.decode(errors="surrogateescape"), True
 
 
 def _integer(digits: str) -> int | float:

@@ -70,7 +70,8 @@ def read(cls: type[T], data: object) -> T:
         UnreadableError: an essential field is absent or cannot be read.
     """
     faults: list[_Fault] = []
-    found: T = _reader(cls)(data, faults)
+    hint: Any = cls
+    found: T = _reader(hint)(data, faults)
     if faults:
         _log(cls.__name__, faults)
     return found
@@ -156,7 +157,7 @@ def _read_number(value: Any, _: list[_Fault]) -> float:
 
 def _number(value: Any, expected: str) -> int | float:
     """Return a number, also from its text or from a boolean; never NaN, and never an infinite one."""
-    number = value
+    number: int | float = value
     if isinstance(value, str):
         try:
             number = int(value)

@@ -71,7 +71,7 @@ def _credentials(session: wire.SessionResponse, token: wire.SessionTokenResponse
         return ClientCredentials(
             signaling_url=session.signalling_url,
             session_token=token.session_token,
-            expires_in=_DEFAULT_LIFETIME_S if token.expires_in is None else max(token.expires_in, 0),
+            expires_in=_DEFAULT_LIFETIME_S if token.expires_in is None else max(int(token.expires_in), 0),
             capabilities=None if given is None else StreamerCapabilities(given.image_to_video),
         )
     except OdysseyConfigError as exc:

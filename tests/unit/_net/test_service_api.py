@@ -197,7 +197,7 @@ def test_answers_are_models(api: ServiceApi) -> None:
 
 
 @every_call
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"<html>", b'{"jobs": 7}'])
+@pytest.mark.parametrize("body", [b"", b"[]", b"7", b"<html>", b"\xff\xfe{"])
 def test_an_answer_of_another_shape_names_the_call(
     server: HttpServer, api: ServiceApi, route: str, body: bytes
 ) -> None:
@@ -205,6 +205,30 @@ def test_an_answer_of_another_shape_names_the_call(
     with pytest.raises(MalformedMessageError) as caught:
         CALLS[route](api)
     assert str(caught.value).startswith(route)
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"job_id": null, "stream_id": [], "jobs": 7, "recordings": "none"}'])
+def test_an_answer_without_anything_that_can_be_read_is_used_unless_it_lacks_a_job(
+    server: HttpServer, api: ServiceApi, body: bytes
+) -> None:
+    server.routes.update(dict.fromkeys(CALLS, answer(body)))
+    assert api.recording("s-1", until()) == wire.Recording(stream_id="s-1")
+    assert api.recordings(None, None, until()) == wire.StreamRecordingsList(
+        recordings=[], total=0, limit=0, offset=0
+    )
+    assert api.jobs(until()) == wire.SimulationJobsList(jobs=[], total=0, limit=0, offset=0)
+    assert (api.job("j-1", until()).job_id, api.job("j-1", until()).status) == ("j-1", "unknown")
+    assert (api.cancel_job("j-1", until()).job_id, api.cancel_job("j-1", until()).status) == ("j-1", "cancelled")
+    with pytest.raises(MalformedMessageError, match=r"^POST /simulation-jobs: .*'?job_id"):
+        api.simulate(SCRIPT, until())
+
+
+def test_an_odd_answer_with_an_identifier_returns_the_job(server: HttpServer, api: ServiceApi) -> None:
+    server.routes["POST /simulation-jobs"] = answer(
+        b'{"job_id": 42, "status": 3, "streams": 7, "retry_count": NaN}'
+    )
+    job = api.simulate(SCRIPT, until())
+    assert (job.job_id, job.status, job.streams, job.retry_count) == ("42", "unknown", [], 0)
 
 
 @pytest.mark.parametrize("status", [404, 418])
