@@ -56,7 +56,8 @@ __all__ = ["SESSION_ROWS", "SESSION_TABLE", "SessionMachine"]
 _LASTING: Final = frozenset({"invalid_url", "proxy", "untrusted_certificate", "closed", "internal"})
 """The codes of failures to open a link that waiting cannot help."""
 _FOR_OFFER: Final = "waiting for the offer"
-_GOODBYES: Final = 2  # how often a goodbye is tried again; the driver does not wait for more
+_GOODBYES: Final = 2  # how often a goodbye is tried again; the driver waits no longer
+_GOODBYE_WAIT_S: Final = 3.0
 
 S = SessionState
 _JOINING: Final = (S.CONNECTING, S.RECONNECTING)
@@ -276,7 +277,8 @@ class SessionMachine(SessionBase):
 
     def may_retry_goodbye(self, item: LinkFailed) -> bool:
         """Return whether to try again to return a session to a server that does not know it yet."""
-        return _may_pass(item.error) and not self._was_linked and self._attempts < _GOODBYES
+        is_soon = (item.error.retry_after or 0.0) <= _GOODBYE_WAIT_S
+        return is_soon and _may_pass(item.error) and not self._was_linked and self._attempts < _GOODBYES
 
     def retry_goodbye(self, item: LinkFailed) -> None:
         """Try again to return the session, after a pause."""

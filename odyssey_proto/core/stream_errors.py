@@ -9,7 +9,7 @@ import odyssey_models as wire
 from .._base import errors, secrets
 from .._model.events import StreamFailed
 
-__all__ = ["ends_stream", "failure", "refusal", "unanswered"]
+__all__ = ["ends_stream", "failure", "given_up", "refusal", "unanswered"]
 
 # The reasons that end the stream, and the errors that they are raised as (spec/asyncapi.yaml).
 _USAGE_CODES: Final = {
@@ -42,6 +42,17 @@ def failure(message: wire.InteractiveStreamError, *, ends_stream: bool, at: floa
     """Return the event that reports ``message`` at ``at`` (s)."""
     text = secrets.one_line(message.message)
     return StreamFailed(reason=_reason(message), message=text, ends_stream=ends_stream, at=at)
+
+
+def given_up(session_id: str | None) -> errors.OdysseyStreamError:
+    """Return the error of a stream whose start was given up by its caller."""
+    return errors.OdysseyStreamError(
+        "The stream was given up: its start was not answered in time",
+        code="start_given_up",
+        session_id=session_id,
+        operation="start stream",
+        recoverable=True,
+    )
 
 
 def unanswered(why: str, session_id: str | None) -> errors.OdysseyStreamError:

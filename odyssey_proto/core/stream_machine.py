@@ -23,7 +23,7 @@ from .effects import BeginFrames, Fail, SendChannel, SendSignaling, Succeed
 from .inputs import Abandon, Due, End, Interact, Start, Unreadable, VideoResumed, VideoSeen
 from .machine import by_state, nothing, row
 from .stream_base import LinkLost, LinkUp, SessionOver, StreamBase, StreamState
-from .stream_errors import ends_stream, refusal, unanswered
+from .stream_errors import ends_stream, given_up, refusal, unanswered
 from .unread import meant
 
 if TYPE_CHECKING:
@@ -128,11 +128,12 @@ class StreamMachine(StreamBase):
     def forsake(self, item: Abandon) -> None:
         """Give up a stream whose start has failed for its caller, and end it once it has started."""
         self._calls.abandon(item.call)
+        error = given_up(self._connection.session_id)
         if self.stream_id is not None:  # it has started just before its caller gave up
-            self._fail_unanswered(unanswered("the stream was ended meanwhile", self._connection.session_id))
+            self._fail_unanswered(error)
             if self._connection.has_channel:  # else once the link is back
                 self._send_end()
-        self._finish(None)
+        self._finish(error)
         self._clearing = True
 
     def is_unwanted(self, _: wire.StreamStarted) -> bool:

@@ -210,6 +210,14 @@ def test_a_session_that_a_server_does_not_know_yet_is_given_back_after_a_pause()
     assert rig.core.next_due is None
 
 
+def test_a_goodbye_is_not_kept_for_later_than_the_driver_waits() -> None:
+    rig = Rig(max_retries=0).to_connecting()
+    rig.give(answered(503))
+    busy = errors.OdysseyConnectionError("busy", status=503, recoverable=True, retry_after=60.0)
+    assert rig.give(inputs.LinkFailed(2, busy)) == []
+    assert rig.core.next_due is None
+
+
 def test_a_session_that_is_refused_again_and_again_is_given_up() -> None:
     rig = Rig(max_retries=0, initial_retry_delay_ms=0).to_connecting()
     rig.give(answered(404))

@@ -7,7 +7,7 @@ import pytest
 
 from odyssey_proto._base import errors
 from odyssey_proto._model.events import StreamFailed
-from odyssey_proto.core.stream_errors import ends_stream, failure, refusal, unanswered
+from odyssey_proto.core.stream_errors import ends_stream, failure, given_up, refusal, unanswered
 
 
 def told(reason: str, message: str) -> wire.InteractiveStreamError:
@@ -72,6 +72,11 @@ def test_the_event_has_reason_and_message_apart() -> None:
     assert failure(told("moderation", "Not\nthis"), ends_stream=False, at=1.0) == StreamFailed(
         reason="moderation", message="Not this", ends_stream=False, at=1.0
     )
+
+
+def test_a_stream_that_was_given_up_says_so() -> None:
+    error = given_up("s-1")
+    assert (error.code, error.session_id, error.recoverable) == ("start_given_up", "s-1", True)
 
 
 def test_a_call_without_an_answer_says_why() -> None:

@@ -503,7 +503,10 @@ def abandoned() -> Rig:
     """A start that nobody waits for any more."""
     rig = Rig().to_connected()
     rig.start()
-    assert rig.give(inputs.Abandon(1)) == [effects.EndFrames(None)]
+    (ended,) = rig.give(inputs.Abandon(1))
+    assert isinstance(ended, effects.EndFrames)
+    assert isinstance(ended.error, errors.OdysseyStreamError)
+    assert ended.error.code == "start_given_up"
     return rig
 
 
@@ -545,7 +548,8 @@ def test_a_start_that_is_abandoned_the_moment_it_is_answered_is_ended() -> None:
     rig.interact("more")
     outputs = rig.give(inputs.Abandon(1))
     assert list(failures(outputs)) == [2]
-    assert only(outputs, effects.SendChannel | events.StreamEnded) == [END, events.StreamEnded(at=100.0)]
+    assert only(outputs, effects.SendChannel) == [END]
+    assert [ended.error.code for ended in only(outputs, events.StreamEnded)] == ["start_given_up"]
     assert rig.hear(wire.StreamEnded()) == []
     assert rig.core.stream is StreamState.NONE
 
