@@ -16,7 +16,7 @@ from ._base.public_path import publish
 from ._live import commands
 from ._live.live_connection import LiveConnection
 from ._model.credentials import ClientCredentials
-from ._model.events import BroadcastInfo, BroadcastReady, StreamEnded, StreamFailed
+from ._model.events import BroadcastInfo, BroadcastReady, ErrorOccurred, StreamEnded, StreamFailed
 from ._model.script import ImageInput
 from ._video import images
 
@@ -85,6 +85,8 @@ class Session(LiveConnection):
     ) -> str:
         """Start a stream and return its id once it is ready (Python client reference, "start_stream()").
 
+        The id is empty if the service does not report it.
+
         Args:
             prompt: a description of the world.
             portrait: True for 704×1280, False for 1280×704 (width × height in px; models may differ).
@@ -94,7 +96,8 @@ class Session(LiveConnection):
             image_path: the old name of ``image``, deprecated.
             bypass_prompt_expansion: use the prompt as written; needs a privilege of the account.
             broadcast: let spectators watch; `wait_for_broadcast` returns the address.
-            timeout: s to wait; the stream may still start afterwards, and `end_stream` ends it.
+            timeout: s to wait; if the stream starts afterwards, it is ended, and another `start_stream` waits for
+                that.
 
         Raises:
             OdysseyConfigError: the image cannot be used; nothing was sent.
@@ -102,6 +105,7 @@ class Session(LiveConnection):
             OdysseyStreamError: not connected, a stream is already running, or the start failed; ``code`` is the
                 reason, such as ``image_not_supported`` if the streamer cannot start from an image.
             OdysseyUsageError: a limit of the account (its subclasses say which).
+            MalformedMessageError: the service's answer cannot be read; the stream, if there is one, is ended.
             OdysseyStreamTimeoutError: no answer in time.
         """
         arguments.timeout("timeout", timeout)
@@ -120,10 +124,12 @@ class Session(LiveConnection):
     def interact(self, prompt: str, *, timeout: float | None = 30.0) -> str:
         """Steer the stream and return the prompt as applied (Python client reference, "interact()").
 
-        One interaction is in flight at a time; calls from several threads queue.
+        One interaction is in flight at a time; calls from several threads queue. The result is empty if the
+        service does not report the prompt; `last_applied_prompt` is then None.
 
         Raises:
             OdysseyStreamError: not connected, no stream is running, or it was refused; ``code`` is the reason.
+            MalformedMessageError: the service's answer cannot be read.
             OdysseyStreamTimeoutError: no acknowledgement in time; it may still come.
         """
         arguments.timeout("timeout", timeout)
@@ -148,6 +154,7 @@ class Session(LiveConnection):
         Raises:
             OdysseyStreamTimeoutError: no report in time; was the stream started with ``broadcast=True``?
             OdysseyStreamError: the stream or the session ended first, or the service's report was incomplete.
+            MalformedMessageError: the service's report cannot be read.
         """
         arguments.timeout("timeout", timeout)
         self._driver.refuse_fork()
@@ -155,7 +162,15 @@ class Session(LiveConnection):
         if (known := self.broadcast) is not None:
             return known
         deadline = Deadline(timeout, self._driver.clock)
-        found = self._first(happening, (BroadcastReady, StreamFailed, StreamEnded), deadline)
+        kinds = (BroadcastReady, StreamFailed, StreamEnded, ErrorOccurred)
+        found = self._first(happening, kinds, deadline)
+        while isinstance(found, ErrorOccurred):
+            if (
+                isinstance(found.error, errors.MalformedMessageError)
+                and found.error.message_type == "broadcast_ready"
+            ):
+                raise errors.again(found.error)
+            found = self._first(happening, kinds, deadline)
         if isinstance(found, BroadcastReady):
             return found.info
         message = found.message if isinstance(found, StreamFailed) else "The stream ended before it was broadcast"

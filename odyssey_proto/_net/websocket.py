@@ -54,10 +54,9 @@ _END_OF_HEAD: Final = re.compile(rb"\r?\n\r?\n")
 
 @attrs.frozen
 class ReceivedMessage:
-    """A received message."""
+    """A received message, sent as text or as bytes."""
 
     data: bytes = attrs.field(repr=False)
-    is_text: bool
 
 
 @attrs.frozen
@@ -117,7 +116,7 @@ class WebSocket(websocket.WebSocket):
             if opcode == websocket.ABNF.OPCODE_CLOSE:
                 code = struct.unpack("!H", frame.data[:2])[0] if len(frame.data) >= 2 else None
                 return Goodbye(code, frame.data[2:].decode(errors="replace"))
-            return ReceivedMessage(frame.data, is_text=opcode == websocket.ABNF.OPCODE_TEXT)
+            return ReceivedMessage(frame.data)
         raise failure
 
     def send_close(self, *args: Any, **known: Any) -> None:

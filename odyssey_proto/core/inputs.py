@@ -43,6 +43,7 @@ __all__ = [
     "Start",
     "StepFailed",
     "StreamerUnavailable",
+    "Unreadable",
     "VideoReceived",
     "VideoResumed",
     "VideoSeen",
@@ -110,7 +111,10 @@ class End:
 
 @attrs.frozen
 class Abandon:
-    """Nobody waits for this call any more. If its update is on the wire, it keeps its place there."""
+    """Nobody waits for this call any more: it has failed for its caller.
+
+    If its update is on the wire, it keeps its place there. If it was a start, its stream is ended.
+    """
 
     call: int
 
@@ -222,6 +226,15 @@ class Received:
 
 
 @attrs.frozen
+class Unreadable:
+    """A message came through signaling or ``streamerToClient`` that cannot be read."""
+
+    link: int
+    error: errors.MalformedMessageError
+    """What is wrong with it; its ``message_type`` says which message it is meant to be, if that is known."""
+
+
+@attrs.frozen
 class VideoSeen:
     """The answer to `CheckVideo`."""
 
@@ -262,6 +275,7 @@ class Due(Enum):
     ASK_AGAIN = "ask for a streamer again"
     REJOIN = "try the next link"
     KEEPALIVE = "send a keepalive"
+    OFFER = "no offer that can be read"
     VIDEO = "video is overdue"
     CHECK = "look for frames"
     GIVE_UP = "it is too late to continue"
@@ -282,6 +296,7 @@ Occurrence: TypeAlias = (
     | VideoReceived
     | ChannelOpened
     | Received
+    | Unreadable
     | VideoSeen
     | VideoResumed
 )

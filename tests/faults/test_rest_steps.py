@@ -293,10 +293,11 @@ def test_a_signaling_address_that_cannot_be_used_is_malformed(
         ),
         Fault(step="POST /sessions/token", action="answer", status=200, body={"session_token": "t"}, times=None),
     )
-    with pytest.raises(MalformedMessageError, match=r"signaling address") as caught:
+    with pytest.raises(MalformedMessageError, match=r"signaling address|signalling_url") as caught:
         client.connect(timeout=SOON_S)
     assert is_one_clear_line(caught.value)
     assert "password" not in str(caught.value)
+    assert caught.value.session_id == "s-1"
 
 
 # --- hostile bodies

@@ -418,6 +418,7 @@ NO_MESSAGES = {
     "a type that is none": b'{"type": 5}',
     "no sdp": b'{"type": "offer"}',
     "another sdp": b'{"type": "offer", "sdp": {"sdp": 5}}',
+    "a list for the sdp": b'{"type": "offer", "sdp": [5]}',
     "not a number": b'{"type": "offer", "sdp": NaN}',
     "not utf-8": b'{"type": "offer", "sdp": "\xff\xfe"}',
     "utf-16": '{"type": "offer", "sdp": "x"}'.encode("utf-16"),
@@ -437,13 +438,25 @@ def test_what_is_no_message_is_told_and_the_next_one_still_comes(kind: str) -> N
     assert error.operation == "WebSocket /client"
 
 
-def test_a_binary_message_is_none() -> None:
+@pytest.mark.parametrize("opcode", [1, 2])
+@pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf"], ids=["no BOM", "a BOM"])
+def test_bytes_are_read_like_text(opcode: int, before: bytes) -> None:
     heard = Heard()
     with (
-        SignalingServer(frames((OFFER, 2), (OFFER, 1))) as server,
+        SignalingServer(frames((before + OFFER.encode(), opcode))) as server,
         contextlib.closing(opened(server.ws_url, heard)),
     ):
-        assert str(heard.messages.get(timeout=LONG)) == "Malformed message: it is binary"
+        assert heard.messages.get(timeout=LONG) == wire.Offer(sdp="v=0")
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00\xff", b"\xff\xfe{\x00}\x00", b"\x1f\x8b\x08"])
+def test_bytes_that_are_no_message_are_told_and_the_next_one_is_read(data: bytes) -> None:
+    heard = Heard()
+    with (
+        SignalingServer(frames((data, 2), (OFFER, 2))) as server,
+        contextlib.closing(opened(server.ws_url, heard)),
+    ):
+        assert type(heard.messages.get(timeout=LONG)) is MalformedMessageError
         assert heard.messages.get(timeout=LONG) == wire.Offer(sdp="v=0")
 
 

@@ -450,7 +450,7 @@ def test_closing_waits_for_the_session_that_another_thread_is_giving_back(
     emulator.faults.add(HANGS["the handshake"][0])
     connecting = in_background(client.connect)
     eventually(lambda: not emulator.faults.pending)
-    emulator.faults.add(Fault(step="POST /sessions/token", action="delay", seconds=0.4))
+    emulator.faults.add(Fault(step="signaling handshake", action="delay", seconds=0.4))
     leaving = in_background(client.disconnect)
     eventually(lambda: not emulator.faults.pending)
     client.close()

@@ -19,6 +19,7 @@ from odyssey_proto import (
     OdysseyStreamError,
     OdysseyStreamTimeoutError,
     StreamDurationExceededError,
+    StreamStarted,
 )
 from odyssey_proto.emulator._faults.script import Fault
 from tests.support.live import CALLS, number_of, take
@@ -299,14 +300,19 @@ def test_a_start_that_is_not_answered_times_out_and_can_be_ended(emulator: Emula
     assert session.start_stream("A cat", timeout=SOON_S)
 
 
-def test_a_start_that_is_answered_late_is_a_stream(emulator: Emulator, session: Session) -> None:
+def test_a_start_that_is_answered_late_is_ended_and_the_next_one_is_a_stream(
+    emulator: Emulator, session: Session
+) -> None:
     emulator.faults.add(Fault(step="stream start", action="delay", seconds=0.5))
+    happening = session.events(timeout=SOON_S)
     with pytest.raises(OdysseyStreamTimeoutError):
         session.start_stream("A cat", timeout=0.1)
-    eventually(lambda: session.stream_id is not None)
-    assert session.interact("Night", timeout=SOON_S)
-    session.end_stream(timeout=SOON_S)
-    assert session.start_stream("A dog", timeout=SOON_S)
+    stream_id = session.start_stream("A dog", timeout=SOON_S)
+    assert session.stream_id == stream_id
+    assert take(session.frames(timeout=SOON_S), 3)
+    started = next(happening)
+    assert isinstance(started, StreamStarted), "of the late stream nothing is reported"
+    assert started.stream_id == stream_id
 
 
 def test_an_interaction_that_is_answered_late_gives_the_next_one_its_own_answer(
@@ -361,7 +367,7 @@ def test_every_call_may_take_for_ever(timeout: float | None, session: Session) -
 def test_moderation_refuses_a_start_and_another_one_can_be_made(session: Session) -> None:
     with pytest.raises(OdysseyStreamError) as caught:
         session.start_stream("Something forbidden")
-    assert str(caught.value) == "The prompt was refused by moderation"
+    assert str(caught.value) == "moderation: The prompt was refused by moderation"
     assert caught.value.code == "moderation"
     assert session.stream_id is None
     assert session.start_stream("A cat")
@@ -405,7 +411,10 @@ def test_a_reason_against_a_start_is_the_documented_exception(
     with pytest.raises(kind) as caught:
         session.start_stream("A cat")
     assert type(caught.value) is kind
-    assert str(caught.value) == "So it is"
+    shown = f"{reason}: So it is" if kind is OdysseyStreamError else "So it is"
+    if reason == "lease_denied":
+        shown = "The service has no streamer for this stream now: So it is"
+    assert str(caught.value) == shown
     assert caught.value.code == code
     assert caught.value.session_id == session.session_id
     assert session.start_stream("A cat")
