@@ -108,6 +108,7 @@ if TYPE_CHECKING:
     from .inputs import SessionGranted as SessionGranted
     from .inputs import SignalingClosed as SignalingClosed
     from .inputs import SignalingOpened as SignalingOpened
+    from .inputs import SlotUnavailable as SlotUnavailable
     from .inputs import Start as Start
     from .inputs import StepFailed as StepFailed
     from .inputs import StreamerUnavailable as StreamerUnavailable
@@ -197,6 +198,7 @@ _MODULES = {
         "SessionGranted",
         "SignalingClosed",
         "SignalingOpened",
+        "SlotUnavailable",
         "Start",
         "StepFailed",
         "StreamerUnavailable",

@@ -63,10 +63,11 @@ COMMAND_NAMES: Final[dict[type, str]] = {Start: "start stream", Interact: "inter
 
 # The reasons that end the stream, and the errors that they are raised as (spec/asyncapi.yaml).
 _USAGE_CODES: Final = {
-    "quota_exceeded": "MONTHLY_LIMIT_REACHED",
-    "concurrent_limit_exceeded": "CONCURRENT_LIMIT_REACHED",
-    "session_timeout": "STREAM_DURATION_EXCEEDED",
+    "quota_exceeded": ("MONTHLY_LIMIT_REACHED", "Upgrade your plan, or wait until the month is over"),
+    "concurrent_limit_exceeded": ("CONCURRENT_LIMIT_EXCEEDED", "Close another session, or wait until it has ended"),
+    "session_timeout": ("STREAM_DURATION_EXCEEDED", "Start another stream"),
 }
+_ACTION_URL: Final = "https://developer.odyssey.ml/dashboard"
 _ENDING_REASONS: Final = frozenset({*_USAGE_CODES, "lease_denied"})
 
 
@@ -126,7 +127,6 @@ class StreamMachine(Machine):
         self._connection = connection
         self._calls = calls
         self._silence = Silence()
-        self._ended_by_error = False  # whether the last stream, or its start, was
         self._clearing = False
 
     # --- commands
@@ -200,7 +200,6 @@ class StreamMachine(Machine):
 
     def start(self, item: Start) -> None:
         """Send the start: through the channel if it fits and has no image, else through the WebSocket."""
-        self._ended_by_error = False
         self._calls.start = item.call
         self._agenda.put(BeginFrames(self._agenda.now))
         limit = self._connection.channel_limit
@@ -307,7 +306,6 @@ class StreamMachine(Machine):
         self._answer_ends()
         for call in (*self._calls.take_unanswered(), *self._calls.take_queued()):
             self._agenda.put(Fail(call, _refusal(message, self._connection.session_id)))
-        self._ended_by_error = True
         self._finish(_refusal(message, self._connection.session_id))
 
     def fail_update(self, message: wire.InteractiveStreamError) -> None:
@@ -349,16 +347,8 @@ class StreamMachine(Machine):
         """Wait for the end of a stream that may still run at the service."""
         self._calls.add_end(item.call)
 
-    def was_ended_by_error(self, _: End) -> bool:
-        """Return whether an error ended the last stream, and no call has asked for an end since."""
-        return self._ended_by_error
-
     def end_nothing(self, item: End) -> None:
-        """Answer at once.
-
-        A handler of stream errors ends the stream, as documented, and cannot know whether the error already did.
-        """
-        self._ended_by_error = False
+        """Answer at once: callers, such as a handler of errors, cannot know whether the stream has just ended."""
         self._agenda.put(Succeed(item.call, None))
 
     def ended(self, _: wire.StreamEnded) -> None:
@@ -395,7 +385,10 @@ def _refusal(message: wire.InteractiveStreamError, session_id: str | None) -> er
     reason = secrets.one_line(str(message.reason))
     text = secrets.one_line(message.message or str(message.reason))
     if reason in _USAGE_CODES:
-        return errors.usage_error(_USAGE_CODES[reason], text, session_id=session_id, operation="stream")
+        code, action = _USAGE_CODES[reason]
+        return errors.usage_error(
+            code, text, action=action, action_url=_ACTION_URL, session_id=session_id, operation="stream"
+        )
     return errors.OdysseyStreamError(text, code=reason, session_id=session_id, operation="stream")
 
 
@@ -428,7 +421,7 @@ STREAM_TABLE: Final[tuple[Row[StreamMachine], ...]] = (
     row((X.NONE,), wire.InteractiveStreamError, None, M.report_error),
     # Ending.
     row((X.STARTING, X.STREAMING), End, X.ENDING, M.end),
-    row((X.NONE,), End, None, M.end_nothing, M.was_ended_by_error),
+    row((X.NONE,), End, None, M.end_nothing),
     row((X.ENDING,), Start, None, M.hold, M.must_clear),
     row((X.ENDING,), End, None, M.end_when_cleared, M.must_clear),
     row((X.ENDING,), End, None, M.end_too),
