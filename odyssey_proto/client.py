@@ -247,22 +247,28 @@ class Odyssey:
             from .session import settle
 
             settle(last, deadline)
-            self._account.telemetry.disconnected(last)  # if the user called Session.disconnect(), or it failed
+            self._account.telemetry.ended(last)  # if the user called Session.disconnect(), or it failed
 
     def disconnect(self) -> None:
         """Leave the session, if any. The client can connect again."""
+        self._leave()
+        self._account.telemetry.disconnected()
+
+    def _leave(self) -> None:
         self._leaving = self._session or self._leaving
         live, self._session = self._session, None
         if live is not None:
             live.disconnect()
             self._leaving = None
-            self._account.telemetry.disconnected(live)
 
     def close(self) -> None:
         """Leave the session and end all threads, within 2 s. The client cannot be used afterwards."""
         self._closed = True
         deadline = Deadline(_CLOSE_S, self._clock)
-        self.disconnect()
+        last = self._session
+        self._leave()
+        if last is not None:
+            self._account.telemetry.ended(last)
         if (leaving := self._leaving) is not None:  # a thread in disconnect() needs the loop
             leaving.disconnect()
         watching = tuple(self._watching)

@@ -24,6 +24,8 @@ from .http_exchange import HttpClient, HttpRequest, Repetitions
 from .regions import LISTING_TIMEOUT_S, Regions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .._base.abort import Abort
     from .._base.clock import Clock
     from .._base.secrets import Secret
@@ -188,8 +190,13 @@ class ServiceApi:
 
     # --- simulation jobs
 
-    def simulate(self, request: wire.SimulationRequest, deadline: Deadline) -> wire.SimulationJobDetail:
-        """Create a job (`POST /simulation-jobs`), once: a failed call may leave a job behind."""
+    def simulate(
+        self, request: wire.SimulationRequest | Mapping[str, Any], deadline: Deadline
+    ) -> wire.SimulationJobDetail:
+        """Create a job (`POST /simulation-jobs`), once: a failed call may leave a job behind.
+
+        As JSON-ready data, the request may have fields that the model lacks.
+        """
         return self.perform(_SIMULATE, wire.SimulationJobDetail, deadline, request)
 
     def job(self, job_id: str, deadline: Deadline) -> wire.SimulationJobDetail:
