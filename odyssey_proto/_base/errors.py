@@ -65,7 +65,7 @@ __all__ = [
 ]
 
 E = TypeVar("E", bound=BaseException)
-O = TypeVar("O", bound="OdysseyError")
+T = TypeVar("T", bound="OdysseyError")
 
 
 class OdysseyError(Exception):
@@ -271,7 +271,7 @@ def no_resources() -> OdysseyConnectionError:
     )
 
 
-def as_kind(kind: type[O], error: OdysseyError) -> O:
+def as_kind(kind: type[T], error: OdysseyError) -> T:
     """Return ``error`` as one of the class ``kind``, with the same attributes."""
     fresh = kind(error.message)
     fresh.__dict__.update(error.__dict__)

@@ -53,7 +53,9 @@ def reminder(api: ServiceApi) -> str | None:
         return f"this Odyssey object still holds session {mine.session_id}: disconnect() first"
     first, *more = sorted(held.session_id for held in same)
     if more:
-        return f"this process still holds sessions {', '.join((first, *more))} of other Odyssey objects: close() them"
+        return (
+            f"this process still holds sessions {', '.join((first, *more))} of other Odyssey objects: close() them"
+        )
     return f"this process still holds session {first} of another Odyssey object: close() it"
 
 

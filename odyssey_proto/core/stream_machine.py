@@ -64,7 +64,10 @@ COMMAND_NAMES: Final[dict[type, str]] = {Start: "start stream", Interact: "inter
 # The reasons that end the stream, and the errors that they are raised as (spec/asyncapi.yaml).
 _USAGE_CODES: Final = {
     "quota_exceeded": ("MONTHLY_LIMIT_REACHED", "Upgrade your plan, or wait until the month is over"),
-    "concurrent_limit_exceeded": ("CONCURRENT_LIMIT_EXCEEDED", "Close another session, or wait until it has ended"),
+    "concurrent_limit_exceeded": (
+        "CONCURRENT_LIMIT_EXCEEDED",
+        "Close another session, or wait until it has ended",
+    ),
     "session_timeout": ("STREAM_DURATION_EXCEEDED", "Start another stream"),
 }
 _ACTION_URL: Final = "https://developer.odyssey.ml/dashboard"

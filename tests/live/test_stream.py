@@ -389,7 +389,7 @@ def test_a_privilege_that_is_missing_is_told(make_emulator: MakeEmulator, make_c
 
 REASONS: Final = [
     ("quota_exceeded", MonthlyLimitReachedError, "MONTHLY_LIMIT_REACHED"),
-    ("concurrent_limit_exceeded", ConcurrentLimitReachedError, "CONCURRENT_LIMIT_REACHED"),
+    ("concurrent_limit_exceeded", ConcurrentLimitReachedError, "CONCURRENT_LIMIT_EXCEEDED"),
     ("session_timeout", StreamDurationExceededError, "STREAM_DURATION_EXCEEDED"),
     ("lease_denied", OdysseyStreamError, "lease_denied"),
     ("moderation_failed", OdysseyStreamError, "moderation_failed"),
