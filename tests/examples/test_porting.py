@@ -1,7 +1,7 @@
 """The programs in ``programs.md``, ported by the tables in the README, run against the emulator.
 
-Nothing else is changed but the paths of images, and how long ``sleep`` takes. `tests.support.screen` replaces OpenCV's
-windows.
+Nothing else is changed but the paths of images, and how long ``sleep`` takes. `tests.support.screen` replaces the
+windows of OpenCV.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import cv2
 import pytest
 
 from tests.support.documentation import SECTIONS
-from tests.support.porting import BLOCKING, WITH_A_LOOP, port, programs, rows
+from tests.support.porting import BLOCKING, WITH_A_LOOP, found, port, programs, rows
 from tests.support.screen import Screen
 
 if TYPE_CHECKING:
@@ -117,11 +117,5 @@ def test_every_program_of_the_documentation_is_listed_there_and_expected_to_prin
 
 @pytest.mark.parametrize("table", [BLOCKING, WITH_A_LOOP])
 def test_every_row_with_code_on_both_sides_is_needed_by_a_program(table: str) -> None:
-    unused = [
-        official
-        for row in rows(table)
-        for official in row.official
-        if row.here
-        and all(official.partition("(")[0].rpartition(" ")[2] not in text for text in PROGRAMS.values())
-    ]
-    assert unused == []
+    replaced = {official for text in PROGRAMS.values() for official in found(text, table)}
+    assert {official for row in rows(table) if row.here for official in row.official} == replaced

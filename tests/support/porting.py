@@ -18,7 +18,7 @@ import attrs
 
 from odyssey_proto import Odyssey
 
-__all__ = ["BLOCKING", "README", "WITH_A_LOOP", "Row", "port", "programs", "rows"]
+__all__ = ["BLOCKING", "README", "WITH_A_LOOP", "Row", "found", "port", "programs", "rows"]
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 README: Final = (_ROOT / "README.md").read_text("utf-8")
@@ -72,6 +72,17 @@ def port(program: str, table: str) -> str:
     if blocks:
         tree = _Blocking().visit(tree)
     return ast.unparse(ast.fix_missing_locations(tree))
+
+
+def found(program: str, table: str) -> list[str]:
+    """Return the pieces of code on the left of the ``table`` that the ``program`` has."""
+    tree = ast.dump(ast.parse(program))
+    return [
+        official
+        for row in rows(table)
+        for official in (row.official if row.here else ())
+        if ast.dump(_Replacing(official, row.here).visit(ast.parse(program))) != tree
+    ]
 
 
 class _Blocking(ast.NodeTransformer):

@@ -93,8 +93,12 @@ def test_what_is_not_known_here_goes_out_as_given(script: Any) -> None:
 
 
 def test_a_start_with_an_image_keeps_what_is_not_known_here() -> None:
-    entry = {"timestamp_ms": 0, "start": {"prompt": "A cat", "image": "data:image/png;base64,AAAA", "seed": 7}}
-    assert sent(script=[entry])["script"] == [entry]
+    out = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(out, "PNG")
+    start = {"prompt": "A cat", "image": out.getvalue(), "seed": 7, "style": None}
+    (entry,) = sent(script=[{"timestamp_ms": 0, "start": start}])["script"]
+    assert list(entry["start"]) == list(start)
+    assert {**entry["start"], "image": None} == {**start, "image": None}
 
 
 def test_numbers_of_numpy_are_numbers() -> None:

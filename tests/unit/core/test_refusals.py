@@ -288,7 +288,7 @@ VALUE_ERRORS = {
     "DELETE /simulation-jobs/{job_id}": {400, 401, 404},
     "POST /whep": {401, 403},
 }
-"""The statuses that are a `ValueError` in the official SDK, by operation; the others here are a `ConnectionError`."""
+"""The statuses that are a `ValueError`, by operation, as in the official SDK; all others are a `ConnectionError`,"""
 NEITHER = {
     "POST /auth/token": {401, 403, 422},
     "GET /regions": {401, 403},
@@ -296,7 +296,7 @@ NEITHER = {
     "POST /sessions/token": {401, 403},
     "WebSocket /client": {401, 403},
 }
-"""The statuses that are `OdysseyAuthError` only: those of `connect`, where the official SDK has that class too."""
+"""except for these: `OdysseyAuthError` only, since that is the class of `connect` in the official SDK too."""
 
 
 @pytest.mark.parametrize("status", STATUSES)
