@@ -1,4 +1,4 @@
-"""The limit of open sessions: what a refusal says about the sessions of this process, and waiting for the end of one."""
+"""The limit of open sessions: what a refusal says about those of this process, and waiting for the end of one."""
 
 from __future__ import annotations
 

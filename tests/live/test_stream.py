@@ -242,7 +242,7 @@ def test_without_a_stream_there_is_nothing_to_steer(session: Session) -> None:
 
 def test_without_a_stream_an_end_returns_and_sends_nothing(session: Session) -> None:
     for _ in range(2):
-        session.end_stream(timeout=0)
+        session.end_stream()
     session.start_stream("A cat")
     for _ in range(3):
         session.end_stream()

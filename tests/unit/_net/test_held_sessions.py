@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from odyssey_proto._base.clock import MonotonicClock
+from odyssey_proto._base.weak_set import ConcurrentWeakSet
 from odyssey_proto._model.config import ClientConfig
 from odyssey_proto._net import held_sessions
 from odyssey_proto._net.service_api import ServiceApi
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 KEY = "ody_secret"
 
@@ -23,9 +21,8 @@ def api(api_key: str | None = KEY, api_url: str = "http://127.0.0.1:9") -> Servi
 
 
 @pytest.fixture(autouse=True)
-def _no_others(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(held_sessions, "_held", type(held_sessions._held)())
-    yield
+def _no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held_sessions, "_held", ConcurrentWeakSet())
 
 
 def test_nothing_is_held_at_first() -> None:

@@ -288,7 +288,7 @@ VALUE_ERRORS = {
     "DELETE /simulation-jobs/{job_id}": {400, 401, 404},
     "POST /whep": {401, 403},
 }
-"""The statuses that are a `ValueError`, by operation, as in the official SDK; all others are a `ConnectionError`,"""
+"""The statuses that are a `ValueError`, by operation, as in the official SDK; others are a `ConnectionError`,"""
 NEITHER = {
     "POST /auth/token": {401, 403, 422},
     "GET /regions": {401, 403},
