@@ -63,13 +63,24 @@ COMMAND_NAMES: Final[dict[type, str]] = {Start: "start stream", Interact: "inter
 
 # The reasons that end the stream, and the errors that they are raised as (spec/asyncapi.yaml).
 _USAGE_CODES: Final = {
-    "quota_exceeded": ("MONTHLY_LIMIT_REACHED", "Upgrade your plan, or wait until the month is over"),
+    "quota_exceeded": (
+        "MONTHLY_LIMIT_REACHED",
+        "The hours of this month are used up",
+        "Upgrade your plan, or wait until the month is over",
+    ),
     "concurrent_limit_exceeded": (
         "CONCURRENT_LIMIT_EXCEEDED",
+        "The account has its maximum number of open sessions",
         "Close another session, or wait until it has ended",
     ),
-    "session_timeout": ("STREAM_DURATION_EXCEEDED", "Start another stream"),
+    "session_timeout": (
+        "STREAM_DURATION_EXCEEDED",
+        "The stream has reached its maximum duration",
+        "Start another stream",
+    ),
 }
+"""By reason: the error's code, its text if the streamer gave none, and what the user can do."""
+_NO_WORDS: Final = ("", "Stream error occurred")
 _ACTION_URL: Final = "https://developer.odyssey.ml/dashboard"
 _ENDING_REASONS: Final = frozenset({*_USAGE_CODES, "lease_denied"})
 
@@ -386,12 +397,18 @@ class StreamMachine(Machine):
 
 def _refusal(message: wire.InteractiveStreamError, session_id: str | None) -> errors.OdysseyError:
     reason = secrets.one_line(str(message.reason))
-    text = secrets.one_line(message.message or str(message.reason))
+    text = secrets.one_line(message.message)
     if reason in _USAGE_CODES:
-        code, action = _USAGE_CODES[reason]
+        code, own_text, action = _USAGE_CODES[reason]
         return errors.usage_error(
-            code, text, action=action, action_url=_ACTION_URL, session_id=session_id, operation="stream"
+            code,
+            own_text if text in _NO_WORDS else text,
+            action=action,
+            action_url=_ACTION_URL,
+            session_id=session_id,
+            operation="stream",
         )
+    text = text or reason
     return errors.OdysseyStreamError(text, code=reason, session_id=session_id, operation="stream")
 
 

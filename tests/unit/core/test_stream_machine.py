@@ -284,24 +284,39 @@ def test_a_stream_error_fails_what_it_answers_and_everything_where_the_stream_is
 
 
 @pytest.mark.parametrize(
-    ("reason", "code", "action"),
+    ("reason", "code", "text", "action"),
     [
-        ("quota_exceeded", "MONTHLY_LIMIT_REACHED", "Upgrade your plan, or wait until the month is over"),
+        (
+            "quota_exceeded",
+            "MONTHLY_LIMIT_REACHED",
+            "The hours of this month are used up",
+            "Upgrade your plan, or wait until the month is over",
+        ),
         (
             "concurrent_limit_exceeded",
             "CONCURRENT_LIMIT_EXCEEDED",
+            "The account has its maximum number of open sessions",
             "Close another session, or wait until it has ended",
         ),
-        ("session_timeout", "STREAM_DURATION_EXCEEDED", "Start another stream"),
+        (
+            "session_timeout",
+            "STREAM_DURATION_EXCEEDED",
+            "The stream has reached its maximum duration",
+            "Start another stream",
+        ),
     ],
 )
-def test_a_limit_that_the_streamer_reports_says_what_to_do(reason: str, code: str, action: str) -> None:
+@pytest.mark.parametrize("words", ["no more", "", "Stream error occurred"])
+def test_a_limit_that_the_streamer_reports_says_what_to_do(
+    reason: str, code: str, text: str, action: str, words: str
+) -> None:
     rig = Rig().to_connected()
     rig.start()
-    refused = rig.hear(wire.InteractiveStreamError(reason=wire.StreamErrorReason(reason), message="no more"))
+    refused = rig.hear(wire.InteractiveStreamError(reason=wire.StreamErrorReason(reason), message=words))
     error = failures(refused)[1]
     assert isinstance(error, errors.OdysseyUsageError)
-    assert (error.code, error.action, error.details) == (code, action, {})
+    assert (str(error), error.code) == (words if words == "no more" else text, code)
+    assert (error.action, error.details) == (action, {})
     assert error.action_url == "https://developer.odyssey.ml/dashboard"
 
 
