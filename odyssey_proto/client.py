@@ -116,8 +116,8 @@ class Odyssey:
     def connect(
         self,
         *in_order: Any,
-        timeout: float | ClientDefault | None = CLIENT_DEFAULT,
         wait_for_slot: bool = False,
+        timeout: float | ClientDefault | None = CLIENT_DEFAULT,
         **handlers: Unpack[odyssey_proto.EventHandlers],
     ) -> odyssey_proto.Session:
         """Connect to a streamer and return the live `Session` (Python client reference, "connect()").
@@ -132,9 +132,9 @@ class Odyssey:
 
         Args:
             in_order, handlers: the fields of `OdysseyEventHandlers`, by name or in the documented order.
-            timeout: s for the whole call, queueing included; default ``queue_timeout_s`` + 30. ``None``: no limit.
             wait_for_slot: if the account has its maximum number of open sessions, wait within ``timeout`` until
                 one has ended, instead of raising `ConcurrentLimitReachedError`.
+            timeout: s for the whole call, queueing included; default ``queue_timeout_s`` + 30. ``None``: no limit.
 
         Raises:
             TypeError: an argument of the wrong type; a handler cannot be called, or is a coroutine function.
