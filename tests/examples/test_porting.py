@@ -55,6 +55,7 @@ PRINTED = {
     "sdk/python/recordings: Downloading Recordings": rf"Downloaded video: {ID}\.mp4\n",
     "Events, queues and tasks": r"started True\ncounted 3\n",
     "Several calls at once": r"OdysseyStreamError\nlisted 2 and 0\nfirst True\nconnected True\n",
+    "Tasks in a group": r"found True\n",
     "Errors that are built in": (
         r"ValueError GET /recordings/unknown: .+\nValueError DELETE /simulation-jobs/unknown: .+\n"
         r"ValueError Invalid API key.+\nTimeoutError\n"
