@@ -23,9 +23,15 @@ from ._video import images
 __all__ = ["Session", "connect", "settle"]
 
 
-def connect(live: Session, deadline: Deadline, credentials: ClientCredentials | None = None) -> None:
+def connect(
+    live: Session,
+    deadline: Deadline,
+    credentials: ClientCredentials | None = None,
+    *,
+    wait_for_slot: bool = False,
+) -> None:
     """Connect a new session; the public call is `Odyssey.connect`."""
-    commands.connect(live._driver, deadline, credentials)
+    commands.connect(live._driver, deadline, credentials, wait_for_slot=wait_for_slot)
 
 
 def settle(past: Session, deadline: Deadline) -> None:
@@ -35,6 +41,8 @@ def settle(past: Session, deadline: Deadline) -> None:
 
 class Session(LiveConnection):
     """A connection to one streamer, made by `Odyssey.connect`. Use it in a ``with``, or call `disconnect`.
+
+    The end of a ``with`` ends the session for everyone who has it, whether or not another ``with`` is still open.
 
     All methods may be called from any thread. Every ``timeout`` is in s; ``None`` waits until the event occurs or
     the connection ends. A call that times out raises and leaves the session usable. A session without handlers
@@ -139,10 +147,10 @@ class Session(LiveConnection):
     def end_stream(self, *, timeout: float | None = 30.0) -> None:
         """End the stream and wait for the service's confirmation (Python client reference, "end_stream()").
 
-        The first call after an error that ended the stream does nothing, so an error handler may always call it.
+        Without a stream it does nothing, so an error handler may always call it.
 
         Raises:
-            OdysseyStreamError: not connected, or no stream is running.
+            OdysseyStreamError: not connected.
             OdysseyStreamTimeoutError: no answer in time.
         """
         arguments.timeout("timeout", timeout)

@@ -19,7 +19,7 @@ from .._base.clock import Deadline
 from .._base.hosts import is_loopback
 from .._model import codec, signaling_url
 from .._model.message_types import note_type
-from .._net import signaling
+from .._net import held_sessions, signaling
 from .._net.webrtc import candidates
 from ..core import effects, inputs
 
@@ -360,6 +360,8 @@ class StreamerAccess:
         self._abort = Abort()
         self._authentication = Abort()  # separate: its answer is not needed after the end
         self._tokens = SessionTokens()
+        self._held: held_sessions.HeldSession | None = None
+        self._is_over = False
 
     def make_link(self, plan: effects.OpenEffect, context: LinkContext) -> StreamerLink:
         """Create a link to the session's streamer."""
@@ -373,14 +375,20 @@ class StreamerAccess:
             self._api.access_token(deadline, abort=self._authentication)
             return inputs.Authenticated()
         try:
-            return inputs.SessionGranted(self._api.request_session(deadline, abort=self._abort))
+            session = self._api.request_session(deadline, abort=self._abort)
+        except errors.ConcurrentLimitReachedError as error:
+            return inputs.SlotUnavailable(error, held_sessions.reminder(self._api))
         except errors.OdysseyError as error:
             if error.code != "no_streamers":
                 raise
             return inputs.StreamerUnavailable(error)
+        if not self._is_over:
+            self._held = held_sessions.hold(self._api, session.session_id)
+        return inputs.SessionGranted(session)
 
     def hurry(self) -> None:
         """Abandon the authentication; a request for a session goes on, and a late session is returned."""
+        self._is_over, self._held = True, None
         self._authentication.abort()
 
     def cut(self) -> None:

@@ -16,9 +16,9 @@ import odyssey_models as wire
 
 from .._base import arguments
 from .._base.clock import Deadline
-from .._base.errors import MalformedMessageError, OdysseyError
+from .._base.errors import MalformedMessageError, OdysseyAuthError, OdysseyError
 from .._model import codec
-from ..core.refusals import refusal, unreadable
+from ..core.refusals import refusal, unauthorized, unreadable
 from .access_token import AccessToken
 from .failures import connection_error
 from .http_exchange import HttpClient, HttpRequest, Repetitions
@@ -26,6 +26,8 @@ from .redirects import Reach
 from .regions import LISTING_TIMEOUT_S, Regions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .._base.abort import Abort
     from .._base.clock import Clock
     from .._base.secrets import Secret
@@ -82,7 +84,7 @@ class ServiceApi:
     aborted or the client is closed. The access token is fetched when needed, and renewed once if it is refused.
 
     All calls may raise `OdysseyAuthError`, `OdysseyConnectionError` and `OdysseyUsageError`. Calls with an id
-    raise `OdysseyError`, ``status`` 404, code ``not_found``, if the id is unknown or belongs to another user.
+    raise `OdysseyNotFoundError` if the id is unknown or belongs to another user.
     """
 
     def __init__(self, config: ClientConfig, clock: Clock) -> None:
@@ -194,8 +196,13 @@ class ServiceApi:
 
     # --- simulation jobs
 
-    def simulate(self, request: wire.SimulationRequest, deadline: Deadline) -> wire.SimulationJobDetail:
-        """Create a job (`POST /simulation-jobs`), once: a failed call may leave a job behind."""
+    def simulate(
+        self, request: wire.SimulationRequest | Mapping[str, Any], deadline: Deadline
+    ) -> wire.SimulationJobDetail:
+        """Create a job (`POST /simulation-jobs`), once: a failed call may leave a job behind.
+
+        As JSON-ready data, the request may have fields that the model lacks.
+        """
         return self.perform(_SIMULATE, wire.SimulationJobDetail, deadline, request)
 
     def job(self, job_id: str, deadline: Deadline) -> wire.SimulationJobDetail:
@@ -220,7 +227,7 @@ class ServiceApi:
         return self.perform(_LIST_JOBS, wire.SimulationJobsList, deadline, path=path)
 
     def cancel_job(self, job_id: str, deadline: Deadline) -> wire.SimulationJobInfo:
-        """Cancel a job (`DELETE /simulation-jobs/{job_id}`); code ``not_cancellable`` if it is too late."""
+        """Cancel a job (`DELETE /simulation-jobs/{job_id}`); `NotCancellableError` if it is too late."""
         repeated: list[str | None] = []
         answer: wire.CancelledSimulation | wire.SimulationJobDetail
         try:
@@ -301,7 +308,7 @@ class ServiceApi:
         repetitions = Repetitions(call, allowed=operation.repeat)
         may_renew = operation.authorized
         while True:
-            token = self._access_token(call) if operation.authorized else None
+            token = self._access_token_for(operation, call) if operation.authorized else None
             try:
                 answer = self._http.exchange(self._request(operation, url, data, token, about), call)
                 if answer.ok or (operation is _GET_CONFIG and _has_servers(answer)):
@@ -342,6 +349,15 @@ class ServiceApi:
 
     def _call(self, deadline: Deadline, abort: Abort | None) -> Call:
         return self._http.call(deadline, abort, on_wake=self._token.wake)
+
+    def _access_token_for(self, operation: Operation, call: Call) -> Secret:
+        try:
+            return self._access_token(call)
+        except OdysseyAuthError as exc:
+            failure = unauthorized(exc, operation.name)
+            if failure is exc:
+                raise
+        raise failure
 
     def _access_token(self, call: Call) -> Secret:
         key = self._config.require_api_key()

@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Final
 import odyssey_models as wire
 
 from .._base.clock import Deadline
-from .._base.errors import MalformedMessageError, OdysseyConfigError, OdysseyConnectionError, OdysseyError
+from .._base.errors import (
+    ConcurrentLimitReachedError,
+    MalformedMessageError,
+    OdysseyConfigError,
+    OdysseyConnectionError,
+    OdysseyError,
+)
 from .._model.credentials import ClientCredentials, StreamerCapabilities
-from ..core.queueing import Queueing
+from .._net import held_sessions
+from ..core.queueing import Queueing, slot_refusal
 
 if TYPE_CHECKING:
     from .._base.clock import Clock
@@ -52,6 +59,8 @@ def _request_session(
     while True:
         try:
             return api.request_session(deadline)
+        except ConcurrentLimitReachedError as exc:
+            raise slot_refusal(exc, held_sessions.reminder(api)) from exc
         except OdysseyConnectionError as exc:
             if exc.code != "no_streamers":
                 raise

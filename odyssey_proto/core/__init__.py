@@ -110,6 +110,7 @@ if TYPE_CHECKING:
     from .inputs import SessionGranted as SessionGranted
     from .inputs import SignalingClosed as SignalingClosed
     from .inputs import SignalingOpened as SignalingOpened
+    from .inputs import SlotUnavailable as SlotUnavailable
     from .inputs import Start as Start
     from .inputs import StepFailed as StepFailed
     from .inputs import StreamerUnavailable as StreamerUnavailable
@@ -200,6 +201,7 @@ _MODULES = {
         "SessionGranted",
         "SignalingClosed",
         "SignalingOpened",
+        "SlotUnavailable",
         "Start",
         "StepFailed",
         "StreamerUnavailable",

@@ -40,6 +40,7 @@ __all__ = [
     "SessionGranted",
     "SignalingClosed",
     "SignalingOpened",
+    "SlotUnavailable",
     "Start",
     "StepFailed",
     "StreamerUnavailable",
@@ -58,6 +59,8 @@ class Connect:
     """Request a session and connect to it."""
 
     call: int
+    wait_for_slot: bool = False
+    """Whether to wait while the account has its maximum number of open sessions."""
 
 
 @attrs.frozen
@@ -146,6 +149,15 @@ class StreamerUnavailable:
     """No streamer is free at the moment (503)."""
 
     error: errors.OdysseyError
+
+
+@attrs.frozen
+class SlotUnavailable:
+    """The account has its maximum number of open sessions (429)."""
+
+    error: errors.OdysseyError
+    reminder: str | None = None
+    """Which sessions of the account this process holds, as text; None if it holds none."""
 
 
 @attrs.frozen
@@ -286,6 +298,7 @@ Occurrence: TypeAlias = (
     Authenticated
     | SessionGranted
     | StreamerUnavailable
+    | SlotUnavailable
     | StepFailed
     | SignalingOpened
     | SignalingClosed

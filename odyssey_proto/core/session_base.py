@@ -95,6 +95,7 @@ class SessionBase(Machine):
         self._config = config
         self._reconnect = reconnect
         self._queueing = Queueing(config.queue_timeout_s, 0.0)
+        self._waits_for_slot = False
         self._held: deque[OfStream] = deque()
         self._unread_offer: errors.OdysseyError | None = None
         self._attempts = 0

@@ -34,6 +34,7 @@ from .inputs import (
     SessionGranted,
     SignalingClosed,
     SignalingOpened,
+    SlotUnavailable,
     Start,
     StepFailed,
     StreamerUnavailable,
@@ -42,7 +43,7 @@ from .inputs import (
     VideoResumed,
 )
 from .machine import by_state, nothing, row
-from .queueing import Queueing
+from .queueing import Queueing, next_slot_request, slot_refusal
 from .session_base import OVER, STATUS, SessionBase, SessionState
 from .stream_base import LinkLost, LinkUp, StreamState
 from .unread import meant
@@ -73,6 +74,7 @@ class SessionMachine(SessionBase):
     def authenticate(self, item: Connect) -> None:
         """Get an access token."""
         self._calls.connect = item.call
+        self._waits_for_slot = item.wait_for_slot
         self.doing = "authenticating"
         self._agenda.put(Authenticate())
 
@@ -89,17 +91,37 @@ class SessionMachine(SessionBase):
 
     def wait_in_queue(self, _: StreamerUnavailable) -> None:
         """Ask again after a pause, and report once that the session waits for a streamer."""
-        now = self._agenda.now
-        if self.doing != "waiting for a streamer":
-            self.doing = "waiting for a streamer"
-            self._agenda.put(StatusChanged(status=STATUS[self.state], message="Waiting for a streamer", at=now))
-        at = self._queueing.next_request(now)
+        self._wait_to_ask("waiting for a streamer")
+        self.last_failure = ""
+        at = self._queueing.next_request(self._agenda.now)
         assert at is not None
         self._agenda.wake_at(Due.ASK_AGAIN, at)
 
     def fail_in_queue(self, item: StreamerUnavailable) -> None:
         """Give up: no streamer became free."""
         self.fail(StepFailed(self._queueing.failure(item.error, "connect")))
+
+    def may_wait_for_slot(self, _: SlotUnavailable) -> bool:
+        """Return whether the user wants to wait for the end of another session; the caller's timeout ends this."""
+        return self._waits_for_slot
+
+    def wait_for_slot(self, item: SlotUnavailable) -> None:
+        """Ask again after a pause, and report once that another session has to end; queueing starts after that."""
+        self._wait_to_ask("waiting for another session of the account to end")
+        self.last_failure = slot_refusal(item.error, item.reminder).message
+        at = next_slot_request(item.error, self._agenda.now)
+        self._queueing = Queueing(self._config.queue_timeout_s, at)
+        self._agenda.wake_at(Due.ASK_AGAIN, at)
+
+    def fail_without_slot(self, item: SlotUnavailable) -> None:
+        """Give up: the account has its maximum number of open sessions."""
+        self.fail(StepFailed(slot_refusal(item.error, item.reminder)))
+
+    def _wait_to_ask(self, doing: str) -> None:
+        if self.doing != doing:
+            self.doing = doing
+            text = doing[0].upper() + doing[1:]
+            self._agenda.put(StatusChanged(status=STATUS[self.state], message=text, at=self._agenda.now))
 
     def join(self, item: Join) -> None:
         """Take a session that somebody else requested."""
@@ -113,6 +135,7 @@ class SessionMachine(SessionBase):
         self._connection.signaling_url = item.session.signalling_url
         self.capabilities = item.session.capabilities or wire.StreamerCapabilities()
         self._kept_until = self._agenda.now + SESSION_KEPT_S
+        self.last_failure = ""
         self.open_link(item)
 
     def is_unreachable(self, item: SessionGranted) -> bool:
@@ -308,6 +331,8 @@ SESSION_TABLE: Final[tuple[Row[SessionMachine], ...]] = (
     row((S.AUTHENTICATING, S.QUEUEING), StepFailed, S.FAILED, M.fail),
     row((S.QUEUEING,), StreamerUnavailable, None, M.wait_in_queue, M.may_queue),
     row((S.QUEUEING,), StreamerUnavailable, S.FAILED, M.fail_in_queue),
+    row((S.QUEUEING,), SlotUnavailable, None, M.wait_for_slot, M.may_wait_for_slot),
+    row((S.QUEUEING,), SlotUnavailable, S.FAILED, M.fail_without_slot),
     row((S.QUEUEING,), Due.ASK_AGAIN, None, M.request),
     row((S.QUEUEING,), SessionGranted, S.FAILED, M.fail_unreachable, M.is_unreachable),
     row((S.QUEUEING,), SessionGranted, S.CONNECTING, M.take_session),

@@ -88,7 +88,6 @@ class StreamBase(Machine):
         self._connection = connection
         self._calls = calls
         self._silence = Silence()
-        self._ended_by_error = False  # whether the last stream, or its start, was
         self._started_by: int | None = None  # the call of the last start
         self._unwanted = False  # whether the last start has failed: a stream that still comes of it is ended
         self._clearing = False

@@ -13,10 +13,25 @@ __all__ = ["ends_stream", "failure", "given_up", "refusal", "unanswered"]
 
 # The reasons that end the stream, and the errors that they are raised as (spec/asyncapi.yaml).
 _USAGE_CODES: Final = {
-    "quota_exceeded": "MONTHLY_LIMIT_REACHED",
-    "concurrent_limit_exceeded": "CONCURRENT_LIMIT_REACHED",
-    "session_timeout": "STREAM_DURATION_EXCEEDED",
+    "quota_exceeded": (
+        "MONTHLY_LIMIT_REACHED",
+        "The hours of this month are used up",
+        "Upgrade your plan, or wait until the month is over",
+    ),
+    "concurrent_limit_exceeded": (
+        "CONCURRENT_LIMIT_EXCEEDED",
+        "The account has its maximum number of open sessions",
+        "Close another session, or wait until it has ended",
+    ),
+    "session_timeout": (
+        "STREAM_DURATION_EXCEEDED",
+        "The stream has reached its maximum duration",
+        "Start another stream",
+    ),
 }
+"""By reason: the error's code, its text if the streamer gave none, and what the user can do."""
+_NO_WORDS: Final = ("", "Stream error occurred")
+_ACTION_URL: Final = "https://developer.odyssey.ml/dashboard"
 _LEASE_DENIED: Final = "lease_denied"
 _ENDING_REASONS: Final = frozenset({*_USAGE_CODES, _LEASE_DENIED})
 
@@ -30,7 +45,15 @@ def refusal(message: wire.InteractiveStreamError, session_id: str | None) -> err
     """Return the error that calls raise for ``message``; its text begins with the reason, as users expect it."""
     reason, text = _reason(message), secrets.one_line(message.message)
     if reason in _USAGE_CODES:
-        return errors.usage_error(_USAGE_CODES[reason], text, session_id=session_id, operation="stream")
+        code, own_text, action = _USAGE_CODES[reason]
+        return errors.usage_error(
+            code,
+            own_text if text in _NO_WORDS else text,
+            action=action,
+            action_url=_ACTION_URL,
+            session_id=session_id,
+            operation="stream",
+        )
     if reason == _LEASE_DENIED:
         text = f"The service has no streamer for this stream now: {text or reason}"
     else:

@@ -101,7 +101,6 @@ class StreamMachine(StreamBase):
 
     def start(self, item: Start) -> None:
         """Send the start: through the channel if it fits and has no image, else through the WebSocket."""
-        self._ended_by_error = False
         self._unwanted = self._end_sent = False
         self._calls.start = self._started_by = item.call
         self._agenda.put(BeginFrames(self._agenda.now))
@@ -201,7 +200,6 @@ class StreamMachine(StreamBase):
         self._answer_ends()
         error = refusal(message, self._connection.session_id)
         self._fail_unanswered(error)
-        self._ended_by_error = True
         self._finish(error)
 
     def fail_update(self, message: wire.InteractiveStreamError) -> None:
@@ -215,7 +213,6 @@ class StreamMachine(StreamBase):
         """Fail the start, whose answer cannot be read."""
         self.report_unreadable(item)
         self._fail_unanswered(item.error)
-        self._ended_by_error = True
         self._finish(item.error)
 
     def is_unread_end(self, item: Unreadable) -> bool:
@@ -260,16 +257,8 @@ class StreamMachine(StreamBase):
             self._send_end()
         self._calls.add_end(item.call)
 
-    def was_ended_by_error(self, _: End) -> bool:
-        """Return whether an error ended the last stream, and no call has asked for an end since."""
-        return self._ended_by_error
-
     def end_nothing(self, item: End) -> None:
-        """Answer at once.
-
-        A handler of stream errors ends the stream, as documented, and cannot know whether the error already did.
-        """
-        self._ended_by_error = False
+        """Answer at once: callers, such as a handler of errors, cannot know whether the stream has just ended."""
         self._agenda.put(Succeed(item.call, None))
 
     def ended(self, _: wire.StreamEnded) -> None:
@@ -311,7 +300,7 @@ STREAM_TABLE: Final[tuple[Row[StreamMachine], ...]] = (
     row(tuple(X), Unreadable, None, M.report_unreadable),
     # Ending.
     row((X.STARTING, X.STREAMING), End, X.ENDING, M.end),
-    row((X.NONE,), End, None, M.end_nothing, M.was_ended_by_error),
+    row((X.NONE,), End, None, M.end_nothing),
     row((X.ENDING,), Start, None, M.hold_until_cleared, M.must_clear),
     row((X.ENDING,), End, None, M.end_when_cleared, M.must_clear),
     row((X.ENDING,), End, None, M.end_too),

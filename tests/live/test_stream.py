@@ -230,16 +230,24 @@ def test_nothing_can_be_called_after_a_failure(what: str, emulator: Emulator, se
     assert str(caught.value) == f"Cannot {what}: client is failed (Streamer not available); call connect() again"
 
 
-@pytest.mark.parametrize("what", ["interact", "end stream"])
-def test_without_a_stream_there_is_nothing_to_steer_or_end(what: str, session: Session) -> None:
+def test_without_a_stream_there_is_nothing_to_steer(session: Session) -> None:
     with pytest.raises(OdysseyStreamError) as caught:
-        CALLS[what](session)
-    assert str(caught.value) == f"Cannot {what}: no stream is active; call start_stream() first"
+        session.interact("Night")
+    assert str(caught.value) == "Cannot interact: no stream is active; call start_stream() first"
     assert caught.value.session_id == session.session_id
     session.start_stream("A cat")
     session.end_stream()
     with pytest.raises(OdysseyStreamError, match=r"no stream is active"):
-        CALLS[what](session)
+        session.interact("Night")
+
+
+def test_without_a_stream_an_end_returns_and_sends_nothing(session: Session) -> None:
+    for _ in range(2):
+        session.end_stream()
+    session.start_stream("A cat")
+    for _ in range(3):
+        session.end_stream()
+    assert session.start_stream("A dog")
 
 
 def test_a_stream_that_an_error_has_ended_can_be_ended_by_who_handles_the_error(
@@ -395,7 +403,7 @@ def test_a_privilege_that_is_missing_is_told(make_emulator: MakeEmulator, make_c
 
 REASONS: Final = [
     ("quota_exceeded", MonthlyLimitReachedError, "MONTHLY_LIMIT_REACHED"),
-    ("concurrent_limit_exceeded", ConcurrentLimitReachedError, "CONCURRENT_LIMIT_REACHED"),
+    ("concurrent_limit_exceeded", ConcurrentLimitReachedError, "CONCURRENT_LIMIT_EXCEEDED"),
     ("session_timeout", StreamDurationExceededError, "STREAM_DURATION_EXCEEDED"),
     ("lease_denied", OdysseyStreamError, "lease_denied"),
     ("moderation_failed", OdysseyStreamError, "moderation_failed"),

@@ -217,7 +217,7 @@ CALLS: Final[dict[str, Call]] = {
     ),
     "AdvancedConfig.retry_delay": Call(wrong={"attempt": values(TYPE, "0", None)}),
     # --- a live connection
-    "Odyssey.connect": Call(),
+    "Odyssey.connect": Call(wrong={"wait_for_slot": SURE_FLAGS}),
     "Odyssey.connect_with_credentials": Call(
         works={"credentials": ClientCredentials.from_dict(CREDENTIALS)},
         wrong={"credentials": values(TYPE, None, {}, TOKEN, CREDENTIALS)},

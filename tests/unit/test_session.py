@@ -104,11 +104,15 @@ def test_after_it_failed_a_call_says_why(service: FakeService, session: Session,
         CALLS[what](session)
 
 
-@pytest.mark.parametrize("what", ["interact", "end stream"])
-def test_without_a_stream_there_is_nothing_to_steer_or_to_end(session: Session, what: str) -> None:
+def test_without_a_stream_there_is_nothing_to_steer(session: Session) -> None:
     with pytest.raises(OdysseyStreamError, match="no stream is active"):
-        CALLS[what](session)
+        session.interact("It runs")
     assert session.is_connected
+
+
+def test_without_a_stream_an_end_returns_and_sends_nothing(service: FakeService, session: Session) -> None:
+    session.end_stream()
+    assert service.links[0].sent == []
 
 
 def test_a_second_stream_is_refused(session: Session) -> None:

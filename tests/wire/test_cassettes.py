@@ -109,7 +109,8 @@ def test_a_usage_error_tells_what_the_service_told(code: str, place: str, play: 
     assert type(error) is kind
     assert error.details == details
     assert (error.action, error.action_url) == ("Do something about it", "https://example.org/usage")
-    assert error.message == f"A limit was met: {code}"
+    assert error.message.partition("; ")[0] == f"A limit was met: {code}"
+    assert ("is freed about 40 s after" in error.message) == (code == "CONCURRENT_LIMIT_REACHED")
 
 
 def test_an_unknown_limit_is_a_plain_usage_error(play: Play) -> None:

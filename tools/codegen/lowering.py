@@ -69,6 +69,8 @@ def _plain(schema: Any) -> Any:
     for keyword, value in schema.items():
         if keyword in _NOTES or (keyword in ("oneOf", "anyOf") and _is_choice_of_fields(value)):
             continue
+        if keyword == "additionalProperties" and "properties" in schema:
+            continue  # readers drop what they do not know
         if keyword == "properties":
             plain[keyword] = {name: _plain(field) for name, field in value.items()}
         elif keyword in ("oneOf", "anyOf"):

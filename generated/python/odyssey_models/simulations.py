@@ -29,7 +29,7 @@ __all__ = [
 
 @attrs.frozen(kw_only=True)
 class StartAction(JsonObject):
-    """Starts a stream within a script."""
+    """Starts a stream within a script. A client passes on fields that it does not know."""
 
     prompt: str
     """Prompt for the video."""
@@ -43,7 +43,7 @@ class StartAction(JsonObject):
 
 @attrs.frozen(kw_only=True)
 class InteractAction(JsonObject):
-    """Changes the prompt within a script."""
+    """Changes the prompt within a script. A client passes on fields that it does not know."""
 
     prompt: str
     """What should happen."""
@@ -51,17 +51,17 @@ class InteractAction(JsonObject):
 
 @attrs.frozen(kw_only=True)
 class EndAction(JsonObject):
-    """Ends the stream within a script. It has no fields."""
+    """Ends the stream within a script. No fields are known."""
 
 
 @attrs.frozen(kw_only=True)
 class ScriptEntry(JsonObject):
     """One step of a script: a time and an action. The documentation shows one action per entry; the effect of
-    none, or of several, was not observed.
+    none, or of several, was not observed. A client passes on fields that it does not know.
     """
 
-    timestamp_ms: int = attrs.field(validator=attrs.validators.ge(0))
-    """Time of the action, in ms from the start of the script."""
+    timestamp_ms: float = attrs.field(validator=attrs.validators.ge(0))
+    """Time of the action, in ms from the start of the script. The documentation shows integers."""
     start: StartAction | None = None
     """Start a stream."""
     interact: InteractAction | None = None

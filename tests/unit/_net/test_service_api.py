@@ -16,6 +16,9 @@ from odyssey_proto._base.errors import (
     OdysseyConfigError,
     OdysseyConnectionError,
     OdysseyError,
+    OdysseyNotFoundError,
+    OdysseyRequestError,
+    OdysseyUnauthorizedError,
 )
 from odyssey_proto._model.config import ClientConfig
 from odyssey_proto._net.service_api import ServiceApi, check_job_filter
@@ -36,7 +39,7 @@ EVENT = wire.TelemetryRequest(
         wire.TelemetryEvent(
             sdk_version="1",
             sdk_platform="python",
-            platform_info={},
+            platform_info="Linux 6.1.0 / Python 3.12.1",
             event=wire.TelemetryEventName.SESSION_CONNECTING,
         )
     ]
@@ -286,19 +289,19 @@ def test_a_token_that_stays_refused_is_an_auth_error(server: HttpServer, api: Se
 @pytest.mark.parametrize(
     ("route", "status", "kind", "code"),
     [
-        ("GET /recordings/s-1", 403, OdysseyAuthError, "forbidden"),
-        ("GET /recordings/s-1", 404, OdysseyError, "not_found"),
-        ("GET /stream-recordings", 403, OdysseyAuthError, "forbidden"),
-        ("POST /simulation-jobs", 400, OdysseyError, "invalid_request"),
-        ("POST /simulation-jobs", 403, OdysseyError, "forbidden"),
-        ("POST /simulation-jobs", 413, OdysseyError, "invalid_request"),
-        ("POST /simulation-jobs", 422, OdysseyError, "invalid_request"),
-        ("GET /simulation-jobs/j-1", 403, OdysseyError, "forbidden"),
-        ("GET /simulation-jobs/j-1", 404, OdysseyError, "not_found"),
-        ("GET /simulation-jobs", 403, OdysseyAuthError, "forbidden"),
+        ("GET /recordings/s-1", 403, OdysseyUnauthorizedError, "forbidden"),
+        ("GET /recordings/s-1", 404, OdysseyNotFoundError, "not_found"),
+        ("GET /stream-recordings", 403, OdysseyUnauthorizedError, "forbidden"),
+        ("POST /simulation-jobs", 400, OdysseyRequestError, "invalid_request"),
+        ("POST /simulation-jobs", 403, OdysseyRequestError, "forbidden"),
+        ("POST /simulation-jobs", 413, OdysseyRequestError, "invalid_request"),
+        ("POST /simulation-jobs", 422, OdysseyRequestError, "invalid_request"),
+        ("GET /simulation-jobs/j-1", 403, OdysseyRequestError, "forbidden"),
+        ("GET /simulation-jobs/j-1", 404, OdysseyNotFoundError, "not_found"),
+        ("GET /simulation-jobs", 403, OdysseyUnauthorizedError, "forbidden"),
         ("GET /simulation-jobs", 500, OdysseyConnectionError, "http_500"),
-        ("DELETE /simulation-jobs/j-1", 403, OdysseyError, "forbidden"),
-        ("DELETE /simulation-jobs/j-1", 404, OdysseyError, "not_found"),
+        ("DELETE /simulation-jobs/j-1", 403, OdysseyRequestError, "forbidden"),
+        ("DELETE /simulation-jobs/j-1", 404, OdysseyNotFoundError, "not_found"),
         ("DELETE /simulation-jobs/j-1", 409, OdysseyConnectionError, "http_409"),
     ],
 )

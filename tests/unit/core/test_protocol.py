@@ -102,7 +102,6 @@ def test_stream_commands_need_a_connection(command: inputs.Input, what: str, sta
     ("stage", "command", "why"),
     [
         ("none", "interact", "no stream is active"),
-        ("none", "end", "no stream is active"),
         ("starting", "start", "still starting"),
         ("starting", "interact", "still starting"),
         ("streaming", "start", "a stream is active already"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import odyssey_models as wire
 import pytest
 
@@ -88,6 +90,8 @@ def test_the_queue_ends_with_a_timeout_when_no_streamer_came_free() -> None:
     rig = Rig(queue_timeout_s=1.5).to_queueing()
     rig.give(NO_STREAMER)
     rig.later(1.0)
+    assert rig.give(NO_STREAMER) == []
+    assert rig.later(0.5) == [effects.RequestSession()]
     error = failures(rig.give(NO_STREAMER))[0]
     assert isinstance(error, errors.OdysseyConnectionTimeoutError)
     assert str(error).startswith("Timed out waiting for a streamer after 1.5 s")
@@ -97,6 +101,64 @@ def test_the_queue_ends_with_a_timeout_when_no_streamer_came_free() -> None:
 def test_a_queue_timeout_of_zero_fails_at_once_with_the_answer_of_the_service() -> None:
     rig = Rig(queue_timeout_s=0).to_queueing()
     assert texts(rig.give(NO_STREAMER)) == {0: "No streamers available"}
+
+
+NO_SLOT = inputs.SlotUnavailable(errors.usage_error("CONCURRENT_LIMIT_REACHED", "1 of 1 open"), "it is ours")
+
+
+def waiting_for_slot(**advanced: Any) -> Rig:
+    rig = Rig(**advanced)
+    rig.give(inputs.Connect(0, wait_for_slot=True), inputs.Authenticated())
+    return rig
+
+
+def test_a_limit_of_open_sessions_fails_the_connect_at_once_with_the_way_out() -> None:
+    rig = Rig(queue_timeout_s=30).to_queueing()
+    error = failures(rig.give(NO_SLOT))[0]
+    assert isinstance(error, errors.ConcurrentLimitReachedError)
+    assert (str(error), error.retry_after) == ("1 of 1 open; it is ours", SESSION_KEPT_S)
+    assert rig.core.session is SessionState.FAILED
+
+
+def test_whoever_wants_to_wait_asks_every_three_seconds_until_another_session_has_ended() -> None:
+    rig = waiting_for_slot(queue_timeout_s=0)
+    text = "Waiting for another session of the account to end"
+    assert rig.give(NO_SLOT) == [events.StatusChanged(status=ConnectionStatus.CONNECTING, message=text, at=100.0)]
+    assert rig.core.progress == (
+        "waiting for another session of the account to end; the previous attempt: 1 of 1 open; it is ours"
+    )
+    for _ in range(30):
+        assert rig.later(2.9) == []
+        assert rig.later(0.1) == [effects.RequestSession()]
+        assert rig.give(NO_SLOT) == []
+    rig.later(3.0)
+    assert len(only(rig.give(inputs.SessionGranted(SESSION)), effects.OpenLink)) == 1
+    assert rig.core.progress == "opening the signaling connection"
+
+
+def test_the_pause_that_the_service_wants_is_kept_to() -> None:
+    rig = waiting_for_slot()
+    slow = errors.usage_error("CONCURRENT_LIMIT_REACHED", "1 of 1 open", retry_after=7.0)
+    rig.give(inputs.SlotUnavailable(slow))
+    assert rig.later(6.9) == []
+    assert rig.later(0.1) == [effects.RequestSession()]
+
+
+def test_the_queue_for_a_streamer_begins_when_there_is_a_session_to_have() -> None:
+    rig = waiting_for_slot(queue_timeout_s=1)
+    rig.give(NO_SLOT)
+    rig.later(3.0)
+    assert only(rig.give(NO_STREAMER), events.StatusChanged)[0].message == "Waiting for a streamer"
+    assert rig.core.progress == "waiting for a streamer"
+    assert rig.later(1.0) == [effects.RequestSession()]
+    assert isinstance(failures(rig.give(NO_STREAMER))[0], errors.OdysseyConnectionTimeoutError)
+
+
+def test_leaving_ends_the_wait_for_another_session() -> None:
+    rig = waiting_for_slot()
+    rig.give(NO_SLOT)
+    assert list(failures(rig.give(inputs.Disconnect()))) == [0]
+    assert rig.later(10.0) == []
 
 
 # --- links

@@ -131,16 +131,32 @@ def test_a_start_with_an_image_goes_through_signaling() -> None:
     assert only(outputs, effects.SendSignaling | effects.SendChannel) == [effects.SendSignaling(1, pictured)]
 
 
-def test_the_end_of_a_stream_that_an_error_has_ended_is_answered_once_and_sends_nothing() -> None:
-    rig = Rig().to_connected()
-    rig.start()
-    rig.hear(wire.InteractiveStreamError(reason=wire.StreamErrorReason("internal_error"), message="no"))
+@pytest.mark.parametrize("stage", ["never started", "refused", "ended", "ended by an error"])
+def test_an_end_without_a_stream_is_answered_at_once_and_sends_nothing(stage: str) -> None:
+    refused = wire.InteractiveStreamError(reason=wire.StreamErrorReason("lease_denied"), message="no")
+    rig = Rig().to_streaming() if stage.startswith("ended") else Rig().to_connected()
+    match stage:
+        case "refused":
+            rig.start()
+            rig.hear(refused)
+        case "ended":
+            rig.hear(wire.StreamEnded())
+        case "ended by an error":
+            rig.hear(refused)
     before = rig.state
-    [answer] = rig.end()
-    assert isinstance(answer, effects.Succeed)
-    assert rig.state == before
-    with pytest.raises(errors.OdysseyStreamError, match=r"no stream is active"):
-        rig.end()
+    for _ in range(2):
+        [answer] = rig.end()
+        assert isinstance(answer, effects.Succeed)
+        assert rig.state == before
+
+
+def test_an_end_without_a_stream_that_was_made_while_reconnecting_is_answered_when_the_session_is_back() -> None:
+    rig = Rig().to_connected()
+    rig.give(inputs.LinkFailed(1, LOST))
+    assert rig.end() == []
+    rig.later(1.0)
+    outputs = rig.give(inputs.SignalingOpened(2), inputs.VideoReceived(2), inputs.ChannelOpened(2, 16384))
+    assert (only(outputs, effects.Succeed), only(outputs, effects.SendChannel)) == ([effects.Succeed(1, None)], [])
 
 
 def test_an_interaction_succeeds_with_the_prompt_as_applied() -> None:
@@ -265,6 +281,43 @@ def test_a_stream_error_fails_what_it_answers_and_everything_where_the_stream_is
     ]
     assert [type(ended.error) for ended in only(outputs, events.StreamEnded)] == ([expected] if over else [])
     assert rig.core.stream is (StreamState.NONE if over else StreamState.STREAMING)
+
+
+@pytest.mark.parametrize(
+    ("reason", "code", "text", "action"),
+    [
+        (
+            "quota_exceeded",
+            "MONTHLY_LIMIT_REACHED",
+            "The hours of this month are used up",
+            "Upgrade your plan, or wait until the month is over",
+        ),
+        (
+            "concurrent_limit_exceeded",
+            "CONCURRENT_LIMIT_EXCEEDED",
+            "The account has its maximum number of open sessions",
+            "Close another session, or wait until it has ended",
+        ),
+        (
+            "session_timeout",
+            "STREAM_DURATION_EXCEEDED",
+            "The stream has reached its maximum duration",
+            "Start another stream",
+        ),
+    ],
+)
+@pytest.mark.parametrize("words", ["no more", "", "Stream error occurred"])
+def test_a_limit_that_the_streamer_reports_says_what_to_do(
+    reason: str, code: str, text: str, action: str, words: str
+) -> None:
+    rig = Rig().to_connected()
+    rig.start()
+    refused = rig.hear(wire.InteractiveStreamError(reason=wire.StreamErrorReason(reason), message=words))
+    error = failures(refused)[1]
+    assert isinstance(error, errors.OdysseyUsageError)
+    assert (str(error), error.code) == (words if words == "no more" else text, code)
+    assert (error.action, error.details) == (action, {})
+    assert error.action_url == "https://developer.odyssey.ml/dashboard"
 
 
 def test_a_stream_error_answers_a_pending_start_and_leaves_no_stream() -> None:
