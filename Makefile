@@ -13,7 +13,11 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(3 * (os.cpu_count() or 1))')
 # What is left out starts processes.
 INNER_LOOP := tests/unit tests/wire $(addprefix --ignore=tests/,unit/test_cli.py wire/test_codegen.py wire/test_cassettes_recording.py)
 
-.PHONY: help check format coverage install demo test lint types generate generate-check cassettes core-coverage bench wheel-check clean \
+# What runs against a sloppy emulator.
+SEED ?= 1
+TESTS ?= tests/live
+
+.PHONY: help check format coverage install demo test lint types generate generate-check cassettes core-coverage bench sloppy wheel-check clean \
 	test-lowest test-newest test-prereleases wheels
 
 help: ## this list
@@ -84,6 +88,10 @@ cassettes: install ## record the answers of the service again
 core-coverage: install ## whether each module of the core is covered by its own tests
 	$(BIN)/python -m pytest -q -n auto --cov --cov-context=test --cov-report= --cov-fail-under=0 $$($(BIN)/python -m tools.core_coverage --tests)
 	$(BIN)/python -m tools.core_coverage
+
+# An emulator that is sloppy sends what only tolerant readers accept; the same SEED makes the same choices.
+sloppy: install ## the live tests, against a sloppy emulator; SEED and TESTS choose
+	MALLOC_ARENA_MAX=2 $(BIN)/python -m pytest -q --phase together -n $(WORKERS) --dist loadgroup --sloppy $(SEED) $(TESTS) $(ARGS)
 
 bench: install ## measure beside a plain client
 	$(BIN)/python -m tools.bench $(ARGS)

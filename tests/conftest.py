@@ -23,6 +23,7 @@ from odyssey_proto.emulator._server import Emulator
 from odyssey_proto.emulator._traffic import watching
 from tests.support.contract import Witness
 from tests.support.processes import PATIENCE_S, eventually
+from tests.support.sloppy import reason_to_leave_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,6 +52,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=("together", "alone"),
         help="run what may run side by side, or what is marked `measures` (default: both)",
     )
+    parser.addoption(
+        "--sloppy",
+        type=int,
+        metavar="SEED",
+        help="make emulators sloppy, and skip the tests that look at the form of what they send",
+    )
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -64,11 +71,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     phase = config.getoption("--phase")
+    sloppy = config.getoption("--sloppy") is not None
     chosen: list[pytest.Item] = []
     left_out: list[pytest.Item] = []
     for item in items:
         if shared := next(filter(item.get_closest_marker, SHARED), None):
             item.add_marker(pytest.mark.xdist_group(shared))
+        if sloppy and (reason := reason_to_leave_out(item.nodeid)):
+            item.add_marker(pytest.mark.skip(reason=reason))
         alone = item.get_closest_marker("measures") is not None
         (chosen if phase is None or alone == (phase == "alone") else left_out).append(item)
     if left_out:
@@ -109,7 +119,10 @@ def the_contract_holds(witness: Witness) -> Iterator[None]:
 
 
 class MakeEmulator(Protocol):
-    """Starts an emulator with the settings `SPARING`, except for those that the test names."""
+    """Starts an emulator with the settings `SPARING`, except for those that the test names.
+
+    With the option ``--sloppy``, it is sloppy too.
+    """
 
     def __call__(self, **settings: Any) -> Emulator: ...
 
@@ -184,6 +197,7 @@ def nothing_left() -> Iterator[None]:
 def make_emulator(request: pytest.FixtureRequest, nothing_left: None) -> Iterator[MakeEmulator]:
     full_size = request.node.get_closest_marker("full_size") is not None
     usual = {name: value for name, value in SPARING.items() if name != "size" or not full_size}
+    usual["sloppy"] = request.config.getoption("--sloppy")
     with contextlib.ExitStack() as running:
         yield lambda **settings: running.enter_context(Emulator(**{**usual, **settings}))
 

@@ -20,6 +20,9 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one (%(default)s)")
     parser.add_argument("--data-dir", help="folder that keeps recordings and jobs across restarts")
     parser.add_argument("--seed", type=int, default=0, help="seed of the worlds (%(default)s)")
+    parser.add_argument(
+        "--sloppy", type=int, metavar="SEED", help="send the forms that only tolerant readers accept, by a seed"
+    )
     parser.add_argument("--codec", choices=CODECS, default="both", help="video codecs to offer (%(default)s)")
     parser.add_argument(
         "--no-stamp", dest="stamp", action="store_false", help="leave the stamp out of the pictures"

@@ -10,7 +10,7 @@ checks the other. Needs the extra ``emulator``.
 Every picture carries a stamp with its number and time; `read_stamp` reads it from a decoded picture.
 
 It logs to ``odyssey_proto.emulator`` and, below that, to ``.http``, ``.signaling``, ``.streamer``, ``.peer``,
-``.broadcast``, ``.recordings`` and ``.jobs``.
+``.broadcast``, ``.recordings``, ``.jobs`` and ``.sloppiness``.
 """
 
 from .._base.errors import MissingExtraError

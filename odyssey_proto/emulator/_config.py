@@ -150,6 +150,9 @@ class EmulatorConfig:
     """TCP port to listen on; 0 takes a free one."""
     seed: int = attrs.field(default=0, validator=_whole(0))
     """Seed of the worlds: the same seed and prompts give the same pictures."""
+    sloppy: int | None = attrs.field(default=None, validator=_whole(0, optional=True))
+    """Seed of a sloppy service: everything sent has the forms that tolerant readers accept, chosen at random, with
+    the same meaning. Requests are read as strictly as ever. None sends what the protocol says."""
     codec: str = attrs.field(default="both", validator=_codec)
     """Video codecs to offer: ``h264``, ``vp8``, or ``both`` with H.264 first."""
     stamp: bool = attrs.field(default=True, validator=_flag)

@@ -24,6 +24,7 @@ from ._accounts.service import Service
 from ._broadcast.registry import BroadcastRegistry
 from ._config import EmulatorConfig
 from ._faults.script import FaultScript
+from ._faults.sloppiness import Sloppiness
 from ._http.api import RestApi, authority
 from ._http.archive_api import ArchiveApi
 from ._http.artifact_server import ArtifactServer
@@ -174,6 +175,7 @@ class _Server:
         self._world = world
         self._camera = camera
         self._faults = faults
+        self._sloppiness = Sloppiness(config.sloppy)
         self._service = Service(config, clock, storage)
         self._archive = Archive(storage, self._service.wall_time)
         self._simulations = SimulationQueue(config=config, service=self._service, storage=storage)
@@ -186,6 +188,7 @@ class _Server:
             config=config,
             service=self._service,
             faults=faults,
+            sloppiness=self._sloppiness,
             handshake=self._handshake,
             more=[*artifacts.routes, *archive_api.routes, *self._broadcasts.routes],
         )
@@ -236,6 +239,7 @@ class _Server:
                 service=self._service,
                 config=self._config,
                 faults=self._faults,
+                sloppiness=self._sloppiness,
                 clock=self._clock,
                 archive=self._archive,
                 world=self._world,
@@ -245,7 +249,14 @@ class _Server:
             self._streamers[session.id] = streamer
             session.on_end = lambda reason: self._dismiss(session, reason)
         streamer.authority = authority(request)
-        link = SignalingLink(request, session, service=self._service, streamer=streamer, faults=self._faults)
+        link = SignalingLink(
+            request,
+            session,
+            service=self._service,
+            streamer=streamer,
+            faults=self._faults,
+            sloppiness=self._sloppiness,
+        )
         return await link.run()
 
     def _dismiss(self, session: Lease, reason: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import attrs
 from aiohttp import web
@@ -19,16 +19,22 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
 
 __all__ = [
+    "MOVED",
     "Exchange",
     "Message",
     "Place",
     "Seen",
     "Watcher",
     "answer_is_injected",
+    "call_of",
+    "injected",
     "show",
     "show_exchange",
     "watching",
 ]
+
+MOVED: Final = "/moved"
+"""Start of the addresses to which calls are redirected; without it, they are those of the service."""
 
 Place: TypeAlias = Literal["signaling", "clientToStreamer", "streamerToClient"]
 
@@ -51,7 +57,7 @@ class Exchange:
     body: bytes | None = attrs.field(repr=False)
     """None if it was streamed."""
     injected: bool
-    """Whether a fault wrote the answer."""
+    """Whether a fault wrote the answer, or sloppiness changed it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -64,7 +70,7 @@ class Message:
     user_agent: str
     """The client's User-Agent header in the handshake."""
     injected: bool = False
-    """Whether a fault wrote it."""
+    """Whether a fault wrote it, or sloppiness changed it."""
 
 
 Seen: TypeAlias = Exchange | Message
@@ -103,25 +109,39 @@ def answer_is_injected() -> None:
     _injected.set(True)
 
 
+def injected() -> bool:
+    """Return whether the answer to the current call is marked so."""
+    return _injected.get()
+
+
+def call_of(request: web.Request) -> str:
+    """Return method and route of a call, such as ``GET /recordings/{stream_id}``; the path if no route matches."""
+    return f"{request.method} {_route_of(request)}"
+
+
+def _route_of(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical.removeprefix(MOVED) if resource else request.path
+
+
 @web.middleware
 async def show_exchange(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Show a call and its answer to the watchers. The outermost middleware."""
+    _injected.set(False)
     if not _watchers:
         return await handler(request)
-    _injected.set(False)
     response: web.StreamResponse | None = None
     try:
         response = await handler(request)
         return response
     finally:
-        resource = request.match_info.route.resource
         body = response.body if isinstance(response, web.Response) else None
         show(
             Exchange(
                 method=request.method,
-                route=resource.canonical if resource else request.path,
+                route=_route_of(request),
                 path=request.path,
                 query=tuple(request.query.items()),
                 request_headers=request.headers,

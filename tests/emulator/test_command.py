@@ -62,7 +62,7 @@ def test_options_are_those_of_the_emulator() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     options = ["--host", "127.0.0.1", "--port", str(port), "--seed", "3", "--codec", "vp8", "--no-stamp"]
-    with start(*options) as process:
+    with start(*options, "--sloppy", "1") as process:
         assert first_line(process)["api_url"] == f"http://127.0.0.1:{port}"
         process.kill()
 
@@ -74,6 +74,8 @@ def test_options_are_those_of_the_emulator() -> None:
         (["--port", "99999"], "port"),
         (["--port", "x"], "port"),
         (["--seed", "-1"], "seed"),
+        (["--sloppy", "-1"], "sloppy"),
+        (["--sloppy"], "sloppy"),
     ],
 )
 def test_options_that_cannot_work_are_refused_in_one_line(options: list[str], says: str) -> None:

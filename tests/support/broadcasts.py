@@ -1,70 +1,40 @@
-"""Broadcasts to watch: a plain client starts one, on a separate thread, and keeps it until the test ends it."""
+"""Broadcasts to watch: a session of our own client starts one, and keeps it until the test ends it."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import queue
-import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
-from odyssey_proto import BroadcastInfo
-from tests.support.plain_client import Credentials, authorise, connect
+from odyssey_proto import AdvancedConfig, BroadcastInfo, Odyssey
 from tests.support.processes import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from odyssey_proto import Session
 
 __all__ = ["Broadcaster", "broadcasting"]
 
 
 @attrs.frozen
 class Broadcaster:
-    """The broadcasting client."""
+    """The broadcasting session."""
 
     info: BroadcastInfo
-    _wishes: queue.SimpleQueue[str]
-    _done: queue.SimpleQueue[None]
+    _session: Session
 
     def end(self) -> None:
         """End the stream, and wait until the streamer confirms it."""
-        self._wishes.put("end")
-        self._done.get(timeout=PATIENCE_S)
+        self._session.end_stream(timeout=PATIENCE_S)
 
 
 @contextlib.contextmanager
 def broadcasting(api_url: str, *, key: str = "ody_broadcaster", portrait: bool = False) -> Iterator[Broadcaster]:
     """Broadcast from the emulator at ``api_url`` during the ``with``."""
-    told: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    wishes: queue.SimpleQueue[str] = queue.SimpleQueue()
-    done: queue.SimpleQueue[None] = queue.SimpleQueue()
-
-    async def broadcast(credentials: Credentials) -> None:
-        async with connect(credentials) as client:
-            client.send(type="interactive_stream_start", prompt="A cat", portrait=portrait, broadcast=True)
-            await client.message("stream_started")
-            told.put(await client.message("broadcast_ready"))
-            while await asyncio.to_thread(wishes.get) == "end":
-                client.send(type="interactive_stream_end")
-                await client.message("stream_ended")
-                done.put(None)
-
-    def run() -> None:
-        try:
-            asyncio.run(broadcast(authorise(api_url, key)))
-        except BaseException as exc:  # noqa: BLE001 - raised below, or the emulator was killed
-            told.put(exc)
-
-    thread = threading.Thread(target=run, name="broadcaster")
-    thread.start()
-    try:
-        ready = told.get(timeout=PATIENCE_S)
-        if isinstance(ready, BaseException):
-            raise ready
-        info = BroadcastInfo(ready["webrtc_url"], ready["spectator_token"], ready["broadcast_url"])
-        yield Broadcaster(info, wishes, done)
-    finally:
-        wishes.put("leave")
-        thread.join(PATIENCE_S)
+    quickly = AdvancedConfig(initial_retry_delay_ms=10, max_retry_delay_ms=50)
+    with Odyssey(key, api_url=api_url, advanced=quickly) as client:
+        session = client.connect(timeout=PATIENCE_S)
+        session.start_stream("A cat", portrait=portrait, broadcast=True, timeout=PATIENCE_S)
+        yield Broadcaster(session.wait_for_broadcast(timeout=PATIENCE_S), session)

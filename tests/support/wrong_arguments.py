@@ -159,6 +159,7 @@ EMULATING: Final[dict[str, Rows]] = {
     "size": values(VALUE, None, 7, "512x32", (1280,), (1281, 704), (1280, 30), (True, 704)),
     "port": [*COUNTS, (65536, VALUE), (None, VALUE)],
     "seed": COUNTS,
+    "sloppy": COUNTS,
     "codec": values(VALUE, "av1", None, 7),
     "stamp": values(VALUE, 1, "yes", None),
     "fps": [*COUNTS, *values(VALUE, 0, 61)],

@@ -55,7 +55,7 @@ def test_the_package_is_a_command_too() -> None:
     [
         (("--help",), ("demo", "emulator", "--version")),
         (("demo", "--help"), ("--out", "--seconds", "--codec", "--seed", "--json")),
-        (("emulator", "--help"), ("--host", "--port", "--seed", "--codec", "--no-stamp")),
+        (("emulator", "--help"), ("--host", "--port", "--seed", "--sloppy SEED", "--codec", "--no-stamp")),
     ],
 )
 def test_help_names_everything(
@@ -89,7 +89,9 @@ def test_wrong_arguments_are_told_with_status_2(
     assert says in printed.err
 
 
-@pytest.mark.parametrize("arguments", [("emulator", "--port", "99999"), ("emulator", "--seed", "-1")])
+@pytest.mark.parametrize(
+    "arguments", [("emulator", "--port", "99999"), ("emulator", "--seed", "-1"), ("emulator", "--sloppy", "-1")]
+)
 def test_what_cannot_work_is_told_in_one_line_with_status_1(
     arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,10 +8,12 @@ from typing import Final
 
 import pytest
 
+from tests.support.sloppy import LEFT_OUT, reason_to_leave_out
+
 ROOT: Final = Path(__file__).parents[2]
 FILES: Final = sorted((ROOT / "tests").rglob("*.py"))
-IMPORT: Final = re.compile(r"^\s*(?:from|import)\b[^#\n]*?\btest_\w+", re.MULTILINE)
-"""Also in the code of a program that a test starts."""
+IMPORT: Final = re.compile(r"^\s*(?:from|import)\b(?! aiohttp)[^#\n]*?\btest_\w+", re.MULTILINE)
+"""Also in the code of a program that a test starts. A module of aiohttp has a name like a test file's."""
 MARK: Final = re.compile(r"^ *(?:pytestmark = |@)?pytest\.mark\.measures\b", re.MULTILINE)
 
 
@@ -28,3 +30,14 @@ def test_every_file_beside_the_helpers_is_a_test_or_a_conftest() -> None:
 def test_what_is_measured_is_in_its_folder_and_nothing_else_is() -> None:
     marked = [path for path in FILES if MARK.search(path.read_text("utf-8"))]
     assert marked == [path for path in FILES if path.parent.name == "measured"]
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_what_is_left_out_while_emulators_are_sloppy_exists_and_has_a_reason(name: str) -> None:
+    file, _, test = name.partition("::")
+    assert (f"def {test}(" if test else "def test_") in (ROOT / file).read_text("utf-8")
+    assert reason_to_leave_out(f"{name}[case]@group") == LEFT_OUT[name] != ""
+
+
+def test_nothing_else_is_left_out() -> None:
+    assert reason_to_leave_out("tests/live/test_stream.py::test_any") is None

@@ -17,8 +17,10 @@ from ..._base.errors import MalformedMessageError, OdysseyConfigError
 from ..._model import codec
 from .._accounts.service import MODEL, RefusedError
 from .._faults.mishaps import befall_http
+from .._faults.sloppiness import Sloppiness, untype
+from .._faults.sloppy_http import second_home
 from .._session.signaling import LARGEST_MESSAGE_BYTES
-from .._traffic import show_exchange
+from .._traffic import call_of, show_exchange
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -56,6 +58,7 @@ class RestApi:
         config: EmulatorConfig,
         service: Service,
         faults: FaultScript,
+        sloppiness: Sloppiness,
         handshake: Callable[[web.Request, Lease], Awaitable[web.StreamResponse]],
         more: Iterable[web.RouteDef] = (),
     ) -> None:
@@ -66,27 +69,26 @@ class RestApi:
         self.stun_port = 0
         """Port of the emulator's own STUN server."""
         self.app = web.Application(
-            middlewares=[show_exchange, self._answer_errors, self._misbehave],
+            middlewares=[show_exchange, sloppiness.answer, self._answer_errors, self._misbehave],
             client_max_size=LARGEST_MESSAGE_BYTES,
         )
-        self.app.on_response_prepare.append(_sign)
-        self.app.add_routes(
-            [
-                web.post("/auth/token", self._auth_token),
-                web.get("/regions", self._regions, allow_head=False),
-                web.get("/ping/{region}", self._ping, allow_head=False),
-                web.post("/sessions/request", self._request_session),
-                web.post("/sessions/token", self._session_token),
-                web.post("/telemetry", self._telemetry),
-                web.get("/signaling/config", self._signaling_config, allow_head=False),
-                web.get("/config", self._signaling_config, allow_head=False),
-                web.get("/signaling/client/{session_id}", self._client, allow_head=False),
-                web.get("/_emulator/faults", self._list_faults, allow_head=False),
-                web.post("/_emulator/faults", self._add_faults),
-                web.delete("/_emulator/faults", self._clear_faults),
-                *more,
-            ]
-        )
+        self.app.on_response_prepare.extend([_sign, untype])
+        routes = [
+            web.post("/auth/token", self._auth_token),
+            web.get("/regions", self._regions, allow_head=False),
+            web.get("/ping/{region}", self._ping, allow_head=False),
+            web.post("/sessions/request", self._request_session),
+            web.post("/sessions/token", self._session_token),
+            web.post("/telemetry", self._telemetry),
+            web.get("/signaling/config", self._signaling_config, allow_head=False),
+            web.get("/config", self._signaling_config, allow_head=False),
+            web.get("/signaling/client/{session_id}", self._client, allow_head=False),
+            web.get("/_emulator/faults", self._list_faults, allow_head=False),
+            web.post("/_emulator/faults", self._add_faults),
+            web.delete("/_emulator/faults", self._clear_faults),
+            *more,
+        ]
+        self.app.add_routes(routes if config.sloppy is None else [*routes, *second_home(routes)])
 
     # Around every call
 
@@ -109,8 +111,7 @@ class RestApi:
 
     @web.middleware
     async def _misbehave(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        resource = request.match_info.route.resource
-        call = f"{request.method} {resource.canonical if resource else request.path}"
+        call = call_of(request)
         answer = await befall_http(self._faults, _STEPS.get(call, call), request)
         return await handler(request) if answer is None else answer
 

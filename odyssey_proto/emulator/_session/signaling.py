@@ -31,6 +31,7 @@ from .._traffic import Message, show
 if TYPE_CHECKING:
     from .._accounts.service import Lease, Service
     from .._faults.script import FaultScript
+    from .._faults.sloppiness import Sloppiness
     from .._stream.peer import StreamerPeer
     from .streamer import Streamer
 
@@ -48,13 +49,21 @@ class SignalingLink:
     """One WebSocket of one session, from its handshake to its end."""
 
     def __init__(
-        self, request: web.Request, session: Lease, *, service: Service, streamer: Streamer, faults: FaultScript
+        self,
+        request: web.Request,
+        session: Lease,
+        *,
+        service: Service,
+        streamer: Streamer,
+        faults: FaultScript,
+        sloppiness: Sloppiness,
     ) -> None:
         self._request = request
         self._session = session
         self._service = service
         self._streamer = streamer
         self._faults = faults
+        self._sloppiness = sloppiness
         self.user_agent = request.headers.get("User-Agent", "")
         """The User-Agent header of the client."""
         self._socket = web.WebSocketResponse(
@@ -135,14 +144,16 @@ class SignalingLink:
         return await befall(self._faults, step, self, None)
 
     async def _send(self, message: Any) -> None:
-        await self._transmit(codec.encode(message))
+        text = codec.encode(message)
+        for form in self._sloppiness.forms("signaling", text):
+            await self._transmit(form, injected=form != text)
 
-    async def _transmit(self, text: str, *, injected: bool = False) -> None:
+    async def _transmit(self, text: str | bytes, *, injected: bool = False) -> None:
         show(
             Message(place="signaling", from_client=False, text=text, user_agent=self.user_agent, injected=injected)
         )
         try:
-            await self._socket.send_str(text)
+            await (self._socket.send_str(text) if isinstance(text, str) else self._socket.send_bytes(text))
         except (ConnectionError, RuntimeError) as exc:
             log.debug("a signaling message was not sent: %s", type(exc).__name__)
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .._broadcast.registry import BroadcastRegistry
     from .._config import EmulatorConfig
     from .._faults.script import FaultScript
+    from .._faults.sloppiness import Sloppiness
     from .._recordings.archive import Archive, StreamRecorder
 
 __all__ = ["ClientLink", "Streamer"]
@@ -85,6 +86,7 @@ class Streamer:
         service: Service,
         config: EmulatorConfig,
         faults: FaultScript,
+        sloppiness: Sloppiness,
         clock: Clock,
         archive: Archive,
         broadcasts: BroadcastRegistry,
@@ -95,6 +97,7 @@ class Streamer:
         self._service = service
         self._config = config
         self._faults = faults
+        self._sloppiness = sloppiness
         self._clock = clock
         self._archive = archive
         self._make_world = world
@@ -109,7 +112,7 @@ class Streamer:
         self._user_agent = ""
         self._media_stopped = False
         self._closed = False
-        self._outbox: collections.deque[str] = collections.deque()
+        self._outbox: collections.deque[str | bytes] = collections.deque()
         self._requests: asyncio.Queue[_Request] = asyncio.Queue()
         self._work = asyncio.get_running_loop().create_task(self._serve())
 
@@ -165,7 +168,7 @@ class Streamer:
         """Send ``text`` to the client unchanged, as soon as its channel is open."""
         self._transmit(text, injected=True)
 
-    def _transmit(self, text: str, *, injected: bool = False) -> None:
+    def _transmit(self, text: str | bytes, *, injected: bool = False) -> None:
         show(
             Message(
                 place="streamerToClient",
@@ -201,7 +204,9 @@ class Streamer:
     # Requests
 
     def _send_message(self, message: Any) -> None:
-        self._transmit(codec.encode(message))
+        text = codec.encode(message)
+        for form in self._sloppiness.forms("streamerToClient", text):
+            self._transmit(form, injected=form != text)
 
     def _hear_channel(self, text: str | bytes) -> None:
         show(Message(place="clientToStreamer", from_client=True, text=text, user_agent=self._user_agent))

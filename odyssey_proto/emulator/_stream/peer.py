@@ -44,7 +44,7 @@ class StreamerPeer:
         *,
         track: MediaStreamTrack,
         codec: str,
-        outbox: deque[str],
+        outbox: deque[str | bytes],
         on_text: Callable[[str | bytes], None],
         on_channel_open: Callable[[], None],
         on_packet: Callable[[av.Packet[Any]], None] = lambda _: None,
@@ -142,8 +142,8 @@ class StreamerPeer:
         except Exception as exc:  # noqa: BLE001  # aiortc's parser and the resolver raise anything
             log.info("a candidate of the client was ignored: %s", type(exc).__name__)
 
-    def send(self, text: str) -> None:
-        """Send ``text`` on ``streamerToClient`` as soon as it is open."""
+    def send(self, text: str | bytes) -> None:
+        """Send ``text``, or text as bytes, on ``streamerToClient`` as soon as it is open."""
         self._outbox.append(text)
         self._flush()
 
