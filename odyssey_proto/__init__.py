@@ -33,13 +33,17 @@ if TYPE_CHECKING:
     from ._base.errors import MalformedMessageError as MalformedMessageError
     from ._base.errors import MissingExtraError as MissingExtraError
     from ._base.errors import MonthlyLimitReachedError as MonthlyLimitReachedError
+    from ._base.errors import NotCancellableError as NotCancellableError
     from ._base.errors import OdysseyAuthError as OdysseyAuthError
     from ._base.errors import OdysseyConfigError as OdysseyConfigError
     from ._base.errors import OdysseyConnectionError as OdysseyConnectionError
     from ._base.errors import OdysseyConnectionTimeoutError as OdysseyConnectionTimeoutError
     from ._base.errors import OdysseyError as OdysseyError
+    from ._base.errors import OdysseyNotFoundError as OdysseyNotFoundError
+    from ._base.errors import OdysseyRequestError as OdysseyRequestError
     from ._base.errors import OdysseyStreamError as OdysseyStreamError
     from ._base.errors import OdysseyStreamTimeoutError as OdysseyStreamTimeoutError
+    from ._base.errors import OdysseyUnauthorizedError as OdysseyUnauthorizedError
     from ._base.errors import OdysseyUsageError as OdysseyUsageError
     from ._base.errors import RateLimitError as RateLimitError
     from ._base.errors import SpectatorTokenError as SpectatorTokenError
@@ -103,13 +107,17 @@ _MODULES = {
         "MalformedMessageError",
         "MissingExtraError",
         "MonthlyLimitReachedError",
+        "NotCancellableError",
         "OdysseyAuthError",
         "OdysseyConfigError",
         "OdysseyConnectionError",
         "OdysseyConnectionTimeoutError",
         "OdysseyError",
+        "OdysseyNotFoundError",
+        "OdysseyRequestError",
         "OdysseyStreamError",
         "OdysseyStreamTimeoutError",
+        "OdysseyUnauthorizedError",
         "OdysseyUsageError",
         "RateLimitError",
         "SpectatorTokenError",

@@ -6,6 +6,7 @@ them, and forwards to the session the calls that the official SDK has on its cli
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from .spectator import SpectatorConnection
 
 __all__ = ["Odyssey"]
+
+log = logging.getLogger("odyssey_proto.live")
 
 _CLOSE_S: Final = 2.0
 _JOIN_S: Final = 30.0  # the default timeout of connect_with_credentials(), which never queues
@@ -113,6 +116,7 @@ class Odyssey:
     def connect(
         self,
         *in_order: Any,
+        wait_for_slot: bool = False,
         timeout: float | ClientDefault | None = CLIENT_DEFAULT,
         **handlers: Unpack[odyssey_proto.EventHandlers],
     ) -> odyssey_proto.Session:
@@ -120,27 +124,35 @@ class Odyssey:
 
         The client's own `start_stream`, `interact`, `end_stream`, `frames` and `disconnect` act on this session.
 
+        While the client is connected, this returns the session that it has; handlers given then are ignored, with
+        a warning in the log. There is still only one session: the end of any ``with`` on it ends it for all.
+
         Handlers are called one after the other on their own thread, and may call any method of the client or the
         session; see `OdysseyEventHandlers`. An exception in a handler goes to ``on_error``, as not fatal.
 
         Args:
             in_order, handlers: the fields of `OdysseyEventHandlers`, by name or in the documented order.
+            wait_for_slot: if the account has its maximum number of open sessions, wait within ``timeout`` until
+                one has ended, instead of raising `ConcurrentLimitReachedError`.
             timeout: s for the whole call, queueing included; default ``queue_timeout_s`` + 30. ``None``: no limit.
 
         Raises:
-            TypeError: a handler cannot be called, or is a coroutine function.
+            TypeError: an argument of the wrong type; a handler cannot be called, or is a coroutine function.
             OdysseyAuthError: the key is missing, malformed, invalid or suspended.
             OdysseyUsageError: a limit of the account (its subclasses say which).
-            OdysseyConnectionError: no streamer is free, the service cannot be reached, or the client is already
-                connected or closed.
+            OdysseyConnectionError: no streamer is free, the service cannot be reached, or the client is
+                connecting, reconnecting or closed.
             OdysseyConnectionTimeoutError: not connected in time. A session already granted is given back.
         """
         from ._live.handlers import OdysseyEventHandlers
 
         wanted = OdysseyEventHandlers._of(*in_order, **handlers)
         deadline = self._until(timeout, self._queueing_s)
+        arguments.flag("wait_for_slot", wait_for_slot)
+        if (live := _connected(self._session, wanted)) is not None:
+            return live
         self.config.require_api_key()
-        return self._connect(wanted, deadline)
+        return self._connect(wanted, deadline, wait_for_slot=wait_for_slot)
 
     @spell_out_handlers
     def connect_with_credentials(
@@ -154,6 +166,9 @@ class Odyssey:
 
         It needs no API key. A lost session is rejoined with the same token until the token expires.
 
+        While the client is connected, this returns the session that it has, as `connect` does, and the credentials
+        are not used.
+
         Args:
             credentials: the result of `create_client_credentials`, called here or on your server.
             in_order, handlers: as for `connect`.
@@ -162,7 +177,7 @@ class Odyssey:
         Raises:
             TypeError: ``credentials`` are not `ClientCredentials`, or a handler cannot be called.
             OdysseyConnectionError: the credentials have expired, the signaling server refuses them or cannot be
-                reached, or the client is already connected or closed.
+                reached, or the client is connecting, reconnecting or closed.
             OdysseyConnectionTimeoutError: not connected in time.
         """
         from ._live.handlers import OdysseyEventHandlers
@@ -175,6 +190,8 @@ class Odyssey:
             )
         wanted = OdysseyEventHandlers._of(*in_order, **handlers)
         deadline = self._until(timeout, _JOIN_S)
+        if (live := _connected(self._session, wanted, credentials)) is not None:
+            return live
         if credentials.is_expired:
             raise errors.OdysseyConnectionError(
                 "The credentials have expired: get new ones from the server that made them",
@@ -189,6 +206,8 @@ class Odyssey:
         handlers: odyssey_proto.OdysseyEventHandlers,
         deadline: Deadline,
         credentials: odyssey_proto.ClientCredentials | None = None,
+        *,
+        wait_for_slot: bool = False,
     ) -> Session:
         # Imported here so that programs that only call REST do not pay for it.
         from . import session
@@ -206,7 +225,7 @@ class Odyssey:
                 loop.stop()
                 raise _is_closed()
             with self._account.telemetry.connecting(live):
-                session.connect(live, deadline, credentials)
+                session.connect(live, deadline, credentials, wait_for_slot=wait_for_slot)
             return live
         finally:
             self._connecting.release()
@@ -221,29 +240,35 @@ class Odyssey:
         last = self._session
         if last is not None and not last.has_ended:
             raise errors.OdysseyConnectionError(
-                "This client is already connected; call disconnect() first, or use a second client",
-                code="already_connected",
+                f"This client is {last.status}; wait until it is connected, or call disconnect() first",
+                code="reconnecting",
             )
         if last is not None:
             from .session import settle
 
             settle(last, deadline)
-            self._account.telemetry.disconnected(last)  # if the user called Session.disconnect(), or it failed
+            self._account.telemetry.ended(last)  # if the user called Session.disconnect(), or it failed
 
     def disconnect(self) -> None:
         """Leave the session, if any. The client can connect again."""
+        self._leave()
+        self._account.telemetry.disconnected()
+
+    def _leave(self) -> None:
         self._leaving = self._session or self._leaving
         live, self._session = self._session, None
         if live is not None:
             live.disconnect()
             self._leaving = None
-            self._account.telemetry.disconnected(live)
 
     def close(self) -> None:
         """Leave the session and end all threads, within 2 s. The client cannot be used afterwards."""
         self._closed = True
         deadline = Deadline(_CLOSE_S, self._clock)
-        self.disconnect()
+        last = self._session
+        self._leave()
+        if last is not None:
+            self._account.telemetry.ended(last)
         if (leaving := self._leaving) is not None:  # a thread in disconnect() needs the loop
             leaving.disconnect()
         watching = tuple(self._watching)
@@ -284,7 +309,7 @@ class Odyssey:
         return self._live("interact").interact(prompt, timeout=timeout)
 
     def end_stream(self, *, timeout: float | None = 30.0) -> None:
-        """End the session's stream; see `Session.end_stream`."""
+        """End the session's stream, if any; see `Session.end_stream`."""
         self._live("end stream").end_stream(timeout=timeout)
 
     def frames(
@@ -403,10 +428,10 @@ class Odyssey:
 
         Raises:
             TypeError, OdysseyConfigError: an argument is not valid; nothing was sent.
-            OdysseyAuthError: the key is missing or was refused.
+            OdysseyUnauthorizedError: the key is missing or was refused.
             OdysseyConnectionError: the service cannot be reached, or did not answer in time.
             OdysseyUsageError: a limit of the account was reached.
-            OdysseyError: the account has no such stream (``status`` 404).
+            OdysseyNotFoundError: the account has no such stream.
         """
         return self._account.recording(stream_id, self._until(timeout))
 
@@ -459,10 +484,10 @@ class Odyssey:
 
         Raises:
             TypeError, OdysseyConfigError: an argument is not valid, or another download is writing the same file.
-            OdysseyAuthError: the key is missing or was refused.
+            OdysseyUnauthorizedError: the key is missing or was refused.
             OdysseyConnectionError: the service cannot be reached, or did not answer in time.
             OdysseyUsageError: a limit of the account was reached.
-            OdysseyError: the account has no such stream (``status`` 404).
+            OdysseyNotFoundError: the account has no such stream.
             OSError: a file cannot be written.
         """
         return self._account.download(
@@ -501,10 +526,10 @@ class Odyssey:
 
         Raises:
             TypeError, OdysseyConfigError: an argument is not valid; the message names the entry of a script.
-            OdysseyAuthError: the key is missing or was refused.
+            OdysseyUnauthorizedError: the key is missing or was refused.
             OdysseyConnectionError: the service cannot be reached, or did not answer in time.
             OdysseyUsageError: a limit of the account was reached.
-            OdysseyError: the service refused the request.
+            OdysseyRequestError: the service refused the request (a `ConnectionError` too).
         """
         return self._account.simulate(
             self._until(timeout),
@@ -521,7 +546,8 @@ class Odyssey:
         """Return a job with its streams so far (Python client reference, "get_simulate_status()").
 
         Raises:
-            OdysseyError: the account has no such job (``status`` 404 or 403); otherwise as `get_recording`.
+            OdysseyNotFoundError: the service does not know the job.
+            OdysseyRequestError: the job belongs to another account (``status`` 403); otherwise as `get_recording`.
         """
         return self._account.job(job_id, self._until(timeout))
 
@@ -563,7 +589,7 @@ class Odyssey:
         """Cancel a job that has not begun (Python client reference, "cancel_simulation()").
 
         Raises:
-            OdysseyError: the job has begun or ended (``not_cancellable``); otherwise as `get_simulate_status`.
+            NotCancellableError: the job has begun or ended; otherwise as `get_simulate_status`.
         """
         return self._account.cancel_job(job_id, self._until(timeout))
 
@@ -691,6 +717,22 @@ class Odyssey:
 
     def __repr__(self) -> str:
         return f"<Odyssey {self.config.api_url} {self.current_status}>"
+
+
+def _connected(
+    live: Session | None,
+    handlers: odyssey_proto.OdysseyEventHandlers,
+    credentials: odyssey_proto.ClientCredentials | None = None,
+) -> Session | None:
+    """Return the session if it is connected, and log what was given in vain."""
+    if live is None or live.has_ended or not live.is_connected:
+        return None
+    in_vain = [name for name, handler in attrs.asdict(handlers, recurse=False).items() if handler is not None]
+    if credentials is not None and credentials.session_id != live.session_id:
+        in_vain.append(f"the credentials of session {credentials.session_id}")
+    if in_vain:
+        log.warning("already connected to session %s; ignored: %s", live.session_id, ", ".join(in_vain))
+    return live
 
 
 def _is_closed() -> errors.OdysseyConnectionError:

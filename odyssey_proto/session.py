@@ -16,16 +16,22 @@ from ._base.public_path import publish
 from ._live import commands
 from ._live.live_connection import LiveConnection
 from ._model.credentials import ClientCredentials
-from ._model.events import BroadcastInfo, BroadcastReady, StreamEnded, StreamFailed
+from ._model.events import BroadcastInfo, BroadcastReady, ErrorOccurred, StreamEnded, StreamFailed
 from ._model.script import ImageInput
 from ._video import images
 
 __all__ = ["Session", "connect", "settle"]
 
 
-def connect(live: Session, deadline: Deadline, credentials: ClientCredentials | None = None) -> None:
+def connect(
+    live: Session,
+    deadline: Deadline,
+    credentials: ClientCredentials | None = None,
+    *,
+    wait_for_slot: bool = False,
+) -> None:
     """Connect a new session; the public call is `Odyssey.connect`."""
-    commands.connect(live._driver, deadline, credentials)
+    commands.connect(live._driver, deadline, credentials, wait_for_slot=wait_for_slot)
 
 
 def settle(past: Session, deadline: Deadline) -> None:
@@ -35,6 +41,8 @@ def settle(past: Session, deadline: Deadline) -> None:
 
 class Session(LiveConnection):
     """A connection to one streamer, made by `Odyssey.connect`. Use it in a ``with``, or call `disconnect`.
+
+    The end of a ``with`` ends the session for everyone who has it, whether or not another ``with`` is still open.
 
     All methods may be called from any thread. Every ``timeout`` is in s; ``None`` waits until the event occurs or
     the connection ends. A call that times out raises and leaves the session usable. A session without handlers
@@ -85,6 +93,8 @@ class Session(LiveConnection):
     ) -> str:
         """Start a stream and return its id once it is ready (Python client reference, "start_stream()").
 
+        The id is empty if the service does not report it.
+
         Args:
             prompt: a description of the world.
             portrait: True for 704×1280, False for 1280×704 (width × height in px; models may differ).
@@ -94,7 +104,8 @@ class Session(LiveConnection):
             image_path: the old name of ``image``, deprecated.
             bypass_prompt_expansion: use the prompt as written; needs a privilege of the account.
             broadcast: let spectators watch; `wait_for_broadcast` returns the address.
-            timeout: s to wait; the stream may still start afterwards, and `end_stream` ends it.
+            timeout: s to wait; if the stream starts afterwards, it is ended, and another `start_stream` waits for
+                that.
 
         Raises:
             OdysseyConfigError: the image cannot be used; nothing was sent.
@@ -102,6 +113,7 @@ class Session(LiveConnection):
             OdysseyStreamError: not connected, a stream is already running, or the start failed; ``code`` is the
                 reason, such as ``image_not_supported`` if the streamer cannot start from an image.
             OdysseyUsageError: a limit of the account (its subclasses say which).
+            MalformedMessageError: the service's answer cannot be read; the stream, if there is one, is ended.
             OdysseyStreamTimeoutError: no answer in time.
         """
         arguments.timeout("timeout", timeout)
@@ -120,10 +132,12 @@ class Session(LiveConnection):
     def interact(self, prompt: str, *, timeout: float | None = 30.0) -> str:
         """Steer the stream and return the prompt as applied (Python client reference, "interact()").
 
-        One interaction is in flight at a time; calls from several threads queue.
+        One interaction is in flight at a time; calls from several threads queue. The result is empty if the
+        service does not report the prompt; `last_applied_prompt` is then None.
 
         Raises:
             OdysseyStreamError: not connected, no stream is running, or it was refused; ``code`` is the reason.
+            MalformedMessageError: the service's answer cannot be read.
             OdysseyStreamTimeoutError: no acknowledgement in time; it may still come.
         """
         arguments.timeout("timeout", timeout)
@@ -133,10 +147,10 @@ class Session(LiveConnection):
     def end_stream(self, *, timeout: float | None = 30.0) -> None:
         """End the stream and wait for the service's confirmation (Python client reference, "end_stream()").
 
-        The first call after an error that ended the stream does nothing, so an error handler may always call it.
+        Without a stream it does nothing, so an error handler may always call it.
 
         Raises:
-            OdysseyStreamError: not connected, or no stream is running.
+            OdysseyStreamError: not connected.
             OdysseyStreamTimeoutError: no answer in time.
         """
         arguments.timeout("timeout", timeout)
@@ -148,6 +162,7 @@ class Session(LiveConnection):
         Raises:
             OdysseyStreamTimeoutError: no report in time; was the stream started with ``broadcast=True``?
             OdysseyStreamError: the stream or the session ended first, or the service's report was incomplete.
+            MalformedMessageError: the service's report cannot be read.
         """
         arguments.timeout("timeout", timeout)
         self._driver.refuse_fork()
@@ -155,7 +170,15 @@ class Session(LiveConnection):
         if (known := self.broadcast) is not None:
             return known
         deadline = Deadline(timeout, self._driver.clock)
-        found = self._first(happening, (BroadcastReady, StreamFailed, StreamEnded), deadline)
+        kinds = (BroadcastReady, StreamFailed, StreamEnded, ErrorOccurred)
+        found = self._first(happening, kinds, deadline)
+        while isinstance(found, ErrorOccurred):
+            if (
+                isinstance(found.error, errors.MalformedMessageError)
+                and found.error.message_type == "broadcast_ready"
+            ):
+                raise errors.again(found.error)
+            found = self._first(happening, kinds, deadline)
         if isinstance(found, BroadcastReady):
             return found.info
         message = found.message if isinstance(found, StreamFailed) else "The stream ended before it was broadcast"

@@ -1,4 +1,4 @@
-"""Generates the state diagrams in ARCHITECTURE.md from the tables of the core.
+"""Generates the state diagrams in ARCHITECTURE.md from the tables of the core, and the table of `tools.moments`.
 
 `python -m tools.diagrams` writes them between their markers; with `--check` it only reports whether they differ.
 """
@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 import attrs
 
 from odyssey_proto.core.inputs import Due, Fault
-from odyssey_proto.core.session_machine import SESSION_TABLE, SessionState
+from odyssey_proto.core.session_base import SessionState
+from odyssey_proto.core.session_machine import SESSION_TABLE
 from odyssey_proto.core.spectator_machine import SPECTATOR_TABLE, SpectatorState
-from odyssey_proto.core.stream_machine import STREAM_TABLE, StreamState
+from odyssey_proto.core.stream_base import StreamState
+from odyssey_proto.core.stream_machine import STREAM_TABLE
+from tools import moments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -112,7 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     text = options.document.read_text("utf-8")
-    fresh = renewed(text)
+    fresh = moments.renewed(renewed(text))
     if options.check:
         print(f"{options.document.name} {'is up to date' if fresh == text else 'differs: run make generate'}")
         return int(fresh != text)

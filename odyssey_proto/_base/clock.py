@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["TURN_S", "Clock", "Deadline", "MonotonicClock", "SteadyClock"]
+__all__ = ["TURN_S", "Clock", "Deadline", "MonotonicClock", "SteadyClock", "seconds_since"]
 
 # 31 years. People write inf or sys.maxsize for "never", and locks and futures refuse such numbers.
 _NEVER_S: Final = 1e9
@@ -46,6 +46,11 @@ class MonotonicClock:
     def now(self) -> float:
         """Return `time.monotonic()`, in s; on Windows before Python 3.13 `time.perf_counter()`, which is finer."""
         return _read()
+
+
+def seconds_since(date: float) -> float:
+    """Return how long ago ``date`` was, in s since 1970 on the system's clock; that clock may be set meanwhile."""
+    return time.time() - date
 
 
 class SteadyClock:

@@ -3,10 +3,14 @@
     OdysseyError
     ├── OdysseyConfigError(ValueError)             an invalid argument or setting; nothing was sent
     ├── OdysseyAuthError                           the key or a token was refused
+    │   ├── OdysseyUnauthorizedError(ValueError)   in a call about recordings or simulations
     │   └── SpectatorTokenError(ValueError)        the token of a broadcast
     ├── OdysseyConnectionError(ConnectionError)    the connection failed or was lost
     │   ├── OdysseyConnectionTimeoutError(TimeoutError)
     │   └── MalformedMessageError                  the peer broke the protocol
+    ├── OdysseyNotFoundError(ValueError)           an unknown id
+    ├── OdysseyRequestError(ConnectionError)       a request about simulations was refused
+    ├── NotCancellableError(ValueError)            a simulation that has begun or ended
     ├── OdysseyStreamError                         a stream operation failed
     │   └── OdysseyStreamTimeoutError(TimeoutError)
     └── OdysseyUsageError                          a limit of the account; action, action_url, details
@@ -19,7 +23,7 @@
 
 Each has `code`, `status`, `request_id`, `session_id`, `operation`, `recoverable` and `retry_after`, if known.
 No message contains an API key, a token or a URL's query: all text from outside passes through `redact`.
-All names but those starting with "Malformed" or "Missing" come from the official Python SDK.
+Where the official Python SDK raises a plain `ValueError` or `ConnectionError`, the class here is one as well.
 """
 
 from __future__ import annotations
@@ -38,24 +42,30 @@ __all__ = [
     "MalformedMessageError",
     "MissingExtraError",
     "MonthlyLimitReachedError",
+    "NotCancellableError",
     "OdysseyAuthError",
     "OdysseyConfigError",
     "OdysseyConnectionError",
     "OdysseyConnectionTimeoutError",
     "OdysseyError",
+    "OdysseyNotFoundError",
+    "OdysseyRequestError",
     "OdysseyStreamError",
     "OdysseyStreamTimeoutError",
+    "OdysseyUnauthorizedError",
     "OdysseyUsageError",
     "RateLimitError",
     "SpectatorTokenError",
     "StreamDurationExceededError",
     "again",
+    "as_kind",
     "internal",
     "no_resources",
     "usage_error",
 ]
 
 E = TypeVar("E", bound=BaseException)
+T = TypeVar("T", bound="OdysseyError")
 
 
 class OdysseyError(Exception):
@@ -92,7 +102,7 @@ class OdysseyError(Exception):
         self.recoverable = recoverable
         """Whether the same call may succeed later without any change by the user."""
         self.retry_after = retry_after
-        """Time to wait before the next attempt, in s, if the service gave one."""
+        """Time to wait before the next attempt, in s, if the service gave one or the protocol does."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the error as JSON-ready data: the class name as ``type``, and its attributes."""
@@ -117,6 +127,10 @@ class OdysseyAuthError(OdysseyError):
     """The API key or a token was refused: missing, malformed, invalid, expired or suspended."""
 
 
+class OdysseyUnauthorizedError(OdysseyAuthError, ValueError):
+    """A call about recordings or simulations was refused because of its key or access token."""
+
+
 class SpectatorTokenError(OdysseyAuthError, ValueError):
     """The spectator token was refused: it does not belong to the broadcast, or is no longer valid."""
 
@@ -132,10 +146,26 @@ class OdysseyConnectionTimeoutError(OdysseyConnectionError, TimeoutError):
 class MalformedMessageError(OdysseyConnectionError):
     """The peer sent a message that violates the protocol; `problems` has one line per fault."""
 
-    def __init__(self, message: str, *, problems: tuple[str, ...] = (), **known: Any) -> None:
+    def __init__(
+        self, message: str, *, problems: tuple[str, ...] = (), message_type: str | None = None, **known: Any
+    ) -> None:
         super().__init__(message, **known)
         self.problems = problems
         """The faults found, one line each, without the values."""
+        self.message_type = message_type
+        """The ``type`` of the message, if the protocol defines it."""
+
+
+class OdysseyNotFoundError(OdysseyError, ValueError):
+    """The account has no recording or simulation with this id."""
+
+
+class OdysseyRequestError(OdysseyError, ConnectionError):
+    """The service refused a request about simulations: its content, its size, or what the account may do."""
+
+
+class NotCancellableError(OdysseyError, ValueError):
+    """The simulation cannot be cancelled: it has begun, or has ended."""
 
 
 class OdysseyStreamError(OdysseyError):
@@ -172,7 +202,10 @@ class MonthlyLimitReachedError(OdysseyUsageError):
 
 
 class ConcurrentLimitReachedError(OdysseyUsageError):
-    """The account has its maximum number of open sessions (``CONCURRENT_LIMIT_REACHED``)."""
+    """The account has its maximum number of open sessions.
+
+    ``code`` is ``CONCURRENT_LIMIT_REACHED``, or ``CONCURRENT_LIMIT_EXCEEDED`` if the streamer reported it.
+    """
 
 
 class StreamDurationExceededError(OdysseyUsageError):
@@ -194,10 +227,11 @@ class MissingExtraError(OdysseyError, ImportError):
 LONGEST_RETRY_AFTER_S = 24 * 3600.0
 """The upper limit of `OdysseyError.retry_after`; longer waits are cut to it."""
 
-# spec/schemas/errors.yaml: the class for each code, and whether waiting alone can help.
+# spec/schemas/errors.yaml, spec/asyncapi.yaml: the class for each code, and whether waiting alone can help.
 _USAGE: dict[str, tuple[type[OdysseyUsageError], bool]] = {
     "MONTHLY_LIMIT_REACHED": (MonthlyLimitReachedError, False),
     "CONCURRENT_LIMIT_REACHED": (ConcurrentLimitReachedError, True),
+    "CONCURRENT_LIMIT_EXCEEDED": (ConcurrentLimitReachedError, True),
     "STREAM_DURATION_EXCEEDED": (StreamDurationExceededError, True),
     "ACCOUNT_SUSPENDED": (AccountSuspendedError, False),
     "RATE_LIMITED": (RateLimitError, True),
@@ -239,6 +273,13 @@ def no_resources() -> OdysseyConnectionError:
         code="no_resources",
         recoverable=True,
     )
+
+
+def as_kind(kind: type[T], error: OdysseyError) -> T:
+    """Return ``error`` as one of the class ``kind``, with the same attributes."""
+    fresh = kind(error.message)
+    fresh.__dict__.update(error.__dict__)
+    return fresh
 
 
 def again(error: E, *more: str) -> E:

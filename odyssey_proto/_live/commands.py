@@ -61,14 +61,16 @@ def spectator_driver(
     return Driver(core, access, clock, handlers, name="odyssey-spectator")
 
 
-def connect(driver: Driver, deadline: Deadline, credentials: ClientCredentials | None) -> None:
+def connect(
+    driver: Driver, deadline: Deadline, credentials: ClientCredentials | None, *, wait_for_slot: bool = False
+) -> None:
     """Connect a session: that of ``credentials`` if given, else a new one; see `Odyssey.connect`."""
 
     def expired() -> errors.OdysseyError:
         return _not_connected_in_time(driver, deadline, "connect")
 
     if credentials is None:
-        driver.connect(inputs.Connect, deadline, expired)
+        driver.connect(lambda call: inputs.Connect(call, wait_for_slot), deadline, expired)
         return
     granted = wire.SessionResponse(
         session_id=credentials.session_id,

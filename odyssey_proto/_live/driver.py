@@ -346,7 +346,7 @@ class Driver:
             future.set_exception(error)
 
     def _is_busy(self) -> bool:
-        return self._workers.busy or not self._inbox.empty()
+        return self._workers.busy or not self._inbox.empty() or self._core.next_due is not None
 
     # --- the end
 

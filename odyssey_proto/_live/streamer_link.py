@@ -18,12 +18,14 @@ from .._base.abort import Abort
 from .._base.clock import Deadline
 from .._base.hosts import is_loopback
 from .._model import codec, signaling_url
-from .._net import signaling
+from .._model.message_types import note_type
+from .._net import held_sessions, signaling
 from .._net.webrtc import candidates
 from ..core import effects, inputs
 
 if TYPE_CHECKING:
     import concurrent.futures
+    from collections.abc import Callable
 
     from .._base.clock import Clock
     from .._base.event_loop import BackgroundLoop
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from .._net.webrtc.peer import Peer
     from .link import LinkContext
 
-__all__ = ["StreamerAccess", "StreamerLink"]
+__all__ = ["SessionTokens", "StreamerAccess", "StreamerLink"]
 
 log = logging.getLogger("odyssey_proto.live")
 
@@ -40,13 +42,20 @@ class StreamerLink:
     """A link to a streamer; see `odyssey_proto._live.link.Link`."""
 
     def __init__(
-        self, plan: effects.OpenLink, context: LinkContext, *, api: ServiceApi, loop: BackgroundLoop
+        self,
+        plan: effects.OpenLink,
+        context: LinkContext,
+        *,
+        api: ServiceApi,
+        loop: BackgroundLoop,
+        tokens: SessionTokens,
     ) -> None:
         self._plan = plan
         self._context = context
         self._post = context.post
         self._api = api
         self._loop = loop
+        self._tokens = tokens
         self._abort = Abort()
         self._lock = threading.Lock()
         self._closed = False
@@ -68,11 +77,7 @@ class StreamerLink:
         try:
             if plan.with_video:
                 self._start_preparing(deadline)
-            token = (
-                self._api.session_token(plan.session_id, deadline, abort=self._abort).session_token
-                if plan.token is None
-                else plan.token
-            )
+            token = self._token(deadline)
             connection = signaling.SignalingConnection.open(
                 plan.signaling_url,
                 plan.session_id,
@@ -80,11 +85,14 @@ class StreamerLink:
                 deadline,
                 on_message=self._take_message,
                 on_closed=self._take_closed,
+                on_malformed=self._take_unreadable,
                 abort=self._abort,
             )
         except errors.OdysseyError as error:
-            self._post(inputs.LinkFailed(plan.link, self._as_documented(error)))
+            self._tokens.note_failure(error)
+            self._fail(self._as_documented(error))
             return
+        self._tokens.forget()
         if self._preparing is not None:
             from .._net.webrtc import peer
 
@@ -98,6 +106,14 @@ class StreamerLink:
         self._told.set()
         if too_late:
             connection.close()
+
+    def _token(self, deadline: Deadline) -> str:
+        plan = self._plan
+        if plan.token is not None:
+            return plan.token
+        return self._tokens.get(
+            lambda: self._api.session_token(plan.session_id, deadline, abort=self._abort), self._context.clock
+        )
 
     def close(self) -> None:
         """Send what is still queued and end everything; return when nothing is left."""
@@ -236,7 +252,13 @@ class StreamerLink:
         if closed.error is None:
             self._post(inputs.SignalingClosed(self._plan.link))
         else:
-            self._post(inputs.LinkFailed(self._plan.link, closed.error))
+            self._fail(closed.error)
+
+    def _take_unreadable(self, error: errors.MalformedMessageError) -> None:
+        self._told.wait()
+        log.warning("not read: %s", error)
+        error.session_id = self._plan.session_id
+        self._post(inputs.Unreadable(self._plan.link, error))
 
     # --- received from the peer connection, on the loop's thread; frames, on the decoder's
 
@@ -257,18 +279,20 @@ class StreamerLink:
         """`PeerListener`: ``clientToStreamer`` is open."""
         self._post(inputs.ChannelOpened(self._plan.link, max_message_size))
 
-    def on_message(self, text: str) -> None:
+    def on_message(self, message: str | bytes) -> None:
         """`PeerListener`: the streamer sent a message."""
-        _log_message("<", text)
+        _log_message("<", message)
         try:
-            message = codec.channel_from_streamer(text)
+            read = codec.channel_from_streamer(message)
         except errors.MalformedMessageError as error:
-            log.warning("ignored: %s", error)
+            note_type(error, message)
+            error.operation = "stream"
+            self._take_unreadable(error)
             return
-        if isinstance(message, codec.UnknownMessage):
-            log.warning("ignored: data-channel message of unknown type %r", secrets.one_line(message.type))
+        if isinstance(read, codec.UnknownMessage):
+            log.warning("ignored: data-channel message of unknown type %r", secrets.one_line(read.type))
         else:
-            self._post(inputs.Received(self._plan.link, message))
+            self._post(inputs.Received(self._plan.link, read))
 
     def on_frame(self, frame: Any, received_at: float) -> None:
         """`PeerListener`: pass a decoded frame straight to the hub."""
@@ -291,7 +315,40 @@ class StreamerLink:
         self._lose(error)
 
     def _lose(self, error: errors.OdysseyError) -> None:
-        self._post(inputs.LinkFailed(self._plan.link, error, signaling_lost=False))
+        self._fail(error, signaling_lost=False)
+
+    def _fail(self, error: errors.OdysseyError, *, signaling_lost: bool = True) -> None:
+        error.session_id = error.session_id or self._plan.session_id
+        self._post(inputs.LinkFailed(self._plan.link, error, signaling_lost=signaling_lost))
+
+
+class SessionTokens:
+    """The session token between two attempts: one is kept until a link opens with it, or it is refused or expires.
+
+    Several tokens of one session are valid at once, so two links that race for one do no harm.
+    """
+
+    def __init__(self) -> None:
+        self._kept: tuple[str, float] | None = None
+
+    def get(self, fetch: Callable[[], wire.SessionTokenResponse], clock: Clock) -> str:
+        """Return the kept token, or ``fetch`` one and keep it."""
+        if self._kept is None or self._kept[1] <= clock.now():
+            asked_at = clock.now()
+            answer = fetch()
+            lifetime_s = _DEFAULT_LIFETIME_S if answer.expires_in is None else answer.expires_in
+            self._kept = (answer.session_token, asked_at + lifetime_s)
+            return answer.session_token
+        return self._kept[0]
+
+    def note_failure(self, error: errors.OdysseyError) -> None:
+        """Forget the token if it was refused."""
+        if error.status in _TOKEN_REFUSED:
+            self.forget()
+
+    def forget(self) -> None:
+        """Fetch a new token for the next link."""
+        self._kept = None
 
 
 class StreamerAccess:
@@ -302,11 +359,14 @@ class StreamerAccess:
         self._loop = loop
         self._abort = Abort()
         self._authentication = Abort()  # separate: its answer is not needed after the end
+        self._tokens = SessionTokens()
+        self._held: held_sessions.HeldSession | None = None
+        self._is_over = False
 
     def make_link(self, plan: effects.OpenEffect, context: LinkContext) -> StreamerLink:
         """Create a link to the session's streamer."""
         assert isinstance(plan, effects.OpenLink)
-        return StreamerLink(plan, context, api=self._api, loop=self._loop)
+        return StreamerLink(plan, context, api=self._api, loop=self._loop, tokens=self._tokens)
 
     def take_step(self, step: effects.Step, clock: Clock) -> inputs.Input:
         """Get an access token, or request a session."""
@@ -315,14 +375,20 @@ class StreamerAccess:
             self._api.access_token(deadline, abort=self._authentication)
             return inputs.Authenticated()
         try:
-            return inputs.SessionGranted(self._api.request_session(deadline, abort=self._abort))
+            session = self._api.request_session(deadline, abort=self._abort)
+        except errors.ConcurrentLimitReachedError as error:
+            return inputs.SlotUnavailable(error, held_sessions.reminder(self._api))
         except errors.OdysseyError as error:
             if error.code != "no_streamers":
                 raise
             return inputs.StreamerUnavailable(error)
+        if not self._is_over:
+            self._held = held_sessions.hold(self._api, session.session_id)
+        return inputs.SessionGranted(session)
 
     def hurry(self) -> None:
         """Abandon the authentication; a request for a session goes on, and a late session is returned."""
+        self._is_over, self._held = True, None
         self._authentication.abort()
 
     def cut(self) -> None:
@@ -335,11 +401,14 @@ class StreamerAccess:
 
 
 _STEP_TIMEOUT_S: Final = 10.0
+_DEFAULT_LIFETIME_S: Final = 600.0  # of a session token, if the service does not say (spec/openapi.yaml)
+_TOKEN_REFUSED: Final = frozenset({401, 403})
 _SHOWN: Final = 300  # characters of a message in the log: an image has millions
 
 
-def _log_message(direction: str, text: str) -> None:
+def _log_message(direction: str, message: str | bytes) -> None:
     if log.isEnabledFor(logging.DEBUG):
         # Redact more than is shown, before cutting: a secret cut in two would not be recognised.
-        shown = secrets.redact(text[: 20 * _SHOWN])[:_SHOWN]
+        shown = message[: 20 * _SHOWN]
+        shown = secrets.redact(shown if isinstance(shown, str) else shown.decode(errors="replace"))[:_SHOWN]
         log.debug("%s %s", direction, " ".join(shown.split()))

@@ -180,7 +180,7 @@ class WhepLink:
     def on_channel_open(self, max_message_size: int) -> None:
         """Do nothing: a broadcast has no data channels."""
 
-    def on_message(self, text: str) -> None:
+    def on_message(self, message: str | bytes) -> None:
         """Do nothing: a broadcast has no data channels."""
 
     def on_channel_closed(self, label: str) -> None:

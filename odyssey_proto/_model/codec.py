@@ -1,15 +1,19 @@
 """Converts JSON text to `odyssey_models` and back: tolerant reading, clear errors.
 
-Reading drops unknown fields, keeps unknown enum values, and returns an `UnknownMessage` for an unknown message
-type. All other faults raise `MalformedMessageError`, and no other exception. Errors contain no values of the data,
-which could be secrets.
+What the service sends is read as tolerantly as `odyssey_proto._model.reading` describes: that fails only if an
+essential field is unreadable. What a client sends is read strictly. Both ways drop unknown fields, keep unknown
+enum values, and return an `UnknownMessage` for an unknown message type. Reading raises `MalformedMessageError` and
+no other exception. Errors contain no values of the data, which could be secrets.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
+import re
 import types
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
@@ -21,14 +25,17 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 
 from .._base.errors import MalformedMessageError
 from .._base.public_path import publish
+from .reading import DamagedText, Doubled, UnreadableError, left_out, read
 
 __all__ = [
     "UnknownMessage",
     "channel_from_client",
     "channel_from_streamer",
     "decode",
+    "decode_request",
     "encode",
     "from_dict",
+    "left_out",
     "signaling_from_client",
     "signaling_from_server",
     "to_dict",
@@ -48,21 +55,38 @@ class UnknownMessage:
     """The whole message."""
 
 
-def decode(cls: type[T], text: str | bytes) -> T:
-    """Read JSON ``text`` as ``cls``, one of the models.
+def decode(cls: type[T], text: str | bytes, known: Mapping[str, Any] | None = None) -> T:
+    """Read JSON ``text`` that the service sent as ``cls``, one of the models, tolerantly.
+
+    Args:
+        cls: the model.
+        text: the text, or its bytes.
+        known: values of essential fields, by their names on the wire, in case that the text lacks them.
+
+    Raises:
+        MalformedMessageError: the text is not JSON, or an essential field of ``cls`` is unreadable. The error has
+            the ``session_id`` of the data, if there is one.
+    """
+    return from_dict(cls, _parse(text, cls.__name__), known)
+
+
+def from_dict(cls: type[T], data: object, known: Mapping[str, Any] | None = None) -> T:
+    """Read parsed JSON that the service sent as ``cls``; see `decode`."""
+    try:
+        return read(cls, data)
+    except UnreadableError as exc:
+        if known and isinstance(data, dict):
+            return from_dict(cls, {**data, **known})
+        raise _unreadable(cls, data, exc) from None
+
+
+def decode_request(cls: type[T], text: str | bytes) -> T:
+    """Read JSON ``text`` that a client sent as ``cls``, one of the models, strictly.
 
     Raises:
         MalformedMessageError: the text is not JSON or not an object, or does not fit ``cls``.
     """
-    return from_dict(cls, _parse(text, cls.__name__))
-
-
-def from_dict(cls: type[T], data: object) -> T:
-    """Read parsed JSON as ``cls``; see `decode`."""
-    try:
-        return _converter().structure(data, cls)
-    except (cattrs.BaseValidationError, ValueError, TypeError, RecursionError) as exc:
-        raise _malformed(cls.__name__, *_problems(exc)) from None
+    return _structured(cls, _parse_strictly(text, cls.__name__))
 
 
 def to_dict(model: Any) -> dict[str, Any]:
@@ -80,36 +104,58 @@ def encode(model: Any) -> str:
 
 
 def signaling_from_server(text: str | bytes) -> models.SignalingServerMessage | UnknownMessage:
-    """Read a message from the signaling server."""
-    message: models.SignalingServerMessage | UnknownMessage = _read(models.SignalingServerMessage, text)
+    """Read a message from the signaling server, tolerantly.
+
+    Raises:
+        MalformedMessageError: it is not a message, or an essential field is unreadable. The error has the
+            ``message_type``, if the protocol defines it.
+    """
+    message: models.SignalingServerMessage | UnknownMessage = _received(models.SignalingServerMessage, text)
     return message
 
 
 def signaling_from_client(text: str | bytes) -> models.SignalingClientMessage | UnknownMessage:
-    """Read a message from a client to the signaling server."""
-    message: models.SignalingClientMessage | UnknownMessage = _read(models.SignalingClientMessage, text)
+    """Read a message from a client to the signaling server, strictly."""
+    message: models.SignalingClientMessage | UnknownMessage = _requested(models.SignalingClientMessage, text)
     return message
 
 
 def channel_from_streamer(text: str | bytes) -> models.DataChannelStreamerMessage | UnknownMessage:
-    """Read a message of the ``streamerToClient`` channel."""
-    message: models.DataChannelStreamerMessage | UnknownMessage = _read(models.DataChannelStreamerMessage, text)
+    """Read a message of the ``streamerToClient`` channel, tolerantly; see `signaling_from_server`."""
+    message: models.DataChannelStreamerMessage | UnknownMessage = _received(
+        models.DataChannelStreamerMessage, text
+    )
     return message
 
 
 def channel_from_client(text: str | bytes) -> models.DataChannelClientMessage | UnknownMessage:
-    """Read a message of the ``clientToStreamer`` channel."""
-    message: models.DataChannelClientMessage | UnknownMessage = _read(models.DataChannelClientMessage, text)
+    """Read a message of the ``clientToStreamer`` channel, strictly."""
+    message: models.DataChannelClientMessage | UnknownMessage = _requested(models.DataChannelClientMessage, text)
     return message
 
 
-def _read(union: Any, text: str | bytes) -> Any:
-    data = _parse(text, "message")
+def _received(union: Any, text: str | bytes) -> Any:
+    return _read_message(union, _parse(text, "message"), from_dict)
+
+
+def _requested(union: Any, text: str | bytes) -> Any:
+    return _read_message(union, _parse_strictly(text, "message"), _structured)
+
+
+def _read_message(union: Any, data: Any, read_as: Callable[[type[Any], Any], Any]) -> Any:
     tag = data.get("type") if isinstance(data, dict) else None
+    if isinstance(data, Doubled) and "type" in data.doubled:
+        raise _malformed("message", "the key `type` appears twice in one object")
     if not isinstance(tag, str):
         raise _malformed("message", "an object with a string `type` was expected")
     cls = _classes_by_tag(union).get(tag)
-    return UnknownMessage(type=tag, raw=data) if cls is None else from_dict(cls, data)
+    if cls is None:
+        return UnknownMessage(type=tag, raw=data)
+    try:
+        return read_as(cls, data)
+    except MalformedMessageError as exc:
+        exc.message_type = tag
+        raise
 
 
 @functools.cache
@@ -121,19 +167,71 @@ def _classes_by_tag(union: Any) -> dict[str, type[Any]]:
     return by_tag
 
 
+# --- from text
+
+
+_BOM: Final = "\ufeff"
+_WRONG_BYTE: Final = re.compile("[\udc80-\udcff]")  # as "surrogateescape" decodes it
+
+
 def _parse(text: str | bytes, what: str) -> Any:
+    """Parse JSON text; what RFC 8259 forbids is kept in a form that only a field that is used stumbles over."""
+    shown, damaged = _decoded(text)
     try:
-        # Decoded here: `json` would also accept UTF-16 and UTF-32.
+        data = json.loads(shown.removeprefix(_BOM), parse_int=_integer, object_pairs_hook=_object)
+        return _marked(data) if damaged else data
+    except (ValueError, RecursionError) as exc:
+        raise _not_json(what, exc, damaged) from None
+
+
+def _decoded(text: str | bytes) -> tuple[str, bool]:
+    """Return the text, and whether it was not UTF-8; `json` itself would also accept UTF-16 and UTF-32."""
+    if isinstance(text, str):
+        return text, False
+    try:
+        return text.decode(), False
+    except UnicodeDecodeError:
+        return text.decode(errors="surrogateescape"), True
+
+
+def _integer(digits: str) -> int | float:
+    try:
+        return int(digits)
+    except ValueError:  # more digits than Python converts
+        return float(digits)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) == len(pairs):
+        return data
+    return Doubled(data, frozenset(key for key, times in Counter(key for key, _ in pairs).items() if times > 1))
+
+
+def _marked(data: Any) -> Any:
+    """Return the data with each string that was not UTF-8 as a `DamagedText`."""
+    match data:
+        case str():
+            shown, wrong = _WRONG_BYTE.subn("\ufffd", data)
+            return DamagedText(shown) if wrong else data
+        case list():
+            return [_marked(one) for one in data]
+        case dict():
+            for key in data:
+                data[key] = _marked(data[key])
+            return data
+        case _:
+            return data
+
+
+def _parse_strictly(text: str | bytes, what: str) -> Any:
+    try:
+        text = text if isinstance(text, str) else text.decode()
         return json.loads(
-            text if isinstance(text, str) else text.decode(),
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_object,
+            text.removeprefix(_BOM), parse_constant=_refuse_constant, object_pairs_hook=_object_of_once
         )
     except (ValueError, RecursionError) as exc:
-        # The decoder's message is safe: it contains a position, never the data.
-        raise _malformed(
-            what, str(exc) if isinstance(exc, json.JSONDecodeError | _NotJsonError) else "it is not UTF-8 JSON"
-        ) from None
+        raise _not_json(what, exc, isinstance(exc, UnicodeDecodeError)) from None
 
 
 class _NotJsonError(ValueError):
@@ -144,11 +242,38 @@ def _refuse_constant(name: str) -> Any:
     raise _NotJsonError(f"{name} is not JSON")
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object_of_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) != len(pairs):
         raise _NotJsonError("a key appears twice in one object")
     return data
+
+
+def _not_json(what: str, exc: Exception, damaged: bool) -> MalformedMessageError:
+    # The decoder's message is safe: it contains a position, never the data.
+    told = isinstance(exc, json.JSONDecodeError | _NotJsonError) and not damaged
+    return _malformed(what, str(exc) if told else "it is not UTF-8 JSON")
+
+
+# --- tolerantly
+
+
+def _unreadable(cls: type[Any], data: object, exc: UnreadableError) -> MalformedMessageError:
+    error = _malformed(cls.__name__, *(f"{problem} @ ${path}" for path, problem in exc.faults))
+    if isinstance(data, dict) and ".session_id" not in dict(exc.faults):
+        with contextlib.suppress(UnreadableError):
+            error.session_id = read(str, data.get("session_id"))
+    return error
+
+
+# --- strictly
+
+
+def _structured(cls: type[T], data: object) -> T:
+    try:
+        return _converter().structure(data, cls)
+    except (cattrs.BaseValidationError, ValueError, TypeError, RecursionError) as exc:
+        raise _malformed(cls.__name__, *_problems(exc)) from None
 
 
 def _malformed(what: str, *problems: str) -> MalformedMessageError:

@@ -66,7 +66,7 @@ class AdvancedConfig:
     """Retry and queueing settings (Python types reference, "AdvancedConfig"; same names and defaults)."""
 
     max_retries: int = attrs.field(default=5, validator=[_whole, _number(least=0)])
-    """How often the first connect is retried after a failure that may pass."""
+    """How often the first connect tries to open its connection again, with the same session."""
     initial_retry_delay_ms: float = attrs.field(default=1000, validator=_number(least=0))
     """Wait before the first retry, in ms."""
     max_retry_delay_ms: float = attrs.field(default=2000, validator=_number(least=0))

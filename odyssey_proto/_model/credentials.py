@@ -20,10 +20,13 @@ import odyssey_models as wire
 from .._base.errors import MalformedMessageError, OdysseyConfigError
 from .._base.public_path import publish
 from .._base.secrets import Secret
+from .reading import UnreadableError, read
 
 __all__ = ["ClientCredentials", "StreamerCapabilities"]
 
 _LONGEST_TOKEN: Final = 16 * 1024
+_DEFAULT_LIFETIME_S: Final = 600  # as for an answer of the service without it (spec/openapi.yaml)
+_DATA: Final = (str, bytes, int, float, list, tuple, Mapping, type(None))
 
 
 def _able(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -51,14 +54,14 @@ class StreamerCapabilities(wire.StreamerCapabilities):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Read the result of `to_dict`; unknown keys are ignored.
+        """Read the result of `to_dict`; unknown keys are ignored, and anything but True counts as False.
 
         Raises:
-            OdysseyConfigError: the data is not a mapping, or a value is of the wrong type.
+            OdysseyConfigError: the data is not a mapping.
         """
         if not isinstance(data, Mapping):
             raise _wrong("capabilities must be a dict")
-        return cls(data.get("image_to_video", False))
+        return cls(data.get("image_to_video") is True)
 
 
 def _text(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -149,8 +152,12 @@ class ClientCredentials:
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the result of `to_dict`. Its ``session_id`` is ignored: the token contains the session id.
 
+        As in the official client, the address and the token may be objects other than strings, such as a URL, and
+        ``expires_in`` may be a string or have a fraction; if it is None, 600 s are assumed. Capabilities that are
+        not a dict count as none.
+
         Raises:
-            OdysseyConfigError: a value is missing or of the wrong type, or the token is not a session token.
+            OdysseyConfigError: a value is missing or cannot be read, or the token is not a session token.
         """
         if not isinstance(data, Mapping):
             raise _wrong(f"a dict is needed, not {type(data).__name__}")
@@ -159,11 +166,27 @@ class ClientCredentials:
                 raise _wrong(f"{name} is missing")
         capabilities = data.get("capabilities")
         return cls(
-            signaling_url=data["signaling_url"],
-            session_token=data["session_token"],
-            expires_in=data["expires_in"],
-            capabilities=None if capabilities is None else StreamerCapabilities.from_dict(capabilities),
+            signaling_url=_as_text(data["signaling_url"]),
+            session_token=_as_text(data["session_token"]),
+            expires_in=_as_span(data["expires_in"]),
+            capabilities=StreamerCapabilities.from_dict(capabilities)
+            if isinstance(capabilities, Mapping)
+            else None,
         )
+
+
+def _as_text(value: object) -> Any:
+    """Return the text of an object such as a URL; data is left to the validator, which refuses it."""
+    return value if isinstance(value, _DATA) else str(value)
+
+
+def _as_span(value: object) -> int:
+    if value is None:
+        return _DEFAULT_LIFETIME_S
+    try:
+        return max(read(int, value), 0)
+    except UnreadableError:
+        raise _wrong("expires_in must be a number of seconds") from None
 
 
 def _claims(token: str) -> dict[str, Any]:
@@ -177,10 +200,12 @@ def _claims(token: str) -> dict[str, Any]:
         claims = json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
     if not isinstance(claims, dict):
         raise _wrong("session_token is not a JWT")
-    session_id = claims.get("session_id")
-    if not isinstance(session_id, str) or not session_id.strip() or not session_id.isprintable():
+    session_id = ""
+    with contextlib.suppress(UnreadableError):
+        session_id = read(str, claims.get("session_id"))
+    if not session_id.strip() or not session_id.isprintable():
         raise _wrong("session_token has no valid session_id claim")
-    return claims
+    return {**claims, "session_id": session_id}
 
 
 def _end(claims: Mapping[str, Any]) -> datetime.datetime | None:

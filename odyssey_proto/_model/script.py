@@ -55,7 +55,7 @@ class ScriptEntry(TypedDict):
     >>> entry: ScriptEntry = {"timestamp_ms": 0, "start": {"prompt": "A cat"}}
     """
 
-    timestamp_ms: int
+    timestamp_ms: float
     """Time in ms from the start of the script; not less than in the entry before."""
     start: NotRequired[StartAction]
     """Begin a stream."""

@@ -125,7 +125,7 @@ def connection_error(
     root = None if isinstance(exc, _BAD_ADDRESS) else next(filter(_is_original, chain), None)
     subject = root or exc
     failure = next(row for row in _FAILURES if isinstance(subject, row.kinds))
-    host = urlsplit(url).netloc.rpartition("@")[2]
+    host = _host(url)
     if any(isinstance(link, urllib3.exceptions.ProxyError) for link in chain):
         host += " (through the proxy)"
     text = failure.text.format(host=host, why=redact(_why(subject)))
@@ -138,6 +138,13 @@ def connection_error(
     )
     error.__cause__ = root if isinstance(root, OSError) else None
     return error
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:
+        return "the host"
 
 
 def _is_original(exc: BaseException) -> bool:

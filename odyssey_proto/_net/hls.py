@@ -12,7 +12,7 @@ import logging
 import re
 import threading
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from .._base.clock import Deadline
 from .._base.errors import (
@@ -44,6 +44,7 @@ _LARGEST_FILE: Final = 64 * 1024 * 1024  # bytes; 2.5 Mbit/s for more than 3 min
 _LONGEST_SILENCE_S: Final = 30.0  # without a frame; after that the broadcast counts as lost
 _SEGMENTS_MISSED: Final = 2  # target durations without a new segment; after that it counts as lost too
 _TARGET: Final = re.compile(rb"#EXT-X-TARGETDURATION:\s*(\d{1,3})\b")
+_ADDRESS: Final = re.compile(rb'\bURI="([^"]*)"')  # in a tag: another playlist, a header, a key
 _MOST_LAG_S: Final = 1.0  # behind the pace; after that the pace starts afresh
 _GONE: Final = (404, 410)
 # If these were on, ffmpeg would treat our files as its own connections.
@@ -185,9 +186,9 @@ class HlsReader:
         """
         if self._failure is None and not self._stop.is_set():
             try:
-                body = self._fetch(url, options)
+                body, answered = self._fetch(url, options)
                 self._look_for_news(body)
-                return io.BytesIO(body)
+                return io.BytesIO(body if answered == url else _anchored(body, answered))
             except OdysseyError as error:
                 self._failure = error
         return io.BytesIO()
@@ -222,7 +223,8 @@ class HlsReader:
             recoverable=True,
         )
 
-    def _fetch(self, url: str, options: dict[str, str]) -> bytes | bytearray:
+    def _fetch(self, url: str, options: dict[str, str]) -> tuple[bytes | bytearray, str]:
+        """Return the file, and the address that gave it."""
         if not _is_web(url):
             raise MalformedMessageError(
                 f"{_OPERATION}: the playlist names something that is encrypted or not an http or https address",
@@ -248,7 +250,7 @@ class HlsReader:
         except OdysseyError as error:
             if error.status in _GONE and self._opened.done() and not urlsplit(url).path.endswith(".m3u8"):
                 log.info("a segment was removed before it could be fetched")
-                return b""
+                return b"", url
             if error.status in _GONE:
                 raise OdysseyConnectionError(
                     f"{_OPERATION}: no such stream: it has ended, or the address is wrong",
@@ -257,13 +259,37 @@ class HlsReader:
                     operation=_OPERATION,
                 ) from error
             raise
-        return body[start : stop or None] if headers and fetched.status == 200 else body
+        wanted = body[start : stop or None] if headers and fetched.status == 200 else body
+        return wanted, fetched.url
 
 
 def check_address(url: str) -> None:
     """Raise `OdysseyConfigError` unless ``url`` is an http or https address."""
     if not _is_web(url):
         raise OdysseyConfigError("hls_url must be like https://live.example.org/stream/index.m3u8")
+
+
+def _anchored(body: bytes | bytearray, url: str) -> bytes | bytearray:
+    """Return a playlist that was fetched from ``url`` with absolute addresses; anything else as it is.
+
+    ffmpeg does not learn of redirects and would take relative addresses as relative to the first one.
+    """
+    if not body.startswith(b"#EXTM3U"):
+        return body
+
+    def absolute(address: bytes) -> bytes:
+        try:
+            return urljoin(url, address.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+        except ValueError:
+            return address  # refused when it is fetched
+
+    lines = []
+    for line in bytes(body).splitlines():
+        if line.startswith(b"#"):
+            lines.append(_ADDRESS.sub(lambda found: b'URI="' + absolute(found[1]) + b'"', line))
+        else:
+            lines.append(absolute(line.strip()) if line.strip() else b"")
+    return b"\n".join(lines) + b"\n"
 
 
 def _leniency(version: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""HTTP exchanges over requests: sending, reading, decompressing, repeating, and collecting answers.
+"""HTTP exchanges over requests: sending, following redirects, reading, repeating, and collecting answers.
 
-Every HTTP request of the library goes through here: REST, WHEP and downloads alike. It waits in no queue, follows
-no redirects, keeps no cookies, and does not know what the answers are for.
+Every HTTP request of the library goes through here: REST, WHEP and downloads alike. It waits in no queue, keeps no
+cookies, and does not know what the answers are for. `redirects` decides where a request may go.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import contextlib
 import contextvars
 import logging
 import random
-import zlib
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -22,7 +21,9 @@ from .._base.abort import Abort
 from .._base.errors import MalformedMessageError, OdysseyError, OdysseyUsageError
 from .._base.weak_set import ConcurrentWeakSet
 from ..core.refusals import HttpAnswer, unreadable
+from .content_coding import unacceptable, unpacked
 from .failures import NETWORK_ERRORS, connection_error
+from .redirects import Reach, Route
 from .sockets import USER_AGENT, Adapter, Call, environment
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ log = logging.getLogger("odyssey_proto.http")
 
 _ANSWER_LIMIT: Final = 4 * 1024 * 1024  # bytes of an answer, decompressed
 _CHUNK: Final = 64 * 1024  # bytes
+_REFUSED: Final = 300  # from this status on, an answer is a refusal, even if its body cannot be read
 _KEPT_PER_HOST: Final = 32  # idle connections
 _REPEAT_AFTER_S: Final = (0.2, 0.6)  # before each repetition
 _PASSING: Final = frozenset({None, 502, 503, 504})  # no answer, or that of a service being restarted
@@ -58,6 +60,10 @@ class HttpRequest:
     body: bytes | None = attrs.field(default=None, repr=False)
     secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
     """Secrets that no error may quote, even if the server repeats them."""
+    reach: Reach = Reach.ORIGIN
+    """How far a redirect may lead it."""
+    token: str = attrs.field(default="", repr=False)
+    """The token in the address: a redirect to an address that carries it may lead to another origin."""
     of_api: bool = True
     """Whether the answer should be JSON of the service's API."""
     about: str = ""
@@ -111,30 +117,31 @@ class HttpClient:
             return call.pause(seconds)
 
     def exchange(self, request: HttpRequest, call: Call) -> HttpAnswer:
-        """Send ``request`` and return the answer, whatever its status, read to its end and decompressed.
+        """Send ``request`` and return the final answer, whatever its status, read to its end and decompressed.
 
         Raises:
-            MalformedMessageError: the answer is not HTTP, is larger than 4 MiB, or has an unexpected compression.
-            OdysseyConnectionError: no answer came in time; code ``closed`` if the call was aborted.
+            MalformedMessageError: the answer is not HTTP; or it is a success that is larger than 4 MiB, damaged,
+                or compressed in a way that was not asked for.
+            OdysseyConnectionError: no answer came in time, or it redirects to where the request must not go; code
+                ``closed`` if the call was aborted.
         """
+        return self.follow(request, call)[0]
+
+    def follow(self, request: HttpRequest, call: Call) -> tuple[HttpAnswer, str]:
+        """Do the same as `exchange`, and return the address that gave the final answer, too."""
         began = self._clock.now()
         failure: OdysseyError | None = None
+        route = _route(request)
         answer = HttpAnswer(operation=request.operation, about=request.about, status=0)
         try:
-            with contextlib.closing(self._send(request, call)) as response:
-                answer = HttpAnswer(
-                    operation=request.operation,
-                    about=request.about,
-                    status=response.status_code,
-                    reason=response.reason or "",
-                    headers=response.headers,
-                    secrets=request.secrets,
-                )
+            with contextlib.closing(self._open(request, route, call)) as response:
+                answer = _head(request, response)
                 answer = attrs.evolve(answer, body=_read_body(response))
         except MalformedMessageError as exc:
-            failure = unreadable(answer, exc, of_api=request.of_api)
+            if answer.status < _REFUSED:
+                failure = unreadable(answer, exc, of_api=request.of_api)
         except NETWORK_ERRORS as exc:
-            failure = connection_error(exc, call, request.operation, request.url, answer.asked)
+            failure = connection_error(exc, call, request.operation, route.url, answer.asked)
         took_ms = (self._clock.now() - began) * 1000
         path = urlsplit(request.url).path
         if failure is not None:
@@ -145,36 +152,71 @@ class HttpClient:
         collected = _collected.get()
         if collected is not None and request.collected:
             collected.append(answer)
-        return answer
+        return answer, route.url
 
-    def send(self, request: HttpRequest, call: Call) -> requests.Response:
-        """Send ``request`` and return the answer with its body unread; the caller closes it.
+    def send(self, request: HttpRequest, call: Call) -> tuple[requests.Response, str]:
+        """Send ``request`` and return the final answer with its body unread, and the address that gave it.
+
+        The caller closes the answer.
 
         Raises:
-            OdysseyConnectionError: no answer came in time; code ``closed`` if the call was aborted.
+            OdysseyConnectionError: no answer came in time, or it redirects to where the request must not go; code
+                ``closed`` if the call was aborted.
         """
+        route = _route(request)
         try:
-            return self._send(request, call)
+            return self._open(request, route, call), route.url
         except NETWORK_ERRORS as exc:
-            failure = connection_error(exc, call, request.operation, request.url)
+            failure = connection_error(exc, call, request.operation, route.url)
         raise failure
 
-    def _send(self, request: HttpRequest, call: Call) -> requests.Response:
+    def _open(self, request: HttpRequest, route: Route, call: Call) -> requests.Response:
+        """Send ``request`` along ``route`` and return the final answer with its body unread."""
+        while True:
+            response = self._send(request, route.url, call)
+            try:
+                answer = _head(request, response)
+                if not route.follow(answer):
+                    return response
+            except BaseException:
+                response.close()
+                raise
+            with contextlib.closing(response), contextlib.suppress(*NETWORK_ERRORS):
+                if int(response.headers.get("Content-Length", _CHUNK)) < _CHUNK:
+                    response.raw.read(_CHUNK, decode_content=False)  # so that the connection can be used again
+            log.debug("%s %s: %d, redirected", request.method, urlsplit(request.url).path, answer.status)
+
+    def _send(self, request: HttpRequest, url: str, call: Call) -> requests.Response:
         headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **request.headers}
-        # Not a Session, which would use passwords from ~/.netrc, keep cookies and follow redirects.
-        prepared = requests.Request(request.method, request.url, headers=headers, data=request.body).prepare()
-        proxies, verify = environment(request.url)
+        # Not a Session, which would use passwords from ~/.netrc, keep cookies and follow redirects by other rules.
+        prepared = requests.Request(request.method, url, headers=headers, data=request.body).prepare()
+        proxies, verify = environment(url)
         with call.current():
             return self._adapter.send(
                 prepared, stream=True, timeout=call.remaining(), verify=verify, proxies=proxies
             )
 
 
-# --- reading and decompressing
+def _route(request: HttpRequest) -> Route:
+    return Route(request.url, request.method, request.reach, request.token)
+
+
+def _head(request: HttpRequest, response: requests.Response) -> HttpAnswer:
+    return HttpAnswer(
+        operation=request.operation,
+        about=request.about,
+        status=response.status_code,
+        reason=response.reason or "",
+        headers=response.headers,
+        secrets=request.secrets,
+    )
+
+
+# --- reading
 
 
 def _read_body(response: requests.Response) -> bytes:
-    """Read the body to its end and decompress it, up to 4 MiB; it never holds more than that.
+    """Read the body to its end and decompress it, up to 4 MiB; it never holds more than that of each coding.
 
     It raises `MalformedMessageError`, and the exceptions in `failures.NETWORK_ERRORS`.
     """
@@ -182,26 +224,8 @@ def _read_body(response: requests.Response) -> bytes:
     while chunk := response.raw.read(_CHUNK, decode_content=False):
         packed += chunk
         if len(packed) > _ANSWER_LIMIT:
-            raise _unacceptable(f"it is larger than {_ANSWER_LIMIT >> 20} MiB", "too_large")
-    coding = response.headers.get("Content-Encoding", "").strip().lower()
-    if coding in ("", "identity") or not packed:
-        return bytes(packed)
-    if coding != "gzip":
-        raise _unacceptable("it is compressed in a way that was not asked for")
-    unpacker = zlib.decompressobj(wbits=31)  # 31: with the header of gzip
-    try:
-        body = unpacker.decompress(packed, _ANSWER_LIMIT + 1)
-    except zlib.error:
-        raise _unacceptable("it is not valid gzip") from None
-    if len(body) > _ANSWER_LIMIT:
-        raise _unacceptable(f"it is larger than {_ANSWER_LIMIT >> 20} MiB", "too_large")
-    if not unpacker.eof:
-        raise _unacceptable("its gzip is cut short")
-    return body
-
-
-def _unacceptable(problem: str, code: str = "malformed") -> MalformedMessageError:
-    return MalformedMessageError(f"Malformed answer: {problem}", problems=(problem,), code=code)
+            raise unacceptable(f"it is larger than {_ANSWER_LIMIT >> 20} MiB", "too_large")
+    return unpacked(bytes(packed), response.headers.get("Content-Encoding", ""), _ANSWER_LIMIT)
 
 
 # --- repeating

@@ -1,4 +1,8 @@
-"""The regions of the service, and the latency to each. No call fails because regions are unknown."""
+"""The regions of the service, and the latency to each. No call fails because regions are unknown.
+
+A latency is the time from the sending of a ping, on an open connection, to the head of its final answer, which may
+have any status below 400.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,9 @@ from .._base.abort import Abort
 from .._base.errors import OdysseyError
 from .failures import connection_error
 from .http_exchange import HttpRequest
+from .redirects import Reach
 from .sockets import Call
+from .stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +36,7 @@ LISTING_TIMEOUT_S: Final = 2.0
 _OPERATION: Final = "GET /regions"
 _UNREACHED_MS: Final = 9999  # the latency reported for a region that does not answer in time
 _PING_TIMEOUT_S: Final = 1.0  # for all regions together
+_REFUSED: Final = 400  # from this status on, a ping has failed
 _PINGED_AT_MOST: Final = 32  # regions; each needs a thread
 
 
@@ -74,18 +81,25 @@ class Regions:
                 method="GET",
                 url=region.ping_url,
                 headers={"Accept": "application/json", "Connection": "close"},  # only one region is needed again
+                reach=Reach.ANYWHERE,
             )
-            began = self._clock.now()
-            with Call(deadline, *call.aborts, enough) as one, contextlib.suppress(OdysseyError):
-                if self._http.exchange(request, one).ok:
-                    latencies_ms[region.id] = round((self._clock.now() - began) * 1000)
+            stopwatch = Stopwatch(self._clock)
+            with (
+                Call(deadline, *call.aborts, enough, stopwatch=stopwatch) as one,
+                contextlib.suppress(OdysseyError),
+            ):
+                response, _ = self._http.send(request, one)
+                with contextlib.closing(response):
+                    if response.status_code < _REFUSED:
+                        latencies_ms[region.id] = stopwatch.ms
 
-        threads = [
-            threading.Thread(target=ping, args=(region,), name=f"odyssey-ping-{number}", daemon=True)
-            for number, region in enumerate(regions[:_PINGED_AT_MOST])
-        ]
-        for thread in threads:
-            thread.start()
+        pinged = [region for region in regions if region.ping_url][:_PINGED_AT_MOST]
+        threads: list[threading.Thread] = []
+        for number, region in enumerate(pinged):
+            thread = threading.Thread(target=ping, args=(region,), name=f"odyssey-ping-{number}", daemon=True)
+            with contextlib.suppress(RuntimeError):  # the system has no more threads
+                thread.start()
+                threads.append(thread)
         for thread in threads:
             thread.join(deadline.remaining())
         measured = dict(latencies_ms)  # later answers do not count

@@ -15,15 +15,18 @@ import odyssey_models as wire
 
 from .._base import arguments
 from .._base.clock import Deadline
-from .._base.errors import MalformedMessageError, OdysseyError
+from .._base.errors import MalformedMessageError, OdysseyAuthError, OdysseyError
 from .._model import codec
-from ..core.refusals import refusal, unreadable
+from ..core.refusals import refusal, unauthorized, unreadable
 from .access_token import AccessToken
 from .failures import connection_error
 from .http_exchange import HttpClient, HttpRequest, Repetitions
+from .redirects import Reach
 from .regions import LISTING_TIMEOUT_S, Regions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .._base.abort import Abort
     from .._base.clock import Clock
     from .._base.secrets import Secret
@@ -35,7 +38,7 @@ __all__ = ["REQUEST_TIMEOUT_S", "Operation", "ServiceApi", "check_job_filter"]
 
 T = TypeVar("T")
 
-_ID_IN_PATH: Final = re.compile(r"\{\w+\}")
+_ID_IN_PATH: Final = re.compile(r"\{(\w+)\}")
 REQUEST_TIMEOUT_S: Final = 30.0
 """The time limit for each request of a call that consists of many, in s."""
 _CONFIG_TIMEOUT_S: Final = 3.0  # the caller continues without it
@@ -78,7 +81,7 @@ class ServiceApi:
     aborted or the client is closed. The access token is fetched when needed, and renewed once if it is refused.
 
     All calls may raise `OdysseyAuthError`, `OdysseyConnectionError` and `OdysseyUsageError`. Calls with an id
-    raise `OdysseyError`, ``status`` 404, code ``not_found``, if the id is unknown or belongs to another user.
+    raise `OdysseyNotFoundError` if the id is unknown or belongs to another user.
     """
 
     def __init__(self, config: ClientConfig, clock: Clock) -> None:
@@ -168,6 +171,8 @@ class ServiceApi:
     ) -> tuple[wire.IceServer, ...]:
         """Return the ICE servers to use now (`GET <signaling>/config`, see `signaling_url.config_url`).
 
+        An answer that names some is used whatever its status, as the official clients do.
+
         Raises:
             OdysseyConnectionError: they are not available within 3 s; a public STUN server may do instead.
         """
@@ -188,8 +193,13 @@ class ServiceApi:
 
     # --- simulation jobs
 
-    def simulate(self, request: wire.SimulationRequest, deadline: Deadline) -> wire.SimulationJobDetail:
-        """Create a job (`POST /simulation-jobs`), once: a failed call may leave a job behind."""
+    def simulate(
+        self, request: wire.SimulationRequest | Mapping[str, Any], deadline: Deadline
+    ) -> wire.SimulationJobDetail:
+        """Create a job (`POST /simulation-jobs`), once: a failed call may leave a job behind.
+
+        As JSON-ready data, the request may have fields that the model lacks.
+        """
         return self.perform(_SIMULATE, wire.SimulationJobDetail, deadline, request)
 
     def job(self, job_id: str, deadline: Deadline) -> wire.SimulationJobDetail:
@@ -214,7 +224,7 @@ class ServiceApi:
         return self.perform(_LIST_JOBS, wire.SimulationJobsList, deadline, path=path)
 
     def cancel_job(self, job_id: str, deadline: Deadline) -> wire.SimulationJobInfo:
-        """Cancel a job (`DELETE /simulation-jobs/{job_id}`); code ``not_cancellable`` if it is too late."""
+        """Cancel a job (`DELETE /simulation-jobs/{job_id}`); `NotCancellableError` if it is too late."""
         repeated: list[str | None] = []
         answer: wire.CancelledSimulation | wire.SimulationJobDetail
         try:
@@ -230,7 +240,6 @@ class ServiceApi:
         return wire.SimulationJobInfo(
             job_id=answer.job_id,
             status=answer.status,
-            # Only id and status are always present.
             priority=answer.priority or "",
             created_at=answer.created_at or "",
             completed_at=answer.completed_at,
@@ -296,10 +305,10 @@ class ServiceApi:
         repetitions = Repetitions(call, allowed=operation.repeat)
         may_renew = operation.authorized
         while True:
-            token = self._access_token(call) if operation.authorized else None
+            token = self._access_token_for(operation, call) if operation.authorized else None
             try:
                 answer = self._http.exchange(self._request(operation, url, data, token, about), call)
-                if answer.ok:
+                if answer.ok or (operation is _GET_CONFIG and _has_servers(answer)):
                     return _decoded(kind, answer)
                 raise refusal(answer)
             except OdysseyError as exc:
@@ -328,11 +337,21 @@ class ServiceApi:
             body=data,
             about=about,
             secrets=tuple(secret for secret in (self._config.api_key, token) if secret),
+            reach=Reach.ORIGIN if operation.authorized or data is not None else Reach.ANYWHERE,
             collected=operation is not _AUTHENTICATE,
         )
 
     def _call(self, deadline: Deadline, abort: Abort | None) -> Call:
         return self._http.call(deadline, abort, on_wake=self._token.wake)
+
+    def _access_token_for(self, operation: Operation, call: Call) -> Secret:
+        try:
+            return self._access_token(call)
+        except OdysseyAuthError as exc:
+            failure = unauthorized(exc, operation.name)
+            if failure is exc:
+                raise
+        raise failure
 
     def _access_token(self, call: Call) -> Secret:
         key = self._config.require_api_key()
@@ -358,10 +377,21 @@ def check_job_filter(status: object, active: object) -> None:
 def _decoded(kind: type[T], answer: HttpAnswer) -> T:
     if kind is bytes:
         return cast("T", answer.body)
+    named = _ID_IN_PATH.search(answer.operation)
     try:
-        return codec.decode(kind, answer.body)
+        return codec.decode(kind, answer.body, {named[1]: answer.about} if named else {})
     except MalformedMessageError as exc:
         raise unreadable(answer, exc) from None
+
+
+def _has_servers(answer: HttpAnswer) -> bool:
+    """Return whether an answer contains ICE servers: like the official clients, we then ignore its status."""
+    if b'"iceServers"' not in answer.body:
+        return False
+    try:
+        return bool(codec.decode(wire.SignalingConfig, answer.body).ice_servers)
+    except MalformedMessageError:
+        return False
 
 
 def _job(job_id: str) -> str:

@@ -19,6 +19,7 @@ import attrs
 from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyError
 from .._base.secrets import one_line, redact
 from .._model import codec
+from .._model.message_types import note_type
 from .._model.signaling_url import normalise_url
 from .sockets import Call
 from .websocket import OPERATION, SENDING_ERRORS, Goodbye, ReceivedMessage, open_websocket
@@ -101,11 +102,13 @@ class SignalingConnection:
         """Connect to ``<url>/client/<session_id>`` and start reading, within ``deadline``.
 
         The callbacks run on the reading thread, the first perhaps before this returns. `on_message` gets every
-        message, `on_malformed` the error for anything else (by default it is logged), and `on_closed` is called
-        once, at the end, whatever its cause. ``abort`` ends the opening, or the open connection without a goodbye.
+        message, sent as text or as bytes, `on_malformed` the error for anything else (by default it is logged),
+        and `on_closed` is called once, at the end, whatever its cause. ``abort`` ends the opening, or the open
+        connection without a goodbye.
 
         Raises:
             OdysseyAuthError: the session token was refused.
+            MalformedMessageError: ``url`` cannot be used.
             OdysseyConnectionError: the server cannot be reached, or refused otherwise.
         """
         target = f"{normalise_url(url)}/client/{quote(session_id, safe='')}?token={quote(token, safe='')}"
@@ -200,8 +203,9 @@ class SignalingConnection:
 
     def _deliver(self, received: ReceivedMessage) -> None:
         try:
-            message = codec.signaling_from_server(_text(received))
+            message = codec.signaling_from_server(received.data)
         except MalformedMessageError as exc:
+            note_type(exc, received.data)
             exc.operation = OPERATION
             self._report(self._on_malformed, exc)
         else:
@@ -227,16 +231,3 @@ def _closed_by_server(goodbye: Goodbye) -> SignalingEnd:
         recoverable=True,
     )
     return SignalingEnd(code, reason, False, error)
-
-
-def _text(received: ReceivedMessage) -> str:
-    if not received.is_text:
-        raise _malformed("it is binary")
-    try:
-        return received.data.decode()
-    except UnicodeDecodeError:
-        raise _malformed("it is not UTF-8") from None
-
-
-def _malformed(problem: str) -> MalformedMessageError:
-    return MalformedMessageError(f"Malformed message: {problem}", problems=(problem,), code="malformed")

@@ -1,6 +1,6 @@
 """Files behind signed addresses: one request, read piece by piece as it arrives.
 
-The address is the permission, so no token is sent. Redirects are followed, but never from https to http. The time
+The address is the permission, so no token is sent, and redirects never lead from https to http. The time
 limit applies to silence, not to the whole: a large file may take long. Writing the pieces, and repeating requests,
 is left to `odyssey_proto._rest.download`.
 """
@@ -10,14 +10,16 @@ from __future__ import annotations
 import contextlib
 import logging
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import attrs
 
-from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyError
+from .._base.errors import MalformedMessageError, OdysseyError
 from ..core.refusals import HttpAnswer, refusal
+from .content_coding import named_codings
 from .failures import NETWORK_ERRORS, connection_error
 from .http_exchange import HttpRequest
+from .redirects import Reach
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,8 +37,6 @@ log = logging.getLogger("odyssey_proto.http")
 
 _LONGEST_SILENCE_S: Final = 30.0  # without a byte; after that a connection counts as lost
 _PIECE: Final = 256 * 1024  # bytes, at most
-_REDIRECTS: Final = 5
-_MOVED: Final = frozenset({301, 302, 303, 307, 308})
 
 
 @attrs.frozen
@@ -49,6 +49,8 @@ class Fetched:
     """The headers; the case of their names does not matter."""
     pieces: Iterator[bytes]
     """The body as it arrives; each piece is a new object, and none is kept."""
+    url: str = attrs.field(repr=False)
+    """The address that gave it, after redirects."""
 
 
 @contextlib.contextmanager
@@ -68,36 +70,26 @@ def fetch(
             may raise it too, also if the body is shorter than announced.
     """
     with http.call(deadline.within(_LONGEST_SILENCE_S), abort) as call:
-        response, url = _open(http, url, headers, call, operation)
+        request = HttpRequest(
+            operation=operation,
+            method="GET",
+            url=url,
+            headers={"Accept": "*/*", "Accept-Encoding": "identity", **headers},
+            reach=Reach.SECURE,
+        )
+        response, url = http.send(request, call)
+        log.debug("GET %s: %d", urlsplit(request.url).path, response.status_code)
         with contextlib.closing(response):
             if response.status_code not in (200, 206, 416):
                 raise _refused(response, operation)
-            if response.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+            if named_codings(response.headers.get("Content-Encoding", "")):
                 raise MalformedMessageError(
                     f"{operation}: the file is compressed, which was not asked for",
                     code="malformed",
                     operation=operation,
                 )
             pieces = _pieces(response, url, deadline, call, operation)
-            yield Fetched(response.status_code, response.headers, pieces)
-
-
-def _open(
-    http: HttpClient, url: str, headers: Mapping[str, str], call: Call, operation: str
-) -> tuple[requests.Response, str]:
-    sent = {"Accept": "*/*", "Accept-Encoding": "identity", **headers}
-    for _ in range(_REDIRECTS + 1):
-        request = HttpRequest(operation=operation, method="GET", url=url, headers=sent)
-        response = http.send(request, call)
-        log.debug("GET %s: %d", urlsplit(url).path, response.status_code)
-        if response.status_code not in _MOVED:
-            return response, url
-        response.close()
-        target = urljoin(url, response.headers.get("Location", ""))
-        if urlsplit(target).scheme not in ("https", urlsplit(url).scheme):
-            raise _lost("it redirects from https to an insecure address", "unsafe_redirect", operation)
-        url = target
-    raise _lost(f"it redirects more than {_REDIRECTS} times", "too_many_redirects", operation)
+            yield Fetched(response.status_code, response.headers, pieces, url)
 
 
 def _pieces(
@@ -127,7 +119,3 @@ def _refused(response: requests.Response, operation: str) -> OdysseyError:
         headers=response.headers,
     )
     return refusal(answer)
-
-
-def _lost(problem: str, code: str, operation: str) -> OdysseyConnectionError:
-    return OdysseyConnectionError(f"{operation}: {problem}", code=code, operation=operation)

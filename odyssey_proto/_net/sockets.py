@@ -21,6 +21,7 @@ import logging
 import os
 import selectors
 import socket
+import ssl
 import sys
 import threading
 import urllib.request
@@ -31,6 +32,7 @@ import requests
 import requests.adapters
 import urllib3
 import urllib3.connection
+from urllib3.util import wait_for_read
 
 from .._base import process_end
 from .._base.clock import TURN_S
@@ -45,8 +47,17 @@ if TYPE_CHECKING:
 
     from .._base.abort import Abort
     from .._base.clock import Deadline
+    from .stopwatch import Stopwatch
 
-__all__ = ["USER_AGENT", "Adapter", "Call", "HttpConnection", "HttpsConnection", "environment", "look_up"]
+__all__ = [
+    "USER_AGENT",
+    "Adapter",
+    "Call",
+    "HttpConnection",
+    "HttpsConnection",
+    "environment",
+    "look_up",
+]
 
 log = logging.getLogger("odyssey_proto.http")
 
@@ -84,6 +95,8 @@ _OPTIONS: Final = _options(sys.platform, socket)
 _EARLY_ANSWER: Final = frozenset({errno.ECONNRESET, errno.EPIPE, errno.EPROTOTYPE})
 # The error codes of a connect in progress; the last is that of Windows.
 _BEGUN: Final = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR, 10035})
+_CONTINUE: Final = 100
+_ANNOUNCEMENTS: Final = frozenset(range(102, 200))  # statuses before the answer; after 101 there is none
 _LONGEST_WAIT_S: Final = 1e6  # the C library's timeouts overflow not far above
 
 
@@ -94,12 +107,18 @@ class Call:
     """
 
     def __init__(
-        self, deadline: Deadline, *aborts: Abort | None, on_wake: Callable[[], object] | None = None
+        self,
+        deadline: Deadline,
+        *aborts: Abort | None,
+        on_wake: Callable[[], object] | None = None,
+        stopwatch: Stopwatch | None = None,
     ) -> None:
         self.deadline = deadline
         """The deadline for all of it. It may be replaced between two operations."""
         self.aborts = tuple(abort for abort in aborts if abort is not None)
         """The aborts that may end it."""
+        self.stopwatch = stopwatch
+        """Times it, if that is wanted."""
         self._on_wake = on_wake
         self._lock = threading.RLock()
         self._woken = threading.Event()
@@ -345,12 +364,28 @@ class _TimedReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int | None:
+        if self._call.stopwatch is not None:
+            return self._read_timed(buffer, self._call.stopwatch)
         for turn in self._call.turns():
             self._sock.settimeout(turn)
             # Not through `_raw`, which refuses to read again after its first timeout.
             with contextlib.suppress(TimeoutError):
                 return self._sock.recv_into(buffer)
         return None
+
+    def _read_timed(self, buffer: WriteableBuffer, stopwatch: Stopwatch) -> int:
+        """Read, and take the time at which the data arrived; each wait returns to Python once, not twice."""
+        self._sock.settimeout(0)
+        while True:
+            try:
+                size = self._sock.recv_into(buffer)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                any(wait_for_read(self._sock, timeout=turn) for turn in self._call.turns())
+                stopwatch.arrived(self._sock)
+            else:
+                if stopwatch.is_running:
+                    stopwatch.arrived(self._sock)
+                return size
 
     def close(self) -> None:
         self._raw.close()
@@ -371,6 +406,11 @@ class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **known: Any) -> None:
         super().__init__(cast("socket.socket", _TimedFiles(sock, _current.get())), *args, **known)
 
+    def _read_status(self) -> tuple[str, int, str]:
+        # http.client reads on after 100, but takes 102 and 103 for the answer.
+        version, status, reason = super()._read_status()  # type: ignore[misc]  # typeshed lacks it
+        return version, _CONTINUE if status in _ANNOUNCEMENTS else status, reason
+
 
 class _Dialling:
     """urllib3's connections with the call's deadline and abort in every operation."""
@@ -379,6 +419,8 @@ class _Dialling:
     _dns_host: str
     port: int
     sock: Any
+    connect: Callable[[], None]
+    _stopwatch: Stopwatch | None = None  # that of a request; the connecting before it does not count
 
     def _new_conn(self) -> socket.socket:
         try:
@@ -391,9 +433,19 @@ class _Dialling:
             ) from exc
 
     def request(self, *args: Any, **known: Any) -> None:
-        if self.sock is not None:  # from the pool: it now belongs to another call
-            _current.get().guard(self.sock)
+        call = _current.get()
+        if self.sock is None:
+            self.connect()
+        else:  # from the pool: it now belongs to another call
+            call.guard(self.sock)
+        self._stopwatch = call.stopwatch
         super().request(*args, **known)  # type: ignore[misc]  # urllib3's class follows in the MRO
+
+    def send(self, data: Any) -> None:
+        if self._stopwatch is not None:
+            self.sock.settimeout(0)  # a small request fits, and there is no wait between the clock and the network
+            self._stopwatch.begin(self.sock)
+        super().send(data)  # type: ignore[misc]  # urllib3's class follows in the MRO
 
 
 class HttpConnection(_Dialling, urllib3.connection.HTTPConnection):

@@ -1,6 +1,6 @@
 """The signaling WebSocket over websocket-client: opening it, and frames in and out. It does not read messages.
 
-Failures of opening and receiving raise our own errors. Redirects are not followed.
+Failures of opening and receiving raise our own errors. `redirects` decides where the handshake may go.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import functools
 import http
 import http.client
 import logging
+import re
 import ssl
 import struct
 import threading
@@ -28,6 +29,7 @@ from .._base.errors import MalformedMessageError, OdysseyConnectionError, Odysse
 from .._model.signaling_url import SIGNALING_MESSAGE_LIMIT
 from ..core.refusals import HttpAnswer, refusal
 from .failures import NETWORK_ERRORS, connection_error
+from .redirects import Reach, Route
 from .sockets import USER_AGENT, Call, HttpConnection, HttpsConnection, environment
 
 if TYPE_CHECKING:
@@ -44,14 +46,17 @@ SENDING_ERRORS: Final = (websocket.WebSocketException, OSError)
 """The exceptions that sending raises."""
 _HANDSHAKE_LIMIT: Final = 64 * 1024  # bytes of the answer to the handshake
 _LONGEST_REASON: Final = 123  # bytes of UTF-8 in a close frame
+_READ_AHEAD: Final = 4096  # bytes
+_ANNOUNCEMENT: Final = re.compile(rb"HTTP/1\.\d 1(?!01)\d\d\b")  # 100, 102, 103; another answer follows
+_END_OF_LINE: Final = re.compile(rb"\n")
+_END_OF_HEAD: Final = re.compile(rb"\r?\n\r?\n")
 
 
 @attrs.frozen
 class ReceivedMessage:
-    """A received message."""
+    """A received message, sent as text or as bytes."""
 
     data: bytes = attrs.field(repr=False)
-    is_text: bool
 
 
 @attrs.frozen
@@ -111,7 +116,7 @@ class WebSocket(websocket.WebSocket):
             if opcode == websocket.ABNF.OPCODE_CLOSE:
                 code = struct.unpack("!H", frame.data[:2])[0] if len(frame.data) >= 2 else None
                 return Goodbye(code, frame.data[2:].decode(errors="replace"))
-            return ReceivedMessage(frame.data, is_text=opcode == websocket.ABNF.OPCODE_TEXT)
+            return ReceivedMessage(frame.data)
         raise failure
 
     def send_close(self, *args: Any, **known: Any) -> None:
@@ -142,47 +147,72 @@ def _loss(exc: Exception, call: Call, url: str) -> OdysseyConnectionError:
 def open_websocket(
     target: str, secrets: tuple[str, ...], call: Call, resources: contextlib.ExitStack
 ) -> WebSocket:
-    """Open a WebSocket to ``target``; ``resources`` then closes its socket.
+    """Open a WebSocket to ``target``, or to where the server redirects; ``resources`` then closes its socket.
 
     Args:
         target: the ws or wss address, with its query.
-        secrets: the parts of it that no error may quote.
+        secrets: the parts of it that no error may quote; the first is the token.
         call: the deadline for opening, and the aborts of the opening and of the open connection.
         resources: receives everything that has to be closed at the end.
 
     Raises:
         OdysseyAuthError: the session token was refused.
-        OdysseyConnectionError: the server cannot be reached, or refused otherwise.
+        OdysseyConnectionError: the server cannot be reached, refused otherwise, or redirects to where the token
+            must not go.
     """
+    route = Route("http" + target.removeprefix("ws"), "GET", Reach.ORIGIN, secrets[0])
+    path = urlsplit(target).path
+    while True:
+        with contextlib.ExitStack() as attempt:
+            opened = _attempt(route.url, secrets, call, attempt)
+            if isinstance(opened, WebSocket):
+                resources.push(attempt.pop_all())
+                log.debug("open: %s", path)
+                return opened
+        if isinstance(opened, HttpAnswer):
+            try:
+                if route.follow(opened):
+                    log.debug("%s: %d, redirected", path, opened.status)
+                    continue
+                opened = refusal(opened)
+            except OdysseyError as exc:
+                opened = exc
+        log.debug("%s: %s", path, opened.code)
+        raise opened
+
+
+def _attempt(
+    url: str, secrets: tuple[str, ...], call: Call, resources: contextlib.ExitStack
+) -> WebSocket | HttpAnswer | OdysseyError:
+    """Try to open a WebSocket at ``url``, which is http or https; return it, a refusal, or why there was none."""
     ws = WebSocket(skip_utf8_validation=True)  # the reader validates: one bad message must not end the connection
-    failure: OdysseyError
     try:
-        stream = resources.enter_context(_open_stream("http" + target.removeprefix("ws"), call))
+        stream = resources.enter_context(_open_stream(url, call))
         ws.connect(  # type: ignore[no-untyped-call]  # websocket-client annotates in part
-            target,
+            "ws" + url.removeprefix("http"),
             socket=stream,
             header=[f"User-Agent: {USER_AGENT}"],
             suppress_origin=True,
             redirect_limit=0,
         )
-        if ws.getstatus() == http.HTTPStatus.SWITCHING_PROTOCOLS:
-            stream.settle()
-            log.debug("open: %s", urlsplit(target).path)
-            return ws
-        failure = refusal(_redirect(ws))  # some releases treat a redirect as success
+        if ws.getstatus() != http.HTTPStatus.SWITCHING_PROTOCOLS:
+            return _redirect(ws, secrets)  # some releases treat a redirect as success
+        stream.settle()
     except websocket.WebSocketBadStatusException as exc:
-        failure = refusal(_answer(exc, secrets))
+        return _answer(exc, secrets)
     except (websocket.WebSocketException, LookupError, *NETWORK_ERRORS) as exc:
         if ws.getstatus() is None:
-            failure = connection_error(_without_library(exc), call, OPERATION, target)
-        else:
-            failure = refusal(_redirect(ws))
-    log.debug("%s: %s", urlsplit(target).path, failure.code)
-    raise failure
+            return connection_error(_without_library(exc), call, OPERATION, url)
+        return _redirect(ws, secrets)
+    return ws
 
 
-def _redirect(ws: WebSocket) -> HttpAnswer:
-    return HttpAnswer(operation=OPERATION, status=ws.getstatus() or 0)
+def _redirect(ws: WebSocket, secrets: tuple[str, ...]) -> HttpAnswer:
+    headers = dict(ws.getheaders() or {})
+    location = headers.get("location", "")
+    if location.lower().startswith(("ws:", "wss:")):
+        headers["location"] = "http" + location[len("ws") :]
+    return HttpAnswer(operation=OPERATION, status=ws.getstatus() or 0, headers=headers, secrets=secrets)
 
 
 def _answer(exc: websocket.WebSocketBadStatusException, secrets: tuple[str, ...]) -> HttpAnswer:
@@ -221,6 +251,8 @@ class _BoundedStream:
         self._call = call
         self._turn = threading.Lock()
         self._opening: int | None = _HANDSHAKE_LIMIT
+        self._ahead = b""
+        self._is_new = True  # nothing has been received yet
 
     def settle(self) -> None:
         """Lift the deadline and the size limit: the handshake is done."""
@@ -229,6 +261,31 @@ class _BoundedStream:
 
     def recv(self, size: int) -> bytes:
         """Wait for data and return at most ``size`` bytes; b"" is the end."""
+        if self._is_new:
+            self._is_new = False
+            self._skip_announcements()
+        if self._ahead:
+            data, self._ahead = self._ahead[:size], self._ahead[size:]
+            return data
+        return self._receive(size)
+
+    def _skip_announcements(self) -> None:
+        """Read ahead to the status of the answer, and drop announcements, which websocket-client would refuse."""
+        while self._reads_up_to(_END_OF_LINE) and _ANNOUNCEMENT.match(self._ahead):
+            if not (end := self._reads_up_to(_END_OF_HEAD)):
+                break
+            self._ahead = self._ahead[end.end() :]
+
+    def _reads_up_to(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
+        """Read ahead until ``pattern`` is found; return None if the stream ends before."""
+        while not (found := pattern.search(self._ahead)):
+            data = self._receive(_READ_AHEAD)
+            if not data:
+                return None
+            self._ahead += data
+        return found
+
+    def _receive(self, size: int) -> bytes:
         data: bytes = self._attempt(lambda: self._sock.recv(size), wait_for_read)
         if self._opening is not None:
             self._opening -= len(data)

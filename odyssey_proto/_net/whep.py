@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .http_exchange import HttpClient
     from .service_api import ServiceApi
 
-__all__ = ["Admission", "WhepEndpoint", "WhepPeer", "admit", "ice_servers", "leave"]
+__all__ = ["Admission", "WhepEndpoint", "WhepPeer", "admit", "ice_servers", "leave", "resource"]
 
 log = logging.getLogger("odyssey_proto.webrtc")
 
@@ -77,16 +77,6 @@ class WhepEndpoint:
         query = f"{parts.query}&token={quote(token, safe='')}".lstrip("&")
         return urlunsplit(parts._replace(path=parts.path.rstrip("/") + "/whep", query=query))
 
-    def resource(self, location: str | None) -> str | None:
-        """Return the address of the session from a ``Location``; None if it is not on this server."""
-        if not location:
-            return None
-        try:
-            resource, here = urlsplit(urljoin(self.whep_url(""), location)), urlsplit(self.url)
-        except ValueError:
-            return None
-        return urlunsplit(resource) if (resource.scheme, resource.netloc) == (here.scheme, here.netloc) else None
-
 
 @attrs.frozen
 class Admission:
@@ -95,6 +85,20 @@ class Admission:
     answer: str = attrs.field(repr=False)
     resource: str | None = attrs.field(repr=False)
     """The address to send the goodbye to; None if the server did not name one."""
+
+
+def resource(answered: str, location: str | None) -> str | None:
+    """Return the address of the session from the ``Location`` of an answer; None if it is on another server.
+
+    ``answered`` is the address that gave the answer, after redirects.
+    """
+    if not location:
+        return None
+    try:
+        there, here = urlsplit(urljoin(answered, location)), urlsplit(answered)
+    except ValueError:
+        return None
+    return urlunsplit(there) if (there.scheme, there.netloc) == (here.scheme, here.netloc) else None
 
 
 # --- HTTP
@@ -116,7 +120,7 @@ def ice_servers(
 def admit(
     http: HttpClient, endpoint: WhepEndpoint, token: str, offer: str, deadline: Deadline, abort: Abort
 ) -> Admission:
-    """Post an offer and return the answer.
+    """Post an offer, also to where the server redirects, and return the answer.
 
     Raises:
         SpectatorTokenError: the token was refused.
@@ -131,25 +135,26 @@ def admit(
         body=offer.encode(),
         secrets=(token, quote(token, safe="")) if len(token) >= _SHORTEST_SECRET else (),
         of_api=False,
+        token=token,
     )
     with http.call(deadline, abort) as call:
-        answer = http.exchange(request, call)
+        answer, answered = http.follow(request, call)
     if not answer.ok:
         raise refusal(answer)
-    text = answer.body.decode("utf-8", "replace")
+    text = answer.body.decode("utf-8-sig", "replace")
     if answer.status != 201 or not text.startswith("v=0"):
         problem = f"it is not an answer to an offer, but {answer.status} with {len(answer.body)} bytes"
         malformed = MalformedMessageError(f"Malformed answer: {problem}", problems=(problem,), code="malformed")
         raise unreadable(answer, malformed, of_api=False)
-    resource = endpoint.resource(answer.headers.get("location"))
-    if resource is None:
+    address = resource(answered, answer.headers.get("location"))
+    if address is None:
         log.info("the server named no address of its own for the goodbye")
-    return Admission(text, resource)
+    return Admission(text, address)
 
 
-def leave(http: HttpClient, resource: str, deadline: Deadline) -> None:
-    """Send the server a goodbye: this spectator is leaving. A failure is only logged."""
-    request = HttpRequest(operation=_DELETE, method="DELETE", url=resource, of_api=False)
+def leave(http: HttpClient, address: str, deadline: Deadline) -> None:
+    """Send a goodbye to ``address``, an `Admission.resource`. A failure is only logged."""
+    request = HttpRequest(operation=_DELETE, method="DELETE", url=address, of_api=False)
     try:
         with http.call(deadline) as call:
             answer = http.exchange(request, call)

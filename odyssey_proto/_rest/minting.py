@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import logging
-import math
 from typing import TYPE_CHECKING, Final
 
 import odyssey_models as wire
 
 from .._base.clock import Deadline
-from .._base.errors import MalformedMessageError, OdysseyConfigError, OdysseyConnectionError, OdysseyError
+from .._base.errors import (
+    ConcurrentLimitReachedError,
+    MalformedMessageError,
+    OdysseyConfigError,
+    OdysseyConnectionError,
+    OdysseyError,
+)
 from .._model.credentials import ClientCredentials, StreamerCapabilities
-from ..core.queueing import Queueing
+from .._net import held_sessions
+from ..core.queueing import Queueing, slot_refusal
 
 if TYPE_CHECKING:
     from .._base.clock import Clock
@@ -53,6 +59,8 @@ def _request_session(
     while True:
         try:
             return api.request_session(deadline)
+        except ConcurrentLimitReachedError as exc:
+            raise slot_refusal(exc, held_sessions.reminder(api)) from exc
         except OdysseyConnectionError as exc:
             if exc.code != "no_streamers":
                 raise
@@ -72,7 +80,7 @@ def _credentials(session: wire.SessionResponse, token: wire.SessionTokenResponse
         return ClientCredentials(
             signaling_url=session.signalling_url,
             session_token=token.session_token,
-            expires_in=_DEFAULT_LIFETIME_S if token.expires_in is None else math.floor(token.expires_in),
+            expires_in=_DEFAULT_LIFETIME_S if token.expires_in is None else max(int(token.expires_in), 0),
             capabilities=None if given is None else StreamerCapabilities(given.image_to_video),
         )
     except OdysseyConfigError as exc:

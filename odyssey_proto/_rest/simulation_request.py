@@ -1,11 +1,12 @@
 """Simulation scripts: turning the user's script into the request body, checked before anything is sent.
 
-Entries are the documented dicts or the wire models; every error names the entry. Images in them become data URLs.
-How the service runs a script is not known here.
+Entries are the documented dicts or the wire models; every error names the entry. Images in them become data URLs,
+and fields that are not known here go out as they are. How the service runs a script is not known here.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["simulation_request"]
 
 _ACTIONS: Final = ("start", "interact", "end")
-_FIELDS: Final = {"start": ("prompt", "image"), "interact": ("prompt",), "end": ()}
 _FARTHEST_MS: Final = 2**53
 """From this value on, not every JSON reader is exact."""
 
@@ -34,8 +34,8 @@ def simulation_request(
     script_url: str | None = None,
     portrait: bool = True,
     bypass_prompt_expansion: bool | None = None,
-) -> wire.SimulationRequest:
-    """Return the body of ``POST /simulation-jobs``.
+) -> dict[str, Any]:
+    """Return the body of ``POST /simulation-jobs``, as JSON-ready data.
 
     Raises:
         TypeError: an argument is of the wrong type.
@@ -52,71 +52,95 @@ def simulation_request(
         arguments.flag("bypass_prompt_expansion", bypass_prompt_expansion)
     if sum(given is not None for given in (script, scripts, script_url)) != 1:
         raise OdysseyConfigError("Give exactly one of script, scripts and script_url", code="invalid_script")
-    return wire.SimulationRequest(
-        portrait=portrait,
-        bypass_vlm_expansion=bypass_prompt_expansion,
-        script=None if script is None else _script(script, "script", portrait),
-        scripts=None if scripts is None else _scripts(scripts, portrait),
-        script_url=None if script_url is None else _address(script_url),
-    )
+    body: dict[str, Any] = {"portrait": portrait, "output_video": True}
+    if bypass_prompt_expansion is not None:
+        body["bypass_vlm_expansion"] = bypass_prompt_expansion
+    if script is not None:
+        body["script"] = _script(script, "script", portrait)
+    elif scripts is not None:
+        body["scripts"] = _scripts(scripts, portrait)
+    else:
+        body["script_url"] = _address(script_url)
+    return body
 
 
-def _scripts(scripts: Any, portrait: bool) -> list[list[wire.ScriptEntry]]:
+def _scripts(scripts: Any, portrait: bool) -> list[list[dict[str, Any]]]:
     _check_list(scripts, "scripts", "scripts")
     return [_script(script, f"scripts[{index}]", portrait) for index, script in enumerate(scripts)]
 
 
-def _script(script: Any, name: str, portrait: bool) -> list[wire.ScriptEntry]:
+def _script(script: Any, name: str, portrait: bool) -> list[dict[str, Any]]:
     _check_list(script, name, "entries")
-    entries: list[wire.ScriptEntry] = []
-    running, now = False, 0
+    entries: list[dict[str, Any]] = []
+    running, now = False, 0.0
     for index, given in enumerate(script):
         where = f"{name}[{index}]"
         entry = _entry(given, where, portrait)
-        if entry.timestamp_ms < now:
-            raise _wrong(where, f"timestamp_ms goes back from {now} to {entry.timestamp_ms}")
-        now = entry.timestamp_ms
-        if entry.start is not None:
+        if entry["timestamp_ms"] < now:
+            raise _wrong(where, f"timestamp_ms goes back from {now} to {entry['timestamp_ms']}")
+        now = entry["timestamp_ms"]
+        if "start" in entry:
             if running:
                 raise _wrong(where, "a stream is running already; end it first")
             running = True
-        elif not running:
-            action = "end" if entry.interact is None else "interact"
+        elif not running and ("interact" in entry or "end" in entry):
+            action = "interact" if "interact" in entry else "end"
             raise _wrong(where, f"{action} without a stream; start one first")
-        elif entry.end is not None:
+        elif "end" in entry:
             running = False
         entries.append(entry)
     return entries
 
 
-def _entry(given: Any, where: str, portrait: bool) -> wire.ScriptEntry:
+def _entry(given: Any, where: str, portrait: bool) -> dict[str, Any]:
     data = _mapping(codec.to_dict(given) if isinstance(given, wire.ScriptEntry) else given, where)
-    _check_keys(data, ("timestamp_ms", *_ACTIONS), where)
     actions = [action for action in _ACTIONS if data.get(action) is not None]
-    if len(actions) != 1:
+    is_unknown = not actions and data.keys() - {"timestamp_ms", *_ACTIONS}
+    if len(actions) != 1 and not is_unknown:
         raise _wrong(where, f"exactly one of start, interact and end is needed, not {len(actions)}")
-    (action,) = actions
-    body = _mapping(data[action], f"{where}.{action}")
-    _check_keys(body, _FIELDS[action], f"{where}.{action}")
-    at = _timestamp(data, where)
-    if action == "end":
-        return wire.ScriptEntry(timestamp_ms=at, end=wire.EndAction())
-    prompt = _prompt(body, f"{where}.{action}")
-    if action == "interact":
-        return wire.ScriptEntry(timestamp_ms=at, interact=wire.InteractAction(prompt=prompt))
-    image = None if body.get("image") is None else _image(body["image"], f"{where}.start.image", portrait)
-    return wire.ScriptEntry(timestamp_ms=at, start=wire.StartAction(prompt=prompt, image=image))
+    entry: dict[str, Any] = {"timestamp_ms": _timestamp(data, where)}
+    for key, value in data.items():
+        if key in actions:
+            entry[key] = _action(key, value, f"{where}.{key}", portrait)
+        elif key not in ("timestamp_ms", *_ACTIONS):
+            entry[key] = _unknown(key, value, where)
+    return entry
 
 
-def _timestamp(data: Mapping[str, Any], where: str) -> int:
+def _action(action: str, given: Any, where: str, portrait: bool) -> dict[str, Any]:
+    data = _mapping(given, where)
+    body: dict[str, Any] = {} if action == "end" else {"prompt": _prompt(data, where)}
+    for key, value in data.items():
+        if action == "start" and key == "image":
+            if value is not None:
+                body[key] = _image(value, f"{where}.image", portrait)
+        elif key not in body:
+            body[key] = _unknown(key, value, where)
+    return body
+
+
+def _unknown(key: Any, value: Any, where: str) -> Any:
+    """Return what a newer service may understand, as it goes out."""
+    try:
+        text = json.dumps({key: value}, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except (TypeError, ValueError, RecursionError):
+        raise _wrong(where, f"{str(key)[:40]!r} cannot be sent as JSON") from None
+    ((name, sent),) = json.loads(text).items()
+    if name != key:
+        raise _wrong(where, f"the key {str(key)[:40]!r} is not a string")
+    return sent
+
+
+def _timestamp(data: Mapping[str, Any], where: str) -> float:
     at = data.get("timestamp_ms")
     if at is None:
         raise _wrong(where, "timestamp_ms is missing")
-    if isinstance(at, bool) or not isinstance(at, int):
-        raise _wrong(where, f"timestamp_ms must be an integer, not {type(at).__name__}")
+    if isinstance(at, bool) or not isinstance(at, int | float):
+        raise _wrong(where, f"timestamp_ms must be a number, not {type(at).__name__}")
     if not 0 <= at < _FARTHEST_MS:
         raise _wrong(where, "timestamp_ms must be 0 or more ms")
-    return int(at)
+    return float(at) if isinstance(at, float) else int(at)
 
 
 def _prompt(body: Mapping[str, Any], where: str) -> str:
@@ -168,13 +192,6 @@ def _mapping(value: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise _wrong(where, f"it must be a dict, not {type(value).__name__}")
     return value
-
-
-def _check_keys(data: Mapping[str, Any], known: Sequence[str], where: str) -> None:
-    for key in data:
-        if key not in known:
-            allowed = f"only {', '.join(known)}" if known else "nothing"
-            raise _wrong(where, f"{str(key)[:40]!r} is unknown; it takes {allowed}")
 
 
 def _wrong(where: str, problem: str) -> OdysseyConfigError:

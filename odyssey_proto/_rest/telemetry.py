@@ -35,7 +35,7 @@ log = logging.getLogger("odyssey_proto.rest")
 _MOST_WAITING: Final = 32  # events in the queue; further ones are dropped
 _EVENT_TIMEOUT_S: Final = 5.0
 _LAST_EVENTS_S: Final = 0.3  # for the events that wait when the client is closed
-_KEY_PREFIX: Final = 8  # characters of the API key
+_KEY_PREFIX: Final = 8  # characters of the API key; of a shorter key, none are sent
 _LONGEST_TEXT: Final = 2000  # characters of an error's text
 
 
@@ -63,7 +63,7 @@ class Telemetry:
         self._thread: threading.Thread | None = None
         self._process = os.getpid()
         # Weak: a session ends when its user drops it.
-        self._connected: tuple[weakref.ref[ReportedSession], str | None, float] | None = None
+        self._connected: tuple[weakref.ref[ReportedSession], str | None] | None = None
 
     @contextlib.contextmanager
     def connecting(self, live: ReportedSession) -> Iterator[None]:
@@ -82,23 +82,22 @@ class Telemetry:
             )
             raise
         now = self._clock.now()
-        self._connected = weakref.ref(live), live.session_id, now
+        self._connected = weakref.ref(live), live.session_id
         self._enqueue(
             event=wire.TelemetryEventName.SESSION_CONNECTED,
             session_id=live.session_id,
-            connect_duration_ms=(now - began) * 1000,
+            connect_duration_ms=round((now - began) * 1000),
         )
 
-    def disconnected(self, live: ReportedSession) -> None:
+    def ended(self, live: ReportedSession) -> None:
         """Report the end of a session, once for each that was connected."""
-        if self._connected is None or self._connected[0]() is not live:
-            return
-        (_, session_id, since), self._connected = self._connected, None
-        self._enqueue(
-            event=wire.TelemetryEventName.SESSION_DISCONNECTED,
-            session_id=session_id,
-            session_duration_seconds=self._clock.now() - since,
-        )
+        if self._connected is not None and self._connected[0]() is live:
+            self.disconnected()
+
+    def disconnected(self) -> None:
+        """Report a disconnect: of the session whose end was not reported yet, or of none."""
+        session_id, self._connected = None if self._connected is None else self._connected[1], None
+        self._enqueue(event=wire.TelemetryEventName.SESSION_DISCONNECTED, session_id=session_id)
 
     def close(self) -> None:
         """End the thread; waiting events have 0.3 s to be sent."""
@@ -112,15 +111,12 @@ class Telemetry:
     def _enqueue(self, **known: Any) -> None:
         if not self._config.enable_telemetry or self._process != os.getpid():
             return
+        key = self._config.api_key or ""
         event = wire.TelemetryEvent(
             sdk_version=__version__,
             sdk_platform="python",
-            platform_info={
-                "system": platform.system(),
-                "machine": platform.machine(),
-                "python": platform.python_version(),
-            },
-            api_key_prefix=(self._config.api_key or "")[:_KEY_PREFIX] or None,
+            platform_info=f"{platform.system()} {platform.release()} / Python {platform.python_version()}",
+            api_key_prefix=key[:_KEY_PREFIX] if len(key) >= _KEY_PREFIX else None,
             **known,
         )
         with contextlib.suppress(queue.Full, RuntimeError):  # RuntimeError: no more threads

@@ -30,7 +30,9 @@ The rules of the loop:
 - When the clock reaches `Protocol.next_due`, call `Protocol.advance`. Call `Protocol.outputs` after either.
 - An effect that asks for an answer names the inputs that answer it in its docstring. Some carry the number of a
   *link* (one attempt at a connection); the answer carries the same number.
-- Commands carry a number that you choose; `Succeed` or `Fail` answers each once, and `Abandon` forgets it.
+- Commands carry a number that you choose, each another; `Succeed` or `Fail` answers each once. `Abandon` forgets
+  it: report it also if the answer came too late for your user.
+- What the readers of messages cannot read, report as `Unreadable`: it answers the call that it was meant for.
 
 A `SpectatorMachine` is the same for watching a broadcast. The rest of what an SDK needs is here too: `encode` and
 the readers of messages (`signaling_from_server`, `channel_from_streamer`), `Queueing`, the rule for waiting for a
@@ -108,9 +110,11 @@ if TYPE_CHECKING:
     from .inputs import SessionGranted as SessionGranted
     from .inputs import SignalingClosed as SignalingClosed
     from .inputs import SignalingOpened as SignalingOpened
+    from .inputs import SlotUnavailable as SlotUnavailable
     from .inputs import Start as Start
     from .inputs import StepFailed as StepFailed
     from .inputs import StreamerUnavailable as StreamerUnavailable
+    from .inputs import Unreadable as Unreadable
     from .inputs import VideoReceived as VideoReceived
     from .inputs import VideoResumed as VideoResumed
     from .inputs import VideoSeen as VideoSeen
@@ -120,11 +124,11 @@ if TYPE_CHECKING:
     from .refusals import REFUSALS as REFUSALS
     from .refusals import HttpAnswer as HttpAnswer
     from .refusals import refusal as refusal
-    from .session_machine import SessionState as SessionState
+    from .session_base import SessionState as SessionState
     from .snapshot import Snapshot as Snapshot
     from .spectator_machine import SpectatorMachine as SpectatorMachine
     from .spectator_machine import SpectatorState as SpectatorState
-    from .stream_machine import StreamState as StreamState
+    from .stream_base import StreamState as StreamState
 
 _MODULES = {
     ".._model.codec": (
@@ -197,17 +201,19 @@ _MODULES = {
         "SessionGranted",
         "SignalingClosed",
         "SignalingOpened",
+        "SlotUnavailable",
         "Start",
         "StepFailed",
         "StreamerUnavailable",
+        "Unreadable",
         "VideoReceived",
         "VideoResumed",
         "VideoSeen",
     ),
     ".protocol": ("Protocol",),
     ".queueing": ("Queueing",),
-    ".session_machine": ("SessionState",),
-    ".stream_machine": ("StreamState",),
+    ".session_base": ("SessionState",),
+    ".stream_base": ("StreamState",),
     ".refusals": (
         "HttpAnswer",
         "REFUSALS",

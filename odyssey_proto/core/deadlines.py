@@ -7,6 +7,7 @@ from typing import Final
 __all__ = [
     "FRAME_INTERVAL_S",
     "KEEPALIVE_INTERVAL_S",
+    "OFFER_GRACE_S",
     "OPEN_DEADLINE_S",
     "REJOIN_DEADLINE_S",
     "SESSION_KEPT_S",
@@ -22,6 +23,8 @@ OPEN_DEADLINE_S: Final = 10.0
 VIDEO_DEADLINE_S: Final = 20.0
 """The time limit from the open WebSocket to video and control channel, and from a stream's start to its first
 frame."""
+OFFER_GRACE_S: Final = 0.5
+"""How long another offer may take after one that cannot be read."""
 REJOIN_DEADLINE_S: Final = 5.0
 """The limit for each of these three when a session is rejoined: an attempt that hangs costs the next one."""
 FRAME_INTERVAL_S: Final = 0.05

@@ -67,7 +67,7 @@ class Authenticate:
 
 @attrs.frozen
 class RequestSession:
-    """Request a session; report `SessionGranted`, `StreamerUnavailable` or `StepFailed`."""
+    """Request a session; report `SessionGranted`, `StreamerUnavailable`, `SlotUnavailable` or `StepFailed`."""
 
 
 @attrs.frozen

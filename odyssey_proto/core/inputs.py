@@ -40,9 +40,11 @@ __all__ = [
     "SessionGranted",
     "SignalingClosed",
     "SignalingOpened",
+    "SlotUnavailable",
     "Start",
     "StepFailed",
     "StreamerUnavailable",
+    "Unreadable",
     "VideoReceived",
     "VideoResumed",
     "VideoSeen",
@@ -57,6 +59,8 @@ class Connect:
     """Request a session and connect to it."""
 
     call: int
+    wait_for_slot: bool = False
+    """Whether to wait while the account has its maximum number of open sessions."""
 
 
 @attrs.frozen
@@ -110,7 +114,10 @@ class End:
 
 @attrs.frozen
 class Abandon:
-    """Nobody waits for this call any more. If its update is on the wire, it keeps its place there."""
+    """Nobody waits for this call any more: it has failed for its caller.
+
+    If its update is on the wire, it keeps its place there. If it was a start, its stream is ended.
+    """
 
     call: int
 
@@ -142,6 +149,15 @@ class StreamerUnavailable:
     """No streamer is free at the moment (503)."""
 
     error: errors.OdysseyError
+
+
+@attrs.frozen
+class SlotUnavailable:
+    """The account has its maximum number of open sessions (429)."""
+
+    error: errors.OdysseyError
+    reminder: str | None = None
+    """Which sessions of the account this process holds, as text; None if it holds none."""
 
 
 @attrs.frozen
@@ -222,6 +238,15 @@ class Received:
 
 
 @attrs.frozen
+class Unreadable:
+    """A message came through signaling or ``streamerToClient`` that cannot be read."""
+
+    link: int
+    error: errors.MalformedMessageError
+    """What is wrong with it; its ``message_type`` says which message it is meant to be, if that is known."""
+
+
+@attrs.frozen
 class VideoSeen:
     """The answer to `CheckVideo`."""
 
@@ -262,6 +287,7 @@ class Due(Enum):
     ASK_AGAIN = "ask for a streamer again"
     REJOIN = "try the next link"
     KEEPALIVE = "send a keepalive"
+    OFFER = "no offer that can be read"
     VIDEO = "video is overdue"
     CHECK = "look for frames"
     GIVE_UP = "it is too late to continue"
@@ -272,6 +298,7 @@ Occurrence: TypeAlias = (
     Authenticated
     | SessionGranted
     | StreamerUnavailable
+    | SlotUnavailable
     | StepFailed
     | SignalingOpened
     | SignalingClosed
@@ -282,6 +309,7 @@ Occurrence: TypeAlias = (
     | VideoReceived
     | ChannelOpened
     | Received
+    | Unreadable
     | VideoSeen
     | VideoResumed
 )

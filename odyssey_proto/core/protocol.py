@@ -26,10 +26,12 @@ from .effects import Output
 from .inputs import Abandon, Connect, End, Input, Interact, Join, Received, Start
 from .machine import Agenda
 from .pending_calls import PendingCalls
+from .session_base import OVER, STATUS, SessionState
 from .session_link import SessionLink
-from .session_machine import OVER, SESSION_ROWS, STATUS, SessionMachine, SessionState
+from .session_machine import SESSION_ROWS, SessionMachine
 from .snapshot import Snapshot
-from .stream_machine import COMMAND_NAMES, STREAM_ROWS, StreamMachine, StreamState
+from .stream_base import COMMAND_NAMES, StreamState
+from .stream_machine import STREAM_ROWS, StreamMachine
 
 if TYPE_CHECKING:
     from .machine import Key
@@ -62,7 +64,8 @@ class Protocol:
         self._agenda.now = now
         heard = self._connection.link
         if isinstance(item, Abandon):
-            self._calls.abandon(item.call)
+            if not self._stream.step(STREAM_ROWS, item, Abandon):
+                self._calls.abandon(item.call)
         elif getattr(item, "link", heard) != heard:
             self._agenda.ignore(f"{_name(item)} of a link that was given up")
         elif isinstance(item, Received):

@@ -1,4 +1,7 @@
-"""The rule by which a client waits for a free streamer (spec/openapi.yaml). It does not wait by itself."""
+"""The rules by which a client waits: for a free streamer, and for the end of another session of the account.
+
+It does not wait by itself (spec/openapi.yaml).
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,23 @@ import attrs
 
 from .._base import errors
 from .._base.public_path import publish
+from .deadlines import SESSION_KEPT_S
 
-__all__ = ["QUEUE_INTERVAL_S", "Queueing"]
+__all__ = ["QUEUE_INTERVAL_S", "SLOT_INTERVAL_S", "Queueing", "next_slot_request", "slot_refusal"]
 
 QUEUE_INTERVAL_S: Final = 1.0
 """The time between two requests for a streamer while none is free, in s."""
+SLOT_INTERVAL_S: Final = 3.0
+"""The time between two requests while the account has its maximum number of open sessions, in s."""
 
 
 @attrs.frozen
 class Queueing:
-    """A wait for a streamer that lasts at most ``timeout_s``; 0 asks once.
+    """A wait for a streamer that lasts ``timeout_s``, with a last request at its end; 0 asks once.
 
     >>> queueing = Queueing(timeout_s=3.0, began_at=100.0)
-    >>> queueing.next_request(100.5), queueing.next_request(102.5)
-    (101.5, None)
+    >>> queueing.next_request(100.5), queueing.next_request(102.5), queueing.next_request(103.0)
+    (101.5, 103.0, None)
     """
 
     timeout_s: float
@@ -30,9 +36,9 @@ class Queueing:
     """When the waiting began, in s of the caller's clock."""
 
     def next_request(self, now: float) -> float | None:
-        """Return when to ask again after a refusal at ``now`` (s); None if that is after the timeout."""
-        at = now + QUEUE_INTERVAL_S
-        return at if at <= self.began_at + self.timeout_s else None
+        """Return when to ask again after a refusal at ``now`` (s); None if the timeout is over."""
+        end = self.began_at + self.timeout_s
+        return min(now + QUEUE_INTERVAL_S, end) if now < end else None
 
     def failure(self, refusal: errors.OdysseyError, operation: str) -> errors.OdysseyError:
         """Return what to raise once `next_request` returns None: ``refusal`` itself if the timeout is 0."""
@@ -47,6 +53,25 @@ class Queueing:
             recoverable=True,
             retry_after=refusal.retry_after,
         )
+
+
+def next_slot_request(refusal: errors.OdysseyError, now: float) -> float:
+    """Return when to ask again after a ``refusal`` at ``now`` (s) because of the limit of open sessions."""
+    return now + max(SLOT_INTERVAL_S, refusal.retry_after or 0.0)
+
+
+def slot_refusal(refusal: errors.OdysseyError, reminder: str | None) -> errors.OdysseyError:
+    """Return ``refusal``, that the account has its maximum number of open sessions, with the way out.
+
+    Args:
+        refusal: the service's answer.
+        reminder: which sessions this process holds; None if it holds none.
+    """
+    text = reminder or f"a killed process' session is freed about {SESSION_KEPT_S:g} s after its last keepalive"
+    failure = errors.again(refusal, text)
+    if failure.retry_after is None:
+        failure.retry_after = SESSION_KEPT_S
+    return failure
 
 
 publish("odyssey_proto.core", Queueing)

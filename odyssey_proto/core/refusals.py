@@ -18,16 +18,21 @@ import odyssey_models as wire
 from .._base.errors import (
     LONGEST_RETRY_AFTER_S,
     MalformedMessageError,
+    NotCancellableError,
     OdysseyAuthError,
     OdysseyConnectionError,
     OdysseyError,
+    OdysseyNotFoundError,
+    OdysseyRequestError,
+    OdysseyUnauthorizedError,
     SpectatorTokenError,
+    as_kind,
     usage_error,
 )
 from .._base.public_path import publish
 from .._base.secrets import one_line
 
-__all__ = ["REFUSALS", "HttpAnswer", "Refusals", "refusal", "unreadable"]
+__all__ = ["REFUSALS", "HttpAnswer", "Refusals", "refusal", "unauthorized", "unreadable"]
 
 Refusals: TypeAlias = Mapping[int, tuple[type[OdysseyError], str, str]]
 """By status: the error's class, code and text, in which ``{detail}`` stands for the service's own words."""
@@ -36,9 +41,16 @@ _TOKEN_REFUSED: Final[Refusals] = {
     401: (OdysseyAuthError, "unauthorized", "{operation}: the access token was refused: {detail}"),
     403: (OdysseyAuthError, "forbidden", "{operation}: access denied: {detail}"),
 }
-_NOT_FOUND: Final = (OdysseyError, "not_found", "{operation}: the id is unknown: {detail}")
-_NOT_YOURS: Final = (OdysseyError, "forbidden", "{operation}: access denied: {detail}")
-_INVALID: Final = (OdysseyError, "invalid_request", "{operation}: the service refused the request: {detail}")
+_UNAUTHORIZED: Final[Refusals] = {
+    status: (OdysseyUnauthorizedError, code, text) for status, (_, code, text) in _TOKEN_REFUSED.items()
+}
+_NOT_FOUND: Final = (OdysseyNotFoundError, "not_found", "{operation}: the id is unknown: {detail}")
+_NOT_YOURS: Final = (OdysseyRequestError, "forbidden", "{operation}: access denied: {detail}")
+_INVALID: Final = (
+    OdysseyRequestError,
+    "invalid_request",
+    "{operation}: the service refused the request: {detail}",
+)
 _SESSION_TOKEN: Final = (
     OdysseyAuthError,
     "session_token_refused",
@@ -74,14 +86,14 @@ REFUSALS: Final[Mapping[str, Refusals]] = MappingProxyType(
                 "The session is unknown, has ended, or belongs to another user",
             ),
         },
-        "GET /recordings/{stream_id}": {**_TOKEN_REFUSED, 404: _NOT_FOUND},
-        "GET /stream-recordings": _TOKEN_REFUSED,
-        "POST /simulation-jobs": {**_TOKEN_REFUSED, 400: _INVALID, 403: _NOT_YOURS, 413: _INVALID, 422: _INVALID},
-        "GET /simulation-jobs": _TOKEN_REFUSED,
-        "GET /simulation-jobs/{job_id}": {**_TOKEN_REFUSED, 403: _NOT_YOURS, 404: _NOT_FOUND},
+        "GET /recordings/{stream_id}": {**_UNAUTHORIZED, 404: _NOT_FOUND},
+        "GET /stream-recordings": _UNAUTHORIZED,
+        "POST /simulation-jobs": {**_UNAUTHORIZED, 400: _INVALID, 403: _NOT_YOURS, 413: _INVALID, 422: _INVALID},
+        "GET /simulation-jobs": _UNAUTHORIZED,
+        "GET /simulation-jobs/{job_id}": {**_UNAUTHORIZED, 403: _NOT_YOURS, 404: _NOT_FOUND},
         "DELETE /simulation-jobs/{job_id}": {
-            **_TOKEN_REFUSED,
-            400: (OdysseyError, "not_cancellable", "{operation}: the job cannot be cancelled: {detail}"),
+            **_UNAUTHORIZED,
+            400: (NotCancellableError, "not_cancellable", "{operation}: the job cannot be cancelled: {detail}"),
             403: _NOT_YOURS,
             404: _NOT_FOUND,
         },
@@ -112,9 +124,7 @@ _ID_IN_PATH: Final = re.compile(r"/\{\w+\}")
 _BUSY: Final = frozenset({408, 425, 429})  # like all of 5xx, answers after which waiting may help
 _USAGE_STATUSES: Final = frozenset({403, 429})
 _GENERAL: Final = "{operation}: the service answered {status}: {detail}"
-_REDIRECTED: Final = (
-    "{operation}: the service redirects ({status}) to another address; it is not followed, so check this one"
-)
+_REDIRECTED: Final = "{operation}: the service redirects ({status}), but to no usable address; check this one"
 
 
 @attrs.frozen(kw_only=True)
@@ -225,6 +235,16 @@ def refusal(answer: HttpAnswer, refusals: Refusals | None = None) -> OdysseyErro
     )
 
 
+def unauthorized(error: OdysseyAuthError, operation: str) -> OdysseyAuthError:
+    """Return ``error``, which getting an access token for ``operation`` raised, as that operation raises it.
+
+    >>> type(unauthorized(OdysseyAuthError("Invalid API key"), "GET /stream-recordings")).__name__
+    'OdysseyUnauthorizedError'
+    """
+    is_plain = REFUSALS.get(operation, {}).get(401, (OdysseyAuthError,))[0] is not OdysseyUnauthorizedError
+    return error if is_plain else as_kind(OdysseyUnauthorizedError, error)
+
+
 def unreadable(answer: HttpAnswer, exc: MalformedMessageError, *, of_api: bool = True) -> MalformedMessageError:
     """Return ``exc``, which reading the ``answer`` raised, with the attributes of the answer.
 
@@ -236,6 +256,7 @@ def unreadable(answer: HttpAnswer, exc: MalformedMessageError, *, of_api: bool =
         answer.line(f"{answer.asked}: {exc.message}{hint}"),
         problems=tuple(answer.line(problem) for problem in exc.problems),
         code=exc.code,
+        session_id=exc.session_id,
         **answer.known,
     )
 

@@ -48,6 +48,11 @@ class SessionLink:
         assert self.link is not None
         return self.link
 
+    @property
+    def has_channel(self) -> bool:
+        """Whether the control channel of the current link is open."""
+        return self.link is not None and self.channel_limit is not None
+
     def open(self, timeout_s: float, *, with_video: bool) -> None:
         """Open the next link; without ``with_video``, only to say goodbye."""
         assert self.session_id is not None
@@ -78,7 +83,7 @@ class SessionLink:
         """Close the link, and cancel everything that was scheduled for it."""
         self._agenda.put(CloseLink(self.current))
         self.link, self.is_up = None, False
-        self._agenda.cancel(Due.KEEPALIVE, Due.VIDEO, Due.CHECK)
+        self._agenda.cancel(Due.KEEPALIVE, Due.OFFER, Due.VIDEO, Due.CHECK)
 
     def refuse_oversize(self, item: object) -> None:
         """Raise if ``item`` is a command whose message is too long for the connection that would carry it.

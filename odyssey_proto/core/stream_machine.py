@@ -1,149 +1,45 @@
 """The life of a stream in a connected session: NONE → STARTING → STREAMING → ENDING → NONE.
 
-Everything that affects the state of a stream is here: its states, its actions, and the rows that lead from one to
-the other. The session's machine steps this one with `LinkUp`, `LinkLost` and `SessionOver`; this one passes
-something to the session as a following input (`Agenda.follow_with`).
+Everything that affects the state of a stream is here: its actions, and the rows that lead from one state to the
+other; what the actions are made of is in `odyssey_proto.core.stream_base`. The session's machine steps this one
+with `LinkUp`, `LinkLost` and `SessionOver`; this one passes something to the session as a following input
+(`Agenda.follow_with`).
 
-If the link is lost while a stream starts or ends, the stream may still run at the service. It is then *cleared*:
-ended as soon as the link is back, before anything else.
+A stream that this side has given up may still run at the service: the link was lost while it started or ended, or
+the call that started it has failed meanwhile. It is then *cleared*: ended as soon as that is possible, before
+anything else.
 """
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-import attrs
 import odyssey_models as wire
 
-from .._base import errors, secrets
-from .._base.public_path import publish
-from .._model.events import (
-    BroadcastInfo,
-    BroadcastReady,
-    GapEvent,
-    InteractAcknowledged,
-    StreamEnded,
-    StreamFailed,
-    StreamStarted,
-)
-from .deadlines import FRAME_INTERVAL_S, REJOIN_DEADLINE_S, SESSION_KEPT_S, VIDEO_DEADLINE_S
-from .effects import (
-    AskForKeyframe,
-    BeginFrames,
-    CheckVideo,
-    EndFrames,
-    Fail,
-    SendChannel,
-    SendSignaling,
-    Succeed,
-)
-from .inputs import Due, End, Interact, LinkFailed, Start, VideoResumed, VideoSeen
-from .machine import Machine, by_state, nothing, row
-from .silence import Silence, Verdict
+from .._base import errors
+from .._model.events import BroadcastInfo, BroadcastReady, InteractAcknowledged, StreamFailed, StreamStarted
+from .deadlines import REJOIN_DEADLINE_S, VIDEO_DEADLINE_S
+from .effects import BeginFrames, Fail, SendChannel, SendSignaling, Succeed
+from .inputs import Abandon, Due, End, Interact, Start, Unreadable, VideoResumed, VideoSeen
+from .machine import by_state, nothing, row
+from .stream_base import LinkLost, LinkUp, SessionOver, StreamBase, StreamState
+from .stream_errors import ends_stream, given_up, refusal, unanswered
+from .unread import meant
 
 if TYPE_CHECKING:
-    from .machine import Agenda, Row
-    from .pending_calls import PendingCalls
-    from .session_link import SessionLink
+    from .machine import Row
 
-__all__ = [
-    "COMMAND_NAMES",
-    "STREAM_ROWS",
-    "STREAM_TABLE",
-    "LinkLost",
-    "LinkUp",
-    "SessionOver",
-    "StreamMachine",
-    "StreamState",
-]
+__all__ = ["STREAM_ROWS", "STREAM_TABLE", "StreamMachine"]
 
-COMMAND_NAMES: Final[dict[type, str]] = {Start: "start stream", Interact: "interact", End: "end stream"}
-"""The names of a stream's commands in errors."""
-
-# The reasons that end the stream, and the errors that they are raised as (spec/asyncapi.yaml).
-_USAGE_CODES: Final = {
-    "quota_exceeded": "MONTHLY_LIMIT_REACHED",
-    "concurrent_limit_exceeded": "CONCURRENT_LIMIT_REACHED",
-    "session_timeout": "STREAM_DURATION_EXCEEDED",
-}
-_ENDING_REASONS: Final = frozenset({*_USAGE_CODES, "lease_denied"})
-
-
-class StreamState(Enum):
-    """The state of the stream."""
-
-    NONE = "none"
-    STARTING = "starting"
-    STREAMING = "streaming"
-    ENDING = "ending"
-
+_ERROR: Final = "interactive_stream_error"
 
 X = StreamState
-_STREAM_IS: Final = {
-    X.NONE: "no stream is active; call start_stream() first",
-    X.STARTING: "the stream is still starting; wait for it, or call end_stream()",
-    X.STREAMING: "a stream is active already; call end_stream() first",
-    X.ENDING: "the stream is still ending; wait for it, call end_stream() again, or disconnect()",
-}
 
 
-@attrs.frozen
-class LinkUp:
-    """The session has a link with video and control channel: the first, or a new one after a loss."""
-
-
-@attrs.frozen
-class LinkLost:
-    """The session has lost its link, and is trying to open another."""
-
-    error: errors.OdysseyError
-
-
-@attrs.frozen
-class SessionOver:
-    """The session has ended, for any reason."""
-
-    error: errors.OdysseyError
-    """The reason, for the calls that wait."""
-    broken_by: errors.OdysseyError | None
-    """The error that ended the session; None if it ended on request."""
-
-
-class StreamMachine(Machine):
+class StreamMachine(StreamBase):
     """The streams of a session, one at a time."""
 
-    state: StreamState
-
-    def __init__(self, agenda: Agenda, connection: SessionLink, calls: PendingCalls) -> None:
-        self.state = StreamState.NONE
-        self.stream_id: str | None = None
-        self.applied_prompt: str | None = None
-        """The prompt in effect, as rewritten by the service, if the service reported it."""
-        self.broadcast: BroadcastInfo | None = None
-        """Where the stream can be watched; None until the broadcast is ready."""
-        self._agenda = agenda
-        self._connection = connection
-        self._calls = calls
-        self._silence = Silence()
-        self._ended_by_error = False  # whether the last stream, or its start, was
-        self._clearing = False
-
     # --- commands
-
-    def refusal(self, item: Start | Interact | End) -> errors.OdysseyStreamError:
-        """Return the error for a command that does not fit the state."""
-        what = COMMAND_NAMES[type(item)]
-        return errors.OdysseyStreamError(
-            f"Cannot {what}: {_STREAM_IS[self.state]}",
-            code="wrong_stream_state",
-            operation=what,
-            session_id=self._connection.session_id,
-        )
-
-    def hold(self, item: Start | Interact | End) -> None:
-        """Keep a command for later."""
-        self._calls.hold(item)
 
     def make_held_calls(self, _: object = None) -> None:
         """Carry out the held commands, as if they came now."""
@@ -172,18 +68,23 @@ class StreamMachine(Machine):
         self._send_end()
         self.make_held_calls()
 
-    def fail_calls(self, item: LinkLost | SessionOver) -> None:
-        """Fail all calls that wait for the stream."""
-        for call in self._calls.take_all():
-            failure = errors.OdysseyStreamError(
-                f"The connection ended before the answer: {item.error.message}",
-                code=item.error.code,
-                session_id=self._connection.session_id,
-                operation="stream",
-                recoverable=item.error.recoverable,
-            )
-            failure.__cause__ = item.error
-            self._agenda.put(Fail(call, failure))
+    def cleared(self, message: wire.StreamEnded | wire.InteractiveStreamError) -> None:
+        """Continue: no stream runs at the service any more."""
+        if isinstance(message, wire.InteractiveStreamError) and not self._end_sent:
+            self.report_error(message)  # it answers a start, whose call has failed before
+        self._clearing = False
+        self._answer_ends()
+        self.make_held_calls()
+
+    def hold_until_cleared(self, item: Start) -> None:
+        """Keep a start until no other stream runs at the service."""
+        self._end_once()
+        self._calls.hold(item)
+
+    def end_when_cleared(self, item: End) -> None:
+        """Wait for the end of a stream that may still run at the service."""
+        self._end_once()
+        self._calls.add_end(item.call)
 
     def lose_uncertain(self, item: LinkLost) -> None:
         """Give up a stream that the service may consider started, or not yet ended."""
@@ -200,8 +101,8 @@ class StreamMachine(Machine):
 
     def start(self, item: Start) -> None:
         """Send the start: through the channel if it fits and has no image, else through the WebSocket."""
-        self._ended_by_error = False
-        self._calls.start = item.call
+        self._unwanted = self._end_sent = False
+        self._calls.start = self._started_by = item.call
         self._agenda.put(BeginFrames(self._agenda.now))
         limit = self._connection.channel_limit
         fits = limit is not None and item.size <= limit and item.message.input_image_base64 is None
@@ -209,7 +110,7 @@ class StreamMachine(Machine):
         self._agenda.put(send(self._connection.current, item.message, item.text))
 
     def started(self, message: wire.StreamStarted) -> None:
-        """Answer the start; a stream that nobody here asked for is accepted too."""
+        """Answer the start, and report the stream, even one that nobody here asked for."""
         now = self._agenda.now
         self.stream_id, self.applied_prompt = message.stream_id, message.applied_prompt
         self._agenda.put(BeginFrames(now))
@@ -218,6 +119,37 @@ class StreamMachine(Machine):
         self._agenda.put(StreamStarted(stream_id=self.stream_id, applied_prompt=self.applied_prompt, at=now))
         if (call := self._calls.take_start()) is not None:
             self._agenda.put(Succeed(call, self.stream_id))
+
+    def is_of_start(self, item: Abandon) -> bool:
+        """Return whether the abandoned call is that of the last start."""
+        return item.call == self._started_by
+
+    def forsake(self, item: Abandon) -> None:
+        """Give up a stream whose start has failed for its caller, and end it once it has started."""
+        self._calls.abandon(item.call)
+        error = given_up(self._connection.session_id)
+        if self.stream_id is not None:  # it has started just before its caller gave up
+            self._fail_unanswered(error)
+            if self._connection.has_channel:  # else once the link is back
+                self._send_end()
+        self._finish(error)
+        self._clearing = True
+
+    def is_unwanted(self, _: wire.StreamStarted) -> bool:
+        """Return whether the start of this stream has failed, and its end was not requested since."""
+        return self._unwanted if self.state is X.NONE else self._clearing and not self._end_sent
+
+    def end_late(self, _: wire.StreamStarted) -> None:
+        """End a stream that has started although its start has failed."""
+        self._agenda.ignore("a stream that started after its start had failed; it is ended")
+        self._clearing = True
+        self._send_end()
+
+    def refuse_unread(self, item: Unreadable) -> None:
+        """Fail the start, and end its stream, of which nothing is known."""
+        self.fail_start(item)
+        self._clearing = True
+        self._send_end()
 
     def can_be_watched(self, message: wire.BroadcastReady) -> bool:
         """Return whether the service said where spectators can watch, and with which token."""
@@ -237,41 +169,6 @@ class StreamMachine(Machine):
             StreamFailed(reason="broadcast_error", message=text, ends_stream=False, at=self._agenda.now)
         )
 
-    # --- checking that video arrives
-
-    def look_for_video(self, _: Due) -> None:
-        """Have the driver report when the newest frame came."""
-        self._silence.look_late(self._agenda.now, self._agenda.overslept)
-        self._agenda.put(CheckVideo(self._connection.current))
-
-    def judge_video(self, item: VideoSeen) -> None:
-        """Wait, ask for a keyframe, or give up the link."""
-        verdict = self._silence.judge(item.at, self._agenda.now)
-        if verdict is Verdict.LOST:
-            self._lose_video()
-            return
-        if verdict is Verdict.ASK_FOR_KEYFRAME:
-            self._agenda.put(AskForKeyframe(self._connection.current))
-        self._look_again()
-
-    def _look_again(self) -> None:
-        self._agenda.wake_at(Due.CHECK, self._silence.next_look(self._agenda.now))
-
-    def _lose_video(self) -> None:
-        gone_for = self._silence.gone_for(self._agenda.now)
-        error = errors.OdysseyConnectionError(
-            f"No video for {gone_for:.1f} s",
-            code="video_stalled",
-            session_id=self._connection.session_id,
-            recoverable=gone_for < SESSION_KEPT_S,  # after that, rejoining has already been tried
-        )
-        self._agenda.follow_with(LinkFailed(self._connection.current, error, signaling_lost=False))
-
-    def report_gap(self, item: VideoResumed) -> None:
-        """Report the frames that were missed."""
-        missed = max(0, round(item.seconds / FRAME_INTERVAL_S) - 1)
-        self._agenda.put(GapEvent(seconds=item.seconds, frames_missed=missed, at=self._agenda.now))
-
     # --- interacting
 
     def interact(self, item: Interact) -> None:
@@ -279,17 +176,13 @@ class StreamMachine(Machine):
         self._calls.queue_update(item)
         self._send_next_update()
 
-    def _send_next_update(self) -> None:
-        if (update := self._calls.next_update()) is not None:
-            self._agenda.put(SendChannel(self._connection.current, update.message, update.text))
-
     def has_update_sent(self, _: wire.UpdateAcknowledged) -> bool:
         """Return whether an update is on the wire."""
         return self._calls.has_update_sent
 
     def acknowledge(self, message: wire.UpdateAcknowledged) -> None:
-        """Answer the update that is on the wire, and send the next."""
-        self.applied_prompt = message.prompt
+        """Answer the update that is on the wire, and send the next; an empty prompt counts as not reported."""
+        self.applied_prompt = message.prompt or None
         self._agenda.put(InteractAcknowledged(prompt=message.prompt, at=self._agenda.now))
         if (call := self._calls.take_sent()) is not None:
             self._agenda.put(Succeed(call, message.prompt))
@@ -299,34 +192,53 @@ class StreamMachine(Machine):
 
     def ends_stream(self, message: wire.InteractiveStreamError) -> bool:
         """Return whether this error ends the stream."""
-        return str(message.reason) in _ENDING_REASONS
+        return ends_stream(message)
 
     def end_by_error(self, message: wire.InteractiveStreamError) -> None:
         """Report the error, fail the calls that wait for the stream, and end the stream."""
         self.report_error(message, ends_stream=self.stream_id is not None)
         self._answer_ends()
-        for call in (*self._calls.take_unanswered(), *self._calls.take_queued()):
-            self._agenda.put(Fail(call, _refusal(message, self._connection.session_id)))
-        self._ended_by_error = True
-        self._finish(_refusal(message, self._connection.session_id))
+        error = refusal(message, self._connection.session_id)
+        self._fail_unanswered(error)
+        self._finish(error)
 
     def fail_update(self, message: wire.InteractiveStreamError) -> None:
         """Report the error, fail the update that it answers, and send the next: the stream continues."""
         self.report_error(message)
-        for call in self._calls.take_unanswered():
-            self._agenda.put(Fail(call, _refusal(message, self._connection.session_id)))
-        self._send_next_update()
+        self._fail_sent(refusal(message, self._connection.session_id))
 
-    def report_error(self, message: wire.InteractiveStreamError, *, ends_stream: bool = False) -> None:
-        """Report an error."""
-        self._agenda.put(
-            StreamFailed(
-                reason=secrets.one_line(str(message.reason)),
-                message=secrets.one_line(message.message),
-                ends_stream=ends_stream,
-                at=self._agenda.now,
-            )
-        )
+    # --- messages that cannot be read
+
+    def fail_start(self, item: Unreadable) -> None:
+        """Fail the start, whose answer cannot be read."""
+        self.report_unreadable(item)
+        self._fail_unanswered(item.error)
+        self._finish(item.error)
+
+    def is_unread_end(self, item: Unreadable) -> bool:
+        """Return whether this was meant to answer the end: an error does if it answers no update."""
+        is_error = item.error.message_type == _ERROR and self.state is X.ENDING
+        return item.error.message_type == "stream_ended" or (is_error and not self._calls.has_update_sent)
+
+    def end_unread(self, item: Unreadable) -> None:
+        """Fail the calls that wait for the end, whose answer cannot be read, and end the stream."""
+        self.report_unreadable(item)
+        for call in self._calls.take_ends():
+            self._agenda.put(Fail(call, errors.again(item.error)))
+        self._fail_unanswered(item.error)
+        if not self._clearing:
+            self._finish(None)
+        self._clearing = False
+        self.make_held_calls()
+
+    def is_unread_answer(self, item: Unreadable) -> bool:
+        """Return whether this was meant to answer the update that is on the wire."""
+        return self._calls.has_update_sent and item.error.message_type in ("update_acknowledged", _ERROR)
+
+    def fail_unread_update(self, item: Unreadable) -> None:
+        """Fail the update whose answer cannot be read, and send the next."""
+        self.report_unreadable(item)
+        self._fail_sent(item.error)
 
     # --- ending
 
@@ -334,7 +246,7 @@ class StreamMachine(Machine):
         """Ask the streamer to end the stream; calls that were not sent yet fail."""
         self._calls.add_end(item.call)
         self._agenda.cancel(Due.CHECK)  # the last frame may come long before the end
-        error = _unanswered("the stream was ended meanwhile", self._connection.session_id)
+        error = unanswered("the stream was ended meanwhile", self._connection.session_id)
         for call in self._calls.take_unsent():
             self._agenda.put(Fail(call, errors.again(error)))
         self._send_end()
@@ -345,72 +257,26 @@ class StreamMachine(Machine):
             self._send_end()
         self._calls.add_end(item.call)
 
-    def end_when_cleared(self, item: End) -> None:
-        """Wait for the end of a stream that may still run at the service."""
-        self._calls.add_end(item.call)
-
-    def was_ended_by_error(self, _: End) -> bool:
-        """Return whether an error ended the last stream, and no call has asked for an end since."""
-        return self._ended_by_error
-
     def end_nothing(self, item: End) -> None:
-        """Answer at once.
-
-        A handler of stream errors ends the stream, as documented, and cannot know whether the error already did.
-        """
-        self._ended_by_error = False
+        """Answer at once: callers, such as a handler of errors, cannot know whether the stream has just ended."""
         self._agenda.put(Succeed(item.call, None))
 
     def ended(self, _: wire.StreamEnded) -> None:
         """Answer the calls that wait for the end; the others fail."""
         self._answer_ends()
-        error = _unanswered("the stream has ended", self._connection.session_id)
-        for call in (*self._calls.take_unanswered(), *self._calls.take_queued()):
-            self._agenda.put(Fail(call, errors.again(error)))
+        self._fail_unanswered(unanswered("the stream has ended", self._connection.session_id))
         self._finish(None)
-
-    def cleared(self, _: wire.StreamEnded | wire.InteractiveStreamError) -> None:
-        """Continue: no stream runs at the service any more."""
-        self._clearing = False
-        self._answer_ends()
-        self.make_held_calls()
-
-    def _send_end(self) -> None:
-        self._agenda.put(SendChannel(self._connection.current, wire.InteractiveStreamEnd()))
-
-    def _answer_ends(self) -> None:
-        for call in self._calls.take_ends():
-            self._agenda.put(Succeed(call, None))
-
-    def _finish(self, error: errors.OdysseyError | None) -> None:
-        had_begun = self.stream_id is not None
-        self._agenda.put(EndFrames(error))
-        self.stream_id = self.applied_prompt = self.broadcast = None
-        self._agenda.cancel(Due.CHECK)
-        if had_begun:
-            self._agenda.put(StreamEnded(error=error, at=self._agenda.now))
-
-
-def _refusal(message: wire.InteractiveStreamError, session_id: str | None) -> errors.OdysseyError:
-    reason = secrets.one_line(str(message.reason))
-    text = secrets.one_line(message.message or str(message.reason))
-    if reason in _USAGE_CODES:
-        return errors.usage_error(_USAGE_CODES[reason], text, session_id=session_id, operation="stream")
-    return errors.OdysseyStreamError(text, code=reason, session_id=session_id, operation="stream")
-
-
-def _unanswered(why: str, session_id: str | None) -> errors.OdysseyStreamError:
-    return errors.OdysseyStreamError(
-        f"The call was not answered: {why}", code="stream_ended", session_id=session_id, operation="stream"
-    )
 
 
 M = StreamMachine
 STREAM_TABLE: Final[tuple[Row[StreamMachine], ...]] = (
     # Starting.
     row((X.NONE,), Start, X.STARTING, M.start),
+    row((X.NONE,), wire.StreamStarted, X.ENDING, M.end_late, M.is_unwanted),
     row((X.NONE, X.STARTING), wire.StreamStarted, X.STREAMING, M.started),
+    row((X.ENDING,), wire.StreamStarted, None, M.end_late, M.is_unwanted),
     row((X.ENDING,), wire.StreamStarted, None, nothing),
+    row((X.STARTING, X.STREAMING), Abandon, X.ENDING, M.forsake, M.is_of_start),
     row((X.STARTING, X.STREAMING), wire.BroadcastReady, None, M.note_broadcast, M.can_be_watched),
     row((X.STARTING, X.STREAMING), wire.BroadcastReady, None, M.report_broadcast_error),
     # Checking that video arrives.
@@ -426,16 +292,22 @@ STREAM_TABLE: Final[tuple[Row[StreamMachine], ...]] = (
     row((X.STREAMING, X.ENDING), wire.InteractiveStreamError, X.NONE, M.end_by_error, M.ends_stream),
     row((X.STREAMING, X.ENDING), wire.InteractiveStreamError, None, M.fail_update),
     row((X.NONE,), wire.InteractiveStreamError, None, M.report_error),
+    # Messages that cannot be read.
+    row((X.STARTING,), Unreadable, X.ENDING, M.refuse_unread, meant("stream_started")),
+    row((X.STARTING,), Unreadable, X.NONE, M.fail_start, meant(_ERROR)),
+    row((X.STREAMING, X.ENDING), Unreadable, X.NONE, M.end_unread, M.is_unread_end),
+    row((X.STREAMING, X.ENDING), Unreadable, None, M.fail_unread_update, M.is_unread_answer),
+    row(tuple(X), Unreadable, None, M.report_unreadable),
     # Ending.
     row((X.STARTING, X.STREAMING), End, X.ENDING, M.end),
-    row((X.NONE,), End, None, M.end_nothing, M.was_ended_by_error),
-    row((X.ENDING,), Start, None, M.hold, M.must_clear),
+    row((X.NONE,), End, None, M.end_nothing),
+    row((X.ENDING,), Start, None, M.hold_until_cleared, M.must_clear),
     row((X.ENDING,), End, None, M.end_when_cleared, M.must_clear),
     row((X.ENDING,), End, None, M.end_too),
     row((X.ENDING,), wire.StreamEnded, X.NONE, M.cleared, M.must_clear),
-    row((X.STARTING, X.STREAMING, X.ENDING), wire.StreamEnded, X.NONE, M.ended),
+    row((X.STREAMING, X.ENDING), wire.StreamEnded, X.NONE, M.ended),
     # When the session's link comes and goes.
-    row((X.NONE,), LinkUp, X.ENDING, M.clear, M.must_clear),
+    row((X.NONE, X.ENDING), LinkUp, X.ENDING, M.clear, M.must_clear),
     row((X.NONE,), LinkUp, None, M.make_held_calls),
     row((X.STREAMING,), LinkUp, None, M.go_on_streaming),
     row((X.NONE, X.STREAMING), LinkLost, None, M.fail_calls),
@@ -446,6 +318,3 @@ STREAM_TABLE: Final[tuple[Row[StreamMachine], ...]] = (
 )
 STREAM_ROWS: Final = by_state(STREAM_TABLE)
 """The rows of `STREAM_TABLE` by state and input, in their order."""
-
-
-publish("odyssey_proto.core", StreamState)

@@ -197,10 +197,10 @@ ENTRY = {"timestamp_ms": 0, "start": {"prompt": "A cat"}}
             [(["body", "scripts", 0, 1, "timestamp_ms"], "greater_than_equal")],
         ),
         (
-            {"portrait": True, "script": [{"timestamp_ms": True}, {"timestamp_ms": 0.5}]},
+            {"portrait": True, "script": [{"timestamp_ms": True}, {"timestamp_ms": "0"}]},
             [
-                (["body", "script", 0, "timestamp_ms"], "int_type"),
-                (["body", "script", 1, "timestamp_ms"], "int_type"),
+                (["body", "script", 0, "timestamp_ms"], "float_type"),
+                (["body", "script", 1, "timestamp_ms"], "float_type"),
             ],
         ),
         (

@@ -284,7 +284,7 @@ def test_status_monitoring(service: Emulator, capsys: pytest.CaptureFixture[str]
         (
             "ody_your_api_key_here",
             [Fault(step="stream update", action="stream_error", reason="model_crashed", message="It broke")],
-            {"Stream operation failed: It broke", "Stream error: model_crashed - It broke"},
+            {"Stream operation failed: model_crashed: It broke", "Stream error: model_crashed - It broke"},
         ),
         (
             "ody_your_api_key_here",

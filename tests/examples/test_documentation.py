@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MODULES: dict[str, ModuleType] = {
     path.stem: importlib.import_module(f"tests.examples.{path.stem}")
     for path in sorted(Path(__file__).parent.glob("test_*.py"))
-    if path.name != Path(__file__).name and path.stem != "test_readme"  # has the examples of the README
+    if path.name != Path(__file__).name and path.stem not in ("test_readme", "test_porting")  # other programs
 }
 LISTED = [(page, section, test) for page, of in SECTIONS.items() for section, test in of.items()]
 

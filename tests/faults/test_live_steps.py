@@ -178,7 +178,6 @@ def test_each_reason_of_the_service_before_there_is_video(
 # --- offers and candidates
 
 NO_OFFER: Final = {
-    "nothing": "",
     "no SDP": "hello",
     "no media": "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n",
     "only audio": "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\na=sendonly\r\n",
@@ -261,7 +260,6 @@ STRANGE: Final = {
     "deep": "[" * 5000,
     "a field too many": message("ice_candidate", candidate="", sdpMid="0", sdpMLineIndex=0, colour="blue"),
     "an offer without SDP": message("offer"),
-    "an error without reason": message("error"),
 }
 
 
@@ -277,8 +275,27 @@ def test_a_strange_message_of_the_signaling_server_is_ignored(
     with client.connect(timeout=SOON_S) as session:
         assert session.start_stream("A cat", timeout=SOON_S)
         assert session.interact("Night", timeout=SOON_S)
-    assert "ignored" in log.text or what == "a field too many"
+    assert "ignored" in log.text or "not read" in log.text or what == "a field too many"
     assert "Traceback" not in log.text
+
+
+@pytest.mark.parametrize("error", [message("error"), message("error", reason=None), message("error", reason=[])])
+def test_an_error_without_a_reason_fails_the_connect_at_once(
+    error: str, emulator: Emulator, client: Odyssey
+) -> None:
+    emulator.faults.add(Fault(step="signaling offer", action="replace", text=error))
+    assert failure_of(client, OdysseyConnectionError).code == "unknown"
+    assert client.connect(timeout=SOON_S).is_connected
+
+
+@pytest.mark.parametrize("sdp", [{}, {"sdp": None}, {"sdp": ""}, {"sdp": [1]}])
+def test_an_offer_that_cannot_be_read_fails_the_connect(
+    sdp: dict[str, Any], emulator: Emulator, client: Odyssey
+) -> None:
+    emulator.faults.add(Fault(step="signaling offer", action="replace", text=message("offer", **sdp)))
+    error = failure_of(client, MalformedMessageError)
+    assert error.session_id
+    assert client.connect(timeout=SOON_S).is_connected
 
 
 OUT_OF_TURN: Final = {

@@ -80,7 +80,7 @@ ANSWERS: Final[dict[str, tuple[dict[str, Any], type[OdysseyError], str]]] = {
         {
             "action": "answer",
             "status": 200,
-            "body": {"access_token": 1, "session_id": None, "signalling_url": [], "session_token": {}},
+            "body": {"access_token": [1], "session_id": None, "signalling_url": [], "session_token": {}},
         },
         MalformedMessageError,
         "was expected",
@@ -105,7 +105,7 @@ ANSWERS: Final[dict[str, tuple[dict[str, Any], type[OdysseyError], str]]] = {
     "a redirect": (
         {"action": "answer", "status": 307, "headers": {"Location": "http://192.0.2.1/elsewhere"}},
         OdysseyConnectionError,
-        "the service redirects (307) to another address; it is not followed",
+        "the service redirects (307) from ",
     ),
     "a reset": (
         {"action": "reset"},
@@ -156,6 +156,13 @@ def test_a_step_that_only_helps_holds_nothing_up(
 ) -> None:
     fault, _, _ = ANSWERS[what]
     emulator.faults.add(Fault(step=step, times=None, **fault))
+    assert client.connect(timeout=SOON_S).is_connected
+
+
+@pytest.mark.parametrize("step", [*NEEDED, "GET /regions", "GET /signaling/config"])
+def test_a_step_that_redirects_is_taken_where_it_leads(step: str, emulator: Emulator, client: Odyssey) -> None:
+    headers = {"Location": step.partition(" ")[2]}
+    emulator.faults.add(Fault(step=step, action="answer", status=307, headers=headers, times=1))
     assert client.connect(timeout=SOON_S).is_connected
 
 
@@ -286,10 +293,11 @@ def test_a_signaling_address_that_cannot_be_used_is_malformed(
         ),
         Fault(step="POST /sessions/token", action="answer", status=200, body={"session_token": "t"}, times=None),
     )
-    with pytest.raises(MalformedMessageError, match=r"signaling address") as caught:
+    with pytest.raises(MalformedMessageError, match=r"signaling address|signalling_url") as caught:
         client.connect(timeout=SOON_S)
     assert is_one_clear_line(caught.value)
     assert "password" not in str(caught.value)
+    assert caught.value.session_id == "s-1"
 
 
 # --- hostile bodies

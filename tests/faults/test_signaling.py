@@ -134,8 +134,15 @@ def replying(data: bytes) -> Callable[[Connection, Request], None]:
         (
             answer(status="302 Found", Location="ws://x"),
             OdysseyConnectionError,
-            "http_302",
+            "foreign_redirect",
             "redirects (302)",
+            False,
+        ),
+        (
+            answer(status="307 There", Location="ws://["),
+            OdysseyConnectionError,
+            "http_307",
+            "redirects (307)",
             False,
         ),
         (answer(status="308 There"), OdysseyConnectionError, "http_308", "redirects (308)", False),
@@ -152,11 +159,12 @@ def test_a_refused_handshake_is_told_by_its_status(
     assert error.status == int(reply.split(b" ")[1].split(b"\r")[0])
 
 
-def test_a_redirect_of_the_handshake_is_not_followed() -> None:
+def test_the_token_does_not_follow_a_redirect_to_another_origin() -> None:
     with SignalingServer() as other:
-        moved = answer(status="307 Temporary Redirect", Location=other.ws_url)
+        moved = answer(status="307 Temporary Redirect", Location=other.ws_url + "/client/s-1")
         with SignalingServer(handshake=replying(moved)) as server:
-            refused(server.ws_url)
+            error = refused(server.ws_url)
+            assert f"from {server.url} to {other.url}" in str(error)
         assert other.accepted == 0
 
 
@@ -409,8 +417,9 @@ NO_MESSAGES = {
     "no type": b"{}",
     "a type that is none": b'{"type": 5}',
     "no sdp": b'{"type": "offer"}',
-    "another sdp": b'{"type": "offer", "sdp": 5}',
-    "not a number": b'{"type": "offer", "sdp": "x", "y": NaN}',
+    "another sdp": b'{"type": "offer", "sdp": {"sdp": 5}}',
+    "a list for the sdp": b'{"type": "offer", "sdp": [5]}',
+    "not a number": b'{"type": "offer", "sdp": NaN}',
     "not utf-8": b'{"type": "offer", "sdp": "\xff\xfe"}',
     "utf-16": '{"type": "offer", "sdp": "x"}'.encode("utf-16"),
     "too deep": b"[" * 100_000,
@@ -429,13 +438,25 @@ def test_what_is_no_message_is_told_and_the_next_one_still_comes(kind: str) -> N
     assert error.operation == "WebSocket /client"
 
 
-def test_a_binary_message_is_none() -> None:
+@pytest.mark.parametrize("opcode", [1, 2])
+@pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf"], ids=["no BOM", "a BOM"])
+def test_bytes_are_read_like_text(opcode: int, before: bytes) -> None:
     heard = Heard()
     with (
-        SignalingServer(frames((OFFER, 2), (OFFER, 1))) as server,
+        SignalingServer(frames((before + OFFER.encode(), opcode))) as server,
         contextlib.closing(opened(server.ws_url, heard)),
     ):
-        assert str(heard.messages.get(timeout=LONG)) == "Malformed message: it is binary"
+        assert heard.messages.get(timeout=LONG) == wire.Offer(sdp="v=0")
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00\xff", b"\xff\xfe{\x00}\x00", b"\x1f\x8b\x08"])
+def test_bytes_that_are_no_message_are_told_and_the_next_one_is_read(data: bytes) -> None:
+    heard = Heard()
+    with (
+        SignalingServer(frames((data, 2), (OFFER, 2))) as server,
+        contextlib.closing(opened(server.ws_url, heard)),
+    ):
+        assert type(heard.messages.get(timeout=LONG)) is MalformedMessageError
         assert heard.messages.get(timeout=LONG) == wire.Offer(sdp="v=0")
 
 

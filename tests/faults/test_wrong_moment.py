@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -11,10 +12,13 @@ import pytest
 from odyssey_proto import (
     AdvancedConfig,
     ConnectionStatus,
+    MalformedMessageError,
     Odyssey,
     OdysseyConnectionError,
     OdysseyError,
     OdysseyStreamError,
+    OdysseyStreamTimeoutError,
+    StreamStarted,
 )
 from odyssey_proto.core import inputs
 from tests.support.live import number_of, take
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from tests.conftest import Background
 
 HUGE: Final = "x" * 10_000_000
+JWT: Final = "e30.eyJzZXNzaW9uX2lkIjoicy0xIn0.c2ln"  # a token of the session s-1
 CANDIDATE: Final = "candidate:1 1 udp 2130706431 127.0.0.1 9 typ host"
 
 SIGNALING: Final[dict[str, dict[str, Any]]] = {
@@ -194,6 +199,25 @@ def bring_to_ending(rig: Rig) -> None:
     rig.hold("interactive_stream_end", stream(rig.client).end_stream)
 
 
+def bring_past_a_refused_start(rig: Rig) -> None:
+    answers = rig.streamer.answers
+    start, answers["interactive_stream_start"] = (
+        answers["interactive_stream_start"],
+        lambda _: message("interactive_stream_error", reason="moderation", message="No"),
+    )
+    with pytest.raises(OdysseyStreamError):
+        connect(rig.client).start_stream("A cat", timeout=PATIENCE_S)
+    answers["interactive_stream_start"] = start
+
+
+def bring_past_an_abandoned_start(rig: Rig) -> None:
+    session = connect(rig.client)
+    rig.streamer.held.add("interactive_stream_start")
+    with pytest.raises(OdysseyStreamTimeoutError):
+        session.start_stream("A cat", timeout=0.2)
+    rig.streamer.held.clear()
+
+
 def bring_past_the_end(rig: Rig) -> None:
     stream(rig.client).end_stream(timeout=PATIENCE_S)
 
@@ -205,6 +229,8 @@ MOMENTS: Final[dict[str, Callable[[Rig], None]]] = {
     "in interact": bring_to_interact,
     "ending": bring_to_ending,
     "past the end": bring_past_the_end,
+    "past a refused start": bring_past_a_refused_start,
+    "past an abandoned start": bring_past_an_abandoned_start,
 }
 
 
@@ -239,7 +265,7 @@ def test_a_message_through_signaling_breaks_nothing(
     rig.works()
 
 
-FATAL: Final = {"offer": ["malformed_offer"], "error": ["streamer_disconnected", "", "unknown"]}
+FATAL: Final = {"offer": ["malformed_offer"], "error": ["streamer_disconnected", "unknown"]}
 """Messages that end a session, and the code of its error."""
 
 
@@ -256,6 +282,198 @@ def test_a_message_before_the_offer_breaks_nothing(
         rig.streamer.before_offer.clear()
     connect(rig.client)
     rig.works()
+
+
+# --- a stream whose start has failed, and an end that crosses a start
+
+
+def test_an_end_that_crosses_a_start_does_not_fail_it(rig: Rig) -> None:
+    bring_to_starting(rig)
+    rig.send(rig.streamer.tell, message("stream_ended"))
+    rig.go_on()
+    assert rig.session.stream_id == "stream-1"
+    rig.works()
+
+
+def test_a_stream_that_starts_after_its_call_timed_out_is_ended_and_the_next_one_starts(rig: Rig) -> None:
+    bring_past_an_abandoned_start(rig)
+    session = rig.session
+    happening = session.events(timeout=PATIENCE_S)
+    rig.streamer.answer("interactive_stream_start")
+    rig.streamer.wait_for("interactive_stream_end")
+    assert session.stream_id is None
+    assert session.start_stream("A dog", timeout=PATIENCE_S) == "stream-1"
+    assert isinstance(next(happening), StreamStarted), "of the late stream nothing is reported"
+    assert take(session.frames(timeout=PATIENCE_S), 3)
+
+
+def test_a_start_after_one_that_timed_out_has_that_ended_and_starts(rig: Rig) -> None:
+    bring_past_an_abandoned_start(rig)
+    assert rig.session.start_stream("A dog", timeout=PATIENCE_S) == "stream-1"
+    assert [kind for kind in rig.streamer.heard if kind.startswith("interactive")] == [
+        "interactive_stream_start",
+        "interactive_stream_end",
+        "interactive_stream_start",
+    ]
+
+
+def test_a_stream_that_starts_although_it_was_refused_is_ended(rig: Rig) -> None:
+    bring_past_a_refused_start(rig)
+    rig.send(rig.streamer.tell, message("stream_started", stream_id="late"))
+    rig.streamer.wait_for("interactive_stream_end")
+    eventually(lambda: rig.session._driver._core.stream.value == "none")  # type: ignore[attr-defined]
+    assert rig.session.stream_id is None
+    rig.works()
+
+
+# --- messages that lack something, or cannot be read
+
+
+@pytest.mark.parametrize("fields", [{}, {"stream_id": None}, {"stream_id": ""}, {"stream_id": []}])
+def test_a_stream_without_an_id_works(fields: dict[str, Any], rig: Rig) -> None:
+    rig.streamer.answers["interactive_stream_start"] = lambda _: message("stream_started", **fields)
+    session = connect(rig.client)
+    assert session.start_stream("A cat", timeout=PATIENCE_S) == ""
+    assert session.stream_id == ""
+    assert take(session.frames(timeout=PATIENCE_S), 3)
+    session.end_stream(timeout=PATIENCE_S)
+    assert session.stream_id is None
+
+
+@pytest.mark.parametrize("fields", [{}, {"prompt": None}, {"prompt": ""}, {"prompt": {}}])
+def test_an_interaction_without_a_prompt_is_answered(fields: dict[str, Any], rig: Rig) -> None:
+    rig.streamer.answers["update"] = lambda _: message("update_acknowledged", **fields)
+    session = stream(rig.client)
+    assert session.last_applied_prompt == "Applied"
+    assert session.interact("Night", timeout=PATIENCE_S) == ""
+    assert session.last_applied_prompt is None
+
+
+@pytest.mark.parametrize("fields", [{}, {"reason": None, "message": None}, {"reason": [], "message": {}}])
+def test_an_error_without_words_has_those_of_the_official_client(fields: dict[str, Any], rig: Rig) -> None:
+    rig.streamer.answers["update"] = lambda _: message("interactive_stream_error", **fields)
+    with pytest.raises(OdysseyStreamError) as caught:
+        stream(rig.client).interact("Night", timeout=PATIENCE_S)
+    assert (str(caught.value), caught.value.code) == ("unknown: Stream error occurred", "unknown")
+
+
+CUT_SHORT: Final = {
+    "interactive_stream_start": '{"type": "stream_started", "stream_id": "str',
+    "update": '{"type": "update_acknowledged", "prompt": "Ni',
+}
+"""Answers that cannot be read."""
+
+
+@pytest.mark.parametrize("request_type", CUT_SHORT)
+@pytest.mark.parametrize("answer", ["itself", "an error"])
+def test_an_answer_that_cannot_be_read_fails_its_call_at_once_and_the_session_goes_on(
+    request_type: str, answer: str, rig: Rig
+) -> None:
+    told: list[tuple[Exception, bool]] = []
+    session = rig.client.connect(on_error=lambda error, fatal: told.append((error, fatal)), timeout=PATIENCE_S)
+    if request_type == "update":
+        session.start_stream("A cat", timeout=PATIENCE_S)
+    usual = dict(rig.streamer.answers)
+    odd = CUT_SHORT[request_type] if answer == "itself" else '{"type": "interactive_stream_error", "reason": "a'
+    rig.streamer.answers[request_type] = lambda _: odd
+    call = session.start_stream if request_type == "interactive_stream_start" else session.interact
+    with pytest.raises(MalformedMessageError) as caught:
+        call("A cat", timeout=PATIENCE_S)
+    assert caught.value.session_id == session.session_id
+    rig.streamer.answers.update(usual)
+    eventually(lambda: told)
+    assert [(type(error), fatal) for error, fatal in told] == [(MalformedMessageError, False)]
+    rig.works()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "", "null", '{"type": 5}', "\x00"])
+def test_what_is_no_message_is_reported_and_the_next_one_is_read(text: str, rig: Rig) -> None:
+    told: list[tuple[Exception, bool]] = []
+    session = rig.client.connect(on_error=lambda error, fatal: told.append((error, fatal)), timeout=PATIENCE_S)
+    session.start_stream("A cat", timeout=PATIENCE_S)
+    rig.send(rig.streamer.tell, text)
+    rig.send(rig.streamer.signal, text)
+    eventually(lambda: len(told) == 2)
+    assert [(type(error), fatal) for error, fatal in told] == [(MalformedMessageError, False)] * 2
+    assert session.interact("Night", timeout=PATIENCE_S)
+
+
+@pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf"], ids=["no BOM", "a BOM"])
+def test_bytes_are_read_like_text(before: bytes, rig: Rig) -> None:
+    rig.streamer.as_bytes = lambda text: before + text.encode()
+    session = stream(rig.client)
+    assert session.interact("Grüße", timeout=PATIENCE_S) == "Applied: Grüße"
+    session.end_stream(timeout=PATIENCE_S)
+
+
+def test_bytes_that_are_no_message_are_reported_and_the_next_ones_are_read(rig: Rig) -> None:
+    told: list[tuple[Exception, bool]] = []
+    session = rig.client.connect(on_error=lambda error, fatal: told.append((error, fatal)), timeout=PATIENCE_S)
+    rig.streamer.as_bytes = lambda _: b"\x00\xff\xfe"
+    rig.streamer.tell("one")
+    rig.streamer.signal("two")
+    rig.streamer.as_bytes = None
+    eventually(lambda: len(told) == 2)
+    assert session.start_stream("A cat", timeout=PATIENCE_S)
+
+
+# --- the first handshake
+
+
+@pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 409, 410, 418, 426, 429, 500, 502, 503])
+def test_a_handshake_that_is_refused_at_first_is_tried_again_as_the_same_session(status: int, rig: Rig) -> None:
+    rig.streamer.refusals += [(status, {})] * 2
+    assert connect(rig.client).session_id == "s-1"
+    kept = ["st-1", "st-1", "st-1"]
+    assert rig.streamer.handshakes == (["st-1", "st-2", "st-3"] if status in (401, 403) else kept)
+
+
+def test_a_handshake_that_is_refused_again_and_again_fails_after_max_retries(rig: Rig) -> None:
+    rig.streamer.refusals += [(404, {})] * 3
+    with pytest.raises(OdysseyConnectionError) as caught:
+        connect(rig.client)
+    assert (caught.value.code, caught.value.session_id) == ("unknown_session", "s-1")
+    rig.streamer.wait_for("client_disconnecting")
+    assert rig.streamer.handshakes[:3] == ["st-1"] * 3
+
+
+def test_a_session_that_the_server_does_not_know_yet_is_given_back_after_a_pause(rig: Rig) -> None:
+    rig.streamer.refusals += [(404, {})] * 5
+    with pytest.raises(OdysseyConnectionError):
+        connect(rig.client)
+    rig.streamer.wait_for("client_disconnecting")
+    assert len(rig.streamer.handshakes) == 6
+
+
+@pytest.mark.parametrize("answer", [{}, {"session_token": None}, [], "x", {"session_token": [1]}])
+def test_a_session_token_that_cannot_be_read_is_asked_for_again(answer: Any, rig: Rig) -> None:
+    rig.streamer.token_answers.append(answer)
+    assert connect(rig.client).is_connected
+    assert rig.streamer.handshakes == ["st-1"]
+
+
+def test_a_server_that_says_when_to_come_back_is_asked_then(rig: Rig) -> None:
+    rig.streamer.refusals.append((503, {"Retry-After": "1"}))
+    began = time.monotonic()
+    connect(rig.client)
+    assert time.monotonic() - began >= 1.0
+
+
+def test_a_server_that_is_busy_for_longer_than_it_keeps_the_session_is_not_waited_for(rig: Rig) -> None:
+    rig.streamer.refusals.append((503, {"Retry-After": "3600"}))
+    with pytest.raises(OdysseyConnectionError) as caught:
+        connect(rig.client)
+    assert (caught.value.status, caught.value.retry_after) == (503, 3600.0)
+    rig.streamer.wait_for("client_disconnecting")
+
+
+def test_with_credentials_a_refused_handshake_is_tried_again_with_the_same_token(rig: Rig) -> None:
+    rig.streamer.token_answers.append({"session_token": JWT})
+    minted = rig.client.create_client_credentials()
+    rig.streamer.handshakes.clear()
+    rig.streamer.refusals += [(404, {}), (403, {})]
+    assert rig.client.connect_with_credentials(minted, timeout=PATIENCE_S).is_connected
+    assert rig.streamer.handshakes == [JWT] * 3
 
 
 # --- 10 MB in a field

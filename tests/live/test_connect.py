@@ -216,13 +216,12 @@ def test_key_and_address_come_from_the_environment(emulator: Emulator, monkeypat
 # --- more than one connect
 
 
-def test_a_second_connect_is_refused_and_harms_nothing(client: Odyssey) -> None:
+def test_a_second_connect_returns_the_session(client: Odyssey) -> None:
     session = client.connect()
-    with pytest.raises(OdysseyConnectionError, match=r"This client is already connected") as caught:
-        client.connect()
-    assert caught.value.code == "already_connected"
-    assert session.is_connected
+    assert client.connect() is session
     assert session.start_stream("A cat")
+    assert client.connect() is session
+    assert session.stream_id is not None
 
 
 def test_a_connect_while_another_thread_connects_is_refused_and_harms_nothing(
@@ -237,13 +236,15 @@ def test_a_connect_while_another_thread_connects_is_refused_and_harms_nothing(
     assert first.result(SOON_S).is_connected
 
 
-def test_eight_threads_connect_and_one_succeeds(client: Odyssey, in_background: Background) -> None:
+def test_eight_threads_connect_and_have_one_session(
+    emulator: Emulator, client: Odyssey, in_background: Background
+) -> None:
+    emulator.faults.add(Fault(step="POST /auth/token", action="delay", seconds=0.5))
     outcomes = [in_background(client.connect) for _ in range(8)]
     errors = [outcome.exception(SOON_S) for outcome in outcomes]
-    assert errors.count(None) == 1
-    assert {error.code for error in errors if isinstance(error, OdysseyConnectionError)} <= {
-        "connecting",
-        "already_connected",
+    assert {error.code for error in errors if isinstance(error, OdysseyConnectionError)} <= {"connecting"}
+    assert {outcome.result() for outcome, error in zip(outcomes, errors, strict=True) if error is None} == {
+        client._session
     }
     assert client.is_connected
 
@@ -450,7 +451,7 @@ def test_closing_waits_for_the_session_that_another_thread_is_giving_back(
     emulator.faults.add(HANGS["the handshake"][0])
     connecting = in_background(client.connect)
     eventually(lambda: not emulator.faults.pending)
-    emulator.faults.add(Fault(step="POST /sessions/token", action="delay", seconds=0.4))
+    emulator.faults.add(Fault(step="signaling handshake", action="delay", seconds=0.4))
     leaving = in_background(client.disconnect)
     eventually(lambda: not emulator.faults.pending)
     client.close()

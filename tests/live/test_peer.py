@@ -484,14 +484,13 @@ class TestMessages:
         heard.wait("message", "early 19")
         assert [event[1] for event in heard.events if event[0] == "message"] == list(streamer.greeting)
 
-    def test_those_that_are_no_text_are_ignored(
-        self, peer: Peer, streamer: Streamer, heard: Heard, caplog: pytest.LogCaptureFixture
+    def test_bytes_and_empty_messages_are_passed_on_as_they_came(
+        self, peer: Peer, streamer: Streamer, heard: Heard
     ) -> None:
-        streamer.greeting = (b"\x00\x01", "", "text")
+        streamer.greeting = (b"\x00\x01", b"", "", "text")
         connect(peer, streamer, heard)
         heard.wait("message", "text")
-        assert [event[1] for event in heard.events if event[0] == "message"] == ["", "text"]
-        assert "ignored: 2 bytes that are not text" in caplog.text
+        assert [event[1] for event in heard.events if event[0] == "message"] == [b"\x00\x01", b"", "", "text"]
 
     def test_sending_before_the_channel_is_open_is_refused(self, peer: Peer) -> None:
         with pytest.raises(OdysseyStreamError) as caught:
@@ -559,10 +558,10 @@ class TestMessages:
         self, loop: BackgroundLoop, streamer: Streamer, heard: Heard, caplog: pytest.LogCaptureFixture
     ) -> None:
         class Failing(Heard):
-            def on_message(self, text: str) -> None:
-                if text == "fail":
-                    raise KeyError(text)
-                super().on_message(text)
+            def on_message(self, message: str | bytes) -> None:
+                if message == "fail":
+                    raise KeyError(message)
+                super().on_message(message)
 
         failing = Failing()
         peer = Peer(loop, failing, MonotonicClock(), loopback=True)

@@ -252,6 +252,33 @@ def test_a_refusal_has_the_services_words_in_one_line(
     assert len(server.received(route)) == 1
 
 
+@every_call
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422, 500])
+def test_every_refusal_is_caught_as_the_official_sdk_raises_it(
+    client: Odyssey, server: HttpServer, route: str, status: int
+) -> None:
+    server.routes[route] = answer(status=f"{status} Refused")
+    is_value = status == 401 or (status, route) in {
+        *((403, route) for route in ("GET /recordings/s-1", "GET /stream-recordings", "GET /simulation-jobs")),
+        *((404, f"{method} /simulation-jobs/j-1") for method in ("GET", "DELETE")),
+        (404, "GET /recordings/s-1"),
+        (400, "DELETE /simulation-jobs/j-1"),
+    }
+    with pytest.raises(ValueError if is_value else ConnectionError) as caught:
+        CALLS[route][0](client)
+    assert isinstance(caught.value, OdysseyError)
+    assert caught.value.status == status
+
+
+@every_call
+@pytest.mark.parametrize("key", ["ody_key", "", "with blank", "no-äscii"])
+def test_a_key_that_is_refused_is_a_value_error_in_every_call(server: HttpServer, route: str, key: str) -> None:
+    server.routes["POST /auth/token"] = answer(status="401 Unauthorized")
+    with Odyssey(key, api_url=server.url) as client, pytest.raises(ValueError, match="API key") as caught:
+        CALLS[route][0](client)
+    assert isinstance(caught.value, OdysseyAuthError)
+
+
 # --- raw responses
 
 

@@ -108,6 +108,18 @@ def test_what_is_unknown_is_said_so(client: Odyssey, call: str) -> None:
     assert (caught.value.status, caught.value.code) == (404, "not_found")
 
 
+def test_a_script_passes_on_what_is_not_known_here(client: Odyssey) -> None:
+    start = {"prompt": "A cat", "seed": 7, "style": {"name": "oil"}}
+    script: Any = [
+        {"timestamp_ms": 0.0, "start": start, "label": "begin"},
+        {"timestamp_ms": 100, "camera": {"pan": 0.5}},
+        {"timestamp_ms": 250.5, "interact": {"prompt": "It yawns", "strength": 0.5}},
+        {"timestamp_ms": 500.0, "end": {"fade": True}},
+    ]
+    job = client.simulate_and_wait(script=script, timeout=60, poll=0.1)
+    assert (job.status, len(job.streams)) == ("completed", 1)
+
+
 def test_what_is_done_cannot_be_cancelled(client: Odyssey) -> None:
     job = client.simulate_and_wait(script=SHORT, timeout=60, poll=0.1)
     with pytest.raises(OdysseyError) as caught:

@@ -77,6 +77,7 @@ def test_a_session_is_told_from_its_beginning_to_its_end() -> None:
         {"event": "session_connecting", "session_id": None},
         {"event": "session_connected", "session_id": session_id},
         {"event": "session_disconnected", "session_id": session_id},
+        {"event": "session_disconnected", "session_id": None},  # of the second disconnect(), none of close()
     ]
 
 

@@ -19,6 +19,7 @@ from odyssey_proto import (
     OdysseyStreamError,
     OdysseyStreamTimeoutError,
     StreamDurationExceededError,
+    StreamStarted,
 )
 from odyssey_proto.emulator._faults.script import Fault
 from tests.support.live import CALLS, number_of, take
@@ -229,16 +230,24 @@ def test_nothing_can_be_called_after_a_failure(what: str, emulator: Emulator, se
     assert str(caught.value) == f"Cannot {what}: client is failed (Streamer not available); call connect() again"
 
 
-@pytest.mark.parametrize("what", ["interact", "end stream"])
-def test_without_a_stream_there_is_nothing_to_steer_or_end(what: str, session: Session) -> None:
+def test_without_a_stream_there_is_nothing_to_steer(session: Session) -> None:
     with pytest.raises(OdysseyStreamError) as caught:
-        CALLS[what](session)
-    assert str(caught.value) == f"Cannot {what}: no stream is active; call start_stream() first"
+        session.interact("Night")
+    assert str(caught.value) == "Cannot interact: no stream is active; call start_stream() first"
     assert caught.value.session_id == session.session_id
     session.start_stream("A cat")
     session.end_stream()
     with pytest.raises(OdysseyStreamError, match=r"no stream is active"):
-        CALLS[what](session)
+        session.interact("Night")
+
+
+def test_without_a_stream_an_end_returns_and_sends_nothing(session: Session) -> None:
+    for _ in range(2):
+        session.end_stream()
+    session.start_stream("A cat")
+    for _ in range(3):
+        session.end_stream()
+    assert session.start_stream("A dog")
 
 
 def test_a_stream_that_an_error_has_ended_can_be_ended_by_who_handles_the_error(
@@ -299,14 +308,19 @@ def test_a_start_that_is_not_answered_times_out_and_can_be_ended(emulator: Emula
     assert session.start_stream("A cat", timeout=SOON_S)
 
 
-def test_a_start_that_is_answered_late_is_a_stream(emulator: Emulator, session: Session) -> None:
+def test_a_start_that_is_answered_late_is_ended_and_the_next_one_is_a_stream(
+    emulator: Emulator, session: Session
+) -> None:
     emulator.faults.add(Fault(step="stream start", action="delay", seconds=0.5))
+    happening = session.events(timeout=SOON_S)
     with pytest.raises(OdysseyStreamTimeoutError):
         session.start_stream("A cat", timeout=0.1)
-    eventually(lambda: session.stream_id is not None)
-    assert session.interact("Night", timeout=SOON_S)
-    session.end_stream(timeout=SOON_S)
-    assert session.start_stream("A dog", timeout=SOON_S)
+    stream_id = session.start_stream("A dog", timeout=SOON_S)
+    assert session.stream_id == stream_id
+    assert take(session.frames(timeout=SOON_S), 3)
+    started = next(happening)
+    assert isinstance(started, StreamStarted), "of the late stream nothing is reported"
+    assert started.stream_id == stream_id
 
 
 def test_an_interaction_that_is_answered_late_gives_the_next_one_its_own_answer(
@@ -361,7 +375,7 @@ def test_every_call_may_take_for_ever(timeout: float | None, session: Session) -
 def test_moderation_refuses_a_start_and_another_one_can_be_made(session: Session) -> None:
     with pytest.raises(OdysseyStreamError) as caught:
         session.start_stream("Something forbidden")
-    assert str(caught.value) == "The prompt was refused by moderation"
+    assert str(caught.value) == "moderation: The prompt was refused by moderation"
     assert caught.value.code == "moderation"
     assert session.stream_id is None
     assert session.start_stream("A cat")
@@ -389,7 +403,7 @@ def test_a_privilege_that_is_missing_is_told(make_emulator: MakeEmulator, make_c
 
 REASONS: Final = [
     ("quota_exceeded", MonthlyLimitReachedError, "MONTHLY_LIMIT_REACHED"),
-    ("concurrent_limit_exceeded", ConcurrentLimitReachedError, "CONCURRENT_LIMIT_REACHED"),
+    ("concurrent_limit_exceeded", ConcurrentLimitReachedError, "CONCURRENT_LIMIT_EXCEEDED"),
     ("session_timeout", StreamDurationExceededError, "STREAM_DURATION_EXCEEDED"),
     ("lease_denied", OdysseyStreamError, "lease_denied"),
     ("moderation_failed", OdysseyStreamError, "moderation_failed"),
@@ -405,7 +419,10 @@ def test_a_reason_against_a_start_is_the_documented_exception(
     with pytest.raises(kind) as caught:
         session.start_stream("A cat")
     assert type(caught.value) is kind
-    assert str(caught.value) == "So it is"
+    shown = f"{reason}: So it is" if kind is OdysseyStreamError else "So it is"
+    if reason == "lease_denied":
+        shown = "The service has no streamer for this stream now: So it is"
+    assert str(caught.value) == shown
     assert caught.value.code == code
     assert caught.value.session_id == session.session_id
     assert session.start_stream("A cat")

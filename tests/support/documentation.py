@@ -7,7 +7,8 @@ same in another language).
 
 The tests have the code of the page in its blocking form: without ``async`` and ``await``, with requests instead of
 aiohttp and httpx, `odyssey_proto` instead of ``odyssey``, and `tests.support.screen` for OpenCV's windows. Paths
-and ids of the pages are replaced by existing ones, and ``sleep`` is shorter.
+and ids of the pages are replaced by existing ones, and ``sleep`` is shorter. `tests/examples/programs.md` has the
+complete programs as they stand there.
 """
 
 from __future__ import annotations

@@ -92,8 +92,8 @@ class Heard:
     def on_channel_open(self, max_message_size: int) -> None:
         self._note("open")
 
-    def on_message(self, text: str) -> None:
-        self._note("message", text)
+    def on_message(self, message: str | bytes) -> None:
+        self._note("message", message)
 
     def on_channel_closed(self, label: str) -> None:
         self._note("channel closed", label)

@@ -68,8 +68,17 @@ class ScriptedStreamer:
         """Whether a client gets an offer."""
         self.links = 0
         """Number of WebSockets that were opened."""
+        self.as_bytes: Callable[[str], bytes] | None = None
+        """If set, every message is sent as these bytes, through the WebSocket and on the channel."""
+        self.refusals: list[tuple[int, dict[str, str]]] = []
+        """Statuses and headers of the next answers to handshakes, in order; then handshakes are accepted."""
+        self.handshakes: list[str] = []
+        """The session tokens of all handshakes; the service gave st-1, st-2 and so on."""
+        self.token_answers: list[Any] = []
+        """The next answers to requests for a session token, in place of a token."""
         self.films = True
         """Whether pictures are sent while a stream runs."""
+        self._tokens = itertools.count(1)
         self._loop = BackgroundLoop("scripted-streamer")
         self._runner: web.AppRunner | None = None
         self._socket: web.WebSocketResponse | None = None
@@ -93,7 +102,7 @@ class ScriptedStreamer:
             peer: Any = self._peers[-1]
             peer._pc.sctp._remote_max_message_size = 0  # the client's limit is ignored
             for text in texts:
-                peer.send(text)
+                self._tell(peer, text)
 
         self._run(send())
 
@@ -159,7 +168,6 @@ class ScriptedStreamer:
             [
                 _json("POST", "/auth/token", {"access_token": "at-1", "expires_in": 3600}),
                 _json("GET", "/regions", {"regions": []}),
-                _json("POST", "/sessions/token", {"session_token": "st-1", "expires_in": 600}),
                 _json("GET", "/signaling/config", {"iceServers": []}),
                 web.get("/signaling/client/s-1", self._serve),
             ]
@@ -168,14 +176,24 @@ class ScriptedStreamer:
         async def grant(request: web.Request) -> web.Response:
             return web.json_response({**granted, "signalling_url": f"ws://{request.host}/signaling"})
 
+        async def give_token(_: web.Request) -> web.Response:
+            if self.token_answers:
+                return web.json_response(self.token_answers.pop(0))
+            return web.json_response({"session_token": f"st-{next(self._tokens)}", "expires_in": 600})
+
         app.router.add_post("/sessions/request", grant)
+        app.router.add_post("/sessions/token", give_token)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
         self._camera = asyncio.create_task(self._film())
 
-    async def _serve(self, request: web.Request) -> web.WebSocketResponse:
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        self.handshakes.append(request.query["token"])
+        if self.refusals:
+            status, headers = self.refusals.pop(0)
+            return web.Response(status=status, headers=headers)
         self._socket = socket = web.WebSocketResponse(compress=False, timeout=0.3)
         await socket.prepare(request)
         self.links += 1
@@ -189,10 +207,10 @@ class ScriptedStreamer:
         )
         self._peers.append(peer)
         for text in self.before_offer:
-            await socket.send_str(text)
+            await self._send(socket, text)
         self._offer, _ = await peer.offer("127.0.0.1")
         if self.offers:
-            await socket.send_str(self.offer)
+            await self._send(socket, self.offer)
         async for item in socket:
             if item.type is not WSMsgType.TEXT:
                 continue
@@ -211,13 +229,19 @@ class ScriptedStreamer:
 
     async def _answer(self, request: dict[str, Any]) -> None:
         self._runs = request["type"] != "interactive_stream_end"
-        self._peers[-1].send(self.answers[request["type"]](request))
+        self._tell(self._peers[-1], self.answers[request["type"]](request))
+
+    def _tell(self, peer: Any, text: str) -> None:
+        peer.send(text if self.as_bytes is None else self.as_bytes(text))
+
+    async def _send(self, socket: web.WebSocketResponse, text: str) -> None:
+        await (socket.send_str(text) if self.as_bytes is None else socket.send_bytes(self.as_bytes(text)))
 
     async def _signal(self, texts: Any) -> None:
         assert self._socket is not None
         with contextlib.suppress(ConnectionError):  # one of the texts made the client leave
             for text in texts:
-                await self._socket.send_str(text)
+                await self._send(self._socket, text)
 
     async def _film(self) -> None:
         for number in itertools.count():

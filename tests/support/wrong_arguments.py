@@ -218,7 +218,7 @@ CALLS: Final[dict[str, Call]] = {
     ),
     "AdvancedConfig.retry_delay": Call(wrong={"attempt": values(TYPE, "0", None)}),
     # --- a live connection
-    "Odyssey.connect": Call(),
+    "Odyssey.connect": Call(wrong={"wait_for_slot": SURE_FLAGS}),
     "Odyssey.connect_with_credentials": Call(
         works={"credentials": ClientCredentials.from_dict(CREDENTIALS)},
         wrong={"credentials": values(TYPE, None, {}, TOKEN, CREDENTIALS)},
@@ -301,11 +301,11 @@ CALLS: Final[dict[str, Call]] = {
     "ClientCredentials.from_dict": Call(
         wrong={
             "data": values(VALUE, None, [], "{}", {}, {**CREDENTIALS, "session_token": "x"})
-            + values(VALUE, {**CREDENTIALS, "capabilities": []})
+            + values(VALUE, {**CREDENTIALS, "expires_in": "soon"})
         }
     ),
     "StreamerCapabilities": Call(wrong={"image_to_video": values(VALUE, 1, "yes", None)}),
-    "StreamerCapabilities.from_dict": Call(wrong={"data": values(VALUE, None, [], {"image_to_video": "yes"})}),
+    "StreamerCapabilities.from_dict": Call(wrong={"data": values(VALUE, None, [], "yes")}),
     # --- frames
     "VideoFrame": Call(
         works={"data": PIXELS, "width": 4, "height": 2, "timestamp_ms": 0},

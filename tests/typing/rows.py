@@ -6,8 +6,10 @@ import odyssey_models as wire
 
 from odyssey_proto.core.inputs import Connect, Due, Interact, Start
 from odyssey_proto.core.machine import row
-from odyssey_proto.core.session_machine import SessionMachine, SessionState
-from odyssey_proto.core.stream_machine import StreamMachine, StreamState
+from odyssey_proto.core.session_base import SessionState
+from odyssey_proto.core.session_machine import SessionMachine
+from odyssey_proto.core.stream_base import StreamState
+from odyssey_proto.core.stream_machine import StreamMachine
 
 S = SessionState
 X = StreamState

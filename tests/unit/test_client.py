@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +39,8 @@ FAST = AdvancedConfig(initial_retry_delay_ms=1, max_retry_delay_ms=5, queue_time
 class Client(Odyssey):
     """A client whose sessions are on a `FakeService`."""
 
-    def __init__(self, service: FakeService, **options: Any) -> None:
-        super().__init__("ody_key", api_url="http://127.0.0.1:9", advanced=FAST, **options)
+    def __init__(self, service: FakeService, api_key: str | None = "ody_key", **options: Any) -> None:
+        super().__init__(api_key, api_url="http://127.0.0.1:9", advanced=FAST, **options)
         self.service = service
 
     def _driver(self, handlers: OdysseyEventHandlers | None, _: BackgroundLoop) -> Driver:
@@ -136,12 +138,86 @@ def test_handlers_that_do_not_fit_are_refused(
     assert client.service.links == []
 
 
-def test_a_connected_client_does_not_connect_again(client: Client) -> None:
+def ignored(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+
+
+def test_a_connected_client_returns_the_session_that_it_has(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
     session = client.connect()
-    with pytest.raises(OdysseyConnectionError, match="already connected") as caught:
-        client.connect()
-    assert caught.value.code == "already_connected"
-    assert session.is_connected
+    assert client.connect() is session
+    assert client.connect_with_credentials(_credentials(600, session_id="s-1")) is session
+    assert len(client.service.links) == 1
+    assert ignored(caplog) == []
+
+
+def test_handlers_given_while_connected_are_ignored_with_one_warning(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    called: list[str] = []
+    session = client.connect(on_stream_started=called.append)
+    assert client.connect(print, on_stream_started=lambda _: called.append("new"), on_error=print) is session
+    client.start_stream("A cat")
+    client.disconnect()
+    assert called == ["st-1"]
+    assert ignored(caplog) == [
+        "already connected to session s-1; ignored: on_connected, on_stream_started, on_error"
+    ]
+
+
+def test_credentials_of_another_session_are_ignored_while_connected(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = client.connect()
+    assert client.connect_with_credentials(_credentials(0)) is session
+    assert ignored(caplog) == ["already connected to session s-1; ignored: the credentials of session s-9"]
+
+
+def test_a_client_that_is_connected_needs_no_key_to_return_its_session(
+    service: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ODYSSEY_API_KEY", raising=False)
+    with Client(service, api_key=None) as client:
+        session = client.connect_with_credentials(_credentials(600))
+        assert client.connect() is session
+
+
+def test_arguments_are_checked_while_connected_too(client: Client) -> None:
+    client.connect()
+    wrong: Any = {"on_connected": 7}, {"timeout": "1"}, {"wait_for_slot": 1}
+    for arguments in wrong:
+        with pytest.raises(TypeError):
+            client.connect(**arguments)
+
+
+def test_the_end_of_an_inner_with_ends_the_session_for_all(client: Client) -> None:
+    with client.connect() as outer:
+        with client.connect() as inner:
+            assert inner is outer
+        assert outer.has_ended
+        assert not client.is_connected
+    assert client.connect() is not outer
+
+
+def test_a_handler_may_connect_again(client: Client) -> None:
+    found: list[object] = []
+    session = client.connect(on_connected=lambda: found.append(client.connect()))
+    eventually(lambda: found)
+    client.disconnect()
+    assert found == [session]
+
+
+def test_a_client_that_is_reconnecting_refuses_to_connect(client: Client) -> None:
+    session = client.connect()
+    client.service.opening = never
+    client.service.links[0].fail(OdysseyConnectionError("lost", code="lost", recoverable=True))
+    eventually(lambda: session.status is ConnectionStatus.RECONNECTING)
+    for connect in (client.connect, lambda: client.connect_with_credentials(_credentials(600))):
+        with pytest.raises(OdysseyConnectionError, match="This client is reconnecting") as caught:
+            connect()
+        assert caught.value.code == "reconnecting"
+    assert session.status is ConnectionStatus.RECONNECTING
 
 
 def test_it_connects_again_after_it_was_left(client: Client) -> None:
@@ -214,10 +290,11 @@ def test_credentials_connect_without_a_key(client: Client) -> None:
     assert client.service.authenticating is not None
 
 
-def _credentials(expires_in: int) -> ClientCredentials:
+def _credentials(expires_in: int, *, session_id: str = "s-9") -> ClientCredentials:
     from odyssey_proto import ClientCredentials
 
-    token = "e30.eyJzZXNzaW9uX2lkIjoicy05In0.c2ln"  # a token of the session s-9
+    claims = base64.urlsafe_b64encode(json.dumps({"session_id": session_id}).encode()).decode().rstrip("=")
+    token = f"e30.{claims}.c2ln"
     return ClientCredentials("wss://x.example", token, expires_in)
 
 

@@ -7,7 +7,9 @@ release that moves one must fail here, where it is named, before users notice it
 from __future__ import annotations
 
 import asyncio
+import http.client
 import inspect
+import io
 import queue
 import threading
 from typing import TYPE_CHECKING, Any
@@ -173,7 +175,7 @@ def test_what_a_server_refused_with_can_be_read() -> None:
     assert issubclass(stun.TransactionTimeout, stun.TransactionError)
 
 
-# --- websocket-client and urllib3
+# --- websocket-client, urllib3 and http.client
 
 
 def test_a_frame_of_websocket_client_tells_its_length_before_its_content() -> None:
@@ -194,3 +196,18 @@ def test_a_connection_of_urllib3_finds_its_host_by_a_method_that_can_be_replaced
     assert (connection._dns_host, connection.port, connection.sock) == ("a.example", 80, None)
     assert urllib3.HTTPConnectionPool.ConnectionCls is urllib3.connection.HTTPConnection
     assert "pool_classes_by_scheme" in vars(urllib3.PoolManager())
+
+
+def test_an_answer_of_http_client_reads_its_status_by_a_method_that_can_be_replaced() -> None:
+    class Raw:
+        def makefile(self, _: str) -> io.BytesIO:
+            return io.BytesIO(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 204 Done\r\n\r\n")
+
+    class Response(http.client.HTTPResponse):
+        def _read_status(self) -> tuple[str, int, str]:
+            version, status, reason = super()._read_status()  # type: ignore[misc]  # typeshed lacks it
+            return version, 100 if status == 103 else status, reason
+
+    response = Response(Raw())  # type: ignore[arg-type]  # all that it takes from a socket
+    response.begin()
+    assert response.status == 204

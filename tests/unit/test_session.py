@@ -14,6 +14,7 @@ from odyssey_proto import (
     BroadcastInfo,
     ConnectionStatus,
     GapEvent,
+    MalformedMessageError,
     OdysseyConfigError,
     OdysseyConnectionError,
     OdysseyConnectionTimeoutError,
@@ -25,7 +26,8 @@ from odyssey_proto import (
     StreamEnded,
     StreamStarted,
 )
-from tests.support.links import PATIENCE_S, FakeService
+from odyssey_proto.core import inputs
+from tests.support.links import PATIENCE_S, FakeService, answer
 from tests.support.processes import eventually
 
 if TYPE_CHECKING:
@@ -102,11 +104,15 @@ def test_after_it_failed_a_call_says_why(service: FakeService, session: Session,
         CALLS[what](session)
 
 
-@pytest.mark.parametrize("what", ["interact", "end stream"])
-def test_without_a_stream_there_is_nothing_to_steer_or_to_end(session: Session, what: str) -> None:
+def test_without_a_stream_there_is_nothing_to_steer(session: Session) -> None:
     with pytest.raises(OdysseyStreamError, match="no stream is active"):
-        CALLS[what](session)
+        session.interact("It runs")
     assert session.is_connected
+
+
+def test_without_a_stream_an_end_returns_and_sends_nothing(service: FakeService, session: Session) -> None:
+    session.end_stream()
+    assert service.links[0].sent == []
 
 
 def test_a_second_stream_is_refused(session: Session) -> None:
@@ -290,6 +296,37 @@ def test_a_stream_that_ends_first_has_no_broadcast(
     service.links[0].hear(wire.StreamEnded())
     with pytest.raises(OdysseyStreamError):
         waiting.result(PATIENCE_S)
+
+
+@pytest.mark.parametrize(("kind", "ends_wait"), [("broadcast_ready", True), ("update_acknowledged", False)])
+def test_a_report_of_the_broadcast_that_cannot_be_read_ends_the_wait_for_it(
+    kind: str, ends_wait: bool, service: FakeService, session: Session, in_background: Background
+) -> None:
+    session.start_stream("A cat", broadcast=True)
+    waiting = in_background(lambda: session.wait_for_broadcast(timeout=PATIENCE_S))
+    eventually(lambda: len(session._driver.events._readers) > 0)
+    service.links[0].post(inputs.Unreadable(1, MalformedMessageError("No", message_type=kind)))
+    if not ends_wait:
+        service.links[0].hear(READY)
+        assert waiting.result(PATIENCE_S) == session.broadcast
+        return
+    with pytest.raises(MalformedMessageError):
+        waiting.result(PATIENCE_S)
+
+
+def test_a_start_that_timed_out_is_no_stream_when_it_starts_after_all(
+    service: FakeService, session: Session
+) -> None:
+    service.answering = silent
+    with pytest.raises(OdysseyStreamTimeoutError):
+        session.start_stream("A cat", timeout=SHORT_S)
+    link = service.links[0]
+    link.hear(wire.StreamStarted(stream_id="late"))
+    eventually(lambda: isinstance(link.sent[-1], wire.InteractiveStreamEnd))
+    assert session.stream_id is None
+    service.answering = answer
+    link.hear(wire.StreamEnded())
+    assert session.start_stream("A dog", timeout=PATIENCE_S) == "st-1"
 
 
 # --- losses and the end

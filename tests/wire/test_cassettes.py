@@ -109,7 +109,8 @@ def test_a_usage_error_tells_what_the_service_told(code: str, place: str, play: 
     assert type(error) is kind
     assert error.details == details
     assert (error.action, error.action_url) == ("Do something about it", "https://example.org/usage")
-    assert error.message == f"A limit was met: {code}"
+    assert error.message.partition("; ")[0] == f"A limit was met: {code}"
+    assert ("is freed about 40 s after" in error.message) == (code == "CONCURRENT_LIMIT_REACHED")
 
 
 def test_an_unknown_limit_is_a_plain_usage_error(play: Play) -> None:
@@ -372,7 +373,8 @@ def test_another_range_is_not_on_the_cassette(headers: dict[str, str], tmp_path:
         assert url is not None
         http = stage.api().http
         with http.call(Deadline(10, MonotonicClock())) as call:
-            assert http.send(get(url, {"Range": "bytes=0-31"}), call).status_code == 206
+            response, _ = http.send(get(url, {"Range": "bytes=0-31"}), call)
+            assert response.status_code == 206
         with (
             http.call(Deadline(10, MonotonicClock())) as call,
             pytest.raises(CannotOverwriteExistingCassetteException),

@@ -129,6 +129,12 @@ def test_writing_restores_a_spoilt_folder(copy: Path) -> None:
             id="a field without a description",
         ),
         pytest.param(
+            *("sessions.yaml", "x-stand-in: []", "x-essential: true\n        x-stand-in: []"),
+            "sessions.yaml#/$defs/RegionsResponse/regions: "
+            "`x-stand-in` is for required fields that are not essential",
+            id="a stand-in that no reader would use",
+        ),
+        pytest.param(
             *("telemetry.yaml", "TelemetryRequest:", "TokenRequest:"),
             "telemetry.yaml#/$defs/TokenRequest: also in sessions.yaml",
             id="a name given twice",

@@ -12,8 +12,12 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from openapi_spec_validator.readers import read_from_filename
 
+from tests.support.mutations import definition, served
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from referencing import Registry
 
 HERE = Path(__file__).parent
 SPEC = HERE.parents[1] / "spec"
@@ -127,6 +131,30 @@ def test_every_reference_leads_to_something(schema_files: dict[str, Any], envelo
     for file, document in documents.items():
         for reference in references(document, file):
             assert isinstance(resolved(reference, documents), dict), reference
+
+
+@pytest.mark.parametrize("name", served())
+def test_every_required_field_that_a_server_sends_is_essential_or_has_a_stand_in_that_fits(
+    name: str, schema_files: dict[str, Any], registry: Registry[Any]
+) -> None:
+    file = next(file for file, document in schema_files.items() if name in document["$defs"])
+    for wire in definition(name).get("required", []):
+        field = definition(name)["properties"][wire]
+        assert ("const" in field) + ("x-essential" in field) + ("x-stand-in" in field) == 1, wire
+        if "x-stand-in" in field:
+            reference = {"$ref": f"{file}#/$defs/{name}/properties/{wire}"}
+            assert Draft202012Validator(reference, registry=registry).is_valid(field["x-stand-in"]), wire
+
+
+def test_no_request_has_the_marks_of_answers(schema_files: dict[str, Any]) -> None:
+    marked = {
+        name
+        for document in schema_files.values()
+        for name, schema in document["$defs"].items()
+        for field in schema.get("properties", {}).values()
+        if "x-essential" in field or "x-stand-in" in field
+    }
+    assert marked - set(served()) == set()
 
 
 def test_every_schema_is_referred_to(schema_files: dict[str, Any], envelopes: dict[str, Any]) -> None:

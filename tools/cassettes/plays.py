@@ -104,7 +104,7 @@ def telemetry(stage: Stage) -> None:
     known: dict[str, Any] = {
         "sdk_version": "0",
         "sdk_platform": "python",
-        "platform_info": {},
+        "platform_info": "Linux 6.1.0 / Python 3.12.1",
         "api_key_prefix": stage.api_key[:8],
     }
     events = (

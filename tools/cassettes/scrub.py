@@ -58,7 +58,7 @@ _CONSTANT: Final = {
     "region": "us-west",
     "reset_date": "2026-02-01",
     "sdk_version": "0",
-    "platform_info": {"system": "any"},
+    "platform_info": "Linux 6.1.0 / Python 3.12.1",
     "connect_duration_ms": 1,
     "session_duration_seconds": 1,
 }

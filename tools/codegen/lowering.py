@@ -15,7 +15,10 @@ from tools.codegen.sources import Schema, definitions
 
 __all__ = ["Lowered", "lower", "python_name"]
 
-_NOTES = ("description", "examples", "x-assumed", "x-secret", "x-large", "x-write-null")
+_NOTES = (
+    *("description", "examples"),
+    *("x-assumed", "x-secret", "x-large", "x-write-null", "x-essential", "x-stand-in"),
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -66,6 +69,8 @@ def _plain(schema: Any) -> Any:
     for keyword, value in schema.items():
         if keyword in _NOTES or (keyword in ("oneOf", "anyOf") and _is_choice_of_fields(value)):
             continue
+        if keyword == "additionalProperties" and "properties" in schema:
+            continue  # readers drop what they do not know
         if keyword == "properties":
             plain[keyword] = {name: _plain(field) for name, field in value.items()}
         elif keyword in ("oneOf", "anyOf"):
@@ -94,9 +99,13 @@ def _notes(schema: Schema) -> dict[str, Any]:
 
 
 def _metadata(wire: str, field: Schema) -> str:
-    entries: dict[str, str | bool] = {"wire": wire} if python_name(wire) != wire else {}
+    entries: dict[str, Any] = {"wire": wire} if python_name(wire) != wire else {}
     if field.get("x-write-null"):
         entries["write_null"] = True
+    if field.get("x-essential"):
+        entries["essential"] = True
+    if "x-stand-in" in field:
+        entries["stand_in"] = field["x-stand-in"]
     return repr(entries) if entries else ""
 
 

@@ -21,7 +21,7 @@ KEYWORDS = frozenset(
         *("properties", "required", "additionalProperties"),
         *("description", "default", "examples"),
         *("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "pattern"),
-        *("x-assumed", "x-secret", "x-large", "x-write-null"),
+        *("x-assumed", "x-secret", "x-large", "x-write-null", "x-essential", "x-stand-in"),
     }
 )
 """Every keyword that a schema may use: those that the models support, and notes."""
@@ -41,7 +41,7 @@ def read(folder: Path) -> dict[str, Schema]:
     """Read every schema file of `folder`, by file name, in a fixed order.
 
     Raises `SpecError` with all faults found: a keyword that the models do not support, a definition or a field
-    without a description, a name defined twice, a reference to nothing.
+    without a description, a name defined twice, a reference to nothing, a stand-in that no reader would use.
     """
     files = {path.name: yaml.safe_load(path.read_text("utf-8")) for path in sorted(folder.glob("*.yaml"))}
     faults = [*_double_names(files)]
@@ -88,6 +88,8 @@ def _faults(schema: Any, place: str, file: str, files: dict[str, Schema]) -> Ite
     for name, field in schema.get("properties", {}).items():
         if not field.get("description"):
             yield f"{place}/{name}: no description"
+        if "x-stand-in" in field and (field.get("x-essential") or name not in schema.get("required", [])):
+            yield f"{place}/{name}: `x-stand-in` is for required fields that are not essential"
         yield from _faults(field, f"{place}/{name}", file, files)
     for keyword in ("items", "additionalProperties"):
         yield from _faults(schema.get(keyword), f"{place}/{keyword}", file, files)

@@ -6,6 +6,8 @@
 Every class is one JSON object and takes only keyword arguments. The name of an attribute is the snake_case form
 of its wire name; if the two differ, the attrs metadata has the wire name under `wire`. None stands for an absent
 or null field. With `write_null` in the metadata, the service writes None as null instead of omitting the field.
+A tolerant reader refuses an object only if it cannot read a field that has `essential` in the metadata; `stand_in`
+is what it takes for another required field.
 
 This package imports only attrs, and loads each of its modules on first use of one of its classes. It does not read
 JSON; that is the job of a converter. `JsonObject.to_dict` is the way back.

@@ -79,7 +79,7 @@ class StreamStarted(JsonObject):
 
     type: Literal["stream_started"] = "stream_started"
     """Tag of the message."""
-    stream_id: str
+    stream_id: str = attrs.field(metadata={"stand_in": ""})
     """Identifier of the stream and of its recording."""
     applied_prompt: str | None = None
     """The prompt as the service rewrote it."""
@@ -91,7 +91,7 @@ class UpdateAcknowledged(JsonObject):
 
     type: Literal["update_acknowledged"] = "update_acknowledged"
     """Tag of the message."""
-    prompt: str
+    prompt: str = attrs.field(metadata={"stand_in": ""})
     """The prompt now applied, as the service rewrote it."""
 
 
@@ -150,9 +150,9 @@ class InteractiveStreamError(JsonObject):
 
     type: Literal["interactive_stream_error"] = "interactive_stream_error"
     """Tag of the message."""
-    reason: StreamErrorReason
+    reason: StreamErrorReason = attrs.field(metadata={"stand_in": "unknown"})
     """The reason."""
-    message: str
+    message: str = attrs.field(metadata={"stand_in": "Stream error occurred"})
     """The reason, for people."""
 
 

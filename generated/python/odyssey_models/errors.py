@@ -59,9 +59,9 @@ class UsageErrorBody(JsonObject):
     a usage error.
     """
 
-    message: str
+    message: str = attrs.field(metadata={"essential": True})
     """What happened, for people."""
-    action: str
+    action: str = attrs.field(metadata={"essential": True})
     """How to resolve it, for people."""
     error: UsageErrorCode | None = None
     """The limit that was reached."""
@@ -77,11 +77,11 @@ class UsageErrorBody(JsonObject):
 class ValidationIssue(JsonObject):
     """One problem that the service found in a request (422)."""
 
-    loc: list[str | int]
+    loc: list[str | int] = attrs.field(metadata={"stand_in": []})
     """Path to the faulty value, as keys and indices."""
-    msg: str
+    msg: str = attrs.field(metadata={"essential": True})
     """What is wrong, for people."""
-    type: str
+    type: str = attrs.field(metadata={"stand_in": ""})
     """What is wrong, for programs."""
 
 
@@ -91,5 +91,7 @@ class ErrorBody(JsonObject):
     `UsageErrorBody`), or for 422 a list of problems.
     """
 
-    detail: str | UsageErrorBody | list[ValidationIssue] | dict[str, Any] | None
+    detail: str | UsageErrorBody | list[ValidationIssue] | dict[str, Any] | None = attrs.field(
+        metadata={"stand_in": None}
+    )
     """What went wrong."""

@@ -36,7 +36,7 @@ class SignalingConfig(JsonObject):
     credentials are short-lived. If that fails, they fall back to a public STUN server.
     """
 
-    ice_servers: list[IceServer] = attrs.field(metadata={"wire": "iceServers"})
+    ice_servers: list[IceServer] = attrs.field(metadata={"wire": "iceServers", "stand_in": []})
     """The servers, in order of preference. The official clients disagree about an empty list: Python uses a
     public STUN server, JavaScript uses none.
     """

@@ -19,7 +19,7 @@ class Recording(JsonObject):
     valid for about an hour.
     """
 
-    stream_id: str
+    stream_id: str = attrs.field(validator=attrs.validators.min_len(1), metadata={"essential": True})
     """Identifier of the stream."""
     video_url: str | None = attrs.field(default=None, metadata={"write_null": True})
     """Presigned address of the video (MP4)."""
@@ -39,13 +39,13 @@ class Recording(JsonObject):
 class StreamRecordingInfo(JsonObject):
     """One entry of the list of recordings."""
 
-    stream_id: str
+    stream_id: str = attrs.field(validator=attrs.validators.min_len(1), metadata={"essential": True})
     """Identifier of the stream, for `GET /recordings/{stream_id}`."""
-    width: int
+    width: int = attrs.field(metadata={"stand_in": 0})
     """Width of the video in px."""
-    height: int
+    height: int = attrs.field(metadata={"stand_in": 0})
     """Height of the video in px."""
-    started_at: str
+    started_at: str = attrs.field(metadata={"stand_in": ""})
     """Start of the stream, ISO 8601."""
     ended_at: str | None = attrs.field(default=None, metadata={"write_null": True})
     """End of the stream, ISO 8601; null while it runs."""
@@ -57,13 +57,13 @@ class StreamRecordingInfo(JsonObject):
 class StreamRecordingsList(JsonObject):
     """Answer of `GET /stream-recordings`, one page of the user's recordings, newest first."""
 
-    recordings: list[StreamRecordingInfo]
+    recordings: list[StreamRecordingInfo] = attrs.field(metadata={"stand_in": []})
     """The recordings of this page."""
-    total: int
+    total: int = attrs.field(metadata={"stand_in": 0})
     """Number of recordings on all pages."""
-    limit: int
+    limit: int = attrs.field(metadata={"stand_in": 0})
     """Largest number of recordings on this page."""
-    offset: int
+    offset: int = attrs.field(metadata={"stand_in": 0})
     """Number of recordings before this page."""
 
 
@@ -84,9 +84,9 @@ class RecordedEvent(JsonObject):
     readers accept any object.
     """
 
-    timestamp_ms: int
+    timestamp_ms: int = attrs.field(metadata={"stand_in": 0})
     """Time of the event, in ms from the start of the stream."""
-    type: RecordedEventType
+    type: RecordedEventType = attrs.field(metadata={"stand_in": "unknown"})
     """Kind of the event."""
     prompt: str | None = None
     """`start` and `interact`: the prompt as given."""

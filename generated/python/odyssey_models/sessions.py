@@ -37,7 +37,9 @@ class TokenRequest(JsonObject):
 class TokenResponse(JsonObject):
     """Answer of `POST /auth/token`, a bearer token for all other calls."""
 
-    access_token: str = attrs.field(repr=False)
+    access_token: str = attrs.field(
+        validator=attrs.validators.min_len(1), repr=False, metadata={"essential": True}
+    )
     """Opaque bearer token, sent as `Authorization: Bearer <access_token>`."""
     expires_in: int | None = None
     """Lifetime in s; 3600 when absent. Clients treat the token as expired 60 s early. A server always sends
@@ -49,9 +51,9 @@ class TokenResponse(JsonObject):
 class Region(JsonObject):
     """A location where streamers run."""
 
-    id: str
+    id: str = attrs.field(validator=attrs.validators.min_len(1), metadata={"essential": True})
     """Name of the region, the key of `SessionRequest.region_latencies`."""
-    ping_url: str
+    ping_url: str = attrs.field(metadata={"stand_in": ""})
     """Address to `GET` without a bearer token. Any 2xx counts, and its round trip in whole ms is the latency
     of the region.
     """
@@ -63,7 +65,7 @@ class RegionsResponse(JsonObject):
     latencies.
     """
 
-    regions: list[Region]
+    regions: list[Region] = attrs.field(metadata={"stand_in": []})
     """The regions, in no given order."""
 
 
@@ -89,9 +91,9 @@ class StreamerCapabilities(JsonObject):
 class SessionResponse(JsonObject):
     """Answer of `POST /sessions/request`, a session and the address of its streamer."""
 
-    session_id: str
+    session_id: str = attrs.field(validator=attrs.validators.min_len(1), metadata={"essential": True})
     """Identifier of the session."""
-    signalling_url: str
+    signalling_url: str = attrs.field(metadata={"essential": True})
     """Base of the signaling addresses (two l's on the wire). Clients accept ws(s), http(s) and bare forms and
     build other addresses by replacing text, so a server gives ws(s) and no trailing slash.
     """
@@ -119,7 +121,9 @@ class SessionTokenRequest(JsonObject):
 class SessionTokenResponse(JsonObject):
     """Answer of `POST /sessions/token`, the token of the signaling handshake."""
 
-    session_token: str = attrs.field(repr=False)
+    session_token: str = attrs.field(
+        validator=attrs.validators.min_len(1), repr=False, metadata={"essential": True}
+    )
     """A JWT (HS256, which clients cannot verify) with `SessionTokenClaims` as its payload."""
     expires_in: int | None = None
     """Lifetime in s; 600 when absent."""
@@ -129,7 +133,7 @@ class SessionTokenResponse(JsonObject):
 class SessionTokenClaims(JsonObject):
     """Payload of a session token, from which clients read the session's identifier."""
 
-    session_id: str
+    session_id: str = attrs.field(validator=attrs.validators.min_len(1), metadata={"essential": True})
     """The session that the token opens."""
     exp: float | None = None
     """End of validity in s since 1970, as in RFC 7519. Assumed: not observed."""

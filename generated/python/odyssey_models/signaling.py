@@ -34,7 +34,7 @@ class Offer(JsonObject):
 
     type: Literal["offer"] = "offer"
     """Tag of the message."""
-    sdp: str
+    sdp: str = attrs.field(metadata={"essential": True})
     """Session description (RFC 8866)."""
 
 
@@ -56,7 +56,7 @@ class IceCandidate(JsonObject):
 
     type: Literal["ice_candidate"] = "ice_candidate"
     """Tag of the message."""
-    candidate: str
+    candidate: str = attrs.field(metadata={"essential": True})
     """The candidate, with or without the `candidate:` prefix; browsers need the prefix. Empty at the end of
     the candidates, a message that may never come.
     """
@@ -87,7 +87,7 @@ class SignalingError(JsonObject):
 
     type: Literal["error"] = "error"
     """Tag of the message."""
-    reason: SignalingErrorReason
+    reason: SignalingErrorReason = attrs.field(metadata={"stand_in": "unknown"})
     """The reason."""
 
 

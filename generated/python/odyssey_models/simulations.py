@@ -29,7 +29,7 @@ __all__ = [
 
 @attrs.frozen(kw_only=True)
 class StartAction(JsonObject):
-    """Starts a stream within a script."""
+    """Starts a stream within a script. A client passes on fields that it does not know."""
 
     prompt: str
     """Prompt for the video."""
@@ -43,7 +43,7 @@ class StartAction(JsonObject):
 
 @attrs.frozen(kw_only=True)
 class InteractAction(JsonObject):
-    """Changes the prompt within a script."""
+    """Changes the prompt within a script. A client passes on fields that it does not know."""
 
     prompt: str
     """What should happen."""
@@ -51,17 +51,17 @@ class InteractAction(JsonObject):
 
 @attrs.frozen(kw_only=True)
 class EndAction(JsonObject):
-    """Ends the stream within a script. It has no fields."""
+    """Ends the stream within a script. No fields are known."""
 
 
 @attrs.frozen(kw_only=True)
 class ScriptEntry(JsonObject):
     """One step of a script: a time and an action. The documentation shows one action per entry; the effect of
-    none, or of several, was not observed.
+    none, or of several, was not observed. A client passes on fields that it does not know.
     """
 
-    timestamp_ms: int = attrs.field(validator=attrs.validators.ge(0))
-    """Time of the action, in ms from the start of the script."""
+    timestamp_ms: float = attrs.field(validator=attrs.validators.ge(0))
+    """Time of the action, in ms from the start of the script. The documentation shows integers."""
     start: StartAction | None = None
     """Start a stream."""
     interact: InteractAction | None = None
@@ -126,7 +126,7 @@ class SimulationStream(JsonObject):
     and `error_message` and no artifacts; all fields but the identifier may be absent.
     """
 
-    stream_id: str
+    stream_id: str = attrs.field(validator=attrs.validators.min_len(1), metadata={"essential": True})
     """Identifier of the stream."""
     video_url: str | None = attrs.field(default=None, metadata={"write_null": True})
     """Presigned address of the video (MP4)."""
@@ -154,13 +154,13 @@ class SimulationJobDetail(JsonObject):
     /simulation-jobs/{job_id}`.
     """
 
-    job_id: str
+    job_id: str = attrs.field(validator=attrs.validators.min_len(1), metadata={"essential": True})
     """Identifier of the job."""
-    status: SimulationJobStatus
+    status: SimulationJobStatus = attrs.field(metadata={"stand_in": "unknown"})
     """Status of the job."""
-    priority: str
+    priority: str = attrs.field(metadata={"stand_in": ""})
     """Priority of the job in the queue."""
-    created_at: str
+    created_at: str = attrs.field(metadata={"stand_in": ""})
     """Time of creation, ISO 8601."""
     dispatched_at: str | None = attrs.field(default=None, metadata={"write_null": True})
     """Time at which a worker was chosen, ISO 8601."""
@@ -184,13 +184,13 @@ class SimulationJobDetail(JsonObject):
 class SimulationJobInfo(JsonObject):
     """One entry of the list of jobs."""
 
-    job_id: str
+    job_id: str = attrs.field(validator=attrs.validators.min_len(1), metadata={"essential": True})
     """Identifier of the job, for `GET /simulation-jobs/{job_id}`."""
-    status: SimulationJobStatus
+    status: SimulationJobStatus = attrs.field(metadata={"stand_in": "unknown"})
     """Status of the job."""
-    priority: str
+    priority: str = attrs.field(metadata={"stand_in": ""})
     """Priority of the job in the queue."""
-    created_at: str
+    created_at: str = attrs.field(metadata={"stand_in": ""})
     """Time of creation, ISO 8601."""
     completed_at: str | None = attrs.field(default=None, metadata={"write_null": True})
     """Time at which the job ended, ISO 8601."""
@@ -202,13 +202,13 @@ class SimulationJobInfo(JsonObject):
 class SimulationJobsList(JsonObject):
     """Answer of `GET /simulation-jobs`, one page of the user's jobs."""
 
-    jobs: list[SimulationJobInfo]
+    jobs: list[SimulationJobInfo] = attrs.field(metadata={"stand_in": []})
     """The jobs of this page."""
-    total: int
+    total: int = attrs.field(metadata={"stand_in": 0})
     """Number of jobs on all pages."""
-    limit: int
+    limit: int = attrs.field(metadata={"stand_in": 0})
     """Largest number of jobs on this page."""
-    offset: int
+    offset: int = attrs.field(metadata={"stand_in": 0})
     """Number of jobs before this page."""
 
 
@@ -218,9 +218,9 @@ class CancelledSimulation(JsonObject):
     always present.
     """
 
-    job_id: str
+    job_id: str = attrs.field(validator=attrs.validators.min_len(1), metadata={"essential": True})
     """Identifier of the job."""
-    status: SimulationJobStatus
+    status: SimulationJobStatus = attrs.field(metadata={"stand_in": "cancelled"})
     """Status of the job now."""
     priority: str | None = None
     """Priority of the job in the queue."""

@@ -7,8 +7,6 @@ JavaScript client sends nothing; this library sends nothing unless asked to.
 
 from __future__ import annotations
 
-from typing import Any
-
 import attrs
 
 from ._json_object import JsonObject
@@ -51,20 +49,23 @@ class TelemetryEvent(JsonObject):
     """Version of the client."""
     sdk_platform: str
     """Kind of client."""
-    platform_info: Any
-    """Description of the machine; its shape was not observed. Assumed: not observed."""
+    platform_info: str
+    """System, its release, and the version of Python."""
     session_id: str | None = None
     """The session concerned."""
     api_key_prefix: str | None = attrs.field(
-        default=None, validator=attrs.validators.optional(attrs.validators.max_len(8))
+        default=None,
+        validator=attrs.validators.optional(
+            attrs.validators.and_(attrs.validators.min_len(8), attrs.validators.max_len(8))
+        ),
     )
-    """First 8 characters of the API key."""
+    """First 8 characters of the API key; absent for a shorter key."""
     event: TelemetryEventName | None = None
     """Name of the event."""
-    connect_duration_ms: float | None = None
+    connect_duration_ms: int | None = None
     """`session_connected`: duration of the connect, in ms."""
     session_duration_seconds: float | None = None
-    """`session_disconnected`: duration of the session, in s."""
+    """`session_disconnected`: duration of the session, in s. The observed client never sends it."""
     error_type: TelemetryErrorType | None = None
     """Kind of the error."""
     error_message: str | None = attrs.field(

@@ -1,4 +1,4 @@
-"""The two data channels of a session's peer connection: text out on one, text in on the other.
+"""The two data channels of a session's peer connection: text out on one, text or bytes in on the other.
 
 The streamer opens them. What the messages mean is not known here.
 """
@@ -32,7 +32,7 @@ class DataChannels:
     Args:
         loop: the loop that they run on.
         on_open: called with ``max_message_size`` when messages can be sent.
-        on_message: called with each text message.
+        on_message: called with each message.
         on_close: called with the label of a channel that was closed.
     """
 
@@ -41,7 +41,7 @@ class DataChannels:
         loop: BackgroundLoop,
         *,
         on_open: Callable[[int], None],
-        on_message: Callable[[str], None],
+        on_message: Callable[[str | bytes], None],
         on_close: Callable[[str], None],
     ) -> None:
         self._loop = loop
@@ -60,7 +60,7 @@ class DataChannels:
             return
         channel.on("close", lambda: self._on_close(label))
         if label == _FROM_STREAMER:
-            channel.on("message", self._take_message)
+            channel.on("message", self._on_message)
         else:
             self._outgoing = channel
             self._on_open(self.max_message_size)
@@ -86,12 +86,6 @@ class DataChannels:
                 code="message_too_large",
             )
         self._loop.call_soon(_send, channel, text)
-
-    def _take_message(self, message: str | bytes) -> None:
-        if isinstance(message, str):
-            self._on_message(message)
-        else:
-            log.warning("ignored: %d bytes that are not text on %s", len(message), _FROM_STREAMER)
 
 
 def not_open() -> OdysseyStreamError:

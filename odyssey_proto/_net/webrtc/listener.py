@@ -21,8 +21,8 @@ class PeerListener(Protocol):
     def on_channel_open(self, max_message_size: int) -> None:
         """``clientToStreamer`` is open: `Peer.send` works, for messages of up to ``max_message_size`` bytes."""
 
-    def on_message(self, text: str) -> None:
-        """A text message came on ``streamerToClient``."""
+    def on_message(self, message: str | bytes) -> None:
+        """A message came on ``streamerToClient``."""
 
     def on_channel_closed(self, label: str) -> None:
         """The streamer closed one of the two data channels; the connection may continue."""

@@ -116,7 +116,7 @@ class Peer:
         self._channels = DataChannels(
             loop,
             on_open=lambda size: self._tell(listener.on_channel_open, size),
-            on_message=lambda text: self._tell(listener.on_message, text),
+            on_message=lambda message: self._tell(listener.on_message, message),
             on_close=self._take_channel_end,
         )
         self._connected = False

@@ -224,7 +224,7 @@ def authority(request: web.Request) -> str:
 async def _body(request: web.Request, cls: type[T]) -> T:
     raw = await request.read()
     try:
-        return codec.decode(cls, raw or b"{}")
+        return codec.decode_request(cls, raw or b"{}")
     except MalformedMessageError as exc:
         raise RefusedError(422, [_issue(problem) for problem in exc.problems]) from exc
 

@@ -144,10 +144,9 @@ def _image(value: Any, loc: _Loc) -> Iterator[Issue]:
 
 
 def _time(value: Any, loc: _Loc) -> Iterator[Issue]:
-    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-    if isinstance(value, bool) or not whole:
-        yield _issue(loc, "int_type", "Input should be a valid integer")
-    elif value < 0:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        yield _issue(loc, "float_type", "Input should be a valid number")
+    elif not value >= 0:
         yield _issue(loc, "greater_than_equal", "Input should be greater than or equal to 0")
 
 

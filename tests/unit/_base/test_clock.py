@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from odyssey_proto._base.clock import Deadline, MonotonicClock, SteadyClock, _finest
+from odyssey_proto._base.clock import Deadline, MonotonicClock, SteadyClock, _finest, seconds_since
 
 
 class SetClock:
@@ -65,6 +65,11 @@ def test_a_steady_clock_takes_a_thread_that_was_slow_for_no_jump() -> None:
 
     steady = SteadyClock(Slow())
     assert [steady.now(), steady.now()] == [4000.0, 4000.5]
+
+
+def test_a_date_is_told_by_how_long_ago_it_was() -> None:
+    assert 3599 < seconds_since(time.time() - 3600) < 3700
+    assert seconds_since(time.time() + 3600) < -3500
 
 
 def test_a_deadline_counts_down_to_zero_and_not_below() -> None:

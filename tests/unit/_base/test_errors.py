@@ -21,6 +21,12 @@ from odyssey_proto._base import errors
         (errors.MalformedMessageError, errors.OdysseyConnectionError),
         (errors.MissingExtraError, ImportError),
         (errors.RateLimitError, errors.OdysseyUsageError),
+        (errors.OdysseyUnauthorizedError, errors.OdysseyAuthError),
+        (errors.OdysseyUnauthorizedError, ValueError),
+        (errors.SpectatorTokenError, ValueError),
+        (errors.OdysseyNotFoundError, ValueError),
+        (errors.NotCancellableError, ValueError),
+        (errors.OdysseyRequestError, ConnectionError),
     ],
 )
 def test_each_is_caught_under_the_root_and_under_the_usual_name(
@@ -61,6 +67,7 @@ def test_errors_survive_pickling(error: errors.OdysseyError) -> None:
     [
         ("MONTHLY_LIMIT_REACHED", errors.MonthlyLimitReachedError, False),
         ("CONCURRENT_LIMIT_REACHED", errors.ConcurrentLimitReachedError, True),
+        ("CONCURRENT_LIMIT_EXCEEDED", errors.ConcurrentLimitReachedError, True),
         ("STREAM_DURATION_EXCEEDED", errors.StreamDurationExceededError, True),
         ("ACCOUNT_SUSPENDED", errors.AccountSuspendedError, False),
         ("RATE_LIMITED", errors.RateLimitError, True),
@@ -131,6 +138,12 @@ def test_an_error_that_is_raised_again_may_say_more() -> None:
     again = errors.again(first, "no HLS", "nothing")
     assert (str(again), again.message, again.code) == ("no WebRTC; no HLS; nothing",) * 2 + ("refused",)
     assert str(first) == first.message == "no WebRTC"
+
+
+def test_an_error_as_another_kind_keeps_what_is_known() -> None:
+    first = errors.OdysseyAuthError("m", code="c", status=401, operation="o")
+    other = errors.as_kind(errors.OdysseyUnauthorizedError, first)
+    assert (type(other), str(other), vars(other)) == (errors.OdysseyUnauthorizedError, "m", vars(first))
 
 
 def test_an_error_that_is_not_ours_is_raised_again_as_it_is() -> None:

@@ -108,7 +108,8 @@ def test_where_it_does_not_the_lifetime_counts_from_here(end: Any) -> None:
         f"a.{part([])}.c",
         f"a.{part('text')}.c",
         f"a.{part({})}.c",
-        f"a.{part({'session_id': 7})}.c",
+        f"a.{part({'session_id': True})}.c",
+        f"a.{part({'session_id': [7]})}.c",
         f"a.{part({'session_id': ' '})}.c",
         f"a.{part({'session_id': 's' + chr(0)})}.c",
         "a.!!!!.c",
@@ -137,16 +138,45 @@ def test_a_token_that_is_none_is_refused_without_being_shown(wrong: Any) -> None
         {"signaling_url": "wss://x.example", "session_token": GOOD},
         {**made().to_dict(), "signaling_url": 7},
         {**made().to_dict(), "signaling_url": ""},
-        {**made().to_dict(), "expires_in": "600"},
-        {**made().to_dict(), "expires_in": True},
-        {**made().to_dict(), "expires_in": -1},
-        {**made().to_dict(), "capabilities": []},
-        {**made().to_dict(), "capabilities": {"image_to_video": "yes"}},
+        {**made().to_dict(), "signaling_url": None},
+        {**made().to_dict(), "signaling_url": ["wss://x.example"]},
+        {**made().to_dict(), "expires_in": "soon"},
+        {**made().to_dict(), "expires_in": float("nan")},
+        {**made().to_dict(), "expires_in": []},
     ],
 )
 def test_a_dict_that_does_not_fit(data: Any) -> None:
     with pytest.raises(OdysseyConfigError):
         ClientCredentials.from_dict(data)
+
+
+class Address:
+    def __str__(self) -> str:
+        return "wss://x.example"
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "expected"),
+    [
+        ({"signaling_url": Address()}, "signaling_url", "wss://x.example"),
+        ({"expires_in": "600"}, "expires_in", 600),
+        ({"expires_in": " 60 "}, "expires_in", 60),
+        ({"expires_in": "600.7"}, "expires_in", 600),
+        ({"expires_in": 600.7}, "expires_in", 600),
+        ({"expires_in": True}, "expires_in", 1),
+        ({"expires_in": -1}, "expires_in", 0),
+        ({"expires_in": None}, "expires_in", 600),
+        ({"capabilities": []}, "capabilities", None),
+        ({"capabilities": "image_to_video"}, "capabilities", None),
+        ({"capabilities": {}}, "capabilities", StreamerCapabilities(False)),
+        ({"capabilities": {"image_to_video": "yes"}}, "capabilities", StreamerCapabilities(False)),
+        ({"capabilities": {"image_to_video": 1}}, "capabilities", StreamerCapabilities(False)),
+        ({"capabilities": {"image_to_video": None}}, "capabilities", StreamerCapabilities(False)),
+        ({"session_token": token(session_id=7)}, "session_id", "7"),
+    ],
+)
+def test_a_dict_is_read_as_the_official_client_reads_it(changes: dict[str, Any], name: str, expected: Any) -> None:
+    assert getattr(ClientCredentials.from_dict({**made().to_dict(), **changes}), name) == expected
 
 
 def test_capabilities_that_are_none() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gzip
 import logging
 import subprocess
 import sys
 import threading
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -48,12 +50,97 @@ def test_many_threads_call_at_once(server: HttpServer, api: ServiceApi) -> None:
 
 
 def test_a_compressed_answer_is_read(server: HttpServer, api: ServiceApi) -> None:
-    import gzip
-
     packed = gzip.compress(b'{"session_token": "packed"}')
     server.routes["POST /sessions/token"] = answer(packed, Content_Encoding="gzip")
     assert api.session_token("s-1", until()).session_token == "packed"
     assert server.received("POST /sessions/token")[0].headers["accept-encoding"] == "gzip"
+
+
+TOKEN = b'{"session_token": "packed"}'
+
+
+@pytest.mark.parametrize(
+    ("body", "coding"),
+    [
+        pytest.param(gzip.compress(TOKEN[:9]) + gzip.compress(TOKEN[9:]), "gzip", id="two members"),
+        pytest.param(gzip.compress(TOKEN), "x-gzip", id="x-gzip"),
+        pytest.param(gzip.compress(gzip.compress(TOKEN)), "gzip, gzip", id="gzip twice"),
+        pytest.param(gzip.compress(TOKEN), "gzip, identity", id="gzip and identity"),
+        pytest.param(zlib.compress(TOKEN), "deflate", id="deflate"),
+        pytest.param(zlib.compress(TOKEN, wbits=-15), "deflate", id="raw deflate"),
+        pytest.param(TOKEN, "gzip", id="not gzip at all"),
+        pytest.param(TOKEN, "deflate", id="not deflate at all"),
+        *(pytest.param(TOKEN, coding, id=coding) for coding in ("UTF-8", "none", "binary", "aws-chunked", ",")),
+    ],
+)
+def test_an_answer_is_read_however_it_is_packed_and_labelled(
+    server: HttpServer, api: ServiceApi, body: bytes, coding: str
+) -> None:
+    server.routes["POST /sessions/token"] = answer(body, Content_Encoding=coding)
+    assert api.session_token("s-1", until()).session_token == "packed"
+
+
+def test_codings_in_two_headers_are_one_list(server: HttpServer, api: ServiceApi) -> None:
+    body = gzip.compress(zlib.compress(TOKEN))
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}"
+    server.routes["POST /sessions/token"] = head.encode() + b"\r\n\r\n" + body
+    assert api.session_token("s-1", until()).session_token == "packed"
+
+
+def test_a_packed_answer_may_come_in_chunks(server: HttpServer, api: ServiceApi) -> None:
+    chunks = b"".join(b"1\r\n" + bytes([byte]) + b"\r\n" for byte in gzip.compress(TOKEN)) + b"0\r\n\r\n"
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
+    server.routes["POST /sessions/token"] = head + chunks
+    assert api.session_token("s-1", until()).session_token == "packed"
+
+
+@pytest.mark.parametrize(
+    "kind", [None, "", "text/html", "application/json; charset=latin-1", "application/octet-stream", "json", ";"]
+)
+def test_an_answer_is_read_whatever_it_is_said_to_be(
+    server: HttpServer, api: ServiceApi, kind: str | None
+) -> None:
+    headers = {} if kind is None else {"Content_Type": kind}
+    server.routes["POST /sessions/token"] = answer(TOKEN, **headers)
+    assert api.session_token("s-1", until()).session_token == "packed"
+
+
+@pytest.mark.parametrize(
+    ("body", "coding"),
+    [
+        pytest.param(b"\x0b\x02\x80<html>\x03", "br", id="brotli"),
+        pytest.param(gzip.compress(b" ")[:-1], "gzip", id="cut short"),
+        pytest.param(b" " * 5_000_000, "identity", id="too large"),
+    ],
+)
+def test_a_refusal_whose_body_cannot_be_read_is_a_refusal(
+    server: HttpServer, api: ServiceApi, body: bytes, coding: str
+) -> None:
+    good = server.routes["POST /sessions/token"]
+    bad = answer(body, "503 Service Unavailable", Content_Encoding=coding, Connection="close")
+    server.routes["POST /sessions/token"] = [bad, good]  # type: ignore[list-item]  # bytes
+    assert api.session_token("s-1", until()).session_token == "st-secret-1"
+
+
+ANNOUNCED = {
+    "continue": b"HTTP/1.1 100 Continue\r\n\r\n",
+    "processing": b"HTTP/1.1 102 Processing\r\n\r\n",
+    "early hints": b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n",
+    "twice": b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 2,
+    "all": b"HTTP/1.1 102 P\r\n\r\nHTTP/1.1 103 E\r\nX: y\r\n\r\nHTTP/1.1 100 C\r\n\r\n",
+    "unknown": b"HTTP/1.1 199 Soon\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("what", ANNOUNCED)
+def test_what_announces_an_answer_is_not_the_answer(server: HttpServer, api: ServiceApi, what: str) -> None:
+    for route in ("POST /auth/token", "GET /ping"):
+        good = server.routes[route]
+        assert isinstance(good, bytes)
+        server.routes[route] = ANNOUNCED[what] + good
+    assert api.access_token(until()) == "at-secret-1"
+    assert api.region_latencies(until())["here"] < 1000
+    assert api.session_token("s-1", until()).session_token == "st-secret-1"
 
 
 def test_what_is_sent_and_answered_is_logged_without_bodies_and_queries(

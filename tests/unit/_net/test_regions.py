@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.apis import reset, until
+from odyssey_proto._net.sockets import Call
+from tests.support.apis import SetClock, made_api, reset, until
 from tests.support.servers import Connection, HttpServer, Request, answer, json_answer
+from tests.support.tls import self_signed
 
 if TYPE_CHECKING:
+    import socket
+    from pathlib import Path
+
     from odyssey_proto._net.service_api import ServiceApi
 
 
@@ -53,6 +58,104 @@ def test_all_regions_are_measured_at_once_and_late_ones_count_9999(server: HttpS
     assert latencies == dict.fromkeys(("hanging", "dripping", "failing", "refusing", "nowhere"), 9999)
     pinged = [request for request in server.requests if request.path != "/regions" and request.method == "GET"]
     assert not any("authorization" in request.headers for request in pinged)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        " ",
+        "x",
+        "/ping",
+        "//",
+        "http://",
+        "http://[::1",
+        "http://x:y/",
+        "http://127.0.0.1:0/",
+        "http://\ud800/",
+        "http://a..b/",
+        "ftp://127.0.0.1/",
+        "file:///etc/passwd",
+        "javascript:ping",
+        "ws://127.0.0.1/",
+        "http://127.0.0.1:1/",
+        "http://nowhere.invalid/",
+        "\x00",
+    ],
+)
+def test_an_address_that_cannot_be_pinged_harms_no_other(server: HttpServer, api: ServiceApi, url: str) -> None:
+    regions(server, bad=url, here=f"{server.url}/ping")
+    latencies = api.region_latencies(until())
+    assert latencies["bad"] == 9999
+    assert latencies["here"] < 1000
+
+
+@pytest.mark.parametrize(
+    "pong",
+    [
+        answer(b"x" * 10_000_000),
+        answer(b"not gzip", Content_Encoding="gzip"),
+        answer(b"x", Content_Encoding="br"),
+        answer(b"x", length=500),
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n",
+        answer(status="204 No Content"),
+        answer(status="304 Not Modified"),
+        b"HTTP/1.0 200\r\n\r\n",
+    ],
+)
+def test_the_body_of_a_pong_does_not_matter(server: HttpServer, api: ServiceApi, pong: bytes) -> None:
+    server.routes["GET /ping"] = pong
+    assert api.region_latencies(until())["here"] < 1000
+
+
+@pytest.mark.parametrize(
+    "status", ["400 Bad Request", "401 No", "403 No", "404 Not Found", "429 Slow", "500 Oops"]
+)
+def test_a_ping_that_is_refused_counts_as_late(server: HttpServer, api: ServiceApi, status: str) -> None:
+    server.routes["GET /ping"] = answer(status=status)
+    assert api.region_latencies(until()) == {"here": 9999}
+
+
+def test_a_region_behind_tls_is_measured_too(
+    server: HttpServer, api: ServiceApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = self_signed(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.path))
+    with HttpServer(tls=certificate.server) as safe:
+        regions(server, safe=f"{safe.url}/ping", here=f"{server.url}/ping")
+        latencies = api.region_latencies(until())
+    assert latencies["safe"] < 1000
+    assert latencies["here"] < 1000
+
+
+def test_connecting_is_not_part_of_a_latency(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SetClock()
+    guard = Call.guard
+
+    def slow(call: Call, sock: socket.socket) -> None:
+        clock.at += 0.4  # as long as finding and reaching a host may take
+        guard(call, sock)
+
+    monkeypatch.setattr(Call, "guard", slow)
+    with made_api(server, clock=clock) as api:
+        assert api.region_latencies(until()) == {"here": 0}
+
+
+def test_a_region_is_left_out_if_there_is_no_thread_for_it(
+    server: HttpServer, api: ServiceApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "odyssey-ping-0":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    regions(server, first=f"{server.url}/ping", second=f"{server.url}/ping")
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    latencies = api.region_latencies(until())
+    assert latencies["first"] == 9999
+    assert latencies["second"] < 1000
 
 
 def test_regions_are_asked_for_once(server: HttpServer, api: ServiceApi) -> None:

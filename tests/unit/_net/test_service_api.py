@@ -16,6 +16,9 @@ from odyssey_proto._base.errors import (
     OdysseyConfigError,
     OdysseyConnectionError,
     OdysseyError,
+    OdysseyNotFoundError,
+    OdysseyRequestError,
+    OdysseyUnauthorizedError,
 )
 from odyssey_proto._model.config import ClientConfig
 from odyssey_proto._net.service_api import ServiceApi, check_job_filter
@@ -36,7 +39,7 @@ EVENT = wire.TelemetryRequest(
         wire.TelemetryEvent(
             sdk_version="1",
             sdk_platform="python",
-            platform_info={},
+            platform_info="Linux 6.1.0 / Python 3.12.1",
             event=wire.TelemetryEventName.SESSION_CONNECTING,
         )
     ]
@@ -197,7 +200,7 @@ def test_answers_are_models(api: ServiceApi) -> None:
 
 
 @every_call
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"<html>", b'{"jobs": 7}'])
+@pytest.mark.parametrize("body", [b"", b"[]", b"7", b"<html>", b"\xff\xfe{"])
 def test_an_answer_of_another_shape_names_the_call(
     server: HttpServer, api: ServiceApi, route: str, body: bytes
 ) -> None:
@@ -205,6 +208,30 @@ def test_an_answer_of_another_shape_names_the_call(
     with pytest.raises(MalformedMessageError) as caught:
         CALLS[route](api)
     assert str(caught.value).startswith(route)
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"job_id": null, "stream_id": [], "jobs": 7, "recordings": "none"}'])
+def test_an_answer_without_anything_that_can_be_read_is_used_unless_it_lacks_a_job(
+    server: HttpServer, api: ServiceApi, body: bytes
+) -> None:
+    server.routes.update(dict.fromkeys(CALLS, answer(body)))
+    assert api.recording("s-1", until()) == wire.Recording(stream_id="s-1")
+    assert api.recordings(None, None, until()) == wire.StreamRecordingsList(
+        recordings=[], total=0, limit=0, offset=0
+    )
+    assert api.jobs(until()) == wire.SimulationJobsList(jobs=[], total=0, limit=0, offset=0)
+    assert (api.job("j-1", until()).job_id, api.job("j-1", until()).status) == ("j-1", "unknown")
+    assert (api.cancel_job("j-1", until()).job_id, api.cancel_job("j-1", until()).status) == ("j-1", "cancelled")
+    with pytest.raises(MalformedMessageError, match=r"^POST /simulation-jobs: .*'?job_id"):
+        api.simulate(SCRIPT, until())
+
+
+def test_an_odd_answer_with_an_identifier_returns_the_job(server: HttpServer, api: ServiceApi) -> None:
+    server.routes["POST /simulation-jobs"] = answer(
+        b'{"job_id": 42, "status": 3, "streams": 7, "retry_count": NaN}'
+    )
+    job = api.simulate(SCRIPT, until())
+    assert (job.job_id, job.status, job.streams, job.retry_count) == ("42", "unknown", [], 0)
 
 
 @pytest.mark.parametrize("status", [404, 418])
@@ -262,19 +289,19 @@ def test_a_token_that_stays_refused_is_an_auth_error(server: HttpServer, api: Se
 @pytest.mark.parametrize(
     ("route", "status", "kind", "code"),
     [
-        ("GET /recordings/s-1", 403, OdysseyAuthError, "forbidden"),
-        ("GET /recordings/s-1", 404, OdysseyError, "not_found"),
-        ("GET /stream-recordings", 403, OdysseyAuthError, "forbidden"),
-        ("POST /simulation-jobs", 400, OdysseyError, "invalid_request"),
-        ("POST /simulation-jobs", 403, OdysseyError, "forbidden"),
-        ("POST /simulation-jobs", 413, OdysseyError, "invalid_request"),
-        ("POST /simulation-jobs", 422, OdysseyError, "invalid_request"),
-        ("GET /simulation-jobs/j-1", 403, OdysseyError, "forbidden"),
-        ("GET /simulation-jobs/j-1", 404, OdysseyError, "not_found"),
-        ("GET /simulation-jobs", 403, OdysseyAuthError, "forbidden"),
+        ("GET /recordings/s-1", 403, OdysseyUnauthorizedError, "forbidden"),
+        ("GET /recordings/s-1", 404, OdysseyNotFoundError, "not_found"),
+        ("GET /stream-recordings", 403, OdysseyUnauthorizedError, "forbidden"),
+        ("POST /simulation-jobs", 400, OdysseyRequestError, "invalid_request"),
+        ("POST /simulation-jobs", 403, OdysseyRequestError, "forbidden"),
+        ("POST /simulation-jobs", 413, OdysseyRequestError, "invalid_request"),
+        ("POST /simulation-jobs", 422, OdysseyRequestError, "invalid_request"),
+        ("GET /simulation-jobs/j-1", 403, OdysseyRequestError, "forbidden"),
+        ("GET /simulation-jobs/j-1", 404, OdysseyNotFoundError, "not_found"),
+        ("GET /simulation-jobs", 403, OdysseyUnauthorizedError, "forbidden"),
         ("GET /simulation-jobs", 500, OdysseyConnectionError, "http_500"),
-        ("DELETE /simulation-jobs/j-1", 403, OdysseyError, "forbidden"),
-        ("DELETE /simulation-jobs/j-1", 404, OdysseyError, "not_found"),
+        ("DELETE /simulation-jobs/j-1", 403, OdysseyRequestError, "forbidden"),
+        ("DELETE /simulation-jobs/j-1", 404, OdysseyNotFoundError, "not_found"),
         ("DELETE /simulation-jobs/j-1", 409, OdysseyConnectionError, "http_409"),
     ],
 )

@@ -110,11 +110,16 @@ def test_redirects_are_followed_with_the_range(
     assert server.received("GET /file")[0].headers["range"] == "bytes=0-"
 
 
-@pytest.mark.parametrize("headers", [{"Location": "/moved"}, {}], ids=["to itself", "to nowhere"])
-def test_redirects_without_end_are_an_error(server: HttpServer, http: HttpClient, headers: dict[str, str]) -> None:
-    server.routes["GET /moved"] = answer(status="302 Found", **headers)
+def test_redirects_without_end_are_an_error(server: HttpServer, http: HttpClient) -> None:
+    server.routes["GET /moved"] = answer(status="302 Found", Location="/moved")
     assert failure(http, server.url + "/moved").code == "too_many_redirects"
-    assert len(server.requests) == 6
+    assert len(server.requests) == 11
+
+
+def test_a_redirect_to_nowhere_is_a_refusal(server: HttpServer, http: HttpClient) -> None:
+    server.routes["GET /moved"] = answer(status="302 Found")
+    assert failure(http, server.url + "/moved").code == "http_302"
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("target", ["ftp://x.example/file", "file:///etc/passwd"])
@@ -153,7 +158,7 @@ def test_a_compressed_file_is_refused(server: HttpServer, http: HttpClient) -> N
     assert isinstance(failure(http, server.url + SIGNED), MalformedMessageError)
 
 
-@pytest.mark.parametrize("coding", ["identity", " Identity ", ""])
+@pytest.mark.parametrize("coding", ["identity", " Identity ", "", "aws-chunked", "UTF-8", "binary, none"])
 def test_a_file_may_say_that_it_is_not_compressed(server: HttpServer, http: HttpClient, coding: str) -> None:
     server.routes["GET /file"] = answer(b"x", Content_Encoding=coding)
     assert read(http, server.url + SIGNED) == (200, b"x")

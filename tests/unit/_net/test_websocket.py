@@ -70,6 +70,40 @@ def test_a_message_right_behind_the_handshake_is_not_lost() -> None:
         assert heard.next() == wire.Offer(sdp="v=0")
 
 
+@pytest.mark.parametrize("pieces", [1, 7, 1000])
+@pytest.mark.parametrize(
+    "announced",
+    [
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 102 Processing\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 2,
+        b"HTTP/1.1 103 Early Hints\nLink: </a>\n\n",
+    ],
+)
+def test_what_announces_the_answer_to_a_handshake_is_passed_over(announced: bytes, pieces: int) -> None:
+    def announcing(connection: Connection, request: Request) -> None:
+        for at in range(0, len(announced), pieces):
+            connection.send(announced[at : at + pieces])
+        connection.accept_websocket(request)
+        connection.send_frame(OFFER)
+
+    heard = Heard()
+    with SignalingServer(handshake=announcing) as server, connected(server, heard):
+        assert heard.next() == wire.Offer(sdp="v=0")
+
+
+@pytest.mark.parametrize("announced", [b"HTTP/1.1 103 Hints\r\nLink", b"HTTP/1.1 103 Hints\r\n\r\n", b"H"])
+def test_a_handshake_that_is_only_announced_is_a_lost_connection(announced: bytes) -> None:
+    def closing(connection: Connection, _: Request) -> None:
+        connection.send(announced)
+        connection.sock.close()
+
+    heard = Heard()
+    with SignalingServer(handshake=closing) as server, pytest.raises(OdysseyConnectionError) as caught:
+        SignalingConnection.open(server.ws_url, "s-1", "t", until(), on_message=heard, on_closed=heard)
+    assert caught.value.code == "connection_lost"
+
+
 def test_a_connection_through_tls_works_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     certificate = self_signed(tmp_path)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.path))

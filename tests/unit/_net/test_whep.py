@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
+
 import pytest
 
 from odyssey_proto import OdysseyConfigError
+from odyssey_proto._base.abort import Abort
+from odyssey_proto._base.clock import Deadline, MonotonicClock
+from odyssey_proto._net import whep
+from odyssey_proto._net.http_exchange import HttpClient
 from odyssey_proto._net.whep import WhepEndpoint
+from tests.support.servers import HttpServer, answer
 
 
 @pytest.mark.parametrize(
-    ("url", "whep", "config"),
+    ("url", "post", "config"),
     [
         (
             "http://localhost:8889/live/s",
@@ -22,9 +30,9 @@ from odyssey_proto._net.whep import WhepEndpoint
         (" https://[::1]:1/s ", "https://[::1]:1/s/whep?token=t", "https://[::1]:1/config"),
     ],
 )
-def test_addresses_are_made_of_the_broadcasts(url: str, whep: str, config: str | None) -> None:
+def test_addresses_are_made_of_the_broadcasts(url: str, post: str, config: str | None) -> None:
     endpoint = WhepEndpoint.of(url)
-    assert endpoint.whep_url("t") == whep
+    assert endpoint.whep_url("t") == post
     assert config is None or endpoint.config_url == config
 
 
@@ -38,6 +46,25 @@ def test_a_token_is_quoted() -> None:
 def test_an_address_that_cannot_be_one_is_refused(url: str) -> None:
     with pytest.raises(OdysseyConfigError):
         WhepEndpoint.of(url)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        answer(b"\xef\xbb\xbfv=0\r\n", "201 Created"),
+        answer(gzip.compress(b"v=0\r\n"), "201 Created", Content_Encoding="gzip"),
+        answer(b"v=0\r\n", "201 Created", Content_Encoding="gzip"),
+        answer(b"v=0\r\n", "201 Created", Content_Encoding="UTF-8", Content_Type="text/plain"),
+        b"HTTP/1.1 103 Early Hints\r\n\r\n" + answer(b"v=0\r\n", "201 Created"),
+    ],
+    ids=["a BOM", "gzip", "labelled gzip", "odd labels", "announced"],
+)
+def test_an_answer_to_an_offer_is_read_however_it_is_packed(reply: bytes) -> None:
+    clock = MonotonicClock()
+    with HttpServer({"POST /s/whep": reply}) as server, contextlib.closing(HttpClient(clock)) as http:
+        endpoint = WhepEndpoint.of(server.url + "/s")
+        admission = whep.admit(http, endpoint, "token", "v=0", Deadline(30, clock), Abort())
+    assert (admission.answer, admission.resource) == ("v=0\r\n", None)
 
 
 @pytest.mark.parametrize(
@@ -56,4 +83,4 @@ def test_an_address_that_cannot_be_one_is_refused(url: str) -> None:
     ],
 )
 def test_the_resource_is_on_the_same_server(location: str | None, resource: str | None) -> None:
-    assert WhepEndpoint.of("https://x/live/s").resource(location) == resource
+    assert whep.resource("https://x/live/s/whep?token=t", location) == resource

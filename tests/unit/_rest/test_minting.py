@@ -8,7 +8,13 @@ import odyssey_models as wire
 import pytest
 
 from odyssey_proto._base.clock import Deadline
-from odyssey_proto._base.errors import OdysseyConnectionError, OdysseyConnectionTimeoutError
+from odyssey_proto._base.errors import (
+    ConcurrentLimitReachedError,
+    OdysseyConnectionError,
+    OdysseyConnectionTimeoutError,
+    OdysseyError,
+    usage_error,
+)
 from odyssey_proto._model.config import AdvancedConfig, ClientConfig
 from odyssey_proto._rest.minting import mint
 
@@ -22,7 +28,8 @@ BUSY = OdysseyConnectionError("busy", code="no_streamers", status=503, recoverab
 class Service:
     """A service without a streamer for a number of requests, and a clock that only pauses advance."""
 
-    def __init__(self, *refusals: OdysseyConnectionError) -> None:
+    def __init__(self, *refusals: OdysseyError) -> None:
+        self.config = ClientConfig(api_key="ody_key")
         self.refusals = list(refusals)
         self.time = 0.0
         self.requested = 0
@@ -86,3 +93,18 @@ def test_any_other_refusal_ends_the_queueing() -> None:
     with pytest.raises(OdysseyConnectionError) as caught:
         service.mint(queue_timeout_s=60)
     assert caught.value is refusal
+
+
+def test_a_session_too_many_is_refused_at_once_with_the_way_out() -> None:
+    refusal = usage_error("CONCURRENT_LIMIT_REACHED", "1 of 1 open", status=429)
+    with pytest.raises(ConcurrentLimitReachedError) as caught:
+        Service(refusal).mint(queue_timeout_s=60)
+    assert str(caught.value).startswith("1 of 1 open; a killed process' session is freed about 40 s after")
+    assert (caught.value.retry_after, caught.value.__cause__) == (40.0, refusal)
+
+
+def test_the_queue_is_waited_out_to_its_end() -> None:
+    service = Service(*[BUSY] * 100)
+    with pytest.raises(OdysseyConnectionTimeoutError):
+        service.mint(queue_timeout_s=2.5)
+    assert (service.requested, service.time) == (4, 2.5)

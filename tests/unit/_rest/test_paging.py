@@ -4,12 +4,42 @@ from __future__ import annotations
 
 import math
 
+import odyssey_models as wire
+
+from odyssey_proto._model import codec
 from odyssey_proto._rest.paging import pages
 
 
 def test_pages_are_one_sequence_without_what_was_pushed_onto_the_next() -> None:
     answers = {0: ("abc", 6), 3: ("cde", 7), 6: ("ef", 8)}
     assert "".join(pages(lambda offset: answers[offset], str)) == "abcdef"
+
+
+def test_pages_go_on_while_there_is_something_new_if_the_total_is_not_known() -> None:
+    answers = {0: ("abc", 0), 3: ("cde", 0), 6: ("de", 0)}
+    assert "".join(pages(lambda offset: answers[offset], str)) == "abcde"
+
+
+def test_rows_that_were_left_out_count_for_the_next_page() -> None:
+    rows = [{"id": "a", "ping_url": ""}, {"ping_url": ""}, {"id": 7}, 8, None, {"id": "b"}]
+    asked: list[int] = []
+
+    def ask(offset: int) -> tuple[list[wire.Region], int]:
+        asked.append(offset)
+        page = codec.from_dict(wire.RegionsResponse, {"regions": rows[offset : offset + 2]})
+        return page.regions, len(rows)
+
+    assert [region.id for region in pages(ask, lambda region: region.id)] == ["a", "7", "b"]
+    assert asked == [0, 2, 4]
+
+
+def test_a_page_of_nothing_but_unreadable_rows_is_not_the_last() -> None:
+    rows: list[object] = [None, 7, {"id": "a"}]
+
+    def ask(offset: int) -> tuple[list[wire.Region], int]:
+        return codec.from_dict(wire.RegionsResponse, {"regions": rows[offset : offset + 2]}).regions, 3
+
+    assert [region.id for region in pages(ask, lambda region: region.id)] == ["a"]
 
 
 def test_an_empty_page_is_the_last() -> None:

@@ -12,9 +12,9 @@ from odyssey_proto._model import events
 from odyssey_proto._model.events import ConnectionStatus
 from odyssey_proto._model.signaling_url import SIGNALING_MESSAGE_LIMIT
 from odyssey_proto.core import effects, inputs
-from odyssey_proto.core.session_machine import SessionState
+from odyssey_proto.core.session_base import SessionState
 from odyssey_proto.core.silence import SILENCE_LIMIT_S
-from odyssey_proto.core.stream_machine import StreamState
+from odyssey_proto.core.stream_base import StreamState
 from tests.support.rig import CAT, LOST, REFUSED, SESSION, Rig, failures, joined, only, seen
 
 
@@ -102,7 +102,6 @@ def test_stream_commands_need_a_connection(command: inputs.Input, what: str, sta
     ("stage", "command", "why"),
     [
         ("none", "interact", "no stream is active"),
-        ("none", "end", "no stream is active"),
         ("starting", "start", "still starting"),
         ("starting", "interact", "still starting"),
         ("streaming", "start", "a stream is active already"),
@@ -130,12 +129,13 @@ def test_an_abandoned_connect_is_answered_to_nobody() -> None:
     assert failures(rig.give(inputs.Disconnect())) == {}
 
 
-def test_an_abandoned_start_still_becomes_a_stream() -> None:
+def test_the_stream_of_an_abandoned_start_is_ended() -> None:
     rig = Rig().to_connected()
     rig.start()
     rig.give(inputs.Abandon(1))
     outputs = rig.hear(wire.StreamStarted(stream_id="st-1"))
-    assert (only(outputs, effects.Succeed), rig.core.stream) == ([], StreamState.STREAMING)
+    assert (only(outputs, effects.Succeed), rig.core.stream) == ([], StreamState.ENDING)
+    assert only(outputs, effects.SendChannel) == [effects.SendChannel(1, wire.InteractiveStreamEnd())]
 
 
 def test_an_abandoned_end_still_ends() -> None:

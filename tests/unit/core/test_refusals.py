@@ -14,15 +14,19 @@ from odyssey_proto._base.errors import (
     ConcurrentLimitReachedError,
     MalformedMessageError,
     MonthlyLimitReachedError,
+    NotCancellableError,
     OdysseyAuthError,
     OdysseyConnectionError,
     OdysseyError,
+    OdysseyNotFoundError,
+    OdysseyRequestError,
+    OdysseyUnauthorizedError,
     OdysseyUsageError,
     RateLimitError,
     SpectatorTokenError,
     StreamDurationExceededError,
 )
-from odyssey_proto.core.refusals import REFUSALS, HttpAnswer, refusal, unreadable
+from odyssey_proto.core.refusals import REFUSALS, HttpAnswer, refusal, unauthorized, unreadable
 
 
 def answer(status: int, data: Any = None, *, body: bytes | None = None, **known: Any) -> HttpAnswer:
@@ -102,6 +106,7 @@ USAGE = {"message": "You met a limit.", "action": "Upgrade", "action_url": "http
     [
         ("MONTHLY_LIMIT_REACHED", MonthlyLimitReachedError),
         ("CONCURRENT_LIMIT_REACHED", ConcurrentLimitReachedError),
+        ("CONCURRENT_LIMIT_EXCEEDED", ConcurrentLimitReachedError),
         ("STREAM_DURATION_EXCEEDED", StreamDurationExceededError),
         ("ACCOUNT_SUSPENDED", AccountSuspendedError),
         ("RATE_LIMITED", RateLimitError),
@@ -254,10 +259,12 @@ def test_the_names_of_headers_are_in_any_case() -> None:
         ("POST /auth/token", 401, OdysseyAuthError, "invalid_api_key"),
         ("POST /sessions/request", 503, OdysseyConnectionError, "no_streamers"),
         ("POST /sessions/token", 404, OdysseyConnectionError, "unknown_session"),
-        ("GET /recordings/{stream_id}", 404, OdysseyError, "not_found"),
-        ("GET /simulation-jobs/{job_id}", 403, OdysseyError, "forbidden"),
-        ("GET /simulation-jobs", 403, OdysseyAuthError, "forbidden"),
-        ("DELETE /simulation-jobs/{job_id}", 400, OdysseyError, "not_cancellable"),
+        ("GET /recordings/{stream_id}", 404, OdysseyNotFoundError, "not_found"),
+        ("GET /recordings/{stream_id}", 401, OdysseyUnauthorizedError, "unauthorized"),
+        ("POST /simulation-jobs", 413, OdysseyRequestError, "invalid_request"),
+        ("GET /simulation-jobs/{job_id}", 403, OdysseyRequestError, "forbidden"),
+        ("GET /simulation-jobs", 403, OdysseyUnauthorizedError, "forbidden"),
+        ("DELETE /simulation-jobs/{job_id}", 400, NotCancellableError, "not_cancellable"),
         ("WebSocket /client", 401, OdysseyAuthError, "session_token_refused"),
         ("POST /whep", 401, SpectatorTokenError, "invalid_spectator_token"),
         ("POST /whep", 500, OdysseyConnectionError, "http_500"),
@@ -269,6 +276,48 @@ def test_what_a_status_means_depends_on_the_operation(
 ) -> None:
     error = refusal(HttpAnswer(operation=operation, status=status))
     assert (type(error), error.code, error.operation, error.status) == (kind, code, operation, status)
+
+
+STATUSES = (400, 401, 403, 404, 406, 408, 409, 413, 422, 429, 500, 502, 503, 504)
+VALUE_ERRORS = {
+    "GET /recordings/{stream_id}": {401, 403, 404},
+    "GET /stream-recordings": {401, 403},
+    "POST /simulation-jobs": {401},
+    "GET /simulation-jobs": {401, 403},
+    "GET /simulation-jobs/{job_id}": {401, 404},
+    "DELETE /simulation-jobs/{job_id}": {400, 401, 404},
+    "POST /whep": {401, 403},
+}
+"""The statuses that are a `ValueError`, by operation, as in the official SDK; others are a `ConnectionError`,"""
+NEITHER = {
+    "POST /auth/token": {401, 403, 422},
+    "GET /regions": {401, 403},
+    "POST /sessions/request": {401, 403},
+    "POST /sessions/token": {401, 403},
+    "WebSocket /client": {401, 403},
+}
+"""except for these: `OdysseyAuthError` only, since that is the class of `connect` in the official SDK too."""
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("operation", REFUSALS)
+def test_a_refusal_is_the_builtin_exception_that_the_official_client_raises(operation: str, status: int) -> None:
+    error = refusal(HttpAnswer(operation=operation, status=status))
+    expected = (
+        status in VALUE_ERRORS.get(operation, ()),
+        status not in VALUE_ERRORS.get(operation, ()) and status not in NEITHER.get(operation, ()),
+    )
+    assert (isinstance(error, ValueError), isinstance(error, ConnectionError)) == expected
+    assert isinstance(error, OdysseyAuthError) == (status in (401, 403, 422) and not expected[1] and status != 404)
+
+
+@pytest.mark.parametrize("operation", REFUSALS)
+def test_a_key_that_is_refused_is_a_value_error_where_an_access_token_is(operation: str) -> None:
+    refused = refusal(HttpAnswer(operation="POST /auth/token", status=401, headers={"x-request-id": "r-1"}))
+    assert isinstance(refused, OdysseyAuthError)
+    error = unauthorized(refused, operation)
+    assert isinstance(error, ValueError) == (401 in VALUE_ERRORS.get(operation, ()) and operation != "POST /whep")
+    assert (vars(error), str(error)) == (vars(refused), str(refused))
 
 
 @pytest.mark.parametrize("operation", REFUSALS)

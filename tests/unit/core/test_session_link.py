@@ -40,6 +40,14 @@ def test_links_are_numbered_and_begin_with_nothing(agenda: Agenda, connection: S
     assert (connection.is_up, connection.has_video, connection.channel_limit) == (False, False, None)
 
 
+def test_a_channel_belongs_to_its_link(connection: SessionLink) -> None:
+    assert not connection.has_channel
+    connection.channel_limit = 1000
+    assert connection.has_channel
+    connection.close()
+    assert not connection.has_channel
+
+
 def test_a_closed_link_is_waited_for_no_more(agenda: Agenda, connection: SessionLink) -> None:
     for due in (Due.KEEPALIVE, Due.VIDEO, Due.CHECK, Due.GIVE_UP):
         agenda.wake_at(due, 1.0)

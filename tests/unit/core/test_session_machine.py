@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import odyssey_models as wire
 import pytest
 
@@ -11,13 +13,14 @@ from odyssey_proto._model.events import ConnectionStatus
 from odyssey_proto.core import effects, inputs
 from odyssey_proto.core.deadlines import (
     KEEPALIVE_INTERVAL_S,
+    OFFER_GRACE_S,
     OPEN_DEADLINE_S,
     REJOIN_DEADLINE_S,
     SESSION_KEPT_S,
     VIDEO_DEADLINE_S,
 )
-from odyssey_proto.core.session_machine import SessionState
-from odyssey_proto.core.stream_machine import StreamState
+from odyssey_proto.core.session_base import SessionState
+from odyssey_proto.core.stream_base import StreamState
 from tests.support.rig import GOODBYE_LINK, LOST, REFUSED, SESSION, Rig, failures, joined, only, texts
 
 
@@ -87,6 +90,8 @@ def test_the_queue_ends_with_a_timeout_when_no_streamer_came_free() -> None:
     rig = Rig(queue_timeout_s=1.5).to_queueing()
     rig.give(NO_STREAMER)
     rig.later(1.0)
+    assert rig.give(NO_STREAMER) == []
+    assert rig.later(0.5) == [effects.RequestSession()]
     error = failures(rig.give(NO_STREAMER))[0]
     assert isinstance(error, errors.OdysseyConnectionTimeoutError)
     assert str(error).startswith("Timed out waiting for a streamer after 1.5 s")
@@ -96,6 +101,64 @@ def test_the_queue_ends_with_a_timeout_when_no_streamer_came_free() -> None:
 def test_a_queue_timeout_of_zero_fails_at_once_with_the_answer_of_the_service() -> None:
     rig = Rig(queue_timeout_s=0).to_queueing()
     assert texts(rig.give(NO_STREAMER)) == {0: "No streamers available"}
+
+
+NO_SLOT = inputs.SlotUnavailable(errors.usage_error("CONCURRENT_LIMIT_REACHED", "1 of 1 open"), "it is ours")
+
+
+def waiting_for_slot(**advanced: Any) -> Rig:
+    rig = Rig(**advanced)
+    rig.give(inputs.Connect(0, wait_for_slot=True), inputs.Authenticated())
+    return rig
+
+
+def test_a_limit_of_open_sessions_fails_the_connect_at_once_with_the_way_out() -> None:
+    rig = Rig(queue_timeout_s=30).to_queueing()
+    error = failures(rig.give(NO_SLOT))[0]
+    assert isinstance(error, errors.ConcurrentLimitReachedError)
+    assert (str(error), error.retry_after) == ("1 of 1 open; it is ours", SESSION_KEPT_S)
+    assert rig.core.session is SessionState.FAILED
+
+
+def test_whoever_wants_to_wait_asks_every_three_seconds_until_another_session_has_ended() -> None:
+    rig = waiting_for_slot(queue_timeout_s=0)
+    text = "Waiting for another session of the account to end"
+    assert rig.give(NO_SLOT) == [events.StatusChanged(status=ConnectionStatus.CONNECTING, message=text, at=100.0)]
+    assert rig.core.progress == (
+        "waiting for another session of the account to end; the previous attempt: 1 of 1 open; it is ours"
+    )
+    for _ in range(30):
+        assert rig.later(2.9) == []
+        assert rig.later(0.1) == [effects.RequestSession()]
+        assert rig.give(NO_SLOT) == []
+    rig.later(3.0)
+    assert len(only(rig.give(inputs.SessionGranted(SESSION)), effects.OpenLink)) == 1
+    assert rig.core.progress == "opening the signaling connection"
+
+
+def test_the_pause_that_the_service_wants_is_kept_to() -> None:
+    rig = waiting_for_slot()
+    slow = errors.usage_error("CONCURRENT_LIMIT_REACHED", "1 of 1 open", retry_after=7.0)
+    rig.give(inputs.SlotUnavailable(slow))
+    assert rig.later(6.9) == []
+    assert rig.later(0.1) == [effects.RequestSession()]
+
+
+def test_the_queue_for_a_streamer_begins_when_there_is_a_session_to_have() -> None:
+    rig = waiting_for_slot(queue_timeout_s=1)
+    rig.give(NO_SLOT)
+    rig.later(3.0)
+    assert only(rig.give(NO_STREAMER), events.StatusChanged)[0].message == "Waiting for a streamer"
+    assert rig.core.progress == "waiting for a streamer"
+    assert rig.later(1.0) == [effects.RequestSession()]
+    assert isinstance(failures(rig.give(NO_STREAMER))[0], errors.OdysseyConnectionTimeoutError)
+
+
+def test_leaving_ends_the_wait_for_another_session() -> None:
+    rig = waiting_for_slot()
+    rig.give(NO_SLOT)
+    assert list(failures(rig.give(inputs.Disconnect()))) == [0]
+    assert rig.later(10.0) == []
 
 
 # --- links
@@ -114,11 +177,199 @@ def test_a_link_that_fails_is_tried_again_with_growing_waits_up_to_max_retries()
     assert rig.core.session is SessionState.FAILED
 
 
-def test_a_refusal_of_the_link_is_not_tried_again_but_for_giving_the_session_back() -> None:
+def answered(status: int, *, recoverable: bool = False, retry_after: float | None = None) -> inputs.LinkFailed:
+    """The first link, refused with ``status``."""
+    error = errors.OdysseyConnectionError(
+        "no", code=f"http_{status}", status=status, recoverable=recoverable, retry_after=retry_after
+    )
+    return inputs.LinkFailed(1, error)
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404, 409, 426, 429, 500, 503])
+def test_whatever_a_server_answers_at_first_is_tried_again_with_the_same_session(status: int) -> None:
+    rig = Rig(max_retries=1, initial_retry_delay_ms=100).to_connecting()
+    outputs = rig.give(answered(status))
+    assert (failures(outputs), only(outputs, events.ErrorOccurred)[0].fatal) == ({}, False)
+    assert rig.later(0.1) == [effects.OpenLink(2, "s-1", "ws://host/signaling", OPEN_DEADLINE_S)]
+    rig.give(inputs.SignalingOpened(2), inputs.VideoReceived(2))
+    assert effects.Succeed(0, None) in rig.give(inputs.ChannelOpened(2, 16384))
+
+
+@pytest.mark.parametrize("code", ["refused", "unknown_host", "tls", "malformed", "unreachable"])
+def test_whatever_the_network_does_at_first_is_tried_again(code: str) -> None:
     rig = Rig().to_connecting()
-    outputs = rig.give(inputs.LinkFailed(1, REFUSED))
-    assert texts(outputs) == {0: str(REFUSED)}
+    assert failures(rig.give(inputs.LinkFailed(1, errors.OdysseyConnectionError("no", code=code)))) == {}
+    assert rig.core.session is SessionState.CONNECTING
+
+
+def test_with_credentials_a_refusal_is_tried_again_with_the_same_token() -> None:
+    rig = joined(initial_retry_delay_ms=100)
+    rig.give(answered(404))
+    assert rig.later(0.1) == [effects.OpenLink(2, "s-1", "ws://host/signaling", OPEN_DEADLINE_S, token="token")]
+
+
+@pytest.mark.parametrize("code", ["invalid_url", "proxy", "untrusted_certificate", "closed", "internal"])
+def test_what_waiting_cannot_help_is_not_tried_again_but_for_giving_the_session_back(code: str) -> None:
+    rig = Rig().to_connecting()
+    outputs = rig.give(inputs.LinkFailed(1, errors.OdysseyConnectionError("no", code=code)))
+    assert texts(outputs) == {0: "no"}
     assert [link.with_video for link in only(outputs, effects.OpenLink)] == [False]
+
+
+def test_a_failure_for_good_after_the_handshake_is_not_tried_again() -> None:
+    rig = Rig().to_linked()
+    assert texts(rig.give(inputs.LinkFailed(1, REFUSED, signaling_lost=False))) == {0: str(REFUSED)}
+
+
+def test_the_server_says_when_to_try_again() -> None:
+    rig = Rig(initial_retry_delay_ms=100).to_connecting()
+    rig.give(answered(503, recoverable=True, retry_after=7.0))
+    assert rig.core.next_due == rig.now + 7.0
+    assert only(rig.later(7.0), effects.OpenLink)
+
+
+def test_a_server_that_wants_the_next_try_after_the_end_of_the_session_is_taken_at_its_word() -> None:
+    rig = Rig().to_connecting()
+    error = failures(rig.give(answered(503, recoverable=True, retry_after=SESSION_KEPT_S)))[0]
+    assert error.retry_after == SESSION_KEPT_S
+
+
+def test_a_rejoin_waits_as_the_server_says() -> None:
+    rig = Rig(initial_retry_delay_ms=100).to_connected()
+    rig.give(answered(503, recoverable=True, retry_after=3.0))
+    assert only(rig.later(2.9), effects.OpenLink) == []
+    assert only(rig.later(0.1), effects.OpenLink)
+
+
+# --- a session is used or given back
+
+
+@pytest.mark.parametrize("url", [" ", "nonsense://x", "ws://", "ws://[::1", "ws://user:password@host"])
+def test_a_session_without_a_usable_address_fails_with_its_id(url: str) -> None:
+    rig = Rig().to_queueing()
+    granted = wire.SessionResponse(session_id="s-9", signalling_url=url)
+    outputs = rig.give(inputs.SessionGranted(granted))
+    error = failures(outputs)[0]
+    assert (type(error), error.session_id) == (errors.MalformedMessageError, "s-9")
+    assert str(error).endswith("; the service clears the session after 40 s")
+    assert only(outputs, effects.OpenLink | effects.CloseLink) == []
+    assert (rig.core.session, rig.core.session_id) == (SessionState.FAILED, "s-9")
+
+
+def test_a_late_session_without_a_usable_address_is_left_alone() -> None:
+    rig = Rig().to_queueing()
+    rig.give(inputs.Disconnect())
+    assert rig.give(inputs.SessionGranted(wire.SessionResponse(session_id="s-9", signalling_url=" "))) == []
+
+
+def test_a_session_that_a_server_does_not_know_yet_is_given_back_after_a_pause() -> None:
+    rig = Rig(max_retries=0, initial_retry_delay_ms=100).to_connecting()
+    assert GOODBYE_LINK in rig.give(answered(404))
+    not_yet = errors.OdysseyConnectionError("no", code="unknown_session", status=404)
+    assert rig.give(inputs.LinkFailed(2, not_yet)) == [effects.CloseLink(2)]
+    assert only(rig.later(0.1), effects.OpenLink)[0].with_video is False
+    assert effects.SendSignaling(3, wire.ClientDisconnecting()) in rig.give(inputs.SignalingOpened(3))
+    assert rig.core.next_due is None
+
+
+def test_a_goodbye_is_not_kept_for_later_than_the_driver_waits() -> None:
+    rig = Rig(max_retries=0).to_connecting()
+    rig.give(answered(503))
+    busy = errors.OdysseyConnectionError("busy", status=503, recoverable=True, retry_after=60.0)
+    assert rig.give(inputs.LinkFailed(2, busy)) == []
+    assert rig.core.next_due is None
+
+
+def test_a_session_that_is_refused_again_and_again_is_given_up() -> None:
+    rig = Rig(max_retries=0, initial_retry_delay_ms=0).to_connecting()
+    rig.give(answered(404))
+    for link in (2, 3):
+        rig.give(inputs.LinkFailed(link, REFUSED))
+        rig.later(0)
+    assert rig.give(inputs.LinkFailed(4, REFUSED)) == []
+    assert rig.core.next_due is None
+
+
+# --- messages that cannot be read
+
+
+def unread(rig: Rig, kind: str | None) -> list[effects.Output]:
+    error = errors.MalformedMessageError("Malformed", code="malformed", message_type=kind)
+    return rig.give(inputs.Unreadable(rig.link, error))
+
+
+def test_an_offer_that_cannot_be_read_fails_the_connect_unless_another_one_follows() -> None:
+    rig = Rig().to_linked()
+    (told,) = unread(rig, "offer")
+    assert isinstance(told, events.ErrorOccurred)
+    assert not told.fatal
+    outputs = rig.later(OFFER_GRACE_S)
+    assert type(failures(outputs)[0]) is errors.MalformedMessageError
+    assert effects.SendSignaling(1, wire.ClientDisconnecting()) in outputs
+    assert rig.core.session is SessionState.FAILED
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_an_offer_that_can_be_read_is_accepted_beside_one_that_cannot(before: bool) -> None:
+    rig = Rig().to_linked()
+    if before:
+        unread(rig, "offer")
+    assert rig.hear(wire.Offer(sdp="good")) == [effects.AcceptOffer(1, "good")]
+    if not before:
+        unread(rig, "offer")
+    assert rig.later(OFFER_GRACE_S) == []
+    rig.give(inputs.VideoReceived(1))
+    assert effects.Succeed(0, None) in rig.give(inputs.ChannelOpened(1, 16384))
+
+
+def test_an_error_that_cannot_be_read_fails_the_connect_at_once() -> None:
+    rig = Rig().to_linked()
+    outputs = unread(rig, "error")
+    assert type(failures(outputs)[0]) is errors.MalformedMessageError
+    assert effects.SendSignaling(1, wire.ClientDisconnecting()) in outputs
+    assert rig.core.session is SessionState.FAILED
+
+
+def test_an_error_that_cannot_be_read_ends_a_connected_session() -> None:
+    rig = Rig().to_streaming()
+    rig.interact("more")
+    assert list(failures(unread(rig, "error"))) == [2]
+    assert isinstance(rig.core.error, errors.MalformedMessageError)
+
+
+@pytest.mark.parametrize("kind", [None, "ice_candidate", "stream_ended", "something_new"])
+def test_another_message_that_cannot_be_read_is_reported_and_the_connect_goes_on(kind: str | None) -> None:
+    rig = Rig().to_linked()
+    (told,) = unread(rig, kind)
+    assert isinstance(told, events.ErrorOccurred)
+    assert not told.fatal
+    assert rig.core.session is SessionState.CONNECTING
+
+
+def test_an_offer_that_cannot_be_read_is_reported_while_connected() -> None:
+    rig = Rig().to_connected()
+    assert [type(output) for output in unread(rig, "offer")] == [events.ErrorOccurred]
+    assert rig.core.session is SessionState.CONNECTED
+
+
+def test_an_error_without_a_reason_is_unknown() -> None:
+    rig = Rig().to_linked()
+    error = failures(rig.hear(wire.SignalingError(reason=wire.SignalingErrorReason(""))))[0]
+    assert (error.code, str(error)) == ("unknown", "The service reported an unknown error")
+
+
+# --- what the streamer says before the connection is complete
+
+
+def test_a_stream_that_ends_while_the_connection_is_rejoined_is_over() -> None:
+    rig = Rig(initial_retry_delay_ms=0).to_streaming()
+    rig.give(inputs.LinkFailed(1, LOST))
+    rig.later(0)
+    assert rig.give(inputs.SignalingOpened(2), inputs.ChannelOpened(2, 16384)) == []
+    assert rig.hear(wire.StreamEnded()) == []
+    outputs = rig.give(inputs.VideoReceived(2))
+    assert only(outputs, events.StreamEnded) == [events.StreamEnded(at=rig.now)]
+    assert rig.state == (SessionState.CONNECTED, StreamState.NONE)
 
 
 def test_a_clean_close_before_video_is_a_failed_link_that_says_where_it_was() -> None:

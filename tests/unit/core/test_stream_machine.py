@@ -11,8 +11,8 @@ from odyssey_proto._base import errors
 from odyssey_proto._model import events
 from odyssey_proto.core import effects, inputs
 from odyssey_proto.core.deadlines import REJOIN_DEADLINE_S, SESSION_KEPT_S, VIDEO_DEADLINE_S
-from odyssey_proto.core.session_machine import SessionState
-from odyssey_proto.core.stream_machine import StreamState
+from odyssey_proto.core.session_base import SessionState
+from odyssey_proto.core.stream_base import StreamState
 from tests.support.rig import CAT, LOST, Rig, failures, only, seen, texts
 
 
@@ -131,16 +131,32 @@ def test_a_start_with_an_image_goes_through_signaling() -> None:
     assert only(outputs, effects.SendSignaling | effects.SendChannel) == [effects.SendSignaling(1, pictured)]
 
 
-def test_the_end_of_a_stream_that_an_error_has_ended_is_answered_once_and_sends_nothing() -> None:
-    rig = Rig().to_connected()
-    rig.start()
-    rig.hear(wire.InteractiveStreamError(reason=wire.StreamErrorReason("internal_error"), message="no"))
+@pytest.mark.parametrize("stage", ["never started", "refused", "ended", "ended by an error"])
+def test_an_end_without_a_stream_is_answered_at_once_and_sends_nothing(stage: str) -> None:
+    refused = wire.InteractiveStreamError(reason=wire.StreamErrorReason("lease_denied"), message="no")
+    rig = Rig().to_streaming() if stage.startswith("ended") else Rig().to_connected()
+    match stage:
+        case "refused":
+            rig.start()
+            rig.hear(refused)
+        case "ended":
+            rig.hear(wire.StreamEnded())
+        case "ended by an error":
+            rig.hear(refused)
     before = rig.state
-    [answer] = rig.end()
-    assert isinstance(answer, effects.Succeed)
-    assert rig.state == before
-    with pytest.raises(errors.OdysseyStreamError, match=r"no stream is active"):
-        rig.end()
+    for _ in range(2):
+        [answer] = rig.end()
+        assert isinstance(answer, effects.Succeed)
+        assert rig.state == before
+
+
+def test_an_end_without_a_stream_that_was_made_while_reconnecting_is_answered_when_the_session_is_back() -> None:
+    rig = Rig().to_connected()
+    rig.give(inputs.LinkFailed(1, LOST))
+    assert rig.end() == []
+    rig.later(1.0)
+    outputs = rig.give(inputs.SignalingOpened(2), inputs.VideoReceived(2), inputs.ChannelOpened(2, 16384))
+    assert (only(outputs, effects.Succeed), only(outputs, effects.SendChannel)) == ([effects.Succeed(1, None)], [])
 
 
 def test_an_interaction_succeeds_with_the_prompt_as_applied() -> None:
@@ -256,7 +272,7 @@ def test_a_stream_error_fails_what_it_answers_and_everything_where_the_stream_is
     outputs = rig.hear(wire.InteractiveStreamError(reason=wire.StreamErrorReason(reason), message="no more"))
     failed = (2, 3) if over else (2,)
     assert {call: type(error) for call, error in failures(outputs).items()} == dict.fromkeys(failed, expected)
-    assert texts(outputs) == dict.fromkeys(failed, "no more")
+    assert all("no more" in text for text in texts(outputs).values())
     assert len({id(error) for error in failures(outputs).values()}) == len(failed)
     sent = [] if over else [effects.SendChannel(1, wire.Update(prompt="two"))]
     assert only(outputs, effects.SendChannel) == sent
@@ -267,6 +283,43 @@ def test_a_stream_error_fails_what_it_answers_and_everything_where_the_stream_is
     assert rig.core.stream is (StreamState.NONE if over else StreamState.STREAMING)
 
 
+@pytest.mark.parametrize(
+    ("reason", "code", "text", "action"),
+    [
+        (
+            "quota_exceeded",
+            "MONTHLY_LIMIT_REACHED",
+            "The hours of this month are used up",
+            "Upgrade your plan, or wait until the month is over",
+        ),
+        (
+            "concurrent_limit_exceeded",
+            "CONCURRENT_LIMIT_EXCEEDED",
+            "The account has its maximum number of open sessions",
+            "Close another session, or wait until it has ended",
+        ),
+        (
+            "session_timeout",
+            "STREAM_DURATION_EXCEEDED",
+            "The stream has reached its maximum duration",
+            "Start another stream",
+        ),
+    ],
+)
+@pytest.mark.parametrize("words", ["no more", "", "Stream error occurred"])
+def test_a_limit_that_the_streamer_reports_says_what_to_do(
+    reason: str, code: str, text: str, action: str, words: str
+) -> None:
+    rig = Rig().to_connected()
+    rig.start()
+    refused = rig.hear(wire.InteractiveStreamError(reason=wire.StreamErrorReason(reason), message=words))
+    error = failures(refused)[1]
+    assert isinstance(error, errors.OdysseyUsageError)
+    assert (str(error), error.code) == (words if words == "no more" else text, code)
+    assert (error.action, error.details) == (action, {})
+    assert error.action_url == "https://developer.odyssey.ml/dashboard"
+
+
 def test_a_stream_error_answers_a_pending_start_and_leaves_no_stream() -> None:
     rig = Rig().to_connected()
     rig.start()
@@ -274,7 +327,11 @@ def test_a_stream_error_answers_a_pending_start_and_leaves_no_stream() -> None:
         wire.InteractiveStreamError(reason=wire.StreamErrorReason("moderation"), message="not this")
     )
     error = failures(outputs)[1]
-    assert (type(error), str(error), error.code) == (errors.OdysseyStreamError, "not this", "moderation")
+    assert (type(error), str(error), error.code) == (
+        errors.OdysseyStreamError,
+        "moderation: not this",
+        "moderation",
+    )
     assert (rig.core.stream, only(outputs, events.StreamEnded)) == (StreamState.NONE, [])
 
 
@@ -313,7 +370,7 @@ def test_a_refused_start_ends_the_wait_for_its_frames_with_the_reason() -> None:
     outputs = rig.hear(
         wire.InteractiveStreamError(reason=wire.StreamErrorReason("moderation"), message="not this")
     )
-    assert [str(end.error) for end in only(outputs, effects.EndFrames)] == ["not this"]
+    assert [str(end.error) for end in only(outputs, effects.EndFrames)] == ["moderation: not this"]
 
 
 def test_a_held_message_is_measured_against_the_channel_of_the_new_link() -> None:
@@ -446,3 +503,226 @@ def test_a_broadcast_without_a_place_or_a_token_is_a_stream_error_of_our_own(rea
     (told,) = rig.hear(ready)
     assert isinstance(told, events.StreamFailed)
     assert (told.reason, told.ends_stream, rig.core.stream) == ("broadcast_error", False, StreamState.STREAMING)
+
+
+# --- what the service leaves out
+
+
+def test_a_stream_without_an_id_is_a_stream() -> None:
+    rig = Rig().to_connected()
+    rig.start()
+    outputs = rig.hear(wire.StreamStarted(stream_id=""))
+    assert outputs[-2:] == [
+        events.StreamStarted(stream_id="", applied_prompt=None, at=100.0),
+        effects.Succeed(1, ""),
+    ]
+    assert (rig.core.stream, rig.core.stream_id) == (StreamState.STREAMING, "")
+    refused = wire.InteractiveStreamError(reason=wire.StreamErrorReason("lease_denied"), message="no")
+    assert only(rig.hear(refused), events.StreamFailed)[0].ends_stream
+    assert rig.core.stream_id is None
+
+
+def test_the_end_of_a_stream_without_an_id_is_told() -> None:
+    rig = Rig().to_connected()
+    rig.start()
+    rig.hear(wire.StreamStarted(stream_id=""))
+    rig.end()
+    assert only(rig.hear(wire.StreamEnded()), events.StreamEnded) == [events.StreamEnded(at=100.0)]
+
+
+def test_an_empty_prompt_was_not_reported() -> None:
+    rig = Rig().to_streaming()
+    rig.interact("sleep")
+    assert rig.hear(wire.UpdateAcknowledged(prompt="")) == [
+        events.InteractAcknowledged(prompt="", at=100.0),
+        effects.Succeed(2, ""),
+    ]
+    assert rig.core.applied_prompt is None
+
+
+# --- a stream whose start has failed
+
+END = effects.SendChannel(1, wire.InteractiveStreamEnd())
+
+
+def test_an_end_that_crosses_a_start_does_not_fail_it() -> None:
+    rig = Rig().to_connected()
+    rig.start()
+    assert only(rig.hear(wire.StreamEnded()), effects.Ignored)
+    assert effects.Succeed(1, "st-1") in rig.hear(wire.StreamStarted(stream_id="st-1"))
+
+
+def abandoned() -> Rig:
+    """A start that nobody waits for any more."""
+    rig = Rig().to_connected()
+    rig.start()
+    (ended,) = rig.give(inputs.Abandon(1))
+    assert isinstance(ended, effects.EndFrames)
+    assert isinstance(ended.error, errors.OdysseyStreamError)
+    assert ended.error.code == "start_given_up"
+    return rig
+
+
+def test_a_stream_that_starts_after_its_call_was_abandoned_is_ended() -> None:
+    rig = abandoned()
+    outputs = rig.hear(wire.StreamStarted(stream_id="late"))
+    assert only(outputs, effects.SendChannel | events.StreamStarted | effects.Succeed) == [END]
+    assert rig.core.stream_id is None
+    assert rig.hear(wire.StreamEnded()) == []
+    assert rig.start() == [effects.BeginFrames(100.0), effects.SendChannel(1, CAT)]
+    assert effects.Succeed(2, "st-2") in rig.hear(wire.StreamStarted(stream_id="st-2"))
+
+
+def test_a_start_after_an_abandoned_one_has_that_ended_and_waits() -> None:
+    rig = abandoned()
+    assert rig.start() == [END]
+    assert rig.hear(wire.StreamStarted(stream_id="late")) == []
+    assert rig.hear(wire.StreamEnded()) == [effects.BeginFrames(100.0), effects.SendChannel(1, CAT)]
+
+
+def test_an_end_after_an_abandoned_start_asks_for_it() -> None:
+    rig = abandoned()
+    assert rig.end() == [END]
+    assert rig.end() == []
+    assert rig.hear(wire.StreamEnded()) == [effects.Succeed(2, None), effects.Succeed(3, None)]
+
+
+def test_an_abandoned_start_that_is_refused_is_reported_and_leaves_no_stream() -> None:
+    rig = abandoned()
+    refused = wire.InteractiveStreamError(reason=wire.StreamErrorReason("moderation"), message="no")
+    assert rig.hear(refused) == [
+        events.StreamFailed(reason="moderation", message="no", ends_stream=False, at=100.0)
+    ]
+    assert rig.core.stream is StreamState.NONE
+
+
+def test_a_start_that_is_abandoned_the_moment_it_is_answered_is_ended() -> None:
+    rig = Rig().to_streaming()
+    rig.interact("more")
+    outputs = rig.give(inputs.Abandon(1))
+    assert list(failures(outputs)) == [2]
+    assert only(outputs, effects.SendChannel) == [END]
+    assert [ended.error.code for ended in only(outputs, events.StreamEnded)] == ["start_given_up"]
+    assert rig.hear(wire.StreamEnded()) == []
+    assert rig.core.stream is StreamState.NONE
+
+
+def test_a_start_that_is_abandoned_while_its_stream_reconnects_is_ended_then() -> None:
+    rig = Rig().to_streaming()
+    rig.give(inputs.LinkFailed(1, LOST))
+    assert only(rig.give(inputs.Abandon(1)), effects.SendChannel) == []
+    rig.later(1.0)
+    outputs = rig.give(inputs.SignalingOpened(2), inputs.VideoReceived(2), inputs.ChannelOpened(2, 16384))
+    assert only(outputs, effects.SendChannel) == [effects.SendChannel(2, wire.InteractiveStreamEnd())]
+    rig.hear(wire.StreamEnded())
+    assert rig.core.stream is StreamState.NONE
+
+
+def test_a_stream_that_starts_after_its_start_was_refused_is_ended() -> None:
+    rig = Rig().to_connected()
+    rig.start()
+    rig.hear(wire.InteractiveStreamError(reason=wire.StreamErrorReason("moderation"), message="no"))
+    assert END in rig.hear(wire.StreamStarted(stream_id="late"))
+    assert rig.core.stream is StreamState.ENDING
+    rig.hear(wire.StreamEnded())
+    assert rig.core.stream is StreamState.NONE
+
+
+def test_a_stream_that_starts_after_it_was_ended_is_ended_again() -> None:
+    rig = Rig().to_connected()
+    rig.start()
+    rig.end()
+    rig.hear(wire.StreamEnded())
+    assert END in rig.hear(wire.StreamStarted(stream_id="late"))
+
+
+# --- messages that cannot be read
+
+
+def unread(kind: str | None) -> errors.MalformedMessageError:
+    return errors.MalformedMessageError("Malformed", code="malformed", message_type=kind)
+
+
+def give_unread(rig: Rig, kind: str | None) -> tuple[errors.MalformedMessageError, list[effects.Output]]:
+    error = unread(kind)
+    outputs = rig.give(inputs.Unreadable(rig.link, error))
+    assert outputs[0] == events.ErrorOccurred(error=error, fatal=False, at=100.0)
+    return error, outputs[1:]
+
+
+def test_a_start_whose_answer_cannot_be_read_fails_at_once_and_its_stream_is_ended() -> None:
+    rig = Rig().to_connected()
+    rig.start()
+    error, outputs = give_unread(rig, "stream_started")
+    assert [type(failure) for failure in failures(outputs).values()] == [errors.MalformedMessageError]
+    assert outputs[-2:] == [effects.EndFrames(error), END]
+    assert rig.start() == []
+    assert rig.hear(wire.StreamEnded()) == [effects.BeginFrames(100.0), effects.SendChannel(1, CAT)]
+
+
+def test_a_start_whose_refusal_cannot_be_read_fails_at_once() -> None:
+    rig = Rig().to_connected()
+    rig.start()
+    error, outputs = give_unread(rig, "interactive_stream_error")
+    assert (list(failures(outputs)), outputs[-1]) == ([1], effects.EndFrames(error))
+    assert rig.core.stream is StreamState.NONE
+    assert END in rig.hear(wire.StreamStarted(stream_id="late"))
+
+
+@pytest.mark.parametrize("kind", ["update_acknowledged", "interactive_stream_error"])
+def test_an_interaction_whose_answer_cannot_be_read_fails_at_once(kind: str) -> None:
+    rig = Rig().to_streaming()
+    rig.interact("one")
+    rig.interact("two")
+    _, outputs = give_unread(rig, kind)
+    assert [type(failure) for failure in failures(outputs).values()] == [errors.MalformedMessageError]
+    assert outputs[-1] == effects.SendChannel(1, wire.Update(prompt="two"))
+    assert rig.core.stream is StreamState.STREAMING
+
+
+@pytest.mark.parametrize("kind", ["stream_ended", "interactive_stream_error"])
+def test_an_end_whose_answer_cannot_be_read_fails_at_once_and_the_stream_is_over(kind: str) -> None:
+    rig = Rig().to_streaming()
+    rig.end()
+    _, outputs = give_unread(rig, kind)
+    assert list(failures(outputs)) == [2]
+    assert only(outputs, events.StreamEnded) == [events.StreamEnded(at=100.0)]
+    assert rig.core.stream is StreamState.NONE
+
+
+def test_an_error_that_cannot_be_read_answers_the_update_before_the_end() -> None:
+    rig = Rig().to_streaming()
+    rig.interact("one")
+    rig.end()
+    assert list(failures(give_unread(rig, "interactive_stream_error")[1])) == [2]
+    assert rig.core.stream is StreamState.ENDING
+
+
+def test_an_end_that_cannot_be_read_ends_the_stream() -> None:
+    rig = Rig().to_streaming()
+    rig.interact("one")
+    _, outputs = give_unread(rig, "stream_ended")
+    assert list(failures(outputs)) == [2]
+    assert only(outputs, events.StreamEnded)
+
+
+def test_a_start_that_waits_for_an_end_that_cannot_be_read_is_made() -> None:
+    rig = abandoned()
+    rig.start()
+    assert give_unread(rig, "stream_ended")[1] == [effects.BeginFrames(100.0), effects.SendChannel(1, CAT)]
+
+
+@pytest.mark.parametrize("kind", [None, "broadcast_ready", "update_acknowledged", "something_new"])
+@pytest.mark.parametrize("stage", ["to_connected", "starting", "to_streaming", "ending"])
+def test_what_answers_no_call_is_reported_only(kind: str | None, stage: str) -> None:
+    rig = Rig()
+    match stage:
+        case "starting":
+            rig.to_connected().start()
+        case "ending":
+            rig.to_streaming().end()
+        case _:
+            getattr(rig, stage)()
+    before = rig.state
+    assert give_unread(rig, kind)[1] == []
+    assert rig.state == before

@@ -1,0 +1,348 @@
+"""Tolerant reading of what the service sends: from parsed JSON to `odyssey_models`.
+
+The rules are those of "What a reader tolerates" in spec/README.md. It parses no text, and reads no requests: see
+`odyssey_proto._model.codec`. What it reports contains names and types, but no values, which could be secrets.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import math
+import re
+import types
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin
+
+import attrs
+
+__all__ = ["DamagedText", "Doubled", "ShortList", "UnreadableError", "left_out", "read"]
+
+T = TypeVar("T")
+
+_NONE: Final = type(None)
+_ABSENT: Final[Any] = object()
+_LARGEST_INTEGER: Final = 2**63
+_EXACT: Final = 2.0**53  # below it, a float that is an integer was written as one
+_HALF: Final = re.compile("[\ud800-\udfff]")  # of a character that is two in UTF-16: it cannot be encoded
+_INDEX: Final = re.compile(r"\[\d+\]")
+
+_Fault = tuple[str, str]
+"""Where something is wrong, as a path from the value read, and what."""
+_Reader = Callable[[Any, list[_Fault]], Any]
+"""Reads a value, and adds to the list what it went on without."""
+
+
+class Doubled(dict[str, Any]):
+    """An object in whose text keys appeared twice."""
+
+    def __init__(self, data: Mapping[str, Any], doubled: frozenset[str]) -> None:
+        super().__init__(data)
+        self.doubled = doubled
+        """Those keys; the value of each is the last."""
+
+
+class DamagedText(str):
+    """A string that was not UTF-8; each wrong byte is replaced."""
+
+    __slots__ = ()
+
+
+class ShortList(list[Any]):
+    """A list without the rows that could not be read."""
+
+    left_out: int = 0
+    """How many those are."""
+
+
+class UnreadableError(Exception):
+    """The value cannot be read; ``faults`` says why."""
+
+    def __init__(self, *faults: _Fault) -> None:
+        super().__init__(faults)
+        self.faults = faults
+
+
+def read(cls: type[T], data: object) -> T:
+    """Read parsed JSON as ``cls``, and log once for each field what could not be read.
+
+    Raises:
+        UnreadableError: an essential field is absent or cannot be read.
+    """
+    faults: list[_Fault] = []
+    hint: Any = cls
+    found: T = _reader(hint)(data, faults)
+    if faults:
+        _log(cls.__name__, faults)
+    return found
+
+
+def left_out(rows: object) -> int:
+    """Return how many rows of a list that was read are missing, because they could not be read."""
+    return rows.left_out if isinstance(rows, ShortList) else 0
+
+
+_logged: set[str] = set()
+
+
+def _log(name: str, faults: list[_Fault]) -> None:
+    for path, problem in faults:
+        where = name + _INDEX.sub("[]", path)
+        if where not in _logged:
+            import logging  # it loads threads, and is rarely needed
+
+            _logged.add(where)
+            logging.getLogger("odyssey_proto.reading").warning("%s: %s (logged once)", where, problem)
+
+
+def _wrong(expected: str, value: object) -> UnreadableError:
+    return UnreadableError(("", f"{expected} was expected, not {type(value).__name__}"))
+
+
+# --- one reader for each type
+
+
+@functools.cache
+def _reader(hint: Any) -> _Reader:
+    """Return the reader of a type, made once."""
+    origin = get_origin(hint)
+    if hint in _SCALARS:
+        return _SCALARS[hint]
+    if origin is Literal:
+        return functools.partial(_read_constant, get_args(hint))
+    if origin is list:
+        return functools.partial(_read_list, _reader(get_args(hint)[0]))
+    if origin is dict:
+        return functools.partial(_read_dict, _reader(get_args(hint)[1]))
+    if origin in (Union, types.UnionType):
+        return _reader_of_union(hint)
+    if attrs.has(hint):
+        return _reader_of_class(hint)
+    return functools.partial(_read_enum, hint)
+
+
+def _read_any(value: Any, _: list[_Fault]) -> Any:
+    return value
+
+
+def _read_text(value: Any, _: list[_Fault]) -> str:
+    if type(value) is str:
+        return value if value.isascii() else _HALF.sub("\ufffd", value)
+    if isinstance(value, DamagedText):
+        raise UnreadableError(("", "the text is not UTF-8"))
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise _wrong("str", value)
+    return str(int(value) if abs(value) < _EXACT and value == int(value) else value)
+
+
+def _read_flag(value: Any, _: list[_Fault]) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong("bool", value)
+    return value
+
+
+def _read_integer(value: Any, _: list[_Fault]) -> int:
+    number = value if type(value) is int else _number(value, "int")
+    if not -_LARGEST_INTEGER <= number < _LARGEST_INTEGER:
+        raise UnreadableError(("", "the number is too large"))
+    return int(number)
+
+
+def _read_number(value: Any, _: list[_Fault]) -> float:
+    try:
+        return float(_number(value, "float"))
+    except OverflowError:
+        raise UnreadableError(("", "the number is too large")) from None
+
+
+def _number(value: Any, expected: str) -> int | float:
+    """Return a number, also from its text or from a boolean; never NaN, and never an infinite one."""
+    number: int | float = value
+    if isinstance(value, str):
+        try:
+            number = int(value)
+        except ValueError:
+            try:
+                number = float(value)
+            except ValueError:
+                raise _wrong(expected, value) from None
+    elif not isinstance(value, int | float):
+        raise _wrong(expected, value)
+    if isinstance(number, float) and not math.isfinite(number):
+        raise UnreadableError(("", "the number is not finite"))
+    return number
+
+
+_SCALARS: Final[dict[Any, _Reader]] = {
+    Any: _read_any,
+    str: _read_text,
+    bool: _read_flag,
+    int: _read_integer,
+    float: _read_number,
+}
+
+
+def _read_constant(constants: tuple[Any, ...], value: Any, _: list[_Fault]) -> Any:
+    if value not in constants:
+        raise UnreadableError(("", "another constant was expected"))
+    return value
+
+
+def _read_enum(cls: type[Enum], value: Any, _: list[_Fault]) -> Enum:
+    if type(value) is not str:
+        raise _wrong("str", value)
+    return cls(_HALF.sub("\ufffd", value))
+
+
+def _read_list(read_row: _Reader, value: Any, faults: list[_Fault]) -> list[Any]:
+    if not isinstance(value, list):
+        raise _wrong("a list", value)
+    rows = []
+    for index, row in enumerate(value):
+        known = len(faults)
+        try:
+            rows.append(read_row(row, faults))
+        except UnreadableError as exc:
+            del faults[known:]
+            faults += [(path, f"{problem}; the row is left out") for path, problem in exc.faults]
+        if len(faults) > known:
+            _set_in(f"[{index}]", faults, known)
+    if len(rows) == len(value):
+        return rows
+    short = ShortList(rows)
+    short.left_out = len(value) - len(rows)
+    return short
+
+
+def _read_dict(read_value: _Reader, value: Any, faults: list[_Fault]) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _wrong("an object", value)
+    found = {}
+    for key, one in value.items():
+        known = len(faults)
+        try:
+            found[key] = read_value(one, faults)
+        except UnreadableError as exc:
+            faults += exc.faults
+        if len(faults) > known:
+            _set_in(".*", faults, known)  # the key is data
+    return found
+
+
+def _set_in(place: str, faults: list[_Fault], since: int) -> None:
+    """Complete the paths of the faults that were found at ``place``."""
+    faults[since:] = [(place + path, problem) for path, problem in faults[since:]]
+
+
+_KINDS: Final[dict[Any, tuple[type, ...]]] = {bool: (bool,), int: (int,), float: (int, float), list: (list,)}
+
+
+def _kinds(hint: Any) -> tuple[type, ...]:
+    """Return the types of the JSON values that a type is meant for."""
+    known = _KINDS.get(get_origin(hint) or hint)
+    return known or ((dict,) if get_origin(hint) is dict or attrs.has(hint) else (str,))
+
+
+def _reader_of_union(hint: Any) -> _Reader:
+    """Return a reader that prefers members of the value's own type, and takes the first that it fits."""
+    members = [(_reader(member), _kinds(member)) for member in get_args(hint) if member is not _NONE]
+    nullable = len(members) < len(get_args(hint))
+
+    def read_union(value: Any, faults: list[_Fault]) -> Any:
+        if value is None and nullable:
+            return None
+        if len(members) == 1:
+            return members[0][0](value, faults)
+        known = len(faults)
+        for read_member, _ in sorted(members, key=lambda member: type(value) not in member[1]):
+            try:
+                return read_member(value, faults)
+            except UnreadableError:
+                del faults[known:]
+        raise UnreadableError(("", f"no alternative fits {type(value).__name__}"))
+
+    return read_union
+
+
+@attrs.frozen
+class _Field:
+    name: str
+    wire: str
+    read: _Reader
+    essential: bool
+    bounded: bool
+    """Whether an empty text counts as unreadable."""
+    stand_in: Any
+    """The value for an absent or unreadable field; `_ABSENT` leaves it to the class."""
+    null_is_default: bool
+
+    def value_of(self, given: Any, faults: list[_Fault], doubled: bool) -> Any:
+        if given is _ABSENT:
+            raise UnreadableError(("", f"required field {self.wire!r} is missing"))
+        if doubled:
+            raise UnreadableError(("", "the key appears twice"))
+        value = self.read(given, faults)
+        if self.bounded and value == "":
+            raise UnreadableError(("", "it is empty"))
+        return value
+
+
+def _fields(cls: Any) -> list[_Field]:
+    attrs.resolve_types(cls)
+    found = []
+    for field in attrs.fields(cls):
+        read_it = _reader(field.type)
+        stand_in = _ABSENT
+        required = field.default is attrs.NOTHING
+        if "stand_in" in field.metadata:
+            stand_in = read_it(field.metadata["stand_in"], [])
+        found.append(
+            _Field(
+                name=field.name,
+                wire=field.metadata.get("wire", field.name),
+                read=read_it,
+                # Requests have no marks: what is required in them, is essential.
+                essential=(required and stand_in is _ABSENT) or get_origin(field.type) is Literal,
+                bounded=field.validator is not None,
+                stand_in=stand_in,
+                null_is_default=not required,
+            )
+        )
+    return found
+
+
+def _reader_of_class(cls: Any) -> _Reader:
+    fields = _fields(cls)
+
+    def read_object(value: Any, faults: list[_Fault]) -> Any:
+        if not isinstance(value, dict):
+            raise _wrong("an object", value)
+        doubled = value.doubled if isinstance(value, Doubled) else ()
+        found: dict[str, Any] = {}
+        fatal: list[_Fault] = []
+        for field in fields:
+            given = value.get(field.wire, _ABSENT)
+            if field.null_is_default and (given is None or given is _ABSENT):
+                continue
+            known = len(faults)
+            try:
+                found[field.name] = field.value_of(given, faults, field.wire in doubled)
+            except UnreadableError as exc:
+                del faults[known:]
+                (fatal if field.essential else faults).extend(
+                    (f".{field.wire}{path}", problem) for path, problem in exc.faults
+                )
+                if field.stand_in is not _ABSENT:
+                    found[field.name] = copy.copy(field.stand_in)
+            else:
+                if len(faults) > known:
+                    _set_in(f".{field.wire}", faults, known)
+        if fatal:
+            raise UnreadableError(*fatal)
+        try:
+            return cls(**found)
+        except ValueError:  # a bound, or a rule between fields; its text quotes the value
+            raise UnreadableError(("", f"it is not a valid {cls.__name__}")) from None
+
+    return read_object

@@ -1,0 +1,119 @@
+"""Content codings: from the body of an answer to what the server packed into it, within a limit.
+
+A label and the body behind it need not agree: servers label with names that are no codings, and label a plain body
+as packed. What counts is the body. It reads nothing from the network.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from typing import Final
+
+from .._base.errors import MalformedMessageError
+
+__all__ = ["named_codings", "unacceptable", "unpacked"]
+
+_GZIP: Final = frozenset({"gzip", "x-gzip"})
+_DEFLATE: Final = "deflate"
+# All other codings that IANA lists. What is not listed (UTF-8, none, binary, aws-chunked, …) names no coding.
+_NOT_ASKED_FOR: Final = frozenset(
+    {"br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi", "aes128gcm", "pack200-gzip"}
+)
+_MOST_CODINGS: Final = 5
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_GZIP_BITS: Final = 31  # with the header and the checksum of gzip
+_ZLIB_BITS: Final = 15
+_RAW_BITS: Final = -15  # deflate without the header of zlib, as some servers send it
+_PIECE: Final = 16 * 1024  # bytes; what follows a member is copied, but never more than this
+_JSON_OR_SDP: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:[\[{]|v=0)")
+_NO_TEXT: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+
+
+def named_codings(label: str) -> list[str]:
+    """Return the codings in a ``Content-Encoding``, in the order in which they were applied.
+
+    >>> named_codings("GZIP, identity"), named_codings("UTF-8"), named_codings("br,, x-gzip")
+    (['gzip'], [], ['br', 'x-gzip'])
+    """
+    names = (name.strip().lower() for name in label.split(","))
+    return [name for name in names if name in _GZIP or name == _DEFLATE or name in _NOT_ASKED_FOR]
+
+
+def unpacked(body: bytes, label: str, limit: int) -> bytes:
+    """Undo the codings that ``label``, a ``Content-Encoding``, names.
+
+    Args:
+        body: the body as it arrived.
+        label: the header; "" if it is absent.
+        limit: the most bytes that the result of each coding may have.
+
+    Raises:
+        MalformedMessageError: the body is damaged, cut short, too large (code ``too_large``), or packed in a way
+            that was not asked for.
+    """
+    codings = named_codings(label)
+    if len(codings) > _MOST_CODINGS:
+        raise unacceptable(f"it is compressed {len(codings)} times")
+    for coding in reversed(codings):
+        if not body:
+            break
+        if coding in _NOT_ASKED_FOR:
+            raise unacceptable(f"it is compressed in a way that was not asked for: {coding}")
+        if coding == _DEFLATE:
+            body = _inflated(body, limit)
+        elif body.startswith(_GZIP_MAGIC) or not _is_plain(body):
+            body = _gunzipped(body, limit)
+    return body
+
+
+def unacceptable(problem: str, code: str = "malformed") -> MalformedMessageError:
+    """Return the error for the body of an answer."""
+    return MalformedMessageError(f"Malformed answer: {problem}", problems=(problem,), code=code)
+
+
+def _is_plain(body: bytes) -> bool:
+    """Return whether a body that is labelled as packed is what the service sends: JSON or SDP."""
+    if _JSON_OR_SDP.match(body) is None or _NO_TEXT.search(body) is not None:
+        return False
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _gunzipped(body: bytes, limit: int) -> bytes:
+    """Unpack all members; what follows the last, often padding, is ignored."""
+    whole = bytearray()
+    at = 0
+    while at < len(body) and (at == 0 or _GZIP_MAGIC.startswith(body[at : at + 2])):
+        at = _unpack(body, at, _GZIP_BITS, "gzip", whole, limit)
+    return bytes(whole)
+
+
+def _inflated(body: bytes, limit: int) -> bytes:
+    # A header of zlib names the method 8 and is a multiple of 31.
+    wrapped = body[0] & 0x0F == zlib.DEFLATED and int.from_bytes(body[:2]) % 31 == 0
+    if not wrapped and _is_plain(body):
+        return body
+    whole = bytearray()
+    _unpack(body, 0, _ZLIB_BITS if wrapped else _RAW_BITS, _DEFLATE, whole, limit)
+    return bytes(whole)
+
+
+def _unpack(body: bytes, at: int, bits: int, name: str, whole: bytearray, limit: int) -> int:
+    """Unpack the stream that begins ``at``, add it to ``whole``, and return where it ends."""
+    unpacker = zlib.decompressobj(wbits=bits)
+    while not unpacker.eof:
+        piece = body[at : at + _PIECE]
+        if not piece:
+            raise unacceptable(f"its {name} is cut short")
+        at += len(piece)
+        try:
+            whole += unpacker.decompress(piece, limit + 1 - len(whole))
+        except zlib.error:
+            raise unacceptable(f"it is not valid {name}") from None
+        if len(whole) > limit:
+            raise unacceptable(f"it is larger than {limit >> 20} MiB", "too_large")
+    return at - len(unpacker.unused_data)

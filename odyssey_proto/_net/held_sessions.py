@@ -1,0 +1,68 @@
+"""The sessions that this process holds, over all clients: what to look for when an account has no session left.
+
+Only weak references and hashes of keys are kept. It ends no session.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from .._base import process_end
+from .._base.weak_set import ConcurrentWeakSet
+
+if TYPE_CHECKING:
+    from .service_api import ServiceApi
+
+__all__ = ["HeldSession", "hold", "reminder"]
+
+
+@attrs.frozen(eq=False)
+class HeldSession:
+    """A session of this process. It counts for as long as somebody has this object."""
+
+    session_id: str
+    account: int
+    """The hash of the service's address and the key."""
+    api: ServiceApi = attrs.field(repr=False)
+
+
+_held: ConcurrentWeakSet[HeldSession] = ConcurrentWeakSet()
+
+
+def hold(api: ServiceApi, session_id: str) -> HeldSession:
+    """Note that a client has requested a session; it counts until the result is dropped."""
+    held = HeldSession(session_id, _account(api), api)
+    _held.add(held)
+    return held
+
+
+def reminder(api: ServiceApi) -> str | None:
+    """Return, as text, which sessions of the account this process holds and how to end them; None if none.
+
+    Args:
+        api: the calls of the client that wants another session.
+    """
+    account = _account(api)
+    same = [held for held in _held if held.account == account]
+    if not same:
+        return None
+    mine = next((held for held in same if held.api is api), None)
+    if mine is not None:
+        return f"this Odyssey object still holds session {mine.session_id}: disconnect() first"
+    first, *more = sorted(held.session_id for held in same)
+    if more:
+        return (
+            f"this process still holds sessions {', '.join((first, *more))} of other Odyssey objects: close() them"
+        )
+    return f"this process still holds session {first} of another Odyssey object: close() it"
+
+
+def _account(api: ServiceApi) -> int:
+    return hash((api.config.api_url, api.config.api_key))
+
+
+@process_end.after_fork_in_child
+def _forget() -> None:
+    _held.clear()

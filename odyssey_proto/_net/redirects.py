@@ -1,0 +1,152 @@
+"""Redirects: whether an answer sends a request to another address, and whether the request may follow.
+
+A request with a key, a bearer or a token stays on its origin (scheme, host and port), with two exceptions: from
+http to https on the same host, both on their default ports; and, if the token is in the address, an address that
+carries it too, because whoever sent that knows the token. No secret goes from https to http.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit, urlunsplit
+
+from .._base.errors import OdysseyConnectionError
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
+
+    from ..core.refusals import HttpAnswer
+
+__all__ = ["Reach", "Route"]
+
+_MOST: Final = 10
+_MOVED: Final = frozenset({301, 302, 303, 307, 308})
+# RFC 9110 lets clients turn these into GET, which would ask for something else.
+_MADE_GET: Final = {301: ("POST",), 302: ("POST",), 303: ("POST", "DELETE")}
+_PORTS: Final = {"http": 80, "https": 443}
+_SAFE: Final = "!#$%&'()*+,/:;=?@[]~"  # what stays as it is in an address; "%": it is often quoted already
+
+
+class Reach(enum.Enum):
+    """How far a redirect may lead a request."""
+
+    ANYWHERE = enum.auto()
+    """To any http or https address: it carries no secret."""
+    SECURE = enum.auto()
+    """Not from https to http: its address is the permission."""
+    ORIGIN = enum.auto()
+    """Not to another origin: it carries a key, a bearer or a token."""
+
+
+class Route:
+    """The way of one request, from its own address through all redirects.
+
+    Args:
+        url: the http or https address of the request.
+        method: its method.
+        reach: how far it may be led.
+        token: the token in the address, if there is one.
+    """
+
+    def __init__(self, url: str, method: str, reach: Reach, token: str = "") -> None:
+        self.url = url
+        """The address to send the request to now."""
+        self._method = method
+        self._reach = reach
+        self._token = token
+        self._left = _MOST
+
+    def follow(self, answer: HttpAnswer) -> bool:
+        """Go on to the address that ``answer`` names; return False if the answer is the final one.
+
+        A redirect without a usable address is final, as is one that would write the key or a token into an address
+        that had none: they are refusals like any other.
+
+        Raises:
+            OdysseyConnectionError: the redirect must not be followed, or there were too many.
+        """
+        target = _target(self.url, answer.header("location")) if answer.status in _MOVED else None
+        if target is None or (not self._token and any(secret in unquote(target) for secret in answer.secrets)):
+            return False
+        here, there = _origin(self.url), _origin(target)
+        way = f"from {answer.line(here)} to {answer.line(there)}"
+        path = answer.line(unquote(urlsplit(target).path))
+        if urlsplit(target).scheme not in _PORTS:
+            raise _refused(answer, "unsafe_redirect", f"{way}, which is not http or https")
+        if self._method in _MADE_GET.get(answer.status, ()):
+            would = f"{way}{path}, which would turn {self._method} into GET"
+            raise _refused(answer, f"http_{answer.status}", f"{would}; nothing was sent there: check the address")
+        if self._reach is not Reach.ANYWHERE and _is_downgrade(here, there):
+            raise _refused(answer, "unsafe_redirect", f"{way}, which is not secure; nothing was sent there")
+        if self._reach is Reach.ORIGIN and not (_is_same(here, there) or _carries(target, self._token)):
+            raise _refused(
+                answer,
+                "foreign_redirect",
+                f"{way}, which must not get the key or token of the request; if it may, use that address",
+            )
+        if self._left == 0:
+            raise _refused(answer, "too_many_redirects", f"more than {_MOST} times, at last {way}{path}")
+        self._left -= 1
+        self.url = target
+        return True
+
+
+def _target(url: str, location: str) -> str | None:
+    """Return the address that a ``Location`` names, or None; it has no fragment, and no user of its own."""
+    with contextlib.suppress(UnicodeError):
+        location = location.encode("latin-1").decode()  # http.client reads headers as Latin-1
+    if not location.strip() or not location.isprintable():
+        return None
+    try:
+        parts = urlsplit(urljoin(url, location.strip()))
+        if parts.scheme in _PORTS and (not parts.hostname or parts.port == 0):
+            return None
+    except ValueError:
+        return None
+    is_here = parts.netloc == urlsplit(url).netloc
+    return urlunsplit(
+        parts._replace(
+            netloc=parts.netloc if is_here else parts.netloc.rpartition("@")[2],
+            path=quote(parts.path, safe=_SAFE),
+            query=quote(parts.query, safe=_SAFE),
+            fragment="",
+        )
+    )
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
+
+
+def _port(parts: SplitResult) -> int | None:
+    return parts.port or _PORTS.get(parts.scheme)
+
+
+def _is_downgrade(here: str, there: str) -> bool:
+    return here.startswith("https:") and not there.startswith("https:")
+
+
+def _is_same(here: str, there: str) -> bool:
+    """Return whether two origins are the same, or differ in that the second is https."""
+    old, new = urlsplit(here), urlsplit(there)
+    if old.hostname != new.hostname:
+        return False
+    if old.scheme == new.scheme:
+        return _port(old) == _port(new)
+    return (old.scheme, _port(old), _port(new)) == ("http", 80, 443)
+
+
+def _carries(url: str, token: str) -> bool:
+    """Return whether ``url`` has ``token`` as a value of its query, or as a part of its path."""
+    parts = urlsplit(url)
+    values = [value for _, value in parse_qsl(parts.query.replace("+", "%2B"))]
+    return bool(token) and token in (*values, *map(unquote, parts.path.split("/")))
+
+
+def _refused(answer: HttpAnswer, code: str, where: str) -> OdysseyConnectionError:
+    return OdysseyConnectionError(
+        f"{answer.asked}: the service redirects ({answer.status}) {where}", code=code, **answer.known
+    )

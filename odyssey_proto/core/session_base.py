@@ -1,0 +1,186 @@
+"""What the actions of a session are made of: its states and data, opening a link, and the end.
+
+Which of it happens when is decided in `odyssey_proto.core.session_machine`, whose machine is the only subclass.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import odyssey_models as wire
+
+from .._base import errors
+from .._base.public_path import publish
+from .._model.events import ConnectionStatus, ErrorOccurred, StatusChanged
+from .deadlines import KEEPALIVE_INTERVAL_S, OPEN_DEADLINE_S, REJOIN_DEADLINE_S, SESSION_KEPT_S
+from .effects import Fail
+from .inputs import Broken, Due, LinkFailed, StepFailed, Unreadable, VideoResumed
+from .machine import Machine
+from .queueing import Queueing
+from .stream_base import LinkLost, LinkUp, SessionOver
+from .stream_machine import STREAM_ROWS
+
+if TYPE_CHECKING:
+    from .._model.config import AdvancedConfig
+    from .machine import Agenda
+    from .pending_calls import PendingCalls
+    from .session_link import SessionLink
+    from .stream_machine import StreamMachine
+
+__all__ = ["OVER", "STATUS", "OfStream", "SessionBase", "SessionState"]
+
+OfStream: TypeAlias = VideoResumed | wire.DataChannelStreamerMessage
+"""What is reported of the session's stream."""
+
+
+class SessionState(Enum):
+    """The state of the session."""
+
+    IDLE = "idle"
+    AUTHENTICATING = "authenticating"
+    QUEUEING = "queueing"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    RECONNECTING = "reconnecting"
+    DISCONNECTED = "disconnected"
+    FAILED = "failed"
+
+
+S = SessionState
+OVER: Final = (S.DISCONNECTED, S.FAILED)
+"""The states of a session that has ended."""
+
+STATUS: Final = {
+    S.IDLE: ConnectionStatus.DISCONNECTED,
+    S.AUTHENTICATING: ConnectionStatus.AUTHENTICATING,
+    S.QUEUEING: ConnectionStatus.CONNECTING,
+    S.CONNECTING: ConnectionStatus.CONNECTING,
+    S.CONNECTED: ConnectionStatus.CONNECTED,
+    S.RECONNECTING: ConnectionStatus.RECONNECTING,
+    S.DISCONNECTED: ConnectionStatus.DISCONNECTED,
+    S.FAILED: ConnectionStatus.FAILED,
+}
+"""The status that users see for each state."""
+
+
+class SessionBase(Machine):
+    """One session, without the rows that say what happens to it."""
+
+    state: SessionState
+
+    def __init__(
+        self,
+        agenda: Agenda,
+        connection: SessionLink,
+        calls: PendingCalls,
+        stream: StreamMachine,
+        config: AdvancedConfig,
+        *,
+        reconnect: bool,
+    ) -> None:
+        self.state = SessionState.IDLE
+        self.capabilities: wire.StreamerCapabilities | None = None
+        self.error: errors.OdysseyError | None = None
+        """The error that ended the session, if it failed."""
+        self.doing: str = "starting"
+        """The step in progress."""
+        self.last_failure: str = ""
+        """Why the previous link failed, while another one is opened."""
+        self._agenda = agenda
+        self._connection = connection
+        self._calls = calls
+        self._stream = stream
+        self._config = config
+        self._reconnect = reconnect
+        self._queueing = Queueing(config.queue_timeout_s, 0.0)
+        self._waits_for_slot = False
+        self._held: deque[OfStream] = deque()
+        self._unread_offer: errors.OdysseyError | None = None
+        self._attempts = 0
+        self._was_linked = False  # whether any WebSocket of the session was open
+        self._token_until = 0.0
+        self._kept_until = 0.0
+
+    def enter(self, target: Enum | None) -> None:
+        """Go to a state, and report the status if it changes; the end is reported later, once all is done."""
+        before = STATUS[self.state]
+        super().enter(target)
+        status = STATUS[self.state]
+        if self.state in OVER:
+            self._agenda.cancel()
+        elif status is not before:
+            self._agenda.put(StatusChanged(status=status, at=self._agenda.now))
+
+    @property
+    def progress(self) -> str:
+        """The step in progress, and why the previous attempt failed, if any; for the text of a timeout."""
+        return f"{self.doing}; the previous attempt: {self.last_failure}" if self.last_failure else self.doing
+
+    # --- links
+
+    def open_link(self, _: object) -> None:
+        """Open the next link; after the session's end, only to say goodbye."""
+        is_over = self.state in OVER
+        if not is_over:
+            self.doing = "opening the signaling connection"
+        timeout = REJOIN_DEADLINE_S if self.state is S.RECONNECTING else OPEN_DEADLINE_S
+        self._connection.open(timeout, with_video=not is_over)
+
+    def token_is_spent(self, _: object) -> bool:
+        """Return whether the token that came with the session no longer opens a link."""
+        return self._connection.token is not None and self._agenda.now >= self._token_until
+
+    def _note_keepalive(self) -> None:
+        self._agenda.wake_at(Due.KEEPALIVE, self._agenda.now + KEEPALIVE_INTERVAL_S)
+        self._kept_until = self._agenda.now + SESSION_KEPT_S
+        if self.state is S.RECONNECTING:
+            self._agenda.wake_at(Due.GIVE_UP, self._kept_until)
+
+    def _try_later(self, error: errors.OdysseyError) -> None:
+        delay_s = max(self._config.retry_delay(self._attempts), error.retry_after or 0.0)
+        self._agenda.wake_at(Due.REJOIN, self._agenda.now + delay_s)
+        self._attempts += 1
+
+    # --- the stream
+
+    def _tell_held(self) -> None:
+        while self._held:
+            self.tell_stream(self._held.popleft())
+
+    def tell_stream(self, item: LinkUp | LinkLost | SessionOver | OfStream | Unreadable) -> None:
+        """Pass something on to the stream."""
+        self._stream.step(STREAM_ROWS, item, type(item))
+
+    # --- the end
+
+    def fail(self, item: StepFailed | LinkFailed | Broken | Unreadable) -> None:
+        """Fail with an error."""
+        if isinstance(item, LinkFailed) and item.signaling_lost:
+            self._connection.close()
+        self.error = item.error
+        self._agenda.put(ErrorOccurred(error=item.error, fatal=True, at=self._agenda.now))
+        # A broken driver opens no more links.
+        self._finish(item.error, give_back=not isinstance(item, Broken))
+
+    def _finish(self, error: errors.OdysseyError, *, give_back: bool = True) -> None:
+        """End calls, stream and link. ``give_back``: the service may still hold the session for us."""
+        connection = self._connection
+        self.doing = "not connected"
+        if (call := self._calls.take_connect()) is not None:
+            self._agenda.put(Fail(call, errors.again(error)))
+        self._tell_held()
+        self.tell_stream(SessionOver(error, broken_by=self.error))
+        if connection.is_up:
+            connection.say_goodbye()
+        else:
+            if connection.link is not None:  # it may be stuck half-open
+                connection.close()
+            if give_back and connection.signaling_url and not self.token_is_spent(None):
+                self._attempts = 0
+                self.open_link(None)  # only to say goodbye: the rows of `OVER` do
+        self._agenda.put(StatusChanged(status=STATUS[self.state], message=error.message, at=self._agenda.now))
+
+
+publish("odyssey_proto.core", SessionState)

@@ -1,0 +1,203 @@
+"""What the actions of a stream are made of: its data, the answers to its calls, and the check for its video.
+
+Which of it happens when is decided in `odyssey_proto.core.stream_machine`, whose machine is the only subclass.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+import attrs
+import odyssey_models as wire
+
+from .._base import errors
+from .._base.public_path import publish
+from .._model.events import BroadcastInfo, ErrorOccurred, GapEvent, StreamEnded
+from .deadlines import FRAME_INTERVAL_S, SESSION_KEPT_S
+from .effects import AskForKeyframe, CheckVideo, EndFrames, Fail, SendChannel, Succeed
+from .inputs import Due, End, Interact, LinkFailed, Start, Unreadable, VideoResumed, VideoSeen
+from .machine import Machine
+from .silence import Silence, Verdict
+from .stream_errors import failure
+
+if TYPE_CHECKING:
+    from .machine import Agenda
+    from .pending_calls import PendingCalls
+    from .session_link import SessionLink
+
+__all__ = ["COMMAND_NAMES", "LinkLost", "LinkUp", "SessionOver", "StreamBase", "StreamState"]
+
+COMMAND_NAMES: Final[dict[type, str]] = {Start: "start stream", Interact: "interact", End: "end stream"}
+"""The names of a stream's commands in errors."""
+
+
+class StreamState(Enum):
+    """The state of the stream."""
+
+    NONE = "none"
+    STARTING = "starting"
+    STREAMING = "streaming"
+    ENDING = "ending"
+
+
+X = StreamState
+_STREAM_IS: Final = {
+    X.NONE: "no stream is active; call start_stream() first",
+    X.STARTING: "the stream is still starting; wait for it, or call end_stream()",
+    X.STREAMING: "a stream is active already; call end_stream() first",
+    X.ENDING: "the stream is still ending; wait for it, call end_stream() again, or disconnect()",
+}
+
+
+@attrs.frozen
+class LinkUp:
+    """The session has a link with video and control channel: the first, or a new one after a loss."""
+
+
+@attrs.frozen
+class LinkLost:
+    """The session has lost its link, and is trying to open another."""
+
+    error: errors.OdysseyError
+
+
+@attrs.frozen
+class SessionOver:
+    """The session has ended, for any reason."""
+
+    error: errors.OdysseyError
+    """The reason, for the calls that wait."""
+    broken_by: errors.OdysseyError | None
+    """The error that ended the session; None if it ended on request."""
+
+
+class StreamBase(Machine):
+    """The streams of a session, one at a time, without the rows that say what happens to them."""
+
+    state: StreamState
+
+    def __init__(self, agenda: Agenda, connection: SessionLink, calls: PendingCalls) -> None:
+        self.state = StreamState.NONE
+        self.stream_id: str | None = None
+        self.applied_prompt: str | None = None
+        """The prompt in effect, as rewritten by the service, if the service reported it."""
+        self.broadcast: BroadcastInfo | None = None
+        """Where the stream can be watched; None until the broadcast is ready."""
+        self._agenda = agenda
+        self._connection = connection
+        self._calls = calls
+        self._silence = Silence()
+        self._started_by: int | None = None  # the call of the last start
+        self._unwanted = False  # whether the last start has failed: a stream that still comes of it is ended
+        self._clearing = False
+        self._end_sent = False  # whether the end of the last start's stream was requested
+
+    # --- commands
+
+    def refusal(self, item: Start | Interact | End) -> errors.OdysseyStreamError:
+        """Return the error for a command that does not fit the state."""
+        what = COMMAND_NAMES[type(item)]
+        return errors.OdysseyStreamError(
+            f"Cannot {what}: {_STREAM_IS[self.state]}",
+            code="wrong_stream_state",
+            operation=what,
+            session_id=self._connection.session_id,
+        )
+
+    def fail_calls(self, item: LinkLost | SessionOver) -> None:
+        """Fail all calls that wait for the stream."""
+        for call in self._calls.take_all():
+            error = errors.OdysseyStreamError(
+                f"The connection ended before the answer: {item.error.message}",
+                code=item.error.code,
+                session_id=self._connection.session_id,
+                operation="stream",
+                recoverable=item.error.recoverable,
+            )
+            error.__cause__ = item.error
+            self._agenda.put(Fail(call, error))
+
+    # --- updates, and errors
+
+    def _send_next_update(self) -> None:
+        if (update := self._calls.next_update()) is not None:
+            self._agenda.put(SendChannel(self._connection.current, update.message, update.text))
+
+    def _fail_sent(self, error: errors.OdysseyError) -> None:
+        for call in self._calls.take_unanswered():
+            self._agenda.put(Fail(call, errors.again(error)))
+        self._send_next_update()
+
+    def _fail_unanswered(self, error: errors.OdysseyError) -> None:
+        for call in (*self._calls.take_unanswered(), *self._calls.take_queued()):
+            self._agenda.put(Fail(call, errors.again(error)))
+
+    def report_error(self, message: wire.InteractiveStreamError, *, ends_stream: bool = False) -> None:
+        """Report an error."""
+        self._agenda.put(failure(message, ends_stream=ends_stream, at=self._agenda.now))
+
+    def report_unreadable(self, item: Unreadable) -> None:
+        """Report a message that cannot be read."""
+        self._agenda.put(ErrorOccurred(error=item.error, fatal=False, at=self._agenda.now))
+
+    # --- checking that video arrives
+
+    def look_for_video(self, _: Due) -> None:
+        """Have the driver report when the newest frame came."""
+        self._silence.look_late(self._agenda.now, self._agenda.overslept)
+        self._agenda.put(CheckVideo(self._connection.current))
+
+    def judge_video(self, item: VideoSeen) -> None:
+        """Wait, ask for a keyframe, or give up the link."""
+        verdict = self._silence.judge(item.at, self._agenda.now)
+        if verdict is Verdict.LOST:
+            self._lose_video()
+            return
+        if verdict is Verdict.ASK_FOR_KEYFRAME:
+            self._agenda.put(AskForKeyframe(self._connection.current))
+        self._look_again()
+
+    def _look_again(self) -> None:
+        self._agenda.wake_at(Due.CHECK, self._silence.next_look(self._agenda.now))
+
+    def _lose_video(self) -> None:
+        gone_for = self._silence.gone_for(self._agenda.now)
+        error = errors.OdysseyConnectionError(
+            f"No video for {gone_for:.1f} s",
+            code="video_stalled",
+            session_id=self._connection.session_id,
+            recoverable=gone_for < SESSION_KEPT_S,  # after that, rejoining has already been tried
+        )
+        self._agenda.follow_with(LinkFailed(self._connection.current, error, signaling_lost=False))
+
+    def report_gap(self, item: VideoResumed) -> None:
+        """Report the frames that were missed."""
+        missed = max(0, round(item.seconds / FRAME_INTERVAL_S) - 1)
+        self._agenda.put(GapEvent(seconds=item.seconds, frames_missed=missed, at=self._agenda.now))
+
+    # --- the end
+
+    def _send_end(self) -> None:
+        self._end_sent = True
+        self._agenda.put(SendChannel(self._connection.current, wire.InteractiveStreamEnd()))
+
+    def _end_once(self) -> None:
+        if not self._end_sent:
+            self._send_end()
+
+    def _answer_ends(self) -> None:
+        for call in self._calls.take_ends():
+            self._agenda.put(Succeed(call, None))
+
+    def _finish(self, error: errors.OdysseyError | None) -> None:
+        had_begun = self.stream_id is not None
+        self._unwanted = not had_begun
+        self._agenda.put(EndFrames(error))
+        self.stream_id = self.applied_prompt = self.broadcast = None
+        self._agenda.cancel(Due.CHECK)
+        if had_begun:
+            self._agenda.put(StreamEnded(error=error, at=self._agenda.now))
+
+
+publish("odyssey_proto.core", StreamState)

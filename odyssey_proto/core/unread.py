@@ -1,0 +1,23 @@
+"""Which message one was meant to be that cannot be read. It needs the message's type only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .inputs import Unreadable
+
+__all__ = ["meant"]
+
+
+def meant(kind: str) -> Callable[[object, Unreadable], bool]:
+    """Return a guard for rows on `Unreadable`: whether it was meant to be a message of type ``kind``."""
+
+    def was_meant(_machine: object, item: Unreadable) -> bool:
+        return item.error.message_type == kind
+
+    # For the diagrams and the table in ARCHITECTURE.md.
+    was_meant.__name__, was_meant.__doc__ = f"meant_{kind}", f"Return whether it was meant to be `{kind}`."
+    return was_meant

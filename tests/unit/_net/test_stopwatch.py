@@ -1,0 +1,124 @@
+"""Round trips as the network had them, over real sockets."""
+
+from __future__ import annotations
+
+import select
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from odyssey_proto._net import stopwatch as module
+from odyssey_proto._net.stopwatch import Stopwatch
+from tests.support.apis import SetClock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says when data arrived")
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Both ends of a TCP connection."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()) as ours,
+    ):
+        theirs, _ = listener.accept()
+        with theirs:
+            yield ours, theirs
+
+
+def stamped(pair: tuple[socket.socket, socket.socket]) -> None:
+    """Let data arrive that the kernel has stamped; it begins with that soon after it was first asked to."""
+    answered(pair)
+    while module._waiting_s(pair[0]) is None:
+        pair[0].recv(99)
+        answered(pair)
+
+
+def answered(pair: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = pair
+    theirs.sendall(b"pong")
+    select.select([ours], [], [])
+
+
+@on_linux
+def test_the_time_for_which_an_answer_has_been_waiting_does_not_count(
+    pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SetClock()
+    stopwatch = Stopwatch(clock)
+    stopwatch.begin(pair[0])
+    stamped(pair)
+    clock.at += 0.5
+    monkeypatch.setattr(module, "seconds_since", lambda _: 0.4)
+    stopwatch.arrived(pair[0])
+    assert stopwatch.ms in (99, 100)  # 0.1 s, as a fraction of two
+
+
+@on_linux
+def test_the_kernel_says_how_long_an_answer_has_been_waiting(pair: tuple[socket.socket, socket.socket]) -> None:
+    Stopwatch(SetClock()).begin(pair[0])
+    stamped(pair)
+    waiting = module._waiting_s(pair[0])
+    assert waiting is not None
+    assert 0 <= waiting < 10
+    assert pair[0].recv(9) == b"pong"  # it is still there
+
+
+@pytest.mark.parametrize("waiting", [-1.0, 0.6])
+def test_a_system_clock_that_is_set_meanwhile_is_not_believed(
+    pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch, waiting: float
+) -> None:
+    clock = SetClock()
+    stopwatch = Stopwatch(clock)
+    stopwatch.begin(pair[0])
+    if sys.platform == "linux":
+        stamped(pair)
+    clock.at += 0.5
+    monkeypatch.setattr(module, "seconds_since", lambda _: waiting)
+    stopwatch.arrived(pair[0])
+    assert stopwatch.ms == 500
+
+
+def test_on_other_systems_the_time_of_reading_counts(
+    pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module.sys, "platform", "darwin")
+    clock = SetClock()
+    stopwatch = Stopwatch(clock)
+    stopwatch.begin(pair[0])
+    answered(pair)
+    clock.at += 0.5
+    stopwatch.arrived(pair[0])
+    assert stopwatch.ms == 500
+
+
+def test_a_socket_that_does_not_say_is_timed_by_reading(pair: tuple[socket.socket, socket.socket]) -> None:
+    clock = SetClock()
+    stopwatch = Stopwatch(clock)
+    with socket.socket() as closed:
+        stopwatch.begin(closed)
+    stopwatch.begin(closed)
+    clock.at += 0.25
+    assert stopwatch.is_running
+    stopwatch.arrived(closed)
+    assert stopwatch.ms == 250
+    assert not stopwatch.is_running
+
+
+@pytest.mark.parametrize(("seconds", "ms"), [(0.0, 0), (0.0009, 0), (0.0209, 20), (0.9999, 999)])
+def test_ms_are_cut_not_rounded(seconds: float, ms: int) -> None:
+    clock = SetClock()
+    clock.at = 0.0
+    stopwatch = Stopwatch(clock)
+    assert stopwatch.ms == 0
+    with socket.socket() as sock:
+        stopwatch.begin(sock)
+        clock.at = seconds
+        stopwatch.begin(sock)  # of a second request: the time runs on
+        stopwatch.arrived(sock)
+    assert stopwatch.ms == ms

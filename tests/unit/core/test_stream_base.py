@@ -1,0 +1,97 @@
+"""What the actions of a stream are made of: answers to its calls, and the check for its video."""
+
+from __future__ import annotations
+
+import odyssey_models as wire
+import pytest
+
+from odyssey_proto._base import errors
+from odyssey_proto._model import events
+from odyssey_proto.core import effects, inputs
+from odyssey_proto.core.deadlines import SESSION_KEPT_S, VIDEO_DEADLINE_S
+from odyssey_proto.core.stream_base import StreamState
+from tests.support.rig import LOST, Rig, failures, only, seen
+
+MODERATION = wire.InteractiveStreamError(reason=wire.StreamErrorReason("moderation"), message="no")
+
+
+def test_a_command_at_the_wrong_moment_says_what_to_do() -> None:
+    rig = Rig().to_connected()
+    with pytest.raises(errors.OdysseyStreamError, match=r"^Cannot interact: no stream is active") as caught:
+        rig.interact("x")
+    assert (caught.value.operation, caught.value.session_id) == ("interact", "s-1")
+
+
+def test_a_lost_link_fails_the_calls_with_its_error_as_cause() -> None:
+    rig = Rig().to_streaming()
+    rig.interact("one")
+    error = failures(rig.give(inputs.LinkFailed(1, LOST)))[2]
+    assert (error.code, error.recoverable, error.__cause__) == ("lost", True, LOST)
+
+
+def test_an_error_fails_the_update_on_the_wire_and_sends_the_next() -> None:
+    rig = Rig().to_streaming()
+    rig.interact("one")
+    rig.interact("two")
+    outputs = rig.hear(MODERATION)
+    assert (list(failures(outputs)), outputs[-1]) == (
+        [2],
+        effects.SendChannel(1, wire.Update(prompt="two")),
+    )
+    assert only(rig.hear(MODERATION), effects.SendChannel) == []
+
+
+def test_the_end_of_a_stream_fails_its_updates_and_is_told_once() -> None:
+    rig = Rig().to_streaming()
+    rig.interact("one")
+    rig.interact("two")
+    outputs = rig.hear(wire.StreamEnded())
+    assert list(failures(outputs)) == [2, 3]
+    assert outputs[-2:] == [effects.EndFrames(None), events.StreamEnded(at=rig.now)]
+
+
+def test_a_start_that_fails_has_no_end_to_tell() -> None:
+    rig = Rig().to_connected()
+    rig.start()
+    outputs = rig.hear(MODERATION)
+    assert (len(only(outputs, effects.EndFrames)), only(outputs, events.StreamEnded)) == (1, [])
+
+
+def test_a_message_that_cannot_be_read_is_reported_and_is_not_fatal() -> None:
+    rig = Rig().to_connected()
+    error = errors.MalformedMessageError("no")
+    assert rig.give(inputs.Unreadable(1, error)) == [events.ErrorOccurred(error=error, fatal=False, at=rig.now)]
+
+
+def test_ends_are_asked_for_once_while_one_is_awaited() -> None:
+    rig = Rig().to_connected()
+    rig.start()
+    rig.give(inputs.Abandon(1))
+    assert rig.end() == [effects.SendChannel(1, wire.InteractiveStreamEnd())]
+    assert rig.end() == []
+    assert rig.hear(wire.StreamEnded()) == [effects.Succeed(2, None), effects.Succeed(3, None)]
+    assert rig.core.stream is StreamState.NONE
+
+
+def test_video_is_looked_for_and_a_keyframe_asked_for() -> None:
+    rig = Rig().to_streaming()
+    last = rig.now + 1.0
+    assert rig.later(1.0) == [effects.CheckVideo(1)]
+    assert seen(rig, last) == []
+    rig.later(1.0)
+    assert seen(rig, last) == [effects.AskForKeyframe(1)]
+
+
+@pytest.mark.parametrize(("age_s", "recoverable"), [(VIDEO_DEADLINE_S, True), (SESSION_KEPT_S, False)])
+def test_a_link_without_video_is_lost(age_s: float, recoverable: bool) -> None:
+    rig = Rig().to_streaming()
+    rig.core._stream._silence.look_late = lambda now, overslept: None  # type: ignore[method-assign]  # it slept
+    rig.later(age_s)
+    lost = only(seen(rig, None), events.ErrorOccurred)[0].error
+    assert (lost.code, lost.recoverable) == ("video_stalled", recoverable)
+
+
+def test_a_gap_counts_the_frames_that_were_missed() -> None:
+    rig = Rig().to_streaming()
+    (gap,) = rig.give(inputs.VideoResumed(1.0))
+    assert gap == events.GapEvent(seconds=1.0, frames_missed=19, at=rig.now)
