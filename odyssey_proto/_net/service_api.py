@@ -6,7 +6,6 @@ in `odyssey_proto._rest`. The meaning of refusals is in `odyssey_proto.core.refu
 
 from __future__ import annotations
 
-import contextlib
 import re
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlencode
@@ -54,8 +53,6 @@ class Operation:
     repeat: bool
     """Whether repeating it is harmless; it is then repeated after a temporary failure."""
     authorized: bool = True
-    any_status: bool = False
-    """Whether an answer that can be read is used whatever its status."""
 
     @property
     def name(self) -> str:
@@ -67,7 +64,7 @@ _AUTHENTICATE: Final = Operation("POST", "/auth/token", repeat=True, authorized=
 _LIST_REGIONS: Final = Operation("GET", "/regions", repeat=False)
 _REQUEST_SESSION: Final = Operation("POST", "/sessions/request", repeat=False)  # each may take a streamer
 _GET_SESSION_TOKEN: Final = Operation("POST", "/sessions/token", repeat=True)
-_GET_CONFIG: Final = Operation("GET", "/config", repeat=True, authorized=False, any_status=True)
+_GET_CONFIG: Final = Operation("GET", "/config", repeat=True, authorized=False)
 _GET_RECORDING: Final = Operation("GET", "/recordings/{stream_id}", repeat=True)
 _LIST_RECORDINGS: Final = Operation("GET", "/stream-recordings", repeat=True)
 _SIMULATE: Final = Operation("POST", "/simulation-jobs", repeat=False)  # each creates a job, answered or not
@@ -313,9 +310,6 @@ class ServiceApi:
                 answer = self._http.exchange(self._request(operation, url, data, token, about), call)
                 if answer.ok or (operation is _GET_CONFIG and _has_servers(answer)):
                     return _decoded(kind, answer)
-                if operation.any_status and b'"iceServers"' in answer.body:
-                    with contextlib.suppress(MalformedMessageError):
-                        return _decoded(kind, answer)
                 raise refusal(answer)
             except OdysseyError as exc:
                 if exc.status == 401 and may_renew and token is not None:

@@ -203,6 +203,7 @@ def test_the_end_of_an_inner_with_ends_the_session_for_all(client: Client) -> No
 def test_a_handler_may_connect_again(client: Client) -> None:
     found: list[object] = []
     session = client.connect(on_connected=lambda: found.append(client.connect()))
+    eventually(lambda: found)
     client.disconnect()
     assert found == [session]
 

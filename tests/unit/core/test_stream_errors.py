@@ -22,8 +22,8 @@ def told(reason: str, message: str) -> wire.InteractiveStreamError:
             "concurrent_limit_exceeded",
             "",
             errors.ConcurrentLimitReachedError,
-            "CONCURRENT_LIMIT_REACHED",
-            "CONCURRENT_LIMIT_REACHED",
+            "CONCURRENT_LIMIT_EXCEEDED",
+            "The account has its maximum number of open sessions",
         ),
         ("session_timeout", "Late", errors.StreamDurationExceededError, "STREAM_DURATION_EXCEEDED", "Late"),
         (
