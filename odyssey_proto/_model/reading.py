@@ -25,6 +25,7 @@ _NONE: Final = type(None)
 _ABSENT: Final[Any] = object()
 _LARGEST_INTEGER: Final = 2**63
 _EXACT: Final = 2.0**53  # below it, a float that is an integer was written as one
+_HALF: Final = re.compile("[\ud800-\udfff]")  # of a character that is two in UTF-16: it cannot be encoded
 _INDEX: Final = re.compile(r"\[\d+\]")
 
 _Fault = tuple[str, str]
@@ -127,7 +128,7 @@ def _read_any(value: Any, _: list[_Fault]) -> Any:
 
 def _read_text(value: Any, _: list[_Fault]) -> str:
     if type(value) is str:
-        return value
+        return value if value.isascii() else _HALF.sub("\ufffd", value)
     if isinstance(value, DamagedText):
         raise UnreadableError(("", "the text is not UTF-8"))
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
@@ -191,7 +192,7 @@ def _read_constant(constants: tuple[Any, ...], value: Any, _: list[_Fault]) -> A
 def _read_enum(cls: type[Enum], value: Any, _: list[_Fault]) -> Enum:
     if type(value) is not str:
         raise _wrong("str", value)
-    return cls(value)
+    return cls(_HALF.sub("\ufffd", value))
 
 
 def _read_list(read_row: _Reader, value: Any, faults: list[_Fault]) -> list[Any]:

@@ -155,8 +155,14 @@ SHAPES = {
 }
 
 
-@every_step
-@pytest.mark.parametrize("shape", SHAPES)
+TOLERATED = {
+    ("POST /auth/token", "not a number"),
+    *itertools.product(["GET /config"], ["no fields", "not a number", "a key twice", "not utf-8"]),
+}
+"""What the call can do without: 3600 s are assumed, and a session needs no ICE servers."""
+
+
+@pytest.mark.parametrize(("route", "shape"), sorted({*itertools.product(STEPS, SHAPES)} - TOLERATED))
 def test_an_answer_of_the_wrong_shape_names_the_call_and_the_problem(route: str, shape: str) -> None:
     with HttpServer({route: answer(SHAPES[shape])}) as server:
         error = failure_of(route, server)
@@ -166,23 +172,26 @@ def test_an_answer_of_the_wrong_shape_names_the_call_and_the_problem(route: str,
     assert (error.status, error.operation, error.recoverable) == (200, route, False)
 
 
+@pytest.mark.parametrize(("route", "shape"), sorted(TOLERATED))
+def test_what_a_call_can_do_without_does_not_fail_it(route: str, shape: str) -> None:
+    with HttpServer({route: answer(SHAPES[shape])}) as server, transport(server.url) as http:
+        assert STEPS[route](http, server.url, until(), None) == ("a" if route == "POST /auth/token" else ())
+
+
 @pytest.mark.parametrize(
     ("route", "data", "field"),
     [
         ("POST /auth/token", {"token": "x"}, "access_token"),
-        ("POST /auth/token", {"access_token": 5}, "access_token"),
-        ("POST /auth/token", {"access_token": "x", "expires_in": "soon"}, "expires_in"),
+        ("POST /auth/token", {"access_token": [5]}, "access_token"),
+        ("POST /auth/token", {"access_token": True}, "access_token"),
         ("POST /auth/token", {"access_token": ""}, "access_token"),
         ("POST /auth/token", {"access_token": "two\r\nlines"}, "access_token"),
         ("POST /auth/token", {"access_token": "with blank"}, "access_token"),
         ("POST /auth/token", {"access_token": "ünusual"}, "access_token"),
         ("POST /sessions/request", {"session_id": "s"}, "signalling_url"),
         ("POST /sessions/request", {"session_id": None, "signalling_url": "x"}, "session_id"),
-        ("POST /sessions/request", {"session_id": "s", "signalling_url": "x", "capabilities": []}, "capabilities"),
+        ("POST /sessions/request", {"session_id": "s", "signalling_url": []}, "signalling_url"),
         ("POST /sessions/token", {"session_token": ["x"]}, "session_token"),
-        ("GET /config", {"iceServers": {"urls": "x"}}, "iceServers"),
-        ("GET /config", {"iceServers": [{"urls": 5}]}, "urls"),
-        ("GET /config", {"iceServers": ["stun:x"]}, "ice_servers"),
     ],
 )
 def test_a_field_of_the_wrong_shape_is_named(route: str, data: Any, field: str) -> None:
@@ -582,7 +591,10 @@ LEAKY: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize(("route", "fault"), list(itertools.product(STEPS, LEAKY)))
+FAILING = [pair for pair in itertools.product(STEPS, LEAKY) if pair != ("GET /config", "echo as success")]
+
+
+@pytest.mark.parametrize(("route", "fault"), FAILING)
 @pytest.mark.parametrize("key", ["ody_live_SECRET-1", "SECRET_without_prefix"])
 def test_no_failure_tells_a_secret(route: str, fault: str, key: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)

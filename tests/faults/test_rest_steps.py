@@ -80,7 +80,7 @@ ANSWERS: Final[dict[str, tuple[dict[str, Any], type[OdysseyError], str]]] = {
         {
             "action": "answer",
             "status": 200,
-            "body": {"access_token": 1, "session_id": None, "signalling_url": [], "session_token": {}},
+            "body": {"access_token": [1], "session_id": None, "signalling_url": [], "session_token": {}},
         },
         MalformedMessageError,
         "was expected",

@@ -16,6 +16,7 @@ from odyssey_proto import (
     OdysseyStreamError,
 )
 from odyssey_proto.emulator._faults.script import Fault
+from tests.support.apis import made_api, until
 from tests.support.leaks import nothing_left
 from tests.support.servers import HttpServer, answer
 
@@ -276,6 +277,22 @@ def test_a_session_needs_no_ice_servers(emulator: Emulator, make_client: MakeCli
     emulator.faults.add(Fault(step="GET /signaling/config", action="answer", status=200, body=config))
     with make_client(emulator).connect(timeout=SOON_S) as session:
         assert session.status is ConnectionStatus.CONNECTED
+
+
+@pytest.mark.parametrize("status", [404, 500])
+def test_the_status_of_ice_servers_does_not_matter(server: HttpServer, status: int) -> None:
+    servers = {"iceServers": [{"urls": "stun:192.0.2.1"}]}
+    server.routes["GET /config"] = answer(body(servers), status=f"{status} Odd")
+    with made_api(server) as api:
+        assert api.signaling_config(f"{server.url}/config", until())[0].urls == "stun:192.0.2.1"
+
+
+@pytest.mark.parametrize("sent", [b"{}", b'{"iceServers": []}', b'{"iceServers": 7}', b'{"iceServers": ['])
+def test_an_error_without_ice_servers_is_an_error(server: HttpServer, sent: bytes) -> None:
+    server.routes["GET /config"] = answer(sent, status="404 Not Found")
+    with made_api(server) as api, pytest.raises(OdysseyConnectionError) as caught:
+        api.signaling_config(f"{server.url}/config", until())
+    assert caught.value.status == 404
 
 
 @pytest.mark.parametrize("reason", [{}, {"reason": None}, {"reason": 7}])

@@ -93,7 +93,7 @@ class SessionResponse(JsonObject):
 
     session_id: str = attrs.field(validator=attrs.validators.min_len(1), metadata={"essential": True})
     """Identifier of the session."""
-    signalling_url: str = attrs.field(validator=attrs.validators.min_len(1), metadata={"essential": True})
+    signalling_url: str = attrs.field(metadata={"essential": True})
     """Base of the signaling addresses (two l's on the wire). Clients accept ws(s), http(s) and bare forms and
     build other addresses by replacing text, so a server gives ws(s) and no trailing slash.
     """

@@ -34,7 +34,7 @@ class Offer(JsonObject):
 
     type: Literal["offer"] = "offer"
     """Tag of the message."""
-    sdp: str = attrs.field(validator=attrs.validators.min_len(1), metadata={"essential": True})
+    sdp: str = attrs.field(metadata={"essential": True})
     """Session description (RFC 8866)."""
 
 

@@ -33,9 +33,10 @@ class UnreadableError(Exception):
 
 @attrs.frozen
 class Raw:
-    """JSON text that no Python value stands for."""
+    """JSON text that no Python value stands for, and what a string makes of it."""
 
-    text: bytes
+    json: bytes
+    text: str | None = None
 
 
 @attrs.frozen
@@ -70,6 +71,7 @@ SCALARS: Final[dict[str, Any]] = {
     "NaN in a text": "NaN",
     "infinity in a text": "-inf",
     "a huge text": "x" * 100_000,
+    "half of a character": Raw(b'"caf\\ud83d"', text="caf\ufffd"),
     "bytes that are not UTF-8": Raw(b'"caf\xe9"'),
     "an empty list": [],
     "a list": ["x", 1, None],
@@ -149,7 +151,7 @@ def right(schema: Schema, value: Any) -> Any:
     if "$ref" in schema:
         return right(definition(schema["$ref"].rpartition("/")[2]), value)
     if isinstance(value, Raw):
-        raise UnreadableError
+        value = _only(value.text is not None, value.text)
     if "const" in schema:
         return _only(value == schema["const"], value)
     if "anyOf" in schema and "properties" not in schema:
@@ -308,7 +310,7 @@ def json_text(data: Any) -> bytes:
 
     def shown(value: Raw) -> str:
         name = f"raw value {next(numbers)}"
-        raw[json.dumps(name).encode()] = value.text
+        raw[json.dumps(name).encode()] = value.json
         return name
 
     text = json.dumps(_doubled(data), default=shown, ensure_ascii=False).encode()
