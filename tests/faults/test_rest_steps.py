@@ -241,7 +241,9 @@ def test_a_limit_of_the_account_is_its_documented_exception(
     with pytest.raises(kind) as caught:
         client.connect(timeout=SOON_S)
     assert type(caught.value) is kind
-    assert (str(caught.value), caught.value.code) == ("Too much", code)
+    words, _, hint = str(caught.value).partition("; ")
+    assert (words, caught.value.code) == ("Too much", code)
+    assert hint.startswith("a killed process' session is freed") == (code == "CONCURRENT_LIMIT_REACHED")
     assert caught.value.action == "Wait"
     assert details.items() <= caught.value.details.items()
 

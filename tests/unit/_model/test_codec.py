@@ -198,7 +198,10 @@ def test_a_request_is_read_with_whole_numbers_in_either_form_and_in_bytes() -> N
 
 
 def test_an_enum_in_a_request_stays_open() -> None:
-    event = '{"sdk_version": "1", "sdk_platform": "p", "platform_info": "", "event": "new", "connect_duration_ms": 3.0}'
+    event = (
+        '{"sdk_version": "1", "sdk_platform": "p", "platform_info": "L", "event": "new", '
+        '"connect_duration_ms": 3.0}'
+    )
     read = codec.decode_request(wire.TelemetryEvent, event)
     assert (read.event, read.connect_duration_ms) == ("new", 3)
 
