@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Odyssey"]
 
-log = logging.getLogger("odyssey_proto.live")
+_log = logging.getLogger("odyssey_proto.live")
 
 _CLOSE_S: Final = 2.0
 _JOIN_S: Final = 30.0  # the default timeout of connect_with_credentials(), which never queues
@@ -731,7 +731,7 @@ def _connected(
     if credentials is not None and credentials.session_id != live.session_id:
         in_vain.append(f"the credentials of session {credentials.session_id}")
     if in_vain:
-        log.warning("already connected to session %s; ignored: %s", live.session_id, ", ".join(in_vain))
+        _log.warning("already connected to session %s; ignored: %s", live.session_id, ", ".join(in_vain))
     return live
 
 

@@ -69,6 +69,12 @@ _LIVE: Final = (S.IDLE, S.AUTHENTICATING, S.QUEUEING, *_LINKED)
 class SessionMachine(SessionBase):
     """One session. It steps the machine of its streams, which does not know the session."""
 
+    # Said again, because type checkers take what a subclass assigns for its own.
+    capabilities: wire.StreamerCapabilities | None
+    error: errors.OdysseyError | None
+    doing: str
+    last_failure: str
+
     # --- getting a session
 
     def authenticate(self, item: Connect) -> None:

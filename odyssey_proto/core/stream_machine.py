@@ -39,6 +39,11 @@ X = StreamState
 class StreamMachine(StreamBase):
     """The streams of a session, one at a time."""
 
+    # Said again, because type checkers take what a subclass assigns for its own.
+    stream_id: str | None
+    applied_prompt: str | None
+    broadcast: BroadcastInfo | None
+
     # --- commands
 
     def make_held_calls(self, _: object = None) -> None:
