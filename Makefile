@@ -35,7 +35,7 @@ format: install ## lay the code out, and mend what ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-coverage: COVERAGE := --cov --cov-context=test --cov-report=term:skip-covered
+coverage: COVERAGE := -p tools.core_contexts --cov --cov-report=term:skip-covered
 coverage: test ## the same, with the coverage of those that may run side by side
 	$(BIN)/python -m tools.core_coverage
 
@@ -86,7 +86,7 @@ cassettes: install ## record the answers of the service again
 
 # Each module of the core is covered wholly, every branch, by the test file of its own name. `coverage` looks at it too.
 core-coverage: install ## whether each module of the core is covered by its own tests
-	$(BIN)/python -m pytest -q -n auto --cov --cov-context=test --cov-report= --cov-fail-under=0 $$($(BIN)/python -m tools.core_coverage --tests)
+	$(BIN)/python -m pytest -q -n auto -p tools.core_contexts --cov --cov-report= --cov-fail-under=0 $$($(BIN)/python -m tools.core_coverage --tests)
 	$(BIN)/python -m tools.core_coverage
 
 # An emulator that is sloppy sends what only tolerant readers accept; the same SEED makes the same choices.

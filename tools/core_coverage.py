@@ -3,7 +3,7 @@
     python -m tools.core_coverage --tests    # prints those files
     python -m tools.core_coverage            # reads the .coverage of a run of them
 
-That run records the test that ran each line (``--cov-context=test``), and may include other tests. Lines run when
+That run records which of these tests ran each line (`tools.core_contexts`), and may include others. Lines run when
 the module is imported count for every file, because no test can avoid them.
 """
 
@@ -20,7 +20,7 @@ from coverage import Coverage
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["MODULES", "lacking", "main", "test_file"]
+__all__ = ["MODULES", "lacking", "main", "test_file", "test_files"]
 
 _ROOT: Final = Path(__file__).resolve().parents[1]
 
@@ -43,6 +43,11 @@ def test_file(module: str) -> str:
     """Return the path of the tests of a module."""
     folder, _, name = module.rpartition("/")
     return f"tests/unit/{folder}/test_{name}.py"
+
+
+def test_files() -> list[str]:
+    """Return the paths of all tests that count."""
+    return [*map(test_file, MODULES), _OF_ALL]
 
 
 def lacking(coverage: Coverage, modules: Iterable[str] = MODULES) -> dict[str, str]:
@@ -68,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--tests", action="store_true", help="print the test files and do nothing else")
     if parser.parse_args(arguments).tests:
-        print(*map(test_file, MODULES), _OF_ALL)
+        print(*test_files())
         return 0
     coverage = Coverage(config_file=str(_ROOT / "pyproject.toml"))
     coverage.load()

@@ -12,6 +12,7 @@ through `uv`. The supported Pythons are those in the classifiers of pyproject.to
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import os
 import shutil
 import subprocess
@@ -63,6 +64,8 @@ _INNER_LOOP: Final = (
 )
 """The tests that `make check` runs, and those of the parts that differ most between Pythons."""
 _TESTS: Final = {"lowest": _TOUCHING, "newest": _INNER_LOOP, "prereleases": _TOUCHING}
+_SIDE_BY_SIDE: Final = 2
+"""How many Pythons are tested at the same time."""
 _UNREACHABLE: Final = ("error sending request", "failed to fetch", "dns error", "network connectivity is disabled")
 
 
@@ -105,8 +108,8 @@ def _uv(*arguments: str) -> None:
     done.check_returncode()
 
 
-def _environment(version: str, python: str, which: str) -> Path:
-    """Create or update the environment of one Python and one set; return its interpreter."""
+def _environment(version: str, python: str, which: str) -> tuple[Path, str]:
+    """Create or update the environment of one Python and one set; return its interpreter and what was pinned."""
     folder = _ENVIRONMENTS / f"{version}-{which}"
     if not folder.exists():
         _uv("venv", "--quiet", "--python", python, str(folder))
@@ -117,14 +120,13 @@ def _environment(version: str, python: str, which: str) -> Path:
         *("pip", "compile", "--quiet", "--upgrade", *selected, "--extra", "cli"),
         *("--no-annotate", "--no-header", "--output-file", str(pins), str(_PROJECT)),
     )
-    print(pins.read_text("utf-8"))
     # The tests' own packages are not under test: the newest that are compatible with these will do.
     prereleases = ("--prerelease", "allow") if which == "prereleases" else ()
     _uv(
         *("pip", "install", "--quiet", "--python", str(own), "--constraints", str(pins), *prereleases),
         *("--editable", ".[cli]", "--group", "test"),
     )
-    return own
+    return own, pins.read_text("utf-8")
 
 
 def run_tests(which: str, versions: Iterable[str], arguments: list[str]) -> int:
@@ -133,23 +135,38 @@ def run_tests(which: str, versions: Iterable[str], arguments: list[str]) -> int:
     A supported Python that is not installed, or a package index that does not answer, is not a failure.
     """
     status = 0
-    for version in versions:
-        python = interpreter(version)
-        if python is None:
-            print(f"--- Python {version}, {which}: skipped, not on this machine", flush=True)
-            continue
-        print(f"--- Python {version}, {which}: {python}", flush=True)
-        try:
-            own = _environment(version, python, which)
-        except _UnreachableIndexError:
-            print(f"--- Python {version}, {which}: skipped, the package index does not answer", flush=True)
-            continue
-        workers = str(2 * (os.cpu_count() or 1))  # most tests wait most of the time
-        command = [own, "-m", "pytest", "-q", "-n", workers, "--dist", "loadgroup", *(arguments or _TESTS[which])]
-        # Without the coverage threshold and settings of the shell: only the packages just installed take part.
-        tests = subprocess.run(command, cwd=_ROOT, env={**os.environ, "PYTHONPATH": ""}, check=False)
-        status = status or tests.returncode
+    # Side by side, because most tests wait most of the time, and one environment is made while another is tested.
+    with concurrent.futures.ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        for text, one in pool.map(lambda version: _run_one(which, version, arguments), versions):
+            print(text, flush=True)
+            status = status or one
     return status
+
+
+def _run_one(which: str, version: str, arguments: list[str]) -> tuple[str, int]:
+    """Run the tests on one Python; return what to print, and the exit status."""
+    title = f"--- Python {version}, {which}"
+    python = interpreter(version)
+    if python is None:
+        return f"{title}: skipped, not on this machine", 0
+    try:
+        own, pins = _environment(version, python, which)
+    except _UnreachableIndexError:
+        return f"{title}: skipped, the package index does not answer", 0
+    workers = str((os.cpu_count() or 1) + 1)
+    command = [own, "-m", "pytest", "-q", "-n", workers, "--dist", "loadgroup", *(arguments or _TESTS[which])]
+    # Without the coverage threshold and settings of the shell: only the packages just installed take part.
+    environment = {**os.environ, "PYTHONPATH": ""}
+    tests = subprocess.run(
+        command,
+        cwd=_ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return f"{title}: {python}\n{pins}\n{tests.stdout}", tests.returncode
 
 
 def find_wheels(versions: Iterable[str]) -> int:
