@@ -354,8 +354,15 @@ def abort_after(event: threading.Event, abort: Abort) -> None:
     threading.Thread(target=wait).start()
 
 
-@pytest.mark.parametrize("route", [*STEPS, "GET /regions", "GET /ping"])
-@pytest.mark.parametrize("fault", ["silent", "dripping the headers", "dripping the body"])
+@pytest.mark.parametrize(
+    ("route", "fault"),
+    [
+        (route, fault)
+        for route in (*STEPS, "GET /regions", "GET /ping")
+        for fault in ("silent", "dripping the headers", "dripping the body")
+        if (route, fault) != ("GET /ping", "dripping the body")  # a ping ends with the headers
+    ],
+)
 def test_an_abort_ends_a_call_at_once(route: str, fault: str) -> None:
     abort, asked = Abort(), threading.Event()
     slow = SLOW[fault]
