@@ -18,6 +18,7 @@ from .._base.abort import Abort
 from .._base.clock import Deadline
 from .._base.hosts import is_loopback
 from .._model import codec, signaling_url
+from .._model.credentials import TOKEN_LIFETIME_S
 from .._model.message_types import note_type
 from .._net import held_sessions, signaling
 from .._net.webrtc import candidates
@@ -336,7 +337,7 @@ class SessionTokens:
         if self._kept is None or self._kept[1] <= clock.now():
             asked_at = clock.now()
             answer = fetch()
-            lifetime_s = _DEFAULT_LIFETIME_S if answer.expires_in is None else answer.expires_in
+            lifetime_s = TOKEN_LIFETIME_S if answer.expires_in is None else answer.expires_in
             self._kept = (answer.session_token, asked_at + lifetime_s)
             return answer.session_token
         return self._kept[0]
@@ -401,7 +402,6 @@ class StreamerAccess:
 
 
 _STEP_TIMEOUT_S: Final = 10.0
-_DEFAULT_LIFETIME_S: Final = 600.0  # of a session token, if the service does not say (spec/openapi.yaml)
 _TOKEN_REFUSED: Final = frozenset({401, 403})
 _SHOWN: Final = 300  # characters of a message in the log: an image has millions
 

@@ -22,10 +22,11 @@ from .._base.public_path import publish
 from .._base.secrets import Secret
 from .reading import UnreadableError, read
 
-__all__ = ["ClientCredentials", "StreamerCapabilities"]
+__all__ = ["TOKEN_LIFETIME_S", "ClientCredentials", "StreamerCapabilities"]
 
 _LONGEST_TOKEN: Final = 16 * 1024
-_DEFAULT_LIFETIME_S: Final = 600  # as for an answer of the service without it (spec/openapi.yaml)
+TOKEN_LIFETIME_S: Final = 600
+"""The lifetime of a session token, in s, if the service does not say (spec/openapi.yaml)."""
 _DATA: Final = (str, bytes, int, float, list, tuple, Mapping, type(None))
 
 
@@ -182,7 +183,7 @@ def _as_text(value: object) -> Any:
 
 def _as_span(value: object) -> int:
     if value is None:
-        return _DEFAULT_LIFETIME_S
+        return TOKEN_LIFETIME_S
     try:
         return max(read(int, value), 0)
     except UnreadableError:

@@ -15,7 +15,7 @@ from .._base.errors import (
     OdysseyConnectionError,
     OdysseyError,
 )
-from .._model.credentials import ClientCredentials, StreamerCapabilities
+from .._model.credentials import TOKEN_LIFETIME_S, ClientCredentials, StreamerCapabilities
 from .._net import held_sessions
 from ..core.queueing import Queueing, slot_refusal
 
@@ -29,7 +29,6 @@ __all__ = ["mint"]
 log = logging.getLogger("odyssey_proto.rest")
 
 _OPERATION: Final = "create client credentials"
-_DEFAULT_LIFETIME_S: Final = 600  # if the service does not say (spec/openapi.yaml)
 _GIVING_BACK_S: Final = 2.0  # for returning a session that nobody can use
 
 
@@ -80,7 +79,7 @@ def _credentials(session: wire.SessionResponse, token: wire.SessionTokenResponse
         return ClientCredentials(
             signaling_url=session.signalling_url,
             session_token=token.session_token,
-            expires_in=_DEFAULT_LIFETIME_S if token.expires_in is None else max(int(token.expires_in), 0),
+            expires_in=TOKEN_LIFETIME_S if token.expires_in is None else max(int(token.expires_in), 0),
             capabilities=None if given is None else StreamerCapabilities(given.image_to_video),
         )
     except OdysseyConfigError as exc:
