@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import threading
 from typing import TYPE_CHECKING, Any
 
-import av
-import numpy as np
 import odyssey_models as wire
 import pytest
 
@@ -28,12 +25,15 @@ from odyssey_proto._net.signaling import SignalingConnection
 from tests.support.apis import KEY, made_api, until
 from tests.support.hearing import Heard, connected
 from tests.support.leaks import nothing_left
+from tests.support.pictures import video_file
 from tests.support.servers import Connection, HttpServer, Request, SignalingServer, answer, json_answer
 from tests.support.tls import self_signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    import av
 
     from odyssey_proto._net.service_api import ServiceApi
 
@@ -443,18 +443,6 @@ FRAGMENTS = (
 )
 
 
-def video(container_format: str, **options: str) -> bytes:
-    file = io.BytesIO()
-    with av.open(file, "w", format=container_format, options=options) as container:
-        stream = container.add_stream("libx264", rate=20)
-        stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p"
-        picture = np.zeros((32, 64, 3), np.uint8)
-        for _ in range(FRAMES):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
-        container.mux(stream.encode())
-    return file.getvalue()
-
-
 def watched(url: str) -> tuple[int, OdysseyError | None]:
     """Return how many frames the broadcast has, and the error that it ended with."""
     frames: list[av.VideoFrame] = []
@@ -483,7 +471,7 @@ def watched(url: str) -> tuple[int, OdysseyError | None]:
 def test_the_addresses_in_a_playlist_count_from_where_it_was_found(status: str) -> None:
     routes: dict[str, Any] = {
         "GET /edge/7/live.m3u8": answer(PLAYLIST),
-        "GET /edge/7/segment.ts": answer(video("mpegts")),
+        "GET /edge/7/segment.ts": answer(video_file("mpegts", FRAMES)),
     }
     with HttpServer(routes) as server:
         server.routes["GET /live.m3u8"] = moved("/edge/7/live.m3u8?token=t", status)
@@ -492,7 +480,7 @@ def test_the_addresses_in_a_playlist_count_from_where_it_was_found(status: str) 
 
 def test_playlists_and_segments_on_other_origins_are_followed() -> None:
     with HttpServer() as store, HttpServer() as edge, HttpServer() as server:
-        store.routes["GET /store/1.ts"] = answer(video("mpegts"))
+        store.routes["GET /store/1.ts"] = answer(video_file("mpegts", FRAMES))
         edge.routes |= {
             "GET /edge/master.m3u8": answer(MASTER),
             "GET /edge/low/live.m3u8": moved("/edge/lower/live.m3u8", "302 Found"),
@@ -505,7 +493,7 @@ def test_playlists_and_segments_on_other_origins_are_followed() -> None:
 
 
 def test_the_header_that_a_playlist_names_counts_from_there_too() -> None:
-    whole = video("mp4", movflags="frag_keyframe+empty_moov+default_base_moof")
+    whole = video_file("mp4", FRAMES, movflags="frag_keyframe+empty_moov+default_base_moof")
     at = whole.index(b"moof") - 4
     routes: dict[str, Any] = {
         "GET /edge/live.m3u8": answer(FRAGMENTS),

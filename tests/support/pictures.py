@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from odyssey_proto._video import stamp
 if TYPE_CHECKING:
     from odyssey_proto._video.frame_hub import FrameHub
 
-__all__ = ["decoded", "picture", "publish"]
+__all__ = ["decoded", "picture", "publish", "video_file"]
 
 
 def picture(number: int, at_ms: int, width: int = 640, height: int = 64) -> av.VideoFrame:
@@ -42,3 +43,16 @@ def decoded(width: int = 64, height: int = 48, *, seed: int = 0, pts: int | None
     if pts is not None:
         frame.time_base = Fraction(1, 90_000)
     return frame
+
+
+def video_file(container_format: str, frames: int, **options: str) -> bytes:
+    """Return a file of black frames in H.264, 20 of them a second; ``options`` are those of the muxer."""
+    file = io.BytesIO()
+    with av.open(file, "w", format=container_format, options=options) as container:
+        stream = container.add_stream("libx264", rate=20)
+        stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p"
+        black = np.zeros((32, 64, 3), np.uint8)
+        for _ in range(frames):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(black, "rgb24")))
+        container.mux(stream.encode())
+    return file.getvalue()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import threading
+from typing import TYPE_CHECKING
 
-import av
-import numpy as np
 import pytest
 
 from odyssey_proto._base.abort import Abort
@@ -15,7 +13,11 @@ from odyssey_proto._base.errors import OdysseyConfigError, OdysseyConnectionErro
 from odyssey_proto._net.hls import HlsReader, _leniency
 from odyssey_proto._net.http_exchange import HttpClient
 from tests.support.leaks import nothing_left
+from tests.support.pictures import video_file
 from tests.support.servers import HttpServer, Reply, answer
+
+if TYPE_CHECKING:
+    import av
 
 FRAMES = 5
 PLAYLIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:0.25,\nsegment.ts\n#EXT-X-ENDLIST\n"
@@ -29,15 +31,7 @@ BROKEN_TEXT = (
 @pytest.fixture(scope="module")
 def segment() -> bytes:
     """A quarter of a second of video in an MPEG transport stream."""
-    file = io.BytesIO()
-    with av.open(file, "w", format="mpegts") as container:
-        stream = container.add_stream("libx264", rate=20)
-        stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p"
-        picture = np.zeros((32, 64, 3), np.uint8)
-        for _ in range(FRAMES):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
-        container.mux(stream.encode())
-    return file.getvalue()
+    return video_file("mpegts", FRAMES)
 
 
 class Watched:
