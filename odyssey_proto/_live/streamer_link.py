@@ -269,6 +269,8 @@ class StreamerLink:
         error = answer.exception()
         if error is None:
             self._post(inputs.Answered(self._plan.link, answer.result()))
+        elif isinstance(error, errors.MalformedMessageError) and error.message_type == "offer":
+            self._take_unreadable(error)
         else:
             self._lose(error if isinstance(error, errors.OdysseyError) else errors.internal(error))
 

@@ -25,6 +25,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 
 from .._base.errors import MalformedMessageError
 from .._base.public_path import publish
+from .nesting import shallow
 from .reading import DamagedText, Doubled, UnreadableError, left_out, read
 
 __all__ = [
@@ -145,7 +146,9 @@ def _requested(union: Any, text: str | bytes) -> Any:
 def _read_message(union: Any, data: Any, read_as: Callable[[type[Any], Any], Any]) -> Any:
     tag = data.get("type") if isinstance(data, dict) else None
     if isinstance(data, Doubled) and "type" in data.doubled:
-        raise _malformed("message", "the key `type` appears twice in one object")
+        error = _malformed("message", "the key `type` appears twice in one object")
+        error.message_type = tag if isinstance(tag, str) else None  # as most readers would take it
+        raise error
     if not isinstance(tag, str):
         raise _malformed("message", "an object with a string `type` was expected")
     cls = _classes_by_tag(union).get(tag)
@@ -171,17 +174,33 @@ def _classes_by_tag(union: Any) -> dict[str, type[Any]]:
 
 
 _BOM: Final = "\ufeff"
+_TOO_DEEP: Final = "it is nested too deeply"
 _WRONG_BYTE: Final = re.compile("[\udc80-\udcff]")  # as "surrogateescape" decodes it
 
 
 def _parse(text: str | bytes, what: str) -> Any:
     """Parse JSON text; what RFC 8259 forbids is kept in a form that only a field that is used stumbles over."""
     shown, damaged = _decoded(text)
+    shown = shown.removeprefix(_BOM)
     try:
-        data = json.loads(shown.removeprefix(_BOM), parse_int=_integer, object_pairs_hook=_object)
-        return _marked(data) if damaged else data
-    except (ValueError, RecursionError) as exc:
+        try:
+            return _loaded(shown, damaged)
+        except RecursionError:
+            return _loaded_shallow(shown, damaged)
+    except ValueError as exc:
         raise _not_json(what, exc, damaged) from None
+
+
+def _loaded(text: str, damaged: bool) -> Any:
+    data = json.loads(text, parse_int=_integer, object_pairs_hook=_object)
+    return _marked(data) if damaged else data
+
+
+def _loaded_shallow(text: str, damaged: bool) -> Any:
+    try:
+        return _loaded(shallow(text), damaged)
+    except ValueError:
+        raise _NotJsonError(_TOO_DEEP) from None  # the parser's position would be that in the shallow text
 
 
 def _decoded(text: str | bytes) -> tuple[str, bool]:
@@ -230,7 +249,9 @@ def _parse_strictly(text: str | bytes, what: str) -> Any:
         return json.loads(
             text.removeprefix(_BOM), parse_constant=_refuse_constant, object_pairs_hook=_object_of_once
         )
-    except (ValueError, RecursionError) as exc:
+    except RecursionError:
+        raise _malformed(what, _TOO_DEEP) from None
+    except ValueError as exc:
         raise _not_json(what, exc, isinstance(exc, UnicodeDecodeError)) from None
 
 

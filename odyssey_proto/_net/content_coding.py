@@ -33,10 +33,10 @@ _NO_TEXT: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 def named_codings(label: str) -> list[str]:
     """Return the codings in a ``Content-Encoding``, in the order in which they were applied.
 
-    >>> named_codings("GZIP, identity"), named_codings("UTF-8"), named_codings("br,, x-gzip")
+    >>> named_codings("GZIP, identity"), named_codings("UTF-8"), named_codings("br,, x-gzip;q=1")
     (['gzip'], [], ['br', 'x-gzip'])
     """
-    names = (name.strip().lower() for name in label.split(","))
+    names = (name.partition(";")[0].strip().lower() for name in label.split(","))
     return [name for name in names if name in _GZIP or name == _DEFLATE or name in _NOT_ASKED_FOR]
 
 
@@ -58,11 +58,13 @@ def unpacked(body: bytes, label: str, limit: int) -> bytes:
     for coding in reversed(codings):
         if not body:
             break
-        if coding in _NOT_ASKED_FOR:
-            raise unacceptable(f"it is compressed in a way that was not asked for: {coding}")
         if coding == _DEFLATE:
             body = _inflated(body, limit)
-        elif body.startswith(_GZIP_MAGIC) or not _is_plain(body):
+        elif body.startswith(_GZIP_MAGIC) and coding in _GZIP:
+            body = _gunzipped(body, limit)
+        elif not _is_plain(body):
+            if coding in _NOT_ASKED_FOR:
+                raise unacceptable(f"it is compressed in a way that was not asked for: {coding}")
             body = _gunzipped(body, limit)
     return body
 

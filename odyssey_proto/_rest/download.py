@@ -339,7 +339,7 @@ class _File:
         try:
             data: Mapping[str, Any] = json.loads(self.note.read_text(encoding="utf-8"))
             validator, size = data["validator"], data["size"]
-        except (OSError, ValueError, LookupError, TypeError):
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
             return None
         usable = isinstance(validator, str) and validator.isprintable() and isinstance(size, int | None)
         return _Version(validator=validator, size=size) if usable else None

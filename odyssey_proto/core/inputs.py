@@ -239,11 +239,12 @@ class Received:
 
 @attrs.frozen
 class Unreadable:
-    """A message came through signaling or ``streamerToClient`` that cannot be read."""
+    """A message came through signaling or ``streamerToClient`` that cannot be read or answered."""
 
     link: int
     error: errors.MalformedMessageError
-    """What is wrong with it; its ``message_type`` says which message it is meant to be, if that is known."""
+    """What is wrong with it; its ``message_type`` says which message it is meant to be, if that is known. The code
+    of an offer that was accepted, but cannot be answered, is ``malformed_offer``."""
 
 
 @attrs.frozen

@@ -97,6 +97,7 @@ class SessionBase(Machine):
         self._queueing = Queueing(config.queue_timeout_s, 0.0)
         self._waits_for_slot = False
         self._held: deque[OfStream] = deque()
+        self._offers = 0  # those of this link that were accepted, less those that turned out to be malformed
         self._unread_offer: errors.OdysseyError | None = None
         self._attempts = 0
         self._was_linked = False  # whether any WebSocket of the session was open

@@ -165,12 +165,14 @@ class SessionMachine(SessionBase):
         """Wait for the offer and for video."""
         self._connection.is_up = self._was_linked = True
         self.doing = _FOR_OFFER
+        self._offers = 0
         self._agenda.wake_at(Due.VIDEO, self._agenda.now + _video_deadline(self.state))
         self._note_keepalive()
 
     def accept_offer(self, message: wire.Offer) -> None:
         """Have the peer connection answer the offer."""
         self.doing = "waiting for video"
+        self._offers += 1
         self._agenda.cancel(Due.OFFER)
         self._agenda.put(AcceptOffer(self._connection.current, message.sdp))
 
@@ -252,19 +254,26 @@ class SessionMachine(SessionBase):
         self._agenda.follow_with(LinkFailed(item.link, error))
 
     def awaits_offer(self, item: Unreadable) -> bool:
-        """Return whether this was meant to be the offer, and none that can be read has come."""
-        return item.error.message_type == "offer" and self.doing == _FOR_OFFER
+        """Return whether this was meant to be the offer, and there is no other."""
+        return item.error.message_type == "offer" and self._offers == _was_accepted(item)
 
     def await_another_offer(self, item: Unreadable) -> None:
-        """Report an offer that cannot be read, and wait a moment for another one."""
-        self.tell_stream(item)
+        """Report an offer that cannot be read or answered, and wait a moment for another one."""
+        self.doing = _FOR_OFFER
         self._unread_offer = item.error
         self._agenda.wake_at(Due.OFFER, self._agenda.now + OFFER_GRACE_S)
+        self.report_unread(item)
+
+    def report_unread(self, item: Unreadable) -> None:
+        """Report a message that cannot be read."""
+        self._offers -= _was_accepted(item)
+        self.tell_stream(item)
 
     def refuse_unread(self, _: Due) -> None:
-        """Treat a link whose offer cannot be read as failed."""
+        """Treat a link whose offer cannot be read or answered as failed: the next may bring another."""
         assert self._unread_offer is not None
         error = errors.again(self._unread_offer)
+        error.recoverable = True
         self._agenda.follow_with(LinkFailed(self._connection.current, error, signaling_lost=False))
 
     def may_reconnect(self, item: LinkFailed) -> bool:
@@ -328,6 +337,11 @@ def _may_pass(error: errors.OdysseyError) -> bool:
     return error.code not in _LASTING
 
 
+def _was_accepted(item: Unreadable) -> bool:
+    """Return whether this is an offer that was read as a message, and passed to the peer connection."""
+    return item.error.code == "malformed_offer"
+
+
 M = SessionMachine
 SESSION_TABLE: Final[tuple[Row[SessionMachine], ...]] = (
     # Getting a session.
@@ -369,7 +383,7 @@ SESSION_TABLE: Final[tuple[Row[SessionMachine], ...]] = (
     row(_LINKED, wire.SignalingError, S.FAILED, M.fail_as_told),
     row(_LINKED, Unreadable, S.FAILED, M.fail, meant("error")),
     row(_JOINING, Unreadable, None, M.await_another_offer, M.awaits_offer),
-    row(_JOINING, Unreadable, None, M.tell_stream),
+    row(_JOINING, Unreadable, None, M.report_unread),
     row(_JOINING, Due.REJOIN, S.FAILED, M.fail_expired, M.token_is_spent),
     row(_JOINING, Due.REJOIN, None, M.open_link),
     row((S.RECONNECTING,), Due.GIVE_UP, S.FAILED, M.give_session_up),

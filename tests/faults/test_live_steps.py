@@ -206,6 +206,27 @@ def test_an_offer_that_cannot_be_answered_is_malformed(what: str, emulator: Emul
     assert client.connect(timeout=SOON_S).is_connected
 
 
+NO_USE: Final[dict[str, object]] = {**NO_OFFER, "a number": 5, "null": None, "a list": [1]}
+
+
+@pytest.mark.parametrize("what", NO_USE)
+def test_after_an_offer_of_no_use_the_next_one_counts(what: str, emulator: Emulator, client: Odyssey) -> None:
+    emulator.faults.add(Fault(step="signaling offer", action="send", text=message("offer", sdp=NO_USE[what])))
+    with client.connect(timeout=SOON_S) as session:
+        assert session.start_stream("A cat", timeout=SOON_S)
+
+
+@pytest.mark.parametrize("what", NO_USE)
+def test_after_an_offer_of_no_use_another_attempt_is_made(
+    what: str, emulator: Emulator, make_client: MakeClient
+) -> None:
+    patient = make_client(emulator, advanced=AdvancedConfig(max_retries=1, initial_retry_delay_ms=10))
+    bad = message("offer", sdp=NO_USE[what])
+    emulator.faults.add(Fault(step="signaling offer", action="replace", text=bad))
+    with patient.connect(timeout=SOON_S) as session:
+        assert session.is_connected
+
+
 CANDIDATE: Final = "candidate:1 1 udp 2130706431 127.0.0.1 9 typ host"
 
 

@@ -265,7 +265,7 @@ def test_a_message_through_signaling_breaks_nothing(
     rig.works()
 
 
-FATAL: Final = {"offer": ["malformed_offer"], "error": ["streamer_disconnected", "unknown"]}
+FATAL: Final = {"error": ["streamer_disconnected", "unknown"]}
 """Messages that end a session, and the code of its error."""
 
 
@@ -529,6 +529,16 @@ def test_an_offer_of_the_same_connection_is_answered_and_changes_nothing(rig: Ri
     assert session.is_connected
     assert rig.streamer.links == 1
     rig.works()
+
+
+@pytest.mark.parametrize("sdp", ["v=0", "", None, 5, SIGNALING["offer"]["sdp"]])
+def test_an_offer_that_is_of_no_use_changes_nothing(sdp: object, rig: Rig) -> None:
+    session = stream(rig.client)
+    rig.send(rig.streamer.signal, message("offer", sdp=sdp))
+    assert session.interact("Night", timeout=PATIENCE_S)
+    assert rig.streamer.links == 1
+    rig.works()
+    assert rig.session is session
 
 
 def test_an_offer_of_another_connection_is_refused_and_the_session_rejoins(rig: Rig) -> None:

@@ -154,7 +154,13 @@ class Offer:
 
 
 def _malformed_offer(what: str) -> MalformedMessageError:
-    return MalformedMessageError(f"The streamer's offer {what}", code="malformed_offer", problems=(what,))
+    return MalformedMessageError(
+        f"The streamer's offer {what}",
+        code="malformed_offer",
+        problems=(what,),
+        message_type="offer",
+        recoverable=True,
+    )
 
 
 def readable_candidate(candidate: IceCandidate, offer: Offer) -> RTCIceCandidate | None:

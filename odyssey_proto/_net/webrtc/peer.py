@@ -155,7 +155,8 @@ class Peer:
             ice_servers: the servers from ``/config``; if empty, none is used.
 
         Raises (the future does; it is cancelled if `close` comes first):
-            MalformedMessageError: the offer is not SDP, or lacks video, a data channel or encryption.
+            MalformedMessageError: the offer is not SDP, or lacks video, a data channel or encryption. Its
+                ``message_type`` is ``offer`` if it was not begun, so that another offer may follow.
             OdysseyConnectionError: nothing in the offer can be decoded (``no_common_codec``), the offer belongs to
                 another connection (``unexpected_offer``), there is no address to connect from (``no_candidates``),
                 ``relay_only`` is set and there is no relay (``no_relay``), or this is closed.
@@ -316,7 +317,9 @@ class Peer:
                 raise OdysseyConnectionError(NO_CODEC[self._codec], code="no_common_codec") from exc
             except (*UNREADABLE, InvalidStateError) as exc:
                 raise MalformedMessageError(
-                    f"The streamer's offer cannot be answered ({type(exc).__name__})", code="malformed_offer"
+                    f"The streamer's offer cannot be answered ({type(exc).__name__})",
+                    code="malformed_offer",
+                    recoverable=True,
                 ) from exc
             except OSError as exc:
                 raise OdysseyConnectionError(

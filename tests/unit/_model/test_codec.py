@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 import odyssey_models as wire
 import pytest
@@ -97,9 +97,11 @@ def test_unknown_fields_are_dropped() -> None:
         ("{", "Expecting property name"),
         ("[]", "an object with a string `type` was expected"),
         ('{"type": 3}', "an object with a string `type` was expected"),
-        ('{"type": "a", "type": "b"}', "appears twice in one object"),
+        ('{"type": "b", "type": 3}', "appears twice in one object"),
         (b"\xff\xfe", "it is not UTF-8 JSON"),
-        ("[" * 100_000, "it is not UTF-8 JSON"),
+        ("[" * 100_000, "it is nested too deeply"),
+        (b'"\xff' + b"[" * 100_000, "it is not UTF-8 JSON"),
+        ("[" * 100_000 + "]" * 100_000, ""),
     ],
 )
 def test_what_is_no_message_is_malformed(read: Any, text: str | bytes, problem: str) -> None:
@@ -107,6 +109,25 @@ def test_what_is_no_message_is_malformed(read: Any, text: str | bytes, problem: 
         read(text)
     assert problem in str(refusal.value)
     assert refusal.value.message_type is None
+
+
+@pytest.mark.parametrize("read", READERS[:1])
+def test_of_two_types_the_last_is_known(read: Any) -> None:
+    with pytest.raises(MalformedMessageError, match="appears twice") as refusal:
+        read('{"type": "stream_started", "type": "stream_ended"}')
+    assert refusal.value.message_type == "stream_ended"
+
+
+DEEP: Final = "[" * 50_000 + '"]}"' + "]" * 50_000
+
+
+@pytest.mark.parametrize("text", [f'{{"more": {DEEP}, "type": "stream_started", "stream_id": "st-1"}}'])
+@pytest.mark.parametrize("damage", ["", "\udcff"])
+def test_unknown_fields_may_be_nested_deeply(text: str, damage: str) -> None:
+    sent = text.replace("]}", "]}" + damage).encode(errors="surrogateescape")
+    assert codec.channel_from_streamer(sent) == wire.StreamStarted(stream_id="st-1")
+    with pytest.raises(MalformedMessageError, match=r"nested too deeply|not UTF-8"):
+        codec.channel_from_client(sent)
 
 
 @pytest.mark.parametrize("read", [codec.signaling_from_client, codec.channel_from_client])

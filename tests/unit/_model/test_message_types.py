@@ -14,15 +14,23 @@ from odyssey_proto._model.message_types import note_type
         ('{"type": "stream_started", "stream_id": "st-', "stream_started"),
         ('{"stream_id": "st-1", "type":"stream_started"', "stream_started"),
         (b'\xef\xbb\xbf{"type":\n"offer", "sdp": "\xff', "offer"),
-        ('{"type": "stream_started", "type": "stream_ended"}', None),
+        ('{"type": "stream_started", "more": {"type": "other"}', "stream_started"),
+        ('{"type": ["stream_started"], "stream_id": "st-1"}', "stream_started"),
+        ('[{"type": "stream_started"}', "stream_started"),
+        ("{'type': 'stream_started'}", "stream_started"),
+        ('{"typ\\u0065": "stream\\u005fstarted"', "stream_started"),
+        ('{"type": "stream_started"}'.encode("utf-16"), "stream_started"),
+        ('{"type": "stream_started"}'.encode("utf-32-be"), "stream_started"),
+        ("[" * 5_000 + '"type": "offer"', "offer"),
+        ('{"sdp": "' + "x" * 1_000_000 + '", "type": "offer"', "offer"),
         ('{"type": "off', None),
         ('{"type": 5', None),
         ("", None),
         (b"\x00\xff", None),
-        ("x" * 10_000 + '"type": "offer"', None),
+        ("x" * 70_000 + '"type": "offer"' + "x" * 70_000, None),
     ],
 )
-def test_the_type_is_that_which_the_text_names_once(message: str | bytes, kind: str | None) -> None:
+def test_the_type_is_the_first_that_the_text_names(message: str | bytes, kind: str | None) -> None:
     error = MalformedMessageError("no")
     note_type(error, message)
     assert error.message_type == kind

@@ -11,6 +11,7 @@ from odyssey_proto._base.errors import MalformedMessageError
 from odyssey_proto._net.content_coding import unpacked
 
 PLAIN = b'{"a": "\xc3\xbc"}'
+BROTLI = b"\x8b\x04\x80" + PLAIN + b"\x03"
 LIMIT = 1024
 
 
@@ -40,6 +41,7 @@ def raw_deflate(data: bytes = PLAIN) -> bytes:
         pytest.param(packed(), "identity, gzip", id="identity before it"),
         pytest.param(packed(), "aws-chunked, gzip", id="a name that is no coding before it"),
         pytest.param(packed(), "gzip,", id="an empty name"),
+        pytest.param(packed(), "gzip;q=1.0", id="with a parameter"),
         pytest.param(zlib.compress(PLAIN), "deflate", id="deflate"),
         pytest.param(zlib.compress(PLAIN, 0), "deflate", id="deflate, stored"),
         pytest.param(zlib.compress(PLAIN, 9), "Deflate", id="deflate, best"),
@@ -71,7 +73,7 @@ def test_a_body_is_read_whatever_its_label(body: bytes, label: str) -> None:
 
 
 @pytest.mark.parametrize("plain", [b"[]", b" \n{}", b"\xef\xbb\xbf{}", b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\n"])
-@pytest.mark.parametrize("label", ["gzip", "deflate", "gzip, deflate"])
+@pytest.mark.parametrize("label", ["gzip", "deflate", "gzip, deflate", "br", "zstd", "compress, gzip", "br;q=1"])
 def test_a_plain_body_is_recognised_by_its_beginning(plain: bytes, label: str) -> None:
     assert unpacked(plain, label, LIMIT) == plain
 
@@ -102,7 +104,7 @@ def test_an_empty_body_is_not_packed(label: str) -> None:
             )
             for label in ("br", "zstd", "BR", "compress", "x-compress", "dcb")
         ),
-        pytest.param(packed(), "br, gzip", "not asked for: br", id="br, then gzip"),
+        pytest.param(packed(BROTLI), "br, gzip", "not asked for: br", id="br, then gzip"),
         pytest.param(packed(), ", ".join(["gzip"] * 6), "it is compressed 6 times", id="too often"),
     ],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import odyssey_models as wire
 import pytest
@@ -22,6 +22,9 @@ from odyssey_proto.core.deadlines import (
 from odyssey_proto.core.session_base import SessionState
 from odyssey_proto.core.stream_base import StreamState
 from tests.support.rig import GOODBYE_LINK, LOST, REFUSED, SESSION, Rig, failures, joined, only, texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def test_connecting_goes_through_every_step_in_order() -> None:
@@ -298,8 +301,16 @@ def unread(rig: Rig, kind: str | None) -> list[effects.Output]:
     return rig.give(inputs.Unreadable(rig.link, error))
 
 
+def malformed(rig: Rig) -> list[effects.Output]:
+    """Let an offer that was accepted turn out to be malformed."""
+    error = errors.MalformedMessageError(
+        "The streamer's offer has no video", code="malformed_offer", message_type="offer", recoverable=True
+    )
+    return rig.give(inputs.Unreadable(rig.link, error))
+
+
 def test_an_offer_that_cannot_be_read_fails_the_connect_unless_another_one_follows() -> None:
-    rig = Rig().to_linked()
+    rig = Rig(max_retries=0).to_linked()
     (told,) = unread(rig, "offer")
     assert isinstance(told, events.ErrorOccurred)
     assert not told.fatal
@@ -320,6 +331,59 @@ def test_an_offer_that_can_be_read_is_accepted_beside_one_that_cannot(before: bo
     assert rig.later(OFFER_GRACE_S) == []
     rig.give(inputs.VideoReceived(1))
     assert effects.Succeed(0, None) in rig.give(inputs.ChannelOpened(1, 16384))
+
+
+def test_an_offer_that_cannot_be_answered_fails_the_connect_unless_another_one_follows() -> None:
+    rig = Rig(max_retries=0).to_linked()
+    assert rig.hear(wire.Offer(sdp="v=0")) == [effects.AcceptOffer(1, "v=0")]
+    (told,) = malformed(rig)
+    assert isinstance(told, events.ErrorOccurred)
+    assert not told.fatal
+    assert rig.core.progress.startswith("waiting for the offer")
+    assert failures(rig.later(OFFER_GRACE_S))[0].code == "malformed_offer"
+
+
+def test_an_offer_that_can_be_answered_is_used_after_one_that_cannot() -> None:
+    rig = Rig(max_retries=0).to_linked()
+    rig.hear(wire.Offer(sdp="v=0"))
+    malformed(rig)
+    assert rig.hear(wire.Offer(sdp="good")) == [effects.AcceptOffer(1, "good")]
+    assert rig.later(OFFER_GRACE_S) == []
+
+
+def test_an_offer_that_cannot_be_answered_harms_no_other_that_is_being_answered() -> None:
+    rig = Rig(max_retries=0).to_linked()
+    rig.hear(wire.Offer(sdp="good"))
+    rig.hear(wire.Offer(sdp="v=0"))
+    malformed(rig)
+    assert rig.later(OFFER_GRACE_S) == []
+    rig.hear(wire.Offer(sdp="v=0"))
+    malformed(rig)
+    unread(rig, "offer")
+    assert rig.later(OFFER_GRACE_S) == []
+    malformed(rig)
+    assert failures(rig.later(OFFER_GRACE_S)), "none is left"
+
+
+@pytest.mark.parametrize("refuse", [malformed, lambda rig: unread(rig, "offer")])
+def test_after_an_offer_that_is_of_no_use_another_attempt_may_bring_a_better_one(
+    refuse: Callable[[Rig], object],
+) -> None:
+    rig = Rig(max_retries=1, initial_retry_delay_ms=100).to_linked()
+    if refuse is malformed:
+        rig.hear(wire.Offer(sdp="v=0"))
+    refuse(rig)
+    rig.later(OFFER_GRACE_S)
+    assert [output.link for output in rig.later(0.1) if isinstance(output, effects.OpenLink)] == [2]
+    rig.give(inputs.SignalingOpened(2))
+    assert rig.hear(wire.Offer(sdp="good")) == [effects.AcceptOffer(2, "good")]
+
+
+def test_an_offer_that_cannot_be_answered_is_reported_while_connected() -> None:
+    rig = Rig().to_connected()
+    rig.hear(wire.Offer(sdp="v=0"))
+    assert [type(output) for output in malformed(rig)] == [events.ErrorOccurred]
+    assert rig.core.session is SessionState.CONNECTED
 
 
 def test_an_error_that_cannot_be_read_fails_the_connect_at_once() -> None:

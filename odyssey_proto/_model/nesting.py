@@ -1,0 +1,37 @@
+"""JSON text without what is nested too deeply for Python's parser, which recurses.
+
+No field of the protocol is nested deeply, so that only fields that nobody reads are lost.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["MOST_LEVELS", "shallow"]
+
+MOST_LEVELS: Final = 100
+"""How many arrays and objects may lie within one another."""
+_TOKEN: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+
+
+def shallow(text: str) -> str:
+    """Return JSON ``text`` with null for each array and object that is nested more than `MOST_LEVELS` deep.
+
+    >>> shallow('{"a": ' + "[" * 100 + '"]"' + "]" * 100 + "}") == '{"a": ' + "[" * 99 + "null" + "]" * 99 + "}"
+    True
+    """
+    pieces = []
+    level = kept = 0
+    for token in _TOKEN.finditer(text):
+        mark = text[token.start()]
+        if mark in "[{":
+            level += 1
+            if level == MOST_LEVELS + 1:
+                pieces += [text[kept : token.start()], "null"]
+                kept = len(text)  # unless it ends
+        elif mark in "]}":
+            if level == MOST_LEVELS + 1:
+                kept = token.end()
+            level -= 1
+    return "".join([*pieces, text[kept:]])
