@@ -25,7 +25,7 @@ from .redirects import Reach
 from .regions import LISTING_TIMEOUT_S, Regions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from .._base.abort import Abort
     from .._base.clock import Clock
@@ -44,6 +44,20 @@ REQUEST_TIMEOUT_S: Final = 30.0
 _CONFIG_TIMEOUT_S: Final = 3.0  # the caller continues without it
 
 
+def _is_success(answer: HttpAnswer) -> bool:
+    return answer.ok
+
+
+def _has_servers(answer: HttpAnswer) -> bool:
+    """Return whether an answer contains ICE servers: like the official clients, we then ignore its status."""
+    if answer.ok or b'"iceServers"' not in answer.body:
+        return answer.ok
+    try:
+        return bool(codec.decode(wire.SignalingConfig, answer.body).ice_servers)
+    except MalformedMessageError:
+        return False
+
+
 @attrs.frozen
 class Operation:
     """One call of the service: its method and path, and how it may be made."""
@@ -53,6 +67,8 @@ class Operation:
     repeat: bool
     """Whether repeating it is harmless; it is then repeated after a temporary failure."""
     authorized: bool = True
+    answers: Callable[[HttpAnswer], bool] = _is_success
+    """Whether an answer is read; any other is a refusal."""
 
     @property
     def name(self) -> str:
@@ -64,7 +80,7 @@ _AUTHENTICATE: Final = Operation("POST", "/auth/token", repeat=True, authorized=
 _LIST_REGIONS: Final = Operation("GET", "/regions", repeat=False)
 _REQUEST_SESSION: Final = Operation("POST", "/sessions/request", repeat=False)  # each may take a streamer
 _GET_SESSION_TOKEN: Final = Operation("POST", "/sessions/token", repeat=True)
-_GET_CONFIG: Final = Operation("GET", "/config", repeat=True, authorized=False)
+_GET_CONFIG: Final = Operation("GET", "/config", repeat=True, authorized=False, answers=_has_servers)
 _GET_RECORDING: Final = Operation("GET", "/recordings/{stream_id}", repeat=True)
 _LIST_RECORDINGS: Final = Operation("GET", "/stream-recordings", repeat=True)
 _SIMULATE: Final = Operation("POST", "/simulation-jobs", repeat=False)  # each creates a job, answered or not
@@ -308,7 +324,7 @@ class ServiceApi:
             token = self._access_token_for(operation, call) if operation.authorized else None
             try:
                 answer = self._http.exchange(self._request(operation, url, data, token, about), call)
-                if answer.ok or (operation is _GET_CONFIG and _has_servers(answer)):
+                if operation.answers(answer):
                     return _decoded(kind, answer)
                 raise refusal(answer)
             except OdysseyError as exc:
@@ -382,16 +398,6 @@ def _decoded(kind: type[T], answer: HttpAnswer) -> T:
         return codec.decode(kind, answer.body, {named[1]: answer.about} if named else {})
     except MalformedMessageError as exc:
         raise unreadable(answer, exc) from None
-
-
-def _has_servers(answer: HttpAnswer) -> bool:
-    """Return whether an answer contains ICE servers: like the official clients, we then ignore its status."""
-    if b'"iceServers"' not in answer.body:
-        return False
-    try:
-        return bool(codec.decode(wire.SignalingConfig, answer.body).ice_servers)
-    except MalformedMessageError:
-        return False
 
 
 def _job(job_id: str) -> str:
