@@ -55,6 +55,7 @@ class Findings:
 def suffer(watched: Watched, network: Network, seconds: float) -> Outage:
     """Take the link down for a while, and return the results."""
     statuses, before = len(watched.statuses), len(watched.frames)
+    known = len(watched.events_of("GapEvent"))
     with network.without_link():
         threading.Event().wait(seconds)
     ended_at = time.monotonic()
@@ -73,7 +74,7 @@ def suffer(watched: Watched, network: Network, seconds: float) -> Outage:
         ended_at=ended_at,
         next_frame_at=first.at,
         statuses=[status for _, status in watched.statuses[statuses:]],
-        told=watched.last_event_of("GapEvent"),
+        told=watched.event_after(known, "GapEvent"),
         missed=first.number - last.number - 1,
     )
 

@@ -51,11 +51,11 @@ def go_through_all(codec: str) -> Findings:
     with Network() as network:
         found = Findings(watch(network, codec))
         for name, (seconds, weather) in BLACKOUTS.items():
-            network.weather = weather
+            network.weather, known = weather, len(found.watched.events_of("GapEvent"))
             with network.without_link():
                 threading.Event().wait(seconds)
+            found.gaps[name] = found.watched.event_after(known, "GapEvent")
             found.watched.watch_for(FRAMES)
-            found.gaps[name] = found.watched.last_event_of("GapEvent")
         for name, weather in WEATHERS.items():
             network.weather, before = weather, network.lost
             found.watched.watch_for(FRAMES)

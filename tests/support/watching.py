@@ -169,9 +169,14 @@ class Watched:
         self._reader.join(within)
         assert not self._reader.is_alive(), f"it goes on; the last: {self.events[-1:]} {self.frames[-1:]}"
 
-    def last_event_of(self, kind: str) -> dict[str, Any]:
-        """Return the data of the newest event of a kind."""
-        return next(told for _, name, told in reversed(self.events) if name == kind)
+    def events_of(self, kind: str) -> list[dict[str, Any]]:
+        """Return the data of all events of a kind so far."""
+        return [told for _, name, told in self.events if name == kind]
+
+    def event_after(self, known: int, kind: str) -> dict[str, Any]:
+        """Wait for more than ``known`` events of a kind, and return the data of the newest."""
+        eventually(lambda: len(self.events_of(kind)) > known or not self._reader.is_alive(), within=60)
+        return self.events_of(kind)[known:][-1]
 
     def garbage(self) -> list[Seen]:
         """Return the frames that were never painted: unreadable, repeated, out of order, or different."""
