@@ -18,7 +18,7 @@ SEED ?= 1
 TESTS ?= tests/live
 
 .PHONY: help check format coverage install demo test lint types generate generate-check cassettes core-coverage bench sloppy wheel-check clean \
-	test-lowest test-newest test-prereleases wheels
+	test-lowest test-newest test-prereleases test-releases wheels
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "%-46s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,10 @@ test: install ## all tests, in two phases; ARGS goes to pytest
 # Each has an environment of its own in .venvs. Both need the package index.
 test-lowest test-newest test-prereleases: install ## the tests that touch dependencies, with other releases
 	$(BIN)/python -m tools.resolve tests $(@:test-%=%) $(ARGS)
+
+# The Python of .venv runs all tests with the newest releases anyway.
+test-releases: install ## test-lowest and test-newest side by side, except for what `make test` has run
+	$(BIN)/python -m tools.resolve tests newest,lowest --others $(ARGS)
 
 # Whether every dependency has wheels for every promised system and Python. Needs the package index.
 wheels: install ## whether all dependencies have wheels for all systems

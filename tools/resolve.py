@@ -1,6 +1,6 @@
 """Checks the dependencies: their lowest and newest releases, on every supported system.
 
-    python -m tools.resolve tests lowest        # or newest, or prereleases
+    python -m tools.resolve tests lowest        # or newest, or prereleases, or several, as in lowest,newest
     python -m tools.resolve wheels
 
 `tests` creates an environment for each supported Python on this machine, with the lowest releases that
@@ -129,15 +129,15 @@ def _environment(version: str, python: str, which: str) -> tuple[Path, str]:
     return own, pins.read_text("utf-8")
 
 
-def run_tests(which: str, versions: Iterable[str], arguments: list[str]) -> int:
-    """Run the tests with one set of dependencies on each installed Python; return the exit status.
+def run_tests(runs: Iterable[tuple[str, str]], arguments: list[str]) -> int:
+    """Run the tests with each set of dependencies on each Python of ``runs``; return the exit status.
 
     A supported Python that is not installed, or a package index that does not answer, is not a failure.
     """
     status = 0
     # Side by side, because most tests wait most of the time, and one environment is made while another is tested.
     with concurrent.futures.ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-        for text, one in pool.map(lambda version: _run_one(which, version, arguments), versions):
+        for text, one in pool.map(lambda run: _run_one(run[0], run[1], arguments), runs):
             print(text, flush=True)
             status = status or one
     return status
@@ -191,6 +191,13 @@ def find_wheels(versions: Iterable[str]) -> int:
     return status
 
 
+def _sets(text: str) -> list[str]:
+    named = text.split(",")
+    if unknown := sorted(set(named) - set(_SETS)):
+        raise argparse.ArgumentTypeError(f"no such set: {', '.join(unknown)}; there are {', '.join(_SETS)}")
+    return named
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.resolve", description="Try other dependencies.")
@@ -199,8 +206,10 @@ def main(arguments: list[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     tests = commands.add_parser("tests", help="run the tests that touch dependencies")
-    tests.add_argument("which", choices=_SETS)
-    tests.add_argument("--others", action="store_true", help="leave out the Python that runs this")
+    tests.add_argument("which", type=_sets, metavar=",".join(_SETS), help="the releases, one set or several")
+    tests.add_argument(
+        "--others", action="store_true", help="leave out the Python that runs this, except for the lowest releases"
+    )
     tests.add_argument("arguments", nargs="*", metavar="ARG", help="for pytest (default: tests that fit the set)")
     commands.add_parser("wheels", help="look for wheels for every system")
     options, more = parser.parse_known_args(arguments)
@@ -210,9 +219,14 @@ def main(arguments: list[str] | None = None) -> int:
     if options.python and (absent := [version for version in versions if interpreter(version) is None]):
         print(f"not on this machine: Python {', '.join(absent)}", file=sys.stderr)
         return 1
-    if options.others:
-        versions = [version for version in versions if version != f"3.{sys.version_info.minor}"]
-    return run_tests(options.which, versions, [*options.arguments, *more])
+    this = f"3.{sys.version_info.minor}"
+    runs = [
+        (which, version)
+        for which in options.which
+        for version in versions
+        if not (options.others and version == this and which != "lowest")
+    ]
+    return run_tests(runs, [*options.arguments, *more])
 
 
 if __name__ == "__main__":
