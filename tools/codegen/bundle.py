@@ -37,7 +37,7 @@ def bundled(files: dict[str, Schema], version: str) -> str:
         "$id": _ID.format(version=version),
         "$comment": "Made from spec/schemas by `python -m tools.codegen`. Do not edit.",
         "title": "OdysseyProtocol",
-        "description": "The Odyssey wire protocol: every REST body and every message. Each property is one of them.",
+        "description": "The Odyssey wire protocol: every REST body and every message. Each is a property.",
         "type": "object",
         "properties": {name: {"$ref": f"#/$defs/{name}"} for name in found},
         "additionalProperties": False,

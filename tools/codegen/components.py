@@ -5,11 +5,13 @@ The schemas say what is true; generators understand less. The changes, for OpenA
 - An open enum is a plain `string`: a client with a closed enum would break on the first new value. Its values are
   in `x-extensible-enum`, and in a closed enum beside it, `Known…`, which no body uses; code made from it has the
   constants.
-- Nothing is anonymous: an object, a map or a union inside a field is a component, named after its owner and field.
+- Nothing is anonymous: an object or a map inside a field is a component, named after its owner and field.
 - In objects that only the service sends, fields that it writes as null are required, and a default does not hide
-  that a field is absent: readers in many languages could not know the difference. They may have other fields.
+  that a field is absent. `additionalProperties: true` is explicit there: some generated code otherwise refuses
+  fields that it does not know.
 - "Exactly one of these fields" is a union of objects, one for each field.
-- `ErrorBody.detail` is any JSON value: many languages have no union without a tag. Its usual forms are components.
+- A value without a tag that may be of several types, such as `ErrorBody.detail`, is any JSON value. Many languages
+  have no such unions, and their code could not read it at all. Its text names the types; objects are components.
 - Integers are `int64`, other numbers `double`. No text is a `date-time` or a `uri`: generated code would parse it
   and refuse an answer for one odd value that the official clients pass on.
 
@@ -33,8 +35,6 @@ __all__ = ["Components", "is_choice_of_fields", "known_values", "open_values", "
 
 PREFIX = "#/components/schemas/"
 _FORMATS = {"integer": "int64", "number": "double"}
-_ANY_VALUE = {"ErrorBody": {"detail"}}
-"""Fields whose type generators cannot express, by the name of their object."""
 _KEPT = frozenset(
     {
         *("type", "const", "items", "description", "examples", "additionalProperties"),
@@ -58,20 +58,19 @@ class Components:
         self._sent = sent
         self._discriminator = discriminator
         self._definitions = {name: schema for _, name, schema in definitions(files)}
-        self._shapes: dict[str, str] = {}
         for name, schema in self._definitions.items():
             self._define(name, schema)
 
     def _define(self, name: str, schema: Schema) -> None:
         if open_values(schema):
-            self._put(name, _open_string(name, schema))
+            self._put(name, _open_string(schema))
             self._put(f"Known{name}", known_values(name, schema))
         elif "properties" not in schema and "oneOf" in schema:
             self._put(name, self._tagged_union(schema))
         elif is_choice_of_fields(schema.get("oneOf")):
             self._choice(name, schema)
         else:
-            self._put(name, self._object(name, schema, schema["properties"] if "properties" in schema else {}))
+            self._put(name, self._object(name, schema, schema.get("properties", {})))
 
     def _put(self, name: str, schema: Schema) -> None:
         if name in self.schemas:
@@ -101,8 +100,7 @@ class Components:
             variant["description"] = f"A `{name}` with `{chosen}`."
             variant["examples"] = [example for example in schema["examples"] if chosen in example]
             if not variant["examples"]:
-                shown = {choice: None for choice in choices}
-                base = {key: value for key, value in schema["examples"][0].items() if key not in shown}
+                base = {key: value for key, value in schema["examples"][0].items() if key not in choices}
                 variant["examples"] = [{**base, chosen: _example(fields[chosen], self._definitions)}]
             variants[f"{name}With{_pascal(chosen)}"] = variant
         self._put(
@@ -130,15 +128,8 @@ class Components:
         return {**found, **{key: schema[key] for key in ("examples", "x-assumed") if key in schema}}
 
     def _field(self, owner: str, wire: str, field: Schema) -> Schema:
-        if wire in _ANY_VALUE.get(owner, ()):
-            return {
-                "description": (
-                    f"{field['description']} Any JSON value: most often a text, a `UsageErrorBody`, or a list of "
-                    "`ValidationIssue` (422)."
-                )
-            }
         found = self._type(f"{owner}{_pascal(wire)}", field)
-        found["description"] = _text(field)
+        found["description"] = _text(field) + _types(field)
         if "default" in field:
             if owner in self._sent:
                 found["default"] = field["default"]
@@ -153,16 +144,9 @@ class Components:
             return {**found, "$ref": PREFIX + split_reference(schema["$ref"], "")[1]}
         if "anyOf" in schema:
             branches = [branch for branch in schema["anyOf"] if branch.get("type") != "null"]
-            inner = (
-                self._type(name, branches[0])
-                if len(branches) == 1
-                else self._named(
-                    name, {"anyOf": [self._type(f"{name}Item", branch) for branch in branches]}, schema
-                )
-            )
-            if len(branches) == len(schema["anyOf"]):
-                return {**found, **inner}
-            return {**found, "anyOf": [inner, {"type": "null"}]}
+            if len(branches) > 1:
+                return found
+            return {**found, "anyOf": [self._type(name, branches[0]), {"type": "null"}]}
         if "const" in schema:
             found = {"type": "string", **found}
         if "items" in schema:
@@ -176,20 +160,9 @@ class Components:
             part = {**found, "description": schema.get("description", f"A part of `{name}`.")}
             if isinstance(part.get("additionalProperties"), dict):
                 part["additionalProperties"] = self._type(f"{name}Value", part["additionalProperties"])
-            return self._named(name, part, schema)
+            self._put(name, part)
+            return {"$ref": f"{PREFIX}{name}"}
         return found
-
-    def _named(self, name: str, part: Schema, source: Schema) -> Schema:
-        """Make `part` a component, or use one of the same shape, and return the reference."""
-        shape = json.dumps({key: value for key, value in part.items() if key not in ("description", "examples")})
-        if shape not in self._shapes:
-            self._shapes[shape] = name
-            described = {
-                "description": source.get("description", f"One element of `{name.removesuffix('Item')}`.")
-            }
-            shown = {"examples": source["examples"]} if "examples" in source else {}
-            self._put(name, {**described, **part, **shown})
-        return {"$ref": f"{PREFIX}{self._shapes[shape]}"}
 
 
 def open_values(schema: Schema) -> list[Schema]:
@@ -221,7 +194,7 @@ def is_choice_of_fields(branches: Any) -> bool:
     return bool(branches) and all(list(branch) == ["required"] for branch in branches)
 
 
-def _open_string(name: str, schema: Schema) -> Schema:
+def _open_string(schema: Schema) -> Schema:
     values = open_values(schema)
     lines = [f"- `{value['const']}`: {_text(value)}" for value in values]
     other = next(branch["description"] for branch in schema["anyOf"] if "const" not in branch)
@@ -254,6 +227,23 @@ def _text(schema: Schema) -> str:
         names = " or ".join(f"`{branch['required'][0]}`" for branch in schema["anyOf"])
         text += f" At least one of {names} is present."
     return f"{text} Assumed: not observed." if schema.get("x-assumed") else text
+
+
+def _types(schema: Schema, of: str = " Any JSON value: ") -> str:
+    """Return the types of a value without a tag, in words; nothing if it has only one."""
+    branches = [branch for branch in schema.get("anyOf", []) if branch.get("type") != "null"]
+    if len(branches) > 1:
+        return f"{of}{', or '.join(_type_in_words(branch) for branch in branches)}."
+    return _types(schema["items"], " Each element: ") if "items" in schema else ""
+
+
+def _type_in_words(schema: Schema) -> str:
+    if "$ref" in schema:
+        return f"`{schema['$ref'].rpartition('/')[2]}`"
+    if "items" in schema:
+        return f"a list of {_type_in_words(schema['items'])}"
+    words = {"string": "text", "integer": "an integer", "object": "another object"}
+    return words[schema["type"]]
 
 
 def _pascal(wire: str) -> str:

@@ -1,8 +1,8 @@
 """Makes two OpenAPI documents, each complete in itself: the REST API, and the calls on other hosts.
 
-The calls and their answers are those of `spec/openapi.yaml`. Added here is what generators and linters want and what
-the checks of traffic must not allow: answers for all other statuses. Calls whose path has servers of its own are in
-the second document, because many generators know only one server.
+The calls and their answers are those of `spec/openapi.yaml`. Added here is what generators and linters want, and
+what the checks of traffic must not allow: answers for all other statuses. Calls whose path has servers of its own
+are in the second document, because many generators know only one server.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _WITH_RETRY_AFTER = ("503", "UsageLimit", "Failure")
 _DETAILS = {"UsageErrorBody", "ValidationIssue"}
 """What the `detail` of an `ErrorBody` may be; the component does not refer to it."""
 _REST_TEXT = """\
-The REST API as the official clients use it (Python 1.3.0, JavaScript 1.3.1). JSON in and out. What was not observed
-is marked `x-assumed: true`.
+The REST API as the official clients use it (Python 1.3.0, JavaScript 1.3.1). JSON in and out. What was not
+observed is marked `x-assumed: true`.
 
 Browser clients call every operation from another origin, so a server must answer CORS preflights, allow
 `Authorization` and `Content-Type`, and expose `Location`, `Retry-After` and `X-Request-Id`.
@@ -64,8 +64,10 @@ def openapi_documents(files: dict[str, Schema], openapi: Schema, asyncapi: Schem
     media.update(servers=media["paths"]["/whep"]["servers"], security=[])
     for document, failure in ((rest, _FAILURE), (media, _OTHER)):
         for call in _calls(document):
-            for status in ("4XX", "5XX", "default"):
-                call["responses"].setdefault(status, failure)
+            known = call["responses"]
+            exact = {status: answer for status, answer in known.items() if status.isdecimal()}
+            ranges = {status: known.get(status, failure) for status in ("4XX", "5XX", "default")}
+            call["responses"] = {**exact, **known, **ranges}
     for answers in (*(call["responses"] for call in _calls(rest)), rest["components"]["responses"]):
         _add_headers(answers)
     return {
