@@ -1,4 +1,4 @@
-"""The emulator's answers fit `generated/openapi`, which promises more of them than `spec/`: no null is left out."""
+"""The emulator's answers fit `generated/openapi`, which promises more than `spec/`: no null is left out."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 `sources` reads and checks the schemas, `lowering` converts them to what the model generator understands,
 `models` writes the Python package, `bundle` the one-document schema, and `outputs` compares folders. `components`
-puts the schemas as code generators understand them, for the documents of `openapi` and `asyncapi`; `directions` finds
-out what clients send, and `documents` reads and writes YAML.
+puts the schemas as code generators understand them, for the documents of `openapi` and `asyncapi`; `directions`
+finds out what clients send, and `documents` reads and writes YAML.
 """
 
 __all__: list[str] = []
