@@ -9,6 +9,7 @@ The schemas say what is true; generators understand less. The changes, for OpenA
 - In objects that only the service sends, fields that it writes as null are required, and a default does not hide
   that a field is absent. `additionalProperties: true` is explicit there: some generated code otherwise refuses
   fields that it does not know.
+- An object without known fields has `additionalProperties: true`, too; it would be a class without a content.
 - "Exactly one of these fields" is a union of objects, one for each field.
 - A value without a tag that may be of several types, such as `ErrorBody.detail`, is any JSON value. Many languages
   have no such unions, and their code could not read it at all. Its text names the types; objects are components.
@@ -138,7 +139,7 @@ class Components:
             found["required"] = required
         if fields:
             found["properties"] = {wire: self._field(name, wire, field) for wire, field in fields.items()}
-        if answer or "additionalProperties" in schema:
+        if answer or not fields or "additionalProperties" in schema:
             found["additionalProperties"] = schema.get("additionalProperties", True)
         return {**found, **{key: schema[key] for key in ("examples", "x-assumed") if key in schema}}
 
