@@ -45,8 +45,8 @@ _READING = """
 How to read this document: every enum is open. Its values are in `x-extensible-enum`, and for constants in the enum
 `Known…` beside it, which no body uses. Objects in answers may have other fields than those listed, which readers
 ignore. A field that is not required may be absent. One that is required and may be null is always written by the
-service as its pages describe it; the rules for readers that are to tolerate more are in `spec/`. Times are ISO 8601,
-but a zone is not certain; so they have no `format`.
+service as its pages describe it; the rules for readers that are to tolerate more are in `spec/`. Times are ISO
+8601, but a zone is not certain; so they have no `format`.
 """
 _DIALECT = Dialect(lambda mapping: {"propertyName": "type", "mapping": mapping}, ref_has_siblings=True)
 _SIGNALING: Schema = {
