@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["asyncapi_document"]
 
 _TEXT = """\
-The signaling WebSocket and the two data channels, from the client's point of view. What was not observed is marked
-`x-assumed: true`. Every enum is open: its values are in `x-extensible-enum`, and for constants in the enum `Known…`
-beside it, which no message uses. Messages of the service may have other fields than those listed, which readers
-ignore.
+The signaling WebSocket and the two data channels, from the client's point of view. What was not observed is
+marked `x-assumed: true`. Every enum is open: its values are in `x-extensible-enum`, and for constants in the enum
+`Known…` beside it, which no message uses. Messages of the service may have other fields than those listed, which
+readers ignore.
 """
 # AsyncAPI takes only the name of the field; each message has its tag as a constant.
 _DIALECT = Dialect(lambda _: "type", ref_has_siblings=False)
