@@ -10,6 +10,7 @@ from pathlib import Path
 from tools.codegen.bundle import bundled
 from tools.codegen.models import write_package
 from tools.codegen.outputs import differences, replace
+from tools.codegen.project import write_project
 from tools.codegen.sources import SpecError, read
 from tools.codegen.tables import read_tables
 
@@ -47,6 +48,7 @@ def write(schemas: Path, folder: Path) -> None:
     files = read(schemas)
     tables = read_tables(schemas.parent / "asyncapi.yaml", files)
     write_package(files, tables, folder / "python" / "odyssey_models")
+    write_project(folder / "python")
     (folder / "schema").mkdir()
     (folder / "schema" / "odyssey.schema.json").write_text(bundled(files), "utf-8", newline="\n")
 
