@@ -3,9 +3,9 @@
     python -m tools.wheel_check dist
 
 It checks that the wheel of `odyssey-proto` is complete (both packages, their type markers, the dependencies), that
-importing it is cheap, and that the error for a missing extra names it. The wheel of `odyssey-models` must need attrs
-only, and convert with its extra; its files must be those in the other wheel. Before that, it checks the contents of
-the wheels and the sdists, and that a package index would accept their metadata.
+importing it is cheap, and that the error for a missing extra names it. The wheel of `odyssey-models` must need
+only attrs, and convert with its extra; its files must be those in the other wheel. Before that, it checks the
+contents of the wheels and the sdists, and that a package index would accept their metadata.
 """
 
 from __future__ import annotations

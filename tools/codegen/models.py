@@ -73,12 +73,21 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_MODULES})
 """
 
+_IMPORTS = [
+    "re",
+    "attrs",
+    "typing.ClassVar",
+    "_json_object.JsonObject",
+    "_open_enum.OpenStrEnum",
+    "_open_enum.listed",
+]
+
 _OPTIONS = [
     *("--input-file-type", "jsonschema", "--schema-version", "2020-12"),
     *("--strict-refs", "--no-allow-remote-refs"),
     *("--output-model-type", "dataclasses.dataclass", "--target-python-version", "3.11", "--keyword-only"),
     *("--custom-template-dir", str(_HERE / "templates"), "--custom-file-header", "#"),
-    *("--additional-imports", "re,attrs,_open_enum.OpenStrEnum,_json_object.JsonObject"),
+    *("--additional-imports", ",".join(_IMPORTS)),
     *("--disable-timestamp", "--disable-warnings", "--no-formatters", "--skip-root-model"),
     *("--strict-nullable", "--field-constraints", "--use-exact-imports", "--use-double-quotes"),
     *("--use-one-literal-as-default", "--collapse-root-models"),

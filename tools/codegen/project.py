@@ -1,7 +1,7 @@
 """Writes what makes a wheel of the package `odyssey_models`: `pyproject.toml`, the README, the licence.
 
-The templates are in `package/`. Version, supported Pythons, and the lowest releases of dependencies are those of the
-project itself, each decided in one place: `odyssey_proto/_version.py` and `pyproject.toml`.
+The templates are in `package/`. Version, supported Pythons, and the lowest releases of dependencies are those of
+the project itself, each decided in one place: `odyssey_proto/_version.py` and `pyproject.toml`.
 """
 
 from __future__ import annotations

@@ -12,11 +12,14 @@ from __future__ import annotations
 import functools
 import types
 from collections.abc import Callable
-from typing import Any, Final, Literal, Union, get_args, get_origin
+from typing import Any, Final, Literal, Union, cast, get_args, get_origin
 
 import attrs
 import cattrs
-from cattrs.cols import list_structure_factory, mapping_structure_factory
+from cattrs.cols import (
+    list_structure_factory,
+    mapping_structure_factory,  # pyright: ignore[reportUnknownVariableType]  # not all of it has types
+)
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from ._json_object import JsonObject
@@ -35,32 +38,36 @@ class WrongTypeError(TypeError):
 def converter_with_hooks() -> cattrs.Converter:
     """Return a new converter for all classes of this package, and for unions, lists and dicts of them."""
     converter = cattrs.Converter(unstruct_collection_overrides={})
+
+    def of_list(hint: Any) -> _Hook:
+        return _only(list, "a list", list_structure_factory(hint, converter))
+
+    def of_dict(hint: Any) -> _Hook:
+        return _only(dict, "an object", mapping_structure_factory(hint, converter))
+
+    def of_class(cls: Any) -> _Hook:
+        return _only(dict, "an object", make_dict_structure_fn(cls, converter, **_overrides(cls)))
+
+    def of_model(cls: Any) -> Callable[[Any], Any]:
+        return make_dict_unstructure_fn(cls, converter, **_overrides(cls))
+
     for scalar in (str, int, float, bool):
         converter.register_structure_hook(scalar, _exactly(scalar))
     converter.register_structure_hook_func(_has_origin(Literal), _structure_literal)
-    converter.register_structure_hook_factory(
-        _has_origin(list),
-        lambda hint: _only(list, "a list", list_structure_factory(hint, converter)),
-    )
-    converter.register_structure_hook_factory(
-        _has_origin(dict),
-        lambda hint: _only(dict, "an object", mapping_structure_factory(hint, converter)),
-    )
+    converter.register_structure_hook_factory(_has_origin(list), of_list)
+    converter.register_structure_hook_factory(_has_origin(dict), of_dict)
     converter.register_structure_hook_factory(
         _has_origin(Union, types.UnionType), functools.partial(_hook_of_union, converter)
     )
-    converter.register_structure_hook_factory(
-        attrs.has,
-        lambda cls: _only(dict, "an object", make_dict_structure_fn(cls, converter, **_overrides(cls))),
-    )
-    converter.register_unstructure_hook_factory(
-        attrs.has, lambda cls: make_dict_unstructure_fn(cls, converter, **_overrides(cls))
-    )
-    # A field of another class may be declared as any object of the protocol.
-    converter.register_unstructure_hook_func(
-        lambda cls: cls is JsonObject, lambda one: converter.unstructure(one)
-    )
+    converter.register_structure_hook_factory(attrs.has, of_class)
+    converter.register_unstructure_hook_factory(attrs.has, of_model)
+    # A field of a class outside of this package may be any model.
+    converter.register_unstructure_hook_func(_is_any_model, converter.unstructure)
     return converter
+
+
+def _is_any_model(hint: Any) -> bool:
+    return hint is JsonObject
 
 
 def _exactly(cls: type) -> _Hook:
@@ -129,7 +136,7 @@ def _tags(member: Any) -> tuple[str, ...]:
 
 def _by_tag(hooks: dict[str, tuple[Any, _Hook]]) -> _Hook:
     def structure(value: Any, _: Any) -> Any:
-        tag = value.get("type") if isinstance(value, dict) else None
+        tag: Any = cast(dict[str, Any], value).get("type") if isinstance(value, dict) else None
         if not isinstance(tag, str):
             raise WrongTypeError("an object with a string `type` was expected")
         if tag not in hooks:
