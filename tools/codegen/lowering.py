@@ -20,7 +20,7 @@ from tools.codegen.sources import Schema, SpecError, definitions
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["RESERVED", "Lowered", "lower", "python_name"]
+__all__ = ["RESERVED", "Lowered", "lower", "member_name", "python_name"]
 
 _NOTES = (
     *("description", "examples"),
@@ -86,7 +86,7 @@ def python_name(wire: str) -> str:
     return f"{name}_" if name in RESERVED else name
 
 
-def _member_name(value: str) -> str:
+def member_name(value: str) -> str:
     """Return the name of a member of an enum; empty if the value has no letter or digit."""
     name = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", value)).upper().strip("_")
     return name if name.isidentifier() or not name else f"VALUE_{name}"
@@ -101,7 +101,7 @@ def _faults(files: dict[str, Schema]) -> Iterator[str]:
         named: dict[str, str] = {}
         for branch in _members(schema):
             value = branch["const"]
-            if not (member := _member_name(value)):
+            if not (member := member_name(value)):
                 yield f"{place}: no member can be named after {value!r}, for it has no letter or digit"
             elif (other := named.setdefault(member, value)) != value:
                 yield f"{place}: {other!r} and {value!r} would both be the member {member}"
@@ -146,7 +146,7 @@ def _notes(schema: Schema, names: dict[str, str]) -> dict[str, Any]:
     notes: dict[str, Any] = {"doc": schema["description"]}
     if _is_open_enum(schema):
         notes["members"] = [
-            {"name": _member_name(branch["const"]), "value": json.dumps(branch["const"]), "doc": _doc(branch)}
+            {"name": member_name(branch["const"]), "value": json.dumps(branch["const"]), "doc": _doc(branch)}
             for branch in _members(schema)
         ]
         return notes
