@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tools.codegen.__main__ import main
 from tools.codegen.lowering import RESERVED, lower
+from tools.codegen.models import write_package
 from tools.codegen.runtime.json_object import JsonObject
-from tools.codegen.sources import SpecError
+from tools.codegen.sources import SpecError, read
+from tools.codegen.tables import read_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -100,8 +101,9 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     spec = Path(shutil.copytree(ROOT / "spec", folder / "spec"))
     odd = document(Odd={**class_of(ATTRIBUTES), "required": ["trace-id"]}, OddValue=enum_of(MEMBERS))
     (spec / "schemas" / "odd.yaml").write_text(yaml.safe_dump(odd, sort_keys=False), "utf-8")
-    assert main(["--spec", str(spec), "--output", str(folder / "out")]) == 0
-    return folder / "out" / "python"
+    files = read(spec / "schemas")
+    write_package(files, read_tables(spec / "asyncapi.yaml", files), folder / "python" / "odyssey_models")
+    return folder / "python"
 
 
 def test_an_odd_name_stays_on_the_wire(package: Path) -> None:
