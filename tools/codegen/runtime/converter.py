@@ -16,8 +16,8 @@ __all__ = ["converter"]
 def converter() -> cattrs.Converter:
     """Return a new converter between the models and JSON-ready data.
 
-    `structure` reads what the schemas allow, and ignores fields that they do not list. An enum takes any text. It
-    converts no types: `"600"` is no integer, though `3.0` is one. Of a union of messages, it takes the one that
+    `structure` is strict about types and required fields: `"600"` is no integer, though `3.0` is one. It ignores
+    fields that the schemas do not list. An enum takes any text. Of a union of messages, it takes the one that
     `type` names, and raises `UnknownTagError` if there is none; a reader ignores such a message. The tables of the
     package have the model of each tag.
 
