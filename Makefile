@@ -73,8 +73,9 @@ types: install ## mypy, pyright, and whether all public types are known
 	$(BIN)/mypy
 	$(BIN)/mypy tests/typing
 	$(BIN)/pyright
-	PYTHONPATH=$(CURDIR):$(CURDIR)/generated/python \
-		$(BIN)/pyright --verifytypes odyssey_proto --ignoreexternal --pythonpath $(BIN)/python
+	for package in odyssey_proto odyssey_models; do \
+		PYTHONPATH=$(CURDIR):$(CURDIR)/generated/python \
+		$(BIN)/pyright --verifytypes $$package --ignoreexternal --pythonpath $(BIN)/python || exit 1; done
 
 generate: install ## write generated/ from spec/
 	$(BIN)/python -m tools.codegen
@@ -100,10 +101,11 @@ sloppy: install ## the live tests, against a sloppy emulator; SEED and TESTS cho
 bench: install ## measure beside a plain client
 	$(BIN)/python -m tools.bench $(ARGS)
 
-# Builds the wheel, installs it alone in a new environment and imports it there.
-wheel-check: install ## build, look into and use the wheel
+# Builds both wheels, installs each alone in a new environment and imports it there.
+wheel-check: install ## build, look into and use the wheels
 	rm -rf build dist
 	$(BIN)/python -m build --quiet
+	$(BIN)/python -m build --quiet --outdir dist generated/python
 	$(BIN)/python -m tools.wheel_check dist
 
 $(VENV)/pip.installed:

@@ -13,7 +13,9 @@ from tools.codegen.documents import as_json, as_yaml, read_envelope, write_text
 from tools.codegen.models import write_package
 from tools.codegen.openapi import openapi_documents
 from tools.codegen.outputs import differences, replace
+from tools.codegen.project import write_project
 from tools.codegen.sources import SpecError, read
+from tools.codegen.tables import read_tables
 
 __all__ = ["main"]
 
@@ -48,7 +50,8 @@ def write(spec: Path, folder: Path) -> None:
     """Write everything generated from the folder `spec` into the empty folder `folder`."""
     files = read(spec / "schemas")
     openapi, asyncapi = read_envelope(spec / "openapi.yaml"), read_envelope(spec / "asyncapi.yaml")
-    write_package(files, folder / "python" / "odyssey_models")
+    write_package(files, read_tables(spec / "asyncapi.yaml", files), folder / "python" / "odyssey_models")
+    write_project(folder / "python")
     write_text(folder / "schema" / "odyssey.schema.json", bundled(files, openapi["info"]["version"]))
     for name, document in openapi_documents(files, openapi, asyncapi).items():
         write_text(folder / "openapi" / f"{name}.openapi.yaml", as_yaml(document))

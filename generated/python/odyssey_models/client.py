@@ -7,10 +7,12 @@ The service neither sends nor reads them.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import attrs
 
 from ._json_object import JsonObject
-from ._open_enum import OpenStrEnum
+from ._open_enum import OpenStrEnum, listed
 from .sessions import StreamerCapabilities
 
 __all__ = ["BroadcastInfo", "ClientCredentials", "ConnectionStatus"]
@@ -19,17 +21,17 @@ __all__ = ["BroadcastInfo", "ClientCredentials", "ConnectionStatus"]
 class ConnectionStatus(OpenStrEnum):
     """Status of a client's connection, as SDKs report it."""
 
-    AUTHENTICATING = "authenticating"
+    AUTHENTICATING: ClassVar[ConnectionStatus] = listed("authenticating")
     """The client exchanges its API key for a bearer token."""
-    CONNECTING = "connecting"
+    CONNECTING: ClassVar[ConnectionStatus] = listed("connecting")
     """The client waits for a streamer, or sets up signaling and video."""
-    RECONNECTING = "reconnecting"
+    RECONNECTING: ClassVar[ConnectionStatus] = listed("reconnecting")
     """The connection was lost; the client rejoins the session."""
-    CONNECTED = "connected"
+    CONNECTED: ClassVar[ConnectionStatus] = listed("connected")
     """The video track was received and `clientToStreamer` is open."""
-    DISCONNECTED = "disconnected"
+    DISCONNECTED: ClassVar[ConnectionStatus] = listed("disconnected")
     """Never connected, or cleanly disconnected."""
-    FAILED = "failed"
+    FAILED: ClassVar[ConnectionStatus] = listed("failed")
     """An error ended the connection."""
 
 
