@@ -76,7 +76,7 @@ def _call(source: Source, placement: Placement, call: Call, left: dict[str, Defi
     return {
         "id": call.id,
         "method": call.method,
-        "path": call.path,
+        "path": call.address,
         "summary": inline(operation.get("summary", "")),
         "text": block(operation.get("description", "")),
         "about": inline(call.about),

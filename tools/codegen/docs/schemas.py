@@ -166,6 +166,9 @@ def _rule(schema: dict[str, Any]) -> Markup:
 
 def _field(owner: str, wire: str, field: dict[str, Any], required: bool, link: Callable[[str], str]) -> Field:
     notes = [escape(text) for keyword, text in _NOTES.items() if field.get(keyword)]
+    if field.get("minLength") == 1 or field.get("minItems") == 1:
+        notes.append(escape("not empty"))
+        field = {key: value for key, value in field.items() if key not in ("minLength", "minItems")}
     notes += [
         Markup(text.replace("{}", str(escape(field[keyword])))) for keyword, text in _BOUNDS.items() if keyword in field
     ]

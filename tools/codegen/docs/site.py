@@ -28,6 +28,10 @@ _CHANNELS: Final = (
     ("Two data channels", "requests about a stream, and their answers", placement.CHANNELS, "Data channels"),
     ("Media over WebRTC or HLS", "video, for clients and spectators", placement.HOSTS, "Broadcasts and media"),
 )
+_STATES_NOTE: Final = (
+    "These are the states of the client in this project, as its tables have them; other clients may have other states. "
+    "A label names the input that leads on, and in brackets its condition. Final states have two outlines."
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -310,20 +314,16 @@ def _states() -> _Page:
                 "rest": block(each.rest),
             }
         )
-    about = (
-        "The states of the client in this project, as its tables have them. A label names the input that leads on, "
-        "and in brackets its condition. Other clients may have other states."
-    )
-    return _drawings("states.html", "States", about, drawings)
+    return _drawings("states.html", "States", "The states of a session, a stream and a spectator.", drawings, _STATES_NOTE)
 
 
-def _drawings(file: str, title: str, about: str, drawings: list[dict[str, Any]]) -> _Page:
+def _drawings(file: str, title: str, about: str, drawings: list[dict[str, Any]], note: str = "") -> _Page:
     return _Page(
         file=file,
         short=title,
         title=title,
         about=about,
         template="drawings.html",
-        values={"drawings": drawings},
+        values={"drawings": drawings, "note": note},
         contents=[(2, each["anchor"], each["title"]) for each in drawings],
     )

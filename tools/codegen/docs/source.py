@@ -45,7 +45,12 @@ class Call:
     @property
     def name(self) -> str:
         """Method and path."""
-        return f"{self.method} {self.path}"
+        return f"{self.method} {self.address}"
+
+    @property
+    def address(self) -> str:
+        """The path, or the variable that stands for the whole address."""
+        return self.servers[0]["url"] if self.path == "/" and self.servers else self.path
 
 
 @attrs.frozen(kw_only=True)

@@ -16,10 +16,14 @@ from tools.codegen.docs.drawing import CHARACTER_PX, LINE_PX, Drawing, number
 
 __all__ = ["Arrow", "States", "drawn", "read_states"]
 
-_GAP_PX: Final = 26.0  # between two places of a layer
+_GAP_PX: Final = 14.0  # between two places of a layer
+_LABEL_CHARACTER_PX: Final = 7.5
 _BOX_PX: Final = 34.0  # height of a state
 _PORT_PX: Final = 26.0  # between two lines at one state
 _SWEEPS: Final = 24
+_BEND_WEIGHT: Final = 8.0  # how much more a bend wants to be straight than a label wants to be in the middle
+_PULL: Final = 2.0  # how much everything wants to be in the middle of the drawing, which keeps it narrow
+_BETWEEN_PX: Final = 34.0  # between two layers: where lines turn
 _ARROW: Final = re.compile(r"^    (\w+) --> (\w+): (.+)$")
 _FINAL: Final = re.compile(r"^    (\w+) --> \[\*\]$")
 
@@ -77,6 +81,14 @@ class _Place:
     below: list[_Place] = attrs.field(factory=list)
     x: float = 0.0
     y: float = 0.0
+    top: float = 0.0
+    bottom: float = 0.0
+    """Where its layer begins and ends: in between, lines are vertical."""
+
+    @property
+    def weight(self) -> float:
+        """How much its place matters."""
+        return 1.0 if self.state or self.labels else _BEND_WEIGHT
 
 
 def drawn(states: States, anchor: str) -> Markup:
@@ -104,7 +116,7 @@ def drawn(states: States, anchor: str) -> Markup:
             y = place.y + (index - (len(place.labels) - 1) / 2) * LINE_PX
             if not index:
                 drawing.box(
-                    place.x - place.width / 2 + 4, place.y - place.height / 2, place.width - 8, place.height, kind="label"
+                    place.x - place.width / 2 + 2, place.y - place.height / 2, place.width - 4, place.height, kind="label"
                 )
             drawing.text(place.x, y, label, kind="small")
     return drawing.finished(right - left, bottom + 8, left=left)
@@ -140,7 +152,7 @@ def _places(states: States) -> tuple[list[_Place], list[tuple[list[_Place], bool
         chain = [boxes[upper]]
         for layer in range(2 * rank[upper] + 1, 2 * rank[lower]):
             if layer == label_layer:
-                width = max(map(len, arrow.labels)) * CHARACTER_PX + 20
+                width = max(map(len, arrow.labels)) * _LABEL_CHARACTER_PX + 14
                 place = _Place(width, len(arrow.labels) * LINE_PX + 6, layer, labels=arrow.labels)
             else:
                 place = _Place(10.0, 4.0, layer)
@@ -200,11 +212,14 @@ def _set_x(layers: list[list[_Place]]) -> None:
         for place in layer:
             place.x, x = x + place.width / 2, x + place.width + _GAP_PX
     for sweep in range(4 * _SWEEPS):
+        places = [place for layer in layers for place in layer]
+        middle = (min(place.x for place in places) + max(place.x for place in places)) / 2
         for layer in layers if sweep % 2 else reversed(layers):
             wanted = []
             for place in layer:
-                near = [*place.above, *place.below]
-                wanted.append(sum(other.x for other in near) / len(near) if near else place.x)
+                near = [(other.x, other.weight) for other in (*place.above, *place.below)]
+                near.append((middle, _PULL if place.state or place.labels else _PULL / 20))
+                wanted.append(sum(x * weight for x, weight in near) / sum(weight for _, weight in near))
             _apart(layer, wanted)
 
 
@@ -215,13 +230,13 @@ def _apart(layer: list[_Place], wanted: list[float]) -> None:
         if index:
             offset += (layer[index - 1].width + place.width) / 2 + _GAP_PX
         offsets.append(offset)
-    blocks: list[tuple[float, int]] = []  # the mean of what the members want, and their number
-    for want, offset in zip(wanted, offsets, strict=True):
-        blocks.append((want - offset, 1))
+    blocks: list[tuple[float, float, int]] = []  # the mean of what the members want, their weight, their number
+    for place, want, offset in zip(layer, wanted, offsets, strict=True):
+        blocks.append((want - offset, place.weight, 1))
         while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
-            (a, m), (b, n) = blocks.pop(-2), blocks.pop()
-            blocks.append(((a * m + b * n) / (m + n), m + n))
-    flat = [mean for mean, size in blocks for _ in range(size)]
+            (a, v, m), (b, w, n) = blocks.pop(-2), blocks.pop()
+            blocks.append(((a * v + b * w) / (v + w), v + w, m + n))
+    flat = [mean for mean, _, size in blocks for _ in range(size)]
     for place, mean, offset in zip(layer, flat, offsets, strict=True):
         place.x = mean + offset
 
@@ -231,9 +246,9 @@ def _set_y(layers: list[list[_Place]]) -> float:
     for layer in layers:
         height = max((place.height for place in layer), default=0.0)
         for place in layer:
-            place.y = y + height / 2
-        y += height + (24 if any(place.state or place.labels for place in layer) else 8)
-    return y - 24
+            place.y, place.top, place.bottom = y + height / 2, y, y + height
+        y += height + _BETWEEN_PX
+    return y - _BETWEEN_PX
 
 
 def _port(place: _Place, other: _Place, *, top: bool) -> float:
@@ -247,8 +262,7 @@ def _port(place: _Place, other: _Place, *, top: bool) -> float:
 def _draw_line(drawing: Drawing, line: list[_Place], *, down: bool) -> None:
     points: list[tuple[float, float]] = []
     for above, below in zip(line, line[1:], strict=False):
-        points.append((_port(above, below, top=False), above.y + (above.height / 2 if above.state else 0)))
-        points.append((_port(below, above, top=True), below.y - (below.height / 2 if below.state else 0)))
+        points += [(_port(above, below, top=False), above.bottom), (_port(below, above, top=True), below.top)]
     if down:
         drawing.head(*points[-1], 0, 1)
         points[-1] = (points[-1][0], points[-1][1] - 7)
