@@ -83,9 +83,7 @@ def _call(source: Source, placement: Placement, call: Call, left: dict[str, Defi
         "assumed": call.assumed,
         "security": call.security,
         "servers": [_server(server) for server in call.servers if "{" in server["url"]],
-        "body": [
-            (name, _body(media.get("schema", {}), placement)) for name, media in body.items()
-        ],
+        "body": [(name, _body(media.get("schema", {}), placement)) for name, media in body.items()],
         "parameters": fields_of(call.id, call.parameters, placement.definition),
         "answers": [
             {
@@ -93,7 +91,8 @@ def _call(source: Source, placement: Placement, call: Call, left: dict[str, Defi
                 "text": inline(each.get("description", "")),
                 "assumed": bool(each.get("x-assumed")),
                 "headers": [
-                    (name, inline(header.get("description", ""))) for name, header in each.get("headers", {}).items()
+                    (name, inline(header.get("description", "")), bool(header.get("x-assumed")))
+                    for name, header in each["headers"].items()
                 ],
                 "body": Markup(" or ").join(
                     dict.fromkeys(
@@ -122,16 +121,16 @@ def _server(server: dict[str, Any]) -> dict[str, Any]:
 # --- channels
 
 
-def channels(
-    source: Source, placement: Placement, page: str
-) -> tuple[list[dict[str, Any]], list[Definition]]:
+def channels(source: Source, placement: Placement, page: str) -> tuple[list[dict[str, Any]], list[Definition]]:
     """Return the channels of a page with their messages, and the other objects of the page."""
     left = definitions_of(source, placement, page)
     messages = list(source.messages())
     found = []
     for key, channel in source.live["channels"].items():
         if channel_page(source, key) == page:
-            found.append(_channel(source, placement, key, channel, [each for each in messages if each.channel == key], left))
+            found.append(
+                _channel(source, placement, key, channel, [each for each in messages if each.channel == key], left)
+            )
     return found, list(left.values())
 
 
@@ -186,7 +185,7 @@ def _operations(source: Source, channel: str, *, sent: bool) -> list[dict[str, A
     return [
         {
             "id": name,
-            "text": inline(operation.get("summary", operation.get("description", ""))),
+            "text": inline(" ".join(filter(None, map(operation.get, ("summary", "description"))))),
             "replies": [
                 Markup("<code>{}</code>").format(
                     source.resolved(source.resolved(each, source.live), source.live).get("name", "")
@@ -204,7 +203,7 @@ def _message(placement: Placement, message: Message, peer: str, left: dict[str, 
         "name": message.name,
         "anchor": f"{message.channel}.{message.name}.{'sent' if message.sent else 'received'}",
         "way": _WAYS[message.sent].format(peer),
-        "text": inline(message.entry.get("summary", "")),
+        "text": inline(" ".join(filter(None, map(message.entry.get, ("summary", "description"))))),
         "schema": message.schema,
         "definition": left.pop(message.schema, None),
         "link": placement.definition(message.schema),

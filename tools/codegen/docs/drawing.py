@@ -39,7 +39,7 @@ class Drawing:
         """Add a line of text; ``y`` is its middle."""
         self._parts.append(
             f'<text x="{number(x)}" y="{number(y + 4.5)}" text-anchor="{anchor}"'
-            f'{_class(kind)}>{escape(text)}</text>'
+            f"{_class(kind)}>{escape(text)}</text>"
         )
 
     def box(self, x: float, y: float, width: float, height: float, *, kind: str = "", radius: float = 5) -> None:

@@ -37,7 +37,7 @@ def slug(heading: str) -> str:
 
 @cache
 def _markdown() -> MarkdownIt:
-    return MarkdownIt("commonmark").enable("table")
+    return MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
 def inline(text: str) -> Markup:

@@ -9,7 +9,18 @@ import attrs
 if TYPE_CHECKING:
     from tools.codegen.docs.source import Call, Source
 
-__all__ = ["BEHAVIOUR", "CHANNELS", "HOSTS", "OBJECTS", "PROVENANCE", "READING", "REST", "SIGNALING", "TIMERS", "TOLERANCE"]
+__all__ = [
+    "BEHAVIOUR",
+    "CHANNELS",
+    "HOSTS",
+    "OBJECTS",
+    "PROVENANCE",
+    "READING",
+    "REST",
+    "SIGNALING",
+    "TIMERS",
+    "TOLERANCE",
+]
 __all__ += ["Placement"]
 
 REST: Final = "rest.html"
@@ -46,9 +57,10 @@ class Placement:
             for name in reached(source, call.operation, call.parameters):
                 if pages[name] != REST:
                     pages[name] = calls[call.id]
+        of_rest = {source.files[name] for name, page in pages.items() if page == REST}
         for document in source.rest:
             for name in reached(source, document.get("components", {}).get("schemas", {})):
-                if pages[name] == OBJECTS:
+                if pages[name] == OBJECTS and source.files[name] in of_rest:
                     pages[name] = REST
         for message in source.messages():
             page = channel_page(source, message.channel)
@@ -78,7 +90,7 @@ class Placement:
             return f"../../spec/{target}"
         page = _PAGES[path]
         if anchor == _TIMERS_SECTION and page == BEHAVIOUR:
-            page = TIMERS
+            return TIMERS  # the section is the page
         if anchor in _PROVENANCE_SECTIONS and page == READING:
             page = PROVENANCE
         return f"{page}#{anchor}" if anchor else page

@@ -50,6 +50,7 @@ def _in_schemas(source: Source, placement: Placement) -> Iterator[Row]:
 
 
 def _in_calls(source: Source, placement: Placement) -> Iterator[Row]:
+    headers: dict[str, Row] = {}
     for call in source.calls():
         link = placement.call(call.id)
         if call.assumed:
@@ -57,10 +58,15 @@ def _in_calls(source: Source, placement: Placement) -> Iterator[Row]:
         for status, answer in call.operation["responses"].items():
             if answer.get("x-assumed"):
                 yield f"{call.name}: {status}", f"{link}.{status}", inline(answer.get("description", ""))
+            for name, header in answer["headers"].items():
+                if header.get("x-assumed"):
+                    row = (f"the header {name}", f"{link}.{status}", inline(header.get("description", "")))
+                    headers.setdefault(name, row)
         for parameter in call.parameters:
             if parameter.get("x-assumed"):
                 name = parameter["name"]
                 yield f"{call.name}: {name}", f"{link}.{name}", inline(parameter.get("description", ""))
+    yield from headers.values()
 
 
 def _in_channels(source: Source) -> Iterator[Row]:

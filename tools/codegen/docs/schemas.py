@@ -170,7 +170,9 @@ def _field(owner: str, wire: str, field: dict[str, Any], required: bool, link: C
         notes.append(escape("not empty"))
         field = {key: value for key, value in field.items() if key not in ("minLength", "minItems")}
     notes += [
-        Markup(text.replace("{}", str(escape(field[keyword])))) for keyword, text in _BOUNDS.items() if keyword in field
+        Markup(text.replace("{}", str(escape(field[keyword]))))
+        for keyword, text in _BOUNDS.items()
+        if keyword in field
     ]
     for keyword, word in (("default", "default"), ("x-stand-in", "a reader without it takes")):
         if keyword in field:

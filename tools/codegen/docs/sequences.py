@@ -91,9 +91,7 @@ def drawn(anchor: str, sequence: dict[str, Any], names: dict[str, str], labels: 
     return drawing.finished(width, bottom + 10)
 
 
-def _arrange(
-    steps: list[dict[str, Any]], y: float, depth: int, rows: list[_Row], frames: list[_Frame]
-) -> float:
+def _arrange(steps: list[dict[str, Any]], y: float, depth: int, rows: list[_Row], frames: list[_Frame]) -> float:
     """Give each step its height, and return where they end."""
     for step in steps:
         if "part" in step:

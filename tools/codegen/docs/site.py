@@ -86,7 +86,9 @@ def _pages(source: Source, places: Placement) -> list[_Page]:
             contents=[(2, "channels", "Channels"), (2, "sources", "Sources")],
         ),
         _reading(source, places),
-        _calls(source, places, placement.REST, "REST", "REST", "Every call to the API, with its bodies and errors."),
+        _calls(
+            source, places, placement.REST, "REST", "REST", "Every call to the API, with its bodies and errors."
+        ),
         _channels_page(
             source, places, placement.SIGNALING, "Signaling", "The WebSocket on which the peer connection is made."
         ),
@@ -104,7 +106,14 @@ def _pages(source: Source, places: Placement) -> list[_Page]:
     ]
     if content.definitions_of(source, places, placement.OBJECTS):
         pages.append(
-            _calls(source, places, placement.OBJECTS, "Client objects", "Client objects", "What travels on no channel.")
+            _calls(
+                source,
+                places,
+                placement.OBJECTS,
+                "Client objects",
+                "Client objects",
+                "What travels on no channel.",
+            )
         )
     return [*pages, *_texts(source, places)]
 
@@ -113,7 +122,6 @@ def _texts(source: Source, places: Placement) -> list[_Page]:
     behaviour = source.texts["behaviour.md"]
     pages = [
         _text(
-            source,
             places,
             placement.BEHAVIOUR,
             "How a client behaves",
@@ -124,21 +132,18 @@ def _texts(source: Source, places: Placement) -> list[_Page]:
         _sequences(source, places),
         _states(),
         _text(
-            source,
             places,
             placement.TIMERS,
             "Timers and limits",
             "Every number that a client needs, with its unit and its source.",
-            provenance.without_sections(behaviour, "timers-and-limits", only=True),
+            provenance.without_sections(behaviour, "timers-and-limits", only=True).partition("\n")[2],
         ),
         _provenance(source, places),
     ]
     if "tolerance.md" in source.texts:
         text = source.texts["tolerance.md"]
         about = "What the official clients do with a service that is less exact."
-        pages.append(
-            _text(source, places, placement.TOLERANCE, "Tolerance", about, text, document="tolerance.md")
-        )
+        pages.append(_text(places, placement.TOLERANCE, "Tolerance", about, text, document="tolerance.md"))
     return pages
 
 
@@ -191,7 +196,6 @@ def _channels_page(source: Source, places: Placement, file: str, title: str, abo
 
 
 def _text(
-    source: Source,
     places: Placement,
     file: str,
     title: str,
@@ -202,14 +206,8 @@ def _text(
     short: str = "",
 ) -> _Page:
     text = re.sub(r"\A# .*\n", "", text)
-    if file == placement.TIMERS:
-        text = text.replace("## Timers and limits\n", "## All timers and limits\n")
     html = block(text, link=lambda target: places.section(document, target))
-    if file == placement.TIMERS:
-        html = Markup(html.replace('id="all-timers-and-limits"', 'id="timers-and-limits"'))  # noqa: S704
     listed = [each for each in headings(text) if each[0] < 4]
-    if file == placement.TIMERS:
-        listed = []
     return _Page(
         file=file,
         short=short or title,
@@ -224,9 +222,7 @@ def _text(
 def _reading(source: Source, places: Placement) -> _Page:
     text = provenance.without_sections(source.texts["README.md"], "where-each-fact-comes-from", "not-observed")
     about = "The files of the specification, the keywords of the schemas, and what a reader tolerates."
-    return _text(
-        source, places, placement.READING, "How to read it", about, text, document="README.md"
-    )
+    return _text(places, placement.READING, "How to read it", about, text, document="README.md")
 
 
 def _provenance(source: Source, places: Placement) -> _Page:
@@ -282,7 +278,11 @@ def _labels(source: Source, places: Placement) -> sequences.Labels:
 
     def answer(call: str, status: str) -> str:
         media = calls[call].operation["responses"][status].get("content", {})
-        named = [each["schema"]["$ref"].rpartition("/")[2] for each in media.values() if "$ref" in each.get("schema", {})]
+        named = [
+            each["schema"]["$ref"].rpartition("/")[2]
+            for each in media.values()
+            if "$ref" in each.get("schema", {})
+        ]
         return " ".join([status, *named])
 
     def link(step: dict[str, Any]) -> str:
@@ -314,7 +314,9 @@ def _states() -> _Page:
                 "rest": block(each.rest),
             }
         )
-    return _drawings("states.html", "States", "The states of a session, a stream and a spectator.", drawings, _STATES_NOTE)
+    return _drawings(
+        "states.html", "States", "The states of a session, a stream and a spectator.", drawings, _STATES_NOTE
+    )
 
 
 def _drawings(file: str, title: str, about: str, drawings: list[dict[str, Any]], note: str = "") -> _Page:

@@ -122,7 +122,16 @@ class Source:
         )
 
     def _responses(self, operation: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
-        return {str(status): self.resolved(each, document) for status, each in operation["responses"].items()}
+        responses = {str(status): self.resolved(each, document) for status, each in operation["responses"].items()}
+        return {
+            status: {
+                **each,
+                "headers": {
+                    name: self.resolved(header, document) for name, header in each.get("headers", {}).items()
+                },
+            }
+            for status, each in responses.items()
+        }
 
     def tags(self) -> dict[str, str]:
         """Return the tags of calls with their descriptions, in their order."""

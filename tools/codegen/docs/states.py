@@ -116,7 +116,11 @@ def drawn(states: States, anchor: str) -> Markup:
             y = place.y + (index - (len(place.labels) - 1) / 2) * LINE_PX
             if not index:
                 drawing.box(
-                    place.x - place.width / 2 + 2, place.y - place.height / 2, place.width - 4, place.height, kind="label"
+                    place.x - place.width / 2 + 2,
+                    place.y - place.height / 2,
+                    place.width - 4,
+                    place.height,
+                    kind="label",
                 )
             drawing.text(place.x, y, label, kind="small")
     return drawing.finished(right - left, bottom + 8, left=left)
@@ -140,7 +144,10 @@ def _places(states: States) -> tuple[list[_Place], list[tuple[list[_Place], bool
         count[lower][0] += 1
     boxes = {
         name: _Place(
-            max(len(name) * CHARACTER_PX + 28, (max(count[name]) + 1) * _PORT_PX), _BOX_PX, 2 * rank[name], state=name
+            max(len(name) * CHARACTER_PX + 28, (max(count[name]) + 1) * _PORT_PX),
+            _BOX_PX,
+            2 * rank[name],
+            state=name,
         )
         for name in states.states
     }
