@@ -1,4 +1,4 @@
-"""Every citation of the specification leads somewhere, and the numbers of its table of timers are those of the code."""
+"""Every citation of the specification leads somewhere, and the numbers in its table of timers are the code's."""
 
 from __future__ import annotations
 

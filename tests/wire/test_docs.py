@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections import Counter
 from functools import cache
@@ -183,7 +184,7 @@ def test_a_page_can_be_walked_by_its_headings_and_landmarks(page: str) -> None:
     found = parsed(page)
     assert found.headings.count(1) == 1
     main = found.headings[found.headings.index(1) :]
-    assert all(below <= above + 1 for above, below in zip(main, main[1:], strict=False)), main
+    assert all(below <= above + 1 for above, below in itertools.pairwise(main)), main
     assert {"main", "nav", "header", "footer"} <= set(found.tags)
 
 

@@ -1,4 +1,4 @@
-"""The command `python -m tools.codegen.docs`, which writes only `generated/docs`: after the diagrams have changed."""
+"""The command `python -m tools.codegen.docs`, which writes only `generated/docs`, after a change of diagrams."""
 
 from __future__ import annotations
 

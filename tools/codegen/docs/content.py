@@ -29,12 +29,12 @@ def definitions_of(source: Source, placement: Placement, page: str) -> dict[str,
 
 
 def call_groups(source: Source, placement: Placement, page: str) -> list[dict[str, Any]]:
-    """Return the calls of a page by tag, each with the objects that it is the first to use, and the other objects."""
+    """Return the calls of a page by tag, each with the objects that it uses first, and then the other objects."""
     left = definitions_of(source, placement, page)
     calls = [call for call in source.calls() if (page == REST) is not on_other_host(call)]
     groups = []
     for tag, text in source.tags().items():
-        views = [_call(source, placement, call, left) for call in calls if call.tag == tag]
+        views = [_call(placement, call, left) for call in calls if call.tag == tag]
         if views:
             groups.append(_group(f"{tag}-calls", tag.capitalize(), inline(text), views))
     return [*groups, *_by_file(source, left)]
@@ -63,7 +63,7 @@ def _group(
     return {"anchor": anchor, "title": title, "text": text, "calls": calls, "definitions": definitions or []}
 
 
-def _call(source: Source, placement: Placement, call: Call, left: dict[str, Definition]) -> dict[str, Any]:
+def _call(placement: Placement, call: Call, left: dict[str, Definition]) -> dict[str, Any]:
     operation = call.operation
     body = operation.get("requestBody", {}).get("content", {})
     responses = operation["responses"]

@@ -76,9 +76,10 @@ class Drawing:
 
     def finished(self, width: float, height: float, *, left: float = 0.0) -> Markup:
         """Return the picture; ``left`` is the smallest x."""
-        title = f'<title id="{escape(self._anchor)}-title">{escape(self._title)}</title>'
+        label = f"{escape(self._anchor)}-title"
+        title = f'<title id="{label}">{escape(self._title)}</title>'
         head = (
-            f'<svg class="drawing" role="img" aria-labelledby="{escape(self._anchor)}-title" width="{number(width)}"'
+            f'<svg class="drawing" role="img" aria-labelledby="{label}" width="{number(width)}"'
             f' height="{number(height)}" viewBox="{number(left)} 0 {number(width)} {number(height)}">'
         )
         return Markup(head + title + "".join(self._parts) + "</svg>")  # noqa: S704  # texts are escaped above

@@ -1,4 +1,4 @@
-"""Collects all that is assumed: the marks in schemas, calls and channels, and what the pages of spec/ say of it."""
+"""Collects all that is assumed: the marks in schemas, calls and channels, and what the pages of spec/ say."""
 
 from __future__ import annotations
 

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 __all__ = ["Definition", "Field", "Value", "described", "example", "fields_of", "type_of"]
 
 _BOUNDS: Final = {
-    "minimum": "at least {}",
-    "maximum": "at most {}",
-    "minLength": "at least {} characters",
-    "maxLength": "at most {} characters",
-    "minItems": "at least {} entries",
-    "maxItems": "at most {} entries",
-    "pattern": "matches <code>{}</code>",
-    "format": "format {}",
+    "minimum": Markup("at least {}"),
+    "maximum": Markup("at most {}"),
+    "minLength": Markup("at least {} characters"),
+    "maxLength": Markup("at most {} characters"),
+    "minItems": Markup("at least {} entries"),
+    "maxItems": Markup("at most {} entries"),
+    "pattern": Markup("matches <code>{}</code>"),
+    "format": Markup("format {}"),
 }
 _NOTES: Final = {
     "x-secret": "secret: must not be logged",
@@ -169,11 +169,7 @@ def _field(owner: str, wire: str, field: dict[str, Any], required: bool, link: C
     if field.get("minLength") == 1 or field.get("minItems") == 1:
         notes.append(escape("not empty"))
         field = {key: value for key, value in field.items() if key not in ("minLength", "minItems")}
-    notes += [
-        Markup(text.replace("{}", str(escape(field[keyword]))))
-        for keyword, text in _BOUNDS.items()
-        if keyword in field
-    ]
+    notes += [text.format(field[keyword]) for keyword, text in _BOUNDS.items() if keyword in field]
     for keyword, word in (("default", "default"), ("x-stand-in", "a reader without it takes")):
         if keyword in field:
             shown = json.dumps(field[keyword], ensure_ascii=False)

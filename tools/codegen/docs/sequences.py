@@ -66,10 +66,10 @@ def drawn(anchor: str, sequence: dict[str, Any], names: dict[str, str], labels: 
     rows: list[_Row] = []
     frames: list[_Frame] = []
     bottom = _arrange(sequence["steps"], _HEAD_PX + 14, 0, rows, frames)
-    columns = _columns(order, names, rows, frames, labels)
+    columns = _columns(order, names, rows, labels)
     width = columns[order[-1]] + _width(names[order[-1]]) / 2 + 24
     for frame in frames:
-        width = max(width, _frame_sides(frame, columns, labels, rows)[1] + 4)
+        width = max(width, _frame_sides(frame, columns)[1] + 4)
     for row in rows:
         if "note" in row.step:
             ends = [columns[name] for name in row.step["over"]]
@@ -78,7 +78,7 @@ def drawn(anchor: str, sequence: dict[str, Any], names: dict[str, str], labels: 
     for name in order:
         drawing.line(columns[name], _HEAD_PX, columns[name], bottom + 4, kind="life")
     for frame in frames:
-        left, right = _frame_sides(frame, columns, labels, rows)
+        left, right = _frame_sides(frame, columns)
         drawing.box(left, frame.top, right - left, frame.bottom - frame.top, kind="part")
         drawing.box(left, frame.top, len(frame.label) * CHARACTER_PX + 14, 22, kind="tab")
         drawing.text(left + 7, frame.top + 11, frame.label, kind="small", anchor="start")
@@ -114,9 +114,7 @@ def _width(text: str) -> float:
     return len(text) * CHARACTER_PX + 2 * _PAD_PX
 
 
-def _columns(
-    order: list[str], names: dict[str, str], rows: list[_Row], frames: list[_Frame], labels: Labels
-) -> dict[str, float]:
+def _columns(order: list[str], names: dict[str, str], rows: list[_Row], labels: Labels) -> dict[str, float]:
     """Place the participants so that every label fits between the two that it connects."""
     columns: dict[str, float] = {}
     for index, name in enumerate(order):
@@ -137,9 +135,7 @@ def _columns(
     return {name: x + shift for name, x in columns.items()}
 
 
-def _frame_sides(
-    frame: _Frame, columns: dict[str, float], labels: Labels, rows: list[_Row]
-) -> tuple[float, float]:
+def _frame_sides(frame: _Frame, columns: dict[str, float]) -> tuple[float, float]:
     met = [columns[name] for name in frame.names]
     left = min(met) - 14 + 4 * frame.depth
     right = max(*met, left + len(frame.label) * CHARACTER_PX + 4) + 14 - 4 * frame.depth

@@ -29,7 +29,7 @@ _CHANNELS: Final = (
     ("Media over WebRTC or HLS", "video, for clients and spectators", placement.HOSTS, "Broadcasts and media"),
 )
 _STATES_NOTE: Final = (
-    "These are the states of the client in this project, as its tables have them; other clients may have other states. "
+    "These are the states of the client in this project, as its tables have them; other clients may have others. "
     "A label names the input that leads on, and in brackets its condition. Final states have two outlines."
 )
 

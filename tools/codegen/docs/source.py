@@ -1,6 +1,6 @@
 """Reads everything in spec/ that the documentation shows, and finds its references. It writes nothing.
 
-It depends on no list of files: an OpenAPI or AsyncAPI document is whatever file directly in spec/ says that it is one.
+It depends on no list of files: a file directly in spec/ is an OpenAPI or AsyncAPI document if it says so.
 """
 
 from __future__ import annotations
@@ -200,9 +200,9 @@ def _faults(source: Source) -> Iterator[str]:
             for kind, names in (("call", calls), ("of", calls), ("message", messages)):
                 if kind in step and step[kind] not in names:
                     yield f"{place}: no {'message' if kind == 'message' else 'call'} `{step[kind]}`"
-            if "of" in step and step["of"] in calls:
-                if str(step["answer"]) not in calls[step["of"]].operation["responses"]:
-                    yield f"{place}: `{step['of']}` has no answer `{step['answer']}`"
+            answered = calls.get(step.get("of", ""))
+            if answered is not None and str(step["answer"]) not in answered.operation["responses"]:
+                yield f"{place}: `{step['of']}` has no answer `{step['answer']}`"
 
 
 def _steps(steps: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

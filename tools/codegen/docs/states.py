@@ -1,4 +1,4 @@
-"""Draws the state diagrams that ARCHITECTURE.md has as Mermaid, in layers: initial state on top, labels in the lines.
+"""Draws the state diagrams that ARCHITECTURE.md has as Mermaid, in layers, with the initial state on top.
 
 The text comes from the tables of the core (`python -m tools.diagrams`). Lines that go up are drawn at their sides
 like all others; a label is a place of its own in a layer, so nothing is written over anything.
@@ -6,13 +6,16 @@ like all others; a label is a place of its own in a layer, so nothing is written
 
 from __future__ import annotations
 
+import itertools
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
-from markupsafe import Markup
 
 from tools.codegen.docs.drawing import CHARACTER_PX, LINE_PX, Drawing, number
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 __all__ = ["Arrow", "States", "drawn", "read_states"]
 
@@ -166,7 +169,7 @@ def _places(states: States) -> tuple[list[_Place], list[tuple[list[_Place], bool
             places.append(place)
             chain.append(place)
         chain.append(boxes[lower])
-        for above, below in zip(chain, chain[1:], strict=False):
+        for above, below in itertools.pairwise(chain):
             above.below.append(below)
             below.above.append(above)
         lines.append((chain, down))
@@ -205,7 +208,7 @@ def _order(layers: list[list[_Place]]) -> None:
 
 def _crossings(layers: list[list[_Place]]) -> int:
     total = 0
-    for upper, lower in zip(layers, layers[1:], strict=False):
+    for upper, lower in itertools.pairwise(layers):
         at = {id(place): index for index, place in enumerate(lower)}
         ends = [(index, at[id(other)]) for index, place in enumerate(upper) for other in place.below]
         total += sum(a < c and b > d for a, b in ends for c, d in ends)
@@ -268,7 +271,7 @@ def _port(place: _Place, other: _Place, *, top: bool) -> float:
 
 def _draw_line(drawing: Drawing, line: list[_Place], *, down: bool) -> None:
     points: list[tuple[float, float]] = []
-    for above, below in zip(line, line[1:], strict=False):
+    for above, below in itertools.pairwise(line):
         points += [(_port(above, below, top=False), above.bottom), (_port(below, above, top=True), below.top)]
     if down:
         drawing.head(*points[-1], 0, 1)
