@@ -66,6 +66,11 @@ def _in_calls(source: Source, placement: Placement) -> Iterator[Row]:
             if parameter.get("x-assumed"):
                 name = parameter["name"]
                 yield f"{call.name}: {name}", f"{link}.{name}", inline(parameter.get("description", ""))
+    for document in source.rest:
+        for name, header in document.get("components", {}).get("headers", {}).items():
+            row = (f"the header {name}", "", inline(header.get("description", "")))
+            if header.get("x-assumed") and all(row[2] != known[2] for known in headers.values()):
+                headers[name] = row
     yield from headers.values()
 
 

@@ -66,6 +66,8 @@ class Definition:
     text: Markup
     fields: tuple[Field, ...]
     values: tuple[Value, ...]
+    others: Markup
+    """What is said of values that are not listed."""
     members: tuple[Markup, ...]
     """The definitions of which it is one."""
     rule: Markup
@@ -93,6 +95,7 @@ def described(name: str, schema: dict[str, Any], link: Callable[[str], str]) -> 
             )
             for each in listed
         ),
+        others=_others(schema) if listed else Markup(),
         members=tuple(_members(schema, link)),
         rule=_rule(schema) if schema.get("properties") else Markup() if listed else type_of(schema, link),
         example="" if listed else example(schema),
@@ -147,6 +150,11 @@ def _listed(schema: dict[str, Any]) -> list[dict[str, Any]]:
         if keyword in schema:
             return [{"const": value} for value in schema[keyword]]
     return [each for each in schema.get("anyOf", ()) if "const" in each]
+
+
+def _others(schema: dict[str, Any]) -> Markup:
+    texts = [each.get("description", "") for each in schema.get("anyOf", ()) if "const" not in each]
+    return inline(texts[0]) if texts else Markup()
 
 
 def _members(schema: dict[str, Any], link: Callable[[str], str]) -> list[Markup]:
