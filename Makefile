@@ -80,6 +80,7 @@ types: install ## mypy, pyright, and whether all public types are known
 generate: install ## write generated/ from spec/
 	$(BIN)/python -m tools.codegen
 	$(BIN)/python -m tools.diagrams
+	$(BIN)/python -m tools.codegen.docs # its state diagrams are those that ARCHITECTURE.md has now
 
 generate-check: install ## whether generated/ is up to date
 	$(BIN)/python -m tools.codegen --check

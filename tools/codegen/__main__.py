@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tools.codegen.asyncapi import asyncapi_document
 from tools.codegen.bundle import bundled
+from tools.codegen.docs.site import write_docs
 from tools.codegen.documents import as_json, as_yaml, read_envelope, write_text
 from tools.codegen.models import write_package
 from tools.codegen.openapi import openapi_documents
@@ -58,6 +59,7 @@ def write(spec: Path, folder: Path) -> None:
         write_text(folder / "openapi" / f"{name}.openapi.json", as_json(document))
     live = asyncapi_document(files, openapi, asyncapi)
     write_text(folder / "asyncapi" / "odyssey.asyncapi.yaml", as_yaml(live))
+    write_docs(spec, files, folder / "docs")
 
 
 if __name__ == "__main__":
