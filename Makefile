@@ -114,7 +114,7 @@ $(VENV)/cli.installed: $(VENV)/pip.installed pyproject.toml
 	@touch $@
 
 $(VENV)/dev.installed: $(VENV)/cli.installed pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable ".[cli]" --group dev
+	$(BIN)/python -m pip install --quiet --editable ".[cli,conformance]" --group dev
 	@touch $@
 
 clean: ## delete environments and what was built

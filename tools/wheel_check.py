@@ -19,6 +19,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+_SPEC: Final = Path(__file__).resolve().parents[1] / "spec"
 _IN_WHEEL: Final = frozenset({"odyssey_proto", "odyssey_models"})
 _IN_SDIST: Final = frozenset(
     {
@@ -27,6 +28,7 @@ _IN_SDIST: Final = frozenset(
     }
 )
 _CODE: Final = frozenset({".py", ".typed"})
+_DOCUMENTS: Final = ("odyssey_proto", "_spec")  # the folder of the wheel that has ``spec/``
 
 _CHECKS: Final = """
 import sys
@@ -44,6 +46,12 @@ except odyssey_proto.MissingExtraError as missing:
     assert "odyssey-proto[emulator]" in str(missing), missing
 else:
     raise AssertionError("the emulator imports without its extra")
+try:
+    import odyssey_proto.conformance
+except odyssey_proto.MissingExtraError as missing:
+    assert "odyssey-proto[conformance]" in str(missing), missing
+else:
+    raise AssertionError("the conformance kit imports without its extra")
 with odyssey_proto.Odyssey("ody_x", api_url="http://127.0.0.1:9") as client:
     try:
         client.connect(timeout=20)
@@ -75,9 +83,14 @@ def _check_contents(wheel: Path, sdist: Path) -> None:
     odd = [
         str(file)
         for file in files
-        if not (file.parts[0] in _IN_WHEEL and file.suffix in _CODE) and not file.parts[0].endswith(".dist-info")
+        if not (file.parts[0] in _IN_WHEEL and file.suffix in _CODE)
+        and file.parts[:2] != _DOCUMENTS
+        and not file.parts[0].endswith(".dist-info")
     ]
     assert not odd, f"{wheel.name} has {', '.join(odd)}"
+    shipped = {PurePosixPath(*file.parts[2:]) for file in files if file.parts[:2] == _DOCUMENTS}
+    wanted = {PurePosixPath(path.relative_to(_SPEC)) for path in _SPEC.rglob("*") if path.is_file()}
+    assert shipped == wanted, f"{wheel.name} has other documents than spec/: {sorted(map(str, shipped ^ wanted))}"
     assert any(file.match("*.dist-info/licenses/LICENSE") for file in files), f"{wheel.name} has no licence"
     with tarfile.open(sdist) as archive:
         tops = {PurePosixPath(name).parts[1] for name in archive.getnames() if "/" in name}
