@@ -74,10 +74,12 @@ types: install ## mypy, pyright, and whether all public types are known
 
 generate: install ## write generated/ from spec/
 	$(BIN)/python -m tools.codegen
+	$(BIN)/python -m tools.vectors
 	$(BIN)/python -m tools.diagrams
 
 generate-check: install ## whether generated/ is up to date
 	$(BIN)/python -m tools.codegen --check
+	$(BIN)/python -m tools.vectors --check
 	$(BIN)/python -m tools.diagrams --check
 
 # From the emulator; with ODYSSEY_API_KEY from the service, what that shows by itself.

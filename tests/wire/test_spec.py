@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from openapi_spec_validator.readers import read_from_filename
 
-from tests.support.mutations import definition, served
+from tools.vectors.mutations import definition, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
