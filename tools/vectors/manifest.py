@@ -18,8 +18,8 @@ may change a score, the third with all others."""
 
 LEVELS: Final = {
     "schema": "A reader that validates: it accepts what fits the schema, and nothing else.",
-    "tolerant": "A reader of what the service sends: it accepts what spec/README.md says, with the values that it says.",
-    "canonical": "What was read is written back as JSON that is equal to `written`, or to `data` without `written`.",
+    "tolerant": "A reader of what the service sends, with the values and the tolerance of spec/README.md.",
+    "canonical": "What was read is written back as `written`, or as `data` without `written`.",
     "session": "The decisions of a session: which messages a client sends, and how its calls end.",
 }
 _RESERVED: Final = UNKNOWN_FIELD.rpartition("-")[0] + "-"
