@@ -227,7 +227,7 @@ class MissingExtraError(OdysseyError, ImportError):
 LONGEST_RETRY_AFTER_S = 24 * 3600.0
 """The upper limit of `OdysseyError.retry_after`; longer waits are cut to it."""
 
-# spec/schemas/errors.yaml, spec/asyncapi.yaml: the class for each code, and whether waiting alone can help.
+# The class for each code, and whether waiting alone can help (spec/behaviour.md#limits-of-the-account).
 _USAGE: dict[str, tuple[type[OdysseyUsageError], bool]] = {
     "MONTHLY_LIMIT_REACHED": (MonthlyLimitReachedError, False),
     "CONCURRENT_LIMIT_REACHED": (ConcurrentLimitReachedError, True),

@@ -1,7 +1,8 @@
 """Credentials for a client without an API key: a session and the token that opens it.
 
 The session id is read from the token, which the service signed, never from the data sent along with it. Only the
-service can check the signature; this module does not. Creating and using credentials happens elsewhere.
+service can check the signature; this module does not. Creating and using credentials happens elsewhere
+(spec/behaviour.md#client-credentials).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ __all__ = ["TOKEN_LIFETIME_S", "ClientCredentials", "StreamerCapabilities"]
 
 _LONGEST_TOKEN: Final = 16 * 1024
 TOKEN_LIFETIME_S: Final = 600
-"""The lifetime of a session token, in s, if the service does not say (spec/openapi.yaml)."""
+"""The lifetime of a session token, in s, if the service does not say (spec/behaviour.md#session-tokens)."""
 _DATA: Final = (str, bytes, int, float, list, tuple, Mapping, type(None))
 
 

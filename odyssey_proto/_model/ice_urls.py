@@ -43,7 +43,7 @@ class IceUrl:
 
 
 def usable_servers(servers: Iterable[IceServer]) -> tuple[tuple[IceUrl, ...], tuple[str, ...]]:
-    """Select the URLs that a connection can use (spec/asyncapi.yaml).
+    """Select the URLs that a connection can use (spec/behaviour.md#ice-servers).
 
     Args:
         servers: from ``/config`` or from a user; ``url`` counts as ``urls``.

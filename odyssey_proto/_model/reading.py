@@ -1,6 +1,6 @@
 """Tolerant reading of what the service sends: from parsed JSON to `odyssey_models`.
 
-The rules are those of "What a reader tolerates" in spec/README.md. It parses no text, and reads no requests: see
+The rules are those of spec/README.md#what-a-reader-tolerates. It parses no text, and reads no requests: see
 `odyssey_proto._model.codec`. What it reports contains names and types, but no values, which could be secrets.
 """
 

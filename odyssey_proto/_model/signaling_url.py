@@ -1,4 +1,4 @@
-"""Normalizes the URLs of signaling servers, which the service gives in several forms. No I/O."""
+"""Normalizes the URLs of signaling servers (spec/behaviour.md#signaling-address). No I/O."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .._base.hosts import is_loopback
 __all__ = ["SIGNALING_MESSAGE_LIMIT", "config_url", "normalise_url"]
 
 SIGNALING_MESSAGE_LIMIT: Final = 64 * 1024 * 1024
-"""Size limit of a WebSocket message, in bytes (spec/asyncapi.yaml)."""
+"""Size limit of a WebSocket message, in bytes (spec/behaviour.md#handshake)."""
 
 _SCHEMES: Final = {"ws": "ws", "http": "ws", "wss": "wss", "https": "wss"}
 

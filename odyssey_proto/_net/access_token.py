@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["AccessToken"]
 
 _OPERATION: Final = "POST /auth/token"
-_DEFAULT_LIFETIME_S: Final = 3600.0  # if the service does not say (spec/openapi.yaml)
+_DEFAULT_LIFETIME_S: Final = 3600.0  # if the service does not say (spec/behaviour.md#access-tokens)
 _MARGIN_S: Final = 60.0  # a token counts as expired this long before it expires
 
 

@@ -1,7 +1,7 @@
 """Reading a broadcast over HLS: playlists and segments come over our own HTTP; PyAV parses and decodes them.
 
 A segment arrives as a whole, and its frames are passed on at the pace of the video. Everything runs on one thread,
-which `HlsReader.close` ends at once, whatever the network does. It does not reconnect.
+which `HlsReader.close` ends at once, whatever the network does. It does not reconnect. See spec/behaviour.md#hls.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """HTTP exchanges over requests: sending, following redirects, reading, repeating, and collecting answers.
 
 Every HTTP request of the library goes through here: REST, WHEP and downloads alike. It waits in no queue, keeps no
-cookies, and does not know what the answers are for. `redirects` decides where a request may go.
+cookies, and does not know what the answers are for. What it repeats, and when, is in
+spec/behaviour.md#repeating-calls. `redirects` decides where a request may go.
 """
 
 from __future__ import annotations

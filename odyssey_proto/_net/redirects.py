@@ -1,8 +1,9 @@
 """Redirects: whether an answer sends a request to another address, and whether the request may follow.
 
-A request with a key, a bearer or a token stays on its origin (scheme, host and port), with two exceptions: from
-http to https on the same host, both on their default ports; and, if the token is in the address, an address that
-carries it too, because whoever sent that knows the token. No secret goes from https to http.
+The rules are those of spec/behaviour.md#redirects. A request with a key, a bearer or a token stays on its origin
+(scheme, host and port), with two exceptions: from http to https on the same host, both on their default ports;
+and, if the token is in the address, an address that carries it too, because whoever sent that knows the token.
+No secret goes from https to http.
 """
 
 from __future__ import annotations

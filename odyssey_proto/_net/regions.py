@@ -1,4 +1,6 @@
-"""The regions of the service, and the latency to each. No call fails because regions are unknown.
+"""The regions of the service, and the latency to each (spec/behaviour.md#regions).
+
+No call fails because regions are unknown.
 
 A latency is the time from the sending of a ping, on an open connection, to the head of its final answer, which may
 have any status below 400.

@@ -171,7 +171,7 @@ class ServiceApi:
     ) -> tuple[wire.IceServer, ...]:
         """Return the ICE servers to use now (`GET <signaling>/config`, see `signaling_url.config_url`).
 
-        An answer that names some is used whatever its status, as the official clients do.
+        An answer that names some is used whatever its status (spec/behaviour.md#ice-servers).
 
         Raises:
             OdysseyConnectionError: they are not available within 3 s; a public STUN server may do instead.

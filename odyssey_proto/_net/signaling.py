@@ -38,7 +38,7 @@ __all__ = ["SignalingConnection", "SignalingEnd"]
 
 log = logging.getLogger("odyssey_proto.signaling")
 
-_CLEAN: Final = frozenset({1000, 1001})  # close codes of a clean end (spec/asyncapi.yaml)
+_CLEAN: Final = frozenset({1000, 1001})  # close codes of a clean end (spec/behaviour.md#end-of-signaling)
 _GOODBYE_WAIT_S: Final = 0.5  # for the server's answer, which shows that it has read the goodbye
 
 

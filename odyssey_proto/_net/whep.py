@@ -1,7 +1,7 @@
 """The spectator's handshake, WHEP: it posts an offer, receives the answer, and ends with a ``DELETE``.
 
 The peer connection is that of a session, with the roles of offer and answer exchanged and without data channels
-(spec/openapi.yaml, ``/whep``). It neither uses the frames nor decides when to give up.
+(spec/behaviour.md#whep). It neither uses the frames nor decides when to give up.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Downloading recordings: written to a `.part` file, resumed after an interruption, renamed at the end.
 
-Beside a `.part` there is a `.part.json` that names the version of the file. Bytes are written as they arrive and
-requested only once: if the process ends for any reason, a later one continues from there. Only the given folder is
-written to. Addresses come from `odyssey_proto._net.service_api`, bytes from `odyssey_proto._net.signed_file`.
+See spec/behaviour.md#downloads. Beside a `.part` there is a `.part.json` that names the version of the file.
+Bytes are written as they arrive and requested only once: if the process ends for any reason, a later one
+continues from there. Only the given folder is written to. Addresses come from `odyssey_proto._net.service_api`,
+bytes from `odyssey_proto._net.signed_file`.
 """
 
 from __future__ import annotations

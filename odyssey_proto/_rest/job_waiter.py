@@ -30,7 +30,8 @@ __all__ = ["JobWaiter"]
 Job: TypeAlias = "wire.SimulationJobInfo | wire.SimulationJobDetail"
 log = logging.getLogger("odyssey_proto.rest")
 
-_FINAL: Final = frozenset({"completed", "failed", "cancelled"})  # all others, even unknown ones, may still change
+# All others, even unknown ones, may still change (spec/behaviour.md#jobs).
+_FINAL: Final = frozenset({"completed", "failed", "cancelled"})
 _MOST_FAILURES: Final = 5  # consecutive rounds that may fail
 _STRAYS: Final = 10  # unfinished jobs of a round that are missing from the list of active ones
 _CANCELLING_S: Final = 10.0  # for cancelling the jobs after a timeout

@@ -94,7 +94,7 @@ def _credentials(session: wire.SessionResponse, token: wire.SessionTokenResponse
 
 
 def _give_back(api: ServiceApi, session: wire.SessionResponse, deadline: Deadline) -> None:
-    """End a session with a goodbye, as its client would: the service has no call for it (spec/asyncapi.yaml)."""
+    """End a session with a goodbye, as its client would; there is no call for it (spec/behaviour.md#goodbye)."""
     from .._net.signaling import SignalingConnection  # loads websocket-client, which is rarely needed here
 
     try:

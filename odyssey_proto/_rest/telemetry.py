@@ -1,4 +1,4 @@
-"""Reporting the use of a client to the service, only if the user asked for it (spec/openapi.yaml).
+"""Reporting the use of a client to the service, only if the user asked for it (spec/behaviour.md#telemetry).
 
 Events are sent on a thread of their own. Nothing waits for them or fails because of them: an event is dropped if
 the queue is full, or if the service refuses it or does not answer in time.

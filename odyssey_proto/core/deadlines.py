@@ -15,9 +15,9 @@ __all__ = [
 ]
 
 KEEPALIVE_INTERVAL_S: Final = 10.0
-"""The time from one keepalive to the next (spec/asyncapi.yaml)."""
+"""The time from one keepalive to the next (spec/behaviour.md#keepalive)."""
 SESSION_KEPT_S: Final = 40.0
-"""How long the service keeps a session after its last keepalive."""
+"""How long the service keeps a session after its last keepalive (spec/behaviour.md#keepalive)."""
 OPEN_DEADLINE_S: Final = 10.0
 """The time limit for opening a link, up to the open WebSocket."""
 VIDEO_DEADLINE_S: Final = 20.0
@@ -26,6 +26,7 @@ frame."""
 OFFER_GRACE_S: Final = 0.5
 """How long another offer may take after one that cannot be read."""
 REJOIN_DEADLINE_S: Final = 5.0
-"""The limit for each of these three when a session is rejoined: an attempt that hangs costs the next one."""
+"""The limit for each of these three when a session is rejoined (spec/behaviour.md#rejoining): an attempt that
+hangs costs the next one."""
 FRAME_INTERVAL_S: Final = 0.05
-"""The time from one frame to the next (spec/README.md)."""
+"""The time from one frame to the next (spec/behaviour.md#frames)."""

@@ -1,7 +1,8 @@
 """The calls that wait for their answers.
 
 The driver numbers the calls, and each is answered once. Acknowledgements carry no id, so only one ``update`` is on
-the wire at a time, and the others queue (spec/asyncapi.yaml). The machines decide what the answers are.
+the wire at a time, and the others queue (spec/behaviour.md#order-of-answers). The machines decide what the
+answers are.
 """
 
 from __future__ import annotations

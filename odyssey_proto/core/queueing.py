@@ -1,6 +1,6 @@
 """The rules by which a client waits: for a free streamer, and for the end of another session of the account.
 
-It does not wait by itself (spec/openapi.yaml).
+It does not wait by itself (spec/behaviour.md#queueing).
 """
 
 from __future__ import annotations

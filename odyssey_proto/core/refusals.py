@@ -167,7 +167,10 @@ class HttpAnswer:
 
     @property
     def retry_after(self) -> float | None:
-        """When the service allows the next request, in s from now; a date counts from the answer's ``Date``."""
+        """When the service allows the next request, in s from now; a date counts from the answer's ``Date``.
+
+        See spec/behaviour.md#retry-after.
+        """
         wanted = self.header("retry-after")
         if not wanted:
             return None

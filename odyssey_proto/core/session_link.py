@@ -75,7 +75,7 @@ class SessionLink:
         self._agenda.put(SendSignaling(self.current, message))
 
     def say_goodbye(self) -> None:
-        """Return the session to the service, and close the link."""
+        """Return the session to the service, and close the link (spec/behaviour.md#goodbye)."""
         self.send(wire.ClientDisconnecting())
         self.close()
 

@@ -4,7 +4,7 @@ IDLE → AUTHENTICATING → QUEUEING → CONNECTING → CONNECTED, and from ther
 (on request) or FAILED. Everything that affects this state is here: the actions, and the rows that lead from one
 state to the other; what the actions are made of is in `odyssey_proto.core.session_base`. What happens to the
 stream meanwhile is decided in `odyssey_proto.core.stream_machine`, to which this module sends `LinkUp`, `LinkLost`
-or `SessionOver`.
+or `SessionOver`. See spec/behaviour.md#connecting and spec/behaviour.md#staying-and-leaving.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Checking that video arrives: when to look for frames, when to ask for a keyframe, when to give up the link.
 
-The machines of sessions and of spectators use it; it knows neither. A machine calls `Silence.expect` when frames
-should come, wakes at `Silence.next_look`, has the driver look (`CheckVideo`), and passes the result to
-`Silence.judge`.
+The times are in spec/behaviour.md#frames. The machines of sessions and of spectators use it; it knows neither. A
+machine calls `Silence.expect` when frames should come, wakes at `Silence.next_look`, has the driver look
+(`CheckVideo`), and passes the result to `Silence.judge`.
 """
 
 from __future__ import annotations

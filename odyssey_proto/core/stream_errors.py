@@ -11,7 +11,7 @@ from .._model.events import StreamFailed
 
 __all__ = ["ends_stream", "failure", "given_up", "refusal", "unanswered"]
 
-# The reasons that end the stream, and the errors that they are raised as (spec/asyncapi.yaml).
+# The reasons that end the stream, and the errors that they are raised as (spec/behaviour.md#errors-of-a-stream).
 _USAGE_CODES: Final = {
     "quota_exceeded": (
         "MONTHLY_LIMIT_REACHED",

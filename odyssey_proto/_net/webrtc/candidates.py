@@ -30,7 +30,7 @@ __all__ = ["FALLBACK_SERVERS", "arrange_gathering", "for_aiortc"]
 log = logging.getLogger("odyssey_proto.webrtc")
 
 FALLBACK_SERVERS: Final = (IceServer(urls=["stun:stun.l.google.com:19302", "stun:stun1.l.google.com:19302"]),)
-"""Public STUN servers, in case the service names none (spec/asyncapi.yaml)."""
+"""Public STUN servers, in case the service names none (spec/behaviour.md#ice-servers)."""
 
 _LOOPBACK: Final = ("127.0.0.1", "::1")
 _BINDING_S: Final = 5.0  # aioice requires a timeout, though binding takes no time

@@ -1,6 +1,6 @@
 """The two data channels of a session's peer connection: text out on one, text or bytes in on the other.
 
-The streamer opens them. What the messages mean is not known here.
+The streamer opens them (spec/behaviour.md#connected). What the messages mean is not known here.
 """
 
 from __future__ import annotations

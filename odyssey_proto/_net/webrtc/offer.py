@@ -1,6 +1,7 @@
 """Reading offers and answers, and preparing them for aiortc: SDP in, checked SDP out.
 
-aiortc is stricter than WebRTC, and breaks on anything that it cannot read. Nothing is opened here.
+What an offer contains is in spec/behaviour.md#offer-and-answer. aiortc is stricter than WebRTC, and breaks on
+anything that it cannot read. Nothing is opened here.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ __all__ = [
 log = logging.getLogger("odyssey_proto.webrtc")
 
 DEFAULT_MESSAGE_SIZE: Final = 16 * 1024
-"""The largest message on a data channel, in bytes, if the offer does not say."""
+"""The largest message on a data channel, in bytes, if the offer does not say
+(spec/behaviour.md#messages-and-their-size)."""
 _LARGEST_MESSAGE_SIZE: Final = 256 * 1024  # bytes, if the offer sets no limit
 
 _CODECS: Final[dict[VideoCodec, tuple[str, ...]]] = {

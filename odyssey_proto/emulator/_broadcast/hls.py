@@ -1,6 +1,7 @@
 """A broadcast over HLS: ffmpeg's segmenter, fed with the packets of the broadcast's H.264 encoder.
 
-Nothing is written until the playlist is requested. Anyone who has the address may watch. (Not observed.)
+Nothing is written until the playlist is requested. Anyone who has the address may watch
+(spec/behaviour.md#hls).
 """
 
 from __future__ import annotations

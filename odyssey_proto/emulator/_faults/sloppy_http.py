@@ -1,7 +1,7 @@
 """Sloppy HTTP: the tables of other ways in which a lenient service may give the same answer.
 
-Each kind keeps the meaning for a tolerant reader (protocol page, 8). `odyssey_proto.emulator._faults.sloppiness`
-decides when a kind is used, and on what.
+Each kind keeps the meaning for a tolerant reader (spec/README.md#what-a-reader-tolerates). It is
+`odyssey_proto.emulator._faults.sloppiness` that decides when a kind is used, and on what.
 """
 
 from __future__ import annotations

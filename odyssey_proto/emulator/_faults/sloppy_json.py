@@ -1,7 +1,7 @@
 """Sloppy JSON: the tables of other forms in which a lenient service may put the same content.
 
-Each kind keeps the meaning for a tolerant reader (protocol page, 8). `odyssey_proto.emulator._faults.sloppiness`
-decides when a kind is used, and on what.
+Each kind keeps the meaning for a tolerant reader (spec/README.md#what-a-reader-tolerates). It is
+`odyssey_proto.emulator._faults.sloppiness` that decides when a kind is used, and on what.
 """
 
 from __future__ import annotations

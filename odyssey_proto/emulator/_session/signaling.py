@@ -1,7 +1,7 @@
-"""Signaling: the WebSocket between a client and its streamer (protocol page, 2).
+"""Signaling: the WebSocket between a client and its streamer (spec/behaviour.md#handshake).
 
 It carries offers, answers and candidates, and takes keepalives as signs of life. A second connection to the same
-session replaces the first, and a client may connect again after a loss. (Not observed.)
+session replaces the first, and a client may connect again after a loss (spec/behaviour.md#rejoining).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The streamer of one session: streams, prompts and their limits.
 
 It answers requests one at a time, in order. It outlives the connections of its client: a client that reconnects
-finds its stream still running, on a new peer connection. (Not observed; the emulator's choice.)
+finds its stream still running, on a new peer connection (spec/behaviour.md#rejoining).
 """
 
 from __future__ import annotations
@@ -295,7 +295,7 @@ class Streamer:
     async def _end(self) -> None:
         if not await self._goes_on("stream end"):
             return
-        # Also without a stream: an error would not answer a client that waits for the end. (Not observed.)
+        # Also without a stream: an error would not answer a client that waits (spec/behaviour.md#ending).
         await self._cut("requested")
         self._send_message(StreamEnded())
 
