@@ -1,4 +1,4 @@
-"""``odyssey-proto conformance``: its arguments, and its report. The package `odyssey_proto.conformance` does the work."""
+"""``odyssey-proto conformance``: its arguments and its report. `odyssey_proto.conformance` does the work."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Checks services and clients, in any language, against the protocol in ``spec/``. Needs the extra ``conformance``.
+"""Checks services and clients, in any language, against the protocol in ``spec/``.
 
-``odyssey-proto conformance`` is its command. It logs to ``odyssey_proto.conformance``.
+``odyssey-proto conformance`` is its command. Needs the extra ``conformance``.
 """
 
 from .._base.errors import MissingExtraError
