@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import json
 import re
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -51,6 +52,10 @@ class CallRules:
         self._schemas = schemas
         self._paths: dict[str, Any] = schemas.node(_OPENAPI)["paths"]
         self._patterns = [(route, _pattern(route)) for route in self._paths]
+        # Looked up for every call of every test: read once.
+        self.parameters = functools.cache(self._parameters)
+        self.kinds = functools.cache(self._kinds)
+        self.answer = functools.cache(self._answer)
 
     def route_of(self, path: str) -> str | None:
         """Return the path in openapi.yaml, with its braces, that matches ``path``; None if no path does."""
@@ -62,7 +67,22 @@ class CallRules:
         method = exchange.method.lower()
         return _OPENAPI / "paths" / path / method if method in self._paths.get(path, {}) else None
 
-    def answer(self, operation: Rule, status: int) -> Rule | None:
+    def _parameters(self, path: str, method: str) -> dict[str, Rule]:
+        """Return the arguments that the query of a call may have."""
+        found = {}
+        for owner in (_OPENAPI / "paths" / path, _OPENAPI / "paths" / path / method):
+            for index in range(len(self._schemas.node(owner).get("parameters", ()))):
+                rule = self._schemas.resolved(owner / "parameters" / index)
+                node = self._schemas.node(rule)
+                if node["in"] == "query":
+                    found[node["name"]] = rule
+        return found
+
+    def _kinds(self, content: Rule) -> dict[str, Rule]:
+        """Return the schema of each type that a body may have."""
+        return {kind: content / kind / "schema" for kind in self._schemas.node(content)}
+
+    def _answer(self, operation: Rule, status: int) -> Rule | None:
         """Return the answer of an operation for a status; None if it has none."""
         answers = self._schemas.node(operation / "responses")
         known = next((key for key in (str(status), f"{status // 100}XX", "default") if key in answers), None)
@@ -83,8 +103,7 @@ class CallRules:
             yield from judgement.unknown_call(request=request, answer=answer)
         else:
             if request:
-                item = _OPENAPI / "paths" / path
-                yield from judgement.request(operation, item)
+                yield from judgement.request(operation, self.parameters(path, exchange.method.lower()))
             if answer:
                 yield from judgement.answer(operation)
 
@@ -139,7 +158,7 @@ class _Judgement:
                 yield self._wrong(self._status, "the protocol has no such call", paths)
             yield from self._body(self._status, _ERRORS, paths, seen.headers, seen.body)
 
-    def request(self, operation: Rule, item: Rule) -> Iterator[Violation]:
+    def request(self, operation: Rule, parameters: Mapping[str, Rule]) -> Iterator[Violation]:
         """Yield what is wrong with a request."""
         seen, node = self._exchange, self._schemas.node(operation)
         general = node.get("security", self._schemas.node(_OPENAPI / "security"))
@@ -149,26 +168,15 @@ class _Judgement:
             yield self._wrong("request", "no bearer token", security)
         if not general and authorization:
             yield self._wrong("request", "it carries a bearer token, which is not for this call", security)
-        yield from self._query(operation, self._parameters(operation, item))
+        yield from self._query(operation, parameters)
         content = node.get("requestBody", {}).get("content")
         if content is None:
             if seen.request_body:
                 yield self._wrong("request", "it has a body, and the protocol has none", operation)
         elif seen.request_body is not None:
             place = operation / "requestBody" / "content"
-            kinds = self._kinds(place)
+            kinds = self._rules.kinds(place)
             yield from self._body("request", kinds, place, seen.request_headers, seen.request_body)
-
-    def _parameters(self, operation: Rule, item: Rule) -> dict[str, Rule]:
-        """Return the arguments that the query may have."""
-        found = {}
-        for owner in (item, operation):
-            for index in range(len(self._schemas.node(owner).get("parameters", ()))):
-                rule = self._schemas.resolved(owner / "parameters" / index)
-                node = self._schemas.node(rule)
-                if node["in"] == "query":
-                    found[node["name"]] = rule
-        return found
 
     def _query(self, operation: Rule, known: Mapping[str, Rule]) -> Iterator[Violation]:
         query = self._exchange.query
@@ -199,7 +207,7 @@ class _Judgement:
                 yield self._wrong(self._status, f"no header {name}", rule / "headers" / name)
         if "content" in found:
             place = rule / "content"
-            yield from self._body(self._status, self._kinds(place), place, seen.headers, seen.body)
+            yield from self._body(self._status, self._rules.kinds(place), place, seen.headers, seen.body)
         if self._schemas.node(operation)["operationId"] == "createSessionToken" and seen.status == 200:
             yield from self._claims(seen.body)
 
@@ -210,9 +218,6 @@ class _Judgement:
         else:
             claims.pop("jti", None)  # part of RFC 7519; clients ignore it
             yield from self._misfits(_CLAIMED, _CLAIMS, claims)
-
-    def _kinds(self, content: Rule) -> dict[str, Rule]:
-        return {kind: content / kind / "schema" for kind in self._schemas.node(content)}
 
     def _body(
         self, part: str, kinds: Mapping[str, Rule], place: Rule, headers: Mapping[str, str], body: bytes | None

@@ -12,7 +12,7 @@ Kind: TypeAlias = Literal["violation", "unknown field", "unknown value"]
 """Readers let an ``unknown field`` and an ``unknown value`` pass; they are what ``spec/`` does not list."""
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Rule:
     """A place in one of the files of ``spec/``.
 
