@@ -1,6 +1,6 @@
 """Leads a client, any command, through the scenarios, and judges what it reports and what it sends.
 
-The command is started once for each scenario; ``spec/vectors/README.md`` describes what it gets and what it says.
+The command is started once for each scenario; ``spec/conformance.md`` describes what it gets and what it says.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The scenarios through which the emulator leads a client: what it does, what goes wrong, and what is expected.
 
-They are data. `odyssey_proto.conformance.live` carries them out; `odyssey_proto.conformance.judges` has the checks.
+They are data: `odyssey_proto.conformance.live` carries them out, and `odyssey_proto.conformance.judges` checks.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Step:
     """One thing that the client is asked to do."""
 
     do: str
-    """Its name; ``spec/vectors/README.md`` lists all, with their arguments and what is reported."""
+    """Its name; ``spec/conformance.md`` lists all, with their arguments and what is reported."""
     arguments: dict[str, Any] = attrs.field(factory=dict)
     expected: Expected = "ok"
     """How it ends; ``any``: it ends."""

@@ -6,12 +6,15 @@ It only adds up and prints. The modules that look award the points.
 from __future__ import annotations
 
 import collections
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 from xml.etree import ElementTree as ET
 
 import attrs
 
-__all__ = ["Outcome", "Point", "Scorecard"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Outcome", "Point", "Scorecard", "junit"]
 
 Outcome = Literal["passed", "failed", "skipped"]
 
@@ -87,28 +90,6 @@ class Scorecard:
             "points": [attrs.asdict(point) for point in self.points],
         }
 
-    def junit(self) -> str:
-        """Return the scorecard as JUnit XML: a test case for each point, in a suite for each group."""
-        root = ET.Element("testsuites", name=self.title)
-        suites: dict[str, ET.Element] = {}
-        for point in self.points:
-            suite = suites.get(point.group)
-            if suite is None:
-                suite = suites[point.group] = ET.SubElement(root, "testsuite", name=point.group)
-            case = ET.SubElement(
-                suite, "testcase", classname=f"{self.title}.{point.group}", name=_plain(point.name)
-            )
-            if point.outcome != "passed":
-                kind = "failure" if point.outcome == "failed" else "skipped"
-                ET.SubElement(case, kind, message=_plain(_reason(point)))
-        for name, suite in suites.items():
-            counts = self._counts([point for point in self.points if point.group == name])
-            suite.set("tests", str(sum(counts.values())))
-            suite.set("failures", str(counts["failed"]))
-            suite.set("skipped", str(counts["skipped"]))
-        ET.indent(root)
-        return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
-
     def _percentage(self) -> int:
         counts = self._counts(self.points)
         counted = counts["passed"] + counts["failed"]
@@ -123,6 +104,31 @@ class Scorecard:
     @staticmethod
     def _counts(points: list[Point]) -> collections.Counter[str]:
         return collections.Counter(point.outcome for point in points)
+
+
+def junit(cards: Sequence[Scorecard]) -> str:
+    """Return scorecards as JUnit XML: a test case for each point, in a suite for each group."""
+    root = ET.Element("testsuites", name="odyssey-proto conformance")
+    for card in cards:
+        groups: dict[str, list[Point]] = {}
+        for point in card.points:
+            groups.setdefault(point.group, []).append(point)
+        for name, points in groups.items():
+            counts = collections.Counter(point.outcome for point in points)
+            suite = ET.SubElement(root, "testsuite", name=f"{card.title}.{name}", tests=str(len(points)))
+            suite.set("failures", str(counts["failed"]))
+            suite.set("skipped", str(counts["skipped"]))
+            suite.extend(_case(f"{card.title}.{name}", point) for point in points)
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _case(suite: str, point: Point) -> ET.Element:
+    case = ET.Element("testcase", classname=suite, name=_plain(point.name))
+    if point.outcome != "passed":
+        kind = "failure" if point.outcome == "failed" else "skipped"
+        ET.SubElement(case, kind, message=_plain(_reason(point)))
+    return case
 
 
 def _line(point: Point) -> str:

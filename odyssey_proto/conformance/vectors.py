@@ -1,6 +1,6 @@
 """The vectors of ``spec/vectors``, asked of any command that reads and writes JSON lines.
 
-The lines are described in ``spec/vectors/README.md``. This module runs the command and judges its answers;
+The lines are described in ``spec/conformance.md``. This module runs the command and judges its answers;
 `odyssey_proto.conformance.scorecard` has the result.
 """
 
@@ -124,7 +124,7 @@ def _questions(levels: Collection[str]) -> Iterator[_Question]:
                 yield _Question(
                     line={"id": number, "op": operation, **_asked(entry, case)},
                     name=f"{entry['path']}: {case['name']}",
-                    written=case.get("cite") or f"{path}#/cases/{index}",
+                    written=f"spec/{case.get('cite', f'{path}#/cases/{index}')}",
                     levels=tuple(of_operation),
                     case=case,
                     kind=kind,

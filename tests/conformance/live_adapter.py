@@ -1,19 +1,17 @@
-"""This library as a command that goes through the live scenarios, for ``odyssey-proto conformance live``.
-
-The scenario is a line on stdin, and each step is reported as a line on stdout; see ``spec/vectors/README.md``.
-"""
+"""This library in the live scenarios of the conformance kit; `tests.conformance.adapter` is the command."""
 
 from __future__ import annotations
 
 import base64
 import json
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from odyssey_proto import Odyssey, OdysseyError, Session
+
+__all__ = ["play"]
 
 
 class Client:
@@ -90,11 +88,12 @@ class Client:
         return self._session
 
 
-def main() -> None:
+def play(scenario: dict[str, Any]) -> None:
+    """Go through a scenario, and report each step on stdout."""
     client: Client | None = None
-    for number, step in enumerate(json.loads(sys.stdin.readline())["steps"]):
+    for number, step in enumerate(scenario["steps"]):
         arguments = {name: value for name, value in step.items() if name not in ("do", "expect")}
-        report: dict[str, Any] = {"step": number, "do": step["do"]}
+        report: dict[str, Any] = {"step": number}
         try:
             client = client or Client()
             report |= {"outcome": "ok", "value": getattr(client, step["do"])(**arguments)}
@@ -103,7 +102,3 @@ def main() -> None:
         print(json.dumps(report), flush=True)
     if client is not None:
         client.close()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,4 @@
-"""This library as a command that answers vectors, at all levels, for ``odyssey-proto conformance vectors``.
-
-Requests are lines on stdin, answers are lines on stdout; see ``spec/vectors/README.md``.
-"""
+"""The answers of this library to all vectors; `tests.conformance.adapter` is the command."""
 
 from __future__ import annotations
 
@@ -18,6 +15,8 @@ from odyssey_proto._model import codec
 from odyssey_proto.core import effects, inputs
 from odyssey_proto.core.protocol import Protocol
 from tests.conformance.schemas import registry
+
+__all__ = ["serve"]
 
 READERS: Final = {
     "SignalingServerMessage": codec.signaling_from_server,
@@ -139,7 +138,9 @@ def failed(call: int, error: OdysseyError) -> dict[str, Any]:
     return {"call": call, "outcome": "error", "reason": error.code}
 
 
-if __name__ == "__main__":
+def serve(request: dict[str, Any]) -> None:
+    """Answer a request, and those on stdin after it, on stdout."""
+    print(json.dumps({"id": request["id"], **answer(request)}), flush=True)
     for line in sys.stdin:
         request = json.loads(line)
         print(json.dumps({"id": request["id"], **answer(request)}), flush=True)
