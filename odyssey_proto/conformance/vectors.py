@@ -92,7 +92,7 @@ def _read(stdout: IO[bytes], lines: queue.SimpleQueue[Any]) -> None:
         try:
             answer = json.loads(line)
         except ValueError:
-            answer = {"line": line[:200].decode(errors="replace")}
+            answer = {"line": line.strip()[:200].decode(errors="replace")}
         lines.put(answer if isinstance(answer, dict) else {"line": answer})
     lines.put(_ENDED)
 
@@ -183,7 +183,7 @@ def _wrong_reading(question: _Question, level: str, answer: dict[str, Any]) -> s
 def _wanted(question: _Question, level: str) -> str:
     if level == "schema" and question.kind in ("valid", "invalid"):
         return "accepted" if question.kind == "valid" else "refused"
-    reader = question.case.get("reader", "accepts" if question.kind == "valid" else "refuses")
+    reader: str = question.case.get("reader", "accepts" if question.kind == "valid" else "refuses")
     return {"accepts": "accepted", "refuses": "refused"}.get(reader, reader)
 
 

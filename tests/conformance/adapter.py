@@ -1,4 +1,4 @@
-"""This library as a command for ``odyssey-proto conformance``: vectors, or a live scenario, as the first line says."""
+"""This library as a command for ``odyssey-proto conformance``: vectors, or a scenario, by the first line."""
 
 from __future__ import annotations
 

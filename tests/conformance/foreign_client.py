@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from tests.support.plain_client import PlainClient, authorise, connect
 
-FAULTS: Final = ("no-keepalive", "early-keepalive", "wrong-field", "no-goodbye", "forgotten-answer")
+FAULTS: Final = ("no-keepalive", "wrong-field", "no-goodbye", "forgotten-answer")
 """What it gets wrong, if its arguments say so."""
 
 
@@ -30,8 +30,7 @@ async def play(scenario: dict[str, Any], faults: list[str]) -> None:
                     goodbye = "no-goodbye" not in faults
                     client = await stack.enter_async_context(connect(credentials, goodbye=goodbye))
                     if "no-keepalive" not in faults:
-                        pause_s = 2 if "early-keepalive" in faults else 10
-                        keeping = asyncio.get_running_loop().create_task(keep_alive(client, pause_s))
+                        keeping = asyncio.get_running_loop().create_task(keep_alive(client))
                         stack.callback(keeping.cancel)
                 case "start" if client and "image_base64" not in step:
                     more = {"input_image": None} if "wrong-field" in faults else {}
@@ -62,9 +61,9 @@ async def play(scenario: dict[str, Any], faults: list[str]) -> None:
             print(json.dumps(report), flush=True)
 
 
-async def keep_alive(client: PlainClient, pause_s: float) -> None:
+async def keep_alive(client: PlainClient) -> None:
     while True:
-        await asyncio.sleep(pause_s)
+        await asyncio.sleep(10)
         await client.socket.send_json({"type": "keepalive"})
 
 
