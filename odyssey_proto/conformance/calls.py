@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .._model.traffic import Exchange
     from .schemas import Schemas
 
-__all__ = ["HANDSHAKE", "OTHERS", "PLACES", "CallRules"]
+__all__ = ["HANDSHAKE", "OTHERS", "PLACES", "CallRules", "claims_of", "path_of"]
 
 HANDSHAKE: Final = "/client/{session_id}"
 """The path of the signaling handshake, as in `asyncapi.yaml`."""
@@ -32,6 +32,9 @@ PLACES: Final = {
     "/live/{stream_id}/index.m3u8": "/index.m3u8",
 }
 """The emulator's paths for those in openapi.yaml that stand for addresses chosen by the service."""
+
+_OF_CLIENT: Final = {"(ping)": "/", "/whep/…": "/whep/{resource}"}
+"""The names of calls in our client's errors, where they are not paths."""
 
 OTHERS: Final = re.compile(r"/artifacts/|/_emulator/|/live/\{stream_id\}/\{segment\}")
 """Paths that the protocol does not describe: files behind signed addresses, HLS segments, the emulator's own."""
@@ -63,7 +66,7 @@ class CallRules:
 
     def operation(self, exchange: Exchange) -> Rule | None:
         """Return the operation of a call; None if the protocol has no such call."""
-        path = PLACES.get(exchange.route, exchange.route)
+        path = path_of(exchange.route)
         method = exchange.method.lower()
         return _OPENAPI / "paths" / path / method if method in self._paths.get(path, {}) else None
 
@@ -90,9 +93,9 @@ class CallRules:
 
     def violations(self, exchange: Exchange, *, request: bool, answer: bool) -> Iterator[Violation]:
         """Yield what is wrong with the request, the answer, or both."""
-        if OTHERS.match(exchange.route):
+        if not exchange.route or OTHERS.match(exchange.route):
             return
-        path = PLACES.get(exchange.route, exchange.route)
+        path = path_of(exchange.route)
         operation = self.operation(exchange)
         answer = answer and exchange.status is not None
         shown = path if operation or path == HANDSHAKE else exchange.path
@@ -238,6 +241,11 @@ class _Judgement:
 
 def _by(part: str) -> Literal["client", "service"]:
     return "service" if part.isdecimal() or part == _CLAIMED else "client"
+
+
+def path_of(route: str) -> str:
+    """Return the path in openapi.yaml, or `HANDSHAKE`, for a route as shown by the emulator or our client."""
+    return PLACES.get(route) or _OF_CLIENT.get(route) or route
 
 
 def claims_of(body: bytes | None) -> dict[str, Any] | None:

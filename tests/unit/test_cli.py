@@ -55,7 +55,10 @@ def test_the_package_is_a_command_too() -> None:
     [
         (("--help",), ("demo", "emulator", "--version")),
         (("demo", "--help"), ("--out", "--seconds", "--codec", "--seed", "--json")),
-        (("emulator", "--help"), ("--host", "--port", "--seed", "--sloppy SEED", "--codec", "--no-stamp")),
+        (
+            ("emulator", "--help"),
+            ("--host", "--port", "--seed", "--sloppy SEED", "--codec", "--no-stamp", "--log"),
+        ),
     ],
 )
 def test_help_names_everything(

@@ -129,10 +129,10 @@ def test_a_part_of_the_emulator_imports_what_its_row_says_and_all_of_that(place:
     assert used(rule("The emulator"), "emulator", place_of)[place] == rule("The emulator")[place]
 
 
-def test_only_the_command_imports_the_faces() -> None:
+def test_only_the_command_and_the_checks_import_the_faces() -> None:
     faces = set(FACES.split())
     importers = {room_of(module) for module, targets in imports().items() if targets & faces}
-    assert importers <= {FACES, "cli"}
+    assert importers <= {FACES, "cli", "conformance"}
 
 
 @pytest.mark.parametrize("graph", ["modules", "rooms", "the emulator's parts"])
