@@ -76,6 +76,7 @@ generate: install ## write generated/ from spec/
 	$(BIN)/python -m tools.codegen
 	$(BIN)/python -m tools.vectors
 	$(BIN)/python -m tools.diagrams
+	$(BIN)/python -m tools.codegen.docs # its state diagrams are those that ARCHITECTURE.md has now
 
 generate-check: install ## whether generated/ is up to date
 	$(BIN)/python -m tools.codegen --check

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from .._base.errors import OdysseyConfigError
 
 if TYPE_CHECKING:
     import argparse
@@ -15,8 +18,6 @@ __all__ = ["add_to", "run"]
 
 _LEVELS: Final = ("schema", "tolerant", "canonical", "session")
 """Repeated here so that ``--help`` works without the extra."""
-_ENDED_BADLY: Final = 1
-_CANNOT_START: Final = 2
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:
@@ -33,9 +34,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check the client of ``arguments``, and print its scorecards."""
-    import sys
-
+    """Check the client of ``arguments``, print its scorecards, and return the exit status."""
     cards = []
     try:
         if arguments.only != "live" and not (arguments.scenario and not arguments.level):
@@ -44,15 +43,15 @@ def run(arguments: argparse.Namespace) -> int:
             cards.append(_live(arguments))
     except OSError as exc:
         print(f"odyssey-proto: {arguments.command[0]} cannot be started: {exc.strerror}", file=sys.stderr)
-        return _CANNOT_START
+        return 2
     if arguments.json:
         content = [card.to_dict() for card in cards]
-        arguments.json.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        _write(arguments.json, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     if arguments.junit:
         from ..conformance.scorecard import junit
 
-        arguments.junit.write_text(junit(cards), "utf-8")
-    return 0 if all(card.passed for card in cards) else _ENDED_BADLY
+        _write(arguments.junit, junit(cards))
+    return 0 if all(card.passed for card in cards) else 1
 
 
 def _vectors(arguments: argparse.Namespace) -> Scorecard:
@@ -65,6 +64,13 @@ def _live(arguments: Any) -> Scorecard:
     from ..conformance.live import check_live
 
     return _printed(check_live(arguments.command, arguments.scenario or ()))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as exc:
+        raise OdysseyConfigError(f"The scorecard cannot be written to {path}: {exc.strerror or exc}") from exc
 
 
 def _printed(card: Scorecard) -> Scorecard:

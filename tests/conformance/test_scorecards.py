@@ -210,6 +210,11 @@ class TestCommand:
         assert main(["conformance", "--only", "vectors", "--", "/nonexistent/adapter"]) == 2
         assert "/nonexistent/adapter cannot be started: No such file" in capsys.readouterr().err
 
+    def test_a_file_that_cannot_be_written_is_reported(self, capsys: pytest.CaptureFixture[str]) -> None:
+        arguments = ("--only", "vectors", "--level", "session", "--json", "/nonexistent/card.json")
+        assert main(["conformance", *arguments, "--", *OURS]) == 1
+        assert "cannot be written to /nonexistent/card.json: No such file" in capsys.readouterr().err
+
 
 def code_blocks(language: str) -> list[str]:
     text = path_of("conformance.md").read_text("utf-8")

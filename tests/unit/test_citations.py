@@ -1,4 +1,4 @@
-"""Every citation of the specification leads somewhere, and the numbers of its table of timers are those of the code."""
+"""Every citation of the specification leads somewhere, and the numbers in its table of timers are the code's."""
 
 from __future__ import annotations
 
@@ -71,7 +71,8 @@ def test_a_right_citation_is_accepted(path: str, place: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "place"), [("behaviour.md", "rejoinin"), ("behavior.md", ""), ("asyncapi.yaml", "/channels/signalling")]
+    ("path", "place"),
+    [("behaviour.md", "rejoinin"), ("behavior.md", ""), ("asyncapi.yaml", "/channels/signalling")],
 )
 def test_a_wrong_citation_is_noticed(path: str, place: str) -> None:
     assert not leads_somewhere(path, place)
@@ -116,7 +117,9 @@ def timers() -> list[tuple[str, str, str]]:
     table = BEHAVIOUR.read_text("utf-8").split("\n## Timers and limits\n")[1]
     return [
         (what, value, names)
-        for what, value, source, names in re.findall(r"^\| (.+?) \| (.+?) \| (\w+) \| (`.+`) \|$", table, re.MULTILINE)
+        for what, value, source, names in re.findall(
+            r"^\| (.+?) \| (.+?) \| (\w+) \| (`.+`) \|$", table, re.MULTILINE
+        )
         if source in ("Seen", "Page", "Assumed", "Ours")
     ]
 

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from tools.codegen.bundle import bundled
+from tools.codegen.docs.site import write_docs
 from tools.codegen.models import write_package
 from tools.codegen.outputs import differences, replace
 from tools.codegen.sources import SpecError, read
@@ -47,6 +48,7 @@ def write(schemas: Path, folder: Path) -> None:
     write_package(files, folder / "python" / "odyssey_models")
     (folder / "schema").mkdir()
     (folder / "schema" / "odyssey.schema.json").write_text(bundled(files), "utf-8", newline="\n")
+    write_docs(schemas.parent, files, folder / "docs")
 
 
 if __name__ == "__main__":

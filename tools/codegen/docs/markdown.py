@@ -22,6 +22,7 @@ Heading = tuple[int, str, str]
 SOURCES: Final = ("Seen", "Page", "Assumed", "Ours")
 """The words with which a fact about behaviour begins (spec/README.md#where-each-fact-comes-from)."""
 
+_HEADING: Final = re.compile(r'<h(\d) id="([^"]+)">.*?(?=</h\d>)')
 _SOURCE: Final = re.compile(rf"<strong>({'|'.join(SOURCES)})\.</strong> ")
 
 
@@ -36,7 +37,7 @@ def slug(heading: str) -> str:
 
 @cache
 def _markdown() -> MarkdownIt:
-    return MarkdownIt("commonmark").enable("table")
+    return MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
 def inline(text: str) -> Markup:
@@ -71,6 +72,7 @@ def block(text: str, *, link: Callable[[str], str] = str, shift: int = 0) -> Mar
         if token.type == "inline":
             _convert_links(token.children or (), link)
     html = _markdown().renderer.render(tokens, _markdown().options, {})
+    html = _HEADING.sub(r'\g<0><a class="here" href="#\g<2>" aria-label="Link to this section">#</a>', html)
     html = html.replace("<table>", '<div class="scroll" tabindex="0" role="region" aria-label="table"><table>')
     html = html.replace("</table>", "</table></div>")
     return Markup(_SOURCE.sub(lambda match: badge(match[1]) + " ", html))  # noqa: S704  # our own texts
