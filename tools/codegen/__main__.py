@@ -11,6 +11,7 @@ from tools.codegen.bundle import bundled
 from tools.codegen.models import write_package
 from tools.codegen.outputs import differences, replace
 from tools.codegen.sources import SpecError, read
+from tools.codegen.typescript import write_package as write_npm_package
 
 __all__ = ["main"]
 
@@ -45,6 +46,7 @@ def write(schemas: Path, folder: Path) -> None:
     """Write everything generated from the folder `schemas` into the empty folder `folder`."""
     files = read(schemas)
     write_package(files, folder / "python" / "odyssey_models")
+    write_npm_package(files, schemas.parent, folder / "typescript")
     (folder / "schema").mkdir()
     (folder / "schema" / "odyssey.schema.json").write_text(bundled(files), "utf-8", newline="\n")
 
