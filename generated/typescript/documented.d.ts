@@ -8,21 +8,6 @@ export interface ClientConfig {
   apiKey: string;
 }
 
-/** State of a client's connection. */
-export type ConnectionStatus =
-  /** The API key is being exchanged for a token. */
-  | "authenticating"
-  /** The connection to a streamer is being made. */
-  | "connecting"
-  /** The connection was lost and is being made again. */
-  | "reconnecting"
-  /** Ready for streams. */
-  | "connected"
-  /** Ended as intended. */
-  | "disconnected"
-  /** Ended by an error, for good. */
-  | "failed";
-
 /** Where a broadcast can be watched. */
 export interface BroadcastInfo {
   /** Address of the WHEP endpoint. */
@@ -131,6 +116,21 @@ export interface ListSimulationsOptions {
   offset?: number;
 }
 
+/** Status of a client's connection, as SDKs report it. */
+export type ConnectionStatus =
+  /** The client exchanges its API key for a bearer token. */
+  | "authenticating"
+  /** The client waits for a streamer, or sets up signaling and video. */
+  | "connecting"
+  /** The connection was lost; the client rejoins the session. */
+  | "reconnecting"
+  /** The video track was received and `clientToStreamer` is open. */
+  | "connected"
+  /** Never connected, or cleanly disconnected. */
+  | "disconnected"
+  /** An error ended the connection. */
+  | "failed";
+
 /** Status of a job. `completed`, `failed` and `cancelled` are final. */
 export type SimulationJobStatus =
   /** The job waits in the queue. */
@@ -219,8 +219,8 @@ export interface SimulationStream {
 }
 
 /**
- * Answer of `POST /simulation-jobs`, where `streams` and `retry_count` may be absent, and of `GET
- * /simulation-jobs/{job_id}`.
+ * Answer of `POST /simulation-jobs`: the new job. Of a `SimulationJobDetail`, it surely has the documented
+ * fields; the others are optional.
  */
 export interface SimulationJob {
   /** Identifier of the job. */
@@ -235,10 +235,7 @@ export interface SimulationJob {
   estimated_wait_minutes: number | null;
 }
 
-/**
- * Answer of `POST /simulation-jobs`, where `streams` and `retry_count` may be absent, and of `GET
- * /simulation-jobs/{job_id}`.
- */
+/** Answer of `GET /simulation-jobs/{job_id}`. */
 export interface SimulationJobDetail {
   /** Identifier of the job. */
   job_id: string;

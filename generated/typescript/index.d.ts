@@ -2,10 +2,20 @@
 
 export {}; // what is not marked as exported is not
 
-declare const unlisted: unique symbol;
-
-/** A text that an enum does not list: what a newer service may send. Its name tells the enum. */
-type Unlisted<Name extends string> = string & { readonly [unlisted]: Name };
+/**
+ * The texts that an enum of the protocol does not list: a type for each of these enums, and no value at run time.
+ * An enum of TypeScript is the one kind of text that cannot be compared with any other text.
+ */
+declare enum Unlisted {
+  StreamErrorReason = "any other StreamErrorReason",
+  ConnectionStatus = "any other ConnectionStatus",
+  UsageErrorCode = "any other UsageErrorCode",
+  RecordedEventType = "any other RecordedEventType",
+  SignalingErrorReason = "any other SignalingErrorReason",
+  SimulationJobStatus = "any other SimulationJobStatus",
+  TelemetryEventName = "any other TelemetryEventName",
+  TelemetryErrorType = "any other TelemetryErrorType",
+}
 
 /** A JSON object with any fields. */
 export type JsonObject = { [field: string]: unknown };
@@ -196,7 +206,7 @@ export type KnownStreamErrorReason =
   | "stream_already_active";
 
 /** A value of {@link StreamErrorReason} that is not listed. */
-export type UnknownStreamErrorReason = Unlisted<"StreamErrorReason">;
+export type UnknownStreamErrorReason = Unlisted.StreamErrorReason;
 
 /** The listed values of {@link StreamErrorReason}. */
 export declare const streamErrorReasonValues: readonly [
@@ -268,6 +278,101 @@ export declare const dataChannelClientMessageTypes: readonly [
   "interactive_stream_end",
 ];
 
+// Client: schemas/client.yaml
+
+/** Status of a client's connection, as SDKs report it. */
+export type ConnectionStatus = KnownConnectionStatus | UnknownConnectionStatus;
+
+/** The listed values of {@link ConnectionStatus}. */
+export type KnownConnectionStatus =
+  /** The client exchanges its API key for a bearer token. */
+  | "authenticating"
+  /** The client waits for a streamer, or sets up signaling and video. */
+  | "connecting"
+  /** The connection was lost; the client rejoins the session. */
+  | "reconnecting"
+  /** The video track was received and `clientToStreamer` is open. */
+  | "connected"
+  /** Never connected, or cleanly disconnected. */
+  | "disconnected"
+  /** An error ended the connection. */
+  | "failed";
+
+/** A value of {@link ConnectionStatus} that is not listed. */
+export type UnknownConnectionStatus = Unlisted.ConnectionStatus;
+
+/** The listed values of {@link ConnectionStatus}. */
+export declare const connectionStatusValues: readonly [
+  "authenticating",
+  "connecting",
+  "reconnecting",
+  "connected",
+  "disconnected",
+  "failed",
+];
+
+/** Returns whether `value` is a listed value of {@link ConnectionStatus}. */
+export declare function isKnownConnectionStatus(value: unknown): value is KnownConnectionStatus;
+
+/** Returns whether `value` has the type {@link ConnectionStatus}. */
+export declare function isConnectionStatus(value: unknown): value is ConnectionStatus;
+
+/**
+ * Access to one session without an API key. A program that has the key creates them and sends them to the
+ * program that connects.
+ * @example
+ * ```json
+ * {
+ *   "signaling_url": "wss://signal.example.org/signaling",
+ *   "session_token": "eyJhbGciOiJIUzI1NiJ9.eyJzZXNzaW9uX2lkIjoic2Vzc18zZjZjIn0.c2ln",
+ *   "expires_in": 600,
+ *   "capabilities": {
+ *     "image_to_video": true
+ *   },
+ *   "session_id": "sess_3f6c"
+ * }
+ * ```
+ */
+export interface ClientCredentials {
+  /** The `SessionResponse.signalling_url`, here with one l. */
+  signaling_url: string;
+  /** The `SessionTokenResponse.session_token`. Whoever has it can use the session. Secret: do not log it. */
+  session_token: string;
+  /** Lifetime of the token in s, from its creation. */
+  expires_in: number;
+  /** Capabilities of the streamer; null means no image-to-video. */
+  capabilities: StreamerCapabilities | null;
+  /** Identifier of the session, for information. Readers take it from the token, which the service signed. */
+  session_id?: string | null;
+}
+
+/** Returns whether `value` has the type {@link ClientCredentials}. */
+export declare function isClientCredentials(value: unknown): value is ClientCredentials;
+
+/**
+ * What a spectator needs: a `BroadcastReady` that has both `webrtc_url` and `spectator_token`. A client
+ * reports any other as the stream error `broadcast_error`.
+ * @example
+ * ```json
+ * {
+ *   "webrtc_url": "https://live.example.org/stream_81d2",
+ *   "spectator_token": "spectator_9c1e",
+ *   "hls_url": "https://live.example.org/stream_81d2/index.m3u8"
+ * }
+ * ```
+ */
+export interface BroadcastInfo {
+  /** The `BroadcastReady.webrtc_url`, to which `/whep` is appended. */
+  webrtc_url: string;
+  /** The `BroadcastReady.spectator_token`. Secret: do not log it. */
+  spectator_token: string;
+  /** The `BroadcastReady.broadcast_url`; null if there is none. */
+  hls_url: string | null;
+}
+
+/** Returns whether `value` has the type {@link BroadcastInfo}. */
+export declare function isBroadcastInfo(value: unknown): value is BroadcastInfo;
+
 // Errors: schemas/errors.yaml
 
 /** The limit of the account that was reached. */
@@ -287,7 +392,7 @@ export type KnownUsageErrorCode =
   | "RATE_LIMITED";
 
 /** A value of {@link UsageErrorCode} that is not listed. */
-export type UnknownUsageErrorCode = Unlisted<"UsageErrorCode">;
+export type UnknownUsageErrorCode = Unlisted.UsageErrorCode;
 
 /** The listed values of {@link UsageErrorCode}. */
 export declare const usageErrorCodeValues: readonly [
@@ -552,8 +657,17 @@ export declare function isStreamRecordingInfo(value: unknown): value is StreamRe
  * @example
  * ```json
  * {
- *   "recordings": [],
- *   "total": 0,
+ *   "recordings": [
+ *     {
+ *       "stream_id": "stream_81d2",
+ *       "width": 704,
+ *       "height": 1280,
+ *       "started_at": "2026-01-01T00:00:00Z",
+ *       "ended_at": "2026-01-01T00:00:20Z",
+ *       "duration_seconds": 20.6
+ *     }
+ *   ],
+ *   "total": 1,
  *   "limit": 50,
  *   "offset": 0
  * }
@@ -586,7 +700,7 @@ export type KnownRecordedEventType =
   | "end";
 
 /** A value of {@link RecordedEventType} that is not listed. */
-export type UnknownRecordedEventType = Unlisted<"RecordedEventType">;
+export type UnknownRecordedEventType = Unlisted.RecordedEventType;
 
 /** The listed values of {@link RecordedEventType}. */
 export declare const recordedEventTypeValues: readonly [
@@ -718,7 +832,18 @@ export interface RegionsResponse {
 /** Returns whether `value` has the type {@link RegionsResponse}. */
 export declare function isRegionsResponse(value: unknown): value is RegionsResponse;
 
-/** Body of `POST /sessions/request`, which asks for a streamer. */
+/**
+ * Body of `POST /sessions/request`, which asks for a streamer.
+ * @example
+ * ```json
+ * {
+ *   "region_latencies": {
+ *     "us-west": 24,
+ *     "eu-central": 9999
+ *   }
+ * }
+ * ```
+ */
 export interface SessionRequest {
   /**
    * Round trip to each region in ms, by `Region.id`; 9999 for one that did not answer in time. Omitted if
@@ -935,7 +1060,7 @@ export type KnownSignalingErrorReason =
   | "unknown";
 
 /** A value of {@link SignalingErrorReason} that is not listed. */
-export type UnknownSignalingErrorReason = Unlisted<"SignalingErrorReason">;
+export type UnknownSignalingErrorReason = Unlisted.SignalingErrorReason;
 
 /** The listed values of {@link SignalingErrorReason}. */
 export declare const signalingErrorReasonValues: readonly [
@@ -1182,7 +1307,7 @@ export type KnownSimulationJobStatus =
   | "cancelled";
 
 /** A value of {@link SimulationJobStatus} that is not listed. */
-export type UnknownSimulationJobStatus = Unlisted<"SimulationJobStatus">;
+export type UnknownSimulationJobStatus = Unlisted.SimulationJobStatus;
 
 /** The listed values of {@link SimulationJobStatus}. */
 export declare const simulationJobStatusValues: readonly [
@@ -1247,8 +1372,8 @@ export interface SimulationStream {
 export declare function isSimulationStream(value: unknown): value is SimulationStream;
 
 /**
- * Answer of `POST /simulation-jobs`, where `streams` and `retry_count` may be absent, and of `GET
- * /simulation-jobs/{job_id}`.
+ * Answer of `POST /simulation-jobs`: the new job. Of a `SimulationJobDetail`, it surely has the documented
+ * fields; the others are optional.
  * @example
  * ```json
  * {
@@ -1257,6 +1382,73 @@ export declare function isSimulationStream(value: unknown): value is SimulationS
  *   "priority": "normal",
  *   "created_at": "2026-01-01T00:00:00Z",
  *   "estimated_wait_minutes": 2.5
+ * }
+ * ```
+ */
+export interface SimulationJob {
+  /** Identifier of the job. */
+  job_id: string;
+  /** Status of the job. */
+  status: SimulationJobStatus;
+  /** Priority of the job in the queue. */
+  priority: string;
+  /** Time of creation, ISO 8601. */
+  created_at: string;
+  /** Estimated time until the job starts, in min. */
+  estimated_wait_minutes: number | null;
+  /** Time at which a worker was chosen, ISO 8601. */
+  dispatched_at?: string | null;
+  /** Time at which a worker started, ISO 8601. */
+  started_at?: string | null;
+  /** Time at which the job ended, ISO 8601. */
+  completed_at?: string | null;
+  /** Reason for the failure. */
+  error_message?: string | null;
+  /** The `Region.id` where the job runs. */
+  assigned_region?: string | null;
+  /**
+   * How often the service started the job again.
+   * @defaultValue `0`
+   */
+  retry_count?: number;
+  /**
+   * The streams made so far.
+   * @defaultValue `[]`
+   */
+  streams?: SimulationStream[];
+}
+
+/** Returns whether `value` has the type {@link SimulationJob}. */
+export declare function isSimulationJob(value: unknown): value is SimulationJob;
+
+/**
+ * Answer of `GET /simulation-jobs/{job_id}`.
+ * @example
+ * ```json
+ * {
+ *   "job_id": "job_5aa0",
+ *   "status": "completed",
+ *   "priority": "normal",
+ *   "created_at": "2026-01-01T00:00:00Z",
+ *   "dispatched_at": "2026-01-01T00:00:05Z",
+ *   "started_at": "2026-01-01T00:00:06Z",
+ *   "completed_at": "2026-01-01T00:01:00Z",
+ *   "error_message": null,
+ *   "assigned_region": "us-west",
+ *   "retry_count": 0,
+ *   "streams": [
+ *     {
+ *       "stream_id": "stream_81d2",
+ *       "video_url": "https://files.example.org/stream_81d2/video.mp4?sig=1",
+ *       "events_url": "https://files.example.org/stream_81d2/events.jsonl?sig=1",
+ *       "thumbnail_url": "https://files.example.org/stream_81d2/thumbnail.jpg?sig=1",
+ *       "preview_url": "https://files.example.org/stream_81d2/preview.mp4?sig=1",
+ *       "frame_count": 412,
+ *       "duration_seconds": 20.6,
+ *       "script_index": 0
+ *     }
+ *   ],
+ *   "estimated_wait_minutes": null
  * }
  * ```
  */
@@ -1333,8 +1525,17 @@ export declare function isSimulationJobInfo(value: unknown): value is Simulation
  * @example
  * ```json
  * {
- *   "jobs": [],
- *   "total": 0,
+ *   "jobs": [
+ *     {
+ *       "job_id": "job_5aa0",
+ *       "status": "completed",
+ *       "priority": "normal",
+ *       "created_at": "2026-01-01T00:00:00Z",
+ *       "completed_at": "2026-01-01T00:01:00Z",
+ *       "error_message": null
+ *     }
+ *   ],
+ *   "total": 1,
  *   "limit": 20,
  *   "offset": 0
  * }
@@ -1398,7 +1599,7 @@ export type KnownTelemetryEventName =
   | "session_disconnected";
 
 /** A value of {@link TelemetryEventName} that is not listed. */
-export type UnknownTelemetryEventName = Unlisted<"TelemetryEventName">;
+export type UnknownTelemetryEventName = Unlisted.TelemetryEventName;
 
 /** The listed values of {@link TelemetryEventName}. */
 export declare const telemetryEventNameValues: readonly [
@@ -1430,7 +1631,7 @@ export type KnownTelemetryErrorType =
   | "unknown";
 
 /** A value of {@link TelemetryErrorType} that is not listed. */
-export type UnknownTelemetryErrorType = Unlisted<"TelemetryErrorType">;
+export type UnknownTelemetryErrorType = Unlisted.TelemetryErrorType;
 
 /** The listed values of {@link TelemetryErrorType}. */
 export declare const telemetryErrorTypeValues: readonly [
@@ -1595,7 +1796,7 @@ export interface RestCalls {
     pathParameters: NoFields;
     queryParameters: NoFields;
     body: SimulationRequest;
-    answer: SimulationJobDetail;
+    answer: SimulationJob;
   };
   /** Get a simulation job with its streams. */
   getSimulation: {

@@ -116,6 +116,43 @@ export function isDataChannelClientMessage(value) {
   return (isInteractiveStreamStart(value) || isUpdate(value) || isInteractiveStreamEnd(value));
 }
 
+export const connectionStatusValues = Object.freeze([
+  "authenticating",
+  "connecting",
+  "reconnecting",
+  "connected",
+  "disconnected",
+  "failed",
+]);
+
+export function isKnownConnectionStatus(value) {
+  return connectionStatusValues.includes(value);
+}
+
+export function isConnectionStatus(value) {
+  return typeof value === "string";
+}
+
+export function isClientCredentials(value) {
+  return (
+    isObject(value) &&
+    typeof value.signaling_url === "string" &&
+    typeof value.session_token === "string" &&
+    Number.isInteger(value.expires_in) &&
+    (isStreamerCapabilities(value.capabilities) || value.capabilities === null) &&
+    (value.session_id === undefined || (typeof value.session_id === "string" || value.session_id === null))
+  );
+}
+
+export function isBroadcastInfo(value) {
+  return (
+    isObject(value) &&
+    typeof value.webrtc_url === "string" &&
+    typeof value.spectator_token === "string" &&
+    (typeof value.hls_url === "string" || value.hls_url === null)
+  );
+}
+
 export const usageErrorCodeValues = Object.freeze([
   "MONTHLY_LIMIT_REACHED",
   "CONCURRENT_LIMIT_REACHED",
@@ -489,6 +526,24 @@ export function isSimulationStream(value) {
     (value.script_index === undefined || Number.isInteger(value.script_index)) &&
     (value.status === undefined || (typeof value.status === "string" || value.status === null)) &&
     (value.error_message === undefined || (typeof value.error_message === "string" || value.error_message === null))
+  );
+}
+
+export function isSimulationJob(value) {
+  return (
+    isObject(value) &&
+    typeof value.job_id === "string" &&
+    isSimulationJobStatus(value.status) &&
+    typeof value.priority === "string" &&
+    typeof value.created_at === "string" &&
+    (Number.isFinite(value.estimated_wait_minutes) || value.estimated_wait_minutes === null) &&
+    (value.dispatched_at === undefined || (typeof value.dispatched_at === "string" || value.dispatched_at === null)) &&
+    (value.started_at === undefined || (typeof value.started_at === "string" || value.started_at === null)) &&
+    (value.completed_at === undefined || (typeof value.completed_at === "string" || value.completed_at === null)) &&
+    (value.error_message === undefined || (typeof value.error_message === "string" || value.error_message === null)) &&
+    (value.assigned_region === undefined || (typeof value.assigned_region === "string" || value.assigned_region === null)) &&
+    (value.retry_count === undefined || Number.isInteger(value.retry_count)) &&
+    (value.streams === undefined || isListOf(value.streams, (item) => isSimulationStream(item)))
   );
 }
 

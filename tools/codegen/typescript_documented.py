@@ -66,7 +66,7 @@ _SHOWN = (
     ),
     _Documented(
         "SimulationJob",
-        "SimulationJobDetail",
+        "SimulationJob",
         ("job_id", "status", "priority", "created_at", "estimated_wait_minutes"),
     ),
     _Documented(
@@ -94,7 +94,7 @@ _SHOWN = (
     _Documented("SimulationJobsList", "SimulationJobsList", ("jobs", "total", "limit", "offset")),
 )
 
-_RENAMED = {shown.definition: shown.name for shown in _SHOWN if shown.name != "SimulationJob"}
+_RENAMED = {shown.definition: shown.name for shown in _SHOWN}
 """Name of a definition -> its name in the documentation."""
 
 _BY_HAND = """\
@@ -105,21 +105,6 @@ export interface ClientConfig {
   /** The user's API key. */
   apiKey: string;
 }
-
-/** State of a client's connection. */
-export type ConnectionStatus =
-  /** The API key is being exchanged for a token. */
-  | "authenticating"
-  /** The connection to a streamer is being made. */
-  | "connecting"
-  /** The connection was lost and is being made again. */
-  | "reconnecting"
-  /** Ready for streams. */
-  | "connected"
-  /** Ended as intended. */
-  | "disconnected"
-  /** Ended by an error, for good. */
-  | "failed";
 
 /** Where a broadcast can be watched. */
 export interface BroadcastInfo {
@@ -234,14 +219,14 @@ export interface ListSimulationsOptions {
 def documented(files: dict[str, Schema]) -> str:
     """Return the module of the documented interfaces. Raises `SpecError` if a documented field is gone."""
     found = {name: schema for _, name, schema in definitions(files)}
-    parts = [_BY_HAND, _status(found["SimulationJobStatus"])]
+    parts = [_BY_HAND, *(_closed_enum(name, found[name]) for name in ("ConnectionStatus", "SimulationJobStatus"))]
     return "\n".join([*parts, *(_interface(shown, found[shown.definition]) for shown in _SHOWN)])
 
 
-def _status(schema: Schema) -> str:
+def _closed_enum(name: str, schema: Schema) -> str:
     lines = [line for value in members(schema) for line in (*comment(2, *note(value)), f'  | "{value["const"]}"')]
     doc = "\n".join(comment(0, *note(schema)))
-    return f"{doc}\nexport type SimulationJobStatus =\n" + "\n".join(lines) + ";\n"
+    return f"{doc}\nexport type {name} =\n" + "\n".join(lines) + ";\n"
 
 
 def _interface(shown: _Documented, schema: Schema) -> str:

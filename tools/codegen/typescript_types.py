@@ -33,15 +33,18 @@ _SIMPLE = {"string": "string", "integer": "number", "number": "number", "boolean
 _METHODS = ("get", "put", "post", "delete", "patch")
 
 _OPENING = """\
-export {}; // what is not marked as exported is not
+export {{}}; // what is not marked as exported is not
 
-declare const unlisted: unique symbol;
-
-/** A text that an enum does not list: what a newer service may send. Its name tells the enum. */
-type Unlisted<Name extends string> = string & { readonly [unlisted]: Name };
+/**
+ * The texts that an enum of the protocol does not list: a type for each of these enums, and no value at run time.
+ * An enum of TypeScript is the one kind of text that cannot be compared with any other text.
+ */
+declare enum Unlisted {{
+{unlisted}
+}}
 
 /** A JSON object with any fields. */
-export type JsonObject = { [field: string]: unknown };
+export type JsonObject = {{ [field: string]: unknown }};
 
 type NoFields = Record<string, never>;
 """
@@ -60,7 +63,9 @@ class Declarations:
 
     def text(self) -> str:
         """Return the declarations, with those of their guards and lists of values."""
-        parts = [_OPENING]
+        enums = [name for _, name, schema in definitions(self._files) if members(schema)]
+        unlisted = "\n".join(f"  {name} = {json.dumps(f'any other {name}')}," for name in enums)
+        parts = [_OPENING.format(unlisted=unlisted)]
         for file, document in self._files.items():
             parts.append(f"// {document['title']}: schemas/{file}\n")
             parts += [self._declaration(name, schema) for name, schema in document["$defs"].items()]
@@ -164,7 +169,7 @@ def _enum(name: str, listed: list[Schema]) -> str:
         f"export type {name} = Known{name} | Unknown{name};\n"
         f"\n/** The listed values of {{@link {name}}}. */\nexport type Known{name} =\n{known};\n"
         f"\n/** A value of {{@link {name}}} that is not listed. */\n"
-        f"export type Unknown{name} = Unlisted<{json.dumps(name)}>;\n"
+        f"export type Unknown{name} = Unlisted.{name};\n"
         f"\n/** The listed values of {{@link {name}}}. */\n"
         f"export declare const {value_name(name, 'Values')}: {values};\n"
         f"\n/** Returns whether `value` is a listed value of {{@link {name}}}. */\n"
