@@ -1823,7 +1823,7 @@ export interface RestCalls {
     pathParameters: NoFields;
     queryParameters: NoFields;
     body: TelemetryRequest;
-    answer: unknown;
+    answer: undefined;
   };
   /** Measure the round trip to a region. */
   pingRegion: {

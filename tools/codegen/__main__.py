@@ -50,18 +50,13 @@ def write(spec: Path, folder: Path) -> None:
     files = read(spec / "schemas")
     openapi, asyncapi = read_envelope(spec / "openapi.yaml"), read_envelope(spec / "asyncapi.yaml")
     write_package(files, folder / "python" / "odyssey_models")
-<<<<<<< HEAD
-    write_npm_package(files, schemas.parent, folder / "typescript")
-    (folder / "schema").mkdir()
-    (folder / "schema" / "odyssey.schema.json").write_text(bundled(files), "utf-8", newline="\n")
-=======
     write_text(folder / "schema" / "odyssey.schema.json", bundled(files, openapi["info"]["version"]))
     for name, document in openapi_documents(files, openapi, asyncapi).items():
         write_text(folder / "openapi" / f"{name}.openapi.yaml", as_yaml(document))
         write_text(folder / "openapi" / f"{name}.openapi.json", as_json(document))
     live = asyncapi_document(files, openapi, asyncapi)
     write_text(folder / "asyncapi" / "odyssey.asyncapi.yaml", as_yaml(live))
->>>>>>> i13-a
+    write_npm_package(files, openapi, asyncapi, folder / "typescript")
 
 
 if __name__ == "__main__":

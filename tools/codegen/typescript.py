@@ -10,8 +10,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import yaml
-
 from tools.codegen.typescript_documented import documented
 from tools.codegen.typescript_guards import guards
 from tools.codegen.typescript_types import Declarations, rest_calls
@@ -62,15 +60,13 @@ channel.onmessage = ({ data }) => {
 _HEADER = "// Made from spec/ by `python -m tools.codegen`. Do not edit.\n\n"
 
 
-def write_package(files: dict[str, Schema], spec: Path, folder: Path) -> None:
-    """Create `folder` and write the package into it, for the schemas `files` and the documents of `spec`."""
-    openapi = [yaml.safe_load(path.read_text("utf-8")) for path in sorted(spec.glob("openapi*.yaml"))]
-    asyncapi = yaml.safe_load((spec / "asyncapi.yaml").read_text("utf-8"))
+def write_package(files: dict[str, Schema], openapi: Schema, asyncapi: Schema, folder: Path) -> None:
+    """Create `folder` and write the package into it, for the schemas `files` and the documents that use them."""
     declarations = Declarations(files)
     types = declarations.text() + rest_calls(openapi) + declarations.live_channels(asyncapi)
     folder.mkdir(parents=True)
     for name, text in {
-        "package.json": _manifest(openapi[0]["info"]["version"]),
+        "package.json": _manifest(openapi["info"]["version"]),
         "README.md": _README,
         "index.d.ts": _HEADER + types,
         "index.js": _HEADER + guards(files),

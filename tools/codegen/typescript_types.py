@@ -102,14 +102,13 @@ class Declarations:
         return f"{doc}\n{_named(name, schema)}{guard}"
 
 
-def rest_calls(documents: list[dict[str, Any]]) -> str:
-    """Return the table of the calls of OpenAPI documents, by `operationId`."""
+def rest_calls(openapi: Schema) -> str:
+    """Return the table of the calls of an OpenAPI document, by `operationId`."""
     lines: list[str] = []
-    for document in documents:
-        for path, item in document["paths"].items():
-            for method in _METHODS:
-                if method in item:
-                    lines += _call(document, path, method, item)
+    for path, item in openapi["paths"].items():
+        for method in _METHODS:
+            if method in item:
+                lines += _call(openapi, path, method, item)
     doc = "\n".join(comment(0, "Each REST call: its method, path, parameters, body and answer."))
     return f"\n{doc}\nexport interface RestCalls {{\n" + "\n".join(lines) + "\n}\n"
 
