@@ -6,9 +6,9 @@ Each message gets a title, a text and examples from the schema of its payload.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tools.codegen.components import PREFIX, Components
+from tools.codegen.components import PREFIX, Components, Dialect
 from tools.codegen.directions import names_below, reached, sent_by_clients
 from tools.codegen.documents import inward
 
@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 
 __all__ = ["asyncapi_document"]
 
+# AsyncAPI takes only the name of the field; each message has its tag as a constant.
+_DIALECT = Dialect(lambda _: "type", ref_has_siblings=False)
 _ENDS_SENTENCE = re.compile(r"(?<=[.;]) ")
 _SIDES = re.compile(r"^(Client to \w+|Server to client|Streamer to client|Both directions)\b[.,] ")
 
 
 def asyncapi_document(files: dict[str, Schema], openapi: Schema, asyncapi: Schema) -> Schema:
     """Return the document."""
-    schemas = Components(files, sent_by_clients(files, openapi, asyncapi), _discriminator).schemas
+    schemas = Components(files, sent_by_clients(files, openapi, asyncapi), _DIALECT).schemas
     document: Schema = inward(asyncapi, PREFIX)
     document["info"]["description"] = document["info"]["description"].replace(
         "`schemas/`; this file only assigns", "`components`, made from `spec/schemas`; the channels assign"
@@ -52,8 +54,3 @@ def _described(message: Schema, schemas: dict[str, Schema]) -> Schema:
             for n, example in enumerate(schema["examples"], 1)
         ],
     }
-
-
-def _discriminator(mapping: dict[str, str]) -> Any:
-    del mapping  # AsyncAPI takes only the name of the field; each message has its tag as a constant
-    return "type"

@@ -1,6 +1,6 @@
 """Writes all schemas as one document, for tools that take a single JSON Schema.
 
-Unlike the components of OpenAPI and AsyncAPI, the definitions are those of `spec/schemas`, with titles.
+Unlike the components of OpenAPI and AsyncAPI, the definitions accept exactly what those of `spec/schemas` accept.
 """
 
 from __future__ import annotations
@@ -51,7 +51,11 @@ def _inward(node: Any, file: str) -> Any:
         return [_inward(value, file) for value in node]
     if not isinstance(node, dict):
         return node
-    return {
-        key: f"#/$defs/{split_reference(value, file)[1]}" if key == "$ref" else _inward(value, file)
-        for key, value in node.items()
-    }
+    if list(node) == ["required"]:  # ajv's strict mode and generators want to know the fields
+        return {"properties": dict.fromkeys(node["required"], True), **node}
+    found = {key: _inward(value, file) for key, value in node.items() if key != "$ref"}
+    if "$ref" not in node:
+        return found
+    reference = {"$ref": f"#/$defs/{split_reference(node['$ref'], file)[1]}"}
+    # If it had other keywords beside it, generators would copy what it refers to, under another name.
+    return {**found, "allOf": [reference]} if found else reference

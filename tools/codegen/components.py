@@ -24,6 +24,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from tools.codegen.sources import definitions, split_reference
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
     from tools.codegen.sources import Schema
 
-__all__ = ["Components", "is_choice_of_fields", "known_values", "open_values", "tag_of"]
+__all__ = ["PREFIX", "Components", "Dialect", "is_choice_of_fields", "known_values", "open_values", "tag_of"]
 
 PREFIX = "#/components/schemas/"
 _FORMATS = {"integer": "int64", "number": "double"}
@@ -44,19 +46,26 @@ _KEPT = frozenset(
 )
 
 
-class Components:
-    """The named components for one document.
+@attrs.frozen
+class Dialect:
+    """What differs between the documents."""
 
-    `sent` has the names of what a client sends. `discriminator` makes that keyword from the mapping of tags to
-    references. `schemas` grows with every definition and every part that needed a name.
+    discriminator: Callable[[dict[str, str]], Any]
+    """Makes the value of that keyword from the tags and the references that they lead to."""
+    ref_has_siblings: bool
+    """Whether a `$ref` may have other keywords beside it."""
+
+
+class Components:
+    """The named components for one document: every definition, and every part that needs a name.
+
+    `sent` has the names of what a client sends.
     """
 
-    def __init__(
-        self, files: dict[str, Schema], sent: set[str], discriminator: Callable[[dict[str, str]], Any]
-    ) -> None:
+    def __init__(self, files: dict[str, Schema], sent: set[str], dialect: Dialect) -> None:
         self.schemas: dict[str, Schema] = {}
         self._sent = sent
-        self._discriminator = discriminator
+        self._dialect = dialect
         self._definitions = {name: schema for _, name, schema in definitions(files)}
         for name, schema in self._definitions.items():
             self._define(name, schema)
@@ -83,7 +92,7 @@ class Components:
         return {
             "description": schema["description"],
             "oneOf": [{"$ref": reference} for reference in mapping.values()],
-            "discriminator": self._discriminator(mapping),
+            "discriminator": self._dialect.discriminator(mapping),
         }
 
     def _choice(self, name: str, schema: Schema) -> None:
@@ -130,6 +139,8 @@ class Components:
     def _field(self, owner: str, wire: str, field: Schema) -> Schema:
         found = self._type(f"{owner}{_pascal(wire)}", field)
         found["description"] = _text(field) + _types(field)
+        if "$ref" in found and not self._dialect.ref_has_siblings:
+            found["allOf"] = [{"$ref": found.pop("$ref")}]
         if "default" in field:
             if owner in self._sent:
                 found["default"] = field["default"]

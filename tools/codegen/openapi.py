@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from tools.codegen.components import PREFIX, Components
+from tools.codegen.components import PREFIX, Components, Dialect
 from tools.codegen.directions import names_below, reached, sent_by_clients
 from tools.codegen.documents import inward
 
@@ -42,13 +42,14 @@ How to read this document: every enum is open. Its values are in `x-extensible-e
 ignore. A field that is not required may be absent. Times are ISO 8601, but a zone is not certain; so they have no
 `format`.
 """
+_DIALECT = Dialect(lambda mapping: {"propertyName": "type", "mapping": mapping}, ref_has_siblings=True)
 _OTHER: Schema = {"description": "Any other answer is a failure; its body is not specified."}
 _FAILURE: Schema = {"$ref": "#/components/responses/Failure"}
 
 
 def openapi_documents(files: dict[str, Schema], openapi: Schema, asyncapi: Schema) -> dict[str, Schema]:
     """Return both documents, by the names `odyssey` and `odyssey-media`."""
-    schemas = Components(files, sent_by_clients(files, openapi, asyncapi), _discriminator).schemas
+    schemas = Components(files, sent_by_clients(files, openapi, asyncapi), _DIALECT).schemas
     source = inward(openapi, PREFIX)
     _merge_bodies(source["components"]["responses"], schemas)
     shared = set(source["components"].pop("schemas"))
@@ -143,7 +144,3 @@ def _add_examples(node: Any, schemas: dict[str, Schema]) -> None:
             media["examples"] = {f"example{n}": {"value": shown} for n, shown in enumerate(examples, 1)}
     for value in node.values():
         _add_examples(value, schemas)
-
-
-def _discriminator(mapping: dict[str, str]) -> Schema:
-    return {"propertyName": "type", "mapping": mapping}
