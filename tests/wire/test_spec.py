@@ -32,11 +32,11 @@ CALLS = {
     "POST /sessions/token": {"200", "401", "404", "422", "429"},
     "GET /recordings/{stream_id}": {"200", "401", "404", "429"},
     "GET /stream-recordings": {"200", "401", "422", "429"},
-    "POST /simulation-jobs": {"2XX", "4XX"},
+    "POST /simulation-jobs": {"2XX", "429", "4XX"},
     "GET /simulation-jobs": {"200", "401", "422", "429"},
     "GET /simulation-jobs/{job_id}": {"200", "401", "403", "404", "429"},
     "DELETE /simulation-jobs/{job_id}": {"200", "400", "401", "403", "404", "429"},
-    "POST /telemetry": {"default"},
+    "POST /telemetry": {"2XX", "default"},
     "GET /config": {"200"},
     "POST /whep": {"201", "400", "401", "404", "406", "413", "415"},
     "DELETE /whep/{resource}": {"2XX", "404"},
@@ -246,7 +246,7 @@ def assumed(node: Any, place: str = "") -> Iterator[str]:
         if node.get("x-assumed"):
             yield f"{place}.{node['const']}" if "const" in node else place
         for key, value in node.items():
-            if key in ("$defs", "paths", "channels"):
+            if key in ("$defs", "paths", "channels", "headers"):
                 for name, child in value.items():
                     yield from assumed(child, name)
             elif key == "properties":

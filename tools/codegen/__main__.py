@@ -7,11 +7,15 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tools.codegen.asyncapi import asyncapi_document
 from tools.codegen.bundle import bundled
 from tools.codegen.docs.site import write_docs
+from tools.codegen.documents import as_json, as_yaml, read_envelope, write_text
 from tools.codegen.models import write_package
+from tools.codegen.openapi import openapi_documents
 from tools.codegen.outputs import differences, replace
 from tools.codegen.sources import SpecError, read
+from tools.codegen.typescript import write_package as write_npm_package
 
 __all__ = ["main"]
 
@@ -30,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         fresh = Path(scratch)
         try:
-            write(options.spec / "schemas", fresh)
+            write(options.spec, fresh)
         except SpecError as exc:
             print(exc, file=sys.stderr)
             return 1
@@ -42,13 +46,19 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if found else 0
 
 
-def write(schemas: Path, folder: Path) -> None:
-    """Write everything generated from the folder `schemas` into the empty folder `folder`."""
-    files = read(schemas)
+def write(spec: Path, folder: Path) -> None:
+    """Write everything generated from the folder `spec` into the empty folder `folder`."""
+    files = read(spec / "schemas")
+    openapi, asyncapi = read_envelope(spec / "openapi.yaml"), read_envelope(spec / "asyncapi.yaml")
     write_package(files, folder / "python" / "odyssey_models")
-    (folder / "schema").mkdir()
-    (folder / "schema" / "odyssey.schema.json").write_text(bundled(files), "utf-8", newline="\n")
-    write_docs(schemas.parent, files, folder / "docs")
+    write_text(folder / "schema" / "odyssey.schema.json", bundled(files, openapi["info"]["version"]))
+    for name, document in openapi_documents(files, openapi, asyncapi).items():
+        write_text(folder / "openapi" / f"{name}.openapi.yaml", as_yaml(document))
+        write_text(folder / "openapi" / f"{name}.openapi.json", as_json(document))
+    live = asyncapi_document(files, openapi, asyncapi)
+    write_text(folder / "asyncapi" / "odyssey.asyncapi.yaml", as_yaml(live))
+    write_npm_package(files, openapi, asyncapi, folder / "typescript")
+    write_docs(spec, files, folder / "docs")
 
 
 if __name__ == "__main__":

@@ -1,23 +1,47 @@
-"""Writes all schemas as one document, for tools that take a single JSON Schema."""
+"""Writes all schemas as one document, for tools that take a single JSON Schema.
+
+Unlike the components of OpenAPI and AsyncAPI, the definitions accept exactly what those of `spec/schemas` accept.
+"""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+from tools.codegen.components import known_values, open_values
 from tools.codegen.sources import Schema, definitions, split_reference
 
 __all__ = ["bundled"]
 
+_ID = "https://schemas.odyssey-proto.invalid/{version}/odyssey.schema.json"
+"""A name, not an address: `.invalid` belongs to nobody (RFC 6761)."""
 
-def bundled(files: dict[str, Schema]) -> str:
-    """Return one JSON Schema with every definition under `$defs` and no external reference."""
+
+def bundled(files: dict[str, Schema], version: str) -> str:
+    """Return one JSON Schema with every definition under `$defs` and no external reference.
+
+    Its root is an object with one optional property for each definition, so that generators make all types. The
+    values of an open enum are a definition of their own, `Known…`, for the same reason.
+    """
+    found: dict[str, Schema] = {}
+    for file, name, schema in definitions(files):
+        described = {"title": name, **_inward(schema, file)}
+        if open_values(schema):
+            known = f"Known{name}"
+            described["anyOf"] = [{"$ref": f"#/$defs/{known}"}, described["anyOf"][-1]]
+            found[name], found[known] = described, {"title": known, **known_values(name, schema)}
+        else:
+            found[name] = described
     document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": _ID.format(version=version),
         "$comment": "Made from spec/schemas by `python -m tools.codegen`. Do not edit.",
-        "title": "The Odyssey wire protocol",
-        "description": "Every REST body and every message; each is one entry of `$defs`.",
-        "$defs": {name: _inward(schema, file) for file, name, schema in definitions(files)},
+        "title": "OdysseyProtocol",
+        "description": "The Odyssey wire protocol: every REST body and every message. Each is a property.",
+        "type": "object",
+        "properties": {name: {"$ref": f"#/$defs/{name}"} for name in found},
+        "additionalProperties": False,
+        "$defs": found,
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
@@ -27,7 +51,11 @@ def _inward(node: Any, file: str) -> Any:
         return [_inward(value, file) for value in node]
     if not isinstance(node, dict):
         return node
-    return {
-        key: f"#/$defs/{split_reference(value, file)[1]}" if key == "$ref" else _inward(value, file)
-        for key, value in node.items()
-    }
+    if list(node) == ["required"]:  # ajv's strict mode and generators want to know the fields
+        return {"properties": dict.fromkeys(node["required"], True), **node}
+    found = {key: _inward(value, file) for key, value in node.items() if key != "$ref"}
+    if "$ref" not in node:
+        return found
+    reference = {"$ref": f"#/$defs/{split_reference(node['$ref'], file)[1]}"}
+    # If it had other keywords beside it, generators would copy what it refers to, under another name.
+    return {**found, "allOf": [reference]} if found else reference

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         Update,
         UpdateAcknowledged,
     )
+    from .client import BroadcastInfo, ClientCredentials, ConnectionStatus
     from .errors import ErrorBody, UsageErrorBody, UsageErrorCode, UsageErrorDetails, ValidationIssue
     from .ice import IceServer, SignalingConfig
     from .recordings import (
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
         EndAction,
         InteractAction,
         ScriptEntry,
+        SimulationJob,
         SimulationJobDetail,
         SimulationJobInfo,
         SimulationJobsList,
@@ -81,9 +83,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "BroadcastInfo",
     "BroadcastReady",
     "CancelledSimulation",
+    "ClientCredentials",
     "ClientDisconnecting",
+    "ConnectionStatus",
     "DataChannelClientMessage",
     "DataChannelStreamerMessage",
     "EndAction",
@@ -114,6 +119,7 @@ __all__ = [
     "SignalingError",
     "SignalingErrorReason",
     "SignalingServerMessage",
+    "SimulationJob",
     "SimulationJobDetail",
     "SimulationJobInfo",
     "SimulationJobStatus",
@@ -143,9 +149,12 @@ __all__ = [
 
 _MODULES = {
     "Answer": "signaling",
+    "BroadcastInfo": "client",
     "BroadcastReady": "channel",
     "CancelledSimulation": "simulations",
+    "ClientCredentials": "client",
     "ClientDisconnecting": "signaling",
+    "ConnectionStatus": "client",
     "DataChannelClientMessage": "channel",
     "DataChannelStreamerMessage": "channel",
     "EndAction": "simulations",
@@ -176,6 +185,7 @@ _MODULES = {
     "SignalingError": "signaling",
     "SignalingErrorReason": "signaling",
     "SignalingServerMessage": "signaling",
+    "SimulationJob": "simulations",
     "SimulationJobDetail": "simulations",
     "SimulationJobInfo": "simulations",
     "SimulationJobStatus": "simulations",

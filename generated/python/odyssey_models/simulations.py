@@ -17,6 +17,7 @@ __all__ = [
     "EndAction",
     "InteractAction",
     "ScriptEntry",
+    "SimulationJob",
     "SimulationJobDetail",
     "SimulationJobInfo",
     "SimulationJobStatus",
@@ -149,10 +150,40 @@ class SimulationStream(JsonObject):
 
 
 @attrs.frozen(kw_only=True)
-class SimulationJobDetail(JsonObject):
-    """Answer of `POST /simulation-jobs`, where `streams` and `retry_count` may be absent, and of `GET
-    /simulation-jobs/{job_id}`.
+class SimulationJob(JsonObject):
+    """Answer of `POST /simulation-jobs`: the new job. Of a `SimulationJobDetail`, it surely has the
+    documented fields; the others are optional.
     """
+
+    job_id: str = attrs.field(validator=attrs.validators.min_len(1), metadata={"essential": True})
+    """Identifier of the job."""
+    status: SimulationJobStatus = attrs.field(metadata={"stand_in": "unknown"})
+    """Status of the job."""
+    priority: str = attrs.field(metadata={"stand_in": ""})
+    """Priority of the job in the queue."""
+    created_at: str = attrs.field(metadata={"stand_in": ""})
+    """Time of creation, ISO 8601."""
+    estimated_wait_minutes: float | None = attrs.field(default=None, metadata={"write_null": True})
+    """Estimated time until the job starts, in min."""
+    dispatched_at: str | None = None
+    """Time at which a worker was chosen, ISO 8601."""
+    started_at: str | None = None
+    """Time at which a worker started, ISO 8601."""
+    completed_at: str | None = None
+    """Time at which the job ended, ISO 8601."""
+    error_message: str | None = None
+    """Reason for the failure."""
+    assigned_region: str | None = None
+    """The `Region.id` where the job runs."""
+    retry_count: int = 0
+    """How often the service started the job again."""
+    streams: list[SimulationStream] = attrs.field(factory=list[SimulationStream])
+    """The streams made so far."""
+
+
+@attrs.frozen(kw_only=True)
+class SimulationJobDetail(JsonObject):
+    """Answer of `GET /simulation-jobs/{job_id}`."""
 
     job_id: str = attrs.field(validator=attrs.validators.min_len(1), metadata={"essential": True})
     """Identifier of the job."""

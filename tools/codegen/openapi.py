@@ -1,0 +1,146 @@
+"""Makes two OpenAPI documents, each complete in itself: the REST API, and the calls on other hosts.
+
+The calls and their answers are those of `spec/openapi.yaml`. Added here is what generators and linters want, and
+what the checks of traffic must not allow: answers for all other statuses. Calls whose path has servers of its own
+are in the second document, because many generators know only one server.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from tools.codegen.components import PREFIX, Components, Dialect
+from tools.codegen.directions import names_below, reached, sent_by_clients
+from tools.codegen.documents import inward
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tools.codegen.sources import Schema
+
+__all__ = ["openapi_documents"]
+
+_METHODS = ("get", "post", "put", "patch", "delete")
+_WITH_RETRY_AFTER = ("503", "UsageLimit", "Failure")
+_DETAILS = {"UsageErrorBody", "ValidationIssue"}
+"""What the `detail` of an `ErrorBody` may be; the component does not refer to it."""
+_REST_TEXT = """\
+The REST API as the official clients use it (Python 1.3.0, JavaScript 1.3.1). JSON in and out. What was not
+observed is marked `x-assumed: true`.
+
+Browser clients call every operation from another origin, so a server must answer CORS preflights, allow
+`Authorization` and `Content-Type`, and expose `Location`, `Retry-After` and `X-Request-Id`.
+"""
+_MEDIA_TEXT = """\
+The calls that a client makes to other hosts: pings of regions, ICE servers, WHEP and HLS. Each address is a value
+that the service returned; it is a variable of the path's server. No call carries the bearer token of the REST API.
+"""
+_READING = """
+How to read this document: every enum is open. Its values are in `x-extensible-enum`, and for constants in the enum
+`Known…` beside it, which no body uses. Objects in answers may have other fields than those listed, which readers
+ignore. A field that is not required may be absent. Times are ISO 8601, but a zone is not certain; so they have no
+`format`.
+"""
+_DIALECT = Dialect(lambda mapping: {"propertyName": "type", "mapping": mapping}, ref_has_siblings=True)
+_OTHER: Schema = {"description": "Any other answer is a failure; its body is not specified."}
+_FAILURE: Schema = {"$ref": "#/components/responses/Failure"}
+
+
+def openapi_documents(files: dict[str, Schema], openapi: Schema, asyncapi: Schema) -> dict[str, Schema]:
+    """Return both documents, by the names `odyssey` and `odyssey-media`."""
+    schemas = Components(files, sent_by_clients(files, openapi, asyncapi), _DIALECT).schemas
+    source = inward(openapi, PREFIX)
+    _merge_bodies(source["components"]["responses"], schemas)
+    shared = set(source["components"].pop("schemas"))
+    rest, media = copy.deepcopy(source), copy.deepcopy(source)
+    rest["info"].update(
+        summary="Tokens, sessions, recordings and simulations.", description=f"{_REST_TEXT}{_READING}"
+    )
+    rest["paths"] = {path: item for path, item in rest["paths"].items() if "servers" not in item}
+    media["info"].update(
+        title="Odyssey media", summary="Pings, ICE servers, WHEP and HLS.", description=f"{_MEDIA_TEXT}{_READING}"
+    )
+    media["paths"] = {path: item for path, item in media["paths"].items() if "servers" in item}
+    media.update(servers=media["paths"]["/whep"]["servers"], security=[])
+    for document, failure in ((rest, _FAILURE), (media, _OTHER)):
+        for call in _calls(document):
+            known = call["responses"]
+            exact = {status: answer for status, answer in known.items() if status.isdecimal()}
+            ranges = {status: known.get(status, failure) for status in ("4XX", "5XX", "default")}
+            call["responses"] = {**exact, **known, **ranges}
+    for answers in (*(call["responses"] for call in _calls(rest)), rest["components"]["responses"]):
+        _add_headers(answers)
+    return {
+        "odyssey": _finished(rest, schemas, shared),
+        "odyssey-media": _finished(media, schemas, set()),
+    }
+
+
+def _merge_bodies(responses: Schema, schemas: dict[str, Schema]) -> None:
+    """Replace a titled choice of objects by one component with the fields of all of them, none required.
+
+    Such objects have no tag, so that many languages could not tell them apart; fields they can look for.
+    """
+    for response in responses.values():
+        media = response["content"]["application/json"]
+        if "anyOf" not in media["schema"]:
+            continue
+        branches = [schemas[branch["$ref"].rpartition("/")[2]] for branch in media["schema"]["anyOf"]]
+        schemas[media["schema"]["title"]] = {
+            "title": media["schema"]["title"],
+            "description": media["schema"]["description"],
+            "type": "object",
+            "properties": {name: field for branch in branches for name, field in branch["properties"].items()},
+            "additionalProperties": True,
+            "examples": [branches[0]["examples"][0], {"detail": branches[0]["examples"][0]}],
+        }
+        media["schema"] = {"$ref": f"{PREFIX}{media['schema']['title']}"}
+
+
+def _calls(document: Schema) -> Iterator[Schema]:
+    for item in document["paths"].values():
+        yield from (call for method, call in item.items() if method in _METHODS)
+
+
+def _add_headers(responses: Schema) -> None:
+    """Add the headers that any answer of the REST API may have."""
+    for key, response in responses.items():
+        if "$ref" not in response:
+            headers = response.setdefault("headers", {})
+            headers["X-Request-Id"] = {"$ref": "#/components/headers/XRequestId"}
+            if key in _WITH_RETRY_AFTER:
+                headers["Retry-After"] = {"$ref": "#/components/headers/RetryAfter"}
+
+
+def _finished(document: Schema, schemas: dict[str, Schema], shared: set[str]) -> Schema:
+    """Return the document with examples, and with those components that it uses."""
+    components = document["components"]
+    used = names_below(document["paths"])
+    for kind in ("parameters", "responses"):
+        components[kind] = {name: part for name, part in components[kind].items() if name in used}
+    used |= names_below(components["responses"])
+    components["headers"] = {name: part for name, part in components["headers"].items() if name in used}
+    if not document["security"]:
+        del components["securitySchemes"]
+    names = reached(schemas, used | shared | (_DETAILS if "Failure" in used else set()))
+    names |= {f"Known{name}" for name in names} & schemas.keys()
+    components["schemas"] = {name: schema for name, schema in schemas.items() if name in names}
+    tags = {tag for call in _calls(document) for tag in call["tags"]}
+    document["tags"] = [tag for tag in document["tags"] if tag["name"] in tags]
+    document["components"] = {kind: parts for kind, parts in components.items() if parts}
+    _add_examples(document["paths"], schemas)
+    _add_examples(components["responses"], schemas)
+    return document
+
+
+def _add_examples(node: Any, schemas: dict[str, Schema]) -> None:
+    """Show the examples of a body's schema at the body, for tools that look for them there."""
+    if not isinstance(node, dict):
+        return
+    for media in node.get("content", {}).values():
+        examples = schemas.get(media["schema"].get("$ref", "").rpartition("/")[2], {}).get("examples", [])
+        if examples:
+            media["examples"] = {f"example{n}": {"value": shown} for n, shown in enumerate(examples, 1)}
+    for value in node.values():
+        _add_examples(value, schemas)
