@@ -17,7 +17,7 @@ INNER_LOOP := tests/unit tests/wire $(addprefix --ignore=tests/,unit/test_cli.py
 SEED ?= 1
 TESTS ?= tests/live
 
-.PHONY: help check format coverage install demo test lint types generate generate-check cassettes core-coverage bench sloppy wheel-check clean \
+.PHONY: help check format coverage install demo test lint types generate generate-check cassettes core-coverage conformance bench sloppy wheel-check clean \
 	test-lowest test-newest test-prereleases wheels
 
 help: ## this list
@@ -95,6 +95,11 @@ core-coverage: install ## whether each module of the core is covered by its own 
 # An emulator that is sloppy sends what only tolerant readers accept; the same SEED makes the same choices.
 sloppy: install ## the live tests, against a sloppy emulator; SEED and TESTS choose
 	MALLOC_ARENA_MAX=2 $(BIN)/python -m pytest -q --phase together -n $(WORKERS) --dist loadgroup --sloppy $(SEED) $(TESTS) $(ARGS)
+
+# `make conformance ARGS="--only live --scenario keepalive"` checks less.
+conformance: install ## the scorecard of our client: all vectors, and all live scenarios
+	PYTHONPATH=$(CURDIR):$(CURDIR)/generated/python \
+		$(BIN)/python -m odyssey_proto conformance $(ARGS) -- $(BIN)/python -m tests.conformance.adapter
 
 bench: install ## measure beside a plain client
 	$(BIN)/python -m tools.bench $(ARGS)
