@@ -8,19 +8,19 @@ a client must if its User-Agent is one of those to judge. `calls` knows HTTP, `m
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
-from .._model.traffic import Exchange, Message
+from .._base.public_path import publish
+from .._model.traffic import Exchange, Message, Seen
 from .calls import CallRules
 from .messages import MessageRules
 from .schemas import schemas
+from .violation import Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from .._model.traffic import Seen
-    from .violation import Violation
+    from collections.abc import Mapping
 
 __all__ = ["Contract", "contract", "request_alone"]
 
@@ -91,3 +91,6 @@ def request_alone(method: str, target: str, headers: Mapping[str, str], body: by
         body=None,
         injected=True,
     )
+
+
+publish("odyssey_proto.conformance", Contract)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["covered", "covered_by_data"]
 
+_COMPONENTS = Rule("openapi.yaml", ("components",))
 _CLAIMS = Rule("schemas/sessions.yaml", ("$defs", "SessionTokenClaims"))
 _REFUSAL = Rule("asyncapi.yaml", ("channels", "signaling", "x-refused-handshake"))
 _SWITCHED = 101
@@ -50,6 +51,11 @@ def _covered_by_answer(contract: Contract, schemas: Schemas, seen: Exchange) -> 
     for name in node.get("headers", ()):
         if name in seen.headers:
             yield from {rule / "headers" / name, schemas.resolved(rule / "headers" / name)}
+    # A component is a header that any answer may have; its name there has no dashes.
+    given = {name.replace("-", "").lower() for name in seen.headers}
+    for name in schemas.node(_COMPONENTS).get("headers", ()):
+        if name.lower() in given:
+            yield _COMPONENTS / "headers" / name
     if "application/json" in node.get("content", ()):
         data, wrong = parsed(seen.body or b"")
         if not wrong:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import attrs
 
+from .._base.public_path import publish
 from . import documents
 from .violation import Rule
 
@@ -131,3 +132,6 @@ _CONTAINERS: Final = frozenset(
         *("parameters", "paths", "properties", "responses", "schemas"),
     }
 )
+
+
+publish("odyssey_proto.conformance", Fact, FactState)

@@ -9,9 +9,11 @@ import concurrent.futures
 import json
 import os
 import subprocess
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from .._base.errors import OdysseyConfigError
+from .._base.public_path import publish
 from ..emulator._faults.script import Fault
 from ..emulator._server import Emulator
 from .contract import Contract
@@ -21,8 +23,6 @@ from .scenarios import SCENARIOS, SIZE
 from .scorecard import Point, Scorecard
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
     from .scenarios import Scenario, Step
 
 __all__ = ["check_live"]
@@ -200,3 +200,6 @@ def _of_checks(scenario: Scenario, record: Record) -> list[Point]:
             )
         )
     return points
+
+
+publish("odyssey_proto.conformance", check_live)

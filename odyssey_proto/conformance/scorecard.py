@@ -11,6 +11,8 @@ from xml.etree import ElementTree as ET
 
 import attrs
 
+from .._base.public_path import publish
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -142,3 +144,6 @@ def _reason(point: Point) -> str:
 def _plain(text: str) -> str:
     """Return the text without the characters that XML cannot have."""
     return "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in text)
+
+
+publish("odyssey_proto.conformance", Point, Scorecard)

@@ -8,11 +8,13 @@ from __future__ import annotations
 import collections
 import logging
 import tempfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from .._base.errors import OdysseyConfigError, OdysseyError
+from .._base.public_path import publish
 from .._base.secrets import one_line
 from .._model.config import AdvancedConfig
 from .._model.traffic import Message
@@ -31,8 +33,6 @@ from .service_report import Finding, ServiceReport, StepResult
 from .service_run import Run, SkipError, StepFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .._model.traffic import Seen
     from .service_run import Step
 
@@ -56,8 +56,8 @@ def check_service(
     api_key: str | None = None,
     *,
     refused_prompt: str | None = None,
-    on_step: Callable[[StepResult], object] = lambda _: None,
-    steps: tuple[Step, ...] = STEPS,
+    on_step: Callable[[StepResult], object] | None = None,
+    steps: Iterable[str] | None = None,
 ) -> ServiceReport:
     """Check a service against ``spec/``; it takes some minutes, and uses some minutes of streaming.
 
@@ -66,12 +66,13 @@ def check_service(
         api_key: the key; None takes ``ODYSSEY_API_KEY``.
         refused_prompt: a prompt that moderation refuses, to see how.
         on_step: called with the result of each step.
-        steps: the steps to take, from `STEPS`.
+        steps: the names of the steps to take, as in `ServiceReport.steps`; None takes all.
 
     Raises:
-        OdysseyConfigError: the address is not valid.
+        OdysseyConfigError: the address is not valid, or there is no such step.
         OdysseyAuthError: there is no key.
     """
+    chosen = _chosen(steps)
     with tempfile.TemporaryDirectory() as folder:
         traffic, facts = RecordedTraffic(), Facts()
         with watching(traffic), Odyssey(api_key, api_url=api_url) as client:
@@ -91,9 +92,10 @@ def check_service(
                 refused_prompt=refused_prompt,
             )
             results = []
-            for step in steps:
+            for step in chosen:
                 results.append(_take(step, run))
-                on_step(results[-1])
+                if on_step is not None:
+                    on_step(results[-1])
     seen = traffic.all()
     return ServiceReport(
         service=_origin(url),
@@ -104,6 +106,13 @@ def check_service(
         facts=facts.states(),
         seen=dict(sorted(collections.Counter(map(_label, seen)).items())),
     )
+
+
+def _chosen(names: Iterable[str] | None) -> tuple[Step, ...]:
+    wanted = {step.name for step in STEPS} if names is None else set(names)
+    if unknown := wanted - {step.name for step in STEPS}:
+        raise OdysseyConfigError(f"There is no step {', '.join(map(repr, sorted(unknown)))}")
+    return tuple(step for step in STEPS if step.name in wanted)
 
 
 def _take(step: Step, run: Run) -> StepResult:
@@ -157,3 +166,6 @@ def _origin(url: str) -> str:
         raise OdysseyConfigError("The address of the service has no host")
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{parts.hostname}{port}"
+
+
+publish("odyssey_proto.conformance", check_service)

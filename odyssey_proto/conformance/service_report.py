@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import attrs
 
+from .._base.public_path import publish
 from .._base.secrets import one_line
+from .facts import FactState
+from .violation import Violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .facts import FactState
-    from .violation import Violation
 
 __all__ = ["Finding", "Outcome", "ServiceReport", "StepResult"]
 
@@ -136,3 +137,6 @@ class ServiceReport:
         for state in self.facts:
             notes = f": {'; '.join(state.notes)}" if state.notes else ""
             yield f"  {state.verdict:<12} {state.fact.name}{notes}"
+
+
+publish("odyssey_proto.conformance", Finding, ServiceReport, StepResult)

@@ -11,15 +11,14 @@ import json
 import queue
 import subprocess
 import threading
-from typing import IO, TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import IO, Any, Final
 
 import attrs
 
+from .._base.public_path import publish
 from .documents import document, documents
 from .scorecard import Point, Scorecard
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
 
 __all__ = ["LEVELS", "check_vectors"]
 
@@ -247,3 +246,6 @@ def _known_fields() -> frozenset[str]:
         for schema in content["$defs"].values()
         for field in schema.get("properties", {})
     )
+
+
+publish("odyssey_proto.conformance", check_vectors)

@@ -6,6 +6,8 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
+from .._base.public_path import publish
+
 __all__ = ["Kind", "Rule", "Violation"]
 
 Kind: TypeAlias = Literal["violation", "unknown field", "unknown value"]
@@ -99,3 +101,6 @@ class Violation:
             "file": self.rule.file,
             "pointer": self.rule.pointer,
         }
+
+
+publish("odyssey_proto.conformance", Rule, Violation)

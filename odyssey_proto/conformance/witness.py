@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import collections
-from typing import TYPE_CHECKING
 
+from .._base.public_path import publish
+from .._model.traffic import Seen
 from .contract import Contract
-
-if TYPE_CHECKING:
-    from .._model.traffic import Seen
-    from .violation import Violation
+from .violation import Violation
 
 __all__ = ["Witness"]
 
@@ -20,8 +18,7 @@ class Witness:
     Args:
         agents: as for `Contract`: how the User-Agent headers of the clients to judge begin.
 
-    >>> from odyssey_proto.emulator import Emulator
-    >>> from odyssey_proto.emulator._traffic import watching
+    >>> from odyssey_proto.emulator import Emulator, watching
     >>> witness = Witness(("my-client/",))
     >>> with watching(witness), Emulator() as emulator:
     ...     pass  # let a client use it
@@ -42,3 +39,6 @@ class Witness:
         while self._seen:
             found |= dict.fromkeys(self._contract.violations(self._seen.popleft()))
         return list(found)
+
+
+publish("odyssey_proto.conformance", Witness)

@@ -6,12 +6,14 @@ Watchers are registered for the whole process, so that they also see an emulator
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from .._model.traffic import Exchange, Watchers
+from .._model.traffic import Exchange, Watcher, Watchers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,9 +32,19 @@ MOVED: Final = "/moved"
 """Start of the addresses to which calls are redirected; without it, they are those of the service."""
 
 _watchers: Final = Watchers()
-watching: Final = _watchers.watching
 show: Final = _watchers.show
 _injected = contextvars.ContextVar("odyssey_injected", default=False)
+
+
+@contextlib.contextmanager
+def watching(watcher: Watcher) -> Iterator[None]:
+    """Show all calls and messages of the emulators of this process to ``watcher``, during the block.
+
+    It is called on an emulator's thread with each `Exchange` and each `Message`, in order, and must not block or
+    raise.
+    """
+    with _watchers.watching(watcher):
+        yield
 
 
 def answer_is_injected() -> None:

@@ -96,8 +96,15 @@ def test_check_notices_a_schema_that_changed_and_writes_nothing(
     schema.write_text(schema.read_text("utf-8").replace("User name for TURN", "The user name for TURN"))
     before = contents(copy)
     assert main(["--check", "--spec", str(spec), "--output", str(copy)]) == 1
-    stale = "stale: docs/media.html\nstale: python/odyssey_models/ice.py\nstale: schema/odyssey.schema.json\n"
-    assert capsys.readouterr().out == stale
+    stale = (
+        "docs/media.html",
+        "openapi/odyssey-media.openapi.json",
+        "openapi/odyssey-media.openapi.yaml",
+        "python/odyssey_models/ice.py",
+        "schema/odyssey.schema.json",
+        "typescript/index.d.ts",
+    )
+    assert capsys.readouterr().out == "".join(f"stale: {name}\n" for name in stale)
     assert contents(copy) == before
 
 
