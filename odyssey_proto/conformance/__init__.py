@@ -1,7 +1,7 @@
 """Checks services and clients, in any language, against ``spec/``. Needs the extra ``conformance``.
 
-`check_service` sends our client through a service. `check_vectors` and `check_live` check a client in any language.
-A `Witness` judges traffic of any clients with the emulator:
+`check_service` sends our client through a service; `check_vectors` and `check_live` check a client in any language.
+A `Witness` judges the traffic of any clients with the emulator:
 
     from odyssey_proto.conformance import Witness
     from odyssey_proto.emulator import Emulator, watching
