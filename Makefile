@@ -99,7 +99,7 @@ sloppy: install ## the live tests, against a sloppy emulator; SEED and TESTS cho
 # `make conformance ARGS="--only live --scenario keepalive"` checks less.
 conformance: install ## the scorecard of our client: all vectors, and all live scenarios
 	PYTHONPATH=$(CURDIR):$(CURDIR)/generated/python \
-		$(BIN)/python -m odyssey_proto conformance $(ARGS) -- $(BIN)/python -m tests.conformance.adapter
+		$(BIN)/python -m odyssey_proto conformance $(ARGS) -- $(BIN)/python -m tests.support.clients.adapter
 
 bench: install ## measure beside a plain client
 	$(BIN)/python -m tools.bench $(ARGS)

@@ -50,7 +50,7 @@ def documents(folder: str, ending: str) -> dict[str, Any]:
     """Return the content of all files in a folder of ``spec/`` with this ending, by name, such as ``.yaml``.
 
     >>> list(documents("schemas", ".yaml"))[:2]
-    ['schemas/channel.yaml', 'schemas/errors.yaml']
+    ['schemas/channel.yaml', 'schemas/client.yaml']
     """
     found = sorted(path_of(folder).glob(f"*{ending}"))
     return {name: document(name) for name in (f"{folder}/{path.name}" for path in found)}

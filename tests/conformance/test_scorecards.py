@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from odyssey_proto.conformance.scorecard import Scorecard
 
 ROOT: Final = Path(__file__).parents[2]
-OURS: Final = (sys.executable, "-m", "tests.conformance.adapter")
-FOREIGN: Final = (sys.executable, "-m", "tests.conformance.foreign_client")
-WRONG_READER: Final = (sys.executable, "-m", "tests.conformance.wrong_reader")
+OURS: Final = (sys.executable, "-m", "tests.support.clients.adapter")
+FOREIGN: Final = (sys.executable, "-m", "tests.support.clients.foreign_client")
+WRONG_READER: Final = (sys.executable, "-m", "tests.support.clients.wrong_reader")
 
 
 @pytest.fixture(autouse=True)

@@ -11,11 +11,12 @@ from referencing import Registry, Resource
 
 __all__ = ["registry"]
 
-_BUNDLE = Path(__file__).resolve().parents[2] / "generated" / "schema" / "odyssey.schema.json"
+_BUNDLE = Path(__file__).resolve().parents[3] / "generated" / "schema" / "odyssey.schema.json"
 
 
 @functools.cache
 def registry() -> Registry[Any]:
     """Return the schemas as ``bundle``."""
     bundle = json.loads(_BUNDLE.read_text("utf-8"))
-    return Registry().with_resource("bundle", Resource.from_contents(bundle))
+    made: Registry[Any] = Registry().with_resource("bundle", Resource.from_contents(bundle))
+    return made

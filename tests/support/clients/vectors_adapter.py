@@ -1,4 +1,4 @@
-"""The answers of this library to all vectors; `tests.conformance.adapter` is the command."""
+"""The answers of this library to all vectors; `tests.support.clients.adapter` is the command."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from odyssey_proto import AdvancedConfig, MalformedMessageError, OdysseyError
 from odyssey_proto._model import codec
 from odyssey_proto.core import effects, inputs
 from odyssey_proto.core.protocol import Protocol
-from tests.conformance.schemas import registry
+from tests.support.clients.schemas import registry
 
 __all__ = ["serve"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from tests.conformance import live_adapter, vectors_adapter
+from tests.support.clients import live_adapter, vectors_adapter
 
 if __name__ == "__main__":
     first = json.loads(sys.stdin.readline())
