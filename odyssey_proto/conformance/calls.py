@@ -13,7 +13,7 @@ from .schemas import parsed
 from .violation import Rule, Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from .._model.traffic import Exchange
     from .schemas import Schemas
@@ -56,9 +56,9 @@ class CallRules:
         self._paths: dict[str, Any] = schemas.node(_OPENAPI)["paths"]
         self._patterns = [(route, _pattern(route)) for route in self._paths]
         # Looked up for every call of every test: read once.
-        self.parameters = functools.cache(self._parameters)
-        self.kinds = functools.cache(self._kinds)
-        self.answer = functools.cache(self._answer)
+        self.parameters: Callable[[str, str], dict[str, Rule]] = functools.cache(self._parameters)
+        self.kinds: Callable[[Rule], dict[str, Rule]] = functools.cache(self._kinds)
+        self.answer: Callable[[Rule, int], Rule | None] = functools.cache(self._answer)
 
     def route_of(self, path: str) -> str | None:
         """Return the path in openapi.yaml, with its braces, that matches ``path``; None if no path does."""

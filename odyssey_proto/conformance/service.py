@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 
 __all__ = ["STEPS", "check_service"]
 
-log = logging.getLogger("odyssey_proto.conformance")
+_log = logging.getLogger("odyssey_proto.conformance")
 
 _AGENT: Final = "odyssey-proto/"
 
-STEPS: Final = (
+STEPS: Final[tuple[Step, ...]] = (
     *service_live.FIRST_STEPS,
     *service_broadcast.STEPS,
     *service_live.LAST_STEPS,
@@ -125,7 +125,7 @@ def _take(step: Step, run: Run) -> StepResult:
     except OdysseyError as exc:
         return StepResult(step.name, "failed", one_line(str(exc)))
     except Exception as exc:
-        log.exception("the step %r failed", step.name)
+        _log.exception("the step %r failed", step.name)
         return StepResult(step.name, "failed", type(exc).__name__)
     return StepResult(step.name, "done")
 
