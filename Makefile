@@ -17,7 +17,7 @@ INNER_LOOP := tests/unit tests/wire $(addprefix --ignore=tests/,unit/test_cli.py
 SEED ?= 1
 TESTS ?= tests/live
 
-.PHONY: help check format coverage install demo test lint types generate generate-check cassettes core-coverage bench sloppy wheel-check clean \
+.PHONY: help check format coverage install demo test lint types generate generate-check cassettes core-coverage conformance bench sloppy wheel-check clean \
 	test-lowest test-newest test-prereleases test-releases wheels
 
 help: ## this list
@@ -79,11 +79,13 @@ types: install ## mypy, pyright, and whether all public types are known
 
 generate: install ## write generated/ from spec/
 	$(BIN)/python -m tools.codegen
+	$(BIN)/python -m tools.vectors
 	$(BIN)/python -m tools.diagrams
 	$(BIN)/python -m tools.codegen.docs # its state diagrams are those that ARCHITECTURE.md has now
 
 generate-check: install ## whether generated/ is up to date
 	$(BIN)/python -m tools.codegen --check
+	$(BIN)/python -m tools.vectors --check
 	$(BIN)/python -m tools.diagrams --check
 
 # From the emulator; with ODYSSEY_API_KEY from the service, what that shows by itself.
@@ -98,6 +100,11 @@ core-coverage: install ## whether each module of the core is covered by its own 
 # An emulator that is sloppy sends what only tolerant readers accept; the same SEED makes the same choices.
 sloppy: install ## the live tests, against a sloppy emulator; SEED and TESTS choose
 	MALLOC_ARENA_MAX=2 $(BIN)/python -m pytest -q --phase together -n $(WORKERS) --dist loadgroup --sloppy $(SEED) $(TESTS) $(ARGS)
+
+# `make conformance ARGS="--only live --scenario keepalive"` checks less.
+conformance: install ## the scorecard of our client: all vectors, and all live scenarios
+	PYTHONPATH=$(CURDIR):$(CURDIR)/generated/python \
+		$(BIN)/python -m odyssey_proto conformance $(ARGS) -- $(BIN)/python -m tests.support.clients.adapter
 
 bench: install ## measure beside a plain client
 	$(BIN)/python -m tools.bench $(ARGS)
@@ -121,7 +128,7 @@ $(VENV)/cli.installed: $(VENV)/pip.installed pyproject.toml
 	@touch $@
 
 $(VENV)/dev.installed: $(VENV)/cli.installed pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable ".[cli]" --group dev
+	$(BIN)/python -m pip install --quiet --editable ".[cli,conformance]" --group dev
 	@touch $@
 
 clean: ## delete environments and what was built

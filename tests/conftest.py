@@ -19,9 +19,9 @@ import attrs
 import pytest
 
 from odyssey_proto import AdvancedConfig, Odyssey
+from odyssey_proto.conformance.witness import Witness
 from odyssey_proto.emulator._server import Emulator
 from odyssey_proto.emulator._traffic import watching
-from tests.support.contract import Witness
 from tests.support.processes import PATIENCE_S, eventually
 from tests.support.sloppy import reason_to_leave_out
 
@@ -41,6 +41,9 @@ SPARING: Final[dict[str, Any]] = {"record": False, "size": (512, 512)}
 
 A test that checks the size, or the content of the pictures, is marked ``full_size``.
 """
+
+OURS: Final = ("odyssey-proto/",)
+"""How the User-Agent of our client begins: other clients in the tests may break the protocol."""
 
 SHARED: Final = ("netns", "coturn", "janus", "chromium")
 """Markers of tests that take turns when tests run side by side: tests with the same marker run on one worker."""
@@ -104,7 +107,7 @@ def the_collected_tests_are_set_aside() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def witness() -> Iterator[Witness]:
     """Observes all traffic between emulators and clients of this process, in every test."""
-    seen = Witness()
+    seen = Witness(OURS)
     with watching(seen):
         yield seen
     assert seen.violations() == []
@@ -115,7 +118,9 @@ def the_contract_holds(witness: Witness) -> Iterator[None]:
     """Fail a test in which an emulator or our client violated ``spec/``."""
     yield
     if violations := witness.violations():
-        pytest.fail("the contract was broken:\n" + "\n".join(violations), pytrace=False)
+        pytest.fail(
+            "the contract was broken:\n" + "\n".join(found.with_value() for found in violations), pytrace=False
+        )
 
 
 class MakeEmulator(Protocol):

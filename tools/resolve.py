@@ -117,14 +117,14 @@ def _environment(version: str, python: str, which: str) -> tuple[Path, str]:
     pins = folder / "pins.txt"
     selected = (*_SETS[which], "--python", str(own))
     _uv(
-        *("pip", "compile", "--quiet", "--upgrade", *selected, "--extra", "cli"),
+        *("pip", "compile", "--quiet", "--upgrade", *selected, "--extra", "cli", "--extra", "conformance"),
         *("--no-annotate", "--no-header", "--output-file", str(pins), str(_PROJECT)),
     )
     # The tests' own packages are not under test: the newest that are compatible with these will do.
     prereleases = ("--prerelease", "allow") if which == "prereleases" else ()
     _uv(
         *("pip", "install", "--quiet", "--python", str(own), "--constraints", str(pins), *prereleases),
-        *("--editable", ".[cli]", "--group", "test"),
+        *("--editable", ".[cli,conformance]", "--group", "test"),
     )
     return own, pins.read_text("utf-8")
 
@@ -178,7 +178,7 @@ def find_wheels(versions: Iterable[str]) -> int:
                 command = [
                     *(sys.executable, "-m", "uv", "--no-config", "pip", "compile", "--quiet"),
                     *("--python-version", version, "--python-platform", platform, *_SETS[which]),
-                    *("--extra", "cli", str(_PROJECT)),
+                    *("--extra", "cli", "--extra", "conformance", str(_PROJECT)),
                 ]
                 environment = {**os.environ, "MACOSX_DEPLOYMENT_TARGET": _OLDEST_MACOS}
                 found = subprocess.run(

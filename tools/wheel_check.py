@@ -20,6 +20,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+_SPEC: Final = Path(__file__).resolve().parents[1] / "spec"
 _SDIST: Final = frozenset({"pyproject.toml", "PKG-INFO", "LICENSE", ".gitignore"})
 _IN_WHEEL: Final = {
     "odyssey_proto": frozenset({"odyssey_proto", "odyssey_models"}),
@@ -30,6 +31,7 @@ _IN_SDIST: Final = {
     "odyssey_models": _SDIST | {"odyssey_models"},
 }
 _CODE: Final = frozenset({".py", ".typed"})
+_DOCUMENTS: Final = ("odyssey_proto", "_spec")  # the folder of the wheel that has ``spec/``
 
 _CHECKS: Final = """
 import sys
@@ -47,6 +49,12 @@ except odyssey_proto.MissingExtraError as missing:
     assert "odyssey-proto[emulator]" in str(missing), missing
 else:
     raise AssertionError("the emulator imports without its extra")
+try:
+    import odyssey_proto.conformance
+except odyssey_proto.MissingExtraError as missing:
+    assert "odyssey-proto[conformance]" in str(missing), missing
+else:
+    raise AssertionError("the conformance kit imports without its extra")
 with odyssey_proto.Odyssey("ody_x", api_url="http://127.0.0.1:9") as client:
     try:
         client.connect(timeout=20)
@@ -142,14 +150,23 @@ def _check_contents(name: str, wheel: Path, sdist: Path) -> None:
         str(file)
         for file in files
         if not (file.parts[0] in _IN_WHEEL[name] and file.suffix in _CODE)
+        and file.parts[:2] != _DOCUMENTS
         and not file.parts[0].endswith(".dist-info")
     ]
     assert not odd, f"{wheel.name} has {', '.join(odd)}"
+    if name == "odyssey_proto":
+        _check_documents(wheel, files)
     assert any(file.match("*.dist-info/licenses/LICENSE") for file in files), f"{wheel.name} has no licence"
     with tarfile.open(sdist) as archive:
         tops = {PurePosixPath(file).parts[1] for file in archive.getnames() if "/" in file}
     odd = sorted(top for top in tops - _IN_SDIST[name] if not top.endswith(".md"))
     assert not odd, f"{sdist.name} has {', '.join(odd)}"
+
+
+def _check_documents(wheel: Path, files: list[PurePosixPath]) -> None:
+    shipped = {PurePosixPath(*file.parts[2:]) for file in files if file.parts[:2] == _DOCUMENTS}
+    wanted = {PurePosixPath(path.relative_to(_SPEC)) for path in _SPEC.rglob("*") if path.is_file()}
+    assert shipped == wanted, f"{wheel.name} has other documents than spec/: {sorted(map(str, shipped ^ wanted))}"
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from .._base.weak_set import ConcurrentWeakSet
 from ..core.refusals import HttpAnswer, unreadable
 from .content_coding import unacceptable, unpacked
 from .failures import NETWORK_ERRORS, connection_error
+from .observation import show_exchange
 from .redirects import Reach, Route
 from .sockets import USER_AGENT, Adapter, Call, environment
 
@@ -138,6 +139,7 @@ class HttpClient:
             with contextlib.closing(self._open(request, route, call)) as response:
                 answer = _head(request, response)
                 answer = attrs.evolve(answer, body=_read_body(response))
+                _show(request, route.url, answer, answer.body)
         except MalformedMessageError as exc:
             if answer.status < _REFUSED:
                 failure = unreadable(answer, exc, of_api=request.of_api)
@@ -166,19 +168,24 @@ class HttpClient:
         """
         route = _route(request)
         try:
-            return self._open(request, route, call), route.url
+            response = self._open(request, route, call)
         except NETWORK_ERRORS as exc:
             failure = connection_error(exc, call, request.operation, route.url)
+        else:
+            _show(request, route.url, _head(request, response), None)
+            return response, route.url
         raise failure
 
     def _open(self, request: HttpRequest, route: Route, call: Call) -> requests.Response:
         """Send ``request`` along ``route`` and return the final answer with its body unread."""
         while True:
-            response = self._send(request, route.url, call)
+            url = route.url
+            response = self._send(request, url, call)
             try:
                 answer = _head(request, response)
                 if not route.follow(answer):
                     return response
+                _show(request, url, answer, None)
             except BaseException:
                 response.close()
                 raise
@@ -200,6 +207,13 @@ class HttpClient:
 
 def _route(request: HttpRequest) -> Route:
     return Route(request.url, request.method, request.reach, request.token)
+
+
+def _show(request: HttpRequest, url: str, answer: HttpAnswer, body: bytes | None) -> None:
+    headers = {"User-Agent": USER_AGENT, **request.headers}
+    show_exchange(
+        request.operation, request.method, url, headers, request.body, answer.status, answer.headers, body
+    )
 
 
 def _head(request: HttpRequest, response: requests.Response) -> HttpAnswer:

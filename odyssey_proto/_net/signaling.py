@@ -21,7 +21,8 @@ from .._base.secrets import one_line, redact
 from .._model import codec
 from .._model.message_types import note_type
 from .._model.signaling_url import normalise_url
-from .sockets import Call
+from .observation import show_message
+from .sockets import USER_AGENT, Call
 from .websocket import OPERATION, SENDING_ERRORS, Goodbye, ReceivedMessage, open_websocket
 
 if TYPE_CHECKING:
@@ -133,8 +134,10 @@ class SignalingConnection:
         if self._closing is not None or self._ended:
             log.debug("dropped %s: the connection is closed", message.type)
             return
-        data = (text or codec.encode(message)).encode(errors="replace")
+        text = text or codec.encode(message)
+        data = text.encode(errors="replace")
         self._outbox.put(data)
+        show_message("signaling", text, USER_AGENT, from_client=True)
         log.debug("> %s, %d bytes", message.type, len(data))  # an SDP holds the password of the connection
 
     def close(self, code: int = 1000, reason: str = "Client disconnect", *, timeout: float = 0.5) -> None:
@@ -202,6 +205,8 @@ class SignalingConnection:
                 self._deliver(received)
 
     def _deliver(self, received: ReceivedMessage) -> None:
+        shown = received.data.decode(errors="replace") if received.is_text else received.data
+        show_message("signaling", shown, USER_AGENT, from_client=False)
         try:
             message = codec.signaling_from_server(received.data)
         except MalformedMessageError as exc:

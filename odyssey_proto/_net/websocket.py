@@ -29,12 +29,13 @@ from .._base.errors import MalformedMessageError, OdysseyConnectionError, Odysse
 from .._model.signaling_url import SIGNALING_MESSAGE_LIMIT
 from ..core.refusals import HttpAnswer, refusal
 from .failures import NETWORK_ERRORS, connection_error
+from .observation import show_exchange
 from .redirects import Reach, Route
 from .sockets import USER_AGENT, Call, HttpConnection, HttpsConnection, environment
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 __all__ = ["OPERATION", "SENDING_ERRORS", "Goodbye", "ReceivedMessage", "WebSocket", "open_websocket"]
 
@@ -44,6 +45,7 @@ OPERATION: Final = "WebSocket /client"
 """The name of the connection in errors."""
 SENDING_ERRORS: Final = (websocket.WebSocketException, OSError)
 """The exceptions that sending raises."""
+_HANDSHAKE: Final = "GET /client/{session_id}"  # as spec/asyncapi.yaml has it
 _HANDSHAKE_LIMIT: Final = 64 * 1024  # bytes of the answer to the handshake
 _LONGEST_REASON: Final = 123  # bytes of UTF-8 in a close frame
 _READ_AHEAD: Final = 4096  # bytes
@@ -57,6 +59,7 @@ class ReceivedMessage:
     """A received message, sent as text or as bytes."""
 
     data: bytes = attrs.field(repr=False)
+    is_text: bool = True
 
 
 @attrs.frozen
@@ -116,7 +119,7 @@ class WebSocket(websocket.WebSocket):
             if opcode == websocket.ABNF.OPCODE_CLOSE:
                 code = struct.unpack("!H", frame.data[:2])[0] if len(frame.data) >= 2 else None
                 return Goodbye(code, frame.data[2:].decode(errors="replace"))
-            return ReceivedMessage(frame.data)
+            return ReceivedMessage(frame.data, opcode == websocket.ABNF.OPCODE_TEXT)
         raise failure
 
     def send_close(self, *args: Any, **known: Any) -> None:
@@ -165,6 +168,7 @@ def open_websocket(
     while True:
         with contextlib.ExitStack() as attempt:
             opened = _attempt(route.url, secrets, call, attempt)
+            _show(route.url, opened)
             if isinstance(opened, WebSocket):
                 resources.push(attempt.pop_all())
                 log.debug("open: %s", path)
@@ -179,6 +183,20 @@ def open_websocket(
                 opened = exc
         log.debug("%s: %s", path, opened.code)
         raise opened
+
+
+def _show(url: str, opened: WebSocket | HttpAnswer | OdysseyError) -> None:
+    if isinstance(opened, OdysseyError):
+        return
+    agent = {"User-Agent": USER_AGENT}
+    if isinstance(opened, WebSocket):
+        show_exchange(_HANDSHAKE, "GET", url, agent, None, http.HTTPStatus.SWITCHING_PROTOCOLS, {}, None)
+    else:
+        show_exchange(_HANDSHAKE, "GET", url, agent, None, opened.status, _titled(opened.headers), opened.body)
+
+
+def _titled(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.title(): text for name, text in headers.items()}  # websocket-client returns lower case
 
 
 def _attempt(

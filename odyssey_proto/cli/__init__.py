@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .._base.errors import OdysseyError
 from .._version import __version__
-from . import _demo, _emulator
+from . import _conformance, _demo, _emulator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +43,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"odyssey-proto {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (_demo, _emulator):
+    for command in (_demo, _emulator, _conformance):
         command.add_to(commands)
     return parser

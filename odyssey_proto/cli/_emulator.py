@@ -27,6 +27,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--no-stamp", dest="stamp", action="store_false", help="leave the stamp out of the pictures"
     )
+    parser.add_argument("--log", action="store_true", help="write a line to stderr for each call and each message")
     parser.set_defaults(run=_run)
 
 

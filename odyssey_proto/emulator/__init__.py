@@ -7,7 +7,8 @@ checks the other. Needs the extra ``emulator``.
     with Emulator() as emulator:
         client = Odyssey(emulator.api_key, api_url=emulator.api_url)
 
-Every picture carries a stamp with its number and time; `read_stamp` reads it from a decoded picture.
+Every picture carries a stamp with its number and time; `read_stamp` reads it from a decoded picture. `watching`
+shows all calls and messages.
 
 It logs to ``odyssey_proto.emulator`` and, below that, to ``.http``, ``.signaling``, ``.streamer``, ``.peer``,
 ``.broadcast``, ``.recordings``, ``.jobs`` and ``.sloppiness``.
@@ -22,12 +23,25 @@ try:
 except ImportError as _exc:
     raise MissingExtraError('The emulator needs more packages: pip install "odyssey-proto[emulator]"') from _exc
 
+from .._model.traffic import Exchange, Message
 from .._video.stamp import Stamp
 from ._config import EmulatorConfig
 from ._faults.script import Fault, FaultScript
 from ._server import Emulator
 from ._stamps import read_stamp, stamp_latency_ms
+from ._traffic import watching
 
-__all__ = ["Emulator", "EmulatorConfig", "Fault", "FaultScript", "Stamp", "read_stamp", "stamp_latency_ms"]
+__all__ = [
+    "Emulator",
+    "EmulatorConfig",
+    "Exchange",
+    "Fault",
+    "FaultScript",
+    "Message",
+    "Stamp",
+    "read_stamp",
+    "stamp_latency_ms",
+    "watching",
+]
 
 publish(__name__, *map(globals().get, __all__))

@@ -5,17 +5,24 @@ It prints one line of JSON, ``{"api_url": …, "api_key": …}``, as soon as it 
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import json
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING
 
 from ._config import CODECS
 from ._server import Emulator
+from ._showing import as_line
+from ._traffic import watching
 
 if TYPE_CHECKING:
     import argparse
     from types import FrameType
+
+    from .._model.traffic import Seen
 
 __all__ = ["add_arguments", "run"]
 
@@ -33,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-stamp", dest="stamp", action="store_false", help="leave the stamp out of the pictures"
     )
+    parser.add_argument("--log", action="store_true", help="write a line to stderr for each call and each message")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -58,10 +66,17 @@ def run(arguments: argparse.Namespace) -> int:
 
     earlier = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with emulator:
+        with watching(_write) if arguments.log else contextlib.nullcontext(), emulator:
             print(json.dumps({"api_url": emulator.api_url, "api_key": emulator.api_key}), flush=True)  # noqa: T201  # the command's output
             ended.wait()
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
     return 0
+
+
+def _write(seen: Seen) -> None:
+    when = datetime.datetime.now().astimezone().isoformat(timespec="milliseconds")[11:23]
+    line = "".join(letter if letter.isprintable() else "?" for letter in as_line(seen))
+    with contextlib.suppress(OSError):  # nobody reads it any more
+        print(f"{when} {line}", file=sys.stderr, flush=True)  # noqa: T201  # the command's output

@@ -28,13 +28,16 @@ from ._faults.sloppiness import Sloppiness
 from ._http.api import RestApi, authority
 from ._http.archive_api import ArchiveApi
 from ._http.artifact_server import ArtifactServer
+from ._http.traffic_api import TrafficApi
 from ._jobs.queue import SimulationQueue
+from ._journal import Journal
 from ._recordings.archive import Archive
 from ._recordings.storage import Storage
 from ._session.signaling import SignalingLink
 from ._session.streamer import Streamer
 from ._stream.camera import Camera
 from ._stream.stun import StunServer
+from ._traffic import watching
 from ._worlds import World
 
 if TYPE_CHECKING:
@@ -184,13 +187,16 @@ class _Server:
             service=self._service, storage=storage, simulations=self._simulations, artifacts=artifacts
         )
         self._broadcasts = BroadcastRegistry(codec=config.codec)
+        self._journal = Journal()
+        self._watching = contextlib.ExitStack()
+        traffic = TrafficApi(self._journal)
         self._rest = RestApi(
             config=config,
             service=self._service,
             faults=faults,
             sloppiness=self._sloppiness,
             handshake=self._handshake,
-            more=[*artifacts.routes, *archive_api.routes, *self._broadcasts.routes],
+            more=[*artifacts.routes, *archive_api.routes, *self._broadcasts.routes, *traffic.routes],
         )
         self._streamers: dict[str, Streamer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -213,10 +219,13 @@ class _Server:
         self._rest.stun_port = self._stun.port
         reachable = _LOOPBACK.get(host, host)
         self.url = f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+        self._journal.begin()
+        self._watching.enter_context(watching(self._journal))
         self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
         self._simulations.start()
 
     async def stop(self) -> None:
+        self._watching.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
         await self._simulations.stop()

@@ -1,30 +1,25 @@
-"""The traffic between the emulators of this process and their clients, for tests that watch it.
+"""The traffic between the emulators of this process and their clients, for those who watch it.
 
-It lets the tests of this library, or of another client, check each call and each message against ``spec/``. A
-watcher changes nothing. Watchers are registered for the whole process, so that they also see an emulator that a
-command or a demo starts by itself.
+It lets each call and each message be checked against ``spec/``. A watcher changes nothing.
+Watchers are registered for the whole process, so that they also see an emulator that a command or a demo starts.
 """
 
 from __future__ import annotations
 
 import contextlib
 import contextvars
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
 
-import attrs
 from aiohttp import web
 
+from .._model.traffic import Exchange, Watcher, Watchers
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import Awaitable, Callable
 
 __all__ = [
     "MOVED",
-    "Exchange",
-    "Message",
-    "Place",
-    "Seen",
-    "Watcher",
     "answer_is_injected",
     "call_of",
     "injected",
@@ -36,72 +31,20 @@ __all__ = [
 MOVED: Final = "/moved"
 """Start of the addresses to which calls are redirected; without it, they are those of the service."""
 
-Place: TypeAlias = Literal["signaling", "clientToStreamer", "streamerToClient"]
-
-
-@attrs.frozen(kw_only=True)
-class Exchange:
-    """One HTTP call and its answer. A handshake is shown when its WebSocket has closed."""
-
-    method: str
-    route: str
-    """The matching route, such as ``/recordings/{stream_id}``; the path itself if none matches."""
-    path: str
-    query: tuple[tuple[str, str], ...] = attrs.field(repr=False)
-    request_headers: Mapping[str, str] = attrs.field(repr=False)
-    request_body: bytes | None = attrs.field(repr=False)
-    """None if it had not arrived completely."""
-    status: int | None
-    """None if the call was not answered."""
-    headers: Mapping[str, str] = attrs.field(repr=False)
-    body: bytes | None = attrs.field(repr=False)
-    """None if it was streamed."""
-    injected: bool
-    """Whether a fault wrote the answer, or sloppiness changed it."""
-
-
-@attrs.frozen(kw_only=True)
-class Message:
-    """One message of a session."""
-
-    place: Place
-    from_client: bool
-    text: str | bytes = attrs.field(repr=False)
-    user_agent: str
-    """The client's User-Agent header in the handshake."""
-    injected: bool = False
-    """Whether a fault wrote it, or sloppiness changed it."""
-
-
-Seen: TypeAlias = Exchange | Message
-Watcher: TypeAlias = Callable[[Seen], None]
-"""Called on the emulator's thread, in order. It must not block or raise."""
-
-_watchers: list[Watcher] = []
+_watchers: Final = Watchers()
+show: Final = _watchers.show
 _injected = contextvars.ContextVar("odyssey_injected", default=False)
 
 
 @contextlib.contextmanager
 def watching(watcher: Watcher) -> Iterator[None]:
-    """Show all traffic during the block to ``watcher``.
+    """Show all calls and messages of the emulators of this process to ``watcher``, during the block.
 
-    >>> seen = []
-    >>> with watching(seen.append):
-    ...     show(Message(place="signaling", from_client=True, text="{}", user_agent=""))
-    >>> seen
-    [Message(place='signaling', from_client=True, user_agent='', injected=False)]
+    It is called on an emulator's thread with each `Exchange` and each `Message`, in order, and must not block or
+    raise.
     """
-    _watchers.append(watcher)
-    try:
+    with _watchers.watching(watcher):
         yield
-    finally:
-        _watchers.remove(watcher)
-
-
-def show(seen: Seen) -> None:
-    """Show ``seen`` to all watchers."""
-    for watcher in tuple(_watchers):
-        watcher(seen)
 
 
 def answer_is_injected() -> None:

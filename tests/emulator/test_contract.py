@@ -1,6 +1,6 @@
 """The emulator under a thousand requests generated from ``spec/openapi.yaml``, valid and invalid.
 
-The witness of all tests (`tests.support.contract`) checks the same answers again, with its own validators.
+The witness of all tests (`odyssey_proto.conformance`) checks the same answers again, with its own validators.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, settings
 from schemathesis.core import NOT_SET
 from schemathesis.core.failures import FailureGroup
 
+from odyssey_proto.conformance.calls import PLACES
+from odyssey_proto.conformance.documents import spec_folder
 from odyssey_proto.emulator._faults.script import Fault
 from odyssey_proto.emulator._server import Emulator
-from tests.support.contract import PLACES, SPEC
 from tests.support.plain_client import bearer
 from tests.support.plain_rest import PlainRest, script
 
@@ -60,10 +61,12 @@ LIMITS: Final = settings(derandomize=True, deadline=None, database=None, suppres
 
 def document() -> dict[str, Any]:
     """Return `openapi.yaml`, with the emulator's paths for addresses that the service chooses."""
-    text = (SPEC / "openapi.yaml").read_text("utf-8").replace("'schemas/", f"'{SPEC.as_uri()}/schemas/")
+    spec = spec_folder()
+    text = (spec / "openapi.yaml").read_text("utf-8").replace("'schemas/", f"'{spec.as_uri()}/schemas/")
     found: dict[str, Any] = yaml.safe_load(text)
     for here, there in PLACES.items():
-        found["paths"][here.replace("{region}", "us-west")] = found["paths"].pop(there)
+        if there in found["paths"]:
+            found["paths"][here.replace("{region}", "us-west")] = found["paths"].pop(there)
     return found
 
 

@@ -76,6 +76,20 @@ def test_the_emulator_example_makes_the_failure_that_it_shows(tmp_path: Path) ->
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "connected\n")
 
 
+def test_the_witness_names_what_a_client_does_wrong(tmp_path: Path) -> None:
+    script = next(script for script in SCRIPTS if "Witness" in script)
+    assert run(script, tmp_path).returncode == 0
+    url = 'f"{emulator.api_url}/auth/token"'
+    use = f'requests.post({url}, json={{"api_key": 5}}, headers={{"User-Agent": "my-client/2"}}, timeout=30)'
+    script = script.replace("...", use).replace(
+        "assert witness.violations() == []", "print(*witness.violations())"
+    )
+    done = run("import requests\n" + script, tmp_path)
+    assert done.stdout.startswith(
+        "POST /auth/token: request: /api_key: it is an integer, not a string (spec/schemas/"
+    )
+
+
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`((?:Odyssey|Malformed)\w+Error)`", README))))
 def test_every_error_in_the_table_exists(name: str) -> None:
     import odyssey_proto

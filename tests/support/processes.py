@@ -178,7 +178,7 @@ def emulator_process(**settings: Any) -> Iterator[tuple[Process, str]]:
     """Run an emulator in a separate process, which can be stopped and killed; yield it and its URL.
 
     It does not record unless ``settings`` say so. Its traffic is checked against ``spec/``
-    (`tests.support.contract`).
+    (`odyssey_proto.conformance`).
     """
     descriptor, report = tempfile.mkstemp(suffix=".txt")
     os.close(descriptor)

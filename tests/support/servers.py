@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import attrs
 
-from odyssey_proto.emulator._traffic import Message, show
-from tests.support.contract import request_alone
+from odyssey_proto._model.traffic import Message
+from odyssey_proto.conformance.contract import request_alone
+from odyssey_proto.emulator._traffic import show
 
 if TYPE_CHECKING:
     import ssl

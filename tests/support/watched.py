@@ -14,23 +14,23 @@ from typing import TYPE_CHECKING
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
+from odyssey_proto.conformance.contract import Contract
 from odyssey_proto.emulator._server import Emulator
 from odyssey_proto.emulator._traffic import watching
-from tests.support.contract import contract
 
 if TYPE_CHECKING:
-    from odyssey_proto.emulator._traffic import Seen
+    from odyssey_proto._model.traffic import Seen
 
 
 def main() -> None:
     """Run the emulator."""
     report, settings = Path(sys.argv[1]), json.loads(sys.argv[2])
-    rules = contract()  # now, because reading the documents later would hold up the emulator
+    rules = Contract(("odyssey-proto/",))  # now, because reading the documents later would hold up the emulator
 
     def write(seen: Seen) -> None:
-        for objection in rules.violations(seen):
+        for found in rules.violations(seen):
             with report.open("a", encoding="utf-8") as lines:
-                lines.write(f"{objection}\n")
+                lines.write(f"{found.with_value()}\n")
 
     with watching(write), Emulator(**settings) as emulator:
         print(json.dumps({"api_url": emulator.api_url}), flush=True)

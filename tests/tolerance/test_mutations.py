@@ -10,7 +10,7 @@ import pytest
 
 from odyssey_proto._base.errors import MalformedMessageError
 from odyssey_proto._model import codec
-from tests.support.mutations import Mutation, UnreadableError, definition, json_text, mutations, right, served
+from tools.vectors.mutations import Mutation, UnreadableError, definition, json_text, mutations, right, served
 
 REFUSED: Final = "refused"
 READERS: Final = {

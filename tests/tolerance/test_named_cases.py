@@ -12,7 +12,7 @@ import yaml
 
 from odyssey_proto._base.errors import MalformedMessageError
 from odyssey_proto._model import codec, reading
-from tests.support.mutations import UnreadableError, definition, right, served
+from tools.vectors.mutations import UnreadableError, definition, right, served
 
 HERE: Final = Path(__file__).parent
 VECTORS: Final = HERE.parents[1] / "spec" / "vectors" / "invalid"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, is_typeddict
 import attrs
 
 import odyssey_proto
-from odyssey_proto import core, emulator
+from odyssey_proto import conformance, core, emulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ SNAPSHOT = Path(__file__).with_name("api.txt")
 
 def described() -> str:
     """Return the public API of all packages, one line for each name."""
-    packages = (odyssey_proto, core, emulator)
+    packages = (odyssey_proto, core, emulator, conformance)
     text = "".join(f"{line}\n" for package in packages for line in _package(package))
     return text.replace("pathlib._local.", "pathlib.")  # Python 3.13 shows where it has its classes
 
@@ -103,9 +103,8 @@ def _shown(annotation: Any) -> str:
     text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
     # Versions of Python write the same annotation differently.
     text = re.sub(r"typing\.Optional\[(.*)\]$", r"\1 | None", text.replace("NoneType", "None"))
-    return re.sub(
-        r"\b(odyssey_proto|typing|collections\.abc|odyssey_models\.\w+|types)\.(?!core|emulator)", "", text
-    )
+    packages = r"\b(odyssey_proto|typing|collections\.abc|odyssey_models\.\w+|types)\."
+    return re.sub(rf"{packages}(?!core|emulator|conformance)", "", text)
 
 
 if __name__ == "__main__":

@@ -53,9 +53,13 @@ def test_the_package_is_a_command_too() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--help",), ("demo", "emulator", "--version")),
+        (("--help",), ("demo", "emulator", "conformance", "--version")),
+        (("conformance", "--help"), ("--server URL", "--refused-prompt", "--json FILE", "Exit status: 0")),
         (("demo", "--help"), ("--out", "--seconds", "--codec", "--seed", "--json")),
-        (("emulator", "--help"), ("--host", "--port", "--seed", "--sloppy SEED", "--codec", "--no-stamp")),
+        (
+            ("emulator", "--help"),
+            ("--host", "--port", "--seed", "--sloppy SEED", "--codec", "--no-stamp", "--log"),
+        ),
     ],
 )
 def test_help_names_everything(
@@ -76,6 +80,7 @@ def test_help_names_everything(
         (("demo", "--seconds", "nan"), "from 1 to 3600, not 'nan'"),
         (("demo", "--codec", "av1"), "invalid choice: 'av1'"),
         (("emulator", "--port", "http"), "invalid int value: 'http'"),
+        (("conformance",), "say what to check"),
         (("--loud",), "COMMAND"),
     ],
 )
@@ -185,6 +190,8 @@ def test_a_place_that_cannot_be_written_is_told(
         ("aiohttp", ("demo", "--json"), "odyssey-proto[emulator]"),
         ("PIL", ("demo", "--json"), "odyssey-proto[emulator]"),
         ("aiohttp", ("emulator",), "odyssey-proto[emulator]"),
+        ("jsonschema", ("conformance", "--server", "http://x"), "odyssey-proto[conformance]"),
+        ("yaml", ("conformance", "--server", "http://x"), "odyssey-proto[conformance]"),
     ],
 )
 def test_an_extra_that_is_missing_is_named(

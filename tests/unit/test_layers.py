@@ -16,7 +16,7 @@ import odyssey_models
 import pytest
 
 import odyssey_proto
-from odyssey_proto import core
+from odyssey_proto import conformance, core
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,10 +129,10 @@ def test_a_part_of_the_emulator_imports_what_its_row_says_and_all_of_that(place:
     assert used(rule("The emulator"), "emulator", place_of)[place] == rule("The emulator")[place]
 
 
-def test_only_the_command_imports_the_faces() -> None:
+def test_only_the_command_and_the_checks_import_the_faces() -> None:
     faces = set(FACES.split())
     importers = {room_of(module) for module, targets in imports().items() if targets & faces}
-    assert importers <= {FACES, "cli"}
+    assert importers <= {FACES, "cli", "conformance"}
 
 
 @pytest.mark.parametrize("graph", ["modules", "rooms", "the emulator's parts"])
@@ -168,6 +168,7 @@ def test_the_core_imports_nothing_that_does_io_or_reads_time(module: str) -> Non
     ("package", "heavy"),
     [
         ("odyssey_proto", {"aiortc", "aioice", "av", "numpy", "PIL", "aiohttp", "rich", "websocket", "requests"}),
+        ("odyssey_proto.conformance", {"aiohttp", "aiortc", "av", "odyssey_proto.client"}),
         ("odyssey_proto", {"odyssey_proto.client", "odyssey_proto._base", "odyssey_models", "attrs", "cattrs"}),
         ("odyssey_models", {"attrs", "cattrs", "requests", "websocket", "aiortc", "av", "numpy"}),
         ("odyssey_models.channel", {"cattrs", "requests", "websocket", "aiortc", "odyssey_models.simulations"}),
@@ -225,7 +226,7 @@ def test_it_can_be_imported_on_a_system_that_does_not_fork(module: str) -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("package", [odyssey_proto, core, odyssey_models])
+@pytest.mark.parametrize("package", [odyssey_proto, core, conformance, odyssey_models])
 def test_what_is_public_is_listed_once_loaded_or_not(package: ModuleType) -> None:
     before = dir(package)
     assert set(package.__all__) <= set(before)
@@ -234,7 +235,7 @@ def test_what_is_public_is_listed_once_loaded_or_not(package: ModuleType) -> Non
     assert sorted(set(dir(package))) == dir(package)
 
 
-@pytest.mark.parametrize("package", [odyssey_proto, core])
+@pytest.mark.parametrize("package", [odyssey_proto, core, conformance])
 def test_the_names_for_type_checkers_are_those_at_run_time(package: ModuleType) -> None:
     assert package.__file__ is not None
     tree = ast.parse(Path(package.__file__).read_text(encoding="utf-8"))
@@ -251,6 +252,6 @@ def test_the_names_for_type_checkers_are_those_at_run_time(package: ModuleType) 
 
 
 def test_a_name_that_a_package_does_not_have_is_an_error() -> None:
-    for package in (odyssey_proto, core, odyssey_models):
+    for package in (odyssey_proto, core, conformance, odyssey_models):
         with pytest.raises(AttributeError, match="has no attribute 'Sesion'"):
             package.Sesion  # noqa: B018 - it is looked up

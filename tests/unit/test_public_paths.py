@@ -30,6 +30,7 @@ from odyssey_proto import (
     StreamEnded,
     StreamFailed,
     StreamStarted,
+    conformance,
     core,
     emulator,
 )
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-PACKAGES = (odyssey_proto, core, emulator)
+PACKAGES = (odyssey_proto, core, emulator, conformance)
 INFO = BroadcastInfo("https://live.example.org/s", "hush")
 ERROR = OdysseyStreamError("It broke", code="broken", recoverable=True)
 EVENTS = [

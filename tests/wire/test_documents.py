@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from ruamel.yaml import YAML
 
-from tests.support.mutations import definition, served
+from tools.vectors.mutations import definition, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

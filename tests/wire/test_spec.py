@@ -14,7 +14,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from openapi_spec_validator.readers import read_from_filename
 
 from odyssey_proto import BroadcastInfo, ClientCredentials, ConnectionStatus, StreamerCapabilities
-from tests.support.mutations import definition, served
+from tools.vectors.mutations import definition, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

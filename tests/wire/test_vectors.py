@@ -11,7 +11,7 @@ import pytest
 
 from odyssey_proto._base.errors import MalformedMessageError
 from odyssey_proto._model import codec
-from tests.support.mutations import served
+from tools.vectors.mutations import served
 
 VECTORS = Path(__file__).resolve().parents[2] / "spec" / "vectors"
 SERVED = served()

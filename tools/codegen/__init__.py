@@ -2,9 +2,9 @@
 
 `sources` reads and checks the schemas, `lowering` converts them to what the model generator understands,
 `tables` reads which channel carries which message, `models` writes the Python package, `project` what makes a
-wheel of it, `bundle` the one-document schema, and `outputs` compares folders. `components` puts the schemas as code
-generators understand them, for the documents of `openapi` and `asyncapi`; `directions` finds out what clients
-send. `documents` reads and writes YAML, and `docs` writes the pages.
+wheel of it, `bundle` the one-document schema, and `outputs` compares folders. `components` puts the schemas as
+code generators understand them, for the documents of `openapi` and `asyncapi`; `directions` finds out what
+clients send. `documents` reads and writes YAML, `docs` writes the pages, and `typescript` the package for npm.
 """
 
 __all__: list[str] = []

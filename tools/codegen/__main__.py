@@ -17,6 +17,7 @@ from tools.codegen.outputs import differences, replace
 from tools.codegen.project import write_project
 from tools.codegen.sources import SpecError, read
 from tools.codegen.tables import read_tables
+from tools.codegen.typescript import write_package as write_npm_package
 
 __all__ = ["main"]
 
@@ -59,6 +60,7 @@ def write(spec: Path, folder: Path) -> None:
         write_text(folder / "openapi" / f"{name}.openapi.json", as_json(document))
     live = asyncapi_document(files, openapi, asyncapi)
     write_text(folder / "asyncapi" / "odyssey.asyncapi.yaml", as_yaml(live))
+    write_npm_package(files, openapi, asyncapi, folder / "typescript")
     write_docs(spec, files, folder / "docs")
 
 

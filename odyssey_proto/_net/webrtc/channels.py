@@ -9,6 +9,8 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from ..._base.errors import OdysseyStreamError
+from ..observation import show_message
+from ..sockets import USER_AGENT
 from .offer import DEFAULT_MESSAGE_SIZE
 
 if TYPE_CHECKING:
@@ -60,10 +62,14 @@ class DataChannels:
             return
         channel.on("close", lambda: self._on_close(label))
         if label == _FROM_STREAMER:
-            channel.on("message", self._on_message)
+            channel.on("message", self._receive)
         else:
             self._outgoing = channel
             self._on_open(self.max_message_size)
+
+    def _receive(self, message: str | bytes) -> None:
+        show_message(_FROM_STREAMER, message, USER_AGENT, from_client=False)
+        self._on_message(message)
 
     def drop(self) -> None:
         """Refuse to send from now on."""
@@ -85,6 +91,7 @@ class DataChannels:
                 f"The message has {size} bytes, but the streamer takes at most {self.max_message_size}",
                 code="message_too_large",
             )
+        show_message(_TO_STREAMER, text, USER_AGENT, from_client=True)
         self._loop.call_soon(_send, channel, text)
 
 

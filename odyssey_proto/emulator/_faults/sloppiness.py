@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import odyssey_models as models
 from aiohttp import hdrs, web
 
-from .._traffic import MOVED, Place, answer_is_injected, call_of, injected
+from ..._model.traffic import Place
+from .._traffic import MOVED, answer_is_injected, call_of, injected
 from .sloppy_http import ANSWERS, CONFIGS, EARLY, HANDSHAKE, PLAYLIST, WHEP, Answer, Call
 from .sloppy_json import CONTENT, MESSAGES, TEXT, Draft, Sending, changes, parts
 

@@ -24,9 +24,10 @@ from odyssey_models import (
 
 from ..._base.errors import MalformedMessageError
 from ..._model import codec
+from ..._model.traffic import Message
 from .._faults.mishaps import befall
 from .._stream.ice import address_reached
-from .._traffic import Message, show
+from .._traffic import show
 
 if TYPE_CHECKING:
     from .._accounts.service import Lease, Service

@@ -26,10 +26,11 @@ from odyssey_models import (
 
 from ..._base.errors import MalformedMessageError
 from ..._model import codec
+from ..._model.traffic import Message
 from .._faults.mishaps import SignalingSide, befall
 from .._stream.camera import Camera, PictureTrack
 from .._stream.peer import StreamerPeer
-from .._traffic import Message, show
+from .._traffic import show
 from .._worlds import World
 
 if TYPE_CHECKING:

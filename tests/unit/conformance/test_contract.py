@@ -1,4 +1,4 @@
-"""The witness of all tests (`tests.support.contract`): what it reports, and what it ignores."""
+"""The contract and the witness, which watches every test: what they report, and what they ignore."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ import pytest
 import requests
 
 from odyssey_proto import Odyssey
+from odyssey_proto._model.traffic import Exchange, Message
+from odyssey_proto.conformance.contract import Contract, contract, request_alone
+from odyssey_proto.conformance.violation import Rule
+from odyssey_proto.conformance.witness import Witness
 from odyssey_proto.emulator._faults.script import Fault
 from odyssey_proto.emulator._server import Emulator
-from odyssey_proto.emulator._traffic import Exchange, Message, watching
-from tests.support.contract import Witness, contract, request_alone
+from odyssey_proto.emulator._traffic import watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from odyssey_proto.emulator._traffic import Seen
+    from odyssey_proto._model.traffic import Seen
 
 OURS = "odyssey-proto/1.0"
 JSON = {"Content-Type": "application/json; charset=utf-8"}
@@ -60,7 +63,7 @@ HANDSHAKE = attrs.evolve(
 
 
 def objections(seen: Seen) -> list[str]:
-    return list(contract().violations(seen))
+    return [str(found) for found in contract(("odyssey-proto/",)).violations(seen)]
 
 
 def body(content: Any) -> bytes:
@@ -101,15 +104,16 @@ def test_what_conforms_is_let_through(seen: Seen) -> None:
 @pytest.mark.parametrize(
     ("answer", "objection"),
     [
-        ({"body": body({**LIST, "total": "0"})}, "200: /total: '0' is not of type 'integer'"),
-        ({"body": body({**LIST, "jobs": [{"job_id": "j"}]})}, "200: /jobs/0: 'status' is a required property"),
-        ({"body": body({**LIST, "totl": 0})}, "200: all of it: Additional properties are not allowed"),
-        ({"body": b"{"}, "200: it is no JSON"),
-        ({"body": b"[NaN]"}, "200: it is no JSON"),
+        ({"body": body({**LIST, "total": "0"})}, "200: /total: it is a string, not an integer"),
+        ({"body": body({**LIST, "jobs": [{"job_id": "j"}]})}, "200: /jobs/0: it lacks 'status'"),
+        ({"body": body({**LIST, "totl": 0})}, "200: /totl: the protocol has no such field"),
+        ({"body": b"{"}, "200: it is not JSON"),
+        ({"body": b"[NaN]"}, "200: it is not JSON"),
+        ({"body": b'"\xff"'}, "200: it is not UTF-8"),
         ({"body": None}, "200: its body was streamed"),
         ({"headers": {"Content-Type": "text/html"}}, "200: its Content-Type is 'text/html', not application/json"),
-        ({"status": 500}, "500: no such answer in spec/openapi.yaml"),
-        ({"status": 401}, "401: all of it: 'detail' is a required property"),
+        ({"status": 500}, "500: the protocol has no such answer"),
+        ({"status": 401}, "401: it lacks 'detail'"),
     ],
 )
 def test_an_answer_that_does_not_conform_is_objected_to(answer: Any, objection: str) -> None:
@@ -120,11 +124,15 @@ def test_an_answer_that_does_not_conform_is_objected_to(answer: Any, objection: 
 @pytest.mark.parametrize(
     ("request_", "objection"),
     [
-        ({"request_body": b'{"session_id": 5}'}, "request: /session_id: 5 is not of type 'string'"),
-        ({"request_body": b'{"session_id": "s", "sesion": 1}'}, "request: all of it: Additional properties"),
-        ({"request_body": b""}, "request: it is no JSON"),
+        ({"request_body": b'{"session_id": 5}'}, "request: /session_id: it is an integer, not a string"),
+        (
+            {"request_body": b'{"session_id": "s", "sesion": 1}'},
+            "request: /sesion: the protocol has no such field",
+        ),
+        ({"request_body": b'{"session_id": ""}'}, "request: /session_id: it has fewer than 1 characters"),
+        ({"request_body": b""}, "request: it is not JSON"),
         ({"request_headers": {"User-Agent": OURS, **JSON}}, "request: no bearer token"),
-        ({"query": (("limit", "5"),)}, "request: no query argument 'limit' in spec/openapi.yaml"),
+        ({"query": (("limit", "5"),)}, "request: the query has 'limit', and the protocol has not"),
     ],
 )
 def test_a_request_of_our_client_that_does_not_conform_is_objected_to(request_: Any, objection: str) -> None:
@@ -135,7 +143,7 @@ def test_a_request_of_our_client_that_does_not_conform_is_objected_to(request_: 
 @pytest.mark.parametrize("query", [("limit", "0"), ("limit", "many"), ("active", "yes"), ("offset", "-1")])
 def test_an_argument_that_its_schema_refuses_is_objected_to(query: tuple[str, str]) -> None:
     (found,) = objections(attrs.evolve(CONFORMS, query=(query,)))
-    assert found.startswith(f"GET /simulation-jobs: request: query {query[0]}: ")
+    assert found.startswith(f"GET /simulation-jobs: query {query[0]}: ")
 
 
 @pytest.mark.parametrize("seen", [PING, HANDSHAKE], ids=["a ping", "a handshake"])
@@ -147,9 +155,9 @@ def test_a_token_that_goes_where_it_does_not_belong_is_objected_to(seen: Exchang
 
 def test_a_call_that_the_protocol_does_not_know_is_objected_to() -> None:
     unknown = attrs.evolve(CONFORMS, route="/jobs", path="/jobs")
-    assert [text.partition(": ")[2] for text in objections(unknown)][:2] == [
-        "no such call in spec/openapi.yaml",
-        "200: no such call in spec/openapi.yaml",
+    assert objections(unknown)[:2] == [
+        "GET /jobs: the protocol has no such call (spec/openapi.yaml#/paths)",
+        "GET /jobs: 200: the protocol has no such call (spec/openapi.yaml#/paths)",
     ]
 
 
@@ -159,31 +167,41 @@ def test_the_claims_of_a_session_token_are_looked_at() -> None:
         return attrs.evolve(POST, body=body({"session_token": f"e.{payload}.e"}))
 
     assert objections(answered({"session_id": "s", "exp": 1.5, "jti": "x"})) == []
-    (found,) = objections(answered({"session": "s"}))[:1]
-    assert "session token: all of it" in found
+    assert {found.partition(" (")[0] for found in objections(answered({"session": "s"}))} == {
+        "POST /sessions/token: session token: it lacks 'session_id'",
+        "POST /sessions/token: session token: /session: the protocol has no such field",
+    }
+    (found,) = objections(attrs.evolve(POST, body=body({"session_token": "opaque"})))
+    assert "session token: it is not a JWT" in found
 
 
 def test_a_handshake_is_refused_with_its_status() -> None:
     (found,) = objections(attrs.evolve(HANDSHAKE, status=404, headers=JSON, body=body({"detail": "No"})))
-    assert found.endswith("404: a handshake is refused with 403 (spec/asyncapi.yaml)")
+    assert found == (
+        "GET /client/{session_id}: 404: a handshake is refused with 403 "
+        "(spec/asyncapi.yaml#/channels/signaling/x-refused-handshake/status)"
+    )
 
 
 @pytest.mark.parametrize(
     ("seen", "objection"),
     [
-        (message("signaling", {"type": "offer"}), "signaling, from the service, offer: all of it: 'sdp'"),
+        (message("signaling", {"type": "offer"}), "signaling, from the service: offer: it lacks 'sdp'"),
         (message("signaling", {"type": "keepalive"}), "signaling, from the service: no message 'keepalive' goes"),
         (
             message("signaling, client", {"type": "update", "prompt": "x"}),
             "signaling, from the client: no message",
         ),
-        (message("clientToStreamer", {"type": "update"}), "clientToStreamer, from the client, update: all of it"),
+        (
+            message("clientToStreamer", {"type": "update"}),
+            "clientToStreamer, from the client: update: it lacks 'prompt'",
+        ),
         (
             message("streamerToClient", {"type": "stream_started", "stream_id": 1}),
             "streamerToClient, from the serv",
         ),
-        (message("streamerToClient", []), "streamerToClient, from the service: no message None goes"),
-        (message("streamerToClient", "{"), "streamerToClient, from the service: it is no JSON"),
+        (message("streamerToClient", []), "streamerToClient, from the service: no message without a type goes"),
+        (message("streamerToClient", "{"), "streamerToClient, from the service: it is not JSON"),
         (message("clientToStreamer", b"{}"), "clientToStreamer, from the client: a message is text, not bytes"),
     ],
 )
@@ -291,5 +309,98 @@ def test_a_witness_tells_each_objection_once_and_then_forgets_it() -> None:
     witness = Witness()
     for _ in range(3):
         witness(attrs.evolve(CONFORMS, status=500))
-    assert witness.violations() == ["GET /simulation-jobs: 500: no such answer in spec/openapi.yaml"]
+    (found,) = witness.violations()
+    assert str(found.rule) == "spec/openapi.yaml#/paths/~1simulation-jobs/get/responses"
     assert witness.violations() == []
+
+
+def test_a_witness_judges_the_clients_that_it_is_given() -> None:
+    broken = attrs.evolve(CONFORMS, request_headers={"User-Agent": "odyssey-go/2", "Authorization": "Bearer x"})
+    broken = attrs.evolve(broken, query=(("limit", "0"),))
+    judged = {}
+    for agents in (("",), ("odyssey-go/", "odyssey-js/"), ("odyssey-js/",), ()):
+        witness = Witness(agents)
+        witness(broken)
+        judged[agents] = len(witness.violations())
+    assert judged == {("",): 1, ("odyssey-go/", "odyssey-js/"): 1, ("odyssey-js/",): 0, (): 0}
+
+
+# What a violation says
+
+
+JOB = {"job_id": "j", "status": "pending", "priority": "normal", "created_at": "2026-01-01T00:00:00Z"}
+
+
+def only_violation(content: Any) -> Any:
+    (found,) = Contract(unknown_values=True).violations(attrs.evolve(CONFORMS, body=body(content)))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("job", "at", "kind", "pointer"),
+    [
+        ({"status": 5}, "status", "violation", "/$defs/SimulationJobStatus"),
+        ({"status": "postponed"}, "status", "unknown value", "/$defs/SimulationJobStatus"),
+        (
+            {"completed_at": 5},
+            "completed_at",
+            "violation",
+            "/$defs/SimulationJobInfo/properties/completed_at/type",
+        ),
+        ({"host": "x"}, "host", "unknown field", "/$defs/SimulationJobInfo"),
+    ],
+)
+def test_a_violation_names_the_place_in_the_data_and_in_the_spec(
+    job: Any, at: str, kind: str, pointer: str
+) -> None:
+    found = only_violation({**LIST, "jobs": [JOB, {**JOB, **job}]})
+    assert (found.at, found.kind) == (f"/jobs/1/{at}", kind)
+    assert found.rule == Rule("schemas/simulations.yaml", tuple(pointer.split("/")[1:]))
+    assert found.rule.pointer == pointer
+
+
+def test_a_violation_in_a_branch_is_reported_there() -> None:
+    answer = {"message": "No", "action": "Wait", "error": "OVERSLEPT", "details": {"limit": "1"}}
+    exchange = attrs.evolve(CONFORMS, status=429, body=body(answer))
+    found = {(one.at, one.kind): one for one in Contract(unknown_values=True).violations(exchange)}
+    assert set(found) == {("/error", "unknown value"), ("/details/limit", "violation")}
+    rule = found["/details/limit", "violation"].rule
+    assert str(rule) == "spec/schemas/errors.yaml#/$defs/UsageErrorDetails/properties/limit/type"
+
+
+def test_a_value_that_an_open_enum_does_not_list_is_let_through_unless_it_is_asked_for() -> None:
+    seen = message("streamerToClient", {"type": "interactive_stream_error", "reason": "asleep", "message": "No"})
+    assert objections(seen) == []
+    (found,) = Contract(unknown_values=True).violations(seen)
+    assert (found.part, found.at, found.kind) == ("interactive_stream_error", "/reason", "unknown value")
+
+
+@pytest.mark.parametrize(
+    ("seen", "by"),
+    [
+        (attrs.evolve(CONFORMS, query=(("limit", "0"),)), "client"),
+        (attrs.evolve(CONFORMS, request_headers={"User-Agent": OURS}), "client"),
+        (attrs.evolve(CONFORMS, status=500), "service"),
+        (message("clientToStreamer", "{"), "client"),
+        (message("streamerToClient", "{"), "service"),
+    ],
+)
+def test_a_violation_names_the_side_that_sent_it(seen: Seen, by: str) -> None:
+    assert {found.by for found in contract().violations(seen)} == {by}
+
+
+def test_the_text_of_a_violation_has_no_value_unless_it_is_asked_for() -> None:
+    secret = "eyJ.secret"
+    found = only_violation({**LIST, "total": secret})
+    assert secret not in f"{found} {found!r} {found.to_dict()}"
+    assert found.with_value() == f"{found}: {secret!r}"
+    assert found.to_dict() == {
+        "kind": "violation",
+        "by": "service",
+        "where": "GET /simulation-jobs",
+        "part": "200",
+        "at": "/total",
+        "what": "it is a string, not an integer",
+        "file": "schemas/simulations.yaml",
+        "pointer": "/$defs/SimulationJobsList/properties/total/type",
+    }

@@ -20,11 +20,29 @@ import yaml
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Mutation", "Raw", "UnreadableError", "definition", "json_text", "mutations", "right", "served"]
+__all__ = [
+    "SPEC",
+    "UNKNOWN_FIELD",
+    "UNKNOWN_VALUE",
+    "Mutation",
+    "Raw",
+    "UnreadableError",
+    "definition",
+    "definitions",
+    "json_text",
+    "mutations",
+    "right",
+    "served",
+]
 
 SPEC: Final = Path(__file__).resolve().parents[2] / "spec"
 
 Schema = dict[str, Any]
+
+UNKNOWN_FIELD: Final = "x-conformance-4c81de"
+"""A name that no field has or will have: names that begin like this are reserved for vectors."""
+UNKNOWN_VALUE: Final = "x-conformance-b27f09"
+"""A text that no enum lists or will list."""
 
 
 class UnreadableError(Exception):
@@ -64,7 +82,7 @@ SCALARS: Final[dict[str, Any]] = {
     "an infinite number": Raw(b"Infinity"),
     "a number out of range": Raw(b"1e999"),
     "an empty text": "",
-    "a text": "something new",
+    "a text": UNKNOWN_VALUE,
     "an integer in a text": "600",
     "a fraction in a text": "600.7",
     "a number among spaces": " 600 ",
@@ -76,7 +94,7 @@ SCALARS: Final[dict[str, Any]] = {
     "an empty list": [],
     "a list": ["x", 1, None],
     "an empty object": {},
-    "an object": {"x": 1},
+    "an object": {UNKNOWN_FIELD: 1},
 }
 """What each value is replaced by."""
 
@@ -88,7 +106,8 @@ def _documents() -> dict[str, Schema]:
 
 
 @functools.cache
-def _definitions() -> dict[str, tuple[str, Schema]]:
+def definitions() -> dict[str, tuple[str, Schema]]:
+    """Return every schema by its name, with the file that it is in."""
     return {
         name: (file, schema)
         for file, document in _documents().items()
@@ -98,7 +117,7 @@ def _definitions() -> dict[str, tuple[str, Schema]]:
 
 def definition(name: str) -> Schema:
     """Return a schema by its name."""
-    return _definitions()[name][1]
+    return definitions()[name][1]
 
 
 def served() -> list[str]:
@@ -122,7 +141,7 @@ def served() -> list[str]:
     waiting = [name for each in sent for name in _referred(each)]
     while waiting:
         name = waiting.pop()
-        if name in _definitions() and name not in found:
+        if name in definitions() and name not in found:
             found.add(name)
             waiting += _referred(definition(name))
     return sorted(name for name in found if "properties" in definition(name))
@@ -273,8 +292,8 @@ def mutations(name: str) -> Iterator[Mutation]:
             yield Mutation(f"{place}: absent", _changed(base, path, _ABSENT))
             yield Mutation(f"{place}: twice", _changed(base, path, Twice(found)))
         if isinstance(found, dict):
-            for what, value in {**SCALARS, "an object twice": Twice({"x": 1})}.items():
-                yield Mutation(f"{place}: and {what}", _changed(base, path, {**found, "of_tomorrow": value}))
+            for what, value in {**SCALARS, "an object twice": Twice({UNKNOWN_FIELD: 1})}.items():
+                yield Mutation(f"{place}: and {what}", _changed(base, path, {**found, UNKNOWN_FIELD: value}))
         if isinstance(found, list):
             for what, value in SCALARS.items():
                 yield Mutation(f"{place}: a row with {what}", _changed(base, path, [value, *found]))

@@ -1,0 +1,3 @@
+// Made from spec/ by `python -m tools.codegen`. Do not edit.
+
+export {};

@@ -1,0 +1,65 @@
+"""What the clients of this process send and receive, for those who watch it: the checks of a service.
+
+A watcher changes nothing, and nothing is prepared for it while nobody watches. The other end has its own: the
+emulator's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl, urlsplit
+
+from .._model.traffic import Exchange, Message, Watchers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .._model.traffic import Place
+
+__all__ = ["show_exchange", "show_message", "watching"]
+
+_watchers: Final = Watchers()
+watching: Final = _watchers.watching
+
+
+def show_exchange(
+    operation: str,
+    method: str,
+    url: str,
+    request_headers: Mapping[str, str],
+    request_body: bytes | None,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes | None,
+) -> None:
+    """Show a request and its answer, if anybody watches.
+
+    Args:
+        operation: the name of the request in errors, such as ``POST /auth/token``; its path is the route shown.
+        method: the HTTP method.
+        url: where it was sent.
+        request_headers, request_body: what was sent.
+        status, headers, body: the answer; the body is None if it is not read here.
+    """
+    if not _watchers:
+        return
+    parts = urlsplit(url)
+    _watchers.show(
+        Exchange(
+            method=method,
+            route=operation.partition(" ")[2],
+            path=parts.path,
+            query=tuple(parse_qsl(parts.query, keep_blank_values=True)),
+            request_headers=request_headers,
+            request_body=request_body or b"",
+            status=status,
+            headers=headers,
+            body=body,
+        )
+    )
+
+
+def show_message(place: Place, text: str | bytes, user_agent: str, *, from_client: bool) -> None:
+    """Show a message of a session, if anybody watches."""
+    if _watchers:
+        _watchers.show(Message(place=place, from_client=from_client, text=text, user_agent=user_agent))

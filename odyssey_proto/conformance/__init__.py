@@ -1,0 +1,73 @@
+"""Checks services and clients, in any language, against ``spec/``. Needs the extra ``conformance``.
+
+`check_service` sends our client through a service; `check_vectors` and `check_live` check clients in any language.
+A `Witness` judges the traffic of any clients with the emulator:
+
+    from odyssey_proto.conformance import Witness
+    from odyssey_proto.emulator import Emulator, watching
+
+    witness = Witness(("my-client/",))
+    with watching(witness), Emulator() as emulator:
+        ...                                  # let your client use it
+    assert witness.violations() == []
+
+``odyssey-proto conformance`` is the command for all of it. It logs to ``odyssey_proto.conformance``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+from .._base.errors import MissingExtraError
+
+try:
+    import jsonschema as _jsonschema  # noqa: F401  # checked first: nothing below can be imported without it
+    import yaml as _yaml  # noqa: F401  # ditto
+except ImportError as _exc:
+    raise MissingExtraError(
+        'Checks of conformance need more packages: pip install "odyssey-proto[conformance]"'
+    ) from _exc
+
+if TYPE_CHECKING:
+    from .contract import Contract as Contract
+    from .facts import Fact as Fact
+    from .facts import FactState as FactState
+    from .live import check_live as check_live
+    from .scorecard import Point as Point
+    from .scorecard import Scorecard as Scorecard
+    from .service import check_service as check_service
+    from .service_report import Finding as Finding
+    from .service_report import ServiceReport as ServiceReport
+    from .service_report import StepResult as StepResult
+    from .vectors import check_vectors as check_vectors
+    from .violation import Rule as Rule
+    from .violation import Violation as Violation
+    from .witness import Witness as Witness
+
+# Loaded on first use: a witness needs no client, and a check of a service no emulator.
+_MODULES: Final = {
+    ".contract": ("Contract",),
+    ".facts": ("Fact", "FactState"),
+    ".live": ("check_live",),
+    ".scorecard": ("Point", "Scorecard"),
+    ".service": ("check_service",),
+    ".service_report": ("Finding", "ServiceReport", "StepResult"),
+    ".vectors": ("check_vectors",),
+    ".violation": ("Rule", "Violation"),
+    ".witness": ("Witness",),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+if not TYPE_CHECKING:  # type checkers read the imports above, and find no other name
+    __all__ = sorted(_MODULE_OF)
+
+    def __getattr__(name: str) -> Any:
+        if name not in _MODULE_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(importlib.import_module(_MODULE_OF[name], __name__), name)
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULE_OF})

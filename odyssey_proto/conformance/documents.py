@@ -1,0 +1,56 @@
+"""The files of ``spec/``, from wherever this package is installed. They are only read here, not interpreted.
+
+A wheel has them as ``odyssey_proto/_spec``; a checkout, and an editable install of one, have the folder itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+__all__ = ["document", "documents", "path_of", "spec_folder"]
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+@functools.cache
+def spec_folder() -> Path:
+    """Return the folder with ``openapi.yaml``, ``asyncapi.yaml``, ``schemas`` and ``vectors``.
+
+    Raises:
+        FileNotFoundError: this installation lacks it.
+    """
+    for folder in (_PACKAGE / "_spec", _PACKAGE.parent / "spec"):
+        if (folder / "openapi.yaml").is_file():
+            return folder
+    raise FileNotFoundError(f"The protocol's documents are missing from {_PACKAGE}: install odyssey-proto again")
+
+
+def path_of(name: str) -> Path:
+    """Return the path of a file of ``spec/``, such as ``vectors/valid/Offer.json``."""
+    return spec_folder() / name
+
+
+@functools.cache
+def document(name: str) -> Any:
+    """Return the content of a YAML or JSON file of ``spec/``, read once. It is shared: do not change it.
+
+    >>> document("schemas/signaling.yaml")["$defs"]["Keepalive"]["type"]
+    'object'
+    """
+    text = path_of(name).read_text("utf-8")
+    return json.loads(text) if name.endswith(".json") else yaml.safe_load(text)
+
+
+def documents(folder: str, ending: str) -> dict[str, Any]:
+    """Return the content of all files in a folder of ``spec/`` with this ending, by name, such as ``.yaml``.
+
+    >>> list(documents("schemas", ".yaml"))[:2]
+    ['schemas/channel.yaml', 'schemas/client.yaml']
+    """
+    found = sorted(path_of(folder).glob(f"*{ending}"))
+    return {name: document(name) for name in (f"{folder}/{path.name}" for path in found)}

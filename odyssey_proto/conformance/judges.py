@@ -1,0 +1,193 @@
+"""The checks of scenarios: each looks at the traffic of a client, and returns what is wrong with it.
+
+The schemas are checked elsewhere (`odyssey_proto.conformance.contract`); these look at order, number and time.
+Bounds of times are generous: a machine may be busy.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from .record import HANDSHAKE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .record import Record
+
+__all__ = ["CHECKS"]
+
+_KEEPALIVE_S: Final = (7.0, 13.0)
+"""The time from one keepalive to the next: 10 s, and how far a client may be off."""
+_ASK_AGAIN_S: Final = (0.7, 5.0)
+"""The time from one request for a session to the next."""
+_REQUEST: Final = "POST /sessions/request"
+_CHANNEL_LIMIT: Final = 16 * 1024
+
+
+def one_session(record: Record) -> str:
+    """One session was granted, and all handshakes were for it."""
+    granted = [call for _, call in record.calls(_REQUEST) if call.status == 200]
+    handshakes = {call.path for _, call in record.calls(HANDSHAKE)}
+    if len(granted) != 1:
+        return f"{len(granted)} sessions were granted, and 1 is used"
+    return "" if len(handshakes) <= 1 else f"there were handshakes for {len(handshakes)} sessions"
+
+
+def goodbye(record: Record) -> str:
+    """The client left with ``client_disconnecting``, and sent nothing after it."""
+    said = record.sent("client_disconnecting", "signaling")
+    if not said:
+        return "the client left without client_disconnecting"
+    later = [data["type"] for at, data in _sent(record) if at > said[-1][0]]
+    return f"after client_disconnecting came {later[0]}" if later else ""
+
+
+def keepalives(record: Record, at_least: int) -> str:
+    """Keepalives came regularly, the first one counted from the offer."""
+    times = [at for at, _ in record.sent("keepalive", "signaling")]
+    if len(times) < at_least:
+        return f"there were {len(times)} keepalives, and at least {at_least} were due"
+    offers = record.received("offer", "signaling")
+    least, most = _KEEPALIVE_S
+    first = times[0] - offers[0][0] if offers else 0.0
+    if first > most:
+        return f"the first keepalive came {first:.1f} s after the offer, and 10 s are due"
+    for earlier, later in itertools.pairwise(times):
+        if not least <= later - earlier <= most:
+            return f"between two keepalives passed {later - earlier:.1f} s, and 10 s are due"
+    return ""
+
+
+def asks_again(record: Record, times: int) -> str:
+    """The client asked for a session until there was one, not too quickly."""
+    asked = [at for at, _ in record.calls(_REQUEST)]
+    if len(asked) != times:
+        return f"the client asked {len(asked)} times, and {times} were needed"
+    least, most = _ASK_AGAIN_S
+    for earlier, later in itertools.pairwise(asked):
+        if not least <= later - earlier <= most:
+            return f"between two requests passed {later - earlier:.1f} s, and 1 s is due"
+    return ""
+
+
+def requests(record: Record, call: str, times: int) -> str:
+    """A call was made so many times."""
+    made = len(record.calls(call))
+    return "" if made == times else f"{call} was sent {made} times, not {times}"
+
+
+def answered(record: Record, call: str, at_least: int) -> str:
+    """A call succeeded so many times."""
+    found = [seen for _, seen in record.calls(call) if seen.status is not None and seen.status < 300]
+    return "" if len(found) >= at_least else f"{call} succeeded {len(found)} times, not {at_least}"
+
+
+def no_status(record: Record, status: int) -> str:
+    """No call was answered so."""
+    refused = [f"{seen.method} {seen.route}" for seen in record.exchanges() if seen.status == status]
+    return f"{refused[0]} was answered with {status}" if refused else ""
+
+
+def handshakes(record: Record, at_least: int, at_most: int = 100) -> str:
+    """The client opened so many signaling connections."""
+    made = len(record.calls(HANDSHAKE))
+    return "" if at_least <= made <= at_most else f"{made} handshakes were seen, not {at_least}"
+
+
+def config_before_each_handshake(record: Record) -> str:
+    """The ICE servers were asked for anew before every attempt to connect."""
+    configs = sum(1 for _, seen in record.calls("GET /signaling/config") if not 300 <= (seen.status or 0) < 400)
+    made = sum(1 for _, seen in record.calls(HANDSHAKE) if seen.status == 101)
+    return "" if configs >= made else f"ICE servers were asked for {configs} times before {made} connections"
+
+
+def pings_before_session(record: Record) -> str:
+    """Latencies are reported only of regions that were pinged."""
+    asked = record.calls(_REQUEST)
+    pinged = {seen.path.rpartition("/")[2] for _, seen in record.calls("GET /ping/{region}")}
+    body = json.loads(asked[0][1].request_body or b"{}") if asked else {}
+    latencies: dict[str, Any] = body.get("region_latencies") or {}
+    unknown = [name for name, ms in latencies.items() if name not in pinged and ms != 9999]
+    return f"a latency was reported for {unknown[0]}, which was not pinged" if unknown else ""
+
+
+def start_says(record: Record, field: str, value: Any) -> str:
+    """The start has this value."""
+    starts = record.sent("interactive_stream_start")
+    if not starts:
+        return "no interactive_stream_start came"
+    found = starts[0][1].get(field)
+    return "" if found == value else f"{field} is {json.dumps(found)} in the start, not {json.dumps(value)}"
+
+
+def start_has_image(record: Record) -> str:
+    """The start has an image as a data URL, and came over signaling."""
+    starts = record.sent("interactive_stream_start", "signaling")
+    if not starts:
+        return "no interactive_stream_start came over signaling"
+    image = starts[0][1].get("input_image_base64")
+    return "" if str(image).startswith("data:image/") else "input_image_base64 is no data URL of an image"
+
+
+def start_fits(record: Record) -> str:
+    """A start that does not fit the data channel came over signaling."""
+    starts = record.sent("interactive_stream_start", "clientToStreamer")
+    offered = next((data["sdp"] for _, data in record.received("offer")), "")
+    limit = next(
+        (int(line.partition(":")[2]) for line in offered.splitlines() if line.startswith("a=max-message-size:")),
+        _CHANNEL_LIMIT,
+    )
+    size = max((len(json.dumps(data).encode()) for _, data in starts), default=0)
+    return f"{size} bytes went over the data channel, whose limit is {limit}" if size > limit > 0 else ""
+
+
+def no_start(record: Record) -> str:
+    """No start was sent."""
+    return "an interactive_stream_start was sent" if record.sent("interactive_stream_start") else ""
+
+
+def artifacts_without_token(record: Record) -> str:
+    """Presigned addresses were requested without a bearer token."""
+    asked = [seen for seen in record.exchanges() if seen.route.startswith("/artifacts/")]
+    if not asked:
+        return "no artifact was requested"
+    bearers = [seen for seen in asked if "Authorization" in seen.request_headers]
+    return "a presigned address was requested with a bearer token" if bearers else ""
+
+
+def _sent(record: Record) -> list[tuple[float, dict[str, Any]]]:
+    kinds = (
+        "answer",
+        "ice_candidate",
+        "keepalive",
+        "interactive_stream_start",
+        "update",
+        "interactive_stream_end",
+    )
+    return sorted((entry for kind in kinds for entry in record.sent(kind)), key=lambda entry: entry[0])
+
+
+CHECKS: Final[dict[str, Callable[..., str]]] = {
+    check.__name__: check
+    for check in (
+        one_session,
+        goodbye,
+        keepalives,
+        asks_again,
+        requests,
+        answered,
+        no_status,
+        handshakes,
+        config_before_each_handshake,
+        pings_before_session,
+        start_says,
+        start_has_image,
+        start_fits,
+        no_start,
+        artifacts_without_token,
+    )
+}
+"""All checks by name. Each takes a `Record` and the arguments of the scenario."""

@@ -1,0 +1,114 @@
+"""What one client and one emulator said to each other, with the times, and ways to look things up in it."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import json
+import threading
+import time
+import urllib.request
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from .._model.traffic import Exchange, Message
+from ..emulator._traffic import watching
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .._model.traffic import Place, Seen
+    from ..emulator._server import Emulator
+
+__all__ = ["HANDSHAKE", "Record", "recording"]
+
+HANDSHAKE: Final = "GET /signaling/client/{session_id}"
+_OWN: Final = "/_emulator/faults"
+
+
+@attrs.define
+class Record:
+    """The traffic of one emulator, in order."""
+
+    entries: list[tuple[float, Seen]] = attrs.field(factory=list)
+    """When it was seen, in s of a clock that never jumps back, and what."""
+
+    def calls(self, call: str) -> list[tuple[float, Exchange]]:
+        """Return the calls of a method and a route, such as ``POST /sessions/request``."""
+        return [
+            (at, seen)
+            for at, seen in self.entries
+            if isinstance(seen, Exchange) and f"{seen.method} {seen.route}" == call
+        ]
+
+    def exchanges(self) -> list[Exchange]:
+        """Return all calls."""
+        return [seen for _, seen in self.entries if isinstance(seen, Exchange)]
+
+    def sent(self, kind: str, place: Place | None = None) -> list[tuple[float, dict[str, Any]]]:
+        """Return the messages of one type that the client sent."""
+        return self._messages(kind, place, from_client=True)
+
+    def received(self, kind: str, place: Place | None = None) -> list[tuple[float, dict[str, Any]]]:
+        """Return the messages of one type that the service sent."""
+        return self._messages(kind, place, from_client=False)
+
+    def _messages(
+        self, kind: str, place: Place | None, *, from_client: bool
+    ) -> list[tuple[float, dict[str, Any]]]:
+        return [
+            (at, data)
+            for at, seen in self.entries
+            if isinstance(seen, Message) and seen.from_client == from_client and place in (None, seen.place)
+            if (data := _data(seen)) is not None and data.get("type") == kind
+        ]
+
+    def acknowledged(self, prompt: str) -> list[str]:
+        """Return the prompts with which the service acknowledged the updates that asked for ``prompt``.
+
+        Answers come in the order of the requests, and an error is one, too.
+        """
+        waiting: collections.deque[str] = collections.deque()
+        found = []
+        for _, seen in self.entries:
+            data = (_data(seen) if isinstance(seen, Message) else None) or {}
+            match data.get("type"):
+                case "offer":  # a new connection: what was not answered before will not be
+                    waiting.clear()
+                case "update":
+                    waiting.append(str(data.get("prompt")))
+                case "update_acknowledged" if waiting and waiting.popleft() == prompt:
+                    found.append(str(data.get("prompt")))
+                case "interactive_stream_error" if waiting:
+                    waiting.popleft()
+        return found
+
+
+def _data(message: Message) -> dict[str, Any] | None:
+    """Return the data of a message; None if it is none that a strict reader would take."""
+    try:
+        data = json.loads(message.text)
+    except ValueError:
+        return None
+    return data if isinstance(data, dict) else None
+
+
+@contextlib.contextmanager
+def recording(emulator: Emulator) -> Iterator[Record]:
+    """Record the traffic of one emulator, though others may run in this process."""
+    record = Record()
+    own: list[int] = []
+
+    def see(seen: Seen) -> None:
+        # An emulator has one thread. The call below shows which it is; nobody else makes it.
+        if isinstance(seen, Exchange) and seen.route == _OWN:
+            if seen.request_headers.get("Host") == emulator.api_url.removeprefix("http://"):
+                own[:] = [threading.get_ident()]
+        elif own == [threading.get_ident()]:
+            record.entries.append((time.monotonic(), seen))
+
+    with watching(see):
+        with urllib.request.urlopen(emulator.api_url + _OWN) as answer:  # noqa: S310  # our own emulator
+            answer.read()
+        yield record

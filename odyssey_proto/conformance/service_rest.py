@@ -1,0 +1,159 @@
+"""The steps of a check without a stream: recordings, simulations, credentials, telemetry, and error answers."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from .._base.errors import NotCancellableError, OdysseyAuthError, OdysseyConnectionError, OdysseyNotFoundError
+from .._model.config import AdvancedConfig
+from .._model.credentials import ClientCredentials
+from .._rest.event_log import read_event_log
+from .coverage import covered_by_data
+from .schemas import schemas
+from .service_run import ANSWER_S, SkipError, Step, StepFailedError
+from .violation import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .service_run import Run
+
+__all__ = ["STEPS"]
+
+_UNKNOWN: Final = "no-such-id"
+_WRITTEN_WITHIN_S: Final = 90.0
+_JOB_WITHIN_S: Final = 300.0
+_POLL_S: Final = 1.0
+_EVENT: Final = Rule("schemas/recordings.yaml", ("$defs", "RecordedEvent"))
+_SCRIPT: Final[list[dict[str, Any]]] = [
+    {"timestamp_ms": 0, "start": {"prompt": "A field of sunflowers"}},
+    {"timestamp_ms": 1500, "interact": {"prompt": "Wind moves them"}},
+    {"timestamp_ms": 3000, "end": {}},
+]
+
+
+def credentials(run: Run) -> None:
+    """Reserve a session, and join it with credentials instead of a key; report that, too."""
+    with run.make_client(enable_telemetry=True) as owner, run.make_client("", enable_telemetry=True) as guest:
+        minted = owner.create_client_credentials(timeout=ANSWER_S)
+        guest.connect_with_credentials(minted, timeout=ANSWER_S).disconnect()
+
+
+def refused_handshake(run: Run) -> None:
+    """Open signaling with a token that the service did not sign."""
+    parts = ({"alg": "HS256", "typ": "JWT"}, {"session_id": _UNKNOWN})
+    encoded = (base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
+    forged = ClientCredentials(
+        signaling_url=run.signaling_url(), session_token=f"{'.'.join(encoded)}.Zm9yZ2Vk", expires_in=600
+    )
+    with run.make_client("", advanced=AdvancedConfig(max_retries=0)) as guest:
+        _expect(OdysseyConnectionError, lambda: guest.connect_with_credentials(forged, timeout=ANSWER_S))
+
+
+def recordings(run: Run) -> None:
+    """List the recordings, get that of the first stream, and download its files."""
+    client = run.client
+    client.list_stream_recordings(limit=5, offset=0)
+    client.list_stream_recordings()
+    if not run.stream_id:
+        raise SkipError("no stream was recorded")
+    gives_up_at = time.monotonic() + _WRITTEN_WITHIN_S
+    try:
+        while not client.get_recording(run.stream_id).video_url:
+            if time.monotonic() > gives_up_at:
+                raise SkipError(f"the recording was not ready within {_WRITTEN_WITHIN_S:.0f} s")
+            time.sleep(_POLL_S)
+    except OdysseyNotFoundError:
+        raise SkipError("the service does not record the streams of this account") from None
+    files = client.download_recording(run.stream_id, run.folder, timeout=_WRITTEN_WITHIN_S)
+    if (log := files.get("events")) is None:
+        raise SkipError("the recording has no event log; the other files were downloaded")
+    names = run.facts.rules
+    for event in read_event_log(log):
+        for misfit in schemas().misfits(_EVENT, event):
+            fact = "RecordedEventType" if misfit.kind == "unknown value" else "RecordedEvent"
+            run.facts.contradict(fact, f"event log: {misfit.at}: {misfit.what}")
+        for rule in covered_by_data(schemas(), _EVENT, event):
+            if rule in names:
+                run.facts.confirm(names[rule])
+
+
+def cancelled_simulation(run: Run) -> None:
+    """Create two jobs, look for them in the lists, and cancel the second, which probably waits for the first."""
+    run.job_id = run.client.simulate(scripts=[_SCRIPT], portrait=True).job_id
+    job = run.client.simulate(script=_SCRIPT, portrait=False)
+    with contextlib.suppress(NotCancellableError):  # it has begun; that answer is looked at, too
+        run.client.cancel_simulation(job.job_id)
+    run.client.get_simulate_status(job.job_id)
+    run.client.list_simulations(limit=5, offset=0)
+    run.client.list_simulations(active=True)
+    run.client.list_simulations(status="cancelled")
+
+
+def simulation(run: Run) -> None:
+    """Wait for the first job, and look at its streams; then try to cancel it."""
+    if not run.job_id:
+        raise SkipError("no job was created")
+    job = run.client.wait_for_simulation(run.job_id, timeout=_JOB_WITHIN_S, poll=_POLL_S)
+    _expect(NotCancellableError, lambda: run.client.cancel_simulation(job.job_id))
+    if job.status != "completed":
+        raise StepFailedError(f"the job is {str(job.status)[:40]}")
+
+
+def wrong_keys(run: Run) -> None:
+    """Authenticate with a key that is not valid, with none, and call without a token."""
+    with run.make_client("ody_invalid_conformance") as stranger:
+        _expect(OdysseyAuthError, stranger.list_stream_recordings)
+    _refused(run.probes.call("POST", "/auth/token", body={}).status)
+    for path in ("/regions", "/stream-recordings", "/simulation-jobs"):
+        _refused(run.probes.call("GET", path).status)
+    _refused(run.probes.call("POST", "/sessions/request", token="wrong", body={}).status)  # noqa: S106
+
+
+def unknown_ids(run: Run) -> None:
+    """Ask for a recording, a job and a session that do not exist."""
+    client = run.client
+    _expect(OdysseyNotFoundError, lambda: client.get_recording(_UNKNOWN))
+    _expect(OdysseyNotFoundError, lambda: client.get_simulate_status(_UNKNOWN))
+    _expect(OdysseyNotFoundError, lambda: client.cancel_simulation(_UNKNOWN))
+    body = {"session_id": _UNKNOWN}
+    _refused(run.probes.call("POST", "/sessions/token", token=run.bearer(), body=body).status)
+
+
+def malformed_requests(run: Run) -> None:
+    """Send arguments and bodies that break their schemas."""
+    probes, token = run.probes, run.bearer()
+    for path in ("/stream-recordings", "/simulation-jobs"):
+        _refused(probes.call("GET", path, token=token, query="?limit=0").status)
+    _refused(probes.call("POST", "/sessions/request", token=token, body={"region_latencies": "near"}).status)
+    _refused(probes.call("POST", "/sessions/token", token=token, body={}).status)
+    _refused(probes.call("POST", "/simulation-jobs", token=token, body={"portrait": False}).status)
+
+
+def _expect(error: type[Exception], call: Callable[[], object]) -> None:
+    try:
+        call()
+    except error:
+        return
+    raise StepFailedError("the service accepted what it should refuse")
+
+
+def _refused(status: int | None) -> None:
+    if status is None or status < 400:
+        raise StepFailedError(f"the service accepted what it should refuse, with {status}")
+
+
+STEPS: Final = (
+    Step("credentials and telemetry", credentials),
+    Step("a handshake with a wrong token", refused_handshake),
+    Step("recordings", recordings),
+    Step("a simulation that is cancelled", cancelled_simulation),
+    Step("a simulation that is done", simulation),
+    Step("wrong keys and tokens", wrong_keys),
+    Step("unknown ids", unknown_ids),
+    Step("malformed requests", malformed_requests),
+)

@@ -1,0 +1,251 @@
+"""The vectors of ``spec/vectors``, asked of any command that reads and writes JSON lines.
+
+The lines are described in ``spec/conformance.md``. This module runs the command and judges its answers;
+`odyssey_proto.conformance.scorecard` has the result.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import queue
+import subprocess
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import IO, Any, Final
+
+import attrs
+
+from .._base.public_path import publish
+from .documents import document, documents
+from .scorecard import Point, Scorecard
+
+__all__ = ["LEVELS", "check_vectors"]
+
+LEVELS: Final = ("schema", "tolerant", "canonical", "session")
+"""What a client may claim; see ``spec/vectors/manifest.json``."""
+
+_SILENCE_S: Final = 30.0
+"""How long the command may take for one answer."""
+_OPERATIONS: Final = {"schema": "validate", "tolerant": "read", "canonical": "read", "session": "play"}
+_ENDED: Final = object()
+
+
+@attrs.frozen(kw_only=True)
+class _Question:
+    """One line to the command, and what its answer should be at each level."""
+
+    line: dict[str, Any]
+    name: str
+    written: str
+    """Where the case is, below ``spec/``."""
+    levels: tuple[str, ...]
+    case: dict[str, Any]
+    kind: str
+    """The folder of the case."""
+
+
+def check_vectors(command: Sequence[str], levels: Collection[str] = LEVELS) -> Scorecard:
+    """Ask ``command`` all vectors of these levels, and return its scorecard.
+
+    Args:
+        command: the program and its arguments. Its stderr is that of this process.
+        levels: some of `LEVELS`.
+
+    Raises:
+        OSError: the command cannot be started.
+    """
+    questions = list(_questions(levels))
+    card = Scorecard("vectors")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603  # the user's
+        assert process.stdin is not None
+        assert process.stdout is not None
+        lines: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        threading.Thread(target=_write, args=(process.stdin, questions), daemon=True).start()
+        threading.Thread(target=_read, args=(process.stdout, lines), daemon=True).start()
+        problem = ""
+        for question in questions:
+            answer = {"outcome": "none"} if problem else _next(lines)
+            if answer is None:
+                problem = "the command gave no answer: it has ended, or took too long"
+            elif not problem and answer.get("id") != question.line["id"]:
+                problem = f"the answer to request {question.line['id']} was {str(answer)[:200]}"
+            for level in question.levels:
+                card.add(_judged(question, level, answer or {}, problem))
+        process.kill()
+    return card
+
+
+def _write(stdin: IO[bytes], questions: list[_Question]) -> None:
+    try:
+        with stdin:
+            for question in questions:
+                stdin.write(json.dumps(question.line).encode() + b"\n")
+                stdin.flush()
+    except OSError:  # the command has ended; the reader reports it
+        pass
+
+
+def _read(stdout: IO[bytes], lines: queue.SimpleQueue[Any]) -> None:
+    for line in stdout:
+        try:
+            answer = json.loads(line)
+        except ValueError:
+            answer = {"line": line.strip()[:200].decode(errors="replace")}
+        lines.put(answer if isinstance(answer, dict) else {"line": answer})
+    lines.put(_ENDED)
+
+
+def _next(lines: queue.SimpleQueue[Any]) -> dict[str, Any] | None:
+    """Return the next answer; None if there is none."""
+    try:
+        answer = lines.get(timeout=_SILENCE_S)
+    except queue.Empty:
+        return None
+    return None if answer is _ENDED else answer
+
+
+# --- the questions
+
+
+def _questions(levels: Collection[str]) -> Iterator[_Question]:
+    number = 0
+    for entry in document("vectors/manifest.json")["files"]:
+        path = f"vectors/{entry['path']}"
+        kind = entry["path"].partition("/")[0]
+        asked: dict[str, list[str]] = {}
+        for level in entry["levels"]:
+            if level in levels:
+                asked.setdefault(_OPERATIONS[level], []).append(level)
+        for index, case in enumerate(document(path)["cases"] if asked else ()):
+            for operation, of_operation in asked.items():
+                number += 1
+                yield _Question(
+                    line={"id": number, "op": operation, **_asked(entry, case)},
+                    name=f"{entry['path']}: {case['name']}",
+                    written=f"spec/{case.get('cite', f'{path}#/cases/{index}')}",
+                    levels=tuple(of_operation),
+                    case=case,
+                    kind=kind,
+                )
+
+
+def _asked(entry: dict[str, Any], case: dict[str, Any]) -> dict[str, Any]:
+    if "steps" in case:
+        return {"begin": case["begin"], "steps": [_without_outcome(step) for step in case["steps"]]}
+    if "base64" in case:
+        content = {"base64": case["base64"]}
+    else:
+        content = {"text": case["text"] if "text" in case else _text(case["data"])}
+    return {"schema": entry["schema"].rpartition("/")[2], "sender": entry["sender"], **content}
+
+
+def _without_outcome(step: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in step.items() if key not in ("sends", "calls")}
+
+
+def _text(data: Any) -> str:
+    return json.dumps(data, ensure_ascii=False)
+
+
+# --- the answers
+
+
+def _judged(question: _Question, level: str, answer: dict[str, Any], problem: str) -> Point:
+    def point(outcome: Any, why: str = "") -> Point:
+        return Point(group=level, name=question.name, outcome=outcome, why=why, written=question.written)
+
+    if problem:
+        return point("failed", problem)
+    if answer.get("outcome") == "unsupported":
+        return point("skipped", str(answer.get("error", "")) or "not supported")
+    wrong = _wrong_play(question, answer) if level == "session" else _wrong_reading(question, level, answer)
+    return point("failed", wrong) if wrong else point("passed")
+
+
+def _wrong_reading(question: _Question, level: str, answer: dict[str, Any]) -> str:
+    """Return what is wrong with the answer to a reading; nothing if it is right."""
+    case, outcome = question.case, answer.get("outcome")
+    wanted = _wanted(question, level)
+    if outcome != wanted:
+        why = f": {answer['error']}" if answer.get("error") else ""
+        return f"{wanted} was expected, not {outcome}{why}"
+    if wanted != "accepted" or level == "schema":
+        return ""
+    right = case.get("written", case.get("data"))
+    found = answer.get("value")
+    if level == "canonical":
+        return "" if _equal(right, found) else _difference(right, found)
+    return "" if _means(right, found) else _difference(right, found)
+
+
+def _wanted(question: _Question, level: str) -> str:
+    if level == "schema" and question.kind in ("valid", "invalid"):
+        return "accepted" if question.kind == "valid" else "refused"
+    reader: str = question.case.get("reader", "accepts" if question.kind == "valid" else "refuses")
+    return {"accepts": "accepted", "refuses": "refused"}.get(reader, reader)
+
+
+def _wrong_play(question: _Question, answer: dict[str, Any]) -> str:
+    """Return what is wrong with the outcome of a transcript; nothing if it is right."""
+    played = answer.get("steps")
+    if answer.get("outcome") != "played" or not isinstance(played, list):
+        return f"played was expected, not {answer.get('outcome')}: {answer.get('error', '')}"
+    for number, (step, found) in enumerate(zip(question.case["steps"], played, strict=False), 1):
+        for what, fits in (("sends", _means), ("calls", _ends_as)):
+            if what in step and not _all_fit(fits, step[what], found.get(what)):
+                return f"step {number}, {what}: {_difference(step[what], found.get(what))}"
+    if len(played) < len(question.case["steps"]):
+        return f"only {len(played)} steps were played"
+    return ""
+
+
+def _all_fit(fits: Callable[[Any, Any], bool], right: list[Any], found: Any) -> bool:
+    return isinstance(found, list) and len(found) == len(right) and all(map(fits, right, found))
+
+
+def _ends_as(right: dict[str, Any], found: Any) -> bool:
+    """Return whether a call ends as it should; clients may say more of it than is asked for."""
+    return isinstance(found, dict) and all(_equal(value, found.get(key)) for key, value in right.items())
+
+
+def _difference(right: Any, found: Any) -> str:
+    return f"{_text(right)[:300]} was expected, not {_text(found)[:300]}"
+
+
+def _equal(right: Any, found: Any) -> bool:
+    """Return whether two values are equal as JSON: 1 is 1.0, and not true."""
+    if isinstance(right, dict) and isinstance(found, dict):
+        return right.keys() == found.keys() and all(_equal(value, found[key]) for key, value in right.items())
+    if isinstance(right, list) and isinstance(found, list):
+        return len(right) == len(found) and all(map(_equal, right, found))
+    return isinstance(right, bool) == isinstance(found, bool) and bool(right == found)
+
+
+def _means(right: Any, found: Any) -> bool:
+    """Return whether a value means the same.
+
+    What is absent may be null or false, and fields that no schema has do not count.
+    """
+    if isinstance(right, dict) and isinstance(found, dict):
+        more = {key: value for key, value in found.items() if key not in right and key in _known_fields()}
+        return all(_means(value, found.get(key)) for key, value in right.items()) and not any(
+            value not in (None, False) for value in more.values()
+        )
+    if isinstance(right, list) and isinstance(found, list):
+        return len(right) == len(found) and all(map(_means, right, found))
+    return _equal(right, found)
+
+
+@functools.cache
+def _known_fields() -> frozenset[str]:
+    """Return the names of all fields of all schemas."""
+    return frozenset(
+        field
+        for content in documents("schemas", ".yaml").values()
+        for schema in content["$defs"].values()
+        for field in schema.get("properties", {})
+    )
+
+
+publish("odyssey_proto.conformance", check_vectors)

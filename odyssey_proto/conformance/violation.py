@@ -1,0 +1,106 @@
+"""What was found wrong: the places of ``spec/`` and the violations of them, as data. Nothing is judged here."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import attrs
+
+from .._base.public_path import publish
+
+__all__ = ["Kind", "Rule", "Violation"]
+
+Kind: TypeAlias = Literal["violation", "unknown field", "unknown value"]
+"""Readers let an ``unknown field`` and an ``unknown value`` pass; they are what ``spec/`` does not list."""
+
+
+@attrs.frozen(cache_hash=True)
+class Rule:
+    """A place in one of the files of ``spec/``.
+
+    >>> print(Rule("openapi.yaml") / "paths" / "/regions" / "get")
+    spec/openapi.yaml#/paths/~1regions/get
+    """
+
+    file: str
+    """The file, such as ``schemas/signaling.yaml``."""
+    keys: tuple[str | int, ...] = ()
+    """The keys and indices that lead to the place."""
+
+    def __truediv__(self, key: str | int) -> Rule:
+        return Rule(self.file, (*self.keys, key))
+
+    @classmethod
+    def of(cls, reference: str, base: str = "") -> Rule:
+        """Return the place that ``reference``, a ``$ref`` in the file ``base``, names.
+
+        >>> Rule.of("#/components/responses/Failure", "openapi.yaml").keys
+        ('components', 'responses', 'Failure')
+        """
+        name, _, pointer = reference.partition("#")
+        folder = base.rpartition("/")[0]
+        file = f"{folder}/{name}".removeprefix("/") if name else base
+        keys = (key.replace("~1", "/").replace("~0", "~") for key in pointer.split("/")[1:])
+        return cls(file, tuple(keys))
+
+    @property
+    def pointer(self) -> str:
+        """The JSON Pointer of the place in its file."""
+        return "".join(f"/{str(key).replace('~', '~0').replace('/', '~1')}" for key in self.keys)
+
+    @property
+    def reference(self) -> str:
+        """The place as a ``$ref`` from the folder ``spec``."""
+        return f"{self.file}#{self.pointer}"
+
+    def is_within(self, other: Rule) -> bool:
+        """Return whether this is ``other``, or a part of it."""
+        return self.file == other.file and self.keys[: len(other.keys)] == other.keys
+
+    def __str__(self) -> str:
+        return f"spec/{self.reference}"
+
+
+@attrs.frozen(kw_only=True)
+class Violation:
+    """One difference between the traffic and ``spec/``. Its text has no value from the traffic."""
+
+    where: str
+    """The call, such as ``GET /regions``, or the channel: ``signaling, from the service``."""
+    part: str = ""
+    """The part of it: ``request``, the status of an answer, the type of a message."""
+    at: str = ""
+    """The JSON Pointer of the place in the body or message; empty for all of it."""
+    what: str
+    """What is wrong, without the value."""
+    rule: Rule
+    """The place in ``spec/`` that says otherwise."""
+    by: Literal["client", "service"]
+    """Who sent it."""
+    kind: Kind = "violation"
+    value: str = attrs.field(default="", eq=False, repr=False)
+    """The value, shortened, if there is one. It may be a secret."""
+
+    def __str__(self) -> str:
+        steps = (self.where, self.part, self.at, f"{self.what} ({self.rule})")
+        return ": ".join(step for step in steps if step)
+
+    def with_value(self) -> str:
+        """Return the text with the value, for traffic without secrets."""
+        return f"{self}: {self.value}" if self.value else str(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the violation as JSON-ready data, without the value."""
+        return {
+            "kind": self.kind,
+            "by": self.by,
+            "where": self.where,
+            "part": self.part,
+            "at": self.at,
+            "what": self.what,
+            "file": self.rule.file,
+            "pointer": self.rule.pointer,
+        }
+
+
+publish("odyssey_proto.conformance", Rule, Violation)

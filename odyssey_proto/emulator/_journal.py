@@ -1,0 +1,79 @@
+"""The traffic of one emulator, kept for those who ask for it later, or follow it. `_showing` makes it readable."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from .._model.traffic import Message
+
+if TYPE_CHECKING:
+    from .._model.traffic import Seen
+
+__all__ = ["Entry", "Journal"]
+
+_KEPT_BYTES: Final = 8 * 2**20  # of bodies and messages; the oldest are dropped
+_OWN: Final = "/_emulator/"
+
+
+@attrs.frozen
+class Entry:
+    """One call or message in the journal."""
+
+    number: int
+    """Its number, from 1 on."""
+    time: float
+    """When it was complete, in s since 1970."""
+    seen: Seen
+
+
+class Journal:
+    """The latest traffic of one emulator. Runs on the loop's thread, from `begin` on.
+
+    Watchers see the traffic of all emulators of the process: each has a thread of its own, which tells them apart.
+    """
+
+    def __init__(self) -> None:
+        self._thread: int | None = None
+        self._entries: collections.deque[Entry] = collections.deque()
+        self._bytes = 0
+        self._number = 0
+        self._news = asyncio.Event()
+
+    def begin(self) -> None:
+        """Keep what is shown on this thread from now on."""
+        self._thread = threading.get_ident()
+
+    def __call__(self, seen: Seen) -> None:
+        if threading.get_ident() != self._thread or (not isinstance(seen, Message) and seen.path.startswith(_OWN)):
+            return
+        self._number += 1
+        self._entries.append(Entry(self._number, time.time(), seen))
+        self._bytes += _size(seen)
+        while self._bytes > _KEPT_BYTES and len(self._entries) > 1:
+            self._bytes -= _size(self._entries.popleft().seen)
+        self._news.set()
+
+    def since(self, number: int) -> list[Entry]:
+        """Return what came after the entry ``number``; 0 for everything that is kept."""
+        return [entry for entry in self._entries if entry.number > number]
+
+    async def wait_for_news(self, number: int) -> None:
+        """Wait until something has come after the entry ``number``."""
+        while self._number <= number:
+            self._news.clear()
+            await self._news.wait()
+
+    def clear(self) -> None:
+        """Forget everything. Numbers continue."""
+        self._entries.clear()
+        self._bytes = 0
+
+
+def _size(seen: Seen) -> int:
+    return len(seen.text) if isinstance(seen, Message) else len(seen.request_body or b"") + len(seen.body or b"")

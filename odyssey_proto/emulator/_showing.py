@@ -1,0 +1,124 @@
+"""Traffic as people and programs read it: JSON-ready data, or one line of text. Secrets are masked unless wanted.
+
+Nothing is kept here; `_journal` keeps traffic.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from .._base.secrets import redact
+from .._model.traffic import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .._model.traffic import Exchange, Seen
+
+__all__ = ["MASK", "SECRET_FIELDS", "as_data", "as_line"]
+
+MASK: Final = "…"
+SECRET_FIELDS: Final = frozenset({"access_token", "api_key", "credential", "session_token", "spectator_token"})
+"""The fields with secrets: those with ``x-secret`` in ``spec/schemas``."""
+
+_SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
+_PASSWORD_OF_ICE: Final = re.compile(r"(?m)^(a=ice-pwd:)\S+")
+_LONGEST_TEXT: Final = 4000  # characters; an image has millions
+
+
+def as_data(seen: Seen, *, secrets: bool = False) -> dict[str, Any]:
+    """Return a call or a message as JSON-ready data.
+
+    Long texts are cut. Without ``secrets``, keys, tokens, passwords and the queries of addresses are masked.
+    """
+    if isinstance(seen, Message):
+        return {
+            "kind": "message",
+            "place": seen.place,
+            "from": "client" if seen.from_client else "service",
+            "content": _content(seen.text, secrets),
+            "user_agent": seen.user_agent,
+            "injected": seen.injected,
+        }
+    query = dict(seen.query)
+    return {
+        "kind": "call",
+        "method": seen.method,
+        "route": seen.route,
+        "path": seen.path,
+        "query": query if secrets else {name: _masked_argument(name, text) for name, text in query.items()},
+        "request": {
+            "headers": _headers(seen.request_headers, secrets),
+            "content": _content(seen.request_body, secrets),
+        },
+        "status": seen.status,
+        "answer": {"headers": _headers(seen.headers, secrets), "content": _content(seen.body, secrets)},
+        "injected": seen.injected,
+    }
+
+
+def as_line(seen: Seen) -> str:
+    """Return a call or a message as one line, without its content.
+
+    >>> as_line(Message(place="signaling", from_client=True, text='{"type": "keepalive"}', user_agent=""))
+    'signaling > keepalive, 21 bytes'
+    """
+    by_fault = ", by a fault" if seen.injected else ""
+    if isinstance(seen, Message):
+        size = len(seen.text if isinstance(seen.text, bytes) else seen.text.encode(errors="replace"))
+        return f"{seen.place} {'>' if seen.from_client else '<'} {_type(seen.text)}, {size} bytes{by_fault}"
+    answered = "no answer" if seen.status is None else str(seen.status)
+    return f"{seen.method} {seen.path}: {answered}{_why(seen)}{by_fault}"
+
+
+def _why(seen: Exchange) -> str:
+    if seen.status is None or seen.status < 400:
+        return ""
+    content = _content(seen.body, False)
+    detail = content.get("detail") if isinstance(content, dict) else None
+    return f" {json.dumps(detail, ensure_ascii=False)[:200]}" if detail else ""
+
+
+def _type(text: str | bytes) -> str:
+    content = _content(text, False)
+    kind = content.get("type") if isinstance(content, dict) else None
+    return kind[:40] if isinstance(kind, str) and kind.isprintable() else "what is no message"
+
+
+def _content(text: str | bytes | None, secrets: bool) -> Any:
+    """Return the data of a JSON text, and any other text as it is; None if there is none."""
+    if not text:
+        return None
+    text = text if isinstance(text, str) else text.decode(errors="replace")
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        data = text
+    return _shown(data, secrets)
+
+
+def _shown(data: Any, secrets: bool) -> Any:
+    if isinstance(data, dict):
+        return {
+            name: MASK if not secrets and name in SECRET_FIELDS and value is not None else _shown(value, secrets)
+            for name, value in data.items()
+        }
+    if isinstance(data, list):
+        return [_shown(value, secrets) for value in data]
+    if not isinstance(data, str):
+        return data
+    cut = data if len(data) <= _LONGEST_TEXT else f"{data[:_LONGEST_TEXT]}… ({len(data)} characters)"
+    return cut if secrets else _PASSWORD_OF_ICE.sub(rf"\1{MASK}", redact(cut))
+
+
+def _headers(headers: Mapping[str, str], secrets: bool) -> dict[str, str]:
+    return {
+        name: MASK if not secrets and name.lower() in _SECRET_HEADERS else _shown(text, secrets)
+        for name, text in headers.items()
+    }
+
+
+def _masked_argument(name: str, text: str) -> str:
+    return MASK if name in ("token", "Signature") else _shown(text, False)

@@ -1,0 +1,245 @@
+"""The conformance kit: our client has all points; a client that is wrong loses those of what is wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from odyssey_proto import OdysseyConfigError
+from odyssey_proto.cli import main
+from odyssey_proto.conformance.documents import document, path_of
+from odyssey_proto.conformance.live import check_live
+from odyssey_proto.conformance.scenarios import SCENARIOS
+from odyssey_proto.conformance.vectors import LEVELS, check_vectors
+
+if TYPE_CHECKING:
+    from odyssey_proto.conformance.scorecard import Scorecard
+
+ROOT: Final = Path(__file__).parents[2]
+OURS: Final = (sys.executable, "-m", "tests.support.clients.adapter")
+FOREIGN: Final = (sys.executable, "-m", "tests.support.clients.foreign_client")
+WRONG_READER: Final = (sys.executable, "-m", "tests.support.clients.wrong_reader")
+
+
+@pytest.fixture(autouse=True)
+def the_adapters_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands are started from anywhere, and are part of the tests."""
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'generated' / 'python'}")
+
+
+def failed(card: Scorecard) -> dict[str, str]:
+    """Return what is wrong, by the name of the point."""
+    return {point.name: f"{point.why} ({point.written})" for point in card.points if point.outcome == "failed"}
+
+
+class TestVectors:
+    def test_our_reader_has_all_points_at_all_levels(self) -> None:
+        card = check_vectors(OURS)
+        assert failed(card) == {}
+        assert {point.group for point in card.points} == set(LEVELS)
+        assert {point.outcome for point in card.points} == {"passed"}
+        assert len(card.points) > 6000
+
+    def test_a_reader_that_is_wrong_loses_the_points_of_what_is_wrong(self) -> None:
+        card = check_vectors(WRONG_READER, ("tolerant", "canonical"))
+        wrong = {(point.group, point.name): point.why for point in card.points if point.outcome == "failed"}
+        assert "accepted" in wrong["tolerant", "tolerant/TokenResponse.json: by hand: the token twice"]
+        assert "NaN" in wrong["tolerant", "tolerant/TokenResponse.json: /expires_in: NaN"]
+        assert ("tolerant", "tolerant/TokenResponse.json: /access_token: a text") not in wrong
+        kept = "valid/TokenResponse.json: unknown extra fields"
+        assert [(level, kept) in wrong for level in ("tolerant", "canonical")] == [False, True]
+        assert not card.passed
+
+    def test_what_a_reader_does_not_support_is_skipped(self) -> None:
+        card = check_vectors(WRONG_READER, ("session",))
+        assert {point.outcome for point in card.points} == {"skipped"}
+        assert not card.passed, "nothing was shown"
+
+    @pytest.mark.parametrize(
+        ("program", "why"),
+        [
+            ("pass", "it has ended, or took too long"),
+            ("print('hello', flush=True); input()", "the answer to request 1 was {'line': 'hello'}"),
+            ("print('{\"id\": 7}', flush=True); input()", "the answer to request 1 was {'id': 7}"),
+        ],
+    )
+    def test_a_command_that_does_not_answer_fails_every_vector(self, program: str, why: str) -> None:
+        card = check_vectors((sys.executable, "-c", program), ("session",))
+        assert {point.outcome for point in card.points} == {"failed"}
+        assert why in card.points[0].why
+
+    def test_every_failure_says_where_it_is_written(self) -> None:
+        for point in check_vectors(WRONG_READER).points:
+            path, _, pointer = point.written.removeprefix("spec/").partition("#")
+            assert path_of(path).is_file(), point.written
+            if path.endswith(".json"):
+                node = document(path)
+                for key in pointer.split("/")[1:]:
+                    node = node[int(key)] if key.isdigit() else node[key]
+                assert node["name"] in point.name
+
+
+class TestLive:
+    def test_our_client_has_all_points(self) -> None:
+        names = ("portrait", "interact", "image", "queueing", "limit of the account", "closed before the offer")
+        card = check_live(OURS, names, at_once=3)
+        assert failed(card) == {}
+        assert {point.outcome for point in card.points} == {"passed"}
+        assert {point.group for point in card.points} == set(names)
+
+    def test_our_client_has_all_points_when_things_go_wrong(self) -> None:
+        names = ("rejoining", "late acknowledgement", "redirects", "odd answers", "broadcast", "job and download")
+        card = check_live(OURS, names, at_once=3)
+        assert failed(card) == {}
+        assert {point.outcome for point in card.points} == {"passed"}
+
+    def test_a_client_written_from_the_protocol_has_all_points_of_what_it_supports(self) -> None:
+        card = check_live(FOREIGN, ("landscape", "interact", "broadcast"), at_once=3)
+        assert failed(card) == {}
+        skipped = {point.group: point.why for point in card.points if point.outcome == "skipped"}
+        assert skipped == {"broadcast": "not supported: broadcast"}
+        assert card.passed
+
+    @pytest.mark.parametrize(
+        ("fault", "scenario", "lost"),
+        [
+            (
+                "no-keepalive",
+                "keepalive",
+                {"keepalives": "there were 0 keepalives, and at least 2 were due (spec/behaviour.md#keepalive)"},
+            ),
+            (
+                "no-goodbye",
+                "connect",
+                {"goodbye": "the client left without client_disconnecting (spec/behaviour.md#goodbye)"},
+            ),
+            (
+                "wrong-field",
+                "landscape",
+                {
+                    "clientToStreamer, from the client: interactive_stream_start: /input_image": (
+                        "the protocol has no such field (spec/schemas/channel.yaml#/$defs/InteractiveStreamStart)"
+                    )
+                },
+            ),
+            (
+                "forgotten-answer",
+                "interact",
+                {
+                    f"step {number}: interact": (
+                        f"the prompt '{prompt}' is not the one that was acknowledged (spec/{section})"
+                    )
+                    for number, prompt, section in (
+                        (2, "Night", "behaviour.md#interacting"),
+                        (3, "Day", "behaviour.md#interacting"),
+                        (5, "Rain", "behaviour.md#errors-of-a-stream"),
+                    )
+                },
+            ),
+        ],
+    )
+    def test_a_client_that_is_wrong_loses_the_points_of_what_is_wrong(
+        self, fault: str, scenario: str, lost: dict[str, str]
+    ) -> None:
+        card = check_live((*FOREIGN, fault), (scenario,))
+        assert failed(card) == lost
+
+    def test_a_client_that_reports_nothing_fails_every_step_with_the_reason(self) -> None:
+        card = check_live((sys.executable, "-c", "raise SystemExit(3)"), ("connect",))
+        assert failed(card)["step 0: connect"].startswith("the client ended with status 3")
+
+    def test_a_scenario_that_does_not_exist_is_refused_with_the_names_of_all(self) -> None:
+        with pytest.raises(OdysseyConfigError, match="no scenario 'dance'; there are: connect, portrait"):
+            check_live(OURS, ("dance",))
+
+
+def test_every_scenario_and_every_step_says_where_it_is_written() -> None:
+    headings = re.findall(r"^#+ (.+)$", path_of("behaviour.md").read_text("utf-8"), re.MULTILINE)
+    sections = {
+        f"behaviour.md#{re.sub(r'[^a-z-]', '', heading.lower().replace(' ', '-'))}" for heading in headings
+    }
+    for scenario in SCENARIOS:
+        cited = {step.written for step in scenario.steps if step.written}
+        cited |= {check.written for check in scenario.checks}
+        assert cited, scenario.name
+        assert cited - sections == set(), scenario.name
+
+
+def test_the_documentation_describes_every_step_and_every_scenario() -> None:
+    text = path_of("conformance.md").read_text("utf-8")
+    assert {
+        step.do for scenario in SCENARIOS for step in scenario.steps if f"| `{step.do}` |" not in text
+    } == set()
+    assert {scenario.name for scenario in SCENARIOS if f"| {scenario.name} |" not in text} == set()
+
+
+class TestCommand:
+    def test_it_prints_the_scorecards_and_writes_them_as_json_and_as_junit(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        written, junit = tmp_path / "card.json", tmp_path / "card.xml"
+        files = ("--json", str(written), "--junit", str(junit))
+        status = main(["conformance", "--level", "session", "--scenario", "connect", *files, "--", *OURS])
+        printed = capsys.readouterr().out
+        assert status == 0
+        assert "vectors: 100 % (28 of 28)" in printed
+        assert "live: 100 % (7 of 7)" in printed
+        assert [card["score_percent"] for card in json.loads(written.read_text("utf-8"))] == [100, 100]
+        suites = ET.fromstring(junit.read_text("utf-8"))
+        assert {suite.get("name"): suite.get("tests") for suite in suites} == {
+            "vectors.session": "28",
+            "live.connect": "7",
+        }
+
+    def test_its_status_says_whether_points_were_lost(self, tmp_path: Path) -> None:
+        junit = tmp_path / "card.xml"
+        arguments = ("--level", "canonical", "--only", "vectors", "--junit", str(junit))
+        assert main(["conformance", *arguments, "--", *WRONG_READER]) == 1
+        failures = ET.fromstring(junit.read_text("utf-8")).findall(".//failure")
+        assert any("spec/vectors/tolerant/" in (failure.get("message") or "") for failure in failures)
+
+    def test_a_command_that_cannot_be_started_is_reported(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["conformance", "--only", "vectors", "--", "/nonexistent/adapter"]) == 2
+        assert "/nonexistent/adapter cannot be started: No such file" in capsys.readouterr().err
+
+    def test_a_file_that_cannot_be_written_is_reported(self, capsys: pytest.CaptureFixture[str]) -> None:
+        arguments = ("--only", "vectors", "--level", "session", "--json", "/nonexistent/card.json")
+        assert main(["conformance", *arguments, "--", *OURS]) == 1
+        assert "cannot be written to /nonexistent/card.json: No such file" in capsys.readouterr().err
+
+
+def code_blocks(language: str) -> list[str]:
+    text = path_of("conformance.md").read_text("utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def test_the_adapter_in_the_documentation_has_all_points_at_the_levels_that_it_claims(tmp_path: Path) -> None:
+    (code,) = code_blocks("python")
+    adapter = tmp_path / "adapter.py"
+    adapter.write_text(code, "utf-8")
+    assert len(code.splitlines()) <= 30
+    card = check_vectors((sys.executable, str(adapter)), ("tolerant", "canonical"))
+    assert failed(card) == {}
+    assert card.passed
+
+
+def test_the_commands_in_the_documentation_have_arguments_that_exist() -> None:
+    (block,) = code_blocks("sh")
+    for line in block.splitlines():
+        command, _, adapter = line.partition(" -- ")
+        assert adapter
+        done = subprocess.run(
+            [sys.executable, "-m", "odyssey_proto", *shlex.split(command)[1:], "--", "/nonexistent"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "cannot be started" in done.stderr, line

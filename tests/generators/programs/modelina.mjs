@@ -1,0 +1,16 @@
+// Writes the classes that AsyncAPI's modelina makes of a document, with methods for JSON, into a folder.
+
+import { readFileSync } from "node:fs";
+import { TS_COMMON_PRESET, TypeScriptFileGenerator } from "@asyncapi/modelina";
+import { parse } from "yaml";
+
+const [document, folder] = process.argv.slice(2);
+const generator = new TypeScriptFileGenerator({
+  moduleSystem: "ESM",
+  modelType: "class",
+  enumType: "enum",
+  rawPropertyNames: false,
+  presets: [{ preset: TS_COMMON_PRESET, options: { marshalling: true } }],
+});
+const models = await generator.generateToFiles(parse(readFileSync(document, "utf8")), folder, { exportType: "named" });
+console.log(JSON.stringify(models.map((model) => model.modelName)));

@@ -1,0 +1,184 @@
+"""The npm package that is generated, and a REST SDK on it, run by node against the emulator."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from odyssey_proto.emulator import Fault
+from tests.support import node
+from tests.support.processes import PATIENCE_S
+
+if TYPE_CHECKING:
+    from odyssey_proto import Odyssey
+    from odyssey_proto.emulator._server import Emulator
+    from tests.conftest import MakeEmulator
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
+PACKAGE = ROOT / "generated" / "typescript"
+VECTORS = ROOT / "spec" / "vectors"
+
+pytestmark = pytest.mark.skipif(bool(node.missing(HERE)), reason=node.missing(HERE) or "it is there")
+
+OF_TYPES = frozenset({"type", "required", "const", "anyOf", "oneOf"})
+"""Keywords that a type expresses; a guard knows nothing of the others."""
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of this folder as JavaScript, beside the package as npm packs it."""
+    folder = tmp_path_factory.mktemp("typescript")
+    for name in ("src", "types", "tsconfig.json", "package.json", "guards.mjs"):
+        copy = shutil.copytree if (HERE / name).is_dir() else shutil.copy
+        copy(HERE / name, folder / name)
+    (folder / "node_modules").mkdir()
+    for path in (HERE / "node_modules").iterdir():
+        if path.name != "odyssey-models":
+            (folder / "node_modules" / path.name).symlink_to(path.resolve())
+    packed = node.run("npm", "pack", "--silent", PACKAGE, cwd=folder).strip()
+    shutil.unpack_archive(folder / packed, folder, filter="data")
+    (folder / "package").rename(folder / "node_modules" / "odyssey-models")
+    node.run("node", "node_modules/typescript/bin/tsc", "--project", ".", cwd=folder)
+    return folder
+
+
+def sdk(built: Path, emulator: Emulator, *calls: Any) -> list[Any]:
+    """Make calls, each a method and its arguments, with one client of the SDK."""
+    program = ("node", "build/src/run.js", emulator.api_url, emulator.api_key)
+    return node.answers(calls, *program, cwd=built)
+
+
+def test_the_package_has_all_its_files_and_nothing_else(built: Path) -> None:
+    packed = {path.name for path in (built / "node_modules" / "odyssey-models").iterdir()}
+    assert packed == {path.name for path in PACKAGE.iterdir()}
+
+
+def test_types_are_those_of_the_documentation_and_mistakes_do_not_compile(built: Path) -> None:
+    """`types/` is compiled with the rest: each line that must not compile is marked there."""
+    assert {path.stem for path in (built / "build" / "types").iterdir()} == {"documented", "enums", "messages"}
+
+
+def test_guards_accept_what_the_service_writes(built: Path) -> None:
+    cases = {
+        (path.stem, case["name"]): case.get("written", case["data"])
+        for path in sorted((VECTORS / "valid").glob("*.json"))
+        for case in json.loads(path.read_text("utf-8"))["cases"]
+    }
+    found = node.answers([(name, value) for (name, _), value in cases.items()], "node", "guards.mjs", cwd=built)
+    assert [case for case, accepted in zip(cases, found, strict=True) if accepted is not True] == []
+
+
+def test_guards_refuse_what_breaks_the_type(built: Path) -> None:
+    cases = {
+        (path.stem, case["name"]): case
+        for path in sorted((VECTORS / "invalid").glob("*.json"))
+        for case in json.loads(path.read_text("utf-8"))["cases"]
+        if case["keyword"] in OF_TYPES
+    }
+    assert cases
+    questions = [(name, case["data"]) for (name, _), case in cases.items()]
+    found = node.answers(questions, "node", "guards.mjs", cwd=built)
+    assert [case for case, accepted in zip(cases, found, strict=True) if accepted is not False] == []
+
+
+def test_guards_accept_unknown_fields_and_values_and_refuse_what_is_no_object(built: Path) -> None:
+    job = {"job_id": "job_1", "status": "paused", "priority": "normal", "created_at": "", "completed_at": None}
+    questions = [
+        ("SimulationJobInfo", {**job, "error_message": None, "colour": "red"}),
+        ("KnownSimulationJobStatus", "paused"),
+        ("KnownSimulationJobStatus", "pending"),
+        *[("SimulationJobInfo", value) for value in (None, [], "text", 1, {})],
+    ]
+    assert node.answers(questions, "node", "guards.mjs", cwd=built) == [True, False, True, *[False] * 5]
+
+
+def test_the_sdk_makes_lists_gets_and_cancels_jobs(built: Path, make_emulator: MakeEmulator) -> None:
+    emulator = make_emulator(simulation_workers=0)
+    script = [{"timestamp_ms": 0, "start": {"prompt": "A cat"}}, {"timestamp_ms": 300, "end": {}}]
+    made, _, jobs = sdk(
+        built,
+        emulator,
+        ["simulate", {"portrait": True, "script": script}],
+        ["simulate", {"portrait": False, "scripts": [script, script]}],
+        ["listSimulations", {"status": "pending", "limit": 1}],
+    )
+    assert (made["status"], jobs["total"], len(jobs["jobs"])) == ("pending", 2, 1)
+    job_id = made["job_id"]
+    got, cancelled, after, again = sdk(
+        built,
+        emulator,
+        ["getSimulation", job_id],
+        ["cancelSimulation", job_id],
+        ["getSimulation", job_id],
+        ["cancelSimulation", job_id],
+    )
+    assert (got["job_id"], got["status"], got["streams"]) == (job_id, "pending", [])
+    assert (cancelled["job_id"], cancelled["status"], after["status"]) == (job_id, "cancelled", "cancelled")
+    assert again["status"] == 400
+
+
+def test_the_sdk_finds_the_recording_of_a_job(built: Path, emulator: Emulator, client: Odyssey) -> None:
+    script = [{"timestamp_ms": 0, "start": {"prompt": "A cat"}}, {"timestamp_ms": 300, "end": {}}]
+    (job,) = sdk(built, emulator, ["simulate", {"portrait": True, "script": script}])
+    client.wait_for_simulation(job["job_id"], timeout=PATIENCE_S, poll=0.1)
+    done, listed = sdk(built, emulator, ["getSimulation", job["job_id"]], ["listRecordings"])
+    (stream,) = done["streams"]
+    (recording,) = sdk(built, emulator, ["getRecording", stream["stream_id"]])
+    assert done["status"] == "completed"
+    assert recording["frame_count"] == stream["frame_count"] > 0
+    assert [entry["stream_id"] for entry in listed["recordings"]] == [stream["stream_id"]]
+
+
+def test_the_sdk_says_why_a_call_was_refused(built: Path, emulator: Emulator) -> None:
+    (unknown,) = sdk(built, emulator, ["getSimulation", "job/../none"])
+    assert (unknown["status"], unknown["usage"]) == (404, None)
+    assert unknown["error"].startswith("404: ")
+    assert "no reason" not in unknown["error"]
+
+
+@pytest.mark.parametrize("retry_after", ["0", "Thu, 01 Jan 2026 00:00:00 GMT"], ids=["seconds", "a date"])
+def test_the_sdk_waits_as_long_as_the_service_asks(built: Path, emulator: Emulator, retry_after: str) -> None:
+    busy = Fault(
+        step="GET /simulation-jobs", action="answer", status=429, times=2, headers={"Retry-After": retry_after}
+    )
+    emulator.faults.add(busy)
+    (jobs,) = sdk(built, emulator, ["listSimulations"])
+    assert jobs == {"jobs": [], "total": 0, "limit": 20, "offset": 0}
+    assert emulator.faults.pending == []
+
+
+def test_the_sdk_gives_up_in_the_end_and_never_repeats_a_request_to_make_something(
+    built: Path, emulator: Emulator
+) -> None:
+    body = {
+        "error": "RATE_LIMITED",
+        "message": "Slow down",
+        "action": "Wait",
+        "details": {"retry_after_seconds": 0},
+    }
+    busy = {"action": "answer", "status": 429, "headers": {"Retry-After": "0"}}
+    emulator.faults.add(
+        Fault(step="GET /simulation-jobs", times=3, body={"detail": body}, **busy),
+        Fault(step="POST /simulation-jobs", body=body, **busy),
+    )
+    script = [{"timestamp_ms": 0, "start": {"prompt": "A cat"}}]
+    limited = {"error": "429: Slow down", "status": 429, "usage": "RATE_LIMITED"}
+    found = sdk(built, emulator, ["listSimulations"], ["simulate", {"portrait": True, "script": script}])
+    assert found == [limited, limited]
+    assert emulator.faults.pending == []
+
+
+def test_the_sdk_exchanges_its_key_again_for_a_token_that_was_revoked(built: Path, emulator: Emulator) -> None:
+    emulator.faults.add(Fault(step="GET /stream-recordings", action="answer", status=401))
+    (recordings,) = sdk(built, emulator, ["listRecordings", {"limit": 5, "offset": 0}])
+    assert recordings == {"recordings": [], "total": 0, "limit": 5, "offset": 0}
+
+
+def test_the_sdk_reports_a_key_that_is_refused(built: Path, emulator: Emulator) -> None:
+    emulator.faults.add(Fault(step="POST /auth/token", action="answer", status=403, body={"detail": "Suspended"}))
+    assert sdk(built, emulator, ["listRecordings"]) == [{"error": "403: Suspended", "status": 403, "usage": None}]

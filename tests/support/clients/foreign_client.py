@@ -1,0 +1,71 @@
+"""A client that shares no code with this library, in the live scenarios, with faults by name among its arguments.
+
+It knows few steps, and reports the others as not supported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from typing import Any, Final
+
+from tests.support.plain_client import PlainClient, authorise, connect
+
+FAULTS: Final = ("no-keepalive", "wrong-field", "no-goodbye", "forgotten-answer")
+"""What it gets wrong, if its arguments say so."""
+
+
+async def play(scenario: dict[str, Any], faults: list[str]) -> None:
+    """Go through a scenario, and report each step."""
+    async with contextlib.AsyncExitStack() as stack:
+        client: PlainClient | None = None
+        for number, step in enumerate(scenario["steps"]):
+            report: dict[str, Any] = {"step": number, "outcome": "ok"}
+            match step["do"]:
+                case "connect":
+                    credentials = authorise(os.environ["ODYSSEY_API_URL"], os.environ["ODYSSEY_API_KEY"])
+                    goodbye = "no-goodbye" not in faults
+                    client = await stack.enter_async_context(connect(credentials, goodbye=goodbye))
+                    if "no-keepalive" not in faults:
+                        keeping = asyncio.get_running_loop().create_task(keep_alive(client))
+                        stack.callback(keeping.cancel)
+                case "start" if client and "image_base64" not in step:
+                    more = {"input_image": None} if "wrong-field" in faults else {}
+                    client.start(step["prompt"], portrait=step["portrait"], **more)
+                    started = await client.message("stream_started")
+                    report["value"] = {"stream_id": started["stream_id"]}
+                case "interact" if client:
+                    client.send(type="update", prompt=step["prompt"])
+                    answer = await client.message()
+                    if answer["type"] == "update_acknowledged":
+                        prompt = step["prompt"] if "forgotten-answer" in faults else answer["prompt"]
+                        report["value"] = {"prompt": prompt}
+                    else:
+                        report |= {"outcome": "error", "error": {"code": answer["reason"]}}
+                case "frames" if client:
+                    pictures = [await client.picture() for _ in range(step["count"])]
+                    size = {"width": pictures[-1].width, "height": pictures[-1].height}
+                    report["value"] = {"frames": len(pictures), **size}
+                case "end" if client:
+                    client.send(type="interactive_stream_end")
+                    await client.message("stream_ended")
+                case "wait":
+                    await asyncio.sleep(step["seconds"])
+                case "disconnect":
+                    pass  # at the end of the block
+                case _:
+                    report |= {"outcome": "unsupported", "why": step["do"]}
+            print(json.dumps(report), flush=True)
+
+
+async def keep_alive(client: PlainClient) -> None:
+    while True:
+        await asyncio.sleep(10)
+        await client.socket.send_json({"type": "keepalive"})
+
+
+if __name__ == "__main__":
+    asyncio.run(play(json.loads(sys.stdin.readline()), sys.argv[1:]))

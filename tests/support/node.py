@@ -1,0 +1,49 @@
+"""What tests need to run node: whether it is there, and its packages, and programs that speak JSON lines."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+__all__ = ["answers", "missing", "run"]
+
+_TIMEOUT_S = 100
+
+
+def missing(folder: Path) -> str:
+    """Return what keeps the packages of `folder` from running, or an empty text."""
+    if not shutil.which("node"):
+        return "node is not installed"
+    if not (folder / "node_modules").is_dir():
+        return f"its packages are not installed: npm ci --prefix {'/'.join(folder.parts[-3:])}"
+    return ""
+
+
+def run(*command: str | Path, cwd: Path, given: str = "") -> str:
+    """Run a command and return its output. Raises `AssertionError` with all that it said if it fails."""
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        input=given,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=_TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command} failed:\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def answers(questions: Iterable[Any], *command: str | Path, cwd: Path) -> list[Any]:
+    """Send each question as a line of JSON to a program, and return its answers, one line each."""
+    lines = [json.dumps(question) for question in questions]
+    output = run(*command, cwd=cwd, given="".join(f"{line}\n" for line in lines))
+    found = [json.loads(line) for line in output.splitlines()]
+    assert len(found) == len(lines)
+    return found

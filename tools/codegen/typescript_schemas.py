@@ -1,0 +1,72 @@
+"""What the writers of TypeScript and JavaScript ask of a schema. It writes nothing."""
+
+from __future__ import annotations
+
+import json
+
+from tools.codegen.sources import Schema, SpecError, definitions, split_reference
+
+__all__ = [
+    "choice_of_fields",
+    "is_required",
+    "key",
+    "members",
+    "referenced",
+    "tags",
+    "type_names",
+    "unsupported",
+    "value_name",
+]
+
+
+def members(schema: Schema) -> list[Schema]:
+    """Return the listed values of an open enum, each with its text; empty for any other schema."""
+    return [branch for branch in schema.get("anyOf", []) if "const" in branch]
+
+
+def is_required(name: str, schema: Schema) -> bool:
+    """Return whether every object has the field: it is listed as required, or the service writes null for it."""
+    return name in schema.get("required", []) or bool(schema["properties"][name].get("x-write-null"))
+
+
+def choice_of_fields(schema: Schema) -> tuple[str, list[str]]:
+    """Return the keyword whose branches only require one field each, and these fields; or empty ones."""
+    for keyword in ("oneOf", "anyOf"):
+        branches = schema.get(keyword, [])
+        if branches and all(list(branch) == ["required"] and len(branch["required"]) == 1 for branch in branches):
+            return keyword, [branch["required"][0] for branch in branches]
+    return "", []
+
+
+def type_names(schema: Schema) -> list[str]:
+    """Return the JSON types that a schema names."""
+    named = schema.get("type", [])
+    return [named] if isinstance(named, str) else list(named)
+
+
+def referenced(reference: str) -> str:
+    """Return the name of the definition that a `$ref` leads to."""
+    return split_reference(reference, "")[1] or reference.rpartition("/")[2]
+
+
+def tags(files: dict[str, Schema], name: str) -> list[str]:
+    """Return the values of `type` in the branches of a union of messages; empty for any other definition."""
+    found = {defined: schema for _, defined, schema in definitions(files)}
+    branches = [found[referenced(branch["$ref"])] for branch in found[name].get("oneOf", []) if "$ref" in branch]
+    constants = [branch.get("properties", {}).get("type", {}).get("const") for branch in branches]
+    return constants if constants and all(constants) else []
+
+
+def key(name: str) -> str:
+    """Return the name of a property as source text."""
+    return name if name.replace("$", "_").isidentifier() and name.isascii() else json.dumps(name)
+
+
+def value_name(name: str, ending: str) -> str:
+    """Return the name of a constant for a definition: `simulationJobStatusValues`."""
+    return name[0].lower() + name[1:] + ending
+
+
+def unsupported(place: str, schema: Schema) -> SpecError:
+    """Return the error for a schema that has no form in TypeScript."""
+    return SpecError([f"{place}: no TypeScript for {sorted(schema)}"])

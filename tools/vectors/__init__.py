@@ -1,0 +1,1 @@
+"""Writes the vectors of ``spec/vectors`` that follow from the schemas, and their manifest."""
