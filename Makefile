@@ -101,10 +101,11 @@ sloppy: install ## the live tests, against a sloppy emulator; SEED and TESTS cho
 bench: install ## measure beside a plain client
 	$(BIN)/python -m tools.bench $(ARGS)
 
-# Builds the wheel, installs it alone in a new environment and imports it there.
-wheel-check: install ## build, look into and use the wheel
+# Builds both wheels, installs each alone in a new environment and imports it there.
+wheel-check: install ## build, look into and use the wheels
 	rm -rf build dist
 	$(BIN)/python -m build --quiet
+	$(BIN)/python -m build --quiet --outdir dist generated/python
 	$(BIN)/python -m tools.wheel_check dist
 
 $(VENV)/pip.installed:

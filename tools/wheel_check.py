@@ -1,10 +1,11 @@
-"""Installs the built wheel alone in a new environment, and uses it there.
+"""Installs each built wheel alone in a new environment, and uses it there.
 
     python -m tools.wheel_check dist
 
-It checks that the wheel is complete (both packages, their type markers, the dependencies), that importing it is
-cheap, and that the error for a missing extra names it. Before that, it checks the contents of the wheel and the
-sdist, and that a package index would accept their metadata.
+It checks that the wheel of `odyssey-proto` is complete (both packages, their type markers, the dependencies), that
+importing it is cheap, and that the error for a missing extra names it. The wheel of `odyssey-models` must need
+only attrs, and convert with its extra; its files must be those in the other wheel. Before that, it checks the
+contents of the wheels and the sdists, and that a package index would accept their metadata.
 """
 
 from __future__ import annotations
@@ -19,13 +20,15 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-_IN_WHEEL: Final = frozenset({"odyssey_proto", "odyssey_models"})
-_IN_SDIST: Final = frozenset(
-    {
-        *("odyssey_proto", "generated", "spec", "tools", "tests"),
-        *("Makefile", "pyproject.toml", "PKG-INFO", "LICENSE", ".gitignore"),
-    }
-)
+_SDIST: Final = frozenset({"pyproject.toml", "PKG-INFO", "LICENSE", ".gitignore"})
+_IN_WHEEL: Final = {
+    "odyssey_proto": frozenset({"odyssey_proto", "odyssey_models"}),
+    "odyssey_models": frozenset({"odyssey_models"}),
+}
+_IN_SDIST: Final = {
+    "odyssey_proto": _SDIST | {"odyssey_proto", "generated", "spec", "tools", "tests", "Makefile"},
+    "odyssey_models": _SDIST | {"odyssey_models"},
+}
 _CODE: Final = frozenset({".py", ".typed"})
 
 _CHECKS: Final = """
@@ -53,35 +56,99 @@ print("odyssey-proto", odyssey_proto.__version__, "works from its wheel")
 """
 
 
+_MODELS_ALONE: Final = """
+import sys
+from importlib import metadata, resources
+
+names = {one.metadata["Name"] for one in metadata.distributions()} - {"pip", "setuptools"}
+assert names == {"odyssey-models", "attrs"}, f"installed beside it: {names}"
+import odyssey_models
+assert resources.files(odyssey_models).joinpath("py.typed").is_file(), "odyssey_models has no py.typed"
+for name in odyssey_models.__all__:
+    getattr(odyssey_models, name)
+assert odyssey_models.IceCandidate(candidate="").to_dict()["sdpMid"] is None
+try:
+    odyssey_models.converter()
+except ImportError as missing:
+    assert "odyssey-models[cattrs]" in str(missing), missing
+else:
+    raise AssertionError("there is a converter without cattrs")
+print("odyssey-models", metadata.version("odyssey-models"), "works from its wheel, with attrs only")
+"""
+
+_CONVERTER: Final = """
+import odyssey_models
+
+one = odyssey_models.converter()
+data = {"type": "ice_candidate", "candidate": "", "sdpMid": "0", "sdpMLineIndex": None}
+candidate = one.structure(data, odyssey_models.SIGNALING_FROM_SERVER["ice_candidate"])
+assert one.unstructure(candidate) == data
+print("its converter works with the extra")
+"""
+
+
 def main(dist: Path) -> None:
-    """Check the only wheel in ``dist``; raise if something is wrong."""
-    (wheel,) = dist.glob("*.whl")
-    (sdist,) = dist.glob("*.tar.gz")
-    _check_contents(wheel, sdist)
-    subprocess.run([sys.executable, "-m", "twine", "check", "--strict", wheel, sdist], check=True)
+    """Check the wheels and sdists of both projects in ``dist``; raise if something is wrong."""
+    proto, models = (_built(dist, name) for name in _IN_WHEEL)
+    with zipfile.ZipFile(proto) as larger, zipfile.ZipFile(models) as smaller:
+        odd = [
+            name
+            for name in {*larger.namelist(), *smaller.namelist()}
+            if name.startswith("odyssey_models/")
+            and (
+                name not in larger.namelist()
+                or name not in smaller.namelist()
+                or larger.read(name) != smaller.read(name)
+            )
+        ]
+    assert not odd, f"not the same in both wheels: {', '.join(sorted(odd))}"
     with tempfile.TemporaryDirectory() as folder:
-        venv.create(folder, with_pip=True)
-        scripts = Path(folder, "Scripts" if os.name == "nt" else "bin")
-        python = scripts / "python"
-        subprocess.run([python, "-m", "pip", "install", "--quiet", wheel], check=True)
-        # -I and another folder, so that Python imports the wheel and never the sources.
-        subprocess.run([python, "-I", "-c", _CHECKS], check=True, cwd=folder)
-        subprocess.run([scripts / "odyssey-proto", "--version"], check=True, cwd=folder)
+        python = _environment(folder, proto)
+        _run(python, _CHECKS)
+        subprocess.run([python.with_name("odyssey-proto"), "--version"], check=True, cwd=folder)
+    with tempfile.TemporaryDirectory() as folder:
+        python = _environment(folder, models)
+        _run(python, _MODELS_ALONE)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", f"{models}[cattrs]"], check=True)
+        _run(python, _CONVERTER)
 
 
-def _check_contents(wheel: Path, sdist: Path) -> None:
+def _built(dist: Path, name: str) -> Path:
+    """Check what was built of one project, and return its wheel."""
+    (wheel,) = dist.glob(f"{name}-*.whl")
+    (sdist,) = dist.glob(f"{name}-*.tar.gz")
+    _check_contents(name, wheel, sdist)
+    subprocess.run([sys.executable, "-m", "twine", "check", "--strict", wheel, sdist], check=True)
+    return wheel.resolve()
+
+
+def _environment(folder: str, wheel: Path) -> Path:
+    """Install a wheel into a new environment, and return the Python there."""
+    venv.create(folder, with_pip=True)
+    python = Path(folder, "Scripts" if os.name == "nt" else "bin") / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", wheel], check=True)
+    return python
+
+
+def _run(python: Path, code: str) -> None:
+    # -I and another folder, so that Python imports the wheel and never the sources.
+    subprocess.run([python, "-I", "-c", code], check=True, cwd=python.parent)
+
+
+def _check_contents(name: str, wheel: Path, sdist: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
-        files = [PurePosixPath(name) for name in archive.namelist()]
+        files = [PurePosixPath(file) for file in archive.namelist()]
     odd = [
         str(file)
         for file in files
-        if not (file.parts[0] in _IN_WHEEL and file.suffix in _CODE) and not file.parts[0].endswith(".dist-info")
+        if not (file.parts[0] in _IN_WHEEL[name] and file.suffix in _CODE)
+        and not file.parts[0].endswith(".dist-info")
     ]
     assert not odd, f"{wheel.name} has {', '.join(odd)}"
     assert any(file.match("*.dist-info/licenses/LICENSE") for file in files), f"{wheel.name} has no licence"
     with tarfile.open(sdist) as archive:
-        tops = {PurePosixPath(name).parts[1] for name in archive.getnames() if "/" in name}
-    odd = sorted(top for top in tops - _IN_SDIST if not top.endswith(".md"))
+        tops = {PurePosixPath(file).parts[1] for file in archive.getnames() if "/" in file}
+    odd = sorted(top for top in tops - _IN_SDIST[name] if not top.endswith(".md"))
     assert not odd, f"{sdist.name} has {', '.join(odd)}"
 
 

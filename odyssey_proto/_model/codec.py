@@ -1,9 +1,10 @@
 """Converts JSON text to `odyssey_models` and back: tolerant reading, clear errors.
 
 What the service sends is read as tolerantly as `odyssey_proto._model.reading` describes: that fails only if an
-essential field is unreadable. What a client sends is read strictly. Both ways drop unknown fields, keep unknown
-enum values, and return an `UnknownMessage` for an unknown message type. Reading raises `MalformedMessageError` and
-no other exception. Errors contain no values of the data, which could be secrets.
+essential field is unreadable. What a client sends is read strictly, by `odyssey_models.converter`, which also
+writes. Both ways drop unknown fields, keep unknown enum values, and return an `UnknownMessage` for an unknown
+message type. Reading raises `MalformedMessageError` and no other exception. Errors contain no values of the data,
+which could be secrets.
 """
 
 from __future__ import annotations
@@ -12,16 +13,14 @@ import contextlib
 import functools
 import json
 import re
-import types
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin
+from typing import Any, Final, TypeVar
 
 import attrs
 import cattrs
 import odyssey_models as models
-from cattrs.cols import list_structure_factory, mapping_structure_factory
-from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+from odyssey_models._hooks import WrongTypeError
 
 from .._base.errors import MalformedMessageError
 from .._base.public_path import publish
@@ -42,7 +41,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-_NONE: Final = type(None)
 
 
 @attrs.frozen(kw_only=True)
@@ -110,45 +108,41 @@ def signaling_from_server(text: str | bytes) -> models.SignalingServerMessage | 
         MalformedMessageError: it is not a message, or an essential field is unreadable. The error has the
             ``message_type``, if the protocol defines it.
     """
-    message: models.SignalingServerMessage | UnknownMessage = _received(models.SignalingServerMessage, text)
-    return message
+    return _received(models.SIGNALING_FROM_SERVER, text)
 
 
 def signaling_from_client(text: str | bytes) -> models.SignalingClientMessage | UnknownMessage:
     """Read a message from a client to the signaling server, strictly."""
-    message: models.SignalingClientMessage | UnknownMessage = _requested(models.SignalingClientMessage, text)
-    return message
+    return _requested(models.SIGNALING_FROM_CLIENT, text)
 
 
 def channel_from_streamer(text: str | bytes) -> models.DataChannelStreamerMessage | UnknownMessage:
     """Read a message of the ``streamerToClient`` channel, tolerantly; see `signaling_from_server`."""
-    message: models.DataChannelStreamerMessage | UnknownMessage = _received(
-        models.DataChannelStreamerMessage, text
-    )
-    return message
+    return _received(models.STREAMER_TO_CLIENT, text)
 
 
 def channel_from_client(text: str | bytes) -> models.DataChannelClientMessage | UnknownMessage:
     """Read a message of the ``clientToStreamer`` channel, strictly."""
-    message: models.DataChannelClientMessage | UnknownMessage = _requested(models.DataChannelClientMessage, text)
-    return message
+    return _requested(models.CLIENT_TO_STREAMER, text)
 
 
-def _received(union: Any, text: str | bytes) -> Any:
-    return _read_message(union, _parse(text, "message"), from_dict)
+def _received(table: Mapping[str, type[T]], text: str | bytes) -> T | UnknownMessage:
+    return _read_message(table, _parse(text, "message"), from_dict)
 
 
-def _requested(union: Any, text: str | bytes) -> Any:
-    return _read_message(union, _parse_strictly(text, "message"), _structured)
+def _requested(table: Mapping[str, type[T]], text: str | bytes) -> T | UnknownMessage:
+    return _read_message(table, _parse_strictly(text, "message"), _structured)
 
 
-def _read_message(union: Any, data: Any, read_as: Callable[[type[Any], Any], Any]) -> Any:
+def _read_message(
+    table: Mapping[str, type[T]], data: Any, read_as: Callable[[type[T], Any], T]
+) -> T | UnknownMessage:
     tag = data.get("type") if isinstance(data, dict) else None
     if isinstance(data, Doubled) and "type" in data.doubled:
         raise _malformed("message", "the key `type` appears twice in one object")
     if not isinstance(tag, str):
         raise _malformed("message", "an object with a string `type` was expected")
-    cls = _classes_by_tag(union).get(tag)
+    cls = table.get(tag)
     if cls is None:
         return UnknownMessage(type=tag, raw=data)
     try:
@@ -156,15 +150,6 @@ def _read_message(union: Any, data: Any, read_as: Callable[[type[Any], Any], Any
     except MalformedMessageError as exc:
         exc.message_type = tag
         raise
-
-
-@functools.cache
-def _classes_by_tag(union: Any) -> dict[str, type[Any]]:
-    by_tag: dict[str, type[Any]] = {}
-    for cls in get_args(union):
-        hint = attrs.fields_dict(attrs.resolve_types(cls))["type"].type
-        by_tag.update(dict.fromkeys(get_args(hint), cls))
-    return by_tag
 
 
 # --- from text
@@ -288,114 +273,17 @@ def _problem(exc: BaseException, cls: type | None) -> str:
     match exc:
         case KeyError():
             return f"required field {exc.args[0]!r} is missing"
-        case _WrongTypeError():
+        case WrongTypeError():
             return str(exc)
         case _:
             # The exception's message may quote the value.
             return f"it is not a valid {getattr(cls, '__name__', 'value')}"
 
 
-class _WrongTypeError(TypeError):
-    """A JSON value whose type does not match the field."""
-
-
-def _exactly(cls: type) -> Callable[[Any, Any], Any]:
-    """Return a hook that reads a JSON scalar without conversion; an integer is a number, a bool is neither.
-
-    The hook also reads the subclasses of ``cls``: the string enums. As in JSON Schema, 3.0 is an integer.
-    """
-    accepted: tuple[type, ...] = (int, float) if cls is float else (cls,)
-
-    def structure(value: Any, hint: Any) -> Any:
-        if type(value) is hint:
-            return value
-        if cls is int and isinstance(value, float) and value.is_integer():
-            return int(value)
-        if not isinstance(value, accepted) or (isinstance(value, bool) and cls is not bool):
-            raise _WrongTypeError(f"{cls.__name__} was expected, not {type(value).__name__}")
-        return hint(value)
-
-    return structure
-
-
-def _structure_literal(value: Any, hint: Any) -> Any:
-    if value not in get_args(hint):
-        raise _WrongTypeError("another constant was expected")
-    return value
-
-
-def _only(kind: type, name: str, structure: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    def checked(value: Any, hint: Any) -> Any:
-        if not isinstance(value, kind):
-            raise _WrongTypeError(f"{name} was expected, not {type(value).__name__}")
-        return structure(value, hint)
-
-    return checked
-
-
-def _has_origin(*origins: Any) -> Callable[[Any], bool]:
-    return lambda hint: any(get_origin(hint) is origin for origin in origins)
-
-
-def _union(converter: cattrs.Converter, hint: Any) -> Callable[[Any, Any], Any]:
-    """Return a hook that takes the first member that the value fits; None only if it is a member."""
-    # Looked up once, not for each value: most fields in lists are unions.
-    members = [(member, converter.get_structure_hook(member)) for member in get_args(hint) if member is not _NONE]
-    nullable = len(members) < len(get_args(hint))
-
-    def structure(value: Any, _: Any) -> Any:
-        if value is None and nullable:
-            return None
-        if len(members) == 1:
-            member, read = members[0]
-            return read(value, member)
-        for member, read in members:
-            try:
-                return read(value, member)
-            except (cattrs.BaseValidationError, ValueError, TypeError):
-                continue
-        raise _WrongTypeError(f"no alternative fits {type(value).__name__}")
-
-    return structure
-
-
 @functools.cache
 def _converter() -> cattrs.Converter:
     """Create the converter on first use, so that importing this module stays cheap."""
-    converter = cattrs.Converter(unstruct_collection_overrides={})
-    for scalar in (str, int, float, bool):
-        converter.register_structure_hook(scalar, _exactly(scalar))
-    converter.register_structure_hook_func(_has_origin(Literal), _structure_literal)
-    converter.register_structure_hook_factory(
-        _has_origin(list),
-        lambda hint: _only(list, "a list", list_structure_factory(hint, converter)),
-    )
-    converter.register_structure_hook_factory(
-        _has_origin(dict),
-        lambda hint: _only(dict, "an object", mapping_structure_factory(hint, converter)),
-    )
-    converter.register_structure_hook_factory(
-        _has_origin(Union, types.UnionType), functools.partial(_union, converter)
-    )
-    converter.register_structure_hook_factory(
-        attrs.has,
-        lambda cls: _only(dict, "an object", make_dict_structure_fn(cls, converter, **_overrides(cls))),
-    )
-    converter.register_unstructure_hook_factory(
-        attrs.has, lambda cls: make_dict_unstructure_fn(cls, converter, **_overrides(cls))
-    )
-    return converter
-
-
-def _overrides(cls: Any) -> dict[str, Any]:
-    attrs.resolve_types(cls)
-    return {
-        field.name: override(
-            rename=field.metadata.get("wire"),
-            omit_if_default=field.default is None and not field.metadata.get("write_null"),
-        )
-        for field in attrs.fields(cls)
-    }
+    return models.converter()
 
 
 publish(

@@ -10,7 +10,9 @@ from pathlib import Path
 from tools.codegen.bundle import bundled
 from tools.codegen.models import write_package
 from tools.codegen.outputs import differences, replace
+from tools.codegen.project import write_project
 from tools.codegen.sources import SpecError, read
+from tools.codegen.tables import read_tables
 
 __all__ = ["main"]
 
@@ -44,7 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
 def write(schemas: Path, folder: Path) -> None:
     """Write everything generated from the folder `schemas` into the empty folder `folder`."""
     files = read(schemas)
-    write_package(files, folder / "python" / "odyssey_models")
+    tables = read_tables(schemas.parent / "asyncapi.yaml", files)
+    write_package(files, tables, folder / "python" / "odyssey_models")
+    write_project(folder / "python")
     (folder / "schema").mkdir()
     (folder / "schema" / "odyssey.schema.json").write_text(bundled(files), "utf-8", newline="\n")
 

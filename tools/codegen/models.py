@@ -1,8 +1,8 @@
 """Writes the Python package `odyssey_models` from the schemas.
 
 datamodel-code-generator orders the classes and finds their types; the templates beside this module lay them out.
-This module adds the rest: docstrings and `__all__` of the modules, the package's `__init__`, and the hand-written
-modules of `runtime/`.
+This module adds the rest: docstrings and `__all__` of the modules, the tables of the channels, the package's
+`__init__`, and the hand-written modules of `runtime/`. What makes a wheel of it is written by `project`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from tools.codegen.lowering import Lowered, lower
 
 if TYPE_CHECKING:
     from tools.codegen.sources import Schema
+    from tools.codegen.tables import Table
 
 __all__ = ["write_package"]
 
@@ -36,10 +37,27 @@ or null field. With `write_null` in the metadata, the service writes None as nul
 A tolerant reader refuses an object only if it cannot read a field that has `essential` in the metadata; `stand_in`
 is what it takes for another required field.
 
-This package imports only attrs, and loads each of its modules on first use of one of its classes. It does not read
-JSON; that is the job of a converter. `JsonObject.to_dict` is the way back.
+This package imports only attrs, and loads each of its modules on first use of one of its names. `converter` reads
+and writes JSON-ready data, and needs cattrs (`odyssey-models[cattrs]`); `JsonObject.to_dict` writes without it.
+For each channel and direction, a table has the model of each tag:
+{tables}.
 """
 '''
+
+_TABLES_DOC = '''"""The tables of the channels: which messages each side sends on them, by their tags.
+
+A reader ignores a message whose tag is not in the table: it comes from a newer service.
+"""
+'''
+
+_SENDERS = {"send": "clients send", "receive": "the service sends to clients"}
+
+_BY_HAND = {
+    "_converter": ["converter"],
+    "_json_object": ["JsonObject"],
+    "_open_enum": ["OpenStrEnum"],
+    "_tags": ["UnknownTagError"],
+}
 
 _ON_DEMAND = """
 if not TYPE_CHECKING:  # type checkers know only the names above
@@ -55,12 +73,21 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_MODULES})
 """
 
+_IMPORTS = [
+    "re",
+    "attrs",
+    "typing.ClassVar",
+    "_json_object.JsonObject",
+    "_open_enum.OpenStrEnum",
+    "_open_enum.listed",
+]
+
 _OPTIONS = [
     *("--input-file-type", "jsonschema", "--schema-version", "2020-12"),
     *("--strict-refs", "--no-allow-remote-refs"),
     *("--output-model-type", "dataclasses.dataclass", "--target-python-version", "3.11", "--keyword-only"),
     *("--custom-template-dir", str(_HERE / "templates"), "--custom-file-header", "#"),
-    *("--additional-imports", "re,attrs,_open_enum.OpenStrEnum,_json_object.JsonObject"),
+    *("--additional-imports", ",".join(_IMPORTS)),
     *("--disable-timestamp", "--disable-warnings", "--no-formatters", "--skip-root-model"),
     *("--strict-nullable", "--field-constraints", "--use-exact-imports", "--use-double-quotes"),
     *("--use-one-literal-as-default", "--collapse-root-models"),
@@ -68,8 +95,8 @@ _OPTIONS = [
 ]
 
 
-def write_package(files: dict[str, Schema], folder: Path) -> None:
-    """Create `folder` and write the package for the schemas `files` into it."""
+def write_package(files: dict[str, Schema], tables: list[Table], folder: Path) -> None:
+    """Create `folder` and write the package for the schemas `files` and the channels' `tables` into it."""
     folder.mkdir(parents=True)
     _generate(lower(files), folder)
     exports = {Path(file).stem: sorted(document["$defs"]) for file, document in files.items()}
@@ -80,8 +107,10 @@ def write_package(files: dict[str, Schema], folder: Path) -> None:
     for path in sorted((_HERE / "runtime").glob("*.py")):
         code = path.read_text("utf-8").replace("from .", "from ._")  # those beside it get an underscore, too
         _write(folder / f"_{path.name}", f"{_HEADER}\n{_formatted(code)}")
-    by_hand = {"_json_object": ["JsonObject"], "_open_enum": ["OpenStrEnum"]}
-    _write(folder / "__init__.py", _init({**by_hand, **exports}))
+    _write(folder / "_tables.py", _tables(tables, exports))
+    names = [table.name for table in tables]
+    doc = _DOC.replace("{tables}", textwrap.fill(", ".join(f"`{name}`" for name in names), _WIDTH))
+    _write(folder / "__init__.py", _init(doc, {**_BY_HAND, "_tables": names, **exports}))
     _write(folder / "py.typed", "")
 
 
@@ -130,14 +159,33 @@ def _bound_names(code: str) -> list[str]:
     return names
 
 
-def _init(exports: dict[str, list[str]]) -> str:
+def _tables(tables: list[Table], exports: dict[str, list[str]]) -> str:
+    imports = "".join(f"from .{module} import {', '.join(names)}\n" for module, names in exports.items())
+    constants = ""
+    for table in tables:
+        rows = ", ".join(f"{json.dumps(tag)}: {name}" for tag, name in table.messages.items())
+        constants += f"""
+{table.name}: Final[Mapping[str, type[{" | ".join(table.messages.values())}]]] = MappingProxyType({{{rows},}})
+\"\"\"What {_SENDERS[table.action]} on `{table.channel}`.\"\"\"
+"""
+    return (
+        _HEADER
+        + "\n"
+        + _formatted(
+            f"{_TABLES_DOC}\n{_FUTURE}\nfrom collections.abc import Mapping\nfrom types import MappingProxyType\n"
+            f"from typing import Final\n\n{imports}\n{_all([table.name for table in tables])}\n{constants}"
+        )
+    )
+
+
+def _init(doc: str, exports: dict[str, list[str]]) -> str:
     imports = "".join(f"    from .{module} import {', '.join(names)}\n" for module, names in exports.items())
     modules = {name: module for module, names in exports.items() for name in names}
     return (
         _HEADER
         + "\n"
         + _formatted(
-            f"{_DOC}\nimport importlib\nfrom typing import TYPE_CHECKING, Any\n\nif TYPE_CHECKING:\n{imports}\n"
+            f"{doc}\nimport importlib\nfrom typing import TYPE_CHECKING, Any\n\nif TYPE_CHECKING:\n{imports}\n"
             f"{_all(list(modules))}\n_MODULES = {json.dumps(modules, sort_keys=True)}\n{_ON_DEMAND}"
         )
     )

@@ -9,16 +9,21 @@ or null field. With `write_null` in the metadata, the service writes None as nul
 A tolerant reader refuses an object only if it cannot read a field that has `essential` in the metadata; `stand_in`
 is what it takes for another required field.
 
-This package imports only attrs, and loads each of its modules on first use of one of its classes. It does not read
-JSON; that is the job of a converter. `JsonObject.to_dict` is the way back.
+This package imports only attrs, and loads each of its modules on first use of one of its names. `converter` reads
+and writes JSON-ready data, and needs cattrs (`odyssey-models[cattrs]`); `JsonObject.to_dict` writes without it.
+For each channel and direction, a table has the model of each tag:
+`CLIENT_TO_STREAMER`, `SIGNALING_FROM_SERVER`, `SIGNALING_FROM_CLIENT`, `STREAMER_TO_CLIENT`.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._converter import converter
     from ._json_object import JsonObject
     from ._open_enum import OpenStrEnum
+    from ._tables import CLIENT_TO_STREAMER, SIGNALING_FROM_CLIENT, SIGNALING_FROM_SERVER, STREAMER_TO_CLIENT
+    from ._tags import UnknownTagError
     from .channel import (
         BroadcastReady,
         DataChannelClientMessage,
@@ -82,6 +87,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer",
     "BroadcastReady",
+    "CLIENT_TO_STREAMER",
     "CancelledSimulation",
     "ClientDisconnecting",
     "DataChannelClientMessage",
@@ -103,6 +109,9 @@ __all__ = [
     "Recording",
     "Region",
     "RegionsResponse",
+    "SIGNALING_FROM_CLIENT",
+    "SIGNALING_FROM_SERVER",
+    "STREAMER_TO_CLIENT",
     "ScriptEntry",
     "SessionRequest",
     "SessionResponse",
@@ -133,17 +142,20 @@ __all__ = [
     "TelemetryRequest",
     "TokenRequest",
     "TokenResponse",
+    "UnknownTagError",
     "Update",
     "UpdateAcknowledged",
     "UsageErrorBody",
     "UsageErrorCode",
     "UsageErrorDetails",
     "ValidationIssue",
+    "converter",
 ]
 
 _MODULES = {
     "Answer": "signaling",
     "BroadcastReady": "channel",
+    "CLIENT_TO_STREAMER": "_tables",
     "CancelledSimulation": "simulations",
     "ClientDisconnecting": "signaling",
     "DataChannelClientMessage": "channel",
@@ -165,6 +177,9 @@ _MODULES = {
     "Recording": "recordings",
     "Region": "sessions",
     "RegionsResponse": "sessions",
+    "SIGNALING_FROM_CLIENT": "_tables",
+    "SIGNALING_FROM_SERVER": "_tables",
+    "STREAMER_TO_CLIENT": "_tables",
     "ScriptEntry": "simulations",
     "SessionRequest": "sessions",
     "SessionResponse": "sessions",
@@ -195,12 +210,14 @@ _MODULES = {
     "TelemetryRequest": "telemetry",
     "TokenRequest": "sessions",
     "TokenResponse": "sessions",
+    "UnknownTagError": "_tags",
     "Update": "channel",
     "UpdateAcknowledged": "channel",
     "UsageErrorBody": "errors",
     "UsageErrorCode": "errors",
     "UsageErrorDetails": "errors",
     "ValidationIssue": "errors",
+    "converter": "_converter",
 }
 
 if not TYPE_CHECKING:  # type checkers know only the names above

@@ -9,12 +9,12 @@ identifier; they come in the order of the requests.
 from __future__ import annotations
 
 import re
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import attrs
 
 from ._json_object import JsonObject
-from ._open_enum import OpenStrEnum
+from ._open_enum import OpenStrEnum, listed
 
 __all__ = [
     "BroadcastReady",
@@ -122,25 +122,25 @@ class BroadcastReady(JsonObject):
 class StreamErrorReason(OpenStrEnum):
     """Reason why a request on the data channel failed."""
 
-    QUOTA_EXCEEDED = "quota_exceeded"
+    QUOTA_EXCEEDED: ClassVar[StreamErrorReason] = listed("quota_exceeded")
     """The hours of this month are used up."""
-    CONCURRENT_LIMIT_EXCEEDED = "concurrent_limit_exceeded"
+    CONCURRENT_LIMIT_EXCEEDED: ClassVar[StreamErrorReason] = listed("concurrent_limit_exceeded")
     """The account has the maximum number of open sessions."""
-    SESSION_TIMEOUT = "session_timeout"
+    SESSION_TIMEOUT: ClassVar[StreamErrorReason] = listed("session_timeout")
     """The stream reached the maximum length."""
-    LEASE_DENIED = "lease_denied"
+    LEASE_DENIED: ClassVar[StreamErrorReason] = listed("lease_denied")
     """The service does not grant the streamer to this session."""
-    MODERATION = "moderation"
+    MODERATION: ClassVar[StreamErrorReason] = listed("moderation")
     """The prompt or the image was refused. The case is documented, the exact text is not. Assumed: not
     observed.
     """
-    BYPASS_NOT_ALLOWED = "bypass_not_allowed"
+    BYPASS_NOT_ALLOWED: ClassVar[StreamErrorReason] = listed("bypass_not_allowed")
     """The account may not bypass the expansion of prompts. Assumed: not observed."""
-    IMAGE_NOT_SUPPORTED = "image_not_supported"
+    IMAGE_NOT_SUPPORTED: ClassVar[StreamErrorReason] = listed("image_not_supported")
     """The streamer cannot start from an image. Assumed: not observed."""
-    NO_ACTIVE_STREAM = "no_active_stream"
+    NO_ACTIVE_STREAM: ClassVar[StreamErrorReason] = listed("no_active_stream")
     """No stream is running. Assumed: not observed."""
-    STREAM_ALREADY_ACTIVE = "stream_already_active"
+    STREAM_ALREADY_ACTIVE: ClassVar[StreamErrorReason] = listed("stream_already_active")
     """A stream is already running. Assumed: not observed."""
 
 

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
 from ._json_object import JsonObject
-from ._open_enum import OpenStrEnum
+from ._open_enum import OpenStrEnum, listed
 
 __all__ = ["ErrorBody", "UsageErrorBody", "UsageErrorCode", "UsageErrorDetails", "ValidationIssue"]
 
@@ -18,15 +18,15 @@ __all__ = ["ErrorBody", "UsageErrorBody", "UsageErrorCode", "UsageErrorDetails",
 class UsageErrorCode(OpenStrEnum):
     """The limit of the account that was reached."""
 
-    MONTHLY_LIMIT_REACHED = "MONTHLY_LIMIT_REACHED"
+    MONTHLY_LIMIT_REACHED: ClassVar[UsageErrorCode] = listed("MONTHLY_LIMIT_REACHED")
     """The hours of this month are used up."""
-    CONCURRENT_LIMIT_REACHED = "CONCURRENT_LIMIT_REACHED"
+    CONCURRENT_LIMIT_REACHED: ClassVar[UsageErrorCode] = listed("CONCURRENT_LIMIT_REACHED")
     """The account has the maximum number of open sessions."""
-    STREAM_DURATION_EXCEEDED = "STREAM_DURATION_EXCEEDED"
+    STREAM_DURATION_EXCEEDED: ClassVar[UsageErrorCode] = listed("STREAM_DURATION_EXCEEDED")
     """The stream reached the maximum length."""
-    ACCOUNT_SUSPENDED = "ACCOUNT_SUSPENDED"
+    ACCOUNT_SUSPENDED: ClassVar[UsageErrorCode] = listed("ACCOUNT_SUSPENDED")
     """The account is suspended."""
-    RATE_LIMITED = "RATE_LIMITED"
+    RATE_LIMITED: ClassVar[UsageErrorCode] = listed("RATE_LIMITED")
     """Too many calls in too short a time."""
 
 

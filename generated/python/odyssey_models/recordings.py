@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import attrs
 
 from ._json_object import JsonObject
-from ._open_enum import OpenStrEnum
+from ._open_enum import OpenStrEnum, listed
 
 __all__ = ["RecordedEvent", "RecordedEventType", "Recording", "StreamRecordingInfo", "StreamRecordingsList"]
 
@@ -70,11 +72,11 @@ class StreamRecordingsList(JsonObject):
 class RecordedEventType(OpenStrEnum):
     """Kind of an event. The names are those of a script's actions."""
 
-    START = "start"
+    START: ClassVar[RecordedEventType] = listed("start")
     """The stream began."""
-    INTERACT = "interact"
+    INTERACT: ClassVar[RecordedEventType] = listed("interact")
     """The prompt changed."""
-    END = "end"
+    END: ClassVar[RecordedEventType] = listed("end")
     """The stream ended."""
 
 

@@ -7,12 +7,12 @@ the client answers.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import attrs
 
 from ._json_object import JsonObject
-from ._open_enum import OpenStrEnum
+from ._open_enum import OpenStrEnum, listed
 from .channel import InteractiveStreamStart
 
 __all__ = [
@@ -71,13 +71,13 @@ class IceCandidate(JsonObject):
 class SignalingErrorReason(OpenStrEnum):
     """Reason why signaling ended."""
 
-    STREAMER_NOT_AVAILABLE = "streamer_not_available"
+    STREAMER_NOT_AVAILABLE: ClassVar[SignalingErrorReason] = listed("streamer_not_available")
     """The streamer of the session does not respond."""
-    STREAMER_DISCONNECTED = "streamer_disconnected"
+    STREAMER_DISCONNECTED: ClassVar[SignalingErrorReason] = listed("streamer_disconnected")
     """The streamer is gone."""
-    DURATION_LIMIT_REACHED = "duration_limit_reached"
+    DURATION_LIMIT_REACHED: ClassVar[SignalingErrorReason] = listed("duration_limit_reached")
     """The session reached the maximum length."""
-    UNKNOWN = "unknown"
+    UNKNOWN: ClassVar[SignalingErrorReason] = listed("unknown")
     """The server gives no reason."""
 
 

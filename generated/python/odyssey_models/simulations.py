@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import re
+from typing import ClassVar
 
 import attrs
 
 from ._json_object import JsonObject
-from ._open_enum import OpenStrEnum
+from ._open_enum import OpenStrEnum, listed
 
 __all__ = [
     "CancelledSimulation",
@@ -106,17 +107,17 @@ class SimulationRequest(JsonObject):
 class SimulationJobStatus(OpenStrEnum):
     """Status of a job. `completed`, `failed` and `cancelled` are final."""
 
-    PENDING = "pending"
+    PENDING: ClassVar[SimulationJobStatus] = listed("pending")
     """The job waits in the queue."""
-    DISPATCHED = "dispatched"
+    DISPATCHED: ClassVar[SimulationJobStatus] = listed("dispatched")
     """A worker has been chosen."""
-    PROCESSING = "processing"
+    PROCESSING: ClassVar[SimulationJobStatus] = listed("processing")
     """A worker is running the job."""
-    COMPLETED = "completed"
+    COMPLETED: ClassVar[SimulationJobStatus] = listed("completed")
     """The job is done."""
-    FAILED = "failed"
+    FAILED: ClassVar[SimulationJobStatus] = listed("failed")
     """The job ended with an error."""
-    CANCELLED = "cancelled"
+    CANCELLED: ClassVar[SimulationJobStatus] = listed("cancelled")
     """The user cancelled the job."""
 
 

@@ -7,10 +7,12 @@ JavaScript client sends nothing; this library sends nothing unless asked to.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import attrs
 
 from ._json_object import JsonObject
-from ._open_enum import OpenStrEnum
+from ._open_enum import OpenStrEnum, listed
 
 __all__ = ["TelemetryErrorType", "TelemetryEvent", "TelemetryEventName", "TelemetryRequest"]
 
@@ -18,26 +20,26 @@ __all__ = ["TelemetryErrorType", "TelemetryEvent", "TelemetryEventName", "Teleme
 class TelemetryEventName(OpenStrEnum):
     """Name of an event."""
 
-    SESSION_CONNECTING = "session_connecting"
+    SESSION_CONNECTING: ClassVar[TelemetryEventName] = listed("session_connecting")
     """A connect started."""
-    SESSION_CONNECTED = "session_connected"
+    SESSION_CONNECTED: ClassVar[TelemetryEventName] = listed("session_connected")
     """A connect succeeded."""
-    SESSION_DISCONNECTED = "session_disconnected"
+    SESSION_DISCONNECTED: ClassVar[TelemetryEventName] = listed("session_disconnected")
     """A session ended."""
 
 
 class TelemetryErrorType(OpenStrEnum):
     """Kind of an error."""
 
-    AUTH = "auth"
+    AUTH: ClassVar[TelemetryErrorType] = listed("auth")
     """The key or token was refused."""
-    CONNECTION = "connection"
+    CONNECTION: ClassVar[TelemetryErrorType] = listed("connection")
     """The connection failed."""
-    STREAM = "stream"
+    STREAM: ClassVar[TelemetryErrorType] = listed("stream")
     """A stream failed."""
-    USAGE = "usage"
+    USAGE: ClassVar[TelemetryErrorType] = listed("usage")
     """A limit of the account was reached."""
-    UNKNOWN = "unknown"
+    UNKNOWN: ClassVar[TelemetryErrorType] = listed("unknown")
     """Something else."""
 
 

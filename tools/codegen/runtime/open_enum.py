@@ -6,20 +6,57 @@ This is the base of every enum in this package. It knows no values of the protoc
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-__all__ = ["OpenStrEnum"]
+__all__ = ["OpenStrEnum", "listed"]
+
+if TYPE_CHECKING:
+    # To type checkers, an enum has the members in its body and no others: a `match` over all of them would be
+    # exhaustive to them, and the branch for other values unreachable. So they see a `str` with constants instead.
+    from collections.abc import Iterator
+    from types import MappingProxyType
+
+    _Member = TypeVar("_Member")
+
+    class _OpenEnumType(type):
+        def __iter__(cls: type[_Member]) -> Iterator[_Member]: ...
+        def __reversed__(cls: type[_Member]) -> Iterator[_Member]: ...
+        def __getitem__(cls: type[_Member], name: str) -> _Member: ...
+        def __contains__(cls, value: object) -> bool: ...
+        def __len__(cls) -> int: ...
+        @property
+        def __members__(cls: type[_Member]) -> MappingProxyType[str, _Member]: ...
+
+    class _Base(str, metaclass=_OpenEnumType):
+        _name_: str
+        _value_: str
+
+        def __new__(cls, value: str) -> Self: ...
+        @property
+        def name(self) -> str: ...
+        @property
+        def value(self) -> str: ...
+else:
+    _Base = StrEnum
 
 
-class OpenStrEnum(StrEnum):
+def listed(value: str) -> Any:
+    """Return a value that an enum lists: in the body of its class, it becomes a member."""
+    return value
+
+
+class OpenStrEnum(_Base):
     """A string enum whose unlisted values become unnamed members instead of errors.
 
     Every member, listed or not, is a `str`: it equals its text, hashes as its text, and is written as its
     text. An unlisted one has an empty `name`. It can be copied and pickled; two with the same text are equal but
     not the same object, so compare with `==`.
 
+    Type checkers know that no `match` over the listed members is exhaustive: to them, this is a `str` with
+    constants. At run time, it is a `StrEnum`.
+
     >>> class Weather(OpenStrEnum):
-    ...     SUN = "sun"
+    ...     SUN = listed("sun")
     >>> Weather("sun") is Weather.SUN
     True
     >>> Weather("hail") == "hail", Weather("hail").name, Weather("hail").is_known

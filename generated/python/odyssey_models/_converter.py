@@ -1,0 +1,49 @@
+# Made from spec/schemas by `python -m tools.codegen`. Do not edit.
+# pyright: strict
+
+"""The converter of this package, which reads and writes its models; it is made by cattrs, an extra.
+
+Nothing here loads cattrs before somebody asks for the converter. How it converts is in the module of its hooks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import cattrs
+
+__all__ = ["converter"]
+
+
+def converter() -> cattrs.Converter:
+    """Return a new converter between the models and JSON-ready data.
+
+    `structure` reads what the schemas allow, and ignores fields that they do not list. An enum takes any text. It
+    converts no types: `"600"` is no integer, though `3.0` is one. Of a union of messages, it takes the one that
+    `type` names, and raises `UnknownTagError` if there is none; a reader ignores such a message. The tables of the
+    package have the model of each tag.
+
+    `unstructure` writes the names of the wire. It leaves out what is None, except for the keys that the service
+    itself always writes, as null. It is what `JsonObject.to_dict` returns.
+
+    Make one and keep it: a converter prepares each class when it first meets it.
+
+    Raises:
+        ImportError: cattrs is not installed; `odyssey-models[cattrs]` brings it.
+
+    >>> from odyssey_models import IceCandidate
+    >>> one = converter()
+    >>> candidate = one.structure({"type": "ice_candidate", "candidate": "", "sdpMid": "0"}, IceCandidate)
+    >>> candidate.sdp_mid, one.unstructure(candidate)["sdpMLineIndex"]
+    ('0', None)
+    """
+    try:
+        from ._hooks import converter_with_hooks
+    except ModuleNotFoundError as exc:
+        if exc.name != "cattrs":
+            raise
+        raise ImportError(
+            "converter() needs cattrs: pip install 'odyssey-models[cattrs]'", name="cattrs"
+        ) from exc
+    return converter_with_hooks()

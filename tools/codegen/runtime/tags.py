@@ -1,0 +1,21 @@
+"""The error for a message whose tag the protocol does not define. It is raised by the converter."""
+
+from __future__ import annotations
+
+__all__ = ["UnknownTagError"]
+
+
+class UnknownTagError(ValueError):
+    """No message of the union has this `type`.
+
+    It comes from a newer service, and is no failure: a reader ignores the message.
+    """
+
+    def __init__(self, tag: str) -> None:
+        super().__init__(f"no message of this union has the type {tag!r}")
+        self.tag = tag
+        """The `type` of the message."""
+
+    def __reduce__(self) -> tuple[type[UnknownTagError], tuple[str]]:
+        """Pickle it with its tag, not with its text."""
+        return UnknownTagError, (self.tag,)
