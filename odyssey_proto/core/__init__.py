@@ -121,6 +121,7 @@ if TYPE_CHECKING:
     from .inputs import Watch as Watch
     from .protocol import Protocol as Protocol
     from .queueing import Queueing as Queueing
+    from .queueing import refused_request as refused_request
     from .refusals import REFUSALS as REFUSALS
     from .refusals import HttpAnswer as HttpAnswer
     from .refusals import refusal as refusal
@@ -211,7 +212,10 @@ _MODULES = {
         "VideoSeen",
     ),
     ".protocol": ("Protocol",),
-    ".queueing": ("Queueing",),
+    ".queueing": (
+        "Queueing",
+        "refused_request",
+    ),
     ".session_base": ("SessionState",),
     ".stream_base": ("StreamState",),
     ".refusals": (

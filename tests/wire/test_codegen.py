@@ -125,6 +125,104 @@ def test_faults_of_the_spec_are_printed_and_nothing_is_written(
     assert contents(copy) == before
 
 
+def insert(path: Path, before: str, text: str) -> None:
+    """Insert lines before the only line of a file that is `before`."""
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    (at,) = [number for number, line in enumerate(lines) if line.rstrip() == before]
+    path.write_text("".join([*lines[:at], text, *lines[at:]]), "utf-8")
+
+
+def test_the_recipes_of_contributing_are_complete(spec: Path, tmp_path: Path) -> None:
+    channel, asyncapi, openapi = spec / "schemas" / "channel.yaml", spec / "asyncapi.yaml", spec / "openapi.yaml"
+    # A field, with a name that Python spells otherwise.
+    insert(
+        *(channel, "      applied_prompt:"),
+        "      streamSeed:\n        description: The seed of the world.\n        type: [integer, 'null']\n"
+        "        examples: [7]\n",
+    )
+    # A value of an enum.
+    insert(
+        *(channel, "      - const: moderation"),
+        "      - {const: world_exploded, description: There is nothing left to show.}\n",
+    )
+    # A message in each direction.
+    for name, tag, after in (("StreamPaused", "stream_paused", "StreamStarted"), ("Pause", "pause", "Update")):
+        insert(
+            *(channel, f"  {after}:"),
+            f"  {name}:\n    description: The stream stands still.\n    type: object\n    required: [type]\n"
+            f"    properties:\n      type: {{const: {tag}, description: Tag of the message.}}\n"
+            f"    examples:\n      - {{type: {tag}}}\n",
+        )
+        insert(channel, f"      - $ref: '#/$defs/{after}'", f"      - $ref: '#/$defs/{name}'\n")
+    text = asyncapi.read_text("utf-8").replace(
+        "\noperations:\n",
+        """
+operations:
+  pauseStream:
+    title: Pause
+    summary: Let the stream stand still.
+    description: Let the stream stand still.
+    action: send
+    channel: {$ref: '#/channels/clientToStreamer'}
+    messages: [{$ref: '#/channels/clientToStreamer/messages/pause'}]
+  hearPause:
+    title: Pause
+    summary: The stream stands still.
+    description: The stream stands still.
+    action: receive
+    channel: {$ref: '#/channels/streamerToClient'}
+    messages: [{$ref: '#/channels/streamerToClient/messages/streamPaused'}]
+""",
+    )
+    for place in ("components", "streamerToClient"):
+        text = added(text, place, "streamPaused", "StreamPaused", "stream_paused")
+    for place in ("components", "clientToStreamer"):
+        text = added(text, place, "pause", "Pause", "pause")
+    asyncapi.write_text(text, "utf-8")
+    # A call.
+    insert(
+        *(openapi, "  /simulation-jobs:"),
+        """  /worlds/{stream_id}:
+    get:
+      operationId: getWorld
+      tags: [recordings]
+      summary: Get the seed of a stream.
+      description: Get the seed of a stream.
+      parameters:
+        - {name: stream_id, in: path, required: true, description: The stream., schema: {type: string}}
+      responses:
+        '200':
+          description: The stream.
+          content: {application/json: {schema: {$ref: 'schemas/channel.yaml#/$defs/StreamStarted'}}}
+        '404': {$ref: '#/components/responses/NotFound'}
+        4XX: {$ref: '#/components/responses/Failure'}
+        5XX: {$ref: '#/components/responses/Failure'}
+""",
+    )
+    out = tmp_path / "out"
+    assert main(["--spec", str(spec), "--output", str(out)]) == 0
+    code = (out / "python" / "odyssey_models" / "channel.py").read_text("utf-8")
+    assert 'stream_seed: int | None = attrs.field(default=None, metadata={"wire": "streamSeed"})' in code
+    assert 'WORLD_EXPLODED: ClassVar[StreamErrorReason] = listed("world_exploded")' in code
+    assert "class StreamPaused(" in code
+    assert "class Pause(" in code
+    tables = (out / "python" / "odyssey_models" / "_tables.py").read_text("utf-8")
+    assert '"stream_paused": StreamPaused,' in tables
+    assert '"pause": Pause,' in tables
+
+
+def added(text: str, place: str, key: str, name: str, tag: str) -> str:
+    """Return `asyncapi.yaml` with a message in a channel, or in `components`."""
+    head, found, rest = text.partition(f"\n{place}:\n" if place == "components" else f"\n  {place}:\n")
+    assert found
+    before, messages, after = rest.partition("    messages:\n" if place != "components" else "  messages:\n")
+    what = f"{{$ref: '#/components/messages/{key}'}}"
+    if place == "components":
+        what = f"{{name: {tag}, payload: {{$ref: 'schemas/channel.yaml#/$defs/{name}'}}}}"
+    indent = "    " if place == "components" else "      "
+    return f"{head}{found}{before}{messages}{indent}{key}: {what}\n{after}"
+
+
 def test_example_of_the_naming_rule_runs() -> None:
     found = doctest.testmod(lowering)
     assert found.attempted

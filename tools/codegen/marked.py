@@ -37,8 +37,8 @@ class Fault:
 class SpecError(Exception):
     """The spec breaks the rules; `faults` has one line for each fault, in the order of files and lines."""
 
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = [str(fault) for fault in sorted(set(faults))]
+    def __init__(self, faults: Iterable[Fault] | Iterable[str]) -> None:
+        self.faults = [str(fault) for fault in sorted(set(faults))]  # type: ignore[type-var]
         super().__init__("\n".join(self.faults))
 
 

@@ -83,9 +83,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(change)
     readers, writers = (sum(bool(change.breaks & side) for change in found) for side in (READERS, WRITERS))
     compatible = sum(change.breaks is Breaks.NOBODY for change in found)
-    print(
-        f"changes: {len(found)}; breaking readers: {readers}; breaking writers: {writers}; compatible: {compatible}"
-    )
+    print(f"changes: {len(found)}; breaking readers: {readers}; breaking writers: {writers};", end=" ")
+    print(f"compatible: {compatible}")
     print(f"version: {old.version or 'none'}, now {new.version or 'none'}")
     return int(bool(readers or writers))
 

@@ -1,7 +1,7 @@
-"""Every message of the spec is handled: what the service sends has rows, and the client makes what it may send.
+"""Every message of the spec is handled: what the service sends has rows, and each side makes what it may send.
 
-Without these tests, a new message would be ignored, or never sent, and nothing would fail. The emulator's side is
-mypy's matter: it matches the messages of clients to the last one.
+Without these tests, a new message would be ignored, or never sent, and nothing would fail. That the
+emulator hears every message is mypy's matter: it matches them to the last one.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ def members(*unions: Any) -> list[type]:
     return list(dict.fromkeys(kind for union in unions for kind in get_args(union)))
 
 
-def made_by_the_client() -> Iterator[str]:
-    """The name of every class that the code of the client calls."""
+def made_by(*, emulator: bool) -> Iterator[str]:
+    """The name of everything that the code of the emulator, or of all else, calls."""
     for path in PACKAGE.rglob("*.py"):
-        if "emulator" in path.relative_to(PACKAGE).parts:
+        if ("emulator" in path.relative_to(PACKAGE).parts) is not emulator:
             continue
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             match node:
@@ -54,4 +54,9 @@ def test_a_message_of_the_streamer_is_kept_until_the_connection_is_complete(
 
 @pytest.mark.parametrize("kind", members(wire.SignalingClientMessage, wire.DataChannelClientMessage))
 def test_the_client_makes_each_message_that_it_may_send(kind: type) -> None:
-    assert kind.__name__ in set(made_by_the_client())
+    assert kind.__name__ in set(made_by(emulator=False))
+
+
+@pytest.mark.parametrize("kind", members(wire.SignalingServerMessage, wire.DataChannelStreamerMessage))
+def test_the_emulator_makes_each_message_of_the_service(kind: type) -> None:
+    assert kind.__name__ in set(made_by(emulator=True))
