@@ -245,7 +245,7 @@ class ChannelOpened:
 
     link: int
     max_message_size: int
-    """The largest message that the channel takes, in bytes."""
+    """The largest message that the channel takes, in bytes; 16 KiB if your library does not show what was agreed."""
 
 
 @attrs.frozen

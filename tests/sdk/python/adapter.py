@@ -1,6 +1,6 @@
 """The asynchronous SDK in the live scenarios of `odyssey-proto conformance`: a line of JSON says what to do.
 
-What the SDK does not have (downloads, spectators, finding the nearest region) is reported as not supported.
+What the SDK does not have, spectators, is reported as not supported.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from tests.sdk.python.odyssey_async import Odyssey, Session
 
 __all__ = ["Client", "play"]
 
+FINAL = ("completed", "failed", "cancelled")
+
 
 class Client:
     """What each step does with the SDK; a step without a method is not supported."""
@@ -25,6 +27,7 @@ class Client:
     def __init__(self, odyssey: Odyssey) -> None:
         self._odyssey = odyssey
         self._session = Session(odyssey)
+        self._job = ""
 
     async def connect(self) -> dict[str, Any]:
         self._session = await self._odyssey.connect()
@@ -41,9 +44,12 @@ class Client:
         return {"prompt": await self._session.interact(prompt, timeout_s=timeout_s)}
 
     async def frames(self, count: int) -> dict[str, Any]:
-        frames = self._session.frames()
-        taken = [await anext(frames) for _ in range(count)]
-        return {"frames": len(taken), "width": taken[-1].width, "height": taken[-1].height}
+        number, size = 0, {"width": 0, "height": 0}
+        async for frame in self._session.frames():
+            number, size = number + 1, {"width": frame.width, "height": frame.height}
+            if number == count:
+                break
+        return {"frames": number, **size}
 
     async def end(self) -> None:
         await self._session.end()
@@ -65,7 +71,19 @@ class Client:
 
     async def simulate(self, script: list[Any], portrait: bool) -> dict[str, Any]:
         request = wire.converter().structure({"script": script, "portrait": portrait}, wire.SimulationRequest)
-        return {"job_id": (await self._odyssey.simulate(request)).job_id}
+        self._job = (await self._odyssey.simulate(request)).job_id
+        return {"job_id": self._job}
+
+    async def wait_job(self) -> dict[str, Any]:
+        async with asyncio.timeout(50):
+            while (job := await self._odyssey.simulation(self._job)).status not in FINAL:
+                await asyncio.sleep(0.5)
+        return {"status": str(job.status)}
+
+    async def download(self) -> dict[str, Any]:
+        (stream,) = (await self._odyssey.simulation(self._job)).streams
+        async with self._odyssey.http.get(stream.video_url or "") as answer:
+            return {"bytes": len(await answer.read())}
 
 
 async def play(scenario: dict[str, Any]) -> None:

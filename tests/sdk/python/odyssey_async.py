@@ -6,7 +6,7 @@
         async for frame in session.frames():
             show(frame.to_ndarray(format="rgb24"))
 
-`odyssey_models` has the messages, and `odyssey_proto.core` makes the decisions: when to ask again, to reconnect, to
+`odyssey_models` has the messages. `odyssey_proto.core` makes the decisions: when to ask again, to go on, to
 send a keepalive, to fail a call. The rest is here: HTTP in `Odyssey`, a WebSocket with the peer connection that it
 sets up in `Link`, and the way between these and the core in `Session`. All of it runs on one event loop.
 """
@@ -53,7 +53,8 @@ class Odyssey:
         self._access_token, self._renewed_at = "", 0.0
 
     async def __aenter__(self) -> Self:
-        headers = {"User-Agent": "odyssey-proto/async"}
+        # Not compressed: some servers label bodies in ways that aiohttp does not undo.
+        headers = {"User-Agent": "odyssey-proto/async", "Accept-Encoding": "identity"}
         self.http = aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(30))
         return self
 
