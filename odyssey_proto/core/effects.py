@@ -51,7 +51,7 @@ class BeginFrames:
 
 @attrs.frozen
 class PauseFrames:
-    """The stream's link is lost; its frames continue over the next link. Report the first one as `VideoResumed`."""
+    """The stream's link is lost; its frames continue over the next link, with a `VideoResumed` for the first."""
 
 
 @attrs.frozen

@@ -206,6 +206,7 @@ class LinkFailed:
 
     link: int
     error: errors.OdysseyError
+    """The reason; whether it is ``recoverable`` decides if another link is tried."""
     signaling_lost: bool = True
     """Whether the WebSocket is gone; if False, a goodbye still reaches the service."""
 
@@ -245,7 +246,7 @@ class ChannelOpened:
 
     link: int
     max_message_size: int
-    """The largest message that the channel takes, in bytes; 16 KiB if your library does not show what was agreed."""
+    """The largest message that the channel takes, in bytes: 16 KiB if it is not known what was negotiated."""
 
 
 @attrs.frozen
