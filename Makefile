@@ -69,8 +69,9 @@ types: install ## mypy, pyright, and whether all public types are known
 	$(BIN)/mypy
 	$(BIN)/mypy tests/typing
 	$(BIN)/pyright
-	PYTHONPATH=$(CURDIR):$(CURDIR)/generated/python \
-		$(BIN)/pyright --verifytypes odyssey_proto --ignoreexternal --pythonpath $(BIN)/python
+	for package in odyssey_proto odyssey_models; do \
+		PYTHONPATH=$(CURDIR):$(CURDIR)/generated/python \
+		$(BIN)/pyright --verifytypes $$package --ignoreexternal --pythonpath $(BIN)/python || exit 1; done
 
 generate: install ## write generated/ from spec/
 	$(BIN)/python -m tools.codegen

@@ -8,6 +8,7 @@ import doctest
 import inspect
 import json
 import pickle
+import re
 import subprocess
 import sys
 from enum import Enum
@@ -17,6 +18,8 @@ from typing import Any, get_args, get_type_hints
 import attrs
 import odyssey_models as models
 import pytest
+
+from odyssey_proto._model import codec
 
 CLASSES = [cls for name in models.__all__ if attrs.has(cls := getattr(models, name))]
 ENUMS = [
@@ -38,6 +41,15 @@ UNIONS = {
 }
 START = models.StartAction(prompt="A cat")
 SCRIPT = [models.ScriptEntry(timestamp_ms=0, start=START)]
+
+
+@attrs.frozen(kw_only=True)
+class Wrapped(models.JsonObject):
+    """A model in a model: of the generated ones, only some have objects in them, and none has a list there."""
+
+    text: str = ""
+    inner: models.ErrorBody
+
 
 every_class = pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 every_enum = pytest.mark.parametrize("enum", ENUMS, ids=lambda enum: enum.__name__)
@@ -105,6 +117,31 @@ class TestAClass:
 
     def test_equals_another_of_the_same_content(self) -> None:
         assert models.StartAction(prompt="A cat") == START
+
+    def test_hashes_like_its_equals(self) -> None:
+        one, other = (
+            models.ScriptEntry(timestamp_ms=0, start=models.StartAction(prompt="A cat")) for _ in range(2)
+        )
+        assert hash(one) == hash(other)
+        assert {one: 1}[other] == 1
+
+    @pytest.mark.parametrize(
+        ("model", "reason"),
+        [
+            (models.SignalingConfig(ice_servers=[]), "SignalingConfig cannot be hashed: `ice_servers` is a list"),
+            (models.IceServer(urls=["stun:a"]), "IceServer cannot be hashed: `urls` is a list"),
+            (models.SessionRequest(region_latencies={}), "`region_latencies` is a dict"),
+            (codec.decode(models.SignalingConfig, '{"iceServers": [3]}'), "`ice_servers` is a list"),
+            (
+                Wrapped(inner=models.ErrorBody(detail={"a": 1})),
+                "Wrapped cannot be hashed: `inner.detail` is a dict, which can change",
+            ),
+        ],
+        ids=lambda value: type(value).__name__,
+    )
+    def test_says_what_in_it_has_no_hash(self, model: models.JsonObject, reason: str) -> None:
+        with pytest.raises(TypeError, match=re.escape(reason)):
+            hash(model)
 
     def test_survives_pickling(self) -> None:
         request = models.SimulationRequest(portrait=True, script=SCRIPT)

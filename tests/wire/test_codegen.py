@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import doctest
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from odyssey_proto import __version__
 from tools.codegen import lowering
 from tools.codegen.__main__ import main
 from tools.codegen.outputs import differences
@@ -221,6 +224,16 @@ def added(text: str, place: str, key: str, name: str, tag: str) -> str:
         what = f"{{name: {tag}, payload: {{$ref: 'schemas/channel.yaml#/$defs/{name}'}}}}"
     indent = "    " if place == "components" else "      "
     return f"{head}{found}{before}{messages}{indent}{key}: {what}\n{after}"
+
+
+def test_the_wheel_of_the_models_has_the_version_of_the_library_and_needs_attrs_only() -> None:
+    project = tomllib.loads((GENERATED / "python" / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["version"] == __version__
+    assert [re.split(r"\W", one)[0] for one in project["dependencies"]] == ["attrs"]
+    assert {
+        extra: [re.split(r"\W", one)[0] for one in needed]
+        for extra, needed in project["optional-dependencies"].items()
+    } == {"cattrs": ["cattrs"]}
 
 
 def test_example_of_the_naming_rule_runs() -> None:

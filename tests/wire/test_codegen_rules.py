@@ -212,13 +212,13 @@ SCHEMA_FAULTS = {
         *("  Mood:\n", "  mood: # here\n", "# here"),
         "mood: not a name for a class; use CapWords that Python does not use itself",
     ),
-    "two names that are one in Python": (
-        *("      url:\n", "      Data:\n", "Data:"),
-        "Picture/Data: `Data` and `data` would both be `data` in Python",
+    "a name without a letter": (
+        *("      colours:\n", "      '-':\n", "'-':"),
+        "Order/-: no attribute can be named after it: no letter and no digit",
     ),
-    "a name that the code of the models uses": (
-        *("      colours:\n", "      list:\n", "list:"),
-        "Order/list: `list` cannot be the name of a field in Python",
+    "a value of an enum without a letter": (
+        *("const: angry", "const: '?'", "'?'"),
+        "Mood/anyOf/1: no member can be named after `?`: no letter and no digit",
     ),
     "a key that is there twice": (
         *("        default: 0\n", "        default: 0\n        minimum: 1\n", "minimum: 1"),

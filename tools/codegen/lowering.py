@@ -1,24 +1,42 @@
 """Converts the schemas of `spec/` to simpler ones for the model generator, and notes what these leave out.
 
-The generator reads types, bounds and defaults. Texts, open enums, secrets, wire names and rules between fields go
-to the templates separately, as `Lowered.notes`. Nothing here reads or writes a file.
+The generator reads types, bounds and defaults, under the names that attributes have in Python. Texts, open enums,
+secrets, wire names and rules between fields go to the templates separately, as `Lowered.notes`. Nothing here reads
+or writes a file.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from typing import Any
+import unicodedata
+from keyword import kwlist
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from tools.codegen.sources import Schema, definitions
+from tools.codegen.sources import Schema, SpecError, definitions
 
-__all__ = ["Lowered", "lower", "python_name"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["RESERVED", "Lowered", "lower", "member_name", "python_name"]
 
 _NOTES = (
-    *("description", "examples"),
+    *("title", "description", "examples", "format"),
     *("x-assumed", "x-secret", "x-large", "x-write-null", "x-essential", "x-stand-in"),
 )
+
+RESERVED = frozenset(
+    {
+        *kwlist,
+        "self",  # the first argument of the constructor
+        "to_dict",  # what every model has
+        *("attrs", "re"),  # what the bodies of the classes use
+        *("bool", "dict", "float", "int", "list", "str"),
+    }
+)
+"""Names that no attribute of a model can have; it gets an underscore."""
 
 
 @attrs.frozen(kw_only=True)
@@ -29,38 +47,80 @@ class Lowered:
     """File name -> schema."""
     notes: dict[str, dict[str, Any]]
     """Name of a definition -> variables of its template."""
-    aliases: dict[str, str]
-    """Wire name -> Python name, if they differ."""
 
 
 def lower(files: dict[str, Schema]) -> Lowered:
-    """Lower all schemas, without changing `files`."""
-    notes = {name: _notes(schema) for _, name, schema in definitions(files)}
-    wire_names = {wire for _, _, schema in definitions(files) for wire in schema.get("properties", {})}
+    """Lower all schemas, without changing `files`.
+
+    Raises `SpecError` with every property and every value of an enum that nothing in Python can be named after.
+    """
+    if faults := list(_faults(files)):
+        raise SpecError(faults)
+    names = {name: _field_names(schema) for _, name, schema in definitions(files)}
     return Lowered(
         files={
             file: {
                 "$schema": document["$schema"],
-                "$defs": {name: _plain(schema) for name, schema in document["$defs"].items()},
+                "$defs": {name: _plain(schema, names[name]) for name, schema in document["$defs"].items()},
             }
             for file, document in files.items()
         },
-        notes=notes,
-        aliases={wire: python_name(wire) for wire in sorted(wire_names) if python_name(wire) != wire},
+        notes={name: _notes(schema, names[name]) for _, name, schema in definitions(files)},
     )
 
 
 def python_name(wire: str) -> str:
-    """Return the snake_case form of a wire name.
+    """Return the snake_case form of a wire name, as an attribute can be named; empty if it has no letter or digit.
 
     >>> python_name("sdpMLineIndex"), python_name("iceServers"), python_name("session_id")
     ('sdp_mline_index', 'ice_servers', 'session_id')
+    >>> python_name("trace-id"), python_name("class"), python_name("2fa"), python_name("$ref"), python_name("_id")
+    ('trace_id', 'class_', 'field_2fa', 'ref', 'id')
     """
-    return re.sub(r"(?<=[a-z0-9])([A-Z]+)", r"_\1", wire).lower()
+    text = unicodedata.normalize("NFKC", wire)  # as Python reads names
+    words = re.sub(r"\W+", "_", re.sub(r"(?<=[a-z0-9])([A-Z]+)", r"_\1", text)).lower()
+    # The constructor's arguments would lack underscores in front.
+    name = words.lstrip("_") if text.isidentifier() else words.strip("_")
+    if name and not name.isidentifier():
+        name = f"field_{name}"
+    return f"{name}_" if name in RESERVED else name
 
 
-def _plain(schema: Any) -> Any:
-    """Return the schema without notes and rules between fields, and with open enums as enums."""
+def member_name(value: str) -> str:
+    """Return the name of a member of an enum; empty if the value has no letter or digit."""
+    name = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", value)).upper().strip("_")
+    return name if name.isidentifier() or not name else f"VALUE_{name}"
+
+
+def _faults(files: dict[str, Schema]) -> Iterator[str]:
+    for file, name, schema in definitions(files):
+        place = f"{file}#/$defs/{name}"
+        for wire in schema.get("properties", {}):
+            if not python_name(wire):
+                yield f"{place}/{wire}: no attribute can be named after it, for it has no letter or digit"
+        named: dict[str, str] = {}
+        for branch in _members(schema):
+            value = branch["const"]
+            if not (member := member_name(value)):
+                yield f"{place}: no member can be named after {value!r}, for it has no letter or digit"
+            elif (other := named.setdefault(member, value)) != value:
+                yield f"{place}: {other!r} and {value!r} would both be the member {member}"
+
+
+def _field_names(schema: Schema) -> dict[str, str]:
+    """Return the attribute of each property. If two would be the same, the one that is spelt like it has it."""
+    wires = list(schema.get("properties", {}))
+    names: dict[str, str] = {}
+    for wire in sorted(wires, key=lambda wire: python_name(wire) != wire):
+        name = python_name(wire)
+        while name in names.values():
+            name += "_"
+        names[wire] = name
+    return {wire: names[wire] for wire in wires}
+
+
+def _plain(schema: Any, names: dict[str, str]) -> Any:
+    """Return the schema without notes and rules between fields, with open enums as enums, and Python's `names`."""
     if not isinstance(schema, dict):
         return schema
     if _is_open_enum(schema):
@@ -72,34 +132,39 @@ def _plain(schema: Any) -> Any:
         if keyword == "additionalProperties" and "properties" in schema:
             continue  # readers drop what they do not know
         if keyword == "properties":
-            plain[keyword] = {name: _plain(field) for name, field in value.items()}
+            plain[keyword] = {names[wire]: _plain(field, {}) for wire, field in value.items()}
+        elif keyword == "required":
+            plain[keyword] = [names[wire] for wire in value]
         elif keyword in ("oneOf", "anyOf"):
-            plain[keyword] = [_plain(branch) for branch in value]
+            plain[keyword] = [_plain(branch, {}) for branch in value]
         else:
-            plain[keyword] = _plain(value) if keyword in ("items", "additionalProperties") else value
+            plain[keyword] = _plain(value, {}) if keyword in ("items", "additionalProperties") else value
     return plain
 
 
-def _notes(schema: Schema) -> dict[str, Any]:
+def _notes(schema: Schema, names: dict[str, str]) -> dict[str, Any]:
     notes: dict[str, Any] = {"doc": schema["description"]}
     if _is_open_enum(schema):
-        notes["members"] = {branch["const"]: _doc(branch) for branch in _members(schema)}
+        notes["members"] = [
+            {"name": member_name(branch["const"]), "value": json.dumps(branch["const"]), "doc": _doc(branch)}
+            for branch in _members(schema)
+        ]
         return notes
     notes["notes"] = {
-        python_name(wire): {
+        names[wire]: {
             "doc": _doc(field),
             "hidden": bool(field.get("x-secret") or field.get("x-large")),
-            "metadata": _metadata(wire, field),
+            "metadata": _metadata(wire, names[wire], field),
         }
         for wire, field in schema.get("properties", {}).items()
     }
     if _is_choice_of_fields(schema.get("oneOf", [])):
-        notes["exactly_one"] = [python_name(branch["required"][0]) for branch in schema["oneOf"]]
+        notes["exactly_one"] = [names[branch["required"][0]] for branch in schema["oneOf"]]
     return notes
 
 
-def _metadata(wire: str, field: Schema) -> str:
-    entries: dict[str, Any] = {"wire": wire} if python_name(wire) != wire else {}
+def _metadata(wire: str, name: str, field: Schema) -> str:
+    entries: dict[str, Any] = {"wire": wire} if name != wire else {}
     if field.get("x-write-null"):
         entries["write_null"] = True
     if field.get("x-essential"):

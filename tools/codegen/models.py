@@ -129,7 +129,7 @@ def _generate(lowered: Lowered, folder: Path) -> None:
         _write(notes, json.dumps(lowered.notes))
         command = [
             *(sys.executable, "-m", "datamodel_code_generator", *_OPTIONS),
-            *("--aliases", json.dumps(lowered.aliases), "--extra-template-data", str(notes)),
+            *("--extra-template-data", str(notes)),
             *("--input", str(schemas), "--output", str(folder)),
         ]
         done = subprocess.run(command, cwd=scratch, capture_output=True, encoding="utf-8", check=False)

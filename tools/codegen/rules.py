@@ -8,7 +8,6 @@ object, a bound of a list's items, another choice between fields) is a fault wit
 from __future__ import annotations
 
 import builtins
-import keyword
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +17,7 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
 from tools.codegen.keywords import BOUNDS, FORMATS, KEYWORDS, OURS
-from tools.codegen.lowering import python_name
+from tools.codegen.lowering import member_name, python_name
 from tools.codegen.marked import Fault, Marked, Path, Schema, definitions, split_reference
 
 if TYPE_CHECKING:
@@ -37,8 +36,6 @@ UNCHECKED: Final = frozenset(
 _SCALARS: Final = frozenset({"string", "integer", "number", "boolean"})
 _NOTES: Final = frozenset({"title", "description", "examples", "default", *OURS})
 _CLASS_NAME: Final = re.compile("[A-Z][A-Za-z0-9]*")
-_TAKEN: Final = frozenset({"to_dict", "attrs", "re", "str", "int", "float", "bool", "list", "dict", "sum"})
-"""Names that the code of a model uses itself: a field of that name would hide them."""
 _TAKEN_CLASSES: Final = frozenset({"Any", "JsonObject", "Literal", "OpenStrEnum", "TypeAlias", *dir(builtins)})
 
 
@@ -152,8 +149,9 @@ class _Check:
             if not branch.get("description"):
                 yield self._fault(path, "no description")
             value = branch["const"]
-            member = re.sub(r"\W", "_", value).upper()
-            if member in members:
+            if not (member := member_name(value)):
+                yield self._fault(path, f"no member can be named after `{value}`: no letter and no digit")
+            elif member in members:
                 yield self._fault(path, f"`{value}` and `{members[member]}` would both be `{member}` in code")
             members[member] = value
         if not isinstance(branches[-1], dict) or branches[-1].get("type") != "string" or "const" in branches[-1]:
@@ -270,15 +268,11 @@ class _Check:
             yield self._fault(path, f"`{word}` is not honoured here", word)
 
     def _python_names(self, fields: Schema) -> Iterator[Fault]:
-        wire_names: dict[str, str] = {}
         for wire in fields:
-            name = python_name(wire)
-            path = ("properties", wire)
-            if name in wire_names:
-                yield self._fault(path, f"`{wire}` and `{wire_names[name]}` would both be `{name}` in Python")
-            elif not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_") or name in _TAKEN:
-                yield self._fault(path, f"`{name}` cannot be the name of a field in Python")
-            wire_names[name] = wire
+            if not python_name(wire):
+                yield self._fault(
+                    ("properties", wire), "no attribute can be named after it: no letter and no digit"
+                )
 
 
 def tag_of(schema: Schema) -> str | None:
