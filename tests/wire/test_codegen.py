@@ -137,11 +137,11 @@ def insert(path: Path, before: str, text: str) -> None:
 
 def test_the_recipes_of_contributing_are_complete(spec: Path, tmp_path: Path) -> None:
     channel, asyncapi, openapi = spec / "schemas" / "channel.yaml", spec / "asyncapi.yaml", spec / "openapi.yaml"
-    # A field, with a name that Python spells otherwise.
+    # A field, with a name that Python spells otherwise, and notes that change nothing.
     insert(
         *(channel, "      applied_prompt:"),
-        "      streamSeed:\n        description: The seed of the world.\n        type: [integer, 'null']\n"
-        "        examples: [7]\n",
+        "      startedAt:\n        title: Start\n        description: When.\n        type: [string, 'null']\n"
+        "        format: date-time\n        examples: ['2026-01-01T00:00:00Z']\n",
     )
     # A value of an enum.
     insert(
@@ -205,7 +205,7 @@ operations:
     out = tmp_path / "out"
     assert main(["--spec", str(spec), "--output", str(out)]) == 0
     code = (out / "python" / "odyssey_models" / "channel.py").read_text("utf-8")
-    assert 'stream_seed: int | None = attrs.field(default=None, metadata={"wire": "streamSeed"})' in code
+    assert 'started_at: str | None = attrs.field(default=None, metadata={"wire": "startedAt"})' in code
     assert 'WORLD_EXPLODED: ClassVar[StreamErrorReason] = listed("world_exploded")' in code
     assert "class StreamPaused(" in code
     assert "class Pause(" in code
