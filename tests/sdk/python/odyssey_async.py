@@ -309,7 +309,8 @@ class Link:
         self._session.tell(core.SignalingOpened(self._plan.link))
         self._session.spawn(self._write(socket))
         async for received in socket:
-            self._hear(core.signaling_from_server, received.data)
+            if isinstance(received.data, str | bytes):  # not an error, after which the socket is closed
+                self._hear(core.signaling_from_server, received.data)
         self._outbox.put_nowait(None)
         if socket.close_code in (1000, 1001):
             return self._session.tell(core.SignalingClosed(self._plan.link))
