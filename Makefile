@@ -17,7 +17,7 @@ INNER_LOOP := tests/unit tests/wire $(addprefix --ignore=tests/,unit/test_cli.py
 SEED ?= 1
 TESTS ?= tests/live
 
-.PHONY: help check format coverage install demo test lint types generate generate-check cassettes core-coverage conformance bench sloppy wheel-check clean \
+.PHONY: help check format coverage install demo test lint types generate generate-check spec-diff cassettes core-coverage conformance bench sloppy wheel-check clean \
 	test-lowest test-newest test-prereleases test-releases wheels
 
 help: ## this list
@@ -87,6 +87,11 @@ generate-check: install ## whether generated/ is up to date
 	$(BIN)/python -m tools.codegen --check
 	$(BIN)/python -m tools.vectors --check
 	$(BIN)/python -m tools.diagrams --check
+
+# Fails if a change breaks readers or writers. REF may be two refs: REF="v0.1.0 v0.2.0".
+REF ?= HEAD
+spec-diff: install ## what changed in spec/ since REF, and whom it breaks
+	$(BIN)/python -m tools.spec_diff $(REF)
 
 # From the emulator; with ODYSSEY_API_KEY from the service, what that shows by itself.
 cassettes: install ## record the answers of the service again

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, cast
 import odyssey_models as wire
 
 from .._base import errors
-from .._model import codec
 from ..core import inputs
 from ..core.protocol import Protocol
 from ..core.spectator_machine import SpectatorMachine
@@ -94,18 +93,12 @@ def watch(driver: Driver, deadline: Deadline) -> None:
 
 def start_stream(driver: Driver, message: wire.InteractiveStreamStart, timeout: float | None) -> str:
     """Start a stream and return its id; see `Session.start_stream`."""
-    text = codec.encode(message)  # encoded once, for its size and for the wire
-    size = len(text.encode())
-    return cast(
-        "str", _call(driver, "start_stream", lambda call: inputs.Start(call, message, size, text), timeout)
-    )
+    return cast("str", _call(driver, "start_stream", lambda call: inputs.Start.of(call, message), timeout))
 
 
 def interact(driver: Driver, message: wire.Update, timeout: float | None) -> str:
     """Steer the stream and return the prompt as applied; see `Session.interact`."""
-    text = codec.encode(message)
-    size = len(text.encode())
-    return cast("str", _call(driver, "interact", lambda call: inputs.Interact(call, message, size, text), timeout))
+    return cast("str", _call(driver, "interact", lambda call: inputs.Interact.of(call, message), timeout))
 
 
 def end_stream(driver: Driver, timeout: float | None) -> None:

@@ -22,7 +22,7 @@ from .._model.credentials import TOKEN_LIFETIME_S
 from .._model.message_types import note_type
 from .._net import held_sessions, signaling
 from .._net.webrtc import candidates
-from ..core import effects, inputs
+from ..core import effects, inputs, queueing
 
 if TYPE_CHECKING:
     import concurrent.futures
@@ -183,8 +183,7 @@ class StreamerLink:
         if own is not None:
             return own
         try:
-            url = signaling_url.config_url(self._plan.signaling_url)
-            return self._api.signaling_config(url, deadline, abort=self._abort)
+            return self._api.signaling_config(self._plan.config_url, deadline, abort=self._abort)
         except errors.OdysseyError as error:
             if error.code != "closed":
                 log.warning("no ICE servers from the service, falling back to public STUN: %s", error)
@@ -379,12 +378,8 @@ class StreamerAccess:
             return inputs.Authenticated()
         try:
             session = self._api.request_session(deadline, abort=self._abort)
-        except errors.ConcurrentLimitReachedError as error:
-            return inputs.SlotUnavailable(error, held_sessions.reminder(self._api))
         except errors.OdysseyError as error:
-            if error.code != "no_streamers":
-                raise
-            return inputs.StreamerUnavailable(error)
+            return queueing.refused_request(error, held_sessions.reminder(self._api))
         if not self._is_over:
             self._held = held_sessions.hold(self._api, session.session_id)
         return inputs.SessionGranted(session)

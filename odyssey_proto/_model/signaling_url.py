@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from .._base.errors import MalformedMessageError
 from .._base.hosts import is_loopback
 
-__all__ = ["SIGNALING_MESSAGE_LIMIT", "config_url", "normalise_url"]
+__all__ = ["SIGNALING_MESSAGE_LIMIT", "config_url", "normalise_url", "websocket_url"]
 
 SIGNALING_MESSAGE_LIMIT: Final = 64 * 1024 * 1024
 """Size limit of a WebSocket message, in bytes (spec/behaviour.md#handshake)."""
@@ -46,6 +46,15 @@ def normalise_url(url: str) -> str:
             code="malformed",
         )
     return f"{scheme}://{parts.netloc}{parts.path}"
+
+
+def websocket_url(url: str, session_id: str, token: str) -> str:
+    """Return the address of a session's WebSocket, with its token.
+
+    >>> websocket_url("https://eu.example/s/", "s-1", "a+b")
+    'wss://eu.example/s/client/s-1?token=a%2Bb'
+    """
+    return f"{normalise_url(url)}/client/{quote(session_id, safe='')}?token={quote(token, safe='')}"
 
 
 def config_url(url: str) -> str:

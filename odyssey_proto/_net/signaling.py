@@ -20,7 +20,7 @@ from .._base.errors import MalformedMessageError, OdysseyConnectionError, Odysse
 from .._base.secrets import one_line, redact
 from .._model import codec
 from .._model.message_types import note_type
-from .._model.signaling_url import normalise_url
+from .._model.signaling_url import websocket_url
 from .observation import show_message
 from .sockets import USER_AGENT, Call
 from .websocket import OPERATION, SENDING_ERRORS, Goodbye, ReceivedMessage, open_websocket
@@ -112,7 +112,7 @@ class SignalingConnection:
             MalformedMessageError: ``url`` cannot be used.
             OdysseyConnectionError: the server cannot be reached, or refused otherwise.
         """
-        target = f"{normalise_url(url)}/client/{quote(session_id, safe='')}?token={quote(token, safe='')}"
+        target = websocket_url(url, session_id, token)
         with contextlib.ExitStack() as resources:
             call = resources.enter_context(Call(deadline, abort))
             try:

@@ -38,6 +38,8 @@ A `SpectatorMachine` is the same for watching a broadcast. The rest of what an S
 the readers of messages (`signaling_from_server`, `channel_from_streamer`), `Queueing`, the rule for waiting for a
 streamer, and `refusal`, which turns the `HttpAnswer` (status, headers, body) of a REST call into a typed error.
 
+`tests/sdk/python/odyssey_async.py` in the repository is a whole SDK on this module, for asyncio.
+
 Importing this loads attrs and `odyssey_models` at most; cattrs is loaded when a message is first read or written.
 Errors and settings are in `odyssey_proto`.
 """
@@ -121,6 +123,7 @@ if TYPE_CHECKING:
     from .inputs import Watch as Watch
     from .protocol import Protocol as Protocol
     from .queueing import Queueing as Queueing
+    from .queueing import refused_request as refused_request
     from .refusals import REFUSALS as REFUSALS
     from .refusals import HttpAnswer as HttpAnswer
     from .refusals import refusal as refusal
@@ -211,7 +214,10 @@ _MODULES = {
         "VideoSeen",
     ),
     ".protocol": ("Protocol",),
-    ".queueing": ("Queueing",),
+    ".queueing": (
+        "Queueing",
+        "refused_request",
+    ),
     ".session_base": ("SessionState",),
     ".stream_base": ("StreamState",),
     ".refusals": (

@@ -10,6 +10,7 @@ import odyssey_models as wire
 
 from .._base import errors
 from .._base.public_path import publish
+from .._model import signaling_url as addresses
 from .._model.events import Event
 
 __all__ = [
@@ -50,7 +51,7 @@ class BeginFrames:
 
 @attrs.frozen
 class PauseFrames:
-    """The stream's link is lost; its frames continue over the next link."""
+    """The stream's link is lost; its frames continue over the next link, with a `VideoResumed` for the first."""
 
 
 @attrs.frozen
@@ -67,7 +68,7 @@ class Authenticate:
 
 @attrs.frozen
 class RequestSession:
-    """Request a session; report `SessionGranted`, `StreamerUnavailable`, `SlotUnavailable` or `StepFailed`."""
+    """Request a session; report `SessionGranted`, or what `refused_request` makes of the failure."""
 
 
 @attrs.frozen
@@ -82,7 +83,30 @@ class OpenLink:
     with_video: bool = True
     """Whether the link is for video; False if it only serves to say goodbye."""
     token: str | None = attrs.field(default=None, repr=False)
-    """The session token; None if the driver has to request one."""
+    """The session token; None if the driver has to request one (`POST /sessions/token`)."""
+
+    @property
+    def config_url(self) -> str:
+        """Where to `GET` the ICE servers, before the WebSocket is opened.
+
+        Raises:
+            MalformedMessageError: the service gave an address that is none.
+
+        >>> OpenLink(1, "s-1", "wss://eu.example/s", timeout=10.0).config_url
+        'https://eu.example/s/config'
+        """
+        return addresses.config_url(self.signaling_url)
+
+    def websocket_url(self, token: str) -> str:
+        """Return the address of the WebSocket for ``token``, which is secret, and so is the address.
+
+        Raises:
+            MalformedMessageError: the service gave an address that is none.
+
+        >>> OpenLink(1, "s-1", "eu.example/s", timeout=10.0).websocket_url("a+b")
+        'wss://eu.example/s/client/s-1?token=a%2Bb'
+        """
+        return addresses.websocket_url(self.signaling_url, self.session_id, token)
 
 
 class Way(Enum):
@@ -112,7 +136,7 @@ class AcceptOffer:
 
 @attrs.frozen
 class AddCandidate:
-    """Pass a remote candidate to the link's peer connection."""
+    """Pass a remote candidate to the link's peer connection. It may come before the offer: keep it until then."""
 
     link: int
     candidate: wire.IceCandidate
@@ -161,7 +185,10 @@ class SayGoodbye:
 
 @attrs.frozen
 class CloseLink:
-    """Close the WebSocket and the peer connection; whatever they still report is ignored."""
+    """Close the WebSocket (1000), after what is queued, and the peer connection.
+
+    Whatever they still report is ignored.
+    """
 
     link: int
 

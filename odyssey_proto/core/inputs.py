@@ -8,7 +8,7 @@ itself. Nothing here acts. The tables of the machines say what an input leads to
 from __future__ import annotations
 
 from enum import Enum
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 import attrs
 import odyssey_models as wire
@@ -51,6 +51,13 @@ __all__ = [
     "Watch",
 ]
 
+
+def _encoded(message: object) -> str:
+    from .._model import codec  # loads cattrs
+
+    return codec.encode(message)
+
+
 # --- inputs: commands -------------------------------------------------------------------------------------------
 
 
@@ -83,7 +90,7 @@ class Watch:
 
 @attrs.frozen
 class Start:
-    """Start a stream."""
+    """Start a stream; `of` measures the message."""
 
     call: int
     message: wire.InteractiveStreamStart
@@ -92,10 +99,16 @@ class Start:
     text: str = attrs.field(default="", repr=False, eq=False)
     """The encoded message that ``size`` was measured on, if it is at hand; it is sent as it is."""
 
+    @classmethod
+    def of(cls, call: int, message: wire.InteractiveStreamStart) -> Self:
+        """Return the command, with the message encoded once, for its size and for the wire."""
+        text = _encoded(message)
+        return cls(call, message, len(text.encode()), text)
+
 
 @attrs.frozen
 class Interact:
-    """Steer the stream."""
+    """Steer the stream; `of` measures the message."""
 
     call: int
     message: wire.Update
@@ -103,6 +116,12 @@ class Interact:
     """The size of the encoded message, in bytes."""
     text: str = attrs.field(default="", repr=False, eq=False)
     """The encoded message that ``size`` was measured on, if it is at hand; it is sent as it is."""
+
+    @classmethod
+    def of(cls, call: int, message: wire.Update) -> Self:
+        """Return the command, with the message encoded once, for its size and for the wire."""
+        text = _encoded(message)
+        return cls(call, message, len(text.encode()), text)
 
 
 @attrs.frozen
@@ -187,6 +206,7 @@ class LinkFailed:
 
     link: int
     error: errors.OdysseyError
+    """The reason; whether it is ``recoverable`` decides if another link is tried."""
     signaling_lost: bool = True
     """Whether the WebSocket is gone; if False, a goodbye still reaches the service."""
 
@@ -226,7 +246,7 @@ class ChannelOpened:
 
     link: int
     max_message_size: int
-    """The largest message that the channel takes, in bytes."""
+    """The largest message that the channel takes, in bytes: 16 KiB if it is not known what was negotiated."""
 
 
 @attrs.frozen

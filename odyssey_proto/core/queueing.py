@@ -12,8 +12,16 @@ import attrs
 from .._base import errors
 from .._base.public_path import publish
 from .deadlines import SESSION_KEPT_S
+from .inputs import SlotUnavailable, StepFailed, StreamerUnavailable
 
-__all__ = ["QUEUE_INTERVAL_S", "SLOT_INTERVAL_S", "Queueing", "next_slot_request", "slot_refusal"]
+__all__ = [
+    "QUEUE_INTERVAL_S",
+    "SLOT_INTERVAL_S",
+    "Queueing",
+    "next_slot_request",
+    "refused_request",
+    "slot_refusal",
+]
 
 QUEUE_INTERVAL_S: Final = 1.0
 """The time between two requests for a streamer while none is free, in s."""
@@ -55,6 +63,24 @@ class Queueing:
         )
 
 
+def refused_request(
+    error: errors.OdysseyError, reminder: str | None = None
+) -> StreamerUnavailable | SlotUnavailable | StepFailed:
+    """Return what a failed request for a session means to a `Protocol`, which waits and has it repeated, or fails.
+
+    Args:
+        error: the failure, from `refusal` or of the network.
+        reminder: see `SlotUnavailable`.
+
+    >>> from odyssey_proto import OdysseyConnectionError
+    >>> type(refused_request(OdysseyConnectionError("Try later", code="no_streamers"))).__name__
+    'StreamerUnavailable'
+    """
+    if isinstance(error, errors.ConcurrentLimitReachedError):
+        return SlotUnavailable(error, reminder)
+    return StreamerUnavailable(error) if error.code == "no_streamers" else StepFailed(error)
+
+
 def next_slot_request(refusal: errors.OdysseyError, now: float) -> float:
     """Return when to ask again after a ``refusal`` at ``now`` (s) because of the limit of open sessions."""
     return now + max(SLOT_INTERVAL_S, refusal.retry_after or 0.0)
@@ -74,4 +100,4 @@ def slot_refusal(refusal: errors.OdysseyError, reminder: str | None) -> errors.O
     return failure
 
 
-publish("odyssey_proto.core", Queueing)
+publish("odyssey_proto.core", Queueing, refused_request)

@@ -1,4 +1,7 @@
-"""Code that tests share is in ``tests/support``; test files are run, and never imported."""
+"""Code that tests share is in ``tests/support``; test files are run, and never imported.
+
+The SDKs in ``tests/sdk`` are programs that are tested, beside their tests.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ def test_nothing_is_imported_from_a_test_file(path: Path) -> None:
 
 
 def test_every_file_beside_the_helpers_is_a_test_or_a_conftest() -> None:
-    beside = [path for path in FILES if not {"support", "typing"} & set(path.parent.parts)]
+    beside = [path for path in FILES if not {"support", "typing", "sdk"} & set(path.parent.parts)]
     assert [path for path in beside if path.name != "conftest.py" and not path.name.startswith("test_")] == []
 
 

@@ -14,6 +14,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from openapi_spec_validator.readers import read_from_filename
 
 from odyssey_proto import BroadcastInfo, ClientCredentials, ConnectionStatus, StreamerCapabilities
+from tools.codegen.envelopes import UNIONS
 from tools.vectors.mutations import definition, served
 
 if TYPE_CHECKING:
@@ -282,3 +283,10 @@ def test_readme_names_every_assumption(schema_files: dict[str, Any], envelopes: 
     places = {place for document in [*schema_files.values(), *envelopes.values()] for place in assumed(document)}
     assert len(places) > 5
     assert {place for place in places if f"`{place}`" not in readme} == set()
+
+
+def test_a_page_says_where_each_definition_comes_from(schema_files: dict[str, Any]) -> None:
+    pages = "".join(path.read_text("utf-8") for path in SPEC.glob("*.md"))
+    named = {word for quoted in pages.split("`")[1::2] for word in quoted.split(".")[:1]}
+    unions = set(UNIONS.values())
+    assert {name for document in schema_files.values() for name in document["$defs"]} - named - unions == set()

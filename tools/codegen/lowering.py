@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["RESERVED", "Lowered", "lower", "member_name", "python_name"]
 
 _NOTES = (
-    *("description", "examples"),
+    *("title", "description", "examples", "format"),
     *("x-assumed", "x-secret", "x-large", "x-write-null", "x-essential", "x-stand-in"),
 )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from aiohttp import WSMsgType, web
 from odyssey_models import (
@@ -128,6 +128,8 @@ class SignalingLink:
                 self._service.end(self._session, "client_disconnecting")
             case codec.UnknownMessage():
                 log.warning("a signaling message of unknown type %r was ignored", message.type)
+            case _:
+                assert_never(message)
 
     async def _answer(self, peer: StreamerPeer, sdp: str) -> None:
         try:

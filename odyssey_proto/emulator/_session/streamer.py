@@ -10,7 +10,7 @@ import asyncio
 import collections
 import logging
 import uuid
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, assert_never
 
 import attrs
 from odyssey_models import (
@@ -238,6 +238,8 @@ class Streamer:
                         await self._update(request)
                     case InteractiveStreamEnd():
                         await self._end()
+                    case _:
+                        assert_never(request)
             except Exception:
                 log.exception("the streamer failed at %s", request.type)
                 self.stream_error("internal_error", "The streamer failed")

@@ -23,3 +23,12 @@ def test_the_encoded_message_is_neither_shown_nor_compared() -> None:
     ):
         assert plain == encoded
         assert "JSON" not in repr(encoded)
+
+
+def test_a_command_measures_its_message_in_bytes() -> None:
+    text = '{"type":"update","prompt":"äh"}'
+    assert Interact.of(7, wire.Update(prompt="äh")) == Interact(7, wire.Update(prompt="äh"), 32, text)
+    assert Interact.of(7, wire.Update(prompt="äh")).text == text
+    start = wire.InteractiveStreamStart(prompt="x", portrait=True, broadcast=False)
+    made = Start.of(8, start)
+    assert (made.call, made.message, made.size) == (8, start, len(made.text))

@@ -6,10 +6,12 @@ import pytest
 
 from odyssey_proto._base import errors
 from odyssey_proto.core.deadlines import SESSION_KEPT_S
+from odyssey_proto.core.inputs import SlotUnavailable, StepFailed, StreamerUnavailable
 from odyssey_proto.core.queueing import (
     SLOT_INTERVAL_S,
     Queueing,
     next_slot_request,
+    refused_request,
     slot_refusal,
 )
 
@@ -89,3 +91,11 @@ def test_a_session_too_many_is_refused_with_the_way_out(reminder: str | None, te
 
 def test_the_time_that_the_service_names_is_kept() -> None:
     assert slot_refusal(limit(7.0), None).retry_after == 7.0
+
+
+def test_a_failed_request_is_what_the_protocol_has_to_hear() -> None:
+    limit = errors.usage_error("CONCURRENT_LIMIT_REACHED", "One session", action="Close it")
+    denied = errors.OdysseyAuthError("no", code="forbidden")
+    assert refused_request(REFUSAL) == StreamerUnavailable(REFUSAL)
+    assert refused_request(limit, "s-1 is open") == SlotUnavailable(limit, "s-1 is open")
+    assert refused_request(denied, "s-1 is open") == StepFailed(denied)

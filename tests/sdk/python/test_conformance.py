@@ -1,0 +1,23 @@
+"""The asynchronous SDK in the live scenarios of the conformance kit: all points but those of a spectator.
+
+It reads with the core, whose points for vectors are those of this library.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.timeout(300)
+def test_the_sdk_has_all_points_but_those_of_spectators(monkeypatch: pytest.MonkeyPatch) -> None:
+    live = pytest.importorskip("odyssey_proto.conformance.live", reason="the conformance kit is not here")
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'generated' / 'python'}")
+    card = live.check_live((sys.executable, "-m", "tests.sdk.python.adapter"))
+    wrong = {(point.group, point.name): point.why for point in card.points if point.outcome == "failed"}
+    assert wrong == {}
+    assert {point.group for point in card.points if point.outcome == "skipped"} == {"broadcast"}

@@ -1,0 +1,72 @@
+"""The keywords that the spec may use: those of JSON Schema that are honoured, and those of ours.
+
+`spec/README.md` has the table of ours for readers; a test compares it with this one. How a schema may combine them
+is in `tools.codegen.rules`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["BOUNDS", "FORMATS", "KEYWORDS", "OURS", "Extension"]
+
+BOUNDS: Final = {
+    **dict.fromkeys(("minLength", "maxLength", "pattern", "format"), ("string",)),
+    **dict.fromkeys(("minimum", "maximum"), ("integer", "number")),
+    **dict.fromkeys(("minItems", "maxItems"), ("array",)),
+}
+"""Each keyword that narrows a type, and the types that it narrows."""
+
+KEYWORDS: Final = frozenset(
+    {
+        *("$ref", "type", "const", "anyOf", "oneOf", "items"),
+        *("properties", "required", "additionalProperties"),
+        *("title", "description", "default", "examples"),
+        *BOUNDS,
+    }
+)
+"""Every keyword of JSON Schema that a schema may use."""
+
+FORMATS: Final = frozenset({"date", "date-time", "uri", "int32", "int64", "float", "double", "password", "byte"})
+"""The values of `format`. It is a note for people and for other generators: our models keep text as text."""
+
+
+@attrs.frozen
+class Extension:
+    """A keyword of ours."""
+
+    name: str
+    places: tuple[str, ...]
+    """Where it may be: `field`, `object`, `enum value`; or in which envelope."""
+    value: str
+    """What it takes, in words."""
+    fits: Callable[[Any], bool] = attrs.field(repr=False)
+
+
+def _is_true(value: Any) -> bool:
+    return value is True
+
+
+_MARK: Final = ("`true`", _is_true)
+
+OURS: Final = {
+    extension.name: extension
+    for extension in (
+        Extension("x-assumed", ("field", "object", "enum value", "openapi.yaml", "asyncapi.yaml"), *_MARK),
+        Extension("x-essential", ("field",), *_MARK),
+        Extension("x-large", ("field",), *_MARK),
+        Extension(
+            *("x-refused-handshake", ("asyncapi.yaml",), "an object with `status`"),
+            lambda value: isinstance(value, dict) and isinstance(value.get("status"), int),
+        ),
+        Extension("x-secret", ("field",), *_MARK),
+        Extension("x-stand-in", ("field",), "a value that fits the field", lambda _: True),
+        Extension("x-write-null", ("field",), *_MARK),
+    )
+}
+"""The keywords of ours, by their names."""

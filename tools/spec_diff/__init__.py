@@ -1,0 +1,1 @@
+"""What changed in `spec/`, and whom it breaks: `python -m tools.spec_diff REF`."""
