@@ -151,8 +151,9 @@ def test_each_difference_of_a_service_is_found_and_named(
 
 
 def test_a_password_in_netrc_is_not_sent(
-    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    make_emulator: MakeEmulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    emulator = make_emulator(sloppy=None)
     (tmp_path / "netrc").write_text("default login me password hush\n", "utf-8")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     seen: list[Any] = []
