@@ -65,7 +65,13 @@ class Probes:
         sent = {"User-Agent": AGENT, **(headers or {})}
         try:
             answer = requests.request(
-                method, url, headers=sent, data=body, timeout=_TIMEOUT_S, allow_redirects=False
+                method,
+                url,
+                headers=sent,
+                data=body,
+                auth=_unchanged,
+                timeout=_TIMEOUT_S,
+                allow_redirects=False,
             )
         except (requests.RequestException, OSError, ValueError) as exc:
             why = type(exc).__name__
@@ -85,6 +91,11 @@ class Probes:
             self._watcher(seen)
             return seen
         raise OdysseyConnectionError(f"{method} {route}: no answer ({why})", code="no_answer")
+
+
+def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Add no authorization: without this, requests would replace ours with a password from ``~/.netrc``."""
+    return request
 
 
 def foreign_offer() -> str:

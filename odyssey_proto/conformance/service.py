@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["STEPS", "check_service"]
 
-_log = logging.getLogger("odyssey_proto.conformance")
+log: Final[logging.Logger] = logging.getLogger("odyssey_proto.conformance")
 
 _AGENT: Final = "odyssey-proto/"
 
@@ -125,7 +125,7 @@ def _take(step: Step, run: Run) -> StepResult:
     except OdysseyError as exc:
         return StepResult(step.name, "failed", one_line(str(exc)))
     except Exception as exc:
-        _log.exception("the step %r failed", step.name)
+        log.exception("the step %r failed", step.name)
         return StepResult(step.name, "failed", type(exc).__name__)
     return StepResult(step.name, "done")
 

@@ -11,6 +11,7 @@ import requests
 from odyssey_proto import OdysseyConfigError
 from odyssey_proto.cli import main
 from odyssey_proto.conformance.facts import assumed_facts
+from odyssey_proto.conformance.probes import Probes
 from odyssey_proto.conformance.service import check_service
 from odyssey_proto.emulator import Fault
 from odyssey_proto.emulator._showing import SECRET_FIELDS
@@ -147,3 +148,16 @@ def test_each_difference_of_a_service_is_found_and_named(
     assert (status, data["ok"]) == (1, False)
     assert all(one.rpartition(": ")[2] in printed for one in found)
     assert secrets_in(emulator, printed + json.dumps(data)) == []
+
+
+def test_a_password_in_netrc_is_not_sent(
+    make_emulator: MakeEmulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    emulator = make_emulator(sloppy=None)
+    (tmp_path / "netrc").write_text("default login me password hush\n", "utf-8")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    seen: list[Any] = []
+    Probes(emulator.api_url, seen.append).call("GET", "/regions", token="mine")
+    assert seen[0].status == 401
+    traffic = requests.get(f"{emulator.api_url}/_emulator/traffic?secrets=true", timeout=PATIENCE_S)
+    assert json.loads(traffic.text)["request"]["headers"]["Authorization"] == "Bearer mine"

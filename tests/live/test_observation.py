@@ -17,8 +17,7 @@ from tests.support.processes import PATIENCE_S, eventually
 if TYPE_CHECKING:
     from odyssey_proto import Odyssey
     from odyssey_proto._model.traffic import Seen
-    from odyssey_proto.emulator import Emulator
-    from tests.conftest import MakeEmulator
+    from tests.conftest import MakeClient, MakeEmulator
 
 
 def calls(seen: list[Seen]) -> collections.Counter[Any]:
@@ -35,7 +34,7 @@ def messages(seen: list[Seen]) -> collections.Counter[Any]:
     )
 
 
-def test_a_client_shows_what_the_emulator_sees(make_emulator: MakeEmulator, make_client: Any) -> None:
+def test_a_client_shows_what_the_emulator_sees(make_emulator: MakeEmulator, make_client: MakeClient) -> None:
     emulator = make_emulator(sloppy=None)
     client = make_client(emulator)
     ours: list[Seen] = []
@@ -54,7 +53,11 @@ def test_a_client_shows_what_the_emulator_sees(make_emulator: MakeEmulator, make
     assert {one.status for one in ours if isinstance(one, Exchange)} == {101, 200, 404}
 
 
-def test_a_redirect_is_shown_with_the_answer_that_follows(emulator: Emulator, client: Odyssey) -> None:
+def test_a_redirect_is_shown_with_the_answer_that_follows(
+    make_emulator: MakeEmulator, make_client: MakeClient
+) -> None:
+    emulator = make_emulator(sloppy=None)
+    client = make_client(emulator)
     there = f"{emulator.api_url}/stream-recordings?limit=5"
     emulator.faults.add(
         Fault(step="GET /stream-recordings", action="answer", status=307, headers={"Location": there})
