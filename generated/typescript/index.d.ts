@@ -1735,7 +1735,7 @@ export interface RestCalls {
     body: TokenRequest;
     answer: TokenResponse;
   };
-  /** List the regions with their ping addresses. On any failure, clients continue without latencies. */
+  /** List the regions with their ping addresses. */
   listRegions: {
     method: "GET";
     path: "/regions";
@@ -1834,7 +1834,7 @@ export interface RestCalls {
     body: undefined;
     answer: undefined;
   };
-  /** Get the ICE servers, again before every attempt. */
+  /** Get the ICE servers. */
   getSignalingConfig: {
     method: "GET";
     path: "/config";
@@ -1843,7 +1843,7 @@ export interface RestCalls {
     body: undefined;
     answer: SignalingConfig;
   };
-  /** Offer to receive video and audio; the offer contains all candidates. */
+  /** Offer to receive video and audio. */
   watchBroadcast: {
     method: "POST";
     path: "/whep";
@@ -1852,7 +1852,7 @@ export interface RestCalls {
     body: string;
     answer: string;
   };
-  /** Leave. Sent only while still connected. */
+  /** Leave. */
   leaveBroadcast: {
     method: "DELETE";
     path: "/whep/{resource}";
@@ -1861,7 +1861,7 @@ export interface RestCalls {
     body: undefined;
     answer: undefined;
   };
-  /** Get the playlist (RFC 8216); addresses of segments are relative to it. */
+  /** Get the playlist (RFC 8216). */
   playBroadcast: {
     method: "GET";
     path: "/index.m3u8";

@@ -1,7 +1,7 @@
 """Where the tools are, and what to skip if they are not there.
 
-The tools of npm are in `node_modules` beside this file, those of Python in an environment of their own, because they
-pin other releases than the project does: `make generators` installs both.
+The tools of npm are in `node_modules` beside this file, those of Python in an environment of their own, because
+they pin other releases than the project does: `make generators` installs both.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Linters and parsers find nothing in the generated documents, and validators take the vectors as they are meant."""
+"""Linters find nothing in the generated documents; a parser and a validator read them as they are meant."""
 
 from __future__ import annotations
 
@@ -25,7 +25,14 @@ def test_redocly_finds_nothing(npm: Path) -> None:
 
 
 def test_spectral_finds_nothing(npm: Path) -> None:
-    command = ("node_modules/.bin/spectral", "lint", "--fail-severity", "hint", "--ruleset", HERE / "spectral.yaml")
+    command = (
+        "node_modules/.bin/spectral",
+        "lint",
+        "--fail-severity",
+        "hint",
+        "--ruleset",
+        HERE / "spectral.yaml",
+    )
     node.run(*command, *OPENAPI, ASYNCAPI, cwd=npm)
 
 

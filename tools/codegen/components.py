@@ -132,7 +132,7 @@ class Components:
             found["required"] = required
         if fields:
             found["properties"] = {wire: self._field(name, wire, field) for wire, field in fields.items()}
-        if answer or "additionalProperties" in schema:
+        if answer or not fields or "additionalProperties" in schema:
             found["additionalProperties"] = schema.get("additionalProperties", True)
         return {**found, **{key: schema[key] for key in ("examples", "x-assumed") if key in schema}}
 
