@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["answers", "missing", "run"]
 
-_TIMEOUT_S = 100
+_TIMEOUT_S = 500
 _SHOWN = 2000
 """Number of characters of the output of a command that failed; the rest of it is what went well."""
 
