@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OPENAPI = GENERATED / "openapi" / "odyssey.openapi.yaml"
-ASYNCAPI = GENERATED / "asyncapi" / "odyssey.asyncapi.yaml"
 SCHEMA = GENERATED / "schema" / "odyssey.schema.json"
 
 STRICT = (
@@ -71,7 +70,9 @@ def test_typescript_fetch_of_openapi_generator(javascript: Path, python_tool: Ca
 
 @pytest.mark.generators
 def test_modelina(javascript: Path) -> None:
-    models = json.loads(node.run("node", "modelina.mjs", ASYNCAPI, "models", cwd=javascript))
+    document = read_document("asyncapi/odyssey.asyncapi.yaml")
+    (javascript / "document.json").write_text(json.dumps(document.content), "utf-8")
+    models = json.loads(node.run("node", "modelina.mjs", "document.json", "models", cwd=javascript))
     exports = "".join(f'export {{ {name} }} from "./{name}.js";\n' for name in models)
     (javascript / "models" / "index.ts").write_text(exports, "utf-8")
     (javascript / "models" / "package.json").write_text(
@@ -79,7 +80,6 @@ def test_modelina(javascript: Path) -> None:
     )  # it names no extensions
     compiler = ("node_modules/.bin/tsc", "--strict", "--target", "es2022", "--module", "commonjs")
     node.run(*compiler, "models/index.ts", cwd=javascript)
-    document = read_document("asyncapi/odyssey.asyncapi.yaml")
     check_program(javascript, document, "node", "modelina_read.mjs", "./models/index.js", only=set(models))
 
 

@@ -51,6 +51,7 @@ class Document:
     """A generated document, and what its schemas say about values."""
 
     def __init__(self, content: dict[str, Any]) -> None:
+        self.content = content
         self._holder = {name: content[name] for name in ("components", "$defs") if name in content}
         self.definitions: dict[str, Any] = content.get("components", content).get("schemas") or content["$defs"]
         self._prefix = "#/components/schemas/" if "components" in content else "#/$defs/"
