@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from openapi_spec_validator.readers import read_from_filename
 
+from odyssey_proto import BroadcastInfo, ClientCredentials, ConnectionStatus, StreamerCapabilities
 from tests.support.mutations import definition, served
 
 if TYPE_CHECKING:
@@ -238,6 +240,22 @@ def test_an_example_of_a_field_fits_the_field(schema_files: dict[str, Any], regi
                 validator = Draft202012Validator({"$ref": reference}, registry=registry)
                 for example in field_schema.get("examples", []):
                     assert [error.message for error in validator.iter_errors(example)] == [], reference
+
+
+def test_the_objects_that_sdks_share_are_those_of_this_library(registry: Any) -> None:
+    claims = base64.urlsafe_b64encode(b'{"session_id": "sess_3f6c"}').decode().rstrip("=")
+    able = StreamerCapabilities(image_to_video=True)
+    for name, made in (
+        ("ClientCredentials", ClientCredentials("wss://signal.example.org", f"e30.{claims}.c2ln", 600, able)),
+        ("ClientCredentials", ClientCredentials("wss://signal.example.org", f"e30.{claims}.c2ln", 600)),
+        ("BroadcastInfo", BroadcastInfo("https://live.example.org/stream_81d2", "spectator_9c1e")),
+    ):
+        validator = Draft202012Validator({"$ref": f"client.yaml#/$defs/{name}"}, registry=registry)
+        written = made.to_dict()
+        assert [error.message for error in validator.iter_errors(written)] == []
+        assert written.keys() == definition(name)["properties"].keys()
+    known = [branch["const"] for branch in definition("ConnectionStatus")["anyOf"] if "const" in branch]
+    assert known == [status.value for status in ConnectionStatus]
 
 
 def assumed(node: Any, place: str = "") -> Iterator[str]:

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = ["asyncapi_document"]
 
+_TEXT = """\
+The signaling WebSocket and the two data channels, from the client's point of view. What was not observed is
+marked `x-assumed: true`. Every enum is open: its values are in `x-extensible-enum`, and for constants in the enum
+`Known…` beside it, which no message uses. Messages of the service may have other fields than those listed, which
+readers ignore.
+"""
 # AsyncAPI takes only the name of the field; each message has its tag as a constant.
 _DIALECT = Dialect(lambda _: "type", ref_has_siblings=False)
 _ENDS_SENTENCE = re.compile(r"(?<=[.;]) ")
@@ -27,9 +33,7 @@ def asyncapi_document(files: dict[str, Schema], openapi: Schema, asyncapi: Schem
     """Return the document."""
     schemas = Components(files, sent_by_clients(files, openapi, asyncapi), _DIALECT).schemas
     document: Schema = inward(asyncapi, PREFIX)
-    document["info"]["description"] = document["info"]["description"].replace(
-        "`schemas/`; this file only assigns", "`components`, made from `spec/schemas`; the channels assign"
-    )
+    document["info"]["description"] = _TEXT
     messages = document["components"]["messages"]
     document["components"]["messages"] = {key: _described(message, schemas) for key, message in messages.items()}
     names = reached(schemas, names_below([messages, document["components"]["schemas"]]))

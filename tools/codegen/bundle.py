@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tools.codegen.components import known_values, open_values
+from tools.codegen.components import is_choice_of_fields, known_values, open_values, pascal
 from tools.codegen.sources import Schema, definitions, split_reference
 
 __all__ = ["bundled"]
@@ -26,6 +26,9 @@ def bundled(files: dict[str, Schema], version: str) -> str:
     found: dict[str, Schema] = {}
     for file, name, schema in definitions(files):
         described = {"title": name, **_inward(schema, file)}
+        for keyword in ("oneOf", "anyOf"):
+            if is_choice_of_fields(schema.get(keyword)):
+                described[keyword] = [_with_field(name, branch["required"][0]) for branch in schema[keyword]]
         if open_values(schema):
             known = f"Known{name}"
             described["anyOf"] = [{"$ref": f"#/$defs/{known}"}, described["anyOf"][-1]]
@@ -46,13 +49,17 @@ def bundled(files: dict[str, Schema], version: str) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
+def _with_field(owner: str, field: str) -> Schema:
+    """Return a schema that only requires a field, with what generators and the strict mode of ajv ask for."""
+    title = f"{owner}With{pascal(field)}"
+    return {"title": title, "type": "object", "properties": {field: True}, "required": [field]}
+
+
 def _inward(node: Any, file: str) -> Any:
     if isinstance(node, list):
         return [_inward(value, file) for value in node]
     if not isinstance(node, dict):
         return node
-    if list(node) == ["required"]:  # ajv's strict mode and generators want to know the fields
-        return {"properties": dict.fromkeys(node["required"], True), **node}
     found = {key: _inward(value, file) for key, value in node.items() if key != "$ref"}
     if "$ref" not in node:
         return found

@@ -9,6 +9,7 @@ The schemas say what is true; generators understand less. The changes, for OpenA
 - In objects that only the service sends, fields that it writes as null are required, and a default does not hide
   that a field is absent. `additionalProperties: true` is explicit there: some generated code otherwise refuses
   fields that it does not know.
+- An object without known fields has `additionalProperties: true`, too; it would be a class without a content.
 - "Exactly one of these fields" is a union of objects, one for each field.
 - A value without a tag that may be of several types, such as `ErrorBody.detail`, is any JSON value. Many languages
   have no such unions, and their code could not read it at all. Its text names the types; objects are components.
@@ -26,14 +27,23 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from tools.codegen.sources import definitions, split_reference
+from tools.codegen.sources import SpecError, definitions, split_reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tools.codegen.sources import Schema
 
-__all__ = ["PREFIX", "Components", "Dialect", "is_choice_of_fields", "known_values", "open_values", "tag_of"]
+__all__ = [
+    "PREFIX",
+    "Components",
+    "Dialect",
+    "is_choice_of_fields",
+    "known_values",
+    "open_values",
+    "pascal",
+    "tag_of",
+]
 
 PREFIX = "#/components/schemas/"
 _FORMATS = {"integer": "int64", "number": "double"}
@@ -59,7 +69,7 @@ class Dialect:
 class Components:
     """The named components for one document: every definition, and every part that needs a name.
 
-    `sent` has the names of what a client sends.
+    `sent` has the names of what a client sends. Raises `SpecError` if two of them would have the same name.
     """
 
     def __init__(self, files: dict[str, Schema], sent: set[str], dialect: Dialect) -> None:
@@ -83,7 +93,7 @@ class Components:
 
     def _put(self, name: str, schema: Schema) -> None:
         if name in self.schemas:
-            raise ValueError(f"two components would be named {name}")
+            raise SpecError([f"{name}: two components would have this name"])
         self.schemas[name] = {"title": name, **schema}
 
     def _tagged_union(self, schema: Schema) -> Schema:
@@ -108,10 +118,7 @@ class Components:
             variant = self._object(name, {**schema, "required": [*schema["required"], chosen]}, fields)
             variant["description"] = f"A `{name}` with `{chosen}`."
             variant["examples"] = [example for example in schema["examples"] if chosen in example]
-            if not variant["examples"]:
-                base = {key: value for key, value in schema["examples"][0].items() if key not in choices}
-                variant["examples"] = [{**base, chosen: _example(fields[chosen], self._definitions)}]
-            variants[f"{name}With{_pascal(chosen)}"] = variant
+            variants[f"{name}With{pascal(chosen)}"] = variant
         self._put(
             name,
             {
@@ -137,7 +144,7 @@ class Components:
         return {**found, **{key: schema[key] for key in ("examples", "x-assumed") if key in schema}}
 
     def _field(self, owner: str, wire: str, field: Schema) -> Schema:
-        found = self._type(f"{owner}{_pascal(wire)}", field)
+        found = self._type(f"{owner}{pascal(wire)}", field)
         found["description"] = _text(field) + _types(field)
         if "$ref" in found and not self._dialect.ref_has_siblings:
             found["allOf"] = [{"$ref": found.pop("$ref")}]
@@ -224,14 +231,6 @@ def _without_null(field: Schema) -> Schema:
     return field if len(branches) != 1 else {"description": field["description"], **branches[0]}
 
 
-def _example(field: Schema, schemas: dict[str, Schema]) -> Any:
-    if "examples" in field:
-        return field["examples"][0]
-    if "$ref" in field:
-        return _example(schemas[field["$ref"].rpartition("/")[2]], schemas)
-    return [_example(field["items"], schemas)]
-
-
 def _text(schema: Schema) -> str:
     text = str(schema["description"])
     if is_choice_of_fields(schema.get("anyOf")):
@@ -257,5 +256,6 @@ def _type_in_words(schema: Schema) -> str:
     return words[schema["type"]]
 
 
-def _pascal(wire: str) -> str:
+def pascal(wire: str) -> str:
+    """Return a wire name as a part of a component's name: `script_url` is `ScriptUrl`."""
     return "".join(part[:1].upper() + part[1:] for part in re.split(r"\W|_", wire))

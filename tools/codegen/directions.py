@@ -54,7 +54,7 @@ def _references(node: Any) -> Iterator[str]:
         for key, value in node.items():
             if isinstance(value, str) and key == "$ref":
                 yield value
-            elif key == "mapping":
+            elif key == "mapping" and isinstance(value, dict):
                 yield from value.values()
             else:
                 yield from _references(value)

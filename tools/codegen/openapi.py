@@ -1,8 +1,9 @@
-"""Makes two OpenAPI documents, each complete in itself: the REST API, and the calls on other hosts.
+"""Makes three OpenAPI documents, each complete: the REST API, the calls on other hosts, the live messages.
 
 The calls and their answers are those of `spec/openapi.yaml`. Added here is what generators and linters want, and
 what the checks of traffic must not allow: answers for all other statuses. Calls whose path has servers of its own
-are in the second document, because many generators know only one server.
+are in the second document, because many generators know only one server. The third has no calls at all; it is for
+generators that do not read AsyncAPI.
 """
 
 from __future__ import annotations
@@ -36,45 +37,85 @@ _MEDIA_TEXT = """\
 The calls that a client makes to other hosts: pings of regions, ICE servers, WHEP and HLS. Each address is a value
 that the service returned; it is a variable of the path's server. No call carries the bearer token of the REST API.
 """
+_LIVE_TEXT = """\
+The messages of the signaling WebSocket and of the data channels, for generators that read OpenAPI and not
+AsyncAPI. There are no paths: the AsyncAPI document says which message is sent where, and in which direction.
+"""
 _READING = """
 How to read this document: every enum is open. Its values are in `x-extensible-enum`, and for constants in the enum
 `Known…` beside it, which no body uses. Objects in answers may have other fields than those listed, which readers
-ignore. A field that is not required may be absent. Times are ISO 8601, but a zone is not certain; so they have no
-`format`.
+ignore. A field that is not required may be absent. One that is required and may be null is always written by the
+service as its pages describe it; the rules for readers that are to tolerate more are in `spec/`. Times are ISO
+8601, but a zone is not certain; so they have no `format`.
 """
 _DIALECT = Dialect(lambda mapping: {"propertyName": "type", "mapping": mapping}, ref_has_siblings=True)
+_SIGNALING: Schema = {
+    "url": "{signalling_url}",
+    "description": "The WebSocket of a session. The data channels belong to a peer connection.",
+    "variables": {
+        "signalling_url": {
+            "default": "wss://signal.example.org/signaling",
+            "description": "As returned by `POST /sessions/request`.",
+        }
+    },
+}
 _OTHER: Schema = {"description": "Any other answer is a failure; its body is not specified."}
 _FAILURE: Schema = {"$ref": "#/components/responses/Failure"}
 
 
 def openapi_documents(files: dict[str, Schema], openapi: Schema, asyncapi: Schema) -> dict[str, Schema]:
-    """Return both documents, by the names `odyssey` and `odyssey-media`."""
+    """Return the documents, by the names `odyssey`, `odyssey-media` and `odyssey-live`."""
     schemas = Components(files, sent_by_clients(files, openapi, asyncapi), _DIALECT).schemas
     source = inward(openapi, PREFIX)
     _merge_bodies(source["components"]["responses"], schemas)
-    shared = set(source["components"].pop("schemas"))
-    rest, media = copy.deepcopy(source), copy.deepcopy(source)
-    rest["info"].update(
-        summary="Tokens, sessions, recordings and simulations.", description=f"{_REST_TEXT}{_READING}"
-    )
-    rest["paths"] = {path: item for path, item in rest["paths"].items() if "servers" not in item}
-    media["info"].update(
-        title="Odyssey media", summary="Pings, ICE servers, WHEP and HLS.", description=f"{_MEDIA_TEXT}{_READING}"
-    )
-    media["paths"] = {path: item for path, item in media["paths"].items() if "servers" in item}
-    media.update(servers=media["paths"]["/whep"]["servers"], security=[])
-    for document, failure in ((rest, _FAILURE), (media, _OTHER)):
-        for call in _calls(document):
-            known = call["responses"]
-            exact = {status: answer for status, answer in known.items() if status.isdecimal()}
-            ranges = {status: known.get(status, failure) for status in ("4XX", "5XX", "default")}
-            call["responses"] = {**exact, **known, **ranges}
-    for answers in (*(call["responses"] for call in _calls(rest)), rest["components"]["responses"]):
-        _add_headers(answers)
     return {
-        "odyssey": _finished(rest, schemas, shared),
-        "odyssey-media": _finished(media, schemas, set()),
+        "odyssey": _rest(copy.deepcopy(source), schemas),
+        "odyssey-media": _media(copy.deepcopy(source), schemas),
+        "odyssey-live": _live(source["info"], asyncapi, schemas),
     }
+
+
+def _rest(document: Schema, schemas: dict[str, Schema]) -> Schema:
+    _entitle(document["info"], "Odyssey REST API", "Tokens, sessions, recordings and simulations.", _REST_TEXT)
+    document["paths"] = {path: item for path, item in document["paths"].items() if "servers" not in item}
+    _complete(document, _FAILURE)
+    for answers in (*(call["responses"] for call in _calls(document)), document["components"]["responses"]):
+        _add_headers(answers)
+    return _finished(document, schemas, {*document["components"]["schemas"], *_DETAILS})
+
+
+def _media(document: Schema, schemas: dict[str, Schema]) -> Schema:
+    _entitle(document["info"], "Odyssey media", "Pings, ICE servers, WHEP and HLS.", _MEDIA_TEXT)
+    document["paths"] = {path: item for path, item in document["paths"].items() if "servers" in item}
+    document.update(servers=document["paths"]["/whep"]["servers"], security=[])
+    _complete(document, _OTHER)
+    return _finished(document, schemas, set())
+
+
+def _live(info: Schema, asyncapi: Schema, schemas: dict[str, Schema]) -> Schema:
+    info = {**info, "version": asyncapi["info"]["version"]}
+    _entitle(info, "Odyssey live messages", "Signaling and the data channels.", _LIVE_TEXT)
+    names = _with_known(reached(schemas, names_below(asyncapi["components"])), schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": info,
+        "servers": [_SIGNALING],
+        "paths": {},
+        "components": {"schemas": {name: schema for name, schema in schemas.items() if name in names}},
+    }
+
+
+def _entitle(info: Schema, title: str, summary: str, text: str) -> None:
+    info.update(title=title, summary=summary, description=f"{text}{_READING}")
+
+
+def _complete(document: Schema, failure: Schema) -> None:
+    """Give every call an answer for every status, the exact ones first."""
+    for call in _calls(document):
+        known = call["responses"]
+        exact = {status: answer for status, answer in known.items() if status.isdecimal()}
+        ranges = {status: known.get(status, failure) for status in ("4XX", "5XX", "default")}
+        call["responses"] = {**exact, **known, **ranges}
 
 
 def _merge_bodies(responses: Schema, schemas: dict[str, Schema]) -> None:
@@ -113,8 +154,8 @@ def _add_headers(responses: Schema) -> None:
                 headers["Retry-After"] = {"$ref": "#/components/headers/RetryAfter"}
 
 
-def _finished(document: Schema, schemas: dict[str, Schema], shared: set[str]) -> Schema:
-    """Return the document with examples, and with those components that it uses."""
+def _finished(document: Schema, schemas: dict[str, Schema], extra: set[str]) -> Schema:
+    """Return the document with examples, and with those components that it uses or that are in `extra`."""
     components = document["components"]
     used = names_below(document["paths"])
     for kind in ("parameters", "responses"):
@@ -123,8 +164,7 @@ def _finished(document: Schema, schemas: dict[str, Schema], shared: set[str]) ->
     components["headers"] = {name: part for name, part in components["headers"].items() if name in used}
     if not document["security"]:
         del components["securitySchemes"]
-    names = reached(schemas, used | shared | (_DETAILS if "Failure" in used else set()))
-    names |= {f"Known{name}" for name in names} & schemas.keys()
+    names = _with_known(reached(schemas, used | extra), schemas)
     components["schemas"] = {name: schema for name, schema in schemas.items() if name in names}
     tags = {tag for call in _calls(document) for tag in call["tags"]}
     document["tags"] = [tag for tag in document["tags"] if tag["name"] in tags]
@@ -132,6 +172,11 @@ def _finished(document: Schema, schemas: dict[str, Schema], shared: set[str]) ->
     _add_examples(document["paths"], schemas)
     _add_examples(components["responses"], schemas)
     return document
+
+
+def _with_known(names: set[str], schemas: dict[str, Schema]) -> set[str]:
+    """Return the names, and those of the enums with the known values of any of them."""
+    return names | ({f"Known{name}" for name in names} & schemas.keys())
 
 
 def _add_examples(node: Any, schemas: dict[str, Schema]) -> None:
