@@ -21,6 +21,8 @@ SCHEMA = GENERATED / "schema" / "odyssey.schema.json"
 DEBIAN_CRATES = Path("/usr/share/cargo/registry")
 GSON = Path("/usr/share/java/gson.jar")
 
+pytestmark = pytest.mark.timeout(600)  # compilers
+
 
 def test_go_of_quicktype(javascript: Path, system_tool: Callable[[str], str]) -> None:
     go = system_tool("go")
@@ -37,7 +39,6 @@ def test_go_of_quicktype(javascript: Path, system_tool: Callable[[str], str]) ->
 
 
 @pytest.mark.generators
-@pytest.mark.timeout(600)  # it compiles serde
 def test_rust_of_quicktype(javascript: Path, system_tool: Callable[[str], str]) -> None:
     cargo = system_tool("cargo")
     if not list(DEBIAN_CRATES.glob("serde_json-*")):

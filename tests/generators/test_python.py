@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PROGRAMS = Path(__file__).with_name("programs")
-OPENAPI = GENERATED / "openapi" / "odyssey.openapi.yaml"
 SCHEMA = GENERATED / "schema" / "odyssey.schema.json"
 
 
@@ -29,11 +28,20 @@ def test_pydantic_of_datamodel_code_generator(tmp_path: Path) -> None:
 
 
 @pytest.mark.generators
-def test_openapi_python_client(tmp_path: Path, python_tool: Callable[[str], Path]) -> None:
+@pytest.mark.parametrize("name", ["odyssey", "odyssey-live"])
+def test_openapi_python_client(name: str, tmp_path: Path, python_tool: Callable[[str], Path]) -> None:
     python = python_tool("python")
     tool = (python_tool("openapi-python-client"), "generate", "--meta", "none", "--fail-on-warning")
     environment = {"PATH": f"{python.parent}:/usr/bin:/bin"}  # it calls ruff
-    node.run(*tool, "--path", OPENAPI, "--output-path", "client", cwd=tmp_path, environment=environment)
-    document = read_document("openapi/odyssey.openapi.yaml")
+    node.run(
+        *tool,
+        "--path",
+        GENERATED / "openapi" / f"{name}.openapi.yaml",
+        "--output-path",
+        "client",
+        cwd=tmp_path,
+        environment=environment,
+    )
+    document = read_document(f"openapi/{name}.openapi.yaml")
     program = (python, PROGRAMS / "python_client.py", tmp_path / "client")
     check_program(tmp_path, document, *program, only=document.objects())

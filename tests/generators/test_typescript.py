@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-OPENAPI = GENERATED / "openapi" / "odyssey.openapi.yaml"
+DOCUMENTS = ["odyssey", pytest.param("odyssey-live", marks=pytest.mark.generators)]
 SCHEMA = GENERATED / "schema" / "odyssey.schema.json"
 
 STRICT = (
@@ -41,11 +41,12 @@ for (const value of values) console.log(JSON.stringify(value));
 """
 
 
-def test_openapi_typescript(javascript: Path) -> None:
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_openapi_typescript(name: str, javascript: Path) -> None:
     # Without the option, a request would have to give a field that has a default.
     tool = ("node_modules/.bin/openapi-typescript", "--default-non-nullable=false", "--output", "models.ts")
-    node.run(*tool, OPENAPI, cwd=javascript)
-    check_types(javascript, read_document("openapi/odyssey.openapi.yaml"), 'models.components["schemas"]["{}"]')
+    node.run(*tool, GENERATED / "openapi" / f"{name}.openapi.yaml", cwd=javascript)
+    check_types(javascript, read_document(f"openapi/{name}.openapi.yaml"), 'models.components["schemas"]["{}"]')
 
 
 @pytest.mark.generators
@@ -55,16 +56,27 @@ def test_json_schema_to_typescript(javascript: Path) -> None:
 
 
 @pytest.mark.generators
-def test_typescript_fetch_of_openapi_generator(javascript: Path, python_tool: Callable[[str], Path]) -> None:
+@pytest.mark.parametrize("name", ["odyssey", "odyssey-live"])
+def test_typescript_fetch_of_openapi_generator(
+    name: str, javascript: Path, python_tool: Callable[[str], Path]
+) -> None:
     options = "importFileExtension=.js,enumUnknownDefaultCase=true"
     tool = (python_tool("openapi-generator-cli"), "generate", "--generator-name", "typescript-fetch")
-    node.run(*tool, "-i", OPENAPI, "-o", "client", f"--additional-properties={options}", cwd=javascript)
+    node.run(
+        *tool,
+        "-i",
+        GENERATED / "openapi" / f"{name}.openapi.yaml",
+        "-o",
+        "client",
+        f"--additional-properties={options}",
+        cwd=javascript,
+    )
     # The generator's own code does not know of optional fields that are never undefined.
     strict = [option for option in STRICT if option != "--exactOptionalPropertyTypes"]
     compiler = ("node_modules/.bin/tsc", *strict, "--lib", "es2022,dom", "--outDir", "build")
     node.run(*compiler, "client/index.ts", cwd=javascript)
     program = ("node", "typescript_fetch.mjs", "./build/index.js")
-    document = read_document("openapi/odyssey.openapi.yaml")
+    document = read_document(f"openapi/{name}.openapi.yaml")
     check_program(javascript, document, *program, only=document.objects())
 
 
