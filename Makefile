@@ -17,7 +17,7 @@ INNER_LOOP := tests/unit tests/wire $(addprefix --ignore=tests/,unit/test_cli.py
 SEED ?= 1
 TESTS ?= tests/live
 
-.PHONY: help check format coverage install demo test lint types generate generate-check spec-diff cassettes core-coverage conformance bench sloppy wheel-check clean \
+.PHONY: help check format coverage install demo test lint types generate generate-check spec-diff generators cassettes core-coverage conformance bench sloppy wheel-check clean \
 	test-lowest test-newest test-prereleases test-releases wheels
 
 help: ## this list
@@ -92,6 +92,20 @@ generate-check: install ## whether generated/ is up to date
 REF ?= HEAD
 spec-diff: install ## what changed in spec/ since REF, and whom it breaks
 	$(BIN)/python -m tools.spec_diff $(REF)
+
+# Some also need Debian's golang-go, librust-serde-json-dev and librust-serde-derive-dev with cargo, or libgoogle-gson-java.
+generators: install .venvs/generators/installed ## the generators and linters of others, on the generated files
+	npm ci --prefix tests/generators --ignore-scripts --no-audit --no-fund --silent
+	npm ci --prefix tests/sdk/typescript --ignore-scripts --no-audit --no-fund --silent
+	$(BIN)/python -m pytest -q tests/generators tests/sdk/typescript $(ARGS)
+
+# What they pin differs from what we pin. The last one has the compiler of Kotlin, and requires much that is not needed.
+.venvs/generators/installed: $(VENV)/pip.installed pyproject.toml
+	$(BIN)/python -m venv .venvs/generators
+	.venvs/generators/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	.venvs/generators/bin/python -m pip install --quiet --group generators
+	.venvs/generators/bin/python -m pip install --quiet --no-deps kotlin-jupyter-kernel==0.19.0.944
+	@touch $@
 
 # From the emulator; with ODYSSEY_API_KEY from the service, what that shows by itself.
 cassettes: install ## record the answers of the service again

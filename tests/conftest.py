@@ -53,7 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--phase",
         choices=("together", "alone"),
-        help="run what may run side by side, or what is marked `measures` (default: both)",
+        help="run what may run side by side, or what is marked `measures` (default: both, and `generators`)",
     )
     parser.addoption(
         "--sloppy",
@@ -83,7 +83,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if sloppy and (reason := reason_to_leave_out(item.nodeid)):
             item.add_marker(pytest.mark.skip(reason=reason))
         alone = item.get_closest_marker("measures") is not None
-        (chosen if phase is None or alone == (phase == "alone") else left_out).append(item)
+        by_command = item.get_closest_marker("generators") is not None
+        runs = phase is None or (alone == (phase == "alone") and not by_command)
+        (chosen if runs else left_out).append(item)
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = chosen

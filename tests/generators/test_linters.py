@@ -1,4 +1,4 @@
-"""Linters and parsers find nothing in the generated documents, and validators take the vectors as they are meant."""
+"""Linters find nothing in the generated documents; a parser and a validator read them as they are meant."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""What tests need to run node: whether it is there, and its packages, and programs that speak JSON lines."""
+"""What tests need to run node and other tools: whether they are there, and programs that speak JSON lines."""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["answers", "missing", "run"]
 
-_TIMEOUT_S = 100
+_TIMEOUT_S = 500
+_SHOWN = 2000
+"""Number of characters of the output of a command that failed; the rest of it is what went well."""
 
 
 def missing(folder: Path) -> str:
@@ -25,18 +28,20 @@ def missing(folder: Path) -> str:
     return ""
 
 
-def run(*command: str | Path, cwd: Path, given: str = "") -> str:
-    """Run a command and return its output. Raises `AssertionError` with all that it said if it fails."""
+def run(*command: str | Path, cwd: Path, given: str = "", environment: dict[str, str] | None = None) -> str:
+    """Run a command and return its output. Raises `AssertionError` with its last words if it fails."""
     done = subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
         input=given,
         capture_output=True,
         encoding="utf-8",
+        env={**os.environ, **(environment or {})},
         timeout=_TIMEOUT_S,
         check=False,
     )
-    assert done.returncode == 0, f"{command} failed:\n{done.stdout}{done.stderr}"
+    if done.returncode:
+        raise AssertionError(f"{[*map(str, command)]} failed:\n{done.stdout[-_SHOWN:]}\n{done.stderr[-_SHOWN:]}")
     return done.stdout
 
 

@@ -95,6 +95,8 @@ def _of_one_type(name: str, schema: Schema, expression: str, place: str) -> str:
     if name == "array":
         return f"isListOf({expression}, (item) => {_check(schema['items'], 'item', place)})"
     if name == "object":
+        if schema.get("properties"):
+            raise unsupported(place, schema)  # a class without a name
         values = schema.get("additionalProperties", True)
         if isinstance(values, dict):
             return f"isMapOf({expression}, (item) => {_check(values, 'item', place)})"

@@ -285,8 +285,8 @@ def _example(schema: Schema) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    """Escape what TSDoc would take for its own signs, outside of code."""
-    parts = re.split(r"(`[^`]*`)", text)
+    """Escape what TSDoc would take for its own signs, outside of code, and the end of a comment everywhere."""
+    parts = re.split(r"(`[^`]*`)", text.replace("*/", "*\\/"))
     return "".join(part if part.startswith("`") else re.sub(r"([{}<>@])", r"\\\1", part) for part in parts)
 
 

@@ -1,8 +1,7 @@
-// Writes the classes that AsyncAPI's modelina makes of a document, with methods for JSON, into a folder.
+// Writes the classes that AsyncAPI's modelina makes of a document (JSON), with methods for JSON, into a folder.
 
 import { readFileSync } from "node:fs";
 import { TS_COMMON_PRESET, TypeScriptFileGenerator } from "@asyncapi/modelina";
-import { parse } from "yaml";
 
 const [document, folder] = process.argv.slice(2);
 const generator = new TypeScriptFileGenerator({
@@ -12,5 +11,5 @@ const generator = new TypeScriptFileGenerator({
   rawPropertyNames: false,
   presets: [{ preset: TS_COMMON_PRESET, options: { marshalling: true } }],
 });
-const models = await generator.generateToFiles(parse(readFileSync(document, "utf8")), folder, { exportType: "named" });
+const models = await generator.generateToFiles(JSON.parse(readFileSync(document, "utf8")), folder, { exportType: "named" });
 console.log(JSON.stringify(models.map((model) => model.modelName)));

@@ -23,7 +23,10 @@ ROOT = HERE.parents[2]
 PACKAGE = ROOT / "generated" / "typescript"
 VECTORS = ROOT / "spec" / "vectors"
 
-pytestmark = pytest.mark.skipif(bool(node.missing(HERE)), reason=node.missing(HERE) or "it is there")
+pytestmark = [
+    pytest.mark.skipif(bool(node.missing(HERE)), reason=node.missing(HERE) or "it is there"),
+    pytest.mark.xdist_group("typescript"),  # compiled once
+]
 
 OF_TYPES = frozenset({"type", "required", "const", "anyOf", "oneOf"})
 """Keywords that a type expresses; a guard knows nothing of the others."""

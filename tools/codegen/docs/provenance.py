@@ -99,8 +99,9 @@ def _in_behaviour(source: Source) -> Iterator[Row]:
 
 
 def _in_table(source: Source) -> Iterator[Row]:
-    """Yield the rows of the first table of README.md whose column "assumed" says something."""
-    for line in source.texts["README.md"].splitlines():
+    """Yield the rows of the table of sources in README.md whose column "assumed" says something."""
+    section = without_sections(source.texts["README.md"], "where-each-fact-comes-from", only=True)
+    for line in section.splitlines():
         cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
         if len(cells) == 4 and cells[3] not in ("", "assumed") and not cells[3].startswith("-"):
             yield re.sub("`", "", cells[0]), "", inline(cells[3])
