@@ -26,7 +26,7 @@ def test_nothing_is_imported_from_a_test_file(path: Path) -> None:
 
 
 def test_every_file_beside_the_helpers_is_a_test_or_a_conftest() -> None:
-    beside = [path for path in FILES if not {"support", "typing", "sdk"} & set(path.parent.parts)]
+    beside = [path for path in FILES if not {"support", "typing", "sdk", "programs"} & set(path.parent.parts)]
     assert [path for path in beside if path.name != "conftest.py" and not path.name.startswith("test_")] == []
 
 
