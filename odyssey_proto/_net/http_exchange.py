@@ -37,6 +37,7 @@ log = logging.getLogger("odyssey_proto.http")
 
 _ANSWER_LIMIT: Final = 4 * 1024 * 1024  # bytes of an answer, decompressed
 _CHUNK: Final = 64 * 1024  # bytes
+_DRAIN_S: Final = 0.2  # for the body of a redirect, which usually comes with its head
 _REFUSED: Final = 300  # from this status on, an answer is a refusal, even if its body cannot be read
 _KEPT_PER_HOST: Final = 32  # idle connections
 _REPEAT_AFTER_S: Final = (0.2, 0.6)  # before each repetition
@@ -181,9 +182,7 @@ class HttpClient:
             except BaseException:
                 response.close()
                 raise
-            with contextlib.closing(response), contextlib.suppress(*NETWORK_ERRORS):
-                if int(response.headers.get("Content-Length", _CHUNK)) < _CHUNK:
-                    response.raw.read(_CHUNK, decode_content=False)  # so that the connection can be used again
+            _drain(response, call)
             log.debug("%s %s: %d, redirected", request.method, urlsplit(request.url).path, answer.status)
 
     def _send(self, request: HttpRequest, url: str, call: Call) -> requests.Response:
@@ -210,6 +209,17 @@ def _head(request: HttpRequest, response: requests.Response) -> HttpAnswer:
         headers=response.headers,
         secrets=request.secrets,
     )
+
+
+def _drain(response: requests.Response, call: Call) -> None:
+    """Read the body of a redirect, so that the connection can be used again; if it takes long, drop both."""
+    deadline, call.deadline = call.deadline, call.deadline.within(_DRAIN_S)
+    try:
+        with contextlib.closing(response), contextlib.suppress(*NETWORK_ERRORS):
+            if int(response.headers.get("Content-Length", _CHUNK)) < _CHUNK:
+                response.raw.read(_CHUNK, decode_content=False)
+    finally:
+        call.deadline = deadline
 
 
 # --- reading

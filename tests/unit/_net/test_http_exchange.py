@@ -143,6 +143,34 @@ def test_what_announces_an_answer_is_not_the_answer(server: HttpServer, api: Ser
     assert api.session_token("s-1", until()).session_token == "st-secret-1"
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [b"no field\r\n", b" folded\r\n", b"X A: b\r\n", b"X-A : b\r\n", b"X-A: Z\xfcrich \xc3\x85 \x85\r\n"],
+    ids=["no field", "a fold of nothing", "two words", "a space before the colon", "Latin-1"],
+)
+def test_odd_lines_of_a_head_do_not_hide_the_length(server: HttpServer, api: ServiceApi, odd: bytes) -> None:
+    def answer_oddly(connection: Connection, _: Request) -> None:
+        head, _, rest = answer(TOKEN).partition(b"\r\n")
+        connection.send(head + b"\r\n" + odd + rest)
+        connection.hang()  # whoever has missed the length waits
+
+    server.routes["POST /sessions/token"] = answer_oddly
+    assert api.session_token("s-1", until()).session_token == "packed"
+
+
+@pytest.mark.parametrize("line", [b"HTTP/2 200 OK", b"HTTP/2.0 200", b"\r\nHTTP/1.1 200 OK"])
+def test_odd_status_lines_are_read(server: HttpServer, api: ServiceApi, line: bytes) -> None:
+    server.routes["POST /sessions/token"] = line + b"\r\n" + answer(TOKEN).partition(b"\r\n")[2]
+    assert api.session_token("s-1", until()).session_token == "packed"
+
+
+def test_a_transfer_that_is_packed_and_chunked_is_read(server: HttpServer, api: ServiceApi) -> None:
+    packed = gzip.compress(TOKEN)
+    chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(packed), packed)
+    server.routes["POST /sessions/token"] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n" + chunks
+    assert api.session_token("s-1", until()).session_token == "packed"
+
+
 def test_what_is_sent_and_answered_is_logged_without_bodies_and_queries(
     server: HttpServer, api: ServiceApi, caplog: pytest.LogCaptureFixture
 ) -> None:
