@@ -128,6 +128,11 @@ class WebSocket(websocket.WebSocket):
 
 def _loss(exc: Exception, call: Call, url: str) -> OdysseyConnectionError:
     why = connection_error(_without_library(exc), call, OPERATION, url)
+    if why.code == "malformed" and not isinstance(exc, MalformedMessageError):
+        problem = f"what {urlsplit(url).netloc} sent is not WebSocket"
+        return MalformedMessageError(
+            f"{OPERATION}: {problem}", problems=(problem,), code="malformed", operation=OPERATION
+        )
     if why.code != "connection_lost":
         return why
     error = OdysseyConnectionError(

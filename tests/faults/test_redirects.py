@@ -486,6 +486,18 @@ def watched(url: str) -> tuple[int, OdysseyError | None]:
     return len(frames), errors[0]
 
 
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b"\r\n", b"\xef\xbb\xbf \n"])
+def test_what_comes_before_a_playlist_is_passed_over_with_or_without_a_redirect(before: bytes) -> None:
+    routes = {
+        "GET /edge/live.m3u8": answer(before + PLAYLIST),
+        "GET /edge/segment.ts": answer(video_file("mpegts", FRAMES)),
+    }
+    with HttpServer(routes) as server:
+        server.routes["GET /live.m3u8"] = moved("/edge/live.m3u8")
+        assert watched(f"{server.url}/edge/live.m3u8") == (FRAMES, None)
+        assert watched(f"{server.url}/live.m3u8") == (FRAMES, None)
+
+
 @pytest.mark.parametrize("status", OF_ANY)
 def test_the_addresses_in_a_playlist_count_from_where_it_was_found(status: str) -> None:
     routes: dict[str, Any] = {

@@ -387,6 +387,7 @@ def test_every_end_is_told_once(end: str) -> None:
     if closed.error is not None:
         assert closed.error.operation == "WebSocket /client"
         assert closed.error.recoverable == (error_code in ("signaling_closed", "connection_lost"))
+        assert str(closed.error).endswith(" is not WebSocket") == (error_code == "malformed")
     assert heard.messages.get(timeout=LONG) == wire.Offer(sdp="v=0")
     assert heard.messages.empty()
     assert heard.closed.empty()
