@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import functools
 import logging
 import random
 from typing import TYPE_CHECKING, Final
@@ -39,6 +40,7 @@ _ANSWER_LIMIT: Final = 4 * 1024 * 1024  # bytes of an answer, decompressed
 _CHUNK: Final = 64 * 1024  # bytes
 _DRAIN_S: Final = 0.2  # for the body of a redirect, which usually comes with its head
 _REFUSED: Final = 300  # from this status on, an answer is a refusal, even if its body cannot be read
+_WORDS_WAIT_S: Final = 3.0  # for that body, which only says more
 _KEPT_PER_HOST: Final = 32  # idle connections
 _REPEAT_AFTER_S: Final = (0.2, 0.6)  # before each repetition
 _PASSING: Final = frozenset({None, 502, 503, 504})  # no answer, or that of a service being restarted
@@ -137,10 +139,10 @@ class HttpClient:
         try:
             with contextlib.closing(self._open(request, route, call)) as response:
                 answer = _head(request, response)
-                answer = attrs.evolve(answer, body=_read_body(response))
+                read = _read_body if answer.status < _REFUSED else functools.partial(_read_words, call)
+                answer = attrs.evolve(answer, body=read(response))
         except MalformedMessageError as exc:
-            if answer.status < _REFUSED:
-                failure = unreadable(answer, exc, of_api=request.of_api)
+            failure = unreadable(answer, exc, of_api=request.of_api)
         except NETWORK_ERRORS as exc:
             failure = connection_error(exc, call, request.operation, route.url, answer.asked)
         took_ms = (self._clock.now() - began) * 1000
@@ -236,6 +238,22 @@ def _read_body(response: requests.Response) -> bytes:
         if len(packed) > _ANSWER_LIMIT:
             raise unacceptable(f"it is larger than {_ANSWER_LIMIT >> 20} MiB", "too_large")
     return unpacked(bytes(packed), response.headers.get("Content-Encoding", ""), _ANSWER_LIMIT)
+
+
+def _read_words(call: Call, response: requests.Response) -> bytes:
+    """Read the body of a refusal, or return b"" if it does not come soon, or cannot be read.
+
+    It raises the exceptions in `failures.NETWORK_ERRORS` only if the call was aborted.
+    """
+    deadline, call.deadline = call.deadline, call.deadline.within(_WORDS_WAIT_S)
+    try:
+        return _read_body(response)
+    except NETWORK_ERRORS:
+        if call.aborted:
+            raise
+        return b""
+    finally:
+        call.deadline = deadline
 
 
 # --- repeating

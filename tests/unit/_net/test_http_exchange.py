@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from odyssey_proto._base.clock import MonotonicClock
-from odyssey_proto._base.errors import OdysseyConnectionError, OdysseyError, usage_error
+from odyssey_proto._base.errors import OdysseyConnectionError, OdysseyError, OdysseyNotFoundError, usage_error
 from odyssey_proto._model.config import ClientConfig
 from odyssey_proto._net import http_exchange
 from odyssey_proto._net.service_api import ServiceApi
@@ -120,6 +120,29 @@ def test_a_refusal_whose_body_cannot_be_read_is_a_refusal(
     bad = answer(body, "503 Service Unavailable", Content_Encoding=coding, Connection="close")
     server.routes["POST /sessions/token"] = [bad, good]  # type: ignore[list-item]  # bytes
     assert api.session_token("s-1", until()).session_token == "st-secret-1"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b'{"detail": "unkn', b"10\r\nabc"], ids=["nothing", "a part", "a part of a chunk"]
+)
+def test_a_refusal_whose_body_does_not_come_is_a_refusal(server: HttpServer, api: ServiceApi, body: bytes) -> None:
+    coding = b"Transfer-Encoding: chunked" if body.startswith(b"10") else b"Content-Length: 50"
+
+    def refuse(connection: Connection, _: Request) -> None:
+        connection.send(b"HTTP/1.1 404 Not Found\r\n" + coding + b"\r\n\r\n" + body)
+        connection.hang()
+
+    server.routes["GET /recordings/st-1"] = refuse
+    with pytest.raises(OdysseyNotFoundError, match=r"the id is unknown: Not Found$"):
+        api.recording("st-1", until())
+
+
+def test_a_refusal_that_is_cut_short_is_a_refusal(server: HttpServer, api: ServiceApi) -> None:
+    cut = answer(b'{"detail": "unkn', "404 Not Found", length=50, Connection="close")
+    server.routes["GET /recordings/st-1"] = cut
+    with pytest.raises(OdysseyNotFoundError):
+        api.recording("st-1", until())
+    assert len(server.received("GET /recordings/st-1")) == 1
 
 
 ANNOUNCED = {
