@@ -94,6 +94,18 @@ class StreamMachine(StreamBase):
         self._await_clearing()
         self._calls.hold(item)
 
+    def nobody_waits_for_end(self, _: Start) -> bool:
+        """Return whether the calls that asked for the end were abandoned."""
+        return not self._calls.has_ends
+
+    def start_after_end(self, item: Start) -> None:
+        """Count the stream as ended, and keep the start until it has ended at the service."""
+        self._fail_unanswered(unanswered("the stream has ended", self._connection.session_id))
+        self._finish(None)
+        self._clearing = True
+        self._calls.hold(item)
+        self._await_clearing()
+
     def end_when_cleared(self, item: End) -> None:
         """Wait for the end of a stream that may still run at the service."""
         self._await_clearing()
@@ -332,6 +344,7 @@ STREAM_TABLE: Final[tuple[Row[StreamMachine], ...]] = (
     row((X.STARTING, X.STREAMING), End, X.ENDING, M.end),
     row((X.NONE,), End, None, M.end_nothing),
     row((X.ENDING,), Start, None, M.hold_until_cleared, M.must_clear),
+    row((X.ENDING,), Start, None, M.start_after_end, M.nobody_waits_for_end),
     row((X.ENDING,), End, None, M.end_when_cleared, M.must_clear),
     row((X.ENDING,), Due.ANSWER, X.NONE, M.give_clearing_up, M.must_clear),
     row((X.ENDING,), End, None, M.end_too),

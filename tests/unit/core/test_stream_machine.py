@@ -638,6 +638,31 @@ def test_a_start_waits_5_s_at_most_for_the_end_of_one_that_was_abandoned() -> No
     assert rig.core.stream is StreamState.STREAMING
 
 
+def ended_for_nobody() -> Rig:
+    """An end that was not answered in time."""
+    rig = Rig().to_streaming()
+    assert rig.end() == [END]
+    with pytest.raises(errors.OdysseyStreamError):
+        rig.start()  # while somebody waits for the end
+    rig.give(inputs.Abandon(2))
+    return rig
+
+
+def test_a_start_after_an_end_that_was_not_answered_in_time_waits_for_it() -> None:
+    rig = ended_for_nobody()
+    assert rig.start() == [effects.EndFrames(None), events.StreamEnded(at=100.0)]
+    assert rig.core.stream_id is None
+    assert rig.hear(wire.StreamEnded()) == [effects.BeginFrames(100.0), effects.SendChannel(1, CAT)]
+    assert effects.Succeed(4, "st-2") in rig.hear(wire.StreamStarted(stream_id="st-2"))
+
+
+def test_a_start_after_an_end_that_is_never_answered_waits_5_s_at_most() -> None:
+    rig = ended_for_nobody()
+    rig.start()
+    assert only(rig.later(4.9), effects.SendChannel) == []
+    assert only(rig.later(0.1), effects.SendChannel) == [effects.SendChannel(1, CAT)]
+
+
 def test_an_end_waits_5_s_at_most_for_that_of_a_start_that_was_abandoned() -> None:
     rig = abandoned()
     assert rig.end() == [END]
