@@ -91,7 +91,7 @@ class StreamBase(Machine):
         self._started_by: int | None = None  # the call of the last start
         self._unwanted = False  # whether the last start has failed: a stream that still comes of it is ended
         self._clearing = False
-        self._update_sent_at = 0.0
+        self._update_sent_at = self._end_sent_at = 0.0
         self._end_sent = False  # whether the end of the last start's stream was requested
 
     # --- commands
@@ -185,7 +185,7 @@ class StreamBase(Machine):
     # --- the end
 
     def _send_end(self) -> None:
-        self._end_sent = True
+        self._end_sent, self._end_sent_at = True, self._agenda.now
         self._agenda.put(SendChannel(self._connection.current, wire.InteractiveStreamEnd()))
 
     def _end_once(self) -> None:
@@ -194,7 +194,7 @@ class StreamBase(Machine):
 
     def _await_clearing(self) -> None:
         self._end_once()
-        self._agenda.wake_by(Due.ANSWER, self._agenda.now + ANSWER_GRACE_S)
+        self._agenda.wake_by(Due.ANSWER, self._end_sent_at + ANSWER_GRACE_S)
 
     def _answer_ends(self) -> None:
         for call in self._calls.take_ends():

@@ -656,6 +656,13 @@ def test_a_start_after_an_end_that_was_not_answered_in_time_waits_for_it() -> No
     assert effects.Succeed(4, "st-2") in rig.hear(wire.StreamStarted(stream_id="st-2"))
 
 
+def test_a_start_long_after_an_end_that_was_not_answered_is_sent_at_once() -> None:
+    rig = ended_for_nobody()
+    rig.later(6.0)
+    rig.start()
+    assert only(rig.later(0.0), effects.SendChannel) == [effects.SendChannel(1, CAT)]
+
+
 def test_a_start_after_an_end_that_is_never_answered_waits_5_s_at_most() -> None:
     rig = ended_for_nobody()
     rig.start()
