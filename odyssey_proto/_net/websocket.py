@@ -190,6 +190,7 @@ def _attempt(
 ) -> WebSocket | HttpAnswer | OdysseyError:
     """Try to open a WebSocket at ``url``, which is http or https; return it, a refusal, or why there was none."""
     ws = WebSocket(skip_utf8_validation=True)  # the reader validates: one bad message must not end the connection
+    stream: _BoundedStream | None = None
     try:
         stream = resources.enter_context(_open_stream(url, call))
         ws.connect(  # type: ignore[no-untyped-call]  # websocket-client annotates in part
@@ -203,7 +204,7 @@ def _attempt(
             return _redirect(ws, secrets)  # some releases treat a redirect as success
         stream.settle()
     except websocket.WebSocketBadStatusException as exc:
-        return _answer(exc, stream.read_body(), secrets)
+        return _answer(exc, stream.read_body() if stream else b"", secrets)
     except (websocket.WebSocketException, LookupError, *NETWORK_ERRORS) as exc:
         if ws.getstatus() is None:
             return connection_error(_without_library(exc), call, OPERATION, url)
