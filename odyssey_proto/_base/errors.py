@@ -28,6 +28,7 @@ Where the official Python SDK raises a plain `ValueError` or `ConnectionError`, 
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -252,6 +253,9 @@ def usage_error(
     """
     cls, recoverable = _USAGE.get(code, (OdysseyUsageError, False))
     given = (details or {}).get("retry_after_seconds")
+    if isinstance(given, str):
+        with contextlib.suppress(ValueError):
+            given = float(given)
     if retry_after is None and isinstance(given, int | float) and not isinstance(given, bool) and given >= 0:
         retry_after = min(float(given), LONGEST_RETRY_AFTER_S)
     text = " ".join(redact(message).split()) or code

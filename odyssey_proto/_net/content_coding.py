@@ -49,8 +49,8 @@ def unpacked(body: bytes, label: str, limit: int) -> bytes:
         limit: the most bytes that the result of each coding may have.
 
     Raises:
-        MalformedMessageError: the body is damaged, cut short, too large (code ``too_large``), or packed in a way
-            that was not asked for.
+        MalformedMessageError: the body is damaged, too large (code ``too_large``), or packed in a way that was not
+            asked for; or it is cut short before anything came out of it.
     """
     codings = named_codings(label)
     if len(codings) > _MOST_CODINGS:
@@ -105,11 +105,18 @@ def _inflated(body: bytes, limit: int) -> bytes:
 
 
 def _unpack(body: bytes, at: int, bits: int, name: str, whole: bytearray, limit: int) -> int:
-    """Unpack the stream that begins ``at``, add it to ``whole``, and return where it ends."""
+    """Unpack the stream that begins ``at``, add it to ``whole``, and return where it ends.
+
+    Some servers never finish a stream, or leave out its checksum: what came of it counts, as that of a plain body
+    does, whose reader finds out whether it is whole.
+    """
+    before = len(whole)
     unpacker = zlib.decompressobj(wbits=bits)
     while not unpacker.eof:
         piece = body[at : at + _PIECE]
         if not piece:
+            if len(whole) > before:
+                break
             raise unacceptable(f"its {name} is cut short")
         at += len(piece)
         try:

@@ -45,6 +45,7 @@ _LONGEST_SILENCE_S: Final = 30.0  # without a frame; after that the broadcast co
 _SEGMENTS_MISSED: Final = 2  # target durations without a new segment; after that it counts as lost too
 _TARGET: Final = re.compile(rb"#EXT-X-TARGETDURATION:\s*(\d{1,3})\b")
 _ADDRESS: Final = re.compile(rb'\bURI="([^"]*)"')  # in a tag: another playlist, a header, a key
+_BEFORE_MARK: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,64}(?=#EXTM3U)")
 _MOST_LAG_S: Final = 1.0  # behind the pace; after that the pace starts afresh
 _GONE: Final = (404, 410)
 # If these were on, ffmpeg would treat our files as its own connections.
@@ -187,6 +188,7 @@ class HlsReader:
         if self._failure is None and not self._stop.is_set():
             try:
                 body, answered = self._fetch(url, options)
+                body = _from_its_mark(body)
                 self._look_for_news(body)
                 return io.BytesIO(body if answered == url else _anchored(body, answered))
             except OdysseyError as error:
@@ -267,6 +269,16 @@ def check_address(url: str) -> None:
     """Raise `OdysseyConfigError` unless ``url`` is an http or https address."""
     if not _is_web(url):
         raise OdysseyConfigError("hls_url must be like https://live.example.org/stream/index.m3u8")
+
+
+def _from_its_mark(body: bytes | bytearray) -> bytes | bytearray:
+    """Return a playlist from its mark on, which ffmpeg expects first; anything else as it is.
+
+    >>> _from_its_mark(b"\\xef\\xbb\\xbf\\n#EXTM3U"), _from_its_mark(b"\\n#")
+    (b'#EXTM3U', b'\\n#')
+    """
+    start = _BEFORE_MARK.match(body)
+    return body if start is None else body[start.end() :]
 
 
 def _anchored(body: bytes | bytearray, url: str) -> bytes | bytearray:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import functools
 import logging
 import random
 from typing import TYPE_CHECKING, Final
@@ -39,7 +40,9 @@ log = logging.getLogger("odyssey_proto.http")
 
 _ANSWER_LIMIT: Final = 4 * 1024 * 1024  # bytes of an answer, decompressed
 _CHUNK: Final = 64 * 1024  # bytes
+_DRAIN_S: Final = 0.2  # for the body of a redirect, which usually comes with its head
 _REFUSED: Final = 300  # from this status on, an answer is a refusal, even if its body cannot be read
+_WORDS_WAIT_S: Final = 3.0  # for that body, which only says more
 _KEPT_PER_HOST: Final = 32  # idle connections
 _REPEAT_AFTER_S: Final = (0.2, 0.6)  # before each repetition
 _PASSING: Final = frozenset({None, 502, 503, 504})  # no answer, or that of a service being restarted
@@ -138,11 +141,11 @@ class HttpClient:
         try:
             with contextlib.closing(self._open(request, route, call)) as response:
                 answer = _head(request, response)
-                answer = attrs.evolve(answer, body=_read_body(response))
+                read = _read_body if answer.status < _REFUSED else functools.partial(_read_words, call)
+                answer = attrs.evolve(answer, body=read(response))
                 _show(request, route.url, answer, answer.body)
         except MalformedMessageError as exc:
-            if answer.status < _REFUSED:
-                failure = unreadable(answer, exc, of_api=request.of_api)
+            failure = unreadable(answer, exc, of_api=request.of_api)
         except NETWORK_ERRORS as exc:
             failure = connection_error(exc, call, request.operation, route.url, answer.asked)
         took_ms = (self._clock.now() - began) * 1000
@@ -189,9 +192,7 @@ class HttpClient:
             except BaseException:
                 response.close()
                 raise
-            with contextlib.closing(response), contextlib.suppress(*NETWORK_ERRORS):
-                if int(response.headers.get("Content-Length", _CHUNK)) < _CHUNK:
-                    response.raw.read(_CHUNK, decode_content=False)  # so that the connection can be used again
+            _drain(response, call)
             log.debug("%s %s: %d, redirected", request.method, urlsplit(request.url).path, answer.status)
 
     def _send(self, request: HttpRequest, url: str, call: Call) -> requests.Response:
@@ -227,6 +228,17 @@ def _head(request: HttpRequest, response: requests.Response) -> HttpAnswer:
     )
 
 
+def _drain(response: requests.Response, call: Call) -> None:
+    """Read the body of a redirect, so that the connection can be used again; if it takes long, drop both."""
+    deadline, call.deadline = call.deadline, call.deadline.within(_DRAIN_S)
+    try:
+        with contextlib.closing(response), contextlib.suppress(*NETWORK_ERRORS):
+            if int(response.headers.get("Content-Length", _CHUNK)) < _CHUNK:
+                response.raw.read(_CHUNK, decode_content=False)
+    finally:
+        call.deadline = deadline
+
+
 # --- reading
 
 
@@ -241,6 +253,22 @@ def _read_body(response: requests.Response) -> bytes:
         if len(packed) > _ANSWER_LIMIT:
             raise unacceptable(f"it is larger than {_ANSWER_LIMIT >> 20} MiB", "too_large")
     return unpacked(bytes(packed), response.headers.get("Content-Encoding", ""), _ANSWER_LIMIT)
+
+
+def _read_words(call: Call, response: requests.Response) -> bytes:
+    """Read the body of a refusal, or return b"" if it does not come soon, or cannot be read.
+
+    It raises the exceptions in `failures.NETWORK_ERRORS` only if the call was aborted.
+    """
+    deadline, call.deadline = call.deadline, call.deadline.within(_WORDS_WAIT_S)
+    try:
+        return _read_body(response)
+    except NETWORK_ERRORS:
+        if call.aborted:
+            raise
+        return b""
+    finally:
+        call.deadline = deadline
 
 
 # --- repeating

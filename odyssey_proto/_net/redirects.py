@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..core.refusals import HttpAnswer
 
-__all__ = ["Reach", "Route"]
+__all__ = ["Reach", "Route", "is_same_origin", "resolved"]
 
 _MOST: Final = 10
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
@@ -68,7 +68,7 @@ class Route:
         Raises:
             OdysseyConnectionError: the redirect must not be followed, or there were too many.
         """
-        target = _target(self.url, answer.header("location")) if answer.status in _MOVED else None
+        target = resolved(self.url, answer.header("location")) if answer.status in _MOVED else None
         if target is None or (not self._token and any(secret in unquote(target) for secret in answer.secrets)):
             return False
         here, there = _origin(self.url), _origin(target)
@@ -81,7 +81,7 @@ class Route:
             raise _refused(answer, f"http_{answer.status}", f"{would}; nothing was sent there: check the address")
         if self._reach is not Reach.ANYWHERE and _is_downgrade(here, there):
             raise _refused(answer, "unsafe_redirect", f"{way}, which is not secure; nothing was sent there")
-        if self._reach is Reach.ORIGIN and not (_is_same(here, there) or _carries(target, self._token)):
+        if self._reach is Reach.ORIGIN and not (is_same_origin(self.url, target) or _carries(target, self._token)):
             raise _refused(
                 answer,
                 "foreign_redirect",
@@ -94,8 +94,14 @@ class Route:
         return True
 
 
-def _target(url: str, location: str) -> str | None:
-    """Return the address that a ``Location`` names, or None; it has no fragment, and no user of its own."""
+def resolved(url: str, location: str) -> str | None:
+    """Return the address that a ``Location`` from ``url`` names, or None.
+
+    It has no fragment, and no user of its own.
+
+    >>> resolved("https://here.example/a/b?c", "d"), resolved("https://here.example/", "https://[")
+    ('https://here.example/a/d', None)
+    """
     with contextlib.suppress(UnicodeError):
         location = location.encode("latin-1").decode()  # http.client reads headers as Latin-1
     if not location.strip() or not location.isprintable():
@@ -130,8 +136,12 @@ def _is_downgrade(here: str, there: str) -> bool:
     return here.startswith("https:") and not there.startswith("https:")
 
 
-def _is_same(here: str, there: str) -> bool:
-    """Return whether two origins are the same, or differ in that the second is https."""
+def is_same_origin(here: str, there: str) -> bool:
+    """Return whether the origins of two addresses are the same, or differ in that the second is https.
+
+    >>> is_same_origin("http://here.example/a", "https://HERE.example:443/b")
+    True
+    """
     old, new = urlsplit(here), urlsplit(there)
     if old.hostname != new.hostname:
         return False

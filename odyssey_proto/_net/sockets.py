@@ -38,6 +38,7 @@ from .._base import process_end
 from .._base.clock import TURN_S
 from .._base.hosts import is_loopback
 from .._version import __version__
+from .answer_head import read_head
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -95,8 +96,7 @@ _OPTIONS: Final = _options(sys.platform, socket)
 _EARLY_ANSWER: Final = frozenset({errno.ECONNRESET, errno.EPIPE, errno.EPROTOTYPE})
 # The error codes of a connect in progress; the last is that of Windows.
 _BEGUN: Final = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR, 10035})
-_CONTINUE: Final = 100
-_ANNOUNCEMENTS: Final = frozenset(range(102, 200))  # statuses before the answer; after 101 there is none
+_READ_AHEAD: Final = 8192  # bytes
 _LONGEST_WAIT_S: Final = 1e6  # the C library's timeouts overflow not far above
 
 
@@ -353,17 +353,36 @@ def _connect(sock: socket.socket, address: Any, call: Call, at_most: float | Non
 
 
 class _TimedReader(io.RawIOBase):
-    """The stream that `http.client` reads an answer from; every read is limited to the time left of the call."""
+    """The stream that `http.client` reads an answer from; every read is limited to the time left of the call.
+
+    The head of the answer is read first, and passed on in the form that `http.client` reads.
+    """
 
     def __init__(self, sock: socket.socket, call: Call) -> None:
         self._sock = sock
         self._raw = cast("io.RawIOBase", sock.makefile("rb", buffering=0))
         self._call = call
+        self._ahead: bytes | None = None
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int | None:
+        if self._ahead is None:
+            head, rest = read_head(self._receive)
+            self._ahead = rest if head is None else head.text() + rest
+        if not self._ahead:
+            return self._read(buffer)
+        view = memoryview(buffer)
+        size = min(len(view), len(self._ahead))
+        view[:size], self._ahead = self._ahead[:size], self._ahead[size:]
+        return size
+
+    def _receive(self) -> bytes:
+        data = bytearray(_READ_AHEAD)
+        return bytes(data[: self._read(data) or 0])
+
+    def _read(self, buffer: WriteableBuffer) -> int | None:
         if self._call.stopwatch is not None:
             return self._read_timed(buffer, self._call.stopwatch)
         for turn in self._call.turns():
@@ -405,11 +424,6 @@ class _TimedFiles:
 class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **known: Any) -> None:
         super().__init__(cast("socket.socket", _TimedFiles(sock, _current.get())), *args, **known)
-
-    def _read_status(self) -> tuple[str, int, str]:
-        # http.client reads on after 100, but takes 102 and 103 for the answer.
-        version, status, reason = super()._read_status()  # type: ignore[misc]  # typeshed lacks it
-        return version, _CONTINUE if status in _ANNOUNCEMENTS else status, reason
 
 
 class _Dialling:

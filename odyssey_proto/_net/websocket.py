@@ -10,7 +10,6 @@ import functools
 import http
 import http.client
 import logging
-import re
 import ssl
 import struct
 import threading
@@ -28,6 +27,7 @@ from .._base.clock import Deadline, MonotonicClock
 from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyError
 from .._model.signaling_url import SIGNALING_MESSAGE_LIMIT
 from ..core.refusals import HttpAnswer, refusal
+from .answer_head import read_head
 from .failures import NETWORK_ERRORS, connection_error
 from .observation import show_exchange
 from .redirects import Reach, Route
@@ -49,9 +49,8 @@ _HANDSHAKE: Final = "GET /client/{session_id}"  # as spec/asyncapi.yaml has it
 _HANDSHAKE_LIMIT: Final = 64 * 1024  # bytes of the answer to the handshake
 _LONGEST_REASON: Final = 123  # bytes of UTF-8 in a close frame
 _READ_AHEAD: Final = 4096  # bytes
-_ANNOUNCEMENT: Final = re.compile(rb"HTTP/1\.\d 1(?!01)\d\d\b")  # 100, 102, 103; another answer follows
-_END_OF_LINE: Final = re.compile(rb"\n")
-_END_OF_HEAD: Final = re.compile(rb"\r?\n\r?\n")
+_WORDS: Final = 16 * 1024  # bytes of a refusal's body that are read
+_WORDS_WAIT_S: Final = 0.5  # for that body, which usually comes with its head
 
 
 @attrs.frozen
@@ -132,6 +131,11 @@ class WebSocket(websocket.WebSocket):
 
 def _loss(exc: Exception, call: Call, url: str) -> OdysseyConnectionError:
     why = connection_error(_without_library(exc), call, OPERATION, url)
+    if why.code == "malformed" and not isinstance(exc, MalformedMessageError):
+        problem = f"what {urlsplit(url).netloc} sent is not WebSocket"
+        return MalformedMessageError(
+            f"{OPERATION}: {problem}", problems=(problem,), code="malformed", operation=OPERATION
+        )
     if why.code != "connection_lost":
         return why
     error = OdysseyConnectionError(
@@ -204,6 +208,7 @@ def _attempt(
 ) -> WebSocket | HttpAnswer | OdysseyError:
     """Try to open a WebSocket at ``url``, which is http or https; return it, a refusal, or why there was none."""
     ws = WebSocket(skip_utf8_validation=True)  # the reader validates: one bad message must not end the connection
+    stream: _BoundedStream | None = None
     try:
         stream = resources.enter_context(_open_stream(url, call))
         ws.connect(  # type: ignore[no-untyped-call]  # websocket-client annotates in part
@@ -217,7 +222,7 @@ def _attempt(
             return _redirect(ws, secrets)  # some releases treat a redirect as success
         stream.settle()
     except websocket.WebSocketBadStatusException as exc:
-        return _answer(exc, secrets)
+        return _answer(exc, stream.read_body() if stream else b"", secrets)
     except (websocket.WebSocketException, LookupError, *NETWORK_ERRORS) as exc:
         if ws.getstatus() is None:
             return connection_error(_without_library(exc), call, OPERATION, url)
@@ -233,13 +238,13 @@ def _redirect(ws: WebSocket, secrets: tuple[str, ...]) -> HttpAnswer:
     return HttpAnswer(operation=OPERATION, status=ws.getstatus() or 0, headers=headers, secrets=secrets)
 
 
-def _answer(exc: websocket.WebSocketBadStatusException, secrets: tuple[str, ...]) -> HttpAnswer:
+def _answer(exc: websocket.WebSocketBadStatusException, body: bytes, secrets: tuple[str, ...]) -> HttpAnswer:
     return HttpAnswer(
         operation=OPERATION,
         status=exc.status_code,
         reason=http.client.responses.get(exc.status_code, ""),
         headers=exc.resp_headers or {},
-        body=exc.resp_body or b"",
+        body=body,
         secrets=secrets,
     )
 
@@ -271,6 +276,7 @@ class _BoundedStream:
         self._opening: int | None = _HANDSHAKE_LIMIT
         self._ahead = b""
         self._is_new = True  # nothing has been received yet
+        self._body_size = 0  # bytes, of a refusal
 
     def settle(self) -> None:
         """Lift the deadline and the size limit: the handshake is done."""
@@ -281,27 +287,40 @@ class _BoundedStream:
         """Wait for data and return at most ``size`` bytes; b"" is the end."""
         if self._is_new:
             self._is_new = False
-            self._skip_announcements()
+            self._read_head()
         if self._ahead:
             data, self._ahead = self._ahead[:size], self._ahead[size:]
             return data
         return self._receive(size)
 
-    def _skip_announcements(self) -> None:
-        """Read ahead to the status of the answer, and drop announcements, which websocket-client would refuse."""
-        while self._reads_up_to(_END_OF_LINE) and _ANNOUNCEMENT.match(self._ahead):
-            if not (end := self._reads_up_to(_END_OF_HEAD)):
-                break
-            self._ahead = self._ahead[end.end() :]
+    def _read_head(self) -> None:
+        """Read the head of the answer, and write it as websocket-client reads it: in UTF-8, and without a body."""
+        head, rest = read_head(lambda: self._receive(_READ_AHEAD))
+        if head is None:
+            self._ahead = rest
+            return
+        length = head.field(b"content-length") or b""
+        if head.status != http.HTTPStatus.SWITCHING_PROTOCOLS:
+            self._body_size = int(length) if length.isdigit() else 0
+            head = head.without(b"content-length")
+        try:
+            text = head.text().decode()
+        except UnicodeDecodeError:
+            text = head.text().decode("latin-1")
+        self._ahead = text.encode() + rest
 
-    def _reads_up_to(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
-        """Read ahead until ``pattern`` is found; return None if the stream ends before."""
-        while not (found := pattern.search(self._ahead)):
-            data = self._receive(_READ_AHEAD)
-            if not data:
-                return None
-            self._ahead += data
-        return found
+    def read_body(self) -> bytes:
+        """Return the words of a refusal, as far as they come soon."""
+        size = min(self._body_size, _WORDS)
+        deadline, self._call.deadline = self._call.deadline, self._call.deadline.within(_WORDS_WAIT_S)
+        try:
+            while len(self._ahead) < size and (data := self._receive(_READ_AHEAD)):
+                self._ahead += data
+        except (OSError, MalformedMessageError) as exc:
+            log.debug("the words of a refusal did not come: %s", type(exc).__name__)
+        finally:
+            self._call.deadline = deadline
+        return self._ahead[:size]
 
     def _receive(self, size: int) -> bytes:
         data: bytes = self._attempt(lambda: self._sock.recv(size), wait_for_read)

@@ -15,6 +15,7 @@ import attrs
 from .._base.errors import MalformedMessageError, OdysseyConfigError, OdysseyConnectionError, OdysseyError
 from ..core.refusals import refusal, unreadable
 from .http_exchange import HttpRequest
+from .redirects import is_same_origin, resolved
 from .webrtc import candidates
 from .webrtc.offer import UNREADABLE, malformed_answer, readable_answer
 from .webrtc.peer import Peer
@@ -92,13 +93,8 @@ def resource(answered: str, location: str | None) -> str | None:
 
     ``answered`` is the address that gave the answer, after redirects.
     """
-    if not location:
-        return None
-    try:
-        there, here = urlsplit(urljoin(answered, location)), urlsplit(answered)
-    except ValueError:
-        return None
-    return urlunsplit(there) if (there.scheme, there.netloc) == (here.scheme, here.netloc) else None
+    there = resolved(answered, location or "")
+    return there if there is not None and is_same_origin(answered, there) else None
 
 
 # --- HTTP
@@ -141,8 +137,8 @@ def admit(
         answer, answered = http.follow(request, call)
     if not answer.ok:
         raise refusal(answer)
-    text = answer.body.decode("utf-8-sig", "replace")
-    if answer.status != 201 or not text.startswith("v=0"):
+    text = answer.body.decode("utf-8-sig", "replace").lstrip()
+    if not text.startswith("v=0"):
         problem = f"it is not an answer to an offer, but {answer.status} with {len(answer.body)} bytes"
         malformed = MalformedMessageError(f"Malformed answer: {problem}", problems=(problem,), code="malformed")
         raise unreadable(answer, malformed, of_api=False)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from .._base.arguments import MOST_PER_PAGE
 from .._base.clock import Deadline
-from .._base.errors import OdysseyConnectionTimeoutError, OdysseyError
+from .._base.errors import MalformedMessageError, OdysseyConnectionTimeoutError, OdysseyError
 from .._net.service_api import REQUEST_TIMEOUT_S
 from .paging import pages
 
@@ -32,6 +32,7 @@ log = logging.getLogger("odyssey_proto.rest")
 
 # All others, even unknown ones, may still change (spec/behaviour.md#jobs).
 _FINAL: Final = frozenset({"completed", "failed", "cancelled"})
+_UNREAD: Final = "unknown"  # what a reader takes for a status that is absent or unreadable
 _MOST_FAILURES: Final = 5  # consecutive rounds that may fail
 _STRAYS: Final = 10  # unfinished jobs of a round that are missing from the list of active ones
 _CANCELLING_S: Final = 10.0  # for cancelling the jobs after a timeout
@@ -68,6 +69,7 @@ class JobWaiter:
 
         Raises:
             OdysseyConnectionTimeoutError: some jobs have not ended in time.
+            MalformedMessageError: the service does not report the status of a job for several rounds.
             OdysseyError: a job is unknown, or the service fails for several rounds.
         """
         failures = 0
@@ -100,6 +102,16 @@ class JobWaiter:
         if self._only_active and len(waiting) > 1 and strays >= _STRAYS:
             # The service means something else by "active", and asking for each job would never stop.
             self._only_active = False
+        unread = [job_id for job_id in missing if self._known.get(job_id) == _UNREAD]
+        if unread:
+            problem = f"it does not say how far {unread[0]} is"
+            raise MalformedMessageError(
+                f"Malformed SimulationJobDetail: {problem}",
+                problems=(problem,),
+                code="malformed",
+                operation="wait for simulations",
+                recoverable=True,  # the next answer may say so
+            )
 
     def _from_list(self, waiting: list[str], deadline: Deadline) -> list[str]:
         """Record the status of jobs that the list shows as unfinished; return the others."""
@@ -117,7 +129,7 @@ class JobWaiter:
         for job in pages(ask, lambda job: job.job_id):
             if job.job_id in unseen:
                 unseen.discard(job.job_id)
-                if job.status not in _FINAL:
+                if job.status not in _FINAL and job.status != _UNREAD:
                     going.add(job.job_id)
                     self._note(job)
                 if not unseen:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
+    "ANSWER_GRACE_S",
     "FRAME_INTERVAL_S",
     "KEEPALIVE_INTERVAL_S",
     "OFFER_GRACE_S",
@@ -25,6 +26,9 @@ VIDEO_DEADLINE_S: Final = 20.0
 frame."""
 OFFER_GRACE_S: Final = 0.5
 """How long another offer may take after one that cannot be read."""
+ANSWER_GRACE_S: Final = 5.0
+"""How long the next request may have to wait for the answer to one that nobody waits for any more: the answer may
+be lost, and a service may never answer the end of a stream that it does not have."""
 REJOIN_DEADLINE_S: Final = 5.0
 """The limit for each of these three when a session is rejoined (spec/behaviour.md#rejoining): an attempt that
 hangs costs the next one."""

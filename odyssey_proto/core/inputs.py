@@ -311,6 +311,7 @@ class Due(Enum):
     OFFER = "no offer that can be read"
     VIDEO = "video is overdue"
     CHECK = "look for frames"
+    ANSWER = "an answer is overdue"
     GIVE_UP = "it is too late to continue"
 
 

@@ -118,6 +118,10 @@ class Agenda:
         """Schedule ``due`` for ``at`` (s), in place of an earlier schedule for it."""
         self._due[due] = at
 
+    def wake_by(self, due: Due, at: float) -> None:
+        """Schedule ``due`` for ``at`` (s), unless it is scheduled for an earlier time."""
+        self._due[due] = min(at, self._due.get(due, at))
+
     def cancel(self, *dues: Due) -> None:
         """Cancel these scheduled times, or all of them if none is named."""
         for due in dues or tuple(self._due):

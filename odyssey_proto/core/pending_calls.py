@@ -69,6 +69,11 @@ class PendingCalls:
         self.has_update_sent, self._sent = True, update.call
         return update
 
+    @property
+    def waits_for_nobody(self) -> bool:
+        """Whether updates wait for the answer to one whose call was abandoned."""
+        return self.has_update_sent and self._sent is None and bool(self._updates)
+
     def take_sent(self) -> int | None:
         """Return the call whose update was on the wire; None if it was abandoned."""
         call, self._sent = self._sent, None

@@ -120,6 +120,7 @@ REFUSALS: Final[Mapping[str, Refusals]] = MappingProxyType(
 )
 """The meaning of statuses, by operation. All others raise `OdysseyConnectionError`, code ``http_<status>``."""
 
+_SECONDS: Final = re.compile(r"\d+(\.\d*)?")
 _ID_IN_PATH: Final = re.compile(r"/\{\w+\}")
 _BUSY: Final = frozenset({408, 425, 429})  # like all of 5xx, answers after which waiting may help
 _USAGE_STATUSES: Final = frozenset({403, 429})
@@ -174,14 +175,16 @@ class HttpAnswer:
         wanted = self.header("retry-after")
         if not wanted:
             return None
-        from email.utils import parsedate_to_datetime  # loads sockets, and is rarely needed
+        from email.utils import mktime_tz, parsedate_tz  # loads sockets, and is rarely needed
 
         try:
-            if wanted.isdecimal():
+            if _SECONDS.fullmatch(wanted):
                 seconds = float(wanted)
             else:
-                later, now = (parsedate_to_datetime(text) for text in (wanted, self.header("date")))
-                seconds = (later - now).total_seconds()
+                dates = [parsedate_tz(text) for text in (wanted, self.header("date"))]
+                # All dates of HTTP are in GMT, also one that does not say so.
+                later, now = (mktime_tz((*date[:9], date[9] or 0)) for date in dates if date is not None)
+                seconds = float(later - now)
         except (ValueError, TypeError, OverflowError):
             return None
         return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_S)
@@ -276,9 +279,18 @@ def _said(body: bytes) -> _Said:
     for data in _objects(body):
         with contextlib.suppress(MalformedMessageError):
             return codec.from_dict(wire.UsageErrorBody, {**data, "details": None})  # see `_details`
+    detail = None
     with contextlib.suppress(MalformedMessageError):
-        return codec.decode(wire.ErrorBody, body).detail
-    return None
+        detail = codec.decode(wire.ErrorBody, body).detail
+    return detail or next(_other_words(body), None)
+
+
+def _other_words(body: bytes) -> Iterator[str]:
+    """Yield what a body says that is not FastAPI's: that of a gateway before the service."""
+    for data in _objects(body):
+        yield from (said for name in ("message", "error") if isinstance(said := data.get(name), str) and said)
+        if isinstance(said := data.get("detail"), list):
+            yield "; ".join(text for text in said if isinstance(text, str))
 
 
 def _details(body: bytes) -> dict[str, Any]:

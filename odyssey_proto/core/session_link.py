@@ -83,7 +83,7 @@ class SessionLink:
         """Close the link, and cancel everything that was scheduled for it."""
         self._agenda.put(CloseLink(self.current))
         self.link, self.is_up = None, False
-        self._agenda.cancel(Due.KEEPALIVE, Due.OFFER, Due.VIDEO, Due.CHECK)
+        self._agenda.cancel(Due.KEEPALIVE, Due.OFFER, Due.VIDEO, Due.CHECK, Due.ANSWER)
 
     def refuse_oversize(self, item: object) -> None:
         """Raise if ``item`` is a command whose message is too long for the connection that would carry it.

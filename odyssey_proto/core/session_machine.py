@@ -9,6 +9,7 @@ or `SessionOver`. See spec/behaviour.md#connecting and spec/behaviour.md#staying
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import odyssey_models as wire
@@ -161,9 +162,11 @@ class SessionMachine(SessionBase):
         """Give up: no link can be opened any more."""
         self.fail(StepFailed(session_errors.expired(self._connection.session_id)))
 
-    def await_offer(self, _: SignalingOpened) -> None:
+    def await_offer(self, item: SignalingOpened) -> None:
         """Wait for the offer and for video."""
         self._connection.is_up = self._was_linked = True
+        if self.token_is_spent(item):
+            self._token_until = math.inf  # by a clock that is wrong: the service has just accepted it
         self.doing = _FOR_OFFER
         self._offers = 0
         self._agenda.wake_at(Due.VIDEO, self._agenda.now + _video_deadline(self.state))
@@ -226,6 +229,8 @@ class SessionMachine(SessionBase):
         if self.state is S.RECONNECTING:
             return error.recoverable and self._agenda.now < self._kept_until
         may_pass = error.recoverable or (_may_pass(error) and not self._connection.is_up)
+        if self.token_is_spent(item):
+            return False
         in_time = (error.retry_after or 0.0) < SESSION_KEPT_S
         return may_pass and in_time and self._attempts < self._config.max_retries
 

@@ -14,7 +14,7 @@ import odyssey_models as wire
 from .._base import errors
 from .._base.public_path import publish
 from .._model.events import BroadcastInfo, ErrorOccurred, GapEvent, StreamEnded
-from .deadlines import FRAME_INTERVAL_S, SESSION_KEPT_S
+from .deadlines import ANSWER_GRACE_S, FRAME_INTERVAL_S, SESSION_KEPT_S
 from .effects import AskForKeyframe, CheckVideo, EndFrames, Fail, SendChannel, Succeed
 from .inputs import Due, End, Interact, LinkFailed, Start, Unreadable, VideoResumed, VideoSeen
 from .machine import Machine
@@ -91,6 +91,7 @@ class StreamBase(Machine):
         self._started_by: int | None = None  # the call of the last start
         self._unwanted = False  # whether the last start has failed: a stream that still comes of it is ended
         self._clearing = False
+        self._update_sent_at = self._end_sent_at = 0.0
         self._end_sent = False  # whether the end of the last start's stream was requested
 
     # --- commands
@@ -122,7 +123,12 @@ class StreamBase(Machine):
 
     def _send_next_update(self) -> None:
         if (update := self._calls.next_update()) is not None:
+            self._update_sent_at = self._agenda.now
             self._agenda.put(SendChannel(self._connection.current, update.message, update.text))
+
+    def _limit_waiting(self) -> None:
+        if self._calls.waits_for_nobody:
+            self._agenda.wake_by(Due.ANSWER, self._update_sent_at + ANSWER_GRACE_S)
 
     def _fail_sent(self, error: errors.OdysseyError) -> None:
         for call in self._calls.take_unanswered():
@@ -179,12 +185,16 @@ class StreamBase(Machine):
     # --- the end
 
     def _send_end(self) -> None:
-        self._end_sent = True
+        self._end_sent, self._end_sent_at = True, self._agenda.now
         self._agenda.put(SendChannel(self._connection.current, wire.InteractiveStreamEnd()))
 
     def _end_once(self) -> None:
         if not self._end_sent:
             self._send_end()
+
+    def _await_clearing(self) -> None:
+        self._end_once()
+        self._agenda.wake_by(Due.ANSWER, self._end_sent_at + ANSWER_GRACE_S)
 
     def _answer_ends(self) -> None:
         for call in self._calls.take_ends():
@@ -195,7 +205,7 @@ class StreamBase(Machine):
         self._unwanted = not had_begun
         self._agenda.put(EndFrames(error))
         self.stream_id = self.applied_prompt = self.broadcast = None
-        self._agenda.cancel(Due.CHECK)
+        self._agenda.cancel(Due.CHECK, Due.ANSWER)
         if had_begun:
             self._agenda.put(StreamEnded(error=error, at=self._agenda.now))
 

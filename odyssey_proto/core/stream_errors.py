@@ -55,7 +55,7 @@ def refusal(message: wire.InteractiveStreamError, session_id: str | None) -> err
             operation="stream",
         )
     if reason == _LEASE_DENIED:
-        text = f"The service has no streamer for this stream now: {text or reason}"
+        text = f"The service has no streamer for this stream now: {reason if text in _NO_WORDS else text}"
     else:
         text = f"{reason}: {text}" if text else reason
     return errors.OdysseyStreamError(text, code=reason, session_id=session_id, operation="stream")

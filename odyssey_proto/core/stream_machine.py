@@ -77,18 +77,38 @@ class StreamMachine(StreamBase):
         """Continue: no stream runs at the service any more."""
         if isinstance(message, wire.InteractiveStreamError) and not self._end_sent:
             self.report_error(message)  # it answers a start, whose call has failed before
+        self._go_on_cleared()
+
+    def give_clearing_up(self, _: Due) -> None:
+        """Continue: the service does not answer the end of a stream, so there may be none."""
+        self._go_on_cleared()
+
+    def _go_on_cleared(self) -> None:
+        self._agenda.cancel(Due.ANSWER)
         self._clearing = False
         self._answer_ends()
         self.make_held_calls()
 
     def hold_until_cleared(self, item: Start) -> None:
         """Keep a start until no other stream runs at the service."""
-        self._end_once()
+        self._await_clearing()
         self._calls.hold(item)
+
+    def nobody_waits_for_end(self, _: Start) -> bool:
+        """Return whether the calls that asked for the end were abandoned."""
+        return not self._calls.has_ends
+
+    def start_after_end(self, item: Start) -> None:
+        """Count the stream as ended, and keep the start until it has ended at the service."""
+        self._fail_unanswered(unanswered("the stream has ended", self._connection.session_id))
+        self._finish(None)
+        self._clearing = True
+        self._calls.hold(item)
+        self._await_clearing()
 
     def end_when_cleared(self, item: End) -> None:
         """Wait for the end of a stream that may still run at the service."""
-        self._end_once()
+        self._await_clearing()
         self._calls.add_end(item.call)
 
     def lose_uncertain(self, item: LinkLost) -> None:
@@ -180,6 +200,21 @@ class StreamMachine(StreamBase):
         """Send an update after those before it."""
         self._calls.queue_update(item)
         self._send_next_update()
+        self._limit_waiting()
+
+    def forsake_update(self, item: Abandon) -> None:
+        """Forget the call; an update that is on the wire keeps its place for a while."""
+        self._calls.abandon(item.call)
+        self._limit_waiting()
+
+    def waits_for_nobody(self, _: Due) -> bool:
+        """Return whether updates wait for the answer to one that nobody waits for."""
+        return self._calls.waits_for_nobody
+
+    def give_answer_up(self, _: Due) -> None:
+        """Count that answer as lost, and send the next update."""
+        self._calls.take_sent()
+        self._send_next_update()
 
     def has_update_sent(self, _: wire.UpdateAcknowledged) -> bool:
         """Return whether an update is on the wire."""
@@ -233,8 +268,7 @@ class StreamMachine(StreamBase):
         self._fail_unanswered(item.error)
         if not self._clearing:
             self._finish(None)
-        self._clearing = False
-        self.make_held_calls()
+        self._go_on_cleared()
 
     def is_unread_answer(self, item: Unreadable) -> bool:
         """Return whether this was meant to answer the update that is on the wire."""
@@ -290,6 +324,9 @@ STREAM_TABLE: Final[tuple[Row[StreamMachine], ...]] = (
     row((X.STREAMING, X.ENDING), VideoResumed, None, M.report_gap),
     # Interacting.
     row((X.STREAMING,), Interact, None, M.interact),
+    row((X.STREAMING,), Abandon, None, M.forsake_update),
+    row((X.STREAMING,), Due.ANSWER, None, M.give_answer_up, M.waits_for_nobody),
+    row((X.STREAMING,), Due.ANSWER, None, nothing),
     row((X.STREAMING, X.ENDING), wire.UpdateAcknowledged, None, M.acknowledge, M.has_update_sent),
     # Errors of the stream.
     row((X.STARTING,), wire.InteractiveStreamError, X.NONE, M.end_by_error),
@@ -307,7 +344,9 @@ STREAM_TABLE: Final[tuple[Row[StreamMachine], ...]] = (
     row((X.STARTING, X.STREAMING), End, X.ENDING, M.end),
     row((X.NONE,), End, None, M.end_nothing),
     row((X.ENDING,), Start, None, M.hold_until_cleared, M.must_clear),
+    row((X.ENDING,), Start, None, M.start_after_end, M.nobody_waits_for_end),
     row((X.ENDING,), End, None, M.end_when_cleared, M.must_clear),
+    row((X.ENDING,), Due.ANSWER, X.NONE, M.give_clearing_up, M.must_clear),
     row((X.ENDING,), End, None, M.end_too),
     row((X.ENDING,), wire.StreamEnded, X.NONE, M.cleared, M.must_clear),
     row((X.STREAMING, X.ENDING), wire.StreamEnded, X.NONE, M.ended),

@@ -71,6 +71,25 @@ def failure(ask: Callable[[], object]) -> OdysseyError:
 
 # --- REST
 
+
+def test_a_redirect_whose_body_does_not_come_is_followed() -> None:
+    def promise(connection: Connection, _: Request) -> None:
+        connection.send(answer(b"", "307 Temporary Redirect", length=50, Location="/v2"))
+        connection.hang()
+
+    with HttpServer({"GET /stream-recordings": promise, "GET /v2": ANSWERS["GET /stream-recordings"]}) as server:
+        with made_api(server) as api:
+            assert api.recordings(5, None, until()).recordings == []
+        assert len(server.received("GET /v2")) == 1
+
+
+def test_of_two_addresses_the_first_counts() -> None:
+    redirect = b"HTTP/1.1 307 T\r\nLocation: /v2\t\r\nLocation: /v3\r\nContent-Length: 0\r\n\r\n"
+    routes = {"GET /stream-recordings": redirect, "GET /v2": ANSWERS["GET /stream-recordings"]}
+    with HttpServer(routes) as server, made_api(server) as api:
+        assert api.recordings(5, None, until()).recordings == []
+
+
 CALLS: dict[str, Callable[[ServiceApi], object]] = {
     "POST /auth/token": lambda api: api.access_token(until()),
     "GET /regions": lambda api: api.region_latencies(until()),
@@ -465,6 +484,18 @@ def watched(url: str) -> tuple[int, OdysseyError | None]:
         reader.close(5)
         http.close()
     return len(frames), errors[0]
+
+
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b"\r\n", b"\xef\xbb\xbf \n"])
+def test_what_comes_before_a_playlist_is_passed_over_with_or_without_a_redirect(before: bytes) -> None:
+    routes = {
+        "GET /edge/live.m3u8": answer(before + PLAYLIST),
+        "GET /edge/segment.ts": answer(video_file("mpegts", FRAMES)),
+    }
+    with HttpServer(routes) as server:
+        server.routes["GET /live.m3u8"] = moved("/edge/live.m3u8")
+        assert watched(f"{server.url}/edge/live.m3u8") == (FRAMES, None)
+        assert watched(f"{server.url}/live.m3u8") == (FRAMES, None)
 
 
 @pytest.mark.parametrize("status", OF_ANY)

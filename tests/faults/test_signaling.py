@@ -178,7 +178,6 @@ UPGRADE = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection
         bytes(range(256)) + b"\n",
         b"HTTP/1.1 hello\r\n\r\n",
         b"HTTP/1.1 101 OK\r\nno colon\r\n\r\n",
-        b"HTTP/1.1 403 Forbidden\r\nContent-Length: many\r\n\r\n",
         UPGRADE + b"\r\n",
         UPGRADE + b"Sec-WebSocket-Accept: " + base64.b64encode(b"of another key") + b"\r\n\r\n",
         b"HTTP/1.1 101 OK\r\nUpgrade: h2c\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n",
@@ -196,8 +195,6 @@ def test_an_answer_that_is_no_handshake_is_malformed(reply: bytes) -> None:
     [
         b"HTTP/1.1 101 OK\r\nX: " + b"a" * 1_000_000,
         b"HTTP/1.1 101 OK\r\n" + b"X: a\r\n" * 100_000,
-        answer(b"a" * 1_000_000, "403 Forbidden"),
-        answer(b"a" * 100_000, "403 Forbidden", length=10**12),
     ],
 )
 def test_an_answer_to_the_handshake_that_is_too_long_is_not_read_to_its_end(reply: bytes) -> None:
@@ -205,6 +202,24 @@ def test_an_answer_to_the_handshake_that_is_too_long_is_not_read_to_its_end(repl
         error = refused(server.ws_url)
     assert type(error) is MalformedMessageError
     assert error.code == "too_large"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        answer(b"a" * 1_000_000, "403 Forbidden"),
+        answer(b"a" * 100_000, "403 Forbidden", length=10**12),
+        answer(b"", "403 Forbidden", length=10),
+        b"HTTP/1.1 403 Forbidden\r\nContent-Length: many\r\n\r\n",
+        b"HTTP/1.1 403 Verbot \xfcberall\r\nno colon\r\n\r\n",
+    ],
+    ids=["long", "endless", "without its body", "of no length", "odd"],
+)
+def test_a_refusal_of_the_token_counts_whatever_its_body(reply: bytes) -> None:
+    with SignalingServer(handshake=replying(reply)) as server:
+        error = refused(server.ws_url)
+    assert type(error) is OdysseyAuthError
+    assert (error.code, error.status) == ("session_token_refused", 403)
 
 
 def reset(connection: Connection, _: Request) -> None:
@@ -372,6 +387,7 @@ def test_every_end_is_told_once(end: str) -> None:
     if closed.error is not None:
         assert closed.error.operation == "WebSocket /client"
         assert closed.error.recoverable == (error_code in ("signaling_closed", "connection_lost"))
+        assert str(closed.error).endswith(" is not WebSocket") == (error_code == "malformed")
     assert heard.messages.get(timeout=LONG) == wire.Offer(sdp="v=0")
     assert heard.messages.empty()
     assert heard.closed.empty()

@@ -77,12 +77,29 @@ def test_a_lost_connection_is_rejoined_without_a_key(
     assert "Day" in session.interact("Day", timeout=SOON_S)
 
 
-def test_expired_credentials_are_refused_at_once(keyless: Odyssey, credentials: ClientCredentials) -> None:
-    object.__setattr__(credentials, "expires_at", datetime.datetime.now(datetime.UTC))
-    with pytest.raises(OdysseyConnectionError, match=r"^The credentials have expired: get new ones") as caught:
-        keyless.connect_with_credentials(credentials)
-    assert caught.value.code == "credentials_expired"
-    assert keyless.current_status is ConnectionStatus.DISCONNECTED
+def test_fresh_credentials_work_where_the_clock_is_an_hour_ahead(
+    emulator: Emulator, keyless: Odyssey, credentials: ClientCredentials
+) -> None:
+    past = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
+    object.__setattr__(credentials, "expires_at", past)
+    session = keyless.connect_with_credentials(credentials)
+    session.start_stream("A cat")
+    emulator.faults.add(Fault(step="stream update", action="drop"))
+    with pytest.raises(OdysseyStreamError):
+        session.interact("Night")
+    assert "Day" in session.interact("Day", timeout=SOON_S)  # over another link, with the same token
+
+
+def test_expired_credentials_are_tried_once(
+    keyless: Odyssey, make_emulator: MakeEmulator, make_client: MakeClient
+) -> None:
+    minted = make_client(make_emulator(session_token_ttl_s=1)).create_client_credentials()
+    eventually(lambda: minted.is_expired)
+    failed: list[bool] = []
+    with pytest.raises(OdysseyConnectionError, match=r"^The signaling server refused the credentials: ") as caught:
+        keyless.connect_with_credentials(minted, on_error=lambda _, fatal: failed.append(fatal))
+    assert caught.value.code == "credentials_refused"
+    eventually(lambda: failed == [True])
 
 
 def test_credentials_that_expire_by_the_services_clock_are_refused_by_it(

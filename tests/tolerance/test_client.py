@@ -13,6 +13,7 @@ from odyssey_proto import (
     MalformedMessageError,
     Odyssey,
     OdysseyConnectionError,
+    OdysseyRequestError,
     OdysseyStreamError,
 )
 from odyssey_proto.emulator._faults.script import Fault
@@ -134,6 +135,7 @@ ANSWERS: Final[dict[str, tuple[str, bytes, Callable[[Odyssey], Any], Any]]] = {
     ),
     "a job without its identifier": (JOB, body({"status": "failed"}), job, ("j-1", "failed", 0)),
     "a cancel that says nothing": (CANCEL, body({}), cancelled, ("j-1", "cancelled")),
+    "a cancel without a body": (CANCEL, b"", cancelled, ("j-1", "cancelled")),
     "a new job with its identifier alone": (SIMULATE, body({"job_id": 42}), simulated, ("42", "unknown", 0)),
     "a new job with odd fields": (
         SIMULATE,
@@ -168,6 +170,7 @@ ANSWERS: Final[dict[str, tuple[str, bytes, Callable[[Odyssey], Any], Any]]] = {
         recordings,
         ["st-9"],
     ),
+    "an access token among spaces": ("POST /auth/token", body({"access_token": " at-1\n"}), recordings, ["st-9"]),
     "an access token's infinite lifetime": (
         "POST /auth/token",
         b'{"access_token": "at-1", "expires_in": 1e999}',
@@ -242,6 +245,31 @@ def test_a_program_is_told_what_cannot_be_read(
     assert problem in str(refusal.value)
     if problem.startswith("'signalling_url"):
         assert refusal.value.session_id == "s-1"
+
+
+def test_a_cancel_may_be_answered_with_a_204(server: HttpServer, client: Odyssey) -> None:
+    server.routes[CANCEL] = b"HTTP/1.1 204 No Content\r\n\r\n"
+    assert cancelled(client) == ("j-1", "cancelled")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"message": "Too large for us"}, "Too large for us"),
+        ({"error": "Too large for us"}, "Too large for us"),
+        ({"detail": ["Too large", "for us"]}, "Too large; for us"),
+        ({"detail": {"message": "Too large for us"}}, "Too large for us"),
+        ({"detail": [{"loc": ["body"], "msg": "Too large", "type": "x"}]}, "Too large (body)"),
+        ({"error": {"reason": 7}}, "Payload"),
+    ],
+)
+def test_the_words_of_a_refusal_are_found(
+    server: HttpServer, client: Odyssey, data: dict[str, Any], words: str
+) -> None:
+    server.routes[SIMULATE] = answer(body(data), status="413 Payload")
+    with pytest.raises(OdysseyRequestError) as refusal:
+        simulated(client)
+    assert str(refusal.value).endswith(f"refused the request: {words}")
 
 
 # --- a session

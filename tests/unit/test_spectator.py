@@ -60,7 +60,7 @@ BAD_ANSWERS: dict[str, tuple[bytes, type[OdysseyError], str]] = {
     "nothing": (created(), MalformedMessageError, "malformed"),
     "no SDP": (created("<html>it works</html>"), MalformedMessageError, "malformed"),
     "no text": (created(b"\xff\xfe\x00" * 99), MalformedMessageError, "malformed"),
-    "200 for 201": (answer(section().encode(), **SDP), MalformedMessageError, "malformed"),
+    "a page": (answer(b"<html>", Content_Type="text/html"), MalformedMessageError, "malformed"),
     "204": (answer(status="204 No Content"), MalformedMessageError, "malformed"),
     "10 MB": (created(b"v=0\r\n" * 2_000_000), MalformedMessageError, "too_large"),
     "nothing behind v=0": (created("v=0"), OdysseyConnectionError, "no_video"),

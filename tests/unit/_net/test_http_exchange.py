@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from odyssey_proto._base.clock import MonotonicClock
-from odyssey_proto._base.errors import OdysseyConnectionError, OdysseyError, usage_error
+from odyssey_proto._base.errors import OdysseyConnectionError, OdysseyError, OdysseyNotFoundError, usage_error
 from odyssey_proto._model.config import ClientConfig
 from odyssey_proto._net import http_exchange
 from odyssey_proto._net.service_api import ServiceApi
@@ -122,6 +122,29 @@ def test_a_refusal_whose_body_cannot_be_read_is_a_refusal(
     assert api.session_token("s-1", until()).session_token == "st-secret-1"
 
 
+@pytest.mark.parametrize(
+    "body", [b"", b'{"detail": "unkn', b"10\r\nabc"], ids=["nothing", "a part", "a part of a chunk"]
+)
+def test_a_refusal_whose_body_does_not_come_is_a_refusal(server: HttpServer, api: ServiceApi, body: bytes) -> None:
+    coding = b"Transfer-Encoding: chunked" if body.startswith(b"10") else b"Content-Length: 50"
+
+    def refuse(connection: Connection, _: Request) -> None:
+        connection.send(b"HTTP/1.1 404 Not Found\r\n" + coding + b"\r\n\r\n" + body)
+        connection.hang()
+
+    server.routes["GET /recordings/st-1"] = refuse
+    with pytest.raises(OdysseyNotFoundError, match=r"the id is unknown: Not Found$"):
+        api.recording("st-1", until())
+
+
+def test_a_refusal_that_is_cut_short_is_a_refusal(server: HttpServer, api: ServiceApi) -> None:
+    cut = answer(b'{"detail": "unkn', "404 Not Found", length=50, Connection="close")
+    server.routes["GET /recordings/st-1"] = cut
+    with pytest.raises(OdysseyNotFoundError):
+        api.recording("st-1", until())
+    assert len(server.received("GET /recordings/st-1")) == 1
+
+
 ANNOUNCED = {
     "continue": b"HTTP/1.1 100 Continue\r\n\r\n",
     "processing": b"HTTP/1.1 102 Processing\r\n\r\n",
@@ -141,6 +164,34 @@ def test_what_announces_an_answer_is_not_the_answer(server: HttpServer, api: Ser
     assert api.access_token(until()) == "at-secret-1"
     assert api.region_latencies(until())["here"] < 1000
     assert api.session_token("s-1", until()).session_token == "st-secret-1"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [b"no field\r\n", b" folded\r\n", b"X A: b\r\n", b"X-A : b\r\n", b"X-A: Z\xfcrich \xc3\x85 \x85\r\n"],
+    ids=["no field", "a fold of nothing", "two words", "a space before the colon", "Latin-1"],
+)
+def test_odd_lines_of_a_head_do_not_hide_the_length(server: HttpServer, api: ServiceApi, odd: bytes) -> None:
+    def answer_oddly(connection: Connection, _: Request) -> None:
+        head, _, rest = answer(TOKEN).partition(b"\r\n")
+        connection.send(head + b"\r\n" + odd + rest)
+        connection.hang()  # whoever has missed the length waits
+
+    server.routes["POST /sessions/token"] = answer_oddly
+    assert api.session_token("s-1", until()).session_token == "packed"
+
+
+@pytest.mark.parametrize("line", [b"HTTP/2 200 OK", b"HTTP/2.0 200", b"\r\nHTTP/1.1 200 OK"])
+def test_odd_status_lines_are_read(server: HttpServer, api: ServiceApi, line: bytes) -> None:
+    server.routes["POST /sessions/token"] = line + b"\r\n" + answer(TOKEN).partition(b"\r\n")[2]
+    assert api.session_token("s-1", until()).session_token == "packed"
+
+
+def test_a_transfer_that_is_packed_and_chunked_is_read(server: HttpServer, api: ServiceApi) -> None:
+    packed = gzip.compress(TOKEN)
+    chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(packed), packed)
+    server.routes["POST /sessions/token"] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n" + chunks
+    assert api.session_token("s-1", until()).session_token == "packed"
 
 
 def test_what_is_sent_and_answered_is_logged_without_bodies_and_queries(

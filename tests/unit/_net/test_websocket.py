@@ -92,6 +92,58 @@ def test_what_announces_the_answer_to_a_handshake_is_passed_over(announced: byte
         assert heard.next() == wire.Offer(sdp="v=0")
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b"Connection: keep-alive\r\n",
+        b"Upgrade: h2c\r\n",
+        b"X-Region: Z\xfcrich\r\n",
+        "X-Region: Zürich\r\n".encode(),
+        b"X-Folded: a\r\n b\r\n",
+        b"no field\r\n",
+        b"Content-Length: 0\r\n",
+    ],
+)
+def test_a_handshake_with_an_odd_head_is_one(odd: bytes) -> None:
+    def handshake(connection: Connection, request: Request) -> None:
+        sent: list[bytes] = []
+        with pytest.MonkeyPatch.context() as held:
+            held.setattr(connection, "send", sent.append)
+            connection.accept_websocket(request)
+        connection.send(b"".join(sent).removesuffix(b"\r\n") + odd + b"\r\n")
+        connection.send_frame(OFFER)
+
+    heard = Heard()
+    with SignalingServer(handshake=handshake) as server, connected(server, heard):
+        assert heard.next() == wire.Offer(sdp="v=0")
+
+
+@pytest.mark.parametrize(
+    ("words", "detail"),
+    [
+        (b"Content-Length: 17\r\n\r\n" + b'{"detail": "busy"}'[:17], "Service Unavailable"),
+        (b"Content-Length: 18\r\n\r\n" + b'{"detail": "busy"}', "busy"),
+        (b"Content-Length: 18\r\n\r\n", "Service Unavailable"),
+        (b"Content-Length: 99999999999\r\n\r\n" + b"x" * 100_000, "Service Unavailable"),
+        (b"Content-Length: many\r\n\r\n", "Service Unavailable"),
+        (b"Content-Length: -1\r\n\r\n", "Service Unavailable"),
+        (b"X-Region: Z\xfcrich\r\n\r\n", "Service Unavailable"),
+    ],
+    ids=["a part", "whole", "none", "too many", "no number", "negative", "Latin-1"],
+)
+def test_a_refused_handshake_does_not_depend_on_its_words(words: bytes, detail: str) -> None:
+    def refuse(connection: Connection, _: Request) -> None:
+        connection.send(b"HTTP/1.1 503 Odd\r\nRetry-After: 7\r\n" + words)
+        connection.hang()
+
+    heard = Heard()
+    with SignalingServer(handshake=refuse) as server, pytest.raises(OdysseyConnectionError) as caught:
+        SignalingConnection.open(server.ws_url, "s-1", "t", until(), on_message=heard, on_closed=heard)
+    error = caught.value
+    assert (error.code, error.status, error.retry_after) == ("http_503", 503, 7.0)
+    assert str(error).endswith(f": {detail}")
+
+
 @pytest.mark.parametrize("announced", [b"HTTP/1.1 103 Hints\r\nLink", b"HTTP/1.1 103 Hints\r\n\r\n", b"H"])
 def test_a_handshake_that_is_only_announced_is_a_lost_connection(announced: bytes) -> None:
     def closing(connection: Connection, _: Request) -> None:

@@ -56,8 +56,10 @@ def test_an_address_that_cannot_be_one_is_refused(url: str) -> None:
         answer(b"v=0\r\n", "201 Created", Content_Encoding="gzip"),
         answer(b"v=0\r\n", "201 Created", Content_Encoding="UTF-8", Content_Type="text/plain"),
         b"HTTP/1.1 103 Early Hints\r\n\r\n" + answer(b"v=0\r\n", "201 Created"),
+        answer(b"\r\n v=0\r\n", "201 Created"),
+        answer(b"v=0\r\n", "200 OK"),
     ],
-    ids=["a BOM", "gzip", "labelled gzip", "odd labels", "announced"],
+    ids=["a BOM", "gzip", "labelled gzip", "odd labels", "announced", "an empty line before it", "200"],
 )
 def test_an_answer_to_an_offer_is_read_however_it_is_packed(reply: bytes) -> None:
     clock = MonotonicClock()
@@ -74,6 +76,8 @@ def test_an_answer_to_an_offer_is_read_however_it_is_packed(reply: bytes) -> Non
         ("whep/1", "https://x/live/s/whep/1"),
         ("https://x/r/1?q", "https://x/r/1?q"),
         ("?1", "https://x/live/s/whep?1"),
+        ("HTTPS://X:443/r/1#here", "https://X:443/r/1"),
+        ("/r/\xc3\xbc 1", "https://x/r/%C3%BC%201"),  # UTF-8, as http.client reads it
         ("https://elsewhere/r/1", None),
         ("http://x/r/1", None),
         ("//elsewhere/r", None),

@@ -9,6 +9,7 @@ import pytest
 
 from odyssey_proto._base.clock import Deadline
 from odyssey_proto._base.errors import (
+    MalformedMessageError,
     OdysseyConnectionError,
     OdysseyConnectionTimeoutError,
     OdysseyError,
@@ -192,6 +193,21 @@ def test_a_service_that_wants_a_longer_pause_gets_it() -> None:
     service.failures = [RateLimitError("slower", status=429, recoverable=True, retry_after=40.0)]
     service.wait("a")
     assert service.slept == [40.0]
+
+
+@pytest.mark.parametrize("job_ids", [["a"], ["a", "b"]])
+def test_a_status_that_is_missing_now_and_then_is_waited_through(job_ids: list[str]) -> None:
+    service = Service(a=["unknown", "pending", "unknown", "unknown", "completed"], b=["completed"])
+    assert service.wait(*job_ids) == [f"{job_id} completed" for job_id in job_ids]
+
+
+@pytest.mark.parametrize("job_ids", [["a"], ["a", "b"]])
+def test_a_job_of_which_nothing_is_said_for_five_rounds_is_not_waited_for(job_ids: list[str]) -> None:
+    service = Service(a=["unknown"], b=["pending"])
+    with pytest.raises(MalformedMessageError, match="it does not say how far a is") as caught:
+        service.wait(*job_ids)
+    assert len(service.slept) == 4
+    assert (caught.value.code, caught.value.operation) == ("malformed", "wait for simulations")
 
 
 def test_five_failures_in_a_row_are_too_many() -> None:

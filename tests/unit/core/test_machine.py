@@ -112,3 +112,12 @@ def test_what_follows_is_taken_in_its_order() -> None:
     agenda.follow_with("one")
     agenda.follow_with("two")
     assert [agenda.take_next(), agenda.take_next(), agenda.take_next()] == ["one", "two", None]
+
+
+def test_what_is_scheduled_by_a_time_is_not_put_off() -> None:
+    agenda = Agenda()
+    agenda.wake_by(Due.ANSWER, 3.0)
+    agenda.wake_by(Due.ANSWER, 4.0)
+    assert agenda.next_due == 3.0
+    agenda.wake_by(Due.ANSWER, 2.0)
+    assert agenda.next_due == 2.0

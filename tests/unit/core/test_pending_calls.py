@@ -66,10 +66,14 @@ def test_who_waits_for_the_end_is_known(calls: PendingCalls) -> None:
 
 
 def test_an_abandoned_update_on_the_wire_keeps_its_place(calls: PendingCalls) -> None:
+    assert not calls.waits_for_nobody
     calls.abandon(3)
+    assert calls.waits_for_nobody
     assert calls.has_update_sent
     assert (calls.next_update(), calls.take_sent()) == (None, None)
     assert calls.next_update() == update(4)
+    calls.abandon(4)
+    assert not calls.waits_for_nobody  # nothing is queued
 
 
 @pytest.mark.parametrize(("abandoned", "left"), [(1, [2, 3, 4, 5, 6]), (2, [3, 4, 5, 6]), (4, [2, 3, 5, 6])])

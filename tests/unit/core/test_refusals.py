@@ -183,7 +183,10 @@ def test_a_usage_error_elsewhere_gives_its_message() -> None:
         ({"retry-after": "Fri, 31 Dec 1999 23:59:59 GMT", "date": "Fri, 31 Dec 1999 23:59:29 GMT"}, 30.0),
         ({"retry-after": "Fri, 31 Dec 1999 23:59:59 GMT", "date": "Sat, 01 Jan 2000 00:00:00 GMT"}, 0.0),
         ({"retry-after": "Fri, 31 Dec 1999 23:59:59 GMT"}, None),
-        ({"retry-after": "Fri, 31 Dec 1999 23:59:59 GMT", "date": "Fri, 31 Dec 1999 23:59:29"}, None),
+        ({"retry-after": "Fri, 31 Dec 1999 23:59:59 GMT", "date": "Fri, 31 Dec 1999 23:59:29"}, 30.0),
+        ({"retry-after": "Friday, 31-Dec-99 23:59:59 GMT", "date": "Fri, 31 Dec 1999 23:59:29 GMT"}, 30.0),
+        ({"retry-after": "2.5"}, 2.5),
+        ({"retry-after": "2."}, 2.0),
         ({"retry-after": "-1"}, None),
         ({"retry-after": "1e9"}, None),
         ({"retry-after": "²"}, None),
@@ -200,6 +203,18 @@ def test_the_wait_of_a_rate_limit_is_its_header_or_else_its_details() -> None:
     body = {**USAGE, "error": "RATE_LIMITED", "details": {"retry_after_seconds": 9}}
     assert refusal(answer(429, body), {}).retry_after == 9
     assert refusal(answer(429, body, headers={"retry-after": "4"}), {}).retry_after == 4
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [(9, 9.0), ("9", 9.0), (" 9.5 ", 9.5), ("soon", None), ("nan", None), ("-1", None), ("", None)],
+)
+def test_the_wait_of_a_rate_limit_may_be_a_text(given: object, seconds: float | None) -> None:
+    body = {**USAGE, "error": "RATE_LIMITED", "details": {"retry_after_seconds": given}}
+    error = refusal(answer(429, body), {})
+    assert isinstance(error, RateLimitError)
+    assert error.retry_after == seconds
+    assert error.details == {"retry_after_seconds": given}
 
 
 def test_the_request_id_of_the_service_is_told() -> None:

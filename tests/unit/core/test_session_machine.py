@@ -668,6 +668,22 @@ def test_a_lost_connection_is_rejoined_with_the_same_token() -> None:
     assert rig.later(1.0) == [effects.OpenLink(2, "s-1", "ws://host/signaling", REJOIN_DEADLINE_S, token="token")]
 
 
+def test_a_token_that_is_spent_by_this_clock_is_tried_once() -> None:
+    rig = Rig()
+    rig.give(inputs.Join(0, SESSION, "token", -5.0))
+    refused = errors.OdysseyConnectionError("refused", code="credentials_refused", status=403)
+    outputs = rig.give(inputs.LinkFailed(1, refused))
+    assert [error.code for error in failures(outputs).values()] == ["credentials_refused"]
+    assert rig.core.status is ConnectionStatus.FAILED
+
+
+def test_a_token_that_the_service_accepts_is_not_spent_whatever_this_clock_says() -> None:
+    rig = Rig()
+    rig.give(inputs.Join(0, SESSION, "token", -5.0), inputs.SignalingOpened(1), inputs.VideoReceived(1))
+    rig.give(inputs.ChannelOpened(1, 16384), inputs.LinkFailed(1, LOST))
+    assert rig.later(1.0) == [effects.OpenLink(2, "s-1", "ws://host/signaling", REJOIN_DEADLINE_S, token="token")]
+
+
 def test_with_a_spent_token_a_lost_connection_is_the_end() -> None:
     rig = joined()
     rig.give(inputs.SignalingOpened(1), inputs.VideoReceived(1), inputs.ChannelOpened(1, 16384))

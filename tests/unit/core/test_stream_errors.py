@@ -40,6 +40,13 @@ def told(reason: str, message: str) -> wire.InteractiveStreamError:
             "lease_denied",
             "The service has no streamer for this stream now: lease_denied",
         ),
+        (
+            "lease_denied",
+            "Stream error occurred",
+            errors.OdysseyStreamError,
+            "lease_denied",
+            "The service has no streamer for this stream now: lease_denied",
+        ),
         ("moderation", "Not this", errors.OdysseyStreamError, "moderation", "moderation: Not this"),
         ("moderation", "", errors.OdysseyStreamError, "moderation", "moderation"),
         ("new\nreason", "a\nb", errors.OdysseyStreamError, "new reason", "new reason: a b"),

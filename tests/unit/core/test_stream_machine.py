@@ -188,6 +188,51 @@ def test_an_interaction_that_nobody_waits_for_keeps_its_place_until_it_is_acknow
     assert only(rig.hear(wire.UpdateAcknowledged(prompt="two")), effects.Succeed) == [effects.Succeed(3, "two")]
 
 
+def test_an_answer_that_nobody_waits_for_holds_up_the_next_interaction_for_5_s_at_most() -> None:
+    rig = Rig().to_streaming()
+    rig.interact("one")
+    rig.later(1.0)
+    rig.give(inputs.Abandon(2))
+    assert rig.core.next_due != 105.0  # nothing waits for it yet
+    rig.later(1.0)
+    assert rig.interact("two") == []
+    assert rig.interact("three") == []
+    assert only(rig.later(2.9), effects.SendChannel) == []
+    assert only(rig.later(0.1), effects.SendChannel) == [effects.SendChannel(1, wire.Update(prompt="two"))]
+    outputs = rig.hear(wire.UpdateAcknowledged(prompt="two"))
+    assert outputs[1:] == [effects.Succeed(3, "two"), effects.SendChannel(1, wire.Update(prompt="three"))]
+
+
+def test_an_interaction_long_after_a_lost_answer_is_sent_at_once() -> None:
+    rig = Rig().to_streaming()
+    rig.interact("one")
+    rig.give(inputs.Abandon(2))
+    for _ in range(20):
+        rig.later(1.0)
+        seen(rig, rig.core._agenda.now)
+    rig.interact("two")
+    assert only(rig.later(0.0), effects.SendChannel) == [effects.SendChannel(1, wire.Update(prompt="two"))]
+
+
+def test_an_interaction_whose_predecessor_is_abandoned_late_is_sent_at_once() -> None:
+    rig = Rig().to_streaming()
+    rig.interact("one")
+    rig.interact("two")
+    assert only(rig.later(6.0), effects.SendChannel) == []
+    rig.give(inputs.Abandon(2))
+    assert only(rig.later(0.0), effects.SendChannel) == [effects.SendChannel(1, wire.Update(prompt="two"))]
+
+
+def test_an_interaction_that_is_waited_for_holds_up_the_next_as_long_as_that_takes() -> None:
+    rig = Rig().to_streaming()
+    rig.interact("one")
+    rig.give(inputs.Abandon(2))
+    rig.interact("two")
+    rig.hear(wire.UpdateAcknowledged(prompt="one"))  # "two" is on the wire, and waited for
+    rig.interact("three")
+    assert only(rig.later(5.0), effects.SendChannel) == []
+
+
 def test_an_abandoned_interaction_that_was_queued_is_never_sent() -> None:
     rig = Rig().to_streaming()
     rig.interact("one")
@@ -578,6 +623,58 @@ def test_a_start_after_an_abandoned_one_has_that_ended_and_waits() -> None:
     assert rig.start() == [END]
     assert rig.hear(wire.StreamStarted(stream_id="late")) == []
     assert rig.hear(wire.StreamEnded()) == [effects.BeginFrames(100.0), effects.SendChannel(1, CAT)]
+
+
+def test_a_start_waits_5_s_at_most_for_the_end_of_one_that_was_abandoned() -> None:
+    rig = abandoned()
+    assert rig.start() == [END]
+    rig.later(3.0)
+    rig.give(inputs.Abandon(2))
+    assert rig.start() == []
+    assert rig.later(1.9) == []
+    assert rig.later(0.1) == [effects.BeginFrames(105.0), effects.SendChannel(1, CAT)]
+    assert only(rig.hear(wire.StreamEnded()), effects.Ignored)  # late, but in its order
+    assert effects.Succeed(3, "st-3") in rig.hear(wire.StreamStarted(stream_id="st-3"))
+    assert rig.core.stream is StreamState.STREAMING
+
+
+def ended_for_nobody() -> Rig:
+    """An end that was not answered in time."""
+    rig = Rig().to_streaming()
+    assert rig.end() == [END]
+    with pytest.raises(errors.OdysseyStreamError):
+        rig.start()  # while somebody waits for the end
+    rig.give(inputs.Abandon(2))
+    return rig
+
+
+def test_a_start_after_an_end_that_was_not_answered_in_time_waits_for_it() -> None:
+    rig = ended_for_nobody()
+    assert rig.start() == [effects.EndFrames(None), events.StreamEnded(at=100.0)]
+    assert rig.core.stream_id is None
+    assert rig.hear(wire.StreamEnded()) == [effects.BeginFrames(100.0), effects.SendChannel(1, CAT)]
+    assert effects.Succeed(4, "st-2") in rig.hear(wire.StreamStarted(stream_id="st-2"))
+
+
+def test_a_start_long_after_an_end_that_was_not_answered_is_sent_at_once() -> None:
+    rig = ended_for_nobody()
+    rig.later(6.0)
+    rig.start()
+    assert only(rig.later(0.0), effects.SendChannel) == [effects.SendChannel(1, CAT)]
+
+
+def test_a_start_after_an_end_that_is_never_answered_waits_5_s_at_most() -> None:
+    rig = ended_for_nobody()
+    rig.start()
+    assert only(rig.later(4.9), effects.SendChannel) == []
+    assert only(rig.later(0.1), effects.SendChannel) == [effects.SendChannel(1, CAT)]
+
+
+def test_an_end_waits_5_s_at_most_for_that_of_a_start_that_was_abandoned() -> None:
+    rig = abandoned()
+    assert rig.end() == [END]
+    assert rig.later(5.0) == [effects.Succeed(2, None)]
+    assert rig.core.stream is StreamState.NONE
 
 
 def test_an_end_after_an_abandoned_start_asks_for_it() -> None:
