@@ -86,7 +86,9 @@ def waits(record: Record, call: str, at_least_s: float) -> str:
     times = [at for at, _ in record.calls(call)]
     for earlier, later in itertools.pairwise(times):
         if later - earlier < at_least_s * _PATIENT:
-            return f"{call} was sent again after {later - earlier:.1f} s, and the service asked for {at_least_s:g} s"
+            return (
+                f"{call} was sent again after {later - earlier:.1f} s, and the service asked for {at_least_s:g} s"
+            )
     return ""
 
 

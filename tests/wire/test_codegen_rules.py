@@ -104,6 +104,14 @@ SCHEMA_FAULTS = {
         *("const: angry", "const: CALM", "CALM"),
         "Mood/anyOf/1: `CALM` and `calm` would both be `CALM` in code",
     ),
+    "a name that generated code has beside an enum": (
+        *("  Picture:\n", "  KnownMood:\n", "Mood:\n    description: The mood"),
+        "Mood: `KnownMood` is in `cats.yaml`, and generated code has it beside `Mood`",
+    ),
+    "a name that the npm package has": (
+        *("  Mood:\n", "  RestCalls: # here\n", "# here"),
+        "RestCalls: not a name for a class; use CapWords that no generated code uses itself",
+    ),
     "a list of anything": (
         *("        items: {type: string}\n", "", "colours:"),
         "Order/colours: a list without `items`: nothing would check what is in it",
@@ -210,7 +218,7 @@ SCHEMA_FAULTS = {
     ),
     "a name that is no class": (
         *("  Mood:\n", "  mood: # here\n", "# here"),
-        "mood: not a name for a class; use CapWords that Python does not use itself",
+        "mood: not a name for a class; use CapWords that no generated code uses itself",
     ),
     "a name without a letter": (
         *("      colours:\n", "      '-':\n", "'-':"),

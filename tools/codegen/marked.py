@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path as FilePath
 
-__all__ = ["Fault", "Marked", "Path", "Schema", "SpecError", "definitions", "load", "split_reference"]
+__all__ = ["Document", "Fault", "Marked", "Path", "Schema", "SpecError", "definitions"]
+__all__ += ["fault_at", "fault_in", "load", "parse", "split_reference"]
 
 Schema: TypeAlias = dict[str, Any]
 Path: TypeAlias = tuple[str | int, ...]
@@ -37,8 +38,8 @@ class Fault:
 class SpecError(Exception):
     """The spec breaks the rules; `faults` has one line for each fault, in the order of files and lines."""
 
-    def __init__(self, faults: Iterable[Fault] | Iterable[str]) -> None:
-        self.faults = [str(fault) for fault in sorted(set(faults))]  # type: ignore[type-var]
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = [str(fault) for fault in sorted(set(faults))]
         super().__init__("\n".join(self.faults))
 
 
@@ -61,12 +62,39 @@ class Marked:
         return Fault(self.name, self.lines.get(path, 1), text)
 
 
+class Document(dict[str, Any]):
+    """The data of a file of the spec for those who make something of it; it remembers its lines."""
+
+    def __init__(self, marked: Marked) -> None:
+        super().__init__(marked.data)
+        self.marked = marked
+
+
+def fault_at(document: Schema, path: Path, text: str) -> Fault:
+    """Return a fault of the value at `path` in a `Document`."""
+    assert isinstance(document, Document), "it has lost its lines"
+    return document.marked.fault(path, text)
+
+
+def fault_in(files: dict[str, Schema], name: str, path: Path, text: str) -> Fault:
+    """Return a fault of the schema at `path` in the definition `name` of `files`, which are each a `Document`."""
+    (document,) = (files[file] for file, defined, _ in definitions(files) if defined == name)
+    return fault_at(document, ("$defs", name, *path), text)
+
+
 def load(path: FilePath, name: str) -> Marked:
     """Read a YAML file; its data is None if it is missing, or no YAML with keys."""
     try:
-        node = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
+        text = path.read_text("utf-8")
     except FileNotFoundError:
         return Marked(name, None, {}, (Fault(name, 1, "the file is missing"),))
+    return parse(text, name)
+
+
+def parse(text: str, name: str) -> Marked:
+    """Read the text of a YAML file; its data is None if it is no YAML with keys."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as exc:
         line = exc.problem_mark.line + 1 if exc.problem_mark else 1
         return Marked(name, None, {}, (Fault(name, line, f"not YAML: {exc.problem}"),))

@@ -36,7 +36,12 @@ UNCHECKED: Final = frozenset(
 _SCALARS: Final = frozenset({"string", "integer", "number", "boolean"})
 _NOTES: Final = frozenset({"title", "description", "examples", "default", *OURS})
 _CLASS_NAME: Final = re.compile("[A-Z][A-Za-z0-9]*")
-_TAKEN_CLASSES: Final = frozenset({"Any", "JsonObject", "Literal", "OpenStrEnum", "TypeAlias", *dir(builtins)})
+_TAKEN_CLASSES: Final = frozenset(
+    {
+        *("Any", "JsonObject", "Literal", "OpenStrEnum", "TypeAlias", *dir(builtins)),
+        *("LiveChannels", "NoFields", "Record", "RestCalls", "Unlisted"),  # in the npm package
+    }
+)
 
 
 def faults(documents: dict[str, Marked]) -> Iterator[Fault]:
@@ -79,7 +84,7 @@ class _Check:
             yield self._fault((), "a definition is an object of keywords")
             return
         if not _CLASS_NAME.fullmatch(self._name) or self._name in _TAKEN_CLASSES:
-            yield self._fault((), "not a name for a class; use CapWords that Python does not use itself")
+            yield self._fault((), "not a name for a class; use CapWords that no generated code uses itself")
         yield from self._words((), schema, "object")
         if not schema.get("description"):
             yield self._fault((), "no description")
@@ -88,6 +93,7 @@ class _Check:
                 yield from self._object(schema)
             case {"anyOf": [{"const": _}, *_]}:
                 yield from self._enum(schema["anyOf"])
+                yield from self._beside()
             case {"oneOf": [*branches]} if not set(schema) - _NOTES - {"oneOf"}:
                 yield from self._union(branches)
             case _:
@@ -156,6 +162,13 @@ class _Check:
             members[member] = value
         if not isinstance(branches[-1], dict) or branches[-1].get("type") != "string" or "const" in branches[-1]:
             yield self._fault((), "an enum is open: its last branch is any string", "anyOf")
+
+    def _beside(self) -> Iterator[Fault]:
+        """Yield the names that generated code has beside that of an open enum, and that are taken."""
+        for file, name, _ in definitions(self._files):
+            if name in (f"Known{self._name}", f"Unknown{self._name}"):
+                taken = f"in `{file}`, and generated code has it beside `{self._name}`"
+                yield self._fault((), f"`{name}` is {taken}")
 
     def _union(self, branches: list[Any]) -> Iterator[Fault]:
         tags: dict[str, str] = {}
