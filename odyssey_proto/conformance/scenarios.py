@@ -112,8 +112,8 @@ _SCRIPT: Final = (
 )
 
 
-_SPOILT: Final = (
-    {"timestamp_ms": 0, "start": {"prompt": "A cat", "image": "data:image/png;base64,AAAA"}},
+_FORBIDDEN: Final = (
+    {"timestamp_ms": 0, "start": {"prompt": "Something forbidden"}},
     {"timestamp_ms": 500, "end": {}},
 )
 _LIST: Final = _step("list_recordings", "access-tokens")
@@ -377,9 +377,9 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     ),
     Scenario(
         name="failed job",
-        about="A job fails, because nobody can read its image: the client reports it, and does not wait on.",
+        about="Moderation refuses a prompt, so a job fails: the client reports it, and does not wait on.",
         steps=(
-            _step("simulate", "jobs", script=_SPOILT, portrait=False),
+            _step("simulate", "jobs", script=_FORBIDDEN, portrait=False),
             _step("wait_job", "jobs", value={"status": "failed"}),
         ),
         checks=(_ONE_JOB,),

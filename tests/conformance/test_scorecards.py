@@ -101,6 +101,15 @@ class TestLive:
         assert failed(card) == {}
         assert {point.outcome for point in card.points} == {"passed"}
 
+    def test_our_client_has_all_points_without_a_session(self) -> None:
+        names = tuple(
+            scenario.name for scenario in SCENARIOS if not any(step.do == "connect" for step in scenario.steps)
+        )
+        card = check_live(OURS, names, at_once=3)
+        assert failed(card) == {}
+        assert {point.outcome for point in card.points} == {"passed"}
+        assert len(names) == 10
+
     def test_a_client_written_from_the_protocol_has_all_points_of_what_it_supports(self) -> None:
         card = check_live(FOREIGN, ("landscape", "interact", "broadcast"), at_once=3)
         assert failed(card) == {}
@@ -131,6 +140,14 @@ class TestLive:
                 },
             ),
             (
+                "impatient",
+                "refused job",
+                {
+                    "step 0: simulate": "error was expected, not ok: {} (spec/behaviour.md#jobs)",
+                    "requests": "POST /simulation-jobs was sent 2 times, not 1 (spec/behaviour.md#jobs)",
+                },
+            ),
+            (
                 "forgotten-answer",
                 "interact",
                 {
@@ -151,6 +168,13 @@ class TestLive:
     ) -> None:
         card = check_live((*FOREIGN, fault), (scenario,))
         assert failed(card) == lost
+
+    def test_a_client_that_does_not_wait_as_long_as_it_is_asked_loses_the_point(self) -> None:
+        lost = failed(check_live((*FOREIGN, "impatient"), ("busy service",)))
+        why = r"GET /stream-recordings was sent again after 0\.\d s, and the service asked for 1 s \(.*#retry-after\)"
+        assert re.fullmatch(why, lost.pop("waits"))
+        assert lost == {}
+        assert failed(check_live(FOREIGN, ("busy service",))) == {}
 
     def test_a_client_that_reports_nothing_fails_every_step_with_the_reason(self) -> None:
         card = check_live((sys.executable, "-c", "raise SystemExit(3)"), ("connect",))
