@@ -7,8 +7,8 @@
             show(frame.to_ndarray(format="rgb24"))
 
 `odyssey_models` has the messages. `odyssey_proto.core` makes the decisions: when to ask again, to go on, to
-send a keepalive, to fail a call. The rest is here: HTTP in `Odyssey`, a WebSocket with the peer connection that it
-sets up in `Link`, and the way between these and the core in `Session`. All of it runs on one event loop.
+send a keepalive, to fail a call. The rest is here: HTTP in `Odyssey`, a WebSocket with its peer connection in
+`Link`, and the way between these and the core in `Session`. All of it runs on one event loop.
 """
 
 from __future__ import annotations
