@@ -46,8 +46,10 @@ OURS: Final = ("odyssey-proto/",)
 """How the User-Agent of our client begins: other clients in the tests may break the protocol."""
 
 SHARED: Final = ("netns", "coturn", "janus", "chromium")
-"""Markers of tests that take turns when tests run side by side: those with the same marker run on one worker. So do
-all that measure, except for those in a network of their own."""
+"""Markers of tests that take turns when tests run side by side: those with the same marker run on one worker.
+
+So do all that measure, except for those in a network of their own.
+"""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
