@@ -9,10 +9,13 @@ from typing import Any, Final, Literal
 
 import attrs
 
-__all__ = ["SCENARIOS", "SIZE", "Check", "Scenario", "Step"]
+__all__ = ["OTHER_HOST", "SCENARIOS", "SIZE", "Check", "Scenario", "Step"]
 
 SIZE: Final = (640, 352)
 """Width and height of the pictures in landscape, in px: those of the service, halved."""
+
+OTHER_HOST: Final = "localhost"
+"""Another name of the host of an emulator, and so another origin."""
 
 Expected = Literal["ok", "error", "any"]
 
@@ -59,7 +62,7 @@ class Scenario:
     settings: dict[str, Any] = attrs.field(factory=dict)
     """Settings of its emulator."""
     faults: tuple[dict[str, Any], ...] = ()
-    """What goes wrong, as the emulator's fault script has it."""
+    """What goes wrong, as the emulator's fault script has it; ``{port}`` in a header is the emulator's port."""
     key: str | None = None
     """The key that the client gets; None for a valid one."""
     limit_s: float = 60.0
@@ -86,6 +89,7 @@ _ONE_SESSION: Final = _check("one_session", "queueing")
 _GOODBYE: Final = _check("goodbye", "goodbye")
 _CONFIG: Final = _check("config_before_each_handshake", "ice-servers")
 _LIVE: Final = (_ONE_SESSION, _CONFIG, _GOODBYE)
+_STARTED_ONCE: Final = _check("stream_requests", "order-of-answers", start=1, end=1)
 
 _LIMIT_REACHED: Final = {
     "error": "MONTHLY_LIMIT_REACHED",
@@ -116,7 +120,7 @@ def _stream(name: str, about: str, *, portrait: bool) -> Scenario:
             _END,
             _DISCONNECT,
         ),
-        checks=(*_LIVE, _check("start_says", "starting", field="portrait", value=portrait)),
+        checks=(*_LIVE, _STARTED_ONCE, _check("start_says", "starting", field="portrait", value=portrait)),
     )
 
 
@@ -142,7 +146,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
             _END,
             _DISCONNECT,
         ),
-        checks=_LIVE,
+        checks=(*_LIVE, _check("stream_requests", "order-of-answers", start=1, update=4, end=1)),
     ),
     Scenario(
         name="image",
@@ -153,7 +157,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
             _END,
             _DISCONNECT,
         ),
-        checks=(*_LIVE, _check("start_has_image", "messages-and-their-size")),
+        checks=(*_LIVE, _STARTED_ONCE, _check("start_has_image", "messages-and-their-size")),
     ),
     Scenario(
         name="image without the capability",
@@ -175,7 +179,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
             _END,
             _DISCONNECT,
         ),
-        checks=(*_LIVE, _check("start_fits", "messages-and-their-size")),
+        checks=(*_LIVE, _STARTED_ONCE, _check("start_fits", "messages-and-their-size")),
     ),
     Scenario(
         name="keepalive",
@@ -290,7 +294,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
             _END,
             _DISCONNECT,
         ),
-        checks=_LIVE,
+        checks=(*_LIVE, _check("stream_requests", "order-of-answers", start=1, update=2, end=1)),
     ),
     Scenario(
         name="unknown messages",
@@ -327,6 +331,21 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         checks=(_GOODBYE, _check("answered", "redirects", call="POST /sessions/request", at_least=1)),
     ),
     Scenario(
+        name="redirect to another origin",
+        about="A call is redirected to the same service under another name, which may not get the token.",
+        faults=(
+            {
+                "step": "GET /stream-recordings",
+                "action": "answer",
+                "status": 307,
+                "body": "",
+                "headers": {"Location": f"http://{OTHER_HOST}:{{port}}/stream-recordings"},
+            },
+        ),
+        steps=(_step("list_recordings", "redirects", "any"),),
+        checks=(_check("no_token_elsewhere", "redirects", host=OTHER_HOST),),
+    ),
+    Scenario(
         name="odd answers",
         about="A lenient service: what it sends means the same, in forms that only a tolerant reader accepts.",
         settings={"sloppy": 7},
@@ -353,6 +372,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         ),
         checks=(
             *_LIVE,
+            _STARTED_ONCE,
             _check("start_says", "broadcast-addresses", field="broadcast", value=True),
             _check("answered", "whep", call="POST /live/{stream_id}/whep", at_least=1),
             _check("answered", "whep", call="DELETE /live/{stream_id}/whep/{resource}", at_least=1),
