@@ -237,7 +237,7 @@ def _of_checks(scenario: Scenario, record: Record) -> list[Point]:
     return [
         _point(
             scenario,
-            check.name.replace("_", " "),
+            ": ".join(filter(None, (check.name.replace("_", " "), check.arguments.get("call")))),
             CHECKS[check.name](record, **check.arguments),
             f"spec/{check.written}",
         )
