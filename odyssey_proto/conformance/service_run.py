@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from .._base.errors import OdysseyError
+from .._model.credentials import ClientCredentials
 from .schemas import parsed
 
 if TYPE_CHECKING:
@@ -61,6 +64,8 @@ class Run:
     """The first stream."""
     job_id: str = ""
     """A job that was not cancelled."""
+    unfinished_jobs: set[str] = attrs.field(factory=set)
+    """Jobs that may still wait or run."""
     broadcast: BroadcastInfo | None = None
 
     def live(self) -> Session:
@@ -83,6 +88,27 @@ class Run:
     def signaling_url(self) -> str:
         """Return the address of signaling."""
         return str(self._answered("POST /sessions/request", "signalling_url"))
+
+    def give_back(self, answer: Exchange) -> None:
+        """Return the session, and note the job, that the service granted although it should have refused."""
+        data = _data(answer)
+        job_id, session_id, url = (data.get(name) for name in ("job_id", "session_id", "signalling_url"))
+        if isinstance(job_id, str):
+            self.unfinished_jobs.add(job_id)
+        if isinstance(session_id, str) and isinstance(url, str):
+            body = {"session_id": session_id}
+            token = _data(self.probes.call("POST", "/sessions/token", token=self.bearer(), body=body))
+            with contextlib.suppress(OdysseyError), self.make_client("") as guest:
+                granted = ClientCredentials(
+                    signaling_url=url, session_token=str(token.get("session_token")), expires_in=600
+                )
+                guest.connect_with_credentials(granted, timeout=ANSWER_S).disconnect()
+
+    def cancel_jobs(self) -> None:
+        """Cancel the jobs that may still wait or run; those that have begun go on."""
+        for job_id in sorted(self.unfinished_jobs):
+            with contextlib.suppress(OdysseyError):
+                self.client.cancel_simulation(job_id)
 
     def _answered(self, call: str, field: str) -> Any:
         for exchange in reversed(self.traffic.exchanges(call)):
