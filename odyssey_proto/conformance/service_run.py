@@ -115,7 +115,7 @@ class Run:
             data = _data(exchange)
             if field in data:
                 return data[field]
-        raise SkipError(f"{call} was not answered")
+        raise SkipError(f"no answer to {call} had {field}")
 
     def decide(self, fact: str, holds: bool, otherwise: str) -> None:
         """Note whether an assumed fact holds; ``otherwise`` says what was seen instead."""

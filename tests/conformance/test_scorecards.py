@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -137,6 +139,7 @@ class TestLive:
 
     def test_our_client_has_all_points_when_things_go_wrong(self) -> None:
         names = ("rejoining", "late acknowledgement", "redirects", "odd answers", "broadcast", "job and download")
+        names += ("redirect to another origin", "one token")
         card = check_live(OURS, names, at_once=3)
         assert failed(card) == {}
         assert {point.outcome for point in card.points} == {"passed"}
@@ -214,6 +217,23 @@ class TestLive:
         assert failed(card)["step 0: connect"].startswith(why)
         assert "end of the command" not in failed(card)
 
+    def test_a_client_that_takes_its_token_to_another_origin_loses_that_point(self) -> None:
+        program = (
+            f"import sys; sys.path[:] = {sys.path!r}\n"
+            """
+import json, os, requests
+url = os.environ["ODYSSEY_API_URL"]
+answer = requests.post(f"{url}/auth/token", json={"api_key": os.environ["ODYSSEY_API_KEY"]})
+headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+answer = requests.get(f"{url}/stream-recordings", headers=headers, allow_redirects=False)
+requests.get(answer.headers["Location"], headers=headers)
+print(json.dumps({"step": 0, "outcome": "ok"}))
+"""
+        )
+        card = check_live((sys.executable, "-c", program), ("redirect to another origin",))
+        why = "GET /stream-recordings took the token to another origin (spec/behaviour.md#redirects)"
+        assert failed(card) == {"no token elsewhere": why}
+
     def test_a_client_that_fails_after_its_last_report_loses_one_point(self) -> None:
         program = 'print(\'{"step": 0, "outcome": "error"}\', flush=True); raise SystemExit(3)'
         card = check_live((sys.executable, "-c", program), ("refused key",))
@@ -270,6 +290,29 @@ class TestCommand:
         assert main(["conformance", *arguments, "--", *WRONG_READER]) == 1
         failures = ET.fromstring(junit.read_text("utf-8")).findall(".//failure")
         assert any("spec/vectors/tolerant/" in (failure.get("message") or "") for failure in failures)
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_a_check_that_is_interrupted_leaves_nothing(self, number: int) -> None:
+        program = "import os, sys, time; print(os.getpid(), file=sys.stderr, flush=True); time.sleep(600)"
+        arguments = ("conformance", "--only", "live", "--scenario", "connect")
+        command = [sys.executable, "-m", "odyssey_proto", *arguments, "--", sys.executable, "-c", program]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr is not None
+            client = int(process.stderr.readline())
+            process.send_signal(number)
+            out, err = process.communicate(timeout=30)
+        assert (process.returncode, out, err) == (130, "", "odyssey-proto: interrupted\n")
+        with pytest.raises(ProcessLookupError):
+            os.kill(client, 0)
+
+    def test_a_reader_of_the_scorecard_may_leave(self) -> None:
+        command = [sys.executable, "-m", "odyssey_proto", "conformance", "--only", "vectors", "--", *WRONG_READER]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.close()
+            assert process.stderr.read() == ""
+        assert process.returncode == 1
 
     def test_a_command_that_cannot_be_started_is_reported(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["conformance", "--only", "vectors", "--", "/nonexistent/adapter"]) == 2

@@ -41,6 +41,7 @@ def call(name: str, status: int = 200, path: str = "", body: bytes | None = None
     )
 
 
+BEARER = {"Authorization": "Bearer x"}
 OFFER = message("offer", from_client=False, sdp="v=0\r\na=max-message-size:65536\r\n")
 START = message("interactive_stream_start", "clientToStreamer", prompt="x", portrait=True)
 UPDATE = message("update", "clientToStreamer", prompt="Night")
@@ -120,6 +121,30 @@ GOODBYE = message("client_disconnecting")
             {},
             [(0, call("request", body=b'{"region_latencies": {"us": 7}}'))],
             "reported for us",
+        ),
+        ("pings_before_session", {}, [(0, call("request", body=b"no JSON"))], ""),
+        ("pings_before_session", {}, [(0, call("request", body=b"[]"))], ""),
+        ("pings_before_session", {}, [(0, call("request", body=b'{"region_latencies": ["us"]}'))], ""),
+        ("stream_requests", {"start": 1, "update": 1}, [(0, START), (1, UPDATE)], ""),
+        (
+            "stream_requests",
+            {"start": 1},
+            [(0, START), (1, START)],
+            "interactive_stream_start was sent 2 times, not 1",
+        ),
+        (
+            "stream_requests",
+            {"start": 1, "end": 1},
+            [(0, START)],
+            "interactive_stream_end was sent 0 times, not 1",
+        ),
+        ("no_token_elsewhere", {"host": "localhost"}, [(0, call("request", Host="127.0.0.1:1", **BEARER))], ""),
+        ("no_token_elsewhere", {"host": "localhost"}, [(0, call("request", Host="localhost:1"))], ""),
+        (
+            "no_token_elsewhere",
+            {"host": "localhost"},
+            [(0, call("request", Host="localhost:1", **BEARER))],
+            "POST /sessions/request took the token to another origin",
         ),
         ("start_says", {"field": "portrait", "value": True}, [(0, START)], ""),
         (
