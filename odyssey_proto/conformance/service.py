@@ -102,7 +102,7 @@ def check_service(
                 run.cancel_jobs()
     seen = traffic.all()
     return ServiceReport(
-        service=_origin(url),
+        service=f"{urlsplit(url).scheme}://{urlsplit(url).netloc}",
         client=f"odyssey-proto {__version__}",
         spec_version=str(documents.document("openapi.yaml")["info"]["version"]),
         steps=tuple(results),
@@ -171,12 +171,6 @@ def _label(seen: Seen) -> str:
     kind = data.get("type") if isinstance(data, dict) else None
     known = isinstance(kind, str) and kind.isidentifier() and len(kind) <= 40
     return f"{seen.place} {'>' if seen.from_client else '<'} {kind if known else 'what is no message'}"
-
-
-def _origin(url: str) -> str:
-    """Return scheme, host and port of an address, without a name and a password."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 publish("odyssey_proto.conformance", check_service)

@@ -109,8 +109,9 @@ def moderation(run: Run) -> None:
 
 def disconnect(run: Run) -> None:
     """Leave the session with a goodbye."""
-    run.live()
-    run.client.disconnect()
+    if run.session is None:
+        raise SkipError("there is no session")
+    run.client.disconnect()  # if the connection is lost, too: the service may still hold the session
 
 
 def _look(session: Session, *, portrait: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -27,6 +28,7 @@ __all__ = ["ANSWER_S", "Run", "SkipError", "Step", "StepFailedError"]
 
 ANSWER_S = 60.0
 """How long a step waits for an answer, in s."""
+_POLL_S = 0.1
 
 
 class SkipError(Exception):
@@ -69,9 +71,14 @@ class Run:
     broadcast: BroadcastInfo | None = None
 
     def live(self) -> Session:
-        """Return the session, for steps that need one."""
-        if self.session is None or not self.session.is_connected:
+        """Return the session, for steps that need one, once a lost connection is there again."""
+        if self.session is None:
             raise SkipError("there is no session")
+        gives_up_at = time.monotonic() + ANSWER_S
+        while self.session.status == "reconnecting" and time.monotonic() < gives_up_at:
+            time.sleep(_POLL_S)
+        if not self.session.is_connected:
+            raise SkipError("the session has ended")
         return self.session
 
     def idle(self) -> Session:

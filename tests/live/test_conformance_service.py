@@ -157,7 +157,9 @@ def test_what_a_lenient_service_grants_is_given_back_and_every_leniency_is_named
     emulator = make_emulator(**SETTINGS, sloppy=None)
     malformed: dict[str, Any] = {
         "POST /sessions": lambda data: data.pop("region_latencies", None),
-        "POST /simulation-jobs": lambda data: data.update(output_video=True, script=LONG_SCRIPT),
+        "POST /simulation-jobs": lambda data: (
+            None if "output_video" in data else data.update(output_video=True, script=LONG_SCRIPT)
+        ),
     }
     steps = ("connect", "disconnect", "a simulation that is cancelled", "malformed requests")
     with AlteringProxy(emulator.api_url, {}, requests_changes=malformed) as service:
@@ -173,6 +175,15 @@ def test_what_a_lenient_service_grants_is_given_back_and_every_leniency_is_named
     with Odyssey(emulator.api_key, api_url=emulator.api_url) as client:
         jobs = client.list_simulations().jobs
     assert [str(job.status) for job in jobs].count("pending") == 0
+
+
+def test_a_connection_that_is_lost_costs_one_step(make_emulator: MakeEmulator) -> None:
+    emulator = make_emulator(**SETTINGS, sloppy=None)
+    emulator.faults.add(Fault(step="stream update", action="close", code=4321))
+    names = ("connect", "a stream in landscape, and interact", "the end of the stream", "a stream in portrait")
+    report = check_service(emulator.api_url, emulator.api_key, steps=(*names, "disconnect"))
+    assert [step.outcome for step in report.steps] == ["done", "failed", "done", "done", "done"]
+    assert report.steps[1].reason.startswith("OdysseyStreamError")
 
 
 def test_the_words_of_a_service_are_not_in_the_report(make_emulator: MakeEmulator) -> None:
@@ -228,8 +239,8 @@ def test_a_check_that_cannot_be_made_has_a_status_of_its_own(
     assert (printed.out, why in printed.err) == ("", True)
 
 
-def test_an_address_with_a_name_and_a_password_is_shown_without_them() -> None:
-    report = check_service("http://me:hush@[::1]:9", "ody_test", steps=["unknown ids"])
+def test_an_address_of_ipv6_is_shown_as_it_is_written() -> None:
+    report = check_service("http://[::1]:9", "ody_test", steps=["unknown ids"])
     assert report.service == "http://[::1]:9"
 
 
