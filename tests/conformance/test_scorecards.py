@@ -231,7 +231,7 @@ print(json.dumps({"step": 0, "outcome": "ok"}))
 """
         )
         card = check_live((sys.executable, "-c", program), ("redirect to another origin",))
-        why = "GET /stream-recordings took the token to another origin (spec/behaviour.md#redirects)"
+        why = "the bearer token went to another origin (spec/behaviour.md#redirects)"
         assert failed(card) == {"no token elsewhere": why}
 
     def test_a_client_that_fails_after_its_last_report_loses_one_point(self) -> None:

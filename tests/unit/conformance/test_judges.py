@@ -41,7 +41,6 @@ def call(name: str, status: int = 200, path: str = "", body: bytes | None = None
     )
 
 
-BEARER = {"Authorization": "Bearer x"}
 OFFER = message("offer", from_client=False, sdp="v=0\r\na=max-message-size:65536\r\n")
 START = message("interactive_stream_start", "clientToStreamer", prompt="x", portrait=True)
 UPDATE = message("update", "clientToStreamer", prompt="Night")
@@ -138,13 +137,18 @@ GOODBYE = message("client_disconnecting")
             [(0, START)],
             "interactive_stream_end was sent 0 times, not 1",
         ),
-        ("no_token_elsewhere", {"host": "localhost"}, [(0, call("request", Host="127.0.0.1:1", **BEARER))], ""),
+        (
+            "no_token_elsewhere",
+            {"host": "localhost"},
+            [(0, call("request", Host="127.0.0.1:1", Authorization="x"))],
+            "",
+        ),
         ("no_token_elsewhere", {"host": "localhost"}, [(0, call("request", Host="localhost:1"))], ""),
         (
             "no_token_elsewhere",
             {"host": "localhost"},
-            [(0, call("request", Host="localhost:1", **BEARER))],
-            "POST /sessions/request took the token to another origin",
+            [(0, call("request", Host="localhost:1", Authorization="x"))],
+            "the bearer token went to another origin",
         ),
         ("start_says", {"field": "portrait", "value": True}, [(0, START)], ""),
         (
@@ -178,7 +182,7 @@ GOODBYE = message("client_disconnecting")
         ("no_start", {}, [(0, START)], "an interactive_stream_start was sent"),
         ("artifacts_without_token", {}, [(0, call("artifact"))], ""),
         ("artifacts_without_token", {}, [], "no artifact was requested"),
-        ("artifacts_without_token", {}, [(0, call("artifact", Authorization="Bearer x"))], "with a bearer token"),
+        ("artifacts_without_token", {}, [(0, call("artifact", Authorization="x"))], "with a bearer token"),
     ],
 )
 def test_a_check_finds_what_is_wrong(
