@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import functools
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._base.errors import OdysseyConfigError
-from . import _conformance_client
+from .._base.errors import OdysseyError
+from . import _conformance_client, _files
 
 if TYPE_CHECKING:
     import argparse
+    from types import FrameType
 
 __all__ = ["add_to"]
 
-_EPILOG = "Exit status: 0 if nothing differs from the protocol, 1 if something does, 2 if an argument is wrong."
+_EPILOG = (
+    "Exit status: 0 if nothing differs from the protocol, 1 if something does, 2 if the check cannot be made: an "
+    "argument is wrong, there is no key, or the client cannot be started."
+)
 
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
@@ -38,7 +43,27 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 def _run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
     if (arguments.server is None) == (not arguments.command):
         parser.error("say what to check: --server URL, or a client as -- COMMAND")
-    return _conformance_client.run(arguments) if arguments.command else _check_service(arguments)
+    of_client = ("only", "level", "scenario", "junit")
+    others = ("refused_prompt",) if arguments.command else of_client
+    if unused := [name for name in others if getattr(arguments, name)]:
+        parser.error(f"--{unused[0].replace('_', '-')} is not for a check of a {_checked(arguments)}")
+    earlier = signal.signal(signal.SIGTERM, _interrupt)  # what is open is given back, as after Ctrl-C
+    try:
+        _files.expect_writable(arguments.json, arguments.junit)
+        return _conformance_client.run(arguments) if arguments.command else _check_service(arguments)
+    except OdysseyError as error:  # nothing was checked
+        print(f"odyssey-proto: {error}", file=sys.stderr)
+        return 2
+    finally:
+        signal.signal(signal.SIGTERM, earlier)
+
+
+def _checked(arguments: argparse.Namespace) -> str:
+    return "client" if arguments.command else "service"
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _check_service(arguments: argparse.Namespace) -> int:
@@ -49,11 +74,7 @@ def _check_service(arguments: argparse.Namespace) -> int:
         refused_prompt=arguments.refused_prompt,
         on_step=lambda step: print(f"{step.outcome:<8} {step.name}", file=sys.stderr, flush=True),
     )
-    if arguments.json is not None:
-        try:
-            arguments.json.write_text(f"{json.dumps(report.to_dict(), indent=2, ensure_ascii=False)}\n", "utf-8")
-        except OSError as exc:
-            why = exc.strerror or exc
-            raise OdysseyConfigError(f"The report cannot be written to {arguments.json}: {why}") from exc
     print(report)
+    if arguments.json is not None:
+        _files.write(arguments.json, json.dumps(report.to_dict(), indent=2, ensure_ascii=False) + "\n")
     return 0 if report.ok else 1

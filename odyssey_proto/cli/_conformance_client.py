@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from .._base.errors import OdysseyConfigError
+from . import _files
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from ..conformance.scorecard import Scorecard
 
@@ -34,24 +35,31 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check the client of ``arguments``, print its scorecards, and return the exit status."""
-    cards = []
-    try:
-        if arguments.only != "live" and not (arguments.scenario and not arguments.level):
-            cards.append(_vectors(arguments))
-        if arguments.only != "vectors" and not (arguments.level and not arguments.scenario):
-            cards.append(_live(arguments))
-    except OSError as exc:
-        print(f"odyssey-proto: {arguments.command[0]} cannot be started: {exc.strerror}", file=sys.stderr)
-        return 2
+    """Check the client of ``arguments``, print its scorecards, and return the exit status.
+
+    Raises:
+        OdysseyError: the check cannot be made, or a file cannot be written.
+    """
+    cards = [check(arguments) for check in _checks(arguments)]
     if arguments.json:
         content = [card.to_dict() for card in cards]
-        _write(arguments.json, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        _files.write(arguments.json, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     if arguments.junit:
         from ..conformance.scorecard import junit
 
-        _write(arguments.junit, junit(cards))
+        _files.write(arguments.junit, junit(cards))
     return 0 if all(card.passed for card in cards) else 1
+
+
+def _checks(arguments: argparse.Namespace) -> list[Callable[[argparse.Namespace], Scorecard]]:
+    """Return the parts to check: levels alone mean the vectors, scenarios alone the live part."""
+    for part, option, other in (("live", "level", arguments.level), ("vectors", "scenario", arguments.scenario)):
+        if arguments.only == part and other:
+            raise OdysseyConfigError(f"--only {part} leaves out what --{option} chooses")
+    both = bool(arguments.level) == bool(arguments.scenario)
+    is_live = arguments.only != "vectors" and (both or bool(arguments.scenario))
+    is_vectors = arguments.only != "live" and (both or bool(arguments.level))
+    return [check for check, is_chosen in ((_vectors, is_vectors), (_live, is_live)) if is_chosen]
 
 
 def _vectors(arguments: argparse.Namespace) -> Scorecard:
@@ -66,13 +74,6 @@ def _live(arguments: Any) -> Scorecard:
     return _printed(check_live(arguments.command, arguments.scenario or ()))
 
 
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, "utf-8")
-    except OSError as exc:
-        raise OdysseyConfigError(f"The scorecard cannot be written to {path}: {exc.strerror or exc}") from exc
-
-
 def _printed(card: Scorecard) -> Scorecard:
-    print(card.text(), end="\n\n")
+    print(card.text(), end="\n\n", flush=True)
     return card

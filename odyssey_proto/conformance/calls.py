@@ -250,7 +250,7 @@ def path_of(route: str) -> str:
 
 def claims_of(body: bytes | None) -> dict[str, Any] | None:
     """Return the claims of the session token in an answer; None if it has none that can be read."""
-    with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError):
+    with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError, RecursionError):
         payload = json.loads(body or b"")["session_token"].split(".")[1]
         found = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         return found if isinstance(found, dict) else None
@@ -263,7 +263,7 @@ def _pattern(route: str) -> re.Pattern[str]:
 
 def _value(text: str, schema: Any) -> Any:
     """Return the value of a query's text under ``schema``; the text itself if it has no such value."""
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         if schema.get("type") in ("integer", "boolean"):
             return json.loads(text)
     return text

@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from .record import HANDSHAKE
+from .schemas import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,10 +122,21 @@ def pings_before_session(record: Record) -> str:
     """Latencies are reported only of regions that were pinged."""
     asked = record.calls(_REQUEST)
     pinged = {seen.path.rpartition("/")[2] for _, seen in record.calls("GET /ping/{region}")}
-    body = json.loads(asked[0][1].request_body or b"{}") if asked else {}
-    latencies: dict[str, Any] = body.get("region_latencies") or {}
+    body, _ = parsed(asked[0][1].request_body or b"{}") if asked else ({}, "")
+    latencies = body.get("region_latencies") if isinstance(body, dict) else None
+    if not isinstance(latencies, dict):  # the schema of the request has its own point
+        return ""
     unknown = [name for name, ms in latencies.items() if name not in pinged and ms != 9999]
     return f"a latency was reported for {unknown[0]}, which was not pinged" if unknown else ""
+
+
+def stream_requests(record: Record, start: int = 0, update: int = 0, end: int = 0) -> str:
+    """Each request about a stream was sent as often as the user made it."""
+    wanted = {"interactive_stream_start": start, "update": update, "interactive_stream_end": end}
+    for kind, times in wanted.items():
+        if (found := len(record.sent(kind))) != times:
+            return f"{kind} was sent {found} times, not {times}"
+    return ""
 
 
 def start_says(record: Record, field: str, value: Any) -> str:
@@ -171,6 +183,16 @@ def artifacts_without_token(record: Record) -> str:
     return "a presigned address was requested with a bearer token" if bearers else ""
 
 
+def no_token_elsewhere(record: Record, host: str) -> str:
+    """No call that reached the service under another name, so on another origin, had a bearer token."""
+    hosts = [
+        seen.request_headers.get("Host", "").rpartition(":")[0]
+        for seen in record.exchanges()
+        if "Authorization" in seen.request_headers
+    ]
+    return "the bearer token went to another origin" if host in hosts else ""
+
+
 def _sent(record: Record) -> list[tuple[float, dict[str, Any]]]:
     kinds = (
         "answer",
@@ -197,11 +219,13 @@ CHECKS: Final[dict[str, Callable[..., str]]] = {
         handshakes,
         config_before_each_handshake,
         pings_before_session,
+        stream_requests,
         start_says,
         start_has_image,
         start_fits,
         no_start,
         artifacts_without_token,
+        no_token_elsewhere,
     )
 }
 """All checks by name. Each takes a `Record` and the arguments of the scenario."""

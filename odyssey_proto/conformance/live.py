@@ -8,14 +8,18 @@ from __future__ import annotations
 import concurrent.futures
 import json
 import os
-import subprocess
+import threading
+import time
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final
+
+import attrs
 
 from .._base.errors import OdysseyConfigError
 from .._base.public_path import publish
 from ..emulator._faults.script import Fault
 from ..emulator._server import Emulator
+from .command import RunningCommand
 from .contract import Contract
 from .judges import CHECKS
 from .record import Record, recording
@@ -24,11 +28,27 @@ from .scorecard import Point, Scorecard
 
 if TYPE_CHECKING:
     from .scenarios import Scenario, Step
+    from .scorecard import Outcome
 
 __all__ = ["check_live"]
 
 _AT_ONCE: Final = 4
 """How many scenarios run side by side: most of their time, they wait."""
+_ENDS_WITHIN_S: Final = 5.0
+"""How long a client may take to end after it has closed its stdout."""
+_WRITTEN: Final = "spec/conformance.md#live-scenarios"
+_PORT: Final = "{port}"
+"""Stands for the emulator's port in the addresses of redirects."""
+
+
+@attrs.frozen
+class _Reported:
+    """What the client said."""
+
+    steps: dict[int, dict[str, Any]]
+    """Its last report of each step."""
+    problem: str
+    """How it failed as a command; empty if it did not."""
 
 
 def check_live(command: Sequence[str], names: Collection[str] = (), *, at_once: int = _AT_ONCE) -> Scorecard:
@@ -40,108 +60,134 @@ def check_live(command: Sequence[str], names: Collection[str] = (), *, at_once: 
         at_once: how many scenarios run side by side.
 
     Raises:
-        OSError: the command cannot be started.
-        OdysseyConfigError: there is no such scenario.
+        OdysseyConfigError: the command cannot be started, or there is no such scenario.
     """
     if unknown := set(names) - {scenario.name for scenario in SCENARIOS}:
         known = ", ".join(scenario.name for scenario in SCENARIOS)
         raise OdysseyConfigError(f"There is no scenario {sorted(unknown)[0]!r}; there are: {known}")
     card = Scorecard("live")
     chosen = [scenario for scenario in SCENARIOS if not names or scenario.name in names]
+    stop = threading.Event()
     with concurrent.futures.ThreadPoolExecutor(at_once, thread_name_prefix="conformance") as executor:
-        for points in executor.map(lambda scenario: _run(command, scenario), chosen):
-            card.add(*points)
+        futures = [executor.submit(_run, command, scenario, stop) for scenario in chosen]
+        try:
+            for future in futures:
+                card.add(*future.result())
+        except BaseException:  # Ctrl-C, too
+            stop.set()
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
     return card
 
 
-def _run(command: Sequence[str], scenario: Scenario) -> list[Point]:
+def _run(command: Sequence[str], scenario: Scenario, stop: threading.Event) -> list[Point]:
     settings: dict[str, Any] = {"size": SIZE, "record": False, "simulation_workers": 0, **scenario.settings}
     if any(step.do == "simulate" for step in scenario.steps):
         settings["simulation_workers"] = 1
     with Emulator(**settings) as emulator, recording(emulator) as record:
-        emulator.faults.add(*map(Fault.from_dict, scenario.faults))
-        reports, problem = _reports(command, scenario, emulator)
+        emulator.faults.add(*(_fault(data, emulator) for data in scenario.faults))
+        reported = _reported(command, scenario, emulator, stop)
     # The emulator has stopped: the last handshakes have been shown.
-    if any(report.get("outcome") == "unsupported" for report in reports):
-        return [Point(group=scenario.name, name="all", outcome="skipped", why=_unsupported(reports))]
-    points = [*_of_steps(scenario, reports, problem, record), *_of_traffic(scenario, record)]
-    return [*points, *_of_checks(scenario, record)]
+    if any(report.get("outcome") == "unsupported" for report in reported.steps.values()):
+        return [Point(group=scenario.name, name="all", outcome="skipped", why=_unsupported(reported))]
+    return [
+        *_of_steps(scenario, reported, record),
+        _point(scenario, "end of the command", reported.problem, _WRITTEN),
+        *_of_traffic(scenario, record),
+        *_of_checks(scenario, record),
+    ]
 
 
-def _reports(command: Sequence[str], scenario: Scenario, emulator: Emulator) -> tuple[list[dict[str, Any]], str]:
+def _fault(data: dict[str, Any], emulator: Emulator) -> Fault:
+    port = emulator.api_url.rpartition(":")[2]
+    headers = {name: text.replace(_PORT, port) for name, text in data.get("headers", {}).items()}
+    return Fault.from_dict({**data, "headers": headers})
+
+
+def _reported(command: Sequence[str], scenario: Scenario, emulator: Emulator, stop: threading.Event) -> _Reported:
     """Run the command, and return what it reported and how it failed, if it did."""
     environment = {
         **os.environ,
         "ODYSSEY_API_URL": emulator.api_url,
         "ODYSSEY_API_KEY": scenario.key or emulator.api_key,
     }
-    asked = json.dumps(scenario.to_dict()) + "\n"
-    problem = ""
-    with subprocess.Popen(  # noqa: S603  # the user's own command
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
-    ) as process:
+    asked = json.dumps(scenario.to_dict()).encode() + b"\n"
+    steps: dict[int, dict[str, Any]] = {}
+    gives_up_at = time.monotonic() + scenario.limit_s
+    with RunningCommand(command, [asked], environment, stop) as running:
         try:
-            said, _ = process.communicate(asked.encode(), timeout=scenario.limit_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            said, _ = process.communicate()
-            problem = f"the client took more than {scenario.limit_s:.0f} s"
-    if not problem and process.returncode:
-        problem = f"the client ended with status {process.returncode}"
-    return [report for line in said.splitlines() if (report := _report(line)) is not None], problem
+            while (line := running.next_line(gives_up_at - time.monotonic())) is not None:
+                if (report := _report(line)) is not None:
+                    steps[report["step"]] = report
+        except TimeoutError:
+            return _Reported(steps, f"it took more than {scenario.limit_s:.0f} s")
+        return _Reported(steps, running.end(_ENDS_WITHIN_S))
 
 
 def _report(line: bytes) -> dict[str, Any] | None:
     try:
         report = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None  # a client may print other things, too
-    return report if isinstance(report, dict) and isinstance(report.get("step"), int) else None
+    return report if isinstance(report, dict) and type(report.get("step")) is int else None
 
 
-def _unsupported(reports: list[dict[str, Any]]) -> str:
-    done = next(report for report in reports if report.get("outcome") == "unsupported")
+def _point(scenario: Scenario, name: str, wrong: str, written: str) -> Point:
+    outcome: Outcome = "failed" if wrong else "passed"
+    return Point(group=scenario.name, name=name, outcome=outcome, why=wrong, written=written)
+
+
+def _unsupported(reported: _Reported) -> str:
+    done = next(report for report in reported.steps.values() if report.get("outcome") == "unsupported")
     return f"not supported: {done.get('why') or 'step ' + str(done['step'])}"
 
 
-def _of_steps(scenario: Scenario, reports: list[dict[str, Any]], problem: str, record: Record) -> list[Point]:
+def _of_steps(scenario: Scenario, reported: _Reported, record: Record) -> list[Point]:
     """Return a point for each step."""
-    by_step = {report["step"]: report for report in reports}
     points = []
     for number, step in enumerate(scenario.steps):
-        report = by_step.get(number)
+        name, written = f"step {number}: {step.do}", step.written and f"spec/{step.written}"
+        report = reported.steps.get(number)
         if report is None:
-            wrong = problem or "the client did not report this step"
+            why = f": {reported.problem}" if reported.problem else ""
+            wrong, written = f"the client did not report this step{why}", _WRITTEN
+        elif wrong := _wrong_report(report):
+            written = _WRITTEN
         else:
             wrong = _wrong_step(step, report, record, sloppy="sloppy" in scenario.settings)
-        points.append(
-            Point(
-                group=scenario.name,
-                name=f"step {number}: {step.do}",
-                outcome="failed" if wrong else "passed",
-                why=wrong,
-                written=step.written and f"spec/{step.written}",
-            )
-        )
+        points.append(_point(scenario, name, wrong, written))
     return points
 
 
-def _wrong_step(step: Step, report: dict[str, Any], record: Record, *, sloppy: bool) -> str:
-    outcome, value = report.get("outcome"), report.get("value") or {}
+def _wrong_report(report: dict[str, Any]) -> str:
+    """Return why this is no report of a step."""
+    outcome = report.get("outcome")
     if outcome not in ("ok", "error"):
-        return f"its outcome is {outcome!r}, not ok or error"
+        return f"its outcome is {_text(outcome)}, not ok or error"
+    part = "value" if outcome == "ok" else "error"
+    if not isinstance(report.get(part), dict | None):
+        return f"its {part} is {_text(report[part])}, not an object"
+    return ""
+
+
+def _wrong_step(step: Step, report: dict[str, Any], record: Record, *, sloppy: bool) -> str:
+    outcome = report["outcome"]
+    value: dict[str, Any] = report.get("value" if outcome == "ok" else "error") or {}
     if step.expected not in ("any", outcome):
-        return f"{step.expected} was expected, not {outcome}: {json.dumps(report.get('error', value))[:300]}"
-    if outcome == "error":
-        value = report.get("error") or {}
+        return f"{step.expected} was expected, not {outcome}: {_text(value)}"
     for name, right in step.value.items():
         found = value.get(name)
         fits = isinstance(found, int) and found >= right["at_least"] if isinstance(right, dict) else found == right
         if not fits:
-            return f"{name} is {json.dumps(found)}, not {json.dumps(right)}"
+            wanted = f"at least {right['at_least']}" if isinstance(right, dict) else json.dumps(right)
+            return f"{name} is {_text(found)}, not {wanted}"
     if outcome == "ok" and not sloppy:  # odd forms are not compared: their meaning is
         return _wrong_value(step, value, record)
     return ""
+
+
+def _text(data: Any) -> str:
+    return json.dumps(data, ensure_ascii=False)[:300]
 
 
 def _wrong_value(step: Step, value: dict[str, Any], record: Record) -> str:
@@ -149,11 +195,12 @@ def _wrong_value(step: Step, value: dict[str, Any], record: Record) -> str:
     match step.do:
         case "start":
             ids = [data.get("stream_id") for _, data in record.received("stream_started")]
-            return "" if value.get("stream_id") in ids else f"no stream {value.get('stream_id')!r} was started"
+            found = value.get("stream_id")
+            return "" if found in ids else f"no stream {_text(found)} was started"
         case "interact":
             right = record.acknowledged(str(step.arguments["prompt"]))
             found = value.get("prompt")
-            return "" if found in right else f"the prompt {found!r} is not the one that was acknowledged"
+            return "" if found in right else f"the prompt {_text(found)} is not the one that was acknowledged"
         case "broadcast":
             ready = [data for _, data in record.received("broadcast_ready")]
             for name in ("webrtc_url", "spectator_token"):
@@ -187,19 +234,15 @@ def _of_traffic(scenario: Scenario, record: Record) -> list[Point]:
 
 
 def _of_checks(scenario: Scenario, record: Record) -> list[Point]:
-    points = []
-    for check in scenario.checks:
-        wrong = CHECKS[check.name](record, **check.arguments)
-        points.append(
-            Point(
-                group=scenario.name,
-                name=check.name.replace("_", " "),
-                outcome="failed" if wrong else "passed",
-                why=wrong,
-                written=f"spec/{check.written}",
-            )
+    return [
+        _point(
+            scenario,
+            ": ".join(filter(None, (check.name.replace("_", " "), check.arguments.get("call")))),
+            CHECKS[check.name](record, **check.arguments),
+            f"spec/{check.written}",
         )
-    return points
+        for check in scenario.checks
+    ]
 
 
 publish("odyssey_proto.conformance", check_live)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from .schemas import parsed
-from .violation import Rule, Violation
+from .violation import Rule, Violation, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,8 +47,9 @@ class MessageRules:
         kind = data.get("type") if isinstance(data, dict) else None
         payload = self.payload(message, kind) if isinstance(kind, str) else None
         if payload is None:
-            named = f" {kind[:40]!r}" if isinstance(kind, str) else " without a type"
-            yield Violation(where=where, by=by, what=f"no message{named} goes this way", rule=channel / "messages")
+            which = repr(named(kind)) if isinstance(kind, str) else "without a type"
+            what = f"no message {which} goes this way"
+            yield Violation(where=where, by=by, what=what, rule=channel / "messages")
             return
         for misfit in self._schemas.misfits(payload, data):
             yield Violation(

@@ -25,6 +25,8 @@ __all__ = ["AGENT", "Probes", "foreign_offer"]
 
 AGENT: Final = f"odyssey-conformance/{__version__}"
 _TIMEOUT_S: Final = 15.0
+_PIECE: Final = 64 * 1024  # bytes
+_LONGEST_ANSWER: Final = 4 * 2**20  # bytes; what follows is not read
 
 
 class Probes:
@@ -64,7 +66,7 @@ class Probes:
         """
         sent = {"User-Agent": AGENT, **(headers or {})}
         try:
-            answer = requests.request(
+            with requests.request(
                 method,
                 url,
                 headers=sent,
@@ -72,7 +74,13 @@ class Probes:
                 auth=_unchanged,
                 timeout=_TIMEOUT_S,
                 allow_redirects=False,
-            )
+                stream=True,
+            ) as answer:
+                content = b""
+                for piece in answer.iter_content(_PIECE):
+                    content += piece
+                    if len(content) > _LONGEST_ANSWER:
+                        break
         except (requests.RequestException, OSError, ValueError) as exc:
             why = type(exc).__name__
         else:
@@ -86,7 +94,7 @@ class Probes:
                 request_body=body or b"",
                 status=answer.status_code,
                 headers=answer.headers,
-                body=answer.content,
+                body=content,
             )
             self._watcher(seen)
             return seen

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import json
 import threading
 import time
-import urllib.request
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from .._model.traffic import Exchange, Message
 from ..emulator._traffic import watching
+from .schemas import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["HANDSHAKE", "Record", "recording"]
 
 HANDSHAKE: Final = "GET /signaling/client/{session_id}"
-_OWN: Final = "/_emulator/faults"
+_THREAD_WITHIN_S: Final = 10.0
 
 
 @attrs.define
@@ -87,10 +86,7 @@ class Record:
 
 def _data(message: Message) -> dict[str, Any] | None:
     """Return the data of a message; None if it is none that a strict reader would take."""
-    try:
-        data = json.loads(message.text)
-    except ValueError:
-        return None
+    data, _ = parsed(message.text)
     return data if isinstance(data, dict) else None
 
 
@@ -98,17 +94,15 @@ def _data(message: Message) -> dict[str, Any] | None:
 def recording(emulator: Emulator) -> Iterator[Record]:
     """Record the traffic of one emulator, though others may run in this process."""
     record = Record()
-    own: list[int] = []
+    own = emulator._loop.run(_thread(), timeout=_THREAD_WITHIN_S)  # an emulator has one thread
 
     def see(seen: Seen) -> None:
-        # An emulator has one thread. The call below shows which it is; nobody else makes it.
-        if isinstance(seen, Exchange) and seen.route == _OWN:
-            if seen.request_headers.get("Host") == emulator.api_url.removeprefix("http://"):
-                own[:] = [threading.get_ident()]
-        elif own == [threading.get_ident()]:
+        if own == threading.get_ident():
             record.entries.append((time.monotonic(), seen))
 
     with watching(see):
-        with urllib.request.urlopen(emulator.api_url + _OWN) as answer:  # noqa: S310  # our own emulator
-            answer.read()
         yield record
+
+
+async def _thread() -> int:
+    return threading.get_ident()

@@ -9,10 +9,13 @@ from typing import Any, Final, Literal
 
 import attrs
 
-__all__ = ["SCENARIOS", "SIZE", "Check", "Scenario", "Step"]
+__all__ = ["OTHER_HOST", "SCENARIOS", "SIZE", "Check", "Scenario", "Step"]
 
 SIZE: Final = (640, 352)
 """Width and height of the pictures in landscape, in px: those of the service, halved."""
+
+OTHER_HOST: Final = "localhost"
+"""Another name of the host of an emulator, and so another origin."""
 
 Expected = Literal["ok", "error", "any"]
 
@@ -59,7 +62,7 @@ class Scenario:
     settings: dict[str, Any] = attrs.field(factory=dict)
     """Settings of its emulator."""
     faults: tuple[dict[str, Any], ...] = ()
-    """What goes wrong, as the emulator's fault script has it."""
+    """What goes wrong, as the emulator's fault script has it; ``{port}`` in a header is the emulator's port."""
     key: str | None = None
     """The key that the client gets; None for a valid one."""
     limit_s: float = 60.0
@@ -87,6 +90,7 @@ _GOODBYE: Final = _check("goodbye", "goodbye")
 _CONFIG: Final = _check("config_before_each_handshake", "ice-servers")
 _ONE_JOB: Final = _check("requests", "jobs", call="POST /simulation-jobs", times=1)
 _LIVE: Final = (_ONE_SESSION, _CONFIG, _GOODBYE)
+_STARTED_ONCE: Final = _check("stream_requests", "order-of-answers", start=1, end=1)
 
 _LIMIT: Final = {
     "action": "answer",
@@ -148,7 +152,7 @@ def _stream(name: str, about: str, *, portrait: bool) -> Scenario:
             _END,
             _DISCONNECT,
         ),
-        checks=(*_LIVE, _check("start_says", "starting", field="portrait", value=portrait)),
+        checks=(*_LIVE, _STARTED_ONCE, _check("start_says", "starting", field="portrait", value=portrait)),
     )
 
 
@@ -174,7 +178,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
             _END,
             _DISCONNECT,
         ),
-        checks=_LIVE,
+        checks=(*_LIVE, _check("stream_requests", "order-of-answers", start=1, update=4, end=1)),
     ),
     Scenario(
         name="image",
@@ -185,7 +189,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
             _END,
             _DISCONNECT,
         ),
-        checks=(*_LIVE, _check("start_has_image", "messages-and-their-size")),
+        checks=(*_LIVE, _STARTED_ONCE, _check("start_has_image", "messages-and-their-size")),
     ),
     Scenario(
         name="image without the capability",
@@ -207,7 +211,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
             _END,
             _DISCONNECT,
         ),
-        checks=(*_LIVE, _check("start_fits", "messages-and-their-size")),
+        checks=(*_LIVE, _STARTED_ONCE, _check("start_fits", "messages-and-their-size")),
     ),
     Scenario(
         name="keepalive",
@@ -310,7 +314,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
             _END,
             _DISCONNECT,
         ),
-        checks=_LIVE,
+        checks=(*_LIVE, _check("stream_requests", "order-of-answers", start=1, update=2, end=1)),
     ),
     Scenario(
         name="unknown messages",
@@ -336,6 +340,22 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         ),
         steps=(_step("connect", "redirects"), _DISCONNECT),
         checks=(_GOODBYE, _check("answered", "redirects", call="POST /sessions/request", at_least=1)),
+    ),
+    Scenario(
+        name="redirect to another origin",
+        about="A call is redirected to another name of the same host, which may not get the token.",
+        faults=(
+            {
+                "step": "GET /stream-recordings",
+                "action": "answer",
+                "status": 307,
+                "body": "",
+                # Not a call of the protocol: following without the token is right, and breaks no schema.
+                "headers": {"Location": f"http://{OTHER_HOST}:{{port}}/_emulator/elsewhere"},
+            },
+        ),
+        steps=(_step("list_recordings", "redirects", "any"),),
+        checks=(_check("no_token_elsewhere", "redirects", host=OTHER_HOST),),
     ),
     Scenario(
         name="odd answers",
@@ -364,6 +384,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         ),
         checks=(
             *_LIVE,
+            _STARTED_ONCE,
             _check("start_says", "broadcast-addresses", field="broadcast", value=True),
             _check("answered", "whep", call="POST /live/{stream_id}/whep", at_least=1),
             _check("answered", "whep", call="DELETE /live/{stream_id}/whep/{resource}", at_least=1),

@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
+from .._model.nesting import MOST_LEVELS, shallow
 from . import documents
 from .violation import Kind, Rule
 
@@ -136,9 +137,12 @@ def is_open_enum(node: Any) -> bool:
 
 
 def parsed(text: str | bytes) -> tuple[Any, str]:
-    """Return the data of a JSON text, and what is wrong with it."""
+    """Return the data of a JSON text, and what is wrong with it. What is nested too deeply is null."""
     try:
-        return json.loads(text if isinstance(text, str) else text.decode(), parse_constant=_refuse), ""
+        text = text if isinstance(text, str) else text.decode()
+        if text.count("[") + text.count("{") > MOST_LEVELS:
+            text = shallow(text)  # validators recurse, too
+        return json.loads(text, parse_constant=_refuse), ""
     except UnicodeDecodeError:
         return None, "it is not UTF-8"
     except (ValueError, RecursionError):

@@ -22,6 +22,15 @@ Outcome = Literal["passed", "failed", "skipped"]
 
 _SHOWN: Final = 20
 """How many failures of a group are printed as text; all are in the JSON and the JUnit file."""
+_LONGEST_TEXT: Final = 1000  # characters
+
+
+def _plain(text: str) -> str:
+    """Return a text, which may be a client's, as one line of characters that any terminal and XML can have."""
+    shown = "".join(
+        char if char.isprintable() else " " if char.isspace() else "\ufffd" for char in text[: _LONGEST_TEXT + 1]
+    )
+    return shown if len(shown) <= _LONGEST_TEXT else f"{shown[: _LONGEST_TEXT - 1]}…"
 
 
 @attrs.frozen(kw_only=True)
@@ -30,9 +39,9 @@ class Point:
 
     group: str
     """The level of a vector, or the name of a scenario."""
-    name: str
+    name: str = attrs.field(converter=_plain)
     outcome: Outcome
-    why: str = ""
+    why: str = attrs.field(default="", converter=_plain)
     """What was wrong, or why the point was skipped."""
     written: str = ""
     """Where the protocol says so: a file of ``spec/``, with a pointer or a section after ``#``."""
@@ -119,6 +128,7 @@ def junit(cards: Sequence[Scorecard]) -> str:
             counts = collections.Counter(point.outcome for point in points)
             suite = ET.SubElement(root, "testsuite", name=f"{card.title}.{name}", tests=str(len(points)))
             suite.set("failures", str(counts["failed"]))
+            suite.set("errors", "0")
             suite.set("skipped", str(counts["skipped"]))
             suite.extend(_case(f"{card.title}.{name}", point) for point in points)
     ET.indent(root)
@@ -126,10 +136,10 @@ def junit(cards: Sequence[Scorecard]) -> str:
 
 
 def _case(suite: str, point: Point) -> ET.Element:
-    case = ET.Element("testcase", classname=suite, name=_plain(point.name))
+    case = ET.Element("testcase", classname=suite, name=point.name)
     if point.outcome != "passed":
         kind = "failure" if point.outcome == "failed" else "skipped"
-        ET.SubElement(case, kind, message=_plain(_reason(point)))
+        ET.SubElement(case, kind, message=_reason(point))
     return case
 
 
@@ -139,11 +149,6 @@ def _line(point: Point) -> str:
 
 def _reason(point: Point) -> str:
     return f"{point.why} ({point.written})" if point.written else point.why
-
-
-def _plain(text: str) -> str:
-    """Return the text without the characters that XML cannot have."""
-    return "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in text)
 
 
 publish("odyssey_proto.conformance", Point, Scorecard)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from .._base.errors import OdysseyConfigError, OdysseyError
+from .._base.errors import OdysseyConfigError, OdysseyError, OdysseyStreamError, OdysseyUsageError
 from .._base.public_path import publish
 from .._base.secrets import one_line
 from .._model.config import AdvancedConfig
@@ -31,6 +31,7 @@ from .recorded_traffic import RecordedTraffic
 from .schemas import parsed, schemas
 from .service_report import Finding, ServiceReport, StepResult
 from .service_run import Run, SkipError, StepFailedError
+from .violation import named
 
 if TYPE_CHECKING:
     from .._model.traffic import Seen
@@ -92,13 +93,16 @@ def check_service(
                 refused_prompt=refused_prompt,
             )
             results = []
-            for step in chosen:
-                results.append(_take(step, run))
-                if on_step is not None:
-                    on_step(results[-1])
+            try:
+                for step in chosen:
+                    results.append(_take(step, run))
+                    if on_step is not None:
+                        on_step(results[-1])
+            finally:
+                run.cancel_jobs()
     seen = traffic.all()
     return ServiceReport(
-        service=_origin(url),
+        service=f"{urlsplit(url).scheme}://{urlsplit(url).netloc}",
         client=f"odyssey-proto {__version__}",
         spec_version=str(documents.document("openapi.yaml")["info"]["version"]),
         steps=tuple(results),
@@ -123,11 +127,20 @@ def _take(step: Step, run: Run) -> StepResult:
     except StepFailedError as exc:
         return StepResult(step.name, "failed", str(exc))
     except OdysseyError as exc:
-        return StepResult(step.name, "failed", one_line(str(exc)))
+        return StepResult(step.name, "failed", _reason(exc))
     except Exception as exc:
         log.exception("the step %r failed", step.name)
         return StepResult(step.name, "failed", type(exc).__name__)
     return StepResult(step.name, "done")
+
+
+def _reason(error: OdysseyError) -> str:
+    """Return how a step failed: in our words, or what is known of the error if its words are the service's."""
+    if error.status is None and not isinstance(error, OdysseyStreamError | OdysseyUsageError):
+        return one_line(str(error))
+    status = f"status {error.status}" if error.status is not None else ""
+    code = f"code {named(error.code)}" if error.code else ""
+    return ", ".join(filter(None, (type(error).__name__, error.operation, status, code)))
 
 
 def _judge(seen: list[Seen], facts: Facts) -> tuple[Finding, ...]:
@@ -158,14 +171,6 @@ def _label(seen: Seen) -> str:
     kind = data.get("type") if isinstance(data, dict) else None
     known = isinstance(kind, str) and kind.isidentifier() and len(kind) <= 40
     return f"{seen.place} {'>' if seen.from_client else '<'} {kind if known else 'what is no message'}"
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    if not parts.hostname:
-        raise OdysseyConfigError("The address of the service has no host")
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname}{port}"
 
 
 publish("odyssey_proto.conformance", check_service)

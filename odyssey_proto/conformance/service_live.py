@@ -11,6 +11,7 @@ import odyssey_models as wire
 from .._base.errors import ConcurrentLimitReachedError, OdysseyError
 from ..core.effects import SendChannel, SendSignaling
 from .service_run import ANSWER_S, SkipError, Step, StepFailedError
+from .violation import named
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -108,8 +109,9 @@ def moderation(run: Run) -> None:
 
 def disconnect(run: Run) -> None:
     """Leave the session with a goodbye."""
-    run.live()
-    run.client.disconnect()
+    if run.session is None:
+        raise SkipError("there is no session")
+    run.client.disconnect()  # if the connection is lost, too: the service may still hold the session
 
 
 def _look(session: Session, *, portrait: bool) -> None:
@@ -154,14 +156,15 @@ def _expect_refusal(
         link.carry_out(SendChannel(0, message))
     answer = run.traffic.message_after(start, (_ERROR, accepted), _SILENCE_S)
     if answer is None:
-        _decide_refusal(run, reason, "no answer")
+        _decide_refusal(run, reason, "nothing")
         return
     data = json.loads(answer.text)
     _decide_refusal(run, reason, data.get("reason") if data["type"] == _ERROR else accepted)
 
 
 def _decide_refusal(run: Run, reason: str, answered: object) -> None:
-    run.decide(f"StreamErrorReason.{reason}", answered == reason, f"the service answered {str(answered)[:40]!r}")
+    note = f"the service answered {named(str(answered))!r}"
+    run.decide(f"StreamErrorReason.{reason}", answered == reason, note)
 
 
 FIRST_STEPS: Final = (

@@ -5,15 +5,14 @@ It can be handed on: it has no key, no token, no address with a query, no prompt
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
 from .._base.public_path import publish
 from .._base.secrets import one_line
 from .facts import FactState
-from .violation import Violation
+from .violation import Violation, masked, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["Finding", "Outcome", "ServiceReport", "StepResult"]
 
 Outcome: TypeAlias = Literal["done", "skipped", "failed"]
-
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,39}")
-_MASK: Final = "…"
 
 
 @attrs.frozen
@@ -48,13 +44,12 @@ class Finding:
     def value(self) -> str:
         """The value, if it is one that an enum does not list, and looks like a name; else empty."""
         text = self.violation.value.strip("'\"")
-        return text if self.violation.kind == "unknown value" and _NAME.fullmatch(text) else ""
+        return text if self.violation.kind == "unknown value" and named(text) == text else ""
 
     @property
     def at(self) -> str:
         """The place in the data; keys that do not look like names are masked."""
-        keys = self.violation.at.split("/")[1:]
-        return "".join(f"/{key if key.isdecimal() or _NAME.fullmatch(key) else _MASK}" for key in keys)
+        return masked(self.violation.at)
 
     @property
     def assertion(self) -> str:

@@ -15,11 +15,12 @@ from .._rest.event_log import read_event_log
 from .coverage import covered_by_data
 from .schemas import schemas
 from .service_run import ANSWER_S, SkipError, Step, StepFailedError
-from .violation import Rule
+from .violation import Rule, masked, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .._model.traffic import Exchange
     from .service_run import Run
 
 __all__ = ["STEPS"]
@@ -29,6 +30,9 @@ _WRITTEN_WITHIN_S: Final = 90.0
 _JOB_WITHIN_S: Final = 300.0
 _POLL_S: Final = 1.0
 _EVENT: Final = Rule("schemas/recordings.yaml", ("$defs", "RecordedEvent"))
+_ORIGIN: Final = "https://conformance.example"
+_BROWSERS: Final = "spec/behaviour.md#browsers"
+_LISTS: Final = ("/stream-recordings", "/simulation-jobs")
 _SCRIPT: Final[list[dict[str, Any]]] = [
     {"timestamp_ms": 0, "start": {"prompt": "A field of sunflowers"}},
     {"timestamp_ms": 1500, "interact": {"prompt": "Wind moves them"}},
@@ -76,7 +80,7 @@ def recordings(run: Run) -> None:
     for event in read_event_log(log):
         for misfit in schemas().misfits(_EVENT, event):
             fact = "RecordedEventType" if misfit.kind == "unknown value" else "RecordedEvent"
-            run.facts.contradict(fact, f"event log: {misfit.at}: {misfit.what}")
+            run.facts.contradict(fact, f"event log: {masked(misfit.at)}: {misfit.what}")
         for rule in covered_by_data(schemas(), _EVENT, event):
             if rule in names:
                 run.facts.confirm(names[rule])
@@ -85,9 +89,12 @@ def recordings(run: Run) -> None:
 def cancelled_simulation(run: Run) -> None:
     """Create two jobs, look for them in the lists, and cancel the second, which probably waits for the first."""
     run.job_id = run.client.simulate(scripts=[_SCRIPT], portrait=True).job_id
+    run.unfinished_jobs.add(run.job_id)
     job = run.client.simulate(script=_SCRIPT, portrait=False)
+    run.unfinished_jobs.add(job.job_id)
     with contextlib.suppress(NotCancellableError):  # it has begun; that answer is looked at, too
         run.client.cancel_simulation(job.job_id)
+    run.unfinished_jobs.discard(job.job_id)
     run.client.get_simulate_status(job.job_id)
     run.client.list_simulations(limit=5, offset=0)
     run.client.list_simulations(active=True)
@@ -99,19 +106,23 @@ def simulation(run: Run) -> None:
     if not run.job_id:
         raise SkipError("no job was created")
     job = run.client.wait_for_simulation(run.job_id, timeout=_JOB_WITHIN_S, poll=_POLL_S)
+    run.unfinished_jobs.discard(run.job_id)
     _expect(NotCancellableError, lambda: run.client.cancel_simulation(job.job_id))
     if job.status != "completed":
-        raise StepFailedError(f"the job is {str(job.status)[:40]}")
+        raise StepFailedError(f"the job is {named(str(job.status))}")
 
 
 def wrong_keys(run: Run) -> None:
     """Authenticate with a key that is not valid, with none, and call without a token."""
     with run.make_client("ody_invalid_conformance") as stranger:
         _expect(OdysseyAuthError, stranger.list_stream_recordings)
-    _refused(run.probes.call("POST", "/auth/token", body={}).status)
-    for path in ("/regions", "/stream-recordings", "/simulation-jobs"):
-        _refused(run.probes.call("GET", path).status)
-    _refused(run.probes.call("POST", "/sessions/request", token="wrong", body={}).status)  # noqa: S106
+    probes = run.probes
+    _expect_refused(
+        run,
+        probes.call("POST", "/auth/token", body={}),
+        *(probes.call("GET", path) for path in ("/regions", "/stream-recordings", "/simulation-jobs")),
+        probes.call("POST", "/sessions/request", token="wrong", body={}),  # noqa: S106  # not a secret
+    )
 
 
 def unknown_ids(run: Run) -> None:
@@ -121,17 +132,66 @@ def unknown_ids(run: Run) -> None:
     _expect(OdysseyNotFoundError, lambda: client.get_simulate_status(_UNKNOWN))
     _expect(OdysseyNotFoundError, lambda: client.cancel_simulation(_UNKNOWN))
     body = {"session_id": _UNKNOWN}
-    _refused(run.probes.call("POST", "/sessions/token", token=run.bearer(), body=body).status)
+    _expect_refused(run, run.probes.call("POST", "/sessions/token", token=run.bearer(), body=body))
 
 
 def malformed_requests(run: Run) -> None:
     """Send arguments and bodies that break their schemas."""
     probes, token = run.probes, run.bearer()
-    for path in ("/stream-recordings", "/simulation-jobs"):
-        _refused(probes.call("GET", path, token=token, query="?limit=0").status)
-    _refused(probes.call("POST", "/sessions/request", token=token, body={"region_latencies": "near"}).status)
-    _refused(probes.call("POST", "/sessions/token", token=token, body={}).status)
-    _refused(probes.call("POST", "/simulation-jobs", token=token, body={"portrait": False}).status)
+    bodies: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("/sessions/request", {"region_latencies": "near"}),
+        ("/sessions/token", {}),
+        ("/simulation-jobs", {"portrait": False}),
+    )
+    _expect_refused(
+        run,
+        *(probes.call("GET", path, token=token, query="?limit=0") for path in _LISTS),
+        *(probes.call("POST", path, token=token, body=body) for path, body in bodies),
+    )
+
+
+def browsers(run: Run) -> None:
+    """Ask what a browser asks before it sends a page's calls to another origin."""
+    api_url, content, token = run.client.config.api_url.rstrip("/"), "content-type", "authorization"
+    asked = [
+        ("POST", f"{api_url}/auth/token", "/auth/token", {content}),
+        ("GET", f"{api_url}/regions", "/regions", {token}),
+        ("POST", f"{api_url}/sessions/request", "/sessions/request", {token, content}),
+        ("DELETE", f"{api_url}/simulation-jobs/{_UNKNOWN}", "/simulation-jobs/{job_id}", {token}),
+    ]
+    if run.broadcast is not None:
+        asked.append(("POST", f"{run.broadcast.webrtc_url.rstrip('/')}/whep", "/whep", {content}))
+    wrong = []
+    for method, url, route, names in asked:
+        sent = {
+            "Origin": _ORIGIN,
+            "Access-Control-Request-Method": method,
+            "Access-Control-Request-Headers": ", ".join(sorted(names)),
+        }
+        answer = run.probes.send("OPTIONS", url, route, sent)
+        if why := _refused_to_browser(answer, method, names):
+            wrong.append(f"{method} {route}: {why}")
+    if wrong:
+        raise StepFailedError(f"no page of another origin can call it ({_BROWSERS}): {'; '.join(wrong)}")
+
+
+def _refused_to_browser(answer: Exchange, method: str, names: set[str]) -> str:
+    """Return why a browser does not send a call after this answer to its question."""
+    if answer.status is None or not 200 <= answer.status < 300:
+        return f"OPTIONS was answered with {answer.status}"
+    if answer.headers.get("Access-Control-Allow-Origin") not in ("*", _ORIGIN):
+        return "the origin is not allowed"
+    methods = _words(answer, "Access-Control-Allow-Methods") | {"get", "post"}
+    if not methods & {method.lower(), "*"}:
+        return "the method is not allowed"
+    allowed = _words(answer, "Access-Control-Allow-Headers")
+    if "*" in allowed:  # which does not stand for Authorization
+        names = names & {"authorization"}
+    return f"the header {min(names - allowed)} is not allowed" if names - allowed else ""
+
+
+def _words(answer: Exchange, header: str) -> set[str]:
+    return {word.strip().lower() for word in answer.headers.get(header, "").split(",")}
 
 
 def _expect(error: type[Exception], call: Callable[[], object]) -> None:
@@ -142,9 +202,13 @@ def _expect(error: type[Exception], call: Callable[[], object]) -> None:
     raise StepFailedError("the service accepted what it should refuse")
 
 
-def _refused(status: int | None) -> None:
-    if status is None or status < 400:
-        raise StepFailedError(f"the service accepted what it should refuse, with {status}")
+def _expect_refused(run: Run, *answers: Exchange) -> None:
+    accepted = [answer for answer in answers if answer.status is None or answer.status < 400]
+    for answer in accepted:
+        run.give_back(answer)
+    if accepted:
+        calls = ", ".join(f"{answer.method} {answer.route} with {answer.status}" for answer in accepted)
+        raise StepFailedError(f"the service accepted what it should refuse: {calls}")
 
 
 STEPS: Final = (
@@ -156,4 +220,5 @@ STEPS: Final = (
     Step("wrong keys and tokens", wrong_keys),
     Step("unknown ids", unknown_ids),
     Step("malformed requests", malformed_requests),
+    Step("calls from a browser", browsers),
 )

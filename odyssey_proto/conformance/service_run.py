@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from .._base.errors import OdysseyError
+from .._model.credentials import ClientCredentials
 from .schemas import parsed
 
 if TYPE_CHECKING:
@@ -24,6 +28,7 @@ __all__ = ["ANSWER_S", "Run", "SkipError", "Step", "StepFailedError"]
 
 ANSWER_S = 60.0
 """How long a step waits for an answer, in s."""
+_POLL_S = 0.1
 
 
 class SkipError(Exception):
@@ -61,12 +66,19 @@ class Run:
     """The first stream."""
     job_id: str = ""
     """A job that was not cancelled."""
+    unfinished_jobs: set[str] = attrs.field(factory=set)
+    """Jobs that may still wait or run."""
     broadcast: BroadcastInfo | None = None
 
     def live(self) -> Session:
-        """Return the session, for steps that need one."""
-        if self.session is None or not self.session.is_connected:
+        """Return the session, for steps that need one, once a lost connection is there again."""
+        if self.session is None:
             raise SkipError("there is no session")
+        gives_up_at = time.monotonic() + ANSWER_S
+        while self.session.status == "reconnecting" and time.monotonic() < gives_up_at:
+            time.sleep(_POLL_S)
+        if not self.session.is_connected:
+            raise SkipError("the session has ended")
         return self.session
 
     def idle(self) -> Session:
@@ -84,12 +96,33 @@ class Run:
         """Return the address of signaling."""
         return str(self._answered("POST /sessions/request", "signalling_url"))
 
+    def give_back(self, answer: Exchange) -> None:
+        """Return the session, and note the job, that the service granted although it should have refused."""
+        data = _data(answer)
+        job_id, session_id, url = (data.get(name) for name in ("job_id", "session_id", "signalling_url"))
+        if isinstance(job_id, str):
+            self.unfinished_jobs.add(job_id)
+        if isinstance(session_id, str) and isinstance(url, str):
+            body = {"session_id": session_id}
+            token = _data(self.probes.call("POST", "/sessions/token", token=self.bearer(), body=body))
+            with contextlib.suppress(OdysseyError), self.make_client("") as guest:
+                granted = ClientCredentials(
+                    signaling_url=url, session_token=str(token.get("session_token")), expires_in=600
+                )
+                guest.connect_with_credentials(granted, timeout=ANSWER_S).disconnect()
+
+    def cancel_jobs(self) -> None:
+        """Cancel the jobs that may still wait or run; those that have begun go on."""
+        for job_id in sorted(self.unfinished_jobs):
+            with contextlib.suppress(OdysseyError):
+                self.client.cancel_simulation(job_id)
+
     def _answered(self, call: str, field: str) -> Any:
         for exchange in reversed(self.traffic.exchanges(call)):
             data = _data(exchange)
             if field in data:
                 return data[field]
-        raise SkipError(f"{call} was not answered")
+        raise SkipError(f"no answer to {call} had {field}")
 
     def decide(self, fact: str, holds: bool, otherwise: str) -> None:
         """Note whether an assumed fact holds; ``otherwise`` says what was seen instead."""

@@ -6,17 +6,16 @@ The lines are described in ``spec/conformance.md``. This module runs the command
 
 from __future__ import annotations
 
+import collections
 import functools
 import json
-import queue
-import subprocess
-import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import IO, Any, Final
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import attrs
 
 from .._base.public_path import publish
+from .command import RunningCommand
 from .documents import document, documents
 from .scorecard import Point, Scorecard
 
@@ -27,8 +26,14 @@ LEVELS: Final = ("schema", "tolerant", "canonical", "session")
 
 _SILENCE_S: Final = 30.0
 """How long the command may take for one answer."""
+_ENDS_WITHIN_S: Final = 2.0
+"""How long it may take to end after it has closed its stdout."""
+_STARTS: Final = 10
+"""How often the command is started: a question may end it, or leave it hanging."""
+_SHOWN: Final = 100
+"""How many bytes of a line that is no answer are shown."""
+_WRITTEN: Final = "spec/conformance.md#requests-and-answers"
 _OPERATIONS: Final = {"schema": "validate", "tolerant": "read", "canonical": "read", "session": "play"}
-_ENDED: Final = object()
 
 
 @attrs.frozen(kw_only=True)
@@ -48,61 +53,65 @@ class _Question:
 def check_vectors(command: Sequence[str], levels: Collection[str] = LEVELS) -> Scorecard:
     """Ask ``command`` all vectors of these levels, and return its scorecard.
 
+    A question that it does not answer fails. Then the command is started again for the next one, unless it answers
+    nothing at all, or fails too often.
+
     Args:
         command: the program and its arguments. Its stderr is that of this process.
         levels: some of `LEVELS`.
 
     Raises:
-        OSError: the command cannot be started.
+        OdysseyConfigError: the command cannot be started.
     """
-    questions = list(_questions(levels))
+    left = collections.deque(_questions(levels))
     card = Scorecard("vectors")
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603  # the user's
-        assert process.stdin is not None
-        assert process.stdout is not None
-        lines: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        threading.Thread(target=_write, args=(process.stdin, questions), daemon=True).start()
-        threading.Thread(target=_read, args=(process.stdout, lines), daemon=True).start()
-        problem = ""
-        for question in questions:
-            answer = {"outcome": "none"} if problem else _next(lines)
-            if answer is None:
-                problem = "the command gave no answer: it has ended, or took too long"
-            elif not problem and answer.get("id") != question.line["id"]:
-                problem = f"the answer to request {question.line['id']} was {str(answer)[:200]}"
-            for level in question.levels:
-                card.add(_judged(question, level, answer or {}, problem))
-        process.kill()
+    problem, starts = "", 0
+    while left and starts < _STARTS:
+        starts += 1
+        before = len(left)
+        problem = _ask(command, left, card)
+        if problem:
+            card.add(*_points(left.popleft(), problem=problem))
+        if before - len(left) <= 1 and problem:  # it answered nothing
+            break
+    for question in left:
+        card.add(*_points(question, problem=f"it was not asked, because {problem}"))
     return card
 
 
-def _write(stdin: IO[bytes], questions: list[_Question]) -> None:
+def _ask(command: Sequence[str], left: collections.deque[_Question], card: Scorecard) -> str:
+    """Ask the questions until one is not answered, take those before it from ``left``, and return why."""
+    lines = [json.dumps(question.line).encode() + b"\n" for question in left]
+    with RunningCommand(command, lines) as running:
+        while left:
+            number = left[0].line["id"]
+            try:
+                line = running.next_line(_SILENCE_S)
+            except TimeoutError:
+                return f"request {number} was not answered within {_SILENCE_S:.0f} s"
+            if line is None:
+                how = running.end(_ENDS_WITHIN_S) or "it ended with status 0"
+                return f"request {number} was not answered: {how}"
+            answer = _answer(line)
+            if not _equal(number, answer.get("id")):
+                said = line[:_SHOWN].decode(errors="replace")
+                return f"the answer to request {number} was expected, and the command printed {said!r}"
+            card.add(*_points(left.popleft(), answer))
+    return ""
+
+
+def _answer(line: bytes) -> dict[str, Any]:
+    """Return what a line says, NaN included; nothing if it is no object."""
     try:
-        with stdin:
-            for question in questions:
-                stdin.write(json.dumps(question.line).encode() + b"\n")
-                stdin.flush()
-    except OSError:  # the command has ended; the reader reports it
-        pass
+        answer = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return answer if isinstance(answer, dict) else {}
 
 
-def _read(stdout: IO[bytes], lines: queue.SimpleQueue[Any]) -> None:
-    for line in stdout:
-        try:
-            answer = json.loads(line)
-        except ValueError:
-            answer = {"line": line.strip()[:200].decode(errors="replace")}
-        lines.put(answer if isinstance(answer, dict) else {"line": answer})
-    lines.put(_ENDED)
-
-
-def _next(lines: queue.SimpleQueue[Any]) -> dict[str, Any] | None:
-    """Return the next answer; None if there is none."""
-    try:
-        answer = lines.get(timeout=_SILENCE_S)
-    except queue.Empty:
-        return None
-    return None if answer is _ENDED else answer
+def _points(question: _Question, answer: Mapping[str, Any] | None = None, problem: str = "") -> Iterator[Point]:
+    for level in question.levels:
+        yield _judged(question, level, answer or {}, problem)
 
 
 # --- the questions
@@ -151,19 +160,19 @@ def _text(data: Any) -> str:
 # --- the answers
 
 
-def _judged(question: _Question, level: str, answer: dict[str, Any], problem: str) -> Point:
-    def point(outcome: Any, why: str = "") -> Point:
-        return Point(group=level, name=question.name, outcome=outcome, why=why, written=question.written)
+def _judged(question: _Question, level: str, answer: Mapping[str, Any], problem: str) -> Point:
+    def point(outcome: Any, why: str = "", written: str = question.written) -> Point:
+        return Point(group=level, name=question.name, outcome=outcome, why=why, written=written)
 
     if problem:
-        return point("failed", problem)
+        return point("failed", problem, _WRITTEN)
     if answer.get("outcome") == "unsupported":
         return point("skipped", str(answer.get("error", "")) or "not supported")
     wrong = _wrong_play(question, answer) if level == "session" else _wrong_reading(question, level, answer)
     return point("failed", wrong) if wrong else point("passed")
 
 
-def _wrong_reading(question: _Question, level: str, answer: dict[str, Any]) -> str:
+def _wrong_reading(question: _Question, level: str, answer: Mapping[str, Any]) -> str:
     """Return what is wrong with the answer to a reading; nothing if it is right."""
     case, outcome = question.case, answer.get("outcome")
     wanted = _wanted(question, level)
@@ -186,12 +195,15 @@ def _wanted(question: _Question, level: str) -> str:
     return {"accepts": "accepted", "refuses": "refused"}.get(reader, reader)
 
 
-def _wrong_play(question: _Question, answer: dict[str, Any]) -> str:
+def _wrong_play(question: _Question, answer: Mapping[str, Any]) -> str:
     """Return what is wrong with the outcome of a transcript; nothing if it is right."""
     played = answer.get("steps")
     if answer.get("outcome") != "played" or not isinstance(played, list):
-        return f"played was expected, not {answer.get('outcome')}: {answer.get('error', '')}"
+        why = f": {answer['error']}" if answer.get("error") else ""
+        return f"played with steps was expected, not {answer.get('outcome')}{why}"
     for number, (step, found) in enumerate(zip(question.case["steps"], played, strict=False), 1):
+        if not isinstance(found, dict):
+            return f"step {number} is {_text(found)[:300]}, not an object"
         for what, fits in (("sends", _means), ("calls", _ends_as)):
             if what in step and not _all_fit(fits, step[what], found.get(what)):
                 return f"step {number}, {what}: {_difference(step[what], found.get(what))}"

@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+import re
+from typing import Any, Final, Literal, TypeAlias
 
 import attrs
 
 from .._base.public_path import publish
 
-__all__ = ["Kind", "Rule", "Violation"]
+__all__ = ["Kind", "Rule", "Violation", "masked", "named"]
 
 Kind: TypeAlias = Literal["violation", "unknown field", "unknown value"]
 """Readers let an ``unknown field`` and an ``unknown value`` pass; they are what ``spec/`` does not list."""
+
+
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,39}")
+_MASK: Final = "…"
+
+
+def named(text: str) -> str:
+    """Return a text from outside if it looks like a name, and so like no secret; else a mask.
+
+    >>> named("queue_position"), named("The prompt of somebody")
+    ('queue_position', '…')
+    """
+    return text if _NAME.fullmatch(text) else _MASK
+
+
+def masked(at: str) -> str:
+    """Return a JSON Pointer whose keys are masked if they look like no name and no index.
+
+    >>> masked("/streams/0/https:~1~1x?token=y")
+    '/streams/0/…'
+    """
+    return "".join(f"/{key if key.isdecimal() else named(key)}" for key in at.split("/")[1:])
 
 
 @attrs.frozen(cache_hash=True)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Entry", "Journal"]
 
 _KEPT_BYTES: Final = 8 * 2**20  # of bodies and messages; the oldest are dropped
+_ENTRY_BYTES: Final = 1024  # what an entry takes beside them, roughly: headers and objects
 _OWN: Final = "/_emulator/"
 
 
@@ -44,6 +45,8 @@ class Journal:
         self._bytes = 0
         self._number = 0
         self._news = asyncio.Event()
+        self.is_over = False
+        """Whether nothing more will come."""
 
     def begin(self) -> None:
         """Keep what is shown on this thread from now on."""
@@ -64,10 +67,15 @@ class Journal:
         return [entry for entry in self._entries if entry.number > number]
 
     async def wait_for_news(self, number: int) -> None:
-        """Wait until something has come after the entry ``number``."""
-        while self._number <= number:
+        """Wait until something has come after the entry ``number``, or nothing more will."""
+        while self._number <= number and not self.is_over:
             self._news.clear()
             await self._news.wait()
+
+    def end(self) -> None:
+        """Let nobody wait any more."""
+        self.is_over = True
+        self._news.set()
 
     def clear(self) -> None:
         """Forget everything. Numbers continue."""
@@ -76,4 +84,5 @@ class Journal:
 
 
 def _size(seen: Seen) -> int:
-    return len(seen.text) if isinstance(seen, Message) else len(seen.request_body or b"") + len(seen.body or b"")
+    content = (seen.text,) if isinstance(seen, Message) else (seen.request_body or b"", seen.body or b"")
+    return _ENTRY_BYTES + sum(map(len, content))

@@ -226,6 +226,7 @@ class _Server:
 
     async def stop(self) -> None:
         self._watching.close()
+        self._journal.end()
         if self._sweeper is not None:
             self._sweeper.cancel()
         await self._simulations.stop()

@@ -13,7 +13,7 @@ from .._base.secrets import redact
 from .._model.traffic import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from .._model.traffic import Exchange, Seen
 
@@ -23,7 +23,8 @@ MASK: Final = "…"
 SECRET_FIELDS: Final = frozenset({"access_token", "api_key", "credential", "session_token", "spectator_token"})
 """The fields with secrets: those with ``x-secret`` in ``spec/schemas``."""
 
-_SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
+_SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie", "x-api-key"})
+_SECRET_ARGUMENTS: Final = frozenset({"token", "Signature"})
 _PASSWORD_OF_ICE: Final = re.compile(r"(?m)^(a=ice-pwd:)\S+")
 _LONGEST_TEXT: Final = 4000  # characters; an image has millions
 
@@ -42,13 +43,12 @@ def as_data(seen: Seen, *, secrets: bool = False) -> dict[str, Any]:
             "user_agent": seen.user_agent,
             "injected": seen.injected,
         }
-    query = dict(seen.query)
     return {
         "kind": "call",
         "method": seen.method,
         "route": seen.route,
-        "path": seen.path,
-        "query": query if secrets else {name: _masked_argument(name, text) for name, text in query.items()},
+        "path": seen.path if secrets else redact(seen.path),
+        "query": _query(seen.query, secrets),
         "request": {
             "headers": _headers(seen.request_headers, secrets),
             "content": _content(seen.request_body, secrets),
@@ -70,7 +70,7 @@ def as_line(seen: Seen) -> str:
         size = len(seen.text if isinstance(seen.text, bytes) else seen.text.encode(errors="replace"))
         return f"{seen.place} {'>' if seen.from_client else '<'} {_type(seen.text)}, {size} bytes{by_fault}"
     answered = "no answer" if seen.status is None else str(seen.status)
-    return f"{seen.method} {seen.path}: {answered}{_why(seen)}{by_fault}"
+    return f"{seen.method} {redact(seen.path)}: {answered}{_why(seen)}{by_fault}"
 
 
 def _why(seen: Exchange) -> str:
@@ -120,5 +120,10 @@ def _headers(headers: Mapping[str, str], secrets: bool) -> dict[str, str]:
     }
 
 
-def _masked_argument(name: str, text: str) -> str:
-    return MASK if name in ("token", "Signature") else _shown(text, False)
+def _query(query: Iterable[tuple[str, str]], secrets: bool) -> dict[str, Any]:
+    """Return the arguments of a query by name: a text, or a list if the name comes several times."""
+    found: dict[str, list[str]] = {}
+    for name, text in query:
+        is_secret = not secrets and (name in SECRET_FIELDS or name in _SECRET_ARGUMENTS)
+        found.setdefault(name, []).append(MASK if is_secret else _shown(text, secrets))
+    return {name: texts[0] if len(texts) == 1 else texts for name, texts in found.items()}

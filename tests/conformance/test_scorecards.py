@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parents[2]
 OURS: Final = (sys.executable, "-m", "tests.support.clients.adapter")
 FOREIGN: Final = (sys.executable, "-m", "tests.support.clients.foreign_client")
+TRIGGER: Final = "broadcast_ready"
+"""A word that one transcript has."""
 WRONG_READER: Final = (sys.executable, "-m", "tests.support.clients.wrong_reader")
 
 CONNECTING: Final = [
@@ -76,15 +80,53 @@ class TestVectors:
     @pytest.mark.parametrize(
         ("program", "why"),
         [
-            ("pass", "it has ended, or took too long"),
-            ("print('hello', flush=True); input()", "the answer to request 1 was {'line': 'hello'}"),
-            ("print('{\"id\": 7}', flush=True); input()", "the answer to request 1 was {'id': 7}"),
+            ("pass", "request 1 was not answered: it ended with status 0"),
+            ("raise SystemExit(3)", "request 1 was not answered: it ended with status 3"),
+            ("import os; os.abort()", "request 1 was not answered: it was ended by SIGABRT"),
+            (
+                "import os, time; os.close(1); time.sleep(600)",
+                "request 1 was not answered: it closed its stdout, and did not end",
+            ),
+            ("print('hello', flush=True); input()", "request 1 was expected, and the command printed 'hello'"),
+            ("print('{\"id\": 7}', flush=True); input()", "and the command printed '{\"id\": 7}'"),
+            ("print('[' * 100000, flush=True); input()", "and the command printed '[[["),
+            ("import os\nwhile True: os.write(1, b'x' * 65536)", "and the command printed 'xxx"),
+            ("import os\nwhile True: os.write(1, b'y\\n' * 30000)", "and the command printed 'y'"),
         ],
     )
     def test_a_command_that_does_not_answer_fails_every_vector(self, program: str, why: str) -> None:
         card = check_vectors((sys.executable, "-c", program), ("session",))
         assert {point.outcome for point in card.points} == {"failed"}
         assert why in card.points[0].why
+        assert card.points[0].written == "spec/conformance.md#requests-and-answers"
+        assert card.points[-1].why.startswith("it was not asked, because ")
+
+    @pytest.mark.parametrize(
+        ("fault", "why"),
+        [
+            ("os.abort()", "was not answered: it was ended by SIGABRT"),
+            ("print('debugging', flush=True)", "was expected, and the command printed 'debugging'"),
+        ],
+    )
+    def test_a_vector_that_stops_the_command_loses_its_own_point(self, fault: str, why: str) -> None:
+        program = f"""
+import json, os, sys
+for line in sys.stdin:
+    if "queue_position" in line: {fault}
+    print(json.dumps({{"id": json.loads(line)["id"], "outcome": "unsupported"}}), flush=True)
+"""
+        found = check_vectors((sys.executable, "-c", program.replace("queue_position", TRIGGER)), ("session",))
+        lost = [point for point in found.points if point.outcome == "failed"]
+        assert len(lost) == 1
+        assert lost[0].name == "transcripts/stream.json: a broadcast that is ready changes nothing about the calls"
+        assert why in lost[0].why
+
+    @pytest.mark.parametrize("steps", ['[1, null, "x"]', "[[]]", "null", "{}"])
+    def test_an_answer_of_any_form_is_judged(self, steps: str) -> None:
+        program = "import json,sys\nfor line in sys.stdin: print(json.dumps({'id': json.loads(line)['id'], "
+        program += f"'outcome': 'played', 'steps': json.loads({steps!r})}}), flush=True)"
+        card = check_vectors((sys.executable, "-c", program), ("session",))
+        assert {point.outcome for point in card.points} == {"failed"}
 
     def test_every_failure_says_where_it_is_written(self) -> None:
         for point in check_vectors(WRONG_READER).points:
@@ -148,7 +190,7 @@ class TestLive:
                 "interact",
                 {
                     f"step {number}: interact": (
-                        f"the prompt '{prompt}' is not the one that was acknowledged (spec/{section})"
+                        f'the prompt "{prompt}" is not the one that was acknowledged (spec/{section})'
                     )
                     for number, prompt, section in (
                         (2, "Night", "behaviour.md#interacting"),
@@ -174,7 +216,49 @@ class TestLive:
 
     def test_a_client_that_reports_nothing_fails_every_step_with_the_reason(self) -> None:
         card = check_live((sys.executable, "-c", "raise SystemExit(3)"), ("connect",))
-        assert failed(card)["step 0: connect"].startswith("the client ended with status 3")
+        why = "it ended with status 3 (spec/conformance.md#live-scenarios)"
+        assert failed(card)["step 0: connect"] == f"the client did not report this step: {why}"
+        assert failed(card)["end of the command"] == why
+
+    @pytest.mark.parametrize(
+        ("report", "why"),
+        [
+            ('{"step": true, "outcome": "ok"}', "the client did not report this step"),
+            ("[" * 100_000, "the client did not report this step"),
+            ('{"step": 0, "outcome": ["ok"]}', 'its outcome is ["ok"], not ok or error'),
+            ('{"step": 0, "outcome": "ok", "value": [1]}', "its value is [1], not an object"),
+            ('{"step": 0, "outcome": "error", "error": "no"}', 'its error is "no", not an object'),
+            ('{"step": 0, "outcome": "error", "error": {"code": "\\ud83d"}}', "ok was expected, not error: "),
+        ],
+    )
+    def test_a_report_of_any_form_is_judged(self, report: str, why: str) -> None:
+        card = check_live((sys.executable, "-c", f"print({report!r})"), ("connect",))
+        assert failed(card)["step 0: connect"].startswith(why)
+        assert "end of the command" not in failed(card)
+
+    def test_a_client_that_takes_its_token_to_another_origin_loses_that_point(self) -> None:
+        program = (
+            f"import sys; sys.path[:] = {sys.path!r}\n"
+            """
+import json, os, requests
+url = os.environ["ODYSSEY_API_URL"]
+answer = requests.post(f"{url}/auth/token", json={"api_key": os.environ["ODYSSEY_API_KEY"]})
+headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+answer = requests.get(f"{url}/stream-recordings", headers=headers, allow_redirects=False)
+requests.get(answer.headers["Location"], headers=headers)
+print(json.dumps({"step": 0, "outcome": "ok"}))
+"""
+        )
+        card = check_live((sys.executable, "-c", program), ("redirect to another origin",))
+        why = "the bearer token went to another origin (spec/behaviour.md#redirects)"
+        assert failed(card) == {"no token elsewhere": why}
+
+    def test_a_client_that_fails_after_its_last_report_loses_one_point(self) -> None:
+        program = 'print(\'{"step": 0, "outcome": "error"}\', flush=True); raise SystemExit(3)'
+        card = check_live((sys.executable, "-c", program), ("refused key",))
+        assert failed(card) == {
+            "end of the command": "it ended with status 3 (spec/conformance.md#live-scenarios)"
+        }
 
     def test_a_scenario_that_does_not_exist_is_refused_with_the_names_of_all(self) -> None:
         with pytest.raises(OdysseyConfigError, match="no scenario 'dance'; there are: connect, portrait"):
@@ -211,12 +295,12 @@ class TestCommand:
         printed = capsys.readouterr().out
         assert status == 0
         assert "vectors: 100 % (28 of 28)" in printed
-        assert "live: 100 % (7 of 7)" in printed
+        assert "live: 100 % (8 of 8)" in printed
         assert [card["score_percent"] for card in json.loads(written.read_text("utf-8"))] == [100, 100]
         suites = ET.fromstring(junit.read_text("utf-8"))
         assert {suite.get("name"): suite.get("tests") for suite in suites} == {
             "vectors.session": "28",
-            "live.connect": "7",
+            "live.connect": "8",
         }
 
     def test_its_status_says_whether_points_were_lost(self, tmp_path: Path) -> None:
@@ -226,14 +310,66 @@ class TestCommand:
         failures = ET.fromstring(junit.read_text("utf-8")).findall(".//failure")
         assert any("spec/vectors/tolerant/" in (failure.get("message") or "") for failure in failures)
 
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_a_check_that_is_interrupted_leaves_nothing(self, number: int) -> None:
+        program = "import os, sys, time; print(os.getpid(), file=sys.stderr, flush=True); time.sleep(600)"
+        arguments = ("conformance", "--only", "live", "--scenario", "connect")
+        command = [sys.executable, "-m", "odyssey_proto", *arguments, "--", sys.executable, "-c", program]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr is not None
+            client = int(process.stderr.readline())
+            process.send_signal(number)
+            out, err = process.communicate(timeout=30)
+        assert (process.returncode, out, err) == (130, "", "odyssey-proto: interrupted\n")
+        with pytest.raises(ProcessLookupError):
+            os.kill(client, 0)
+
+    def test_a_reader_of_the_scorecard_may_leave(self) -> None:
+        command = [sys.executable, "-m", "odyssey_proto", "conformance", "--only", "vectors", "--", *WRONG_READER]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.close()
+            assert process.stderr.read() == ""
+        assert process.returncode == 1
+
     def test_a_command_that_cannot_be_started_is_reported(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["conformance", "--only", "vectors", "--", "/nonexistent/adapter"]) == 2
         assert "/nonexistent/adapter cannot be started: No such file" in capsys.readouterr().err
 
-    def test_a_file_that_cannot_be_written_is_reported(self, capsys: pytest.CaptureFixture[str]) -> None:
-        arguments = ("--only", "vectors", "--level", "session", "--json", "/nonexistent/card.json")
-        assert main(["conformance", *arguments, "--", *OURS]) == 1
-        assert "cannot be written to /nonexistent/card.json: No such file" in capsys.readouterr().err
+    @pytest.mark.parametrize(
+        ("arguments", "why"),
+        [
+            (
+                ("--json", "/nonexistent/card.json"),
+                "/nonexistent/card.json cannot be written: its folder does not",
+            ),
+            (("--junit", "/"), "/ cannot be written: it is a folder"),
+            (("--only", "live", "--level", "schema"), "--only live leaves out what --level chooses"),
+            (("--only", "vectors", "--scenario", "connect"), "--only vectors leaves out what --scenario chooses"),
+            (("--scenario", "dance"), "There is no scenario 'dance'"),
+        ],
+    )
+    def test_arguments_that_make_no_sense_are_reported_before_anything_is_checked(
+        self, arguments: tuple[str, ...], why: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["conformance", *arguments, "--", *OURS]) == 2
+        printed = capsys.readouterr()
+        assert (printed.out, why in printed.err) == ("", True)
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [("--server", "http://127.0.0.1:9", "--only", "live"), ("--refused-prompt", "x", "--", "true")],
+    )
+    def test_arguments_of_the_other_check_are_refused(
+        self, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(SystemExit) as ended:
+            main(["conformance", *arguments])
+        assert ended.value.code == 2
+        assert (
+            f"{arguments[0 if arguments[-1] == 'true' else 2]} is not for a check of a" in capsys.readouterr().err
+        )
 
 
 def code_blocks(language: str) -> list[str]:

@@ -13,6 +13,7 @@ import requests
 from odyssey_proto._model.traffic import Message
 from odyssey_proto.emulator._journal import Journal
 from tests.support.plain_client import PATIENCE_S
+from tests.support.processes import eventually
 
 if TYPE_CHECKING:
     from odyssey_proto import Session
@@ -59,8 +60,22 @@ def test_it_can_be_followed_until_the_emulator_stops(emulator: Emulator) -> None
             authenticate(emulator)
             assert json.loads(next(lines))["number"] == number
         emulator.stop()
-        with pytest.raises((StopIteration, requests.RequestException)):
-            next(lines)
+        assert list(lines) == [], "the answer has its end"
+
+
+def test_a_reader_that_leaves_is_noticed_without_news(
+    emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def waiting() -> int:
+        return len(emulator._server._journal._news._waiters) if emulator._server else 0
+
+    url = f"{emulator.api_url}/_emulator/traffic?follow=true"
+    for _ in range(3):
+        with requests.get(url, stream=True, timeout=PATIENCE_S):
+            eventually(lambda: emulator._loop.run(waiting(), timeout=PATIENCE_S) == 1)
+        eventually(lambda: emulator._loop.run(waiting(), timeout=PATIENCE_S) == 0)
+    authenticate(emulator)
+    assert caplog.records == []
 
 
 def test_an_emulator_shows_only_its_own_traffic(make_emulator: MakeEmulator) -> None:
@@ -81,7 +96,15 @@ def test_the_oldest_is_dropped_when_there_is_too_much() -> None:
     for _ in range(20):
         journal(Message(place="signaling", from_client=True, text=2**20 * "x", user_agent=""))
     kept = [entry.number for entry in journal.since(0)]
-    assert kept == [*range(13, 21)]
+    assert kept == [*range(14, 21)]
+
+
+def test_what_is_empty_is_dropped_too_some_time() -> None:
+    journal = Journal()
+    journal.begin()
+    for _ in range(20_000):
+        journal(Message(place="signaling", from_client=True, text="", user_agent=""))
+    assert 1000 < len(journal.since(0)) < 10_000
 
 
 def test_the_command_writes_a_line_for_each_call() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import requests
 
-from odyssey_proto import OdysseyConfigError
+from odyssey_proto import Odyssey, OdysseyConfigError
 from odyssey_proto.cli import main
 from odyssey_proto.conformance.facts import assumed_facts
 from odyssey_proto.conformance.probes import Probes
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tests.conftest import MakeEmulator
 
 SETTINGS: Final[dict[str, Any]] = {"record": True, "size": (768, 512)}
+LONG_SCRIPT: Final = [{"timestamp_ms": 0, "start": {"prompt": "A"}}, {"timestamp_ms": 60_000, "end": {}}]
 REFUSED: Final = "A forbidden thing"
 
 
@@ -148,6 +149,99 @@ def test_each_difference_of_a_service_is_found_and_named(
     assert (status, data["ok"]) == (1, False)
     assert all(one.rpartition(": ")[2] in printed for one in found)
     assert secrets_in(emulator, printed + json.dumps(data)) == []
+
+
+def test_what_a_lenient_service_grants_is_given_back_and_every_leniency_is_named(
+    make_emulator: MakeEmulator,
+) -> None:
+    emulator = make_emulator(**SETTINGS, sloppy=None)
+    malformed: dict[str, Any] = {
+        "POST /sessions": lambda data: data.pop("region_latencies", None),
+        "POST /simulation-jobs": lambda data: (
+            None if "output_video" in data else data.update(output_video=True, script=LONG_SCRIPT)
+        ),
+    }
+    steps = ("connect", "disconnect", "a simulation that is cancelled", "malformed requests")
+    with AlteringProxy(emulator.api_url, {}, requests_changes=malformed) as service:
+        report = check_service(service.url, emulator.api_key, steps=steps)
+    failed = {step.name: step.reason for step in report.steps if step.outcome == "failed"}
+    assert failed == {
+        "malformed requests": (
+            "the service accepted what it should refuse: POST /sessions/request with 200, "
+            "POST /simulation-jobs with 200"
+        )
+    }
+    assert [lease.id for lease in emulator._server._service.sessions] == []  # type: ignore[union-attr]
+    with Odyssey(emulator.api_key, api_url=emulator.api_url) as client:
+        jobs = client.list_simulations().jobs
+    assert [str(job.status) for job in jobs].count("pending") == 0
+
+
+def test_a_connection_that_is_lost_costs_one_step(make_emulator: MakeEmulator) -> None:
+    emulator = make_emulator(**SETTINGS, sloppy=None)
+    emulator.faults.add(Fault(step="stream update", action="close", code=4321))
+    names = ("connect", "a stream in landscape, and interact", "the end of the stream", "a stream in portrait")
+    report = check_service(emulator.api_url, emulator.api_key, steps=(*names, "disconnect"))
+    assert [step.outcome for step in report.steps] == ["done", "failed", "done", "done", "done"]
+    assert report.steps[1].reason.startswith("OdysseyStreamError")
+
+
+def test_the_words_of_a_service_are_not_in_the_report(make_emulator: MakeEmulator) -> None:
+    emulator = make_emulator(sloppy=None)
+    words = "The key sk-secret of somebody@example.com is suspended"
+    emulator.faults.add(
+        Fault(step="POST /auth/token", action="answer", status=403, times=None, body={"detail": words})
+    )
+    report = check_service(emulator.api_url, "sk-secret", steps=("connect", "recordings", "unknown ids"))
+    assert {step.reason for step in report.steps} == {
+        "OdysseyAuthError, POST /auth/token, status 403, code access_denied",
+        "OdysseyUnauthorizedError, POST /auth/token, status 403, code access_denied",
+    }
+    written = f"{report}{json.dumps(report.to_dict())}"
+    assert [word for word in ("sk-", "somebody", "suspended") if word in written] == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "why"),
+    [
+        (
+            {"Access-Control-Allow-Origin": "https://elsewhere.example"},
+            "POST /auth/token: the origin is not allowed",
+        ),
+        ({"Access-Control-Allow-Headers": "*"}, "GET /regions: the header authorization is not allowed"),
+        ({"Access-Control-Allow-Methods": "POST"}, "DELETE /simulation-jobs/{job_id}: the method is not allowed"),
+    ],
+)
+def test_what_keeps_browsers_out_is_named(make_emulator: MakeEmulator, headers: dict[str, str], why: str) -> None:
+    emulator = make_emulator(sloppy=None)
+    with AlteringProxy(emulator.api_url, {}, headers=headers) as service:
+        (step,) = check_service(service.url, emulator.api_key, steps=("calls from a browser",)).steps
+    assert (step.outcome, "(spec/behaviour.md#browsers): " in step.reason, why in step.reason) == (
+        "failed",
+        True,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "url", "why"),
+    [
+        ("ody_test", "ftp://x", "api_url must be like"),
+        ("", "http://127.0.0.1:9", "No API key"),
+    ],
+)
+def test_a_check_that_cannot_be_made_has_a_status_of_its_own(
+    key: str, url: str, why: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ODYSSEY_API_KEY", key)
+    assert main(["conformance", "--server", url]) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, why in printed.err) == ("", True)
+
+
+def test_an_address_of_ipv6_is_shown_as_it_is_written() -> None:
+    report = check_service("http://[::1]:9", "ody_test", steps=["unknown ids"])
+    assert report.service == "http://[::1]:9"
 
 
 def test_a_password_in_netrc_is_not_sent(

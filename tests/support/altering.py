@@ -31,12 +31,22 @@ class AlteringProxy:
         api_url: the emulator.
         changes: what to change, by call and status, such as ``GET /regions 200``; the path is without ids.
         statuses: other statuses, by call and status.
+        requests_changes: what to change in the JSON of requests, by call.
+        headers: headers that replace those of all answers.
     """
 
     def __init__(
-        self, api_url: str, changes: Mapping[str, Change], statuses: Mapping[str, int] | None = None
+        self,
+        api_url: str,
+        changes: Mapping[str, Change],
+        statuses: Mapping[str, int] | None = None,
+        *,
+        requests_changes: Mapping[str, Change] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self._api_url = api_url
+        self._requests_changes = requests_changes or {}
+        self._headers = headers or {}
         self._changes = changes
         self._statuses = statuses or {}
         proxy = self
@@ -49,6 +59,7 @@ class AlteringProxy:
 
             do_POST = do_GET  # noqa: N815  # the base class names them so
             do_DELETE = do_GET  # noqa: N815
+            do_OPTIONS = do_GET  # noqa: N815
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -71,14 +82,22 @@ class AlteringProxy:
 
     def _pass_on(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
-        wanted = ("Authorization", "Content-Type", "User-Agent")
-        headers = {name: request.headers[name] for name in wanted if name in request.headers}
+        wanted = ("authorization", "content-type", "user-agent", "origin")
+        headers = {
+            name: text
+            for name, text in request.headers.items()
+            if name.lower() in wanted or name.lower().startswith("access-control-")
+        }
+        call = f"{request.command} {'/'.join(request.path.partition('?')[0].split('/')[:2])}"
+        if body and call in self._requests_changes:
+            data = json.loads(body)
+            self._requests_changes[call](data)
+            body = json.dumps(data).encode()
         url = self._api_url + request.path
         with requests.Session() as session:
             session.trust_env = False
             answer = session.request(request.command, url, headers=headers, data=body, timeout=_LIMIT_S)
-        path = "/".join(request.path.partition("?")[0].split("/")[:2])
-        call = f"{request.command} {path} {answer.status_code}"
+        call = f"{call} {answer.status_code}"
         status, content = self._statuses.get(call, answer.status_code), answer.content
         if call in self._changes:
             data = json.loads(content)
@@ -87,5 +106,8 @@ class AlteringProxy:
         request.send_response(status)
         request.send_header("Content-Type", answer.headers.get("Content-Type", "application/json"))
         request.send_header("Content-Length", str(len(content)))
+        given = {name: text for name, text in answer.headers.items() if name.startswith("Access-Control-")}
+        for name, text in {**given, **self._headers}.items():
+            request.send_header(name, text)
         request.end_headers()
         request.wfile.write(content)

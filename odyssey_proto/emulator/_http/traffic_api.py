@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import datetime
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TrafficApi"]
 
+_LOOK_EVERY_S: Final = 1.0  # whether a client that follows is still there
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -23,7 +26,9 @@ class TrafficApi:
     """The calls with which a developer looks at the traffic of one emulator.
 
     ``GET`` has three arguments. ``since=N`` leaves out what has the number N or less. ``follow=true`` goes on with
-    what comes, until the client leaves. ``secrets=true`` masks nothing. ``DELETE`` forgets what was kept.
+    what comes, until the client leaves or the emulator ends. ``secrets=true`` masks nothing.
+
+    ``DELETE`` forgets what was kept.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -37,14 +42,17 @@ class TrafficApi:
         secrets = _flag(request, "secrets")
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson; charset=utf-8"})
         await response.prepare(request)
-        while True:
-            for entry in self._journal.since(since):
-                since = entry.number
-                await response.write(_line(entry, secrets=secrets))
-            if not follow:
-                break
-            await self._journal.wait_for_news(since)
-        await response.write_eof()
+        with contextlib.suppress(ConnectionError):  # the client has left
+            while True:
+                is_over = not follow or self._journal.is_over
+                for entry in self._journal.since(since):
+                    since = entry.number
+                    await response.write(_line(entry, secrets=secrets))
+                if is_over or request.transport is None or request.transport.is_closing():
+                    break
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._journal.wait_for_news(since), _LOOK_EVERY_S)
+            await response.write_eof()
         return response
 
     async def _forget(self, _: web.Request) -> web.StreamResponse:

@@ -404,3 +404,16 @@ def test_the_text_of_a_violation_has_no_value_unless_it_is_asked_for() -> None:
         "file": "schemas/simulations.yaml",
         "pointer": "/$defs/SimulationJobsList/properties/total/type",
     }
+
+
+@pytest.mark.parametrize("levels", [90, 900, 100_000])
+def test_what_is_nested_deeply_is_judged_like_anything_else(levels: int) -> None:
+    deep = '{"session_id": 1, "x": ' + "[" * levels + "]" * levels + "}"
+    call = attrs.evolve(POST, request_body=deep.encode())
+    message = Message(place="signaling", from_client=True, text=f'{{"type": {deep}}}', user_agent=OURS)
+    found = {violation.at for violation in Contract().violations(call) if violation.by == "client"}
+    assert found == {"/session_id", "/x"}
+    (violation,) = Contract().violations(message)
+    assert violation.what == "no message without a type goes this way"
+    query = attrs.evolve(CONFORMS, query=(("limit", "[" * levels),))
+    assert [violation.part for violation in Contract().violations(query)] == ["query limit"]

@@ -134,6 +134,35 @@ GOODBYE = message("client_disconnecting")
             [(0, call("request", body=b'{"region_latencies": {"us": 7}}'))],
             "reported for us",
         ),
+        ("pings_before_session", {}, [(0, call("request", body=b"no JSON"))], ""),
+        ("pings_before_session", {}, [(0, call("request", body=b"[]"))], ""),
+        ("pings_before_session", {}, [(0, call("request", body=b'{"region_latencies": ["us"]}'))], ""),
+        ("stream_requests", {"start": 1, "update": 1}, [(0, START), (1, UPDATE)], ""),
+        (
+            "stream_requests",
+            {"start": 1},
+            [(0, START), (1, START)],
+            "interactive_stream_start was sent 2 times, not 1",
+        ),
+        (
+            "stream_requests",
+            {"start": 1, "end": 1},
+            [(0, START)],
+            "interactive_stream_end was sent 0 times, not 1",
+        ),
+        (
+            "no_token_elsewhere",
+            {"host": "localhost"},
+            [(0, call("request", Host="127.0.0.1:1", Authorization="x"))],
+            "",
+        ),
+        ("no_token_elsewhere", {"host": "localhost"}, [(0, call("request", Host="localhost:1"))], ""),
+        (
+            "no_token_elsewhere",
+            {"host": "localhost"},
+            [(0, call("request", Host="localhost:1", Authorization="x"))],
+            "the bearer token went to another origin",
+        ),
         ("start_says", {"field": "portrait", "value": True}, [(0, START)], ""),
         (
             "start_says",
@@ -166,7 +195,7 @@ GOODBYE = message("client_disconnecting")
         ("no_start", {}, [(0, START)], "an interactive_stream_start was sent"),
         ("artifacts_without_token", {}, [(0, call("artifact"))], ""),
         ("artifacts_without_token", {}, [], "no artifact was requested"),
-        ("artifacts_without_token", {}, [(0, call("artifact", Authorization="Bearer x"))], "with a bearer token"),
+        ("artifacts_without_token", {}, [(0, call("artifact", Authorization="x"))], "with a bearer token"),
     ],
 )
 def test_a_check_finds_what_is_wrong(

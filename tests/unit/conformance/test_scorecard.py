@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -60,9 +61,26 @@ def test_text_shows_twenty_failures_of_a_group() -> None:
 def test_junit_has_a_suite_for_each_group() -> None:
     text = junit([card(point("one"), point("two", "failed", why="no\x00"), point("three", "skipped", group="b"))])
     start, other = ET.fromstring(text)
-    assert dict(start.attrib) == {"name": "live.start", "tests": "2", "failures": "1", "skipped": "0"}
-    assert dict(other.attrib) == {"name": "live.b", "tests": "1", "failures": "0", "skipped": "1"}
+    assert dict(start.attrib) == {
+        "name": "live.start",
+        "tests": "2",
+        "failures": "1",
+        "skipped": "0",
+        "errors": "0",
+    }
+    assert dict(other.attrib) == {"name": "live.b", "tests": "1", "failures": "0", "skipped": "1", "errors": "0"}
     assert [case.get("name") for case in start] == ["one", "two"]
     failure = start[1].find("failure")
     assert failure is not None
     assert failure.get("message") == "no\ufffd"
+
+
+def test_what_a_client_says_cannot_break_a_scorecard() -> None:
+    said = "a\ud83d\x00\x1b[31m<&>'\"\uffff\u2028b\r\nc"
+    made = card(point(said, "failed", why=said), point("long", "failed", why="x" * 100_000))
+    shown = "a\ufffd\ufffd\ufffd[31m<&>'\"\ufffd b  c"
+    assert made.text().splitlines()[1] == f"  ✗ {shown}: {shown}"
+    assert len(made.points[1].why) == 1000
+    assert json.loads(json.dumps(made.to_dict(), ensure_ascii=False).encode()) == made.to_dict()
+    case = ET.fromstring(junit([made]))[0][0]
+    assert (case.get("name"), case[0].get("message")) == (shown, shown)

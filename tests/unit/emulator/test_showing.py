@@ -83,6 +83,16 @@ def test_a_call_is_shown_with_its_content_parsed() -> None:
     assert data["answer"]["content"]["video_url"] == "https://x.example/v.mp4?…"
 
 
+def test_arguments_and_paths_are_masked_and_none_is_lost() -> None:
+    query = (("limit", "1"), ("limit", "2"), ("api_key", "a"), ("access_token", "b"), ("Signature", "c"))
+    seen = call(path="/recordings/ody_secret_key", query=query)
+    masked = {"limit": ["1", "2"], "api_key": "…", "access_token": "…", "Signature": "…"}
+    assert (as_data(seen)["path"], as_data(seen)["query"]) == ("/recordings/ody_…", masked)
+    assert as_line(seen) == "POST /recordings/ody_…: 200"
+    shown = as_data(seen, secrets=True)
+    assert (shown["path"], shown["query"]["api_key"]) == ("/recordings/ody_secret_key", "a")
+
+
 def test_a_long_text_is_cut() -> None:
     shown = as_data(message({"type": "interactive_stream_start", "input_image_base64": "data:" + 10**6 * "x"}))
     assert len(json.dumps(shown)) < 5000

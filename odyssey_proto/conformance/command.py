@@ -1,0 +1,167 @@
+"""The command of a client while it runs: lines go in, lines come out, and nothing of it is left afterwards.
+
+What the lines mean is not known here. The command is not trusted: it may print without end, never read, close its
+pipes, or leave processes behind that hold them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Self
+
+from .._base.errors import OdysseyConfigError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["LONGEST_LINE", "RunningCommand", "StoppedError"]
+
+LONGEST_LINE: Final = 8 * 2**20
+"""How many bytes a line may have; of a longer one, only the beginning is returned."""
+
+_CHUNK: Final = 64 * 1024
+_LINES_AHEAD: Final = 1000  # a command that prints without end waits, instead of filling the memory
+_LOOK_EVERY_S: Final = 0.1
+_JOIN_S: Final = 1.0
+
+
+class StoppedError(Exception):
+    """The check is being ended from outside."""
+
+
+class RunningCommand:
+    """One run of a command, with everything that it starts. Its stderr is that of this process.
+
+    Args:
+        command: the program and its arguments.
+        lines: what it is sent; its stdin is closed afterwards.
+        environment: its environment; None for that of this process.
+        stop: once it is set, `next_line` raises `StoppedError`.
+
+    Raises:
+        OdysseyConfigError: the command cannot be started.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        lines: Iterable[bytes],
+        environment: Mapping[str, str] | None = None,
+        stop: threading.Event | None = None,
+    ) -> None:
+        try:
+            # A session of its own is what can be ended as a whole.
+            self._process = subprocess.Popen(  # noqa: S603  # the user's own command
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                bufsize=0,
+                env=environment,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as exc:
+            why = (exc.strerror if isinstance(exc, OSError) else None) or exc
+            raise OdysseyConfigError(f"{command[0]} cannot be started: {why}") from exc
+        self._stop = stop or threading.Event()
+        self._lines: queue.Queue[bytes | None] = queue.Queue(_LINES_AHEAD)
+        self._threads = [
+            threading.Thread(target=target, args=arguments, name="conformance-pipe", daemon=True)
+            for target, arguments in ((self._write, (lines,)), (self._read, ()))
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._kill()
+        self._process.wait()
+        until = time.monotonic() + _JOIN_S
+        while any(thread.is_alive() for thread in self._threads) and time.monotonic() < until:
+            with contextlib.suppress(queue.Empty):  # the reader may be waiting for room
+                self._lines.get(timeout=0.01)
+        # A process that has left the session may still hold a pipe; its thread is left to it.
+        for thread, pipe in zip(self._threads, (self._process.stdin, self._process.stdout), strict=True):
+            if pipe is not None and not thread.is_alive():
+                pipe.close()
+
+    def next_line(self, timeout_s: float) -> bytes | None:
+        """Return the next line that the command prints; None if no more can come.
+
+        Raises:
+            TimeoutError: none came within ``timeout_s`` s.
+            StoppedError: the check is being ended.
+        """
+        until = time.monotonic() + timeout_s
+        has_ended = False
+        while True:
+            try:
+                return self._lines.get(timeout=_LOOK_EVERY_S)
+            except queue.Empty:
+                # What it left behind may hold its stdout, but it will print nothing more itself.
+                if has_ended:
+                    return None
+            if self._stop.is_set():
+                raise StoppedError
+            has_ended = self._process.poll() is not None
+            if not has_ended and time.monotonic() > until:
+                raise TimeoutError
+
+    def end(self, timeout_s: float) -> str:
+        """Return how the command ended, if not with status 0 within ``timeout_s`` s; else an empty text."""
+        until = time.monotonic() + timeout_s
+        while (status := self._process.poll()) is None:
+            if self._stop.is_set():
+                raise StoppedError
+            if time.monotonic() > until:
+                return "it closed its stdout, and did not end"
+            time.sleep(_LOOK_EVERY_S / 10)
+        if status >= 0:
+            return f"it ended with status {status}" if status else ""
+        with contextlib.suppress(ValueError):
+            return f"it was ended by {signal.Signals(-status).name}"
+        return f"it was ended by signal {-status}"
+
+    def _kill(self) -> None:
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # nothing is left of it
+                os.killpg(self._process.pid, signal.SIGKILL)
+        else:
+            self._process.kill()
+
+    def _write(self, lines: Iterable[bytes]) -> None:
+        stdin = self._process.stdin
+        assert stdin is not None
+        with contextlib.suppress(OSError), stdin:  # it no longer reads
+            for line in lines:
+                left = memoryview(line)
+                while left:
+                    left = left[stdin.write(left) :]
+
+    def _read(self) -> None:
+        stdout = self._process.stdout
+        assert stdout is not None
+        rest, is_cut = b"", False
+        while chunk := stdout.read(_CHUNK):
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                if not is_cut:
+                    self._lines.put(line)
+                is_cut = False
+            if len(rest) > LONGEST_LINE:
+                if not is_cut:
+                    self._lines.put(rest)
+                rest, is_cut = b"", True
+        if rest and not is_cut:
+            self._lines.put(rest)
+        self._lines.put(None)
