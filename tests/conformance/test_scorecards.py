@@ -182,7 +182,7 @@ class TestLive:
                 "refused job",
                 {
                     "step 0: simulate": "error was expected, not ok: {} (spec/behaviour.md#jobs)",
-                    "requests": "POST /simulation-jobs was sent 2 times, not 1 (spec/behaviour.md#jobs)",
+                    "requests: POST /simulation-jobs": "POST /simulation-jobs was sent 2 times, not 1 (spec/behaviour.md#jobs)",
                 },
             ),
             (
@@ -210,7 +210,7 @@ class TestLive:
     def test_a_client_that_does_not_wait_as_long_as_it_is_asked_loses_the_point(self) -> None:
         lost = failed(check_live((*FOREIGN, "impatient"), ("busy service",)))
         why = r"GET /stream-recordings was sent again after 0\.\d s, and the service asked for 1 s \(spec/.*\)"
-        assert re.fullmatch(why, lost.pop("waits"))
+        assert re.fullmatch(why, lost.pop("waits: GET /stream-recordings"))
         assert lost == {}
         assert failed(check_live(FOREIGN, ("busy service",))) == {}
 
