@@ -10,7 +10,7 @@ import yaml
 
 from tests.support import node
 from tests.support.generated import GENERATED, read_document
-from tools.codegen.sources import KEYWORDS
+from tools.codegen.keywords import OURS
 
 HERE = Path(__file__).parent
 OPENAPI = sorted((GENERATED / "openapi").glob("*.yaml"))
@@ -85,7 +85,7 @@ def _message(document: dict[str, object], reference: str, names: dict[str, str])
 
 
 def _validated(javascript: Path, questions: list[tuple[str, object]]) -> list[list[str] | None]:
-    ours = sorted(keyword for keyword in KEYWORDS if keyword.startswith("x-"))
+    ours = sorted(OURS)
     command = ("node", "ajv.mjs", SCHEMA, *ours, "x-enum-varnames", "x-enum-descriptions")
     answers = node.answers([{name: value} for name, value in questions], *command, cwd=javascript)
     return [answer[name] for (name, _), answer in zip(questions, answers, strict=True)]
