@@ -135,7 +135,9 @@ class _Reader:
         if node.tag == _TEXT:
             return text
         if node.tag not in _PLAIN or not _PLAIN[node.tag].fullmatch(text):
-            self._fault(node.start_mark.line + 1, f"`{text}` is no JSON value: put it in quotes, or write it as in JSON")
+            self._fault(
+                node.start_mark.line + 1, f"`{text}` is no JSON value: put it in quotes, or write it as in JSON"
+            )
             return text
         return json.loads(text or "null")
 

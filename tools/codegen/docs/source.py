@@ -11,11 +11,12 @@ import attrs
 import yaml
 
 from tools.codegen.docs.markdown import slug
+from tools.codegen.marked import Fault, Marked, Path, load
 from tools.codegen.sources import SpecError, definitions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+    from pathlib import Path as FilePath
 
     from tools.codegen.sources import Schema
 
@@ -163,7 +164,7 @@ class Source:
         return [key for key in self.live["channels"][channel]["messages"] if key in found]
 
 
-def read_source(folder: Path, schemas: dict[str, Schema]) -> Source:
+def read_source(folder: FilePath, schemas: dict[str, Schema]) -> Source:
     """Read the folder spec/; ``schemas`` are those of its schema files.
 
     Raises `SpecError` if a reference leads nowhere, or a sequence names a call or a message that does not exist.
@@ -177,34 +178,42 @@ def read_source(folder: Path, schemas: dict[str, Schema]) -> Source:
         sequences=documents["sequences.yaml"],
         texts={path.name: path.read_text("utf-8") for path in sorted(folder.glob("*.md"))},
     )
-    if faults := [*_faults(source)]:
+    if faults := [*_faults(source, load(folder / "sequences.yaml", f"{folder.name}/sequences.yaml"))]:
         raise SpecError(faults)
     return source
 
 
-def _faults(source: Source) -> Iterator[str]:
+def _faults(source: Source, sequences: Marked) -> Iterator[Fault]:
     calls = {call.id: call for call in source.calls()}
     messages = {message.name for message in source.messages()}
     sections = {
         slug(line.lstrip("#")) for line in source.texts["behaviour.md"].splitlines() if line.startswith("#")
     }
     for key, sequence in source.sequences["sequences"].items():
-        place = f"sequences.yaml: {key}"
-        yield from (f"{place}: no section `{name}`" for name in sequence["see"] if name not in sections)
+        place: Path = ("sequences", key)
+        for name in sequence["see"]:
+            if name not in sections:
+                yield sequences.fault((*place, "see"), f"{key}: no section `{name}`")
         known = set(sequence["participants"])
-        if missing := known - set(source.sequences["participants"]):
-            yield f"{place}: no participant `{', '.join(sorted(missing))}`"
-        for step in _steps(sequence["steps"]):
+        for name in sorted(known - set(source.sequences["participants"])):
+            yield sequences.fault((*place, "participants"), f"{key}: no participant `{name}`")
+        for path, step in _steps((*place, "steps"), sequence["steps"]):
             named = {*step.get("over", ()), *(step[end] for end in ("from", "to") if end in step)}
-            yield from (f"{place}: `{name}` takes no part" for name in sorted(named - known))
+            for name in sorted(named - known):
+                yield sequences.fault(path, f"{key}: `{name}` takes no part")
             for kind, names in (("call", calls), ("of", calls), ("message", messages)):
                 if kind in step and step[kind] not in names:
-                    yield f"{place}: no {'message' if kind == 'message' else 'call'} `{step[kind]}`"
+                    what = "message" if kind == "message" else "call"
+                    yield sequences.fault(path, f"{key}: no {what} `{step[kind]}`")
             answered = calls.get(step.get("of", ""))
             if answered is not None and str(step["answer"]) not in answered.operation["responses"]:
-                yield f"{place}: `{step['of']}` has no answer `{step['answer']}`"
+                yield sequences.fault(path, f"{key}: `{step['of']}` has no answer `{step['answer']}`")
 
 
-def _steps(steps: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for step in steps:
-        yield from _steps(step["steps"]) if "part" in step else (step,)
+def _steps(place: Path, steps: list[dict[str, Any]]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    for index, step in enumerate(steps):
+        path = (*place, index)
+        if "part" in step:
+            yield from _steps((*path, "steps"), step["steps"])
+        else:
+            yield path, step
