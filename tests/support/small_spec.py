@@ -57,7 +57,7 @@ $defs:
         format: uri
         x-write-null: true
     examples:
-      - {type: done, mood: calm}
+      - {type: done, mood: calm, picture: null}
   Picture:
     description: A picture, or where it is.
     type: object

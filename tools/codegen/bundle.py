@@ -60,9 +60,9 @@ def _inward(node: Any, file: str) -> Any:
         return [_inward(value, file) for value in node]
     if not isinstance(node, dict):
         return node
+    if not isinstance(node.get("$ref"), str):  # a field may have that name
+        return {key: _inward(value, file) for key, value in node.items()}
     found = {key: _inward(value, file) for key, value in node.items() if key != "$ref"}
-    if "$ref" not in node:
-        return found
     reference = {"$ref": f"#/$defs/{split_reference(node['$ref'], file)[1]}"}
     # If it had other keywords beside it, generators would copy what it refers to, under another name.
     return {**found, "allOf": [reference]} if found else reference

@@ -119,6 +119,10 @@ class _Check:
         for name, field in fields.items():
             yield from self._field(name, field, required=name in schema.get("required", []))
         yield from self._field_names(fields)
+        written = [wire for wire, field in fields.items() if isinstance(field, dict) and field.get("x-write-null")]
+        for index, example in enumerate(schema.get("examples", [])):
+            for wire in sorted(set(written) - set(example if isinstance(example, dict) else written)):
+                yield self._fault(("examples", index), f"the service writes null for `{wire}`: show it")
         if schema.get("additionalProperties", True) is not True:
             yield self._fault((), "an object may have fields that are not listed", "additionalProperties")
         if "anyOf" in schema and (self._name, "anyOf") not in UNCHECKED:
@@ -170,7 +174,7 @@ class _Check:
                 continue
             yield from self._reference(path, branch)
             file, name = split_reference(branch["$ref"], self._file)
-            member = self._files.get(file, {}).get("$defs", {}).get(name, {})
+            member = self._definition(file, name)
             tag = tag_of(member)
             if member and tag is None:
                 yield self._fault(path, f"`{name}` has no constant `type` that would tell it from the others")
@@ -221,6 +225,9 @@ class _Check:
         if "$ref" in schema:
             honoured = {"$ref"}
             yield from self._reference(path, schema)
+            file, name = split_reference(str(schema["$ref"]), self._file)
+            if "properties" not in (other := self._definition(file, name)) and "oneOf" in other:
+                yield self._fault(path, f"`{name}` is a union of messages, which only a channel carries", "$ref")
         elif "anyOf" in schema:
             honoured = {"anyOf"}
             yield from self._alternatives(path, schema["anyOf"])
@@ -285,6 +292,11 @@ class _Check:
         file, name = split_reference(str(schema["$ref"]), self._file)
         if name not in self._files.get(file, {}).get("$defs", {}):
             yield self._fault(path, f"`{schema['$ref']}` leads nowhere", "$ref")
+
+    def _definition(self, file: str, name: str) -> Schema:
+        """Return a definition; an empty one if there is none, or if it is faulty itself."""
+        found = self._files.get(file, {}).get("$defs", {}).get(name)
+        return found if isinstance(found, dict) else {}
 
     def _leftovers(self, path: Path, schema: Schema, honoured: set[str], what: str) -> Iterator[Fault]:
         """Yield the known keywords that mean nothing beside the others."""
