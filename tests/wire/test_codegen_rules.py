@@ -313,7 +313,7 @@ SCHEMA_FAULTS = {
         "ListOf: not a name for a class; use CapWords that generated code does not use itself",
     ),
     "a name that is made from another": (
-        *("  Picture:\n", "  KnownMood:\n", "Mood:\n    description"),
+        *("  Picture:\n", "  KnownMood:\n", "  Mood:\n"),
         "Mood: `KnownMood` is made from it; rename `KnownMood`",
     ),
     "a name that is made from a field": (
@@ -361,7 +361,7 @@ SCHEMA_FAULTS = {
         "`Its address.` is no JSON value: put it in quotes, or write it as in JSON",
     ),
     "an object with a tag of YAML": (
-        *("      count:\n", "      count: !number\n", "        description: How many times"),
+        *("      count:\n", "      count: !number\n", "!number"),
         "`!number` is no JSON value",
     ),
     "an alias within itself": (
