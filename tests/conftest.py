@@ -46,7 +46,10 @@ OURS: Final = ("odyssey-proto/",)
 """How the User-Agent of our client begins: other clients in the tests may break the protocol."""
 
 SHARED: Final = ("netns", "coturn", "janus", "chromium")
-"""Markers of tests that take turns when tests run side by side: tests with the same marker run on one worker."""
+"""Markers of tests that take turns when tests run side by side: those with the same marker run on one worker.
+
+So do all that measure, except for those in a network of their own.
+"""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -80,6 +83,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if shared := next(filter(item.get_closest_marker, SHARED), None):
             item.add_marker(pytest.mark.xdist_group(shared))
+        elif item.get_closest_marker("measures"):
+            item.add_marker(pytest.mark.xdist_group("measures"))
         if sloppy and (reason := reason_to_leave_out(item.nodeid)):
             item.add_marker(pytest.mark.skip(reason=reason))
         alone = item.get_closest_marker("measures") is not None

@@ -23,6 +23,8 @@ _KEEPALIVE_S: Final = (7.0, 13.0)
 """The time from one keepalive to the next: 10 s, and how far a client may be off."""
 _ASK_AGAIN_S: Final = (0.7, 5.0)
 """The time from one request for a session to the next."""
+_PATIENT: Final = 0.9
+"""The part of `Retry-After` that a client must have waited: clocks and networks are not exact."""
 _REQUEST: Final = "POST /sessions/request"
 _CHANNEL_LIMIT: Final = 16 * 1024
 
@@ -77,6 +79,17 @@ def requests(record: Record, call: str, times: int) -> str:
     """A call was made so many times."""
     made = len(record.calls(call))
     return "" if made == times else f"{call} was sent {made} times, not {times}"
+
+
+def waits(record: Record, call: str, at_least_s: float) -> str:
+    """A call was not made again earlier than the service asked, or not at all."""
+    times = [at for at, _ in record.calls(call)]
+    for earlier, later in itertools.pairwise(times):
+        if later - earlier < at_least_s * _PATIENT:
+            return (
+                f"{call} was sent again after {later - earlier:.1f} s, and the service asked for {at_least_s:g} s"
+            )
+    return ""
 
 
 def answered(record: Record, call: str, at_least: int) -> str:
@@ -178,6 +191,7 @@ CHECKS: Final[dict[str, Callable[..., str]]] = {
         keepalives,
         asks_again,
         requests,
+        waits,
         answered,
         no_status,
         handshakes,

@@ -85,13 +85,21 @@ _END: Final = _step("end", "ending")
 _ONE_SESSION: Final = _check("one_session", "queueing")
 _GOODBYE: Final = _check("goodbye", "goodbye")
 _CONFIG: Final = _check("config_before_each_handshake", "ice-servers")
+_ONE_JOB: Final = _check("requests", "jobs", call="POST /simulation-jobs", times=1)
 _LIVE: Final = (_ONE_SESSION, _CONFIG, _GOODBYE)
 
-_LIMIT_REACHED: Final = {
-    "error": "MONTHLY_LIMIT_REACHED",
-    "message": "You have used all of your 10 hours this month",
-    "action": "Wait until the month is over",
-    "details": {"used_hours": 10, "limit_hours": 10, "reset_date": "2026-02-01"},
+_LIMIT: Final = {
+    "action": "answer",
+    "status": 429,
+    "times": None,
+    "body": {
+        "detail": {
+            "error": "MONTHLY_LIMIT_REACHED",
+            "message": "You have used all of your 10 hours this month",
+            "action": "Wait until the month is over",
+            "details": {"used_hours": 10, "limit_hours": 10, "reset_date": "2026-02-01"},
+        }
+    },
 }
 # A PNG of 4×4 px.
 _IMAGE: Final = (
@@ -102,6 +110,30 @@ _SCRIPT: Final = (
     {"timestamp_ms": 500, "interact": {"prompt": "Night"}},
     {"timestamp_ms": 1000, "end": {}},
 )
+
+
+_FORBIDDEN: Final = (
+    {"timestamp_ms": 0, "start": {"prompt": "Something forbidden"}},
+    {"timestamp_ms": 500, "end": {}},
+)
+_LIST: Final = _step("list_recordings", "access-tokens")
+_SIMULATE: Final = _step("simulate", "jobs", script=_SCRIPT, portrait=False)
+_COMPLETED: Final = _step("wait_job", "jobs", value={"status": "completed"})
+_DOWNLOAD: Final = _step("download", "downloads", value={"bytes": {"at_least": 1000}})
+
+
+def _redirected(*calls: tuple[str, int]) -> tuple[dict[str, Any], ...]:
+    """Return the faults that redirect each call, once, to its own address."""
+    return tuple(
+        {
+            "step": call,
+            "action": "answer",
+            "status": status,
+            "body": "",
+            "headers": {"Location": call.partition(" ")[2]},
+        }
+        for call, status in calls
+    )
 
 
 def _stream(name: str, about: str, *, portrait: bool) -> Scenario:
@@ -193,15 +225,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     Scenario(
         name="limit of the account",
         about="The account has reached a limit (429): the client reports it, and does not ask again.",
-        faults=(
-            {
-                "step": "POST /sessions/request",
-                "action": "answer",
-                "status": 429,
-                "times": None,
-                "body": {"detail": _LIMIT_REACHED},
-            },
-        ),
+        faults=({"step": "POST /sessions/request", **_LIMIT},),
         steps=(_step("connect", "limits-of-the-account", "error", {"code": "MONTHLY_LIMIT_REACHED"}),),
         checks=(_check("requests", "limits-of-the-account", call="POST /sessions/request", times=1),),
     ),
@@ -215,18 +239,14 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     Scenario(
         name="one token",
         about="A token that is valid serves several calls.",
-        steps=(_step("list_recordings", "access-tokens"), _step("list_recordings", "access-tokens")),
+        steps=(_LIST, _LIST),
         checks=(_check("requests", "access-tokens", call="POST /auth/token", times=1),),
     ),
     Scenario(
         name="expired token",
         about="A token that expires within 60 s is replaced before the next call.",
         settings={"token_ttl_s": 2},
-        steps=(
-            _step("list_recordings", "access-tokens"),
-            _step("wait", seconds=2.5),
-            _step("list_recordings", "access-tokens"),
-        ),
+        steps=(_LIST, _step("wait", seconds=2.5), _LIST),
         checks=(_check("no_status", "access-tokens", status=401),),
     ),
     Scenario(
@@ -307,21 +327,12 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     Scenario(
         name="redirects",
         about="Calls are redirected on the same origin, with their bodies and tokens.",
-        faults=tuple(
-            {
-                "step": call,
-                "action": "answer",
-                "status": status,
-                "body": "",
-                "headers": {"Location": call.partition(" ")[2]},
-            }
-            for call, status in (
-                ("POST /auth/token", 307),
-                ("GET /regions", 302),
-                ("POST /sessions/request", 307),
-                ("POST /sessions/token", 308),
-                ("GET /signaling/config", 302),
-            )
+        faults=_redirected(
+            ("POST /auth/token", 307),
+            ("GET /regions", 302),
+            ("POST /sessions/request", 307),
+            ("POST /sessions/token", 308),
+            ("GET /signaling/config", 302),
         ),
         steps=(_step("connect", "redirects"), _DISCONNECT),
         checks=(_GOODBYE, _check("answered", "redirects", call="POST /sessions/request", at_least=1)),
@@ -361,15 +372,77 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     Scenario(
         name="job and download",
         about="A script is filmed as a job, and its video is downloaded.",
+        steps=(_SIMULATE, _COMPLETED, _DOWNLOAD),
+        checks=(_ONE_JOB, _check("artifacts_without_token", "downloads")),
+    ),
+    Scenario(
+        name="failed job",
+        about="Moderation refuses a prompt, so a job fails: the client reports it, and does not wait on.",
         steps=(
-            _step("simulate", "jobs", script=_SCRIPT, portrait=False),
-            _step("wait_job", "jobs", value={"status": "completed"}),
-            _step("download", "downloads", value={"bytes": {"at_least": 1000}}),
+            _step("simulate", "jobs", script=_FORBIDDEN, portrait=False),
+            _step("wait_job", "jobs", value={"status": "failed"}),
         ),
+        checks=(_ONE_JOB,),
+    ),
+    Scenario(
+        name="refused job",
+        about="A job is refused with 503: the client reports it, and does not ask for another one.",
+        faults=({"step": "POST /simulation-jobs", "action": "answer", "status": 503},),
+        steps=(_step("simulate", "jobs", "error", script=_SCRIPT, portrait=False),),
+        checks=(_ONE_JOB,),
+    ),
+    Scenario(
+        name="limit of jobs",
+        about="The account has reached a limit (429) when a job is asked for: the client reports it.",
+        faults=({"step": "POST /simulation-jobs", **_LIMIT},),
+        steps=(
+            _step(
+                *("simulate", "limits-of-the-account", "error", {"code": "MONTHLY_LIMIT_REACHED"}),
+                script=_SCRIPT,
+                portrait=False,
+            ),
+        ),
+        checks=(_ONE_JOB,),
+    ),
+    Scenario(
+        name="refused key in a call",
+        about="The key is refused: the client reports it, and makes no call without a token.",
+        key="refused",
+        steps=(_step("list_recordings", "access-tokens", "error"),),
+        checks=(_check("requests", "access-tokens", call="GET /stream-recordings", times=0),),
+    ),
+    Scenario(
+        name="busy service",
+        about="A call is refused with 429 and Retry-After: a client that repeats it waits for so long.",
+        faults=(
+            {
+                "step": "GET /stream-recordings",
+                "action": "answer",
+                "status": 429,
+                "headers": {"Retry-After": "1"},
+            },
+        ),
+        steps=(_step("list_recordings", "retry-after", "any"),),
+        checks=(_check("waits", "retry-after", call="GET /stream-recordings", at_least_s=1.0),),
+    ),
+    Scenario(
+        name="redirected calls",
+        about="Calls without a session are redirected on the same origin, with their bodies and tokens.",
+        faults=_redirected(
+            ("POST /auth/token", 307), ("GET /stream-recordings", 302), ("POST /simulation-jobs", 308)
+        ),
+        steps=(_step("list_recordings", "redirects"), _SIMULATE, _COMPLETED),
         checks=(
-            _check("requests", "jobs", call="POST /simulation-jobs", times=1),
-            _check("artifacts_without_token", "downloads"),
+            _check("answered", "redirects", call="GET /stream-recordings", at_least=1),
+            _check("answered", "redirects", call="POST /simulation-jobs", at_least=1),
         ),
+    ),
+    Scenario(
+        name="odd answers to calls",
+        about="A lenient service, as in `odd answers`, and no session: calls, a job, and its video.",
+        settings={"sloppy": 7},
+        steps=(_LIST, _SIMULATE, _COMPLETED, _DOWNLOAD),
+        checks=(_check("artifacts_without_token", "downloads"),),
     ),
 )
 """All scenarios, in the order of the scorecard."""

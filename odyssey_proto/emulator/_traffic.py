@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -36,15 +35,15 @@ show: Final = _watchers.show
 _injected = contextvars.ContextVar("odyssey_injected", default=False)
 
 
-@contextlib.contextmanager
-def watching(watcher: Watcher) -> Iterator[None]:
+def watching(watcher: Watcher) -> contextlib.AbstractContextManager[None]:
     """Show all calls and messages of the emulators of this process to ``watcher``, during the block.
 
     It is called on an emulator's thread with each `Exchange` and each `Message`, in order, and must not block or
     raise.
     """
-    with _watchers.watching(watcher):
-        yield
+    if not callable(watcher):
+        raise TypeError(f"watcher must be a function, not {type(watcher).__name__}")
+    return _watchers.watching(watcher)
 
 
 def answer_is_injected() -> None:

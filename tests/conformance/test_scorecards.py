@@ -28,6 +28,16 @@ OURS: Final = (sys.executable, "-m", "tests.support.clients.adapter")
 FOREIGN: Final = (sys.executable, "-m", "tests.support.clients.foreign_client")
 WRONG_READER: Final = (sys.executable, "-m", "tests.support.clients.wrong_reader")
 
+CONNECTING: Final = [
+    scenario.name for scenario in SCENARIOS if any(step.do == "connect" for step in scenario.steps)
+]
+GROUPS: Final = {
+    "streams": CONNECTING[: len(CONNECTING) // 2],
+    "when things go wrong": CONNECTING[len(CONNECTING) // 2 :],
+    "without a session": [scenario.name for scenario in SCENARIOS if scenario.name not in CONNECTING],
+}
+"""All scenarios, in parts that run side by side."""
+
 
 @pytest.fixture(autouse=True)
 def the_adapters_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,18 +98,13 @@ class TestVectors:
 
 
 class TestLive:
-    def test_our_client_has_all_points(self) -> None:
-        names = ("portrait", "interact", "image", "queueing", "limit of the account", "closed before the offer")
-        card = check_live(OURS, names, at_once=3)
+    @pytest.mark.timeout(300)
+    @pytest.mark.parametrize("group", GROUPS)
+    def test_our_client_has_all_points(self, group: str) -> None:
+        card = check_live(OURS, GROUPS[group], at_once=3)
         assert failed(card) == {}
         assert {point.outcome for point in card.points} == {"passed"}
-        assert {point.group for point in card.points} == set(names)
-
-    def test_our_client_has_all_points_when_things_go_wrong(self) -> None:
-        names = ("rejoining", "late acknowledgement", "redirects", "odd answers", "broadcast", "job and download")
-        card = check_live(OURS, names, at_once=3)
-        assert failed(card) == {}
-        assert {point.outcome for point in card.points} == {"passed"}
+        assert [*dict.fromkeys(point.group for point in card.points)] == GROUPS[group]
 
     def test_a_client_written_from_the_protocol_has_all_points_of_what_it_supports(self) -> None:
         card = check_live(FOREIGN, ("landscape", "interact", "broadcast"), at_once=3)
@@ -131,6 +136,14 @@ class TestLive:
                 },
             ),
             (
+                "impatient",
+                "refused job",
+                {
+                    "step 0: simulate": "error was expected, not ok: {} (spec/behaviour.md#jobs)",
+                    "requests": "POST /simulation-jobs was sent 2 times, not 1 (spec/behaviour.md#jobs)",
+                },
+            ),
+            (
                 "forgotten-answer",
                 "interact",
                 {
@@ -151,6 +164,13 @@ class TestLive:
     ) -> None:
         card = check_live((*FOREIGN, fault), (scenario,))
         assert failed(card) == lost
+
+    def test_a_client_that_does_not_wait_as_long_as_it_is_asked_loses_the_point(self) -> None:
+        lost = failed(check_live((*FOREIGN, "impatient"), ("busy service",)))
+        why = r"GET /stream-recordings was sent again after 0\.\d s, and the service asked for 1 s \(spec/.*\)"
+        assert re.fullmatch(why, lost.pop("waits"))
+        assert lost == {}
+        assert failed(check_live(FOREIGN, ("busy service",))) == {}
 
     def test_a_client_that_reports_nothing_fails_every_step_with_the_reason(self) -> None:
         card = check_live((sys.executable, "-c", "raise SystemExit(3)"), ("connect",))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tools.codegen.marked import Document, parse
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["ASYNCAPI", "OPENAPI", "SCHEMAS", "SEQUENCES", "spoilt", "written"]
+__all__ = ["ASYNCAPI", "OPENAPI", "SCHEMAS", "SEQUENCES", "documents", "spoilt", "written"]
 
 SCHEMAS = """\
 $schema: https://json-schema.org/draft/2020-12/schema
@@ -205,6 +209,11 @@ def written(folder: Path) -> Path:
         (spec / file).parent.mkdir(parents=True, exist_ok=True)
         (spec / file).write_text(text, "utf-8")
     return spec
+
+
+def documents(files: dict[str, Any]) -> dict[str, Any]:
+    """Return what is read from files with this content, in which each key has a line."""
+    return {file: Document(parse(yaml.safe_dump(data, sort_keys=False), file)) for file, data in files.items()}
 
 
 def spoilt(spec: Path, good: str, bad: str, *, file: str = "schemas/cats.yaml") -> None:

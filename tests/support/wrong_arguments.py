@@ -77,6 +77,7 @@ BY_NAME: Final[dict[str, Rows]] = {
     "scripts": [*values(TYPE, "A cat", 7), *values(VALUE, [], [[]], [[{}]])],
     "status": [*values(TYPE, 7, ["pending"]), *values(VALUE, "running", "")],
     "stream_id": IDS,
+    "watcher": [*FUNCTIONS, *values(TYPE, None)],
     "timeout": [*values(TYPE, "30", True, [1]), *values(VALUE, -1, math.nan)],
 }
 """By the name of a parameter, in every call. Names that begin with ``on_`` are functions."""
@@ -366,6 +367,8 @@ CALLS: Final[dict[str, Call]] = {
 }
 
 NOT_CALLED: Final = {
+    "Exchange": "made by the emulator",
+    "Message": "made by the emulator",
     "Stamp": "made by `read_stamp`",
     "LiveRecording": "made by `Session.record`",
     "RawCalls": "made by `Odyssey.with_raw_response`",

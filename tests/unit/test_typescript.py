@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tools.codegen.sources import SpecError
+from tests.support.small_spec import documents
+from tools.codegen.marked import Document
+from tools.codegen.sources import SpecError, read
+from tools.codegen.typescript_documented import documented
 from tools.codegen.typescript_guards import guards
 from tools.codegen.typescript_types import Declarations, rest_calls
 
+SPEC = Path(__file__).resolve().parents[2] / "spec"
 TEXT = {"type": "string", "description": "A text."}
 
 
 def files(**definitions: Any) -> dict[str, Any]:
     described = {name: {"description": "One.", **schema} for name, schema in definitions.items()}
-    return {"made.yaml": {"title": "Made", "description": "Made.", "$defs": described}}
+    return documents({"made.yaml": {"title": "Made", "description": "Made.", "$defs": described}})
 
 
 def declared(**definitions: Any) -> str:
@@ -53,10 +58,31 @@ def test_a_list_of_unions_keeps_its_brackets() -> None:
 )
 def test_what_has_no_form_is_an_error_that_names_the_place(field: Any) -> None:
     schema = {"type": "object", "properties": {"odd": {"description": "Odd.", **field}}}
-    with pytest.raises(SpecError, match="Thing/odd: no TypeScript for"):
-        declared(Thing=schema)
-    with pytest.raises(SpecError, match="Thing/odd: no TypeScript for"):
-        guards(files(Thing=schema))
+    for write in (guards, lambda made: Declarations(made).text()):
+        with pytest.raises(SpecError, match=r"^made\.yaml:8: Thing/odd: no TypeScript for"):
+            write(files(Thing=schema))
+
+
+def test_a_parameter_without_a_form_is_an_error_with_the_line_of_its_call() -> None:
+    parameter = {"name": "id", "in": "query", "schema": {"not": {"type": "string"}}}
+    get = {"operationId": "getThing", "summary": "Get it.", "parameters": [parameter], "responses": {}}
+    openapi = documents({"openapi.yaml": {"paths": {"/things": {"get": get}}}})["openapi.yaml"]
+    with pytest.raises(SpecError, match=r"^openapi\.yaml:3: /things: no TypeScript for \['not'\]$"):
+        rest_calls(openapi)
+
+
+def test_a_field_that_the_documentation_shows_and_the_schemas_lack_is_an_error_with_its_line() -> None:
+    made = read(SPEC / "schemas")
+    file, line = next(
+        (file, document.marked.lines["$defs", "Recording"])
+        for file, document in made.items()
+        if isinstance(document, Document) and "Recording" in document["$defs"]
+    )
+    del made[file]["$defs"]["Recording"]["properties"]["preview_url"]
+    with pytest.raises(SpecError) as refusal:
+        documented(made)
+    shown = "Recording: no preview_url, which the documentation shows"
+    assert refusal.value.faults == [f"spec/schemas/{file}:{line}: {shown}"]
 
 
 def test_a_call_has_the_parameters_of_its_path_and_all_its_answers() -> None:

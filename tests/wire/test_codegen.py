@@ -150,7 +150,7 @@ def test_faults_of_the_spec_are_printed_and_nothing_is_written(
     assert main(["--spec", str(spec), "--output", str(copy)]) == 1
     assert capsys.readouterr().err == (
         f"spec/schemas/ice.yaml:{len(lines) + 1}: nothing: not a name for a class; "
-        "use CapWords that generated code does not use itself\n"
+        "use CapWords that no generated code uses itself\n"
     )
     assert contents(copy) == before
 

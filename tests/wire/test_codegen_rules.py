@@ -104,6 +104,10 @@ SCHEMA_FAULTS = {
         *("const: angry", "const: CALM", "CALM"),
         "Mood/anyOf/1: `CALM` and `calm` would both be `CALM` in code",
     ),
+    "a name that the npm package has": (
+        *("  Mood:\n", "  RestCalls: # here\n", "# here"),
+        "RestCalls: not a name for a class; use CapWords that no generated code uses itself",
+    ),
     "a list of anything": (
         *("        items: {type: string}\n", "", "colours:"),
         "Order/colours: a list without `items`: nothing would check what is in it",
@@ -210,7 +214,7 @@ SCHEMA_FAULTS = {
     ),
     "a name that is no class": (
         *("  Mood:\n", "  mood: # here\n", "# here"),
-        "mood: not a name for a class; use CapWords that generated code does not use itself",
+        "mood: not a name for a class; use CapWords that no generated code uses itself",
     ),
     "a name without a letter": (
         *("      colours:\n", "      '-':\n", "'-':"),
@@ -310,7 +314,7 @@ SCHEMA_FAULTS = {
     ),
     "a name that the guards have": (
         *("  Mood:\n", "  ListOf:\n", "ListOf:"),
-        "ListOf: not a name for a class; use CapWords that generated code does not use itself",
+        "ListOf: not a name for a class; use CapWords that no generated code uses itself",
     ),
     "a name that is made from another": (
         *("  Picture:\n", "  KnownMood:\n", "  Mood:\n"),
@@ -521,15 +525,19 @@ ENVELOPE_FAULTS = {
     "a body without a schema of its own": (
         *("openapi.yaml", "{schema: {$ref: 'schemas/cats.yaml#/$defs/Picture'}}", "{schema: {type: object}}"),
         *("openapi.yaml", "{type: object}", 1),
-        "paths//pictures/post/requestBody/content/application/json/schema/type: "
-        "'object' is not one of ['string', 'integer', 'number', 'boolean']",
+        (
+            "paths//pictures/post/requestBody/content/application/json/schema/type: "
+            "'object' is not one of ['string', 'integer', 'number', 'boolean']"
+        ),
     ),
     "two calls with one name": (
         *(
             "openapi.yaml",
             "    post:\n",
-            "    get: {operationId: addPicture, tags: [cats], summary: Get., responses: {'200': {description: A.}}}\n"
-            "    post:\n",
+            """\
+    get: {operationId: addPicture, tags: [cats], summary: Get., responses: {'200': {description: A.}}}
+    post:
+""",
         ),
         *("openapi.yaml", "operationId: addPicture", 2),
         "`addPicture` is the name of two calls",
@@ -605,9 +613,12 @@ ENVELOPE_FAULTS = {
         *(
             "asyncapi.yaml",
             "    messages: [{$ref: '#/channels/clientToStreamer/messages/order'}]\n",
-            "    messages: [{$ref: '#/channels/clientToStreamer/messages/order'}]\n"
-            "    reply:\n      channel: {$ref: '#/channels/signaling'}\n"
-            "      messages: [{$ref: '#/channels/signaling/messages/order'}]\n",
+            """\
+    messages: [{$ref: '#/channels/clientToStreamer/messages/order'}]
+    reply:
+      channel: {$ref: '#/channels/signaling'}
+      messages: [{$ref: '#/channels/signaling/messages/order'}]
+""",
         ),
         *("asyncapi.yaml", "'#/channels/signaling/messages/order'}]\n  answer", 1),
         "no operation `receive`s `order` on `signaling`",

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from tests.support.small_spec import documents, spoilt
 from tools.codegen.components import Components, Dialect
 from tools.codegen.directions import sent_by_clients
+from tools.codegen.documents import read_envelope
 from tools.codegen.openapi import openapi_documents
-from tools.codegen.sources import SpecError
+from tools.codegen.sources import SpecError, read
 
+SPEC = Path(__file__).resolve().parents[2] / "spec"
 PREFIX = "#/components/schemas/"
 MAPPED = Dialect(lambda mapping: {"propertyName": "type", "mapping": mapping}, ref_has_siblings=True)
 NAMED = Dialect(lambda _: "type", ref_has_siblings=False)
@@ -20,7 +26,7 @@ TEXT = {"description": "A text.", "type": "string"}
 def made(
     definitions: dict[str, Any], sent: frozenset[str] = frozenset(), dialect: Dialect = MAPPED
 ) -> dict[str, Any]:
-    return Components({"all.yaml": {"$defs": definitions}}, set(sent), dialect).schemas
+    return Components(documents({"all.yaml": {"$defs": definitions}}), set(sent), dialect).schemas
 
 
 def an_object(properties: dict[str, Any], **keywords: Any) -> dict[str, Any]:
@@ -165,8 +171,33 @@ def test_exactly_one_of_two_fields_is_a_union_of_two_objects() -> None:
 
 def test_two_components_of_one_name_are_an_error() -> None:
     colour = {"description": "A colour.", "anyOf": [{"const": "red", "description": "Red."}, TEXT], "examples": []}
-    with pytest.raises(SpecError, match="KnownColour: two components would have this name"):
-        made({"Colour": colour, "KnownColour": an_object({})})
+    sizes = {"description": "Sizes.", "type": "object", "additionalProperties": {"type": "integer"}}
+    definitions = {
+        "Colour": colour,
+        "KnownColour": an_object({}),
+        "ShoeSizes": an_object({}),
+        "Shoe": an_object({"sizes": sizes}),
+    }
+    with pytest.raises(SpecError) as refusal:
+        made(definitions)
+    lines = yaml.safe_dump({"$defs": definitions}, sort_keys=False).splitlines()
+    places = {name: lines.index(f"  {name}:") + 1 for name in definitions}
+    assert refusal.value.faults == [
+        f"all.yaml:{places['KnownColour']}: KnownColour: two components would have the name `KnownColour`",
+        f"all.yaml:{places['Shoe']}: Shoe: two components would have the name `ShoeSizes`",
+    ]
+
+
+def test_a_body_with_the_name_of_a_component_is_an_error_with_its_line(tmp_path: Path) -> None:
+    spec = Path(shutil.copytree(SPEC, tmp_path / "spec"))
+    spoilt(spec, "title: UsageLimitBody", "title: ErrorBody", file="openapi.yaml")
+    openapi, asyncapi = read_envelope(spec / "openapi.yaml"), read_envelope(spec / "asyncapi.yaml")
+    with pytest.raises(SpecError) as refusal:
+        openapi_documents(read(spec / "schemas"), openapi, asyncapi)
+    line = openapi.marked.lines["components", "responses", "UsageLimit"]
+    assert refusal.value.faults == [
+        f"spec/openapi.yaml:{line}: UsageLimit: two components would have the name `ErrorBody`"
+    ]
 
 
 def test_what_a_client_sends_is_all_that_its_requests_and_messages_contain(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import re
 import shutil
 from collections import Counter
 from functools import cache
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ import yaml
 from tools.codegen.docs import states
 from tools.codegen.docs.markdown import inline
 from tools.codegen.docs.placement import Placement
+from tools.codegen.docs.program import Part, coloured, divided
 from tools.codegen.docs.provenance import assumptions
 from tools.codegen.docs.site import write_docs
 from tools.codegen.docs.source import Source, read_source
@@ -315,6 +318,42 @@ def overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, 
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
+# --- the program
+
+
+def test_the_sdk_is_printed_from_its_first_line_to_its_last() -> None:
+    page = (DOCS / "sdk.html").read_text("utf-8")
+    parts = re.findall(r'<code class="python">(.*?)</code></pre>', page, re.DOTALL)
+    assert len(parts) == 6
+    printed = unescape(re.sub("<[^>]*>", "", "\n".join(parts)))
+    program = (ROOT / "tests" / "sdk" / "python" / "odyssey_async.py").read_text("utf-8")
+    assert [line for line in printed.splitlines() if line] == [line for line in program.splitlines() if line]
+
+
+def test_a_part_that_the_program_has_elsewhere_or_not_at_all_is_refused() -> None:
+    first, second = Part("a = 1", "A", ""), Part("b = 2", "B", "")
+    assert divided("a = 1\n\n\nb = 2\nc = 3\n", (first, second)) == ["a = 1", "b = 2\nc = 3"]
+    for program in ("a = 1\n", "b = 2\na = 1\n", "import os\na = 1\nb = 2\n"):
+        with pytest.raises(ValueError, match="not"):
+            divided(program, (first, second))
+
+
+@pytest.mark.parametrize(
+    ("code", "colours"),
+    [
+        ("for x in y: pass  # for", ["word for", "word in", "word pass", "note # for"]),
+        ('x = f"# {y}" + r\'"\'', ['text f"# {y}"', "text r'\"'"]),
+        ('"""One.\n\n"Two" # three\n"""', ['text """One.\n\n"Two" # three\n"""']),
+        ("    match x:\n        case forty:", ["word     match", "word         case"]),
+        ("match = re.match(information, is_)", []),
+    ],
+)
+def test_code_is_coloured(code: str, colours: list[str]) -> None:
+    found = re.findall(r'<span class="(\w+)">(.*?)</span>', coloured(code), re.DOTALL)
+    assert [unescape(f"{kind} {text}") for kind, text in found] == colours
+    assert unescape(re.sub("<[^>]*>", "", coloured(code))) == code
+
+
 # --- faults of the specification
 
 
@@ -338,10 +377,11 @@ def test_a_sequence_that_names_what_does_not_exist_is_refused(
     spec: Path, right: str, wrong: str, fault: str
 ) -> None:
     path = spec / "sequences.yaml"
-    path.write_text(path.read_text("utf-8").replace(right, wrong), "utf-8")
+    text = path.read_text("utf-8").replace(right, wrong)
+    path.write_text(text, "utf-8")
     with pytest.raises(SpecError) as caught:
         write_docs(spec, read(spec / "schemas"), spec.parent / "docs")
-    line = path.read_text("utf-8").partition(wrong)[0].count("\n") + 1
+    line = text.partition(wrong)[0].count("\n") + 1
     assert f"spec/sequences.yaml:{line}: {fault}" in caught.value.faults
 
 

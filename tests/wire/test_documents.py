@@ -279,6 +279,19 @@ def test_every_answer_of_the_service_shows_the_headers_that_clients_heed() -> No
     assert "Retry-After" not in responses["Unauthorized"]["headers"]
 
 
+def test_every_call_to_the_service_but_the_first_needs_the_bearer_token() -> None:
+    document = loaded("openapi/odyssey.openapi")
+    scheme = document["components"]["securitySchemes"]["bearer"]
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    general = document["security"]
+    assert general == [{"bearer": []}]
+    open_to_all = {call for call, operation in calls(document) if operation.get("security", general) == []}
+    assert open_to_all == {"POST /auth/token", "POST /telemetry"}
+    media = loaded("openapi/odyssey-media.openapi")
+    assert "securitySchemes" not in media["components"]
+    assert media["security"] == []
+
+
 def test_a_usage_error_is_visible_on_every_call_that_may_be_limited() -> None:
     document = loaded("openapi/odyssey.openapi")
     limited = {call for call, operation in calls(document) if "429" in operation["responses"]}

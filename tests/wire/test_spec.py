@@ -39,7 +39,7 @@ CALLS = {
     "GET /simulation-jobs": {"200", "401", "422", "429"},
     "GET /simulation-jobs/{job_id}": {"200", "401", "403", "404", "429"},
     "DELETE /simulation-jobs/{job_id}": {"200", "400", "401", "403", "404", "429"},
-    "POST /telemetry": {"2XX", "default"},
+    "POST /telemetry": {"2XX"},
     "GET /config": {"200"},
     "POST /whep": {"201", "400", "401", "404", "406", "413", "415"},
     "DELETE /whep/{resource}": {"2XX", "404"},

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from tools.codegen.marked import load
 from tools.codegen.sources import SpecError
 from tools.codegen.tables import Table, read_tables
 
@@ -110,7 +111,9 @@ def test_a_message_that_no_table_can_have_is_refused(
 ) -> None:
     with pytest.raises(SpecError) as refusal:
         tables(tmp_path, ask=operation)
-    assert refusal.value.faults == [f"asyncapi.yaml#/operations/ask: {fault}"]
+    place = ("operations", "ask", "messages", len(operation["messages"]) - 1)
+    line = load(tmp_path / "asyncapi.yaml", "").lines[place]
+    assert refusal.value.faults == [f"{tmp_path.name}/asyncapi.yaml:{line}: {fault}"]
 
 
 def test_all_faults_are_named_at_once(tmp_path: Path) -> None:

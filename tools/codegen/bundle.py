@@ -20,8 +20,9 @@ _ID = "https://schemas.odyssey-proto.invalid/{version}/odyssey.schema.json"
 def bundled(files: dict[str, Schema], version: str) -> str:
     """Return one JSON Schema with every definition under `$defs` and no external reference.
 
-    Its `$id` has the `version` of the spec: what differs never has the same name. Its root is an object with one optional property for each definition, so that generators make all types. The
-    values of an open enum are a definition of their own, `Known…`, for the same reason.
+    Its `$id` has the `version` of the spec: what differs never has the same name. Its root is an object with one
+    optional property for each definition, so that generators make all types. The values of an open enum are a
+    definition of their own, `Known…`, for the same reason.
     """
     found: dict[str, Schema] = {}
     for file, name, schema in definitions(files):

@@ -27,12 +27,14 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from tools.codegen.lowering import member_name
+from tools.codegen.marked import fault_in
 from tools.codegen.names import pascal
 from tools.codegen.sources import SpecError, definitions, split_reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tools.codegen.marked import Fault
     from tools.codegen.sources import Schema
 
 __all__ = [
@@ -78,16 +80,21 @@ class Dialect:
 class Components:
     """The named components for one document: every definition, and every part that needs a name.
 
-    `sent` has the names of what a client sends. Raises `SpecError` if two of them would have the same name.
+    `sent` has the names of what a client sends. Raises `SpecError` with every name that two components would have.
     """
 
     def __init__(self, files: dict[str, Schema], sent: set[str], dialect: Dialect) -> None:
         self.schemas: dict[str, Schema] = {}
+        self._files = files
         self._sent = sent
         self._dialect = dialect
         self._definitions = {name: schema for _, name, schema in definitions(files)}
+        self._faults: list[Fault] = []
         for name, schema in self._definitions.items():
+            self._owner = name
             self._define(name, schema)
+        if self._faults:
+            raise SpecError(self._faults)
 
     def _define(self, name: str, schema: Schema) -> None:
         if open_values(schema):
@@ -102,7 +109,8 @@ class Components:
 
     def _put(self, name: str, schema: Schema) -> None:
         if name in self.schemas:
-            raise SpecError([f"{name}: two components would have this name"])
+            text = f"{self._owner}: two components would have the name `{name}`"
+            self._faults.append(fault_in(self._files, self._owner, (), text))
         self.schemas[name] = {"title": name, **schema}
 
     def _tagged_union(self, schema: Schema) -> Schema:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tools.codegen.marked import Document, load
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -38,10 +40,9 @@ def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
-def read_envelope(path: Path) -> Schema:
-    """Return the document at `path`."""
-    document: Schema = yaml.safe_load(path.read_text("utf-8"))
-    return document
+def read_envelope(path: Path) -> Document:
+    """Return the document at `path`, which `sources.read` has checked; it remembers its lines."""
+    return Document(load(path, f"{path.parent.name}/{path.name}"))
 
 
 def as_yaml(document: Schema) -> str:

@@ -11,14 +11,11 @@ import json
 import re
 import unicodedata
 from keyword import kwlist
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
-from tools.codegen.sources import Schema, SpecError, definitions
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tools.codegen.marked import Schema, definitions
 
 __all__ = ["RESERVED", "Lowered", "lower", "member_name", "python_name"]
 
@@ -50,12 +47,7 @@ class Lowered:
 
 
 def lower(files: dict[str, Schema]) -> Lowered:
-    """Lower all schemas, without changing `files`.
-
-    Raises `SpecError` with every property and every value of an enum that nothing in Python can be named after.
-    """
-    if faults := list(_faults(files)):
-        raise SpecError(faults)
+    """Lower all schemas, which keep the rules (`tools.codegen.rules`), without changing `files`."""
     names = {name: _field_names(schema) for _, name, schema in definitions(files)}
     return Lowered(
         files={
@@ -90,21 +82,6 @@ def member_name(value: str) -> str:
     """Return the name of a member of an enum; empty if the value has no letter or digit."""
     name = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", value)).upper().strip("_")
     return name if name.isidentifier() or not name else f"VALUE_{name}"
-
-
-def _faults(files: dict[str, Schema]) -> Iterator[str]:
-    for file, name, schema in definitions(files):
-        place = f"{file}#/$defs/{name}"
-        for wire in schema.get("properties", {}):
-            if not python_name(wire):
-                yield f"{place}/{wire}: no attribute can be named after it, for it has no letter or digit"
-        named: dict[str, str] = {}
-        for branch in _members(schema):
-            value = branch["const"]
-            if not (member := member_name(value)):
-                yield f"{place}: no member can be named after {value!r}, for it has no letter or digit"
-            elif (other := named.setdefault(member, value)) != value:
-                yield f"{place}: {other!r} and {value!r} would both be the member {member}"
 
 
 def _field_names(schema: Schema) -> dict[str, str]:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path as FilePath
 
-__all__ = ["Fault", "Marked", "Path", "Schema", "SpecError", "definitions", "load", "split_reference"]
+__all__ = ["Document", "Fault", "Marked", "Path", "Schema", "SpecError", "definitions"]
+__all__ += ["fault_at", "fault_in", "load", "parse", "split_reference"]
 
 Schema: TypeAlias = dict[str, Any]
 Path: TypeAlias = tuple[str | int, ...]
@@ -32,7 +33,7 @@ _PLAIN: Final = {
     "tag:yaml.org,2002:int": re.compile(r"-?(0|[1-9]\d*)"),
     "tag:yaml.org,2002:float": re.compile(r"-?(0|[1-9]\d*)\.\d+([eE][-+]?\d+)?"),
 }
-"""How JSON writes what is no text. YAML has other spellings, of which some look like texts: `no`, `1:30`, `010`."""
+"""How JSON writes what is no text. YAML has other spellings, some of which look like texts: `no`, `1:30`."""
 
 
 @attrs.frozen(order=True)
@@ -50,8 +51,8 @@ class Fault:
 class SpecError(Exception):
     """The spec breaks the rules; `faults` has one line for each fault, in the order of files and lines."""
 
-    def __init__(self, faults: Iterable[Fault] | Iterable[str]) -> None:
-        self.faults = [str(fault) for fault in sorted(set(faults))]  # type: ignore[type-var]
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = [str(fault) for fault in sorted(set(faults))]
         super().__init__("\n".join(self.faults))
 
 
@@ -74,16 +75,42 @@ class Marked:
         return Fault(self.name, self.lines.get(path, 1), text)
 
 
+class Document(dict[str, Any]):
+    """The data of a file of the spec for those who make something of it; it remembers its lines."""
+
+    def __init__(self, marked: Marked) -> None:
+        super().__init__(marked.data)
+        self.marked = marked
+
+
+def fault_at(document: Schema, path: Path, text: str) -> Fault:
+    """Return a fault of the value at `path` in a `Document`."""
+    assert isinstance(document, Document), "it has lost its lines"
+    return document.marked.fault(path, text)
+
+
+def fault_in(files: dict[str, Schema], name: str, path: Path, text: str) -> Fault:
+    """Return a fault of the schema at `path` in the definition `name` of `files`, which are each a `Document`."""
+    (document,) = (files[file] for file, defined, _ in definitions(files) if defined == name)
+    return fault_at(document, ("$defs", name, *path), text)
+
+
 def load(path: FilePath, name: str) -> Marked:
     """Read a YAML file; its data is None if it is missing, or no YAML with keys."""
     try:
         text = path.read_text("utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
     except FileNotFoundError:
         return Marked(name, None, {}, (Fault(name, 1, "the file is missing"),))
     except UnicodeDecodeError as exc:
         line = exc.object.count(b"\n", 0, exc.start) + 1
         return Marked(name, None, {}, (Fault(name, line, "not UTF-8"),))
+    return parse(text, name)
+
+
+def parse(text: str, name: str) -> Marked:
+    """Read the text of a YAML file; its data is None if it is no YAML with keys."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.reader.ReaderError as exc:
         line = text.count("\n", 0, exc.position) + 1
         return Marked(name, None, {}, (Fault(name, line, f"not YAML: {exc.reason}"),))

@@ -1,7 +1,7 @@
 """Which names definitions and fields may have, so that the code made from them has each name once.
 
-A definition becomes a class, a type, or a file, in many languages. Some also become several: the known values of an
-enum, each choice of an object. What another definition or the generated code itself has already is a fault.
+A definition becomes a class, a type, or a file, in many languages. Some also become several: the known values of
+an enum, each choice of an object. What another definition or the generated code itself has already is a fault.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ EVERY_OBJECT_HAS: Final = frozenset(
         *("toString", "valueOf"),
     }
 )
-"""What an object of JavaScript answers to whether or not JSON had such a field: nobody could tell if it is absent."""
+"""What every object of JavaScript has, whether or not JSON had such a field: none could tell if it is absent."""
 
 _CLASS_NAME: Final = re.compile("[A-Z][A-Za-z0-9]*")
 _TAKEN: Final = frozenset(
@@ -53,7 +53,7 @@ def faults(documents: dict[str, Marked]) -> Iterator[Fault]:
         if not _CLASS_NAME.fullmatch(name) or name in _TAKEN:
             yield marked.fault(
                 ("$defs", name),
-                f"{name}: not a name for a class; use CapWords that generated code does not use itself",
+                f"{name}: not a name for a class; use CapWords that no generated code uses itself",
             )
         other, where = seen.setdefault(name.lower(), (name, marked.name))
         if other != name:
@@ -83,8 +83,8 @@ def _made_from(name: str, schema: Any) -> Iterator[str]:
         if isinstance(branch, dict):
             yield from (f"{name}With{pascal(str(field))}" for field in _list(branch.get("required")))
     fields = schema.get("properties")
-    for wire in fields if isinstance(fields, dict) else ():
-        yield from _parts(f"{name}{pascal(str(wire))}", fields[wire])
+    for wire, field in fields.items() if isinstance(fields, dict) else ():
+        yield from _parts(f"{name}{pascal(str(wire))}", field)
 
 
 def _parts(name: str, field: Any) -> Iterator[str]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tools.codegen.components import PREFIX, Components, Dialect
 from tools.codegen.directions import names_below, reached, sent_by_clients
 from tools.codegen.documents import inward
+from tools.codegen.marked import SpecError, fault_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,10 +65,18 @@ _FAILURE: Schema = {"$ref": "#/components/responses/Failure"}
 
 
 def openapi_documents(files: dict[str, Schema], openapi: Schema, asyncapi: Schema) -> dict[str, Schema]:
-    """Return the documents, by the names `odyssey`, `odyssey-media` and `odyssey-live`."""
+    """Return the documents, by the names `odyssey`, `odyssey-media` and `odyssey-live`.
+
+    Raises `SpecError` if two components would have the same name.
+    """
     schemas = Components(files, sent_by_clients(files, openapi, asyncapi), _DIALECT).schemas
     source = inward(openapi, PREFIX)
-    _merge_bodies(source["components"]["responses"], schemas)
+    if taken := list(_merge_bodies(source["components"]["responses"], schemas)):
+        text = "two components would have the name `{}`"
+        raise SpecError(
+            fault_at(openapi, ("components", "responses", key), f"{key}: {text.format(title)}")
+            for key, title in taken
+        )
     return {
         "odyssey": _rest(copy.deepcopy(source), schemas),
         "odyssey-media": _media(copy.deepcopy(source), schemas),
@@ -118,16 +127,19 @@ def _complete(document: Schema, failure: Schema) -> None:
         call["responses"] = {**exact, **known, **ranges}
 
 
-def _merge_bodies(responses: Schema, schemas: dict[str, Schema]) -> None:
+def _merge_bodies(responses: Schema, schemas: dict[str, Schema]) -> Iterator[tuple[str, str]]:
     """Replace a titled choice of objects by one component with the fields of all of them, none required.
 
-    Such objects have no tag, so that many languages could not tell them apart; fields they can look for.
+    Such objects have no tag, so that many languages could not tell them apart; fields they can look for. Yield
+    each response whose title is the name of another component, with the title.
     """
-    for response in responses.values():
+    for key, response in responses.items():
         media = response["content"]["application/json"]
         if "anyOf" not in media["schema"]:
             continue
         branches = [schemas[branch["$ref"].rpartition("/")[2]] for branch in media["schema"]["anyOf"]]
+        if media["schema"]["title"] in schemas:
+            yield key, media["schema"]["title"]
         schemas[media["schema"]["title"]] = {
             "title": media["schema"]["title"],
             "description": media["schema"]["description"],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tools.codegen.marked import Schema, SpecError, definitions, load, split_reference
+from tools.codegen.marked import Document, Schema, SpecError, definitions, load, split_reference
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +18,8 @@ __all__ = ["Schema", "SpecError", "definitions", "read", "split_reference"]
 
 def read(folder: Path) -> dict[str, Schema]:
     """Read every schema file of `folder`, by file name, in a fixed order; check them, and the envelopes beside it.
+
+    Each is a `Document`, so that what is found later has its line, too.
 
     Raises `SpecError` with all faults found: keywords that the generators do not support, names that code cannot
     have, references to nothing, examples that do not fit, messages that go nowhere.
@@ -40,4 +42,4 @@ def read(folder: Path) -> dict[str, Schema]:
     found += bent or envelopes.faults(around, schemas)
     if found:
         raise SpecError(found)
-    return {file: marked.data for file, marked in schemas.items()}
+    return {file: Document(marked) for file, marked in schemas.items()}

@@ -10,13 +10,16 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import yaml
 
+from tools.codegen.marked import load
 from tools.codegen.sources import Schema, SpecError, split_reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tools.codegen.marked import Fault, Marked
+    from tools.codegen.marked import Path as Place
 
 __all__ = ["Table", "read_tables"]
 
@@ -43,7 +46,7 @@ def read_tables(path: Path, files: dict[str, Schema]) -> list[Table]:
     Raises `SpecError` with all faults found: a reference to nothing, a payload without a tag, a tag of two
     messages in one direction.
     """
-    return _Reader(yaml.safe_load(path.read_text("utf-8")), path.name, files).tables()
+    return _Reader(load(path, f"{path.parent.name}/{path.name}"), files).tables()
 
 
 class _FaultError(Exception):
@@ -51,11 +54,11 @@ class _FaultError(Exception):
 
 
 class _Reader:
-    def __init__(self, document: dict[str, Any], file: str, files: dict[str, Schema]) -> None:
-        self._document = document
-        self._file = file
+    def __init__(self, marked: Marked, files: dict[str, Schema]) -> None:
+        self._marked = marked
+        self._document: dict[str, Any] = marked.data
         self._files = files
-        self._faults: list[str] = []
+        self._faults: list[Fault] = []
 
     def tables(self) -> list[Table]:
         carried: dict[tuple[str, str], dict[str, str]] = {}
@@ -64,14 +67,13 @@ class _Reader:
                 self._resolved(channel)
                 tag, name = self._message(message)
             except _FaultError as exc:
-                self._faults.append(f"{self._file}#/operations/{place}: {exc}")
+                self._faults.append(self._marked.fault(place, str(exc)))
                 continue
             messages = carried.setdefault((channel["$ref"].rpartition("/")[2], action), {})
             if (other := messages.setdefault(tag, name)) != name:
-                fault = f"`{tag}` is the tag of {other} and of {name}"
-                self._faults.append(f"{self._file}#/operations/{place}: {fault}")
+                self._faults.append(self._marked.fault(place, f"`{tag}` is the tag of {other} and of {name}"))
         if self._faults:
-            raise SpecError(list(dict.fromkeys(self._faults)))
+            raise SpecError(self._faults)
         actions: dict[str, list[str]] = {}
         for channel, action in carried:
             actions.setdefault(channel, []).append(action)
@@ -85,18 +87,20 @@ class _Reader:
             for (channel, action), messages in sorted(carried.items())
         ]
 
-    def _uses(self) -> Iterator[tuple[str, str, Any, Any]]:
+    def _uses(self) -> Iterator[tuple[Place, str, Any, Any]]:
         """Yield every message of every operation, and then those of replies: place, action, channel, message."""
         opposite = {"send": "receive", "receive": "send"}
         operations = self._document["operations"]
         for name, operation in operations.items():
-            for message in operation.get("messages", []):
-                yield name, operation["action"], operation["channel"], message
+            for index, message in enumerate(operation.get("messages", [])):
+                place: Place = ("operations", name, "messages", index)
+                yield place, operation["action"], operation["channel"], message
         for name, operation in operations.items():
             reply = operation.get("reply", {})
-            for message in reply.get("messages", []):
+            for index, message in enumerate(reply.get("messages", [])):
                 channel = reply.get("channel", operation["channel"])
-                yield f"{name}/reply", opposite[operation["action"]], channel, message
+                place = ("operations", name, "reply", "messages", index)
+                yield place, opposite[operation["action"]], channel, message
 
     def _message(self, reference: Any) -> tuple[str, str]:
         """Return the tag of a message and the definition of its payload."""

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from tools.codegen.marked import fault_in
 from tools.codegen.sources import Schema, SpecError, definitions
-from tools.codegen.typescript_schemas import members, referenced
+from tools.codegen.typescript_schemas import located, members, referenced
 from tools.codegen.typescript_types import comment, field_type, note
 
 if TYPE_CHECKING:
@@ -220,7 +221,18 @@ def documented(files: dict[str, Schema]) -> str:
     """Return the module of the documented interfaces. Raises `SpecError` if a documented field is gone."""
     found = {name: schema for _, name, schema in definitions(files)}
     parts = [_BY_HAND, *(_closed_enum(name, found[name]) for name in ("ConnectionStatus", "SimulationJobStatus"))]
-    return "\n".join([*parts, *(_interface(shown, found[shown.definition]) for shown in _SHOWN)])
+    missing = [
+        fault_in(files, shown.definition, (), f"{shown.definition}: no {name}, which the documentation shows")
+        for shown in _SHOWN
+        for name in shown.fields
+        if name not in found[shown.definition]["properties"]
+    ]
+    if missing:
+        raise SpecError(missing)
+    for shown in _SHOWN:
+        with located(files, shown.definition):
+            parts.append(_interface(shown, found[shown.definition]))
+    return "\n".join(parts)
 
 
 def _closed_enum(name: str, schema: Schema) -> str:
@@ -230,10 +242,6 @@ def _closed_enum(name: str, schema: Schema) -> str:
 
 
 def _interface(shown: _Documented, schema: Schema) -> str:
-    if missing := set(shown.fields) - set(schema["properties"]):
-        raise SpecError(
-            [f"{shown.definition}: no {name}, which the documentation shows" for name in sorted(missing)]
-        )
     doc = "\n".join(comment(0, *note(schema)))
     return f"{doc}\nexport interface {shown.name} {{\n" + "\n".join(_fields(shown, schema)) + "\n}\n"
 

@@ -10,13 +10,14 @@ import json
 
 from tools.codegen.sources import Schema, definitions
 from tools.codegen.typescript_schemas import (
+    UnsupportedError,
     choice_of_fields,
     is_required,
+    located,
     members,
     referenced,
     tags,
     type_names,
-    unsupported,
     value_name,
 )
 
@@ -38,7 +39,10 @@ _CHECKS = {
 
 
 def guards(files: dict[str, Schema]) -> str:
-    """Return the module, whose declarations `typescript_types.Declarations` makes."""
+    """Return the module, whose declarations `typescript_types.Declarations` makes.
+
+    Raises `SpecError` if a definition has no form in TypeScript.
+    """
     parts = [_HELPERS]
     for _, name, schema in definitions(files):
         if listed := members(schema):
@@ -48,7 +52,8 @@ def guards(files: dict[str, Schema]) -> str:
             parts.append(f"export function isKnown{name}(value) {{\n  return {known};\n}}\n")
         if found := tags(files, name):
             parts.append(f"export const {value_name(name, 'Types')} = Object.freeze({_list(found)});\n")
-        check = _object(schema, name) if schema.get("properties") else _check(schema, "value", name)
+        with located(files, name):
+            check = _object(schema, name) if schema.get("properties") else _check(schema, "value", name)
         parts.append(f"export function is{name}(value) {{\n  return {check};\n}}\n")
     return "\n".join(parts)
 
@@ -86,7 +91,7 @@ def _check(schema: Schema, expression: str, place: str) -> str:
     if "enum" in schema:
         return f"{json.dumps(schema['enum'])}.includes({expression})"
     if not schema.get("type"):
-        raise unsupported(place, schema)
+        raise UnsupportedError(place, schema)
     checks = [_of_one_type(name, schema, expression, place) for name in type_names(schema)]
     return checks[0] if len(checks) == 1 else f"({' || '.join(checks)})"
 
@@ -96,7 +101,7 @@ def _of_one_type(name: str, schema: Schema, expression: str, place: str) -> str:
         return f"isListOf({expression}, (item) => {_check(schema['items'], 'item', place)})"
     if name == "object":
         if schema.get("properties"):
-            raise unsupported(place, schema)  # a class without a name
+            raise UnsupportedError(place, schema)  # a class without a name
         values = schema.get("additionalProperties", True)
         if isinstance(values, dict):
             return f"isMapOf({expression}, (item) => {_check(values, 'item', place)})"

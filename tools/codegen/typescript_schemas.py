@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from typing import TYPE_CHECKING
 
+from tools.codegen.marked import fault_in
 from tools.codegen.sources import Schema, SpecError, definitions, split_reference
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 __all__ = [
+    "UnsupportedError",
     "choice_of_fields",
     "is_required",
     "key",
+    "located",
     "members",
     "referenced",
     "tags",
     "type_names",
-    "unsupported",
     "value_name",
 ]
 
@@ -67,6 +74,19 @@ def value_name(name: str, ending: str) -> str:
     return name[0].lower() + name[1:] + ending
 
 
-def unsupported(place: str, schema: Schema) -> SpecError:
-    """Return the error for a schema that has no form in TypeScript."""
-    return SpecError([f"{place}: no TypeScript for {sorted(schema)}"])
+class UnsupportedError(Exception):
+    """A schema has no form in TypeScript; `place` leads to it, from the name of its definition on."""
+
+    def __init__(self, place: str, schema: Schema) -> None:
+        super().__init__(f"{place}: no TypeScript for {sorted(schema)}")
+        self.place = place
+
+
+@contextlib.contextmanager
+def located(files: dict[str, Schema], name: str) -> Iterator[None]:
+    """Turn an `UnsupportedError` in the definition `name` into a `SpecError` with its line."""
+    try:
+        yield
+    except UnsupportedError as exc:
+        path = ("properties", *exc.place.split("/")[1:])
+        raise SpecError([fault_in(files, name, path, str(exc))]) from exc

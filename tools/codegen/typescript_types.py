@@ -10,16 +10,18 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from tools.codegen.sources import Schema, definitions
+from tools.codegen.marked import fault_at
+from tools.codegen.sources import Schema, SpecError, definitions
 from tools.codegen.typescript_schemas import (
+    UnsupportedError,
     choice_of_fields,
     is_required,
     key,
+    located,
     members,
     referenced,
     tags,
     type_names,
-    unsupported,
     value_name,
 )
 
@@ -62,13 +64,18 @@ class Declarations:
         }
 
     def text(self) -> str:
-        """Return the declarations, with those of their guards and lists of values."""
+        """Return the declarations, with those of their guards and lists of values.
+
+        Raises `SpecError` if a definition has no form in TypeScript.
+        """
         enums = [name for _, name, schema in definitions(self._files) if members(schema)]
         unlisted = "\n".join(f"  {name} = {json.dumps(f'any other {name}')}," for name in enums)
         parts = [_OPENING.format(unlisted=unlisted)]
         for file, document in self._files.items():
             parts.append(f"// {document['title']}: schemas/{file}\n")
-            parts += [self._declaration(name, schema) for name, schema in document["$defs"].items()]
+            for name, schema in document["$defs"].items():
+                with located(self._files, name):
+                    parts.append(self._declaration(name, schema))
         return "\n".join(parts)
 
     def live_channels(self, asyncapi: dict[str, Any]) -> str:
@@ -103,12 +110,18 @@ class Declarations:
 
 
 def rest_calls(openapi: Schema) -> str:
-    """Return the table of the calls of an OpenAPI document, by `operationId`."""
+    """Return the table of the calls of an OpenAPI document, by `operationId`.
+
+    Raises `SpecError` if a schema in it has no form in TypeScript.
+    """
     lines: list[str] = []
     for path, item in openapi["paths"].items():
         for method in _METHODS:
             if method in item:
-                lines += _call(openapi, path, method, item)
+                try:
+                    lines += _call(openapi, path, method, item)
+                except UnsupportedError as exc:
+                    raise SpecError([fault_at(openapi, ("paths", path, method), str(exc))]) from exc
     doc = "\n".join(comment(0, "Each REST call: its method, path, parameters, body and answer."))
     return f"\n{doc}\nexport interface RestCalls {{\n" + "\n".join(lines) + "\n}\n"
 
@@ -127,7 +140,7 @@ def field_type(schema: Schema, place: str) -> str:
     if "enum" in schema:
         return " | ".join(json.dumps(value) for value in schema["enum"])
     if not schema.get("type"):
-        raise unsupported(place, schema)
+        raise UnsupportedError(place, schema)
     return " | ".join(_of_one_type(name, schema, place) for name in type_names(schema))
 
 
@@ -216,7 +229,7 @@ def _of_one_type(name: str, schema: Schema, place: str) -> str:
     if name == "object":
         values = schema.get("additionalProperties", True)
         if schema.get("properties"):
-            raise unsupported(place, schema)  # a class without a name
+            raise UnsupportedError(place, schema)  # a class without a name
         return f"{{ [key: string]: {field_type(values, place)} }}" if isinstance(values, dict) else "JsonObject"
     return _SIMPLE[name]
 

@@ -31,8 +31,10 @@ def between_calls(old: Document, new: Document, before: Definitions, after: Defi
         yield Change(
             "openapi.yaml", f"the servers are now {', '.join(addresses[1])}", "calls go elsewhere", WRITERS
         )
-    schemes = [document.get("components", {}).get("securitySchemes", {}) for document in (old, new)]
-    yield from between_nodes("securitySchemes", *schemes, "clients present what they presented before", WRITERS)
+    schemes, others = (document.get("components", {}).get("securitySchemes", {}) for document in (old, new))
+    yield from between_nodes(
+        "securitySchemes", schemes, others, "clients present what they presented before", WRITERS
+    )
     yield from _headers_between(old, new, before, after)
     for call in [*was, *(call for call in now if call not in was)]:
         if call not in now:
@@ -153,8 +155,13 @@ class _Call:
             else:
                 old, new = self._resolved(was[status], 0), self._resolved(now[status], 1)
                 yield from _mark(place, old, new)
-                links = old.get("links", {}), new.get("links", {})
-                yield from between_nodes(f"{place} links", *links, "a note on which call may follow", NOBODY)
+                yield from between_nodes(
+                    f"{place} links",
+                    old.get("links", {}),
+                    new.get("links", {}),
+                    "a note on which call may follow",
+                    NOBODY,
+                )
                 yield from self._contents(place, old.get("content", {}), new.get("content", {}))
                 yield from self.headers(place, old.get("headers", {}), new.get("headers", {}))
 
@@ -186,8 +193,8 @@ def _headers_between(old: Document, new: Document, before: Definitions, after: D
 
 def _mark(place: str, old: Document, new: Document) -> Iterator[Change]:
     """Yield the change of where a fact comes from."""
-    marks = [{key: value for key, value in node.items() if key.startswith("x-")} for node in (old, new)]
-    yield from between_nodes(place, *marks, "a note", NOBODY)
+    was, now = ({key: value for key, value in node.items() if key.startswith("x-")} for node in (old, new))
+    yield from between_nodes(place, was, now, "a note", NOBODY)
 
 
 # --- messages
@@ -207,11 +214,11 @@ def between_messages(old: Document, new: Document) -> Iterator[Change]:
                 channel, f"its address is now {now[channel].get('address')}", "it is found elsewhere", BOTH
             )
         if channel in was and channel in now:
-            rest = [
+            rest, others = (
                 {key: value for key, value in item.items() if key not in ("address", "messages")}
                 for item in (was[channel], now[channel])
-            ]
-            yield from between_nodes(channel, *rest, "both sides meet in the old way", BOTH)
+            )
+            yield from between_nodes(channel, rest, others, "both sides meet in the old way", BOTH)
     answers = (_replies(old), _replies(new))
     for name in sorted(answers[0].keys() & answers[1].keys()):
         yield from between_nodes(

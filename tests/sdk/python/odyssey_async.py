@@ -7,13 +7,14 @@
             show(frame.to_ndarray(format="rgb24"))
 
 `odyssey_models` has the messages. `odyssey_proto.core` makes the decisions: when to ask again, to go on, to
-send a keepalive, to fail a call. The rest is here: HTTP in `Odyssey`, a WebSocket with the peer connection that it
-sets up in `Link`, and the way between these and the core in `Session`. All of it runs on one event loop.
+send a keepalive, to fail a call. The rest is here: HTTP in `Odyssey`, a WebSocket with its peer connection in
+`Link`, and the way between these and the core in `Session`. All of it runs on one event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import re
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -36,7 +37,7 @@ from odyssey_proto import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from av import VideoFrame
 
@@ -79,10 +80,6 @@ class Odyssey:
         """Return a simulation job with its streams."""
         return await self.call("GET /simulation-jobs/{job_id}", wire.SimulationJobDetail, about=job_id)
 
-    async def simulations(self, **page: int) -> wire.SimulationJobsList:
-        """Return one page of the simulation jobs; `limit` and `offset` say which."""
-        return await self.call("GET /simulation-jobs", wire.SimulationJobsList, query=page)
-
     async def access_token(self) -> str:
         """Return the access token, renewed one minute before its end."""
         now = asyncio.get_running_loop().time()
@@ -100,7 +97,6 @@ class Odyssey:
         body: Any = None,
         *,
         about: str = "",
-        query: Mapping[str, int] | None = None,
         authorized: bool = True,
     ) -> T:
         """Make a call, `about` the id in its path, and read the answer as `model`; a refusal is a typed error."""
@@ -109,7 +105,7 @@ class Odyssey:
         headers = {"Authorization": f"Bearer {await self.access_token()}"} if authorized else {}
         json = None if body is None else body.to_dict()
         try:
-            async with self.http.request(method, url, params=query, json=json, headers=headers) as got:
+            async with self.http.request(method, url, json=json, headers=headers) as got:
                 answer = core.HttpAnswer(
                     operation=operation,
                     about=about,
@@ -136,7 +132,6 @@ class Session:
         self._links: dict[int, Link] = {}
         self._frames: asyncio.Queue[VideoFrame | OdysseyError | None] = asyncio.Queue(8)
         self._last_frame_at: float | None = None
-        self._paused = False
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -220,7 +215,6 @@ class Session:
                 self.spawn(self._request_session())
             case core.OpenLink(link=number):
                 self._links[number] = Link(output, self)
-                self.spawn(self._links[number].run())
             case core.SendSignaling(link=number, message=message, text=text):
                 self._links[number].say(text or core.encode(message))
             case core.SendChannel(link=number, message=message, text=text):
@@ -238,11 +232,8 @@ class Session:
             case core.CloseLink(link=number):
                 self.spawn(self._links.pop(number).close())
             case core.BeginFrames():
-                self._paused = False
                 while not self._frames.empty():
                     self._frames.get_nowait()
-            case core.PauseFrames():
-                self._paused = True
             case core.EndFrames(error=error):
                 self._put(error)
             case core.Succeed(call=number, value=value) if number in self._calls:
@@ -250,13 +241,14 @@ class Session:
             case core.Fail(call=number, error=error) if number in self._calls:
                 self._calls.pop(number).set_exception(error)
             case _:
-                pass  # events, for which this SDK has no listeners, and what the core ignored
+                pass  # events, for which this SDK has no listeners, gaps in the video, and what the core ignored
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something that `disconnect` waits for."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _authenticate(self) -> None:
         try:
@@ -274,10 +266,7 @@ class Session:
 
     def take(self, frame: Any) -> None:
         """Take a frame from a link."""
-        now = asyncio.get_running_loop().time()
-        if self._paused and self._last_frame_at is not None:
-            self.tell(core.VideoResumed(now - self._last_frame_at))
-        self._last_frame_at, self._paused = now, False
+        self._last_frame_at = asyncio.get_running_loop().time()
         self._put(frame)
 
     def _put(self, frame: VideoFrame | OdysseyError | None) -> None:
@@ -291,27 +280,25 @@ class Link:
 
     def __init__(self, plan: core.OpenLink, session: Session) -> None:
         self._plan, self._session = plan, session
-        self._outbox: asyncio.Queue[str | None] = asyncio.Queue()
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._servers: list[RTCIceServer] = []
         self._peer: RTCPeerConnection | None = None
         self._offered = asyncio.Event()
         self._requests: Any = None
+        self._running = session.spawn(self._run())
 
-    async def run(self) -> None:
-        """Open the WebSocket, and read it to its end."""
+    async def _run(self) -> None:
         try:
             async with asyncio.timeout(self._plan.timeout):
-                socket = await self._open()
+                socket = self._socket = await self._open()
         except OdysseyError as error:
             return self._fail(error)
         except (aiohttp.ClientError, OSError) as exc:
             return self._fail(lost(f"the WebSocket could not be opened: {type(exc).__name__}"))
         self._session.tell(core.SignalingOpened(self._plan.link))
-        self._session.spawn(self._write(socket))
         async for received in socket:
             if isinstance(received.data, str | bytes):  # not an error, after which the socket is closed
                 self._hear(core.signaling_from_server, received.data)
-        self._outbox.put_nowait(None)
         if socket.close_code in (1000, 1001):
             return self._session.tell(core.SignalingClosed(self._plan.link))
         return self._fail(lost(f"the WebSocket was closed with {socket.close_code}"))
@@ -334,14 +321,6 @@ class Link:
         except aiohttp.WSServerHandshakeError as exc:
             raise core.refusal(core.HttpAnswer(operation="WebSocket /client", status=exc.status)) from exc
 
-    async def _write(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        try:
-            while (text := await self._outbox.get()) is not None:
-                await socket.send_str(text)
-        except (aiohttp.ClientError, OSError):
-            pass  # `run` reports it
-        await socket.close(code=1000, message=b"Client disconnect")
-
     def _hear(self, read: Callable[[str], Any], text: Any) -> None:
         try:
             message = read(text)
@@ -355,8 +334,13 @@ class Link:
         self._session.tell(core.LinkFailed(self._plan.link, error, signaling_lost=signaling_lost))
 
     def say(self, text: str) -> None:
-        """Send a message through the WebSocket."""
-        self._outbox.put_nowait(text)
+        """Send a message through the WebSocket. What is spawned earlier is sent earlier."""
+        self._session.spawn(self._say(text))
+
+    async def _say(self, text: str) -> None:
+        with contextlib.suppress(aiohttp.ClientError, OSError):  # `_run` reports the loss
+            if self._socket:
+                await self._socket.send_str(text)
 
     def send(self, text: str) -> None:
         """Send a message through `clientToStreamer`."""
@@ -365,8 +349,10 @@ class Link:
 
     async def close(self) -> None:
         """Close the WebSocket, after what is still to be sent, and the peer connection."""
-        self._outbox.put_nowait(None)
         self._offered.set()
+        if self._socket:
+            await self._socket.close(code=1000, message=b"Client disconnect")
+        self._running.cancel()
         if self._peer:
             await self._peer.close()
 

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from odyssey_proto.conformance.live import check_live
+from odyssey_proto.conformance.record import recording
+from odyssey_proto.conformance.scenarios import SCENARIOS
 from odyssey_proto.emulator import Fault
 from tests.support import node
 from tests.support.processes import PATIENCE_S
@@ -27,6 +30,9 @@ pytestmark = [
     pytest.mark.skipif(bool(node.missing(HERE)), reason=node.missing(HERE) or "it is there"),
     pytest.mark.xdist_group("typescript"),  # compiled once
 ]
+
+STEPS = frozenset({"list_recordings", "simulate", "wait_job", "download", "wait"})
+"""What the SDK can do in the scenarios of the conformance kit."""
 
 OF_TYPES = frozenset({"type", "required", "const", "anyOf", "oneOf"})
 """Keywords that a type expresses; a guard knows nothing of the others."""
@@ -185,3 +191,29 @@ def test_the_sdk_exchanges_its_key_again_for_a_token_that_was_revoked(built: Pat
 def test_the_sdk_reports_a_key_that_is_refused(built: Path, emulator: Emulator) -> None:
     emulator.faults.add(Fault(step="POST /auth/token", action="answer", status=403, body={"detail": "Suspended"}))
     assert sdk(built, emulator, ["listRecordings"]) == [{"error": "403: Suspended", "status": 403, "usage": None}]
+
+
+@pytest.mark.parametrize(("lifetime_s", "tokens"), [(3600, 1), (50, 2)])
+def test_the_sdk_renews_its_token_a_minute_before_its_end(
+    built: Path, make_emulator: MakeEmulator, lifetime_s: int, tokens: int
+) -> None:
+    emulator = make_emulator(token_ttl_s=lifetime_s)
+    with recording(emulator) as record:
+        sdk(built, emulator, ["listRecordings"], ["listSimulations"])
+    assert len(record.calls("POST /auth/token")) == tokens
+
+
+def test_the_sdk_asks_for_a_token_again_after_a_failure(built: Path, emulator: Emulator) -> None:
+    emulator.faults.add(Fault(step="POST /auth/token", action="answer", status=500))
+    failed, listed = sdk(built, emulator, ["listRecordings"], ["listRecordings"])
+    assert (failed["status"], listed["total"]) == (500, 0)
+
+
+@pytest.mark.timeout(300)
+def test_the_sdk_has_all_points_of_the_scenarios_without_a_session(built: Path) -> None:
+    card = check_live(("node", str(built / "build" / "src" / "adapter.js")))
+    wrong = {(point.group, point.name): point.why for point in card.points if point.outcome == "failed"}
+    assert wrong == {}
+    won = {point.group for point in card.points if point.outcome == "passed"}
+    assert won == {scenario.name for scenario in SCENARIOS if {step.do for step in scenario.steps} <= STEPS}
+    assert len(won) == 10

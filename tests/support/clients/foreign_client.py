@@ -12,9 +12,11 @@ import os
 import sys
 from typing import Any, Final
 
-from tests.support.plain_client import PlainClient, authorise, connect
+import requests
 
-FAULTS: Final = ("no-keepalive", "wrong-field", "no-goodbye", "forgotten-answer")
+from tests.support.plain_client import PlainClient, authorise, bearer, connect
+
+FAULTS: Final = ("no-keepalive", "wrong-field", "no-goodbye", "forgotten-answer", "impatient")
 """What it gets wrong, if its arguments say so."""
 
 
@@ -52,6 +54,10 @@ async def play(scenario: dict[str, Any], faults: list[str]) -> None:
                 case "end" if client:
                     client.send(type="interactive_stream_end")
                     await client.message("stream_ended")
+                case "list_recordings" | "simulate":
+                    status = call(step, times=3 if "impatient" in faults else 1)
+                    if status != 200:
+                        report |= {"outcome": "error", "error": {"code": status}}
                 case "wait":
                     await asyncio.sleep(step["seconds"])
                 case "disconnect":
@@ -59,6 +65,21 @@ async def play(scenario: dict[str, Any], faults: list[str]) -> None:
                 case _:
                     report |= {"outcome": "unsupported", "why": step["do"]}
             print(json.dumps(report), flush=True)
+
+
+def call(step: dict[str, Any], times: int) -> int:
+    """Make a REST call until it succeeds, and return its last status."""
+    url = os.environ["ODYSSEY_API_URL"]
+    headers = bearer(url, os.environ["ODYSSEY_API_KEY"])
+    status = 0
+    while status != 200 and times:
+        if step["do"] == "simulate":
+            job = {"script": step["script"], "portrait": step["portrait"], "output_video": True}
+            status = requests.post(f"{url}/simulation-jobs", json=job, headers=headers, timeout=30).status_code
+        else:
+            status = requests.get(f"{url}/stream-recordings", headers=headers, timeout=30).status_code
+        times -= 1
+    return status
 
 
 async def keep_alive(client: PlainClient) -> None:

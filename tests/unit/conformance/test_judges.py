@@ -83,6 +83,19 @@ GOODBYE = message("client_disconnecting")
             [(0, call("request"))],
             "was sent 1 times, not 0",
         ),
+        ("waits", {"call": "POST /sessions/request", "at_least_s": 1}, [(0, call("request", 429))], ""),
+        (
+            "waits",
+            {"call": "POST /sessions/request", "at_least_s": 1},
+            [(0, call("request", 429)), (0.95, call("request"))],
+            "",
+        ),
+        (
+            "waits",
+            {"call": "POST /sessions/request", "at_least_s": 1},
+            [(0, call("request", 429)), (0.4, call("request"))],
+            "was sent again after 0.4 s, and the service asked for 1 s",
+        ),
         ("answered", {"call": "POST /sessions/request", "at_least": 1}, [(0, call("request"))], ""),
         (
             "answered",

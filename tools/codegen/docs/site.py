@@ -10,8 +10,8 @@ import attrs
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from tools.codegen.docs import content, placement, provenance, sequences, states
-from tools.codegen.docs.markdown import block, headings, inline
+from tools.codegen.docs import content, placement, program, provenance, sequences, states
+from tools.codegen.docs.markdown import block, headings, inline, slug
 from tools.codegen.docs.placement import Placement
 from tools.codegen.docs.source import Source, read_source
 
@@ -22,6 +22,7 @@ __all__ = ["write_docs"]
 
 _ROOT: Final = Path(__file__).resolve().parents[3]
 _TEMPLATES: Final = _ROOT / "tools" / "docs"
+_SDK: Final = _ROOT / "tests" / "sdk" / "python" / "odyssey_async.py"
 _CHANNELS: Final = (
     ("REST", "tokens, sessions, recordings, simulations", placement.REST, "REST"),
     ("Signaling, a WebSocket", "offer, answer, candidates, keepalives", placement.SIGNALING, "Signaling"),
@@ -49,7 +50,8 @@ class _Page:
 def write_docs(spec: Path, schemas: dict[str, Schema], folder: Path) -> None:
     """Create ``folder``, and write the documentation of the specification in ``spec`` into it.
 
-    ``schemas`` are those of its schema files. The state diagrams are those of ARCHITECTURE.md.
+    ``schemas`` are those of its schema files. The state diagrams are those of ARCHITECTURE.md. The
+    SDK is that of the tests.
 
     Raises `SpecError` if a sequence names what does not exist.
     """
@@ -115,7 +117,7 @@ def _pages(source: Source, places: Placement) -> list[_Page]:
                 "What travels on no channel.",
             )
         )
-    return [*pages, *_texts(source, places)]
+    return [*pages, *_texts(source, places), _sdk()]
 
 
 def _texts(source: Source, places: Placement) -> list[_Page]:
@@ -328,4 +330,29 @@ def _drawings(file: str, title: str, about: str, drawings: list[dict[str, Any]],
         template="drawings.html",
         values={"drawings": drawings, "note": note},
         contents=[(2, each["anchor"], each["title"]) for each in drawings],
+    )
+
+
+# --- the page of a program
+
+
+def _sdk() -> _Page:
+    codes = program.divided(_SDK.read_text("utf-8"), program.ASYNC_SDK)
+    parts = [
+        {
+            "anchor": slug(part.title),
+            "title": part.title,
+            "text": block(part.text),
+            "code": program.coloured(code),
+        }
+        for part, code in zip(program.ASYNC_SDK, codes, strict=True)
+    ]
+    return _Page(
+        file="sdk.html",
+        short="An SDK",
+        title="An SDK, from top to bottom",
+        about="A client for asyncio on the models and on the core of the protocol, with all of its code.",
+        template="sdk.html",
+        values={"opening": block(program.ASYNC_SDK_OPENING), "parts": parts},
+        contents=[(2, slug(part.title), part.title) for part in program.ASYNC_SDK],
     )

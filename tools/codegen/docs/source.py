@@ -11,17 +11,20 @@ import attrs
 import yaml
 
 from tools.codegen.docs.markdown import slug
-from tools.codegen.marked import Fault, Marked, Path, load
+from tools.codegen.marked import load
 from tools.codegen.sources import SpecError, definitions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path as FilePath
+    from pathlib import Path
 
+    from tools.codegen.marked import Fault, Marked
+    from tools.codegen.marked import Path as Place
     from tools.codegen.sources import Schema
 
 __all__ = ["METHODS", "Call", "Message", "Source", "read_source"]
 
+_SEQUENCES: Final = "sequences.yaml"
 METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
@@ -164,7 +167,7 @@ class Source:
         return [key for key in self.live["channels"][channel]["messages"] if key in found]
 
 
-def read_source(folder: FilePath, schemas: dict[str, Schema]) -> Source:
+def read_source(folder: Path, schemas: dict[str, Schema]) -> Source:
     """Read the folder spec/; ``schemas`` are those of its schema files.
 
     Raises `SpecError` if a reference leads nowhere, or a sequence names a call or a message that does not exist.
@@ -175,45 +178,43 @@ def read_source(folder: FilePath, schemas: dict[str, Schema]) -> Source:
         files={name: file for file, name, _ in definitions(schemas)},
         rest=tuple(document for document in documents.values() if "openapi" in document),
         live=next(document for document in documents.values() if "asyncapi" in document),
-        sequences=documents["sequences.yaml"],
+        sequences=documents[_SEQUENCES],
         texts={path.name: path.read_text("utf-8") for path in sorted(folder.glob("*.md"))},
     )
-    if faults := [*_faults(source, load(folder / "sequences.yaml", f"{folder.name}/sequences.yaml"))]:
+    marked = load(folder / _SEQUENCES, f"{folder.name}/{_SEQUENCES}")
+    if faults := [*marked.faults, *_faults(source, marked)]:
         raise SpecError(faults)
     return source
 
 
-def _faults(source: Source, sequences: Marked) -> Iterator[Fault]:
+def _faults(source: Source, marked: Marked) -> Iterator[Fault]:
     calls = {call.id: call for call in source.calls()}
     messages = {message.name for message in source.messages()}
     sections = {
         slug(line.lstrip("#")) for line in source.texts["behaviour.md"].splitlines() if line.startswith("#")
     }
     for key, sequence in source.sequences["sequences"].items():
-        place: Path = ("sequences", key)
-        for name in sequence["see"]:
+        place: Place = ("sequences", key)
+        for index, name in enumerate(sequence["see"]):
             if name not in sections:
-                yield sequences.fault((*place, "see"), f"{key}: no section `{name}`")
+                yield marked.fault((*place, "see", index), f"{key}: no section `{name}`")
         known = set(sequence["participants"])
         for name in sorted(known - set(source.sequences["participants"])):
-            yield sequences.fault((*place, "participants"), f"{key}: no participant `{name}`")
-        for path, step in _steps((*place, "steps"), sequence["steps"]):
+            yield marked.fault((*place, "participants"), f"{key}: no participant `{name}`")
+        for here, step in _steps(sequence["steps"], (*place, "steps")):
             named = {*step.get("over", ()), *(step[end] for end in ("from", "to") if end in step)}
             for name in sorted(named - known):
-                yield sequences.fault(path, f"{key}: `{name}` takes no part")
+                yield marked.fault(here, f"{key}: `{name}` takes no part")
             for kind, names in (("call", calls), ("of", calls), ("message", messages)):
                 if kind in step and step[kind] not in names:
                     what = "message" if kind == "message" else "call"
-                    yield sequences.fault(path, f"{key}: no {what} `{step[kind]}`")
+                    yield marked.fault((*here, kind), f"{key}: no {what} `{step[kind]}`")
             answered = calls.get(step.get("of", ""))
             if answered is not None and str(step["answer"]) not in answered.operation["responses"]:
-                yield sequences.fault(path, f"{key}: `{step['of']}` has no answer `{step['answer']}`")
+                yield marked.fault((*here, "answer"), f"{key}: `{step['of']}` has no answer `{step['answer']}`")
 
 
-def _steps(place: Path, steps: list[dict[str, Any]]) -> Iterator[tuple[Path, dict[str, Any]]]:
+def _steps(steps: list[dict[str, Any]], place: Place) -> Iterator[tuple[Place, dict[str, Any]]]:
     for index, step in enumerate(steps):
-        path = (*place, index)
-        if "part" in step:
-            yield from _steps((*path, "steps"), step["steps"])
-        else:
-            yield path, step
+        here = (*place, index)
+        yield from _steps(step["steps"], (*here, "steps")) if "part" in step else ((here, step),)

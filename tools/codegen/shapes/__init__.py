@@ -46,7 +46,7 @@ def _faults(marked: Marked, error: ValidationError) -> Iterator[Fault]:
     elif error.validator in ("required", "dependentRequired"):
         yield marked.fault(path, f"{where}{error.message.replace(' is a required property', ' is missing')}")
     elif "propertyNames" in error.absolute_schema_path:
-        yield marked.fault((*path, error.instance), f"{where}`{error.instance}` is not understood")
+        yield marked.fault((*path, str(error.instance)), f"{where}`{error.instance}` is not understood")
     else:
         yield marked.fault(path, f"{where}{error.message}")
 
@@ -54,9 +54,10 @@ def _faults(marked: Marked, error: ValidationError) -> Iterator[Fault]:
 def _unknown(error: ValidationError) -> list[str]:
     """Return the keys of an object that its shape does not list."""
     shape: Any = error.schema
+    found: Any = error.instance
     return [
         word
-        for word in error.instance
+        for word in found
         if word not in shape.get("properties", {})
         and not any(re.search(pattern, word) for pattern in shape.get("patternProperties", {}))
     ]

@@ -22,6 +22,7 @@ export class OdysseyError extends Error {
 
 export class Odyssey {
   #token: Promise<string> | undefined;
+  #renewedAt = 0; // in ms of `Date.now()`
 
   constructor(
     private readonly apiKey: string,
@@ -29,7 +30,8 @@ export class Odyssey {
     private readonly attempts = 3,
   ) {}
 
-  readonly simulate = (request: SimulationRequest) => this.#call<"createSimulation">("POST", "/simulation-jobs", request);
+  readonly simulate = (request: SimulationRequest) =>
+    this.#call<"createSimulation">("POST", "/simulation-jobs", { output_video: true, ...request });
   readonly getSimulation = (id: string) => this.#call<"getSimulation">("GET", `/simulation-jobs/${escape(id)}`);
   readonly cancelSimulation = (id: string) => this.#call<"cancelSimulation">("DELETE", `/simulation-jobs/${escape(id)}`);
   readonly getRecording = (id: string) => this.#call<"getRecording">("GET", `/recordings/${escape(id)}`);
@@ -44,6 +46,7 @@ export class Odyssey {
     body?: RestCalls[Name]["body"],
   ): Promise<RestCalls[Name]["answer"]> {
     for (let attempt = 1; ; attempt += 1) {
+      if (Date.now() >= this.#renewedAt) this.#token = undefined;
       this.#token ??= this.#createToken();
       const answer = await this.#send(method, path, body, await this.#token);
       if (answer.ok) return (await answer.json()) as RestCalls[Name]["answer"];
@@ -57,9 +60,17 @@ export class Odyssey {
 
   async #createToken(): Promise<string> {
     const request: RestCalls["createToken"]["body"] = { api_key: this.apiKey };
-    const answer = await this.#send("POST", "/auth/token", request);
-    if (!answer.ok) throw new OdysseyError(answer.status, await bodyOf(answer));
-    return ((await answer.json()) as RestCalls["createToken"]["answer"]).access_token;
+    this.#renewedAt = Infinity; // other calls wait for this token
+    try {
+      const answer = await this.#send("POST", "/auth/token", request);
+      if (!answer.ok) throw new OdysseyError(answer.status, await bodyOf(answer));
+      const granted = (await answer.json()) as RestCalls["createToken"]["answer"];
+      this.#renewedAt = Date.now() + (Number(granted.expires_in ?? 3600) - 60) * 1000;
+      return granted.access_token;
+    } catch (error) {
+      this.#renewedAt = 0; // the next call asks again
+      throw error;
+    }
   }
 
   #send(method: string, path: string, body: unknown, token?: string): Promise<Response> {
