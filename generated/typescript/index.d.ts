@@ -747,7 +747,7 @@ export declare function isRecordedEvent(value: unknown): value is RecordedEvent;
 // Sessions: schemas/sessions.yaml
 
 /**
- * Body of `POST /auth/token`, the only call that needs no bearer token.
+ * Body of `POST /auth/token`, which needs no bearer token.
  * @example
  * ```json
  * {

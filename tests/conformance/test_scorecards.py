@@ -182,7 +182,9 @@ class TestLive:
                 "refused job",
                 {
                     "step 0: simulate": "error was expected, not ok: {} (spec/behaviour.md#jobs)",
-                    "requests: POST /simulation-jobs": "POST /simulation-jobs was sent 2 times, not 1 (spec/behaviour.md#jobs)",
+                    "requests: POST /simulation-jobs": (
+                        "POST /simulation-jobs was sent 2 times, not 1 (spec/behaviour.md#jobs)"
+                    ),
                 },
             ),
             (

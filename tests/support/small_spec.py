@@ -11,10 +11,11 @@ from tools.codegen.marked import Document, parse
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["ASYNCAPI", "OPENAPI", "SCHEMAS", "documents", "spoilt", "written"]
+__all__ = ["ASYNCAPI", "OPENAPI", "SCHEMAS", "SEQUENCES", "documents", "spoilt", "written"]
 
 SCHEMAS = """\
 $schema: https://json-schema.org/draft/2020-12/schema
+title: Cats
 description: A small protocol.
 $defs:
   Order:
@@ -60,7 +61,7 @@ $defs:
         format: uri
         x-write-null: true
     examples:
-      - {type: done, mood: calm}
+      - {type: done, mood: calm, picture: null}
   Picture:
     description: A picture, or where it is.
     type: object
@@ -110,10 +111,13 @@ $defs:
 OPENAPI = """\
 openapi: 3.1.0
 info: {title: Cats, version: 1.0.0}
+tags: [{name: cats, description: About cats.}]
 paths:
   /pictures:
     post:
       operationId: addPicture
+      tags: [cats]
+      summary: Add a picture.
       requestBody:
         required: true
         content: {application/json: {schema: {$ref: 'schemas/cats.yaml#/$defs/Picture'}}}
@@ -124,6 +128,12 @@ paths:
           description: The mood.
           content: {application/json: {schema: {$ref: 'schemas/cats.yaml#/$defs/Mood'}}}
         '404': {description: No cat., x-assumed: true}
+components:
+  schemas:
+    DataChannelClientMessage: {$ref: 'schemas/cats.yaml#/$defs/DataChannelClientMessage'}
+    DataChannelStreamerMessage: {$ref: 'schemas/cats.yaml#/$defs/DataChannelStreamerMessage'}
+    SignalingClientMessage: {$ref: 'schemas/cats.yaml#/$defs/SignalingClientMessage'}
+    SignalingServerMessage: {$ref: 'schemas/cats.yaml#/$defs/SignalingServerMessage'}
 """
 
 ASYNCAPI = """\
@@ -131,13 +141,19 @@ asyncapi: 3.0.0
 info: {title: Cats, version: 1.0.0}
 channels:
   signaling:
+    title: Signaling
+    address: /cats
     messages:
       order: {$ref: '#/components/messages/order'}
       done: {$ref: '#/components/messages/done'}
   clientToStreamer:
+    title: Orders
+    address: orders
     messages:
       order: {$ref: '#/components/messages/order'}
   streamerToClient:
+    title: Answers
+    address: answers
     messages:
       done: {$ref: '#/components/messages/done'}
 operations:
@@ -163,7 +179,27 @@ components:
     done: {name: done, payload: {$ref: 'schemas/cats.yaml#/$defs/Done'}}
 """
 
-_FILES = {"schemas/cats.yaml": SCHEMAS, "openapi.yaml": OPENAPI, "asyncapi.yaml": ASYNCAPI}
+SEQUENCES = """\
+participants:
+  client: Client
+  server: Server
+sequences:
+  draw:
+    title: Draw a cat
+    see: [cats]
+    text: The client orders a cat.
+    participants: [client, server]
+    steps:
+      - {from: client, to: server, message: order}
+      - {from: server, to: client, message: done}
+"""
+
+_FILES = {
+    "schemas/cats.yaml": SCHEMAS,
+    "openapi.yaml": OPENAPI,
+    "asyncapi.yaml": ASYNCAPI,
+    "sequences.yaml": SEQUENCES,
+}
 
 
 def written(folder: Path) -> Path:

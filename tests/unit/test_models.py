@@ -244,6 +244,12 @@ class TestAnOpenEnum:
         assert enum("brand-new").value == "brand-new"
 
     @every_enum
+    def test_says_whether_it_lists_a_text(self, enum: type[models.OpenStrEnum]) -> None:
+        listed = next(iter(enum))
+        assert (listed in enum, str(listed) in enum) == (True, True)
+        assert ("not listed" in enum, enum("not listed") in enum, 3 in enum) == (False, False, False)
+
+    @every_enum
     def test_does_not_grow_by_unlisted_values(self, enum: type[models.OpenStrEnum]) -> None:
         before = len(enum), set(enum._value2member_map_)
         enum("brand-new")

@@ -6,6 +6,7 @@ What is a fault is the matter of `test_codegen_rules.py`.
 from __future__ import annotations
 
 import doctest
+import json
 import os
 import re
 import shutil
@@ -138,11 +139,19 @@ def test_faults_of_the_spec_are_printed_and_nothing_is_written(
 ) -> None:
     schema = spec / "schemas" / "ice.yaml"
     lines = schema.read_text("utf-8").splitlines()
-    schema.write_text("\n".join([*lines, "  Nothing: {type: object}"]), "utf-8")
+    schema.write_text(
+        "\n".join([*lines, "  nothing: {type: object, description: Nothing., examples: [{}]}"]), "utf-8"
+    )
+    openapi = spec / "openapi.yaml"
+    there = openapi.read_text("utf-8").rstrip()
+    openapi.write_text(f"{there}\n    nothing: {{$ref: 'schemas/ice.yaml#/$defs/nothing'}}\n", "utf-8")
     (copy / "schema" / "odyssey.schema.json").unlink()
     before = contents(copy)
     assert main(["--spec", str(spec), "--output", str(copy)]) == 1
-    assert capsys.readouterr().err == f"spec/schemas/ice.yaml:{len(lines) + 1}: Nothing: no description\n"
+    assert capsys.readouterr().err == (
+        f"spec/schemas/ice.yaml:{len(lines) + 1}: nothing: not a name for a class; "
+        "use CapWords that no generated code uses itself\n"
+    )
     assert contents(copy) == before
 
 
@@ -252,6 +261,17 @@ def test_the_wheel_of_the_models_has_the_version_of_the_library_and_needs_attrs_
         extra: [re.split(r"\W", one)[0] for one in needed]
         for extra, needed in project["optional-dependencies"].items()
     } == {"cattrs": ["cattrs"]}
+
+
+def test_the_npm_package_has_the_version_of_the_library_and_its_licence() -> None:
+    manifest = json.loads((GENERATED / "typescript" / "package.json").read_text("utf-8"))
+    assert (manifest["version"], manifest["license"]) == (__version__, "MIT")
+    assert (GENERATED / "typescript" / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
+def test_the_bundled_schema_is_named_after_the_version_of_the_spec() -> None:
+    bundle = json.loads((GENERATED / "schema" / "odyssey.schema.json").read_text("utf-8"))
+    assert bundle["$id"].split("/")[3] == (ROOT / "spec" / "VERSION").read_text("utf-8").strip()
 
 
 def test_example_of_the_naming_rule_runs() -> None:

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from tools.codegen.docs import states
+from tools.codegen.docs.markdown import inline
 from tools.codegen.docs.placement import Placement
 from tools.codegen.docs.program import Part, coloured, divided
 from tools.codegen.docs.provenance import assumptions
@@ -384,12 +385,20 @@ def test_a_sequence_that_names_what_does_not_exist_is_refused(
     assert f"spec/sequences.yaml:{line}: {fault}" in caught.value.faults
 
 
+def test_a_picture_in_a_text_is_not_loaded() -> None:
+    assert "<img" not in inline("It is like ![this](https://example.org/cat.png).")
+
+
 def test_a_new_definition_gets_a_place(spec: Path) -> None:
     (spec / "schemas" / "new.yaml").write_text(
         "$schema: https://json-schema.org/draft/2020-12/schema\ntitle: New\ndescription: New objects.\n"
         "$defs: {Novelty: {description: 'It is <new>.', type: object, properties:"
-        " {age: {type: integer, description: Its age.}}}}\n",
+        " {age: {type: integer, description: Its age.}}, examples: [{age: 3}]}}\n",
         "utf-8",
+    )
+    openapi = (spec / "openapi.yaml").read_text("utf-8").rstrip()
+    (spec / "openapi.yaml").write_text(
+        f"{openapi}\n    Novelty: {{$ref: 'schemas/new.yaml#/$defs/Novelty'}}\n", "utf-8"
     )
     write_docs(spec, read(spec / "schemas"), spec.parent / "docs")
     page = (spec.parent / "docs" / "objects.html").read_text("utf-8")

@@ -45,7 +45,9 @@ ATTRIBUTES = {
     "_id": "id",
     "__slots__": "slots__",
     "größe": "größe",
+    "$ref": "ref",
     'say "it\'s"': "say_it_s",
+    'a """ b': "a_b",
     # The one that is spelt like its attribute has the name, wherever it stands.
     "sdpMid": "sdp_mid_",
     "sdp_mid": "sdp_mid",
@@ -94,12 +96,21 @@ def faults(**definitions: dict[str, Any]) -> list[str]:
 
 def class_of(names: Iterable[str]) -> dict[str, Any]:
     properties = {name: {"type": ["string", "null"], "description": f"Text of {name}"} for name in names}
-    return {"description": "An object.", "type": "object", "properties": properties}
+    return {
+        "description": "An object.",
+        "type": "object",
+        "properties": properties,
+        "examples": [{"trace-id": "1"}],
+    }
 
 
 def enum_of(values: Iterable[str]) -> dict[str, Any]:
     branches = [{"const": value, "description": f"Text of {value}"} for value in values]
-    return {"description": "Values.", "anyOf": [*branches, {"type": "string", "description": "Any other."}]}
+    return {
+        "description": "Values.",
+        "anyOf": [*branches, {"type": "string", "description": "Any other."}],
+        "examples": ["2fa"],
+    }
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +120,9 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     spec = Path(shutil.copytree(ROOT / "spec", folder / "spec"))
     odd = document(Odd={**class_of(ATTRIBUTES), "required": ["trace-id"]}, OddValue=enum_of(MEMBERS))
     (spec / "schemas" / "odd.yaml").write_text(yaml.safe_dump(odd, sort_keys=False), "utf-8")
+    openapi = (spec / "openapi.yaml").read_text("utf-8").rstrip()
+    both = "".join(f"\n    {name}: {{$ref: 'schemas/odd.yaml#/$defs/{name}'}}" for name in ("Odd", "OddValue"))
+    (spec / "openapi.yaml").write_text(f"{openapi}{both}\n", "utf-8")
     files = read(spec / "schemas")
     write_package(files, read_tables(spec / "asyncapi.yaml", files), folder / "python" / "odyssey_models")
     return folder / "python"

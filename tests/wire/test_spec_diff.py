@@ -282,8 +282,8 @@ CHANGES: dict[str, tuple[str, str, str, tuple[str, str, Breaks], tuple[str, str,
     ),
     "a message on a channel": (
         *(ASYNCAPI, "messages: [{$ref: '#/channels/streamerToClient/messages/done'}]", "messages: []"),
-        ("streamerToClient receive", "`done` removed", BOTH),
-        ("streamerToClient receive", "`done` added", NOBODY),
+        ("streamerToClient receive", "`Done` removed", BOTH),
+        ("streamerToClient receive", "`Done` added", NOBODY),
     ),
     "the direction of a message": (
         *(
@@ -291,22 +291,79 @@ CHANGES: dict[str, tuple[str, str, str, tuple[str, str, Breaks], tuple[str, str,
             "    action: receive\n    channel: {$ref: '#/channels/streamerToClient'}",
             "    action: send\n    channel: {$ref: '#/channels/streamerToClient'}",
         ),
-        ("streamerToClient receive", "`done` now goes the other way", BOTH),
-        ("streamerToClient send", "`done` now goes the other way", BOTH),
+        ("streamerToClient receive", "`Done` now goes the other way", BOTH),
+        ("streamerToClient send", "`Done` now goes the other way", BOTH),
     ),
     "a channel": (
         *(ASYNCAPI, "channels:\n", "channels:\n  gossip: {messages: {}}\n"),
         ("gossip", "channel added", NOBODY),
         ("gossip", "channel removed", BOTH),
     ),
+    "the definition of a message": (
+        *(
+            ASYNCAPI,
+            "done: {name: done, payload: {$ref: 'schemas/cats.yaml#/$defs/Done'}}",
+            "done: {name: done, payload: {$ref: 'schemas/cats.yaml#/$defs/Order'}}",
+        ),
+        ("streamerToClient receive", "`Done` removed", BOTH),
+        ("streamerToClient receive", "`Order` removed", BOTH),
+    ),
+    "what opens a channel": (
+        *(
+            ASYNCAPI,
+            "    address: answers\n",
+            "    address: answers\n    bindings: {ws: {query: {required: [token]}}}\n",
+        ),
+        ("streamerToClient/bindings", 'gone is now `{"ws": {"query": {"required": ["token"]}}}`', BOTH),
+        ("streamerToClient/bindings", '`{"ws": {"query": {"required": ["token"]}}}` is now gone', BOTH),
+    ),
+    "a server of channels": (
+        *(ASYNCAPI, "channels:\n", "servers: {one: {host: cats.example.org, protocol: wss}}\nchannels:\n"),
+        ("asyncapi.yaml/servers", 'gone is now `{"one": {"host": "cats.example.org", "protocol": "wss"}}`', BOTH),
+        ("asyncapi.yaml/servers", '`{"one": {"host": "cats.example.org", "protocol": "wss"}}` is now gone', BOTH),
+    ),
+    "how credentials are presented": (
+        *(OPENAPI, "components:\n", "components:\n  securitySchemes: {bearer: {type: http, scheme: bearer}}\n"),
+        ("securitySchemes/bearer", 'gone is now `{"type": "http", "scheme": "bearer"}`', WRITERS),
+        ("securitySchemes/bearer", '`{"type": "http", "scheme": "bearer"}` is now gone', WRITERS),
+    ),
+    "the name of a call": (
+        *(OPENAPI, "operationId: addPicture", "operationId: putPicture"),
+        ("POST /pictures/operationId", '`"addPicture"` is now `"putPicture"`', NOBODY),
+        ("POST /pictures/operationId", '`"putPicture"` is now `"addPicture"`', NOBODY),
+    ),
+    "where an answer comes from": (
+        *(OPENAPI, "{description: No cat., x-assumed: true}", "{description: No cat.}"),
+        ("POST /pictures 404", "`x-assumed` is now gone", NOBODY),
+        ("POST /pictures 404", "`x-assumed` is now `true`", NOBODY),
+    ),
+    "any text instead of an enum": (
+        *(SCHEMAS, "        $ref: '#/$defs/Mood'\n        x-stand-in", "        type: string\n        x-stand-in"),
+        ("Done.mood", "is now any text", NOBODY),
+        ("Done.mood", "is now an enum", NOBODY),
+    ),
+    "the values of a map of anything": (
+        *(SCHEMAS, "additionalProperties: {type: integer}", "additionalProperties: true"),
+        ("Order.sizes{}", "integer is now anything", READERS),
+        ("Order.sizes{}", "anything is now integer", WRITERS),
+    ),
+    "a choice of at least one": (
+        *(
+            SCHEMAS,
+            "    oneOf:\n      - required: [data]\n      - required: [url]\n",
+            "    anyOf:\n      - required: [data]\n",
+        ),
+        ("Picture", "at least one of: no choice; now: data", WRITERS),
+        ("Picture", "at least one of: data; now: no choice", READERS),
+    ),
     "the address of a channel": (
         *(
             ASYNCAPI,
-            "  streamerToClient:\n    messages",
-            "  streamerToClient:\n    address: elsewhere\n    messages",
+            "    address: answers\n",
+            "    address: elsewhere\n",
         ),
         ("streamerToClient", "its address is now elsewhere", BOTH),
-        ("streamerToClient", "its address is now None", BOTH),
+        ("streamerToClient", "its address is now answers", BOTH),
     ),
 }
 
@@ -330,6 +387,35 @@ def test_a_change_is_classified(kind: str) -> None:
 def test_the_reverse_of_a_change_is_classified(kind: str) -> None:
     file, good, bad, _, back = CHANGES[kind]
     assert back in found(replaced(file, good, bad), CATS)
+
+
+def test_other_answers_to_a_message_break_both_sides() -> None:
+    replies = "    messages: [{$ref: '#/channels/clientToStreamer/messages/order'}]\n"
+    with_reply = (
+        f"{replies}    reply:\n      channel: {{$ref: '#/channels/streamerToClient'}}\n"
+        "      messages: [{$ref: '#/channels/streamerToClient/messages/done'}]\n"
+    )
+    changed = replaced(ASYNCAPI, replies, with_reply)
+    assert found(CATS, changed) == [("order reply", '`[]` is now `["Done"]`', BOTH)]
+    assert found(changed, CATS) == [("order reply", '`["Done"]` is now `[]`', BOTH)]
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "forth", "back"),
+    [
+        ("required: true, ", "", ("header now optional", READERS), ("header now required", WRITERS)),
+        ("type: string", "type: integer", ("string is now integer", BOTH), ("integer is now string", BOTH)),
+    ],
+    ids=["whether it is required", "its type"],
+)
+def test_a_changed_header_is_classified(
+    good: str, bad: str, forth: tuple[str, Breaks], back: tuple[str, Breaks]
+) -> None:
+    header = "components:\n  headers: {Seen: {description: When., required: true, schema: {type: string}}}\n"
+    old = replaced(OPENAPI, "components:\n", header)
+    new = replaced(OPENAPI, "components:\n", header.replace(good, bad))
+    assert found(old, new) == [("headers Seen", *forth)]
+    assert found(new, old) == [("headers Seen", *back)]
 
 
 def test_nothing_has_changed_in_what_is_the_same() -> None:

@@ -54,7 +54,9 @@ def write(spec: Path, folder: Path) -> None:
     openapi, asyncapi = read_envelope(spec / "openapi.yaml"), read_envelope(spec / "asyncapi.yaml")
     write_package(files, read_tables(spec / "asyncapi.yaml", files), folder / "python" / "odyssey_models")
     write_project(folder / "python")
-    write_text(folder / "schema" / "odyssey.schema.json", bundled(files, openapi["info"]["version"]))
+    write_text(
+        folder / "schema" / "odyssey.schema.json", bundled(files, (spec / "VERSION").read_text("utf-8").strip())
+    )
     for name, document in openapi_documents(files, openapi, asyncapi).items():
         write_text(folder / "openapi" / f"{name}.openapi.yaml", as_yaml(document))
         write_text(folder / "openapi" / f"{name}.openapi.json", as_json(document))

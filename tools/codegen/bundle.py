@@ -20,8 +20,9 @@ _ID = "https://schemas.odyssey-proto.invalid/{version}/odyssey.schema.json"
 def bundled(files: dict[str, Schema], version: str) -> str:
     """Return one JSON Schema with every definition under `$defs` and no external reference.
 
-    Its root is an object with one optional property for each definition, so that generators make all types. The
-    values of an open enum are a definition of their own, `Known…`, for the same reason.
+    Its `$id` has the `version` of the spec: what differs never has the same name. Its root is an object with one
+    optional property for each definition, so that generators make all types. The values of an open enum are a
+    definition of their own, `Known…`, for the same reason.
     """
     found: dict[str, Schema] = {}
     for file, name, schema in definitions(files):
@@ -60,9 +61,9 @@ def _inward(node: Any, file: str) -> Any:
         return [_inward(value, file) for value in node]
     if not isinstance(node, dict):
         return node
+    if not isinstance(node.get("$ref"), str):  # a field may have that name
+        return {key: _inward(value, file) for key, value in node.items()}
     found = {key: _inward(value, file) for key, value in node.items() if key != "$ref"}
-    if "$ref" not in node:
-        return found
     reference = {"$ref": f"#/$defs/{split_reference(node['$ref'], file)[1]}"}
     # If it had other keywords beside it, generators would copy what it refers to, under another name.
     return {**found, "allOf": [reference]} if found else reference

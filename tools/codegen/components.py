@@ -22,12 +22,13 @@ Nothing here knows an envelope; the documents are made by `openapi` and `asyncap
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from tools.codegen.lowering import member_name
 from tools.codegen.marked import fault_in
+from tools.codegen.names import pascal
 from tools.codegen.sources import SpecError, definitions, split_reference
 
 if TYPE_CHECKING:
@@ -48,6 +49,14 @@ __all__ = [
 ]
 
 PREFIX = "#/components/schemas/"
+_WORDS = {
+    "string": "text",
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "a boolean",
+    "object": "another object",
+    "null": "null",
+}
 _FORMATS = {"integer": "int64", "number": "double"}
 _KEPT = frozenset(
     {
@@ -205,7 +214,7 @@ def known_values(name: str, schema: Schema) -> Schema:
         ),
         "type": "string",
         "enum": [value["const"] for value in values],
-        "x-enum-varnames": [re.sub(r"\W", "_", value["const"]).upper() for value in values],
+        "x-enum-varnames": [member_name(value["const"]) for value in values],
         "x-enum-descriptions": [_text(value) for value in values],
     }
 
@@ -260,10 +269,5 @@ def _type_in_words(schema: Schema) -> str:
         return f"`{schema['$ref'].rpartition('/')[2]}`"
     if "items" in schema:
         return f"a list of {_type_in_words(schema['items'])}"
-    words = {"string": "text", "integer": "an integer", "object": "another object"}
-    return words[schema["type"]]
-
-
-def pascal(wire: str) -> str:
-    """Return a wire name as a part of a component's name: `script_url` is `ScriptUrl`."""
-    return "".join(part[:1].upper() + part[1:] for part in re.split(r"\W|_", wire))
+    kinds = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+    return " or ".join(_WORDS[kind] for kind in kinds)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from tools.codegen.calls import call_faults, forgotten
 from tools.codegen.keywords import OURS
 from tools.codegen.marked import Fault, Marked, Path, split_reference
 from tools.codegen.rules import tag_of
@@ -32,8 +33,9 @@ UNIONS: Final = {
 def faults(envelopes: dict[str, Marked], schemas: dict[str, Marked]) -> Iterator[Fault]:
     """Yield every fault of the envelopes, which are given by their file names, as the schemas are."""
     documents = {f"schemas/{file}": marked.data for file, marked in schemas.items()}
-    documents |= {file: marked.data for file, marked in envelopes.items()}
-    for file, marked in envelopes.items():
+    documents |= {file: envelopes[file].data for file in ENVELOPES}
+    for file in ENVELOPES:
+        marked = envelopes[file]
         for path, node in _objects(marked.data, ()):
             for word in (word for word in node if isinstance(word, str) and word.startswith("x-")):
                 if word not in OURS or file not in OURS[word].places:
@@ -42,6 +44,8 @@ def faults(envelopes: dict[str, Marked], schemas: dict[str, Marked]) -> Iterator
                     yield marked.fault((*path, word), f"`{word}` takes {OURS[word].value}")
             if isinstance(node.get("$ref"), str) and _found(node["$ref"], file, documents) is None:
                 yield marked.fault((*path, "$ref"), f"`{node['$ref']}` leads nowhere")
+    yield from call_faults(envelopes["openapi.yaml"])
+    yield from forgotten(envelopes["openapi.yaml"], envelopes["asyncapi.yaml"], schemas)
     yield from _Messages(envelopes["asyncapi.yaml"], schemas).faults()
 
 
@@ -66,11 +70,22 @@ class _Messages:
                 yield self._asyncapi.fault(path, f"named `{message.get('name')}`, and its `type` is `{tag}`")
         carried: dict[tuple[str, str], set[str]] = {}
         operated: set[tuple[str, str]] = set()
-        for operation in data.get("operations", {}).values():
+        for key, operation in data.get("operations", {}).items():
+            yield from self._strays(("operations", key), operation)
             channel = _last(operation.get("channel", {}))
             for reference in operation.get("messages", []):
                 operated.add((channel, _last(reference)))
                 carried.setdefault((channel, operation.get("action", "")), set()).add(self._name(reference))
+        for key, operation in data.get("operations", {}).items():
+            reply = operation.get("reply", {})
+            yield from self._strays(("operations", key, "reply"), reply)
+            for index, reference in enumerate(reply.get("messages", [])):
+                way = "receive" if operation["action"] == "send" else "send"
+                if self._name(reference) not in carried.get((_last(reply["channel"]), way), set()):
+                    yield self._asyncapi.fault(
+                        ("operations", key, "reply", "messages", index),
+                        f"no operation `{way}`s `{_last(reference)}` on `{_last(reply['channel'])}`",
+                    )
         for channel, item in data.get("channels", {}).items():
             for key in item.get("messages", {}):
                 if (channel, key) not in operated:
@@ -83,6 +98,15 @@ class _Messages:
         for key in set(messages) - used:
             yield self._asyncapi.fault(("components", "messages", key), f"`{key}` is on no channel")
         yield from self._unions(carried)
+
+    def _strays(self, path: Path, operation: dict[str, Any]) -> Iterator[Fault]:
+        """Yield each message of an operation or a reply that is not one of its own channel."""
+        channel = operation.get("channel", {}).get("$ref", "")
+        for index, reference in enumerate(operation.get("messages", [])):
+            if reference["$ref"].rpartition("/")[0] != f"{channel}/messages":
+                yield self._asyncapi.fault(
+                    (*path, "messages", index), f"`{reference['$ref']}` is not among the messages of its channel"
+                )
 
     def _unions(self, carried: dict[tuple[str, str], set[str]]) -> Iterator[Fault]:
         for place in set(carried) - set(UNIONS):

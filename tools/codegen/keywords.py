@@ -13,7 +13,7 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["BOUNDS", "FORMATS", "KEYWORDS", "OURS", "Extension"]
+__all__ = ["BOUNDS", "DIALECT", "FORMATS", "KEYWORDS", "OURS", "Extension"]
 
 BOUNDS: Final = {
     **dict.fromkeys(("minLength", "maxLength", "pattern", "format"), ("string",)),
@@ -32,8 +32,15 @@ KEYWORDS: Final = frozenset(
 )
 """Every keyword of JSON Schema that a schema may use."""
 
-FORMATS: Final = frozenset({"date", "date-time", "uri", "int32", "int64", "float", "double", "password", "byte"})
-"""The values of `format`. It is a note for people and for other generators: our models keep text as text."""
+FORMATS: Final = {
+    **dict.fromkeys(("date", "date-time", "uri", "password", "byte"), "string"),
+    **dict.fromkeys(("int32", "int64"), "integer"),
+    **dict.fromkeys(("float", "double"), "number"),
+}
+"""The values of `format`, and the type of each. It is a note for people: our models keep text as text."""
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+"""The `$schema` of every file."""
 
 
 @attrs.frozen

@@ -1,12 +1,15 @@
 """YAML whose every value knows its line, and the faults that are reported with it.
 
 YAML itself takes much in silence that no generator can use: of two entries with one key the last, `no` as a
-boolean, a day as a date. Here, each is a fault. What a schema may say is in `tools.codegen.rules`.
+boolean, `1:30` as a number, a day as a date. Here, each is a fault. What a schema may say is in
+`tools.codegen.rules`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 import yaml
@@ -21,6 +24,16 @@ __all__ += ["fault_at", "fault_in", "load", "parse", "split_reference"]
 Schema: TypeAlias = dict[str, Any]
 Path: TypeAlias = tuple[str | int, ...]
 """The keys and indices that lead to a value of a document."""
+
+_COLLECTIONS: Final = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+_TEXT: Final = "tag:yaml.org,2002:str"
+_PLAIN: Final = {
+    "tag:yaml.org,2002:null": re.compile("null|"),
+    "tag:yaml.org,2002:bool": re.compile("true|false"),
+    "tag:yaml.org,2002:int": re.compile(r"-?(0|[1-9]\d*)"),
+    "tag:yaml.org,2002:float": re.compile(r"-?(0|[1-9]\d*)\.\d+([eE][-+]?\d+)?"),
+}
+"""How JSON writes what is no text. YAML has other spellings, some of which look like texts: `no`, `1:30`."""
 
 
 @attrs.frozen(order=True)
@@ -88,6 +101,9 @@ def load(path: FilePath, name: str) -> Marked:
         text = path.read_text("utf-8")
     except FileNotFoundError:
         return Marked(name, None, {}, (Fault(name, 1, "the file is missing"),))
+    except UnicodeDecodeError as exc:
+        line = exc.object.count(b"\n", 0, exc.start) + 1
+        return Marked(name, None, {}, (Fault(name, line, "not UTF-8"),))
     return parse(text, name)
 
 
@@ -95,42 +111,65 @@ def parse(text: str, name: str) -> Marked:
     """Read the text of a YAML file; its data is None if it is no YAML with keys."""
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.reader.ReaderError as exc:
+        line = text.count("\n", 0, exc.position) + 1
+        return Marked(name, None, {}, (Fault(name, line, f"not YAML: {exc.reason}"),))
     except yaml.MarkedYAMLError as exc:
         line = exc.problem_mark.line + 1 if exc.problem_mark else 1
         return Marked(name, None, {}, (Fault(name, line, f"not YAML: {exc.problem}"),))
     if not isinstance(node, yaml.MappingNode):
         return Marked(name, None, {}, (Fault(name, 1, "not an object"),))
-    lines: dict[Path, int] = {(): 1}
-    faults: list[Fault] = []
-    data = _value(node, (), name, lines, faults)
-    return Marked(name, data, lines, tuple(faults))
+    reader = _Reader(name)
+    data = reader.value(node, (), ())
+    return Marked(name, data, reader.lines, tuple(reader.faults))
 
 
-def _value(node: yaml.Node, path: Path, name: str, lines: dict[Path, int], faults: list[Fault]) -> Any:
-    lines.setdefault(path, node.start_mark.line + 1)
-    if isinstance(node, yaml.SequenceNode):
-        return [_value(child, (*path, index), name, lines, faults) for index, child in enumerate(node.value)]
-    if not isinstance(node, yaml.MappingNode):
-        return _scalar(node, name, faults)
-    data: dict[str, Any] = {}
-    for key_node, child in node.value:
-        line = key_node.start_mark.line + 1
-        key = key_node.value
-        if key_node.tag != "tag:yaml.org,2002:str":
-            faults.append(Fault(name, line, f"the key `{key}` is not text to YAML: put it in quotes"))
-        if key in data:
-            faults.append(Fault(name, line, f"`{key}` is there twice; the first is in line {lines[(*path, key)]}"))
-        lines[(*path, key)] = line  # of the key: what a fault is about begins there
-        data[key] = _value(child, (*path, key), name, lines, faults)
-    return data
+class _Reader:
+    """Makes the values of one document, and notes their lines and faults."""
 
+    def __init__(self, name: str) -> None:
+        self.lines: dict[Path, int] = {(): 1}
+        self.faults: list[Fault] = []
+        self._name = name
 
-def _scalar(node: yaml.Node, name: str, faults: list[Fault]) -> Any:
-    value = yaml.SafeLoader("").construct_object(node)
-    if value is None or isinstance(value, str | int | float):
-        return value
-    faults.append(Fault(name, node.start_mark.line + 1, f"`{node.value}` is no JSON value: put it in quotes"))
-    return node.value
+    def value(self, node: yaml.Node, path: Path, around: tuple[yaml.Node, ...]) -> Any:
+        """Return the value of a node; `around` has the nodes that it is in."""
+        self.lines.setdefault(path, node.start_mark.line + 1)
+        if any(node is one for one in around):
+            self._fault(self.lines[path], "an alias for what it is itself in")
+            return None
+        if isinstance(node, yaml.CollectionNode) and node.tag not in _COLLECTIONS:
+            self._fault(node.start_mark.line + 1, f"`{node.tag}` is no JSON value")
+        around = (*around, node)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(child, (*path, index), around) for index, child in enumerate(node.value)]
+        if not isinstance(node, yaml.MappingNode):
+            return self._scalar(node)
+        data: dict[str, Any] = {}
+        for key_node, child in node.value:
+            line = key_node.start_mark.line + 1
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else "?"
+            if key_node.tag != _TEXT:
+                self._fault(line, f"the key `{key}` is not text to YAML: put it in quotes")
+            if key in data:
+                self._fault(line, f"`{key}` is there twice; the first is in line {self.lines[(*path, key)]}")
+            self.lines[(*path, key)] = line  # of the key: what a fault is about begins there
+            data[key] = self.value(child, (*path, key), around)
+        return data
+
+    def _scalar(self, node: yaml.Node) -> Any:
+        text: str = node.value
+        if node.tag == _TEXT:
+            return text
+        if node.tag not in _PLAIN or not _PLAIN[node.tag].fullmatch(text):
+            self._fault(
+                node.start_mark.line + 1, f"`{text}` is no JSON value: put it in quotes, or write it as in JSON"
+            )
+            return text
+        return json.loads(text or "null")
+
+    def _fault(self, line: int, text: str) -> None:
+        self.faults.append(Fault(self._name, line, text))
 
 
 def definitions(files: dict[str, Schema]) -> Iterator[tuple[str, str, Schema]]:

@@ -11,7 +11,7 @@ import string
 import tomllib
 from pathlib import Path
 
-__all__ = ["write_project"]
+__all__ = ["copy_licence", "version", "write_project"]
 
 _ROOT = Path(__file__).resolve().parents[2]
 _TEMPLATES = Path(__file__).parent / "package"
@@ -23,7 +23,7 @@ def write_project(folder: Path) -> None:
     floors = {re.split(r"[^\w-]", one)[0]: one for one in project["project"]["dependencies"]}
     texts = {
         "build": ", ".join(f'"{one}"' for one in project["build-system"]["requires"]),
-        "version": _version(),
+        "version": version(),
         "python": project["project"]["requires-python"],
         "classifiers": "\n".join(
             f'    "{one}",' for one in project["project"]["classifiers"] if "Video" not in one
@@ -33,11 +33,17 @@ def write_project(folder: Path) -> None:
     }
     template = string.Template((_TEMPLATES / "pyproject.toml.in").read_text("utf-8"))
     (folder / "pyproject.toml").write_text(template.substitute(texts), "utf-8", newline="\n")
-    for copied in (_TEMPLATES / "README.md", _ROOT / "LICENSE"):
-        (folder / copied.name).write_text(copied.read_text("utf-8"), "utf-8", newline="\n")
+    (folder / "README.md").write_text((_TEMPLATES / "README.md").read_text("utf-8"), "utf-8", newline="\n")
+    copy_licence(folder)
 
 
-def _version() -> str:
+def copy_licence(folder: Path) -> None:
+    """Write the licence into a folder that becomes a package."""
+    (folder / "LICENSE").write_text((_ROOT / "LICENSE").read_text("utf-8"), "utf-8", newline="\n")
+
+
+def version() -> str:
+    """Return the version of the project, which its packages of models have, too."""
     text = (_ROOT / "odyssey_proto" / "_version.py").read_text("utf-8")
     found = re.search(r'^__version__\b.*= "(.+)"$', text, re.MULTILINE)
     assert found, "odyssey_proto/_version.py has no version"

@@ -7,7 +7,6 @@ object, a bound of a list's items, another choice between fields) is a fault wit
 
 from __future__ import annotations
 
-import builtins
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +15,8 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
-from tools.codegen.keywords import BOUNDS, FORMATS, KEYWORDS, OURS
+from tools.codegen import names
+from tools.codegen.keywords import BOUNDS, DIALECT, FORMATS, KEYWORDS, OURS
 from tools.codegen.lowering import member_name, python_name
 from tools.codegen.marked import Fault, Marked, Path, Schema, definitions, split_reference
 
@@ -35,18 +35,15 @@ UNCHECKED: Final = frozenset(
 
 _SCALARS: Final = frozenset({"string", "integer", "number", "boolean"})
 _NOTES: Final = frozenset({"title", "description", "examples", "default", *OURS})
-_CLASS_NAME: Final = re.compile("[A-Z][A-Za-z0-9]*")
-_TAKEN_CLASSES: Final = frozenset(
-    {
-        *("Any", "JsonObject", "Literal", "OpenStrEnum", "TypeAlias", *dir(builtins)),
-        *("LiveChannels", "NoFields", "Record", "RestCalls", "Unlisted"),  # in the npm package
-    }
-)
+_HEAD: Final = ("$schema", "title", "description")
+"""What a schema file says before its definitions."""
+_NOT_ECMASCRIPT: Final = re.compile(r"\(\?(?![:=!]|<[=!])|\\[AZz]|[*+?}]\+")
+"""What Python has in patterns, and ECMAScript, in which JSON Schema has them, does not read in the same way."""
+_PAIRS: Final = (("minimum", "maximum"), ("minLength", "maxLength"), ("minItems", "maxItems"))
 
 
 def faults(documents: dict[str, Marked]) -> Iterator[Fault]:
     """Yield every fault of the schema files, by their names, which have a `$defs` each."""
-    yield from _double_names(documents)
     sound: dict[str, Schema] = {}
     for file, marked in documents.items():
         found = list(_invalid(marked))
@@ -55,8 +52,8 @@ def faults(documents: dict[str, Marked]) -> Iterator[Fault]:
         sound[file] = {
             "$defs": {name: {} if name in broken else schema for name, schema in marked.data["$defs"].items()}
         }
-        if not marked.data.get("description"):
-            yield marked.fault((), "the file has no description")
+        yield from _head(marked)
+    yield from names.faults(documents)
     for file, name, schema in definitions(sound):
         if schema != {}:
             yield from _Check(documents[file], file, name, sound).definition(schema)
@@ -83,17 +80,16 @@ class _Check:
         if not isinstance(schema, dict):
             yield self._fault((), "a definition is an object of keywords")
             return
-        if not _CLASS_NAME.fullmatch(self._name) or self._name in _TAKEN_CLASSES:
-            yield self._fault((), "not a name for a class; use CapWords that no generated code uses itself")
         yield from self._words((), schema, "object")
         if not schema.get("description"):
             yield self._fault((), "no description")
+        if not schema.get("examples") and "$ref" not in str(schema.get("oneOf")):
+            yield self._fault((), "no examples")
         match schema:
             case {"type": "object"}:
                 yield from self._object(schema)
             case {"anyOf": [{"const": _}, *_]}:
                 yield from self._enum(schema["anyOf"])
-                yield from self._beside()
             case {"oneOf": [*branches]} if not set(schema) - _NOTES - {"oneOf"}:
                 yield from self._union(branches)
             case _:
@@ -122,7 +118,11 @@ class _Check:
                 yield self._fault((), f"`{name}` is required, and is no property", "required")
         for name, field in fields.items():
             yield from self._field(name, field, required=name in schema.get("required", []))
-        yield from self._python_names(fields)
+        yield from self._field_names(fields)
+        written = [wire for wire, field in fields.items() if isinstance(field, dict) and field.get("x-write-null")]
+        for index, example in enumerate(schema.get("examples", [])):
+            for wire in sorted(set(written) - set(example if isinstance(example, dict) else written)):
+                yield self._fault(("examples", index), f"the service writes null for `{wire}`: show it")
         if schema.get("additionalProperties", True) is not True:
             yield self._fault((), "an object may have fields that are not listed", "additionalProperties")
         if "anyOf" in schema and (self._name, "anyOf") not in UNCHECKED:
@@ -162,13 +162,8 @@ class _Check:
             members[member] = value
         if not isinstance(branches[-1], dict) or branches[-1].get("type") != "string" or "const" in branches[-1]:
             yield self._fault((), "an enum is open: its last branch is any string", "anyOf")
-
-    def _beside(self) -> Iterator[Fault]:
-        """Yield the names that generated code has beside that of an open enum, and that are taken."""
-        for file, name, _ in definitions(self._files):
-            if name in (f"Known{self._name}", f"Unknown{self._name}"):
-                taken = f"in `{file}`, and generated code has it beside `{self._name}`"
-                yield self._fault((), f"`{name}` is {taken}")
+        elif not branches[-1].get("description"):
+            yield self._fault(("anyOf", len(branches) - 1), "no description")
 
     def _union(self, branches: list[Any]) -> Iterator[Fault]:
         tags: dict[str, str] = {}
@@ -179,7 +174,7 @@ class _Check:
                 continue
             yield from self._reference(path, branch)
             file, name = split_reference(branch["$ref"], self._file)
-            member = self._files.get(file, {}).get("$defs", {}).get(name, {})
+            member = self._definition(file, name)
             tag = tag_of(member)
             if member and tag is None:
                 yield self._fault(path, f"`{name}` has no constant `type` that would tell it from the others")
@@ -204,6 +199,14 @@ class _Check:
             return
         if "default" in field and required:
             yield self._fault(path, "a required field has no default", "default")
+        if field.get("default", "") is None or isinstance(field.get("default"), dict):
+            yield self._fault(path, "a default is a text, a number, a boolean or an empty list", "default")
+        elif field.get("default") != [] and isinstance(field.get("default"), list):
+            yield self._fault(path, "a default that is a list is empty", "default")
+        elif "default" in field and ("$ref" in field or "anyOf" in field):
+            yield self._fault(path, "only a field with a plain type has a default", "default")
+        if field.get("x-secret") and "string" not in _types(field):
+            yield self._fault(path, "only a text can be secret", "x-secret")
         if "x-stand-in" in field and ("x-essential" in field or not required):
             yield self._fault(path, "`x-stand-in` is for required fields that are not essential", "x-stand-in")
         if "x-essential" in field and not required:
@@ -216,12 +219,15 @@ class _Check:
         """Yield the faults of a field, or (not `top`) of a branch, an item or a value of a map."""
         if not top:
             yield from self._words(path, schema, "value")
-        kinds = [schema["type"]] if isinstance(schema.get("type"), str) else schema.get("type", [])
+        kinds = _types(schema)
         plain = [kind for kind in kinds if kind != "null"]
         honoured = {"type"}
         if "$ref" in schema:
             honoured = {"$ref"}
             yield from self._reference(path, schema)
+            file, name = split_reference(str(schema["$ref"]), self._file)
+            if "properties" not in (other := self._definition(file, name)) and "oneOf" in other:
+                yield self._fault(path, f"`{name}` is a union of messages, which only a channel carries", "$ref")
         elif "anyOf" in schema:
             honoured = {"anyOf"}
             yield from self._alternatives(path, schema["anyOf"])
@@ -234,20 +240,33 @@ class _Check:
                 yield from self._value((*path, "items"), schema["items"])
             else:
                 yield self._fault(path, "a list without `items`: nothing would check what is in it")
-        elif not kinds or set(plain) - _SCALARS:
+        elif not plain or set(plain) - _SCALARS:
             yield self._fault(path, "no type")
         if len(plain) > 1:
             yield self._fault(path, "several types: name them in an `anyOf`", "type")
-        for bound in sorted(set(schema) & set(BOUNDS)):
-            if bound == "format":
-                continue
+        yield from self._bounds(path, schema, plain, top=top)
+        yield from self._leftovers(path, schema, honoured | set(BOUNDS), "field")
+
+    def _bounds(self, path: Path, schema: Schema, plain: list[str], *, top: bool) -> Iterator[Fault]:
+        if FORMATS.get(schema.get("format", ""), "string") not in (
+            *plain,
+            "string" if "format" not in schema else "",
+        ):
+            yield self._fault(path, f"the format `{schema['format']}` says nothing about this type", "format")
+        for bound in sorted(set(schema) & set(BOUNDS) - {"format"}):
             if not top and (self._name, *path, bound) not in UNCHECKED:
                 yield self._fault(path, f"the models check `{bound}` only directly at a field", bound)
             elif not set(plain) & set(BOUNDS[bound]):
                 yield self._fault(path, f"`{bound}` says nothing about this type", bound)
-        yield from self._leftovers(path, schema, honoured | set(BOUNDS), "field")
+        for least, most in _PAIRS:
+            if schema.get(least, 0) > schema.get(most, schema.get(least, 0)):
+                yield self._fault(path, f"no value fits: `{least}` is above `{most}`", least)
+        if _NOT_ECMASCRIPT.search(schema.get("pattern", "")):
+            yield self._fault(path, "the pattern means something else, or nothing, in ECMAScript", "pattern")
 
     def _alternatives(self, path: Path, branches: list[Any]) -> Iterator[Fault]:
+        if len(branches) == 1 or all(branch == {"type": "null"} for branch in branches):
+            yield self._fault(path, "an `anyOf` names several types", "anyOf")
         for index, branch in enumerate(branches):
             here = (*path, "anyOf", index)
             if not isinstance(branch, dict):
@@ -274,18 +293,25 @@ class _Check:
         if name not in self._files.get(file, {}).get("$defs", {}):
             yield self._fault(path, f"`{schema['$ref']}` leads nowhere", "$ref")
 
+    def _definition(self, file: str, name: str) -> Schema:
+        """Return a definition; an empty one if there is none, or if it is faulty itself."""
+        found = self._files.get(file, {}).get("$defs", {}).get(name)
+        return found if isinstance(found, dict) else {}
+
     def _leftovers(self, path: Path, schema: Schema, honoured: set[str], what: str) -> Iterator[Fault]:
         """Yield the known keywords that mean nothing beside the others."""
         choices = {"anyOf", "oneOf"} if what == "object" else {"properties", "required"}  # reported on their own
         for word in sorted(set(schema) & KEYWORDS - _NOTES - honoured - choices):
             yield self._fault(path, f"`{word}` is not honoured here", word)
 
-    def _python_names(self, fields: Schema) -> Iterator[Fault]:
+    def _field_names(self, fields: Schema) -> Iterator[Fault]:
         for wire in fields:
             if not python_name(wire):
                 yield self._fault(
                     ("properties", wire), "no attribute can be named after it: no letter and no digit"
                 )
+            if wire in names.EVERY_OBJECT_HAS:
+                yield self._fault(("properties", wire), "every object of JavaScript has one already")
 
 
 def tag_of(schema: Schema) -> str | None:
@@ -297,16 +323,26 @@ def tag_of(schema: Schema) -> str | None:
             return None
 
 
+def _types(schema: Schema) -> list[str]:
+    """Return the JSON types that a schema names."""
+    named = schema.get("type", [])
+    return [named] if isinstance(named, str) else list(named)
+
+
+def _head(marked: Marked) -> Iterator[Fault]:
+    """Yield the faults of what a file says besides its definitions."""
+    for word in _HEAD:
+        if not marked.data.get(word):
+            yield marked.fault((), f"the file has no {word}")
+    if marked.data.get("$schema", DIALECT) != DIALECT:
+        yield marked.fault(("$schema",), f"the schemas are those of {DIALECT}")
+    for word in marked.data:
+        if word not in (*_HEAD, "$defs"):
+            yield marked.fault((word,), f"`{word}` is not for the head of a file")
+
+
 def _is_nullable(schema: Schema) -> bool:
     return "null" in schema.get("type", ()) or {"type": "null"} in schema.get("anyOf", ())
-
-
-def _double_names(documents: dict[str, Marked]) -> Iterator[Fault]:
-    seen: dict[str, str] = {}
-    for file, name, _ in definitions({file: marked.data for file, marked in documents.items()}):
-        if name in seen:
-            yield documents[file].fault(("$defs", name), f"{name}: also in {seen[name]}")
-        seen.setdefault(name, documents[file].name)
 
 
 def _invalid(marked: Marked) -> Iterator[tuple[Path, str]]:

@@ -24,13 +24,13 @@ def read(folder: Path) -> dict[str, Schema]:
     Raises `SpecError` with all faults found: keywords that the generators do not support, names that code cannot
     have, references to nothing, examples that do not fit, messages that go nowhere.
     """
-    from tools.codegen import envelopes, rules  # here: they need the names of `lowering`, which imports this
+    from tools.codegen import envelopes, rules, shapes  # here: they need `lowering`, which imports this
 
     spec = folder.parent
     schemas = {
         path.name: load(path, f"{spec.name}/{folder.name}/{path.name}") for path in sorted(folder.glob("*.yaml"))
     }
-    around = {name: load(spec / name, f"{spec.name}/{name}") for name in envelopes.ENVELOPES}
+    around = {name: load(spec / name, f"{spec.name}/{name}") for name in shapes.SHAPES}
     every = [*schemas.values(), *around.values()]
     found = [fault for marked in every for fault in marked.faults]
     shapeless = [one for one in schemas.values() if one.data and not isinstance(one.data.get("$defs"), dict)]
@@ -38,7 +38,8 @@ def read(folder: Path) -> dict[str, Schema]:
     if shapeless or any(one.data is None for one in every):
         raise SpecError(found)  # of what cannot be read, nothing more can be said
     found += rules.faults(schemas)
-    found += envelopes.faults(around, schemas)
+    bent = [fault for name, marked in around.items() for fault in shapes.misshapen(name, marked)]
+    found += bent or envelopes.faults(around, schemas)
     if found:
         raise SpecError(found)
     return {file: Document(marked) for file, marked in schemas.items()}

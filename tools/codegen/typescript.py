@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from tools.codegen.project import copy_licence, version
 from tools.codegen.typescript_documented import documented
 from tools.codegen.typescript_guards import guards
 from tools.codegen.typescript_types import Declarations, rest_calls
@@ -55,6 +56,8 @@ channel.onmessage = ({ data }) => {
 - `RestCalls` has the method, path, parameters, body and answer of each REST call. `LiveChannels` has what a client
   sends and receives on each channel.
 - `odyssey-models/documented` has the interfaces of the JavaScript documentation, for SDKs with the same surface.
+- The version is that of `odyssey-proto` from the same sources. Before 1.0, the second number rises with breaking
+  changes, the third with all others.
 """
 
 _HEADER = "// Made from spec/ by `python -m tools.codegen`. Do not edit.\n\n"
@@ -66,7 +69,7 @@ def write_package(files: dict[str, Schema], openapi: Schema, asyncapi: Schema, f
     types = declarations.text() + rest_calls(openapi) + declarations.live_channels(asyncapi)
     folder.mkdir(parents=True)
     for name, text in {
-        "package.json": _manifest(openapi["info"]["version"]),
+        "package.json": _manifest(),
         "README.md": _README,
         "index.d.ts": _HEADER + types,
         "index.js": _HEADER + guards(files),
@@ -74,12 +77,13 @@ def write_package(files: dict[str, Schema], openapi: Schema, asyncapi: Schema, f
         "documented.js": _HEADER + "export {};\n",
     }.items():
         (folder / name).write_text(text, "utf-8", newline="\n")
+    copy_licence(folder)
 
 
-def _manifest(version: str) -> str:
+def _manifest() -> str:
     entries = {
         "name": _NAME,
-        "version": version,
+        "version": version(),
         "description": "The Odyssey wire protocol: types, guards and lists of values",
         "license": "MIT",
         "type": "module",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from tools.spec_diff.changes import BOTH, READERS, WRITERS, Change
+from tools.spec_diff.changes import BOTH, NOBODY, READERS, WRITERS, Change
+from tools.spec_diff.nodes import between_nodes
 from tools.spec_diff.schemas import between_schemas
 
 if TYPE_CHECKING:
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["between_calls", "between_messages"]
 
 Document = dict[str, Any]
+_NAMES: Final = {
+    "operationId": "a name in generated code, and nothing on the wire",
+    "path": "a note on where the fact comes from",
+}
 _METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
@@ -26,6 +31,11 @@ def between_calls(old: Document, new: Document, before: Definitions, after: Defi
         yield Change(
             "openapi.yaml", f"the servers are now {', '.join(addresses[1])}", "calls go elsewhere", WRITERS
         )
+    schemes, others = (document.get("components", {}).get("securitySchemes", {}) for document in (old, new))
+    yield from between_nodes(
+        "securitySchemes", schemes, others, "clients present what they presented before", WRITERS
+    )
+    yield from _headers_between(old, new, before, after)
     for call in [*was, *(call for call in now if call not in was)]:
         if call not in now:
             yield Change(call, "call removed", "clients make it", WRITERS)
@@ -43,6 +53,7 @@ def _calls(document: Document) -> dict[str, Document]:
             **item[method],
             "parameters": [*item.get("parameters", ()), *item[method].get("parameters", ())],
             "servers": [one["url"] for one in item[method].get("servers", item.get("servers", ()))],
+            "path": {key: value for key, value in item.items() if key.startswith("x-")},
         }
         for path, item in document.get("paths", {}).items()
         for method in _METHODS
@@ -64,6 +75,8 @@ class _Call:
             yield Change(self._name, "other credentials", "clients present what they presented before", WRITERS)
         if was["servers"] != now["servers"]:
             yield Change(self._name, "other servers", "the call goes elsewhere", WRITERS)
+        for word, why in _NAMES.items():
+            yield from between_nodes(self._name, {word: was.get(word)}, {word: now.get(word)}, why, NOBODY)
         yield from self._parameters(self._named(was, 0), self._named(now, 1))
         yield from self._body(was.get("requestBody"), now.get("requestBody"))
         yield from self._statuses(was.get("responses", {}), now.get("responses", {}))
@@ -97,6 +110,7 @@ class _Call:
             elif required == (True, False):
                 yield Change(place, "parameter now optional", "servers rely on it", READERS)
             if name in was:
+                yield from _mark(place, was[name], now[name])
                 yield from self._schemas(place, was[name].get("schema"), now[name].get("schema"))
 
     def _body(self, was: Any, now: Any) -> Iterator[Change]:
@@ -140,22 +154,47 @@ class _Call:
                     yield Change(place, "answer added", "clients do not expect it", READERS)
             else:
                 old, new = self._resolved(was[status], 0), self._resolved(now[status], 1)
-                yield from self._contents(place, old.get("content", {}), new.get("content", {}))
-                yield from self._headers(place, old.get("headers", {}), new.get("headers", {}))
-
-    def _headers(self, place: str, was: Document, now: Document) -> Iterator[Change]:
-        for name in sorted(was.keys() | now.keys()):
-            if name not in now:
-                required = self._resolved(was[name], 0).get("required", False)
-                breaks = {"breaks": READERS} if required else {}
-                yield Change(
-                    f"{place} {name}",
-                    "header removed",
-                    "clients may rely on it" if required else "it was optional",
-                    **breaks,
+                yield from _mark(place, old, new)
+                yield from between_nodes(
+                    f"{place} links",
+                    old.get("links", {}),
+                    new.get("links", {}),
+                    "a note on which call may follow",
+                    NOBODY,
                 )
-            elif name not in was:
-                yield Change(f"{place} {name}", "header added", "clients ignore what they do not know")
+                yield from self._contents(place, old.get("content", {}), new.get("content", {}))
+                yield from self.headers(place, old.get("headers", {}), new.get("headers", {}))
+
+    def headers(self, place: str, was: Document, now: Document) -> Iterator[Change]:
+        """Yield every change of the headers of an answer."""
+        for name in sorted(was.keys() | now.keys()):
+            old, new = (self._resolved(headers.get(name), side) for side, headers in enumerate((was, now)))
+            here = f"{place} {name}"
+            required = tuple(bool(header and header.get("required")) for header in (old, new))
+            if new is None:
+                why = "clients may rely on it" if required[0] else "it was optional"
+                yield Change(here, "header removed", why, READERS if required[0] else NOBODY)
+            elif old is None:
+                yield Change(here, "header added", "clients ignore what they do not know")
+            else:
+                if required == (True, False):
+                    yield Change(here, "header now optional", "clients rely on it", READERS)
+                elif required == (False, True):
+                    yield Change(here, "header now required", "servers may omit it", WRITERS)
+                yield from _mark(here, old, new)
+                yield from self._schemas(here, old.get("schema"), new.get("schema"))
+
+
+def _headers_between(old: Document, new: Document, before: Definitions, after: Definitions) -> Iterator[Change]:
+    """Yield the changes of the headers that any answer may have."""
+    headers = [document.get("components", {}).get("headers", {}) for document in (old, new)]
+    yield from _Call("any answer", old, new, before, after).headers("headers", *headers)
+
+
+def _mark(place: str, old: Document, new: Document) -> Iterator[Change]:
+    """Yield the change of where a fact comes from."""
+    was, now = ({key: value for key, value in node.items() if key.startswith("x-")} for node in (old, new))
+    yield from between_nodes(place, was, now, "a note", NOBODY)
 
 
 # --- messages
@@ -164,6 +203,7 @@ class _Call:
 def between_messages(old: Document, new: Document) -> Iterator[Change]:
     """Yield every change from one `asyncapi.yaml` to another."""
     was, now = old.get("channels", {}), new.get("channels", {})
+    yield from between_nodes("asyncapi.yaml", _around(old), _around(new), "both sides meet in the old way", BOTH)
     for channel in [*was, *(channel for channel in now if channel not in was)]:
         if channel not in now:
             yield Change(channel, "channel removed", "both sides use it", BOTH)
@@ -173,6 +213,17 @@ def between_messages(old: Document, new: Document) -> Iterator[Change]:
             yield Change(
                 channel, f"its address is now {now[channel].get('address')}", "it is found elsewhere", BOTH
             )
+        if channel in was and channel in now:
+            rest, others = (
+                {key: value for key, value in item.items() if key not in ("address", "messages")}
+                for item in (was[channel], now[channel])
+            )
+            yield from between_nodes(channel, rest, others, "both sides meet in the old way", BOTH)
+    answers = (_replies(old), _replies(new))
+    for name in sorted(answers[0].keys() & answers[1].keys()):
+        yield from between_nodes(
+            f"{name} reply", answers[0][name], answers[1][name], "writers wait for others", BOTH
+        )
     sent = (_sent(old), _sent(new))
     for place in sorted(sent[0] ^ sent[1]):
         channel, action, message = place
@@ -189,13 +240,42 @@ def between_messages(old: Document, new: Document) -> Iterator[Change]:
 
 
 def _sent(document: Document) -> set[tuple[str, str, str]]:
-    """Return which message a client sends or receives on which channel."""
-
-    def last(reference: Document) -> str:
-        return str(reference["$ref"]).rpartition("/")[2]
-
+    """Return which message a client sends or receives on which channel, by the name of its definition."""
     return {
-        (last(operation["channel"]), operation["action"], last(message))
+        (_last(operation["channel"]), operation["action"], _payload(document, message))
         for operation in document.get("operations", {}).values()
         for message in operation.get("messages", ())
     }
+
+
+def _replies(document: Document) -> dict[str, list[str]]:
+    """Return the messages that answer each operation."""
+    return {
+        name: sorted(_payload(document, message) for message in operation.get("reply", {}).get("messages", ()))
+        for name, operation in document.get("operations", {}).items()
+    }
+
+
+def _around(document: Document) -> Document:
+    """Return what an `asyncapi.yaml` says besides its channels and messages."""
+    components = document.get("components", {})
+    keys = ("defaultContentType", "servers")
+    return {
+        **{key: document[key] for key in keys if key in document},
+        "securitySchemes": components.get("securitySchemes", {}),
+    }
+
+
+def _payload(document: Document, reference: Document) -> str:
+    """Return the name of the definition of a message; its key if the document does not say it."""
+    node: Any = reference
+    while isinstance(node, dict) and str(node.get("$ref", "")).startswith("#/"):
+        found: Any = document
+        for step in node["$ref"].split("/")[1:]:
+            found = found.get(step, {})
+        node = found
+    return _last(node["payload"]) if "payload" in node else _last(reference)
+
+
+def _last(reference: Document) -> str:
+    return str(reference["$ref"]).rpartition("/")[2]

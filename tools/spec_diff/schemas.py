@@ -17,6 +17,7 @@ Definitions = dict[str, Schema]
 
 _LOWER: Final = ("minimum", "minLength", "minItems")
 _UPPER: Final = ("maximum", "maxLength", "maxItems")
+_CHOICES: Final = {"oneOf": "exactly one of", "anyOf": "at least one of"}
 _NOTES: Final = {
     "format": "a note; readers and writers treat it as text",
     "x-assumed": "a note on where the fact comes from",
@@ -58,22 +59,28 @@ def between_schemas(
         old, new = before.get(names[0], old), after.get(names[1], new)
     if "null" in _types(old) ^ _types(new):
         yield _null(place, new)
-    if _values(old) or _values(new):
+    if _values(old) and _values(new):
         yield from _enums(place, _values(old), _values(new))
+    elif _values(old) or _values(new):
+        now = "any text" if _values(old) else "an enum"
+        yield Change(place, f"is now {now}", "enums are open: any text was and is valid")
     if _members(old) or _members(new):
         yield from _unions(place, _members(old), _members(new))
     yield from _kinds(place, old, new, before, after, seen)
     if old.get("const") != new.get("const"):
-        yield Change(place, f"`{old.get('const')}` is now `{new.get('const')}`", "it tells messages apart", BOTH)
+        was, now = (f"`{schema['const']}`" if "const" in schema else "any text" for schema in (old, new))
+        yield Change(place, f"{was} is now {now}", "it tells messages apart", BOTH)
     yield from _bounds(place, old, new)
     yield from _default(place, old, new)
     if not any(names):
         yield from _notes(place, old, new)
-    yield from _choices(place, _choice(old), _choice(new))
+    for word, words in _CHOICES.items():
+        yield from _choices(place, words, _choice(old, word), _choice(new, word))
     yield from _fields(place, old, new, before, after, seen)
     for word, step in (("items", "[]"), ("additionalProperties", "{}")):
-        if isinstance(old.get(word), dict) and isinstance(new.get(word), dict):
-            yield from between_schemas(place + step, old[word], new[word], before, after, seen)
+        was, now = (schema[word] if isinstance(schema.get(word), dict) else {} for schema in (old, new))
+        if word in old and word in new:  # what is no object of keywords is `true`: anything
+            yield from between_schemas(place + step, was, now, before, after, seen)
 
 
 # --- fields
@@ -104,16 +111,16 @@ def _fields(
             yield from between_schemas(here, fields[0][name], fields[1][name], before, after, seen)
 
 
-def _choice(schema: Schema) -> set[str]:
-    branches = schema.get("oneOf", ())
+def _choice(schema: Schema, word: str) -> set[str]:
+    branches = schema.get(word, ())
     return {name for branch in branches if list(branch) == ["required"] for name in branch["required"]}
 
 
-def _choices(place: str, old: set[str], new: set[str]) -> Iterator[Change]:
+def _choices(place: str, words: str, old: set[str], new: set[str]) -> Iterator[Change]:
     if old == new:
         return
     was, now = (", ".join(sorted(names)) or "no choice" for names in (old, new))
-    shown = f"exactly one of: {was}; now: {now}"
+    shown = f"{words}: {was}; now: {now}"
     breaks = NOBODY
     if not old or (new and old - new):
         breaks |= WRITERS
@@ -136,7 +143,8 @@ def _referred(schema: Schema) -> str:
 def _types(schema: Schema) -> set[str]:
     """Return what a value may be: types of JSON, names of definitions, lists of these."""
     found: set[str] = set()
-    for branch in schema.get("anyOf", (schema,)):
+    branches = schema.get("anyOf", ())
+    for branch in (schema,) if all(list(branch) == ["required"] for branch in branches) else branches:
         kind = branch.get("type", [])
         found |= {kind} if isinstance(kind, str) else set(kind)
         if "$ref" in branch:

@@ -27,7 +27,7 @@ __all__ = [
 
 @attrs.frozen(kw_only=True)
 class TokenRequest(JsonObject):
-    """Body of `POST /auth/token`, the only call that needs no bearer token."""
+    """Body of `POST /auth/token`, which needs no bearer token."""
 
     api_key: str = attrs.field(validator=attrs.validators.min_len(1), repr=False)
     """The user's API key. It starts with `ody_`; the answer to a malformed key is 422."""

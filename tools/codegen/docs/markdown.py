@@ -37,7 +37,8 @@ def slug(heading: str) -> str:
 
 @cache
 def _markdown() -> MarkdownIt:
-    return MarkdownIt("commonmark", {"html": False}).enable("table")
+    # Without images: a page loads nothing.
+    return MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
 
 
 def inline(text: str) -> Markup:

@@ -121,5 +121,5 @@ def reached(source: Source, *nodes: Any) -> dict[str, None]:
             if name in source.files and name not in found:
                 found[name] = None
                 waiting.append(source.definition(name))
-            waiting += [value for key, value in node.items() if key != "$ref"]
+            waiting += [value for key, value in node.items() if key != "$ref" or isinstance(value, dict)]
     return found

@@ -5,7 +5,7 @@ This is the base of every enum in this package. It knows no values of the protoc
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import EnumType, StrEnum
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 __all__ = ["OpenStrEnum", "listed"]
@@ -37,7 +37,13 @@ if TYPE_CHECKING:
         @property
         def value(self) -> str: ...
 else:
-    _Base = StrEnum
+
+    class _OpenEnumType(EnumType):
+        def __contains__(cls, value: object) -> bool:
+            return isinstance(value, str) and value in cls._value2member_map_
+
+    class _Base(StrEnum, metaclass=_OpenEnumType):
+        pass
 
 
 def listed(value: str) -> Any:
@@ -61,6 +67,8 @@ class OpenStrEnum(_Base):
     True
     >>> Weather("hail") == "hail", Weather("hail").name, Weather("hail").is_known
     (True, '', False)
+    >>> "sun" in Weather, Weather.SUN in Weather, "hail" in Weather, Weather("hail") in Weather
+    (True, True, False, False)
     """
 
     @classmethod

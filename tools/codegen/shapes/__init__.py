@@ -1,0 +1,63 @@
+"""Which keywords the documents around the schemas may have: a closed shape for each, so that none is misspelt.
+
+A shape is a JSON Schema beside this module. It lists what the generators, the pages and spec-diff honour; whatever
+else a document says would be dropped in silence. That references lead somewhere is a matter of
+`tools.codegen.envelopes`.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+from jsonschema import Draft202012Validator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jsonschema import ValidationError
+
+    from tools.codegen.marked import Fault, Marked
+
+__all__ = ["SHAPES", "misshapen"]
+
+SHAPES: Final = ("asyncapi.yaml", "openapi.yaml", "sequences.yaml")
+"""The documents that have a shape."""
+
+_FOLDER: Final = Path(__file__).parent
+
+
+def misshapen(file: str, marked: Marked) -> Iterator[Fault]:
+    """Yield each fault in the shape of the document `file`: a keyword too many, too few, or of another kind."""
+    shape = yaml.safe_load((_FOLDER / file).read_text("utf-8"))
+    for error in Draft202012Validator(shape).iter_errors(marked.data):
+        yield from _faults(marked, error)
+
+
+def _faults(marked: Marked, error: ValidationError) -> Iterator[Fault]:
+    path = tuple(error.absolute_path)
+    shown = "/".join(map(str, path))
+    where = f"{shown}: " if path else ""
+    if error.validator == "additionalProperties":
+        for word in _unknown(error):
+            yield marked.fault((*path, word), f"{where}`{word}` is not understood")
+    elif error.validator in ("required", "dependentRequired"):
+        yield marked.fault(path, f"{where}{error.message.replace(' is a required property', ' is missing')}")
+    elif "propertyNames" in error.absolute_schema_path:
+        yield marked.fault((*path, str(error.instance)), f"{where}`{error.instance}` is not understood")
+    else:
+        yield marked.fault(path, f"{where}{error.message}")
+
+
+def _unknown(error: ValidationError) -> list[str]:
+    """Return the keys of an object that its shape does not list."""
+    shape: Any = error.schema
+    found: Any = error.instance
+    return [
+        word
+        for word in found
+        if word not in shape.get("properties", {})
+        and not any(re.search(pattern, word) for pattern in shape.get("patternProperties", {}))
+    ]
