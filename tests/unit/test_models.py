@@ -302,7 +302,7 @@ class TestAnOpenEnum:
             models.SimulationJobStatus(value)
 
     def test_example_in_its_docstring_runs(self) -> None:
-        assert doctest.testmod(sys.modules[models.OpenStrEnum.__module__]) == (0, 3)
+        assert doctest.testmod(sys.modules[models.OpenStrEnum.__module__]) == (0, 4)
 
     def test_members_print_as_the_code_that_gives_them(self) -> None:
         members = [models.SimulationJobStatus.PENDING, models.SimulationJobStatus("paused")]
