@@ -15,7 +15,7 @@ from odyssey_proto._base.abort import Abort
 from odyssey_proto._base.clock import Deadline, MonotonicClock
 from odyssey_proto._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyConnectionTimeoutError
 from odyssey_proto._net.failures import connection_error
-from odyssey_proto._net.sockets import Call
+from odyssey_proto._net.call import Call
 
 POOL = urllib3.HTTPConnectionPool("api.example")
 URL = "https://user:password@api.example:8443/auth/token?token=secret"

@@ -434,7 +434,7 @@ def test_a_connection_that_is_reset_while_it_is_opened_is_told_as_lost(
         raise OSError(number, "reset")
 
     # The effect of an abort on a connect depends on the moment; no server can provoke this one.
-    monkeypatch.setattr("odyssey_proto._net.sockets._dial", reset)
+    monkeypatch.setattr("odyssey_proto._net.sockets.dial", reset)
     with pytest.raises(OdysseyConnectionError) as caught:
         api.access_token(until())
     assert caught.value.code == "connection_lost"
