@@ -60,9 +60,7 @@ class Proxy:
                 "proxy",
             )
         if parts.scheme not in _PORTS:
-            raise SettingError(
-                f"{source} names a proxy of an unknown kind; use http://, https:// or socks5://", "proxy"
-            )
+            raise SettingError(f"{source} names an unknown kind of proxy: use http:// or https://", "proxy")
         user, colon, password = parts.netloc.rpartition("@")[0].partition(":")
         userinfo = f"{_escaped(user)}:{_escaped(password)}" if user or colon else ""
         return cls(parts.scheme, host, port or _PORTS[parts.scheme], source, userinfo)

@@ -157,10 +157,11 @@ class _Dialling:
     @contextlib.contextmanager
     def _reaching_proxy(self) -> Iterator[None]:
         """Mark what fails within as a failure of the proxy, if there is one."""
+        direct = self.proxy is None and self._tunnel_host is None  # now: it is forgotten when the tunnel fails
         try:
             yield
         except (OSError, http.client.HTTPException) as exc:
-            if self.proxy is None and self._tunnel_host is None:
+            if direct:
                 raise
             raise ProxyTroubleError(self.host, self.port) from exc
 
@@ -213,8 +214,8 @@ class Adapter(requests.adapters.HTTPAdapter):
     def build_connection_pool_key_attributes(
         self,
         request: requests.PreparedRequest,
-        verify: object,
-        cert: object = None,  # noqa: ARG002 - of requests
+        verify: object,  # noqa: ARG002 - requests passes it
+        cert: object = None,  # noqa: ARG002
     ) -> tuple[Any, Any]:
         """Return the host to connect to, and the context that checks its certificate."""
         parts = urlsplit(cast("str", request.url))

@@ -15,7 +15,7 @@ from odyssey_proto._base.clock import Deadline, MonotonicClock
 from odyssey_proto._base.hosts import is_loopback
 from odyssey_proto._net import dialing
 from odyssey_proto._net.call import Call
-from odyssey_proto._net.dialing import dial, look_up
+from odyssey_proto._net.dialing import dial, is_on_its_way, look_up
 from tests.support.leaks import nothing_left
 from tests.support.servers import Connection, Server
 
@@ -170,6 +170,86 @@ def test_the_next_address_is_tried_when_one_does_not_answer(monkeypatch: pytest.
             assert sock.getpeername() == answering
 
 
+# --- the race
+
+
+@pytest.fixture(autouse=True)
+def _nothing_known_of_families(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dialing, "_lags", {})
+
+
+STREAM = (socket.AF_INET, socket.SOCK_STREAM, 0, "")
+
+
+def test_an_address_that_swallows_packets_does_not_hold_up_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    with full_backlog() as silent, Server(Connection.hang) as server, Call(until(LONG)) as call:
+        addresses = [(*STREAM, ("127.0.0.1", silent)), (*STREAM, (server.host, server.port))]
+        monkeypatch.setattr(dialing, "look_up", lambda *_: addresses)  # no resolver can be made to answer this
+        with contextlib.closing(connect(80, call)) as sock:
+            assert sock.getpeername() == (server.host, server.port)
+        left = call.remaining()
+        assert left is not None
+        assert left > LONG * 3 / 4  # far more than half, which each of two addresses would get in turn
+
+
+def test_an_address_that_answers_late_wins_against_one_that_does_not() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as slow, full_backlog() as silent, Call(until(LONG)) as call:
+        with dialing._Attempts(call) as attempts:
+            assert attempts.begin(*STREAM, ("127.0.0.1", silent))
+            assert attempts.winner(until(0.01)) is None
+            assert attempts.begin(*STREAM, slow.getsockname())
+            winner = attempts.winner()
+        assert winner is not None
+        with contextlib.closing(winner):
+            assert winner.getpeername() == slow.getsockname()
+            assert winner.gettimeout() == pytest.approx(LONG, abs=LONG / 4)
+
+
+def test_a_refusal_says_more_than_an_address_that_this_machine_cannot_reach(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        refusing = free.getsockname()
+    lacking = (98, socket.SOCK_STREAM, 0, "", ("a family that no machine has", 0))
+    with Call(until(LONG)) as call:
+        monkeypatch.setattr(dialing, "look_up", lambda *_: [(*STREAM, refusing), lacking])  # as above
+        with pytest.raises(ConnectionRefusedError):
+            connect(80, call)
+
+
+def test_families_take_turns_and_one_that_was_overtaken_comes_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    four, six = socket.AF_INET, socket.AF_INET6
+    found = [(six, "a"), (six, "b"), (six, "c"), (four, "d")]
+    assert dialing._in_turns(found) == [(six, "a"), (four, "d"), (six, "b"), (six, "c")]
+    monkeypatch.setitem(dialing._lags, six, until(LONG))
+    assert dialing._in_turns(found) == [(four, "d"), (six, "a"), (six, "b"), (six, "c")]
+    monkeypatch.setitem(dialing._lags, six, until(0))
+    assert dialing._in_turns(found) == [(six, "a"), (four, "d"), (six, "b"), (six, "c")]
+
+
+def test_an_abort_ends_every_connect_of_a_race(monkeypatch: pytest.MonkeyPatch) -> None:
+    abort, guarded = Abort(), threading.Event()
+
+    class Watched(Call):
+        def guard(self, *socks: socket.socket) -> None:
+            super().guard(*socks)
+            if len(socks) == 2:
+                guarded.set()
+
+    def work() -> None:
+        with Watched(until(LONG), abort) as call:
+            connect(80, call)
+
+    with full_backlog() as one, full_backlog() as other:
+        silent = [(*STREAM, ("127.0.0.1", port)) for port in (one, other)]
+        monkeypatch.setattr(dialing, "look_up", lambda *_: silent)  # as above
+        thread, raised = in_thread(work)
+        assert guarded.wait(10)
+        abort.abort()
+        thread.join(10)
+    assert [type(exc) for exc in raised] == [ConnectionAbortedError]
+
+
 def test_a_refused_connection_leaves_nothing_open() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -270,3 +350,21 @@ def test_an_interrupt_during_a_connect_leaves_nothing_open() -> None:
 
     with Server(Connection.hang) as server, Interrupted(until(LONG)) as call, pytest.raises(KeyboardInterrupt):
         connect(server.port, call)
+
+
+# --- later
+
+
+def test_a_connection_is_on_its_way_while_the_system_would_take_the_same_one() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as sock:
+        assert not is_on_its_way(sock)  # it leads nowhere
+        sock.connect(listener.getsockname())
+        assert is_on_its_way(sock)
+
+
+def test_a_connection_from_another_address_than_the_systems_choice_is_not() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname(), source_address=("127.0.0.9", 0)) as sock,
+    ):
+        assert not is_on_its_way(sock)
