@@ -113,6 +113,10 @@ class HttpClient:
         self._abort.abort()
         self._adapter.close()
 
+    def drop_idle(self) -> None:
+        """Use no open connection again: a network that has lost one has often lost all, and reports it late."""
+        self._adapter.drop_idle()
+
     def call(
         self, deadline: Deadline, abort: Abort | None = None, *, on_wake: Callable[[], object] | None = None
     ) -> Call:

@@ -239,6 +239,11 @@ class Adapter(requests.adapters.HTTPAdapter):
             manager.pool_classes_by_scheme = _POOLS
         return manager
 
+    def drop_idle(self) -> None:
+        """Use no connection again that is open now. Requests that run go on."""
+        for manager in (self.poolmanager, *tuple(self.proxy_manager.values())):
+            manager.clear()
+
     def close(self) -> None:
         """Close the idle connections now; urllib3 closes them only when a pool is garbage-collected."""
         for manager in (self.poolmanager, *self.proxy_manager.values()):

@@ -453,6 +453,15 @@ def test_a_connection_that_is_reset_while_it_is_opened_is_told_as_lost(
     assert server.accepted == 0
 
 
+def test_idle_connections_that_are_dropped_are_not_used_again(server: HttpServer, api: ServiceApi) -> None:
+    for _ in range(2):
+        api.session_token("s-1", until())
+    assert server.accepted == 1
+    api.http.drop_idle()
+    api.session_token("s-1", until())
+    assert server.accepted == 2
+
+
 def test_a_transport_that_is_forgotten_leaves_nothing(server: HttpServer) -> None:
     ServiceApi(ClientConfig(api_key=KEY, api_url=server.url), MonotonicClock()).access_token(until())
 
