@@ -164,7 +164,11 @@ class _Attempts:
         del self.failure  # its traceback may refer to a frame that refers to this
 
     def begin(self, family: int, kind: int, protocol: int, _: str, address: Any) -> bool:
-        """Begin to connect to an address of `socket.getaddrinfo`; return False if that fails at once."""
+        """Begin to connect to an address of `socket.getaddrinfo`; return False if that fails at once.
+
+        It raises the same as `winner`.
+        """
+        self._call.remaining()
         try:
             sock = socket.socket(family, kind, protocol)
         except OSError as exc:  # this machine does not support the address family

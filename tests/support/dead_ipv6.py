@@ -23,7 +23,8 @@ ADDRESS: Final = "10.77.0.2"
 _DEAD: Final = "2001:db8:9::9"
 _UNSHARE: Final = ("unshare", "--map-root-user", "--net", "--mount")
 # A neighbour that is known, but does not exist, swallows everything and reports nothing.
-_SETUP: Final = f"""ip link set lo up && ip link add d0 type veth peer name d1 && ip link set d0 up && ip link set d1 up &&
+_SETUP: Final = f"""ip link set lo up && ip link add d0 type veth peer name d1 &&
+ip link set d0 up && ip link set d1 up &&
 ip -6 addr add 2001:db8:1::2/64 dev d0 nodad && ip -6 route add default via 2001:db8:1::1 dev d0 &&
 ip -6 neigh add 2001:db8:1::1 lladdr 02:00:00:00:00:01 dev d0 && ip addr add {ADDRESS}/24 dev d0"""
 _HOSTS: Final = f"127.0.0.1 localhost\n{_DEAD} {SERVICE}\n{ADDRESS} {SERVICE}\n"
