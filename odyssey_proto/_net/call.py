@@ -120,15 +120,14 @@ class Call:
         left = self.deadline.remaining()
         return (left is None or left > seconds) and not any(map(self._woken.wait, _turns(seconds)))
 
-    def turns(self, at_most: float | None = None) -> Iterator[float]:
-        """Yield the length of each turn of one wait, in s; all take the rest of the call, or ``at_most`` s.
+    def turns(self) -> Iterator[float]:
+        """Yield the length of each turn of one wait, in s; all take the rest of the call.
 
         Raises:
             ConnectionAbortedError: the call was aborted.
             TimeoutError: the last turn is over.
         """
-        left = self.remaining()
-        for turn in _turns(left if at_most is None else at_most):
+        for turn in _turns(self.remaining()):
             yield turn
             self.remaining()
         raise TimeoutError("the time of the call is over")

@@ -19,6 +19,7 @@ from .failures import SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from urllib.parse import SplitResult
 
 __all__ = ["Proxy", "proxy_for"]
 
@@ -44,16 +45,8 @@ class Proxy:
         Raises:
             SettingError: it cannot be used.
         """
-        url = text if "://" in text else f"http://{text}"
-        try:
-            parts = urlsplit(url)
-            # A password with # or / that is not escaped ends the part that it belongs to.
-            usable = parts.port != 0 and "@" not in f"{parts.path}{parts.query}{parts.fragment}"
-            usable = usable and url.isprintable() and " " not in url and bool(parts.hostname)
-            host, port = parts.hostname or "", parts.port
-        except ValueError:
-            usable = False
-        if not usable:
+        parts = _split(text if "://" in text else f"http://{text}")
+        if parts is None:
             raise SettingError(
                 f"{source} is not like http://host:3128, or http://user:password@host:3128 with special "
                 "characters of the password written like %40",
@@ -63,7 +56,7 @@ class Proxy:
             raise SettingError(f"{source} names an unknown kind of proxy: use http:// or https://", "proxy")
         user, colon, password = parts.netloc.rpartition("@")[0].partition(":")
         userinfo = f"{_escaped(user)}:{_escaped(password)}" if user or colon else ""
-        return cls(parts.scheme, host, port or _PORTS[parts.scheme], source, userinfo)
+        return cls(parts.scheme, parts.hostname or "", parts.port or _PORTS[parts.scheme], source, userinfo)
 
     @property
     def name(self) -> str:
@@ -81,6 +74,18 @@ class Proxy:
         if not self.userinfo:
             return {}
         return {"Proxy-Authorization": f"Basic {base64.b64encode(unquote_to_bytes(self.userinfo)).decode()}"}
+
+
+def _split(url: str) -> SplitResult | None:
+    if not url.isprintable() or " " in url:
+        return None
+    try:
+        parts = urlsplit(url)
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return None
+    # A password with # or / that is not escaped ends the part that it belongs to.
+    return parts if usable and "@" not in f"{parts.path}{parts.query}{parts.fragment}" else None
 
 
 def _escaped(text: str) -> str:

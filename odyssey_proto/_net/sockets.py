@@ -126,7 +126,6 @@ class _Dialling:
     response_class: Any = _Response
     _dns_host: str
     _tunnel_host: str | None
-    host: str
     port: int
     proxy: Any
     sock: Any
@@ -163,7 +162,7 @@ class _Dialling:
         except (OSError, http.client.HTTPException) as exc:
             if direct:
                 raise
-            raise ProxyTroubleError(self.host, self.port) from exc
+            raise ProxyTroubleError(self._dns_host, self.port) from exc
 
     def request(self, *args: Any, **known: Any) -> None:
         call = current_call()
@@ -223,7 +222,7 @@ class Adapter(requests.adapters.HTTPAdapter):
         is_secure = parts.scheme == "https"
         return host, {"ssl_context": trusting_context(), "cert_reqs": "CERT_REQUIRED"} if is_secure else {}
 
-    def cert_verify(self, *_: Any) -> None:
+    def cert_verify(self, conn: object, url: object, verify: object, cert: object) -> None:
         """Do nothing: the context of the connection has the certificates."""
 
     def proxy_headers(self, proxy: str) -> dict[str, str]:
