@@ -75,6 +75,8 @@ class StreamerLink:
         The ICE servers depend on neither, so they are requested at the same time, and then contacted ahead.
         """
         plan = self._plan
+        if plan.link > 1:
+            self._api.http.drop_idle()
         try:
             if plan.with_video:
                 self._start_preparing(deadline)

@@ -93,6 +93,8 @@ class WhepLink:
         from .._net import whep  # heavy: aiortc, av, numpy
         from .._net.webrtc.peer import warm
 
+        if self._number > 1:
+            self._api.http.drop_idle()
         servers = self._ice_servers
         if servers is None:
             servers = whep.ice_servers(self._api, self._endpoint, deadline, self._abort)

@@ -6,7 +6,6 @@ this module reads environment variables, except for those of proxies and CA cert
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, cast, get_args
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ import attrs
 import odyssey_models as wire
 
 from .._base import arguments
+from .._base.environment import variable
 from .._base.errors import OdysseyAuthError, OdysseyConfigError
 from .._base.public_path import publish
 from .._base.secrets import Secret
@@ -84,7 +84,7 @@ class AdvancedConfig:
 
 def _api_key(value: Any) -> Secret | None:
     if value is None:
-        value = os.environ.get("ODYSSEY_API_KEY") or None
+        value = variable("ODYSSEY_API_KEY")
     if value is None:
         return None
     if not isinstance(value, str):
@@ -94,7 +94,7 @@ def _api_key(value: Any) -> Secret | None:
 
 def _api_url(value: Any) -> str:
     if value is None:
-        value = os.environ.get("ODYSSEY_API_URL") or DEFAULT_API_URL
+        value = variable("ODYSSEY_API_URL") or DEFAULT_API_URL
     if not isinstance(value, str):
         raise TypeError(f"api_url must be a string, not {type(value).__name__}")
     url = value.strip().rstrip("/")

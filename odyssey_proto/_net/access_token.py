@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import odyssey_models as wire
 
     from .._base.clock import Clock
-    from .sockets import Call
+    from .call import Call
 
 __all__ = ["AccessToken"]
 

@@ -5,7 +5,9 @@ It opens and reads nothing. The meaning of refusals is in `odyssey_proto.core.re
 
 from __future__ import annotations
 
+import http
 import http.client
+import re
 import socket
 import ssl
 from typing import TYPE_CHECKING, Final
@@ -21,9 +23,16 @@ from .._base.secrets import redact
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .sockets import Call
+    from .call import Call
 
-__all__ = ["NETWORK_ERRORS", "connection_error"]
+__all__ = [
+    "NETWORK_ERRORS",
+    "ProxyTroubleError",
+    "SettingError",
+    "connection_error",
+    "proxy_refusal",
+    "what_to_do_about",
+]
 
 NETWORK_ERRORS: Final = (
     requests.RequestException,
@@ -35,9 +44,28 @@ NETWORK_ERRORS: Final = (
 """All exceptions that requests, urllib3, http.client and ssl raise."""
 
 
+class SettingError(OSError):
+    """A setting of the environment cannot be used; its text is for the user, and names the variable."""
+
+    def __init__(self, text: str, code: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class ProxyTroubleError(OSError):
+    """A proxy is not reached, or does not answer as one; its cause says why."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__()
+        self.name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 @attrs.frozen
 class _Failure:
-    """The error for some exceptions; ``text`` may contain ``{host}`` and ``{why}``."""
+    """The error for some exceptions; ``text`` may contain ``{host}``, ``{why}`` and ``{advice}``.
+
+    ``{host}`` may also be a proxy: "the proxy 10.0.0.1:3128".
+    """
 
     kinds: tuple[type[BaseException], ...]
     code: str
@@ -53,6 +81,13 @@ _BAD_ADDRESS: Final = (
     requests.exceptions.MissingSchema,
     urllib3.exceptions.LocationValueError,
 )
+
+# The codes of OpenSSL (X509_V_ERR_…).
+_OF_TIME: Final = frozenset({9, 10})  # not valid yet, expired
+_OF_NAME: Final = frozenset({62, 64})  # of another host, of another address
+
+_TUNNEL: Final = re.compile(r"Tunnel connection failed: (?P<status>\d{3}) ?(?P<reason>.*)")
+"""What http.client says of a proxy that opens no tunnel."""
 
 # The first row that fits counts, because many of these classes are derived from one another.
 _FAILURES: Final = (
@@ -71,14 +106,13 @@ _FAILURES: Final = (
     _Failure(
         (socket.gaierror,),
         "unknown_host",
-        "the host {host} cannot be found ({why}): check the address and the network",
+        "{host} cannot be found ({why}): check the address and the network",
         recoverable=False,
     ),
     _Failure(
         (ssl.SSLCertVerificationError,),
         "untrusted_certificate",
-        "the certificate of {host} is not trusted ({why}): check the address, or set REQUESTS_CA_BUNDLE or "
-        "SSL_CERT_FILE",
+        "the certificate of {host} is not trusted ({why}): {advice}",
         recoverable=False,
     ),
     _Failure(
@@ -122,13 +156,25 @@ def connection_error(
     if isinstance(exc, OdysseyConnectionError):
         return exc
     chain = list(_chain(exc))
+    setting = next((link for link in chain if isinstance(link, SettingError)), None)
+    if setting is not None:
+        return OdysseyConnectionError(f"{asked or operation}: {setting}", code=setting.code, operation=operation)
     root = None if isinstance(exc, _BAD_ADDRESS) else next(filter(_is_original, chain), None)
     subject = root or exc
     failure = next(row for row in _FAILURES if isinstance(subject, row.kinds))
-    host = _host(url)
-    if any(isinstance(link, urllib3.exceptions.ProxyError) for link in chain):
+    proxy = next((link for link in chain if isinstance(link, ProxyTroubleError)), None)
+    if proxy is not None and (refused := _TUNNEL.search(str(subject))):
+        return proxy_refusal(proxy.name, int(refused["status"]), refused["reason"], _host(url), operation, asked)
+    if proxy is not None:
+        host = f"the proxy {proxy.name}"
+    elif failure.code == "unknown_host":
+        host = f"the host {_host(url)}"
+    else:
+        host = _host(url)
+    if proxy is None and any(isinstance(link, urllib3.exceptions.ProxyError) for link in chain):
         host += " (through the proxy)"
-    text = failure.text.format(host=host, why=redact(_why(subject)))
+    advice = what_to_do_about(subject) if isinstance(subject, ssl.SSLCertVerificationError) else ""
+    text = failure.text.format(host=host, why=redact(_why(subject)), advice=advice)
     if failure.code == "timeout" and call.deadline.timeout is not None:
         text += f" ({call.deadline.timeout:.3g} s)"
     # While a network changes, lookups fail because no name server answers.
@@ -140,6 +186,39 @@ def connection_error(
     return error
 
 
+def proxy_refusal(
+    proxy: str, status: int, reason: str, host: str, operation: str, asked: str = ""
+) -> OdysseyConnectionError:
+    """Return the error for a proxy that answers a request for ``host`` itself, with a refusal.
+
+    A refused password is never sent again: some proxies lock an account after a few attempts.
+    """
+    said = redact(" ".join(f"{status} {reason}".split()))
+    if status == http.HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        text = f"the proxy {proxy} requires a user and a password, or refuses those that it was given ({said})"
+        text += ": check HTTPS_PROXY or HTTP_PROXY, which are like http://user:password@host:3128"
+    elif status < http.HTTPStatus.INTERNAL_SERVER_ERROR:
+        text = f"the proxy {proxy} does not connect to {host} ({said}): ask who runs it, or set NO_PROXY"
+    else:
+        return OdysseyConnectionError(
+            f"{asked or operation}: the proxy {proxy} does not reach {host} ({said})",
+            code="unreachable",
+            operation=operation,
+            recoverable=True,
+        )
+    return OdysseyConnectionError(f"{asked or operation}: {text}", code="proxy", operation=operation)
+
+
+def what_to_do_about(exc: ssl.SSLCertVerificationError) -> str:
+    """Return what a user can do about a certificate that is not trusted."""
+    code = getattr(exc, "verify_code", None)
+    if code in _OF_TIME:
+        return "check the date and the clock of this machine; if they are right, the certificate must be renewed"
+    if code in _OF_NAME:
+        return "check the address"
+    return "check the address, or set REQUESTS_CA_BUNDLE or SSL_CERT_FILE"
+
+
 def _host(url: str) -> str:
     try:
         return urlsplit(url).netloc.rpartition("@")[2]
@@ -149,7 +228,7 @@ def _host(url: str) -> str:
 
 def _is_original(exc: BaseException) -> bool:
     # urllib3's IncompleteRead is both, and the only exception for a truncated body.
-    return isinstance(exc, http.client.IncompleteRead) or not isinstance(exc, _WRAPPINGS)
+    return isinstance(exc, http.client.IncompleteRead) or not isinstance(exc, (*_WRAPPINGS, ProxyTroubleError))
 
 
 def _chain(exc: BaseException) -> Iterator[BaseException]:

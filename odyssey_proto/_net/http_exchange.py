@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import functools
+import http
 import logging
 import random
 from typing import TYPE_CHECKING, Final
@@ -23,11 +24,13 @@ from .._base.abort import Abort
 from .._base.errors import MalformedMessageError, OdysseyError, OdysseyUsageError
 from .._base.weak_set import ConcurrentWeakSet
 from ..core.refusals import HttpAnswer, unreadable
+from .call import Call
 from .content_coding import unacceptable, unpacked
-from .failures import NETWORK_ERRORS, connection_error
+from .failures import NETWORK_ERRORS, connection_error, proxy_refusal
 from .observation import show_exchange
+from .proxies import proxy_for
 from .redirects import Reach, Route
-from .sockets import USER_AGENT, Adapter, Call, environment
+from .sockets import USER_AGENT, Adapter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -109,6 +112,10 @@ class HttpClient:
         self._closed = True
         self._abort.abort()
         self._adapter.close()
+
+    def drop_idle(self) -> None:
+        """Use no open connection again: a network that has lost one has often lost all, and reports it late."""
+        self._adapter.drop_idle()
 
     def call(
         self, deadline: Deadline, abort: Abort | None = None, *, on_wake: Callable[[], object] | None = None
@@ -199,11 +206,16 @@ class HttpClient:
         headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **request.headers}
         # Not a Session, which would use passwords from ~/.netrc, keep cookies and follow redirects by other rules.
         prepared = requests.Request(request.method, url, headers=headers, data=request.body).prepare()
-        proxies, verify = environment(url)
+        proxy = proxy_for(url)
+        proxies = {} if proxy is None else {"all": proxy.url}
         with call.current():
-            return self._adapter.send(
-                prepared, stream=True, timeout=call.remaining(), verify=verify, proxies=proxies
-            )
+            response = self._adapter.send(prepared, stream=True, timeout=call.remaining(), proxies=proxies)
+        if proxy is None or response.status_code != http.HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            return response
+        response.close()
+        raise proxy_refusal(
+            proxy.name, response.status_code, response.reason, urlsplit(url).netloc, request.operation
+        )
 
 
 def _route(request: HttpRequest) -> Route:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final
 
 from .._base.abort import Abort
 from .._base.errors import OdysseyError
+from .call import Call
 from .failures import connection_error
 from .http_exchange import HttpRequest
 from .redirects import Reach
-from .sockets import Call
 from .stopwatch import Stopwatch
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .._base.secrets import Secret
     from .._model.config import ClientConfig
     from ..core.refusals import HttpAnswer
-    from .sockets import Call
+    from .call import Call
 
 __all__ = ["REQUEST_TIMEOUT_S", "Operation", "ServiceApi", "check_job_filter"]
 

@@ -21,8 +21,9 @@ from .._base.secrets import one_line, redact
 from .._model import codec
 from .._model.message_types import note_type
 from .._model.signaling_url import websocket_url
+from .call import Call
 from .observation import show_message
-from .sockets import USER_AGENT, Call
+from .sockets import USER_AGENT
 from .websocket import OPERATION, SENDING_ERRORS, Goodbye, ReceivedMessage, open_websocket
 
 if TYPE_CHECKING:

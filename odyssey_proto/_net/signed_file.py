@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from .._base.abort import Abort
     from .._base.clock import Deadline
+    from .call import Call
     from .http_exchange import HttpClient
-    from .sockets import Call
 
 __all__ = ["Fetched", "fetch"]
 

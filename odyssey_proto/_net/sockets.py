@@ -1,355 +1,49 @@
-"""Connections that keep one deadline and that any thread can abort: name lookup, TCP, proxy, TLS.
+"""Connections that keep the deadline of a call and that any thread can abort: proxy, TLS, and reading answers.
 
 `http_exchange` and `websocket` share this layer. It speaks neither protocol and raises the system's errors:
-`HttpConnection` and `HttpsConnection` are urllib3's own, except for the way they open their sockets.
-
-A timeout of the socket module limits one operation, but a server that drips bytes causes any number of them.
-So every operation here gets the time that is left of its `Call`. Waking another thread requires shutting its
-socket: a call keeps a duplicate of the descriptor for this, which no library closes, wraps in TLS or reuses. Only
-Linux wakes every waiting thread, and on Windows Ctrl-C wakes none, so all waits are cut into turns.
+`HttpConnection` and `HttpsConnection` are urllib3's own, except for the way they open their sockets, which is that
+of `dialing`. Every operation gets the time that is left of its `Call`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import errno
 import http.client
 import io
-import ipaddress
-import logging
-import os
-import selectors
-import socket
 import ssl
-import sys
-import threading
-import urllib.request
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
-import requests
 import requests.adapters
 import urllib3
 import urllib3.connection
 from urllib3.util import wait_for_read
 
-from .._base import process_end
-from .._base.clock import TURN_S
-from .._base.hosts import is_loopback
 from .._version import __version__
 from .answer_head import read_head
+from .call import Call, current_call
+from .dialing import dial, is_on_its_way
+from .failures import ProxyTroubleError
+from .proxies import Proxy
+from .trust import trusting_context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from types import TracebackType
+    import socket
+    from collections.abc import Callable, Iterator
 
     from _typeshed import WriteableBuffer
 
-    from .._base.abort import Abort
-    from .._base.clock import Deadline
     from .stopwatch import Stopwatch
 
-__all__ = [
-    "USER_AGENT",
-    "Adapter",
-    "Call",
-    "HttpConnection",
-    "HttpsConnection",
-    "environment",
-    "look_up",
-]
-
-log = logging.getLogger("odyssey_proto.http")
+__all__ = ["USER_AGENT", "Adapter", "HttpConnection", "HttpsConnection"]
 
 USER_AGENT: Final = f"odyssey-proto/{__version__}"
 """The ``User-Agent`` of every request and every WebSocket."""
 
-# A silently broken path is noticed within 30 s, even while our own keepalives wait for acknowledgement, and its
-# NAT entry stays alive meanwhile.
-_IDLE_S: Final = 15
-_KEEPALIVES: Final = (
-    ("TCP_KEEPIDLE", _IDLE_S),
-    ("TCP_KEEPINTVL", 5),
-    ("TCP_KEEPCNT", 3),
-    ("TCP_USER_TIMEOUT", 30_000),  # ms
-)
-_MACOS_IDLE: Final = 0x10  # TCP_KEEPALIVE, which is TCP_KEEPIDLE there
-_MACOS_DROP: Final = (0x80, 30)  # TCP_RXT_CONNDROPTIME, in s: TCP_USER_TIMEOUT there; Python has no name for it
-
-
-def _options(platform: str, known: object) -> list[tuple[int, int, int]]:
-    """Return the options of every socket, as far as ``known``, the system's socket module, has names for them."""
-    options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-    for name, value in _KEEPALIVES:
-        number = getattr(known, name, None)
-        if number is not None:
-            options.append((socket.IPPROTO_TCP, number, value))
-    if platform == "darwin":
-        options += [(socket.IPPROTO_TCP, _MACOS_IDLE, _IDLE_S), (socket.IPPROTO_TCP, *_MACOS_DROP)]
-    return options
-
-
-_OPTIONS: Final = _options(sys.platform, socket)
-
 # If sending fails with one of these, urllib3 still reads an answer, even from a socket that does not exist.
 _EARLY_ANSWER: Final = frozenset({errno.ECONNRESET, errno.EPIPE, errno.EPROTOTYPE})
-# The error codes of a connect in progress; the last is that of Windows.
-_BEGUN: Final = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR, 10035})
 _READ_AHEAD: Final = 8192  # bytes
-_LONGEST_WAIT_S: Final = 1e6  # the C library's timeouts overflow not far above
-
-
-class Call:
-    """One exchange with a server: its deadline, its aborts, and the socket that it waits on.
-
-    Used in a ``with``; the aborting thread calls ``on_wake`` under a lock, so it must not block.
-    """
-
-    def __init__(
-        self,
-        deadline: Deadline,
-        *aborts: Abort | None,
-        on_wake: Callable[[], object] | None = None,
-        stopwatch: Stopwatch | None = None,
-    ) -> None:
-        self.deadline = deadline
-        """The deadline for all of it. It may be replaced between two operations."""
-        self.aborts = tuple(abort for abort in aborts if abort is not None)
-        """The aborts that may end it."""
-        self.stopwatch = stopwatch
-        """Times it, if that is wanted."""
-        self._on_wake = on_wake
-        self._lock = threading.RLock()
-        self._woken = threading.Event()
-        self._line: socket.socket | None = None
-        self._process = os.getpid()
-
-    def __enter__(self) -> Self:
-        for abort in self.aborts:
-            abort._add(self)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for abort in self.aborts:
-            abort._remove(self)
-        with self._lock:
-            self._drop_line()
-
-    @property
-    def aborted(self) -> bool:
-        """Whether it was aborted."""
-        return self._woken.is_set() or any(abort.aborted for abort in self.aborts)
-
-    def wake(self) -> None:
-        """End the current wait of this call at once, from any thread."""
-        self._woken.set()
-        self.shut()
-        if self._on_wake is not None:
-            self._on_wake()
-
-    def remaining(self) -> float | None:
-        """Return the time left for the next operation, in s, above 0; None without a limit.
-
-        Raises:
-            ConnectionAbortedError: the call was aborted.
-            TimeoutError: the deadline has passed.
-        """
-        if self.aborted:
-            raise ConnectionAbortedError(errno.ECONNABORTED, "the call was aborted")
-        left = self.deadline.remaining()
-        if left is None or left > _LONGEST_WAIT_S:
-            return None
-        if left <= 0:
-            raise TimeoutError("the time of the call is over")
-        return left
-
-    def guard(self, sock: socket.socket) -> None:
-        """Use ``sock`` from now on: an abort shuts it."""
-        # The family is for information only, and TLS inside TLS has none.
-        line = socket.fromfd(sock.fileno(), socket.AF_INET, socket.SOCK_STREAM)
-        with self._lock:
-            self._drop_line()
-            self._line = line
-        if self.aborted:
-            self.shut()
-
-    def shut(self) -> None:
-        """Shut the socket both ways: a waiting thread reads what has already arrived, and then its end."""
-        with self._lock:
-            # A forked child shares the connection and must leave it alone.
-            if self._line is not None and self._process == os.getpid():
-                with contextlib.suppress(OSError):  # not connected yet, or no longer
-                    self._line.shutdown(socket.SHUT_RDWR)
-
-    def pause(self, seconds: float) -> bool:
-        """Wait ``seconds`` and return whether the call can go on; if it cannot, return False at once."""
-        left = self.deadline.remaining()
-        return (left is None or left > seconds) and not any(map(self._woken.wait, _turns(seconds)))
-
-    def turns(self, at_most: float | None = None) -> Iterator[float]:
-        """Yield the length of each turn of one wait, in s; all take the rest of the call, or ``at_most`` s.
-
-        Raises:
-            ConnectionAbortedError: the call was aborted.
-            TimeoutError: the last turn is over.
-        """
-        left = self.remaining()
-        for turn in _turns(left if at_most is None else at_most):
-            yield turn
-            self.remaining()
-        raise TimeoutError("the time of the call is over")
-
-    @contextlib.contextmanager
-    def current(self) -> Iterator[None]:
-        """Make this the call of all connections that the thread opens or uses within a ``with``."""
-        token = _current.set(self)
-        try:
-            yield
-        finally:
-            _current.reset(token)
-
-    def _drop_line(self) -> None:
-        if self._line is not None:
-            self._line.close()
-            self._line = None
-
-
-def _turns(seconds: float | None) -> Iterator[float]:
-    """Yield the turns into which a wait is cut, in s; without end for None."""
-    while seconds is None or seconds > TURN_S:
-        yield TURN_S
-        seconds = None if seconds is None else seconds - TURN_S
-    yield seconds
-
-
-_current: contextvars.ContextVar[Call] = contextvars.ContextVar("odyssey_call")
-
-# --- finding and reaching a host
-
-
-def environment(url: str) -> tuple[dict[str, str], bool | str]:
-    """Return the proxies and the CA certificates that the environment sets for ``url``, as requests reads it.
-
-    There are no proxies for this machine, whatever the environment says. The certificates are the path in
-    ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE`` or OpenSSL's own ``SSL_CERT_FILE``, or True for the default.
-    """
-    host = urlsplit(url).hostname or ""
-    if sys.platform == "darwin" and _is_forked:
-        proxies, verify = _environment_alone(host)
-    else:
-        with requests.Session() as session:
-            settings = session.merge_environment_settings(url, {}, None, None, None)
-        proxies, verify = settings["proxies"], settings["verify"]
-    if is_loopback(host):
-        proxies = {}
-    return dict(proxies), verify if isinstance(verify, str) else os.environ.get("SSL_CERT_FILE") or True
-
-
-def _environment_alone(host: str) -> tuple[Mapping[str, str], str | None]:
-    """Return what the variables say; asking macOS for its own settings kills a forked child (gh-105912)."""
-    bypassed = urllib.request.proxy_bypass_environment(host)  # type: ignore[attr-defined]  # typeshed lacks it
-    proxies = {} if bypassed else urllib.request.getproxies_environment()
-    return proxies, os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-
-
-_is_forked = False
-
-
-@process_end.after_fork_in_child
-def _remember_fork() -> None:
-    global _is_forked
-    _is_forked = True
-
-
-def look_up(host: str, port: int, call: Call, *, resolve: Callable[..., Any] = socket.getaddrinfo) -> list[Any]:
-    """Return the addresses of ``host`` as `socket.getaddrinfo` does, within the call's time.
-
-    A lookup cannot be interrupted, so it runs on a daemon thread of its own. If the call gives up, a warning is
-    logged, and the thread stays until the system gives up too.
-    """
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        pass
-    else:
-        return list(resolve(host, port, type=socket.SOCK_STREAM))  # makes no request
-
-    outcome: list[Any] = []
-    done = threading.Event()
-
-    def ask() -> None:
-        try:
-            outcome.append(list(resolve(host, port, type=socket.SOCK_STREAM)))
-        except UnicodeError:  # a label that is empty or too long
-            outcome.append(socket.gaierror(socket.EAI_NONAME, "Not a valid host name"))
-        except OSError as exc:
-            outcome.append(exc)
-        finally:
-            done.set()
-
-    with Call(call.deadline, *call.aborts, on_wake=done.set) as waiting:
-        waiting.remaining()
-        threading.Thread(target=ask, name="odyssey-lookup", daemon=True).start()
-        try:
-            any(map(done.wait, waiting.turns()))
-            if not outcome:
-                raise ConnectionAbortedError if waiting.aborted else TimeoutError
-        except OSError:
-            log.warning("the lookup of %s was given up; its thread stays until the system gives up too", host)
-            raise
-    (addresses,) = outcome
-    if isinstance(addresses, OSError):
-        raise addresses
-    return cast("list[Any]", addresses)
-
-
-def _dial(host: str, port: int) -> socket.socket:
-    """Connect to the first address of ``host`` that answers; each gets its share of the time left."""
-    call = _current.get()
-    addresses = look_up(host.strip("[]"), port, call)
-    failure: OSError = socket.gaierror(socket.EAI_NONAME, "The name has no address")
-    for tried, (family, kind, protocol, _, address) in enumerate(addresses):
-        left = call.remaining()
-        try:
-            sock = socket.socket(family, kind, protocol)
-        except OSError as exc:  # this machine does not support the address family
-            failure = exc
-            continue
-        try:
-            for option in _OPTIONS:
-                with contextlib.suppress(OSError):  # a system may know an option but not support it: WSL 1
-                    sock.setsockopt(*option)
-            call.guard(sock)
-            _connect(sock, address, call, None if left is None else left / (len(addresses) - tried))
-            sock.settimeout(call.remaining())  # raises if an abort made the unfinished connect look like success
-        except OSError as exc:
-            sock.close()
-            failure = exc
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
-    try:
-        raise failure
-    finally:
-        del failure  # its traceback refers to this frame
-
-
-def _connect(sock: socket.socket, address: Any, call: Call, at_most: float | None) -> None:
-    """Connect within ``at_most`` s, waiting in turns."""
-    sock.setblocking(False)
-    code = sock.connect_ex(address)
-    if code in _BEGUN:
-        with selectors.DefaultSelector() as selector:
-            selector.register(sock, selectors.EVENT_WRITE)
-            any(map(selector.select, call.turns(at_most)))
-        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if code:
-        raise OSError(code, os.strerror(code))
 
 
 class _TimedReader(io.RawIOBase):
@@ -423,7 +117,7 @@ class _TimedFiles:
 
 class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **known: Any) -> None:
-        super().__init__(cast("socket.socket", _TimedFiles(sock, _current.get())), *args, **known)
+        super().__init__(cast("socket.socket", _TimedFiles(sock, current_call())), *args, **known)
 
 
 class _Dialling:
@@ -431,23 +125,47 @@ class _Dialling:
 
     response_class: Any = _Response
     _dns_host: str
+    _tunnel_host: str | None
     port: int
+    proxy: Any
     sock: Any
     connect: Callable[[], None]
     _stopwatch: Stopwatch | None = None  # that of a request; the connecting before it does not count
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection can be used again; urllib3 asks for those of its pools."""
+        connected: bool = super().is_connected  # type: ignore[misc]  # urllib3's class follows in the MRO
+        return connected and is_on_its_way(self.sock)
+
     def _new_conn(self) -> socket.socket:
+        with self._reaching_proxy():
+            try:
+                return dial(self._dns_host, self.port, current_call())
+            except OSError as exc:
+                if exc.errno not in _EARLY_ANSWER:
+                    raise
+                raise ConnectionAbortedError(
+                    errno.ECONNABORTED, "the connection was reset while it was opened"
+                ) from exc
+
+    def _tunnel(self) -> None:
+        with self._reaching_proxy():
+            super()._tunnel()  # type: ignore[misc]  # urllib3's class follows in the MRO
+
+    @contextlib.contextmanager
+    def _reaching_proxy(self) -> Iterator[None]:
+        """Mark what fails within as a failure of the proxy, if there is one."""
+        direct = self.proxy is None and self._tunnel_host is None  # now: it is forgotten when the tunnel fails
         try:
-            return _dial(self._dns_host, self.port)
-        except OSError as exc:
-            if exc.errno not in _EARLY_ANSWER:
+            yield
+        except (OSError, http.client.HTTPException) as exc:
+            if direct:
                 raise
-            raise ConnectionAbortedError(
-                errno.ECONNABORTED, "the connection was reset while it was opened"
-            ) from exc
+            raise ProxyTroubleError(self._dns_host, self.port) from exc
 
     def request(self, *args: Any, **known: Any) -> None:
-        call = _current.get()
+        call = current_call()
         if self.sock is None:
             self.connect()
         else:  # from the pool: it now belongs to another call
@@ -469,6 +187,10 @@ class HttpConnection(_Dialling, urllib3.connection.HTTPConnection):
 class HttpsConnection(_Dialling, urllib3.connection.HTTPSConnection):
     """`urllib3.connection.HTTPSConnection`, bounded by the current call."""
 
+    def _connect_tls_proxy(self, *args: Any, **known: Any) -> Any:
+        with self._reaching_proxy():
+            return super()._connect_tls_proxy(*args, **known)
+
 
 class _HttpPool(urllib3.HTTPConnectionPool):
     ConnectionCls: Any = HttpConnection
@@ -488,11 +210,38 @@ class Adapter(requests.adapters.HTTPAdapter):
         super().init_poolmanager(*args, **known)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
-    def proxy_manager_for(self, *args: Any, **known: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **known)
+    def build_connection_pool_key_attributes(
+        self,
+        request: requests.PreparedRequest,
+        verify: object,  # noqa: ARG002 - requests passes it
+        cert: object = None,  # noqa: ARG002
+    ) -> tuple[Any, Any]:
+        """Return the host to connect to, and the context that checks its certificate."""
+        parts = urlsplit(cast("str", request.url))
+        host = {"scheme": parts.scheme, "host": parts.hostname, "port": parts.port}
+        is_secure = parts.scheme == "https"
+        return host, {"ssl_context": trusting_context(), "cert_reqs": "CERT_REQUIRED"} if is_secure else {}
+
+    def cert_verify(self, conn: object, url: object, verify: object, cert: object) -> None:
+        """Do nothing: the context of the connection has the certificates."""
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        """Return the headers for a proxy; those of requests are in Latin-1, and lack a user without a password."""
+        return Proxy.of(proxy, "the proxy").headers
+
+    def proxy_manager_for(self, proxy: str, **known: Any) -> Any:
+        """Return the manager of the connections through ``proxy``."""
+        if proxy.startswith("https:"):
+            known["proxy_ssl_context"] = trusting_context()
+        manager = super().proxy_manager_for(proxy, **known)
         if isinstance(manager, urllib3.ProxyManager):
             manager.pool_classes_by_scheme = _POOLS
         return manager
+
+    def drop_idle(self) -> None:
+        """Use no connection again that is open now. Requests that run go on."""
+        for manager in (self.poolmanager, *tuple(self.proxy_manager.values())):
+            manager.clear()
 
     def close(self) -> None:
         """Close the idle connections now; urllib3 closes them only when a pool is garbage-collected."""

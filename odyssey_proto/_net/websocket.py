@@ -13,13 +13,10 @@ import logging
 import ssl
 import struct
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
 import attrs
-import requests.utils
-import urllib3.util
 import websocket
 from urllib3.util import wait_for_read, wait_for_write
 
@@ -28,14 +25,18 @@ from .._base.errors import MalformedMessageError, OdysseyConnectionError, Odysse
 from .._model.signaling_url import SIGNALING_MESSAGE_LIMIT
 from ..core.refusals import HttpAnswer, refusal
 from .answer_head import read_head
-from .failures import NETWORK_ERRORS, connection_error
+from .failures import NETWORK_ERRORS, SettingError, connection_error
 from .observation import show_exchange
+from .proxies import proxy_for
 from .redirects import Reach, Route
-from .sockets import USER_AGENT, Call, HttpConnection, HttpsConnection, environment
+from .sockets import USER_AGENT, HttpConnection, HttpsConnection
+from .trust import trusting_context
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Mapping
+
+    from .call import Call
 
 __all__ = ["OPERATION", "SENDING_ERRORS", "Goodbye", "ReceivedMessage", "WebSocket", "open_websocket"]
 
@@ -374,27 +375,19 @@ def _open_stream(url: str, call: Call) -> Iterator[_BoundedStream]:
     target = urlsplit(url)
     secure = target.scheme == "https"
     host, port = target.hostname or "", target.port or (443 if secure else 80)
-    proxies, ca = environment(url)
-    proxy = requests.utils.select_proxy(url, proxies)
-    trust: dict[str, Any] = {}
-    if secure:
-        path = requests.utils.DEFAULT_CA_BUNDLE_PATH if ca is True else str(ca)
-        trust = {"cert_reqs": "CERT_REQUIRED", "ca_cert_dir" if Path(path).is_dir() else "ca_certs": path}
+    proxy = proxy_for(url)
+    trust: dict[str, Any] = {"ssl_context": trusting_context(), "cert_reqs": "CERT_REQUIRED"} if secure else {}
     kind = HttpsConnection if secure else HttpConnection
     if proxy is None:
         connection = kind(host, port, **trust)
+    elif proxy.scheme == "http":
+        connection = kind(proxy.host, proxy.port, **trust)
+        connection.set_tunnel(host, port, proxy.headers)
     else:
-        via = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-        if via.scheme != "http" or via.hostname is None:
-            raise OdysseyConnectionError(
-                "Signaling works through http:// proxies only: set NO_PROXY for its host, or another proxy",
-                code="proxy",
-                operation=OPERATION,
-            )
-        connection = kind(via.hostname, via.port or 80, **trust)
-        user, password = requests.utils.get_auth_from_url(via.geturl())
-        connection.set_tunnel(
-            host, port, urllib3.util.make_headers(proxy_basic_auth=f"{user}:{password}" if user else None)
+        raise SettingError(
+            f"signaling works through http:// proxies only; {proxy.source} names {proxy.scheme}://{proxy.name}: "
+            "set another one, or NO_PROXY for this host",
+            "proxy",
         )
     with contextlib.closing(connection):
         with call.current():

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SESSION_ROWS", "SESSION_TABLE", "SessionMachine"]
 
-_LASTING: Final = frozenset({"invalid_url", "proxy", "untrusted_certificate", "closed", "internal"})
+_LASTING: Final = frozenset({"invalid_url", "proxy", "ca_bundle", "untrusted_certificate", "closed", "internal"})
 """The codes of failures to open a link that waiting cannot help."""
 _FOR_OFFER: Final = "waiting for the offer"
 _GOODBYES: Final = 2  # how often a goodbye is tried again; the driver waits no longer

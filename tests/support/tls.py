@@ -31,8 +31,11 @@ class Certificate:
     """The file with its key, for a server not written in Python."""
 
 
-def self_signed(folder: Path, address: str = "127.0.0.1") -> Certificate:
-    """Make a certificate for ``address``, 0.0.0.0 and localhost, and write its files into ``folder``."""
+def self_signed(folder: Path, address: str = "127.0.0.1", *, days: tuple[int, int] = (-1, 1)) -> Certificate:
+    """Make a certificate for ``address``, 0.0.0.0 and localhost, and write its files into ``folder``.
+
+    It is valid from the first to the second of ``days``, counted from today.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     addresses = [x509.IPAddress(ipaddress.ip_address(text)) for text in (address, "0.0.0.0")]
@@ -44,8 +47,8 @@ def self_signed(folder: Path, address: str = "127.0.0.1") -> Certificate:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(today - datetime.timedelta(days=1))
-        .not_valid_after(today + datetime.timedelta(days=1))
+        .not_valid_before(today + datetime.timedelta(days=days[0]))
+        .not_valid_after(today + datetime.timedelta(days=days[1]))
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())

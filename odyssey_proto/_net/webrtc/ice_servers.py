@@ -17,13 +17,11 @@ import logging
 import os
 import socket
 import ssl
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import requests.utils
-
 from ..._base.event_loop import off_loop
-from ..sockets import environment
+from ..failures import SettingError, what_to_do_about
+from ..trust import trusting_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -215,7 +213,7 @@ class IceServers:
         address = await self._find(url)
         # The certificate is checked against the name, which the system has just looked up and cached.
         host = url.host if url.scheme == "turns" else address
-        tls = await off_loop(_trust, url.host, name="odyssey-import") if url.scheme == "turns" else None
+        tls = await off_loop(_trust, name="odyssey-import") if url.scheme == "turns" else None
         with _explained():
             _, protocol = await turn.create_turn_endpoint(
                 lambda: ice.StunProtocol(_Nobody()),
@@ -289,15 +287,12 @@ def _aioice() -> tuple[Any, Any]:
     return importlib.import_module("aioice.turn"), importlib.import_module("aioice.ice")
 
 
-def _trust(host: str) -> ssl.SSLContext:
+def _trust() -> ssl.SSLContext:
     """Return the context for checking ``turns:`` certificates, with the trust of all other connections."""
-    _, ca = environment(f"https://{host}")
-    path = requests.utils.DEFAULT_CA_BUNDLE_PATH if ca is True else str(ca)
-    is_folder = Path(path).is_dir()
     try:
-        return ssl.create_default_context(cafile=None if is_folder else path, capath=path if is_folder else None)
-    except OSError as exc:
-        raise _UnreachableError("the file that REQUESTS_CA_BUNDLE names cannot be read") from exc
+        return trusting_context()
+    except SettingError as exc:
+        raise _UnreachableError(str(exc), hopeless=True) from exc
 
 
 @contextlib.contextmanager
@@ -315,7 +310,7 @@ def _explained() -> Iterator[None]:
         raise _UnreachableError("no answer") from exc
     except ssl.SSLCertVerificationError as exc:
         why = f"its certificate is not trusted ({exc.verify_message.rstrip('.')})"
-        raise _UnreachableError(f"{why}: check the name, or set REQUESTS_CA_BUNDLE", hopeless=True) from exc
+        raise _UnreachableError(f"{why}: {what_to_do_about(exc)}", hopeless=True) from exc
     except ssl.SSLError as exc:
         raise _UnreachableError(f"no secure connection ({exc.reason})") from exc
     except socket.gaierror as exc:

@@ -44,6 +44,17 @@ def test_an_empty_environment_variable_counts_as_missing(monkeypatch: pytest.Mon
     assert (ClientConfig().api_key, ClientConfig().api_url) == (None, DEFAULT_API_URL)
 
 
+@pytest.mark.parametrize("around", ["{}\n", " {}\r\n", "\ufeff{}", "\u00ef\u00bb\u00bf{}"])
+def test_what_files_leave_around_a_variable_is_removed(around: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ODYSSEY_API_KEY", around.format("ody_env"))
+    monkeypatch.setenv("ODYSSEY_API_URL", around.format("http://env.example"))
+    config = ClientConfig()
+    assert (config.require_api_key(), config.api_url) == ("ody_env", "http://env.example")
+    monkeypatch.setenv("ODYSSEY_API_KEY", around.format(""))
+    monkeypatch.setenv("ODYSSEY_API_URL", around.format(""))
+    assert (ClientConfig().api_key, ClientConfig().api_url) == (None, DEFAULT_API_URL)
+
+
 def test_the_key_does_not_print() -> None:
     assert "SECRET" not in repr(ClientConfig(api_key="ody_SECRET"))
     assert Secret("ody_SECRET") == "ody_SECRET"

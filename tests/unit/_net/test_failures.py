@@ -14,8 +14,8 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError,
 from odyssey_proto._base.abort import Abort
 from odyssey_proto._base.clock import Deadline, MonotonicClock
 from odyssey_proto._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyConnectionTimeoutError
-from odyssey_proto._net.failures import connection_error
-from odyssey_proto._net.sockets import Call
+from odyssey_proto._net.call import Call
+from odyssey_proto._net.failures import ProxyTroubleError, SettingError, connection_error
 
 POOL = urllib3.HTTPConnectionPool("api.example")
 URL = "https://user:password@api.example:8443/auth/token?token=secret"
@@ -102,7 +102,6 @@ def test_a_text_names_the_host_and_no_secret(exc: BaseException) -> None:
 def test_a_text_says_why_in_the_systems_words() -> None:
     assert "(self-signed certificate)" in str(translated(requests.exceptions.SSLError(UNTRUSTED)))
     assert "(Network is unreachable)" in str(translated(OSError(101, "Network is unreachable")))
-    assert "(Tunnel connection failed: 407)" in str(translated(OSError("Tunnel connection failed: 407")))
 
 
 def test_a_timeout_names_its_span_where_it_has_one() -> None:
@@ -110,10 +109,86 @@ def test_a_timeout_names_its_span_where_it_has_one() -> None:
     assert "None" not in str(connection_error(TimeoutError(), call(timeout=None), "GET /x", URL))
 
 
-def test_a_failure_at_the_proxy_is_told_as_one() -> None:
+def at_proxy(cause: Exception) -> Exception:
+    """What urllib3 makes of a failure at a proxy."""
+    return requests.ConnectionError(MaxRetryError(POOL, "/", caused(ProxyTroubleError("10.0.0.1", 3128), cause)))
+
+
+@pytest.mark.parametrize(
+    ("cause", "code", "recoverable", "text"),
+    [
+        (ConnectionRefusedError(111, "refused"), "refused", True, "the proxy 10.0.0.1:3128 refuses connections"),
+        (TimeoutError(), "timeout", True, "the proxy 10.0.0.1:3128 gave no complete answer in time"),
+        (socket.gaierror(-2, "not known"), "unknown_host", False, "the proxy 10.0.0.1:3128 cannot be found"),
+        (
+            http.client.BadStatusLine("SSH"),
+            "malformed",
+            False,
+            "the answer of the proxy 10.0.0.1:3128 is",
+        ),
+        (UNTRUSTED, "untrusted_certificate", False, "the certificate of the proxy 10.0.0.1:3128 is not trusted"),
+    ],
+)
+def test_a_failure_at_the_proxy_names_the_proxy_and_not_the_service(
+    cause: Exception, code: str, recoverable: bool, text: str
+) -> None:
+    error = translated(at_proxy(cause))
+    assert (error.code, error.recoverable) == (code, recoverable)
+    assert text in str(error)
+    assert "api.example" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "recoverable"),
+    [
+        ("407 Proxy Authentication Required", "proxy", False),
+        ("403 Forbidden", "proxy", False),
+        ("407", "proxy", False),
+        ("503 Service Unavailable", "unreachable", True),
+    ],
+)
+def test_a_proxy_that_opens_no_tunnel_is_told_and_asked_again_only_if_that_may_help(
+    said: str, code: str, recoverable: bool
+) -> None:
+    error = translated(at_proxy(OSError(f"Tunnel connection failed: {said}")))
+    assert (error.code, error.recoverable, error.operation) == (code, recoverable, "POST /auth/token")
+    assert str(error).startswith("POST /auth/token: the proxy 10.0.0.1:3128 ")
+    assert f"({said})" in str(error)
+
+
+def test_a_failure_behind_a_proxy_of_another_kind_is_told_as_one() -> None:
     refused = NewConnectionError(POOL, "refused")  # type: ignore[arg-type]  # a pool does for its text
     exc = caused(urllib3.exceptions.ProxyError("no proxy", refused), ConnectionRefusedError(111, "refused"))
     assert "through the proxy" in str(translated(requests.exceptions.ProxyError(exc)))
+
+
+def test_a_proxy_with_an_ipv6_address_is_named_in_brackets() -> None:
+    assert ProxyTroubleError("::1", 80).name == "[::1]:80"
+
+
+def test_a_setting_that_cannot_be_used_is_final_and_keeps_its_text() -> None:
+    error = translated(requests.ConnectionError(SettingError("HTTPS_PROXY is wrong", "proxy")))
+    assert (str(error), error.code, error.recoverable) == (
+        "POST /auth/token: HTTPS_PROXY is wrong",
+        "proxy",
+        False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("verify_code", "advice"),
+    [
+        (9, "check the date and the clock of this machine"),
+        (10, "check the date and the clock of this machine"),
+        (62, "check the address"),
+        (64, "check the address"),
+        (18, "set REQUESTS_CA_BUNDLE or SSL_CERT_FILE"),
+    ],
+)
+def test_a_certificate_that_is_not_trusted_comes_with_advice(verify_code: int, advice: str) -> None:
+    exc = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    exc.verify_code = verify_code
+    assert advice in str(translated(exc))
 
 
 def test_exceptions_that_lead_to_each_other_are_no_trap() -> None:

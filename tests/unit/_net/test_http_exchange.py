@@ -351,9 +351,21 @@ def test_another_host_is_reached_through_the_environments_proxy(server: HttpServ
 
 def test_a_proxy_that_refuses_is_told_as_one(server: HttpServer, proxied: ServiceApi) -> None:
     server.routes["CONNECT service.invalid:443"] = answer(status="407 Proxy Authentication Required")
-    with pytest.raises(OdysseyConnectionError, match=r"through the proxy.*407") as caught:
+    with pytest.raises(OdysseyConnectionError, match=r"the proxy 127\.0\.0\.1:\d+ requires .*407") as caught:
         proxied.signaling_config("https://service.invalid/config", until(5))
     assert "proxy-secret" not in str(caught.value)
+    assert (caught.value.code, caught.value.recoverable) == ("proxy", False)
+    assert len(server.requests) == 1
+
+
+def test_a_proxy_that_refuses_a_request_without_tls_is_told_as_one(
+    server: HttpServer, proxied: ServiceApi
+) -> None:
+    server.routes["POST http://service.invalid/auth/token"] = answer(status="407 Proxy Authentication Required")
+    with pytest.raises(OdysseyConnectionError, match=r"the proxy 127\.0\.0\.1:\d+ requires .*407") as caught:
+        proxied.access_token(until(5))
+    assert (caught.value.code, caught.value.recoverable) == ("proxy", False)
+    assert len(server.requests) == 1
 
 
 # --- ends
@@ -434,11 +446,20 @@ def test_a_connection_that_is_reset_while_it_is_opened_is_told_as_lost(
         raise OSError(number, "reset")
 
     # The effect of an abort on a connect depends on the moment; no server can provoke this one.
-    monkeypatch.setattr("odyssey_proto._net.sockets._dial", reset)
+    monkeypatch.setattr("odyssey_proto._net.sockets.dial", reset)
     with pytest.raises(OdysseyConnectionError) as caught:
         api.access_token(until())
     assert caught.value.code == "connection_lost"
     assert server.accepted == 0
+
+
+def test_idle_connections_that_are_dropped_are_not_used_again(server: HttpServer, api: ServiceApi) -> None:
+    for _ in range(2):
+        api.session_token("s-1", until())
+    assert server.accepted == 1
+    api.http.drop_idle()
+    api.session_token("s-1", until())
+    assert server.accepted == 2
 
 
 def test_a_transport_that_is_forgotten_leaves_nothing(server: HttpServer) -> None:

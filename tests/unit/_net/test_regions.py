@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from odyssey_proto._net.sockets import Call
+from odyssey_proto._net.call import Call
 from tests.support.apis import SetClock, made_api, reset, until
 from tests.support.servers import Connection, HttpServer, Request, answer, json_answer
 from tests.support.tls import self_signed

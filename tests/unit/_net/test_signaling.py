@@ -13,8 +13,8 @@ import pytest
 from odyssey_proto._base.abort import Abort
 from odyssey_proto._base.clock import MonotonicClock
 from odyssey_proto._model.codec import UnknownMessage
+from odyssey_proto._net.call import Call
 from odyssey_proto._net.signaling import SignalingConnection, SignalingEnd
-from odyssey_proto._net.sockets import Call
 from tests.support.hearing import LONG, Heard, connected, until
 from tests.support.leaks import nothing_left
 from tests.support.servers import Connection, SignalingServer

@@ -211,7 +211,9 @@ def test_with_credentials_a_refusal_is_tried_again_with_the_same_token() -> None
     assert rig.later(0.1) == [effects.OpenLink(2, "s-1", "ws://host/signaling", OPEN_DEADLINE_S, token="token")]
 
 
-@pytest.mark.parametrize("code", ["invalid_url", "proxy", "untrusted_certificate", "closed", "internal"])
+@pytest.mark.parametrize(
+    "code", ["invalid_url", "proxy", "ca_bundle", "untrusted_certificate", "closed", "internal"]
+)
 def test_what_waiting_cannot_help_is_not_tried_again_but_for_giving_the_session_back(code: str) -> None:
     rig = Rig().to_connecting()
     outputs = rig.give(inputs.LinkFailed(1, errors.OdysseyConnectionError("no", code=code)))

@@ -380,7 +380,7 @@ class TestTls:
     def test_a_certificate_that_nobody_vouches_for_is_told_and_will_not_change(self, tmp_path: Path) -> None:
         (note,), hopeless = in_time(self.told_of(self_signed(tmp_path).server))
         assert "its certificate is not trusted (self" in note
-        assert note.endswith("check the name, or set REQUESTS_CA_BUNDLE")
+        assert note.endswith("check the address, or set REQUESTS_CA_BUNDLE or SSL_CERT_FILE")
         assert hopeless
 
     @pytest.mark.parametrize("folder", [False, True])
@@ -401,7 +401,8 @@ class TestTls:
     def test_a_bundle_that_cannot_be_read_is_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing.pem"))
         (note,), _ = in_time(self.told_of(None))
-        assert note.endswith("the file that REQUESTS_CA_BUNDLE names cannot be read")
+        assert "REQUESTS_CA_BUNDLE names '" in note
+        assert note.endswith("missing.pem', which does not exist: correct it, or unset it")
 
 
 class TestEnd:

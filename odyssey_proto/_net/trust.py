@@ -1,0 +1,116 @@
+"""The certificates that TLS connections trust: those that the environment names, or the bundle of certifi.
+
+REST, signaling and TURN use the same. ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` are read as OpenSSL reads them: what
+cannot be used is left out. ``REQUESTS_CA_BUNDLE`` and ``CURL_CA_BUNDLE`` must be right.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import ssl
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import requests.utils
+import urllib3.util
+
+from .failures import SettingError
+
+__all__ = ["trusting_context"]
+
+log = logging.getLogger("odyssey_proto.http")
+
+_REQUIRED: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_FILE: Final = "SSL_CERT_FILE"
+_FOLDERS: Final = "SSL_CERT_DIR"
+
+_State: TypeAlias = tuple[int, int] | None
+
+
+def trusting_context() -> ssl.SSLContext:
+    """Return a context that checks certificates. The same one, as long as the settings and their files stay.
+
+    Raises:
+        SettingError: ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE`` names what cannot be used.
+    """
+    for name in _REQUIRED:
+        if value := os.environ.get(name):
+            return _of_bundle(name, value, _state(value))
+    file = os.environ.get(_FILE, "")
+    folders = tuple(filter(None, os.environ.get(_FOLDERS, "").split(os.pathsep)))
+    return _as_openssl(file, folders, tuple(map(_state, (file, *folders))))
+
+
+def _state(path: str) -> _State:
+    try:
+        known = Path(path).stat()
+    except OSError:
+        return None
+    return known.st_mtime_ns, known.st_size
+
+
+# As many as one process may alternate between; each holds some 150 certificates.
+_kept = functools.lru_cache(maxsize=4)
+
+
+@_kept
+def _of_bundle(name: str, path: str, _: _State) -> ssl.SSLContext:
+    context = _empty()
+    try:
+        _load(context, path)
+    except OSError as exc:
+        raise SettingError(
+            f"{name} names {path!r}, {_fault(path, exc)}: correct it, or unset it", "ca_bundle"
+        ) from exc
+    return context
+
+
+@_kept
+def _as_openssl(file: str, folders: tuple[str, ...], _: tuple[_State, ...]) -> ssl.SSLContext:
+    context = _empty()
+    left_out = []
+    is_default = True
+    for name, path in ((_FILE, file), *((_FOLDERS, folder) for folder in folders)):
+        try:
+            if path:
+                _load(context, path)
+                is_default = is_default and name != _FILE
+        except OSError as exc:
+            left_out.append(f"{name} names {path!r}, {_fault(path, exc)}")
+    if left_out:
+        log.warning("continuing without certificates: %s", "; ".join(left_out))
+    if is_default:
+        try:
+            _load(context, requests.utils.DEFAULT_CA_BUNDLE_PATH)
+        except OSError as exc:
+            path = requests.utils.DEFAULT_CA_BUNDLE_PATH
+            raise SettingError(
+                f"the certificates of certifi are {path!r}, {_fault(path, exc)}: set {_REQUIRED[0]}", "ca_bundle"
+            ) from exc
+    return context
+
+
+def _empty() -> ssl.SSLContext:
+    return urllib3.util.create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
+
+
+def _load(context: ssl.SSLContext, path: str) -> None:
+    if Path(path).is_dir():
+        with os.scandir(path):  # OpenSSL looks into it later, and reports nothing
+            context.load_verify_locations(capath=path)
+    else:
+        context.load_verify_locations(cafile=path)
+
+
+def _fault(path: str, exc: OSError) -> str:
+    if isinstance(exc, ssl.SSLError):
+        return "which contains no certificates in PEM form"
+    if not isinstance(exc, FileNotFoundError | NotADirectoryError):
+        return f"which cannot be read ({exc.strerror})"
+    if path.startswith("~"):
+        return "which does not exist (~ is not expanded)"
+    if path != path.strip().strip("\"'") or not path.isprintable():
+        return "which does not exist (quotes, blanks and line breaks are part of the name)"
+    return "which does not exist"

@@ -1,0 +1,90 @@
+"""The address of the machine changes: what was connected from the old one is not used again."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.support.network import CLIENT, SERVICE, Network, missing
+from tests.support.processes import script_arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.processes import Process
+
+pytestmark = [pytest.mark.netns, pytest.mark.skipif(bool(missing()), reason=missing())]
+
+_PORT: Final = 8080
+_MOVE: Final = f"""
+import logging, subprocess
+warnings = []
+class Kept(logging.Handler):
+    def emit(self, record):
+        warnings.append(record.getMessage())
+logging.getLogger("odyssey_proto").addHandler(Kept(logging.WARNING))
+def ip(*command):
+    subprocess.run(["ip", "addr", *command, "dev", "wire"], check=True)
+def move():
+    ip("del", "{CLIENT}/24")
+    ip("add", "10.88.0.77/24")
+sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    with Network() as made:
+        yield made
+
+
+def moving(network: Network, code: str) -> Process:
+    """Run a script on the client's machine; it calls ``move`` when the address is to change."""
+    emulator = [sys.executable, "-m", "odyssey_proto", "emulator", "--host", SERVICE, "--port", str(_PORT)]
+    service, client = network.start(emulator, script_arguments(_MOVE + code, f"http://{SERVICE}:{_PORT}"))
+    service.line()
+    client.tell()
+    return client
+
+
+def test_the_next_call_goes_out_from_the_new_address(network: Network) -> None:
+    code = """
+client.list_stream_recordings(timeout=10)
+move()
+say(client.list_stream_recordings(timeout=5).total)
+client.close()
+"""
+    assert moving(network, code).said() == [0]
+
+
+def test_a_call_without_a_network_fails_at_once_and_the_next_goes_out(network: Network) -> None:
+    code = f"""
+client.list_stream_recordings(timeout=10)
+ip("del", "{CLIENT}/24")
+try:
+    client.list_stream_recordings(timeout=25)
+except OdysseyConnectionError as error:
+    say(error.code, error.recoverable)
+ip("add", "10.88.0.77/24")
+say(client.list_stream_recordings(timeout=5).total)
+client.close()
+"""
+    process = moving(network, code)
+    assert process.said() == ["unreachable", True]
+    assert process.said() == [0]
+
+
+def test_a_stream_goes_on_with_the_services_own_ice_servers(network: Network) -> None:
+    code = """
+with client.connect(timeout=30) as session:
+    session.start_stream("A cat", portrait=False)
+    first_frames(session)
+    move()
+    frames = session.frames(timeout=20)
+    gap = next(event for event in session.events(timeout=20) if isinstance(event, GapEvent))
+    next(frames)
+    say([text for text in warnings if "public STUN" in text])
+"""
+    assert moving(network, code).said(60) == [[]]

@@ -1,0 +1,64 @@
+"""A service whose IPv6 address swallows packets: everything goes over IPv4, and nothing waits for a timeout."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.support.dead_ipv6 import ADDRESS, SERVICE, missing, within
+from tests.support.processes import Process
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [pytest.mark.netns, pytest.mark.skipif(bool(missing()), reason=missing())]
+
+# Every step has far less time than a timeout that is shared out among the addresses would leave to the second.
+_SCRIPT: Final = f"""
+import json, socket, tempfile
+from pathlib import Path
+import attrs
+from odyssey_proto import Odyssey
+from odyssey_proto.emulator import Emulator
+
+def say(*what):
+    print(json.dumps(what), flush=True)
+
+found = [address[4][0] for address in socket.getaddrinfo("{SERVICE}", 80, type=socket.SOCK_STREAM)]
+with Emulator(host="{ADDRESS}") as emulator:
+    url = emulator.api_url.replace("{ADDRESS}", "{SERVICE}")
+    say(*found)
+    with Odyssey(emulator.api_key, api_url=url) as client:
+        with client.connect(timeout=6) as session:
+            say("connected")
+            session.start_stream("A cat", portrait=False, broadcast=True, timeout=6)
+            next(session.frames(timeout=6))
+            say("frames")
+            info = session.wait_for_broadcast(timeout=6)
+            assert "{SERVICE}" in info.webrtc_url and "{SERVICE}" in info.hls_url
+            for way, place in ("WHEP", info), ("HLS", attrs.evolve(info, webrtc_url="http://127.0.0.1:1/none")):
+                with client.watch(place, timeout=15) as spectator:
+                    next(spectator.frames(timeout=6))
+                    say(way)
+            session.end_stream(timeout=6)
+        recording, = client.list_stream_recordings(timeout=6).recordings
+        with tempfile.TemporaryDirectory() as folder:
+            client.download_recording(recording.stream_id, folder, timeout=10)
+            say("downloaded", any(Path(folder).iterdir()))
+"""
+
+
+def test_a_dead_ipv6_address_holds_nothing_up(tmp_path: Path) -> None:
+    with Process([*within(tmp_path), sys.executable, "-c", _SCRIPT]) as process:
+        found = process.line()
+        assert "2001:db8:9::9" in found
+        assert found.index("2001:db8:9::9") < found.index(ADDRESS)  # the system prefers the dead one
+        assert [process.said() for _ in range(5)] == [
+            ["connected"],
+            ["frames"],
+            ["WHEP"],
+            ["HLS"],
+            ["downloaded", True],
+        ]

@@ -1,0 +1,174 @@
+"""Proxies that refuse, are dead, or are none: one error that names the proxy, for REST and signaling alike."""
+
+from __future__ import annotations
+
+import base64
+import socket
+from typing import TYPE_CHECKING, TypeAlias
+
+import pytest
+
+from odyssey_proto import Odyssey, OdysseyConnectionError
+from odyssey_proto._net.signaling import SignalingConnection
+from tests.support.apis import until
+from tests.support.servers import Connection, Server, answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from odyssey_proto import OdysseyError
+
+    Attempt: TypeAlias = Callable[[], OdysseyError]
+
+HOST = "service.invalid"
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def behind(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """Let a proxy be the only way."""
+    monkeypatch.setenv("HTTP_PROXY", address)
+    monkeypatch.setenv("HTTPS_PROXY", address)
+    monkeypatch.setenv("http_proxy", address)
+
+
+def rest(scheme: str) -> OdysseyError:
+    with Odyssey("ody_key", api_url=f"{scheme}://{HOST}") as client:
+        with pytest.raises(OdysseyConnectionError) as caught:
+            client.list_stream_recordings(timeout=20)
+        return caught.value
+
+
+def connecting() -> OdysseyError:
+    with Odyssey("ody_key", api_url=f"https://{HOST}") as client:
+        with pytest.raises(OdysseyConnectionError) as caught:
+            client.connect(timeout=20)
+        return caught.value
+
+
+def signaling(scheme: str) -> OdysseyError:
+    with pytest.raises(OdysseyConnectionError) as caught:
+        SignalingConnection.open(
+            f"{scheme}://{HOST}", "s-1", "t", until(20), on_message=lambda _: None, on_closed=lambda _: None
+        )
+    return caught.value
+
+
+every_way = pytest.mark.parametrize(
+    "attempt",
+    [
+        pytest.param(lambda: rest("http"), id="REST"),
+        pytest.param(lambda: rest("https"), id="REST over TLS"),
+        pytest.param(connecting, id="connect"),
+        pytest.param(lambda: signaling("ws"), id="signaling"),
+        pytest.param(lambda: signaling("wss"), id="signaling over TLS"),
+    ],
+)
+
+
+@every_way
+def test_a_proxy_that_refuses_the_password_is_asked_once(
+    attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = []
+
+    def script(connection: Connection) -> None:
+        refused.append(connection.read_request())
+        connection.send(answer(status="407 Proxy Authentication Required"))
+
+    with Server(script) as proxy:
+        behind(monkeypatch, proxy.url.replace("//", "//user:proxy-secret@"))
+        error = attempt()
+        assert f"the proxy 127.0.0.1:{proxy.port} requires a user and a password, or refuses" in str(error)
+    assert (error.code, error.recoverable) == ("proxy", False)
+    assert "secret" not in str(error)
+    assert len(refused) == 1  # accounts are locked after a few wrong passwords
+
+
+def not_http(connection: Connection) -> None:
+    connection.read_request()
+    connection.send(b"SSH-2.0-OpenSSH_9.6\r\n")
+
+
+def hangs_up(connection: Connection) -> None:
+    connection.read_request()
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+def test_signaling_behind_a_dead_proxy_names_the_proxy(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    behind(monkeypatch, f"http://127.0.0.1:{port}")
+    error = signaling(scheme)
+    assert str(error).startswith(f"WebSocket /client: the proxy 127.0.0.1:{port} refuses connections")
+    assert HOST not in str(error)
+
+
+@pytest.mark.parametrize("attempt", [lambda: signaling("ws"), lambda: signaling("wss"), lambda: rest("https")])
+@pytest.mark.parametrize(
+    ("script", "code", "text"),
+    [
+        (not_http, "malformed", "the answer of the proxy {} is not valid HTTP"),
+        (hangs_up, "connection_lost", "{} closed"),
+    ],
+)
+def test_what_is_not_a_proxy_is_named_as_the_proxy(
+    attempt: Attempt, script: Callable[[Connection], None], code: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Server(script) as proxy:
+        behind(monkeypatch, proxy.url)
+        error = attempt()
+        assert text.format(f"127.0.0.1:{proxy.port}") in str(error)
+    assert error.code == code
+    assert HOST not in str(error)
+
+
+def test_a_proxy_whose_name_is_not_found_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    behind(monkeypatch, "http://no-proxy.invalid:3128")
+    assert "the proxy no-proxy.invalid:3128 cannot be found" in str(signaling("wss"))
+    assert "the proxy no-proxy.invalid:3128 cannot be found" in str(rest("https"))
+
+
+@every_way
+def test_a_proxy_setting_that_cannot_be_read_is_named_without_its_password(
+    attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behind(monkeypatch, "http://user:pass#secret@proxy.example:3128")
+    error = attempt()
+    assert (error.code, error.recoverable) == ("proxy", False)
+    assert "_PROXY is not like http://host:3128" in str(error).replace("http_proxy", "HTTP_PROXY")
+    assert "secret" not in str(error)
+
+
+def test_a_proxy_that_knows_no_way_to_the_service_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def script(connection: Connection) -> None:
+        asked.append(connection.read_request())
+        connection.send(answer(status="503 Service Unavailable"))
+
+    with Server(script) as proxy:
+        behind(monkeypatch, proxy.url)
+        error = rest("https")
+        assert f"the proxy 127.0.0.1:{proxy.port} does not reach {HOST} (503 Service Unavailable)" in str(error)
+    assert (error.code, error.recoverable) == ("unreachable", True)
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize("attempt", [lambda: rest("http"), lambda: rest("https"), lambda: signaling("wss")])
+def test_a_password_is_sent_in_utf8(attempt: Attempt, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = []
+
+    def script(connection: Connection) -> None:
+        sent.append(connection.read_request().headers["proxy-authorization"])
+        connection.send(answer(status="407 Proxy Authentication Required"))
+
+    with Server(script) as proxy:
+        behind(monkeypatch, proxy.url.replace("//", "//user:pä%E2%82%AC@"))
+        attempt()
+    assert set(sent) == {f"Basic {base64.b64encode('user:pä€'.encode()).decode()}"}
