@@ -14,7 +14,7 @@ import contextvars
 import logging
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
 from . import process_end
 from .daemon_executor import DaemonExecutor
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["BackgroundLoop", "TaskScope", "off_loop"]
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 log = logging.getLogger("odyssey_proto.live")
 
 # In s. Submitted tasks are cancelled first, with enough time to close what they opened; then all others.
@@ -284,7 +285,7 @@ class _Loop(asyncio.SelectorEventLoop):
         self._executor = executor
 
     def run_in_executor(
-        self, executor: concurrent.futures.Executor | None, func: Callable[..., T], *args: Any
+        self, executor: concurrent.futures.Executor | None, func: Callable[[*Ts], T], *args: *Ts
     ) -> asyncio.Future[T]:
         return super().run_in_executor(executor or self._executor, func, *args)
 

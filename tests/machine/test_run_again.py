@@ -123,12 +123,9 @@ def test_what_is_not_a_flag_is_refused_and_ends_nothing(client: Odyssey) -> None
 def test_a_session_that_nobody_has_any_more_is_waited_for(emulator: Emulator) -> None:
     """The name is bound anew before the code connects: the old session is being given back at that moment."""
     for _ in range(5):
-        client = Odyssey(emulator.api_key, api_url=emulator.api_url)
-        session = client.connect()
+        session = Odyssey(emulator.api_key, api_url=emulator.api_url).connect()
         assert session.is_connected
         del session
-        client._session = None  # as if the client had gone before: it has the session, too
-    client.close()
 
 
 MODULE = """
