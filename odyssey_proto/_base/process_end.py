@@ -68,11 +68,9 @@ def _expect_worker(worker: Any) -> None:
     others = worker.on_exit  # Celery's, which sends `worker_process_shutdown`; None without Celery
 
     def on_exit(pid: int, status: int) -> None:
-        try:
-            if others is not None:
-                others(pid, status)
-        finally:
-            end()
+        if others is not None:
+            others(pid, status)
+        end()
 
     worker.on_exit = on_exit
 

@@ -44,7 +44,10 @@ def _on_sigterm(_number: int, _frame: FrameType | None) -> None:
         return
     # Not on this thread: it may have been interrupted while it holds a lock that ending needs. Nor by
     # `Thread.start`: it waits, perhaps for ever, for a lock of `threading` that this thread may hold.
-    _thread.start_new_thread(_end, ())
+    try:
+        _thread.start_new_thread(_end, ())
+    except RuntimeError:  # there is none to be had, or Python 3.12.0 or 3.12.1 is waiting for other threads to end
+        _end()
     # Meanwhile the program does not go on, and sees none of its connections end.
     threading.Event().wait(_PATIENCE_S)
 

@@ -42,6 +42,14 @@ while True:
     except BaseException as error:
         say(repr(error))
 """,
+    "gets no more threads": """
+import _thread
+def refuse(*_):
+    raise RuntimeError("can't create new thread at interpreter shutdown")
+_thread.start_new_thread = refuse
+say('ready')
+session.wait()
+""",
     "closes a loop again and again": """
 from odyssey_proto._base.event_loop import BackgroundLoop
 say('ready')
