@@ -167,6 +167,10 @@ class BackgroundLoop:
             life, self._life = self._life, None
         return life is None or life.stop(timeout)
 
+    def _forget(self) -> None:
+        """In a forked child, start over: the thread is in the parent, and any thread may have held the lock."""
+        self._lock, self._life = threading.Lock(), None
+
     def _is_own_thread(self) -> bool:
         life = self._life
         return life is not None and threading.current_thread() is life.thread
@@ -353,3 +357,9 @@ def _stop_all() -> None:
     # Daemon threads still run here, and in a forked child there is nothing to stop.
     for loop in tuple(_started):
         loop.stop()
+
+
+@process_end.after_fork_in_child
+def _forget_all() -> None:
+    for loop in tuple(_started):
+        loop._forget()

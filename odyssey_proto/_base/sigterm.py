@@ -11,14 +11,14 @@ import os
 import signal
 import threading
 from types import FrameType
-from typing import Final
+from typing import Final, NoReturn
 
 from . import process_end
 from .errors import OdysseyConfigError
 
 __all__ = ["close_at_sigterm"]
 
-_PATIENCE_S: Final = 8.0  # longer than `process_end.end` takes, shorter than the 10 s of `docker stop`
+_PATIENCE_S: Final = 8.0  # longer than `process_end.end` should take, shorter than the 10 s of `docker stop`
 _STATUS: Final = 128 + signal.SIGTERM  # what a shell reports for a process that SIGTERM ended
 
 
@@ -50,11 +50,16 @@ def _on_sigterm(_number: int, _frame: FrameType | None) -> None:
         _end()
     # Meanwhile the program does not go on, and sees none of its connections end.
     threading.Event().wait(_PATIENCE_S)
+    _die()
 
 
 def _end() -> None:
     try:
         process_end.end()
     finally:
-        os.kill(os.getpid(), signal.SIGTERM)
-        os._exit(_STATUS)  # the first process of a container is not ended by a signal without a handler
+        _die()
+
+
+def _die() -> NoReturn:
+    os.kill(os.getpid(), signal.SIGTERM)
+    os._exit(_STATUS)  # the first process of a container is not ended by a signal without a handler

@@ -73,6 +73,19 @@ def test_the_session_is_given_back_and_the_process_ends_as_it_would_have(doing: 
         assert sessions_are_free(emulator.api_url)
 
 
+def test_what_cannot_be_ended_does_not_hold_the_process_up_for_ever() -> None:
+    code = """
+from odyssey_proto._base import process_end
+process_end.at_exit(threading.Event().wait)
+say('ready')
+threading.Event().wait()
+"""
+    with script(code, "http://127.0.0.1:9", close_on_sigterm=True) as process:
+        assert process.said() == ["ready"]
+        process.signal(signal.SIGTERM)
+        assert process.ended() == -signal.SIGTERM
+
+
 def test_a_session_that_is_about_to_be_granted_is_given_back() -> None:
     with emulator_process() as (_, url):
         with script("say('ready')\nclient.connect()", url, close_on_sigterm=True) as process:
@@ -88,15 +101,16 @@ def test_a_recording_is_finished(tmp_path: Path) -> None:
     code = f"""
 {STREAM}
 recording = session.record({str(file)!r})
-for frame in frames:
-    if recording.frames == 5:
-        say(5)
+while recording.frames < 5:
+    next(frames)
+say('recorded')
+session.wait()
 """
     with (
         Emulator(record=False) as emulator,
         script(code, emulator.api_url, close_on_sigterm=True) as process,
     ):
-        assert process.said() == [5]
+        assert process.said() == ["recorded"]
         process.signal(signal.SIGTERM)
         assert process.ended() == -signal.SIGTERM
     with av.open(file) as container:

@@ -577,6 +577,21 @@ class TestInterpreterExit:
         )
         assert (done.stdout, done.stderr) == ("child: The client is closed\n0 parent works\n", "")
 
+    def test_a_forked_child_starts_it_anew_whatever_another_thread_did_at_the_fork(self) -> None:
+        done = script(
+            "import os, warnings; warnings.simplefilter('ignore')\n"
+            "from odyssey_proto._base.event_loop import BackgroundLoop\n"
+            "async def give(): return 'works'\n"
+            "loop = BackgroundLoop(); loop.start()\n"
+            "loop._lock.acquire()  # as another thread in `start` or `stop` does\n"
+            "if os.fork() == 0:\n"
+            "    loop.start(); print('child', loop.run(give(), 10), loop.stop(10), flush=True)\n"
+            "    os._exit(0)\n"
+            "loop._lock.release()\n"
+            "os.wait(); print('parent', loop.run(give(), 10))\n"
+        )
+        assert (done.stdout, done.stderr) == ("child works True\nparent works\n", "")
+
 
 async def _is_daemon() -> bool:
     return threading.current_thread().daemon
