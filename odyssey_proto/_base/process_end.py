@@ -12,6 +12,7 @@ import importlib
 import logging
 import os
 import sys
+import threading
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -56,9 +57,38 @@ def expect() -> None:
         # Not `parent_process()`: billiard does not say it. None in a process that the library did not make.
         if getattr(current, "_parent_pid", None) is not None:
             _expecting_pid = os.getpid()
-            importlib.import_module(f"{library}.util").Finalize(None, end, exitpriority=0)
-            _expect_worker(getattr(current, "_target", None))
+            if type(current).__module__.startswith("billiard"):  # it waits for no thread
+                importlib.import_module("billiard.util").Finalize(None, end, exitpriority=0)
+                _expect_worker(getattr(current, "_target", None))
+            elif importlib.import_module(f"{library}.util").is_exiting():  # its finalizers have been called
+                _wait_for_others()
+            else:
+                importlib.import_module(f"{library}.util").Finalize(None, _end_last, exitpriority=0)
             return
+
+
+def _end_last() -> None:
+    """Call `end` once all threads of the user have ended, which a child waits for after its finalizers."""
+    if _users_threads():
+        _wait_for_others()
+    else:
+        end()
+
+
+def _wait_for_others() -> None:
+    # Not a daemon: the child waits for it, too.
+    threading.Thread(target=_end_after_others, name="odyssey-end", daemon=False).start()
+
+
+def _end_after_others() -> None:
+    while others := _users_threads():
+        others[0].join()
+    end()
+
+
+def _users_threads() -> list[threading.Thread]:
+    none = (threading.main_thread(), threading.current_thread())
+    return [thread for thread in threading.enumerate() if not thread.daemon and thread not in none]
 
 
 def _expect_worker(worker: Any) -> None:

@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows terminates children without a word")
 
 PROGRAM: Final = """
-import importlib, signal, sys, threading
+import importlib, sys, threading
+from concurrent.futures import ThreadPoolExecutor
 
 library, url, key = sys.argv[1:4]
 mp = importlib.import_module(library)
+importlib.import_module(library + ".util")
 kept = []
+returned = threading.Event()
+idle = ThreadPoolExecutor(1)
 
 def work(**options):
     from odyssey_proto import Odyssey
@@ -36,6 +40,22 @@ def work(**options):
 
 def child():
     print(work(), flush=True)
+
+def child_whose_thread_connects_last():
+    threading.Thread(target=lambda: (returned.wait(), child())).start()
+    mp.util.Finalize(None, returned.set, exitpriority=-1)  # after those of the library
+
+def child_whose_stream_goes_on():
+    def watch():
+        returned.wait()
+        session = kept[0][1]
+        while next(session.frames(timeout=20)).index < 20:
+            pass
+        print(session.status.value, flush=True)
+    mp.util.Finalize(None, returned.set, exitpriority=-1)
+    work()
+    idle.submit(len, "").result()  # its thread is no daemon, and ends only at the very end
+    threading.Thread(target=watch).start()
 
 def child_that_waits():
     print(work(close_on_sigterm=True), flush=True)
@@ -94,6 +114,26 @@ def test_a_child_that_does_not_close_gives_its_session_back(library: str, end: s
         with python(str(file), library, emulator.api_url, "ody_test") as process:
             assert process.line() == "connected"
             process.tell()
+            assert process.ended() == 0
+            assert process.stderr == ""
+        assert sessions_are_free(emulator.api_url)
+
+
+@pytest.mark.parametrize("child", ["child_whose_thread_connects_last", "child_whose_stream_goes_on"])
+@pytest.mark.parametrize("library", ["multiprocessing", "multiprocess"])
+def test_a_child_whose_thread_goes_on_gives_its_session_back_after_it(
+    library: str, child: str, tmp_path: Path
+) -> None:
+    """billiard has no such child: it ends while its threads still run."""
+    if importlib.util.find_spec(library) is None:
+        pytest.skip(f"needs {library}")
+    file = tmp_path / "workers.py"
+    file.write_text(
+        PROGRAM.format(body=f"    process = mp.Process(target={child})\n    process.start()\n    process.join()")
+    )
+    with Emulator(record=False) as emulator:
+        with python(str(file), library, emulator.api_url, "ody_test") as process:
+            assert process.line() == "connected"
             assert process.ended() == 0
             assert process.stderr == ""
         assert sessions_are_free(emulator.api_url)
