@@ -19,7 +19,7 @@ import attrs
 # Annotations use public paths for types that load lazily: evaluating an annotation loads its type.
 import odyssey_proto
 
-from ._base import arguments, errors, logs
+from ._base import arguments, errors, greenlets, logs, sigterm
 from ._base.arguments import CLIENT_DEFAULT, ClientDefault
 from ._base.clock import Deadline, MonotonicClock
 from ._base.public_path import publish
@@ -61,10 +61,13 @@ class Odyssey:
         ice_policy: ``"relay"`` connects through TURN servers only; ``"all"`` prefers direct paths.
         codec: ``"h264"`` or ``"vp8"`` accepts no other; ``"auto"`` prefers H.264, which costs less to decode.
         timeout: default timeout of REST calls, in s; ``None``: no limit.
+        close_on_sigterm: have SIGTERM give back the sessions of this process, and finish its recordings, before it
+            ends the process. A handler of the program's own is left alone.
 
     Raises:
         TypeError: an argument of the wrong type.
-        OdysseyConfigError: an argument is not valid.
+        OdysseyConfigError: an argument is not valid, or ``close_on_sigterm`` was asked for outside of the main
+            thread.
 
     Example:
         >>> with Odyssey() as client, client.connect() as live:  # doctest: +SKIP
@@ -86,6 +89,7 @@ class Odyssey:
         ice_policy: IcePolicy = "all",
         codec: VideoCodec = "auto",
         timeout: float | None = 30.0,
+        close_on_sigterm: bool = False,
     ) -> None:
         self.config: ClientConfig = ClientConfig(
             api_key=api_key,
@@ -99,6 +103,8 @@ class Odyssey:
             codec=codec,
             timeout=timeout,
         )
+        if arguments.flag("close_on_sigterm", close_on_sigterm):
+            sigterm.close_at_sigterm()
         if debug:
             logs.to_stderr()
         self._clock = MonotonicClock()
@@ -117,6 +123,7 @@ class Odyssey:
         self,
         *in_order: Any,
         wait_for_slot: bool = False,
+        replace: bool = False,
         timeout: float | ClientDefault | None = CLIENT_DEFAULT,
         **handlers: Unpack[odyssey_proto.EventHandlers],
     ) -> odyssey_proto.Session:
@@ -134,6 +141,8 @@ class Odyssey:
             in_order, handlers: the fields of `OdysseyEventHandlers`, by name or in the documented order.
             wait_for_slot: if the account has its maximum number of open sessions, wait within ``timeout`` until
                 one has ended, instead of raising `ConcurrentLimitReachedError`.
+            replace: first give back every session of this key that this process has, that of this client included:
+                for code that is run again, such as a cell of a notebook or a reloaded module.
             timeout: s for the whole call, queueing included; default ``queue_timeout_s`` + 30. ``None``: no limit.
 
         Raises:
@@ -149,10 +158,11 @@ class Odyssey:
         wanted = OdysseyEventHandlers._of(*in_order, **handlers)
         deadline = self._until(timeout, self._queueing_s)
         arguments.flag("wait_for_slot", wait_for_slot)
-        if (live := _connected(self._session, wanted)) is not None:
+        arguments.flag("replace", replace)
+        if not replace and (live := _connected(self._session, wanted)) is not None:
             return live
         self.config.require_api_key()
-        return self._connect(wanted, deadline, wait_for_slot=wait_for_slot)
+        return self._connect(wanted, deadline, wait_for_slot=wait_for_slot, replace=replace)
 
     @spell_out_handlers
     def connect_with_credentials(
@@ -202,15 +212,22 @@ class Odyssey:
         credentials: odyssey_proto.ClientCredentials | None = None,
         *,
         wait_for_slot: bool = False,
+        replace: bool = False,
     ) -> Session:
         # Imported here so that programs that only call REST do not pay for it.
         from . import session
         from ._base.event_loop import BackgroundLoop
+        from ._live import commands
 
+        greenlets.refuse("connect()")
         if not self._connecting.acquire(blocking=False):
             raise errors.OdysseyConnectionError("Another thread is connecting this client", code="connecting")
         try:
+            if replace:
+                self.disconnect()
             self._settle_last(deadline)
+            if credentials is None:
+                commands.make_way(self._account.api, deadline, replace=replace)
             loop = self._loop = self._loop or BackgroundLoop()
             loop.start()
             wanted = handlers if any(attrs.astuple(handlers, recurse=False)) else None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from odyssey_models import IceServer
 
-from ._base import arguments, errors, logs
+from ._base import arguments, errors, greenlets, logs
 from ._base.clock import Deadline, MonotonicClock
 from ._base.public_path import publish
 from ._live import commands
@@ -108,6 +108,7 @@ def watch(
         ice_servers=config.ice_servers,
         ice_policy=config.ice_policy,
     )
+    greenlets.refuse("watch()")
     clock = MonotonicClock()
     deadline = Deadline(timeout, clock)
     wanted = None if on_video_frame is None and on_disconnected is None else handlers

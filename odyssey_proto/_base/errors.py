@@ -270,8 +270,13 @@ def internal(exc: BaseException) -> OdysseyConnectionError:
     )
 
 
-def no_resources() -> OdysseyConnectionError:
-    """Return the exception for a system that is out of threads or file descriptors."""
+def no_resources(exc: BaseException | None = None) -> OdysseyConnectionError:
+    """Return the exception for a system that is out of threads or file descriptors, as ``exc`` says."""
+    if isinstance(exc, RuntimeError) and "shutdown" in str(exc):
+        return OdysseyConnectionError(
+            "Python starts no more threads while it shuts down (3.12.0, 3.12.1: once the main thread has ended)",
+            code="shutting_down",
+        )
     return OdysseyConnectionError(
         "The system is out of threads or file descriptors: close unused connections, or raise the limits",
         code="no_resources",

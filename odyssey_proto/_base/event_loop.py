@@ -14,9 +14,10 @@ import contextvars
 import logging
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
 from . import process_end
+from .daemon_executor import DaemonExecutor
 from .errors import OdysseyConnectionError, no_resources
 from .weak_set import ConcurrentWeakSet
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["BackgroundLoop", "TaskScope", "off_loop"]
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 log = logging.getLogger("odyssey_proto.live")
 
 # In s. Submitted tasks are cancelled first, with enough time to close what they opened; then all others.
@@ -165,6 +167,10 @@ class BackgroundLoop:
             life, self._life = self._life, None
         return life is None or life.stop(timeout)
 
+    def _forget(self) -> None:
+        """In a forked child, start over: the thread is in the parent, and any thread may have held the lock."""
+        self._lock, self._life = threading.Lock(), None
+
     def _is_own_thread(self) -> bool:
         life = self._life
         return life is not None and threading.current_thread() is life.thread
@@ -177,18 +183,14 @@ class _Life:
         self.submitted: set[asyncio.Task[Any]] = set()
         self.futures: set[concurrent.futures.Future[Any]] = set()
         self.arriving: dict[Coroutine[Any, Any, Any], TaskScope | None] = {}
-        self.workers: list[threading.Thread] = []
-        self.executor = concurrent.futures.ThreadPoolExecutor(
-            thread_name_prefix=f"{name}-worker",
-            initializer=lambda: self.workers.append(threading.current_thread()),
-        )
+        self.executor = DaemonExecutor(f"{name}-worker")
         made: concurrent.futures.Future[asyncio.AbstractEventLoop] = concurrent.futures.Future()
         self.thread = threading.Thread(target=self._serve, args=(made,), name=name, daemon=True)
         try:
             self.thread.start()
             self.loop = made.result()
         except (RuntimeError, OSError) as exc:
-            raise no_resources() from exc
+            raise no_resources(exc) from exc
         except BaseException:
             made.add_done_callback(_stop_made)
             raise
@@ -226,13 +228,12 @@ class _Life:
 
     def _serve(self, made: concurrent.futures.Future[asyncio.AbstractEventLoop]) -> None:
         try:
-            self.loop = _new_loop()
+            self.loop = _Loop(self.executor)
         except OSError as exc:
             made.set_exception(exc)
             return
         self.loop.set_task_factory(self._make_task)
         self.loop.set_exception_handler(_log_quietly)
-        self.loop.set_default_executor(self.executor)
         asyncio.set_event_loop(self.loop)
         made.set_result(self.loop)
         try:
@@ -240,8 +241,7 @@ class _Life:
             self.loop.run_until_complete(self._wind_up())
         finally:
             self.executor.shutdown(wait=False, cancel_futures=True)
-            for worker in self.workers:
-                worker.join(_PATIENCE_S["workers"] / len(self.workers))
+            self.executor.join(_PATIENCE_S["workers"])
             asyncio.set_event_loop(None)
             self.loop.close()
             self._refuse_waiting()
@@ -276,13 +276,22 @@ class _Life:
                 future.set_exception(_closed())
 
 
-def _new_loop() -> asyncio.AbstractEventLoop:
-    """Create a loop of the one kind that all systems have, regardless of the user's policy.
+class _Loop(asyncio.SelectorEventLoop):
+    """A loop of the one kind that all systems have, regardless of the user's policy, with its own executor.
 
     The default on Windows stops reading from a socket once a port of the other side is closed (Python before
-    3.11.9 and 3.12.3), and takes the wake-up by signals away from the main thread.
+    3.11.9 and 3.12.3), and takes the wake-up by signals away from the main thread. The default executor of any
+    loop takes no work once the main thread has ended, which a service in another thread outlives.
     """
-    return asyncio.SelectorEventLoop()
+
+    def __init__(self, executor: DaemonExecutor) -> None:
+        super().__init__()
+        self._executor = executor
+
+    def run_in_executor(
+        self, executor: concurrent.futures.Executor | None, func: Callable[[*Ts], T], *args: *Ts
+    ) -> asyncio.Future[T]:
+        return super().run_in_executor(executor or self._executor, func, *args)
 
 
 def _stop_made(made: concurrent.futures.Future[asyncio.AbstractEventLoop]) -> None:
@@ -295,8 +304,8 @@ def _stop_made(made: concurrent.futures.Future[asyncio.AbstractEventLoop]) -> No
 async def off_loop(function: Callable[..., T], *args: Any, name: str = "odyssey-worker") -> T:
     """Call a blocking function on a daemon thread of its own, and wait for its result.
 
-    The loop's executor would not do: its threads delay the exit of the interpreter. If the wait is cancelled,
-    the call stays on its thread until it returns.
+    The loop's executor would not do: it has few threads, and such a call may hang. If the wait is cancelled, the
+    call stays on its thread until it returns.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
@@ -348,3 +357,9 @@ def _stop_all() -> None:
     # Daemon threads still run here, and in a forked child there is nothing to stop.
     for loop in tuple(_started):
         loop.stop()
+
+
+@process_end.after_fork_in_child
+def _forget_all() -> None:
+    for loop in tuple(_started):
+        loop._forget()

@@ -1,26 +1,33 @@
 """One registry, for the whole package, of what to do when the process ends or has forked.
 
-A process ends in one of two ways: the interpreter calls `atexit`, but children of `multiprocessing` skip that and
-call finalizers of their own. What the actions do is not known here.
+A process ends in one of several ways: the interpreter calls `atexit`, but children of `multiprocessing`, and of
+the libraries made after it, skip that and call finalizers of their own. What the actions do is not known here, and
+signals are for `sigterm`.
 """
 
 from __future__ import annotations
 
 import atexit
+import importlib
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["after_fork_in_child", "at_exit", "expect"]
+__all__ = ["after_fork_in_child", "at_exit", "end", "expect", "is_ending"]
 
 log = logging.getLogger("odyssey_proto")
 
+# pathos uses multiprocess, Celery uses billiard, whose processes and finalizers are those of multiprocessing.
+_FAMILY: Final = ("multiprocessing", "multiprocess")
+
 _actions: list[Callable[[], None]] = []
-_expecting_pid = 0  # the process for which both ways are registered
+_expecting_pid = 0  # the process whose finalizers call `end`
+_ending_pid = 0  # the process in which `end` has begun
 
 
 def at_exit(action: Callable[[], None]) -> Callable[[], None]:
@@ -37,17 +44,76 @@ def after_fork_in_child(action: Callable[[], None]) -> Callable[[], None]:
 
 
 def expect() -> None:
-    """Also call the actions at the end of a child of `multiprocessing`; to be called before starting a thread."""
+    """Also call the actions at the end of a child of `multiprocessing` or a library made after it.
+
+    To be called before starting a thread.
+    """
     global _expecting_pid
-    process = sys.modules.get("multiprocessing.process")
-    if _expecting_pid != os.getpid() and process is not None and process.parent_process() is not None:
-        from multiprocessing import util
+    if _expecting_pid == os.getpid():
+        return
+    for library in _FAMILY:
+        module = sys.modules.get(f"{library}.process")
+        current = None if module is None else module.current_process()
+        # Not `parent_process()`: billiard does not say it. None in a process that the library did not make.
+        if getattr(current, "_parent_pid", None) is not None:
+            _expecting_pid = os.getpid()
+            if type(current).__module__.startswith("billiard"):  # it waits for no thread
+                importlib.import_module("billiard.util").Finalize(None, end, exitpriority=0)
+                _expect_worker(getattr(current, "_target", None))
+            elif importlib.import_module(f"{library}.util").is_exiting():  # its finalizers have been called
+                _wait_for_others()
+            else:
+                importlib.import_module(f"{library}.util").Finalize(None, _end_last, exitpriority=0)
+            return
 
-        _expecting_pid = os.getpid()
-        util.Finalize(None, _end, exitpriority=0)
+
+def _end_last() -> None:
+    """Call `end` once all threads of the user have ended, which a child waits for after its finalizers."""
+    if _users_threads():
+        _wait_for_others()
+    else:
+        end()
 
 
-def _end() -> None:
+def _wait_for_others() -> None:
+    # Not a daemon: the child waits for it, too.
+    threading.Thread(target=_end_after_others, name="odyssey-end", daemon=False).start()
+
+
+def _end_after_others() -> None:
+    while others := _users_threads():
+        others[0].join()
+    end()
+
+
+def _users_threads() -> list[threading.Thread]:
+    none = (threading.main_thread(), threading.current_thread())
+    return [thread for thread in threading.enumerate() if not thread.daemon and thread not in none]
+
+
+def _expect_worker(worker: Any) -> None:
+    """Call `end` at the end of a worker of a pool of billiard, which calls no finalizer, only its ``on_exit``."""
+    if not hasattr(worker, "on_exit"):
+        return
+    others = worker.on_exit  # Celery's, which sends `worker_process_shutdown`; None without Celery
+
+    def on_exit(pid: int, status: int) -> None:
+        if others is not None:
+            others(pid, status)
+        end()
+
+    worker.on_exit = on_exit
+
+
+def is_ending() -> bool:
+    """Whether `end` has begun in this process."""
+    return _ending_pid == os.getpid()
+
+
+def end() -> None:
+    """Call the actions: the process is about to end."""
+    global _ending_pid
+    _ending_pid = os.getpid()
     for action in reversed(_actions):
         try:
             action()
@@ -57,4 +123,4 @@ def _end() -> None:
 
 # This runs after the user's own threads have ended. aiortc's decoder does not require it earlier: it is a daemon,
 # because the thread that starts it is one.
-atexit.register(_end)
+atexit.register(end)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, cast
 import odyssey_models as wire
 
 from .._base import errors
+from .._net import held_sessions
 from ..core import inputs
 from ..core.protocol import Protocol
 from ..core.spectator_machine import SpectatorMachine
 from .broadcast_access import BroadcastAccess, Place
-from .driver import Driver
+from .driver import Driver, drivers_of
 from .streamer_link import StreamerAccess
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = [
     "connect",
     "end_stream",
     "interact",
+    "make_way",
     "session_driver",
     "spectator_driver",
     "start_stream",
@@ -44,7 +46,9 @@ def session_driver(
 ) -> Driver:
     """Create the driver of a session; `connect` connects it."""
     core = Protocol(config.advanced, reconnect=config.reconnect)
-    return Driver(core, StreamerAccess(api, loop), clock, handlers, name="odyssey-session")
+    driver = Driver(core, StreamerAccess(api, loop), clock, handlers, name="odyssey-session")
+    driver.account = held_sessions.account(api)
+    return driver
 
 
 def spectator_driver(
@@ -60,6 +64,23 @@ def spectator_driver(
     return Driver(core, access, clock, handlers, name="odyssey-spectator")
 
 
+def make_way(api: ServiceApi, deadline: Deadline, *, replace: bool) -> None:
+    """Wait until the sessions of the account that this process is leaving have been given back, or ``deadline``.
+
+    Args:
+        api: the calls of a client of the account.
+        deadline: when the wait is over.
+        replace: leave all sessions of the account first.
+    """
+    drivers = drivers_of(held_sessions.account(api))
+    if replace:
+        for driver in drivers:
+            driver.start_leaving()
+    for driver in drivers:
+        if driver.leaving or driver.snapshot.is_over:
+            driver.ended.wait(deadline.remaining())
+
+
 def connect(
     driver: Driver, deadline: Deadline, credentials: ClientCredentials | None, *, wait_for_slot: bool = False
 ) -> None:
@@ -71,6 +92,7 @@ def connect(
     if credentials is None:
         driver.connect(lambda call: inputs.Connect(call, wait_for_slot), deadline, expired)
         return
+    driver.account = None  # that of whoever made the credentials, which the key here may not be for
     granted = wire.SessionResponse(
         session_id=credentials.session_id,
         signalling_url=credentials.signaling_url,

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from .handlers import OdysseyEventHandlers
     from .link import Access, Link
 
-__all__ = ["LEAVE_S", "Driver"]
+__all__ = ["LEAVE_S", "Driver", "drivers_of"]
 
 log = logging.getLogger("odyssey_proto.live")
 
@@ -103,6 +103,8 @@ class Driver:
         """Whether the user has asked to leave; the connection itself may take a moment longer to end."""
         self.ended: threading.Event = threading.Event()
         """Set when the connection has ended completely."""
+        self.account: int | None = None
+        """The account for which a session is requested (`held_sessions.account`); None if none is."""
         self._began_at = clock.now()
         self._ended_at: float | None = None
         self._core = core
@@ -142,7 +144,7 @@ class Driver:
             self.post(inputs.Disconnect(exc if isinstance(exc, errors.OdysseyError) else None))
             if isinstance(exc, RuntimeError):  # the system has no more threads, so this one has to clean up
                 self._clean_up()
-                raise errors.no_resources() from exc
+                raise errors.no_resources(exc) from exc
             raise
 
     def call(
@@ -384,6 +386,11 @@ def _left(deadline: Deadline) -> float:
 
 
 _drivers: ConcurrentWeakSet[Driver] = ConcurrentWeakSet()
+
+
+def drivers_of(account: int) -> list[Driver]:
+    """Return the drivers of this process whose sessions are, or will be, requested for ``account``."""
+    return [driver for driver in _drivers if driver.account == account]
 
 
 @process_end.at_exit

@@ -220,4 +220,5 @@ class LiveConnection:
 
 def _leave(driver: weakref.ref[Driver]) -> None:
     if (found := driver()) is not None:  # its thread keeps it alive until it has disconnected
+        found.leaving = True
         found.post(inputs.Disconnect())

@@ -58,7 +58,7 @@ class LiveRecording:
             self._thread.start()
         except RuntimeError as exc:  # the system is out of threads
             _writing.pop(self._place, None)
-            raise errors.no_resources() from exc
+            raise errors.no_resources(exc) from exc
         _started.add(self)
         hub.attach(self._queue, self._queue.counts)
 

@@ -167,8 +167,8 @@ class StreamerLink:
         )
         try:
             preparing.start()
-        except RuntimeError:
-            raise errors.no_resources() from None
+        except RuntimeError as exc:
+            raise errors.no_resources(exc) from None
         self._preparing = preparing
 
     def _prepare_peer(self, deadline: Deadline) -> None:
@@ -381,7 +381,7 @@ class StreamerAccess:
         try:
             session = self._api.request_session(deadline, abort=self._abort)
         except errors.OdysseyError as error:
-            return queueing.refused_request(error, held_sessions.reminder(self._api))
+            return queueing.refused_request(error, held_sessions.reminder(self._api, "connect(replace=True)"))
         if not self._is_over:
             self._held = held_sessions.hold(self._api, session.session_id)
         return inputs.SessionGranted(session)

@@ -52,12 +52,12 @@ class Workers:
         self._threads.add(worker)
         try:
             worker.start()
-        except RuntimeError:
+        except RuntimeError as exc:
             self._threads.discard(worker)
             if failed is None:
                 self._carry_out(task, None)
             else:
-                failed(errors.no_resources())
+                failed(errors.no_resources(exc))
 
     def join(self, deadline: Deadline) -> None:
         """Wait for all tasks until ``deadline``."""

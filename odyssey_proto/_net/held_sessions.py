@@ -15,7 +15,7 @@ from .._base.weak_set import ConcurrentWeakSet
 if TYPE_CHECKING:
     from .service_api import ServiceApi
 
-__all__ = ["HeldSession", "hold", "reminder"]
+__all__ = ["HeldSession", "account", "hold", "reminder"]
 
 
 @attrs.frozen(eq=False)
@@ -33,33 +33,35 @@ _held: ConcurrentWeakSet[HeldSession] = ConcurrentWeakSet()
 
 def hold(api: ServiceApi, session_id: str) -> HeldSession:
     """Note that a client has requested a session; it counts until the result is dropped."""
-    held = HeldSession(session_id, _account(api), api)
+    held = HeldSession(session_id, account(api), api)
     _held.add(held)
     return held
 
 
-def reminder(api: ServiceApi) -> str | None:
+def reminder(api: ServiceApi, *more: str) -> str | None:
     """Return, as text, which sessions of the account this process holds and how to end them; None if none.
 
     Args:
         api: the calls of the client that wants another session.
+        more: other ways to end those of another client.
     """
-    account = _account(api)
-    same = [held for held in _held if held.account == account]
+    wanted = account(api)
+    same = [held for held in _held if held.account == wanted]
     if not same:
         return None
     mine = next((held for held in same if held.api is api), None)
     if mine is not None:
         return f"this Odyssey object still holds session {mine.session_id}: disconnect() first"
-    first, *more = sorted(held.session_id for held in same)
-    if more:
-        return (
-            f"this process still holds sessions {', '.join((first, *more))} of other Odyssey objects: close() them"
-        )
-    return f"this process still holds session {first} of another Odyssey object: close() it"
+    first, *others = sorted(held.session_id for held in same)
+    if others:
+        ways = ", or ".join(("close() them", *more))
+        return f"this process still holds sessions {', '.join((first, *others))} of other Odyssey objects: {ways}"
+    ways = ", or ".join(("close() it", *more))
+    return f"this process still holds session {first} of another Odyssey object: {ways}"
 
 
-def _account(api: ServiceApi) -> int:
+def account(api: ServiceApi) -> int:
+    """Return the hash of the service's address and the key."""
     return hash((api.config.api_url, api.config.api_key))
 
 

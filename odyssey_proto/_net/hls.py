@@ -104,7 +104,7 @@ class HlsReader:
         try:
             self._thread.start()
         except RuntimeError as exc:
-            raise no_resources() from exc
+            raise no_resources(exc) from exc
         if not any(concurrent.futures.wait((self._opened,), seconds).done for seconds in deadline.waits()):
             raise OdysseyConnectionTimeoutError(
                 f"{_OPERATION}: no video within {deadline.timeout:.3g} s",

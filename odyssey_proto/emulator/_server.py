@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from aiohttp import web
 
+from .._base import greenlets
 from .._base.clock import Clock, MonotonicClock
 from .._base.errors import OdysseyConfigError, OdysseyConnectionError
 from .._base.event_loop import BackgroundLoop
@@ -119,6 +120,7 @@ class Emulator:
         """
         if self._server is not None:
             return self
+        greenlets.refuse("Emulator")
         self._storage = storage = Storage(self.config.data_dir)
         self.api_key = storage.secret("api_key", self.api_key)
         try:

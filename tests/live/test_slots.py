@@ -36,7 +36,8 @@ def test_a_session_of_another_client_of_this_process_is_named(
     session = client.connect()
     other = make_client(emulator)
     error = refused(other)
-    hint = f"this process still holds session {session.session_id} of another Odyssey object: close() it"
+    ways = "close() it, or connect(replace=True)"
+    hint = f"this process still holds session {session.session_id} of another Odyssey object: {ways}"
     assert str(error) == f"You have 1 active session(s), the limit is 1; {hint}"
     assert (error.retry_after, error.code, error.status) == (40.0, "CONCURRENT_LIMIT_REACHED", 429)
     client.close()

@@ -206,7 +206,7 @@ NUMBERED: Final[dict[str, Rows]] = {
 
 CALLS: Final[dict[str, Call]] = {
     # --- configuration
-    "Odyssey": Call(wrong={**CONFIGURING, "advanced": values(TYPE, {}, 7)}),
+    "Odyssey": Call(wrong={**CONFIGURING, "advanced": values(TYPE, {}, 7), "close_on_sigterm": SURE_FLAGS}),
     "ClientConfig": Call(wrong={**CONFIGURING, "advanced": values(TYPE, {}, None)}),
     "AdvancedConfig": Call(
         wrong={
@@ -219,7 +219,7 @@ CALLS: Final[dict[str, Call]] = {
     ),
     "AdvancedConfig.retry_delay": Call(wrong={"attempt": values(TYPE, "0", None)}),
     # --- a live connection
-    "Odyssey.connect": Call(wrong={"wait_for_slot": SURE_FLAGS}),
+    "Odyssey.connect": Call(wrong={"wait_for_slot": SURE_FLAGS, "replace": SURE_FLAGS}),
     "Odyssey.connect_with_credentials": Call(
         works={"credentials": ClientCredentials.from_dict(CREDENTIALS)},
         wrong={"credentials": values(TYPE, None, {}, TOKEN, CREDENTIALS)},

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import importlib
 import inspect
 import io
+import multiprocessing.process
+import multiprocessing.util
+import os
 import queue
 import threading
 from typing import TYPE_CHECKING, Any
@@ -173,6 +177,25 @@ def test_what_a_server_refused_with_can_be_read() -> None:
     response.attributes["ERROR-CODE"] = (486, "Allocation Quota Reached")
     assert stun.TransactionFailed(response).response.attributes["ERROR-CODE"][0] == 486
     assert issubclass(stun.TransactionTimeout, stun.TransactionError)
+
+
+# --- the children of multiprocessing, and of what was made after it
+
+
+@pytest.mark.parametrize("library", ["multiprocessing", "multiprocess", "billiard"])
+def test_a_child_knows_that_it_is_one_and_what_it_runs(library: str) -> None:
+    process = pytest.importorskip(f"{library}.process", reason=f"needs {library}")
+    assert process.current_process()._parent_pid is None
+    child = process.BaseProcess(target=len)
+    assert (child._parent_pid, child._target) == (os.getpid(), len)
+
+
+def test_a_worker_of_a_pool_of_billiard_calls_only_on_exit_at_its_end() -> None:
+    pool = pytest.importorskip("billiard.pool", reason="needs billiard")
+    assert "on_exit" in parameters(pool.Worker.__init__)
+    assert "self.on_exit(pid, exitcode)" in inspect.getsource(pool.Worker._do_exit)
+    assert importlib.import_module("billiard.util").Finalize is multiprocessing.util.Finalize
+    assert importlib.import_module("billiard.process")._mproc is multiprocessing.process
 
 
 # --- websocket-client, urllib3 and http.client

@@ -117,7 +117,13 @@ def test_a_fault_of_the_library_is_told_by_its_kind_only() -> None:
 
 
 def test_a_system_without_threads_may_have_some_later() -> None:
-    assert (errors.no_resources().code, errors.no_resources().recoverable) == ("no_resources", True)
+    for error in (None, RuntimeError("can't start new thread"), OSError(24, "Too many open files")):
+        assert (errors.no_resources(error).code, errors.no_resources(error).recoverable) == ("no_resources", True)
+
+
+def test_an_interpreter_that_shuts_down_has_no_threads_any_more() -> None:
+    error = errors.no_resources(RuntimeError("can't create new thread at interpreter shutdown"))
+    assert (error.code, error.recoverable) == ("shutting_down", False)
 
 
 def test_an_error_that_is_raised_again_is_another_one_with_the_same_cause() -> None:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from odyssey_proto._base import event_loop
+from odyssey_proto._base.daemon_executor import DaemonExecutor
 from odyssey_proto._base.errors import OdysseyConnectionError
 from odyssey_proto._base.event_loop import BackgroundLoop, TaskScope, off_loop
 
@@ -85,23 +87,25 @@ class TestStartAndStop:
         monkeypatch.setattr(asyncio, "new_event_loop", Foreign)  # as a policy, or Windows' own default, does
         loop = BackgroundLoop("odyssey-test")
         loop.start()
-        assert type(loop.run(_own_loop(), GENEROUS)) is asyncio.SelectorEventLoop
+        own = loop.run(_own_loop(), GENEROUS)
+        assert isinstance(own, asyncio.SelectorEventLoop)
+        assert not isinstance(own, Foreign)
         assert loop.stop(GENEROUS)
 
     def test_it_is_made_and_closed_on_its_own_thread(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A Windows event loop created on the main thread takes over the wake-up of signals."""
         made_on, closed_on = [], []
 
-        class Noted(asyncio.SelectorEventLoop):
-            def __init__(self) -> None:
+        class Noted(event_loop._Loop):
+            def __init__(self, executor: DaemonExecutor) -> None:
                 made_on.append(threading.current_thread().name)
-                super().__init__()
+                super().__init__(executor)
 
             def close(self) -> None:
                 closed_on.append(threading.current_thread().name)
                 super().close()
 
-        monkeypatch.setattr(asyncio, "SelectorEventLoop", Noted)
+        monkeypatch.setattr(event_loop, "_Loop", Noted)
         loop = BackgroundLoop("odyssey-test")
         loop.start()
         assert loop.stop(GENEROUS)
@@ -173,10 +177,10 @@ class TestStartAndStop:
         assert [str(error) for error in errors] == ["The client is closed"]
 
     def test_no_resources_for_the_loop_is_a_connection_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def refuse() -> None:
+        def refuse(_: DaemonExecutor) -> None:
             raise OSError(24, "Too many open files")
 
-        monkeypatch.setattr(asyncio, "SelectorEventLoop", refuse)
+        monkeypatch.setattr(event_loop, "_Loop", refuse)
         with pytest.raises(OdysseyConnectionError, match="out of threads or file descriptors"):
             BackgroundLoop().start()
 
@@ -572,6 +576,21 @@ class TestInterpreterExit:
             "print(os.waitstatus_to_exitcode(os.wait()[1]), loop.run(give(), 10))\n"
         )
         assert (done.stdout, done.stderr) == ("child: The client is closed\n0 parent works\n", "")
+
+    def test_a_forked_child_starts_it_anew_whatever_another_thread_did_at_the_fork(self) -> None:
+        done = script(
+            "import os, warnings; warnings.simplefilter('ignore')\n"
+            "from odyssey_proto._base.event_loop import BackgroundLoop\n"
+            "async def give(): return 'works'\n"
+            "loop = BackgroundLoop(); loop.start()\n"
+            "loop._lock.acquire()  # as another thread in `start` or `stop` does\n"
+            "if os.fork() == 0:\n"
+            "    loop.start(); print('child', loop.run(give(), 10), loop.stop(10), flush=True)\n"
+            "    os._exit(0)\n"
+            "loop._lock.release()\n"
+            "os.wait(); print('parent', loop.run(give(), 10))\n"
+        )
+        assert (done.stdout, done.stderr) == ("child works True\nparent works\n", "")
 
 
 async def _is_daemon() -> bool:

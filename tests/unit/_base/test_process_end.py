@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 import textwrap
@@ -61,6 +62,42 @@ def test_a_child_of_multiprocessing_that_expects_its_end_has_one(method: str) ->
     assert seen[-2:] == ["last True", "first True"]
     if method == "fork":  # a spawned child has none of these actions: it imports only what it unpickles
         assert seen[:-2] == ["forked", "last False", "first False"]
+
+
+@pytest.mark.parametrize("library", ["multiprocess", "billiard"])
+def test_a_child_of_a_library_made_after_multiprocessing_has_an_end_too(library: str) -> None:
+    if importlib.util.find_spec(library) is None:
+        pytest.skip(f"needs {library}")
+    program = f"""
+    import {library}
+    child = {library}.Process(target=process_end.expect)
+    child.start()
+    child.join()
+    """
+    assert printed(program) == ["forked", "last False", "first False", "last True", "first True"]
+
+
+def test_a_worker_of_billiard_ends_after_what_others_do_at_its_end() -> None:
+    if importlib.util.find_spec("billiard") is None:
+        pytest.skip("needs billiard")
+    program = """
+    from billiard.pool import Pool
+    pool = Pool(1, on_process_exit=lambda pid, status: print("others", pid == os.getpid(), flush=True))
+    pool.apply(process_end.expect)
+    pool.close()
+    pool.join()
+    """
+    seen = printed(program)
+    assert seen[:4] == ["forked", "others True", "last False", "first False"]
+    assert seen[-2:] == ["last True", "first True"]
+
+
+def test_it_says_when_it_has_begun() -> None:
+    program = """
+    print(process_end.is_ending(), flush=True)
+    process_end.at_exit(lambda: print(process_end.is_ending(), flush=True))
+    """
+    assert printed(program) == ["False", "True", "last True", "first True"]
 
 
 def test_a_process_that_multiprocessing_did_not_make_ends_once() -> None:

@@ -44,6 +44,13 @@ def test_several_sessions_are_all_named() -> None:
     )
 
 
+@pytest.mark.parametrize(("others", "end"), [(1, "close() it, or wait"), (2, "close() them, or wait")])
+def test_other_ways_out_are_named_too(others: int, end: str) -> None:
+    held = [held_sessions.hold(api(), f"s-{number}") for number in range(others)]
+    assert str(held_sessions.reminder(api(), "wait")).endswith(end)
+    assert len(held) == others
+
+
 def test_a_session_of_the_client_itself_is_named_first() -> None:
     own = api()
     held = held_sessions.hold(api(), "s-1"), held_sessions.hold(own, "s-2")

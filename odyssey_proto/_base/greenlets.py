@@ -1,0 +1,41 @@
+"""Whether gevent or eventlet has replaced what a connection stands on, so that none works in this process.
+
+Greenlets share one thread: an event loop on one of them blocks all others, and they take that loop for their own.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+from .errors import OdysseyConnectionError
+
+__all__ = ["refuse"]
+
+# For each library: the module that can tell, its question, and what must not have been replaced.
+_LIBRARIES: Final = {
+    "gevent": (
+        "gevent.monkey",
+        "is_module_patched",
+        ("threading", "_thread", "socket", "select", "queue", "subprocess"),
+    ),
+    "eventlet": ("eventlet.patcher", "is_monkey_patched", ("thread", "socket", "select", "os")),
+}
+
+
+def refuse(what: str) -> None:
+    """Raise if ``what``, which needs threads and sockets of the system, would get those of gevent or eventlet.
+
+    Raises:
+        OdysseyConnectionError: it would (code ``greenlets``).
+    """
+    for library, (module, question, needed) in _LIBRARIES.items():
+        patcher = sys.modules.get(module)
+        replaced = [] if patcher is None else [name for name in needed if getattr(patcher, question)(name)]
+        if replaced:
+            raise OdysseyConnectionError(
+                f"{what} needs real threads and sockets, and {library} has replaced them ({', '.join(replaced)}): "
+                "use a process that is not monkey-patched, such as a worker of gunicorn's class gthread; calls to "
+                "the REST API work here",
+                code="greenlets",
+            )

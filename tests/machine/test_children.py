@@ -1,0 +1,139 @@
+"""Children of multiprocessing and of the libraries made after it: billiard (of Celery), multiprocess (of pathos).
+
+They skip what the interpreter does at its end, and each ends in its own way.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from odyssey_proto.emulator._server import Emulator
+from tests.support.processes import python, sessions_are_free
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows terminates children without a word")
+
+PROGRAM: Final = """
+import importlib, sys, threading
+from concurrent.futures import ThreadPoolExecutor
+
+library, url, key = sys.argv[1:4]
+mp = importlib.import_module(library)
+importlib.import_module(library + ".util")
+kept = []
+returned = threading.Event()
+idle = ThreadPoolExecutor(1)
+
+def work(**options):
+    from odyssey_proto import Odyssey
+    client = Odyssey(key, api_url=url, **options)
+    session = client.connect(timeout=25)
+    kept.append((client, session))  # as the globals of a module of tasks do
+    session.start_stream("A cat", portrait=False)
+    return session.status.value
+
+def child():
+    print(work(), flush=True)
+
+def child_whose_thread_connects_last():
+    threading.Thread(target=lambda: (returned.wait(), child())).start()
+    mp.util.Finalize(None, returned.set, exitpriority=-1)  # after those of the library
+
+def child_whose_stream_goes_on():
+    def watch():
+        returned.wait()
+        session = kept[0][1]
+        while next(session.frames(timeout=20)).index < 20:
+            pass
+        print(session.status.value, flush=True)
+    mp.util.Finalize(None, returned.set, exitpriority=-1)
+    work()
+    idle.submit(len, "").result()  # its thread is no daemon, and ends only at the very end
+    threading.Thread(target=watch).start()
+
+def child_that_waits():
+    print(work(close_on_sigterm=True), flush=True)
+    kept[0][1].wait()
+
+if __name__ == "__main__":
+{body}
+"""
+
+ENDS: Final = {
+    "a process that returns": """
+process = mp.Process(target=child)
+process.start()
+process.join()
+""",
+    "a pool that is closed": """
+pool = mp.Pool(1)
+print(pool.apply(work), flush=True)
+pool.close()
+pool.join()
+""",
+    "a worker that has done its tasks": """
+pool = mp.Pool(1, maxtasksperchild=1)
+print(pool.apply(work), flush=True)
+pool.close()
+pool.join()
+""",
+    "a pool that is terminated": """
+pool = mp.Pool(1)
+print(pool.apply(work, kwds={"close_on_sigterm": True}), flush=True)
+pool.terminate()
+pool.join()
+""",
+    "a process that is terminated": """
+process = mp.Process(target=child_that_waits)
+process.start()
+sys.stdin.readline()
+process.terminate()
+process.join()
+""",
+}
+
+
+def program(end: str) -> str:
+    return PROGRAM.format(body="".join(f"    {line}\n" for line in ENDS[end].strip().splitlines()))
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("library", ["multiprocessing", "multiprocess", "billiard"])
+def test_a_child_that_does_not_close_gives_its_session_back(library: str, end: str, tmp_path: Path) -> None:
+    if importlib.util.find_spec(library) is None:
+        pytest.skip(f"needs {library}")
+    file = tmp_path / "workers.py"
+    file.write_text(program(end))
+    with Emulator(record=False) as emulator:
+        with python(str(file), library, emulator.api_url, "ody_test") as process:
+            assert process.line() == "connected"
+            process.tell()
+            assert process.ended() == 0
+            assert process.stderr == ""
+        assert sessions_are_free(emulator.api_url)
+
+
+@pytest.mark.parametrize("child", ["child_whose_thread_connects_last", "child_whose_stream_goes_on"])
+@pytest.mark.parametrize("library", ["multiprocessing", "multiprocess"])
+def test_a_child_whose_thread_goes_on_gives_its_session_back_after_it(
+    library: str, child: str, tmp_path: Path
+) -> None:
+    """billiard has no such child: it ends while its threads still run."""
+    if importlib.util.find_spec(library) is None:
+        pytest.skip(f"needs {library}")
+    file = tmp_path / "workers.py"
+    file.write_text(
+        PROGRAM.format(body=f"    process = mp.Process(target={child})\n    process.start()\n    process.join()")
+    )
+    with Emulator(record=False) as emulator:
+        with python(str(file), library, emulator.api_url, "ody_test") as process:
+            assert process.line() == "connected"
+            assert process.ended() == 0
+            assert process.stderr == ""
+        assert sessions_are_free(emulator.api_url)
