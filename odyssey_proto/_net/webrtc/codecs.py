@@ -63,8 +63,9 @@ def codec_preferences(codec: VideoCodec) -> list[RTCRtpCodecCapability]:
 
 def no_codec(codec: VideoCodec, offered: str) -> str:
     """Return the error text for an offer that has none of the wanted codecs."""
+    only = f", only {offered}" if offered else ""
     hint = "" if codec == "auto" else "; codec='auto' takes what there is"
-    return f"{_NONE[codec]}, only {offered or 'nothing that is known'}{hint}"
+    return f"{_NONE[codec]}{only}{hint}"
 
 
 @attrs.frozen

@@ -173,8 +173,10 @@ def readable_answer(answer: str, offer: str, operation: str) -> str:
         head = [line for line in head if not line.startswith("a=group:")]
         video_section = _video(served, next(section for section in own if _kind(section) == "video"))
         sections = [video_section if _kind(each) == "video" else _idle(each, video_section) for each in own]
-        text = "\r\n".join(line for section in (head, *sections) for line in section) + "\r\n"
-        video = next(media for media in SessionDescription.parse(text).media if media.kind == "video")
+        lines = [line for section in (head, *sections) for line in section]
+        media = SessionDescription.parse("\r\n".join([*lines, ""])).media
+        video = next(each for each in media if each.kind == "video")
+        text = "\r\n".join([*VideoCodecs.of(media).disguised(lines), ""])
     except UNREADABLE as exc:
         raise malformed_answer(f"is not valid SDP ({type(exc).__name__})", operation) from exc
     if video.direction not in ("sendonly", "sendrecv"):
