@@ -378,7 +378,9 @@ class Peer:
             self._lose_path()
 
     def _lose_path(self) -> None:
-        tried = f"No network path to the streamer was found ({', '.join(self._tried)} candidates were tried)"
+        relay = ("relay",) if self._servers.has_late_relay else ()
+        kinds = ", ".join((*self._tried, *relay))
+        tried = f"No network path to the streamer was found ({kinds} candidates were tried)"
         hint = self._explanation()
         self._lose(f"{tried}; {hint}" if hint else tried, "ice_failed", not self._servers.is_hopeless)
 
