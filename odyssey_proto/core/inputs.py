@@ -78,7 +78,9 @@ class Join:
     session: wire.SessionResponse
     token: str = attrs.field(repr=False)
     valid_for: float
-    """How long the token remains valid, in s."""
+    """How long the token may remain valid, in s."""
+    is_doubtful: bool = False
+    """Whether the token has expired by this machine's clock, which may be wrong: if so, a refusal is final."""
 
 
 @attrs.frozen
