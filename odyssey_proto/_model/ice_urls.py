@@ -67,8 +67,8 @@ def usable_servers(servers: Iterable[IceServer]) -> tuple[tuple[IceUrl, ...], tu
     kept = dict.fromkeys(usable)  # some lists name a server twice
     for kind, schemes in _KINDS.items():
         surplus = [url for url in kept if url.scheme in schemes][_MOST_SERVERS:]
-        for url in surplus:
-            del kept[url]
+        for each in surplus:
+            del kept[each]
         if surplus:
             left_out.append(f"only the first {_MOST_SERVERS} {kind} servers are tried")
     return tuple(kept), tuple(left_out)

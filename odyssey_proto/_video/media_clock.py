@@ -75,7 +75,7 @@ class MediaClock:
         return placed_ms
 
     def _has_jumped(self, step_ms: int, now_ms: int) -> bool:
-        """Return whether the sender set its clock back, or so far ahead that no frame can have come that quickly."""
+        """Return whether the sender set its clock back, or so far ahead that no frame can come that quickly."""
         return step_ms < 0 or self._placed_ms + step_ms - now_ms - self._lead_ms > _JUMP_MS
 
     def _lost_in_pause(self, placed_ms: int, now_ms: int, late_ms: int) -> int:

@@ -1,4 +1,4 @@
-"""The streamer's clock is not to be relied on: encoders are restarted, cameras are set again, counters begin anew."""
+"""A streamer's clock is not to be relied on: encoders are restarted, cameras set again, counters begin anew."""
 
 from __future__ import annotations
 

@@ -20,7 +20,9 @@ MINUTES = [15.0, -15.0, 9.99, 24 * 60.0]
 
 
 @pytest.fixture(params=MINUTES, ids="{:+g} min".format)
-def credentials(client: Odyssey, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ClientCredentials:
+def credentials(
+    client: Odyssey, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> ClientCredentials:
     """Fresh credentials, as a machine with a wrong clock reads them."""
     sent = client.create_client_credentials().to_dict()
     now, wrong = credentials_module._now, datetime.timedelta(minutes=request.param)

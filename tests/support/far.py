@@ -1,4 +1,4 @@
-"""Makes a TCP server far away: a program that forwards connections to it, and delays everything in both directions.
+"""Makes a TCP server far away: a program that forwards connections to it, and delays all data in both directions.
 
     python tests/support/far.py HOST PORT DELAY_S
 
@@ -33,7 +33,7 @@ async def main(host: str, port: int, delay_s: float) -> None:
             await asyncio.gather(_carry(reader, to_there, delay_s), _carry(there, writer, delay_s))
 
     server = await asyncio.start_server(connect, host, 0)
-    print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201 - its only output
+    print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 

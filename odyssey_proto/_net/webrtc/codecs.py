@@ -1,14 +1,13 @@
 """The video codecs of offers and answers: which of them can be decoded here, whatever aiortc makes of them.
 
-aiortc accepts H.264 only in the baseline profiles and with packetization-mode 1, though it reassembles mode 0 too and
-the decoder reads far more. So a section that offers nothing else is shown to aiortc as if it offered that, and our
-answer names what was really offered. Neither aiortc's list of codecs nor any of its functions is changed.
+aiortc accepts H.264 only in the baseline profiles and with packetization-mode 1, though it reassembles mode 0 too
+and the decoder reads far more. So a section that offers nothing else is shown to aiortc as if it offered that, and
+our answer names what was really offered. Neither aiortc's list of codecs nor any of its functions is changed.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -16,7 +15,7 @@ import attrs
 from ..._base.secrets import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from aiortc import RTCRtpCodecCapability, RTCRtpCodecParameters
     from aiortc.sdp import MediaDescription
@@ -46,7 +45,11 @@ _ALSO_BASELINE_OR_MAIN: Final = 0xC0  # bits of the second byte; Extended is dec
 _PAYLOAD_TYPES: Final = range(96, 128)  # for any other, aiortc answers with a number of its own
 _DEFAULT_PROFILE: Final = "42e01f"  # as browsers do; RFC 6184 says level 1
 _KNOWN: Final = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"  # to aiortc
-_ECHOED: Final = ("level-asymmetry-allowed", "packetization-mode", "profile-level-id")  # the same in both directions
+_ECHOED: Final = (
+    "level-asymmetry-allowed",
+    "packetization-mode",
+    "profile-level-id",
+)  # the same in both directions
 _FORMAT: Final = re.compile(r"a=fmtp:(\d+)(?= )")
 
 
@@ -84,13 +87,15 @@ class VideoCodecs:
         """Read the video sections of a description that aiortc has parsed; it raises what aiortc raises."""
         found = [codec for each in media if each.kind == "video" for codec in each.rtp.codecs]
         h264 = [codec for codec in found if codec.name.lower() == "h264"]
-        true = {} if any(map(_is_known, h264)) else {codec.payloadType: codec for codec in h264 if _is_decoded(codec)}
+        hidden = () if any(map(_is_known, h264)) else filter(_is_decoded, h264)
         shown = list(dict.fromkeys(_described(codec) for codec in found if codec.name.lower() not in _HELPERS))
         more = ", …" if len(shown) > _SHOWN else ""
         return cls(
             names={codec.payloadType: codec.name for codec in found if codec.payloadType is not None},
             offered=one_line(", ".join(shown[:_SHOWN]) + more),
-            shown_as_known={number: _echoed(codec) for number, codec in true.items()},
+            shown_as_known={
+                number: _echoed(codec) for codec in hidden if (number := codec.payloadType) is not None
+            },
         )
 
     def disguised(self, lines: Sequence[str]) -> list[str]:
@@ -135,7 +140,7 @@ def _is_known(codec: RTCRtpCodecParameters) -> bool:
     given = codec.parameters
     try:
         profile, _ = parse_h264_profile_level_id(str(given.get("profile-level-id", _DEFAULT_PROFILE)))
-        mode = int(given.get("packetization-mode", "0"))
+        mode = int(str(given.get("packetization-mode", "0")))
     except ValueError:
         return False
     return mode == 1 and profile in (H264Profile.PROFILE_BASELINE, H264Profile.PROFILE_CONSTRAINED_BASELINE)
@@ -158,5 +163,7 @@ def _echoed(codec: RTCRtpCodecParameters) -> str:
 
 def _described(codec: RTCRtpCodecParameters) -> str:
     given = _parameters(codec)
-    shown = [f"{name}={given[name]}" for name in _ECHOED[1:] if name in given] if codec.name.lower() == "h264" else []
+    shown = (
+        [f"{name}={given[name]}" for name in _ECHOED[1:] if name in given] if codec.name.lower() == "h264" else []
+    )
     return f"{codec.name} ({', '.join(shown)})" if shown else codec.name

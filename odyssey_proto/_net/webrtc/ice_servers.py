@@ -4,12 +4,12 @@ aiortc uses only the first STUN and the first TURN server on its list, waits 5 s
 why there is no relay candidate. This module asks all servers, even before the offer, waits only briefly, and
 records the outcome for each. `candidates` decides which addresses of this machine are offered.
 
-A TURN server may be the only way and far away: over TLS, a relay takes five round trips. So an answer does not wait
-for one, but if there is none yet, a connection gets it when it comes. The other side need not hear of it: it learns
-its address from the first check that comes from there (RFC 8445, 7.3.1.3).
+A TURN server may be the only way and far away: over TLS, a relay takes five round trips. So an answer does not
+wait for one, but if there is none yet, a connection gets it when it comes. The other side need not hear of it: it
+learns its address from the first check that comes from there (RFC 8445, 7.3.1.3).
 
-aioice's connections keep their sockets and their remote candidates in private attributes; nothing else here depends
-on private names.
+aioice's connections keep their sockets and their remote candidates in private attributes; nothing else here
+depends on private names.
 """
 
 from __future__ import annotations
