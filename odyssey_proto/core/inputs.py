@@ -276,6 +276,8 @@ class VideoSeen:
     link: int
     at: float | None
     """When the newest frame of the stream came, in s of the clock; None before the first frame."""
+    packets: int | None = None
+    """How many packets of any kind have come over the link; None if that is not known."""
 
 
 @attrs.frozen
