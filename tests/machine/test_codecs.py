@@ -1,4 +1,4 @@
-"""Video that aiortc would refuse or garble: other profiles of H.264, another packetization, pictures in disorder."""
+"""Video that aiortc would refuse or garble: other profiles of H.264, other packets, pictures in disorder."""
 
 from __future__ import annotations
 

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
 
 __all__ = ["packets_received"]
 
-_COUNT: Final = "_RTCDtlsTransport__rx_packets"  # its statistics, which have a public way, are made on the loop only
+_COUNT: Final = (
+    "_RTCDtlsTransport__rx_packets"  # its statistics, which have a public way, are made on the loop only
+)
 
 
 def packets_received(connection: RTCPeerConnection | None) -> int | None:
