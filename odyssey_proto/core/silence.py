@@ -4,7 +4,7 @@ The times are in spec/behaviour.md#frames. The machines of sessions and of spect
 machine calls `Silence.expect` when frames should come, wakes at `Silence.next_look`, has the driver look
 (`CheckVideo`), and passes the result to `Silence.judge`.
 
-A sender that pauses still reports on its video every second or so (RFC 3550, 6.2), and a dead network carries nothing.
+A sender that pauses still reports on its video every second or so (RFC 3550, 6.2); a dead network carries nothing.
 So a link on which anything arrives is kept for longer.
 """
 

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 import av
 import numpy as np
 import pytest
-from aiortc import MediaStreamTrack
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from odyssey_proto._base.clock import MonotonicClock
 from odyssey_proto._base.errors import OdysseyConnectionError
 from odyssey_proto._base.event_loop import BackgroundLoop
+from odyssey_proto._net.webrtc.candidates import arrange_gathering
 from odyssey_proto._net.webrtc.peer import Peer
+from odyssey_proto._net.whep import WhepPeer
 from odyssey_proto._video.frame_hub import FrameHub
 from tests.support.peers import GENEROUS, Heard, Streamer
 
@@ -161,6 +163,46 @@ def test_pictures_that_are_sent_out_of_order_come_in_order(
     heard.wait_for_frames(20)
     times = [frame.pts for frame, _ in heard.frames[:20]]
     assert times == [(times[0] or 0) + number * 90_000 // FPS for number in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "profile"),
+    [
+        ("packetization-mode=1;profile-level-id=64001f", "High"),
+        ("packetization-mode=1;profile-level-id=4d001f", "Main"),
+        ("packetization-mode=0;profile-level-id=42e01f", "Baseline"),
+    ],
+)
+def test_a_broadcast_of_one_profile_is_watched_where_the_server_sends_only_what_is_offered_exactly(
+    parameters: str, profile: str, loop: BackgroundLoop
+) -> None:
+    heard = Heard()
+    peer = WhepPeer(loop, heard, MonotonicClock(), loopback=True)
+    server = BackgroundLoop("server")
+    server.start()
+
+    async def serve(offer: str) -> tuple[RTCPeerConnection, str]:
+        pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        pc.addTrack(filmed(profile)())
+        await pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+        arrange_gathering(pc, only=("127.0.0.1",))
+        await pc.setLocalDescription(await pc.createAnswer())
+        return pc, pc.localDescription.sdp
+
+    try:
+        offer = peer.offer(()).result(GENEROUS)
+        (number,) = re.findall(rf"a=fmtp:(\d+) level-asymmetry-allowed=1;{parameters}\r\n", offer)
+        # A stock server that sends nothing else: to it, this one is the only H.264, and of the kind that it knows.
+        only = re.sub(rf"a=rtpmap:(?!{number} )(\d+) (H264|VP8)/", r"a=rtpmap:\1 none/", offer)
+        pc, answer = server.run(serve(to_stock(only)), GENEROUS)
+        assert re.findall(r"a=rtpmap:(\d+) H264/90000", answer) == [number]
+        told = re.sub(rf"a=fmtp:{number} [^\r\n]*", f"a=fmtp:{number} {parameters}", answer)
+        peer.accept(told).result(GENEROUS)
+        heard.wait_for_frames(3)
+        server.run(pc.close(), GENEROUS)
+    finally:
+        peer.close().result(GENEROUS)
+        assert server.stop(GENEROUS)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
-"""A streamer that pauses: its model is busy, its GPU is shared. The network is alive, and the same link goes on."""
+"""A streamer that pauses: its model is busy, its GPU is shared. The network is alive, and the link goes on."""
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -30,7 +30,7 @@ def test_a_streamer_that_pauses_goes_on_over_the_same_link(
         session.start_stream("A cat")
         seen = list(islice(session.frames(queue_size=100, timeout=PATIENCE_S), 40))
         stats = session.stats()
-    waits = [after.received_at - before.received_at for before, after in zip(seen, seen[1:], strict=False)]
+    waits = [after.received_at - before.received_at for before, after in pairwise(seen)]
     assert max(waits) > pause_s - 0.5
     assert (stats.reconnects, stats.gaps) == (0, 1)
     for frame in seen:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ..._model.config import VideoCodec
 
-__all__ = ["VideoCodecs", "codec_preferences", "no_codec"]
+__all__ = ["VideoCodecs", "codec_preferences", "no_codec", "widened"]
 
 _WANTED: Final[dict[VideoCodec, tuple[str, ...]]] = {
     "auto": ("video/H264", "video/VP8"),
@@ -45,6 +45,12 @@ _ALSO_BASELINE_OR_MAIN: Final = 0xC0  # bits of the second byte; Extended is dec
 _PAYLOAD_TYPES: Final = range(96, 128)  # for any other, aiortc answers with a number of its own
 _DEFAULT_PROFILE: Final = "42e01f"  # as browsers do; RFC 6184 says level 1
 _KNOWN: Final = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"  # to aiortc
+_MORE: Final = (  # what aiortc does not offer by itself, best first
+    "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=64001f",
+    "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=4d001f",
+    "level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42e01f",
+)
+_FEEDBACK: Final = ("nack", "nack pli", "goog-remb")  # as for the codecs that aiortc offers
 _ECHOED: Final = (
     "level-asymmetry-allowed",
     "packetization-mode",
@@ -69,6 +75,29 @@ def no_codec(codec: VideoCodec, offered: str) -> str:
     only = f", only {offered}" if offered else ""
     hint = "" if codec == "auto" else "; codec='auto' takes what there is"
     return f"{_NONE[codec]}{only}{hint}"
+
+
+def widened(offer: str) -> str:
+    """Return an offer of aiortc with more kinds of H.264: some servers send only what was offered exactly."""
+    taken = {int(number) for number in re.findall(r"^a=rtpmap:(\d+) ", offer, re.MULTILINE)}
+    free = (number for number in _PAYLOAD_TYPES if number not in taken)
+    added = {number: parameters for parameters, number in zip(_MORE, free, strict=False)}
+    lines = [
+        line
+        for number, parameters in added.items()
+        for line in (
+            f"a=rtpmap:{number} H264/90000",
+            *(f"a=rtcp-fb:{number} {kind}" for kind in _FEEDBACK),
+            f"a=fmtp:{number} {parameters}",
+        )
+    ]
+    return re.sub(
+        r"^(m=video [^\r\n]*)(.*?)(?=^m=|\Z)",
+        lambda found: " ".join([found[1], *map(str, added)]) + found[2] + "".join(f"{line}\r\n" for line in lines),
+        offer,
+        count=1,
+        flags=re.MULTILINE | re.DOTALL,
+    )
 
 
 @attrs.frozen

@@ -1,4 +1,4 @@
-"""Whether anything still arrives over a peer connection, be it no video. aiortc counts it; nothing is sent here."""
+"""Whether anything still arrives over a peer connection, even if it is no video: aiortc counts the packets."""
 
 from __future__ import annotations
 
