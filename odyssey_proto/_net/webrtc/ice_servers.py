@@ -42,6 +42,7 @@ log = logging.getLogger("odyssey_proto.webrtc")
 _ANSWER_WITHIN_S: Final = (
     0.45  # after the offer, for all together; an interface that reaches no STUN server costs all of it
 )
+_LOOK_EVERY_S: Final = 0.5  # whether a path was found while relays are still requested
 _RELAY_WITHIN_S: Final = 5.0  # if only relays may be used: TLS takes five round trips
 
 # The codes of RFC 8656, section 18, and their likely causes; any other code is reported as it is.
@@ -217,11 +218,12 @@ class IceServers:
         """Give a transport the first relay that comes, unless it has found a path by then."""
         agent._remote_candidates_resolving += 1  # or it would fail once all other pairs have failed
         try:
-            await _any_result(allocations, None)
+            while not _has_settled(agent) and not any(map(_result, allocations)) and _any_runs(allocations):
+                await _any_result(allocations, _LOOK_EVERY_S)
             for rank, each in enumerate(allocations):
                 if (relay := _result(each)) is None:
                     continue
-                if agent._check_list_done or agent._closing:
+                if _has_settled(agent):
                     relay.transport.close()
                     continue
                 log.info("ICE: a relay came late")
@@ -376,8 +378,17 @@ def _result(task: asyncio.Task[Any]) -> Any:
     return task.result() if task.done() and not task.cancelled() and task.exception() is None else None
 
 
-async def _any_result(tasks: Iterable[asyncio.Task[Any]], timeout: float | None) -> None:
-    """Wait until one of the tasks has a result, all have ended, or ``timeout`` s, if any, have passed."""
+def _any_runs(tasks: Iterable[asyncio.Task[Any]]) -> bool:
+    return not all(task.done() for task in tasks)
+
+
+def _has_settled(agent: Any) -> bool:
+    """Return whether a transport has found a path, has given up, or is being closed."""
+    return bool(agent._check_list_done or agent._closing)
+
+
+async def _any_result(tasks: Iterable[asyncio.Task[Any]], timeout: float) -> None:
+    """Wait until one of the tasks has a result, all have ended, or ``timeout`` s have passed."""
     pending = set(tasks)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(timeout):

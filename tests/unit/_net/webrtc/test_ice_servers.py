@@ -351,16 +351,29 @@ class TestTurn:
         assert (notes, has_late_relay) == ((), True)
 
     @pytest.mark.parametrize("attribute", ["_check_list_done", "_closing"])
-    def test_one_that_comes_when_there_is_a_path_or_an_end_is_given_back(self, attribute: str) -> None:
+    def test_one_is_asked_for_no_longer_than_until_there_is_a_path_or_an_end(self, attribute: str) -> None:
         async def ask() -> tuple[list[Candidate], bool]:
-            async with running(slow := Server(after=0.7)):
-                servers, agent = asking(slow.turn()), Connection(ice_controlling=False)
+            async with running(silent := Server(silent=True)):
+                servers, agent = asking(silent.turn()), Connection(ice_controlling=False)
                 await servers.candidates(agent, 1, [])
                 setattr(agent, attribute, True)
-                await slow.given_back.wait()
-                return agent.local_candidates, servers.has_late_relay
+                await asyncio.wait(servers._late)
+                return agent.local_candidates, all(task.done() for task in servers._asking)
 
-        assert in_time(ask()) == ([], False)
+        assert in_time(ask()) == ([], True)
+
+    def test_one_that_comes_together_with_a_path_is_given_back(self) -> None:
+        async def ask() -> list[Candidate]:
+            async with running(server := Server()):
+                servers, agent = asking(server.turn()), Connection(ice_controlling=False)
+                servers.ask()
+                await asyncio.wait(servers._ahead)
+                agent._check_list_done = True
+                await servers._give_late(agent, 1, servers._ahead)
+                await server.given_back.wait()
+                return agent.local_candidates
+
+        assert in_time(ask()) == []
 
     def test_a_transport_whose_other_pairs_have_failed_waits_for_a_late_one(self) -> None:
         async def ask() -> tuple[list[str], str]:
