@@ -175,7 +175,7 @@ class Odyssey:
         """Connect to the session of ``credentials`` (Python client reference, "connect_with_credentials()").
 
         It needs no API key. A lost session is rejoined with the same token until the token expires. Credentials
-        that have expired by this machine's clock, which may be wrong, are tried once.
+        that have expired by this machine's clock, which may be wrong, are tried, and refused by the service.
 
         While the client is connected, this returns the session that it has, as `connect` does, and the credentials
         are not used.

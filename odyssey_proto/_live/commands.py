@@ -98,8 +98,10 @@ def connect(
         signalling_url=credentials.signaling_url,
         capabilities=credentials.capabilities,
     )
-    token, valid_for = credentials.session_token, credentials.remaining_s
-    driver.connect(lambda call: inputs.Join(call, granted, token, valid_for), deadline, expired)
+    # This machine's clock may be wrong, and the credentials fresh: the service decides.
+    valid_for = max(credentials.remaining_s, credentials.expires_in)
+    token, is_doubtful = credentials.session_token, credentials.is_expired
+    driver.connect(lambda call: inputs.Join(call, granted, token, valid_for, is_doubtful), deadline, expired)
 
 
 def watch(driver: Driver, deadline: Deadline) -> None:

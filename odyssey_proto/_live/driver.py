@@ -315,7 +315,7 @@ class Driver:
             case effects.AcceptOffer() | effects.AddCandidate() | effects.SendSignaling() | effects.SendChannel():
                 self._links[output.link].carry_out(output)
             case effects.CheckVideo(link=number):
-                self.post(inputs.VideoSeen(number, self.hub.last_at))
+                self.post(inputs.VideoSeen(number, self.hub.last_at, self._links[number].packets))
             case effects.BeginFrames(at=at):
                 self.hub.begin(at)
             case effects.PauseFrames():

@@ -24,6 +24,8 @@ class HlsLink:
 
     peer_connection: object | None = None
     """Always None: HLS has no peer connection."""
+    packets: int | None = None
+    """Always None: HLS has no packets."""
 
     def __init__(
         self, plan: effects.OpenBroadcast, context: LinkContext, hls_url: str, *, http: HttpClient

@@ -37,6 +37,10 @@ class LinkContext:
 class Link(Protocol):
     """One link, from `open` to `close` or `cut`. `open` and `close` block and run on workers; the rest do not."""
 
+    @property
+    def packets(self) -> int | None:
+        """How many packets of any kind have come, apart from those that keep the path; None if not known."""
+
     def open(self, deadline: Deadline) -> None:
         """Connect, and post the outcome; raising an error also means that the link failed."""
 

@@ -22,6 +22,7 @@ from .._model.credentials import TOKEN_LIFETIME_S
 from .._model.message_types import note_type
 from .._net import held_sessions, signaling
 from .._net.webrtc import candidates
+from .._net.webrtc.liveness import packets_received
 from ..core import effects, inputs, queueing
 
 if TYPE_CHECKING:
@@ -66,6 +67,11 @@ class StreamerLink:
         self._ice_servers: tuple[wire.IceServer, ...] = ()
         self._preparing: threading.Thread | None = None
         self._peer: Peer | None = None
+
+    @property
+    def packets(self) -> int | None:
+        """How many packets have come."""
+        return None if self._peer is None else packets_received(self._peer.peer_connection)
 
     # --- opening and closing
 

@@ -10,6 +10,7 @@ from .._base import errors
 from .._base.abort import Abort
 from .._base.clock import Deadline
 from .._base.hosts import is_loopback
+from .._net.webrtc.liveness import packets_received
 from ..core import effects, inputs
 from ..core.spectator_machine import broadcast_lost, left_early
 
@@ -80,6 +81,11 @@ class WhepLink:
     def peer_connection(self) -> object | None:
         """aiortc's object; None until it is created."""
         return None if self._peer is None else self._peer.peer_connection
+
+    @property
+    def packets(self) -> int | None:
+        """How many packets have come."""
+        return None if self._peer is None else packets_received(self._peer.peer_connection)
 
     # --- opening and closing
 

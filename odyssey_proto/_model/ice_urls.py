@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["IceUrl", "usable_servers"]
 
-_MOST_SERVERS: Final = 8  # each name costs a thread for its lookup
+_MOST_SERVERS: Final = 8  # of each kind, STUN and TURN: each name costs a thread for its lookup
 
 _URL: Final = re.compile(
     r"(?P<scheme>stuns?|turns?):(?P<host>\[[0-9a-f:.]+\]|[^\s:/?#@\[\]]+)(:(?P<port>[0-9]{1,5}))?"
@@ -49,7 +49,7 @@ def usable_servers(servers: Iterable[IceServer]) -> tuple[tuple[IceUrl, ...], tu
         servers: from ``/config`` or from a user; ``url`` counts as ``urls``.
 
     Returns:
-        The usable URLs in their order, and one line for each one left out, without credentials.
+        The usable URLs in their order, each once, and one line for each one left out, without credentials.
     """
     usable: list[IceUrl] = []
     left_out: list[str] = []
@@ -64,9 +64,14 @@ def usable_servers(servers: Iterable[IceServer]) -> tuple[tuple[IceUrl, ...], tu
                     usable.append(parsed)
                 case reason:
                     left_out.append(reason)
-    if len(usable) > _MOST_SERVERS:
-        left_out.append(f"{len(usable) - _MOST_SERVERS} more ICE servers are not tried")
-    return tuple(usable[:_MOST_SERVERS]), tuple(left_out)
+    kept = dict.fromkeys(usable)  # some lists name a server twice
+    for kind, schemes in _KINDS.items():
+        surplus = [url for url in kept if url.scheme in schemes][_MOST_SERVERS:]
+        for each in surplus:
+            del kept[each]
+        if surplus:
+            left_out.append(f"only the first {_MOST_SERVERS} {kind} servers are tried")
+    return tuple(kept), tuple(left_out)
 
 
 def _parse(url: str, server: IceServer) -> IceUrl | str:
@@ -91,4 +96,5 @@ def _parse(url: str, server: IceServer) -> IceUrl | str:
     return attrs.evolve(parsed, username=server.username, credential=server.credential)
 
 
+_KINDS: Final = {"STUN": ("stun",), "TURN": ("turn", "turns")}
 _TRANSPORTS: Final = {("stun", "udp"), ("turn", "udp"), ("turn", "tcp"), ("turns", "tcp")}

@@ -17,6 +17,7 @@ from ..core.refusals import refusal, unreadable
 from .http_exchange import HttpRequest
 from .redirects import is_same_origin, resolved
 from .webrtc import candidates
+from .webrtc.codecs import widened
 from .webrtc.offer import UNREADABLE, malformed_answer, readable_answer
 from .webrtc.peer import Peer
 
@@ -211,7 +212,7 @@ class WhepPeer(Peer):
             ) from exc
         text: str = pc.localDescription.sdp
         self._check_candidates(text)
-        return text
+        return widened(text)
 
     async def _accept(self, sdp: str) -> None:
         self._own_this_task()

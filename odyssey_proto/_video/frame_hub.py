@@ -11,6 +11,7 @@ import attrs
 from .._base.clock import MonotonicClock
 from .frame import VideoFrame, _Picture
 from .frame_queue import FrameCounts, FramePolicy, FrameQueue
+from .media_clock import MediaClock
 from .meters import Mean, Rate
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class FrameHub:
         self._next_index: int | None = None
         self._begun_at = 0.0
         self._last_at: float | None = None
-        self._last_ms = self._shift_ms = 0
+        self._media = MediaClock()
         self._paused = False
         self._source = 0
         self._latest: VideoFrame | None = None
@@ -134,6 +135,7 @@ class FrameHub:
                 self._begun_at = now
                 self._last_at = None
                 self._paused = False
+                self._media.renew()
 
     @property
     def source(self) -> int:
@@ -148,8 +150,8 @@ class FrameHub:
         with self._lock:
             if self._next_index is None or now < self._begun_at or source != self._source:
                 return
-            away = self._note(_timestamp_ms(frame), now)
-            picture = _Picture(frame, self._next_index, self._last_ms, now)
+            away = self._note(now)
+            picture = _Picture(frame, self._next_index, self._media.place(_sent_ms(frame), now), now)
             picture.ready_at, picture.converting = self._clock.now(), self.converting
             shown = VideoFrame._of(picture)
             self._next_index += 1
@@ -165,15 +167,11 @@ class FrameHub:
         if away is not None:
             self._on_resume(away)
 
-    def _note(self, timestamp_ms: int, now: float) -> float | None:
+    def _note(self, now: float) -> float | None:
         """Record a frame; return the length of the pause before it, in s, or None if there was no pause."""
         away = None if self._last_at is None else now - self._last_at
-        if self._paused and away is not None:
-            # A new connection counts from 0 again: the arrival of its first frame is the best estimate.
-            self._shift_ms = self._last_ms + round(away * 1000) - timestamp_ms
         was_pause = away is not None and (self._paused or away >= PAUSE_S)
         self._last_at, self._paused = now, False
-        self._last_ms = timestamp_ms + self._shift_ms
         return away if was_pause else None
 
     def pause(self) -> None:
@@ -181,6 +179,7 @@ class FrameHub:
         with self._lock:
             self._paused = True
             self._source += 1
+            self._media.renew()
 
     def end(self, error: BaseException | None = None) -> None:
         """End the stream: every receiver drains, and then ends or raises ``error``."""
@@ -215,8 +214,8 @@ class FrameHub:
         self._subscribers = kept
 
 
-def _timestamp_ms(frame: av.VideoFrame) -> int:
+def _sent_ms(frame: av.VideoFrame) -> int | None:
     pts, base = frame.pts, frame.time_base
     if pts is None or base is None:
-        return 0
+        return None
     return pts * 1000 * base.numerator // base.denominator

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
     from .._base.clock import Clock
 
-__all__ = ["LinkMeter", "Mean", "Rate", "VideoTotals"]
+__all__ = ["LinkMeter", "Mean", "Rate", "VideoTotals", "signed"]
 
 WINDOW_S: Final = 2.0
 """The time over which rates are measured, in s."""
 _BUCKET_S: Final = 0.1  # amounts within this time are kept as one
 _RENUMBERED: Final = 3000  # packets; a larger step is not a loss but a new numbering (RFC 3550, A.1)
 _CLOCK_RATE: Final = 90_000  # RTP timestamps of video per s (RFC 6184, RFC 7741)
+_NEW_CLOCK: Final = 3 * _CLOCK_RATE  # a link that loses every frame for so long is given up before
 
 
 class Mean:
@@ -134,11 +135,11 @@ class LinkMeter:
         self._take_number(sequence_number)
         if timestamp != self._timestamp:
             if self._timestamp is not None:
-                self._take_transit(now - self._arrived - _signed(timestamp - self._timestamp, 32) / _CLOCK_RATE)
+                self._take_transit(now - self._arrived - signed(timestamp - self._timestamp, 32) / _CLOCK_RATE)
             self._timestamp, self._arrived = timestamp, now
 
     def _take_number(self, number: int) -> None:
-        ahead = 1 if self._highest is None else _signed(number - self._highest, 16)
+        ahead = 1 if self._highest is None else signed(number - self._highest, 16)
         if ahead <= 0 and abs(ahead) < _RENUMBERED:
             if number in self._missing:  # late, or sent again
                 del self._missing[number]
@@ -161,7 +162,7 @@ class LinkMeter:
 
     def take_frame(self, timestamp: int, *, follows: bool) -> None:
         """Count a frame; ``follows`` says whether no packet is missing between the previous frame and this."""
-        step = 0 if self._frame is None else _signed(timestamp - self._frame, 32)
+        step = 0 if self._frame is None else signed(timestamp - self._frame, 32)
         self._frame = timestamp
         if step <= 0:
             return
@@ -169,10 +170,12 @@ class LinkMeter:
             # It grows slowly, because a new stream may have begun after a pause.
             self._interval = step if self._interval is None else min(step, 2 * self._interval)
         elif self._interval is not None:
-            self._totals.frames_lost += max(0, round(step / self._interval) - 1)
+            # If the sender's clock was set ahead, nobody knows how many were lost: one, at least.
+            lost = round(step / self._interval) - 1 if step < _NEW_CLOCK else 1
+            self._totals.frames_lost += max(0, lost)
 
 
-def _signed(difference: int, bits: int) -> int:
+def signed(difference: int, bits: int) -> int:
     """Return the signed difference of two counters that wrap around after 2**bits."""
     half = 1 << (bits - 1)
     return (difference + half) % (1 << bits) - half

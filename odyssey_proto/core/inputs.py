@@ -78,7 +78,9 @@ class Join:
     session: wire.SessionResponse
     token: str = attrs.field(repr=False)
     valid_for: float
-    """How long the token remains valid, in s."""
+    """How long the token may remain valid, in s."""
+    is_doubtful: bool = False
+    """Whether the token has expired by this machine's clock, which may be wrong: if so, a refusal is final."""
 
 
 @attrs.frozen
@@ -274,6 +276,8 @@ class VideoSeen:
     link: int
     at: float | None
     """When the newest frame of the stream came, in s of the clock; None before the first frame."""
+    packets: int | None = None
+    """How many packets of any kind have come over the link; None if that is not known."""
 
 
 @attrs.frozen

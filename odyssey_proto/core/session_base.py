@@ -102,6 +102,7 @@ class SessionBase(Machine):
         self._attempts = 0
         self._was_linked = False  # whether any WebSocket of the session was open
         self._token_until = 0.0
+        self._token_is_doubtful = False
         self._kept_until = 0.0
 
     def enter(self, target: Enum | None) -> None:
@@ -132,6 +133,10 @@ class SessionBase(Machine):
     def token_is_spent(self, _: object) -> bool:
         """Return whether the token that came with the session no longer opens a link."""
         return self._connection.token is not None and self._agenda.now >= self._token_until
+
+    def token_is_refused(self, error: errors.OdysseyError) -> bool:
+        """Return whether the service refused a token that has expired by this machine's clock, too."""
+        return self._token_is_doubtful and error.code == "credentials_refused"
 
     def _note_keepalive(self) -> None:
         self._agenda.wake_at(Due.KEEPALIVE, self._agenda.now + KEEPALIVE_INTERVAL_S)
@@ -178,7 +183,8 @@ class SessionBase(Machine):
         else:
             if connection.link is not None:  # it may be stuck half-open
                 connection.close()
-            if give_back and connection.signaling_url and not self.token_is_spent(None):
+            give_back &= not self.token_is_spent(None) and not self.token_is_refused(error)
+            if give_back and connection.signaling_url:
                 self._attempts = 0
                 self.open_link(None)  # only to say goodbye: the rows of `OVER` do
         self._agenda.put(StatusChanged(status=STATUS[self.state], message=error.message, at=self._agenda.now))

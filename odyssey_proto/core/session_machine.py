@@ -134,6 +134,7 @@ class SessionMachine(SessionBase):
         """Take a session that somebody else requested."""
         self._calls.connect = item.call
         self._connection.token, self._token_until = item.token, self._agenda.now + item.valid_for
+        self._token_is_doubtful = item.is_doubtful
         self.take_session(item)
 
     def take_session(self, item: SessionGranted | Join) -> None:
@@ -229,7 +230,7 @@ class SessionMachine(SessionBase):
         if self.state is S.RECONNECTING:
             return error.recoverable and self._agenda.now < self._kept_until
         may_pass = error.recoverable or (_may_pass(error) and not self._connection.is_up)
-        if self.token_is_spent(item):
+        if self.token_is_spent(item) or self.token_is_refused(error):
             return False
         in_time = (error.retry_after or 0.0) < SESSION_KEPT_S
         return may_pass and in_time and self._attempts < self._config.max_retries

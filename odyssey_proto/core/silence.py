@@ -3,6 +3,9 @@
 The times are in spec/behaviour.md#frames. The machines of sessions and of spectators use it; it knows neither. A
 machine calls `Silence.expect` when frames should come, wakes at `Silence.next_look`, has the driver look
 (`CheckVideo`), and passes the result to `Silence.judge`.
+
+A sender that pauses still reports on its video every second or so (RFC 3550, 6.2); a dead network carries nothing.
+So a link on which anything arrives is kept for longer.
 """
 
 from __future__ import annotations
@@ -10,12 +13,15 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
-__all__ = ["KEYFRAME_AFTER_S", "SILENCE_LIMIT_S", "Silence", "Verdict"]
+__all__ = ["KEYFRAME_AFTER_S", "PAUSE_LIMIT_S", "SILENCE_LIMIT_S", "Silence", "Verdict"]
 
 KEYFRAME_AFTER_S: Final = 1.0
 """The time without a frame after which a keyframe is requested, in s."""
 SILENCE_LIMIT_S: Final = 2.5
 """The time without a frame after which the link is given up, in s."""
+PAUSE_LIMIT_S: Final = 10.0
+"""The same while anything else arrives over the link."""
+_ALIVE_S: Final = 1.4  # less than from the request for a keyframe to the limit: what came before it does not count
 
 
 class Verdict(Enum):
@@ -44,6 +50,9 @@ class Silence:
         self._video_at = 0.0  # the newest frame, over all links
         self._limit_s = SILENCE_LIMIT_S
         self._keyframe_asked = False
+        self._has_video = False  # whether the link has had a frame
+        self._packets: int | None = None
+        self._alive_at = -PAUSE_LIMIT_S  # when a look last found more packets
 
     def begin(self, now: float, limit_s: float) -> None:
         """Expect the first frame of a stream within ``limit_s``."""
@@ -53,6 +62,7 @@ class Silence:
     def expect(self, now: float, limit_s: float) -> None:
         """Expect the first frame of a link within ``limit_s``; those after it within `SILENCE_LIMIT_S`."""
         self._heard_at, self._limit_s, self._keyframe_asked = now, limit_s, False
+        self._has_video, self._packets = False, None
 
     def look_late(self, now: float, overslept_s: float) -> None:
         """Allow for a look that comes ``overslept_s`` late.
@@ -62,12 +72,20 @@ class Silence:
         if overslept_s > KEYFRAME_AFTER_S:
             self._heard_at = now
 
-    def judge(self, newest: float | None, now: float) -> Verdict:
-        """Judge the silence at ``now``; the newest frame came at ``newest``, None if none has come yet."""
+    def judge(self, newest: float | None, now: float, packets: int | None = None) -> Verdict:
+        """Judge the silence at ``now``.
+
+        Args:
+            newest: when the newest frame came, in s; None if none has come yet.
+            now: the time, in s.
+            packets: how many packets of any kind have come over the link; None if that is not known.
+        """
+        if packets != self._packets:
+            self._packets, self._alive_at = packets, now
         if newest is not None and newest > self._heard_at:
             self._heard_at = self._video_at = newest
-            self._limit_s, self._keyframe_asked = SILENCE_LIMIT_S, False
-        elif now - self._heard_at >= self._limit_s:
+            self._limit_s, self._keyframe_asked, self._has_video = SILENCE_LIMIT_S, False, True
+        elif now - self._heard_at >= (PAUSE_LIMIT_S if self._only_pauses(now) else self._limit_s):
             return Verdict.LOST
         if self._keyframe_asked or now - self._heard_at < KEYFRAME_AFTER_S:
             return Verdict.WAIT
@@ -77,7 +95,11 @@ class Silence:
     def next_look(self, now: float) -> float:
         """Return when to look for frames again."""
         after = self._limit_s if self._keyframe_asked else KEYFRAME_AFTER_S
-        return min(self._heard_at + after, now + KEYFRAME_AFTER_S)
+        at = self._heard_at + after
+        return at if now < at < now + KEYFRAME_AFTER_S else now + KEYFRAME_AFTER_S
+
+    def _only_pauses(self, now: float) -> bool:
+        return self._has_video and self._packets is not None and now - self._alive_at < _ALIVE_S
 
     def gone_for(self, now: float) -> float:
         """Return how many s ago the newest frame of any link came."""

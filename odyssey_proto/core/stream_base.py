@@ -156,7 +156,7 @@ class StreamBase(Machine):
 
     def judge_video(self, item: VideoSeen) -> None:
         """Wait, ask for a keyframe, or give up the link."""
-        verdict = self._silence.judge(item.at, self._agenda.now)
+        verdict = self._silence.judge(item.at, self._agenda.now, item.packets)
         if verdict is Verdict.LOST:
             self._lose_video()
             return

@@ -6,11 +6,12 @@ import json
 import signal
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tests.support import coturn, routed
+from tests.support import coturn, far, routed
 from tests.support.coturn import Coturn
 from tests.support.processes import PATIENCE_S, Process, script
 from tests.support.routed import Routed
@@ -18,7 +19,6 @@ from tests.support.tls import self_signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.support.tls import Certificate
 
@@ -42,6 +42,14 @@ with client.connect(timeout=30) as session:
     first_frames(session, 20)
 say("frames")
 """
+
+FIRST_ATTEMPT: Final = f"""
+client = Odyssey(client.config.api_key, api_url=client.config.api_url, advanced=AdvancedConfig(max_retries=0))
+{VIDEO}
+"""
+
+FAR_S: Final = 0.3
+"""How long a message takes to a server that is far away; half of a round trip."""
 
 FAILURE: Final = """
 client = Odyssey(client.config.api_key, api_url=client.config.api_url, advanced=AdvancedConfig(max_retries=0))
@@ -110,6 +118,20 @@ def test_tcp_is_used_where_udp_is_offered_and_closed(
 ) -> None:
     network.close_to_udp()
     assert client(VIDEO, turn.server("udp", "tcp")).said() == ["frames"]
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_a_server_that_is_far_away_and_the_only_way_is_waited_for(
+    transport: str, network: Routed, turn: Coturn, client: Callable[..., Process]
+) -> None:
+    network.close_to_udp()
+    server = turn.server(transport)
+    port = {"tcp": turn.port, "tls": turn.tls_port}[transport]
+    delaying = [sys.executable, str(Path(far.__file__)), turn.host, str(port), str(FAR_S)]
+    with Process([*network.within("router"), *delaying]) as process:
+        there = process.line().strip()
+        server["urls"] = [url.replace(f":{port}", f":{there}") for url in server["urls"]]
+        assert client(FIRST_ATTEMPT, server).said() == ["frames"]
 
 
 def test_the_second_server_is_used_where_the_first_is_dead(turn: Coturn, client: Callable[..., Process]) -> None:

@@ -109,7 +109,7 @@ def test_a_stream_whose_pictures_stop_is_rejoined(emulator: Emulator, client: Od
     frames = session.frames(timeout=PATIENCE_S)
     next(frames)
     reader = session.events(timeout=PATIENCE_S)
-    emulator.faults.add(Fault(step="media", action="silence", times=80))
+    emulator.faults.add(Fault(step="media", action="silence", times=240))
     error = next(reader)
     while not isinstance(error, ErrorOccurred):
         error = next(reader)

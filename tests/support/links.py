@@ -46,6 +46,7 @@ class FakeLink:
         self.context = context
         self.sent: list[Any] = []
         self.did: list[str] = []
+        self.packets: int | None = None
         self._service = service
         self._shown = 0
 

@@ -138,8 +138,8 @@ class DecodingQueue:
             self._decoder.thread_count = 1
             self._decodes = kind
         packet = av.Packet(encoded.data)
-        packet.pts, packet.time_base = encoded.timestamp, _TICK_S
-        self._inside[encoded.timestamp] = encoded
+        packet.pts, packet.time_base = encoded.sent, _TICK_S
+        self._inside[encoded.sent] = encoded
         while len(self._inside) > _INSIDE:
             del self._inside[next(iter(self._inside))]
         decoded: list[av.VideoFrame] = self._decoder.decode(packet)

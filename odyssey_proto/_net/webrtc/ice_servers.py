@@ -4,7 +4,12 @@ aiortc uses only the first STUN and the first TURN server on its list, waits 5 s
 why there is no relay candidate. This module asks all servers, even before the offer, waits only briefly, and
 records the outcome for each. `candidates` decides which addresses of this machine are offered.
 
-aioice's connections keep their sockets in a private attribute; nothing else here depends on private names.
+A TURN server may be the only way and far away: over TLS, a relay takes five round trips. So an answer does not
+wait for one, but if there is none yet, a connection gets it when it comes. The other side need not hear of it: it
+learns its address from the first check that comes from there (RFC 8445, 7.3.1.3).
+
+aioice's connections keep their sockets and their remote candidates in private attributes; nothing else here
+depends on private names.
 """
 
 from __future__ import annotations
@@ -35,6 +40,7 @@ log = logging.getLogger("odyssey_proto.webrtc")
 _ANSWER_WITHIN_S: Final = (
     0.45  # after the offer, for all together; an interface that reaches no STUN server costs all of it
 )
+_LOOK_EVERY_S: Final = 0.5  # whether a path was found while relays are still requested
 _RELAY_WITHIN_S: Final = 5.0  # if only relays may be used: TLS takes five round trips
 
 # The codes of RFC 8656, section 18, and their likely causes; any other code is reported as it is.
@@ -47,6 +53,8 @@ _REFUSALS: Final = {
     508: "it is full",
 }
 _CREDENTIALS: Final = frozenset({401, 438, 441})
+_FOR_LATE_RELAYS: Final = ("_pair_remote_candidate", "_end_remote_candidates", "_remote_candidates_resolving")
+"""The private names of aioice's connection that a late relay needs."""
 
 
 class IceServers:
@@ -72,6 +80,9 @@ class IceServers:
         self._failures: dict[IceUrl, str] = {}
         self._hopeless: set[IceUrl] = set()
         self._told_nothing_new: set[IceUrl] = set()
+        self._late: set[asyncio.Task[None]] = set()
+        self.has_late_relay = False
+        """Whether a transport got a relay after its candidates."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -96,6 +107,8 @@ class IceServers:
     async def candidates(self, agent: Any, component: int, hosts: Sequence[Any]) -> list[Any]:
         """Return the servers' candidates for one transport, which then owns their relays.
 
+        If there is no relay yet, the transport gets the first that comes, unless it has found a path by then.
+
         Args:
             agent: aioice's connection of the transport.
             component: 1, or 2 for RTCP.
@@ -104,15 +117,22 @@ class IceServers:
         # Allocations belong to one transport; if the offer does not bundle, each further one gets its own.
         allocations, self._ahead = self._ahead or self._allocate(), []
         reflexive, relays = await asyncio.gather(self._reflexive(agent, hosts), self._first_relays(allocations))
+        if not relays and not self.relay_only and all(hasattr(agent, name) for name in _FOR_LATE_RELAYS):
+            late = asyncio.create_task(self._give_late(agent, component, allocations))
+            self._late.add(late)
+            late.add_done_callback(self._late.discard)
+        else:
+            await _cancel(allocations)
         return [*reflexive, *(self._adopt(agent, component, rank, relay) for rank, relay in enumerate(relays))]
 
     async def release(self) -> None:
         """Release the relays that no transport has taken, and cancel all running requests."""
-        await _cancel((*self._addresses.values(), *self._asking))
+        await _cancel((*self._addresses.values(), *self._late, *self._asking))
         self._close_relays(adopted=False)
 
     async def cut(self) -> None:
         """Close every relay, in case its transport could not; the remaining tasks may then be cancelled."""
+        await _cancel((*self._late, *self._asking))
         self._close_relays(adopted=True)
         await asyncio.sleep(0)  # each needs one step to say goodbye, or its socket would stay open
 
@@ -177,7 +197,7 @@ class IceServers:
         return allocations
 
     async def _first_relays(self, allocations: list[asyncio.Task[Any]]) -> list[Any]:
-        """Wait for the first, in order, that works; return all that are ready by then, and cancel the rest."""
+        """Wait for the first, in order, that works, and return all that are ready by then."""
         try:
             async with asyncio.timeout(_ANSWER_WITHIN_S):
                 for each in allocations:
@@ -190,9 +210,32 @@ class IceServers:
             for url, each in zip(self._turn, allocations, strict=True):
                 if not each.done():
                     self._failures[url] = "no answer"
-        relays = [relay for each in allocations if (relay := _result(each))]
-        await _cancel(allocations)
-        return relays
+        return [relay for each in allocations if (relay := _result(each))]
+
+    async def _give_late(self, agent: Any, component: int, allocations: list[asyncio.Task[Any]]) -> None:
+        """Give a transport the first relay that comes, unless it has found a path by then."""
+        agent._remote_candidates_resolving += 1  # or it would fail once all other pairs have failed
+        try:
+            while not _has_settled(agent) and not any(map(_result, allocations)) and _any_runs(allocations):
+                await _any_result(allocations, _LOOK_EVERY_S)
+            for rank, each in enumerate(allocations):
+                if (relay := _result(each)) is None:
+                    continue
+                if _has_settled(agent):
+                    relay.transport.close()
+                    continue
+                log.info("ICE: a relay came late")
+                self.has_late_relay = True
+                agent._local_candidates.append(self._adopt(agent, component, rank, relay))
+                if agent._early_checks_done:  # otherwise, `connect` will pair it
+                    for candidate in agent._remote_candidates:
+                        agent._pair_remote_candidate(candidate)
+                    agent.sort_check_list()
+        finally:
+            agent._remote_candidates_resolving -= 1
+            if agent._remote_candidates_end and not agent._remote_candidates_resolving and not agent._closing:
+                agent._end_remote_candidates()
+            await _cancel(allocations)
 
     async def _try_to_allocate(self, url: IceUrl) -> Any:
         """Return aioice's protocol on a relay, or None; ``_failures`` then has the reason."""
@@ -328,6 +371,15 @@ def _explained() -> Iterator[None]:
 def _result(task: asyncio.Task[Any]) -> Any:
     """Return the result of a task; None if it is not done, has failed or returned None."""
     return task.result() if task.done() and not task.cancelled() and task.exception() is None else None
+
+
+def _any_runs(tasks: Iterable[asyncio.Task[Any]]) -> bool:
+    return not all(task.done() for task in tasks)
+
+
+def _has_settled(agent: Any) -> bool:
+    """Return whether a transport has found a path, has given up, or is being closed."""
+    return bool(agent._check_list_done or agent._closing)
 
 
 async def _any_result(tasks: Iterable[asyncio.Task[Any]], timeout: float) -> None:

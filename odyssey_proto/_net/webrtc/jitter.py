@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.utils import uint16_add, uint16_gt
 
-from ..._video.meters import LinkMeter, VideoTotals
+from ..._video.meters import LinkMeter, VideoTotals, signed
 
 if TYPE_CHECKING:
     from aiortc import RTCRtpReceiver
@@ -41,14 +41,17 @@ _REMEMBERED: Final = 256  # frames that may still receive packets
 
 
 class ArrivedFrame(JitterFrame):
-    """An encoded frame, and the arrival times of its packets."""
+    """An encoded frame, its time, and the arrival times of its packets."""
 
-    def __init__(self, data: bytes, timestamp: int, arrived_at: float, whole_at: float) -> None:
+    def __init__(self, data: bytes, timestamp: int, arrived_at: float, whole_at: float, sent: int) -> None:
         super().__init__(data, timestamp)
         self.arrived_at = arrived_at
         """When its first packet came, in s."""
         self.whole_at = whole_at
         """When it was complete, in s."""
+        self.sent = sent
+        """Its time by the sender's clock, in RTP timestamps from the first frame, without the leap of the counter
+        from its end to 0. It may go back. In ``timestamp``, aiortc takes every step back for that leap."""
 
     @property
     def is_keyframe(self) -> bool:
@@ -81,20 +84,22 @@ class MarkerJitterBuffer(JitterBuffer):
         self._needs_keyframe = True
         self._is_whole = True  # whether the frame released last is complete
         self._asked_at = float("inf")  # not before the first packet
-        self._first_packet: dict[int, float] = {}
+        self._first_packet: dict[int, float] = {}  # of each frame that was not removed yet, by timestamp
+        self._timestamp: int | None = None  # that of the newest removed frame
+        self._sent = 0  # its time since the first one
 
     def add(self, packet: RtpPacket) -> tuple[bool, ArrivedFrame | None]:
         """Take a packet; return whether to request a keyframe, and a frame if one can be decoded."""
         now = self._clock.now()
         self.ssrc, self.payload_type = packet.ssrc, packet.payload_type
         self._meter.take_packet(packet.sequence_number, packet.timestamp, len(packet.payload), now)
-        self._first_packet.setdefault(packet.timestamp, now)
         if self._is_amidst(packet):
             self._packets[packet.sequence_number % self._capacity] = packet
             self._newest = packet.sequence_number
             return self._asks(now), None
         if self._is_late(packet):
             return self._asks(now), None
+        self._first_packet.setdefault(packet.timestamp, now)
         if self._newest is None or uint16_gt(packet.sequence_number, self._newest):
             self._newest = packet.sequence_number
         self._check_mark(packet)
@@ -105,10 +110,13 @@ class MarkerJitterBuffer(JitterBuffer):
             held = bool(frame.data)  # padding alone is not a frame
             self.held += held
             self._totals.frames_held += held
+            self._first_packet.pop(frame.timestamp, None)
             frame = self._remove_frame(packet.sequence_number)
         arrived = None
         if frame is not None:
-            arrived = ArrivedFrame(frame.data, frame.timestamp, self._first_packet[frame.timestamp], now)
+            # Forgotten with its frame: a clock that was set back gives the same timestamps again.
+            arrived_at = self._first_packet.pop(frame.timestamp, now)
+            arrived = ArrivedFrame(frame.data, frame.timestamp, arrived_at, now, self._sent)
         while len(self._first_packet) > _REMEMBERED:
             del self._first_packet[next(iter(self._first_packet))]
         return self._asks(now), arrived
@@ -162,12 +170,16 @@ class MarkerJitterBuffer(JitterBuffer):
         while self._at(later) is None:
             later = uint16_add(later, 1)
         # The gap is at least as old as the arrival of the frame that follows it.
-        if now - self._first_packet.get(self._at(later).timestamp, now) < _REPAIRED_WITHIN_S:
-            return False
         timestamp = self._at(later).timestamp
+        if now - self._first_packet.setdefault(timestamp, now) < _REPAIRED_WITHIN_S:
+            return False
         while (found := self._at(later)) is not None and found.timestamp == timestamp:
             later = uint16_add(later, 1)  # its first packet may be among the lost ones
-        self.remove(uint16_add(later, -self._origin))
+        count = uint16_add(later, -self._origin)
+        for place in range(self._origin, self._origin + count):
+            if (left_out := self._at(place % 65536)) is not None:
+                self._first_packet.pop(left_out.timestamp, None)
+        self.remove(count)
         self._next = later
         self._needs_keyframe = True
         return True
@@ -204,6 +216,8 @@ class MarkerJitterBuffer(JitterBuffer):
             self._is_whole = self._next in (None, begin)
             self._needs_keyframe |= not self._is_whole
             self._meter.take_frame(frame.timestamp, follows=self._is_whole)
+            self._sent += 0 if self._timestamp is None else signed(frame.timestamp - self._timestamp, 32)
+            self._timestamp = frame.timestamp
             self._next = self._origin
         return frame
 

@@ -14,18 +14,15 @@ import attrs
 from odyssey_models import IceCandidate
 
 from ..._base.errors import MalformedMessageError, OdysseyConnectionError
+from .codecs import VideoCodecs
 
 if TYPE_CHECKING:
-    from aiortc import RTCIceCandidate, RTCRtpCodecCapability
-
-    from ..._model.config import VideoCodec
+    from aiortc import RTCIceCandidate
 
 __all__ = [
     "DEFAULT_MESSAGE_SIZE",
-    "NO_CODEC",
     "UNREADABLE",
     "Offer",
-    "codec_preferences",
     "malformed_answer",
     "readable_answer",
     "readable_candidate",
@@ -38,18 +35,6 @@ DEFAULT_MESSAGE_SIZE: Final = 16 * 1024
 (spec/behaviour.md#messages-and-their-size)."""
 _LARGEST_MESSAGE_SIZE: Final = 256 * 1024  # bytes, if the offer sets no limit
 
-_CODECS: Final[dict[VideoCodec, tuple[str, ...]]] = {
-    "auto": ("video/H264", "video/VP8"),
-    "h264": ("video/H264",),
-    "vp8": ("video/VP8",),
-}
-NO_CODEC: Final[dict[VideoCodec, str]] = {
-    "auto": "The streamer offers no video that can be decoded here",
-    "h264": "The streamer offers no H.264 that can be decoded here; codec='auto' takes what there is",
-    "vp8": "The streamer offers no VP8; codec='auto' takes what there is",
-}
-"""The error texts if an offer has none of the wanted codecs."""
-
 UNREADABLE: Final = (
     ArithmeticError,
     AssertionError,
@@ -61,17 +46,6 @@ UNREADABLE: Final = (
     ValueError,
 )
 """The exceptions that aiortc raises for descriptions and candidates that it cannot read; all undocumented."""
-
-
-def codec_preferences(codec: VideoCodec) -> list[RTCRtpCodecCapability]:
-    """Return the codecs that aiortc may answer with, best first."""
-    from aiortc import RTCRtpReceiver
-
-    capabilities = RTCRtpReceiver.getCapabilities("video")
-    assert capabilities is not None
-    known = capabilities.codecs
-    wanted = [each for name in _CODECS[codec] for each in known if each.mimeType == name]
-    return wanted + [each for each in known if each.mimeType == "video/rtx"]
 
 
 # --- offers of a streamer
@@ -88,8 +62,8 @@ class Offer:
     """The id of the section whose transport the others share."""
     max_message_size: int
     """The largest message on a data channel, in bytes."""
-    codecs: dict[int, str]
-    """The names of the video codecs, by payload type."""
+    codecs: VideoCodecs
+    """The video codecs."""
     candidates: tuple[IceCandidate, ...]
     """The candidates, removed from the text: aiortc would reject the whole offer because of a malformed one, and
     wait for one with a ``*.local`` name."""
@@ -123,9 +97,9 @@ class Offer:
                 candidates.append(IceCandidate(candidate="", sdp_mline_index=section))
             else:
                 kept.append(line)
-        text = "\r\n".join([*kept, ""])
         try:
-            media = SessionDescription.parse(text).media
+            media = SessionDescription.parse("\r\n".join([*kept, ""])).media
+            codecs = VideoCodecs.of(media)
         except UNREADABLE as exc:
             raise _malformed_offer(f"is not valid SDP ({type(exc).__name__})") from exc
         if not any(each.kind == "video" and each.direction in ("sendonly", "sendrecv") for each in media):
@@ -138,19 +112,13 @@ class Offer:
             raise _malformed_offer("lacks the parameters of its encryption")
         limit = channels[0].sctpCapabilities
         return cls(
-            sdp=text,
+            sdp="\r\n".join([*codecs.disguised(kept), ""]),
             user=str(users[0]),
             first_mid=media[0].rtp.muxId,
             max_message_size=DEFAULT_MESSAGE_SIZE
             if limit is None
             else limit.maxMessageSize or _LARGEST_MESSAGE_SIZE,
-            codecs={
-                number: codec.name
-                for each in media
-                if each.kind == "video"
-                for codec in each.rtp.codecs
-                if (number := codec.payloadType) is not None
-            },
+            codecs=codecs,
             candidates=tuple(candidates),
         )
 
@@ -205,8 +173,10 @@ def readable_answer(answer: str, offer: str, operation: str) -> str:
         head = [line for line in head if not line.startswith("a=group:")]
         video_section = _video(served, next(section for section in own if _kind(section) == "video"))
         sections = [video_section if _kind(each) == "video" else _idle(each, video_section) for each in own]
-        text = "\r\n".join(line for section in (head, *sections) for line in section) + "\r\n"
-        video = next(media for media in SessionDescription.parse(text).media if media.kind == "video")
+        lines = [line for section in (head, *sections) for line in section]
+        media = SessionDescription.parse("\r\n".join([*lines, ""])).media
+        video = next(each for each in media if each.kind == "video")
+        text = "\r\n".join([*VideoCodecs.of(media).disguised(lines), ""])
     except UNREADABLE as exc:
         raise malformed_answer(f"is not valid SDP ({type(exc).__name__})", operation) from exc
     if video.direction not in ("sendonly", "sendrecv"):

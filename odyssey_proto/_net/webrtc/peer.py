@@ -22,8 +22,9 @@ from ..._model.ice_urls import usable_servers
 from ..._video.meters import VideoTotals
 from . import candidates
 from .channels import DataChannels, not_open
+from .codecs import codec_preferences, no_codec
 from .ice_servers import IceServers
-from .offer import NO_CODEC, UNREADABLE, Offer, codec_preferences, readable_candidate
+from .offer import UNREADABLE, Offer, readable_candidate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -314,7 +315,8 @@ class Peer:
                 candidates.arrange_gathering(pc, loopback=self._loopback, servers=self._servers)
                 await pc.setLocalDescription(await pc.createAnswer())
             except OperationError as exc:
-                raise OdysseyConnectionError(NO_CODEC[self._codec], code="no_common_codec") from exc
+                text = no_codec(self._codec, offer.codecs.offered)
+                raise OdysseyConnectionError(text, code="no_common_codec") from exc
             except (*UNREADABLE, InvalidStateError) as exc:
                 raise MalformedMessageError(
                     f"The streamer's offer cannot be answered ({type(exc).__name__})",
@@ -325,7 +327,7 @@ class Peer:
                 raise OdysseyConnectionError(
                     f"No socket for the peer connection: {exc.strerror}", code="no_candidates", recoverable=True
                 ) from exc
-            answer: str = pc.localDescription.sdp
+            answer = offer.codecs.restored(pc.localDescription.sdp)
             if first:
                 self._check_candidates(answer)
                 self._spawn(self._watch_path())
@@ -376,7 +378,9 @@ class Peer:
             self._lose_path()
 
     def _lose_path(self) -> None:
-        tried = f"No network path to the streamer was found ({', '.join(self._tried)} candidates were tried)"
+        relay = ("relay",) if self._servers.has_late_relay else ()
+        kinds = ", ".join((*self._tried, *relay))
+        tried = f"No network path to the streamer was found ({kinds} candidates were tried)"
         hint = self._explanation()
         self._lose(f"{tried}; {hint}" if hint else tried, "ice_failed", not self._servers.is_hopeless)
 
@@ -468,7 +472,7 @@ class Peer:
         if isinstance(round_trip, float):
             totals.round_trip_s = round_trip
         if self._offer is not None and self._buffer is not None and self._buffer.payload_type is not None:
-            totals.codec = self._offer.codecs.get(self._buffer.payload_type, totals.codec)
+            totals.codec = self._offer.codecs.names.get(self._buffer.payload_type, totals.codec)
 
     def _take_channel_end(self, label: str) -> None:
         self._spawn(self._tell_channel_closed(label))

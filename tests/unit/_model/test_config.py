@@ -224,7 +224,7 @@ def test_the_credentials_of_ice_servers_do_not_print() -> None:
         (
             [{"urls": f"stun:{n}.example"} for n in range(9)],
             OdysseyConfigError,
-            "1 more ICE servers are not tried",
+            "only the first 8 STUN servers are tried",
         ),
     ],
 )

@@ -80,7 +80,23 @@ class TestUsableServers:
     def test_a_long_list_is_cut(self) -> None:
         usable, left_out = usable_servers([IceServer(urls=[f"stun:{n}.example" for n in range(20)])])
         assert [each.host for each in usable] == [f"{n}.example" for n in range(8)]
-        assert left_out == ("12 more ICE servers are not tried",)
+        assert left_out == ("only the first 8 STUN servers are tried",)
+
+    def test_stun_servers_never_cost_a_turn_server(self) -> None:
+        stun = IceServer(urls=[f"stun:{n}.example" for n in range(20)])
+        usable, left_out = usable_servers([stun, turn(*(f"turn:{n}.example" for n in range(9)))])
+        assert [each.host for each in usable if each.scheme == "turn"] == [f"{n}.example" for n in range(8)]
+        assert left_out == ("only the first 8 STUN servers are tried", "only the first 8 TURN servers are tried")
+
+    def test_a_server_that_is_named_again_counts_once(self) -> None:
+        again = [turn("turn:a.example", "TURN:A.example:3478", "turns:a.example")] * 10
+        usable, left_out = usable_servers([*again, IceServer(urls=["stun:b.example"] * 10)])
+        assert [str(each) for each in usable] == [
+            "turn:a.example:3478",
+            "turns:a.example:5349",
+            "stun:b.example:3478",
+        ]
+        assert left_out == ()
 
     def test_no_text_shows_a_secret(self) -> None:
         server = turn("turn:a.example", "turns:a.example?token=secret-4711", "turn:user:secret-4711@a", "stuns:b")

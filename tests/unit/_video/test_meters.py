@@ -154,6 +154,9 @@ class TestFrames:
     def test_that_are_lost_after_a_pause_are_not_counted_by_its_length(self) -> None:
         assert lost_frames((0, True), (1, True), (50, True), (51, True), (54, False)) == 2
 
+    def test_that_are_lost_while_the_clock_is_set_ahead_are_not_counted_by_that(self) -> None:
+        assert lost_frames((0, True), (1, True), (72_000, False), (72_001, True)) == 1
+
     def test_before_any_pace_is_known_are_not_guessed(self) -> None:
         assert lost_frames((0, True), (9, False)) == 0
 

@@ -670,13 +670,22 @@ def test_a_lost_connection_is_rejoined_with_the_same_token() -> None:
     assert rig.later(1.0) == [effects.OpenLink(2, "s-1", "ws://host/signaling", REJOIN_DEADLINE_S, token="token")]
 
 
-def test_a_token_that_is_spent_by_this_clock_is_tried_once() -> None:
+@pytest.mark.parametrize(("valid_for", "is_doubtful"), [(-5.0, False), (600.0, True)])
+def test_a_token_that_has_expired_by_this_clock_is_refused_once(valid_for: float, is_doubtful: bool) -> None:
     rig = Rig()
-    rig.give(inputs.Join(0, SESSION, "token", -5.0))
+    rig.give(inputs.Join(0, SESSION, "token", valid_for, is_doubtful))
     refused = errors.OdysseyConnectionError("refused", code="credentials_refused", status=403)
     outputs = rig.give(inputs.LinkFailed(1, refused))
     assert [error.code for error in failures(outputs).values()] == ["credentials_refused"]
     assert rig.core.status is ConnectionStatus.FAILED
+    assert not only(outputs, effects.OpenLink)  # nor one to say goodbye
+
+
+def test_a_token_that_has_expired_by_this_clock_is_tried_again_after_any_other_failure() -> None:
+    rig = Rig()
+    rig.give(inputs.Join(0, SESSION, "token", 600.0, is_doubtful=True))
+    rig.give(inputs.LinkFailed(1, LOST))
+    assert only(rig.later(1.0), effects.OpenLink)
 
 
 def test_a_token_that_the_service_accepts_is_not_spent_whatever_this_clock_says() -> None:

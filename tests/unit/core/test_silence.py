@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from odyssey_proto.core.silence import KEYFRAME_AFTER_S, SILENCE_LIMIT_S, Silence, Verdict
+from odyssey_proto.core.silence import KEYFRAME_AFTER_S, PAUSE_LIMIT_S, SILENCE_LIMIT_S, Silence, Verdict
 
 
 @pytest.fixture
@@ -41,6 +41,38 @@ def test_after_a_frame_a_keyframe_is_asked_for_again(silence: Silence) -> None:
 
 def test_at_the_limit_the_link_is_lost(silence: Silence) -> None:
     assert silence.judge(100.0, 100.0 + SILENCE_LIMIT_S) is Verdict.LOST
+
+
+@pytest.mark.parametrize("packets", [None, 700])
+def test_a_link_on_which_nothing_arrives_is_lost_at_the_limit(silence: Silence, packets: int | None) -> None:
+    assert silence.judge(100.0, 101.0, packets) is Verdict.ASK_FOR_KEYFRAME
+    assert silence.judge(100.0, 102.0, packets) is Verdict.WAIT
+    assert silence.judge(100.0, 102.5, packets) is Verdict.LOST
+
+
+def test_a_link_on_which_anything_arrives_is_kept_for_longer(silence: Silence) -> None:
+    assert silence.judge(100.0, 101.0, 700) is Verdict.ASK_FOR_KEYFRAME
+    now, packets = 102.0, 701
+    while now < 100.0 + PAUSE_LIMIT_S:
+        assert silence.judge(100.0, now, packets) is Verdict.WAIT
+        at = silence.next_look(now)
+        assert now < at <= now + KEYFRAME_AFTER_S
+        now, packets = at, packets + 1
+    assert silence.judge(100.0, now, packets) is Verdict.LOST
+
+
+def test_a_link_on_which_nothing_arrives_any_more_is_lost_when_that_is_certain(silence: Silence) -> None:
+    for now, packets in ((101.0, 700), (102.0, 701), (102.5, 702), (103.5, 702)):
+        assert silence.judge(100.0, now, packets) is not Verdict.LOST
+    assert silence.judge(100.0, 104.5, 702) is Verdict.LOST
+
+
+def test_the_first_frame_of_a_link_has_no_more_time_for_other_packets() -> None:
+    silence = Silence()
+    silence.expect(100.0, 5.0)
+    for second in range(1, 5):
+        assert silence.judge(None, 100.0 + second, 700 + second) is not Verdict.LOST
+    assert silence.judge(None, 105.0, 705) is Verdict.LOST
 
 
 def test_the_first_frame_of_a_link_may_take_as_long_as_was_said() -> None:

@@ -74,7 +74,7 @@ class Rig:
     def put(self, codec: Codec, pictures: list[bytes], first: int = 0) -> None:
         """Add what arrived at 1 s, 2 s, …, the last packet 0.5 s after the first."""
         for number, picture in enumerate(pictures, first):
-            self.queue.put((codec, ArrivedFrame(picture, number * STEP, number + 1.0, number + 1.5)))
+            self.queue.put((codec, ArrivedFrame(picture, 0, number + 1.0, number + 1.5, number * STEP)))
 
     def run(self) -> None:
         """Decode, as aiortc's thread does."""
@@ -225,8 +225,8 @@ def test_it_is_given_to_a_receiver_of_the_known_shape() -> None:
     rig = Rig()
     given = decoding.install(receiver, MarkerJitterBuffer(rig.time), rig.take, rig.totals)
     assert given is receiver._RTCRtpReceiver__decoder_queue is not None
-    given.put((VP8, ArrivedFrame(encoded(VP8, 1)[0], 0, 1.0, 1.5)))
-    given.put((VP8, ArrivedFrame(b"\x01\x00", STEP, 1.0, 1.5)))
+    given.put((VP8, ArrivedFrame(encoded(VP8, 1)[0], 0, 1.0, 1.5, 0)))
+    given.put((VP8, ArrivedFrame(b"\x01\x00", 0, 1.0, 1.5, STEP)))
     given.put(None)
     given.get()
     assert len(rig.frames) == 1

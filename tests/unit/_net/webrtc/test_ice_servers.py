@@ -330,6 +330,84 @@ class TestTurn:
 
         assert bool(in_time(ask())) == relay_only
 
+    def test_one_that_comes_too_late_for_the_answer_is_given_to_its_transport(self) -> None:
+        async def ask() -> tuple[list[str], list[Candidate], tuple[str, ...], bool]:
+            async with running(slow := Server(after=0.7)):
+                servers, agent = asking(slow.turn()), Connection(ice_controlling=False)
+                bound = await agent.get_component_candidates(1, ["127.0.0.1"])
+                assert await servers.candidates(agent, 1, bound) == []
+                (note,) = servers.notes
+                assert note.endswith(": no answer")
+                await asyncio.wait(servers._late)
+                kinds = [protocol.local_candidate.type for protocol in agent._protocols]
+                found = kinds, agent.local_candidates, servers.notes, servers.has_late_relay
+                await agent.close()
+                await slow.given_back.wait()
+                return found
+
+        kinds, (candidate,), notes, has_late_relay = in_time(ask())
+        assert kinds == ["host", "relay"]
+        assert (candidate.type, candidate.host) == ("relay", "203.0.113.60")
+        assert (notes, has_late_relay) == ((), True)
+
+    @pytest.mark.parametrize("attribute", ["_check_list_done", "_closing"])
+    def test_one_is_asked_for_no_longer_than_until_there_is_a_path_or_an_end(self, attribute: str) -> None:
+        async def ask() -> tuple[list[Candidate], bool]:
+            async with running(silent := Server(silent=True)):
+                servers, agent = asking(silent.turn()), Connection(ice_controlling=False)
+                await servers.candidates(agent, 1, [])
+                setattr(agent, attribute, True)
+                await asyncio.wait(servers._late)
+                return agent.local_candidates, all(task.done() for task in servers._asking)
+
+        assert in_time(ask()) == ([], True)
+
+    def test_one_that_comes_together_with_a_path_is_given_back(self) -> None:
+        async def ask() -> list[Candidate]:
+            async with running(server := Server()):
+                servers, agent = asking(server.turn()), Connection(ice_controlling=False)
+                servers.ask()
+                await asyncio.wait(servers._ahead)
+                agent._check_list_done = True
+                await servers._give_late(agent, 1, servers._ahead)
+                await server.given_back.wait()
+                return agent.local_candidates
+
+        assert in_time(ask()) == []
+
+    def test_a_transport_whose_other_pairs_have_failed_waits_for_a_late_one(self) -> None:
+        async def ask() -> tuple[list[str], str]:
+            async with running(slow := Server(after=1.0)):
+                servers, agent = asking(slow.turn()), Connection(ice_controlling=False)
+                await agent.add_remote_candidate(Candidate.from_sdp("1 1 udp 1 127.0.0.1 9 typ host"))
+                await agent.add_remote_candidate(None)
+                await servers.candidates(agent, 1, [])  # no pair at all
+                agent._local_candidates_end = True
+                agent.remote_username, agent.remote_password = "user", "password" * 3
+                connecting = asyncio.create_task(agent.connect())
+                await asyncio.wait(servers._late)
+                tried = [repr(pair) for pair in agent._check_list]
+                await agent.close()
+                await servers.cut()
+                (failed,) = await asyncio.gather(connecting, return_exceptions=True)
+                return tried, str(failed)
+
+        tried, failed = in_time(ask())
+        assert len(tried) == 1
+        assert "203.0.113.60" in tried[0]
+        assert failed == "ICE negotiation failed"
+
+    def test_an_aioice_of_another_shape_gets_no_late_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("odyssey_proto._net.webrtc.ice_servers._FOR_LATE_RELAYS", ("no such name",))
+
+        async def ask() -> tuple[int, bool]:
+            async with running(slow := Server(after=1.0)):
+                servers, agent = asking(slow.turn()), Connection(ice_controlling=False)
+                await servers.candidates(agent, 1, [])
+                return len(servers._late), all(task.done() for task in servers._asking)
+
+        assert in_time(ask()) == (0, True)
+
     def test_each_transport_gets_a_relay_of_its_own(self) -> None:
         async def ask() -> list[stun.Method]:
             async with running(server := Server()):

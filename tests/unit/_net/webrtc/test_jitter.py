@@ -112,9 +112,28 @@ def test_padding_after_a_frame_harms_nothing(size: int) -> None:
 
 
 def test_what_it_remembers_is_bounded() -> None:
-    buffer = MarkerJitterBuffer(Time())
-    feed(buffer, packets([1] * 2000))
+    buffer = MarkerJitterBuffer(Time(0.0))
+    first, _, *rest = packets([1] * 400)
+    feed(buffer, [first, *rest])  # nothing is given up, because no time passes
     assert len(buffer._first_packet) == 256
+
+
+def test_what_it_has_released_or_given_up_is_forgotten() -> None:
+    buffer = MarkerJitterBuffer(Time(0.1))
+    first, second, _, *rest = packets([1, 2, *[1] * 30], keyframes=(0, 12))
+    feed(buffer, [first, second, *rest])
+    assert buffer._first_packet == {}
+
+
+@pytest.mark.parametrize("back", [9000, 45_000, 900_000])
+def test_a_clock_that_is_set_back_gives_each_frame_its_own_arrival_and_a_time_that_goes_back(back: int) -> None:
+    before = packets([2] * 20, first=0, start=2**32 - 9000)
+    after = packets([2] * 20, first=40, start=2**32 - 9000 + 20 * 4500 - back)
+    buffer = MarkerJitterBuffer(Time(0.025))
+    found = [frame for packet in [*before, *after] if (frame := buffer.add(packet)[1]) is not None]
+    gone_back = back // 4500
+    assert [frame.sent // 4500 for frame in found] == [*range(20), *range(20 - gone_back, 40 - gone_back)]
+    assert [frame.arrived_at for frame in found] == pytest.approx([0.025 + 0.05 * n for n in range(40)])
 
 
 def shown(buffer: MarkerJitterBuffer, arriving: list[RtpPacket]) -> list[int]:

@@ -93,6 +93,14 @@ def test_video_that_comes_after_the_audio_is_found() -> None:
     assert [media.kind for media in SessionDescription.parse(text).media] == ["video", "audio"]
 
 
+@pytest.mark.parametrize("parameters", ["", "a=fmtp:96 packetization-mode=1;profile-level-id=640028\r\n"])
+def test_h264_of_any_profile_is_shown_to_aiortc_as_one_that_it_accepts(parameters: str) -> None:
+    answer = VIDEO.replace("a=rtpmap:96 H264/90000\r\n", f"a=rtpmap:96 H264/90000\r\n{parameters}")
+    video, _ = SessionDescription.parse(readable_answer(answer, OFFER, "POST /whep")).media
+    (codec,) = video.rtp.codecs
+    assert (codec.parameters["packetization-mode"], codec.parameters["profile-level-id"]) == ("1", "42e01f")
+
+
 LINES = VIDEO.splitlines()
 
 

@@ -1,0 +1,38 @@
+"""A streamer that pauses: its model is busy, its GPU is shared. The network is alive, and the link goes on."""
+
+from __future__ import annotations
+
+from itertools import islice, pairwise
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from odyssey_proto.emulator._faults.script import Fault
+from tests.support.processes import PATIENCE_S
+
+if TYPE_CHECKING:
+    from odyssey_proto import Odyssey
+    from odyssey_proto.emulator._server import Emulator
+    from tests.conftest import MakeClient
+
+FPS: Final = 20
+SLACK_MS: Final = 500  # a busy machine paints pictures late
+
+
+@pytest.mark.parametrize("reconnect", [True, False])
+@pytest.mark.parametrize("pause_s", [2, 3, 6])
+def test_a_streamer_that_pauses_goes_on_over_the_same_link(
+    pause_s: int, reconnect: bool, emulator: Emulator, make_client: MakeClient
+) -> None:
+    client: Odyssey = make_client(emulator, reconnect=reconnect)
+    with client.connect() as session:
+        emulator.faults.add(Fault(step="media", action="silence", after=20, times=pause_s * FPS))
+        session.start_stream("A cat")
+        seen = list(islice(session.frames(queue_size=100, timeout=PATIENCE_S), 40))
+        stats = session.stats()
+    waits = [after.received_at - before.received_at for before, after in pairwise(seen)]
+    assert max(waits) > pause_s - 0.5
+    assert (stats.reconnects, stats.gaps) == (0, 1)
+    for frame in seen:
+        arrived_ms = (frame.received_at - seen[0].received_at) * 1000
+        assert frame.timestamp_ms - seen[0].timestamp_ms == pytest.approx(arrived_ms, abs=SLACK_MS)

@@ -1,0 +1,44 @@
+"""A streamer's clock is not to be relied on: encoders are restarted, cameras set again, counters begin anew."""
+
+from __future__ import annotations
+
+from itertools import islice, pairwise
+from typing import TYPE_CHECKING
+
+import av
+import pytest
+from aiortc import rtcrtpsender
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from odyssey_proto import Session, VideoFrame
+
+CLOCK_HZ = 90_000
+SLACK_MS = 400  # a busy machine paints pictures late
+
+
+@pytest.mark.parametrize("by_s", [-10.0, -0.5, 10.0, 3600.0], ids="{:+g} s".format)
+def test_a_clock_that_is_set_back_or_ahead_moves_neither_frames_nor_recordings(
+    by_s: float, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add, shift = rtcrtpsender.uint32_add, 0  # aiortc adds up the sender's timestamps with it
+
+    def add_shifted(first: int, second: int) -> int:
+        return (add(first, second) + shift) % 2**32
+
+    monkeypatch.setattr(rtcrtpsender, "uint32_add", add_shifted)
+    session.start_stream("A cat")
+    frames = session.frames(queue_size=100)
+    with session.record(tmp_path / "cat.mp4") as recording:
+        seen: list[VideoFrame] = list(islice(frames, 20))
+        shift = round(by_s * CLOCK_HZ)
+        seen += islice(frames, 40)
+    steps = [after.timestamp_ms - before.timestamp_ms for before, after in pairwise(seen)]
+    assert min(steps) >= 0
+    for frame in seen:
+        arrived_ms = (frame.received_at - seen[0].received_at) * 1000
+        assert frame.timestamp_ms - seen[0].timestamp_ms == pytest.approx(arrived_ms, abs=SLACK_MS)
+    with av.open(str(recording.path)) as file:
+        assert file.duration is not None
+        assert file.duration / 1000 == pytest.approx(seen[-1].timestamp_ms - seen[0].timestamp_ms, abs=SLACK_MS)
