@@ -6,11 +6,13 @@ and delays only other handlers. `_CALLS` maps events to calls; `odyssey_proto.co
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
+from .._base.clock import MonotonicClock
 from .._model import events
 from .._model.events import ConnectionStatus
 from .._video.frame import VideoFrame
@@ -19,12 +21,15 @@ from .._video.frame_queue import FrameCounts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .._base.clock import Clock
     from .._model.events import Event
     from .handlers import OdysseyEventHandlers
 
 __all__ = ["Dispatcher"]
 
 log = logging.getLogger("odyssey_proto.live")
+
+_REPORTS_APART_S: Final = 1.0  # a handler that fails for each frame would fill a log, and a disk
 
 _CALLS: Final[dict[type, tuple[str, Callable[[Any], tuple[object, ...]]]]] = {
     events.StatusChanged: ("on_status_change", lambda event: (event.status, event.message)),
@@ -43,10 +48,11 @@ class Dispatcher:
     `publish`, `put`, `close` and `finish` never block and may be called from any thread.
     """
 
-    def __init__(self, handlers: OdysseyEventHandlers) -> None:
+    def __init__(self, handlers: OdysseyEventHandlers, clock: Clock | None = None) -> None:
         self.counts = FrameCounts()
         """The frames that were received, passed to ``on_video_frame``, and skipped because it was busy."""
         self._handlers = handlers
+        self._failures = _Failures(clock or MonotonicClock())
         self._changed = threading.Condition()
         self._waiting: deque[Event | VideoFrame] = deque()
         self._frame: VideoFrame | None = None
@@ -120,6 +126,7 @@ class Dispatcher:
                 if isinstance(item, events.StatusChanged):
                     self._tell_connection(item.status)
             del item  # so that no frame is kept alive while waiting for the next item
+        self._failures.report_rest()
 
     def _tell_connection(self, status: ConnectionStatus) -> None:
         if status is ConnectionStatus.CONNECTED and not self._was_connected:
@@ -135,8 +142,39 @@ class Dispatcher:
         try:
             handler(*arguments)
         except BaseException as exc:  # noqa: BLE001 - also `sys.exit()`: the handlers after this one are still called
-            log.info("%s raised %s", name, type(exc).__name__)
+            is_reported = self._failures.report(name, exc)
             if name != "on_error" and self._handlers.on_error is not None:
                 self._call("on_error", exc, False)
-            else:  # no other handler can report it: treat it like any uncaught exception of a thread
-                threading.excepthook(threading.ExceptHookArgs((type(exc), exc, exc.__traceback__, self._thread)))
+            elif is_reported:  # no other handler can report it: treat it like any uncaught exception of a thread
+                with contextlib.suppress(Exception):  # a hook that fails itself, and a stderr that was closed
+                    threading.excepthook(threading.ExceptHookArgs((type(exc), exc, exc.__traceback__, self._thread)))
+
+
+class _Failures:
+    """Logs what handlers raise: the same kind of exception of the same handler at most once a second."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._reported_at: dict[tuple[str, str], float] = {}
+        self._unreported: dict[tuple[str, str], int] = {}
+
+    def report(self, name: str, error: BaseException) -> bool:
+        """Log that ``name`` raised ``error``, unless that was logged less than a second ago; return whether."""
+        what, now = (name, type(error).__name__), self._clock.now()
+        if now - self._reported_at.get(what, float("-inf")) < _REPORTS_APART_S:
+            self._unreported[what] = self._unreported.get(what, 0) + 1
+            return False
+        self._reported_at[what] = now
+        self._log(what, self._unreported.pop(what, 0))
+        return True
+
+    def report_rest(self) -> None:
+        """Log how many failures were not logged since the last of their kind."""
+        for what, times in self._unreported.items():
+            log.warning("%s raised %s %d more times", *what, times)
+
+    def _log(self, what: tuple[str, str], unreported: int) -> None:
+        if unreported:
+            log.warning("%s raised %s, as it did %d more times before", *what, unreported)
+        else:
+            log.warning("%s raised %s", *what)

@@ -116,7 +116,7 @@ class Driver:
         self._workers = Workers(lambda: self.post(None))
         self._dispatcher: Dispatcher | None = None
         if handlers is not None:
-            self._dispatcher = Dispatcher(handlers)
+            self._dispatcher = Dispatcher(handlers, clock)
             self.hub.attach(self._dispatcher, self._dispatcher.counts)
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
