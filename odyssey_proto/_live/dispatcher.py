@@ -147,7 +147,9 @@ class Dispatcher:
                 self._call("on_error", exc, False)
             elif is_reported:  # no other handler can report it: treat it like any uncaught exception of a thread
                 with contextlib.suppress(Exception):  # a hook that fails itself, and a stderr that was closed
-                    threading.excepthook(threading.ExceptHookArgs((type(exc), exc, exc.__traceback__, self._thread)))
+                    threading.excepthook(
+                        threading.ExceptHookArgs((type(exc), exc, exc.__traceback__, self._thread))
+                    )
 
 
 class _Failures:

@@ -325,7 +325,7 @@ class Driver:
             case effects.Fail(call=call, error=error):
                 self._answer(call, error=error)
             case effects.Ignored(what=what):
-                log.info("ignored: %s", what)
+                log.debug("ignored: %s", what)  # also what comes late in any normal run
             case event:
                 self._publish(event)
 

@@ -39,6 +39,7 @@ _WITH_ALPHA: Final = ("abgr", "argb", "bgra", "rgba")
 _PLANAR: Final = ("yuv420p", "yuvj420p")
 _LUMA_FIRST: Final = ("nv12", *_PLANAR)  # the first plane is the gray picture
 
+
 def _view(plane: VideoPlane) -> npt.NDArray[np.uint8]:
     """Return a read-only view of a plane with 8 bits per sample; it keeps the memory alive."""
     import numpy as np
