@@ -147,8 +147,8 @@ class LiveConnection:
 
         It does not delay other readers, and needs none. It begins with the next frame and covers all following
         streams: pauses between streams and gaps are as long in the file as they were. It ends with the ``with``,
-        with `LiveRecording.close`, or with the connection. The first frame sets the size and the colours of the file;
-        later frames of another size are scaled.
+        with `LiveRecording.close`, or with the connection. The first frame sets the size and the colours of the
+        file; later frames of another size are scaled.
 
         Example:
             >>> with live.record("cat.mp4") as recording:                             # doctest: +SKIP

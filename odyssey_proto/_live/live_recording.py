@@ -1,7 +1,8 @@
 """Records a live session to an MP4 file: a thread that writes, and its queue.
 
-It receives the frames that the session's hub publishes and delays no other receiver: the queue is bounded in frames
-and in bytes, and frames that do not fit are dropped and counted. `odyssey_proto._video.mp4` writes the file format.
+It receives the frames that the session's hub publishes and delays no other receiver: the queue is bounded in
+frames and in bytes, and frames that do not fit are dropped and counted. `odyssey_proto._video.mp4` writes the file
+format.
 """
 
 from __future__ import annotations
@@ -32,12 +33,14 @@ QUEUE_SIZE: Final = 100
 QUEUE_BYTES: Final = 136_000_000
 """Most memory for them, in bytes: as much as 100 frames of 1280×704 px take. One frame may always wait."""
 
-# Names of other containers, of pictures and of sound. Any other ending is part of a name: "cat.v2", "cat.mp4.part".
-_OTHERS: Final = frozenset(
-    ".264 .265 .3g2 .3gp .aac .apng .asf .avi .avif .bmp .flac .flv .gif .h264 .h265 .heic .hevc .ivf .jpeg .jpg "
-    ".m2ts .m3u8 .m4a .mjpeg .mkv .mov .mp3 .mpeg .mpg .mts .mxf .nut .ogg .ogv .opus .png .svg .tif .tiff .ts .vob "
-    ".wav .webm .webp .wmv .y4m .yuv".split()
-)
+# Other containers, pictures and sound. Any other ending is part of a name: "cat.v2", "cat.mp4.part".
+_OTHER_KINDS: Final = (
+    ".264", ".265", ".3g2", ".3gp", ".aac", ".apng", ".asf", ".avi", ".avif", ".bmp", ".flac", ".flv", ".gif",
+    ".h264", ".h265", ".heic", ".hevc", ".ivf", ".jpeg", ".jpg", ".m2ts", ".m3u8", ".m4a", ".mjpeg", ".mkv", ".mov",
+    ".mp3",
+    ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogg", ".ogv", ".opus", ".png", ".svg", ".tif", ".tiff", ".ts",
+    ".vob", ".wav", ".webm", ".webp", ".wmv", ".y4m", ".yuv",
+)  # fmt: skip
 
 
 class LiveRecording:
@@ -248,7 +251,7 @@ def join_all(deadline: Deadline) -> None:
 
 def _refuse_other_kinds(path: Path) -> None:
     """Raise if the name promises what is not written."""
-    if path.suffix.lower() in _OTHERS:
+    if path.suffix.lower() in _OTHER_KINDS:
         raise errors.OdysseyConfigError(
             f"Recordings are MP4 files, and {path.name} promises another kind: let the name end in .mp4",
             code="invalid_argument",

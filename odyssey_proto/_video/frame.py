@@ -333,9 +333,9 @@ class VideoFrame:
     def planes(self) -> tuple[npt.NDArray[np.uint8], ...]:
         """The decoded planes Y, U and V, neither converted nor copied.
 
-        Read-only, uint8, shapes (H, W) for Y and (⌈H/2⌉, ⌈W/2⌉) for U and V, in the colours that were sent: usually
-        BT.601 in limited range. Rows may be padded, so the arrays need not be contiguous; `to_ndarray` returns
-        contiguous copies.
+        Read-only, uint8, shapes (H, W) for Y and (⌈H/2⌉, ⌈W/2⌉) for U and V, in the colours that were sent:
+        usually BT.601 in limited range. Rows may be padded, so the arrays need not be contiguous; `to_ndarray`
+        returns contiguous copies.
         """
         return self._picture.planes()
 

@@ -84,15 +84,15 @@ def to_data_url(image: ImageInput, *, portrait: bool) -> str:
 
     The image is turned as its EXIF data says, scaled to cover that size, cropped around the centre, converted to
     sRGB, laid on white if it is transparent, and written as a JPEG. A JPEG, PNG or WebP that is upright, opaque
-    and of that size passes unchanged, including its metadata, unless those of a PNG are damaged or larger than 1 MB.
-    An animation yields its first picture.
+    and of that size passes unchanged, including its metadata, unless those of a PNG are damaged or larger than
+    1 MiB. An animation yields its first picture.
 
     Args:
         image: one of
             - the path of a file, or the bytes of one: JPEG, PNG, WebP, GIF, BMP, HEIC, HEIF or AVIF;
-            - a ``data:image/…;base64,…`` URL of one; its base64 may be URL-safe, wrapped into lines, or unpadded;
-            - a PIL image that is not closed, and is not changed; with 16 or 32 bits a pixel, its values go from 0 to
-              65535;
+            - a ``data:image/…;base64,…`` URL of one, also URL-safe, wrapped into lines, or without padding;
+            - a PIL image that is not closed, which is not changed; with 16 or 32 bits a pixel, its values go from
+              0 to 65535;
             - an RGB array, uint8, of shape (H, W, 3), or what NumPy converts to one, such as a `VideoFrame`.
         portrait: the orientation of the stream.
 
@@ -294,6 +294,8 @@ def _kind(raw: bytes) -> str | None:
 
 def _decoder(kind: str) -> Any:
     module, name = _DECODERS[kind]
+    if TYPE_CHECKING:
+        import pillow_heif  # noqa: F401  # programs like PyInstaller look for imports, and find no names in tables
     needs = f"{'HEIC and HEIF' if kind == 'HEIF' else kind} images need a package that is not installed"
     found = _import(module, needs)
     if not getattr(found, "SUPPORTED", True):  # Pillow was built without it

@@ -39,8 +39,8 @@ class Mp4Writer:
 
     The first frame sets the size and the colours: BT.601 or BT.709, limited or full range, primaries, transfer. A
     later frame of another size is scaled, with black borders if its shape differs. An odd size becomes even. The
-    times are those of the frames, so a gap in the stream is a gap in the file. Until it is closed, the file consists
-    of fragments of 1 s, so that it can be played if the process is killed.
+    times are those of the frames, so a gap in the stream is a gap in the file. Until it is closed, the file
+    consists of fragments of 1 s, so that it can be played if the process is killed.
 
     Args:
         path: the file to write; an existing file is replaced when the first frame comes.
@@ -144,7 +144,7 @@ def _even(length: int) -> int:
 
 
 def _inside(width: int, height: int, most_wide: int, most_high: int) -> tuple[int, int]:
-    """Return the largest even size of the shape ``width``×``height`` that fits; the whole size if that is close."""
+    """Return the largest even size of that shape which fits; the whole size if that is close to it."""
     scale = min(most_wide / width, most_high / height)
     wide = min(most_wide, _even(round(width * scale)))
     high = min(most_high, _even(round(height * scale)))
@@ -159,8 +159,8 @@ def _bordered(picture: av.VideoFrame, width: int, height: int, black: int) -> av
     import numpy as np
 
     result = av.VideoFrame(width, height, "yuv420p")
-    halvings = 1, 2, 2
-    for inner, outer, halving in zip(picture.planes, result.planes, halvings, strict=True):
+    planes: Any = zip(picture.planes, result.planes, (1, 2, 2), strict=True)
+    for inner, outer, halving in planes:
         samples = np.frombuffer(inner, np.uint8).reshape(inner.height, inner.line_size)[:, : inner.width]
         left = (width - picture.width) // 4 * 2 // halving
         top = (height - picture.height) // 4 * 2 // halving

@@ -1,8 +1,8 @@
 """PNG files without the parts that a picture does not need and that may keep it from being decoded.
 
-Programs put whole workflows and large profiles into PNG files, and decoders limit what such parts may unpack to. This
-module walks the chunks (PNG specification, "Chunk layout"); it decodes no pixels, and leaves a file that breaks off to
-the decoder.
+Programs put whole workflows and large profiles into PNG files, and decoders limit what such parts may unpack to.
+This module walks the chunks (PNG specification, "Chunk layout"); it decodes no pixels, and leaves a file that
+breaks off to the decoder.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Streams that name their colours, as NVENC, GStreamer and browsers send them: what is shown, and what is recorded.
+"""Streams that name their colours, as NVENC, GStreamer and browsers send them: what is shown and recorded.
 
-H.264 of eight colours is made by x264 with the matrix, range, primaries and transfer in its headers, decoded, and read
-as a user reads it.
+H.264 of eight colours is made by x264 with the matrix, range, primaries and transfer in its headers, decoded, and
+read as a user reads it.
 """
 
 from __future__ import annotations

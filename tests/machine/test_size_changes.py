@@ -1,4 +1,4 @@
-"""Senders that adapt to the network change the size of their pictures, and the next stream may have another shape."""
+"""Senders that adapt to the network change the size of their pictures; the next stream may have another shape."""
 
 from __future__ import annotations
 

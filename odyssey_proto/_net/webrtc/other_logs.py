@@ -1,7 +1,7 @@
 """What aiortc and aioice log in a user's program: warnings and errors, and the rest only for those who debug.
 
-aioice logs each step of every candidate pair at INFO, about ten lines a connection. It knows no secrets and changes no
-level, so ``logging`` keeps working as the user has set it up.
+aioice logs each step of every candidate pair at INFO, about ten lines a connection. This module changes no level,
+so ``logging`` keeps working as the user has set it up.
 """
 
 from __future__ import annotations
