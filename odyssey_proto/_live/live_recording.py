@@ -36,8 +36,8 @@ QUEUE_BYTES: Final = 136_000_000
 # Other containers, pictures and sound. Any other ending is part of a name: "cat.v2", "cat.mp4.part".
 _OTHER_KINDS: Final = (
     ".264", ".265", ".3g2", ".3gp", ".aac", ".apng", ".asf", ".avi", ".avif", ".bmp", ".flac", ".flv", ".gif",
-    ".h264", ".h265", ".heic", ".hevc", ".ivf", ".jpeg", ".jpg", ".m2ts", ".m3u8", ".m4a", ".mjpeg", ".mkv", ".mov",
-    ".mp3",
+    ".h264", ".h265", ".heic", ".hevc", ".ivf", ".jpeg", ".jpg", ".m2ts", ".m3u8", ".m4a", ".mjpeg", ".mkv",
+    ".mov", ".mp3",
     ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogg", ".ogv", ".opus", ".png", ".svg", ".tif", ".tiff", ".ts",
     ".vob", ".wav", ".webm", ".webp", ".wmv", ".y4m", ".yuv",
 )  # fmt: skip

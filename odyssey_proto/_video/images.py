@@ -232,14 +232,14 @@ def _from_pil(image: Image, size: tuple[int, int]) -> str:
 
 def _is_closed(image: Image) -> bool:
     """Return whether an image that could not be loaded, or the file of its pixels, was closed."""
-    if getattr(image, "tile", None):
-        file = getattr(image, "fp", None)
-        return file is None or getattr(file, "closed", False)
     try:
-        image.im  # noqa: B018  # Pillow raises here
+        image.im  # noqa: B018  # raises if the image is closed
     except ValueError:
         return True
-    return False
+    except AssertionError:  # nothing has been loaded yet
+        pass
+    file = getattr(image, "fp", None)
+    return bool(getattr(image, "tile", None)) and (file is None or getattr(file, "closed", False))
 
 
 def _from_array(image: Any, size: tuple[int, int]) -> str:

@@ -1,7 +1,7 @@
 """PNG files that are valid, and whose texts and profiles are large, odd or damaged: the picture is taken.
 
-Programs that make pictures write whole workflows into them, and printers their profiles. Pillow alone refuses texts
-that unpack to more than 1 MiB.
+Programs that make pictures write whole workflows into them, and printers their profiles. Pillow alone refuses
+texts that unpack to more than 1 MiB.
 """
 
 from __future__ import annotations
