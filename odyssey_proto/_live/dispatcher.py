@@ -13,6 +13,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from .._base.clock import MonotonicClock
+from .._base.seldom import Seldom
 from .._model import events
 from .._model.events import ConnectionStatus
 from .._video.frame import VideoFrame
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["Dispatcher"]
 
 log = logging.getLogger("odyssey_proto.live")
-
-_REPORTS_APART_S: Final = 1.0  # a handler that fails for each frame would fill a log, and a disk
 
 _CALLS: Final[dict[type, tuple[str, Callable[[Any], tuple[object, ...]]]]] = {
     events.StatusChanged: ("on_status_change", lambda event: (event.status, event.message)),
@@ -156,27 +155,19 @@ class _Failures:
     """Logs what handlers raise: the same kind of exception of the same handler at most once a second."""
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._reported_at: dict[tuple[str, str], float] = {}
-        self._unreported: dict[tuple[str, str], int] = {}
+        self._reports: Seldom[tuple[str, str]] = Seldom(clock)
 
     def report(self, name: str, error: BaseException) -> bool:
         """Log that ``name`` raised ``error``, unless that was logged less than a second ago; return whether."""
-        what, now = (name, type(error).__name__), self._clock.now()
-        if now - self._reported_at.get(what, float("-inf")) < _REPORTS_APART_S:
-            self._unreported[what] = self._unreported.get(what, 0) + 1
-            return False
-        self._reported_at[what] = now
-        self._log(what, self._unreported.pop(what, 0))
-        return True
+        kind = type(error).__name__
+        others = self._reports.passed((name, kind))
+        if others:
+            log.warning("%s raised %s, as it did %d more times before", name, kind, others)
+        elif others is not None:
+            log.warning("%s raised %s", name, kind)
+        return others is not None
 
     def report_rest(self) -> None:
         """Log how many failures were not logged since the last of their kind."""
-        for what, times in self._unreported.items():
-            log.warning("%s raised %s %d more times", *what, times)
-
-    def _log(self, what: tuple[str, str], unreported: int) -> None:
-        if unreported:
-            log.warning("%s raised %s, as it did %d more times before", *what, unreported)
-        else:
-            log.warning("%s raised %s", *what)
+        for (name, kind), times in self._reports.held_back().items():
+            log.warning("%s raised %s %d more times", name, kind, times)
