@@ -428,6 +428,9 @@ def _decoding(what: str) -> Iterator[None]:
     except Exception as exc:  # decoders may raise anything on broken content
         if isinstance(exc, OSError) and exc.errno is not None:  # not the decoder's, but the system's
             raise _error("image_not_found", f"{what} cannot be read: {exc.strerror}") from exc
+        if isinstance(exc, Warning):  # the program turns them into errors
+            warns = f"{what} makes Pillow warn, which is an error in this program: {exc}"
+            raise _error("image_damaged", warns.strip()) from exc
         raise _error("image_damaged", f"{what} cannot be decoded: it is damaged or incomplete") from exc
 
 

@@ -875,6 +875,17 @@ class TestWhatIsRefused:
         assert error.code == "image_not_found"
         assert str(error).endswith("cannot be read: Input/output error")
 
+    def test_a_warning_that_the_program_turns_into_an_error_is_called_one(self) -> None:
+        raw = encoded(quarters(), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert corners(shown(to_data_url(raw, portrait=False), portrait=False)) == AS_ONE_READS
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            error = refusal(raw)
+        assert error.code == "image_damaged"
+        assert "makes Pillow warn, which is an error in this program: Corrupt EXIF data" in str(error)
+
     def test_a_lack_of_memory_is_not_taken_for_a_damaged_image(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def fail(*_: object) -> None:
             raise MemoryError
