@@ -18,7 +18,7 @@ SEED ?= 1
 TESTS ?= tests/live
 
 .PHONY: help check format coverage install demo test lint types generate generate-check spec-diff generators cassettes core-coverage conformance bench sloppy wheel-check clean \
-	test-lowest test-newest test-prereleases test-releases wheels
+	test-lowest test-newest test-prereleases test-releases wheels pyinstaller
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "%-46s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -105,6 +105,16 @@ generators: install .venvs/generators/installed ## the generators and linters of
 	.venvs/generators/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	.venvs/generators/bin/python -m pip install --quiet --group generators
 	.venvs/generators/bin/python -m pip install --quiet --no-deps kotlin-jupyter-kernel==0.19.0.944
+	@touch $@
+
+# PyInstaller packs what the program's own environment has.
+pyinstaller: install .venvs/pyinstaller/installed ## programs of users, packed by PyInstaller
+	$(BIN)/python -m pytest -q tests/machine/test_pyinstaller.py $(ARGS)
+
+.venvs/pyinstaller/installed: $(VENV)/pip.installed pyproject.toml
+	$(BIN)/python -m venv .venvs/pyinstaller
+	.venvs/pyinstaller/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	.venvs/pyinstaller/bin/python -m pip install --quiet --editable ".[cli]" --group pyinstaller
 	@touch $@
 
 # From the emulator; with ODYSSEY_API_KEY from the service, what that shows by itself.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import sys
 
 from .secrets import redact
 
@@ -16,11 +18,25 @@ class _Redacted(logging.Formatter):
         return redact(super().format(record))
 
 
+class _Stderr(logging.Handler):
+    """Writes to what stderr is at the time, in letters that it has; a program may have closed it, or have none."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        stream = sys.stderr
+        if stream is None:
+            return
+        encoding = getattr(stream, "encoding", None) or "utf-8"
+        line = self.format(record).encode(encoding, "backslashreplace").decode(encoding)
+        with contextlib.suppress(OSError, ValueError):  # nobody reads it, or it is closed
+            stream.write(f"{line}\n")
+            stream.flush()
+
+
 def to_stderr() -> None:
     """Write all of ``odyssey_proto``'s log to stderr, each record once, however often this is called."""
     logger = logging.getLogger("odyssey_proto")
     logger.setLevel(logging.DEBUG)
-    if not any(isinstance(handler.formatter, _Redacted) for handler in logger.handlers):
-        handler = logging.StreamHandler()
+    if not any(isinstance(handler, _Stderr) for handler in logger.handlers):
+        handler = _Stderr()
         handler.setFormatter(_Redacted("%(asctime)s %(name)s %(levelname)s %(message)s"))
         logger.addHandler(handler)

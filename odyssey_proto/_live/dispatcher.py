@@ -6,11 +6,14 @@ and delays only other handlers. `_CALLS` maps events to calls; `odyssey_proto.co
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
+from .._base.clock import MonotonicClock
+from .._base.seldom import Seldom
 from .._model import events
 from .._model.events import ConnectionStatus
 from .._video.frame import VideoFrame
@@ -19,6 +22,7 @@ from .._video.frame_queue import FrameCounts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .._base.clock import Clock
     from .._model.events import Event
     from .handlers import OdysseyEventHandlers
 
@@ -43,10 +47,11 @@ class Dispatcher:
     `publish`, `put`, `close` and `finish` never block and may be called from any thread.
     """
 
-    def __init__(self, handlers: OdysseyEventHandlers) -> None:
+    def __init__(self, handlers: OdysseyEventHandlers, clock: Clock | None = None) -> None:
         self.counts = FrameCounts()
         """The frames that were received, passed to ``on_video_frame``, and skipped because it was busy."""
         self._handlers = handlers
+        self._failures = _Failures(clock or MonotonicClock())
         self._changed = threading.Condition()
         self._waiting: deque[Event | VideoFrame] = deque()
         self._frame: VideoFrame | None = None
@@ -120,6 +125,7 @@ class Dispatcher:
                 if isinstance(item, events.StatusChanged):
                     self._tell_connection(item.status)
             del item  # so that no frame is kept alive while waiting for the next item
+        self._failures.report_rest()
 
     def _tell_connection(self, status: ConnectionStatus) -> None:
         if status is ConnectionStatus.CONNECTED and not self._was_connected:
@@ -135,8 +141,33 @@ class Dispatcher:
         try:
             handler(*arguments)
         except BaseException as exc:  # noqa: BLE001 - also `sys.exit()`: the handlers after this one are still called
-            log.info("%s raised %s", name, type(exc).__name__)
+            is_reported = self._failures.report(name, exc)
             if name != "on_error" and self._handlers.on_error is not None:
                 self._call("on_error", exc, False)
-            else:  # no other handler can report it: treat it like any uncaught exception of a thread
-                threading.excepthook(threading.ExceptHookArgs((type(exc), exc, exc.__traceback__, self._thread)))
+            elif is_reported:  # no other handler can report it: treat it like any uncaught exception of a thread
+                with contextlib.suppress(Exception):  # a hook that fails itself, and a stderr that was closed
+                    threading.excepthook(
+                        threading.ExceptHookArgs((type(exc), exc, exc.__traceback__, self._thread))
+                    )
+
+
+class _Failures:
+    """Logs what handlers raise: the same kind of exception of the same handler at most once a second."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._reports: Seldom[tuple[str, str]] = Seldom(clock)
+
+    def report(self, name: str, error: BaseException) -> bool:
+        """Log that ``name`` raised ``error``, unless that was logged less than a second ago; return whether."""
+        kind = type(error).__name__
+        others = self._reports.passed((name, kind))
+        if others:
+            log.warning("%s raised %s, as it did %d more times before", name, kind, others)
+        elif others is not None:
+            log.warning("%s raised %s", name, kind)
+        return others is not None
+
+    def report_rest(self) -> None:
+        """Log how many failures were not logged since the last of their kind."""
+        for (name, kind), times in self._reports.held_back().items():
+            log.warning("%s raised %s %d more times", name, kind, times)

@@ -118,7 +118,7 @@ class Driver:
         self._workers = Workers(lambda: self.post(None))
         self._dispatcher: Dispatcher | None = None
         if handlers is not None:
-            self._dispatcher = Dispatcher(handlers)
+            self._dispatcher = Dispatcher(handlers, clock)
             self.hub.attach(self._dispatcher, self._dispatcher.counts)
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -327,7 +327,7 @@ class Driver:
             case effects.Fail(call=call, error=error):
                 self._answer(call, error=error)
             case effects.Ignored(what=what):
-                log.info("ignored: %s", what)
+                log.debug("ignored: %s", what)  # also what comes late in any normal run
             case event:
                 self._publish(event)
 

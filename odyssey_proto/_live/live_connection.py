@@ -147,7 +147,8 @@ class LiveConnection:
 
         It does not delay other readers, and needs none. It begins with the next frame and covers all following
         streams: pauses between streams and gaps are as long in the file as they were. It ends with the ``with``,
-        with `LiveRecording.close`, or with the connection.
+        with `LiveRecording.close`, or with the connection. The first frame sets the size and the colours of the
+        file; later frames of another size are scaled.
 
         Example:
             >>> with live.record("cat.mp4") as recording:                             # doctest: +SKIP
@@ -156,13 +157,14 @@ class LiveConnection:
             >>> print(recording.path, recording.frames)                               # doctest: +SKIP
 
         Args:
-            path: the file; an existing file is replaced when the first frame arrives. Without frames, no file is
-                written.
+            path: the file, with a name in ``.mp4``; an existing file is replaced when the first frame arrives.
+                Without frames, no file is written.
 
         Raises:
             OSError: the file cannot be written. Later errors are raised at the end of the ``with`` or by
-                `LiveRecording.close`, also if streams of different sizes would go into one file.
-            OdysseyConfigError: another recording is writing this file.
+                `LiveRecording.close`.
+            OdysseyConfigError: another recording is writing this file, or its name ends like one of another kind,
+                such as ``.gif`` or ``.mkv``.
             OdysseyStreamError: the connection has ended.
         """
         driver = self._driver

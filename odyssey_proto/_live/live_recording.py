@@ -1,7 +1,8 @@
 """Records a live session to an MP4 file: a thread that writes, and its queue.
 
-It receives the frames that the session's hub publishes and delays no other receiver: the queue is bounded, and
-frames that do not fit are dropped and counted. `odyssey_proto._video.mp4` writes the file format.
+It receives the frames that the session's hub publishes and delays no other receiver: the queue is bounded in
+frames and in bytes, and frames that do not fit are dropped and counted. `odyssey_proto._video.mp4` writes the file
+format.
 """
 
 from __future__ import annotations
@@ -28,7 +29,18 @@ __all__ = ["LiveRecording", "join_all"]
 log = logging.getLogger("odyssey_proto.live")
 
 QUEUE_SIZE: Final = 100
-"""Largest number of frames that wait for the encoder: 5 s of the stream, 135 MB."""
+"""Largest number of frames that wait for the encoder: 5 s of the stream."""
+QUEUE_BYTES: Final = 136_000_000
+"""Most memory for them, in bytes: as much as 100 frames of 1280×704 px take. One frame may always wait."""
+
+# Other containers, pictures and sound. Any other ending is part of a name: "cat.v2", "cat.mp4.part".
+_OTHER_KINDS: Final = (
+    ".264", ".265", ".3g2", ".3gp", ".aac", ".apng", ".asf", ".avi", ".avif", ".bmp", ".flac", ".flv", ".gif",
+    ".h264", ".h265", ".heic", ".hevc", ".ivf", ".jpeg", ".jpg", ".m2ts", ".m3u8", ".m4a", ".mjpeg", ".mkv",
+    ".mov", ".mp3",
+    ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogg", ".ogv", ".opus", ".png", ".svg", ".tif", ".tiff", ".ts",
+    ".vob", ".wav", ".webm", ".webp", ".wmv", ".y4m", ".yuv",
+)  # fmt: skip
 
 
 class LiveRecording:
@@ -40,6 +52,7 @@ class LiveRecording:
     def __init__(self, path: str | os.PathLike[str], hub: FrameHub) -> None:
         # Absolute: a change of the working directory does not matter, and FFmpeg cannot take it for a URL.
         self._path = Path(path).absolute()
+        _refuse_other_kinds(self._path)
         self._pid = os.getpid()
         # Two recordings of one file would corrupt it. A forked child has no recordings yet.
         self._place = self._pid, self._path.resolve()
@@ -74,7 +87,7 @@ class LiveRecording:
 
     @property
     def dropped(self) -> int:
-        """Number of frames missing from the file because encoding was more than 5 s behind."""
+        """Number of frames missing from the file because encoding was more than 5 s, or 136 MB, behind."""
         return self._queue.counts.dropped
 
     @property
@@ -87,7 +100,6 @@ class LiveRecording:
 
         Raises:
             OSError: the file could not be written completely; the part written before can be played.
-            OdysseyConfigError: the size of a frame is odd, or differs from that of the first frame.
         """
         self._queue.finish()
         self._join(Deadline(None, MonotonicClock()))
@@ -171,6 +183,7 @@ class _FramesToWrite:
         self._name = name
         self._changed = threading.Condition()
         self._frames: deque[tuple[VideoFrame, bool]] = deque()
+        self._bytes = 0  # of those that wait
         self._begins = False
         self._warned = False  # about missed frames
 
@@ -180,10 +193,12 @@ class _FramesToWrite:
             if self.finished:
                 return
             self.counts.received += 1
-            if len(self._frames) >= QUEUE_SIZE:
+            size = frame._picture.nbytes
+            if self._frames and (len(self._frames) >= QUEUE_SIZE or self._bytes + size > QUEUE_BYTES):
                 self.counts.dropped += 1
                 return
-            self._frames.append((frame, self._begins))
+            self._bytes += size
+            self._frames.append((VideoFrame._of(frame._picture.unconverted()), self._begins))
             self._begins = False
             self._changed.notify()
 
@@ -202,8 +217,10 @@ class _FramesToWrite:
 
     def give_up(self) -> None:
         """Accept no more frames, and discard those waiting."""
-        self.finish()
-        self._frames.clear()
+        with self._changed:
+            self.finished = True
+            self._frames.clear()
+            self._bytes = 0
 
     def get(self) -> tuple[VideoFrame, bool] | None:
         """Wait for the next frame; None after the last."""
@@ -213,6 +230,7 @@ class _FramesToWrite:
                 return None
             self.counts.delivered += 1
             item, misses = self._frames.popleft(), self.counts.dropped
+            self._bytes -= item[0]._picture.nbytes
         # Logged here, not where frames are dropped: that is the decoder's thread, under its locks.
         if misses and not self._warned:
             self._warned = True
@@ -229,6 +247,15 @@ def join_all(deadline: Deadline) -> None:
     for recording in tuple(_started):
         recording._queue.finish()
         recording._join(deadline)
+
+
+def _refuse_other_kinds(path: Path) -> None:
+    """Raise if the name promises what is not written."""
+    if path.suffix.lower() in _OTHER_KINDS:
+        raise errors.OdysseyConfigError(
+            f"Recordings are MP4 files, and {path.name} promises another kind: let the name end in .mp4",
+            code="invalid_argument",
+        )
 
 
 def _try_to_write(path: Path) -> None:

@@ -110,7 +110,7 @@ def ice_servers(
     except OdysseyError as error:
         if error.code == "closed":
             raise
-        log.info("no ICE servers from the broadcast's host, falling back to public STUN: %s", error)
+        log.debug("no ICE servers from the broadcast's host, falling back to public STUN: %s", error)
         return candidates.FALLBACK_SERVERS
 
 
@@ -145,7 +145,7 @@ def admit(
         raise unreadable(answer, malformed, of_api=False)
     address = resource(answered, answer.headers.get("location"))
     if address is None:
-        log.info("the server named no address of its own for the goodbye")
+        log.debug("the server named no address of its own for the goodbye")
     return Admission(text, address)
 
 

@@ -18,13 +18,13 @@ from .._base import arguments
 from .._base.errors import MissingExtraError, OdysseyConfigError
 from .._base.late_module import LateModule
 from .._base.public_path import publish
+from .colours import BT601, Colours, converted, shown
 
 if TYPE_CHECKING:
     import av
     import numpy as np
     import numpy.typing as npt
     from av.video.plane import VideoPlane
-    from av.video.reformatter import VideoReformatter
     from PIL import Image
 
     from .meters import Mean
@@ -38,19 +38,6 @@ _HALVED_CHROMA: Final = ("nv12", "yuv420p")  # fit into one array only if both s
 _WITH_ALPHA: Final = ("abgr", "argb", "bgra", "rgba")
 _PLANAR: Final = ("yuv420p", "yuvj420p")
 _LUMA_FIRST: Final = ("nv12", *_PLANAR)  # the first plane is the gray picture
-
-_own = threading.local()
-
-
-def _reformatter() -> VideoReformatter:
-    """Return this thread's converter: sharing one crashes, and creating one per picture is slow."""
-    try:
-        reformatter: VideoReformatter = _own.reformatter
-    except AttributeError:
-        from av.video.reformatter import VideoReformatter
-
-        reformatter = _own.reformatter = VideoReformatter()
-    return reformatter
 
 
 def _view(plane: VideoPlane) -> npt.NDArray[np.uint8]:
@@ -105,17 +92,42 @@ class _Picture:
         with self._lock:
             frame = self._frame
             if frame.format.name not in _PLANAR:
-                frame = _reformatter().reformat(frame, format="yuv420p", threads=1)
+                frame = converted(frame, "yuv420p", Colours.of(frame))
             return tuple(_view(plane) for plane in frame.planes)
+
+    @property
+    def colours(self) -> Colours:
+        """The colours of the picture as sent."""
+        return Colours.of(self._frame)
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that the decoded picture takes, in bytes, without its conversion."""
+        return self.width * self.height * self._frame.format.padded_bits_per_pixel // 8
+
+    def unconverted(self) -> _Picture:
+        """Return the same picture for a receiver that keeps it for long, but not its conversion to RGB."""
+        picture = _Picture(self._frame, self.index, self.timestamp_ms, self.received_at)
+        picture._lock = self._lock  # of the frame that both of them convert
+        return picture
+
+    def drawn(self, width: int, height: int, colours: Colours) -> av.VideoFrame:
+        """Return a copy in the format yuv420p, of this even size and in these colours."""
+        import av
+
+        with self._lock:
+            drawn = converted(self._frame, "yuv420p", colours, width, height)
+            return av.VideoFrame.from_ndarray(drawn.to_ndarray(), "yuv420p") if drawn is self._frame else drawn
 
     def packed(self) -> tuple[Any, ...]:
         """Return the arguments of `_unpickled`; lossless if the planes fit into one array."""
         with self._lock:
             frame = self._frame
             even = not (frame.width % 2 or frame.height % 2)
-            pixel_format = frame.format.name if even and frame.format.name in _PLANAR else "rgb24"
-            pixels = self._convert(pixel_format)
-            colours = int(frame.color_range), int(frame.colorspace)
+            if even and frame.format.name in _PLANAR:
+                pixel_format, pixels, colours = frame.format.name, frame.to_ndarray(), Colours.of(frame)
+            else:
+                pixel_format, pixels, colours = "rgb24", self._convert("rgb24"), BT601
         return pixels, pixel_format, colours, self.index, self.timestamp_ms, self.received_at
 
     def _measured(self, pixel_format: str) -> npt.NDArray[np.uint8]:
@@ -131,17 +143,22 @@ class _Picture:
         frame = self._frame
         if pixel_format == "gray" and frame.format.name in _LUMA_FIRST:
             return _view(frame.planes[0]).copy()
-        reformat = _reformatter().reformat
-        # threads=1: at this size, waiting for several threads costs more than they gain.
-        converted = frame
-        if pixel_format in _WITH_ALPHA:
-            # Directly from YUV, swscale gets the last columns wrong at widths such as 854, differently each time.
-            converted = reformat(frame, format="rgb24", threads=1)
-        converted = reformat(converted, format=pixel_format, threads=1)
-        array: npt.NDArray[Any] = converted.to_ndarray()
-        if converted is frame and len(frame.planes) == 1:
+        result = self._reformatted(pixel_format)
+        array: npt.NDArray[Any] = result.to_ndarray()
+        if result is frame and len(frame.planes) == 1:
             array = array.copy()  # otherwise drawing on the array would change the picture
         return np.ascontiguousarray(array)  # rows are padded at widths such as 854
+
+    def _reformatted(self, pixel_format: str) -> av.VideoFrame:
+        frame = self._frame
+        if pixel_format in _HALVED_CHROMA:
+            return converted(frame, pixel_format, BT601)
+        if pixel_format == "gray" and not frame.format.is_rgb:
+            return converted(frame, pixel_format, Colours.of(frame))
+        if pixel_format in _WITH_ALPHA:
+            # Directly from YUV, swscale gets the last columns wrong at widths such as 854, differently each time.
+            frame = shown(frame, "rgb24")
+        return shown(frame, pixel_format)
 
 
 def _decoded(array: npt.NDArray[np.uint8]) -> av.VideoFrame:
@@ -281,6 +298,9 @@ class VideoFrame:
     def data(self) -> npt.NDArray[np.uint8]:
         """The picture as RGB, uint8, shape (H, W, 3), contiguous; converted on first use.
 
+        The conversion follows the matrix and the range that the stream names; by default, they are BT.601 and
+        limited.
+
         All receivers of this frame get the same writable array: use ``data.copy()`` if changes must not be visible
         to the others.
         """
@@ -297,7 +317,8 @@ class VideoFrame:
 
         Args:
             format: ``rgb24`` or ``bgr24`` (H, W, 3); ``rgba``, ``bgra``, ``argb`` or ``abgr`` (H, W, 4); ``gray``
-                (H, W), the luma as sent; ``yuv420p`` or ``nv12`` (H * 3 / 2, W), for even sizes.
+                (H, W), the luma as sent; ``yuv420p`` or ``nv12`` (H * 3 / 2, W), for even sizes, in BT.601 and
+                limited range, whatever was sent.
 
         Raises:
             OdysseyConfigError: the format is not one of these, or not possible for this size.
@@ -312,8 +333,9 @@ class VideoFrame:
     def planes(self) -> tuple[npt.NDArray[np.uint8], ...]:
         """The decoded planes Y, U and V, neither converted nor copied.
 
-        Read-only, uint8, shapes (H, W) for Y and (⌈H/2⌉, ⌈W/2⌉) for U and V, as sent (BT.601, limited range). Rows
-        may be padded, so the arrays need not be contiguous; `to_ndarray` returns contiguous copies.
+        Read-only, uint8, shapes (H, W) for Y and (⌈H/2⌉, ⌈W/2⌉) for U and V, in the colours that were sent:
+        usually BT.601 in limited range. Rows may be padded, so the arrays need not be contiguous; `to_ndarray`
+        returns contiguous copies.
         """
         return self._picture.planes()
 
@@ -350,7 +372,7 @@ class VideoFrame:
 def _unpickled(
     pixels: npt.NDArray[np.uint8],
     pixel_format: str,
-    colours: tuple[int, int],
+    colours: Colours,
     index: int,
     timestamp_ms: int,
     received_at: float,
@@ -360,7 +382,9 @@ def _unpickled(
     import av
 
     frame = av.VideoFrame.from_ndarray(pixels, format=pixel_format)
-    frame.color_range, frame.colorspace = colours
+    if not frame.format.is_rgb:
+        frame.color_range, frame.colorspace = colours.range, colours.matrix
+        frame.color_primaries, frame.color_trc = colours.primaries, colours.transfer
     return VideoFrame._of(_Picture(frame, index, timestamp_ms, received_at), dropped_before)
 
 

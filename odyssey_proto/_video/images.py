@@ -21,9 +21,11 @@ import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import unquote_to_bytes
 
 from .._base.errors import MissingExtraError, OdysseyConfigError
 from .._base.secrets import redact
+from .png import PngParts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,6 +74,8 @@ _DECODERS: Final = {
     "HEIF": ("pillow_heif", "HeifImageFile"),
 }
 _DATA_URL: Final = re.compile(r"data:image/[a-z0-9.+-]+(?:;[^;,]*)*;base64\Z", re.IGNORECASE)
+_STANDARD_LETTERS: Final = bytes.maketrans(b"-_", b"+/")
+_BLANKS: Final = b" \t\r\n\f"
 _loading = threading.Lock()
 
 
@@ -80,13 +84,15 @@ def to_data_url(image: ImageInput, *, portrait: bool) -> str:
 
     The image is turned as its EXIF data says, scaled to cover that size, cropped around the centre, converted to
     sRGB, laid on white if it is transparent, and written as a JPEG. A JPEG, PNG or WebP that is upright, opaque
-    and of that size passes unchanged, including its metadata. An animation yields its first picture.
+    and of that size passes unchanged, including its metadata, unless those of a PNG are damaged or larger than
+    1 MiB. An animation yields its first picture.
 
     Args:
         image: one of
             - the path of a file, or the bytes of one: JPEG, PNG, WebP, GIF, BMP, HEIC, HEIF or AVIF;
-            - a ``data:image/…;base64,…`` URL of one;
-            - a PIL image, which is not changed; with 16 or 32 bits a pixel, its values go from 0 to 65535;
+            - a ``data:image/…;base64,…`` URL of one, also URL-safe, wrapped into lines, or without padding;
+            - a PIL image that is not closed, which is not changed; with 16 or 32 bits a pixel, its values go from
+              0 to 65535;
             - an RGB array, uint8, of shape (H, W, 3), or what NumPy converts to one, such as a `VideoFrame`.
         portrait: the orientation of the stream.
 
@@ -142,7 +148,10 @@ def _encoded(image: object) -> tuple[bytes, str]:
         length = memoryview(image).nbytes
         what = f"The image of {length} bytes"
         _check_length(length, what)
-        return bytes(image), what
+        raw = bytes(image)
+        if raw[:5].lower() == b"data:":
+            raise _error("image_invalid", f"{what} is a data URL in bytes: pass it as a str")
+        return raw, what
     raise TypeError(
         "image must be a path, bytes, a data URL, a PIL image or an RGB array, "
         f"not {type(image).__module__}.{type(image).__qualname__}".replace("builtins.", "")
@@ -176,12 +185,22 @@ def _from_data_url(url: str) -> tuple[bytes, str]:
     if comma < 0 or not _DATA_URL.match(url[:comma]):
         raise _error("image_invalid", "The data URL is not of the form data:image/…;base64,…")
     what = f"The image in the data URL of {len(url)} characters"
-    padding = len(url) - len(url.rstrip("="))
-    _check_length((len(url) - comma - 1) * 3 // 4 - padding, what)
+    # Before it is decoded, so that whatever is wrong with one that is far too long costs nothing.
+    _check_length((len(url.rstrip("=")) - comma - 1 - url.count("\n") - url.count("\r")) * 3 // 4, what)
     try:
-        return base64.b64decode(memoryview(url.encode("ascii"))[comma + 1 :], validate=True), what
+        return _from_base64(url[comma + 1 :].encode("ascii")), what
     except ValueError as exc:
         raise _error("image_invalid", f"{what} is not valid base64") from exc
+
+
+def _from_base64(text: bytes) -> bytes:
+    """Decode every form of base64 that is meant clearly: also URL-safe, wrapped, escaped or without padding."""
+    if b"%" in text:
+        text = unquote_to_bytes(text)
+    text = text.translate(_STANDARD_LETTERS, _BLANKS)
+    if b"=" not in text:
+        text += b"=" * (-len(text) % 4)
+    return base64.b64decode(text, validate=True)
 
 
 def _check_length(length: int, what: str) -> None:
@@ -199,9 +218,28 @@ def _from_pil(image: Image, size: tuple[int, int]) -> str:
     if image.mode == "F":  # its values may end at 1, at 255 or anywhere: a wrong guess would give black
         raise _error("image_invalid", f"{what} has no defined range of values: convert it to RGB first")
     with _decoding(what), _loading:
-        image.load()
+        try:
+            image.load()
+        except Exception as exc:
+            if _is_closed(image):
+                raise _error("image_invalid", f"{what} is closed: pass it before its `with` block ends") from exc
+            if not isinstance(exc, ValueError) or getattr(image, "tile", None) != []:
+                raise
+            image.load()  # its pixels are there; only what follows them in the file cannot be read
         turn = _orientation(image)
     return _as_jpeg(image, turn, size, what)
+
+
+def _is_closed(image: Image) -> bool:
+    """Return whether an image that could not be loaded, or the file of its pixels, was closed."""
+    try:
+        image.im  # noqa: B018  # raises if the image is closed
+    except ValueError:
+        return True
+    except AssertionError:  # nothing has been loaded yet
+        pass
+    file = getattr(image, "fp", None)
+    return bool(getattr(image, "tile", None)) and (file is None or getattr(file, "closed", False))
 
 
 def _from_array(image: Any, size: tuple[int, int]) -> str:
@@ -222,10 +260,11 @@ def _from_file(raw: bytes, size: tuple[int, int], what: str) -> str:
         problem = "has an unknown format" if raw else "is empty"
         raise _error("image_not_supported", f"{what} {problem}: use {_ACCEPTED}")
     decoder = _decoder(kind)
+    png = PngParts.of(raw) if kind == "PNG" else None
     # The decoder's own class, not `Image.open`, which warns about large pictures: warnings cannot be caught
     # safely while other threads run.
     with _decoding(what):
-        image: ImageFile = decoder(io.BytesIO(raw))
+        image: ImageFile = decoder(io.BytesIO(png.picture if png else raw))
     with image:
         _check_pixels(image.width, image.height, what)
         with _decoding(what):
@@ -233,6 +272,9 @@ def _from_file(raw: bytes, size: tuple[int, int], what: str) -> str:
             image.load()
             turn = _orientation(image)
             ready = turn == 1 and _is_ready(image, kind, size)
+            if png is not None:
+                ready = ready and png.is_sound and not png.is_animated
+                image.info["icc_profile"] = png.profile
         if ready:
             return f"data:image/{kind.lower()};base64,{base64.b64encode(raw).decode('ascii')}"
         return _as_jpeg(image, turn, size, what)
@@ -252,6 +294,8 @@ def _kind(raw: bytes) -> str | None:
 
 def _decoder(kind: str) -> Any:
     module, name = _DECODERS[kind]
+    if TYPE_CHECKING:
+        import pillow_heif  # noqa: F401  # programs like PyInstaller look for imports, and find no names in tables
     needs = f"{'HEIC and HEIF' if kind == 'HEIF' else kind} images need a package that is not installed"
     found = _import(module, needs)
     if not getattr(found, "SUPPORTED", True):  # Pillow was built without it
@@ -377,9 +421,16 @@ def _decoding(what: str) -> Iterator[None]:
 
     try:
         yield
+    except (OdysseyConfigError, MemoryError):
+        raise
     except DecompressionBombError as exc:
         raise _error("image_too_large", f"{what} has too many pixels for Pillow") from exc
     except Exception as exc:  # decoders may raise anything on broken content
+        if isinstance(exc, OSError) and exc.errno is not None:  # not the decoder's, but the system's
+            raise _error("image_not_found", f"{what} cannot be read: {exc.strerror}") from exc
+        if isinstance(exc, Warning):  # the program turns them into errors
+            warns = f"{what} makes Pillow warn, which is an error in this program: {exc}"
+            raise _error("image_damaged", warns.strip()) from exc
         raise _error("image_damaged", f"{what} cannot be decoded: it is damaged or incomplete") from exc
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import os
     from types import TracebackType
 
+    import av
+
+    from .colours import Colours
     from .frame import VideoFrame
 
 __all__ = ["Mp4Writer"]
@@ -26,13 +29,18 @@ _FRAGMENTS: Final = {"movflags": "+hybrid_fragmented", "frag_duration": "1000000
 # superfast: the machine also runs a decoder that must not wait. No B-frames: with them a fragmented file does not
 # begin at 0.
 _ENCODING: Final = {"preset": "superfast", "crf": "20", "bf": "0"}
+_GREY: Final = 128  # of U and V, in every range
+# Sizes of one shape differ by this much once they are rounded to even numbers.
+_SAME_SHAPE: Final = 0.02
 
 
 class Mp4Writer:
     """Writes frames to an H.264 MP4, one at a time; use it in a ``with``, or call `close`.
 
-    The first frame sets the size. The times are those of the frames, so a gap in the stream is a gap in the file.
-    Until it is closed, the file consists of fragments of 1 s, so that it can be played if the process is killed.
+    The first frame sets the size and the colours: BT.601 or BT.709, limited or full range, primaries, transfer. A
+    later frame of another size is scaled, with black borders if its shape differs. An odd size becomes even. The
+    times are those of the frames, so a gap in the stream is a gap in the file. Until it is closed, the file
+    consists of fragments of 1 s, so that it can be played if the process is killed.
 
     Args:
         path: the file to write; an existing file is replaced when the first frame comes.
@@ -45,6 +53,8 @@ class Mp4Writer:
         self._file: io.FileIO | None = None
         self._container: Any = None
         self._stream: Any = None
+        self._size = (0, 0)
+        self._colours: Colours | None = None
         self._first_ms = 0
         self._last_ms = -1
         self._closed = False
@@ -57,25 +67,25 @@ class Mp4Writer:
             at_ms: the time to use in place of the frame's own, in ms; only differences count.
 
         Raises:
-            OdysseyConfigError: the size is odd or differs from that of the first frame, or the file is closed.
+            OdysseyConfigError: the file is closed.
             OSError: the file cannot be written.
         """
-        import av
-
         if self._closed:
             raise OdysseyConfigError("this recorder is closed; create another one for another file")
-        picture = av.VideoFrame.from_ndarray(frame.to_ndarray("yuv420p"), format="yuv420p")
         at_ms = frame.timestamp_ms if at_ms is None else at_ms
         container = self._container or self._open(frame, at_ms)
-        if (frame.width, frame.height) != (self._stream.width, self._stream.height):
-            raise OdysseyConfigError(
-                f"a file has one size: it began with {self._stream.width}x{self._stream.height}, "
-                f"and this frame is {frame.width}x{frame.height}"
-            )
+        picture = self._fitted(frame)
         self._last_ms = max(self._last_ms + 1, at_ms - self._first_ms)
         picture.pts, picture.time_base = self._last_ms, _MILLISECONDS
         container.mux(self._stream.encode(picture))
         self.frames += 1
+
+    def _fitted(self, frame: VideoFrame) -> av.VideoFrame:
+        """Return a copy of the picture in the size and the colours of the file."""
+        assert self._colours is not None
+        width, height = inner = _inside(frame.width, frame.height, *self._size)
+        drawn = frame._picture.drawn(width, height, self._colours)
+        return drawn if inner == self._size else _bordered(drawn, *self._size, self._colours.black)
 
     def close(self) -> None:
         """Finish the file; a second call does nothing. Without a frame, no file is created.
@@ -104,13 +114,20 @@ class Mp4Writer:
         try:
             container = av.open(self._file, "w", format="mp4", options=_FRAGMENTS)
             stream = container.add_stream("libx264", options=_ENCODING)
-            stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, "yuv420p"
+            size = stream.width, stream.height = _even(frame.width), _even(frame.height)
+            stream.pix_fmt = "yuv420p"
+            colours = frame._picture.colours
+            encoder = stream.codec_context
+            # Without a mark, players choose by the size, and do not agree on it.
+            encoder.colorspace, encoder.color_range = colours.matrix, colours.range
+            encoder.color_primaries, encoder.color_trc = colours.primaries, colours.transfer
             stream.time_base = stream.codec_context.time_base = _MILLISECONDS
             container.start_encoding()
         except BaseException:
             self._file.close()
             raise
         self._container, self._stream, self._first_ms = container, stream, at_ms
+        self._size, self._colours = size, colours
         return container
 
     def __enter__(self) -> Self:
@@ -120,3 +137,34 @@ class Mp4Writer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _even(length: int) -> int:
+    return max(2, length - length % 2)
+
+
+def _inside(width: int, height: int, most_wide: int, most_high: int) -> tuple[int, int]:
+    """Return the largest even size of that shape which fits; the whole size if that is close to it."""
+    scale = min(most_wide / width, most_high / height)
+    wide = min(most_wide, _even(round(width * scale)))
+    high = min(most_high, _even(round(height * scale)))
+    if wide >= most_wide * (1 - _SAME_SHAPE) and high >= most_high * (1 - _SAME_SHAPE):
+        return most_wide, most_high
+    return wide, high
+
+
+def _bordered(picture: av.VideoFrame, width: int, height: int, black: int) -> av.VideoFrame:
+    """Return the picture in the middle of a black one."""
+    import av
+    import numpy as np
+
+    result = av.VideoFrame(width, height, "yuv420p")
+    planes: Any = zip(picture.planes, result.planes, (1, 2, 2), strict=True)
+    for inner, outer, halving in planes:
+        samples = np.frombuffer(inner, np.uint8).reshape(inner.height, inner.line_size)[:, : inner.width]
+        left = (width - picture.width) // 4 * 2 // halving
+        top = (height - picture.height) // 4 * 2 // halving
+        canvas = np.full((outer.height, outer.line_size), black if halving == 1 else _GREY, np.uint8)
+        canvas[top : top + inner.height, left : left + inner.width] = samples
+        outer.update(canvas)
+    return result

@@ -68,7 +68,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _report(summary: Summary) -> None:
     print(
-        f"{summary.frames} frames of {summary.width}×{summary.height} in {summary.seconds:.1f} s: "
+        f"{summary.frames} frames of {summary.width}x{summary.height} in {summary.seconds:.1f} s: "
         f"{summary.fps:.1f} fps, {summary.lost} lost, {summary.dropped} dropped"
     )
     print(

@@ -78,5 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _write(seen: Seen) -> None:
     when = datetime.datetime.now().astimezone().isoformat(timespec="milliseconds")[11:23]
     line = "".join(letter if letter.isprintable() else "?" for letter in as_line(seen))
-    with contextlib.suppress(OSError):  # nobody reads it any more
+    if sys.stderr is None:
+        return  # `print` would take stdout instead
+    with contextlib.suppress(OSError, ValueError):  # nobody reads it any more, or it is closed
         print(f"{when} {line}", file=sys.stderr, flush=True)  # noqa: T201  # the command's output

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -486,6 +487,18 @@ def test_a_job_that_kills_every_worker_fails(workers: Callable[[], list[int]]) -
             os.kill(workers()[0], signal.SIGKILL)
         job = rest.done(job_id)
         assert (job["status"], job["error_message"]) == ("failed", "The worker died")
+
+
+def test_a_program_without_a_python_beside_it_fails_the_job_and_starts_no_process(
+    workers: Callable[[], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`sys.executable` of a packed program is the program itself, which would be started again and again."""
+    monkeypatch.setattr(sys, "frozen", True, raising=False)  # as PyInstaller does
+    with Emulator() as emulator:
+        rest = PlainRest(emulator)
+        job = rest.done(rest.simulate(script=script()))
+        assert (job["status"], job["error_message"][:24]) == ("failed", "Simulations need Python,")
+        assert workers() == []
 
 
 def test_nothing_is_left_when_the_emulator_stops_in_the_middle_of_a_job(workers: Callable[[], list[int]]) -> None:

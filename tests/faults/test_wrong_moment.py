@@ -81,7 +81,7 @@ def streamer(nothing_left: None) -> Iterator[ScriptedStreamer]:
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
     """The log; checked at the end for internal failures."""
-    caplog.set_level(logging.INFO, "odyssey_proto")
+    caplog.set_level(logging.DEBUG, "odyssey_proto")
     yield caplog
     failed = [record for record in caplog.records if record.levelno >= logging.ERROR or record.exc_info]
     assert [record.getMessage() for record in failed if "emulator" not in record.name] == []

@@ -144,7 +144,7 @@ def test_the_demo_says_what_it_measured_and_shows_no_progress_where_that_is_no_t
     printed = capsys.readouterr()
     assert printed.err == ""
     first, second, *_, video, sheet = printed.out.splitlines()
-    assert re.fullmatch(r"\d+ frames of 1280×704 in \d+\.\d s: \d+\.\d fps, \d+ lost, \d+ dropped", first)
+    assert re.fullmatch(r"\d+ frames of 1280x704 in \d+\.\d s: \d+\.\d fps, \d+ lost, \d+ dropped", first)
     assert second.startswith("latency ")
     assert video.endswith("new/folder/demo.mp4")
     assert sheet.endswith("new/folder/contact-sheet.png")
@@ -169,7 +169,7 @@ def test_the_demo_shows_its_progress_on_a_terminal_and_leaves_nothing_of_it(tmp_
     assert not [step for step in (b"connecting", b"streaming", b"writing") if step not in shown]
     assert shown.endswith(b"\x1b[1A\x1b[2K")
     assert "\x1b" not in output
-    assert "frames of 1280×704" in output
+    assert "frames of 1280x704" in output
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 import av
 from av.error import FFmpegError
 
+from ..._base.seldom import Seldom
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -69,6 +71,7 @@ class DecodingQueue:
         self._on_behind = on_behind
         self._failed = failed
         self._totals = totals
+        self._failures: Seldom[None] = Seldom(totals.clock)
         self._decoder: Any = None
         self._decodes: str | None = None
         self._inside: dict[int, ArrivedFrame] = {}  # by `pts`
@@ -104,7 +107,10 @@ class DecodingQueue:
                 frames = self._decode(codec.mimeType.lower(), encoded)
             except FFmpegError as exc:
                 # The decoder stays: a new one would fail with every frame until the next keyframe.
-                log.warning("a frame could not be decoded: %s", exc)
+                if (others := self._failures.passed(None)) is not None:
+                    log.warning(
+                        "a frame could not be decoded: %s%s", exc, f" (and {others} more)" if others else ""
+                    )
                 self._failed.set()
             else:
                 for frame in frames:

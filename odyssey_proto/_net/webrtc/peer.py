@@ -25,6 +25,7 @@ from .channels import DataChannels, not_open
 from .codecs import codec_preferences, no_codec
 from .ice_servers import IceServers
 from .offer import UNREADABLE, Offer, readable_candidate
+from .other_logs import keep_quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -46,7 +47,6 @@ __all__ = ["Peer", "warm"]
 T = TypeVar("T")
 log = logging.getLogger("odyssey_proto.webrtc")
 
-_NOWHERE: Final = logging.NullHandler()
 _SETTLING_S: Final = 0.2  # from the first sign of a leaving peer to the last
 _PATH_DEADLINE_S: Final = 12.0  # after the answer; aiortc tries for 64 s, which is longer than anybody waits
 
@@ -55,9 +55,7 @@ def warm() -> None:
     """Load aiortc, av and numpy, which takes most of a second; call it on a thread that has time."""
     for name in ("numpy", "av", "aiortc"):
         importlib.import_module(name)
-    for name in ("aiortc", "aioice"):
-        # Without logging set up, Python would print their warnings; our own report what matters.
-        logging.getLogger(name).addHandler(_NOWHERE)
+    keep_quiet()
 
 
 class Peer:

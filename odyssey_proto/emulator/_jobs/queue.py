@@ -251,6 +251,9 @@ class _WorkerProcess:
         Raises:
             _WorkerDiedError: the process ended before that.
         """
+        if getattr(sys, "frozen", False):  # its executable is the program itself, which would be started again
+            yield {"report": "failed", "why": "Simulations need Python, and this program is packed without it"}
+            return
         process = self._process
         if process is None or process.returncode is not None:
             process = self._process = await _start()

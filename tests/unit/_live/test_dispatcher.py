@@ -16,9 +16,12 @@ from odyssey_proto._live.handlers import OdysseyEventHandlers
 from odyssey_proto._model import events
 from odyssey_proto._model.events import ConnectionStatus
 from odyssey_proto._video.frame import VideoFrame
+from tests.support.clocks import HandClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from odyssey_proto._base.clock import Clock
 
 PATIENCE_S = 10.0
 PICTURE = np.zeros((16, 16, 3), np.uint8)
@@ -52,8 +55,8 @@ class Journal:
 
 
 @contextlib.contextmanager
-def running(handlers: OdysseyEventHandlers) -> Iterator[Dispatcher]:
-    dispatcher = Dispatcher(handlers)
+def running(handlers: OdysseyEventHandlers, clock: Clock | None = None) -> Iterator[Dispatcher]:
+    dispatcher = Dispatcher(handlers, clock)
     dispatcher.start()
     try:
         yield dispatcher
@@ -208,6 +211,98 @@ def test_where_no_handler_hears_of_it_the_interpreter_does(name: str, monkeypatc
         )
         dispatcher.publish(ENDED)
     assert [str(found.exc_value) for found in heard] == ["no"]
+    assert journal.calls == [("ended",)]
+
+
+class Failing:
+    """A handler that fails in the same way again and again, while the clock moves on."""
+
+    def __init__(self, clock: HandClock, each_s: float, *errors: Exception) -> None:
+        self._clock, self._each_s, self._errors = clock, each_s, errors
+        self.calls = 0
+
+    def __call__(self, *_: object) -> None:
+        self._clock.time += self._each_s
+        self.calls += 1
+        raise self._errors[self.calls % len(self._errors)]
+
+
+def fail(times: int, failing: Failing, clock: HandClock, **others: Any) -> None:
+    with running(OdysseyEventHandlers(on_stream_started=failing, **others), clock) as dispatcher:
+        for _ in range(times):
+            dispatcher.publish(STARTED)
+    assert failing.calls == times
+
+
+def test_a_handler_that_fails_for_each_frame_is_reported_once_a_second(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", heard.append)
+    clock = HandClock()
+    fail(100, Failing(clock, 0.0625, ValueError("no")), clock)  # 6.25 s
+    assert [str(found.exc_value) for found in heard] == ["no"] * 7
+    assert caplog.messages == [
+        "on_stream_started raised ValueError",
+        *["on_stream_started raised ValueError, as it did 15 more times before"] * 6,
+        "on_stream_started raised ValueError 3 more times",
+    ]
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+
+
+def test_a_failure_of_another_kind_or_of_another_handler_is_reported_at_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", heard.append)
+    clock = HandClock()
+    failing = Failing(clock, 0.0, ValueError("no"), KeyError("x"))
+    handlers = OdysseyEventHandlers(on_stream_started=failing, on_stream_ended=Failing(clock, 0.0, KeyError("y")))
+    with running(handlers, clock) as dispatcher:
+        for event in [STARTED] * 6 + [ENDED] * 2:
+            dispatcher.publish(event)
+    assert [str(found.exc_value) for found in heard] == ["'x'", "no", "'y'"]
+    assert sorted(caplog.messages[3:]) == [
+        "on_stream_ended raised KeyError 1 more times",
+        "on_stream_started raised KeyError 2 more times",
+        "on_stream_started raised ValueError 2 more times",
+    ]
+
+
+def test_failures_that_on_error_hears_of_are_logged_once_a_second_and_passed_on_each_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = HandClock()
+    heard: list[Exception] = []
+    fail(20, Failing(clock, 0.0, ValueError("no")), clock, on_error=lambda error, _: heard.append(error))
+    assert len(heard) == 20
+    assert caplog.messages == [
+        "on_stream_started raised ValueError",
+        "on_stream_started raised ValueError 19 more times",
+    ]
+
+
+def test_one_that_fails_rarely_is_reported_each_time(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    clock = HandClock()
+    fail(5, Failing(clock, 1.0, ValueError("no")), clock)
+    assert caplog.messages == ["on_stream_started raised ValueError"] * 5
+
+
+def test_a_hook_that_fails_itself_stops_no_handler(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hook(_: object) -> None:
+        raise ValueError("I/O operation on closed file.")
+
+    monkeypatch.setattr(threading, "excepthook", hook)
+    journal, clock = Journal(), HandClock()
+    failing = Failing(clock, 1.0, ValueError("no"))
+    handlers = OdysseyEventHandlers(on_stream_started=failing, on_stream_ended=journal.handler("ended"))
+    with running(handlers, clock) as dispatcher:
+        dispatcher.publish(STARTED)
+        dispatcher.publish(STARTED)
+        dispatcher.publish(ENDED)
     assert journal.calls == [("ended",)]
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import weakref
 from typing import TYPE_CHECKING, Final
 
 import av
@@ -261,25 +262,85 @@ def test_a_disk_that_becomes_full_is_told(limit: int, after: int, path: Path) ->
             assert next(container.decode(video=0)).width == 640
 
 
-@pytest.mark.parametrize("size", [(641, 64), (640, 65)])
-def test_an_odd_size_is_told_by_close(size: tuple[int, int], hub: FrameHub, path: Path) -> None:
-    recording = LiveRecording(path, hub)
-    hub.publish(picture(0, 0, *size), 100.0)
-    with pytest.raises(OdysseyConfigError, match="even width and height"):
-        recording.close()
-    assert not path.exists()
+def test_a_stream_of_another_size_goes_into_the_same_file(hub: FrameHub, path: Path) -> None:
+    with LiveRecording(path, hub) as recording:
+        publish(hub, range(3))
+        hub.end()
+        hub.begin()
+        hub.publish(picture(0, 0, 64, 640), 101.0)
+        hub.publish(picture(1, 50, 64, 640), 101.05)
+    assert recording.frames == 5
+    with av.open(str(path)) as container:
+        found = [
+            (frame.width, frame.height, round((frame.time or 0) * 1000)) for frame in container.decode(video=0)
+        ]
+    assert found == [(640, 64, at_ms) for at_ms in (0, 50, 100, 1000, 1050)]
 
 
-def test_a_stream_of_another_size_ends_it_and_is_told_by_close(hub: FrameHub, path: Path) -> None:
+@pytest.mark.parametrize("size", [(640, 352), (1280, 704), (2560, 1408), (3840, 2112)])
+def test_what_waits_for_the_encoder_is_bounded_in_frames_and_in_bytes(
+    size: tuple[int, int], hub: FrameHub, path: Path
+) -> None:
+    width, height = size
+    most = min(recording_module.QUEUE_SIZE, recording_module.QUEUE_BYTES * 2 // (width * height * 3))
     recording = LiveRecording(path, hub)
-    publish(hub, range(3))
-    hub.end()
-    hub.begin()
-    hub.publish(picture(0, 0, 64, 640), 101.0)
-    hub.publish(picture(1, 50, 64, 640), 101.05)
-    with pytest.raises(OdysseyConfigError, match="began with 640x64, and this frame is 64x640"):
-        recording.close()
-    assert read(path) == [(0, 0), (50, 1), (100, 2)]
+    encoder = Encoder(recording)
+    shown = picture(0, 0, *size)
+    hub.publish(shown, 100.0)
+    assert encoder.at_work.wait(GENEROUS_S)
+    for number in range(1, recording_module.QUEUE_SIZE + 10):
+        hub.publish(shown, 100.0 + number / 20)  # one picture again and again: 4K would take more than a gigabyte
+    waiting = len(recording._queue._frames)
+    recording._queue.give_up()
+    encoder.may_go_on.set()
+    recording.close()
+    assert waiting == most
+    assert recording.dropped == recording_module.QUEUE_SIZE + 9 - most
+
+
+def test_one_frame_waits_however_large_it_is(hub: FrameHub, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording_module, "QUEUE_BYTES", 1000)
+    with LiveRecording(path, hub) as recording:
+        for number in range(3):
+            publish(hub, range(number, number + 1), first_ms=50 * number, at=100 + number / 20)
+            eventually(lambda number=number: recording.frames == number + 1)  # type: ignore[misc]  # mypy#12557
+    assert (recording.frames, recording.dropped) == (3, 0)
+
+
+def test_a_frame_that_waits_keeps_no_conversion_of_others_alive(hub: FrameHub, path: Path) -> None:
+    recording = LiveRecording(path, hub)
+    encoder = Encoder(recording)
+    frames = hub.subscribe("drop_oldest", 4)
+    publish(hub, range(2))
+    assert encoder.at_work.wait(GENEROUS_S)
+    converted = []
+    for _ in range(2):
+        shown = frames.get(Deadline(GENEROUS_S, MonotonicClock()))
+        assert shown is not None
+        converted.append(weakref.ref(shown.data))
+        del shown
+    publish(hub, range(2, 3), first_ms=100, at=100.1)  # the hub itself keeps the newest frame
+    assert [reference() for reference in converted] == [None, None]
+    encoder.may_go_on.set()
+    recording.close()
+
+
+@pytest.mark.parametrize(
+    "name", ["cat.gif", "cat.MKV", "cat.webm", "cat.mov", "cat.mp4.avi", "cat.jpg", ".mp4.ts"]
+)
+def test_a_name_that_promises_another_kind_of_file_is_refused(name: str, hub: FrameHub, tmp_path: Path) -> None:
+    with pytest.raises(OdysseyConfigError, match=rf"MP4 files, and {name} promises another kind") as caught:
+        LiveRecording(tmp_path / name, hub)
+    assert caught.value.code == "invalid_argument"
+    assert list(tmp_path.iterdir()) == []
+    LiveRecording(tmp_path / "cat.mp4", hub).close()
+
+
+@pytest.mark.parametrize("name", ["cat.mp4", "cat.MP4", "cat.m4v", "cat", "cat.2026-11-28", "cat.mp4.part", "gif"])
+def test_a_name_that_promises_nothing_else_is_taken(name: str, hub: FrameHub, tmp_path: Path) -> None:
+    with LiveRecording(tmp_path / name, hub):
+        publish(hub, range(2))
+    assert len(read(tmp_path / name)) == 2
 
 
 def test_an_error_that_nobody_asks_for_is_logged(hub: FrameHub, caplog: pytest.LogCaptureFixture) -> None:

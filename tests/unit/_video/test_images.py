@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import io
 import os
 import stat
@@ -14,6 +15,7 @@ import zlib
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
 
 import numpy as np
 import pillow_heif
@@ -125,6 +127,27 @@ class TestWhatIsAccepted:
         raw = encoded(quarters(), "AVIF")
         other = raw[:8] + b"mif1" + raw[12:]
         assert corners(shown(to_data_url(other, portrait=False), portrait=False)) == AS_ONE_READS
+
+    @pytest.mark.parametrize(
+        "written",
+        [
+            pytest.param(lambda raw: base64.encodebytes(raw).decode(), id="lines of 76"),
+            pytest.param(lambda raw: base64.encodebytes(raw).decode().replace("\n", "\r\n"), id="CRLF"),
+            pytest.param(lambda raw: f"\n  {base64.b64encode(raw).decode()}\t\n", id="indented"),
+            pytest.param(lambda raw: base64.urlsafe_b64encode(raw).decode(), id="URL-safe"),
+            pytest.param(
+                lambda raw: base64.urlsafe_b64encode(raw).decode().rstrip("="), id="URL-safe, no padding"
+            ),
+            pytest.param(lambda raw: base64.b64encode(raw).decode().rstrip("="), id="no padding"),
+            pytest.param(lambda raw: quote(base64.b64encode(raw).decode()), id="escaped"),
+            pytest.param(lambda raw: quote(base64.encodebytes(raw).decode(), safe=""), id="lines, escaped"),
+        ],
+    )
+    def test_a_data_url_in_every_way_of_writing_base64(self, written: Callable[[bytes], str]) -> None:
+        for extra in range(3):  # every length of the padding
+            raw = encoded(quarters(), "BMP") + bytes(extra) + b"\xfb\xff\xfe"
+            url = f"data:image/bmp;base64,{written(raw)}"
+            assert corners(shown(to_data_url(url, portrait=False), portrait=False)) == AS_ONE_READS
 
     @pytest.mark.parametrize("as_given", [str, Path, os.fsencode])
     def test_a_path_with_a_misleading_name(self, tmp_path: Path, as_given: Callable[[Path], Any]) -> None:
@@ -726,11 +749,19 @@ class TestWhatIsRefused:
             "The data URL is not of the form data:image/…;base64,…",
         )
 
-    @pytest.mark.parametrize("payload", ["YQ", "Y", "YQ==YQ==", "Y Q==", "YQ=\n=", "Y-_=", "ü", "====", "\ud800"])
+    @pytest.mark.parametrize(
+        "payload", ["Y", "YQ==YQ==", "YQ=", "Y!Q=", "%ZZ==", "YQ%3D%3DYQ", "ü", "====", "\ud800"]
+    )
     def test_a_data_url_that_is_no_base64(self, payload: str) -> None:
         error = refusal(f"data:image/png;base64,{payload}")
         assert error.code == "image_invalid"
         assert "not valid base64" in str(error)
+
+    @pytest.mark.parametrize("raw", [b"data:image/png;base64,YQ==", b"DATA:image/png;base64,YQ=="])
+    def test_a_data_url_in_bytes_with_what_to_do(self, raw: bytes) -> None:
+        error = refusal(raw)
+        assert error.code == "image_invalid"
+        assert str(error).endswith("is a data URL in bytes: pass it as a str")
 
     @pytest.mark.parametrize("kind", FORMATS)
     def test_a_file_that_breaks_off(self, kind: str) -> None:
@@ -802,6 +833,66 @@ class TestWhatIsRefused:
     @pytest.mark.parametrize("size", [(0, 0), (0, 5), (5, 0)])
     def test_a_pil_image_without_pixels(self, size: tuple[int, int]) -> None:
         assert refusal(Image.new("RGB", size)).code == "image_invalid"
+
+    @pytest.mark.parametrize("kind", [*FORMATS, "TIFF", "made", "copied"])
+    @pytest.mark.parametrize("how", ["by close", "by close, loaded", "by with", "by the file's with"])
+    def test_a_pil_image_that_is_closed_with_what_is_wrong(self, how: str, kind: str, tmp_path: Path) -> None:
+        if kind in ("made", "copied"):
+            picture = quarters(64, 64) if kind == "made" else quarters(64, 64).copy()
+            picture.close()
+        else:
+            path = tmp_path / "picture"
+            path.write_bytes(encoded(quarters(64, 64), kind))
+            pillow_heif.register_heif_opener()
+            if how == "by the file's with":
+                with path.open("rb") as file:
+                    picture = Image.open(file)
+            elif how == "by with":
+                with Image.open(path) as picture:
+                    pass
+            else:
+                picture = Image.open(path)
+                if how == "by close, loaded":
+                    picture.load()
+                picture.close()
+        if kind in ("AVIF", "WEBP", "HEIF") and "by close" not in how:  # which Pillow reads when it opens them
+            assert corners(shown(to_data_url(picture, portrait=False), portrait=False)) == AS_ONE_READS
+            return
+        error = refusal(picture)
+        assert error.code == "image_invalid"
+        assert "is closed: pass it before its `with` block ends" in str(error)
+
+    def test_a_pil_image_whose_file_the_system_cannot_read(self, tmp_path: Path) -> None:
+        class Failing(io.BytesIO):
+            def read(self, size: int | None = -1) -> bytes:
+                if self.tell() > 5000:
+                    raise OSError(errno.EIO, "Input/output error")
+                return super().read(size)
+
+        noise = Image.fromarray(np.random.default_rng(1).integers(0, 256, (300, 300, 3), np.uint8))
+        with Image.open(Failing(encoded(noise, "BMP"))) as picture:
+            error = refusal(picture)
+        assert error.code == "image_not_found"
+        assert str(error).endswith("cannot be read: Input/output error")
+
+    def test_a_warning_that_the_program_turns_into_an_error_is_called_one(self) -> None:
+        raw = encoded(quarters(), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert corners(shown(to_data_url(raw, portrait=False), portrait=False)) == AS_ONE_READS
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            error = refusal(raw)
+        assert error.code == "image_damaged"
+        assert "makes Pillow warn, which is an error in this program: Corrupt EXIF data" in str(error)
+
+    def test_a_lack_of_memory_is_not_taken_for_a_damaged_image(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(*_: object) -> None:
+            raise MemoryError
+
+        monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", fail)
+        with pytest.raises(MemoryError):
+            to_data_url(encoded(quarters(), "PNG"), portrait=False)
 
     def test_a_pil_image_whose_file_breaks_off(self) -> None:
         raw = encoded(quarters(2000, 2000), "JPEG")

@@ -70,20 +70,16 @@ def test_the_first_frame_decides_the_size(path: Path, width: int, height: int) -
         assert (video.width, video.height, video.codec_context.name) == (width, height, "h264")
 
 
-def test_a_frame_of_another_size_is_refused_and_the_file_goes_on(path: Path) -> None:
-    with Mp4Writer(path) as recorder:
-        recorder.write(frame(0))
-        with pytest.raises(OdysseyConfigError, match="began with 320x176, and this frame is 176x320"):
-            recorder.write(frame(50, width=176, height=320))
-        recorder.write(frame(100))
-        assert recorder.frames == 2
-    assert [time for time, _ in read(path)] == [0, 100]
+def test_a_frame_of_another_size_is_fitted_into_that_of_the_first(path: Path) -> None:
+    found = recorded(path, frame(0, 200), frame(50, 200, width=176, height=320), frame(100, 200, 160, 88))
+    assert [(time, round(brightness, -1)) for time, brightness in found] == [(0, 200), (50, 60), (100, 200)]
 
 
-def test_an_odd_size_is_refused_before_there_is_a_file(path: Path) -> None:
-    with Mp4Writer(path) as recorder, pytest.raises(OdysseyConfigError, match="even width and height"):
-        recorder.write(frame(0, width=321))
-    assert not path.exists()
+def test_an_odd_size_becomes_even(path: Path) -> None:
+    recorded(path, frame(0, width=321, height=175))
+    with av.open(str(path)) as container:
+        video = container.streams.video[0]
+        assert (video.width, video.height) == (320, 174)
 
 
 def test_without_a_frame_there_is_no_file_and_an_old_one_stays(path: Path) -> None:

@@ -124,6 +124,16 @@ def test_a_frame_that_cannot_be_decoded_is_told_and_left_out(
     assert "a frame could not be decoded" in caplog.text
 
 
+def test_frames_that_cannot_be_decoded_are_logged_once_a_second(caplog: pytest.LogCaptureFixture) -> None:
+    rig = Rig(time=Time(10.0))
+    for seconds, frames in ((0.0, 5), (0.5, 3), (1.0, 2)):
+        rig.time.at = 10.0 + seconds
+        rig.decode(VP8, [b"\x01\x00"] * frames)
+    told = [text for text in caplog.messages if text.startswith("a frame could not be decoded: ")]
+    assert ["more" in text for text in told] == [False, True]
+    assert told[1].endswith(" (and 7 more)")
+
+
 @pytest.mark.parametrize("codec", [H264, VP8])
 def test_an_empty_frame_is_not_the_end(codec: Codec) -> None:
     first, *others = encoded(codec, 4)

@@ -1,0 +1,200 @@
+"""Programs without the usual terminal: streams that are closed, missing, or know only ASCII.
+
+A service may close them, a program with windows has none, and an image of Docker often has no locale.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from odyssey_proto.emulator._server import Emulator
+from tests.support.processes import PATIENCE_S, script
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+COMMAND: Final = [sys.executable, "-m", "odyssey_proto"]
+ASCII: Final = {
+    "PYTHONIOENCODING=ascii": {"PYTHONIOENCODING": "ascii"},
+    "strict": {"PYTHONIOENCODING": "ascii:strict"},
+    "a locale without letters": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+}
+
+
+def demo(folder: Path) -> list[str]:
+    return [*COMMAND, "demo", "--seconds", "1", "--out", str(folder)]
+
+
+def is_complete(folder: Path) -> bool:
+    return {path.name for path in folder.iterdir() if path.stat().st_size > 10_000} == {
+        "demo.mp4",
+        "contact-sheet.png",
+    }
+
+
+# --- ASCII
+
+
+@pytest.mark.parametrize("name", ASCII)
+def test_the_demo_runs_where_only_ascii_can_be_shown(name: str, tmp_path: Path) -> None:
+    environment = os.environ | ASCII[name]
+    folder = tmp_path / "füße"
+    done = subprocess.run(demo(folder), capture_output=True, env=environment, timeout=2 * PATIENCE_S, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    first, *_, sheet = done.stdout.decode("ascii").splitlines()
+    assert "frames of 1280x704 in" in first
+    assert sheet.endswith("/contact-sheet.png")
+    assert is_complete(folder)
+
+
+@pytest.mark.parametrize("name", ASCII)
+def test_the_demo_shows_its_progress_on_an_ascii_terminal(name: str, tmp_path: Path) -> None:
+    child, terminal = pty.fork()
+    if not child:
+        os.execve(sys.executable, demo(tmp_path), os.environ | ASCII[name] | {"TERM": "xterm", "COLUMNS": "100"})
+    shown = b""
+    try:
+        while chunk := os.read(terminal, 65536):
+            shown += chunk
+    except OSError:  # Linux reports the end of a terminal in this way
+        pass
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert shown.isascii()
+    assert b"streaming" in shown
+    assert b"frames of 1280x704 in" in shown
+    assert is_complete(tmp_path)
+
+
+@pytest.mark.parametrize("name", ASCII)
+def test_an_error_is_shown_in_the_letters_there_are(name: str, tmp_path: Path) -> None:
+    (tmp_path / "süß").write_text("in the way")
+    arguments = demo(tmp_path / "süß")
+    done = subprocess.run(
+        arguments, capture_output=True, env=os.environ | ASCII[name], timeout=PATIENCE_S, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.startswith(b"odyssey-proto: cannot write to ")
+    assert done.stderr.isascii()
+
+
+# --- closed
+
+
+CLOSED: Final = {
+    "stdin": "<&-",
+    "stdout": ">&-",
+    "stderr": "2>&-",
+    "stdout and stderr": ">&- 2>&-",
+    "all": "<&- >&- 2>&-",
+}
+
+
+def closing(which: str, arguments: list[str]) -> list[str]:
+    """Return the command that runs another one without these streams."""
+    return ["sh", "-c", f'exec "$@" {CLOSED[which]}', "sh", *arguments]
+
+
+@pytest.mark.parametrize("which", CLOSED)
+def test_the_demo_runs_without(which: str, tmp_path: Path) -> None:
+    done = subprocess.run(closing(which, demo(tmp_path)), capture_output=True, timeout=2 * PATIENCE_S, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == b""
+    assert bool(done.stdout) == (which in ("stdin", "stderr"))
+    assert is_complete(tmp_path)
+
+
+def test_an_error_does_not_go_to_stdout_where_there_is_no_stderr(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    arguments = closing("stderr", demo(tmp_path / "file"))
+    done = subprocess.run(arguments, capture_output=True, timeout=PATIENCE_S, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
+
+
+@pytest.mark.parametrize("module", ["odyssey_proto", "odyssey_proto.emulator"])
+def test_the_log_of_an_emulator_does_not_go_to_stdout_where_there_is_no_stderr(module: str) -> None:
+    arguments = [sys.executable, "-m", module, *(["emulator"] if module == "odyssey_proto" else []), "--log"]
+    with subprocess.Popen(closing("stderr", arguments), stdout=subprocess.PIPE, text=True) as emulator:
+        assert emulator.stdout is not None
+        address = json.loads(emulator.stdout.readline())
+        call = [sys.executable, "-c", f"from odyssey_proto import Odyssey; Odyssey(**{address}).connect()"]
+        subprocess.run(call, timeout=PATIENCE_S, check=True)
+        emulator.terminate()
+        assert emulator.stdout.read() == ""
+    assert emulator.returncode == 0
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["demo", "--help"], ["--version"]])
+def test_output_that_nobody_reads_is_no_traceback(arguments: list[str]) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [*COMMAND, *arguments], stdout=write, stderr=subprocess.PIPE, timeout=PATIENCE_S, check=False
+    )
+    os.close(write)
+    assert done.returncode in (0, 1)
+    assert done.stderr == b""
+
+
+def test_a_demo_whose_reader_has_left_is_no_traceback(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        demo(tmp_path), stdout=write, stderr=subprocess.PIPE, timeout=2 * PATIENCE_S, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert is_complete(tmp_path)
+
+
+# --- a program that has no streams of Python, or has closed them
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with Emulator(record=False) as emulator:
+        yield emulator.api_url
+
+
+GONE: Final = {
+    "missing": "sys.stdin = sys.stderr = sys.stdout = None",
+    "closed": "sys.stdin.close(); sys.stderr.close(); sys.stdout.close()",
+    "ASCII": 'sys.stderr.reconfigure(encoding="ascii", errors="strict")',
+}
+
+
+@pytest.mark.parametrize("how", GONE)
+def test_a_session_with_a_log_and_a_handler_that_fails_runs_to_its_end(how: str, url: str) -> None:
+    code = f"""
+import os
+told = os.fdopen(os.dup(1), "w")
+session = client.connect()
+{GONE[how]}
+failed = []
+def fail(*_):
+    failed.append(1)
+    raise ValueError("ü")
+client.disconnect()
+session = client.connect(on_video_frame=fail, on_stream_started=fail, on_stream_ended=lambda: failed.append("end"))
+session.start_stream("Füße ☃", portrait=False)
+first_frames(session)
+while len(failed) < 5:
+    time.sleep(0.01)
+session.end_stream()
+client.close()
+print(json.dumps([failed[-1], not session.is_connected]), file=told, flush=True)
+"""
+    with script(code, url, key=f"ody_{how}", debug=True) as process:
+        assert process.said() == ["end", True]
+        assert process.ended() == 0
+        if how == "ASCII":
+            assert "on_video_frame raised ValueError" in process.stderr
+            assert "Logging error" not in process.stderr
