@@ -119,6 +119,8 @@ class Call:
         """The aborts that may end it."""
         self.stopwatch = stopwatch
         """Times it, if that is wanted."""
+        self.target: str | None = None
+        """The path and the query of the next request, as they are sent; None leaves them to urllib3."""
         self._on_wake = on_wake
         self._lock = threading.RLock()
         self._woken = threading.Event()
@@ -446,14 +448,17 @@ class _Dialling:
                 errno.ECONNABORTED, "the connection was reset while it was opened"
             ) from exc
 
-    def request(self, *args: Any, **known: Any) -> None:
+    def request(self, method: str, url: str, *args: Any, **known: Any) -> None:
         call = _current.get()
         if self.sock is None:
             self.connect()
         else:  # from the pool: it now belongs to another call
             call.guard(self.sock)
         self._stopwatch = call.stopwatch
-        super().request(*args, **known)  # type: ignore[misc]  # urllib3's class follows in the MRO
+        if call.target is not None:  # a proxy gets the whole address
+            origin = urlsplit(url)._replace(path="", query="", fragment="").geturl()
+            url = origin + call.target
+        super().request(method, url, *args, **known)  # type: ignore[misc]  # urllib3's class follows in the MRO
 
     def send(self, data: Any) -> None:
         if self._stopwatch is not None:
