@@ -9,10 +9,8 @@ from odyssey_proto import SimulationJobDetail
 from odyssey_proto._model.simulation_job import failure
 
 
-def job(status: wire.SimulationJobStatus, **known: object) -> SimulationJobDetail:
-    return SimulationJobDetail.from_dict(
-        {"job_id": "j", "status": status, "priority": "", "created_at": "", **known}
-    )
+def job(status: wire.SimulationJobStatus) -> SimulationJobDetail:
+    return SimulationJobDetail(job_id="j", status=status, priority="", created_at="")
 
 
 def test_a_job_with_nothing_to_say_says_that_it_failed() -> None:
