@@ -99,6 +99,7 @@ class HlsReader:
         self._newest: str | None = None  # the newest segment that a playlist named
         self._stale_since: float | None = None  # since when playlists have named no newer one
         self._playlists = {url}
+        self._has_segment = False
         self._failure: OdysseyError | None = None
         self._thread = threading.Thread(target=self._run, name="odyssey-hls", daemon=True)
 
@@ -199,6 +200,8 @@ class HlsReader:
                 body = _from_its_mark(body)
                 if body.startswith(b"#EXTM3U"):
                     self._playlists.add(url)
+                elif body:
+                    self._has_segment = True
                 self._look_for_news(body)
                 return io.BytesIO(body if answered == url else _anchored(body, answered))
             except OdysseyError as error:
@@ -276,7 +279,7 @@ class HlsReader:
                         )
         except OdysseyError as error:
             is_segment = url not in self._playlists and not urlsplit(url).path.endswith(".m3u8")
-            if error.status in _REMOVED and self._opened.done() and is_segment:
+            if error.status in _REMOVED and self._has_segment and is_segment:
                 log.info("a segment was removed before it could be fetched")
                 return b"", url
             if error.status in _GONE:

@@ -378,7 +378,7 @@ class SpectatorMachine(Machine):
 
     def _demanded_s(self, item: LinkFailed) -> float | None:
         """Return the longest pause that a server demanded in this round, in s; None if none did."""
-        failures = (*self._failures, item.error)
+        failures = (each for each in (*self._failures, item.error) if each.recoverable)
         return max((each.retry_after for each in failures if each.retry_after is not None), default=None)
 
     def _may_go_on(self, item: LinkFailed) -> bool:
