@@ -16,7 +16,7 @@ import requests
 import urllib3.exceptions
 
 from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyConnectionTimeoutError
-from .._base.secrets import redact
+from .._base.secrets import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ _FAILURES: Final = (
         recoverable=False,
     ),
     _Failure(
-        (TimeoutError,),
+        (TimeoutError, requests.exceptions.Timeout),
         "timeout",
         "{host} gave no complete answer in time",
         error=OdysseyConnectionTimeoutError,
@@ -95,6 +95,12 @@ _FAILURES: Final = (
     ),
     _Failure((ssl.SSLError,), "tls", "no secure connection to {host} ({why})", recoverable=False),
     _Failure((ConnectionRefusedError,), "refused", "{host} refuses connections: check the address, or try later"),
+    # Without an error of the system beneath: from what stands in for the network in a program's own tests.
+    _Failure(
+        (requests.exceptions.ConnectionError,),
+        "unreachable",
+        "{host} cannot be reached ({why}): check the network",
+    ),
     _Failure(
         (*_WRAPPINGS, http.client.HTTPException, ValueError),
         "malformed",
@@ -128,7 +134,7 @@ def connection_error(
     host = _host(url)
     if any(isinstance(link, urllib3.exceptions.ProxyError) for link in chain):
         host += " (through the proxy)"
-    text = failure.text.format(host=host, why=redact(_why(subject)))
+    text = failure.text.format(host=host, why=one_line(_why(subject)))
     if failure.code == "timeout" and call.deadline.timeout is not None:
         text += f" ({call.deadline.timeout:.3g} s)"
     # While a network changes, lookups fail because no name server answers.

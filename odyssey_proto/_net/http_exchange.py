@@ -29,6 +29,7 @@ from .library_logs import without_secrets
 from .observation import show_exchange
 from .redirects import Reach, Route, as_sent
 from .sockets import USER_AGENT, Adapter, Call, environment
+from .stand_ins import readable, session_send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -203,9 +204,8 @@ class HttpClient:
         proxies, verify = environment(url)
         call.target = as_sent(url)
         with call.current(), without_secrets():
-            return self._adapter.send(
-                prepared, stream=True, timeout=call.remaining(), verify=verify, proxies=proxies
-            )
+            send = session_send() or self._adapter.send
+            return readable(send(prepared, stream=True, timeout=call.remaining(), verify=verify, proxies=proxies))
 
 
 def _route(request: HttpRequest) -> Route:

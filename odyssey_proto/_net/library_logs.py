@@ -21,7 +21,8 @@ __all__ = ["without_secrets"]
 
 # Those that may quote the address of a request, or its headers.
 _OF_REQUESTS: Final = (
-    "requests",
+    "requests_mock.adapter",
+    "responses",
     "urllib3.connection",
     "urllib3.connectionpool",
     "urllib3.poolmanager",

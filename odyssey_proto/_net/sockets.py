@@ -39,12 +39,15 @@ from .._base.clock import TURN_S
 from .._base.hosts import is_loopback
 from .._version import __version__
 from .answer_head import read_head
+from .stand_ins import connection_class, unreplaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
     from _typeshed import WriteableBuffer
+    from urllib3.connection import HTTPConnection as _PlainConnection
+    from urllib3.connection import HTTPSConnection as _SecureConnection
 
     from .._base.abort import Abort
     from .._base.clock import Deadline
@@ -467,20 +470,29 @@ class _Dialling:
         super().send(data)  # type: ignore[misc]  # urllib3's class follows in the MRO
 
 
-class HttpConnection(_Dialling, urllib3.connection.HTTPConnection):
+if not TYPE_CHECKING:
+    _PlainConnection = unreplaced(urllib3.connection.HTTPConnection)
+    _SecureConnection = unreplaced(urllib3.connection.HTTPSConnection)
+
+
+class HttpConnection(_Dialling, _PlainConnection):
     """`urllib3.connection.HTTPConnection`, bounded by the current call."""
 
 
-class HttpsConnection(_Dialling, urllib3.connection.HTTPSConnection):
+class HttpsConnection(_Dialling, _SecureConnection):
     """`urllib3.connection.HTTPSConnection`, bounded by the current call."""
 
 
 class _HttpPool(urllib3.HTTPConnectionPool):
-    ConnectionCls: Any = HttpConnection
+    @property
+    def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802  # nobody sets it
+        return connection_class(urllib3.HTTPConnectionPool, HttpConnection)
 
 
 class _HttpsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls: Any = HttpsConnection
+    @property
+    def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802  # nobody sets it
+        return connection_class(urllib3.HTTPSConnectionPool, HttpsConnection)
 
 
 _POOLS: Final = {"http": _HttpPool, "https": _HttpsPool}
