@@ -328,3 +328,13 @@ def test_a_signed_address_travels_byte_by_byte_as_it_was_given(
         store.routes[f"GET {sent.partition('?')[0]}"] = answer(VIDEO)
         assert download(store, tmp_path) == {"video": VIDEO}
         assert store.requests[-1].target == sent
+
+
+def test_a_proxy_gets_the_signed_address_byte_by_byte_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = "http://files.example/f/a%2fb%7e.mp4?sig=%2f~|"
+    with Store({}) as store:
+        monkeypatch.setenv("http_proxy", store.url)
+        store.routes["GET /recordings/s-1"] = json_answer({"stream_id": "s-1", "video_url": address})
+        store.routes[f"GET {address.partition('?')[0]}"] = answer(VIDEO)
+        assert download(store, tmp_path) == {"video": VIDEO}
+        assert store.requests[-1].target == address

@@ -119,7 +119,7 @@ def test_a_failure_at_the_proxy_is_told_as_one() -> None:
 def test_exceptions_that_lead_to_each_other_are_no_trap() -> None:
     one, other = requests.ConnectionError("one"), requests.ConnectionError("other")
     one.__cause__, other.__cause__ = other, one
-    assert translated(one).code == "malformed"
+    assert translated(one).code == "unreachable"
 
 
 def test_an_aborted_call_is_closed_whatever_it_met() -> None:
