@@ -18,7 +18,6 @@ from ._version import __version__
 if TYPE_CHECKING:
     from odyssey_models import IceServer as IceServer
     from odyssey_models import Recording as Recording
-    from odyssey_models import SimulationJobDetail as SimulationJobDetail
     from odyssey_models import SimulationJobInfo as SimulationJobInfo
     from odyssey_models import SimulationJobsList as SimulationJobsList
     from odyssey_models import SimulationJobStatus as SimulationJobStatus
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
     from ._base.errors import OdysseyUnauthorizedError as OdysseyUnauthorizedError
     from ._base.errors import OdysseyUsageError as OdysseyUsageError
     from ._base.errors import RateLimitError as RateLimitError
+    from ._base.errors import SimulationFailedError as SimulationFailedError
     from ._base.errors import SpectatorTokenError as SpectatorTokenError
     from ._base.errors import StreamDurationExceededError as StreamDurationExceededError
     from ._base.secrets import Secret as Secret
@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from ._model.script import Script as Script
     from ._model.script import ScriptEntry as ScriptEntry
     from ._model.script import StartAction as StartAction
+    from ._model.simulation_job import SimulationJobDetail as SimulationJobDetail
     from ._model.stats import SessionStats as SessionStats
     from ._rest.download import Artifact as Artifact
     from ._rest.download import OnProgress as OnProgress
@@ -120,6 +121,7 @@ _MODULES = {
         "OdysseyUnauthorizedError",
         "OdysseyUsageError",
         "RateLimitError",
+        "SimulationFailedError",
         "SpectatorTokenError",
         "StreamDurationExceededError",
     ),
@@ -155,6 +157,7 @@ _MODULES = {
         "StreamStarted",
     ),
     "._model.script": ("ImageInput", "InteractAction", "Script", "ScriptEntry", "StartAction"),
+    "._model.simulation_job": ("SimulationJobDetail",),
     "._model.stats": ("SessionStats",),
     "._rest.download": ("Artifact", "OnProgress"),
     "._rest.event_log": ("iter_events", "read_event_log"),
@@ -168,7 +171,6 @@ _MODULES = {
     "odyssey_models": (
         "IceServer",
         "Recording",
-        "SimulationJobDetail",
         "SimulationJobInfo",
         "SimulationJobStatus",
         "SimulationJobsList",

@@ -663,7 +663,15 @@ class Odyssey:
         on_update: odyssey_proto.OnUpdate | None = None,
         cancel_on_timeout: bool = False,
     ) -> odyssey_proto.SimulationJobDetail:
-        """Create a job as `simulate` does, and wait for it as `wait_for_simulation` does."""
+        """Create a job as `simulate` does, wait for it as `wait_for_simulation` does; a failure raises.
+
+        Raises:
+            SimulationFailedError: the job failed or was cancelled, or a script made no stream; ``failed_scripts``
+                says which, and ``job`` has the streams that there are. `wait_for_simulation` returns such a job,
+                whose `SimulationJobDetail.raise_for_status` raises this.
+        """
+        from ._model.simulation_job import failure  # loads models that most programs do not need
+
         until = self._until(timeout)
         waiter = self._account.job_waiter(poll, on_update, cancel_on_timeout)
         job = self.simulate(
@@ -674,7 +682,11 @@ class Odyssey:
             bypass_prompt_expansion=bypass_prompt_expansion,
             timeout=until.remaining(at_most=30.0),
         )
-        return waiter.wait([job.job_id], until)[0]
+        (ended,) = waiter.wait([job.job_id], until)
+        error = failure(ended, len(scripts) if scripts is not None else 1 if script is not None else None)
+        if error is not None:
+            raise error
+        return ended
 
     @property
     def with_raw_response(self) -> RawCalls:

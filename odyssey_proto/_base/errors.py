@@ -11,6 +11,7 @@
     ├── OdysseyNotFoundError(ValueError)           an unknown id
     ├── OdysseyRequestError(ConnectionError)       a request about simulations was refused
     ├── NotCancellableError(ValueError)            a simulation that has begun or ended
+    ├── SimulationFailedError                      a simulation, or a script of it, failed or was cancelled
     ├── OdysseyStreamError                         a stream operation failed
     │   └── OdysseyStreamTimeoutError(TimeoutError)
     └── OdysseyUsageError                          a limit of the account; action, action_url, details
@@ -32,6 +33,8 @@ import contextlib
 import copy
 from collections.abc import Mapping
 from typing import Any, TypeVar
+
+import odyssey_models as wire
 
 from .public_path import publish
 from .secrets import redact
@@ -56,6 +59,7 @@ __all__ = [
     "OdysseyUnauthorizedError",
     "OdysseyUsageError",
     "RateLimitError",
+    "SimulationFailedError",
     "SpectatorTokenError",
     "StreamDurationExceededError",
     "again",
@@ -167,6 +171,33 @@ class OdysseyRequestError(OdysseyError, ConnectionError):
 
 class NotCancellableError(OdysseyError, ValueError):
     """The simulation cannot be cancelled: it has begun, or has ended."""
+
+
+class SimulationFailedError(OdysseyError):
+    """A simulation failed or was cancelled, or one of its scripts made no stream.
+
+    ``code`` is ``simulation_failed`` or ``simulation_cancelled``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        job: wire.SimulationJobDetail | None = None,
+        failed_scripts: tuple[int, ...] = (),
+        **known: Any,
+    ) -> None:
+        super().__init__(message, **known)
+        self.job = job
+        """The job, with the streams that there are."""
+        self.failed_scripts = failed_scripts
+        """The indices of the scripts that failed, as far as the service tells."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the error as JSON-ready data, with the id of the job: its streams have signed addresses."""
+        data = super().to_dict()
+        job = data.pop("job")
+        return {**data, "failed_scripts": [*self.failed_scripts], "job_id": None if job is None else job.job_id}
 
 
 class OdysseyStreamError(OdysseyError):

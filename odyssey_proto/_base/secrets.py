@@ -41,6 +41,7 @@ _SECRETS = (
         r"\1\2…",
     ),
     (re.compile(r"://[^/\s@]+@"), "://…@"),
+    (re.compile(r"(?i)\b(ice-pwd:)\S+"), r"\1…"),
 )
 
 

@@ -14,6 +14,7 @@ import attrs
 from .._base.errors import OdysseyError
 from .._base.public_path import publish
 from .._base.record import Record
+from .._base.secrets import redact
 
 __all__ = [
     "BroadcastInfo",
@@ -131,15 +132,19 @@ class ErrorOccurred(_Happened):
     """Time of the event, in s of `time.monotonic`."""
 
 
+def _without_query(url: object) -> str:
+    return redact(repr(url))
+
+
 @attrs.frozen
 class BroadcastInfo(Record):
     """The addresses and the token for watching a stream (Python types reference, "BroadcastInfo")."""
 
-    webrtc_url: str
+    webrtc_url: str = attrs.field(repr=_without_query)
     """The WHEP endpoint, for `connect_to_stream`."""
     spectator_token: str = attrs.field(repr=False)
     """The token that admits a spectator."""
-    hls_url: str | None = None
+    hls_url: str | None = attrs.field(default=None, repr=_without_query)
     """The HLS playlist, 5 to 10 s behind, if available."""
 
 

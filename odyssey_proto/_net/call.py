@@ -50,6 +50,8 @@ class Call:
         """The aborts that may end it."""
         self.stopwatch = stopwatch
         """Times it, if that is wanted."""
+        self.target: str | None = None
+        """The path and the query of the next request, as they are sent; None leaves them to urllib3."""
         self._on_wake = on_wake
         self._lock = threading.RLock()
         self._woken = threading.Event()

@@ -6,13 +6,17 @@ as packed. What counts is the body. It reads nothing from the network.
 
 from __future__ import annotations
 
+import itertools
 import re
 import zlib
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from .._base.errors import MalformedMessageError
 
-__all__ = ["named_codings", "unacceptable", "unpacked"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["named_codings", "unacceptable", "unpacked", "unpacked_pieces"]
 
 _GZIP: Final = frozenset({"gzip", "x-gzip"})
 _DEFLATE: Final = "deflate"
@@ -69,6 +73,50 @@ def unpacked(body: bytes, label: str, limit: int) -> bytes:
     return body
 
 
+def unpacked_pieces(pieces: Iterator[bytes], label: str) -> Iterator[bytes]:
+    """Undo the codings that ``label`` names while the body arrives; a body that is not packed stays as it is.
+
+    Raises:
+        MalformedMessageError: it is packed in a way that cannot be undone here; or it is damaged or cut short,
+            which the pieces raise.
+    """
+    codings = named_codings(label)
+    if len(codings) > _MOST_CODINGS:
+        raise unacceptable(f"it is compressed {len(codings)} times")
+    for coding in reversed(codings):
+        if coding in _NOT_ASKED_FOR:
+            raise unacceptable(f"it is compressed in a way that was not asked for: {coding}")
+        pieces = _each_unpacked(pieces, coding)
+    return pieces
+
+
+def _each_unpacked(pieces: Iterator[bytes], coding: str) -> Iterator[bytes]:
+    ahead = b""
+    while len(ahead) < len(_GZIP_MAGIC) and (piece := next(pieces, b"")):
+        ahead += piece
+    bits = _ZLIB_BITS if coding == _DEFLATE else _GZIP_BITS
+    if not (_has_zlib_header(ahead) if coding == _DEFLATE else ahead.startswith(_GZIP_MAGIC)):
+        yield from itertools.chain((ahead,) if ahead else (), pieces)
+        return
+    unpacker = zlib.decompressobj(wbits=bits)
+    while ahead:
+        if unpacker.eof:
+            if not _GZIP_MAGIC.startswith(ahead[:2]):  # what follows the last member, often padding, is ignored
+                return
+            unpacker = zlib.decompressobj(wbits=bits)
+        try:
+            whole = unpacker.decompress(ahead, _PIECE)
+        except zlib.error:
+            raise unacceptable(f"it is not valid {coding}") from None
+        if whole:
+            yield whole
+        ahead = unpacker.unused_data or unpacker.unconsumed_tail or next(pieces, b"")
+    if rest := unpacker.flush():
+        yield rest
+    if not unpacker.eof:
+        raise unacceptable(f"its {coding} is cut short")
+
+
 def unacceptable(problem: str, code: str = "malformed") -> MalformedMessageError:
     """Return the error for the body of an answer."""
     return MalformedMessageError(f"Malformed answer: {problem}", problems=(problem,), code=code)
@@ -95,13 +143,17 @@ def _gunzipped(body: bytes, limit: int) -> bytes:
 
 
 def _inflated(body: bytes, limit: int) -> bytes:
-    # A header of zlib names the method 8 and is a multiple of 31.
-    wrapped = body[0] & 0x0F == zlib.DEFLATED and int.from_bytes(body[:2]) % 31 == 0
+    wrapped = _has_zlib_header(body)
     if not wrapped and _is_plain(body):
         return body
     whole = bytearray()
     _unpack(body, 0, _ZLIB_BITS if wrapped else _RAW_BITS, _DEFLATE, whole, limit)
     return bytes(whole)
+
+
+def _has_zlib_header(body: bytes) -> bool:
+    """Return whether the body begins with a header of zlib: it names the method 8 and is a multiple of 31."""
+    return len(body) > 1 and body[0] & 0x0F == zlib.DEFLATED and int.from_bytes(body[:2]) % 31 == 0
 
 
 def _unpack(body: bytes, at: int, bits: int, name: str, whole: bytearray, limit: int) -> int:

@@ -18,7 +18,7 @@ import requests
 import urllib3.exceptions
 
 from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyConnectionTimeoutError
-from .._base.secrets import redact
+from .._base.secrets import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +98,7 @@ _FAILURES: Final = (
         recoverable=False,
     ),
     _Failure(
-        (TimeoutError,),
+        (TimeoutError, requests.exceptions.Timeout),
         "timeout",
         "{host} gave no complete answer in time",
         error=OdysseyConnectionTimeoutError,
@@ -129,6 +129,12 @@ _FAILURES: Final = (
     ),
     _Failure((ssl.SSLError,), "tls", "no secure connection to {host} ({why})", recoverable=False),
     _Failure((ConnectionRefusedError,), "refused", "{host} refuses connections: check the address, or try later"),
+    # Without an error of the system beneath: from what stands in for the network in a program's own tests.
+    _Failure(
+        (requests.exceptions.ConnectionError,),
+        "unreachable",
+        "{host} cannot be reached ({why}): check the network",
+    ),
     _Failure(
         (*_WRAPPINGS, http.client.HTTPException, ValueError),
         "malformed",
@@ -174,7 +180,7 @@ def connection_error(
     if proxy is None and any(isinstance(link, urllib3.exceptions.ProxyError) for link in chain):
         host += " (through the proxy)"
     advice = what_to_do_about(subject) if isinstance(subject, ssl.SSLCertVerificationError) else ""
-    text = failure.text.format(host=host, why=redact(_why(subject)), advice=advice)
+    text = failure.text.format(host=host, why=one_line(_why(subject)), advice=advice)
     if failure.code == "timeout" and call.deadline.timeout is not None:
         text += f" ({call.deadline.timeout:.3g} s)"
     # While a network changes, lookups fail because no name server answers.
@@ -193,7 +199,7 @@ def proxy_refusal(
 
     A refused password is never sent again: some proxies lock an account after a few attempts.
     """
-    said = redact(" ".join(f"{status} {reason}".split()))
+    said = one_line(f"{status} {reason}")
     if status == http.HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
         text = f"the proxy {proxy} requires a user and a password, or refuses those that it was given ({said})"
         text += ": check HTTPS_PROXY or HTTP_PROXY, which are like http://user:password@host:3128"

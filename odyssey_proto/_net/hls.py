@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import io
+import itertools
 import logging
 import re
 import threading
@@ -24,7 +25,9 @@ from .._base.errors import (
     internal,
     no_resources,
 )
+from .http_exchange import demanded_pause
 from .signed_file import fetch
+from .wrong_content import is_markup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +51,10 @@ _ADDRESS: Final = re.compile(rb'\bURI="([^"]*)"')  # in a tag: another playlist,
 _BEFORE_MARK: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,64}(?=#EXTM3U)")
 _MOST_LAG_S: Final = 1.0  # behind the pace; after that the pace starts afresh
 _GONE: Final = (404, 410)
+_REMOVED: Final = (401, 403, *_GONE)  # of a segment: stores refuse what they no longer have
+_INSISTENCE: Final = 2  # target durations for which a file is asked for again that could not be fetched
+_UNKNOWN_TARGET_S: Final = 1.0  # before the first playlist
+_PAUSES_S: Final = (0.2, 0.6, 1.0)  # before each repetition; the last for all others
 # If these were on, ffmpeg would treat our files as its own connections.
 _OPTIONS: Final = {"http_persistent": "0", "http_multiple": "0"}
 _READS_BROKEN_TEXT: Final = 19  # the first PyAV that reads metadata that is not UTF-8 by default
@@ -91,6 +98,8 @@ class HlsReader:
         self._target_s: float | None = None  # the longest duration of a segment, according to the playlist
         self._newest: str | None = None  # the newest segment that a playlist named
         self._stale_since: float | None = None  # since when playlists have named no newer one
+        self._playlists = {url}
+        self._has_segment = False
         self._failure: OdysseyError | None = None
         self._thread = threading.Thread(target=self._run, name="odyssey-hls", daemon=True)
 
@@ -187,8 +196,12 @@ class HlsReader:
         """
         if self._failure is None and not self._stop.is_set():
             try:
-                body, answered = self._fetch(url, options)
+                body, answered = self._insist(url, options)
                 body = _from_its_mark(body)
+                if body.startswith(b"#EXTM3U"):
+                    self._playlists.add(url)
+                elif body:
+                    self._has_segment = True
                 self._look_for_news(body)
                 return io.BytesIO(body if answered == url else _anchored(body, answered))
             except OdysseyError as error:
@@ -225,8 +238,21 @@ class HlsReader:
             recoverable=True,
         )
 
-    def _fetch(self, url: str, options: dict[str, str]) -> tuple[bytes | bytearray, str]:
-        """Return the file, and the address that gave it."""
+    def _insist(self, url: str, options: dict[str, str]) -> tuple[bytes | bytearray, str]:
+        """Return the file, and the address that gave it; a failure that may pass is no loss of the stream yet."""
+        self._check(url)
+        deadline = Deadline(_INSISTENCE * (self._target_s or _UNKNOWN_TARGET_S), self._clock)
+        pauses = itertools.chain(_PAUSES_S, itertools.repeat(_PAUSES_S[-1]))
+        while True:
+            try:
+                return self._fetch(url, options)
+            except OdysseyError as error:
+                pause = demanded_pause(error, next(pauses)) if error.recoverable else None
+                if pause is None or not self._http.pause(pause, deadline, self._abort):
+                    raise
+                log.info("asking again: %s", error)
+
+    def _check(self, url: str) -> None:
         if not _is_web(url):
             raise MalformedMessageError(
                 f"{_OPERATION}: the playlist names something that is encrypted or not an http or https address",
@@ -237,6 +263,8 @@ class HlsReader:
             raise OdysseyConnectionError(
                 f"{_OPERATION}: no video for {_LONGEST_SILENCE_S:g} s", code="peer_lost", recoverable=True
             )
+
+    def _fetch(self, url: str, options: dict[str, str]) -> tuple[bytes | bytearray, str]:
         start, stop = int(options.get("offset", 0)), int(options.get("end_offset", 0))
         headers = {"Range": f"bytes={start}-{stop - 1 if stop else ''}"} if start or stop else {}
         body = bytearray()
@@ -250,7 +278,8 @@ class HlsReader:
                             f"{_OPERATION}: a file is larger than {_LARGEST_FILE >> 20} MiB", code="too_large"
                         )
         except OdysseyError as error:
-            if error.status in _GONE and self._opened.done() and not urlsplit(url).path.endswith(".m3u8"):
+            is_segment = url not in self._playlists and not urlsplit(url).path.endswith(".m3u8")
+            if error.status in _REMOVED and self._has_segment and is_segment:
                 log.info("a segment was removed before it could be fetched")
                 return b"", url
             if error.status in _GONE:
@@ -261,6 +290,13 @@ class HlsReader:
                     operation=_OPERATION,
                 ) from error
             raise
+        if is_markup(body):
+            raise MalformedMessageError(
+                f"{_OPERATION}: HTML or XML came in place of a playlist or of video",
+                code="wrong_content",
+                operation=_OPERATION,
+                recoverable=True,
+            )
         wanted = body[start : stop or None] if headers and fetched.status == 200 else body
         return wanted, fetched.url
 

@@ -27,17 +27,19 @@ from ..core.refusals import HttpAnswer, unreadable
 from .call import Call
 from .content_coding import unacceptable, unpacked
 from .failures import NETWORK_ERRORS, connection_error, proxy_refusal
+from .library_logs import without_secrets
 from .observation import show_exchange
 from .proxies import proxy_for
-from .redirects import Reach, Route
+from .redirects import Reach, Route, as_sent
 from .sockets import USER_AGENT, Adapter
+from .stand_ins import readable, session_send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from .._base.clock import Clock, Deadline
 
-__all__ = ["HttpClient", "HttpRequest", "Repetitions", "answers"]
+__all__ = ["HttpClient", "HttpRequest", "Repetitions", "answers", "demanded_pause"]
 
 log = logging.getLogger("odyssey_proto.http")
 
@@ -208,8 +210,10 @@ class HttpClient:
         prepared = requests.Request(request.method, url, headers=headers, data=request.body).prepare()
         proxy = proxy_for(url)
         proxies = {} if proxy is None else {"all": proxy.url}
-        with call.current():
-            response = self._adapter.send(prepared, stream=True, timeout=call.remaining(), proxies=proxies)
+        call.target = as_sent(url)
+        with call.current(), without_secrets():
+            send = session_send() or self._adapter.send
+            response = readable(send(prepared, stream=True, timeout=call.remaining(), proxies=proxies))
         if proxy is None or response.status_code != http.HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             return response
         response.close()
@@ -307,12 +311,20 @@ def _pause(exc: OdysseyError, least: float | None) -> float | None:
     """
     if least is None or not exc.recoverable or isinstance(exc, OdysseyUsageError):
         return None
-    wanted = exc.retry_after
-    if exc.status not in _PASSING and not (exc.status == _TOO_MANY and wanted is not None):
+    if exc.status not in _PASSING and not (exc.status == _TOO_MANY and exc.retry_after is not None):
         return None
-    if wanted is not None and wanted > _LONGEST_PAUSE_S:
+    return demanded_pause(exc, least)
+
+
+def demanded_pause(exc: OdysseyError, least: float) -> float | None:
+    """Return the time to wait before the next request after ``exc``, in s; None if the service demands too much.
+
+    It is at least ``least`` s, all that the service demands, and a little more at random.
+    """
+    wanted = exc.retry_after or 0.0
+    if wanted > _LONGEST_PAUSE_S:
         return None
-    pause = max(least, wanted or 0.0)
+    pause = max(least, wanted)
     return pause + random.uniform(0, min(pause * _JITTER, _MOST_JITTER_S))  # noqa: S311  # not a secret
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import string
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit, urlunsplit
 
@@ -20,14 +21,14 @@ if TYPE_CHECKING:
 
     from ..core.refusals import HttpAnswer
 
-__all__ = ["Reach", "Route", "is_same_origin", "resolved"]
+__all__ = ["Reach", "Route", "as_sent", "is_same_origin", "resolved"]
 
 _MOST: Final = 10
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
 # RFC 9110 lets clients turn these into GET, which would ask for something else.
 _MADE_GET: Final = {301: ("POST",), 302: ("POST",), 303: ("POST", "DELETE")}
 _PORTS: Final = {"http": 80, "https": 443}
-_SAFE: Final = "!#$%&'()*+,/:;=?@[]~"  # what stays as it is in an address; "%": it is often quoted already
+_SAFE: Final = string.punctuation  # all that can travel stays as it is; a signature may cover how it is written
 
 
 class Reach(enum.Enum):
@@ -94,6 +95,18 @@ class Route:
         return True
 
 
+def as_sent(url: str) -> str:
+    """Return the path and the query of ``url`` as the request line has them: as they were given, byte by byte.
+
+    Libraries write them anew (``%2f`` as ``%2F``, ``%7e`` as ``~``). Only what cannot travel is quoted here.
+
+    >>> as_sent("https://x.example/a%2fb/../c?sig=%7e|+ä b#top")
+    '/a%2fb/../c?sig=%7e|+%C3%A4%20b'
+    """
+    parts = urlsplit(url)
+    return quote(f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}", safe=_SAFE)
+
+
 def resolved(url: str, location: str) -> str | None:
     """Return the address that a ``Location`` from ``url`` names, or None.
 
@@ -107,7 +120,7 @@ def resolved(url: str, location: str) -> str | None:
     if not location.strip() or not location.isprintable():
         return None
     try:
-        parts = urlsplit(urljoin(url, location.strip()))
+        parts = urlsplit(_joined(url, location.strip()))
         if parts.scheme in _PORTS and (not parts.hostname or parts.port == 0):
             return None
     except ValueError:
@@ -121,6 +134,12 @@ def resolved(url: str, location: str) -> str | None:
             fragment="",
         )
     )
+
+
+def _joined(url: str, location: str) -> str:
+    if location.startswith("/") and not location.startswith("//"):  # `urljoin` would remove dots and empty parts
+        return urlsplit(url)._replace(path="", query="", fragment="").geturl() + location
+    return urljoin(url, location)
 
 
 def _origin(url: str) -> str:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .._base.clock import Clock
     from .._base.secrets import Secret
     from .._model.config import ClientConfig
+    from .._model.simulation_job import SimulationJobDetail
     from ..core.refusals import HttpAnswer
     from .call import Call
 
@@ -211,16 +212,20 @@ class ServiceApi:
 
     def simulate(
         self, request: wire.SimulationRequest | Mapping[str, Any], deadline: Deadline
-    ) -> wire.SimulationJobDetail:
+    ) -> SimulationJobDetail:
         """Create a job (`POST /simulation-jobs`), once: a failed call may leave a job behind.
 
         As JSON-ready data, the request may have fields that the model lacks.
         """
-        return self.perform(_SIMULATE, wire.SimulationJobDetail, deadline, request)
+        from .._model.simulation_job import SimulationJobDetail  # loads models that most programs do not need
 
-    def job(self, job_id: str, deadline: Deadline) -> wire.SimulationJobDetail:
+        return self.perform(_SIMULATE, SimulationJobDetail, deadline, request)
+
+    def job(self, job_id: str, deadline: Deadline) -> SimulationJobDetail:
         """Return a job with its streams (`GET /simulation-jobs/{job_id}`)."""
-        return self.perform(_GET_JOB, wire.SimulationJobDetail, deadline, about=_job(job_id))
+        from .._model.simulation_job import SimulationJobDetail  # loads models that most programs do not need
+
+        return self.perform(_GET_JOB, SimulationJobDetail, deadline, about=_job(job_id))
 
     def jobs(
         self,
@@ -242,7 +247,7 @@ class ServiceApi:
     def cancel_job(self, job_id: str, deadline: Deadline) -> wire.SimulationJobInfo:
         """Cancel a job (`DELETE /simulation-jobs/{job_id}`); `NotCancellableError` if it is too late."""
         repeated: list[str | None] = []
-        answer: wire.CancelledSimulation | wire.SimulationJobDetail
+        answer: wire.CancelledSimulation | SimulationJobDetail
         try:
             answer = self.perform(
                 _CANCEL_JOB, wire.CancelledSimulation, deadline, about=_job(job_id), repeated=repeated

@@ -16,7 +16,7 @@ import attrs
 
 from .._base.errors import MalformedMessageError, OdysseyError
 from ..core.refusals import HttpAnswer, refusal
-from .content_coding import named_codings
+from .content_coding import named_codings, unpacked_pieces
 from .failures import NETWORK_ERRORS, connection_error
 from .http_exchange import HttpRequest
 from .redirects import Reach
@@ -48,7 +48,9 @@ class Fetched:
     headers: Mapping[str, str]
     """The headers; the case of their names does not matter."""
     pieces: Iterator[bytes]
-    """The body as it arrives; each piece is a new object, and none is kept."""
+    """The body as it arrives, unpacked; each piece is a new object, and none is kept."""
+    is_packed: bool
+    """Whether the store labels it as packed, so that neither lengths nor places are those of the pieces."""
     url: str = attrs.field(repr=False)
     """The address that gave it, after redirects."""
 
@@ -82,14 +84,29 @@ def fetch(
         with contextlib.closing(response):
             if response.status_code not in (200, 206, 416):
                 raise _refused(response, operation)
-            if named_codings(response.headers.get("Content-Encoding", "")):
-                raise MalformedMessageError(
-                    f"{operation}: the file is compressed, which was not asked for",
-                    code="malformed",
-                    operation=operation,
-                )
-            pieces = _pieces(response, url, deadline, call, operation)
-            yield Fetched(response.status_code, response.headers, pieces, url)
+            # Some stores keep files packed and send them so, whatever was asked for. A part cannot be unpacked.
+            label = response.headers.get("Content-Encoding", "") if response.status_code == 200 else ""
+            pieces = _unpacked(_pieces(response, url, deadline, call, operation), label, operation)
+            yield Fetched(
+                response.status_code, response.headers, pieces, is_packed=bool(named_codings(label)), url=url
+            )
+
+
+def _unpacked(pieces: Iterator[bytes], label: str, operation: str) -> Iterator[bytes]:
+    try:
+        yield from unpacked_pieces(pieces, label)
+    except MalformedMessageError as exc:
+        if exc.operation is not None:
+            raise
+        failure = MalformedMessageError(
+            f"{operation}: the file cannot be unpacked: {', '.join(exc.problems)}",
+            problems=exc.problems,
+            code=exc.code,
+            operation=operation,
+        )
+    else:
+        return
+    raise failure
 
 
 def _pieces(

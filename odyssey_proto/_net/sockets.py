@@ -26,6 +26,7 @@ from .call import Call, current_call
 from .dialing import dial, is_on_its_way
 from .failures import ProxyTroubleError
 from .proxies import Proxy
+from .stand_ins import connection_class, unreplaced
 from .trust import trusting_context
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from _typeshed import WriteableBuffer
+    from urllib3.connection import HTTPConnection as _PlainConnection
+    from urllib3.connection import HTTPSConnection as _SecureConnection
 
     from .stopwatch import Stopwatch
 
@@ -164,14 +167,17 @@ class _Dialling:
                 raise
             raise ProxyTroubleError(self._dns_host, self.port) from exc
 
-    def request(self, *args: Any, **known: Any) -> None:
+    def request(self, method: str, url: str, *args: Any, **known: Any) -> None:
         call = current_call()
         if self.sock is None:
             self.connect()
         else:  # from the pool: it now belongs to another call
             call.guard(self.sock)
         self._stopwatch = call.stopwatch
-        super().request(*args, **known)  # type: ignore[misc]  # urllib3's class follows in the MRO
+        if call.target is not None:  # a proxy gets the whole address
+            origin = urlsplit(url)._replace(path="", query="", fragment="").geturl()
+            url = origin + call.target
+        super().request(method, url, *args, **known)  # type: ignore[misc]  # urllib3's class follows in the MRO
 
     def send(self, data: Any) -> None:
         if self._stopwatch is not None:
@@ -180,11 +186,16 @@ class _Dialling:
         super().send(data)  # type: ignore[misc]  # urllib3's class follows in the MRO
 
 
-class HttpConnection(_Dialling, urllib3.connection.HTTPConnection):
+if not TYPE_CHECKING:
+    _PlainConnection = unreplaced(urllib3.connection.HTTPConnection)
+    _SecureConnection = unreplaced(urllib3.connection.HTTPSConnection)
+
+
+class HttpConnection(_Dialling, _PlainConnection):
     """`urllib3.connection.HTTPConnection`, bounded by the current call."""
 
 
-class HttpsConnection(_Dialling, urllib3.connection.HTTPSConnection):
+class HttpsConnection(_Dialling, _SecureConnection):
     """`urllib3.connection.HTTPSConnection`, bounded by the current call."""
 
     def _connect_tls_proxy(self, *args: Any, **known: Any) -> Any:
@@ -193,11 +204,15 @@ class HttpsConnection(_Dialling, urllib3.connection.HTTPSConnection):
 
 
 class _HttpPool(urllib3.HTTPConnectionPool):
-    ConnectionCls: Any = HttpConnection
+    @property
+    def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802  # nobody sets it
+        return connection_class(urllib3.HTTPConnectionPool, HttpConnection)
 
 
 class _HttpsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls: Any = HttpsConnection
+    @property
+    def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802  # nobody sets it
+        return connection_class(urllib3.HTTPSConnectionPool, HttpsConnection)
 
 
 _POOLS: Final = {"http": _HttpPool, "https": _HttpsPool}

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .._model.config import ClientConfig
     from .._model.credentials import ClientCredentials
     from .._model.script import Script
+    from .._model.simulation_job import SimulationJobDetail
     from ..core.refusals import HttpAnswer
     from .download import Artifact, OnProgress
     from .job_updates import OnUpdate
@@ -115,7 +116,7 @@ class Account:
         script_url: str | None,
         portrait: bool,
         bypass_prompt_expansion: bool | None,
-    ) -> wire.SimulationJobDetail:
+    ) -> SimulationJobDetail:
         """Create a job from exactly one of the three kinds of script."""
         request = simulation_request(
             script=script,
@@ -126,7 +127,7 @@ class Account:
         )
         return self.api.simulate(request, deadline)
 
-    def job(self, job_id: str, deadline: Deadline) -> wire.SimulationJobDetail:
+    def job(self, job_id: str, deadline: Deadline) -> SimulationJobDetail:
         """Return a job with its streams."""
         return self.api.job(job_id, deadline)
 

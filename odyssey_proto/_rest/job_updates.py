@@ -7,7 +7,9 @@ from typing import TypeAlias
 
 import odyssey_models as wire
 
+from .._model.simulation_job import SimulationJobDetail
+
 __all__ = ["OnUpdate"]
 
-OnUpdate: TypeAlias = Callable[[wire.SimulationJobInfo | wire.SimulationJobDetail], object]
+OnUpdate: TypeAlias = Callable[[wire.SimulationJobInfo | SimulationJobDetail], object]
 """Called with a job whose status has changed."""

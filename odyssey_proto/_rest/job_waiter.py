@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     import odyssey_models as wire
 
     from .._base.clock import Clock
+    from .._model.simulation_job import SimulationJobDetail
     from .._net.service_api import ServiceApi
     from .job_updates import OnUpdate
 
 __all__ = ["JobWaiter"]
 
-Job: TypeAlias = "wire.SimulationJobInfo | wire.SimulationJobDetail"
+Job: TypeAlias = "wire.SimulationJobInfo | SimulationJobDetail"
 log = logging.getLogger("odyssey_proto.rest")
 
 # All others, even unknown ones, may still change (spec/behaviour.md#jobs).
@@ -61,10 +62,10 @@ class JobWaiter:
         self._on_update = on_update
         self._cancel = cancel_on_timeout
         self._known: dict[str, str] = {}  # status by job
-        self._ended: dict[str, wire.SimulationJobDetail] = {}
+        self._ended: dict[str, SimulationJobDetail] = {}
         self._only_active = True
 
-    def wait(self, job_ids: Sequence[str], deadline: Deadline) -> list[wire.SimulationJobDetail]:
+    def wait(self, job_ids: Sequence[str], deadline: Deadline) -> list[SimulationJobDetail]:
         """Return the ended jobs, in the order of ``job_ids``.
 
         Raises:

@@ -63,6 +63,9 @@ REOPEN_WITHIN_S: Final = 40.0
 OPEN_WITHIN_S: Final = 60.0
 """The time limit for one attempt at a first connection, in s; each of its steps has a shorter one."""
 _ENDED: Final = "stream_not_found"  # the error code if the server does not know the stream, or no longer
+_TAKEN_AWAY: Final = (401, 403)  # how stores tell it of HLS, which has no token that could be refused
+_MOST_WAITS: Final = 2  # for a server that asks to come back later, before a first connection
+_LONGEST_WAIT_S: Final = 60.0  # if it asks for more, the connection fails
 
 
 class SpectatorState(Enum):
@@ -122,6 +125,7 @@ class SpectatorMachine(Machine):
         self._opened_at = 0.0
         self._silent: Way | None = None  # the way that last connected and brought no video
         self._held_gap: VideoResumed | None = None
+        self._has_shown_hls = False
         self._progress = "not begun"
 
     # --- feeding in, draining out
@@ -210,10 +214,7 @@ class SpectatorMachine(Machine):
     def open_another_way(self, item: LinkFailed) -> None:
         """Try the next way of this round."""
         self._give_link_up(item)
-        self._open(
-            self._ways[self._ways.index(self._way) + 1],
-            OPEN_WITHIN_S if self.state is S.OPENING else REJOIN_DEADLINE_S,
-        )
+        self._open(self._ways[self._ways.index(self._way) + 1], self._limit_s)
 
     def connected(self, _: LinkReady) -> None:
         """Expect frames, and answer the call."""
@@ -232,6 +233,7 @@ class SpectatorMachine(Machine):
         self._progress = "watching"
         if self._way is Way.HLS:  # its reader has frames, and knows when the next segment is overdue
             self._gone_since = None
+            self._has_shown_hls = True
         else:
             self._agenda.wake_at(Due.CHECK, self._silence.next_look(self._agenda.now))
 
@@ -290,21 +292,28 @@ class SpectatorMachine(Machine):
         self._failures.clear()
         ways = [way for way in self._ways if way is not self._silent] or self._ways
         self._silent = None
-        self._open(ways[0], REJOIN_DEADLINE_S)
+        self._open(ways[0], self._limit_s)
+
+    def is_asked_to_wait(self, item: LinkFailed) -> bool:
+        """Whether a server asks to come back later, which the first connection does."""
+        wait_s = self._demanded_s(item)
+        return self._rounds < _MOST_WAITS and wait_s is not None and wait_s <= _LONGEST_WAIT_S
 
     def may_try_again(self, item: LinkFailed) -> bool:
         """Whether another round may help."""
         return self._may_go_on(item)
 
     def wait_for_round(self, item: LinkFailed) -> None:
-        """Pause before the next round."""
+        """Pause before the next round, at least for as long as a server demands."""
+        wait_s = max(self._config.retry_delay(self._rounds), self._demanded_s(item) or 0.0)
         self._give_link_up(item)
-        self._agenda.wake_at(Due.REJOIN, self._agenda.now + self._config.retry_delay(self._rounds))
+        self._agenda.wake_at(Due.REJOIN, self._agenda.now + wait_s)
         self._rounds += 1
 
     def is_gone(self, item: LinkFailed) -> bool:
         """Whether the server no longer knows the stream, so that the broadcast is over."""
-        return item.error.code == _ENDED
+        is_taken_away = self._has_shown_hls and self._way is Way.HLS and item.error.status in _TAKEN_AWAY
+        return item.error.code == _ENDED or is_taken_away
 
     def give_up(self, _: Due) -> None:
         """Fail: the broadcast did not come back."""
@@ -363,6 +372,15 @@ class SpectatorMachine(Machine):
         self._progress = f"connecting over {way.value}"
         self._agenda.put(OpenBroadcast(self._links, way, timeout_s))
 
+    @property
+    def _limit_s(self) -> float:
+        return OPEN_WITHIN_S if self.state is S.OPENING else REJOIN_DEADLINE_S
+
+    def _demanded_s(self, item: LinkFailed) -> float | None:
+        """Return the longest pause that a server demanded in this round, in s; None if none did."""
+        failures = (each for each in (*self._failures, item.error) if each.recoverable)
+        return max((each.retry_after for each in failures if each.retry_after is not None), default=None)
+
     def _may_go_on(self, item: LinkFailed) -> bool:
         if isinstance(item.error, errors.SpectatorTokenError) or not isinstance(
             item.error, errors.OdysseyConnectionError
@@ -405,6 +423,7 @@ SPECTATOR_TABLE: Final[tuple[Row[SpectatorMachine], ...]] = (
     row((S.IDLE,), Watch, S.OPENING, M.watch),
     row(_TRYING, LinkReady, S.WATCHING, M.connected),
     row(_TRYING, LinkFailed, None, M.open_another_way, M.has_another_way),
+    row((S.OPENING,), LinkFailed, None, M.wait_for_round, M.is_asked_to_wait),
     row((S.OPENING,), LinkFailed, S.FAILED, M.fail_to_open),
     row((S.WATCHING,), Due.CHECK, None, M.check),
     row((S.WATCHING,), VideoSeen, None, M.judge),
@@ -414,7 +433,7 @@ SPECTATOR_TABLE: Final[tuple[Row[SpectatorMachine], ...]] = (
     row((S.WATCHING, S.REOPENING), LinkFailed, S.ENDED, M.end, M.is_gone),
     row((S.WATCHING,), LinkFailed, S.REOPENING, M.reopen, M.may_reopen),
     row((S.WATCHING,), LinkFailed, S.FAILED, M.fail),
-    row((S.REOPENING,), Due.REJOIN, None, M.begin_round),
+    row(_TRYING, Due.REJOIN, None, M.begin_round),
     row((S.REOPENING,), LinkFailed, None, M.wait_for_round, M.may_try_again),
     row((S.REOPENING,), LinkFailed, S.FAILED, M.fail),
     row((S.REOPENING,), Due.GIVE_UP, S.FAILED, M.give_up),

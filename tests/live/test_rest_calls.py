@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 JWT = "e30.eyJzZXNzaW9uX2lkIjoicy0xIn0.c2ln"  # of the session s-1
 RECORDING = {"stream_id": "s-1", "video_url": "https://x.example/v.mp4?signature=1", "duration_seconds": 9.5}
 JOB = {"job_id": "j-1", "status": "pending", "priority": "normal", "created_at": "2026-01-01T00:00:00Z"}
+DONE = {"status": "completed", "streams": [{"stream_id": "s-1"}]}
 JOBS = {"jobs": [JOB], "total": 1, "limit": 20, "offset": 0}
 RECORDINGS = {
     "recordings": [{"stream_id": "s-1", "width": 1280, "height": 704, "started_at": "2026-01-01T00:00:00Z"}],
@@ -311,7 +312,7 @@ def test_every_call_with_one_answer_at_its_end_can_be_made_so(
 ) -> None:
     make, route = RAW[call]
     body = {"session_token": JWT} if call == "create_client_credentials" else CALLS[route][1]
-    done = {**body, "status": "completed"} if "wait" in call else body
+    done = {**body, **DONE} if "wait" in call else body
     server.routes[route] = json_answer(done, X_Request_Id="the last")
     raw = make(client.with_raw_response)
     assert (raw.status, raw.request_id, server.requests[-1].route) == (200, "the last", route)
@@ -350,7 +351,7 @@ def test_threads_share_a_client_and_its_token(client: Odyssey, server: HttpServe
 
 
 def test_sixteen_threads_make_all_calls_at_once_with_one_token(client: Odyssey, server: HttpServer) -> None:
-    done = {**JOB, "status": "completed"}
+    done = {**JOB, **DONE}
     server.routes["GET /simulation-jobs/j-1"] = json_answer(done)
     server.routes["POST /sessions/token"] = json_answer({"session_token": JWT})
     together = threading.Barrier(16)
@@ -396,7 +397,7 @@ def test_closing_ends_a_wait_at_once(client: Odyssey) -> None:
 
 
 def test_a_job_is_made_and_awaited(client: Odyssey, server: HttpServer) -> None:
-    done = {**JOB, "status": "completed", "streams": [{"stream_id": "s-1"}]}
+    done = {**JOB, **DONE}
     server.routes["GET /simulation-jobs/j-1"] = [json_answer(JOB), json_answer(done)]
     told: list[str] = []
     job = client.simulate_and_wait(script=SCRIPT, poll=0, on_update=lambda job: told.append(job.status))

@@ -19,6 +19,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 import urllib3
 import urllib3.connection
 import websocket
@@ -219,6 +220,12 @@ def test_a_connection_of_urllib3_finds_its_host_by_a_method_that_can_be_replaced
     assert (connection._dns_host, connection.port, connection.sock) == ("a.example", 80, None)
     assert urllib3.HTTPConnectionPool.ConnectionCls is urllib3.connection.HTTPConnection
     assert "pool_classes_by_scheme" in vars(urllib3.PoolManager())
+
+
+def test_what_stands_in_for_requests_or_urllib3_is_known_by_the_module_that_it_comes_from() -> None:
+    assert requests.Session.send.__module__ == "requests.sessions"
+    for kind in (urllib3.HTTPConnectionPool.ConnectionCls, urllib3.HTTPSConnectionPool.ConnectionCls):
+        assert kind.__module__ == "urllib3.connection"
 
 
 def test_an_answer_of_http_client_reads_its_status_by_a_method_that_can_be_replaced() -> None:

@@ -23,13 +23,13 @@ class Recording(JsonObject):
 
     stream_id: str = attrs.field(validator=attrs.validators.min_len(1), metadata={"essential": True})
     """Identifier of the stream."""
-    video_url: str | None = attrs.field(default=None, metadata={"write_null": True})
+    video_url: str | None = attrs.field(default=None, repr=False, metadata={"write_null": True})
     """Presigned address of the video (MP4)."""
-    events_url: str | None = attrs.field(default=None, metadata={"write_null": True})
+    events_url: str | None = attrs.field(default=None, repr=False, metadata={"write_null": True})
     """Presigned address of the event log (JSONL)."""
-    thumbnail_url: str | None = attrs.field(default=None, metadata={"write_null": True})
+    thumbnail_url: str | None = attrs.field(default=None, repr=False, metadata={"write_null": True})
     """Presigned address of a still picture (JPEG)."""
-    preview_url: str | None = attrs.field(default=None, metadata={"write_null": True})
+    preview_url: str | None = attrs.field(default=None, repr=False, metadata={"write_null": True})
     """Presigned address of a short preview (MP4)."""
     frame_count: int | None = attrs.field(default=None, metadata={"write_null": True})
     """Number of frames in the video."""

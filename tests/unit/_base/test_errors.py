@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 
+import odyssey_models as wire
 import pytest
 
 from odyssey_proto._base import errors
@@ -27,6 +29,7 @@ from odyssey_proto._base import errors
         (errors.OdysseyNotFoundError, ValueError),
         (errors.NotCancellableError, ValueError),
         (errors.OdysseyRequestError, ConnectionError),
+        (errors.SimulationFailedError, errors.OdysseyError),
     ],
 )
 def test_each_is_caught_under_the_root_and_under_the_usual_name(
@@ -154,3 +157,15 @@ def test_an_error_as_another_kind_keeps_what_is_known() -> None:
 
 def test_an_error_that_is_not_ours_is_raised_again_as_it_is() -> None:
     assert str(errors.again(ValueError("why"), "more")) == "why"
+
+
+def test_a_failed_simulation_is_json_without_the_addresses_of_its_job() -> None:
+    address = "https://files.example.org/video.mp4?sig=4711"
+    stream = wire.SimulationStream(stream_id="s-1", video_url=address)
+    status = wire.SimulationJobStatus.FAILED
+    job = wire.SimulationJobDetail(job_id="j-1", status=status, priority="", created_at="", streams=[stream])
+    error = errors.SimulationFailedError("it failed", job=job, failed_scripts=(0, 2), code="simulation_failed")
+    data = error.to_dict()
+    assert (data["job_id"], data["failed_scripts"], data["code"]) == ("j-1", [0, 2], "simulation_failed")
+    assert address not in json.dumps(data)
+    assert errors.SimulationFailedError("it failed").to_dict()["job_id"] is None

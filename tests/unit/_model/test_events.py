@@ -34,6 +34,12 @@ def test_who_is_let_in_is_not_shown() -> None:
     assert "secret" not in repr(BroadcastInfo("http://host/live", "secret"))
 
 
+def test_addresses_of_a_broadcast_are_shown_without_signatures() -> None:
+    info = BroadcastInfo("http://host/live?sig=4711", "secret", "http://host/x.m3u8?sig=4711")
+    assert repr(info) == "BroadcastInfo(webrtc_url='http://host/live?…', hls_url='http://host/x.m3u8?…')"
+    assert repr(BroadcastInfo("http://host/live", "secret")).endswith("hls_url=None)")
+
+
 class _Awaitable:
     async def __call__(self) -> None:
         """Nothing."""

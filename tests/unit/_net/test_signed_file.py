@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -153,8 +154,14 @@ def test_other_answers_are_told_with_status_and_request_id(
     assert error.recoverable == status.startswith("5")
 
 
-def test_a_compressed_file_is_refused(server: HttpServer, http: HttpClient) -> None:
-    server.routes["GET /file"] = answer(b"x", Content_Encoding="gzip")
+def test_a_compressed_file_is_unpacked(server: HttpServer, http: HttpClient) -> None:
+    server.routes["GET /file"] = answer(gzip.compress(b"x"), Content_Encoding="gzip")
+    assert read(http, server.url + SIGNED) == (200, b"x")
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd", "gzip, " * 5 + "gzip"])
+def test_a_file_that_cannot_be_unpacked_is_refused(server: HttpServer, http: HttpClient, coding: str) -> None:
+    server.routes["GET /file"] = answer(b"x", Content_Encoding=coding)
     assert isinstance(failure(http, server.url + SIGNED), MalformedMessageError)
 
 

@@ -31,6 +31,8 @@ REFUSED = OdysseyConnectionError("refused", code="refused", recoverable=True)
 REJECTED = OdysseyConnectionError("rejected", code="rejected", status=400)
 GONE = OdysseyConnectionError("no such stream", code="stream_not_found", status=404)
 NO_TOKEN = SpectatorTokenError("the token was refused", code="invalid_spectator_token", status=401)
+BUSY = OdysseyConnectionError("too many", code="http_503", status=503, recoverable=True, retry_after=7.0)
+TAKEN_AWAY = OdysseyConnectionError("access denied", code="http_403", status=403)
 
 
 class Rig:
@@ -143,6 +145,74 @@ def test_a_refused_token_is_no_reason_for_another_way() -> None:
 
 def test_a_stream_that_webrtc_does_not_know_is_looked_for_over_hls() -> None:
     assert only(Rig(BOTH).to_opening().fail(GONE), effects.OpenBroadcast)
+
+
+def test_a_server_that_asks_to_come_back_later_is_asked_again_then() -> None:
+    rig = Rig().to_opening()
+    outputs = rig.fail(BUSY)
+    assert outputs == [ErrorOccurred(error=BUSY, fatal=False, at=100.0), effects.CloseLink(1)]
+    assert rig.later(6.9) == []
+    assert rig.later(0.1) == [effects.OpenBroadcast(2, Way.WEBRTC, OPEN_WITHIN_S)]
+    assert effects.Succeed(7, None) in rig.give(inputs.LinkReady(2))
+
+
+def test_a_server_that_stays_busy_is_an_error_after_two_waits() -> None:
+    rig = Rig().to_opening()
+    for _ in range(2):
+        rig.fail(BUSY)
+        rig.later(7)
+    (failed,) = only(rig.fail(BUSY), effects.Fail)
+    assert (failed.error.status, failed.error.retry_after) == (503, 7.0)
+
+
+def test_a_server_that_asks_for_more_than_a_minute_is_an_error_at_once() -> None:
+    later = OdysseyConnectionError("too many", status=503, recoverable=True, retry_after=61.0)
+    assert only(Rig().to_opening().fail(later), effects.Fail)
+
+
+def test_a_busy_server_is_no_reason_to_wait_if_there_is_another_way() -> None:
+    rig = Rig(BOTH).to_opening()
+    assert only(rig.fail(BUSY), effects.OpenBroadcast) == [effects.OpenBroadcast(2, Way.HLS, OPEN_WITHIN_S)]
+    rig.fail(REFUSED)
+    assert rig.later(6.9) == []
+    assert rig.later(0.1) == [effects.OpenBroadcast(3, Way.WEBRTC, OPEN_WITHIN_S)]
+
+
+def test_who_waits_for_a_busy_server_may_leave() -> None:
+    rig = Rig().to_opening()
+    rig.fail(BUSY)
+    outputs = rig.give(inputs.Disconnect())
+    assert statuses(outputs) == [ConnectionStatus.DISCONNECTED]
+    assert rig.core.next_due is None
+
+
+def test_after_a_loss_a_busy_server_is_not_asked_before_it_allows() -> None:
+    rig = Rig().to_reopening()
+    rig.fail(BUSY)
+    assert rig.later(6.9) == []
+    assert rig.later(0.1) == [effects.OpenBroadcast(3, Way.WEBRTC, REJOIN_DEADLINE_S)]
+
+
+def test_what_hls_has_shown_and_now_refuses_has_ended() -> None:
+    rig = Rig((Way.HLS,)).to_watching()
+    assert StreamEnded(error=None, at=100.0) in rig.fail(TAKEN_AWAY)
+    assert rig.core.state is SpectatorState.ENDED
+
+
+def test_what_hls_refuses_after_a_loss_has_ended() -> None:
+    rig = Rig((Way.HLS,)).to_reopening()
+    assert StreamEnded(error=None, at=100.0) in rig.fail(TAKEN_AWAY)
+    assert rig.core.state is SpectatorState.ENDED
+
+
+def test_what_hls_has_never_shown_has_not_ended_when_it_is_refused() -> None:
+    rig = Rig(BOTH).to_reopening()
+    rig.fail(REFUSED)
+    rig.fail(TAKEN_AWAY)
+    assert rig.core.state is SpectatorState.REOPENING
+    assert Rig((Way.HLS,)).to_opening().fail(TAKEN_AWAY)[-1] == StatusChanged(
+        status=ConnectionStatus.FAILED, message="access denied", at=100.0
+    )
 
 
 def test_without_reconnecting_a_loss_is_the_end() -> None:

@@ -1,0 +1,63 @@
+"""What the tests of a program put in place of HTTP: vcrpy, requests-mock, responses, `unittest.mock`.
+
+They replace parts of requests and urllib3 that this library has its own form of. Requests that passed them by
+would leave the machine in a test that is meant to stay offline, so what stands in is looked for, and used. It has
+neither our deadlines nor our aborts. Wrappers that keep the name of what they wrap, as those of tracing do, are no
+stand-ins.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+from typing import TYPE_CHECKING, Any, Final
+
+import requests
+import urllib3
+import urllib3.connection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["connection_class", "readable", "session_send", "unreplaced"]
+
+_CONNECTIONS: Final = "urllib3.connection"
+_SESSIONS: Final = "requests.sessions"
+
+
+def unreplaced(kind: Any) -> Any:
+    """Return the class of urllib3 that ``kind`` is, or stands in for: tests may import this library in the middle.
+
+    >>> unreplaced(urllib3.connection.HTTPConnection).__module__
+    'urllib3.connection'
+    """
+    return next(base for base in kind.__mro__ if base.__module__ == _CONNECTIONS)
+
+
+def connection_class(pool: Any, ours: Any) -> Any:
+    """Return ``ours``, or what stands in for the connections of the class ``pool`` of urllib3."""
+    known = pool.ConnectionCls
+    return ours if known.__module__ == _CONNECTIONS else known
+
+
+def session_send() -> Callable[..., requests.Response] | None:
+    """Return what stands in for sending with a session of requests, or None if nothing does."""
+    if getattr(requests.Session.send, "__module__", None) == _SESSIONS:
+        return None
+    session = requests.Session()
+    session.trust_env = False  # what the environment says is in the arguments already
+    return functools.partial(session.send, allow_redirects=False)
+
+
+def readable(response: requests.Response) -> requests.Response:
+    """Return ``response`` with a body that can be read as urllib3's can."""
+    raw = response.raw
+    if raw is not None and not isinstance(raw, urllib3.BaseHTTPResponse):
+        response.raw = urllib3.HTTPResponse(
+            io.BytesIO(raw.read()),
+            response.headers,
+            response.status_code,
+            reason=response.reason,
+            preload_content=False,
+        )
+    return response

@@ -1,0 +1,179 @@
+"""A file that grows under a provisional name: `.part` while bytes arrive, its own name once it is complete.
+
+Beside a `.part` there is a `.part.json` that names the version of the file that it is a part of, so that a later
+process can continue it. One download at a time has the file; any other, in any process, is refused. It does not
+know where the bytes come from.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import attrs
+
+from .._base.errors import OdysseyConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from .._base.clock import Deadline
+
+__all__ = ["PartFile", "Version"]
+
+_RENAMES_OPEN_FILES: Final = os.name != "nt"
+_PATIENCE_S: Final = 1.0  # for a virus scanner on Windows to release a file that was just written
+_LOCKED_AT: Final = 1 << 40  # the byte to lock on Windows, beyond the data: only the owner can read a locked byte
+
+
+@attrs.frozen(kw_only=True)
+class Version:
+    """The version of a file that a part belongs to."""
+
+    validator: str | None
+    """The ETag or else the date, for ``If-Range``."""
+    size: int | None
+    """The length of the whole file, in bytes."""
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str], size: int | None) -> Self:
+        """Return the version that an answer with these ``headers`` brings."""
+        etag = headers.get("ETag", "")
+        strong = etag if etag.startswith('"') else None  # a weak one does not promise equal bytes
+        return cls(validator=strong or headers.get("Last-Modified"), size=size)
+
+
+class PartFile:
+    """The provisional file of ``path``.
+
+    Args:
+        path: the name of the complete file.
+        deadline: for waiting until the system lets it be renamed.
+        pause: waits the given s.
+    """
+
+    def __init__(self, path: Path, deadline: Deadline, pause: Callable[[float], object]) -> None:
+        self._path = path
+        self._part = path.with_name(path.name + ".part")
+        self._note = path.with_name(path.name + ".part.json")
+        self._deadline = deadline
+        self._pause = pause
+        self._descriptor = -1
+
+    @contextlib.contextmanager
+    def filled(self) -> Iterator[None]:
+        """Have the file for this download alone, within a ``with``; leaving it without an error names the file.
+
+        Raises:
+            OdysseyConfigError: another download is writing it.
+            OSError: it cannot be written.
+        """
+        with _locked(self._part) as self._descriptor:
+            yield
+            os.fsync(self._descriptor)
+            if _RENAMES_OPEN_FILES:  # under the lock, so that no other download can resume it meanwhile
+                self._part.replace(self._path)
+        if not _RENAMES_OPEN_FILES:
+            self._replace(self._part, self._path)
+        self._note.unlink(missing_ok=True)
+
+    @property
+    def size(self) -> int:
+        """The number of bytes that are there; the next ones are written after them."""
+        return os.lseek(self._descriptor, 0, os.SEEK_END)
+
+    def head(self, size: int) -> bytes:
+        """Return the first ``size`` bytes."""
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        head = os.read(self._descriptor, size)
+        os.lseek(self._descriptor, 0, os.SEEK_END)
+        return head
+
+    def write(self, piece: bytes) -> None:
+        """Append ``piece``."""
+        view = memoryview(piece)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+
+    def begin(self, version: Version | None) -> None:
+        """Start over, and write the note of the version before the first byte."""
+        os.ftruncate(self._descriptor, 0)
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        if version is None or version.validator is None:
+            self._note.unlink(missing_ok=True)
+            return
+        fresh = self._note.with_name(self._note.name + ".new")
+        fresh.unlink(missing_ok=True)
+        with fresh.open("x", encoding="utf-8") as file:
+            json.dump(attrs.asdict(version), file)
+        self._replace(fresh, self._note)
+
+    def version(self) -> Version | None:
+        """Return the version in the note, or None if there is no valid note."""
+        try:
+            data: Mapping[str, Any] = json.loads(self._note.read_text(encoding="utf-8"))
+            validator, size = data["validator"], data["size"]
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
+            return None
+        usable = isinstance(validator, str) and validator.isprintable() and isinstance(size, int | None)
+        return Version(validator=validator, size=size) if usable else None
+
+    def _replace(self, source: Path, target: Path) -> None:
+        patience = self._deadline.within(_PATIENCE_S)
+        while True:
+            try:
+                source.replace(target)
+            except PermissionError:
+                if _RENAMES_OPEN_FILES or patience.expired:
+                    raise
+                self._pause(0.05)
+            else:
+                return
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    """Open ``path`` for this download alone; any other download, in any process, is refused."""
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags, 0o644)
+    try:
+        _lock(descriptor, path)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        _lock_alone(descriptor)
+    except (BlockingIOError, PermissionError):
+        raise _busy(path) from None
+    except OSError:  # a file system without locks
+        return
+    if not path.exists() or not os.path.samestat(os.fstat(descriptor), path.stat()):
+        raise _busy(path)  # it was renamed between opening and locking, so the open file is complete
+
+
+def _lock_alone(descriptor: int) -> None:
+    """Lock an open file until it is closed; raise `BlockingIOError` or `PermissionError` if it is locked."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        windows: Any = msvcrt  # type checkers know its names on Windows only
+        os.lseek(descriptor, _LOCKED_AT, os.SEEK_SET)
+        try:
+            windows.locking(descriptor, windows.LK_NBLCK, 1)
+        finally:
+            os.lseek(descriptor, 0, os.SEEK_SET)
+    else:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _busy(path: Path) -> OdysseyConfigError:
+    return OdysseyConfigError(f"Another download is writing {path.name}", code="busy")
