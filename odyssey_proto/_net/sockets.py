@@ -11,6 +11,7 @@ import contextlib
 import errno
 import http.client
 import io
+import queue
 import ssl
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
@@ -254,13 +255,21 @@ class Adapter(requests.adapters.HTTPAdapter):
         return manager
 
     def drop_idle(self) -> None:
-        """Use no connection again that is open now. Requests that run go on."""
-        for manager in (self.poolmanager, *tuple(self.proxy_manager.values())):
-            manager.clear()
+        """Close the connections that are idle now. Requests that run go on."""
+        for pool in self._pools():
+            with contextlib.suppress(queue.Empty):
+                while pool.pool is not None:  # it is not closed
+                    idle = pool.pool.get(block=False)
+                    if idle is not None:
+                        idle.close()
 
     def close(self) -> None:
         """Close the idle connections now; urllib3 closes them only when a pool is garbage-collected."""
-        for manager in (self.poolmanager, *self.proxy_manager.values()):
-            for key in manager.pools.keys():  # noqa: SIM118 - not an iterable mapping
-                manager.pools[key].close()
+        for pool in self._pools():
+            pool.close()
         super().close()
+
+    def _pools(self) -> Iterator[Any]:
+        for manager in (self.poolmanager, *tuple(self.proxy_manager.values())):
+            for key in manager.pools.keys():  # noqa: SIM118 - not an iterable mapping
+                yield manager.pools[key]

@@ -375,6 +375,7 @@ NOT_CALLED: Final = {
     "RawResponse": "made by `Odyssey.with_raw_response`",
     "Session": "made by `Odyssey.connect`",
     "SessionStats": "made by `Session.stats`",
+    "SimulationJobDetail": "made by `Odyssey.simulate`",
     "SpectatorConnection": "made by `connect_to_stream`",
 }
 """Classes that users do not instantiate, except errors, enums, dicts, events and answers of the service."""

@@ -216,4 +216,4 @@ def test_the_sdk_has_all_points_of_the_scenarios_without_a_session(built: Path) 
     assert wrong == {}
     won = {point.group for point in card.points if point.outcome == "passed"}
     assert won == {scenario.name for scenario in SCENARIOS if {step.do for step in scenario.steps} <= STEPS}
-    assert len(won) == 10
+    assert len(won) > 10
