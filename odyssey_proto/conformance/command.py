@@ -71,6 +71,7 @@ class RunningCommand:
             raise OdysseyConfigError(f"{command[0]} cannot be started: {why}") from exc
         self._stop = stop or threading.Event()
         self._lines: queue.Queue[bytes | None] = queue.Queue(_LINES_AHEAD)
+        self._is_over = False  # nobody takes lines any more
         self._threads = [
             threading.Thread(target=target, args=arguments, name="conformance-pipe", daemon=True)
             for target, arguments in ((self._write, (lines,)), (self._read, ()))
@@ -84,12 +85,12 @@ class RunningCommand:
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._is_over = True
         self._kill()
         self._process.wait()
         until = time.monotonic() + _JOIN_S
-        while any(thread.is_alive() for thread in self._threads) and time.monotonic() < until:
-            with contextlib.suppress(queue.Empty):  # the reader may be waiting for room
-                self._lines.get(timeout=0.01)
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
         # A process that has left the session may still hold a pipe; its thread is left to it.
         for thread, pipe in zip(self._threads, (self._process.stdin, self._process.stdout), strict=True):
             if pipe is not None and not thread.is_alive():
@@ -156,12 +157,19 @@ class RunningCommand:
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
                 if not is_cut:
-                    self._lines.put(line)
+                    self._hand_over(line)
                 is_cut = False
             if len(rest) > LONGEST_LINE:
                 if not is_cut:
-                    self._lines.put(rest)
+                    self._hand_over(rest)
                 rest, is_cut = b"", True
         if rest and not is_cut:
-            self._lines.put(rest)
-        self._lines.put(None)
+            self._hand_over(rest)
+        self._hand_over(None)
+
+    def _hand_over(self, line: bytes | None) -> None:
+        """Wait for room for a line, as long as somebody takes lines."""
+        while not self._is_over:
+            with contextlib.suppress(queue.Full):
+                self._lines.put(line, timeout=_LOOK_EVERY_S)
+                return
