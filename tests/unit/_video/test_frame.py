@@ -20,6 +20,7 @@ from odyssey_proto._base.errors import (
     OdysseyStreamError,
     OdysseyStreamTimeoutError,
 )
+from odyssey_proto._video.colours import BT601
 from odyssey_proto._video.frame import VideoFrame
 from odyssey_proto._video.frame_hub import PAUSE_S, FrameHub
 from odyssey_proto._video.frame_queue import FrameCounts, FrameQueue
@@ -716,6 +717,24 @@ def test_a_pause_before_the_first_frame_is_none() -> None:
     hub.begin(10.0)
     hub.publish(decoded(), 20.0, hub.source)
     assert told == []
+
+
+def test_a_recorder_gets_the_picture_without_its_conversion() -> None:
+    frame = received(decoded(64, 48))
+    array = frame.data
+    kept = frame._picture.unconverted()
+    assert VideoFrame._of(kept).data is not array
+    assert np.array_equal(VideoFrame._of(kept).data, array)
+    assert kept.nbytes == 64 * 48 * 3 // 2
+    assert kept.colours == frame._picture.colours == BT601
+
+
+@pytest.mark.parametrize("size", [(64, 48), (128, 32)])
+def test_a_picture_is_drawn_in_a_size_and_in_colours(size: tuple[int, int]) -> None:
+    picture = received(decoded(64, 48))._picture
+    drawn = picture.drawn(*size, BT601)
+    assert (drawn.width, drawn.height, drawn.format.name) == (*size, "yuv420p")
+    assert drawn is not picture._frame
 
 
 def test_lists_of_unequal_length_are_no_picture() -> None:

@@ -875,6 +875,11 @@ class TestWhatIsRefused:
         assert error.code == "image_not_found"
         assert str(error).endswith("cannot be read: Input/output error")
 
+    def test_a_pil_image_of_half_a_file_is_damaged(self) -> None:
+        whole = encoded(quarters(), "JPEG")
+        with Image.open(io.BytesIO(whole[: len(whole) // 2])) as picture:
+            assert refusal(picture).code == "image_damaged"
+
     def test_a_warning_that_the_program_turns_into_an_error_is_called_one(self) -> None:
         raw = encoded(quarters(), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff")
         with warnings.catch_warnings():

@@ -8,7 +8,7 @@ import pytest
 from odyssey_proto._base import errors
 from odyssey_proto._model import events
 from odyssey_proto.core import effects, inputs
-from odyssey_proto.core.deadlines import SESSION_KEPT_S, VIDEO_DEADLINE_S
+from odyssey_proto.core.deadlines import ANSWER_GRACE_S, SESSION_KEPT_S, VIDEO_DEADLINE_S
 from odyssey_proto.core.stream_base import StreamState
 from tests.support.rig import LOST, Rig, failures, only, seen
 
@@ -39,6 +39,15 @@ def test_an_error_fails_the_update_on_the_wire_and_sends_the_next() -> None:
         effects.SendChannel(1, wire.Update(prompt="two")),
     )
     assert only(rig.hear(MODERATION), effects.SendChannel) == []
+
+
+def test_an_update_waits_only_so_long_for_the_answer_to_one_that_was_given_up() -> None:
+    rig = Rig().to_streaming()
+    rig.interact("one")
+    rig.interact("two")
+    assert rig.give(inputs.Abandon(2)) == []
+    assert only(rig.later(ANSWER_GRACE_S - 0.1), effects.SendChannel) == []
+    assert only(rig.later(0.1), effects.SendChannel) == [effects.SendChannel(1, wire.Update(prompt="two"))]
 
 
 def test_the_end_of_a_stream_fails_its_updates_and_is_told_once() -> None:
