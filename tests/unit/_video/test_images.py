@@ -880,6 +880,14 @@ class TestWhatIsRefused:
         with Image.open(io.BytesIO(whole[: len(whole) // 2])) as picture:
             assert refusal(picture).code == "image_damaged"
 
+    def test_a_pil_image_with_a_text_that_pillow_refuses_after_the_pixels_is_taken(self) -> None:
+        text = b"Comment\0\0" + zlib.compress(bytes(2 * 1024 * 1024))
+        chunk = b"zTXt" + text
+        whole = encoded(quarters(), "PNG")
+        added = len(text).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
+        with Image.open(io.BytesIO(whole[:-12] + added + whole[-12:])) as picture:
+            assert corners(shown(to_data_url(picture, portrait=False), portrait=False)) == AS_ONE_READS
+
     def test_a_warning_that_the_program_turns_into_an_error_is_called_one(self) -> None:
         raw = encoded(quarters(), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff")
         with warnings.catch_warnings():
