@@ -349,9 +349,16 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> _System:
 
     rename = Path.replace
 
+    def is_open(source: Path) -> bool:
+        known = source.stat()
+        for entry in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(OSError):  # another thread has closed it meanwhile
+                if os.path.samestat(entry.stat(), known):
+                    return True
+        return False
+
     def replace(source: Path, target: Path) -> Path:
-        descriptors = [entry for entry in Path("/proc/self/fd").iterdir() if entry.exists()]
-        if system.scans or any(entry.samefile(source) for entry in descriptors):
+        if system.scans or is_open(source):
             system.scans = max(0, system.scans - 1)
             raise PermissionError(errno.EACCES, "The process cannot access the file")
         return rename(source, target)
