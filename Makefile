@@ -10,10 +10,6 @@ unexport PYTHONDONTWRITEBYTECODE
 # More than there are cores: most tests wait most of the time.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(3 * (os.cpu_count() or 1))')
 
-# What is left out starts processes, or is about the generators in tools/ alone.
-OUTER := unit/test_cli.py $(addprefix wire/test_,cassettes_recording.py codegen.py codegen_rules.py docs.py documents.py manifest.py names.py spec_diff.py)
-INNER_LOOP := tests/unit tests/wire $(addprefix --ignore=tests/,$(OUTER))
-
 # What runs against a sloppy emulator.
 SEED ?= 1
 TESTS ?= tests/live
@@ -30,7 +26,7 @@ check: install ## ruff, mypy and the tests that need no process: before every co
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(INNER_LOOP) $(ARGS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $$($(BIN)/python -m tools.inner_loop) $(ARGS)
 
 format: install ## lay the code out, and mend what ruff can
 	$(BIN)/ruff check --fix .

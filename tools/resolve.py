@@ -21,6 +21,8 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tools.inner_loop import INNER_LOOP
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -55,24 +57,14 @@ _TOUCHING: Final = (
     *("tests/live/test_peer.py", "tests/live/test_spectator_hls.py"),
 )
 """Tests of the code that relies on dependencies."""
-_OUTER: Final = (
-    "tests/unit/test_cli.py",
-    "tests/unit/test_citations.py",
-    *(
-        f"tests/wire/test_{name}.py"
-        for name in (
-            *("cassettes_recording", "codegen", "codegen_rules", "docs"),
-            *("documents", "manifest", "names", "spec", "spec_diff"),
-        )
-    ),
-)
-"""What starts processes, or is about the spec and the generators in `tools/` alone."""
-_INNER_LOOP: Final = (
-    *("tests/unit", "tests/wire", *(f"--ignore={path}" for path in _OUTER)),
+_OF_MORE_PYTHONS: Final = (
+    *INNER_LOOP,
     *("tests/live/test_exit.py", "tests/live/test_spectator_hls.py"),
+    # These need packages that only developers install.
+    *("--ignore=tests/unit/test_citations.py", "--ignore=tests/wire/test_spec.py"),
 )
-"""The tests that `make check` runs, and those of the parts that differ most between Pythons."""
-_TESTS: Final = {"lowest": _TOUCHING, "newest": _INNER_LOOP, "prereleases": _TOUCHING}
+"""The inner loop, and the tests of the parts that differ most between Pythons."""
+_TESTS: Final = {"lowest": _TOUCHING, "newest": _OF_MORE_PYTHONS, "prereleases": _TOUCHING}
 _SIDE_BY_SIDE: Final = 2
 """How many Pythons are tested at the same time."""
 _UNREACHABLE: Final = ("error sending request", "failed to fetch", "dns error", "network connectivity is disabled")
