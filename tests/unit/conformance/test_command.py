@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -94,10 +93,7 @@ def test_what_it_has_started_ends_with_it_even_if_it_holds_the_pipes(goes_on: st
         assert is_running(child)
         if not goes_on:
             assert running.next_line(WAIT_S) is None, "nothing more can come from the command itself"
-    deadline = time.monotonic() + WAIT_S
-    while is_running(child) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not is_running(child)
+    eventually(lambda: not is_running(child), within=WAIT_S)
 
 
 def test_a_silent_one_is_waited_for_only_so_long() -> None:
