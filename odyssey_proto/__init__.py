@@ -5,15 +5,15 @@
         for frame in session.frames():
             show(frame.data)
 
-Importing this loads nothing: each name is loaded with the module that defines it when it is first asked for, and
+Importing this loads no other part of it: each name is loaded with the module that defines it when it is first asked for, and
 aiortc, av and numpy with the first `Odyssey.connect`.
 """
 
-import importlib
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ._version import __version__
+from ._base.lazy_names import lazy_names
+from ._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from odyssey_models import IceServer as IceServer
@@ -182,17 +182,7 @@ _MODULES = {
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 if not TYPE_CHECKING:  # type checkers read the imports above, and find no other name
-    __all__ = ["__version__", *_MODULE_OF]
-
-    def __getattr__(name: str) -> Any:
-        if name not in _MODULE_OF:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found = globals()[name] = getattr(importlib.import_module(_MODULE_OF[name], __name__), name)
-        return found
-
-
-def __dir__() -> list[str]:
-    return sorted(["__version__", *_MODULE_OF])
+    __all__, __getattr__, __dir__ = lazy_names(__name__, _MODULE_OF, ("__version__",))
 
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

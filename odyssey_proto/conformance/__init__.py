@@ -16,10 +16,10 @@ A `Witness` judges the traffic of any clients with the emulator:
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from .._base.errors import MissingExtraError
+from .._base.lazy_names import lazy_names
 
 try:
     import jsonschema as _jsonschema  # noqa: F401  # checked first: nothing below can be imported without it
@@ -60,14 +60,4 @@ _MODULES: Final = {
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 if not TYPE_CHECKING:  # type checkers read the imports above, and find no other name
-    __all__ = sorted(_MODULE_OF)
-
-    def __getattr__(name: str) -> Any:
-        if name not in _MODULE_OF:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found = globals()[name] = getattr(importlib.import_module(_MODULE_OF[name], __name__), name)
-        return found
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULE_OF})
+    __all__, __getattr__, __dir__ = lazy_names(__name__, _MODULE_OF)

@@ -46,8 +46,9 @@ Errors and settings are in `odyssey_proto`.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .._base.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from .._model.codec import UnknownMessage as UnknownMessage
@@ -234,14 +235,4 @@ _MODULES = {
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 if not TYPE_CHECKING:  # type checkers read the imports above, and find no other name
-    __all__ = sorted(_MODULE_OF)
-
-    def __getattr__(name: str) -> Any:
-        if name not in _MODULE_OF:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found = globals()[name] = getattr(importlib.import_module(_MODULE_OF[name], __name__), name)
-        return found
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULE_OF})
+    __all__, __getattr__, __dir__ = lazy_names(__name__, _MODULE_OF)
