@@ -169,7 +169,10 @@ def test_the_core_imports_nothing_that_does_io_or_reads_time(module: str) -> Non
     [
         ("odyssey_proto", {"aiortc", "aioice", "av", "numpy", "PIL", "aiohttp", "rich", "websocket", "requests"}),
         ("odyssey_proto.conformance", {"aiohttp", "aiortc", "av", "odyssey_proto.client"}),
-        ("odyssey_proto", {"odyssey_proto.client", "odyssey_proto._base.errors", "odyssey_models", "attrs", "cattrs"}),
+        (
+            "odyssey_proto",
+            {"odyssey_proto.client", "odyssey_proto._base.errors", "odyssey_models", "attrs", "cattrs"},
+        ),
         ("odyssey_models", {"attrs", "cattrs", "requests", "websocket", "aiortc", "av", "numpy"}),
         ("odyssey_models.channel", {"cattrs", "requests", "websocket", "aiortc", "odyssey_models.simulations"}),
     ],
