@@ -5,7 +5,7 @@
         for frame in session.frames():
             show(frame.data)
 
-Importing this loads next to nothing: each name is loaded with the module that defines it when it is first asked for,
+Importing this loads next to nothing: a name is loaded with the module that defines it when it is first asked for,
 and aiortc, av and numpy with the first `Odyssey.connect`.
 """
 
