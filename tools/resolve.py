@@ -21,12 +21,14 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
+
 from tools.inner_loop import INNER_LOOP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["SYSTEMS", "interpreter", "main", "promised"]
+__all__ = ["SYSTEMS", "Outcome", "interpreter", "main", "promised", "summary"]
 
 SYSTEMS: Final = {
     "Windows": "x86_64-pc-windows-msvc",
@@ -67,6 +69,10 @@ _OF_MORE_PYTHONS: Final = (
 _TESTS: Final = {"lowest": _TOUCHING, "newest": _OF_MORE_PYTHONS, "prereleases": _TOUCHING}
 _SIDE_BY_SIDE: Final = 2
 """How many Pythons are tested at the same time."""
+_FAILURES: Final = ("FAILED ", "ERROR ")
+"""How pytest's lines about the tests that failed begin."""
+_LAST_LINES: Final = 20
+"""How many lines are repeated if no test failed: pytest was killed, or the environment was not made."""
 _UNREACHABLE: Final = ("error sending request", "failed to fetch", "dns error", "network connectivity is disabled")
 
 
@@ -100,13 +106,36 @@ class _UnreachableIndexError(Exception):
     """The package index does not answer, so its releases are unknown."""
 
 
+class _NoEnvironmentError(Exception):
+    """The environment cannot be made. The text is what `uv` said."""
+
+
+@attrs.frozen
+class Outcome:
+    """How the tests of one environment ended."""
+
+    title: str
+    status: int
+    """The exit status of pytest."""
+    output: str
+
+    def verdict(self) -> list[str]:
+        """Return how it ended, and, if it failed, which tests did."""
+        lines = self.output.rstrip().splitlines() or ["no output"]
+        if not self.status:
+            return [f"{self.title}: {lines[-1]}"]
+        failed = [line for line in lines if line.startswith(_FAILURES)]
+        return [f"{self.title}: failed, status {self.status}: {lines[-1]}", *(failed or lines[-_LAST_LINES:])]
+
+
 def _uv(*arguments: str) -> None:
     command = [sys.executable, "-m", "uv", "--no-config", *arguments]
     done = subprocess.run(command, cwd=_ROOT, stderr=subprocess.PIPE, text=True, check=False)
     print(done.stderr, end="", file=sys.stderr, flush=True)
     if done.returncode and any(text in done.stderr.lower() for text in _UNREACHABLE):
         raise _UnreachableIndexError
-    done.check_returncode()
+    if done.returncode:
+        raise _NoEnvironmentError(done.stderr)
 
 
 def _environment(version: str, python: str, which: str) -> tuple[Path, str]:
@@ -135,25 +164,34 @@ def run_tests(runs: Iterable[tuple[str, str]], arguments: list[str]) -> int:
 
     A supported Python that is not installed, or a package index that does not answer, is not a failure.
     """
-    status = 0
+    outcomes = []
     # Side by side, because most tests wait most of the time, and one environment is made while another is tested.
     with concurrent.futures.ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-        for text, one in pool.map(lambda run: _run_one(run[0], run[1], arguments), runs):
-            print(text, flush=True)
-            status = status or one
-    return status
+        for outcome in pool.map(lambda run: _run_one(run[0], run[1], arguments), runs):
+            print(f"{outcome.title}\n{outcome.output}", flush=True)
+            outcomes.append(outcome)
+    print(summary(outcomes), flush=True)
+    return next((outcome.status for outcome in outcomes if outcome.status), 0)
 
 
-def _run_one(which: str, version: str, arguments: list[str]) -> tuple[str, int]:
-    """Run the tests on one Python; return what to print, and the exit status."""
+def summary(outcomes: Iterable[Outcome]) -> str:
+    """Return how each environment ended, those that failed last: a log that is cut keeps its end."""
+    ordered = sorted(outcomes, key=lambda outcome: outcome.status != 0)
+    return "\n".join(["", *(line for outcome in ordered for line in outcome.verdict())])
+
+
+def _run_one(which: str, version: str, arguments: list[str]) -> Outcome:
+    """Run the tests on one Python."""
     title = f"--- Python {version}, {which}"
     python = interpreter(version)
     if python is None:
-        return f"{title}: skipped, not on this machine", 0
+        return Outcome(title, 0, "skipped, not on this machine")
     try:
         own, pins = _environment(version, python, which)
     except _UnreachableIndexError:
-        return f"{title}: skipped, the package index does not answer", 0
+        return Outcome(title, 0, "skipped, the package index does not answer")
+    except _NoEnvironmentError as exc:
+        return Outcome(title, 1, f"the environment cannot be made: {exc}")
     workers = str((os.cpu_count() or 1) + 1)
     command = [own, "-m", "pytest", "-q", "-n", workers, "--dist", "loadgroup", *(arguments or _TESTS[which])]
     # Without the coverage threshold and settings of the shell: only the packages just installed take part.
@@ -167,7 +205,7 @@ def _run_one(which: str, version: str, arguments: list[str]) -> tuple[str, int]:
         text=True,
         check=False,
     )
-    return f"{title}: {python}\n{pins}\n{tests.stdout}", tests.returncode
+    return Outcome(title, tests.returncode, f"{python}\n{pins}\n{tests.stdout}")
 
 
 def find_wheels(versions: Iterable[str]) -> int:
