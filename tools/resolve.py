@@ -1,11 +1,12 @@
 """Checks the dependencies: their lowest and newest releases, on every supported system.
 
     python -m tools.resolve tests lowest        # or newest, or prereleases, or several, as in lowest,newest
+    python -m tools.resolve environments lowest # only makes them, while something else runs
     python -m tools.resolve wheels
 
 `tests` creates an environment for each supported Python on this machine, with the lowest releases that
 pyproject.toml allows, or the newest, and runs the tests that touch dependencies in it. `wheels` installs nothing:
-it checks that every dependency has a wheel for each supported system and Python. Both query the package index
+it checks that every dependency has a wheel for each supported system and Python. All query the package index
 through `uv`. The supported Pythons are those in the classifiers of pyproject.toml.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import contextlib
 import os
 import shutil
 import subprocess
@@ -174,6 +176,19 @@ def run_tests(runs: Iterable[tuple[str, str]], arguments: list[str]) -> int:
     return next((outcome.status for outcome in outcomes if outcome.status), 0)
 
 
+def make_environments(runs: Iterable[tuple[str, str]]) -> int:
+    """Make the environment of each of ``runs``, and return the exit status.
+
+    What cannot be made is no failure here: whoever runs tests in it tries again, and reports it.
+    """
+    for which, version in runs:
+        python = interpreter(version)
+        if python is not None:
+            with contextlib.suppress(_UnreachableIndexError, _NoEnvironmentError):
+                _environment(version, python, which)
+    return 0
+
+
 def summary(outcomes: Iterable[Outcome]) -> str:
     """Return how each environment ended, those that failed last: a log that is cut keeps its end."""
     ordered = sorted(outcomes, key=lambda outcome: outcome.status != 0)
@@ -192,7 +207,8 @@ def _run_one(which: str, version: str, arguments: list[str]) -> Outcome:
         return Outcome(title, 0, "skipped, the package index does not answer")
     except _NoEnvironmentError as exc:
         return Outcome(title, 1, f"the environment cannot be made: {exc}")
-    workers = str((os.cpu_count() or 1) + 1)
+    # Few: each reads all tests first, and other environments are tested at the same time.
+    workers = str(os.cpu_count() or 1)
     command = [own, "-m", "pytest", "-q", "-n", workers, "--dist", "loadgroup", *(arguments or _TESTS[which])]
     # Without the coverage threshold and settings of the shell: only the packages just installed take part.
     environment = {**os.environ, "PYTHONPATH": ""}
@@ -245,10 +261,11 @@ def main(arguments: list[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     tests = commands.add_parser("tests", help="run the tests that touch dependencies")
-    tests.add_argument("which", type=_sets, metavar=",".join(_SETS), help="the releases, one set or several")
-    tests.add_argument(
-        "--others", action="store_true", help="leave out the Python that runs this, except for the lowest releases"
-    )
+    for command in (tests, commands.add_parser("environments", help="make the environments for these tests")):
+        command.add_argument("which", type=_sets, metavar=",".join(_SETS), help="the releases, one set or several")
+        command.add_argument(
+            "--others", action="store_true", help="leave out this Python, except for the lowest releases"
+        )
     tests.add_argument("arguments", nargs="*", metavar="ARG", help="for pytest (default: tests that fit the set)")
     commands.add_parser("wheels", help="look for wheels for every system")
     options, more = parser.parse_known_args(arguments)
@@ -265,6 +282,8 @@ def main(arguments: list[str] | None = None) -> int:
         for version in versions
         if not (options.others and version == this and which != "lowest")
     ]
+    if options.command == "environments":
+        return make_environments(runs)
     return run_tests(runs, [*options.arguments, *more])
 
 
