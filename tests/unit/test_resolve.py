@@ -23,9 +23,7 @@ OURS = ("odyssey_proto", "odyssey_models", "tests", "tools")
 
 
 def test_the_end_names_each_environment_and_the_tests_that_failed_last() -> None:
-    failing = (
-        "F.\n= short test summary info =\nFAILED tests/a.py::b - assert 0\nERROR tests/c.py\n1 failed, 1 error"
-    )
+    failing = "F.\n= short test summary info =\nFAILED tests/a.py::b - no\nERROR tests/c.py\n1 failed, 1 error"
     outcomes = [Outcome("3.12, newest", 1, failing), Outcome("3.13, newest", 0, "..\n2 passed in 1s\n")]
     assert summary(outcomes).splitlines() == [
         "",
@@ -56,7 +54,7 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def all_imported(paths: list[Path]) -> dict[str, Path]:
-    """Return the packages of others that files, and what they import of ours, import; each with one of the files."""
+    """Return the packages of others that files import, also through ours; each with one of the files."""
     found: dict[str, Path] = {}
     seen: set[Path] = set()
     while paths:
