@@ -19,10 +19,25 @@ from tools.core_coverage import test_files
 if TYPE_CHECKING:
     import pytest
 
-__all__ = ["MEASURED"]
+__all__ = ["ELSEWHERE", "MEASURED"]
 
-MEASURED: Final = ("tests/unit/", "tests/wire/", "tests/emulator/", "tests/faults/")
-"""How the ids of the tests begin that are measured."""
+MEASURED: Final = (
+    *("tests/unit/", "tests/emulator/", "tests/faults/", "tests/conformance/test_scorecards.py"),
+    *(f"tests/wire/test_{name}.py" for name in ("cassettes", "components", "converter", "tables", "vectors")),
+    *(
+        f"tests/live/test_{name}.py"
+        for name in (
+            *("conformance_service", "connect", "demo", "logging", "peer", "rest_calls", "rest_emulator"),
+            *("spectator", "spectator_hls", "stream"),
+        )
+    ),
+    "tests/machine/test_png_metadata.py",
+)
+"""The tests that are measured."""
+ELSEWHERE: Final = tuple(
+    f"tests/{name}.py" for name in ("emulator/test_browser", "emulator/test_contract", "faults/test_turn")
+)
+"""What of these is not: most of it happens in other processes, or a thousand times."""
 
 _OTHERS: Final = "other tests"
 _FILES: Final = frozenset(test_files())
@@ -45,7 +60,7 @@ class _Contexts:
                 return
             # Starting again would look at all modules, for a warning about those that it has measured before.
             self._coverage._warn_preimported_source = False
-        measures = self._runs_tests and nodeid.startswith(MEASURED)
+        measures = self._runs_tests and nodeid.startswith(MEASURED) and not nodeid.startswith(ELSEWHERE)
         if measures != self._measures:
             self._measures = measures
             (self._coverage.start if measures else self._coverage.stop)()
