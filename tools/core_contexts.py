@@ -28,7 +28,7 @@ MEASURED: Final = (
         f"tests/live/test_{name}.py"
         for name in (
             *("conformance_service", "connect", "demo", "logging", "peer", "rest_calls", "rest_emulator"),
-            *("spectator", "spectator_hls", "stream"),
+            *("reconnect", "record", "spectator", "spectator_hls", "stream"),
         )
     ),
     "tests/machine/test_png_metadata.py",
