@@ -1,7 +1,9 @@
-"""A pytest plug-in for coverage: it records which test of the core's own files ran each line.
+"""A pytest plug-in for coverage: it measures some of the tests, and records which of them ran each line.
 
-It replaces pytest-cov's ``--cov-context=test``, which takes longer, because it does so for all tests.
-Lines that run before the first test, at import, have no context; those of all other tests share one.
+Measuring makes Python code take half as long again, so only the tests in `MEASURED` are measured: those in
+processes, networks and browsers run the same lines. It replaces pytest-cov's ``--cov-context=test``, which takes
+longer, because it does so for all tests. Here, only the tests of the core's own files have contexts; those of all
+other tests share one. Lines that run before the first test, at import, have none.
 
     python -m pytest -p tools.core_contexts --cov …
 """
@@ -17,27 +19,58 @@ from tools.core_coverage import test_files
 if TYPE_CHECKING:
     import pytest
 
-__all__: list[str] = []
+__all__ = ["ELSEWHERE", "MEASURED"]
+
+MEASURED: Final = (
+    *("tests/unit/", "tests/emulator/", "tests/faults/", "tests/conformance/test_scorecards.py"),
+    *(f"tests/wire/test_{name}.py" for name in ("cassettes", "components", "converter", "tables", "vectors")),
+    *(
+        f"tests/live/test_{name}.py"
+        for name in (
+            *("conformance_service", "connect", "demo", "logging", "peer", "rest_calls", "rest_emulator"),
+            *("reconnect", "record", "spectator", "spectator_hls", "stream"),
+        )
+    ),
+    "tests/machine/test_png_metadata.py",
+)
+"""The tests that are measured."""
+ELSEWHERE: Final = tuple(
+    f"tests/{name}.py" for name in ("emulator/test_browser", "emulator/test_contract", "faults/test_turn")
+)
+"""What of these is not: most of it happens in other processes, or a thousand times."""
 
 _OTHERS: Final = "other tests"
 _FILES: Final = frozenset(test_files())
 
 
 class _Contexts:
-    """Switches the context from test to test. Each process has one."""
+    """Switches the measuring on and off, and the context, from test to test. Each process has one."""
 
-    def __init__(self) -> None:
-        self._current = ""
+    def __init__(self, *, runs_tests: bool) -> None:
+        self._runs_tests = runs_tests
+        self._context = ""
+        self._coverage: Coverage | None = None
+        self._measures = True
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Switch to the context of a test that is about to be set up."""
+        """Switch for a test that is about to be set up."""
+        if self._coverage is None:
+            self._coverage = Coverage.current()
+            if self._coverage is None:
+                return
+            # Starting again would look at all modules, for a warning about those that it has measured before.
+            self._coverage._warn_preimported_source = False
+        measures = self._runs_tests and nodeid.startswith(MEASURED) and not nodeid.startswith(ELSEWHERE)
+        if measures != self._measures:
+            self._measures = measures
+            (self._coverage.start if measures else self._coverage.stop)()
         context = nodeid if nodeid.partition("::")[0] in _FILES else _OTHERS
-        measured = Coverage.current()
-        if measured is not None and context != self._current:
-            self._current = context
-            measured.switch_context(context)
+        if measures and context != self._context:
+            self._context = context
+            self._coverage.switch_context(context)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take part in the run."""
-    config.pluginmanager.register(_Contexts())
+    """Take part in the run: where the tests run, and where xdist only collects what its workers report."""
+    runs_tests = config.getoption("dist", "no") == "no" or hasattr(config, "workerinput")
+    config.pluginmanager.register(_Contexts(runs_tests=runs_tests))

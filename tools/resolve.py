@@ -1,11 +1,12 @@
 """Checks the dependencies: their lowest and newest releases, on every supported system.
 
     python -m tools.resolve tests lowest        # or newest, or prereleases, or several, as in lowest,newest
+    python -m tools.resolve environments lowest # only makes them, while something else runs
     python -m tools.resolve wheels
 
 `tests` creates an environment for each supported Python on this machine, with the lowest releases that
 pyproject.toml allows, or the newest, and runs the tests that touch dependencies in it. `wheels` installs nothing:
-it checks that every dependency has a wheel for each supported system and Python. Both query the package index
+it checks that every dependency has a wheel for each supported system and Python. All query the package index
 through `uv`. The supported Pythons are those in the classifiers of pyproject.toml.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import contextlib
 import os
 import shutil
 import subprocess
@@ -21,12 +23,14 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
+
 from tools.inner_loop import INNER_LOOP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["SYSTEMS", "interpreter", "main", "promised"]
+__all__ = ["SYSTEMS", "Outcome", "interpreter", "main", "promised", "summary"]
 
 SYSTEMS: Final = {
     "Windows": "x86_64-pc-windows-msvc",
@@ -67,6 +71,10 @@ _OF_MORE_PYTHONS: Final = (
 _TESTS: Final = {"lowest": _TOUCHING, "newest": _OF_MORE_PYTHONS, "prereleases": _TOUCHING}
 _SIDE_BY_SIDE: Final = 2
 """How many Pythons are tested at the same time."""
+_FAILURES: Final = ("FAILED ", "ERROR ")
+"""How pytest's lines about the tests that failed begin."""
+_LAST_LINES: Final = 20
+"""How many lines are repeated if no test failed: pytest was killed, or the environment was not made."""
 _UNREACHABLE: Final = ("error sending request", "failed to fetch", "dns error", "network connectivity is disabled")
 
 
@@ -100,13 +108,36 @@ class _UnreachableIndexError(Exception):
     """The package index does not answer, so its releases are unknown."""
 
 
+class _NoEnvironmentError(Exception):
+    """The environment cannot be made. The text is what `uv` said."""
+
+
+@attrs.frozen
+class Outcome:
+    """How the tests of one environment ended."""
+
+    title: str
+    status: int
+    """The exit status of pytest."""
+    output: str
+
+    def verdict(self) -> list[str]:
+        """Return how it ended, and, if it failed, which tests did."""
+        lines = self.output.rstrip().splitlines() or ["no output"]
+        if not self.status:
+            return [f"{self.title}: {lines[-1]}"]
+        failed = [line for line in lines if line.startswith(_FAILURES)]
+        return [f"{self.title}: failed, status {self.status}: {lines[-1]}", *(failed or lines[-_LAST_LINES:])]
+
+
 def _uv(*arguments: str) -> None:
     command = [sys.executable, "-m", "uv", "--no-config", *arguments]
     done = subprocess.run(command, cwd=_ROOT, stderr=subprocess.PIPE, text=True, check=False)
     print(done.stderr, end="", file=sys.stderr, flush=True)
     if done.returncode and any(text in done.stderr.lower() for text in _UNREACHABLE):
         raise _UnreachableIndexError
-    done.check_returncode()
+    if done.returncode:
+        raise _NoEnvironmentError(done.stderr)
 
 
 def _environment(version: str, python: str, which: str) -> tuple[Path, str]:
@@ -135,26 +166,49 @@ def run_tests(runs: Iterable[tuple[str, str]], arguments: list[str]) -> int:
 
     A supported Python that is not installed, or a package index that does not answer, is not a failure.
     """
-    status = 0
+    outcomes = []
     # Side by side, because most tests wait most of the time, and one environment is made while another is tested.
     with concurrent.futures.ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-        for text, one in pool.map(lambda run: _run_one(run[0], run[1], arguments), runs):
-            print(text, flush=True)
-            status = status or one
-    return status
+        for outcome in pool.map(lambda run: _run_one(run[0], run[1], arguments), runs):
+            print(f"{outcome.title}\n{outcome.output}", flush=True)
+            outcomes.append(outcome)
+    print(summary(outcomes), flush=True)
+    return next((outcome.status for outcome in outcomes if outcome.status), 0)
 
 
-def _run_one(which: str, version: str, arguments: list[str]) -> tuple[str, int]:
-    """Run the tests on one Python; return what to print, and the exit status."""
+def make_environments(runs: Iterable[tuple[str, str]]) -> int:
+    """Make the environment of each of ``runs``, and return the exit status.
+
+    What cannot be made is no failure here: whoever runs tests in it tries again, and reports it.
+    """
+    for which, version in runs:
+        python = interpreter(version)
+        if python is not None:
+            with contextlib.suppress(_UnreachableIndexError, _NoEnvironmentError):
+                _environment(version, python, which)
+    return 0
+
+
+def summary(outcomes: Iterable[Outcome]) -> str:
+    """Return how each environment ended, those that failed last: a log that is cut keeps its end."""
+    ordered = sorted(outcomes, key=lambda outcome: outcome.status != 0)
+    return "\n".join(["", *(line for outcome in ordered for line in outcome.verdict())])
+
+
+def _run_one(which: str, version: str, arguments: list[str]) -> Outcome:
+    """Run the tests on one Python."""
     title = f"--- Python {version}, {which}"
     python = interpreter(version)
     if python is None:
-        return f"{title}: skipped, not on this machine", 0
+        return Outcome(title, 0, "skipped, not on this machine")
     try:
         own, pins = _environment(version, python, which)
     except _UnreachableIndexError:
-        return f"{title}: skipped, the package index does not answer", 0
-    workers = str((os.cpu_count() or 1) + 1)
+        return Outcome(title, 0, "skipped, the package index does not answer")
+    except _NoEnvironmentError as exc:
+        return Outcome(title, 1, f"the environment cannot be made: {exc}")
+    # Few: each reads all tests first, and other environments are tested at the same time.
+    workers = str(os.cpu_count() or 1)
     command = [own, "-m", "pytest", "-q", "-n", workers, "--dist", "loadgroup", *(arguments or _TESTS[which])]
     # Without the coverage threshold and settings of the shell: only the packages just installed take part.
     environment = {**os.environ, "PYTHONPATH": ""}
@@ -167,7 +221,7 @@ def _run_one(which: str, version: str, arguments: list[str]) -> tuple[str, int]:
         text=True,
         check=False,
     )
-    return f"{title}: {python}\n{pins}\n{tests.stdout}", tests.returncode
+    return Outcome(title, tests.returncode, f"{python}\n{pins}\n{tests.stdout}")
 
 
 def find_wheels(versions: Iterable[str]) -> int:
@@ -207,10 +261,11 @@ def main(arguments: list[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     tests = commands.add_parser("tests", help="run the tests that touch dependencies")
-    tests.add_argument("which", type=_sets, metavar=",".join(_SETS), help="the releases, one set or several")
-    tests.add_argument(
-        "--others", action="store_true", help="leave out the Python that runs this, except for the lowest releases"
-    )
+    for command in (tests, commands.add_parser("environments", help="make the environments for these tests")):
+        command.add_argument("which", type=_sets, metavar=",".join(_SETS), help="the releases, one set or several")
+        command.add_argument(
+            "--others", action="store_true", help="leave out this Python, except for the lowest releases"
+        )
     tests.add_argument("arguments", nargs="*", metavar="ARG", help="for pytest (default: tests that fit the set)")
     commands.add_parser("wheels", help="look for wheels for every system")
     options, more = parser.parse_known_args(arguments)
@@ -227,6 +282,8 @@ def main(arguments: list[str] | None = None) -> int:
         for version in versions
         if not (options.others and version == this and which != "lowest")
     ]
+    if options.command == "environments":
+        return make_environments(runs)
     return run_tests(runs, [*options.arguments, *more])
 
 

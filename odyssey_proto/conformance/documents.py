@@ -14,6 +14,8 @@ import yaml
 
 __all__ = ["document", "documents", "path_of", "spec_folder"]
 
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""PyYAML's loader in C, which is ten times as fast, if it was built with one."""
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -43,7 +45,7 @@ def document(name: str) -> Any:
     'object'
     """
     text = path_of(name).read_text("utf-8")
-    return json.loads(text) if name.endswith(".json") else yaml.safe_load(text)
+    return json.loads(text) if name.endswith(".json") else yaml.load(text, _LOADER)  # noqa: S506  # safe, both
 
 
 def documents(folder: str, ending: str) -> dict[str, Any]:

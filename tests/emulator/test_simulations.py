@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 LONG = script(length_ms=500_000)
 """A job too long for any machine to film during a test."""
+SMALL = (512, 512)
+"""Size of pictures that take a third of the CPU."""
 
 
 def _processes() -> set[int]:
@@ -468,7 +470,7 @@ def test_several_workers_go_through_one_queue(workers: Callable[[], list[int]]) 
 
 
 def test_a_job_whose_worker_died_begins_anew(workers: Callable[[], list[int]]) -> None:
-    with Emulator() as emulator:
+    with Emulator(size=SMALL) as emulator:
         rest = PlainRest(emulator)
         job_id = rest.simulate(script=script(length_ms=8000))
         (lost,) = until(lambda: rest.job(job_id)["streams"])
@@ -494,7 +496,7 @@ def test_a_program_without_a_python_beside_it_fails_the_job_and_starts_no_proces
 ) -> None:
     """`sys.executable` of a packed program is the program itself, which would be started again and again."""
     monkeypatch.setattr(sys, "frozen", True, raising=False)  # as PyInstaller does
-    with Emulator() as emulator:
+    with Emulator(size=SMALL) as emulator:
         rest = PlainRest(emulator)
         job = rest.done(rest.simulate(script=script()))
         assert (job["status"], job["error_message"][:24]) == ("failed", "Simulations need Python,")

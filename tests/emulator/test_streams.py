@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from tests.conftest import MakeEmulator
     from tests.support.clocks import HandClock
 
-pytestmark = pytest.mark.full_size
-
 
 async def stamps(client: PlainClient, count: int) -> list[stamp.Stamp]:
     found = []
@@ -57,6 +55,7 @@ def data_url(kind: str, size: tuple[int, int] = (40, 30)) -> str:
 # Video
 
 
+@pytest.mark.full_size
 @pytest.mark.parametrize("codec", ["h264", "vp8", "both"])
 @pytest.mark.parametrize(("portrait", "shape"), [(False, (704, 1280, 3)), (True, (1280, 704, 3))])
 def test_stamped_pictures_come_in_order(
@@ -221,6 +220,7 @@ async def test_an_empty_prompt_starts_a_stream(emulator: Emulator) -> None:
 # Ends
 
 
+@pytest.mark.full_size
 @scenario
 async def test_video_stops_with_the_stream_and_comes_again_with_the_next(emulator: Emulator) -> None:
     async with connect(credentials_of(emulator)) as client:
@@ -325,6 +325,7 @@ async def test_what_is_not_the_protocol_is_ignored_on_the_channel(emulator: Emul
         await client.message("stream_ended")
 
 
+@pytest.mark.full_size
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF"])
 def test_an_image_of_any_format_and_size_starts_a_stream(emulator: Emulator, kind: str) -> None:
     @scenario

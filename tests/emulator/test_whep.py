@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from odyssey_proto.emulator._server import Emulator
     from tests.conftest import MakeEmulator
 
-pytestmark = pytest.mark.full_size
-
 
 @contextlib.asynccontextmanager
 async def broadcasting(emulator: Emulator, **start: Any) -> AsyncIterator[tuple[PlainClient, dict[str, Any]]]:
@@ -68,6 +66,7 @@ async def test_a_stream_that_is_no_broadcast_tells_nothing(emulator: Emulator) -
         await client.message("stream_ended")
 
 
+@pytest.mark.full_size
 @pytest.mark.parametrize("codec", ["video/H264", "video/VP8"])
 def test_a_spectator_sees_the_stream_from_a_keyframe_on(emulator: Emulator, codec: str) -> None:
     @scenario
@@ -97,6 +96,7 @@ def test_the_codec_is_what_the_emulator_was_told(make_emulator: MakeEmulator, co
     run()
 
 
+@pytest.mark.full_size
 @scenario
 async def test_a_portrait_stream_is_portrait_for_spectators(emulator: Emulator) -> None:
     async with broadcasting(emulator, portrait=True) as (_, ready), watch(ready) as spectator:

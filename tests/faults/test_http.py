@@ -24,6 +24,7 @@ from odyssey_proto._base.errors import (
 )
 from odyssey_proto._model.config import ClientConfig
 from odyssey_proto._net.service_api import ServiceApi
+from tests.support.bombs import GZIP, MIB, zeros
 from tests.support.leaks import nothing_left
 from tests.support.servers import Connection, HttpServer, Request, Server, answer, json_answer
 from tests.support.tls import self_signed
@@ -215,8 +216,6 @@ def test_another_kind_of_content_makes_one_check_the_address() -> None:
 
 # --- answers that are too large
 
-MIB = 1024 * 1024
-
 
 def endless(connection: Connection, _: Request) -> None:
     connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -227,7 +226,7 @@ def endless(connection: Connection, _: Request) -> None:
 LARGE: dict[str, Any] = {
     "as announced": answer(b" " * (5 * MIB)),
     "without an end": endless,
-    "when unpacked": answer(gzip.compress(b"\0" * (200 * MIB), 9, mtime=0), Content_Encoding="gzip"),
+    "when unpacked": answer(zeros(200, GZIP), Content_Encoding="gzip"),
 }
 
 

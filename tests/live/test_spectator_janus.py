@@ -32,7 +32,7 @@ LIBRARIES = sorted(Path("/usr/lib").glob("*/janus/plugins"))
 TOKEN = "secret-spectator-token"
 CODECS = {
     "h264": ("libx264", {"tune": "zerolatency", "profile": "baseline", "preset": "ultrafast"}),
-    "vp8": ("libvpx", {"deadline": "realtime", "cpu-used": "-6", "lag-in-frames": "0"}),
+    "vp8": ("libvpx", {"deadline": "realtime", "cpu-used": "-6", "lag-in-frames": "0", "threads": "1"}),
 }
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.measures
+# Beside those that measure in earnest, because nothing depends on what is measured here.
+pytestmark = [pytest.mark.measures, pytest.mark.xdist_group("bench")]
 
 
 def test_the_cheap_ones_give_a_table_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,7 +37,7 @@ for number in range({CYCLES + SAMPLE}):
     # The emulator is in a separate process, so that its memory does not count. Its pictures are small, and 100 of
     # them are still many times the limit.
     with ExitStack() as running:
-        _, url = running.enter_context(emulator_process(size=(512, 512), concurrent_sessions=2))
+        _, url = running.enter_context(emulator_process(concurrent_sessions=2))
         for process in [running.enter_context(script(code, url)) for _ in range(2)]:
             warm: list[dict[str, Any]] = [process.said(120)[0] for _ in range(SAMPLE)]
             after: list[dict[str, Any]] = [process.said(300)[0] for _ in range(SAMPLE)]

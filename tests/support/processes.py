@@ -177,12 +177,13 @@ def script_arguments(code: str, api_url: str, *, key: str = "ody_test", **option
 def emulator_process(**settings: Any) -> Iterator[tuple[Process, str]]:
     """Run an emulator in a separate process, which can be stopped and killed; yield it and its URL.
 
-    It does not record unless ``settings`` say so. Its traffic is checked against ``spec/``
-    (`odyssey_proto.conformance`).
+    It does not record, and its pictures are small, unless ``settings`` say otherwise. Its traffic is checked
+    against ``spec/`` (`odyssey_proto.conformance`).
     """
     descriptor, report = tempfile.mkstemp(suffix=".txt")
     os.close(descriptor)
-    arguments = [sys.executable, str(_WATCHED), report, json.dumps({"record": False, **settings})]
+    settings = {"record": False, "size": (512, 512), **settings}
+    arguments = [sys.executable, str(_WATCHED), report, json.dumps(settings)]
     with Process(arguments, objections=Path(report)) as emulator:
         yield emulator, json.loads(emulator.line())["api_url"]
 

@@ -24,6 +24,16 @@ if TYPE_CHECKING:
 __all__ = ["Seen", "Watched", "watch"]
 
 _PORT: Final = 8080
+_SIZE: Final = (640, 352)
+"""Half of the usual width and height: both sides paint every picture, and cost a quarter of the CPU."""
+
+_EMULATOR: Final = f"""
+import sys
+from odyssey_proto.emulator import Emulator
+with Emulator(host={SERVICE!r}, port={_PORT}, codec=sys.argv[1], size={_SIZE}, record=False) as emulator:
+    print(emulator.api_url, flush=True)
+    sys.stdin.read()
+"""
 
 WATCH: Final = """
 import os
@@ -39,7 +49,7 @@ def tell(*what):
 class Witness:
     "Compares pictures with what was painted for that moment."
     def __init__(self):
-        self.world = World(seed=0, prompt="A car race", portrait=False)
+        self.world = World(seed=0, prompt="A car race", portrait=False, size=SIZE)
         self.begin_ms, self.last_ms, self.look = None, 0, 0
     def far_off(self, found, gray):
         if self.begin_ms is None:  # more pictures may have been due than were painted
@@ -113,11 +123,10 @@ without its reference is not: two pictures that are a second apart differ by 10.
 
 def watch(network: Network, codec: str = "both") -> Watched:
     """Start an emulator and the script beyond the network, and wait for the first second of the stream."""
-    emulator = ["-m", "odyssey_proto", "emulator", "--host", SERVICE, "--port", str(_PORT), "--codec", codec]
     # The script waits for a line, so that the emulator is there when it connects.
-    code = f"sys.stdin.readline()\n{WATCH}"
+    code = f"SIZE = {_SIZE}\nsys.stdin.readline()\n{WATCH}"
     service, client = network.start(
-        [sys.executable, *emulator], script_arguments(code, f"http://{SERVICE}:{_PORT}")
+        [sys.executable, "-c", _EMULATOR, codec], script_arguments(code, f"http://{SERVICE}:{_PORT}")
     )
     service.line()
     client.tell()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fractions
 import json
-import os
 import time
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -62,7 +61,7 @@ class Tape:
         context.width, context.height = LANDSCAPE
         context.pix_fmt, context.bit_rate, context.gop_size = "yuv420p", _BIT_RATE, length
         context.framerate, context.time_base = fractions.Fraction(fps), fractions.Fraction(1, fps)
-        context.options, context.thread_count = options, os.cpu_count() or 1
+        context.options, context.thread_count = options, 1  # those of libvpx wait without sleeping
         world = World(seed=0, prompt="A cat on a hill at sunset", portrait=False)
         pictures = []
         for place in range(length):

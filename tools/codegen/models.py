@@ -16,6 +16,8 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ruff import find_ruff_bin
+
 from tools.codegen.lowering import Lowered, lower
 
 if TYPE_CHECKING:
@@ -199,6 +201,6 @@ def _formatted(code: str) -> str:
     """Drop unused imports, sort the others, and format the code, without the settings of the project."""
     settings = ["--isolated", "--config", f"line-length={_WIDTH}", "--config", "target-version='py311'"]
     for step in (["check", "--quiet", "--fix", "--select", "F401,I"], ["format", "--quiet"]):
-        command = [sys.executable, "-m", "ruff", *step, *settings, "--stdin-filename", "module.py", "-"]
+        command = [find_ruff_bin(), *step, *settings, "--stdin-filename", "module.py", "-"]
         code = subprocess.run(command, input=code, capture_output=True, encoding="utf-8", check=True).stdout
     return code

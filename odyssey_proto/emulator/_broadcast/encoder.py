@@ -31,9 +31,11 @@ _CODECS: Final[dict[str, tuple[str, dict[str, str]]]] = {
     "h264": ("libx264", {"level": "31", "preset": "veryfast", "tune": "zerolatency", "threads": "1"}),
     "vp8": (
         "libvpx",
-        {"cpu-used": "-6", "deadline": "realtime", "lag-in-frames": "0", "static-thresh": "1", "threads": "2"},
+        {"cpu-used": "-6", "deadline": "realtime", "lag-in-frames": "0", "static-thresh": "1", "threads": "1"},
     ),
 }
+"""With one thread each: two of libvpx wait for each other without sleeping, which costs 20 times the CPU if the
+machine is busy."""
 
 
 class Encoder:

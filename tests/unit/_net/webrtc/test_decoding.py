@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import queue
 import threading
 from typing import Any
@@ -34,9 +35,15 @@ ENCODERS = {H264: "libx264", VP8: "libvpx"}
 
 def encoded(codec: Codec, count: int, *, width: int = 320) -> list[bytes]:
     """Return ``count`` encoded pictures; the first is a keyframe."""
+    return [*_encoded(codec, count, width)]
+
+
+@functools.cache
+def _encoded(codec: Codec, count: int, width: int) -> list[bytes]:
     context: Any = av.CodecContext.create(ENCODERS[codec], "w")
     context.width, context.height, context.pix_fmt, context.time_base = width, 192, "yuv420p", decoding._TICK_S
     context.options = {"tune": "zerolatency"} if codec is H264 else {"deadline": "realtime", "lag-in-frames": "0"}
+    context.thread_count = 1  # those of libvpx wait for each other without sleeping
     found = []
     for number in range(count):
         picture = av.VideoFrame(width, 192, "yuv420p")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 import random
@@ -314,6 +315,12 @@ def test_the_end_of_the_candidates_comes_again_after_a_candidate() -> None:
 BODY = json.dumps({"iceServers": []}).encode()
 
 
+@functools.cache
+def asked(method: str, path: str, accepted: str = "") -> web.Request:
+    """Return a request, which nothing changes."""
+    return make_mocked_request(method, path, headers={"Host": "here:1", "Accept-Encoding": accepted})
+
+
 def answered(
     name: str,
     seed: int,
@@ -324,7 +331,7 @@ def answered(
     **headers: str,
 ) -> Answer | None:
     """Return what the kind ``name`` makes of an answer; None if it does not apply."""
-    request = make_mocked_request("POST", "/live/s/whep", headers={"Host": "here:1", "Accept-Encoding": accepted})
+    request = asked("POST", "/live/s/whep", accepted)
     headers = {"Content-Type": "application/json", **headers}
     answer = Answer(where, request, web.Response(status=status, body=body, headers=headers), body)
     return answer if TABLE[name].change(random.Random(seed), answer) else None
@@ -409,8 +416,7 @@ def test_the_location_of_a_spectator_can_be_relative() -> None:
 
 
 def early(name: str, seed: int, method: str, path: str, where: str, *, first: bool = True) -> Call | None:
-    request = make_mocked_request(method, path, headers={"Host": "here:1"})
-    call = Call(where, request, first)
+    call = Call(where, asked(method, path), first)
     return call if TABLE[name].change(random.Random(seed), call) else None
 
 
