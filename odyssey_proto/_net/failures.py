@@ -188,8 +188,17 @@ def connection_error(
     error = failure.error(
         f"{asked or operation}: {text}", code=failure.code, operation=operation, recoverable=recoverable
     )
-    error.__cause__ = root if isinstance(root, OSError) else None
+    error.__cause__ = _alone(root) if isinstance(root, OSError) else None
     return error
+
+
+def _alone(root: OSError) -> OSError:
+    """Return ``root`` without the way to it.
+
+    The frames of urllib3 hold headers, bodies and addresses, and what reports crashes shows local variables.
+    """
+    root.__cause__ = root.__context__ = None
+    return root.with_traceback(None)
 
 
 def proxy_refusal(

@@ -26,6 +26,7 @@ from .._model.signaling_url import SIGNALING_MESSAGE_LIMIT
 from ..core.refusals import HttpAnswer, refusal
 from .answer_head import read_head
 from .failures import NETWORK_ERRORS, SettingError, connection_error
+from .library_logs import without_secrets
 from .observation import show_exchange
 from .proxies import proxy_for
 from .redirects import Reach, Route
@@ -96,7 +97,8 @@ class WebSocket(websocket.WebSocket):
 
     def send_message(self, data: bytes) -> None:
         """Send a message that is already in UTF-8; it raises the exceptions in `SENDING_ERRORS`."""
-        self.send(data, websocket.ABNF.OPCODE_TEXT)
+        with without_secrets():
+            self.send(data, websocket.ABNF.OPCODE_TEXT)
 
     def say_goodbye(self, code: int, reason: str) -> None:
         """Say goodbye first, with as much of the reason as fits; it raises the exceptions in `SENDING_ERRORS`."""
@@ -112,7 +114,8 @@ class WebSocket(websocket.WebSocket):
             MalformedMessageError: the message is too large.
         """
         try:
-            opcode, frame = self.recv_data_frame()
+            with without_secrets():
+                opcode, frame = self.recv_data_frame()
         except (websocket.WebSocketException, *NETWORK_ERRORS) as exc:
             failure = _loss(exc, call, url)
         else:
@@ -212,13 +215,14 @@ def _attempt(
     stream: _BoundedStream | None = None
     try:
         stream = resources.enter_context(_open_stream(url, call))
-        ws.connect(  # type: ignore[no-untyped-call]  # websocket-client annotates in part
-            "ws" + url.removeprefix("http"),
-            socket=stream,
-            header=[f"User-Agent: {USER_AGENT}"],
-            suppress_origin=True,
-            redirect_limit=0,
-        )
+        with without_secrets():
+            ws.connect(  # type: ignore[no-untyped-call]  # websocket-client annotates in part
+                "ws" + url.removeprefix("http"),
+                socket=stream,
+                header=[f"User-Agent: {USER_AGENT}"],
+                suppress_origin=True,
+                redirect_limit=0,
+            )
         if ws.getstatus() != http.HTTPStatus.SWITCHING_PROTOCOLS:
             return _redirect(ws, secrets)  # some releases treat a redirect as success
         stream.settle()
