@@ -28,7 +28,7 @@ class Secret(str):
 
 _LONGEST_LINE: Final = 300  # characters of a service's own words in an error
 
-# What may be in the query of an address as it travels; quotes and brackets may also be around an address in a text.
+# What may be in the query of an address as it travels; quotes and brackets may also be around it in a text.
 _IN_QUERY: Final = r"(?:[^\s'\"<>]|['\"<>](?=[\w&=%\[{]))"
 _QUERY_END: Final = r"(?<![)\]},.;:])"
 

@@ -192,7 +192,8 @@ class StreamerLink:
             return own
         try:
             return self._api.signaling_config(self._plan.config_url, deadline, abort=self._abort)
-        except errors.OdysseyError as error:
+        except Exception as exc:  # noqa: BLE001  # also of what a program's own tests put in place of HTTP
+            error = exc if isinstance(exc, errors.OdysseyError) else errors.internal(exc)
             if error.code != "closed":
                 log.warning("no ICE servers from the service, falling back to public STUN: %s", error)
             return candidates.FALLBACK_SERVERS

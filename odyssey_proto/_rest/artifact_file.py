@@ -193,7 +193,7 @@ class ArtifactFile:
             )
 
     def _start(self, fetched: Fetched, size: int | None) -> Version:
-        """Start over with a body, once its beginning has shown that it is the file; ``size`` is that of the file."""
+        """Start over with a body, once its beginning has shown that it is the file, of ``size`` bytes."""
         head, failure = b"", None
         try:
             while len(head) < LOOKED_AT and (piece := next(fetched.pieces, b"")):

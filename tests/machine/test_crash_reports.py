@@ -1,6 +1,6 @@
 """What shows the variables of every frame of an error: crash reporters, ``pytest --showlocals``, loguru, rich.
 
-An error of this library may pass through any of them, so no frame of it, nor of its causes, holds a secret in the open.
+An error of this library may pass through any of them, so no frame of it or of its causes shows a secret.
 """
 
 from __future__ import annotations
@@ -76,9 +76,12 @@ def test_the_variables_behind_an_error_hold_no_secret(fail: Callable[[str], None
 
 def test_the_variables_behind_a_failed_download_hold_no_signature(tmp_path: Path) -> None:
     signed = {"stream_id": "s-1", "video_url": f"{NOWHERE}/video.mp4?signature=unseen"}
-    with HttpServer({"GET /recordings/s-1": json_answer(signed)}) as server:
-        with Odyssey(KEY, api_url=server.url) as client, pytest.raises(OdysseyError) as caught:
-            client.download_recording("s-1", tmp_path, ("video",), timeout=0.5)
+    with (
+        HttpServer({"GET /recordings/s-1": json_answer(signed)}) as server,
+        Odyssey(KEY, api_url=server.url) as client,
+        pytest.raises(OdysseyError) as caught,
+    ):
+        client.download_recording("s-1", tmp_path, ("video",), timeout=0.5)
     assert not [line for line in variables(caught.value) if any(secret in line for secret in SECRETS)]
 
 
