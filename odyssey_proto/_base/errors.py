@@ -296,20 +296,8 @@ def usage_error(
 
 # Whose failures are ours: this library, and what it is built on.
 _OURS: Final = frozenset(
-    {
-        *(
-            "odyssey_proto",
-            "odyssey_models",
-            "requests",
-            "urllib3",
-            "certifi",
-            "websocket",
-            "attr",
-            "attrs",
-            "cattrs",
-        ),
-        *("aiortc", "aioice", "av", "numpy", "pyee", "cryptography", "OpenSSL", "pylibsrtp", "PIL"),
-    }
+    {"odyssey_proto", "odyssey_models", "requests", "urllib3", "certifi", "websocket", "attr", "attrs", "cattrs"}
+    | {"aiortc", "aioice", "av", "numpy", "pyee", "cryptography", "OpenSSL", "pylibsrtp", "PIL"}
 )
 
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import attrs
 import websocket
-from urllib3.util import wait_for_read, wait_for_write
+from urllib3.util import parse_url, wait_for_read, wait_for_write
 
 from .._base.clock import Deadline, MonotonicClock
 from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyError
@@ -214,6 +214,7 @@ def _attempt(
     ws = WebSocket(skip_utf8_validation=True)  # the reader validates: one bad message must not end the connection
     stream: _BoundedStream | None = None
     try:
+        url = _in_ascii(url)
         stream = resources.enter_context(_open_stream(url, call))
         with without_secrets():
             ws.connect(  # type: ignore[no-untyped-call]  # websocket-client annotates in part
@@ -233,6 +234,15 @@ def _attempt(
             return connection_error(_without_library(exc), call, OPERATION, url)
         return _redirect(ws, secrets)
     return ws
+
+
+def _in_ascii(url: str) -> str:
+    """Return ``url`` with the name of its host as it travels; http.client would send it as it is."""
+    parts = urlsplit(url)
+    if parts.netloc.isascii():
+        return url
+    host = parse_url(url).host or ""
+    return parts._replace(netloc=host if parts.port is None else f"{host}:{parts.port}").geturl()
 
 
 def _redirect(ws: WebSocket, secrets: tuple[str, ...]) -> HttpAnswer:
@@ -382,15 +392,17 @@ def _open_stream(url: str, call: Call) -> Iterator[_BoundedStream]:
     proxy = proxy_for(url)
     trust: dict[str, Any] = {"ssl_context": trusting_context(), "cert_reqs": "CERT_REQUIRED"} if secure else {}
     kind = HttpsConnection if secure else HttpConnection
-    if proxy is None:
+    call.proxy = "" if proxy is None else proxy.name
+    if proxy is None or proxy.scheme.startswith("socks"):
         connection = kind(host, port, **trust)
+        connection.socks = proxy
     elif proxy.scheme == "http":
         connection = kind(proxy.host, proxy.port, **trust)
         connection.set_tunnel(host, port, proxy.headers)
     else:
         raise SettingError(
-            f"signaling works through http:// proxies only; {proxy.source} names {proxy.scheme}://{proxy.name}: "
-            "set another one, or NO_PROXY for this host",
+            f"signaling works through http:// and socks5h:// proxies only; {proxy.source} names "
+            f"{proxy.scheme}://{proxy.name}: set another one, or NO_PROXY for this host",
             "proxy",
         )
     with contextlib.closing(connection):
