@@ -88,6 +88,8 @@ class Watch:
     """Watch a broadcast."""
 
     call: int
+    within_s: float | None = None
+    """How long the caller waits, in s; None without a limit."""
 
 
 @attrs.frozen

@@ -183,3 +183,12 @@ def test_a_whep_server_that_says_when_is_asked_again_then_and_not_before(status:
     assert caught.value.code == "stream_not_found"
     assert len(asked) == 2
     assert asked[1] - asked[0] >= 1
+
+
+def test_a_whep_server_that_asks_for_more_time_than_there_is_is_an_error_at_once() -> None:
+    busy = answer(status="503 Service Unavailable", Retry_After="50", Connection="close")
+    with HttpServer({"POST /live/whep": busy}) as server, pytest.raises(OdysseyConnectionError) as caught:
+        connect_to_stream(f"{server.url}/live", "token", timeout=30)
+    assert (caught.value.status, caught.value.retry_after) == (503, 50.0)
+    assert str(caught.value).endswith("the server can be asked again after 50 s")
+    assert not isinstance(caught.value, TimeoutError)
