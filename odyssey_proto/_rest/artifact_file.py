@@ -166,13 +166,15 @@ class ArtifactFile:
                     self.size = version.size
                     self.report()
                 else:
-                    return self._start_over(fetched.status, headers)
+                    self._start_over(fetched.status, headers)
+                    return None
                 for piece in fetched.pieces:
                     self._write(piece)
         except OdysseyError as exc:
             if not headers or exc.status not in _NOT_SO:
                 raise
-            return self._start_over(exc.status, headers)
+            self._start_over(exc.status, headers)
+            return None
         if self.size is not None and self.done != self.size:
             received = f"{self.done} of {self.size} bytes were received"
             if self.done > self.size:  # what is too much may be anywhere
