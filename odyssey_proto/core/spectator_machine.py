@@ -297,7 +297,7 @@ class SpectatorMachine(Machine):
         self._open(ways[0], self._limit_s)
 
     def is_asked_to_wait(self, item: LinkFailed) -> bool:
-        """Whether a server asks to come back later, which the first connection does if its caller waits as long."""
+        """Whether a server asks to come back later, and the caller of the first connection waits as long."""
         wait_s = self._demanded_s(item)
         if wait_s is None or wait_s > _LONGEST_WAIT_S or self._rounds >= _MOST_WAITS:
             return False
