@@ -286,6 +286,10 @@ class StreamerLink:
         """`PeerListener`: the link has its video track."""
         self._post(inputs.VideoReceived(self._plan.link))
 
+    def on_candidate(self, candidate: wire.IceCandidate) -> None:
+        """`PeerListener`: the streamer may use another candidate."""
+        self._post(inputs.CandidateFound(self._plan.link, candidate))
+
     def on_channel_open(self, max_message_size: int) -> None:
         """`PeerListener`: ``clientToStreamer`` is open."""
         self._post(inputs.ChannelOpened(self._plan.link, max_message_size))

@@ -22,6 +22,7 @@ __all__ = [
     "Authenticated",
     "BroadcastEnded",
     "Broken",
+    "CandidateFound",
     "ChannelOpened",
     "Command",
     "Connect",
@@ -238,6 +239,14 @@ class Answered:
 
 
 @attrs.frozen
+class CandidateFound:
+    """The peer connection has found another candidate since its answer."""
+
+    link: int
+    candidate: wire.IceCandidate
+
+
+@attrs.frozen
 class VideoReceived:
     """The peer connection has its video track."""
 
@@ -334,6 +343,7 @@ Occurrence: TypeAlias = (
     | LinkReady
     | BroadcastEnded
     | Answered
+    | CandidateFound
     | VideoReceived
     | ChannelOpened
     | Received
