@@ -53,7 +53,7 @@ def listing(url: str) -> None:
 @pytest.mark.parametrize(
     "fail",
     [
-        pytest.param(lambda url: Odyssey(f"{KEY}\0", api_url=url), id="a key that cannot be"),
+        pytest.param(lambda url: Odyssey(KEY, api_url="ftp://x"), id="wrong setting"),
         pytest.param(lambda url: listing(NOWHERE), id="nobody listens"),
         pytest.param(lambda url: listing("http://service.invalid"), id="no such host"),
         pytest.param(lambda url: listing(url), id="reset"),
