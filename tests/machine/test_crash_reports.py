@@ -53,7 +53,6 @@ def listing(url: str) -> None:
 @pytest.mark.parametrize(
     "fail",
     [
-        pytest.param(lambda url: Odyssey(KEY, api_url="ftp://x"), id="wrong setting"),
         pytest.param(lambda url: listing(NOWHERE), id="nobody listens"),
         pytest.param(lambda url: listing("http://service.invalid"), id="no such host"),
         pytest.param(lambda url: listing(url), id="reset"),
@@ -90,3 +89,12 @@ def test_an_error_keeps_its_cause() -> None:
     with pytest.raises(OdysseyError) as caught:
         listing(NOWHERE)
     assert isinstance(caught.value.__cause__, ConnectionRefusedError)
+
+
+def test_a_client_whose_settings_are_refused_can_be_shown() -> None:
+    with pytest.raises(OdysseyError) as caught:
+        Odyssey(KEY, api_url="ftp://nowhere.example")
+    frames = [frame.f_locals for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    (shown,) = {repr(known["self"]) for known in frames if isinstance(known.get("self"), Odyssey)}
+    assert shown == "<Odyssey>"
+    assert not [known for known in frames if KEY in repr(known.get("api_key"))]
