@@ -23,6 +23,7 @@ from ._base import arguments, errors, greenlets, logs, sigterm
 from ._base.arguments import CLIENT_DEFAULT, ClientDefault
 from ._base.clock import Deadline, MonotonicClock
 from ._base.public_path import publish
+from ._base.secrets import Secret
 from ._base.weak_set import ConcurrentWeakSet
 from ._live.handler_signature import spell_out_handlers
 from ._model.config import AdvancedConfig, ClientConfig, IcePolicy, VideoCodec
@@ -91,6 +92,7 @@ class Odyssey:
         timeout: float | None = 30.0,
         close_on_sigterm: bool = False,
     ) -> None:
+        api_key = Secret(api_key) if isinstance(api_key, str) else api_key  # this frame may be in an error's
         self.config: ClientConfig = ClientConfig(
             api_key=api_key,
             api_url=api_url,
@@ -739,6 +741,8 @@ class Odyssey:
         self.close()
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_closed"):  # what shows the variables of an error may show an unfinished object
+            return "<Odyssey>"
         return f"<Odyssey {self.config.api_url} {self.current_status}>"
 
 

@@ -14,6 +14,7 @@ from odyssey_models import IceServer
 from ._base import arguments, errors, greenlets, logs
 from ._base.clock import Deadline, MonotonicClock
 from ._base.public_path import publish
+from ._base.secrets import Secret
 from ._live import commands
 from ._live.broadcast_access import Place
 from ._live.handlers import DisconnectedCallback, OdysseyEventHandlers, VideoFrameCallback
@@ -69,6 +70,7 @@ def connect_to_stream(
     """
     _check_text("webrtc_url", webrtc_url)
     _check_text("spectator_token", spectator_token)
+    spectator_token = Secret(spectator_token)
     if arguments.flag("debug", debug):
         logs.to_stderr()
     # Checked like a client's settings, but without a key: a broadcast needs none.

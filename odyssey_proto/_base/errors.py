@@ -31,13 +31,14 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import sys
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import odyssey_models as wire
 
 from .public_path import publish
-from .secrets import redact
+from .secrets import one_line, redact
 
 __all__ = [
     "LONGEST_RETRY_AFTER_S",
@@ -293,12 +294,38 @@ def usage_error(
     return cls(text, code=code, details=details, retry_after=retry_after, recoverable=recoverable, **known)
 
 
+# Whose failures are ours: this library, and what it is built on.
+_OURS: Final = frozenset(
+    {"odyssey_proto", "odyssey_models", "requests", "urllib3", "certifi", "websocket", "attr", "attrs", "cattrs"}
+    | {"aiortc", "aioice", "av", "numpy", "pyee", "cryptography", "OpenSSL", "pylibsrtp", "PIL"}
+)
+
+
 def internal(exc: BaseException) -> OdysseyConnectionError:
-    """Return the exception for a bug in this library."""
+    """Return the exception for a bug in this library, or for a failure of what a program put beneath it."""
+    origin = _origin(exc)
+    if origin is not None:
+        return OdysseyConnectionError(
+            f"{origin}, which this program or its tests put in place of a part of Python or of requests, raised "
+            f"{type(exc).__name__}: {one_line(str(exc))}",
+            code="internal",
+        )
     return OdysseyConnectionError(
         f"A bug in odyssey-proto ({type(exc).__name__}): please report it, with the log of `odyssey_proto`",
         code="internal",
     )
+
+
+def _origin(exc: BaseException) -> str | None:
+    """Return the package whose code raised ``exc``, if it is neither ours nor Python's own."""
+    trace = exc.__traceback__
+    if trace is None:
+        return None
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    package: str = trace.tb_frame.f_globals.get("__name__", "").partition(".")[0]
+    is_known = package in _OURS or package in sys.stdlib_module_names - {"unittest"}
+    return None if is_known else package
 
 
 def no_resources(exc: BaseException | None = None) -> OdysseyConnectionError:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
 from . import process_end
 from .daemon_executor import DaemonExecutor
-from .errors import OdysseyConnectionError, no_resources
+from .errors import OdysseyConnectionError, internal, no_resources
 from .weak_set import ConcurrentWeakSet
 
 if TYPE_CHECKING:
@@ -188,9 +188,14 @@ class _Life:
         self.thread = threading.Thread(target=self._serve, args=(made,), name=name, daemon=True)
         try:
             self.thread.start()
-            self.loop = made.result()
-        except (RuntimeError, OSError) as exc:
+        except RuntimeError as exc:
             raise no_resources(exc) from exc
+        try:
+            self.loop = made.result()
+        except OSError as exc:
+            raise no_resources(exc) from exc
+        except Exception as exc:
+            raise internal(exc) from exc
         except BaseException:
             made.add_done_callback(_stop_made)
             raise
@@ -229,7 +234,7 @@ class _Life:
     def _serve(self, made: concurrent.futures.Future[asyncio.AbstractEventLoop]) -> None:
         try:
             self.loop = _Loop(self.executor)
-        except OSError as exc:
+        except BaseException as exc:  # noqa: BLE001  # raised by the thread that waits
             made.set_exception(exc)
             return
         self.loop.set_task_factory(self._make_task)

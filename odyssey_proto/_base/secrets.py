@@ -28,11 +28,16 @@ class Secret(str):
 
 _LONGEST_LINE: Final = 300  # characters of a service's own words in an error
 
+# What may be in the query of an address as it travels; quotes and brackets may also be around it in a text.
+_IN_QUERY: Final = r"(?:[^\s'\"<>]|['\"<>](?=[\w&=%\[{]))"
+_QUERY_END: Final = r"(?<![)\]},.;:])"
+
 _SECRETS = (
     (re.compile(r"\body_[A-Za-z0-9_\-]+"), "ody_…"),
     (re.compile(r"\beyJ[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+(?:\.[A-Za-z0-9_\-]*)?"), "<token>"),
     (re.compile(r"(?i)\b(bearer)\s+[^\s'\",;]+"), r"\1 <token>"),
-    (re.compile(r"\?[^\s'\"<>)\]]*=[^\s'\"<>)\]]*"), "?…"),
+    (re.compile(rf"(://[^\s?'\"<>]*)\?{_IN_QUERY}+{_QUERY_END}"), r"\1?…"),
+    (re.compile(rf"\?{_IN_QUERY}*={_IN_QUERY}*{_QUERY_END}"), "?…"),
     (
         re.compile(
             r"(?i)\b(access_token|session_token|spectator_token|api_key|credential|password)"

@@ -112,7 +112,7 @@ def watch(driver: Driver, deadline: Deadline) -> None:
         failure = driver.snapshot.failure
         return late if failure is None else errors.again(failure, late.message)
 
-    driver.connect(inputs.Watch, deadline, expired)
+    driver.connect(lambda call: inputs.Watch(call, deadline.remaining()), deadline, expired)
 
 
 def start_stream(driver: Driver, message: wire.InteractiveStreamStart, timeout: float | None) -> str:

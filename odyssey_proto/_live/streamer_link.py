@@ -192,7 +192,8 @@ class StreamerLink:
             return own
         try:
             return self._api.signaling_config(self._plan.config_url, deadline, abort=self._abort)
-        except errors.OdysseyError as error:
+        except Exception as exc:  # noqa: BLE001  # also of what a program's own tests put in place of HTTP
+            error = exc if isinstance(exc, errors.OdysseyError) else errors.internal(exc)
             if error.code != "closed":
                 log.warning("no ICE servers from the service, falling back to public STUN: %s", error)
             return candidates.FALLBACK_SERVERS
@@ -284,6 +285,10 @@ class StreamerLink:
     def on_track(self) -> None:
         """`PeerListener`: the link has its video track."""
         self._post(inputs.VideoReceived(self._plan.link))
+
+    def on_candidate(self, candidate: wire.IceCandidate) -> None:
+        """`PeerListener`: the streamer may use another candidate."""
+        self._post(inputs.CandidateFound(self._plan.link, candidate))
 
     def on_channel_open(self, max_message_size: int) -> None:
         """`PeerListener`: ``clientToStreamer`` is open."""

@@ -16,7 +16,7 @@ from ..core.spectator_machine import broadcast_lost, left_early
 
 if TYPE_CHECKING:
     import av
-    from odyssey_models import IceServer
+    from odyssey_models import IceCandidate, IceServer
 
     from .._base.event_loop import BackgroundLoop
     from .._model.config import IcePolicy
@@ -184,6 +184,9 @@ class WhepLink:
 
     def on_track(self) -> None:
         """Do nothing: the first frame is what counts."""
+
+    def on_candidate(self, candidate: IceCandidate) -> None:
+        """Do nothing: the server learns it from the first check."""
 
     def on_channel_open(self, max_message_size: int) -> None:
         """Do nothing: a broadcast has no data channels."""

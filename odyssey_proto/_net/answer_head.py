@@ -46,6 +46,10 @@ class AnswerHead:
         """Return the value of the field ``name`` (in lower case), or None."""
         return next((value for known, value in self.fields if known.lower() == name), None)
 
+    def all(self, name: bytes) -> bytes:
+        """Return all values of the field ``name`` (in lower case), as one list."""
+        return b", ".join(value for known, value in self.fields if known.lower() == name)
+
     def without(self, name: bytes) -> Self:
         """Return the head without the field ``name`` (in lower case)."""
         return attrs.evolve(self, fields=tuple(each for each in self.fields if each[0].lower() != name))

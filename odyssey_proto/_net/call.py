@@ -52,6 +52,10 @@ class Call:
         """Times it, if that is wanted."""
         self.target: str | None = None
         """The path and the query of the next request, as they are sent; None leaves them to urllib3."""
+        self.proxy = ""
+        """The host and port of the proxy of the next request, for texts; empty if there is none."""
+        self.challenge = ""
+        """How the proxy that answered last wants to be authenticated: its ``Proxy-Authenticate``."""
         self._on_wake = on_wake
         self._lock = threading.RLock()
         self._woken = threading.Event()

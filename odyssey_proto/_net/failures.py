@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NETWORK_ERRORS",
+    "ProxyRefusalError",
     "ProxyTroubleError",
     "SettingError",
     "connection_error",
@@ -47,9 +48,19 @@ NETWORK_ERRORS: Final = (
 class SettingError(OSError):
     """A setting of the environment cannot be used; its text is for the user, and names the variable."""
 
+    recoverable = False
+
     def __init__(self, text: str, code: str) -> None:
         super().__init__(text)
         self.code = code
+
+
+class ProxyRefusalError(SettingError):
+    """A proxy refuses to connect to a host; ``is_final`` says whether asking again is pointless."""
+
+    def __init__(self, text: str, *, is_final: bool) -> None:
+        super().__init__(text, "proxy" if is_final else "unreachable")
+        self.recoverable = not is_final
 
 
 class ProxyTroubleError(OSError):
@@ -85,6 +96,10 @@ _BAD_ADDRESS: Final = (
 # The codes of OpenSSL (X509_V_ERR_…).
 _OF_TIME: Final = frozenset({9, 10})  # not valid yet, expired
 _OF_NAME: Final = frozenset({62, 64})  # of another host, of another address
+
+_WAYS: Final = re.compile(r"(?:^|,)\s*([\w-]+)(?=\s+\S|\s*(?:,|$))")
+"""The ways of authentication in a ``Proxy-Authenticate``."""
+_TITLES: Final = {"ntlm": "NTLM", "negotiate": "Negotiate (Kerberos)", "digest": "Digest", "bearer": "Bearer"}
 
 _TUNNEL: Final = re.compile(r"Tunnel connection failed: (?P<status>\d{3}) ?(?P<reason>.*)")
 """What http.client says of a proxy that opens no tunnel."""
@@ -164,20 +179,28 @@ def connection_error(
     chain = list(_chain(exc))
     setting = next((link for link in chain if isinstance(link, SettingError)), None)
     if setting is not None:
-        return OdysseyConnectionError(f"{asked or operation}: {setting}", code=setting.code, operation=operation)
+        return OdysseyConnectionError(
+            f"{asked or operation}: {setting}",
+            code=setting.code,
+            operation=operation,
+            recoverable=setting.recoverable,
+        )
     root = None if isinstance(exc, _BAD_ADDRESS) else next(filter(_is_original, chain), None)
     subject = root or exc
     failure = next(row for row in _FAILURES if isinstance(subject, row.kinds))
     proxy = next((link for link in chain if isinstance(link, ProxyTroubleError)), None)
     if proxy is not None and (refused := _TUNNEL.search(str(subject))):
-        return proxy_refusal(proxy.name, int(refused["status"]), refused["reason"], _host(url), operation, asked)
+        said = int(refused["status"]), refused["reason"]
+        return proxy_refusal(proxy.name, *said, _host(url), operation, asked, challenge=call.challenge)
     if proxy is not None:
         host = f"the proxy {proxy.name}"
     elif failure.code == "unknown_host":
         host = f"the host {_host(url)}"
     else:
         host = _host(url)
-    if proxy is None and any(isinstance(link, urllib3.exceptions.ProxyError) for link in chain):
+    if proxy is None and call.proxy:
+        host += f" (through the proxy {call.proxy})"
+    elif proxy is None and any(isinstance(link, urllib3.exceptions.ProxyError) for link in chain):
         host += " (through the proxy)"
     advice = what_to_do_about(subject) if isinstance(subject, ssl.SSLCertVerificationError) else ""
     text = failure.text.format(host=host, why=one_line(_why(subject)), advice=advice)
@@ -188,19 +211,34 @@ def connection_error(
     error = failure.error(
         f"{asked or operation}: {text}", code=failure.code, operation=operation, recoverable=recoverable
     )
-    error.__cause__ = root if isinstance(root, OSError) else None
+    error.__cause__ = _alone(root) if isinstance(root, OSError) else None
     return error
 
 
+def _alone(root: OSError) -> OSError:
+    """Return ``root`` without the way to it.
+
+    The frames of urllib3 hold headers, bodies and addresses, and what reports crashes shows local variables.
+    """
+    root.__cause__ = root.__context__ = None
+    return root.with_traceback(None)
+
+
 def proxy_refusal(
-    proxy: str, status: int, reason: str, host: str, operation: str, asked: str = ""
+    proxy: str, status: int, reason: str, host: str, operation: str, asked: str = "", *, challenge: str = ""
 ) -> OdysseyConnectionError:
     """Return the error for a proxy that answers a request for ``host`` itself, with a refusal.
 
-    A refused password is never sent again: some proxies lock an account after a few attempts.
+    A refused password is never sent again: some proxies lock an account after a few attempts. ``challenge`` is
+    the ``Proxy-Authenticate`` of its answer.
     """
     said = one_line(f"{status} {reason}")
-    if status == http.HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+    ways = dict.fromkeys(map(str.lower, _WAYS.findall(challenge)))
+    if status == http.HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and ways and "basic" not in ways:
+        named = " or ".join(_TITLES.get(way, one_line(way)) for way in ways)
+        text = f"the proxy {proxy} asks for {named} ({said}), and only Basic is supported: ask who runs it"
+        text += ", or set a proxy that speaks to it for you, such as cntlm"
+    elif status == http.HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
         text = f"the proxy {proxy} requires a user and a password, or refuses those that it was given ({said})"
         text += ": check HTTPS_PROXY or HTTP_PROXY, which are like http://user:password@host:3128"
     elif status < http.HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -7,6 +7,7 @@ which `HlsReader.close` ends at once, whatever the network does. It does not rec
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import io
 import itertools
 import logging
@@ -52,6 +53,7 @@ _BEFORE_MARK: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,64}(?=#EXTM3U)")
 _MOST_LAG_S: Final = 1.0  # behind the pace; after that the pace starts afresh
 _GONE: Final = (404, 410)
 _REMOVED: Final = (401, 403, *_GONE)  # of a segment: stores refuse what they no longer have
+_MOST_REMOVED_AT_FIRST: Final = 2  # segments; if there are more, it is the stream that is gone
 _INSISTENCE: Final = 2  # target durations for which a file is asked for again that could not be fetched
 _UNKNOWN_TARGET_S: Final = 1.0  # before the first playlist
 _PAUSES_S: Final = (0.2, 0.6, 1.0)  # before each repetition; the last for all others
@@ -99,7 +101,10 @@ class HlsReader:
         self._newest: str | None = None  # the newest segment that a playlist named
         self._stale_since: float | None = None  # since when playlists have named no newer one
         self._playlists = {url}
+        self._variants: set[str] = set()  # the playlists among which a master playlist lets us choose
+        self._variant_failure: OdysseyError | None = None
         self._has_segment = False
+        self._removed_at_first = 0
         self._failure: OdysseyError | None = None
         self._thread = threading.Thread(target=self._run, name="odyssey-hls", daemon=True)
 
@@ -159,18 +164,24 @@ class HlsReader:
                 self._url, format="hls", io_open=self._open_file, options=_OPTIONS, **_leniency(av.__version__)
             ) as container:
                 if not container.streams.video:
-                    raise OdysseyConnectionError(f"{_OPERATION}: the stream has no video", code="no_video")
+                    raise self._why_nothing() or OdysseyConnectionError(
+                        f"{_OPERATION}: the stream has no video", code="no_video"
+                    )
                 self._show(container)
                 malformed = ""
         except FFmpegError as exc:
             malformed = type(exc).__name__
-        if self._failure is not None:
-            raise self._failure
+        if (failure := self._failure or (self._why_nothing() if malformed else None)) is not None:
+            raise failure
         if malformed and not self._stop.is_set():
             # Raised outside the `except`, because ffmpeg's own words contain the address.
             raise MalformedMessageError(
                 f"{_OPERATION}: the stream cannot be read ({malformed})", code="malformed", operation=_OPERATION
             )
+
+    def _why_nothing(self) -> OdysseyError | None:
+        """Return why ffmpeg found no stream, if that was not in what it read."""
+        return None if self._opened.done() else self._failure or self._variant_failure
 
     def _show(self, container: Any) -> None:
         began: tuple[float, float] | None = None
@@ -200,12 +211,17 @@ class HlsReader:
                 body = _from_its_mark(body)
                 if body.startswith(b"#EXTM3U"):
                     self._playlists.add(url)
+                    self._variants |= _variants(body, answered)
                 elif body:
                     self._has_segment = True
                 self._look_for_news(body)
                 return io.BytesIO(body if answered == url else _anchored(body, answered))
             except OdysseyError as error:
-                self._failure = error
+                if url in self._variants and len(self._variants) > 1 and not self._opened.done():
+                    log.info("left out: %s", error)  # ffmpeg goes on with the others
+                    self._variant_failure = error
+                else:
+                    self._failure = error
         return io.BytesIO()
 
     def _look_for_news(self, body: bytes | bytearray) -> None:
@@ -278,8 +294,7 @@ class HlsReader:
                             f"{_OPERATION}: a file is larger than {_LARGEST_FILE >> 20} MiB", code="too_large"
                         )
         except OdysseyError as error:
-            is_segment = url not in self._playlists and not urlsplit(url).path.endswith(".m3u8")
-            if error.status in _REMOVED and self._has_segment and is_segment:
+            if not self._is_playlist(url) and self._is_removed(error):
                 log.info("a segment was removed before it could be fetched")
                 return b"", url
             if error.status in _GONE:
@@ -290,9 +305,10 @@ class HlsReader:
                     operation=_OPERATION,
                 ) from error
             raise
-        if is_markup(body):
+        if is_markup(body) or (not body and self._is_playlist(url)):
+            what = "HTML or XML" if body else "nothing"
             raise MalformedMessageError(
-                f"{_OPERATION}: HTML or XML came in place of a playlist or of video",
+                f"{_OPERATION}: {what} came in place of a playlist or of video",
                 code="wrong_content",
                 operation=_OPERATION,
                 recoverable=True,
@@ -300,11 +316,39 @@ class HlsReader:
         wanted = body[start : stop or None] if headers and fetched.status == 200 else body
         return wanted, fetched.url
 
+    def _is_playlist(self, url: str) -> bool:
+        return url in self._playlists or url in self._variants or urlsplit(url).path.endswith(".m3u8")
+
+    def _is_removed(self, error: OdysseyError) -> bool:
+        """Return whether a refused segment is one that the server no longer has."""
+        if self._has_segment:
+            return error.status in _REMOVED
+        self._removed_at_first += error.status in _GONE  # the oldest ones, while the reader was joining
+        return error.status in _GONE and self._removed_at_first <= _MOST_REMOVED_AT_FIRST
+
 
 def check_address(url: str) -> None:
     """Raise `OdysseyConfigError` unless ``url`` is an http or https address."""
     if not _is_web(url):
         raise OdysseyConfigError("hls_url must be like https://live.example.org/stream/index.m3u8")
+
+
+def _variants(body: bytes | bytearray, url: str) -> set[str]:
+    """Return the addresses of the playlists among which a master playlist from ``url`` lets its reader choose.
+
+    >>> sorted(_variants(b"#EXTM3U\\n#EXT-X-STREAM-INF:BANDWIDTH=1\\na.m3u8\\n", "http://x.example/live/m.m3u8"))
+    ['http://x.example/live/a.m3u8']
+    """
+    found: set[str] = set()
+    is_next = False
+    for line in map(bytes.strip, bytes(body).splitlines()):
+        if line.startswith(b"#EXT-X-STREAM-INF:"):
+            is_next = True
+        elif is_next and line and not line.startswith(b"#"):
+            is_next = False
+            with contextlib.suppress(ValueError):  # such an address is refused when it is fetched
+                found.add(urljoin(url, line.decode("utf-8", "surrogateescape")))
+    return found
 
 
 def _from_its_mark(body: bytes | bytearray) -> bytes | bytearray:

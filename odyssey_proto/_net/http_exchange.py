@@ -211,6 +211,7 @@ class HttpClient:
         proxy = proxy_for(url)
         proxies = {} if proxy is None else {"all": proxy.url}
         call.target = as_sent(url)
+        call.proxy = "" if proxy is None else proxy.name
         with call.current(), without_secrets():
             send = session_send() or self._adapter.send
             response = readable(send(prepared, stream=True, timeout=call.remaining(), proxies=proxies))
@@ -218,7 +219,12 @@ class HttpClient:
             return response
         response.close()
         raise proxy_refusal(
-            proxy.name, response.status_code, response.reason, urlsplit(url).netloc, request.operation
+            proxy.name,
+            response.status_code,
+            response.reason,
+            urlsplit(url).netloc,
+            request.operation,
+            challenge=response.headers.get("Proxy-Authenticate", ""),
         )
 
 

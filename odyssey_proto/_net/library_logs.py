@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import logging
+import re
 from typing import TYPE_CHECKING, Final
 
 from .._base.secrets import redact
@@ -32,7 +33,9 @@ _OF_REQUESTS: Final = (
     "vcr.matchers",
     "vcr.request",
     "vcr.stubs",
+    "websocket",  # after `websocket.enableTrace(True)`: the handshake, and every message
 )
+_QUERY: Final = re.compile(r"\?\S+")
 _OF_PEERS: Final = ("aiortc.rtcpeerconnection",)  # quotes SDP, with the ICE passwords of both sides
 
 _is_ours: contextvars.ContextVar[bool] = contextvars.ContextVar("odyssey_is_ours", default=False)
@@ -58,13 +61,18 @@ class _WithoutSecrets(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if self._applies():
             try:
-                record.msg, record.args = redact(record.getMessage()), ()
+                record.msg, record.args = _redacted(record.getMessage()), ()
             except Exception:  # noqa: BLE001  # logging reports it
                 return True
             if record.exc_info:
-                record.exc_text = redact(logging.Formatter().formatException(record.exc_info))
+                record.exc_text = _redacted(logging.Formatter().formatException(record.exc_info))
                 record.exc_info = None
         return True
+
+
+def _redacted(text: str) -> str:
+    """Return ``text`` without secrets; an address of ours may have any character but blanks in its query."""
+    return _QUERY.sub("?…", redact(text))
 
 
 for _name in _OF_REQUESTS:

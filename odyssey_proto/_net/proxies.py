@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import ipaddress
 import os
 import sys
 import urllib.request
@@ -52,11 +54,12 @@ class Proxy:
                 "characters of the password written like %40",
                 "proxy",
             )
-        if parts.scheme not in _PORTS:
-            raise SettingError(f"{source} names an unknown kind of proxy: use http:// or https://", "proxy")
+        scheme = "socks5h" if parts.scheme == "socks" else parts.scheme  # as the settings of desktops write it
+        if scheme not in _PORTS:
+            raise SettingError(f"{source} names an unknown kind of proxy: use http:// or socks5h://", "proxy")
         user, colon, password = parts.netloc.rpartition("@")[0].partition(":")
         userinfo = f"{_escaped(user)}:{_escaped(password)}" if user or colon else ""
-        return cls(parts.scheme, parts.hostname or "", parts.port or _PORTS[parts.scheme], source, userinfo)
+        return cls(scheme, parts.hostname or "", parts.port or _PORTS[scheme], source, userinfo)
 
     @property
     def name(self) -> str:
@@ -99,7 +102,7 @@ def proxy_for(url: str) -> Proxy | None:
         SettingError: the environment names a proxy that cannot be used.
     """
     host = urlsplit(url).hostname or ""
-    if is_loopback(host):
+    if is_loopback(host) or _is_excepted(host):
         return None
     known = _environment_alone(host) if sys.platform == "darwin" and _is_forked else _asked(url)
     scheme = urlsplit(url).scheme
@@ -107,6 +110,23 @@ def proxy_for(url: str) -> Proxy | None:
     if not cleaned(text):
         return None
     return Proxy.of(cleaned(text), _source(scheme, text))
+
+
+def _is_excepted(host: str) -> bool:
+    """Return whether ``NO_PROXY`` names a host in a form that only other programs know.
+
+    These are ``*.example.org``, a list with blanks in place of commas, ``[2001:db8::1]`` and ``2001:db8::/32``.
+    """
+    value = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    for entry in value.replace(",", " ").lower().split():
+        if entry.startswith("*.") and host.endswith(entry[1:]):
+            return True
+        if entry in (host, f"[{host}]") or (entry.startswith(".") and host.endswith(entry)):
+            return True
+        with contextlib.suppress(ValueError):
+            if ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False):
+                return True
+    return False
 
 
 def _asked(url: str) -> Mapping[str, str]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit, urlunsplit
 
 from .._base.errors import OdysseyConnectionError
+from .._base.secrets import Secret
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
@@ -53,7 +54,7 @@ class Route:
     """
 
     def __init__(self, url: str, method: str, reach: Reach, token: str = "") -> None:
-        self.url = url
+        self.url: str = Secret(url)
         """The address to send the request to now."""
         self._method = method
         self._reach = reach
@@ -91,7 +92,7 @@ class Route:
         if self._left == 0:
             raise _refused(answer, "too_many_redirects", f"more than {_MOST} times, at last {way}{path}")
         self._left -= 1
-        self.url = target
+        self.url = Secret(target)
         return True
 
 

@@ -77,6 +77,13 @@ class Operation:
         return f"{self.method} {self.path}"
 
 
+@attrs.frozen
+class _Body:
+    """The body of a request, which may have the key: what reports crashes shows the variables of all frames."""
+
+    data: bytes | None = attrs.field(repr=False)
+
+
 _AUTHENTICATE: Final = Operation("POST", "/auth/token", repeat=True, authorized=False)
 _LIST_REGIONS: Final = Operation("GET", "/regions", repeat=False)
 _REQUEST_SESSION: Final = Operation("POST", "/sessions/request", repeat=False)  # each may take a streamer
@@ -322,13 +329,13 @@ class ServiceApi:
     ) -> T:
         """Send ``body`` and read the answer; authorize, renew the token once, and repeat if allowed."""
         url = url or self._config.api_url + operation.path
-        data = None if body is None else codec.encode(body).encode()
+        sent = _Body(None if body is None else codec.encode(body).encode())
         repetitions = Repetitions(call, allowed=operation.repeat)
         may_renew = operation.authorized
         while True:
             token = self._access_token_for(operation, call) if operation.authorized else None
             try:
-                answer = self._http.exchange(self._request(operation, url, data, token, about), call)
+                answer = self._http.exchange(self._request(operation, url, sent.data, token, about), call)
                 if operation.answers(answer):
                     return _decoded(kind, answer)
                 raise refusal(answer)

@@ -48,7 +48,7 @@ class Fetched:
     headers: Mapping[str, str]
     """The headers; the case of their names does not matter."""
     pieces: Iterator[bytes]
-    """The body as it arrives, unpacked; each piece is a new object, and none is kept."""
+    """The body as it arrives, unpacked unless it is a part; each piece is a new object, and none is kept."""
     is_packed: bool
     """Whether the store labels it as packed, so that neither lengths nor places are those of the pieces."""
     url: str = attrs.field(repr=False)
@@ -85,8 +85,10 @@ def fetch(
             if response.status_code not in (200, 206, 416):
                 raise _refused(response, operation)
             # Some stores keep files packed and send them so, whatever was asked for. A part cannot be unpacked.
-            label = response.headers.get("Content-Encoding", "") if response.status_code == 200 else ""
-            pieces = _unpacked(_pieces(response, url, deadline, call, operation), label, operation)
+            label = response.headers.get("Content-Encoding", "")
+            pieces = _pieces(response, url, deadline, call, operation)
+            if response.status_code == 200:
+                pieces = _unpacked(pieces, label, operation)
             yield Fetched(
                 response.status_code, response.headers, pieces, is_packed=bool(named_codings(label)), url=url
             )

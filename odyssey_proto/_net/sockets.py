@@ -27,6 +27,7 @@ from .call import Call, current_call
 from .dialing import dial, is_on_its_way
 from .failures import ProxyTroubleError
 from .proxies import Proxy
+from .socks import open_through
 from .stand_ins import connection_class, unreplaced
 from .trust import trusting_context
 
@@ -68,6 +69,8 @@ class _TimedReader(io.RawIOBase):
     def readinto(self, buffer: WriteableBuffer, /) -> int | None:
         if self._ahead is None:
             head, rest = read_head(self._receive)
+            if head is not None:
+                self._call.challenge = head.all(b"proxy-authenticate").decode("latin-1")
             self._ahead = rest if head is None else head.text() + rest
         if not self._ahead:
             return self._read(buffer)
@@ -134,6 +137,8 @@ class _Dialling:
     proxy: Any
     sock: Any
     connect: Callable[[], None]
+    socks: Proxy | None = None
+    """The SOCKS proxy that it goes through."""
     _stopwatch: Stopwatch | None = None  # that of a request; the connecting before it does not count
 
     @property
@@ -145,13 +150,23 @@ class _Dialling:
     def _new_conn(self) -> socket.socket:
         with self._reaching_proxy():
             try:
-                return dial(self._dns_host, self.port, current_call())
+                return self._dialled(current_call())
             except OSError as exc:
                 if exc.errno not in _EARLY_ANSWER:
                     raise
                 raise ConnectionAbortedError(
                     errno.ECONNABORTED, "the connection was reset while it was opened"
                 ) from exc
+
+    def _dialled(self, call: Call) -> socket.socket:
+        if self.socks is None:
+            return dial(self._dns_host, self.port, call)
+        with contextlib.ExitStack() as undo:
+            sock = undo.enter_context(dial(self.socks.host, self.socks.port, call))
+            open_through(sock, self.socks, self._dns_host, self.port, call)
+            sock.settimeout(call.remaining())
+            undo.pop_all()
+            return sock
 
     def _tunnel(self) -> None:
         with self._reaching_proxy():
@@ -160,13 +175,15 @@ class _Dialling:
     @contextlib.contextmanager
     def _reaching_proxy(self) -> Iterator[None]:
         """Mark what fails within as a failure of the proxy, if there is one."""
-        direct = self.proxy is None and self._tunnel_host is None  # now: it is forgotten when the tunnel fails
+        # Now: the tunnel is forgotten when it fails.
+        direct = self.proxy is None and self._tunnel_host is None and self.socks is None
+        host, port = (self._dns_host, self.port) if self.socks is None else (self.socks.host, self.socks.port)
         try:
             yield
         except (OSError, http.client.HTTPException) as exc:
             if direct:
                 raise
-            raise ProxyTroubleError(self._dns_host, self.port) from exc
+            raise ProxyTroubleError(host, port) from exc
 
     def request(self, method: str, url: str, *args: Any, **known: Any) -> None:
         call = current_call()
@@ -205,12 +222,26 @@ class HttpsConnection(_Dialling, _SecureConnection):
 
 
 class _HttpPool(urllib3.HTTPConnectionPool):
+    socks: Proxy | None = None
+
+    def _new_conn(self) -> Any:
+        connection: Any = super()._new_conn()
+        connection.socks = self.socks
+        return connection
+
     @property
     def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802  # nobody sets it
         return connection_class(urllib3.HTTPConnectionPool, HttpConnection)
 
 
 class _HttpsPool(urllib3.HTTPSConnectionPool):
+    socks: Proxy | None = None
+
+    def _new_conn(self) -> Any:
+        connection: Any = super()._new_conn()
+        connection.socks = self.socks
+        return connection
+
     @property
     def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802  # nobody sets it
         return connection_class(urllib3.HTTPSConnectionPool, HttpsConnection)
@@ -219,8 +250,12 @@ class _HttpsPool(urllib3.HTTPSConnectionPool):
 _POOLS: Final = {"http": _HttpPool, "https": _HttpsPool}
 
 
+def _pools_through(socks: Proxy) -> dict[str, Any]:
+    return {scheme: type(pool.__name__, (pool,), {"socks": socks}) for scheme, pool in _POOLS.items()}
+
+
 class Adapter(requests.adapters.HTTPAdapter):
-    """An adapter of requests that uses these connections, except through a SOCKS proxy."""
+    """An adapter of requests that uses these connections."""
 
     def init_poolmanager(self, *args: Any, **known: Any) -> None:
         super().init_poolmanager(*args, **known)
@@ -247,6 +282,11 @@ class Adapter(requests.adapters.HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **known: Any) -> Any:
         """Return the manager of the connections through ``proxy``."""
+        if proxy.startswith("socks"):
+            if proxy not in self.proxy_manager:
+                self.proxy_manager[proxy] = manager = urllib3.PoolManager(**self.poolmanager.connection_pool_kw)
+                manager.pool_classes_by_scheme = _pools_through(Proxy.of(proxy, "the setting of the proxy"))
+            return self.proxy_manager[proxy]
         if proxy.startswith("https:"):
             known["proxy_ssl_context"] = trusting_context()
         manager = super().proxy_manager_for(proxy, **known)

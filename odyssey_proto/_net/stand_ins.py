@@ -23,6 +23,7 @@ __all__ = ["connection_class", "readable", "session_send", "unreplaced"]
 
 _CONNECTIONS: Final = "urllib3.connection"
 _SESSIONS: Final = "requests.sessions"
+_CACHE: Final = "requests_cache"  # no stand-in: with cached answers, no job would ever end
 
 
 def unreplaced(kind: Any) -> Any:
@@ -42,7 +43,8 @@ def connection_class(pool: Any, ours: Any) -> Any:
 
 def session_send() -> Callable[..., requests.Response] | None:
     """Return what stands in for sending with a session of requests, or None if nothing does."""
-    if getattr(requests.Session.send, "__module__", None) == _SESSIONS:
+    replaced = getattr(requests.Session.send, "__module__", None) or ""
+    if replaced == _SESSIONS or replaced.partition(".")[0] == _CACHE:
         return None
     session = requests.Session()
     session.trust_env = False  # what the environment says is in the arguments already

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import re
 import ssl
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -25,6 +26,9 @@ log = logging.getLogger("odyssey_proto.http")
 _REQUIRED: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _FILE: Final = "SSL_CERT_FILE"
 _FOLDERS: Final = "SSL_CERT_DIR"
+_KEY_LOG: Final = "SSLKEYLOGFILE"
+_HASHED: Final = re.compile(r"[0-9a-f]{8}\.\d+")
+_NO_CERTIFICATE: Final = "NO_CERTIFICATE_OR_CRL_FOUND"
 
 _State: TypeAlias = tuple[int, int] | None
 
@@ -60,6 +64,7 @@ def _of_bundle(name: str, path: str, _: _State) -> ssl.SSLContext:
     context = _empty()
     try:
         _load(context, path)
+        _check_names(path)
     except OSError as exc:
         raise SettingError(
             f"{name} names {path!r}, {_fault(path, exc)}: correct it, or unset it", "ca_bundle"
@@ -93,7 +98,12 @@ def _as_openssl(file: str, folders: tuple[str, ...], _: tuple[_State, ...]) -> s
 
 
 def _empty() -> ssl.SSLContext:
-    return urllib3.util.create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
+    try:
+        return urllib3.util.create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
+    except OSError as exc:  # urllib3 writes the keys of connections there, for those who watch the network
+        name = os.environ.get(_KEY_LOG, "")
+        log.warning("continuing without %s, which names %r: %s", _KEY_LOG, name, exc.strerror)
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _load(context: ssl.SSLContext, path: str) -> None:
@@ -104,9 +114,22 @@ def _load(context: ssl.SSLContext, path: str) -> None:
         context.load_verify_locations(cafile=path)
 
 
+class _NothingHashedError(OSError):
+    """OpenSSL would find no certificate in a folder: it looks for files by a hash in their name."""
+
+
+def _check_names(path: str) -> None:
+    if Path(path).is_dir() and not any(_HASHED.fullmatch(file.name) for file in Path(path).iterdir()):
+        raise _NothingHashedError
+
+
 def _fault(path: str, exc: OSError) -> str:
+    if isinstance(exc, _NothingHashedError):
+        return "a folder in which no certificate is named by its hash (`openssl rehash` does that)"
     if isinstance(exc, ssl.SSLError):
-        return "which contains no certificates in PEM form"
+        if exc.reason == _NO_CERTIFICATE:
+            return "which contains no certificates in PEM form"
+        return "of which a certificate cannot be read"
     if not isinstance(exc, FileNotFoundError | NotADirectoryError):
         return f"which cannot be read ({exc.strerror})"
     if path.startswith("~"):

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import attrs
 import websocket
-from urllib3.util import wait_for_read, wait_for_write
+from urllib3.util import parse_url, wait_for_read, wait_for_write
 
 from .._base.clock import Deadline, MonotonicClock
 from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyError
@@ -26,6 +26,7 @@ from .._model.signaling_url import SIGNALING_MESSAGE_LIMIT
 from ..core.refusals import HttpAnswer, refusal
 from .answer_head import read_head
 from .failures import NETWORK_ERRORS, SettingError, connection_error
+from .library_logs import without_secrets
 from .observation import show_exchange
 from .proxies import proxy_for
 from .redirects import Reach, Route
@@ -96,7 +97,8 @@ class WebSocket(websocket.WebSocket):
 
     def send_message(self, data: bytes) -> None:
         """Send a message that is already in UTF-8; it raises the exceptions in `SENDING_ERRORS`."""
-        self.send(data, websocket.ABNF.OPCODE_TEXT)
+        with without_secrets():
+            self.send(data, websocket.ABNF.OPCODE_TEXT)
 
     def say_goodbye(self, code: int, reason: str) -> None:
         """Say goodbye first, with as much of the reason as fits; it raises the exceptions in `SENDING_ERRORS`."""
@@ -112,7 +114,8 @@ class WebSocket(websocket.WebSocket):
             MalformedMessageError: the message is too large.
         """
         try:
-            opcode, frame = self.recv_data_frame()
+            with without_secrets():
+                opcode, frame = self.recv_data_frame()
         except (websocket.WebSocketException, *NETWORK_ERRORS) as exc:
             failure = _loss(exc, call, url)
         else:
@@ -211,14 +214,16 @@ def _attempt(
     ws = WebSocket(skip_utf8_validation=True)  # the reader validates: one bad message must not end the connection
     stream: _BoundedStream | None = None
     try:
+        url = _in_ascii(url)
         stream = resources.enter_context(_open_stream(url, call))
-        ws.connect(  # type: ignore[no-untyped-call]  # websocket-client annotates in part
-            "ws" + url.removeprefix("http"),
-            socket=stream,
-            header=[f"User-Agent: {USER_AGENT}"],
-            suppress_origin=True,
-            redirect_limit=0,
-        )
+        with without_secrets():
+            ws.connect(  # type: ignore[no-untyped-call]  # websocket-client annotates in part
+                "ws" + url.removeprefix("http"),
+                socket=stream,
+                header=[f"User-Agent: {USER_AGENT}"],
+                suppress_origin=True,
+                redirect_limit=0,
+            )
         if ws.getstatus() != http.HTTPStatus.SWITCHING_PROTOCOLS:
             return _redirect(ws, secrets)  # some releases treat a redirect as success
         stream.settle()
@@ -229,6 +234,15 @@ def _attempt(
             return connection_error(_without_library(exc), call, OPERATION, url)
         return _redirect(ws, secrets)
     return ws
+
+
+def _in_ascii(url: str) -> str:
+    """Return ``url`` with the name of its host as it travels; http.client would send it as it is."""
+    parts = urlsplit(url)
+    if parts.netloc.isascii():
+        return url
+    host = parse_url(url).host or ""
+    return parts._replace(netloc=host if parts.port is None else f"{host}:{parts.port}").geturl()
 
 
 def _redirect(ws: WebSocket, secrets: tuple[str, ...]) -> HttpAnswer:
@@ -378,15 +392,17 @@ def _open_stream(url: str, call: Call) -> Iterator[_BoundedStream]:
     proxy = proxy_for(url)
     trust: dict[str, Any] = {"ssl_context": trusting_context(), "cert_reqs": "CERT_REQUIRED"} if secure else {}
     kind = HttpsConnection if secure else HttpConnection
-    if proxy is None:
+    call.proxy = "" if proxy is None else proxy.name
+    if proxy is None or proxy.scheme.startswith("socks"):
         connection = kind(host, port, **trust)
+        connection.socks = proxy
     elif proxy.scheme == "http":
         connection = kind(proxy.host, proxy.port, **trust)
         connection.set_tunnel(host, port, proxy.headers)
     else:
         raise SettingError(
-            f"signaling works through http:// proxies only; {proxy.source} names {proxy.scheme}://{proxy.name}: "
-            "set another one, or NO_PROXY for this host",
+            f"signaling works through http:// and socks5h:// proxies only; {proxy.source} names "
+            f"{proxy.scheme}://{proxy.name}: set another one, or NO_PROXY for this host",
             "proxy",
         )
     with contextlib.closing(connection):

@@ -22,6 +22,8 @@ from .._net.wrong_content import LOOKED_AT, is_markup, is_text
 from .part_file import PartFile, Version
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .._base.abort import Abort
     from .._base.clock import Deadline
     from .._net.http_exchange import HttpClient
@@ -37,6 +39,8 @@ _PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0)  # before each attempt but the first
 _EXPIRED: Final = frozenset({400, 401, 403, 410})  # the statuses that stores return for an expired address
 _WRONG_CONTENT: Final = "wrong_content"  # the error code if something other than the file came
 _NO_SUCH_RANGE: Final = 416
+_PART: Final = 206
+_NOT_SO: Final = frozenset({304, 412})  # some stores refuse a condition that does not hold; others send the whole
 # Servers also write "bytes=", no unit, blanks, and "*" for the length. The end is not needed.
 _RANGE: Final = re.compile(r"(?:bytes)?[\s:=]*(?:(\d+)\s*-\s*\d*|\*)\s*/\s*(\d+|\*)", re.IGNORECASE)
 
@@ -147,40 +151,51 @@ class ArtifactFile:
             if self.done == version.size:
                 return version  # it was complete when the process ended
             headers = {"Range": f"bytes={self.done}-", "If-Range": version.validator}
-        with fetch(self.http, url, headers, self.deadline, self.abort) as fetched:
-            place = _Place.of(fetched, version)
-            is_unknown = headers and version is not None and version.size is None
-            if is_unknown and fetched.status == _NO_SUCH_RANGE and place.size == self.done:
-                return version  # nothing is missing of it
-            if fetched.status != 200 and not (headers and place.continues(self.done, version)):
-                # Another version, or an answer that does not fit the request: nothing can be kept.
-                self._begin(None)
-                if not headers:
-                    raise OdysseyConnectionError(
-                        f"download: the store answered {fetched.status} to a request for the whole file",
-                        code="malformed",
-                        operation="download",
-                    )
-                return None
-            if fetched.status == 200:
-                version = self._start(fetched)
-            elif version is not None:
-                version = attrs.evolve(version, size=place.size)
-                self.size = version.size
-                self.report()
-            for piece in fetched.pieces:
-                self._write(piece)
+        try:
+            with fetch(self.http, url, headers, self.deadline, self.abort) as fetched:
+                place = _Place.of(fetched, version)
+                is_unknown = headers and version is not None and version.size is None
+                if is_unknown and fetched.status == _NO_SUCH_RANGE and place.size == self.done:
+                    return version  # nothing is missing of it
+                if not headers and fetched.status == _PART and place.first == 0 and not fetched.is_packed:
+                    version = self._start(fetched, place.size)  # of all that there is
+                elif fetched.status == 200:
+                    version = self._start(fetched, None)
+                elif version is not None and headers and place.continues(self.done, version, fetched):
+                    version = attrs.evolve(version, size=place.size)
+                    self.size = version.size
+                    self.report()
+                else:
+                    self._start_over(fetched.status, headers)
+                    return None
+                for piece in fetched.pieces:
+                    self._write(piece)
+        except OdysseyError as exc:
+            if not headers or exc.status not in _NOT_SO:
+                raise
+            self._start_over(exc.status, headers)
+            return None
         if self.size is not None and self.done != self.size:
+            received = f"{self.done} of {self.size} bytes were received"
+            if self.done > self.size:  # what is too much may be anywhere
+                self._begin(None)
             raise OdysseyConnectionError(
-                f"download: only {self.done} of {self.size} bytes were received",
-                code="connection_lost",
-                operation="download",
-                recoverable=True,
+                f"download: {received}", code="connection_lost", operation="download", recoverable=True
             )
         return version
 
-    def _start(self, fetched: Fetched) -> Version:
-        """Start over with a whole body, once its beginning has shown that it is the file."""
+    def _start_over(self, status: int | None, headers: Mapping[str, str]) -> None:
+        """Keep nothing: the answer belongs to another version, or does not fit the request."""
+        self._begin(None)
+        if not headers:
+            raise OdysseyConnectionError(
+                f"download: the store answered {status} to a request for the whole file",
+                code="malformed",
+                operation="download",
+            )
+
+    def _start(self, fetched: Fetched, size: int | None) -> Version:
+        """Start over with a body, once its beginning has shown that it is the file, of ``size`` bytes."""
         head, failure = b"", None
         try:
             while len(head) < LOOKED_AT and (piece := next(fetched.pieces, b"")):
@@ -200,8 +215,9 @@ class ArtifactFile:
                 operation="download",
             )
         length = fetched.headers.get("Content-Length", "")
-        is_known = length.isdecimal() and not fetched.is_packed
-        version = Version.of({} if fetched.is_packed else fetched.headers, int(length) if is_known else None)
+        if size is None and length.isdecimal() and not fetched.is_packed:
+            size = int(length)
+        version = Version.of({} if fetched.is_packed else fetched.headers, size)
         self._begin(version)
         self.size = version.size
         self.report()
@@ -240,6 +256,9 @@ class _Place:
             return cls(None, None)
         return cls(known - int(length), known)
 
-    def continues(self, done: int, version: Version | None) -> bool:
-        """Return whether this follows ``done`` bytes of ``version``."""
-        return self.first == done and version is not None and version.size in (None, self.size)
+    def continues(self, done: int, version: Version, fetched: Fetched) -> bool:
+        """Return whether ``fetched``, which is here, follows ``done`` bytes of ``version``."""
+        if self.first != done or version.size not in (None, self.size) or fetched.is_packed:
+            return False
+        # Some stores ignore If-Range, and send a part of what is there now.
+        return not version.is_replaced_by(fetched.headers)

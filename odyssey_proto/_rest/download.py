@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from .._base import arguments
 from .._base.abort import Abort
 from .._base.errors import OdysseyConfigError, OdysseyError, again
+from .._base.secrets import Secret
 from .._net.service_api import REQUEST_TIMEOUT_S
 from .artifact_file import ArtifactFile
 
@@ -133,7 +134,7 @@ class _Addresses:
 
     def get(self, artifact: str) -> str | None:
         url: str | None = getattr(self._recording, f"{artifact}_url")
-        return url
+        return url and Secret(url)
 
     def after(self, artifact: str, expired: str | None) -> str | None:
         """Return an address other than the one that has ``expired``."""

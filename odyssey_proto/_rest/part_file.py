@@ -42,9 +42,19 @@ class Version:
     @classmethod
     def of(cls, headers: Mapping[str, str], size: int | None) -> Self:
         """Return the version that an answer with these ``headers`` brings."""
-        etag = headers.get("ETag", "")
-        strong = etag if etag.startswith('"') else None  # a weak one does not promise equal bytes
-        return cls(validator=strong or headers.get("Last-Modified"), size=size)
+        return cls(validator=_strong(headers) or headers.get("Last-Modified"), size=size)
+
+    def is_replaced_by(self, headers: Mapping[str, str]) -> bool:
+        """Return whether an answer with these ``headers`` says that it is of another version."""
+        if self.validator is None:
+            return False
+        known = _strong(headers) if self.validator.startswith('"') else headers.get("Last-Modified")
+        return known is not None and known != self.validator
+
+
+def _strong(headers: Mapping[str, str]) -> str | None:
+    etag = headers.get("ETag", "")
+    return etag if etag.startswith('"') else None  # a weak one does not promise equal bytes
 
 
 class PartFile:

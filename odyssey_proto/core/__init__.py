@@ -95,6 +95,7 @@ if TYPE_CHECKING:
     from .inputs import Authenticated as Authenticated
     from .inputs import BroadcastEnded as BroadcastEnded
     from .inputs import Broken as Broken
+    from .inputs import CandidateFound as CandidateFound
     from .inputs import ChannelOpened as ChannelOpened
     from .inputs import Command as Command
     from .inputs import Connect as Connect
@@ -188,6 +189,7 @@ _MODULES = {
         "Answered",
         "Authenticated",
         "Broken",
+        "CandidateFound",
         "ChannelOpened",
         "Command",
         "Connect",

@@ -22,6 +22,7 @@ __all__ = [
     "Authenticated",
     "BroadcastEnded",
     "Broken",
+    "CandidateFound",
     "ChannelOpened",
     "Command",
     "Connect",
@@ -88,6 +89,8 @@ class Watch:
     """Watch a broadcast."""
 
     call: int
+    within_s: float | None = None
+    """How long the caller waits, in s; None without a limit."""
 
 
 @attrs.frozen
@@ -236,6 +239,14 @@ class Answered:
 
 
 @attrs.frozen
+class CandidateFound:
+    """The peer connection has found another candidate since its answer."""
+
+    link: int
+    candidate: wire.IceCandidate
+
+
+@attrs.frozen
 class VideoReceived:
     """The peer connection has its video track."""
 
@@ -332,6 +343,7 @@ Occurrence: TypeAlias = (
     | LinkReady
     | BroadcastEnded
     | Answered
+    | CandidateFound
     | VideoReceived
     | ChannelOpened
     | Received

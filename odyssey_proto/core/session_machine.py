@@ -23,6 +23,7 @@ from .inputs import (
     Answered,
     Authenticated,
     Broken,
+    CandidateFound,
     ChannelOpened,
     Connect,
     Disconnect,
@@ -187,6 +188,10 @@ class SessionMachine(SessionBase):
     def send_answer(self, item: Answered) -> None:
         """Send the answer to the offer."""
         self._connection.send(wire.Answer(sdp=item.sdp))
+
+    def send_candidate(self, item: CandidateFound) -> None:
+        """Send a candidate that the answer lacks."""
+        self._connection.send(item.candidate)
 
     def has_video(self, _: ChannelOpened) -> bool:
         """Return whether the link has its video."""
@@ -367,6 +372,7 @@ SESSION_TABLE: Final[tuple[Row[SessionMachine], ...]] = (
     row(_LINKED, wire.Offer, None, M.accept_offer),
     row(_LINKED, wire.IceCandidate, None, M.add_candidate),
     row(_LINKED, Answered, None, M.send_answer),
+    row(_LINKED, CandidateFound, None, M.send_candidate),
     row(_JOINING, VideoReceived, S.CONNECTED, M.connected, M.has_channel),
     row(_JOINING, VideoReceived, None, M.note_part),
     row(_JOINING, ChannelOpened, S.CONNECTED, M.connected, M.has_video),

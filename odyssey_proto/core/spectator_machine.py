@@ -120,6 +120,7 @@ class SpectatorMachine(Machine):
         self._failures: list[errors.OdysseyError] = []  # one for each way tried in this round
         self._last_failure: errors.OdysseyError | None = None
         self._rounds = 0
+        self._until: float | None = None  # when the caller stops waiting
         self._lost: errors.OdysseyError | None = None
         self._gone_since: float | None = None  # when the video was lost; None while there is video
         self._opened_at = 0.0
@@ -204,6 +205,7 @@ class SpectatorMachine(Machine):
     def watch(self, item: Watch) -> None:
         """Begin with the best way."""
         self._call = item.call
+        self._until = None if item.within_s is None else self._agenda.now + item.within_s
         self._agenda.put(BeginFrames(self._agenda.now))
         self._open(self._ways[0], OPEN_WITHIN_S)
 
@@ -295,9 +297,11 @@ class SpectatorMachine(Machine):
         self._open(ways[0], self._limit_s)
 
     def is_asked_to_wait(self, item: LinkFailed) -> bool:
-        """Whether a server asks to come back later, which the first connection does."""
+        """Whether a server asks to come back later, and the caller of the first connection waits as long."""
         wait_s = self._demanded_s(item)
-        return self._rounds < _MOST_WAITS and wait_s is not None and wait_s <= _LONGEST_WAIT_S
+        if wait_s is None or wait_s > _LONGEST_WAIT_S or self._rounds >= _MOST_WAITS:
+            return False
+        return self._until is None or self._agenda.now + wait_s < self._until
 
     def may_try_again(self, item: LinkFailed) -> bool:
         """Whether another round may help."""
@@ -339,7 +343,10 @@ class SpectatorMachine(Machine):
     def fail_to_open(self, item: LinkFailed) -> None:
         """Fail with the error of the best way; its text also gives the errors of the others."""
         first, *others = [*self._failures, item.error]
-        self._fail_with(errors.again(first, *(f"over HLS: {other.message}" for other in others)))
+        notes = [f"over HLS: {other.message}" for other in others]
+        if (wait_s := self._demanded_s(item)) is not None:
+            notes.append(f"the server can be asked again after {wait_s:g} s")
+        self._fail_with(errors.again(first, *notes))
 
     def fail(self, item: LinkFailed) -> None:
         """Fail with this error."""

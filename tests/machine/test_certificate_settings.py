@@ -99,6 +99,39 @@ def test_a_folder_of_certificates_is_trusted_by_rest_and_signaling(
     assert isinstance(signaling(certificate.server), OdysseyAuthError)
 
 
+def test_a_folder_that_openssl_finds_nothing_in_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate = self_signed(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
+    for error in (rest(certificate.server), signaling(certificate.server)):
+        assert error.code == "ca_bundle"
+        assert f"{str(tmp_path)!r}, a folder in which no certificate is named by its hash" in str(error)
+
+
+def test_a_bundle_with_one_damaged_certificate_is_not_called_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = self_signed(tmp_path)
+    damaged = "\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    (tmp_path / "damaged.pem").write_text(certificate.path.read_text() + damaged)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "damaged.pem"))
+    assert "of which a certificate cannot be read: correct it" in str(rest(certificate.server))
+
+
+def test_a_log_of_keys_that_cannot_be_written_is_left_out_with_one_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """SSLKEYLOGFILE, which those set who read their own traffic; a container may lack the folder."""
+    certificate = self_signed(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.path))
+    monkeypatch.setenv("SSLKEYLOGFILE", "/nowhere/keys.log")
+    assert isinstance(rest(certificate.server), OdysseyAuthError)
+    assert isinstance(signaling(certificate.server), OdysseyAuthError)
+    (warning,) = (record.message for record in caplog.records if record.levelname == "WARNING")
+    assert (
+        warning == "continuing without SSLKEYLOGFILE, which names '/nowhere/keys.log': No such file or directory"
+    )
+
+
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
 def test_what_openssl_would_leave_out_is_left_out_with_one_warning(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

@@ -284,6 +284,71 @@ def test_a_part_from_another_place_is_not_taken(tmp_path: Path, form: str) -> No
     assert [first for _, first, _ in store.served] == [0, 0]
 
 
+OTHER = b"\0\0\0\x18ftypqt  " + bytes(reversed(VIDEO[12:]))
+"""Another video of the same length."""
+
+
+def test_a_part_of_another_version_is_not_mixed_with_what_is_there(tmp_path: Path) -> None:
+    def ignores_if_range(connection: Connection, request: Request) -> None:
+        store.files["video"] = OTHER
+        known = {"Content_Range": f"bytes 70000-{len(OTHER) - 1}/{len(OTHER)}", "ETag": store.tag("video")}
+        connection.send(answer(OTHER[70_000:], "206 Partial Content", **known))
+
+    with Store({"video": VIDEO}, cuts=(70_000,)) as store:
+        store.routes["GET /files/video"] = [store._file, ignores_if_range, store._file]
+        assert download(store, tmp_path) == {"video": OTHER}
+
+
+def test_a_part_of_another_date_is_not_mixed_with_what_is_there(tmp_path: Path) -> None:
+    days = iter(("Wed, 21 Oct 2015 07:28:00 GMT", "Thu, 22 Oct 2015 07:28:00 GMT"))
+
+    def begin(connection: Connection, _: Request) -> None:
+        connection.send(answer(VIDEO[:70_000], length=len(VIDEO), Last_Modified=next(days)))
+
+    def ignores_if_range(connection: Connection, _: Request) -> None:
+        known = {"Content_Range": f"bytes 70000-{len(OTHER) - 1}/{len(OTHER)}", "Last_Modified": next(days)}
+        connection.send(answer(OTHER[70_000:], "206 Partial Content", **known))
+
+    with Store({"video": OTHER}) as store:
+        store.routes["GET /files/video"] = [begin, ignores_if_range, store._file]
+        assert download(store, tmp_path) == {"video": OTHER}
+
+
+@pytest.mark.parametrize("label", ["gzip", "br"])
+def test_a_part_that_is_sent_packed_is_not_added_to_what_is_there(tmp_path: Path, label: str) -> None:
+    body = gzip.compress(VIDEO[70_000:])
+    span = f"bytes 70000-{len(VIDEO) - 1}/{len(VIDEO)}"
+    packed = answer(body, "206 Partial Content", Content_Range=span, Content_Encoding=label)
+    with Store({"video": VIDEO}, cuts=(70_000,)) as store:
+        store.routes["GET /files/video"] = [store._file, packed, store._file]
+        assert download(store, tmp_path) == {"video": VIDEO}
+        assert len(store.received("GET /files/video")) == 3
+
+
+def test_a_part_that_is_longer_than_it_says_is_not_kept(tmp_path: Path) -> None:
+    span = f"bytes 70000-{len(VIDEO) - 1}/{len(VIDEO)}"
+    longer = answer(VIDEO[70_000:] + b"more", "206 Partial Content", Content_Range=span)
+    with Store({"video": VIDEO}, cuts=(70_000,)) as store:
+        store.routes["GET /files/video"] = [store._file, longer, store._file]
+        assert download(store, tmp_path) == {"video": VIDEO}
+        assert len(store.received("GET /files/video")) == 3
+
+
+@pytest.mark.parametrize("status", ["412 Precondition Failed", "304 Not Modified"])
+def test_a_store_that_refuses_to_continue_is_asked_for_all_of_it(tmp_path: Path, status: str) -> None:
+    with Store({"video": VIDEO}, cuts=(70_000,)) as store:
+        store.routes["GET /files/video"] = [store._file, answer(status=status), store._file]
+        assert download(store, tmp_path) == {"video": VIDEO}
+        assert "range" not in store.received("GET /files/video")[2].headers
+
+
+def test_a_store_that_calls_the_whole_file_a_part_is_believed(tmp_path: Path) -> None:
+    span = f"bytes 0-{len(VIDEO) - 1}/{len(VIDEO)}"
+    with Store({"video": VIDEO}) as store:
+        store.routes["GET /files/video"] = answer(VIDEO, "206 Partial Content", Content_Range=span)
+        assert download(store, tmp_path) == {"video": VIDEO}
+
+
 def test_a_file_of_unknown_length_that_is_whole_is_not_fetched_again(tmp_path: Path) -> None:
     with Store({"video": VIDEO}) as store:
         (tmp_path / "s-1.mp4.part").write_bytes(VIDEO)

@@ -102,6 +102,15 @@ def test_one_file_that_fails_is_asked_for_again(segment: bytes, hit: str, hiccup
     assert (len(watched.frames), watched.error) == (2 * FRAMES, None)
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_an_empty_playlist_is_asked_for_again(segment: bytes, place: int) -> None:
+    playlist: list[Reply] = [answer(BEGINNING), answer(WHOLE)]
+    playlist.insert(place, answer(b""))
+    segments = {"GET /segment.ts": answer(segment), "GET /segment2.ts": answer(segment)}
+    watched = Watched({"GET /live.m3u8": playlist, **segments})
+    assert (len(watched.frames), watched.error) == (2 * FRAMES, None)
+
+
 @pytest.mark.parametrize("broken", ["GET /live.m3u8", "GET /segment2.ts"])
 def test_what_fails_for_longer_is_a_loss_that_may_pass(segment: bytes, broken: str) -> None:
     replies: dict[str, Reply | list[Reply]] = {
@@ -128,6 +137,39 @@ def test_a_segment_that_is_no_longer_there_is_left_out(segment: bytes, status: s
         }
     )
     assert (len(watched.frames), watched.error) == (FRAMES, None)
+
+
+@pytest.mark.parametrize("dead", ["first", "second"])
+def test_one_quality_that_is_dead_does_not_end_the_others(segment: bytes, dead: str) -> None:
+    master = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nfirst.m3u8\n\n#EXT-X-STREAM-INF:BANDWIDTH=2\nsecond.m3u8\n"
+    replies: dict[str, Reply | list[Reply]] = {
+        f"GET /{name}.m3u8": answer(status="404 Not Found") if name == dead else answer(WHOLE)
+        for name in ("first", "second")
+    }
+    both = {"GET /segment.ts": answer(segment), "GET /segment2.ts": answer(segment)}
+    watched = Watched({"GET /live.m3u8": answer(master), **replies, **both})
+    assert (len(watched.frames), watched.error) == (2 * FRAMES, None)
+
+
+def test_a_stream_of_which_every_quality_is_dead_is_told_with_the_reason() -> None:
+    master = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\na.m3u8\n#EXT-X-STREAM-INF:BANDWIDTH=2\nb.m3u8\n"
+    with pytest.raises(OdysseyConnectionError) as caught:
+        Watched({"GET /live.m3u8": answer(master)})
+    assert caught.value.code == "stream_not_found"
+
+
+def test_a_segment_that_was_removed_while_the_reader_joined_is_left_out(segment: bytes) -> None:
+    playlist = LIST.replace(b"#EXTINF:0.25,\n", b"#EXTINF:0.25,\ngone.ts\n#EXTINF:0.25,\n") + b"#EXT-X-ENDLIST\n"
+    watched = Watched({"GET /live.m3u8": answer(playlist), "GET /segment.ts": answer(segment)})
+    assert (len(watched.frames), watched.error) == (FRAMES, None)
+
+
+def test_a_stream_without_any_of_its_segments_is_gone() -> None:
+    playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n"
+    playlist += b"".join(b"#EXTINF:0.25,\n%d.ts\n" % number for number in range(9))
+    with pytest.raises(OdysseyConnectionError) as caught:
+        Watched({"GET /live.m3u8": answer(playlist)})
+    assert caught.value.code == "stream_not_found"
 
 
 def test_a_page_in_place_of_the_playlist_is_told() -> None:
@@ -183,3 +225,12 @@ def test_a_whep_server_that_says_when_is_asked_again_then_and_not_before(status:
     assert caught.value.code == "stream_not_found"
     assert len(asked) == 2
     assert asked[1] - asked[0] >= 1
+
+
+def test_a_whep_server_that_asks_for_more_time_than_there_is_is_an_error_at_once() -> None:
+    busy = answer(status="503 Service Unavailable", Retry_After="50", Connection="close")
+    with HttpServer({"POST /live/whep": busy}) as server, pytest.raises(OdysseyConnectionError) as caught:
+        connect_to_stream(f"{server.url}/live", "token", timeout=30)
+    assert (caught.value.status, caught.value.retry_after) == (503, 50.0)
+    assert str(caught.value).endswith("the server can be asked again after 50 s")
+    assert not isinstance(caught.value, TimeoutError)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import gc
 import io
 import json
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -174,6 +176,54 @@ with Odyssey("ody_key", api_url=sys.argv[1]) as client:
         assert out == "7\n"
         assert len(service.received("GET /stream-recordings")) == 2
 
+    def test_in_the_mode_none_a_connect_fails_with_its_words(self, service: HttpServer, tmp_path: Path) -> None:
+        with (
+            Odyssey("ody_key", api_url=service.url) as client,
+            vcr.use_cassette(str(tmp_path / "empty.yaml"), record_mode="none"),
+            pytest.raises(OdysseyConnectionError, match=r"vcr, which .* CannotOverwriteExistingCassette"),
+        ):
+            client.connect(timeout=10)
+        assert service.accepted == 0
+
+
+# --- guards against the network: pytest-socket, and fixtures of one's own
+
+
+def test_a_guard_on_connect_is_asked(service: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def guard(_: socket.socket, address: object) -> None:
+        asked.append(address)
+        raise RuntimeError("this test must stay offline")
+
+    monkeypatch.setattr(socket.socket, "connect", guard)
+    with pytest.raises(RuntimeError, match="must stay offline"):
+        ask(service.url)
+    with (
+        Odyssey("ody_key", api_url=service.url) as client,
+        pytest.raises(OdysseyConnectionError, match="raised RuntimeError: this test must stay offline"),
+    ):
+        client.connect(timeout=10)
+    assert ("127.0.0.1", service.port) in asked
+    assert service.accepted == 0
+
+
+def test_a_guard_on_lookups_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", mock.Mock(side_effect=RuntimeError("this test must stay offline")))
+    with pytest.raises(RuntimeError, match="must stay offline"):
+        ask("http://service.invalid")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of asyncio's half-made loop
+def test_a_guard_on_all_sockets_ends_a_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "socketpair", mock.Mock(side_effect=RuntimeError("this test must stay offline")))
+    with (
+        Odyssey("ody_key", api_url=NOWHERE) as client,
+        pytest.raises(OdysseyConnectionError, match="must stay offline"),
+    ):
+        client.connect(timeout=10)
+    gc.collect()
+
 
 # --- unittest.mock, and what only looks on
 
@@ -202,3 +252,17 @@ def test_a_wrapper_that_traces_requests_is_no_stand_in(service: HttpServer) -> N
     with mock.patch("requests.Session.send", traced):
         assert ask(service.url) == 7
     assert seen == [], "the library sends with no session"
+
+
+def test_a_cache_of_requests_is_passed_by(service: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """requests-cache: with answers from a cache, no job would ever seem to end."""
+
+    class CachedSession(requests.Session):
+        def send(self, request: requests.PreparedRequest, **known: Any) -> requests.Response:
+            raise AssertionError("it would answer from a cache")
+
+    CachedSession.send.__module__ = "requests_cache.session"
+    monkeypatch.setattr(requests, "Session", CachedSession)
+    with Odyssey("ody_key", api_url=service.url) as client:
+        assert [client.list_stream_recordings().total for _ in range(2)] == [7, 7]
+    assert len(service.received("GET /stream-recordings")) == 2

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 
 from odyssey_proto import Odyssey, OdysseyConnectionError
+from odyssey_proto._net.proxies import proxy_for
 from odyssey_proto._net.signaling import SignalingConnection
 from tests.support.apis import until
 from tests.support.servers import Connection, Server, answer
@@ -172,3 +173,108 @@ def test_a_password_is_sent_in_utf8(attempt: Attempt, monkeypatch: pytest.Monkey
         behind(monkeypatch, proxy.url.replace("//", "//user:pä%E2%82%AC@"))
         attempt()
     assert set(sent) == {f"Basic {base64.b64encode('user:pä€'.encode()).decode()}"}
+
+
+@every_way
+@pytest.mark.parametrize(
+    ("challenge", "named"),
+    [
+        ("NTLM", "asks for NTLM ("),
+        ("Negotiate, NTLM", "asks for Negotiate (Kerberos) or NTLM ("),
+        ('Digest realm="proxy", nonce="4711", qop="auth"', "asks for Digest ("),
+        ('Digest realm="a", Basic realm="b"', "requires a user and a password, or refuses"),
+    ],
+)
+def test_a_proxy_that_wants_another_way_of_authentication_is_told_so(
+    attempt: Attempt, challenge: str, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def script(connection: Connection) -> None:
+        connection.read_request()
+        connection.send(answer(status="407 Proxy Authentication Required", Proxy_Authenticate=challenge))
+
+    with Server(script) as proxy:
+        behind(monkeypatch, proxy.url.replace("//", "//user:proxy-secret@"))
+        error = attempt()
+        assert f"the proxy 127.0.0.1:{proxy.port} {named}" in str(error)
+    assert (error.code, error.recoverable) == ("proxy", False)
+
+
+@pytest.mark.parametrize("attempt", [lambda: signaling("ws"), lambda: signaling("wss"), lambda: rest("https")])
+def test_a_connection_that_breaks_behind_a_proxy_names_both(
+    attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def script(connection: Connection) -> None:
+        connection.read_request()
+        connection.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+
+    with Server(script) as proxy:
+        behind(monkeypatch, proxy.url)
+        assert f"{HOST} (through the proxy 127.0.0.1:{proxy.port}) closed the connection" in str(attempt())
+
+
+def list_at(url: str) -> None:
+    with Odyssey("ody_key", api_url=url) as client:
+        client.list_stream_recordings(timeout=20)
+
+
+def signal_at(url: str) -> None:
+    SignalingConnection.open(url, "s-1", "t", until(20), on_message=lambda _: None, on_closed=lambda _: None)
+
+
+@pytest.mark.parametrize(("attempt", "scheme"), [(list_at, "https"), (signal_at, "wss"), (signal_at, "ws")])
+def test_a_host_with_letters_of_its_language_is_asked_for_as_it_travels(
+    attempt: Callable[[str], None], scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def script(connection: Connection) -> None:
+        asked.append(connection.read_request().target)
+        connection.send(answer(status="403 Forbidden"))
+
+    with Server(script) as proxy:
+        behind(monkeypatch, proxy.url)
+        with pytest.raises(OdysseyConnectionError, match="does not connect to"):
+            attempt(f"{scheme}://bücher.invalid:8443")
+    assert asked == ["xn--bcher-kva.invalid:8443"]
+
+
+@pytest.mark.parametrize(
+    ("url", "value"),
+    [
+        (f"http://{HOST}", HOST),
+        (f"http://{HOST}", ".invalid"),
+        (f"http://{HOST}", "*.invalid"),
+        (f"http://{HOST}", "SERVICE.INVALID"),
+        (f"http://{HOST}", f"other.example {HOST}"),
+        (f"http://{HOST}", f" other.example , {HOST} "),
+        (f"http://{HOST}:8080", f"{HOST}:8080"),
+        ("http://192.0.2.7", "192.0.2.0/24"),
+        ("http://[2001:db8::7]", "2001:db8::7"),
+        ("http://[2001:db8::7]", "[2001:db8::7]"),
+        ("http://[2001:db8::7]", "2001:db8::/32"),
+        (f"http://{HOST}", "*"),
+    ],
+)
+def test_a_host_that_is_excepted_in_any_usual_form_is_not_reached_through_the_proxy(
+    url: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behind(monkeypatch, "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", value)
+    assert proxy_for(url) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "value"),
+    [
+        (f"http://{HOST}", "vice.invalid"),
+        (f"http://{HOST}", "*.service.invalid"),
+        (f"http://{HOST}:8080", f"{HOST}:81"),
+        ("http://192.0.2.7", "192.0.3.0/24"),
+        ("http://[2001:db8::7]", "2001:db9::/32"),
+        ("http://192.0.2.7", "2001:db8::/32"),
+    ],
+)
+def test_no_other_host_is_excepted(url: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    behind(monkeypatch, "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", value)
+    assert proxy_for(url) is not None

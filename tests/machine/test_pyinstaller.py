@@ -54,16 +54,18 @@ print(json.dumps([shapes, recording.frames > 0, code]))
 
 COMMAND: Final = """
 import sys
-from odyssey_proto import Odyssey
+from odyssey_proto import Odyssey, SimulationFailedError
 from odyssey_proto.cli import main
 from odyssey_proto.emulator import Emulator
 
 if sys.argv[1:] != ["simulate"]:
     sys.exit(main())
 with Emulator() as emulator, Odyssey(emulator.api_key, api_url=emulator.api_url) as client:
-    job = client.simulate_and_wait(script=[{"timestamp_ms": 0, "start": {"prompt": "A cat"}},
-                                           {"timestamp_ms": 500, "end": {}}], timeout=60)
-    print(job.status, job.error_message)
+    try:
+        client.simulate_and_wait(script=[{"timestamp_ms": 0, "start": {"prompt": "A cat"}},
+                                         {"timestamp_ms": 500, "end": {}}], timeout=60)
+    except SimulationFailedError as error:
+        print(error.job.status, error.job.error_message)
 """
 
 

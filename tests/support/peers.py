@@ -12,6 +12,7 @@ from odyssey_proto._net.webrtc import candidates
 
 if TYPE_CHECKING:
     import av
+    from odyssey_models import IceCandidate
 
     from odyssey_proto._base.errors import OdysseyConnectionError
 
@@ -88,6 +89,9 @@ class Heard:
 
     def on_track(self) -> None:
         self._note("track")
+
+    def on_candidate(self, candidate: IceCandidate) -> None:
+        self._note("candidate", candidate)
 
     def on_channel_open(self, max_message_size: int) -> None:
         self._note("open")

@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
-from odyssey_models import IceServer
+from odyssey_models import IceCandidate, IceServer
 
 from ..._base.errors import OdysseyConnectionError
 
@@ -25,13 +26,14 @@ if TYPE_CHECKING:
     from ..._model.ice_urls import IceUrl
     from .ice_servers import IceServers
 
-__all__ = ["FALLBACK_SERVERS", "arrange_gathering", "for_aiortc"]
+__all__ = ["FALLBACK_SERVERS", "announced", "arrange_gathering", "for_aiortc"]
 
 log = logging.getLogger("odyssey_proto.webrtc")
 
 FALLBACK_SERVERS: Final = (IceServer(urls=["stun:stun.l.google.com:19302", "stun:stun1.l.google.com:19302"]),)
 """Public STUN servers, in case the service names none (spec/behaviour.md#ice-servers)."""
 
+_SECTION: Final = re.compile(r"^a=mid:(\S+)", re.MULTILINE)
 _LOOPBACK: Final = ("127.0.0.1", "::1")
 _BINDING_S: Final = 5.0  # aioice requires a timeout, though binding takes no time
 _RECEIVE_BUFFER: Final = 1 << 20  # requested bytes, four times aioice's request; the system may give less
@@ -78,13 +80,37 @@ def arrange_gathering(
             log.debug("gathering cannot be arranged with this version of aioice")
 
 
+def announced(connection: RTCPeerConnection | None, agent: Any, candidate: Any) -> Iterator[IceCandidate]:
+    """Yield the message, if any, that tells the other side of a candidate that came after the description.
+
+    Args:
+        connection: the peer connection, with a local description.
+        agent: aioice's connection that has the candidate.
+        candidate: the candidate, as aioice has it.
+    """
+    if connection is None:
+        return
+    sections = _SECTION.findall(connection.localDescription.sdp)
+    owners = [mid for mid, owner in _owners(connection) if owner is agent and mid in sections]
+    for mid in owners[:1]:
+        yield IceCandidate(
+            candidate=f"candidate:{candidate.to_sdp()}", sdp_mid=mid, sdp_mline_index=sections.index(mid)
+        )
+
+
 def _agents(connection: RTCPeerConnection) -> Iterator[Any]:
-    """Return aioice's connections, each once; aiortc keeps them in a private attribute."""
-    transports = [transceiver.receiver.transport for transceiver in connection.getTransceivers()]
+    """Return aioice's connections, each once."""
+    return iter({id(agent): agent for _, agent in _owners(connection)}.values())
+
+
+def _owners(connection: RTCPeerConnection) -> Iterator[tuple[str | None, Any]]:
+    """Yield each section with its connection of aioice, which aiortc keeps in a private attribute."""
+    sections: list[tuple[Any, Any]] = [(each, each.receiver) for each in connection.getTransceivers()]
     if connection.sctp is not None:
-        transports.append(connection.sctp.transport)
-    agents = (getattr(transport.transport.iceGatherer, "_connection", None) for transport in transports)
-    return iter({id(agent): agent for agent in agents}.values())
+        sections.append((connection.sctp, connection.sctp))
+    for section, owner in sections:
+        gatherer = owner.transport.transport.iceGatherer
+        yield getattr(section, "mid", None), getattr(gatherer, "_connection", None)
 
 
 def _arranged(

@@ -5,8 +5,8 @@ why there is no relay candidate. This module asks all servers, even before the o
 records the outcome for each. `candidates` decides which addresses of this machine are offered.
 
 A TURN server may be the only way and far away: over TLS, a relay takes five round trips. So an answer does not
-wait for one, but if there is none yet, a connection gets it when it comes. The other side need not hear of it: it
-learns its address from the first check that comes from there (RFC 8445, 7.3.1.3).
+wait for one, but if there is none yet, a connection gets it when it comes, and the other side hears of it. If it
+cannot, it learns the address from the first check that comes from there (RFC 8445, 7.3.1.3).
 
 aioice's connections keep their sockets and their remote candidates in private attributes; nothing else here
 depends on private names.
@@ -63,12 +63,19 @@ class IceServers:
     Args:
         urls: the result of `ice_urls.usable_servers`.
         relay_only: use only relays: STUN is not asked, and the wait for relays is longer.
+        on_late: called with the connection of aioice and with the candidate that it got late.
         look_up: returns the IPv4 address of a name or raises `OSError` or `UnicodeError`; it may block.
     """
 
     def __init__(
-        self, urls: Sequence[IceUrl], *, relay_only: bool = False, look_up: Callable[[str], str] | None = None
+        self,
+        urls: Sequence[IceUrl],
+        *,
+        relay_only: bool = False,
+        on_late: Callable[[Any, Any], None] = lambda agent, candidate: None,  # noqa: ARG005
+        look_up: Callable[[str], str] | None = None,
     ) -> None:
+        self._on_late = on_late
         self.relay_only = relay_only
         self._look_up = look_up or _ipv4
         self._stun = () if relay_only else tuple(url for url in urls if url.scheme == "stun")
@@ -227,6 +234,7 @@ class IceServers:
                 log.info("ICE: a relay came late")
                 self.has_late_relay = True
                 agent._local_candidates.append(self._adopt(agent, component, rank, relay))
+                self._on_late(agent, agent._local_candidates[-1])
                 if agent._early_checks_done:  # otherwise, `connect` will pair it
                     for candidate in agent._remote_candidates:
                         agent._pair_remote_candidate(candidate)

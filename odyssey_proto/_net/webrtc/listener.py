@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import av
+    from odyssey_models import IceCandidate
 
     from ..._base.errors import OdysseyConnectionError
 
@@ -17,6 +18,9 @@ class PeerListener(Protocol):
 
     def on_track(self) -> None:
         """The connection has the streamer's video track."""
+
+    def on_candidate(self, candidate: IceCandidate) -> None:
+        """The connection has found a candidate after its description, which it may use already."""
 
     def on_channel_open(self, max_message_size: int) -> None:
         """``clientToStreamer`` is open: `Peer.send` works, for messages of up to ``max_message_size`` bytes."""

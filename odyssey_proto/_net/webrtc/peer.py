@@ -283,7 +283,7 @@ class Peer:
         self._urls, self._left_out = usable_servers(given)
         for note in self._left_out:
             log.warning("ICE: %s", note)
-        self._servers = IceServers(self._urls, relay_only=self._relay_only)
+        self._servers = IceServers(self._urls, relay_only=self._relay_only, on_late=self._take_late)
         self._servers.ask()
         await before.release()
 
@@ -347,6 +347,10 @@ class Peer:
         early, self._early = (*offer.candidates, *self._early), []
         for candidate in early:
             self._take_candidate(candidate)
+
+    def _take_late(self, agent: Any, candidate: Any) -> None:
+        for found in candidates.announced(self._pc, agent, candidate):
+            self._tell(self._listener.on_candidate, found)
 
     def _check_candidates(self, answer: str) -> None:
         self._tried = tuple(dict.fromkeys(re.findall(r"^a=candidate:.* typ (\w+)", answer, re.MULTILINE)))

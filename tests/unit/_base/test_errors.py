@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from unittest import mock
 
 import odyssey_models as wire
 import pytest
@@ -117,6 +118,17 @@ def test_the_text_of_a_usage_error_is_one_line_whatever_the_service_sends(text: 
 def test_a_fault_of_the_library_is_told_by_its_kind_only() -> None:
     error = errors.internal(ZeroDivisionError("SECRET"))
     assert (error.code, "ZeroDivisionError" in str(error), "SECRET" in str(error)) == ("internal", True, False)
+
+
+def test_a_failure_of_what_stands_in_for_the_network_is_told_with_its_words() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        mock.Mock(side_effect=RuntimeError("no network\nin tests"))()
+    error = errors.internal(caught.value)
+    assert (error.code, error.recoverable) == ("internal", False)
+    assert str(error) == (
+        "unittest, which this program or its tests put in place of a part of Python or of requests, raised "
+        "RuntimeError: no network in tests"
+    )
 
 
 def test_a_system_without_threads_may_have_some_later() -> None:

@@ -24,6 +24,22 @@ def test_secrets_are_taken_out(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://x.example/a?SECRET", "https://x.example/a?…"),
+        ("https://x.example/a?b[]=1&c=SECRET", "https://x.example/a?…"),
+        ("https://x.example/a?b=it's&c=SECRET", "https://x.example/a?…"),
+        ("(see https://x.example/a?b=SECRET), please", "(see https://x.example/a?…), please"),
+        ("['https://x.example/a?b=SECRET', 'c']", "['https://x.example/a?…', 'c']"),
+        ('{"url":"https://x.example/a?b=SECRET","next":1}', '{"url":"https://x.example/a?…","next":1}'),
+        ("At https://x.example/a?b=SECRET.", "At https://x.example/a?…."),
+    ],
+)
+def test_a_query_ends_where_the_address_ends(text: str, shown: str) -> None:
+    assert secrets.redact(text) == shown
+
+
+@pytest.mark.parametrize(
     "text", ["POST /auth/token answered 403: access denied?", "required field 'access_token' is missing"]
 )
 def test_what_is_no_secret_stays(text: str) -> None:

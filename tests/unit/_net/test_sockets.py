@@ -202,12 +202,12 @@ def test_a_read_that_took_many_turns_goes_on() -> None:
 # --- adapters
 
 
-def test_a_socks_proxy_keeps_the_pools_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_socks_proxy_has_connections_of_its_own() -> None:
     adapter = Adapter()
     with contextlib.closing(adapter):
         assert adapter.proxy_manager_for("http://proxy.example").pool_classes_by_scheme is sockets._POOLS
-        socks = object()
-        # PySocks, which would make one, is not among the dependencies.
-        monkeypatch.setitem(adapter.proxy_manager, "socks5://proxy.example", socks)
-        assert adapter.proxy_manager_for("socks5://proxy.example") is socks
-        adapter.proxy_manager.clear()
+        one, other = (adapter.proxy_manager_for(f"socks5h://{name}.example") for name in ("one", "other"))
+        assert adapter.proxy_manager_for("socks5h://one.example") is one
+        for scheme in ("http", "https"):
+            made = [manager.pool_classes_by_scheme[scheme].socks.host for manager in (one, other)]
+            assert made == ["one.example", "other.example"]

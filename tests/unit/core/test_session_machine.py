@@ -53,6 +53,12 @@ def test_connecting_goes_through_every_step_in_order() -> None:
     assert rig.core.capabilities == wire.StreamerCapabilities(image_to_video=False)
 
 
+def test_a_candidate_that_the_answer_lacks_is_sent_later() -> None:
+    rig = Rig().to_linked()
+    late = wire.IceCandidate(candidate="candidate:2", sdp_mid="0", sdp_mline_index=0)
+    assert rig.give(inputs.CandidateFound(1, late)) == [effects.SendSignaling(1, late)]
+
+
 def test_the_channel_may_open_before_the_video_comes() -> None:
     rig = Rig().to_linked()
     rig.give(inputs.ChannelOpened(1, 1000))

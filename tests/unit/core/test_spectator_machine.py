@@ -170,6 +170,18 @@ def test_a_server_that_asks_for_more_than_a_minute_is_an_error_at_once() -> None
     assert only(Rig().to_opening().fail(later), effects.Fail)
 
 
+@pytest.mark.parametrize(("within_s", "waits"), [(6.0, False), (7.0, False), (8.0, True), (None, True)])
+def test_a_server_that_asks_for_more_time_than_the_caller_has_is_an_error_at_once(
+    within_s: float | None, waits: bool
+) -> None:
+    rig = Rig()
+    rig.give(inputs.Watch(7, within_s))
+    failed = only(rig.fail(BUSY), effects.Fail)
+    assert [str(each.error) for each in failed] == (
+        [] if waits else ["too many; the server can be asked again after 7 s"]
+    )
+
+
 def test_a_busy_server_is_no_reason_to_wait_if_there_is_another_way() -> None:
     rig = Rig(BOTH).to_opening()
     assert only(rig.fail(BUSY), effects.OpenBroadcast) == [effects.OpenBroadcast(2, Way.HLS, OPEN_WITHIN_S)]

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
 import pytest
+from aioice import Candidate
 from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.rtcicetransport import connection_kwargs
-from odyssey_models import IceServer
+from odyssey_models import IceCandidate, IceServer
 
 from odyssey_proto._base.errors import OdysseyConnectionError
 from odyssey_proto._model.ice_urls import usable_servers
@@ -151,3 +152,21 @@ def another_aiortc() -> tuple[RTCPeerConnection, SimpleNamespace]:
     transport = SimpleNamespace(transport=SimpleNamespace(iceGatherer=gatherer))
     transceiver = SimpleNamespace(receiver=SimpleNamespace(transport=transport))
     return cast("RTCPeerConnection", SimpleNamespace(getTransceivers=lambda: [transceiver], sctp=None)), gatherer
+
+
+def test_a_candidate_that_comes_late_is_announced_for_the_first_section_of_its_transport() -> None:
+    async def announce() -> tuple[list[IceCandidate], list[IceCandidate]]:
+        pc = connection()
+        pc.createDataChannel("cats")
+        await pc.setLocalDescription(await pc.createOffer())
+        agent = pc.sctp.transport.transport.iceGatherer._connection
+        late = Candidate.from_sdp("1 1 udp 100 203.0.113.60 4000 typ relay raddr 0.0.0.0 rport 9")
+        found = list(candidates.announced(pc, agent, late)), list(candidates.announced(pc, object(), late))
+        await pc.close()
+        return found
+
+    ((found,), nothing) = in_time(announce())
+    assert found.candidate == "candidate:1 1 udp 100 203.0.113.60 4000 typ relay raddr 0.0.0.0 rport 9"
+    assert (found.sdp_mid, found.sdp_mline_index) == ("0", 0) or found.sdp_mline_index == 1
+    assert nothing == []
+    assert list(candidates.announced(None, None, None)) == []

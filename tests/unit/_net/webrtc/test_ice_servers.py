@@ -331,9 +331,12 @@ class TestTurn:
         assert bool(in_time(ask())) == relay_only
 
     def test_one_that_comes_too_late_for_the_answer_is_given_to_its_transport(self) -> None:
+        told: list[tuple[Any, Candidate]] = []
+
         async def ask() -> tuple[list[str], list[Candidate], tuple[str, ...], bool]:
             async with running(slow := Server(after=0.7)):
                 servers, agent = asking(slow.turn()), Connection(ice_controlling=False)
+                servers._on_late = lambda *what: told.append(what)
                 bound = await agent.get_component_candidates(1, ["127.0.0.1"])
                 assert await servers.candidates(agent, 1, bound) == []
                 (note,) = servers.notes
@@ -349,6 +352,7 @@ class TestTurn:
         assert kinds == ["host", "relay"]
         assert (candidate.type, candidate.host) == ("relay", "203.0.113.60")
         assert (notes, has_late_relay) == ((), True)
+        assert [each for _, each in told] == [candidate]
 
     @pytest.mark.parametrize("attribute", ["_check_list_done", "_closing"])
     def test_one_is_asked_for_no_longer_than_until_there_is_a_path_or_an_end(self, attribute: str) -> None:
@@ -468,8 +472,8 @@ class TestTls:
         certificate = self_signed(tmp_path)
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path if folder else certificate.path))
         (note,), hopeless = in_time(self.told_of(certificate.server))
-        # A folder without the links that OpenSSL looks for contains no trusted certificates.
-        assert ("not trusted" if folder else "no answer") in note
+        # OpenSSL finds the certificates of a folder by the names of their files.
+        assert ("no certificate is named by its hash" if folder else "no answer") in note
         assert hopeless is folder
 
     def test_one_without_tls_is_told(self) -> None:
