@@ -13,10 +13,11 @@ import threading
 from collections import deque
 from pathlib import Path
 from types import TracebackType
-from typing import Final, NoReturn, Self
+from typing import Final, NoReturn, Self, cast
 
 from .._base import errors
 from .._base.clock import Deadline, MonotonicClock
+from .._base.forks import Lock
 from .._base.public_path import publish
 from .._base.weak_set import ConcurrentWeakSet
 from .._video.frame import VideoFrame
@@ -181,7 +182,7 @@ class _FramesToWrite:
         """Whether the queue accepts no more frames."""
         self._hub = hub
         self._name = name
-        self._changed = threading.Condition()
+        self._changed = threading.Condition(cast("threading.Lock", Lock()))
         self._frames: deque[tuple[VideoFrame, bool]] = deque()
         self._bytes = 0  # of those that wait
         self._begins = False

@@ -16,7 +16,6 @@ import os
 import re
 import stat
 import sys
-import threading
 import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote_to_bytes
 
 from .._base.errors import MissingExtraError, OdysseyConfigError
+from .._base.forks import Lock
 from .._base.secrets import redact
 from .png import PngParts
 
@@ -76,7 +76,7 @@ _DECODERS: Final = {
 _DATA_URL: Final = re.compile(r"data:image/[a-z0-9.+-]+(?:;[^;,]*)*;base64\Z", re.IGNORECASE)
 _STANDARD_LETTERS: Final = bytes.maketrans(b"-_", b"+/")
 _BLANKS: Final = b" \t\r\n\f"
-_loading = threading.Lock()
+_loading = Lock()
 
 
 def to_data_url(image: ImageInput, *, portrait: bool) -> str:

@@ -97,6 +97,7 @@ class Emulator:
         self._clock = clock or MonotonicClock()
         self._theatre = (world, camera)
         self._storage: Storage | None = None
+        self._process = 0
         self._loop = BackgroundLoop("odyssey-emulator")
         self._server: _Server | None = None
 
@@ -137,13 +138,16 @@ class Emulator:
                 why = exc.strerror or "it took too long" if number is None else os.strerror(number)
                 raise OdysseyConnectionError(f"Cannot listen on {where}: {why}", code="cannot_listen") from exc
             raise
-        self._server = server
+        self._server, self._process = server, os.getpid()
         return self
 
     def stop(self) -> None:
-        """End all sessions and free the port, within about a second. Does nothing if it is not running."""
+        """End all sessions and free the port, within about a second. Does nothing if it is not running.
+
+        In a forked child it does nothing either: the emulator belongs to the parent.
+        """
         server, self._server = self._server, None
-        if server is None:
+        if server is None or self._process != os.getpid():
             return
         try:
             self._loop.run(server.stop(), timeout=2 * _STOP_WITHIN_S + _WRITTEN_WITHIN_S)
