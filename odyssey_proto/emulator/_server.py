@@ -51,6 +51,8 @@ log = logging.getLogger("odyssey_proto.emulator")
 _SWEEP_EVERY_S: Final = 0.5
 _LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # how to reach "all addresses"
 _STOP_WITHIN_S: Final = 0.5
+_BACKLOG: Final = 128  # connections that wait to be accepted
+_ACCEPTING_TURNS: Final = 5  # of the loop, from accepting a connection to its `connection_made`; it takes three
 _WRITTEN_WITHIN_S: Final = 2.0
 
 
@@ -207,6 +209,7 @@ class _Server:
         self._streamers: dict[str, Streamer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
+        self._listening: asyncio.Server | None = None
         self._stun: StunServer | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self.url = ""
@@ -216,11 +219,14 @@ class _Server:
         self._runner = web.AppRunner(self._rest.app, access_log=None, handle_signals=False, shutdown_timeout=0.1)
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self._config.host, self._config.port).start()
+            # Not a `web.TCPSite`, which would close it in the middle of accepting a connection.
+            self._listening = await asyncio.get_running_loop().create_server(
+                self._runner.server, self._config.host, self._config.port, backlog=_BACKLOG
+            )
         except OSError:
             await self._runner.cleanup()
             raise
-        host, port = str(self._runner.addresses[0][0]), int(self._runner.addresses[0][1])
+        host, port = self._listening.sockets[0].getsockname()[:2]
         self._stun = await StunServer.listen(host, port)
         self._rest.stun_port = self._stun.port
         reachable = _LOOPBACK.get(host, host)
@@ -235,17 +241,35 @@ class _Server:
         self._journal.end()
         if self._sweeper is not None:
             self._sweeper.cancel()
+        await self._stop_listening()
         await self._simulations.stop()
-        for session in self._service.sessions:
-            self._service.end(session, "streamer_disconnected")
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_STOP_WITHIN_S)
+        await self._end_sessions()
         self._broadcasts.close()
         await self._archive.close(_WRITTEN_WITHIN_S)
         if self._stun is not None:
             self._stun.close()
         if self._runner is not None:
             await self._runner.cleanup()
+        await self._end_sessions()  # of requests that were answered meanwhile
+
+    async def _stop_listening(self) -> None:
+        """Accept no more connections, and free the port once those that were accepted belong to the server.
+
+        asyncio loses a connection whose server is closed at that moment: it stays open, and its client waits.
+        """
+        if self._listening is None:
+            return
+        for sock in self._listening.sockets:
+            asyncio.get_running_loop().remove_reader(sock.fileno())
+        for _ in range(_ACCEPTING_TURNS):
+            await asyncio.sleep(0)
+        self._listening.close()
+
+    async def _end_sessions(self) -> None:
+        for session in self._service.sessions:
+            self._service.end(session, "streamer_disconnected")
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_STOP_WITHIN_S)
 
     async def _handshake(self, request: web.Request, session: Lease) -> web.StreamResponse:
         streamer = self._streamers.get(session.id)
