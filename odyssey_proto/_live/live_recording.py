@@ -7,6 +7,7 @@ format.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import threading
@@ -56,7 +57,7 @@ class LiveRecording:
         _refuse_other_kinds(self._path)
         self._pid = os.getpid()
         # Two recordings of one file would corrupt it. A forked child has no recordings yet.
-        self._place = self._pid, self._path.resolve()
+        self._place = self._pid, _resolved(self._path)
         if _writing.setdefault(self._place, self) is not self:
             raise errors.OdysseyConfigError(f"Another recording is writing {self._path.name}", code="busy")
         try:
@@ -259,9 +260,20 @@ def _refuse_other_kinds(path: Path) -> None:
         )
 
 
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except RuntimeError as exc:  # Python before 3.13
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from exc
+    except ValueError as exc:
+        raise errors.OdysseyConfigError("path is not a valid path", code="invalid_argument") from exc
+
+
 def _try_to_write(path: Path) -> None:
     """Raise the `OSError` that writing would raise; leave an existing file unchanged, and create none."""
     existed = os.path.lexists(path)
+    if path.is_fifo():  # opening it would wait for a reader, and an MP4 is not written from front to back
+        raise OSError(errno.ESPIPE, os.strerror(errno.ESPIPE), str(path))
     with path.open("ab"):
         pass
     if not existed:

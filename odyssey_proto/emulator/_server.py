@@ -218,6 +218,7 @@ class _Server:
         # No access log, no signal handlers: both are for the application to set up.
         self._runner = web.AppRunner(self._rest.app, access_log=None, handle_signals=False, shutdown_timeout=0.1)
         await self._runner.setup()
+        assert self._runner.server is not None
         try:
             # Not a `web.TCPSite`, which would close it in the middle of accepting a connection.
             self._listening = await asyncio.get_running_loop().create_server(
