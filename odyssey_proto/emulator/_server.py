@@ -227,10 +227,11 @@ class _Server:
         except OSError:
             await self._runner.cleanup()
             raise
-        host, port = self._listening.sockets[0].getsockname()[:2]
+        address = self._listening.sockets[0].getsockname()
+        host, port = str(address[0]), int(address[1])
         self._stun = await StunServer.listen(host, port)
         self._rest.stun_port = self._stun.port
-        reachable = _LOOPBACK.get(host, host)
+        reachable: str = _LOOPBACK.get(host, host)
         self.url = f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
         self._journal.begin()
         self._watching.enter_context(watching(self._journal))

@@ -115,6 +115,7 @@ def test_a_file_that_was_not_downloaded_whole_is_not_kept_by_a_child(tmp_path: P
     """The child has all open files of its parent, and so their locks."""
     part = PartFile(tmp_path / "cat.mp4", Deadline(PATIENCE_S, MonotonicClock()), lambda _: None)
     reading, writing = os.pipe()
+    child = -1
     with contextlib.suppress(ConnectionError), part.filled():
         child = os.fork()
         if not child:
