@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +21,7 @@ import odyssey_proto
 from ._base import arguments, errors, greenlets, logs, sigterm
 from ._base.arguments import CLIENT_DEFAULT, ClientDefault
 from ._base.clock import Deadline, MonotonicClock
+from ._base.forks import Lock
 from ._base.public_path import publish
 from ._base.secrets import Secret
 from ._base.weak_set import ConcurrentWeakSet
@@ -112,7 +112,7 @@ class Odyssey:
         self._clock = MonotonicClock()
         self._account = Account(self.config, self._clock)
         self._loop: BackgroundLoop | None = None  # from the first connection on
-        self._connecting = threading.Lock()
+        self._connecting = Lock()
         self._session: Session | None = None
         self._leaving: Session | None = None  # the session that a thread in `disconnect` is leaving
         self._watching: ConcurrentWeakSet[SpectatorConnection] = ConcurrentWeakSet()

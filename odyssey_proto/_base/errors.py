@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
@@ -334,6 +335,10 @@ def no_resources(exc: BaseException | None = None) -> OdysseyConnectionError:
         return OdysseyConnectionError(
             "Python starts no more threads while it shuts down (3.12.0, 3.12.1: once the main thread has ended)",
             code="shutting_down",
+        )
+    if isinstance(exc, RuntimeError) and re.search(r"sub\W?interpreter", str(exc)):
+        return OdysseyConnectionError(
+            "This sub-interpreter of Python may start no threads: use the main one", code="no_threads"
         )
     return OdysseyConnectionError(
         "The system is out of threads or file descriptors: close unused connections, or raise the limits",

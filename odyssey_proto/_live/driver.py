@@ -134,6 +134,8 @@ class Driver:
         expired: Callable[[], errors.OdysseyError],
     ) -> None:
         """Start the thread, and wait until ``command`` has connected it; if the wait is cut short, leave."""
+        if process_end.is_ending():  # nobody would give it back
+            raise errors.OdysseyConnectionError("This process is ending: connect earlier", code="shutting_down")
         try:
             if self._dispatcher is not None:
                 self._dispatcher.start()

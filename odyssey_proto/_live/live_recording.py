@@ -7,16 +7,18 @@ format.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import threading
 from collections import deque
 from pathlib import Path
 from types import TracebackType
-from typing import Final, NoReturn, Self
+from typing import Final, NoReturn, Self, cast
 
 from .._base import errors
 from .._base.clock import Deadline, MonotonicClock
+from .._base.forks import Lock
 from .._base.public_path import publish
 from .._base.weak_set import ConcurrentWeakSet
 from .._video.frame import VideoFrame
@@ -55,7 +57,7 @@ class LiveRecording:
         _refuse_other_kinds(self._path)
         self._pid = os.getpid()
         # Two recordings of one file would corrupt it. A forked child has no recordings yet.
-        self._place = self._pid, self._path.resolve()
+        self._place = self._pid, _resolved(self._path)
         if _writing.setdefault(self._place, self) is not self:
             raise errors.OdysseyConfigError(f"Another recording is writing {self._path.name}", code="busy")
         try:
@@ -181,7 +183,7 @@ class _FramesToWrite:
         """Whether the queue accepts no more frames."""
         self._hub = hub
         self._name = name
-        self._changed = threading.Condition()
+        self._changed = threading.Condition(cast("threading.Lock", Lock()))
         self._frames: deque[tuple[VideoFrame, bool]] = deque()
         self._bytes = 0  # of those that wait
         self._begins = False
@@ -258,9 +260,20 @@ def _refuse_other_kinds(path: Path) -> None:
         )
 
 
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except RuntimeError as exc:  # Python before 3.13
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from exc
+    except ValueError as exc:
+        raise errors.OdysseyConfigError("path is not a valid path", code="invalid_argument") from exc
+
+
 def _try_to_write(path: Path) -> None:
     """Raise the `OSError` that writing would raise; leave an existing file unchanged, and create none."""
     existed = os.path.lexists(path)
+    if path.is_fifo():  # opening it would wait for a reader, and an MP4 is not written from front to back
+        raise OSError(errno.ESPIPE, os.strerror(errno.ESPIPE), str(path))
     with path.open("ab"):
         pass
     if not existed:

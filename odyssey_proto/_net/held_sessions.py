@@ -1,6 +1,7 @@
 """The sessions that this process holds, over all clients: what to look for when an account has no session left.
 
-Only weak references and hashes of keys are kept. It ends no session.
+Only weak references and hashes of keys are kept. It ends no session. In the child of a fork, those of its parent
+are known too: the parent may have connected before it forked by mistake, and keep a session that the child wants.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class HeldSession:
 
 
 _held: ConcurrentWeakSet[HeldSession] = ConcurrentWeakSet()
+_parents: list[tuple[int, str]] = []  # the accounts and the ids of sessions that were held when the parent forked
 
 
 def hold(api: ServiceApi, session_id: str) -> HeldSession:
@@ -48,7 +50,7 @@ def reminder(api: ServiceApi, *more: str) -> str | None:
     wanted = account(api)
     same = [held for held in _held if held.account == wanted]
     if not same:
-        return None
+        return _parents_reminder(wanted)
     mine = next((held for held in same if held.api is api), None)
     if mine is not None:
         return f"this Odyssey object still holds session {mine.session_id}: disconnect() first"
@@ -60,6 +62,13 @@ def reminder(api: ServiceApi, *more: str) -> str | None:
     return f"this process still holds session {first} of another Odyssey object: {ways}"
 
 
+def _parents_reminder(wanted: int) -> str | None:
+    inherited = next((session_id for account, session_id in _parents if account == wanted), None)
+    if inherited is None:
+        return None
+    return f"the process that forked this one held session {inherited}: connect after the fork, not before it"
+
+
 def account(api: ServiceApi) -> int:
     """Return the hash of the service's address and the key."""
     return hash((api.config.api_url, api.config.api_key))
@@ -67,4 +76,5 @@ def account(api: ServiceApi) -> int:
 
 @process_end.after_fork_in_child
 def _forget() -> None:
+    _parents.extend((held.account, held.session_id) for held in _held)
     _held.clear()

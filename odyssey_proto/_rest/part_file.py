@@ -154,6 +154,7 @@ def _locked(path: Path) -> Iterator[int]:
         _lock(descriptor, path)
         yield descriptor
     finally:
+        _unlock(descriptor)
         os.close(descriptor)
 
 
@@ -183,6 +184,16 @@ def _lock_alone(descriptor: int) -> None:
             os.lseek(descriptor, 0, os.SEEK_SET)
     else:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _unlock(descriptor: int) -> None:
+    """Release the lock, which closing would leave to a child that was forked meanwhile and has the file open."""
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such children
+        return
+    with contextlib.suppress(OSError):  # a file system without locks
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def _busy(path: Path) -> OdysseyConfigError:

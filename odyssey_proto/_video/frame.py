@@ -11,11 +11,11 @@ thread and does not know where pictures come from; the clock is for statistics a
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from .._base import arguments
 from .._base.errors import MissingExtraError, OdysseyConfigError
+from .._base.forks import Lock
 from .._base.late_module import LateModule
 from .._base.public_path import publish
 from .colours import BT601, Colours, converted, shown
@@ -75,7 +75,7 @@ class _Picture:
         self.ready_at: float | None = None
         self.converting: Mean | None = None  # the meter of conversion times, if any
         self._frame = frame
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._rgb: npt.NDArray[np.uint8] | None = None
 
     def rgb(self) -> npt.NDArray[np.uint8]:

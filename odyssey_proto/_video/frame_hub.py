@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
 from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
 
 from .._base.clock import MonotonicClock
+from .._base.forks import Lock
 from .frame import VideoFrame, _Picture
 from .frame_queue import FrameCounts, FramePolicy, FrameQueue
 from .media_clock import MediaClock
@@ -59,7 +59,7 @@ class FrameHub:
         self._clock = clock or MonotonicClock()
         self._gaps, self._gap_s = 0, 0.0
         self._on_resume = on_resume
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._subscribers: list[tuple[weakref.ref[FrameReceiver], FrameCounts]] = []
         self._gone = FrameCounts()
         self._received = 0

@@ -16,7 +16,6 @@ import os
 import re
 import stat
 import sys
-import threading
 import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote_to_bytes
 
 from .._base.errors import MissingExtraError, OdysseyConfigError
+from .._base.forks import Lock
 from .._base.secrets import redact
 from .png import PngParts
 
@@ -73,10 +73,16 @@ _DECODERS: Final = {
     "AVIF": ("PIL.AvifImagePlugin", "AvifImageFile"),
     "HEIF": ("pillow_heif", "HeifImageFile"),
 }
-_DATA_URL: Final = re.compile(r"data:image/[a-z0-9.+-]+(?:;[^;,]*)*;base64\Z", re.IGNORECASE)
+# Browsers name no type, or no more than bytes, for files whose endings they do not know, such as .heic.
+_DATA_URL: Final = re.compile(
+    r"data:(?:image/[a-z0-9.+-]+|application/octet-stream)?(?: *;[^;,]*)* *; *base64 *\Z", re.IGNORECASE
+)
+_AROUND_TEXT: Final = "\ufeff \t\r\n"  # of a file, or of a literal
 _STANDARD_LETTERS: Final = bytes.maketrans(b"-_", b"+/")
 _BLANKS: Final = b" \t\r\n\f"
-_loading = threading.Lock()
+_OPEN: Final = "pass it before its `with` block ends, and open it again after verify()"
+_LONGEST_PATH: Final = 1024  # characters
+_loading = Lock()
 
 
 def to_data_url(image: ImageInput, *, portrait: bool) -> str:
@@ -140,8 +146,8 @@ def only_one(image: ImageInput | None, image_path: str | os.PathLike[str] | None
 
 def _encoded(image: object) -> tuple[bytes, str]:
     """Return the encoded image, and its name for error texts."""
-    if isinstance(image, str) and image[:5].lower() == "data:":
-        return _from_data_url(image)
+    if isinstance(image, str) and (url := image.lstrip(_AROUND_TEXT))[:5].lower() == "data:":
+        return _from_data_url(url)
     if isinstance(image, str | os.PathLike):
         return _from_path(image)
     if isinstance(image, bytes | bytearray | memoryview):
@@ -161,7 +167,8 @@ def _encoded(image: object) -> tuple[bytes, str]:
 def _from_path(given: str | os.PathLike[Any]) -> tuple[bytes, str]:
     path = os.fsdecode(given)
     # Anything longer is probably not a path but the image itself, and content is never shown.
-    what = f"The image file {redact(repr(path))}" if len(path) <= 1024 else f"The text of {len(path)} characters"
+    is_path = len(path) <= _LONGEST_PATH
+    what = f"The image file {redact(repr(path))}" if is_path else f"The text of {len(path)} characters"
     try:
         status = os.stat(path)  # noqa: PTH116  # `Path("")` is the working directory
         if not stat.S_ISREG(status.st_mode):  # opening a pipe or a device may block forever
@@ -174,6 +181,11 @@ def _from_path(given: str | os.PathLike[Any]) -> tuple[bytes, str]:
     except (OSError, ValueError) as exc:  # ValueError: the path contains a NUL
         if getattr(exc, "errno", None) not in (None, *_NO_SUCH_FILE):
             raise _error("image_not_found", f"{what} cannot be read: {exc.args[-1]}") from exc
+        if not is_path:
+            raise _error(
+                "image_not_found",
+                f"{what} is neither a path nor a data URL: base64 needs data:image/…;base64, before it",
+            ) from exc
         hint = "a web address must be downloaded first" if "://" in path else "and it is not a data URL either"
         raise _error("image_not_found", f"{what} does not exist, {hint}") from exc
     _check_length(len(raw), what)
@@ -222,7 +234,7 @@ def _from_pil(image: Image, size: tuple[int, int]) -> str:
             image.load()
         except Exception as exc:
             if _is_closed(image):
-                raise _error("image_invalid", f"{what} is closed: pass it before its `with` block ends") from exc
+                raise _error("image_invalid", f"{what} is closed: {_OPEN}") from exc
             if not isinstance(exc, ValueError) or getattr(image, "tile", None) != []:
                 raise
             image.load()  # its pixels are there; only what follows them in the file cannot be read

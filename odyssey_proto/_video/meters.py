@@ -9,9 +9,10 @@ or knows what a session is.
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections import deque
 from typing import TYPE_CHECKING, Final
+
+from .._base.forks import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ class Mean:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._count, self._seconds = 0, 0.0
 
     def add(self, seconds: float) -> None:
@@ -67,7 +68,7 @@ class Rate:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._began: float | None = None
         self._buckets: deque[tuple[float, float]] = deque()  # the start and the amount of each
 

@@ -51,6 +51,8 @@ log = logging.getLogger("odyssey_proto.emulator")
 _SWEEP_EVERY_S: Final = 0.5
 _LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # how to reach "all addresses"
 _STOP_WITHIN_S: Final = 0.5
+_BACKLOG: Final = 128  # connections that wait to be accepted
+_ACCEPTING_TURNS: Final = 5  # of the loop, from accepting a connection to its `connection_made`; it takes three
 _WRITTEN_WITHIN_S: Final = 2.0
 
 
@@ -97,6 +99,7 @@ class Emulator:
         self._clock = clock or MonotonicClock()
         self._theatre = (world, camera)
         self._storage: Storage | None = None
+        self._process = 0
         self._loop = BackgroundLoop("odyssey-emulator")
         self._server: _Server | None = None
 
@@ -137,13 +140,16 @@ class Emulator:
                 why = exc.strerror or "it took too long" if number is None else os.strerror(number)
                 raise OdysseyConnectionError(f"Cannot listen on {where}: {why}", code="cannot_listen") from exc
             raise
-        self._server = server
+        self._server, self._process = server, os.getpid()
         return self
 
     def stop(self) -> None:
-        """End all sessions and free the port, within about a second. Does nothing if it is not running."""
+        """End all sessions and free the port, within about a second. Does nothing if it is not running.
+
+        In a forked child it does nothing either: the emulator belongs to the parent.
+        """
         server, self._server = self._server, None
-        if server is None:
+        if server is None or self._process != os.getpid():
             return
         try:
             self._loop.run(server.stop(), timeout=2 * _STOP_WITHIN_S + _WRITTEN_WITHIN_S)
@@ -203,6 +209,7 @@ class _Server:
         self._streamers: dict[str, Streamer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
+        self._listening: asyncio.Server | None = None
         self._stun: StunServer | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self.url = ""
@@ -211,15 +218,20 @@ class _Server:
         # No access log, no signal handlers: both are for the application to set up.
         self._runner = web.AppRunner(self._rest.app, access_log=None, handle_signals=False, shutdown_timeout=0.1)
         await self._runner.setup()
+        assert self._runner.server is not None
         try:
-            await web.TCPSite(self._runner, self._config.host, self._config.port).start()
+            # Not a `web.TCPSite`, which would close it in the middle of accepting a connection.
+            self._listening = await asyncio.get_running_loop().create_server(
+                self._runner.server, self._config.host, self._config.port, backlog=_BACKLOG
+            )
         except OSError:
             await self._runner.cleanup()
             raise
-        host, port = str(self._runner.addresses[0][0]), int(self._runner.addresses[0][1])
+        address = self._listening.sockets[0].getsockname()
+        host, port = str(address[0]), int(address[1])
         self._stun = await StunServer.listen(host, port)
         self._rest.stun_port = self._stun.port
-        reachable = _LOOPBACK.get(host, host)
+        reachable: str = _LOOPBACK.get(host, host)
         self.url = f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
         self._journal.begin()
         self._watching.enter_context(watching(self._journal))
@@ -231,17 +243,35 @@ class _Server:
         self._journal.end()
         if self._sweeper is not None:
             self._sweeper.cancel()
+        await self._stop_listening()
         await self._simulations.stop()
-        for session in self._service.sessions:
-            self._service.end(session, "streamer_disconnected")
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_STOP_WITHIN_S)
+        await self._end_sessions()
         self._broadcasts.close()
         await self._archive.close(_WRITTEN_WITHIN_S)
         if self._stun is not None:
             self._stun.close()
         if self._runner is not None:
             await self._runner.cleanup()
+        await self._end_sessions()  # of requests that were answered meanwhile
+
+    async def _stop_listening(self) -> None:
+        """Accept no more connections, and free the port once those that were accepted belong to the server.
+
+        asyncio loses a connection whose server is closed at that moment: it stays open, and its client waits.
+        """
+        if self._listening is None:
+            return
+        for sock in self._listening.sockets:
+            asyncio.get_running_loop().remove_reader(sock.fileno())
+        for _ in range(_ACCEPTING_TURNS):
+            await asyncio.sleep(0)
+        self._listening.close()
+
+    async def _end_sessions(self) -> None:
+        for session in self._service.sessions:
+            self._service.end(session, "streamer_disconnected")
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_STOP_WITHIN_S)
 
     async def _handshake(self, request: web.Request, session: Lease) -> web.StreamResponse:
         streamer = self._streamers.get(session.id)

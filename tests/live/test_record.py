@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import av
 import pytest
 
-from odyssey_proto import LiveRecording, OdysseyConnectionError, OdysseyStreamError
+from odyssey_proto import GapEvent, LiveRecording, OdysseyConnectionError, OdysseyStreamError
 from odyssey_proto._video import stamp
 from odyssey_proto.emulator._faults.script import Fault
 from tests.support.live import frame_has_come, lose, number_of, take
@@ -46,16 +46,21 @@ def read(path: Path) -> list[tuple[int, Stamp]]:
     return [(round(float(at_s or 0) * 1000), found) for at_s, found in frames if found is not None]
 
 
-def assert_real_time(found: list[tuple[int, Stamp]], *, whole: bool = True) -> None:
-    """The times in a file are those of the pictures: of one stream, over one connection."""
+def assert_real_time(found: list[tuple[int, Stamp]], *, whole: bool = True, even: bool = True) -> None:
+    """The times in a file are those of the pictures: of one stream, over one connection.
+
+    They are not ``even`` if frames had to catch up, as after a first frame that a busy machine decoded late: then
+    their arrival decides (`odyssey_proto._video.media_clock`).
+    """
     first_ms, first = found[0]
     if whole:
         assert first_ms == 0
     for at_ms, stamped in found:
         # A busy streamer skips time, but no number.
         passed_ms, number = at_ms - first_ms, stamped.frame_number - first.frame_number
-        assert passed_ms >= FRAME_MS * number - UNEVEN_MS
-        assert (passed_ms + UNEVEN_MS) % FRAME_MS <= 2 * UNEVEN_MS
+        if even:
+            assert passed_ms >= FRAME_MS * number - UNEVEN_MS
+            assert (passed_ms + UNEVEN_MS) % FRAME_MS <= 2 * UNEVEN_MS
         assert abs(passed_ms - (stamped.time_ms - first.time_ms)) < LATE_MS
 
 
@@ -108,20 +113,24 @@ def test_it_goes_on_from_one_stream_to_the_next(session: Session, path: Path) ->
 
 def test_a_lost_connection_is_a_gap_in_it(emulator: Emulator, session: Session, path: Path) -> None:
     session.start_stream("A cat")
-    frames = session.frames(timeout=SOON_S)
+    frames = session.frames(timeout=PATIENCE_S)
+    events = session.events(timeout=PATIENCE_S)
     with session.record(path):
         before = take(frames, 10)[-1]
         lose(emulator, session)
         while next(frames).index < before.index + 20:
             pass
-        gap_s = session.stats().gap_s
-    assert session.stats().reconnects == 1
+    session.disconnect()
+    # A busy machine may have made pauses that were not ordered, too.
+    gaps_ms = [1000 * event.seconds for event in events if isinstance(event, GapEvent)]
     found = read(path)
     steps = [later[0] - earlier[0] for earlier, later in itertools.pairwise(found)]
+    assert gaps_ms
+    for gap_ms in gaps_ms:
+        assert min(abs(step - gap_ms) for step in steps) <= UNEVEN_MS
     jump = steps.index(max(steps))
-    assert abs(steps[jump] - 1000 * gap_s) <= UNEVEN_MS
-    assert_real_time(found[: jump + 1])
-    assert_real_time(found[jump + 1 :], whole=False)
+    assert_real_time(found[: jump + 1], even=len(gaps_ms) == 1)
+    assert_real_time(found[jump + 1 :], whole=False, even=False)
 
 
 def test_a_streamer_that_pauses_is_a_gap_in_it(emulator: Emulator, session: Session, path: Path) -> None:

@@ -343,6 +343,18 @@ def test_a_name_that_promises_nothing_else_is_taken(name: str, hub: FrameHub, tm
     assert len(read(tmp_path / name)) == 2
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+def test_what_cannot_be_an_mp4_is_refused_at_once(hub: FrameHub, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(OSError, match="Illegal seek"):  # it would wait for somebody who reads
+        LiveRecording(tmp_path / "pipe.mp4", hub)
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(OSError, match="Too many levels of symbolic links"):
+        LiveRecording(tmp_path / "circle", hub)
+    with pytest.raises(OdysseyConfigError, match="not a valid path"):
+        LiveRecording("a\0b.mp4", hub)
+
+
 def test_an_error_that_nobody_asks_for_is_logged(hub: FrameHub, caplog: pytest.LogCaptureFixture) -> None:
     recording = LiveRecording("/dev/full", hub)
     publish(hub, range(3))

@@ -12,6 +12,7 @@ from odyssey_proto._base.weak_set import ConcurrentWeakSet
 from odyssey_proto._model.config import ClientConfig
 from odyssey_proto._net import held_sessions
 from odyssey_proto._net.service_api import ServiceApi
+from tests.support.forked import in_child
 
 KEY = "ody_secret"
 
@@ -79,9 +80,9 @@ def test_no_key_is_kept() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_a_forked_child_holds_nothing() -> None:
+def test_a_forked_child_holds_nothing_and_knows_what_its_parent_held() -> None:
     held = held_sessions.hold(api(), "s-1")
-    if (child := os.fork()) == 0:
-        os._exit(held_sessions.reminder(held.api) is not None)
-    assert os.waitpid(child, 0)[1] == 0
-    assert held_sessions.reminder(held.api) is not None
+    parents = "the process that forked this one held session s-1: connect after the fork, not before it"
+    assert in_child(lambda: held_sessions.reminder(held.api)) == repr(parents)
+    assert in_child(lambda: held_sessions.reminder(api("ody_other"))) == "None"
+    assert "this Odyssey object still holds session s-1" in str(held_sessions.reminder(held.api))

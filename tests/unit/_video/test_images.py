@@ -177,7 +177,18 @@ class TestWhatIsAccepted:
 
     @pytest.mark.parametrize(
         "head",
-        ["data:image/png", "DATA:Image/PNG", "data:image/jpeg", "data:image/svg+xml", "data:image/png;name=a"],
+        [
+            "data:image/png",
+            "DATA:Image/PNG",
+            "data:image/jpeg",
+            "data:image/svg+xml",
+            "data:image/png;name=a",
+            "data:image/png ; name=a ",
+            "data:",
+            "data:application/octet-stream",
+            "\n    data:image/png",
+            "\ufeffdata:image/png",
+        ],
     )
     def test_a_data_url_by_its_content_whatever_it_says(self, head: str) -> None:
         url = f"{head};base64,{base64.b64encode(encoded(quarters(), 'PNG')).decode()}"
@@ -735,7 +746,6 @@ class TestWhatIsRefused:
             "data:image/png,abc",
             "data:image/png;base64",
             "data:text/plain;base64,YQ==",
-            "data:;base64,YQ==",
             "data:image/;base64,YQ==",
             "data:image/png;base64x,YQ==",
             "data:image/png\n;base64,YQ==",
@@ -748,6 +758,11 @@ class TestWhatIsRefused:
             "image_invalid",
             "The data URL is not of the form data:image/…;base64,…",
         )
+
+    def test_base64_alone_is_not_called_a_missing_file(self) -> None:
+        error = refusal(base64.b64encode(encoded(quarters(), "BMP")).decode())
+        assert error.code == "image_not_found"
+        assert str(error).endswith("is neither a path nor a data URL: base64 needs data:image/…;base64, before it")
 
     @pytest.mark.parametrize(
         "payload", ["Y", "YQ==YQ==", "YQ=", "Y!Q=", "%ZZ==", "YQ%3D%3DYQ", "ü", "====", "\ud800"]
@@ -860,7 +875,7 @@ class TestWhatIsRefused:
             return
         error = refusal(picture)
         assert error.code == "image_invalid"
-        assert "is closed: pass it before its `with` block ends" in str(error)
+        assert "is closed: pass it before its `with` block ends, and open it again after verify()" in str(error)
 
     def test_a_pil_image_whose_file_the_system_cannot_read(self, tmp_path: Path) -> None:
         class Failing(io.BytesIO):
