@@ -111,6 +111,7 @@ class Odyssey:
         self._account = Account(self.config, self._clock)
         self._loop: BackgroundLoop | None = None  # from the first connection on
         self._connecting = threading.Lock()
+        self._times_left = 0  # how often `disconnect` was called
         self._session: Session | None = None
         self._leaving: Session | None = None  # the session that a thread in `disconnect` is leaving
         self._watching: ConcurrentWeakSet[SpectatorConnection] = ConcurrentWeakSet()
@@ -225,6 +226,7 @@ class Odyssey:
         try:
             if replace:
                 self.disconnect()
+            times_left = self._times_left
             self._settle_last(deadline)
             if credentials is None:
                 commands.make_way(self._account.api, deadline, replace=replace)
@@ -235,6 +237,9 @@ class Odyssey:
             if self._closed:  # by another thread, which may have missed this loop
                 loop.stop()
                 raise _is_closed()
+            if self._times_left != times_left:  # by another thread, which may have missed this session
+                self._session = None
+                raise errors.OdysseyConnectionError("The client disconnected", code="disconnected")
             with self._account.telemetry.connecting(live):
                 session.connect(live, deadline, credentials, wait_for_slot=wait_for_slot)
             return live
@@ -266,6 +271,7 @@ class Odyssey:
         self._account.telemetry.disconnected()
 
     def _leave(self) -> None:
+        self._times_left += 1
         self._leaving = self._session or self._leaving
         live, self._session = self._session, None
         if live is not None:

@@ -61,7 +61,7 @@ def spectator_driver(
     """
     access = BroadcastAccess(place, clock)
     core = SpectatorMachine(config, place.ways, reconnect=reconnect)
-    return Driver(core, access, clock, handlers, name="odyssey-spectator")
+    return Driver(core, access, clock, handlers, name="odyssey-spectator", announces_streams=False)
 
 
 def make_way(api: ServiceApi, deadline: Deadline, *, replace: bool) -> None:

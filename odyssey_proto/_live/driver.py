@@ -23,7 +23,7 @@ from .._base import errors, process_end
 from .._base.clock import Deadline, MonotonicClock, SteadyClock
 from .._base.secrets import redact
 from .._base.weak_set import ConcurrentWeakSet
-from .._model.events import ConnectionStatus
+from .._model.events import ConnectionStatus, GapEvent
 from .._video.frame_hub import FrameHub
 from .._video.meters import VideoTotals
 from ..core import effects, inputs
@@ -88,8 +88,16 @@ class Driver:
     """The thread behind one connection. It has no reference to its owner, so dropping the owner can end it."""
 
     def __init__(
-        self, core: Core, access: Access, clock: Clock, handlers: OdysseyEventHandlers | None = None, *, name: str
+        self,
+        core: Core,
+        access: Access,
+        clock: Clock,
+        handlers: OdysseyEventHandlers | None = None,
+        *,
+        name: str,
+        announces_streams: bool = True,
     ) -> None:
+        """Create the driver of ``core``; ``announces_streams``: whether that reports the start of each stream."""
         clock = SteadyClock(clock)
         self.clock: Clock = clock
         self.hub: FrameHub = FrameHub(lambda seconds: self.post(inputs.VideoResumed(seconds)), clock)
@@ -118,7 +126,7 @@ class Driver:
         self._workers = Workers(lambda: self.post(None))
         self._dispatcher: Dispatcher | None = None
         if handlers is not None:
-            self._dispatcher = Dispatcher(handlers, clock)
+            self._dispatcher = Dispatcher(handlers, clock, awaits_start=announces_streams)
             self.hub.attach(self._dispatcher, self._dispatcher.counts)
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -312,6 +320,8 @@ class Driver:
                 self._links[number].say_goodbye()
             case effects.AskForKeyframe(link=number):
                 self._links[number].ask_for_keyframe()
+            case effects.AskForSignOfLife(link=number):
+                self._links[number].ask_for_sign_of_life()
             case effects.AcceptOffer() | effects.AddCandidate() | effects.SendSignaling() | effects.SendChannel():
                 self._links[output.link].carry_out(output)
             case effects.CheckVideo(link=number):
@@ -334,6 +344,8 @@ class Driver:
     def _publish(self, event: Event) -> None:
         if log.isEnabledFor(logging.DEBUG):
             log.debug("%s", redact(str(event)))
+        if isinstance(event, GapEvent):
+            self.hub.note_gap(event.seconds)
         self.events.publish(event)
         if self._dispatcher is not None:
             self._dispatcher.publish(event)

@@ -116,6 +116,8 @@ class StreamFailed(_Happened):
     """The service's message."""
     ends_stream: bool
     """Whether the error ended the stream."""
+    answers_call: bool = False
+    """Whether a call, such as `Session.interact`, raises this error too."""
     at: float
     """Time of the event, in s of `time.monotonic`."""
 

@@ -66,7 +66,7 @@ def arrange_gathering(
     Raises:
         OdysseyConnectionError: ``servers`` is ``relay_only``, which this version of aioice does not support.
     """
-    for agent in _agents(connection):
+    for agent in agents(connection):
         gather = getattr(agent, "get_component_candidates", None)
         if gather is not None and hasattr(agent, "_protocols"):
             agent.get_component_candidates = _arranged(agent, gather, only, loopback=loopback, servers=servers)
@@ -78,7 +78,7 @@ def arrange_gathering(
             log.debug("gathering cannot be arranged with this version of aioice")
 
 
-def _agents(connection: RTCPeerConnection) -> Iterator[Any]:
+def agents(connection: RTCPeerConnection) -> Iterator[Any]:
     """Return aioice's connections, each once; aiortc keeps them in a private attribute."""
     transports = [transceiver.receiver.transport for transceiver in connection.getTransceivers()]
     if connection.sctp is not None:
