@@ -113,7 +113,7 @@ class Odyssey:
         self._connecting = threading.Lock()
         self._times_left = 0  # how often `disconnect` was called
         self._session: Session | None = None
-        self._leaving: Session | None = None  # the session that a thread in `disconnect` is leaving
+        self._leaving: Session | None = None  # the session that `disconnect` is leaving, or has left behind
         self._watching: ConcurrentWeakSet[SpectatorConnection] = ConcurrentWeakSet()
         self._closed = False
 
@@ -238,8 +238,7 @@ class Odyssey:
                 loop.stop()
                 raise _is_closed()
             if self._times_left != times_left:  # by another thread, which may have missed this session
-                self._session = None
-                raise errors.OdysseyConnectionError("The client disconnected", code="disconnected")
+                live._driver.start_leaving(may_linger=True)
             with self._account.telemetry.connecting(live):
                 session.connect(live, deadline, credentials, wait_for_slot=wait_for_slot)
             return live
@@ -259,24 +258,27 @@ class Odyssey:
                 f"This client is {last.status}; wait until it is connected, or call disconnect() first",
                 code="reconnecting",
             )
-        if last is not None:
-            from .session import settle
+        for past in (last, self._leaving):
+            if past is not None:
+                from .session import settle
 
-            settle(last, deadline)
+                settle(past, deadline)
+        if last is not None:
             self._account.telemetry.ended(last)  # if the user called Session.disconnect(), or it failed
 
     def disconnect(self) -> None:
         """Leave the session, if any. The client can connect again."""
-        self._leave()
+        self._leave(may_linger=True)
         self._account.telemetry.disconnected()
 
-    def _leave(self) -> None:
+    def _leave(self, *, may_linger: bool = False) -> None:
         self._times_left += 1
         self._leaving = self._session or self._leaving
         live, self._session = self._session, None
         if live is not None:
-            live.disconnect()
-            self._leaving = None
+            live._disconnect(may_linger=may_linger)
+            if live._driver.ended.is_set():
+                self._leaving = None
 
     def close(self) -> None:
         """Leave the session and end all threads, within 2 s. The client cannot be used afterwards."""
@@ -286,7 +288,7 @@ class Odyssey:
         self._leave()
         if last is not None:
             self._account.telemetry.ended(last)
-        if (leaving := self._leaving) is not None:  # a thread in disconnect() needs the loop
+        if (leaving := self._leaving) is not None:  # it needs the loop
             leaving.disconnect()
         watching = tuple(self._watching)
         for spectator in watching:

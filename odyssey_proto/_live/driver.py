@@ -51,6 +51,7 @@ log = logging.getLogger("odyssey_proto.live")
 LEAVE_S: Final = 1.2
 """The time that leaving may take while a caller waits for it, in s."""
 _LINGER_S: Final = 5.0  # for returning the session after its end, while no caller waits
+_UNDER_WAY: Final = (ConnectionStatus.AUTHENTICATING, ConnectionStatus.CONNECTING)
 _FILES_S: Final = 5.0  # for finishing files when the process ends, which would otherwise cut them short
 _LAST_FRAMES_S: Final = 0.7  # for finishing files; if encoding is behind, they are finished later
 _LAST_WORKERS_S: Final = 0.2  # for workers whose sockets have just been shut
@@ -189,11 +190,16 @@ class Driver:
         """Put an input into the inbox; never blocks, not even in a finalizer. None only wakes the thread."""
         self._inbox.put(item)
 
-    def start_leaving(self) -> None:
-        """Disconnect, and limit the remaining work to about `LEAVE_S` s."""
+    def start_leaving(self, *, may_linger: bool = False) -> None:
+        """Disconnect, and limit the remaining work to about `LEAVE_S` s.
+
+        With ``may_linger``, a session that is still being requested or connected to has a few seconds longer to be
+        given back, for the sake of the next one.
+        """
         if os.getpid() == self._pid:
             self.leaving = True
-            self._patience = Deadline(LEAVE_S - _LAST_WORKERS_S, self.clock)
+            if not (may_linger and self.snapshot.status in _UNDER_WAY):
+                self._patience = Deadline(LEAVE_S - _LAST_WORKERS_S, self.clock)
             self.post(inputs.Disconnect())
 
     def join(self, timeout: float | None) -> None:

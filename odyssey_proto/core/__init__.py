@@ -112,9 +112,9 @@ if TYPE_CHECKING:
     from .inputs import Occurrence as Occurrence
     from .inputs import Received as Received
     from .inputs import SessionGranted as SessionGranted
-    from .inputs import SignOfLife as SignOfLife
     from .inputs import SignalingClosed as SignalingClosed
     from .inputs import SignalingOpened as SignalingOpened
+    from .inputs import SignOfLife as SignOfLife
     from .inputs import SlotUnavailable as SlotUnavailable
     from .inputs import Start as Start
     from .inputs import StepFailed as StepFailed

@@ -236,10 +236,6 @@ class StreamBase(Machine):
 
     def _await_answer(self) -> None:
         self._signs.note(self._agenda.now)
-        self._ask_for_sign()
-
-    def _ask_for_sign(self) -> None:
-        self._agenda.put(AskForSignOfLife(self._connection.current))
         self._agenda.wake_at(Due.CHECK, self._agenda.now + ASK_EVERY_S)
 
     def note_sign(self, _: SignOfLife) -> None:
@@ -251,9 +247,10 @@ class StreamBase(Machine):
         self._signs.look_late(self._agenda.now, self._agenda.overslept)
         return self._signs.are_missing(self._agenda.now)
 
-    def ask_for_sign_again(self, _: Due) -> None:
-        """Ask for another sign of life: the answer to a call is still awaited."""
-        self._ask_for_sign()
+    def ask_for_sign(self, _: Due) -> None:
+        """Ask for a sign of life: the answer to a call is still awaited."""
+        self._agenda.put(AskForSignOfLife(self._connection.current))
+        self._agenda.wake_at(Due.CHECK, self._agenda.now + ASK_EVERY_S)
 
     def lose_streamer(self, _: Due) -> None:
         """Give up the link: the streamer will not answer the call."""

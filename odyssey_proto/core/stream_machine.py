@@ -330,7 +330,7 @@ STREAM_TABLE: Final[tuple[Row[StreamMachine], ...]] = (
     # Checking that the streamer is there while no video need come.
     row((X.STARTING, X.ENDING), SignOfLife, None, M.note_sign),
     row((X.STARTING, X.ENDING), Due.CHECK, None, M.lose_streamer, M.has_vanished),
-    row((X.STARTING, X.ENDING), Due.CHECK, None, M.ask_for_sign_again),
+    row((X.STARTING, X.ENDING), Due.CHECK, None, M.ask_for_sign),
     # Interacting.
     row((X.STREAMING,), Interact, None, M.interact),
     row((X.STREAMING,), Abandon, None, M.forsake_update),

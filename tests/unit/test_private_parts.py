@@ -135,7 +135,7 @@ async def _connection_with_a_channel() -> dict[str, Any]:
         return {
             "agents": agents,
             "behind": {transport._connection for transport in transports},
-            "counted": set(candidates._agents(pc)),
+            "counted": set(candidates.agents(pc)),
             "sctp": vars(pc.sctp),
             "agent": [vars(agent) for agent in agents],
         }

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..._model.ice_urls import IceUrl
     from .ice_servers import IceServers
 
-__all__ = ["FALLBACK_SERVERS", "arrange_gathering", "for_aiortc"]
+__all__ = ["FALLBACK_SERVERS", "agents", "arrange_gathering", "for_aiortc"]
 
 log = logging.getLogger("odyssey_proto.webrtc")
 

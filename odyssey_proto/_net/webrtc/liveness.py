@@ -34,8 +34,7 @@ def packets_received(connection: RTCPeerConnection | None) -> int | None:
 async def answers(connection: RTCPeerConnection | None) -> bool:
     """Send a STUN check over the path in use, once, and return whether it is answered within 0.5 s.
 
-    It is on the loop's thread. True also without a path, and if this version of aioice cannot send it: then nothing
-    is known.
+    For the loop's thread. Without a path, or if this version of aioice cannot send it, nothing is known: True.
     """
     if connection is None:
         return True

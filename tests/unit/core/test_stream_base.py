@@ -34,7 +34,7 @@ def test_an_error_fails_the_update_on_the_wire_and_sends_the_next() -> None:
     rig.interact("one")
     rig.interact("two")
     outputs = rig.hear(MODERATION)
-    assert (list(failures(outputs)), outputs[-1]) == (
+    assert (list(failures(outputs)), outputs[-2]) == (
         [2],
         effects.SendChannel(1, wire.Update(prompt="two")),
     )
@@ -56,7 +56,7 @@ def test_the_end_of_a_stream_fails_its_updates_and_is_told_once() -> None:
     rig.interact("two")
     outputs = rig.hear(wire.StreamEnded())
     assert list(failures(outputs)) == [2, 3]
-    assert outputs[-2:] == [effects.EndFrames(None), events.StreamEnded(at=rig.now)]
+    assert outputs[:2] == [effects.EndFrames(None), events.StreamEnded(at=rig.now)]
 
 
 def test_a_start_that_fails_has_no_end_to_tell() -> None:
