@@ -852,15 +852,15 @@ def test_a_call_to_a_streamer_that_is_gone_fails_after_2_5_s_and_the_session_is_
 def test_a_streamer_that_is_there_may_take_its_time(stage: str) -> None:
     rig = silent_while(stage)
     rig.streamer_lives = True
-    for _ in range(120):
-        assert rig.later(0.5) == []
+    for _ in range(60):
+        assert not failures(rig.later(0.5))
     rig.hear(wire.StreamStarted(stream_id="st-1") if stage == "starting" else wire.StreamEnded())
     assert rig.core.session is SessionState.CONNECTED
 
 
 def test_a_process_that_stood_still_asks_again_before_it_gives_the_streamer_up() -> None:
     rig = silent_while("ending")
-    assert rig.later(60.0) == [effects.AskForSignOfLife(1)]
+    assert only(rig.later(60.0), effects.AskForSignOfLife)
     for _ in range(4):
         assert only(rig.later(0.5), effects.AskForSignOfLife)
     assert failures(rig.later(0.5))
