@@ -75,11 +75,11 @@ class PartFile:
         with _locked(self._part) as self._descriptor:
             yield
             os.fsync(self._descriptor)
-            if _RENAMES_OPEN_FILES:  # under the lock, so that no other download can resume it meanwhile
+            self._note.unlink(missing_ok=True)  # under the lock: the next one belongs to another download
+            if _RENAMES_OPEN_FILES:  # also, so that no other download can resume it meanwhile
                 self._part.replace(self._path)
         if not _RENAMES_OPEN_FILES:
             self._replace(self._part, self._path)
-        self._note.unlink(missing_ok=True)
 
     @property
     def size(self) -> int:
