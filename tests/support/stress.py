@@ -1,7 +1,7 @@
 """Random stress with a seed: rounds until the time is over, and disturbances of the threads.
 
-``make stress SECONDS=300 SEED=7`` sets both. The same seed makes the same choices; the threads of this machine, and
-so the moments at which the choices meet, are never the same.
+``make stress SECONDS=300 SEED=7`` sets both. The same seed makes the same choices; the threads of this machine,
+and so the moments at which the choices meet, are never the same.
 """
 
 from __future__ import annotations
