@@ -131,7 +131,6 @@ class Driver:
             self.hub.attach(self._dispatcher, self._dispatcher.counts)
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        _drivers.add(self)
         process_end.expect()
 
     # --- called from any thread
@@ -143,6 +142,7 @@ class Driver:
         expired: Callable[[], errors.OdysseyError],
     ) -> None:
         """Start the thread, and wait until ``command`` has connected it; if the wait is cut short, leave."""
+        _drivers.add(self)  # not before: nobody may wait for the end of a thread that never ran
         try:
             if self._dispatcher is not None:
                 self._dispatcher.start()
@@ -151,9 +151,10 @@ class Driver:
         except BaseException as exc:
             self.leaving = True
             self.post(inputs.Disconnect(exc if isinstance(exc, errors.OdysseyError) else None))
-            if isinstance(exc, RuntimeError):  # the system has no more threads, so this one has to clean up
+            if self._thread.ident is None:  # so this one has to clean up
                 self._clean_up()
-                raise errors.no_resources(exc) from exc
+                if isinstance(exc, RuntimeError):  # the system has no more threads
+                    raise errors.no_resources(exc) from exc
             raise
 
     def call(

@@ -20,6 +20,7 @@ from odyssey_proto import (
 )
 from odyssey_proto._base.clock import Deadline, MonotonicClock
 from odyssey_proto._live import commands
+from odyssey_proto._live.driver import drivers_of
 from odyssey_proto.core import inputs
 from tests.support.links import PATIENCE_S, FakeLink, FakeService
 from tests.support.processes import eventually
@@ -354,6 +355,28 @@ def test_without_a_thread_there_is_no_session(service: FakeService, monkeypatch:
             commands.connect(driver, Deadline(PATIENCE_S, MonotonicClock()), None)
     assert told.value.code == "no_resources"
     assert service.did == ["cut", "release"]
+
+
+def test_a_session_that_never_began_is_not_waited_for(service: FakeService) -> None:
+    driver = service.driver()
+    driver.account = 4711
+    driver.start_leaving()
+    assert drivers_of(4711) == []
+
+
+def test_a_start_that_ctrl_c_cuts_leaves_nothing_to_wait_for(
+    service: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = service.driver()
+
+    def interrupt(_: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            commands.connect(driver, Deadline(PATIENCE_S, MonotonicClock()), None)
+    assert driver.ended.is_set()
 
 
 def test_a_fault_of_the_core_ends_the_session_and_answers_those_who_wait(
