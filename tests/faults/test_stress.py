@@ -6,6 +6,7 @@ A short run is part of the tests; ``make stress SECONDS=300 SEED=7`` runs each o
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
@@ -154,7 +155,7 @@ def test_each_rejoin_tells_one_gap_and_time_never_goes_back(
 
 
 def test_a_connect_that_is_cut_gives_its_session_back_before_the_next(
-    emulator: Emulator, make_client: MakeClient, in_background: Background
+    emulator: Emulator, make_client: MakeClient, caplog: pytest.LogCaptureFixture, in_background: Background
 ) -> None:
     for choices in rounds("cut connects"):
         with make_client(emulator) as client:
@@ -175,6 +176,31 @@ def test_a_connect_that_is_cut_gives_its_session_back_before_the_next(
             assert first.result(PATIENCE_S) in ("connected", "disconnected")
             if not client.is_connected:
                 client.connect(timeout=PATIENCE_S)
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+def test_a_client_that_is_closed_while_it_connects_leaves_the_way_to_the_next(
+    emulator: Emulator, make_client: MakeClient, caplog: pytest.LogCaptureFixture, in_background: Background
+) -> None:
+    for choices in rounds("closed connects"):
+        client = make_client(emulator)
+
+        def connect(client: Odyssey = client) -> str:
+            try:
+                client.connect(timeout=PATIENCE_S)
+            except OdysseyConnectionError as error:
+                return str(error.code)
+            return "connected"
+
+        first = in_background(connect)
+        time.sleep(choices.uniform(0, 0.1))
+        began = time.monotonic()
+        client.close()
+        assert first.result(PATIENCE_S) in ("connected", "disconnected", "closed")
+        assert time.monotonic() - began < CLOSE_WITHIN_S + SLACK_S
+        with make_client(emulator) as other:
+            other.connect(timeout=PATIENCE_S)
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 def test_a_call_returns_after_its_effects(emulator: Emulator, session: Session) -> None:

@@ -9,6 +9,7 @@ from odyssey_proto._base import errors
 from odyssey_proto._model import events
 from odyssey_proto.core import effects, inputs
 from odyssey_proto.core.deadlines import ANSWER_GRACE_S, SESSION_KEPT_S, VIDEO_DEADLINE_S
+from odyssey_proto.core.signs_of_life import ASK_EVERY_S
 from odyssey_proto.core.stream_base import StreamState
 from tests.support.rig import LOST, Rig, failures, only, seen
 
@@ -104,3 +105,36 @@ def test_a_gap_counts_the_frames_that_were_missed() -> None:
     rig = Rig().to_streaming()
     (gap,) = rig.give(inputs.VideoResumed(1.0))
     assert gap == events.GapEvent(seconds=1.0, frames_missed=19, at=rig.now)
+
+
+def test_a_gap_that_comes_too_early_is_reported_when_the_session_is_back() -> None:
+    rig = Rig(initial_retry_delay_ms=0).to_streaming()
+    rig.give(inputs.LinkFailed(1, LOST, video_at=rig.now))
+    rig.later(0)
+    assert rig.give(inputs.SignalingOpened(2), inputs.VideoReceived(2), inputs.VideoResumed(2.0)) == []
+    outputs = rig.give(inputs.ChannelOpened(2, 16384))
+    assert [gap.seconds for gap in only(outputs, events.GapEvent)] == [2.0]
+
+
+def test_a_gap_that_lasts_is_reported_with_the_end() -> None:
+    rig = Rig(initial_retry_delay_ms=0).to_streaming()
+    rig.give(inputs.LinkFailed(1, LOST, video_at=rig.now))
+    rig.now += 0.5
+    assert [gap.seconds for gap in only(rig.give(inputs.Disconnect()), events.GapEvent)] == [0.5]
+
+
+def test_a_lost_link_without_a_stream_pauses_nothing() -> None:
+    outputs = Rig().to_connected().give(inputs.LinkFailed(1, LOST))
+    assert only(outputs, effects.PauseFrames) == []
+
+
+def test_while_an_end_is_awaited_the_streamer_is_asked_for_signs_of_life() -> None:
+    rig = Rig().to_streaming()
+    rig.streamer_lives = False
+    rig.end()
+    assert rig.later(ASK_EVERY_S) == [effects.AskForSignOfLife(1)]
+    rig.give(inputs.SignOfLife(1))
+    for _ in range(4):
+        assert rig.later(ASK_EVERY_S) == [effects.AskForSignOfLife(1)]
+    (error,) = failures(rig.later(ASK_EVERY_S)).values()
+    assert error.code == "streamer_silent"
