@@ -57,7 +57,9 @@ def test_what_was_held_is_told_before_the_end() -> None:
     rig.give(inputs.LinkFailed(1, LOST))
     rig.later(0)
     rig.give(inputs.SignalingOpened(2), inputs.VideoResumed(2.0))
+    rig.hear(wire.BroadcastReady(webrtc_url="https://host/live", spectator_token="token"))
     kinds = [type(output) for output in rig.give(inputs.Disconnect())]
+    assert kinds.index(events.BroadcastReady) < kinds.index(events.StreamEnded)
     assert kinds.index(events.GapEvent) < kinds.index(events.StreamEnded)
 
 
