@@ -228,6 +228,7 @@ class Odyssey:
                 self.disconnect()
             times_left = self._times_left
             self._settle_last(deadline)
+            self._settle_left(deadline)
             if credentials is None:
                 commands.make_way(self._account.api, deadline, replace=replace)
             loop = self._loop = self._loop or BackgroundLoop()
@@ -258,13 +259,18 @@ class Odyssey:
                 f"This client is {last.status}; wait until it is connected, or call disconnect() first",
                 code="reconnecting",
             )
-        for past in (last, self._leaving):
-            if past is not None:
-                from .session import settle
-
-                settle(past, deadline)
         if last is not None:
+            from .session import settle
+
+            settle(last, deadline)
             self._account.telemetry.ended(last)  # if the user called Session.disconnect(), or it failed
+
+    def _settle_left(self, deadline: Deadline) -> None:
+        """Wait until a session that `disconnect` has left behind was given back to the service."""
+        if (left := self._leaving) is not None:
+            from .session import settle
+
+            settle(left, deadline)
 
     def disconnect(self) -> None:
         """Leave the session, if any. The client can connect again."""
@@ -430,6 +436,7 @@ class Odyssey:
                 already granted is given back, which may take 2 s more.
         """
         until = self._until(timeout, self._queueing_s)
+        self._settle_left(until)
         return self._account.mint(until)
 
     # --- recordings

@@ -108,7 +108,8 @@ class SessionBase(Machine):
         super().enter(target)
         status = STATUS[self.state]
         if self.state in OVER:
-            self._agenda.cancel()
+            if target is not None:  # else a goodbye may be scheduled, which what comes late does not affect
+                self._agenda.cancel()
         elif status is not before:
             self._agenda.put(StatusChanged(status=status, at=self._agenda.now))
 

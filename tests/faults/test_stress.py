@@ -174,7 +174,11 @@ def test_a_connect_that_is_cut_gives_its_session_back_before_the_next(
             time.sleep(choices.uniform(0, 0.1))
             client.disconnect()
             assert first.result(PATIENCE_S) in ("connected", "disconnected")
-            if not client.is_connected:
+            if client.is_connected:
+                continue
+            if choices.random() < 0.3:
+                client.connect_with_credentials(client.create_client_credentials(timeout=PATIENCE_S))
+            else:
                 client.connect(timeout=PATIENCE_S)
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
 

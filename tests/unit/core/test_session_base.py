@@ -80,6 +80,15 @@ def test_a_link_that_is_stuck_is_closed_at_the_end() -> None:
     ]
 
 
+def test_leaving_after_a_failure_does_not_stop_the_goodbye() -> None:
+    rig = Rig(max_retries=0, initial_retry_delay_ms=10).to_connecting()
+    assert GOODBYE_LINK in rig.give(inputs.LinkFailed(1, LOST))
+    rig.give(inputs.LinkFailed(2, LOST))
+    assert rig.give(inputs.Disconnect()) == []
+    assert [link.with_video for link in only(rig.later(0.01), effects.OpenLink)] == [False]
+    assert effects.SendSignaling(3, wire.ClientDisconnecting()) in rig.give(inputs.SignalingOpened(3))
+
+
 def test_without_a_token_that_is_valid_there_is_no_goodbye() -> None:
     rig = joined()
     rig.now += 60.0
