@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from odyssey_proto import ClientCredentials, Event, Session, VideoFrame
+    from odyssey_proto import BroadcastInfo, ClientCredentials, Event, Session, VideoFrame
     from odyssey_proto.emulator._server import Emulator
     from tests.conftest import Background, MakeClient, MakeEmulator
 
@@ -330,6 +330,31 @@ def test_spectators_come_and_go_and_are_told_of_each_gap(
                 perhaps(choices, 0.8, 1.0)
             spectator.disconnect()
             watched.wait()
+
+
+def test_a_client_that_is_closed_while_it_begins_to_watch_leaves_nothing(
+    make_emulator: MakeEmulator, make_client: MakeClient, in_background: Background
+) -> None:
+    emulator = make_emulator(concurrent_sessions=2)
+    with broadcasting(emulator.api_url) as broadcaster:
+        info = broadcaster.info
+        for choices in rounds("closed spectators"):
+            client = make_client(emulator)
+            way = choices.choice((info, attrs.evolve(info, webrtc_url=NOWHERE)))
+
+            def watch(client: Odyssey = client, way: BroadcastInfo = way) -> str:
+                try:
+                    client.watch(way, timeout=PATIENCE_S)
+                except OdysseyConnectionError as error:
+                    return str(error.code)
+                return "watching"
+
+            first = in_background(watch)
+            time.sleep(choices.uniform(0, 0.2))
+            began = time.monotonic()
+            client.close()
+            assert first.result(PATIENCE_S) in ("watching", "closed", "disconnected")
+            assert time.monotonic() - began < CLOSE_WITHIN_S + SLACK_S
 
 
 def lose_broadcast(spectator: SpectatorConnection) -> None:
