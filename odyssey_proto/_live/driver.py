@@ -52,6 +52,7 @@ LEAVE_S: Final = 1.2
 """The time that leaving may take while a caller waits for it, in s."""
 _LINGER_S: Final = 5.0  # for returning the session after its end, while no caller waits
 _UNDER_WAY: Final = (ConnectionStatus.AUTHENTICATING, ConnectionStatus.CONNECTING)
+_ABANDONED_WITHIN_S: Final = 1.0  # the driver takes its inbox at once, unless the machine is very busy
 _FILES_S: Final = 5.0  # for finishing files when the process ends, which would otherwise cut them short
 _LAST_FRAMES_S: Final = 0.7  # for finishing files; if encoding is behind, they are finished later
 _LAST_WORKERS_S: Final = 0.2  # for workers whose sockets have just been shut
@@ -122,6 +123,7 @@ class Driver:
         self._inbox: queue.SimpleQueue[inputs.Input | None] = queue.SimpleQueue()
         self._patience = Deadline(None, clock)  # for the work that remains after the end
         self._calls: dict[int, concurrent.futures.Future[Any]] = {}
+        self._abandoned: dict[int, threading.Event] = {}  # set when a call that was given up has been forgotten
         self._numbers = itertools.count(1)
         self._links: dict[int, Link] = {}
         self._workers = Workers(lambda: self.post(None))
@@ -183,9 +185,16 @@ class Driver:
             self.post(inputs.Abandon(number))
             raise
         if not answered and self._calls.pop(number, None) is not None:
-            self.post(inputs.Abandon(number))
+            self._abandon(number)
             raise expired()
         return future.result()  # ready, or about to be: the driver has taken the call from the table
+
+    def _abandon(self, number: int) -> None:
+        """Give a call up, and wait until that has had its effects: its stream may end, and with it the frames."""
+        done = self._abandoned[number] = threading.Event()
+        self.post(inputs.Abandon(number))
+        if not self.ended.is_set():  # else nothing reads the inbox
+            done.wait(_ABANDONED_WITHIN_S)
 
     def post(self, item: inputs.Input | None) -> None:
         """Put an input into the inbox; never blocks, not even in a finalizer. None only wakes the thread."""
@@ -305,6 +314,8 @@ class Driver:
         self.snapshot = self._core.snapshot()  # before any waiting call is answered
         for output in self._core.outputs():
             self._carry_out(output)
+        if isinstance(item, inputs.Abandon) and (done := self._abandoned.pop(item.call, None)) is not None:
+            done.set()
 
     def _carry_out(self, output: effects.Output) -> None:
         match output:
@@ -387,6 +398,8 @@ class Driver:
         self.ended.set()
         for call in tuple(self._calls):
             self._answer(call, error=errors.again(error or _HAS_ENDED))
+        for done in tuple(self._abandoned.values()):
+            done.set()
         _drivers.discard(self)
 
 

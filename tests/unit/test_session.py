@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -342,6 +343,17 @@ def test_a_report_of_the_broadcast_that_cannot_be_read_ends_the_wait_for_it(
         return
     with pytest.raises(MalformedMessageError):
         waiting.result(PATIENCE_S)
+
+
+def test_a_start_that_times_out_has_ended_its_frames_before_it_raises(
+    service: FakeService, session: Session
+) -> None:
+    service.answering = lambda *_: time.sleep(10 * SHORT_S)  # the driver is busy when the call is given up
+    with pytest.raises(OdysseyStreamTimeoutError):
+        session.start_stream("A cat", timeout=SHORT_S)
+    frames = session._driver.hub.subscribe()  # those of the next stream
+    session._driver._abandon(-1)  # until the driver has taken everything before
+    assert not frames.closed
 
 
 def test_a_start_that_timed_out_is_no_stream_when_it_starts_after_all(
