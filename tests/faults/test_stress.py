@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import random
 import time
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
@@ -37,7 +38,6 @@ from tests.support.processes import PATIENCE_S, eventually
 from tests.support.stress import LIMIT_S, rounds
 
 if TYPE_CHECKING:
-    import random
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -149,6 +149,39 @@ def test_each_rejoin_tells_one_gap_and_time_never_goes_back(
                 with contextlib.suppress(OdysseyStreamError):
                     session.start_stream("A dog", timeout=PATIENCE_S)
                     lose(emulator, session, choices)
+            session.disconnect()
+            watched.wait()
+        emulator.stop()
+
+
+def test_threads_that_all_use_one_session_get_answers_and_typed_errors(
+    make_emulator: MakeEmulator, make_client: MakeClient, in_background: Background
+) -> None:
+    for choices in rounds("many threads"):
+        emulator = make_emulator()
+        with make_client(emulator) as client:
+            session = client.connect(timeout=PATIENCE_S)
+            watched = Watched(session, in_background)
+            loss = choices.choice(LOSSES)
+            calls: tuple[Callable[[], object], ...] = (
+                lambda session=session: session.start_stream("A cat", timeout=PATIENCE_S),
+                lambda session=session: session.start_stream("A dog", timeout=0.01),
+                lambda session=session: session.interact("Night", timeout=PATIENCE_S),
+                lambda session=session: session.interact("Day", timeout=0.001),
+                lambda session=session: session.end_stream(timeout=PATIENCE_S),
+                lambda session=session: next(session.frames(timeout=0.2)),
+                lambda emulator=emulator, loss=loss: emulator.faults.add(loss),
+            )
+
+            def use(seed: float, calls: tuple[Callable[[], object], ...] = calls) -> None:
+                own = random.Random(seed)
+                for _ in range(6):
+                    with contextlib.suppress(OdysseyError, StopIteration):
+                        own.choice(calls)()
+
+            threads = [in_background(use, choices.random()) for _ in range(4)]
+            for thread in threads:
+                thread.result(4 * PATIENCE_S)
             session.disconnect()
             watched.wait()
         emulator.stop()
