@@ -271,6 +271,8 @@ class Odyssey:
             from .session import settle
 
             settle(left, deadline)
+            if left._driver.ended.is_set() and self._leaving is left:
+                self._leaving = None
 
     def disconnect(self) -> None:
         """Leave the session, if any. The client can connect again."""

@@ -36,7 +36,8 @@ def connect(
 
 def settle(past: Session, deadline: Deadline) -> None:
     """Wait until an ended session has been given back to the service, or until ``deadline``."""
-    past._driver.ended.wait(deadline.remaining())
+    if past._driver.has_begun:  # else Ctrl-C came before its thread could run
+        past._driver.ended.wait(deadline.remaining())
 
 
 class Session(LiveConnection):

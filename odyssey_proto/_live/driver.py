@@ -153,7 +153,7 @@ class Driver:
         except BaseException as exc:
             self.leaving = True
             self.post(inputs.Disconnect(exc if isinstance(exc, errors.OdysseyError) else None))
-            if self._thread.ident is None:  # so this one has to clean up
+            if not self.has_begun:  # so this thread has to clean up
                 self._clean_up()
                 if isinstance(exc, RuntimeError):  # the system has no more threads
                     raise errors.no_resources(exc) from exc
@@ -241,6 +241,11 @@ class Driver:
         """Return the newest link; None between two links, and after the end."""
         links = tuple(self._links.values())
         return links[-1] if links else None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether its thread has run, or does."""
+        return self._thread.ident is not None
 
     def refuse_fork(self) -> None:
         """Raise in a forked child: the thread is in the parent."""

@@ -259,6 +259,20 @@ def test_a_connect_that_is_left_while_it_waits_for_the_last_session_says_so(
     assert client.connect(timeout=PATIENCE_S).is_connected
 
 
+def test_a_session_that_ctrl_c_kept_from_beginning_is_not_waited_for(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(client._account.telemetry, "connecting", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        client.connect(timeout=PATIENCE_S)
+    monkeypatch.undo()
+    client.disconnect()
+    assert client.connect(timeout=PATIENCE_S).is_connected
+
+
 @pytest.fixture
 def slow_request(client: Client) -> Iterator[threading.Event]:
     """Set it to have the first request for a session answered."""
