@@ -279,7 +279,7 @@ class Odyssey:
         self._leave(may_linger=True)
         self._account.telemetry.disconnected()
 
-    def _leave(self, *, may_linger: bool = False) -> None:
+    def _leave(self, *, may_linger: bool) -> None:
         self._times_left += 1
         self._leaving = self._session or self._leaving
         live, self._session = self._session, None
@@ -293,11 +293,11 @@ class Odyssey:
         self._closed = True
         deadline = Deadline(_CLOSE_S, self._clock)
         last = self._session
-        self._leave()
+        self._leave(may_linger=False)
         if last is not None:
             self._account.telemetry.ended(last)
         if (leaving := self._leaving) is not None:  # it needs the loop
-            leaving.disconnect()
+            leaving._disconnect(may_linger=False)
         watching = tuple(self._watching)
         for spectator in watching:
             spectator._driver.start_leaving()  # all at once

@@ -51,7 +51,11 @@ log = logging.getLogger("odyssey_proto.live")
 LEAVE_S: Final = 1.2
 """The time that leaving may take while a caller waits for it, in s."""
 _LINGER_S: Final = 5.0  # for returning the session after its end, while no caller waits
-_UNDER_WAY: Final = (ConnectionStatus.AUTHENTICATING, ConnectionStatus.CONNECTING)
+_UNDER_WAY: Final = (
+    ConnectionStatus.AUTHENTICATING,
+    ConnectionStatus.CONNECTING,
+    ConnectionStatus.RECONNECTING,
+)
 _ABANDONED_WITHIN_S: Final = 1.0  # the driver takes its inbox at once, unless the machine is very busy
 _FILES_S: Final = 5.0  # for finishing files when the process ends, which would otherwise cut them short
 _LAST_FRAMES_S: Final = 0.7  # for finishing files; if encoding is behind, they are finished later
@@ -203,8 +207,8 @@ class Driver:
     def start_leaving(self, *, may_linger: bool = False) -> None:
         """Disconnect, and limit the remaining work to about `LEAVE_S` s.
 
-        With ``may_linger``, a session that is still being requested or connected to has a few seconds longer to be
-        given back, for the sake of the next one.
+        With ``may_linger``, a session that is just being requested, connected to or rejoined has a few seconds
+        longer to be given back, for the sake of the next one.
         """
         if os.getpid() == self._pid:
             self.leaving = True
