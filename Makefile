@@ -13,8 +13,10 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(3 * (os.cpu_count() or 1))')
 # What runs against a sloppy emulator.
 SEED ?= 1
 TESTS ?= tests/live
+# How long `stress` runs each of its tests, in s.
+SECONDS ?= 60
 
-.PHONY: help check format coverage install demo test lint types generate generate-check spec-diff generators cassettes core-coverage conformance bench sloppy wheel-check clean \
+.PHONY: help check format coverage install demo test lint types generate generate-check spec-diff generators cassettes core-coverage conformance bench sloppy stress wheel-check clean \
 	test-lowest test-newest test-prereleases test-releases wheels pyinstaller
 
 help: ## this list
@@ -131,6 +133,10 @@ sloppy: install ## the live tests, against a sloppy emulator; SEED and TESTS cho
 conformance: install ## the scorecard of our client: all vectors, and all live scenarios
 	PYTHONPATH=$(CURDIR):$(CURDIR)/generated/python \
 		$(BIN)/python -m odyssey_proto conformance $(ARGS) -- $(BIN)/python -m tests.support.clients.adapter
+
+# Random moments, chosen by SEED: which is told first, and whether anything hangs. Each test runs for SECONDS.
+stress: install ## the promises about moments, at random moments; SECONDS and SEED choose
+	STRESS_SECONDS=$(SECONDS) STRESS_SEED=$(SEED) $(BIN)/python -m pytest -q -n $(WORKERS) tests/faults/test_stress.py $(ARGS)
 
 bench: install ## measure beside a plain client
 	$(BIN)/python -m tools.bench $(ARGS)

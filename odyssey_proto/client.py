@@ -113,8 +113,9 @@ class Odyssey:
         self._account = Account(self.config, self._clock)
         self._loop: BackgroundLoop | None = None  # from the first connection on
         self._connecting = Lock()
+        self._times_left = 0  # how often `disconnect` was called
         self._session: Session | None = None
-        self._leaving: Session | None = None  # the session that a thread in `disconnect` is leaving
+        self._leaving: Session | None = None  # the session that `disconnect` is leaving, or has left behind
         self._watching: ConcurrentWeakSet[SpectatorConnection] = ConcurrentWeakSet()
         self._closed = False
 
@@ -227,7 +228,9 @@ class Odyssey:
         try:
             if replace:
                 self.disconnect()
+            times_left = self._times_left
             self._settle_last(deadline)
+            self._settle_left(deadline)
             if credentials is None:
                 commands.make_way(self._account.api, deadline, replace=replace)
             loop = self._loop = self._loop or BackgroundLoop()
@@ -237,6 +240,8 @@ class Odyssey:
             if self._closed:  # by another thread, which may have missed this loop
                 loop.stop()
                 raise _is_closed()
+            if self._times_left != times_left:  # by another thread, which may have missed this session
+                live._driver.start_leaving(may_linger=True)
             with self._account.telemetry.connecting(live):
                 session.connect(live, deadline, credentials, wait_for_slot=wait_for_slot)
             return live
@@ -262,28 +267,39 @@ class Odyssey:
             settle(last, deadline)
             self._account.telemetry.ended(last)  # if the user called Session.disconnect(), or it failed
 
+    def _settle_left(self, deadline: Deadline) -> None:
+        """Wait until a session that `disconnect` has left behind was given back to the service."""
+        if (left := self._leaving) is not None:
+            from .session import settle
+
+            settle(left, deadline)
+            if left._driver.ended.is_set() and self._leaving is left:
+                self._leaving = None
+
     def disconnect(self) -> None:
         """Leave the session, if any. The client can connect again."""
-        self._leave()
+        self._leave(may_linger=True)
         self._account.telemetry.disconnected()
 
-    def _leave(self) -> None:
+    def _leave(self, *, may_linger: bool) -> None:
+        self._times_left += 1
         self._leaving = self._session or self._leaving
         live, self._session = self._session, None
         if live is not None:
-            live.disconnect()
-            self._leaving = None
+            live._disconnect(may_linger=may_linger)
+            if live._driver.ended.is_set():
+                self._leaving = None
 
     def close(self) -> None:
         """Leave the session and end all threads, within 2 s. The client cannot be used afterwards."""
         self._closed = True
         deadline = Deadline(_CLOSE_S, self._clock)
         last = self._session
-        self._leave()
+        self._leave(may_linger=False)
         if last is not None:
             self._account.telemetry.ended(last)
-        if (leaving := self._leaving) is not None:  # a thread in disconnect() needs the loop
-            leaving.disconnect()
+        if (leaving := self._leaving) is not None:  # it needs the loop
+            leaving._disconnect(may_linger=False)
         watching = tuple(self._watching)
         for spectator in watching:
             spectator._driver.start_leaving()  # all at once
@@ -424,6 +440,7 @@ class Odyssey:
                 already granted is given back, which may take 2 s more.
         """
         until = self._until(timeout, self._queueing_s)
+        self._settle_left(until)
         return self._account.mint(until)
 
     # --- recordings

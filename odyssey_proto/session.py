@@ -16,7 +16,7 @@ from ._base.public_path import publish
 from ._live import commands
 from ._live.live_connection import LiveConnection
 from ._model.credentials import ClientCredentials
-from ._model.events import BroadcastInfo, BroadcastReady, ErrorOccurred, StreamEnded, StreamFailed
+from ._model.events import BroadcastInfo, BroadcastReady, ErrorOccurred, Event, StreamEnded, StreamFailed
 from ._model.script import ImageInput
 from ._video import images
 
@@ -36,7 +36,8 @@ def connect(
 
 def settle(past: Session, deadline: Deadline) -> None:
     """Wait until an ended session has been given back to the service, or until ``deadline``."""
-    past._driver.ended.wait(deadline.remaining())
+    if past._driver.has_begun:  # else Ctrl-C came before its thread could run
+        past._driver.ended.wait(deadline.remaining())
 
 
 class Session(LiveConnection):
@@ -171,14 +172,10 @@ class Session(LiveConnection):
             return known
         deadline = Deadline(timeout, self._driver.clock)
         kinds = (BroadcastReady, StreamFailed, StreamEnded, ErrorOccurred)
-        found = self._first(happening, kinds, deadline)
-        while isinstance(found, ErrorOccurred):
-            if (
-                isinstance(found.error, errors.MalformedMessageError)
-                and found.error.message_type == "broadcast_ready"
-            ):
-                raise errors.again(found.error)
-            found = self._first(happening, kinds, deadline)
+        while not _is_about_broadcast(found := self._first(happening, kinds, deadline)):
+            pass
+        if isinstance(found, ErrorOccurred):
+            raise errors.again(found.error)
         if isinstance(found, BroadcastReady):
             return found.info
         message = found.message if isinstance(found, StreamFailed) else "The stream ended before it was broadcast"
@@ -203,6 +200,18 @@ class Session(LiveConnection):
                 session_id=self.session_id,
             )
         return images.to_data_url(image, portrait=portrait)
+
+
+def _is_about_broadcast(event: Event) -> bool:
+    """Return whether ``event`` decides if a broadcast comes: not the errors of other threads' calls."""
+    match event:
+        case ErrorOccurred(error=errors.MalformedMessageError(message_type="broadcast_ready")):
+            return True
+        case ErrorOccurred():
+            return False
+        case StreamFailed(answers_call=answers_call, ends_stream=ends_stream):
+            return ends_stream or not answers_call
+    return True
 
 
 publish("odyssey_proto", Session)

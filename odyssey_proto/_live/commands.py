@@ -61,7 +61,7 @@ def spectator_driver(
     """
     access = BroadcastAccess(place, clock)
     core = SpectatorMachine(config, place.ways, reconnect=reconnect)
-    return Driver(core, access, clock, handlers, name="odyssey-spectator")
+    return Driver(core, access, clock, handlers, name="odyssey-spectator", announces_streams=False)
 
 
 def make_way(api: ServiceApi, deadline: Deadline, *, replace: bool) -> None:
@@ -75,7 +75,7 @@ def make_way(api: ServiceApi, deadline: Deadline, *, replace: bool) -> None:
     drivers = drivers_of(held_sessions.account(api))
     if replace:
         for driver in drivers:
-            driver.start_leaving()
+            driver.start_leaving(may_linger=True)
     for driver in drivers:
         if driver.leaving or driver.snapshot.is_over:
             driver.ended.wait(deadline.remaining())

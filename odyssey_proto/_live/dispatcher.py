@@ -45,9 +45,16 @@ class Dispatcher:
     """Calls the handlers of one connection, from `start` until everything before `finish` has been handled.
 
     `publish`, `put`, `close` and `finish` never block and may be called from any thread.
+
+    Args:
+        handlers: the handlers.
+        clock: for the log.
+        awaits_start: whether a frame waits until the start of its stream is queued: the decoder may be faster.
     """
 
-    def __init__(self, handlers: OdysseyEventHandlers, clock: Clock | None = None) -> None:
+    def __init__(
+        self, handlers: OdysseyEventHandlers, clock: Clock | None = None, *, awaits_start: bool = False
+    ) -> None:
         self.counts = FrameCounts()
         """The frames that were received, passed to ``on_video_frame``, and skipped because it was busy."""
         self._handlers = handlers
@@ -56,6 +63,8 @@ class Dispatcher:
         self._waiting: deque[Event | VideoFrame] = deque()
         self._frame: VideoFrame | None = None
         self._skipped = 0
+        self._awaits_start = awaits_start
+        self._has_begun = not awaits_start  # whether frames may be passed on
         self._finished = False
         self._was_connected = False
         self._thread = threading.Thread(target=self._run, name="odyssey-callbacks", daemon=True)
@@ -68,6 +77,7 @@ class Dispatcher:
         """Queue an event for its handler."""
         with self._changed:
             self._waiting.append(event)
+            self._has_begun |= isinstance(event, events.StreamStarted)
             self._changed.notify()
 
     def put(self, frame: VideoFrame) -> None:
@@ -83,10 +93,17 @@ class Dispatcher:
             self._changed.notify()
 
     def close(self, error: BaseException | None) -> None:  # noqa: ARG002 - an event reports it
-        """`FrameReceiver`: the stream is over; its last frame is passed on before the end is reported."""
+        """`FrameReceiver`: the stream is over; its last frame is passed on before the end is reported.
+
+        A frame of a stream whose start was never reported, because it failed, is not passed on.
+        """
         with self._changed:
-            if self._frame is not None:
+            if self._frame is not None and self._has_begun:
                 self._waiting.append(self._take_frame())
+            elif self._frame is not None:
+                self._frame, self._skipped = None, 0
+                self.counts.dropped += 1
+            self._has_begun = not self._awaits_start
 
     def finish(self) -> None:
         """Let the thread end once everything queued so far is handled."""
@@ -109,10 +126,14 @@ class Dispatcher:
 
     def _next(self) -> Event | VideoFrame | None:
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._frame is not None or self._finished)
+            self._changed.wait_for(lambda: self._waiting or self._has_frame or self._finished)
             if self._waiting:
                 return self._waiting.popleft()
-            return None if self._frame is None else self._take_frame()
+            return self._take_frame() if self._has_frame else None
+
+    @property
+    def _has_frame(self) -> bool:
+        return self._frame is not None and self._has_begun
 
     def _run(self) -> None:
         while (item := self._next()) is not None:

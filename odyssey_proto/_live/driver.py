@@ -23,7 +23,7 @@ from .._base import errors, process_end
 from .._base.clock import Deadline, MonotonicClock, SteadyClock
 from .._base.secrets import redact
 from .._base.weak_set import ConcurrentWeakSet
-from .._model.events import ConnectionStatus
+from .._model.events import ConnectionStatus, GapEvent
 from .._video.frame_hub import FrameHub
 from .._video.meters import VideoTotals
 from ..core import effects, inputs
@@ -51,6 +51,12 @@ log = logging.getLogger("odyssey_proto.live")
 LEAVE_S: Final = 1.2
 """The time that leaving may take while a caller waits for it, in s."""
 _LINGER_S: Final = 5.0  # for returning the session after its end, while no caller waits
+_UNDER_WAY: Final = (
+    ConnectionStatus.AUTHENTICATING,
+    ConnectionStatus.CONNECTING,
+    ConnectionStatus.RECONNECTING,
+)
+_ABANDONED_WITHIN_S: Final = 1.0  # the driver takes its inbox at once, unless the machine is very busy
 _FILES_S: Final = 5.0  # for finishing files when the process ends, which would otherwise cut them short
 _LAST_FRAMES_S: Final = 0.7  # for finishing files; if encoding is behind, they are finished later
 _LAST_WORKERS_S: Final = 0.2  # for workers whose sockets have just been shut
@@ -88,8 +94,16 @@ class Driver:
     """The thread behind one connection. It has no reference to its owner, so dropping the owner can end it."""
 
     def __init__(
-        self, core: Core, access: Access, clock: Clock, handlers: OdysseyEventHandlers | None = None, *, name: str
+        self,
+        core: Core,
+        access: Access,
+        clock: Clock,
+        handlers: OdysseyEventHandlers | None = None,
+        *,
+        name: str,
+        announces_streams: bool = True,
     ) -> None:
+        """Create the driver of ``core``; ``announces_streams``: whether that reports the start of each stream."""
         clock = SteadyClock(clock)
         self.clock: Clock = clock
         self.hub: FrameHub = FrameHub(lambda seconds: self.post(inputs.VideoResumed(seconds)), clock)
@@ -113,16 +127,16 @@ class Driver:
         self._inbox: queue.SimpleQueue[inputs.Input | None] = queue.SimpleQueue()
         self._patience = Deadline(None, clock)  # for the work that remains after the end
         self._calls: dict[int, concurrent.futures.Future[Any]] = {}
+        self._abandoned: dict[int, threading.Event] = {}  # set when a call that was given up has been forgotten
         self._numbers = itertools.count(1)
         self._links: dict[int, Link] = {}
         self._workers = Workers(lambda: self.post(None))
         self._dispatcher: Dispatcher | None = None
         if handlers is not None:
-            self._dispatcher = Dispatcher(handlers, clock)
+            self._dispatcher = Dispatcher(handlers, clock, awaits_start=announces_streams)
             self.hub.attach(self._dispatcher, self._dispatcher.counts)
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        _drivers.add(self)
         process_end.expect()
 
     # --- called from any thread
@@ -136,6 +150,7 @@ class Driver:
         """Start the thread, and wait until ``command`` has connected it; if the wait is cut short, leave."""
         if process_end.is_ending():  # nobody would give it back
             raise errors.OdysseyConnectionError("This process is ending: connect earlier", code="shutting_down")
+        _drivers.add(self)  # not before: nobody may wait for the end of a thread that never ran
         try:
             if self._dispatcher is not None:
                 self._dispatcher.start()
@@ -144,9 +159,10 @@ class Driver:
         except BaseException as exc:
             self.leaving = True
             self.post(inputs.Disconnect(exc if isinstance(exc, errors.OdysseyError) else None))
-            if isinstance(exc, RuntimeError):  # the system has no more threads, so this one has to clean up
+            if not self.has_begun:  # so this thread has to clean up
                 self._clean_up()
-                raise errors.no_resources(exc) from exc
+                if isinstance(exc, RuntimeError):  # the system has no more threads
+                    raise errors.no_resources(exc) from exc
             raise
 
     def call(
@@ -175,19 +191,31 @@ class Driver:
             self.post(inputs.Abandon(number))
             raise
         if not answered and self._calls.pop(number, None) is not None:
-            self.post(inputs.Abandon(number))
+            self._abandon(number)
             raise expired()
         return future.result()  # ready, or about to be: the driver has taken the call from the table
+
+    def _abandon(self, number: int) -> None:
+        """Give a call up, and wait until that has had its effects: its stream may end, and with it the frames."""
+        done = self._abandoned[number] = threading.Event()
+        self.post(inputs.Abandon(number))
+        if not self.ended.is_set():  # else nothing reads the inbox
+            done.wait(_ABANDONED_WITHIN_S)
 
     def post(self, item: inputs.Input | None) -> None:
         """Put an input into the inbox; never blocks, not even in a finalizer. None only wakes the thread."""
         self._inbox.put(item)
 
-    def start_leaving(self) -> None:
-        """Disconnect, and limit the remaining work to about `LEAVE_S` s."""
+    def start_leaving(self, *, may_linger: bool = False) -> None:
+        """Disconnect, and limit the remaining work to about `LEAVE_S` s.
+
+        With ``may_linger``, a session that is just being requested, connected to or rejoined has a few seconds
+        longer to be given back, for the sake of the next one.
+        """
         if os.getpid() == self._pid:
             self.leaving = True
-            self._patience = Deadline(LEAVE_S - _LAST_WORKERS_S, self.clock)
+            if not (may_linger and self.snapshot.status in _UNDER_WAY):
+                self._patience = Deadline(LEAVE_S - _LAST_WORKERS_S, self.clock)
             self.post(inputs.Disconnect())
 
     def join(self, timeout: float | None) -> None:
@@ -219,6 +247,11 @@ class Driver:
         """Return the newest link; None between two links, and after the end."""
         links = tuple(self._links.values())
         return links[-1] if links else None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether its thread has run, or does."""
+        return self._thread.ident is not None
 
     def refuse_fork(self) -> None:
         """Raise in a forked child: the thread is in the parent."""
@@ -292,6 +325,8 @@ class Driver:
         self.snapshot = self._core.snapshot()  # before any waiting call is answered
         for output in self._core.outputs():
             self._carry_out(output)
+        if isinstance(item, inputs.Abandon) and (done := self._abandoned.pop(item.call, None)) is not None:
+            done.set()
 
     def _carry_out(self, output: effects.Output) -> None:
         match output:
@@ -314,6 +349,8 @@ class Driver:
                 self._links[number].say_goodbye()
             case effects.AskForKeyframe(link=number):
                 self._links[number].ask_for_keyframe()
+            case effects.AskForSignOfLife(link=number):
+                self._links[number].ask_for_sign_of_life()
             case effects.AcceptOffer() | effects.AddCandidate() | effects.SendSignaling() | effects.SendChannel():
                 self._links[output.link].carry_out(output)
             case effects.CheckVideo(link=number):
@@ -336,6 +373,8 @@ class Driver:
     def _publish(self, event: Event) -> None:
         if log.isEnabledFor(logging.DEBUG):
             log.debug("%s", redact(str(event)))
+        if isinstance(event, GapEvent):
+            self.hub.note_gap(event.seconds)
         self.events.publish(event)
         if self._dispatcher is not None:
             self._dispatcher.publish(event)
@@ -370,6 +409,8 @@ class Driver:
         self.ended.set()
         for call in tuple(self._calls):
             self._answer(call, error=errors.again(error or _HAS_ENDED))
+        for done in tuple(self._abandoned.values()):
+            done.set()
         _drivers.discard(self)
 
 

@@ -65,6 +65,9 @@ class HlsLink:
     def ask_for_keyframe(self) -> None:
         """Do nothing: every segment begins with a keyframe."""
 
+    def ask_for_sign_of_life(self) -> None:
+        """Do nothing: a broadcast takes no calls that await an answer."""
+
     def carry_out(self, effect: effects.LinkEffect) -> None:
         """Raise `TypeError`: a broadcast has neither signaling nor data channels."""
         raise TypeError(f"a broadcast takes no {type(effect).__name__}")
@@ -73,4 +76,4 @@ class HlsLink:
         if error is None:
             self._context.post(inputs.BroadcastEnded(self._number))
         else:
-            self._context.post(inputs.LinkFailed(self._number, error))
+            self._context.post(inputs.LinkFailed(self._number, error, video_at=self._context.hub.last_at))

@@ -56,6 +56,9 @@ class Link(Protocol):
     def ask_for_keyframe(self) -> None:
         """Ask the sender for a keyframe: a picture that can be decoded without any other."""
 
+    def ask_for_sign_of_life(self) -> None:
+        """Post `SignOfLife` when the other side has shown that it is there."""
+
     def carry_out(self, effect: effects.LinkEffect) -> None:
         """Carry out an effect that only this kind of link supports."""
 

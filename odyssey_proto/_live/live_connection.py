@@ -205,7 +205,10 @@ class LiveConnection:
 
     def disconnect(self) -> None:
         """Disconnect, and release what the service holds; takes at most 2 s. Calls in flight raise."""
-        self._driver.start_leaving()
+        self._disconnect(may_linger=True)
+
+    def _disconnect(self, *, may_linger: bool) -> None:
+        self._driver.start_leaving(may_linger=may_linger)
         self._driver.join(LEAVE_S)
 
     def __reduce__(self) -> NoReturn:

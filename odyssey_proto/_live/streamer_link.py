@@ -229,6 +229,10 @@ class StreamerLink:
         """Ask the streamer for a keyframe."""
         self._make_peer().ask_for_keyframe()
 
+    def ask_for_sign_of_life(self) -> None:
+        """Have the streamer's side of the peer connection answer, and post `SignOfLife` when it does."""
+        self._make_peer().ask_for_sign_of_life(lambda: self._post(inputs.SignOfLife(self._plan.link)))
+
     def _make_peer(self) -> Peer:
         if self._peer is None:
             from .._net.webrtc.peer import Peer
@@ -334,7 +338,8 @@ class StreamerLink:
 
     def _fail(self, error: errors.OdysseyError, *, signaling_lost: bool = True) -> None:
         error.session_id = error.session_id or self._plan.session_id
-        self._post(inputs.LinkFailed(self._plan.link, error, signaling_lost=signaling_lost))
+        video_at = self._context.hub.last_at
+        self._post(inputs.LinkFailed(self._plan.link, error, signaling_lost=signaling_lost, video_at=video_at))
 
 
 class SessionTokens:

@@ -154,6 +154,9 @@ class WhepLink:
         if self._peer is not None:
             self._peer.ask_for_keyframe()
 
+    def ask_for_sign_of_life(self) -> None:
+        """Do nothing: a broadcast takes no calls that await an answer."""
+
     def carry_out(self, effect: effects.LinkEffect) -> None:
         """Raise `TypeError`: a broadcast has neither signaling nor data channels."""
         raise TypeError(f"a broadcast takes no {type(effect).__name__}")
@@ -213,6 +216,6 @@ class WhepLink:
             self._connected.set_exception(error)
         elif self._peer is not None and (self._peer.path_lost or error.code not in _CLEAN):
             lost = broadcast_lost("The broadcast was lost: the network path to it is gone")
-            self._context.post(inputs.LinkFailed(self._number, lost))
+            self._context.post(inputs.LinkFailed(self._number, lost, video_at=self._context.hub.last_at))
         else:
             self._context.post(inputs.BroadcastEnded(self._number))

@@ -116,6 +116,8 @@ class StreamFailed(_Happened):
     """The service's message."""
     ends_stream: bool
     """Whether the error ended the stream."""
+    answers_call: bool = False
+    """Whether a call, such as `Session.interact`, raises this error too."""
     at: float
     """Time of the event, in s of `time.monotonic`."""
 
@@ -160,10 +162,10 @@ class BroadcastReady(_Happened):
 
 @attrs.frozen(kw_only=True)
 class GapEvent(_Happened):
-    """Video has resumed after a pause; the frames in between are lost."""
+    """A pause of the video is over: video has resumed, or the stream has ended. The frames in between are lost."""
 
     seconds: float
-    """Time from the last frame before the gap to the first one after it, in s."""
+    """Time from the last frame before the gap to the first one after it, or to the end of the stream, in s."""
     frames_missed: int
     """Frames that the stream had in that time, at one every 50 ms."""
     at: float

@@ -33,7 +33,8 @@ class SessionStats(Record):
     """Frames that arrived but were held back: they depend on lost frames and no keyframe had come yet, or this
     machine was too slow to decode them."""
     gaps: int
-    """Pauses of 1 s or more within a stream and losses of the connection; each gives a `GapEvent` as it ends."""
+    """Pauses of 1 s or more within a stream and losses of the connection; each gives a `GapEvent` as it ends.
+    One of a stream that has ended counts if it did."""
     gap_s: float
     """Total duration of these gaps in s, including a current one."""
     fps: float

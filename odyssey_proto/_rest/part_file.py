@@ -83,13 +83,24 @@ class PartFile:
             OSError: it cannot be written.
         """
         with _locked(self._part) as self._descriptor:
-            yield
+            with self._kept_if_begun():
+                yield
             os.fsync(self._descriptor)
-            if _RENAMES_OPEN_FILES:  # under the lock, so that no other download can resume it meanwhile
+            self._note.unlink(missing_ok=True)  # under the lock: the next one belongs to another download
+            if _RENAMES_OPEN_FILES:  # also, so that no other download can resume it meanwhile
                 self._part.replace(self._path)
         if not _RENAMES_OPEN_FILES:
             self._replace(self._part, self._path)
-        self._note.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _kept_if_begun(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            if _RENAMES_OPEN_FILES and not self.size:  # nothing that a later download could continue
+                self._note.unlink(missing_ok=True)
+                self._part.unlink(missing_ok=True)
+            raise
 
     @property
     def size(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
@@ -58,6 +59,7 @@ class FrameHub:
         """Width and height of the newest frame, in px."""
         self._clock = clock or MonotonicClock()
         self._gaps, self._gap_s = 0, 0.0
+        self._untold: deque[float] = deque()  # gaps that are over, and not reported yet
         self._on_resume = on_resume
         self._lock = Lock()
         self._subscribers: list[tuple[weakref.ref[FrameReceiver], FrameCounts]] = []
@@ -89,14 +91,22 @@ class FrameHub:
         return self._closed
 
     def gaps(self, now: float) -> tuple[int, float]:
-        """Return the number of pauses and their length in s, including one that still lasts at ``now`` (s)."""
-        with self._lock:
-            return self._all_gaps(now)
+        """Return the number of pauses and their length in s, including one that still lasts at ``now`` (s).
 
-    def _all_gaps(self, now: float) -> tuple[int, float]:
-        away = 0.0 if self._last_at is None else now - self._last_at
-        lasts = away >= PAUSE_S or (self._paused and away > 0)
-        return self._gaps + lasts, self._gap_s + lasts * away
+        After the end of a stream, the pauses in it are those that were reported.
+        """
+        with self._lock:
+            away = 0.0 if self._last_at is None else now - self._last_at
+            lasts = away >= PAUSE_S or (self._paused and away > 0)
+            return self._gaps + len(self._untold) + lasts, self._gap_s + sum(self._untold) + lasts * away
+
+    def note_gap(self, seconds: float) -> None:
+        """Note that a pause of ``seconds`` is now reported as an event."""
+        with self._lock:
+            self._gaps += 1
+            self._gap_s += seconds
+            if self._untold:
+                self._untold.popleft()
 
     @property
     def counts(self) -> FrameCounts:
@@ -159,8 +169,7 @@ class FrameHub:
             self.rate.add(1, now)
             self.size = picture.width, picture.height
             if away is not None:
-                self._gaps += 1
-                self._gap_s += away
+                self._untold.append(away)
             self._latest = shown
             for receiver in self._alive():
                 receiver.put(shown)
@@ -184,7 +193,7 @@ class FrameHub:
     def end(self, error: BaseException | None = None) -> None:
         """End the stream: every receiver drains, and then ends or raises ``error``."""
         with self._lock:
-            self._gaps, self._gap_s = self._all_gaps(self._clock.now())
+            self._untold.clear()
             self._next_index = None
             self._latest = self._last_at = None
             for receiver in self._alive():

@@ -287,6 +287,29 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         checks=(_ONE_SESSION,),
     ),
     Scenario(
+        name="vanished streamer",
+        about="The streamer vanishes as the stream is ended: the call ends, and the client can still leave.",
+        faults=({"step": "stream end", "action": "kill_peer"},),
+        steps=(
+            _CONNECT,
+            _START,
+            _step("end", "order-of-answers", "any"),
+            Step("disconnect", written="behaviour.md#goodbye"),
+        ),
+        checks=(_ONE_SESSION,),
+    ),
+    Scenario(
+        name="two streams",
+        about="A stream begins right after another one: the end of the first is not that of the second.",
+        steps=(
+            _CONNECT,
+            *(_START, _step("frames", "order-of-reports", value={"frames": 3}, count=3), _END),
+            *(_START, _step("frames", "order-of-reports", value={"frames": 3}, count=3), _END),
+            _DISCONNECT,
+        ),
+        checks=(*_LIVE, _check("stream_requests", "order-of-answers", start=2, end=2)),
+    ),
+    Scenario(
         name="rejoining",
         about="The connection breaks in a stream: the client comes back, and the stream goes on.",
         faults=({"step": "stream update", "action": "drop"},),

@@ -30,8 +30,9 @@ The rules of the loop:
 - When the clock reaches `Protocol.next_due`, call `Protocol.advance`. Call `Protocol.outputs` after either.
 - An effect that asks for an answer names the inputs that answer it in its docstring. Some carry the number of a
   *link* (one attempt at a connection); the answer carries the same number.
-- Commands carry a number that you choose, each another; `Succeed` or `Fail` answers each once. `Abandon` forgets
-  it: report it also if the answer came too late for your user.
+- Commands carry a number that you choose, each another; `Succeed` or `Fail` answers each once. These come last, so
+  whoever goes on after a call finds all its effects. `Abandon` forgets a call: report it also if the answer came
+  too late for your user.
 - What the readers of messages cannot read, report as `Unreadable`: it answers the call that it was meant for.
 
 A `SpectatorMachine` is the same for watching a broadcast. The rest of what an SDK needs is here too: `encode` and
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
     from .effects import AcceptOffer as AcceptOffer
     from .effects import AddCandidate as AddCandidate
     from .effects import AskForKeyframe as AskForKeyframe
+    from .effects import AskForSignOfLife as AskForSignOfLife
     from .effects import Authenticate as Authenticate
     from .effects import BeginFrames as BeginFrames
     from .effects import CheckVideo as CheckVideo
@@ -114,6 +116,7 @@ if TYPE_CHECKING:
     from .inputs import SessionGranted as SessionGranted
     from .inputs import SignalingClosed as SignalingClosed
     from .inputs import SignalingOpened as SignalingOpened
+    from .inputs import SignOfLife as SignOfLife
     from .inputs import SlotUnavailable as SlotUnavailable
     from .inputs import Start as Start
     from .inputs import StepFailed as StepFailed
@@ -165,6 +168,7 @@ _MODULES = {
         "AcceptOffer",
         "AddCandidate",
         "AskForKeyframe",
+        "AskForSignOfLife",
         "Authenticate",
         "BeginFrames",
         "CheckVideo",
@@ -205,6 +209,7 @@ _MODULES = {
         "Occurrence",
         "Received",
         "SessionGranted",
+        "SignOfLife",
         "SignalingClosed",
         "SignalingOpened",
         "SlotUnavailable",

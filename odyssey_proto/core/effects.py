@@ -17,6 +17,7 @@ __all__ = [
     "AcceptOffer",
     "AddCandidate",
     "AskForKeyframe",
+    "AskForSignOfLife",
     "Authenticate",
     "BeginFrames",
     "CheckVideo",
@@ -51,7 +52,7 @@ class BeginFrames:
 
 @attrs.frozen
 class PauseFrames:
-    """The stream's link is lost; its frames continue over the next link, with a `VideoResumed` for the first."""
+    """A link is lost; the frames continue over the next link, with a `VideoResumed` for the first of them."""
 
 
 @attrs.frozen
@@ -177,6 +178,16 @@ class AskForKeyframe:
 
 
 @attrs.frozen
+class AskForSignOfLife:
+    """Have the other side of the peer connection show that it is there, and report `SignOfLife` when it does.
+
+    Any ICE agent answers a STUN binding request. If that cannot be sent, report `SignOfLife` at once.
+    """
+
+    link: int
+
+
+@attrs.frozen
 class SayGoodbye:
     """Tell the other side that this one is leaving; `CloseLink` follows."""
 
@@ -235,6 +246,7 @@ Effect: TypeAlias = (
     | SendChannel
     | CheckVideo
     | AskForKeyframe
+    | AskForSignOfLife
     | CloseLink
     | OpenBroadcast
     | SayGoodbye

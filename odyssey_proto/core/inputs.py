@@ -39,6 +39,7 @@ __all__ = [
     "Occurrence",
     "Received",
     "SessionGranted",
+    "SignOfLife",
     "SignalingClosed",
     "SignalingOpened",
     "SlotUnavailable",
@@ -214,6 +215,8 @@ class LinkFailed:
     """The reason; whether it is ``recoverable`` decides if another link is tried."""
     signaling_lost: bool = True
     """Whether the WebSocket is gone; if False, a goodbye still reaches the service."""
+    video_at: float | None = None
+    """When the newest frame of the stream came, in s of the clock; None if there is none, or it is not known."""
 
 
 @attrs.frozen
@@ -292,6 +295,13 @@ class VideoSeen:
 
 
 @attrs.frozen
+class SignOfLife:
+    """The other side of the peer connection has shown that it is there: the answer to `AskForSignOfLife`."""
+
+    link: int
+
+
+@attrs.frozen
 class VideoResumed:
     """A frame came after a pause, or the first frame came over a new link."""
 
@@ -350,6 +360,7 @@ Occurrence: TypeAlias = (
     | Unreadable
     | VideoSeen
     | VideoResumed
+    | SignOfLife
 )
 Fault: TypeAlias = Broken | Forgotten
 Input: TypeAlias = Command | Occurrence | Fault

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar, overload
 
 import attrs
 
-from .effects import Ignored, Output
+from .effects import Fail, Ignored, Output, Succeed
 from .inputs import Due
 
 __all__ = ["Agenda", "Key", "Machine", "Row", "Rows", "by_state", "nothing", "row"]
@@ -101,8 +101,11 @@ class Agenda:
         self.put(Ignored(what))
 
     def drain(self) -> list[Output]:
-        """Return, once and in order, everything that was put."""
-        out = list(self._out)
+        """Return, once and in order, everything that was put; answers to calls come last.
+
+        Whoever goes on after an answer finds everything done and told that belongs to it.
+        """
+        out = sorted(self._out, key=lambda output: isinstance(output, Succeed | Fail))  # which keeps the order
         self._out.clear()
         return out
 

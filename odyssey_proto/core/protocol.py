@@ -22,6 +22,7 @@ from .._base import errors
 from .._base.public_path import publish
 from .._model.config import AdvancedConfig
 from .._model.events import BroadcastInfo, ConnectionStatus
+from . import session_errors
 from .effects import Output
 from .inputs import Abandon, Connect, End, Input, Interact, Join, Received, Start
 from .machine import Agenda
@@ -86,7 +87,7 @@ class Protocol:
         return self._agenda.next_due
 
     def outputs(self) -> list[Output]:
-        """Return, once and in order, all effects and events since the last call."""
+        """Return, once and in order, all effects and events since the last call; answers to calls come last."""
         return self._agenda.drain()
 
     def _take(self, item: object, key: Key, name: str) -> None:
@@ -104,6 +105,8 @@ class Protocol:
 
     def _refusal(self, item: Connect | Join | Start | Interact | End) -> errors.OdysseyError:
         if isinstance(item, Connect | Join):
+            if self.is_over:  # the session was left before this command was there
+                return session_errors.left(self.session_id) if self.error is None else errors.again(self.error)
             return errors.OdysseyConnectionError(
                 f"Cannot connect: this session is {self.status}", code="not_idle", operation="connect"
             )

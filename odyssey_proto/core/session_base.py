@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from enum import Enum
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import odyssey_models as wire
 
@@ -29,10 +29,7 @@ if TYPE_CHECKING:
     from .session_link import SessionLink
     from .stream_machine import StreamMachine
 
-__all__ = ["OVER", "STATUS", "OfStream", "SessionBase", "SessionState"]
-
-OfStream: TypeAlias = VideoResumed | wire.DataChannelStreamerMessage
-"""What is reported of the session's stream."""
+__all__ = ["OVER", "STATUS", "SessionBase", "SessionState"]
 
 
 class SessionState(Enum):
@@ -96,7 +93,7 @@ class SessionBase(Machine):
         self._reconnect = reconnect
         self._queueing = Queueing(config.queue_timeout_s, 0.0)
         self._waits_for_slot = False
-        self._held: deque[OfStream] = deque()
+        self._held: deque[wire.DataChannelStreamerMessage] = deque()
         self._offers = 0  # those of this link that were accepted, less those that turned out to be malformed
         self._unread_offer: errors.OdysseyError | None = None
         self._attempts = 0
@@ -111,7 +108,8 @@ class SessionBase(Machine):
         super().enter(target)
         status = STATUS[self.state]
         if self.state in OVER:
-            self._agenda.cancel()
+            if target is not None:  # else a goodbye may be scheduled, which what comes late does not affect
+                self._agenda.cancel()
         elif status is not before:
             self._agenda.put(StatusChanged(status=status, at=self._agenda.now))
 
@@ -155,7 +153,10 @@ class SessionBase(Machine):
         while self._held:
             self.tell_stream(self._held.popleft())
 
-    def tell_stream(self, item: LinkUp | LinkLost | SessionOver | OfStream | Unreadable) -> None:
+    def tell_stream(
+        self,
+        item: LinkUp | LinkLost | SessionOver | VideoResumed | Unreadable | wire.DataChannelStreamerMessage,
+    ) -> None:
         """Pass something on to the stream."""
         self._stream.step(STREAM_ROWS, item, type(item))
 

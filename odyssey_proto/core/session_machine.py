@@ -18,7 +18,7 @@ from .._base import errors
 from .._model.events import ErrorOccurred, StatusChanged
 from . import session_errors
 from .deadlines import OFFER_GRACE_S, REJOIN_DEADLINE_S, SESSION_KEPT_S, VIDEO_DEADLINE_S
-from .effects import AcceptOffer, AddCandidate, Authenticate, PauseFrames, RequestSession, Succeed
+from .effects import AcceptOffer, AddCandidate, Authenticate, RequestSession, Succeed
 from .inputs import (
     Answered,
     Authenticated,
@@ -47,12 +47,11 @@ from .inputs import (
 from .machine import by_state, nothing, row
 from .queueing import Queueing, next_slot_request, slot_refusal
 from .session_base import OVER, STATUS, SessionBase, SessionState
-from .stream_base import LinkLost, LinkUp, StreamState
+from .stream_base import LinkLost, LinkUp
 from .unread import meant
 
 if TYPE_CHECKING:
     from .machine import Row
-    from .session_base import OfStream
 
 __all__ = ["SESSION_ROWS", "SESSION_TABLE", "SessionMachine"]
 
@@ -240,14 +239,13 @@ class SessionMachine(SessionBase):
         in_time = (error.retry_after or 0.0) < SESSION_KEPT_S
         return may_pass and in_time and self._attempts < self._config.max_retries
 
-    def hold_report(self, item: OfStream) -> None:
+    def hold_report(self, item: wire.DataChannelStreamerMessage) -> None:
         """Keep what the stream reported before both parts of the connection were ready."""
         self._held.append(item)
 
     def wait_to_rejoin(self, item: LinkFailed) -> None:
         """Try the next link after a pause; the stream's frames continue over that link."""
-        if self._stream.state is StreamState.STREAMING:
-            self._agenda.put(PauseFrames())
+        self._stream.pause(item.video_at)
         self._connection.close()
         self._agenda.put(ErrorOccurred(error=item.error, fatal=False, at=self._agenda.now))
         self.doing = "waiting to try again"
@@ -382,7 +380,7 @@ SESSION_TABLE: Final[tuple[Row[SessionMachine], ...]] = (
     row(_LINKED, Due.KEEPALIVE, None, M.keep_alive),
     # Losing the link. The commands of a stream wait while the session reconnects.
     row(_JOINING, LinkFailed, None, M.wait_to_rejoin, M.may_retry),
-    row((S.RECONNECTING,), VideoResumed, None, M.hold_report),
+    row((S.RECONNECTING,), VideoResumed, None, M.tell_stream),
     row(_JOINING, wire.StreamStarted, None, M.hold_report),
     row(_JOINING, wire.UpdateAcknowledged, None, M.hold_report),
     row(_JOINING, wire.BroadcastReady, None, M.hold_report),

@@ -48,6 +48,8 @@ class Silence:
     def __init__(self) -> None:
         self._heard_at = 0.0  # the newest frame, or when the wait for one began
         self._video_at = 0.0  # the newest frame, over all links
+        self.had_video: bool = False
+        """Whether any link has had a frame."""
         self._limit_s = SILENCE_LIMIT_S
         self._keyframe_asked = False
         self._has_video = False  # whether the link has had a frame
@@ -56,13 +58,18 @@ class Silence:
 
     def begin(self, now: float, limit_s: float) -> None:
         """Expect the first frame of a stream within ``limit_s``."""
-        self._video_at = now
+        self._video_at, self.had_video = now, False
         self.expect(now, limit_s)
 
     def expect(self, now: float, limit_s: float) -> None:
         """Expect the first frame of a link within ``limit_s``; those after it within `SILENCE_LIMIT_S`."""
         self._heard_at, self._limit_s, self._keyframe_asked = now, limit_s, False
         self._has_video, self._packets = False, None
+
+    def note_newest(self, at: float | None) -> None:
+        """Note when the newest frame of a link that is lost came, in s; None if none came, or it is not known."""
+        if at is not None:
+            self._video_at, self.had_video = max(at, self._video_at), True
 
     def look_late(self, now: float, overslept_s: float) -> None:
         """Allow for a look that comes ``overslept_s`` late.
@@ -83,7 +90,8 @@ class Silence:
         if packets != self._packets:
             self._packets, self._alive_at = packets, now
         if newest is not None and newest > self._heard_at:
-            self._heard_at = self._video_at = newest
+            self._heard_at = newest
+            self.note_newest(newest)
             self._limit_s, self._keyframe_asked, self._has_video = SILENCE_LIMIT_S, False, True
         elif now - self._heard_at >= (PAUSE_LIMIT_S if self._only_pauses(now) else self._limit_s):
             return Verdict.LOST

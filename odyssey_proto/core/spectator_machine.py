@@ -125,7 +125,8 @@ class SpectatorMachine(Machine):
         self._gone_since: float | None = None  # when the video was lost; None while there is video
         self._opened_at = 0.0
         self._silent: Way | None = None  # the way that last connected and brought no video
-        self._held_gap: VideoResumed | None = None
+        self._early_gaps: list[VideoResumed] = []  # to be reported once it is watched again
+        self._is_paused = False  # whether a link that had brought frames was lost, and none has come since
         self._has_shown_hls = False
         self._progress = "not begun"
 
@@ -157,7 +158,7 @@ class SpectatorMachine(Machine):
         return self._agenda.next_due
 
     def outputs(self) -> list[Output]:
-        """Return, once and in order, all effects and events since the last call."""
+        """Return, once and in order, all effects and events since the last call; answers to calls come last."""
         return self._agenda.drain()
 
     @property
@@ -185,6 +186,8 @@ class SpectatorMachine(Machine):
         if self.step(_ROWS, item, key):
             return
         if isinstance(item, Watch):
+            if self.is_over:  # it was left before this command was there
+                raise left_early() if self.error is None else errors.again(self.error)
             raise errors.OdysseyConnectionError(
                 f"Cannot watch: this spectator is {self.status}", code="not_idle", operation="watch"
             )
@@ -229,9 +232,7 @@ class SpectatorMachine(Machine):
             self._call = None
         else:
             self._silence.expect(self._agenda.now, SILENCE_LIMIT_S)
-        if self._held_gap is not None:
-            self.report_gap(self._held_gap)
-            self._held_gap = None
+        self._report_early_gaps()
         self._progress = "watching"
         if self._way is Way.HLS:  # its reader has frames, and knows when the next segment is overdue
             self._gone_since = None
@@ -265,12 +266,34 @@ class SpectatorMachine(Machine):
 
     def hold_gap(self, item: VideoResumed) -> None:
         """Keep a gap that the decoder's thread reports before the link is ready."""
-        self._held_gap = item
+        self._is_paused = False
+        self._early_gaps.append(item)
 
     def report_gap(self, item: VideoResumed) -> None:
         """Report that video has resumed."""
-        missed = max(0, round(item.seconds / FRAME_INTERVAL_S) - 1)
-        self._agenda.put(GapEvent(seconds=item.seconds, frames_missed=missed, at=self._agenda.now))
+        self._is_paused = False
+        self._put_gap(item.seconds)
+
+    def _report_early_gaps(self) -> None:
+        early, self._early_gaps = self._early_gaps, []
+        for item in early:
+            self._put_gap(item.seconds)
+
+    def _end_frames(self, error: errors.OdysseyError | None) -> None:
+        """End the frames, after a report of each gap: also of one that lasts."""
+        self._report_early_gaps()
+        if self._is_paused:
+            self._put_gap(self._silence.gone_for(self._agenda.now))
+        self._agenda.put(EndFrames(error))
+
+    def _put_gap(self, seconds: float) -> None:
+        missed = max(0, round(seconds / FRAME_INTERVAL_S) - 1)
+        self._agenda.put(GapEvent(seconds=seconds, frames_missed=missed, at=self._agenda.now))
+
+    def _pause(self, item: LinkFailed) -> None:
+        self._silence.note_newest(item.video_at)
+        self._is_paused = self._silence.had_video
+        self._agenda.put(PauseFrames())
 
     # --- losing it, and trying again
 
@@ -283,7 +306,7 @@ class SpectatorMachine(Machine):
         if self._gone_since is None:
             self._gone_since = self._agenda.now
         self._lost, self._last_failure = item.error, None
-        self._agenda.put(PauseFrames())
+        self._pause(item)
         self._agenda.put(ErrorOccurred(error=item.error, fatal=False, at=self._agenda.now))
         self._agenda.wake_at(Due.GIVE_UP, self._gone_since + REOPEN_WITHIN_S)
         self._agenda.wake_at(Due.REJOIN, self._agenda.now)
@@ -329,7 +352,7 @@ class SpectatorMachine(Machine):
 
     def end(self, _: BroadcastEnded | LinkFailed) -> None:
         """Report that the broadcast is over."""
-        self._agenda.put(EndFrames(None))
+        self._end_frames(None)
         self._agenda.put(StreamEnded(error=None, at=self._agenda.now))
         self._finish("The broadcast has ended", _over())
 
@@ -337,7 +360,7 @@ class SpectatorMachine(Machine):
         """Leave at the user's request."""
         if self._link is not None:
             self._agenda.put(SayGoodbye(self._link))
-        self._agenda.put(EndFrames(None))
+        self._end_frames(None)
         self._finish("The broadcast was left", item.error)
 
     def fail_to_open(self, item: LinkFailed) -> None:
@@ -359,7 +382,7 @@ class SpectatorMachine(Machine):
     def _fail_with(self, error: errors.OdysseyError) -> None:
         self.error = error
         self._agenda.put(ErrorOccurred(error=error, fatal=True, at=self._agenda.now))
-        self._agenda.put(EndFrames(error))
+        self._end_frames(error)
         self._finish(error.message, error)
 
     def _finish(self, message: str, error: errors.OdysseyError | None = None) -> None:
@@ -398,6 +421,7 @@ class SpectatorMachine(Machine):
     def _give_link_up(self, item: LinkFailed) -> None:
         self._failures.append(item.error)
         self._last_failure = item.error
+        self._pause(item)  # it may have brought frames
         self._agenda.put(ErrorOccurred(error=item.error, fatal=False, at=self._agenda.now))
         self._close_link()
 
@@ -435,7 +459,7 @@ SPECTATOR_TABLE: Final[tuple[Row[SpectatorMachine], ...]] = (
     row((S.WATCHING,), Due.CHECK, None, M.check),
     row((S.WATCHING,), VideoSeen, None, M.judge),
     row((S.WATCHING,), VideoResumed, None, M.report_gap),
-    row((S.REOPENING,), VideoResumed, None, M.hold_gap),
+    row(_TRYING, VideoResumed, None, M.hold_gap),
     row((S.OPENING, S.WATCHING, S.REOPENING), BroadcastEnded, S.ENDED, M.end),
     row((S.WATCHING, S.REOPENING), LinkFailed, S.ENDED, M.end, M.is_gone),
     row((S.WATCHING,), LinkFailed, S.REOPENING, M.reopen, M.may_reopen),

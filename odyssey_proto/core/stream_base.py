@@ -15,10 +15,20 @@ from .._base import errors
 from .._base.public_path import publish
 from .._model.events import BroadcastInfo, ErrorOccurred, GapEvent, StreamEnded
 from .deadlines import ANSWER_GRACE_S, FRAME_INTERVAL_S, SESSION_KEPT_S
-from .effects import AskForKeyframe, CheckVideo, EndFrames, Fail, SendChannel, Succeed
-from .inputs import Due, End, Interact, LinkFailed, Start, Unreadable, VideoResumed, VideoSeen
+from .effects import (
+    AskForKeyframe,
+    AskForSignOfLife,
+    CheckVideo,
+    EndFrames,
+    Fail,
+    PauseFrames,
+    SendChannel,
+    Succeed,
+)
+from .inputs import Due, End, Interact, LinkFailed, SignOfLife, Start, Unreadable, VideoResumed, VideoSeen
 from .machine import Machine
-from .silence import Silence, Verdict
+from .signs_of_life import ASK_EVERY_S, SignsOfLife
+from .silence import SILENCE_LIMIT_S, Silence, Verdict
 from .stream_errors import failure
 
 if TYPE_CHECKING:
@@ -88,6 +98,9 @@ class StreamBase(Machine):
         self._connection = connection
         self._calls = calls
         self._silence = Silence()
+        self._signs = SignsOfLife()
+        self._early_gaps: list[VideoResumed] = []  # to be reported once the session is connected again
+        self._is_paused = False  # whether a link that had brought frames was lost, and none has come since
         self._started_by: int | None = None  # the call of the last start
         self._unwanted = False  # whether the last start has failed: a stream that still comes of it is ended
         self._clearing = False
@@ -141,7 +154,8 @@ class StreamBase(Machine):
 
     def report_error(self, message: wire.InteractiveStreamError, *, ends_stream: bool = False) -> None:
         """Report an error."""
-        self._agenda.put(failure(message, ends_stream=ends_stream, at=self._agenda.now))
+        answers_call = self._calls.start is not None or self._calls.has_update_sent
+        self._agenda.put(failure(message, ends_stream=ends_stream, answers_call=answers_call, at=self._agenda.now))
 
     def report_unreadable(self, item: Unreadable) -> None:
         """Report a message that cannot be read."""
@@ -169,18 +183,78 @@ class StreamBase(Machine):
 
     def _lose_video(self) -> None:
         gone_for = self._silence.gone_for(self._agenda.now)
-        error = errors.OdysseyConnectionError(
-            f"No video for {gone_for:.1f} s",
-            code="video_stalled",
-            session_id=self._connection.session_id,
-            recoverable=gone_for < SESSION_KEPT_S,  # after that, rejoining has already been tried
-        )
+        may_return = gone_for < SESSION_KEPT_S  # after that, rejoining has already been tried
+        self._lose_link(f"No video for {gone_for:.1f} s", "video_stalled", recoverable=may_return)
+
+    def _lose_link(self, text: str, code: str, *, recoverable: bool = True) -> None:
+        session_id = self._connection.session_id
+        error = errors.OdysseyConnectionError(text, code=code, session_id=session_id, recoverable=recoverable)
         self._agenda.follow_with(LinkFailed(self._connection.current, error, signaling_lost=False))
+
+    # --- pauses of the video
+
+    def pause(self, video_at: float | None) -> None:
+        """Expect the frames of a running stream over the next link.
+
+        Args:
+            video_at: when the newest frame came, in s; None if none came, or it is not known.
+        """
+        if self.state is X.STREAMING:
+            self._silence.note_newest(video_at)
+            self._is_paused = self._silence.had_video
+            self._agenda.put(PauseFrames())
+
+    def comes_too_early(self, _: VideoResumed) -> bool:
+        """Return whether the video is there before the connection: the decoder may be faster than the channel."""
+        return not (self._connection.has_channel and self._connection.has_video)
+
+    def hold_gap(self, item: VideoResumed) -> None:
+        """Keep the report until the stream has begun, or the session is connected again."""
+        self._is_paused = False
+        self._early_gaps.append(item)
 
     def report_gap(self, item: VideoResumed) -> None:
         """Report the frames that were missed."""
-        missed = max(0, round(item.seconds / FRAME_INTERVAL_S) - 1)
-        self._agenda.put(GapEvent(seconds=item.seconds, frames_missed=missed, at=self._agenda.now))
+        self._is_paused = False
+        self._put_gap(item.seconds)
+
+    def _report_early_gaps(self) -> None:
+        early, self._early_gaps = self._early_gaps, []
+        for item in early:
+            self._put_gap(item.seconds)
+
+    def _report_last_gaps(self) -> None:
+        self._report_early_gaps()
+        if self._is_paused:
+            self._put_gap(self._silence.gone_for(self._agenda.now))
+
+    def _put_gap(self, seconds: float) -> None:
+        missed = max(0, round(seconds / FRAME_INTERVAL_S) - 1)
+        self._agenda.put(GapEvent(seconds=seconds, frames_missed=missed, at=self._agenda.now))
+
+    # --- checking that the streamer is there
+
+    def _await_answer(self) -> None:
+        self._signs.note(self._agenda.now)
+        self._agenda.wake_at(Due.CHECK, self._agenda.now + ASK_EVERY_S)
+
+    def note_sign(self, _: SignOfLife) -> None:
+        """Note that the streamer is there."""
+        self._signs.note(self._agenda.now)
+
+    def has_vanished(self, _: Due) -> bool:
+        """Return whether there is no sign of the streamer any more."""
+        self._signs.look_late(self._agenda.now, self._agenda.overslept)
+        return self._signs.are_missing(self._agenda.now)
+
+    def ask_for_sign(self, _: Due) -> None:
+        """Ask for a sign of life: the answer to a call is still awaited."""
+        self._agenda.put(AskForSignOfLife(self._connection.current))
+        self._agenda.wake_at(Due.CHECK, self._agenda.now + ASK_EVERY_S)
+
+    def lose_streamer(self, _: Due) -> None:
+        """Give up the link: the streamer will not answer the call."""
+        self._lose_link(f"The streamer is gone: no sign of life for {SILENCE_LIMIT_S:g} s", "streamer_silent")
 
     # --- the end
 
@@ -203,6 +277,9 @@ class StreamBase(Machine):
     def _finish(self, error: errors.OdysseyError | None) -> None:
         had_begun = self.stream_id is not None
         self._unwanted = not had_begun
+        if had_begun:
+            self._report_last_gaps()
+        self._early_gaps, self._is_paused = [], False
         self._agenda.put(EndFrames(error))
         self.stream_id = self.applied_prompt = self.broadcast = None
         self._agenda.cancel(Due.CHECK, Due.ANSWER)

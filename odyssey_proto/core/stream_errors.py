@@ -61,10 +61,14 @@ def refusal(message: wire.InteractiveStreamError, session_id: str | None) -> err
     return errors.OdysseyStreamError(text, code=reason, session_id=session_id, operation="stream")
 
 
-def failure(message: wire.InteractiveStreamError, *, ends_stream: bool, at: float) -> StreamFailed:
+def failure(
+    message: wire.InteractiveStreamError, *, ends_stream: bool, answers_call: bool, at: float
+) -> StreamFailed:
     """Return the event that reports ``message`` at ``at`` (s)."""
     text = secrets.one_line(message.message)
-    return StreamFailed(reason=_reason(message), message=text, ends_stream=ends_stream, at=at)
+    return StreamFailed(
+        reason=_reason(message), message=text, ends_stream=ends_stream, answers_call=answers_call, at=at
+    )
 
 
 def given_up(session_id: str | None) -> errors.OdysseyStreamError:

@@ -20,7 +20,7 @@ from .._base import errors
 from .._model.events import BroadcastInfo, BroadcastReady, InteractAcknowledged, StreamFailed, StreamStarted
 from .deadlines import REJOIN_DEADLINE_S, VIDEO_DEADLINE_S
 from .effects import BeginFrames, Fail, SendChannel, SendSignaling, Succeed
-from .inputs import Abandon, Due, End, Interact, Start, Unreadable, VideoResumed, VideoSeen
+from .inputs import Abandon, Due, End, Interact, SignOfLife, Start, Unreadable, VideoResumed, VideoSeen
 from .machine import by_state, nothing, row
 from .stream_base import LinkLost, LinkUp, SessionOver, StreamBase, StreamState
 from .stream_errors import ends_stream, given_up, refusal, unanswered
@@ -60,6 +60,7 @@ class StreamMachine(StreamBase):
 
     def go_on_streaming(self, _: LinkUp) -> None:
         """Expect frames again."""
+        self._report_early_gaps()
         self._silence.expect(self._agenda.now, REJOIN_DEADLINE_S)
         self._look_again()
         self.make_held_calls()
@@ -133,6 +134,7 @@ class StreamMachine(StreamBase):
         fits = limit is not None and item.size <= limit and item.message.input_image_base64 is None
         send = SendChannel if fits else SendSignaling
         self._agenda.put(send(self._connection.current, item.message, item.text))
+        self._await_answer()
 
     def started(self, message: wire.StreamStarted) -> None:
         """Answer the start, and report the stream, even one that nobody here asked for."""
@@ -142,6 +144,7 @@ class StreamMachine(StreamBase):
         self._silence.begin(now, VIDEO_DEADLINE_S)
         self._look_again()
         self._agenda.put(StreamStarted(stream_id=self.stream_id, applied_prompt=self.applied_prompt, at=now))
+        self._report_early_gaps()
         if (call := self._calls.take_start()) is not None:
             self._agenda.put(Succeed(call, self.stream_id))
 
@@ -284,11 +287,11 @@ class StreamMachine(StreamBase):
     def end(self, item: End) -> None:
         """Ask the streamer to end the stream; calls that were not sent yet fail."""
         self._calls.add_end(item.call)
-        self._agenda.cancel(Due.CHECK)  # the last frame may come long before the end
         error = unanswered("the stream was ended meanwhile", self._connection.session_id)
         for call in self._calls.take_unsent():
             self._agenda.put(Fail(call, errors.again(error)))
         self._send_end()
+        self._await_answer()  # instead of video: the last frame may come long before the end
 
     def end_too(self, item: End) -> None:
         """Wait for the end in progress; ask again if no call waits for it, as request or answer may be lost."""
@@ -321,7 +324,13 @@ STREAM_TABLE: Final[tuple[Row[StreamMachine], ...]] = (
     # Checking that video arrives.
     row((X.STREAMING,), Due.CHECK, None, M.look_for_video),
     row((X.STREAMING,), VideoSeen, None, M.judge_video),
+    row((X.STARTING,), VideoResumed, None, M.hold_gap),
+    row((X.STREAMING,), VideoResumed, None, M.hold_gap, M.comes_too_early),
     row((X.STREAMING, X.ENDING), VideoResumed, None, M.report_gap),
+    # Checking that the streamer is there while no video need come.
+    row((X.STARTING, X.ENDING), SignOfLife, None, M.note_sign),
+    row((X.STARTING, X.ENDING), Due.CHECK, None, M.lose_streamer, M.has_vanished),
+    row((X.STARTING, X.ENDING), Due.CHECK, None, M.ask_for_sign),
     # Interacting.
     row((X.STREAMING,), Interact, None, M.interact),
     row((X.STREAMING,), Abandon, None, M.forsake_update),

@@ -6,8 +6,10 @@ import asyncio
 import base64
 import contextlib
 import io
+import logging
+import socket
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 import pytest
@@ -15,6 +17,7 @@ import requests
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from PIL import Image
 
+from odyssey_proto.emulator._faults.script import Fault
 from tests.support.plain_client import (
     PATIENCE_S,
     Credentials,
@@ -24,6 +27,7 @@ from tests.support.plain_client import (
     scenario,
     session_token,
 )
+from tests.support.processes import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -145,6 +149,23 @@ def test_a_handshake_with_an_expired_token_is_refused(make_emulator: MakeEmulato
     credentials = credentials_of(emulator)
     clock.time += 10
     assert asyncio.run(refusal(address(credentials))) == 403
+
+
+def test_a_client_that_leaves_during_the_handshake_is_no_failure(
+    emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    url = urlsplit(address(credentials_of(emulator)))
+    emulator.faults.add(Fault(step="signaling handshake", action="delay", seconds=0.2))
+    with socket.create_connection((url.hostname, url.port)) as connection:
+        connection.sendall(
+            f"GET {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\nConnection: Upgrade\r\n"
+            "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+        )
+        eventually(lambda: not emulator.faults.pending)
+    eventually(lambda: "the client left" in caplog.text)
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == []
 
 
 # The life of a session

@@ -28,7 +28,7 @@ from odyssey_models import IceCandidate, IceServer
 from odyssey_proto._base.clock import MonotonicClock
 from odyssey_proto._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyStreamError
 from odyssey_proto._base.event_loop import BackgroundLoop
-from odyssey_proto._net.webrtc import candidates
+from odyssey_proto._net.webrtc import candidates, liveness
 from odyssey_proto._net.webrtc import peer as peer_module
 from odyssey_proto._net.webrtc.decoding import DecodingQueue
 from odyssey_proto._net.webrtc.peer import Peer
@@ -598,6 +598,32 @@ class TestLoss:
         assert heard.wait("lost")[1] in ("peer_lost", "peer_closed")
         peer.close().result(GENEROUS)
         assert heard.kinds().count("lost") == 1
+
+    def test_a_streamer_gives_a_sign_of_life_until_it_falls_silent(
+        self, loop: BackgroundLoop, peer: Peer, streamer: Streamer, heard: Heard
+    ) -> None:
+        connect(peer, streamer, heard)
+        heard.wait("state", "connected")
+        peer.ask_for_sign_of_life(lambda: heard.on_message("a sign"))
+        heard.wait("message", "a sign")
+        silenced = threading.Event()
+        streamer.loop.call_soon(_fall_silent, streamer.pc)
+        streamer.loop.call_soon(silenced.set)
+        assert silenced.wait(GENEROUS)
+        assert not loop.run(liveness.answers(peer.peer_connection), GENEROUS)
+
+    def test_who_cannot_be_asked_for_a_sign_of_life_counts_as_there(
+        self,
+        loop: BackgroundLoop,
+        peer: Peer,
+        streamer: Streamer,
+        heard: Heard,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        assert loop.run(liveness.answers(None), GENEROUS)
+        connect(peer, streamer, heard)
+        monkeypatch.delattr(aioice.ice.Connection, "build_request")
+        assert loop.run(liveness.answers(peer.peer_connection), GENEROUS)
 
     def test_encryption_that_does_not_match_the_offer_is_told(
         self, peer: Peer, streamer: Streamer, heard: Heard

@@ -47,6 +47,7 @@ class FakeLink:
         self.sent: list[Any] = []
         self.did: list[str] = []
         self.packets: int | None = None
+        self.lives = True
         self._service = service
         self._shown = 0
 
@@ -94,6 +95,10 @@ class FakeLink:
 
     def ask_for_keyframe(self) -> None:
         self.did.append("keyframe")
+
+    def ask_for_sign_of_life(self) -> None:
+        if self.lives:
+            self.post(inputs.SignOfLife(self.number))
 
     def carry_out(self, effect: effects.LinkEffect) -> None:
         if isinstance(effect, effects.SendChannel | effects.SendSignaling):
@@ -173,7 +178,7 @@ class FakeService:
 
         advanced = AdvancedConfig(initial_retry_delay_ms=1, max_retry_delay_ms=5)
         core = SpectatorMachine(advanced, ways, reconnect=reconnect)
-        driver = Driver(core, self, MonotonicClock(), name="odyssey-spectator")
+        driver = Driver(core, self, MonotonicClock(), name="odyssey-spectator", announces_streams=False)
         spectator = SpectatorConnection(driver, has_handlers=False)
         commands.watch(driver, Deadline(PATIENCE_S, MonotonicClock()))
         return spectator

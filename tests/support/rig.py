@@ -47,16 +47,26 @@ class Rig:
         self.core = Protocol(AdvancedConfig(**advanced), reconnect=reconnect)
         self.now = 100.0
         self.calls = itertools.count(1)
+        self.streamer_lives = True
+        """Whether the streamer gives a sign of life when asked for one; if not, the question is an output."""
 
     def give(self, *items: inputs.Input) -> list[effects.Output]:
         for item in items:
             self.core.receive(item, self.now)
-        return self.core.outputs()
+        return self._outputs()
 
     def later(self, seconds: float) -> list[effects.Output]:
         self.now += seconds
         self.core.advance(self.now)
-        return self.core.outputs()
+        return self._outputs()
+
+    def _outputs(self) -> list[effects.Output]:
+        outputs = self.core.outputs()
+        if not self.streamer_lives:
+            return outputs
+        for asked in only(outputs, effects.AskForSignOfLife):
+            self.core.receive(inputs.SignOfLife(asked.link), self.now)
+        return [output for output in outputs if not isinstance(output, effects.AskForSignOfLife)]
 
     @property
     def link(self) -> int:

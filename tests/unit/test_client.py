@@ -21,8 +21,9 @@ from odyssey_proto import (
 )
 from odyssey_proto._base.clock import MonotonicClock
 from odyssey_proto._live.driver import Driver
+from odyssey_proto.core import inputs
 from odyssey_proto.core.protocol import Protocol
-from tests.support.links import PATIENCE_S, FakeLink, FakeService
+from tests.support.links import GRANTED, PATIENCE_S, FakeLink, FakeService
 from tests.support.processes import eventually
 
 if TYPE_CHECKING:
@@ -245,6 +246,78 @@ def test_while_a_thread_connects_another_is_refused(client: Client, in_backgroun
     client.disconnect()
     with pytest.raises(OdysseyConnectionError):
         connecting.result(PATIENCE_S)
+
+
+def test_a_connect_that_is_left_while_it_waits_for_the_last_session_says_so(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_settle_last", lambda _: client.disconnect())  # as another thread does then
+    with pytest.raises(OdysseyConnectionError) as caught:
+        client.connect(timeout=PATIENCE_S)
+    assert caught.value.code == "disconnected"
+    monkeypatch.undo()
+    assert client.connect(timeout=PATIENCE_S).is_connected
+
+
+def test_a_session_that_ctrl_c_kept_from_beginning_is_not_waited_for(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(client._account.telemetry, "connecting", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        client.connect(timeout=PATIENCE_S)
+    monkeypatch.undo()
+    client.disconnect()
+    assert client.connect(timeout=PATIENCE_S).is_connected
+
+
+@pytest.fixture
+def slow_request(client: Client) -> Iterator[threading.Event]:
+    """Set it to have the first request for a session answered."""
+    granted = threading.Event()
+    answers = iter([lambda: granted.wait(PATIENCE_S)])
+
+    def request() -> inputs.Input:
+        next(answers, lambda: True)()
+        return inputs.SessionGranted(GRANTED)
+
+    client.service.requesting = request
+    yield granted
+    granted.set()
+
+
+def test_a_session_that_is_granted_after_its_connect_was_left_is_given_back_before_the_next(
+    client: Client, slow_request: threading.Event, in_background: Background
+) -> None:
+    first = in_background(client.connect, timeout=PATIENCE_S)
+    eventually(lambda: client.current_status is ConnectionStatus.CONNECTING)
+    client.disconnect()
+    with pytest.raises(OdysseyConnectionError, match="The client disconnected"):
+        first.result(PATIENCE_S)
+    again = in_background(client.connect, timeout=PATIENCE_S)
+    eventually(client._connecting.locked)
+    assert client.service.links == []
+    slow_request.set()
+    assert again.result(PATIENCE_S).is_connected
+    assert client.service.links[0].sent == [wire.ClientDisconnecting()]
+    assert "close" in client.service.links[0].did
+
+
+def test_closing_does_not_wait_for_a_session_that_is_granted_too_late(
+    client: Client, slow_request: threading.Event, in_background: Background
+) -> None:
+    first = in_background(client.connect, timeout=PATIENCE_S)
+    eventually(lambda: client.current_status is ConnectionStatus.CONNECTING)
+    client.disconnect()
+    with pytest.raises(OdysseyConnectionError):
+        first.result(PATIENCE_S)
+    left = client._leaving
+    assert left is not None
+    client.close()
+    eventually(left._driver.ended.is_set)
+    assert not slow_request.is_set()
 
 
 def test_closing_ends_a_connect(client: Client, in_background: Background) -> None:

@@ -17,7 +17,7 @@ ROOT: Final = Path(__file__).parents[2]
 FILES: Final = sorted((ROOT / "tests").rglob("*.py"))
 IMPORT: Final = re.compile(r"^\s*(?:from|import)\b(?! aiohttp)[^#\n]*?\btest_\w+", re.MULTILINE)
 """Also in the code of a program that a test starts. A module of aiohttp has a name like a test file's."""
-MARK: Final = re.compile(r"^ *(?:pytestmark = |@)?pytest\.mark\.measures\b", re.MULTILINE)
+MARK: Final = re.compile(r"^ *(?:pytestmark = \[?|@)?pytest\.mark\.measures\b", re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())

@@ -135,7 +135,7 @@ async def _connection_with_a_channel() -> dict[str, Any]:
         return {
             "agents": agents,
             "behind": {transport._connection for transport in transports},
-            "counted": set(candidates._agents(pc)),
+            "counted": set(candidates.agents(pc)),
             "sctp": vars(pc.sctp),
             "agent": [vars(agent) for agent in agents],
         }
@@ -155,6 +155,15 @@ def test_a_connection_of_aioice_has_what_gathering_is_arranged_with() -> None:
         assert isinstance(attributes["_protocols"], list)
         assert {"stun_server", "turn_server", "_closing"} <= set(attributes)
     assert parameters(ice.Connection.get_component_candidates) == ["component", "addresses", "timeout"]
+
+
+def test_a_sign_of_life_is_asked_for_as_aioice_asks_for_consent() -> None:
+    for attributes in asyncio.run(_connection_with_a_channel())["agent"]:
+        assert {"_nominated", "remote_password"} <= set(attributes)
+    assert parameters(ice.Connection.build_request) == ["pair", "nominate"]
+    assert parameters(ice.StunProtocol.request) == ["request", "addr", "integrity_key", "retransmissions"]
+    assert issubclass(stun.TransactionTimeout, Exception)
+    assert issubclass(stun.TransactionFailed, Exception)
 
 
 def test_a_stun_server_is_asked_from_a_socket_of_aioice() -> None:

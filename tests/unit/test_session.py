@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -298,6 +299,36 @@ def test_a_stream_that_ends_first_has_no_broadcast(
         waiting.result(PATIENCE_S)
 
 
+REFUSED = wire.InteractiveStreamError(reason=wire.StreamErrorReason("moderation"), message="Not this")
+OVER = wire.InteractiveStreamError(reason=wire.StreamErrorReason("session_timeout"), message="Too long")
+
+
+def test_a_refused_prompt_of_another_thread_does_not_end_the_wait_for_the_broadcast(
+    service: FakeService, session: Session, in_background: Background
+) -> None:
+    session.start_stream("A cat", broadcast=True)
+    waiting = in_background(lambda: session.wait_for_broadcast(timeout=PATIENCE_S))
+    eventually(lambda: len(session._driver.events._readers) > 0)
+    service.answering = lambda link, _: link.hear(REFUSED)
+    with pytest.raises(OdysseyStreamError, match="Not this"):
+        session.interact("No")
+    service.links[0].hear(READY)
+    assert waiting.result(PATIENCE_S) == session.broadcast
+
+
+@pytest.mark.parametrize("error", [REFUSED, OVER])
+def test_an_error_that_answers_no_call_or_ends_the_stream_ends_the_wait_for_the_broadcast(
+    error: wire.InteractiveStreamError, service: FakeService, session: Session, in_background: Background
+) -> None:
+    session.start_stream("A cat", broadcast=True)
+    waiting = in_background(lambda: session.wait_for_broadcast(timeout=PATIENCE_S))
+    eventually(lambda: len(session._driver.events._readers) > 0)
+    service.links[0].hear(error)
+    with pytest.raises(OdysseyStreamError, match=error.message) as told:
+        waiting.result(PATIENCE_S)
+    assert told.value.code == "no_broadcast"
+
+
 @pytest.mark.parametrize(("kind", "ends_wait"), [("broadcast_ready", True), ("update_acknowledged", False)])
 def test_a_report_of_the_broadcast_that_cannot_be_read_ends_the_wait_for_it(
     kind: str, ends_wait: bool, service: FakeService, session: Session, in_background: Background
@@ -312,6 +343,17 @@ def test_a_report_of_the_broadcast_that_cannot_be_read_ends_the_wait_for_it(
         return
     with pytest.raises(MalformedMessageError):
         waiting.result(PATIENCE_S)
+
+
+def test_a_start_that_times_out_has_ended_its_frames_before_it_raises(
+    service: FakeService, session: Session
+) -> None:
+    service.answering = lambda *_: time.sleep(10 * SHORT_S)  # the driver is busy when the call is given up
+    with pytest.raises(OdysseyStreamTimeoutError):
+        session.start_stream("A cat", timeout=SHORT_S)
+    frames = session._driver.hub.subscribe()  # those of the next stream
+    session._driver._abandon(-1)  # until the driver has taken everything before
+    assert not frames.closed
 
 
 def test_a_start_that_timed_out_is_no_stream_when_it_starts_after_all(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..._model.ice_urls import IceUrl
     from .ice_servers import IceServers
 
-__all__ = ["FALLBACK_SERVERS", "announced", "arrange_gathering", "for_aiortc"]
+__all__ = ["FALLBACK_SERVERS", "agents", "announced", "arrange_gathering", "for_aiortc"]
 
 log = logging.getLogger("odyssey_proto.webrtc")
 
@@ -68,7 +68,7 @@ def arrange_gathering(
     Raises:
         OdysseyConnectionError: ``servers`` is ``relay_only``, which this version of aioice does not support.
     """
-    for agent in _agents(connection):
+    for agent in agents(connection):
         gather = getattr(agent, "get_component_candidates", None)
         if gather is not None and hasattr(agent, "_protocols"):
             agent.get_component_candidates = _arranged(agent, gather, only, loopback=loopback, servers=servers)
@@ -98,7 +98,7 @@ def announced(connection: RTCPeerConnection | None, agent: Any, candidate: Any) 
         )
 
 
-def _agents(connection: RTCPeerConnection) -> Iterator[Any]:
+def agents(connection: RTCPeerConnection) -> Iterator[Any]:
     """Return aioice's connections, each once."""
     return iter({id(agent): agent for _, agent in _owners(connection)}.values())
 

@@ -1,13 +1,18 @@
-"""Whether anything still arrives over a peer connection, even if it is no video: aiortc counts the packets."""
+"""Whether the other side of a peer connection is still there, even if no video comes.
+
+aiortc counts the packets that arrive, and every ICE agent answers the checks of the other side (RFC 8445, 7.3).
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from .candidates import agents
 
 if TYPE_CHECKING:
     from aiortc import RTCPeerConnection
 
-__all__ = ["packets_received"]
+__all__ = ["answers", "packets_received"]
 
 _COUNT: Final = (
     "_RTCDtlsTransport__rx_packets"  # its statistics, which have a public way, are made on the loop only
@@ -24,3 +29,29 @@ def packets_received(connection: RTCPeerConnection | None) -> int | None:
     transports = {transceiver.receiver.transport for transceiver in connection.getTransceivers()}
     counts = [getattr(transport, _COUNT, None) for transport in transports]
     return sum(filter(None, counts)) if any(count is not None for count in counts) else None
+
+
+async def answers(connection: RTCPeerConnection | None) -> bool:
+    """Send a STUN check over the path in use, once, and return whether it is answered within 0.5 s.
+
+    For the loop's thread. Without a path, or if this version of aioice cannot send it, nothing is known: True.
+    """
+    if connection is None:
+        return True
+    from aioice import stun
+
+    for agent in agents(connection):
+        for pair in tuple(getattr(agent, "_nominated", {}).values()):
+            try:
+                await _check(agent, pair)
+            except stun.TransactionTimeout:
+                return False
+            except (stun.TransactionFailed, AttributeError, TypeError):
+                pass  # an answer too, or another aioice
+    return True
+
+
+async def _check(agent: Any, pair: Any) -> None:
+    request = agent.build_request(pair, nominate=False)
+    key = agent.remote_password.encode()
+    await pair.protocol.request(request, pair.remote_addr, integrity_key=key, retransmissions=0)

@@ -20,7 +20,7 @@ from ..._base.errors import MalformedMessageError, OdysseyConnectionError
 from ..._base.event_loop import TaskScope
 from ..._model.ice_urls import usable_servers
 from ..._video.meters import VideoTotals
-from . import candidates
+from . import candidates, liveness
 from .channels import DataChannels, not_open
 from .codecs import codec_preferences, no_codec
 from .ice_servers import IceServers
@@ -183,6 +183,13 @@ class Peer:
     def ask_for_keyframe(self) -> None:
         """Ask the streamer for a keyframe; before the first packet this does nothing."""
         self._loop.call_soon(self._ask_for_keyframe)
+
+    def ask_for_sign_of_life(self, on_answer: Callable[[], None]) -> None:
+        """Ask the streamer's side for a sign of life, and call ``on_answer`` on the loop's thread if it gives one.
+
+        It is also called if nothing can be asked.
+        """
+        self._loop.call_soon(self._ask_for_sign_of_life, on_answer)
 
     def close(self, timeout: float = 1.0) -> concurrent.futures.Future[None]:
         """Close the connection and everything that it opened; the future is done when nothing is left.
@@ -447,6 +454,14 @@ class Peer:
     def _ask_for_keyframe(self) -> None:
         if self._buffer is not None and self._buffer.ssrc is not None and not self._closing:
             self._spawn(self._receiver._send_rtcp_pli(self._buffer.ssrc))
+
+    def _ask_for_sign_of_life(self, on_answer: Callable[[], None]) -> None:
+        if not self._closing:
+            self._spawn(self._await_sign_of_life(on_answer))
+
+    async def _await_sign_of_life(self, on_answer: Callable[[], None]) -> None:
+        if await liveness.answers(self._pc):
+            self._tell(on_answer)
 
     def _take_frame(self, frame: av.VideoFrame, received_at: float) -> None:
         self._measure()

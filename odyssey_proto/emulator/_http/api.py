@@ -49,6 +49,18 @@ _PREFLIGHT = {
 _STEPS = {"GET /ping/{region}": "ping", "GET /signaling/client/{session_id}": "signaling handshake"}
 
 
+@web.middleware
+async def _let_go(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let a client go that leaves during its answer or the handshake: that is no failure of the emulator."""
+    try:
+        return await handler(request)
+    except ConnectionError as exc:
+        if request.transport is not None and not request.transport.is_closing():
+            raise
+        log.debug("%s %s: the client left (%s)", request.method, request.path, type(exc).__name__)
+        return web.Response()  # which goes nowhere
+
+
 class RestApi:
     """The web application of one emulator."""
 
@@ -69,7 +81,7 @@ class RestApi:
         self.stun_port = 0
         """Port of the emulator's own STUN server."""
         self.app = web.Application(
-            middlewares=[show_exchange, sloppiness.answer, self._answer_errors, self._misbehave],
+            middlewares=[_let_go, show_exchange, sloppiness.answer, self._answer_errors, self._misbehave],
             client_max_size=LARGEST_MESSAGE_BYTES,
         )
         self.app.on_response_prepare.extend([_sign, untype])

@@ -225,6 +225,8 @@ class Session:
                 self.spawn(self._links[number].add(candidate))
             case core.AskForKeyframe(link=number):
                 self.spawn(self._links[number].ask_for_keyframe())
+            case core.AskForSignOfLife(link=number):
+                self.tell(core.SignOfLife(number))  # aiortc has no public way to ask
             case core.CheckVideo(link=number):
                 self.tell(core.VideoSeen(number, self._last_frame_at))
             case core.SayGoodbye(link=number):

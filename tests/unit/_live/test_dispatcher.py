@@ -55,8 +55,10 @@ class Journal:
 
 
 @contextlib.contextmanager
-def running(handlers: OdysseyEventHandlers, clock: Clock | None = None) -> Iterator[Dispatcher]:
-    dispatcher = Dispatcher(handlers, clock)
+def running(
+    handlers: OdysseyEventHandlers, clock: Clock | None = None, *, awaits_start: bool = False
+) -> Iterator[Dispatcher]:
+    dispatcher = Dispatcher(handlers, clock, awaits_start=awaits_start)
     dispatcher.start()
     try:
         yield dispatcher
@@ -329,3 +331,41 @@ def test_a_handler_that_waits_for_the_end_of_all_handlers_is_not_waited_for() ->
         dispatchers.append(dispatcher)
         dispatcher.publish(ENDED)
         assert joined.wait(PATIENCE_S)
+
+
+# --- frames that are there before their stream is reported
+
+
+def test_frames_wait_until_the_start_of_their_stream_is_reported() -> None:
+    order: list[object] = []
+    handlers = OdysseyEventHandlers(
+        on_status_change=lambda *_: order.append("status"),
+        on_stream_started=lambda _: order.append("started"),
+        on_video_frame=lambda picture: order.append(picture.index),
+        on_stream_ended=lambda: order.append("ended"),
+    )
+    with running(handlers, awaits_start=True) as dispatcher:
+        for first in (0, 10):
+            dispatcher.put(frame(first))
+            dispatcher.publish(status(ConnectionStatus.CONNECTED))
+            dispatcher.put(frame(first + 1))
+            dispatcher.publish(STARTED)
+            dispatcher.close(None)
+            dispatcher.publish(ENDED)
+    assert order == ["status", "started", 1, "ended", "status", "started", 11, "ended"]
+    counts = dispatcher.counts
+    assert (counts.received, counts.delivered, counts.dropped) == (4, 2, 2)
+
+
+def test_frames_of_a_stream_whose_start_failed_are_passed_to_nobody() -> None:
+    journal = Journal()
+    handlers = OdysseyEventHandlers(
+        on_video_frame=journal.handler("frame"), on_stream_started=journal.handler("started")
+    )
+    with running(handlers, awaits_start=True) as dispatcher:
+        dispatcher.put(frame(0))
+        dispatcher.close(None)
+        dispatcher.publish(STARTED)
+    assert journal.calls == [("started", "st-1")]
+    counts = dispatcher.counts
+    assert (counts.received, counts.delivered, counts.dropped) == (1, 0, 1)

@@ -20,6 +20,7 @@ from odyssey_proto import (
 )
 from odyssey_proto._base.clock import Deadline, MonotonicClock
 from odyssey_proto._live import commands
+from odyssey_proto._live.driver import drivers_of
 from odyssey_proto.core import inputs
 from tests.support.links import PATIENCE_S, FakeLink, FakeService
 from tests.support.processes import eventually
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from odyssey_proto._live.driver import Driver
+    from odyssey_proto._live.event_hub import EventQueue
     from tests.conftest import Background
 
 LOST = OdysseyConnectionError("the line is dead", code="lost", recoverable=True)
@@ -217,7 +219,71 @@ def test_connecting_that_is_overtaken_by_the_end_raises_a_connection_error(servi
         driver.call("connect", inputs.Connect, PATIENCE_S, refuse(AssertionError()))
 
 
+@pytest.mark.parametrize("may_linger", [False, True])
+def test_a_connect_that_was_left_before_it_began_says_so(service: FakeService, may_linger: bool) -> None:
+    driver = service.driver()
+    driver.start_leaving(may_linger=may_linger)
+    with pytest.raises(OdysseyConnectionError) as told:
+        commands.connect(driver, Deadline(PATIENCE_S, MonotonicClock()), None)
+    assert told.value.code == "disconnected"
+    assert driver.ended.wait(PATIENCE_S)
+
+
+def test_a_call_returns_after_its_effects(service: FakeService) -> None:
+    driver = connected(service)
+    read: list[object] = []
+
+    def note(call: int, **_: object) -> None:
+        read.extend(_read(events) for _ in range(len(events._events)))
+        answer(call, **_)
+
+    answer = driver._answer
+    driver._answer = note  # type: ignore[method-assign]  # what others see at the moment of the answer
+    events = driver.events.subscribe()
+    commands.start_stream(driver, CAT, PATIENCE_S)
+    assert read[-1:] == ["StreamStarted"]
+    service.links[0].show()
+    frames = driver.hub.subscribe()
+    commands.interact(driver, UPDATE, PATIENCE_S)
+    assert read[-1:] == ["InteractAcknowledged"]
+    commands.end_stream(driver, PATIENCE_S)
+    assert read[-1:] == ["StreamEnded"]
+    assert (frames.closed, driver.hub.latest) == (True, None)
+    driver.start_leaving()
+    driver.join(PATIENCE_S)
+
+
+def _read(events: EventQueue) -> str:
+    return type(events.get(Deadline(PATIENCE_S, MonotonicClock()))).__name__
+
+
 # --- losing links
+
+
+def test_the_statistics_count_the_gaps_that_were_reported(service: FakeService, driver: Driver) -> None:
+    events = driver.events.subscribe()
+    commands.start_stream(driver, CAT, PATIENCE_S)
+    service.links[0].show()
+    service.opening = lambda link: link.post(inputs.SignalingOpened(link.number))
+    service.links[0].post(inputs.LinkFailed(1, LOST, video_at=driver.hub.last_at))
+    eventually(lambda: len(service.links) == 2)
+    service.links[1].show()  # before its channel is open
+    eventually(lambda: driver.stats().gaps == 1)
+    service.links[1].post(inputs.VideoReceived(2))
+    service.links[1].post(inputs.ChannelOpened(2, 16384))
+    commands.end_stream(driver, PATIENCE_S)
+    told = [_read(events) for _ in range(len(events._events))]
+    assert told[-3:] == ["StatusChanged", "GapEvent", "StreamEnded"]
+    assert driver.stats().gaps == told.count("GapEvent") == 1
+
+
+def test_a_streamer_that_is_gone_does_not_hold_up_a_call(service: FakeService, driver: Driver) -> None:
+    commands.start_stream(driver, CAT, PATIENCE_S)
+    service.answering = lambda *_: None
+    service.links[0].lives = False
+    with pytest.raises(OdysseyStreamError, match="no sign of life") as told:
+        commands.end_stream(driver, PATIENCE_S)
+    assert told.value.code == "streamer_silent"
 
 
 def test_a_lost_link_is_followed_by_another_and_calls_wait_for_it(service: FakeService, driver: Driver) -> None:
@@ -289,6 +355,28 @@ def test_without_a_thread_there_is_no_session(service: FakeService, monkeypatch:
             commands.connect(driver, Deadline(PATIENCE_S, MonotonicClock()), None)
     assert told.value.code == "no_resources"
     assert service.did == ["cut", "release"]
+
+
+def test_a_session_that_never_began_is_not_waited_for(service: FakeService) -> None:
+    driver = service.driver()
+    driver.account = 4711
+    driver.start_leaving()
+    assert drivers_of(4711) == []
+
+
+def test_a_start_that_ctrl_c_cuts_leaves_nothing_to_wait_for(
+    service: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = service.driver()
+
+    def interrupt(_: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            commands.connect(driver, Deadline(PATIENCE_S, MonotonicClock()), None)
+    assert driver.ended.is_set()
 
 
 def test_a_fault_of_the_core_ends_the_session_and_answers_those_who_wait(

@@ -753,6 +753,22 @@ def test_pauses_are_counted_and_added_up_also_one_that_still_lasts() -> None:
     assert hub.gaps(2.1) == (2, pytest.approx(2.05))
 
 
+def test_time_goes_on_over_links_that_fail_and_into_the_next_stream() -> None:
+    hub = streaming()
+    inbox = Inbox()
+    hub.attach(inbox, FrameCounts())
+    hub.publish(decoded(), now=10.0, source=hub.source)
+    for now in (12.0, 14.0):  # two links, of which the first brings a frame and fails
+        hub.pause()
+        hub.publish(decoded(), now=now, source=hub.source)
+    hub.pause()
+    hub.end()
+    hub.begin(15.0)
+    hub.publish(decoded(), now=15.5, source=hub.source)
+    times = [frame.timestamp_ms for frame in inbox.frames]
+    assert [time - times[0] for time in times] == [0, 2000, 4000, 5500]
+
+
 def test_a_hub_tells_that_it_has_ended_for_good() -> None:
     hub = FrameHub()
     assert not hub.closed

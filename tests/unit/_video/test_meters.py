@@ -203,9 +203,22 @@ class TestSessionStats:
         assert session_stats(hub, totals, age_s=0).gap_s == 3.5
         time.at = 110.0
         assert (session_stats(hub, totals, age_s=0).gaps, session_stats(hub, totals, age_s=0).gap_s) == (2, 10.0)
+        hub.note_gap(3.0)
+        assert (session_stats(hub, totals, age_s=0).gaps, session_stats(hub, totals, age_s=0).gap_s) == (2, 10.0)
+        hub.note_gap(7.0)  # reported as the stream ends in it
         hub.close()
         time.at = 200.0
         assert (session_stats(hub, totals, age_s=0).gaps, session_stats(hub, totals, age_s=0).gap_s) == (2, 10.0)
+
+    def test_of_a_stream_that_has_ended_tell_of_the_gaps_that_were_reported(self) -> None:
+        time = Time()
+        hub = self.hub(time)
+        hub.publish(decoded(), 100.0)
+        hub.publish(decoded(), 103.0)  # the report of it comes after the end
+        time.at = 105.0
+        assert session_stats(hub, VideoTotals(time), age_s=0).gaps == 2
+        hub.end()
+        assert (session_stats(hub, VideoTotals(time), age_s=0).gaps, hub.gaps(time.at)) == (0, (0, 0.0))
 
     def test_the_time_between_two_streams_is_no_gap(self) -> None:
         time = Time()

@@ -6,6 +6,8 @@ from enum import Enum
 
 import attrs
 
+from odyssey_proto._base.errors import OdysseyStreamError
+from odyssey_proto.core import effects
 from odyssey_proto.core.effects import Ignored
 from odyssey_proto.core.inputs import Due
 from odyssey_proto.core.machine import Agenda, Machine, by_state, nothing, row
@@ -121,3 +123,12 @@ def test_what_is_scheduled_by_a_time_is_not_put_off() -> None:
     assert agenda.next_due == 3.0
     agenda.wake_by(Due.ANSWER, 2.0)
     assert agenda.next_due == 2.0
+
+
+def test_answers_come_last_and_the_rest_keeps_its_order() -> None:
+    agenda = Agenda()
+    failed = effects.Fail(2, OdysseyStreamError("no"))
+    for output in (effects.Succeed(1, None), effects.EndFrames(None), failed, effects.PauseFrames()):
+        agenda.put(output)
+    assert agenda.drain() == [effects.EndFrames(None), effects.PauseFrames(), effects.Succeed(1, None), failed]
+    assert agenda.drain() == []

@@ -240,3 +240,15 @@ def test_it_says_how_things_stand() -> None:
         None,
         None,
     )
+
+
+@pytest.mark.parametrize(("end", "code"), [(inputs.Disconnect(), "disconnected"), (inputs.Broken(LOST), "lost")])
+@pytest.mark.parametrize("command", [inputs.Connect(1), inputs.Join(1, SESSION, "token", 60.0)])
+def test_a_connect_that_comes_after_the_end_says_why_it_is_over(
+    end: inputs.Input, code: str, command: inputs.Input
+) -> None:
+    rig = Rig()
+    rig.give(end)
+    with pytest.raises(errors.OdysseyConnectionError) as refused:
+        rig.give(command)
+    assert refused.value.code == code

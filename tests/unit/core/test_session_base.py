@@ -23,7 +23,7 @@ def test_a_status_is_reported_when_it_changes_and_the_end_last() -> None:
     told = rig.give(inputs.Connect(0), inputs.Authenticated())
     assert [event.status.value for event in only(told, events.StatusChanged)] == ["authenticating", "connecting"]
     outputs = rig.give(inputs.Disconnect())
-    assert outputs[-1] == events.StatusChanged(
+    assert outputs[-2] == events.StatusChanged(  # before the answer to the connect
         status=ConnectionStatus.DISCONNECTED, message="The client disconnected", at=rig.now
     )
 
@@ -57,7 +57,9 @@ def test_what_was_held_is_told_before_the_end() -> None:
     rig.give(inputs.LinkFailed(1, LOST))
     rig.later(0)
     rig.give(inputs.SignalingOpened(2), inputs.VideoResumed(2.0))
+    rig.hear(wire.BroadcastReady(webrtc_url="https://host/live", spectator_token="token"))
     kinds = [type(output) for output in rig.give(inputs.Disconnect())]
+    assert kinds.index(events.BroadcastReady) < kinds.index(events.StreamEnded)
     assert kinds.index(events.GapEvent) < kinds.index(events.StreamEnded)
 
 
@@ -76,6 +78,15 @@ def test_a_link_that_is_stuck_is_closed_at_the_end() -> None:
         effects.CloseLink(1),
         GOODBYE_LINK,
     ]
+
+
+def test_leaving_after_a_failure_does_not_stop_the_goodbye() -> None:
+    rig = Rig(max_retries=0, initial_retry_delay_ms=10).to_connecting()
+    assert GOODBYE_LINK in rig.give(inputs.LinkFailed(1, LOST))
+    rig.give(inputs.LinkFailed(2, LOST))
+    assert rig.give(inputs.Disconnect()) == []
+    assert [link.with_video for link in only(rig.later(0.01), effects.OpenLink)] == [False]
+    assert effects.SendSignaling(3, wire.ClientDisconnecting()) in rig.give(inputs.SignalingOpened(3))
 
 
 def test_without_a_token_that_is_valid_there_is_no_goodbye() -> None:

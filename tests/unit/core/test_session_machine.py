@@ -73,7 +73,7 @@ def test_a_failed_step_fails_the_connect_with_its_error(stage: str) -> None:
     rig.give(inputs.Connect(7))
     if stage == "queueing":
         rig.give(inputs.Authenticated())
-    event, fail, status = rig.give(inputs.StepFailed(REFUSED))
+    event, status, fail = rig.give(inputs.StepFailed(REFUSED))
     assert event == events.ErrorOccurred(error=REFUSED, fatal=True, at=100.0)
     assert isinstance(fail, effects.Fail)
     assert (fail.call, type(fail.error), vars(fail.error)) == (7, type(REFUSED), vars(REFUSED))

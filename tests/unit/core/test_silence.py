@@ -99,3 +99,19 @@ def test_a_process_that_stood_still_does_not_take_that_for_silence(
 ) -> None:
     silence.look_late(160.0, overslept)
     assert silence.judge(100.0, 160.0) is verdict
+
+
+def test_the_newest_frame_of_a_lost_link_is_known_to_the_moment(silence: Silence) -> None:
+    silence.note_newest(None)
+    assert silence.gone_for(101.0) == 1.0
+    silence.note_newest(100.75)
+    silence.note_newest(100.5)  # an older one
+    assert silence.gone_for(101.0) == 0.25
+
+
+def test_whether_any_link_had_video_is_known_until_the_next_stream(silence: Silence) -> None:
+    assert silence.had_video
+    silence.expect(105.0, 5.0)
+    assert silence.had_video
+    silence.begin(110.0, 20.0)
+    assert not silence.had_video

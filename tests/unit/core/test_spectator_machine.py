@@ -117,6 +117,7 @@ def test_a_second_watch_is_refused_and_changes_nothing() -> None:
 def test_hls_is_tried_if_webrtc_fails() -> None:
     rig = Rig(BOTH).to_opening()
     assert rig.fail(REFUSED) == [
+        effects.PauseFrames(),
         ErrorOccurred(error=REFUSED, fatal=False, at=100.0),
         effects.CloseLink(1),
         effects.OpenBroadcast(2, Way.HLS, OPEN_WITHIN_S),
@@ -150,7 +151,11 @@ def test_a_stream_that_webrtc_does_not_know_is_looked_for_over_hls() -> None:
 def test_a_server_that_asks_to_come_back_later_is_asked_again_then() -> None:
     rig = Rig().to_opening()
     outputs = rig.fail(BUSY)
-    assert outputs == [ErrorOccurred(error=BUSY, fatal=False, at=100.0), effects.CloseLink(1)]
+    assert outputs == [
+        effects.PauseFrames(),
+        ErrorOccurred(error=BUSY, fatal=False, at=100.0),
+        effects.CloseLink(1),
+    ]
     assert rig.later(6.9) == []
     assert rig.later(0.1) == [effects.OpenBroadcast(2, Way.WEBRTC, OPEN_WITHIN_S)]
     assert effects.Succeed(7, None) in rig.give(inputs.LinkReady(2))
@@ -222,7 +227,7 @@ def test_what_hls_has_never_shown_has_not_ended_when_it_is_refused() -> None:
     rig.fail(REFUSED)
     rig.fail(TAKEN_AWAY)
     assert rig.core.state is SpectatorState.REOPENING
-    assert Rig((Way.HLS,)).to_opening().fail(TAKEN_AWAY)[-1] == StatusChanged(
+    assert Rig((Way.HLS,)).to_opening().fail(TAKEN_AWAY)[-2] == StatusChanged(
         status=ConnectionStatus.FAILED, message="access denied", at=100.0
     )
 
@@ -439,7 +444,7 @@ def test_what_a_link_says_that_was_given_up_is_not_heard() -> None:
 
 def test_what_comes_at_a_wrong_moment_is_ignored() -> None:
     rig = Rig().to_opening()
-    assert rig.give(inputs.VideoResumed(1.0)) == [effects.Ignored("VideoResumed in opening")]
+    assert rig.give(inputs.VideoSeen(1, None)) == [effects.Ignored("VideoSeen in opening")]
     rig.core._agenda.wake_at(inputs.Due.CHECK, rig.now)
     assert rig.later(0) == [effects.Ignored("look for frames in opening")]
 
@@ -457,3 +462,66 @@ def test_in_a_forked_child_it_is_over_and_nothing_is_done() -> None:
     assert rig.give(inputs.Forgotten()) == []
     assert rig.core.is_over
     assert rig.give(inputs.Forgotten()) == []
+
+
+# --- gaps in the video
+
+
+def gaps(outputs: list[Any]) -> list[float]:
+    return [round(event.seconds, 3) for event in only(outputs, GapEvent)]
+
+
+def away() -> Rig:
+    """Return a spectator that has just lost a link whose newest frame came at 100 s."""
+    rig = Rig().to_watching()
+    rig.now += 1.0
+    rig.give(inputs.LinkFailed(1, LOST, video_at=100.0))
+    rig.later(0)
+    return rig
+
+
+@pytest.mark.parametrize(
+    "end", [inputs.Disconnect(), inputs.BroadcastEnded(2), inputs.Broken(LOST), inputs.LinkFailed(2, GONE)]
+)
+def test_one_that_ends_in_a_gap_reports_it_before_the_end(end: inputs.Input) -> None:
+    rig = away()
+    outputs = rig.give(end)
+    kinds = [type(output) for output in outputs]
+    assert gaps(outputs) == [1.0]
+    assert kinds.index(GapEvent) < kinds.index(effects.EndFrames)
+
+
+def test_a_link_that_brings_frames_and_fails_is_paused_and_each_gap_is_reported_once() -> None:
+    rig = away()
+    assert gaps(rig.give(inputs.VideoResumed(1.0))) == []
+    assert effects.PauseFrames() in rig.give(inputs.LinkFailed(2, LOST, video_at=101.0))
+    rig.later(2.0)
+    outputs = rig.give(inputs.VideoResumed(2.0), inputs.LinkReady(3))
+    assert gaps(outputs) == [1.0, 2.0]
+    assert statuses(outputs) == [ConnectionStatus.CONNECTED]
+    assert gaps(rig.give(inputs.BroadcastEnded(3))) == []
+
+
+def test_what_never_had_a_frame_has_no_gap() -> None:
+    rig = Rig().to_watching()
+    rig.give(inputs.LinkFailed(1, LOST))
+    assert gaps(rig.give(inputs.Disconnect())) == []
+
+
+def test_frames_of_another_way_before_the_connection_are_a_gap_that_is_reported_after_it() -> None:
+    rig = Rig(BOTH).to_opening()
+    rig.give(inputs.LinkFailed(1, LOST, video_at=100.0))
+    outputs = rig.give(inputs.VideoResumed(1.0), inputs.LinkReady(2))
+    assert [type(output) for output in outputs] == [StatusChanged, GapEvent, effects.Succeed]
+
+
+# --- left before it began
+
+
+@pytest.mark.parametrize(("end", "code"), [(inputs.Disconnect(), "closed"), (inputs.Broken(LOST), "lost")])
+def test_watching_after_the_end_says_why_it_is_over(end: inputs.Input, code: str) -> None:
+    rig = Rig()
+    rig.give(end)
+    with pytest.raises(OdysseyConnectionError) as refused:
+        rig.give(inputs.Watch(7))
+    assert refused.value.code == code

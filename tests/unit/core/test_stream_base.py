@@ -9,6 +9,7 @@ from odyssey_proto._base import errors
 from odyssey_proto._model import events
 from odyssey_proto.core import effects, inputs
 from odyssey_proto.core.deadlines import ANSWER_GRACE_S, SESSION_KEPT_S, VIDEO_DEADLINE_S
+from odyssey_proto.core.signs_of_life import ASK_EVERY_S
 from odyssey_proto.core.stream_base import StreamState
 from tests.support.rig import LOST, Rig, failures, only, seen
 
@@ -34,7 +35,7 @@ def test_an_error_fails_the_update_on_the_wire_and_sends_the_next() -> None:
     rig.interact("one")
     rig.interact("two")
     outputs = rig.hear(MODERATION)
-    assert (list(failures(outputs)), outputs[-1]) == (
+    assert (list(failures(outputs)), outputs[-2]) == (
         [2],
         effects.SendChannel(1, wire.Update(prompt="two")),
     )
@@ -56,7 +57,7 @@ def test_the_end_of_a_stream_fails_its_updates_and_is_told_once() -> None:
     rig.interact("two")
     outputs = rig.hear(wire.StreamEnded())
     assert list(failures(outputs)) == [2, 3]
-    assert outputs[-2:] == [effects.EndFrames(None), events.StreamEnded(at=rig.now)]
+    assert outputs[:2] == [effects.EndFrames(None), events.StreamEnded(at=rig.now)]
 
 
 def test_a_start_that_fails_has_no_end_to_tell() -> None:
@@ -104,3 +105,36 @@ def test_a_gap_counts_the_frames_that_were_missed() -> None:
     rig = Rig().to_streaming()
     (gap,) = rig.give(inputs.VideoResumed(1.0))
     assert gap == events.GapEvent(seconds=1.0, frames_missed=19, at=rig.now)
+
+
+def test_a_gap_that_comes_too_early_is_reported_when_the_session_is_back() -> None:
+    rig = Rig(initial_retry_delay_ms=0).to_streaming()
+    rig.give(inputs.LinkFailed(1, LOST, video_at=rig.now))
+    rig.later(0)
+    assert rig.give(inputs.SignalingOpened(2), inputs.VideoReceived(2), inputs.VideoResumed(2.0)) == []
+    outputs = rig.give(inputs.ChannelOpened(2, 16384))
+    assert [gap.seconds for gap in only(outputs, events.GapEvent)] == [2.0]
+
+
+def test_a_gap_that_lasts_is_reported_with_the_end() -> None:
+    rig = Rig(initial_retry_delay_ms=0).to_streaming()
+    rig.give(inputs.LinkFailed(1, LOST, video_at=rig.now))
+    rig.now += 0.5
+    assert [gap.seconds for gap in only(rig.give(inputs.Disconnect()), events.GapEvent)] == [0.5]
+
+
+def test_a_lost_link_without_a_stream_pauses_nothing() -> None:
+    outputs = Rig().to_connected().give(inputs.LinkFailed(1, LOST))
+    assert only(outputs, effects.PauseFrames) == []
+
+
+def test_while_an_end_is_awaited_the_streamer_is_asked_for_signs_of_life() -> None:
+    rig = Rig().to_streaming()
+    rig.streamer_lives = False
+    rig.end()
+    assert rig.later(ASK_EVERY_S) == [effects.AskForSignOfLife(1)]
+    rig.give(inputs.SignOfLife(1))
+    for _ in range(4):
+        assert rig.later(ASK_EVERY_S) == [effects.AskForSignOfLife(1)]
+    (error,) = failures(rig.later(ASK_EVERY_S)).values()
+    assert error.code == "streamer_silent"

@@ -76,8 +76,8 @@ def test_some_reasons_end_the_stream(reason: str, over: bool) -> None:
 
 
 def test_the_event_has_reason_and_message_apart() -> None:
-    assert failure(told("moderation", "Not\nthis"), ends_stream=False, at=1.0) == StreamFailed(
-        reason="moderation", message="Not this", ends_stream=False, at=1.0
+    assert failure(told("moderation", "Not\nthis"), ends_stream=False, answers_call=True, at=1.0) == StreamFailed(
+        reason="moderation", message="Not this", ends_stream=False, answers_call=True, at=1.0
     )
 
 

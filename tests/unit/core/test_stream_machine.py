@@ -174,7 +174,7 @@ def test_interactions_queue_and_only_one_is_on_the_wire() -> None:
     rig.interact("one")
     assert rig.interact("two") == []
     outputs = rig.hear(wire.UpdateAcknowledged(prompt="one"))
-    assert outputs[1:] == [effects.Succeed(2, "one"), effects.SendChannel(1, wire.Update(prompt="two"))]
+    assert outputs[1:] == [effects.SendChannel(1, wire.Update(prompt="two")), effects.Succeed(2, "one")]
     assert rig.hear(wire.UpdateAcknowledged(prompt="two"))[1:] == [effects.Succeed(3, "two")]
 
 
@@ -200,7 +200,7 @@ def test_an_answer_that_nobody_waits_for_holds_up_the_next_interaction_for_5_s_a
     assert only(rig.later(2.9), effects.SendChannel) == []
     assert only(rig.later(0.1), effects.SendChannel) == [effects.SendChannel(1, wire.Update(prompt="two"))]
     outputs = rig.hear(wire.UpdateAcknowledged(prompt="two"))
-    assert outputs[1:] == [effects.Succeed(3, "two"), effects.SendChannel(1, wire.Update(prompt="three"))]
+    assert outputs[1:] == [effects.SendChannel(1, wire.Update(prompt="three")), effects.Succeed(3, "two")]
 
 
 def test_an_interaction_long_after_a_lost_answer_is_sent_at_once() -> None:
@@ -245,9 +245,9 @@ def test_ending_waits_for_the_word_of_the_service() -> None:
     rig = Rig().to_streaming()
     assert rig.end() == [effects.SendChannel(1, wire.InteractiveStreamEnd())]
     assert rig.hear(wire.StreamEnded()) == [
-        effects.Succeed(2, None),
         effects.EndFrames(None),
         events.StreamEnded(at=100.0),
+        effects.Succeed(2, None),
     ]
     assert rig.core.stream_id is None
 
@@ -282,7 +282,7 @@ def test_ending_a_stream_that_is_still_starting_fails_the_start() -> None:
     rig.start()
     assert list(failures(rig.end())) == [1]
     assert rig.hear(wire.StreamStarted(stream_id="st-1")) == []
-    assert rig.hear(wire.StreamEnded()) == [effects.Succeed(2, None), effects.EndFrames(None)]
+    assert rig.hear(wire.StreamEnded()) == [effects.EndFrames(None), effects.Succeed(2, None)]
 
 
 def test_the_service_may_end_the_stream_by_itself() -> None:
@@ -322,7 +322,7 @@ def test_a_stream_error_fails_what_it_answers_and_everything_where_the_stream_is
     sent = [] if over else [effects.SendChannel(1, wire.Update(prompt="two"))]
     assert only(outputs, effects.SendChannel) == sent
     assert only(outputs, events.StreamFailed) == [
-        events.StreamFailed(reason=reason, message="no more", ends_stream=over, at=100.0)
+        events.StreamFailed(reason=reason, message="no more", ends_stream=over, answers_call=True, at=100.0)
     ]
     assert [type(ended.error) for ended in only(outputs, events.StreamEnded)] == ([expected] if over else [])
     assert rig.core.stream is (StreamState.NONE if over else StreamState.STREAMING)
@@ -752,7 +752,7 @@ def test_a_start_whose_answer_cannot_be_read_fails_at_once_and_its_stream_is_end
     rig.start()
     error, outputs = give_unread(rig, "stream_started")
     assert [type(failure) for failure in failures(outputs).values()] == [errors.MalformedMessageError]
-    assert outputs[-2:] == [effects.EndFrames(error), END]
+    assert outputs[:2] == [effects.EndFrames(error), END]
     assert rig.start() == []
     assert rig.hear(wire.StreamEnded()) == [effects.BeginFrames(100.0), effects.SendChannel(1, CAT)]
 
@@ -761,7 +761,7 @@ def test_a_start_whose_refusal_cannot_be_read_fails_at_once() -> None:
     rig = Rig().to_connected()
     rig.start()
     error, outputs = give_unread(rig, "interactive_stream_error")
-    assert (list(failures(outputs)), outputs[-1]) == ([1], effects.EndFrames(error))
+    assert (list(failures(outputs)), outputs[0]) == ([1], effects.EndFrames(error))
     assert rig.core.stream is StreamState.NONE
     assert END in rig.hear(wire.StreamStarted(stream_id="late"))
 
@@ -773,7 +773,7 @@ def test_an_interaction_whose_answer_cannot_be_read_fails_at_once(kind: str) -> 
     rig.interact("two")
     _, outputs = give_unread(rig, kind)
     assert [type(failure) for failure in failures(outputs).values()] == [errors.MalformedMessageError]
-    assert outputs[-1] == effects.SendChannel(1, wire.Update(prompt="two"))
+    assert outputs[0] == effects.SendChannel(1, wire.Update(prompt="two"))
     assert rig.core.stream is StreamState.STREAMING
 
 
@@ -823,3 +823,136 @@ def test_what_answers_no_call_is_reported_only(kind: str | None, stage: str) -> 
     before = rig.state
     assert give_unread(rig, kind)[1] == []
     assert rig.state == before
+
+
+# --- a streamer that is gone while no video need come
+
+
+def silent_while(stage: str) -> Rig:
+    """Return a session whose streamer vanishes just before it is asked to start, or to end, a stream."""
+    rig = Rig().to_connected() if stage == "starting" else Rig().to_streaming()
+    rig.streamer_lives = False
+    rig.start() if stage == "starting" else rig.end()
+    return rig
+
+
+@pytest.mark.parametrize("stage", ["starting", "ending"])
+def test_a_call_to_a_streamer_that_is_gone_fails_after_2_5_s_and_the_session_is_rejoined(stage: str) -> None:
+    rig = silent_while(stage)
+    for _ in range(4):
+        assert rig.later(0.5) == [effects.AskForSignOfLife(1)]
+    outputs = rig.later(0.5)
+    (error,) = failures(outputs).values()
+    assert (error.code, error.recoverable) == ("streamer_silent", True)
+    assert "The streamer is gone: no sign of life for 2.5 s" in str(error)
+    assert rig.state == (SessionState.RECONNECTING, StreamState.NONE)
+
+
+@pytest.mark.parametrize("stage", ["starting", "ending"])
+def test_a_streamer_that_is_there_may_take_its_time(stage: str) -> None:
+    rig = silent_while(stage)
+    rig.streamer_lives = True
+    for _ in range(60):
+        assert not failures(rig.later(0.5))
+    rig.hear(wire.StreamStarted(stream_id="st-1") if stage == "starting" else wire.StreamEnded())
+    assert rig.core.session is SessionState.CONNECTED
+
+
+def test_a_process_that_stood_still_asks_again_before_it_gives_the_streamer_up() -> None:
+    rig = silent_while("ending")
+    assert only(rig.later(60.0), effects.AskForSignOfLife)
+    for _ in range(4):
+        assert only(rig.later(0.5), effects.AskForSignOfLife)
+    assert failures(rig.later(0.5))
+
+
+def test_a_sign_of_life_that_comes_after_the_answer_is_ignored() -> None:
+    rig = Rig().to_streaming()
+    assert only(rig.give(inputs.SignOfLife(1)), effects.Ignored)
+
+
+# --- gaps in the video
+
+
+def away(video_at: float | None) -> Rig:
+    """Return a session that has lost its link in a stream whose newest frame came at ``video_at``."""
+    rig = Rig(initial_retry_delay_ms=0).to_streaming()
+    rig.now += 10.0
+    rig.give(inputs.LinkFailed(1, LOST, video_at=video_at))
+    rig.later(0)
+    rig.give(inputs.SignalingOpened(2), inputs.VideoReceived(2))
+    return rig
+
+
+def gaps(outputs: list[effects.Output]) -> list[float]:
+    return [round(event.seconds, 3) for event in only(outputs, events.GapEvent)]
+
+
+def test_a_stream_that_ends_in_a_gap_reports_it_before_its_end() -> None:
+    rig = away(video_at=109.0)
+    outputs = rig.give(inputs.ChannelOpened(2, 16384))
+    assert gaps(outputs) == []
+    rig.later(0.5)
+    outputs = rig.hear(wire.StreamEnded())
+    assert [type(output) for output in outputs] == [events.GapEvent, effects.EndFrames, events.StreamEnded]
+    assert gaps(outputs) == [1.5]
+
+
+def test_a_session_that_ends_in_a_gap_reports_it_before_the_end_of_the_stream() -> None:
+    outputs = away(video_at=109.0).give(inputs.Disconnect())
+    kinds = [type(output) for output in outputs]
+    assert kinds.index(events.GapEvent) < kinds.index(effects.EndFrames) < kinds.index(events.StreamEnded)
+    assert gaps(outputs) == [1.0]
+
+
+def test_a_stream_that_never_had_a_frame_has_no_gap() -> None:
+    assert gaps(away(video_at=None).give(inputs.Disconnect())) == []
+
+
+def test_what_no_link_reported_is_known_from_the_last_look() -> None:
+    rig = Rig(initial_retry_delay_ms=0).to_streaming()
+    rig.later(1.0)
+    seen(rig, 100.5)
+    rig.give(inputs.LinkFailed(1, LOST))
+    assert gaps(rig.give(inputs.Disconnect())) == [0.5]
+
+
+def test_two_links_that_bring_frames_are_two_gaps_each_reported_once() -> None:
+    rig = away(video_at=109.0)
+    assert gaps(rig.give(inputs.VideoResumed(1.0))) == []
+    assert effects.PauseFrames() in rig.give(inputs.LinkFailed(2, LOST, video_at=110.0))
+    rig.later(1.0)
+    rig.give(inputs.SignalingOpened(3), inputs.VideoReceived(3), inputs.VideoResumed(2.0))
+    outputs = rig.give(inputs.ChannelOpened(3, 16384))
+    assert gaps(outputs) == [1.0, 2.0]
+    assert isinstance(outputs[0], events.StatusChanged)
+    assert gaps(rig.hear(wire.StreamEnded())) == []
+
+
+def test_a_gap_before_the_start_is_confirmed_is_reported_after_the_start() -> None:
+    rig = Rig().to_connected()
+    rig.start()
+    assert rig.give(inputs.VideoResumed(1.5)) == []
+    kinds = [type(output) for output in rig.hear(wire.StreamStarted(stream_id="st-1"))]
+    assert kinds == [effects.BeginFrames, events.StreamStarted, events.GapEvent, effects.Succeed]
+
+
+def test_a_gap_of_a_stream_that_did_not_start_is_not_reported() -> None:
+    rig = Rig().to_connected()
+    rig.start()
+    rig.give(inputs.VideoResumed(1.5))
+    refused = wire.InteractiveStreamError(reason=wire.StreamErrorReason("lease_denied"), message="no")
+    assert gaps(rig.hear(refused)) == []
+    rig.start()
+    assert gaps(rig.hear(wire.StreamStarted(stream_id="st-2"))) == []
+
+
+# --- whom an error answers
+
+
+def test_an_error_says_whether_it_answers_a_call() -> None:
+    refused = wire.InteractiveStreamError(reason=wire.StreamErrorReason("moderation"), message="no")
+    rig = Rig().to_streaming()
+    rig.interact("one")
+    told = [only(rig.hear(refused), events.StreamFailed)[0].answers_call for _ in range(2)]
+    assert told == [True, False]

@@ -1,0 +1,44 @@
+"""Checking that the streamer is still there while a call awaits its answer and no video need come.
+
+While a stream runs, its video shows that the link works (`odyssey_proto.core.silence`). Between streams, and while
+one starts or ends, nothing need come for a long time. So the other side is asked for a sign of life again and
+again, which any ICE agent answers at once. The times are in spec/behaviour.md#order-of-answers.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .silence import SILENCE_LIMIT_S
+
+__all__ = ["ASK_EVERY_S", "SignsOfLife"]
+
+ASK_EVERY_S: Final = 0.5
+"""The time from one request for a sign of life to the next, in s."""
+_OVERSLEPT_S: Final = 1.0  # a look that comes as late shows that this process was not running
+
+
+class SignsOfLife:
+    """When the other side last showed that it is there. All times are in s of the caller's clock.
+
+    >>> signs = SignsOfLife()
+    >>> signs.note(now=100.0)
+    >>> signs.are_missing(now=102.4), signs.are_missing(now=102.5)
+    (False, True)
+    """
+
+    def __init__(self) -> None:
+        self._newest = 0.0
+
+    def note(self, now: float) -> None:
+        """Note a sign of life, or the beginning of the wait for one."""
+        self._newest = max(now, self._newest)
+
+    def look_late(self, now: float, overslept_s: float) -> None:
+        """Allow for a look that comes ``overslept_s`` late: this process was not running, and could not hear."""
+        if overslept_s > _OVERSLEPT_S:
+            self.note(now)
+
+    def are_missing(self, now: float) -> bool:
+        """Return whether there was no sign of life for `SILENCE_LIMIT_S`."""
+        return now - self._newest >= SILENCE_LIMIT_S
