@@ -81,8 +81,7 @@ def test_a_message_in_either_direction(text: bytes) -> None:
     for read in READERS:
         try:
             message = read(text)
-        except MalformedMessageError as error:
-            assert len(str(error)) < 5000
+        except MalformedMessageError:
             continue
         if not isinstance(message, codec.UnknownMessage):
             codec.encode(message).encode(errors="surrogatepass")

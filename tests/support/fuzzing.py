@@ -1,7 +1,7 @@
 """The one rule of all fuzz targets: input is parsed, or refused with a typed error, in bounded time and memory.
 
-In a usual run, a target tries a few examples, always the same. ``make fuzz`` sets ``FUZZ_SECONDS``: then each target
-goes on with new ones for as long, and a failure names its seed.
+In a usual run, a target tries a few examples, always the same. ``make fuzz`` sets ``FUZZ_SECONDS``: then each
+target goes on with new ones for as long, and a failure names its seed.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import os
 import random
 import re
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from hypothesis.errors import HypothesisWarning
 
 from odyssey_proto import OdysseyError
 
@@ -57,6 +59,9 @@ def target(
                 parse(*given_inputs)
             except refuses as error:
                 _check(error)
+            except Exception as exc:
+                exc.add_note(f"the input was {given_inputs!r}"[:_LARGEST])
+                raise
             took = time.thread_time() - began
             assert took < _WITHIN_S, f"it took {took:.1f} s"
             grew = _peak_mb() - before
@@ -90,7 +95,9 @@ def _try(one: Callable[..., None], inputs: tuple[st.SearchStrategy[Any], ...], h
         phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
     )
-    how(given(st.tuples(*inputs))(one))()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", HypothesisWarning)  # a strategy whose text is long
+        how(given(st.tuples(*inputs))(one))()
 
 
 def _check(error: Exception) -> None:
