@@ -14,7 +14,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(3 * (os.cpu_count() or 1))')
 SEED ?= 1
 TESTS ?= tests/live
 
-.PHONY: help check format coverage install demo test lint types generate generate-check spec-diff generators cassettes core-coverage conformance bench sloppy wheel-check clean \
+.PHONY: help check format coverage install demo test lint types generate generate-check spec-diff generators cassettes core-coverage conformance bench fuzz soak sloppy wheel-check clean \
 	test-lowest test-newest test-prereleases test-releases wheels pyinstaller
 
 help: ## this list
@@ -113,6 +113,12 @@ pyinstaller: install .venvs/pyinstaller/installed ## programs of users, packed b
 	.venvs/pyinstaller/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	.venvs/pyinstaller/bin/python -m pip install --quiet --editable ".[cli]" --group pyinstaller
 	@touch $@
+
+# Each target of tests/fuzz goes on for FUZZ_SECONDS with new inputs; a failure names its seed. FUZZ_TARGET is a part of names.
+FUZZ_SECONDS ?= 150
+FUZZ_TARGET ?=
+fuzz: install ## search for input that a parser neither reads nor refuses; FUZZ_SECONDS, FUZZ_TARGET
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest -v -p no:cacheprovider tests/fuzz -k "$(FUZZ_TARGET)" $(ARGS)
 
 # From the emulator; with ODYSSEY_API_KEY from the service, what that shows by itself.
 cassettes: install ## record the answers of the service again
