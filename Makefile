@@ -138,6 +138,10 @@ conformance: install ## the scorecard of our client: all vectors, and all live s
 	PYTHONPATH=$(CURDIR):$(CURDIR)/generated/python \
 		$(BIN)/python -m odyssey_proto conformance $(ARGS) -- $(BIN)/python -m tests.support.clients.adapter
 
+# Half an hour and more: `make soak ARGS="--connects 50 --minutes 2 --out /tmp/soak.json"` shows that it works.
+soak: install ## 500 connects and 30 minutes of video over a link that breaks; the result goes to tools/bench/results
+	$(BIN)/python -m tools.soak $(ARGS)
+
 bench: install ## measure beside a plain client
 	$(BIN)/python -m tools.bench $(ARGS)
 

@@ -12,7 +12,6 @@ import sys
 import threading
 import warnings
 import zlib
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from aiortc.sdp import SessionDescription
 
-from odyssey_proto import MalformedMessageError, OdysseyConnectionError
 from odyssey_proto._net.webrtc.offer import readable_answer
 
 OFFER = """v=0
