@@ -153,7 +153,7 @@ def _stream(url: str, key: str, seconds: float, began: float) -> tuple[list[Samp
             if now >= sample_at:
                 samples.append(Sample.now(began))
                 sample_at += every
-            if now >= lose_at:
+            if now >= lose_at and begins_at + seconds - now > _LOSS_EVERY_S:  # the end is to be a clean one
                 fault = next(losses)
                 requests.post(f"{url}/_emulator/faults", json=fault, timeout=_PATIENCE_S).raise_for_status()
                 caused += fault["action"] != "silence"
