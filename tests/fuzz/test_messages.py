@@ -51,7 +51,7 @@ def bodies() -> st.SearchStrategy[tuple[type[Any], bytes]]:
     )
 
 
-@target(bodies(), refuses=(MalformedMessageError,), examples=400)
+@target(bodies(), refuses=(MalformedMessageError,), examples=200)
 def test_a_body_from_the_service(given: tuple[type[Any], bytes]) -> None:
     cls, text = given
     written = codec.encode(codec.decode(cls, text))
@@ -76,7 +76,7 @@ READERS: Final[list[Callable[[bytes], Any]]] = [
 ]
 
 
-@target(mutated(MESSAGES, TOKENS), refuses=(), examples=300)
+@target(mutated(MESSAGES, TOKENS), refuses=(), examples=150)
 def test_a_message_in_either_direction(text: bytes) -> None:
     for read in READERS:
         try:
@@ -98,7 +98,7 @@ HEADERS: Final = ["3", "0.5", "-1", "Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 21 Oc
     st.dictionaries(
         st.sampled_from(["Retry-After", "Date", "X-Request-Id", "Content-Type"]), mutated_text(HEADERS)
     ),
-    examples=300,
+    examples=150,
 )
 def test_an_answer_that_refuses(operation: str, status: int, body: bytes, headers: dict[str, str]) -> None:
     answer = HttpAnswer(

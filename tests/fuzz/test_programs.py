@@ -80,7 +80,7 @@ FIELDS: Final = st.fixed_dictionaries(
 )
 
 
-@target(FIELDS | json_like(), refuses=(OdysseyConfigError,), examples=200)
+@target(FIELDS | json_like(), refuses=(OdysseyConfigError,), examples=150)
 def test_credentials(data: Any) -> None:
     credentials = ClientCredentials.from_dict(data)
     assert credentials.session_id.isprintable()
