@@ -104,7 +104,8 @@ def growth(samples: Sequence[Sample]) -> Growth:
 
     def grew(name: str) -> float:
         first, last = ([getattr(each, name) for each in some] for some in (settled[:part], settled[-part:]))
-        return round(statistics.median(last) - statistics.median(first), 1)
+        grown: float = statistics.median(last) - statistics.median(first)
+        return round(grown, 1)
 
     return Growth(resident_mb=grew("resident_mb"), threads=grew("threads"), descriptors=grew("descriptors"))
 
