@@ -109,17 +109,18 @@ def test_a_host_and_an_origin(text: str) -> None:
 SERVERS: Final = mutated_text(
     ["stun:stun.example:3478", "turn:turn.example?transport=tcp", "turns:[::1]:5349", "stuns:a", "TURN:b:0"],
     ("stun:", "turns:", "?transport=", "?transport=udp", "://", "@"),
+    largest=5000,
 )
 ENTRY: Final = st.builds(
     wire.IceServer,
-    urls=st.none() | SERVERS | st.lists(SERVERS, max_size=12),
+    urls=st.none() | SERVERS | st.lists(SERVERS, max_size=3).map(lambda urls: urls * 4),
     url=st.none() | SERVERS,
     username=st.none() | st.text(max_size=5),
     credential=st.none() | st.text(max_size=5),
 )
 
 
-@target(st.lists(ENTRY, max_size=10), refuses=())
+@target(st.lists(ENTRY, max_size=4), refuses=())
 def test_ice_servers_of_the_service(servers: list[wire.IceServer]) -> None:
     urls, left_out = usable_servers(servers)
     assert len(urls) <= 16
