@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["json_like", "mutated", "mutated_text", "target"]
 
 _SECONDS: Final = float(os.environ.get("FUZZ_SECONDS") or 0)
-_BATCH: Final = 500
+_BATCH: Final = 100
 """Examples of one seed."""
 _WITHIN_S: Final = 5.0
 """Time of this thread that one example may take, in s: far more than any needs, and far less than one that grows
