@@ -16,7 +16,7 @@ TESTS ?= tests/live
 # How long `stress` runs each of its tests, in s.
 SECONDS ?= 60
 
-.PHONY: help check format coverage install demo test lint types generate generate-check spec-diff generators cassettes core-coverage conformance bench sloppy stress wheel-check clean \
+.PHONY: help check format coverage install demo test lint types generate generate-check spec-diff generators cassettes core-coverage conformance bench fuzz soak sloppy stress wheel-check clean \
 	test-lowest test-newest test-prereleases test-releases wheels pyinstaller
 
 help: ## this list
@@ -116,6 +116,12 @@ pyinstaller: install .venvs/pyinstaller/installed ## programs of users, packed b
 	.venvs/pyinstaller/bin/python -m pip install --quiet --editable ".[cli]" --group pyinstaller
 	@touch $@
 
+# Each target of tests/fuzz goes on for FUZZ_SECONDS with new inputs; a failure names its seed. FUZZ_TARGET is a part of names.
+FUZZ_SECONDS ?= 150
+FUZZ_TARGET ?=
+fuzz: install ## search for input that a parser neither reads nor refuses; FUZZ_SECONDS, FUZZ_TARGET
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest -v -p no:cacheprovider tests/fuzz -k "$(FUZZ_TARGET)" $(ARGS)
+
 # From the emulator; with ODYSSEY_API_KEY from the service, what that shows by itself.
 cassettes: install ## record the answers of the service again
 	$(BIN)/python -m tools.cassettes $(ARGS)
@@ -137,6 +143,10 @@ conformance: install ## the scorecard of our client: all vectors, and all live s
 # Random moments, chosen by SEED: which is told first, and whether anything hangs. Each test runs for SECONDS.
 stress: install ## the promises about moments, at random moments; SECONDS and SEED choose
 	STRESS_SECONDS=$(SECONDS) STRESS_SEED=$(SEED) $(BIN)/python -m pytest -q -n $(WORKERS) tests/faults/test_stress.py $(ARGS)
+
+# Half an hour and more: `make soak ARGS="--connects 50 --minutes 2 --out /tmp/soak.json"` shows that it works.
+soak: install ## 500 connects and 30 minutes of video over a link that breaks; the result goes to tools/bench/results
+	$(BIN)/python -m tools.soak $(ARGS)
 
 bench: install ## measure beside a plain client
 	$(BIN)/python -m tools.bench $(ARGS)

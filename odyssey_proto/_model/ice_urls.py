@@ -77,7 +77,7 @@ def usable_servers(servers: Iterable[IceServer]) -> tuple[tuple[IceUrl, ...], tu
 def _parse(url: str, server: IceServer) -> IceUrl | str:
     """Parse ``url``, or return one line that says why it cannot be used."""
     match = _URL.fullmatch(url.strip())
-    if match is None:
+    if match is None or not match[0].isprintable():
         return "the address of an ICE server is malformed"  # not shown: it may contain secrets
     scheme, host = match["scheme"].lower(), match["host"].lower()
     port = int(match["port"] or (5349 if scheme.endswith("s") else 3478))

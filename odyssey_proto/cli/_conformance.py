@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import functools
 import json
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._base.errors import OdysseyError
 from . import _conformance_client, _files
+from ._ending import as_by_ctrl_c
 
 if TYPE_CHECKING:
     import argparse
-    from types import FrameType
 
 __all__ = ["add_to"]
 
@@ -47,23 +46,17 @@ def _run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
     others = ("refused_prompt",) if arguments.command else of_client
     if unused := [name for name in others if getattr(arguments, name)]:
         parser.error(f"--{unused[0].replace('_', '-')} is not for a check of a {_checked(arguments)}")
-    earlier = signal.signal(signal.SIGTERM, _interrupt)  # what is open is given back, as after Ctrl-C
     try:
-        _files.expect_writable(arguments.json, arguments.junit)
-        return _conformance_client.run(arguments) if arguments.command else _check_service(arguments)
+        with as_by_ctrl_c():
+            _files.expect_writable(arguments.json, arguments.junit)
+            return _conformance_client.run(arguments) if arguments.command else _check_service(arguments)
     except OdysseyError as error:  # nothing was checked
         print(f"odyssey-proto: {error}", file=sys.stderr)
         return 2
-    finally:
-        signal.signal(signal.SIGTERM, earlier)
 
 
 def _checked(arguments: argparse.Namespace) -> str:
     return "client" if arguments.command else "service"
-
-
-def _interrupt(_: int, __: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _check_service(arguments: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._base.errors import MissingExtraError, OdysseyError
 from ._emulator import CODECS
+from ._ending import as_by_ctrl_c
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,7 +53,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     options = {"seconds": arguments.seconds, "codec": arguments.codec, "seed": arguments.seed}
     try:
-        with contextlib.nullcontext() if arguments.json else _progress() as on_progress:
+        with as_by_ctrl_c(), contextlib.nullcontext() if arguments.json else _progress() as on_progress:
             summary = _demo_stream.run(arguments.out, **options, on_progress=on_progress)
     except OdysseyError:
         raise  # some are OSErrors too

@@ -18,6 +18,12 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     parser = commands.add_parser("emulator", help="serve the whole service on this machine")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one (%(default)s)")
+    parser.add_argument(
+        "--allow-host", action="append", metavar="NAME", help="also answer calls to this name; repeatable"
+    )
+    parser.add_argument(
+        "--allow-origin", action="append", metavar="ORIGIN", help="also answer pages of this origin; repeatable"
+    )
     parser.add_argument("--data-dir", help="folder that keeps recordings and jobs across restarts")
     parser.add_argument("--seed", type=int, default=0, help="seed of the worlds (%(default)s)")
     parser.add_argument(

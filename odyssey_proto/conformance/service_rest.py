@@ -7,8 +7,10 @@ import contextlib
 import json
 import time
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from .._base.errors import NotCancellableError, OdysseyAuthError, OdysseyConnectionError, OdysseyNotFoundError
+from .._base.hosts import is_loopback
 from .._model.config import AdvancedConfig
 from .._model.credentials import ClientCredentials
 from .._rest.event_log import read_event_log
@@ -31,6 +33,8 @@ _JOB_WITHIN_S: Final = 300.0
 _POLL_S: Final = 1.0
 _EVENT: Final = Rule("schemas/recordings.yaml", ("$defs", "RecordedEvent"))
 _ORIGIN: Final = "https://conformance.example"
+_LOCAL_ORIGIN: Final = "http://localhost:5173"
+"""Where pages come from that call a server on this machine, which need not let strangers' pages in."""
 _BROWSERS: Final = "spec/behaviour.md#browsers"
 _LISTS: Final = ("/stream-recordings", "/simulation-jobs")
 _SCRIPT: Final[list[dict[str, Any]]] = [
@@ -161,25 +165,26 @@ def browsers(run: Run) -> None:
     ]
     if run.broadcast is not None:
         asked.append(("POST", f"{run.broadcast.webrtc_url.rstrip('/')}/whep", "/whep", {content}))
+    origin = _LOCAL_ORIGIN if is_loopback(urlsplit(api_url).hostname or "") else _ORIGIN
     wrong = []
     for method, url, route, names in asked:
         sent = {
-            "Origin": _ORIGIN,
+            "Origin": origin,
             "Access-Control-Request-Method": method,
             "Access-Control-Request-Headers": ", ".join(sorted(names)),
         }
         answer = run.probes.send("OPTIONS", url, route, sent)
-        if why := _refused_to_browser(answer, method, names):
+        if why := _refused_to_browser(answer, origin, method, names):
             wrong.append(f"{method} {route}: {why}")
     if wrong:
         raise StepFailedError(f"no page of another origin can call it ({_BROWSERS}): {'; '.join(wrong)}")
 
 
-def _refused_to_browser(answer: Exchange, method: str, names: set[str]) -> str:
+def _refused_to_browser(answer: Exchange, origin: str, method: str, names: set[str]) -> str:
     """Return why a browser does not send a call after this answer to its question."""
     if answer.status is None or not 200 <= answer.status < 300:
         return f"OPTIONS was answered with {answer.status}"
-    if answer.headers.get("Access-Control-Allow-Origin") not in ("*", _ORIGIN):
+    if answer.headers.get("Access-Control-Allow-Origin") not in ("*", origin):
         return "the origin is not allowed"
     methods = _words(answer, "Access-Control-Allow-Methods") | {"get", "post"}
     if not methods & {method.lower(), "*"}:

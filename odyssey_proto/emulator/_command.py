@@ -31,6 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to ``parser``."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one (%(default)s)")
+    parser.add_argument(
+        "--allow-host", action="append", metavar="NAME", help="also answer calls to this name; repeatable"
+    )
+    parser.add_argument(
+        "--allow-origin", action="append", metavar="ORIGIN", help="also answer pages of this origin; repeatable"
+    )
     parser.add_argument("--data-dir", help="folder that keeps recordings and jobs across restarts")
     parser.add_argument("--seed", type=int, default=0, help="seed of the worlds (%(default)s)")
     parser.add_argument(
@@ -44,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until SIGINT or SIGTERM, and return 0.
+    """Serve until SIGINT, SIGTERM or SIGHUP, and return 0.
 
     Raises:
         OdysseyConfigError: an option is not valid.
@@ -53,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
     emulator = Emulator(
         host=arguments.host,
         port=arguments.port,
+        allow_hosts=arguments.allow_host or (),
+        allow_origins=arguments.allow_origin or (),
         data_dir=arguments.data_dir,
         seed=arguments.seed,
         sloppy=arguments.sloppy,
@@ -64,7 +72,11 @@ def run(arguments: argparse.Namespace) -> int:
     def end(_: int, __: FrameType | None) -> None:
         ended.set()
 
-    earlier = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    # A terminal that closes sends SIGHUP, which Windows does not have; `nohup` has it ignored.
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    earlier = {number: signal.signal(number, end) for number in numbers}
     try:
         with watching(_write) if arguments.log else contextlib.nullcontext(), emulator:
             print(json.dumps({"api_url": emulator.api_url, "api_key": emulator.api_key}), flush=True)  # noqa: T201  # the command's output

@@ -15,6 +15,7 @@ from typing import Any, Final
 import attrs
 
 from .._base.errors import OdysseyConfigError
+from .._base.hosts import host_named, origin_named
 
 __all__ = ["CODECS", "EmulatorConfig"]
 
@@ -133,6 +134,20 @@ def _check_words(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         raise OdysseyConfigError(f"{attribute.name} must be a list of non-empty words")
 
 
+def _check_hosts(_: Any, __: Any, value: Any) -> None:
+    if not isinstance(value, tuple) or not all(isinstance(host, str) and host_named(host) for host in value):
+        raise OdysseyConfigError(
+            f"allow_hosts must be a list of names and addresses without a port, not {value!r}"
+        )
+
+
+def _check_origins(_: Any, __: Any, value: Any) -> None:
+    if not isinstance(value, tuple) or not all(isinstance(text, str) and origin_named(text) for text in value):
+        raise OdysseyConfigError(
+            f"allow_origins must be a list of origins, such as https://app.example.org, not {value!r}"
+        )
+
+
 @attrs.frozen(kw_only=True)
 class EmulatorConfig:
     """All settings of an emulator.
@@ -148,6 +163,13 @@ class EmulatorConfig:
     """Address or name to listen on."""
     port: int = attrs.field(default=0, validator=_whole(0, 65535))
     """TCP port to listen on; 0 takes a free one."""
+    allow_hosts: tuple[str, ...] = attrs.field(default=(), converter=_words, validator=_check_hosts)
+    """Names and addresses, without a port, by which callers may name it, beside those of loopback, ``host``, and
+    the address at which a call arrives. A call with any other ``Host`` is refused: a web page may have made the
+    name of its own server lead here."""
+    allow_origins: tuple[str, ...] = attrs.field(default=(), converter=_words, validator=_check_origins)
+    """Origins of the web pages that may call it, such as ``https://app.example.org`` or ``null``, beside those of
+    loopback and of the host that they call, on any port. No page may call ``/_emulator``."""
     seed: int = attrs.field(default=0, validator=_whole(0))
     """Seed of the worlds: the same seed and prompts give the same pictures."""
     sloppy: int | None = attrs.field(default=None, validator=_whole(0, optional=True))

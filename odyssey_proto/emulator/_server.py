@@ -29,6 +29,7 @@ from ._faults.sloppiness import Sloppiness
 from ._http.api import RestApi, authority
 from ._http.archive_api import ArchiveApi
 from ._http.artifact_server import ArtifactServer
+from ._http.faults_api import FaultsApi
 from ._http.traffic_api import TrafficApi
 from ._jobs.queue import SimulationQueue
 from ._journal import Journal
@@ -204,7 +205,8 @@ class _Server:
             faults=faults,
             sloppiness=self._sloppiness,
             handshake=self._handshake,
-            more=[*artifacts.routes, *archive_api.routes, *self._broadcasts.routes, *traffic.routes],
+            more=[*artifacts.routes, *archive_api.routes, *self._broadcasts.routes],
+            control=[*traffic.routes, *FaultsApi(faults).routes],
         )
         self._streamers: dict[str, Streamer] = {}
         self._tasks: set[asyncio.Task[None]] = set()

@@ -312,7 +312,7 @@ class TestCommand:
         failures = ET.fromstring(junit.read_text("utf-8")).findall(".//failure")
         assert any("spec/vectors/tolerant/" in (failure.get("message") or "") for failure in failures)
 
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     def test_a_check_that_is_interrupted_leaves_nothing(self, number: int) -> None:
         program = "import os, sys, time; print(os.getpid(), file=sys.stderr, flush=True); time.sleep(600)"
         arguments = ("conformance", "--only", "live", "--scenario", "connect")

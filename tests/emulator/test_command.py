@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -15,12 +16,15 @@ import requests
 from tests.support.plain_client import PATIENCE_S, authorise, connect, scenario
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
-    call = [sys.executable, "-m", "odyssey_proto.emulator", *arguments]
-    return subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def start(
+    *arguments: str, within: Sequence[str] = (), env: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
+    call = [*within, sys.executable, "-m", "odyssey_proto.emulator", *arguments]
+    return subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
 
 
 @pytest.fixture
@@ -41,7 +45,7 @@ def test_it_prints_where_it_is_once_it_accepts_requests(running: subprocess.Pope
     assert authorise(told["api_url"], told["api_key"]).token
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_without_a_word(running: subprocess.Popen[str], number: signal.Signals) -> None:
     told = first_line(running)
 
@@ -56,6 +60,39 @@ def test_a_signal_ends_it_without_a_word(running: subprocess.Popen[str], number:
     stream_until_the_end()
     output, errors = running.communicate(timeout=PATIENCE_S)
     assert (running.returncode, output, errors) == (0, "", "")
+
+
+def test_a_terminal_that_closes_leaves_no_files(tmp_path: Path) -> None:
+    with start(env={**os.environ, "TMPDIR": str(tmp_path)}) as process:
+        first_line(process)
+        assert [path.name.startswith("odyssey-emulator-") for path in tmp_path.iterdir()] == [True]
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(PATIENCE_S) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nohup_lets_it_go_on() -> None:
+    with start(within=["nohup"]) as process:
+        told = first_line(process)
+        process.send_signal(signal.SIGHUP)
+        assert authorise(told["api_url"], told["api_key"]).token
+        process.kill()
+
+
+def test_other_hosts_and_pages_are_allowed_by_options() -> None:
+    options = ["--allow-host", "a.test", "--allow-host", "b.test", "--allow-origin", "https://app.example.org"]
+    with start(*options) as process:
+        url = first_line(process)["api_url"] + "/config"
+        statuses = [
+            requests.get(url, headers=headers, timeout=PATIENCE_S).status_code
+            for headers in (
+                {"Host": "b.test", "Origin": "https://app.example.org"},
+                {"Host": "c.test"},
+                {"Origin": "https://example.org"},
+            )
+        ]
+        process.kill()
+    assert statuses == [200, 403, 403]
 
 
 def test_options_are_those_of_the_emulator() -> None:
@@ -76,6 +113,10 @@ def test_options_are_those_of_the_emulator() -> None:
         (["--seed", "-1"], "seed"),
         (["--sloppy", "-1"], "sloppy"),
         (["--sloppy"], "sloppy"),
+        (["--allow-host", "a.test:80"], "allow_hosts"),
+        (["--allow-host", "http://a.test"], "allow_hosts"),
+        (["--allow-origin", "a.test"], "allow_origins"),
+        (["--allow-origin", "https://a.test/"], "allow_origins"),
     ],
 )
 def test_options_that_cannot_work_are_refused_in_one_line(options: list[str], says: str) -> None:

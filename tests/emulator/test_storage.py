@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -153,6 +154,69 @@ def test_a_state_of_another_version_is_refused(tmp_path: Path) -> None:
 def test_a_new_folder_is_for_its_owner_only(tmp_path: Path) -> None:
     Storage(tmp_path / "deep" / "new").close()
     assert (tmp_path / "deep" / "new").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
+def test_what_is_written_is_for_its_owner_only_in_any_folder(tmp_path: Path, mask: int) -> None:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(0o777)
+    before = os.umask(mask)
+    try:
+        with Emulator(data_dir=folder, size=(512, 32)) as emulator:
+            rest = PlainRest(emulator)
+            rest.completed(script=script())
+            modes = {path.relative_to(folder): stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*")}
+    finally:
+        os.umask(before)
+    names = {path.name for path in modes}
+    assert {"state.sqlite3", "state.sqlite3-wal", "video.mp4", "events.jsonl", "thumbnail.jpg"} <= names
+    wanted = {path: 0o700 if (folder / path).is_dir() else 0o600 for path in modes}
+    assert modes == wanted
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o777, "the folder itself belongs to the user"
+
+
+def test_state_that_others_could_read_becomes_private(tmp_path: Path) -> None:
+    Storage(tmp_path).close()
+    (tmp_path / "streams").chmod(0o755)
+    (tmp_path / "state.sqlite3").chmod(0o644)
+    Storage(tmp_path).close()
+    assert stat.S_IMODE((tmp_path / "streams").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "state.sqlite3").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("name", ["state.sqlite3", "state.sqlite3-wal", "state.sqlite3-journal", "streams"])
+@pytest.mark.parametrize("dangles", [True, False])
+def test_a_link_in_the_place_of_state_is_refused(tmp_path: Path, name: str, dangles: bool) -> None:
+    folder, target = tmp_path / "state", tmp_path / "target"
+    folder.mkdir()
+    if not dangles:
+        target.mkdir() if name == "streams" else target.touch(0o644)
+    (folder / name).symlink_to(target)
+    with pytest.raises(OdysseyConfigError, match=f"{name} is a link"):
+        Emulator(data_dir=folder).start()
+    assert target.exists() is not dangles
+    assert dangles or stat.S_IMODE(target.stat().st_mode) & 0o044, "it was left as it was"
+
+
+def test_a_second_name_of_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "target").touch()
+    (tmp_path / "state.sqlite3").hardlink_to(tmp_path / "target")
+    with pytest.raises(OdysseyConfigError, match="another name"):
+        Storage(tmp_path)
+
+
+def test_a_pipe_in_the_place_of_state_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "state.sqlite3")
+    with pytest.raises(OdysseyConfigError, match="neither a file nor a folder"):
+        Storage(tmp_path)
+
+
+def test_a_folder_may_be_reached_by_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    Storage(tmp_path / "link").close()
+    assert (tmp_path / "real" / "state.sqlite3").is_file()
 
 
 # Storages

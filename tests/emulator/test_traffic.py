@@ -84,10 +84,12 @@ def test_an_emulator_shows_only_its_own_traffic(make_emulator: MakeEmulator) -> 
     assert (len(traffic(one)), traffic(other)) == (1, [])
 
 
-@pytest.mark.parametrize("query", ["since=-1", "since=x", "follow=maybe", "secrets=2"])
+@pytest.mark.parametrize(
+    "query", ["since=-1", "since=x", "since=1" + 20 * "0", "since=%00", "follow=maybe", "secrets=2"]
+)
 def test_a_wrong_argument_is_refused(emulator: Emulator, query: str) -> None:
     answer = requests.get(f"{emulator.api_url}/_emulator/traffic?{query}", timeout=PATIENCE_S)
-    assert (answer.status_code, "must be" in answer.json()["detail"]) == (422, True)
+    assert (answer.status_code, "must be" in answer.json()["detail"]) == (400, True)
 
 
 def test_the_oldest_is_dropped_when_there_is_too_much() -> None:

@@ -263,12 +263,13 @@ async def test_a_stream_that_is_not_there_is_not_found(emulator: Emulator) -> No
 @scenario
 async def test_a_page_of_another_origin_may_ask_and_sees_the_location(emulator: Emulator) -> None:
     async with broadcasting(emulator) as (_, ready), aiohttp.ClientSession() as http:
-        preflight = {"Origin": "http://elsewhere.example", "Access-Control-Request-Method": "POST"}
+        page = {"Origin": "http://localhost:5173"}
+        preflight = {**page, "Access-Control-Request-Method": "POST"}
         async with http.options(ready["webrtc_url"] + "/whep", headers=preflight) as answer:
             assert answer.status == 200
             assert "POST" in answer.headers["Access-Control-Allow-Methods"]
             assert "Content-Type" in answer.headers["Access-Control-Allow-Headers"]
-        async with http.post(ready["webrtc_url"] + "/whep", data="") as answer:
+        async with http.post(ready["webrtc_url"] + "/whep", data="", headers=page) as answer:
             assert answer.status == 401
             assert "Location" in answer.headers["Access-Control-Expose-Headers"]
 

@@ -144,12 +144,16 @@ def test_another_seed_is_another_world(film: Film, tmp_path: Path) -> None:
     assert difference(film.pictures[0], other.pictures[0]) > 5
 
 
-@pytest.mark.parametrize("options", [(), ("--json",)])
-def test_an_interrupt_leaves_what_was_recorded_so_far(tmp_path: Path, options: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("options", "number"), [((), signal.SIGINT), (("--json",), signal.SIGTERM), ((), signal.SIGHUP)]
+)
+def test_an_interrupt_leaves_what_was_recorded_so_far(
+    tmp_path: Path, options: tuple[str, ...], number: signal.Signals
+) -> None:
     video = tmp_path / "demo.mp4"
     with command("demo", "--seconds", "600", "--out", str(tmp_path), *options) as process:
         eventually(lambda: video.exists() and video.stat().st_size > 100_000)
-        process.signal(signal.SIGINT)
+        process.signal(number)
         assert process.ended(5) == 130
         assert process.stderr == "odyssey-proto: interrupted\n"
         assert process.rest() == []

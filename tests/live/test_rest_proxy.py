@@ -55,7 +55,7 @@ def behind(proxy: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
-    with Emulator(simulation_workers=0) as made:
+    with Emulator(simulation_workers=0, allow_hosts=["0.0.0.0"]) as made:
         yield made
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from contextlib import ExitStack
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import attrs
 import pytest
 
+from odyssey_proto._version import __version__
 from tests.support.leaks import MEASURE
 from tests.support.processes import emulator_process, script
+from tools.soak import Growth, Sample, growth, main
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.measures
 
@@ -56,3 +63,23 @@ def fewest(samples: list[dict[str, Any]]) -> list[Any]:
 
 def resident_mb(samples: list[dict[str, Any]]) -> float:
     return statistics.median(sample["resident_mb"] for sample in samples)
+
+
+def test_the_long_soak_writes_what_it_measured(tmp_path: Path) -> None:
+    told = tmp_path / "soak.json"
+    main(["--connects", "3", "--minutes", "0.1", "--out", str(told)])
+    content = json.loads(told.read_text("utf-8"))
+    assert (content["version"], content["connects"]) == (__version__, 3)
+    assert content["growth"].keys() == content["samples"].keys() == {"connects", "stream"}
+    assert content["stream"]["frames"] > 0
+    assert len(content["samples"]["connects"]) == 3
+
+
+def test_what_grows_is_noticed_and_what_varies_is_not() -> None:
+    flat = [Sample(float(at), 100.0 + at % 3, 9 + at % 2, 30 - at % 2) for at in range(60)]
+    assert growth(flat).is_flat
+    for name, step in (("resident_mb", 1.0), ("threads", 1), ("descriptors", 1)):
+        leaking = [attrs.evolve(each, **{name: getattr(each, name) + at * step}) for at, each in enumerate(flat)]
+        assert not growth(leaking).is_flat
+    warming = [attrs.evolve(each, resident_mb=50.0) if at < 10 else each for at, each in enumerate(flat)]
+    assert growth(warming) == Growth(resident_mb=0.0, threads=0, descriptors=0)

@@ -58,7 +58,17 @@ def test_the_package_is_a_command_too() -> None:
         (("demo", "--help"), ("--out", "--seconds", "--codec", "--seed", "--json")),
         (
             ("emulator", "--help"),
-            ("--host", "--port", "--seed", "--sloppy SEED", "--codec", "--no-stamp", "--log"),
+            (
+                "--host",
+                "--port",
+                "--seed",
+                "--sloppy SEED",
+                "--codec",
+                "--no-stamp",
+                "--log",
+                "--allow-host NAME",
+                "--allow-origin ORIGIN",
+            ),
         ),
     ],
 )

@@ -19,6 +19,7 @@ them out: `odyssey_proto.emulator._http.api`, and `signaling` and `streamer` of 
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -68,9 +69,16 @@ _ACTIONS: Final[dict[str, frozenset[str]]] = {
 }
 
 
+_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
 def _mapping_of_text(_: Any, __: Any, value: Any) -> None:
-    if not all(isinstance(name, str) and isinstance(text, str) for name, text in value.items()):
-        raise OdysseyConfigError("headers must map names to text")
+    for name, text in value.items():
+        if not isinstance(name, str) or not _is_text(text):
+            raise OdysseyConfigError("headers must map names to text")
+        if not _HEADER_NAME.fullmatch(name) or _CONTROL.search(text):
+            raise OdysseyConfigError(f"headers must be ones that HTTP can send, unlike {name!r}")
 
 
 def _headers(value: Any) -> Any:
@@ -132,10 +140,10 @@ class Fault:
     """Text of ``send`` and ``replace``, sent unchanged."""
 
     def __attrs_post_init__(self) -> None:
-        actions = _ACTIONS.get(self.step)
+        actions = _ACTIONS.get(self.step) if isinstance(self.step, str) else None
         if actions is None:
             raise OdysseyConfigError(f"step must be one of {', '.join(_ACTIONS)}, not {self.step!r}")
-        if self.action not in actions:
+        if not isinstance(self.action, str) or self.action not in actions:
             raise OdysseyConfigError(
                 f"action of {self.step!r} must be one of {', '.join(sorted(actions))}, not {self.action!r}"
             )
@@ -151,8 +159,10 @@ class Fault:
             raise OdysseyConfigError("seconds must be a number of at least 0")
         if not _is_whole(self.code) or not 1000 <= self.code <= 4999:
             raise OdysseyConfigError("code must be from 1000 to 4999")
-        if not all(isinstance(value, str) for value in (self.reason, self.message, self.text)):
-            raise OdysseyConfigError("reason, message and text must be text")
+        if not all(map(_is_text, (self.reason, self.message, self.text))):
+            raise OdysseyConfigError("reason, message and text must be text that UTF-8 can write")
+        if isinstance(self.body, str) and not _is_text(self.body):
+            raise OdysseyConfigError("body must be text that UTF-8 can write")
         try:
             json.dumps(self.body, allow_nan=False)
         except (TypeError, ValueError, RecursionError) as exc:
@@ -242,6 +252,10 @@ class _Waiting:
     fault: Fault
     skips: int
     left: int | None
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def _is_whole(value: Any) -> bool:

@@ -1,6 +1,6 @@
-"""The HTTP side: the REST calls of the protocol, the pings, ``/config``, and the admin endpoint of the faults.
+"""The HTTP side: the REST calls of the protocol, the pings and ``/config``.
 
-All answers, errors included, have the form of the service's (FastAPI), and pages of any origin may read them.
+All answers, errors included, have the form of the service's (FastAPI). `admission` decides who may call.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import odyssey_models as models
 from aiohttp import web
 
-from ..._base.errors import MalformedMessageError, OdysseyConfigError
+from ..._base.errors import MalformedMessageError
 from ..._model import codec
 from .._accounts.service import MODEL, RefusedError
 from .._faults.mishaps import befall_http
@@ -21,6 +21,7 @@ from .._faults.sloppiness import Sloppiness, untype
 from .._faults.sloppy_http import second_home
 from .._session.signaling import LARGEST_MESSAGE_BYTES
 from .._traffic import call_of, show_exchange
+from .admission import PREFLIGHT, Admission
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -37,15 +38,6 @@ T = TypeVar("T")
 log = logging.getLogger("odyssey_proto.emulator.http")
 
 _SERVER = "odyssey-emulator"
-_CORS = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "Accept-Ranges, Content-Range, ETag, Location, Retry-After, X-Request-Id",
-}
-_PREFLIGHT = {
-    "Access-Control-Allow-Methods": "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Range, Range",
-    "Access-Control-Max-Age": "600",
-}
 _STEPS = {"GET /ping/{region}": "ping", "GET /signaling/client/{session_id}": "signaling handshake"}
 
 
@@ -73,18 +65,27 @@ class RestApi:
         sloppiness: Sloppiness,
         handshake: Callable[[web.Request, Lease], Awaitable[web.StreamResponse]],
         more: Iterable[web.RouteDef] = (),
+        control: Iterable[web.RouteDef] = (),
     ) -> None:
         self._config = config
         self._service = service
         self._faults = faults
         self._handshake = handshake
+        admission = Admission(config)
         self.stun_port = 0
         """Port of the emulator's own STUN server."""
         self.app = web.Application(
-            middlewares=[_let_go, show_exchange, sloppiness.answer, self._answer_errors, self._misbehave],
+            middlewares=[
+                _let_go,
+                admission.check,
+                show_exchange,
+                sloppiness.answer,
+                self._answer_errors,
+                self._misbehave,
+            ],
             client_max_size=LARGEST_MESSAGE_BYTES,
         )
-        self.app.on_response_prepare.extend([_sign, untype])
+        self.app.on_response_prepare.extend([_sign, admission.share, untype])
         routes = [
             web.post("/auth/token", self._auth_token),
             web.get("/regions", self._regions, allow_head=False),
@@ -95,19 +96,16 @@ class RestApi:
             web.get("/signaling/config", self._signaling_config, allow_head=False),
             web.get("/config", self._signaling_config, allow_head=False),
             web.get("/signaling/client/{session_id}", self._client, allow_head=False),
-            web.get("/_emulator/faults", self._list_faults, allow_head=False),
-            web.post("/_emulator/faults", self._add_faults),
-            web.delete("/_emulator/faults", self._clear_faults),
             *more,
         ]
-        self.app.add_routes(routes if config.sloppy is None else [*routes, *second_home(routes)])
+        self.app.add_routes([*routes, *control, *(() if config.sloppy is None else second_home(routes))])
 
     # Around every call
 
     @web.middleware
     async def _answer_errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-            return web.Response(text="OK", headers=_PREFLIGHT)
+            return web.Response(text="OK", headers=PREFLIGHT)
         try:
             return await handler(request)
         except RefusedError as refused:
@@ -199,28 +197,11 @@ class RestApi:
         session = self._service.admit(request.match_info["session_id"], request.query.get("token", ""))
         return await self._handshake(request, session)
 
-    # The fault script
-
-    async def _list_faults(self, _: web.Request) -> web.StreamResponse:
-        return json_answer([fault.to_dict() for fault in self._faults.pending])
-
-    async def _add_faults(self, request: web.Request) -> web.StreamResponse:
-        try:
-            self._faults.load(await request.json())
-        except (OdysseyConfigError, ValueError) as exc:
-            raise RefusedError(422, str(exc)) from exc
-        return await self._list_faults(request)
-
-    async def _clear_faults(self, request: web.Request) -> web.StreamResponse:
-        self._faults.clear()
-        return await self._list_faults(request)
-
     def _account(self, request: web.Request) -> str:
         return self._service.account_of(request.headers.get("Authorization"))
 
 
 async def _sign(_: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(_CORS)
     response.headers["Server"] = _SERVER
     response.headers["X-Request-Id"] = uuid.uuid4().hex
 

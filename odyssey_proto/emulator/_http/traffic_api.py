@@ -12,6 +12,7 @@ from aiohttp import web
 
 from .._accounts.service import RefusedError
 from .._showing import as_data
+from .admission import CONTROL
 
 if TYPE_CHECKING:
     from .._journal import Entry, Journal
@@ -33,7 +34,7 @@ class TrafficApi:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        path = "/_emulator/traffic"
+        path = f"{CONTROL}/traffic"
         self.routes = [web.get(path, self._show, allow_head=False), web.delete(path, self._forget)]
         """The routes of these calls."""
 
@@ -69,12 +70,12 @@ def _line(entry: Entry, *, secrets: bool) -> bytes:
 def _flag(request: web.Request, name: str) -> bool:
     text = request.query.get(name, "false")
     if text not in _FLAGS:
-        raise RefusedError(422, f"{name} must be true or false")
+        raise RefusedError(400, f"{name} must be true or false")
     return _FLAGS[text]
 
 
 def _number(request: web.Request, name: str) -> int:
     text = request.query.get(name, "0")
     if not (text.isascii() and text.isdigit() and len(text) < 16):
-        raise RefusedError(422, f"{name} must be a whole number of at least 0")
+        raise RefusedError(400, f"{name} must be a whole number of at least 0")
     return int(text)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from .._recordings.artifacts import ArtifactWriter
+from .._recordings.private_files import private_folder
 from .._stamps import draw_stamp
 from .._worlds import World
 from .simulation_script import Order, Take
@@ -68,8 +69,7 @@ def _film(take: Take, order: Order) -> None:
         raise ValueError(f"Script {take.script_index}: the image cannot be read") from exc
     stream_id = f"stream-{uuid.uuid4()}"
     width, height = world.size
-    folder = Path(order.folder) / stream_id
-    folder.mkdir(parents=True)
+    folder = private_folder(Path(order.folder) / stream_id)
     _report("began", stream_id=stream_id, script_index=take.script_index, width=width, height=height)
     writer = ArtifactWriter(folder, size=(width, height), fps=order.fps)
     writer.event("start", 0, prompt=take.prompt, applied_prompt=world.applied_prompt)

@@ -13,6 +13,7 @@ import attrs
 from av.video.reformatter import VideoReformatter
 
 from .films import EncodedFilm, SentFilm
+from .private_files import private_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,9 +103,9 @@ class ArtifactWriter:
         """Finish the files of a stream that ended ``ended_ms`` ms after its start."""
         self._close_films()
         if self._still is not None:
-            self._still.to_image().save(self._folder / THUMBNAIL, "JPEG", quality=88)
+            self._still.to_image().save(private_file(self._folder / THUMBNAIL), "JPEG", quality=88)
         lines = [json.dumps(event, separators=(",", ":")) + "\n" for event in self._events]
-        (self._folder / EVENTS).write_text("".join(lines), encoding="utf-8")
+        private_file(self._folder / EVENTS).write_text("".join(lines), encoding="utf-8")
         return ArtifactSummary(frames=self._frames, duration_s=round(ended_ms / 1000, 3))
 
     def discard(self) -> None:

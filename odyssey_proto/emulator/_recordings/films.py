@@ -13,6 +13,8 @@ import av
 from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
 
+from .private_files import private_file
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -90,7 +92,7 @@ class SentFilm:
 
 
 def _open(path: Path) -> Any:
-    return av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
+    return av.open(str(private_file(path)), "w", format="mp4", options={"movflags": "+faststart"})
 
 
 def _abandon(container: Any) -> None:

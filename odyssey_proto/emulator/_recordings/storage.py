@@ -3,9 +3,10 @@
     DIR/state.sqlite3
     DIR/streams/{stream_id}/video.mp4, events.jsonl, thumbnail.jpg, preview.mp4
 
-Without a folder, the state is in memory and the files are in a temporary folder, and `close` removes both. Any
-thread may call. Opening the folder of an emulator that died cleans up unfinished work: the recording of a live
-stream is dropped, and a job starts over (it runs `RUNS` times at most).
+Only their owner can read them, also in a folder that others can read. Without a folder, the state is in memory
+and the files are in a temporary folder, and `close` removes both. Any thread may call. Opening the folder of an
+emulator that died cleans up unfinished work: the recording of a live stream is dropped, and a job starts over (it
+runs `RUNS` times at most).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from ..._base.errors import OdysseyConfigError
+from .private_files import keep_private, private_file, private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,10 +105,15 @@ class Storage:
                 Path(tempfile.mkdtemp(prefix="odyssey-emulator-")) if data_dir is None else data_dir.absolute()
             )
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._streams = folder / "streams"
-            self._streams.mkdir(exist_ok=True)
+            self._streams = private_folder(folder / "streams")
             self._folder = folder
-            self._open(":memory:" if self._temporary else str(folder / "state.sqlite3"))
+            if self._temporary:
+                self._open(":memory:")
+            else:
+                database = private_file(folder / "state.sqlite3")
+                for ending in ("-journal", "-shm", "-wal"):  # SQLite gives new ones the mode of the database
+                    keep_private(folder / (database.name + ending))
+                self._open(str(database))
         except (OSError, sqlite3.Error) as exc:
             why = exc.strerror if isinstance(exc, OSError) else f"{exc} (does another emulator use it?)"
             raise OdysseyConfigError(f"data_dir {str(data_dir)!r} cannot be used: {why}") from exc
@@ -178,8 +185,7 @@ class Storage:
         script_index: int = 0,
     ) -> Path:
         """Add a stream that has started, and return the folder for its artifacts."""
-        folder = self.folder_of(stream_id)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = private_folder(self.folder_of(stream_id))
         self._run(
             "INSERT INTO recordings (stream_id, account, width, height, started_at, job_id, script_index)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",

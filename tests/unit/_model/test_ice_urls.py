@@ -43,6 +43,8 @@ class TestUsableServers:
             ("turn:a.example:123456", "malformed"),
             ("turn:a.example?transport=", "malformed"),
             ("stun:a.example\nx", "malformed"),
+            ("stun:\x1b[2Ja.example", "malformed"),
+            ("stun:a\u202e.example", "malformed"),
             ("turn:a.example:0", "invalid port"),
             ("turn:a.example:65536", "invalid port"),
             ("stuns:a.example", "not supported"),
