@@ -24,6 +24,7 @@ __all__ = [
     "HLS_PLAYLIST_MOST_LINES",
     "HLS_RELOAD_LEAST_S",
     "HLS_SEGMENT_MOST_BYTES",
+    "HLS_VARIANTS_MOST",
     "ICE_SERVERS_MOST",
     "IDENTIFIER_MOST_CHARS",
     "JSON_MOST_CONTAINERS",
@@ -37,6 +38,8 @@ __all__ = [
     "REPORTS_MOST_HELD",
     "RETRY_AFTER_MOST_S",
     "ROWS_MOST",
+    "SDP_CODECS_MOST",
+    "SDP_LINES_MOST",
     "SDP_LINES_MOST_PER_KIND",
     "SDP_LINE_MOST_CHARS",
     "SDP_MOST_BYTES",
@@ -111,6 +114,10 @@ SDP_MOST_BYTES: Final = 256 * 1024
 """An offer or an answer. Browsers with every codec write 20 KiB."""
 SDP_SECTIONS_MOST: Final = 16
 """Sections of media: each may open sockets. A session has three."""
+SDP_LINES_MOST: Final = 3000
+"""Lines besides candidates, in all sections together. Browsers with every codec write 700."""
+SDP_CODECS_MOST: Final = 100
+"""Codecs of one section: aiortc gives each of them every feedback line that fits. Browsers write 50."""
 SDP_LINES_MOST_PER_KIND: Final = 300
 """Lines of one attribute in one section: aiortc compares many with all others. Browsers write 120 of one."""
 SDP_LINE_MOST_CHARS: Final = 8 * 1024
@@ -133,6 +140,8 @@ HLS_PLAYLIST_MOST_BYTES: Final = 4 * 1024 * 1024
 """A playlist: 12 h of segments of 2 s with signed addresses."""
 HLS_PLAYLIST_MOST_LINES: Final = 100_000
 """Lines of a playlist: FFmpeg keeps a structure for each segment."""
+HLS_VARIANTS_MOST: Final = 200
+"""Playlists that a playlist of variants names: FFmpeg fetches all of them at the start."""
 HLS_RELOAD_LEAST_S: Final = 0.25
 """From one request for a playlist to the next for the same one, whatever it says."""
 

@@ -25,8 +25,11 @@ from .._base.errors import (
     internal,
     no_resources,
 )
+from .._base.limits import HLS_SEGMENT_MOST_BYTES, PICTURE_MOST_PX
+from .hls_playlists import MARK, Playlists, is_too_large
 from .http_exchange import demanded_pause
 from .signed_file import fetch
+from .webrtc.picture_size import coded_size
 from .wrong_content import is_markup
 
 if TYPE_CHECKING:
@@ -43,12 +46,12 @@ __all__ = ["HlsReader", "check_address"]
 log = logging.getLogger("odyssey_proto.hls")
 
 _OPERATION: Final = "HLS"
-_LARGEST_FILE: Final = 64 * 1024 * 1024  # bytes; 2.5 Mbit/s for more than 3 min
 _LONGEST_SILENCE_S: Final = 30.0  # without a frame; after that the broadcast counts as lost
 _SEGMENTS_MISSED: Final = 2  # target durations without a new segment; after that it counts as lost too
 _TARGET: Final = re.compile(rb"#EXT-X-TARGETDURATION:\s*(\d{1,3})\b")
 _ADDRESS: Final = re.compile(rb'\bURI="([^"]*)"')  # in a tag: another playlist, a header, a key
 _BEFORE_MARK: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,64}(?=#EXTM3U)")
+_LOOKED_AT: Final = 64 * 1024  # bytes of a segment, in which it says how large its pictures are
 _MOST_LAG_S: Final = 1.0  # behind the pace; after that the pace starts afresh
 _GONE: Final = (404, 410)
 _REMOVED: Final = (401, 403, *_GONE)  # of a segment: stores refuse what they no longer have
@@ -56,7 +59,8 @@ _INSISTENCE: Final = 2  # target durations for which a file is asked for again t
 _UNKNOWN_TARGET_S: Final = 1.0  # before the first playlist
 _PAUSES_S: Final = (0.2, 0.6, 1.0)  # before each repetition; the last for all others
 # If these were on, ffmpeg would treat our files as its own connections.
-_OPTIONS: Final = {"http_persistent": "0", "http_multiple": "0"}
+# The whitelist lets no decoder run before ours, which limits the size of pictures; so there is nothing to analyse.
+_OPTIONS: Final = {"http_persistent": "0", "http_multiple": "0", "codec_whitelist": "none", "analyzeduration": "1"}
 _READS_BROKEN_TEXT: Final = 19  # the first PyAV that reads metadata that is not UTF-8 by default
 
 
@@ -69,6 +73,7 @@ class HlsReader:
         clock: for the pace.
         abort: ends all requests; `close` does so too.
         on_frame: called with each frame and the time at which it is due (s of the clock), on the reader's thread.
+        max_pixels: the largest width × height of a picture, in px.
         on_end: called once, on the same thread, with None at the end of the broadcast or the error that broke it.
 
     Raises:
@@ -84,6 +89,7 @@ class HlsReader:
         abort: Abort,
         on_frame: Callable[[av.VideoFrame, float], None],
         on_end: Callable[[OdysseyError | None], None],
+        max_pixels: int = PICTURE_MOST_PX,
     ) -> None:
         check_address(url)
         self._url = url
@@ -91,6 +97,7 @@ class HlsReader:
         self._clock = clock
         self._on_frame = on_frame
         self._on_end = on_end
+        self._max_pixels = max_pixels
         self._abort = abort
         self._stop = threading.Event()
         self._opened: concurrent.futures.Future[None] = concurrent.futures.Future()
@@ -98,8 +105,9 @@ class HlsReader:
         self._target_s: float | None = None  # the longest duration of a segment, according to the playlist
         self._newest: str | None = None  # the newest segment that a playlist named
         self._stale_since: float | None = None  # since when playlists have named no newer one
-        self._playlists = {url}
+        self._playlists = Playlists(url, clock)
         self._has_segment = False
+        self._segment = b""  # the beginning of the last one, to say what is wrong with it
         self._failure: OdysseyError | None = None
         self._thread = threading.Thread(target=self._run, name="odyssey-hls", daemon=True)
 
@@ -160,10 +168,15 @@ class HlsReader:
             ) as container:
                 if not container.streams.video:
                     raise OdysseyConnectionError(f"{_OPERATION}: the stream has no video", code="no_video")
+                video = container.streams.video[0].codec_context
+                video.options = {"max_pixels": str(self._max_pixels)}
+                self._check_size(video.width, video.height)
                 self._show(container)
                 malformed = ""
         except FFmpegError as exc:
             malformed = type(exc).__name__
+            if self._failure is None and (size := coded_size("h264", self._segment)) is not None:
+                self._check_size(*size)
         if self._failure is not None:
             raise self._failure
         if malformed and not self._stop.is_set():
@@ -171,6 +184,15 @@ class HlsReader:
             raise MalformedMessageError(
                 f"{_OPERATION}: the stream cannot be read ({malformed})", code="malformed", operation=_OPERATION
             )
+
+    def _check_size(self, width: int, height: int) -> None:
+        if width * height > self._max_pixels:
+            limit = f"the limit is {self._max_pixels} px (AdvancedConfig.max_pixels)"
+            raise OdysseyConnectionError(
+                f"{_OPERATION}: the server sends pictures of {width}×{height} px; {limit}",
+                code="picture_too_large",
+                operation=_OPERATION,
+            ) from None
 
     def _show(self, container: Any) -> None:
         began: tuple[float, float] | None = None
@@ -198,19 +220,21 @@ class HlsReader:
             try:
                 body, answered = self._insist(url, options)
                 body = _from_its_mark(body)
-                if body.startswith(b"#EXTM3U"):
-                    self._playlists.add(url)
+                body = body if answered == url else _anchored(body, answered)
+                if body.startswith(MARK):
+                    self._playlists.take(url, body)
                 elif body:
                     self._has_segment = True
+                    self._segment = bytes(body[:_LOOKED_AT])
                 self._look_for_news(body)
-                return io.BytesIO(body if answered == url else _anchored(body, answered))
+                return io.BytesIO(body)
             except OdysseyError as error:
                 self._failure = error
         return io.BytesIO()
 
     def _look_for_news(self, body: bytes | bytearray) -> None:
         """Check a playlist for new segments; a stream without new ones is lost."""
-        if not body.startswith(b"#EXTM3U") or b"#EXT-X-ENDLIST" in body:
+        if not body.startswith(MARK) or b"#EXT-X-ENDLIST" in body:
             return
         if (target := _TARGET.search(body)) is not None:
             self._target_s = max(1.0, float(target[1]))
@@ -241,6 +265,7 @@ class HlsReader:
     def _insist(self, url: str, options: dict[str, str]) -> tuple[bytes | bytearray, str]:
         """Return the file, and the address that gave it; a failure that may pass is no loss of the stream yet."""
         self._check(url)
+        self._stop.wait(self._playlists.wait_s(url))
         deadline = Deadline(_INSISTENCE * (self._target_s or _UNKNOWN_TARGET_S), self._clock)
         pauses = itertools.chain(_PAUSES_S, itertools.repeat(_PAUSES_S[-1]))
         while True:
@@ -273,9 +298,9 @@ class HlsReader:
             with fetch(self._http, url, headers, silence, self._abort, operation=_OPERATION) as fetched:
                 for piece in fetched.pieces:
                     body += piece
-                    if len(body) > _LARGEST_FILE:
+                    if is_too_large(body, HLS_SEGMENT_MOST_BYTES):
                         raise MalformedMessageError(
-                            f"{_OPERATION}: a file is larger than {_LARGEST_FILE >> 20} MiB", code="too_large"
+                            f"{_OPERATION}: a file is larger than {len(body) >> 20} MiB", code="too_large"
                         )
         except OdysseyError as error:
             is_segment = url not in self._playlists and not urlsplit(url).path.endswith(".m3u8")
@@ -322,7 +347,7 @@ def _anchored(body: bytes | bytearray, url: str) -> bytes | bytearray:
 
     ffmpeg does not learn of redirects and would take relative addresses as relative to the first one.
     """
-    if not body.startswith(b"#EXTM3U"):
+    if not body.startswith(MARK):
         return body
 
     def absolute(address: bytes) -> bytes:
