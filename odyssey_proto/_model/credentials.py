@@ -19,6 +19,7 @@ import attrs
 import odyssey_models as wire
 
 from .._base.errors import MalformedMessageError, OdysseyConfigError
+from .._base.limits import IDENTIFIER_MOST_CHARS
 from .._base.public_path import publish
 from .._base.secrets import Secret
 from .reading import UnreadableError, read
@@ -205,7 +206,7 @@ def _claims(token: str) -> dict[str, Any]:
     session_id = ""
     with contextlib.suppress(UnreadableError):
         session_id = read(str, claims.get("session_id"))
-    if not session_id.strip() or not session_id.isprintable():
+    if not session_id.strip() or not session_id.isprintable() or len(session_id) > IDENTIFIER_MOST_CHARS:
         raise _wrong("session_token has no valid session_id claim")
     return {**claims, "session_id": session_id}
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit, urlunsplit
 
 from .._base.errors import OdysseyConnectionError
+from .._base.limits import ADDRESS_MOST_CHARS, REDIRECTS_MOST
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Reach", "Route", "as_sent", "is_same_origin", "resolved"]
 
-_MOST: Final = 10
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
 # RFC 9110 lets clients turn these into GET, which would ask for something else.
 _MADE_GET: Final = {301: ("POST",), 302: ("POST",), 303: ("POST", "DELETE")}
@@ -58,7 +58,7 @@ class Route:
         self._method = method
         self._reach = reach
         self._token = token
-        self._left = _MOST
+        self._left = REDIRECTS_MOST
 
     def follow(self, answer: HttpAnswer) -> bool:
         """Go on to the address that ``answer`` names; return False if the answer is the final one.
@@ -89,7 +89,7 @@ class Route:
                 f"{way}, which must not get the key or token of the request; if it may, use that address",
             )
         if self._left == 0:
-            raise _refused(answer, "too_many_redirects", f"more than {_MOST} times, at last {way}{path}")
+            raise _refused(answer, "too_many_redirects", f"more than {REDIRECTS_MOST} times, at last {way}{path}")
         self._left -= 1
         self.url = target
         return True
@@ -117,7 +117,7 @@ def resolved(url: str, location: str) -> str | None:
     """
     with contextlib.suppress(UnicodeError):
         location = location.encode("latin-1").decode()  # http.client reads headers as Latin-1
-    if not location.strip() or not location.isprintable():
+    if not location.strip() or not location.isprintable() or len(location) > ADDRESS_MOST_CHARS:
         return None
     try:
         parts = urlsplit(_joined(url, location.strip()))

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import attrs
 
 from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyError
-from .._base.secrets import one_line, redact
+from .._base.secrets import one_line
 from .._model import codec
 from .._model.message_types import note_type
 from .._model.signaling_url import websocket_url
@@ -226,7 +226,7 @@ class SignalingConnection:
 
 
 def _closed_by_server(goodbye: Goodbye) -> SignalingEnd:
-    code, reason = goodbye.code, " ".join(redact(goodbye.reason).split())
+    code, reason = goodbye.code, one_line(goodbye.reason)
     if code in _CLEAN:
         return SignalingEnd(code, reason, True, None)
     said = f"{code or 'no code'}{reason and ': '}{reason}"
