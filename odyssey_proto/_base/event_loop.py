@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 from . import process_end
 from .daemon_executor import DaemonExecutor
 from .errors import OdysseyConnectionError, no_resources
+from .resources import start
 from .weak_set import ConcurrentWeakSet
 
 if TYPE_CHECKING:
@@ -322,7 +323,7 @@ async def off_loop(function: Callable[..., T], *args: Any, name: str = "odyssey-
         with contextlib.suppress(RuntimeError):  # the loop has closed: no task waits
             loop.call_soon_threadsafe(settle, *outcome)
 
-    threading.Thread(target=call, name=name, daemon=True).start()
+    start(threading.Thread(target=call, name=name, daemon=True))
     return await future
 
 

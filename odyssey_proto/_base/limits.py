@@ -16,6 +16,7 @@ __all__ = [
     "CHANNEL_MESSAGES_MOST_PER_S",
     "CHANNEL_MOST_HELD_BYTES",
     "CHANNEL_MOST_HELD_CHUNKS",
+    "CHANNEL_STREAMS_MOST",
     "ERROR_TEXT_MOST_CHARS",
     "EVENTS_MOST_WAITING",
     "FILE_MOST_BYTES",
@@ -101,6 +102,8 @@ CHANNEL_MOST_HELD_BYTES: Final = 1024 * 1024
 """Parts of unfinished messages on data channels. A message has some 1 KiB."""
 CHANNEL_MOST_HELD_CHUNKS: Final = 2000
 """The same, as a number of packets: each new one makes aiortc look through all."""
+CHANNEL_STREAMS_MOST: Final = 64
+"""Streams, of which each data channel has one. A session has two."""
 CHANNEL_MESSAGES_MOST_PER_S: Final = 200
 """Messages on data channels, on average; five times as many may come at once. An answer comes every second."""
 REPORTS_MOST_HELD: Final = 1000

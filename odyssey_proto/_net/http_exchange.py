@@ -20,7 +20,7 @@ import requests
 
 from .._base import process_end
 from .._base.abort import Abort
-from .._base.errors import MalformedMessageError, OdysseyError, OdysseyUsageError
+from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyError, OdysseyUsageError
 from .._base.limits import SMALL_ANSWER_MOST_BYTES
 from .._base.weak_set import ConcurrentWeakSet
 from ..core.refusals import HttpAnswer, unreadable
@@ -30,7 +30,7 @@ from .failures import NETWORK_ERRORS, connection_error, proxy_refusal
 from .library_logs import without_secrets
 from .observation import show_exchange
 from .proxies import proxy_for
-from .redirects import Reach, Route, as_sent
+from .redirects import Reach, Route, as_sent, what_is_wrong_with
 from .sockets import USER_AGENT, Adapter
 from .stand_ins import readable, session_send
 
@@ -228,6 +228,13 @@ class HttpClient:
 
 
 def _route(request: HttpRequest) -> Route:
+    # A user's own addresses are checked earlier.
+    if (problem := what_is_wrong_with(request.url)) is not None:
+        raise OdysseyConnectionError(
+            f"{request.operation}: the address that the service gave cannot be used: {problem}",
+            code="invalid_url",
+            operation=request.operation,
+        )
     return Route(request.url, request.method, request.reach, request.token)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import re
 import string
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit, urlunsplit
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
 
     from ..core.refusals import HttpAnswer
 
-__all__ = ["Reach", "Route", "as_sent", "is_same_origin", "resolved"]
+__all__ = ["Reach", "Route", "as_sent", "is_same_origin", "resolved", "what_is_wrong_with"]
 
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
 # RFC 9110 lets clients turn these into GET, which would ask for something else.
 _MADE_GET: Final = {301: ("POST",), 302: ("POST",), 303: ("POST", "DELETE")}
 _PORTS: Final = {"http": 80, "https": 443}
+# Letters of any script, and what names, IPv6 addresses and their zones are written with.
+_HOST: Final = re.compile(r"[\w.:%~-]{1,253}")
 _SAFE: Final = string.punctuation  # all that can travel stays as it is; a signature may cover how it is written
 
 
@@ -134,6 +137,28 @@ def resolved(url: str, location: str) -> str | None:
             fragment="",
         )
     )
+
+
+def what_is_wrong_with(url: str) -> str | None:
+    """Return why ``url`` cannot be the address of a request, without quoting it; None if it can.
+
+    >>> what_is_wrong_with("file:///etc/passwd"), what_is_wrong_with("https://x.example/a")
+    ('it is not http or https', None)
+    """
+    if len(url) > ADDRESS_MOST_CHARS:
+        return f"it has more than {ADDRESS_MOST_CHARS} characters"
+    if not url.isprintable():
+        return "it has characters that no address has"
+    try:
+        parts = urlsplit(url)
+        if parts.scheme not in _PORTS:
+            return "it is not http or https"
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return "its host or its port is not valid"
+    if not _HOST.fullmatch(host) or port == 0:
+        return "its host or its port is not valid"
+    return None
 
 
 def _joined(url: str, location: str) -> str:

@@ -17,6 +17,7 @@ from urllib.parse import quote
 import attrs
 
 from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyError
+from .._base.resources import start
 from .._base.secrets import one_line
 from .._model import codec
 from .._model.message_types import note_type
@@ -121,10 +122,18 @@ class SignalingConnection:
             except OdysseyError as exc:
                 exc.session_id = session_id
                 raise
+            connection = cls(ws, contextlib.ExitStack(), call, target, on_message, on_closed, on_malformed)
+            start(connection._writer)
             # From here on the reader owns the resources, and releases them when it ends.
-            connection = cls(ws, resources.pop_all(), call, target, on_message, on_closed, on_malformed)
-        connection._writer.start()
-        connection._reader.start()
+            owned = connection._resources = resources.pop_all()
+            try:
+                start(connection._reader)
+            except OdysseyConnectionError as exc:
+                exc.session_id = session_id
+                connection._outbox.put(None)
+                connection._writer.join()
+                owned.close()
+                raise
         return connection
 
     def send(self, message: wire.SignalingClientMessage, text: str = "") -> None:

@@ -60,6 +60,8 @@ def _of_bundle(name: str, path: str, _: _State) -> ssl.SSLContext:
     context = _empty()
     try:
         _load(context, path)
+    except OdysseyConnectionError:
+        raise
     except OSError as exc:
         raise SettingError(
             f"{name} names {path!r}, {_fault(path, exc)}: correct it, or unset it", "ca_bundle"
@@ -77,6 +79,8 @@ def _as_openssl(file: str, folders: tuple[str, ...], _: tuple[_State, ...]) -> s
             if path:
                 _load(context, path)
                 is_default = is_default and name != _FILE
+        except OdysseyConnectionError:
+            raise
         except OSError as exc:
             left_out.append(f"{name} names {path!r}, {_fault(path, exc)}")
     if left_out:
@@ -84,6 +88,8 @@ def _as_openssl(file: str, folders: tuple[str, ...], _: tuple[_State, ...]) -> s
     if is_default:
         try:
             _load(context, requests.utils.DEFAULT_CA_BUNDLE_PATH)
+        except OdysseyConnectionError:
+            raise
         except OSError as exc:
             path = requests.utils.DEFAULT_CA_BUNDLE_PATH
             raise SettingError(
@@ -97,6 +103,16 @@ def _empty() -> ssl.SSLContext:
 
 
 def _load(context: ssl.SSLContext, path: str) -> None:
+    """Load certificates; it raises the system's errors, and `OdysseyConnectionError` if there is no descriptor."""
+    try:
+        _load_from(context, path)
+    except OSError as exc:
+        if is_shortage(exc) or out_of_descriptors():  # OpenSSL does not say
+            raise no_resources(exc) from exc
+        raise
+
+
+def _load_from(context: ssl.SSLContext, path: str) -> None:
     if Path(path).is_dir():
         with os.scandir(path):  # OpenSSL looks into it later, and reports nothing
             context.load_verify_locations(capath=path)

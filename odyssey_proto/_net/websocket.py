@@ -22,11 +22,12 @@ from urllib3.util import wait_for_read, wait_for_write
 
 from .._base.clock import Deadline, MonotonicClock
 from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyError
-from .._model.signaling_url import SIGNALING_MESSAGE_LIMIT
+from .._base.limits import SIGNALING_FRAMES_MOST_PER_S, SIGNALING_RECEIVED_MOST_BYTES
 from ..core.refusals import HttpAnswer, refusal
 from .answer_head import read_head
 from .failures import NETWORK_ERRORS, SettingError, connection_error
 from .observation import show_exchange
+from .pace import Pace
 from .proxies import proxy_for
 from .redirects import Reach, Route
 from .sockets import USER_AGENT, HttpConnection, HttpsConnection
@@ -71,28 +72,36 @@ class Goodbye:
 
 
 class WebSocket(websocket.WebSocket):
-    """websocket-client's, with a limit on the size of a message, and a close frame that may fail silently.
+    """websocket-client's, with limits on the size and the rate of messages, and a close frame that may fail silently.
 
     One thread may receive while another sends.
     """
 
     parting = False
     """Whether we said goodbye first; the server's goodbye is then an answer."""
+    _call: Call | None = None
 
     def recv_frame(self) -> Any:
+        early_s = self._pace.take()
+        if early_s and self._call is not None:
+            self._call.pause(early_s)  # what the server sends meanwhile waits in its own buffer
         buffer = self.frame_buffer
         if buffer.needs_header():
             buffer.recv_header()
         if buffer.needs_length():
             buffer.recv_length()
         before = self.cont_frame.cont_data
-        if (buffer.length or 0) + (len(before[1]) if before else 0) > SIGNALING_MESSAGE_LIMIT:
+        if (buffer.length or 0) + (len(before[1]) if before else 0) > SIGNALING_RECEIVED_MOST_BYTES:
             raise MalformedMessageError(
-                f"The signaling server sent a message of more than {SIGNALING_MESSAGE_LIMIT >> 20} MiB",
+                f"The signaling server sent a message of more than {SIGNALING_RECEIVED_MOST_BYTES >> 20} MiB",
                 code="too_large",
                 operation=OPERATION,
             )
         return super().recv_frame()  # type: ignore[no-untyped-call]  # websocket-client annotates in part
+
+    @functools.cached_property
+    def _pace(self) -> Pace:
+        return Pace(SIGNALING_FRAMES_MOST_PER_S, 2 * SIGNALING_FRAMES_MOST_PER_S, MonotonicClock())
 
     def send_message(self, data: bytes) -> None:
         """Send a message that is already in UTF-8; it raises the exceptions in `SENDING_ERRORS`."""
@@ -111,6 +120,7 @@ class WebSocket(websocket.WebSocket):
             OdysseyConnectionError: the connection was lost, or ``call`` was aborted.
             MalformedMessageError: the message is too large.
         """
+        self._call = call
         try:
             opcode, frame = self.recv_data_frame()
         except (websocket.WebSocketException, *NETWORK_ERRORS) as exc:

@@ -124,6 +124,7 @@ class Peer:
             on_open=lambda size: self._tell(listener.on_channel_open, size),
             on_message=lambda message: self._tell(listener.on_message, message),
             on_close=self._take_channel_end,
+            on_excess=self._refuse_excess,
         )
         self._connected = False
         self._lost = False
@@ -325,6 +326,8 @@ class Peer:
                 pc.addTransceiver("video", "recvonly").setCodecPreferences(codec_preferences(self._codec))
             try:
                 await pc.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
+                if pc.sctp is not None:
+                    self._channels.limit(pc.sctp)
                 self._take_offer(offer)
                 candidates.arrange_gathering(pc, loopback=self._loopback, servers=self._servers)
                 await pc.setLocalDescription(await pc.createAnswer())
@@ -467,6 +470,9 @@ class Peer:
     def _receiver_of(self, track: MediaStreamTrack) -> Any:
         assert self._pc is not None
         return next(receiver for receiver in self._pc.getReceivers() if receiver.track is track)
+
+    def _refuse_excess(self, what: str) -> None:
+        self._lose(f"The streamer sends {what}", "too_many_messages", recoverable=False)
 
     def _refuse_size(self, width: int, height: int) -> None:
         limit = f"the limit is {self._max_pixels} px (AdvancedConfig.max_pixels)"
