@@ -1,4 +1,4 @@
-"""Threads and descriptors that the system does not give: noticing it, and the error that says so. It keeps none."""
+"""Threads and descriptors that the system does not give: noticing it, and the error that says so."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ Every text from outside passes `redact` or `one_line` before it reaches an error
 from __future__ import annotations
 
 import re
-from typing import Final
 
 from .limits import WORDS_MOST_CHARS
 from .public_path import publish

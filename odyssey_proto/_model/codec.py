@@ -71,8 +71,8 @@ def decode(
         check: called from time to time while a long list is read; what it raises ends the reading.
 
     Raises:
-        MalformedMessageError: the text is not JSON, has too many objects and lists, or an essential field of ``cls`` is unreadable. The error has
-            the ``session_id`` of the data, if there is one.
+        MalformedMessageError: the text is not JSON, has too many objects and lists, or an essential field of
+            ``cls`` is unreadable. The error has the ``session_id`` of the data, if there is one.
     """
     return from_dict(cls, _parse(text, cls.__name__), known, check=check)
 

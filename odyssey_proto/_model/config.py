@@ -64,7 +64,7 @@ def _advanced(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
 
 @attrs.frozen
 class AdvancedConfig:
-    """Retry and queueing settings, and limits (Python types reference, "AdvancedConfig"; same names and defaults)."""
+    """Retry, queueing and limits (Python types reference, "AdvancedConfig"; same names and defaults)."""
 
     max_retries: int = attrs.field(default=5, validator=[_whole, _number(least=0)])
     """How often the first connect tries to open its connection again, with the same session."""

@@ -57,7 +57,7 @@ class Playlists:
         """Take a playlist that came for ``url``.
 
         Raises:
-            MalformedMessageError: it is too large, comes in place of a segment, or names a playlist where it must not.
+            MalformedMessageError: it is too large, comes in place of a segment, or names one where it must not.
         """
         if body.count(b"\n") > HLS_PLAYLIST_MOST_LINES:
             raise _refused(f"a playlist has more than {HLS_PLAYLIST_MOST_LINES} lines", "too_large")

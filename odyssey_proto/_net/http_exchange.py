@@ -135,8 +135,8 @@ class HttpClient:
         """Send ``request`` and return the final answer, whatever its status, read to its end and decompressed.
 
         Raises:
-            MalformedMessageError: the answer is not HTTP; or it is a success that is larger than the request expects, damaged,
-                or compressed in a way that was not asked for.
+            MalformedMessageError: the answer is not HTTP; or it is a success that is larger than the request
+                expects, damaged, or compressed in a way that was not asked for.
             OdysseyConnectionError: no answer came in time, or it redirects to where the request must not go; code
                 ``closed`` if the call was aborted.
         """

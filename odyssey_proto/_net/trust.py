@@ -16,6 +16,8 @@ from typing import Final, TypeAlias
 import requests.utils
 import urllib3.util
 
+from .._base.errors import OdysseyConnectionError, no_resources
+from .._base.resources import is_shortage, out_of_descriptors
 from .failures import SettingError
 
 __all__ = ["trusting_context"]
@@ -34,6 +36,7 @@ def trusting_context() -> ssl.SSLContext:
 
     Raises:
         SettingError: ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE`` names what cannot be used.
+        OdysseyConnectionError: the system has no descriptor for reading it (``no_resources``).
     """
     for name in _REQUIRED:
         if value := os.environ.get(name):

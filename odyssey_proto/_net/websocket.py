@@ -72,7 +72,7 @@ class Goodbye:
 
 
 class WebSocket(websocket.WebSocket):
-    """websocket-client's, with limits on the size and the rate of messages, and a close frame that may fail silently.
+    """websocket-client's, with limits on messages, and a close frame that may fail silently.
 
     One thread may receive while another sends.
     """

@@ -31,12 +31,15 @@ def told(message: wire.SignalingError, session_id: str | None) -> OdysseyConnect
 
 def unreachable(session: wire.SessionResponse) -> MalformedMessageError | None:
     """Return the error of a session whose id or address for signaling cannot be used; None if they can be."""
+    if len(session.session_id) > IDENTIFIER_MOST_CHARS or not session.session_id.isprintable():
+        problem = "session_id is not a valid id"
+        return MalformedMessageError(
+            f"The session that the service gave cannot be used: {problem}",
+            problems=(problem,),
+            code="malformed",
+            operation="POST /sessions/request",
+        )
     try:
-        if len(session.session_id) > IDENTIFIER_MOST_CHARS or not session.session_id.isprintable():
-            problem = "session_id is not a valid id"
-            raise MalformedMessageError(
-                f"The session that the service gave cannot be used: {problem}", problems=(problem,), code="malformed"
-            )
         normalise_url(session.signalling_url)
     except MalformedMessageError as exc:
         error = again(exc, f"the service clears the session after {SESSION_KEPT_S:g} s")

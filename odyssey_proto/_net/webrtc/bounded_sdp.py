@@ -1,8 +1,8 @@
 """The size of descriptions and the number of candidates, checked before any parser or library sees them.
 
-aiortc compares some lines with all lines before them, and opens sockets for each section, so a description of a few
-hundred KiB could keep the event loop busy for minutes; so could a few thousand candidates. What the lines mean is
-not known here.
+aiortc compares some lines with all lines before them, and opens sockets for each section, so a description of
+a few hundred KiB could keep the event loop busy for minutes; so could a few thousand candidates. What the lines
+mean is not known here.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ __all__ = ["CandidateCount", "OversizeError", "bounded_lines"]
 log = logging.getLogger("odyssey_proto.webrtc")
 
 _CODEC: Final = "a=rtpmap"
-_COUNTED_ELSEWHERE: Final = ("a=candidate", "a=end-of-candidates")  # these are taken out, and the first ones are used
+_COUNTED_ELSEWHERE: Final = (
+    "a=candidate",
+    "a=end-of-candidates",
+)  # these are taken out, and the first ones are used
 
 
 class OversizeError(ValueError):

@@ -45,7 +45,7 @@ class DataChannels:
         on_open: called with ``max_message_size`` when messages can be sent.
         on_message: called with each message.
         on_close: called with the label of a channel that was closed.
-        on_excess: called, perhaps often, when the streamer sends more than anybody can take; the text says of what.
+        on_excess: called, perhaps often, when the streamer sends too much; the text says of what.
     """
 
     def __init__(
@@ -87,7 +87,10 @@ class DataChannels:
         """
         transport: Any = sctp  # aiortc has no public way
         receive = getattr(transport, "_receive_data_chunk", None)
-        if receive is None or not {"_advertised_rwnd", "_inbound_streams", "_sack_misordered"} <= vars(sctp).keys():
+        if (
+            receive is None
+            or not {"_advertised_rwnd", "_inbound_streams", "_sack_misordered"} <= vars(sctp).keys()
+        ):
             log.info("this version of aiortc keeps parts of messages in its own way: they are not limited")
             return
         if "_receive_data_chunk" in vars(sctp):  # another offer of the same connection

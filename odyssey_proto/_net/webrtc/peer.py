@@ -165,8 +165,9 @@ class Peer:
             MalformedMessageError: the offer is not SDP, or lacks video, a data channel or encryption. Its
                 ``message_type`` is ``offer`` if it was not begun, so that another offer may follow.
             OdysseyConnectionError: nothing in the offer can be decoded (``no_common_codec``), the offer belongs to
-                another connection (``unexpected_offer``) or is one of many (``too_many_offers``), there is no address to connect from (``no_candidates``),
-                ``relay_only`` is set and there is no relay (``no_relay``), or this is closed.
+                another connection (``unexpected_offer``), there are too many (``too_many_offers``), there is no
+                address to connect from (``no_candidates``), ``relay_only`` is set and there is no relay
+                (``no_relay``), or this is closed.
         """
         return self._submit(self._answer(offer_sdp, tuple(ice_servers)))
 
