@@ -48,6 +48,7 @@ __all__ = [
     "SIGNALING_FRAMES_MOST_PER_S",
     "SIGNALING_RECEIVED_MOST_BYTES",
     "SMALL_ANSWER_MOST_BYTES",
+    "TOKEN_MOST_CHARS",
     "WORDS_MOST_CHARS",
 ]
 
@@ -80,6 +81,8 @@ PROBLEMS_MOST_SHOWN: Final = 10
 """What is wrong with one text, in detail; all that follows is only counted."""
 IDENTIFIER_MOST_CHARS: Final = 256
 """An id. Those of the service have 36 characters."""
+TOKEN_MOST_CHARS: Final = 16 * 1024
+"""A token: it goes into a header or an address. Those of the service have some 500 characters."""
 LIST_MOST_ITEMS: Final = 1_000_000
 """Items of a list over all its pages, which are remembered so that none comes twice."""
 PAGES_WITHOUT_NEWS_MOST: Final = 10

@@ -156,7 +156,7 @@ def what_is_wrong_with(url: str) -> str | None:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return "its host or its port is not valid"
-    if not _HOST.fullmatch(host) or port == 0:
+    if not _HOST.fullmatch(host) or port == 0 or "" in host.removesuffix(".").split("."):
         return "its host or its port is not valid"
     return None
 

@@ -16,7 +16,7 @@ import odyssey_models as wire
 from .._base import arguments
 from .._base.clock import Deadline
 from .._base.errors import MalformedMessageError, OdysseyAuthError, OdysseyError
-from .._base.limits import ANSWER_MOST_BYTES, SMALL_ANSWER_MOST_BYTES
+from .._base.limits import ANSWER_MOST_BYTES, IDENTIFIER_MOST_CHARS, SMALL_ANSWER_MOST_BYTES
 from .._model import codec
 from ..core.refusals import refusal, unauthorized, unreadable
 from .access_token import AccessToken
@@ -169,7 +169,16 @@ class ServiceApi:
         """
         latencies = self.region_latencies(deadline, abort=abort)
         body = wire.SessionRequest(region_latencies=latencies or None)
-        return self.perform(_REQUEST_SESSION, wire.SessionResponse, deadline, body, abort=abort)
+        session = self.perform(_REQUEST_SESSION, wire.SessionResponse, deadline, body, abort=abort)
+        if len(session.session_id) > IDENTIFIER_MOST_CHARS or not session.session_id.isprintable():
+            problem = "session_id is not a valid id"
+            raise MalformedMessageError(
+                f"{_REQUEST_SESSION.name}: Malformed SessionResponse: {problem}",
+                problems=(problem,),
+                code="malformed",
+                operation=_REQUEST_SESSION.name,
+            )
+        return session
 
     def session_token(
         self, session_id: str, deadline: Deadline, *, abort: Abort | None = None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import attrs
 
 from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyError
+from .._base.limits import FILE_MOST_BYTES
 from .._net.http_exchange import demanded_pause
 from .._net.signed_file import fetch
 from .._net.wrong_content import LOOKED_AT, is_markup, is_text
@@ -37,6 +38,7 @@ _PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0)  # before each attempt but the first
 _EXPIRED: Final = frozenset({400, 401, 403, 410})  # the statuses that stores return for an expired address
 _WRONG_CONTENT: Final = "wrong_content"  # the error code if something other than the file came
 _NO_SUCH_RANGE: Final = 416
+_DIGITS: Final = 18  # of a number of bytes
 # Servers also write "bytes=", no unit, blanks, and "*" for the length. The end is not needed.
 _RANGE: Final = re.compile(r"(?:bytes)?[\s:=]*(?:(\d+)\s*-\s*\d*|\*)\s*/\s*(\d+|\*)", re.IGNORECASE)
 
@@ -199,9 +201,8 @@ class ArtifactFile:
                 status=fetched.status,
                 operation="download",
             )
-        length = fetched.headers.get("Content-Length", "")
-        is_known = length.isdecimal() and not fetched.is_packed
-        version = Version.of({} if fetched.is_packed else fetched.headers, int(length) if is_known else None)
+        length = None if fetched.is_packed else _whole(fetched.headers.get("Content-Length", ""))
+        version = Version.of({} if fetched.is_packed else fetched.headers, length)
         self._begin(version)
         self.size = version.size
         self.report()
@@ -215,9 +216,25 @@ class ArtifactFile:
         self.done = 0
 
     def _write(self, piece: bytes) -> None:
+        if self.done + len(piece) > FILE_MOST_BYTES:
+            raise MalformedMessageError(
+                f"download: the store sends more than {FILE_MOST_BYTES >> 30} GiB",
+                code="too_large",
+                operation="download",
+            )
         self._part.write(piece)
         self.done += len(piece)
         self.report()
+
+
+def _whole(text: str) -> int | None:
+    """Return a number of bytes from a header; None if it is none, or larger than any file.
+
+    >>> _whole("12"), _whole("-1"), _whole("9" * 5000)
+    (12, None, None)
+    """
+    is_number = text.isascii() and text.isdecimal() and len(text) <= _DIGITS
+    return int(text) if is_number else None
 
 
 @attrs.frozen
@@ -233,12 +250,12 @@ class _Place:
         known = None if version is None else version.size
         label = fetched.headers.get("Content-Range", "").strip()
         if found := _RANGE.fullmatch(label):
-            size = known if found[2] == "*" else int(found[2])
-            return cls(None if found[1] is None else int(found[1]), size)
-        length = fetched.headers.get("Content-Length", "")
-        if label or known is None or not length.isdecimal():
+            size = known if found[2] == "*" else _whole(found[2])
+            return cls(None if found[1] is None else _whole(found[1]), size)
+        length = _whole(fetched.headers.get("Content-Length", ""))
+        if label or known is None or length is None:
             return cls(None, None)
-        return cls(known - int(length), known)
+        return cls(known - length, known)
 
     def continues(self, done: int, version: Version | None) -> bool:
         """Return whether this follows ``done`` bytes of ``version``."""

@@ -8,7 +8,6 @@ import odyssey_models as wire
 
 from .._base import secrets
 from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyConnectionTimeoutError, again
-from .._base.limits import IDENTIFIER_MOST_CHARS
 from .._model.signaling_url import normalise_url
 from .deadlines import SESSION_KEPT_S
 
@@ -30,15 +29,7 @@ def told(message: wire.SignalingError, session_id: str | None) -> OdysseyConnect
 
 
 def unreachable(session: wire.SessionResponse) -> MalformedMessageError | None:
-    """Return the error of a session whose id or address for signaling cannot be used; None if they can be."""
-    if len(session.session_id) > IDENTIFIER_MOST_CHARS or not session.session_id.isprintable():
-        problem = "session_id is not a valid id"
-        return MalformedMessageError(
-            f"The session that the service gave cannot be used: {problem}",
-            problems=(problem,),
-            code="malformed",
-            operation="POST /sessions/request",
-        )
+    """Return the error of a session whose address for signaling cannot be used; None if it can be."""
     try:
         normalise_url(session.signalling_url)
     except MalformedMessageError as exc:
