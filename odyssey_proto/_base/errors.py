@@ -39,6 +39,7 @@ import odyssey_models as wire
 from .limits import RETRY_AFTER_MOST_S
 from .public_path import publish
 from .secrets import redact
+from .shortage import is_shortage
 from .texts import presentable
 
 __all__ = [
@@ -293,7 +294,9 @@ def usage_error(
 
 
 def internal(exc: BaseException) -> OdysseyConnectionError:
-    """Return the exception for a bug in this library."""
+    """Return the exception for a bug in this library, unless ``exc`` says that the system has no resources left."""
+    if is_shortage(exc):
+        return no_resources(exc)
     return OdysseyConnectionError(
         f"A bug in odyssey-proto ({type(exc).__name__}): please report it, with the log of `odyssey_proto`",
         code="internal",

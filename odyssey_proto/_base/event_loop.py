@@ -12,6 +12,7 @@ import concurrent.futures
 import contextlib
 import contextvars
 import logging
+import selectors
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
@@ -286,8 +287,18 @@ class _Loop(asyncio.SelectorEventLoop):
     """
 
     def __init__(self, executor: DaemonExecutor) -> None:
-        super().__init__()
         self._executor = executor
+        self._failed = False
+        selector = selectors.DefaultSelector()
+        try:
+            super().__init__(selector)
+        except OSError:  # no descriptor for its pipe, which asyncio would then try to close
+            self._failed = True
+            selector.close()
+            raise
+
+    def is_closed(self) -> bool:
+        return self._failed or super().is_closed()
 
     def run_in_executor(
         self, executor: concurrent.futures.Executor | None, func: Callable[[*Ts], T], *args: *Ts

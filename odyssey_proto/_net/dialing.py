@@ -18,7 +18,8 @@ import threading
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from .._base.clock import TURN_S, Deadline, MonotonicClock
-from .._base.resources import is_shortage, start
+from .._base.resources import start
+from .._base.shortage import is_shortage
 from .call import Call
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from .._base.errors import (
     OdysseyConnectionTimeoutError,
     no_resources,
 )
-from .._base.resources import is_shortage, out_of_descriptors
+from .._base.shortage import is_shortage, out_of_descriptors
 from .._base.secrets import one_line
 
 if TYPE_CHECKING:

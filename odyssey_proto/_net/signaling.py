@@ -162,9 +162,11 @@ class SignalingConnection:
                 self._outbox.put(self._closing)
         self._writer.join(timeout)
         if threading.current_thread() is self._reader:
+            self._ws.give_up()
             self._call.shut()
             return
         self._reader.join(min(_GOODBYE_WAIT_S, timeout))
+        self._ws.give_up()
         self._call.shut()
         self._reader.join(timeout)
         if self._reader.is_alive():

@@ -17,7 +17,7 @@ import requests.utils
 import urllib3.util
 
 from .._base.errors import OdysseyConnectionError, no_resources
-from .._base.resources import is_shortage, out_of_descriptors
+from .._base.shortage import is_shortage, out_of_descriptors
 from .failures import SettingError
 
 __all__ = ["trusting_context"]

@@ -80,8 +80,15 @@ class WebSocket(websocket.WebSocket):
     parting = False
     """Whether we said goodbye first; the server's goodbye is then an answer."""
     _call: Call | None = None
+    _given_up = False
+
+    def give_up(self) -> None:
+        """Read no more, not even what has already arrived. For any thread."""
+        self._given_up = True
 
     def recv_frame(self) -> Any:
+        if self._given_up:
+            raise websocket.WebSocketConnectionClosedException
         early_s = self._pace.take()
         if early_s and self._call is not None:
             self._call.pause(early_s)  # what the server sends meanwhile waits in its own buffer

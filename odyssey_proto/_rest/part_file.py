@@ -20,7 +20,7 @@ import attrs
 
 from .._base.errors import OdysseyConfigError, no_resources
 from .._base.limits import FILE_MOST_BYTES, NOTE_MOST_BYTES
-from .._base.resources import is_shortage
+from .._base.shortage import is_shortage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
