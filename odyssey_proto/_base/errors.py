@@ -294,7 +294,7 @@ def usage_error(
 
 
 def internal(exc: BaseException) -> OdysseyConnectionError:
-    """Return the exception for a bug in this library, unless ``exc`` says that the system has no resources left."""
+    """Return the exception for a bug in this library, or `no_resources` if that is what ``exc`` says."""
     if is_shortage(exc):
         return no_resources(exc)
     return OdysseyConnectionError(

@@ -23,8 +23,8 @@ from .._base.errors import (
     OdysseyConnectionTimeoutError,
     no_resources,
 )
-from .._base.shortage import is_shortage, out_of_descriptors
 from .._base.secrets import one_line
+from .._base.shortage import is_shortage, out_of_descriptors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from .._base.clock import Clock
 
 __all__ = ["Pace"]
+
+_ROUNDING_S: Final = 1e-6
 
 
 class Pace:
@@ -29,4 +31,5 @@ class Pace:
         """Count one, and return by how many s it came too early; 0 if it did not."""
         now = self._clock.now()
         self._full_at = max(self._full_at, now) + 1 / self._per_s
-        return max(0.0, self._full_at - now - self._burst_s)
+        early_s = self._full_at - now - self._burst_s
+        return early_s if early_s > _ROUNDING_S else 0.0

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from odyssey_proto._base.errors import OdysseyConnectionError
+from odyssey_proto._base.limits import EVENTS_MOST_WAITING
 from odyssey_proto._live.dispatcher import Dispatcher
 from odyssey_proto._live.handlers import OdysseyEventHandlers
 from odyssey_proto._model import events
@@ -329,3 +330,16 @@ def test_a_handler_that_waits_for_the_end_of_all_handlers_is_not_waited_for() ->
         dispatchers.append(dispatcher)
         dispatcher.publish(ENDED)
         assert joined.wait(PATIENCE_S)
+
+
+def test_handlers_that_are_far_behind_miss_the_oldest_events(caplog: pytest.LogCaptureFixture) -> None:
+    journal = Journal()
+    dispatcher = Dispatcher(OdysseyEventHandlers(on_stream_started=journal.handler("started"), on_stream_ended=None))
+    dispatcher.publish(STARTED)
+    for _ in range(EVENTS_MOST_WAITING + 5):
+        dispatcher.publish(ENDED)
+    dispatcher.start()
+    dispatcher.finish()
+    dispatcher.join(PATIENCE_S)
+    assert journal.calls == []
+    assert len([record for record in caplog.records if "events behind" in record.message]) == 1
