@@ -334,7 +334,9 @@ def test_a_handler_that_waits_for_the_end_of_all_handlers_is_not_waited_for() ->
 
 def test_handlers_that_are_far_behind_miss_the_oldest_events(caplog: pytest.LogCaptureFixture) -> None:
     journal = Journal()
-    dispatcher = Dispatcher(OdysseyEventHandlers(on_stream_started=journal.handler("started"), on_stream_ended=None))
+    dispatcher = Dispatcher(
+        OdysseyEventHandlers(on_stream_started=journal.handler("started"), on_stream_ended=None)
+    )
     dispatcher.publish(STARTED)
     for _ in range(EVENTS_MOST_WAITING + 5):
         dispatcher.publish(ENDED)

@@ -9,7 +9,12 @@ import pytest
 
 from odyssey_proto._base.abort import Abort
 from odyssey_proto._base.clock import Deadline, MonotonicClock
-from odyssey_proto._base.errors import MalformedMessageError, OdysseyConfigError, OdysseyConnectionError, OdysseyError
+from odyssey_proto._base.errors import (
+    MalformedMessageError,
+    OdysseyConfigError,
+    OdysseyConnectionError,
+    OdysseyError,
+)
 from odyssey_proto._net.hls import HlsReader, _leniency
 from odyssey_proto._net.http_exchange import HttpClient
 from tests.support.leaks import nothing_left
@@ -117,7 +122,7 @@ def test_an_address_that_is_not_on_the_web_is_refused() -> None:
 def test_pictures_that_are_too_large_end_a_broadcast_before_they_are_decoded(container: str) -> None:
     body = video_file(container, FRAMES)
     replies = {"GET /live.m3u8": answer(PLAYLIST), "GET /segment.ts": answer(body)}
-    with pytest.raises(OdysseyConnectionError, match="AdvancedConfig.max_pixels") as caught:
+    with pytest.raises(OdysseyConnectionError, match=r"AdvancedConfig\.max_pixels") as caught:
         Watched(replies, "/live.m3u8", max_pixels=1000)
     assert (caught.value.code, caught.value.recoverable) == ("picture_too_large", False)
 

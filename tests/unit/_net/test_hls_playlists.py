@@ -25,7 +25,7 @@ def playlists() -> Playlists:
 
 def test_a_playlist_of_variants_may_name_playlists_of_segments() -> None:
     known = playlists()
-    known.take(ROOT, MASTER + b"v/1.m3u8\n#EXT-X-MEDIA:TYPE=AUDIO,URI=\"/a.m3u8\"\n")
+    known.take(ROOT, MASTER + b'v/1.m3u8\n#EXT-X-MEDIA:TYPE=AUDIO,URI="/a.m3u8"\n')
     for url in ("http://host/live/v/1.m3u8", "http://host/a.m3u8#part"):
         known.take(url, MEDIA + b"1.ts\n")
         assert url in known

@@ -28,7 +28,7 @@ LARGE = {
 def test_a_description_that_is_too_large_is_refused_before_it_is_parsed(what: str) -> None:
     with pytest.raises(OversizeError):
         bounded_lines(LARGE[what])
-    with pytest.raises(MalformedMessageError, match="offer (has|is)") as caught:
+    with pytest.raises(MalformedMessageError, match=r"offer (has|is)") as caught:
         Offer.read(LARGE[what])
     assert (caught.value.code, caught.value.message_type) == ("malformed_offer", "offer")
 
@@ -42,7 +42,9 @@ def test_an_answer_that_is_too_large_is_refused(what: str) -> None:
 
 def test_an_offer_like_that_of_a_browser_with_every_codec_is_read() -> None:
     codecs = "".join(
-        f"a=rtpmap:{n} VP8/90000\r\n" + "".join(f"a=rtcp-fb:{n} x{k}\r\n" for k in range(5)) + f"a=fmtp:{n} a=1\r\n"
+        f"a=rtpmap:{n} VP8/90000\r\n"
+        + "".join(f"a=rtcp-fb:{n} x{k}\r\n" for k in range(5))
+        + f"a=fmtp:{n} a=1\r\n"
         for n in range(35, 60)
     )
     sources = "".join(f"a=ssrc:{n // 2} {'cname:x' if n % 2 else 'msid:a b'}\r\n" for n in range(50))

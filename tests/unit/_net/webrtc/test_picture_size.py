@@ -47,7 +47,9 @@ def test_the_size_of_vp8_is_read() -> None:
     assert coded_size("vp8", VP8_HEAD + b"\xff\xff\xff\xff") == (16383, 16383)
 
 
-@pytest.mark.parametrize("data", [b"", VP8_HEAD, b"\x11" + VP8_HEAD[1:] + b"\1\1\1\1", b"\x00\x00\x01\x67", b"\0" * 99])
+@pytest.mark.parametrize(
+    "data", [b"", VP8_HEAD, b"\x11" + VP8_HEAD[1:] + b"\1\1\1\1", b"\x00\x00\x01\x67", b"\0" * 99]
+)
 def test_what_names_no_size_has_none(data: bytes) -> None:
     assert coded_size("vp8", data) is None
     assert coded_size("h264", data) is None
