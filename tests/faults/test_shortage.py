@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import Any
-
 import pytest
 
-from tests.support.servers import HttpServer, Reply, SignalingServer, answer, json_answer
+from tests.support.servers import Connection, HttpServer, Reply, Request, answer, json_answer
 
 resource = pytest.importorskip("resource", reason="needs the limits of a Unix system")
 
@@ -18,7 +16,7 @@ import gc, json, os, resource, sys, tempfile, threading
 from odyssey_proto import AdvancedConfig, Odyssey, OdysseyError
 from odyssey_proto._net.webrtc import peer
 
-url, call = sys.argv[1:]
+url, call, steps = sys.argv[1], sys.argv[2], int(sys.argv[3])
 folder = tempfile.mkdtemp()
 calls = {
     "list": lambda odyssey: odyssey.list_simulations(timeout=5),
@@ -54,7 +52,7 @@ attempt()  # everything is loaded
 threads, before = set(threading.enumerate()), descriptors()
 found = []
 real = threading._start_new_thread
-for many in range(12):
+for many in range(steps):
     count = 0
     def start(*args):
         global count
@@ -68,7 +66,7 @@ for many in range(12):
     found.append(["threads", many, outcome, *left()])
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 used = max(int(name) for name in os.listdir("/proc/self/fd"))
-for many in range(12):
+for many in range(steps):
     resource.setrlimit(resource.RLIMIT_NOFILE, (used + many, hard))
     outcome = attempt()
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -81,16 +79,17 @@ print(json.dumps(found))
     sys.platform != "linux" or sys.version_info >= (3, 13), reason="needs /proc, and threads as before 3.13"
 )
 @pytest.mark.parametrize(
-    ("call", "last"),
+    ("call", "steps", "last"),
     [
-        ("list", "done"),
-        ("download", "done"),
-        ("credentials", "malformed"),  # this server's token is none
-        ("connect", "streamer_not_available"),
+        ("list", 6, "done"),
+        ("download", 8, "done"),
+        ("credentials", 6, "malformed"),  # this server's token is none
+        ("connect", 14, "streamer_not_available"),
     ],
 )
-def test_a_shortage_at_any_step_is_told_and_leaves_nothing(call: str, last: str) -> None:
-    def leave(connection: Any) -> None:
+def test_a_shortage_at_any_step_is_told_and_leaves_nothing(call: str, steps: int, last: str) -> None:
+    def leave(connection: Connection, request: Request) -> None:
+        connection.accept_websocket(request)
         connection.send_frame('{"type":"error","reason":"streamer_not_available"}')
         connection.hang()
 
@@ -98,15 +97,21 @@ def test_a_shortage_at_any_step_is_told_and_leaves_nothing(call: str, last: str)
     routes: dict[str, Reply | list[Reply]] = {
         "GET /simulation-jobs": json_answer({"jobs": [], "total": 0, "limit": 1, "offset": 0}),
         "GET /f": video,
+        "GET /client/s-1": leave,
+        "GET /config": json_answer({"iceServers": []}),
     }
-    with SignalingServer(leave) as signaling, HttpServer(routes) as server:
+    with HttpServer(routes) as server:
         here = server.url.replace("127.0.0.1", "localhost")
         files = {"video_url": f"{here}/f", "preview_url": f"{here}/f"}
         server.routes["GET /recordings/s-1"] = json_answer({"stream_id": "s-1", **files})
-        session = {"session_id": "s-1", "signalling_url": signaling.ws_url}
+        session = {"session_id": "s-1", "signalling_url": here}
         server.routes["POST /sessions/request"] = json_answer(session)
         ran = subprocess.run(
-            [sys.executable, "-c", PROGRAM, here, call], capture_output=True, text=True, timeout=200, check=False
+            [sys.executable, "-c", PROGRAM, here, call, str(steps)],
+            capture_output=True,
+            text=True,
+            timeout=200,
+            check=False,
         )
     assert ran.returncode == 0, ran.stderr
     found = json.loads(ran.stdout)
