@@ -80,10 +80,10 @@ class PartFile:
             OdysseyConnectionError: the system is out of descriptors.
             OSError: it cannot be written.
         """
-        for path in (self._part, self._note, self._fresh_note):
-            _refuse_odd(path)
-        if self._path.is_dir():
-            raise _odd(self._path)
+        _refuse_odd(self._part)
+        for path in (self._path, self._note, self._fresh_note):
+            if path.is_dir() and not path.is_symlink():
+                raise _odd(path)
         with _locked(self._part) as self._descriptor:
             yield
             os.fsync(self._descriptor)
