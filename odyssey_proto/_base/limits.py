@@ -97,7 +97,7 @@ ERROR_TEXT_MOST_CHARS: Final = 600
 
 # --- signaling and data channels
 
-SIGNALING_RECEIVED_MOST_BYTES: Final = 4 * 1024 * 1024
+SIGNALING_RECEIVED_MOST_BYTES: Final = 8 * 1024 * 1024
 """A message from the signaling server. The protocol allows 64 MiB, which only a client with an image needs."""
 SIGNALING_FRAMES_MOST_PER_S: Final = 500
 """WebSocket frames, pings included; the rest waits at the server. A connection begins with some 50."""
