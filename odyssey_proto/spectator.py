@@ -109,6 +109,7 @@ def watch(
         hls_url=info.hls_url,
         ice_servers=config.ice_servers,
         ice_policy=config.ice_policy,
+        max_pixels=config.advanced.max_pixels,
     )
     greenlets.refuse("watch()")
     clock = MonotonicClock()

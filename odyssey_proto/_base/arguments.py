@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from .errors import OdysseyConfigError
+from .limits import IDENTIFIER_MOST_CHARS
 from .public_path import publish
 
 __all__ = [
@@ -53,7 +54,6 @@ MOST_PER_PAGE: Final = 100
 """The largest ``limit`` of a list."""
 FARTHEST: Final = 2**53
 """The largest ``offset``: not every JSON parser represents larger integers exactly."""
-_LONGEST_IDENTIFIER: Final = 256
 _LONGEST: Final = 1e9  # s; an int can exceed the range of a float
 
 
@@ -68,7 +68,7 @@ def identifier(name: str, value: Any) -> str:
     if not value.strip():
         raise OdysseyConfigError(f"{name} is empty", code="invalid_argument")
     # HTTP libraries remove segments of dots alone from a path, together with the segment before.
-    if len(value) > _LONGEST_IDENTIFIER or not value.isprintable() or not value.strip("."):
+    if len(value) > IDENTIFIER_MOST_CHARS or not value.isprintable() or not value.strip("."):
         raise OdysseyConfigError(f"{name} is not a valid id", code="invalid_argument")
     return str(value)
 

@@ -38,11 +38,13 @@ from typing import Any, Final, TypeVar
 
 import odyssey_models as wire
 
+from .limits import RETRY_AFTER_MOST_S
 from .public_path import publish
 from .secrets import one_line, redact
+from .shortage import is_shortage
+from .texts import presentable
 
 __all__ = [
-    "LONGEST_RETRY_AFTER_S",
     "AccountSuspendedError",
     "ConcurrentLimitReachedError",
     "MalformedMessageError",
@@ -93,9 +95,10 @@ class OdysseyError(Exception):
         recoverable: bool = False,
         retry_after: float | None = None,
     ) -> None:
+        message = presentable(message)
         super().__init__(message)
         self.message = message
-        """The message, in one line."""
+        """The message, in one printable line."""
         self.code = code
         """The service's own code or reason, such as ``streamer_not_available``."""
         self.status = status
@@ -258,9 +261,6 @@ class MissingExtraError(OdysseyError, ImportError):
     """The optional dependencies of the requested feature are not installed."""
 
 
-LONGEST_RETRY_AFTER_S = 24 * 3600.0
-"""The upper limit of `OdysseyError.retry_after`; longer waits are cut to it."""
-
 # The class for each code, and whether waiting alone can help (spec/behaviour.md#limits-of-the-account).
 _USAGE: dict[str, tuple[type[OdysseyUsageError], bool]] = {
     "MONTHLY_LIMIT_REACHED": (MonthlyLimitReachedError, False),
@@ -290,7 +290,7 @@ def usage_error(
         with contextlib.suppress(ValueError):
             given = float(given)
     if retry_after is None and isinstance(given, int | float) and not isinstance(given, bool) and given >= 0:
-        retry_after = min(float(given), LONGEST_RETRY_AFTER_S)
+        retry_after = float(min(given, RETRY_AFTER_MOST_S))
     text = " ".join(redact(message).split()) or code
     return cls(text, code=code, details=details, retry_after=retry_after, recoverable=recoverable, **known)
 
@@ -303,7 +303,12 @@ _OURS: Final = frozenset(
 
 
 def internal(exc: BaseException) -> OdysseyConnectionError:
-    """Return the exception for a bug in this library, or for a failure of what a program put beneath it."""
+    """Return the exception for a bug in this library, or for what else ``exc`` says.
+
+    That is `no_resources`, or a failure of what a program put beneath the library.
+    """
+    if is_shortage(exc):
+        return no_resources(exc)
     origin = _origin(exc)
     if origin is not None:
         return OdysseyConnectionError(
@@ -362,7 +367,7 @@ def again(error: E, *more: str) -> E:
     fresh = copy.copy(error)
     fresh.__cause__ = error.__cause__
     if more and isinstance(fresh, OdysseyError):
-        fresh.message = "; ".join((fresh.message, *more))
+        fresh.message = presentable("; ".join((fresh.message, *more)))
         fresh.args = (fresh.message,)
     return fresh
 

@@ -12,6 +12,7 @@ import concurrent.futures
 import contextlib
 import contextvars
 import logging
+import selectors
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 from . import process_end
 from .daemon_executor import DaemonExecutor
 from .errors import OdysseyConnectionError, internal, no_resources
+from .resources import start
 from .weak_set import ConcurrentWeakSet
 
 if TYPE_CHECKING:
@@ -290,8 +292,18 @@ class _Loop(asyncio.SelectorEventLoop):
     """
 
     def __init__(self, executor: DaemonExecutor) -> None:
-        super().__init__()
         self._executor = executor
+        self._failed = False
+        selector = selectors.DefaultSelector()
+        try:
+            super().__init__(selector)
+        except OSError:  # no descriptor for its pipe, which asyncio would then try to close
+            self._failed = True
+            selector.close()
+            raise
+
+    def is_closed(self) -> bool:
+        return self._failed or super().is_closed()
 
     def run_in_executor(
         self, executor: concurrent.futures.Executor | None, func: Callable[[*Ts], T], *args: *Ts
@@ -327,7 +339,7 @@ async def off_loop(function: Callable[..., T], *args: Any, name: str = "odyssey-
         with contextlib.suppress(RuntimeError):  # the loop has closed: no task waits
             loop.call_soon_threadsafe(settle, *outcome)
 
-    threading.Thread(target=call, name=name, daemon=True).start()
+    start(threading.Thread(target=call, name=name, daemon=True))
     return await future
 
 

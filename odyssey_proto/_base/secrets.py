@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from .limits import WORDS_MOST_CHARS
 from .public_path import publish
+from .texts import presentable
 
 __all__ = ["Secret", "one_line", "redact"]
 
@@ -25,8 +27,6 @@ class Secret(str):
     def __repr__(self) -> str:
         return "Secret('…')"
 
-
-_LONGEST_LINE: Final = 300  # characters of a service's own words in an error
 
 # What may be in the query of an address as it travels; quotes and brackets may also be around it in a text.
 _IN_QUERY: Final = r"(?:[^\s'\"<>]|['\"<>](?=[\w&=%\[{]))"
@@ -68,9 +68,7 @@ def one_line(text: str) -> str:
     ('Too long for ody_…: xxxxx', 300)
     """
     # Cut first, so that 10 MB are not searched for the sake of one line.
-    text = " ".join(redact(text[: 4 * _LONGEST_LINE]).split())
-    text = "".join(letter for letter in text if letter.isprintable())
-    return text if len(text) <= _LONGEST_LINE else text[: _LONGEST_LINE - 1] + "…"
+    return presentable(redact(text[: 4 * WORDS_MOST_CHARS]), WORDS_MOST_CHARS)
 
 
 publish("odyssey_proto", Secret)

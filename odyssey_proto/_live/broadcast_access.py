@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from .._base.event_loop import BackgroundLoop
+from .._base.limits import PICTURE_MOST_PX
 from .._model.config import DEFAULT_API_URL, ClientConfig
 from .._net import hls, whep
 from .._net.service_api import ServiceApi
@@ -36,6 +37,7 @@ class Place:
     hls_url: str | None = None
     ice_servers: tuple[IceServer, ...] | None = None
     ice_policy: IcePolicy = "all"
+    max_pixels: int = PICTURE_MOST_PX
 
     @property
     def ways(self) -> tuple[effects.Way, ...]:
@@ -65,7 +67,7 @@ class BroadcastAccess:
         place = self._place
         if plan.way is effects.Way.HLS:
             assert place.hls_url is not None
-            return HlsLink(plan, context, place.hls_url, http=self._api.http)
+            return HlsLink(plan, context, place.hls_url, http=self._api.http, max_pixels=place.max_pixels)
         return WhepLink(
             plan,
             context,
@@ -75,6 +77,7 @@ class BroadcastAccess:
             loop=self._loop,
             ice_servers=place.ice_servers,
             ice_policy=place.ice_policy,
+            max_pixels=place.max_pixels,
         )
 
     def take_step(self, step: effects.Step, _: Clock) -> inputs.Input:

@@ -13,6 +13,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from .._base.clock import MonotonicClock
+from .._base.limits import EVENTS_MOST_WAITING
 from .._base.seldom import Seldom
 from .._model import events
 from .._model.events import ConnectionStatus
@@ -60,12 +61,13 @@ class Dispatcher:
         self._handlers = handlers
         self._failures = _Failures(clock or MonotonicClock())
         self._changed = threading.Condition()
-        self._waiting: deque[Event | VideoFrame] = deque()
+        self._waiting: deque[Event | VideoFrame] = deque(maxlen=EVENTS_MOST_WAITING)
         self._frame: VideoFrame | None = None
         self._skipped = 0
         self._awaits_start = awaits_start
         self._has_begun = not awaits_start  # whether frames may be passed on
         self._finished = False
+        self._is_behind = False
         self._was_connected = False
         self._thread = threading.Thread(target=self._run, name="odyssey-callbacks", daemon=True)
 
@@ -74,8 +76,11 @@ class Dispatcher:
         self._thread.start()
 
     def publish(self, event: Event) -> None:
-        """Queue an event for its handler."""
+        """Queue an event for its handler; if too many wait, the oldest is left out."""
         with self._changed:
+            if len(self._waiting) == EVENTS_MOST_WAITING and not self._is_behind:
+                self._is_behind = True
+                log.warning("the handlers are %d events behind: the oldest are left out", EVENTS_MOST_WAITING)
             self._waiting.append(event)
             self._has_begun |= isinstance(event, events.StreamStarted)
             self._changed.notify()

@@ -6,12 +6,14 @@ which events there are; `odyssey_proto._live.dispatcher` calls handlers.
 
 from __future__ import annotations
 
+import logging
 import threading
 import weakref
 from collections import deque
 from typing import TYPE_CHECKING
 
 from .._base.errors import OdysseyStreamTimeoutError
+from .._base.limits import EVENTS_MOST_WAITING
 
 if TYPE_CHECKING:
     from .._base.clock import Deadline
@@ -19,19 +21,29 @@ if TYPE_CHECKING:
 
 __all__ = ["EventHub", "EventQueue"]
 
+log = logging.getLogger("odyssey_proto.live")
+
 
 class EventQueue:
-    """The events that wait for one reader. `put` and `close` never block; `get` does."""
+    """The events that wait for one reader, the newest 10,000. `put` and `close` never block; `get` does."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._events: deque[Event] = deque()
+        self._events: deque[Event] = deque(maxlen=EVENTS_MOST_WAITING)
         self._closed = False
+        self._is_behind = False
 
     def put(self, event: Event) -> None:
         """Add an event; do nothing once closed."""
         with self._changed:
             if not self._closed:
+                if len(self._events) == EVENTS_MOST_WAITING:
+                    log.log(
+                        logging.DEBUG if self._is_behind else logging.WARNING,
+                        "a reader of events is %d behind: the oldest are left out",
+                        EVENTS_MOST_WAITING,
+                    )
+                    self._is_behind = True
                 self._events.append(event)
                 self._changed.notify()
 

@@ -28,7 +28,7 @@ class HlsLink:
     """Always None: HLS has no packets."""
 
     def __init__(
-        self, plan: effects.OpenBroadcast, context: LinkContext, hls_url: str, *, http: HttpClient
+        self, plan: effects.OpenBroadcast, context: LinkContext, hls_url: str, *, http: HttpClient, max_pixels: int
     ) -> None:
         self._number = plan.link
         self._context = context
@@ -38,6 +38,7 @@ class HlsLink:
             http=http,
             clock=context.clock,
             abort=Abort(),
+            max_pixels=max_pixels,
             on_frame=lambda frame, at: context.hub.publish(frame, at, self._source),
             on_end=self._take_end,
         )

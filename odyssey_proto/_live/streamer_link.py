@@ -247,6 +247,7 @@ class StreamerLink:
                 loopback=loopback,
                 relay_only=self._api.config.ice_policy == "relay",
                 codec=self._api.config.codec,
+                max_pixels=self._api.config.advanced.max_pixels,
                 totals=self._context.totals,
             )
         return self._peer

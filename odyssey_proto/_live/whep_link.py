@@ -48,6 +48,7 @@ class WhepLink:
         loop: for the peer connection.
         ice_servers: the user's own ICE servers; None takes those of the broadcast's host.
         ice_policy: whether only relays may be used.
+        max_pixels: the largest width × height of a picture, in px.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class WhepLink:
         loop: BackgroundLoop,
         ice_servers: tuple[IceServer, ...] | None,
         ice_policy: IcePolicy,
+        max_pixels: int,
     ) -> None:
         self._number = plan.link
         self._context = context
@@ -70,6 +72,7 @@ class WhepLink:
         self._loop = loop
         self._ice_servers = ice_servers
         self._ice_policy: IcePolicy = ice_policy
+        self._max_pixels = max_pixels
         self._source = context.hub.source
         self._abort = Abort()
         self._peer: WhepPeer | None = None
@@ -114,6 +117,7 @@ class WhepLink:
             self._context.clock,
             loopback=is_loopback(self._endpoint.host),
             relay_only=self._ice_policy == "relay",
+            max_pixels=self._max_pixels,
             totals=self._context.totals,
         )
         if self._abort.aborted:
@@ -214,6 +218,8 @@ class WhepLink:
         """Report the end; if the sender ended the connection, the broadcast is over."""
         if not self._connected.done():
             self._connected.set_exception(error)
+        elif error.code == "picture_too_large":
+            self._context.post(inputs.LinkFailed(self._number, error))
         elif self._peer is not None and (self._peer.path_lost or error.code not in _CLEAN):
             lost = broadcast_lost("The broadcast was lost: the network path to it is gone")
             self._context.post(inputs.LinkFailed(self._number, lost, video_at=self._context.hub.last_at))

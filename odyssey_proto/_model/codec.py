@@ -23,6 +23,7 @@ import odyssey_models as models
 from odyssey_models._hooks import WrongTypeError
 
 from .._base.errors import MalformedMessageError
+from .._base.limits import JSON_MOST_CONTAINERS
 from .._base.public_path import publish
 from .nesting import shallow
 from .reading import DamagedText, Doubled, UnreadableError, left_out, read
@@ -54,28 +55,41 @@ class UnknownMessage:
     """The whole message."""
 
 
-def decode(cls: type[T], text: str | bytes, known: Mapping[str, Any] | None = None) -> T:
+def decode(
+    cls: type[T],
+    text: str | bytes,
+    known: Mapping[str, Any] | None = None,
+    *,
+    check: Callable[[], object] | None = None,
+) -> T:
     """Read JSON ``text`` that the service sent as ``cls``, one of the models, tolerantly.
 
     Args:
         cls: the model.
         text: the text, or its bytes.
         known: values of essential fields, by their names on the wire, in case that the text lacks them.
+        check: called from time to time while a long list is read; what it raises ends the reading.
 
     Raises:
-        MalformedMessageError: the text is not JSON, or an essential field of ``cls`` is unreadable. The error has
-            the ``session_id`` of the data, if there is one.
+        MalformedMessageError: the text is not JSON, has too many objects and lists, or an essential field of
+            ``cls`` is unreadable. The error has the ``session_id`` of the data, if there is one.
     """
-    return from_dict(cls, _parse(text, cls.__name__), known)
+    return from_dict(cls, _parse(text, cls.__name__), known, check=check)
 
 
-def from_dict(cls: type[T], data: object, known: Mapping[str, Any] | None = None) -> T:
+def from_dict(
+    cls: type[T],
+    data: object,
+    known: Mapping[str, Any] | None = None,
+    *,
+    check: Callable[[], object] | None = None,
+) -> T:
     """Read parsed JSON that the service sent as ``cls``; see `decode`."""
     try:
-        return read(cls, data)
+        return read(cls, data, check)
     except UnreadableError as exc:
         if known and isinstance(data, dict):
-            return from_dict(cls, {**data, **known})
+            return from_dict(cls, {**data, **known}, check=check)
         raise _unreadable(cls, data, exc) from None
 
 
@@ -167,6 +181,8 @@ def _parse(text: str | bytes, what: str) -> Any:
     """Parse JSON text; what RFC 8259 forbids is kept in a form that only a field that is used stumbles over."""
     shown, damaged = _decoded(text)
     shown = shown.removeprefix(_BOM)
+    if shown.count("{") + shown.count("[") > JSON_MOST_CONTAINERS:
+        raise _malformed(what, f"it has more than {JSON_MOST_CONTAINERS} objects and lists")
     try:
         try:
             return _loaded(shown, damaged)

@@ -16,6 +16,7 @@ import odyssey_models as wire
 from .._base import arguments
 from .._base.environment import variable
 from .._base.errors import OdysseyAuthError, OdysseyConfigError
+from .._base.limits import PICTURE_MOST_PX
 from .._base.public_path import publish
 from .._base.secrets import Secret
 from .ice_urls import usable_servers
@@ -63,7 +64,7 @@ def _advanced(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
 
 @attrs.frozen
 class AdvancedConfig:
-    """Retry and queueing settings (Python types reference, "AdvancedConfig"; same names and defaults)."""
+    """Retry, queueing and limits (Python types reference, "AdvancedConfig"; same names and defaults)."""
 
     max_retries: int = attrs.field(default=5, validator=[_whole, _number(least=0)])
     """How often the first connect tries to open its connection again, with the same session."""
@@ -75,6 +76,8 @@ class AdvancedConfig:
     """Factor from one wait to the next."""
     queue_timeout_s: float = attrs.field(default=30, validator=_number(least=0))
     """How long to queue for a streamer, in s; 0 fails at once."""
+    max_pixels: int = attrs.field(default=PICTURE_MOST_PX, validator=[_whole, _number(least=1)], kw_only=True)
+    """The largest width × height of a picture, in px; a larger one ends the connection before it is decoded."""
 
     def retry_delay(self, attempt: int) -> float:
         """Return the wait in s before retry number ``attempt`` (0 is the first)."""

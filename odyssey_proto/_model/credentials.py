@@ -19,13 +19,13 @@ import attrs
 import odyssey_models as wire
 
 from .._base.errors import MalformedMessageError, OdysseyConfigError
+from .._base.limits import IDENTIFIER_MOST_CHARS, TOKEN_MOST_CHARS
 from .._base.public_path import publish
 from .._base.secrets import Secret
 from .reading import UnreadableError, read
 
 __all__ = ["TOKEN_LIFETIME_S", "ClientCredentials", "StreamerCapabilities"]
 
-_LONGEST_TOKEN: Final = 16 * 1024
 TOKEN_LIFETIME_S: Final = 600
 """The lifetime of a session token, in s, if the service does not say (spec/behaviour.md#session-tokens)."""
 _DATA: Final = (str, bytes, int, float, list, tuple, Mapping, type(None))
@@ -194,7 +194,7 @@ def _as_span(value: object) -> int:
 def _claims(token: str) -> dict[str, Any]:
     """Return the claims of a JWT (RFC 7519), unverified: only the service can check the signature."""
     parts = token.split(".")
-    if len(token) > _LONGEST_TOKEN or len(parts) != 3:
+    if len(token) > TOKEN_MOST_CHARS or len(parts) != 3:
         raise _wrong("session_token is not a JWT")
     claims: Any = None
     with contextlib.suppress(binascii.Error, ValueError, RecursionError):
@@ -205,7 +205,7 @@ def _claims(token: str) -> dict[str, Any]:
     session_id = ""
     with contextlib.suppress(UnreadableError):
         session_id = read(str, claims.get("session_id"))
-    if not session_id.strip() or not session_id.isprintable():
+    if not session_id.strip() or not session_id.isprintable() or len(session_id) > IDENTIFIER_MOST_CHARS:
         raise _wrong("session_token has no valid session_id claim")
     return {**claims, "session_id": session_id}
 

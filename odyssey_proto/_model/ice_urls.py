@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from .._base.limits import ICE_SERVERS_MOST, PROBLEMS_MOST_SHOWN
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -17,10 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["IceUrl", "usable_servers"]
 
-_MOST_SERVERS: Final = 8  # of each kind, STUN and TURN: each name costs a thread for its lookup
-
 _URL: Final = re.compile(
-    r"(?P<scheme>stuns?|turns?):(?P<host>\[[0-9a-f:.]+\]|[^\s:/?#@\[\]]+)(:(?P<port>[0-9]{1,5}))?"
+    r"(?P<scheme>stuns?|turns?):(?P<host>\[[0-9a-f:.]+\]|[^\s:/?#@\[\]]{1,253})(:(?P<port>[0-9]{1,5}))?"
     r"(\?transport=(?P<transport>[a-z]+))?",
     re.IGNORECASE | re.ASCII,
 )
@@ -66,18 +66,21 @@ def usable_servers(servers: Iterable[IceServer]) -> tuple[tuple[IceUrl, ...], tu
                     left_out.append(reason)
     kept = dict.fromkeys(usable)  # some lists name a server twice
     for kind, schemes in _KINDS.items():
-        surplus = [url for url in kept if url.scheme in schemes][_MOST_SERVERS:]
+        surplus = [url for url in kept if url.scheme in schemes][ICE_SERVERS_MOST:]
         for each in surplus:
             del kept[each]
         if surplus:
-            left_out.append(f"only the first {_MOST_SERVERS} {kind} servers are tried")
-    return tuple(kept), tuple(left_out)
+            left_out.append(f"only the first {ICE_SERVERS_MOST} {kind} servers are tried")
+    reasons = list(dict.fromkeys(left_out))
+    if len(reasons) > PROBLEMS_MOST_SHOWN:
+        reasons[PROBLEMS_MOST_SHOWN:] = [f"{len(reasons) - PROBLEMS_MOST_SHOWN} more ICE servers are not used"]
+    return tuple(kept), tuple(reasons)
 
 
 def _parse(url: str, server: IceServer) -> IceUrl | str:
     """Parse ``url``, or return one line that says why it cannot be used."""
     match = _URL.fullmatch(url.strip())
-    if match is None or not match[0].isprintable():
+    if match is None or not url.strip().isprintable():
         return "the address of an ICE server is malformed"  # not shown: it may contain secrets
     scheme, host = match["scheme"].lower(), match["host"].lower()
     port = int(match["port"] or (5349 if scheme.endswith("s") else 3478))

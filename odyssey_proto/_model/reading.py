@@ -11,11 +11,13 @@ import functools
 import math
 import re
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
 import attrs
+
+from .._base.limits import PROBLEMS_MOST_SHOWN, ROWS_MOST
 
 __all__ = ["DamagedText", "Doubled", "ShortList", "UnreadableError", "left_out", "read"]
 
@@ -30,8 +32,9 @@ _INDEX: Final = re.compile(r"\[\d+\]")
 
 _Fault = tuple[str, str]
 """Where something is wrong, as a path from the value read, and what."""
-_Reader = Callable[[Any, list[_Fault]], Any]
+_Reader = Callable[[Any, "_Faults"], Any]
 """Reads a value, and adds to the list what it went on without."""
+_CHECK_EVERY: Final = 128  # rows
 
 
 class Doubled(dict[str, Any]):
@@ -56,6 +59,27 @@ class ShortList(list[Any]):
     """How many those are."""
 
 
+class _Faults(list[_Fault]):
+    """What is wrong with one value, as far as somebody will read it.
+
+    Args:
+        check: called from time to time; what it raises ends the reading.
+    """
+
+    def __init__(self, check: Callable[[], object] | None = None) -> None:
+        super().__init__()
+        self.check = check
+        self.more = 0
+        """How many are only counted."""
+
+    def note(self, faults: Iterable[_Fault]) -> None:
+        for fault in faults:
+            if len(self) < PROBLEMS_MOST_SHOWN:
+                self.append(fault)
+            else:
+                self.more += 1
+
+
 class UnreadableError(Exception):
     """The value cannot be read; ``faults`` says why."""
 
@@ -64,13 +88,15 @@ class UnreadableError(Exception):
         self.faults = faults
 
 
-def read(cls: type[T], data: object) -> T:
+def read(cls: type[T], data: object, check: Callable[[], object] | None = None) -> T:
     """Read parsed JSON as ``cls``, and log once for each field what could not be read.
+
+    ``check`` is called from time to time while a long list is read; what it raises ends the reading.
 
     Raises:
         UnreadableError: an essential field is absent or cannot be read.
     """
-    faults: list[_Fault] = []
+    faults = _Faults(check)
     hint: Any = cls
     found: T = _reader(hint)(data, faults)
     if faults:
@@ -86,7 +112,11 @@ def left_out(rows: object) -> int:
 _logged: set[str] = set()
 
 
-def _log(name: str, faults: list[_Fault]) -> None:
+def _log(name: str, faults: _Faults) -> None:
+    if faults.more:
+        import logging  # it loads threads, and is rarely needed
+
+        logging.getLogger("odyssey_proto.reading").debug("%s: %d more problems", name, faults.more)
     for path, problem in faults:
         where = name + _INDEX.sub("[]", path)
         if where not in _logged:
@@ -122,11 +152,11 @@ def _reader(hint: Any) -> _Reader:
     return functools.partial(_read_enum, hint)
 
 
-def _read_any(value: Any, _: list[_Fault]) -> Any:
+def _read_any(value: Any, _: _Faults) -> Any:
     return value
 
 
-def _read_text(value: Any, _: list[_Fault]) -> str:
+def _read_text(value: Any, _: _Faults) -> str:
     if type(value) is str:
         return value if value.isascii() else _HALF.sub("\ufffd", value)
     if isinstance(value, DamagedText):
@@ -136,20 +166,20 @@ def _read_text(value: Any, _: list[_Fault]) -> str:
     return str(int(value) if abs(value) < _EXACT and value == int(value) else value)
 
 
-def _read_flag(value: Any, _: list[_Fault]) -> bool:
+def _read_flag(value: Any, _: _Faults) -> bool:
     if not isinstance(value, bool):
         raise _wrong("bool", value)
     return value
 
 
-def _read_integer(value: Any, _: list[_Fault]) -> int:
+def _read_integer(value: Any, _: _Faults) -> int:
     number = value if type(value) is int else _number(value, "int")
     if not -_LARGEST_INTEGER <= number < _LARGEST_INTEGER:
         raise UnreadableError(("", "the number is too large"))
     return int(number)
 
 
-def _read_number(value: Any, _: list[_Fault]) -> float:
+def _read_number(value: Any, _: _Faults) -> float:
     try:
         return float(_number(value, "float"))
     except OverflowError:
@@ -183,29 +213,31 @@ _SCALARS: Final[dict[Any, _Reader]] = {
 }
 
 
-def _read_constant(constants: tuple[Any, ...], value: Any, _: list[_Fault]) -> Any:
+def _read_constant(constants: tuple[Any, ...], value: Any, _: _Faults) -> Any:
     if value not in constants:
         raise UnreadableError(("", "another constant was expected"))
     return value
 
 
-def _read_enum(cls: type[Enum], value: Any, _: list[_Fault]) -> Enum:
+def _read_enum(cls: type[Enum], value: Any, _: _Faults) -> Enum:
     if type(value) is not str:
         raise _wrong("str", value)
     return cls(_HALF.sub("\ufffd", value))
 
 
-def _read_list(read_row: _Reader, value: Any, faults: list[_Fault]) -> list[Any]:
+def _read_list(read_row: _Reader, value: Any, faults: _Faults) -> list[Any]:
     if not isinstance(value, list):
         raise _wrong("a list", value)
     rows = []
-    for index, row in enumerate(value):
+    for index, row in enumerate(value[:ROWS_MOST]):
+        if faults.check is not None and index % _CHECK_EVERY == 0:
+            faults.check()
         known = len(faults)
         try:
             rows.append(read_row(row, faults))
         except UnreadableError as exc:
             del faults[known:]
-            faults += [(path, f"{problem}; the row is left out") for path, problem in exc.faults]
+            faults.note((path, f"{problem}; the row is left out") for path, problem in exc.faults)
         if len(faults) > known:
             _set_in(f"[{index}]", faults, known)
     if len(rows) == len(value):
@@ -215,7 +247,7 @@ def _read_list(read_row: _Reader, value: Any, faults: list[_Fault]) -> list[Any]
     return short
 
 
-def _read_dict(read_value: _Reader, value: Any, faults: list[_Fault]) -> dict[str, Any]:
+def _read_dict(read_value: _Reader, value: Any, faults: _Faults) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _wrong("an object", value)
     found = {}
@@ -224,13 +256,13 @@ def _read_dict(read_value: _Reader, value: Any, faults: list[_Fault]) -> dict[st
         try:
             found[key] = read_value(one, faults)
         except UnreadableError as exc:
-            faults += exc.faults
+            faults.note(exc.faults)
         if len(faults) > known:
             _set_in(".*", faults, known)  # the key is data
     return found
 
 
-def _set_in(place: str, faults: list[_Fault], since: int) -> None:
+def _set_in(place: str, faults: _Faults, since: int) -> None:
     """Complete the paths of the faults that were found at ``place``."""
     faults[since:] = [(place + path, problem) for path, problem in faults[since:]]
 
@@ -249,7 +281,7 @@ def _reader_of_union(hint: Any) -> _Reader:
     members = [(_reader(member), _kinds(member)) for member in get_args(hint) if member is not _NONE]
     nullable = len(members) < len(get_args(hint))
 
-    def read_union(value: Any, faults: list[_Fault]) -> Any:
+    def read_union(value: Any, faults: _Faults) -> Any:
         if value is None and nullable:
             return None
         if len(members) == 1:
@@ -277,7 +309,7 @@ class _Field:
     """The value for an absent or unreadable field; `_ABSENT` leaves it to the class."""
     null_is_default: bool
 
-    def value_of(self, given: Any, faults: list[_Fault], doubled: bool) -> Any:
+    def value_of(self, given: Any, faults: _Faults, doubled: bool) -> Any:
         if given is _ABSENT:
             raise UnreadableError(("", f"required field {self.wire!r} is missing"))
         if doubled:
@@ -296,7 +328,7 @@ def _fields(cls: Any) -> list[_Field]:
         stand_in = _ABSENT
         required = field.default is attrs.NOTHING
         if "stand_in" in field.metadata:
-            stand_in = read_it(field.metadata["stand_in"], [])
+            stand_in = read_it(field.metadata["stand_in"], _Faults())
         found.append(
             _Field(
                 name=field.name,
@@ -315,12 +347,12 @@ def _fields(cls: Any) -> list[_Field]:
 def _reader_of_class(cls: Any) -> _Reader:
     fields = _fields(cls)
 
-    def read_object(value: Any, faults: list[_Fault]) -> Any:
+    def read_object(value: Any, faults: _Faults) -> Any:
         if not isinstance(value, dict):
             raise _wrong("an object", value)
         doubled = value.doubled if isinstance(value, Doubled) else ()
         found: dict[str, Any] = {}
-        fatal: list[_Fault] = []
+        fatal = _Faults()
         for field in fields:
             given = value.get(field.wire, _ABSENT)
             if field.null_is_default and (given is None or given is _ABSENT):
@@ -330,7 +362,7 @@ def _reader_of_class(cls: Any) -> _Reader:
                 found[field.name] = field.value_of(given, faults, field.wire in doubled)
             except UnreadableError as exc:
                 del faults[known:]
-                (fatal if field.essential else faults).extend(
+                (fatal if field.essential else faults).note(
                     (f".{field.wire}{path}", problem) for path, problem in exc.faults
                 )
                 if field.stand_in is not _ABSENT:

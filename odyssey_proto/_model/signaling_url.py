@@ -7,6 +7,7 @@ from urllib.parse import quote, urlsplit
 
 from .._base.errors import MalformedMessageError
 from .._base.hosts import is_loopback
+from .._base.limits import ADDRESS_MOST_CHARS
 
 __all__ = ["SIGNALING_MESSAGE_LIMIT", "config_url", "normalise_url", "websocket_url"]
 
@@ -25,13 +26,15 @@ def normalise_url(url: str) -> str:
     >>> normalise_url("https://eu.example/s/"), normalise_url("127.0.0.1:8000"), normalise_url("eu.example")
     ('wss://eu.example/s', 'ws://127.0.0.1:8000', 'wss://eu.example')
     """
-    url = url.strip()
+    url = url.strip() if len(url) <= ADDRESS_MOST_CHARS else ""
     scheme, separator, rest = url.partition("://")
     if not separator:
         scheme, rest = "", url.lstrip("/")
     try:
         parts = urlsplit(f"//{rest.rstrip('/')}")
-        host, _ = parts.hostname or "", parts.port
+        host = parts.hostname or ""
+        if parts.port == 0:
+            host = ""
     except ValueError:
         parts, host = urlsplit(""), ""
     scheme = _SCHEMES.get(scheme.lower(), "")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from .._base.errors import MalformedMessageError
+from .._base.limits import TOKEN_MOST_CHARS
 from .._base.secrets import Secret
 from .failures import connection_error
 
@@ -104,7 +105,13 @@ class AccessToken:
 def _bearer(token: str) -> Secret:
     """Return the token if it is valid in a header; the error of http.client's own check would quote it."""
     token = token.strip()
-    if not token.isascii() or not token.isprintable() or not token or " " in token:
+    if (
+        len(token) > TOKEN_MOST_CHARS
+        or not token.isascii()
+        or not token.isprintable()
+        or not token
+        or " " in token
+    ):
         problem = "access_token is not a bearer token"
         raise MalformedMessageError(
             f"{_OPERATION}: Malformed TokenResponse: {problem}",

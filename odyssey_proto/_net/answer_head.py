@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Final, Self
 
 import attrs
 
+from .._base.limits import HEAD_MOST_BYTES
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["AnswerHead", "read_head"]
 
-_LONGEST: Final = 256 * 1024  # bytes
 _STATUS_LINE: Final = re.compile(rb"HTTP/(?P<version>\d+(\.\d+)?) +(?P<status>\d{3})(?P<reason>(?: .*)?)")
 _END_OF_LINE: Final = re.compile(rb"\n")
 _END: Final = re.compile(rb"\r?\n\r?\n")
@@ -75,21 +76,23 @@ def read_head(receive: Callable[[], bytes]) -> tuple[AnswerHead | None, bytes]:
         The head, and what was read after it. The head is None if the stream ends too early, or brings something
         other than HTTP or a head of more than 256 KiB: everything that was read comes as it is.
     """
-    ahead = b""
+    ahead, passed, searched = b"", 0, 0
     while True:
         ahead = ahead.lstrip(b"\r\n")  # some servers end the answer before with an empty line too many
         line = _END_OF_LINE.search(ahead)
         begins = _STATUS_LINE.match(ahead) if line else None
         if line and not begins:
             return None, ahead
-        end = _END.search(ahead)
+        end = _END.search(ahead, max(0, searched - 3))
         if begins and end:
             status = int(begins["status"])
             if status not in _ANNOUNCEMENTS:
                 return _head(status, begins, ahead[: end.start()]), ahead[end.end() :]
-            ahead = ahead[end.end() :]
+            passed += end.end()
+            ahead, searched = ahead[end.end() :], 0
             continue
-        data = receive() if len(ahead) <= _LONGEST else b""
+        searched = len(ahead)
+        data = receive() if passed + len(ahead) <= HEAD_MOST_BYTES else b""
         if not data:
             return None, ahead
         ahead += data

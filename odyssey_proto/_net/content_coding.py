@@ -16,7 +16,7 @@ from .._base.errors import MalformedMessageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["named_codings", "unacceptable", "unpacked", "unpacked_pieces"]
+__all__ = ["named_codings", "too_large", "unacceptable", "unpacked", "unpacked_pieces"]
 
 _GZIP: Final = frozenset({"gzip", "x-gzip"})
 _DEFLATE: Final = "deflate"
@@ -122,6 +122,12 @@ def unacceptable(problem: str, code: str = "malformed") -> MalformedMessageError
     return MalformedMessageError(f"Malformed answer: {problem}", problems=(problem,), code=code)
 
 
+def too_large(limit: int) -> MalformedMessageError:
+    """Return the error for the body of an answer that has more than ``limit`` bytes."""
+    size = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit >> 10} KiB"
+    return unacceptable(f"it is larger than {size}", "too_large")
+
+
 def _is_plain(body: bytes) -> bool:
     """Return whether a body that is labelled as packed is what the service sends: JSON or SDP."""
     if _JSON_OR_SDP.match(body) is None or _NO_TEXT.search(body) is not None:
@@ -176,5 +182,5 @@ def _unpack(body: bytes, at: int, bits: int, name: str, whole: bytearray, limit:
         except zlib.error:
             raise unacceptable(f"it is not valid {name}") from None
         if len(whole) > limit:
-            raise unacceptable(f"it is larger than {limit >> 20} MiB", "too_large")
+            raise too_large(limit)
     return at - len(unpacker.unused_data)

@@ -18,6 +18,8 @@ import threading
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from .._base.clock import TURN_S, Deadline, MonotonicClock
+from .._base.resources import start
+from .._base.shortage import is_shortage
 from .call import Call
 
 if TYPE_CHECKING:
@@ -94,7 +96,7 @@ def look_up(host: str, port: int, call: Call, *, resolve: Callable[..., Any] | N
 
     with Call(call.deadline, *call.aborts, on_wake=done.set) as waiting:
         waiting.remaining()
-        threading.Thread(target=ask, name="odyssey-lookup", daemon=True).start()
+        start(threading.Thread(target=ask, name="odyssey-lookup", daemon=True))
         try:
             any(map(done.wait, waiting.turns()))
             if not outcome:
@@ -150,8 +152,8 @@ class _Attempts:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._selector = selectors.DefaultSelector()
         self._running: list[socket.socket] = []
+        self._selector = selectors.DefaultSelector()
         self.failure: OSError = socket.gaierror(socket.EAI_NONAME, "The name has no address")
         """Why none has won: the last failure, or a refusal, which says more: somebody is there."""
 
@@ -173,6 +175,8 @@ class _Attempts:
         try:
             sock = socket.socket(family, kind, protocol)
         except OSError as exc:  # this machine does not support the address family
+            if is_shortage(exc):
+                raise
             self._note(exc)
             return False
         self._running.append(sock)

@@ -17,8 +17,14 @@ import attrs
 import requests
 import urllib3.exceptions
 
-from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyConnectionTimeoutError
+from .._base.errors import (
+    MalformedMessageError,
+    OdysseyConnectionError,
+    OdysseyConnectionTimeoutError,
+    no_resources,
+)
 from .._base.secrets import one_line
+from .._base.shortage import is_shortage, out_of_descriptors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -174,9 +180,11 @@ def connection_error(
         return OdysseyConnectionError(
             f"{asked or operation} was abandoned: the connection is closed", code="closed", operation=operation
         )
-    if isinstance(exc, OdysseyConnectionError):
-        return exc
     chain = list(_chain(exc))
+    ours = next((link for link in chain if isinstance(link, OdysseyConnectionError)), None)
+    if ours is not None:
+        ours.operation = ours.operation or operation
+        return ours
     setting = next((link for link in chain if isinstance(link, SettingError)), None)
     if setting is not None:
         return OdysseyConnectionError(
@@ -187,6 +195,12 @@ def connection_error(
         )
     root = None if isinstance(exc, _BAD_ADDRESS) else next(filter(_is_original, chain), None)
     subject = root or exc
+    # Looking up a name fails in other words if it cannot read the system's files.
+    if is_shortage(subject) or (isinstance(subject, socket.gaierror) and out_of_descriptors()):
+        short = no_resources(subject)
+        short.operation = operation
+        short.__cause__ = subject
+        return short
     failure = next(row for row in _FAILURES if isinstance(subject, row.kinds))
     proxy = next((link for link in chain if isinstance(link, ProxyTroubleError)), None)
     if proxy is not None and (refused := _TUNNEL.search(str(subject))):

@@ -7,7 +7,6 @@ which `HlsReader.close` ends at once, whatever the network does. It does not rec
 from __future__ import annotations
 
 import concurrent.futures
-import contextlib
 import io
 import itertools
 import logging
@@ -26,8 +25,11 @@ from .._base.errors import (
     internal,
     no_resources,
 )
+from .._base.limits import HLS_SEGMENT_MOST_BYTES, PICTURE_MOST_PX
+from .hls_playlists import MARK, Playlists, is_too_large
 from .http_exchange import demanded_pause
 from .signed_file import fetch
+from .webrtc.picture_size import coded_size
 from .wrong_content import is_markup
 
 if TYPE_CHECKING:
@@ -44,12 +46,12 @@ __all__ = ["HlsReader", "check_address"]
 log = logging.getLogger("odyssey_proto.hls")
 
 _OPERATION: Final = "HLS"
-_LARGEST_FILE: Final = 64 * 1024 * 1024  # bytes; 2.5 Mbit/s for more than 3 min
 _LONGEST_SILENCE_S: Final = 30.0  # without a frame; after that the broadcast counts as lost
 _SEGMENTS_MISSED: Final = 2  # target durations without a new segment; after that it counts as lost too
 _TARGET: Final = re.compile(rb"#EXT-X-TARGETDURATION:\s*(\d{1,3})\b")
 _ADDRESS: Final = re.compile(rb'\bURI="([^"]*)"')  # in a tag: another playlist, a header, a key
 _BEFORE_MARK: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,64}(?=#EXTM3U)")
+_LOOKED_AT: Final = 64 * 1024  # bytes of a segment, in which it says how large its pictures are
 _MOST_LAG_S: Final = 1.0  # behind the pace; after that the pace starts afresh
 _GONE: Final = (404, 410)
 _REMOVED: Final = (401, 403, *_GONE)  # of a segment: stores refuse what they no longer have
@@ -58,7 +60,8 @@ _INSISTENCE: Final = 2  # target durations for which a file is asked for again t
 _UNKNOWN_TARGET_S: Final = 1.0  # before the first playlist
 _PAUSES_S: Final = (0.2, 0.6, 1.0)  # before each repetition; the last for all others
 # If these were on, ffmpeg would treat our files as its own connections.
-_OPTIONS: Final = {"http_persistent": "0", "http_multiple": "0"}
+# The whitelist lets no decoder run before ours, which limits the size of pictures; so there is nothing to analyse.
+_OPTIONS: Final = {"http_persistent": "0", "http_multiple": "0", "codec_whitelist": "none", "analyzeduration": "1"}
 _READS_BROKEN_TEXT: Final = 19  # the first PyAV that reads metadata that is not UTF-8 by default
 
 
@@ -71,6 +74,7 @@ class HlsReader:
         clock: for the pace.
         abort: ends all requests; `close` does so too.
         on_frame: called with each frame and the time at which it is due (s of the clock), on the reader's thread.
+        max_pixels: the largest width × height of a picture, in px.
         on_end: called once, on the same thread, with None at the end of the broadcast or the error that broke it.
 
     Raises:
@@ -86,6 +90,7 @@ class HlsReader:
         abort: Abort,
         on_frame: Callable[[av.VideoFrame, float], None],
         on_end: Callable[[OdysseyError | None], None],
+        max_pixels: int = PICTURE_MOST_PX,
     ) -> None:
         check_address(url)
         self._url = url
@@ -93,6 +98,7 @@ class HlsReader:
         self._clock = clock
         self._on_frame = on_frame
         self._on_end = on_end
+        self._max_pixels = max_pixels
         self._abort = abort
         self._stop = threading.Event()
         self._opened: concurrent.futures.Future[None] = concurrent.futures.Future()
@@ -100,11 +106,11 @@ class HlsReader:
         self._target_s: float | None = None  # the longest duration of a segment, according to the playlist
         self._newest: str | None = None  # the newest segment that a playlist named
         self._stale_since: float | None = None  # since when playlists have named no newer one
-        self._playlists = {url}
-        self._variants: set[str] = set()  # the playlists among which a master playlist lets us choose
+        self._playlists = Playlists(url, clock)
         self._variant_failure: OdysseyError | None = None
         self._has_segment = False
         self._removed_at_first = 0
+        self._segment = b""  # the beginning of the last one, to say what is wrong with it
         self._failure: OdysseyError | None = None
         self._thread = threading.Thread(target=self._run, name="odyssey-hls", daemon=True)
 
@@ -167,10 +173,15 @@ class HlsReader:
                     raise self._why_nothing() or OdysseyConnectionError(
                         f"{_OPERATION}: the stream has no video", code="no_video"
                     )
+                video = container.streams.video[0].codec_context
+                video.options = {"max_pixels": str(self._max_pixels)}
+                self._check_size(video.width, video.height)
                 self._show(container)
                 malformed = ""
         except FFmpegError as exc:
             malformed = type(exc).__name__
+            if self._failure is None and (size := coded_size("h264", self._segment)) is not None:
+                self._check_size(*size)
         if (failure := self._failure or (self._why_nothing() if malformed else None)) is not None:
             raise failure
         if malformed and not self._stop.is_set():
@@ -182,6 +193,15 @@ class HlsReader:
     def _why_nothing(self) -> OdysseyError | None:
         """Return why ffmpeg found no stream, if that was not in what it read."""
         return None if self._opened.done() else self._failure or self._variant_failure
+
+    def _check_size(self, width: int, height: int) -> None:
+        if width * height > self._max_pixels:
+            limit = f"the limit is {self._max_pixels} px (AdvancedConfig.max_pixels)"
+            raise OdysseyConnectionError(
+                f"{_OPERATION}: the server sends pictures of {width}×{height} px; {limit}",
+                code="picture_too_large",
+                operation=_OPERATION,
+            ) from None
 
     def _show(self, container: Any) -> None:
         began: tuple[float, float] | None = None
@@ -209,15 +229,16 @@ class HlsReader:
             try:
                 body, answered = self._insist(url, options)
                 body = _from_its_mark(body)
-                if body.startswith(b"#EXTM3U"):
-                    self._playlists.add(url)
-                    self._variants |= _variants(body, answered)
+                body = body if answered == url else _anchored(body, answered)
+                if body.startswith(MARK):
+                    self._playlists.take(url, body)
                 elif body:
                     self._has_segment = True
+                    self._segment = bytes(body[:_LOOKED_AT])
                 self._look_for_news(body)
-                return io.BytesIO(body if answered == url else _anchored(body, answered))
+                return io.BytesIO(body)
             except OdysseyError as error:
-                if url in self._variants and len(self._variants) > 1 and not self._opened.done():
+                if self._playlists.has_others(url) and not self._opened.done():
                     log.info("left out: %s", error)  # ffmpeg goes on with the others
                     self._variant_failure = error
                 else:
@@ -226,7 +247,7 @@ class HlsReader:
 
     def _look_for_news(self, body: bytes | bytearray) -> None:
         """Check a playlist for new segments; a stream without new ones is lost."""
-        if not body.startswith(b"#EXTM3U") or b"#EXT-X-ENDLIST" in body:
+        if not body.startswith(MARK) or b"#EXT-X-ENDLIST" in body:
             return
         if (target := _TARGET.search(body)) is not None:
             self._target_s = max(1.0, float(target[1]))
@@ -257,6 +278,7 @@ class HlsReader:
     def _insist(self, url: str, options: dict[str, str]) -> tuple[bytes | bytearray, str]:
         """Return the file, and the address that gave it; a failure that may pass is no loss of the stream yet."""
         self._check(url)
+        self._stop.wait(self._playlists.wait_s(url))
         deadline = Deadline(_INSISTENCE * (self._target_s or _UNKNOWN_TARGET_S), self._clock)
         pauses = itertools.chain(_PAUSES_S, itertools.repeat(_PAUSES_S[-1]))
         while True:
@@ -289,9 +311,9 @@ class HlsReader:
             with fetch(self._http, url, headers, silence, self._abort, operation=_OPERATION) as fetched:
                 for piece in fetched.pieces:
                     body += piece
-                    if len(body) > _LARGEST_FILE:
+                    if is_too_large(body, HLS_SEGMENT_MOST_BYTES):
                         raise MalformedMessageError(
-                            f"{_OPERATION}: a file is larger than {_LARGEST_FILE >> 20} MiB", code="too_large"
+                            f"{_OPERATION}: a file is larger than {len(body) >> 20} MiB", code="too_large"
                         )
         except OdysseyError as error:
             if not self._is_playlist(url) and self._is_removed(error):
@@ -317,7 +339,7 @@ class HlsReader:
         return wanted, fetched.url
 
     def _is_playlist(self, url: str) -> bool:
-        return url in self._playlists or url in self._variants or urlsplit(url).path.endswith(".m3u8")
+        return url in self._playlists or urlsplit(url).path.endswith(".m3u8")
 
     def _is_removed(self, error: OdysseyError) -> bool:
         """Return whether a refused segment is one that the server no longer has."""
@@ -331,24 +353,6 @@ def check_address(url: str) -> None:
     """Raise `OdysseyConfigError` unless ``url`` is an http or https address."""
     if not _is_web(url):
         raise OdysseyConfigError("hls_url must be like https://live.example.org/stream/index.m3u8")
-
-
-def _variants(body: bytes | bytearray, url: str) -> set[str]:
-    """Return the addresses of the playlists among which a master playlist from ``url`` lets its reader choose.
-
-    >>> sorted(_variants(b"#EXTM3U\\n#EXT-X-STREAM-INF:BANDWIDTH=1\\na.m3u8\\n", "http://x.example/live/m.m3u8"))
-    ['http://x.example/live/a.m3u8']
-    """
-    found: set[str] = set()
-    is_next = False
-    for line in map(bytes.strip, bytes(body).splitlines()):
-        if line.startswith(b"#EXT-X-STREAM-INF:"):
-            is_next = True
-        elif is_next and line and not line.startswith(b"#"):
-            is_next = False
-            with contextlib.suppress(ValueError):  # such an address is refused when it is fetched
-                found.add(urljoin(url, line.decode("utf-8", "surrogateescape")))
-    return found
 
 
 def _from_its_mark(body: bytes | bytearray) -> bytes | bytearray:
@@ -366,7 +370,7 @@ def _anchored(body: bytes | bytearray, url: str) -> bytes | bytearray:
 
     ffmpeg does not learn of redirects and would take relative addresses as relative to the first one.
     """
-    if not body.startswith(b"#EXTM3U"):
+    if not body.startswith(MARK):
         return body
 
     def absolute(address: bytes) -> bytes:

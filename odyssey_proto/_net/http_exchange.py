@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import functools
 import http
 import logging
 import random
@@ -21,16 +20,17 @@ import requests
 
 from .._base import process_end
 from .._base.abort import Abort
-from .._base.errors import MalformedMessageError, OdysseyError, OdysseyUsageError
+from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyError, OdysseyUsageError
+from .._base.limits import SMALL_ANSWER_MOST_BYTES
 from .._base.weak_set import ConcurrentWeakSet
 from ..core.refusals import HttpAnswer, unreadable
 from .call import Call
-from .content_coding import unacceptable, unpacked
+from .content_coding import too_large, unpacked
 from .failures import NETWORK_ERRORS, connection_error, proxy_refusal
 from .library_logs import without_secrets
 from .observation import show_exchange
 from .proxies import proxy_for
-from .redirects import Reach, Route, as_sent
+from .redirects import Reach, Route, as_sent, what_is_wrong_with
 from .sockets import USER_AGENT, Adapter
 from .stand_ins import readable, session_send
 
@@ -43,7 +43,6 @@ __all__ = ["HttpClient", "HttpRequest", "Repetitions", "answers", "demanded_paus
 
 log = logging.getLogger("odyssey_proto.http")
 
-_ANSWER_LIMIT: Final = 4 * 1024 * 1024  # bytes of an answer, decompressed
 _CHUNK: Final = 64 * 1024  # bytes
 _DRAIN_S: Final = 0.2  # for the body of a redirect, which usually comes with its head
 _REFUSED: Final = 300  # from this status on, an answer is a refusal, even if its body cannot be read
@@ -80,6 +79,8 @@ class HttpRequest:
     """The id in the path, if there is one."""
     collected: bool = True
     """Whether `answers` collects the answer."""
+    most_bytes: int = SMALL_ANSWER_MOST_BYTES
+    """The largest answer to it, unpacked."""
 
 
 class HttpClient:
@@ -134,8 +135,8 @@ class HttpClient:
         """Send ``request`` and return the final answer, whatever its status, read to its end and decompressed.
 
         Raises:
-            MalformedMessageError: the answer is not HTTP; or it is a success that is larger than 4 MiB, damaged,
-                or compressed in a way that was not asked for.
+            MalformedMessageError: the answer is not HTTP; or it is a success that is larger than the request
+                expects, damaged, or compressed in a way that was not asked for.
             OdysseyConnectionError: no answer came in time, or it redirects to where the request must not go; code
                 ``closed`` if the call was aborted.
         """
@@ -150,8 +151,12 @@ class HttpClient:
         try:
             with contextlib.closing(self._open(request, route, call)) as response:
                 answer = _head(request, response)
-                read = _read_body if answer.status < _REFUSED else functools.partial(_read_words, call)
-                answer = attrs.evolve(answer, body=read(response))
+                body = (
+                    _read_body(response, request.most_bytes)
+                    if answer.status < _REFUSED
+                    else _read_words(call, response, request.most_bytes)
+                )
+                answer = attrs.evolve(answer, body=body)
                 _show(request, route.url, answer, answer.body)
         except MalformedMessageError as exc:
             failure = unreadable(answer, exc, of_api=request.of_api)
@@ -229,6 +234,13 @@ class HttpClient:
 
 
 def _route(request: HttpRequest) -> Route:
+    # A user's own addresses are checked earlier.
+    if (problem := what_is_wrong_with(request.url)) is not None:
+        raise OdysseyConnectionError(
+            f"{request.operation}: the address that the service gave cannot be used: {problem}",
+            code="invalid_url",
+            operation=request.operation,
+        )
     return Route(request.url, request.method, request.reach, request.token)
 
 
@@ -264,27 +276,27 @@ def _drain(response: requests.Response, call: Call) -> None:
 # --- reading
 
 
-def _read_body(response: requests.Response) -> bytes:
-    """Read the body to its end and decompress it, up to 4 MiB; it never holds more than that of each coding.
+def _read_body(response: requests.Response, limit: int) -> bytes:
+    """Read the body to its end and decompress it, up to ``limit`` bytes; it never holds more of each coding.
 
     It raises `MalformedMessageError`, and the exceptions in `failures.NETWORK_ERRORS`.
     """
     packed = bytearray()
     while chunk := response.raw.read(_CHUNK, decode_content=False):
         packed += chunk
-        if len(packed) > _ANSWER_LIMIT:
-            raise unacceptable(f"it is larger than {_ANSWER_LIMIT >> 20} MiB", "too_large")
-    return unpacked(bytes(packed), response.headers.get("Content-Encoding", ""), _ANSWER_LIMIT)
+        if len(packed) > limit:
+            raise too_large(limit)
+    return unpacked(bytes(packed), response.headers.get("Content-Encoding", ""), limit)
 
 
-def _read_words(call: Call, response: requests.Response) -> bytes:
+def _read_words(call: Call, response: requests.Response, limit: int) -> bytes:
     """Read the body of a refusal, or return b"" if it does not come soon, or cannot be read.
 
     It raises the exceptions in `failures.NETWORK_ERRORS` only if the call was aborted.
     """
     deadline, call.deadline = call.deadline, call.deadline.within(_WORDS_WAIT_S)
     try:
-        return _read_body(response)
+        return _read_body(response, limit)
     except NETWORK_ERRORS:
         if call.aborted:
             raise

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import re
 import string
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit, urlunsplit
 
 from .._base.errors import OdysseyConnectionError
+from .._base.limits import ADDRESS_MOST_CHARS, REDIRECTS_MOST
 from .._base.secrets import Secret
 
 if TYPE_CHECKING:
@@ -22,13 +24,14 @@ if TYPE_CHECKING:
 
     from ..core.refusals import HttpAnswer
 
-__all__ = ["Reach", "Route", "as_sent", "is_same_origin", "resolved"]
+__all__ = ["Reach", "Route", "as_sent", "is_same_origin", "resolved", "what_is_wrong_with"]
 
-_MOST: Final = 10
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
 # RFC 9110 lets clients turn these into GET, which would ask for something else.
 _MADE_GET: Final = {301: ("POST",), 302: ("POST",), 303: ("POST", "DELETE")}
 _PORTS: Final = {"http": 80, "https": 443}
+# Letters of any script, and what names, IPv6 addresses and their zones are written with.
+_HOST: Final = re.compile(r"[\w.:%~-]{1,253}")
 _SAFE: Final = string.punctuation  # all that can travel stays as it is; a signature may cover how it is written
 
 
@@ -59,7 +62,7 @@ class Route:
         self._method = method
         self._reach = reach
         self._token = token
-        self._left = _MOST
+        self._left = REDIRECTS_MOST
 
     def follow(self, answer: HttpAnswer) -> bool:
         """Go on to the address that ``answer`` names; return False if the answer is the final one.
@@ -90,7 +93,7 @@ class Route:
                 f"{way}, which must not get the key or token of the request; if it may, use that address",
             )
         if self._left == 0:
-            raise _refused(answer, "too_many_redirects", f"more than {_MOST} times, at last {way}{path}")
+            raise _refused(answer, "too_many_redirects", f"more than {REDIRECTS_MOST} times, at last {way}{path}")
         self._left -= 1
         self.url = Secret(target)
         return True
@@ -118,7 +121,7 @@ def resolved(url: str, location: str) -> str | None:
     """
     with contextlib.suppress(UnicodeError):
         location = location.encode("latin-1").decode()  # http.client reads headers as Latin-1
-    if not location.strip() or not location.isprintable():
+    if not location.strip() or not location.isprintable() or len(location) > ADDRESS_MOST_CHARS:
         return None
     try:
         parts = urlsplit(_joined(url, location.strip()))
@@ -135,6 +138,28 @@ def resolved(url: str, location: str) -> str | None:
             fragment="",
         )
     )
+
+
+def what_is_wrong_with(url: str) -> str | None:
+    """Return why ``url`` cannot be the address of a request, without quoting it; None if it can.
+
+    >>> what_is_wrong_with("file:///etc/passwd"), what_is_wrong_with("https://x.example/a")
+    ('it is not http or https', None)
+    """
+    if len(url) > ADDRESS_MOST_CHARS:
+        return f"it has more than {ADDRESS_MOST_CHARS} characters"
+    if not url.isprintable():
+        return "it has characters that no address has"
+    try:
+        parts = urlsplit(url)
+        if parts.scheme not in _PORTS:
+            return "it is not http or https"
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return "its host or its port is not valid"
+    if not _HOST.fullmatch(host) or port == 0 or "" in host.removesuffix(".").split("."):
+        return "its host or its port is not valid"
+    return None
 
 
 def _joined(url: str, location: str) -> str:

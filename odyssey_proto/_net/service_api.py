@@ -16,6 +16,7 @@ import odyssey_models as wire
 from .._base import arguments
 from .._base.clock import Deadline
 from .._base.errors import MalformedMessageError, OdysseyAuthError, OdysseyError
+from .._base.limits import ANSWER_MOST_BYTES, IDENTIFIER_MOST_CHARS, SMALL_ANSWER_MOST_BYTES
 from .._model import codec
 from ..core.refusals import refusal, unauthorized, unreadable
 from .access_token import AccessToken
@@ -70,6 +71,8 @@ class Operation:
     authorized: bool = True
     answers: Callable[[HttpAnswer], bool] = _is_success
     """Whether an answer is read; any other is a refusal."""
+    most_bytes: int = SMALL_ANSWER_MOST_BYTES
+    """The largest answer, unpacked."""
 
     @property
     def name(self) -> str:
@@ -90,10 +93,11 @@ _REQUEST_SESSION: Final = Operation("POST", "/sessions/request", repeat=False)  
 _GET_SESSION_TOKEN: Final = Operation("POST", "/sessions/token", repeat=True)
 _GET_CONFIG: Final = Operation("GET", "/config", repeat=True, authorized=False, answers=_has_servers)
 _GET_RECORDING: Final = Operation("GET", "/recordings/{stream_id}", repeat=True)
-_LIST_RECORDINGS: Final = Operation("GET", "/stream-recordings", repeat=True)
-_SIMULATE: Final = Operation("POST", "/simulation-jobs", repeat=False)  # each creates a job, answered or not
-_GET_JOB: Final = Operation("GET", "/simulation-jobs/{job_id}", repeat=True)
-_LIST_JOBS: Final = Operation("GET", "/simulation-jobs", repeat=True)
+_LIST_RECORDINGS: Final = Operation("GET", "/stream-recordings", repeat=True, most_bytes=ANSWER_MOST_BYTES)
+# Each request creates a job, answered or not.
+_SIMULATE: Final = Operation("POST", "/simulation-jobs", repeat=False, most_bytes=ANSWER_MOST_BYTES)
+_GET_JOB: Final = Operation("GET", "/simulation-jobs/{job_id}", repeat=True, most_bytes=ANSWER_MOST_BYTES)
+_LIST_JOBS: Final = Operation("GET", "/simulation-jobs", repeat=True, most_bytes=ANSWER_MOST_BYTES)
 _CANCEL_JOB: Final = Operation("DELETE", "/simulation-jobs/{job_id}", repeat=True)
 _REPORT: Final = Operation("POST", "/telemetry", repeat=False, authorized=False)
 
@@ -172,7 +176,16 @@ class ServiceApi:
         """
         latencies = self.region_latencies(deadline, abort=abort)
         body = wire.SessionRequest(region_latencies=latencies or None)
-        return self.perform(_REQUEST_SESSION, wire.SessionResponse, deadline, body, abort=abort)
+        session = self.perform(_REQUEST_SESSION, wire.SessionResponse, deadline, body, abort=abort)
+        if len(session.session_id) > IDENTIFIER_MOST_CHARS or not session.session_id.isprintable():
+            problem = "session_id is not a valid id"
+            raise MalformedMessageError(
+                f"{_REQUEST_SESSION.name}: Malformed SessionResponse: {problem}",
+                problems=(problem,),
+                code="malformed",
+                operation=_REQUEST_SESSION.name,
+            )
+        return session
 
     def session_token(
         self, session_id: str, deadline: Deadline, *, abort: Abort | None = None
@@ -337,7 +350,7 @@ class ServiceApi:
             try:
                 answer = self._http.exchange(self._request(operation, url, sent.data, token, about), call)
                 if operation.answers(answer):
-                    return _decoded(kind, answer)
+                    return _decoded(kind, answer, call, url)
                 raise refusal(answer)
             except OdysseyError as exc:
                 if exc.status == 401 and may_renew and token is not None:
@@ -367,6 +380,7 @@ class ServiceApi:
             secrets=tuple(secret for secret in (self._config.api_key, token) if secret),
             reach=Reach.ORIGIN if operation.authorized or data is not None else Reach.ANYWHERE,
             collected=operation is not _AUTHENTICATE,
+            most_bytes=operation.most_bytes,
         )
 
     def _call(self, deadline: Deadline, abort: Abort | None) -> Call:
@@ -402,16 +416,20 @@ def check_job_filter(status: object, active: object) -> None:
         arguments.flag("active", active)
 
 
-def _decoded(kind: type[T], answer: HttpAnswer) -> T:
+def _decoded(kind: type[T], answer: HttpAnswer, call: Call, url: str) -> T:
+    """Read an answer as ``kind``, within the time of the call."""
     if kind is bytes:
         return cast("T", answer.body)
     named = _ID_IN_PATH.search(answer.operation)
     # Nothing is missing in an empty answer to a DELETE, which is often a 204.
     body = answer.body if answer.body.strip() or answer.operation != _CANCEL_JOB.name else b"{}"
     try:
-        return codec.decode(kind, body, {named[1]: answer.about} if named else {})
+        return codec.decode(kind, body, {named[1]: answer.about} if named else {}, check=call.remaining)
     except MalformedMessageError as exc:
         raise unreadable(answer, exc) from None
+    except OSError as exc:  # the time of the call is over, or it was aborted
+        failure = connection_error(exc, call, answer.operation, url)
+    raise failure
 
 
 def _job(job_id: str) -> str:

@@ -17,7 +17,8 @@ from urllib.parse import quote
 import attrs
 
 from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyError
-from .._base.secrets import one_line, redact
+from .._base.resources import start
+from .._base.secrets import one_line
 from .._model import codec
 from .._model.message_types import note_type
 from .._model.signaling_url import websocket_url
@@ -121,10 +122,18 @@ class SignalingConnection:
             except OdysseyError as exc:
                 exc.session_id = session_id
                 raise
+            connection = cls(ws, contextlib.ExitStack(), call, target, on_message, on_closed, on_malformed)
+            start(connection._writer)
             # From here on the reader owns the resources, and releases them when it ends.
-            connection = cls(ws, resources.pop_all(), call, target, on_message, on_closed, on_malformed)
-        connection._writer.start()
-        connection._reader.start()
+            owned = connection._resources = resources.pop_all()
+            try:
+                start(connection._reader)
+            except OdysseyConnectionError as exc:
+                exc.session_id = session_id
+                connection._outbox.put(None)
+                connection._writer.join()
+                owned.close()
+                raise
         return connection
 
     def send(self, message: wire.SignalingClientMessage, text: str = "") -> None:
@@ -153,9 +162,11 @@ class SignalingConnection:
                 self._outbox.put(self._closing)
         self._writer.join(timeout)
         if threading.current_thread() is self._reader:
+            self._ws.give_up()
             self._call.shut()
             return
         self._reader.join(min(_GOODBYE_WAIT_S, timeout))
+        self._ws.give_up()
         self._call.shut()
         self._reader.join(timeout)
         if self._reader.is_alive():
@@ -226,7 +237,7 @@ class SignalingConnection:
 
 
 def _closed_by_server(goodbye: Goodbye) -> SignalingEnd:
-    code, reason = goodbye.code, " ".join(redact(goodbye.reason).split())
+    code, reason = goodbye.code, one_line(goodbye.reason)
     if code in _CLEAN:
         return SignalingEnd(code, reason, True, None)
     said = f"{code or 'no code'}{reason and ': '}{reason}"

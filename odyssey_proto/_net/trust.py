@@ -17,6 +17,8 @@ from typing import Final, TypeAlias
 import requests.utils
 import urllib3.util
 
+from .._base.errors import OdysseyConnectionError, no_resources
+from .._base.shortage import is_shortage, out_of_descriptors
 from .failures import SettingError
 
 __all__ = ["trusting_context"]
@@ -38,6 +40,7 @@ def trusting_context() -> ssl.SSLContext:
 
     Raises:
         SettingError: ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE`` names what cannot be used.
+        OdysseyConnectionError: the system has no descriptor for reading it (``no_resources``).
     """
     for name in _REQUIRED:
         if value := os.environ.get(name):
@@ -65,6 +68,8 @@ def _of_bundle(name: str, path: str, _: _State) -> ssl.SSLContext:
     try:
         _load(context, path)
         _check_names(path)
+    except OdysseyConnectionError:
+        raise
     except OSError as exc:
         raise SettingError(
             f"{name} names {path!r}, {_fault(path, exc)}: correct it, or unset it", "ca_bundle"
@@ -82,6 +87,8 @@ def _as_openssl(file: str, folders: tuple[str, ...], _: tuple[_State, ...]) -> s
             if path:
                 _load(context, path)
                 is_default = is_default and name != _FILE
+        except OdysseyConnectionError:
+            raise
         except OSError as exc:
             left_out.append(f"{name} names {path!r}, {_fault(path, exc)}")
     if left_out:
@@ -89,6 +96,8 @@ def _as_openssl(file: str, folders: tuple[str, ...], _: tuple[_State, ...]) -> s
     if is_default:
         try:
             _load(context, requests.utils.DEFAULT_CA_BUNDLE_PATH)
+        except OdysseyConnectionError:
+            raise
         except OSError as exc:
             path = requests.utils.DEFAULT_CA_BUNDLE_PATH
             raise SettingError(
@@ -107,6 +116,16 @@ def _empty() -> ssl.SSLContext:
 
 
 def _load(context: ssl.SSLContext, path: str) -> None:
+    """Load certificates; it raises the system's errors, and `OdysseyConnectionError` if there is no descriptor."""
+    try:
+        _load_from(context, path)
+    except OSError as exc:
+        if is_shortage(exc) or out_of_descriptors():  # OpenSSL does not say
+            raise no_resources(exc) from exc
+        raise
+
+
+def _load_from(context: ssl.SSLContext, path: str) -> None:
     if Path(path).is_dir():
         with os.scandir(path):  # OpenSSL looks into it later, and reports nothing
             context.load_verify_locations(capath=path)

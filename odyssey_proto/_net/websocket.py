@@ -22,12 +22,13 @@ from urllib3.util import parse_url, wait_for_read, wait_for_write
 
 from .._base.clock import Deadline, MonotonicClock
 from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyError
-from .._model.signaling_url import SIGNALING_MESSAGE_LIMIT
+from .._base.limits import SIGNALING_FRAMES_MOST_PER_S, SIGNALING_RECEIVED_MOST_BYTES
 from ..core.refusals import HttpAnswer, refusal
 from .answer_head import read_head
 from .failures import NETWORK_ERRORS, SettingError, connection_error
 from .library_logs import without_secrets
 from .observation import show_exchange
+from .pace import Pace
 from .proxies import proxy_for
 from .redirects import Reach, Route
 from .sockets import USER_AGENT, HttpConnection, HttpsConnection
@@ -72,28 +73,43 @@ class Goodbye:
 
 
 class WebSocket(websocket.WebSocket):
-    """websocket-client's, with a limit on the size of a message, and a close frame that may fail silently.
+    """websocket-client's, with limits on messages, and a close frame that may fail silently.
 
     One thread may receive while another sends.
     """
 
     parting = False
     """Whether we said goodbye first; the server's goodbye is then an answer."""
+    _call: Call | None = None
+    _given_up = False
+
+    def give_up(self) -> None:
+        """Read no more, not even what has already arrived. For any thread."""
+        self._given_up = True
 
     def recv_frame(self) -> Any:
+        if self._given_up:
+            raise websocket.WebSocketConnectionClosedException
+        early_s = self._pace.take()
+        if early_s and self._call is not None:
+            self._call.pause(early_s)  # what the server sends meanwhile waits in its own buffer
         buffer = self.frame_buffer
         if buffer.needs_header():
             buffer.recv_header()
         if buffer.needs_length():
             buffer.recv_length()
         before = self.cont_frame.cont_data
-        if (buffer.length or 0) + (len(before[1]) if before else 0) > SIGNALING_MESSAGE_LIMIT:
+        if (buffer.length or 0) + (len(before[1]) if before else 0) > SIGNALING_RECEIVED_MOST_BYTES:
             raise MalformedMessageError(
-                f"The signaling server sent a message of more than {SIGNALING_MESSAGE_LIMIT >> 20} MiB",
+                f"The signaling server sent a message of more than {SIGNALING_RECEIVED_MOST_BYTES >> 20} MiB",
                 code="too_large",
                 operation=OPERATION,
             )
         return super().recv_frame()  # type: ignore[no-untyped-call]  # websocket-client annotates in part
+
+    @functools.cached_property
+    def _pace(self) -> Pace:
+        return Pace(SIGNALING_FRAMES_MOST_PER_S, 2 * SIGNALING_FRAMES_MOST_PER_S, MonotonicClock())
 
     def send_message(self, data: bytes) -> None:
         """Send a message that is already in UTF-8; it raises the exceptions in `SENDING_ERRORS`."""
@@ -113,6 +129,7 @@ class WebSocket(websocket.WebSocket):
             OdysseyConnectionError: the connection was lost, or ``call`` was aborted.
             MalformedMessageError: the message is too large.
         """
+        self._call = call
         try:
             with without_secrets():
                 opcode, frame = self.recv_data_frame()

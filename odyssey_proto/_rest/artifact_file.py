@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import attrs
 
 from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyError
+from .._base.limits import FILE_MOST_BYTES
 from .._net.http_exchange import demanded_pause
 from .._net.signed_file import fetch
 from .._net.wrong_content import LOOKED_AT, is_markup, is_text
@@ -41,6 +42,7 @@ _WRONG_CONTENT: Final = "wrong_content"  # the error code if something other tha
 _NO_SUCH_RANGE: Final = 416
 _PART: Final = 206
 _NOT_SO: Final = frozenset({304, 412})  # some stores refuse a condition that does not hold; others send the whole
+_DIGITS: Final = 18  # of a number of bytes
 # Servers also write "bytes=", no unit, blanks, and "*" for the length. The end is not needed.
 _RANGE: Final = re.compile(r"(?:bytes)?[\s:=]*(?:(\d+)\s*-\s*\d*|\*)\s*/\s*(\d+|\*)", re.IGNORECASE)
 
@@ -214,9 +216,8 @@ class ArtifactFile:
                 status=fetched.status,
                 operation="download",
             )
-        length = fetched.headers.get("Content-Length", "")
-        if size is None and length.isdecimal() and not fetched.is_packed:
-            size = int(length)
+        if size is None and not fetched.is_packed:
+            size = _whole(fetched.headers.get("Content-Length", ""))
         version = Version.of({} if fetched.is_packed else fetched.headers, size)
         self._begin(version)
         self.size = version.size
@@ -231,9 +232,25 @@ class ArtifactFile:
         self.done = 0
 
     def _write(self, piece: bytes) -> None:
+        if self.done + len(piece) > FILE_MOST_BYTES:
+            raise MalformedMessageError(
+                f"download: the store sends more than {FILE_MOST_BYTES >> 30} GiB",
+                code="too_large",
+                operation="download",
+            )
         self._part.write(piece)
         self.done += len(piece)
         self.report()
+
+
+def _whole(text: str) -> int | None:
+    """Return a number of bytes from a header; None if it is none, or larger than any file.
+
+    >>> _whole("12"), _whole("-1"), _whole("9" * 5000)
+    (12, None, None)
+    """
+    is_number = text.isascii() and text.isdecimal() and len(text) <= _DIGITS
+    return int(text) if is_number else None
 
 
 @attrs.frozen
@@ -249,12 +266,12 @@ class _Place:
         known = None if version is None else version.size
         label = fetched.headers.get("Content-Range", "").strip()
         if found := _RANGE.fullmatch(label):
-            size = known if found[2] == "*" else int(found[2])
-            return cls(None if found[1] is None else int(found[1]), size)
-        length = fetched.headers.get("Content-Length", "")
-        if label or known is None or not length.isdecimal():
+            size = known if found[2] == "*" else _whole(found[2])
+            return cls(None if found[1] is None else _whole(found[1]), size)
+        length = _whole(fetched.headers.get("Content-Length", ""))
+        if label or known is None or length is None:
             return cls(None, None)
-        return cls(known - int(length), known)
+        return cls(known - length, known)
 
     def continues(self, done: int, version: Version, fetched: Fetched) -> bool:
         """Return whether ``fetched``, which is here, follows ``done`` bytes of ``version``."""

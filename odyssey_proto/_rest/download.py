@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from .._base import arguments
 from .._base.abort import Abort
 from .._base.errors import OdysseyConfigError, OdysseyError, again
+from .._base.resources import start
 from .._base.secrets import Secret
 from .._net.service_api import REQUEST_TIMEOUT_S
 from .artifact_file import ArtifactFile
@@ -173,7 +174,7 @@ class _Together:
         ]
         try:
             for thread in threads:
-                thread.start()
+                start(thread)
             while any(thread.is_alive() for thread in threads):
                 self._listen()
             self._listen()

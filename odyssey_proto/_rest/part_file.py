@@ -8,15 +8,19 @@ know where the bytes come from.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 
-from .._base.errors import OdysseyConfigError
+from .._base.errors import OdysseyConfigError, no_resources
+from .._base.limits import FILE_MOST_BYTES, NOTE_MOST_BYTES
+from .._base.shortage import is_shortage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PartFile", "Version"]
 
+_LONGEST_VALIDATOR: Final = 1024  # characters; those of stores have 70
 _RENAMES_OPEN_FILES: Final = os.name != "nt"
 _PATIENCE_S: Final = 1.0  # for a virus scanner on Windows to release a file that was just written
 _LOCKED_AT: Final = 1 << 40  # the byte to lock on Windows, beyond the data: only the owner can read a locked byte
@@ -42,7 +47,8 @@ class Version:
     @classmethod
     def of(cls, headers: Mapping[str, str], size: int | None) -> Self:
         """Return the version that an answer with these ``headers`` brings."""
-        return cls(validator=_strong(headers) or headers.get("Last-Modified"), size=size)
+        validator = _strong(headers) or headers.get("Last-Modified")
+        return cls(validator=validator if _is_sendable(validator) else None, size=size)
 
     def is_replaced_by(self, headers: Mapping[str, str]) -> bool:
         """Return whether an answer with these ``headers`` says that it is of another version."""
@@ -70,6 +76,7 @@ class PartFile:
         self._path = path
         self._part = path.with_name(path.name + ".part")
         self._note = path.with_name(path.name + ".part.json")
+        self._fresh_note = path.with_name(path.name + ".part.json.new")
         self._deadline = deadline
         self._pause = pause
         self._descriptor = -1
@@ -79,9 +86,14 @@ class PartFile:
         """Have the file for this download alone, within a ``with``; leaving it without an error names the file.
 
         Raises:
-            OdysseyConfigError: another download is writing it.
+            OdysseyConfigError: another download is writing it, or something other than a file is in its place.
+            OdysseyConnectionError: the system is out of descriptors.
             OSError: it cannot be written.
         """
+        _refuse_odd(self._part)
+        for path in (self._path, self._note, self._fresh_note):
+            if path.is_dir() and not path.is_symlink():
+                raise _odd(path)
         with _locked(self._part) as self._descriptor:
             with self._kept_if_begun():
                 yield
@@ -127,7 +139,7 @@ class PartFile:
         if version is None or version.validator is None:
             self._note.unlink(missing_ok=True)
             return
-        fresh = self._note.with_name(self._note.name + ".new")
+        fresh = self._fresh_note
         fresh.unlink(missing_ok=True)
         with fresh.open("x", encoding="utf-8") as file:
             json.dump(attrs.asdict(version), file)
@@ -136,12 +148,12 @@ class PartFile:
     def version(self) -> Version | None:
         """Return the version in the note, or None if there is no valid note."""
         try:
-            data: Mapping[str, Any] = json.loads(self._note.read_text(encoding="utf-8"))
+            data: Mapping[str, Any] = json.loads(_content(self._note))
             validator, size = data["validator"], data["size"]
         except (OSError, ValueError, LookupError, TypeError, RecursionError):
             return None
-        usable = isinstance(validator, str) and validator.isprintable() and isinstance(size, int | None)
-        return Version(validator=validator, size=size) if usable else None
+        is_size = size is None or (type(size) is int and 0 <= size <= FILE_MOST_BYTES)
+        return Version(validator=validator, size=size) if is_size and _is_sendable(validator) else None
 
     def _replace(self, source: Path, target: Path) -> None:
         patience = self._deadline.within(_PATIENCE_S)
@@ -156,12 +168,53 @@ class PartFile:
                 return
 
 
+def _is_sendable(validator: object) -> bool:
+    """Return whether a validator can be sent in a header; anything may have written it."""
+    return (
+        isinstance(validator, str)
+        and 0 < len(validator) <= _LONGEST_VALIDATOR
+        and validator.isascii()
+        and validator.isprintable()
+    )
+
+
+def _content(path: Path) -> bytes:
+    """Return what is in a small file; a pipe, a device or a link to another file raises `OSError`."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with open(os.open(path, flags), "rb") as file:  # noqa: PTH123  # Path.open takes no flags
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_size > NOTE_MOST_BYTES:
+            raise OSError(errno.EINVAL, "it is not a note")
+        return file.read(NOTE_MOST_BYTES)
+
+
+def _refuse_odd(path: Path) -> None:
+    """Raise if something other than a file has this name: opening a pipe may block for ever."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError:  # there is none, or opening it will tell
+        return
+    if not stat.S_ISREG(mode):
+        raise _odd(path)
+
+
+def _odd(path: Path) -> OdysseyConfigError:
+    return OdysseyConfigError(f"{path.name} is not a plain file: move it away, or delete it", code="not_a_file")
+
+
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[int]:
     """Open ``path`` for this download alone; any other download, in any process, is refused."""
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(path, flags, 0o644)
     try:
+        descriptor = os.open(path, flags, 0o644)
+    except OSError as exc:
+        if is_shortage(exc):
+            raise no_resources(exc) from exc
+        raise
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise _odd(path)
         _lock(descriptor, path)
         yield descriptor
     finally:

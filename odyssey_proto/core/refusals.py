@@ -16,7 +16,6 @@ import attrs
 import odyssey_models as wire
 
 from .._base.errors import (
-    LONGEST_RETRY_AFTER_S,
     MalformedMessageError,
     NotCancellableError,
     OdysseyAuthError,
@@ -29,6 +28,7 @@ from .._base.errors import (
     as_kind,
     usage_error,
 )
+from .._base.limits import RETRY_AFTER_MOST_S
 from .._base.public_path import publish
 from .._base.secrets import one_line
 
@@ -185,9 +185,9 @@ class HttpAnswer:
                 # All dates of HTTP are in GMT, also one that does not say so.
                 later, now = (mktime_tz((*date[:9], date[9] or 0)) for date in dates if date is not None)
                 seconds = float(later - now)
-        except (ValueError, TypeError, OverflowError):
+        except (ValueError, TypeError, OverflowError, IndexError):
             return None
-        return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_S)
+        return min(max(seconds, 0.0), RETRY_AFTER_MOST_S)
 
     @property
     def known(self) -> dict[str, Any]:
@@ -221,7 +221,7 @@ def refusal(answer: HttpAnswer, refusals: Refusals | None = None) -> OdysseyErro
     if isinstance(said, wire.UsageErrorBody) and answer.status in _USAGE_STATUSES:
         limit = said.error or said.code
         return usage_error(
-            "UNKNOWN" if limit is None else limit.value,
+            "UNKNOWN" if limit is None else answer.line(limit.value) or "UNKNOWN",
             answer.line(said.message),
             action=answer.line(said.action),
             action_url=said.action_url,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import odyssey_models as wire
 
 from .._base import errors
+from .._base.limits import REPORTS_MOST_HELD
 from .._model.events import ErrorOccurred, StatusChanged
 from . import session_errors
 from .deadlines import OFFER_GRACE_S, REJOIN_DEADLINE_S, SESSION_KEPT_S, VIDEO_DEADLINE_S
@@ -241,7 +242,8 @@ class SessionMachine(SessionBase):
 
     def hold_report(self, item: wire.DataChannelStreamerMessage) -> None:
         """Keep what the stream reported before both parts of the connection were ready."""
-        self._held.append(item)
+        if len(self._held) < REPORTS_MOST_HELD:
+            self._held.append(item)
 
     def wait_to_rejoin(self, item: LinkFailed) -> None:
         """Try the next link after a pause; the stream's frames continue over that link."""

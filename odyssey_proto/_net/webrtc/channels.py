@@ -6,17 +6,25 @@ The streamer opens them (spec/behaviour.md#connected). What the messages mean is
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from ..._base.clock import MonotonicClock
 from ..._base.errors import OdysseyStreamError
+from ..._base.limits import (
+    CHANNEL_MESSAGES_MOST_PER_S,
+    CHANNEL_MOST_HELD_BYTES,
+    CHANNEL_MOST_HELD_CHUNKS,
+    CHANNEL_STREAMS_MOST,
+)
 from ..observation import show_message
+from ..pace import Pace
 from ..sockets import USER_AGENT
 from .offer import DEFAULT_MESSAGE_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiortc import RTCDataChannel
+    from aiortc import RTCDataChannel, RTCSctpTransport
 
     from ..._base.event_loop import BackgroundLoop
 
@@ -26,6 +34,7 @@ log = logging.getLogger("odyssey_proto.webrtc")
 
 _TO_STREAMER: Final = "clientToStreamer"
 _FROM_STREAMER: Final = "streamerToClient"
+_BURST: Final = 5  # s of messages that may come at once
 
 
 class DataChannels:
@@ -36,6 +45,7 @@ class DataChannels:
         on_open: called with ``max_message_size`` when messages can be sent.
         on_message: called with each message.
         on_close: called with the label of a channel that was closed.
+        on_excess: called, perhaps often, when the streamer sends too much; the text says of what.
     """
 
     def __init__(
@@ -45,11 +55,14 @@ class DataChannels:
         on_open: Callable[[int], None],
         on_message: Callable[[str | bytes], None],
         on_close: Callable[[str], None],
+        on_excess: Callable[[str], None],
     ) -> None:
         self._loop = loop
         self._on_open = on_open
         self._on_message = on_message
         self._on_close = on_close
+        self._on_excess = on_excess
+        self._pace = Pace(CHANNEL_MESSAGES_MOST_PER_S, _BURST * CHANNEL_MESSAGES_MOST_PER_S, MonotonicClock())
         self._outgoing: RTCDataChannel | None = None
         self.max_message_size = DEFAULT_MESSAGE_SIZE
         """The largest message for `send`, in bytes of UTF-8."""
@@ -67,7 +80,42 @@ class DataChannels:
             self._outgoing = channel
             self._on_open(self.max_message_size)
 
+    def limit(self, sctp: RTCSctpTransport) -> None:
+        """Limit the parts of messages that the transport of the channels keeps: aiortc does not.
+
+        It looks through all of them with each new one.
+        """
+        transport: Any = sctp  # aiortc has no public way
+        receive = getattr(transport, "_receive_data_chunk", None)
+        if (
+            receive is None
+            or not {"_advertised_rwnd", "_inbound_streams", "_sack_misordered"} <= vars(sctp).keys()
+        ):
+            log.info("this version of aiortc keeps parts of messages in its own way: they are not limited")
+            return
+        if "_receive_data_chunk" in vars(sctp):  # another offer of the same connection
+            return
+        least_window = transport._advertised_rwnd - CHANNEL_MOST_HELD_BYTES
+
+        async def take(chunk: Any) -> None:
+            streams = transport._inbound_streams
+            stream = streams.get(chunk.stream_id)
+            if (
+                transport._advertised_rwnd < least_window
+                or len(transport._sack_misordered) > CHANNEL_MOST_HELD_CHUNKS
+                or (stream is None and len(streams) >= CHANNEL_STREAMS_MOST)
+                or (stream is not None and len(stream.reassembly) > CHANNEL_MOST_HELD_CHUNKS)
+            ):
+                self._on_excess("parts of messages that never end")
+            else:
+                await receive(chunk)
+
+        transport._receive_data_chunk = take
+
     def _receive(self, message: str | bytes) -> None:
+        if self._pace.take():
+            self._on_excess(f"more than {CHANNEL_MESSAGES_MOST_PER_S} messages in a second")
+            return
         show_message(_FROM_STREAMER, message, USER_AGENT, from_client=False)
         self._on_message(message)
 

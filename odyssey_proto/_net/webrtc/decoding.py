@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any, Final
 import av
 from av.error import FFmpegError
 
+from ..._base.limits import PICTURE_MOST_PX
 from ..._base.seldom import Seldom
+from .picture_size import coded_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from ..._video.meters import VideoTotals
     from .jitter import ArrivedFrame, MarkerJitterBuffer
 
-__all__ = ["DecodingQueue", "install"]
+__all__ = ["DecodingQueue", "discard", "install"]
 
 log = logging.getLogger("odyssey_proto.webrtc")
 
@@ -55,6 +57,9 @@ class DecodingQueue:
         on_behind: called on that thread when frames were left out that others may refer to.
         failed: set for each frame that cannot be decoded.
         totals: counts the time from the last packet of a frame to its decoding, and the frames that were left out.
+        max_pixels: the largest width × height of a picture, in px.
+        on_oversize: called once, on that thread, with the width and the height of a larger one; nothing is decoded
+            from then on.
     """
 
     def __init__(
@@ -63,6 +68,9 @@ class DecodingQueue:
         on_behind: Callable[[], None],
         failed: threading.Event,
         totals: VideoTotals,
+        *,
+        max_pixels: int = PICTURE_MOST_PX,
+        on_oversize: Callable[[int, int], None] = lambda _width, _height: None,
     ) -> None:
         self._tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.put = self._tasks.put
@@ -71,6 +79,8 @@ class DecodingQueue:
         self._on_behind = on_behind
         self._failed = failed
         self._totals = totals
+        self._max_pixels = max_pixels
+        self._on_oversize = on_oversize
         self._failures: Seldom[None] = Seldom(totals.clock)
         self._decoder: Any = None
         self._decodes: str | None = None
@@ -102,6 +112,8 @@ class DecodingQueue:
                 continue
             # libavcodec treats an empty frame as the end, and accepts no other frame after it.
             if not encoded.data or self._is_held(encoded):
+                continue
+            if self._is_oversize(codec.mimeType.lower(), encoded.data):
                 continue
             try:
                 frames = self._decode(codec.mimeType.lower(), encoded)
@@ -138,10 +150,19 @@ class DecodingQueue:
         self._totals.frames_too_late += self._needs_keyframe
         return self._needs_keyframe
 
+    def _is_oversize(self, kind: str, data: bytes) -> bool:
+        size = coded_size(_DECODERS[kind], data)
+        if size is None or size[0] * size[1] <= self._max_pixels:
+            return False
+        self.give_up()
+        self._on_oversize(*size)
+        return True
+
     def _decode(self, kind: str, encoded: ArrivedFrame) -> list[av.VideoFrame]:
         if kind != self._decodes:
             self._decoder = av.CodecContext.create(_DECODERS[kind], "r")
             self._decoder.thread_count = 1
+            self._decoder.options = {"max_pixels": str(self._max_pixels)}  # for what we do not see
             self._decodes = kind
         packet = av.Packet(encoded.data)
         packet.pts, packet.time_base = encoded.sent, _TICK_S
@@ -166,6 +187,9 @@ def install(
     buffer: MarkerJitterBuffer,
     on_frame: Callable[[av.VideoFrame, float], None],
     totals: VideoTotals,
+    *,
+    max_pixels: int = PICTURE_MOST_PX,
+    on_oversize: Callable[[int, int], None] = lambda _width, _height: None,
 ) -> DecodingQueue | None:
     """Have a video receiver with our jitter ``buffer`` decode like this; return None if that is not possible."""
     failed = getattr(receiver, _FAILED, None)
@@ -176,6 +200,30 @@ def install(
     ):
         log.info("this version of aiortc decodes in its own way: frames come through the event loop")
         return None
-    decoding = DecodingQueue(on_frame, buffer.wait_for_keyframe, failed, totals)
+    decoding = DecodingQueue(
+        on_frame, buffer.wait_for_keyframe, failed, totals, max_pixels=max_pixels, on_oversize=on_oversize
+    )
     setattr(receiver, _QUEUE, decoding)
     return decoding
+
+
+def discard(receiver: RTCRtpReceiver) -> None:
+    """Have a receiver that has received nothing yet decode nothing: nobody takes its frames or sounds."""
+    if type(getattr(receiver, _QUEUE, None)) is queue.Queue and getattr(receiver, _THREAD, receiver) is None:
+        setattr(receiver, _QUEUE, _Discarding())
+
+
+class _Discarding:
+    """A queue that drops everything but the end."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+
+    def put(self, task: object) -> None:
+        """Drop a task; None is the end."""
+        if task is None:
+            self._ended.set()
+
+    def get(self) -> None:
+        """Wait for the end, and return it."""
+        self._ended.wait()

@@ -24,6 +24,7 @@ import socket
 import ssl
 from typing import TYPE_CHECKING, Any, Final
 
+from ..._base.errors import OdysseyConnectionError
 from ..._base.event_loop import off_loop
 from ..failures import SettingError, what_to_do_about
 from ..trust import trusting_context
@@ -249,6 +250,9 @@ class IceServers:
         """Return aioice's protocol on a relay, or None; ``_failures`` then has the reason."""
         try:
             relay = await self._allocate_at(url)
+        except OdysseyConnectionError as exc:  # the system is out of threads
+            self._failures[url] = exc.message
+            return None
         except _UnreachableError as exc:
             self._failures[url] = str(exc)
             if exc.hopeless:
@@ -305,6 +309,8 @@ class IceServers:
             return str(ipaddress.IPv4Address(url.host))
         try:
             return await off_loop(self._look_up, url.host, name="odyssey-lookup")
+        except OdysseyConnectionError as exc:
+            raise _UnreachableError(exc.message) from exc
         except (OSError, UnicodeError) as exc:
             raise _UnreachableError("not found in the DNS") from exc
 

@@ -7,6 +7,7 @@ anything that it cannot read. Nothing is opened here.
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import logging
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,8 @@ import attrs
 from odyssey_models import IceCandidate
 
 from ..._base.errors import MalformedMessageError, OdysseyConnectionError
+from ..._base.limits import CANDIDATE_MOST_CHARS, CANDIDATES_MOST
+from .bounded_sdp import OversizeError, bounded_lines
 from .codecs import VideoCodecs
 
 if TYPE_CHECKING:
@@ -82,19 +85,25 @@ class Offer:
         """Read a streamer's offer.
 
         Raises:
-            MalformedMessageError: it is not SDP, or lacks video, a data channel or encryption.
+            MalformedMessageError: it is not SDP, is too large, or lacks video, a data channel or encryption.
         """
         from aiortc.sdp import SessionDescription
 
+        try:
+            lines = bounded_lines(sdp)
+        except OversizeError as exc:
+            raise _malformed_offer(str(exc)) from None
         kept: list[str] = []
         candidates: list[IceCandidate] = []
+        ends: dict[int, IceCandidate] = {}
         section = -1
-        for line in sdp.splitlines():
+        for line in lines:
             section += line.startswith("m=")
             if line.startswith("a=candidate:"):
-                candidates.append(IceCandidate(candidate=line, sdp_mline_index=section))
+                if len(candidates) < CANDIDATES_MOST:
+                    candidates.append(IceCandidate(candidate=line, sdp_mline_index=section))
             elif line.startswith("a=end-of-candidates"):
-                candidates.append(IceCandidate(candidate="", sdp_mline_index=section))
+                ends[section] = IceCandidate(candidate="", sdp_mline_index=section)
             else:
                 kept.append(line)
         try:
@@ -119,7 +128,7 @@ class Offer:
             if limit is None
             else limit.maxMessageSize or _LARGEST_MESSAGE_SIZE,
             codecs=codecs,
-            candidates=tuple(candidates),
+            candidates=(*candidates, *ends.values()),
         )
 
 
@@ -140,6 +149,8 @@ def readable_candidate(candidate: IceCandidate, offer: Offer) -> RTCIceCandidate
     """
     from aiortc.sdp import candidate_from_sdp
 
+    if len(candidate.candidate) > CANDIDATE_MOST_CHARS:
+        raise ValueError("too long")
     text = candidate.candidate.strip().removeprefix("a=").removeprefix("candidate:").strip()
     if not text:
         return None
@@ -177,6 +188,8 @@ def readable_answer(answer: str, offer: str, operation: str) -> str:
         media = SessionDescription.parse("\r\n".join([*lines, ""])).media
         video = next(each for each in media if each.kind == "video")
         text = "\r\n".join([*VideoCodecs.of(media).disguised(lines), ""])
+    except OversizeError as exc:
+        raise malformed_answer(str(exc), operation) from None
     except UNREADABLE as exc:
         raise malformed_answer(f"is not valid SDP ({type(exc).__name__})", operation) from exc
     if video.direction not in ("sendonly", "sendrecv"):
@@ -190,7 +203,7 @@ def readable_answer(answer: str, offer: str, operation: str) -> str:
 
 def _sections(sdp: str) -> list[list[str]]:
     sections: list[list[str]] = [[]]
-    for line in sdp.splitlines():
+    for line in bounded_lines(sdp):
         if line.startswith("m="):
             sections.append([])
         if line.strip():
@@ -205,10 +218,12 @@ def _kind(section: list[str]) -> str:
 def _video(served: list[str], own: list[str]) -> list[str]:
     if "a=setup:actpass" in served:
         log.info("the answer does not say which side starts the encryption; assuming the server")
+    offered = list(dict.fromkeys(line for line in served if line.startswith("a=candidate:")))
+    usable = set(itertools.islice(filter(_is_usable, offered), CANDIDATES_MOST))
     kept = [
         line.replace("a=setup:actpass", "a=setup:active")
-        for line in served
-        if not line.startswith("a=mid:") and (not line.startswith("a=candidate:") or _is_usable(line))
+        for line in dict.fromkeys(served)
+        if not line.startswith("a=mid:") and (not line.startswith("a=candidate:") or line in usable)
     ]
     return [*kept, *(line for line in own if line.startswith("a=mid:"))]
 
@@ -216,6 +231,8 @@ def _video(served: list[str], own: list[str]) -> list[str]:
 def _is_usable(line: str) -> bool:
     from aiortc.sdp import candidate_from_sdp
 
+    if len(line) > CANDIDATE_MOST_CHARS:
+        return False
     try:
         candidate = candidate_from_sdp(line.removeprefix("a=candidate:"))
         ipaddress.ip_address(candidate.ip)

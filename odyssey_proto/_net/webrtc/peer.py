@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from ..._base.errors import MalformedMessageError, OdysseyConnectionError
 from ..._base.event_loop import TaskScope
+from ..._base.limits import OFFERS_MOST_WAITING, PICTURE_MOST_PX
 from ..._model.ice_urls import usable_servers
 from ..._video.meters import VideoTotals
 from . import candidates, liveness
+from .bounded_sdp import CandidateCount
 from .channels import DataChannels, not_open
 from .codecs import codec_preferences, no_codec
 from .ice_servers import IceServers
@@ -68,6 +70,7 @@ class Peer:
         loopback: offer the loopback addresses besides those of the interfaces, for a streamer on this machine.
         relay_only: offer relays of TURN servers, and no address of this machine.
         codec: the codec of the video to take.
+        max_pixels: the largest width × height of a picture, in px; a larger one ends the connection.
         totals: counts packets and frames.
     """
 
@@ -80,6 +83,7 @@ class Peer:
         loopback: bool = False,
         relay_only: bool = False,
         codec: VideoCodec = "auto",
+        max_pixels: int = PICTURE_MOST_PX,
         totals: VideoTotals | None = None,
     ) -> None:
         self._loop = loop
@@ -88,6 +92,7 @@ class Peer:
         self._loopback = loopback
         self._relay_only = relay_only
         self._codec: VideoCodec = codec
+        self._max_pixels = max_pixels
         self._totals = totals or VideoTotals(clock)
         self._lock = threading.Lock()
         self._everything = TaskScope()
@@ -107,6 +112,8 @@ class Peer:
         self._servers = IceServers(())
         self._pc: RTCPeerConnection | None = None
         self._offer: Offer | None = None
+        self._offers_waiting = 0
+        self._candidates = CandidateCount()
         self._early: list[IceCandidate] = []
         self._video: MediaStreamTrack | None = None
         self._receiver: Any = None  # that of the video
@@ -117,6 +124,7 @@ class Peer:
             on_open=lambda size: self._tell(listener.on_channel_open, size),
             on_message=lambda message: self._tell(listener.on_message, message),
             on_close=self._take_channel_end,
+            on_excess=self._refuse_excess,
         )
         self._connected = False
         self._lost = False
@@ -157,8 +165,9 @@ class Peer:
             MalformedMessageError: the offer is not SDP, or lacks video, a data channel or encryption. Its
                 ``message_type`` is ``offer`` if it was not begun, so that another offer may follow.
             OdysseyConnectionError: nothing in the offer can be decoded (``no_common_codec``), the offer belongs to
-                another connection (``unexpected_offer``), there is no address to connect from (``no_candidates``),
-                ``relay_only`` is set and there is no relay (``no_relay``), or this is closed.
+                another connection (``unexpected_offer``), there are too many (``too_many_offers``), there is no
+                address to connect from (``no_candidates``), ``relay_only`` is set and there is no relay
+                (``no_relay``), or this is closed.
         """
         return self._submit(self._answer(offer_sdp, tuple(ice_servers)))
 
@@ -296,10 +305,19 @@ class Peer:
 
     async def _answer(self, sdp: str, servers: tuple[IceServer, ...]) -> str:
         self._own_this_task()
+        if self._offers_waiting >= OFFERS_MOST_WAITING:
+            text = "The streamer sends offers faster than they can be answered"
+            raise OdysseyConnectionError(text, code="too_many_offers", recoverable=True)
+        self._offers_waiting += 1
+        try:
+            return await self._answer_next(Offer.read(sdp), servers)
+        finally:
+            self._offers_waiting -= 1
+
+    async def _answer_next(self, offer: Offer, servers: tuple[IceServer, ...]) -> str:
         from aiortc import RTCSessionDescription
         from aiortc.exceptions import InvalidStateError, OperationError
 
-        offer = Offer.read(sdp)
         async with self._negotiating:
             if self._offer is not None and self._offer.user != offer.user:
                 raise OdysseyConnectionError(
@@ -316,6 +334,8 @@ class Peer:
                 pc.addTransceiver("video", "recvonly").setCodecPreferences(codec_preferences(self._codec))
             try:
                 await pc.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
+                if pc.sctp is not None:
+                    self._channels.limit(pc.sctp)
                 self._take_offer(offer)
                 candidates.arrange_gathering(pc, loopback=self._loopback, servers=self._servers)
                 await pc.setLocalDescription(await pc.createAnswer())
@@ -351,9 +371,10 @@ class Peer:
     def _take_offer(self, offer: Offer) -> None:
         self._offer = offer
         self._channels.max_message_size = offer.max_message_size
-        early, self._early = (*offer.candidates, *self._early), []
-        for candidate in early:
-            self._take_candidate(candidate)
+        early, self._early = self._early, []
+        for candidate in (*filter(self._candidates.admits, offer.candidates), *early):
+            # Each in a task of its own: the names in browsers' candidates take a second to resolve, or longer.
+            self._spawn(self._add_candidate(candidate, offer))
 
     def _take_late(self, agent: Any, candidate: Any) -> None:
         for found in candidates.announced(self._pc, agent, candidate):
@@ -394,12 +415,11 @@ class Peer:
         self._lose(f"{tried}; {hint}" if hint else tried, "ice_failed", not self._servers.is_hopeless)
 
     def _take_candidate(self, candidate: IceCandidate) -> None:
-        if self._closing:
+        if self._closing or not self._candidates.admits(candidate):
             return
         if self._offer is None:
             self._early.append(candidate)
         else:
-            # Each in a task of its own: the names in browsers' candidates take a second to resolve, or longer.
             self._spawn(self._add_candidate(candidate, self._offer))
 
     async def _add_candidate(self, candidate: IceCandidate, offer: Offer) -> None:
@@ -432,24 +452,43 @@ class Peer:
                 self._lose("The encryption of the peer connection could not be set up", "dtls_failed")
 
     def _take_track(self, track: MediaStreamTrack) -> None:
+        from . import decoding
+
         if track.kind == "video" and self._video is None:
             self._video = track
             self._install_buffer(track)
             self._spawn(self._watch(track))
             self._tell(self._listener.on_track)
         else:
-            # Mostly audio: decoded frames that nobody takes would pile up without limit.
+            # Mostly audio, which nobody takes. If it cannot be discarded, what is decoded must not pile up.
+            decoding.discard(self._receiver_of(track))
             self._spawn(_drain(track))
 
     def _install_buffer(self, track: MediaStreamTrack) -> None:
         from . import decoding, jitter
 
-        assert self._pc is not None
-        receivers = (receiver for receiver in self._pc.getReceivers() if receiver.track is track)
-        self._receiver = next(receivers)
+        self._receiver = self._receiver_of(track)
         self._buffer = jitter.install(self._receiver, self._clock, self._totals)
         if self._buffer is not None:
-            self._decoding = decoding.install(self._receiver, self._buffer, self._take_frame, self._totals)
+            self._decoding = decoding.install(
+                self._receiver,
+                self._buffer,
+                self._take_frame,
+                self._totals,
+                max_pixels=self._max_pixels,
+                on_oversize=lambda width, height: self._loop.call_soon(self._refuse_size, width, height),
+            )
+
+    def _receiver_of(self, track: MediaStreamTrack) -> Any:
+        assert self._pc is not None
+        return next(receiver for receiver in self._pc.getReceivers() if receiver.track is track)
+
+    def _refuse_excess(self, what: str) -> None:
+        self._lose(f"The streamer sends {what}", "too_many_messages", recoverable=False)
+
+    def _refuse_size(self, width: int, height: int) -> None:
+        limit = f"the limit is {self._max_pixels} px (AdvancedConfig.max_pixels)"
+        self._lose(f"The server sends pictures of {width}×{height} px; {limit}", "picture_too_large", False)
 
     def _ask_for_keyframe(self) -> None:
         if self._buffer is not None and self._buffer.ssrc is not None and not self._closing:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from odyssey_proto._base.errors import OdysseyConnectionError
+from odyssey_proto._base.limits import EVENTS_MOST_WAITING
 from odyssey_proto._live.dispatcher import Dispatcher
 from odyssey_proto._live.handlers import OdysseyEventHandlers
 from odyssey_proto._model import events
@@ -369,3 +370,18 @@ def test_frames_of_a_stream_whose_start_failed_are_passed_to_nobody() -> None:
     assert journal.calls == [("started", "st-1")]
     counts = dispatcher.counts
     assert (counts.received, counts.delivered, counts.dropped) == (1, 0, 1)
+
+
+def test_handlers_that_are_far_behind_miss_the_oldest_events(caplog: pytest.LogCaptureFixture) -> None:
+    journal = Journal()
+    dispatcher = Dispatcher(
+        OdysseyEventHandlers(on_stream_started=journal.handler("started"), on_stream_ended=None)
+    )
+    dispatcher.publish(STARTED)
+    for _ in range(EVENTS_MOST_WAITING + 5):
+        dispatcher.publish(ENDED)
+    dispatcher.start()
+    dispatcher.finish()
+    dispatcher.join(PATIENCE_S)
+    assert journal.calls == []
+    assert len([record for record in caplog.records if "events behind" in record.message]) == 1

@@ -9,6 +9,7 @@ import pytest
 
 from odyssey_proto._base.clock import Deadline, MonotonicClock
 from odyssey_proto._base.errors import OdysseyStreamTimeoutError
+from odyssey_proto._base.limits import EVENTS_MOST_WAITING
 from odyssey_proto._live.event_hub import EventHub, EventQueue
 from odyssey_proto._model.events import StreamStarted
 
@@ -68,3 +69,14 @@ def test_a_reader_that_was_let_go_of_is_forgotten() -> None:
     gc.collect()
     hub.publish(FIRST)
     assert not hub._readers
+
+
+def test_a_reader_that_never_reads_keeps_the_newest_events(caplog: pytest.LogCaptureFixture) -> None:
+    hub = EventHub()
+    queue = hub.subscribe()
+    hub.publish(FIRST)
+    for _ in range(EVENTS_MOST_WAITING):
+        hub.publish(SECOND)
+    hub.close()
+    assert read(queue) == [SECOND] * EVENTS_MOST_WAITING
+    assert [record.levelname for record in caplog.records if "behind" in record.message] == ["WARNING"]

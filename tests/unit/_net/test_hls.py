@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from odyssey_proto._base.abort import Abort
 from odyssey_proto._base.clock import Deadline, MonotonicClock
-from odyssey_proto._base.errors import OdysseyConfigError, OdysseyConnectionError, OdysseyError
+from odyssey_proto._base.errors import (
+    MalformedMessageError,
+    OdysseyConfigError,
+    OdysseyConnectionError,
+    OdysseyError,
+)
 from odyssey_proto._net.hls import HlsReader, _leniency
 from odyssey_proto._net.http_exchange import HttpClient
 from tests.support.leaks import nothing_left
@@ -37,7 +42,7 @@ def segment() -> bytes:
 class Watched:
     """The reports of an `HlsReader` about one broadcast, from its first frame to its end."""
 
-    def __init__(self, replies: dict[str, Reply | list[Reply]], path: str) -> None:
+    def __init__(self, replies: dict[str, Reply | list[Reply]], path: str, **known: Any) -> None:
         self.frames: list[av.VideoFrame] = []
         self.error: OdysseyError | None = None
         over = threading.Event()
@@ -56,6 +61,7 @@ class Watched:
                 abort=Abort(),
                 on_frame=lambda frame, _: self.frames.append(frame),
                 on_end=end,
+                **known,
             )
             try:
                 reader.open(Deadline(30, clock))
@@ -110,3 +116,18 @@ def test_an_address_that_is_not_on_the_web_is_refused() -> None:
             on_frame=lambda *_: None,
             on_end=lambda _: None,
         )
+
+
+@pytest.mark.parametrize("container", ["mpegts", "mp4"])
+def test_pictures_that_are_too_large_end_a_broadcast_before_they_are_decoded(container: str) -> None:
+    body = video_file(container, FRAMES)
+    replies = {"GET /live.m3u8": answer(PLAYLIST), "GET /segment.ts": answer(body)}
+    with pytest.raises(OdysseyConnectionError, match=r"AdvancedConfig\.max_pixels") as caught:
+        Watched(replies, "/live.m3u8", max_pixels=1000)
+    assert (caught.value.code, caught.value.recoverable) == ("picture_too_large", False)
+
+
+def test_a_playlist_that_is_a_segment_of_itself_is_refused_at_once() -> None:
+    playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nlive.m3u8\n"
+    with pytest.raises(MalformedMessageError):
+        Watched({"GET /live.m3u8": answer(playlist)}, "/live.m3u8")

@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 
 import odyssey_models as wire
+import pytest
 
+from odyssey_proto._base.errors import MalformedMessageError
+from odyssey_proto._base.limits import PAGES_WITHOUT_NEWS_MOST
 from odyssey_proto._model import codec
+from odyssey_proto._rest import paging
 from odyssey_proto._rest.paging import pages
 
 
@@ -51,3 +55,55 @@ def test_an_empty_page_is_the_last() -> None:
 
     assert list(pages(ask, str)) == ["a", "b"]  # type: ignore[arg-type]  # a total that lies
     assert asked == [0, 2]
+
+
+@pytest.mark.parametrize("total", [0, -1, 2, 10**9])
+def test_a_page_without_news_is_the_last_whatever_the_total_is(total: int) -> None:
+    asked: list[int] = []
+
+    def ask(offset: int) -> tuple[str, int]:
+        asked.append(offset)
+        return "ab", total
+
+    assert "".join(pages(ask, str)) == "ab"
+    assert len(asked) <= 2
+
+
+@pytest.mark.parametrize("total", [0, -1])
+def test_a_total_that_says_nothing_does_not_end_a_list_early(total: int) -> None:
+    answers = {0: "ab", 2: "cd", 4: "e", 5: ""}
+    assert "".join(pages(lambda offset: (answers[offset], total), str)) == "abcde"
+
+
+def test_a_page_without_news_is_not_the_last_if_items_were_added_meanwhile() -> None:
+    answers = {0: ("a", 3), 1: ("a", 4), 2: ("b", 4), 3: ("c", 4)}
+    assert "".join(pages(lambda offset: answers[offset], str)) == "abc"
+
+
+def test_a_list_that_only_grows_ends() -> None:
+    asked: list[int] = []
+
+    def ask(offset: int) -> tuple[str, int]:
+        asked.append(offset)
+        return "a", offset + 10
+
+    assert list(pages(ask, str)) == ["a"]
+    assert len(asked) == 1 + PAGES_WITHOUT_NEWS_MOST
+
+
+def test_a_list_of_unreadable_rows_ends() -> None:
+    page = codec.from_dict(wire.RegionsResponse, {"regions": [None]})
+    asked: list[int] = []
+
+    def ask(offset: int) -> tuple[list[wire.Region], int]:
+        asked.append(offset)
+        return page.regions, 10**9
+
+    assert list(pages(ask, lambda region: region.id)) == []
+    assert len(asked) == PAGES_WITHOUT_NEWS_MOST
+
+
+def test_a_list_that_has_no_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paging, "LIST_MOST_ITEMS", 50)
+    with pytest.raises(MalformedMessageError, match="has no end"):
+        list(pages(lambda offset: ([str(offset)], 10**9), str))

@@ -184,7 +184,7 @@ def test_a_failure_is_told_with_what_is_known(rig: Rig) -> None:
         "s-1",
         "disconnected",
     )
-    assert event["error_message"] == "m" * 2000
+    assert event["error_message"] == error.message
     assert "event" not in event
 
 

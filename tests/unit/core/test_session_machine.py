@@ -8,6 +8,7 @@ import odyssey_models as wire
 import pytest
 
 from odyssey_proto._base import errors
+from odyssey_proto._base.limits import REPORTS_MOST_HELD
 from odyssey_proto._model import events
 from odyssey_proto._model.events import ConnectionStatus
 from odyssey_proto.core import effects, inputs
@@ -799,3 +800,11 @@ def test_in_a_forked_child_the_session_is_over_and_nothing_is_done(stage: str) -
             getattr(rig, stage)()
     assert rig.give(inputs.Forgotten()) == []
     assert (rig.core.session, rig.core.is_over, rig.core.next_due) == (SessionState.DISCONNECTED, True, None)
+
+
+def test_a_streamer_that_reports_without_end_before_the_connection_is_ready_is_cut_short() -> None:
+    rig = Rig().to_linked()
+    for _ in range(REPORTS_MOST_HELD + 10):
+        rig.hear(wire.InteractiveStreamError(reason="x", message="y"))
+    outputs = rig.give(inputs.VideoReceived(1), inputs.ChannelOpened(1, 16384))
+    assert len([each for each in outputs if isinstance(each, events.StreamFailed)]) == REPORTS_MOST_HELD

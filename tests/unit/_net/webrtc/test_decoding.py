@@ -261,3 +261,47 @@ def test_a_receiver_of_another_shape_decodes_in_its_own_way(attribute: str, valu
     rig = Rig()
     assert decoding.install(receiver, MarkerJitterBuffer(rig.time), rig.take, rig.totals) is None
     assert receiver._RTCRtpReceiver__decoder_queue is before
+
+
+@pytest.mark.parametrize("codec", [H264, VP8])
+def test_a_picture_that_is_too_large_is_not_decoded_nor_is_anything_after_it(codec: Codec) -> None:
+    sizes: list[tuple[int, int]] = []
+    frames: list[Any] = []
+    decoder = DecodingQueue(
+        lambda frame, _: frames.append(frame),
+        lambda: None,
+        threading.Event(),
+        VideoTotals(Time()),
+        max_pixels=320 * 192,
+        on_oversize=lambda width, height: sizes.append((width, height)),
+    )
+    for number, data in enumerate([*encoded(codec, 2), *encoded(codec, 2, width=640), *encoded(codec, 2)]):
+        decoder.put((codec, ArrivedFrame(data, number * STEP, 0.0, 0.0, number * STEP)))
+    decoder.put(None)
+    decoder.get()
+    assert sizes == [(640, 192)]
+    assert [frame.width for frame in frames] == [320] * len(frames)
+
+
+def test_the_decoder_has_the_limit_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "coded_size", lambda *_: None)  # a form that we cannot read
+    failed = threading.Event()
+    frames: list[Any] = []
+    decoder = DecodingQueue(
+        lambda frame, _: frames.append(frame), lambda: None, failed, VideoTotals(Time()), max_pixels=1000
+    )
+    decoder.put((VP8, ArrivedFrame(encoded(VP8, 1)[0], 0, 0.0, 0.0, 0)))
+    decoder.put(None)
+    decoder.get()
+    assert (failed.is_set(), frames) == (True, [])
+
+
+def test_what_nobody_takes_is_not_decoded() -> None:
+    receiver: Any = RTCRtpReceiver("audio", Transport())
+    decoding.discard(receiver)
+    tasks = vars(receiver)[decoding._QUEUE]
+    tasks.put((VP8, "a frame"))
+    tasks.put(None)
+    assert tasks.get() is None
+    decoding.discard(receiver)
+    assert vars(receiver)[decoding._QUEUE] is tasks

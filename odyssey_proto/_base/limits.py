@@ -1,0 +1,157 @@
+"""The limits that guard this machine against a server that nobody vouches for: sizes, counts, and rates.
+
+They are far above what the service sends, and low enough that reaching one costs no more than a second or some ten
+MB. What the protocol itself limits is in the modules that carry it out. SECURITY.md has the same numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    "ADDRESS_MOST_CHARS",
+    "ANSWER_MOST_BYTES",
+    "CANDIDATES_MOST",
+    "CANDIDATE_MOST_CHARS",
+    "CHANNEL_MESSAGES_MOST_PER_S",
+    "CHANNEL_MOST_HELD_BYTES",
+    "CHANNEL_MOST_HELD_CHUNKS",
+    "CHANNEL_STREAMS_MOST",
+    "ERROR_TEXT_MOST_CHARS",
+    "EVENTS_MOST_WAITING",
+    "FILE_MOST_BYTES",
+    "HEAD_MOST_BYTES",
+    "HLS_PLAYLIST_MOST_BYTES",
+    "HLS_PLAYLIST_MOST_LINES",
+    "HLS_RELOAD_LEAST_S",
+    "HLS_SEGMENT_MOST_BYTES",
+    "HLS_VARIANTS_MOST",
+    "ICE_SERVERS_MOST",
+    "IDENTIFIER_MOST_CHARS",
+    "JSON_MOST_CONTAINERS",
+    "LIST_MOST_ITEMS",
+    "NOTE_MOST_BYTES",
+    "OFFERS_MOST_WAITING",
+    "PAGES_WITHOUT_NEWS_MOST",
+    "PICTURE_MOST_PX",
+    "PROBLEMS_MOST_SHOWN",
+    "REDIRECTS_MOST",
+    "REPORTS_MOST_HELD",
+    "RETRY_AFTER_MOST_S",
+    "ROWS_MOST",
+    "SDP_CODECS_MOST",
+    "SDP_LINES_MOST",
+    "SDP_LINES_MOST_PER_KIND",
+    "SDP_LINE_MOST_CHARS",
+    "SDP_MOST_BYTES",
+    "SDP_SECTIONS_MOST",
+    "SIGNALING_FRAMES_MOST_PER_S",
+    "SIGNALING_RECEIVED_MOST_BYTES",
+    "SMALL_ANSWER_MOST_BYTES",
+    "TOKEN_MOST_CHARS",
+    "WORDS_MOST_CHARS",
+]
+
+# --- answers over HTTP
+
+HEAD_MOST_BYTES: Final = 256 * 1024
+"""The head of an answer, with the answers that only announce it. Programs that add most write some 10 KiB."""
+ANSWER_MOST_BYTES: Final = 4 * 1024 * 1024
+"""A page of a list, or a simulation job, unpacked. A hundred rows with signed addresses have some 500 KiB."""
+SMALL_ANSWER_MOST_BYTES: Final = 256 * 1024
+"""Any other answer, and the words of a refusal, unpacked. None has more than a few KiB."""
+FILE_MOST_BYTES: Final = 64 * 1024 * 1024 * 1024
+"""A file of a recording. A day of video at 5 Mbit/s has 54 GB; an endless file would fill the disk."""
+REDIRECTS_MOST: Final = 10
+"""Redirects of one request, as the official clients follow them."""
+ADDRESS_MOST_CHARS: Final = 16 * 1024
+"""An address that a server names. Signed ones have up to 4,000 characters; servers refuse much longer ones."""
+RETRY_AFTER_MOST_S: Final = 24 * 3600.0
+"""A demanded pause; a longer one is cut to it."""
+ICE_SERVERS_MOST: Final = 8
+"""ICE servers of each kind, STUN and TURN, that are asked: each name costs a thread for its lookup."""
+
+# --- JSON
+
+JSON_MOST_CONTAINERS: Final = 100_000
+"""Objects and lists in one text: each costs up to 250 bytes of memory, however few it has on the wire."""
+ROWS_MOST: Final = 10_000
+"""Rows of one list that are read; the others are only counted. A page has at most a hundred."""
+PROBLEMS_MOST_SHOWN: Final = 10
+"""What is wrong with one text, in detail; all that follows is only counted."""
+IDENTIFIER_MOST_CHARS: Final = 256
+"""An id. Those of the service have 36 characters."""
+TOKEN_MOST_CHARS: Final = 16 * 1024
+"""A token: it goes into a header or an address. Those of the service have some 500 characters."""
+LIST_MOST_ITEMS: Final = 1_000_000
+"""Items of a list over all its pages, which are remembered so that none comes twice."""
+PAGES_WITHOUT_NEWS_MOST: Final = 10
+"""Consecutive pages without a new item, if rows were left out or the list has grown; otherwise one ends it."""
+
+# --- texts
+
+WORDS_MOST_CHARS: Final = 300
+"""A server's own words in an error."""
+ERROR_TEXT_MOST_CHARS: Final = 600
+"""The whole text of an error: what went wrong, a server's words, and what to do."""
+
+# --- signaling and data channels
+
+SIGNALING_RECEIVED_MOST_BYTES: Final = 8 * 1024 * 1024
+"""A message from the signaling server. The protocol allows 64 MiB, which only a client with an image needs."""
+SIGNALING_FRAMES_MOST_PER_S: Final = 500
+"""WebSocket frames, pings included; the rest waits at the server. A connection begins with some 50."""
+CHANNEL_MOST_HELD_BYTES: Final = 1024 * 1024
+"""Parts of unfinished messages on data channels. A message has some 1 KiB."""
+CHANNEL_MOST_HELD_CHUNKS: Final = 2000
+"""The same, as a number of packets: each new one makes aiortc look through all."""
+CHANNEL_STREAMS_MOST: Final = 64
+"""Streams, of which each data channel has one. A session has two."""
+CHANNEL_MESSAGES_MOST_PER_S: Final = 200
+"""Messages on data channels, on average; five times as many may come at once. An answer comes every second."""
+REPORTS_MOST_HELD: Final = 1000
+"""Messages of a streamer that wait until the session is connected. There are at most a handful."""
+EVENTS_MOST_WAITING: Final = 10_000
+"""Events that wait for one reader or for the handlers. After that, the oldest are left out."""
+
+# --- SDP and ICE
+
+SDP_MOST_BYTES: Final = 256 * 1024
+"""An offer or an answer. Browsers with every codec write 20 KiB."""
+SDP_SECTIONS_MOST: Final = 16
+"""Sections of media: each may open sockets. A session has three."""
+SDP_LINES_MOST: Final = 3000
+"""Lines besides candidates, in all sections together. Browsers with every codec write 700."""
+SDP_CODECS_MOST: Final = 100
+"""Codecs of one section: aiortc gives each of them every feedback line that fits. Browsers write 50."""
+SDP_LINES_MOST_PER_KIND: Final = 300
+"""Lines of one attribute in one section: aiortc compares many with all others. Browsers write 120 of one."""
+SDP_LINE_MOST_CHARS: Final = 8 * 1024
+"""One line."""
+CANDIDATES_MOST: Final = 100
+"""Candidates of the other side, in all its descriptions and messages; the rest is ignored. Ten are many."""
+CANDIDATE_MOST_CHARS: Final = 1024
+"""One candidate. With all its extensions it has 200."""
+OFFERS_MOST_WAITING: Final = 8
+"""Offers that came while another was being answered."""
+
+# --- pictures
+
+PICTURE_MOST_PX: Final = 36_864 * 256
+"""Width × height of a picture, unless `AdvancedConfig.max_pixels` says otherwise: level 5.1 of H.264, which is 4K.
+A decoder keeps up to 17 pictures of 1.5 bytes a pixel."""
+HLS_SEGMENT_MOST_BYTES: Final = 64 * 1024 * 1024
+"""A segment: 2.5 Mbit/s for more than 3 min."""
+HLS_PLAYLIST_MOST_BYTES: Final = 4 * 1024 * 1024
+"""A playlist: 12 h of segments of 2 s with signed addresses."""
+HLS_PLAYLIST_MOST_LINES: Final = 100_000
+"""Lines of a playlist: FFmpeg keeps a structure for each segment."""
+HLS_VARIANTS_MOST: Final = 200
+"""Playlists that a playlist of variants names: FFmpeg fetches all of them at the start."""
+HLS_RELOAD_LEAST_S: Final = 0.25
+"""From one request for a playlist to the next for the same one, whatever it says."""
+
+# --- files
+
+NOTE_MOST_BYTES: Final = 16 * 1024
+"""The note beside an unfinished download, which anything may have written."""

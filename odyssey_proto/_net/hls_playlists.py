@@ -1,0 +1,104 @@
+"""The playlists of one broadcast: which addresses they may have, and how large and how frequent they may be.
+
+FFmpeg follows a playlist that names itself, or names playlists that name playlists, without end. In HLS (RFC 8216)
+there are two levels: a playlist of variants, and playlists of segments. It fetches nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urldefrag, urljoin, urlsplit
+
+from .._base.errors import MalformedMessageError
+from .._base.limits import (
+    HLS_PLAYLIST_MOST_BYTES,
+    HLS_PLAYLIST_MOST_LINES,
+    HLS_RELOAD_LEAST_S,
+    HLS_VARIANTS_MOST,
+)
+
+if TYPE_CHECKING:
+    from .._base.clock import Clock
+
+__all__ = ["MARK", "Playlists", "is_too_large"]
+
+MARK: Final = b"#EXTM3U"
+"""How a playlist begins."""
+_VARIANT: Final = (b"#EXT-X-STREAM-INF", b"#EXT-X-I-FRAME-STREAM-INF", b"#EXT-X-MEDIA:")
+_ADDRESS: Final = re.compile(rb'\bURI="([^"]*)"')
+_HEAD_BYTES: Final = 128  # in which the mark is, if a body is a playlist
+
+
+def is_too_large(body: bytes | bytearray, segment_limit: int) -> bool:
+    """Return whether a body that is still arriving is too large: a playlist may be smaller than a segment."""
+    return len(body) > (HLS_PLAYLIST_MOST_BYTES if MARK in body[:_HEAD_BYTES] else segment_limit)
+
+
+class Playlists:
+    """The playlists of the broadcast at ``url``."""
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self._root = urldefrag(url).url
+        self._clock = clock
+        self._variants: set[str] = set()
+        self._asked_at: dict[str, float] = {}
+
+    def __contains__(self, url: str) -> bool:
+        """Return whether ``url`` is the address of a playlist."""
+        url = urldefrag(url).url
+        return url == self._root or url in self._variants
+
+    def has_others(self, url: str) -> bool:
+        """Return whether ``url`` is one of several variants."""
+        return len(self._variants) > 1 and urldefrag(url).url in self._variants
+
+    def wait_s(self, url: str) -> float:
+        """Return how long to wait before the next request for ``url``, in s."""
+        asked_at = self._asked_at.get(urldefrag(url).url)
+        return 0.0 if asked_at is None else max(0.0, asked_at + HLS_RELOAD_LEAST_S - self._clock.now())
+
+    def take(self, url: str, body: bytes | bytearray) -> None:
+        """Take a playlist that came for ``url``.
+
+        Raises:
+            MalformedMessageError: it is too large, comes in place of a segment, or names one where it must not.
+        """
+        if body.count(b"\n") > HLS_PLAYLIST_MOST_LINES:
+            raise _refused(f"a playlist has more than {HLS_PLAYLIST_MOST_LINES} lines", "too_large")
+        url = urldefrag(url).url
+        if url != self._root and url not in self._variants:
+            raise _refused("a playlist came in place of a segment")
+        self._asked_at[url] = self._clock.now()
+        if any(mark in body for mark in _VARIANT):
+            if url in self._variants:
+                raise _refused("a playlist of variants names another one, or itself")
+            self._variants.update(_named(url, body))
+            if len(self._variants) > HLS_VARIANTS_MOST:
+                raise _refused(f"a playlist has more than {HLS_VARIANTS_MOST} variants", "too_large")
+        else:
+            self._check_segments(url, body)
+
+    def _check_segments(self, url: str, body: bytes | bytearray) -> None:
+        known = {self._root, *self._variants}
+        # Most playlists have thousands of segments, and none of them ends like a playlist.
+        names = {urlsplit(each).path.rpartition("/")[2].encode() for each in known}
+        if any(name in body for name in names) and not known.isdisjoint(_named(url, body)):
+            raise _refused("a playlist of segments names a playlist")
+
+
+def _named(url: str, body: bytes | bytearray) -> set[str]:
+    """Return the addresses that a playlist from ``url`` names."""
+    found = [line.strip() for line in bytes(body).splitlines() if line.strip() and not line.startswith(b"#")]
+    found += _ADDRESS.findall(body)
+    addresses = set()
+    for name in found:
+        try:
+            addresses.add(urldefrag(urljoin(url, name.decode("utf-8", "replace"))).url)
+        except ValueError:  # refused when it is fetched
+            continue
+    return addresses
+
+
+def _refused(problem: str, code: str = "malformed") -> MalformedMessageError:
+    return MalformedMessageError(f"HLS: {problem}", problems=(problem,), code=code, operation="HLS")

@@ -1,0 +1,122 @@
+"""A system out of threads or descriptors: at any step, a typed error says so, and nothing is left."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.servers import Connection, HttpServer, Reply, Request, answer, json_answer
+
+resource = pytest.importorskip("resource", reason="needs the limits of a Unix system")
+
+PROGRAM = """
+import gc, json, os, resource, sys, tempfile, threading
+from odyssey_proto import AdvancedConfig, Odyssey, OdysseyError
+from odyssey_proto._net.webrtc import peer
+
+url, call, steps = sys.argv[1], sys.argv[2], int(sys.argv[3])
+folder = tempfile.mkdtemp()
+calls = {
+    "list": lambda odyssey: odyssey.list_simulations(timeout=5),
+    "download": lambda odyssey: odyssey.download_recording("s-1", folder, timeout=5, resume=False),
+    "credentials": lambda odyssey: odyssey.create_client_credentials(timeout=5),
+    "connect": lambda odyssey: odyssey.connect(timeout=5),
+}
+
+def made():
+    return Odyssey("ody_k", api_url=url, advanced=AdvancedConfig(queue_timeout_s=0, max_retries=0))
+
+def attempt():
+    with made() as odyssey:
+        try:
+            calls[call](odyssey)
+        except OdysseyError as error:
+            return error.code
+        except BaseException as error:
+            return "raw " + repr(error)
+        return "done"
+
+def descriptors():
+    gc.collect()
+    return len(os.listdir("/proc/self/fd"))
+
+def left():
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(10)
+    return descriptors() - before, [thread.name for thread in threading.enumerate() if thread not in threads]
+
+peer.warm()
+attempt()  # everything is loaded
+threads, before = set(threading.enumerate()), descriptors()
+found = []
+real = threading._start_new_thread
+for many in range(steps):
+    count = 0
+    def start(*args):
+        global count
+        count += 1
+        if count > many:
+            raise RuntimeError("can't start new thread")
+        return real(*args)
+    threading._start_new_thread = start
+    outcome = attempt()
+    threading._start_new_thread = real
+    found.append(["threads", many, outcome, *left()])
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+used = max(int(name) for name in os.listdir("/proc/self/fd"))
+for many in range(steps):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + many, hard))
+    outcome = attempt()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    found.append(["descriptors", many, outcome, *left()])
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or sys.version_info >= (3, 13), reason="needs /proc, and threads as before 3.13"
+)
+@pytest.mark.parametrize(
+    ("call", "steps", "last"),
+    [
+        ("list", 6, "done"),
+        ("download", 8, "done"),
+        ("credentials", 6, "malformed"),  # this server's token is none
+        ("connect", 14, "streamer_not_available"),
+    ],
+)
+def test_a_shortage_at_any_step_is_told_and_leaves_nothing(call: str, steps: int, last: str) -> None:
+    def leave(connection: Connection, request: Request) -> None:
+        connection.accept_websocket(request)
+        connection.send_frame('{"type":"error","reason":"streamer_not_available"}')
+        connection.hang()
+
+    video = answer(b"\x00\x00\x00\x18ftypmp42" + bytes(1000))
+    routes: dict[str, Reply | list[Reply]] = {
+        "GET /simulation-jobs": json_answer({"jobs": [], "total": 0, "limit": 1, "offset": 0}),
+        "GET /f": video,
+        "GET /client/s-1": leave,
+        "GET /config": json_answer({"iceServers": []}),
+    }
+    with HttpServer(routes) as server:
+        here = server.url.replace("127.0.0.1", "localhost")
+        files = {"video_url": f"{here}/f", "preview_url": f"{here}/f"}
+        server.routes["GET /recordings/s-1"] = json_answer({"stream_id": "s-1", **files})
+        session = {"session_id": "s-1", "signalling_url": here}
+        server.routes["POST /sessions/request"] = json_answer(session)
+        ran = subprocess.run(
+            [sys.executable, "-c", PROGRAM, here, call, str(steps)],
+            capture_output=True,
+            text=True,
+            timeout=200,
+            check=False,
+        )
+    assert ran.returncode == 0, ran.stderr
+    found = json.loads(ran.stdout)
+    assert [row for row in found if row[2] not in ("no_resources", last)] == []
+    assert [row for row in found if row[3] > 0 or row[4]] == []
+    assert {row[0] for row in found if row[2] == "no_resources"} == {"threads", "descriptors"}
+    assert found[-1][2] == last
