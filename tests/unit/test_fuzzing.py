@@ -20,7 +20,7 @@ def of(parse: Callable[[object], object]) -> Callable[[], None]:
     return target(st.just(None), examples=1)(parse)
 
 
-class Raw(OdysseyConnectionError):
+class RawError(OdysseyConnectionError):
     """An error whose text nobody has made presentable."""
 
     def __init__(self, text: str) -> None:
@@ -44,9 +44,9 @@ def test_an_error_that_is_not_typed_is_noticed() -> None:
     "error",
     [
         OdysseyConnectionError("defect", code="internal"),
-        Raw("two\nlines"),
-        Raw("\x1b[2J"),
-        Raw("long " * 1000),
+        RawError("two\nlines"),
+        RawError("\x1b[2J"),
+        RawError("long " * 1000),
     ],
     ids=lambda error: str(error)[:20],
 )
