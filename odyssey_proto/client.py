@@ -19,10 +19,11 @@ import attrs
 # Annotations use public paths for types that load lazily: evaluating an annotation loads its type.
 import odyssey_proto
 
-from ._base import arguments, errors, greenlets, logs, sigterm
+from ._base import arguments, errands, errors, greenlets, logs, sigterm
 from ._base.arguments import CLIENT_DEFAULT, ClientDefault
 from ._base.clock import Deadline, MonotonicClock
 from ._base.public_path import publish
+from ._base.tracebacks import sealed
 from ._base.weak_set import ConcurrentWeakSet
 from ._live.handler_signature import spell_out_handlers
 from ._model.config import AdvancedConfig, ClientConfig, IcePolicy, VideoCodec
@@ -76,6 +77,7 @@ class Odyssey:
         ...         show(frame.data)
     """
 
+    @sealed
     def __init__(
         self,
         api_key: str | None = None,
@@ -119,6 +121,7 @@ class Odyssey:
     # --- the connection
 
     @spell_out_handlers
+    @errands.undisturbed
     def connect(
         self,
         *in_order: Any,
@@ -165,6 +168,7 @@ class Odyssey:
         return self._connect(wanted, deadline, wait_for_slot=wait_for_slot, replace=replace)
 
     @spell_out_handlers
+    @errands.undisturbed
     def connect_with_credentials(
         self,
         credentials: odyssey_proto.ClientCredentials,
@@ -220,6 +224,7 @@ class Odyssey:
         from ._live import commands
 
         greenlets.refuse("connect()")
+        errands.check()  # importing may have taken a while
         if not self._connecting.acquire(blocking=False):
             raise errors.OdysseyConnectionError("Another thread is connecting this client", code="connecting")
         try:
@@ -235,6 +240,7 @@ class Odyssey:
             if self._closed:  # by another thread, which may have missed this loop
                 loop.stop()
                 raise _is_closed()
+            errands.if_abandoned(live.disconnect)
             with self._account.telemetry.connecting(live):
                 session.connect(live, deadline, credentials, wait_for_slot=wait_for_slot)
             return live
@@ -260,6 +266,7 @@ class Odyssey:
             settle(last, deadline)
             self._account.telemetry.ended(last)  # if the user called Session.disconnect(), or it failed
 
+    @errands.undisturbed
     def disconnect(self) -> None:
         """Leave the session, if any. The client can connect again."""
         self._leave()
@@ -272,6 +279,7 @@ class Odyssey:
             live.disconnect()
             self._leaving = None
 
+    @errands.undisturbed(at_most_s=2 * _CLOSE_S)
     def close(self) -> None:
         """Leave the session and end all threads, within 2 s. The client cannot be used afterwards."""
         self._closed = True
@@ -290,6 +298,7 @@ class Odyssey:
         self._account.close()
         if self._loop is not None:
             self._loop.stop(deadline.remaining() or 0.0)
+        errands.settle(deadline)
 
     # --- acting on the session
 
@@ -367,6 +376,7 @@ class Odyssey:
 
     # --- watching broadcasts
 
+    @errands.undisturbed
     def watch(
         self,
         info: odyssey_proto.BroadcastInfo,
@@ -405,6 +415,7 @@ class Odyssey:
 
     # --- credentials
 
+    @errands.undisturbed
     def create_client_credentials(
         self, *, timeout: float | ClientDefault | None = CLIENT_DEFAULT
     ) -> odyssey_proto.ClientCredentials:
@@ -426,6 +437,7 @@ class Odyssey:
 
     # --- recordings
 
+    @errands.undisturbed
     def get_recording(
         self, stream_id: str, *, timeout: float | ClientDefault | None = CLIENT_DEFAULT
     ) -> odyssey_proto.Recording:
@@ -446,6 +458,7 @@ class Odyssey:
         """
         return self._account.recording(stream_id, self._until(timeout))
 
+    @errands.undisturbed
     def list_stream_recordings(
         self,
         limit: int | None = None,
@@ -468,6 +481,7 @@ class Odyssey:
         """Iterate over all your recordings, newest first; ``timeout`` is for each page of ``page_size``."""
         return self._account.all_recordings(page_size, self._seconds(timeout))
 
+    @errands.undisturbed
     def download_recording(
         self,
         stream_id: str,
@@ -512,6 +526,7 @@ class Odyssey:
 
     # --- simulations
 
+    @errands.undisturbed
     def simulate(
         self,
         *,
@@ -551,6 +566,7 @@ class Odyssey:
             bypass_prompt_expansion=bypass_prompt_expansion,
         )
 
+    @errands.undisturbed
     def get_simulate_status(
         self, job_id: str, *, timeout: float | ClientDefault | None = CLIENT_DEFAULT
     ) -> odyssey_proto.SimulationJobDetail:
@@ -562,6 +578,7 @@ class Odyssey:
         """
         return self._account.job(job_id, self._until(timeout))
 
+    @errands.undisturbed
     def list_simulations(
         self,
         *,
@@ -594,6 +611,7 @@ class Odyssey:
         """Iterate over all your jobs; ``timeout`` is for each page of ``page_size``."""
         return self._account.all_jobs(page_size, self._seconds(timeout), status=status, active=active)
 
+    @errands.undisturbed
     def cancel_simulation(
         self, job_id: str, *, timeout: float | ClientDefault | None = CLIENT_DEFAULT
     ) -> odyssey_proto.SimulationJobInfo:
@@ -604,6 +622,7 @@ class Odyssey:
         """
         return self._account.cancel_job(job_id, self._until(timeout))
 
+    @errands.undisturbed
     def wait_for_simulation(
         self,
         job_id: str,
@@ -631,6 +650,7 @@ class Odyssey:
         )
         return job
 
+    @errands.undisturbed
     def wait_for_simulations(
         self,
         job_ids: Iterable[str],
@@ -650,6 +670,7 @@ class Odyssey:
         until = self._until(timeout)
         return self._account.job_waiter(poll, on_update, cancel_on_timeout).wait(wanted, until)
 
+    @errands.undisturbed
     def simulate_and_wait(
         self,
         *,

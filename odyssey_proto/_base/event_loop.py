@@ -16,7 +16,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
-from . import process_end
+from . import errands, process_end
 from .daemon_executor import DaemonExecutor
 from .errors import OdysseyConnectionError, no_resources
 from .weak_set import ConcurrentWeakSet
@@ -86,7 +86,7 @@ class BackgroundLoop:
 
     def __init__(self, name: str = "odyssey-loop") -> None:
         self._name = name
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._life: _Life | None = None
         _started.add(self)
 
@@ -139,7 +139,8 @@ class BackgroundLoop:
             raise _would_wait_for_itself()
         future = self.submit(coroutine)
         try:
-            return future.result(timeout)
+            with errands.woken_by(future.cancel):
+                return future.result(timeout)
         except concurrent.futures.CancelledError:
             raise _closed() from None
         except BaseException:
@@ -169,7 +170,7 @@ class BackgroundLoop:
 
     def _forget(self) -> None:
         """In a forked child, start over: the thread is in the parent, and any thread may have held the lock."""
-        self._lock, self._life = threading.Lock(), None
+        self._lock, self._life = threading.RLock(), None
 
     def _is_own_thread(self) -> bool:
         life = self._life

@@ -10,7 +10,7 @@ from typing import Final
 
 from .errors import OdysseyConnectionError
 
-__all__ = ["refuse"]
+__all__ = ["are_threads", "refuse"]
 
 # For each library: the module that can tell, its question, and what must not have been replaced.
 _LIBRARIES: Final = {
@@ -23,16 +23,25 @@ _LIBRARIES: Final = {
 }
 
 
+def are_threads() -> bool:
+    """Return whether the threads of this process are greenlets, which all run on the main thread."""
+    return bool(_replaced("gevent", "threading") or _replaced("eventlet", "thread"))
+
+
+def _replaced(library: str, *needed: str) -> list[str]:
+    module, question, _ = _LIBRARIES[library]
+    patcher = sys.modules.get(module)
+    return [] if patcher is None else [name for name in needed if getattr(patcher, question)(name)]
+
+
 def refuse(what: str) -> None:
     """Raise if ``what``, which needs threads and sockets of the system, would get those of gevent or eventlet.
 
     Raises:
         OdysseyConnectionError: it would (code ``greenlets``).
     """
-    for library, (module, question, needed) in _LIBRARIES.items():
-        patcher = sys.modules.get(module)
-        replaced = [] if patcher is None else [name for name in needed if getattr(patcher, question)(name)]
-        if replaced:
+    for library, (_, _, needed) in _LIBRARIES.items():
+        if replaced := _replaced(library, *needed):
             raise OdysseyConnectionError(
                 f"{what} needs real threads and sockets, and {library} has replaced them ({', '.join(replaced)}): "
                 "use a process that is not monkey-patched, such as a worker of gunicorn's class gthread; calls to "

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import attrs
 
-from .._base import errors, process_end
+from .._base import errands, errors, process_end
 from .._base.clock import Deadline, MonotonicClock, SteadyClock
 from .._base.secrets import redact
+from .._base.tracebacks import without_frames, without_locals
 from .._base.weak_set import ConcurrentWeakSet
 from .._model.events import ConnectionStatus
 from .._video.frame_hub import FrameHub
@@ -156,6 +157,7 @@ class Driver:
     ) -> object:
         """Post a command and wait for its answer; ``operation`` is its name in errors."""
         self.refuse_fork()
+        errands.check()
         number, future = next(self._numbers), concurrent.futures.Future[Any]()
         posted = command(number)
         self._calls[number] = future
@@ -167,8 +169,9 @@ class Driver:
             raise self.snapshot.not_connected(operation)
         try:
             turns = Deadline(timeout, self.clock).waits()
-            answered = any(concurrent.futures.wait((future,), seconds).done for seconds in turns)
-        except BaseException:  # Ctrl-C
+            with errands.woken_by(lambda: self._drop(number)):
+                answered = any(concurrent.futures.wait((future,), seconds).done for seconds in turns)
+        except BaseException:  # Ctrl-C, in a process in which the main thread itself waits here
             self._calls.pop(number, None)
             self.post(inputs.Abandon(number))
             raise
@@ -177,8 +180,17 @@ class Driver:
             raise expired()
         return future.result()  # ready, or about to be: the driver has taken the call from the table
 
+    def _drop(self, number: int) -> None:
+        """End a call: nobody waits for it any longer."""
+        if (future := self._calls.pop(number, None)) is not None:
+            self.post(inputs.Abandon(number))
+            future.set_exception(errands.AbandonedError())
+
     def post(self, item: inputs.Input | None) -> None:
         """Put an input into the inbox; never blocks, not even in a finalizer. None only wakes the thread."""
+        error = getattr(item, "error", None)
+        if error is not None:
+            without_frames(error)  # of the thread on which it was raised: it is raised on another, or shown to handlers
         self._inbox.put(item)
 
     def start_leaving(self) -> None:
@@ -203,7 +215,7 @@ class Driver:
     def wait(self, timeout: float | None) -> bool:
         """Wait for the end; return whether the connection has ended, or raise the error that ended it."""
         self.refuse_fork()
-        ended = any(self.ended.wait(seconds) for seconds in Deadline(timeout, self.clock).waits())
+        ended = any(self.ended.wait(seconds) for seconds in errands.turns(Deadline(timeout, self.clock)))
         if ended and self.snapshot.error is not None:
             raise errors.again(self.snapshot.error)
         return ended
@@ -248,7 +260,7 @@ class Driver:
             while self._is_busy() and not (linger.expired or self._patience.expired):
                 self._take(self._next_item(min(linger, self._patience, key=_left)))
         except Exception as exc:  # a bug in this library must not leave callers waiting forever
-            log.exception("the driver of a connection failed")
+            log.error("the driver of a connection failed", exc_info=without_locals(exc))
             self._break_off(errors.internal(exc))
         finally:
             self._clean_up()
@@ -258,15 +270,15 @@ class Driver:
         try:
             self._core.receive(inputs.Broken(error), self.clock.now())
             self.snapshot, outputs = self._core.snapshot(), self._core.outputs()
-        except Exception:
-            log.exception("the core failed")
+        except Exception as exc:
+            log.error("the core failed", exc_info=without_locals(exc))
             failed = ConnectionStatus.FAILED
             self.snapshot, outputs = attrs.evolve(self.snapshot, status=failed, is_over=True, error=error), []
         for output in outputs:
             try:
                 self._carry_out(output)
-            except Exception:
-                log.exception("not carried out: %s", type(output).__name__)
+            except Exception as exc:
+                log.error("not carried out: %s", type(output).__name__, exc_info=without_locals(exc))
 
     def _next_item(self, until: Deadline | None = None) -> inputs.Input | None:
         due = self._core.next_due

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import attrs
 import requests
 
-from .._base import process_end
+from .._base import errands, process_end
 from .._base.abort import Abort
 from .._base.errors import MalformedMessageError, OdysseyError, OdysseyUsageError
 from .._base.weak_set import ConcurrentWeakSet
@@ -122,8 +122,11 @@ class HttpClient:
     def call(
         self, deadline: Deadline, abort: Abort | None = None, *, on_wake: Callable[[], object] | None = None
     ) -> Call:
-        """Return a call, for a ``with``, that the deadline, ``abort`` or closing this client ends."""
-        return Call(deadline, self._abort, abort, on_wake=on_wake)
+        """Return a call, for a ``with``, that the deadline, ``abort`` or closing this client ends.
+
+        So does the end of the work that it is part of (`errands`).
+        """
+        return Call(deadline, self._abort, abort, errands.current_abort(), on_wake=on_wake)
 
     def pause(self, seconds: float, deadline: Deadline, abort: Abort | None = None) -> bool:
         """Wait ``seconds`` between two calls; return whether the deadline and ``abort`` allow the next call."""

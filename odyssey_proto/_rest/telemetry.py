@@ -58,7 +58,7 @@ class Telemetry:
         self._config = config
         self._api = api
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._queue: queue.Queue[wire.TelemetryEvent | None] = queue.Queue(_MOST_WAITING)
         self._thread: threading.Thread | None = None
         self._process = os.getpid()

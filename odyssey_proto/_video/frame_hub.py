@@ -59,7 +59,7 @@ class FrameHub:
         self._clock = clock or MonotonicClock()
         self._gaps, self._gap_s = 0, 0.0
         self._on_resume = on_resume
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._subscribers: list[tuple[weakref.ref[FrameReceiver], FrameCounts]] = []
         self._gone = FrameCounts()
         self._received = 0

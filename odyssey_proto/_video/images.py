@@ -76,7 +76,7 @@ _DECODERS: Final = {
 _DATA_URL: Final = re.compile(r"data:image/[a-z0-9.+-]+(?:;[^;,]*)*;base64\Z", re.IGNORECASE)
 _STANDARD_LETTERS: Final = bytes.maketrans(b"-_", b"+/")
 _BLANKS: Final = b" \t\r\n\f"
-_loading = threading.Lock()
+_loading = threading.RLock()
 
 
 def to_data_url(image: ImageInput, *, portrait: bool) -> str:

@@ -33,7 +33,7 @@ class Mean:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._count, self._seconds = 0, 0.0
 
     def add(self, seconds: float) -> None:
@@ -67,7 +67,7 @@ class Rate:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._began: float | None = None
         self._buckets: deque[tuple[float, float]] = deque()  # the start and the amount of each
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from aiohttp import web
 
-from .._base import greenlets
+from .._base import errands, greenlets
 from .._base.clock import Clock, MonotonicClock
 from .._base.errors import OdysseyConfigError, OdysseyConnectionError
 from .._base.event_loop import BackgroundLoop
@@ -52,6 +52,7 @@ _SWEEP_EVERY_S: Final = 0.5
 _LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # how to reach "all addresses"
 _STOP_WITHIN_S: Final = 0.5
 _WRITTEN_WITHIN_S: Final = 2.0
+_STOP_S: Final = 2 * _STOP_WITHIN_S + _WRITTEN_WITHIN_S + 2.0  # for all of it, with the end of the loop
 
 
 class Emulator:
@@ -111,6 +112,7 @@ class Emulator:
             raise OdysseyConnectionError("The emulator is not running", code="closed")
         return self._server.url
 
+    @errands.undisturbed
     def start(self) -> Self:
         """Start serving. Does nothing if the emulator is running.
 
@@ -138,8 +140,10 @@ class Emulator:
                 raise OdysseyConnectionError(f"Cannot listen on {where}: {why}", code="cannot_listen") from exc
             raise
         self._server = server
+        errands.if_abandoned(self.stop)
         return self
 
+    @errands.undisturbed(at_most_s=_STOP_S)
     def stop(self) -> None:
         """End all sessions and free the port, within about a second. Does nothing if it is not running."""
         server, self._server = self._server, None

@@ -89,7 +89,7 @@ class Peer:
         self._relay_only = relay_only
         self._codec: VideoCodec = codec
         self._totals = totals or VideoTotals(clock)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._everything = TaskScope()
         self._own = TaskScope()
         self._life: concurrent.futures.Future[None] | None = None
