@@ -295,6 +295,7 @@ class Odyssey:
             spectator._driver.start_leaving()  # all at once
         for spectator in watching:
             spectator._driver.join(deadline.remaining())
+        errands.settle(deadline.within(_CLOSE_S / 2))  # what gives something back needs the network
         self._account.close()
         if self._loop is not None:
             self._loop.stop(deadline.remaining() or 0.0)

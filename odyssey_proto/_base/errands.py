@@ -200,8 +200,12 @@ _abandoned: Final[set[threading.Thread]] = set()
 def settle(deadline: Deadline) -> None:
     """Wait until ``deadline`` for the end of all work that was abandoned in this process."""
     for thread in tuple(_abandoned):
-        if thread.is_alive() and thread is not threading.current_thread():
+        if thread is threading.current_thread():
+            continue
+        if thread.ident is not None:
             thread.join(deadline.remaining())
+        if not thread.is_alive():
+            _abandoned.discard(thread)
 
 
 @process_end.after_fork_in_child
@@ -292,6 +296,7 @@ class _Errand:
             self._over.acquire(timeout=_GIVING_UP_S)
         elif self.undo is not None:
             late = threading.Thread(target=self._undo, name="odyssey-call", daemon=True)
+            _abandoned.add(late)
             _thread.start_new_thread(late.start, ())
 
     # --- on its own thread
@@ -322,7 +327,6 @@ class _Errand:
             self._undo()
         self._bell.release()
         self._over.release()
-        _abandoned.discard(self._thread)
 
     def ask(self, question: Callable[[], Any]) -> Any:
         """Have the main thread answer ``question``."""

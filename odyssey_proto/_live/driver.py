@@ -123,7 +123,8 @@ class Driver:
             self.hub.attach(self._dispatcher, self._dispatcher.counts)
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        _drivers.add(self)
+        self._first: dict[str, str] = {}
+        """Its one entry, ``call``, is "connect" or "leave", whichever came first."""
         process_end.expect()
 
     # --- called from any thread
@@ -135,6 +136,9 @@ class Driver:
         expired: Callable[[], errors.OdysseyError],
     ) -> None:
         """Start the thread, and wait until ``command`` has connected it; if the wait is cut short, leave."""
+        if self._first.setdefault("call", "connect") != "connect":
+            raise errors.again(_HAS_ENDED)
+        _drivers.add(self)
         try:
             if self._dispatcher is not None:
                 self._dispatcher.start()
@@ -198,7 +202,12 @@ class Driver:
         if os.getpid() == self._pid:
             self.leaving = True
             self._patience = Deadline(LEAVE_S - _LAST_WORKERS_S, self.clock)
-            self.post(inputs.Disconnect())
+            if self._first.setdefault("call", "leave") == "connect":
+                self.post(inputs.Disconnect())
+            elif not self.ended.is_set():  # there is no thread, and there will be none
+                self._core.receive(inputs.Forgotten(), self.clock.now())
+                self.snapshot = self._core.snapshot()
+                self._clean_up()
 
     def join(self, timeout: float | None) -> None:
         """Wait for the threads, unless this is one of them, they never ran, or this is a forked child."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from aiohttp import web
 
 from .._base import errands, greenlets
-from .._base.clock import Clock, MonotonicClock
+from .._base.clock import Clock, Deadline, MonotonicClock
 from .._base.errors import OdysseyConfigError, OdysseyConnectionError
 from .._base.event_loop import BackgroundLoop
 from ._accounts.service import Service
@@ -146,6 +146,7 @@ class Emulator:
     @errands.undisturbed(at_most_s=_STOP_S)
     def stop(self) -> None:
         """End all sessions and free the port, within about a second. Does nothing if it is not running."""
+        errands.settle(Deadline(_STOP_WITHIN_S, MonotonicClock()))  # a `start` that was interrupted
         server, self._server = self._server, None
         if server is None:
             return
