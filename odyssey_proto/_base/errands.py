@@ -1,10 +1,10 @@
 """The work of public calls, done where no signal handler runs.
 
-Python runs signal handlers on the main thread, between any two instructions. So a handler may call `close` while the
-main thread holds a lock that closing needs, and what it raises (`KeyboardInterrupt`, or a `TimeoutError` of an alarm)
-may leave half of something behind, or be taken for a failure of the network. Therefore a call from the main thread
-does its work on a thread of its own, and the main thread only waits: it holds nothing, and nothing there catches what
-a handler raises. The work is then abandoned. Calls from other threads work where they are.
+Python runs signal handlers on the main thread, between any two instructions. So a handler may call `close` while
+the main thread holds a lock that closing needs, and what it raises (`KeyboardInterrupt`, or the `TimeoutError` of
+an alarm) may leave half of something behind, or be taken for a failure of the network. Therefore a call from the
+main thread does its work on a thread of its own, and the main thread only waits: it holds nothing, and nothing
+there catches what a handler raises. The work is then abandoned. Calls from other threads work where they are.
 
 It does not know what the work is. In a process whose threads are greenlets, all calls work where they are.
 """
@@ -35,7 +35,6 @@ __all__ = [
     "check",
     "current_abort",
     "if_abandoned",
-    "run",
     "settle",
     "to_the_end",
     "turns",
@@ -47,12 +46,12 @@ __all__ = [
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_GIVING_UP_S: Final = 0.3  # for abandoned work to end, before its caller goes on
+_GIVING_UP_S: Final = 0.2  # for abandoned work to end, before its caller goes on
 _NO_THREAD: Final = object()
 
 
 class AbandonedError(BaseException):
-    """Ends work whose caller has left. Nobody sees it: not an `Exception`, so that nothing takes it for a failure."""
+    """Ends work whose caller has left. It is no `Exception`, so that nothing takes it for a failure."""
 
 
 @overload
@@ -64,7 +63,7 @@ def undisturbed(*, at_most_s: float) -> Callable[[Callable[P, T]], Callable[P, T
 
 
 def undisturbed(function: Any = None, /, *, at_most_s: float | None = None) -> Any:
-    """Decorate a public function: `run` does its work.
+    """Decorate a public function: it works where no signal handler runs, and its errors hold no local variables.
 
     Args:
         function: the function.
@@ -76,7 +75,16 @@ def undisturbed(function: Any = None, /, *, at_most_s: float | None = None) -> A
         def call(*args: P.args, **known: P.kwargs) -> T:
             work = Work(function, args, known)
             del args, known  # a traceback would show them
-            return cast("T", run(work, at_most_s=at_most_s))
+            if _handlers_run_here():
+                errand = _Errand(work, at_most_s)
+                try:
+                    value: T = errand.perform()
+                    if value is not _NO_THREAD:
+                        return value
+                except BaseException:
+                    errand.abandon()
+                    raise
+            return cast("T", _here(work))
 
         return call
 
@@ -92,18 +100,7 @@ def undisturb(cls: type[Any], *names: str) -> None:
         setattr(cls, name, classmethod(decorated) if is_of_class else decorated)
 
 
-def run(work: Callable[[], T], *, at_most_s: float | None = None) -> T:
-    """Call ``work`` where no signal handler runs, and return its result. What it raises has no local variables.
-
-    Args:
-        work: what to do.
-        at_most_s: see `undisturbed`; after that time, the result is None.
-    """
-    if _handlers_run_here():
-        errand = _Errand(cast("Callable[[], Any]", work), at_most_s)
-        value = errand.perform()
-        if value is not _NO_THREAD:
-            return cast("T", value)
+def _here(work: Work) -> Any:
     before = sys.exception()
     try:
         return work()
@@ -242,28 +239,27 @@ class _Errand:
     # --- on the main thread
 
     def perform(self) -> Any:
-        """Do the work, and return its result or raise what it raised; `_NO_THREAD` if there is no thread for it."""
-        try:
-            if not self._begins():
-                return _NO_THREAD
-            left = self._at_most_s
-            while self._outcome is None and (left is None or left > 0):
-                if not self._bell.acquire(timeout=TURN_S):
-                    left = None if left is None else left - TURN_S
-                elif self._question is not None:
-                    self._answer()
-            if self._outcome is None:
-                return None
-            if self._thread.ident is not None:
-                self._thread.join(TURN_S)
-            value, error = self._outcome
-            if error is None:
-                return value
-        except BaseException:
-            if self._at_most_s is None:
-                self._abandon()
-            raise
-        self._outcome = None  # this frame is in the traceback: nothing else must refer to the error
+        """Do the work, and return its result or raise what it raised; `_NO_THREAD` if there is no thread for it.
+
+        If it is left by any other exception, `abandon` has to follow.
+        """
+        if not self._begins():
+            return _NO_THREAD
+        left = self._at_most_s
+        while self._outcome is None and (left is None or left > 0):
+            if not self._bell.acquire(timeout=TURN_S):
+                left = None if left is None else left - TURN_S
+            elif self._question is not None:
+                self._answer()
+        if self._outcome is None:
+            return None
+        if self._thread.ident is not None:
+            self._thread.join(TURN_S)
+        value, error = self._outcome
+        if error is None:
+            return value
+        # This frame is in the traceback: nothing else must refer to the error.
+        self._outcome = self.undo = None
         try:
             raise error
         finally:
@@ -287,7 +283,10 @@ class _Errand:
             self._reply = None, exc
         self._replied.release()
 
-    def _abandon(self) -> None:
+    def abandon(self) -> None:
+        """Have the work end, and what it has made undone, unless it is that of closing."""
+        if self._at_most_s is not None:
+            return
         if self._fate.setdefault("how", "abandoned") == "abandoned":
             _abandoned.add(self._thread)
             self.abort.abort()
@@ -297,7 +296,14 @@ class _Errand:
         elif self.undo is not None:
             late = threading.Thread(target=self._undo, name="odyssey-call", daemon=True)
             _abandoned.add(late)
-            _thread.start_new_thread(late.start, ())
+            started = _closed_gate()
+
+            def launch() -> None:
+                late.start()
+                started.release()
+
+            _thread.start_new_thread(launch, ())
+            started.acquire(timeout=_GIVING_UP_S)
 
     # --- on its own thread
 
@@ -323,10 +329,11 @@ class _Errand:
         del work, context
         self._outcome = outcome
         del outcome
-        if self._fate.setdefault("how", "done") == "abandoned":
-            self._undo()
+        is_abandoned = self._fate.setdefault("how", "done") == "abandoned"
         self._bell.release()
         self._over.release()
+        if is_abandoned:
+            self._undo()
 
     def ask(self, question: Callable[[], Any]) -> Any:
         """Have the main thread answer ``question``."""

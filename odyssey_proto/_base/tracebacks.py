@@ -1,8 +1,8 @@
 """Tracebacks without secrets: the local variables of frames that an exception has left are dropped.
 
-pytest's ``--showlocals``, Sentry and others print the local variables of all frames of a traceback and of its causes.
-Those of this library, and of the libraries beneath it, hold keys, tokens and signed addresses. File, line and
-function of each frame stay. What the user's own frames hold is not touched.
+pytest's ``--showlocals``, Sentry and others print the local variables of all frames of a traceback and of its
+causes. Those of this library, and of the libraries beneath it, hold keys, tokens and signed addresses. File, line
+and function of each frame stay. What the user's own frames hold is not touched.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ T = TypeVar("T")
 _BENEATH: Final = frozenset(
     {
         "aioice", "aiortc", "asyncio", "attr", "attrs", "av", "base64", "cattr", "cattrs", "certifi", "codecs",
-        "concurrent", "contextlib", "email", "functools", "genericpath", "http", "idna", "importlib", "io", "ipaddress",
-        "json", "numpy", "odyssey_models", "odyssey_proto", "os", "pathlib", "PIL", "posixpath", "pylibsrtp", "queue",
-        "requests", "selectors", "shutil", "socket", "socks", "ssl", "threading", "urllib", "urllib3", "websocket",
-        "zoneinfo",
+        "concurrent", "contextlib", "email", "functools", "genericpath", "http", "idna", "importlib", "io",
+        "ipaddress", "json", "numpy", "odyssey_models", "odyssey_proto", "os", "pathlib", "PIL", "posixpath",
+        "pylibsrtp", "queue", "requests", "selectors", "shutil", "socket", "socks", "ssl", "threading",
+        "urllib", "urllib3", "websocket",
     }
 )  # fmt: skip
 _WRITTEN: Final = "<attrs generated"

@@ -194,7 +194,9 @@ class Driver:
         """Put an input into the inbox; never blocks, not even in a finalizer. None only wakes the thread."""
         error = getattr(item, "error", None)
         if error is not None:
-            without_frames(error)  # of the thread on which it was raised: it is raised on another, or shown to handlers
+            without_frames(
+                error
+            )  # of the thread on which it was raised: it is raised on another, or shown to handlers
         self._inbox.put(item)
 
     def start_leaving(self) -> None:
@@ -269,7 +271,7 @@ class Driver:
             while self._is_busy() and not (linger.expired or self._patience.expired):
                 self._take(self._next_item(min(linger, self._patience, key=_left)))
         except Exception as exc:  # a bug in this library must not leave callers waiting forever
-            log.error("the driver of a connection failed", exc_info=without_locals(exc))
+            log.exception("the driver of a connection failed", exc_info=without_locals(exc))
             self._break_off(errors.internal(exc))
         finally:
             self._clean_up()
@@ -280,14 +282,14 @@ class Driver:
             self._core.receive(inputs.Broken(error), self.clock.now())
             self.snapshot, outputs = self._core.snapshot(), self._core.outputs()
         except Exception as exc:
-            log.error("the core failed", exc_info=without_locals(exc))
+            log.exception("the core failed", exc_info=without_locals(exc))
             failed = ConnectionStatus.FAILED
             self.snapshot, outputs = attrs.evolve(self.snapshot, status=failed, is_over=True, error=error), []
         for output in outputs:
             try:
                 self._carry_out(output)
             except Exception as exc:
-                log.error("not carried out: %s", type(output).__name__, exc_info=without_locals(exc))
+                log.exception("not carried out: %s", type(output).__name__, exc_info=without_locals(exc))
 
     def _next_item(self, until: Deadline | None = None) -> inputs.Input | None:
         due = self._core.next_due

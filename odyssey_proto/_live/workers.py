@@ -72,6 +72,6 @@ class Workers:
         except Exception as exc:  # any error has to be reported: a call may wait for the outcome
             error = exc if isinstance(exc, errors.OdysseyError) else errors.internal(exc)
             if error is not exc:
-                log.error("a worker failed", exc_info=without_locals(exc))
+                log.exception("a worker failed", exc_info=without_locals(exc))
             if failed is not None:
                 failed(without_frames(error))
