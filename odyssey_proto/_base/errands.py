@@ -186,7 +186,10 @@ def _current() -> _Errand | None:
 
 class _Sleeper:
     def __init__(self, wake: Callable[[], object]) -> None:
-        self.wake: Final = wake
+        self._wake = wake
+
+    def wake(self) -> None:
+        self._wake()
 
 
 # --- what was abandoned

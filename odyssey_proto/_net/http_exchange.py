@@ -30,7 +30,7 @@ from .failures import NETWORK_ERRORS, connection_error, proxy_refusal
 from .library_logs import without_secrets
 from .observation import show_exchange
 from .proxies import proxy_for
-from .redirects import Reach, Route, as_sent
+from .redirects import Reach, Route, as_sent, in_query
 from .sockets import USER_AGENT, Adapter
 from .stand_ins import readable, session_send
 
@@ -243,7 +243,7 @@ def _head(request: HttpRequest, response: requests.Response) -> HttpAnswer:
         status=response.status_code,
         reason=response.reason or "",
         headers=response.headers,
-        secrets=request.secrets,
+        secrets=(*request.secrets, *in_query(request.url)),
     )
 
 
