@@ -32,10 +32,10 @@ class Secret(str):
 _LONGEST_LINE: Final = 300  # characters of a service's own words in an error
 
 _SECRETS = (
+    (re.compile(r"\?[^\s'\"<>)\]]*=[^\s'\"<>)\]]*"), "?…"),
     (re.compile(r"\body_[A-Za-z0-9_\-]+"), "ody_…"),
     (re.compile(r"\beyJ[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+(?:\.[A-Za-z0-9_\-]*)?"), "<token>"),
     (re.compile(r"(?i)\b(bearer)\s+[^\s'\",;]+"), r"\1 <token>"),
-    (re.compile(r"\?[^\s'\"<>)\]]*=[^\s'\"<>)\]]*"), "?…"),
     (
         re.compile(
             r"(?i)\b(access_token|session_token|spectator_token|api_key|credential|password)"

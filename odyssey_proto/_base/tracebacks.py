@@ -44,6 +44,8 @@ def without_locals(error: E, until: BaseException | None = None) -> E:
         until: the exception that was being handled before, which belongs to the user; it stays as it is.
     """
     for link in _chain(error, until):
+        if link.__suppress_context__:  # nobody shows it, but it may quote what could not be read
+            link.__context__ = link.__cause__
         _clear(link.__traceback__)
     return error
 
@@ -51,6 +53,8 @@ def without_locals(error: E, until: BaseException | None = None) -> E:
 def without_frames(error: E) -> E:
     """Drop the tracebacks of ``error`` and its causes, and return it: to be raised elsewhere."""
     for link in _chain(error, None):
+        if link.__suppress_context__:
+            link.__context__ = link.__cause__
         link.__traceback__ = None
     return error
 
