@@ -282,6 +282,8 @@ class Odyssey:
     @errands.undisturbed(at_most_s=2 * _CLOSE_S)
     def close(self) -> None:
         """Leave the session and end all threads, within 2 s. The client cannot be used afterwards."""
+        if not hasattr(self, "_closed"):  # it was never made: `__init__` raised
+            return
         self._closed = True
         deadline = Deadline(_CLOSE_S, self._clock)
         last = self._session

@@ -210,6 +210,8 @@ class LiveConnection:
     @errands.undisturbed(at_most_s=2 * LEAVE_S)
     def disconnect(self) -> None:
         """Disconnect, and release what the service holds; takes at most 2 s. Calls in flight raise."""
+        if not hasattr(self, "_driver"):  # it was never made
+            return
         self._driver.start_leaving()
         self._driver.join(LEAVE_S)
 

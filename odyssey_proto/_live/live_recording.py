@@ -107,6 +107,8 @@ class LiveRecording:
     @errands.undisturbed
     def _finish(self) -> BaseException | None:
         """Do the same as `close`, and return the error."""
+        if not hasattr(self, "_thread"):  # it was never made: `__init__` raised
+            return None
         self._queue.finish()
         self._join(Deadline(None, MonotonicClock()))
         return self._error

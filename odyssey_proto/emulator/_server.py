@@ -147,7 +147,7 @@ class Emulator:
     def stop(self) -> None:
         """End all sessions and free the port, within about a second. Does nothing if it is not running."""
         errands.settle(Deadline(_STOP_WITHIN_S, MonotonicClock()))  # a `start` that was interrupted
-        server, self._server = self._server, None
+        server, self._server = getattr(self, "_server", None), None  # none, too, if `__init__` raised
         if server is None:
             return
         try:
