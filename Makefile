@@ -14,7 +14,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(3 * (os.cpu_count() or 1))')
 SEED ?= 1
 TESTS ?= tests/live
 
-.PHONY: help check format coverage install demo test lint types generate generate-check spec-diff generators cassettes core-coverage conformance bench sloppy wheel-check clean \
+.PHONY: help check format coverage install demo test lint types generate generate-check spec-diff generators cassettes core-coverage conformance bench sloppy stress wheel-check clean \
 	test-lowest test-newest test-prereleases test-releases wheels pyinstaller
 
 help: ## this list
@@ -126,6 +126,12 @@ core-coverage: install ## whether each module of the core is covered by its own 
 # An emulator that is sloppy sends what only tolerant readers accept; the same SEED makes the same choices.
 sloppy: install ## the live tests, against a sloppy emulator; SEED and TESTS choose
 	MALLOC_ARENA_MAX=2 $(BIN)/python -m pytest -q --phase together -n $(WORKERS) --dist loadgroup --sloppy $(SEED) $(TESTS) $(ARGS)
+
+# Every run of the tests tries a few moments, chosen by STRESS_SEED; this tries STRESS of each kind.
+STRESS ?= 1000
+STRESS_SEED ?= 1
+stress: install ## signal handlers at many moments; STRESS and STRESS_SEED choose them
+	STRESS=$(STRESS) STRESS_SEED=$(STRESS_SEED) $(BIN)/python -m pytest -q tests/faults/test_signals.py $(ARGS)
 
 # `make conformance ARGS="--only live --scenario keepalive"` checks less.
 conformance: install ## the scorecard of our client: all vectors, and all live scenarios

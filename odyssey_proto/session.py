@@ -100,7 +100,7 @@ class Session(LiveConnection):
             portrait: True for 704×1280, False for 1280×704 (width × height in px; models may differ).
             image: the first picture of the world: a path, the bytes of a file (JPEG, PNG, WebP, GIF, BMP, HEIC,
                 HEIF or AVIF, at most 25 MB), a data URL, a PIL image or an RGB array, uint8, (H, W, 3). It is
-                scaled and cropped to the stream's size on the calling thread.
+                scaled and cropped to the stream's size before anything is sent.
             image_path: the old name of ``image``, deprecated.
             bypass_prompt_expansion: use the prompt as written; needs a privilege of the account.
             broadcast: let spectators watch; `wait_for_broadcast` returns the address.

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 from . import errands, process_end
 from .daemon_executor import DaemonExecutor
 from .errors import OdysseyConnectionError, no_resources
+from .tracebacks import without_locals
 from .weak_set import ConcurrentWeakSet
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class TaskScope:
         self._tasks.discard(task)
         # Retrieving the exception keeps asyncio from printing it when nobody else retrieves it.
         if not task.cancelled() and (exc := task.exception()) is not None:
-            log.debug("a task ended with %s", type(exc).__name__, exc_info=exc)
+            log.debug("a task ended with %s", type(exc).__name__, exc_info=without_locals(exc))
 
 
 class BackgroundLoop:
@@ -339,7 +340,8 @@ async def _cancel(tasks: Iterable[asyncio.Task[Any] | None], timeout: float) -> 
 
 def _log_quietly(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     # Everything on this loop has an owner that receives its failures; asyncio would also print a traceback.
-    log.debug("asyncio: %s", context.get("message"), exc_info=context.get("exception"))
+    failure = context.get("exception")
+    log.debug("asyncio: %s", context.get("message"), exc_info=failure and without_locals(failure))
 
 
 def _closed() -> OdysseyConnectionError:

@@ -32,6 +32,8 @@ class Secret(str):
 _LONGEST_LINE: Final = 300  # characters of a service's own words in an error
 
 _SECRETS = (
+    # Up to the last @: a password may have @, / or # in it.
+    (re.compile(r"://[^\s'\"<>]*@"), "://…@"),
     (re.compile(r"\?[^\s'\"<>)\]]*=[^\s'\"<>)\]]*"), "?…"),
     (re.compile(r"\body_[A-Za-z0-9_\-]+"), "ody_…"),
     (re.compile(r"\beyJ[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+(?:\.[A-Za-z0-9_\-]*)?"), "<token>"),
@@ -43,8 +45,6 @@ _SECRETS = (
         ),
         r"\1\2…",
     ),
-    # Up to the last @: a password may have @, / or # in it.
-    (re.compile(r"://[^\s'\"<>]*@"), "://…@"),
     (re.compile(r"(?i)\b(ice-pwd:)\S+"), r"\1…"),
 )
 
