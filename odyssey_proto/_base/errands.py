@@ -6,7 +6,7 @@ an alarm) may leave half of something behind, or be taken for a failure of the n
 main thread does its work on a thread of its own, and the main thread only waits: it holds nothing, and nothing
 there catches what a handler raises. The work is then abandoned. Calls from other threads work where they are.
 
-It does not know what the work is. In a process whose threads are greenlets, all calls work where they are.
+It does not know what the work is. In a process with gevent or eventlet, all calls work where they are.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def _here(work: Work) -> Any:
 
 
 def _handlers_run_here() -> bool:
-    return _thread.get_ident() == threading.main_thread().ident and not greenlets.are_threads()
+    return _thread.get_ident() == threading.main_thread().ident and not greenlets.have_replaced_something()
 
 
 # --- for the work

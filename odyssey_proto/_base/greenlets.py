@@ -10,7 +10,7 @@ from typing import Final
 
 from .errors import OdysseyConnectionError
 
-__all__ = ["are_threads", "refuse"]
+__all__ = ["have_replaced_something", "refuse"]
 
 # For each library: the module that can tell, its question, and what must not have been replaced.
 _LIBRARIES: Final = {
@@ -23,9 +23,9 @@ _LIBRARIES: Final = {
 }
 
 
-def are_threads() -> bool:
-    """Return whether the threads of this process are greenlets, which all run on the main thread."""
-    return bool(_replaced("gevent", "threading") or _replaced("eventlet", "thread"))
+def have_replaced_something() -> bool:
+    """Return whether anything here is that of greenlets: a thread that waits may then hold up all of them."""
+    return any(_replaced(library, *needed) for library, (_, _, needed) in _LIBRARIES.items())
 
 
 def _replaced(library: str, *needed: str) -> list[str]:
