@@ -289,6 +289,7 @@ class _Errand:
     def abandon(self) -> None:
         """Have the work end, and what it has made undone, unless it is that of closing."""
         if self._at_most_s is not None:
+            _abandoned.add(self._thread)  # it goes on: the next call of this kind waits for it
             return
         if self._fate.setdefault("how", "abandoned") == "abandoned":
             _abandoned.add(self._thread)

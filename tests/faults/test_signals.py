@@ -319,6 +319,8 @@ def test_a_handler_may_close_at_any_instruction_of_a_start(
         no_session(emulator)
 
 
+# Python itself reports and drops what a handler raises within a finalizer.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("act", ["raises", "closes"])
 def test_nothing_is_left_after_alarms_at_random_moments(
     act: str, make_emulator: MakeEmulator, make_client: MakeClient
