@@ -20,7 +20,8 @@ SEED: Final = int(os.environ.get("STRESS_SEED", "1"))
 ROUNDS: Final = int(os.environ.get("STRESS", "0"))
 """How many rounds of each random test, and instructions of each start, are tried; 0 for a few, as in every run."""
 
-# Not `threading`: raising while an `except` ends, where no signal is handled, leaves the exception with the thread.
+# Not `threading`: raising while an `except` ends, where no signal is handled, leaves the thread with the exception
+# that was being handled.
 _TRACED: Final = ("odyssey_proto", "contextlib", "functools")
 
 
