@@ -135,6 +135,12 @@ core-coverage: install ## whether each module of the core is covered by its own 
 sloppy: install ## the live tests, against a sloppy emulator; SEED and TESTS choose
 	MALLOC_ARENA_MAX=2 $(BIN)/python -m pytest -q --phase together -n $(WORKERS) --dist loadgroup --sloppy $(SEED) $(TESTS) $(ARGS)
 
+# Every run of the tests tries a few moments, chosen by STRESS_SEED; this tries STRESS of each kind.
+STRESS ?= 1000
+STRESS_SEED ?= 1
+stress: install ## signal handlers at many moments; STRESS and STRESS_SEED choose them
+	STRESS=$(STRESS) STRESS_SEED=$(STRESS_SEED) $(BIN)/python -m pytest -q tests/faults/test_signals.py $(ARGS)
+
 # `make conformance ARGS="--only live --scenario keepalive"` checks less.
 conformance: install ## the scorecard of our client: all vectors, and all live scenarios
 	PYTHONPATH=$(CURDIR):$(CURDIR)/generated/python \

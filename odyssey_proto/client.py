@@ -18,12 +18,13 @@ import attrs
 # Annotations use public paths for types that load lazily: evaluating an annotation loads its type.
 import odyssey_proto
 
-from ._base import arguments, errors, greenlets, logs, sigterm
+from ._base import arguments, errands, errors, greenlets, logs, sigterm
 from ._base.arguments import CLIENT_DEFAULT, ClientDefault
 from ._base.clock import Deadline, MonotonicClock
 from ._base.forks import Lock
 from ._base.public_path import publish
 from ._base.secrets import Secret
+from ._base.tracebacks import sealed
 from ._base.weak_set import ConcurrentWeakSet
 from ._live.handler_signature import spell_out_handlers
 from ._model.config import AdvancedConfig, ClientConfig, IcePolicy, VideoCodec
@@ -77,6 +78,7 @@ class Odyssey:
         ...         show(frame.data)
     """
 
+    @sealed
     def __init__(
         self,
         api_key: str | None = None,
@@ -122,6 +124,7 @@ class Odyssey:
     # --- the connection
 
     @spell_out_handlers
+    @errands.undisturbed
     def connect(
         self,
         *in_order: Any,
@@ -168,6 +171,7 @@ class Odyssey:
         return self._connect(wanted, deadline, wait_for_slot=wait_for_slot, replace=replace)
 
     @spell_out_handlers
+    @errands.undisturbed
     def connect_with_credentials(
         self,
         credentials: odyssey_proto.ClientCredentials,
@@ -223,6 +227,7 @@ class Odyssey:
         from ._live import commands
 
         greenlets.refuse("connect()")
+        errands.check()  # importing may have taken a while
         if not self._connecting.acquire(blocking=False):
             raise errors.OdysseyConnectionError("Another thread is connecting this client", code="connecting")
         try:
@@ -242,6 +247,7 @@ class Odyssey:
                 raise _is_closed()
             if self._times_left != times_left:  # by another thread, which may have missed this session
                 live._driver.start_leaving(may_linger=True)
+            errands.if_abandoned(live.disconnect)
             with self._account.telemetry.connecting(live):
                 session.connect(live, deadline, credentials, wait_for_slot=wait_for_slot)
             return live
@@ -276,6 +282,7 @@ class Odyssey:
             if left._driver.ended.is_set() and self._leaving is left:
                 self._leaving = None
 
+    @errands.undisturbed
     def disconnect(self) -> None:
         """Leave the session, if any. The client can connect again."""
         self._leave(may_linger=True)
@@ -290,8 +297,11 @@ class Odyssey:
             if live._driver.ended.is_set():
                 self._leaving = None
 
+    @errands.undisturbed(at_most_s=2 * _CLOSE_S)
     def close(self) -> None:
         """Leave the session and end all threads, within 2 s. The client cannot be used afterwards."""
+        if not hasattr(self, "_closed"):  # it was never made: `__init__` raised
+            return
         self._closed = True
         deadline = Deadline(_CLOSE_S, self._clock)
         last = self._session
@@ -305,9 +315,11 @@ class Odyssey:
             spectator._driver.start_leaving()  # all at once
         for spectator in watching:
             spectator._driver.join(deadline.remaining())
+        errands.settle(deadline.within(_CLOSE_S / 2))  # what gives something back needs the network
         self._account.close()
         if self._loop is not None:
             self._loop.stop(deadline.remaining() or 0.0)
+        errands.settle(deadline)
 
     # --- acting on the session
 
@@ -385,6 +397,7 @@ class Odyssey:
 
     # --- watching broadcasts
 
+    @errands.undisturbed
     def watch(
         self,
         info: odyssey_proto.BroadcastInfo,
@@ -423,6 +436,7 @@ class Odyssey:
 
     # --- credentials
 
+    @errands.undisturbed
     def create_client_credentials(
         self, *, timeout: float | ClientDefault | None = CLIENT_DEFAULT
     ) -> odyssey_proto.ClientCredentials:
@@ -445,6 +459,7 @@ class Odyssey:
 
     # --- recordings
 
+    @errands.undisturbed
     def get_recording(
         self, stream_id: str, *, timeout: float | ClientDefault | None = CLIENT_DEFAULT
     ) -> odyssey_proto.Recording:
@@ -465,6 +480,7 @@ class Odyssey:
         """
         return self._account.recording(stream_id, self._until(timeout))
 
+    @errands.undisturbed
     def list_stream_recordings(
         self,
         limit: int | None = None,
@@ -487,6 +503,7 @@ class Odyssey:
         """Iterate over all your recordings, newest first; ``timeout`` is for each page of ``page_size``."""
         return self._account.all_recordings(page_size, self._seconds(timeout))
 
+    @errands.undisturbed
     def download_recording(
         self,
         stream_id: str,
@@ -531,6 +548,7 @@ class Odyssey:
 
     # --- simulations
 
+    @errands.undisturbed
     def simulate(
         self,
         *,
@@ -570,6 +588,7 @@ class Odyssey:
             bypass_prompt_expansion=bypass_prompt_expansion,
         )
 
+    @errands.undisturbed
     def get_simulate_status(
         self, job_id: str, *, timeout: float | ClientDefault | None = CLIENT_DEFAULT
     ) -> odyssey_proto.SimulationJobDetail:
@@ -581,6 +600,7 @@ class Odyssey:
         """
         return self._account.job(job_id, self._until(timeout))
 
+    @errands.undisturbed
     def list_simulations(
         self,
         *,
@@ -613,6 +633,7 @@ class Odyssey:
         """Iterate over all your jobs; ``timeout`` is for each page of ``page_size``."""
         return self._account.all_jobs(page_size, self._seconds(timeout), status=status, active=active)
 
+    @errands.undisturbed
     def cancel_simulation(
         self, job_id: str, *, timeout: float | ClientDefault | None = CLIENT_DEFAULT
     ) -> odyssey_proto.SimulationJobInfo:
@@ -623,6 +644,7 @@ class Odyssey:
         """
         return self._account.cancel_job(job_id, self._until(timeout))
 
+    @errands.undisturbed
     def wait_for_simulation(
         self,
         job_id: str,
@@ -650,6 +672,7 @@ class Odyssey:
         )
         return job
 
+    @errands.undisturbed
     def wait_for_simulations(
         self,
         job_ids: Iterable[str],
@@ -669,6 +692,7 @@ class Odyssey:
         until = self._until(timeout)
         return self._account.job_waiter(poll, on_update, cancel_on_timeout).wait(wanted, until)
 
+    @errands.undisturbed
     def simulate_and_wait(
         self,
         *,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Generic, ParamSpec, Protocol, TypeAlias
 import attrs
 
 from ._base.arguments import CLIENT_DEFAULT, ClientDefault
+from ._base.errands import undisturbed
 from ._base.public_path import publish
 
 if TYPE_CHECKING:
@@ -138,6 +139,7 @@ class RawCalls:
 
     def __init__(self, client: _Calls, collect: Callable[[], AbstractContextManager[Sequence[_Answer]]]) -> None:
         def raw(call: Callable[P, T]) -> Callable[P, RawResponse[T]]:
+            @undisturbed
             def with_raw_response(*args: P.args, **known: P.kwargs) -> RawResponse[T]:
                 with collect() as answers:
                     parsed = call(*args, **known)

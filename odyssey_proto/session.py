@@ -10,7 +10,7 @@ import os
 
 import odyssey_models as wire
 
-from ._base import arguments, errors
+from ._base import arguments, errands, errors
 from ._base.clock import Deadline
 from ._base.public_path import publish
 from ._live import commands
@@ -37,7 +37,7 @@ def connect(
 def settle(past: Session, deadline: Deadline) -> None:
     """Wait until an ended session has been given back to the service, or until ``deadline``."""
     if past._driver.has_begun:  # else Ctrl-C came before its thread could run
-        past._driver.ended.wait(deadline.remaining())
+        any(past._driver.ended.wait(seconds) for seconds in errands.turns(deadline))
 
 
 class Session(LiveConnection):
@@ -101,7 +101,7 @@ class Session(LiveConnection):
             portrait: True for 704×1280, False for 1280×704 (width × height in px; models may differ).
             image: the first picture of the world: a path, the bytes of a file (JPEG, PNG, WebP, GIF, BMP, HEIC,
                 HEIF or AVIF, at most 25 MB), a data URL, a PIL image or an RGB array, uint8, (H, W, 3). It is
-                scaled and cropped to the stream's size on the calling thread.
+                scaled and cropped to the stream's size before anything is sent.
             image_path: the old name of ``image``, deprecated.
             bypass_prompt_expansion: use the prompt as written; needs a privilege of the account.
             broadcast: let spectators watch; `wait_for_broadcast` returns the address.
@@ -118,7 +118,19 @@ class Session(LiveConnection):
             OdysseyStreamTimeoutError: no answer in time.
         """
         arguments.timeout("timeout", timeout)
-        image = images.only_one(image, image_path)
+        image = images.only_one(image, image_path)  # here, so that its deprecation warning points to the caller
+        return self._start_stream(prompt, portrait, image, bypass_prompt_expansion, broadcast, timeout)
+
+    @errands.undisturbed
+    def _start_stream(
+        self,
+        prompt: str,
+        portrait: bool,
+        image: ImageInput | None,
+        bypass_prompt_expansion: bool | None,
+        broadcast: bool,
+        timeout: float | None,
+    ) -> str:
         message = wire.InteractiveStreamStart(
             prompt=arguments.text("prompt", prompt),
             portrait=arguments.flag("portrait", portrait),
@@ -130,6 +142,7 @@ class Session(LiveConnection):
         )
         return commands.start_stream(self._driver, message, timeout)
 
+    @errands.undisturbed
     def interact(self, prompt: str, *, timeout: float | None = 30.0) -> str:
         """Steer the stream and return the prompt as applied (Python client reference, "interact()").
 
@@ -145,6 +158,7 @@ class Session(LiveConnection):
         message = wire.Update(prompt=arguments.text("prompt", prompt))
         return commands.interact(self._driver, message, timeout)
 
+    @errands.undisturbed
     def end_stream(self, *, timeout: float | None = 30.0) -> None:
         """End the stream and wait for the service's confirmation (Python client reference, "end_stream()").
 
@@ -157,6 +171,7 @@ class Session(LiveConnection):
         arguments.timeout("timeout", timeout)
         commands.end_stream(self._driver, timeout)
 
+    @errands.undisturbed
     def wait_for_broadcast(self, *, timeout: float | None = 30.0) -> BroadcastInfo:
         """Wait until spectators can watch the stream, and return the address and the token.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from odyssey_models import IceServer
 
-from ._base import arguments, errors, greenlets, logs
+from ._base import arguments, errands, errors, greenlets, logs
 from ._base.clock import Deadline, MonotonicClock
 from ._base.public_path import publish
 from ._base.secrets import Secret
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["SpectatorConnection", "connect_to_stream", "watch"]
 
 
+@errands.undisturbed
 def connect_to_stream(
     webrtc_url: str,
     spectator_token: str,
@@ -112,6 +113,7 @@ def watch(
         max_pixels=config.advanced.max_pixels,
     )
     greenlets.refuse("watch()")
+    errands.check()  # importing may have taken a while
     clock = MonotonicClock()
     deadline = Deadline(timeout, clock)
     wanted = None if on_video_frame is None and on_disconnected is None else handlers
@@ -119,6 +121,7 @@ def watch(
     spectator = SpectatorConnection(driver, has_handlers=wanted is not None)
     if among is not None:
         among.add(spectator)
+    errands.if_abandoned(spectator.disconnect)
     commands.watch(driver, deadline)
     return spectator
 

@@ -61,7 +61,7 @@ class SteadyClock:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._taken_back = 0.0
         self._last = clock.now()
 

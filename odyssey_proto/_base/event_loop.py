@@ -17,10 +17,11 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
-from . import process_end
+from . import errands, process_end
 from .daemon_executor import DaemonExecutor
 from .errors import OdysseyConnectionError, internal, no_resources
 from .resources import start
+from .tracebacks import without_locals
 from .weak_set import ConcurrentWeakSet
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class TaskScope:
         self._tasks.discard(task)
         # Retrieving the exception keeps asyncio from printing it when nobody else retrieves it.
         if not task.cancelled() and (exc := task.exception()) is not None:
-            log.debug("a task ended with %s", type(exc).__name__, exc_info=exc)
+            log.debug("a task ended with %s", type(exc).__name__, exc_info=without_locals(exc))
 
 
 class BackgroundLoop:
@@ -88,7 +89,7 @@ class BackgroundLoop:
 
     def __init__(self, name: str = "odyssey-loop") -> None:
         self._name = name
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._life: _Life | None = None
         _started.add(self)
 
@@ -141,7 +142,8 @@ class BackgroundLoop:
             raise _would_wait_for_itself()
         future = self.submit(coroutine)
         try:
-            return future.result(timeout)
+            with errands.woken_by(future.cancel):
+                return future.result(timeout)
         except concurrent.futures.CancelledError:
             raise _closed() from None
         except BaseException:
@@ -171,7 +173,7 @@ class BackgroundLoop:
 
     def _forget(self) -> None:
         """In a forked child, start over: the thread is in the parent, and any thread may have held the lock."""
-        self._lock, self._life = threading.Lock(), None
+        self._lock, self._life = threading.RLock(), None
 
     def _is_own_thread(self) -> bool:
         life = self._life
@@ -355,7 +357,8 @@ async def _cancel(tasks: Iterable[asyncio.Task[Any] | None], timeout: float) -> 
 
 def _log_quietly(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     # Everything on this loop has an owner that receives its failures; asyncio would also print a traceback.
-    log.debug("asyncio: %s", context.get("message"), exc_info=context.get("exception"))
+    failure = context.get("exception")
+    log.debug("asyncio: %s", context.get("message"), exc_info=failure and without_locals(failure))
 
 
 def _closed() -> OdysseyConnectionError:

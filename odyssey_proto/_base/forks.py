@@ -17,7 +17,7 @@ from . import process_end
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["Lock"]
+__all__ = ["Lock", "RLock"]
 
 _forks = 0  # how many forks led to this process
 _renewing = threading.Lock()
@@ -38,7 +38,7 @@ class Lock:
 
     def __init__(self) -> None:
         self._forks = _forks
-        self._lock = threading.Lock()
+        self._lock = self._new()
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Acquire the lock, as `threading.Lock.acquire` does."""
@@ -56,6 +56,9 @@ class Lock:
     def __exit__(self, *_: object) -> None:
         self.release()
 
+    def _new(self) -> threading.Lock | threading._RLock:
+        return threading.Lock()
+
     def _renew(self) -> bool:
         """Replace a lock of the parent; return whether this was one."""
         if self._forks == _forks:
@@ -63,8 +66,17 @@ class Lock:
         with _renewing:
             if self._forks == _forks:  # another thread was faster
                 return False
-            self._lock, self._forks = threading.Lock(), _forks
+            self._lock, self._forks = self._new(), _forks
             return True
+
+
+class RLock(Lock):
+    """The same for a `threading.RLock`: a signal handler may meet the lock while its own thread holds it."""
+
+    __slots__ = ()
+
+    def _new(self) -> threading.Lock | threading._RLock:
+        return threading.RLock()
 
 
 @process_end.after_fork_in_child

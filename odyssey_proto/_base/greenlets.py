@@ -10,7 +10,7 @@ from typing import Final
 
 from .errors import OdysseyConnectionError
 
-__all__ = ["refuse"]
+__all__ = ["have_replaced_something", "refuse"]
 
 # For each library: the module that can tell, its question, and what must not have been replaced.
 _LIBRARIES: Final = {
@@ -23,16 +23,25 @@ _LIBRARIES: Final = {
 }
 
 
+def have_replaced_something() -> bool:
+    """Return whether anything here is that of greenlets: a thread that waits may then hold up all of them."""
+    return any(_replaced(library, *needed) for library, (_, _, needed) in _LIBRARIES.items())
+
+
+def _replaced(library: str, *needed: str) -> list[str]:
+    module, question, _ = _LIBRARIES[library]
+    patcher = sys.modules.get(module)
+    return [] if patcher is None else [name for name in needed if getattr(patcher, question)(name)]
+
+
 def refuse(what: str) -> None:
     """Raise if ``what``, which needs threads and sockets of the system, would get those of gevent or eventlet.
 
     Raises:
         OdysseyConnectionError: it would (code ``greenlets``).
     """
-    for library, (module, question, needed) in _LIBRARIES.items():
-        patcher = sys.modules.get(module)
-        replaced = [] if patcher is None else [name for name in needed if getattr(patcher, question)(name)]
-        if replaced:
+    for library, (_, _, needed) in _LIBRARIES.items():
+        if replaced := _replaced(library, *needed):
             raise OdysseyConnectionError(
                 f"{what} needs real threads and sockets, and {library} has replaced them ({', '.join(replaced)}): "
                 "use a process that is not monkey-patched, such as a worker of gunicorn's class gthread; calls to "

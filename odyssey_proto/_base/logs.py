@@ -27,7 +27,8 @@ class _Stderr(logging.Handler):
             return
         encoding = getattr(stream, "encoding", None) or "utf-8"
         line = self.format(record).encode(encoding, "backslashreplace").decode(encoding)
-        with contextlib.suppress(OSError, ValueError):  # nobody reads it, or it is closed
+        # Nobody reads it, it is closed, or this is a signal handler that has interrupted the writing of a line.
+        with contextlib.suppress(OSError, ValueError, RuntimeError):
             stream.write(f"{line}\n")
             stream.flush()
 

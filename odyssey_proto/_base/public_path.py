@@ -1,7 +1,7 @@
 """Sets ``__module__`` of classes and functions to the package from which users import them.
 
 Tracebacks, pickles and `help` show that path. This module does not decide which names are public: a package's
-``__all__`` does.
+``__all__`` does. `repr` of a public class also gets to work on objects that are only half made.
 
 `typing.get_type_hints` looks up the names in a class's annotations in the module that ``__module__`` names, but
 the public package does not have them. So `publish` first resolves the annotations permanently: in the class, in
@@ -14,8 +14,11 @@ too: Python 3.13 reports that the source is not available, earlier versions that
 
 from __future__ import annotations
 
+import enum
+import functools
 import inspect
 import typing
+from collections.abc import Callable
 from typing import Any
 
 __all__ = ["publish"]
@@ -37,6 +40,7 @@ def publish(package: str, *things: object) -> None:
         if inspect.isclass(thing):
             _resolve(thing)
             _describe(thing)
+            _show_anyway(thing)
         if inspect.isclass(thing) or inspect.isfunction(thing):
             thing.__module__ = package
 
@@ -57,6 +61,25 @@ def _resolve(cls: type[Any]) -> None:
     for field in attrs.fields(cls):
         if isinstance(written.get(field.alias), str):
             written[field.alias] = field.type
+
+
+def _show_anyway(cls: type[Any]) -> None:
+    """Let `repr` and `str` of an object work whose ``__init__`` did not run to its end: debuggers call them."""
+    for name in ("__repr__", "__str__"):
+        show = vars(cls).get(name)
+        if show is not None and not issubclass(cls, str | enum.Enum):
+            setattr(cls, name, _or_not_initialised(show))
+
+
+def _or_not_initialised(show: Callable[[Any], str]) -> Callable[[Any], str]:
+    @functools.wraps(show)
+    def shown(self: Any) -> str:
+        try:
+            return show(self)
+        except AttributeError:
+            return f"<{type(self).__name__}, not initialised>"
+
+    return shown
 
 
 def _describe(cls: type[Any]) -> None:

@@ -5,14 +5,17 @@ Every text from outside passes `redact` or `one_line` before it reaches an error
 
 from __future__ import annotations
 
+import base64
 import re
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import quote
 
 from .limits import WORDS_MOST_CHARS
 from .public_path import publish
 from .texts import presentable
 
-__all__ = ["Secret", "one_line", "redact"]
+__all__ = ["Secret", "forms", "one_line", "redact", "redacted"]
 
 
 class Secret(str):
@@ -33,11 +36,13 @@ _IN_QUERY: Final = r"(?:[^\s'\"<>]|['\"<>](?=[\w&=%\[{]))"
 _QUERY_END: Final = r"(?<![)\]},.;:])"
 
 _SECRETS = (
+    # Up to the last @: a password may have @, / or # in it.
+    (re.compile(r"://[^\s'\"<>]*@"), "://…@"),
+    (re.compile(rf"(://[^\s?'\"<>]*)\?{_IN_QUERY}+{_QUERY_END}"), r"\1?…"),
+    (re.compile(rf"\?{_IN_QUERY}*={_IN_QUERY}*{_QUERY_END}"), "?…"),
     (re.compile(r"\body_[A-Za-z0-9_\-]+"), "ody_…"),
     (re.compile(r"\beyJ[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+(?:\.[A-Za-z0-9_\-]*)?"), "<token>"),
     (re.compile(r"(?i)\b(bearer)\s+[^\s'\",;]+"), r"\1 <token>"),
-    (re.compile(rf"(://[^\s?'\"<>]*)\?{_IN_QUERY}+{_QUERY_END}"), r"\1?…"),
-    (re.compile(rf"\?{_IN_QUERY}*={_IN_QUERY}*{_QUERY_END}"), "?…"),
     (
         re.compile(
             r"(?i)\b(access_token|session_token|spectator_token|api_key|credential|password)"
@@ -45,7 +50,6 @@ _SECRETS = (
         ),
         r"\1\2…",
     ),
-    (re.compile(r"://[^/\s@]+@"), "://…@"),
     (re.compile(r"(?i)\b(ice-pwd:)\S+"), r"\1…"),
 )
 
@@ -59,6 +63,34 @@ def redact(text: str) -> str:
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
     return text
+
+
+def forms(secret: str) -> tuple[str, ...]:
+    """Return the forms in which a secret may be repeated: as it is, quoted for addresses, and in base64.
+
+    >>> forms("a+b")
+    ('a+b', 'a%2Bb', 'YSti')
+    """
+    data = secret.encode(errors="replace")
+    coded = (base64.b64encode(data), base64.urlsafe_b64encode(data))
+    written = (secret, quote(secret, safe="", errors="replace"), *(each.decode().rstrip("=") for each in coded))
+    return tuple(dict.fromkeys(written))
+
+
+def redacted(data: Any, redact: Callable[[str], str] = redact) -> Any:
+    """Return JSON-ready ``data`` with every text in it redacted, by ``redact``.
+
+    >>> redacted({"page": "https://x.example/p?key=abc", "hours": [1, None]})
+    {'page': 'https://x.example/p?…', 'hours': [1, None]}
+    """
+    match data:
+        case str():
+            return redact(data)
+        case dict():
+            return {redact(str(name)): redacted(value, redact) for name, value in data.items()}
+        case list():
+            return [redacted(value, redact) for value in data]
+    return data
 
 
 def one_line(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import odyssey_models as wire
 
-from .._base import errors
+from .._base import errands, errors
 from .._net import held_sessions
 from ..core import inputs
 from ..core.protocol import Protocol
@@ -78,7 +78,7 @@ def make_way(api: ServiceApi, deadline: Deadline, *, replace: bool) -> None:
             driver.start_leaving(may_linger=True)
     for driver in drivers:
         if driver.leaving or driver.snapshot.is_over:
-            driver.ended.wait(deadline.remaining())
+            any(driver.ended.wait(seconds) for seconds in errands.turns(deadline))
 
 
 def connect(

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import attrs
 
-from .._base import errors, process_end
+from .._base import errands, errors, process_end
 from .._base.clock import Deadline, MonotonicClock, SteadyClock
 from .._base.secrets import redact
+from .._base.tracebacks import without_frames, without_locals
 from .._base.weak_set import ConcurrentWeakSet
 from .._model.events import ConnectionStatus, GapEvent
 from .._video.frame_hub import FrameHub
@@ -137,6 +138,8 @@ class Driver:
             self.hub.attach(self._dispatcher, self._dispatcher.counts)
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._first: dict[str, str] = {}
+        """Its one entry, ``call``, is "connect" or "leave", whichever came first."""
         process_end.expect()
 
     # --- called from any thread
@@ -150,6 +153,8 @@ class Driver:
         """Start the thread, and wait until ``command`` has connected it; if the wait is cut short, leave."""
         if process_end.is_ending():  # nobody would give it back
             raise errors.OdysseyConnectionError("This process is ending: connect earlier", code="shutting_down")
+        if self._first.setdefault("call", "connect") != "connect":
+            raise errors.again(_HAS_ENDED)
         _drivers.add(self)  # not before: nobody may wait for the end of a thread that never ran
         try:
             if self._dispatcher is not None:
@@ -174,6 +179,7 @@ class Driver:
     ) -> object:
         """Post a command and wait for its answer; ``operation`` is its name in errors."""
         self.refuse_fork()
+        errands.check()
         number, future = next(self._numbers), concurrent.futures.Future[Any]()
         posted = command(number)
         self._calls[number] = future
@@ -185,8 +191,9 @@ class Driver:
             raise self.snapshot.not_connected(operation)
         try:
             turns = Deadline(timeout, self.clock).waits()
-            answered = any(concurrent.futures.wait((future,), seconds).done for seconds in turns)
-        except BaseException:  # Ctrl-C
+            with errands.woken_by(lambda: self._drop(number)):
+                answered = any(concurrent.futures.wait((future,), seconds).done for seconds in turns)
+        except BaseException:  # Ctrl-C, in a process in which the main thread itself waits here
             self._calls.pop(number, None)
             self.post(inputs.Abandon(number))
             raise
@@ -202,8 +209,17 @@ class Driver:
         if not self.ended.is_set():  # else nothing reads the inbox
             done.wait(_ABANDONED_WITHIN_S)
 
+    def _drop(self, number: int) -> None:
+        """End a call: nobody waits for it any longer."""
+        if (future := self._calls.pop(number, None)) is not None:
+            self.post(inputs.Abandon(number))
+            future.set_exception(errands.AbandonedError())
+
     def post(self, item: inputs.Input | None) -> None:
         """Put an input into the inbox; never blocks, not even in a finalizer. None only wakes the thread."""
+        error = getattr(item, "error", None)
+        if error is not None:
+            without_frames(error)  # it is raised on another thread, or shown to handlers
         self._inbox.put(item)
 
     def start_leaving(self, *, may_linger: bool = False) -> None:
@@ -216,7 +232,12 @@ class Driver:
             self.leaving = True
             if not (may_linger and self.snapshot.status in _UNDER_WAY):
                 self._patience = Deadline(LEAVE_S - _LAST_WORKERS_S, self.clock)
-            self.post(inputs.Disconnect())
+            if self._first.setdefault("call", "leave") == "connect":
+                self.post(inputs.Disconnect())
+            elif not self.ended.is_set():  # there is no thread, and there will be none
+                self._core.receive(inputs.Forgotten(), self.clock.now())
+                self.snapshot = self._core.snapshot()
+                self._clean_up()
 
     def join(self, timeout: float | None) -> None:
         """Wait for the threads, unless this is one of them, they never ran, or this is a forked child."""
@@ -233,7 +254,7 @@ class Driver:
     def wait(self, timeout: float | None) -> bool:
         """Wait for the end; return whether the connection has ended, or raise the error that ended it."""
         self.refuse_fork()
-        ended = any(self.ended.wait(seconds) for seconds in Deadline(timeout, self.clock).waits())
+        ended = any(self.ended.wait(seconds) for seconds in errands.turns(Deadline(timeout, self.clock)))
         if ended and self.snapshot.error is not None:
             raise errors.again(self.snapshot.error)
         return ended
@@ -283,7 +304,7 @@ class Driver:
             while self._is_busy() and not (linger.expired or self._patience.expired):
                 self._take(self._next_item(min(linger, self._patience, key=_left)))
         except Exception as exc:  # a bug in this library must not leave callers waiting forever
-            log.exception("the driver of a connection failed")
+            log.exception("the driver of a connection failed", exc_info=without_locals(exc))
             self._break_off(errors.internal(exc))
         finally:
             self._clean_up()
@@ -293,15 +314,15 @@ class Driver:
         try:
             self._core.receive(inputs.Broken(error), self.clock.now())
             self.snapshot, outputs = self._core.snapshot(), self._core.outputs()
-        except Exception:
-            log.exception("the core failed")
+        except Exception as exc:
+            log.exception("the core failed", exc_info=without_locals(exc))
             failed = ConnectionStatus.FAILED
             self.snapshot, outputs = attrs.evolve(self.snapshot, status=failed, is_over=True, error=error), []
         for output in outputs:
             try:
                 self._carry_out(output)
-            except Exception:
-                log.exception("not carried out: %s", type(output).__name__)
+            except Exception as exc:
+                log.exception("not carried out: %s", type(output).__name__, exc_info=without_locals(exc))
 
     def _next_item(self, until: Deadline | None = None) -> inputs.Input | None:
         due = self._core.next_due

@@ -12,6 +12,7 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING
 
+from .._base import errands
 from .._base.errors import OdysseyStreamTimeoutError
 from .._base.limits import EVENTS_MOST_WAITING
 
@@ -60,7 +61,7 @@ class EventQueue:
             OdysseyStreamTimeoutError: no event came before ``deadline``.
         """
         with self._changed:
-            turns = deadline.waits()
+            turns = errands.turns(deadline)
             if not any(self._changed.wait_for(lambda: self._events or self._closed, left) for left in turns):
                 raise OdysseyStreamTimeoutError(
                     f"No event within {deadline.timeout:g} s", code="event_timeout", operation="events"
@@ -72,7 +73,7 @@ class EventHub:
     """The hub from which events go to all readers. It holds readers weakly."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may subscribe while the same thread does
         self._readers: weakref.WeakSet[EventQueue] = weakref.WeakSet()
         self._closed = False
 

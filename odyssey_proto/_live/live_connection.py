@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Final, NoReturn, Self, TypeVar, cast, get_args
 
-from .._base import arguments
+from .._base import arguments, errands
 from .._base.clock import Deadline
 from .._base.errors import OdysseyConnectionTimeoutError
 from .._model.events import ConnectionStatus, Event
@@ -115,6 +115,7 @@ class LiveConnection:
         self._driver.refuse_fork()
         return Reader(self, self._driver, self._driver.events.subscribe(), timeout)
 
+    @errands.undisturbed
     def wait_for(self, kind: type[E], *, timeout: float | None = None) -> E:
         """Wait for the next event of class ``kind``, such as `StreamEnded`, and return it.
 
@@ -142,6 +143,7 @@ class LiveConnection:
 
     # --- recordings and statistics
 
+    @errands.undisturbed
     def record(self, path: str | os.PathLike[str]) -> LiveRecording:
         """Record all video from now on to an MP4, each frame at its real time, on a separate thread.
 
@@ -173,6 +175,7 @@ class LiveConnection:
             raise driver.snapshot.not_connected("record")
         recording = LiveRecording(path, driver.hub)
         driver.recordings.add(recording)
+        errands.if_abandoned(recording.close)
         return recording
 
     def stats(self) -> SessionStats:
@@ -189,6 +192,7 @@ class LiveConnection:
 
     # --- the end
 
+    @errands.undisturbed
     def wait(self, *, timeout: float | None = None) -> None:
         """Wait until the connection has ended.
 
@@ -203,9 +207,11 @@ class LiveConnection:
                 f"Not ended within {timeout:g} s", code="timeout", operation="wait", recoverable=True
             )
 
+    @errands.undisturbed(at_most_s=2 * LEAVE_S)
     def disconnect(self) -> None:
         """Disconnect, and release what the service holds; takes at most 2 s. Calls in flight raise."""
-        self._disconnect(may_linger=True)
+        if hasattr(self, "_driver"):  # else it was never made
+            self._disconnect(may_linger=True)
 
     def _disconnect(self, *, may_linger: bool) -> None:
         self._driver.start_leaving(may_linger=may_linger)

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, NoReturn, Self, cast
 
-from .._base import errors
+from .._base import errands, errors
 from .._base.clock import Deadline, MonotonicClock
 from .._base.forks import Lock
 from .._base.public_path import publish
@@ -103,16 +103,23 @@ class LiveRecording:
         Raises:
             OSError: the file could not be written completely; the part written before can be played.
         """
+        if (failure := self._finish()) is not None:
+            raise errors.again(failure)
+
+    @errands.undisturbed
+    def _finish(self) -> BaseException | None:
+        """Do the same as `close`, and return the error."""
+        if not hasattr(self, "_thread"):  # it was never made: `__init__` raised
+            return None
         self._queue.finish()
         self._join(Deadline(None, MonotonicClock()))
-        if self._error is not None:
-            raise errors.again(self._error)
+        return self._error
 
     def _join(self, deadline: Deadline) -> None:
         """Wait until the thread has ended, which happens after `close` or the end of the session."""
         if os.getpid() != self._pid:
             return  # the thread, and the file, are the parent's
-        for seconds in deadline.waits():
+        for seconds in errands.turns(deadline):
             self._thread.join(seconds)
             if not self._thread.is_alive():
                 return
@@ -126,12 +133,12 @@ class LiveRecording:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            self.close()
-        except (OSError, errors.OdysseyError) as exc:
-            if error is None:
-                raise
-            error.add_note(f"The recording failed as well: {exc}")  # must not hide the first error
+        failure = self._finish()
+        if failure is None:
+            return
+        if error is None:
+            raise errors.again(failure)
+        error.add_note(f"The recording failed as well: {failure}")  # must not hide the first error
 
     def __repr__(self) -> str:
         return f"<LiveRecording {self._path.name}: {self.frames} frames>"

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from .._base import errors
+from .._base.tracebacks import without_frames, without_locals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +72,6 @@ class Workers:
         except Exception as exc:  # any error has to be reported: a call may wait for the outcome
             error = exc if isinstance(exc, errors.OdysseyError) else errors.internal(exc)
             if error is not exc:
-                log.exception("a worker failed")
+                log.exception("a worker failed", exc_info=without_locals(exc))
             if failed is not None:
-                failed(error)
+                failed(without_frames(error))

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import attrs
 import odyssey_models as wire
 
-from .._base import arguments
+from .._base import arguments, errands
 from .._base.environment import variable
 from .._base.errors import OdysseyAuthError, OdysseyConfigError
 from .._base.limits import PICTURE_MOST_PX
@@ -233,3 +233,4 @@ class ClientConfig:
 
 
 publish("odyssey_proto", AdvancedConfig, ClientConfig)
+errands.undisturb(ClientConfig, "__init__")

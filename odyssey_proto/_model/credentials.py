@@ -18,6 +18,7 @@ from typing import Any, Final, Self
 import attrs
 import odyssey_models as wire
 
+from .._base import errands
 from .._base.errors import MalformedMessageError, OdysseyConfigError
 from .._base.limits import IDENTIFIER_MOST_CHARS, TOKEN_MOST_CHARS
 from .._base.public_path import publish
@@ -232,3 +233,4 @@ def _wrong(problem: str) -> OdysseyConfigError:
 
 
 publish("odyssey_proto", ClientCredentials, StreamerCapabilities)
+errands.undisturb(ClientCredentials, "__init__", "from_dict")

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import attrs
 import requests
 
-from .._base import process_end
+from .._base import errands, process_end
 from .._base.abort import Abort
 from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyError, OdysseyUsageError
 from .._base.limits import SMALL_ANSWER_MOST_BYTES
@@ -30,7 +30,7 @@ from .failures import NETWORK_ERRORS, connection_error, proxy_refusal
 from .library_logs import without_secrets
 from .observation import show_exchange
 from .proxies import proxy_for
-from .redirects import Reach, Route, as_sent, what_is_wrong_with
+from .redirects import Reach, Route, as_sent, in_query, what_is_wrong_with
 from .sockets import USER_AGENT, Adapter
 from .stand_ins import readable, session_send
 
@@ -123,8 +123,11 @@ class HttpClient:
     def call(
         self, deadline: Deadline, abort: Abort | None = None, *, on_wake: Callable[[], object] | None = None
     ) -> Call:
-        """Return a call, for a ``with``, that the deadline, ``abort`` or closing this client ends."""
-        return Call(deadline, self._abort, abort, on_wake=on_wake)
+        """Return a call, for a ``with``, that the deadline, ``abort`` or closing this client ends.
+
+        So does the end of the work that it is part of (`errands`).
+        """
+        return Call(deadline, self._abort, abort, errands.current_abort(), on_wake=on_wake)
 
     def pause(self, seconds: float, deadline: Deadline, abort: Abort | None = None) -> bool:
         """Wait ``seconds`` between two calls; return whether the deadline and ``abort`` allow the next call."""
@@ -258,7 +261,7 @@ def _head(request: HttpRequest, response: requests.Response) -> HttpAnswer:
         status=response.status_code,
         reason=response.reason or "",
         headers=response.headers,
-        secrets=request.secrets,
+        secrets=(*request.secrets, *in_query(request.url)),
     )
 
 

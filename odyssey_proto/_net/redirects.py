@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     from ..core.refusals import HttpAnswer
 
-__all__ = ["Reach", "Route", "as_sent", "is_same_origin", "resolved", "what_is_wrong_with"]
+__all__ = ["Reach", "Route", "as_sent", "in_query", "is_same_origin", "resolved", "what_is_wrong_with"]
 
+_SHORTEST_SECRET: Final = 8  # characters
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
 # RFC 9110 lets clients turn these into GET, which would ask for something else.
 _MADE_GET: Final = {301: ("POST",), 302: ("POST",), 303: ("POST", "DELETE")}
@@ -166,6 +167,16 @@ def _joined(url: str, location: str) -> str:
     if location.startswith("/") and not location.startswith("//"):  # `urljoin` would remove dots and empty parts
         return urlsplit(url)._replace(path="", query="", fragment="").geturl() + location
     return urljoin(url, location)
+
+
+def in_query(url: str) -> tuple[str, ...]:
+    """Return the values in the query of ``url`` that are long enough to be signatures or tokens.
+
+    >>> in_query("https://x.example/a?v=1&sig=abcdefgh")
+    ('abcdefgh',)
+    """
+    found = parse_qsl(urlsplit(url).query.replace("+", "%2B"))
+    return tuple(value for _, value in found if len(value) >= _SHORTEST_SECRET)
 
 
 def _origin(url: str) -> str:

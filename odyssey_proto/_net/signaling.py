@@ -19,6 +19,7 @@ import attrs
 from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyError
 from .._base.resources import start
 from .._base.secrets import one_line
+from .._base.tracebacks import without_locals
 from .._model import codec
 from .._model.message_types import note_type
 from .._model.signaling_url import websocket_url
@@ -191,8 +192,8 @@ class SignalingConnection:
         closed = SignalingEnd(None, "", False, failed)
         try:
             closed = self._read_to_end()
-        except Exception:
-            log.exception("reading failed")
+        except Exception as exc:
+            log.exception("reading failed", exc_info=without_locals(exc))
         finally:  # the end is always reported
             self._ended = True
             self._outbox.put(None)
@@ -232,8 +233,8 @@ class SignalingConnection:
     def _report(self, callback: Callable[[Any], object], what: object) -> None:
         try:
             callback(what)
-        except Exception:
-            log.exception("a callback of the signaling connection failed")
+        except Exception as exc:
+            log.exception("a callback of the signaling connection failed", exc_info=without_locals(exc))
 
 
 def _closed_by_server(goodbye: Goodbye) -> SignalingEnd:

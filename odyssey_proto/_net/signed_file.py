@@ -19,7 +19,7 @@ from ..core.refusals import HttpAnswer, refusal
 from .content_coding import named_codings, unpacked_pieces
 from .failures import NETWORK_ERRORS, connection_error
 from .http_exchange import HttpRequest
-from .redirects import Reach
+from .redirects import Reach, in_query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -83,7 +83,7 @@ def fetch(
         log.debug("GET %s: %d", urlsplit(request.url).path, response.status_code)
         with contextlib.closing(response):
             if response.status_code not in (200, 206, 416):
-                raise _refused(response, operation)
+                raise _refused(response, operation, request.url)
             # Some stores keep files packed and send them so, whatever was asked for. A part cannot be unpacked.
             label = response.headers.get("Content-Encoding", "")
             pieces = _pieces(response, url, deadline, call, operation)
@@ -130,11 +130,12 @@ def _pieces(
         raise failure
 
 
-def _refused(response: requests.Response, operation: str) -> OdysseyError:
+def _refused(response: requests.Response, operation: str, url: str) -> OdysseyError:
     answer = HttpAnswer(
         operation=operation,
         status=response.status_code,
         reason=response.reason or "",
         headers=response.headers,
+        secrets=in_query(url),
     )
     return refusal(answer)

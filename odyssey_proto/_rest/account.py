@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._base import arguments
+from .._base import arguments, errands
 from .._base.clock import Deadline
 from .._net.http_exchange import answers
 from .._net.service_api import ServiceApi, check_job_filter
@@ -83,6 +83,7 @@ class Account:
         """Iterate over all recordings, ``page_size`` per request."""
         size, timeout = _page_size(page_size), _timeout(timeout)
 
+        @errands.undisturbed
         def ask(offset: int) -> tuple[Sequence[wire.StreamRecordingInfo], int]:
             page = self.api.recordings(size, offset, Deadline(timeout, self._clock))
             return page.recordings, page.total
@@ -150,6 +151,7 @@ class Account:
         size, timeout = _page_size(page_size), _timeout(timeout)
         check_job_filter(status, active)
 
+        @errands.undisturbed
         def ask(offset: int) -> tuple[Sequence[wire.SimulationJobInfo], int]:
             deadline = Deadline(timeout, self._clock)
             page = self.api.jobs(deadline, status=status, active=active, limit=size, offset=offset)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from .._base import arguments
+from .._base import arguments, errands
 from .._base.abort import Abort
 from .._base.errors import OdysseyConfigError, OdysseyError, again
 from .._base.resources import start
@@ -176,6 +176,7 @@ class _Together:
             for thread in threads:
                 start(thread)
             while any(thread.is_alive() for thread in threads):
+                errands.check()
                 self._listen()
             self._listen()
         finally:
@@ -219,4 +220,4 @@ class _Together:
             news, self._news = self._news, {}
         if self._on_progress is not None:
             for artifact, (done, size) in news.items():
-                self._on_progress(artifact, done, size)
+                errands.call_back(self._on_progress, artifact, done, size)

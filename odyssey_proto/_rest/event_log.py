@@ -10,6 +10,7 @@ from typing import Any
 
 from .._base.errors import OdysseyConfigError
 from .._base.public_path import publish
+from .._base.tracebacks import is_from
 
 __all__ = ["iter_events", "read_event_log"]
 
@@ -46,7 +47,9 @@ def _events(lines: Iterable[str | bytes]) -> Iterator[dict[str, Any]]:
             continue
         try:
             event = json.loads(line)
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError) as exc:
+            if not is_from(exc, "json"):  # by a signal handler
+                raise
             event = None
         if not isinstance(event, dict):
             raise OdysseyConfigError(f"Line {number} of the event log is not a JSON object", code="malformed")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from .._base import errands
 from .._base.arguments import MOST_PER_PAGE
 from .._base.clock import Deadline
 from .._base.errors import MalformedMessageError, OdysseyConnectionTimeoutError, OdysseyError
@@ -150,7 +151,7 @@ class JobWaiter:
         if self._known.get(job_id) != job.status:
             self._known[job_id] = job.status
             if self._on_update is not None:
-                self._on_update(job)
+                errands.call_back(self._on_update, job)
 
     def _too_late(self, waiting: Sequence[str], deadline: Deadline) -> OdysseyConnectionTimeoutError:
         if self._cancel:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import odyssey_models as wire
 
+from .._base import errands
 from .._base.clock import Deadline
 from .._base.errors import (
     ConcurrentLimitReachedError,
@@ -44,11 +45,18 @@ def mint(api: ServiceApi, config: ClientConfig, deadline: Deadline, clock: Clock
         OdysseyConnectionError: no streamer was free in time, or the service cannot be reached.
     """
     session = _request_session(api, config, deadline, clock)
-    try:
-        return _credentials(session, api.session_token(session.session_id, deadline))
-    except BaseException:  # Ctrl-C too
+
+    def give_back() -> None:
         _give_back(api, session, Deadline(_GIVING_BACK_S, clock))
+
+    try:
+        credentials = _credentials(session, api.session_token(session.session_id, deadline))
+    except BaseException:  # Ctrl-C too
+        with errands.to_the_end():
+            give_back()
         raise
+    errands.if_abandoned(give_back)
+    return credentials
 
 
 def _request_session(
@@ -57,7 +65,9 @@ def _request_session(
     queueing = Queueing(config.advanced.queue_timeout_s, clock.now())
     while True:
         try:
-            return api.request_session(deadline)
+            api.access_token(deadline)
+            with errands.to_the_end():  # Ctrl-C would not take the request back, and leave the session to nobody
+                return api.request_session(deadline)
         except ConcurrentLimitReachedError as exc:
             raise slot_refusal(exc, held_sessions.reminder(api)) from exc
         except OdysseyConnectionError as exc:

@@ -19,7 +19,7 @@ import odyssey_models as wire
 
 from .._base import errors
 from .._base.clock import Deadline
-from .._base.forks import Lock
+from .._base.forks import RLock
 from .._version import __version__
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Telemetry:
         self._config = config
         self._api = api
         self._clock = clock
-        self._lock = Lock()
+        self._lock = RLock()
         self._queue: queue.Queue[wire.TelemetryEvent | None] = queue.Queue(_MOST_WAITING)
         self._thread: threading.Thread | None = None
         self._process = os.getpid()

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from .._base import arguments
 from .._base.errors import MissingExtraError, OdysseyConfigError
-from .._base.forks import Lock
+from .._base.forks import RLock
 from .._base.late_module import LateModule
 from .._base.public_path import publish
+from .._base.tracebacks import is_from_here
 from .colours import BT601, Colours, converted, shown
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class _Picture:
         self.ready_at: float | None = None
         self.converting: Mean | None = None  # the meter of conversion times, if any
         self._frame = frame
-        self._lock = Lock()
+        self._lock = RLock()
         self._rgb: npt.NDArray[np.uint8] | None = None
 
     def rgb(self) -> npt.NDArray[np.uint8]:
@@ -169,6 +170,8 @@ def _decoded(array: npt.NDArray[np.uint8]) -> av.VideoFrame:
     try:
         array = np.asarray(array)
     except ValueError as exc:  # lists of unequal length
+        if not is_from_here(exc):  # by a signal handler
+            raise
         raise OdysseyConfigError("a frame needs a uint8 array of shape (H, W, 3)") from exc
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
         raise OdysseyConfigError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import attrs
 
 from .._base.clock import MonotonicClock
-from .._base.forks import Lock
+from .._base.forks import RLock
 from .frame import VideoFrame, _Picture
 from .frame_queue import FrameCounts, FramePolicy, FrameQueue
 from .media_clock import MediaClock
@@ -61,7 +61,7 @@ class FrameHub:
         self._gaps, self._gap_s = 0, 0.0
         self._untold: deque[float] = deque()  # gaps that are over, and not reported yet
         self._on_resume = on_resume
-        self._lock = Lock()
+        self._lock = RLock()
         self._subscribers: list[tuple[weakref.ref[FrameReceiver], FrameCounts]] = []
         self._gone = FrameCounts()
         self._received = 0

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote_to_bytes
 
 from .._base.errors import MissingExtraError, OdysseyConfigError
-from .._base.forks import Lock
+from .._base.forks import RLock
 from .._base.secrets import redact
 from .png import PngParts
 
@@ -82,7 +82,7 @@ _STANDARD_LETTERS: Final = bytes.maketrans(b"-_", b"+/")
 _BLANKS: Final = b" \t\r\n\f"
 _OPEN: Final = "pass it before its `with` block ends, and open it again after verify()"
 _LONGEST_PATH: Final = 1024  # characters
-_loading = Lock()
+_loading = RLock()
 
 
 def to_data_url(image: ImageInput, *, portrait: bool) -> str:

@@ -12,7 +12,7 @@ import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from .._base.forks import Lock
+from .._base.forks import RLock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ class Mean:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lock = Lock()
+        self._lock = RLock()
         self._count, self._seconds = 0, 0.0
 
     def add(self, seconds: float) -> None:
@@ -68,7 +68,7 @@ class Rate:
     """
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = RLock()
         self._began: float | None = None
         self._buckets: deque[tuple[float, float]] = deque()  # the start and the amount of each
 

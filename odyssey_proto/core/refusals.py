@@ -30,7 +30,7 @@ from .._base.errors import (
 )
 from .._base.limits import RETRY_AFTER_MOST_S
 from .._base.public_path import publish
-from .._base.secrets import one_line
+from .._base.secrets import forms, one_line, redact, redacted
 
 __all__ = ["REFUSALS", "HttpAnswer", "Refusals", "refusal", "unauthorized", "unreadable"]
 
@@ -200,9 +200,17 @@ class HttpAnswer:
 
     def line(self, text: str) -> str:
         """Return ``text`` as one line, shortened and without secrets."""
+        return one_line(self._without_own(text))
+
+    def _without_secrets(self, text: str) -> str:
+        """Return ``text`` without secrets."""
+        return redact(self._without_own(text))
+
+    def _without_own(self, text: str) -> str:
         for secret in self.secrets:
-            text = text.replace(secret, "…")
-        return one_line(text)
+            for form in forms(secret):
+                text = text.replace(form, "…")
+        return text
 
 
 def refusal(answer: HttpAnswer, refusals: Refusals | None = None) -> OdysseyError:
@@ -224,8 +232,8 @@ def refusal(answer: HttpAnswer, refusals: Refusals | None = None) -> OdysseyErro
             "UNKNOWN" if limit is None else answer.line(limit.value) or "UNKNOWN",
             answer.line(said.message),
             action=answer.line(said.action),
-            action_url=said.action_url,
-            details=_details(answer.body),
+            action_url=None if said.action_url is None else answer._without_secrets(said.action_url),
+            details=redacted(_details(answer.body), answer._without_secrets),
             retry_after=answer.retry_after,
             **answer.known,
         )

@@ -8,9 +8,9 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json
+import queue
 import signal
 import sys
-import threading
 from typing import TYPE_CHECKING
 
 from ._config import CODECS
@@ -67,10 +67,11 @@ def run(arguments: argparse.Namespace) -> int:
         codec=arguments.codec,
         stamp=arguments.stamp,
     )
-    ended = threading.Event()
+    # Not an event: a signal handler may not set one for which the thread that it interrupts is about to wait.
+    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
 
-    def end(_: int, __: FrameType | None) -> None:
-        ended.set()
+    def end(number: int, _: FrameType | None) -> None:
+        signals.put(number)
 
     # A terminal that closes sends SIGHUP, which Windows does not have; `nohup` has it ignored.
     numbers = [signal.SIGINT, signal.SIGTERM]
@@ -80,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with watching(_write) if arguments.log else contextlib.nullcontext(), emulator:
             print(json.dumps({"api_url": emulator.api_url, "api_key": emulator.api_key}), flush=True)  # noqa: T201  # the command's output
-            ended.wait()
+            signals.get()
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)

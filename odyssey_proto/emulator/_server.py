@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from aiohttp import web
 
-from .._base import greenlets
-from .._base.clock import Clock, MonotonicClock
+from .._base import errands, greenlets
+from .._base.clock import Clock, Deadline, MonotonicClock
 from .._base.errors import OdysseyConfigError, OdysseyConnectionError
 from .._base.event_loop import BackgroundLoop
 from ._accounts.service import Service
@@ -55,6 +55,7 @@ _STOP_WITHIN_S: Final = 0.5
 _BACKLOG: Final = 128  # connections that wait to be accepted
 _ACCEPTING_TURNS: Final = 5  # of the loop, from accepting a connection to its `connection_made`; it takes three
 _WRITTEN_WITHIN_S: Final = 2.0
+_STOP_S: Final = 2 * _STOP_WITHIN_S + _WRITTEN_WITHIN_S + 2.0  # for all of it, with the end of the loop
 
 
 class Emulator:
@@ -115,6 +116,7 @@ class Emulator:
             raise OdysseyConnectionError("The emulator is not running", code="closed")
         return self._server.url
 
+    @errands.undisturbed
     def start(self) -> Self:
         """Start serving. Does nothing if the emulator is running.
 
@@ -142,14 +144,17 @@ class Emulator:
                 raise OdysseyConnectionError(f"Cannot listen on {where}: {why}", code="cannot_listen") from exc
             raise
         self._server, self._process = server, os.getpid()
+        errands.if_abandoned(self.stop)
         return self
 
+    @errands.undisturbed(at_most_s=_STOP_S)
     def stop(self) -> None:
         """End all sessions and free the port, within about a second. Does nothing if it is not running.
 
         In a forked child it does nothing either: the emulator belongs to the parent.
         """
-        server, self._server = self._server, None
+        errands.settle(Deadline(_STOP_WITHIN_S, MonotonicClock()))  # a `start` that was interrupted
+        server, self._server = getattr(self, "_server", None), None  # none, too, if `__init__` raised
         if server is None or self._process != os.getpid():
             return
         try:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from ..._base.errors import MalformedMessageError, OdysseyConnectionError
 from ..._base.event_loop import TaskScope
 from ..._base.limits import OFFERS_MOST_WAITING, PICTURE_MOST_PX
+from ..._base.tracebacks import without_locals
 from ..._model.ice_urls import usable_servers
 from ..._video.meters import VideoTotals
 from . import candidates, liveness
@@ -94,7 +95,7 @@ class Peer:
         self._codec: VideoCodec = codec
         self._max_pixels = max_pixels
         self._totals = totals or VideoTotals(clock)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._everything = TaskScope()
         self._own = TaskScope()
         self._life: concurrent.futures.Future[None] | None = None
@@ -270,9 +271,9 @@ class Peer:
             return
         try:
             method(*args)
-        except Exception:
+        except Exception as exc:
             # If it escaped, it would end aiortc's own tasks without a trace.
-            log.exception("the listener of a peer connection failed")
+            log.exception("the listener of a peer connection failed", exc_info=without_locals(exc))
 
     def _lose(self, message: str, code: str, recoverable: bool = True) -> None:
         if not self._lost:

@@ -66,3 +66,13 @@ def test_a_secret_is_a_string_that_does_not_print() -> None:
     assert secret == "ody_SECRET"
     assert "SECRET" not in repr(secret)
     assert "SECRET" not in f"{secret!r} {[secret]}"
+
+
+@pytest.mark.parametrize("password", ["p/ss", "p@ss", "p@s/s#x", "12/34", "a?b"])
+def test_a_password_in_an_address_is_left_out_whatever_it_contains(password: str) -> None:
+    text = f"Failed to parse: http://user:{password}@proxy.example:3128/"
+    assert secrets.redact(text) == "Failed to parse: http://…@proxy.example:3128/"
+
+
+def test_a_token_in_a_query_leaves_nothing_of_the_query() -> None:
+    assert secrets.redact("see https://x.example/a?token=eyJh.eyJi.c&b=1 now") == "see https://x.example/a?… now"

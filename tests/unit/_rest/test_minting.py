@@ -40,6 +40,9 @@ class Service:
     def wait_between_calls(self, seconds: float) -> None:
         self.time += seconds
 
+    def access_token(self, deadline: Deadline) -> str:
+        return "token"
+
     def request_session(self, deadline: Deadline) -> wire.SessionResponse:
         self.requested += 1
         if self.refusals:

@@ -32,6 +32,7 @@ class JsonObject:
     def __attrs_init_subclass__(cls) -> None:
         type.__setattr__(cls, "__slots__", FieldTexts(cls))  # it is finished: nothing makes slots of them any more
         type.__setattr__(cls, "__hash__", _hash_or_reason(cls.__hash__))
+        type.__setattr__(cls, "__repr__", _shown_anyway(cls.__repr__))
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON-ready data, under the names of the wire.
@@ -69,6 +70,16 @@ def _hash_or_reason(hash_of: Callable[[Any], int]) -> Callable[[Any], int]:
             raise TypeError(f"{name} cannot be hashed: `{path}` is a {kind}, which can change") from None
 
     return hash_or_reason
+
+
+def _shown_anyway(show: Callable[[Any], str]) -> Callable[[Any], str]:
+    def __repr__(self: Any) -> str:  # noqa: N807 - it becomes one
+        try:
+            return show(self)
+        except AttributeError:  # its `__init__` did not run to its end
+            return f"<{type(self).__name__}, not initialised>"
+
+    return __repr__
 
 
 def _what_can_change(model: Any) -> tuple[str, Any]:

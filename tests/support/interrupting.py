@@ -1,0 +1,70 @@
+"""Exceptions at any instruction of the main thread, as signal handlers raise them; and how many to try."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+__all__ = ["ROUNDS", "SEED", "alarm", "instructions", "sample"]
+
+SEED: Final = int(os.environ.get("STRESS_SEED", "1"))
+"""The seed of all random choices."""
+ROUNDS: Final = int(os.environ.get("STRESS", "0"))
+"""How many rounds of each random test, and instructions of each start, are tried; 0 for a few, as in every run."""
+
+# Not `threading`: raising while an `except` ends, where no signal is handled, leaves the thread with the exception
+# that was being handled.
+_TRACED: Final = ("odyssey_proto", "contextlib", "functools")
+
+
+def sample(population: int, few: int, about: str) -> list[int]:
+    """Return some of the numbers below ``population``, chosen by the seed: ``few``, or `ROUNDS` if that is set."""
+    chosen = random.Random(f"{SEED} {about}")
+    return sorted(chosen.sample(range(population), min(population, ROUNDS or few)))
+
+
+def instructions(call: Callable[[], Any], at: int | None = None, act: Callable[[], object] = lambda: None) -> int:
+    """Call ``call`` and return how many instructions of the library the thread executes in it.
+
+    Before instruction number ``at``, it calls ``act``, as if that were a signal handler.
+    """
+    count = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal count
+        if not frame.f_globals.get("__name__", "").startswith(_TRACED):
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            count += 1
+            if count - 1 == at:
+                act()
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+@contextlib.contextmanager
+def alarm(after_s: float, handler: Callable[[], object]) -> Iterator[None]:
+    """Call ``handler`` on the main thread in ``after_s`` s, if the block has not ended by then."""
+    before = signal.signal(signal.SIGALRM, lambda *_: handler())
+    signal.setitimer(signal.ITIMER_REAL, after_s)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
