@@ -782,8 +782,6 @@ class Odyssey:
         self.close()
 
     def __repr__(self) -> str:
-        if not hasattr(self, "_closed"):  # what shows the variables of an error may show an unfinished object
-            return "<Odyssey>"
         return f"<Odyssey {self.config.api_url} {self.current_status}>"
 
 

@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from . import process_end
 
@@ -43,7 +43,7 @@ class Lock:
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Acquire the lock, as `threading.Lock.acquire` does."""
         self._renew()
-        return self._lock.acquire(blocking, timeout)
+        return bool(self._lock.acquire(blocking, timeout))
 
     def release(self) -> None:
         """Release the lock; do nothing if it was acquired before the fork, by the thread that forked."""
@@ -56,7 +56,7 @@ class Lock:
     def __exit__(self, *_: object) -> None:
         self.release()
 
-    def _new(self) -> threading.Lock | threading._RLock:
+    def _new(self) -> Any:
         return threading.Lock()
 
     def _renew(self) -> bool:
@@ -75,7 +75,7 @@ class RLock(Lock):
 
     __slots__ = ()
 
-    def _new(self) -> threading.Lock | threading._RLock:
+    def _new(self) -> Any:
         return threading.RLock()
 
 
