@@ -65,8 +65,6 @@ class DecodingQueue:
         totals: VideoTotals,
     ) -> None:
         self._tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self.put = self._tasks.put
-        """Add a codec and an `ArrivedFrame`, or None for the end."""
         self._on_frame = on_frame
         self._on_behind = on_behind
         self._failed = failed
@@ -77,6 +75,13 @@ class DecodingQueue:
         self._inside: dict[int, ArrivedFrame] = {}  # by `pts`
         self._needs_keyframe = False
         self._is_wanted = True
+
+    def put(self, task: tuple[Any, ArrivedFrame] | None) -> None:
+        """Add a codec and an `ArrivedFrame`, with the frames that follow it, or None for the end."""
+        self._tasks.put(task)
+        if task is not None:
+            for follower in task[1].followers:
+                self._tasks.put((task[0], follower))
 
     def give_up(self) -> None:
         """Stop decoding waiting and later frames: aiortc would block the event loop until they are decoded."""
@@ -178,4 +183,5 @@ def install(
         return None
     decoding = DecodingQueue(on_frame, buffer.wait_for_keyframe, failed, totals)
     setattr(receiver, _QUEUE, decoding)
+    buffer.releases_all = True
     return decoding

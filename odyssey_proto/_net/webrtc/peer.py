@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .decoding import DecodingQueue
     from .jitter import MarkerJitterBuffer
     from .listener import PeerListener
+    from .repair import Requester
 
 __all__ = ["Peer", "warm"]
 
@@ -69,6 +70,7 @@ class Peer:
         relay_only: offer relays of TURN servers, and no address of this machine.
         codec: the codec of the video to take.
         totals: counts packets and frames.
+        wants_all: returns whether every frame is wanted, however late, rather than the latest.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Peer:
         relay_only: bool = False,
         codec: VideoCodec = "auto",
         totals: VideoTotals | None = None,
+        wants_all: Callable[[], bool] = lambda: False,
     ) -> None:
         self._loop = loop
         self._listener = listener
@@ -89,6 +92,7 @@ class Peer:
         self._relay_only = relay_only
         self._codec: VideoCodec = codec
         self._totals = totals or VideoTotals(clock)
+        self._wants_all = wants_all
         self._lock = threading.Lock()
         self._everything = TaskScope()
         self._own = TaskScope()
@@ -111,6 +115,7 @@ class Peer:
         self._video: MediaStreamTrack | None = None
         self._receiver: Any = None  # that of the video
         self._buffer: MarkerJitterBuffer | None = None  # our buffer in it; None if aiortc does not support that
+        self._requester: Requester | None = None  # likewise
         self._decoding: DecodingQueue | None = None  # likewise
         self._channels = DataChannels(
             loop,
@@ -230,6 +235,8 @@ class Peer:
     async def _end(self) -> None:
         if self._decoding is not None:
             self._decoding.give_up()
+        if self._requester is not None:
+            self._requester.stop()
         await self._own.cancel(0.1)
         closing = {self._everything.spawn(self._servers.release())}
         if self._pc is not None:
@@ -431,17 +438,21 @@ class Peer:
             self._spawn(_drain(track))
 
     def _install_buffer(self, track: MediaStreamTrack) -> None:
-        from . import decoding, jitter
+        from . import decoding, jitter, repair
+        from .recovery import Recovery
 
-        assert self._pc is not None
-        receivers = (receiver for receiver in self._pc.getReceivers() if receiver.track is track)
-        self._receiver = next(receivers)
-        self._buffer = jitter.install(self._receiver, self._clock, self._totals)
-        if self._buffer is not None:
-            self._decoding = decoding.install(self._receiver, self._buffer, self._take_frame, self._totals)
+        pc, clock, totals = self._pc, self._clock, self._totals
+        assert pc is not None
+        receiver = self._receiver = next(each for each in pc.getReceivers() if each.track is track)
+        recovery = Recovery(self._control_round_trip_s, self._wants_all)
+        buffer = self._buffer = jitter.install(receiver, clock, totals, recovery, self._wants_all)
+        if buffer is not None:
+            self._requester = repair.install(receiver, buffer, recovery, clock, totals, self._spawn)
+            self._decoding = decoding.install(receiver, buffer, self._take_frame, totals)
 
     def _ask_for_keyframe(self) -> None:
         if self._buffer is not None and self._buffer.ssrc is not None and not self._closing:
+            self._totals.keyframes_requested += 1
             self._spawn(self._receiver._send_rtcp_pli(self._buffer.ssrc))
 
     def _take_frame(self, frame: av.VideoFrame, received_at: float) -> None:
@@ -465,12 +476,15 @@ class Peer:
         """Read values that aiortc does not report: the codec, and the round trip of the data channels."""
         pc, totals = self._pc, self._totals
         assert pc is not None
-        # The only round trip that a receiver can measure; it is not public.
-        round_trip = getattr(pc.sctp, "_srtt", None)
-        if isinstance(round_trip, float):
-            totals.round_trip_s = round_trip
+        if (round_trip_s := self._control_round_trip_s()) is not None:
+            totals.round_trip_s = round_trip_s
         if self._offer is not None and self._buffer is not None and self._buffer.payload_type is not None:
             totals.codec = self._offer.codecs.names.get(self._buffer.payload_type, totals.codec)
+
+    def _control_round_trip_s(self) -> float | None:
+        # Of the data channels: the only round trip that is known before a packet was lost. It is not public.
+        found = None if self._pc is None else getattr(self._pc.sctp, "_srtt", None)
+        return found if isinstance(found, float) else None
 
     def _take_channel_end(self, label: str) -> None:
         self._spawn(self._tell_channel_closed(label))
