@@ -45,7 +45,8 @@ _ASK_AFTER_S: Final = 0.3  # how old a gap is when a keyframe is requested, or o
 _ASK_AFTER_ROUND_TRIPS: Final = 5
 _OLD_AFTER_S: Final = 0.2  # how old a gap is when it may be left for a keyframe, or older
 _OLD_AFTER_ROUND_TRIPS: Final = 3
-_COMPLETE_OLD_AFTER_S: Final = 2.0  # the same if all frames are wanted
+_COMPLETE_OLD_AFTER_S: Final = 1.2  # the same if all frames are wanted; few senders keep packets for longer
+_START_WITHIN_S: Final = 0.3  # how long to wait for the beginning of the first frame
 _ROUND_TRIP_S: Final = 0.1  # if it is not known
 _RENUMBERED: Final = 3000  # packets; a longer step back is a new numbering (RFC 3550, A.1)
 _BEHIND_START: Final = 512  # packets that may come after one that overtook them at the start
@@ -115,7 +116,8 @@ class MarkerJitterBuffer(JitterBuffer):
         self._is_whole = True  # whether the frame released last is complete
         self._after_outage = False  # until the next keyframe
         self._gap: int | None = None  # the first missing packet
-        self._gap_at = 0.0
+        self._gap_at = self._now = 0.0
+        self._start_until: float | None = None  # until when to wait for the beginning of the first frame
         self._jumped = False  # since the last frame
         self._left_out = 0  # whole frames, in that jump
         self._keyframes: list[int] = []  # first packets of whole keyframes behind the gap
@@ -126,14 +128,17 @@ class MarkerJitterBuffer(JitterBuffer):
 
     def add(self, packet: RtpPacket) -> tuple[bool, ArrivedFrame | None]:
         """Take a packet; return whether to request a keyframe, and a frame if one can be decoded."""
-        now = self._clock.now()
+        now = self._now = self._clock.now()
         self.ssrc, self.payload_type = packet.ssrc, packet.payload_type
         self._meter.take_packet(packet.sequence_number, packet.timestamp, len(packet.payload), now)
         if self._is_amidst(packet):
             self._packets[packet.sequence_number % self._capacity] = packet
             self._newest = packet.sequence_number
             return self.asks(now), None
-        if self._is_late(packet):
+        if self._begins(packet):
+            self._origin = packet.sequence_number
+            self._look_for_start(packet, now)
+        elif self._is_late(packet):
             return self.asks(now), None
         self._first_packet.setdefault(packet.timestamp, now)
         if self._newest is None or uint16_gt(packet.sequence_number, self._newest):
@@ -154,6 +159,20 @@ class MarkerJitterBuffer(JitterBuffer):
         while len(self._first_packet) > _REMEMBERED:
             del self._first_packet[next(iter(self._first_packet))]
         return self.asks(now), arrived
+
+    def _begins(self, packet: RtpPacket) -> bool:
+        """Return whether this is the first packet, or was overtaken by it, and nothing was released yet."""
+        if self._origin is None:
+            return True
+        return self._next is None and 0 < (self._origin - packet.sequence_number) % 65536 <= _BEHIND_START
+
+    def _look_for_start(self, packet: RtpPacket, now: float) -> None:
+        if _begins_keyframe(_payload(packet)):
+            return
+        if self._start_until is None:
+            self._start_until = now + max(_START_WITHIN_S, _ASK_AFTER_ROUND_TRIPS * self._round_trip_s)
+        if self._recovery is not None:
+            self._recovery.want_before(packet.sequence_number, now)
 
     def _arrived(self, frame: JitterFrame | None, packet: RtpPacket, now: float) -> ArrivedFrame | None:
         """Return ``frame``, or the next one if it is held back."""
@@ -182,11 +201,7 @@ class MarkerJitterBuffer(JitterBuffer):
         # all packets that it already had.
         if self._origin is None:
             return False
-        behind = (self._origin - packet.sequence_number) % 65536
-        if self._next is None and 0 < behind <= _BEHIND_START:
-            self._origin = packet.sequence_number  # nothing was released yet: the first packet was overtaken
-            return False
-        return 0 < behind <= _RENUMBERED
+        return 0 < (self._origin - packet.sequence_number) % 65536 <= _RENUMBERED
 
     def _is_amidst(self, packet: RtpPacket) -> bool:
         """Return whether this is the next packet in order of the first frame here, and not its last; most are.
@@ -223,7 +238,10 @@ class MarkerJitterBuffer(JitterBuffer):
         assert self._newest is not None
         if uint16_add(self._newest, -self._origin) >= self._capacity:
             self._newest = packet.sequence_number  # the old one was released, or is of an abandoned numbering
-        gap = self._after_present(self._origin)
+        if self._lacks_start(now):
+            gap = uint16_add(self._origin, -1)
+        else:
+            gap = self._after_present(self._origin)
         if not uint16_gt(self._newest, gap):
             self._gap, self._after_outage = None, False  # everything so far has arrived
             self._keyframes.clear()
@@ -240,6 +258,18 @@ class MarkerJitterBuffer(JitterBuffer):
             return False
         self._leave_out(self._keyframes.pop(0))
         return True
+
+    def _lacks_start(self, now: float) -> bool:
+        """Return whether to wait for the beginning of the first frame."""
+        if self._start_until is None:
+            return False
+        if (
+            self._next is not None
+            or now >= self._start_until
+            or _begins_keyframe(_payload(self._at(self._origin)))
+        ):
+            self._start_until = None
+        return self._start_until is not None
 
     def _is_old(self, now: float) -> bool:
         """Return whether the gap is too old to wait for what is missing, if there is a keyframe behind it."""
@@ -355,6 +385,8 @@ class MarkerJitterBuffer(JitterBuffer):
 
     def _remove_frame(self, sequence_number: int) -> JitterFrame | None:
         begin = self._origin
+        if self._lacks_start(self._now):
+            return None
         frame = self._first_complete(sequence_number)
         if frame is not None:
             # The frame is certain to be complete only if it directly follows the previous frame, or at the start,

@@ -32,12 +32,16 @@ _ASSUMED_ROUND_TRIP_S: Final = 0.1
 _SHORTEST_WAIT_S: Final = 0.015  # from a request to the next one for the same number
 _LONGEST_WAIT_S: Final = 1.0
 _LEAST_MARGIN_S: Final = 0.01  # of that wait, over the round trip
+_TOO_EARLY: Final = 0.6  # share of the round trip; what comes so soon after a request answers the one before
+_LESS_HASTE: Final = 1.25
+_MOST_PATIENCE: Final = 4.0
 _EVEN_TRIES: Final = 4  # after so many, the waits grow
 _GROWTH: Final = 1.5
 _SECOND_AFTER_S: Final = 0.012  # from a request to its copy, which is made while many packets are lost
 _MANY_LOST: Final = 0.035  # share of packets
 _TAIL_S: Final = 0.012  # the shortest pause within a frame after which its end may be lost
 _PROBED: Final = 2  # packets
+_BEFORE: Final = 3  # packets, at the start
 _MARKS_WITHIN: Final = 256  # packets; a sender whose frames have no marked packet is not probed
 _BUDGET: Final = 150.0  # requests at once
 _BUDGET_PER_S: Final = 30.0
@@ -95,6 +99,7 @@ class Recovery:
         self._wants_all = wants_all
         self._measured_s: float | None = None
         self._varies_s = 0.0
+        self._patience = 1.0  # grows while it is not known which requests are answered
         self._reordered_s = 0.0
         self._reordered_at = 0.0
         self._tokens, self._tokens_at = _BUDGET, 0.0
@@ -106,6 +111,7 @@ class Recovery:
 
     def _restart(self) -> None:
         self._highest: int | None = None  # counted on over 65535
+        self._lowest: int | None = None  # of all; None once some were passed
         self._heard_at = 0.0
         self._ended = True  # whether the newest packet is the last of its frame
         self._marked: int | None = None  # the newest packet that is the last of its frame
@@ -132,12 +138,23 @@ class Recovery:
 
     def passed(self, number: int) -> None:
         """Note that nothing before ``number`` is needed any more."""
+        self._lowest = None
         if self._missing:
             first = self._unwrapped(number)
             for place in list(self._missing):
                 if place >= first:
                     break
                 del self._missing[place]
+
+    def want_before(self, number: int, now: float) -> None:
+        """Request packets before ``number``, the lowest that came: the beginning of its frame may be lost."""
+        first = self._unwrapped(number)
+        self._add_before(range(first - _BEFORE, first), now + _TAIL_S, now)
+
+    def _add_before(self, places: range, due_at: float, now: float) -> None:
+        before = {place: _Missing(now, due_at) for place in places if place not in self._missing}
+        self._missing = dict(sorted({**before, **self._missing}.items()))
+        self._wake(due_at)
 
     def _unwrapped(self, number: int) -> int:
         assert self._highest is not None
@@ -184,7 +201,8 @@ class Recovery:
         return outage
 
     def _begin(self, number: int, now: float) -> None:
-        self._highest, self._heard_at = number, now
+        self._highest = self._lowest = number
+        self._heard_at = now
         self._counting_since = self._tokens_at = now
         self._arrived = self._gone = 0
 
@@ -220,8 +238,13 @@ class Recovery:
 
     def _take_late(self, place: int, now: float, again: bool) -> None:
         missing = self._missing.pop(place, None)
-        if missing is None:
+        if self._lowest is not None and place < self._lowest:
+            # Packets overtook the first ones.
+            self._add_before(range(place + 1, self._lowest), now + self._reordering(now), now)
+            self._lowest = place
+        elif missing is None:
             self.in_vain += 1
+        if missing is None:
             return
         if not again and not self._says_again and missing.tries:
             # If packets that are sent again look like others, the time tells them apart.
@@ -243,9 +266,12 @@ class Recovery:
     def _measure(self, missing: _Missing, now: float) -> None:
         """Measure the round trip, if it is known which request was answered (Karn's rule)."""
         if missing.tries == 1:
+            self._patience = 1.0
             self._add_round_trip(now - missing.asked_at)
-        elif missing.before_at and now - missing.asked_at < 0.6 * self.round_trip_s:
+        elif missing.before_at and now - missing.asked_at < _TOO_EARLY * self.round_trip_s:
             self._add_round_trip(now - missing.before_at)  # the last request was made too early
+        else:
+            self._patience = min(_MOST_PATIENCE, self._patience * _LESS_HASTE)
 
     def _measure_probe(self, place: int, now: float) -> None:
         after, asked_at = self._probed
@@ -268,7 +294,7 @@ class Recovery:
             wait = self.round_trip_s * 1.25 + _LEAST_MARGIN_S
         else:
             wait = self._measured_s + max(_LEAST_MARGIN_S, 4 * self._varies_s)
-        wait = max(wait, _SHORTEST_WAIT_S) * _GROWTH ** max(0, tries - _EVEN_TRIES)
+        wait = max(wait, _SHORTEST_WAIT_S) * self._patience * _GROWTH ** max(0, tries - _EVEN_TRIES)
         return min(wait, _LONGEST_WAIT_S)
 
     # --- the end of a frame
