@@ -8,6 +8,7 @@ rate, and fails for a while. The receiver is ours: `Recovery` and `MarkerJitterB
 from __future__ import annotations
 
 import heapq
+import itertools
 import random
 from typing import Any, Final
 
@@ -72,7 +73,7 @@ class Shown:
     def longest_freeze_s(self) -> float:
         """Return the longest time between two frames shown, in s."""
         at = [number * FRAME_S + age for number, age in self.shown]
-        return max((after - before for before, after in zip(at, at[1:], strict=False)), default=0.0)
+        return max((after - before for before, after in itertools.pairwise(at)), default=0.0)
 
 
 class _Packet:

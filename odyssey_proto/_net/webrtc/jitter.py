@@ -154,8 +154,8 @@ class MarkerJitterBuffer(JitterBuffer):
             while (later := self._arrived(self._remove_frame(packet.sequence_number), packet, now)) is not None:
                 followers.append(later)
             arrived.followers = tuple(followers)
-        if frame is not None and self._recovery is not None and self._origin is not None:
-            self._recovery.passed(self._origin)
+        if frame is not None:
+            self._pass_gap()
         while len(self._first_packet) > _REMEMBERED:
             del self._first_packet[next(iter(self._first_packet))]
         return self.asks(now), arrived
@@ -238,10 +238,7 @@ class MarkerJitterBuffer(JitterBuffer):
         assert self._newest is not None
         if uint16_add(self._newest, -self._origin) >= self._capacity:
             self._newest = packet.sequence_number  # the old one was released, or is of an abandoned numbering
-        if self._lacks_start(now):
-            gap = uint16_add(self._origin, -1)
-        else:
-            gap = self._after_present(self._origin)
+        gap = uint16_add(self._origin, -1) if self._lacks_start(now) else self._after_present(self._origin)
         if not uint16_gt(self._newest, gap):
             self._gap, self._after_outage = None, False  # everything so far has arrived
             self._keyframes.clear()
@@ -250,8 +247,9 @@ class MarkerJitterBuffer(JitterBuffer):
             since = None if self._recovery is None else self._recovery.missing_since(gap)
             self._gap, self._gap_at = gap, now if since is None else since
         self._find_keyframe(packet)
-        if not self.trusts_marks and (before := self._at(uint16_add(packet.sequence_number, -1))) is not None:
-            self._find_keyframe(before)  # if it is another frame's, it is now known to be the last one
+        before = self._at(uint16_add(packet.sequence_number, -1))
+        if before is not None and before.timestamp != packet.timestamp:
+            self._find_keyframe(before)  # it is now known to be the last one of its frame, even without a mark
         while self._keyframes and not uint16_gt(self._keyframes[0], gap):
             del self._keyframes[0]
         if not self._keyframes or not (self._after_outage or self._needs_keyframe or self._is_old(now)):
@@ -270,6 +268,14 @@ class MarkerJitterBuffer(JitterBuffer):
         ):
             self._start_until = None
         return self._start_until is not None
+
+    def _pass_gap(self) -> None:
+        """Note that a frame was removed."""
+        assert self._origin is not None
+        if self._gap is not None and uint16_gt(self._origin, self._gap):
+            self._gap = None
+        if self._recovery is not None:
+            self._recovery.passed(self._origin)
 
     def _is_old(self, now: float) -> bool:
         """Return whether the gap is too old to wait for what is missing, if there is a keyframe behind it."""
@@ -345,6 +351,7 @@ class MarkerJitterBuffer(JitterBuffer):
     def _is_held(self, frame: JitterFrame) -> bool:
         if self._needs_keyframe and self._is_whole and _is_keyframe(frame.data):
             self._needs_keyframe = False
+            self._ask_at = self._now  # the next request is about something else
         return self._needs_keyframe
 
     # --- requests for keyframes

@@ -268,7 +268,7 @@ class Recovery:
         if missing.tries == 1:
             self._patience = 1.0
             self._add_round_trip(now - missing.asked_at)
-        elif missing.before_at and now - missing.asked_at < _TOO_EARLY * self.round_trip_s:
+        elif now - missing.asked_at < _TOO_EARLY * self.round_trip_s:
             self._add_round_trip(now - missing.before_at)  # the last request was made too early
         else:
             self._patience = min(_MOST_PATIENCE, self._patience * _LESS_HASTE)
