@@ -180,8 +180,9 @@ class LinkMeter:
             self._interval = step if self._interval is None else min(step, 2 * self._interval)
         elif self._interval is not None:
             # If the sender's clock was set ahead, nobody knows how many were lost: one, at least.
+            step -= held * self._interval
             lost = round(step / self._interval) - 1 if step < _NEW_CLOCK else 1
-            self._totals.frames_lost += max(0, lost - held)
+            self._totals.frames_lost += max(0, lost)
 
 
 def signed(difference: int, bits: int) -> int:

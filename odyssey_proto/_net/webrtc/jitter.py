@@ -55,6 +55,7 @@ _START_CODES: Final = (b"\x00" + _START_CODE, _START_CODE)
 _IDR: Final = 5  # the type of the units of an H.264 keyframe
 _PARAMETERS: Final = 7  # that of the unit before them, with which it begins unless it is a delimiter
 _BEGINNERS: Final = (_PARAMETERS, 9)
+_VP8_BEGINS: Final = 0x10  # set in the first byte of a payload that begins a frame (RFC 7741, 4.2)
 _VP8_START: Final = b"\x9d\x01\x2a"  # from byte 3 of a VP8 keyframe (RFC 6386, 9.1)
 _REMEMBERED: Final = 256  # frames that may still receive packets
 
@@ -167,7 +168,7 @@ class MarkerJitterBuffer(JitterBuffer):
         return self._next is None and 0 < (self._origin - packet.sequence_number) % 65536 <= _BEHIND_START
 
     def _look_for_start(self, packet: RtpPacket, now: float) -> None:
-        if _begins_keyframe(_payload(packet)):
+        if _begins_keyframe(packet):
             return
         if self._start_until is None:
             self._start_until = now + max(_START_WITHIN_S, _ASK_AFTER_ROUND_TRIPS * self._round_trip_s)
@@ -261,11 +262,7 @@ class MarkerJitterBuffer(JitterBuffer):
         """Return whether to wait for the beginning of the first frame."""
         if self._start_until is None:
             return False
-        if (
-            self._next is not None
-            or now >= self._start_until
-            or _begins_keyframe(_payload(self._at(self._origin)))
-        ):
+        if self._next is not None or now >= self._start_until or _begins_keyframe(self._at(self._origin)):
             self._start_until = None
         return self._start_until is not None
 
@@ -300,7 +297,7 @@ class MarkerJitterBuffer(JitterBuffer):
                 break
         else:
             return
-        if (before is not None or _begins_keyframe(parts[0])) and _is_keyframe(b"".join(parts)):
+        if (before is not None or _begins_keyframe(self._at(begin))) and _is_keyframe(b"".join(parts)):
             place = next((at for at, each in enumerate(self._keyframes) if not uint16_gt(begin, each)), None)
             if place is None:
                 self._keyframes.append(begin)
@@ -394,11 +391,12 @@ class MarkerJitterBuffer(JitterBuffer):
         begin = self._origin
         if self._lacks_start(self._now):
             return None
+        begins = self._next is None and begin is not None and self._has_beginning(begin)
         frame = self._first_complete(sequence_number)
         if frame is not None:
             # The frame is certain to be complete only if it directly follows the previous frame, or at the start,
             # where a keyframe shows how it begins.
-            self._is_whole = begin == self._next if self._next is not None else _begins_keyframe(frame.data)
+            self._is_whole = begin == self._next if self._next is not None else begins
             self._needs_keyframe |= not self._is_whole
             follows = self._is_whole and not self._jumped
             self._meter.take_frame(frame.timestamp, follows=follows, held=self._left_out)
@@ -407,6 +405,10 @@ class MarkerJitterBuffer(JitterBuffer):
             self._timestamp = frame.timestamp
             self._next = self._origin
         return frame
+
+    def _has_beginning(self, place: int) -> bool:
+        packet = self._at(place)
+        return packet is not None and _begins_keyframe(packet)
 
     def _first_complete(self, sequence_number: int) -> JitterFrame | None:
         packets: list[RtpPacket] = []
@@ -430,12 +432,14 @@ def _is_keyframe(data: bytes) -> bool:
     return data[3:6] == _VP8_START and not data[0] & 1
 
 
-def _begins_keyframe(data: bytes) -> bool:
-    """Return whether a keyframe begins with ``data``, or a frame that may be one: nothing comes before it."""
+def _begins_keyframe(packet: Any) -> bool:
+    """Return whether a keyframe begins with ``packet``, or a frame that may be one: nothing comes before it."""
+    data = _payload(packet)
     if data.startswith(_START_CODES):
         unit = data[4:5] if data[2] == 0 else data[3:4]
         return bool(unit) and unit[0] & 0x1F in _BEGINNERS
-    return _is_keyframe(data)
+    descriptor: bytes = packet.payload[:1]
+    return _is_keyframe(data) and (not descriptor or bool(descriptor[0] & _VP8_BEGINS))
 
 
 def _shows_keyframe(data: bytes) -> bool:

@@ -258,4 +258,4 @@ class TestJitterBuffer:
             time.at += 0.05
             buffer.add(packet)
         assert (totals.packets, totals.packets_lost) == (698, 2)
-        assert (totals.frames_lost, totals.frames_held) == (2, 650 - 57)
+        assert (totals.frames_lost, totals.frames_held) == (3, 650 - 58), "the next may lack its beginning"
