@@ -189,8 +189,8 @@ class _Simulation:
     # --- the receiver, as a peer puts it together
 
     def receive(self, packet: Any) -> None:
-        again = packet.again
-        if self.recovery.take(packet.sequence_number, self.time, again=again, marked=bool(packet.marker)):
+        number, timestamp, marked = packet.sequence_number, packet.timestamp, bool(packet.marker)
+        if self.recovery.take(number, self.time, timestamp=timestamp, again=packet.again, marked=marked):
             self.buffer.note_outage()
         self.look(None)
         asks, frame = self.buffer.add(packet)

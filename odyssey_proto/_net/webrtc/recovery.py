@@ -47,6 +47,7 @@ _BUDGET: Final = 150.0  # requests at once
 _BUDGET_PER_S: Final = 30.0
 _BUDGET_SHARE: Final = 0.5  # of the packets that come
 _WITHOUT_BUDGET_S: Final = 0.02
+_CLOCK_RATE: Final = 90_000  # RTP timestamps of video per s (RFC 6184, RFC 7741)
 _RENUMBERED: Final = 3000  # packets; a longer step back is a new numbering (RFC 3550, A.1)
 
 
@@ -113,6 +114,7 @@ class Recovery:
         self._highest: int | None = None  # counted on over 65535
         self._lowest: int | None = None  # of all; None once some were passed
         self._heard_at = 0.0
+        self._timestamp: int | None = None  # of the newest packet
         self._ended = True  # whether the newest packet is the last of its frame
         self._marked: int | None = None  # the newest packet that is the last of its frame
         self._pause_s = 0.0  # within a frame
@@ -162,30 +164,34 @@ class Recovery:
 
     # --- packets
 
-    def take(self, number: int, now: float, *, again: bool = False, marked: bool = True) -> bool:
+    def take(
+        self, number: int, now: float, *, timestamp: int | None = None, again: bool = False, marked: bool = True
+    ) -> bool:
         """Take a packet; return whether it shows that an outage has swallowed packets, which are given up.
 
         Args:
             number: its sequence number.
             now: when it came, in s.
+            timestamp: the time of its frame, in RTP timestamps. Without it, a silence of this process looks like
+                an outage of the network.
             again: whether it is known to be sent again.
             marked: whether it is the last packet of a frame.
         """
         if self._highest is None:
             self._begin(number, now)
-            self._note_end(now, marked)
+            self._note_end(now, timestamp, marked)
             return False
         place = self._unwrapped(number)
         ahead = place - self._highest
         self._count(now, again)
         outage = False
         if ahead > 1:
-            outage = self._find_gap(place, now)
+            outage = self._find_gap(place, timestamp, now)
         elif ahead < 1:
             if ahead < -_RENUMBERED:
                 self._restart()
                 self._begin(number, now)
-                self._note_end(now, marked)
+                self._note_end(now, timestamp, marked)
             else:
                 self._take_late(place, now, again)
                 self._heard_at = now
@@ -197,7 +203,7 @@ class Recovery:
                 self._learn_pause(now - self._heard_at)
         self._highest = place
         self._heard_at = now
-        self._note_end(now, marked)
+        self._note_end(now, timestamp, marked)
         return outage
 
     def _begin(self, number: int, now: float) -> None:
@@ -217,10 +223,14 @@ class Recovery:
             self._arrived = self._gone = 0
             self._counting_since = now
 
-    def _find_gap(self, place: int, now: float) -> bool:
+    def _find_gap(self, place: int, timestamp: int | None, now: float) -> bool:
         assert self._highest is not None
         count = place - self._highest - 1
         silent = now - self._heard_at > OUTAGE_S
+        if silent and timestamp is not None and self._timestamp is not None:
+            # If this process did not look at its socket for so long, the video in between is there.
+            ahead = (timestamp - self._timestamp + 0x80000000) % 2**32 - 0x80000000
+            silent = ahead > OUTAGE_S * _CLOCK_RATE
         if count > MOST_MISSING or (silent and not self._wants_all()):
             self._missing.clear()
             return True
@@ -299,9 +309,9 @@ class Recovery:
 
     # --- the end of a frame
 
-    def _note_end(self, now: float, marked: bool) -> None:
+    def _note_end(self, now: float, timestamp: int | None, marked: bool) -> None:
         assert self._highest is not None
-        self._ended = marked
+        self._ended, self._timestamp = marked, timestamp
         self._probe_at = None
         if not self._missing:
             self.next_at = None

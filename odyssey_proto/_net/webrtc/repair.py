@@ -74,7 +74,8 @@ class Requester:
         now, recovery = self._clock.now(), self._recovery
         again, self.again.looked_up = self.again.looked_up, False
         self._ssrc = packet.ssrc
-        if recovery.take(packet.sequence_number, now, again=again, marked=bool(packet.marker)):
+        number, timestamp = packet.sequence_number, packet.timestamp
+        if recovery.take(number, now, timestamp=timestamp, again=again, marked=bool(packet.marker)):
             self._buffer.note_outage()
         if recovery.next_at is None:
             if self._timer is not None:

@@ -167,6 +167,13 @@ def test_what_an_outage_has_swallowed_is_left_out_unless_all_is_wanted() -> None
     assert not taking(1, 2).take(3, 60.0), "a pause is no outage"
 
 
+def test_a_process_that_did_not_look_at_its_socket_is_no_outage() -> None:
+    recovery = Recovery()
+    recovery.take(1, 0.0, timestamp=2**32 - 4500)
+    assert not recovery.take(3, 1.0, timestamp=4500), "the video goes on where it was"
+    assert recovery.take(9, 2.0, timestamp=4500 + 90_000)
+
+
 def test_a_new_numbering_begins_anew() -> None:
     recovery = taking(10_000, 10_002)
     recovery.take(100, 0.1)

@@ -75,6 +75,7 @@ def test_an_outage_is_told_to_the_buffer() -> None:
         receiver.requester.add(first)
         receiver.buffer.add(first)
         receiver.recovery._heard_at -= 1
+        third.timestamp += 90_000
         receiver.buffer._ask_at = 0.0
         assert not receiver.requester.add(third), "nothing is requested"
         return receiver.buffer.add(third)[0]
