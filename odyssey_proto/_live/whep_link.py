@@ -115,6 +115,7 @@ class WhepLink:
             loopback=is_loopback(self._endpoint.host),
             relay_only=self._ice_policy == "relay",
             totals=self._context.totals,
+            wants_all=self._wants_all,
         )
         if self._abort.aborted:
             peer.close(0.0)
@@ -128,6 +129,9 @@ class WhepLink:
         self._await(peer.accept(admission.answer), connected, "taking the answer")
         self._await(self._connected, connected, "connecting")
         self._context.post(inputs.LinkReady(self._number))
+
+    def _wants_all(self) -> bool:
+        return self._context.hub.wants_all
 
     def close(self) -> None:
         """Say goodbye to the server if `say_goodbye` was called, and end the peer connection."""

@@ -20,13 +20,16 @@ from .._base.public_path import publish
 from .._base.secrets import Secret
 from .ice_urls import usable_servers
 
-__all__ = ["DEFAULT_API_URL", "AdvancedConfig", "ClientConfig", "IcePolicy", "VideoCodec"]
+__all__ = ["DEFAULT_API_URL", "AdvancedConfig", "ClientConfig", "IcePolicy", "VideoCodec", "VideoRecovery"]
 
 VideoCodec = Literal["auto", "h264", "vp8"]
 """``auto``: any codec that the streamer offers, preferably H.264, which costs less to decode."""
 
 IcePolicy = Literal["all", "relay"]
 """``all``: direct paths first. ``relay``: TURN servers only, so the streamer does not learn your addresses."""
+
+VideoRecovery = Literal["latest", "complete"]
+"""``latest``: after an outage, go on with what is sent now. ``complete``: first request what was lost in it."""
 
 DEFAULT_API_URL: Final = "https://api.odyssey.ml"
 _MOST_MS: Final = 1e12  # 31 years

@@ -23,12 +23,12 @@ import numpy as np
 from aiortc import RTCRtpSender
 from av.video.frame import PictureType
 
+from odyssey_proto._video import stamp
 from odyssey_proto.emulator._server import Emulator
 from odyssey_proto.emulator._stream import history
 from odyssey_proto.emulator._stream.camera import Camera
 from odyssey_proto.emulator._stream.h264 import StreamEncoder
 from odyssey_proto.emulator._worlds import LANDSCAPE, World
-from odyssey_proto._video import stamp
 from tools.bench.tape import Log
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _painted(folder: Path) -> list[Any]:
     pictures, seen = [], []
     for place in range(_PICTURES):
         picture = world.picture(place / FPS)
-        plane = picture.planes[0]
+        plane: Any = picture.planes[0]
         luma = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
         grain = rng.integers(-_GRAIN, _GRAIN + 1, luma.shape)
         grainy = np.clip(luma + grain, 16, 235).astype(np.uint8)

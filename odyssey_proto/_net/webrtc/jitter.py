@@ -43,11 +43,12 @@ _ASK_EVERY_ROUND_TRIPS: Final = 2.5
 _ARRIVES_WITHIN_S: Final = 0.6  # a keyframe of which something has come
 _ASK_AFTER_S: Final = 0.3  # how old a gap is when a keyframe is requested, or older
 _ASK_AFTER_ROUND_TRIPS: Final = 5
+_ASK_AFTER_REQUESTS: Final = 4
 _OLD_AFTER_S: Final = 0.2  # how old a gap is when it may be left for a keyframe, or older
-_OLD_AFTER_ROUND_TRIPS: Final = 3
+_OLD_AFTER_REQUESTS: Final = 3
 _COMPLETE_OLD_AFTER_S: Final = 1.2  # the same if all frames are wanted; few senders keep packets for longer
-_START_WITHIN_S: Final = 0.3  # how long to wait for the beginning of the first frame
 _ROUND_TRIP_S: Final = 0.1  # if it is not known
+_REQUEST_S: Final = 0.14  # likewise, from one request to the next
 _RENUMBERED: Final = 3000  # packets; a longer step back is a new numbering (RFC 3550, A.1)
 _BEHIND_START: Final = 512  # packets that may come after one that overtook them at the start
 _START_CODE: Final = b"\x00\x00\x01"  # before each unit of an H.264 frame, as aiortc joins them
@@ -171,7 +172,7 @@ class MarkerJitterBuffer(JitterBuffer):
         if _begins_keyframe(packet):
             return
         if self._start_until is None:
-            self._start_until = now + max(_START_WITHIN_S, _ASK_AFTER_ROUND_TRIPS * self._round_trip_s)
+            self._start_until = now + self._patience_s
         if self._recovery is not None:
             self._recovery.want_before(packet.sequence_number, now)
 
@@ -262,7 +263,7 @@ class MarkerJitterBuffer(JitterBuffer):
         """Return whether to wait for the beginning of the first frame."""
         if self._start_until is None:
             return False
-        if self._next is not None or now >= self._start_until or _begins_keyframe(self._at(self._origin)):
+        if self._next is not None or now >= self._start_until or self._has_beginning(self._origin):
             self._start_until = None
         return self._start_until is not None
 
@@ -279,7 +280,7 @@ class MarkerJitterBuffer(JitterBuffer):
         if self._wants_all():
             requested = self._recovery is not None and self._recovery.missing_since(self._gap or 0) is not None
             return not requested or now - self._gap_at >= _COMPLETE_OLD_AFTER_S
-        return now - self._gap_at >= max(_OLD_AFTER_S, _OLD_AFTER_ROUND_TRIPS * self._round_trip_s)
+        return now - self._gap_at >= max(_OLD_AFTER_S, _OLD_AFTER_REQUESTS * self._request_s)
 
     def _find_keyframe(self, packet: RtpPacket) -> None:
         """Note the keyframe that ``packet`` completes, if it does."""
@@ -288,7 +289,7 @@ class MarkerJitterBuffer(JitterBuffer):
             return  # as most do that come in order
         while (before := self._at(uint16_add(begin, -1))) is not None and before.timestamp == packet.timestamp:
             begin = uint16_add(begin, -1)
-        parts = []
+        parts: list[bytes] = []
         while (part := self._at(end := uint16_add(begin, len(parts)))) is not None:
             if part.timestamp != packet.timestamp:
                 return
@@ -357,6 +358,17 @@ class MarkerJitterBuffer(JitterBuffer):
     def _round_trip_s(self) -> float:
         return _ROUND_TRIP_S if self._recovery is None else self._recovery.round_trip_s
 
+    @property
+    def _request_s(self) -> float:
+        """The time from one request for a packet to the next, in s."""
+        return _REQUEST_S if self._recovery is None else self._recovery.wait_s
+
+    @property
+    def _patience_s(self) -> float:
+        """How long to wait for a missing packet alone, in s."""
+        by_round_trip = _ASK_AFTER_ROUND_TRIPS * self._round_trip_s
+        return max(_ASK_AFTER_S, by_round_trip, _ASK_AFTER_REQUESTS * self._request_s)
+
     def asks(self, now: float) -> bool:
         """Return whether to request a keyframe at ``now`` (s); if so, it counts as requested."""
         if self._ask_at is None:
@@ -372,8 +384,7 @@ class MarkerJitterBuffer(JitterBuffer):
     def _wants_keyframe(self, now: float) -> bool:
         if self._needs_keyframe or self._after_outage:
             return True
-        patience_s = max(_ASK_AFTER_S, _ASK_AFTER_ROUND_TRIPS * self._round_trip_s)
-        return self._gap is not None and now - self._gap_at >= patience_s
+        return self._gap is not None and now - self._gap_at >= self._patience_s
 
     def _expect_keyframe(self, packet: RtpPacket, now: float) -> None:
         """Request no other keyframe while one arrives."""
@@ -391,7 +402,7 @@ class MarkerJitterBuffer(JitterBuffer):
         begin = self._origin
         if self._lacks_start(self._now):
             return None
-        begins = self._next is None and begin is not None and self._has_beginning(begin)
+        begins = self._next is None and self._has_beginning(begin)
         frame = self._first_complete(sequence_number)
         if frame is not None:
             # The frame is certain to be complete only if it directly follows the previous frame, or at the start,
@@ -406,8 +417,8 @@ class MarkerJitterBuffer(JitterBuffer):
             self._next = self._origin
         return frame
 
-    def _has_beginning(self, place: int) -> bool:
-        packet = self._at(place)
+    def _has_beginning(self, place: int | None) -> bool:
+        packet = None if place is None else self._at(place)
         return packet is not None and _begins_keyframe(packet)
 
     def _first_complete(self, sequence_number: int) -> JitterFrame | None:

@@ -38,10 +38,8 @@ if TYPE_CHECKING:
     from ..._base.event_loop import BackgroundLoop
     from ..._model.config import VideoCodec
     from ..._model.ice_urls import IceUrl
-    from .decoding import DecodingQueue
-    from .jitter import MarkerJitterBuffer
     from .listener import PeerListener
-    from .repair import Requester
+    from .receiving import Receiving
 
 __all__ = ["Peer", "warm"]
 
@@ -113,10 +111,7 @@ class Peer:
         self._offer: Offer | None = None
         self._early: list[IceCandidate] = []
         self._video: MediaStreamTrack | None = None
-        self._receiver: Any = None  # that of the video
-        self._buffer: MarkerJitterBuffer | None = None  # our buffer in it; None if aiortc does not support that
-        self._requester: Requester | None = None  # likewise
-        self._decoding: DecodingQueue | None = None  # likewise
+        self._receiving: Receiving | None = None
         self._channels = DataChannels(
             loop,
             on_open=lambda size: self._tell(listener.on_channel_open, size),
@@ -233,10 +228,8 @@ class Peer:
                 await asyncio.shield(ending)
 
     async def _end(self) -> None:
-        if self._decoding is not None:
-            self._decoding.give_up()
-        if self._requester is not None:
-            self._requester.stop()
+        if self._receiving is not None:
+            self._receiving.give_up()
         await self._own.cancel(0.1)
         closing = {self._everything.spawn(self._servers.release())}
         if self._pc is not None:
@@ -430,30 +423,29 @@ class Peer:
     def _take_track(self, track: MediaStreamTrack) -> None:
         if track.kind == "video" and self._video is None:
             self._video = track
-            self._install_buffer(track)
+            self._receive(track)
             self._spawn(self._watch(track))
             self._tell(self._listener.on_track)
         else:
             # Mostly audio: decoded frames that nobody takes would pile up without limit.
             self._spawn(_drain(track))
 
-    def _install_buffer(self, track: MediaStreamTrack) -> None:
-        from . import decoding, jitter, repair
-        from .recovery import Recovery
+    def _receive(self, track: MediaStreamTrack) -> None:
+        from .receiving import Receiving
 
-        pc, clock, totals = self._pc, self._clock, self._totals
-        assert pc is not None
-        receiver = self._receiver = next(each for each in pc.getReceivers() if each.track is track)
-        recovery = Recovery(self._control_round_trip_s, self._wants_all)
-        buffer = self._buffer = jitter.install(receiver, clock, totals, recovery, self._wants_all)
-        if buffer is not None:
-            self._requester = repair.install(receiver, buffer, recovery, clock, totals, self._spawn)
-            self._decoding = decoding.install(receiver, buffer, self._take_frame, totals)
+        assert self._pc is not None
+        self._receiving = Receiving(
+            next(receiver for receiver in self._pc.getReceivers() if receiver.track is track),
+            self._totals,
+            on_frame=self._take_frame,
+            round_trip=self._control_round_trip_s,
+            wants_all=self._wants_all,
+            spawn=self._spawn,
+        )
 
     def _ask_for_keyframe(self) -> None:
-        if self._buffer is not None and self._buffer.ssrc is not None and not self._closing:
-            self._totals.keyframes_requested += 1
-            self._spawn(self._receiver._send_rtcp_pli(self._buffer.ssrc))
+        if self._receiving is not None and not self._closing:
+            self._receiving.ask_for_keyframe()
 
     def _take_frame(self, frame: av.VideoFrame, received_at: float) -> None:
         self._measure()
@@ -478,8 +470,9 @@ class Peer:
         assert pc is not None
         if (round_trip_s := self._control_round_trip_s()) is not None:
             totals.round_trip_s = round_trip_s
-        if self._offer is not None and self._buffer is not None and self._buffer.payload_type is not None:
-            totals.codec = self._offer.codecs.names.get(self._buffer.payload_type, totals.codec)
+        kind = None if self._receiving is None else self._receiving.payload_type
+        if self._offer is not None and kind is not None:
+            totals.codec = self._offer.codecs.names.get(kind, totals.codec)
 
     def _control_round_trip_s(self) -> float | None:
         # Of the data channels: the only round trip that is known before a packet was lost. It is not public.

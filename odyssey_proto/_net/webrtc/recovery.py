@@ -11,6 +11,7 @@ Requests are limited, because on a link that is full each answer takes the place
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -132,6 +133,11 @@ class Recovery:
     def repair_s(self) -> float | None:
         """The measured time from a request to its packet, in s; None before the first."""
         return self._measured_s
+
+    @property
+    def wait_s(self) -> float:
+        """The time after which a request is taken to be lost, in s: longer than the round trip, as that varies."""
+        return self._wait(1)
 
     def missing_since(self, number: int) -> float | None:
         """Return when ``number`` was found missing; None if it is not missing, or is no longer requested."""
@@ -271,7 +277,7 @@ class Recovery:
     def _reordering(self, now: float) -> float:
         if not self._reordered_s:
             return 0.0
-        return self._reordered_s * 0.5 ** ((now - self._reordered_at) / _HALVED_AFTER_S)
+        return self._reordered_s * math.exp2((self._reordered_at - now) / _HALVED_AFTER_S)
 
     def _measure(self, missing: _Missing, now: float) -> None:
         """Measure the round trip, if it is known which request was answered (Karn's rule)."""

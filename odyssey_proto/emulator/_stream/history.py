@@ -19,6 +19,7 @@ __all__ = ["SentPackets", "keep_sent"]
 
 _KEPT_S: Final = 1.0
 _HISTORY: Final = "_RTCRtpSender__rtp_history"  # aiortc has no public way
+_RETRANSMIT: Final = "_retransmit"
 _ROUND_TRIP: Final = "_RTCRtpSender__rtt"
 _ROUND_TRIP_S: Final = 0.01  # until it is measured
 
@@ -66,5 +67,5 @@ def keep_sent(sender: RTCRtpSender) -> SentPackets:
             await send_again(number)
 
     setattr(sender, _HISTORY, sent)
-    sender._retransmit = once_a_round_trip  # type: ignore[method-assign]
+    setattr(sender, _RETRANSMIT, once_a_round_trip)
     return sent
