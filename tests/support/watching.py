@@ -69,6 +69,7 @@ def coarse(gray):
 session = client.connect(
     on_status_change=lambda status, message: tell("handler", status.value),
     timeout=30,
+    recovery=recovery,
 )
 happening = session.events()
 def tell_events():
@@ -111,11 +112,11 @@ FAR_OFF: Final = 2.0
 without its reference is not: two pictures that are a second apart differ by 10."""
 
 
-def watch(network: Network, codec: str = "both") -> Watched:
+def watch(network: Network, codec: str = "both", recovery: str = "latest") -> Watched:
     """Start an emulator and the script beyond the network, and wait for the first second of the stream."""
     emulator = ["-m", "odyssey_proto", "emulator", "--host", SERVICE, "--port", str(_PORT), "--codec", codec]
     # The script waits for a line, so that the emulator is there when it connects.
-    code = f"sys.stdin.readline()\n{WATCH}"
+    code = f"sys.stdin.readline()\nrecovery = {recovery!r}\n{WATCH}"
     service, client = network.start(
         [sys.executable, *emulator], script_arguments(code, f"http://{SERVICE}:{_PORT}")
     )
