@@ -40,6 +40,8 @@ _EVEN_TRIES: Final = 4  # after so many, the waits grow
 _GROWTH: Final = 1.5
 _SECOND_AFTER_S: Final = 0.012  # from a request to its copy, which is made while many packets are lost
 _MANY_LOST: Final = 0.035  # share of packets
+_LATE_S: Final = 0.01  # a request that comes later than this is put off,
+_CATCH_UP_S: Final = 0.005  # for so long
 _TAIL_S: Final = 0.012  # the shortest pause within a frame after which its end may be lost
 _PROBED: Final = 2  # packets
 _BEFORE: Final = 3  # packets, at the start
@@ -55,7 +57,7 @@ _RENUMBERED: Final = 3000  # packets; a longer step back is a new numbering (RFC
 class _Missing:
     """A number that is missing."""
 
-    __slots__ = ("asked_at", "before_at", "copy_at", "due_at", "since", "tries")
+    __slots__ = ("asked_at", "before_at", "copy_at", "due_at", "since", "tries", "was_late")
 
     def __init__(self, since: float, due_at: float) -> None:
         self.since = since
@@ -64,6 +66,12 @@ class _Missing:
         self.before_at = 0.0  # the one before it
         self.copy_at: float | None = None  # when to repeat the last request, which may be lost
         self.due_at = due_at
+        self.was_late = False  # whether this request was put off already, because it came late
+
+    @property
+    def at(self) -> float:
+        """When to request it again."""
+        return self.due_at if self.copy_at is None else min(self.due_at, self.copy_at)
 
 
 class Recovery:
@@ -341,8 +349,12 @@ class Recovery:
         wanted: list[int] = []
         self.next_at = None
         for place, missing in list(self._missing.items()):
-            at = missing.due_at if missing.copy_at is None else min(missing.due_at, missing.copy_at)
-            if at <= now:
+            if missing.at <= now:
+                if now - missing.at > _LATE_S and not missing.was_late:
+                    # This process did not run for a while: the packet may be among those that wait to be read.
+                    missing.was_late, missing.copy_at, missing.due_at = True, None, now + _CATCH_UP_S
+                    self._wake(missing.due_at)
+                    continue
                 if missing.tries >= TRIES and missing.due_at <= now:
                     del self._missing[place]
                     continue
@@ -351,7 +363,7 @@ class Recovery:
                     break
                 self._request(missing, now)
                 wanted.append(place & 0xFFFF)
-            self._wake(missing.due_at if missing.copy_at is None else min(missing.due_at, missing.copy_at))
+            self._wake(missing.at)
         if self._probe_at is not None:
             if self._probe_at <= now:
                 wanted += self._probe(now)
@@ -362,6 +374,7 @@ class Recovery:
 
     def _request(self, missing: _Missing, now: float) -> None:
         self._tokens -= 1
+        missing.was_late = False
         if missing.due_at > now:
             missing.copy_at = None  # this was the copy
             return

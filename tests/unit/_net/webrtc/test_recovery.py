@@ -161,9 +161,9 @@ def test_what_an_outage_has_swallowed_is_left_out_unless_all_is_wanted() -> None
     assert not taking(1, 2).take(9, OUTAGE_S - 0.1)
     latest, complete = taking(1, 2), taking(1, 2, wants_all=lambda: True)
     assert latest.take(9, OUTAGE_S + 0.1)
-    assert latest.due(1.0) == []
+    assert latest.due(OUTAGE_S + 0.1) == []
     assert not complete.take(9, OUTAGE_S + 0.1)
-    assert complete.due(1.0) == [*range(3, 9)]
+    assert complete.due(OUTAGE_S + 0.1) == [*range(3, 9)]
     assert not taking(1, 2).take(3, 60.0), "a pause is no outage"
 
 
@@ -172,6 +172,16 @@ def test_a_process_that_did_not_look_at_its_socket_is_no_outage() -> None:
     recovery.take(1, 0.0, timestamp=2**32 - 4500)
     assert not recovery.take(3, 1.0, timestamp=4500), "the video goes on where it was"
     assert recovery.take(9, 2.0, timestamp=4500 + 90_000)
+
+
+def test_a_request_that_comes_late_is_put_off_once_since_the_packet_may_wait_to_be_read() -> None:
+    recovery = taking(1, 3)
+    assert recovery.due(0.2) == []
+    assert requests(recovery, 0.3)[0] == (0.205, [2])
+    recovery = taking(1, 3)
+    assert recovery.due(0.2) == []
+    recovery.take(2, 0.201)
+    assert requests(recovery, 1) == []
 
 
 def test_a_new_numbering_begins_anew() -> None:
