@@ -79,6 +79,11 @@ class AdvancedConfig:
     queue_timeout_s: float = attrs.field(default=30, validator=_number(least=0))
     """How long to queue for a streamer, in s; 0 fails at once."""
 
+    video_timeout_s: float = attrs.field(default=10, validator=_number(least=1), kw_only=True)
+    """How long to keep a connection without frames over which anything else arrives, in s: the streamer pauses, or
+    the network is bad. Then it is given up, but not if ``reconnect`` is False. A connection over which nothing
+    arrives is lost after 6 s, or this time if it is less. Not one of the documented settings."""
+
     def retry_delay(self, attempt: int) -> float:
         """Return the wait in s before retry number ``attempt`` (0 is the first)."""
         delay_ms = self.initial_retry_delay_ms * self.retry_backoff_multiplier ** min(attempt, 64)

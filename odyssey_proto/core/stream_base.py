@@ -77,7 +77,7 @@ class StreamBase(Machine):
 
     state: StreamState
 
-    def __init__(self, agenda: Agenda, connection: SessionLink, calls: PendingCalls) -> None:
+    def __init__(self, agenda: Agenda, connection: SessionLink, calls: PendingCalls, pause_limit_s: float) -> None:
         self.state = StreamState.NONE
         self.stream_id: str | None = None
         self.applied_prompt: str | None = None
@@ -87,7 +87,7 @@ class StreamBase(Machine):
         self._agenda = agenda
         self._connection = connection
         self._calls = calls
-        self._silence = Silence()
+        self._silence = Silence(pause_limit_s)
         self._started_by: int | None = None  # the call of the last start
         self._unwanted = False  # whether the last start has failed: a stream that still comes of it is ended
         self._clearing = False

@@ -216,6 +216,7 @@ CALLS: Final[dict[str, Call]] = {
             "max_retry_delay_ms": at_least(0),
             "retry_backoff_multiplier": at_least(1),
             "queue_timeout_s": at_least(0),
+            "video_timeout_s": at_least(1),
         }
     ),
     "AdvancedConfig.retry_delay": Call(wrong={"attempt": values(TYPE, "0", None)}),
