@@ -86,7 +86,7 @@ class Recovery:
     ...     _ = recovery.take(number, now=1.0)
     >>> recovery.due(now=1.0), round(recovery.next_at, 3)
     ([3], 1.135)
-    >>> recovery.due(now=1.2)
+    >>> recovery.due(now=1.14)
     [3]
     """
 
