@@ -41,12 +41,10 @@ _FIRST_ASK_AFTER_S: Final = 0.5  # after the first packet: a sender begins with 
 _ASK_EVERY_S: Final = 0.3  # between two requests for a keyframe, or longer
 _ASK_EVERY_ROUND_TRIPS: Final = 2.5
 _ARRIVES_WITHIN_S: Final = 0.6  # a keyframe of which something has come
-_ASK_AFTER_S: Final = 0.3  # how old a gap is when a keyframe is requested, or older
+_ASK_AFTER_S: Final = 0.3  # how old a gap is when a keyframe is requested, and may be left for one; or older
 _ASK_AFTER_ROUND_TRIPS: Final = 5
 _ASK_AFTER_REQUESTS: Final = 4
-_OLD_AFTER_S: Final = 0.2  # how old a gap is when it may be left for a keyframe, or older
-_OLD_AFTER_REQUESTS: Final = 3
-_COMPLETE_OLD_AFTER_S: Final = 1.2  # the same if all frames are wanted; few senders keep packets for longer
+_COMPLETE_OLD_AFTER_S: Final = 1.2  # how old it is when it is left if all is wanted: few senders keep more
 _ROUND_TRIP_S: Final = 0.1  # if it is not known
 _REQUEST_S: Final = 0.14  # likewise, from one request to the next
 _RENUMBERED: Final = 3000  # packets; a longer step back is a new numbering (RFC 3550, A.1)
@@ -280,7 +278,7 @@ class MarkerJitterBuffer(JitterBuffer):
         if self._wants_all():
             requested = self._recovery is not None and self._recovery.missing_since(self._gap or 0) is not None
             return not requested or now - self._gap_at >= _COMPLETE_OLD_AFTER_S
-        return now - self._gap_at >= max(_OLD_AFTER_S, _OLD_AFTER_REQUESTS * self._request_s)
+        return now - self._gap_at >= self._patience_s
 
     def _find_keyframe(self, packet: RtpPacket) -> None:
         """Note the keyframe that ``packet`` completes, if it does."""
