@@ -250,8 +250,8 @@ class MarkerJitterBuffer(JitterBuffer):
         before = self._at(uint16_add(packet.sequence_number, -1))
         if before is not None and before.timestamp != packet.timestamp:
             self._find_keyframe(before)  # it is now known to be the last one of its frame, even without a mark
-        while self._keyframes and not uint16_gt(self._keyframes[0], gap):
-            del self._keyframes[0]
+        while self._keyframes and (not uint16_gt(self._keyframes[0], gap) or self._at(self._keyframes[0]) is None):
+            del self._keyframes[0]  # it was passed, or is of an abandoned numbering
         if not self._keyframes or not (self._after_outage or self._needs_keyframe or self._is_old(now)):
             return False
         self._leave_out(self._keyframes.pop(0))

@@ -1,4 +1,4 @@
-"""Whether anything still arrives over a peer connection, even if it is no video: aiortc counts the packets."""
+"""What aiortc knows of a peer connection besides its video: if anything arrives, and the time of a round trip."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from aiortc import RTCPeerConnection
 
-__all__ = ["packets_received"]
+__all__ = ["channels_round_trip_s", "packets_received"]
 
 _COUNT: Final = (
     "_RTCDtlsTransport__rx_packets"  # its statistics, which have a public way, are made on the loop only
@@ -24,3 +24,12 @@ def packets_received(connection: RTCPeerConnection | None) -> int | None:
     transports = {transceiver.receiver.transport for transceiver in connection.getTransceivers()}
     counts = [getattr(transport, _COUNT, None) for transport in transports]
     return sum(filter(None, counts)) if any(count is not None for count in counts) else None
+
+
+def channels_round_trip_s(connection: RTCPeerConnection | None) -> float | None:
+    """Return the round trip of the data channels in s; None before anything was sent on them.
+
+    It is the only one that a receiver can measure before a packet was lost.
+    """
+    found = None if connection is None else getattr(connection.sctp, "_srtt", None)
+    return found if isinstance(found, float) else None

@@ -24,6 +24,7 @@ from . import candidates
 from .channels import DataChannels, not_open
 from .codecs import codec_preferences, no_codec
 from .ice_servers import IceServers
+from .liveness import channels_round_trip_s
 from .offer import UNREADABLE, Offer, readable_candidate
 from .other_logs import keep_quiet
 
@@ -438,7 +439,7 @@ class Peer:
             next(receiver for receiver in self._pc.getReceivers() if receiver.track is track),
             self._totals,
             on_frame=self._take_frame,
-            round_trip=self._control_round_trip_s,
+            round_trip=lambda: channels_round_trip_s(self._pc),
             wants_all=self._wants_all,
             spawn=self._spawn,
         )
@@ -468,16 +469,11 @@ class Peer:
         """Read values that aiortc does not report: the codec, and the round trip of the data channels."""
         pc, totals = self._pc, self._totals
         assert pc is not None
-        if (round_trip_s := self._control_round_trip_s()) is not None:
+        if (round_trip_s := channels_round_trip_s(pc)) is not None:
             totals.round_trip_s = round_trip_s
         kind = None if self._receiving is None else self._receiving.payload_type
         if self._offer is not None and kind is not None:
             totals.codec = self._offer.codecs.names.get(kind, totals.codec)
-
-    def _control_round_trip_s(self) -> float | None:
-        # Of the data channels: the only round trip that is known before a packet was lost. It is not public.
-        found = None if self._pc is None else getattr(self._pc.sctp, "_srtt", None)
-        return found if isinstance(found, float) else None
 
     def _take_channel_end(self, label: str) -> None:
         self._spawn(self._tell_channel_closed(label))

@@ -68,6 +68,7 @@ class Requester:
         self._ssrc: int | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
+        self._stopped = False
 
     def add(self, packet: RtpPacket) -> bool:
         """Take a packet; return whether to request what is now in `missing`."""
@@ -89,13 +90,14 @@ class Requester:
 
     def stop(self) -> None:
         """Request nothing more by timer."""
+        self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _set_timer(self, now: float) -> None:
         at = self._recovery.next_at
-        if at is None:
+        if at is None or self._stopped:
             return
         if self._timer is not None:
             if self._timer_at <= at:

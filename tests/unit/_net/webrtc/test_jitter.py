@@ -192,6 +192,19 @@ def test_numbers_that_begin_anew_are_no_gap() -> None:
     assert len(released) == 10 + 9, "all but the first of the new ones, which may lack its beginning"
 
 
+def test_a_keyframe_of_an_abandoned_numbering_is_none_to_go_on_with() -> None:
+    clock = Time(0.0)
+    buffer = MarkerJitterBuffer(clock)
+    before = packets([1] * 20, first=5000, keyframes=(0, 10))
+    feed(buffer, [*before[:5], *before[6:]])  # the keyframe is whole, but the gap is young
+    clock.at = 0.1
+    anew = packets([1] * 9, first=60_000, start=10**6, keyframes=(0, 1))
+    assert len(feed(buffer, anew)) == 9 - 1, "all but the first, which may lack its beginning"
+    clock.at, clock.step = 5.0, 0.05
+    later = packets([1] * 30, first=60_009, start=2 * 10**6, keyframes=(20,))
+    assert len(feed(buffer, [later[0], *later[2:]])) == 1 + 10
+
+
 def test_a_sender_that_marks_every_packet_is_not_believed_for_long() -> None:
     arriving = packets([3] * 20, keyframes=(0, 2))
     for packet in arriving:

@@ -88,8 +88,8 @@ def test_nothing_is_requested_by_timer_after_the_end() -> None:
         receiver = Receiver()
         first, _, third = packets([1] * 3)
         receiver.requester.add(first)
-        receiver.requester.add(third)
         receiver.requester.stop()
+        receiver.requester.add(third)
         await asyncio.sleep(0.1)
         return receiver
 
