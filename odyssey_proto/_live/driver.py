@@ -375,7 +375,8 @@ class Driver:
             case effects.AcceptOffer() | effects.AddCandidate() | effects.SendSignaling() | effects.SendChannel():
                 self._links[output.link].carry_out(output)
             case effects.CheckVideo(link=number):
-                self.post(inputs.VideoSeen(number, self.hub.last_at, self._links[number].packets))
+                link = self._links[number]
+                self.post(inputs.VideoSeen(number, self.hub.last_at, link.packets, link.has_moved))
             case effects.BeginFrames(at=at):
                 self.hub.begin(at)
             case effects.PauseFrames():

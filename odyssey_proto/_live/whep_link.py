@@ -10,7 +10,7 @@ from .._base import errors
 from .._base.abort import Abort
 from .._base.clock import Deadline
 from .._base.hosts import is_loopback
-from .._net.webrtc.liveness import packets_received
+from .._net.webrtc.liveness import has_moved, packets_received
 from ..core import effects, inputs
 from ..core.spectator_machine import broadcast_lost, left_early
 
@@ -90,6 +90,11 @@ class WhepLink:
         """How many packets have come."""
         return None if self._peer is None else packets_received(self._peer.peer_connection)
 
+    @property
+    def has_moved(self) -> bool:
+        """Whether this machine would now send from another address."""
+        return self._peer is not None and has_moved(self._peer.peer_connection)
+
     # --- opening and closing
 
     def open(self, deadline: Deadline) -> None:
@@ -119,6 +124,7 @@ class WhepLink:
             relay_only=self._ice_policy == "relay",
             max_pixels=self._max_pixels,
             totals=self._context.totals,
+            wants_all=self._wants_all,
         )
         if self._abort.aborted:
             peer.close(0.0)
@@ -132,6 +138,9 @@ class WhepLink:
         self._await(peer.accept(admission.answer), connected, "taking the answer")
         self._await(self._connected, connected, "connecting")
         self._context.post(inputs.LinkReady(self._number))
+
+    def _wants_all(self) -> bool:
+        return self._context.hub.wants_all
 
     def close(self) -> None:
         """Say goodbye to the server if `say_goodbye` was called, and end the peer connection."""

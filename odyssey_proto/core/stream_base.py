@@ -87,7 +87,7 @@ class StreamBase(Machine):
 
     state: StreamState
 
-    def __init__(self, agenda: Agenda, connection: SessionLink, calls: PendingCalls) -> None:
+    def __init__(self, agenda: Agenda, connection: SessionLink, calls: PendingCalls, pause_limit_s: float) -> None:
         self.state = StreamState.NONE
         self.stream_id: str | None = None
         self.applied_prompt: str | None = None
@@ -97,7 +97,7 @@ class StreamBase(Machine):
         self._agenda = agenda
         self._connection = connection
         self._calls = calls
-        self._silence = Silence()
+        self._silence = Silence(pause_limit_s)
         self._signs = SignsOfLife()
         self._early_gaps: list[VideoResumed] = []  # to be reported once the session is connected again
         self._is_paused = False  # whether a link that had brought frames was lost, and none has come since
@@ -170,7 +170,7 @@ class StreamBase(Machine):
 
     def judge_video(self, item: VideoSeen) -> None:
         """Wait, ask for a keyframe, or give up the link."""
-        verdict = self._silence.judge(item.at, self._agenda.now, item.packets)
+        verdict = self._silence.judge(item.at, self._agenda.now, item.packets, has_moved=item.has_moved)
         if verdict is Verdict.LOST:
             self._lose_video()
             return

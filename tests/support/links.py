@@ -47,6 +47,7 @@ class FakeLink:
         self.sent: list[Any] = []
         self.did: list[str] = []
         self.packets: int | None = None
+        self.has_moved = False
         self.lives = True
         self._service = service
         self._shown = 0

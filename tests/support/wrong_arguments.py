@@ -197,6 +197,7 @@ WATCHING: Final = [
 ]
 
 PIXELS: Final = np.zeros((2, 4, 3), np.uint8)
+RECOVERY: Final = [*values(TYPE, None, 1, True), *values(VALUE, "", "all")]
 SIDES: Final = [*values(TYPE, "2", None, 1.5, True), *values(VALUE, 0, -1)]
 NUMBERED: Final[dict[str, Rows]] = {
     "timestamp_ms": values(TYPE, "0", None, 1.5, True),
@@ -215,14 +216,15 @@ CALLS: Final[dict[str, Call]] = {
             "max_retry_delay_ms": at_least(0),
             "retry_backoff_multiplier": at_least(1),
             "queue_timeout_s": at_least(0),
+            "video_timeout_s": at_least(1),
         }
     ),
     "AdvancedConfig.retry_delay": Call(wrong={"attempt": values(TYPE, "0", None)}),
     # --- a live connection
-    "Odyssey.connect": Call(wrong={"wait_for_slot": SURE_FLAGS, "replace": SURE_FLAGS}),
+    "Odyssey.connect": Call(wrong={"wait_for_slot": SURE_FLAGS, "replace": SURE_FLAGS, "recovery": RECOVERY}),
     "Odyssey.connect_with_credentials": Call(
         works={"credentials": ClientCredentials.from_dict(CREDENTIALS)},
-        wrong={"credentials": values(TYPE, None, {}, TOKEN, CREDENTIALS)},
+        wrong={"credentials": values(TYPE, None, {}, TOKEN, CREDENTIALS), "recovery": RECOVERY},
     ),
     "Odyssey.start_stream": STREAMING,
     "Odyssey.interact": Call(works={"prompt": "It runs"}),
