@@ -27,8 +27,8 @@ from .effects import (
 )
 from .inputs import Due, End, Interact, LinkFailed, SignOfLife, Start, Unreadable, VideoResumed, VideoSeen
 from .machine import Machine
-from .signs_of_life import ASK_EVERY_S, SignsOfLife
-from .silence import SILENCE_LIMIT_S, Silence, Verdict
+from .signs_of_life import ASK_EVERY_S, MISSING_AFTER_S, SignsOfLife
+from .silence import Silence, Verdict
 from .stream_errors import failure
 
 if TYPE_CHECKING:
@@ -254,7 +254,7 @@ class StreamBase(Machine):
 
     def lose_streamer(self, _: Due) -> None:
         """Give up the link: the streamer will not answer the call."""
-        self._lose_link(f"The streamer is gone: no sign of life for {SILENCE_LIMIT_S:g} s", "streamer_silent")
+        self._lose_link(f"The streamer is gone: no sign of life for {MISSING_AFTER_S:g} s", "streamer_silent")
 
     # --- the end
 
