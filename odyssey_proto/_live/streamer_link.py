@@ -22,7 +22,7 @@ from .._model.credentials import TOKEN_LIFETIME_S
 from .._model.message_types import note_type
 from .._net import held_sessions, signaling
 from .._net.webrtc import candidates
-from .._net.webrtc.liveness import has_moved, packets_received
+from .._net.webrtc.liveness import Route, packets_received
 from ..core import effects, inputs, queueing
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class StreamerLink:
         self._ice_servers: tuple[wire.IceServer, ...] = ()
         self._preparing: threading.Thread | None = None
         self._peer: Peer | None = None
+        self._route = Route()
 
     @property
     def packets(self) -> int | None:
@@ -79,7 +80,7 @@ class StreamerLink:
     @property
     def has_moved(self) -> bool:
         """Whether this machine would now send from another address."""
-        return self._peer is not None and has_moved(self._peer.peer_connection)
+        return self._peer is not None and self._route.has_changed(self._peer.peer_connection)
 
     # --- opening and closing
 
@@ -339,8 +340,10 @@ class StreamerLink:
         )
 
     def on_state(self, state: str) -> None:
-        """`PeerListener`: log the state of the connection."""
+        """`PeerListener`: log the state of the connection, and note its route."""
         log.debug("peer connection %d is %s", self._plan.link, state)
+        if state == "connected" and self._peer is not None:
+            self._route.note(self._peer.peer_connection)
 
     def on_lost(self, error: errors.OdysseyConnectionError) -> None:
         """`PeerListener`: the peer connection has ended, although this side did not close it."""

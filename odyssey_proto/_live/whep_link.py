@@ -10,7 +10,7 @@ from .._base import errors
 from .._base.abort import Abort
 from .._base.clock import Deadline
 from .._base.hosts import is_loopback
-from .._net.webrtc.liveness import has_moved, packets_received
+from .._net.webrtc.liveness import Route, packets_received
 from ..core import effects, inputs
 from ..core.spectator_machine import broadcast_lost, left_early
 
@@ -76,6 +76,7 @@ class WhepLink:
         self._source = context.hub.source
         self._abort = Abort()
         self._peer: WhepPeer | None = None
+        self._route = Route()
         self._resource: str | None = None
         self._says_goodbye = False
         self._connected: concurrent.futures.Future[None] = concurrent.futures.Future()
@@ -93,7 +94,7 @@ class WhepLink:
     @property
     def has_moved(self) -> bool:
         """Whether this machine would now send from another address."""
-        return self._peer is not None and has_moved(self._peer.peer_connection)
+        return self._peer is not None and self._route.has_changed(self._peer.peer_connection)
 
     # --- opening and closing
 
@@ -221,6 +222,8 @@ class WhepLink:
         """Note that the connection is established, for `open`."""
         log.debug("the peer connection of a spectator is %s", state)
         if state == "connected" and not self._connected.done():
+            if self._peer is not None:
+                self._route.note(self._peer.peer_connection)
             self._connected.set_result(None)
 
     def on_lost(self, error: errors.OdysseyConnectionError) -> None:

@@ -14,7 +14,7 @@ __all__ = ["ASK_EVERY_S", "MISSING_AFTER_S", "SignsOfLife"]
 ASK_EVERY_S: Final = 0.5
 """The time from one request for a sign of life to the next, in s."""
 MISSING_AFTER_S: Final = 2.5
-"""How long the other side may show no sign of life, in s: less than that of silent video, because a caller waits."""
+"""How long the other side may show no sign of life, in s: less than of silent video, because a caller waits."""
 _OVERSLEPT_S: Final = 1.0  # a look that comes as late shows that this process was not running
 
 

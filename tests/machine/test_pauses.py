@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.conftest import MakeClient
 
 FPS: Final = 20
-SLACK_MS: Final = 500  # a busy machine paints pictures late
+SLACK_MS: Final = 1000  # a busy machine paints pictures late
 
 
 @pytest.mark.parametrize("reconnect", [True, False])

@@ -157,6 +157,8 @@ ABOVE_ZERO: Final = values(VALUE, 0, -1, "1", True, math.nan, math.inf)
 COUNTS: Final = values(VALUE, -1, 1.5, "1", True)
 EMULATING: Final[dict[str, Rows]] = {
     "host": values(VALUE, "", " ", None, 7),
+    "allow_hosts": values(VALUE, "a.example", ["a.example:80"], [""], [7], None),
+    "allow_origins": values(VALUE, "https://a.example", ["a.example"], [""], [7], None),
     "size": values(VALUE, None, 7, "512x32", (1280,), (1281, 704), (1280, 30), (True, 704)),
     "port": [*COUNTS, (65536, VALUE), (None, VALUE)],
     "seed": COUNTS,
@@ -217,6 +219,7 @@ CALLS: Final[dict[str, Call]] = {
             "retry_backoff_multiplier": at_least(1),
             "queue_timeout_s": at_least(0),
             "video_timeout_s": at_least(1),
+            "max_pixels": [*values(TYPE, "1", None, True, 1.5), *values(VALUE, 0, -1)],
         }
     ),
     "AdvancedConfig.retry_delay": Call(wrong={"attempt": values(TYPE, "0", None)}),

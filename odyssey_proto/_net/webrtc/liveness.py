@@ -5,7 +5,6 @@ aiortc counts the packets that arrive, and every ICE agent answers the checks of
 
 from __future__ import annotations
 
-import contextlib
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +14,7 @@ from .candidates import agents
 if TYPE_CHECKING:
     from aiortc import RTCPeerConnection
 
-__all__ = ["answers", "channels_round_trip_s", "has_moved", "packets_received"]
+__all__ = ["Route", "answers", "channels_round_trip_s", "packets_received"]
 
 _COUNT: Final = (
     "_RTCDtlsTransport__rx_packets"  # its statistics, which have a public way, are made on the loop only
@@ -34,21 +33,33 @@ def packets_received(connection: RTCPeerConnection | None) -> int | None:
     return sum(filter(None, counts)) if any(count is not None for count in counts) else None
 
 
-def has_moved(connection: RTCPeerConnection | None) -> bool:
-    """Return whether this machine would now send from another address than that of the path. For any thread.
+class Route:
+    """The address from which this machine sends over a peer connection. For any thread.
 
-    A machine without a network has not moved: it may come back. Neither has one whose path begins at a relay.
+    The path itself does not say it: a machine with two addresses may receive at one and send from the other.
     """
-    if connection is None:
-        return False
-    for agent in agents(connection):
-        for pair in tuple(getattr(agent, "_nominated", {}).values()):
-            here, there = pair.local_candidate, pair.remote_addr
-            with contextlib.suppress(OSError):
-                family = socket.AF_INET6 if ":" in there[0] else socket.AF_INET
-                if here.type != "relay" and sender_towards(family, there) != here.host:
-                    return True
-    return False
+
+    def __init__(self) -> None:
+        self._senders: dict[Any, str] = {}
+
+    def note(self, connection: RTCPeerConnection | None) -> None:
+        """Note the address, once the connection is established."""
+        self.has_changed(connection)
+
+    def has_changed(self, connection: RTCPeerConnection | None) -> bool:
+        """Return whether it is another one now; without a network, which may come back, it is not."""
+        changed = False
+        for _, pair in () if connection is None else _pairs(connection):
+            changed |= self._is_new(pair.remote_addr)
+        return changed
+
+    def _is_new(self, there: Any) -> bool:
+        family = socket.AF_INET6 if ":" in there[0] else socket.AF_INET
+        try:
+            sender = sender_towards(family, there)
+        except OSError:
+            return False
+        return self._senders.setdefault(there, sender) != sender
 
 
 async def answers(connection: RTCPeerConnection | None) -> bool:
@@ -60,15 +71,21 @@ async def answers(connection: RTCPeerConnection | None) -> bool:
         return True
     from aioice import stun
 
-    for agent in agents(connection):
-        for pair in tuple(getattr(agent, "_nominated", {}).values()):
-            try:
-                await _check(agent, pair)
-            except stun.TransactionTimeout:
-                return False
-            except (stun.TransactionFailed, AttributeError, TypeError):
-                pass  # an answer too, or another aioice
+    for agent, pair in _pairs(connection):
+        try:
+            await _check(agent, pair)
+        except stun.TransactionTimeout:
+            return False
+        except (stun.TransactionFailed, AttributeError, TypeError):
+            pass  # an answer too, or another aioice
     return True
+
+
+def _pairs(connection: RTCPeerConnection) -> list[tuple[Any, Any]]:
+    """Return aioice's connections, each with the pair of addresses that it uses."""
+    return [
+        (agent, pair) for agent in agents(connection) for pair in tuple(getattr(agent, "_nominated", {}).values())
+    ]
 
 
 async def _check(agent: Any, pair: Any) -> None:
