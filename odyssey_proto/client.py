@@ -293,6 +293,7 @@ class Odyssey:
         self._leaving = self._session or self._leaving
         live, self._session = self._session, None
         if live is not None:
+            self._leaving = live  # once more: another thread may just have made it
             live._disconnect(may_linger=may_linger)
             if live._driver.ended.is_set():
                 self._leaving = None
