@@ -150,10 +150,7 @@ class Driver:
             raise errors.again(_HAS_ENDED)
         _drivers.add(self)  # not before: nobody may wait for the end of a thread that never ran
         try:
-            if process_end.is_ending():  # nobody would give it back
-                raise errors.OdysseyConnectionError(
-                    "This process is ending: connect earlier", code="shutting_down"
-                )
+            _refuse_end()  # not before: either the end of the process finds this driver, or this finds the end
             if self._dispatcher is not None:
                 self._dispatcher.start()
             self._thread.start()
@@ -433,6 +430,11 @@ class Driver:
 
 
 _HAS_ENDED: Final = errors.OdysseyConnectionError("The connection has ended", code="disconnected")
+
+
+def _refuse_end() -> None:
+    if process_end.is_ending():  # nobody would give the session back
+        raise errors.OdysseyConnectionError("This process is ending: connect earlier", code="shutting_down")
 
 
 def _warm() -> None:

@@ -1,4 +1,4 @@
-"""Exceptions at any instruction of the main thread, as signal handlers raise them; and which instructions to try."""
+"""Exceptions at any instruction of the main thread, as signal handlers raise them; and which ones to try."""
 
 from __future__ import annotations
 

@@ -49,15 +49,15 @@ async def _let_go(request: web.Request, handler: Handler) -> web.StreamResponse:
     """
     try:
         response = await handler(request)
-        if request.content.exception() is not None:
-            request.content.feed_eof()  # or aiohttp would read on
-            response.force_close()
-        return response
     except ConnectionError as exc:
         if request.transport is not None and not request.transport.is_closing():
             raise
         log.debug("%s %s: the client left (%s)", request.method, request.path, type(exc).__name__)
         return web.Response()  # which goes nowhere
+    if request.content.exception() is not None:
+        request.content.feed_eof()  # or aiohttp would read on
+        response.force_close()
+    return response
 
 
 class RestApi:
