@@ -356,7 +356,7 @@ class Driver:
                 link = self._links[plan.link] = self._access.make_link(plan, self._context)
                 self._workers.run(
                     lambda: link.open(Deadline(plan.timeout, self.clock)),
-                    lambda error: self.post(inputs.LinkFailed(plan.link, error)),
+                    lambda error: self.post(inputs.LinkFailed(plan.link, error, video_at=self.hub.last_at)),
                 )
             case effects.CloseLink(link=number):
                 self._workers.run(self._links.pop(number).close)
