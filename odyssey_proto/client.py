@@ -244,7 +244,6 @@ class Odyssey:
                 self.disconnect()
             times_left = self._times_left
             self._settle_last(deadline)
-            self._settle_left(deadline)
             if credentials is None:
                 commands.make_way(self._account.api, deadline, replace=replace)
             loop = self._loop = self._loop or BackgroundLoop()
@@ -280,20 +279,20 @@ class Odyssey:
                 f"This client is {last.status}; wait until it is connected, or call disconnect() first",
                 code="reconnecting",
             )
+        self._settle(deadline)
         if last is not None:
-            from .session import settle
-
-            settle(last, deadline)
             self._account.telemetry.ended(last)  # if the user called Session.disconnect(), or it failed
 
-    def _settle_left(self, deadline: Deadline) -> None:
-        """Wait until a session that `disconnect` has left behind was given back to the service."""
-        if (left := self._leaving) is not None:
-            from .session import settle
+    def _settle(self, deadline: Deadline) -> None:
+        """Wait until the sessions that have ended or were left have been given back to the service."""
+        left = self._leaving
+        for past in (self._session, left):
+            if past is not None and past.has_ended:
+                from .session import settle
 
-            settle(left, deadline)
-            if left._driver.ended.is_set() and self._leaving is left:
-                self._leaving = None
+                settle(past, deadline)
+        if left is not None and left._driver.ended.is_set() and self._leaving is left:
+            self._leaving = None
 
     @errands.undisturbed
     def disconnect(self) -> None:
@@ -306,6 +305,7 @@ class Odyssey:
         self._leaving = self._session or self._leaving
         live, self._session = self._session, None
         if live is not None:
+            self._leaving = live  # once more: another thread may just have made it
             live._disconnect(may_linger=may_linger)
             if live._driver.ended.is_set():
                 self._leaving = None
@@ -467,7 +467,7 @@ class Odyssey:
                 already granted is given back, which may take 2 s more.
         """
         until = self._until(timeout, self._queueing_s)
-        self._settle_left(until)
+        self._settle(until)
         return self._account.mint(until)
 
     # --- recordings

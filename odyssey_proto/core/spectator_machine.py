@@ -267,13 +267,17 @@ class SpectatorMachine(Machine):
 
     def hold_gap(self, item: VideoResumed) -> None:
         """Keep a gap that the decoder's thread reports before the link is ready."""
-        self._is_paused = False
+        self._note_video()
         self._early_gaps.append(item)
 
     def report_gap(self, item: VideoResumed) -> None:
         """Report that video has resumed."""
-        self._is_paused = False
+        self._note_video()
         self._put_gap(item.seconds)
+
+    def _note_video(self) -> None:
+        self._is_paused = False
+        self._silence.note_newest(self._agenda.now)  # the link may be lost before anybody looks
 
     def _report_early_gaps(self) -> None:
         early, self._early_gaps = self._early_gaps, []

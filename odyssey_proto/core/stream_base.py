@@ -210,13 +210,17 @@ class StreamBase(Machine):
 
     def hold_gap(self, item: VideoResumed) -> None:
         """Keep the report until the stream has begun, or the session is connected again."""
-        self._is_paused = False
+        self._note_video()
         self._early_gaps.append(item)
 
     def report_gap(self, item: VideoResumed) -> None:
         """Report the frames that were missed."""
-        self._is_paused = False
+        self._note_video()
         self._put_gap(item.seconds)
+
+    def _note_video(self) -> None:
+        self._is_paused = False
+        self._silence.note_newest(self._agenda.now)  # the link may be lost before anybody looks
 
     def _report_early_gaps(self) -> None:
         early, self._early_gaps = self._early_gaps, []

@@ -503,6 +503,14 @@ def test_a_link_that_brings_frames_and_fails_is_paused_and_each_gap_is_reported_
     assert gaps(rig.give(inputs.BroadcastEnded(3))) == []
 
 
+def test_two_gaps_do_not_overlap() -> None:
+    rig = away()
+    rig.give(inputs.VideoResumed(1.0))
+    rig.give(inputs.LinkFailed(2, LOST))  # which does not say when the newest frame came
+    rig.later(0.5)
+    assert gaps(rig.give(inputs.Disconnect())) == [1.0, 0.5]
+
+
 def test_what_never_had_a_frame_has_no_gap() -> None:
     rig = Rig().to_watching()
     rig.give(inputs.LinkFailed(1, LOST))
