@@ -1,4 +1,4 @@
-"""The emulator under a thousand requests generated from ``spec/openapi.yaml``, valid and invalid.
+"""The emulator under hundreds of requests generated from ``spec/openapi.yaml``, valid and invalid.
 
 The witness of all tests (`odyssey_proto.conformance`) checks the same answers again, with its own validators.
 """
@@ -101,7 +101,7 @@ def api() -> BaseSchema:
 
 
 calls = schemathesis.pytest.from_fixture("api").exclude(path_regex="^/live/")
-"""The same but for those of a broadcast, read when the test runs: every worker that collects it would take a second."""
+"""The same without those of a broadcast, read when the test runs: every worker would take a second to collect them."""
 
 
 @attrs.frozen
