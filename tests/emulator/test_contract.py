@@ -101,7 +101,7 @@ def api() -> BaseSchema:
 
 
 calls = schemathesis.pytest.from_fixture("api").exclude(path_regex="^/live/")
-"""The same without those of a broadcast, read when the test runs: every worker would take a second to collect them."""
+"""The same without those of a broadcast, read when the test runs, and not by every worker that collects it."""
 
 
 @attrs.frozen
