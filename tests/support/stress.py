@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LIMIT_S", "is_long", "rounds"]
 
-SECONDS: Final = float(os.environ.get("STRESS_SECONDS", "1"))
+SECONDS: Final = float(os.environ.get("STRESS_SECONDS", "0.4"))
 SEED: Final = int(os.environ.get("STRESS_SEED", "1"))
 LIMIT_S: Final = SECONDS + 240.0
 """The time limit of a test, in s."""
