@@ -1,4 +1,4 @@
-"""The emulator under a thousand requests generated from ``spec/openapi.yaml``, valid and invalid.
+"""The emulator under hundreds of requests generated from ``spec/openapi.yaml``, valid and invalid.
 
 The witness of all tests (`odyssey_proto.conformance`) checks the same answers again, with its own validators.
 """
@@ -24,6 +24,8 @@ from tests.support.plain_rest import PlainRest, script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from schemathesis.schemas import BaseSchema
 
     from odyssey_proto.emulator._faults.script import FaultScript
 
@@ -70,9 +72,6 @@ def document() -> dict[str, Any]:
     return found
 
 
-api = schemathesis.openapi.from_dict(document(), config=schemathesis.Config.from_dict(CONFIG))
-
-
 def is_tolerated(case: Any) -> bool:
     """Return whether the emulator accepts a body that its schema refuses, as stated in `spec/README.md`."""
     without = case.body is NOT_SET or (
@@ -81,7 +80,6 @@ def is_tolerated(case: Any) -> bool:
     return bool(case.operation.label == "POST /sessions/request" and without)
 
 
-@api.auth()
 class Placeholder:
     """Placeholder for the token, as requests are generated before the emulator starts."""
 
@@ -92,6 +90,18 @@ class Placeholder:
 
     def set(self, case: Any, data: str, context: Any) -> None:
         case.headers["Authorization"] = data
+
+
+@pytest.fixture(scope="module")
+def api() -> BaseSchema:
+    """The calls of `openapi.yaml`, with the placeholder for the token."""
+    found = schemathesis.openapi.from_dict(document(), config=schemathesis.Config.from_dict(CONFIG))
+    found.auth()(Placeholder)
+    return found
+
+
+calls = schemathesis.pytest.from_fixture("api").exclude(path_regex="^/live/")
+"""The same without those of a broadcast, read when the test runs, and not by every worker that collects it."""
 
 
 @attrs.frozen
@@ -126,15 +136,15 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         )
 
 
-@api.exclude(path_regex="^/live/").parametrize()
-@settings(LIMITS, max_examples=30)
+@calls.parametrize()
+@settings(LIMITS, max_examples=20)
 def test_every_call_keeps_to_the_contract(case: Any, running: Running) -> None:
     running.fill_in(case)
     if not is_tolerated(case):
         case.call_and_validate(base_url=running.url)
 
 
-def test_calls_that_follow_from_each_other_keep_to_the_contract(running: Running) -> None:
+def test_calls_that_follow_from_each_other_keep_to_the_contract(api: BaseSchema, running: Running) -> None:
     machine: Any = api.exclude(path_regex="^/live/").as_state_machine()
 
     class Calls(machine):  # type: ignore[misc]  # generated from the document
@@ -150,7 +160,7 @@ def test_calls_that_follow_from_each_other_keep_to_the_contract(running: Running
         def get_call_kwargs(self, case: Any) -> dict[str, Any]:
             return {"base_url": running.url}
 
-    Calls.run(settings=settings(LIMITS, max_examples=15, stateful_step_count=6))
+    Calls.run(settings=settings(LIMITS, max_examples=10, stateful_step_count=6))
 
 
 @pytest.mark.parametrize(
@@ -162,7 +172,9 @@ def test_calls_that_follow_from_each_other_keep_to_the_contract(running: Running
     ],
     ids=["a field that is missing", "no JSON", "an error of the server"],
 )
-def test_an_answer_that_breaks_the_contract_is_noticed(broken: dict[str, Any], running: Running) -> None:
+def test_an_answer_that_breaks_the_contract_is_noticed(
+    broken: dict[str, Any], api: BaseSchema, running: Running
+) -> None:
     running.faults.add(Fault(step="GET /regions", action="answer", **broken))
     case = api["/regions"]["GET"].Case(headers={"Authorization": running.token})
     with pytest.raises(FailureGroup):

@@ -304,5 +304,5 @@ def test_a_flood_on_signaling_is_bounded_and_ends_with_close(flood: str) -> None
     }
     with nothing_left(), HttpServer(routes) as server:
         odyssey = client(server)
-        refused(lambda: odyssey.connect(timeout=1.5))
+        refused(lambda: odyssey.connect(timeout=0.4))
         odyssey.close()

@@ -49,7 +49,7 @@ TOKENS: Final = (
     "file:///etc/passwd",
     "\u3002",
 )
-TEXTS: Final = mutated_text(ADDRESSES, TOKENS)
+TEXTS: Final = mutated_text(ADDRESSES, TOKENS, largest=50_000)
 
 
 @target(TEXTS, mutated_text(["s-1", "a/b?c"]), mutated_text(["to.k-en"]), refuses=(MalformedMessageError,))

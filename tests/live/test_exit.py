@@ -43,7 +43,7 @@ ENDINGS: Final[dict[str, tuple[str, int, str]]] = {
 def test_a_script_that_does_not_close_ends_at_once_and_gives_its_session_back(ending: str) -> None:
     code, status, last_words = ENDINGS[ending]
     with (
-        Emulator(record=False) as emulator,
+        Emulator(record=False, size=(512, 512)) as emulator,
         script(f"{STREAM}\nsay('ending')\n{code}", emulator.api_url) as process,
     ):
         assert process.said() == ["ending"]
@@ -83,7 +83,7 @@ def watch():
 
 threading.Thread(target=watch).start()
 """
-    with Emulator(record=False) as emulator, script(STREAM + code, emulator.api_url) as process:
+    with Emulator(record=False, size=(512, 512)) as emulator, script(STREAM + code, emulator.api_url) as process:
         assert process.said() == ["watched", "connected"]
         assert process.ended() == 0
         assert process.stderr == ""

@@ -33,6 +33,7 @@ from odyssey_proto import (
 from odyssey_proto.emulator._config import EmulatorConfig
 from odyssey_proto.emulator._faults.script import FaultScript
 from odyssey_proto.emulator._server import Emulator
+from tests.support.cases import every, run_all
 from tests.support.wrong_arguments import CALLS, NOT_CALLED, lacking, rows_of
 
 if TYPE_CHECKING:
@@ -95,14 +96,9 @@ def named(value: object) -> str:
 
 
 PUBLIC = public_calls()
-ROWS = [
-    pytest.param(name, *row, id=f"{name}-{row[2] or 'together'}-{named(row[0].get(row[2] or ''))}")
-    for name, names in PUBLIC.items()
-    for row in rows_of(name, names)
-]
 
 
-@pytest.mark.parametrize("name", PUBLIC)
+@every("name", PUBLIC)
 def test_something_is_wrong_for_every_parameter_of_every_public_call(name: str) -> None:
     assert lacking(name, PUBLIC[name]) == [], "say in tests/support/wrong_arguments.py what cannot work"
 
@@ -198,21 +194,20 @@ def test_what_fits_is_heard(rig: Rig) -> None:
     rig.heard.steps.clear()
 
 
-@pytest.mark.parametrize(("name", "arguments", "error", "parameter"), ROWS)
+@pytest.mark.parametrize("name", [name for name, names in PUBLIC.items() if rows_of(name, names)])
 def test_a_wrong_argument_is_refused_before_anything_is_sent(
-    rig: Rig,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    name: str,
-    arguments: dict[str, Any],
-    error: type[Exception],
-    parameter: str | None,
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
+    def check(row: tuple[dict[str, Any], type[Exception], str | None]) -> None:
+        arguments, error, parameter = row
+        text = str(refuses(rig.find(name), arguments, error))
+        assert parameter is None or parameter in text or parameter in NAMED_OTHERWISE
+        assert rig.heard.steps == []
+        assert list(tmp_path.iterdir()) == []
+
     monkeypatch.chdir(tmp_path)
-    text = str(refuses(rig.find(name), arguments, error))
-    assert parameter is None or parameter in text or parameter in NAMED_OTHERWISE
-    assert rig.heard.steps == []
-    assert list(tmp_path.iterdir()) == []
+    rows = rows_of(name, PUBLIC[name])
+    run_all(check, ((f"{row[2] or 'together'}-{named(row[0].get(row[2] or ''))}", row) for row in rows))
 
 
 @pytest.mark.parametrize("name", list(vars(Odyssey("ody_key").with_raw_response)))

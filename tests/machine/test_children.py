@@ -103,14 +103,22 @@ def program(end: str) -> str:
     return PROGRAM.format(body="".join(f"    {line}\n" for line in ENDS[end].strip().splitlines()))
 
 
-@pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize("library", ["multiprocessing", "multiprocess", "billiard"])
+@pytest.mark.parametrize(
+    ("library", "end"),
+    [
+        *(("multiprocessing", end) for end in ENDS),
+        *(("billiard", end) for end in ENDS),
+        # This one is the first one with another name, and another pickle.
+        ("multiprocess", "a worker that has done its tasks"),
+        ("multiprocess", "a process that is terminated"),
+    ],
+)
 def test_a_child_that_does_not_close_gives_its_session_back(library: str, end: str, tmp_path: Path) -> None:
     if importlib.util.find_spec(library) is None:
         pytest.skip(f"needs {library}")
     file = tmp_path / "workers.py"
     file.write_text(program(end))
-    with Emulator(record=False) as emulator:
+    with Emulator(record=False, size=(512, 512)) as emulator:
         with python(str(file), library, emulator.api_url, "ody_test") as process:
             assert process.line() == "connected"
             process.tell()
@@ -131,7 +139,7 @@ def test_a_child_whose_thread_goes_on_gives_its_session_back_after_it(
     file.write_text(
         PROGRAM.format(body=f"    process = mp.Process(target={child})\n    process.start()\n    process.join()")
     )
-    with Emulator(record=False) as emulator:
+    with Emulator(record=False, size=(512, 512)) as emulator:
         with python(str(file), library, emulator.api_url, "ody_test") as process:
             assert process.line() == "connected"
             assert process.ended() == 0

@@ -45,7 +45,7 @@ _RESET_PEAK: Final = "5"  # what `clear_refs` takes for "the peak of the residen
 def target(
     *inputs: st.SearchStrategy[Any],
     refuses: tuple[type[Exception], ...] = (OdysseyError,),
-    examples: int = 100,
+    examples: int = 60,
     within_mb: float = _WITHIN_MB,
 ) -> Callable[[Callable[..., object]], Callable[[], None]]:
     """Make a test of a function that parses ``inputs``, and may raise only ``refuses``.

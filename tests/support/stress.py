@@ -27,7 +27,7 @@ SEED: Final = int(os.environ.get("STRESS_SEED") or 1)
 LIMIT_S: Final = SECONDS + 240.0
 """The time limit of a test, in s."""
 
-_SHORT_S: Final = 1.0  # how long `rounds` go on in the short run
+_SHORT_S: Final = 0.4  # how long `rounds` go on in the short run
 _BUSY_THREADS: Final = 2
 _SWITCHES_S: Final = (1e-5, 1e-3, 0.005, 0.02)  # Python's usual interval is 0.005
 

@@ -7,9 +7,8 @@ import importlib
 import inspect
 import pkgutil
 
-import pytest
-
 import odyssey_proto
+from tests.support.cases import every
 
 MODULES = sorted(
     module.name
@@ -18,7 +17,7 @@ MODULES = sorted(
 )
 
 
-@pytest.mark.parametrize("name", MODULES)
+@every("name", MODULES)
 def test_examples_in_docstrings_give_what_they_say(name: str) -> None:
     module = importlib.import_module(name)
     for promised in module.__all__:  # a package that loads names on demand has them only after this
@@ -27,7 +26,7 @@ def test_examples_in_docstrings_give_what_they_say(name: str) -> None:
     assert result.failed == 0
 
 
-@pytest.mark.parametrize("name", MODULES)
+@every("name", MODULES)
 def test_a_module_says_what_it_is_and_what_it_promises(name: str) -> None:
     module = importlib.import_module(name)
     assert module.__doc__
@@ -35,7 +34,7 @@ def test_a_module_says_what_it_is_and_what_it_promises(name: str) -> None:
     assert [promised for promised in module.__all__ if not hasattr(module, promised)] == []
 
 
-@pytest.mark.parametrize("name", odyssey_proto.__all__)
+@every("name", odyssey_proto.__all__)
 def test_a_public_name_is_documented_with_all_its_methods(name: str) -> None:
     thing = getattr(odyssey_proto, name)
     if not inspect.isclass(thing):

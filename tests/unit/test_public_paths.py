@@ -34,6 +34,7 @@ from odyssey_proto import (
     core,
     emulator,
 )
+from tests.support.cases import every
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +77,7 @@ for name, cls in CLASSES.items():
             CALLABLES[f"{name}.{member}"] = function
 
 
-@pytest.mark.parametrize("name", PUBLIC)
+@every("name", PUBLIC)
 def test_a_public_object_says_that_it_is_from_where_users_import_it(name: str) -> None:
     thing = PUBLIC[name]
     if thing.__module__.split(".")[0] != "odyssey_models":  # a public package of its own
@@ -85,8 +86,8 @@ def test_a_public_object_says_that_it_is_from_where_users_import_it(name: str) -
         assert thing.__module__ in (name.rpartition(".")[0], "odyssey_proto")
 
 
-@pytest.mark.parametrize("name", PUBLIC)
 @pytest.mark.parametrize("protocol", [0, pickle.HIGHEST_PROTOCOL])
+@every("name", PUBLIC)
 def test_a_public_object_is_pickled_by_that_path(name: str, protocol: int) -> None:
     thing = PUBLIC[name]
     assert pickle.loads(pickle.dumps(thing, protocol)) is thing
@@ -120,7 +121,7 @@ def test_the_source_of_a_public_function_is_found() -> None:
 # --- types
 
 
-@pytest.mark.parametrize("name", CLASSES)
+@every("name", CLASSES)
 def test_the_types_of_a_class_can_be_had(name: str) -> None:
     typing.get_type_hints(CLASSES[name])
     if attrs.has(CLASSES[name]):
@@ -128,7 +129,7 @@ def test_the_types_of_a_class_can_be_had(name: str) -> None:
         assert not [field.name for field in attrs.fields(CLASSES[name]) if isinstance(field.type, str)]
 
 
-@pytest.mark.parametrize("name", CALLABLES)
+@every("name", CALLABLES)
 def test_the_types_of_a_call_can_be_had(name: str) -> None:
     typing.get_type_hints(CALLABLES[name])
 
@@ -158,7 +159,7 @@ def named(annotation: object) -> Iterator[Any]:
         yield from (each for part in (inner if isinstance(inner, list) else [inner]) for each in named(part))
 
 
-@pytest.mark.parametrize("name", OF_USERS)
+@every("name", OF_USERS)
 def test_a_type_that_a_public_annotation_names_can_be_imported(name: str) -> None:
     thing = {**CLASSES, **CALLABLES}[name]
     for hint in typing.get_type_hints(thing).values():

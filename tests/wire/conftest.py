@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
+
+from tests.support.cases import run_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,21 +23,34 @@ ROOT = Path(__file__).resolve().parents[2]
 SPEC = ROOT / "spec"
 
 
-def cases(kind: str) -> list[Any]:
-    """Every case of `spec/vectors/<kind>/`, as `(reference to its schema, case)`."""
-    found = []
-    for path in sorted((SPEC / "vectors" / kind).glob("*.json")):
-        vector = json.loads(path.read_text("utf-8"))
-        for case in vector["cases"]:
-            found.append(pytest.param((vector["schema"], case), id=f"{path.stem}: {case['name']}"))
-    return found
+KINDS: Final = ("valid", "invalid")
+
+
+@functools.cache
+def cases(path: Path) -> list[tuple[str, Any]]:
+    """The cases of a file of vectors by their names, as `(reference to its schema, case)`."""
+    vector = json.loads(path.read_text("utf-8"))
+    return [(case["name"], (vector["schema"], case)) for case in vector["cases"]]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test with an argument `valid` or `invalid` for every case of that kind."""
-    for kind in ("valid", "invalid"):
+    """Run a test with an argument `valid` or `invalid` for every file of that kind."""
+    for kind in KINDS:
         if kind in metafunc.fixturenames:
-            metafunc.parametrize(kind, cases(kind))
+            paths = sorted((SPEC / "vectors" / kind).glob("*.json"))
+            metafunc.parametrize(kind, paths, ids=[path.stem for path in paths])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Call such a test for every case of its file."""
+    kind = next((kind for kind in KINDS if kind in pyfuncitem.funcargs), None)
+    if kind is None:
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    others = {name: pyfuncitem.funcargs[name] for name in names if name != kind}
+    run_all(lambda case: pyfuncitem.obj(**others, **{kind: case}), cases(pyfuncitem.funcargs[kind]))
+    return True
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
+from tests.support.cases import every
 from tools.cassettes.scrub import SERVICE
 from tools.cassettes.tape import FOLDER, Tape
 
@@ -88,6 +89,7 @@ class Call:
         return next((key for key in keys if key in self.operation["responses"]), None)
 
 
+@cache
 def calls() -> dict[str, Call]:
     """All interactions of all cassettes, by the name of the cassette and their number in it."""
     found = {}
@@ -139,9 +141,12 @@ def path_of(url: str, told: dict[str, str]) -> str | None:
     raise AssertionError(f"{url} is neither described nor told by an answer")
 
 
-CALLS: Final = calls()
-DESCRIBED: Final = [name for name, call in CALLS.items() if call.path is not None]
-FILES: Final = [name for name, call in CALLS.items() if call.path is None]
+def described() -> list[str]:
+    return [name for name, call in calls().items() if call.path is not None]
+
+
+def files() -> list[str]:
+    return [name for name, call in calls().items() if call.path is None]
 
 
 def typed(text: str) -> Any:
@@ -161,9 +166,9 @@ def request_faults(call: Call) -> list[str]:
     return found + faults(schema, json.loads(body))
 
 
-@pytest.mark.parametrize("name", DESCRIBED)
+@every("name", described)
 def test_a_request_is_as_described(name: str) -> None:
-    call = CALLS[name]
+    call = calls()[name]
     # For these, either the key, a secret, was wrong, or nothing: the emulator was set to refuse valid requests.
     if call.status == 422 and call.path not in ("/auth/token", "/sessions/request", "/sessions/token"):
         assert request_faults(call) != []
@@ -171,23 +176,23 @@ def test_a_request_is_as_described(name: str) -> None:
         assert request_faults(call) == []
 
 
-@pytest.mark.parametrize("name", DESCRIBED)
+@every("name", described)
 def test_a_request_carries_a_token_where_it_is_needed_and_nowhere_else(name: str) -> None:
-    call = CALLS[name]
+    call = calls()[name]
     needed = call.operation.get("security", openapi()["security"]) != []
     assert ("Authorization" in call.request["headers"]) is needed
 
 
-@pytest.mark.parametrize("name", DESCRIBED)
+@every("name", described)
 def test_a_request_says_what_its_body_is(name: str) -> None:
-    call = CALLS[name]
+    call = calls()[name]
     told = call.request["headers"].get("Content-Type")
     assert told == (None if call.request["body"] is None else ["application/json"])
 
 
-@pytest.mark.parametrize("name", DESCRIBED)
+@every("name", described)
 def test_an_answer_is_as_described(name: str) -> None:
-    call = CALLS[name]
+    call = calls()[name]
     if call.described_as is None and call.status in RESTARTING:
         return
     assert call.described_as is not None, f"{call.path} does not answer {call.status}"
@@ -198,31 +203,31 @@ def test_an_answer_is_as_described(name: str) -> None:
         assert faults(content["application/json"]["schema"], body) == []
 
 
-@pytest.mark.parametrize("name", FILES)
+@every("name", files)
 def test_a_file_is_asked_for_without_a_token_and_answered_as_told(name: str) -> None:
-    call = CALLS[name]
+    call = calls()[name]
     assert (call.method, "Authorization" in call.request["headers"]) == ("get", False)
     assert call.status in ((206, 416) if "Range" in call.request["headers"] else (200, 403))
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if CALLS[name].status == 200])
+@every("name", lambda: [name for name in files() if calls()[name].status == 200])
 def test_an_event_log_is_as_described(name: str) -> None:
-    lines = CALLS[name].response["body"]["string"].splitlines()
+    lines = calls()[name].response["body"]["string"].splitlines()
     assert lines
     for line in lines:
         assert faults({"$ref": "schemas/recordings.yaml#/$defs/RecordedEvent"}, json.loads(line)) == []
 
 
 def test_every_answer_of_every_call_is_on_a_cassette() -> None:
-    described = {
+    promised = {
         (operation["operationId"], answer)
         for item in openapi()["paths"].values()
         for method, operation in item.items()
         if method in METHODS and operation["operationId"] not in ELSEWHERE
         for answer in operation["responses"]
     }
-    recorded = {(CALLS[name].operation["operationId"], CALLS[name].described_as) for name in DESCRIBED}
-    assert described - recorded == set()
+    recorded = {(calls()[name].operation["operationId"], calls()[name].described_as) for name in described()}
+    assert promised - recorded == set()
 
 
 # Tests of the checks themselves
@@ -233,18 +238,18 @@ def changed(call: Call, **parts: Any) -> Call:
 
 
 def test_an_argument_that_is_not_described_is_noticed() -> None:
-    call = next(call for call in CALLS.values() if call.path == "/stream-recordings" and call.status == 200)
+    call = next(call for call in calls().values() if call.path == "/stream-recordings" and call.status == 200)
     assert request_faults(changed(call, url=f"{SERVICE}/stream-recordings?page=1")) == ["page is no argument"]
     assert request_faults(changed(call, url=f"{SERVICE}/stream-recordings?limit=101")) != []
 
 
 def test_a_body_that_is_not_as_described_is_noticed() -> None:
-    call = next(call for call in CALLS.values() if call.path == "/sessions/token")
+    call = next(call for call in calls().values() if call.path == "/sessions/token")
     assert request_faults(changed(call, request={**call.request, "body": "{}"})) != []
 
 
 def test_a_status_that_is_not_described_is_noticed() -> None:
-    call = next(call for call in CALLS.values() if call.path == "/sessions/token")
+    call = next(call for call in calls().values() if call.path == "/sessions/token")
     assert changed(call, response={**call.response, "status": {"code": 418}}).described_as is None
 
 

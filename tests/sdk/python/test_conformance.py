@@ -5,10 +5,11 @@ It reads with the core, whose points for vectors are those of this library.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.preloaded import preloaded
 
 ROOT = Path(__file__).parents[3]
 
@@ -17,7 +18,8 @@ ROOT = Path(__file__).parents[3]
 def test_the_sdk_has_all_points_but_those_of_spectators(monkeypatch: pytest.MonkeyPatch) -> None:
     live = pytest.importorskip("odyssey_proto.conformance.live", reason="the conformance kit is not here")
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'generated' / 'python'}")
-    card = live.check_live((sys.executable, "-m", "tests.sdk.python.adapter"))
+    with preloaded("tests.sdk.python.adapter") as adapter:
+        card = live.check_live(adapter)
     wrong = {(point.group, point.name): point.why for point in card.points if point.outcome == "failed"}
     assert wrong == {}
     assert {point.group for point in card.points if point.outcome == "skipped"} == {"broadcast"}

@@ -37,7 +37,7 @@ ORIENTATION = 0x0112
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "HEIF", "AVIF")
 
 
-def quarters(width: int = 640, height: int = 352) -> Image.Image:
+def quarters(width: int = 320, height: int = 176) -> Image.Image:
     """Return a picture whose quarters, in reading order, are red, green, blue and white."""
     picture = Image.new("RGB", (width, height), WHITE)
     pen = ImageDraw.Draw(picture)
@@ -144,7 +144,7 @@ class TestWhatIsAccepted:
     )
     def test_a_data_url_in_every_way_of_writing_base64(self, written: Callable[[bytes], str]) -> None:
         for extra in range(3):  # every length of the padding
-            raw = encoded(quarters(), "BMP") + bytes(extra) + b"\xfb\xff\xfe"
+            raw = encoded(quarters(160, 88), "BMP") + bytes(extra) + b"\xfb\xff\xfe"
             url = f"data:image/bmp;base64,{written(raw)}"
             assert corners(shown(to_data_url(url, portrait=False), portrait=False)) == AS_ONE_READS
 
@@ -223,7 +223,7 @@ class TestWhatIsAccepted:
         picture = shown(to_data_url(Image.new("RGB", size, GREEN), portrait=portrait), portrait=portrait)
         assert all(near(picture.getpixel(at), GREEN) for at in ((0, 0), (350, 350), (703, 703)))
 
-    @settings(deadline=None, max_examples=60)
+    @settings(deadline=None, max_examples=30)
     @given(
         width=st.integers(1, 400),
         height=st.integers(1, 400),
@@ -258,7 +258,7 @@ class TestCovering:
         assert near(column[3], GREEN)
 
     def test_one_that_is_made_smaller_is_smoothed(self) -> None:
-        checks = (np.indices((2816, 5120)).sum(axis=0) % 2 * 255).astype(np.uint8)
+        checks = (np.indices((1408, 2560)).sum(axis=0) % 2 * 255).astype(np.uint8)
         picture = shown(to_data_url(Image.fromarray(checks), portrait=False), portrait=False)
         assert all(near(picture.getpixel(at), (127, 127, 127), 6) for at in ((300, 300), (301, 300), (900, 641)))
 
@@ -290,8 +290,8 @@ class TestTurning:
 
     @pytest.mark.parametrize("orientation", range(1, 9))
     @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "HEIF"])
-    @pytest.mark.parametrize("portrait", [True, False])
-    def test_a_file_is_turned_as_its_exif_data_says(self, kind: str, orientation: int, portrait: bool) -> None:
+    def test_a_file_is_turned_as_its_exif_data_says(self, kind: str, orientation: int) -> None:
+        portrait = orientation in (1, 4, 6, 7)  # half of those that lie, and half of those that stand
         raw = encoded(self.stored(orientation), kind, exif=exif(orientation))
         picture = shown(to_data_url(raw, portrait=portrait), portrait=portrait)
         assert corners(picture) == AS_ONE_READS
@@ -484,8 +484,10 @@ class TestWhatPassesUnchanged:
         ],
     )
     def test_any_other_becomes_a_jpeg(self, raw: Callable[[], bytes]) -> None:
-        assert content(to_data_url(raw(), portrait=False)) != raw()
-        shown(to_data_url(raw(), portrait=False), portrait=False)
+        given_file = raw()
+        url = to_data_url(given_file, portrait=False)
+        assert content(url) != given_file
+        shown(url, portrait=False)
 
     def test_what_is_converted_takes_no_metadata_along(self) -> None:
         data = Image.Exif()
@@ -654,8 +656,13 @@ class TestLimits:
     def test_an_avif_file_that_lies_about_its_size_is_refused(self) -> None:
         assert refusal(iso_of("AVIF")(16_000, 16_000)).code in ("image_too_large", "image_damaged")
 
-    def test_a_picture_at_which_pillow_would_only_warn_is_taken_in_silence(self) -> None:
-        raw = encoded(Image.new("L", (10_000, 10_000), 200), "PNG", compress_level=1)
+    def test_a_picture_at_which_pillow_would_only_warn_is_taken_in_silence(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert Image.MAX_IMAGE_PIXELS is not None
+        assert Image.MAX_IMAGE_PIXELS < MAX_PIXELS < 2 * Image.MAX_IMAGE_PIXELS  # from twice as many, it refuses
+        raw = encoded(Image.new("L", (1000, 1000), 200), "PNG")
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 950_000)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             picture = shown(to_data_url(raw, portrait=False), portrait=False)
@@ -690,7 +697,7 @@ class TestWhatIsRefused:
         assert "\\n" in str(refusal("a cat\nand a dog"))
 
     def test_base64_without_its_head_is_not_shown(self) -> None:
-        text = str(refusal(base64.b64encode(encoded(quarters(), "PNG")).decode()))
+        text = str(refusal(base64.b64encode(encoded(quarters(640, 352), "PNG")).decode()))
         assert "iVBOR" not in text
         assert "data URL" in text
 

@@ -1,0 +1,43 @@
+"""A command that is forked from a program in memory behaves as the one that starts anew."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.support.preloaded import preloaded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT: Final = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def command() -> Iterator[tuple[str, ...]]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PYTHONPATH", str(ROOT))
+        with preloaded("tests.support.clients.told") as found:
+            yield found
+
+
+@pytest.mark.parametrize("status", [0, 3, -9])
+def test_it_has_the_streams_the_environment_and_the_status(command: tuple[str, ...], status: int) -> None:
+    environment = {"STATUS": str(status)}
+    done = subprocess.run(
+        command, input="hello\n", capture_output=True, text=True, env=environment, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (status, "said hello\n", "")
+
+
+def test_each_run_is_a_process_of_its_own(command: tuple[str, ...]) -> None:
+    def number() -> str:
+        done = subprocess.run(
+            command, input="number\n", capture_output=True, text=True, env={"STATUS": "0"}, timeout=60, check=True
+        )
+        return done.stdout
+
+    assert number() != number()

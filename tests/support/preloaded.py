@@ -1,0 +1,104 @@
+"""A command whose program is loaded once, and forked for each run: for commands that are run dozens of times.
+
+Each run is a process of its own, with the streams and the environment of its caller, and with a status. Only the
+time that Python and the libraries take to load is spared. The program must start no thread while it loads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["preloaded"]
+
+_ENDS_WITHIN_S: Final = 30.0
+_LIBRARIES: Final = ("aiohttp", "aiortc", "av", "odyssey_proto._net.webrtc.peer")
+_MOST_BYTES: Final = 1 << 20
+
+_RUN: Final = """
+import json, os, signal, socket, sys
+sock = socket.socket(socket.AF_UNIX)
+sock.connect(sys.argv[1])
+environment = json.dumps(dict(os.environ)).encode()
+socket.send_fds(sock, [b"%10d" % len(environment)], [0, 1, 2])
+sock.sendall(environment)
+os.close(0), os.close(1)
+status = int(sock.recv(100) or b"1")
+if status < 0:
+    if -status != signal.SIGKILL:
+        signal.signal(-status, signal.SIG_DFL)
+    os.kill(os.getpid(), -status)
+os._exit(status)
+"""
+
+
+@contextlib.contextmanager
+def preloaded(module: str) -> Iterator[tuple[str, ...]]:
+    """Load a program, ``python -m module``, and yield a command that runs it; on Windows, it also loads it."""
+    if not hasattr(os, "fork"):
+        yield sys.executable, "-m", module
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/socket"
+        arguments = [sys.executable, "-m", __name__, path, module]
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, start_new_session=True) as server:
+            try:
+                assert server.stdout is not None
+                assert server.stdout.readline() == b"ready\n"
+                yield sys.executable, "-I", "-S", "-c", _RUN, path
+            finally:
+                os.killpg(server.pid, signal.SIGKILL)  # and every run that has not ended
+
+
+def _serve(path: str, module: str) -> None:
+    for name in (*_LIBRARIES, module):
+        importlib.import_module(name)
+    del sys.modules[module]  # each run executes it, as its main module
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen(100)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait for the runs
+        print("ready", flush=True)
+        while True:
+            sock, _ = listener.accept()
+            if not os.fork():
+                listener.close()
+                break
+            sock.close()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    head, streams, *_ = socket.recv_fds(sock, 10, 3)
+    environment = b""
+    while len(environment) < int(head):
+        environment += sock.recv(_MOST_BYTES)
+    child = os.fork()
+    if child:
+        for stream in (*streams, 0, 1, 2):
+            os.close(stream)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        with contextlib.suppress(OSError):
+            sock.sendall(str(status).encode())
+        os._exit(0)
+    sock.close()
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.environ.clear()
+    os.environ.update(json.loads(environment))
+    sys.argv = [module]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    _serve(*sys.argv[1:])
