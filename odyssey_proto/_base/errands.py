@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast, overload
 from . import greenlets, process_end
 from .abort import Abort
 from .clock import TURN_S
+from .errors import OdysseyConnectionError
 from .tracebacks import Work, without_locals
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ __all__ = [
     "check",
     "current_abort",
     "if_abandoned",
+    "is_too_late",
     "settle",
     "to_the_end",
     "turns",
@@ -48,6 +50,8 @@ T = TypeVar("T")
 
 _GIVING_UP_S: Final = 0.2  # for abandoned work to end, before its caller goes on
 _NO_THREAD: Final = object()
+is_too_late: Final = sys.is_finalizing
+"""Return whether the interpreter is shutting down: only this thread still runs, and no wait for another ends."""
 
 
 class AbandonedError(BaseException):
@@ -75,6 +79,8 @@ def undisturbed(function: Any = None, /, *, at_most_s: float | None = None) -> A
         def call(*args: P.args, **known: P.kwargs) -> T:
             work = Work(function, args, known)
             del args, known  # a traceback would show them
+            if is_too_late():
+                return _too_late(is_closing=at_most_s is not None)
             if _handlers_run_here():
                 errand = _Errand(work, at_most_s)
                 try:
@@ -107,6 +113,13 @@ def _here(work: Work) -> Any:
     except BaseException as exc:
         without_locals(exc, before)
         raise
+
+
+def _too_late(*, is_closing: bool) -> Any:
+    """Answer a call that a finalizer makes at the end: what had to be given back has been (`process_end`)."""
+    if is_closing:
+        return None
+    raise OdysseyConnectionError("The interpreter is shutting down: it is too late for calls", code="closed")
 
 
 def _handlers_run_here() -> bool:
