@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast, overload
 from . import greenlets, process_end
 from .abort import Abort
 from .clock import TURN_S
-from .errors import OdysseyConnectionError
-from .tracebacks import Work, without_locals
+from .errors import OdysseyConnectionError, OdysseyError, no_resources
+from .shortage import is_shortage, out_of_descriptors
+from .tracebacks import Work, is_from_loading, without_locals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -109,9 +110,23 @@ def undisturb(cls: type[Any], *names: str) -> None:
 def _here(work: Work) -> Any:
     before = sys.exception()
     try:
-        return work()
+        return _done(work)
     except BaseException as exc:
         without_locals(exc, before)
+        raise
+
+
+def _done(work: Callable[[], Any]) -> Any:
+    """Do the work; if there is no descriptor for a module that it needs, the error says so."""
+    try:
+        return work()
+    except OSError as exc:
+        if is_shortage(exc) and is_from_loading(exc):
+            raise no_resources(exc) from exc
+        raise
+    except ImportError as exc:
+        if not isinstance(exc, OdysseyError) and is_from_loading(exc) and out_of_descriptors():
+            raise no_resources(exc) from exc
         raise
 
 
@@ -119,7 +134,7 @@ def _too_late(*, is_closing: bool) -> Any:
     """Answer a call that a finalizer makes at the end: what had to be given back has been (`process_end`)."""
     if is_closing:
         return None
-    raise OdysseyConnectionError("The interpreter is shutting down: it is too late for calls", code="closed")
+    raise OdysseyConnectionError("Python is shutting down: it is too late for calls", code="shutting_down")
 
 
 def _handlers_run_here() -> bool:
@@ -339,7 +354,7 @@ class _Errand:
         outcome: tuple[Any, BaseException | None]
         try:
             check()
-            outcome = context.run(work), None
+            outcome = context.run(_done, work), None
         except BaseException as exc:  # noqa: BLE001 - the main thread raises it
             outcome = None, without_locals(exc, self._before)
         _own.errand = None

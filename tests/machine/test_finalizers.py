@@ -71,5 +71,5 @@ def test_another_call_out_of_a_finalizer_raises_at_once(make_emulator: MakeEmula
     owner = Owner()
     """
     with script(code, emulator.api_url) as process:
-        assert process.line() == "closed"
+        assert process.line() == "shutting_down"
         assert process.ended() == 0
