@@ -81,7 +81,7 @@ def undisturbed(function: Any = None, /, *, at_most_s: float | None = None) -> A
             work = Work(function, args, known)
             del args, known  # a traceback would show them
             if is_too_late():
-                return _too_late(is_closing=at_most_s is not None)
+                return cast("T", _too_late(is_closing=at_most_s is not None))
             if _handlers_run_here():
                 errand = _Errand(work, at_most_s)
                 try:
