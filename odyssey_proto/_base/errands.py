@@ -342,8 +342,12 @@ class _Errand:
     def _launch(self) -> None:
         try:
             self._thread.start()
-        except BaseException:  # noqa: BLE001 - the system has no more threads: do it on this one
-            self._go()
+        except BaseException:  # noqa: BLE001 - the system has no more threads
+            # Not done on this one, of which `threading` would keep a dummy for ever.
+            self._fate.setdefault("how", "done")
+            self._outcome = _NO_THREAD, None
+            self._bell.release()
+            self._over.release()
 
     def _go(self) -> None:
         _own.errand = self
