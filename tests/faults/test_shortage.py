@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 
 import pytest
 
+from odyssey_proto._base.errands import undisturbed
 from tests.support.servers import Connection, HttpServer, Reply, Request, answer, json_answer
 
 resource = pytest.importorskip("resource", reason="needs the limits of a Unix system")
@@ -120,6 +122,16 @@ def test_a_shortage_at_any_step_is_told_and_leaves_nothing(call: str, steps: int
     assert [row for row in found if row[3] > 0 or row[4]] == []
     assert {row[0] for row in found if row[2] == "no_resources"} == {"threads", "descriptors"}
     assert found[-1][2] == last
+
+
+def test_work_without_a_thread_is_done_on_the_thread_of_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    before = threading.enumerate()
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert undisturbed(threading.current_thread)() is threading.main_thread()
+    assert threading.enumerate() == before
 
 
 FRESH = """
