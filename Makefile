@@ -10,10 +10,9 @@ unexport PYTHONDONTWRITEBYTECODE
 # More than there are cores: most tests wait most of the time.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(3 * (os.cpu_count() or 1))')
 
-# What runs against a sloppy emulator.
+# The seed of `sloppy` and of `stress`, what runs against a sloppy emulator, and how long `stress` runs each test, in s.
 SEED ?= 1
 TESTS ?= tests/live
-# How long `stress` runs each of its tests, in s.
 SECONDS ?= 60
 
 .PHONY: help check format coverage install demo test lint types generate generate-check spec-diff generators cassettes core-coverage conformance bench fuzz soak sloppy stress wheel-check clean \
@@ -135,20 +134,14 @@ core-coverage: install ## whether each module of the core is covered by its own 
 sloppy: install ## the live tests, against a sloppy emulator; SEED and TESTS choose
 	MALLOC_ARENA_MAX=2 $(BIN)/python -m pytest -q --phase together -n $(WORKERS) --dist loadgroup --sloppy $(SEED) $(TESTS) $(ARGS)
 
-# Every run of the tests tries a few moments, chosen by STRESS_SEED; this tries STRESS of each kind.
-STRESS ?= 1000
-STRESS_SEED ?= 1
-stress: install ## signal handlers at many moments; STRESS and STRESS_SEED choose them
-	STRESS=$(STRESS) STRESS_SEED=$(STRESS_SEED) $(BIN)/python -m pytest -q tests/faults/test_signals.py $(ARGS)
-
 # `make conformance ARGS="--only live --scenario keepalive"` checks less.
 conformance: install ## the scorecard of our client: all vectors, and all live scenarios
 	PYTHONPATH=$(CURDIR):$(CURDIR)/generated/python \
 		$(BIN)/python -m odyssey_proto conformance $(ARGS) -- $(BIN)/python -m tests.support.clients.adapter
 
-# Random moments, chosen by SEED: which is told first, and whether anything hangs. Each test runs for SECONDS.
-stress: install ## the promises about moments, at random moments; SECONDS and SEED choose
-	STRESS_SECONDS=$(SECONDS) STRESS_SEED=$(SEED) $(BIN)/python -m pytest -q -n $(WORKERS) tests/faults/test_stress.py $(ARGS)
+# Random moments, chosen by SEED: which report comes first, whether anything hangs, and what a signal handler may do.
+stress: install ## the promises about moments, for SECONDS each, at random moments; SEED chooses them
+	STRESS_SECONDS=$(SECONDS) STRESS_SEED=$(SEED) $(BIN)/python -m pytest -q -n $(WORKERS) tests/faults/test_stress.py tests/faults/test_signals.py $(ARGS)
 
 # Half an hour and more: `make soak ARGS="--connects 50 --minutes 2 --out /tmp/soak.json"` shows that it works.
 soak: install ## 500 connects and 30 minutes of video over a link that breaks; the result goes to tools/bench/results

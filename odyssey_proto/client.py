@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, Unpack
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, Unpack, get_args
 
 import attrs
 
@@ -27,7 +27,7 @@ from ._base.secrets import Secret
 from ._base.tracebacks import sealed
 from ._base.weak_set import ConcurrentWeakSet
 from ._live.handler_signature import spell_out_handlers
-from ._model.config import AdvancedConfig, ClientConfig, IcePolicy, VideoCodec
+from ._model.config import AdvancedConfig, ClientConfig, IcePolicy, VideoCodec, VideoRecovery
 from ._rest.account import Account
 from ._video import images
 from .raw_response import RawCalls
@@ -130,6 +130,7 @@ class Odyssey:
         *in_order: Any,
         wait_for_slot: bool = False,
         replace: bool = False,
+        recovery: VideoRecovery = "latest",
         timeout: float | ClientDefault | None = CLIENT_DEFAULT,
         **handlers: Unpack[odyssey_proto.EventHandlers],
     ) -> odyssey_proto.Session:
@@ -149,6 +150,10 @@ class Odyssey:
                 one has ended, instead of raising `ConcurrentLimitReachedError`.
             replace: first give back every session of this key that this process has, that of this client included:
                 for code that is run again, such as a cell of a notebook or a reloaded module.
+            recovery: what to do about video that the network swallowed for 0.35 s or longer: ``"latest"`` goes on
+                with what is sent now, ``"complete"`` first requests it again, as far as the streamer still has it,
+                and is as late as that takes. Single lost packets are always requested. While only `record` takes
+                frames, it is ``"complete"``.
             timeout: s for the whole call, queueing included; default ``queue_timeout_s`` + 30. ``None``: no limit.
 
         Raises:
@@ -165,10 +170,11 @@ class Odyssey:
         deadline = self._until(timeout, self._queueing_s)
         arguments.flag("wait_for_slot", wait_for_slot)
         arguments.flag("replace", replace)
+        arguments.one_of("recovery", recovery, get_args(VideoRecovery))
         if not replace and (live := _connected(self._session, wanted)) is not None:
             return live
         self.config.require_api_key()
-        return self._connect(wanted, deadline, wait_for_slot=wait_for_slot, replace=replace)
+        return self._connect(wanted, deadline, recovery, wait_for_slot=wait_for_slot, replace=replace)
 
     @spell_out_handlers
     @errands.undisturbed
@@ -176,6 +182,7 @@ class Odyssey:
         self,
         credentials: odyssey_proto.ClientCredentials,
         *in_order: Any,
+        recovery: VideoRecovery = "latest",
         timeout: float | ClientDefault | None = CLIENT_DEFAULT,
         **handlers: Unpack[odyssey_proto.EventHandlers],
     ) -> odyssey_proto.Session:
@@ -189,7 +196,7 @@ class Odyssey:
 
         Args:
             credentials: the result of `create_client_credentials`, called here or on your server.
-            in_order, handlers: as for `connect`.
+            in_order, handlers, recovery: as for `connect`.
             timeout: s for the whole call; default 30. ``None``: no limit.
 
         Raises:
@@ -208,14 +215,16 @@ class Odyssey:
             )
         wanted = OdysseyEventHandlers._of(*in_order, **handlers)
         deadline = self._until(timeout, _JOIN_S)
+        arguments.one_of("recovery", recovery, get_args(VideoRecovery))
         if (live := _connected(self._session, wanted, credentials)) is not None:
             return live
-        return self._connect(wanted, deadline, credentials)
+        return self._connect(wanted, deadline, recovery, credentials)
 
     def _connect(
         self,
         handlers: odyssey_proto.OdysseyEventHandlers,
         deadline: Deadline,
+        recovery: VideoRecovery,
         credentials: odyssey_proto.ClientCredentials | None = None,
         *,
         wait_for_slot: bool = False,
@@ -235,13 +244,14 @@ class Odyssey:
                 self.disconnect()
             times_left = self._times_left
             self._settle_last(deadline)
-            self._settle_left(deadline)
             if credentials is None:
                 commands.make_way(self._account.api, deadline, replace=replace)
             loop = self._loop = self._loop or BackgroundLoop()
             loop.start()
             wanted = handlers if any(attrs.astuple(handlers, recurse=False)) else None
-            self._session = live = session.Session(self._driver(wanted, loop), has_handlers=wanted is not None)
+            self._session = live = session.Session(
+                self._driver(wanted, loop, recovery), has_handlers=wanted is not None
+            )
             if self._closed:  # by another thread, which may have missed this loop
                 loop.stop()
                 raise _is_closed()
@@ -254,11 +264,13 @@ class Odyssey:
         finally:
             self._connecting.release()
 
-    def _driver(self, handlers: odyssey_proto.OdysseyEventHandlers | None, loop: BackgroundLoop) -> Driver:
+    def _driver(
+        self, handlers: odyssey_proto.OdysseyEventHandlers | None, loop: BackgroundLoop, recovery: VideoRecovery
+    ) -> Driver:
         """Create the driver of a new session."""
         from ._live import commands
 
-        return commands.session_driver(self.config, self._account.api, loop, self._clock, handlers)
+        return commands.session_driver(self.config, self._account.api, loop, self._clock, handlers, recovery)
 
     def _settle_last(self, deadline: Deadline) -> None:
         last = self._session
@@ -267,20 +279,20 @@ class Odyssey:
                 f"This client is {last.status}; wait until it is connected, or call disconnect() first",
                 code="reconnecting",
             )
+        self._settle(deadline)
         if last is not None:
-            from .session import settle
-
-            settle(last, deadline)
             self._account.telemetry.ended(last)  # if the user called Session.disconnect(), or it failed
 
-    def _settle_left(self, deadline: Deadline) -> None:
-        """Wait until a session that `disconnect` has left behind was given back to the service."""
-        if (left := self._leaving) is not None:
-            from .session import settle
+    def _settle(self, deadline: Deadline) -> None:
+        """Wait until the sessions that have ended or were left have been given back to the service."""
+        left = self._leaving
+        for past in (self._session, left):
+            if past is not None and past.has_ended:
+                from .session import settle
 
-            settle(left, deadline)
-            if left._driver.ended.is_set() and self._leaving is left:
-                self._leaving = None
+                settle(past, deadline)
+        if left is not None and left._driver.ended.is_set() and self._leaving is left:
+            self._leaving = None
 
     @errands.undisturbed(at_most_s=2 * _CLOSE_S)
     def disconnect(self) -> None:
@@ -293,6 +305,7 @@ class Odyssey:
         self._leaving = self._session or self._leaving
         live, self._session = self._session, None
         if live is not None:
+            self._leaving = live  # once more: another thread may just have made it
             live._disconnect(may_linger=may_linger)
             if live._driver.ended.is_set():
                 self._leaving = None
@@ -454,7 +467,7 @@ class Odyssey:
                 already granted is given back, which may take 2 s more.
         """
         until = self._until(timeout, self._queueing_s)
-        self._settle_left(until)
+        self._settle(until)
         return self._account.mint(until)
 
     # --- recordings

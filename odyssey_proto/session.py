@@ -36,7 +36,7 @@ def connect(
 
 def settle(past: Session, deadline: Deadline) -> None:
     """Wait until an ended session has been given back to the service, or until ``deadline``."""
-    if past._driver.has_begun:  # else Ctrl-C came before its thread could run
+    if past._driver.has_begun:  # else nothing was requested
         any(past._driver.ended.wait(seconds) for seconds in errands.turns(deadline))
 
 

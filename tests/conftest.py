@@ -31,9 +31,12 @@ if TYPE_CHECKING:
     from odyssey_proto import Session
 
 
-# The background jobs of a shell, and their children, ignore SIGINT; a script in a terminal does not.
+# The background jobs of a shell, and their children, ignore SIGINT, those of nohup SIGHUP; a script in a terminal
+# does not.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 SPARING: Final[dict[str, Any]] = {"record": False, "size": (512, 512)}

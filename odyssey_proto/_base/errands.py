@@ -50,6 +50,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _GIVING_UP_S: Final = 0.2  # for abandoned work to end, before its caller goes on
+_STARTING_S: Final = 1.0  # for a thread to start, on a busy machine
 _NO_THREAD: Final = object()
 is_too_late: Final = sys.is_finalizing
 """Return whether the interpreter is shutting down: only this thread still runs, and no wait for another ends."""
@@ -265,7 +266,8 @@ class _Errand:
         self._outcome: tuple[Any, BaseException | None] | None = None
         self._question: Callable[[], Any] | None = None
         self._reply: tuple[Any, BaseException | None] | None = None
-        self._bell, self._replied, self._over = _closed_gate(), _closed_gate(), _closed_gate()
+        self._is_launched = False  # whether the thread runs, or is about to
+        self._begun, self._bell, self._replied, self._over = (_closed_gate() for _ in range(4))
 
     # --- on the main thread
 
@@ -297,6 +299,7 @@ class _Errand:
             del error
 
     def _begins(self) -> bool:
+        self._is_launched = True
         try:
             _thread.start_new_thread(self._launch, ())
         except RuntimeError as exc:
@@ -318,13 +321,15 @@ class _Errand:
         """Have the work end, and what it has made undone, unless it is that of closing."""
         if self._at_most_s is not None:
             _abandoned.add(self._thread)  # it goes on: the next call of this kind waits for it
+            self._wait_for_start()
             return
         if self._fate.setdefault("how", "abandoned") == "abandoned":
             _abandoned.add(self._thread)
             self.abort.abort()
             with contextlib.suppress(RuntimeError):  # nobody waits for a reply
                 self._replied.release()
-            self._over.acquire(timeout=_GIVING_UP_S)
+            if self._wait_for_start():
+                self._over.acquire(timeout=_GIVING_UP_S)
         elif self.undo is not None:
             late = threading.Thread(target=self._undo, name="odyssey-call", daemon=True)
             _abandoned.add(late)
@@ -335,7 +340,11 @@ class _Errand:
                 started.release()
 
             _thread.start_new_thread(launch, ())
-            started.acquire(timeout=_GIVING_UP_S)
+            started.acquire(timeout=_STARTING_S)
+
+    def _wait_for_start(self) -> bool:
+        """Wait for the start of the thread, as `settle` does not; return whether it runs, or is over."""
+        return self._is_launched and self._begun.acquire(timeout=_STARTING_S)
 
     # --- on its own thread
 
@@ -350,6 +359,7 @@ class _Errand:
             self._over.release()
 
     def _go(self) -> None:
+        self._begun.release()
         _own.errand = self
         work, context = self._work, self._context
         self._work = self._context = None

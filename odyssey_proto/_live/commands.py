@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .._base.clock import Clock, Deadline
     from .._base.event_loop import BackgroundLoop
-    from .._model.config import AdvancedConfig, ClientConfig
+    from .._model.config import AdvancedConfig, ClientConfig, VideoRecovery
     from .._model.credentials import ClientCredentials
     from .._net.service_api import ServiceApi
     from .handlers import OdysseyEventHandlers
@@ -43,10 +43,11 @@ def session_driver(
     loop: BackgroundLoop,
     clock: Clock,
     handlers: OdysseyEventHandlers | None,
+    recovery: VideoRecovery = "latest",
 ) -> Driver:
     """Create the driver of a session; `connect` connects it."""
     core = Protocol(config.advanced, reconnect=config.reconnect)
-    driver = Driver(core, StreamerAccess(api, loop), clock, handlers, name="odyssey-session")
+    driver = Driver(core, StreamerAccess(api, loop, recovery), clock, handlers, name="odyssey-session")
     driver.account = held_sessions.account(api)
     return driver
 

@@ -52,11 +52,6 @@ log = logging.getLogger("odyssey_proto.live")
 LEAVE_S: Final = 1.2
 """The time that leaving may take while a caller waits for it, in s."""
 _LINGER_S: Final = 5.0  # for returning the session after its end, while no caller waits
-_UNDER_WAY: Final = (
-    ConnectionStatus.AUTHENTICATING,
-    ConnectionStatus.CONNECTING,
-    ConnectionStatus.RECONNECTING,
-)
 _ABANDONED_WITHIN_S: Final = 1.0  # the driver takes its inbox at once, unless the machine is very busy
 _FILES_S: Final = 5.0  # for finishing files when the process ends, which would otherwise cut them short
 _LAST_FRAMES_S: Final = 0.7  # for finishing files; if encoding is behind, they are finished later
@@ -151,12 +146,11 @@ class Driver:
         expired: Callable[[], errors.OdysseyError],
     ) -> None:
         """Start the thread, and wait until ``command`` has connected it; if the wait is cut short, leave."""
-        if process_end.is_ending():  # nobody would give it back
-            raise errors.OdysseyConnectionError("This process is ending: connect earlier", code="shutting_down")
         if self._first.setdefault("call", "connect") != "connect":
             raise errors.again(_HAS_ENDED)
         _drivers.add(self)  # not before: nobody may wait for the end of a thread that never ran
         try:
+            _refuse_end()  # not before: either the end of the process finds this driver, or this finds the end
             if self._dispatcher is not None:
                 self._dispatcher.start()
             self._thread.start()
@@ -225,12 +219,12 @@ class Driver:
     def start_leaving(self, *, may_linger: bool = False) -> None:
         """Disconnect, and limit the remaining work to about `LEAVE_S` s.
 
-        With ``may_linger``, a session that is just being requested, connected to or rejoined has a few seconds
-        longer to be given back, for the sake of the next one.
+        With ``may_linger``, a session that is not connected, such as one that is just being requested or rejoined,
+        has a few seconds longer to be given back, for the sake of the next one.
         """
         if os.getpid() == self._pid:
             self.leaving = True
-            if not (may_linger and self.snapshot.status in _UNDER_WAY):
+            if not may_linger or self.snapshot.status is ConnectionStatus.CONNECTED:
                 self._patience = Deadline(LEAVE_S - _LAST_WORKERS_S, self.clock)
             if self._first.setdefault("call", "leave") == "connect":
                 self.post(inputs.Disconnect())
@@ -362,7 +356,7 @@ class Driver:
                 link = self._links[plan.link] = self._access.make_link(plan, self._context)
                 self._workers.run(
                     lambda: link.open(Deadline(plan.timeout, self.clock)),
-                    lambda error: self.post(inputs.LinkFailed(plan.link, error)),
+                    lambda error: self.post(inputs.LinkFailed(plan.link, error, video_at=self.hub.last_at)),
                 )
             case effects.CloseLink(link=number):
                 self._workers.run(self._links.pop(number).close)
@@ -375,7 +369,8 @@ class Driver:
             case effects.AcceptOffer() | effects.AddCandidate() | effects.SendSignaling() | effects.SendChannel():
                 self._links[output.link].carry_out(output)
             case effects.CheckVideo(link=number):
-                self.post(inputs.VideoSeen(number, self.hub.last_at, self._links[number].packets))
+                link = self._links[number]
+                self.post(inputs.VideoSeen(number, self.hub.last_at, link.packets, link.has_moved))
             case effects.BeginFrames(at=at):
                 self.hub.begin(at)
             case effects.PauseFrames():
@@ -436,6 +431,11 @@ class Driver:
 
 
 _HAS_ENDED: Final = errors.OdysseyConnectionError("The connection has ended", code="disconnected")
+
+
+def _refuse_end() -> None:
+    if process_end.is_ending():  # nobody would give the session back
+        raise errors.OdysseyConnectionError("This process is ending: connect earlier", code="shutting_down")
 
 
 def _warm() -> None:

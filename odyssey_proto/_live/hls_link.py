@@ -26,6 +26,8 @@ class HlsLink:
     """Always None: HLS has no peer connection."""
     packets: int | None = None
     """Always None: HLS has no packets."""
+    has_moved: bool = False
+    """Always False: each request finds its own way."""
 
     def __init__(
         self, plan: effects.OpenBroadcast, context: LinkContext, hls_url: str, *, http: HttpClient, max_pixels: int

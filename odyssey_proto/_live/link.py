@@ -41,6 +41,10 @@ class Link(Protocol):
     def packets(self) -> int | None:
         """How many packets of any kind have come, apart from those that keep the path; None if not known."""
 
+    @property
+    def has_moved(self) -> bool:
+        """Whether this machine would now send to the other side from another address."""
+
     def open(self, deadline: Deadline) -> None:
         """Connect, and post the outcome; raising an error also means that the link failed."""
 

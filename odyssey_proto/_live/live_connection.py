@@ -104,8 +104,8 @@ class LiveConnection:
     def events(self, *, timeout: float | None = None) -> Iterator[Event]:
         """Iterate over all events from now on, until the connection has ended.
 
-        Several iterators may run side by side; each gets every event, in order. Unread events accumulate without
-        limit, so drop an iterator that you no longer read.
+        Several iterators may run side by side; each gets every event, in order. An iterator holds the newest
+        10,000 unread events.
 
         Args:
             timeout: s to wait for each event.

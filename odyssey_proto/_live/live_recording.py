@@ -75,7 +75,7 @@ class LiveRecording:
             _writing.pop(self._place, None)
             raise errors.no_resources(exc) from exc
         _started.add(self)
-        hub.attach(self._queue, self._queue.counts)
+        hub.attach(self._queue, self._queue.counts, wants_all=True)
 
     @property
     def path(self) -> Path:

@@ -22,7 +22,7 @@ from .._model.credentials import TOKEN_LIFETIME_S
 from .._model.message_types import note_type
 from .._net import held_sessions, signaling
 from .._net.webrtc import candidates
-from .._net.webrtc.liveness import packets_received
+from .._net.webrtc.liveness import Route, packets_received
 from ..core import effects, inputs, queueing
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from .._base.clock import Clock
     from .._base.event_loop import BackgroundLoop
+    from .._model.config import VideoRecovery
     from .._net.service_api import ServiceApi
     from .._net.webrtc.peer import Peer
     from .link import LinkContext
@@ -51,6 +52,7 @@ class StreamerLink:
         api: ServiceApi,
         loop: BackgroundLoop,
         tokens: SessionTokens,
+        recovery: VideoRecovery,
     ) -> None:
         self._plan = plan
         self._context = context
@@ -58,6 +60,7 @@ class StreamerLink:
         self._api = api
         self._loop = loop
         self._tokens = tokens
+        self._recovery: VideoRecovery = recovery
         self._abort = Abort()
         self._lock = threading.Lock()
         self._closed = False
@@ -67,11 +70,17 @@ class StreamerLink:
         self._ice_servers: tuple[wire.IceServer, ...] = ()
         self._preparing: threading.Thread | None = None
         self._peer: Peer | None = None
+        self._route = Route()
 
     @property
     def packets(self) -> int | None:
         """How many packets have come."""
         return None if self._peer is None else packets_received(self._peer.peer_connection)
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether this machine would now send from another address."""
+        return self._peer is not None and self._route.has_changed(self._peer.peer_connection)
 
     # --- opening and closing
 
@@ -249,8 +258,12 @@ class StreamerLink:
                 codec=self._api.config.codec,
                 max_pixels=self._api.config.advanced.max_pixels,
                 totals=self._context.totals,
+                wants_all=self._wants_all,
             )
         return self._peer
+
+    def _wants_all(self) -> bool:
+        return self._recovery == "complete" or self._context.hub.wants_all
 
     # --- received from the WebSocket, on its reading thread
 
@@ -327,8 +340,10 @@ class StreamerLink:
         )
 
     def on_state(self, state: str) -> None:
-        """`PeerListener`: log the state of the connection."""
+        """`PeerListener`: log the state of the connection, and note its route."""
         log.debug("peer connection %d is %s", self._plan.link, state)
+        if state == "connected" and self._peer is not None:
+            self._route.note(self._peer.peer_connection)
 
     def on_lost(self, error: errors.OdysseyConnectionError) -> None:
         """`PeerListener`: the peer connection has ended, although this side did not close it."""
@@ -375,9 +390,10 @@ class SessionTokens:
 class StreamerAccess:
     """Access to a streamer: a token, a session, and links to it; see `odyssey_proto._live.link.Access`."""
 
-    def __init__(self, api: ServiceApi, loop: BackgroundLoop) -> None:
+    def __init__(self, api: ServiceApi, loop: BackgroundLoop, recovery: VideoRecovery = "latest") -> None:
         self._api = api
         self._loop = loop
+        self._recovery: VideoRecovery = recovery
         self._abort = Abort()
         self._authentication = Abort()  # separate: its answer is not needed after the end
         self._tokens = SessionTokens()
@@ -387,7 +403,9 @@ class StreamerAccess:
     def make_link(self, plan: effects.OpenEffect, context: LinkContext) -> StreamerLink:
         """Create a link to the session's streamer."""
         assert isinstance(plan, effects.OpenLink)
-        return StreamerLink(plan, context, api=self._api, loop=self._loop, tokens=self._tokens)
+        return StreamerLink(
+            plan, context, api=self._api, loop=self._loop, tokens=self._tokens, recovery=self._recovery
+        )
 
     def take_step(self, step: effects.Step, clock: Clock) -> inputs.Input:
         """Get an access token, or request a session."""

@@ -10,7 +10,7 @@ from .._base import errors
 from .._base.abort import Abort
 from .._base.clock import Deadline
 from .._base.hosts import is_loopback
-from .._net.webrtc.liveness import packets_received
+from .._net.webrtc.liveness import Route, packets_received
 from ..core import effects, inputs
 from ..core.spectator_machine import broadcast_lost, left_early
 
@@ -76,6 +76,7 @@ class WhepLink:
         self._source = context.hub.source
         self._abort = Abort()
         self._peer: WhepPeer | None = None
+        self._route = Route()
         self._resource: str | None = None
         self._says_goodbye = False
         self._connected: concurrent.futures.Future[None] = concurrent.futures.Future()
@@ -89,6 +90,11 @@ class WhepLink:
     def packets(self) -> int | None:
         """How many packets have come."""
         return None if self._peer is None else packets_received(self._peer.peer_connection)
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether this machine would now send from another address."""
+        return self._peer is not None and self._route.has_changed(self._peer.peer_connection)
 
     # --- opening and closing
 
@@ -119,6 +125,7 @@ class WhepLink:
             relay_only=self._ice_policy == "relay",
             max_pixels=self._max_pixels,
             totals=self._context.totals,
+            wants_all=self._wants_all,
         )
         if self._abort.aborted:
             peer.close(0.0)
@@ -132,6 +139,9 @@ class WhepLink:
         self._await(peer.accept(admission.answer), connected, "taking the answer")
         self._await(self._connected, connected, "connecting")
         self._context.post(inputs.LinkReady(self._number))
+
+    def _wants_all(self) -> bool:
+        return self._context.hub.wants_all
 
     def close(self) -> None:
         """Say goodbye to the server if `say_goodbye` was called, and end the peer connection."""
@@ -212,6 +222,8 @@ class WhepLink:
         """Note that the connection is established, for `open`."""
         log.debug("the peer connection of a spectator is %s", state)
         if state == "connected" and not self._connected.done():
+            if self._peer is not None:
+                self._route.note(self._peer.peer_connection)
             self._connected.set_result(None)
 
     def on_lost(self, error: errors.OdysseyConnectionError) -> None:

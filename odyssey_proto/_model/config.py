@@ -21,13 +21,16 @@ from .._base.public_path import publish
 from .._base.secrets import Secret
 from .ice_urls import usable_servers
 
-__all__ = ["DEFAULT_API_URL", "AdvancedConfig", "ClientConfig", "IcePolicy", "VideoCodec"]
+__all__ = ["DEFAULT_API_URL", "AdvancedConfig", "ClientConfig", "IcePolicy", "VideoCodec", "VideoRecovery"]
 
 VideoCodec = Literal["auto", "h264", "vp8"]
 """``auto``: any codec that the streamer offers, preferably H.264, which costs less to decode."""
 
 IcePolicy = Literal["all", "relay"]
 """``all``: direct paths first. ``relay``: TURN servers only, so the streamer does not learn your addresses."""
+
+VideoRecovery = Literal["latest", "complete"]
+"""``latest``: after an outage, go on with what is sent now. ``complete``: first request what was lost in it."""
 
 DEFAULT_API_URL: Final = "https://api.odyssey.ml"
 _MOST_MS: Final = 1e12  # 31 years
@@ -78,6 +81,11 @@ class AdvancedConfig:
     """How long to queue for a streamer, in s; 0 fails at once."""
     max_pixels: int = attrs.field(default=PICTURE_MOST_PX, validator=[_whole, _number(least=1)], kw_only=True)
     """The largest width × height of a picture, in px; a larger one ends the connection before it is decoded."""
+
+    video_timeout_s: float = attrs.field(default=10, validator=_number(least=1), kw_only=True)
+    """How long to keep a connection without frames over which anything else arrives, in s: the streamer pauses, or
+    the network is bad. Then it is given up, but not if ``reconnect`` is False. A connection over which nothing
+    arrives is lost after 6 s, or this time if it is less. Not one of the documented settings."""
 
     def retry_delay(self, attempt: int) -> float:
         """Return the wait in s before retry number ``attempt`` (0 is the first)."""

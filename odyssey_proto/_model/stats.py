@@ -49,6 +49,14 @@ class SessionStats(Record):
     """RTP packets of video that arrived."""
     packets_lost: int
     """RTP packets of video that never arrived, not even when resent."""
+    packets_requested: int
+    """Lost RTP packets of video that were requested again, each counted as often as it was requested."""
+    packets_repaired: int
+    """Lost RTP packets of video that came because they were requested."""
+    packets_repeated: int
+    """RTP packets of video that came although they had come before, or were no longer needed."""
+    keyframes_requested: int
+    """How often a keyframe was requested."""
     bytes_received: int
     """Bytes of encoded video that arrived."""
     bitrate_bps: float
@@ -58,6 +66,8 @@ class SessionStats(Record):
     round_trip_ms: float | None
     """Round trip to the streamer in ms, measured on the control channel, including the streamer's time to
     acknowledge. None before anything was sent there."""
+    repair_ms: float | None
+    """Time from the request for a lost packet to its arrival, in ms; None before one has come."""
     decode_ms: float | None
     """Average time from the last packet of a frame to its decoded picture, in ms; None before the first."""
     convert_ms: float | None

@@ -25,7 +25,7 @@ from .call import Call
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["dial", "is_on_its_way", "look_up"]
+__all__ = ["dial", "is_on_its_way", "look_up", "sender_towards"]
 
 log = logging.getLogger("odyssey_proto.http")
 
@@ -251,8 +251,17 @@ def is_on_its_way(sock: socket.socket) -> bool:
     line = getattr(sock, "socket", sock)  # TLS inside TLS has no address of its own
     try:
         here, there = line.getsockname(), line.getpeername()
-        with socket.socket(line.family, socket.SOCK_DGRAM) as probe:
-            probe.connect(there)  # sends nothing
-            return bool(probe.getsockname()[0] == here[0])
+        return sender_towards(line.family, there) == str(here[0])
     except OSError as exc:
         return exc.errno not in _NO_WAY
+
+
+def sender_towards(family: int, there: Any) -> str:
+    """Return the address from which this machine would send to the address ``there`` now; it sends nothing.
+
+    Raises:
+        OSError: no way leads there.
+    """
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect(there)
+        return str(probe.getsockname()[0])

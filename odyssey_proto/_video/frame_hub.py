@@ -62,7 +62,7 @@ class FrameHub:
         self._untold: deque[float] = deque()  # gaps that are over, and not reported yet
         self._on_resume = on_resume
         self._lock = RLock()
-        self._subscribers: list[tuple[weakref.ref[FrameReceiver], FrameCounts]] = []
+        self._subscribers: list[tuple[weakref.ref[FrameReceiver], FrameCounts, bool]] = []
         self._gone = FrameCounts()
         self._received = 0
         self._next_index: int | None = None
@@ -113,8 +113,15 @@ class FrameHub:
         """The counts so far: frames received, and those delivered to and dropped by all receivers together."""
         with self._lock:
             self._forget_gone()
-            total = sum((counts for _, counts in self._subscribers), self._gone)
+            total = sum((counts for _, counts, _ in self._subscribers), self._gone)
             return attrs.evolve(total, received=self._received)
+
+    @property
+    def wants_all(self) -> bool:
+        """Whether everyone who takes frames would rather have them late than not at all, and somebody does."""
+        with self._lock:
+            wishes = [wants_all for reference, _, wants_all in self._subscribers if reference() is not None]
+        return bool(wishes) and all(wishes)
 
     def subscribe(self, policy: FramePolicy = "drop_oldest", size: int = 4) -> FrameQueue:
         """Return a queue that receives every frame from now on; after `close`, the queue has already ended.
@@ -126,11 +133,11 @@ class FrameHub:
         self.attach(queue, queue._counts)
         return queue
 
-    def attach(self, receiver: FrameReceiver, counts: FrameCounts) -> None:
-        """Send ``receiver`` every frame from now on; it counts them in ``counts``."""
+    def attach(self, receiver: FrameReceiver, counts: FrameCounts, *, wants_all: bool = False) -> None:
+        """Send ``receiver`` every frame from now on; it counts them in ``counts``; see `wants_all`."""
         with self._lock:
             if not self._closed:
-                self._subscribers.append((weakref.ref(receiver), counts))
+                self._subscribers.append((weakref.ref(receiver), counts, wants_all))
                 return
         receiver.close(self._error)
 
@@ -210,16 +217,16 @@ class FrameHub:
 
     def _alive(self) -> list[FrameReceiver]:
         self._forget_gone()
-        receivers = (reference() for reference, _ in self._subscribers)
+        receivers = (reference() for reference, _, _ in self._subscribers)
         return [receiver for receiver in receivers if receiver is not None]
 
     def _forget_gone(self) -> None:
         kept = []
-        for reference, counts in self._subscribers:
+        for reference, counts, wants_all in self._subscribers:
             if reference() is None:
                 self._gone += counts
             else:
-                kept.append((reference, counts))
+                kept.append((reference, counts, wants_all))
         self._subscribers = kept
 
 

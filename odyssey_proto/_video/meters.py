@@ -104,6 +104,9 @@ class VideoTotals:
         """How often a peer connection was established."""
         self.packets = self.packets_lost = self.payload_bytes = 0
         self.frames_lost = self.frames_held = 0
+        self.keyframes_requested = 0
+        self.requested = self.repaired = self.in_vain = 0
+        """Packets requested; those that came because of it; those that came although they were not missing."""
         self.frames_too_late = 0
         """Frames left out because decoding was too slow; written by the decoder's thread."""
         self.bits: Rate = Rate()
@@ -111,6 +114,8 @@ class VideoTotals:
         self.codec: str | None = None
         self.jitter_s: float | None = None
         self.round_trip_s: float | None = None
+        self.repair_s: float | None = None
+        """The time from the request for a packet to its arrival, in s."""
         self.is_local = False
         """Whether the service runs on this machine, and so shares its clock."""
 
@@ -161,8 +166,12 @@ class LinkMeter:
         if abs(difference_s) < 1:  # more is a pause, not jitter
             self._totals.jitter_s = jitter_s + (abs(difference_s) - jitter_s) / 16
 
-    def take_frame(self, timestamp: int, *, follows: bool) -> None:
-        """Count a frame; ``follows`` says whether no packet is missing between the previous frame and this."""
+    def take_frame(self, timestamp: int, *, follows: bool, held: int = 0) -> None:
+        """Count a frame.
+
+        ``follows`` says whether no packet is missing between the previous frame and this; ``held`` is how many
+        whole frames between them are not lost, but held back.
+        """
         step = 0 if self._frame is None else signed(timestamp - self._frame, 32)
         self._frame = timestamp
         if step <= 0:
@@ -172,6 +181,7 @@ class LinkMeter:
             self._interval = step if self._interval is None else min(step, 2 * self._interval)
         elif self._interval is not None:
             # If the sender's clock was set ahead, nobody knows how many were lost: one, at least.
+            step -= held * self._interval
             lost = round(step / self._interval) - 1 if step < _NEW_CLOCK else 1
             self._totals.frames_lost += max(0, lost)
 

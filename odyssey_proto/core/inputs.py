@@ -292,6 +292,8 @@ class VideoSeen:
     """When the newest frame of the stream came, in s of the clock; None before the first frame."""
     packets: int | None = None
     """How many packets of any kind have come over the link; None if that is not known."""
+    has_moved: bool = False
+    """Whether this machine would now send from another address than the one that the link began at."""
 
 
 @attrs.frozen

@@ -14,6 +14,7 @@ Calls that wait for an answer are numbered by the driver. Each is answered once,
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import odyssey_models as wire
@@ -48,7 +49,9 @@ class Protocol:
         self._agenda = Agenda()
         self._calls = PendingCalls()
         self._connection = SessionLink(self._agenda)
-        self._stream = StreamMachine(self._agenda, self._connection, self._calls)
+        # Without rejoining, a streamer that only pauses would end the session.
+        pause_limit_s = config.video_timeout_s if reconnect else math.inf
+        self._stream = StreamMachine(self._agenda, self._connection, self._calls, pause_limit_s)
         self._session = SessionMachine(
             self._agenda, self._connection, self._calls, self._stream, config, reconnect=reconnect
         )

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from .silence import SILENCE_LIMIT_S
-
-__all__ = ["ASK_EVERY_S", "SignsOfLife"]
+__all__ = ["ASK_EVERY_S", "MISSING_AFTER_S", "SignsOfLife"]
 
 ASK_EVERY_S: Final = 0.5
 """The time from one request for a sign of life to the next, in s."""
+MISSING_AFTER_S: Final = 2.5
+"""How long the other side may show no sign of life, in s: less than of silent video, because a caller waits."""
 _OVERSLEPT_S: Final = 1.0  # a look that comes as late shows that this process was not running
 
 
@@ -40,5 +40,5 @@ class SignsOfLife:
             self.note(now)
 
     def are_missing(self, now: float) -> bool:
-        """Return whether there was no sign of life for `SILENCE_LIMIT_S`."""
-        return now - self._newest >= SILENCE_LIMIT_S
+        """Return whether there was no sign of life for `MISSING_AFTER_S`."""
+        return now - self._newest >= MISSING_AFTER_S

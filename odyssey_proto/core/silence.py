@@ -4,8 +4,10 @@ The times are in spec/behaviour.md#frames. The machines of sessions and of spect
 machine calls `Silence.expect` when frames should come, wakes at `Silence.next_look`, has the driver look
 (`CheckVideo`), and passes the result to `Silence.judge`.
 
-A sender that pauses still reports on its video every second or so (RFC 3550, 6.2); a dead network carries nothing.
-So a link on which anything arrives is kept for longer.
+A sender that pauses still reports on its video every second or so (RFC 3550, 6.2), and over a bad network packets
+arrive though no whole frame does: a new connection would be no better, so a link on which anything arrives is kept
+for longer. If nothing arrives, the network may be back within seconds, and video then continues at once over the
+same link.
 """
 
 from __future__ import annotations
@@ -17,10 +19,10 @@ __all__ = ["KEYFRAME_AFTER_S", "PAUSE_LIMIT_S", "SILENCE_LIMIT_S", "Silence", "V
 
 KEYFRAME_AFTER_S: Final = 1.0
 """The time without a frame after which a keyframe is requested, in s."""
-SILENCE_LIMIT_S: Final = 2.5
-"""The time without a frame after which the link is given up, in s."""
+SILENCE_LIMIT_S: Final = 6.0
+"""The time without a frame after which the link is given up if nothing else arrives either, in s."""
 PAUSE_LIMIT_S: Final = 10.0
-"""The same while anything else arrives over the link."""
+"""The same while anything else arrives over the link, unless the settings say otherwise."""
 _ALIVE_S: Final = 1.4  # less than from the request for a keyframe to the limit: what came before it does not count
 
 
@@ -41,16 +43,21 @@ class Silence:
     (<Verdict.WAIT: 'wait'>, 101.4)
     >>> silence.judge(newest=100.4, now=101.4), silence.next_look(now=101.4)
     (<Verdict.ASK_FOR_KEYFRAME: 'ask for a keyframe'>, 102.4)
-    >>> silence.judge(newest=100.4, now=102.9), silence.gone_for(now=102.9)
-    (<Verdict.LOST: 'give up the link'>, 2.5)
+    >>> silence.judge(newest=100.4, now=106.4), silence.gone_for(now=106.4)
+    (<Verdict.LOST: 'give up the link'>, 6.0)
+
+    Args:
+        pause_limit_s: how long to keep a link over which anything but frames arrives, in s.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pause_limit_s: float = PAUSE_LIMIT_S) -> None:
+        self._pause_limit_s = pause_limit_s
+        self._silence_limit_s = min(SILENCE_LIMIT_S, pause_limit_s)
         self._heard_at = 0.0  # the newest frame, or when the wait for one began
         self._video_at = 0.0  # the newest frame, over all links
         self.had_video: bool = False
         """Whether any link has had a frame."""
-        self._limit_s = SILENCE_LIMIT_S
+        self._limit_s = self._silence_limit_s
         self._keyframe_asked = False
         self._has_video = False  # whether the link has had a frame
         self._packets: int | None = None
@@ -79,22 +86,28 @@ class Silence:
         if overslept_s > KEYFRAME_AFTER_S:
             self._heard_at = now
 
-    def judge(self, newest: float | None, now: float, packets: int | None = None) -> Verdict:
+    def judge(
+        self, newest: float | None, now: float, packets: int | None = None, *, has_moved: bool = False
+    ) -> Verdict:
         """Judge the silence at ``now``.
 
         Args:
             newest: when the newest frame came, in s; None if none has come yet.
             now: the time, in s.
             packets: how many packets of any kind have come over the link; None if that is not known.
+            has_moved: whether this machine would now send from another address than that of the link.
         """
+        is_silent = packets == self._packets
         if packets != self._packets:
             self._packets, self._alive_at = packets, now
         if newest is not None and newest > self._heard_at:
             self._heard_at = newest
             self.note_newest(newest)
-            self._limit_s, self._keyframe_asked, self._has_video = SILENCE_LIMIT_S, False, True
-        elif now - self._heard_at >= (PAUSE_LIMIT_S if self._only_pauses(now) else self._limit_s):
+            self._limit_s, self._keyframe_asked, self._has_video = self._silence_limit_s, False, True
+        elif now - self._heard_at >= (self._pause_limit_s if self._only_pauses(now) else self._limit_s):
             return Verdict.LOST
+        elif has_moved and is_silent and now - self._heard_at >= KEYFRAME_AFTER_S:
+            return Verdict.LOST  # what is sent to the old address arrives no more
         if self._keyframe_asked or now - self._heard_at < KEYFRAME_AFTER_S:
             return Verdict.WAIT
         self._keyframe_asked = True

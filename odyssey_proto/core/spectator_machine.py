@@ -9,6 +9,7 @@ out effects, as with `odyssey_proto.core.protocol`; there is no I/O here.
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 from typing import Any, Final
 
@@ -112,7 +113,7 @@ class SpectatorMachine(Machine):
         self._config = config
         self._ways = ways
         self._reconnect = reconnect
-        self._silence = Silence()
+        self._silence = Silence(config.video_timeout_s if reconnect else math.inf)
         self._call: int | None = None
         self._links = 0
         self._link: int | None = None
@@ -254,7 +255,7 @@ class SpectatorMachine(Machine):
         has_video = item.at is not None and item.at >= self._opened_at
         if has_video:
             self._gone_since = None
-        match self._silence.judge(item.at, now, item.packets):
+        match self._silence.judge(item.at, now, item.packets, has_moved=item.has_moved):
             case Verdict.LOST:
                 self._silent = None if has_video else self._way
                 text = f"The broadcast was lost: no video for {self._silence.gone_for(now):.1f} s"
@@ -266,13 +267,17 @@ class SpectatorMachine(Machine):
 
     def hold_gap(self, item: VideoResumed) -> None:
         """Keep a gap that the decoder's thread reports before the link is ready."""
-        self._is_paused = False
+        self._note_video()
         self._early_gaps.append(item)
 
     def report_gap(self, item: VideoResumed) -> None:
         """Report that video has resumed."""
-        self._is_paused = False
+        self._note_video()
         self._put_gap(item.seconds)
+
+    def _note_video(self) -> None:
+        self._is_paused = False
+        self._silence.note_newest(self._agenda.now)  # the link may be lost before anybody looks
 
     def _report_early_gaps(self) -> None:
         early, self._early_gaps = self._early_gaps, []

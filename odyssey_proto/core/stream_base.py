@@ -27,8 +27,8 @@ from .effects import (
 )
 from .inputs import Due, End, Interact, LinkFailed, SignOfLife, Start, Unreadable, VideoResumed, VideoSeen
 from .machine import Machine
-from .signs_of_life import ASK_EVERY_S, SignsOfLife
-from .silence import SILENCE_LIMIT_S, Silence, Verdict
+from .signs_of_life import ASK_EVERY_S, MISSING_AFTER_S, SignsOfLife
+from .silence import Silence, Verdict
 from .stream_errors import failure
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class StreamBase(Machine):
 
     state: StreamState
 
-    def __init__(self, agenda: Agenda, connection: SessionLink, calls: PendingCalls) -> None:
+    def __init__(self, agenda: Agenda, connection: SessionLink, calls: PendingCalls, pause_limit_s: float) -> None:
         self.state = StreamState.NONE
         self.stream_id: str | None = None
         self.applied_prompt: str | None = None
@@ -97,7 +97,7 @@ class StreamBase(Machine):
         self._agenda = agenda
         self._connection = connection
         self._calls = calls
-        self._silence = Silence()
+        self._silence = Silence(pause_limit_s)
         self._signs = SignsOfLife()
         self._early_gaps: list[VideoResumed] = []  # to be reported once the session is connected again
         self._is_paused = False  # whether a link that had brought frames was lost, and none has come since
@@ -170,7 +170,7 @@ class StreamBase(Machine):
 
     def judge_video(self, item: VideoSeen) -> None:
         """Wait, ask for a keyframe, or give up the link."""
-        verdict = self._silence.judge(item.at, self._agenda.now, item.packets)
+        verdict = self._silence.judge(item.at, self._agenda.now, item.packets, has_moved=item.has_moved)
         if verdict is Verdict.LOST:
             self._lose_video()
             return
@@ -210,13 +210,17 @@ class StreamBase(Machine):
 
     def hold_gap(self, item: VideoResumed) -> None:
         """Keep the report until the stream has begun, or the session is connected again."""
-        self._is_paused = False
+        self._note_video()
         self._early_gaps.append(item)
 
     def report_gap(self, item: VideoResumed) -> None:
         """Report the frames that were missed."""
-        self._is_paused = False
+        self._note_video()
         self._put_gap(item.seconds)
+
+    def _note_video(self) -> None:
+        self._is_paused = False
+        self._silence.note_newest(self._agenda.now)  # the link may be lost before anybody looks
 
     def _report_early_gaps(self) -> None:
         early, self._early_gaps = self._early_gaps, []
@@ -254,7 +258,7 @@ class StreamBase(Machine):
 
     def lose_streamer(self, _: Due) -> None:
         """Give up the link: the streamer will not answer the call."""
-        self._lose_link(f"The streamer is gone: no sign of life for {SILENCE_LIMIT_S:g} s", "streamer_silent")
+        self._lose_link(f"The streamer is gone: no sign of life for {MISSING_AFTER_S:g} s", "streamer_silent")
 
     # --- the end
 

@@ -70,7 +70,7 @@ def _route_of(request: web.Request) -> str:
 async def show_exchange(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Show a call and its answer to the watchers. The outermost middleware."""
+    """Show a call and its answer to the watchers. A middleware for calls that are admitted."""
     _injected.set(False)
     if not _watchers:
         return await handler(request)

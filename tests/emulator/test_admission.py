@@ -70,17 +70,17 @@ class Answer:
         return json.loads(self.body)["detail"]
 
 
-def ask(emulator: Emulator, call: str, *headers: str, version: str = "1.1") -> Answer:
-    """Send a call with exactly these header lines."""
+def ask(emulator: Emulator, call: str, *headers: str, version: str = "1.1", body: bytes = b"") -> Answer:
+    """Send a call with exactly these header lines, and that of its length."""
     address = urlsplit(emulator.api_url)
-    lines = [f"{call} HTTP/{version}", *headers, "Connection: close", "Content-Length: 0", "", ""]
+    lines = [f"{call} HTTP/{version}", *headers, "Connection: close", f"Content-Length: {len(body)}", "", ""]
     with socket.create_connection((address.hostname, address.port), timeout=PATIENCE_S) as connection:
-        connection.sendall("\r\n".join(lines).encode())
+        connection.sendall("\r\n".join(lines).encode() + body)
         received = b"".join(iter(lambda: connection.recv(65536), b""))
-    head, _, body = received.partition(b"\r\n\r\n")
+    head, _, content = received.partition(b"\r\n\r\n")
     first, *rest = head.decode().split("\r\n")
     named = {name.lower(): text for name, _, text in (line.partition(": ") for line in rest)}
-    return Answer(int(first.split()[1]), named, body)
+    return Answer(int(first.split()[1]), named, content)
 
 
 def upgrade(emulator: Emulator, *headers: str) -> int:
@@ -271,7 +271,11 @@ def test_no_face_answers_a_page_of_elsewhere(emulator: Emulator, call: str) -> N
 
 
 def test_no_page_hides_behind_one_of_this_machine(emulator: Emulator) -> None:
-    assert ask(emulator, "GET /config", "Host: localhost", f"Origin: {HERE}", "Origin: null").status in (400, 403)
+    answer = ask(emulator, "GET /config", "Host: localhost", f"Origin: {HERE}", "Origin: null")
+    assert answer.status in (400, 403)
+    assert "access-control-allow-origin" not in answer.headers
+    sites = ["Sec-Fetch-Site: none", "Sec-Fetch-Site: cross-site"]
+    assert ask(emulator, "GET /_emulator/traffic", "Host: localhost", *sites).status == 403
 
 
 def test_a_websocket_is_opened_for_pages_of_this_machine_alone(make_emulator: MakeEmulator) -> None:
@@ -322,6 +326,35 @@ def test_a_tool_may_call_it(emulator: Emulator) -> None:
     answer = ask(emulator, "GET /_emulator/faults", "Host: localhost")
     assert (answer.status, answer.body) == (200, b"[]")
     assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+# Bodies
+
+
+@pytest.mark.parametrize(
+    ("call", "origin", "status"),
+    [
+        ("POST /auth/token", HERE, 422),
+        ("POST /auth/token", ELSEWHERE, 403),
+        ("POST /_emulator/faults", HERE, 403),
+        ("GET /config", HERE, 200),
+    ],
+)
+def test_a_body_that_cannot_be_unpacked_is_no_failure_of_the_emulator(
+    emulator: Emulator, caplog: pytest.LogCaptureFixture, call: str, origin: str, status: int
+) -> None:
+    headers = ("Host: localhost", f"Origin: {origin}", "Content-Encoding: gzip")
+    assert ask(emulator, call, *headers, body=b"not packed").status == status
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_what_controls_it_says_that_a_body_cannot_be_unpacked(
+    emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    call, headers = "POST /_emulator/faults", ("Host: localhost", "Content-Encoding: deflate")
+    answer = ask(emulator, call, *headers, body=b"not packed")
+    assert (answer.status, answer.detail) == (400, "The body cannot be read")
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 # Reports

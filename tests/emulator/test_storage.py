@@ -212,6 +212,15 @@ def test_a_pipe_in_the_place_of_state_is_refused(tmp_path: Path) -> None:
         Storage(tmp_path)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a file away")
+@pytest.mark.parametrize("name", ["state.sqlite3", "streams"])
+def test_what_somebody_else_has_put_in_the_place_of_state_is_refused(tmp_path: Path, name: str) -> None:
+    Storage(tmp_path).close()
+    os.chown(tmp_path / name, 65534, -1)
+    with pytest.raises(OdysseyConfigError, match=f"{name} belongs to somebody else"):
+        Storage(tmp_path)
+
+
 def test_a_folder_may_be_reached_by_a_link(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")

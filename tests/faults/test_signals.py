@@ -1,6 +1,7 @@
 """Signal handlers: what they raise passes through every call, and they may call `close` at any moment.
 
-Handlers run on the main thread, between any two instructions. ``make stress`` tries many more moments.
+Handlers run on the main thread, between any two instructions. ``make stress SECONDS=300 SEED=7`` tries
+many more moments.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ import pytest
 
 from odyssey_proto import BroadcastInfo, ClientCredentials, Odyssey, OdysseyError, StreamEnded, connect_to_stream
 from odyssey_proto.emulator import Emulator
-from tests.support.interrupting import ROUNDS, SEED, alarm, instructions, sample
+from tests.support.interrupting import alarm, instructions, some
 from tests.support.processes import eventually
 from tests.support.servers import Connection, HttpServer, Request, json_answer
 from tests.support.streamers import ScriptedStreamer
+from tests.support.stress import LIMIT_S, SEED, tries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from odyssey_proto import Session
     from tests.conftest import MakeClient, MakeEmulator
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
+pytestmark = [pytest.mark.usefixtures("nothing_left"), pytest.mark.timeout(LIMIT_S)]
 
 
 class OwnError(Exception):
@@ -288,7 +290,7 @@ def test_nothing_is_left_whatever_instruction_an_interrupt_meets(
     emulator = make_emulator()
     with start(emulator, make_client, tmp_path) as call:
         count = instructions(call)
-    for at in sample(count - 1, few, where):  # the last instruction returns the result
+    for at in some(count - 1, few, where):  # the last instruction returns the result
         raised: list[BaseException] = []
 
         def interrupt(raised: list[BaseException] = raised) -> None:
@@ -313,7 +315,7 @@ def test_a_handler_may_close_at_any_instruction_of_a_start(
 ) -> None:
     _, few = STARTS[where]
     emulator = make_emulator()
-    for at in sample(600, few, f"{where}, closed"):
+    for at in some(600, few, f"{where}, closed"):
         with make_client(emulator) as client, contextlib.suppress(OdysseyError):
             instructions(client.connect if where == "connect" else client.list_stream_recordings, at, client.close)
         no_session(emulator)
@@ -370,7 +372,7 @@ def test_nothing_is_left_after_alarms_at_random_moments(
 
     emulator = make_emulator()
     moments = random.Random(f"{SEED} {act}")
-    for _ in range(ROUNDS or 8):
+    for _ in tries(8):
         client = make_client(emulator)
         before = ours()
         handler = raise_own if act == "raises" else client.close

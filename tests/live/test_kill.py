@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 KEY: Final = "ody_test"
 TOLD_WITHIN_S: Final = 3.0
 """The promised time, from when the loss is visible."""
-SILENCE_S: Final = 2.5
+SILENCE_S: Final = 6.0
 """How long video is missing before that counts as a loss."""
 CLOSES_WITHIN_S: Final = 3.0
 """The promise is 2 s; the rest allows for a busy machine."""

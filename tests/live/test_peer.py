@@ -744,7 +744,8 @@ class TestClose:
 
         monkeypatch.setattr(DecodingQueue, "_decode", decode_later)
         connect(peer, streamer, heard)
-        waiting: Any = peer._decoding
+        assert peer._receiving is not None
+        waiting: Any = peer._receiving._decoding
         eventually(lambda: waiting._tasks.qsize() >= 3)
         closed = peer.close()
         eventually(lambda: not waiting._is_wanted)

@@ -14,6 +14,7 @@ from odyssey_proto import (
     Odyssey,
     OdysseyConnectionError,
     OdysseyConnectionTimeoutError,
+    OdysseyStreamError,
 )
 from odyssey_proto.emulator._faults.script import Fault
 from tests.support.leaks import nothing_left
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from odyssey_proto.emulator._server import Emulator
+    from tests.conftest import MakeEmulator
 
 TOKEN = "POST /sessions/token"
 NO_QUEUE = AdvancedConfig(queue_timeout_s=0)
@@ -69,6 +71,18 @@ def test_credentials_that_were_given_keep_their_session(emulator: Emulator) -> N
 def server() -> Iterator[HttpServer]:
     with nothing_left(), HttpServer() as made:
         yield made
+
+
+def test_a_session_that_was_lost_is_given_back_before_the_next_is_requested(make_emulator: MakeEmulator) -> None:
+    emulator = make_emulator(concurrent_sessions=1)
+    with Odyssey(emulator.api_key, api_url=emulator.api_url, advanced=NO_QUEUE, reconnect=False) as client:
+        session = client.connect()
+        emulator.faults.add(Fault(step="stream start", action="drop"))
+        emulator.faults.add(Fault(step=TOKEN, action="delay", seconds=0.5))  # that of the goodbye
+        with pytest.raises(OdysseyStreamError):
+            session.start_stream("A cat")
+        assert session.has_ended
+        assert client.create_client_credentials().session_id
 
 
 def test_a_session_that_cannot_be_given_back_is_told_in_the_log_and_changes_no_error(

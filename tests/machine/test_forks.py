@@ -117,6 +117,7 @@ def test_a_file_that_was_not_downloaded_whole_is_not_kept_by_a_child(tmp_path: P
     reading, writing = os.pipe()
     child = -1
     with contextlib.suppress(ConnectionError), part.filled():
+        part.write(b"the beginning")
         child = os.fork()
         if not child:
             os.close(writing)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import pytest
 
+from tools.bench import wire
 from tools.bench.__main__ import main
 from tools.bench.figures import Figure, Target, in_turns, middle_pair, percentile, table
 from tools.bench.rest import lists_by_round
@@ -62,6 +63,19 @@ def test_streaming_measures_latency_cost_and_pace_of_real_streams(tmp_path: Path
         assert figure["ours"] > 0, name
         assert figure["theirs"] > 0, name
     assert 0 < figures["h264 latency, median", "a plain client"]["ours"] < 60_000  # ms, and of the same clock
+
+
+@pytest.mark.netns
+@pytest.mark.skipif(bool(wire.missing()), reason=wire.missing())
+def test_network_measures_what_is_delivered_over_a_wire_that_loses_packets(tmp_path: Path) -> None:
+    told = tmp_path / "figures.json"
+    assert main(["network", "--short", "--json", str(told)]) == 0
+    found = json.loads(told.read_text(encoding="utf-8"))["figures"]["network"]
+    figures = {figure["name"].partition(": ")[2]: figure for figure in found}
+    assert figures["delivered"]["ours"] > 0
+    assert figures["delivered"]["theirs"] > 0
+    assert figures["sent again"]["ours"] > 0, "packets were lost"
+    assert figures["corrupt"]["ours"] == 0
 
 
 def test_a_stamp_is_read_from_a_tape_that_was_decoded(tmp_path: Path) -> None:

@@ -1,40 +1,38 @@
-"""Exceptions at any instruction of the main thread, as signal handlers raise them; and how many to try."""
+"""Exceptions at any instruction of the main thread, as signal handlers raise them; and which ones to try."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import signal
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.support.stress import SEED, tries
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-__all__ = ["ROUNDS", "SEED", "alarm", "instructions", "sample"]
-
-SEED: Final = int(os.environ.get("STRESS_SEED", "1"))
-"""The seed of all random choices."""
-ROUNDS: Final = int(os.environ.get("STRESS", "0"))
-"""How many rounds of each random test, and instructions of each start, are tried; 0 for a few, as in every run."""
+__all__ = ["alarm", "instructions", "some"]
 
 # Not `threading`: raising while an `except` ends, where no signal is handled, leaves the thread with the exception
 # that was being handled.
 _TRACED: Final = ("odyssey_proto", "contextlib", "functools")
 
 
-def sample(population: int, few: int, about: str) -> list[int]:
-    """Return some of the numbers below ``population``, chosen by the seed: ``few``, or `ROUNDS` if that is set."""
-    chosen = random.Random(f"{SEED} {about}")
-    return sorted(chosen.sample(range(population), min(population, ROUNDS or few)))
+def some(population: int, few: int, about: str) -> Iterator[int]:
+    """Yield some of the numbers below ``population``, chosen by the seed: in the short run, ``few`` (`tries`)."""
+    chosen = random.Random(f"{SEED} {about}").sample(range(population), population)
+    for _, number in zip(tries(few), chosen, strict=False):
+        yield number
 
 
 def instructions(call: Callable[[], Any], at: int | None = None, act: Callable[[], object] = lambda: None) -> int:
     """Call ``call`` and return how many instructions of the library the thread executes in it.
 
-    Before instruction number ``at``, it calls ``act``, as if that were a signal handler.
+    Before instruction number ``at``, it calls ``act``, as if that were a signal handler. The finalizer of what
+    ``call`` returns is not part of this: Python itself drops what is raised there.
     """
     count = 0
 
@@ -52,9 +50,10 @@ def instructions(call: Callable[[], Any], at: int | None = None, act: Callable[[
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        call()
+        kept = call()
     finally:
         sys.settrace(before)
+    del kept
     return count
 
 

@@ -47,6 +47,7 @@ class FakeLink:
         self.sent: list[Any] = []
         self.did: list[str] = []
         self.packets: int | None = None
+        self.has_moved = False
         self.lives = True
         self._service = service
         self._shown = 0
@@ -153,12 +154,17 @@ class FakeService:
 
     # --- drivers and sessions on it
 
-    def driver(self, handlers: OdysseyEventHandlers | None = None, *, reconnect: bool = True) -> Driver:
+    def driver(
+        self,
+        handlers: OdysseyEventHandlers | None = None,
+        *,
+        reconnect: bool = True,
+        clock: Clock | None = None,
+    ) -> Driver:
         """Return the driver of a session that is not connected yet."""
         advanced = AdvancedConfig(initial_retry_delay_ms=1, max_retry_delay_ms=5, queue_timeout_s=0)
-        return Driver(
-            Protocol(advanced, reconnect=reconnect), self, MonotonicClock(), handlers, name="odyssey-session"
-        )
+        core = Protocol(advanced, reconnect=reconnect)
+        return Driver(core, self, clock or MonotonicClock(), handlers, name="odyssey-session")
 
     def session(self, handlers: OdysseyEventHandlers | None = None, *, reconnect: bool = True) -> Session:
         """Return a session that is connected."""

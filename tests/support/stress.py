@@ -1,7 +1,7 @@
-"""Random stress with a seed: rounds until the time is over, and disturbances of the threads.
+"""Random stress with a seed: tries until the time is over, and disturbances of the threads.
 
-``make stress SECONDS=300 SEED=7`` sets both. The same seed makes the same choices; the threads of this machine,
-and so the moments at which the choices meet, are never the same.
+``make stress SECONDS=300 SEED=7`` sets both; the run of every test is short. The same seed makes the same choices;
+the threads of this machine, and so the moments at which the choices meet, are never the same.
 """
 
 from __future__ import annotations
@@ -18,21 +18,27 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["LIMIT_S", "is_long", "rounds"]
+__all__ = ["LIMIT_S", "SEED", "rounds", "tries"]
 
-SECONDS: Final = float(os.environ.get("STRESS_SECONDS", "1"))
-SEED: Final = int(os.environ.get("STRESS_SEED", "1"))
+SECONDS: Final = float(os.environ.get("STRESS_SECONDS") or 0)
+"""How long each test goes on, in s; 0 for the short run."""
+SEED: Final = int(os.environ.get("STRESS_SEED") or 1)
+"""The seed of all random choices."""
 LIMIT_S: Final = SECONDS + 240.0
 """The time limit of a test, in s."""
 
-_LONG_S: Final = 20.0
+_SHORT_S: Final = 1.0  # how long `rounds` go on in the short run
 _BUSY_THREADS: Final = 2
 _SWITCHES_S: Final = (1e-5, 1e-3, 0.005, 0.02)  # Python's usual interval is 0.005
 
 
-def is_long() -> bool:
-    """Return whether this is a run by command, and not the short one of every test run."""
-    return SECONDS >= _LONG_S
+def tries(few: int) -> Iterator[int]:
+    """Yield 0, 1, … until the time is over; in the short run, ``few`` numbers however long that takes."""
+    until = time.monotonic() + SECONDS
+    for number in itertools.count():
+        if number >= few and time.monotonic() >= until:
+            return
+        yield number
 
 
 def rounds(about: str) -> Iterator[random.Random]:
@@ -40,9 +46,9 @@ def rounds(about: str) -> Iterator[random.Random]:
 
     Python switches between threads more or less often in each round. In a long run, other threads are busy too.
     """
-    until = time.monotonic() + SECONDS
+    until = time.monotonic() + (SECONDS or _SHORT_S)
     usual_s = sys.getswitchinterval()
-    with _busy(_BUSY_THREADS if is_long() else 0):
+    with _busy(_BUSY_THREADS if SECONDS else 0):
         try:
             for number in itertools.count():
                 choices = random.Random(f"{SEED} {about} {number}")

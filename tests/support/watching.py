@@ -79,6 +79,7 @@ def coarse(gray):
 session = client.connect(
     on_status_change=lambda status, message: tell("handler", status.value),
     timeout=30,
+    recovery=recovery,
 )
 happening = session.events()
 def tell_events():
@@ -121,10 +122,10 @@ FAR_OFF: Final = 2.0
 without its reference is not: two pictures that are a second apart differ by 10."""
 
 
-def watch(network: Network, codec: str = "both") -> Watched:
+def watch(network: Network, codec: str = "both", recovery: str = "latest") -> Watched:
     """Start an emulator and the script beyond the network, and wait for the first second of the stream."""
     # The script waits for a line, so that the emulator is there when it connects.
-    code = f"SIZE = {_SIZE}\nsys.stdin.readline()\n{WATCH}"
+    code = f"SIZE = {_SIZE}\nsys.stdin.readline()\nrecovery = {recovery!r}\n{WATCH}"
     service, client = network.start(
         [sys.executable, "-c", _EMULATOR, codec], script_arguments(code, f"http://{SERVICE}:{_PORT}")
     )

@@ -157,6 +157,8 @@ ABOVE_ZERO: Final = values(VALUE, 0, -1, "1", True, math.nan, math.inf)
 COUNTS: Final = values(VALUE, -1, 1.5, "1", True)
 EMULATING: Final[dict[str, Rows]] = {
     "host": values(VALUE, "", " ", None, 7),
+    "allow_hosts": values(VALUE, "a.example", ["a.example:80"], [""], [7], None),
+    "allow_origins": values(VALUE, "https://a.example", ["a.example"], [""], [7], None),
     "size": values(VALUE, None, 7, "512x32", (1280,), (1281, 704), (1280, 30), (True, 704)),
     "port": [*COUNTS, (65536, VALUE), (None, VALUE)],
     "seed": COUNTS,
@@ -197,6 +199,7 @@ WATCHING: Final = [
 ]
 
 PIXELS: Final = np.zeros((2, 4, 3), np.uint8)
+RECOVERY: Final = [*values(TYPE, None, 1, True), *values(VALUE, "", "all")]
 SIDES: Final = [*values(TYPE, "2", None, 1.5, True), *values(VALUE, 0, -1)]
 NUMBERED: Final[dict[str, Rows]] = {
     "timestamp_ms": values(TYPE, "0", None, 1.5, True),
@@ -215,14 +218,16 @@ CALLS: Final[dict[str, Call]] = {
             "max_retry_delay_ms": at_least(0),
             "retry_backoff_multiplier": at_least(1),
             "queue_timeout_s": at_least(0),
+            "video_timeout_s": at_least(1),
+            "max_pixels": [*values(TYPE, "1", None, True, 1.5), *values(VALUE, 0, -1)],
         }
     ),
     "AdvancedConfig.retry_delay": Call(wrong={"attempt": values(TYPE, "0", None)}),
     # --- a live connection
-    "Odyssey.connect": Call(wrong={"wait_for_slot": SURE_FLAGS, "replace": SURE_FLAGS}),
+    "Odyssey.connect": Call(wrong={"wait_for_slot": SURE_FLAGS, "replace": SURE_FLAGS, "recovery": RECOVERY}),
     "Odyssey.connect_with_credentials": Call(
         works={"credentials": ClientCredentials.from_dict(CREDENTIALS)},
-        wrong={"credentials": values(TYPE, None, {}, TOKEN, CREDENTIALS)},
+        wrong={"credentials": values(TYPE, None, {}, TOKEN, CREDENTIALS), "recovery": RECOVERY},
     ),
     "Odyssey.start_stream": STREAMING,
     "Odyssey.interact": Call(works={"prompt": "It runs"}),

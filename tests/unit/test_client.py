@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from odyssey_proto import ClientCredentials, OdysseyEventHandlers
-    from odyssey_proto._base.event_loop import BackgroundLoop
     from odyssey_proto._base.forks import Lock
     from tests.conftest import Background
 
@@ -45,7 +44,7 @@ class Client(Odyssey):
         super().__init__(api_key, api_url="http://127.0.0.1:9", advanced=FAST, **options)
         self.service = service
 
-    def _driver(self, handlers: OdysseyEventHandlers | None, _: BackgroundLoop) -> Driver:
+    def _driver(self, handlers: OdysseyEventHandlers | None, *_: object) -> Driver:
         core = Protocol(FAST, reconnect=self.config.reconnect)
         return Driver(core, self.service, MonotonicClock(), handlers, name="odyssey-session")
 

@@ -28,11 +28,12 @@ from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
 from aiortc.codecs import depayload
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
-from aiortc.rtcrtpreceiver import decoder_worker
+from aiortc.rtcrtpreceiver import NackGenerator, decoder_worker
 from aiortc.rtp import RtpPacket
 
 from odyssey_proto._base.clock import MonotonicClock
-from odyssey_proto._net.webrtc import candidates, decoding, jitter
+from odyssey_proto._net.webrtc import candidates, decoding, jitter, repair
+from odyssey_proto._net.webrtc.recovery import Recovery
 from odyssey_proto._video.meters import VideoTotals
 
 if TYPE_CHECKING:
@@ -110,11 +111,43 @@ def test_a_keyframe_is_asked_for_by_the_senders_number() -> None:
     assert inspect.iscoroutinefunction(RTCRtpReceiver._send_rtcp_pli)
 
 
-def test_our_buffer_and_our_decoder_are_taken(receiver: Any) -> None:
+def test_lost_packets_are_requested_where_ours_are(receiver: Any) -> None:
+    generator = vars(receiver)["_RTCRtpReceiver__nack_generator"]
+    assert type(generator) is NackGenerator
+    assert vars(generator) == {"max_seq": None, "missing": set()}
+    assert parameters(NackGenerator.add) == ["packet"]
+    assert parameters(RTCRtpReceiver._send_rtcp_nack) == ["media_ssrc", "lost"]
+    source = inspect.getsource(RTCRtpReceiver._handle_rtp_packet)
+    assert "__nack_generator.add(packet)" in source
+    assert "sorted(self.__nack_generator.missing)" in source
+
+
+def test_a_packet_that_is_sent_again_is_known_by_a_look_at_its_senders_number(receiver: Any) -> None:
+    assert vars(receiver)["_RTCRtpReceiver__rtx_ssrc"] == {}
+    source = inspect.getsource(RTCRtpReceiver._handle_rtp_packet)
+    assert source.index("self.__rtx_ssrc.get(packet.ssrc)") < source.index("unwrap_rtx(packet")
+    assert source.index("unwrap_rtx(packet") < source.index("__nack_generator.add(packet)")
+
+
+def test_what_a_sender_has_sent_is_kept_where_the_emulator_puts_its_own() -> None:
+    async def parts() -> dict[str, Any]:
+        return vars(RTCRtpSender("video", Transport()))  # type: ignore[arg-type]  # all that it takes
+
+    attributes = asyncio.run(parts())
+    assert (attributes["_RTCRtpSender__rtp_history"], attributes["_RTCRtpSender__rtt"]) == ({}, None)
+    assert parameters(RTCRtpSender._retransmit) == ["sequence_number"]
+    source = inspect.getsource(RTCRtpSender)
+    assert "self.__rtp_history.get(sequence_number % RTP_HISTORY_SIZE)" in source
+    assert "await self._retransmit(seq)" in source
+
+
+def test_our_buffer_our_requests_and_our_decoder_are_taken(receiver: Any) -> None:
     clock = MonotonicClock()
-    buffer = jitter.install(receiver, clock)
+    totals, recovery = VideoTotals(clock), Recovery()
+    buffer = jitter.install(receiver, clock, totals, recovery)
     assert buffer is not None
-    assert decoding.install(receiver, buffer, lambda *_: None, VideoTotals(clock)) is not None
+    assert repair.install(receiver, buffer, recovery, clock, totals, lambda _: None) is not None
+    assert decoding.install(receiver, buffer, lambda *_: None, totals) is not None
 
 
 def test_a_sender_makes_keyframes_by_a_method_that_can_be_replaced() -> None:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools.bench import codec, imports, rest, streaming
+from tools.bench import codec, imports, network, rest, streaming
 from tools.bench.figures import Figure, machine, table
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _BENCHMARKS: dict[str, Callable[..., list[Figure]]] = {
     "ceiling": streaming.ceiling,
     "slow": streaming.slow,
     "sessions": streaming.sessions,
+    "network": network.network,
 }
 
 

@@ -73,8 +73,6 @@ class DecodingQueue:
         on_oversize: Callable[[int, int], None] = lambda _width, _height: None,
     ) -> None:
         self._tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self.put = self._tasks.put
-        """Add a codec and an `ArrivedFrame`, or None for the end."""
         self._on_frame = on_frame
         self._on_behind = on_behind
         self._failed = failed
@@ -87,6 +85,13 @@ class DecodingQueue:
         self._inside: dict[int, ArrivedFrame] = {}  # by `pts`
         self._needs_keyframe = False
         self._is_wanted = True
+
+    def put(self, task: tuple[Any, ArrivedFrame] | None) -> None:
+        """Add a codec and an `ArrivedFrame`, with the frames that follow it, or None for the end."""
+        self._tasks.put(task)
+        if task is not None:
+            for follower in task[1].followers:
+                self._tasks.put((task[0], follower))
 
     def give_up(self) -> None:
         """Stop decoding waiting and later frames: aiortc would block the event loop until they are decoded."""
@@ -204,6 +209,7 @@ def install(
         on_frame, buffer.wait_for_keyframe, failed, totals, max_pixels=max_pixels, on_oversize=on_oversize
     )
     setattr(receiver, _QUEUE, decoding)
+    buffer.releases_all = True
     return decoding
 
 

@@ -1,14 +1,15 @@
-"""The jitter buffer of a video receiver: it releases frames by their marker bit, and records when they arrived.
+"""The jitter buffer of a video receiver: it releases frames by their marker bit, and waits for lost packets.
 
 aiortc releases a frame when the first packet of the next one arrives: 50 ms late at 20 fps, and the last frame of
 a stream only when the next stream begins. RTP marks the last packet of each frame (the marker bit; RFC 6184,
 RFC 7741), so there is nothing else to wait for. If a sender's marks turn out to be wrong, they are ignored from
 then on.
 
-After a loss, and at the start, frames are held back until a keyframe: without the pictures that they refer to they
-would be garbage. A lost packet is waited for while it may be sent again (aiortc waits for 512 other packets, some
-seconds without a picture); then its frame is given up, and a keyframe requested. The rest is left to aiortc's own
-buffer; if aiortc's internals differ from those known here, so is everything.
+A gap is never given up by time alone: `recovery` has its packets requested again and again. If that takes long, a
+keyframe is requested too, and the buffer goes on with it if it is whole before the gap is filled. After an outage
+it is requested at once. Frames are held back until a keyframe at the start, and whenever frames that they refer to
+are missing: without those they would be garbage. The rest is left to aiortc's own buffer; if aiortc's internals
+differ from those known here, so is everything.
 """
 
 from __future__ import annotations
@@ -22,20 +23,38 @@ from aiortc.utils import uint16_add, uint16_gt
 from ..._video.meters import LinkMeter, VideoTotals, signed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiortc import RTCRtpReceiver
     from aiortc.rtp import RtpPacket
 
     from ..._base.clock import Clock
+    from .recovery import Recovery
 
 __all__ = ["ArrivedFrame", "MarkerJitterBuffer", "install"]
 
 log = logging.getLogger("odyssey_proto.webrtc")
 
 _ATTRIBUTE: Final = "_RTCRtpReceiver__jitter_buffer"  # aiortc has no public way
-_ASK_EVERY_S: Final = 0.5  # between two requests for a keyframe
-_REPAIRED_WITHIN_S: Final = 0.3  # how long to wait for lost packets to be sent again
+_CAPACITY: Final = 4096  # packets: 2.5 s at 16 Mbit/s
+_FIRST_ASK_AFTER_S: Final = 0.5  # after the first packet: a sender begins with a keyframe
+_ASK_EVERY_S: Final = 0.3  # between two requests for a keyframe, or longer
+_ASK_EVERY_ROUND_TRIPS: Final = 2.5
+_ARRIVES_WITHIN_S: Final = 0.6  # a keyframe of which something has come
+_ASK_AFTER_S: Final = 0.3  # how old a gap is when a keyframe is requested, and may be left for one; or older
+_ASK_AFTER_ROUND_TRIPS: Final = 5
+_ASK_AFTER_REQUESTS: Final = 4
+_COMPLETE_OLD_AFTER_S: Final = 1.2  # how old it is when it is left if all is wanted: few senders keep more
+_ROUND_TRIP_S: Final = 0.1  # if it is not known
+_REQUEST_S: Final = 0.14  # likewise, from one request to the next
+_RENUMBERED: Final = 3000  # packets; a longer step back is a new numbering (RFC 3550, A.1)
+_BEHIND_START: Final = 512  # packets that may come after one that overtook them at the start
 _START_CODE: Final = b"\x00\x00\x01"  # before each unit of an H.264 frame, as aiortc joins them
+_START_CODES: Final = (b"\x00" + _START_CODE, _START_CODE)
 _IDR: Final = 5  # the type of the units of an H.264 keyframe
+_PARAMETERS: Final = 7  # that of the unit before them, with which it begins unless it is a delimiter
+_BEGINNERS: Final = (_PARAMETERS, 9)
+_VP8_BEGINS: Final = 0x10  # set in the first byte of a payload that begins a frame (RFC 7741, 4.2)
 _VP8_START: Final = b"\x9d\x01\x2a"  # from byte 3 of a VP8 keyframe (RFC 6386, 9.1)
 _REMEMBERED: Final = 256  # frames that may still receive packets
 
@@ -50,6 +69,8 @@ class ArrivedFrame(JitterFrame):
         self.whole_at = whole_at
         """When it was complete, in s."""
         self.sent = sent
+        self.followers: tuple[ArrivedFrame, ...] = ()
+        """Frames that were complete already, and only waited for this one."""
         """Its time by the sender's clock, in RTP timestamps from the first frame, without the leap of the counter
         from its end to 0. It may go back. In ``timestamp``, aiortc takes every step back for that leap."""
 
@@ -62,11 +83,17 @@ class ArrivedFrame(JitterFrame):
 class MarkerJitterBuffer(JitterBuffer):
     """aiortc's buffer for video, which also releases a frame once it is complete, and records when it arrived.
 
-    It counts packets and frames in ``totals``.
+    It counts packets and frames in ``totals``, and learns from ``recovery`` since when packets are missing.
     """
 
-    def __init__(self, clock: Clock, totals: VideoTotals | None = None) -> None:
-        super().__init__(capacity=512, is_video=True)
+    def __init__(
+        self,
+        clock: Clock,
+        totals: VideoTotals | None = None,
+        recovery: Recovery | None = None,
+        wants_all: Callable[[], bool] = lambda: False,
+    ) -> None:
+        super().__init__(capacity=_CAPACITY, is_video=True)
         self.held = 0
         """How many frames were held back because frames that they refer to were lost."""
         self.trusts_marks = True
@@ -75,60 +102,106 @@ class MarkerJitterBuffer(JitterBuffer):
         """The sender's number in its packets."""
         self.payload_type: int | None = None
         """The payload type in its packets, which identifies the codec."""
+        self.releases_all = False
+        """Whether a frame brings along those that only waited for it; otherwise each comes with a later packet."""
         self._clock = clock
         self._totals = totals or VideoTotals(clock)
+        self._recovery = recovery
+        self._wants_all = wants_all
         self._meter = LinkMeter(self._totals)
         self._next: int | None = None  # the first packet of the frame after the last one
         self._newest: int | None = None  # the packet with the highest number
         self._released: int | None = None  # the timestamp of the last frame that a mark released
         self._needs_keyframe = True
         self._is_whole = True  # whether the frame released last is complete
-        self._asked_at = float("inf")  # not before the first packet
+        self._after_outage = False  # until the next keyframe
+        self._gap: int | None = None  # the first missing packet
+        self._gap_at = self._now = 0.0
+        self._start_until: float | None = None  # until when to wait for the beginning of the first frame
+        self._jumped = False  # since the last frame
+        self._left_out = 0  # whole frames, in that jump
+        self._keyframes: list[int] = []  # first packets of whole keyframes behind the gap
+        self._ask_at: float | None = None  # not earlier; None before the first packet
         self._first_packet: dict[int, float] = {}  # of each frame that was not removed yet, by timestamp
         self._timestamp: int | None = None  # that of the newest removed frame
         self._sent = 0  # its time since the first one
 
     def add(self, packet: RtpPacket) -> tuple[bool, ArrivedFrame | None]:
         """Take a packet; return whether to request a keyframe, and a frame if one can be decoded."""
-        now = self._clock.now()
+        now = self._now = self._clock.now()
         self.ssrc, self.payload_type = packet.ssrc, packet.payload_type
         self._meter.take_packet(packet.sequence_number, packet.timestamp, len(packet.payload), now)
         if self._is_amidst(packet):
             self._packets[packet.sequence_number % self._capacity] = packet
             self._newest = packet.sequence_number
-            return self._asks(now), None
-        if self._is_late(packet):
-            return self._asks(now), None
+            return self.asks(now), None
+        if self._begins(packet):
+            self._origin = packet.sequence_number
+            self._look_for_start(packet, now)
+        elif self._is_late(packet):
+            return self.asks(now), None
         self._first_packet.setdefault(packet.timestamp, now)
         if self._newest is None or uint16_gt(packet.sequence_number, self._newest):
             self._newest = packet.sequence_number
+        self._expect_keyframe(packet, now)
         self._check_mark(packet)
         _, frame = super().add(packet)
-        if frame is None and self._gives_up(packet, now):
+        if frame is None and self._goes_on(packet, now):
             frame = self._remove_frame(packet.sequence_number)
+        arrived = self._arrived(frame, packet, now)
+        if arrived is not None and self.releases_all:
+            followers = []
+            while (later := self._arrived(self._remove_frame(packet.sequence_number), packet, now)) is not None:
+                followers.append(later)
+            arrived.followers = tuple(followers)
+        if frame is not None:
+            self._pass_gap()
+        while len(self._first_packet) > _REMEMBERED:
+            del self._first_packet[next(iter(self._first_packet))]
+        return self.asks(now), arrived
+
+    def _begins(self, packet: RtpPacket) -> bool:
+        """Return whether this is the first packet, or was overtaken by it, and nothing was released yet."""
+        if self._origin is None:
+            return True
+        return self._next is None and 0 < (self._origin - packet.sequence_number) % 65536 <= _BEHIND_START
+
+    def _look_for_start(self, packet: RtpPacket, now: float) -> None:
+        if _begins_keyframe(packet):
+            return
+        if self._start_until is None:
+            self._start_until = now + self._patience_s
+        if self._recovery is not None:
+            self._recovery.want_before(packet.sequence_number, now)
+
+    def _arrived(self, frame: JitterFrame | None, packet: RtpPacket, now: float) -> ArrivedFrame | None:
+        """Return ``frame``, or the next one if it is held back."""
         while frame is not None and (not frame.data or self._is_held(frame)):
             held = bool(frame.data)  # padding alone is not a frame
             self.held += held
             self._totals.frames_held += held
             self._first_packet.pop(frame.timestamp, None)
             frame = self._remove_frame(packet.sequence_number)
-        arrived = None
-        if frame is not None:
-            # Forgotten with its frame: a clock that was set back gives the same timestamps again.
-            arrived_at = self._first_packet.pop(frame.timestamp, now)
-            arrived = ArrivedFrame(frame.data, frame.timestamp, arrived_at, now, self._sent)
-        while len(self._first_packet) > _REMEMBERED:
-            del self._first_packet[next(iter(self._first_packet))]
-        return self._asks(now), arrived
+        if frame is None:
+            return None
+        # Forgotten with its frame: a clock that was set back gives the same timestamps again.
+        arrived_at = self._first_packet.pop(frame.timestamp, now)
+        return ArrivedFrame(frame.data, frame.timestamp, arrived_at, now, self._sent)
 
     def wait_for_keyframe(self) -> None:
         """Hold frames back until a keyframe, and request one: the decoder left some out. For any thread."""
         self._needs_keyframe = True
 
+    def note_outage(self) -> None:
+        """Request a keyframe at once, and go on with it: an outage has swallowed packets."""
+        self._after_outage = True
+
     def _is_late(self, packet: RtpPacket) -> bool:
         # If a packet is more than 100 behind, aiortc assumes that the numbering has restarted, and waits again for
         # all packets that it already had.
-        return self._origin is not None and 0 < (self._origin - packet.sequence_number) % 65536 <= self._capacity
+        if self._origin is None:
+            return False
+        return 0 < (self._origin - packet.sequence_number) % 65536 <= _RENUMBERED
 
     def _is_amidst(self, packet: RtpPacket) -> bool:
         """Return whether this is the next packet in order of the first frame here, and not its last; most are.
@@ -157,32 +230,110 @@ class MarkerJitterBuffer(JitterBuffer):
             self._released = None
             self._needs_keyframe = True  # part of a frame was treated as a whole one
 
-    def _gives_up(self, packet: RtpPacket, now: float) -> bool:
-        """Leave out a frame that has lacked a packet for too long; return whether one was left out."""
+    # --- gaps
+
+    def _goes_on(self, packet: RtpPacket, now: float) -> bool:
+        """Leave out what comes before a whole keyframe if it is not worth waiting for; return whether it was."""
         assert self._origin is not None
         assert self._newest is not None
         if uint16_add(self._newest, -self._origin) >= self._capacity:
             self._newest = packet.sequence_number  # the old one was released, or is of an abandoned numbering
-        gap = self._after_present(self._origin)
+        gap = uint16_add(self._origin, -1) if self._lacks_start(now) else self._after_present(self._origin)
         if not uint16_gt(self._newest, gap):
-            return False  # everything so far has arrived
-        later = gap
-        while self._at(later) is None:
-            later = uint16_add(later, 1)
-        # The gap is at least as old as the arrival of the frame that follows it.
-        timestamp = self._at(later).timestamp
-        if now - self._first_packet.setdefault(timestamp, now) < _REPAIRED_WITHIN_S:
+            self._gap, self._after_outage = None, False  # everything so far has arrived
+            self._keyframes.clear()
             return False
-        while (found := self._at(later)) is not None and found.timestamp == timestamp:
-            later = uint16_add(later, 1)  # its first packet may be among the lost ones
-        count = uint16_add(later, -self._origin)
-        for place in range(self._origin, self._origin + count):
-            if (left_out := self._at(place % 65536)) is not None:
-                self._first_packet.pop(left_out.timestamp, None)
-        self.remove(count)
-        self._next = later
-        self._needs_keyframe = True
+        if gap != self._gap:
+            since = None if self._recovery is None else self._recovery.missing_since(gap)
+            self._gap, self._gap_at = gap, now if since is None else since
+        self._find_keyframe(packet)
+        before = self._at(uint16_add(packet.sequence_number, -1))
+        if before is not None and before.timestamp != packet.timestamp:
+            self._find_keyframe(before)  # it is now known to be the last one of its frame, even without a mark
+        while self._keyframes and (not uint16_gt(self._keyframes[0], gap) or self._at(self._keyframes[0]) is None):
+            del self._keyframes[0]  # it was passed, or is of an abandoned numbering
+        if not self._keyframes or not (self._after_outage or self._needs_keyframe or self._is_old(now)):
+            return False
+        self._leave_out(self._keyframes.pop(0))
         return True
+
+    def _lacks_start(self, now: float) -> bool:
+        """Return whether to wait for the beginning of the first frame."""
+        if self._start_until is None:
+            return False
+        if self._next is not None or now >= self._start_until or self._has_beginning(self._origin):
+            self._start_until = None
+        return self._start_until is not None
+
+    def _pass_gap(self) -> None:
+        """Note that a frame was removed."""
+        assert self._origin is not None
+        if self._gap is not None and uint16_gt(self._origin, self._gap):
+            self._gap = None
+        if self._recovery is not None:
+            self._recovery.passed(self._origin)
+
+    def _is_old(self, now: float) -> bool:
+        """Return whether the gap is too old to wait for what is missing, if there is a keyframe behind it."""
+        if self._wants_all():
+            requested = self._recovery is not None and self._recovery.missing_since(self._gap or 0) is not None
+            return not requested or now - self._gap_at >= _COMPLETE_OLD_AFTER_S
+        return now - self._gap_at >= self._patience_s
+
+    def _find_keyframe(self, packet: RtpPacket) -> None:
+        """Note the keyframe that ``packet`` completes, if it does."""
+        begin = end = packet.sequence_number
+        if not self._ends_frame(end) and self._at(uint16_add(end, 1)) is None:
+            return  # as most do that come in order
+        while (before := self._at(uint16_add(begin, -1))) is not None and before.timestamp == packet.timestamp:
+            begin = uint16_add(begin, -1)
+        parts: list[bytes] = []
+        while (part := self._at(end := uint16_add(begin, len(parts)))) is not None:
+            if part.timestamp != packet.timestamp:
+                return
+            parts.append(_payload(part))
+            if self._ends_frame(end):
+                break
+        else:
+            return
+        if (before is not None or _begins_keyframe(self._at(begin))) and _is_keyframe(b"".join(parts)):
+            place = next((at for at, each in enumerate(self._keyframes) if not uint16_gt(begin, each)), None)
+            if place is None:
+                self._keyframes.append(begin)
+            elif self._keyframes[place] != begin:
+                self._keyframes.insert(place, begin)
+
+    def _ends_frame(self, place: int) -> bool:
+        """Return whether the packet at ``place``, which is there, is known to be the last of its frame."""
+        packet = self._at(place)
+        if self.trusts_marks and packet.marker:
+            return True
+        after = self._at(uint16_add(place, 1))
+        return after is not None and after.timestamp != packet.timestamp
+
+    def _leave_out(self, until: int) -> None:
+        """Go on with the keyframe that begins at ``until``."""
+        assert self._origin is not None
+        begin, before = self._origin, None
+        is_whole = self._next == begin  # whether the frame has come so far
+        for ahead in range(uint16_add(until, -begin)):
+            place = uint16_add(begin, ahead)
+            packet = self._at(place)
+            if packet is None:
+                is_whole = False
+            else:
+                self._first_packet.pop(packet.timestamp, None)
+                if before is not None and before.timestamp != packet.timestamp:
+                    is_whole = True
+                self._left_out += is_whole and self._ends_frame(place)
+            before = packet
+        self.held += self._left_out
+        self._totals.frames_held += self._left_out
+        self.remove(uint16_add(until, -begin))
+        self._next = until
+        self._jumped = self._needs_keyframe = True
+        self._after_outage = False
+        self._gap = None
 
     def _after_present(self, place: int) -> int:
         while self._at(place) is not None:
@@ -196,30 +347,77 @@ class MarkerJitterBuffer(JitterBuffer):
     def _is_held(self, frame: JitterFrame) -> bool:
         if self._needs_keyframe and self._is_whole and _is_keyframe(frame.data):
             self._needs_keyframe = False
+            self._ask_at = self._now  # the next request is about something else
         return self._needs_keyframe
 
-    def _asks(self, now: float) -> bool:
-        if not self._needs_keyframe:
-            self._asked_at = float("-inf")  # at once, after a loss
-        elif self._asked_at == float("inf"):
-            self._asked_at = now  # a sender begins with a keyframe: give it time
-        elif now - self._asked_at >= _ASK_EVERY_S:
-            self._asked_at = now
+    # --- requests for keyframes
+
+    @property
+    def _round_trip_s(self) -> float:
+        return _ROUND_TRIP_S if self._recovery is None else self._recovery.round_trip_s
+
+    @property
+    def _request_s(self) -> float:
+        """The time from one request for a packet to the next, in s."""
+        return _REQUEST_S if self._recovery is None else self._recovery.wait_s
+
+    @property
+    def _patience_s(self) -> float:
+        """How long to wait for a missing packet alone, in s."""
+        by_round_trip = _ASK_AFTER_ROUND_TRIPS * self._round_trip_s
+        return max(_ASK_AFTER_S, by_round_trip, _ASK_AFTER_REQUESTS * self._request_s)
+
+    def asks(self, now: float) -> bool:
+        """Return whether to request a keyframe at ``now`` (s); if so, it counts as requested."""
+        if self._ask_at is None:
+            if self.ssrc is not None:
+                self._ask_at = now + _FIRST_ASK_AFTER_S
+            return False
+        if now < self._ask_at or not self._wants_keyframe(now):
+            return False
+        self._ask_at = now + max(_ASK_EVERY_S, _ASK_EVERY_ROUND_TRIPS * self._round_trip_s)
+        self._totals.keyframes_requested += 1
+        return True
+
+    def _wants_keyframe(self, now: float) -> bool:
+        if self._needs_keyframe or self._after_outage:
             return True
-        return False
+        return self._gap is not None and now - self._gap_at >= self._patience_s
+
+    def _expect_keyframe(self, packet: RtpPacket, now: float) -> None:
+        """Request no other keyframe while one arrives."""
+        if (
+            (self._needs_keyframe or self._gap is not None)
+            and self._ask_at is not None
+            and packet.sequence_number == self._newest
+            and _shows_keyframe(_payload(packet))
+        ):
+            self._ask_at = max(self._ask_at, now + _ARRIVES_WITHIN_S + self._round_trip_s)
+
+    # --- frames
 
     def _remove_frame(self, sequence_number: int) -> JitterFrame | None:
         begin = self._origin
+        if self._lacks_start(self._now):
+            return None
+        begins = self._next is None and self._has_beginning(begin)
         frame = self._first_complete(sequence_number)
         if frame is not None:
-            # The frame is certain to be complete only if it directly follows the previous frame.
-            self._is_whole = self._next in (None, begin)
+            # The frame is certain to be complete only if it directly follows the previous frame, or at the start,
+            # where a keyframe shows how it begins.
+            self._is_whole = begin == self._next if self._next is not None else begins
             self._needs_keyframe |= not self._is_whole
-            self._meter.take_frame(frame.timestamp, follows=self._is_whole)
+            follows = self._is_whole and not self._jumped
+            self._meter.take_frame(frame.timestamp, follows=follows, held=self._left_out)
+            self._jumped, self._left_out = False, 0
             self._sent += 0 if self._timestamp is None else signed(frame.timestamp - self._timestamp, 32)
             self._timestamp = frame.timestamp
             self._next = self._origin
         return frame
+
+    def _has_beginning(self, place: int | None) -> bool:
+        packet = None if place is None else self._at(place)
+        return packet is not None and _begins_keyframe(packet)
 
     def _first_complete(self, sequence_number: int) -> JitterFrame | None:
         packets: list[RtpPacket] = []
@@ -238,9 +436,26 @@ class MarkerJitterBuffer(JitterBuffer):
 
 def _is_keyframe(data: bytes) -> bool:
     """Return whether an encoded frame, H.264 or VP8, can be decoded without any other."""
-    if data.startswith((b"\x00" + _START_CODE, _START_CODE)):
+    if data.startswith(_START_CODES):
         return any(unit[:1] and unit[0] & 0x1F == _IDR for unit in data.split(_START_CODE))
     return data[3:6] == _VP8_START and not data[0] & 1
+
+
+def _begins_keyframe(packet: Any) -> bool:
+    """Return whether a keyframe begins with ``packet``, or a frame that may be one: nothing comes before it."""
+    data = _payload(packet)
+    if data.startswith(_START_CODES):
+        unit = data[4:5] if data[2] == 0 else data[3:4]
+        return bool(unit) and unit[0] & 0x1F in _BEGINNERS
+    descriptor: bytes = packet.payload[:1]
+    return _is_keyframe(data) and (not descriptor or bool(descriptor[0] & _VP8_BEGINS))
+
+
+def _shows_keyframe(data: bytes) -> bool:
+    """Return whether a packet with ``data`` belongs to a keyframe; those in the middle of one do not show it."""
+    if data.startswith(_START_CODES):
+        return any(unit[:1] and unit[0] & 0x1F in (_IDR, _PARAMETERS) for unit in data.split(_START_CODE))
+    return _is_keyframe(data)
 
 
 def _payload(packet: Any) -> bytes:
@@ -249,7 +464,11 @@ def _payload(packet: Any) -> bytes:
 
 
 def install(
-    receiver: RTCRtpReceiver, clock: Clock, totals: VideoTotals | None = None
+    receiver: RTCRtpReceiver,
+    clock: Clock,
+    totals: VideoTotals | None = None,
+    recovery: Recovery | None = None,
+    wants_all: Callable[[], bool] = lambda: False,
 ) -> MarkerJitterBuffer | None:
     """Give this buffer to a video receiver that has received nothing yet; return None if that is not possible."""
     present: Any = getattr(receiver, _ATTRIBUTE, None)
@@ -261,6 +480,6 @@ def install(
     ):
         log.info("this version of aiortc keeps its own jitter buffer: frames come one frame later, uncounted")
         return None
-    buffer = MarkerJitterBuffer(clock, totals)
+    buffer = MarkerJitterBuffer(clock, totals, recovery, wants_all)
     setattr(receiver, _ATTRIBUTE, buffer)
     return buffer

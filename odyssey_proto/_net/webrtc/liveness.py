@@ -1,18 +1,20 @@
-"""Whether the other side of a peer connection is still there, even if no video comes.
+"""What is known of a peer connection besides its video: whether the other side is there, and how far away it is.
 
 aiortc counts the packets that arrive, and every ICE agent answers the checks of the other side (RFC 8445, 7.3).
 """
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Any, Final
 
+from ..dialing import sender_towards
 from .candidates import agents
 
 if TYPE_CHECKING:
     from aiortc import RTCPeerConnection
 
-__all__ = ["answers", "packets_received"]
+__all__ = ["Route", "answers", "channels_round_trip_s", "packets_received"]
 
 _COUNT: Final = (
     "_RTCDtlsTransport__rx_packets"  # its statistics, which have a public way, are made on the loop only
@@ -31,6 +33,35 @@ def packets_received(connection: RTCPeerConnection | None) -> int | None:
     return sum(filter(None, counts)) if any(count is not None for count in counts) else None
 
 
+class Route:
+    """The address from which this machine sends over a peer connection. For any thread.
+
+    The path itself does not say it: a machine with two addresses may receive at one and send from the other.
+    """
+
+    def __init__(self) -> None:
+        self._senders: dict[Any, str] = {}
+
+    def note(self, connection: RTCPeerConnection | None) -> None:
+        """Note the address, once the connection is established."""
+        self.has_changed(connection)
+
+    def has_changed(self, connection: RTCPeerConnection | None) -> bool:
+        """Return whether it is another one now; without a network, which may come back, it is not."""
+        changed = False
+        for _, pair in () if connection is None else _pairs(connection):
+            changed |= self._is_new(pair.remote_addr)
+        return changed
+
+    def _is_new(self, there: Any) -> bool:
+        family = socket.AF_INET6 if ":" in there[0] else socket.AF_INET
+        try:
+            sender = sender_towards(family, there)
+        except OSError:
+            return False
+        return self._senders.setdefault(there, sender) != sender
+
+
 async def answers(connection: RTCPeerConnection | None) -> bool:
     """Send a STUN check over the path in use, once, and return whether it is answered within 0.5 s.
 
@@ -40,18 +71,33 @@ async def answers(connection: RTCPeerConnection | None) -> bool:
         return True
     from aioice import stun
 
-    for agent in agents(connection):
-        for pair in tuple(getattr(agent, "_nominated", {}).values()):
-            try:
-                await _check(agent, pair)
-            except stun.TransactionTimeout:
-                return False
-            except (stun.TransactionFailed, AttributeError, TypeError):
-                pass  # an answer too, or another aioice
+    for agent, pair in _pairs(connection):
+        try:
+            await _check(agent, pair)
+        except stun.TransactionTimeout:
+            return False
+        except (stun.TransactionFailed, AttributeError, TypeError):
+            pass  # an answer too, or another aioice
     return True
+
+
+def _pairs(connection: RTCPeerConnection) -> list[tuple[Any, Any]]:
+    """Return aioice's connections, each with the pair of addresses that it uses."""
+    return [
+        (agent, pair) for agent in agents(connection) for pair in tuple(getattr(agent, "_nominated", {}).values())
+    ]
 
 
 async def _check(agent: Any, pair: Any) -> None:
     request = agent.build_request(pair, nominate=False)
     key = agent.remote_password.encode()
     await pair.protocol.request(request, pair.remote_addr, integrity_key=key, retransmissions=0)
+
+
+def channels_round_trip_s(connection: RTCPeerConnection | None) -> float | None:
+    """Return the round trip of the data channels in s; None before anything was sent on them.
+
+    It is the only one that a receiver can measure before a packet was lost.
+    """
+    found = None if connection is None else getattr(connection.sctp, "_srtt", None)
+    return found if isinstance(found, float) else None

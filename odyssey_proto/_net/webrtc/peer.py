@@ -41,9 +41,8 @@ if TYPE_CHECKING:
     from ..._base.event_loop import BackgroundLoop
     from ..._model.config import VideoCodec
     from ..._model.ice_urls import IceUrl
-    from .decoding import DecodingQueue
-    from .jitter import MarkerJitterBuffer
     from .listener import PeerListener
+    from .receiving import Receiving
 
 __all__ = ["Peer", "warm"]
 
@@ -73,6 +72,7 @@ class Peer:
         codec: the codec of the video to take.
         max_pixels: the largest width × height of a picture, in px; a larger one ends the connection.
         totals: counts packets and frames.
+        wants_all: returns whether every frame is wanted, however late, rather than the latest.
     """
 
     def __init__(
@@ -86,6 +86,7 @@ class Peer:
         codec: VideoCodec = "auto",
         max_pixels: int = PICTURE_MOST_PX,
         totals: VideoTotals | None = None,
+        wants_all: Callable[[], bool] = lambda: False,
     ) -> None:
         self._loop = loop
         self._listener = listener
@@ -95,6 +96,7 @@ class Peer:
         self._codec: VideoCodec = codec
         self._max_pixels = max_pixels
         self._totals = totals or VideoTotals(clock)
+        self._wants_all = wants_all
         self._lock = threading.RLock()
         self._everything = TaskScope()
         self._own = TaskScope()
@@ -117,9 +119,7 @@ class Peer:
         self._candidates = CandidateCount()
         self._early: list[IceCandidate] = []
         self._video: MediaStreamTrack | None = None
-        self._receiver: Any = None  # that of the video
-        self._buffer: MarkerJitterBuffer | None = None  # our buffer in it; None if aiortc does not support that
-        self._decoding: DecodingQueue | None = None  # likewise
+        self._receiving: Receiving | None = None
         self._channels = DataChannels(
             loop,
             on_open=lambda size: self._tell(listener.on_channel_open, size),
@@ -245,8 +245,8 @@ class Peer:
                 await asyncio.shield(ending)
 
     async def _end(self) -> None:
-        if self._decoding is not None:
-            self._decoding.give_up()
+        if self._receiving is not None:
+            self._receiving.give_up()
         await self._own.cancel(0.1)
         closing = {self._everything.spawn(self._servers.release())}
         if self._pc is not None:
@@ -457,7 +457,7 @@ class Peer:
 
         if track.kind == "video" and self._video is None:
             self._video = track
-            self._install_buffer(track)
+            self._receive(track)
             self._spawn(self._watch(track))
             self._tell(self._listener.on_track)
         else:
@@ -465,20 +465,19 @@ class Peer:
             decoding.discard(self._receiver_of(track))
             self._spawn(_drain(track))
 
-    def _install_buffer(self, track: MediaStreamTrack) -> None:
-        from . import decoding, jitter
+    def _receive(self, track: MediaStreamTrack) -> None:
+        from .receiving import Receiving
 
-        self._receiver = self._receiver_of(track)
-        self._buffer = jitter.install(self._receiver, self._clock, self._totals)
-        if self._buffer is not None:
-            self._decoding = decoding.install(
-                self._receiver,
-                self._buffer,
-                self._take_frame,
-                self._totals,
-                max_pixels=self._max_pixels,
-                on_oversize=lambda width, height: self._loop.call_soon(self._refuse_size, width, height),
-            )
+        self._receiving = Receiving(
+            self._receiver_of(track),
+            self._totals,
+            on_frame=self._take_frame,
+            round_trip=lambda: liveness.channels_round_trip_s(self._pc),
+            wants_all=self._wants_all,
+            spawn=self._spawn,
+            max_pixels=self._max_pixels,
+            on_oversize=lambda width, height: self._loop.call_soon(self._refuse_size, width, height),
+        )
 
     def _receiver_of(self, track: MediaStreamTrack) -> Any:
         assert self._pc is not None
@@ -492,8 +491,8 @@ class Peer:
         self._lose(f"The server sends pictures of {width}×{height} px; {limit}", "picture_too_large", False)
 
     def _ask_for_keyframe(self) -> None:
-        if self._buffer is not None and self._buffer.ssrc is not None and not self._closing:
-            self._spawn(self._receiver._send_rtcp_pli(self._buffer.ssrc))
+        if self._receiving is not None and not self._closing:
+            self._receiving.ask_for_keyframe()
 
     def _ask_for_sign_of_life(self, on_answer: Callable[[], None]) -> None:
         if not self._closing:
@@ -524,12 +523,11 @@ class Peer:
         """Read values that aiortc does not report: the codec, and the round trip of the data channels."""
         pc, totals = self._pc, self._totals
         assert pc is not None
-        # The only round trip that a receiver can measure; it is not public.
-        round_trip = getattr(pc.sctp, "_srtt", None)
-        if isinstance(round_trip, float):
-            totals.round_trip_s = round_trip
-        if self._offer is not None and self._buffer is not None and self._buffer.payload_type is not None:
-            totals.codec = self._offer.codecs.names.get(self._buffer.payload_type, totals.codec)
+        if (round_trip_s := liveness.channels_round_trip_s(pc)) is not None:
+            totals.round_trip_s = round_trip_s
+        kind = None if self._receiving is None else self._receiving.payload_type
+        if self._offer is not None and kind is not None:
+            totals.codec = self._offer.codecs.names.get(kind, totals.codec)
 
     def _take_channel_end(self, label: str) -> None:
         self._spawn(self._tell_channel_closed(label))

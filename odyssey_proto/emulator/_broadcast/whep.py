@@ -19,6 +19,7 @@ from aiortc.mediastreams import MediaStreamError
 from aiortc.sdp import SessionDescription
 
 from .._accounts.service import RefusedError
+from .._stream.history import keep_sent
 from .._stream.ice import address_reached, new_connection, offer_only
 from .._stream.peer import codec_preferences
 
@@ -123,6 +124,7 @@ class _Spectator:
         self._track = _PacketTrack()
         self._pc = new_connection()
         self._sender: RTCRtpSender = self._pc.addTransceiver(self._track, direction="sendonly").sender
+        keep_sent(self._sender)
         self._pc.getTransceivers()[0].setCodecPreferences(codec_preferences(codec))
         self._pc.on("connectionstatechange", self._take_state)
         self._deadline = asyncio.get_running_loop().call_later(_CONNECT_WITHIN_S, self._check_connected)

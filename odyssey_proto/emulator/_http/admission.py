@@ -57,7 +57,7 @@ class Admission:
     async def check(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Refuse a call with 400 or 403, or pass it on. The outermost middleware."""
+        """Refuse a call with 400 or 403, or pass it on. The first middleware that looks at it."""
         try:
             self._check_host(request)
             self._check_page(request)
@@ -71,9 +71,9 @@ class Admission:
         if _is_control(request):
             return
         response.headers.add(hdrs.VARY, hdrs.ORIGIN)
-        origin = request.headers.get(hdrs.ORIGIN)
-        if origin is not None and self._is_admitted(request, origin):
-            response.headers["Access-Control-Allow-Origin"] = origin
+        origins = request.headers.getall(hdrs.ORIGIN, [])
+        if len(origins) == 1 and self._is_admitted(request, origins[0]):
+            response.headers["Access-Control-Allow-Origin"] = origins[0]
             response.headers["Access-Control-Expose-Headers"] = _EXPOSED
 
     # The host
@@ -106,10 +106,10 @@ class Admission:
         origins = request.headers.getall(hdrs.ORIGIN, [])
         if _is_control(request):
             # Without an Origin, a browser may still fetch an address for a page: as a script, as a picture.
-            if origins or request.headers.get("Sec-Fetch-Site", "none") != "none":
+            if origins or set(request.headers.getall("Sec-Fetch-Site", ["none"])) != {"none"}:
                 raise _RefusedError(403, f"{CONTROL} is for tools; no page may call it")
         elif origins and not (len(origins) == 1 and self._is_admitted(request, origins[0])):
-            known = origin_named(origins[0])
+            known = origin_named(origins[0]) if len(origins) == 1 else None
             raise _RefusedError(
                 403,
                 "The Origin of the call cannot be read"

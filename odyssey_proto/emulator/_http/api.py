@@ -21,7 +21,7 @@ from .._faults.sloppiness import Sloppiness, untype
 from .._faults.sloppy_http import second_home
 from .._session.signaling import LARGEST_MESSAGE_BYTES
 from .._traffic import call_of, show_exchange
-from .admission import PREFLIGHT, Admission
+from .admission import CONTROL, PREFLIGHT, Admission
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -43,14 +43,21 @@ _STEPS = {"GET /ping/{region}": "ping", "GET /signaling/client/{session_id}": "s
 
 @web.middleware
 async def _let_go(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let a client go that leaves during its answer or the handshake: that is no failure of the emulator."""
+    """Let a client go that leaves during its answer or the handshake, or after a body that cannot be unpacked.
+
+    That is no failure of the emulator, and no traceback is logged.
+    """
     try:
-        return await handler(request)
+        response = await handler(request)
     except ConnectionError as exc:
         if request.transport is not None and not request.transport.is_closing():
             raise
         log.debug("%s %s: the client left (%s)", request.method, request.path, type(exc).__name__)
         return web.Response()  # which goes nowhere
+    if request.content.exception() is not None:
+        request.content.feed_eof()  # or aiohttp would read on
+        response.force_close()
+    return response
 
 
 class RestApi:
@@ -113,6 +120,11 @@ class RestApi:
         except web.HTTPException as exc:
             headers = {"Allow": exc.headers["Allow"]} if "Allow" in exc.headers else {}
             return json_answer({"detail": exc.reason}, exc.status, headers)
+        except web.RequestPayloadError:  # badly compressed, or in bad chunks
+            why = "The body cannot be read"
+            if request.path.startswith(CONTROL):
+                return json_answer({"detail": why}, 400)
+            return json_answer({"detail": [_issue(f"{why} @ $")]}, 422)
         except ConnectionError:  # the client disconnected during the answer
             raise
         except Exception:

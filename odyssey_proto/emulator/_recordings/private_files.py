@@ -53,6 +53,8 @@ def keep_private(path: Path) -> None:
         found = path.lstat()
     except FileNotFoundError:
         return
+    if hasattr(os, "geteuid") and found.st_uid != os.geteuid():  # not left to `chmod`: root may do that
+        raise OSError(errno.EPERM, f"{path.name} belongs to somebody else")
     if stat.S_ISDIR(found.st_mode):
         mode = _FOLDER
     elif not stat.S_ISREG(found.st_mode):

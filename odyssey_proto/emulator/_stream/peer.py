@@ -16,6 +16,7 @@ from odyssey_models import IceCandidate
 
 from ..._base.errors import MalformedMessageError
 from .h264 import StreamEncoder
+from .history import keep_sent
 from .ice import new_connection, offer_only
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class StreamerPeer:
         self._pc = new_connection()
         transceiver = self._pc.addTransceiver(track, direction="sendonly")
         transceiver.setCodecPreferences(codec_preferences(codec))
+        keep_sent(transceiver.sender)
         self._incoming = self._pc.createDataChannel("clientToStreamer")
         self._incoming.on("message", on_text)
         self._incoming.on("open", on_channel_open)

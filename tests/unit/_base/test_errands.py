@@ -206,6 +206,28 @@ def test_closing_is_never_abandoned() -> None:
     assert closed.wait(30)
 
 
+@pytest.mark.usefixtures("interrupts")
+def test_closing_that_is_interrupted_before_its_thread_has_started_is_waited_for_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    closed, waited_for = threading.Event(), threading.Event()
+    start = threading.Thread.start
+
+    def start_late(thread: threading.Thread) -> None:
+        interrupt()
+        waited_for.wait(0.2)
+        start(thread)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start_late)
+        with pytest.raises(TimeoutError, match="of the user"):
+            undisturbed(at_most_s=5.0)(closed.set)()
+        errands.settle(Deadline(5.0, MonotonicClock()))
+        was_closed = closed.is_set()
+        waited_for.set()
+    assert was_closed
+
+
 def test_the_wait_for_closing_has_an_end() -> None:
     gone = threading.Event()
 

@@ -22,6 +22,7 @@ from odyssey_proto._base.clock import Deadline, MonotonicClock
 from odyssey_proto._live import commands
 from odyssey_proto._live.driver import drivers_of
 from odyssey_proto.core import inputs
+from tests.support.clocks import HandClock
 from tests.support.links import PATIENCE_S, FakeLink, FakeService
 from tests.support.processes import eventually
 
@@ -325,6 +326,50 @@ def test_leaving_does_not_wait_for_a_link_that_does_not_close(service: FakeServi
     driver.start_leaving()
     driver.join(PATIENCE_S)
     assert service.did == ["hurry", "cut", "release"]
+
+
+def test_leaving_twice_leaves_a_session_as_long_to_be_given_back(
+    service: FakeService, in_background: Background
+) -> None:
+    clock, granted = HandClock(), threading.Event()
+    request = service.requesting
+
+    def wait_for_it() -> inputs.Input:
+        assert granted.wait(PATIENCE_S)
+        return request()
+
+    service.requesting = wait_for_it
+    driver = service.driver(clock=clock)
+    deadline = Deadline(PATIENCE_S, MonotonicClock())
+    connecting = in_background(commands.connect, driver, deadline, None)
+    eventually(lambda: driver.snapshot.progress == "requesting a session")
+    driver.start_leaving(may_linger=True)
+    eventually(lambda: driver.snapshot.is_over)
+    driver.start_leaving(may_linger=True)  # the end of a `with`
+    clock.time += 2.0
+    granted.set()
+    assert driver.ended.wait(PATIENCE_S)
+    assert service.links[0].sent == [wire.ClientDisconnecting()]
+    with pytest.raises(OdysseyConnectionError):
+        connecting.result(PATIENCE_S)
+
+
+def test_leaving_leaves_a_session_that_was_lost_as_long_to_be_given_back(service: FakeService) -> None:
+    clock, reachable = HandClock(), threading.Event()
+
+    def opening(link: FakeLink) -> None:
+        assert link.plan.with_video or reachable.wait(PATIENCE_S)
+        link.connect()
+
+    service.opening = opening
+    driver = connected(service, reconnect=False, clock=clock)
+    service.links[0].fail(LOST)
+    eventually(lambda: driver.snapshot.is_over)
+    driver.start_leaving(may_linger=True)
+    clock.time += 2.0
+    reachable.set()
+    assert driver.ended.wait(PATIENCE_S)
+    assert service.links[1].sent == [wire.ClientDisconnecting()]
 
 
 def test_at_the_end_of_the_interpreter_a_link_is_closed_though_no_thread_can_be_started(

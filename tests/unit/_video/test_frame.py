@@ -672,6 +672,19 @@ def test_any_receiver_can_be_attached_and_is_told_of_the_end() -> None:
     assert late.ended == 1
 
 
+def test_all_frames_are_wanted_while_nobody_else_takes_frames_than_who_wants_all() -> None:
+    hub, recording, viewer = FrameHub(), Inbox(), Inbox()
+    assert not hub.wants_all
+    hub.attach(recording, FrameCounts(), wants_all=True)
+    assert hub.wants_all
+    hub.attach(viewer, FrameCounts())
+    assert not hub.wants_all
+    del viewer
+    assert hub.wants_all
+    del recording
+    assert not hub.wants_all
+
+
 def test_it_knows_when_the_newest_frame_of_the_stream_came() -> None:
     hub = FrameHub()
     hub.begin(0.0)

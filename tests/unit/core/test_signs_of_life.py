@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from odyssey_proto.core.signs_of_life import SignsOfLife
-from odyssey_proto.core.silence import SILENCE_LIMIT_S
+from odyssey_proto.core.signs_of_life import MISSING_AFTER_S, SignsOfLife
 
 
 @pytest.fixture
@@ -16,9 +15,9 @@ def signs() -> SignsOfLife:
     return found
 
 
-def test_they_are_missing_after_as_long_as_video_may_be(signs: SignsOfLife) -> None:
-    assert not signs.are_missing(100.0 + SILENCE_LIMIT_S - 0.1)
-    assert signs.are_missing(100.0 + SILENCE_LIMIT_S)
+def test_they_are_missing_at_the_limit(signs: SignsOfLife) -> None:
+    assert not signs.are_missing(100.0 + MISSING_AFTER_S - 0.1)
+    assert signs.are_missing(100.0 + MISSING_AFTER_S)
 
 
 def test_each_begins_the_wait_anew(signs: SignsOfLife) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from odyssey_proto.core.silence import KEYFRAME_AFTER_S, PAUSE_LIMIT_S, SILENCE_LIMIT_S, Silence, Verdict
@@ -30,7 +32,8 @@ def test_it_looks_again_when_the_newest_frame_is_a_second_old(silence: Silence) 
 def test_a_keyframe_is_asked_for_once(silence: Silence) -> None:
     assert silence.judge(100.0, 101.0) is Verdict.ASK_FOR_KEYFRAME
     assert silence.judge(100.0, 102.0) is Verdict.WAIT
-    assert silence.next_look(102.0) == 100.0 + SILENCE_LIMIT_S
+    assert silence.next_look(102.0) == 103.0
+    assert silence.next_look(105.5) == 100.0 + SILENCE_LIMIT_S
 
 
 def test_after_a_frame_a_keyframe_is_asked_for_again(silence: Silence) -> None:
@@ -46,8 +49,21 @@ def test_at_the_limit_the_link_is_lost(silence: Silence) -> None:
 @pytest.mark.parametrize("packets", [None, 700])
 def test_a_link_on_which_nothing_arrives_is_lost_at_the_limit(silence: Silence, packets: int | None) -> None:
     assert silence.judge(100.0, 101.0, packets) is Verdict.ASK_FOR_KEYFRAME
-    assert silence.judge(100.0, 102.0, packets) is Verdict.WAIT
-    assert silence.judge(100.0, 102.5, packets) is Verdict.LOST
+    assert silence.judge(100.0, 105.9, packets) is Verdict.WAIT
+    assert silence.judge(100.0, 106.0, packets) is Verdict.LOST
+
+
+@pytest.mark.parametrize("packets", [None, 700])
+def test_a_silent_link_of_an_address_that_was_left_is_lost_soon(silence: Silence, packets: int | None) -> None:
+    silence.judge(100.25, 100.25, packets)
+    assert silence.judge(100.5, 101.0, packets, has_moved=True) is Verdict.WAIT, "video still comes"
+    assert silence.judge(100.5, 101.5, packets, has_moved=True) is Verdict.LOST
+
+
+def test_a_link_of_an_address_that_was_left_is_kept_while_anything_arrives(silence: Silence) -> None:
+    assert silence.judge(100.0, 101.0, 700, has_moved=True) is Verdict.ASK_FOR_KEYFRAME
+    assert silence.judge(100.0, 102.0, 701, has_moved=True) is Verdict.WAIT
+    assert silence.judge(100.0, 103.0, 701, has_moved=True) is Verdict.LOST
 
 
 def test_a_link_on_which_anything_arrives_is_kept_for_longer(silence: Silence) -> None:
@@ -62,9 +78,9 @@ def test_a_link_on_which_anything_arrives_is_kept_for_longer(silence: Silence) -
 
 
 def test_a_link_on_which_nothing_arrives_any_more_is_lost_when_that_is_certain(silence: Silence) -> None:
-    for now, packets in ((101.0, 700), (102.0, 701), (102.5, 702), (103.5, 702)):
+    for now, packets in ((101.0, 700), (105.0, 701), (106.0, 702), (107.0, 702)):
         assert silence.judge(100.0, now, packets) is not Verdict.LOST
-    assert silence.judge(100.0, 104.5, 702) is Verdict.LOST
+    assert silence.judge(100.0, 108.0, 702) is Verdict.LOST
 
 
 def test_the_first_frame_of_a_link_has_no_more_time_for_other_packets() -> None:
@@ -115,3 +131,18 @@ def test_whether_any_link_had_video_is_known_until_the_next_stream(silence: Sile
     assert silence.had_video
     silence.begin(110.0, 20.0)
     assert not silence.had_video
+
+
+def test_how_long_a_link_without_frames_is_kept_while_anything_arrives_can_be_set() -> None:
+    patient, hasty, endless = Silence(60.0), Silence(3.0), Silence(math.inf)
+    for silence in (patient, hasty, endless):
+        silence.expect(99.0, 20.0)
+        silence.judge(100.0, 100.0, 700)
+        silence.judge(100.0, 102.9, 701)
+    assert hasty.judge(100.0, 103.0, 702) is Verdict.LOST
+    for second in range(103, 160):
+        assert patient.judge(100.0, second, 600 + second) is Verdict.WAIT or second == 103
+        assert endless.judge(100.0, second, 600 + second) is not Verdict.LOST
+    assert patient.judge(100.0, 160.0, 800) is Verdict.LOST
+    assert endless.judge(100.0, 1e6, 801) is not Verdict.LOST
+    assert endless.judge(100.0, 1e6 + 2, 801) is Verdict.LOST, "if nothing arrives, it is lost"

@@ -332,9 +332,10 @@ def test_silence_is_answered_with_a_keyframe_and_then_with_another_connection() 
     assert rig.give(inputs.VideoSeen(1, 101.0)) == []
     assert rig.later(1) == [effects.CheckVideo(1)]
     assert rig.give(inputs.VideoSeen(1, 101.0)) == [effects.AskForKeyframe(1)]
-    rig.later(1)
-    assert rig.give(inputs.VideoSeen(1, 101.0)) == []
-    assert rig.later(0.5) == [effects.CheckVideo(1)]
+    for _ in range(4):
+        rig.later(1)
+        assert rig.give(inputs.VideoSeen(1, 101.0)) == []
+    assert rig.later(1) == [effects.CheckVideo(1)]
     outputs = rig.give(inputs.VideoSeen(1, 101.0))
     assert statuses(outputs) == [ConnectionStatus.RECONNECTING]
     assert effects.CloseLink(1) in outputs
@@ -500,6 +501,14 @@ def test_a_link_that_brings_frames_and_fails_is_paused_and_each_gap_is_reported_
     assert gaps(outputs) == [1.0, 2.0]
     assert statuses(outputs) == [ConnectionStatus.CONNECTED]
     assert gaps(rig.give(inputs.BroadcastEnded(3))) == []
+
+
+def test_two_gaps_do_not_overlap() -> None:
+    rig = away()
+    rig.give(inputs.VideoResumed(1.0))
+    rig.give(inputs.LinkFailed(2, LOST))  # which does not say when the newest frame came
+    rig.later(0.5)
+    assert gaps(rig.give(inputs.Disconnect())) == [1.0, 0.5]
 
 
 def test_what_never_had_a_frame_has_no_gap() -> None:

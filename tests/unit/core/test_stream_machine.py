@@ -929,6 +929,14 @@ def test_two_links_that_bring_frames_are_two_gaps_each_reported_once() -> None:
     assert gaps(rig.hear(wire.StreamEnded())) == []
 
 
+def test_two_gaps_of_one_stream_do_not_overlap() -> None:
+    rig = away(video_at=109.0)
+    rig.give(inputs.VideoResumed(1.0))
+    rig.give(inputs.SignalingClosed(2))  # which does not say when the newest frame came
+    rig.later(0.5)
+    assert gaps(rig.give(inputs.Disconnect())) == [1.0, 0.5]
+
+
 def test_a_gap_before_the_start_is_confirmed_is_reported_after_the_start() -> None:
     rig = Rig().to_connected()
     rig.start()

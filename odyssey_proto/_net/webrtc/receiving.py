@@ -1,0 +1,80 @@
+"""The parts of ours in a video receiver of aiortc: requests for lost packets, the jitter buffer, and the decoder.
+
+Each is left to aiortc if its internals differ from those known here. It neither makes the receiver nor knows what
+the frames are for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import decoding, jitter, repair
+from .recovery import Recovery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    import av
+    from aiortc import RTCRtpReceiver
+
+    from ..._video.meters import VideoTotals
+
+__all__ = ["Receiving"]
+
+
+class Receiving:
+    """Our parts in ``receiver``, which has received nothing yet. Runs on the loop's thread.
+
+    Args:
+        receiver: aiortc's receiver of the video.
+        totals: counts packets, frames and requests.
+        on_frame: called on the decoding thread with each frame and the arrival time of its first packet, in s.
+        round_trip: returns a round trip that was measured otherwise, in s, or None.
+        wants_all: returns whether every frame is wanted, however late, rather than the latest. Any thread.
+        spawn: starts a task that ends with the connection.
+        max_pixels: the largest width × height of a picture, in px.
+        on_oversize: called once, on the decoding thread, with the width and the height of a larger one.
+    """
+
+    def __init__(
+        self,
+        receiver: RTCRtpReceiver,
+        totals: VideoTotals,
+        *,
+        on_frame: Callable[[av.VideoFrame, float], None],
+        round_trip: Callable[[], float | None],
+        wants_all: Callable[[], bool],
+        spawn: Callable[[Coroutine[Any, Any, None]], None],
+        max_pixels: int,
+        on_oversize: Callable[[int, int], None],
+    ) -> None:
+        self._receiver: Any = receiver
+        self._totals = totals
+        self._spawn = spawn
+        self._requester: repair.Requester | None = None
+        self._decoding: decoding.DecodingQueue | None = None
+        recovery, clock = Recovery(round_trip, wants_all), totals.clock
+        buffer = self._buffer = jitter.install(receiver, clock, totals, recovery, wants_all)
+        if buffer is not None:
+            self._requester = repair.install(receiver, buffer, recovery, clock, totals, spawn)
+            self._decoding = decoding.install(
+                receiver, buffer, on_frame, totals, max_pixels=max_pixels, on_oversize=on_oversize
+            )
+
+    @property
+    def payload_type(self) -> int | None:
+        """The payload type of the newest packet; None before the first, or if aiortc keeps its own buffer."""
+        return None if self._buffer is None else self._buffer.payload_type
+
+    def ask_for_keyframe(self) -> None:
+        """Ask the sender for a keyframe, unless no packet has come."""
+        if self._buffer is not None and self._buffer.ssrc is not None:
+            self._totals.keyframes_requested += 1
+            self._spawn(self._receiver._send_rtcp_pli(self._buffer.ssrc))
+
+    def give_up(self) -> None:
+        """Decode and request nothing more."""
+        if self._decoding is not None:
+            self._decoding.give_up()
+        if self._requester is not None:
+            self._requester.stop()

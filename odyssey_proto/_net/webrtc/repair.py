@@ -1,0 +1,168 @@
+"""Requests for lost packets, in a receiver of aiortc: the clock and the network of `recovery`.
+
+aiortc requests missing packets only when a new gap appears, then all of them, and remembers 128 numbers. What does
+that in a receiver is replaced by a `Requester`, which also requests by timer. If aiortc's internals differ from
+those known here, it requests in its own way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from aiortc.rtcrtpreceiver import NackGenerator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from aiortc import RTCRtpReceiver
+    from aiortc.rtp import RtpPacket
+
+    from ..._base.clock import Clock
+    from ..._video.meters import VideoTotals
+    from .jitter import MarkerJitterBuffer
+    from .recovery import Recovery
+
+__all__ = ["Requester", "install"]
+
+log = logging.getLogger("odyssey_proto.webrtc")
+
+_GENERATOR: Final = "_RTCRtpReceiver__nack_generator"  # aiortc has no public way
+_SENT_AGAIN: Final = "_RTCRtpReceiver__rtx_ssrc"
+_SOONEST_S: Final = 0.002  # from one timer to the next
+
+
+class Requester:
+    """Takes each packet before the jitter buffer does, and requests what is missing. Runs on the loop's thread.
+
+    aiortc calls `add`, and requests what is in `missing` if that returns True.
+
+    Args:
+        receiver: aiortc's receiver, which sends the requests made by timer.
+        buffer: its jitter buffer.
+        recovery: decides what to request.
+        totals: counts the requests.
+        spawn: starts a task that ends with the connection.
+    """
+
+    def __init__(
+        self,
+        receiver: Any,
+        buffer: MarkerJitterBuffer,
+        recovery: Recovery,
+        clock: Clock,
+        totals: VideoTotals,
+        spawn: Callable[[Coroutine[Any, Any, None]], None],
+    ) -> None:
+        self.missing: list[int] = []
+        """The numbers to request now."""
+        self.again = SentAgain()
+        """Takes the place of the senders' numbers of repeated packets."""
+        self._receiver = receiver
+        self._buffer = buffer
+        self._recovery = recovery
+        self._clock = clock
+        self._totals = totals
+        self._spawn = spawn
+        self._ssrc: int | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._stopped = False
+
+    def add(self, packet: RtpPacket) -> bool:
+        """Take a packet; return whether to request what is now in `missing`."""
+        now, recovery = self._clock.now(), self._recovery
+        again, self.again.looked_up = self.again.looked_up, False
+        self._ssrc = packet.ssrc
+        number, timestamp = packet.sequence_number, packet.timestamp
+        if recovery.take(number, now, timestamp=timestamp, again=again, marked=bool(packet.marker)):
+            self._buffer.note_outage()
+        if recovery.next_at is None:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            return False
+        self.missing = recovery.due(now)
+        self._set_timer(now)
+        self._count()
+        return bool(self.missing)
+
+    def stop(self) -> None:
+        """Request nothing more by timer."""
+        self._stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _set_timer(self, now: float) -> None:
+        at = self._recovery.next_at
+        if at is None or self._stopped:
+            return
+        if self._timer is not None:
+            if self._timer_at <= at:
+                return  # it looks again then
+            self._timer.cancel()
+        self._timer_at = at
+        self._timer = asyncio.get_running_loop().call_later(max(_SOONEST_S, at - now), self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        now = self._clock.now()
+        assert self._ssrc is not None
+        numbers = self._recovery.due(now)
+        if numbers:
+            self._spawn(self._receiver._send_rtcp_nack(self._ssrc, sorted(numbers)))
+        if self._buffer.asks(now):
+            self._spawn(self._receiver._send_rtcp_pli(self._ssrc))
+        self._set_timer(now)
+        self._count()
+
+    def _count(self) -> None:
+        totals, recovery = self._totals, self._recovery
+        totals.requested += recovery.requested
+        totals.repaired += recovery.repaired
+        totals.in_vain += recovery.in_vain
+        recovery.requested = recovery.repaired = recovery.in_vain = 0
+        totals.repair_s = recovery.repair_s
+
+
+class SentAgain(dict[int, int]):
+    """The numbers of senders that repeat packets (RFC 4588), which notices when one is looked up.
+
+    aiortc looks one up with each repeated packet, right before that looks like any other.
+    """
+
+    looked_up = False
+
+    def get(self, key: int, default: Any = None) -> Any:
+        """Return the number of the video whose packets ``key`` repeats, or ``default``."""
+        self.looked_up = True
+        return super().get(key, default)
+
+
+def install(
+    receiver: RTCRtpReceiver,
+    buffer: MarkerJitterBuffer,
+    recovery: Recovery,
+    clock: Clock,
+    totals: VideoTotals,
+    spawn: Callable[[Coroutine[Any, Any, None]], None],
+) -> Requester | None:
+    """Have a receiver with our jitter ``buffer`` request like this; return None if that is not possible."""
+    present = getattr(receiver, _GENERATOR, None)
+    numbers = getattr(receiver, _SENT_AGAIN, None)
+    if (
+        type(present) is not NackGenerator
+        or getattr(present, "max_seq", 0) is not None
+        or type(numbers) is not dict
+        or not hasattr(receiver, "_send_rtcp_nack")
+        or not hasattr(receiver, "_send_rtcp_pli")
+    ):
+        log.info("this version of aiortc requests lost packets in its own way")
+        return None
+    requester = Requester(receiver, buffer, recovery, clock, totals, spawn)
+    requester.again.update(numbers)
+    setattr(receiver, _GENERATOR, requester)
+    setattr(receiver, _SENT_AGAIN, requester.again)
+    return requester

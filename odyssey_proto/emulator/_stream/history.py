@@ -1,0 +1,71 @@
+"""What a sender has sent lately, so that it can send lost packets again as streamers do.
+
+aiortc keeps 128 packets, a third of a second at 4 Mbit/s, and sends one again as often as it is requested. This
+keeps a second of them, and sends none twice within a round trip: what is requested again so soon is still under
+way, and would only take the place of other packets.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiortc import RTCRtpSender
+
+__all__ = ["SentPackets", "keep_sent"]
+
+_KEPT_S: Final = 1.0
+_HISTORY: Final = "_RTCRtpSender__rtp_history"  # aiortc has no public way
+_RETRANSMIT: Final = "_retransmit"
+_ROUND_TRIP: Final = "_RTCRtpSender__rtt"
+_ROUND_TRIP_S: Final = 0.01  # until it is measured
+
+
+class SentPackets(dict[int, Any]):
+    """The packets of one sender. It takes the place of aiortc's, which is a dict by number modulo 128."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._now = now
+        self._sent: dict[int, tuple[float, Any]] = {}  # by number, the oldest first
+        self._again: dict[int, float] = {}  # when a packet was last sent again
+        self._wanted = -1
+
+    def __setitem__(self, place: int, packet: Any) -> None:
+        """Keep a packet that is being sent."""
+        now = self._now()
+        self._sent.pop(packet.sequence_number, None)
+        self._again.pop(packet.sequence_number, None)
+        self._sent[packet.sequence_number] = now, packet
+        while now - self._sent[oldest := next(iter(self._sent))][0] > _KEPT_S:
+            del self._sent[oldest]
+            self._again.pop(oldest, None)
+
+    def get(self, _: int, default: Any = None) -> Any:
+        """Return the packet that `may_send` was asked about last."""
+        return self._sent.get(self._wanted, (0.0, default))[1]
+
+    def may_send(self, number: int, round_trip_s: float) -> bool:
+        """Return whether to send packet ``number`` again; if so, it counts as sent."""
+        now = self._now()
+        if number not in self._sent or now - self._again.get(number, float("-inf")) < round_trip_s:
+            return False
+        self._wanted, self._again[number] = number, now
+        return True
+
+
+def keep_sent(sender: RTCRtpSender) -> SentPackets:
+    """Have ``sender``, which has sent nothing yet, keep its packets for a second, and return them."""
+    sent = SentPackets()
+    send_again: Any = sender._retransmit
+
+    async def once_a_round_trip(number: int) -> None:
+        if sent.may_send(number, getattr(sender, _ROUND_TRIP) or _ROUND_TRIP_S):
+            await send_again(number)
+
+    setattr(sender, _HISTORY, sent)
+    setattr(sender, _RETRANSMIT, once_a_round_trip)
+    return sent

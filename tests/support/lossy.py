@@ -1,0 +1,247 @@
+"""A video sent over a simulated link, without sockets and without waiting: thousands of links a second or so.
+
+The sender keeps what it sent for a second, sends a packet again when that is requested (not twice within a round
+trip), and makes a keyframe when asked. The link loses, delays and reorders what travels in either direction, has a
+rate, and fails for a while. The receiver is ours: `Recovery` and `MarkerJitterBuffer`, put together as in a peer.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+from typing import Any, Final
+
+import attrs
+
+from odyssey_proto._net.webrtc.jitter import MarkerJitterBuffer
+from odyssey_proto._net.webrtc.recovery import Recovery
+from odyssey_proto._video.meters import VideoTotals
+from tests.support.rtp import INTER, KEYFRAME
+
+__all__ = ["Link", "Shown", "show"]
+
+FRAME_S: Final = 0.05
+_HISTORY_S: Final = 1.0
+_QUEUE_S: Final = 0.2
+_PACKET_BITS: Final = 8 * 1250
+
+
+@attrs.frozen(kw_only=True)
+class Link:
+    """What happens to packets, in both directions alike."""
+
+    round_trip_s: float = 0.05
+    loss: float = 0.0
+    """Share of the packets, from 0 to 1."""
+    bursts: float = 0.0
+    """Share of the packets with which 3 to 10 in a row are lost."""
+    jitter_s: float = 0.0
+    """The most that a packet is earlier or later than others."""
+    rate: float = 0.0
+    """In packets per s; 0 if it is not limited. More than 0.2 s of packets do not wait."""
+    outages: tuple[tuple[float, float], ...] = ()
+    """When it carries nothing: from, to, in s."""
+
+
+@attrs.define
+class Shown:
+    """What was shown, and at which cost."""
+
+    sent: int = 0
+    """Frames sent."""
+    shown: list[tuple[int, float]] = attrs.field(factory=list)
+    """The number of each frame shown, and its age in s."""
+    packets: int = 0
+    """Packets sent for the first time."""
+    lost: int = 0
+    """Of those, how many did not arrive."""
+    again: int = 0
+    """Packets sent again."""
+    requested: int = 0
+    """Numbers in all requests for packets."""
+    keyframes: int = 0
+    """Requests for a keyframe."""
+    corrupt: int = 0
+    """Frames that were not what was sent, or that refer to one that was not shown."""
+
+    @property
+    def share(self) -> float:
+        """The share of the frames that was shown."""
+        return len(self.shown) / self.sent
+
+    def longest_freeze_s(self) -> float:
+        """Return the longest time between two frames shown, in s."""
+        at = [number * FRAME_S + age for number, age in self.shown]
+        return max((after - before for before, after in itertools.pairwise(at)), default=0.0)
+
+
+class _Packet:
+    __slots__ = ("_data", "again", "marker", "payload", "payload_type", "sequence_number", "ssrc", "timestamp")
+
+
+class _Simulation:
+    def __init__(self, link: Link, sizes: list[int], seed: int, *, complete: bool, tells_again: bool) -> None:
+        self.link, self.random, self.found = link, random.Random(seed), Shown()
+        self.time = 0.0
+        self.events: list[tuple[float, int, Any, Any]] = []
+        self.count = 0
+        self.busy_until = [0.0, 0.0]
+        self.burst = [0, 0]
+        # The sender
+        self.number = self.random.randrange(65536)
+        self.history: dict[int, tuple[float, float, _Packet]] = {}
+        self.key_wanted = True
+        self.keys: set[int] = set()
+        self.whole: list[bytes] = []
+        self.tells_again = tells_again
+        # The receiver
+        self.recovery = Recovery(wants_all=lambda: complete)
+        self.buffer = MarkerJitterBuffer(self, VideoTotals(self), self.recovery, lambda: complete)
+        self.buffer.releases_all = True
+        self.timer_at: float | None = None
+        self.last = -1
+        for frame, size in enumerate(sizes):
+            self.at(frame * FRAME_S, self.send_frame, (frame, size))
+        self.found.sent = len(sizes)
+
+    def now(self) -> float:
+        """The clock of the receiver."""
+        return self.time
+
+    def at(self, when: float, what: Any, of: Any) -> None:
+        self.count += 1
+        heapq.heappush(self.events, (when, self.count, what, of))
+
+    def run(self, until: float) -> Shown:
+        while self.events and self.events[0][0] <= until:
+            self.time, _, what, of = heapq.heappop(self.events)
+            what(of)
+        self.found.requested = self.recovery.requested
+        return self.found
+
+    # --- the link; 0 is the way to the receiver
+
+    def travel(self, way: int, what: Any, of: Any) -> bool:
+        link, now, rng = self.link, self.time, self.random
+        if self.burst[way]:
+            self.burst[way] -= 1
+            return False
+        if any(begin <= now < end for begin, end in link.outages):
+            return False
+        if link.loss and rng.random() < link.loss:
+            return False
+        if link.bursts and rng.random() < link.bursts / 6.5:
+            self.burst[way] = rng.randint(2, 9)
+            return False
+        if link.rate and way == 0:
+            begin = max(now, self.busy_until[0])
+            if begin - now > _QUEUE_S:
+                return False
+            now = self.busy_until[0] = begin + 1 / link.rate
+        delay = link.round_trip_s / 2
+        if link.jitter_s:
+            delay = max(0.0, delay + rng.uniform(-link.jitter_s, link.jitter_s))
+        self.at(now + delay, what, of)
+        return True
+
+    # --- the sender
+
+    def send_frame(self, order: tuple[int, int]) -> None:
+        frame, size = order
+        key, self.key_wanted = self.key_wanted, False
+        if key:
+            self.keys.add(frame)
+            size *= 3
+        whole = []
+        for part in range(size):
+            packet = _Packet()
+            packet.sequence_number = self.number
+            packet.timestamp = frame * 4500
+            packet.marker = int(part == size - 1)
+            packet.ssrc, packet.payload_type, packet.payload, packet.again = 7, 97, b"", False
+            packet._data = b"%d.%d;" % (frame, part)
+            if not part:
+                packet._data = (KEYFRAME if key else INTER) + packet._data
+            whole.append(packet._data)
+            self.number = (self.number + 1) % 65536
+            self.history[packet.sequence_number] = self.time, -1.0, packet
+            self.found.packets += 1
+            self.found.lost += not self.travel(0, self.receive, packet)
+        self.whole.append(b"".join(whole))
+
+    def hear(self, numbers: list[int]) -> None:
+        for number in numbers:
+            sent_at, again_at, packet = self.history.get(number, (-9.0, 0.0, None))
+            if packet is None or self.time - sent_at > _HISTORY_S or self.time - again_at < self.link.round_trip_s:
+                continue
+            self.history[number] = sent_at, self.time, packet
+            copy = _Packet()
+            for name in _Packet.__slots__:
+                setattr(copy, name, getattr(packet, name))
+            copy.again = self.tells_again
+            self.found.again += 1
+            self.travel(0, self.receive, copy)
+
+    def hear_keyframe_wanted(self, _: None) -> None:
+        self.key_wanted = True
+
+    # --- the receiver, as a peer puts it together
+
+    def receive(self, packet: Any) -> None:
+        number, timestamp, marked = packet.sequence_number, packet.timestamp, bool(packet.marker)
+        if self.recovery.take(number, self.time, timestamp=timestamp, again=packet.again, marked=marked):
+            self.buffer.note_outage()
+        self.look(None)
+        asks, frame = self.buffer.add(packet)
+        if asks:
+            self.ask()
+        if frame is not None:
+            for each in (frame, *frame.followers):
+                self.show(each)
+
+    def look(self, _: None) -> None:
+        recovery = self.recovery
+        if self.timer_at is not None and self.time >= self.timer_at:
+            self.timer_at = None
+            if self.buffer.asks(self.time):
+                self.ask()
+        if numbers := recovery.due(self.time):
+            self.travel(1, self.hear, numbers)
+        if recovery.next_at is not None and (self.timer_at is None or recovery.next_at < self.timer_at):
+            self.timer_at = max(self.time + 0.002, recovery.next_at)
+            self.at(self.timer_at, self.look, None)
+
+    def ask(self) -> None:
+        self.found.keyframes += 1
+        self.travel(1, self.hear_keyframe_wanted, None)
+
+    def show(self, frame: Any) -> None:
+        place = frame.timestamp // 4500
+        good = frame.data == self.whole[place] and (place in self.keys or self.last == place - 1)
+        self.found.corrupt += not good or place <= self.last
+        self.last = place
+        self.found.shown.append((place, self.time - place * FRAME_S))
+
+
+def show(
+    link: Link,
+    sizes: list[int],
+    seed: int,
+    *,
+    complete: bool = False,
+    tells_again: bool = True,
+    after: float = 2.0,
+) -> Shown:
+    """Send frames of ``sizes`` packets at 20 fps; return what was shown until ``after`` s after the last.
+
+    Args:
+        link: the link.
+        sizes: the number of packets of each frame; keyframes have three times as many.
+        seed: decides what happens to which packet.
+        complete: whether all frames are wanted, even after an outage.
+        tells_again: whether packets that are sent again can be told from others.
+        after: how long to go on without further frames, in s.
+    """
+    simulation = _Simulation(link, sizes, seed, complete=complete, tells_again=tells_again)
+    return simulation.run(len(sizes) * FRAME_S + after)

@@ -1,0 +1,78 @@
+"""What the emulator's senders keep of what they have sent, and what they send again."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiortc import RTCRtpSender
+from aiortc.rtp import RtpPacket
+
+from odyssey_proto.emulator._stream.history import SentPackets, keep_sent
+from tests.support.clocks import Time
+
+
+def packet(number: int) -> RtpPacket:
+    return RtpPacket(sequence_number=number)
+
+
+def test_a_packet_is_sent_again_once_in_a_round_trip() -> None:
+    time = Time()
+    sent = SentPackets(time.now)
+    sent[7] = packet(7)
+    assert sent.may_send(7, 0.1)
+    assert sent.get(7).sequence_number == 7
+    time.at += 0.09
+    assert not sent.may_send(7, 0.1)
+    time.at += 0.02
+    assert sent.may_send(7, 0.1)
+
+
+def test_packets_are_kept_for_a_second_however_many_there_are() -> None:
+    time = Time()
+    sent = SentPackets(time.now)
+    for number in range(65_000, 67_000):
+        sent[number % 128] = packet(number % 65_536)
+        time.at += 0.001
+    assert sent.may_send((66_999 - 900) % 65_536, 0.1)
+    assert not sent.may_send((66_999 - 1010) % 65_536, 0.1)
+    assert not sent.may_send(65_000, 0.1)
+
+
+def test_a_number_that_comes_around_is_another_packet() -> None:
+    sent = SentPackets(Time().now)
+    sent[7], first = packet(7), packet(7)
+    assert sent.may_send(7, 0.1)
+    sent[7] = first
+    assert sent.may_send(7, 0.1)
+    assert sent.get(7) is first
+
+
+class Transport:
+    """The parts of a DTLS transport that sending again requires."""
+
+    state = "new"
+    _stats_id = "transport"
+
+    def __init__(self) -> None:
+        self.sent: list[int] = []
+
+    async def _send_rtp(self, data: bytes) -> None:
+        self.sent.append(int.from_bytes(data[2:4]))
+
+
+@pytest.mark.parametrize("place", [300, 300 - 128, 300 - 256])
+def test_a_sender_of_aiortc_sends_again_from_it(place: int) -> None:
+    async def ask() -> list[int]:
+        transport: Any = Transport()
+        sender: Any = RTCRtpSender("video", transport)
+        keep_sent(sender)
+        for number in range(301):
+            sender._RTCRtpSender__rtp_history[number % 128] = packet(number)
+        for _ in range(2):
+            await sender._retransmit(place)
+        await sender._retransmit(1000)
+        return transport.sent  # type: ignore[no-any-return]
+
+    assert asyncio.run(ask()) == [place], "once, at first"

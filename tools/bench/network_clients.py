@@ -1,0 +1,113 @@
+"""The clients that `network` compares, as a script beyond a `Wire`.
+
+    python -m tools.bench.network_clients CLIENT URL FOLDER SECONDS
+
+``CLIENT`` is ``ours`` or ``plain``, as in `tools.bench.clients`. It prints a line when it has seen two seconds of
+the stream, watches, and prints what it saw as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from tools.bench.clients import Order, _plain_once
+from tools.bench.studio import coarse, looks, number_of
+from tools.bench.tape import Log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_KEY: Final = "ody_bench"
+_BEFORE_S: Final = 2.0
+_AFTER_S: Final = 2.5  # for what is sent at the end
+_FREEZE_S: Final = 0.15
+_CORRUPT: Final = 12.0  # levels of grey by which a block may differ
+
+
+class Watching:
+    """Notes the pictures of one stream."""
+
+    def __init__(self, folder: Path, seconds: float) -> None:
+        self.name = uuid.uuid4().hex
+        self._folder = folder
+        self._seconds = seconds
+        self._log: Log | None = None
+        self._begin: float | None = None
+        self._first = 0.0
+        self._seen: list[tuple[float, int]] = []
+        self._corrupt = 0
+
+    def saw(self, picture: Any) -> bool:
+        """Note a picture, RGB or grey; return whether to go on."""
+        now = time.monotonic()
+        self._first = self._first or now
+        self._seen.append((now, number_of(picture)))
+        means = coarse(picture) if picture.ndim == 2 else _luma(*(coarse(picture[..., part]) for part in range(3)))
+        self._corrupt += bool(np.abs(means - looks(self._folder, self._seen[-1][1])).max() > _CORRUPT)
+        if self._begin is None and now - self._first >= _BEFORE_S:
+            self._log = Log(self._folder / self.name)
+            self._begin = now
+            print(json.dumps({"watching": True}), flush=True)
+        return self._begin is None or now < self._begin + self._seconds + _AFTER_S
+
+    def found(self) -> dict[str, float]:
+        """Return what was seen of the pictures that were sent while the weather was bad."""
+        assert self._log is not None
+        assert self._begin is not None
+        end = self._begin + self._seconds
+        moments = np.array(self._log._moments)
+        sent = np.flatnonzero((moments >= self._begin) & (moments < end))
+        at = {number: seen for seen, number in self._seen}
+        ages = [(at[number] - moments[number]) * 1000 for number in sent.tolist() if number in at]
+        shown = np.array([seen for seen, _ in self._seen if self._begin <= seen <= end + 1])
+        gaps = np.diff(shown) if len(shown) > 1 else np.array([self._seconds])
+        return {
+            "sent": len(sent),
+            "delivered_percent": 100 * len(ages) / max(1, len(sent)),
+            "longest_freeze_s": float(gaps.max()),
+            "frozen_s": float(gaps[gaps > _FREEZE_S].sum()),
+            "p95_ms": float(np.percentile(ages, 95)) if ages else float("inf"),
+            "median_ms": float(np.percentile(ages, 50)) if ages else float("inf"),
+            "corrupt": self._corrupt,
+            "fps": len(sent) / self._seconds,
+        }
+
+
+def _luma(red: Any, green: Any, blue: Any) -> Any:
+    """Return the luma of the video (ITU-R BT.601, limited range)."""
+    return 16 + red * 0.2568 + green * 0.5041 + blue * 0.0979
+
+
+def ours(url: str, watching: Watching) -> dict[str, float]:
+    """Watch with this library."""
+    from odyssey_proto import Odyssey
+
+    with Odyssey(_KEY, api_url=url) as client, client.connect() as session:
+        session.start_stream(watching.name, portrait=False, bypass_prompt_expansion=True)
+        for frame in session.frames(policy="drop_oldest", queue_size=64):
+            if not watching.saw(frame.to_ndarray("gray")):
+                break
+        stats = session.stats()
+        return {**watching.found(), "reconnects": stats.reconnects}
+
+
+def plain(url: str, watching: Watching) -> dict[str, float]:
+    """Watch with stock aiortc."""
+    import asyncio
+
+    asyncio.run(_plain_once(Order(client="plain", url=url), watching))  # type: ignore[arg-type]  # it has what it uses
+    return watching.found()
+
+
+_CLIENTS: Final[dict[str, Callable[[str, Watching], dict[str, float]]]] = {"ours": ours, "plain": plain}
+
+if __name__ == "__main__":
+    name, address, place, duration = sys.argv[1:]
+    print(json.dumps(_CLIENTS[name](address, Watching(Path(place), float(duration)))), flush=True)
