@@ -355,6 +355,7 @@ class _Errand:
             # Not done on this one, of which `threading` would keep a dummy for ever.
             self._fate.setdefault("how", "done")
             self._outcome = _NO_THREAD, None
+            self._begun.release()
             self._bell.release()
             self._over.release()
 

@@ -355,7 +355,7 @@ def test_a_handler_may_close_at_any_instruction_of_reading(
 
     left: list[set[threading.Thread]] = []
     count = read()
-    for at in sample(min(count, 150), 6, where):  # after these, the call waits, or converts
+    for at in some(min(count, 150), 6, where):  # after these, the call waits, or converts
         read(at)
     assert left
     assert not any(left)
