@@ -294,7 +294,7 @@ class Odyssey:
         if left is not None and left._driver.ended.is_set() and self._leaving is left:
             self._leaving = None
 
-    @errands.undisturbed
+    @errands.undisturbed(at_most_s=2 * _CLOSE_S)
     def disconnect(self) -> None:
         """Leave the session, if any. The client can connect again."""
         self._leave(may_linger=True)
@@ -701,7 +701,7 @@ class Odyssey:
         """
         if isinstance(job_ids, str) or not isinstance(job_ids, Iterable):
             raise TypeError(f"job_ids must be an iterable of ids, not {type(job_ids).__name__}")
-        wanted = [arguments.identifier("job_ids", job_id) for job_id in job_ids]
+        wanted = [arguments.identifier("job_ids", job_id) for job_id in errands.call_back(tuple, job_ids)]
         until = self._until(timeout)
         return self._account.job_waiter(poll, on_update, cancel_on_timeout).wait(wanted, until)
 

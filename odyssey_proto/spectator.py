@@ -13,13 +13,14 @@ from odyssey_models import IceServer
 
 from ._base import arguments, errands, errors, greenlets, logs
 from ._base.clock import Deadline, MonotonicClock
+from ._base.limits import PICTURE_MOST_PX
 from ._base.public_path import publish
 from ._base.secrets import Secret
 from ._live import commands
 from ._live.broadcast_access import Place
 from ._live.handlers import DisconnectedCallback, OdysseyEventHandlers, VideoFrameCallback
 from ._live.live_connection import LiveConnection
-from ._model.config import ClientConfig, IcePolicy
+from ._model.config import AdvancedConfig, ClientConfig, IcePolicy
 from ._model.events import BroadcastInfo
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def connect_to_stream(
     ice_servers: Iterable[IceServer | Mapping[str, Any]] | None = None,
     ice_policy: IcePolicy = "all",
     timeout: float | None = 30.0,
+    max_pixels: int = PICTURE_MOST_PX,
 ) -> SpectatorConnection:
     """Watch a broadcast over WebRTC (Python client reference, "connect_to_stream()").
 
@@ -56,6 +58,7 @@ def connect_to_stream(
         reconnect: after a loss, try to reconnect for up to 40 s.
         ice_servers, ice_policy: as for `Odyssey`; ``None`` takes the servers that the broadcast's host offers.
         timeout: s until it is connected; ``None``: no limit for the whole call.
+        max_pixels: the largest width × height of a picture, in px; as `AdvancedConfig.max_pixels`.
 
     Raises:
         TypeError: an argument of the wrong type.
@@ -75,7 +78,13 @@ def connect_to_stream(
     if arguments.flag("debug", debug):
         logs.to_stderr()
     # Checked like a client's settings, but without a key: a broadcast needs none.
-    config = ClientConfig(api_key="", reconnect=reconnect, ice_servers=ice_servers, ice_policy=ice_policy)
+    config = ClientConfig(
+        api_key="",
+        reconnect=reconnect,
+        ice_servers=ice_servers,
+        ice_policy=ice_policy,
+        advanced=AdvancedConfig(max_pixels=max_pixels),
+    )
     return watch(
         BroadcastInfo(webrtc_url, spectator_token, hls_url),
         config,

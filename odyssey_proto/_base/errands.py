@@ -22,7 +22,9 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast, overload
 from . import greenlets, process_end
 from .abort import Abort
 from .clock import TURN_S
-from .tracebacks import Work, without_locals
+from .errors import OdysseyConnectionError, OdysseyError, no_resources
+from .shortage import is_shortage, out_of_descriptors
+from .tracebacks import Work, is_from_loading, without_locals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,6 +37,7 @@ __all__ = [
     "check",
     "current_abort",
     "if_abandoned",
+    "is_too_late",
     "settle",
     "to_the_end",
     "turns",
@@ -49,6 +52,8 @@ T = TypeVar("T")
 _GIVING_UP_S: Final = 0.2  # for abandoned work to end, before its caller goes on
 _STARTING_S: Final = 1.0  # for a thread to start, on a busy machine
 _NO_THREAD: Final = object()
+is_too_late: Final = sys.is_finalizing
+"""Return whether the interpreter is shutting down: only this thread still runs, and no wait for another ends."""
 
 
 class AbandonedError(BaseException):
@@ -76,6 +81,8 @@ def undisturbed(function: Any = None, /, *, at_most_s: float | None = None) -> A
         def call(*args: P.args, **known: P.kwargs) -> T:
             work = Work(function, args, known)
             del args, known  # a traceback would show them
+            if is_too_late():
+                return cast("T", _too_late(is_closing=at_most_s is not None))
             if _handlers_run_here():
                 errand = _Errand(work, at_most_s)
                 try:
@@ -104,10 +111,31 @@ def undisturb(cls: type[Any], *names: str) -> None:
 def _here(work: Work) -> Any:
     before = sys.exception()
     try:
-        return work()
+        return _done(work)
     except BaseException as exc:
         without_locals(exc, before)
         raise
+
+
+def _done(work: Callable[[], Any]) -> Any:
+    """Do the work; if there is no descriptor for a module that it needs, the error says so."""
+    try:
+        return work()
+    except OSError as exc:
+        if is_shortage(exc) and is_from_loading(exc):
+            raise no_resources(exc) from exc
+        raise
+    except ImportError as exc:
+        if not isinstance(exc, OdysseyError) and is_from_loading(exc) and out_of_descriptors():
+            raise no_resources(exc) from exc
+        raise
+
+
+def _too_late(*, is_closing: bool) -> Any:
+    """Answer a call that a finalizer makes at the end: what had to be given back has been (`process_end`)."""
+    if is_closing:
+        return None
+    raise OdysseyConnectionError("Python is shutting down: it is too late for calls", code="shutting_down")
 
 
 def _handlers_run_here() -> bool:
@@ -323,8 +351,13 @@ class _Errand:
     def _launch(self) -> None:
         try:
             self._thread.start()
-        except BaseException:  # noqa: BLE001 - the system has no more threads: do it on this one
-            self._go()
+        except BaseException:  # noqa: BLE001 - the system has no more threads
+            # Not done on this one, of which `threading` would keep a dummy for ever.
+            self._fate.setdefault("how", "done")
+            self._outcome = _NO_THREAD, None
+            self._begun.release()
+            self._bell.release()
+            self._over.release()
 
     def _go(self) -> None:
         self._begun.release()
@@ -336,7 +369,7 @@ class _Errand:
         outcome: tuple[Any, BaseException | None]
         try:
             check()
-            outcome = context.run(work), None
+            outcome = context.run(_done, work), None
         except BaseException as exc:  # noqa: BLE001 - the main thread raises it
             outcome = None, without_locals(exc, self._before)
         _own.errand = None

@@ -19,6 +19,7 @@ __all__ = [
     "CHANNEL_STREAMS_MOST",
     "ERROR_TEXT_MOST_CHARS",
     "EVENTS_MOST_WAITING",
+    "EVENT_LOG_LINE_MOST_BYTES",
     "FILE_MOST_BYTES",
     "HEAD_MOST_BYTES",
     "HLS_PLAYLIST_MOST_BYTES",
@@ -153,5 +154,7 @@ HLS_RELOAD_LEAST_S: Final = 0.25
 
 # --- files
 
+EVENT_LOG_LINE_MOST_BYTES: Final = 64 * 1024 * 1024
+"""A line of an event log, in bytes or characters: as much as a message with an image may have."""
 NOTE_MOST_BYTES: Final = 16 * 1024
 """The note beside an unfinished download, which anything may have written."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
-__all__ = ["Work", "is_from", "is_from_here", "sealed", "without_frames", "without_locals"]
+__all__ = ["Work", "is_from", "is_from_here", "is_from_loading", "sealed", "without_frames", "without_locals"]
 
 E = TypeVar("E", bound=BaseException)
 P = ParamSpec("P")
@@ -73,6 +73,17 @@ def is_from(error: BaseException, *modules: str) -> bool:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     return trace is not None and str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0] in modules
+
+
+def is_from_loading(error: BaseException) -> bool:
+    """Return whether ``error`` was raised while this library, or one beneath it, loaded a module."""
+    trace, loader, is_loading = error.__traceback__, "", False
+    while trace is not None:
+        name = str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0]
+        is_loading = name == "importlib"
+        loader = loader if is_loading else name
+        trace = trace.tb_next
+    return is_loading and loader in _BENEATH
 
 
 class Work:

@@ -6,15 +6,17 @@ which events there are; `odyssey_proto._live.dispatcher` calls handlers.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import queue
 import threading
 import weakref
-from collections import deque
 from typing import TYPE_CHECKING
 
 from .._base import errands
 from .._base.errors import OdysseyStreamTimeoutError
 from .._base.limits import EVENTS_MOST_WAITING
+from .._base.tracebacks import is_from_here
 
 if TYPE_CHECKING:
     from .._base.clock import Deadline
@@ -29,30 +31,39 @@ class EventQueue:
     """The events that wait for one reader, the newest 10,000. `put` and `close` never block; `get` does."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._events: deque[Event] = deque(maxlen=EVENTS_MOST_WAITING)
+        self._publishing = threading.RLock()
+        # None at the end. In C, so that a reader holds no lock: a signal handler that comes amid a step of it may
+        # wait for the publisher.
+        self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._closed = False
         self._is_behind = False
 
+    def __len__(self) -> int:
+        """Return the number of waiting events."""
+        return max(0, self._events.qsize() - self._closed)
+
     def put(self, event: Event) -> None:
         """Add an event; do nothing once closed."""
-        with self._changed:
-            if not self._closed:
-                if len(self._events) == EVENTS_MOST_WAITING:
-                    log.log(
-                        logging.DEBUG if self._is_behind else logging.WARNING,
-                        "a reader of events is %d behind: the oldest are left out",
-                        EVENTS_MOST_WAITING,
-                    )
-                    self._is_behind = True
-                self._events.append(event)
-                self._changed.notify()
+        with self._publishing:
+            if self._closed:
+                return
+            while len(self) >= EVENTS_MOST_WAITING:
+                log.log(
+                    logging.DEBUG if self._is_behind else logging.WARNING,
+                    "a reader of events is %d behind: the oldest are left out",
+                    EVENTS_MOST_WAITING,
+                )
+                self._is_behind = True
+                with contextlib.suppress(queue.Empty):  # the reader was faster
+                    self._events.get_nowait()
+            self._events.put(event)
 
     def close(self) -> None:
         """Take no more events; those in the queue can still be read."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        with self._publishing:
+            if not self._closed:
+                self._closed = True
+                self._events.put(None)
 
     def get(self, deadline: Deadline) -> Event | None:
         """Wait for the next event and return it; None once the queue is closed and empty.
@@ -60,13 +71,21 @@ class EventQueue:
         Raises:
             OdysseyStreamTimeoutError: no event came before ``deadline``.
         """
-        with self._changed:
-            turns = errands.turns(deadline)
-            if not any(self._changed.wait_for(lambda: self._events or self._closed, left) for left in turns):
-                raise OdysseyStreamTimeoutError(
-                    f"No event within {deadline.timeout:g} s", code="event_timeout", operation="events"
-                )
-            return self._events.popleft() if self._events else None
+        for seconds in errands.turns(deadline):
+            try:
+                event = self._events.get(timeout=seconds)
+            except queue.Empty as exc:
+                if not is_from_here(exc):  # by a signal handler
+                    raise
+                if not self._closed or not self._events.empty():
+                    continue
+                event = None  # such an exception came when the end was taken, and not put back yet
+            if event is None:
+                self._events.put(None)  # for the next call
+            return event
+        raise OdysseyStreamTimeoutError(
+            f"No event within {deadline.timeout:g} s", code="event_timeout", operation="events"
+        )
 
 
 class EventHub:
@@ -79,12 +98,12 @@ class EventHub:
 
     def subscribe(self) -> EventQueue:
         """Return a queue that gets every event from now on; after `close`, the queue has already ended."""
-        queue = EventQueue()
+        reader = EventQueue()
         with self._lock:
-            self._readers.add(queue)
+            self._readers.add(reader)
             if self._closed:
-                queue.close()
-        return queue
+                reader.close()
+        return reader
 
     def publish(self, event: Event) -> None:
         """Pass an event to every reader."""

@@ -74,6 +74,7 @@ class LiveConnection:
 
     # --- frames and events
 
+    @errands.undisturbed
     def frames(
         self, policy: FramePolicy = "drop_oldest", queue_size: int = 4, *, timeout: float | None = None
     ) -> Iterator[VideoFrame]:
@@ -99,6 +100,7 @@ class LiveConnection:
         self._require_connection("iterate over frames")
         return Reader(self, self._driver, subscription, timeout)
 
+    @errands.undisturbed
     def events(self, *, timeout: float | None = None) -> Iterator[Event]:
         """Iterate over all events from now on, until the connection has ended.
 
@@ -178,6 +180,7 @@ class LiveConnection:
         errands.if_abandoned(recording.close)
         return recording
 
+    @errands.undisturbed
     def stats(self) -> SessionStats:
         """Return the current statistics without waiting; after the end, the last ones.
 

@@ -106,11 +106,15 @@ class LiveRecording:
         if (failure := self._finish()) is not None:
             raise errors.again(failure)
 
-    @errands.undisturbed
     def _finish(self) -> BaseException | None:
         """Do the same as `close`, and return the error."""
-        if not hasattr(self, "_thread"):  # it was never made: `__init__` raised
+        # It was never made: `__init__` raised; or the file is finished, as all are before the interpreter ends.
+        if not hasattr(self, "_thread") or errands.is_too_late():
             return None
+        return self._finish_now()
+
+    @errands.undisturbed
+    def _finish_now(self) -> BaseException | None:
         self._queue.finish()
         self._join(Deadline(None, MonotonicClock()))
         return self._error

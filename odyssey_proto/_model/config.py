@@ -135,7 +135,7 @@ def _ice_server(value: Any, name: str) -> wire.IceServer:
         raise TypeError(f"{name} must be a mapping with 'urls', or an IceServer, not {type(value).__name__}")
     urls = value.urls if value.urls is not None else value.url
     if isinstance(urls, Iterable) and not isinstance(urls, str):
-        urls = list(urls)
+        urls = errands.call_back(list, urls)
     if not isinstance(urls, str) and not (isinstance(urls, list) and all(isinstance(url, str) for url in urls)):
         raise TypeError(f"{name}: urls must be a string or a list of strings")
     for key in ("username", "credential"):
@@ -156,7 +156,8 @@ def _ice_servers(value: Any) -> tuple[wire.IceServer, ...] | None:
         return None
     if isinstance(value, str | bytes | Mapping | wire.IceServer) or not isinstance(value, Iterable):
         raise TypeError('ice_servers must be a list like [{"urls": "turn:…", "username": "…", "credential": "…"}]')
-    servers = tuple(_ice_server(server, f"ice_servers[{index}]") for index, server in enumerate(value))
+    given = errands.call_back(tuple, value)
+    servers = tuple([_ice_server(server, f"ice_servers[{index}]") for index, server in enumerate(given)])
     _, left_out = usable_servers(servers)
     if left_out:
         raise OdysseyConfigError(f"ice_servers: {left_out[0]}")

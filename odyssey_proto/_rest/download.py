@@ -93,7 +93,8 @@ class Downloader:
 def _checked_artifacts(artifacts: Any) -> tuple[str, ...]:
     if isinstance(artifacts, str) or not isinstance(artifacts, Iterable):
         raise TypeError(f"artifacts must be several of {', '.join(_NAMES)}, not {type(artifacts).__name__}")
-    return tuple(dict.fromkeys(arguments.one_of("artifacts", artifact, tuple(_NAMES)) for artifact in artifacts))
+    given = errands.call_back(tuple, artifacts)
+    return tuple(dict.fromkeys([arguments.one_of("artifacts", artifact, tuple(_NAMES)) for artifact in given]))
 
 
 def _check_stream_id(stream_id: Any) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .._base.errors import OdysseyConfigError
+from .._base.limits import EVENT_LOG_LINE_MOST_BYTES
 from .._base.public_path import publish
 from .._base.tracebacks import is_from
 
@@ -20,7 +21,7 @@ def read_event_log(source: str | os.PathLike[str] | Iterable[str | bytes]) -> It
 
     Raises:
         TypeError: ``source`` is neither a path nor lines.
-        OdysseyConfigError: a line is not a JSON object; the text gives its number.
+        OdysseyConfigError: a line is not a JSON object, or longer than 64 MiB; the text gives its number.
         OSError: the file cannot be read.
 
     >>> list(read_event_log(['{"type": "start"}', "", '{"type": "end"}']))
@@ -38,11 +39,15 @@ iter_events = read_event_log  # the older name
 
 def _events_of_file(path: Path) -> Iterator[dict[str, Any]]:
     with path.open("rb") as lines:
-        yield from _events(lines)
+        yield from _events(iter(lambda: lines.readline(EVENT_LOG_LINE_MOST_BYTES + 1), b""))
 
 
 def _events(lines: Iterable[str | bytes]) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(lines, 1):
+        if len(line) > EVENT_LOG_LINE_MOST_BYTES:
+            raise OdysseyConfigError(
+                f"Line {number} of the event log has more than {EVENT_LOG_LINE_MOST_BYTES} bytes", code="too_large"
+            )
         if not line.strip():
             continue
         try:

@@ -65,6 +65,7 @@ class JobWaiter:
         self._known: dict[str, str] = {}  # status by job
         self._ended: dict[str, SimulationJobDetail] = {}
         self._only_active = True
+        self._news: list[Job] = []
 
     def wait(self, job_ids: Sequence[str], deadline: Deadline) -> list[SimulationJobDetail]:
         """Return the ended jobs, in the order of ``job_ids``.
@@ -80,23 +81,29 @@ class JobWaiter:
             if not waiting:
                 return [self._ended[job_id] for job_id in job_ids]
             pause = self._poll
-            try:
-                self._round(waiting, deadline)
-                failures = 0
-            except OdysseyError as exc:
-                failures += 1
+            failure = self._failure_of_round(waiting, deadline)
+            self._report()
+            failures = 0 if failure is None else failures + 1
+            if failure is not None:
                 if deadline.expired:
-                    raise self._too_late(waiting, deadline) from exc
-                if not exc.recoverable or failures >= _MOST_FAILURES:
-                    raise
-                log.debug("asking again after a pause: %s", exc)
-                pause = max(pause, exc.retry_after or 0.0)
+                    raise self._too_late(waiting, deadline) from failure
+                if not failure.recoverable or failures >= _MOST_FAILURES:
+                    raise failure
+                log.debug("asking again after a pause: %s", failure)
+                pause = max(pause, failure.retry_after or 0.0)
             waiting = [job_id for job_id in waiting if job_id not in self._ended]
             if not waiting:
                 continue
             if deadline.expired:
                 raise self._too_late(waiting, deadline)
             self._pause(min(pause, left) if (left := deadline.remaining()) is not None else pause)
+
+    def _failure_of_round(self, waiting: list[str], deadline: Deadline) -> OdysseyError | None:
+        try:
+            self._round(waiting, deadline)
+        except OdysseyError as exc:
+            return exc
+        return None
 
     def _round(self, waiting: list[str], deadline: Deadline) -> None:
         missing = waiting if len(waiting) == 1 else self._from_list(waiting, deadline)
@@ -150,7 +157,13 @@ class JobWaiter:
         job_id = job_id or job.job_id
         if self._known.get(job_id) != job.status:
             self._known[job_id] = job.status
-            if self._on_update is not None:
+            self._news.append(job)
+
+    def _report(self) -> None:
+        """Report the changes of a round, after it: what the callback raises is no failure of the round."""
+        news, self._news = self._news, []
+        if self._on_update is not None:
+            for job in news:
                 errands.call_back(self._on_update, job)
 
     def _too_late(self, waiting: Sequence[str], deadline: Deadline) -> OdysseyConnectionTimeoutError:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import queue
 import threading
-from collections import deque
 from typing import TYPE_CHECKING, Literal, get_args
 
 import attrs
 
 from .._base.errors import OdysseyConfigError, OdysseyStreamError, OdysseyStreamTimeoutError, again
+from .._base.tracebacks import is_from_here
 
 if TYPE_CHECKING:
     from .._base.clock import Deadline
@@ -59,16 +61,18 @@ class FrameQueue:
             raise OdysseyConfigError(f"queue_size must be at least 1, not {size}")
         self._size = 1 if policy == "latest" else size
         self._lossless = policy == "error"
-        self._changed = threading.Condition()
-        self._frames: deque[VideoFrame] = deque()
+        self._producing = threading.RLock()
+        # Numbered frames, and None at the end. In C, so that a reader holds no lock: a signal handler that comes
+        # amid a step of it may wait for the producer.
+        self._queue: queue.SimpleQueue[tuple[int, VideoFrame] | None] = queue.SimpleQueue()
         self._counts = FrameCounts()
-        self._skipped = 0
+        self._last = 0  # the number of the frame that was delivered last
         self._closed = False
         self._error: BaseException | None = None
 
     def __len__(self) -> int:
         """Return the number of waiting frames."""
-        return len(self._frames)
+        return max(0, self._queue.qsize() - self._closed)
 
     @property
     def closed(self) -> bool:
@@ -78,26 +82,23 @@ class FrameQueue:
     @property
     def counts(self) -> FrameCounts:
         """A copy of the current counters."""
-        with self._changed:
-            return attrs.evolve(self._counts)
+        return attrs.evolve(self._counts)
 
     def put(self, frame: VideoFrame) -> None:
         """Add ``frame``, dropping frames by the policy; never blocks, and does nothing once closed."""
-        with self._changed:
+        with self._producing:
             if self._closed:
                 return
             self._counts.received += 1
-            if len(self._frames) < self._size:
-                self._frames.append(frame)
-            elif self._lossless:
+            if self._lossless and len(self) >= self._size:
                 self._counts.dropped += 1
                 self._end(_overflow(self._size))
-            else:
-                self._frames.popleft()
-                self._frames.append(frame)
-                self._counts.dropped += 1
-                self._skipped += 1
-            self._changed.notify()
+                return
+            while len(self) >= self._size:
+                with contextlib.suppress(queue.Empty):  # a reader was faster
+                    self._queue.get_nowait()
+                    self._counts.dropped += 1
+            self._queue.put((self._counts.received, frame))
 
     def get(self, deadline: Deadline) -> VideoFrame | None:
         """Wait for the next frame and return it; None once the queue has ended cleanly and is empty.
@@ -107,33 +108,38 @@ class FrameQueue:
             BaseException: the error passed to `close`, once the queue is empty; for policy ``error`` also an
                 `OdysseyStreamError` with the code ``frame_overflow``.
         """
-        with self._changed:
-            turns = deadline.waits()
-            if not any(self._changed.wait_for(lambda: self._frames or self._closed, left) for left in turns):
-                raise OdysseyStreamTimeoutError(
-                    f"No video frame arrived within {deadline.timeout:g} s",
-                    code="frame_timeout",
-                    operation="frames",
-                )
-            if self._frames:
-                self._counts.delivered += 1
+        for seconds in deadline.waits():
+            try:
+                item = self._queue.get(timeout=seconds)
+            except queue.Empty as exc:
+                if not is_from_here(exc):  # by a signal handler
+                    raise
+                if not self._closed or not self._queue.empty():
+                    continue
+                item = None  # such an exception came when the end was taken, and not put back yet
+            if item is not None:
+                self._counts.delivered = self._counts.received - self._counts.dropped - len(self)
                 # Frames are dropped only at the head, so all dropped ones come just before this one.
-                skipped, self._skipped = self._skipped, 0
-                return self._frames.popleft()._after_dropped(skipped)
+                skipped, self._last = item[0] - self._last - 1, item[0]
+                return item[1]._after_dropped(skipped)
+            self._queue.put(None)  # for the next call
             if self._error is not None:
                 raise again(self._error)
             return None
+        raise OdysseyStreamTimeoutError(
+            f"No video frame arrived within {deadline.timeout:g} s", code="frame_timeout", operation="frames"
+        )
 
     def close(self, error: BaseException | None = None) -> None:
         """Accept no more frames. Waiting ones are still delivered, then `get` returns None or raises ``error``."""
-        with self._changed:
+        with self._producing:
             if not self._closed:
                 self._end(error)
 
     def _end(self, error: BaseException | None) -> None:
-        self._closed = True
         self._error = error
-        self._changed.notify_all()
+        self._closed = True
+        self._queue.put(None)
 
 
 def _overflow(size: int) -> OdysseyStreamError:

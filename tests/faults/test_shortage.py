@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from typing import Final
 
 import pytest
 
+from odyssey_proto._base.errands import undisturbed
 from tests.support.servers import Connection, HttpServer, Reply, Request, answer, json_answer
 
 resource = pytest.importorskip("resource", reason="needs the limits of a Unix system")
@@ -134,3 +136,48 @@ def test_a_shortage_at_any_step_is_told_and_leaves_nothing() -> None:
     short = {(call, what) for call, what, _, code, *_ in found if code == "no_resources"}
     assert short == {(call, what) for call in STEPS for what in ("threads", "descriptors")}
     assert {call: code for call, what, _, code, *_ in found if what == "descriptors"} == LAST
+
+
+def test_work_without_a_thread_is_done_on_the_thread_of_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    before = threading.enumerate()
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert undisturbed(threading.current_thread)() is threading.main_thread()
+    assert threading.enumerate() == before
+
+
+FRESH = """
+import os, resource, sys
+from odyssey_proto import Odyssey, OdysseyError, connect_to_stream
+
+url, call = sys.argv[1:]
+odyssey = Odyssey("ody_k", api_url=url)
+calls = {
+    "list": lambda: odyssey.list_simulations(),
+    "wait": lambda: odyssey.wait_for_simulation("j-1"),
+    "download": lambda: odyssey.download_recording("s-1", "."),
+    "credentials": lambda: odyssey.create_client_credentials(),
+    "connect": lambda: odyssey.connect(),
+    "watch": lambda: connect_to_stream(url + "/live", "token"),
+}
+limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+used = max(int(name) for name in os.listdir("/proc/self/fd"))
+resource.setrlimit(resource.RLIMIT_NOFILE, (used, limit[1]))
+try:
+    calls[call]()
+except OdysseyError as error:
+    outcome = error.code
+resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+print(outcome, odyssey.list_simulations().total)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.parametrize("call", ["list", "wait", "download", "credentials", "connect", "watch"])
+def test_a_module_that_cannot_be_loaded_without_a_descriptor_is_told(call: str) -> None:
+    with HttpServer({"GET /simulation-jobs": json_answer({"jobs": [], "total": 3})}) as server:
+        command = [sys.executable, "-c", FRESH, server.url, call]
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert ran.stdout == "no_resources 3\n", ran.stderr

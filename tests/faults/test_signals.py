@@ -321,6 +321,46 @@ def test_a_handler_may_close_at_any_instruction_of_a_start(
         no_session(emulator)
 
 
+READING: Final[dict[str, Callable[[Session, Iterator[Any], Iterator[Any]], Any]]] = {
+    "frames": lambda live, *_: live.frames(),
+    "events": lambda live, *_: live.events(),
+    "stats": lambda live, *_: live.stats(),
+    "a frame": lambda _, frames, __: next(frames).data,
+    "an event": lambda _, __, events: next(events),
+}
+
+
+@pytest.mark.parametrize("where", READING)
+def test_a_handler_may_close_at_any_instruction_of_reading(
+    where: str, make_emulator: MakeEmulator, make_client: MakeClient
+) -> None:
+    emulator = make_emulator()
+    before = ours()
+
+    def read(at: int | None = None) -> int:
+        with make_client(emulator) as client:
+            live = client.connect()
+            frames, events = live.frames(), live.events()
+            live.start_stream("A cat", portrait=False)
+
+            def close() -> None:
+                client.close()
+                left.append(ours() - before)
+
+            def call() -> None:
+                with contextlib.suppress(StopIteration, OdysseyError):
+                    READING[where](live, frames, events)
+
+            return instructions(call, at, close)
+
+    left: list[set[threading.Thread]] = []
+    count = read()
+    for at in some(min(count, 150), 6, where):  # after these, the call waits, or converts
+        read(at)
+    assert left
+    assert not any(left)
+
+
 # Python itself reports and drops what a handler raises within a finalizer.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("act", ["raises", "closes"])

@@ -92,6 +92,12 @@ def test_several_iterators_run_side_by_side(info: BroadcastInfo) -> None:
         assert {next(first).index} == {next(second).index}
 
 
+def test_pictures_that_are_larger_than_the_spectator_allows_end_the_broadcast(info: BroadcastInfo) -> None:
+    with pytest.raises(OdysseyConnectionError) as caught, spectate(info, max_pixels=512 * 511) as spectator:
+        next(spectator.frames(timeout=PATIENCE_S))
+    assert caught.value.code == "picture_too_large"
+
+
 @pytest.mark.full_size
 def test_the_newest_frame_can_be_looked_at(info: BroadcastInfo) -> None:
     with spectate(info) as spectator:

@@ -235,7 +235,7 @@ def test_a_call_returns_after_its_effects(service: FakeService) -> None:
     read: list[object] = []
 
     def note(call: int, **_: object) -> None:
-        read.extend(_read(events) for _ in range(len(events._events)))
+        read.extend(_read(events) for _ in range(len(events)))
         answer(call, **_)
 
     answer = driver._answer
@@ -273,7 +273,7 @@ def test_the_statistics_count_the_gaps_that_were_reported(service: FakeService, 
     service.links[1].post(inputs.VideoReceived(2))
     service.links[1].post(inputs.ChannelOpened(2, 16384))
     commands.end_stream(driver, PATIENCE_S)
-    told = [_read(events) for _ in range(len(events._events))]
+    told = [_read(events) for _ in range(len(events))]
     assert told[-3:] == ["StatusChanged", "GapEvent", "StreamEnded"]
     assert driver.stats().gaps == told.count("GapEvent") == 1
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from odyssey_proto import OdysseyConfigError, iter_events, read_event_log
+from odyssey_proto._rest import event_log
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +36,18 @@ def test_a_line_that_is_no_event_is_named(line: str) -> None:
     assert next(events) == {}
     with pytest.raises(OdysseyConfigError, match="Line 2"):
         next(events)
+
+
+def test_a_line_without_an_end_is_not_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_log, "EVENT_LOG_LINE_MOST_BYTES", 20)
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b'{"type": "0123456"}\n{"type": "01234567"}\n')
+    events = read_event_log(path)
+    assert next(events) == {"type": "0123456"}
+    with pytest.raises(OdysseyConfigError, match="Line 2 of the event log has more than 20 bytes"):
+        next(events)
+    with pytest.raises(OdysseyConfigError, match="Line 1"):
+        next(read_event_log(["x" * 21]))
 
 
 @pytest.mark.parametrize("source", [7, b"{}", None])

@@ -107,3 +107,31 @@ def test_a_list_that_has_no_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(paging, "LIST_MOST_ITEMS", 50)
     with pytest.raises(MalformedMessageError, match="has no end"):
         list(pages(lambda offset: ([str(offset)], 10**9), str))
+
+
+def test_the_iterator_continues_after_a_failure() -> None:
+    answers: list[tuple[list[str], int] | Exception] = [
+        (["a"], 3),
+        TimeoutError(),
+        (["b"], 3),
+        ConnectionResetError(),
+        (["c"], 3),
+    ]
+    asked = []
+
+    def ask(offset: int) -> tuple[list[str], int]:
+        asked.append(offset)
+        found = answers.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    items = pages(ask, str)
+    assert next(items) == "a"
+    with pytest.raises(TimeoutError):
+        next(items)
+    assert next(items) == "b"
+    with pytest.raises(ConnectionResetError):
+        next(items)
+    assert [*items] == ["c"]
+    assert asked == [0, 1, 1, 2, 2]

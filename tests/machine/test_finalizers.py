@@ -1,0 +1,75 @@
+"""Calls out of finalizers that run when the interpreter shuts down: no thread runs any more, and nothing hangs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.processes import script, sessions_are_free
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeEmulator
+
+
+@pytest.mark.parametrize("act", ["item.close()", "item.__exit__(None, None, None)"])
+def test_a_client_may_be_closed_by_a_finalizer(act: str, make_emulator: MakeEmulator) -> None:
+    emulator = make_emulator()
+    code = f"""
+    item = client
+    client.list_stream_recordings()
+
+    class Owner:
+        def __del__(self):
+            {act}
+            print("closed", flush=True)
+
+    owner = Owner()
+    """
+    with script(code, emulator.api_url) as process:
+        assert process.line() == "closed"
+        assert process.ended() == 0
+        assert process.stderr == ""
+
+
+def test_what_a_suspended_generator_holds_may_be_left_at_the_end(make_emulator: MakeEmulator) -> None:
+    emulator = make_emulator()
+    code = """
+    import tempfile
+    folder = tempfile.TemporaryDirectory()
+
+    def streaming():
+        try:
+            with client, client.connect() as session, session.record(folder.name + "/cat.mp4"):
+                session.start_stream("A cat", portrait=False)
+                yield
+        finally:
+            print("left", flush=True)
+
+    going = streaming()
+    next(going)
+    """
+    with script(code, emulator.api_url) as process:
+        assert process.line() == "left"
+        assert process.ended() == 0
+        assert process.stderr == ""
+    assert sessions_are_free(emulator.api_url)
+
+
+def test_another_call_out_of_a_finalizer_raises_at_once(make_emulator: MakeEmulator) -> None:
+    emulator = make_emulator()
+    code = """
+    failure = OdysseyConnectionError
+
+    class Owner:
+        def __del__(self):
+            try:
+                client.list_stream_recordings()
+            except failure as exc:
+                print(exc.code, flush=True)
+
+    owner = Owner()
+    """
+    with script(code, emulator.api_url) as process:
+        assert process.line() == "shutting_down"
+        assert process.ended() == 0
