@@ -49,8 +49,7 @@ def descriptors():
     return len(os.listdir("/proc/self/fd"))
 
 def started():
-    # Python keeps an entry of each thread that something beneath `threading` started and that asked for itself.
-    return [each for each in set(threading.enumerate()) - threads if not isinstance(each, threading._DummyThread)]
+    return [*set(threading.enumerate()) - threads]
 
 def left():
     for thread in started():
