@@ -44,6 +44,7 @@ class Link(Protocol):
     @property
     def has_moved(self) -> bool:
         """Whether this machine would now send to the other side from another address."""
+        raise NotImplementedError
 
     def open(self, deadline: Deadline) -> None:
         """Connect, and post the outcome; raising an error also means that the link failed."""
