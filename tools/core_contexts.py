@@ -31,7 +31,16 @@ MEASURED: Final = (
             *("reconnect", "record", "spectator", "spectator_hls", "stream"),
         )
     ),
-    "tests/machine/test_png_metadata.py",
+    *(
+        f"tests/machine/test_{name}.py"
+        for name in (
+            "certificate_settings",
+            "downloads_from_odd_stores",
+            "hls_hiccups",
+            "png_metadata",
+            "socks_proxies",
+        )
+    ),
 )
 """The tests that are measured."""
 ELSEWHERE: Final = tuple(

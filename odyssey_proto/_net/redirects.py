@@ -119,6 +119,7 @@ def resolved(url: str, location: str) -> str | None:
 
     >>> resolved("https://here.example/a/b?c", "d"), resolved("https://here.example/", "https://[")
     ('https://here.example/a/d', None)
+    >>> resolved("https://here.example/", "ftp:////[:db8::1]/")
     """
     with contextlib.suppress(UnicodeError):
         location = location.encode("latin-1").decode()  # http.client reads headers as Latin-1
@@ -131,7 +132,7 @@ def resolved(url: str, location: str) -> str | None:
     except ValueError:
         return None
     is_here = parts.netloc == urlsplit(url).netloc
-    return urlunsplit(
+    target = urlunsplit(
         parts._replace(
             netloc=parts.netloc if is_here else parts.netloc.rpartition("@")[2],
             path=quote(parts.path, safe=_SAFE),
@@ -139,6 +140,10 @@ def resolved(url: str, location: str) -> str | None:
             fragment="",
         )
     )
+    with contextlib.suppress(ValueError):
+        urlsplit(target)  # a path that begins with // may become a host that is none
+        return target
+    return None
 
 
 def what_is_wrong_with(url: str) -> str | None:

@@ -199,6 +199,7 @@ WATCHING: Final = [
 ]
 
 PIXELS: Final = np.zeros((2, 4, 3), np.uint8)
+PIXEL_LIMITS: Final = [*values(TYPE, "1", None, True, 1.5), *values(VALUE, 0, -1)]
 RECOVERY: Final = [*values(TYPE, None, 1, True), *values(VALUE, "", "all")]
 SIDES: Final = [*values(TYPE, "2", None, 1.5, True), *values(VALUE, 0, -1)]
 NUMBERED: Final[dict[str, Rows]] = {
@@ -219,7 +220,7 @@ CALLS: Final[dict[str, Call]] = {
             "retry_backoff_multiplier": at_least(1),
             "queue_timeout_s": at_least(0),
             "video_timeout_s": at_least(1),
-            "max_pixels": [*values(TYPE, "1", None, True, 1.5), *values(VALUE, 0, -1)],
+            "max_pixels": PIXEL_LIMITS,
         }
     ),
     "AdvancedConfig.retry_delay": Call(wrong={"attempt": values(TYPE, "0", None)}),
@@ -248,6 +249,7 @@ CALLS: Final[dict[str, Call]] = {
             "webrtc_url": WATCHING,
             "spectator_token": BARE_TEXTS,
             "hls_url": [*values(TYPE, 7, b"x"), *values(VALUE, "", "  ", "a\nb", "\ud800")],
+            "max_pixels": PIXEL_LIMITS,
             **{name: CONFIGURING[name] for name in ("debug", "reconnect", "ice_servers", "ice_policy")},
         },
     ),
