@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import pickle
 from unittest import mock
@@ -181,3 +182,12 @@ def test_a_failed_simulation_is_json_without_the_addresses_of_its_job() -> None:
     assert (data["job_id"], data["failed_scripts"], data["code"]) == ("j-1", [0, 2], "simulation_failed")
     assert address not in json.dumps(data)
     assert errors.SimulationFailedError("it failed").to_dict()["job_id"] is None
+
+
+def test_a_fault_for_want_of_a_descriptor_is_a_shortage() -> None:
+    assert errors.internal(OSError(errno.EMFILE, "Too many open files")).code == "no_resources"
+
+
+def test_a_sub_interpreter_may_start_no_threads() -> None:
+    error = errors.no_resources(RuntimeError("thread is not supported for isolated subinterpreters"))
+    assert (error.code, error.recoverable) == ("no_threads", False)

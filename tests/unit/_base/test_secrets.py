@@ -76,3 +76,14 @@ def test_a_password_in_an_address_is_left_out_whatever_it_contains(password: str
 
 def test_a_token_in_a_query_leaves_nothing_of_the_query() -> None:
     assert secrets.redact("see https://x.example/a?token=eyJh.eyJi.c&b=1 now") == "see https://x.example/a?… now"
+
+
+def test_the_forms_of_a_secret_are_those_in_which_it_may_be_repeated() -> None:
+    assert secrets.forms("a+b/c") == ("a+b/c", "a%2Bb%2Fc", "YStiL2M")
+    assert secrets.forms("plain") == ("plain", "cGxhaW4")
+
+
+def test_every_text_in_data_is_redacted() -> None:
+    data = {"page ody_SECRET": ["https://x.example/p?key=SECRET", 1, None], "deep": {"token": "Bearer SECRET"}}
+    shown = {"page ody_…": ["https://x.example/p?…", 1, None], "deep": {"token": "Bearer <token>"}}
+    assert secrets.redacted(data) == shown

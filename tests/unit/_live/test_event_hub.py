@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import gc
+from queue import Empty
 
 import pytest
 
@@ -80,3 +81,28 @@ def test_a_reader_that_never_reads_keeps_the_newest_events(caplog: pytest.LogCap
     hub.close()
     assert read(queue) == [SECOND] * EVENTS_MOST_WAITING
     assert [record.levelname for record in caplog.records if "behind" in record.message] == ["WARNING"]
+
+
+def test_a_queue_is_closed_once() -> None:
+    queue = EventHub().subscribe()
+    queue.close()
+    queue.close()
+    assert queue._events.qsize() == 1, "the end"
+
+
+def test_an_end_that_was_taken_and_not_put_back_is_still_the_end() -> None:
+    queue = EventHub().subscribe()
+    queue.close()
+    queue._events.get()
+    assert [queue.get(Deadline(0.0, CLOCK)) for _ in range(2)] == [None, None]
+
+
+def test_an_exception_of_a_handler_is_not_taken_for_an_empty_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted:
+        def get(self, timeout: float) -> None:
+            raise Empty("a handler's")
+
+    queue = EventHub().subscribe()
+    monkeypatch.setattr(queue, "_events", Interrupted())
+    with pytest.raises(Empty, match="a handler's"):
+        queue.get(Deadline(10.0, CLOCK))

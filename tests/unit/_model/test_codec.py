@@ -9,6 +9,7 @@ import odyssey_models as wire
 import pytest
 
 from odyssey_proto._base.errors import MalformedMessageError
+from odyssey_proto._base.limits import JSON_MOST_CONTAINERS
 from odyssey_proto._model import codec
 
 
@@ -298,3 +299,8 @@ def test_a_value_that_may_be_null_is_none_when_it_is_missing() -> None:
 
 def test_parsed_data_is_read_like_text() -> None:
     assert codec.from_dict(wire.Offer, {"type": "offer", "sdp": "v=0"}) == wire.Offer(sdp="v=0")
+
+
+def test_a_message_of_too_many_objects_is_not_parsed() -> None:
+    with pytest.raises(MalformedMessageError, match=f"more than {JSON_MOST_CONTAINERS} objects and lists"):
+        codec.signaling_from_server('{"type": "answer", "x": [' + "[]," * JSON_MOST_CONTAINERS + "[]]}")

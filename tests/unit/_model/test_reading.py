@@ -7,6 +7,7 @@ from typing import Any
 import odyssey_models as wire
 import pytest
 
+from odyssey_proto._base.limits import PROBLEMS_MOST_SHOWN
 from odyssey_proto._model import reading
 from odyssey_proto._model.reading import DamagedText, Doubled, ShortList, UnreadableError, left_out, read
 
@@ -161,3 +162,18 @@ def test_each_place_is_logged_once_without_values_and_keys_of_data(caplog: pytes
         "RegionsResponse.regions[].id: str was expected, not list; the row is left out (logged once)",
         "SessionRequest.region_latencies.*: int was expected, not str (logged once)",
     ]
+
+
+def test_of_many_faults_a_few_are_shown_and_the_others_counted(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "odyssey_proto.reading")
+    rows: Any = [None] * (PROBLEMS_MOST_SHOWN + 5)
+    assert left_out(read(list[wire.SimulationStream], rows)) == len(rows)
+    assert [record.message for record in caplog.records if "5 more problems" in record.message]
+
+
+def test_reading_a_list_ends_with_the_time_of_its_call() -> None:
+    def expired() -> None:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        read(list[str], ["a", "b"], expired)

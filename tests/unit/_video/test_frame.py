@@ -798,3 +798,12 @@ def test_a_frame_knows_when_its_hub_had_it() -> None:
     hub.publish(decoded(), now=before)
     assert inbox.frames[0]._ready_at is not None
     assert inbox.frames[0]._ready_at >= before
+
+
+def test_what_an_object_raises_that_is_asked_for_its_array_is_raised() -> None:
+    class Broken:
+        def __array__(self, *_: object, **__: object) -> Any:
+            raise ValueError("its own")
+
+    with pytest.raises(ValueError, match="its own"):
+        VideoFrame.from_ndarray(cast("Any", Broken()))
