@@ -119,7 +119,6 @@ def resolved(url: str, location: str) -> str | None:
 
     >>> resolved("https://here.example/a/b?c", "d"), resolved("https://here.example/", "https://[")
     ('https://here.example/a/d', None)
-    >>> resolved("https://here.example/", "ftp:////[:db8::1]/")
     """
     with contextlib.suppress(UnicodeError):
         location = location.encode("latin-1").decode()  # http.client reads headers as Latin-1
