@@ -190,10 +190,7 @@ class _Life:
         self.executor = DaemonExecutor(f"{name}-worker")
         made: concurrent.futures.Future[asyncio.AbstractEventLoop] = concurrent.futures.Future()
         self.thread = threading.Thread(target=self._serve, args=(made,), name=name, daemon=True)
-        try:
-            self.thread.start()
-        except RuntimeError as exc:
-            raise no_resources(exc) from exc
+        start(self.thread)
         try:
             self.loop = made.result()
         except OSError as exc:

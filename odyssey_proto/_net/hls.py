@@ -23,10 +23,10 @@ from .._base.errors import (
     OdysseyConnectionTimeoutError,
     OdysseyError,
     internal,
-    no_resources,
 )
 from .._base.limits import HLS_SEGMENT_MOST_BYTES, PICTURE_MOST_PX
-from .hls_playlists import MARK, Playlists, is_too_large
+from .._base.resources import start
+from .hls_playlists import ADDRESS, MARK, Playlists, is_too_large
 from .http_exchange import demanded_pause
 from .signed_file import fetch
 from .webrtc.picture_size import coded_size
@@ -49,7 +49,6 @@ _OPERATION: Final = "HLS"
 _LONGEST_SILENCE_S: Final = 30.0  # without a frame; after that the broadcast counts as lost
 _SEGMENTS_MISSED: Final = 2  # target durations without a new segment; after that it counts as lost too
 _TARGET: Final = re.compile(rb"#EXT-X-TARGETDURATION:\s*(\d{1,3})\b")
-_ADDRESS: Final = re.compile(rb'\bURI="([^"]*)"')  # in a tag: another playlist, a header, a key
 _BEFORE_MARK: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,64}(?=#EXTM3U)")
 _LOOKED_AT: Final = 64 * 1024  # bytes of a segment, in which it says how large its pictures are
 _MOST_LAG_S: Final = 1.0  # behind the pace; after that the pace starts afresh
@@ -121,10 +120,7 @@ class HlsReader:
             OdysseyConnectionError: the stream does not exist, or cannot be reached or read.
             OdysseyConnectionTimeoutError: no frame came in time.
         """
-        try:
-            self._thread.start()
-        except RuntimeError as exc:
-            raise no_resources(exc) from exc
+        start(self._thread)
         if not any(concurrent.futures.wait((self._opened,), seconds).done for seconds in deadline.waits()):
             raise OdysseyConnectionTimeoutError(
                 f"{_OPERATION}: no video within {deadline.timeout:.3g} s",
@@ -382,7 +378,7 @@ def _anchored(body: bytes | bytearray, url: str) -> bytes | bytearray:
     lines = []
     for line in bytes(body).splitlines():
         if line.startswith(b"#"):
-            lines.append(_ADDRESS.sub(lambda found: b'URI="' + absolute(found[1]) + b'"', line))
+            lines.append(ADDRESS.sub(lambda found: b'URI="' + absolute(found[1]) + b'"', line))
         else:
             lines.append(absolute(line.strip()) if line.strip() else b"")
     return b"\n".join(lines) + b"\n"

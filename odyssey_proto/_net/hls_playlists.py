@@ -21,12 +21,13 @@ from .._base.limits import (
 if TYPE_CHECKING:
     from .._base.clock import Clock
 
-__all__ = ["MARK", "Playlists", "is_too_large"]
+__all__ = ["ADDRESS", "MARK", "Playlists", "is_too_large"]
 
 MARK: Final = b"#EXTM3U"
 """How a playlist begins."""
 _VARIANT: Final = (b"#EXT-X-STREAM-INF", b"#EXT-X-I-FRAME-STREAM-INF", b"#EXT-X-MEDIA:")
-_ADDRESS: Final = re.compile(rb'\bURI="([^"]*)"')
+ADDRESS: Final = re.compile(rb'\bURI="([^"]*)"')
+"""An address in a tag: another playlist, a header, a key."""
 _HEAD_BYTES: Final = 128  # in which the mark is, if a body is a playlist
 
 
@@ -90,7 +91,7 @@ class Playlists:
 def _named(url: str, body: bytes | bytearray) -> set[str]:
     """Return the addresses that a playlist from ``url`` names."""
     found = [line.strip() for line in bytes(body).splitlines() if line.strip() and not line.startswith(b"#")]
-    found += _ADDRESS.findall(body)
+    found += ADDRESS.findall(body)
     addresses = set()
     for name in found:
         try:
