@@ -192,7 +192,7 @@ class EmulatorConfig:
         default=None, validator=_check_world
     )
     """What streams and simulations show in the place of the emulator's own worlds. A class with the methods of
-    `World`, or a function that makes such an object, is called for each stream; one such object serves all streams,
+    `World`, or a function that makes such an object, is called for each stream; such an object serves all streams,
     one at a time. ``"package.module:Name"`` names one of these. The path of a video, or of a folder of pictures in
     the order of their names, has it played again and again. Simulations are filmed in another process, which must
     be able to import the world. None shows the emulator's own."""

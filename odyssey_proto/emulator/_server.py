@@ -63,9 +63,9 @@ _STOP_S: Final = 2 * _STOP_WITHIN_S + _WRITTEN_WITHIN_S + 2.0  # for all of it, 
 class Emulator:
     """A whole Odyssey service on this machine, between `start` and `stop` or inside a ``with``.
 
-    Takes the settings of `EmulatorConfig` as keywords. ``camera`` is called with the same arguments as the emulator's
-    own class and replaces it, for measurements that filming and encoding would disturb. Any thread may call the
-    methods.
+    Takes the settings of `EmulatorConfig` as keywords. ``camera`` is called with the same arguments as the
+    emulator's own class and replaces it, for measurements that filming and encoding would disturb. Any thread may
+    call the methods.
 
     Raises:
         TypeError: a setting is unknown.

@@ -1,8 +1,8 @@
 """``python -m odyssey_proto.emulator._jobs.worker``: the process that films the scripts of simulation jobs.
 
 It is a process because painting holds the GIL, and live streams would stutter. It runs at low priority and as fast
-as the machine allows. It reads orders from stdin and writes reports to stdout as lines of JSON; it knows nothing of
-jobs, accounts or HTTP, and can be killed at any time. What a user's world prints goes to stderr.
+as the machine allows. It reads orders from stdin and writes reports to stdout as lines of JSON; it knows nothing
+of jobs, accounts or HTTP, and can be killed at any time. What a user's world prints goes to stderr.
 
     in    {"takes": [...], "portrait", "expand", "video", "seed", "size", "fps", "stamp", "world", "world_fps",
            "folder"}

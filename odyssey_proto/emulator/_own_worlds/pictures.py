@@ -100,7 +100,7 @@ def _levels(array: NDArray[Any]) -> NDArray[np.uint8]:
     if array.dtype == np.uint8:
         return array
     if array.dtype == np.bool_:
-        return array.astype(np.uint8) * np.uint8(255)
+        return (array * 255).astype(np.uint8)
     if np.issubdtype(array.dtype, np.integer):
         return np.clip(array, 0, 255).astype(np.uint8)
     if np.issubdtype(array.dtype, np.floating):
@@ -121,4 +121,5 @@ def _inner(width: int, height: int, size: tuple[int, int]) -> tuple[int, int]:
 def _pixels(plane: Any) -> NDArray[np.uint8]:
     """Return the pixels of a plane, without the padding of its rows, to read and to write."""
     rows: NDArray[np.uint8] = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-    return rows[: plane.height, : plane.width]
+    visible: NDArray[np.uint8] = rows[: plane.height, : plane.width]
+    return visible
