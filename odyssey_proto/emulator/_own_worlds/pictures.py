@@ -100,9 +100,9 @@ def _levels(array: NDArray[Any]) -> NDArray[np.uint8]:
     if array.dtype == np.uint8:
         return array
     if array.dtype == np.bool_:
-        return (array * 255).astype(np.uint8)
+        return np.asarray(array * 255, np.uint8)
     if np.issubdtype(array.dtype, np.integer):
-        return np.clip(array, 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(array, 0, 255), np.uint8)
     if np.issubdtype(array.dtype, np.floating):
         shares = np.nan_to_num(array.astype(np.float32), nan=0.0, posinf=1.0, neginf=0.0)
         return (np.clip(shares, 0, 1) * 255 + 0.5).astype(np.uint8)

@@ -90,7 +90,7 @@ def test_a_module_in_the_current_folder_is_found(tmp_path: Path, monkeypatch: py
     (tmp_path / "mine_here.py").write_text("from helping_here import World\n")
     (tmp_path / "helping_here.py").write_text("from tests.support.worlds import Levels as World\n")
     elsewhere = [path for path in sys.path if path not in ("", str(tmp_path))]
-    monkeypatch.setattr(sys, "path", elsewhere)  # as a command has it
+    monkeypatch.setattr(sys, "path", [*elsewhere])  # as a command has it
     monkeypatch.setattr(sys, "modules", {**sys.modules})
     with pytest.raises(OdysseyConfigError, match="no module 'mine_here'"):
         found("mine_here:World")
