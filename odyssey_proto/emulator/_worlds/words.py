@@ -91,7 +91,7 @@ SUBJECTS: Final = _by_word(
         "butterfly": "butterfly butterflies moth",
         "fish": "fish fishes whale shark dolphin goldfish",
         "dragon": "dragon dragons dinosaur",
-        "person": "person man woman girl boy child people knight wizard hero "
+        "person": "person man woman girl boy child children men women people knight wizard hero "
         "dancer samurai king queen chef someone",
         "astronaut": "astronaut spaceman cosmonaut diver alien",
         "robot": "robot robots android mech cyborg",
@@ -135,9 +135,10 @@ COLOURS: Final = {
     "silver": (190, 196, 204),
 }
 
+SUBJECTS.update({f"{word}s": subject for word, subject in SUBJECTS.items() if f"{word}s" not in SUBJECTS})
 PLURALS: Final = frozenset(
     {word for word in SUBJECTS if word.endswith("s") and {word[:-1], word[:-2]} & SUBJECTS.keys()}
-    | {"people", "puppies", "wolves"}
+    | {"children", "men", "people", "puppies", "wolves", "women"}
 )
 """The subjects of which there is more than one."""
 PEOPLE: Final = frozenset({"he", "she"})

@@ -282,6 +282,8 @@ def test_a_scene_remembers_what_a_new_prompt_does_not_name() -> None:
         (["A dog", "another dog"], "dog dog"),
         (["A dog", "two more dogs", "two more dogs"], "dog dog dog"),
         (["A dog", "10 dogs"], "dog dog dog"),
+        (["A dog", "three astronauts"], "dog astronaut astronaut astronaut"),
+        (["Two wolves", "children play"], "wolf wolf person person"),
         (["A dog", "birds"], "dog bird bird"),
         (["A dog", "a bird instead"], "bird"),
         (["A dog and a cat", "turn the cat into a robot"], "dog robot"),
