@@ -189,7 +189,7 @@ async def test_every_update_shows_in_the_picture(emulator: Emulator) -> None:
         client.start("A cat")
         await client.message("stream_started")
         before = await picture_after(client, -1)
-        for prompt in ("Pet the cat", "Pet the cat", "at night"):
+        for prompt in ("It snows", "It snows", "at night"):
             client.send(type="update", prompt=prompt)
             await client.message("update_acknowledged")
             after = await picture_after(client, await newest(client))

@@ -113,9 +113,12 @@ def _with_clause(wish: Wish, clause: list[str], *, removing: bool) -> tuple[Wish
         action = None if weather is not None else (action or "still")
     if weather is not None and (removing or known.STOPPING & {*clause}):
         weather = "clear"
+    named = {*clause}
+    if (weather or named & known.TIMES.keys()) and not (mentions or named & known.PRONOUNS):
+        action = None  # "the moon rises"
     colour, tint = _first(clause, known.COLOURS), None
     if colour is not None and not any(mention.colour for mention in mentions):
-        is_of_subject = (mentions or {"it", "them", "him", "her"} & {*clause}) and not known.SKIES & {*clause}
+        is_of_subject = (mentions or named & known.PRONOUNS) and not named & known.SKIES
         colour, tint = (colour, None) if is_of_subject else (None, colour)
     mentions = [
         attrs.evolve(mention, action=action, colour=mention.colour or (colour if not tint else None))

@@ -16,6 +16,7 @@ __all__ = [
     "PEOPLE",
     "PLACES",
     "PLURALS",
+    "PRONOUNS",
     "REMOVING",
     "REPLACING",
     "SKIES",
@@ -143,6 +144,8 @@ PLURALS: Final = frozenset(
 """The subjects of which there is more than one."""
 PEOPLE: Final = frozenset({"he", "she"})
 """A person, unless somebody is there already."""
+PRONOUNS: Final = frozenset({"it", "they", "them", "him", "her"})
+"""The cast, whoever it is."""
 NUMBERS: Final = {
     "1": 1,
     "one": 1,

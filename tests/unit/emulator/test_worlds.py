@@ -323,6 +323,9 @@ def test_a_prompt_directs_and_paints_only_whom_it_names() -> None:
         (["A dog runs", "the dog leaves"], "clear", "still", None),
         (["A dog runs", "a red sky"], "clear", "run", (214, 52, 46)),
         (["A red dog runs"], "clear", "run", None),
+        (["A dog", "the moon rises"], "clear", "still", None),
+        (["A dog", "at night it runs"], "clear", "run", None),
+        (["A dog", "run into the forest"], "clear", "run", None),
         (["Red"], "clear", "still", (214, 52, 46)),
     ],
 )
