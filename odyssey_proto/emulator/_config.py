@@ -16,7 +16,7 @@ import attrs
 
 from .._base.errors import OdysseyConfigError
 from .._base.hosts import host_named, origin_named
-from ._own_worlds.protocol import World
+from ._own_worlds.protocol import METHODS, World
 
 __all__ = ["CODECS", "EmulatorConfig"]
 
@@ -128,7 +128,7 @@ def _check_path(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
 
 def _check_world(_: Any, __: Any, value: Any) -> None:
     is_named = isinstance(value, str | os.PathLike) and bool(str(value).strip())
-    if value is None or is_named or callable(value) or hasattr(value, "picture"):
+    if value is None or is_named or callable(value) or any(hasattr(value, name) for name in METHODS):
         return
     raise OdysseyConfigError(
         "world must be a class, a factory or an object with start, interact and picture, the name of one as"

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from odyssey_proto import OdysseyStreamError, StreamEnded, StreamFailed, connect_to_stream
+from odyssey_proto.emulator import read_stamp
 from tests.support.plain_rest import frames_of
 from tests.support.processes import PATIENCE_S
 from tests.support.worlds import Fickle, Levels, clip, level_of
@@ -48,6 +49,7 @@ def test_a_world_is_streamed_recorded_broadcast_and_simulated(
     assert first.shape == (288, 512, 3)
     assert abs(level_of(first) - 90) <= 4
     assert abs(int(first[:, 400].mean()) - 45) <= 4
+    assert read_stamp(first) is None
     info = session.wait_for_broadcast(timeout=PATIENCE_S)
     with connect_to_stream(info.webrtc_url, info.spectator_token, timeout=PATIENCE_S) as spectator:
         watched = spectator.frames(timeout=PATIENCE_S)
@@ -79,10 +81,11 @@ def test_a_clip_is_streamed_recorded_broadcast_and_simulated(
     make_emulator: MakeEmulator, make_client: MakeClient, tmp_path: Path
 ) -> None:
     path = clip(tmp_path / "clip.mp4", (40, 160), fps=5, size=(128, 72))
-    client = make_client(make_emulator(record=True, world=path, **SMALL))
+    client = make_client(make_emulator(record=True, world=path, stamp=True, **SMALL))
     session = client.connect(timeout=PATIENCE_S)
     stream_id = session.start_stream("A cat", portrait=False, broadcast=True, timeout=PATIENCE_S)
     frames = session.frames(timeout=PATIENCE_S)
+    assert read_stamp(next(frames).data) is not None
     info = session.wait_for_broadcast(timeout=PATIENCE_S)
     with connect_to_stream(info.webrtc_url, info.spectator_token, timeout=PATIENCE_S) as spectator:
         watched = spectator.frames(timeout=PATIENCE_S)

@@ -150,7 +150,7 @@ def recording_at(path: Path, rate: float) -> Clip | Slides:
         with av.open(str(path)) as container:
             readable = bool(container.streams.video)
     except (FFmpegError, OSError) as exc:
-        raise OdysseyConfigError(f"world {str(path)!r} cannot be read as a video: {exc}") from exc
+        raise OdysseyConfigError(f"world {str(path)!r} cannot be read as a video: {exc.strerror or exc}") from exc
     if not readable:
         raise OdysseyConfigError(f"world {str(path)!r} has no video in it")
     return Clip(path)

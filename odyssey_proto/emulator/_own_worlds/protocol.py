@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ..._base.late_module import LateModule
 
@@ -13,7 +13,14 @@ if TYPE_CHECKING:
 else:
     av, np, npt = LateModule("av"), LateModule("numpy"), LateModule("numpy.typing")
 
-__all__ = ["World"]
+__all__ = ["METHODS", "World"]
+
+METHODS: Final = {
+    "start": "start(prompt, image, size, seed)",
+    "interact": "interact(prompt)",
+    "picture": "picture(t)",
+}
+"""The methods of a world, with their arguments."""
 
 
 class World(Protocol):

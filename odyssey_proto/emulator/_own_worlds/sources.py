@@ -20,18 +20,13 @@ import attrs
 
 from ..._base.errors import OdysseyConfigError
 from .clips import recording_at
+from .protocol import METHODS
 
 if TYPE_CHECKING:
     from .protocol import World
 
-__all__ = ["METHODS", "WorldSource", "lacks", "source_of"]
+__all__ = ["WorldSource", "source_of"]
 
-METHODS: Final = {
-    "start": "start(prompt, image, size, seed)",
-    "interact": "interact(prompt)",
-    "picture": "picture(t)",
-}
-"""The methods of a world, with their arguments."""
 _NAME: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
@@ -62,13 +57,13 @@ def source_of(world: Any, *, rate: float) -> WorldSource:
     return _source_of_object(world, _name_of(world), repr(world))
 
 
-def lacks(world: object) -> list[str]:
+def _lacks(world: object) -> list[str]:
     """Return which methods ``world``, a class or an object, lacks, with their arguments."""
     return [text for name, text in METHODS.items() if not callable(getattr(world, name, None))]
 
 
 def _source_of_object(world: Any, name: str | None, shown: str) -> WorldSource:
-    missing = lacks(world)
+    missing = _lacks(world)
     if isinstance(world, type) or not missing:
         if missing:
             raise OdysseyConfigError(f"world {shown} has no method {' and no method '.join(missing)}")
@@ -82,7 +77,7 @@ def _source_of_object(world: Any, name: str | None, shown: str) -> WorldSource:
 
 def _made(factory: Callable[[], Any], shown: str) -> Any:
     world = factory()
-    if missing := lacks(world):
+    if missing := _lacks(world):
         raise TypeError(f"{shown} returned a {type(world).__name__} without {' and '.join(missing)}")
     return world
 

@@ -159,9 +159,7 @@ class Stage:
         """
         if self._painting is None:
             self._painting = self._ask(lambda: self._playing.picture(moment))
-        # The first is there already, and only has to be handed over.
-        within = None if self._newest is None else max(0.0, due - time.monotonic())
-        await asyncio.wait([self._painting], timeout=within)
+        await asyncio.wait([self._painting], timeout=max(0.0, due - time.monotonic()))
         if not self._painting.done():
             assert self._newest is not None
             self._newest = copy_of(self._newest)
@@ -195,6 +193,7 @@ class Stage:
             self._held.callback(turn.release)
         self._performance = Performance(self._source.make, **arguments)
         self._held.callback(self._performance.close)
+        self._newest = self._performance.picture(0.0)
         return self._performance
 
     def _run(self) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import base64
 import io
 import itertools
+import random
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from odyssey_proto.emulator._worlds import World
+from odyssey_proto.emulator._worlds import World, words
 from odyssey_proto.emulator._worlds.palette import palette_of
-from odyssey_proto.emulator._worlds.scene import Scene, first_scene, next_scene
+from odyssey_proto.emulator._worlds.scene import PLACES_TO_STAND, Scene, first_scene, next_scene
 from odyssey_proto.emulator._worlds.subjects import PHASES, SUBJECTS, figure_of
 
 SEEN = 12.0
@@ -301,6 +302,24 @@ def test_subjects_come_and_go_as_the_prompts_say(prompts: list[str], cast: str) 
 def test_those_who_stay_keep_their_places_and_newcomers_take_those_that_are_free() -> None:
     scene = after("Two cats and a dog", "remove the cats", "a fox")
     assert [(actor.subject, actor.place) for actor in scene.cast] == [("dog", 2), ("fox", 0)]
+
+
+def test_any_words_in_any_order_leave_a_scene_with_room_for_its_cast() -> None:
+    tables = [value for name, value in vars(words).items() if name.isupper()]
+    known = sorted({word for table in tables for word in table if isinstance(word, str)}) + list(
+        ["and", ",", ".", ";", "7"]
+    )
+    rng = random.Random(0)
+    sizes = set()
+    for _ in range(300):
+        scene = after(*(" ".join(rng.choices(known, k=rng.randrange(12))) for _ in range(6)))
+        places = [actor.place for actor in scene.cast]
+        assert len(set(places)) == len(places)
+        assert all(0 <= place < PLACES_TO_STAND for place in places)
+        assert all(casting(scene).split().count(actor.subject) <= 3 for actor in scene.cast)
+        assert -1 <= scene.zoom <= 2
+        sizes.add(len(places))
+    assert sizes == set(range(PLACES_TO_STAND + 1))
 
 
 def test_a_prompt_directs_and_paints_only_whom_it_names() -> None:

@@ -89,6 +89,23 @@ async def test_a_late_picture_is_shown_when_it_comes_and_the_last_one_until_then
 
 
 @on_a_loop
+async def test_a_prompt_that_takes_long_does_not_hold_up_the_first_picture() -> None:
+    goes_on = threading.Event()
+
+    class Pondering(Levels):
+        def interact(self, prompt: str) -> None:
+            assert goes_on.wait(PATIENCE_S)
+
+    show = await opened(Pondering())
+    change = asyncio.ensure_future(show.change("It rains"))
+    await asyncio.sleep(0)
+    assert abs(level_of(await show.picture(0.0, time.monotonic())) - 40) <= 1
+    goes_on.set()
+    await change
+    show.close()
+
+
+@on_a_loop
 async def test_each_picture_may_be_drawn_upon_while_the_one_before_is_encoded() -> None:
     world = Gated()
     show = await opened(world)
