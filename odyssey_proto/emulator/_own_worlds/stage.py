@@ -33,8 +33,10 @@ _TURN_S: Final = 3.0
 class Show(Protocol):
     """One stream of a world. Runs on the loop's thread, which it never blocks."""
 
-    size: tuple[int, int]
-    """Width and height of the pictures, in px."""
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the pictures, in px."""
+        ...
 
     @property
     def version(self) -> int:
@@ -105,9 +107,6 @@ class Painted:
 class Stage:
     """A show of a user's world, whose calls come from one thread, in order."""
 
-    version = 0
-    """Always 0: a picture that was asked for is shown, because a simulator may step with each."""
-
     def __init__(self, source: WorldSource) -> None:
         self.size = (0, 0)
         self._source = source
@@ -136,6 +135,11 @@ class Stage:
             raise
         stage.size = performance.size
         return stage
+
+    @property
+    def version(self) -> int:
+        """Always 0: a picture that was asked for is shown, because a simulator may step with each."""
+        return 0
 
     @property
     def applied_prompt(self) -> str:
