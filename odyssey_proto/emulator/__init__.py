@@ -7,11 +7,12 @@ checks the other. Needs the extra ``emulator``.
     with Emulator() as emulator:
         client = Odyssey(emulator.api_key, api_url=emulator.api_url)
 
-Every picture carries a stamp with its number and time; `read_stamp` reads it from a decoded picture. `watching`
+Its worlds are painted; `World` describes what takes their place to show those of a model or a simulator. Every
+painted picture carries a stamp with its number and time; `read_stamp` reads it from a decoded picture. `watching`
 shows all calls and messages.
 
 It logs to ``odyssey_proto.emulator`` and, below that, to ``.http``, ``.signaling``, ``.streamer``, ``.peer``,
-``.broadcast``, ``.recordings``, ``.jobs`` and ``.sloppiness``.
+``.broadcast``, ``.recordings``, ``.jobs``, ``.worlds`` and ``.sloppiness``.
 """
 
 from .._base.errors import MissingExtraError
@@ -27,6 +28,7 @@ from .._model.traffic import Exchange, Message
 from .._video.stamp import Stamp
 from ._config import EmulatorConfig
 from ._faults.script import Fault, FaultScript
+from ._own_worlds.protocol import World
 from ._server import Emulator
 from ._stamps import read_stamp, stamp_latency_ms
 from ._traffic import watching
@@ -39,6 +41,7 @@ __all__ = [
     "FaultScript",
     "Message",
     "Stamp",
+    "World",
     "read_stamp",
     "stamp_latency_ms",
     "watching",

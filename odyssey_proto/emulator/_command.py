@@ -38,13 +38,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--allow-origin", action="append", metavar="ORIGIN", help="also answer pages of this origin; repeatable"
     )
     parser.add_argument("--data-dir", help="folder that keeps recordings and jobs across restarts")
+    parser.add_argument(
+        "--world", metavar="WORLD", help="what streams show: module:Name, a video, or a folder of pictures"
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of the worlds (%(default)s)")
     parser.add_argument(
         "--sloppy", type=int, metavar="SEED", help="send the forms that only tolerant readers accept, by a seed"
     )
     parser.add_argument("--codec", choices=CODECS, default="both", help="video codecs to offer (%(default)s)")
     parser.add_argument(
-        "--no-stamp", dest="stamp", action="store_false", help="leave the stamp out of the pictures"
+        "--no-stamp", dest="stamp", action="store_false", default=None, help="leave the stamp out of the pictures"
     )
     parser.add_argument("--log", action="store_true", help="write a line to stderr for each call and each message")
 
@@ -62,6 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         allow_hosts=arguments.allow_host or (),
         allow_origins=arguments.allow_origin or (),
         data_dir=arguments.data_dir,
+        world=arguments.world,
         seed=arguments.seed,
         sloppy=arguments.sloppy,
         codec=arguments.codec,

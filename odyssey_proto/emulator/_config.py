@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ import attrs
 
 from .._base.errors import OdysseyConfigError
 from .._base.hosts import host_named, origin_named
+from ._own_worlds.protocol import METHODS, World
 
 __all__ = ["CODECS", "EmulatorConfig"]
 
@@ -125,6 +126,16 @@ def _check_path(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         raise OdysseyConfigError(f"{attribute.name} must be None or the path of a folder, not {value!r}")
 
 
+def _check_world(_: Any, __: Any, value: Any) -> None:
+    is_named = isinstance(value, str | os.PathLike) and bool(str(value).strip())
+    if value is None or is_named or callable(value) or any(hasattr(value, name) for name in METHODS):
+        return
+    raise OdysseyConfigError(
+        "world must be a class, a factory or an object with start, interact and picture, the name of one as"
+        f' "module:Name", or the path of a video or a folder of pictures, not {value!r}'
+    )
+
+
 def _words(value: Any) -> Any:
     return value if isinstance(value, str) or not isinstance(value, Sequence) else tuple(value)
 
@@ -177,8 +188,19 @@ class EmulatorConfig:
     the same meaning. Requests are read as strictly as ever. None sends what the protocol says."""
     codec: str = attrs.field(default="both", validator=_codec)
     """Video codecs to offer: ``h264``, ``vp8``, or ``both`` with H.264 first."""
-    stamp: bool = attrs.field(default=True, validator=_flag)
-    """Whether every picture carries its number and time (`odyssey_proto.emulator.read_stamp`)."""
+    world: str | os.PathLike[str] | World | Callable[[], World] | None = attrs.field(
+        default=None, validator=_check_world
+    )
+    """What streams and simulations show in the place of the emulator's own worlds. A class with the methods of
+    `World`, or a function that makes such an object, is called for each stream; such an object serves all streams,
+    one at a time. ``"package.module:Name"`` names one of these. The path of a video, or of a folder of pictures in
+    the order of their names, has it played again and again. Simulations are filmed in another process, which must
+    be able to import the world. None shows the emulator's own."""
+    world_fps: float | None = attrs.field(default=None, validator=_above_zero(optional=True))
+    """Pictures per second of a folder of pictures; None for as many as ``fps``."""
+    stamp: bool | None = attrs.field(default=None, validator=attrs.validators.optional(_flag))
+    """Whether every picture carries its number and time (`odyssey_proto.emulator.read_stamp`). None: those of the
+    emulator's own worlds do, those of ``world`` do not."""
     size: tuple[int, int] = attrs.field(default=(1280, 704), converter=_words, validator=_check_size)
     """Width and height of a picture in landscape, in px: both even, from 512×32 to 4096×4096. A portrait one swaps
     them, and has no stamp if that makes it narrower than 512. Small pictures cost less CPU."""
@@ -236,3 +258,8 @@ class EmulatorConfig:
     max_session_s: float | None = attrs.field(default=None, validator=_above_zero(optional=True))
     """Maximum length of a session, in s. It then ends with a signaling ``error``, reason
     ``duration_limit_reached``. None for no limit."""
+
+    @property
+    def stamps_pictures(self) -> bool:
+        """Whether pictures carry a stamp, as ``stamp`` says or as is usual for ``world``."""
+        return self.world is None if self.stamp is None else self.stamp

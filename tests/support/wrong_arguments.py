@@ -164,9 +164,11 @@ EMULATING: Final[dict[str, Rows]] = {
     "seed": COUNTS,
     "sloppy": COUNTS,
     "codec": values(VALUE, "av1", None, 7),
-    "stamp": values(VALUE, 1, "yes", None),
+    "stamp": values(VALUE, 1, "yes"),
     "fps": [*COUNTS, *values(VALUE, 0, 61)],
     "data_dir": values(VALUE, 7, "", b"x"),
+    "world": values(VALUE, 7, "", " ", b"clip.mp4", []),
+    "world_fps": ABOVE_ZERO,
     "record": values(VALUE, 1, None),
     "streamers": COUNTS,
     "image_to_video": values(VALUE, 1, None),
@@ -187,7 +189,7 @@ EMULATING: Final[dict[str, Rows]] = {
     "max_stream_s": ABOVE_ZERO,
     "max_session_s": ABOVE_ZERO,
 }
-MAKERS: Final = {"world": values(TYPE, None, 7), "camera": values(TYPE, None, 7)}
+MAKERS: Final = {"camera": values(TYPE, None, 7)}
 TOKEN: Final = "e30.eyJzZXNzaW9uX2lkIjoicy0xIn0.c2ln"  # a token of the session s-1
 CREDENTIALS: Final = {"signaling_url": "wss://x.example", "session_token": TOKEN, "expires_in": 600}
 

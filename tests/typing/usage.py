@@ -40,10 +40,36 @@ from odyssey_proto import (
     iter_events,
     read_event_log,
 )
+from odyssey_proto.emulator import EmulatorConfig, World
 from odyssey_proto.emulator._server import Emulator
 
 with Emulator(codec="vp8") as emulator:
     assert_type(emulator.api_url, str)
+
+
+class Grey:
+    def start(self, prompt: str, image: NDArray[np.uint8] | None, size: tuple[int, int], seed: int) -> None: ...
+
+    def interact(self, words: str) -> str:
+        return words
+
+    def picture(self, seconds: float) -> NDArray[np.float32]:
+        return np.zeros((4, 4, 3), np.float32)
+
+
+class Halting(Grey):
+    picture = None  # type: ignore[assignment]
+
+
+worlds: list[World] = [Grey()]
+EmulatorConfig(world=Grey)
+EmulatorConfig(world=Grey())
+EmulatorConfig(world=lambda: Grey())
+EmulatorConfig(world=Path("clip.mp4"))
+EmulatorConfig(world="gradient:Gradient")
+EmulatorConfig(world=Halting)  # type: ignore[arg-type]
+EmulatorConfig(world=Halting())  # type: ignore[arg-type]
+EmulatorConfig(world=7)  # type: ignore[arg-type]
 
 handlers = OdysseyEventHandlers(on_error=lambda error, fatal: None)
 assert_type(handlers.on_error, ErrorCallback | None)

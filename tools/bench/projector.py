@@ -17,27 +17,25 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-import attrs
 import av
 
 from odyssey_proto.emulator._server import Emulator
 from odyssey_proto.emulator._stream.camera import Camera
-from odyssey_proto.emulator._worlds import LANDSCAPE
 from tools.bench.tape import Log, Tape
 
 _STREAMERS: Final = 40  # earlier sessions may not have ended yet
 
 
-@attrs.define(kw_only=True)
-class _Title:
-    """Takes the place of a world whose pictures are on a tape; keeps only the prompt."""
+class _Nothing:
+    """Takes the place of a world whose pictures are on a tape."""
 
-    applied_prompt: str
-    size: tuple[int, int] = LANDSCAPE
+    def start(self, *_: Any) -> None:
+        """Accept the prompt, of which the stream keeps the text."""
 
-    def change(self, prompt: str) -> str:
-        """Accept a prompt, without effect."""
-        return prompt
+    interact = start
+
+    def picture(self, _: float) -> None:
+        """Nobody looks."""
 
 
 class _TapeCamera(Camera):
@@ -70,12 +68,9 @@ def _main(tape: str, logs: str, codec: str, fps: str, dead_stun_port: str | None
     def camera(scenery: Any, **arguments: Any) -> Camera:
         return _TapeCamera(scenery, **{**arguments, "tape": film, "logs": Path(logs), "fps": int(fps)})
 
-    def world(*, prompt: str, **_: Any) -> Any:
-        return _Title(applied_prompt=prompt)
-
     servers = None if dead_stun_port is None else [{"urls": f"stun:127.0.0.1:{dead_stun_port}"}]
     with Emulator(
-        world=world,
+        world=_Nothing,
         camera=camera,
         codec=codec,
         record=False,

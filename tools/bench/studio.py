@@ -18,7 +18,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
 import numpy as np
 from aiortc import RTCRtpSender
 from av.video.frame import PictureType
@@ -28,7 +27,7 @@ from odyssey_proto.emulator._server import Emulator
 from odyssey_proto.emulator._stream import history
 from odyssey_proto.emulator._stream.camera import Camera
 from odyssey_proto.emulator._stream.h264 import StreamEncoder
-from odyssey_proto.emulator._worlds import LANDSCAPE, World
+from odyssey_proto.emulator._worlds import World
 from tools.bench.tape import Log
 
 if TYPE_CHECKING:
@@ -101,16 +100,16 @@ def _painted(folder: Path) -> list[Any]:
     return pictures
 
 
-@attrs.define(kw_only=True)
-class _Title:
-    """Takes the place of a world whose pictures are painted already; keeps only the prompt."""
+class _Nothing:
+    """Takes the place of a world whose pictures are painted already."""
 
-    applied_prompt: str
-    size: tuple[int, int] = LANDSCAPE
+    def start(self, *_: Any) -> None:
+        """Accept the prompt, of which the stream keeps the text."""
 
-    def change(self, prompt: str) -> str:
-        """Accept a prompt, without effect."""
-        return prompt
+    interact = start
+
+    def picture(self, _: float) -> None:
+        """Nobody looks."""
 
 
 class _GrainCamera(Camera):
@@ -174,11 +173,8 @@ def _main(folder: str, host: str, bits_per_s: str) -> None:
     def camera(scenery: Any, **arguments: Any) -> Camera:
         return _GrainCamera(scenery, **{**arguments, "pictures": pictures, "folder": Path(folder)})
 
-    def world(*, prompt: str, **_: Any) -> Any:
-        return _Title(applied_prompt=prompt)
-
     with Emulator(
-        host=host, world=world, camera=camera, codec="h264", record=False, streamers=8, concurrent_sessions=8
+        host=host, world=_Nothing, camera=camera, codec="h264", record=False, streamers=8, concurrent_sessions=8
     ) as emulator:
         print(json.dumps({"api_url": emulator.api_url, "api_key": emulator.api_key}), flush=True)
         threading.Event().wait()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from .._accounts.service import Service
     from .._config import EmulatorConfig
+    from .._own_worlds.sources import WorldSource
     from .._recordings.storage import Job, Storage
 
 __all__ = ["SimulationQueue"]
@@ -39,8 +40,11 @@ _UNKNOWN_LENGTH_S: Final = 10.0
 class SimulationQueue:
     """The jobs of one emulator. Runs on the loop's thread."""
 
-    def __init__(self, *, config: EmulatorConfig, service: Service, storage: Storage) -> None:
+    def __init__(
+        self, *, config: EmulatorConfig, service: Service, storage: Storage, world: WorldSource | None = None
+    ) -> None:
         self._config = config
+        self._world = world
         self._service = service
         self._storage = storage
         self._waiting = asyncio.Event()
@@ -170,6 +174,11 @@ class SimulationQueue:
         takes = [take for index, script in enumerate(scripts) for take in plan(script, index)]
         for take in takes:
             self._object(take)
+        if self._world is not None and self._world.name is None:
+            raise ScriptError(
+                "Simulations are filmed in another process, which cannot import the world of this emulator: put it"
+                ' into a module, and give it as "module:Name"'
+            )
         left = self._service.seconds_left(job.account)
         if sum(take.length_ms for take in takes) / 1000 > left:
             raise ScriptError("The job is longer than what is left of the hours of this month")
@@ -181,7 +190,9 @@ class SimulationQueue:
             seed=self._config.seed,
             size=self._config.size,
             fps=self._config.fps,
-            stamp=self._config.stamp,
+            stamp=self._config.stamps_pictures,
+            world=None if self._world is None else self._world.name,
+            world_fps=self._config.world_fps or self._config.fps,
             folder=str(self._storage.folder_of("")),
         )
 

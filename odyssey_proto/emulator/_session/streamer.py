@@ -28,13 +28,13 @@ from ..._base.errors import MalformedMessageError
 from ..._model import codec
 from ..._model.traffic import Message
 from .._faults.mishaps import SignalingSide, befall
+from .._own_worlds.performance import WorldError
 from .._stream.camera import Camera, PictureTrack
 from .._stream.peer import StreamerPeer
 from .._traffic import show
-from .._worlds import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     import av
 
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from .._config import EmulatorConfig
     from .._faults.script import FaultScript
     from .._faults.sloppiness import Sloppiness
+    from .._own_worlds.stage import Show
     from .._recordings.archive import Archive, StreamRecorder
 
 __all__ = ["ClientLink", "Streamer"]
@@ -68,7 +69,7 @@ class ClientLink(SignalingSide, Protocol):
 @attrs.define(eq=False, kw_only=True)
 class _RunningStream:
     id: str
-    world: World
+    world: Show
     camera: Camera
     began_at: float
     longest: float
@@ -91,7 +92,7 @@ class Streamer:
         clock: Clock,
         archive: Archive,
         broadcasts: BroadcastRegistry,
-        world: Callable[..., World] = World,
+        open_world: Callable[..., Awaitable[Show]],
         camera: Callable[..., Camera] = Camera,
     ) -> None:
         self._session = session
@@ -101,7 +102,7 @@ class Streamer:
         self._sloppiness = sloppiness
         self._clock = clock
         self._archive = archive
-        self._make_world = world
+        self._open_world = open_world
         self._make_camera = camera
         self._broadcasts = broadcasts
         self.authority = ""
@@ -248,8 +249,7 @@ class Streamer:
         if not await self._goes_on("stream start") or self._refused(self._start_objections(request)):
             return
         try:
-            world = await self._in_worker(
-                self._make_world,
+            world = await self._open_world(
                 seed=self._config.seed,
                 prompt=request.prompt,
                 portrait=request.portrait,
@@ -260,9 +260,13 @@ class Streamer:
         except ValueError:
             self.stream_error("invalid_image", "The image cannot be read")
             return
+        except WorldError as exc:
+            self.stream_error(exc.reason, str(exc))
+            return
         camera = self._make_camera(
-            world, fps=self._config.fps, stamped=self._config.stamp, before_each=self._before_each
+            world, fps=self._config.fps, stamped=self._config.stamps_pictures, before_each=self._before_each
         )
+        camera.on_failure = self._break_off
         left = self._service.seconds_left(self._session.account)
         longest = self._config.max_stream_s
         self._stream = _RunningStream(
@@ -290,7 +294,11 @@ class Streamer:
             return
         stream = self._stream
         if stream is not None:
-            applied = await self._in_worker(stream.world.change, request.prompt)
+            try:
+                applied = await stream.world.change(request.prompt)
+            except WorldError as exc:
+                self.stream_error(exc.reason, str(exc))
+                return
             if stream.recording is not None:
                 stream.recording.note("interact", prompt=request.prompt, applied_prompt=applied)
             self._send_message(UpdateAcknowledged(prompt=applied))
@@ -351,6 +359,17 @@ class Streamer:
             return False
         return await self._goes_on("media") and not self._media_stopped
 
+    async def _break_off(self, failure: Exception) -> None:
+        """End the stream because its world has failed."""
+        if isinstance(failure, WorldError):
+            reason, text = failure.reason, str(failure)
+        else:
+            log.error("a picture could not be painted", exc_info=failure)
+            reason, text = "internal_error", "The streamer failed"
+        await self._cut(reason)
+        self.stream_error(reason, text)
+        self._send_message(StreamEnded())  # not every error ends a stream
+
     def _record(self, stream: _RunningStream, prompt: str) -> None:
         world = stream.world
         from_packets = self._peer is not None and self._peer.sends_h264
@@ -376,12 +395,9 @@ class Streamer:
             return
         self._service.add_usage(self._session.account, self._clock.now() - stream.began_at)
         await stream.camera.cut()
+        stream.world.close()
         await self._broadcasts.end(stream.id)
         if stream.recording is not None:
             stream.recording.end(reason)
             # So that the recording is ready once the client learns of the end.
             await asyncio.wait([stream.recording.finished], timeout=_WRITTEN_WITHIN_S)
-
-    @staticmethod
-    async def _in_worker(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(None, lambda: call(*args, **kwargs))

@@ -1,7 +1,7 @@
 """The camera of a stream, which turns a world into pictures at a steady rate, and the track that it feeds.
 
 The rate follows the monotonic clock, so it does not drift. Pictures are not queued: if the encoder is behind, the
-next ones are skipped. Painting happens on worker threads, one picture ahead.
+next ones are skipped. Painting happens on other threads, one picture ahead.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import fractions
 import time
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
@@ -37,8 +37,11 @@ class Scenery(Protocol):
         """A number that grows when the scene changes."""
         ...
 
-    def picture(self, moment: float) -> av.VideoFrame:
-        """Paint the scene ``moment`` s after its beginning, as a yuv420p frame. Takes a few ms."""
+    async def picture(self, moment: float, due: float) -> av.VideoFrame:
+        """Return the scene ``moment`` s after its beginning, as a yuv420p frame that the camera may change.
+
+        It is to be shown at ``due`` (`time.monotonic`, in s).
+        """
         ...
 
 
@@ -125,6 +128,8 @@ class Camera:
         self.viewer: Callable[[av.VideoFrame, float], None] | None = None
         """Called with each picture that is handed over and its time (`time.monotonic`, in s). It must not block,
         and must copy what it keeps."""
+        self.on_failure: Callable[[Exception], Awaitable[None]] | None = None
+        """Called, instead of filming on, if the scenery fails to return a picture."""
 
     def roll(self) -> None:
         """Start filming."""
@@ -142,19 +147,26 @@ class Camera:
         began = time.monotonic()
         slot = 0
         while self._task is not None:
-            version, picture = await self._paint(slot)
             due = began + slot * self._period
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
-            if version != self._scenery.version:
-                _, picture = await self._paint(slot)
+            try:
+                picture = await self._painted(slot, due)
+            except Exception as exc:
+                if self.on_failure is None:
+                    raise
+                await self.on_failure(exc)
+                return
             if await self._before_each():
                 self._hand_over(picture, due)
             slot = max(slot + 1, int((time.monotonic() - began) / self._period))
 
-    async def _paint(self, slot: int) -> tuple[int, Any]:
-        version = self._scenery.version
-        loop = asyncio.get_running_loop()
-        return version, await loop.run_in_executor(None, self._scenery.picture, slot * self._period)
+    async def _painted(self, slot: int, due: float) -> av.VideoFrame:
+        """Return the picture of ``slot`` at the moment when it is due."""
+        version, moment = self._scenery.version, slot * self._period
+        picture = await self._scenery.picture(moment, due)
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+        if version != self._scenery.version:
+            picture = await self._scenery.picture(moment, due)
+        return picture
 
     def _hand_over(self, picture: av.VideoFrame, due: float) -> None:
         track = self.track if self.track is not None and self.track.has_room else None

@@ -35,6 +35,9 @@ def test_the_defaults_are_those_of_the_service() -> None:
         {"codec": "av1"},
         {"codec": ["h264"]},
         {"stamp": 1},
+        {"world": 7},
+        {"world": ""},
+        {"world_fps": 0},
         {"size": (510, 32)},
         {"size": (512, 30)},
         {"size": (640, 361)},
@@ -101,3 +104,18 @@ def test_ice_servers_may_hold_credentials_that_do_not_print() -> None:
 def test_no_ice_servers_is_not_the_default_ones() -> None:
     assert EmulatorConfig(ice_servers=[]).ice_servers == ()
     assert EmulatorConfig().ice_servers is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "stamped"),
+    [
+        ({}, True),
+        ({"stamp": False}, False),
+        ({"world": "clip.mp4"}, False),
+        ({"world": "clip.mp4", "stamp": True}, True),
+    ],
+)
+def test_only_the_emulators_own_worlds_are_stamped_unless_the_setting_says_so(
+    settings: dict[str, Any], stamped: bool
+) -> None:
+    assert EmulatorConfig(**settings).stamps_pictures is stamped
