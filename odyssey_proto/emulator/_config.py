@@ -16,6 +16,7 @@ import attrs
 
 from .._base.errors import OdysseyConfigError
 from .._base.hosts import host_named, origin_named
+from .._base.public_path import publish
 
 __all__ = ["CODECS", "EmulatorConfig"]
 
@@ -203,7 +204,7 @@ class EmulatorConfig:
         converter=_regions,
         validator=_check_regions,
     )
-    """Names of regions and the delay of each one's ping, in s; pairs or a mapping."""
+    """Names of regions and the delay of each one's ping, in s. Pairs or a mapping."""
     ice_servers: tuple[dict[str, Any], ...] | None = attrs.field(
         default=None, converter=_servers, validator=_check_servers, repr=False
     )
@@ -236,3 +237,6 @@ class EmulatorConfig:
     max_session_s: float | None = attrs.field(default=None, validator=_above_zero(optional=True))
     """Maximum length of a session, in s. It then ends with a signaling ``error``, reason
     ``duration_limit_reached``. None for no limit."""
+
+
+publish("odyssey_proto.emulator", EmulatorConfig)

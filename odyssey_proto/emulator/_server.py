@@ -21,6 +21,7 @@ from .._base import errands, greenlets
 from .._base.clock import Clock, Deadline, MonotonicClock
 from .._base.errors import OdysseyConfigError, OdysseyConnectionError
 from .._base.event_loop import BackgroundLoop
+from .._base.public_path import publish
 from ._accounts.service import Service
 from ._broadcast.registry import BroadcastRegistry
 from ._config import EmulatorConfig
@@ -320,3 +321,6 @@ class _Server:
             await asyncio.sleep(_SWEEP_EVERY_S)
             with contextlib.suppress(RuntimeError):
                 self._service.sweep()
+
+
+publish("odyssey_proto.emulator", Emulator)

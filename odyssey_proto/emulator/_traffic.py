@@ -17,6 +17,8 @@ from .._model.traffic import Exchange, Watcher, Watchers
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+from .._base.public_path import publish
+
 __all__ = [
     "MOVED",
     "answer_is_injected",
@@ -104,3 +106,6 @@ async def _body_of(request: web.Request) -> bytes | None:
         return await request.read()
     except Exception:  # noqa: BLE001  # the handler has seen the same error and answered
         return None
+
+
+publish("odyssey_proto.emulator", watching)
