@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..client import Odyssey
 
-__all__ = ["Access", "hidden_prompt", "secret_from", "service_options"]
+__all__ = ["Access", "hidden_prompt", "keyless_options", "secret_from", "service_options"]
 
 _KEY_VARIABLE: Final = "ODYSSEY_API_KEY"
 _SECRET_MOST_CHARS: Final = 64 * 1024
@@ -69,24 +69,41 @@ class Access:
             yield until_the_end.enter_context(Odyssey(key, api_url=url, timeout=self.timeout, debug=self.debug))
 
     def _key(self, *, needs_key: bool) -> str | None:
-        """Return the key; None leaves it to the client, which takes that of the environment or says what to do."""
+        """Return the key; None leaves it to the client, which takes that of the environment, or needs none.
+
+        Raises:
+            OdysseyAuthError: there is none, and nobody can be asked.
+        """
         if self.api_key_file is not None:
             return secret_from(self.api_key_file, "--api-key-file")
         if not needs_key or os.environ.get(_KEY_VARIABLE, "").strip():
             return None
-        return hidden_prompt("API key")
+        if (key := hidden_prompt("API key")) is None:
+            from .._base.errors import OdysseyAuthError
+
+            raise OdysseyAuthError(
+                f"No API key: set {_KEY_VARIABLE}, or use --api-key-file FILE; --emulator needs none",
+                code="missing_api_key",
+            )
+        return key
 
 
 def service_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that name the service, and hand an `Access` to the command as ``access``."""
-
-    @click.option("--api-url", metavar="URL", help="Address of the service.  [ODYSSEY_API_URL]")
-    @click.option(
+    function = click.option(
         "--api-key-file",
         metavar="FILE",
         type=click.Path(path_type=Path, allow_dash=True),
-        help="Read the API key from this file; - is stdin.  [ODYSSEY_API_KEY has the key itself]",
+        help="Read the API key from this file; - is stdin.  [env: ODYSSEY_API_KEY, the key itself]",
+    )(keyless_options(function))
+    return click.option("--api-url", metavar="URL", help="Address of the service.  [env: ODYSSEY_API_URL]")(
+        function
     )
+
+
+def keyless_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the same options, without those for an address and a key."""
+
     @click.option("--emulator", is_flag=True, help="Start an emulator for this call, and ask that.")
     @click.option(
         "--timeout",
@@ -100,11 +117,11 @@ def service_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def with_access(
         *positional: Any,
-        api_url: str | None,
-        api_key_file: Path | None,
         emulator: bool,
         timeout: float,
         debug: bool,
+        api_url: str | None = None,
+        api_key_file: Path | None = None,
         **options: Any,
     ) -> Any:
         access = Access(

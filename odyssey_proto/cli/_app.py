@@ -19,6 +19,8 @@ __all__ = ["COMMANDS", "app", "run"]
 NAME: Final = "odyssey-proto"
 
 COMMANDS: Final = {
+    "stream": ("_stream", "Stream a world from a prompt, into a file, a page or a pipe."),
+    "watch": ("_watch", "Watch a broadcast, with the same outputs."),
     "emulator": ("_emulator", "Serve the whole service on this machine."),
     "demo": ("_demo", "Stream from a private emulator and save the video."),
     "conformance": ("_conformance", "Check a service, or a client, against the protocol."),
@@ -113,8 +115,12 @@ def run(argv: list[str] | None) -> int:
         from .._base.errors import OdysseyError
         from . import _exit_status
 
-        if not isinstance(error, OdysseyError):
+        if isinstance(error, OdysseyError):
+            print(f"{NAME}: {error}", file=sys.stderr)
+            return _exit_status.of(error)
+        if not isinstance(error, OSError):
             raise
-        print(f"{NAME}: {error}", file=sys.stderr)
-        return _exit_status.of(error)
+        place = f"{error.filename}: " if error.filename is not None else ""
+        print(f"{NAME}: {place}{error.strerror or error}", file=sys.stderr)
+        return 1
     return int(status or 0)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+import threading
+from typing import TYPE_CHECKING, Any, Final
 
 from .._base.errors import MissingExtraError
 
@@ -20,13 +21,15 @@ if TYPE_CHECKING:
 
 __all__ = ["note", "print_json", "print_table", "progress"]
 
-_displays: list[Console] = []
+_printing: Final = threading.Lock()
+_displays: Final[list[Console]] = []
 """Those that show a bar."""
 
 
 def print_json(data: Any) -> None:
-    """Print JSON-ready data on one line of stdout, at once."""
-    print(json.dumps(data, ensure_ascii=False), flush=True)
+    """Print JSON-ready data on one line of stdout, at once. Any thread may call."""
+    with _printing:
+        print(json.dumps(data, ensure_ascii=False), flush=True)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
