@@ -83,11 +83,11 @@ def progress() -> Iterator[Callable[[str, float | None], None]]:
         if console.is_terminal:
             _displays.append(console)
             until_the_end.callback(_displays.remove, console)
-        task = display.add_task("", total=1.0)
+        task = display.add_task("", total=None)
 
         def show(step: str, share: float | None) -> None:
-            if share is None:
-                display.update(task, description=step, total=None)
+            if share is None:  # the bar moves to and fro until there is one
+                display.update(task, description=step)
             else:
                 display.update(task, description=step, total=1.0, completed=share)
 

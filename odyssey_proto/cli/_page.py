@@ -59,8 +59,14 @@ _HTML: Final = """<!doctype html>
 </script>
 </html>
 """
-_POLICY: Final = (
-    "default-src 'none'; img-src 'self' data:; connect-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'"
+_POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "script-src 'unsafe-inline'",
+        "style-src 'unsafe-inline'",
+    )
 )
 
 

@@ -31,6 +31,7 @@ from ._http.api import RestApi, authority
 from ._http.archive_api import ArchiveApi
 from ._http.artifact_server import ArtifactServer
 from ._http.faults_api import FaultsApi
+from ._http.front_page import FrontPage
 from ._http.traffic_api import TrafficApi
 from ._jobs.queue import SimulationQueue
 from ._journal import Journal
@@ -212,7 +213,7 @@ class _Server:
             sloppiness=self._sloppiness,
             handshake=self._handshake,
             more=[*artifacts.routes, *archive_api.routes, *self._broadcasts.routes],
-            control=[*traffic.routes, *FaultsApi(faults).routes],
+            control=[*traffic.routes, *FaultsApi(faults).routes, *FrontPage(config).routes],
         )
         self._streamers: dict[str, Streamer] = {}
         self._tasks: set[asyncio.Task[None]] = set()

@@ -32,6 +32,8 @@ __all__ = [
 MOVED: Final = "/moved"
 """Start of the addresses to which calls are redirected; without it, they are those of the service."""
 
+_FRONT_PAGE: Final = "/"
+
 _watchers: Final = Watchers()
 show: Final = _watchers.show
 _injected = contextvars.ContextVar("odyssey_injected", default=False)
@@ -74,7 +76,7 @@ async def show_exchange(
 ) -> web.StreamResponse:
     """Show a call and its answer to the watchers. A middleware for calls that are admitted."""
     _injected.set(False)
-    if not _watchers:
+    if not _watchers or request.path == _FRONT_PAGE:
         return await handler(request)
     response: web.StreamResponse | None = None
     try:
