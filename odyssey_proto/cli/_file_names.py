@@ -15,13 +15,12 @@ _MOST_CHARS: Final = 48
 
 
 def slug(text: str, otherwise: str) -> str:
-    """Return a short name of lower-case letters and digits for ``text``; ``otherwise`` if nothing is left of it.
+    """Return a short name of small letters, of any script, and digits for ``text``; ``otherwise`` if it has none.
 
     >>> slug("A cat on a hill, at sunset!", "stream")
     'a-cat-on-a-hill-at-sunset'
     """
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    words = re.findall(r"[a-z0-9]+", plain)
+    words = re.findall(r"[^\W_]+", unicodedata.normalize("NFC", text).lower())
     name = ""
     for word in words:
         if len(name) + len(word) >= _MOST_CHARS:

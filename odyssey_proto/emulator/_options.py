@@ -10,9 +10,9 @@ from __future__ import annotations
 import ast
 import contextlib
 import inspect
+import itertools
 import json
 import re
-import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import attrs
 
+from . import _config
 from ._config import CODECS, EmulatorConfig
 
 __all__ = ["SettingOption", "checked", "setting_options"]
@@ -60,13 +61,13 @@ class SettingOption:
         return f"--no-{self.flag.removeprefix('--')}"
 
 
-def setting_options() -> list[SettingOption]:
-    """Return all options, in the order of the settings."""
-    hints = typing.get_type_hints(EmulatorConfig)
-    helps = _docstrings()
+def setting_options(settings: type[Any] = EmulatorConfig) -> list[SettingOption]:
+    """Return all options, in the order of the settings; ``settings`` is their class."""
+    hints = typing.get_type_hints(settings)
+    helps = _docstrings(settings)
     return [
         _option(field, hints[field.name], helps.get(field.name, ""))
-        for field in attrs.fields(EmulatorConfig)
+        for field in attrs.fields(settings)
         if field.init
     ]
 
@@ -189,28 +190,26 @@ def _object(text: str) -> dict[str, Any]:
 # The help
 
 
-def _docstrings() -> dict[str, str]:
-    """Return the first sentence of the docstring of each setting; nothing where there is no source, as in a frozen
-    program."""
+def _docstrings(settings: type[Any]) -> dict[str, str]:
+    """Return the first sentence of the docstring of each setting.
+
+    A frozen program may have no source; then there is none of them.
+    """
     try:
-        tree = ast.parse(inspect.getsource(sys.modules[_MODULE]))
+        tree = ast.parse(inspect.getsource(_config))
     except (OSError, SyntaxError):
         return {}
-    (cls,) = (
-        node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == EmulatorConfig.__name__
-    )
+    classes = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == settings.__name__)
     found = {}
-    for node, text in zip(cls.body, cls.body[1:], strict=False):
-        match node, text:
-            case (
-                ast.AnnAssign(target=ast.Name(id=setting)),
-                ast.Expr(value=ast.Constant(value=str(doc))),
-            ):
-                found[setting] = _sentence(doc)
+    for cls in classes:
+        for node, text in itertools.pairwise(cls.body):
+            match node, text:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=setting)),
+                    ast.Expr(value=ast.Constant(value=str(doc))),
+                ):
+                    found[setting] = _sentence(doc)
     return found
-
-
-_MODULE: Final = f"{__package__}._config"
 
 
 def _sentence(text: str) -> str:
