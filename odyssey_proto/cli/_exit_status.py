@@ -27,6 +27,7 @@ KINDS: Final = (
 _BY_CODE: Final = {
     "cannot_listen": 1,  # the emulator's own address: no service is concerned
     "stream_not_found": 7,
+    "duration_limit_reached": 4,  # that of a session, reported as its end
 }
 """By the code of an error, before its class."""
 

@@ -156,6 +156,7 @@ def test_what_is_typed_is_completed(
         (NotCancellableError("x"), 6),
         (OdysseyNotFoundError("x"), 7),
         (OdysseyConnectionError("x", code="stream_not_found"), 7),
+        (OdysseyConnectionError("x", code="duration_limit_reached"), 4),
         (OdysseyConnectionError("x", code="cannot_listen"), 1),
         (MissingExtraError("x"), 1),
         (OdysseyError("x"), 1),

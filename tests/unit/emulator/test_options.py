@@ -59,9 +59,7 @@ def by_click(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]
 @pytest.mark.parametrize("parse", [by_argparse, by_click])
 @pytest.mark.parametrize("setting", attrs.fields_dict(EmulatorConfig))
 def test_every_setting_is_an_option(setting: str, parse: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = parse(
-        *given(setting), monkeypatch=monkeypatch
-    )  # a setting that 5 does not suit has a row in VALUES
+    settings = parse(*given(setting), monkeypatch=monkeypatch)  # one that 5 does not suit has a row in VALUES
     assert list(settings) == [setting]
     value, default = getattr(EmulatorConfig(**settings), setting), getattr(EmulatorConfig(), setting)
     assert value != default
