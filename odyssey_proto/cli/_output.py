@@ -13,6 +13,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from .._base.errors import MissingExtraError
+from .._base.texts import presentable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["note", "print_json", "print_table", "progress"]
 
+_LINE_MOST_CHARS: Final = 16_384  # addresses are long
 _printing: Final = threading.Lock()
 _displays: Final[list[Console]] = []
 """Those that show a bar."""
@@ -28,8 +30,11 @@ _displays: Final[list[Console]] = []
 
 def print_json(data: Any) -> None:
     """Print JSON-ready data on one line of stdout, at once. Any thread may call."""
+    text = json.dumps(data, ensure_ascii=False)
+    if not text.isprintable():  # terminals obey more than what JSON must escape
+        text = "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
     with _printing:
-        print(json.dumps(data, ensure_ascii=False), flush=True)
+        print(text, flush=True)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -40,7 +45,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     """
     if not sys.stdout.isatty():
         for row in (columns, *rows):
-            print(*(str(cell).replace("\t", " ").replace("\n", " ") for cell in row), sep="\t")
+            print(*(presentable(str(cell), _LINE_MOST_CHARS) for cell in row), sep="\t")
         return
     console = _console(stderr=False)
     from rich.table import Table
@@ -48,12 +53,16 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
 
     table = Table(*columns)
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(Text(presentable(str(cell), _LINE_MOST_CHARS)) for cell in row))
     console.print(table)
 
 
 def note(text: str) -> None:
-    """Print a line to stderr, at once: what happens, or where something is, beside the result."""
+    """Print a line to stderr, at once: what happens, or where something is, beside the result.
+
+    What a service sent may be in it: control characters are left out.
+    """
+    text = presentable(text, _LINE_MOST_CHARS)
     with contextlib.suppress(OSError, ValueError):  # nobody reads it any more, or it is closed
         if _displays:  # above the bar, and not wrapped: it may be an address that is copied
             _displays[-1].print(text, soft_wrap=True, markup=False, highlight=False, emoji=False)

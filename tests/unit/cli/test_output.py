@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 
 import pytest
@@ -65,6 +66,17 @@ def test_colours_are_left_out_if_the_user_wants_none(
 def test_json_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"prompt": "Füße\n"})
     assert capsys.readouterr().out == '{"prompt": "Füße\\n"}\n'
+
+
+def test_what_a_service_sends_does_not_command_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    evil = "a\x1b[2J\x9b2J\u202eb\nc\U000e0001"
+    print_json({"prompt": evil})
+    note(evil)
+    print_table(("prompt",), [(evil,)])
+    printed = capsys.readouterr()
+    json_line, *table = printed.out.splitlines()
+    assert json.loads(json_line) == {"prompt": evil}
+    assert (json_line.isprintable(), table, printed.err) == (True, ["prompt", "a[2J2Jb c"], "a[2J2Jb c\n"])
 
 
 def test_a_note_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
