@@ -76,7 +76,7 @@ def test_what_a_service_sends_does_not_command_the_terminal(capsys: pytest.Captu
     printed = capsys.readouterr()
     json_line, *table = printed.out.splitlines()
     assert json.loads(json_line) == {"prompt": evil}
-    assert (json_line.isprintable(), table, printed.err) == (True, ["prompt", "a[2J2Jb c"], "a[2J2Jb c\n"])
+    assert (json_line.isprintable(), table, printed.err) == (True, ["prompt", "a[2J2Jb c"], "a[2J2Jb c\n")
 
 
 def test_a_note_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
