@@ -1,18 +1,27 @@
 """The list of the subcommands, and one run of the command. A subcommand is loaded when it is run.
 
-To add one: a module here whose ``command`` is a Click command or group, and its row in `COMMANDS`.
+To add one: a module here whose ``command`` is a Click command or group, its row in `COMMANDS`, and its import for
+programs that pack others.
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import click
 from click.exceptions import NoSuchCommand
 
 from .._version import __version__
+
+if TYPE_CHECKING:  # so that whatever packs programs finds the modules, which are named below in texts only
+    from . import _completion as _completion
+    from . import _conformance as _conformance
+    from . import _demo as _demo
+    from . import _emulator as _emulator
+    from . import _stream as _stream
+    from . import _watch as _watch
 
 __all__ = ["COMMANDS", "app", "run"]
 

@@ -18,10 +18,10 @@ _HOW: Final = {
 
 @click.command(epilog="\b\nTo have it in every shell, add one line:\n" + "\n".join(_HOW.values()))
 @click.argument("shell", type=click.Choice(list(_HOW)))
-def command(shell: str) -> None:
+@click.pass_context
+def command(context: click.Context, shell: str) -> None:
     """Print a script that completes commands and options in a shell."""
-    from ._app import NAME, app
-
     kind = get_completion_class(shell)
     assert kind is not None
-    print(kind(app, {}, NAME, "_ODYSSEY_PROTO_COMPLETE").source())
+    root = context.find_root()
+    print(kind(root.command, {}, str(root.info_name), "_ODYSSEY_PROTO_COMPLETE").source())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -58,6 +59,12 @@ def test_the_list_of_commands_says_what_the_command_itself_says(name: str) -> No
     command = dict(COMMANDS)[name,]
     assert command.help is not None
     assert command.help.split("\n\n")[0] == _app.COMMANDS[name][1]
+
+
+def test_whatever_packs_programs_finds_every_command() -> None:
+    tree = ast.parse(Path(_app.__file__).read_text("utf-8"))
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert {module for module, _ in _app.COMMANDS.values()} <= imported
 
 
 @pytest.mark.parametrize(("words", "command"), COMMANDS, ids=NAMES)
