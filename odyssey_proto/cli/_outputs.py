@@ -64,6 +64,8 @@ class Outputs:
             click.UsageError: outputs do not go together, or a file would be replaced.
             OdysseyConfigError: a file cannot be written.
         """
+        if _files.is_stdout(self.out):
+            raise click.UsageError("An MP4 file cannot be written to a pipe; --raw - sends pictures to stdout.")
         if self.raw_is_stdout and self.as_json:
             raise click.UsageError("--raw - needs stdout for the pictures; leave out --json.")
         if self.raw_is_stdout and sys.stdout.isatty():

@@ -22,7 +22,7 @@ from PIL import Image
 from odyssey_proto import Odyssey
 from odyssey_proto.cli import main
 from odyssey_proto.emulator import Emulator, Fault
-from tests.support.processes import PATIENCE_S, Process, eventually
+from tests.support.processes import PATIENCE_S, eventually, sessions_are_free
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ COMMAND: Final = [sys.executable, "-m", "odyssey_proto"]
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Emulator]:
-    with Emulator(record=False, size=SIZE, concurrent_sessions=4) as running:
+    with Emulator(record=False, size=SIZE) as running:
         yield running
 
 
@@ -98,7 +98,8 @@ def test_json_says_what_happens_and_the_result(capsys: pytest.CaptureFixture[str
 
 def test_a_stream_begins_with_an_image_and_its_pictures_are_saved(capsys: pytest.CaptureFixture[str]) -> None:
     Image.fromarray(np.full((64, 512, 3), (200, 30, 30), np.uint8)).save("red.png")
-    assert main(["stream", "--image", "red.png", "--frames", "f", "--every", "5", "--seconds", "1"]) == 0
+    arguments = ["--landscape", "--no-typing", "--frames", "f", "--every", "5", "--seconds", "1"]
+    assert main(["stream", "--image", "red.png", *arguments]) == 0
     first, *others = sorted(Path("f").iterdir())
     assert others
     with Image.open(first) as picture:
@@ -121,7 +122,7 @@ def test_raw_pictures_go_to_stdout_and_nothing_else_does(capsysbinary: pytest.Ca
 
 
 def test_a_pipe_whose_reader_leaves_ends_the_stream_and_keeps_the_file(service: Emulator) -> None:
-    arguments = ["stream", "A cat", "--raw", "-", "--out", "cat.mp4", "--seconds", "600"]
+    arguments = ["stream", "A cat", "--raw", "-", "--out", "cat.mp4", "--seconds", "600", "--debug"]
     with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -130,38 +131,40 @@ def test_a_pipe_whose_reader_leaves_ends_the_stream_and_keeps_the_file(service: 
         said = process.stderr.read().decode()
         assert process.wait(PATIENCE_S) == 1
     assert "Traceback" not in said
+    assert "POST /auth/token: 200" in said  # the log
     assert film("cat.mp4")[0] >= 10
-    assert is_free(service)
+    assert sessions_are_free(service.api_url, service.api_key)
 
 
-def is_free(service: Emulator) -> bool:
-    """Return whether every session has been given back, by taking all there are."""
-    clients = [Odyssey(service.api_key, api_url=service.api_url) for _ in range(4)]
-    try:
-        for client in clients:
-            client.connect(timeout=PATIENCE_S)
-    finally:
-        for client in clients:
-            client.close()
-    return True
+def test_lines_that_are_typed_steer_and_a_signal_ends_it_with_a_complete_file(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    read, write = os.pipe()
+    monkeypatch.setattr(sys, "stdin", os.fdopen(read))
+    said: list[str] = []
 
+    def have_said(count: int) -> bool:
+        said.extend(capfd.readouterr().out.splitlines())
+        return len(said) >= count
 
-def test_lines_that_are_typed_steer_and_a_signal_ends_it_with_a_complete_file() -> None:
-    with Process(
-        [*COMMAND, "stream", "A cat", "--typing", "--json", "--out", "cat.mp4", "--seconds", "600"]
-    ) as run:
-        assert json.loads(run.line())["type"] == "started"
-        run.tell("It rains")
-        run.tell("something forbidden")
-        rains, forbidden = json.loads(run.line()), json.loads(run.line())
-        assert (rains["prompt"], rains["error"], rains["is_typed"]) == ("It rains", None, True)
-        assert forbidden["error"]["code"] == "moderation"
-        eventually(lambda: Path("cat.mp4").exists() and Path("cat.mp4").stat().st_size > 1000)
-        run.signal(signal.SIGTERM)
-        assert run.ended() == 130
-        result = json.loads(run.line())
-        assert (result["type"], result["why"], len(result["prompts"])) == ("result", "interrupted", 2)
-        assert run.stderr == "odyssey-proto: interrupted\n"
+    def type_and_end() -> None:
+        eventually(lambda: have_said(1))
+        os.write(write, b"It rains\nsomething forbidden\n")
+        eventually(lambda: have_said(3))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    typing = threading.Thread(target=type_and_end)
+    typing.start()
+    assert main(["stream", "A cat", "--typing", "--json", "--out", "cat.mp4", "--seconds", "600"]) == 130
+    typing.join()
+    os.close(write)
+    printed = capfd.readouterr()
+    assert printed.err == "odyssey-proto: interrupted\n"
+    started, rains, forbidden, result = lines("\n".join(said) + "\n" + printed.out)
+    assert started["type"] == "started"
+    assert (rains["prompt"], rains["error"], rains["is_typed"]) == ("It rains", None, True)
+    assert forbidden["error"]["code"] == "moderation"
+    assert (result["type"], result["why"], len(result["prompts"])) == ("result", "interrupted", 2)
     assert film("cat.mp4")[0] == result["frames"]
 
 
@@ -279,6 +282,7 @@ def broadcast(service: Emulator) -> Iterator[Any]:
 def test_a_broadcast_is_watched(broadcast: Any, capsys: pytest.CaptureFixture[str]) -> None:
     Path("token").write_text(broadcast.spectator_token)
     arguments = ["--token-file", "token", "--seconds", "0.5", "--frames", "f", "--frame-format", "jpeg"]
+    arguments += ["--hls-url", broadcast.hls_url]
     assert main(["watch", broadcast.webrtc_url, *arguments, "--json"]) == 0
     assert lines(capsys.readouterr().out)[-1]["why"] == "length"
     assert {path.suffix for path in Path("f").iterdir()} == {".jpg"}

@@ -175,7 +175,7 @@ def test_a_port_that_is_taken_is_told_in_one_line() -> None:
 def test_the_demo_says_what_it_measured_and_shows_no_progress_where_that_is_no_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert status("demo", "--seconds", "1", "--out", str(tmp_path / "new" / "folder")) == 0
+    assert status("demo", "--seconds", "1", "--codec", "vp8", "--out", str(tmp_path / "new" / "folder")) == 0
     printed = capsys.readouterr()
     assert printed.err == ""
     first, second, *_, video, sheet = printed.out.splitlines()

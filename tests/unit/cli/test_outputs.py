@@ -112,6 +112,7 @@ def test_raw_pictures_have_the_size_of_the_first(capsys: pytest.CaptureFixture[s
     ("arguments", "why"),
     [
         (["--raw", "-", "--json"], "--raw - needs stdout for the pictures; leave out --json."),
+        (["--out", "-"], "An MP4 file cannot be written to a pipe; --raw - sends pictures to stdout."),
         (["--every", "2"], "--every is about the pictures of --frames DIR."),
         (["--frame-format", "png"], "--frame-format is about the pictures of --frames DIR."),
         (["--every", "0", "--frames", "x"], "Invalid value for '--every'"),
