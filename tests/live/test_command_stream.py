@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.xdist_group("command")  # one emulator for all
 
 SIZE: Final = (512, 64)
+KEY: Final = "ody_command"
 COMMAND: Final = [sys.executable, "-m", "odyssey_proto"]
 
 
@@ -42,7 +43,7 @@ def service() -> Iterator[Emulator]:
 @pytest.fixture(autouse=True)
 def _at_the_service(service: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("ODYSSEY_API_URL", service.api_url)
-    monkeypatch.setenv("ODYSSEY_API_KEY", service.api_key)
+    monkeypatch.setenv("ODYSSEY_API_KEY", KEY)
     monkeypatch.delenv("ODYSSEY_SPECTATOR_TOKEN", raising=False)
     monkeypatch.chdir(tmp_path)
     yield
@@ -121,7 +122,10 @@ def test_raw_pictures_go_to_stdout_and_nothing_else_does(capsysbinary: pytest.Ca
     assert f"{count} frames of 512x64 in ".encode() in printed.err
 
 
-def test_a_pipe_whose_reader_leaves_ends_the_stream_and_keeps_the_file(service: Emulator) -> None:
+def test_a_pipe_whose_reader_leaves_ends_the_stream_and_keeps_the_file(
+    service: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ODYSSEY_API_KEY", "ody_leaving")
     arguments = ["stream", "A cat", "--raw", "-", "--out", "cat.mp4", "--seconds", "600", "--debug"]
     with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -133,14 +137,13 @@ def test_a_pipe_whose_reader_leaves_ends_the_stream_and_keeps_the_file(service: 
     assert "Traceback" not in said
     assert "POST /auth/token: 200" in said  # the log
     assert film("cat.mp4")[0] >= 10
-    assert sessions_are_free(service.api_url, service.api_key)
+    assert sessions_are_free(service.api_url, "ody_leaving")
 
 
 def test_lines_that_are_typed_steer_and_a_signal_ends_it_with_a_complete_file(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     read, write = os.pipe()
-    monkeypatch.setattr(sys, "stdin", os.fdopen(read))
     said: list[str] = []
 
     def have_said(count: int) -> bool:
@@ -154,10 +157,13 @@ def test_lines_that_are_typed_steer_and_a_signal_ends_it_with_a_complete_file(
         os.kill(os.getpid(), signal.SIGTERM)
 
     typing = threading.Thread(target=type_and_end)
-    typing.start()
-    assert main(["stream", "A cat", "--typing", "--json", "--out", "cat.mp4", "--seconds", "600"]) == 130
-    typing.join()
-    os.close(write)
+    with os.fdopen(read) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        typing.start()
+        assert main(["stream", "A cat", "--typing", "--json", "--out", "cat.mp4", "--seconds", "600"]) == 130
+        typing.join()
+        os.close(write)
+        eventually(lambda: "odyssey-typing" not in {thread.name for thread in threading.enumerate()})
     printed = capfd.readouterr()
     assert printed.err == "odyssey-proto: interrupted\n"
     started, rains, forbidden, result = lines("\n".join(said) + "\n" + printed.out)
@@ -274,7 +280,7 @@ def test_a_service_that_is_not_there_is_an_error(capsys: pytest.CaptureFixture[s
 
 @pytest.fixture
 def broadcast(service: Emulator) -> Iterator[Any]:
-    with Odyssey(service.api_key, api_url=service.api_url) as client, client.connect() as session:
+    with Odyssey(KEY, api_url=service.api_url) as client, client.connect() as session:
         session.start_stream("A cat", portrait=False, broadcast=True)
         yield session.wait_for_broadcast()
 
