@@ -81,6 +81,7 @@ def test_help_is_shown_for_every_command(words: tuple[str, ...], capsys: pytest.
     printed = capsys.readouterr()
     assert printed.err == ""
     assert printed.out.startswith(f"Usage: odyssey-proto {' '.join(words)}".rstrip())
+    assert printed.out.isascii()
 
 
 def test_no_help_loads_anything_heavy() -> None:
