@@ -66,6 +66,8 @@ class Outputs:
         """
         if _files.is_stdout(self.out):
             raise click.UsageError("An MP4 file cannot be written to a pipe; --raw - sends pictures to stdout.")
+        if self.out is not None and self.out.suffix.lower() != ".mp4":
+            raise click.BadParameter(f"{self.out} is to be an MP4 file: let it end in .mp4.", param_hint="'--out'")
         if self.raw_is_stdout and self.as_json:
             raise click.UsageError("--raw - needs stdout for the pictures; leave out --json.")
         if self.raw_is_stdout and sys.stdout.isatty():

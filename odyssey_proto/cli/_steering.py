@@ -93,10 +93,11 @@ class Steering:
         self._thread.join(_JOIN_S)  # a prompt whose answer has not come is not waited for
 
     def _run(self) -> None:
-        if self._first is not None:
-            self._first()
-        for prompt, is_typed in self._prompts():
-            self._send(prompt, is_typed=is_typed)
+        with contextlib.suppress(BrokenPipeError):  # nobody reads what is reported; the main thread ends for that
+            if self._first is not None:
+                self._first()
+            for prompt, is_typed in self._prompts():
+                self._send(prompt, is_typed=is_typed)
 
     def _prompts(self) -> Iterator[tuple[str, bool]]:
         """Yield each prompt when it is due."""

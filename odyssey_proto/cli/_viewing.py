@@ -6,10 +6,12 @@ It knows neither who made the stream nor how it is steered; `_stream` and `_watc
 from __future__ import annotations
 
 import contextlib
+import threading
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 
+from .. import ConnectionStatus, GapEvent, StatusChanged
 from .._base.errors import OdysseyError
 from . import _output
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
+    from .. import Event
     from .._video.frame import VideoFrame
     from ..session import Session
     from ..spectator import SpectatorConnection
@@ -82,6 +85,7 @@ class Viewing:
         self._show: Callable[[str, float | None], None] = _nothing
         self._sinks: list[Sink] = []
         self._page: Page | None = None
+        self._is_over = False
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as opened:
@@ -140,7 +144,11 @@ class Viewing:
             frames = live.frames(queue_size=_QUEUE_SIZE)
             if self._outputs.out is not None:
                 recording = until_the_end.enter_context(live.record(self._outputs.out))
+            happening = live.events()
             start()
+            threading.Thread(
+                target=self._tell_losses, args=(happening,), name="odyssey-losses", daemon=True
+            ).start()
             self.step("waiting for the first picture")
             try:
                 self._take(frames, ending, on_first)
@@ -151,6 +159,17 @@ class Viewing:
         if recording is not None:
             ending.frames, ending.dropped = recording.frames, recording.dropped
         return ending
+
+    def _tell_losses(self, happening: Iterator[Event]) -> None:
+        """Report each loss of the connection, and each pause of the video, until the connection ends."""
+        with contextlib.suppress(BrokenPipeError):  # nobody reads any more; the other thread ends for that
+            for event in happening:
+                match event:
+                    case StatusChanged(status=ConnectionStatus.RECONNECTING):
+                        self.tell({"type": "lost"}, "the connection is lost; connecting again")
+                    case GapEvent(seconds=seconds) if not self._is_over:
+                        data = {"type": "gap", "seconds": round(seconds, 3), "frames_missed": event.frames_missed}
+                        self.tell(data, f"the video goes on after {seconds:.1f} s")
 
     def _take(self, frames: Iterator[VideoFrame], ending: Ending, on_first: Callable[[float], object]) -> None:
         length_s = self._outputs.seconds
@@ -180,6 +199,7 @@ class Viewing:
             OdysseyError: the error that ended it.
             KeyboardInterrupt: it was interrupted although its length was given.
         """
+        self._is_over = True
         self._display.close()
         outputs = self._outputs
         written = outputs.out if ending.frames else None

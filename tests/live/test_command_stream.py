@@ -259,6 +259,16 @@ def test_a_stream_that_the_service_ends_is_an_error_and_its_file_is_complete(
     assert film("a-cat.mp4")[0] == result["frames"]
 
 
+def test_a_connection_that_is_lost_is_reported_and_the_stream_goes_on(
+    service: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service.faults.add(Fault(step="media", action="drop", after=10))
+    assert main(["stream", "A cat", "--seconds", "2"]) == 0
+    printed = capsys.readouterr()
+    assert "the connection is lost; connecting again\n" in printed.err
+    assert film("a-cat.mp4")[2] == pytest.approx(2, abs=0.8)
+
+
 def test_a_key_that_is_refused_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

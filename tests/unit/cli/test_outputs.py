@@ -113,6 +113,7 @@ def test_raw_pictures_have_the_size_of_the_first(capsys: pytest.CaptureFixture[s
     [
         (["--raw", "-", "--json"], "--raw - needs stdout for the pictures; leave out --json."),
         (["--out", "-"], "An MP4 file cannot be written to a pipe; --raw - sends pictures to stdout."),
+        (["--out", "cat.gif"], "cat.gif is to be an MP4 file: let it end in .mp4."),
         (["--every", "2"], "--every is about the pictures of --frames DIR."),
         (["--frame-format", "png"], "--frame-format is about the pictures of --frames DIR."),
         (["--every", "0", "--frames", "x"], "Invalid value for '--every'"),
