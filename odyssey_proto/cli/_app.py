@@ -49,15 +49,18 @@ class _OutputGone(Exception):  # noqa: N818  # no error
 
 
 class _Commands(click.Group):
-    """The subcommands, each loaded from its module when it is needed."""
+    """The subcommands, each loaded from its module when it is needed.
 
-    def list_commands(self, _: click.Context) -> list[str]:
+    The names of the arguments are Click's.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
 
-    def get_command(self, _: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
             return None
-        return cast("click.Command", importlib.import_module(f".{COMMANDS[name][0]}", __package__).command)
+        return cast("click.Command", importlib.import_module(f".{COMMANDS[cmd_name][0]}", __package__).command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -67,11 +70,11 @@ class _Commands(click.Group):
         except NoSuchCommand as error:  # Click looks for what was meant among those that are loaded
             raise NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from None
 
-    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([(name, text.removesuffix(".")) for name, (_, text) in COMMANDS.items()])
 
-    def format_epilog(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         from ._exit_status import KINDS
 
         with formatter.section("Exit status"):

@@ -222,7 +222,7 @@ class Page:
                 self.send_header("X-Frame-Options", "DENY")
                 self.end_headers()
 
-            def log_message(self, *_: Any) -> None:
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # as the base class has it
                 """Log nothing: stderr is for the user."""
 
         return Handler

@@ -79,9 +79,10 @@ def command(
             param_hint="'--at'",
         )
     outputs.prepare(_file_names.slug(prompt, "stream" if image is None else image.stem))
-    if is_typed_into is None:
-        is_typed_into = sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
-    streaming = _Streaming(schedule, outputs, is_typed_into=is_typed_into)
+    has_terminal = sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
+    streaming = _Streaming(
+        schedule, outputs, is_typed_into=has_terminal if is_typed_into is None else is_typed_into
+    )
     wanted = {"prompt": prompt, "portrait": portrait, "image": image, "broadcast": broadcast}
     return streaming.run(access, wanted)
 
