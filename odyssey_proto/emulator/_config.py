@@ -16,6 +16,7 @@ import attrs
 
 from .._base.errors import OdysseyConfigError
 from .._base.hosts import host_named, origin_named
+from .._base.public_path import publish
 from ._own_worlds.protocol import METHODS, World
 
 __all__ = ["CODECS", "EmulatorConfig"]
@@ -197,7 +198,7 @@ class EmulatorConfig:
     the order of their names, has it played again and again. Simulations are filmed in another process, which must
     be able to import the world. None shows the emulator's own."""
     world_fps: float | None = attrs.field(default=None, validator=_above_zero(optional=True))
-    """Pictures per second of a folder of pictures; None for as many as ``fps``."""
+    """Pictures per second of a folder of pictures. None shows as many as ``fps``."""
     stamp: bool | None = attrs.field(default=None, validator=attrs.validators.optional(_flag))
     """Whether every picture carries its number and time (`odyssey_proto.emulator.read_stamp`). None: those of the
     emulator's own worlds do, those of ``world`` do not."""
@@ -225,7 +226,7 @@ class EmulatorConfig:
         converter=_regions,
         validator=_check_regions,
     )
-    """Names of regions and the delay of each one's ping, in s; pairs or a mapping."""
+    """Names of regions and the delay of each one's ping, in s. Pairs or a mapping."""
     ice_servers: tuple[dict[str, Any], ...] | None = attrs.field(
         default=None, converter=_servers, validator=_check_servers, repr=False
     )
@@ -263,3 +264,6 @@ class EmulatorConfig:
     def stamps_pictures(self) -> bool:
         """Whether pictures carry a stamp, as ``stamp`` says or as is usual for ``world``."""
         return self.world is None if self.stamp is None else self.stamp
+
+
+publish("odyssey_proto.emulator", EmulatorConfig)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ..._base.late_module import LateModule
+from ..._base.public_path import publish
 
 if TYPE_CHECKING:
     import av
@@ -87,3 +88,6 @@ class World(Protocol):
             proportions are kept, and what it leaves free is black. It is copied: the array may be used again.
         """
         ...
+
+
+publish("odyssey_proto.emulator", World)
