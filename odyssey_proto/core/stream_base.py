@@ -13,18 +13,18 @@ import odyssey_models as wire
 
 from .._base import errors
 from .._base.public_path import publish
-from .._model.events import BroadcastInfo, ErrorOccurred, GapEvent, StreamEnded
-from .deadlines import ANSWER_GRACE_S, FRAME_INTERVAL_S, SESSION_KEPT_S
+from .._model.events import BroadcastInfo, ErrorOccurred, StreamEnded
+from .deadlines import ANSWER_GRACE_S, SESSION_KEPT_S
 from .effects import (
     AskForKeyframe,
     AskForSignOfLife,
     CheckVideo,
     EndFrames,
     Fail,
-    PauseFrames,
     SendChannel,
     Succeed,
 )
+from .gaps import Gaps
 from .inputs import Due, End, Interact, LinkFailed, SignOfLife, Start, Unreadable, VideoResumed, VideoSeen
 from .machine import Machine
 from .signs_of_life import ASK_EVERY_S, MISSING_AFTER_S, SignsOfLife
@@ -99,8 +99,7 @@ class StreamBase(Machine):
         self._calls = calls
         self._silence = Silence(pause_limit_s)
         self._signs = SignsOfLife()
-        self._early_gaps: list[VideoResumed] = []  # to be reported once the session is connected again
-        self._is_paused = False  # whether a link that had brought frames was lost, and none has come since
+        self._gaps = Gaps(agenda, self._silence)
         self._started_by: int | None = None  # the call of the last start
         self._unwanted = False  # whether the last start has failed: a stream that still comes of it is ended
         self._clearing = False
@@ -200,9 +199,7 @@ class StreamBase(Machine):
             video_at: when the newest frame came, in s; None if none came, or it is not known.
         """
         if self.state is X.STREAMING:
-            self._silence.note_newest(video_at)
-            self._is_paused = self._silence.had_video
-            self._agenda.put(PauseFrames())
+            self._gaps.begin(video_at)
 
     def comes_too_early(self, _: VideoResumed) -> bool:
         """Return whether the video is there before the connection: the decoder may be faster than the channel."""
@@ -210,31 +207,11 @@ class StreamBase(Machine):
 
     def hold_gap(self, item: VideoResumed) -> None:
         """Keep the report until the stream has begun, or the session is connected again."""
-        self._note_video()
-        self._early_gaps.append(item)
+        self._gaps.hold(item)
 
     def report_gap(self, item: VideoResumed) -> None:
         """Report the frames that were missed."""
-        self._note_video()
-        self._put_gap(item.seconds)
-
-    def _note_video(self) -> None:
-        self._is_paused = False
-        self._silence.note_newest(self._agenda.now)  # the link may be lost before anybody looks
-
-    def _report_early_gaps(self) -> None:
-        early, self._early_gaps = self._early_gaps, []
-        for item in early:
-            self._put_gap(item.seconds)
-
-    def _report_last_gaps(self) -> None:
-        self._report_early_gaps()
-        if self._is_paused:
-            self._put_gap(self._silence.gone_for(self._agenda.now))
-
-    def _put_gap(self, seconds: float) -> None:
-        missed = max(0, round(seconds / FRAME_INTERVAL_S) - 1)
-        self._agenda.put(GapEvent(seconds=seconds, frames_missed=missed, at=self._agenda.now))
+        self._gaps.report(item)
 
     # --- checking that the streamer is there
 
@@ -282,8 +259,8 @@ class StreamBase(Machine):
         had_begun = self.stream_id is not None
         self._unwanted = not had_begun
         if had_begun:
-            self._report_last_gaps()
-        self._early_gaps, self._is_paused = [], False
+            self._gaps.report_last()
+        self._gaps.forget()
         self._agenda.put(EndFrames(error))
         self.stream_id = self.applied_prompt = self.broadcast = None
         self._agenda.cancel(Due.CHECK, Due.ANSWER)
