@@ -49,6 +49,7 @@ from .inputs import (
 from .machine import Agenda, Machine, Row, by_state, nothing, row
 from .silence import SILENCE_LIMIT_S, Silence, Verdict
 from .snapshot import Snapshot
+from .spare import Spare
 
 __all__ = [
     "REOPEN_WITHIN_S",
@@ -127,6 +128,7 @@ class SpectatorMachine(Machine):
         self._opened_at = 0.0
         self._silent: Way | None = None  # the way that last connected and brought no video
         self._gaps = Gaps(self._agenda, self._silence)
+        self._spare: Spare[OpenBroadcast] = Spare(self._agenda)  # over the way in use
         self._has_shown_hls = False
         self._progress = "not begun"
 
@@ -262,7 +264,15 @@ class SpectatorMachine(Machine):
                 return
             case Verdict.ASK_FOR_KEYFRAME:
                 self._agenda.put(AskForKeyframe(item.link))
+        if self._silence.is_suspicious:
+            self._spare.suspect((lambda: self._plan(self._way, REJOIN_DEADLINE_S)) if self._reconnect else None)
+        elif self._spare.suspected_since is not None:
+            self._spare.trust()
         self._agenda.wake_at(Due.CHECK, self._silence.next_look(now))
+
+    def drop_spare(self, _: Due) -> None:
+        """Discard what is prepared: the link that was suspected goes on."""
+        self._spare.drop()
 
     def hold_gap(self, item: VideoResumed) -> None:
         """Keep a gap that the decoder's thread reports before the link is ready."""
@@ -372,6 +382,7 @@ class SpectatorMachine(Machine):
             self._agenda.put(Fail(self._call, errors.again(error or left_early())))
             self._call = None
         self._progress = "not connected"
+        self._spare.drop()
         if self._link is not None:
             self._close_link()
         self._agenda.put(StatusChanged(status=self.status, message=message, at=self._agenda.now))
@@ -379,10 +390,16 @@ class SpectatorMachine(Machine):
     # --- links
 
     def _open(self, way: Way, timeout_s: float) -> None:
-        self._links += 1
-        self._link, self._way, self._opened_at = self._links, way, self._agenda.now
+        if way is not self._way:
+            self._spare.drop()
+        plan = self._spare.take() or self._plan(way, timeout_s)
+        self._link, self._way, self._opened_at = plan.link, way, self._agenda.now
         self._progress = f"connecting over {way.value}"
-        self._agenda.put(OpenBroadcast(self._links, way, timeout_s))
+        self._agenda.put(plan)
+
+    def _plan(self, way: Way, timeout_s: float) -> OpenBroadcast:
+        self._links += 1
+        return OpenBroadcast(self._links, way, timeout_s)
 
     @property
     def _limit_s(self) -> float:
@@ -440,6 +457,7 @@ SPECTATOR_TABLE: Final[tuple[Row[SpectatorMachine], ...]] = (
     row((S.OPENING,), LinkFailed, S.FAILED, M.fail_to_open),
     row((S.WATCHING,), Due.CHECK, None, M.check),
     row((S.WATCHING,), VideoSeen, None, M.judge),
+    row((S.WATCHING,), Due.SPARE, None, M.drop_spare),
     row((S.WATCHING,), VideoResumed, None, M.report_gap),
     row(_TRYING, VideoResumed, None, M.hold_gap),
     row((S.OPENING, S.WATCHING, S.REOPENING), BroadcastEnded, S.ENDED, M.end),

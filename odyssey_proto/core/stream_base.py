@@ -36,7 +36,16 @@ if TYPE_CHECKING:
     from .pending_calls import PendingCalls
     from .session_link import SessionLink
 
-__all__ = ["COMMAND_NAMES", "LinkLost", "LinkUp", "SessionOver", "StreamBase", "StreamState"]
+__all__ = [
+    "COMMAND_NAMES",
+    "LinkLost",
+    "LinkSuspected",
+    "LinkTrusted",
+    "LinkUp",
+    "SessionOver",
+    "StreamBase",
+    "StreamState",
+]
 
 COMMAND_NAMES: Final[dict[type, str]] = {Start: "start stream", Interact: "interact", End: "end stream"}
 """The names of a stream's commands in errors."""
@@ -63,6 +72,16 @@ _STREAM_IS: Final = {
 @attrs.frozen
 class LinkUp:
     """The session has a link with video and control channel: the first, or a new one after a loss."""
+
+
+@attrs.frozen
+class LinkSuspected:
+    """Nothing arrives over the session's link any more: it may be lost."""
+
+
+@attrs.frozen
+class LinkTrusted:
+    """Something has arrived over a link that was suspected, or nothing need arrive any more."""
 
 
 @attrs.frozen
@@ -175,7 +194,12 @@ class StreamBase(Machine):
             return
         if verdict is Verdict.ASK_FOR_KEYFRAME:
             self._agenda.put(AskForKeyframe(self._connection.current))
+        self._suspect(self._silence.is_suspicious)
         self._look_again()
+
+    def _suspect(self, is_suspicious: bool) -> None:
+        if is_suspicious is (self._connection.spare.suspected_since is None):
+            self._agenda.follow_with(LinkSuspected() if is_suspicious else LinkTrusted())
 
     def _look_again(self) -> None:
         self._agenda.wake_at(Due.CHECK, self._silence.next_look(self._agenda.now))
@@ -257,6 +281,7 @@ class StreamBase(Machine):
 
     def _finish(self, error: errors.OdysseyError | None) -> None:
         had_begun = self.stream_id is not None
+        self._suspect(is_suspicious=False)
         self._unwanted = not had_begun
         if had_begun:
             self._gaps.report_last()

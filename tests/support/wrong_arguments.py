@@ -164,6 +164,7 @@ EMULATING: Final[dict[str, Rows]] = {
     "seed": COUNTS,
     "sloppy": COUNTS,
     "codec": values(VALUE, "av1", None, 7),
+    "second_connection": values(VALUE, "ends", None, 7),
     "stamp": values(VALUE, 1, "yes", None),
     "fps": [*COUNTS, *values(VALUE, 0, 61)],
     "data_dir": values(VALUE, 7, "", b"x"),

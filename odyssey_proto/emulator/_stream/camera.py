@@ -12,6 +12,7 @@ import fractions
 import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import av
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from av.video.frame import PictureType
@@ -20,8 +21,6 @@ from .._stamps import draw_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-    import av
 
 __all__ = ["Audience", "Camera", "PictureTrack", "Scenery"]
 
@@ -120,6 +119,8 @@ class Camera:
         self._begins = True
         self.track: PictureTrack | None = None
         """Track that gets the pictures; with None, only the audience gets them."""
+        self.others: tuple[PictureTrack, ...] = ()
+        """Further tracks, which get what `track` does."""
         self.audience: Audience | None = None
         """The spectators. While there are any, the camera does not wait for the track."""
         self.viewer: Callable[[av.VideoFrame, float], None] | None = None
@@ -169,6 +170,9 @@ class Camera:
         if audience is not None:
             audience.show(picture, due)
         if track is not None:
+            for other in self.others:
+                if other.has_room:  # a copy, because each encoder writes into its picture
+                    other.show(av.VideoFrame.from_ndarray(picture.to_ndarray(), "yuv420p"), due)
             if self._begins:
                 picture.pict_type = PictureType.I  # so that a recording can begin with it
                 self._begins = False
