@@ -235,9 +235,9 @@ class EmulatorConfig:
     token_ttl_s: float = attrs.field(default=3600, validator=_above_zero())
     """Lifetime of an access token, in s."""
     second_connection: str = attrs.field(default="replaces", validator=_check_second)
-    """What a second connection to a session does. It ``replaces`` the first, which gets an ``error`` and is closed;
-    or it stands ``beside`` the first, which goes on with video until its WebSocket ends. Answers of the streamer
-    then go to the newer of the two. What the service does is not known; a client should work with both."""
+    """What a second connection to a session does. It ``replaces`` the first, which gets an ``error`` and is
+    closed; or it stands ``beside`` the first, which goes on with video until its WebSocket ends. Answers of the
+    streamer then go to the newer of the two. What the service does is not known: clients should work with both."""
     session_token_ttl_s: float = attrs.field(default=600, validator=_above_zero())
     """Lifetime of a session token, in s."""
     stale_after_s: float = attrs.field(default=40, validator=_above_zero())
