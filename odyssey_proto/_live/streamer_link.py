@@ -154,7 +154,7 @@ class StreamerLink:
         with self._lock:
             peer, self._peer = self._peer, None
         if peer is not None:
-            peer.close(0.0)
+            peer.close()
 
     def _token(self, deadline: Deadline, abort: Abort) -> str:
         plan = self._plan

@@ -147,7 +147,7 @@ class WhepLink:
         from .._net.webrtc.peer import warm
 
         if self._peer is not None:  # what was prepared is not complete, or of no use any more
-            self._peer.close(0.0)
+            self._peer.close(_CLOSING_S)
         warm()
         if abort.aborted:  # the loop may have been stopped, and nobody would stop it again
             raise left_early()

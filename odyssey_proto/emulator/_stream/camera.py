@@ -160,7 +160,8 @@ class Camera:
     def _hand_over(self, picture: av.VideoFrame, due: float) -> None:
         track = self.track if self.track is not None and self.track.has_room else None
         audience = self.audience if self.audience is not None and self.audience.is_watched else None
-        if track is None and audience is None:
+        others = [each for each in self.others if each.has_room]
+        if track is None and audience is None and not others:
             return
         if self._stamped:
             draw_stamp(picture, self._number, int(time.monotonic() * 1000))
@@ -169,10 +170,9 @@ class Camera:
             self.viewer(picture, due)
         if audience is not None:
             audience.show(picture, due)
+        for other in others:  # a copy, because each encoder writes into its picture
+            other.show(av.VideoFrame.from_ndarray(picture.to_ndarray(), "yuv420p"), due)
         if track is not None:
-            for other in self.others:
-                if other.has_room:  # a copy, because each encoder writes into its picture
-                    other.show(av.VideoFrame.from_ndarray(picture.to_ndarray(), "yuv420p"), due)
             if self._begins:
                 picture.pict_type = PictureType.I  # so that a recording can begin with it
                 self._begins = False
