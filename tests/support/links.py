@@ -130,9 +130,9 @@ class FakeService:
 
     def __init__(self) -> None:
         self.links: list[FakeLink] = []
-        self.preparing: Callable[[FakeLink], None] = lambda _: None
+        self.preparing: Callable[[FakeLink], object] = lambda _: None
         self.opening: Callable[[FakeLink], None] = FakeLink.connect
-        self.closing: Callable[[FakeLink], None] = lambda _: None
+        self.closing: Callable[[FakeLink], object] = lambda _: None
         self.answering: Callable[[FakeLink, Any], None] = answer
         self.requesting: Callable[[], inputs.Input] = lambda: inputs.SessionGranted(GRANTED)
         self.authenticating: Callable[[], inputs.Input] = inputs.Authenticated
