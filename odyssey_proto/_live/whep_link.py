@@ -11,6 +11,7 @@ from .._base.abort import Abort
 from .._base.clock import Deadline
 from .._base.hosts import is_loopback
 from .._net.webrtc.liveness import Route, packets_received
+from .._net.webrtc.picture_size import TOO_LARGE
 from ..core import effects, inputs
 from ..core.spectator_machine import broadcast_lost, left_early
 from .preparation import Preparation
@@ -260,7 +261,7 @@ class WhepLink:
         """Report the end; if the sender ended the connection, the broadcast is over."""
         if not self._connected.done():
             self._connected.set_exception(error)
-        elif error.code == "picture_too_large":
+        elif error.code == TOO_LARGE:
             self._context.post(inputs.LinkFailed(self._number, error))
         elif self._peer is not None and (self._peer.path_lost or error.code not in _CLEAN):
             lost = broadcast_lost("The broadcast was lost: the network path to it is gone")

@@ -171,7 +171,7 @@ def test_a_relay_that_was_allocated_ahead_is_given_back(
         link: Any = next_link(session, [])
         link.prepare(soon())
         coturn.wait_for("ALLOCATE processed, success")
-        eventually(lambda: link._peer._servers._relays, within=PATIENCE_S)  # this side knows of it, too
+        eventually(lambda: link._peer._path.servers._relays, within=PATIENCE_S)  # this side knows of it, too
         getattr(link, end)()
         assert "success" in coturn.wait_for("REFRESH processed")
         session.disconnect()
