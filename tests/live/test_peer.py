@@ -28,8 +28,7 @@ from odyssey_models import IceCandidate, IceServer
 from odyssey_proto._base.clock import MonotonicClock
 from odyssey_proto._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyStreamError
 from odyssey_proto._base.event_loop import BackgroundLoop
-from odyssey_proto._net.webrtc import candidates, liveness
-from odyssey_proto._net.webrtc import path_search
+from odyssey_proto._net.webrtc import candidates, liveness, path_search
 from odyssey_proto._net.webrtc.decoding import DecodingQueue
 from odyssey_proto._net.webrtc.peer import Peer
 from tests.support.peers import Heard, Streamer

@@ -12,6 +12,7 @@ from odyssey_proto import GapEvent, OdysseyConnectionError
 from odyssey_proto._base.clock import Deadline, MonotonicClock
 from odyssey_proto._live import preparation
 from odyssey_proto.core import effects, inputs
+from odyssey_proto.core.silence import SILENCE_LIMIT_S
 from odyssey_proto.emulator import Fault, watching
 from tests.support.broadcasts import broadcasting
 from tests.support.coturn import Coturn, missing
@@ -186,8 +187,8 @@ def test_a_path_that_dies_is_replaced_whatever_a_second_connection_does_to_the_f
             session.start_stream("A cat", timeout=PATIENCE_S)
             take(session.frames(timeout=PATIENCE_S), 5)
             emulator.faults.add(Fault(step="media", action="kill_peer"))
-            gap = next(event for event in session.events(timeout=PATIENCE_S) if isinstance(event, GapEvent))
-            assert gap.seconds > 5
+            gaps = (event for event in session.events(timeout=PATIENCE_S) if isinstance(event, GapEvent))
+            next(gap for gap in gaps if gap.seconds > SILENCE_LIMIT_S - 1)  # a busy machine may have others before
             take(session.frames(timeout=PATIENCE_S), 5)
             return session.stats().reconnects, [session.status.value]
 
