@@ -126,6 +126,7 @@ class Driver:
         self._abandoned: dict[int, threading.Event] = {}  # set when a call that was given up has been forgotten
         self._numbers = itertools.count(1)
         self._links: dict[int, Link] = {}
+        self._prepared: dict[int, Link] = {}
         self._workers = Workers(lambda: self.post(None))
         self._dispatcher: Dispatcher | None = None
         if handlers is not None:
@@ -353,11 +354,20 @@ class Driver:
             case effects.OpenLink() | effects.OpenBroadcast() as plan:
                 if self.snapshot.failure is not None:
                     log.warning("trying another way to watch: %s", self.snapshot.failure)
-                link = self._links[plan.link] = self._access.make_link(plan, self._context)
+                ready = self._prepared.pop(plan.link, None)
+                link = self._links[plan.link] = ready or self._access.make_link(plan, self._context)
                 self._workers.run(
                     lambda: link.open(Deadline(plan.timeout, self.clock)),
                     lambda error: self.post(inputs.LinkFailed(plan.link, error, video_at=self.hub.last_at)),
                 )
+            case effects.PrepareLink(plan=plan):
+                ahead = self._prepared[plan.link] = self._access.make_link(plan, self._context)
+                self._workers.run(
+                    lambda: ahead.prepare(Deadline(plan.timeout, self.clock)),
+                    lambda error: log.debug("not prepared: %s", error),
+                )
+            case effects.DiscardLink(link=number):
+                self._workers.run(self._prepared.pop(number).close)
             case effects.CloseLink(link=number):
                 self._workers.run(self._links.pop(number).close)
             case effects.SayGoodbye(link=number):
@@ -413,9 +423,10 @@ class Driver:
         error = self.snapshot.error
         self._ended_at = self.clock.now()
         self._access.cut()
-        for link in self._links.values():
+        for link in (*self._links.values(), *self._prepared.values()):
             link.cut()
         self._links.clear()
+        self._prepared.clear()
         self._workers.join(Deadline(_LAST_WORKERS_S, self.clock))
         self._access.release()
         self.hub.close(error)

@@ -191,11 +191,11 @@ class WhepPeer(Peer):
         from aiortc import RTCConfiguration, RTCPeerConnection
         from aiortc.rtcconfiguration import RTCBundlePolicy
 
-        await self._ask_servers(servers)
+        await self._path.ask(servers)
         # One transport from the start: two would gather twice, and ask each server twice.
         bundled = RTCBundlePolicy.MAX_BUNDLE
         pc = self._pc = RTCPeerConnection(
-            RTCConfiguration(candidates.for_aiortc(self._urls), bundlePolicy=bundled)
+            RTCConfiguration(candidates.for_aiortc(self._path.urls), bundlePolicy=bundled)
         )
         pc.on("connectionstatechange", self._take_state)
         pc.on("track", self._take_track)
@@ -204,14 +204,14 @@ class WhepPeer(Peer):
         pc.addTransceiver("audio", direction="recvonly")
         try:
             offer = await pc.createOffer()
-            candidates.arrange_gathering(pc, loopback=self._loopback, servers=self._servers)
+            candidates.arrange_gathering(pc, loopback=self._loopback, servers=self._path.servers)
             await pc.setLocalDescription(offer)
         except OSError as exc:
             raise OdysseyConnectionError(
                 f"No socket for the peer connection: {exc.strerror}", code="no_candidates", recoverable=True
             ) from exc
         text: str = pc.localDescription.sdp
-        self._check_candidates(text)
+        self._path.check(text)
         return widened(text)
 
     async def _accept(self, sdp: str) -> None:

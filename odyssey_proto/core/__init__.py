@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from .effects import BeginFrames as BeginFrames
     from .effects import CheckVideo as CheckVideo
     from .effects import CloseLink as CloseLink
+    from .effects import DiscardLink as DiscardLink
     from .effects import Effect as Effect
     from .effects import EndFrames as EndFrames
     from .effects import Fail as Fail
@@ -86,6 +87,7 @@ if TYPE_CHECKING:
     from .effects import OpenLink as OpenLink
     from .effects import Output as Output
     from .effects import PauseFrames as PauseFrames
+    from .effects import PrepareLink as PrepareLink
     from .effects import RequestSession as RequestSession
     from .effects import SayGoodbye as SayGoodbye
     from .effects import SendChannel as SendChannel
@@ -173,6 +175,7 @@ _MODULES = {
         "BeginFrames",
         "CheckVideo",
         "CloseLink",
+        "DiscardLink",
         "Effect",
         "EndFrames",
         "Fail",
@@ -180,6 +183,7 @@ _MODULES = {
         "OpenLink",
         "Output",
         "PauseFrames",
+        "PrepareLink",
         "RequestSession",
         "SendChannel",
         "SendSignaling",

@@ -339,6 +339,7 @@ class Due(Enum):
     VIDEO = "video is overdue"
     CHECK = "look for frames"
     ANSWER = "an answer is overdue"
+    SPARE = "the prepared link is not needed"
     GIVE_UP = "it is too late to continue"
 
 

@@ -60,7 +60,7 @@ class StreamMachine(StreamBase):
 
     def go_on_streaming(self, _: LinkUp) -> None:
         """Expect frames again."""
-        self._report_early_gaps()
+        self._gaps.report_held()
         self._silence.expect(self._agenda.now, REJOIN_DEADLINE_S)
         self._look_again()
         self.make_held_calls()
@@ -144,7 +144,7 @@ class StreamMachine(StreamBase):
         self._silence.begin(now, VIDEO_DEADLINE_S)
         self._look_again()
         self._agenda.put(StreamStarted(stream_id=self.stream_id, applied_prompt=self.applied_prompt, at=now))
-        self._report_early_gaps()
+        self._gaps.report_held()
         if (call := self._calls.take_start()) is not None:
             self._agenda.put(Succeed(call, self.stream_id))
 

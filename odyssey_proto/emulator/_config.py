@@ -19,9 +19,10 @@ from .._base.hosts import host_named, origin_named
 from .._base.public_path import publish
 from ._own_worlds.protocol import METHODS, World
 
-__all__ = ["CODECS", "EmulatorConfig"]
+__all__ = ["CODECS", "SECOND_CONNECTIONS", "EmulatorConfig"]
 
 CODECS: Final = ("h264", "vp8", "both")
+SECOND_CONNECTIONS: Final = ("replaces", "beside")
 _LEAST_SIZE: Final = (512, 32)
 """Width and height of the stamp, in px."""
 _LARGEST_EDGE: Final = 4096
@@ -67,6 +68,13 @@ def _above_zero(*, optional: bool = False) -> Any:
 def _codec(_: Any, __: Any, value: Any) -> None:
     if value not in CODECS:
         raise OdysseyConfigError(f"codec must be one of {', '.join(CODECS)}, not {value!r}")
+
+
+def _check_second(_: Any, __: Any, value: Any) -> None:
+    if value not in SECOND_CONNECTIONS:
+        raise OdysseyConfigError(
+            f"second_connection must be one of {', '.join(SECOND_CONNECTIONS)}, not {value!r}"
+        )
 
 
 def _check_size(_: Any, __: Any, value: Any) -> None:
@@ -249,6 +257,10 @@ class EmulatorConfig:
     """Lifetime of an artifact's address, in s."""
     token_ttl_s: float = attrs.field(default=3600, validator=_above_zero())
     """Lifetime of an access token, in s."""
+    second_connection: str = attrs.field(default="replaces", validator=_check_second)
+    """What a second connection to a session does. It ``replaces`` the first, which gets an ``error`` and is
+    closed; or it stands ``beside`` the first, which goes on with video until its WebSocket ends. Answers of the
+    streamer then go to the newer of the two. What the service does is not known: clients should work with both."""
     session_token_ttl_s: float = attrs.field(default=600, validator=_above_zero())
     """Lifetime of a session token, in s."""
     stale_after_s: float = attrs.field(default=40, validator=_above_zero())

@@ -165,6 +165,7 @@ EMULATING: Final[dict[str, Rows]] = {
     "sloppy": COUNTS,
     "codec": values(VALUE, "av1", None, 7),
     "stamp": values(VALUE, 1, "yes"),
+    "second_connection": values(VALUE, "ends", None, 7),
     "fps": [*COUNTS, *values(VALUE, 0, 61)],
     "data_dir": values(VALUE, 7, "", b"x"),
     "world": values(VALUE, 7, "", " ", b"clip.mp4", []),

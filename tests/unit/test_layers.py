@@ -86,7 +86,7 @@ def imports() -> dict[str, frozenset[str]]:
     return found
 
 
-FACES = "client session spectator raw_response"
+FACES = "client rest_calls session spectator raw_response"
 
 
 def room_of(module: str) -> str:

@@ -26,12 +26,12 @@ from .picture_size import coded_size
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiortc import RTCRtpReceiver
+    from aiortc import MediaStreamTrack, RTCRtpReceiver
 
     from ..._video.meters import VideoTotals
     from .jitter import ArrivedFrame, MarkerJitterBuffer
 
-__all__ = ["DecodingQueue", "discard", "install"]
+__all__ = ["DecodingQueue", "discard", "drain", "install"]
 
 log = logging.getLogger("odyssey_proto.webrtc")
 
@@ -217,6 +217,17 @@ def discard(receiver: RTCRtpReceiver) -> None:
     """Have a receiver that has received nothing yet decode nothing: nobody takes its frames or sounds."""
     if type(getattr(receiver, _QUEUE, None)) is queue.Queue and getattr(receiver, _THREAD, receiver) is None:
         setattr(receiver, _QUEUE, _Discarding())
+
+
+async def drain(track: MediaStreamTrack) -> None:
+    """Take everything from a track that nobody wants, in case it could not be discarded, until its end."""
+    from aiortc import MediaStreamError
+
+    try:
+        while True:
+            await track.recv()
+    except MediaStreamError:
+        pass
 
 
 class _Discarding:

@@ -111,6 +111,8 @@ class Streamer:
         self._peer: StreamerPeer | None = None
         self._track: PictureTrack | None = None
         self._link: ClientLink | None = None
+        self._beside: dict[ClientLink, tuple[StreamerPeer, PictureTrack]] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
         self._user_agent = ""
         self._media_stopped = False
         self._closed = False
@@ -119,16 +121,19 @@ class Streamer:
         self._work = asyncio.get_running_loop().create_task(self._serve())
 
     async def join(self, link: ClientLink) -> StreamerPeer | None:
-        """Return a peer connection for a client that has just connected; close the earlier one.
+        """Return a peer connection for a client that has just connected; close the earlier one, or keep both.
 
         Return None if the session has ended meanwhile, or another client has connected.
         """
         (earlier, self._peer), (earlier_link, self._link) = (self._peer, None), (self._link, link)
         self._user_agent = link.user_agent
-        if earlier_link is not None:
-            await earlier_link.fail("replaced")
-        if earlier is not None:
-            await earlier.close()
+        if earlier_link is not None and earlier is not None and self._track is not None and self._keeps_both:
+            self._beside[earlier_link] = earlier, self._track
+        else:
+            if earlier_link is not None:
+                await earlier_link.fail("replaced")
+            if earlier is not None:
+                await earlier.close()
         if self._closed or self._link is not link:
             return None
         self._track = track = PictureTrack()
@@ -140,14 +145,31 @@ class Streamer:
             on_channel_open=self._channel_opened,
             on_packet=lambda packet: self._record_packet(packet, track),
         )
-        if self._stream is not None:
-            self._stream.camera.track = self._track
+        self._show_tracks()
         return self._peer
 
+    @property
+    def _keeps_both(self) -> bool:
+        return self._config.second_connection == "beside"
+
+    def _show_tracks(self) -> None:
+        if self._stream is not None and self._track is not None:
+            self._stream.camera.track = self._track
+            self._stream.camera.others = tuple(track for _, track in self._beside.values())
+
     def leave(self, link: ClientLink) -> None:
-        """Forget a signaling connection that is lost; media goes on until the session is cleared."""
+        """Forget a signaling connection that is lost; media goes on until the session is cleared.
+
+        Beside another one, its peer connection ends with it.
+        """
         if self._link is link:
             self._link = None
+        elif link in self._beside:
+            peer, _ = self._beside.pop(link)
+            self._show_tracks()
+            ending = asyncio.get_running_loop().create_task(peer.close())
+            self._leaving.add(ending)
+            ending.add_done_callback(self._leaving.discard)
 
     def ask(self, request: _Request) -> None:
         """Queue a request of the client."""
@@ -158,11 +180,10 @@ class Streamer:
         self._closed = True
         self._work.cancel()
         # Concurrently: a client that is gone would not answer the close, and each of these may wait.
-        await asyncio.gather(self._say_goodbye(reason), self._cut(), *([self._peer.close()] if self._peer else []))
-
-    async def _say_goodbye(self, reason: str | None) -> None:
-        if self._link is not None:
-            await (self._link.close(1000) if reason is None else self._link.fail(reason))
+        links = [*self._beside, *([self._link] if self._link else [])]
+        peers = [*(peer for peer, _ in self._beside.values()), *([self._peer] if self._peer else [])]
+        goodbyes = (link.close(1000) if reason is None else link.fail(reason) for link in links)
+        await asyncio.gather(*goodbyes, self._cut(), *(peer.close() for peer in peers), *self._leaving)
 
     # For faults (`mishaps.StreamerSide`)
 
@@ -286,7 +307,7 @@ class Streamer:
             )
             camera.audience = broadcast.video
             self._send_message(broadcast.ready)
-        camera.track = self._track
+        self._show_tracks()
         camera.roll()
 
     async def _update(self, request: Update) -> None:
@@ -386,7 +407,8 @@ class Streamer:
 
     def _record_packet(self, packet: av.Packet[Any], track: PictureTrack) -> None:
         stream = self._stream
-        if stream is not None and stream.recording is not None and packet.pts is not None:
+        is_newest = track is self._track
+        if is_newest and stream is not None and stream.recording is not None and packet.pts is not None:
             stream.recording.take_packet(packet, track.moment(packet.pts))
 
     async def _cut(self, reason: str = "session_ended") -> None:

@@ -12,6 +12,7 @@ import fractions
 import time
 from typing import TYPE_CHECKING, Final, Protocol
 
+import av
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from av.video.frame import PictureType
@@ -20,8 +21,6 @@ from .._stamps import draw_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-    import av
 
 __all__ = ["Audience", "Camera", "PictureTrack", "Scenery"]
 
@@ -123,6 +122,8 @@ class Camera:
         self._begins = True
         self.track: PictureTrack | None = None
         """Track that gets the pictures; with None, only the audience gets them."""
+        self.others: tuple[PictureTrack, ...] = ()
+        """Further tracks, which get what `track` does."""
         self.audience: Audience | None = None
         """The spectators. While there are any, the camera does not wait for the track."""
         self.viewer: Callable[[av.VideoFrame, float], None] | None = None
@@ -171,7 +172,8 @@ class Camera:
     def _hand_over(self, picture: av.VideoFrame, due: float) -> None:
         track = self.track if self.track is not None and self.track.has_room else None
         audience = self.audience if self.audience is not None and self.audience.is_watched else None
-        if track is None and audience is None:
+        others = [each for each in self.others if each.has_room]
+        if track is None and audience is None and not others:
             return
         if self._stamped:
             draw_stamp(picture, self._number, int(time.monotonic() * 1000))
@@ -180,6 +182,8 @@ class Camera:
             self.viewer(picture, due)
         if audience is not None:
             audience.show(picture, due)
+        for other in others:  # a copy, because each encoder writes into its picture
+            other.show(av.VideoFrame.from_ndarray(picture.to_ndarray(), "yuv420p"), due)
         if track is not None:
             if self._begins:
                 picture.pict_type = PictureType.I  # so that a recording can begin with it
