@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from .._base.forks import RLock
@@ -157,8 +158,8 @@ class LinkMeter:
             for lost in range(number - ahead + 1, number):
                 self._missing[lost % 2**16] = None
                 self._totals.packets_lost += 1
-            while len(self._missing) > _RENUMBERED:
-                del self._missing[next(iter(self._missing))]
+            for oldest in tuple(islice(self._missing, max(0, len(self._missing) - _RENUMBERED))):
+                del self._missing[oldest]
         else:
             self._missing.clear()
         self._highest = number

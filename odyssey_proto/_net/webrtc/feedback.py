@@ -68,7 +68,9 @@ def terms(media: Iterable[MediaDescription]) -> dict[str, Terms]:
         reported = frozenset(
             codec.payloadType
             for codec in each.rtp.codecs
-            if codec.payloadType is not None and _feedback_of(codec, transport_feedback.KIND)
+            if codec.payloadType is not None
+            and not _repeats(codec)
+            and _feedback_of(codec, transport_feedback.KIND)
         )
         if each.kind == "video" and ids and reported:
             found[each.rtp.muxId] = Terms(ids[0], reported)
@@ -82,14 +84,18 @@ def agree(pc: RTCPeerConnection, receiver: RTCRtpReceiver, offered: Mapping[str,
     """
     from aiortc.rtcrtpparameters import RTCRtcpFeedback, RTCRtpHeaderExtensionParameters
 
-    for transceiver in pc.getTransceivers():
-        wanted = offered.get(str(transceiver.mid)) if transceiver.receiver is receiver else None
-        if wanted is None or not any(codec.payloadType in wanted.payload_types for codec in transceiver._codecs):
-            continue
-        for codec in transceiver._codecs:
-            if codec.payloadType in wanted.payload_types:
-                kept = [each for each in codec.rtcpFeedback if each.type != bandwidth.REMB]
-                codec.rtcpFeedback = [*kept, RTCRtcpFeedback(type=transport_feedback.KIND)]
+    (transceiver,) = (each for each in pc.getTransceivers() if each.receiver is receiver)
+    wanted = offered.get(str(transceiver.mid))
+    accepted = False
+    for codec in transceiver._codecs:
+        # aiortc repeats what was offered for packets that are sent again.
+        kept = [each for each in codec.rtcpFeedback if each.type != transport_feedback.KIND]
+        if wanted is not None and codec.payloadType in wanted.payload_types:
+            kept = [each for each in kept if each.type != bandwidth.REMB]
+            kept.append(RTCRtcpFeedback(type=transport_feedback.KIND))
+            accepted = True
+        codec.rtcpFeedback = kept
+    if wanted is not None and accepted:
         numbering = RTCRtpHeaderExtensionParameters(id=wanted.extension, uri=transport_feedback.URI)
         transceiver._headerExtensions = [*transceiver._headerExtensions, numbering]
 
@@ -108,6 +114,11 @@ def offering(offer: str) -> str:
         return found[0] + "".join(f"{line}\r\n" for line in lines)
 
     return re.sub(r"^m=video .*?(?=^m=|\Z)", video, offer, count=1, flags=re.MULTILINE | re.DOTALL)
+
+
+def _repeats(codec: Any) -> bool:
+    """Return whether packets of a "codec" are those of others, sent again (RFC 4588)."""
+    return bool(codec.name.lower() == "rtx")
 
 
 def _feedback_of(codec: Any, kind: str) -> bool:
@@ -151,7 +162,7 @@ class Feedback:
     def take(self, packet: RtpPacket, stream: _Stream) -> None:
         """Take each packet, before anything else does."""
         now, codec = self._clock.now(), getattr(self._receiver, _CODECS)[packet.payload_type]
-        is_video = codec.name.lower() != "rtx"
+        is_video = not _repeats(codec)
         number = packet.sequence_number
         repaired = is_video and self._recovery.answers(number, now)
         stream.reception.take(number, timestamp=packet.timestamp, now=now, repaired=repaired)

@@ -95,9 +95,12 @@ class Reception:
     def _take_next(self, ahead: int, timestamp: int, now: float) -> None:
         if ahead > 1:
             self.lost += ahead - 1
-            self._missing.update(dict.fromkeys(range(self.highest + 1, self.highest + ahead)))
-            while self._missing and next(iter(self._missing)) < self.highest - _MOST_BEHIND:
-                del self._missing[next(iter(self._missing))]
+            oldest = self.highest + ahead - _MOST_BEHIND
+            for place in tuple(self._missing):
+                if place >= oldest:
+                    break
+                del self._missing[place]
+            self._missing.update(dict.fromkeys(range(max(oldest, self.highest + 1), self.highest + ahead)))
         self.highest += ahead
         if timestamp != self._timestamp:
             transit_s = now - self._arrived - signed(timestamp - self._timestamp, 32) / self._clock_rate

@@ -12,6 +12,7 @@ Requests are limited, because on a link that is full each answer takes the place
 from __future__ import annotations
 
 import math
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -263,8 +264,8 @@ class Recovery:
             entry = self._missing[missing] = _Missing(now, due_at)
             if after < missing <= after + _PROBED:
                 entry.tries, entry.asked_at, entry.due_at = 1, asked_at, max(now, asked_at + self._wait(1))
-        while len(self._missing) > MOST_MISSING:
-            del self._missing[next(iter(self._missing))]
+        for oldest in tuple(islice(self._missing, max(0, len(self._missing) - MOST_MISSING))):
+            del self._missing[oldest]
         self._wake(due_at)
         return False
 

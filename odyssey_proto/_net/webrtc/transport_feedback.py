@@ -71,7 +71,8 @@ class TransportFeedback:
         if self._highest is None or abs(place - self._highest) > _MOST_AHEAD:
             self._arrived.clear()
             self._first, self._unreported = None, 0
-            self._known_from = self._next = self._highest = place = number
+            self._next = self._highest = place = number
+            self._known_from = place - _MOST_AHEAD  # others may have overtaken what was sent before
         elif place < self._known_from or place in self._arrived:
             return
         self._highest = max(self._highest, place)
