@@ -99,10 +99,10 @@ def test_a_packet_answers_a_request_if_it_comes_no_sooner_than_it_can() -> None:
     assert not recovery.answers(2, 0.0)
     for number in (1, 4):
         recovery.take(number, 0.0)
-    assert not recovery.answers(2, 0.05), "it was not requested yet"
-    assert recovery.due(0.06) == [2, 3]
-    assert [recovery.answers(2, at) for at in (0.1, 0.12)] == [False, True]
-    assert not recovery.answers(4, 0.12)
+    assert not recovery.answers(2, 0.1), "it was not requested yet"
+    assert recovery.due(0.0) == [2, 3]
+    assert [recovery.answers(2, at) for at in (0.04, 0.06)] == [False, True]
+    assert not recovery.answers(4, 0.1)
 
 
 def test_the_end_of_a_frame_is_requested_if_the_frame_just_stops() -> None:
