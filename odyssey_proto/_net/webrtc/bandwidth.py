@@ -35,12 +35,12 @@ _TRIED_TO: Final = 0.55  # share of the limit at which so much is lost,
 _AS_MUCH: Final = 0.75  # and of that loss: if it stays above, it is not the rate that causes it
 _BEYOND: Final = 1.25  # of such a loss is normal
 _LONGER_PATH: Final = 3  # limits that did not shorten a wait: the path is longer, and no queue stands
-_GROWTH_AT_FIRST: Final = 1.25  # per s, until the link was full once
+_GROWTH_AT_FIRST: Final = 2.0  # per s, until the link was full once
 _GROWTH: Final = 1.08  # per s
 _GROWTH_NEAR: Final = 60_000.0  # bits per s in each s, near what the link can carry
 _NEAR: Final = (0.8, 1.2)
 _MOST_OVER_RATE: Final = 1.5  # a sender that sends less does not show what the link can carry
-_FIRST_AFTER_S: Final = 2.0
+_FIRST_AFTER_S: Final = 1.0
 _EVERY_S: Final = 0.5
 _LEAST: Final = 100_000.0  # bits per s
 
@@ -51,8 +51,8 @@ class Bandwidth:
     >>> bandwidth = Bandwidth()
     >>> for moment in range(300):
     ...     bandwidth.take(1000, sent=moment / 100, now=5 + moment / 100, lost=0, expected=moment + 1)
-    >>> round(bandwidth.estimate / 1e6, 1)
-    1.0
+    >>> round(bandwidth.estimate / 1e6, 1), round(bandwidth.rate / 1e6, 1)
+    (1.2, 0.8)
     """
 
     def __init__(self) -> None:
@@ -133,7 +133,7 @@ class Bandwidth:
             self._lower_for_loss(now, loss)
         elif self.estimate is None:
             if now - self._began >= _FIRST_AFTER_S:
-                self.estimate = max(_LEAST, self.rate)
+                self.estimate = max(_LEAST, _MOST_OVER_RATE * self.rate)
         elif not self._draining and loss <= _LOW_LOSS and self._queue_s <= _QUEUE_S:
             self._raise(span)
 
