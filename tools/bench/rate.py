@@ -111,7 +111,7 @@ def follow(client: str, mbit: float, feedback: str, seconds: float, settling: fl
             watched = json.loads(watcher.stdout.readline())
         finally:
             for process in (sender, watcher):
-                process.kill()
+                process.terminate()
                 process.wait()
     middle = next(each for each in told if each["at"] >= began + settling)
     first, last = next(each for each in told if each["at"] >= began), told[-1]

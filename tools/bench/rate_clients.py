@@ -4,14 +4,16 @@
     python -m tools.bench.rate_clients CLIENT
 
 The streamer is a page in Chromium, which sends up to ``MOST`` bits per s. It prints its offer, reads the answer, and
-prints what the page says of its sending twice a second, until its input ends. ``CLIENT`` is ``ours`` or ``plain``
-(stock aiortc); it reads the offer, prints its answer, and when its input ends, the moments of all its frames.
+prints what the page says of its sending twice a second, until its input ends. ``CLIENT`` is ``ours``, ``plain``
+(stock aiortc) or ``chromium``; it reads the offer, prints its answer, and when its input ends, the moments of all
+its frames.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 import threading
 import time
@@ -99,5 +101,16 @@ async def _plain() -> None:
     await pc.close()
 
 
+def chromium() -> None:
+    """Watch in Chromium."""
+    with Browser("watcher.html", {}) as page:
+        page.tell(json.loads(sys.stdin.readline()))
+        _say(**page.hear())
+        sys.stdin.read()
+        page.tell({"end": True})
+        _say(**page.hear())
+
+
 if __name__ == "__main__":
-    {"streamer": streamer, "ours": ours, "plain": plain}[sys.argv[1]](*sys.argv[2:])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that a browser ends too
+    {"streamer": streamer, "ours": ours, "plain": plain, "chromium": chromium}[sys.argv[1]](*sys.argv[2:])
