@@ -53,8 +53,8 @@ def _program() -> str | None:
 class Browser:
     """A page in a browser of its own, during the ``with``.
 
-    The page is in this folder. With ``GET /next``, it waits for what `tell` is given; with ``POST /told``, it sends
-    JSON, which `hear` returns; ``GET /now`` is the time here, in ms of the monotonic clock.
+    The page is in this folder. With ``GET /next``, it waits for what `tell` is given. With ``POST /told``, it
+    sends JSON, which `hear` returns. ``GET /now`` is the time here, in ms of the monotonic clock.
 
     Args:
         page: its name.

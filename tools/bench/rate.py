@@ -68,9 +68,7 @@ def _figures(name: str, mbit: float, ours: Followed, plain: Followed) -> list[Fi
     def figure(what: str, unit: str, attribute: str, target: Target | None = None) -> Figure:
         values = (float(getattr(each, attribute)) for each in (ours, plain))
         mine, theirs = values
-        return Figure(
-            name=f"{name}: {what}", reference=_PLAIN, unit=unit, ours=mine, theirs=theirs, target=target
-        )
+        return Figure(name=f"{name}: {what}", reference=_PLAIN, unit=unit, ours=mine, theirs=theirs, target=target)
 
     return [
         figure("sent", "Mbit/s", "mbit", Target(0.6 * mbit, absolute=True, least=True)),
@@ -115,7 +113,9 @@ def follow(client: str, mbit: float, feedback: str, seconds: float, settling: fl
                 process.wait()
     middle = next(each for each in told if each["at"] >= began + settling)
     first, last = next(each for each in told if each["at"] >= began), told[-1]
-    moments = np.array([began + settling, *(at for at in watched["moments"] if began + settling <= at <= last["at"])])
+    moments = np.array(
+        [began + settling, *(at for at in watched["moments"] if began + settling <= at <= last["at"])]
+    )
     gaps = np.diff(np.append(moments, last["at"]))
     return Followed(
         mbit=_mbit(middle, last),
