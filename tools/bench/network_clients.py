@@ -2,8 +2,8 @@
 
     python -m tools.bench.network_clients CLIENT URL FOLDER SECONDS
 
-``CLIENT`` is ``ours`` or ``plain``, as in `tools.bench.clients`, or ``chromium``. It prints a line when it has seen
-two seconds of the stream, watches, and prints what it saw as JSON.
+``CLIENT`` is ``ours`` or ``plain``, as in `tools.bench.clients`, or ``chromium``. It prints a line when it has
+seen two seconds of the stream, watches, and prints what it saw as JSON.
 """
 
 from __future__ import annotations

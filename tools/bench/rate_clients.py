@@ -3,10 +3,9 @@
     python -m tools.bench.rate_clients streamer FEEDBACK MOST
     python -m tools.bench.rate_clients CLIENT
 
-The streamer is a page in Chromium, which sends up to ``MOST`` bits per s. It prints its offer, reads the answer, and
-prints what the page says of its sending twice a second, until its input ends. ``CLIENT`` is ``ours``, ``plain``
-(stock aiortc) or ``chromium``; it reads the offer, prints its answer, and when its input ends, the moments of all
-its frames.
+The streamer is a page in Chromium, which sends up to ``MOST`` bits per s. It prints its offer, reads the answer,
+and prints what the page says of its sending twice a second, until its input ends. ``CLIENT`` is ``ours``,
+``plain`` (aiortc) or ``chromium``. It reads the offer, prints its answer, and when its input ends, the moments of its frames.
 """
 
 from __future__ import annotations
@@ -17,9 +16,12 @@ import signal
 import sys
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tools.bench.chromium import Browser
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__: list[str] = []
 
@@ -113,4 +115,10 @@ def chromium() -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that a browser ends too
-    {"streamer": streamer, "ours": ours, "plain": plain, "chromium": chromium}[sys.argv[1]](*sys.argv[2:])
+    roles: dict[str, Callable[..., None]] = {
+        "streamer": streamer,
+        "ours": ours,
+        "plain": plain,
+        "chromium": chromium,
+    }
+    roles[sys.argv[1]](*sys.argv[2:])
