@@ -315,6 +315,37 @@ def test_an_offer_to_receive_offers_them_for_each_codec_of_the_video() -> None:
     assert feedback.offering(sdp + tail) == f"{sdp}a=extmap:3 {URI}\r\na=rtcp-fb:97 transport-cc\r\n{tail}"
 
 
+@pytest.mark.parametrize("accepted", [True, False])
+def test_a_server_that_accepts_them_in_its_answer_is_sent_them(accepted: bool) -> None:
+    async def shake_hands() -> tuple[list[str], list[list[str]]]:
+        ours, server = RTCPeerConnection(), RTCPeerConnection()
+        try:
+            receiver = ours.addTransceiver("video", "recvonly").receiver
+            clock = MonotonicClock()
+            assert feedback.install(receiver, Recovery(), clock, VideoTotals(clock), lambda _: None)
+            await ours.setLocalDescription(await ours.createOffer())
+            offer = feedback.offering(ours.localDescription.sdp)
+            server.addTransceiver("video", "sendonly")
+            await server.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+            await server.setLocalDescription(await server.createAnswer())
+            answer = server.localDescription.sdp
+            if accepted:
+                answer = wants_reports(97)(answer)
+            await ours.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+            feedback.agree(ours, receiver, feedback.terms(SessionDescription.parse(answer).media))
+            (transceiver,) = ours.getTransceivers()
+            return [each.uri for each in transceiver._headerExtensions], [
+                [each.type for each in codec.rtcpFeedback] for codec in transceiver._codecs
+            ]
+        finally:
+            await ours.close()
+            await server.close()
+
+    extensions, kinds = asyncio.run(shake_hands())
+    assert (URI in extensions) == accepted
+    assert kinds[0] == ["nack", "nack", "transport-cc" if accepted else "goog-remb"]
+
+
 def test_the_terms_of_a_description_are_those_of_its_video() -> None:
     async def described() -> dict[str, Terms]:
         return feedback.terms(SessionDescription.parse(await offered(wants_reports(97, 99))).media)
