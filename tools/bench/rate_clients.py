@@ -67,7 +67,7 @@ def ours() -> None:
     peer = Peer(loop, listener, clock, totals=totals)
     _say(answer=peer.answer(json.loads(sys.stdin.readline())["offer"]).result())
     sys.stdin.read()
-    _say(moments=moments, requested=totals.keyframes_requested, estimate=totals.estimated_bits_per_s)
+    _say(moments=moments, requested=totals.keyframes_requested, estimate=totals.bandwidth_bps)
     peer.close().result()
     loop.stop()
 

@@ -185,7 +185,7 @@ class Feedback:
             lost=reception.lost,
             expected=reception.expected,
         )
-        self._totals.estimated_bits_per_s = self._bandwidth.estimate
+        self._totals.bandwidth_bps = self._bandwidth.estimate
 
     @property
     def _our_number(self) -> int:

@@ -160,7 +160,7 @@ def test_a_sender_that_obeys_limits_is_sent_some_and_the_estimate_is_kept_in_any
     assert 8 <= len(limits) <= 10
     assert all((sender, streams) == (OURS, [7]) for sender, _, streams in limits)
     assert limits[0][1] == pytest.approx(1_200_000, rel=0.02)  # half as much again as 100 packets a second
-    assert limited.totals.estimated_bits_per_s == other.totals.estimated_bits_per_s
+    assert limited.totals.bandwidth_bps == other.totals.bandwidth_bps
     assert other.reports == []
 
 
