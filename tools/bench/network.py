@@ -160,7 +160,9 @@ def _studio(wire: Wire, bits_per_s: int, *, follows: bool) -> Iterator[tuple[str
 
 def measure(wire: Wire, cell: Cell, client: str, url: str, folder: Path, **options: Any) -> dict[str, float]:
     """Run one client in the weather of a cell; return what it saw and what the sender did."""
-    wire.set(attrs.evolve(cell.weather, loss=0, bursts=0, jitter_ms=0, outage_s=0))
+    fair = attrs.evolve(cell.weather, loss=0, bursts=0, jitter_ms=0, outage_s=0)
+    # A sender that follows begins on the slow link.
+    wire.set(fair if cell.follows else attrs.evolve(fair, rate=0))
     call = [sys.executable, "-m", "tools.bench.network_clients", client, url, str(folder), str(cell.seconds)]
     process = wire.start(CLIENT, call, **options)
     try:
@@ -175,6 +177,8 @@ def measure(wire: Wire, cell: Cell, client: str, url: str, folder: Path, **optio
         process.terminate()
         process.communicate()
         return {}
+    if not out:
+        return {}  # it failed, and said why
     found: dict[str, float] = json.loads(out)
     after = counters.read()
     return {**found, "lost": lost, **{name: after[name] - before[name] for name in after}}

@@ -8,6 +8,7 @@ seen two seconds of the stream, watches, and prints what it saw as JSON.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import sys
@@ -77,8 +78,8 @@ class Watching:
         sent = np.flatnonzero((moments >= self._begin) & (moments < end))
         at = {number: seen for seen, number in self._seen}
         ages = [(at[number] - moments[number]) * 1000 for number in sent.tolist() if number in at]
-        shown = np.array([seen for seen, _ in self._seen if self._begin <= seen <= end + 1])
-        gaps = np.diff(shown) if len(shown) > 1 else np.array([self._seconds])
+        shown = [self._begin, *(seen for seen, _ in self._seen if self._begin <= seen <= end + 1)]
+        gaps = np.diff([*shown, max(end, shown[-1])])
         return {
             "sent": len(sent),
             "delivered_percent": 100 * len(ages) / max(1, len(sent)),
@@ -98,13 +99,15 @@ def _luma(red: Any, green: Any, blue: Any) -> Any:
 
 def ours(url: str, watching: Watching) -> dict[str, float]:
     """Watch with this library."""
-    from odyssey_proto import Odyssey
+    from odyssey_proto import Odyssey, OdysseyConnectionError, OdysseyStreamTimeoutError
 
     with Odyssey(_KEY, api_url=url) as client, client.connect() as session:
         session.start_stream(watching.name, portrait=False, bypass_prompt_expansion=True)
-        for frame in session.frames(policy="drop_oldest", queue_size=64):
-            if not watching.saw(frame.to_ndarray("gray")):
-                break
+        frames = session.frames(policy="drop_oldest", queue_size=64, timeout=1.0)
+        with contextlib.suppress(OdysseyConnectionError):  # it gave up; the rest was not delivered
+            while watching.lasts(time.monotonic()):
+                with contextlib.suppress(OdysseyStreamTimeoutError):
+                    watching.saw(next(frames).to_ndarray("gray"))
         stats = session.stats()
         return {**watching.found(), "reconnects": stats.reconnects}
 
