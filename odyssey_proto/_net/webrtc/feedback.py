@@ -154,6 +154,7 @@ class Feedback:
         self._spawn = spawn
         self._transport = transport_feedback.TransportFeedback()
         self._bandwidth = bandwidth.Bandwidth()
+        self._kinds: dict[int, tuple[bool, bool]] = {}  # whether it is video, and limited; by payload type
         self._ssrc = 0  # of the video
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -161,20 +162,24 @@ class Feedback:
 
     def take(self, packet: RtpPacket, stream: _Stream) -> None:
         """Take each packet, before anything else does."""
-        now, codec = self._clock.now(), getattr(self._receiver, _CODECS)[packet.payload_type]
-        is_video = not _repeats(codec)
-        number = packet.sequence_number
+        now, number = self._clock.now(), packet.sequence_number
+        is_video, is_limited = self._kinds.get(packet.payload_type) or self._learn(packet.payload_type)
         repaired = is_video and self._recovery.answers(number, now)
         stream.reception.take(number, timestamp=packet.timestamp, now=now, repaired=repaired)
         if is_video:
             self._ssrc = packet.ssrc
             self._measure(packet, stream, now)
-            if _feedback_of(codec, bandwidth.REMB) and (limit := self._bandwidth.due(now)) is not None:
+            if is_limited and (limit := self._bandwidth.due(now)) is not None:
                 self._send(bandwidth.limit(limit, sender=self._our_number, sources=[packet.ssrc]))
         place = packet.extensions.transport_sequence_number
         if place is not None:
             self._transport.take(place, now)
             self._set_timer(now)
+
+    def _learn(self, payload_type: int) -> tuple[bool, bool]:
+        codec = getattr(self._receiver, _CODECS)[payload_type]
+        kind = self._kinds[payload_type] = not _repeats(codec), _feedback_of(codec, bandwidth.REMB)
+        return kind
 
     def _measure(self, packet: RtpPacket, stream: _Stream, now: float) -> None:
         reception = stream.reception

@@ -60,7 +60,7 @@ class TransportFeedback:
         self._next = 0  # the first packet that was not reported, whether it came or not
         self._first: int | None = None  # the first to report
         self._first_at = 0.0  # when the first that is to be reported came
-        self._unreported = 0
+        self._unreported: list[int] = []
         self._count = 0  # reports
 
     def take(self, number: int, now: float) -> None:
@@ -70,7 +70,8 @@ class TransportFeedback:
             place = self._highest + ((number - self._highest + 0x8000) & 0xFFFF) - 0x8000
         if self._highest is None or abs(place - self._highest) > _MOST_AHEAD:
             self._arrived.clear()
-            self._first, self._unreported = None, 0
+            self._first = None
+            self._unreported.clear()
             self._next = self._highest = place = number
             self._known_from = place - _MOST_AHEAD  # others may have overtaken what was sent before
         elif place < self._known_from or place in self._arrived:
@@ -80,8 +81,8 @@ class TransportFeedback:
         if self._first is None:
             self._first, self._first_at = min(place, self._next), now
         self._first = min(place, self._first)
-        self._unreported += 1
-        self.next_at = self._first_at + (_SOONEST_S if self._unreported >= _MANY else _LATEST_S)
+        self._unreported.append(place)
+        self.next_at = self._first_at + (_SOONEST_S if len(self._unreported) >= _MANY else _LATEST_S)
 
     def due(self, now: float, *, sender: int, source: int) -> list[bytes]:
         """Return the reports to send at ``now``, each an RTCP packet.
@@ -98,7 +99,8 @@ class TransportFeedback:
             reports.append(self._report(base, places, sender, source))
             base = places[-1] + 1
         self._next = max(self._next, base)
-        self._first, self._unreported, self.next_at = None, 0, None
+        self._first = self.next_at = None
+        self._unreported.clear()
         while self._arrived and now - self._arrived[oldest := next(iter(self._arrived))] > _KEPT_S:
             del self._arrived[oldest]
             self._known_from = max(self._known_from, oldest + 1)
@@ -108,7 +110,8 @@ class TransportFeedback:
         """Divide the packets from ``base`` on that came into those of each report."""
         share: list[int] = []
         before = 0
-        for place in sorted(place for place in self._arrived if place >= base):
+        came = self._unreported if base >= self._next else [place for place in self._arrived if place >= base]
+        for place in sorted(came):
             ticks = _ticks(self._arrived[place])
             if share and (
                 len(share) == _MOST_IN_REPORT or place - base >= _MOST_SPAN or abs(ticks - before) > _LONG
@@ -122,21 +125,27 @@ class TransportFeedback:
     def _report(self, base: int, places: list[int], sender: int, source: int) -> bytes:
         reference = _ticks(self._arrived[places[0]]) // _TICKS_OF_REFERENCE
         before = reference * _TICKS_OF_REFERENCE
-        runs: deque[tuple[int, int]] = deque()
+        runs: list[tuple[int, int]] = []
         times = bytearray()
-        place = base
+        place, kind, count = base, _LOST, 0  # of the last run
         for arrived in places:
             if arrived > place:
-                runs.append((_LOST, arrived - place))
+                runs.append((kind, count))
+                kind, count = _LOST, arrived - place
             ticks = _ticks(self._arrived[arrived])
             step, before = ticks - before, ticks
-            kind = _NEAR if 0 <= step <= _SHORT else _FAR
-            times += struct.pack("!B" if kind == _NEAR else "!h", step)
-            if runs and runs[-1][0] == kind:
-                runs.append((kind, runs.pop()[1] + 1))
+            if 0 <= step <= _SHORT:
+                came = _NEAR
+                times.append(step)
             else:
-                runs.append((kind, 1))
+                came = _FAR
+                times += struct.pack("!h", step)
+            if came != kind:
+                runs.append((kind, count))
+                kind, count = came, 0
+            count += 1
             place = arrived + 1
+        runs.append((kind, count))
         head = struct.pack(
             "!LLHHL",
             sender,
@@ -146,7 +155,7 @@ class TransportFeedback:
             (reference & 0xFFFFFF) << 8 | self._count & 0xFF,
         )
         self._count += 1
-        body = head + b"".join(_chunks(runs)) + times
+        body = head + b"".join(_chunks(deque(run for run in runs if run[1]))) + times
         body += bytes(-len(body) % 4)
         return struct.pack("!BBH", 2 << 6 | 15, 205, len(body) // 4) + body
 
