@@ -134,7 +134,7 @@ class Browser:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, *_: Any) -> None:
+            def log_message(self, *_: Any, **__: Any) -> None:
                 """Say nothing."""
 
         return Handler

@@ -19,6 +19,7 @@ REMB: Final = "goog-remb"
 """The name of the limits in descriptions."""
 
 _WINDOW_S: Final = 0.1
+_PAUSE_S: Final = 0.5  # after which the rate is measured anew
 _RATE_WINDOWS: Final = 10  # over which the rate is measured
 _FASTEST_OF_S: Final = 10.0
 _QUEUE_S: Final = 0.04  # a wait from which on a queue may stand,
@@ -113,8 +114,11 @@ class Bandwidth:
     def _close(self, now: float, lost: int, expected: int) -> None:
         assert self._began is not None
         span, self._window_at = now - self._window_at, now
-        self._rates.append((span, self._bits))
-        self._bits = 0
+        bits, self._bits = self._bits, 0
+        if span > _PAUSE_S:
+            self._rates.clear()
+            return
+        self._rates.append((span, bits))
         before = self._queue_s
         if self._transit is not None:
             self._queue_s = self._waited(self._transit, now)

@@ -197,7 +197,8 @@ class Feedback:
         return getattr(self._receiver, _OUR_NUMBER) or 0
 
     def _send(self, report: bytes) -> None:
-        self._spawn(self._receiver._send_rtcp(report))
+        if not self._stopped:
+            self._spawn(self._receiver._send_rtcp(report))
 
     def _set_timer(self, now: float) -> None:
         at = self._transport.next_at
@@ -218,7 +219,7 @@ class Feedback:
         self._set_timer(now)
 
     def stop(self) -> None:
-        """Send nothing more by timer."""
+        """Send nothing more."""
         self._stopped = True
         if self._timer is not None:
             self._timer.cancel()

@@ -38,6 +38,8 @@ class Sending:
     jitter_s: float = 0.0
     longer_from: float = float("inf")
     """When the path becomes longer by 80 ms."""
+    pause: tuple[float, float] = (0.0, 0.0)
+    """From when to when nothing is sent; a large picture follows."""
     obeys: bool = True
     seconds: list[list[float]] = attrs.field(factory=list)
     """Of each second: the bits sent, packets, packets lost."""
@@ -53,6 +55,10 @@ class Sending:
             heapq.heappush(events, (when, rng.getrandbits(60), what, of))
 
         def show(frame: int) -> None:
+            begin, end = self.pause
+            if begin <= now < end:
+                at(end, show, 0)
+                return
             size = bits_per_s / FPS / 8 * rng.uniform(0.7, 1.3) * (1 if frame else 3)
             count = max(1, round(size / PACKET_BYTES))
             for part in range(count):
@@ -147,6 +153,14 @@ def test_a_link_that_drops_what_it_cannot_carry_at_once_is_left_half_empty_rathe
 def test_a_longer_path_is_not_taken_for_a_queue_for_ever() -> None:
     found = Sending(seed=1, rate=constant(8 * MBIT), start=4 * MBIT, longer_from=10).run(40)
     assert found.sent(30, 40) > 3 * MBIT
+
+
+def test_a_pause_is_not_taken_for_a_slow_link() -> None:
+    for seed in range(5):
+        found = Sending(seed=seed, rate=constant(4 * MBIT), pause=(10, 13)).run(25)
+        before = [value for at, value in found.limits if 8 <= at < 10]
+        after = [value for at, value in found.limits if 13 <= at < 15]
+        assert min(after) > 0.6 * min(before), seed
 
 
 def test_a_sender_that_does_not_obey_is_told_of_a_full_link_all_the_same() -> None:
