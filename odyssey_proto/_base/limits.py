@@ -40,6 +40,7 @@ __all__ = [
     "REPORTS_MOST_HELD",
     "RETRY_AFTER_MOST_S",
     "ROWS_MOST",
+    "RTP_SOURCES_MOST",
     "SDP_CODECS_MOST",
     "SDP_LINES_MOST",
     "SDP_LINES_MOST_PER_KIND",
@@ -135,6 +136,10 @@ CANDIDATE_MOST_CHARS: Final = 1024
 """One candidate. With all its extensions it has 200."""
 OFFERS_MOST_WAITING: Final = 8
 """Offers that came while another was being answered."""
+
+RTP_SOURCES_MOST: Final = 16
+"""Streams of packets with a number of their own in one video: the video, and what is sent again. A report has room
+for 31."""
 
 # --- pictures
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from .._base.forks import RLock
@@ -116,6 +117,8 @@ class VideoTotals:
         self.round_trip_s: float | None = None
         self.repair_s: float | None = None
         """The time from the request for a packet to its arrival, in s."""
+        self.bandwidth_bps: float | None = None
+        """The estimated bandwidth of the path from the sender, in bit/s."""
         self.is_local = False
         """Whether the service runs on this machine, and so shares its clock."""
 
@@ -155,8 +158,8 @@ class LinkMeter:
             for lost in range(number - ahead + 1, number):
                 self._missing[lost % 2**16] = None
                 self._totals.packets_lost += 1
-            while len(self._missing) > _RENUMBERED:
-                del self._missing[next(iter(self._missing))]
+            for oldest in tuple(islice(self._missing, max(0, len(self._missing) - _RENUMBERED))):
+                del self._missing[oldest]
         else:
             self._missing.clear()
         self._highest = number

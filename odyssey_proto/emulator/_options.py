@@ -22,11 +22,11 @@ from typing import Any, Final
 import attrs
 
 from . import _config
-from ._config import CODECS, EmulatorConfig
+from ._config import CODECS, SECOND_CONNECTIONS, EmulatorConfig
 
 __all__ = ["SettingOption", "checked", "setting_options"]
 
-_CHOICES: Final = {"codec": CODECS}
+_CHOICES: Final = {"codec": CODECS, "second_connection": SECOND_CONNECTIONS}
 """Settings whose annotation does not list their values."""
 _SEEDS: Final = ("seed", "sloppy")
 _NO_LIMIT: Final = re.compile(r";? None for no limit\.")

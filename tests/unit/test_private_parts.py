@@ -15,6 +15,7 @@ import multiprocessing.process
 import multiprocessing.util
 import os
 import queue
+import re
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -27,12 +28,17 @@ from aioice import candidate, ice, stun, turn
 from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
 from aiortc.codecs import depayload
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
-from aiortc.rtcrtpparameters import RTCRtpCodecParameters
-from aiortc.rtcrtpreceiver import NackGenerator, decoder_worker
-from aiortc.rtp import RtpPacket
+from aiortc.rate import RemoteBitrateEstimator
+from aiortc.rtcrtpparameters import (
+    RTCRtpCodecParameters,
+    RTCRtpHeaderExtensionParameters,
+    RTCRtpReceiveParameters,
+)
+from aiortc.rtcrtpreceiver import NackGenerator, StreamStatistics, decoder_worker
+from aiortc.rtp import HeaderExtensionsMap, RtpPacket
 
 from odyssey_proto._base.clock import MonotonicClock
-from odyssey_proto._net.webrtc import candidates, decoding, jitter, repair
+from odyssey_proto._net.webrtc import candidates, decoding, feedback, jitter, repair, transport_feedback
 from odyssey_proto._net.webrtc.recovery import Recovery
 from odyssey_proto._video.meters import VideoTotals
 
@@ -141,12 +147,51 @@ def test_what_a_sender_has_sent_is_kept_where_the_emulator_puts_its_own() -> Non
     assert "await self._retransmit(seq)" in source
 
 
-def test_our_buffer_our_requests_and_our_decoder_are_taken(receiver: Any) -> None:
+def test_what_is_reported_of_streams_is_kept_where_ours_is_put(receiver: Any) -> None:
+    attributes = vars(receiver)
+    assert attributes["_RTCRtpReceiver__remote_streams"] == {}
+    assert type(attributes["_RTCRtpReceiver__remote_bitrate_estimator"]) is RemoteBitrateEstimator
+    assert attributes["_RTCRtpReceiver__codecs"] == {}
+    assert attributes["_RTCRtpReceiver__rtcp_ssrc"] is None
+    assert vars(StreamStatistics(90_000))["_clockrate"] == 90_000
+    source = inspect.getsource(RTCRtpReceiver._handle_rtp_packet)
+    added = source.index("self.__remote_streams[packet.ssrc].add(packet)")
+    assert source.index("self.__remote_streams[packet.ssrc] = StreamStatistics(codec.clockRate)") < added
+    assert added < source.index("unwrap_rtx(packet")
+    assert "if self.__remote_bitrate_estimator is not None" in source
+    reported = inspect.getsource(RTCRtpReceiver._run_rtcp) + inspect.getsource(RTCRtpReceiver.getStats)
+    read = set(re.findall(r"\bstream\.(\w+)", reported))
+    assert read == {"fraction_lost", "packets_lost", "max_seq", "jitter", "packets_received"}
+    assert parameters(RTCRtpReceiver._send_rtcp) == ["packet"]
+
+
+def test_the_extensions_of_a_packet_that_reports_need_are_read_if_they_are_agreed_on() -> None:
+    extensions = HeaderExtensionsMap()
+    agreed = [RTCRtpHeaderExtensionParameters(id=5, uri=transport_feedback.URI)]
+    extensions.configure(RTCRtpReceiveParameters(headerExtensions=agreed))
+    found = extensions.get(0xBEDE, b"\x51\x12\x34\x00")
+    assert (found.transport_sequence_number, found.abs_send_time) == (0x1234, None)
+
+
+def test_what_an_answer_says_of_codecs_and_extensions_is_kept_by_its_transceiver() -> None:
+    async def transceiver() -> dict[str, Any]:
+        pc = RTCPeerConnection()
+        try:
+            return vars(pc.addTransceiver("video", "recvonly"))
+        finally:
+            await pc.close()
+
+    attributes = asyncio.run(transceiver())
+    assert attributes["_codecs"] == attributes["_headerExtensions"] == []
+
+
+def test_our_buffer_our_requests_our_reports_and_our_decoder_are_taken(receiver: Any) -> None:
     clock = MonotonicClock()
     totals, recovery = VideoTotals(clock), Recovery()
     buffer = jitter.install(receiver, clock, totals, recovery)
     assert buffer is not None
     assert repair.install(receiver, buffer, recovery, clock, totals, lambda _: None) is not None
+    assert feedback.install(receiver, recovery, clock, totals, lambda _: None) is not None
     assert decoding.install(receiver, buffer, lambda *_: None, totals) is not None
 
 

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools.bench import codec, imports, network, rest, streaming
+from tools.bench import codec, imports, network, rate, rest, streaming
 from tools.bench.figures import Figure, machine, table
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ _BENCHMARKS: dict[str, Callable[..., list[Figure]]] = {
     "slow": streaming.slow,
     "sessions": streaming.sessions,
     "network": network.network,
+    "rate": rate.rate,
 }
 
 

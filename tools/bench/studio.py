@@ -1,6 +1,6 @@
 """An emulator for measurements over bad networks: pictures with grain, encoded live at a fixed rate.
 
-    python -m tools.bench.studio FOLDER HOST BITS_PER_S
+    python -m tools.bench.studio FOLDER HOST BITS_PER_S [follows]
 
 prints the emulator's line of JSON and serves until it is killed. Painting is done in advance; encoding is not,
 because a keyframe has to come when a client asks for one. In the folder are, for each stream, a log named by its
@@ -162,7 +162,7 @@ def _count(counters: Counters) -> None:
     RTCRtpSender._send_keyframe = counted_keyframe  # type: ignore[method-assign]
 
 
-def _main(folder: str, host: str, bits_per_s: str) -> None:
+def _main(folder: str, host: str, bits_per_s: str, follows: str = "") -> None:
     counters = Counters(Path(folder) / "counters", new=True)
     _count(counters)
     rate = int(bits_per_s) * _ENCODERS_FPS // FPS
@@ -173,9 +173,10 @@ def _main(folder: str, host: str, bits_per_s: str) -> None:
     def camera(scenery: Any, **arguments: Any) -> Camera:
         return _GrainCamera(scenery, **{**arguments, "pictures": pictures, "folder": Path(folder)})
 
-    with Emulator(
-        host=host, world=_Nothing, camera=camera, codec="h264", record=False, streamers=8, concurrent_sessions=8
-    ) as emulator:
+    settings: dict[str, Any] = {"codec": "h264", "record": False, "streamers": 8, "concurrent_sessions": 8}
+    if follows:
+        settings |= {"bitrate": int(bits_per_s), "congestion_control": True}
+    with Emulator(host=host, world=_Nothing, camera=camera, **settings) as emulator:
         print(json.dumps({"api_url": emulator.api_url, "api_key": emulator.api_key}), flush=True)
         threading.Event().wait()
 

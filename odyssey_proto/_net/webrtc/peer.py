@@ -314,6 +314,8 @@ class Peer:
                 pc.addTransceiver("video", "recvonly").setCodecPreferences(codec_preferences(self._codec))
             try:
                 await pc.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
+                if self._receiving is not None:
+                    self._receiving.agree(pc, offer.feedback)
                 if pc.sctp is not None:
                     self._channels.limit(pc.sctp)
                 self._take_offer(offer)

@@ -12,6 +12,7 @@ Requests are limited, because on a link that is full each answer takes the place
 from __future__ import annotations
 
 import math
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -152,6 +153,14 @@ class Recovery:
         missing = None if self._highest is None else self._missing.get(self._unwrapped(number))
         return None if missing is None else missing.since
 
+    def answers(self, number: int, now: float) -> bool:
+        """Return whether a packet with ``number`` that comes at ``now`` was sent again at our request."""
+        missing = None if self._highest is None else self._missing.get(self._unwrapped(number))
+        return missing is not None and self._is_answer(missing, now)
+
+    def _is_answer(self, missing: _Missing, now: float) -> bool:
+        return missing.tries > 0 and now - missing.asked_at >= self.round_trip_s / 2
+
     def passed(self, number: int) -> None:
         """Note that nothing before ``number`` is needed any more."""
         self._lowest = None
@@ -255,8 +264,8 @@ class Recovery:
             entry = self._missing[missing] = _Missing(now, due_at)
             if after < missing <= after + _PROBED:
                 entry.tries, entry.asked_at, entry.due_at = 1, asked_at, max(now, asked_at + self._wait(1))
-        while len(self._missing) > MOST_MISSING:
-            del self._missing[next(iter(self._missing))]
+        for oldest in tuple(islice(self._missing, max(0, len(self._missing) - MOST_MISSING))):
+            del self._missing[oldest]
         self._wake(due_at)
         return False
 
@@ -270,9 +279,9 @@ class Recovery:
             self.in_vain += 1
         if missing is None:
             return
-        if not again and not self._says_again and missing.tries:
+        if not again and not self._says_again:
             # If packets that are sent again look like others, the time tells them apart.
-            again = now - missing.asked_at >= self.round_trip_s / 2
+            again = self._is_answer(missing, now)
         if again:
             self.repaired += 1
             self._measure(missing, now)

@@ -26,6 +26,7 @@ VALUES: dict[str, tuple[list[str], Any]] = {
     "fps": (["4"], 4),
     "data_dir": (["data"], Path("data")),
     "streamers": (["2"], 2),
+    "second_connection": (["beside"], "beside"),
     "world": (["a.module:World"], "a.module:World"),
     "blocked_words": (["war", "blood"], ("war", "blood")),
     "regions": (["near=0.1", "far"], (("near", 0.1), ("far", 0.0))),
