@@ -75,10 +75,14 @@ if TYPE_CHECKING:
     from ._model.events import Event as Event
     from ._model.events import GapEvent as GapEvent
     from ._model.events import InteractAcknowledged as InteractAcknowledged
+    from ._model.events import LinkProblem as LinkProblem
+    from ._model.events import LinkQuality as LinkQuality
+    from ._model.events import LinkQualityChanged as LinkQualityChanged
     from ._model.events import StatusChanged as StatusChanged
     from ._model.events import StreamEnded as StreamEnded
     from ._model.events import StreamFailed as StreamFailed
     from ._model.events import StreamStarted as StreamStarted
+    from ._model.events import VideoPaused as VideoPaused
     from ._model.script import ImageInput as ImageInput
     from ._model.script import InteractAction as InteractAction
     from ._model.script import Script as Script
@@ -151,10 +155,14 @@ _MODULES = {
         "Event",
         "GapEvent",
         "InteractAcknowledged",
+        "LinkProblem",
+        "LinkQuality",
+        "LinkQualityChanged",
         "StatusChanged",
         "StreamEnded",
         "StreamFailed",
         "StreamStarted",
+        "VideoPaused",
     ),
     "._model.script": ("ImageInput", "InteractAction", "Script", "ScriptEntry", "StartAction"),
     "._model.simulation_job": ("SimulationJobDetail",),

@@ -31,6 +31,7 @@ MODULES: Final = (
     *("core/queueing", "core/session_machine", "core/silence", "core/refusals", "core/spectator_machine"),
     *("core/session_base", "core/session_errors", "core/stream_base", "core/stream_errors", "core/stream_machine"),
     *("core/signs_of_life", "core/unread"),
+    *("core/link_quality", "core/link_watch"),
     *("_video/frame", "_video/images"),
     *("_live/event_hub", "_live/dispatcher"),
 )

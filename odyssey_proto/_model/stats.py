@@ -37,6 +37,13 @@ class SessionStats(Record):
     One of a stream that has ended counts if it did."""
     gap_s: float
     """Total duration of these gaps in s, including a current one."""
+    freezes: int
+    """Freezes: how often a picture stood for more than 150 ms longer than the interval of the frames, whatever the
+    reason (the network, a pause of the streamer, this machine). Times between streams are none."""
+    freeze_s: float
+    """Total duration of the freezes in s, each from one frame to the next, including a current one."""
+    longest_freeze_s: float
+    """Duration of the longest freeze in s; 0 without one."""
     fps: float
     """Frames per s, over the last 2 s."""
     width: int | None
@@ -61,6 +68,9 @@ class SessionStats(Record):
     """Bytes of encoded video that arrived."""
     bitrate_bps: float
     """Encoded video in bit/s, over the last 2 s."""
+    bandwidth_bps: float | None
+    """Estimated bandwidth of the path from the streamer, in bit/s, from the delays of its packets; at most about
+    1.5 times what arrives. None unless the packets say when they were sent, and for the first seconds."""
     jitter_ms: float | None
     """Variation of the arrival times of frames, in ms (RFC 3550, 6.4.1); None before the second frame."""
     round_trip_ms: float | None

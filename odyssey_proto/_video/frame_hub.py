@@ -13,7 +13,7 @@ from .._base.forks import RLock
 from .frame import VideoFrame, _Picture
 from .frame_queue import FrameCounts, FramePolicy, FrameQueue
 from .media_clock import MediaClock
-from .meters import Mean, Rate
+from .meters import Freezes, Mean, Rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +55,8 @@ class FrameHub:
         """The rate at which frames of streams are received."""
         self.converting: Mean = Mean(clock or MonotonicClock())
         """How long converting a frame takes."""
+        self.freezes: Freezes = Freezes()
+        """How long pictures of streams stood still."""
         self.size: tuple[int, int] | None = None
         """Width and height of the newest frame, in px."""
         self._clock = clock or MonotonicClock()
@@ -153,6 +155,7 @@ class FrameHub:
                 self._last_at = None
                 self._paused = False
                 self._media.renew()
+                self.freezes.restart()
 
     @property
     def source(self) -> int:
@@ -170,6 +173,7 @@ class FrameHub:
             away = self._note(now)
             picture = _Picture(frame, self._next_index, self._media.place(_sent_ms(frame), now), now)
             picture.ready_at, picture.converting = self._clock.now(), self.converting
+            self.freezes.take(picture.ready_at, picture.timestamp_ms)
             shown = VideoFrame._of(picture)
             self._next_index += 1
             self._received += 1
@@ -203,6 +207,7 @@ class FrameHub:
             self._untold.clear()
             self._next_index = None
             self._latest = self._last_at = None
+            self.freezes.restart()
             for receiver in self._alive():
                 receiver.close(error)
 

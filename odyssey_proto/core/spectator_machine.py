@@ -42,10 +42,12 @@ from .inputs import (
     Input,
     LinkFailed,
     LinkReady,
+    SignOfLife,
     VideoResumed,
     VideoSeen,
     Watch,
 )
+from .link_watch import LinkWatch
 from .machine import Agenda, Machine, Row, by_state, nothing, row
 from .silence import SILENCE_LIMIT_S, Silence, Verdict
 from .snapshot import Snapshot
@@ -114,6 +116,7 @@ class SpectatorMachine(Machine):
         self._ways = ways
         self._reconnect = reconnect
         self._silence = Silence(config.video_timeout_s if reconnect else math.inf)
+        self._watch = LinkWatch(self._silence, self._agenda)
         self._call: int | None = None
         self._links = 0
         self._link: int | None = None
@@ -233,6 +236,7 @@ class SpectatorMachine(Machine):
             self._call = None
         else:
             self._silence.expect(self._agenda.now, SILENCE_LIMIT_S)
+        self._watch.renew()
         self._report_early_gaps()
         self._progress = "watching"
         if self._way is Way.HLS:  # its reader has frames, and knows when the next segment is overdue
@@ -263,7 +267,12 @@ class SpectatorMachine(Machine):
                 return
             case Verdict.ASK_FOR_KEYFRAME:
                 self._agenda.put(AskForKeyframe(item.link))
+        self._watch.look(item)
         self._agenda.wake_at(Due.CHECK, self._silence.next_look(now))
+
+    def note_pause(self, item: SignOfLife) -> None:
+        """Report that the sender pauses, if no video comes although it is there."""
+        self._watch.hear(item)
 
     def hold_gap(self, item: VideoResumed) -> None:
         """Keep a gap that the decoder's thread reports before the link is ready."""
@@ -463,6 +472,7 @@ SPECTATOR_TABLE: Final[tuple[Row[SpectatorMachine], ...]] = (
     row((S.OPENING,), LinkFailed, S.FAILED, M.fail_to_open),
     row((S.WATCHING,), Due.CHECK, None, M.check),
     row((S.WATCHING,), VideoSeen, None, M.judge),
+    row((S.WATCHING,), SignOfLife, None, M.note_pause),
     row((S.WATCHING,), VideoResumed, None, M.report_gap),
     row(_TRYING, VideoResumed, None, M.hold_gap),
     row((S.OPENING, S.WATCHING, S.REOPENING), BroadcastEnded, S.ENDED, M.end),

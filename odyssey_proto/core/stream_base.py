@@ -26,6 +26,7 @@ from .effects import (
     Succeed,
 )
 from .inputs import Due, End, Interact, LinkFailed, SignOfLife, Start, Unreadable, VideoResumed, VideoSeen
+from .link_watch import LinkWatch
 from .machine import Machine
 from .signs_of_life import ASK_EVERY_S, MISSING_AFTER_S, SignsOfLife
 from .silence import Silence, Verdict
@@ -98,6 +99,7 @@ class StreamBase(Machine):
         self._connection = connection
         self._calls = calls
         self._silence = Silence(pause_limit_s)
+        self._watch = LinkWatch(self._silence, self._agenda)
         self._signs = SignsOfLife()
         self._early_gaps: list[VideoResumed] = []  # to be reported once the session is connected again
         self._is_paused = False  # whether a link that had brought frames was lost, and none has come since
@@ -176,7 +178,12 @@ class StreamBase(Machine):
             return
         if verdict is Verdict.ASK_FOR_KEYFRAME:
             self._agenda.put(AskForKeyframe(self._connection.current))
+        self._watch.look(item)
         self._look_again()
+
+    def note_pause(self, item: SignOfLife) -> None:
+        """Report that the streamer pauses, if no video comes although it is there."""
+        self._watch.hear(item)
 
     def _look_again(self) -> None:
         self._agenda.wake_at(Due.CHECK, self._silence.next_look(self._agenda.now))
