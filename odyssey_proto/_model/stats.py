@@ -69,8 +69,9 @@ class SessionStats(Record):
     bitrate_bps: float
     """Encoded video in bit/s, over the last 2 s."""
     bandwidth_bps: float | None
-    """Estimated bandwidth of the path from the streamer, in bit/s, from the delays of its packets; at most about
-    1.5 times what arrives. None unless the packets say when they were sent, and for the first seconds."""
+    """Estimated bandwidth of the path from the streamer, in bit/s, from the delays of its packets: a stream that
+    needs less does not show all that the path could carry. None unless the packets say when they were sent, and
+    for the first seconds."""
     jitter_ms: float | None
     """Variation of the arrival times of frames, in ms (RFC 3550, 6.4.1); None before the second frame."""
     round_trip_ms: float | None

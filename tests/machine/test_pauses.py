@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import islice, pairwise
+from itertools import islice, pairwise, takewhile
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from odyssey_proto import AdvancedConfig
+from odyssey_proto import AdvancedConfig, GapEvent, VideoPaused
 from odyssey_proto.emulator._faults.script import Fault
 from tests.support.processes import PATIENCE_S
 
@@ -28,9 +28,16 @@ def test_a_streamer_that_pauses_goes_on_over_the_same_link(
     client: Odyssey = make_client(emulator, reconnect=reconnect)
     with client.connect() as session:
         emulator.faults.add(Fault(step="media", action="silence", after=20, times=pause_s * FPS))
+        happened = session.events(timeout=PATIENCE_S)
         session.start_stream("A cat")
         seen = list(islice(session.frames(queue_size=100, timeout=PATIENCE_S), 40))
         stats = session.stats()
+        told = list(takewhile(lambda event: not isinstance(event, GapEvent), happened))
+    (paused,) = [event for event in told if isinstance(event, VideoPaused)]
+    assert 1 <= paused.seconds < pause_s
+    assert stats.keyframes_requested >= 1
+    assert stats.freezes >= 1
+    assert stats.freeze_s >= stats.longest_freeze_s > pause_s - 0.5
     waits = [after.received_at - before.received_at for before, after in pairwise(seen)]
     assert max(waits) > pause_s - 0.5
     assert (stats.reconnects, stats.gaps) == (0, 1)

@@ -132,9 +132,11 @@ def test_it_becomes_worse_at_once_and_better_after_a_while(link: Link) -> None:
 
 def test_while_it_is_better_the_worst_of_the_time_counts(link: Link) -> None:
     assert link.changes(1, held_up_s=3.0) == [(BAD, (FREEZES,))]
-    link.changes(int(WINDOW_S))
+    assert link.changes(int(WINDOW_S)) == []
     assert link.changes(1, held_up_s=0.6) == []
-    assert link.changes(4) == [(POOR, (FREEZES,))], "it was poor meanwhile, although it is good now"
+    assert link.changes(int(BETTER_FOR_S)) == [(POOR, (FREEZES,))], (
+        "it was poor meanwhile, although it is good now"
+    )
     assert link.changes(20) == [(GOOD, ())]
 
 
@@ -143,13 +145,13 @@ def test_a_relapse_begins_the_time_anew(link: Link) -> None:
     for _ in range(5):
         assert link.changes(4, round_trip_s=0.1) == []
         assert link.changes(1, round_trip_s=0.5) == [], "it is poor already"
-    assert link.changes(6, round_trip_s=0.1) == [(GOOD, ())]
+    assert link.changes(int(BETTER_FOR_S) + 1, round_trip_s=0.1) == [(GOOD, ())]
 
 
 def test_a_limit_is_left_at_a_lower_value_than_it_is_reached_at(link: Link) -> None:
     assert link.changes(1, round_trip_s=0.4) == [(POOR, (ROUND_TRIP,))]
     assert link.changes(60, round_trip_s=0.3) == []
-    assert link.changes(6, round_trip_s=0.27) == [(GOOD, ())]
+    assert link.changes(int(BETTER_FOR_S) + 1, round_trip_s=0.27) == [(GOOD, ())]
     assert link.changes(60, round_trip_s=0.3) == []
 
 
@@ -158,7 +160,9 @@ def test_at_a_limit_it_does_not_change_again_and_again(around: float) -> None:
     for seed in range(50):
         chance, link = random.Random(seed), Link()
         changes = [link.later(loss=max(0, chance.gauss(around, 0.015))) for _ in range(300)]
-        assert len([change for change in changes if change is not None]) <= 12, seed  # of 300 looks
+        assert len([change for change in changes if change is not None]) <= 10, (
+            seed
+        )  # of 300 looks; without hysteresis 76
 
 
 def test_after_a_restart_what_was_before_does_not_count(link: Link) -> None:
