@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     from ._rest.event_log import read_event_log as read_event_log
     from ._rest.job_updates import OnUpdate as OnUpdate
     from ._video.frame import VideoFrame as VideoFrame
+    from ._video.frame_hub import FramePace as FramePace
     from ._video.frame_queue import FramePolicy as FramePolicy
     from .client import Odyssey as Odyssey
     from .raw_response import RawCalls as RawCalls
@@ -171,6 +172,7 @@ _MODULES = {
     "._rest.event_log": ("iter_events", "read_event_log"),
     "._rest.job_updates": ("OnUpdate",),
     "._video.frame": ("VideoFrame",),
+    "._video.frame_hub": ("FramePace",),
     "._video.frame_queue": ("FramePolicy",),
     ".client": ("Odyssey",),
     ".raw_response": ("RawCalls", "RawResponse"),

@@ -152,6 +152,9 @@ HLS_VARIANTS_MOST: Final = 200
 HLS_RELOAD_LEAST_S: Final = 0.25
 """From one request for a playlist to the next for the same one, whatever it says."""
 
+FRAMES_MOST_AHEAD: Final = 64
+"""Frames that wait for the time at which they are due: 250 ms at 256 fps."""
+
 # --- files
 
 EVENT_LOG_LINE_MOST_BYTES: Final = 64 * 1024 * 1024

@@ -68,6 +68,9 @@ class SessionStats(Record):
     """Bytes of encoded video that arrived."""
     bitrate_bps: float
     """Encoded video in bit/s, over the last 2 s."""
+    target_delay_ms: float | None
+    """How much later than the fastest frames are due for ``frames(pace="smooth")``, in ms; None if nobody reads
+    frames so."""
     bandwidth_bps: float | None
     """Estimated bandwidth of the path from the streamer, in bit/s, from the delays of its packets: a stream that
     needs less does not show all that the path could carry. None unless the packets say when they were sent, and
