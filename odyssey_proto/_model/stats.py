@@ -39,7 +39,8 @@ class SessionStats(Record):
     """Total duration of these gaps in s, including a current one."""
     freezes: int
     """Freezes: how often a picture stood for more than 150 ms longer than the interval of the frames, whatever the
-    reason (the network, a pause of the streamer, this machine). Times between streams are none."""
+    reason (the network, a pause of the streamer, this machine). Times between streams are none. Frames count as
+    they arrive: those who read them with ``pace="smooth"`` see fewer freezes."""
     freeze_s: float
     """Total duration of the freezes in s, each from one frame to the next, including a current one."""
     longest_freeze_s: float

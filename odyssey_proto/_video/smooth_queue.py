@@ -1,4 +1,4 @@
-"""The queue of a receiver that takes each frame when it is due; `odyssey_proto._video.playout` says when that is."""
+"""The queue of a receiver that gets each frame when it is due; `odyssey_proto._video.playout` says when it is."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import pytest
 
 from odyssey_proto import AdvancedConfig, GapEvent, VideoPaused
 from odyssey_proto.emulator._faults.script import Fault
+from tests.support.broadcasts import broadcasting
 from tests.support.processes import PATIENCE_S
 
 if TYPE_CHECKING:
@@ -59,3 +60,18 @@ def test_how_long_a_pause_may_last_can_be_set_and_without_rejoining_it_never_end
         stats = session.stats()
     assert len(seen) == 40
     assert bool(stats.reconnects) is reconnect
+
+
+def test_the_spectators_of_a_streamer_that_pauses_know_it_too(emulator: Emulator, make_client: MakeClient) -> None:
+    with broadcasting(emulator.api_url) as broadcast, make_client(emulator).watch(broadcast.info) as spectator:
+        happened = spectator.events(timeout=PATIENCE_S)
+        frames = spectator.frames(queue_size=100, pace="smooth", timeout=PATIENCE_S)
+        next(frames)
+        emulator.faults.add(Fault(step="media", action="silence", times=2 * FPS))
+        kinds = [type(event) for event in takewhile(lambda event: not isinstance(event, GapEvent), happened)]
+        next(frames)
+        stats = spectator.stats()
+    assert kinds.count(VideoPaused) == 1
+    assert (stats.reconnects, stats.gaps) == (0, 1)
+    assert stats.longest_freeze_s > 1.5
+    assert stats.target_delay_ms is not None
