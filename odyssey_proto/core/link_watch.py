@@ -26,6 +26,7 @@ __all__ = ["LinkWatch"]
 
 # After the newest packet of video. Less than after the newest frame, which it may belong to.
 _STILL_SENDS_S: Final = 0.7
+_OVERSLEPT_S: Final = 0.25  # a look that comes as late shows that this machine was busy
 
 
 class LinkWatch:
@@ -53,6 +54,8 @@ class LinkWatch:
         figures, now = item.figures, self._agenda.now
         if figures is None or not self._silence.has_video:
             return
+        if self._agenda.overslept > _OVERSLEPT_S:
+            self._quality.restart()  # what came late may have waited here
         silent_s = self._silence.silent_for(now)
         if silent_s < KEYFRAME_AFTER_S:
             self._is_asked = self._is_paused = False

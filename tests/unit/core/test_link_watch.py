@@ -139,6 +139,15 @@ def test_packets_without_a_whole_frame_are_a_bad_network_and_no_pause(link: Link
     assert link.lives() == []
 
 
+@pytest.mark.parametrize(("overslept_s", "changes"), [(0.1, 1), (0.3, 0)])
+def test_what_came_late_while_this_machine_was_busy_is_not_the_networks_fault(
+    overslept_s: float, changes: int, link: Link
+) -> None:
+    link.agenda.overslept = overslept_s
+    link.held_up_s += 1.0
+    assert len(link.plays()) == changes
+
+
 def test_before_the_first_frame_of_a_link_nothing_is_asked(link: Link) -> None:
     link.silence.expect(link.agenda.now, 5.0)
     link.watch.renew()
