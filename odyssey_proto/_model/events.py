@@ -213,7 +213,10 @@ class VideoPaused(_Happened):
 
 @attrs.frozen(kw_only=True)
 class LinkQualityChanged(_Happened):
-    """Video now arrives better or worse than before. At first, a link counts as good. Not over HLS."""
+    """Video now arrives better or worse than before. At first, a link counts as good. Not over HLS.
+
+    A change for the worse is reported at once, one for the better after 10 s, with the worst figures of that time.
+    """
 
     quality: LinkQuality
     """The new quality."""

@@ -103,12 +103,13 @@ loss=0.006060606060606061, round_trip_ms=None, frozen_s=0.9, at=103.0)
         self._levels = [0] * len(_LIMITS)
         self._level = 0  # as it was reported last
         self._better_since: float | None = None
-        self._rest = 0, self._levels  # the worst level since then, and those of the figures
+        self._worst: tuple[int, list[int]] = 0, self._levels  # the whole and the figures, since then
+        self._better: LinkQualityChanged | None = None  # what they amount to
 
     def restart(self) -> None:
         """Measure anew: the link is another, or nothing need come for a while. The judgement so far remains."""
         self._looks.clear()
-        self._better_since = None
+        self._better = self._better_since = None
 
     def take(self, figures: LinkFigures, now: float, silent_s: float = 0.0) -> LinkQualityChanged | None:
         """Return the change that the figures of a look at ``now`` show, if any.
@@ -123,16 +124,15 @@ loss=0.006060606060606061, round_trip_ms=None, frozen_s=0.9, at=103.0)
             self._looks.popleft()
         measured = self._measure(figures, silent_s)
         self._levels = [limit.level(measured, before) for limit, before in zip(_LIMITS, self._levels, strict=True)]
-        levels = self._levels_to_report(now)
-        if levels is None:
-            return None
-        return LinkQualityChanged(
-            quality=_QUALITIES[self._level],
-            problems=tuple(limit.problem for limit, level in zip(_LIMITS, levels, strict=True) if level),
-            loss=measured.loss,
-            round_trip_ms=None if figures.round_trip_s is None else figures.round_trip_s * 1000,
-            frozen_s=measured.frozen_s,
-            at=now,
+        return self._reported(
+            LinkQualityChanged(
+                quality=_QUALITIES[max(self._levels)],
+                problems=tuple(limit.problem for limit, level in zip(_LIMITS, self._levels, strict=True) if level),
+                loss=measured.loss,
+                round_trip_ms=None if figures.round_trip_s is None else figures.round_trip_s * 1000,
+                frozen_s=measured.frozen_s,
+                at=now,
+            )
         )
 
     def _measure(self, figures: LinkFigures, silent_s: float) -> _Measured:
@@ -144,18 +144,19 @@ loss=0.006060606060606061, round_trip_ms=None, frozen_s=0.9, at=103.0)
         held_up_s = min(WINDOW_S, last.held_up_s - first.held_up_s + silent_s)
         return _Measured(min(1.0, lost / expected) if can_tell else 0.0, figures.round_trip_s or 0.0, held_up_s)
 
-    def _levels_to_report(self, now: float) -> list[int] | None:
-        """Return the levels of the figures if the whole is now another; None if it is not."""
+    def _reported(self, change: LinkQualityChanged) -> LinkQualityChanged | None:
+        """Return what to report after a look that amounts to ``change``."""
         level = max(self._levels)
         if level >= self._level:
-            self._better_since = None
+            self._better = self._better_since = None
             is_worse, self._level = level > self._level, level
-            return self._levels if is_worse else None
+            return change if is_worse else None
+        if self._better is None or (level, self._levels) > self._worst:
+            self._worst, self._better = (level, self._levels), change
         if self._better_since is None:
-            self._better_since, self._rest = now, (level, self._levels)
-        self._rest = max(self._rest, (level, self._levels))
-        if now - self._better_since < BETTER_FOR_S:
+            self._better_since = change.at
+        if change.at - self._better_since < BETTER_FOR_S:
             return None
-        self._better_since = None
-        self._level, levels = self._rest
-        return levels
+        better, (self._level, _) = self._better, self._worst
+        self._better = self._better_since = None
+        return attrs.evolve(better, at=change.at)

@@ -126,6 +126,8 @@ def test_it_becomes_worse_at_once_and_better_after_a_while(link: Link) -> None:
         seconds += 1
     # The window still holds what was lost for a while, and only then the link is better.
     assert (change.quality, change.problems) == (POOR, (LOSS,))
+    assert 0.02 < change.loss < 0.1, "as it was at the worst since then"
+    assert change.at == link.now
     assert BETTER_FOR_S <= seconds <= BETTER_FOR_S + WINDOW_S
     assert link.changes(20) == [(GOOD, ())]
 
