@@ -73,9 +73,8 @@ class SessionStats(Record):
     """How much later than the fastest frames are due for ``frames(pace="smooth")``, in ms; None if nobody reads
     frames so."""
     bandwidth_bps: float | None
-    """Estimated bandwidth of the path from the streamer, in bit/s, from the delays of its packets: a stream that
-    needs less does not show all that the path could carry. None unless the packets say when they were sent, and
-    for the first seconds."""
+    """Estimated bandwidth of the path from the streamer, in bit/s: what it could carry, as far as packets show. A
+    stream that needs less does not show all of it. None over HLS, and before enough packets came."""
     jitter_ms: float | None
     """Variation of the arrival times of frames, in ms (RFC 3550, 6.4.1); None before the second frame."""
     round_trip_ms: float | None

@@ -163,8 +163,6 @@ class VideoTotals:
         decoder's thread."""
         self.packet_at: float | None = None
         """When the newest packet came, in s."""
-        self.bandwidth_bps: float | None = None
-        """The estimated bandwidth of the path from the sender, in bit/s."""
         self.bits: Rate = Rate()
         self.decoding: Mean = Mean(clock)
         self.codec: str | None = None
@@ -172,6 +170,8 @@ class VideoTotals:
         self.round_trip_s: float | None = None
         self.repair_s: float | None = None
         """The time from the request for a packet to its arrival, in s."""
+        self.estimated_bits_per_s: float | None = None
+        """What the link can carry, as far as the stream shows, in bits per s."""
         self.is_local = False
         """Whether the service runs on this machine, and so shares its clock."""
 

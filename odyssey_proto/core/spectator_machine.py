@@ -230,13 +230,13 @@ class SpectatorMachine(Machine):
         self._failures.clear()
         self._rounds = 0
         self._agenda.cancel(Due.GIVE_UP)
+        self._watch.renew()
         if self._call is not None:
             self._silence.begin(self._agenda.now, VIDEO_DEADLINE_S)
             self._agenda.put(Succeed(self._call, None))
             self._call = None
         else:
             self._silence.expect(self._agenda.now, SILENCE_LIMIT_S)
-        self._watch.renew()
         self._report_early_gaps()
         self._progress = "watching"
         if self._way is Way.HLS:  # its reader has frames, and knows when the next segment is overdue
@@ -253,6 +253,10 @@ class SpectatorMachine(Machine):
         self._silence.look_late(self._agenda.now, self._agenda.overslept)
         self._agenda.put(CheckVideo(self._link))
 
+    def note_pause(self, item: SignOfLife) -> None:
+        """Report that the sender pauses, if no video comes although it is there."""
+        self._watch.hear(item)
+
     def judge(self, item: VideoSeen) -> None:
         """Wait, ask for a keyframe, or treat the link as lost."""
         now = self._agenda.now
@@ -267,12 +271,8 @@ class SpectatorMachine(Machine):
                 return
             case Verdict.ASK_FOR_KEYFRAME:
                 self._agenda.put(AskForKeyframe(item.link))
-        self._watch.look(item)
         self._agenda.wake_at(Due.CHECK, self._silence.next_look(now))
-
-    def note_pause(self, item: SignOfLife) -> None:
-        """Report that the sender pauses, if no video comes although it is there."""
-        self._watch.hear(item)
+        self._watch.look(item)
 
     def hold_gap(self, item: VideoResumed) -> None:
         """Keep a gap that the decoder's thread reports before the link is ready."""
@@ -472,9 +472,9 @@ SPECTATOR_TABLE: Final[tuple[Row[SpectatorMachine], ...]] = (
     row((S.OPENING,), LinkFailed, S.FAILED, M.fail_to_open),
     row((S.WATCHING,), Due.CHECK, None, M.check),
     row((S.WATCHING,), VideoSeen, None, M.judge),
-    row((S.WATCHING,), SignOfLife, None, M.note_pause),
     row((S.WATCHING,), VideoResumed, None, M.report_gap),
     row(_TRYING, VideoResumed, None, M.hold_gap),
+    row((S.WATCHING,), SignOfLife, None, M.note_pause),
     row((S.OPENING, S.WATCHING, S.REOPENING), BroadcastEnded, S.ENDED, M.end),
     row((S.WATCHING, S.REOPENING), LinkFailed, S.ENDED, M.end, M.is_gone),
     row((S.WATCHING,), LinkFailed, S.REOPENING, M.reopen, M.may_reopen),

@@ -176,14 +176,10 @@ class StreamBase(Machine):
         if verdict is Verdict.LOST:
             self._lose_video()
             return
+        self._watch.look(item)
         if verdict is Verdict.ASK_FOR_KEYFRAME:
             self._agenda.put(AskForKeyframe(self._connection.current))
-        self._watch.look(item)
         self._look_again()
-
-    def note_pause(self, item: SignOfLife) -> None:
-        """Report that the streamer pauses, if no video comes although it is there."""
-        self._watch.hear(item)
 
     def _look_again(self) -> None:
         self._agenda.wake_at(Due.CHECK, self._silence.next_look(self._agenda.now))
@@ -252,6 +248,10 @@ class StreamBase(Machine):
     def note_sign(self, _: SignOfLife) -> None:
         """Note that the streamer is there."""
         self._signs.note(self._agenda.now)
+
+    def note_pause(self, item: SignOfLife) -> None:
+        """Report that the streamer pauses, if no video comes although it is there."""
+        self._watch.hear(item)
 
     def has_vanished(self, _: Due) -> bool:
         """Return whether there is no sign of the streamer any more."""

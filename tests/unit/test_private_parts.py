@@ -33,7 +33,6 @@ from aiortc.rtp import RtpPacket
 
 from odyssey_proto._base.clock import MonotonicClock
 from odyssey_proto._net.webrtc import candidates, decoding, jitter, repair
-from odyssey_proto._net.webrtc.receiving import Receiving
 from odyssey_proto._net.webrtc.recovery import Recovery
 from odyssey_proto._video.meters import VideoTotals
 
@@ -149,23 +148,6 @@ def test_our_buffer_our_requests_and_our_decoder_are_taken(receiver: Any) -> Non
     assert buffer is not None
     assert repair.install(receiver, buffer, recovery, clock, totals, lambda _: None) is not None
     assert decoding.install(receiver, buffer, lambda *_: None, totals) is not None
-
-
-def test_the_bandwidth_that_aiortc_estimates_can_be_read(receiver: Any) -> None:
-    clock = MonotonicClock()
-    receiving = Receiving(
-        receiver,
-        VideoTotals(clock),
-        on_frame=lambda *_: None,
-        round_trip=lambda: None,
-        wants_all=lambda: False,
-        spawn=lambda _: None,
-        max_pixels=1,
-        on_oversize=lambda *_: None,
-    )
-    assert receiving.bandwidth_bps is None, "nothing is known before packets come"
-    vars(receiver)["_RTCRtpReceiver__remote_bitrate_estimator"].rate_control.set_estimate(2_000_000, 1000)
-    assert receiving.bandwidth_bps == 2_000_000
 
 
 def test_a_sender_makes_keyframes_by_a_method_that_can_be_replaced() -> None:

@@ -520,13 +520,11 @@ class Peer:
         self._lose("The streamer ended the video", "video_ended")
 
     def _measure(self) -> None:
-        """Read values that aiortc does not report: codec, bandwidth, and the round trip of the data channels."""
+        """Read values that aiortc does not report: the codec, and the round trip of the data channels."""
         pc, totals = self._pc, self._totals
         assert pc is not None
         if (round_trip_s := liveness.channels_round_trip_s(pc)) is not None:
             totals.round_trip_s = round_trip_s
-        if self._receiving is not None:
-            totals.bandwidth_bps = self._receiving.bandwidth_bps
         kind = None if self._receiving is None else self._receiving.payload_type
         if self._offer is not None and kind is not None:
             totals.codec = self._offer.codecs.names.get(kind, totals.codec)

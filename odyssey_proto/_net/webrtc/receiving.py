@@ -6,7 +6,7 @@ the frames are for.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from . import decoding, jitter, repair
 from .recovery import Recovery
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from ..._video.meters import VideoTotals
 
 __all__ = ["Receiving"]
-
-_ESTIMATOR: Final = "_RTCRtpReceiver__remote_bitrate_estimator"  # aiortc has no public way
 
 
 class Receiving:
@@ -67,15 +65,6 @@ class Receiving:
     def payload_type(self) -> int | None:
         """The payload type of the newest packet; None before the first, or if aiortc keeps its own buffer."""
         return None if self._buffer is None else self._buffer.payload_type
-
-    @property
-    def bandwidth_bps(self) -> float | None:
-        """What aiortc estimates the bandwidth of the path from the sender to be, in bit/s; None if it does not."""
-        estimator = getattr(self._receiver, _ESTIMATOR, None)
-        control = getattr(estimator, "rate_control", None)
-        if not getattr(control, "current_bitrate_initialized", False):
-            return None
-        return float(getattr(control, "current_bitrate", 0)) or None
 
     def ask_for_keyframe(self) -> None:
         """Ask the sender for a keyframe, unless no packet has come."""

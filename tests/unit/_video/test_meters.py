@@ -218,6 +218,24 @@ class TestSessionStats:
         stats = session_stats(FrameHub(clock=time), VideoTotals(time), age_s=1.5)
         assert (stats.age_s, stats.frames_received, stats.reconnects, stats.fps) == (1.5, 0, 0, 0)
         assert (stats.width, stats.codec, stats.decode_ms, stats.convert_ms, stats.latency_ms) == (None,) * 5
+        assert (stats.freezes, stats.freeze_s, stats.longest_freeze_s) == (0, 0.0, 0.0)
+        assert (stats.bandwidth_bps, stats.target_delay_ms) == (None, None)
+
+    def test_tell_freezes_the_bandwidth_and_the_target_delay(self) -> None:
+        time = Time(100.0)
+        hub, totals = self.hub(time), VideoTotals(time)
+        smooth = hub.subscribe("error", 100, "smooth")
+        for sent, ready_at in ((0, 100.0), (50, 100.05), (100, 100.5), (150, 100.55)):
+            time.at = ready_at
+            hub.publish(decoded(pts=sent * 90), ready_at)
+        totals.estimated_bits_per_s = 2e6
+        stats = session_stats(hub, totals, age_s=0)
+        assert (stats.freezes, stats.target_delay_ms, stats.bandwidth_bps) == (1, 0.0, 2e6)
+        assert stats.freeze_s == stats.longest_freeze_s == pytest.approx(0.45)
+        assert smooth is not None
+        hub.end()
+        time.at = 200.0
+        assert session_stats(hub, totals, age_s=0).freezes == 1, "after the end no picture stands still"
 
     def test_count_what_iterators_took_and_missed(self) -> None:
         time = Time()

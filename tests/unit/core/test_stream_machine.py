@@ -479,7 +479,7 @@ def test_a_streamer_that_pauses_is_reported_and_the_link_goes_on() -> None:
     rig.give(inputs.VideoSeen(1, last, 100, figures=figures(last)))
     rig.later(1.0)
     outputs = rig.give(inputs.VideoSeen(1, last, 100, figures=figures(last)))
-    assert outputs == [effects.AskForKeyframe(1), effects.AskForSignOfLife(1)]
+    assert outputs == [effects.AskForSignOfLife(1), effects.AskForKeyframe(1)]
     assert rig.give(inputs.SignOfLife(1)) == [events.VideoPaused(seconds=1.0, at=rig.now)]
     for _ in range(6):
         rig.later(1.0)
