@@ -54,7 +54,7 @@ def session_stats(hub: FrameHub, totals: VideoTotals, *, age_s: float) -> Sessio
         bytes_received=totals.payload_bytes,
         bitrate_bps=totals.bits.per_second(now),
         target_delay_ms=_ms(hub.target_delay_s),
-        bandwidth_bps=totals.estimated_bits_per_s,
+        bandwidth_bps=totals.bandwidth_bps,
         jitter_ms=_ms(totals.jitter_s),
         round_trip_ms=_ms(totals.round_trip_s),
         repair_ms=_ms(totals.repair_s),

@@ -170,8 +170,8 @@ class VideoTotals:
         self.round_trip_s: float | None = None
         self.repair_s: float | None = None
         """The time from the request for a packet to its arrival, in s."""
-        self.estimated_bits_per_s: float | None = None
-        """What the link can carry, as far as the stream shows, in bits per s."""
+        self.bandwidth_bps: float | None = None
+        """The estimated bandwidth of the path from the sender, in bit/s."""
         self.is_local = False
         """Whether the service runs on this machine, and so shares its clock."""
 

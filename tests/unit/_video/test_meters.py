@@ -228,7 +228,7 @@ class TestSessionStats:
         for sent, ready_at in ((0, 100.0), (50, 100.05), (100, 100.5), (150, 100.55)):
             time.at = ready_at
             hub.publish(decoded(pts=sent * 90), ready_at)
-        totals.estimated_bits_per_s = 2e6
+        totals.bandwidth_bps = 2e6
         stats = session_stats(hub, totals, age_s=0)
         assert (stats.freezes, stats.target_delay_ms, stats.bandwidth_bps) == (1, 0.0, 2e6)
         assert stats.freeze_s == stats.longest_freeze_s == pytest.approx(0.45)
