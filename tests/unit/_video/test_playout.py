@@ -169,7 +169,7 @@ def test_another_link_has_another_way_and_the_same_target() -> None:
 
 
 CELLS = {
-    "2 % lost, 100 ms": (Link(round_trip_s=0.1, loss=0.02), 19),
+    "2 % lost, 100 ms": (Link(round_trip_s=0.1, loss=0.02), 12),
     "5 % lost, 100 ms": (Link(round_trip_s=0.1, loss=0.05), 6),
     "bursts, 100 ms": (Link(round_trip_s=0.1, bursts=0.03), 6),
     "2 % lost, 200 ms": (Link(round_trip_s=0.2, loss=0.02), 6),
@@ -180,8 +180,8 @@ CELLS = {
 def test_repaired_losses_are_hardly_seen_any_more(cell: str) -> None:
     link, size = CELLS[cell]
     live = smooth = 0
-    for seed in range(6):
-        shown = show(link, [size] * 400, seed).shown
+    for seed in range(3):
+        shown = show(link, [size] * 700, seed).shown
         played = play((number * FRAME_S, age_s) for number, age_s in shown)
         live += played.freezes(played.ready_at)
         smooth += played.freezes(played.due_at)
