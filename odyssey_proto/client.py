@@ -368,10 +368,11 @@ class Odyssey(RestCalls):
         policy: odyssey_proto.FramePolicy = "drop_oldest",
         queue_size: int = 4,
         *,
+        pace: odyssey_proto.FramePace = "live",
         timeout: float | None = None,
     ) -> Iterator[odyssey_proto.VideoFrame]:
         """Iterate over the session's frames; see `Session.frames`."""
-        return self._live("iterate over frames").frames(policy, queue_size, timeout=timeout)
+        return self._live("iterate over frames").frames(policy, queue_size, pace=pace, timeout=timeout)
 
     @property
     def latest_frame(self) -> odyssey_proto.VideoFrame | None:

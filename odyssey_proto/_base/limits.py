@@ -21,6 +21,7 @@ __all__ = [
     "EVENTS_MOST_WAITING",
     "EVENT_LOG_LINE_MOST_BYTES",
     "FILE_MOST_BYTES",
+    "FRAMES_MOST_AHEAD",
     "HEAD_MOST_BYTES",
     "HLS_PLAYLIST_MOST_BYTES",
     "HLS_PLAYLIST_MOST_LINES",
@@ -156,6 +157,9 @@ HLS_VARIANTS_MOST: Final = 200
 """Playlists that a playlist of variants names: FFmpeg fetches all of them at the start."""
 HLS_RELOAD_LEAST_S: Final = 0.25
 """From one request for a playlist to the next for the same one, whatever it says."""
+
+FRAMES_MOST_AHEAD: Final = 64
+"""Frames that wait for the time at which they are due: 250 ms at 256 fps."""
 
 # --- files
 

@@ -32,7 +32,7 @@ from . import live_recording
 from .dispatcher import Dispatcher
 from .event_hub import EventHub
 from .link import LinkContext
-from .session_stats import session_stats
+from .session_stats import link_figures, session_stats
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -380,7 +380,9 @@ class Driver:
                 self._links[output.link].carry_out(output)
             case effects.CheckVideo(link=number):
                 link = self._links[number]
-                self.post(inputs.VideoSeen(number, self.hub.last_at, link.packets, link.has_moved))
+                figures = link_figures(self.totals)
+                seen = inputs.VideoSeen(number, self.hub.last_at, link.packets, link.has_moved, figures)
+                self.post(seen)
             case effects.BeginFrames(at=at):
                 self.hub.begin(at)
             case effects.PauseFrames():

@@ -201,7 +201,9 @@ class WhepLink:
             self._peer.ask_for_keyframe()
 
     def ask_for_sign_of_life(self) -> None:
-        """Do nothing: a broadcast takes no calls that await an answer."""
+        """Have the server's side of the peer connection answer, and post `SignOfLife` when it does."""
+        if self._peer is not None:
+            self._peer.ask_for_sign_of_life(lambda: self._context.post(inputs.SignOfLife(self._number)))
 
     def carry_out(self, effect: effects.LinkEffect) -> None:
         """Raise `TypeError`: a broadcast has neither signaling nor data channels."""

@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 
     from .._base.clock import Clock
 
-__all__ = ["LinkMeter", "Mean", "Rate", "VideoTotals", "signed"]
+__all__ = ["Freezes", "LinkMeter", "Mean", "Rate", "VideoTotals", "signed"]
 
 WINDOW_S: Final = 2.0
 """The time over which rates are measured, in s."""
 _BUCKET_S: Final = 0.1  # amounts within this time are kept as one
+FREEZE_S: Final = 0.15
+"""How much longer than the usual interval a frame has to stand before that counts as a freeze, in s."""
+_INTERVAL_S: Final = 0.05  # from one frame to the next, before it is known
+_LONGEST_INTERVAL_S: Final = 0.5  # a longer one is a pause
 _RENUMBERED: Final = 3000  # packets; a larger step is not a loss but a new numbering (RFC 3550, A.1)
 _CLOCK_RATE: Final = 90_000  # RTP timestamps of video per s (RFC 6184, RFC 7741)
 _NEW_CLOCK: Final = 3 * _CLOCK_RATE  # a link that loses every frame for so long is given up before
@@ -96,6 +100,51 @@ class Rate:
             return sum(held for began, held in self._buckets if began > now - WINDOW_S - 1e-6) / span
 
 
+class Freezes:
+    """How often and for how long a picture stood still, as a user sees it. Any thread may call any method.
+
+    A freeze is a time without a new frame that is more than `FREEZE_S` longer than the interval of the frames. It
+    lasts from one frame to the next.
+
+    >>> freezes = Freezes()
+    >>> for ready_at, sent_ms in ((1.0, 0), (1.05, 50), (1.25, 100), (1.5, 150)):
+    ...     freezes.take(ready_at, sent_ms)
+    >>> freezes.so_far(now=1.6), freezes.so_far(now=2.5)
+    ((1, 0.25, 0.25), (2, 1.25, 1.0))
+    """
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._count, self._total_s, self._longest_s = 0, 0.0, 0.0
+        self._newest_at: float | None = None
+        self._sent_ms = 0
+        self._interval_s = _INTERVAL_S
+
+    def take(self, ready_at: float, sent_ms: int) -> None:
+        """Take a frame that can be shown at ``ready_at`` (s); its time is ``sent_ms`` (ms)."""
+        with self._lock:
+            self._count, self._total_s, self._longest_s = self.so_far(ready_at)
+            if self._newest_at is not None:
+                step_s = (sent_ms - self._sent_ms) / 1000
+                if 0 < step_s < _LONGEST_INTERVAL_S:
+                    # It grows slowly: a longer step may only show that frames were lost.
+                    self._interval_s = min(step_s, 1.1 * self._interval_s)
+            self._newest_at, self._sent_ms = ready_at, sent_ms
+
+    def restart(self) -> None:
+        """Expect another stream: no picture stands still until then."""
+        with self._lock:
+            self._newest_at = None
+
+    def so_far(self, now: float) -> tuple[int, float, float]:
+        """Return the number of freezes, their length and that of the longest in s, with one that lasts."""
+        with self._lock:
+            stands_s = 0.0 if self._newest_at is None else now - self._newest_at
+            if stands_s <= self._interval_s + FREEZE_S:
+                return self._count, self._total_s, self._longest_s
+            return self._count + 1, self._total_s + stands_s, max(stands_s, self._longest_s)
+
+
 class VideoTotals:
     """What the network side counts of a session's video, over all links. The loop's thread writes it."""
 
@@ -110,6 +159,11 @@ class VideoTotals:
         """Packets requested; those that came because of it; those that came although they were not missing."""
         self.frames_too_late = 0
         """Frames left out because decoding was too slow; written by the decoder's thread."""
+        self.held_up_s = 0.0
+        """How long frames came later than the sender's times have it, where that is a freeze; written by the
+        decoder's thread."""
+        self.packet_at: float | None = None
+        """When the newest packet came, in s."""
         self.bits: Rate = Rate()
         self.decoding: Mean = Mean(clock)
         self.codec: str | None = None
@@ -139,6 +193,7 @@ class LinkMeter:
         """Count an RTP packet with ``size`` bytes of video that came at ``now`` (s), once it is decrypted."""
         totals = self._totals
         totals.packets += 1
+        totals.packet_at = now
         totals.payload_bytes += size
         totals.bits.add(8 * size, now)
         self._take_number(sequence_number)

@@ -66,10 +66,14 @@ if TYPE_CHECKING:
     from .._model.events import Event as Event
     from .._model.events import GapEvent as GapEvent
     from .._model.events import InteractAcknowledged as InteractAcknowledged
+    from .._model.events import LinkProblem as LinkProblem
+    from .._model.events import LinkQuality as LinkQuality
+    from .._model.events import LinkQualityChanged as LinkQualityChanged
     from .._model.events import StatusChanged as StatusChanged
     from .._model.events import StreamEnded as StreamEnded
     from .._model.events import StreamFailed as StreamFailed
     from .._model.events import StreamStarted as StreamStarted
+    from .._model.events import VideoPaused as VideoPaused
     from .effects import AcceptOffer as AcceptOffer
     from .effects import AddCandidate as AddCandidate
     from .effects import AskForKeyframe as AskForKeyframe
@@ -112,6 +116,7 @@ if TYPE_CHECKING:
     from .inputs import Interact as Interact
     from .inputs import Join as Join
     from .inputs import LinkFailed as LinkFailed
+    from .inputs import LinkFigures as LinkFigures
     from .inputs import LinkReady as LinkReady
     from .inputs import Occurrence as Occurrence
     from .inputs import Received as Received
@@ -158,10 +163,14 @@ _MODULES = {
         "Event",
         "GapEvent",
         "InteractAcknowledged",
+        "LinkProblem",
+        "LinkQuality",
+        "LinkQualityChanged",
         "StatusChanged",
         "StreamEnded",
         "StreamFailed",
         "StreamStarted",
+        "VideoPaused",
     ),
     ".effects": (
         "Way",
@@ -210,6 +219,7 @@ _MODULES = {
         "Interact",
         "Join",
         "LinkFailed",
+        "LinkFigures",
         "Occurrence",
         "Received",
         "SessionGranted",

@@ -134,6 +134,19 @@ class Silence:
             return math.inf
         return max(self._heard_at, self._alive_at) + SUSPECT_AFTER_S
 
+    @property
+    def has_video(self) -> bool:
+        """Whether the link has had a frame, as far as the looks have shown."""
+        return self._has_video
+
+    def silent_for(self, now: float) -> float:
+        """Return how many s ago the newest frame came, or the wait for one began."""
+        return now - max(self._heard_at, self._video_at)
+
+    def note_sign(self, now: float) -> None:
+        """Note that the other side has shown that it is there: that counts like packets that arrive."""
+        self._alive_at = now
+
     def _only_pauses(self, now: float) -> bool:
         return self._has_video and self._packets is not None and now - self._alive_at < _ALIVE_S
 

@@ -42,10 +42,12 @@ from .inputs import (
     Input,
     LinkFailed,
     LinkReady,
+    SignOfLife,
     VideoResumed,
     VideoSeen,
     Watch,
 )
+from .link_watch import LinkWatch
 from .machine import Agenda, Machine, Row, by_state, nothing, row
 from .silence import SILENCE_LIMIT_S, Silence, Verdict
 from .snapshot import Snapshot
@@ -115,6 +117,7 @@ class SpectatorMachine(Machine):
         self._ways = ways
         self._reconnect = reconnect
         self._silence = Silence(config.video_timeout_s if reconnect else math.inf)
+        self._watch = LinkWatch(self._silence, self._agenda)
         self._call: int | None = None
         self._links = 0
         self._link: int | None = None
@@ -228,6 +231,7 @@ class SpectatorMachine(Machine):
         self._failures.clear()
         self._rounds = 0
         self._agenda.cancel(Due.GIVE_UP)
+        self._watch.renew()
         if self._call is not None:
             self._silence.begin(self._agenda.now, VIDEO_DEADLINE_S)
             self._agenda.put(Succeed(self._call, None))
@@ -250,6 +254,10 @@ class SpectatorMachine(Machine):
         self._silence.look_late(self._agenda.now, self._agenda.overslept)
         self._agenda.put(CheckVideo(self._link))
 
+    def note_pause(self, item: SignOfLife) -> None:
+        """Report that the sender pauses, if no video comes although it is there."""
+        self._watch.hear(item)
+
     def judge(self, item: VideoSeen) -> None:
         """Wait, ask for a keyframe, or treat the link as lost."""
         now = self._agenda.now
@@ -269,6 +277,7 @@ class SpectatorMachine(Machine):
         elif self._spare.suspected_since is not None:
             self._spare.trust()
         self._agenda.wake_at(Due.CHECK, self._silence.next_look(now))
+        self._watch.look(item)
 
     def drop_spare(self, _: Due) -> None:
         """Discard what is prepared: the link that was suspected goes on."""
@@ -460,6 +469,7 @@ SPECTATOR_TABLE: Final[tuple[Row[SpectatorMachine], ...]] = (
     row((S.WATCHING,), Due.SPARE, None, M.drop_spare),
     row((S.WATCHING,), VideoResumed, None, M.report_gap),
     row(_TRYING, VideoResumed, None, M.hold_gap),
+    row((S.WATCHING,), SignOfLife, None, M.note_pause),
     row((S.OPENING, S.WATCHING, S.REOPENING), BroadcastEnded, S.ENDED, M.end),
     row((S.WATCHING, S.REOPENING), LinkFailed, S.ENDED, M.end, M.is_gone),
     row((S.WATCHING,), LinkFailed, S.REOPENING, M.reopen, M.may_reopen),

@@ -26,6 +26,7 @@ from .effects import (
 )
 from .gaps import Gaps
 from .inputs import Due, End, Interact, LinkFailed, SignOfLife, Start, Unreadable, VideoResumed, VideoSeen
+from .link_watch import LinkWatch
 from .machine import Machine
 from .signs_of_life import ASK_EVERY_S, MISSING_AFTER_S, SignsOfLife
 from .silence import Silence, Verdict
@@ -117,6 +118,7 @@ class StreamBase(Machine):
         self._connection = connection
         self._calls = calls
         self._silence = Silence(pause_limit_s)
+        self._watch = LinkWatch(self._silence, self._agenda)
         self._signs = SignsOfLife()
         self._gaps = Gaps(agenda, self._silence)
         self._started_by: int | None = None  # the call of the last start
@@ -192,6 +194,7 @@ class StreamBase(Machine):
         if verdict is Verdict.LOST:
             self._lose_video()
             return
+        self._watch.look(item)
         if verdict is Verdict.ASK_FOR_KEYFRAME:
             self._agenda.put(AskForKeyframe(self._connection.current))
         self._suspect(self._silence.is_suspicious)
@@ -246,6 +249,10 @@ class StreamBase(Machine):
     def note_sign(self, _: SignOfLife) -> None:
         """Note that the streamer is there."""
         self._signs.note(self._agenda.now)
+
+    def note_pause(self, item: SignOfLife) -> None:
+        """Report that the streamer pauses, if no video comes although it is there."""
+        self._watch.hear(item)
 
     def has_vanished(self, _: Due) -> bool:
         """Return whether there is no sign of the streamer any more."""

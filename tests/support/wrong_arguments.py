@@ -127,6 +127,7 @@ FRAMES: Final = Call(
     wrong={
         "policy": values(VALUE, "newest", None, 7, []),
         "queue_size": [*values(TYPE, "4", 1.5, None, True), *values(VALUE, 0, -1)],
+        "pace": values(VALUE, "slow", None, 7, [], True),
     }
 )
 READING: Final = Call(wrong={"source": values(TYPE, 7, None, b"{}")})

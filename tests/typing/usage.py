@@ -20,6 +20,9 @@ from odyssey_proto import (
     ErrorCallback,
     Event,
     GapEvent,
+    LinkProblem,
+    LinkQuality,
+    LinkQualityChanged,
     LiveRecording,
     Odyssey,
     OdysseyEventHandlers,
@@ -36,6 +39,7 @@ from odyssey_proto import (
     StreamRecordingInfo,
     StreamRecordingsList,
     VideoFrame,
+    VideoPaused,
     connect_to_stream,
     iter_events,
     read_event_log,
@@ -89,6 +93,10 @@ with Odyssey("ody_key", api_url=None, advanced=AdvancedConfig(queue_timeout_s=0.
         for event in session.events(timeout=1):
             assert_type(event, Event)
         assert_type(session.wait_for(GapEvent, timeout=1).frames_missed, int)
+        assert_type(session.wait_for(VideoPaused, timeout=1).seconds, float)
+        changed = session.wait_for(LinkQualityChanged, timeout=1)
+        assert_type((changed.quality, changed.problems), tuple[LinkQuality, tuple[LinkProblem, ...]])
+        session.frames("latest", pace="smooth")
         assert_type(session.wait_for_broadcast(), BroadcastInfo)
         assert_type(session, Session)
         assert_type(session.start_stream(), str)

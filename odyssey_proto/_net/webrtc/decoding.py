@@ -21,6 +21,7 @@ from av.error import FFmpegError
 
 from ..._base.limits import PICTURE_MOST_PX
 from ..._base.seldom import Seldom
+from ..._video.meters import FREEZE_S
 from .picture_size import coded_size
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class DecodingQueue:
         self._decoder: Any = None
         self._decodes: str | None = None
         self._inside: dict[int, ArrivedFrame] = {}  # by `pts`
+        self._newest: ArrivedFrame | None = None
         self._needs_keyframe = False
         self._is_wanted = True
 
@@ -105,6 +107,7 @@ class DecodingQueue:
             # Now rather than at the next garbage collection: a decoder keeps some 10 MB of pictures.
             self._decoder = self._decodes = None
             self._inside.clear()
+            self._newest = None
 
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None:
@@ -184,7 +187,17 @@ class DecodingQueue:
             self._on_frame(frame, now)
         else:
             self._totals.decoding.add(now - encoded.whole_at)
+            self._note_delay(encoded)
             self._on_frame(frame, encoded.arrived_at)
+
+    def _note_delay(self, encoded: ArrivedFrame) -> None:
+        """Count for how long the network held a frame up. A pause that the sender made itself is none."""
+        before, self._newest = self._newest, encoded
+        if before is None or encoded.sent <= before.sent:
+            return
+        late_s = encoded.whole_at - before.whole_at - float((encoded.sent - before.sent) * _TICK_S)
+        if late_s > FREEZE_S:
+            self._totals.held_up_s += late_s
 
 
 def install(

@@ -124,6 +124,22 @@ def test_a_process_that_stood_still_does_not_take_that_for_silence(
     assert silence.judge(100.0, 160.0) is verdict
 
 
+def test_a_sign_of_life_counts_like_packets(silence: Silence) -> None:
+    assert silence.has_video
+    assert silence.judge(100.0, 105.0, 700) is Verdict.ASK_FOR_KEYFRAME
+    silence.note_sign(105.5)
+    assert silence.judge(100.0, 106.0, 700) is Verdict.WAIT
+    assert silence.judge(100.0, 107.0, 700) is Verdict.LOST
+
+
+def test_the_silence_of_a_link_lasts_since_its_newest_frame(silence: Silence) -> None:
+    assert silence.silent_for(102.0) == 2.0
+    silence.note_newest(101.5)
+    assert silence.silent_for(102.0) == 0.5
+    silence.expect(105.0, 5.0)
+    assert (silence.silent_for(107.0), silence.has_video) == (2.0, False)
+
+
 def test_the_newest_frame_of_a_lost_link_is_known_to_the_moment(silence: Silence) -> None:
     silence.note_newest(None)
     assert silence.gone_for(101.0) == 1.0

@@ -11,11 +11,14 @@ from odyssey_proto import (
     ConnectionStatus,
     ErrorOccurred,
     GapEvent,
+    LinkQuality,
+    LinkQualityChanged,
     OdysseyConnectionError,
     OdysseyConnectionTimeoutError,
     SpectatorTokenError,
     StatusChanged,
     StreamEnded,
+    VideoPaused,
 )
 from odyssey_proto.core import effects, inputs
 from odyssey_proto.core.deadlines import REJOIN_DEADLINE_S
@@ -340,6 +343,21 @@ def test_silence_is_answered_with_a_keyframe_and_then_with_another_connection() 
     outputs = rig.give(inputs.VideoSeen(1, 101.0))
     assert statuses(outputs) == [ConnectionStatus.RECONNECTING]
     assert effects.CloseLink(1) in outputs
+
+
+def test_a_broadcast_that_pauses_is_reported_and_a_bad_link_is() -> None:
+    rig = Rig().to_watching()
+    rig.later(1)
+    seen = inputs.LinkFigures(expected=0, lost=0, held_up_s=0.0, packet_at=101.0)
+    assert rig.give(inputs.VideoSeen(1, 101.0, 100, figures=seen)) == []
+    rig.later(1)
+    outputs = rig.give(inputs.VideoSeen(1, 101.0, 100, figures=seen))
+    assert outputs == [effects.AskForKeyframe(1), effects.AskForSignOfLife(1)]
+    assert rig.give(inputs.SignOfLife(1)) == [VideoPaused(seconds=1.0, at=102.0)]
+    rig.later(1)
+    slow = inputs.LinkFigures(expected=0, lost=0, held_up_s=0.0, round_trip_s=0.5, packet_at=103.0)
+    (change,) = rig.give(inputs.VideoSeen(1, 103.0, 200, figures=slow))
+    assert (type(change), change.quality) == (LinkQualityChanged, LinkQuality.POOR)
 
 
 def silent(rig: Rig, seconds: float, at: float | None = None) -> list[effects.Output]:
