@@ -29,7 +29,9 @@ from ..._model import codec
 from ..._model.traffic import Message
 from .._faults.mishaps import SignalingSide, befall
 from .._stream.camera import Camera, PictureTrack
+from .._stream.grain import Grainy
 from .._stream.peer import StreamerPeer
+from .._stream.rate_control import rate_of
 from .._traffic import show
 from .._worlds import World
 
@@ -138,6 +140,8 @@ class Streamer:
             on_text=self._hear_channel,
             on_channel_open=self._channel_opened,
             on_packet=lambda packet: self._record_packet(packet, track),
+            rate=rate_of(self._config.bitrate, adapts=self._config.congestion_control),
+            fps=self._config.fps,
         )
         if self._stream is not None:
             self._stream.camera.track = self._track
@@ -260,8 +264,10 @@ class Streamer:
         except ValueError:
             self.stream_error("invalid_image", "The image cannot be read")
             return
+        grain = self._config.grain
+        scenery = Grainy(world, grain, self._config.seed) if grain else world
         camera = self._make_camera(
-            world, fps=self._config.fps, stamped=self._config.stamp, before_each=self._before_each
+            scenery, fps=self._config.fps, stamped=self._config.stamp, before_each=self._before_each
         )
         left = self._service.seconds_left(self._session.account)
         longest = self._config.max_stream_s

@@ -33,9 +33,14 @@ class SentPackets(dict[int, Any]):
         self._sent: dict[int, tuple[float, Any]] = {}  # by number, the oldest first
         self._again: dict[int, float] = {}  # when a packet was last sent again
         self._wanted = -1
+        self.sending_again = False
+        """Whether the packet that is being sent was sent before."""
+        self.on_sending: Callable[[Any], None] = lambda _: None
+        """Called with each new packet before it is written."""
 
     def __setitem__(self, place: int, packet: Any) -> None:
         """Keep a packet that is being sent."""
+        self.on_sending(packet)
         now = self._now()
         self._sent.pop(packet.sequence_number, None)
         self._again.pop(packet.sequence_number, None)
@@ -64,7 +69,11 @@ def keep_sent(sender: RTCRtpSender) -> SentPackets:
 
     async def once_a_round_trip(number: int) -> None:
         if sent.may_send(number, getattr(sender, _ROUND_TRIP) or _ROUND_TRIP_S):
-            await send_again(number)
+            sent.sending_again = True  # a pacer that takes the packet does so at once
+            try:
+                await send_again(number)
+            finally:
+                sent.sending_again = False
 
     setattr(sender, _HISTORY, sent)
     setattr(sender, _RETRANSMIT, once_a_round_trip)

@@ -15,9 +15,14 @@ from aiortc.sdp import candidate_from_sdp, candidate_to_sdp
 from odyssey_models import IceCandidate
 
 from ..._base.errors import MalformedMessageError
-from .h264 import StreamEncoder
+from .h264 import RatedEncoder, StreamEncoder
 from .history import keep_sent
 from .ice import new_connection, offer_only
+from .outlet import Outlet
+from .rate_control import RateController
+from .requests import answer_keyframe_requests
+from .transport_cc import asked_for, granted
+from .vp8 import RatedVp8Encoder
 
 if TYPE_CHECKING:
     from collections import deque
@@ -25,6 +30,8 @@ if TYPE_CHECKING:
 
     import av
     from aiortc import MediaStreamTrack, RTCRtpCodecCapability
+
+    from .rate_control import Rate
 
 __all__ = ["StreamerPeer", "codec_preferences"]
 
@@ -37,7 +44,8 @@ class StreamerPeer:
     """One peer connection, from its offer to `close`. Runs on the loop's thread.
 
     ``outbox`` holds the texts still to send, until ``streamerToClient`` is open on this side. ``on_packet`` is
-    called with each H.264 packet that is sent, on a worker of the loop.
+    called with each H.264 packet that is sent, on a worker of the loop. With a ``rate``, the stream of ``fps``
+    pictures per second has this rate, and its packets are spread over time.
     """
 
     def __init__(
@@ -49,9 +57,14 @@ class StreamerPeer:
         on_text: Callable[[str | bytes], None],
         on_channel_open: Callable[[], None],
         on_packet: Callable[[av.Packet[Any]], None] = lambda _: None,
+        rate: Rate | None = None,
+        fps: int = 20,
     ) -> None:
         self._outbox = outbox
         self._on_packet = on_packet
+        self._rate = rate
+        self._fps = fps
+        self._outlet: Outlet | None = None
         self._encoder: StreamEncoder | None = None
         self._early: list[IceCandidate] = []
         self._adding: set[asyncio.Task[None]] = set()
@@ -62,7 +75,8 @@ class StreamerPeer:
         self._pc = new_connection()
         transceiver = self._pc.addTransceiver(track, direction="sendonly")
         transceiver.setCodecPreferences(codec_preferences(codec))
-        keep_sent(transceiver.sender)
+        self._sent = keep_sent(transceiver.sender)
+        answer_keyframe_requests(transceiver.sender)
         self._incoming = self._pc.createDataChannel("clientToStreamer")
         self._incoming.on("message", on_text)
         self._incoming.on("open", on_channel_open)
@@ -96,7 +110,8 @@ class StreamerPeer:
                 )
                 for found in gatherer.getLocalCandidates()
             ]
-        return self._pc.localDescription.sdp, candidates
+        sdp = self._pc.localDescription.sdp
+        return asked_for(sdp) if isinstance(self._rate, RateController) else sdp, candidates
 
     async def answer(self, sdp: str) -> None:
         """Apply the client's answer, and the candidates that arrived before it.
@@ -110,6 +125,7 @@ class StreamerPeer:
             raise MalformedMessageError(f"the answer is not valid: {type(exc).__name__}") from exc
         self._answered = True
         self._choose_encoder()
+        self._pace(sdp)
         for candidate in self._early:
             self.add_candidate(candidate)
         self._early.clear()
@@ -117,10 +133,24 @@ class StreamerPeer:
     def _choose_encoder(self) -> None:
         (transceiver,) = self._pc.getTransceivers()
         codecs = transceiver._codecs
+        made: RatedVp8Encoder | None = None
         if codecs and codecs[0].mimeType == "video/H264":
-            self._encoder = StreamEncoder(self._on_packet)
+            if self._rate is None:
+                self._encoder = StreamEncoder(self._on_packet)
+            else:
+                self._encoder = RatedEncoder(self._on_packet, self._rate, self._fps)
+        elif self._rate is not None:
+            made = RatedVp8Encoder(self._rate, self._fps)
+        if self._encoder is not None or made is not None:
             # aiortc creates its own at the first picture unless this private attribute is set.
-            setattr(transceiver.sender, "_RTCRtpSender__encoder", self._encoder)  # noqa: B010
+            setattr(transceiver.sender, "_RTCRtpSender__encoder", self._encoder or made)  # noqa: B010
+
+    def _pace(self, answer: str) -> None:
+        if self._rate is not None:
+            (transceiver,) = self._pc.getTransceivers()
+            self._outlet = Outlet(transceiver, self._sent, self._rate, self._fps)
+            if isinstance(self._rate, RateController) and granted(answer):
+                self._outlet.follow(transceiver, self._rate)
 
     def add_candidate(self, candidate: IceCandidate) -> None:
         """Add a candidate of the client, before or after its answer. An unusable one is ignored."""
@@ -173,6 +203,8 @@ class StreamerPeer:
         """Close the connection. The client learns of it over DTLS."""
         for task in list(self._adding):
             task.cancel()
+        if self._outlet is not None:
+            await self._outlet.close()
         try:
             async with self._gathering:
                 await self._pc.close()
