@@ -34,28 +34,37 @@ class Pacer:
         self._again: collections.deque[bytes] = collections.deque()
         self._first: collections.deque[bytes] = collections.deque()
         self._waiting = 0  # bits
+        self._owed = 0.0  # bits that have left too early: the next packet leaves when there are none
         self._speed = 0.0  # bits per s; it never falls while packets wait, or the oldest would wait too long
-        self._free_at = float("-inf")
+        self._now = 0.0
 
     def put(self, packet: bytes, now: float, *, again: bool = False) -> None:
         """Add a packet, which is sent for the first time or ``again``."""
+        self._pass_time(now)
         if not self._waiting:
-            self._free_at = max(self._free_at, now)
+            self._owed = max(self._owed, 0.0)  # a pause is no reason to hurry
             self._speed = 0.0
         (self._again if again else self._first).append(packet)
         self._waiting += 8 * len(packet)
-        self._speed = max(self._speed, _HASTE * self._bits_per_s(), self._waiting / self._at_most_s)
+        needed = (self._owed + self._waiting) / self._at_most_s
+        self._speed = max(self._speed, _HASTE * self._bits_per_s(), needed)
 
     def take(self, now: float) -> list[bytes]:
         """Return the packets that leave now, in order."""
+        self._pass_time(now)
         leaving = []
-        while self._waiting and self._free_at <= now:
+        while self._waiting and self._owed <= 0:
             packet = (self._again or self._first).popleft()
             self._waiting -= 8 * len(packet)
-            self._free_at += 8 * len(packet) / self._speed
+            self._owed += 8 * len(packet)
             leaving.append(packet)
         return leaving
 
     def wait_s(self, now: float) -> float | None:
         """Return how long the next packet has to wait, in s; None if there is none."""
-        return max(0.0, self._free_at - now) if self._waiting else None
+        self._pass_time(now)
+        return max(0.0, self._owed / self._speed) if self._waiting else None
+
+    def _pass_time(self, now: float) -> None:
+        self._owed -= (now - self._now) * self._speed
+        self._now = now

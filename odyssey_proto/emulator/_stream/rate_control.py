@@ -6,6 +6,7 @@ This only decides. It has no socket, and its clock is an argument.
 from __future__ import annotations
 
 import collections
+import math
 import time
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -26,22 +27,26 @@ _START: Final = 0.5
 _MODULUS: Final = 1 << 16  # of the numbers of packets
 _KEPT: Final = 8192  # packets that may still be reported; 5 s at 16 Mbit/s
 _REFERENCES: Final = 1 << 24  # of the times that reports count from
+_KEPT: Final = 8192  # packets that may still be reported; 5 s at 16 Mbit/s
+_REFERENCES: Final = 1 << 24  # of the times that reports count from
+_PERIOD_S: Final = 0.2
+"""Time between two decisions, in which several pictures are sent."""
 _WINDOW_S: Final = 0.5
-"""Time over which arrivals and losses are counted."""
-_BASE_S: Final = 10.0
-"""Time over which the shortest way is that of an empty queue."""
+"""Time over which arrivals are counted."""
+_LEAST_WINDOW_S: Final = 0.1
+_BASES: Final = 50
+"""Decisions, 10 s, over which the shortest way is that of an empty queue."""
 _FULL_S: Final = 0.06
 """Time in the queue from which a link is overused; ±20 ms of jitter stay below."""
 _EMPTY_S: Final = 0.03
 """Time in the queue below which the rate may rise."""
-_AFTER_OVERUSE: Final = 0.85
-"""Part of what arrives that is sent, so that the queue drains."""
-_PAUSE_S: Final = 0.25
-"""Time between two reductions, in which the first has to show. The time in the queue comes on top."""
-_LOSS: Final = (0.02, 0.10)
-"""Part of the packets up to which the rate rises, and above which it falls. What is lost in between is no sign
-of overuse."""
-_LEAST_PACKETS: Final = 20
+_DRAINING: Final = 0.9
+"""Part of the queue that was there a period ago: if no more is left, the rate need not fall again."""
+_AFTER_OVERUSE: Final = (0.5, 0.85)
+"""Least and largest part of what arrives that is sent, so that the queue is empty after about a second."""
+_LOSS: Final = 0.1
+"""Part of the packets up to which losses are no sign of overuse."""
+_COUNTED: Final = 50  # packets; among fewer, a loss says little
 _RISE: Final = (1.25, 1.08)
 """Growth in a second, before the first reduction and after it."""
 _AHEAD: Final = 1.5
@@ -88,17 +93,15 @@ class RateController:
         self._number = 0
         self._sent: dict[int, tuple[float, int]] = {}  # by number: time, and bits
         self._reported = False
-        self._has_fallen = False
         self._reference = 0
         self._reference_s = 0.0
-        self._fates: collections.deque[tuple[float, int]] = (
-            collections.deque()
-        )  # when reported; bits, or 0 if lost
-        self._ways: collections.deque[tuple[float, float]] = (
-            collections.deque()
-        )  # when reported; shortest way, in s
-        self._decided_at = self._fell_at = 0.0
+        self._arrivals: collections.deque[tuple[float, int]] = collections.deque(maxlen=_KEPT)  # when, and bits
+        self._fates = [0, 0]  # packets that were lost, and that arrived
+        self._way_s = math.inf  # the shortest of this period, plus a constant
+        self._ways: collections.deque[float] = collections.deque(maxlen=_BASES)
         self._queue_s = 0.0
+        self._decided_at = 0.0
+        self._has_fallen = False
 
     @property
     def bits_per_s(self) -> int:
@@ -121,53 +124,61 @@ class RateController:
         """Follow a transport-wide report."""
         now = self._now()
         if not self._reported:
-            self._reported = True
-            self._reference = report.reference
-            self._decided_at = self._fell_at = now  # what arrives is not known before a moment has passed
-        ways = self._learn_fates(report, now)
-        while self._fates and now - self._fates[0][0] > _WINDOW_S:
-            self._fates.popleft()
-        if ways:
-            self._decide(min(ways), now)
+            self._reported, self._decided_at, self._reference = True, now, report.reference
+        self._learn(report)
+        if now - self._decided_at >= _PERIOD_S and self._way_s < math.inf:
+            self._decide(now)
 
-    def _learn_fates(self, report: Report, now: float) -> list[float]:
-        """Count what arrived and what did not; return the time that each packet took, plus a constant, in s."""
+    def _learn(self, report: Report) -> None:
         ahead = (report.reference - self._reference + _REFERENCES // 2) % _REFERENCES - _REFERENCES // 2
         self._reference = report.reference
         self._reference_s += ahead * REFERENCE_S
-        ways = []
         for place, arrival in enumerate(report.arrivals):
             sent = self._sent.pop((report.first + place) % _MODULUS, None)
             if sent is not None:
                 sent_at, bits = sent
-                self._fates.append((now, 0 if arrival is None else bits))
+                self._fates[arrival is not None] += 1
                 if arrival is not None:
-                    ways.append(self._reference_s + arrival - sent_at)
-        return ways
+                    arrived_at = self._reference_s + arrival
+                    self._arrivals.append((arrived_at, bits))
+                    self._way_s = min(self._way_s, arrived_at - sent_at)
 
-    def _decide(self, way_s: float, now: float) -> None:
-        self._ways.append((now, way_s))
-        while now - self._ways[0][0] > _BASE_S:
-            self._ways.popleft()
-        before_s, self._queue_s = self._queue_s, way_s - min(way for _, way in self._ways)
+    def _decide(self, now: float) -> None:
         elapsed_s, self._decided_at = now - self._decided_at, now
-        since_s = now - self._fell_at
-        arriving = sum(bits for _, bits in self._fates) / max(_PAUSE_S, min(_WINDOW_S, since_s))
-        lost = sum(not bits for _, bits in self._fates)
-        loss = lost / len(self._fates) if len(self._fates) >= _LEAST_PACKETS else 0.0
-        may_fall = since_s >= _PAUSE_S + self._queue_s
-        if may_fall and self._queue_s > _FULL_S and self._queue_s >= before_s:
-            self._fall(min(self._rate, arriving) * _AFTER_OVERUSE, now)
-        elif may_fall and loss > _LOSS[1]:
-            self._fall(self._rate * (1 - loss / 2), now)
-        elif self._queue_s < _EMPTY_S and loss <= _LOSS[0]:
+        self._ways.append(self._way_s)
+        before_s, self._queue_s = self._queue_s, self._way_s - min(self._ways)
+        self._way_s = math.inf
+        arriving = self._arriving()
+        if self._queue_s > max(_FULL_S, _DRAINING * before_s) and arriving:
+            least, most = _AFTER_OVERUSE
+            self._fall(arriving * min(max(1 - self._queue_s, least), most))
+        elif (loss := self._loss()) > _LOSS:
+            self._fall(self._rate * (1 - loss / 2))
+        elif self._queue_s < _EMPTY_S:
             growth: float = _RISE[self._has_fallen] ** elapsed_s
             self._set(max(self._rate, min(self._rate * growth, _AHEAD * arriving)))
 
-    def _fall(self, rate: float, now: float) -> None:
-        self._set(rate)
-        self._has_fallen, self._fell_at = True, now
-        self._fates.clear()
+    def _arriving(self) -> float:
+        """Return how many bits arrive per second; 0 if that is not known."""
+        while self._arrivals and self._arrivals[-1][0] - self._arrivals[0][0] > _WINDOW_S:
+            self._arrivals.popleft()
+        if not self._arrivals:
+            return 0.0
+        (first_at, first), (last_at, _) = self._arrivals[0], self._arrivals[-1]
+        span_s = last_at - first_at
+        return (sum(bits for _, bits in self._arrivals) - first) / span_s if span_s > _LEAST_WINDOW_S else 0.0
+
+    def _loss(self) -> float:
+        """Return the part of the packets that were lost, each time that enough are known; otherwise 0."""
+        lost, arrived = self._fates
+        if lost + arrived < _COUNTED:
+            return 0.0
+        self._fates = [0, 0]
+        return lost / (lost + arrived)
+
+    def _fall(self, rate: float) -> None:
+        self._set(min(rate, self._rate))
+        self._has_fallen = True
 
     def _set(self, rate: float) -> None:
         self._rate = min(max(rate, LEAST_BITS_PER_S), self.most)
