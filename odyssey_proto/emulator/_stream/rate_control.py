@@ -27,8 +27,6 @@ _START: Final = 0.5
 _MODULUS: Final = 1 << 16  # of the numbers of packets
 _KEPT: Final = 8192  # packets that may still be reported; 5 s at 16 Mbit/s
 _REFERENCES: Final = 1 << 24  # of the times that reports count from
-_KEPT: Final = 8192  # packets that may still be reported; 5 s at 16 Mbit/s
-_REFERENCES: Final = 1 << 24  # of the times that reports count from
 _PERIOD_S: Final = 0.2
 """Time between two decisions, in which several pictures are sent."""
 _WINDOW_S: Final = 0.5

@@ -90,20 +90,18 @@ def test_what_is_late_leaves_at_once() -> None:
     assert pacer.take(1.0) == []
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(10))
 def test_no_packet_waits_longer_than_it_may_and_all_leave_in_order(seed: int) -> None:
     rng = random.Random(seed)
-    rates = [rng.choice([300_000, 1_000_000, 16_000_000]) for _ in range(100)]
-    rate = rates[0]
-    pacer = Pacer(lambda: rate, AT_MOST_S)
+    pacer = Pacer(lambda: rng.choice([300_000, 1_000_000, 16_000_000]), AT_MOST_S)
     put_at, found = dict[int, float](), list[tuple[float, int]]()
-    for frame, rate in enumerate(rates):
+    for frame in range(100):
         now = frame * PERIOD_S * rng.uniform(0.9, 1.0) if frame else 0.0
         now = max([now, *(at for at, _ in found[-1:])])
         for _ in range(rng.randint(1, 120)):
             put_at[len(put_at)] = now
             pacer.put(packet(len(put_at) - 1, rng.randint(100, 1300)), now)
         found += left(pacer, now, (frame + 1) * PERIOD_S)
-    found += left(pacer, len(rates) * PERIOD_S, 1000.0)
+    found += left(pacer, 100 * PERIOD_S, 1000.0)
     assert [each for _, each in found] == list(range(len(put_at)))
     assert max(at - put_at[each] for at, each in found) <= AT_MOST_S + 0.002
