@@ -98,6 +98,6 @@ async def test_spectators_get_the_same_rate(make_emulator: MakeEmulator) -> None
         client.send(type="interactive_stream_start", prompt="A cat", portrait=False, broadcast=True)
         await client.message("stream_started")
         ready = await client.message("broadcast_ready")
-        async with watch(ready, codec="h264") as spectator:
+        async with watch(ready) as spectator:
             assert await spectator.number() < await spectator.number()
             assert 30 <= await packets_of_a_picture(spectator.peer) <= 60
