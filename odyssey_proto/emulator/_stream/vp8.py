@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RatedVp8Encoder"]
 
-_CLOCK_RATE_HZ: Final = 90_000
+_RESERVE_S: Final = 0.2
 _TOLERANCE: Final = 0.15
 _NO_LIMIT: Final = 1 << 20  # pictures from one keyframe to the next
 _OPTIONS: Final = {
@@ -44,6 +44,7 @@ class RatedVp8Encoder(Vp8Encoder):
         self._rate = rate
         self._fps = fps
         self._context: Any = None
+        self._number = 0
 
     @property
     def target_bitrate(self) -> int:
@@ -62,6 +63,9 @@ class RatedVp8Encoder(Vp8Encoder):
             self._context = self._open(frame)
         frame.pict_type = PictureType.I if whole else PictureType.NONE
         pts, time_base = frame.pts, frame.time_base
+        # Evenly, whatever the pauses: libvpx would double the rate for a second if it saw that a picture was late.
+        frame.pts, frame.time_base = self._number, self._context.time_base
+        self._number += 1
         packet: Any = av.Packet(b"".join(bytes(part) for part in self._context.encode(frame)))
         packet.pts, packet.time_base = pts, time_base
         return self.pack(packet)
@@ -77,8 +81,13 @@ class RatedVp8Encoder(Vp8Encoder):
         context.width, context.height, context.pix_fmt = frame.width, frame.height, "yuv420p"
         context.bit_rate = rate
         context.framerate = fractions.Fraction(self._fps)
-        context.time_base = fractions.Fraction(1, _CLOCK_RATE_HZ)
+        context.time_base = fractions.Fraction(1, self._fps)
         context.gop_size, context.qmin, context.qmax = _NO_LIMIT, 2, 56
         context.thread_count = 1  # two of libvpx wait for each other without sleeping
-        context.options = {**_OPTIONS, "minrate": str(rate), "maxrate": str(rate), "bufsize": str(rate // 2)}
+        context.options = {
+            **_OPTIONS,
+            "minrate": str(rate),
+            "maxrate": str(rate),
+            "bufsize": str(round(rate * _RESERVE_S)),
+        }
         return context
