@@ -30,7 +30,6 @@ _OPTIONS: Final = {"level": "31", "preset": "veryfast", "tune": "zerolatency"}
 # Pictures with grain take several times as long to encode, and only the number of bits matters, not the looks.
 _RATED_OPTIONS: Final = {"preset": "ultrafast", "tune": "zerolatency"}
 _CLOCK_RATE_HZ: Final = 90_000
-_RESERVE_S: Final = 0.15
 _NO_LIMIT: Final = 1 << 20  # pictures from one keyframe to the next
 
 
@@ -81,7 +80,7 @@ class RatedEncoder(StreamEncoder):
     """Keeps to a rate, which may change between any two pictures without a keyframe.
 
     x264 changes the rate of an open encoder only if that is constant, and only below the rate that it was opened
-    with. A keyframe has up to 0.15 s of the maximum, as with real senders.
+    with. What it may reserve for a keyframe is fixed when it is opened, too.
     """
 
     def __init__(self, on_packet: Callable[[av.Packet[Any]], None], rate: Rate, fps: int) -> None:
@@ -106,14 +105,15 @@ class RatedEncoder(StreamEncoder):
         return True
 
     def _open(self, frame: av.VideoFrame) -> Any:
-        most = self._rate.most
+        most, period_s = self._rate.most, 1 / self._fps
+        reserve = round(most * max(self._rate.reserve_s, period_s))
         context: Any = av.CodecContext.create("libx264", "w")
         context.width, context.height, context.pix_fmt = frame.width, frame.height, "yuv420p"
         context.bit_rate = most
         context.framerate = fractions.Fraction(self._fps)
         context.time_base = fractions.Fraction(1, _CLOCK_RATE_HZ)
         context.gop_size = _NO_LIMIT
-        context.options = {**_RATED_OPTIONS, "maxrate": str(most), "bufsize": str(round(most * _RESERVE_S))}
+        context.options = {**_RATED_OPTIONS, "maxrate": str(most), "bufsize": str(reserve)}
         context.profile = "Baseline"
         context.open()
         context.bit_rate = self._rate.bits_per_s

@@ -22,6 +22,8 @@ __all__ = ["LEAST_BITS_PER_S", "FixedRate", "Rate", "RateController", "rate_of"]
 LEAST_BITS_PER_S: Final = 300_000
 """Minimum to which a stream with congestion control falls."""
 
+_RESERVES_S: Final = (0.15, 0.05)
+"""With a fixed rate, whose keyframes are as large as those of real senders, and with one that may fall."""
 _START: Final = 0.5
 """Part of the maximum at which a stream begins."""
 _MODULUS: Final = 1 << 16  # of the numbers of packets
@@ -56,6 +58,8 @@ class Rate(Protocol):
 
     most: int
     """Maximum, in bits per s."""
+    reserve_s: float
+    """How much of the maximum a keyframe may take at once, in s."""
 
     @property
     def bits_per_s(self) -> int:
@@ -71,6 +75,7 @@ class FixedRate:
 
     def __init__(self, bits_per_s: int) -> None:
         self.most = bits_per_s
+        self.reserve_s = _RESERVES_S[0]
         self.bits_per_s = bits_per_s
 
     def take_estimate(self, _: int) -> None:
@@ -86,6 +91,7 @@ class RateController:
 
     def __init__(self, most: int, now: Callable[[], float] = time.monotonic) -> None:
         self.most = most
+        self.reserve_s = _RESERVES_S[1]
         self._now = now
         self._rate = float(max(LEAST_BITS_PER_S, most * _START))
         self._number = 0

@@ -110,6 +110,16 @@ def test_a_rate_that_changes_is_followed_without_a_keyframe() -> None:
     assert sum(packet.is_keyframe for packet in shown) == 1
 
 
+def test_a_keyframe_of_a_stream_that_fell_far_below_its_maximum_is_small() -> None:
+    rate = RateController(6_000_000)
+    made = RatedEncoder(lambda _: None, rate, fps=20)
+    rate.take_estimate(900_000)
+    sizes = [
+        sum(map(len, made.encode(each, force_keyframe=place == 25)[0])) for place, each in enumerate(grainy(26))
+    ]
+    assert sizes[25] * 8 < 300_000, "a third of a second of it"
+
+
 def test_a_stream_with_a_rate_may_change_its_size() -> None:
     shown: list[Any] = []
     made = RatedEncoder(shown.append, FixedRate(1_000_000), fps=20)
