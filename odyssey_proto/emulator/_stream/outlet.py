@@ -48,6 +48,7 @@ class Outlet:
 
     def __init__(self, transceiver: RTCRtpTransceiver, sent: SentPackets, rate: Rate, fps: int) -> None:
         self._sent = sent
+        sent.most_again = lambda: rate.bits_per_s
         self._pacer = Pacer(lambda: rate.bits_per_s, _PART_OF_PERIOD / fps)
         transport: Any = transceiver.sender.transport
         self._transport = transport

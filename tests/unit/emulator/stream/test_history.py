@@ -49,6 +49,19 @@ def test_a_number_that_comes_around_is_another_packet() -> None:
     assert sent.get(7) is first
 
 
+def test_no_more_is_sent_again_than_the_rate_allows() -> None:
+    time = Time()
+    sent = SentPackets(time.now)
+    sent.most_again = lambda: 100_000  # bits per s: 5 of these packets in half a second
+    for number in range(40):
+        sent[number] = RtpPacket(sequence_number=number, payload=bytes(1250))
+    assert [number for number in range(40) if sent.may_send(number, 0.1)] == [0, 1, 2, 3, 4]
+    time.at += 0.49
+    assert not sent.may_send(5, 0.1)
+    time.at += 0.02
+    assert [number for number in range(40) if sent.may_send(number, 0.1)] == [0, 1, 2, 3, 4]
+
+
 class Transport:
     """The parts of a DTLS transport that sending again requires."""
 
