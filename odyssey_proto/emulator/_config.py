@@ -196,7 +196,8 @@ class EmulatorConfig:
     million (VP8: 0.5), follows what the client estimates, and sends the packets of a picture at once."""
     congestion_control: bool = attrs.field(default=False, validator=_check_control)
     """Whether the bit rate follows the link, from 0.3 million to ``bitrate``, and begins with half of that. The
-    offer then asks for transport-wide feedback; a client that has none is believed what it estimates (REMB)."""
+    offer then asks for transport-wide feedback; without it, the rate is what the client estimates (REMB).
+    Spectators get the maximum."""
     grain: int = attrs.field(default=0, validator=_whole(0, 16))
     """Strength of the film grain in streams, in levels of brightness; with 10, a stream needs any ``bitrate``."""
     data_dir: Path | None = attrs.field(default=None, converter=_path, validator=_check_path)
