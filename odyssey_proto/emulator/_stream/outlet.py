@@ -51,9 +51,9 @@ class Outlet:
         sent.most_again = lambda: rate.bits_per_s
         self._pacer = Pacer(lambda: rate.bits_per_s, _PART_OF_PERIOD / fps)
         transport: Any = transceiver.sender.transport
+        self._send: Callable[[bytes], Awaitable[None]] = transport._send_rtp
+        transport._send_rtp = self._take
         self._transport = transport
-        self._send: Callable[[bytes], Awaitable[None]] = self._transport._send_rtp
-        self._transport._send_rtp = self._take
         self._controller: RateController | None = None
         self._send_time = next((each.id for each in _extensions(transceiver) if each.uri == _SEND_TIME), 0)
         self._arrived = asyncio.Event()
@@ -76,8 +76,7 @@ class Outlet:
     async def close(self) -> None:
         """Send nothing more."""
         self._work.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._work
+        await asyncio.gather(self._work, return_exceptions=True)
 
     async def _take(self, data: bytes) -> None:
         if is_rtcp(data):
