@@ -94,8 +94,8 @@ class RatedEncoder(StreamEncoder):
         return self._rate.bits_per_s
 
     @target_bitrate.setter
-    def target_bitrate(self, bits_per_s: int) -> None:
-        self._rate.take_estimate(bits_per_s)
+    def target_bitrate(self, bitrate: int) -> None:
+        self._rate.take_estimate(bitrate)
 
     def _fits(self, frame: av.VideoFrame) -> bool:
         context = self._context

@@ -75,13 +75,17 @@ class SentPackets(dict[int, Any]):
         return True
 
 
-def keep_sent(sender: RTCRtpSender) -> SentPackets:
-    """Have ``sender``, which has sent nothing yet, keep its packets for a second, and return them."""
+def keep_sent(sender: RTCRtpSender, guess_s: Callable[[], float | None] = lambda: None) -> SentPackets:
+    """Have ``sender``, which has sent nothing yet, keep its packets for a second, and return them.
+
+    Until the first report, which takes a second or two, ``guess_s`` returns the round trip, in s, or None.
+    """
     sent = SentPackets()
     send_again: Any = sender._retransmit
 
     async def once_a_round_trip(number: int) -> None:
-        if sent.may_send(number, getattr(sender, _ROUND_TRIP) or _ROUND_TRIP_S):
+        round_trip_s = getattr(sender, _ROUND_TRIP) or guess_s() or _ROUND_TRIP_S
+        if sent.may_send(number, round_trip_s):
             sent.sending_again = True  # a pacer that takes the packet does so at once
             try:
                 await send_again(number)

@@ -75,13 +75,18 @@ class StreamerPeer:
         self._pc = new_connection()
         transceiver = self._pc.addTransceiver(track, direction="sendonly")
         transceiver.setCodecPreferences(codec_preferences(codec))
-        self._sent = keep_sent(transceiver.sender)
+        self._sent = keep_sent(transceiver.sender, self._round_trip_of_channels)
         answer_keyframe_requests(transceiver.sender)
         self._incoming = self._pc.createDataChannel("clientToStreamer")
         self._incoming.on("message", on_text)
         self._incoming.on("open", on_channel_open)
         self._outgoing = self._pc.createDataChannel("streamerToClient")
         self._outgoing.on("open", self._flush)
+
+    def _round_trip_of_channels(self) -> float | None:
+        sctp: Any = self._pc.sctp
+        found: float | None = sctp._srtt
+        return found
 
     @property
     def connected(self) -> bool:

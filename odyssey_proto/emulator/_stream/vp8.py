@@ -52,8 +52,8 @@ class RatedVp8Encoder(Vp8Encoder):
         return self._rate.bits_per_s
 
     @target_bitrate.setter
-    def target_bitrate(self, bits_per_s: int) -> None:
-        self._rate.take_estimate(bits_per_s)
+    def target_bitrate(self, bitrate: int) -> None:
+        self._rate.take_estimate(bitrate)
 
     def encode(self, frame: Frame, force_keyframe: bool = False) -> tuple[list[bytes], int]:
         """Encode ``frame``, and return its RTP payloads and timestamp."""

@@ -75,6 +75,27 @@ class Transport:
         self.sent.append(int.from_bytes(data[2:4]))
 
 
+def test_a_round_trip_is_guessed_until_it_is_measured() -> None:
+    async def ask() -> list[int]:
+        transport: Any = Transport()
+        sender: Any = RTCRtpSender("video", transport)
+        guess: float | None = None
+        keep_sent(sender, lambda: guess)
+        for number in range(3):
+            sender._RTCRtpSender__rtp_history[number] = packet(number)
+        await sender._retransmit(0)
+        await asyncio.sleep(0.02)  # longer than what is taken without a guess
+        await sender._retransmit(0)
+        for number, guess, measured in ((1, 1000.0, None), (2, 0.001, 1000.0)):  # noqa: B007  # the lambda reads it
+            sender._RTCRtpSender__rtt = measured
+            for _ in range(2):
+                await sender._retransmit(number)
+                await asyncio.sleep(0.02)
+        return transport.sent  # type: ignore[no-any-return]
+
+    assert asyncio.run(ask()) == [0, 0, 1, 2]
+
+
 @pytest.mark.parametrize("place", [300, 300 - 128, 300 - 256])
 def test_a_sender_of_aiortc_sends_again_from_it(place: int) -> None:
     async def ask() -> list[int]:
