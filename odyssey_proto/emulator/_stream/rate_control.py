@@ -66,7 +66,7 @@ class Rate(Protocol):
         """The rate now."""
         ...
 
-    def take_estimate(self, bits_per_s: int) -> None:
+    def take_estimate(self, bits_per_s: int, /) -> None:
         """Take a receiver's estimate of its link (REMB)."""
 
 
