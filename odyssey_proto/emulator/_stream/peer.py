@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import av
 from aiortc import RTCRtpSender, RTCSessionDescription
 from aiortc.exceptions import InvalidStateError
 from aiortc.sdp import candidate_from_sdp, candidate_to_sdp
@@ -26,9 +28,7 @@ from .vp8 import RatedVp8Encoder
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable
 
-    import av
     from aiortc import MediaStreamTrack, RTCRtpCodecCapability
 
     from .rate_control import Rate
@@ -37,7 +37,10 @@ __all__ = ["StreamerPeer", "codec_preferences"]
 
 log = logging.getLogger("odyssey_proto.emulator.peer")
 
+EncoderMaker: TypeAlias = Callable[[Callable[["av.Packet[Any]"], None]], Any]
+
 _MIME_TYPES: Final = {"h264": ("video/H264",), "vp8": ("video/VP8",), "both": ("video/H264", "video/VP8")}
+_ENCODERS: Final[Mapping[str, EncoderMaker]] = {"video/H264": StreamEncoder}
 
 
 class StreamerPeer:
@@ -65,7 +68,8 @@ class StreamerPeer:
         self._rate = rate
         self._fps = fps
         self._outlet: Outlet | None = None
-        self._encoder: StreamEncoder | None = None
+        self._encoders = _ENCODERS if rate is None else _rated(rate, fps)
+        self._sends_h264 = False
         self._early: list[IceCandidate] = []
         self._adding: set[asyncio.Task[None]] = set()
         # Closing while candidates are gathered would leak sockets that are not registered yet.
@@ -96,7 +100,7 @@ class StreamerPeer:
     @property
     def sends_h264(self) -> bool:
         """Whether the video is H.264, whose packets go to ``on_packet``. False before the answer."""
-        return self._encoder is not None
+        return self._sends_h264
 
     async def offer(self, address: str) -> tuple[str, list[IceCandidate]]:
         """Return the complete SDP, and its candidates again for clients that expect them one by one.
@@ -138,17 +142,11 @@ class StreamerPeer:
     def _choose_encoder(self) -> None:
         (transceiver,) = self._pc.getTransceivers()
         codecs = transceiver._codecs
-        made: RatedVp8Encoder | None = None
-        if codecs and codecs[0].mimeType == "video/H264":
-            if self._rate is None:
-                self._encoder = StreamEncoder(self._on_packet)
-            else:
-                self._encoder = RatedEncoder(self._on_packet, self._rate, self._fps)
-        elif self._rate is not None:
-            made = RatedVp8Encoder(self._rate, self._fps)
-        if self._encoder is not None or made is not None:
+        kind = codecs[0].mimeType if codecs else ""
+        self._sends_h264 = kind == "video/H264"
+        if kind in self._encoders:
             # aiortc creates its own at the first picture unless this private attribute is set.
-            setattr(transceiver.sender, "_RTCRtpSender__encoder", self._encoder or made)  # noqa: B010
+            setattr(transceiver.sender, "_RTCRtpSender__encoder", self._encoders[kind](self._on_packet))  # noqa: B010
 
     def _pace(self, answer: str) -> None:
         if self._rate is not None:
@@ -215,6 +213,13 @@ class StreamerPeer:
                 await self._pc.close()
         except (ConnectionError, InvalidStateError) as exc:
             log.debug("closing the peer connection: %s", type(exc).__name__)
+
+
+def _rated(rate: Rate, fps: int) -> Mapping[str, EncoderMaker]:
+    return {
+        "video/H264": lambda take: RatedEncoder(take, rate, fps),
+        "video/VP8": lambda _: RatedVp8Encoder(rate, fps),
+    }
 
 
 def codec_preferences(codec: str) -> list[RTCRtpCodecCapability]:
