@@ -215,6 +215,16 @@ class EmulatorConfig:
     them, and has no stamp if that makes it narrower than 512. Small pictures cost less CPU."""
     fps: int = attrs.field(default=20, validator=_whole(1, 60))
     """Pictures per second."""
+    bitrate: int | None = attrs.field(default=None, validator=_whole(1_000_000, 16_000_000, optional=True))
+    """Bit rate of a stream, in bits per s, from 1 to 16 million: 5 to 80 packets per picture at 20 fps, spread
+    over the time until the next picture. Smooth pictures do not need so many: add ``grain``. None begins with 1
+    million (VP8: 0.5), follows what the client estimates, and sends the packets of a picture at once."""
+    congestion_control: bool = attrs.field(default=False, validator=_flag)
+    """Whether the bit rate follows the link, from 0.3 million to ``bitrate``, and begins with half of that. The
+    offer then asks for transport-wide feedback; without it, the rate is what the client estimates (REMB).
+    Spectators get the maximum."""
+    grain: int = attrs.field(default=0, validator=_whole(0, 16))
+    """Strength of the film grain in streams, in levels of brightness; with 10, a stream needs any ``bitrate``."""
     data_dir: Path | None = attrs.field(default=None, converter=_path, validator=_check_path)
     """Folder that keeps recordings, jobs, used hours and keys across restarts; created if missing. None keeps them
     in a temporary folder until the emulator stops."""
@@ -271,6 +281,10 @@ class EmulatorConfig:
     max_session_s: float | None = attrs.field(default=None, validator=_above_zero(optional=True))
     """Maximum length of a session, in s. It then ends with a signaling ``error``, reason
     ``duration_limit_reached``. None for no limit."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.congestion_control and self.bitrate is None:
+            raise OdysseyConfigError("congestion_control needs a bitrate, which is then the maximum")
 
     @property
     def stamps_pictures(self) -> bool:

@@ -78,8 +78,12 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         OdysseyConfigError: one of them is not; the message begins with its name.
     """
+    fields = attrs.fields_dict(EmulatorConfig)
     for setting, value in given.items():
-        EmulatorConfig(**{setting: value})
+        field = fields[setting]
+        converted = field.converter(value) if callable(field.converter) else value
+        if field.validator is not None:
+            field.validator(None, field, converted)
     return dict(given)
 
 

@@ -204,7 +204,7 @@ class _Server:
         archive_api = ArchiveApi(
             service=self._service, storage=storage, simulations=self._simulations, artifacts=artifacts
         )
-        self._broadcasts = BroadcastRegistry(codec=config.codec)
+        self._broadcasts = BroadcastRegistry(codec=config.codec, bitrate=config.bitrate)
         self._journal = Journal()
         self._watching = contextlib.ExitStack()
         traffic = TrafficApi(self._journal)

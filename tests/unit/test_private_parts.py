@@ -25,8 +25,10 @@ import urllib3
 import urllib3.connection
 import websocket
 from aioice import candidate, ice, stun, turn
-from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
+from aiortc import RTCDtlsTransport, RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
 from aiortc.codecs import depayload
+from aiortc.codecs.h264 import H264Encoder
+from aiortc.codecs.vpx import Vp8Encoder
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rate import RemoteBitrateEstimator
 from aiortc.rtcrtpparameters import (
@@ -35,7 +37,7 @@ from aiortc.rtcrtpparameters import (
     RTCRtpReceiveParameters,
 )
 from aiortc.rtcrtpreceiver import NackGenerator, StreamStatistics, decoder_worker
-from aiortc.rtp import HeaderExtensionsMap, RtpPacket
+from aiortc.rtp import HeaderExtensionsMap, RtpPacket, wrap_rtx
 
 from odyssey_proto._base.clock import MonotonicClock
 from odyssey_proto._net.webrtc import candidates, decoding, feedback, jitter, repair, transport_feedback
@@ -145,6 +147,23 @@ def test_what_a_sender_has_sent_is_kept_where_the_emulator_puts_its_own() -> Non
     source = inspect.getsource(RTCRtpSender)
     assert "self.__rtp_history.get(sequence_number % RTP_HISTORY_SIZE)" in source
     assert "await self._retransmit(seq)" in source
+
+
+def test_the_emulators_packets_leave_by_methods_of_a_transport_that_can_be_replaced() -> None:
+    assert parameters(RTCDtlsTransport._send_rtp) == parameters(RTCDtlsTransport._handle_rtcp_data) == ["data"]
+    source = inspect.getsource(RTCDtlsTransport._recv_next)
+    assert "await self._handle_rtcp_data(data)" in source
+    source = inspect.getsource(RTCRtpSender._run_rtp)
+    assert source.index("self.__rtp_history[") < source.index("packet.serialize(") < source.index("._send_rtp(")
+    assert "await self.transport._send_rtp(packet_bytes)" in inspect.getsource(RTCRtpSender._retransmit)
+    assert "rtx.extensions = packet.extensions" in inspect.getsource(wrap_rtx)
+    assert "headerExtensions=transceiver._headerExtensions" in inspect.getsource(RTCPeerConnection)
+
+
+def test_the_rate_of_an_encoder_is_an_attribute_that_a_sender_sets() -> None:
+    assert isinstance(H264Encoder.target_bitrate, property)
+    assert isinstance(Vp8Encoder.target_bitrate, property)
+    assert "self.__encoder.target_bitrate = bitrate" in inspect.getsource(RTCRtpSender._handle_rtcp_packet)
 
 
 def test_what_is_reported_of_streams_is_kept_where_ours_is_put(receiver: Any) -> None:

@@ -30,7 +30,9 @@ from ..._model.traffic import Message
 from .._faults.mishaps import SignalingSide, befall
 from .._own_worlds.performance import WorldError
 from .._stream.camera import Camera, PictureTrack
+from .._stream.grain import Grain
 from .._stream.peer import StreamerPeer
+from .._stream.rate_control import rate_of
 from .._traffic import show
 
 if TYPE_CHECKING:
@@ -144,6 +146,8 @@ class Streamer:
             on_text=self._hear_channel,
             on_channel_open=self._channel_opened,
             on_packet=lambda packet: self._record_packet(packet, track),
+            rate=rate_of(self._config.bitrate, adapts=self._config.congestion_control),
+            fps=self._config.fps,
         )
         self._show_tracks()
         return self._peer
@@ -285,7 +289,11 @@ class Streamer:
             self.stream_error(exc.reason, str(exc))
             return
         camera = self._make_camera(
-            world, fps=self._config.fps, stamped=self._config.stamps_pictures, before_each=self._before_each
+            world,
+            fps=self._config.fps,
+            stamped=self._config.stamps_pictures,
+            before_each=self._before_each,
+            grain=Grain(self._config.grain, self._config.seed) if self._config.grain else None,
         )
         camera.on_failure = self._break_off
         left = self._service.seconds_left(self._session.account)

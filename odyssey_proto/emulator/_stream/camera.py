@@ -22,6 +22,8 @@ from .._stamps import draw_stamp
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from .grain import Grain
+
 __all__ = ["Audience", "Camera", "PictureTrack", "Scenery"]
 
 _CLOCK_RATE_HZ: Final = 90_000
@@ -112,8 +114,10 @@ class Camera:
         fps: int,
         stamped: bool,
         before_each: Callable[[], Awaitable[bool]],
+        grain: Grain | None = None,
     ) -> None:
         self._scenery = scenery
+        self._grain = grain
         self._period = 1 / fps
         self._stamped = stamped
         self._before_each = before_each
@@ -163,11 +167,15 @@ class Camera:
     async def _painted(self, slot: int, due: float) -> av.VideoFrame:
         """Return the picture of ``slot`` at the moment when it is due."""
         version, moment = self._scenery.version, slot * self._period
-        picture = await self._scenery.picture(moment, due)
+        picture = await self._shot(moment, due)
         await asyncio.sleep(max(0.0, due - time.monotonic()))
         if version != self._scenery.version:
-            picture = await self._scenery.picture(moment, due)
+            picture = await self._shot(moment, due)
         return picture
+
+    async def _shot(self, moment: float, due: float) -> av.VideoFrame:
+        picture = await self._scenery.picture(moment, due)
+        return picture if self._grain is None else self._grain.over(picture, moment)
 
     def _hand_over(self, picture: av.VideoFrame, due: float) -> None:
         track = self.track if self.track is not None and self.track.has_room else None

@@ -7,37 +7,48 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import av
 from aiortc import RTCRtpSender, RTCSessionDescription
 from aiortc.exceptions import InvalidStateError
 from aiortc.sdp import candidate_from_sdp, candidate_to_sdp
 from odyssey_models import IceCandidate
 
 from ..._base.errors import MalformedMessageError
-from .h264 import StreamEncoder
+from .h264 import RatedEncoder, StreamEncoder
 from .history import keep_sent
 from .ice import new_connection, offer_only
+from .outlet import Outlet
+from .rate_control import RateController
+from .requests import answer_keyframe_requests
+from .transport_cc import asked_for, granted
+from .vp8 import RatedVp8Encoder
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable
 
-    import av
     from aiortc import MediaStreamTrack, RTCRtpCodecCapability
+
+    from .rate_control import Rate
 
 __all__ = ["StreamerPeer", "codec_preferences"]
 
 log = logging.getLogger("odyssey_proto.emulator.peer")
 
+EncoderMaker: TypeAlias = Callable[[Callable[["av.Packet[Any]"], None]], Any]
+
 _MIME_TYPES: Final = {"h264": ("video/H264",), "vp8": ("video/VP8",), "both": ("video/H264", "video/VP8")}
+_ENCODERS: Final[Mapping[str, EncoderMaker]] = {"video/H264": StreamEncoder}
 
 
 class StreamerPeer:
     """One peer connection, from its offer to `close`. Runs on the loop's thread.
 
     ``outbox`` holds the texts still to send, until ``streamerToClient`` is open on this side. ``on_packet`` is
-    called with each H.264 packet that is sent, on a worker of the loop.
+    called with each H.264 packet that is sent, on a worker of the loop. With a ``rate``, the stream of ``fps``
+    pictures per second has this rate, and its packets are spread over time.
     """
 
     def __init__(
@@ -49,10 +60,16 @@ class StreamerPeer:
         on_text: Callable[[str | bytes], None],
         on_channel_open: Callable[[], None],
         on_packet: Callable[[av.Packet[Any]], None] = lambda _: None,
+        rate: Rate | None = None,
+        fps: int = 20,
     ) -> None:
         self._outbox = outbox
         self._on_packet = on_packet
-        self._encoder: StreamEncoder | None = None
+        self._rate = rate
+        self._fps = fps
+        self._outlet: Outlet | None = None
+        self._encoders = _ENCODERS if rate is None else _rated(rate, fps)
+        self._sends_h264 = False
         self._early: list[IceCandidate] = []
         self._adding: set[asyncio.Task[None]] = set()
         # Closing while candidates are gathered would leak sockets that are not registered yet.
@@ -62,12 +79,18 @@ class StreamerPeer:
         self._pc = new_connection()
         transceiver = self._pc.addTransceiver(track, direction="sendonly")
         transceiver.setCodecPreferences(codec_preferences(codec))
-        keep_sent(transceiver.sender)
+        self._sent = keep_sent(transceiver.sender, self._round_trip_of_channels)
+        answer_keyframe_requests(transceiver.sender)
         self._incoming = self._pc.createDataChannel("clientToStreamer")
         self._incoming.on("message", on_text)
         self._incoming.on("open", on_channel_open)
         self._outgoing = self._pc.createDataChannel("streamerToClient")
         self._outgoing.on("open", self._flush)
+
+    def _round_trip_of_channels(self) -> float | None:
+        sctp: Any = self._pc.sctp
+        found: float | None = sctp._srtt
+        return found
 
     @property
     def connected(self) -> bool:
@@ -77,7 +100,7 @@ class StreamerPeer:
     @property
     def sends_h264(self) -> bool:
         """Whether the video is H.264, whose packets go to ``on_packet``. False before the answer."""
-        return self._encoder is not None
+        return self._sends_h264
 
     async def offer(self, address: str) -> tuple[str, list[IceCandidate]]:
         """Return the complete SDP, and its candidates again for clients that expect them one by one.
@@ -96,7 +119,8 @@ class StreamerPeer:
                 )
                 for found in gatherer.getLocalCandidates()
             ]
-        return self._pc.localDescription.sdp, candidates
+        sdp = self._pc.localDescription.sdp
+        return asked_for(sdp) if isinstance(self._rate, RateController) else sdp, candidates
 
     async def answer(self, sdp: str) -> None:
         """Apply the client's answer, and the candidates that arrived before it.
@@ -110,6 +134,7 @@ class StreamerPeer:
             raise MalformedMessageError(f"the answer is not valid: {type(exc).__name__}") from exc
         self._answered = True
         self._choose_encoder()
+        self._pace(sdp)
         for candidate in self._early:
             self.add_candidate(candidate)
         self._early.clear()
@@ -117,10 +142,18 @@ class StreamerPeer:
     def _choose_encoder(self) -> None:
         (transceiver,) = self._pc.getTransceivers()
         codecs = transceiver._codecs
-        if codecs and codecs[0].mimeType == "video/H264":
-            self._encoder = StreamEncoder(self._on_packet)
+        kind = codecs[0].mimeType if codecs else ""
+        self._sends_h264 = kind == "video/H264"
+        if kind in self._encoders:
             # aiortc creates its own at the first picture unless this private attribute is set.
-            setattr(transceiver.sender, "_RTCRtpSender__encoder", self._encoder)  # noqa: B010
+            setattr(transceiver.sender, "_RTCRtpSender__encoder", self._encoders[kind](self._on_packet))  # noqa: B010
+
+    def _pace(self, answer: str) -> None:
+        if self._rate is not None:
+            (transceiver,) = self._pc.getTransceivers()
+            self._outlet = Outlet(transceiver, self._sent, self._rate, self._fps)
+            if isinstance(self._rate, RateController) and granted(answer):
+                self._outlet.follow(transceiver, self._rate)
 
     def add_candidate(self, candidate: IceCandidate) -> None:
         """Add a candidate of the client, before or after its answer. An unusable one is ignored."""
@@ -173,11 +206,20 @@ class StreamerPeer:
         """Close the connection. The client learns of it over DTLS."""
         for task in list(self._adding):
             task.cancel()
+        if self._outlet is not None:
+            await self._outlet.close()
         try:
             async with self._gathering:
                 await self._pc.close()
         except (ConnectionError, InvalidStateError) as exc:
             log.debug("closing the peer connection: %s", type(exc).__name__)
+
+
+def _rated(rate: Rate, fps: int) -> Mapping[str, EncoderMaker]:
+    return {
+        "video/H264": lambda take: RatedEncoder(take, rate, fps),
+        "video/VP8": lambda _: RatedVp8Encoder(rate, fps),
+    }
 
 
 def codec_preferences(codec: str) -> list[RTCRtpCodecCapability]:

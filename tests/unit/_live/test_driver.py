@@ -310,7 +310,7 @@ def silent(service: FakeService, seconds: int) -> tuple[Driver, HandClock]:
     """Return a driver whose stream had a frame, and then nothing for so long."""
     clock = HandClock()
     driver = connected(service, clock=clock)
-    service.links[0].packets = 700
+    service.links[0].packets, service.links[0].lives = 700, False
     commands.start_stream(driver, CAT, PATIENCE_S)
     clock.time += 0.5
     service.links[0].show()

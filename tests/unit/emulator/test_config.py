@@ -47,6 +47,15 @@ def test_the_defaults_are_those_of_the_service() -> None:
         {"size": "640x360"},
         {"size": None},
         {"fps": 0},
+        {"bitrate": 999_999},
+        {"bitrate": 16_000_001},
+        {"bitrate": 4e6},
+        {"bitrate": True},
+        {"congestion_control": 1, "bitrate": 4_000_000},
+        {"congestion_control": True},
+        {"grain": -1},
+        {"grain": 17},
+        {"grain": 1.5},
         {"fps": 61},
         {"streamers": -1},
         {"image_to_video": "yes"},
@@ -80,6 +89,12 @@ def test_the_defaults_are_those_of_the_service() -> None:
 def test_what_cannot_work_is_refused(setting: dict[str, Any]) -> None:
     with pytest.raises(OdysseyConfigError, match=next(iter(setting))):
         EmulatorConfig(**setting)
+
+
+def test_a_rate_may_be_fixed_or_the_maximum() -> None:
+    assert EmulatorConfig().bitrate is None
+    config = EmulatorConfig(bitrate=6_000_000, congestion_control=True, grain=10)
+    assert (config.bitrate, config.congestion_control, config.grain) == (6_000_000, True, 10)
 
 
 def test_an_emulator_refuses_it_too() -> None:
