@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import socket
 import statistics
@@ -26,7 +27,7 @@ from odyssey_proto._video.meters import VideoTotals
 from tools.bench.figures import Figure
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 __all__ = ["Link", "packets"]
 
@@ -98,9 +99,9 @@ class Link:
             receiver: Any = (plain or peer.peer_connection).getReceivers()[0]
             while receiver.transport.state != "connected":
                 await asyncio.sleep(0.02)
-            receiver._RTCRtpReceiver__decoder_queue.put = lambda task: None
+            waiting = receiver._RTCRtpReceiver__decoder_queue
+            waiting.put = functools.partial(_only_the_end, waiting.put)
             yield cls(pc, loop, totals)
-            del receiver._RTCRtpReceiver__decoder_queue.put
         finally:
             await asyncio.wrap_future(peer.close())
             if plain is not None:
@@ -164,6 +165,11 @@ class Link:
 
     def _there(self) -> Any:
         return self._pair().remote_addr
+
+
+def _only_the_end(put: Callable[[Any], None], task: Any) -> None:
+    if task is None:
+        put(task)
 
 
 async def _send(by: socket.socket, to: Any, bursts: list[list[bytes]]) -> tuple[float, float]:

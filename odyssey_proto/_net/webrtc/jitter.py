@@ -214,8 +214,8 @@ class MarkerJitterBuffer(JitterBuffer):
         return (
             first is not None
             and first.timestamp == packet.timestamp
-            and packet.sequence_number == uint16_add(self._newest, 1)
-            and uint16_add(packet.sequence_number, -self._origin) < self._capacity
+            and packet.sequence_number == self._newest + 1 & 0xFFFF
+            and (packet.sequence_number - self._origin & 0xFFFF) < self._capacity
         )
 
     def _check_mark(self, packet: RtpPacket) -> None:

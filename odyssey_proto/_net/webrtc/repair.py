@@ -84,7 +84,7 @@ class Requester:
                 self._timer.cancel()
                 self._timer = None
             return False
-        if now < at and self._timer is not None and self._timer_at <= at:
+        if now < at and self._timer is not None and self._timer_at <= at + _SOONEST_S:
             return False  # the timer looks then
         self.missing = recovery.due(now)
         self._set_timer(now)
@@ -103,7 +103,7 @@ class Requester:
         if at is None or self._stopped:
             return
         if self._timer is not None:
-            if self._timer_at <= at:
+            if self._timer_at <= at + _SOONEST_S:
                 return  # it looks again then
             self._timer.cancel()
         self._timer_at = at
