@@ -1,8 +1,8 @@
 """The CPU time that one packet costs on the loop's thread, from the socket to the frame that it completes.
 
 A sender of aiortc is connected to our `Peer` over loopback. What it would send is encrypted ahead and then sent in
-bursts, so that nothing but the receiving is measured: the time of the loop's thread, without the same time of a run
-that sends nothing. Nothing is decoded.
+bursts, so that nothing but the receiving is measured: the time of the loop's thread, without that of a run that
+sends nothing. Nothing is decoded.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import functools
 import os
-import socket
 import statistics
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +26,7 @@ from odyssey_proto._video.meters import VideoTotals
 from tools.bench.figures import Figure
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import AsyncIterator, Callable, Iterator
 
 __all__ = ["Link", "packets"]
@@ -38,7 +38,7 @@ _PARAMETERS: Final = bytes.fromhex("67 42 c0 1f 8c 8d 40")
 
 
 def packets(*, short: bool) -> list[Figure]:
-    """Measure the CPU time of a packet, with packets that come alone and in bursts, ours beside aiortc's own path."""
+    """Measure the CPU time of a packet that comes alone or in a burst, ours beside aiortc's own way."""
     return asyncio.run(_packets(short=short))
 
 

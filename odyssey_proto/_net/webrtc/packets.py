@@ -104,13 +104,13 @@ def read(data: bytes, ids: Any) -> Packet | None:
         if kind == ids.mid:
             if not data[at:after].isascii():
                 return None
-        elif kind == ids.repaired_rtp_stream_id or kind == ids.rtp_stream_id:  # noqa: PLR1714  # quicker
+        elif kind == ids.repaired_rtp_stream_id or kind == ids.rtp_stream_id:  # quicker
             return None
         elif kind == ids.abs_send_time:
             if after - at != _SEND_TIME_BYTES:
                 return None
             packet.abs_send_time = data[at] << 16 | data[at + 1] << 8 | data[at + 2]
-        elif kind == ids.transmission_offset or kind == ids.audio_level:  # noqa: PLR1714  # likewise
+        elif kind == ids.transmission_offset or kind == ids.audio_level:  # likewise
             return None
         elif kind == ids.transport_sequence_number:
             if after - at != _TRANSPORT_NUMBER_BYTES:
