@@ -96,7 +96,8 @@ class Link:
             await pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
             while pc.connectionState != "connected":
                 await asyncio.sleep(0.02)
-            receiver: Any = (plain or peer.peer_connection).getReceivers()[0]
+            connection: Any = plain or peer.peer_connection
+            receiver = connection.getReceivers()[0]
             while receiver.transport.state != "connected":
                 await asyncio.sleep(0.02)
             waiting = receiver._RTCRtpReceiver__decoder_queue
@@ -152,8 +153,8 @@ class Link:
 
     @property
     def _kind(self) -> int:
-        codecs = self.sender.getTransceivers()[0]._codecs
-        return next(codec.payloadType for codec in codecs if codec.mimeType == "video/H264")
+        codecs: Any = self.sender.getTransceivers()[0]._codecs
+        return int(next(codec.payloadType for codec in codecs if codec.mimeType == "video/H264"))
 
     def _pair(self) -> Any:
         (pair,) = self._sender.transport.transport._connection._nominated.values()

@@ -176,7 +176,7 @@ class Receiver:
         """All that can be seen of what it did."""
         receiver, totals = self.receiver, self.totals
         streams = receiver._RTCRtpReceiver__remote_streams
-        counted = "packets packets_lost payload_bytes frames_lost frames_held keyframes_requested requested repaired in_vain"
+        counted = "packets packets_lost payload_bytes frames_lost frames_held requested repaired in_vain"
         return {
             "frames": self.frames.found,
             "sent": [each for each in self.sent if each[0] != "report"],
