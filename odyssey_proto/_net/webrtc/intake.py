@@ -12,15 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from asyncio import selector_events
 from typing import TYPE_CHECKING, Any, Final
 
 import aiortc.rtcrtpreceiver
-import pylibsrtp
 from aioice import Connection
 from aioice.ice import StunProtocol
-from aiortc import clock, rtp
+from aiortc import clock, rtcdtlstransport, rtp
 from aiortc.codecs import depayload
 from aiortc.rtcdtlstransport import RTCDtlsTransport, RtpRouter, State
 from aiortc.rtcrtpreceiver import StreamStatistics
@@ -61,7 +59,7 @@ _SHORTEST: Final = 20  # bytes; a head, and what proves that the packet is genui
 _LONGEST: Final = 1500  # bytes that pylibsrtp takes
 _DATAGRAM: Final = 65535  # bytes; asyncio makes room for four times as much for each, which costs a system call
 _AT_ONCE: Final = 64  # datagrams, before the loop looks at anything else
-_SINCE_1900_S: Final = -clock.NTP_EPOCH.timestamp()
+_NotGenuine: Final = rtcdtlstransport.pylibsrtp.Error  # type: ignore[attr-defined]  # that of aiortc's own library
 
 
 class Intake:
@@ -127,16 +125,15 @@ class Intake:
             return
         transport._RTCDtlsTransport__rx_packets += 1
         transport._RTCDtlsTransport__rx_bytes += size
-        now_s = time.time()
-        if size > _LONGEST:
+        if size > _LONGEST:  # likewise
             return
         try:
             plain = transport._rx_srtp.unprotect(data)
-        except pylibsrtp.Error:
+        except _NotGenuine:
             return
         if packet.begin <= len(plain):
             packet.payload = plain[packet.begin :]
-            self._receive(packet, int((now_s + _SINCE_1900_S) * 1000))
+            self._receive(packet)
 
     def _is_expected(self, packet: Packet) -> bool:
         """Return whether the packet is certain to be one of this receiver's, as aiortc decides that."""
@@ -145,13 +142,13 @@ class Intake:
             packet.payload_type, ()
         )
 
-    def _receive(self, packet: Packet, arrived_ms: int) -> None:
+    def _receive(self, packet: Packet) -> None:
         """Do what aiortc's receiver does with a packet, in its order."""
         receiver: Any = self._receiver
         if not receiver._enabled:
             return
         codec, part = self._codecs[packet.payload_type]
-        self._estimate(packet, arrived_ms)
+        self._estimate(packet)
         ssrc = packet.ssrc
         if packet.marker or ssrc not in receiver._RTCRtpReceiver__active_ssrc:  # once a frame is often enough
             receiver._RTCRtpReceiver__active_ssrc[ssrc] = clock.current_datetime()
@@ -177,7 +174,7 @@ class Intake:
             frame.timestamp = receiver._RTCRtpReceiver__timestamp_mapper.map(frame.timestamp)
             receiver._RTCRtpReceiver__decoder_queue.put((codec, frame))
 
-    def _estimate(self, packet: Packet, arrived_ms: int) -> None:
+    def _estimate(self, packet: Packet) -> None:
         """Have the bandwidth estimated, as long as that is left to aiortc."""
         receiver: Any = self._receiver
         estimator = receiver._RTCRtpReceiver__remote_bitrate_estimator
@@ -185,7 +182,7 @@ class Intake:
             return
         limit = estimator.add(
             abs_send_time=packet.abs_send_time,
-            arrival_time_ms=arrived_ms,
+            arrival_time_ms=clock.current_ms(),
             payload_size=len(packet.payload),
             ssrc=packet.ssrc,
         )

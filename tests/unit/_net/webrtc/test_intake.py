@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from aioice.ice import StunProtocol
 from aiortc import RTCRtpReceiver
-from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsTransport, State
+from aiortc.rtcdtlstransport import Policy, RTCCertificate, RTCDtlsTransport, Session, State
 from aiortc.rtcicetransport import RTCIceGatherer, RTCIceTransport
 from aiortc.rtcrtpparameters import (
     RTCRtcpFeedback,
@@ -29,7 +29,6 @@ from aiortc.rtcrtpparameters import (
 )
 from aiortc.rtcrtpreceiver import RemoteStreamTrack
 from aiortc.rtp import RtcpSenderInfo, RtcpSrPacket, RtpPacket, wrap_rtx
-from pylibsrtp import Policy, Session
 
 from odyssey_proto._net.webrtc import intake
 from odyssey_proto._net.webrtc.receiving import Receiving
