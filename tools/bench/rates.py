@@ -114,4 +114,4 @@ def _lossy(video: _Video, clean_ms: float, *, short: bool) -> Figure:
 
 
 def _cpu_ms(runs: Sequence[Sequence[dict[str, Any]]]) -> float:
-    return statistics.median(float(watch["cpu_ms"]) / max(1, watch["frames"]) for run in runs for watch in run)
+    return float(statistics.median(watch["cpu_ms"] / max(1, watch["frames"]) for run in runs for watch in run))
