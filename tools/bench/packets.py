@@ -85,7 +85,8 @@ class Link:
         pc = RTCPeerConnection()
         pc.addTransceiver("video", "sendonly")
         pc.createDataChannel("clientToStreamer")
-        peer, plain = Peer(loop, _Listener(), clock, loopback=True, totals=totals), None
+        listener: Any = _Listener()
+        peer, plain = Peer(loop, listener, clock, loopback=True, totals=totals), None
         try:
             await pc.setLocalDescription(await pc.createOffer())
             offer = pc.localDescription.sdp
