@@ -75,18 +75,17 @@ class Rate:
     def __init__(self) -> None:
         self._lock = RLock()
         self._began: float | None = None
-        self._buckets: deque[tuple[float, float]] = deque()  # the start and the amount of each
+        self._buckets: deque[list[float]] = deque()  # the start and the amount of each
 
     def add(self, amount: float, now: float) -> None:
         """Add an ``amount`` that arrived at ``now`` (s)."""
         with self._lock:
             if self._began is None:
                 self._began = now
-            if self._buckets and now - self._buckets[-1][0] < _BUCKET_S:
-                began, held = self._buckets.pop()
-                self._buckets.append((began, held + amount))
-            else:
-                self._buckets.append((now, amount))
+            elif self._buckets and now - self._buckets[-1][0] < _BUCKET_S:
+                self._buckets[-1][1] += amount
+                return
+            self._buckets.append([now, amount])
             while self._buckets[0][0] < now - WINDOW_S - _BUCKET_S:
                 self._buckets.popleft()
 
@@ -182,8 +181,9 @@ class LinkMeter:
 
     def __init__(self, totals: VideoTotals) -> None:
         self._totals = totals
-        self._highest: int | None = None  # sequence number
+        self._expected: int | None = None  # the sequence number after the highest
         self._missing: dict[int, None] = {}  # missing numbers below it, in order
+        self._bits = 0  # that came, and are not in the totals yet
         self._timestamp: int | None = None
         self._arrived = 0.0
         self._frame: int | None = None  # timestamp of the newest frame
@@ -195,15 +195,24 @@ class LinkMeter:
         totals.packets += 1
         totals.packet_at = now
         totals.payload_bytes += size
-        totals.bits.add(8 * size, now)
-        self._take_number(sequence_number)
+        self._bits += 8 * size
+        if sequence_number == self._expected:  # as most are
+            self._expected = sequence_number + 1 & 0xFFFF
+        else:
+            self._take_number(sequence_number)
         if timestamp != self._timestamp:
+            self._add_bits(now)
             if self._timestamp is not None:
                 self._take_transit(now - self._arrived - signed(timestamp - self._timestamp, 32) / _CLOCK_RATE)
             self._timestamp, self._arrived = timestamp, now
 
+    def _add_bits(self, now: float) -> None:
+        # Once a frame: adding them takes longer than anything else that is counted for a packet.
+        self._totals.bits.add(self._bits, now)
+        self._bits = 0
+
     def _take_number(self, number: int) -> None:
-        ahead = 1 if self._highest is None else signed(number - self._highest, 16)
+        ahead = 1 if self._expected is None else signed(number - self._expected + 1, 16)
         if ahead <= 0 and abs(ahead) < _RENUMBERED:
             if number in self._missing:  # late, or sent again
                 del self._missing[number]
@@ -217,7 +226,7 @@ class LinkMeter:
                 del self._missing[oldest]
         else:
             self._missing.clear()
-        self._highest = number
+        self._expected = number + 1 & 0xFFFF
 
     def _take_transit(self, difference_s: float) -> None:
         jitter_s = self._totals.jitter_s or 0.0
@@ -230,6 +239,8 @@ class LinkMeter:
         ``follows`` says whether no packet is missing between the previous frame and this; ``held`` is how many
         whole frames between them are not lost, but held back.
         """
+        if self._bits:
+            self._add_bits(self._totals.clock.now())
         step = 0 if self._frame is None else signed(timestamp - self._frame, 32)
         self._frame = timestamp
         if step <= 0:

@@ -81,6 +81,25 @@ def test_network_measures_what_is_delivered_over_a_wire_that_loses_packets(tmp_p
         assert figures["Chromium", "delivered"]["theirs"] > 0
 
 
+def test_packets_and_high_rates_are_measured(tmp_path: Path) -> None:
+    told = tmp_path / "figures.json"
+    assert main(["packets", "rates", "--short", "--json", str(told)]) == 0
+    found = json.loads(told.read_text(encoding="utf-8"))["figures"]
+    costs = [figure for figure in found["packets"] + found["rates"] if "CPU" in figure["name"]]
+    assert len(costs) == 3
+    for figure in costs:
+        assert figure["ours"] > 0, figure["name"]
+        assert figure["theirs"] > 0, figure["name"]
+
+
+def test_a_tape_with_grain_has_the_size_and_about_the_rate_that_were_asked_for() -> None:
+    film = Tape.record("h264", 20, bit_rate=4_000_000, size=(640, 360), grain=10)
+    decoder: Any = av.CodecContext.create("h264", "r")
+    frames = [frame for picture in film.pictures for frame in decoder.decode(av.Packet(picture))]
+    assert {(frame.width, frame.height) for frame in frames} == {(640, 360)}
+    assert 2_000_000 < 8 * sum(map(len, film.pictures)) < 8_000_000
+
+
 def test_a_stamp_is_read_from_a_tape_that_was_decoded(tmp_path: Path) -> None:
     Tape.record("vp8", 3).save(tmp_path / "tape")
     decoder: Any = av.CodecContext.create("vp8", "r")

@@ -7,17 +7,20 @@ release that moves one must fail here, where it is named, before users notice it
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import http.client
 import importlib
 import inspect
 import io
 import multiprocessing.process
 import multiprocessing.util
+import operator
 import os
 import queue
 import re
 import threading
-from typing import TYPE_CHECKING, Any
+from asyncio import selector_events
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 import requests
@@ -31,6 +34,8 @@ from aiortc.codecs.h264 import H264Encoder
 from aiortc.codecs.vpx import Vp8Encoder
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rate import RemoteBitrateEstimator
+from aiortc.rtcdtlstransport import RTCCertificate
+from aiortc.rtcicetransport import RTCIceGatherer, RTCIceTransport
 from aiortc.rtcrtpparameters import (
     RTCRtpCodecParameters,
     RTCRtpHeaderExtensionParameters,
@@ -40,7 +45,7 @@ from aiortc.rtcrtpreceiver import NackGenerator, StreamStatistics, decoder_worke
 from aiortc.rtp import HeaderExtensionsMap, RtpPacket, wrap_rtx
 
 from odyssey_proto._base.clock import MonotonicClock
-from odyssey_proto._net.webrtc import candidates, decoding, feedback, jitter, repair, transport_feedback
+from odyssey_proto._net.webrtc import candidates, decoding, feedback, intake, jitter, repair, transport_feedback
 from odyssey_proto._net.webrtc.recovery import Recovery
 from odyssey_proto._video.meters import VideoTotals
 
@@ -202,6 +207,53 @@ def test_what_an_answer_says_of_codecs_and_extensions_is_kept_by_its_transceiver
 
     attributes = asyncio.run(transceiver())
     assert attributes["_codecs"] == attributes["_headerExtensions"] == []
+
+
+# --- aiortc, aioice and asyncio: the way of a packet that `intake` shortens
+
+# What the short way stands in for. If a release changes one of these, compare `intake` and `packets` with it, then
+# put its digest beside the others.
+_SHORTENED: Final = {
+    "aiortc.rtcrtpreceiver:RTCRtpReceiver._handle_rtp_packet": ("4e54983d021a6336",),
+    "aiortc.rtcdtlstransport:RTCDtlsTransport._recv_next": ("998076720c05aa13",),
+    "aiortc.rtcdtlstransport:RTCDtlsTransport._handle_rtp_data": ("5def9061cc3da1f6",),
+    "aiortc.rtcdtlstransport:RtpRouter.route_rtp": ("e4bcc08d181438b7",),
+    "aiortc.rtp:RtpPacket.parse": ("22109861dfce7bab",),
+    "aiortc.rtp:HeaderExtensionsMap.get": ("7abeb1022f1d6bc1",),
+    "aiortc.rtp:unpack_header_extensions": ("d78a8585d2b6ebc5",),
+    "aiortc.rtp:is_rtcp": ("3f87dd1c953057eb",),
+    "aiortc.codecs.h264:H264PayloadDescriptor.parse": ("05784986f349e6d4",),
+    "aiortc.codecs.vpx:VpxPayloadDescriptor.parse": ("79619961962f23e6",),
+    "aioice.ice:StunProtocol.datagram_received": ("ff4c8b910d45fb3a",),
+    "aioice.ice:Connection.data_received": ("5631b17fab717d6b",),
+    "aioice.ice:Connection.recvfrom": ("676acc01e4a9a9da",),
+}
+
+
+@pytest.mark.parametrize("path", list(_SHORTENED))
+def test_what_the_short_way_stands_in_for_is_as_it_was_when_that_was_written(path: str) -> None:
+    assert digest(path) in _SHORTENED[path]
+
+
+def digest(path: str) -> str:
+    module, _, name = path.partition(":")
+    source = inspect.getsource(operator.attrgetter(name)(importlib.import_module(module)))
+    return hashlib.sha256(source.encode()).hexdigest()[:16]
+
+
+def test_the_parts_between_socket_and_receiver_are_where_the_short_way_looks_for_them() -> None:
+    async def transports() -> tuple[Any, Any]:
+        transport = RTCDtlsTransport(RTCIceTransport(RTCIceGatherer()), [RTCCertificate.generateCertificate()])
+        return transport, RTCRtpReceiver("video", transport)
+
+    transport, receiver = asyncio.run(transports())
+    assert intake._is_known(receiver, transport)
+
+
+def test_asyncio_reads_a_datagram_with_the_size_that_its_transport_says() -> None:
+    reading = inspect.getsource(selector_events._SelectorDatagramTransport._read_ready)  # type: ignore[attr-defined]
+    assert "self._sock.recvfrom(self.max_size)" in reading
+    assert "self._protocol.datagram_received(data, addr)" in reading
 
 
 def test_our_buffer_our_requests_our_reports_and_our_decoder_are_taken(receiver: Any) -> None:

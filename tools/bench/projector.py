@@ -1,9 +1,9 @@
 """An emulator that sends a tape in a loop, so that painting and encoding do not disturb measurements.
 
-    python -m tools.bench.projector TAPE LOGS CODEC FPS [DEAD_STUN_PORT]
+    python -m tools.bench.projector TAPE LOGS CODEC FPS [LOSS [DEAD_STUN_PORT]]
 
 prints the emulator's line of JSON and serves until it is killed. Each stream has a log in the folder LOGS, named
-by its prompt.
+by its prompt. LOSS is the share of the packets of video that are not sent.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import random
 import sys
 import threading
 import time
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import av
+from aiortc.rtcdtlstransport import RTCDtlsTransport
+from aiortc.rtp import is_rtcp
 
 from odyssey_proto.emulator._server import Emulator
 from odyssey_proto.emulator._stream.camera import Camera
@@ -62,8 +65,22 @@ async def _always() -> bool:
     return True
 
 
-def _main(tape: str, logs: str, codec: str, fps: str, dead_stun_port: str | None = None) -> None:
+def _lose(share: float) -> None:
+    """Have this process send only the other packets of video."""
+    draw = random.Random(0)  # noqa: S311  # the same losses each time
+    send = RTCDtlsTransport._send_rtp
+
+    async def send_most(self: Any, data: bytes) -> None:
+        if is_rtcp(data) or draw.random() >= share:
+            await send(self, data)
+
+    RTCDtlsTransport._send_rtp = send_most  # type: ignore[method-assign]
+
+
+def _main(tape: str, logs: str, codec: str, fps: str, loss: str = "0", dead_stun_port: str | None = None) -> None:
     film = Tape.load(Path(tape))
+    if float(loss):
+        _lose(float(loss))
 
     def camera(scenery: Any, **arguments: Any) -> Camera:
         return _TapeCamera(scenery, **{**arguments, "tape": film, "logs": Path(logs), "fps": int(fps)})

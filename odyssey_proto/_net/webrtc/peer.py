@@ -386,6 +386,8 @@ class Peer:
         if state == "connected":
             self._totals.connections += not self._connected
             self._connected = True
+            if self._receiving is not None:
+                self._receiving.start()
         elif state == "closed":
             self._lose("The peer connection to the streamer has ended", "peer_closed")
         elif state == "failed":
@@ -422,6 +424,8 @@ class Peer:
             max_pixels=self._max_pixels,
             on_oversize=lambda width, height: self._loop.call_soon(self._refuse_size, width, height),
         )
+        if self._connected:
+            self._receiving.start()
 
     def _receiver_of(self, track: MediaStreamTrack) -> Any:
         assert self._pc is not None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import decoding, feedback, jitter, repair
+from . import decoding, feedback, intake, jitter, repair
 from .recovery import Recovery
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Receiving:
         self._requester: repair.Requester | None = None
         self._decoding: decoding.DecodingQueue | None = None
         self._feedback: feedback.Feedback | None = None
+        self._intake: intake.Intake | None = None
         recovery, clock = Recovery(round_trip, wants_all), totals.clock
         buffer = self._buffer = jitter.install(receiver, clock, totals, recovery, wants_all)
         if buffer is not None:
@@ -74,6 +75,11 @@ class Receiving:
         if self._feedback is not None:
             feedback.agree(pc, self._receiver, offered)
 
+    def start(self) -> None:
+        """Take packets by the short way, once the connection is established."""
+        if self._intake is None and self._buffer is not None and self._requester is not None:
+            self._intake = intake.install(self._receiver, self._requester, self._buffer, self._spawn)
+
     def ask_for_keyframe(self) -> None:
         """Ask the sender for a keyframe, unless no packet has come."""
         if self._buffer is not None and self._buffer.ssrc is not None:
@@ -81,7 +87,9 @@ class Receiving:
             self._spawn(self._receiver._send_rtcp_pli(self._buffer.ssrc))
 
     def give_up(self) -> None:
-        """Decode and request nothing more."""
+        """Take, decode and request nothing more."""
+        if self._intake is not None:
+            self._intake.stop()
         if self._decoding is not None:
             self._decoding.give_up()
         if self._requester is not None:

@@ -204,9 +204,14 @@ class Recovery:
             self._begin(number, now)
             self._note_end(now, timestamp, marked)
             return False
-        place = self._unwrapped(number)
+        place = self._highest + 1  # as most are
+        if number != place & 0xFFFF:
+            place = self._unwrapped(number)
         ahead = place - self._highest
-        self._count(now, again)
+        self._arrived += not again
+        self._says_again |= again
+        if now - self._counting_since >= 1:
+            self._count(now)
         outage = False
         if ahead > 1:
             outage = self._find_gap(place, timestamp, now)
@@ -235,16 +240,12 @@ class Recovery:
         self._counting_since = self._tokens_at = now
         self._arrived = self._gone = 0
 
-    def _count(self, now: float, again: bool) -> None:
-        self._says_again |= again
-        self._arrived += not again
-        span = now - self._counting_since
-        if span >= 1:
-            share = max(0, self._gone) / max(1, self._arrived + self._gone)
-            self.loss += (share - self.loss) / 2
-            self._per_s = self._arrived / span
-            self._arrived = self._gone = 0
-            self._counting_since = now
+    def _count(self, now: float) -> None:
+        share = max(0, self._gone) / max(1, self._arrived + self._gone)
+        self.loss += (share - self.loss) / 2
+        self._per_s = self._arrived / (now - self._counting_since)
+        self._arrived = self._gone = 0
+        self._counting_since = now
 
     def _find_gap(self, place: int, timestamp: int | None, now: float) -> bool:
         assert self._highest is not None
@@ -341,7 +342,8 @@ class Recovery:
         if marked:
             self._marked = self._highest
         elif self._marked is not None and self._highest - self._marked <= _MARKS_WITHIN:
-            self._probe_at = now + max(_TAIL_S, 2 * self._reordering(now), 1.5 * self._pause_s)
+            late_s = self._reordering(now) if self._reordered_s else 0.0
+            self._probe_at = now + max(_TAIL_S, 2 * late_s, 1.5 * self._pause_s)
             self._wake(self._probe_at)
 
     def _learn_pause(self, seconds: float) -> None:

@@ -19,7 +19,7 @@ from tools.bench import chromium, wire
 from tools.bench.figures import Figure, Target
 from tools.bench.wire import CLIENT, SERVICE, Weather, Wire
 
-__all__ = ["LINKS", "Followed", "follow", "rate"]
+__all__ = ["LINKS", "Followed", "feedback", "follow"]
 
 LINKS: Final = (1, 2, 4, 8)
 """What the wire carries, in Mbit/s."""
@@ -52,7 +52,7 @@ class Followed:
     """Mbit/s in every 5 s, from the start."""
 
 
-def rate(*, short: bool) -> list[Figure]:
+def feedback(*, short: bool) -> list[Figure]:
     """Measure how much of a link is used, what is lost, and how long pictures freeze."""
     if lacking := wire.missing() or chromium.missing():
         print(f"rate: {lacking}", file=sys.stderr)
