@@ -7,6 +7,9 @@ checks the other. Needs the extra ``emulator``.
     with Emulator() as emulator:
         client = Odyssey(emulator.api_key, api_url=emulator.api_url)
 
+`Emulator.requests`, `Emulator.prompts`, `Emulator.sessions` and `Emulator.messages` answer what was asked of it,
+and `Emulator.faults` makes things go wrong. Under pytest, `odyssey_proto.pytest_plugin` has fixtures.
+
 Every picture carries a stamp with its number and time; `read_stamp` reads it from a decoded picture. `watching`
 shows all calls and messages.
 
@@ -25,8 +28,9 @@ except ImportError as _exc:
 
 from .._model.traffic import Exchange, Message
 from .._video.stamp import Stamp
-from ._config import EmulatorConfig
+from ._config import EmulatorConfig, EmulatorSettings
 from ._faults.script import Fault, FaultScript
+from ._notebook import SeenMessage, SeenRequest, SeenSession, SeenStream
 from ._server import Emulator
 from ._stamps import read_stamp, stamp_latency_ms
 from ._traffic import watching
@@ -34,10 +38,15 @@ from ._traffic import watching
 __all__ = [
     "Emulator",
     "EmulatorConfig",
+    "EmulatorSettings",
     "Exchange",
     "Fault",
     "FaultScript",
     "Message",
+    "SeenMessage",
+    "SeenRequest",
+    "SeenSession",
+    "SeenStream",
     "Stamp",
     "read_stamp",
     "stamp_latency_ms",

@@ -10,16 +10,17 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, TypedDict, get_args
 
 import attrs
 
 from .._base.errors import OdysseyConfigError
 from .._base.hosts import host_named, origin_named
 
-__all__ = ["CODECS", "EmulatorConfig"]
+__all__ = ["CODECS", "Codecs", "EmulatorConfig", "EmulatorSettings"]
 
-CODECS: Final = ("h264", "vp8", "both")
+Codecs = Literal["h264", "vp8", "both"]
+CODECS: Final = get_args(Codecs)
 _LEAST_SIZE: Final = (512, 32)
 """Width and height of the stamp, in px."""
 _LARGEST_EDGE: Final = 4096
@@ -60,6 +61,11 @@ def _above_zero(*, optional: bool = False) -> Any:
             raise OdysseyConfigError(f"{attribute.name} must be a number above 0, not {value!r}")
 
     return check
+
+
+def _pace(_: Any, __: Any, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise OdysseyConfigError(f"pace must be a number above 0, or math.inf, not {value!r}")
 
 
 def _codec(_: Any, __: Any, value: Any) -> None:
@@ -175,7 +181,7 @@ class EmulatorConfig:
     sloppy: int | None = attrs.field(default=None, validator=_whole(0, optional=True))
     """Seed of a sloppy service: everything sent has the forms that tolerant readers accept, chosen at random, with
     the same meaning. Requests are read as strictly as ever. None sends what the protocol says."""
-    codec: str = attrs.field(default="both", validator=_codec)
+    codec: Codecs = attrs.field(default="both", validator=_codec)
     """Video codecs to offer: ``h264``, ``vp8``, or ``both`` with H.264 first."""
     stamp: bool = attrs.field(default=True, validator=_flag)
     """Whether every picture carries its number and time (`odyssey_proto.emulator.read_stamp`)."""
@@ -184,6 +190,10 @@ class EmulatorConfig:
     them, and has no stamp if that makes it narrower than 512. Small pictures cost less CPU."""
     fps: int = attrs.field(default=20, validator=_whole(1, 60))
     """Pictures per second."""
+    pace: float = attrs.field(default=1.0, validator=_pace)
+    """How many times faster than time passes the emulator waits: for the pings of regions, for the ``seconds`` of
+    faults, and for ``max_stream_s`` and ``max_session_s``. ``math.inf`` waits for nothing. Pictures come as often
+    as ever, and what clients measure by their own clocks (keepalives, the lifetimes of tokens) stays as it is."""
     data_dir: Path | None = attrs.field(default=None, converter=_path, validator=_check_path)
     """Folder that keeps recordings, jobs, used hours and keys across restarts; created if missing. None keeps them
     in a temporary folder until the emulator stops."""
@@ -236,3 +246,47 @@ class EmulatorConfig:
     max_session_s: float | None = attrs.field(default=None, validator=_above_zero(optional=True))
     """Maximum length of a session, in s. It then ends with a signaling ``error``, reason
     ``duration_limit_reached``. None for no limit."""
+
+    def paced(self, seconds: float) -> float:
+        """Return how long the emulator waits instead of ``seconds``.
+
+        >>> EmulatorConfig(pace=10).paced(5)
+        0.5
+        """
+        return seconds / self.pace
+
+
+class EmulatorSettings(TypedDict, total=False):
+    """The settings of `EmulatorConfig` as keywords, for type checkers."""
+
+    host: str
+    port: int
+    allow_hosts: Sequence[str]
+    allow_origins: Sequence[str]
+    seed: int
+    sloppy: int | None
+    codec: Codecs
+    stamp: bool
+    size: tuple[int, int]
+    fps: int
+    pace: float
+    data_dir: str | os.PathLike[str] | None
+    record: bool
+    streamers: int
+    image_to_video: bool
+    bypass_privilege: bool
+    blocked_words: Sequence[str]
+    regions: Mapping[str, float] | Sequence[tuple[str, float]]
+    ice_servers: Sequence[Mapping[str, Any]] | None
+    concurrent_sessions: int
+    monthly_hours: float | None
+    rate_limit: int | None
+    concurrent_simulations: int | None
+    max_simulation_s: float
+    simulation_workers: int
+    url_ttl_s: float
+    token_ttl_s: float
+    session_token_ttl_s: float
+    stale_after_s: float
+    max_stream_s: float | None
+    max_session_s: float | None

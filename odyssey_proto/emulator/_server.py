@@ -13,26 +13,28 @@ import secrets
 import socket
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self, Unpack
 
 from aiohttp import web
 
-from .._base import errands, greenlets
+from .._base import arguments, errands, greenlets
 from .._base.clock import Clock, Deadline, MonotonicClock
 from .._base.errors import OdysseyConfigError, OdysseyConnectionError
 from .._base.event_loop import BackgroundLoop
 from ._accounts.service import Service
 from ._broadcast.registry import BroadcastRegistry
-from ._config import EmulatorConfig
+from ._config import EmulatorConfig, EmulatorSettings
 from ._faults.script import FaultScript
 from ._faults.sloppiness import Sloppiness
 from ._http.api import RestApi, authority
 from ._http.archive_api import ArchiveApi
 from ._http.artifact_server import ArtifactServer
 from ._http.faults_api import FaultsApi
+from ._http.notebook_api import NotebookApi
 from ._http.traffic_api import TrafficApi
 from ._jobs.queue import SimulationQueue
 from ._journal import Journal
+from ._notebook import Notebook, SeenMessage, SeenRequest, SeenSession
 from ._recordings.archive import Archive
 from ._recordings.storage import Storage
 from ._session.signaling import SignalingLink
@@ -81,7 +83,7 @@ class Emulator:
         clock: Clock | None = None,
         world: Callable[..., World] = World,
         camera: Callable[..., Camera] = Camera,
-        **settings: Any,
+        **settings: Unpack[EmulatorSettings],
     ) -> None:
         if config is not None and settings:
             raise OdysseyConfigError("Give an EmulatorConfig or single settings, not both")
@@ -95,9 +97,11 @@ class Emulator:
         self.config: EmulatorConfig = config or EmulatorConfig(**settings)
         self.faults: FaultScript = FaultScript()
         """The faults still to come."""
+        self.faults._pace = self.config.pace
         self.api_key: str = f"ody_emulator_{secrets.token_hex(8)}"
         """A valid key; any other that starts with ``ody_`` works too. With a ``data_dir``, `start` replaces it by
         the key stored there."""
+        self._notebook = Notebook()
         self._clock = clock or MonotonicClock()
         self._theatre = (world, camera)
         self._storage: Storage | None = None
@@ -130,7 +134,7 @@ class Emulator:
         self._storage = storage = Storage(self.config.data_dir)
         self.api_key = storage.secret("api_key", self.api_key)
         try:
-            server = _Server(self.config, self._clock, self.faults, storage, *self._theatre)
+            server = _Server(self.config, self._clock, self.faults, storage, self._notebook, *self._theatre)
             self._loop.start()
             self._loop.run(server.start(), timeout=10)
         except BaseException as exc:
@@ -166,6 +170,55 @@ class Emulator:
             if self._storage is not None:
                 self._storage.close()
 
+    # What was asked of it
+
+    @property
+    def requests(self) -> tuple[SeenRequest, ...]:
+        """The HTTP calls of clients so far, in the order of their answers, also after `stop`.
+
+        A call is there when its client has the answer; a download or a WebSocket, when it is over. The latest
+        32 MiB are kept.
+        """
+        return self._notebook.requests
+
+    @property
+    def messages(self) -> tuple[SeenMessage, ...]:
+        """The messages on WebSockets and data channels so far, in order. The latest 32 MiB are kept."""
+        return self._notebook.messages
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """The prompts of all requests so far, in order: of live streams, and of the scripts of simulations.
+
+        Those that were refused are among them. The latest 10,000 are kept.
+        """
+        return self._notebook.prompts
+
+    @property
+    def sessions(self) -> tuple[SeenSession, ...]:
+        """The sessions so far, with their streams. The latest 10,000 are kept."""
+        return self._notebook.sessions
+
+    @errands.undisturbed
+    def wait_until(self, condition: Callable[[], object], *, timeout: float | None = 10.0) -> None:
+        """Wait until ``condition()`` is true, for what a program does without waiting for an answer.
+
+        It is called whenever something new is in `requests`, `messages`, `prompts` or `sessions`.
+
+        Raises:
+            TimeoutError: it was not true within ``timeout`` s.
+
+        >>> with Emulator() as emulator:
+        ...     emulator.wait_until(lambda: not emulator.sessions)
+        """
+        arguments.function("condition", condition)
+        arguments.timeout("timeout", timeout)
+        self._notebook.wait_until(condition, Deadline(timeout, MonotonicClock()))
+
+    def forget(self) -> None:
+        """Forget what was asked so far, except for sessions that last."""
+        self._notebook.clear()
+
     def __enter__(self) -> Self:
         return self.start()
 
@@ -184,24 +237,28 @@ class _Server:
         clock: Clock,
         faults: FaultScript,
         storage: Storage,
+        notebook: Notebook,
         world: Callable[..., World],
         camera: Callable[..., Camera],
     ) -> None:
         self._config = config
+        self._notebook = notebook
         self._clock = clock
         self._world = world
         self._camera = camera
         self._faults = faults
         self._sloppiness = Sloppiness(config.sloppy)
-        self._service = Service(config, clock, storage)
+        self._service = Service(config, clock, storage, notebook)
         self._archive = Archive(storage, self._service.wall_time)
-        self._simulations = SimulationQueue(config=config, service=self._service, storage=storage)
+        self._simulations = SimulationQueue(
+            config=config, service=self._service, storage=storage, faults=faults, notebook=notebook
+        )
         artifacts = ArtifactServer(config=config, service=self._service, storage=storage, faults=faults)
         archive_api = ArchiveApi(
             service=self._service, storage=storage, simulations=self._simulations, artifacts=artifacts
         )
         self._broadcasts = BroadcastRegistry(codec=config.codec)
-        self._journal = Journal()
+        self._journal = Journal(notebook.saw)
         self._watching = contextlib.ExitStack()
         traffic = TrafficApi(self._journal)
         self._rest = RestApi(
@@ -211,7 +268,7 @@ class _Server:
             sloppiness=self._sloppiness,
             handshake=self._handshake,
             more=[*artifacts.routes, *archive_api.routes, *self._broadcasts.routes],
-            control=[*traffic.routes, *FaultsApi(faults).routes],
+            control=[*traffic.routes, *FaultsApi(faults).routes, *NotebookApi(notebook).routes],
         )
         self._streamers: dict[str, Streamer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -294,10 +351,12 @@ class _Server:
                 world=self._world,
                 camera=self._camera,
                 broadcasts=self._broadcasts,
+                notebook=self._notebook,
             )
             self._streamers[session.id] = streamer
             session.on_end = lambda reason: self._dismiss(session, reason)
         streamer.authority = authority(request)
+        self._notebook.session_connected(session)
         link = SignalingLink(
             request,
             session,

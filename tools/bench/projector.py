@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import attrs
 import av
@@ -77,7 +77,7 @@ def _main(tape: str, logs: str, codec: str, fps: str, dead_stun_port: str | None
     with Emulator(
         world=world,
         camera=camera,
-        codec=codec,
+        codec=cast("Any", codec),
         record=False,
         ice_servers=servers,
         streamers=_STREAMERS,

@@ -157,7 +157,7 @@ class RestApi:
         delay = dict(self._config.regions).get(request.match_info["region"])
         if delay is None:
             raise RefusedError(404, "Not Found")
-        await asyncio.sleep(delay)
+        await asyncio.sleep(self._config.paced(delay))
         return json_answer({"status": "ok"})
 
     async def _request_session(self, request: web.Request) -> web.StreamResponse:

@@ -28,6 +28,7 @@ from ..._base.errors import MalformedMessageError
 from ..._model import codec
 from ..._model.traffic import Message
 from .._faults.mishaps import SignalingSide, befall
+from .._notebook import SeenStream
 from .._stream.camera import Camera, PictureTrack
 from .._stream.peer import StreamerPeer
 from .._traffic import show
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from .._config import EmulatorConfig
     from .._faults.script import FaultScript
     from .._faults.sloppiness import Sloppiness
+    from .._notebook import Notebook
     from .._recordings.archive import Archive, StreamRecorder
 
 __all__ = ["ClientLink", "Streamer"]
@@ -91,6 +93,7 @@ class Streamer:
         clock: Clock,
         archive: Archive,
         broadcasts: BroadcastRegistry,
+        notebook: Notebook,
         world: Callable[..., World] = World,
         camera: Callable[..., Camera] = Camera,
     ) -> None:
@@ -104,6 +107,7 @@ class Streamer:
         self._make_world = world
         self._make_camera = camera
         self._broadcasts = broadcasts
+        self._notebook = notebook
         self.authority = ""
         """Host and port that the latest client connected to."""
         self._stream: _RunningStream | None = None
@@ -150,6 +154,8 @@ class Streamer:
 
     def ask(self, request: _Request) -> None:
         """Queue a request of the client."""
+        if not isinstance(request, InteractiveStreamEnd):
+            self._notebook.asked(request.prompt)
         self._requests.put_nowait(request)
 
     async def close(self, reason: str | None) -> None:
@@ -177,6 +183,7 @@ class Streamer:
                 text=text,
                 user_agent=self._user_agent,
                 injected=injected,
+                session_id=self._session.id,
             )
         )
         if self._peer is None:
@@ -210,7 +217,15 @@ class Streamer:
             self._transmit(form, injected=form != text)
 
     def _hear_channel(self, text: str | bytes) -> None:
-        show(Message(place="clientToStreamer", from_client=True, text=text, user_agent=self._user_agent))
+        show(
+            Message(
+                place="clientToStreamer",
+                from_client=True,
+                text=text,
+                user_agent=self._user_agent,
+                session_id=self._session.id,
+            )
+        )
         try:
             message = codec.channel_from_client(text)
         except MalformedMessageError as exc:
@@ -264,7 +279,7 @@ class Streamer:
             world, fps=self._config.fps, stamped=self._config.stamp, before_each=self._before_each
         )
         left = self._service.seconds_left(self._session.account)
-        longest = self._config.max_stream_s
+        longest = None if self._config.max_stream_s is None else self._config.paced(self._config.max_stream_s)
         self._stream = _RunningStream(
             id=f"stream-{uuid.uuid4()}",
             world=world,
@@ -272,6 +287,17 @@ class Streamer:
             began_at=self._clock.now(),
             longest=left if longest is None else min(longest, left),
             cut_reason="quota_exceeded" if longest is None or left < longest else "session_timeout",
+        )
+        self._notebook.stream_began(
+            self._session.id,
+            SeenStream(
+                stream_id=self._stream.id,
+                prompt=request.prompt,
+                applied_prompt=world.applied_prompt,
+                portrait=request.portrait,
+                broadcast=request.broadcast,
+                from_image=request.input_image_base64 is not None,
+            ),
         )
         if self._config.record:
             self._record(self._stream, request.prompt)
@@ -291,6 +317,7 @@ class Streamer:
         stream = self._stream
         if stream is not None:
             applied = await self._in_worker(stream.world.change, request.prompt)
+            self._notebook.stream_changed(self._session.id, request.prompt)
             if stream.recording is not None:
                 stream.recording.note("interact", prompt=request.prompt, applied_prompt=applied)
             self._send_message(UpdateAcknowledged(prompt=applied))
@@ -374,6 +401,7 @@ class Streamer:
         stream, self._stream = self._stream, None
         if stream is None:
             return
+        self._notebook.stream_ended(self._session.id, reason)
         self._service.add_usage(self._session.account, self._clock.now() - stream.began_at)
         await stream.camera.cut()
         await self._broadcasts.end(stream.id)
