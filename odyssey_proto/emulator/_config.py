@@ -17,7 +17,7 @@ import attrs
 from .._base.errors import OdysseyConfigError
 from .._base.hosts import host_named, origin_named
 
-__all__ = ["CODECS", "Codecs", "EmulatorConfig", "EmulatorSettings"]
+__all__ = ["CODECS", "Codecs", "EmulatorConfig", "EmulatorSettings", "paced"]
 
 Codecs = Literal["h264", "vp8", "both"]
 CODECS: Final = get_args(Codecs)
@@ -247,14 +247,6 @@ class EmulatorConfig:
     """Maximum length of a session, in s. It then ends with a signaling ``error``, reason
     ``duration_limit_reached``. None for no limit."""
 
-    def paced(self, seconds: float) -> float:
-        """Return how long the emulator waits instead of ``seconds``.
-
-        >>> EmulatorConfig(pace=10).paced(5)
-        0.5
-        """
-        return seconds / self.pace
-
 
 class EmulatorSettings(TypedDict, total=False):
     """The settings of `EmulatorConfig` as keywords, for type checkers."""
@@ -290,3 +282,12 @@ class EmulatorSettings(TypedDict, total=False):
     stale_after_s: float
     max_stream_s: float | None
     max_session_s: float | None
+
+
+def paced(config: EmulatorConfig, seconds: float) -> float:
+    """Return how long an emulator waits instead of ``seconds``.
+
+    >>> paced(EmulatorConfig(pace=10), 5)
+    0.5
+    """
+    return seconds / config.pace

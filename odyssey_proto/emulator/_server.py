@@ -211,7 +211,8 @@ class Emulator:
         >>> with Emulator() as emulator:
         ...     emulator.wait_until(lambda: not emulator.sessions)
         """
-        arguments.function("condition", condition)
+        if not callable(condition):
+            raise TypeError(f"condition must be a function, not {type(condition).__name__}")
         arguments.timeout("timeout", timeout)
         self._notebook.wait_until(condition, Deadline(timeout, MonotonicClock()))
 

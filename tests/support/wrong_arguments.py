@@ -166,6 +166,7 @@ EMULATING: Final[dict[str, Rows]] = {
     "codec": values(VALUE, "av1", None, 7),
     "stamp": values(VALUE, 1, "yes", None),
     "fps": [*COUNTS, *values(VALUE, 0, 61)],
+    "pace": values(VALUE, 0, -1, "1", None, True, math.nan),
     "data_dir": values(VALUE, 7, "", b"x"),
     "record": values(VALUE, 1, None),
     "streamers": COUNTS,
@@ -340,6 +341,9 @@ CALLS: Final[dict[str, Call]] = {
         together=[({"nonsense": 1}, TYPE)],
     ),
     "EmulatorConfig": Call(wrong=EMULATING),
+    "Emulator.wait_until": Call(
+        works={"condition": bool, "timeout": 1}, wrong={"condition": [*FUNCTIONS, *values(TYPE, None)]}
+    ),
     "Fault": Call(
         works={"step": "media", "action": "stop"},
         wrong={
@@ -356,6 +360,7 @@ CALLS: Final[dict[str, Call]] = {
             "reason": values(VALUE, None, 7),
             "message": values(VALUE, None, 7),
             "text": values(VALUE, None, b""),
+            "artifact": values(VALUE, None, "film"),
         },
     ),
     "Fault.from_dict": Call(
@@ -376,6 +381,10 @@ CALLS: Final[dict[str, Call]] = {
 NOT_CALLED: Final = {
     "Exchange": "made by the emulator",
     "Message": "made by the emulator",
+    "SeenMessage": "made by the emulator",
+    "SeenRequest": "made by the emulator",
+    "SeenSession": "made by the emulator",
+    "SeenStream": "made by the emulator",
     "Stamp": "made by `read_stamp`",
     "LiveRecording": "made by `Session.record`",
     "RawCalls": "made by `Odyssey.with_raw_response`",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
+from .._config import paced
 from .tokens import InvalidTokenError, TokenSigner
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ class Service:
         """End the sessions whose clients are gone, and those that have reached the maximum duration."""
         now, longest = self._clock.now(), self._config.max_session_s
         for session in list(self._sessions.values()):
-            if longest is not None and now - session.began_at >= self._config.paced(longest):
+            if longest is not None and now - session.began_at >= paced(self._config, longest):
                 self.end(session, "duration_limit_reached")
             elif now - session.seen_at >= self._config.stale_after_s:
                 self.end(session, "streamer_disconnected")

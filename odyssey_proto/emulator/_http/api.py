@@ -16,6 +16,7 @@ from aiohttp import web
 from ..._base.errors import MalformedMessageError
 from ..._model import codec
 from .._accounts.service import MODEL, RefusedError
+from .._config import paced
 from .._faults.mishaps import befall_http
 from .._faults.sloppiness import Sloppiness, untype
 from .._faults.sloppy_http import second_home
@@ -157,7 +158,7 @@ class RestApi:
         delay = dict(self._config.regions).get(request.match_info["region"])
         if delay is None:
             raise RefusedError(404, "Not Found")
-        await asyncio.sleep(self._config.paced(delay))
+        await asyncio.sleep(paced(self._config, delay))
         return json_answer({"status": "ok"})
 
     async def _request_session(self, request: web.Request) -> web.StreamResponse:

@@ -27,6 +27,7 @@ from odyssey_models import (
 from ..._base.errors import MalformedMessageError
 from ..._model import codec
 from ..._model.traffic import Message
+from .._config import paced
 from .._faults.mishaps import SignalingSide, befall
 from .._notebook import SeenStream
 from .._stream.camera import Camera, PictureTrack
@@ -279,7 +280,7 @@ class Streamer:
             world, fps=self._config.fps, stamped=self._config.stamp, before_each=self._before_each
         )
         left = self._service.seconds_left(self._session.account)
-        longest = None if self._config.max_stream_s is None else self._config.paced(self._config.max_stream_s)
+        longest = None if self._config.max_stream_s is None else paced(self._config, self._config.max_stream_s)
         self._stream = _RunningStream(
             id=f"stream-{uuid.uuid4()}",
             world=world,
