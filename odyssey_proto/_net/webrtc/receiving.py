@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aiortc import RTCRtpReceiver
 
     from ..._video.meters import VideoTotals
+    from ..tap import Tap
 
 __all__ = ["Receiving"]
 
@@ -34,6 +35,7 @@ class Receiving:
         spawn: starts a task that ends with the connection.
         max_pixels: the largest width × height of a picture, in px.
         on_oversize: called once, on the decoding thread, with the width and the height of a larger one.
+        tap: shows the encoded frames.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Receiving:
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         max_pixels: int,
         on_oversize: Callable[[int, int], None],
+        tap: Tap,
     ) -> None:
         self._receiver: Any = receiver
         self._totals = totals
@@ -58,7 +61,7 @@ class Receiving:
         if buffer is not None:
             self._requester = repair.install(receiver, buffer, recovery, clock, totals, spawn)
             self._decoding = decoding.install(
-                receiver, buffer, on_frame, totals, max_pixels=max_pixels, on_oversize=on_oversize
+                receiver, buffer, on_frame, totals, max_pixels=max_pixels, on_oversize=on_oversize, tap=tap
             )
 
     @property
