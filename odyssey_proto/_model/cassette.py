@@ -10,8 +10,8 @@
         head                     a JSON object in UTF-8, with at least "kind" and "at_ms"
         payload                  any bytes
 
-Numbers are big-endian. Records are only ever appended, each in one piece, so a program that is killed leaves a file
-that ends within its last record at worst. `tools/docs/cassettes.md` describes the records.
+Numbers are big-endian. Records are only ever appended, each in one piece, so a program that is killed leaves a
+file that ends within its last record at worst. `tools/docs/cassettes.md` describes the records.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Record:
     """One record of a cassette that was opened."""
 
     kind: str
-    """What it is: ``cassette``, ``call``, ``message``, ``frame``, ``closed``, ``end``, or a kind of a later writer."""
+    """``cassette``, ``call``, ``message``, ``frame``, ``closed``, ``end``, or what a later writer has."""
     at_ms: float
     """When it happened, in ms since the capture began."""
     head: dict[str, Any] = attrs.field(repr=False)

@@ -1,7 +1,7 @@
 """Takes secrets out of what is written to a cassette: keys, tokens, passwords, signed addresses, and ICE details.
 
-Fields of messages are masked by their names, texts by their form, and whatever was masked once is masked wherever it
-turns up again.
+Fields of messages are masked by their names, texts by their form, and whatever was masked once is masked wherever
+it turns up again.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Scrubber:
         return json.dumps(self._data(data), ensure_ascii=False).encode(errors="replace")
 
     def query(self, query: tuple[tuple[str, str], ...]) -> dict[str, str]:
-        """Return the arguments of an address: those that choose among the rows of a list, and the others masked."""
+        """Return the arguments of an address: those that choose rows of a list, and the others masked."""
         return {name: text if name in _SHOWN_ARGUMENTS else MASK for name, text in query}
 
     def path(self, path: str) -> str:

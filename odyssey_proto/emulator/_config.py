@@ -128,7 +128,7 @@ def _path(value: Any) -> Any:
 
 def _check_path(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
     if value is not None and not isinstance(value, Path):
-        raise OdysseyConfigError(f"{attribute.name} must be None or the path of a folder, not {value!r}")
+        raise OdysseyConfigError(f"{attribute.name} must be None or a path, not {value!r}")
 
 
 def _words(value: Any) -> Any:
@@ -192,8 +192,12 @@ class EmulatorConfig:
     """Pictures per second."""
     pace: float = attrs.field(default=1.0, validator=_pace)
     """How many times faster than time passes the emulator waits: for the pings of regions, for the ``seconds`` of
-    faults, and for ``max_stream_s`` and ``max_session_s``. ``math.inf`` waits for nothing. Pictures come as often
-    as ever, and what clients measure by their own clocks (keepalives, the lifetimes of tokens) stays as it is."""
+    faults, for ``max_stream_s`` and ``max_session_s``, and for what comes next in a ``replay``. ``math.inf`` waits
+    for nothing. Pictures of the worlds come as often as ever, and what clients measure by their own clocks
+    (keepalives, the lifetimes of tokens) stays as it is."""
+    replay: Path | None = attrs.field(default=None, converter=_path, validator=_check_path)
+    """A live cassette (`odyssey_proto.Session.capture`) to serve instead of the worlds. Each session gets, from
+    its beginning, what the service did then, in time, or as fast as ``pace`` says."""
     data_dir: Path | None = attrs.field(default=None, converter=_path, validator=_check_path)
     """Folder that keeps recordings, jobs, used hours and keys across restarts; created if missing. None keeps them
     in a temporary folder until the emulator stops."""
@@ -262,6 +266,7 @@ class EmulatorSettings(TypedDict, total=False):
     size: tuple[int, int]
     fps: int
     pace: float
+    replay: str | os.PathLike[str] | None
     data_dir: str | os.PathLike[str] | None
     record: bool
     streamers: int

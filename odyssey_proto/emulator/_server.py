@@ -13,7 +13,7 @@ import secrets
 import socket
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self, Unpack
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 from aiohttp import web
 
@@ -37,6 +37,9 @@ from ._journal import Journal
 from ._notebook import Notebook, SeenMessage, SeenRequest, SeenSession
 from ._recordings.archive import Archive
 from ._recordings.storage import Storage
+from ._replay.calls import RecordedCalls
+from ._replay.streamer import ReplayStreamer
+from ._replay.tape import Tape
 from ._session.signaling import SignalingLink
 from ._session.streamer import Streamer
 from ._stream.camera import Camera
@@ -105,6 +108,7 @@ class Emulator:
         self._clock = clock or MonotonicClock()
         self._theatre = (world, camera)
         self._storage: Storage | None = None
+        self._tape: Tape | None = None
         self._process = 0
         self._loop = BackgroundLoop("odyssey-emulator")
         self._server: _Server | None = None
@@ -125,21 +129,30 @@ class Emulator:
         """Start serving. Does nothing if the emulator is running.
 
         Raises:
-            OdysseyConfigError: the ``data_dir`` cannot be used.
+            OdysseyConfigError: the ``data_dir`` or the ``replay`` cannot be used.
+            CassetteError: the ``replay`` is no cassette, or damaged.
             OdysseyConnectionError: the emulator cannot listen on the address.
         """
         if self._server is not None:
             return self
         greenlets.refuse("Emulator")
-        self._storage = storage = Storage(self.config.data_dir)
+        tape = None if self.config.replay is None else Tape(self.config.replay)
+        try:
+            self._storage = storage = Storage(self.config.data_dir)
+        except BaseException:
+            if tape is not None:
+                tape.close()
+            raise
         self.api_key = storage.secret("api_key", self.api_key)
         try:
-            server = _Server(self.config, self._clock, self.faults, storage, self._notebook, *self._theatre)
+            server = _Server(self.config, self._clock, self.faults, storage, self._notebook, tape, *self._theatre)
             self._loop.start()
             self._loop.run(server.start(), timeout=10)
         except BaseException as exc:
             self._loop.stop()
             storage.close()
+            if tape is not None:
+                tape.close()
             if isinstance(exc, OSError) and not isinstance(exc, OdysseyConnectionError):
                 where = f"{self.config.host}:{self.config.port}"
                 # asyncio's text repeats the address. For a name that cannot be resolved, the resolver's is used.
@@ -147,7 +160,7 @@ class Emulator:
                 why = exc.strerror or "it took too long" if number is None else os.strerror(number)
                 raise OdysseyConnectionError(f"Cannot listen on {where}: {why}", code="cannot_listen") from exc
             raise
-        self._server, self._process = server, os.getpid()
+        self._server, self._process, self._tape = server, os.getpid(), tape
         errands.if_abandoned(self.stop)
         return self
 
@@ -169,6 +182,8 @@ class Emulator:
             self._loop.stop()
             if self._storage is not None:
                 self._storage.close()
+            if self._tape is not None:
+                self._tape.close()
 
     # What was asked of it
 
@@ -239,11 +254,13 @@ class _Server:
         faults: FaultScript,
         storage: Storage,
         notebook: Notebook,
+        tape: Tape | None,
         world: Callable[..., World],
         camera: Callable[..., Camera],
     ) -> None:
         self._config = config
         self._notebook = notebook
+        self._tape = tape
         self._clock = clock
         self._world = world
         self._camera = camera
@@ -268,6 +285,7 @@ class _Server:
             faults=faults,
             sloppiness=self._sloppiness,
             handshake=self._handshake,
+            recorded=(lambda _: None) if tape is None else RecordedCalls(tape).answer,
             more=[*artifacts.routes, *archive_api.routes, *self._broadcasts.routes],
             control=[*traffic.routes, *FaultsApi(faults).routes, *NotebookApi(notebook).routes],
         )
@@ -341,7 +359,7 @@ class _Server:
     async def _handshake(self, request: web.Request, session: Lease) -> web.StreamResponse:
         streamer = self._streamers.get(session.id)
         if streamer is None:
-            streamer = Streamer(
+            streamer = self._new_streamer(
                 session,
                 service=self._service,
                 config=self._config,
@@ -349,8 +367,6 @@ class _Server:
                 sloppiness=self._sloppiness,
                 clock=self._clock,
                 archive=self._archive,
-                world=self._world,
-                camera=self._camera,
                 broadcasts=self._broadcasts,
                 notebook=self._notebook,
             )
@@ -367,6 +383,11 @@ class _Server:
             sloppiness=self._sloppiness,
         )
         return await link.run()
+
+    def _new_streamer(self, session: Lease, **parts: Any) -> Streamer:
+        if self._tape is not None:
+            return ReplayStreamer(session, tape=self._tape, pace=self._config.pace, **parts)
+        return Streamer(session, world=self._world, camera=self._camera, **parts)
 
     def _dismiss(self, session: Lease, reason: str) -> None:
         streamer = self._streamers.pop(session.id)

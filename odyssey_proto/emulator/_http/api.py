@@ -72,6 +72,7 @@ class RestApi:
         faults: FaultScript,
         sloppiness: Sloppiness,
         handshake: Callable[[web.Request, Lease], Awaitable[web.StreamResponse]],
+        recorded: Callable[[web.Request], web.Response | None] = lambda _: None,
         more: Iterable[web.RouteDef] = (),
         control: Iterable[web.RouteDef] = (),
     ) -> None:
@@ -79,6 +80,7 @@ class RestApi:
         self._service = service
         self._faults = faults
         self._handshake = handshake
+        self._recorded = recorded
         admission = Admission(config)
         self.stun_port = 0
         """Port of the emulator's own STUN server."""
@@ -136,6 +138,8 @@ class RestApi:
     async def _misbehave(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         call = call_of(request)
         answer = await befall_http(self._faults, _STEPS.get(call, call), request)
+        if answer is None:
+            answer = self._recorded(request)
         return await handler(request) if answer is None else answer
 
     # The calls

@@ -135,18 +135,21 @@ class Streamer:
             await earlier.close()
         if self._closed or self._link is not link:
             return None
-        self._track = track = PictureTrack()
-        self._peer = StreamerPeer(
-            track=self._track,
+        self._track = PictureTrack()
+        self._peer = self._new_peer(self._track)
+        if self._stream is not None:
+            self._stream.camera.track = self._track
+        return self._peer
+
+    def _new_peer(self, track: PictureTrack) -> StreamerPeer:
+        return StreamerPeer(
+            track=track,
             codec=self._config.codec,
             outbox=self._outbox,
             on_text=self._hear_channel,
             on_channel_open=self._channel_opened,
             on_packet=lambda packet: self._record_packet(packet, track),
         )
-        if self._stream is not None:
-            self._stream.camera.track = self._track
-        return self._peer
 
     def leave(self, link: ClientLink) -> None:
         """Forget a signaling connection that is lost; media goes on until the session is cleared."""

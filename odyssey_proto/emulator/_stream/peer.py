@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import av
 from aiortc import RTCRtpSender, RTCSessionDescription
 from aiortc.exceptions import InvalidStateError
 from aiortc.sdp import candidate_from_sdp, candidate_to_sdp
@@ -21,23 +23,31 @@ from .ice import new_connection, offer_only
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable
 
-    import av
     from aiortc import MediaStreamTrack, RTCRtpCodecCapability
 
 __all__ = ["StreamerPeer", "codec_preferences"]
 
 log = logging.getLogger("odyssey_proto.emulator.peer")
 
-_MIME_TYPES: Final = {"h264": ("video/H264",), "vp8": ("video/VP8",), "both": ("video/H264", "video/VP8")}
+EncoderMaker: TypeAlias = Callable[[Callable[["av.Packet[Any]"], None]], Any]
+
+_MIME_TYPES: Final = {
+    "h264": ("video/H264",),
+    "vp8": ("video/VP8",),
+    "both": ("video/H264", "video/VP8"),
+    "h264 first": ("video/H264", "video/VP8"),
+    "vp8 first": ("video/VP8", "video/H264"),
+}
+_ENCODERS: Final[Mapping[str, EncoderMaker]] = {"video/H264": StreamEncoder}
 
 
 class StreamerPeer:
     """One peer connection, from its offer to `close`. Runs on the loop's thread.
 
     ``outbox`` holds the texts still to send, until ``streamerToClient`` is open on this side. ``on_packet`` is
-    called with each H.264 packet that is sent, on a worker of the loop.
+    called with each H.264 packet that is sent, on a worker of the loop. ``encoders`` has makers of encoders by
+    their MIME types, which get ``on_packet``; for others, aiortc makes its own.
     """
 
     def __init__(
@@ -49,10 +59,12 @@ class StreamerPeer:
         on_text: Callable[[str | bytes], None],
         on_channel_open: Callable[[], None],
         on_packet: Callable[[av.Packet[Any]], None] = lambda _: None,
+        encoders: Mapping[str, EncoderMaker] = _ENCODERS,
     ) -> None:
+        self._encoders = encoders
         self._outbox = outbox
         self._on_packet = on_packet
-        self._encoder: StreamEncoder | None = None
+        self._sends_h264 = False
         self._early: list[IceCandidate] = []
         self._adding: set[asyncio.Task[None]] = set()
         # Closing while candidates are gathered would leak sockets that are not registered yet.
@@ -77,7 +89,7 @@ class StreamerPeer:
     @property
     def sends_h264(self) -> bool:
         """Whether the video is H.264, whose packets go to ``on_packet``. False before the answer."""
-        return self._encoder is not None
+        return self._sends_h264
 
     async def offer(self, address: str) -> tuple[str, list[IceCandidate]]:
         """Return the complete SDP, and its candidates again for clients that expect them one by one.
@@ -117,10 +129,11 @@ class StreamerPeer:
     def _choose_encoder(self) -> None:
         (transceiver,) = self._pc.getTransceivers()
         codecs = transceiver._codecs
-        if codecs and codecs[0].mimeType == "video/H264":
-            self._encoder = StreamEncoder(self._on_packet)
+        kind = codecs[0].mimeType if codecs else ""
+        self._sends_h264 = kind == "video/H264"
+        if kind in self._encoders:
             # aiortc creates its own at the first picture unless this private attribute is set.
-            setattr(transceiver.sender, "_RTCRtpSender__encoder", self._encoder)  # noqa: B010
+            setattr(transceiver.sender, "_RTCRtpSender__encoder", self._encoders[kind](self._on_packet))  # noqa: B010
 
     def add_candidate(self, candidate: IceCandidate) -> None:
         """Add a candidate of the client, before or after its answer. An unusable one is ignored."""
