@@ -228,7 +228,9 @@ class Session(LiveConnection):
         driver.refuse_fork()
         if self.has_ended:
             raise driver.snapshot.not_connected("capture")
-        capture = LiveCapture(path, driver)
+        capture = LiveCapture(path, driver.beginning, driver.tap, driver.calls, driver.clock)
+        if (link := driver.link()) is not None:
+            link.ask_for_keyframe()
         driver.recordings.add(capture)
         errands.if_abandoned(capture.close)
         return capture

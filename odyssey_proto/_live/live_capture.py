@@ -25,8 +25,10 @@ from .._model.traffic import Message
 from .._version import __version__
 
 if TYPE_CHECKING:
+    from .._base.clock import Clock
     from .._model.traffic import Exchange, Seen
-    from .driver import Driver
+    from .._net.tap import Tap
+    from .beginning import Beginning
 
 __all__ = ["LiveCapture"]
 
@@ -43,9 +45,14 @@ class LiveCapture:
     All methods may be called from any thread.
     """
 
-    def __init__(self, path: str | os.PathLike[str], driver: Driver) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], beginning: Beginning, tap: Tap, calls: Tap, clock: Clock
+    ) -> None:
         self._path = Path(path).absolute()
-        self._driver = driver
+        self._beginning = beginning
+        self._tap = tap
+        self._calls = calls
+        self._clock = clock
         self._scrubber = Scrubber()
         self._queue: queue.SimpleQueue[tuple[float, Any] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -54,7 +61,7 @@ class LiveCapture:
         self._needs_keyframe = True
         self._finished = False
         self._error: BaseException | None = None
-        self._began_at = driver.clock.now()
+        self._began_at = clock.now()
         self._file = self._path.open("wb", buffering=0)
         try:
             made_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -76,13 +83,10 @@ class LiveCapture:
             if isinstance(exc, RuntimeError):  # the system is out of threads
                 raise errors.no_resources(exc) from exc
             raise
-        for seen in driver.beginning.follow(self.saw):
+        for seen in beginning.follow(self.saw):
             self._queue.put((0.0, seen))
-        driver.calls.add(self.saw)
-        driver.tap.add_for_media(self)
-        link = driver.link()
-        if link is not None:
-            link.ask_for_keyframe()
+        calls.add(self.saw)
+        tap.add_for_media(self)
 
     @property
     def path(self) -> Path:
@@ -123,9 +127,9 @@ class LiveCapture:
             if self._finished:
                 return
             self._finished = True
-        self._driver.tap.remove_for_media(self)
-        self._driver.calls.remove(self.saw)
-        self._driver.beginning.leave(self.saw)
+        self._tap.remove_for_media(self)
+        self._calls.remove(self.saw)
+        self._beginning.leave(self.saw)
         self._queue.put(None)
 
     def _join(self, deadline: Deadline) -> None:
@@ -176,7 +180,7 @@ class LiveCapture:
         self._finish()
 
     def _put(self, item: Any, size: int) -> None:
-        at_ms = (self._driver.clock.now() - self._began_at) * 1000
+        at_ms = (self._clock.now() - self._began_at) * 1000
         with self._lock:
             if self._finished:
                 return
@@ -191,7 +195,7 @@ class LiveCapture:
             while (item := self._queue.get()) is not None:
                 at_ms = max(at_ms, round(item[0], 1))
                 self._record(at_ms, item[1])
-            at_ms = max(at_ms, round((self._driver.clock.now() - self._began_at) * 1000, 1))
+            at_ms = max(at_ms, round((self._clock.now() - self._began_at) * 1000, 1))
             self._write(cassette.encode({"kind": "end", "at_ms": at_ms, "dropped": self._dropped}))
         except OSError as exc:
             log.warning("the capture %s cannot be written: %s", self._path.name, exc.strerror)

@@ -6,7 +6,7 @@
     record     any number, each
         length of the head       4 bytes
         length of the payload    4 bytes
-        CRC-32 of both           4 bytes
+        CRC-32                   4 bytes, of both lengths, the head and the payload
         head                     a JSON object in UTF-8, with at least "kind" and "at_ms"
         payload                  any bytes
 
@@ -34,7 +34,9 @@ __all__ = ["BEGINNING", "Record", "encode", "index"]
 _MAGIC: Final = b"\x89ODYCAST"
 _VERSION: Final = 1
 _BEGIN: Final = struct.Struct(">8sHH")
-_PREFIX: Final = struct.Struct(">III")
+_LENGTHS: Final = struct.Struct(">II")
+_CHECKSUM: Final = struct.Struct(">I")
+_PREFIX_BYTES: Final = _LENGTHS.size + _CHECKSUM.size
 _AT_ONCE: Final = 1 << 16
 
 BEGINNING: Final = _BEGIN.pack(_MAGIC, _VERSION, 0)
@@ -75,7 +77,9 @@ def encode(head: dict[str, Any], payload: bytes = b"") -> bytes:
     36
     """
     text = json.dumps(head, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
-    return _PREFIX.pack(len(text), len(payload), zlib.crc32(payload, zlib.crc32(text))) + text + payload
+    lengths = _LENGTHS.pack(len(text), len(payload))
+    checksum = zlib.crc32(payload, zlib.crc32(text, zlib.crc32(lengths)))
+    return lengths + _CHECKSUM.pack(checksum) + text + payload
 
 
 def index(file: BinaryIO) -> tuple[list[Record], bool]:
@@ -111,26 +115,25 @@ class _Reading:
         self.is_cut = False
 
     def __iter__(self) -> Iterator[Record]:
-        while prefix := self._file.read(_PREFIX.size):
-            if len(prefix) < _PREFIX.size:
+        while prefix := self._file.read(_PREFIX_BYTES):
+            if len(prefix) < _PREFIX_BYTES:
                 self.is_cut = True
                 return
-            head_size, size, checksum = _PREFIX.unpack(prefix)
+            head_size, size = _LENGTHS.unpack_from(prefix)
             if head_size > CASSETTE_HEAD_MOST_BYTES or size > CASSETTE_PAYLOAD_MOST_BYTES:
                 raise self._damaged("its length is impossible")
             text = self._file.read(head_size)
-            found = self._checksum(text, size)
-            if found is None:
+            found = self._checksum(zlib.crc32(text, zlib.crc32(prefix[: _LENGTHS.size])), size)
+            if len(text) < head_size or found is None:
                 self.is_cut = True
                 return
-            if found != checksum:
+            if _CHECKSUM.pack(found) != prefix[_LENGTHS.size :]:
                 raise self._damaged("its checksum is wrong")
             yield self._record(text, size)
-            self._offset += _PREFIX.size + head_size + size
+            self._offset += _PREFIX_BYTES + head_size + size
 
-    def _checksum(self, text: bytes, size: int) -> int | None:
-        """Return the checksum of a record, or None if it is cut off."""
-        checksum, left = zlib.crc32(text), size
+    def _checksum(self, checksum: int, left: int) -> int | None:
+        """Go on with the checksum of a record over its payload, and return it, or None if that is cut off."""
         while left:
             piece = self._file.read(min(left, _AT_ONCE))
             if not piece:
@@ -148,7 +151,7 @@ class _Reading:
             raise self._damaged("its head lacks kind or at_ms")
         if not 0 <= at_ms < 1e12:
             raise self._damaged("its time is impossible")
-        return Record(kind, float(at_ms), head, size, self._offset + _PREFIX.size + len(text))
+        return Record(kind, float(at_ms), head, size, self._offset + _PREFIX_BYTES + len(text))
 
     def _damaged(self, why: str) -> CassetteError:
         return CassetteError(f"The cassette is damaged: the record at byte {self._offset}: {why}", code="damaged")

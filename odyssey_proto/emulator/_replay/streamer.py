@@ -39,6 +39,7 @@ _LEAST_PAUSE_S: Final = 0.002  # between two pictures, so that no buffer on the 
 _FASTEST: Final = 50.0  # times real time; more is as fast as it goes
 _APART_S: Final = 0.2  # from the time of a picture by the service's clock to that of its arrival
 _ROOM_WITHIN_S: Final = 1.0  # for a picture, while no client is connected
+_SETTLED_AFTER_S: Final = 0.1  # the pictures that are on their way, in being encoded, sent and decoded
 _TICKS_PER_S: Final = 90_000
 
 
@@ -213,6 +214,7 @@ class ReplayStreamer(Streamer):
 
     async def _end_of_tape(self) -> None:
         if self._running is not None:  # the capture ended in mid-stream
+            await self._let_pictures_arrive()
             await self._stop("end_of_cassette")
             self._send_message(StreamEnded())
         while not self._asked:
@@ -234,6 +236,7 @@ class ReplayStreamer(Streamer):
             await self._begin_broadcast()
             return
         if said.type == "stream_ended":
+            await self._let_pictures_arrive()
             await self._stop("requested")
         if said.type == "stream_started":
             self._begin(str(data.get("stream_id", "")), str(data.get("applied_prompt", "")))
@@ -331,6 +334,11 @@ class ReplayStreamer(Streamer):
                 return None
             await asyncio.sleep(_LEAST_PAUSE_S)
         return self._track
+
+    async def _let_pictures_arrive(self) -> None:
+        """Wait until the last pictures can be there, which messages overtake, if the service took its time."""
+        if self._pace > 1:
+            await asyncio.sleep(_SETTLED_AFTER_S)
 
     def _moment(self, picture: Picture) -> float:
         """Return the time of a picture here: by the service's clock, unless that disagrees with its arrival."""
