@@ -231,7 +231,7 @@ class Session(LiveConnection):
         capture = LiveCapture(path, driver.beginning, driver.tap, driver.calls, driver.clock)
         if (link := driver.link()) is not None:
             link.ask_for_keyframe()
-        driver.recordings.add(capture)
+        driver.recordings.add(capture._writing)
         errands.if_abandoned(capture.close)
         return capture
 

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from ..core.snapshot import Snapshot
     from .handlers import OdysseyEventHandlers
     from .link import Access, Link
-    from .live_capture import LiveCapture
+    from .live_capture import CaptureWriting
 
 __all__ = ["LEAVE_S", "Driver", "drivers_of"]
 
@@ -110,7 +110,7 @@ class Driver:
         self.events: EventHub = EventHub()
         self.snapshot: Snapshot = core.snapshot()
         """The state of the core, as of the last input."""
-        self.recordings: ConcurrentWeakSet[live_recording.LiveRecording | LiveCapture] = ConcurrentWeakSet()
+        self.recordings: ConcurrentWeakSet[live_recording.LiveRecording | CaptureWriting] = ConcurrentWeakSet()
         """Recordings and captures in progress. They are closed and joined when the connection ends."""
         self.leaving: bool = False
         """Whether the user has asked to leave; the connection itself may take a moment longer to end."""

@@ -14,7 +14,7 @@ import queue
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 from .._base import errands, errors
 from .._base.clock import Deadline, MonotonicClock
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .._net.tap import Tap
     from .beginning import Beginning
 
-__all__ = ["LiveCapture"]
+__all__ = ["CaptureWriting", "LiveCapture"]
 
 log = logging.getLogger("odyssey_proto.live")
 
@@ -48,7 +48,72 @@ class LiveCapture:
     def __init__(
         self, path: str | os.PathLike[str], beginning: Beginning, tap: Tap, calls: Tap, clock: Clock
     ) -> None:
-        self._path = Path(path).absolute()
+        self._writing = CaptureWriting(path, beginning, tap, calls, clock)
+
+    @property
+    def path(self) -> Path:
+        """The absolute path of the file."""
+        return self._writing.path
+
+    @property
+    def frames(self) -> int:
+        """Number of frames written so far."""
+        return self._writing.frames
+
+    @property
+    def dropped(self) -> int:
+        """Number of frames missing from the file, because it could not be written as fast as they came."""
+        return self._writing.dropped
+
+    @property
+    def is_capturing(self) -> bool:
+        """Whether anything more will be written."""
+        return not self._writing.finished
+
+    @errands.undisturbed
+    def close(self) -> None:
+        """Write nothing more, and wait until what was seen is in the file. May be called again.
+
+        Raises:
+            OSError: the file could not be written completely; the part written before can be replayed.
+        """
+        if not hasattr(self, "_writing"):  # it was never made
+            return
+        self._writing.finish()
+        self._writing._join(Deadline(None, MonotonicClock()))
+        if self._writing.error is not None:
+            raise errors.again(self._writing.error)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.close()
+        except OSError:
+            if error is None:
+                raise
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A LiveCapture cannot be pickled or copied: it belongs to this process")
+
+    def __repr__(self) -> str:
+        return f"<LiveCapture {self.path.name}, {self.frames} frames>"
+
+
+class CaptureWriting:
+    """The writing of one cassette, from its beginning to its last record. It sees what travels (`TapWatcher`)."""
+
+    def __init__(
+        self, path: str | os.PathLike[str], beginning: Beginning, tap: Tap, calls: Tap, clock: Clock
+    ) -> None:
+        try:
+            self.path = Path(path).absolute()
+            self._file = self.path.open("wb", buffering=0)
+        except ValueError as exc:
+            raise errors.OdysseyConfigError("path is not a valid path", code="invalid_argument") from exc
         self._beginning = beginning
         self._tap = tap
         self._calls = calls
@@ -57,12 +122,11 @@ class LiveCapture:
         self._queue: queue.SimpleQueue[tuple[float, Any] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._waiting = 0  # bytes
-        self._frames = self._dropped = 0
-        self._needs_keyframe = True
-        self._finished = False
-        self._error: BaseException | None = None
+        self.frames = self.dropped = 0
+        self._needs_keyframe, self._has_begun = True, False
+        self.finished = False
+        self.error: BaseException | None = None
         self._began_at = clock.now()
-        self._file = self._path.open("wb", buffering=0)
         try:
             made_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
             self._write(cassette.BEGINNING)
@@ -88,45 +152,12 @@ class LiveCapture:
         calls.add(self.saw)
         tap.add_for_media(self)
 
-    @property
-    def path(self) -> Path:
-        """The absolute path of the file."""
-        return self._path
-
-    @property
-    def frames(self) -> int:
-        """Number of frames written so far."""
-        return self._frames
-
-    @property
-    def dropped(self) -> int:
-        """Number of frames missing from the file, because the disk was too slow or they came before a keyframe."""
-        return self._dropped
-
-    @property
-    def is_capturing(self) -> bool:
-        """Whether anything more will be written."""
-        return not self._finished
-
-    @errands.undisturbed
-    def close(self) -> None:
-        """Write nothing more, and wait until what was seen is in the file. May be called again.
-
-        Raises:
-            OSError: the file could not be written completely; the part written before can be replayed.
-        """
-        if not hasattr(self, "_thread"):  # it was never made
-            return
-        self._finish()
-        self._join(Deadline(None, MonotonicClock()))
-        if self._error is not None:
-            raise errors.again(self._error)
-
-    def _finish(self) -> None:
+    def finish(self) -> None:
+        """Write nothing more than what was seen."""
         with self._lock:
-            if self._finished:
+            if self.finished:
                 return
-            self._finished = True
+            self.finished = True
         self._tap.remove_for_media(self)
         self._calls.remove(self.saw)
         self._beginning.leave(self.saw)
@@ -136,21 +167,6 @@ class LiveCapture:
         """Wait until the thread has ended, which happens after `close` or the end of the session."""
         if threading.current_thread() is not self._thread:
             self._thread.join(deadline.remaining())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self.close()
-        except OSError:
-            if error is None:
-                raise
-
-    def __repr__(self) -> str:
-        return f"<LiveCapture {self._path.name}, {self._frames} frames>"
 
     # --- what travels (`TapWatcher`), on the threads that send and receive it
 
@@ -167,8 +183,9 @@ class LiveCapture:
             full = self._waiting + len(data) > QUEUE_BYTES
             self._needs_keyframe = full or (self._needs_keyframe and not is_keyframe)
             if self._needs_keyframe:
-                self._dropped += 1
+                self.dropped += self._has_begun
                 return
+            self._has_begun = True
         self._put((name, data, timestamp, is_keyframe), len(data))
 
     def saw_close(self, code: int | None) -> None:
@@ -177,12 +194,12 @@ class LiveCapture:
 
     def saw_end(self) -> None:
         """See the end of the session."""
-        self._finish()
+        self.finish()
 
     def _put(self, item: Any, size: int) -> None:
         at_ms = (self._clock.now() - self._began_at) * 1000
         with self._lock:
-            if self._finished:
+            if self.finished:
                 return
             self._waiting += size
             self._queue.put((at_ms, item))
@@ -196,11 +213,11 @@ class LiveCapture:
                 at_ms = max(at_ms, round(item[0], 1))
                 self._record(at_ms, item[1])
             at_ms = max(at_ms, round((self._clock.now() - self._began_at) * 1000, 1))
-            self._write(cassette.encode({"kind": "end", "at_ms": at_ms, "dropped": self._dropped}))
+            self._write(cassette.encode({"kind": "end", "at_ms": at_ms, "dropped": self.dropped}))
         except OSError as exc:
-            log.warning("the capture %s cannot be written: %s", self._path.name, exc.strerror)
-            self._error = exc
-            self._finish()
+            log.warning("the capture %s cannot be written: %s", self.path.name, exc.strerror)
+            self.error = exc
+            self.finish()
         finally:
             self._file.close()
 
@@ -215,7 +232,7 @@ class LiveCapture:
                     "key": is_keyframe,
                 }
                 self._write(cassette.encode(head, data))
-                self._frames += 1
+                self.frames += 1
                 with self._lock:
                     self._waiting -= len(data)
             case dict():

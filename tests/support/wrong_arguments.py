@@ -168,6 +168,7 @@ EMULATING: Final[dict[str, Rows]] = {
     "fps": [*COUNTS, *values(VALUE, 0, 61)],
     "pace": values(VALUE, 0, -1, "1", None, True, math.nan),
     "data_dir": values(VALUE, 7, "", b"x"),
+    "replay": values(VALUE, 7, "", b"x"),
     "record": values(VALUE, 1, None),
     "streamers": COUNTS,
     "image_to_video": values(VALUE, 1, None),
@@ -241,6 +242,7 @@ CALLS: Final[dict[str, Call]] = {
     "Session.frames": FRAMES,
     "Session.wait": Call(),
     "Session.record": RECORDING,
+    "Session.capture": Call(wrong={"path": [*RECORDING.wrong["path"], *values(VALUE, "a\0b")]}),
     "Session.events": Call(),
     "Session.wait_for_broadcast": Call(),
     # --- watching
@@ -386,6 +388,7 @@ NOT_CALLED: Final = {
     "SeenSession": "made by the emulator",
     "SeenStream": "made by the emulator",
     "Stamp": "made by `read_stamp`",
+    "LiveCapture": "made by `Session.capture`",
     "LiveRecording": "made by `Session.record`",
     "RawCalls": "made by `Odyssey.with_raw_response`",
     "RawResponse": "made by `Odyssey.with_raw_response`",

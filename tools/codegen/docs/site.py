@@ -31,6 +31,11 @@ _CHANNELS: Final = (
 )
 _GUIDES: Final = (
     ("testing", "Testing a program", "How to test a program of one's own against the emulator, faults included."),
+    (
+        "cassettes",
+        "Live cassettes",
+        "Writing a session down, replaying it to any client, and the format of the file.",
+    ),
 )
 _STATES_NOTE: Final = (
     "These are the states of the client in this project, as its tables have them; other clients may have others. "
