@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from odyssey_proto.emulator import Fault
+from odyssey_proto.emulator import Emulator, Fault
 
 PAGE = (Path(__file__).parents[2] / "tools" / "docs" / "testing.md").read_text(encoding="utf-8")
 PROGRAM, TEST = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -105,3 +106,26 @@ def test_the_plugin_loads_nothing_until_it_is_used() -> None:
 def test_a_fault_of_the_page_exists(text: str) -> None:
     names: dict[str, Any] = {"Fault": Fault}
     assert isinstance(eval(" ".join(text.split()), names), Fault)
+
+
+def test_the_programs_about_cassettes_run(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "tools" / "docs" / "cassettes.md").read_text(encoding="utf-8")
+    capture, replay = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+
+    def run_alone(code: str, **environment: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", code],
+            cwd=tmp_path,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    with Emulator(record=False, size=(512, 512)) as emulator:
+        printed = run_alone(capture, ODYSSEY_API_KEY="ody_page", ODYSSEY_API_URL=emulator.api_url)
+    assert re.fullmatch(r"\d+ pictures, 0 dropped\n", printed)
+    assert run_alone(replay).startswith("It rains")

@@ -34,8 +34,10 @@ _ANSWERS: Final[dict[Request, tuple[str, ...]]] = {
     "update": ("update_acknowledged", "interactive_stream_error"),
     "end": ("stream_ended",),
 }
+_HEADERS: Final = ("content-type", "retry-after")
 _OF_THE_CONNECTION: Final = ("offer", "ice_candidate")
 _DECODERS: Final = ("h264", "vp8")
+_FARTHEST: Final = 2**53
 
 
 @attrs.frozen(eq=False)
@@ -178,22 +180,24 @@ class Tape:
     def _call(self, record: cassette.Record) -> Call:
         head = record.head
         method, path, status = head.get("method"), head.get("path"), head.get("status")
-        if not isinstance(method, str) or not isinstance(path, str) or not isinstance(status, int):
+        if not (isinstance(method, str) and isinstance(path, str) and isinstance(status, int)):
             raise _damaged("a call lacks its method, its path or its status")
+        if not 100 <= status <= 599:
+            raise _damaged("the status of a call is impossible")
         answer = _parsed(self._payload(record).decode(errors="replace")).get("answer")
         return Call(
             method=method,
             path=path,
             query=_pairs(head.get("query")),
             status=status,
-            headers=_pairs(head.get("headers")),
+            headers=tuple(pair for pair in _pairs(head.get("headers")) if pair[0] in _HEADERS),
             answer=answer if isinstance(answer, str) else "",
         )
 
 
 def _picture(record: cassette.Record, number: int) -> Picture:
     codec, timestamp = record.head.get("codec"), record.head.get("timestamp")
-    if codec not in _DECODERS or not isinstance(timestamp, int):
+    if codec not in _DECODERS or not isinstance(timestamp, int) or abs(timestamp) >= _FARTHEST:
         raise _damaged("a frame lacks its codec or its timestamp")
     return Picture(record.at_ms, number, codec, timestamp, record.head.get("key") is True, record)
 
@@ -221,7 +225,7 @@ def _parsed(text: str) -> dict[str, Any]:
 
 def _pairs(data: Any) -> tuple[tuple[str, str], ...]:
     items = data.items() if isinstance(data, dict) else ()
-    return tuple(sorted((str(name), text) for name, text in items if isinstance(text, str)))
+    return tuple(sorted((str(name), text) for name, text in items if isinstance(text, str) and text.isprintable()))
 
 
 def _damaged(why: str) -> CassetteError:

@@ -135,6 +135,8 @@ def test_calls_are_found_with_their_answers(tmp_path: Path) -> None:
     [
         frame(codec="av1"),
         frame(timestamp="9"),
+        frame(timestamp=2**60),
+        cassette.encode({"kind": "call", "at_ms": 0, "method": "GET", "path": "/x", "status": 1000}),
         cassette.encode({"kind": "call", "at_ms": 0, "method": "GET", "path": "/x"}),
         cassette.encode({"kind": "call", "at_ms": 0, "method": "GET", "status": 200}),
     ],
