@@ -55,6 +55,7 @@ _TOUCHING: Final = (
     *(
         "tests/unit/test_private_parts.py",
         "tests/unit/_net",
+        "tests/unit/cli",
         "tests/unit/_video",
         "tests/unit/_live/test_driver.py",
     ),

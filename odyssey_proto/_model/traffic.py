@@ -11,6 +11,8 @@ from typing import Literal, TypeAlias
 
 import attrs
 
+from .._base.public_path import publish
+
 __all__ = ["Exchange", "Message", "Place", "Seen", "Watcher", "Watchers"]
 
 Place: TypeAlias = Literal["signaling", "clientToStreamer", "streamerToClient"]
@@ -86,3 +88,6 @@ class Watchers:
         """Show ``seen`` to all watchers."""
         for watcher in tuple(self._watchers):
             watcher(seen)
+
+
+publish("odyssey_proto.emulator", Exchange, Message)

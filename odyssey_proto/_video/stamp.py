@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import av
     from numpy.typing import NDArray
 
+from .._base.public_path import publish
+
 __all__ = ["CELL", "COLUMNS", "ROWS", "Stamp", "draw", "latency_ms", "read"]
 
 CELL: Final = 16
@@ -84,3 +86,6 @@ def latency_ms(stamp: Stamp, now: float) -> float:
 
 def _pixels(plane: Any) -> NDArray[np.uint8]:
     return np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+
+
+publish("odyssey_proto.emulator", Stamp)

@@ -2,72 +2,92 @@
 
 from __future__ import annotations
 
-import functools
-import json
+import contextlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
-from .._base.errors import OdysseyError
-from . import _conformance_client, _files
-from ._ending import as_by_ctrl_c
+import click
 
-if TYPE_CHECKING:
-    import argparse
+from . import _files
 
-__all__ = ["add_to"]
+__all__ = ["command"]
 
-_EPILOG = (
-    "Exit status: 0 if nothing differs from the protocol, 1 if something does, 2 if the check cannot be made: an "
-    "argument is wrong, there is no key, or the client cannot be started."
+_LEVELS: Final = ("schema", "tolerant", "canonical", "session")
+"""Repeated here so that ``--help`` works without the extra."""
+_FILE: Final = click.Path(path_type=Path)
+
+
+@click.command(
+    epilog="Exit status: 0 if nothing differs from the protocol, 1 if something does, 2 if the check cannot be "
+    "made: an argument is wrong, there is no key, or the client cannot be started."
 )
+@click.option("--server", metavar="URL", help="Check the service at this address; its key is in ODYSSEY_API_KEY.")
+@click.option("--emulator", is_flag=True, help="Check an emulator that is started for this call.")
+@click.option(
+    "--refused-prompt", metavar="TEXT", help="With --server: a prompt that its moderation refuses, to see how."
+)
+@click.option(
+    "--json", "json_file", type=_FILE, metavar="FILE", help="Write the report as JSON, too; - for stdout alone."
+)
+@click.option("--only", type=click.Choice(("vectors", "live")), help="Check one part of a client (both).")
+@click.option(
+    "--level", multiple=True, type=click.Choice(_LEVELS), help="A level of vectors that the client claims (all)."
+)
+@click.option("--scenario", multiple=True, metavar="NAME", help="A live scenario to run (all).")
+@click.option("--junit", type=_FILE, metavar="FILE", help="Write the scorecard as JUnit XML, too.")
+@click.argument("client", nargs=-1, metavar="[-- COMMAND...]", type=click.UNPROCESSED)
+def command(
+    server: str | None,
+    emulator: bool,
+    refused_prompt: str | None,
+    client: tuple[str, ...],
+    json_file: Path | None,
+    **of_client: Any,
+) -> int:
+    """Check a service, or a client, against the protocol.
 
+    A client is a command after --, with its arguments: an adapter that answers on its standard output.
+    """
+    from .._base.errors import OdysseyError
 
-def add_to(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add this command to ``commands``."""
-    parser = commands.add_parser(
-        "conformance", help="check a service, or a client, against the protocol", epilog=_EPILOG
-    )
-    parser.add_argument(
-        "--server", metavar="URL", help="check the service at this address; its key is in ODYSSEY_API_KEY"
-    )
-    parser.add_argument(
-        "--refused-prompt", metavar="TEXT", help="with --server: a prompt that its moderation refuses, to see how"
-    )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON, too")
-    _conformance_client.add_to(parser)
-    parser.set_defaults(run=functools.partial(_run, parser))
-
-
-def _run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
-    if (arguments.server is None) == (not arguments.command):
-        parser.error("say what to check: --server URL, or a client as -- COMMAND")
-    of_client = ("only", "level", "scenario", "junit")
-    others = ("refused_prompt",) if arguments.command else of_client
-    if unused := [name for name in others if getattr(arguments, name)]:
-        parser.error(f"--{unused[0].replace('_', '-')} is not for a check of a {_checked(arguments)}")
+    if (server is not None) + emulator + bool(client) != 1:
+        raise click.UsageError("say what to check: --server URL, --emulator, or a client as -- COMMAND")
+    others = {"refused_prompt": refused_prompt} if client else of_client
+    if unused := [name for name, value in others.items() if value]:
+        checked = "client" if client else "service"
+        raise click.UsageError(f"--{unused[0].replace('_', '-')} is not for a check of a {checked}")
     try:
-        with as_by_ctrl_c():
-            _files.expect_writable(arguments.json, arguments.junit)
-            return _conformance_client.run(arguments) if arguments.command else _check_service(arguments)
+        _files.expect_writable(json_file, of_client["junit"])
+        if not client:
+            return _check_service(server, refused_prompt, json_file)
+        from ._conformance_client import ClientCheck, run
+
+        return run(ClientCheck(command=list(client), json_file=json_file, **of_client))
     except OdysseyError as error:  # nothing was checked
         print(f"odyssey-proto: {error}", file=sys.stderr)
         return 2
 
 
-def _checked(arguments: argparse.Namespace) -> str:
-    return "client" if arguments.command else "service"
-
-
-def _check_service(arguments: argparse.Namespace) -> int:
+def _check_service(url: str | None, refused_prompt: str | None, json_file: Path | None) -> int:
     from ..conformance.service import check_service
 
-    report = check_service(
-        arguments.server,
-        refused_prompt=arguments.refused_prompt,
-        on_step=lambda step: print(f"{step.outcome:<8} {step.name}", file=sys.stderr, flush=True),
-    )
-    print(report)
-    if arguments.json is not None:
-        _files.write(arguments.json, json.dumps(report.to_dict(), indent=2, ensure_ascii=False) + "\n")
+    with contextlib.ExitStack() as until_the_end:
+        key = None
+        if url is None:  # an emulator
+            from ..emulator import Emulator
+
+            emulator = until_the_end.enter_context(Emulator())
+            key, url = emulator.api_key, emulator.api_url
+            refused_prompt = refused_prompt or f"something {emulator.config.blocked_words[0]}"
+        report = check_service(
+            url,
+            key,
+            refused_prompt=refused_prompt,
+            on_step=lambda step: print(f"{step.outcome:<8} {step.name}", file=sys.stderr, flush=True),
+        )
+    if not _files.is_stdout(json_file):
+        print(report)
+    if json_file:
+        _files.write_json(json_file, report.to_dict())
     return 0 if report.ok else 1

@@ -1,79 +1,75 @@
-"""``odyssey-proto conformance -- COMMAND…``: the arguments about a client, and its scorecards."""
+"""``odyssey-proto conformance -- COMMAND…``: a check of a client, and its scorecards."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
+
+import attrs
 
 from .._base.errors import OdysseyConfigError
 from . import _files
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable
+    from pathlib import Path
 
     from ..conformance.scorecard import Scorecard
 
-__all__ = ["add_to", "run"]
-
-_LEVELS: Final = ("schema", "tolerant", "canonical", "session")
-"""Repeated here so that ``--help`` works without the extra."""
+__all__ = ["ClientCheck", "run"]
 
 
-def add_to(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments about a client to ``parser``, which has ``--json`` already."""
-    parser.add_argument(
-        "command", nargs="*", metavar="COMMAND", help="check this client: an adapter, after --, with its arguments"
-    )
-    parser.add_argument("--only", choices=("vectors", "live"), help="check one part of a client (both)")
-    parser.add_argument(
-        "--level", action="append", choices=_LEVELS, help="a level of vectors that the client claims (all)"
-    )
-    parser.add_argument("--scenario", action="append", metavar="NAME", help="a live scenario to run (all)")
-    parser.add_argument("--junit", type=Path, metavar="FILE", help="write the scorecard as JUnit XML, too")
+@attrs.frozen(kw_only=True)
+class ClientCheck:
+    """What to check of which client."""
+
+    command: list[str]
+    only: str | None
+    level: tuple[str, ...]
+    scenario: tuple[str, ...]
+    json_file: Path | None
+    junit: Path | None
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Check the client of ``arguments``, print its scorecards, and return the exit status.
+def run(check: ClientCheck) -> int:
+    """Check a client, print its scorecards, and return the exit status.
 
     Raises:
         OdysseyError: the check cannot be made, or a file cannot be written.
     """
-    cards = [check(arguments) for check in _checks(arguments)]
-    if arguments.json:
-        content = [card.to_dict() for card in cards]
-        _files.write(arguments.json, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    if arguments.junit:
+    cards = [_shown(part(check), check) for part in _parts(check)]
+    if check.json_file:
+        _files.write_json(check.json_file, [card.to_dict() for card in cards])
+    if check.junit:
         from ..conformance.scorecard import junit
 
-        _files.write(arguments.junit, junit(cards))
+        _files.write(check.junit, junit(cards))
     return 0 if all(card.passed for card in cards) else 1
 
 
-def _checks(arguments: argparse.Namespace) -> list[Callable[[argparse.Namespace], Scorecard]]:
+def _parts(check: ClientCheck) -> list[Callable[[ClientCheck], Scorecard]]:
     """Return the parts to check: levels alone mean the vectors, scenarios alone the live part."""
-    for part, option, other in (("live", "level", arguments.level), ("vectors", "scenario", arguments.scenario)):
-        if arguments.only == part and other:
+    for part, option, other in (("live", "level", check.level), ("vectors", "scenario", check.scenario)):
+        if check.only == part and other:
             raise OdysseyConfigError(f"--only {part} leaves out what --{option} chooses")
-    both = bool(arguments.level) == bool(arguments.scenario)
-    is_live = arguments.only != "vectors" and (both or bool(arguments.scenario))
-    is_vectors = arguments.only != "live" and (both or bool(arguments.level))
-    return [check for check, is_chosen in ((_vectors, is_vectors), (_live, is_live)) if is_chosen]
+    both = bool(check.level) == bool(check.scenario)
+    is_live = check.only != "vectors" and (both or bool(check.scenario))
+    is_vectors = check.only != "live" and (both or bool(check.level))
+    return [part for part, is_chosen in ((_vectors, is_vectors), (_live, is_live)) if is_chosen]
 
 
-def _vectors(arguments: argparse.Namespace) -> Scorecard:
-    from ..conformance.vectors import check_vectors
+def _vectors(check: ClientCheck) -> Scorecard:
+    from ..conformance.vectors import LEVELS, check_vectors
 
-    return _printed(check_vectors(arguments.command, arguments.level or _LEVELS))
+    return check_vectors(check.command, check.level or LEVELS)
 
 
-def _live(arguments: Any) -> Scorecard:
+def _live(check: ClientCheck) -> Scorecard:
     from ..conformance.live import check_live
 
-    return _printed(check_live(arguments.command, arguments.scenario or ()))
+    return check_live(check.command, check.scenario)
 
 
-def _printed(card: Scorecard) -> Scorecard:
-    print(card.text(), end="\n\n", flush=True)
+def _shown(card: Scorecard, check: ClientCheck) -> Scorecard:
+    if not _files.is_stdout(check.json_file):
+        print(card.text(), end="\n\n", flush=True)
     return card

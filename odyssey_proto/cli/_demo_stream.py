@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from ..client import Odyssey
-from ..emulator._server import Emulator
-from ..emulator._stamps import read_stamp, stamp_latency_ms
+from ..emulator import Emulator, read_stamp, stamp_latency_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import threading
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
@@ -15,7 +16,13 @@ __all__ = ["as_by_ctrl_c"]
 
 @contextlib.contextmanager
 def as_by_ctrl_c() -> Iterator[None]:
-    """Have SIGTERM, and SIGHUP where a terminal can close, raise `KeyboardInterrupt` during the block."""
+    """Have SIGTERM, and SIGHUP where a terminal can close, raise `KeyboardInterrupt` during the block.
+
+    In another thread than the main one, which no signal interrupts, nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     numbers = [signal.SIGTERM]
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` has it
         numbers.append(signal.SIGHUP)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import sys
+from typing import TYPE_CHECKING, Any
 
 from .._base.errors import OdysseyConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["expect_writable", "write"]
+__all__ = ["expect_writable", "is_stdout", "write", "write_json"]
+
+
+def is_stdout(path: Path | None) -> bool:
+    """Return whether ``path`` stands for stdout."""
+    return str(path) == "-"
 
 
 def expect_writable(*paths: Path | None) -> None:
@@ -19,6 +26,8 @@ def expect_writable(*paths: Path | None) -> None:
         OdysseyConfigError: a file there cannot be written.
     """
     for path in filter(None, paths):
+        if is_stdout(path):
+            continue
         if path.is_dir():
             raise OdysseyConfigError(f"{path} cannot be written: it is a folder")
         if not path.absolute().parent.is_dir():
@@ -26,12 +35,20 @@ def expect_writable(*paths: Path | None) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file.
+    """Write a file, or to stdout.
 
     Raises:
         OdysseyConfigError: it cannot be written.
     """
+    if is_stdout(path):
+        sys.stdout.write(text)
+        return
     try:
         path.write_text(text, "utf-8")
     except OSError as exc:
         raise OdysseyConfigError(f"{path} cannot be written: {exc.strerror or exc}") from exc
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON-ready data, as `write` does."""
+    write(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")

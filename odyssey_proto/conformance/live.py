@@ -17,8 +17,7 @@ import attrs
 
 from .._base.errors import OdysseyConfigError
 from .._base.public_path import publish
-from ..emulator._faults.script import Fault
-from ..emulator._server import Emulator
+from ..emulator import Emulator, Fault
 from .command import RunningCommand
 from .contract import Contract
 from .judges import CHECKS

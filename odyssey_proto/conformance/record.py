@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from .._model.traffic import Exchange, Message
-from ..emulator._traffic import watching
+from ..emulator import watching
 from .schemas import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .._model.traffic import Place, Seen
-    from ..emulator._server import Emulator
+    from ..emulator import Emulator
 
 __all__ = ["HANDSHAKE", "Record", "recording"]
 

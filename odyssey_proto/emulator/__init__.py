@@ -17,40 +17,56 @@ It logs to ``odyssey_proto.emulator`` and, below that, to ``.http``, ``.signalin
 ``.broadcast``, ``.recordings``, ``.jobs`` and ``.sloppiness``.
 """
 
-from .._base.errors import MissingExtraError
-from .._base.public_path import publish
+from __future__ import annotations
 
-try:
-    import aiohttp as _aiohttp  # noqa: F401  # checked first: nothing below can be imported without it
-    import PIL as _PIL  # noqa: F401  # ditto
-except ImportError as _exc:
-    raise MissingExtraError('The emulator needs more packages: pip install "odyssey-proto[emulator]"') from _exc
+from typing import TYPE_CHECKING, Any, Final
 
-from .._model.traffic import Exchange, Message
-from .._video.stamp import Stamp
-from ._config import EmulatorConfig, EmulatorSettings
-from ._faults.script import Fault, FaultScript
-from ._notebook import SeenMessage, SeenRequest, SeenSession, SeenStream
-from ._server import Emulator
-from ._stamps import read_stamp, stamp_latency_ms
-from ._traffic import watching
+from .._base.lazy_names import lazy_names
 
-__all__ = [
-    "Emulator",
-    "EmulatorConfig",
-    "EmulatorSettings",
-    "Exchange",
-    "Fault",
-    "FaultScript",
-    "Message",
-    "SeenMessage",
-    "SeenRequest",
-    "SeenSession",
-    "SeenStream",
-    "Stamp",
-    "read_stamp",
-    "stamp_latency_ms",
-    "watching",
-]
+if TYPE_CHECKING:
+    from .._model.traffic import Exchange as Exchange
+    from .._model.traffic import Message as Message
+    from .._video.stamp import Stamp as Stamp
+    from ._config import EmulatorConfig as EmulatorConfig
+    from ._config import EmulatorSettings as EmulatorSettings
+    from ._faults.script import Fault as Fault
+    from ._faults.script import FaultScript as FaultScript
+    from ._notebook import SeenMessage as SeenMessage
+    from ._notebook import SeenRequest as SeenRequest
+    from ._notebook import SeenSession as SeenSession
+    from ._notebook import SeenStream as SeenStream
+    from ._server import Emulator as Emulator
+    from ._stamps import read_stamp as read_stamp
+    from ._stamps import stamp_latency_ms as stamp_latency_ms
+    from ._traffic import watching as watching
 
-publish(__name__, *map(globals().get, __all__))
+# Loaded on first use: the help of the command reads the settings, and needs no emulator.
+_MODULES: Final = {
+    ".._model.traffic": ("Exchange", "Message"),
+    ".._video.stamp": ("Stamp",),
+    "._config": ("EmulatorConfig", "EmulatorSettings"),
+    "._faults.script": ("Fault", "FaultScript"),
+    "._notebook": ("SeenMessage", "SeenRequest", "SeenSession", "SeenStream"),
+    "._server": ("Emulator",),
+    "._stamps": ("read_stamp", "stamp_latency_ms"),
+    "._traffic": ("watching",),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+if not TYPE_CHECKING:  # type checkers read the imports above, and find no other name
+    __all__, _load, __dir__ = lazy_names(__name__, _MODULE_OF)
+
+    def __getattr__(name: str) -> Any:
+        if name in _MODULE_OF:
+            _expect_the_extra()
+        return _load(name)
+
+
+def _expect_the_extra() -> None:
+    try:
+        import aiohttp  # noqa: F401  # the emulator cannot be loaded without it
+        import PIL  # noqa: F401  # ditto
+    except ImportError as exc:
+        from .._base.errors import MissingExtraError
+
+        raise MissingExtraError('The emulator needs more packages: pip install "odyssey-proto[emulator]"') from exc

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 
 from .._base.errors import OdysseyError
-from ._command import add_arguments, run
+from ._command import main
 
-_parser = argparse.ArgumentParser(prog="python -m odyssey_proto.emulator", description="An emulator of Odyssey.")
-add_arguments(_parser)
 try:
-    sys.exit(run(_parser.parse_args()))
+    sys.exit(main(sys.argv[1:], "python -m odyssey_proto.emulator"))
 except OdysseyError as _error:
     sys.exit(f"odyssey-proto: {_error}")

@@ -1,72 +1,97 @@
 """The command ``odyssey-proto emulator``, which serves until a signal ends it.
 
-It prints one line of JSON, ``{"api_url": …, "api_key": …}``, as soon as it accepts requests.
+It prints one line of JSON, ``{"api_url": …, "api_key": …}``, as soon as it accepts requests. `main` is the command
+on argparse, for those who have no more than the extra ``emulator``.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import datetime
 import json
 import queue
 import signal
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from ._config import CODECS
-from ._server import Emulator
-from ._showing import as_line
-from ._traffic import watching
+from .._base.errors import OdysseyConfigError
+from ._options import checked, setting_options
 
 if TYPE_CHECKING:
-    import argparse
+    from collections.abc import Callable, Mapping, Sequence
     from types import FrameType
 
     from .._model.traffic import Seen
+    from ._options import SettingOption
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["FAULTS_HELP", "LOG_HELP", "main", "serve"]
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's options to ``parser``."""
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one (%(default)s)")
-    parser.add_argument(
-        "--allow-host", action="append", metavar="NAME", help="also answer calls to this name; repeatable"
-    )
-    parser.add_argument(
-        "--allow-origin", action="append", metavar="ORIGIN", help="also answer pages of this origin; repeatable"
-    )
-    parser.add_argument("--data-dir", help="folder that keeps recordings and jobs across restarts")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the worlds (%(default)s)")
-    parser.add_argument(
-        "--sloppy", type=int, metavar="SEED", help="send the forms that only tolerant readers accept, by a seed"
-    )
-    parser.add_argument("--codec", choices=CODECS, default="both", help="video codecs to offer (%(default)s)")
-    parser.add_argument(
-        "--no-stamp", dest="stamp", action="store_false", help="leave the stamp out of the pictures"
-    )
-    parser.add_argument("--log", action="store_true", help="write a line to stderr for each call and each message")
+LOG_HELP = "Write a line to stderr for each call and each message."
+FAULTS_HELP = "Begin with the failures in this file: JSON, one Fault or a list of them."
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Serve until SIGINT, SIGTERM or SIGHUP, and return 0.
+def main(arguments: Sequence[str], prog: str) -> int:
+    """Run the command and return its exit status.
 
     Raises:
-        OdysseyConfigError: an option is not valid.
-        OdysseyConnectionError: the emulator cannot listen on the address.
+        OdysseyError: as `serve` does.
+        SystemExit: an argument is wrong (status 2), or the help was asked for (0).
     """
-    emulator = Emulator(
-        host=arguments.host,
-        port=arguments.port,
-        allow_hosts=arguments.allow_host or (),
-        allow_origins=arguments.allow_origin or (),
-        data_dir=arguments.data_dir,
-        seed=arguments.seed,
-        sloppy=arguments.sloppy,
-        codec=arguments.codec,
-        stamp=arguments.stamp,
-    )
+    parser = argparse.ArgumentParser(prog=prog, description="An emulator of Odyssey.", allow_abbrev=False)
+    options = setting_options()
+    for option in options:
+        _add_to(parser, option)
+    parser.add_argument("--faults", type=Path, metavar="FILE", help=FAULTS_HELP)
+    parser.add_argument("--log", action="store_true", help=LOG_HELP)
+    parser.add_argument("--json", action="store_true", help="Print JSON, as it always does.")
+    found = parser.parse_args(arguments)
+    given = {option.setting: getattr(found, option.setting) for option in options}
+    settings = checked({setting: value for setting, value in given.items() if value is not None})
+    return serve(settings, faults=found.faults, log=found.log)
+
+
+def _add_to(parser: argparse.ArgumentParser, option: SettingOption) -> None:
+    text = option.help.replace("%", "%%")
+    text += f" [default: {option.default}]" if option.default else ""
+    kinds: dict[str, Any] = {}
+    if option.is_switch:
+        kinds = {"action": argparse.BooleanOptionalAction}
+    else:
+        kinds = {"type": _reader(option), "action": "append" if option.is_repeatable else "store"}
+        kinds |= {"choices": option.choices} if option.choices else {"metavar": option.metavar}
+    parser.add_argument(option.flag, dest=option.setting, default=None, help=text, **kinds)
+
+
+def _reader(option: SettingOption) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        try:
+            return option.read(text)
+        except ValueError as exc:
+            raise argparse.ArgumentTypeError(str(exc)) from exc
+
+    return read
+
+
+def serve(settings: Mapping[str, Any], *, faults: Path | None = None, log: bool = False) -> int:
+    """Serve until SIGINT, SIGTERM or SIGHUP, and return 0.
+
+    Args:
+        settings: settings of the emulator, by name.
+        faults: a JSON file with failures to begin with.
+        log: whether each call and each message is a line on stderr.
+
+    Raises:
+        OdysseyConfigError: a setting is not valid, or the file of faults cannot be used.
+        OdysseyConnectionError: the emulator cannot listen on the address.
+        MissingExtraError: the extra ``emulator`` is not installed.
+    """
+    from . import Emulator, watching
+
+    emulator = Emulator(**settings)
+    if faults is not None:
+        _load_faults(emulator.faults.load, faults)
     # Not an event: a signal handler may not set one for which the thread that it interrupts is about to wait.
     signals: queue.SimpleQueue[int] = queue.SimpleQueue()
 
@@ -79,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
         numbers.append(signal.SIGHUP)
     earlier = {number: signal.signal(number, end) for number in numbers}
     try:
-        with watching(_write) if arguments.log else contextlib.nullcontext(), emulator:
+        with watching(_write) if log else contextlib.nullcontext(), emulator:
             print(json.dumps({"api_url": emulator.api_url, "api_key": emulator.api_key}), flush=True)  # noqa: T201  # the command's output
             signals.get()
     finally:
@@ -88,7 +113,20 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _load_faults(load: Callable[[Any], None], path: Path) -> None:
+    try:
+        load(json.loads(path.read_text("utf-8-sig")))
+    except OdysseyConfigError as exc:
+        raise OdysseyConfigError(f"{path}: {exc}") from exc
+    except OSError as exc:
+        raise OdysseyConfigError(f"{path} cannot be read: {exc.strerror or exc}") from exc
+    except (ValueError, RecursionError) as exc:
+        raise OdysseyConfigError(f"{path} is not JSON") from exc
+
+
 def _write(seen: Seen) -> None:
+    from ._showing import as_line
+
     when = datetime.datetime.now().astimezone().isoformat(timespec="milliseconds")[11:23]
     line = "".join(letter if letter.isprintable() else "?" for letter in as_line(seen))
     if sys.stderr is None:

@@ -16,6 +16,7 @@ import attrs
 
 from .._base.errors import OdysseyConfigError
 from .._base.hosts import host_named, origin_named
+from .._base.public_path import publish
 
 __all__ = ["CODECS", "Codecs", "EmulatorConfig", "EmulatorSettings", "paced"]
 
@@ -217,7 +218,7 @@ class EmulatorConfig:
         converter=_regions,
         validator=_check_regions,
     )
-    """Names of regions and the delay of each one's ping, in s; pairs or a mapping."""
+    """Names of regions and the delay of each one's ping, in s. Pairs or a mapping."""
     ice_servers: tuple[dict[str, Any], ...] | None = attrs.field(
         default=None, converter=_servers, validator=_check_servers, repr=False
     )
@@ -296,3 +297,6 @@ def paced(config: EmulatorConfig, seconds: float) -> float:
     0.5
     """
     return seconds / config.pace
+
+
+publish("odyssey_proto.emulator", EmulatorConfig, EmulatorSettings)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from .._base.public_path import publish
 from .._model.traffic import Exchange, Message, Place
 
 if TYPE_CHECKING:
@@ -293,3 +294,6 @@ def _message(seen: Message, at: float) -> SeenMessage:
         by_fault=seen.injected,
         time=at,
     )
+
+
+publish("odyssey_proto.emulator", SeenMessage, SeenRequest, SeenSession, SeenStream)

@@ -21,6 +21,7 @@ from .._base import arguments, errands, greenlets
 from .._base.clock import Clock, Deadline, MonotonicClock
 from .._base.errors import OdysseyConfigError, OdysseyConnectionError
 from .._base.event_loop import BackgroundLoop
+from .._base.public_path import publish
 from ._accounts.service import Service
 from ._broadcast.registry import BroadcastRegistry
 from ._config import EmulatorConfig, EmulatorSettings
@@ -30,6 +31,7 @@ from ._http.api import RestApi, authority
 from ._http.archive_api import ArchiveApi
 from ._http.artifact_server import ArtifactServer
 from ._http.faults_api import FaultsApi
+from ._http.front_page import FrontPage
 from ._http.notebook_api import NotebookApi
 from ._http.traffic_api import TrafficApi
 from ._jobs.queue import SimulationQueue
@@ -287,7 +289,12 @@ class _Server:
             handshake=self._handshake,
             recorded=(lambda _: None) if tape is None else RecordedCalls(tape).answer,
             more=[*artifacts.routes, *archive_api.routes, *self._broadcasts.routes],
-            control=[*traffic.routes, *FaultsApi(faults).routes, *NotebookApi(notebook).routes],
+            control=[
+                *traffic.routes,
+                *FaultsApi(faults).routes,
+                *NotebookApi(notebook).routes,
+                *FrontPage(config).routes,
+            ],
         )
         self._streamers: dict[str, Streamer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -401,3 +408,6 @@ class _Server:
             await asyncio.sleep(_SWEEP_EVERY_S)
             with contextlib.suppress(RuntimeError):
                 self._service.sweep()
+
+
+publish("odyssey_proto.emulator", Emulator)

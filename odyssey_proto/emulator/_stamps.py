@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._base.late_module import LateModule
+from .._base.public_path import publish
 from .._video import stamp
 from .._video.stamp import Stamp
 
@@ -46,3 +47,6 @@ def stamp_latency_ms(found: Stamp, now: float) -> float:
     25.0
     """
     return stamp.latency_ms(found, now)
+
+
+publish("odyssey_proto.emulator", read_stamp, stamp_latency_ms)

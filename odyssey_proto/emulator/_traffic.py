@@ -17,6 +17,8 @@ from .._model.traffic import Exchange, Watcher, Watchers
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+from .._base.public_path import publish
+
 __all__ = [
     "MOVED",
     "answer_is_injected",
@@ -29,6 +31,8 @@ __all__ = [
 
 MOVED: Final = "/moved"
 """Start of the addresses to which calls are redirected; without it, they are those of the service."""
+
+_FRONT_PAGE: Final = "/"
 
 _watchers: Final = Watchers()
 show: Final = _watchers.show
@@ -72,7 +76,7 @@ async def show_exchange(
 ) -> web.StreamResponse:
     """Show a call and its answer to the watchers. A middleware for calls that are admitted."""
     _injected.set(False)
-    if not _watchers:
+    if not _watchers or request.path == _FRONT_PAGE:
         return await handler(request)
     response: web.StreamResponse | None = None
     try:
@@ -104,3 +108,6 @@ async def _body_of(request: web.Request) -> bytes | None:
         return await request.read()
     except Exception:  # noqa: BLE001  # the handler has seen the same error and answered
         return None
+
+
+publish("odyssey_proto.emulator", watching)

@@ -12,7 +12,7 @@ from odyssey_proto import Odyssey, OdysseyConfigError
 from odyssey_proto.cli import main
 from odyssey_proto.conformance.facts import assumed_facts
 from odyssey_proto.conformance.probes import Probes
-from odyssey_proto.conformance.service import check_service
+from odyssey_proto.conformance.service import STEPS, check_service
 from odyssey_proto.emulator import Fault
 from odyssey_proto.emulator._showing import SECRET_FIELDS
 from tests.support.altering import AlteringProxy
@@ -255,3 +255,14 @@ def test_a_password_in_netrc_is_not_sent(
     assert seen[0].status == 401
     traffic = requests.get(f"{emulator.api_url}/_emulator/traffic?secrets=true", timeout=PATIENCE_S)
     assert json.loads(traffic.text)["request"]["headers"]["Authorization"] == "Bearer mine"
+
+
+def test_an_emulator_that_is_started_for_the_call_is_checked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("odyssey_proto.conformance.service.STEPS", STEPS[:2])
+    monkeypatch.delenv("ODYSSEY_API_KEY", raising=False)
+    assert main(["conformance", "--emulator", "--json", "-"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["service"].startswith("http://127.0.0.1:")
+    assert printed.err.splitlines() == [f"done     {step.name}" for step in STEPS[:2]]

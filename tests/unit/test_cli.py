@@ -19,21 +19,24 @@ from odyssey_proto.cli import main
 from tests.support.processes import Process, command
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
 def status(*arguments: str) -> int:
     """Return the exit status of the command in this process."""
-    try:
-        return main(arguments)
-    except SystemExit as exit_:
-        return int(exit_.code or 0)
+    return main(arguments)
 
 
 def without(*modules: str) -> list[str]:
     """Return the start of a command line for a Python without these modules."""
     blocked = f"import sys; sys.modules.update(dict.fromkeys({modules!r}))"
     return [sys.executable, "-c", f"{blocked}; from odyssey_proto.cli import main; sys.exit(main(sys.argv[1:]))"]
+
+
+def with_the_extra_of_the_emulator_alone(*arguments: str) -> Process:
+    """Start the command where there is neither Click nor Rich."""
+    return Process([*without("click", "rich"), *arguments])
 
 
 # --- arguments
@@ -66,8 +69,9 @@ def test_the_package_is_a_command_too() -> None:
                 "--codec",
                 "--no-stamp",
                 "--log",
-                "--allow-host NAME",
-                "--allow-origin ORIGIN",
+                "--faults FILE",
+                "--allow-host TEXT",
+                "--allow-origin TEXT",
             ),
         ),
     ],
@@ -83,15 +87,18 @@ def test_help_names_everything(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ((), "required: COMMAND"),
-        (("stream",), "invalid choice: 'stream'"),
+        ((), "Commands:"),
+        (("sing",), "No such command 'sing'"),
         (("demo", "--seconds", "ten"), "from 1 to 3600, not 'ten'"),
         (("demo", "--seconds", "0"), "from 1 to 3600, not '0'"),
         (("demo", "--seconds", "nan"), "from 1 to 3600, not 'nan'"),
-        (("demo", "--codec", "av1"), "invalid choice: 'av1'"),
-        (("emulator", "--port", "http"), "invalid int value: 'http'"),
+        (("demo", "--codec", "av1"), "'av1' is not one of 'h264', 'vp8', 'both'"),
+        (("emulator", "--port", "http"), "must be a whole number, not 'http'"),
+        (("emulator", "--port", "99999"), "port must be a whole number from 0 to 65535, not 99999"),
+        (("emulator", "--seed", "-1"), "seed must be a whole number at least 0, not -1"),
+        (("emulator", "--sloppy", "-1"), "sloppy must be a whole number at least 0, not -1"),
         (("conformance",), "say what to check"),
-        (("--loud",), "COMMAND"),
+        (("--loud",), "No such option '--loud'"),
     ],
 )
 def test_wrong_arguments_are_told_with_status_2(
@@ -100,20 +107,30 @@ def test_wrong_arguments_are_told_with_status_2(
     assert status(*arguments) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err.startswith("usage: odyssey-proto")
+    assert printed.err.startswith("Usage: odyssey-proto")
     assert says in printed.err
 
 
 @pytest.mark.parametrize(
-    "arguments", [("emulator", "--port", "99999"), ("emulator", "--seed", "-1"), ("emulator", "--sloppy", "-1")]
+    ("content", "why"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        ("{", "is not JSON"),
+        ('{"step": "media"}', ': a fault is an object with at least "step" and "action"'),
+        ('[{"step": "media", "action": "sing"}]', ": action of 'media' must be one of"),
+    ],
 )
-def test_what_cannot_work_is_told_in_one_line_with_status_1(
-    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+def test_what_cannot_work_is_told_in_one_line(
+    content: str | None, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert status(*arguments) == 1
+    file = tmp_path / "faults.json"
+    if content is not None:
+        file.write_text(content)
+    assert status("emulator", "--faults", str(file)) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err.startswith("odyssey-proto: ")
+    assert printed.err.startswith(f"odyssey-proto: {file}")
+    assert why in printed.err
     assert printed.err.count("\n") == 1
 
 
@@ -121,12 +138,20 @@ def test_what_cannot_work_is_told_in_one_line_with_status_1(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_emulator_prints_one_line_and_serves_until_a_signal(number: signal.Signals) -> None:
-    with command("emulator", "--port", "0") as process:
+@pytest.mark.parametrize("start", [command, with_the_extra_of_the_emulator_alone])
+def test_the_emulator_prints_one_line_and_serves_until_a_signal(
+    start: Callable[..., Process], number: signal.Signals, tmp_path: Path
+) -> None:
+    faults = tmp_path / "faults.json"
+    faults.write_text('{"step": "POST /auth/token", "action": "answer", "status": 418}')
+    with start("emulator", "--port", "0", "--faults", str(faults), "--json") as process:
         told = json.loads(process.line())
         assert told.keys() == {"api_url", "api_key"}
-        answer = requests.post(f"{told['api_url']}/auth/token", json={"api_key": told["api_key"]}, timeout=30)
-        assert answer.status_code == 200
+        answers = [
+            requests.post(f"{told['api_url']}/auth/token", json={"api_key": told["api_key"]}, timeout=30)
+            for _ in range(2)
+        ]
+        assert [answer.status_code for answer in answers] == [418, 200]
         process.signal(number)
         assert process.ended() == 0
         assert process.rest() == []
@@ -150,7 +175,7 @@ def test_a_port_that_is_taken_is_told_in_one_line() -> None:
 def test_the_demo_says_what_it_measured_and_shows_no_progress_where_that_is_no_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert status("demo", "--seconds", "1", "--out", str(tmp_path / "new" / "folder")) == 0
+    assert status("demo", "--seconds", "1", "--codec", "vp8", "--out", str(tmp_path / "new" / "folder")) == 0
     printed = capsys.readouterr()
     assert printed.err == ""
     first, second, *_, video, sheet = printed.out.splitlines()
@@ -197,6 +222,9 @@ def test_a_place_that_cannot_be_written_is_told(
     ("module", "arguments", "extra"),
     [
         ("rich", ("demo",), "odyssey-proto[cli]"),
+        ("click", ("demo", "--json"), "odyssey-proto[cli]"),
+        ("click", ("conformance", "--server", "http://x"), "odyssey-proto[cli]"),
+        ("click", ("no-such-command",), "odyssey-proto[cli]"),
         ("aiohttp", ("demo", "--json"), "odyssey-proto[emulator]"),
         ("PIL", ("demo", "--json"), "odyssey-proto[emulator]"),
         ("aiohttp", ("emulator",), "odyssey-proto[emulator]"),
@@ -210,7 +238,7 @@ def test_an_extra_that_is_missing_is_named(
 ) -> None:
     out = ("--out", str(tmp_path)) if arguments[0] == "demo" else ()
     with Process([*without(module), *arguments, *out]) as process:
-        assert process.ended() == (2 if arguments[0] == "conformance" else 1)
+        assert process.ended() == (2 if arguments[0] == "conformance" and module != "click" else 1)
         assert process.rest() == []
         assert process.stderr.startswith("odyssey-proto: ")
         assert process.stderr.endswith(f'pip install "{extra}"\n')
@@ -218,6 +246,19 @@ def test_an_extra_that_is_missing_is_named(
 
 
 def test_without_any_extra_there_is_help_and_a_version() -> None:
-    for argument in ("--help", "--version"):
-        with Process([*without("rich", "aiohttp", "PIL"), argument]) as process:
+    for argument, says in (("--help", 'pip install "odyssey-proto[cli]"'), ("--version", __version__)):
+        with Process([*without("click", "rich", "aiohttp", "PIL"), argument]) as process:
             assert process.ended() == 0
+            assert says in "".join(process.rest())
+
+
+def test_without_any_extra_a_bare_call_prints_the_help_and_the_emulator_names_its_extra() -> None:
+    for arguments, code, says in (
+        ([], 2, "emulator   serves the whole service"),
+        (["emulator"], 1, 'pip install "odyssey-proto[emulator]"'),
+        (["emulator", "--port", "x"], 2, "must be a whole number, not 'x'"),
+        (["emulator", "--port", "99999"], 2, "port must be a whole number"),
+    ):
+        with Process([*without("click", "rich", "aiohttp", "PIL"), *arguments]) as process:
+            assert process.ended() == code
+            assert says in process.stderr

@@ -16,7 +16,7 @@ import odyssey_models
 import pytest
 
 import odyssey_proto
-from odyssey_proto import conformance, core
+from odyssey_proto import conformance, core, emulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,6 +169,7 @@ def test_the_core_imports_nothing_that_does_io_or_reads_time(module: str) -> Non
     [
         ("odyssey_proto", {"aiortc", "aioice", "av", "numpy", "PIL", "aiohttp", "rich", "websocket", "requests"}),
         ("odyssey_proto.conformance", {"aiohttp", "aiortc", "av", "odyssey_proto.client"}),
+        ("odyssey_proto.emulator", {"aiohttp", "aiortc", "av", "numpy", "PIL", "attrs", "asyncio"}),
         (
             "odyssey_proto",
             {"odyssey_proto.client", "odyssey_proto._base.errors", "odyssey_models", "attrs", "cattrs"},
@@ -229,7 +230,7 @@ def test_it_can_be_imported_on_a_system_that_does_not_fork(module: str) -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("package", [odyssey_proto, core, conformance, odyssey_models])
+@pytest.mark.parametrize("package", [odyssey_proto, core, conformance, emulator, odyssey_models])
 def test_what_is_public_is_listed_once_loaded_or_not(package: ModuleType) -> None:
     before = dir(package)
     assert set(package.__all__) <= set(before)
@@ -238,7 +239,7 @@ def test_what_is_public_is_listed_once_loaded_or_not(package: ModuleType) -> Non
     assert sorted(set(dir(package))) == dir(package)
 
 
-@pytest.mark.parametrize("package", [odyssey_proto, core, conformance])
+@pytest.mark.parametrize("package", [odyssey_proto, core, conformance, emulator])
 def test_the_names_for_type_checkers_are_those_at_run_time(package: ModuleType) -> None:
     assert package.__file__ is not None
     tree = ast.parse(Path(package.__file__).read_text(encoding="utf-8"))
@@ -255,6 +256,6 @@ def test_the_names_for_type_checkers_are_those_at_run_time(package: ModuleType) 
 
 
 def test_a_name_that_a_package_does_not_have_is_an_error() -> None:
-    for package in (odyssey_proto, core, conformance, odyssey_models):
+    for package in (odyssey_proto, core, conformance, emulator, odyssey_models):
         with pytest.raises(AttributeError, match="has no attribute 'Sesion'"):
             package.Sesion  # noqa: B018 - it is looked up

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 import attrs
 
 from ..._base.errors import OdysseyConfigError
+from ..._base.public_path import publish
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -318,3 +319,6 @@ def _is_text(value: Any) -> bool:
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+publish("odyssey_proto.emulator", Fault, FaultScript)

@@ -33,12 +33,13 @@ if TYPE_CHECKING:
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-__all__ = ["RestApi", "authority", "json_answer", "model_answer"]
+__all__ = ["SERVER", "RestApi", "authority", "json_answer", "model_answer"]
 
 T = TypeVar("T")
 log = logging.getLogger("odyssey_proto.emulator.http")
 
-_SERVER = "odyssey-emulator"
+SERVER = "odyssey-emulator"
+"""What every answer names as its server."""
 _STEPS = {"GET /ping/{region}": "ping", "GET /signaling/client/{session_id}": "signaling handshake"}
 
 
@@ -219,7 +220,7 @@ class RestApi:
 
 
 async def _sign(_: web.Request, response: web.StreamResponse) -> None:
-    response.headers["Server"] = _SERVER
+    response.headers["Server"] = SERVER
     response.headers["X-Request-Id"] = uuid.uuid4().hex
 
 

@@ -1,0 +1,158 @@
+"""Which service a command asks, and with which key. `service_options` adds the options for it to a command.
+
+The key comes from a file, from ``ODYSSEY_API_KEY``, or from a prompt if somebody sits at a terminal. It is never
+an argument: others on the machine can read those.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..client import Odyssey
+
+__all__ = ["Access", "hidden_prompt", "keyless_options", "secret_from", "service_options"]
+
+_KEY_VARIABLE: Final = "ODYSSEY_API_KEY"
+_SECRET_MOST_CHARS: Final = 64 * 1024
+
+
+class Access:
+    """The service that a command asks, as its options name it."""
+
+    def __init__(
+        self, *, api_url: str | None, api_key_file: Path | None, emulator: bool, timeout: float, debug: bool
+    ) -> None:
+        if emulator and (api_url is not None or api_key_file is not None):
+            other = "--api-url" if api_url is not None else "--api-key-file"
+            raise click.UsageError(f"--emulator starts a service of its own; leave out {other}.")
+        self.api_url = api_url
+        self.api_key_file = api_key_file
+        self.is_emulator = emulator
+        """Whether the command asks an emulator that is started for it."""
+        self.timeout = timeout
+        """Timeout of calls, in s."""
+        self.debug = debug
+
+    @contextlib.contextmanager
+    def client(self, *, needs_key: bool = True, **settings: Any) -> Iterator[Odyssey]:
+        """Yield a client of the service, closed afterwards. With ``--emulator``, the service runs that long.
+
+        Args:
+            needs_key: False for what needs no key; then nobody is asked for one.
+            settings: settings of the emulator, with ``--emulator``.
+
+        Raises:
+            OdysseyError: a setting is not valid, or the emulator cannot be started.
+            click.UsageError: the file with the key cannot be read.
+        """
+        from ..client import Odyssey
+
+        with contextlib.ExitStack() as until_the_end:
+            if self.is_emulator:
+                from ..emulator import Emulator
+
+                emulator = until_the_end.enter_context(Emulator(**settings))
+                url: str | None = emulator.api_url
+                key: str | None = emulator.api_key
+            else:
+                url, key = self.api_url, self._key(needs_key=needs_key)
+            yield until_the_end.enter_context(Odyssey(key, api_url=url, timeout=self.timeout, debug=self.debug))
+
+    def _key(self, *, needs_key: bool) -> str | None:
+        """Return the key; None leaves it to the client, which takes that of the environment, or needs none.
+
+        Raises:
+            OdysseyAuthError: there is none, and nobody can be asked.
+        """
+        if self.api_key_file is not None:
+            return secret_from(self.api_key_file, "--api-key-file")
+        if not needs_key or os.environ.get(_KEY_VARIABLE, "").strip():
+            return None
+        if (key := hidden_prompt("API key")) is None:
+            from .._base.errors import OdysseyAuthError
+
+            raise OdysseyAuthError(
+                f"No API key: set {_KEY_VARIABLE}, or use --api-key-file FILE; --emulator needs none",
+                code="missing_api_key",
+            )
+        return key
+
+
+def service_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that name the service, and hand an `Access` to the command as ``access``."""
+    function = click.option(
+        "--api-key-file",
+        metavar="FILE",
+        type=click.Path(path_type=Path, allow_dash=True),
+        help="Read the API key from this file; - is stdin.  [env: ODYSSEY_API_KEY, the key itself]",
+    )(keyless_options(function))
+    return click.option("--api-url", metavar="URL", help="Address of the service.  [env: ODYSSEY_API_URL]")(
+        function
+    )
+
+
+def keyless_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the same options, without those for an address and a key."""
+
+    @click.option("--emulator", is_flag=True, help="Start an emulator for this call, and ask that.")
+    @click.option(
+        "--timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        default=30.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long to wait for an answer of the service.",
+    )
+    @click.option("--debug", is_flag=True, help="Log what is sent and received to stderr, without secrets.")
+    @functools.wraps(function)
+    def with_access(
+        *positional: Any,
+        emulator: bool,
+        timeout: float,
+        debug: bool,
+        api_url: str | None = None,
+        api_key_file: Path | None = None,
+        **options: Any,
+    ) -> Any:
+        access = Access(
+            api_url=api_url, api_key_file=api_key_file, emulator=emulator, timeout=timeout, debug=debug
+        )
+        return function(*positional, access=access, **options)
+
+    return with_access
+
+
+def secret_from(path: Path, option: str) -> str:
+    """Return the one line of a file, which is a secret; ``-`` is stdin.
+
+    Raises:
+        click.UsageError: it cannot be read, or has no text.
+    """
+    try:
+        with contextlib.nullcontext(sys.stdin) if str(path) == "-" else path.open(encoding="utf-8-sig") as file:
+            text = file.read(_SECRET_MOST_CHARS).strip() if file is not None else ""
+    except OSError as exc:
+        raise click.UsageError(f"{option}: {path} cannot be read: {exc.strerror or exc}.") from exc
+    except ValueError as exc:  # not UTF-8, or stdin is closed
+        raise click.UsageError(f"{option}: {path} is not text.") from exc
+    if not text:
+        raise click.UsageError(f"{option}: {path} is empty.")
+    return text
+
+
+def hidden_prompt(what: str) -> str | None:
+    """Ask for a secret without showing it, if somebody sits at a terminal; else return None."""
+    if sys.stdin is None or sys.stdin.closed or not sys.stdin.isatty() or not sys.stderr.isatty():
+        return None
+    answer: str = click.prompt(what, hide_input=True, err=True)
+    return answer.strip()

@@ -1,0 +1,140 @@
+"""The list of the subcommands, and one run of the command. A subcommand is loaded when it is run.
+
+To add one: a module here whose ``command`` is a Click command or group, its row in `COMMANDS`, and its import for
+programs that pack others.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import click
+from click.exceptions import NoSuchCommand
+
+from .._version import __version__
+
+if TYPE_CHECKING:  # so that whatever packs programs finds the modules, which are named below in texts only
+    from . import _capture as _capture
+    from . import _completion as _completion
+    from . import _conformance as _conformance
+    from . import _demo as _demo
+    from . import _emulator as _emulator
+    from . import _stream as _stream
+    from . import _watch as _watch
+
+__all__ = ["COMMANDS", "app", "run"]
+
+NAME: Final = "odyssey-proto"
+
+COMMANDS: Final = {
+    "stream": ("_stream", "Stream a world from a prompt, into a file, a page or a pipe."),
+    "watch": ("_watch", "Watch a broadcast, with the same outputs."),
+    "capture": ("_capture", "Write a stream to a live cassette, which emulators replay."),
+    "emulator": ("_emulator", "Serve the whole service on this machine."),
+    "demo": ("_demo", "Stream from a private emulator and save the video."),
+    "conformance": ("_conformance", "Check a service, or a client, against the protocol."),
+    "completion": ("_completion", "Print a script that completes commands and options in a shell."),
+}
+"""The module of each subcommand, and the first sentence of its help."""
+
+_EPILOG: Final = "With --emulator, a command starts an emulator for itself: nothing needs an account or a network."
+
+
+class _Interrupted(Exception):  # noqa: N818  # no error
+    """Ctrl-C, or a signal that means the same. Click would write an empty line for `KeyboardInterrupt` itself."""
+
+
+class _OutputGone(Exception):  # noqa: N818  # no error
+    """The reader of the output has left. Click would end the process for `BrokenPipeError` itself."""
+
+
+class _Commands(click.Group):
+    """The subcommands, each loaded from its module when it is needed.
+
+    The names of the arguments are Click's.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        return cast("click.Command", importlib.import_module(f".{COMMANDS[cmd_name][0]}", __package__).command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except NoSuchCommand as error:  # Click looks for what was meant among those that are loaded
+            raise NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text.removesuffix(".")) for name, (_, text) in COMMANDS.items()])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        from ._exit_status import KINDS
+
+        with formatter.section("Exit status"):
+            formatter.write_dl([(str(status), what) for status, what in KINDS])
+        formatter.write_paragraph()
+        formatter.write_text(_EPILOG)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from ._ending import as_by_ctrl_c
+
+        try:
+            with as_by_ctrl_c():
+                return super().invoke(ctx)
+        except KeyboardInterrupt as exc:
+            raise _Interrupted from exc
+        except BrokenPipeError as exc:
+            raise _OutputGone from exc
+
+
+@click.group(
+    cls=_Commands,
+    name=NAME,
+    help="A blocking client for Odyssey, and its emulator.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, "--version", "-V", prog_name=NAME, message="%(prog)s %(version)s")
+def app() -> None:
+    pass
+
+
+def run(argv: list[str] | None) -> int:
+    """Run the command and return its exit status.
+
+    Raises:
+        BrokenPipeError: the reader of the output has left.
+    """
+    try:
+        status = app.main(argv, prog_name=NAME, standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (_Interrupted, click.Abort):
+        print(f"{NAME}: interrupted", file=sys.stderr)
+        return 130
+    except _OutputGone as gone:
+        raise BrokenPipeError from gone
+    except Exception as error:
+        from .._base.errors import OdysseyError
+        from . import _exit_status
+
+        if isinstance(error, OdysseyError):
+            print(f"{NAME}: {error}", file=sys.stderr)
+            return _exit_status.of(error)
+        if not isinstance(error, OSError):
+            raise
+        place = f"{error.filename}: " if error.filename is not None else ""
+        print(f"{NAME}: {place}{error.strerror or error}", file=sys.stderr)
+        return 1
+    return int(status or 0)

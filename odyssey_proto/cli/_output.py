@@ -1,0 +1,113 @@
+"""What a command shows: results on stdout, for people or as JSON; progress and notes on stderr.
+
+Colours, lines and moving bars are for terminals only, and follow ``NO_COLOR``; where only ASCII can be shown, so
+are the lines. What a pipe gets is plain.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+from .._base.errors import MissingExtraError
+from .._base.texts import presentable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from rich.console import Console
+
+__all__ = ["note", "print_json", "print_table", "progress"]
+
+_LINE_MOST_CHARS: Final = 16_384  # addresses are long
+_printing: Final = threading.Lock()
+_displays: Final[list[Console]] = []
+"""Those that show a bar."""
+
+
+def print_json(data: Any) -> None:
+    """Print JSON-ready data on one line of stdout, at once. Any thread may call."""
+    text = json.dumps(data, ensure_ascii=False)
+    if not text.isprintable():  # terminals obey more than what JSON must escape
+        text = "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
+    with _printing:
+        print(text, flush=True)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table to stdout: with lines and columns on a terminal, else a line for each row, with tabs.
+
+    Raises:
+        MissingExtraError: Rich is not installed, and stdout is a terminal.
+    """
+    if not sys.stdout.isatty():
+        for row in (columns, *rows):
+            print(*(presentable(str(cell), _LINE_MOST_CHARS) for cell in row), sep="\t")
+        return
+    console = _console(stderr=False)
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*(Text(presentable(str(cell), _LINE_MOST_CHARS)) for cell in row))
+    console.print(table)
+
+
+def note(text: str) -> None:
+    """Print a line to stderr, at once: what happens, or where something is, beside the result.
+
+    What a service sent may be in it: control characters are left out.
+    """
+    text = presentable(text, _LINE_MOST_CHARS)
+    with contextlib.suppress(OSError, ValueError):  # nobody reads it any more, or it is closed
+        if _displays:  # above the bar, and not wrapped: it may be an address that is copied
+            _displays[-1].print(text, soft_wrap=True, markup=False, highlight=False, emoji=False)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Callable[[str, float | None], None]]:
+    """Show a progress bar on stderr during the block, if that is a terminal.
+
+    Yields a function that takes the current step, and the share of it that is done, 0 to 1, or None if there is no
+    end to it. `note` may be called meanwhile: the bar stays below.
+
+    Raises:
+        MissingExtraError: Rich is not installed.
+    """
+    console = _console(stderr=True)
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description:<28}", markup=False), BarColumn(), TimeElapsedColumn())
+    # What commands print goes to the real stdout, not through the display.
+    display = Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal, redirect_stdout=False
+    )
+    with display, contextlib.ExitStack() as until_the_end:
+        if console.is_terminal:
+            _displays.append(console)
+            until_the_end.callback(_displays.remove, console)
+        task = display.add_task("", total=None)
+
+        def show(step: str, share: float | None) -> None:
+            if share is None:  # the bar moves to and fro until there is one
+                display.update(task, description=step)
+            else:
+                display.update(task, description=step, total=1.0, completed=share)
+
+        yield show
+
+
+def _console(*, stderr: bool) -> Console:
+    try:
+        from rich.console import Console
+    except ImportError as exc:
+        raise MissingExtraError(
+            'The progress display needs more packages: pip install "odyssey-proto[cli]"'
+        ) from exc
+    return Console(stderr=stderr)

@@ -1,0 +1,168 @@
+"""``odyssey-proto stream``: its arguments, and one stream from its prompt to its end."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from . import _file_names
+from ._access import service_options
+from ._options import SECONDS
+from ._outputs import Outputs, output_options
+
+if TYPE_CHECKING:
+    from ..session import Session
+    from ._access import Access
+    from ._steering import Steered
+
+__all__ = ["command"]
+
+_DEFAULT_S: Final = 10.0
+_HINT: Final = "type a prompt and press Enter to steer the stream; Ctrl-C ends it"
+
+
+@click.command
+@click.argument("prompt", required=False, default="")
+@click.option(
+    "--at",
+    "schedule",
+    type=(SECONDS, str),
+    multiple=True,
+    metavar="TIME PROMPT",
+    help='Steer the stream at this time: --at 3s "It rains". Repeatable.',
+)
+@click.option(
+    "--image",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Begin with this picture: JPEG, PNG, WebP, GIF, BMP, HEIC, AVIF.",
+)
+@click.option("--portrait/--landscape", default=False, help="Shape of the picture.  [default: landscape]")
+@click.option("--broadcast", is_flag=True, help="Let others watch; prints how.")
+@click.option(
+    "--typing/--no-typing",
+    "is_typed_into",
+    default=None,
+    help="Steer with each line that comes on stdin.  [default: if that is a terminal]",
+)
+@output_options(_DEFAULT_S)
+@service_options
+def command(
+    prompt: str,
+    schedule: tuple[tuple[float, str], ...],
+    image: Path | None,
+    portrait: bool,
+    broadcast: bool,
+    is_typed_into: bool | None,
+    outputs: Outputs,
+    access: Access,
+) -> int:
+    """Stream a world from a prompt, into a file, a page or a pipe.
+
+    \b
+      odyssey-proto stream "A cat on a hill" --at 3s "It rains" --out cat.mp4
+      odyssey-proto stream "A cat" --raw - | ffplay -f rawvideo -pixel_format rgb24 -video_size 1280x704 -
+
+    While it runs, each line that you type steers it. Ctrl-C ends it, and the file is complete.
+    """
+    if not prompt.strip() and image is None:
+        raise click.UsageError('Say what to stream: odyssey-proto stream "A cat on a hill", or --image FILE.')
+    late = [at_s for at_s, _ in schedule if outputs.seconds is not None and at_s >= outputs.seconds]
+    if late:
+        raise click.BadParameter(
+            f"{late[0]:g} s is not within the {outputs.seconds:g} s of the stream; see --seconds.",
+            param_hint="'--at'",
+        )
+    outputs.prepare(_file_names.slug(prompt, "stream" if image is None else image.stem))
+    has_terminal = sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
+    streaming = _Streaming(
+        schedule, outputs, is_typed_into=has_terminal if is_typed_into is None else is_typed_into
+    )
+    wanted = {"prompt": prompt, "portrait": portrait, "image": image, "broadcast": broadcast}
+    return streaming.run(access, wanted)
+
+
+class _Streaming:
+    """One stream."""
+
+    def __init__(self, schedule: tuple[tuple[float, str], ...], outputs: Outputs, *, is_typed_into: bool) -> None:
+        from ._viewing import Viewing
+
+        self._schedule = schedule
+        self._is_typed_into = is_typed_into
+        self._viewing = Viewing(outputs, is_typed_into=is_typed_into)
+        self._steered: list[Steered] = []
+        self._stream_id = ""
+
+    def run(self, access: Access, wanted: dict[str, Any]) -> int:
+        """Stream what is wanted, as `Session.start_stream` takes it, and return the exit status."""
+        with self._viewing as viewing:
+            viewing.step("connecting")
+            with access.client(record=False) as client, client.connect() as session:
+                ending = self._stream(session, wanted, timeout_s=max(60.0, access.timeout))
+                if ending.error is None:
+                    with contextlib.suppress(OSError):  # lost meanwhile: it has ended, too
+                        session.end_stream(timeout=access.timeout)
+            viewing.report(
+                ending,
+                {"stream_id": self._stream_id, "prompts": [steered.to_dict() for steered in self._steered]},
+            )
+        failed = [steered.error for steered in self._steered if steered.error and not steered.is_typed]
+        if failed:
+            raise failed[0]
+        return 0
+
+    def _stream(self, session: Session, wanted: dict[str, Any], timeout_s: float) -> Any:
+        from ._steering import Steering, typed_lines
+
+        viewing = self._viewing
+
+        def start() -> None:
+            self._stream_id = session.start_stream(**wanted, timeout=timeout_s)
+            viewing.tell({"type": "started", "stream_id": self._stream_id}, f"stream id: {self._stream_id}")
+            viewing.caption(session.last_applied_prompt or wanted["prompt"])
+            until_the_end.enter_context(steering)
+            if self._is_typed_into:
+                until_the_end.enter_context(typed_lines(steering.type))
+                if sys.stdin.isatty():
+                    viewing.tell({"type": "typing"}, _HINT)
+
+        steering = Steering(
+            session,
+            self._schedule,
+            self._note,
+            first=(lambda: self._announce(session)) if wanted["broadcast"] else None,
+        )
+        with contextlib.ExitStack() as until_the_end:
+            return viewing.watch(session, start, steering.begin)
+
+    def _announce(self, session: Session) -> None:
+        """Say how to watch the broadcast, once it can be watched."""
+        from .._base.errors import OdysseyError
+
+        try:
+            info = session.wait_for_broadcast()
+        except OdysseyError as error:
+            if not session.has_ended:
+                self._viewing.tell({"type": "no_broadcast", "error": error.to_dict()}, f"no broadcast: {error}")
+            return
+        hls = "" if info.hls_url is None else f" --hls-url {shlex.quote(info.hls_url)}"
+        how = f"ODYSSEY_SPECTATOR_TOKEN={shlex.quote(info.spectator_token)} odyssey-proto watch"
+        self._viewing.tell(
+            {"type": "broadcast", **info.to_dict()}, f"watch it: {how} {shlex.quote(info.webrtc_url)}{hls}"
+        )
+
+    def _note(self, steered: Steered) -> None:
+        """Report what came of a prompt."""
+        self._steered.append(steered)
+        if steered.error is None:
+            text = steered.applied_prompt or steered.prompt
+            self._viewing.caption(text)
+        else:
+            text = f"not applied: {steered.error}"
+        self._viewing.tell({"type": "prompt", **steered.to_dict()}, f"at {steered.at_s:.1f} s: {text}")

@@ -1,0 +1,104 @@
+"""What a command shows: tables, JSON, notes; plain in a pipe, with lines on a terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import pytest
+
+from odyssey_proto.cli import _output
+from odyssey_proto.cli._output import note, print_json, print_table, progress
+
+
+class _Terminal(io.StringIO):
+    def __init__(self, encoding: str) -> None:
+        super().__init__()
+        self._encoding = encoding
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._encoding
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def _as_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("COLUMNS", "60")
+
+
+ROWS = (("id", "prompt"), [("1", "A cat [red]\tx"), (2, "Füße")])
+
+
+def test_a_pipe_gets_a_line_for_each_row(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(*ROWS)
+    assert capsys.readouterr().out == "id\tprompt\n1\tA cat [red] x\n2\tFüße\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_a_terminal_gets_a_table(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", _Terminal(encoding))
+    print_table(("id",), [("[red]cat",)])
+    shown = sys.stdout.getvalue()  # type: ignore[attr-defined]
+    assert "[red]cat" in shown
+    assert shown.isascii() == (encoding == "ascii")
+
+
+@pytest.mark.parametrize("variable", ["NO_COLOR", None])
+def test_colours_are_left_out_if_the_user_wants_none(
+    variable: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if variable:
+        monkeypatch.setenv(variable, "1")
+    monkeypatch.setattr(sys, "stderr", _Terminal("utf-8"))
+    with progress() as show:
+        show("streaming", 0.5)
+    shown = sys.stderr.getvalue()  # type: ignore[attr-defined]
+    assert "streaming" in shown
+    assert ("\x1b[3" in shown.replace("\x1b[38", "\x1b[3")) == (variable is None)
+
+
+def test_json_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"prompt": "Füße\n"})
+    assert capsys.readouterr().out == '{"prompt": "Füße\\n"}\n'
+
+
+def test_what_a_service_sends_does_not_command_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    evil = "a\x1b[2J\x9b2J\u202eb\nc\U000e0001"
+    print_json({"prompt": evil})
+    note(evil)
+    print_table(("prompt",), [(evil,)])
+    printed = capsys.readouterr()
+    json_line, *table = printed.out.splitlines()
+    assert json.loads(json_line) == {"prompt": evil}
+    assert (json_line.isprintable(), table, printed.err) == (True, ["prompt", "a[2J2Jb c"], "a[2J2Jb c\n")
+
+
+def test_a_note_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    note("somewhere")
+    with progress() as show:  # which is not shown here
+        show("streaming", None)
+        note("else")
+    assert capsys.readouterr() == ("", "somewhere\nelse\n")
+
+
+def test_a_long_note_beside_a_bar_is_not_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", _Terminal("utf-8"))
+    address = "http://127.0.0.1:8000/" + "x" * 200
+    with progress() as show:
+        show("streaming", None)
+        note(address)
+    assert address in sys.stderr.getvalue()  # type: ignore[attr-defined]
+    assert _output._displays == []
+
+
+def test_a_note_that_nobody_can_read_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", closed)
+    note("somewhere")
