@@ -23,7 +23,7 @@ A marker of a function adds to those of its class and its module.
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import pytest
 
@@ -123,5 +123,5 @@ def _asked(request: pytest.FixtureRequest) -> Mapping[str, Any]:
     return asked
 
 
-def _refuse(request: pytest.FixtureRequest, why: str) -> Any:
+def _refuse(request: pytest.FixtureRequest, why: str) -> NoReturn:
     pytest.fail(f"@pytest.mark.{_MARKER} of {request.node.name}: {why}", pytrace=False)

@@ -222,6 +222,7 @@ class Session(LiveConnection):
         Raises:
             OSError: the file cannot be written. Later errors are raised at the end of the ``with`` or by
                 `LiveCapture.close`.
+            OdysseyConfigError: another capture is writing this file.
             OdysseyStreamError: the session has ended.
         """
         driver = self._driver

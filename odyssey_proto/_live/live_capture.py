@@ -7,6 +7,7 @@ thread that writes. Each record is written at once, so a program that is killed 
 from __future__ import annotations
 
 import datetime
+import errno
 import json
 import logging
 import os
@@ -17,18 +18,17 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 from .._base import errands, errors
-from .._base.clock import Deadline, MonotonicClock
+from .._base.clock import Clock, Deadline, MonotonicClock
 from .._base.public_path import publish
 from .._model import cassette
 from .._model.cassette_secrets import Scrubber
 from .._model.traffic import Message
+from .._net.tap import Tap
 from .._version import __version__
+from .beginning import Beginning
 
 if TYPE_CHECKING:
-    from .._base.clock import Clock
     from .._model.traffic import Exchange, Seen
-    from .._net.tap import Tap
-    from .beginning import Beginning
 
 __all__ = ["CaptureWriting", "LiveCapture"]
 
@@ -70,15 +70,19 @@ class LiveCapture:
         """Whether anything more will be written."""
         return not self._writing.finished
 
-    @errands.undisturbed
     def close(self) -> None:
         """Write nothing more, and wait until what was seen is in the file. May be called again.
 
         Raises:
             OSError: the file could not be written completely; the part written before can be replayed.
         """
-        if not hasattr(self, "_writing"):  # it was never made
+        # It was never made: `__init__` raised; or the file is finished, as all are before the interpreter ends.
+        if not hasattr(self, "_writing") or errands.is_too_late():
             return
+        self._close()
+
+    @errands.undisturbed
+    def _close(self) -> None:
         self._writing.finish()
         self._writing._join(Deadline(None, MonotonicClock()))
         if self._writing.error is not None:
@@ -111,8 +115,19 @@ class CaptureWriting:
     ) -> None:
         try:
             self.path = Path(path).absolute()
-            self._file = self.path.open("wb", buffering=0)
-        except ValueError as exc:
+            self._place = os.getpid(), self.path.resolve()
+            if self.path.is_fifo():  # opening it would wait for a reader
+                raise OSError(errno.ESPIPE, os.strerror(errno.ESPIPE), str(path))
+            if _writing.setdefault(self._place, self) is not self:
+                raise errors.OdysseyConfigError(f"Another capture is writing {self.path.name}", code="busy")
+            try:
+                self._file = self.path.open("wb", buffering=0)
+            except BaseException:
+                del _writing[self._place]
+                raise
+        except (ValueError, RuntimeError) as exc:  # RuntimeError: a circle of links, before Python 3.13
+            if isinstance(exc, errors.OdysseyError):
+                raise
             raise errors.OdysseyConfigError("path is not a valid path", code="invalid_argument") from exc
         self._beginning = beginning
         self._tap = tap
@@ -143,7 +158,7 @@ class CaptureWriting:
             self._thread = threading.Thread(target=self._run, name="odyssey-capture", daemon=True)
             self._thread.start()
         except BaseException as exc:
-            self._file.close()
+            self._close_file()
             if isinstance(exc, RuntimeError):  # the system is out of threads
                 raise errors.no_resources(exc) from exc
             raise
@@ -219,7 +234,11 @@ class CaptureWriting:
             self.error = exc
             self.finish()
         finally:
-            self._file.close()
+            self._close_file()
+
+    def _close_file(self) -> None:
+        self._file.close()
+        _writing.pop(self._place, None)
 
     def _record(self, at_ms: float, item: Any) -> None:
         match item:
@@ -265,6 +284,9 @@ class CaptureWriting:
         left = memoryview(data)
         while left:  # without a buffer, a write may be partial
             left = left[self._file.write(left) :]
+
+
+_writing: dict[tuple[int, Path], CaptureWriting] = {}  # by process and path: two would corrupt the file
 
 
 publish("odyssey_proto", LiveCapture)

@@ -76,9 +76,9 @@ class SignalingConnection:
         on_message: Callable[[_Message], object],
         on_closed: Callable[[SignalingEnd], object],
         on_malformed: Callable[[MalformedMessageError], object] | None,
-        tap: Tap,
+        tap: Tap | None = None,
     ) -> None:
-        self._tap = tap
+        self._tap = tap or Tap()
         self._ws = ws
         self._resources = resources  # the socket, and the call that can shut it
         self._call = call
@@ -127,9 +127,7 @@ class SignalingConnection:
             except OdysseyError as exc:
                 exc.session_id = session_id
                 raise
-            connection = cls(
-                ws, contextlib.ExitStack(), call, target, on_message, on_closed, on_malformed, tap or Tap()
-            )
+            connection = cls(ws, contextlib.ExitStack(), call, target, on_message, on_closed, on_malformed, tap)
             start(connection._writer)
             # From here on the reader owns the resources, and releases them when it ends.
             owned = connection._resources = resources.pop_all()

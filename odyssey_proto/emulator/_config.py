@@ -22,6 +22,7 @@ __all__ = ["CODECS", "Codecs", "EmulatorConfig", "EmulatorSettings", "paced"]
 
 Codecs = Literal["h264", "vp8", "both"]
 CODECS: Final = get_args(Codecs)
+_ALL: Final[Codecs] = "both"
 _LEAST_SIZE: Final = (512, 32)
 """Width and height of the stamp, in px."""
 _LARGEST_EDGE: Final = 4096
@@ -182,7 +183,7 @@ class EmulatorConfig:
     sloppy: int | None = attrs.field(default=None, validator=_whole(0, optional=True))
     """Seed of a sloppy service: everything sent has the forms that tolerant readers accept, chosen at random, with
     the same meaning. Requests are read as strictly as ever. None sends what the protocol says."""
-    codec: Codecs = attrs.field(default="both", validator=_codec)
+    codec: Codecs = attrs.field(default=_ALL, validator=_codec)
     """Video codecs to offer: ``h264``, ``vp8``, or ``both`` with H.264 first."""
     stamp: bool = attrs.field(default=True, validator=_flag)
     """Whether every picture carries its number and time (`odyssey_proto.emulator.read_stamp`)."""

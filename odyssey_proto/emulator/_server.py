@@ -15,6 +15,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
+import attrs
 from aiohttp import web
 
 from .._base import arguments, errands, greenlets
@@ -260,6 +261,8 @@ class _Server:
         world: Callable[..., World],
         camera: Callable[..., Camera],
     ) -> None:
+        if tape is not None:
+            config = attrs.evolve(config, image_to_video=config.image_to_video and tape.takes_images)
         self._config = config
         self._notebook = notebook
         self._tape = tape

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from odyssey_proto import (
     CassetteError,
     ConnectionStatus,
     Odyssey,
+    OdysseyConfigError,
     OdysseyConnectionError,
     OdysseyError,
     OdysseyStreamError,
@@ -314,12 +316,37 @@ def test_a_capture_begun_in_mid_stream_begins_with_a_keyframe(
         assert len([*frames]) > 10
 
 
-def test_what_cannot_be_replayed_is_refused_at_the_start(tmp_path: Path, client: Odyssey) -> None:
+def test_what_cannot_be_replayed_is_refused_at_the_start(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.cast"
     wrong.write_text("nonsense")
     with pytest.raises(CassetteError, match="no cassette"):
         Emulator(replay=wrong).start()
     with pytest.raises(OdysseyError, match="cannot be read"):
         Emulator(replay=tmp_path / "none").start()
-    with client.connect(timeout=PATIENCE_S) as session, pytest.raises(OSError, match="No such file"):
+
+
+def test_what_cannot_be_written_is_refused_at_once(tmp_path: Path, session: Session) -> None:
+    with pytest.raises(OSError, match="No such file"):
         session.capture(tmp_path / "none" / "a.cast")
+    with pytest.raises(OSError, match="No space left"):
+        session.capture("/dev/full")
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(OSError, match="Illegal seek"):
+        session.capture(tmp_path / "fifo")
+    (tmp_path / "b.cast").symlink_to(tmp_path / "a.cast")
+    with session.capture(tmp_path / "a.cast"):
+        with pytest.raises(OdysseyConfigError, match=r"Another capture is writing b\.cast"):
+            session.capture(tmp_path / "b.cast")
+        session.capture(tmp_path / "c.cast").close()
+    session.capture(tmp_path / "a.cast").close()
+
+
+def test_a_service_without_images_is_replayed_without(
+    tmp_path: Path, make_emulator: MakeEmulator, make_client: MakeClient
+) -> None:
+    path = tmp_path / "a.cast"
+    with make_client(make_emulator(image_to_video=False)).connect(timeout=PATIENCE_S) as session:
+        session.capture(path).close()
+    with make_client(make_emulator(replay=path)).connect(timeout=PATIENCE_S) as session:
+        assert session.capabilities is not None
+        assert not session.capabilities.image_to_video

@@ -19,6 +19,7 @@ import av
 from av.error import FFmpegError
 from odyssey_models import InteractiveStreamEnd, InteractiveStreamStart, StreamEnded, Update
 
+from ..._base.limits import PICTURE_MOST_PX
 from .._notebook import SeenStream
 from .._session.streamer import Streamer
 from .._stream.peer import StreamerPeer
@@ -288,7 +289,7 @@ class ReplayStreamer(Streamer):
         first = next((item for item in self._items[self._place :] if isinstance(item, Picture)), None)
         if self._running is None or first is None:
             return
-        picture = await self._in_worker(self._decoded, first, av.CodecContext.create(first.codec, "r"))
+        picture = await self._in_worker(self._decoded, first, _decoder(first.codec))
         if picture is not None:
             self._broadcast = self._broadcasts.begin(
                 self._running,
@@ -302,7 +303,7 @@ class ReplayStreamer(Streamer):
 
     async def _show(self, picture: Picture) -> None:
         if picture.codec != self._decodes:
-            self._decoder, self._decodes = av.CodecContext.create(picture.codec, "r"), picture.codec
+            self._decoder, self._decodes = _decoder(picture.codec), picture.codec
         decoded = await self._in_worker(self._decoded, picture, self._decoder)
         if decoded is None or self._running is None or not await self._goes_on("media") or self._media_stopped:
             return
@@ -354,6 +355,12 @@ class ReplayStreamer(Streamer):
         return now
 
     _shown_at = 0.0
+
+
+def _decoder(codec: str) -> Any:
+    decoder: Any = av.CodecContext.create(codec, "r")
+    decoder.options = {"max_pixels": str(PICTURE_MOST_PX)}
+    return decoder
 
 
 def _kind(request: InteractiveStreamStart | Update | InteractiveStreamEnd) -> Request:

@@ -133,6 +133,13 @@ class Tape:
         return (item for item in itertools.islice(self.items, place, None) if isinstance(item, Said))
 
     @property
+    def takes_images(self) -> bool:
+        """Whether the streamer could start from images; True if that is not known."""
+        granted = (_parsed(call.answer) for call in self.calls if call.path == "/sessions/request")
+        capabilities = next((answer["capabilities"] for answer in granted if "capabilities" in answer), None)
+        return not isinstance(capabilities, dict) or capabilities.get("image_to_video") is not False
+
+    @property
     def codec(self) -> str:
         """The codec of its first picture: ``h264`` or ``vp8``; the former if there is none."""
         return next((item.codec for item in self.items if isinstance(item, Picture)), "h264")
