@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, TypedDict, get_args
+from typing import Any, Final, Literal, TypedDict, cast, get_args
 
 import attrs
 
@@ -22,7 +22,6 @@ __all__ = ["CODECS", "Codecs", "EmulatorConfig", "EmulatorSettings", "paced"]
 
 Codecs = Literal["h264", "vp8", "both"]
 CODECS: Final = get_args(Codecs)
-_ALL: Final[Codecs] = "both"
 _LEAST_SIZE: Final = (512, 32)
 """Width and height of the stamp, in px."""
 _LARGEST_EDGE: Final = 4096
@@ -183,7 +182,7 @@ class EmulatorConfig:
     sloppy: int | None = attrs.field(default=None, validator=_whole(0, optional=True))
     """Seed of a sloppy service: everything sent has the forms that tolerant readers accept, chosen at random, with
     the same meaning. Requests are read as strictly as ever. None sends what the protocol says."""
-    codec: Codecs = attrs.field(default=_ALL, validator=_codec)
+    codec: Codecs = attrs.field(default=cast("Any", "both"), validator=_codec)
     """Video codecs to offer: ``h264``, ``vp8``, or ``both`` with H.264 first."""
     stamp: bool = attrs.field(default=True, validator=_flag)
     """Whether every picture carries its number and time (`odyssey_proto.emulator.read_stamp`)."""
