@@ -24,7 +24,7 @@ from odyssey_proto import (
 from odyssey_proto._base.secrets import forms
 from odyssey_proto.emulator import Emulator, Fault, SeenStream
 from tests.support.cassettes import NOON, START, film, messages_in, records_in
-from tests.support.live import number_of, take
+from tests.support.live import lose, number_of, take
 from tests.support.processes import PATIENCE_S, eventually, script
 
 if TYPE_CHECKING:
@@ -209,6 +209,36 @@ def test_a_cassette_that_was_cut_off_is_replayed_up_to_there(
     cut.write_bytes(path.read_bytes()[:-20])  # in its last record, which is its end
     with make_client(make_emulator(replay=cut, pace=math.inf)).connect(timeout=PATIENCE_S) as session:
         assert len(watch(session, FRAMES)[0]) == 2 * FRAMES
+
+
+def test_a_client_that_lost_its_connection_goes_on_where_the_tape_is(
+    path: Path, make_emulator: MakeEmulator, make_client: MakeClient
+) -> None:
+    emulator = make_emulator(replay=path)
+    with make_client(emulator).connect(timeout=PATIENCE_S) as session:
+        pictures = session.frames(queue_size=1000, timeout=PATIENCE_S)
+        session.start_stream()
+        before = [number_of(frame) for frame in take(pictures, FRAMES)]
+        lose(emulator, session)
+        assert number_of(next(pictures)) > before[-1]
+        assert emulator.sessions[0].connections == 2
+
+
+def test_a_keyframe_that_the_tape_does_not_have_is_made(
+    of_h264: Recorded, make_emulator: MakeEmulator, make_client: MakeClient
+) -> None:
+    emulator = make_emulator(replay=of_h264.path, pace=math.inf)
+    with make_client(emulator).connect(timeout=PATIENCE_S) as session:
+        pictures = session.frames(queue_size=1000, timeout=PATIENCE_S)
+        session.start_stream()
+        numbers = [number_of(frame) for frame in take(pictures, FRAMES)]
+        link = session._driver.link()
+        assert link is not None
+        link.ask_for_keyframe()
+        session.interact("Go on", timeout=PATIENCE_S)
+        numbers += [number_of(frame) for frame in take(pictures, FRAMES)]
+        assert numbers == of_h264.numbers
+        assert session.stats().keyframes_requested == 1
 
 
 def test_faults_befall_a_replay_too(path: Path, make_emulator: MakeEmulator, make_client: MakeClient) -> None:
