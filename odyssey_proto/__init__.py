@@ -77,10 +77,14 @@ if TYPE_CHECKING:
     from ._model.events import Event as Event
     from ._model.events import GapEvent as GapEvent
     from ._model.events import InteractAcknowledged as InteractAcknowledged
+    from ._model.events import LinkProblem as LinkProblem
+    from ._model.events import LinkQuality as LinkQuality
+    from ._model.events import LinkQualityChanged as LinkQualityChanged
     from ._model.events import StatusChanged as StatusChanged
     from ._model.events import StreamEnded as StreamEnded
     from ._model.events import StreamFailed as StreamFailed
     from ._model.events import StreamStarted as StreamStarted
+    from ._model.events import VideoPaused as VideoPaused
     from ._model.script import ImageInput as ImageInput
     from ._model.script import InteractAction as InteractAction
     from ._model.script import Script as Script
@@ -94,6 +98,7 @@ if TYPE_CHECKING:
     from ._rest.event_log import read_event_log as read_event_log
     from ._rest.job_updates import OnUpdate as OnUpdate
     from ._video.frame import VideoFrame as VideoFrame
+    from ._video.frame_hub import FramePace as FramePace
     from ._video.frame_queue import FramePolicy as FramePolicy
     from .client import Odyssey as Odyssey
     from .raw_response import RawCalls as RawCalls
@@ -155,10 +160,14 @@ _MODULES = {
         "Event",
         "GapEvent",
         "InteractAcknowledged",
+        "LinkProblem",
+        "LinkQuality",
+        "LinkQualityChanged",
         "StatusChanged",
         "StreamEnded",
         "StreamFailed",
         "StreamStarted",
+        "VideoPaused",
     ),
     "._model.script": ("ImageInput", "InteractAction", "Script", "ScriptEntry", "StartAction"),
     "._model.simulation_job": ("SimulationJobDetail",),
@@ -167,6 +176,7 @@ _MODULES = {
     "._rest.event_log": ("iter_events", "read_event_log"),
     "._rest.job_updates": ("OnUpdate",),
     "._video.frame": ("VideoFrame",),
+    "._video.frame_hub": ("FramePace",),
     "._video.frame_queue": ("FramePolicy",),
     ".client": ("Odyssey",),
     ".raw_response": ("RawCalls", "RawResponse"),

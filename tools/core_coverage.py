@@ -28,9 +28,10 @@ MODULES: Final = (
     *("_base/errors", "_base/secrets", "_base/clock"),
     *("_model/config", "_model/events", "_model/codec", "_model/reading"),
     *("core/session_link", "core/effects", "core/inputs", "core/machine", "core/pending_calls", "core/protocol"),
+    *("core/link_quality", "core/link_watch"),
     *("core/queueing", "core/session_machine", "core/silence", "core/refusals", "core/spectator_machine"),
     *("core/session_base", "core/session_errors", "core/stream_base", "core/stream_errors", "core/stream_machine"),
-    *("core/signs_of_life", "core/unread"),
+    *("core/gaps", "core/spare", "core/signs_of_life", "core/unread"),
     *("_video/frame", "_video/images"),
     *("_live/event_hub", "_live/dispatcher"),
 )

@@ -24,6 +24,7 @@ __all__ = [
     "EVENTS_MOST_WAITING",
     "EVENT_LOG_LINE_MOST_BYTES",
     "FILE_MOST_BYTES",
+    "FRAMES_MOST_AHEAD",
     "HEAD_MOST_BYTES",
     "HLS_PLAYLIST_MOST_BYTES",
     "HLS_PLAYLIST_MOST_LINES",
@@ -43,6 +44,7 @@ __all__ = [
     "REPORTS_MOST_HELD",
     "RETRY_AFTER_MOST_S",
     "ROWS_MOST",
+    "RTP_SOURCES_MOST",
     "SDP_CODECS_MOST",
     "SDP_LINES_MOST",
     "SDP_LINES_MOST_PER_KIND",
@@ -139,6 +141,10 @@ CANDIDATE_MOST_CHARS: Final = 1024
 OFFERS_MOST_WAITING: Final = 8
 """Offers that came while another was being answered."""
 
+RTP_SOURCES_MOST: Final = 16
+"""Streams of packets with a number of their own in one video: the video, and what is sent again. A report has room
+for 31."""
+
 # --- pictures
 
 PICTURE_MOST_PX: Final = 36_864 * 256
@@ -154,6 +160,9 @@ HLS_VARIANTS_MOST: Final = 200
 """Playlists that a playlist of variants names: FFmpeg fetches all of them at the start."""
 HLS_RELOAD_LEAST_S: Final = 0.25
 """From one request for a playlist to the next for the same one, whatever it says."""
+
+FRAMES_MOST_AHEAD: Final = 64
+"""Frames that wait for the time at which they are due: 250 ms at 256 fps."""
 
 # --- files
 

@@ -25,7 +25,7 @@ class Record:
 
 
 def json_ready(value: Any) -> Any:
-    """Return enums and objects with ``to_dict`` as JSON-ready data, and other values unchanged.
+    """Return enums, tuples and objects with ``to_dict`` as JSON-ready data, and other values unchanged.
 
     >>> class Colour(Enum):
     ...     RED = "red"
@@ -34,4 +34,6 @@ def json_ready(value: Any) -> Any:
     """
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, tuple):
+        return [json_ready(each) for each in value]
     return value.to_dict() if hasattr(value, "to_dict") else value

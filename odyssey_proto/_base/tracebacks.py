@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
-__all__ = ["Work", "is_from", "is_from_here", "is_from_loading", "sealed", "without_frames", "without_locals"]
+__all__ = [
+    "Work",
+    "alone",
+    "is_from",
+    "is_from_here",
+    "is_from_loading",
+    "sealed",
+    "without_frames",
+    "without_locals",
+]
 
 E = TypeVar("E", bound=BaseException)
 P = ParamSpec("P")
@@ -48,6 +57,12 @@ def without_locals(error: E, until: BaseException | None = None) -> E:
             link.__context__ = link.__cause__
         _clear(link.__traceback__)
     return error
+
+
+def alone(error: E) -> E:
+    """Drop the traceback of ``error`` and everything that led to it, and return it."""
+    error.__cause__ = error.__context__ = None
+    return without_frames(error)
 
 
 def without_frames(error: E) -> E:

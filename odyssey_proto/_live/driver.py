@@ -34,7 +34,7 @@ from .beginning import Beginning
 from .dispatcher import Dispatcher
 from .event_hub import EventHub
 from .link import LinkContext
-from .session_stats import session_stats
+from .session_stats import link_figures, session_stats
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -136,6 +136,7 @@ class Driver:
         self._abandoned: dict[int, threading.Event] = {}  # set when a call that was given up has been forgotten
         self._numbers = itertools.count(1)
         self._links: dict[int, Link] = {}
+        self._prepared: dict[int, Link] = {}
         self._workers = Workers(lambda: self.post(None))
         self._dispatcher: Dispatcher | None = None
         if handlers is not None:
@@ -363,11 +364,20 @@ class Driver:
             case effects.OpenLink() | effects.OpenBroadcast() as plan:
                 if self.snapshot.failure is not None:
                     log.warning("trying another way to watch: %s", self.snapshot.failure)
-                link = self._links[plan.link] = self._access.make_link(plan, self._context)
+                ready = self._prepared.pop(plan.link, None)
+                link = self._links[plan.link] = ready or self._access.make_link(plan, self._context)
                 self._workers.run(
                     lambda: link.open(Deadline(plan.timeout, self.clock)),
                     lambda error: self.post(inputs.LinkFailed(plan.link, error, video_at=self.hub.last_at)),
                 )
+            case effects.PrepareLink(plan=plan):
+                ahead = self._prepared[plan.link] = self._access.make_link(plan, self._context)
+                self._workers.run(
+                    lambda: ahead.prepare(Deadline(plan.timeout, self.clock)),
+                    lambda error: log.debug("not prepared: %s", error),
+                )
+            case effects.DiscardLink(link=number):
+                self._workers.run(self._prepared.pop(number).close)
             case effects.CloseLink(link=number):
                 self._workers.run(self._links.pop(number).close)
             case effects.SayGoodbye(link=number):
@@ -380,7 +390,9 @@ class Driver:
                 self._links[output.link].carry_out(output)
             case effects.CheckVideo(link=number):
                 link = self._links[number]
-                self.post(inputs.VideoSeen(number, self.hub.last_at, link.packets, link.has_moved))
+                figures = link_figures(self.totals)
+                seen = inputs.VideoSeen(number, self.hub.last_at, link.packets, link.has_moved, figures)
+                self.post(seen)
             case effects.BeginFrames(at=at):
                 self.hub.begin(at)
             case effects.PauseFrames():
@@ -423,9 +435,10 @@ class Driver:
         error = self.snapshot.error
         self._ended_at = self.clock.now()
         self._access.cut()
-        for link in self._links.values():
+        for link in (*self._links.values(), *self._prepared.values()):
             link.cut()
         self._links.clear()
+        self._prepared.clear()
         self._workers.join(Deadline(_LAST_WORKERS_S, self.clock))
         self._access.release()
         self.hub.close(error)

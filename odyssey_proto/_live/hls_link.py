@@ -45,6 +45,9 @@ class HlsLink:
             on_end=self._take_end,
         )
 
+    def prepare(self, deadline: Deadline) -> None:
+        """Do nothing: each step is a request for the broadcast."""
+
     def open(self, deadline: Deadline) -> None:
         """Connect, wait for the first frame, and post `LinkReady`.
 

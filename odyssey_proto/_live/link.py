@@ -39,7 +39,7 @@ class LinkContext:
 
 
 class Link(Protocol):
-    """One link, from `open` to `close` or `cut`. `open` and `close` block and run on workers; the rest do not."""
+    """One link, from `prepare` or `open` to `close` or `cut`. These block and run on workers, but for `cut`."""
 
     @property
     def packets(self) -> int | None:
@@ -49,6 +49,9 @@ class Link(Protocol):
     def has_moved(self) -> bool:
         """Whether this machine would now send to the other side from another address."""
         raise NotImplementedError
+
+    def prepare(self, deadline: Deadline) -> None:
+        """Take ahead steps of `open` of which the other side need not know. `open` or `close` may overtake it."""
 
     def open(self, deadline: Deadline) -> None:
         """Connect, and post the outcome; raising an error also means that the link failed."""

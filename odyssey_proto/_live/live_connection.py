@@ -17,6 +17,7 @@ from .._base.errors import OdysseyConnectionTimeoutError
 from .._model.events import ConnectionStatus, Event
 from .._model.stats import SessionStats
 from .._video.frame import VideoFrame
+from .._video.frame_hub import FramePace
 from .._video.frame_queue import FramePolicy
 from ..core import inputs
 from .driver import LEAVE_S, Driver
@@ -76,7 +77,12 @@ class LiveConnection:
 
     @errands.undisturbed
     def frames(
-        self, policy: FramePolicy = "drop_oldest", queue_size: int = 4, *, timeout: float | None = None
+        self,
+        policy: FramePolicy = "drop_oldest",
+        queue_size: int = 4,
+        *,
+        pace: FramePace = "live",
+        timeout: float | None = None,
     ) -> Iterator[VideoFrame]:
         """Iterate over the frames that arrive from now on, until the stream ends.
 
@@ -87,6 +93,11 @@ class LiveConnection:
             policy: what happens if the reader is slower than the video: ``"latest"`` keeps only the newest frame,
                 ``"drop_oldest"`` the ``queue_size`` newest, ``"error"`` raises.
             queue_size: largest number of waiting frames, at least 1.
+            pace: ``"live"`` hands out each frame as soon as it is there. ``"smooth"`` keeps the streamer's pace on
+                a bad network: each frame waits for a target delay of 0 to 250 ms, as long as nearly all repairs of
+                lost packets take, so that a frame that was held up is still in time. Frames that are not due yet
+                do not count as waiting. `SessionStats.target_delay_ms` is the delay. Recordings and
+                ``on_video_frame`` are always live.
             timeout: s to wait for each frame.
 
         Raises:
@@ -96,7 +107,7 @@ class LiveConnection:
         """
         arguments.timeout("timeout", timeout)
         self._driver.refuse_fork()
-        subscription = self._driver.hub.subscribe(policy, queue_size)
+        subscription = self._driver.hub.subscribe(policy, queue_size, pace)
         self._require_connection("iterate over frames")
         return Reader(self, self._driver, subscription, timeout)
 

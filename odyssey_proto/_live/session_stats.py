@@ -1,17 +1,22 @@
-"""`SessionStats` of a live session, from the counters of its network side and its hub. It counts nothing."""
+"""`SessionStats` of a live session, and the figures that the core judges its link by. It counts nothing.
+
+Both come from the counters of the network side and of the hub.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from .._model.stats import SessionStats
+from ..core.deadlines import FRAME_INTERVAL_S
+from ..core.inputs import LinkFigures
 
 if TYPE_CHECKING:
     from .._video.frame import VideoFrame
     from .._video.frame_hub import FrameHub
     from .._video.meters import VideoTotals
 
-__all__ = ["session_stats"]
+__all__ = ["link_figures", "session_stats"]
 
 _OLDEST_STAMP_MS: Final = 10_000  # a stamp that claims to be older is not a stamp
 
@@ -21,6 +26,7 @@ def session_stats(hub: FrameHub, totals: VideoTotals, *, age_s: float) -> Sessio
     now = totals.clock.now()
     counts, latest = hub.counts, hub.latest
     gaps, gap_s = hub.gaps(now)
+    freezes, freeze_s, longest_freeze_s = hub.freezes.so_far(now)
     width, height = hub.size or (None, None)
     return SessionStats(
         age_s=age_s,
@@ -32,6 +38,9 @@ def session_stats(hub: FrameHub, totals: VideoTotals, *, age_s: float) -> Sessio
         frames_held=totals.frames_held + totals.frames_too_late,
         gaps=gaps,
         gap_s=gap_s,
+        freezes=freezes,
+        freeze_s=freeze_s,
+        longest_freeze_s=longest_freeze_s,
         fps=hub.rate.per_second(now),
         width=width,
         height=height,
@@ -44,12 +53,25 @@ def session_stats(hub: FrameHub, totals: VideoTotals, *, age_s: float) -> Sessio
         keyframes_requested=totals.keyframes_requested,
         bytes_received=totals.payload_bytes,
         bitrate_bps=totals.bits.per_second(now),
+        target_delay_ms=_ms(hub.target_delay_s),
+        bandwidth_bps=totals.bandwidth_bps,
         jitter_ms=_ms(totals.jitter_s),
         round_trip_ms=_ms(totals.round_trip_s),
         repair_ms=_ms(totals.repair_s),
         decode_ms=totals.decoding.ms,
         convert_ms=hub.converting.ms,
         latency_ms=None if latest is None or not totals.is_local else _latency_ms(latest),
+    )
+
+
+def link_figures(totals: VideoTotals) -> LinkFigures:
+    """Return what was counted over the links so far."""
+    return LinkFigures(
+        expected=totals.packets - totals.in_vain + totals.packets_lost,
+        lost=totals.packets_lost + totals.repaired,
+        held_up_s=totals.held_up_s + (totals.frames_lost + totals.frames_held) * FRAME_INTERVAL_S,
+        round_trip_s=totals.repair_s or totals.round_trip_s,
+        packet_at=totals.packet_at,
     )
 
 

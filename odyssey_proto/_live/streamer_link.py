@@ -24,6 +24,7 @@ from .._net import held_sessions, signaling
 from .._net.webrtc import candidates
 from .._net.webrtc.liveness import Route, packets_received
 from ..core import effects, inputs, queueing
+from .preparation import Preparation
 
 if TYPE_CHECKING:
     import concurrent.futures
@@ -69,6 +70,7 @@ class StreamerLink:
         self._signaling: signaling.SignalingConnection | None = None
         self._ice_servers: tuple[wire.IceServer, ...] = ()
         self._preparing: threading.Thread | None = None
+        self._preparation = Preparation()
         self._peer: Peer | None = None
         self._route = Route()
 
@@ -84,18 +86,40 @@ class StreamerLink:
 
     # --- opening and closing
 
+    def prepare(self, deadline: Deadline) -> None:
+        """Get a token and the ICE servers, and contact these.
+
+        Raises:
+            OdysseyError: a step failed, or `open` or `close` came first.
+        """
+        abort = self._preparation.abort
+        with self._preparation.under_way():
+            self._api.http.drop_idle()
+            servers = self._api.config.ice_servers
+            if servers is None:
+                servers = self._api.signaling_config(self._plan.config_url, deadline, abort=abort)
+            self._token(deadline, abort)
+            with self._lock:
+                if abort.aborted:
+                    raise errors.OdysseyConnectionError("The link is not needed", code="closed")
+                self._ice_servers = servers
+                self._make_peer().prepare(servers)
+
     def open(self, deadline: Deadline) -> None:
         """Get a token and the ICE servers and open the WebSocket; post `SignalingOpened` or `LinkFailed`.
 
         The ICE servers depend on neither, so they are requested at the same time, and then contacted ahead.
         """
         plan = self._plan
-        if plan.link > 1:
+        is_ready = self._preparation.end()
+        self._source = self._context.hub.source
+        if plan.link > 1 and not is_ready:
             self._api.http.drop_idle()
         try:
-            if plan.with_video:
+            if plan.with_video and not is_ready:
+                self._drop_peer()
                 self._start_preparing(deadline)
-            token = self._token(deadline)
+            token = self._token(deadline, self._abort)
             connection = signaling.SignalingConnection.open(
                 plan.signaling_url,
                 plan.session_id,
@@ -126,12 +150,19 @@ class StreamerLink:
         if too_late:
             connection.close()
 
-    def _token(self, deadline: Deadline) -> str:
+    def _drop_peer(self) -> None:
+        """Drop what was prepared at addresses that this machine has left."""
+        with self._lock:
+            peer, self._peer = self._peer, None
+        if peer is not None:
+            peer.close()
+
+    def _token(self, deadline: Deadline, abort: Abort) -> str:
         plan = self._plan
         if plan.token is not None:
             return plan.token
         return self._tokens.get(
-            lambda: self._api.session_token(plan.session_id, deadline, abort=self._abort), self._context.clock
+            lambda: self._api.session_token(plan.session_id, deadline, abort=abort), self._context.clock
         )
 
     def close(self) -> None:
@@ -139,6 +170,7 @@ class StreamerLink:
         with self._lock:
             self._closed = True
             connection = self._signaling
+        self._preparation.end()
         closing = None if self._peer is None else self._peer.close()
         if connection is None:
             self._abort.abort()
@@ -173,6 +205,7 @@ class StreamerLink:
         """End everything at once, without a goodbye."""
         with self._lock:
             self._closed = True
+        self._preparation.abort.abort()
         self._abort.abort()
         if self._peer is not None:
             self._peer.close(0.0)

@@ -11,8 +11,10 @@ from .._base.abort import Abort
 from .._base.clock import Deadline
 from .._base.hosts import is_loopback
 from .._net.webrtc.liveness import Route, packets_received
+from .._net.webrtc.picture_size import TOO_LARGE
 from ..core import effects, inputs
 from ..core.spectator_machine import broadcast_lost, left_early
+from .preparation import Preparation
 
 if TYPE_CHECKING:
     import av
@@ -75,6 +77,8 @@ class WhepLink:
         self._max_pixels = max_pixels
         self._source = context.hub.source
         self._abort = Abort()
+        self._preparation = Preparation()
+        self._offer = ""
         self._peer: WhepPeer | None = None
         self._route = Route()
         self._resource: str | None = None
@@ -98,6 +102,19 @@ class WhepLink:
 
     # --- opening and closing
 
+    def prepare(self, deadline: Deadline) -> None:
+        """Get the ICE servers, and make an offer with all candidates.
+
+        Raises:
+            OdysseyError: a step failed, or `open` or `close` came first.
+        """
+        with self._preparation.under_way():
+            self._api.http.drop_idle()
+            abort, servers = self._preparation.abort, self._ice_servers
+            if servers is None:
+                servers = self._api.signaling_config(self._endpoint.config_url, deadline, abort=abort)
+            self._offer = self._make_offer(servers, deadline, abort)
+
     def open(self, deadline: Deadline) -> None:
         """Connect, and post `LinkReady`.
 
@@ -106,15 +123,34 @@ class WhepLink:
             OdysseyConnectionError: the stream does not exist, or cannot be reached.
         """
         from .._net import whep  # heavy: aiortc, av, numpy
+
+        is_ready = self._preparation.end()
+        self._source = self._context.hub.source
+        if not is_ready:
+            if self._number > 1:
+                self._api.http.drop_idle()
+            servers = self._ice_servers
+            if servers is None:
+                servers = whep.ice_servers(self._api, self._endpoint, deadline, self._abort)
+            self._offer = self._make_offer(servers, deadline, self._abort)
+        peer = self._peer
+        assert peer is not None
+        answered = deadline.within(_ANSWER_S)
+        admission = whep.admit(self._api.http, self._endpoint, self._token, self._offer, answered, self._abort)
+        self._resource = admission.resource
+        connected = deadline.within(_CONNECTING_S)
+        self._await(peer.accept(admission.answer), connected, "taking the answer", self._abort)
+        self._await(self._connected, connected, "connecting", self._abort)
+        self._context.post(inputs.LinkReady(self._number))
+
+    def _make_offer(self, servers: tuple[IceServer, ...], deadline: Deadline, abort: Abort) -> str:
+        from .._net import whep  # heavy: aiortc, av, numpy
         from .._net.webrtc.peer import warm
 
-        if self._number > 1:
-            self._api.http.drop_idle()
-        servers = self._ice_servers
-        if servers is None:
-            servers = whep.ice_servers(self._api, self._endpoint, deadline, self._abort)
+        if self._peer is not None:  # what was prepared is not complete, or of no use any more
+            self._peer.close(_CLOSING_S)
         warm()
-        if self._abort.aborted:  # the loop may have been stopped, and nobody would stop it again
+        if abort.aborted:  # the loop may have been stopped, and nobody would stop it again
             raise left_early()
         self._loop.start()
         self._peer = peer = whep.WhepPeer(
@@ -127,18 +163,12 @@ class WhepLink:
             totals=self._context.totals,
             wants_all=self._wants_all,
         )
-        if self._abort.aborted:
+        if abort.aborted:
             peer.close(0.0)
             raise left_early()
         self._context.totals.is_local = is_loopback(self._endpoint.host)
-        offer = self._await(peer.offer(servers), deadline.within(_GATHERING_S), "gathering addresses")
-        answered = deadline.within(_ANSWER_S)
-        admission = whep.admit(self._api.http, self._endpoint, self._token, offer, answered, self._abort)
-        self._resource = admission.resource
-        connected = deadline.within(_CONNECTING_S)
-        self._await(peer.accept(admission.answer), connected, "taking the answer")
-        self._await(self._connected, connected, "connecting")
-        self._context.post(inputs.LinkReady(self._number))
+        gathered = deadline.within(_GATHERING_S)
+        return str(self._await(peer.offer(servers), gathered, "gathering addresses", abort))
 
     def _wants_all(self) -> bool:
         return self._context.hub.wants_all
@@ -146,6 +176,7 @@ class WhepLink:
     def close(self) -> None:
         """Say goodbye to the server if `say_goodbye` was called, and end the peer connection."""
         self._abort.abort()
+        self._preparation.end()
         if self._says_goodbye and self._resource is not None:
             from .._net import whep
 
@@ -155,6 +186,7 @@ class WhepLink:
 
     def cut(self) -> None:
         """End everything at once."""
+        self._preparation.abort.abort()
         self._abort.abort()
         if self._peer is not None:
             self._peer.close(0.0)
@@ -169,7 +201,9 @@ class WhepLink:
             self._peer.ask_for_keyframe()
 
     def ask_for_sign_of_life(self) -> None:
-        """Do nothing: a broadcast takes no calls that await an answer."""
+        """Have the server's side of the peer connection answer, and post `SignOfLife` when it does."""
+        if self._peer is not None:
+            self._peer.ask_for_sign_of_life(lambda: self._context.post(inputs.SignOfLife(self._number)))
 
     def carry_out(self, effect: effects.LinkEffect) -> None:
         """Raise `TypeError`: a broadcast has neither signaling nor data channels."""
@@ -179,10 +213,9 @@ class WhepLink:
     def _is_lost(self) -> bool:
         return self._connected.cancelled() or (self._connected.done() and self._connected.exception() is not None)
 
-    def _await(self, future: concurrent.futures.Future[Any], deadline: Deadline, what: str) -> Any:
+    def _await(self, future: concurrent.futures.Future[Any], deadline: Deadline, what: str, aborted: Abort) -> Any:
         """Wait for ``future``, which the loop's thread sets; in turns, so as to notice an abort."""
         turns = deadline.waits()
-        aborted = self._abort
         if not any(concurrent.futures.wait((future,), seconds).done or aborted.aborted for seconds in turns):
             future.cancel()
             notes = () if self._peer is None else self._peer.notes
@@ -230,7 +263,7 @@ class WhepLink:
         """Report the end; if the sender ended the connection, the broadcast is over."""
         if not self._connected.done():
             self._connected.set_exception(error)
-        elif error.code == "picture_too_large":
+        elif error.code == TOO_LARGE:
             self._context.post(inputs.LinkFailed(self._number, error))
         elif self._peer is not None and (self._peer.path_lost or error.code not in _CLEAN):
             lost = broadcast_lost("The broadcast was lost: the network path to it is gone")

@@ -24,10 +24,14 @@ __all__ = [
     "Event",
     "GapEvent",
     "InteractAcknowledged",
+    "LinkProblem",
+    "LinkQuality",
+    "LinkQualityChanged",
     "StatusChanged",
     "StreamEnded",
     "StreamFailed",
     "StreamStarted",
+    "VideoPaused",
 ]
 
 
@@ -50,6 +54,28 @@ class ConnectionStatus(StrEnum):
     """Not connected: never begun, or ended cleanly."""
     FAILED = "failed"
     """Ended by an error."""
+
+
+class LinkQuality(StrEnum):
+    """How well video arrives over the network."""
+
+    GOOD = "good"
+    """Nothing is amiss that a user would notice."""
+    POOR = "poor"
+    """Video goes on, but late or with short freezes now and then."""
+    BAD = "bad"
+    """Video freezes again and again, or for long, or comes very late."""
+
+
+class LinkProblem(StrEnum):
+    """What is wrong with a link."""
+
+    LOSS = "loss"
+    """Many packets are lost on the way, also if they are repaired."""
+    ROUND_TRIP = "round_trip"
+    """The way to the streamer and back takes long: repairs and answers to interactions are late."""
+    FREEZES = "freezes"
+    """The network held frames up, or lost them."""
 
 
 class _Happened(Record):
@@ -172,6 +198,40 @@ class GapEvent(_Happened):
     """Time of the event, in s of `time.monotonic`."""
 
 
+@attrs.frozen(kw_only=True)
+class VideoPaused(_Happened):
+    """The streamer sends no video, although the link to it works; a keyframe has been requested.
+
+    Its model may be busy. A `GapEvent` follows when video goes on.
+    """
+
+    seconds: float
+    """Time since the last frame, in s."""
+    at: float
+    """Time of the event, in s of `time.monotonic`."""
+
+
+@attrs.frozen(kw_only=True)
+class LinkQualityChanged(_Happened):
+    """Video now arrives better or worse than before. At first, a link counts as good. Not over HLS.
+
+    A change for the worse is reported at once, one for the better after 10 s, with the worst figures of that time.
+    """
+
+    quality: LinkQuality
+    """The new quality."""
+    problems: tuple[LinkProblem, ...] = ()
+    """What is wrong; empty if the quality is good."""
+    loss: float
+    """The share of packets that were lost on the way during the last seconds, repaired or not: 0 to 1."""
+    round_trip_ms: float | None = None
+    """Round trip in ms; None if it is not known."""
+    frozen_s: float
+    """How long the network held frames up during the last seconds, in s, including a freeze that lasts."""
+    at: float
+    """Time of the event, in s of `time.monotonic`."""
+
+
 Event: TypeAlias = (
     StatusChanged
     | StreamStarted
@@ -180,6 +240,8 @@ Event: TypeAlias = (
     | StreamEnded
     | StreamFailed
     | GapEvent
+    | VideoPaused
+    | LinkQualityChanged
     | ErrorOccurred
 )
 """Any event of a live session."""

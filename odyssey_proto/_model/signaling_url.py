@@ -31,7 +31,7 @@ def normalise_url(url: str) -> str:
     if not separator:
         scheme, rest = "", url.lstrip("/")
     try:
-        parts = urlsplit(f"//{rest.rstrip('/')}")
+        parts = urlsplit(f"//{rest}")
         host = parts.hostname or ""
         if parts.port == 0:
             host = ""
@@ -48,7 +48,7 @@ def normalise_url(url: str) -> str:
             problems=(problem,),
             code="malformed",
         )
-    return f"{scheme}://{parts.netloc}{parts.path}"
+    return f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
 def websocket_url(url: str, session_id: str, token: str) -> str:

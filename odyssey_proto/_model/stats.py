@@ -37,6 +37,14 @@ class SessionStats(Record):
     One of a stream that has ended counts if it did."""
     gap_s: float
     """Total duration of these gaps in s, including a current one."""
+    freezes: int
+    """Freezes: how often a picture stood for more than 150 ms longer than the interval of the frames, whatever the
+    reason (the network, a pause of the streamer, this machine). Times between streams are none. Frames count as
+    they arrive: those who read them with ``pace="smooth"`` see fewer freezes."""
+    freeze_s: float
+    """Total duration of the freezes in s, each from one frame to the next, including a current one."""
+    longest_freeze_s: float
+    """Duration of the longest freeze in s; 0 without one."""
     fps: float
     """Frames per s, over the last 2 s."""
     width: int | None
@@ -61,6 +69,12 @@ class SessionStats(Record):
     """Bytes of encoded video that arrived."""
     bitrate_bps: float
     """Encoded video in bit/s, over the last 2 s."""
+    target_delay_ms: float | None
+    """How much later than the fastest frames are due for ``frames(pace="smooth")``, in ms; None if nobody reads
+    frames so."""
+    bandwidth_bps: float | None
+    """Estimated bandwidth of the path from the streamer, in bit/s: what it could carry, as far as packets show. A
+    stream that needs less does not show all of it. None over HLS, and before enough packets came."""
     jitter_ms: float | None
     """Variation of the arrival times of frames, in ms (RFC 3550, 6.4.1); None before the second frame."""
     round_trip_ms: float | None

@@ -25,6 +25,7 @@ from .._base.errors import (
 )
 from .._base.secrets import one_line
 from .._base.shortage import is_shortage, out_of_descriptors
+from .._base.tracebacks import alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -225,17 +226,9 @@ def connection_error(
     error = failure.error(
         f"{asked or operation}: {text}", code=failure.code, operation=operation, recoverable=recoverable
     )
-    error.__cause__ = _alone(root) if isinstance(root, OSError) else None
+    # The frames of urllib3 hold headers, bodies and addresses, and what reports crashes shows local variables.
+    error.__cause__ = alone(root) if isinstance(root, OSError) else None
     return error
-
-
-def _alone(root: OSError) -> OSError:
-    """Return ``root`` without the way to it.
-
-    The frames of urllib3 hold headers, bodies and addresses, and what reports crashes shows local variables.
-    """
-    root.__cause__ = root.__context__ = None
-    return root.with_traceback(None)
 
 
 def proxy_refusal(

@@ -29,7 +29,7 @@ from .._base.resources import start
 from .hls_playlists import ADDRESS, MARK, Playlists, is_too_large
 from .http_exchange import demanded_pause
 from .signed_file import fetch
-from .webrtc.picture_size import coded_size
+from .webrtc.picture_size import TOO_LARGE, coded_size, oversize
 from .wrong_content import is_markup
 
 if TYPE_CHECKING:
@@ -192,12 +192,8 @@ class HlsReader:
 
     def _check_size(self, width: int, height: int) -> None:
         if width * height > self._max_pixels:
-            limit = f"the limit is {self._max_pixels} px (AdvancedConfig.max_pixels)"
-            raise OdysseyConnectionError(
-                f"{_OPERATION}: the server sends pictures of {width}×{height} px; {limit}",
-                code="picture_too_large",
-                operation=_OPERATION,
-            ) from None
+            text = f"{_OPERATION}: the server sends {oversize(width, height, self._max_pixels)}"
+            raise OdysseyConnectionError(text, code=TOO_LARGE, operation=_OPERATION) from None
 
     def _show(self, container: Any) -> None:
         began: tuple[float, float] | None = None

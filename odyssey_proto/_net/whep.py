@@ -16,7 +16,7 @@ from .._base.errors import MalformedMessageError, OdysseyConfigError, OdysseyCon
 from ..core.refusals import refusal, unreadable
 from .http_exchange import HttpRequest
 from .redirects import is_same_origin, resolved
-from .webrtc import candidates
+from .webrtc import candidates, feedback
 from .webrtc.codecs import widened
 from .webrtc.offer import UNREADABLE, malformed_answer, readable_answer
 from .webrtc.peer import Peer
@@ -191,33 +191,36 @@ class WhepPeer(Peer):
         from aiortc import RTCConfiguration, RTCPeerConnection
         from aiortc.rtcconfiguration import RTCBundlePolicy
 
-        await self._ask_servers(servers)
+        await self._path.ask(servers)
         # One transport from the start: two would gather twice, and ask each server twice.
         bundled = RTCBundlePolicy.MAX_BUNDLE
         pc = self._pc = RTCPeerConnection(
-            RTCConfiguration(candidates.for_aiortc(self._urls), bundlePolicy=bundled)
+            RTCConfiguration(candidates.for_aiortc(self._path.urls), bundlePolicy=bundled)
         )
         pc.on("connectionstatechange", self._take_state)
         pc.on("track", self._take_track)
-        encryption = pc.addTransceiver("video", direction="recvonly").receiver.transport
+        receiver = pc.addTransceiver("video", direction="recvonly").receiver
+        encryption = receiver.transport
         encryption.on("statechange", lambda: self._take_encryption(encryption))
         pc.addTransceiver("audio", direction="recvonly")
         try:
             offer = await pc.createOffer()
-            candidates.arrange_gathering(pc, loopback=self._loopback, servers=self._servers)
+            candidates.arrange_gathering(pc, loopback=self._loopback, servers=self._path.servers)
             await pc.setLocalDescription(offer)
         except OSError as exc:
             raise OdysseyConnectionError(
                 f"No socket for the peer connection: {exc.strerror}", code="no_candidates", recoverable=True
             ) from exc
         text: str = pc.localDescription.sdp
-        self._check_candidates(text)
-        return widened(text)
+        self._path.check(text)
+        text = widened(text)
+        return feedback.offering(text) if feedback.is_possible(receiver) else text
 
     async def _accept(self, sdp: str) -> None:
         self._own_this_task()
         from aiortc import RTCSessionDescription
         from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationError
+        from aiortc.sdp import SessionDescription
 
         pc = self._pc
         assert pc is not None
@@ -230,6 +233,8 @@ class WhepPeer(Peer):
             ) from exc
         except (*UNREADABLE, InvalidAccessError, InvalidStateError) as exc:
             raise malformed_answer(f"cannot be used ({type(exc).__name__})", _POST) from exc
+        if self._receiving is not None:
+            self._receiving.agree(pc, feedback.terms(SessionDescription.parse(answer).media))
         self._spawn(self._watch_path())
 
     def _take_encryption(self, encryption: RTCDtlsTransport) -> None:

@@ -59,6 +59,7 @@ class _Picture:
         "_lock",
         "_rgb",
         "converting",
+        "due_at",
         "height",
         "index",
         "ready_at",
@@ -74,6 +75,7 @@ class _Picture:
         self.timestamp_ms: int = timestamp_ms
         self.received_at: float = received_at
         self.ready_at: float | None = None
+        self.due_at = 0.0  # for those who want frames at the sender's pace
         self.converting: Mean | None = None  # the meter of conversion times, if any
         self._frame = frame
         self._lock = RLock()
@@ -357,6 +359,10 @@ class VideoFrame:
     @property
     def _ready_at(self) -> float | None:
         return self._picture.ready_at
+
+    @property
+    def _due_at(self) -> float:
+        return self._picture.due_at
 
     def _after_dropped(self, count: int) -> VideoFrame:
         return VideoFrame._of(self._picture, count) if count else self

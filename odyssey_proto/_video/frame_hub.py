@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol, get_args
 
 import attrs
 
 from .._base.clock import MonotonicClock
+from .._base.errors import OdysseyConfigError
 from .._base.forks import RLock
 from .frame import VideoFrame, _Picture
-from .frame_queue import FrameCounts, FramePolicy, FrameQueue
+from .frame_queue import FrameCounts, FrameQueue
 from .media_clock import MediaClock
-from .meters import Mean, Rate
+from .meters import Freezes, Mean, Rate
+from .playout import Playout
+from .smooth_queue import SmoothQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +24,12 @@ if TYPE_CHECKING:
     import av
 
     from .._base.clock import Clock
+    from .frame_queue import FramePolicy
 
-__all__ = ["FrameHub", "FrameReceiver"]
+__all__ = ["FrameHub", "FramePace", "FrameReceiver"]
+
+FramePace = Literal["live", "smooth"]
+"""``live``: each frame as soon as it is there. ``smooth``: at the sender's pace, a little later if need be."""
 
 PAUSE_S: Final = 1.0
 """The time without a frame, in s, that counts as a pause even if the link was not lost."""
@@ -55,6 +62,8 @@ class FrameHub:
         """The rate at which frames of streams are received."""
         self.converting: Mean = Mean(clock or MonotonicClock())
         """How long converting a frame takes."""
+        self.freezes: Freezes = Freezes()
+        """How long pictures of streams stood still."""
         self.size: tuple[int, int] | None = None
         """Width and height of the newest frame, in px."""
         self._clock = clock or MonotonicClock()
@@ -69,6 +78,8 @@ class FrameHub:
         self._begun_at = 0.0
         self._last_at: float | None = None
         self._media = MediaClock()
+        self._playout = Playout()
+        self._smooth: weakref.WeakSet[SmoothQueue] = weakref.WeakSet()
         self._paused = False
         self._source = 0
         self._latest: VideoFrame | None = None
@@ -117,19 +128,36 @@ class FrameHub:
             return attrs.evolve(total, received=self._received)
 
     @property
+    def target_delay_s(self) -> float | None:
+        """The delay at which frames are due for those who want them smoothly, in s; None if nobody does."""
+        with self._lock:
+            return self._playout.target_s if self._smooth else None
+
+    @property
     def wants_all(self) -> bool:
         """Whether everyone who takes frames would rather have them late than not at all, and somebody does."""
         with self._lock:
             wishes = [wants_all for reference, _, wants_all in self._subscribers if reference() is not None]
         return bool(wishes) and all(wishes)
 
-    def subscribe(self, policy: FramePolicy = "drop_oldest", size: int = 4) -> FrameQueue:
+    def subscribe(
+        self, policy: FramePolicy = "drop_oldest", size: int = 4, pace: FramePace = "live"
+    ) -> FrameQueue:
         """Return a queue that receives every frame from now on; after `close`, the queue has already ended.
 
         Raises:
-            OdysseyConfigError, TypeError: as `FrameQueue` does.
+            OdysseyConfigError, TypeError: as `FrameQueue` does; the pace is unknown.
         """
-        queue = FrameQueue(policy, size)
+        if pace not in get_args(FramePace):
+            raise OdysseyConfigError(f"unknown pace {pace!r}; known are {', '.join(get_args(FramePace))}")
+        if pace == "live":
+            queue = FrameQueue(policy, size)
+        else:
+            queue = SmoothQueue(policy, size, self._clock)
+            with self._lock:
+                if not self._smooth:
+                    self._playout = Playout()
+                self._smooth.add(queue)
         self.attach(queue, queue._counts)
         return queue
 
@@ -153,6 +181,8 @@ class FrameHub:
                 self._last_at = None
                 self._paused = False
                 self._media.renew()
+                self._playout.renew()
+                self.freezes.restart()
 
     @property
     def source(self) -> int:
@@ -170,6 +200,9 @@ class FrameHub:
             away = self._note(now)
             picture = _Picture(frame, self._next_index, self._media.place(_sent_ms(frame), now), now)
             picture.ready_at, picture.converting = self._clock.now(), self.converting
+            self.freezes.take(picture.ready_at, picture.timestamp_ms)
+            if self._smooth:
+                picture.due_at = self._playout.take(picture.ready_at, picture.timestamp_ms / 1000)
             shown = VideoFrame._of(picture)
             self._next_index += 1
             self._received += 1
@@ -196,6 +229,7 @@ class FrameHub:
             self._paused = True
             self._source += 1
             self._media.renew()
+            self._playout.renew()
 
     def end(self, error: BaseException | None = None) -> None:
         """End the stream: every receiver drains, and then ends or raises ``error``."""
@@ -203,6 +237,7 @@ class FrameHub:
             self._untold.clear()
             self._next_index = None
             self._latest = self._last_at = None
+            self.freezes.restart()
             for receiver in self._alive():
                 receiver.close(error)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .._base.clock import Deadline
     from .frame import VideoFrame
 
-__all__ = ["FrameCounts", "FramePolicy", "FrameQueue"]
+__all__ = ["FrameCounts", "FramePolicy", "FrameQueue", "no_frame_in_time"]
 
 FramePolicy = Literal["latest", "drop_oldest", "error"]
 """What a full queue does: keep only the newest frame, drop the oldest one, or end with an error."""
@@ -90,15 +90,19 @@ class FrameQueue:
             if self._closed:
                 return
             self._counts.received += 1
-            if self._lossless and len(self) >= self._size:
+            if self._lossless and self._is_full():
                 self._counts.dropped += 1
                 self._end(_overflow(self._size))
                 return
-            while len(self) >= self._size:
+            while self._is_full():
                 with contextlib.suppress(queue.Empty):  # a reader was faster
                     self._queue.get_nowait()
                     self._counts.dropped += 1
             self._queue.put((self._counts.received, frame))
+
+    def _is_full(self) -> bool:
+        """Return whether a frame has to be dropped for the newest one, which is not in the queue yet."""
+        return len(self) >= self._size
 
     def get(self, deadline: Deadline) -> VideoFrame | None:
         """Wait for the next frame and return it; None once the queue has ended cleanly and is empty.
@@ -126,9 +130,7 @@ class FrameQueue:
             if self._error is not None:
                 raise again(self._error)
             return None
-        raise OdysseyStreamTimeoutError(
-            f"No video frame arrived within {deadline.timeout:g} s", code="frame_timeout", operation="frames"
-        )
+        raise no_frame_in_time(deadline)
 
     def close(self, error: BaseException | None = None) -> None:
         """Accept no more frames. Waiting ones are still delivered, then `get` returns None or raises ``error``."""
@@ -140,6 +142,13 @@ class FrameQueue:
         self._error = error
         self._closed = True
         self._queue.put(None)
+
+
+def no_frame_in_time(deadline: Deadline) -> OdysseyStreamTimeoutError:
+    """Return the error of a reader that has waited long enough."""
+    return OdysseyStreamTimeoutError(
+        f"No video frame arrived within {deadline.timeout:g} s", code="frame_timeout", operation="frames"
+    )
 
 
 def _overflow(size: int) -> OdysseyStreamError:

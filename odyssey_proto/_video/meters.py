@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from .._base.forks import RLock
@@ -19,11 +20,15 @@ if TYPE_CHECKING:
 
     from .._base.clock import Clock
 
-__all__ = ["LinkMeter", "Mean", "Rate", "VideoTotals", "signed"]
+__all__ = ["Freezes", "LinkMeter", "Mean", "Rate", "VideoTotals", "signed"]
 
 WINDOW_S: Final = 2.0
 """The time over which rates are measured, in s."""
 _BUCKET_S: Final = 0.1  # amounts within this time are kept as one
+FREEZE_S: Final = 0.15
+"""How much longer than the usual interval a frame has to stand before that counts as a freeze, in s."""
+_INTERVAL_S: Final = 0.05  # from one frame to the next, before it is known
+_LONGEST_INTERVAL_S: Final = 0.5  # a longer one is a pause
 _RENUMBERED: Final = 3000  # packets; a larger step is not a loss but a new numbering (RFC 3550, A.1)
 _CLOCK_RATE: Final = 90_000  # RTP timestamps of video per s (RFC 6184, RFC 7741)
 _NEW_CLOCK: Final = 3 * _CLOCK_RATE  # a link that loses every frame for so long is given up before
@@ -70,18 +75,17 @@ class Rate:
     def __init__(self) -> None:
         self._lock = RLock()
         self._began: float | None = None
-        self._buckets: deque[tuple[float, float]] = deque()  # the start and the amount of each
+        self._buckets: deque[list[float]] = deque()  # the start and the amount of each
 
     def add(self, amount: float, now: float) -> None:
         """Add an ``amount`` that arrived at ``now`` (s)."""
         with self._lock:
             if self._began is None:
                 self._began = now
-            if self._buckets and now - self._buckets[-1][0] < _BUCKET_S:
-                began, held = self._buckets.pop()
-                self._buckets.append((began, held + amount))
-            else:
-                self._buckets.append((now, amount))
+            elif self._buckets and now - self._buckets[-1][0] < _BUCKET_S:
+                self._buckets[-1][1] += amount
+                return
+            self._buckets.append([now, amount])
             while self._buckets[0][0] < now - WINDOW_S - _BUCKET_S:
                 self._buckets.popleft()
 
@@ -93,6 +97,51 @@ class Rate:
             span = min(WINDOW_S, max(1.0, now - self._began))
             # A bucket counts when it began within the window, to within a rounding error.
             return sum(held for began, held in self._buckets if began > now - WINDOW_S - 1e-6) / span
+
+
+class Freezes:
+    """How often and for how long a picture stood still, as a user sees it. Any thread may call any method.
+
+    A freeze is a time without a new frame that is more than `FREEZE_S` longer than the interval of the frames. It
+    lasts from one frame to the next.
+
+    >>> freezes = Freezes()
+    >>> for ready_at, sent_ms in ((1.0, 0), (1.05, 50), (1.25, 100), (1.5, 150)):
+    ...     freezes.take(ready_at, sent_ms)
+    >>> freezes.so_far(now=1.6), freezes.so_far(now=2.5)
+    ((1, 0.25, 0.25), (2, 1.25, 1.0))
+    """
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._count, self._total_s, self._longest_s = 0, 0.0, 0.0
+        self._newest_at: float | None = None
+        self._sent_ms = 0
+        self._interval_s = _INTERVAL_S
+
+    def take(self, ready_at: float, sent_ms: int) -> None:
+        """Take a frame that can be shown at ``ready_at`` (s); its time is ``sent_ms`` (ms)."""
+        with self._lock:
+            self._count, self._total_s, self._longest_s = self.so_far(ready_at)
+            if self._newest_at is not None:
+                step_s = (sent_ms - self._sent_ms) / 1000
+                if 0 < step_s < _LONGEST_INTERVAL_S:
+                    # It grows slowly: a longer step may only show that frames were lost.
+                    self._interval_s = min(step_s, 1.1 * self._interval_s)
+            self._newest_at, self._sent_ms = ready_at, sent_ms
+
+    def restart(self) -> None:
+        """Expect another stream: no picture stands still until then."""
+        with self._lock:
+            self._newest_at = None
+
+    def so_far(self, now: float) -> tuple[int, float, float]:
+        """Return the number of freezes, their length and that of the longest in s, with one that lasts."""
+        with self._lock:
+            stands_s = 0.0 if self._newest_at is None else now - self._newest_at
+            if stands_s <= self._interval_s + FREEZE_S:
+                return self._count, self._total_s, self._longest_s
+            return self._count + 1, self._total_s + stands_s, max(stands_s, self._longest_s)
 
 
 class VideoTotals:
@@ -109,6 +158,11 @@ class VideoTotals:
         """Packets requested; those that came because of it; those that came although they were not missing."""
         self.frames_too_late = 0
         """Frames left out because decoding was too slow; written by the decoder's thread."""
+        self.held_up_s = 0.0
+        """How long frames came later than the sender's times have it, where that is a freeze; written by the
+        decoder's thread."""
+        self.packet_at: float | None = None
+        """When the newest packet came, in s."""
         self.bits: Rate = Rate()
         self.decoding: Mean = Mean(clock)
         self.codec: str | None = None
@@ -116,6 +170,8 @@ class VideoTotals:
         self.round_trip_s: float | None = None
         self.repair_s: float | None = None
         """The time from the request for a packet to its arrival, in s."""
+        self.bandwidth_bps: float | None = None
+        """The estimated bandwidth of the path from the sender, in bit/s."""
         self.is_local = False
         """Whether the service runs on this machine, and so shares its clock."""
 
@@ -125,8 +181,9 @@ class LinkMeter:
 
     def __init__(self, totals: VideoTotals) -> None:
         self._totals = totals
-        self._highest: int | None = None  # sequence number
+        self._expected: int | None = None  # the sequence number after the highest
         self._missing: dict[int, None] = {}  # missing numbers below it, in order
+        self._bits = 0  # that came, and are not in the totals yet
         self._timestamp: int | None = None
         self._arrived = 0.0
         self._frame: int | None = None  # timestamp of the newest frame
@@ -136,16 +193,26 @@ class LinkMeter:
         """Count an RTP packet with ``size`` bytes of video that came at ``now`` (s), once it is decrypted."""
         totals = self._totals
         totals.packets += 1
+        totals.packet_at = now
         totals.payload_bytes += size
-        totals.bits.add(8 * size, now)
-        self._take_number(sequence_number)
+        self._bits += 8 * size
+        if sequence_number == self._expected:  # as most are
+            self._expected = sequence_number + 1 & 0xFFFF
+        else:
+            self._take_number(sequence_number)
         if timestamp != self._timestamp:
+            self._add_bits(now)
             if self._timestamp is not None:
                 self._take_transit(now - self._arrived - signed(timestamp - self._timestamp, 32) / _CLOCK_RATE)
             self._timestamp, self._arrived = timestamp, now
 
+    def _add_bits(self, now: float) -> None:
+        # Once a frame: adding them takes longer than anything else that is counted for a packet.
+        self._totals.bits.add(self._bits, now)
+        self._bits = 0
+
     def _take_number(self, number: int) -> None:
-        ahead = 1 if self._highest is None else signed(number - self._highest, 16)
+        ahead = 1 if self._expected is None else signed(number - self._expected + 1, 16)
         if ahead <= 0 and abs(ahead) < _RENUMBERED:
             if number in self._missing:  # late, or sent again
                 del self._missing[number]
@@ -155,11 +222,11 @@ class LinkMeter:
             for lost in range(number - ahead + 1, number):
                 self._missing[lost % 2**16] = None
                 self._totals.packets_lost += 1
-            while len(self._missing) > _RENUMBERED:
-                del self._missing[next(iter(self._missing))]
+            for oldest in tuple(islice(self._missing, max(0, len(self._missing) - _RENUMBERED))):
+                del self._missing[oldest]
         else:
             self._missing.clear()
-        self._highest = number
+        self._expected = number + 1 & 0xFFFF
 
     def _take_transit(self, difference_s: float) -> None:
         jitter_s = self._totals.jitter_s or 0.0
@@ -172,6 +239,8 @@ class LinkMeter:
         ``follows`` says whether no packet is missing between the previous frame and this; ``held`` is how many
         whole frames between them are not lost, but held back.
         """
+        if self._bits:
+            self._add_bits(self._totals.clock.now())
         step = 0 if self._frame is None else signed(timestamp - self._frame, 32)
         self._frame = timestamp
         if step <= 0:

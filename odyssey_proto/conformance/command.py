@@ -29,6 +29,8 @@ LONGEST_LINE: Final = 8 * 2**20
 _CHUNK: Final = 64 * 1024
 _LINES_AHEAD: Final = 1000  # a command that prints without end waits, instead of filling the memory
 _LOOK_EVERY_S: Final = 0.1
+_DRAINED_WITHIN_S: Final = 3.0
+"""How long after a command's end its last lines are waited for: the reading thread may have to wait for a core."""
 _JOIN_S: Final = 1.0
 
 
@@ -106,16 +108,15 @@ class RunningCommand:
         until = time.monotonic() + timeout_s
         has_ended = False
         while True:
-            try:
+            with contextlib.suppress(queue.Empty):
                 return self._lines.get(timeout=_LOOK_EVERY_S)
-            except queue.Empty:
-                # What it left behind may hold its stdout, but it will print nothing more itself.
-                if has_ended:
-                    return None
             if self._stop.is_set():
                 raise StoppedError
-            has_ended = self._process.poll() is not None
-            if not has_ended and time.monotonic() > until:
+            if not has_ended and self._process.poll() is not None:
+                has_ended, until = True, time.monotonic() + _DRAINED_WITHIN_S
+            if time.monotonic() > until:
+                if has_ended:  # what it left behind holds its stdout, but it will print nothing more itself
+                    return None
                 raise TimeoutError
 
     def end(self, timeout_s: float) -> str:

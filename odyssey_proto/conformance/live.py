@@ -33,6 +33,7 @@ __all__ = ["check_live"]
 
 _AT_ONCE: Final = 4
 """How many scenarios run side by side: most of their time, they wait."""
+_LOOK_EVERY_S: Final = 0.1
 _ENDS_WITHIN_S: Final = 5.0
 """How long a client may take to end after it has closed its stdout."""
 _WRITTEN: Final = "spec/conformance.md#live-scenarios"
@@ -68,9 +69,12 @@ def check_live(command: Sequence[str], names: Collection[str] = (), *, at_once: 
     chosen = [scenario for scenario in SCENARIOS if not names or scenario.name in names]
     stop = threading.Event()
     with concurrent.futures.ThreadPoolExecutor(at_once, thread_name_prefix="conformance") as executor:
-        futures = [executor.submit(_run, command, scenario, stop) for scenario in chosen]
         try:
+            futures = [executor.submit(_run, command, scenario, stop) for scenario in chosen]
             for future in futures:
+                # In turns: a signal that comes just before a wait without a limit would be handled after it.
+                while not future.done():
+                    concurrent.futures.wait((future,), timeout=_LOOK_EVERY_S)
                 card.add(*future.result())
         except BaseException:  # Ctrl-C, too
             stop.set()

@@ -66,10 +66,14 @@ if TYPE_CHECKING:
     from .._model.events import Event as Event
     from .._model.events import GapEvent as GapEvent
     from .._model.events import InteractAcknowledged as InteractAcknowledged
+    from .._model.events import LinkProblem as LinkProblem
+    from .._model.events import LinkQuality as LinkQuality
+    from .._model.events import LinkQualityChanged as LinkQualityChanged
     from .._model.events import StatusChanged as StatusChanged
     from .._model.events import StreamEnded as StreamEnded
     from .._model.events import StreamFailed as StreamFailed
     from .._model.events import StreamStarted as StreamStarted
+    from .._model.events import VideoPaused as VideoPaused
     from .effects import AcceptOffer as AcceptOffer
     from .effects import AddCandidate as AddCandidate
     from .effects import AskForKeyframe as AskForKeyframe
@@ -78,6 +82,7 @@ if TYPE_CHECKING:
     from .effects import BeginFrames as BeginFrames
     from .effects import CheckVideo as CheckVideo
     from .effects import CloseLink as CloseLink
+    from .effects import DiscardLink as DiscardLink
     from .effects import Effect as Effect
     from .effects import EndFrames as EndFrames
     from .effects import Fail as Fail
@@ -86,6 +91,7 @@ if TYPE_CHECKING:
     from .effects import OpenLink as OpenLink
     from .effects import Output as Output
     from .effects import PauseFrames as PauseFrames
+    from .effects import PrepareLink as PrepareLink
     from .effects import RequestSession as RequestSession
     from .effects import SayGoodbye as SayGoodbye
     from .effects import SendChannel as SendChannel
@@ -110,6 +116,7 @@ if TYPE_CHECKING:
     from .inputs import Interact as Interact
     from .inputs import Join as Join
     from .inputs import LinkFailed as LinkFailed
+    from .inputs import LinkFigures as LinkFigures
     from .inputs import LinkReady as LinkReady
     from .inputs import Occurrence as Occurrence
     from .inputs import Received as Received
@@ -156,10 +163,14 @@ _MODULES = {
         "Event",
         "GapEvent",
         "InteractAcknowledged",
+        "LinkProblem",
+        "LinkQuality",
+        "LinkQualityChanged",
         "StatusChanged",
         "StreamEnded",
         "StreamFailed",
         "StreamStarted",
+        "VideoPaused",
     ),
     ".effects": (
         "Way",
@@ -173,6 +184,7 @@ _MODULES = {
         "BeginFrames",
         "CheckVideo",
         "CloseLink",
+        "DiscardLink",
         "Effect",
         "EndFrames",
         "Fail",
@@ -180,6 +192,7 @@ _MODULES = {
         "OpenLink",
         "Output",
         "PauseFrames",
+        "PrepareLink",
         "RequestSession",
         "SendChannel",
         "SendSignaling",
@@ -206,6 +219,7 @@ _MODULES = {
         "Interact",
         "Join",
         "LinkFailed",
+        "LinkFigures",
         "Occurrence",
         "Received",
         "SessionGranted",

@@ -22,6 +22,7 @@ __all__ = [
     "BeginFrames",
     "CheckVideo",
     "CloseLink",
+    "DiscardLink",
     "Effect",
     "EndFrames",
     "Fail",
@@ -32,6 +33,7 @@ __all__ = [
     "OpenLink",
     "Output",
     "PauseFrames",
+    "PrepareLink",
     "RequestSession",
     "SayGoodbye",
     "SendChannel",
@@ -125,6 +127,26 @@ class OpenBroadcast:
     way: Way
     timeout: float
     """The time limit, in s."""
+
+
+@attrs.frozen
+class PrepareLink:
+    """Take the steps of opening a link of which the other side need not know, and report nothing.
+
+    These are the token and the ICE servers, and what the servers give; for a broadcast also the offer. The link in
+    use goes on meanwhile. An `OpenLink` or `OpenBroadcast` with the same number follows, which need not wait for
+    steps that are not done, or a `DiscardLink`. Whoever prepares nothing ignores it.
+    """
+
+    plan: OpenLink | OpenBroadcast
+    """The effect that opens the link, if it follows."""
+
+
+@attrs.frozen
+class DiscardLink:
+    """Release what `PrepareLink` has brought: the link will not be opened."""
+
+    link: int
 
 
 @attrs.frozen
@@ -240,6 +262,8 @@ Effect: TypeAlias = (
     | Authenticate
     | RequestSession
     | OpenLink
+    | PrepareLink
+    | DiscardLink
     | AcceptOffer
     | AddCandidate
     | SendSignaling

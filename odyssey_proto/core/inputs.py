@@ -35,6 +35,7 @@ __all__ = [
     "Interact",
     "Join",
     "LinkFailed",
+    "LinkFigures",
     "LinkReady",
     "Occurrence",
     "Received",
@@ -283,6 +284,22 @@ class Unreadable:
     of an offer that was accepted, but cannot be answered, is ``malformed_offer``."""
 
 
+@attrs.frozen(kw_only=True)
+class LinkFigures:
+    """What was counted over a link so far, or over all links of the session; only differences matter."""
+
+    expected: int
+    """Packets of video that the other side has sent, as far as their numbers show."""
+    lost: int
+    """Those of them that were lost on the way, repaired or not."""
+    held_up_s: float
+    """How long the network held frames up or lost them, in s, without a silence that lasts."""
+    round_trip_s: float | None = None
+    """The round trip in s; None if it is not known."""
+    packet_at: float | None = None
+    """When the newest packet of video came, in s of the clock; None before the first."""
+
+
 @attrs.frozen
 class VideoSeen:
     """The answer to `CheckVideo`."""
@@ -294,6 +311,8 @@ class VideoSeen:
     """How many packets of any kind have come over the link; None if that is not known."""
     has_moved: bool = False
     """Whether this machine would now send from another address than the one that the link began at."""
+    figures: LinkFigures | None = None
+    """What was counted; None if nothing is. Then neither pauses nor the quality of the link are reported."""
 
 
 @attrs.frozen
@@ -339,6 +358,7 @@ class Due(Enum):
     VIDEO = "video is overdue"
     CHECK = "look for frames"
     ANSWER = "an answer is overdue"
+    SPARE = "the prepared link is not needed"
     GIVE_UP = "it is too late to continue"
 
 

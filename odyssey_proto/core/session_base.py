@@ -143,8 +143,10 @@ class SessionBase(Machine):
             self._agenda.wake_at(Due.GIVE_UP, self._kept_until)
 
     def _try_later(self, error: errors.OdysseyError) -> None:
-        delay_s = max(self._config.retry_delay(self._attempts), error.retry_after or 0.0)
-        self._agenda.wake_at(Due.REJOIN, self._agenda.now + delay_s)
+        now = self._agenda.now
+        since = self._connection.spare.suspected_since  # a pause that has lasted as long as the suspicion
+        at = (now if since is None else since) + self._config.retry_delay(self._attempts)
+        self._agenda.wake_at(Due.REJOIN, max(at, now + (error.retry_after or 0.0)))
         self._attempts += 1
 
     # --- the stream
@@ -174,6 +176,7 @@ class SessionBase(Machine):
     def _finish(self, error: errors.OdysseyError, *, give_back: bool = True) -> None:
         """End calls, stream and link. ``give_back``: the service may still hold the session for us."""
         connection = self._connection
+        connection.spare.drop()
         self.doing = "not connected"
         if (call := self._calls.take_connect()) is not None:
             self._agenda.put(Fail(call, errors.again(error)))

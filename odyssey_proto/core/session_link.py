@@ -15,6 +15,7 @@ from .._base import errors
 from .._model.signaling_url import SIGNALING_MESSAGE_LIMIT
 from .effects import CloseLink, OpenLink, SendSignaling
 from .inputs import Due, Interact, Start
+from .spare import Spare
 
 if TYPE_CHECKING:
     from .machine import Agenda
@@ -34,7 +35,9 @@ class SessionLink:
         self.link: int | None = None
         """The number of the current link."""
         self.links: int = 0
-        """How many links there have been."""
+        """How many links there have been, with those that were only prepared."""
+        self.spare: Spare[OpenLink] = Spare(agenda)
+        """The next link, while it is prepared beside the current one."""
         self.is_up: bool = False
         """Whether the WebSocket of the link is open."""
         self.has_video: bool = False
@@ -55,19 +58,22 @@ class SessionLink:
 
     def open(self, timeout_s: float, *, with_video: bool) -> None:
         """Open the next link; without ``with_video``, only to say goodbye."""
+        plan = self.spare.take() or self.plan(timeout_s, with_video=with_video)
+        self.link = plan.link
+        self.is_up, self.has_video, self.channel_limit = False, False, None
+        self._agenda.put(plan)
+
+    def plan(self, timeout_s: float, *, with_video: bool = True) -> OpenLink:
+        """Return the plan of the next link."""
         assert self.session_id is not None
         self.links += 1
-        self.link = self.links
-        self.is_up, self.has_video, self.channel_limit = False, False, None
-        self._agenda.put(
-            OpenLink(
-                self.link,
-                self.session_id,
-                self.signaling_url,
-                timeout=timeout_s,
-                with_video=with_video,
-                token=self.token,
-            )
+        return OpenLink(
+            self.links,
+            self.session_id,
+            self.signaling_url,
+            timeout=timeout_s,
+            with_video=with_video,
+            token=self.token,
         )
 
     def send(self, message: wire.SignalingClientMessage) -> None:

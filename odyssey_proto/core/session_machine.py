@@ -48,7 +48,7 @@ from .inputs import (
 from .machine import by_state, nothing, row
 from .queueing import Queueing, next_slot_request, slot_refusal
 from .session_base import OVER, STATUS, SessionBase, SessionState
-from .stream_base import LinkLost, LinkUp
+from .stream_base import LinkLost, LinkSuspected, LinkTrusted, LinkUp
 from .unread import meant
 
 if TYPE_CHECKING:
@@ -224,6 +224,22 @@ class SessionMachine(SessionBase):
         self._connection.send(wire.Keepalive())
         self._note_keepalive()
 
+    # --- suspecting the link
+
+    def prepare_link(self, _: LinkSuspected) -> None:
+        """Prepare the next link beside this one, if there may be one."""
+        may_follow = self._reconnect and not self.token_is_spent(None)
+        plan = (lambda: self._connection.plan(REJOIN_DEADLINE_S)) if may_follow else None
+        self._connection.spare.suspect(plan)
+
+    def trust_link(self, _: LinkTrusted) -> None:
+        """Keep what is prepared only for a while."""
+        self._connection.spare.trust()
+
+    def drop_spare(self, _: Due) -> None:
+        """Discard what is prepared."""
+        self._connection.spare.drop()
+
     # --- losing the link
 
     def may_retry(self, item: LinkFailed) -> bool:
@@ -380,6 +396,10 @@ SESSION_TABLE: Final[tuple[Row[SessionMachine], ...]] = (
     row(_JOINING, Due.OFFER, None, M.refuse_unread),
     row(_JOINING, Due.VIDEO, None, M.give_link_up),
     row(_LINKED, Due.KEEPALIVE, None, M.keep_alive),
+    # Suspecting the link.
+    row((S.CONNECTED,), LinkSuspected, None, M.prepare_link),
+    row((S.CONNECTED,), LinkTrusted, None, M.trust_link),
+    row((S.CONNECTED,), Due.SPARE, None, M.drop_spare),
     # Losing the link. The commands of a stream wait while the session reconnects.
     row(_JOINING, LinkFailed, None, M.wait_to_rejoin, M.may_retry),
     row((S.RECONNECTING,), VideoResumed, None, M.tell_stream),

@@ -1,4 +1,4 @@
-"""Checking that video arrives: when to look for frames, when to ask for a keyframe, when to give up the link.
+"""Checking that video arrives: when to look for it, to ask for a keyframe, to suspect the link, and to give it up.
 
 The times are in spec/behaviour.md#frames. The machines of sessions and of spectators use it; it knows neither. A
 machine calls `Silence.expect` when frames should come, wakes at `Silence.next_look`, has the driver look
@@ -12,13 +12,17 @@ same link.
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 from typing import Final
 
-__all__ = ["KEYFRAME_AFTER_S", "PAUSE_LIMIT_S", "SILENCE_LIMIT_S", "Silence", "Verdict"]
+__all__ = ["KEYFRAME_AFTER_S", "PAUSE_LIMIT_S", "SILENCE_LIMIT_S", "SUSPECT_AFTER_S", "Silence", "Verdict"]
 
 KEYFRAME_AFTER_S: Final = 1.0
 """The time without a frame after which a keyframe is requested, in s."""
+SUSPECT_AFTER_S: Final = 2.0
+"""The time without anything after which the link is suspected, in s: more than from one report of a sender to the
+next."""
 SILENCE_LIMIT_S: Final = 6.0
 """The time without a frame after which the link is given up if nothing else arrives either, in s."""
 PAUSE_LIMIT_S: Final = 10.0
@@ -57,6 +61,9 @@ class Silence:
         self._video_at = 0.0  # the newest frame, over all links
         self.had_video: bool = False
         """Whether any link has had a frame."""
+        self.is_suspicious: bool = False
+        """Whether nothing has come over the link for `SUSPECT_AFTER_S`, after a frame. Without a count of packets,
+        that is not known."""
         self._limit_s = self._silence_limit_s
         self._keyframe_asked = False
         self._has_video = False  # whether the link has had a frame
@@ -71,7 +78,7 @@ class Silence:
     def expect(self, now: float, limit_s: float) -> None:
         """Expect the first frame of a link within ``limit_s``; those after it within `SILENCE_LIMIT_S`."""
         self._heard_at, self._limit_s, self._keyframe_asked = now, limit_s, False
-        self._has_video, self._packets = False, None
+        self._has_video, self._packets, self.is_suspicious = False, None, False
 
     def note_newest(self, at: float | None) -> None:
         """Note when the newest frame of a link that is lost came, in s; None if none came, or it is not known."""
@@ -100,10 +107,12 @@ class Silence:
         is_silent = packets == self._packets
         if packets != self._packets:
             self._packets, self._alive_at = packets, now
+        self.is_suspicious = now >= self._suspect_at
         if newest is not None and newest > self._heard_at:
             self._heard_at = newest
             self.note_newest(newest)
             self._limit_s, self._keyframe_asked, self._has_video = self._silence_limit_s, False, True
+            self.is_suspicious = False
         elif now - self._heard_at >= (self._pause_limit_s if self._only_pauses(now) else self._limit_s):
             return Verdict.LOST
         elif has_moved and is_silent and now - self._heard_at >= KEYFRAME_AFTER_S:
@@ -116,8 +125,27 @@ class Silence:
     def next_look(self, now: float) -> float:
         """Return when to look for frames again."""
         after = self._limit_s if self._keyframe_asked else KEYFRAME_AFTER_S
-        at = self._heard_at + after
-        return at if now < at < now + KEYFRAME_AFTER_S else now + KEYFRAME_AFTER_S
+        times = (self._heard_at + after, self._suspect_at, now + KEYFRAME_AFTER_S)
+        return min(at for at in times if at > now)
+
+    @property
+    def _suspect_at(self) -> float:
+        if not self._has_video or self._packets is None:
+            return math.inf
+        return max(self._heard_at, self._alive_at) + SUSPECT_AFTER_S
+
+    @property
+    def has_video(self) -> bool:
+        """Whether the link has had a frame, as far as the looks have shown."""
+        return self._has_video
+
+    def silent_for(self, now: float) -> float:
+        """Return how many s ago the newest frame came, or the wait for one began."""
+        return now - max(self._heard_at, self._video_at)
+
+    def note_sign(self, now: float) -> None:
+        """Note that the other side has shown that it is there: that counts like packets that arrive."""
+        self._alive_at = now
 
     def _only_pauses(self, now: float) -> bool:
         return self._has_video and self._packets is not None and now - self._alive_at < _ALIVE_S

@@ -16,8 +16,8 @@ from typing import Any, Final
 from .._base import errors
 from .._base.public_path import publish
 from .._model.config import AdvancedConfig
-from .._model.events import ConnectionStatus, ErrorOccurred, GapEvent, StatusChanged, StreamEnded
-from .deadlines import FRAME_INTERVAL_S, REJOIN_DEADLINE_S, VIDEO_DEADLINE_S
+from .._model.events import ConnectionStatus, ErrorOccurred, StatusChanged, StreamEnded
+from .deadlines import REJOIN_DEADLINE_S, VIDEO_DEADLINE_S
 from .effects import (
     AskForKeyframe,
     BeginFrames,
@@ -27,11 +27,11 @@ from .effects import (
     Fail,
     OpenBroadcast,
     Output,
-    PauseFrames,
     SayGoodbye,
     Succeed,
     Way,
 )
+from .gaps import Gaps
 from .inputs import (
     Abandon,
     BroadcastEnded,
@@ -42,13 +42,16 @@ from .inputs import (
     Input,
     LinkFailed,
     LinkReady,
+    SignOfLife,
     VideoResumed,
     VideoSeen,
     Watch,
 )
+from .link_watch import LinkWatch
 from .machine import Agenda, Machine, Row, by_state, nothing, row
 from .silence import SILENCE_LIMIT_S, Silence, Verdict
 from .snapshot import Snapshot
+from .spare import Spare
 
 __all__ = [
     "REOPEN_WITHIN_S",
@@ -114,6 +117,7 @@ class SpectatorMachine(Machine):
         self._ways = ways
         self._reconnect = reconnect
         self._silence = Silence(config.video_timeout_s if reconnect else math.inf)
+        self._watch = LinkWatch(self._silence, self._agenda)
         self._call: int | None = None
         self._links = 0
         self._link: int | None = None
@@ -126,8 +130,8 @@ class SpectatorMachine(Machine):
         self._gone_since: float | None = None  # when the video was lost; None while there is video
         self._opened_at = 0.0
         self._silent: Way | None = None  # the way that last connected and brought no video
-        self._early_gaps: list[VideoResumed] = []  # to be reported once it is watched again
-        self._is_paused = False  # whether a link that had brought frames was lost, and none has come since
+        self._gaps = Gaps(self._agenda, self._silence)
+        self._spare: Spare[OpenBroadcast] = Spare(self._agenda)  # over the way in use
         self._has_shown_hls = False
         self._progress = "not begun"
 
@@ -227,13 +231,14 @@ class SpectatorMachine(Machine):
         self._failures.clear()
         self._rounds = 0
         self._agenda.cancel(Due.GIVE_UP)
+        self._watch.renew()
         if self._call is not None:
             self._silence.begin(self._agenda.now, VIDEO_DEADLINE_S)
             self._agenda.put(Succeed(self._call, None))
             self._call = None
         else:
             self._silence.expect(self._agenda.now, SILENCE_LIMIT_S)
-        self._report_early_gaps()
+        self._gaps.report_held()
         self._progress = "watching"
         if self._way is Way.HLS:  # its reader has frames, and knows when the next segment is overdue
             self._gone_since = None
@@ -249,6 +254,10 @@ class SpectatorMachine(Machine):
         self._silence.look_late(self._agenda.now, self._agenda.overslept)
         self._agenda.put(CheckVideo(self._link))
 
+    def note_pause(self, item: SignOfLife) -> None:
+        """Report that the sender pauses, if no video comes although it is there."""
+        self._watch.hear(item)
+
     def judge(self, item: VideoSeen) -> None:
         """Wait, ask for a keyframe, or treat the link as lost."""
         now = self._agenda.now
@@ -263,42 +272,29 @@ class SpectatorMachine(Machine):
                 return
             case Verdict.ASK_FOR_KEYFRAME:
                 self._agenda.put(AskForKeyframe(item.link))
+        if self._silence.is_suspicious:
+            self._spare.suspect((lambda: self._plan(self._way, REJOIN_DEADLINE_S)) if self._reconnect else None)
+        elif self._spare.suspected_since is not None:
+            self._spare.trust()
         self._agenda.wake_at(Due.CHECK, self._silence.next_look(now))
+        self._watch.look(item)
+
+    def drop_spare(self, _: Due) -> None:
+        """Discard what is prepared: the link that was suspected goes on."""
+        self._spare.drop()
 
     def hold_gap(self, item: VideoResumed) -> None:
         """Keep a gap that the decoder's thread reports before the link is ready."""
-        self._note_video()
-        self._early_gaps.append(item)
+        self._gaps.hold(item)
 
     def report_gap(self, item: VideoResumed) -> None:
         """Report that video has resumed."""
-        self._note_video()
-        self._put_gap(item.seconds)
-
-    def _note_video(self) -> None:
-        self._is_paused = False
-        self._silence.note_newest(self._agenda.now)  # the link may be lost before anybody looks
-
-    def _report_early_gaps(self) -> None:
-        early, self._early_gaps = self._early_gaps, []
-        for item in early:
-            self._put_gap(item.seconds)
+        self._gaps.report(item)
 
     def _end_frames(self, error: errors.OdysseyError | None) -> None:
         """End the frames, after a report of each gap: also of one that lasts."""
-        self._report_early_gaps()
-        if self._is_paused:
-            self._put_gap(self._silence.gone_for(self._agenda.now))
+        self._gaps.report_last()
         self._agenda.put(EndFrames(error))
-
-    def _put_gap(self, seconds: float) -> None:
-        missed = max(0, round(seconds / FRAME_INTERVAL_S) - 1)
-        self._agenda.put(GapEvent(seconds=seconds, frames_missed=missed, at=self._agenda.now))
-
-    def _pause(self, item: LinkFailed) -> None:
-        self._silence.note_newest(item.video_at)
-        self._is_paused = self._silence.had_video
-        self._agenda.put(PauseFrames())
 
     # --- losing it, and trying again
 
@@ -311,7 +307,7 @@ class SpectatorMachine(Machine):
         if self._gone_since is None:
             self._gone_since = self._agenda.now
         self._lost, self._last_failure = item.error, None
-        self._pause(item)
+        self._gaps.begin(item.video_at)
         self._agenda.put(ErrorOccurred(error=item.error, fatal=False, at=self._agenda.now))
         self._agenda.wake_at(Due.GIVE_UP, self._gone_since + REOPEN_WITHIN_S)
         self._agenda.wake_at(Due.REJOIN, self._agenda.now)
@@ -395,6 +391,7 @@ class SpectatorMachine(Machine):
             self._agenda.put(Fail(self._call, errors.again(error or left_early())))
             self._call = None
         self._progress = "not connected"
+        self._spare.drop()
         if self._link is not None:
             self._close_link()
         self._agenda.put(StatusChanged(status=self.status, message=message, at=self._agenda.now))
@@ -402,10 +399,16 @@ class SpectatorMachine(Machine):
     # --- links
 
     def _open(self, way: Way, timeout_s: float) -> None:
-        self._links += 1
-        self._link, self._way, self._opened_at = self._links, way, self._agenda.now
+        if way is not self._way:
+            self._spare.drop()
+        plan = self._spare.take() or self._plan(way, timeout_s)
+        self._link, self._way, self._opened_at = plan.link, way, self._agenda.now
         self._progress = f"connecting over {way.value}"
-        self._agenda.put(OpenBroadcast(self._links, way, timeout_s))
+        self._agenda.put(plan)
+
+    def _plan(self, way: Way, timeout_s: float) -> OpenBroadcast:
+        self._links += 1
+        return OpenBroadcast(self._links, way, timeout_s)
 
     @property
     def _limit_s(self) -> float:
@@ -426,7 +429,7 @@ class SpectatorMachine(Machine):
     def _give_link_up(self, item: LinkFailed) -> None:
         self._failures.append(item.error)
         self._last_failure = item.error
-        self._pause(item)  # it may have brought frames
+        self._gaps.begin(item.video_at)  # it may have brought frames
         self._agenda.put(ErrorOccurred(error=item.error, fatal=False, at=self._agenda.now))
         self._close_link()
 
@@ -463,8 +466,10 @@ SPECTATOR_TABLE: Final[tuple[Row[SpectatorMachine], ...]] = (
     row((S.OPENING,), LinkFailed, S.FAILED, M.fail_to_open),
     row((S.WATCHING,), Due.CHECK, None, M.check),
     row((S.WATCHING,), VideoSeen, None, M.judge),
+    row((S.WATCHING,), Due.SPARE, None, M.drop_spare),
     row((S.WATCHING,), VideoResumed, None, M.report_gap),
     row(_TRYING, VideoResumed, None, M.hold_gap),
+    row((S.WATCHING,), SignOfLife, None, M.note_pause),
     row((S.OPENING, S.WATCHING, S.REOPENING), BroadcastEnded, S.ENDED, M.end),
     row((S.WATCHING, S.REOPENING), LinkFailed, S.ENDED, M.end, M.is_gone),
     row((S.WATCHING,), LinkFailed, S.REOPENING, M.reopen, M.may_reopen),

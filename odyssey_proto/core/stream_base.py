@@ -13,19 +13,20 @@ import odyssey_models as wire
 
 from .._base import errors
 from .._base.public_path import publish
-from .._model.events import BroadcastInfo, ErrorOccurred, GapEvent, StreamEnded
-from .deadlines import ANSWER_GRACE_S, FRAME_INTERVAL_S, SESSION_KEPT_S
+from .._model.events import BroadcastInfo, ErrorOccurred, StreamEnded
+from .deadlines import ANSWER_GRACE_S, SESSION_KEPT_S
 from .effects import (
     AskForKeyframe,
     AskForSignOfLife,
     CheckVideo,
     EndFrames,
     Fail,
-    PauseFrames,
     SendChannel,
     Succeed,
 )
+from .gaps import Gaps
 from .inputs import Due, End, Interact, LinkFailed, SignOfLife, Start, Unreadable, VideoResumed, VideoSeen
+from .link_watch import LinkWatch
 from .machine import Machine
 from .signs_of_life import ASK_EVERY_S, MISSING_AFTER_S, SignsOfLife
 from .silence import Silence, Verdict
@@ -36,7 +37,16 @@ if TYPE_CHECKING:
     from .pending_calls import PendingCalls
     from .session_link import SessionLink
 
-__all__ = ["COMMAND_NAMES", "LinkLost", "LinkUp", "SessionOver", "StreamBase", "StreamState"]
+__all__ = [
+    "COMMAND_NAMES",
+    "LinkLost",
+    "LinkSuspected",
+    "LinkTrusted",
+    "LinkUp",
+    "SessionOver",
+    "StreamBase",
+    "StreamState",
+]
 
 COMMAND_NAMES: Final[dict[type, str]] = {Start: "start stream", Interact: "interact", End: "end stream"}
 """The names of a stream's commands in errors."""
@@ -63,6 +73,16 @@ _STREAM_IS: Final = {
 @attrs.frozen
 class LinkUp:
     """The session has a link with video and control channel: the first, or a new one after a loss."""
+
+
+@attrs.frozen
+class LinkSuspected:
+    """Nothing arrives over the session's link any more: it may be lost."""
+
+
+@attrs.frozen
+class LinkTrusted:
+    """Something has arrived over a link that was suspected, or nothing need arrive any more."""
 
 
 @attrs.frozen
@@ -98,9 +118,9 @@ class StreamBase(Machine):
         self._connection = connection
         self._calls = calls
         self._silence = Silence(pause_limit_s)
+        self._watch = LinkWatch(self._silence, self._agenda)
         self._signs = SignsOfLife()
-        self._early_gaps: list[VideoResumed] = []  # to be reported once the session is connected again
-        self._is_paused = False  # whether a link that had brought frames was lost, and none has come since
+        self._gaps = Gaps(agenda, self._silence)
         self._started_by: int | None = None  # the call of the last start
         self._unwanted = False  # whether the last start has failed: a stream that still comes of it is ended
         self._clearing = False
@@ -174,9 +194,15 @@ class StreamBase(Machine):
         if verdict is Verdict.LOST:
             self._lose_video()
             return
+        self._watch.look(item)
         if verdict is Verdict.ASK_FOR_KEYFRAME:
             self._agenda.put(AskForKeyframe(self._connection.current))
+        self._suspect(self._silence.is_suspicious)
         self._look_again()
+
+    def _suspect(self, is_suspicious: bool) -> None:
+        if is_suspicious is (self._connection.spare.suspected_since is None):
+            self._agenda.follow_with(LinkSuspected() if is_suspicious else LinkTrusted())
 
     def _look_again(self) -> None:
         self._agenda.wake_at(Due.CHECK, self._silence.next_look(self._agenda.now))
@@ -200,9 +226,7 @@ class StreamBase(Machine):
             video_at: when the newest frame came, in s; None if none came, or it is not known.
         """
         if self.state is X.STREAMING:
-            self._silence.note_newest(video_at)
-            self._is_paused = self._silence.had_video
-            self._agenda.put(PauseFrames())
+            self._gaps.begin(video_at)
 
     def comes_too_early(self, _: VideoResumed) -> bool:
         """Return whether the video is there before the connection: the decoder may be faster than the channel."""
@@ -210,31 +234,11 @@ class StreamBase(Machine):
 
     def hold_gap(self, item: VideoResumed) -> None:
         """Keep the report until the stream has begun, or the session is connected again."""
-        self._note_video()
-        self._early_gaps.append(item)
+        self._gaps.hold(item)
 
     def report_gap(self, item: VideoResumed) -> None:
         """Report the frames that were missed."""
-        self._note_video()
-        self._put_gap(item.seconds)
-
-    def _note_video(self) -> None:
-        self._is_paused = False
-        self._silence.note_newest(self._agenda.now)  # the link may be lost before anybody looks
-
-    def _report_early_gaps(self) -> None:
-        early, self._early_gaps = self._early_gaps, []
-        for item in early:
-            self._put_gap(item.seconds)
-
-    def _report_last_gaps(self) -> None:
-        self._report_early_gaps()
-        if self._is_paused:
-            self._put_gap(self._silence.gone_for(self._agenda.now))
-
-    def _put_gap(self, seconds: float) -> None:
-        missed = max(0, round(seconds / FRAME_INTERVAL_S) - 1)
-        self._agenda.put(GapEvent(seconds=seconds, frames_missed=missed, at=self._agenda.now))
+        self._gaps.report(item)
 
     # --- checking that the streamer is there
 
@@ -245,6 +249,10 @@ class StreamBase(Machine):
     def note_sign(self, _: SignOfLife) -> None:
         """Note that the streamer is there."""
         self._signs.note(self._agenda.now)
+
+    def note_pause(self, item: SignOfLife) -> None:
+        """Report that the streamer pauses, if no video comes although it is there."""
+        self._watch.hear(item)
 
     def has_vanished(self, _: Due) -> bool:
         """Return whether there is no sign of the streamer any more."""
@@ -280,10 +288,11 @@ class StreamBase(Machine):
 
     def _finish(self, error: errors.OdysseyError | None) -> None:
         had_begun = self.stream_id is not None
+        self._suspect(is_suspicious=False)
         self._unwanted = not had_begun
         if had_begun:
-            self._report_last_gaps()
-        self._early_gaps, self._is_paused = [], False
+            self._gaps.report_last()
+        self._gaps.forget()
         self._agenda.put(EndFrames(error))
         self.stream_id = self.applied_prompt = self.broadcast = None
         self._agenda.cancel(Due.CHECK, Due.ANSWER)

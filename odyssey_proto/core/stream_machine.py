@@ -60,8 +60,9 @@ class StreamMachine(StreamBase):
 
     def go_on_streaming(self, _: LinkUp) -> None:
         """Expect frames again."""
-        self._report_early_gaps()
+        self._gaps.report_held()
         self._silence.expect(self._agenda.now, REJOIN_DEADLINE_S)
+        self._watch.renew()
         self._look_again()
         self.make_held_calls()
 
@@ -142,9 +143,10 @@ class StreamMachine(StreamBase):
         self.stream_id, self.applied_prompt = message.stream_id, message.applied_prompt
         self._agenda.put(BeginFrames(now))
         self._silence.begin(now, VIDEO_DEADLINE_S)
+        self._watch.renew()
         self._look_again()
         self._agenda.put(StreamStarted(stream_id=self.stream_id, applied_prompt=self.applied_prompt, at=now))
-        self._report_early_gaps()
+        self._gaps.report_held()
         if (call := self._calls.take_start()) is not None:
             self._agenda.put(Succeed(call, self.stream_id))
 
@@ -324,6 +326,7 @@ STREAM_TABLE: Final[tuple[Row[StreamMachine], ...]] = (
     # Checking that video arrives.
     row((X.STREAMING,), Due.CHECK, None, M.look_for_video),
     row((X.STREAMING,), VideoSeen, None, M.judge_video),
+    row((X.STREAMING,), SignOfLife, None, M.note_pause),
     row((X.STARTING,), VideoResumed, None, M.hold_gap),
     row((X.STREAMING,), VideoResumed, None, M.hold_gap, M.comes_too_early),
     row((X.STREAMING, X.ENDING), VideoResumed, None, M.report_gap),

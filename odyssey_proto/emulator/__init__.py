@@ -10,11 +10,12 @@ checks the other. Needs the extra ``emulator``.
 `Emulator.requests`, `Emulator.prompts`, `Emulator.sessions` and `Emulator.messages` answer what was asked of it,
 and `Emulator.faults` makes things go wrong. Under pytest, `odyssey_proto.pytest_plugin` has fixtures.
 
-Every picture carries a stamp with its number and time; `read_stamp` reads it from a decoded picture. `watching`
+Its worlds are painted; `World` describes what takes their place to show those of a model or a simulator. Every
+painted picture carries a stamp with its number and time; `read_stamp` reads it from a decoded picture. `watching`
 shows all calls and messages.
 
 It logs to ``odyssey_proto.emulator`` and, below that, to ``.http``, ``.signaling``, ``.streamer``, ``.peer``,
-``.broadcast``, ``.recordings``, ``.jobs`` and ``.sloppiness``.
+``.broadcast``, ``.recordings``, ``.jobs``, ``.worlds`` and ``.sloppiness``.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from ._notebook import SeenRequest as SeenRequest
     from ._notebook import SeenSession as SeenSession
     from ._notebook import SeenStream as SeenStream
+    from ._own_worlds.protocol import World as World
     from ._server import Emulator as Emulator
     from ._stamps import read_stamp as read_stamp
     from ._stamps import stamp_latency_ms as stamp_latency_ms
@@ -47,6 +49,7 @@ _MODULES: Final = {
     "._config": ("EmulatorConfig", "EmulatorSettings"),
     "._faults.script": ("Fault", "FaultScript"),
     "._notebook": ("SeenMessage", "SeenRequest", "SeenSession", "SeenStream"),
+    "._own_worlds.protocol": ("World",),
     "._server": ("Emulator",),
     "._stamps": ("read_stamp", "stamp_latency_ms"),
     "._traffic": ("watching",),

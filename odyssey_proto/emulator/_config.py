@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, TypedDict, cast, get_args
 
@@ -17,11 +17,13 @@ import attrs
 from .._base.errors import OdysseyConfigError
 from .._base.hosts import host_named, origin_named
 from .._base.public_path import publish
+from ._own_worlds.protocol import METHODS, World
 
-__all__ = ["CODECS", "Codecs", "EmulatorConfig", "EmulatorSettings", "paced"]
+__all__ = ["CODECS", "SECOND_CONNECTIONS", "Codecs", "EmulatorConfig", "EmulatorSettings", "paced"]
 
 Codecs = Literal["h264", "vp8", "both"]
 CODECS: Final = get_args(Codecs)
+SECOND_CONNECTIONS: Final = ("replaces", "beside")
 _LEAST_SIZE: Final = (512, 32)
 """Width and height of the stamp, in px."""
 _LARGEST_EDGE: Final = 4096
@@ -72,6 +74,13 @@ def _pace(_: Any, __: Any, value: Any) -> None:
 def _codec(_: Any, __: Any, value: Any) -> None:
     if value not in CODECS:
         raise OdysseyConfigError(f"codec must be one of {', '.join(CODECS)}, not {value!r}")
+
+
+def _check_second(_: Any, __: Any, value: Any) -> None:
+    if value not in SECOND_CONNECTIONS:
+        raise OdysseyConfigError(
+            f"second_connection must be one of {', '.join(SECOND_CONNECTIONS)}, not {value!r}"
+        )
 
 
 def _check_size(_: Any, __: Any, value: Any) -> None:
@@ -132,6 +141,16 @@ def _check_path(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         raise OdysseyConfigError(f"{attribute.name} must be None or a path, not {value!r}")
 
 
+def _check_world(_: Any, __: Any, value: Any) -> None:
+    is_named = isinstance(value, str | os.PathLike) and bool(str(value).strip())
+    if value is None or is_named or callable(value) or any(hasattr(value, name) for name in METHODS):
+        return
+    raise OdysseyConfigError(
+        "world must be a class, a factory or an object with start, interact and picture, the name of one as"
+        f' "module:Name", or the path of a video or a folder of pictures, not {value!r}'
+    )
+
+
 def _words(value: Any) -> Any:
     return value if isinstance(value, str) or not isinstance(value, Sequence) else tuple(value)
 
@@ -184,8 +203,19 @@ class EmulatorConfig:
     the same meaning. Requests are read as strictly as ever. None sends what the protocol says."""
     codec: Codecs = attrs.field(default=cast("Any", "both"), validator=_codec)
     """Video codecs to offer: ``h264``, ``vp8``, or ``both`` with H.264 first."""
-    stamp: bool = attrs.field(default=True, validator=_flag)
-    """Whether every picture carries its number and time (`odyssey_proto.emulator.read_stamp`)."""
+    world: str | os.PathLike[str] | World | Callable[[], World] | None = attrs.field(
+        default=None, validator=_check_world
+    )
+    """What streams and simulations show in the place of the emulator's own worlds. A class with the methods of
+    `World`, or a function that makes such an object, is called for each stream; such an object serves all streams,
+    one at a time. ``"package.module:Name"`` names one of these. The path of a video, or of a folder of pictures in
+    the order of their names, has it played again and again. Simulations are filmed in another process, which must
+    be able to import the world. None shows the emulator's own."""
+    world_fps: float | None = attrs.field(default=None, validator=_above_zero(optional=True))
+    """Pictures per second of a folder of pictures. None shows as many as ``fps``."""
+    stamp: bool | None = attrs.field(default=None, validator=attrs.validators.optional(_flag))
+    """Whether every picture carries its number and time (`odyssey_proto.emulator.read_stamp`). None: those of the
+    emulator's own worlds do, those of ``world`` do not."""
     size: tuple[int, int] = attrs.field(default=(1280, 704), converter=_words, validator=_check_size)
     """Width and height of a picture in landscape, in px: both even, from 512×32 to 4096×4096. A portrait one swaps
     them, and has no stamp if that makes it narrower than 512. Small pictures cost less CPU."""
@@ -199,6 +229,16 @@ class EmulatorConfig:
     replay: Path | None = attrs.field(default=None, converter=_path, validator=_check_path)
     """A live cassette (`odyssey_proto.Session.capture`) to serve instead of the worlds. Each session gets, from
     its beginning, what the service did then, in time, or as fast as ``pace`` says."""
+    bitrate: int | None = attrs.field(default=None, validator=_whole(1_000_000, 16_000_000, optional=True))
+    """Bit rate of a stream, in bits per s, from 1 to 16 million: 5 to 80 packets per picture at 20 fps, spread
+    over the time until the next picture. Smooth pictures do not need so many: add ``grain``. None begins with 1
+    million (VP8: 0.5), follows what the client estimates, and sends the packets of a picture at once."""
+    congestion_control: bool = attrs.field(default=False, validator=_flag)
+    """Whether the bit rate follows the link, from 0.3 million to ``bitrate``, and begins with half of that. The
+    offer then asks for transport-wide feedback; without it, the rate is what the client estimates (REMB).
+    Spectators get the maximum."""
+    grain: int = attrs.field(default=0, validator=_whole(0, 16))
+    """Strength of the film grain in streams, in levels of brightness; with 10, a stream needs any ``bitrate``."""
     data_dir: Path | None = attrs.field(default=None, converter=_path, validator=_check_path)
     """Folder that keeps recordings, jobs, used hours and keys across restarts; created if missing. None keeps them
     in a temporary folder until the emulator stops."""
@@ -241,6 +281,10 @@ class EmulatorConfig:
     """Lifetime of an artifact's address, in s."""
     token_ttl_s: float = attrs.field(default=3600, validator=_above_zero())
     """Lifetime of an access token, in s."""
+    second_connection: str = attrs.field(default="replaces", validator=_check_second)
+    """What a second connection to a session does. It ``replaces`` the first, which gets an ``error`` and is
+    closed; or it stands ``beside`` the first, which goes on with video until its WebSocket ends. Answers of the
+    streamer then go to the newer of the two. What the service does is not known: clients should work with both."""
     session_token_ttl_s: float = attrs.field(default=600, validator=_above_zero())
     """Lifetime of a session token, in s."""
     stale_after_s: float = attrs.field(default=40, validator=_above_zero())
@@ -251,6 +295,15 @@ class EmulatorConfig:
     max_session_s: float | None = attrs.field(default=None, validator=_above_zero(optional=True))
     """Maximum length of a session, in s. It then ends with a signaling ``error``, reason
     ``duration_limit_reached``. None for no limit."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.congestion_control and self.bitrate is None:
+            raise OdysseyConfigError("congestion_control needs a bitrate, which is then the maximum")
+
+    @property
+    def stamps_pictures(self) -> bool:
+        """Whether pictures carry a stamp, as ``stamp`` says or as is usual for ``world``."""
+        return self.world is None if self.stamp is None else self.stamp
 
 
 class EmulatorSettings(TypedDict, total=False):
@@ -263,10 +316,16 @@ class EmulatorSettings(TypedDict, total=False):
     seed: int
     sloppy: int | None
     codec: Codecs
-    stamp: bool
+    world: str | os.PathLike[str] | World | Callable[[], World] | None
+    world_fps: float | None
+    stamp: bool | None
     size: tuple[int, int]
     fps: int
     pace: float
+    bitrate: int | None
+    congestion_control: bool
+    grain: int
+    second_connection: Literal["replaces", "beside"]
     replay: str | os.PathLike[str] | None
     data_dir: str | os.PathLike[str] | None
     record: bool

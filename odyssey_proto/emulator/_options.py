@@ -22,11 +22,11 @@ from typing import Any, Final
 import attrs
 
 from . import _config
-from ._config import CODECS, EmulatorConfig
+from ._config import CODECS, SECOND_CONNECTIONS, EmulatorConfig
 
 __all__ = ["SettingOption", "checked", "setting_options"]
 
-_CHOICES: Final = {"codec": CODECS}
+_CHOICES: Final = {"codec": CODECS, "second_connection": SECOND_CONNECTIONS}
 """Settings whose annotation does not list their values."""
 _SEEDS: Final = ("seed", "sloppy")
 _NO_LIMIT: Final = re.compile(r";? None for no limit\.")
@@ -78,8 +78,12 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         OdysseyConfigError: one of them is not; the message begins with its name.
     """
+    fields = attrs.fields_dict(EmulatorConfig)
     for setting, value in given.items():
-        EmulatorConfig(**{setting: value})
+        field = fields[setting]
+        converted = field.converter(value) if callable(field.converter) else value
+        if field.validator is not None:
+            field.validator(None, field, converted)
     return dict(given)
 
 
@@ -104,6 +108,8 @@ def _option(field: attrs.Attribute[Any], hint: Any, text: str) -> SettingOption:
         metavar = "SECONDS"
     elif field.name in _SEEDS:
         metavar = "SEED"
+    elif field.name == "world":
+        metavar = "WORLD"
     elif Path in kinds:
         metavar = "PATH"
     return attrs.evolve(option, metavar=metavar, choices=choices, read=read)

@@ -38,6 +38,8 @@ from ._http.traffic_api import TrafficApi
 from ._jobs.queue import SimulationQueue
 from ._journal import Journal
 from ._notebook import Notebook, SeenMessage, SeenRequest, SeenSession
+from ._own_worlds.sources import source_of
+from ._own_worlds.stage import opener
 from ._recordings.archive import Archive
 from ._recordings.storage import Storage
 from ._replay.calls import RecordedCalls
@@ -48,10 +50,10 @@ from ._session.streamer import Streamer
 from ._stream.camera import Camera
 from ._stream.stun import StunServer
 from ._traffic import watching
-from ._worlds import World
 
 if TYPE_CHECKING:
     from ._accounts.service import Lease
+    from ._own_worlds.sources import WorldSource
 
 __all__ = ["Emulator"]
 
@@ -69,9 +71,9 @@ _STOP_S: Final = 2 * _STOP_WITHIN_S + _WRITTEN_WITHIN_S + 2.0  # for all of it, 
 class Emulator:
     """A whole Odyssey service on this machine, between `start` and `stop` or inside a ``with``.
 
-    Takes the settings of `EmulatorConfig` as keywords. ``world`` and ``camera`` are called with the same arguments
-    as the emulator's own classes and replace them, for measurements that painting and encoding would disturb. Any
-    thread may call the methods.
+    Takes the settings of `EmulatorConfig` as keywords. ``camera`` is called with the same arguments as the
+    emulator's own class and replaces it, for measurements that filming and encoding would disturb. Any thread may
+    call the methods.
 
     Raises:
         TypeError: a setting is unknown.
@@ -87,7 +89,6 @@ class Emulator:
         config: EmulatorConfig | None = None,
         *,
         clock: Clock | None = None,
-        world: Callable[..., World] = World,
         camera: Callable[..., Camera] = Camera,
         **settings: Unpack[EmulatorSettings],
     ) -> None:
@@ -97,9 +98,8 @@ class Emulator:
             raise TypeError(f"config must be an EmulatorConfig, not {type(config).__name__}")
         if clock is not None and not callable(getattr(clock, "now", None)):
             raise TypeError(f"clock must have a method now(), and {type(clock).__name__} has none")
-        for name, maker in (("world", world), ("camera", camera)):
-            if not callable(maker):
-                raise TypeError(f"{name} must be a class or another callable, not {type(maker).__name__}")
+        if not callable(camera):
+            raise TypeError(f"camera must be a class or another callable, not {type(camera).__name__}")
         self.config: EmulatorConfig = config or EmulatorConfig(**settings)
         self.faults: FaultScript = FaultScript()
         """The faults still to come."""
@@ -109,7 +109,9 @@ class Emulator:
         the key stored there."""
         self._notebook = Notebook()
         self._clock = clock or MonotonicClock()
-        self._theatre = (world, camera)
+        world = self.config.world
+        rate = self.config.world_fps or self.config.fps
+        self._theatre = (None if world is None else source_of(world, rate=rate), camera)
         self._storage: Storage | None = None
         self._tape: Tape | None = None
         self._process = 0
@@ -258,7 +260,7 @@ class _Server:
         storage: Storage,
         notebook: Notebook,
         tape: Tape | None,
-        world: Callable[..., World],
+        world: WorldSource | None,
         camera: Callable[..., Camera],
     ) -> None:
         if tape is not None:
@@ -274,13 +276,13 @@ class _Server:
         self._service = Service(config, clock, storage, notebook)
         self._archive = Archive(storage, self._service.wall_time)
         self._simulations = SimulationQueue(
-            config=config, service=self._service, storage=storage, faults=faults, notebook=notebook
+            config=config, service=self._service, storage=storage, faults=faults, notebook=notebook, world=world
         )
         artifacts = ArtifactServer(config=config, service=self._service, storage=storage, faults=faults)
         archive_api = ArchiveApi(
             service=self._service, storage=storage, simulations=self._simulations, artifacts=artifacts
         )
-        self._broadcasts = BroadcastRegistry(codec=config.codec)
+        self._broadcasts = BroadcastRegistry(codec=config.codec, bitrate=config.bitrate)
         self._journal = Journal(notebook.saw)
         self._watching = contextlib.ExitStack()
         traffic = TrafficApi(self._journal)
@@ -377,6 +379,8 @@ class _Server:
                 sloppiness=self._sloppiness,
                 clock=self._clock,
                 archive=self._archive,
+                open_world=opener(self._world),
+                camera=self._camera,
                 broadcasts=self._broadcasts,
                 notebook=self._notebook,
             )
@@ -397,7 +401,7 @@ class _Server:
     def _new_streamer(self, session: Lease, **parts: Any) -> Streamer:
         if self._tape is not None:
             return ReplayStreamer(session, tape=self._tape, pace=self._config.pace, **parts)
-        return Streamer(session, world=self._world, camera=self._camera, **parts)
+        return Streamer(session, **parts)
 
     def _dismiss(self, session: Lease, reason: str) -> None:
         streamer = self._streamers.pop(session.id)

@@ -260,6 +260,33 @@ async def test_a_second_connection_replaces_the_first(emulator: Emulator) -> Non
 
 
 @scenario
+async def test_a_second_connection_may_stand_beside_the_first(make_emulator: MakeEmulator) -> None:
+    credentials = credentials_of(make_emulator(second_connection="beside"))
+    async with connect(credentials, goodbye=False) as first:
+        first.start()
+        await first.message("stream_started")
+        async with connect(credentials) as second:
+            for client in (first, second, first, second):
+                client.forget_frames()
+                await client.picture()
+            first.send(type="update", prompt="Night")
+            await second.message("update_acknowledged")  # the newer one has the answers
+            assert (first.messages.empty(), first.signaling.empty()) == (True, True)
+            await first.socket.close(code=1000)
+            await asyncio.wait_for(first.track_ended.wait(), PATIENCE_S)
+            second.forget_frames()
+            await second.picture()
+
+
+@scenario
+async def test_the_end_of_a_session_ends_both_its_connections(make_emulator: MakeEmulator) -> None:
+    credentials = credentials_of(make_emulator(second_connection="beside"))
+    async with connect(credentials, goodbye=False) as first, connect(credentials) as second:
+        await second.disconnect()
+        assert (await asyncio.wait_for(first.signaling.get(), PATIENCE_S))["type"] in ("closed", "error")
+
+
+@scenario
 async def test_many_connections_at_once_leave_one(emulator: Emulator) -> None:
     credentials = credentials_of(emulator)
     async with aiohttp.ClientSession() as http:

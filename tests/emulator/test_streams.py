@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from odyssey_proto._video import stamp
+from odyssey_proto.emulator._worlds.painting import Painting
 from tests.support.plain_client import PlainClient, bearer, connect, credentials_of, request_session, scenario
 
 if TYPE_CHECKING:
@@ -189,12 +190,32 @@ async def test_every_update_shows_in_the_picture(emulator: Emulator) -> None:
         client.start("A cat")
         await client.message("stream_started")
         before = await picture_after(client, -1)
-        for prompt in ("Pet the cat", "Pet the cat", "at night"):
+        for prompt in ("It snows", "It snows", "at night"):
             client.send(type="update", prompt=prompt)
             await client.message("update_acknowledged")
             after = await picture_after(client, await newest(client))
             assert np.abs(after - before).mean() > 6
             before = after
+
+
+@scenario
+async def test_a_stream_whose_pictures_cannot_be_painted_ends_with_an_error(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise MemoryError
+
+    async with connect(credentials_of(emulator)) as client:
+        monkeypatch.setattr(Painting, "picture", fail)
+        client.start("A cat")
+        await client.message("stream_started")
+        error = await client.message("interactive_stream_error")
+        assert (error["reason"], error["message"]) == ("internal_error", "The streamer failed")
+        await client.message("stream_ended")
+        monkeypatch.undo()
+        client.start("A cat")
+        await client.message("stream_started")
+        assert (await client.frame()).size
 
 
 @scenario

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import time
 from typing import Any, Final
 
@@ -13,7 +14,9 @@ from odyssey_proto.emulator._accounts.tokens import InvalidTokenError, TokenSign
 from odyssey_proto.emulator._faults.script import Fault, FaultScript
 from odyssey_proto.emulator._http.artifact_server import _Held, _NoSuchRangeError
 from odyssey_proto.emulator._http.signed_urls import ExpiredError, UrlSigner, WrongSignatureError
-from tests.support.fuzzing import json_like, mutated_text, target
+from odyssey_proto.emulator._stream.rate_control import LEAST_BITS_PER_S, RateController
+from odyssey_proto.emulator._stream.transport_cc import reports
+from tests.support.fuzzing import json_like, mutated, mutated_text, target
 
 FIELDS: Final = {
     "step": st.sampled_from(["ping", "GET /regions", "media", "keepalive"]) | json_like(2),
@@ -46,6 +49,27 @@ def test_a_fault(data: Any) -> None:
         assert Fault.from_dict(json.loads(json.dumps(fault.to_dict()))) == fault
         for text in (fault.text, fault.reason, *fault.headers.values()):
             text.encode()
+
+
+FEEDBACK: Final = [
+    struct.pack("!BBHLLHHLHBB", 0x8F, 205, 5, 1, 2, 65_534, 2, 7 << 8, 0x2002, 4, 40),
+    struct.pack("!BBHLLHHLHBh3x", 0x8F, 205, 6, 1, 2, 0, 3, 0, 0b11_01_00_10_00_00_00_00, 4, 8),
+    struct.pack("!BBHLL", 0x81, 206, 2, 1, 2),
+]
+
+
+def test_what_is_mutated_can_be_read() -> None:
+    assert [len(reports(data)) for data in FEEDBACK] == [1, 1, 0]
+
+
+@target(mutated(FEEDBACK), refuses=())
+def test_what_a_receiver_reports_of_its_link(data: bytes) -> None:
+    controller = RateController(6_000_000)
+    for _ in range(100):
+        controller.number(1200)
+    for report in reports(data):
+        controller.take_report(report)
+    assert LEAST_BITS_PER_S <= controller.bits_per_s <= 6_000_000
 
 
 SIGNER: Final = TokenSigner()

@@ -68,6 +68,14 @@ MESSAGES: Final = st.one_of(
 )
 START: Final = wire.InteractiveStreamStart(prompt="A cat", portrait=False, broadcast=True)
 NUMBERS: Final = st.sampled_from([0.0, 0.5, 2.5, 40.0, 600.0, 1e9])
+FIGURES: Final = st.builds(
+    inputs.LinkFigures,
+    expected=st.integers(-10, 10**12),
+    lost=st.integers(-10, 10**12),
+    held_up_s=NUMBERS,
+    round_trip_s=st.none() | NUMBERS,
+    packet_at=st.none() | NUMBERS,
+)
 
 INPUTS: Final = st.one_of(
     st.builds(inputs.Connect, CALLS, st.booleans()),
@@ -93,8 +101,15 @@ INPUTS: Final = st.one_of(
     st.builds(inputs.ChannelOpened, LINKS, st.sampled_from([0, 1000, 16_384])),
     st.builds(inputs.Received, LINKS, MESSAGES),
     st.builds(inputs.Unreadable, LINKS, MALFORMED),
-    st.builds(inputs.VideoSeen, LINKS, st.none() | NUMBERS, st.none() | st.integers(0, 10**12)),
+    st.builds(
+        inputs.VideoSeen,
+        LINKS,
+        st.none() | NUMBERS,
+        st.none() | st.integers(0, 10**12),
+        figures=st.none() | FIGURES,
+    ),
     st.builds(inputs.VideoResumed, NUMBERS),
+    st.builds(inputs.SignOfLife, LINKS),
     st.builds(inputs.Broken, ERRORS),
     st.builds(inputs.Forgotten),
 )

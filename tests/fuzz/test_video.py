@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import av
 import numpy as np
-from aiortc.rtp import RtpPacket
+from aiortc.rtp import HeaderExtensions, RtpPacket
 from av.error import FFmpegError
 from hypothesis import strategies as st
 
 from odyssey_proto._net.webrtc.jitter import MarkerJitterBuffer, _is_keyframe
+from odyssey_proto._net.webrtc.packets import DEPAYLOADERS, read
 from odyssey_proto._video import stamp
 from odyssey_proto._video.media_clock import MediaClock
 from tests.support.clocks import HandClock
@@ -29,6 +30,28 @@ FRAMES: Final = [VP8_KEY, VP8_INTER, H264_KEY, H264_INTER, b"", b"\x00", b"\x00\
 @target(mutated(FRAMES), refuses=())
 def test_the_header_of_a_frame(data: bytes) -> None:
     assert _is_keyframe(data) in (True, False)
+
+
+HEADS: Final = [
+    bytes.fromhex("80 61 0001 00000002 00000003") + VP8_INTER,
+    bytes.fromhex("90 61 0001 00000002 00000003 bede 0002 10 30 22 010203 00 00") + H264_INTER,
+    bytes.fromhex("90 61 0001 00000002 00000003 bede 0002 31 1234 22 010203 00") + VP8_KEY,
+    bytes.fromhex("b1 e1 0001 00000002 00000003 00000004 1000 0001 02 00 00 00") + b"\x7c\x85" + bytes(20),
+]
+EXTENSIONS: Final = HeaderExtensions(mid=1, abs_send_time=2, transport_sequence_number=3)
+
+
+@target(mutated(HEADS), refuses=())
+def test_the_head_of_a_packet(data: bytes) -> None:
+    packet = read(data.ljust(12, b"\0"), EXTENSIONS)
+    assert packet is None or 12 <= packet.begin <= max(12, len(data))
+
+
+@target(mutated([b"\x7c\x85" + bytes(9), b"\x61\x00", b"\x90\x80\x81\x02", b"\x10" + VP8_INTER]), refuses=())
+def test_a_part_of_a_frame(payload: bytes) -> None:
+    for depayload in DEPAYLOADERS.values():
+        part = depayload(payload)
+        assert part is None or len(part) <= len(payload) + 4
 
 
 # (how far the number goes on, how far the time does, the mark, the beginning, the pause before)

@@ -45,6 +45,20 @@ def test_frames_are_collected_from_the_call_on(session: Session) -> None:
     assert [number_of(frame) for frame in taken] == [0, 1, 2, 3, 4]
 
 
+def test_frames_at_a_smooth_pace_are_the_same_frames(session: Session) -> None:
+    live, smooth = session.frames("error", 64, timeout=SOON_S), session.frames("error", 64, pace="smooth")
+    assert session.stats().target_delay_ms == 0
+    session.start_stream("A cat")
+    assert [frame.index for frame in take(smooth, 20)] == list(range(20))
+    assert [number_of(frame) for frame in take(live, 20)] == list(range(20))
+    session.end_stream()
+    rest = [frame.index for frame in smooth]
+    assert rest == list(range(20, 20 + len(rest)))
+    del smooth
+    gc.collect()
+    assert session.stats().target_delay_ms is None
+
+
 def test_frames_that_are_asked_for_later_start_later(session: Session) -> None:
     session.start_stream("A cat")
     eventually(lambda: frame_has_come(session, 5))

@@ -28,8 +28,7 @@ from odyssey_models import IceCandidate, IceServer
 from odyssey_proto._base.clock import MonotonicClock
 from odyssey_proto._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyStreamError
 from odyssey_proto._base.event_loop import BackgroundLoop
-from odyssey_proto._net.webrtc import candidates, liveness
-from odyssey_proto._net.webrtc import peer as peer_module
+from odyssey_proto._net.webrtc import candidates, liveness, path_search
 from odyssey_proto._net.webrtc.decoding import DecodingQueue
 from odyssey_proto._net.webrtc.peer import Peer
 from tests.support.peers import Heard, Streamer
@@ -635,7 +634,7 @@ class TestLoss:
     def test_a_path_that_is_not_found_is_told_with_what_was_tried(
         self, peer: Peer, streamer: Streamer, heard: Heard, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(peer_module, "_PATH_DEADLINE_S", 0.1)
+        monkeypatch.setattr(path_search, "_PATH_DEADLINE_S", 0.1)
         server = IceServer(urls="turn:no.such.name.invalid", username="user", credential="secret-4711")
         peer.answer(streamer.offer, [server]).result(GENEROUS)  # the streamer never hears of it
         _, _, error = heard.wait("lost", "ice_failed")
@@ -655,7 +654,7 @@ class TestLoss:
             await watch(self)
             watched.set()
 
-        monkeypatch.setattr(peer_module, "_PATH_DEADLINE_S", 1.0)
+        monkeypatch.setattr(path_search, "_PATH_DEADLINE_S", 1.0)
         monkeypatch.setattr(Peer, "_watch_path", note)
         connect(peer, streamer, heard)
         assert watched.wait(GENEROUS)
@@ -870,7 +869,7 @@ class TestClose:
             peer.prepare([IceServer(urls=server.url, username="user", credential="secret")])
 
             async def allocated() -> None:
-                await asyncio.wait(peer._servers._ahead)
+                await asyncio.wait(peer._path.servers._ahead)
 
             loop.run(allocated(), GENEROUS)
             peer.close(timeout=0.1).result(GENEROUS)

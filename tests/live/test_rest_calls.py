@@ -330,7 +330,7 @@ def test_no_call_is_forgotten(client: Odyssey) -> None:
     made = set(vars(client.with_raw_response))
     assert made == set(RAW)
     mentioning = ("recording", "simul", "credentials")
-    named = {name for name in vars(Odyssey) if any(word in name for word in mentioning) and name[0] != "_"}
+    named = {name for name in dir(Odyssey) if any(word in name for word in mentioning) and name[0] != "_"}
     assert named - {"connect_with_credentials"} == made | set(NO_SINGLE_ANSWER)
 
 

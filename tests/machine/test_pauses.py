@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import islice, pairwise
+from itertools import islice, pairwise, takewhile
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from odyssey_proto import AdvancedConfig
+from odyssey_proto import AdvancedConfig, GapEvent, VideoPaused
 from odyssey_proto.emulator._faults.script import Fault
+from tests.support.broadcasts import broadcasting
 from tests.support.processes import PATIENCE_S
 
 if TYPE_CHECKING:
@@ -28,9 +29,16 @@ def test_a_streamer_that_pauses_goes_on_over_the_same_link(
     client: Odyssey = make_client(emulator, reconnect=reconnect)
     with client.connect() as session:
         emulator.faults.add(Fault(step="media", action="silence", after=20, times=pause_s * FPS))
+        happened = session.events(timeout=PATIENCE_S)
         session.start_stream("A cat")
         seen = list(islice(session.frames(queue_size=100, timeout=PATIENCE_S), 40))
         stats = session.stats()
+        told = list(takewhile(lambda event: not isinstance(event, GapEvent), happened))
+    (paused,) = [event for event in told if isinstance(event, VideoPaused)]
+    assert 1 <= paused.seconds < pause_s
+    assert stats.keyframes_requested >= 1
+    assert stats.freezes >= 1
+    assert stats.freeze_s >= stats.longest_freeze_s > pause_s - 0.5
     waits = [after.received_at - before.received_at for before, after in pairwise(seen)]
     assert max(waits) > pause_s - 0.5
     assert (stats.reconnects, stats.gaps) == (0, 1)
@@ -52,3 +60,18 @@ def test_how_long_a_pause_may_last_can_be_set_and_without_rejoining_it_never_end
         stats = session.stats()
     assert len(seen) == 40
     assert bool(stats.reconnects) is reconnect
+
+
+def test_the_spectators_of_a_streamer_that_pauses_know_it_too(emulator: Emulator, make_client: MakeClient) -> None:
+    with broadcasting(emulator.api_url) as broadcast, make_client(emulator).watch(broadcast.info) as spectator:
+        happened = spectator.events(timeout=PATIENCE_S)
+        frames = spectator.frames(queue_size=100, pace="smooth", timeout=PATIENCE_S)
+        next(frames)
+        emulator.faults.add(Fault(step="media", action="silence", times=2 * FPS))
+        kinds = [type(event) for event in takewhile(lambda event: not isinstance(event, GapEvent), happened)]
+        next(frames)
+        stats = spectator.stats()
+    assert kinds.count(VideoPaused) == 1
+    assert (stats.reconnects, stats.gaps) == (0, 1)
+    assert stats.longest_freeze_s > 1.5
+    assert stats.target_delay_ms is not None

@@ -57,11 +57,11 @@ def test_the_demo_runs_where_only_ascii_can_be_shown(name: str, tmp_path: Path) 
     assert is_complete(folder)
 
 
-@pytest.mark.parametrize("name", STRICTEST)
-def test_the_demo_shows_its_progress_on_an_ascii_terminal(name: str, tmp_path: Path) -> None:
+def test_the_demo_shows_its_progress_on_an_ascii_terminal(tmp_path: Path) -> None:
     child, terminal = pty.fork()
     if not child:
-        os.execve(sys.executable, demo(tmp_path), os.environ | ASCII[name] | {"TERM": "xterm", "COLUMNS": "100"})
+        environment = os.environ | ASCII["a locale without letters"] | {"TERM": "xterm", "COLUMNS": "100"}
+        os.execve(sys.executable, demo(tmp_path), environment)
     shown = b""
     try:
         while chunk := os.read(terminal, 65536):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import pytest
 
-from tools.bench import wire
+from tools.bench import chromium, wire
 from tools.bench.__main__ import main
 from tools.bench.figures import Figure, Target, in_turns, middle_pair, percentile, table
 from tools.bench.rest import lists_by_round
@@ -71,11 +71,33 @@ def test_network_measures_what_is_delivered_over_a_wire_that_loses_packets(tmp_p
     told = tmp_path / "figures.json"
     assert main(["network", "--short", "--json", str(told)]) == 0
     found = json.loads(told.read_text(encoding="utf-8"))["figures"]["network"]
-    figures = {figure["name"].partition(": ")[2]: figure for figure in found}
-    assert figures["delivered"]["ours"] > 0
-    assert figures["delivered"]["theirs"] > 0
-    assert figures["sent again"]["ours"] > 0, "packets were lost"
-    assert figures["corrupt"]["ours"] == 0
+    figures = {(figure["reference"], figure["name"].partition(": ")[2]): figure for figure in found}
+    delivered = figures["a plain client", "delivered"]
+    assert delivered["ours"] > 0
+    assert delivered["theirs"] > 0
+    assert figures["a plain client", "sent again"]["ours"] > 0, "packets were lost"
+    assert figures["a plain client", "corrupt"]["ours"] == 0
+    if not chromium.missing():
+        assert figures["Chromium", "delivered"]["theirs"] > 0
+
+
+def test_packets_and_high_rates_are_measured(tmp_path: Path) -> None:
+    told = tmp_path / "figures.json"
+    assert main(["packets", "rates", "--short", "--json", str(told)]) == 0
+    found = json.loads(told.read_text(encoding="utf-8"))["figures"]
+    costs = [figure for figure in found["packets"] + found["rates"] if "CPU" in figure["name"]]
+    assert len(costs) == 3
+    for figure in costs:
+        assert figure["ours"] > 0, figure["name"]
+        assert figure["theirs"] > 0, figure["name"]
+
+
+def test_a_tape_with_grain_has_the_size_and_about_the_rate_that_were_asked_for() -> None:
+    film = Tape.record("h264", 20, bit_rate=4_000_000, size=(640, 360), grain=10)
+    decoder: Any = av.CodecContext.create("h264", "r")
+    frames = [frame for picture in film.pictures for frame in decoder.decode(av.Packet(picture))]
+    assert {(frame.width, frame.height) for frame in frames} == {(640, 360)}
+    assert 2_000_000 < 8 * sum(map(len, film.pictures)) < 8_000_000
 
 
 def test_a_stamp_is_read_from_a_tape_that_was_decoded(tmp_path: Path) -> None:

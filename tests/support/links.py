@@ -52,6 +52,10 @@ class FakeLink:
         self._service = service
         self._shown = 0
 
+    def prepare(self, deadline: Deadline) -> None:
+        self.did.append("prepare")
+        self._service.preparing(self)
+
     def open(self, deadline: Deadline) -> None:
         self.did.append("open")
         self._service.opening(self)
@@ -126,8 +130,9 @@ class FakeService:
 
     def __init__(self) -> None:
         self.links: list[FakeLink] = []
+        self.preparing: Callable[[FakeLink], object] = lambda _: None
         self.opening: Callable[[FakeLink], None] = FakeLink.connect
-        self.closing: Callable[[FakeLink], None] = lambda _: None
+        self.closing: Callable[[FakeLink], object] = lambda _: None
         self.answering: Callable[[FakeLink, Any], None] = answer
         self.requesting: Callable[[], inputs.Input] = lambda: inputs.SessionGranted(GRANTED)
         self.authenticating: Callable[[], inputs.Input] = inputs.Authenticated

@@ -19,9 +19,10 @@ from odyssey_proto._net.webrtc.recovery import Recovery
 from odyssey_proto._video.meters import VideoTotals
 from tests.support.rtp import INTER, KEYFRAME
 
-__all__ = ["Link", "Shown", "show"]
+__all__ = ["FRAME_S", "Link", "Shown", "show"]
 
 FRAME_S: Final = 0.05
+"""From one frame to the next."""
 _HISTORY_S: Final = 1.0
 _QUEUE_S: Final = 0.2
 _PACKET_BITS: Final = 8 * 1250

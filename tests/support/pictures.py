@@ -14,7 +14,7 @@ from odyssey_proto._video import stamp
 if TYPE_CHECKING:
     from odyssey_proto._video.frame_hub import FrameHub
 
-__all__ = ["decoded", "picture", "publish", "video_file"]
+__all__ = ["decoded", "grainy", "picture", "publish", "video_file"]
 
 
 def picture(number: int, at_ms: int, width: int = 640, height: int = 64) -> av.VideoFrame:
@@ -43,6 +43,18 @@ def decoded(width: int = 64, height: int = 48, *, seed: int = 0, pts: int | None
     if pts is not None:
         frame.time_base = Fraction(1, 90_000)
     return frame
+
+
+def grainy(count: int, width: int = 512, height: int = 288) -> list[av.VideoFrame]:
+    """Return pictures of which no encoder can predict much, 20 of them a second."""
+    random = np.random.default_rng(0)
+    found = []
+    for number in range(count):
+        pixels = random.integers(100, 121, (height * 3 // 2, width), np.uint8)
+        frame = av.VideoFrame.from_ndarray(pixels, "yuv420p")
+        frame.pts, frame.time_base = 4500 * number, Fraction(1, 90_000)
+        found.append(frame)
+    return found
 
 
 def video_file(container_format: str, frames: int, **options: str) -> bytes:

@@ -107,6 +107,7 @@ class PlainClient:
         self.messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.channels: dict[str, Any] = {}
         self.track: Any = None
+        self.track_ended = asyncio.Event()
         self.ready = asyncio.Event()
         self.offer = ""
         self._frames: asyncio.Queue[Any] = asyncio.Queue()
@@ -156,6 +157,7 @@ class PlainClient:
         with contextlib.suppress(MediaStreamError):
             while True:
                 self._frames.put_nowait(await self.track.recv())
+        self.track_ended.set()
 
     def on_channel(self, channel: Any) -> None:
         """Keep a channel that the streamer opened."""

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from odyssey_proto import AdvancedConfig, Odyssey, OdysseyError
+from tests.support import loaded
 
 if TYPE_CHECKING:
     import signal
@@ -70,7 +71,13 @@ class Process:
     ) -> None:
         self._objections = objections
         self._stderr: IO[str] = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in `__exit__`
-        self._popen = subprocess.Popen(
+        self._popen = self._start(arguments, keep)
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _start(self, arguments: Sequence[str], keep: Sequence[int]) -> subprocess.Popen[str] | loaded.Run:
+        return subprocess.Popen(
             arguments,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -78,9 +85,6 @@ class Process:
             text=True,
             pass_fds=keep,
         )
-        self._lines: queue.Queue[str | None] = queue.Queue()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
 
     def line(self, within: float = PATIENCE_S) -> str:
         """Return the next line that it prints."""
@@ -151,6 +155,13 @@ class Process:
             assert not broken, f"the contract was broken:\n{broken}"
 
 
+class _Loaded(Process):
+    """An emulator that is forked from a process that has loaded it."""
+
+    def _start(self, arguments: Sequence[str], keep: Sequence[int]) -> loaded.Run:
+        return loaded.run([*arguments], self._stderr)
+
+
 def python(*arguments: str) -> Process:
     """Start Python."""
     return Process([sys.executable, *arguments])
@@ -183,8 +194,13 @@ def emulator_process(**settings: Any) -> Iterator[tuple[Process, str]]:
     descriptor, report = tempfile.mkstemp(suffix=".txt")
     os.close(descriptor)
     settings = {"record": False, "size": (512, 512), **settings}
-    arguments = [sys.executable, str(_WATCHED), report, json.dumps(settings)]
-    with Process(arguments, objections=Path(report)) as emulator:
+    arguments = [report, json.dumps(settings)]
+    objections = Path(report)
+    with (
+        _Loaded(arguments, objections=objections)
+        if loaded.AVAILABLE
+        else Process([sys.executable, str(_WATCHED), *arguments], objections=objections)
+    ) as emulator:
         yield emulator, json.loads(emulator.line())["api_url"]
 
 

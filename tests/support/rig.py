@@ -70,7 +70,8 @@ class Rig:
 
     @property
     def link(self) -> int:
-        return self.core._connection.links
+        connection = self.core._connection
+        return connection.link or connection.links
 
     def hear(self, message: Any) -> list[effects.Output]:
         return self.give(inputs.Received(self.link, message))

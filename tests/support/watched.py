@@ -6,6 +6,7 @@ killed.
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -20,6 +21,13 @@ from odyssey_proto.emulator._traffic import watching
 
 if TYPE_CHECKING:
     from odyssey_proto._model.traffic import Seen
+
+
+def load() -> None:
+    """Load what an emulator needs once somebody connects; it starts no thread."""
+    for name in ("aiohttp.web", "aiortc", "av", "odyssey_proto.emulator"):
+        importlib.import_module(name)
+    Contract(("odyssey-proto/",))
 
 
 def main() -> None:

@@ -127,6 +127,7 @@ FRAMES: Final = Call(
     wrong={
         "policy": values(VALUE, "newest", None, 7, []),
         "queue_size": [*values(TYPE, "4", 1.5, None, True), *values(VALUE, 0, -1)],
+        "pace": values(VALUE, "slow", None, 7, [], True),
     }
 )
 READING: Final = Call(wrong={"source": values(TYPE, 7, None, b"{}")})
@@ -164,11 +165,17 @@ EMULATING: Final[dict[str, Rows]] = {
     "seed": COUNTS,
     "sloppy": COUNTS,
     "codec": values(VALUE, "av1", None, 7),
-    "stamp": values(VALUE, 1, "yes", None),
+    "stamp": values(VALUE, 1, "yes"),
+    "second_connection": values(VALUE, "ends", None, 7),
     "fps": [*COUNTS, *values(VALUE, 0, 61)],
     "pace": values(VALUE, 0, -1, "1", None, True, math.nan),
-    "data_dir": values(VALUE, 7, "", b"x"),
     "replay": values(VALUE, 7, "", b"x"),
+    "bitrate": values(VALUE, 0, 999_999, 16_000_001, 4e6, "4000000", True),
+    "congestion_control": values(VALUE, True, 1, None),
+    "grain": [*COUNTS, (17, VALUE)],
+    "data_dir": values(VALUE, 7, "", b"x"),
+    "world": values(VALUE, 7, "", " ", b"clip.mp4", []),
+    "world_fps": ABOVE_ZERO,
     "record": values(VALUE, 1, None),
     "streamers": COUNTS,
     "image_to_video": values(VALUE, 1, None),
@@ -189,7 +196,7 @@ EMULATING: Final[dict[str, Rows]] = {
     "max_stream_s": ABOVE_ZERO,
     "max_session_s": ABOVE_ZERO,
 }
-MAKERS: Final = {"world": values(TYPE, None, 7), "camera": values(TYPE, None, 7)}
+MAKERS: Final = {"camera": values(TYPE, None, 7)}
 TOKEN: Final = "e30.eyJzZXNzaW9uX2lkIjoicy0xIn0.c2ln"  # a token of the session s-1
 CREDENTIALS: Final = {"signaling_url": "wss://x.example", "session_token": TOKEN, "expires_in": 600}
 

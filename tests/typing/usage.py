@@ -20,6 +20,9 @@ from odyssey_proto import (
     ErrorCallback,
     Event,
     GapEvent,
+    LinkProblem,
+    LinkQuality,
+    LinkQualityChanged,
     LiveRecording,
     Odyssey,
     OdysseyEventHandlers,
@@ -36,11 +39,20 @@ from odyssey_proto import (
     StreamRecordingInfo,
     StreamRecordingsList,
     VideoFrame,
+    VideoPaused,
     connect_to_stream,
     iter_events,
     read_event_log,
 )
-from odyssey_proto.emulator import Emulator, Fault, SeenMessage, SeenRequest, SeenSession
+from odyssey_proto.emulator import (
+    Emulator,
+    EmulatorConfig,
+    Fault,
+    SeenMessage,
+    SeenRequest,
+    SeenSession,
+    World,
+)
 
 with Emulator(codec="vp8", streamers=3, regions={"far": 0.5}, pace=10) as emulator:
     assert_type(emulator.api_url, str)
@@ -56,6 +68,31 @@ Emulator(codec="av1")  # type: ignore[arg-type]
 Emulator(streamers="3")  # type: ignore[arg-type]
 Fault(step="nonsense", action="stop")  # type: ignore[arg-type]
 Fault(step="media", action="nonsense")  # type: ignore[arg-type]
+
+
+class Grey:
+    def start(self, prompt: str, image: NDArray[np.uint8] | None, size: tuple[int, int], seed: int) -> None: ...
+
+    def interact(self, words: str) -> str:
+        return words
+
+    def picture(self, seconds: float) -> NDArray[np.float32]:
+        return np.zeros((4, 4, 3), np.float32)
+
+
+class Halting(Grey):
+    picture = None  # type: ignore[assignment]
+
+
+worlds: list[World] = [Grey()]
+EmulatorConfig(world=Grey)
+EmulatorConfig(world=Grey())
+EmulatorConfig(world=lambda: Grey())
+EmulatorConfig(world=Path("clip.mp4"))
+EmulatorConfig(world="gradient:Gradient")
+EmulatorConfig(world=Halting)  # type: ignore[arg-type]
+EmulatorConfig(world=Halting())  # type: ignore[arg-type]
+EmulatorConfig(world=7)  # type: ignore[arg-type]
 
 handlers = OdysseyEventHandlers(on_error=lambda error, fatal: None)
 assert_type(handlers.on_error, ErrorCallback | None)
@@ -75,6 +112,10 @@ with Odyssey("ody_key", api_url=None, advanced=AdvancedConfig(queue_timeout_s=0.
         for event in session.events(timeout=1):
             assert_type(event, Event)
         assert_type(session.wait_for(GapEvent, timeout=1).frames_missed, int)
+        assert_type(session.wait_for(VideoPaused, timeout=1).seconds, float)
+        changed = session.wait_for(LinkQualityChanged, timeout=1)
+        assert_type((changed.quality, changed.problems), tuple[LinkQuality, tuple[LinkProblem, ...]])
+        session.frames("latest", pace="smooth")
         assert_type(session.wait_for_broadcast(), BroadcastInfo)
         assert_type(session, Session)
         assert_type(session.start_stream(), str)

@@ -24,12 +24,16 @@ from odyssey_proto import (
     ErrorOccurred,
     GapEvent,
     InteractAcknowledged,
+    LinkProblem,
+    LinkQuality,
+    LinkQualityChanged,
     OdysseyAuthError,
     OdysseyStreamError,
     StatusChanged,
     StreamEnded,
     StreamFailed,
     StreamStarted,
+    VideoPaused,
     conformance,
     core,
     emulator,
@@ -52,6 +56,10 @@ EVENTS = [
     StreamEnded(error=ERROR, at=1.0),
     StreamFailed(reason="moderation", message="no", ends_stream=True, at=1.0),
     GapEvent(seconds=1.0, frames_missed=20, at=1.0),
+    VideoPaused(seconds=1.0, at=1.0),
+    LinkQualityChanged(
+        quality=LinkQuality.BAD, problems=(LinkProblem.LOSS, LinkProblem.FREEZES), loss=0.2, frozen_s=2.5, at=1.0
+    ),
     ErrorOccurred(error=ERROR, fatal=True, at=1.0),
 ]
 every_event = pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)

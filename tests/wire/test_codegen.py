@@ -61,11 +61,10 @@ def test_committed_output_is_up_to_date(capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize(
     "environment",
     [
-        {"PYTHONHASHSEED": "0"},
         {"PYTHONHASHSEED": "1"},
         {"PYTHONHASHSEED": "4242", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
     ],
-    ids=["hash seed 0", "hash seed 1", "hash seed 4242, and not UTF-8"],
+    ids=["hash seed 1", "hash seed 4242, and not UTF-8"],
 )
 def test_output_is_the_same_under_any_hash_seed_and_encoding(environment: dict[str, str], tmp_path: Path) -> None:
     done = codegen("--output", tmp_path / "out", **environment)

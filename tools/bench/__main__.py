@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools.bench import codec, imports, network, rest, streaming
+from tools.bench import codec, feedback, imports, network, packets, rates, rest, streaming
 from tools.bench.figures import Figure, machine, table
 
 if TYPE_CHECKING:
@@ -22,9 +22,12 @@ _BENCHMARKS: dict[str, Callable[..., list[Figure]]] = {
     "connect": streaming.connect,
     "latency": streaming.latency,
     "ceiling": streaming.ceiling,
+    "packets": packets.packets,
+    "rates": rates.rates,
     "slow": streaming.slow,
     "sessions": streaming.sessions,
     "network": network.network,
+    "feedback": feedback.feedback,
 }
 
 

@@ -1,28 +1,35 @@
-"""Video over bad networks: our client compared with a plain one, beyond a wire that impairs both directions alike.
+"""Video over bad networks: our client compared with a plain one and Chromium, beyond a wire that impairs packets.
 
-Each client has a session of its own on the same emulator, and each cell its own weather, one client after the
-other. What the sender was asked for is counted at the sender.
+Both directions are impaired alike. Each client has a session of its own on the same emulator, and each cell its
+own weather, one client after the other. What the sender was asked for is counted at the sender.
 """
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from odyssey_proto.emulator._config import EmulatorConfig
+from tools.bench import chromium
 from tools.bench.figures import Figure, Target
 from tools.bench.studio import Counters
 from tools.bench.wire import CLIENT, SERVICE, Weather, Wire, missing
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 __all__ = ["CELLS", "Cell", "measure", "network"]
 
 _PLAIN: Final = "a plain client"
-_BITS_PER_S: Final = 4_000_000
+_CHROMIUM: Final = "Chromium"
 _LONGEST_S: Final = 120
 
 
@@ -33,6 +40,10 @@ class Cell:
     name: str
     weather: Weather
     seconds: float = 20.0
+    bits_per_s: int = 4_000_000
+    """What the sender sends, or the most that it does if it follows."""
+    follows: bool = False
+    """Whether the sender follows what the client reports of the link, from 0.3 Mbit/s up, and begins with half."""
     targets: dict[str, Target] = attrs.field(factory=dict)
     """By the name of the figure."""
 
@@ -41,9 +52,16 @@ _WHOLE: Final = Target(99.5, absolute=True, least=True)
 _RARELY: Final = Target(1, absolute=True)
 
 
-def _lossy(name: str, *, again: float, **weather: float) -> Cell:
-    targets = {"delivered": _WHOLE, "keyframes": _RARELY, "again per lost": Target(again, absolute=True)}
-    return Cell(name=name, weather=Weather(**weather), targets=targets)
+_NEARLY: Final = Target(99, absolute=True, least=True)
+_SAME: Final = Target(0, absolute=True)
+_AS_CHROMIUM: Final = Target(0.995, least=True)
+
+
+def _lossy(
+    name: str, *, again: float, bits_per_s: int = 4_000_000, delivered: Target = _WHOLE, **weather: float
+) -> Cell:
+    targets = {"delivered": delivered, "keyframes": _RARELY, "again per lost": Target(again, absolute=True)}
+    return Cell(name=name, weather=Weather(**weather), bits_per_s=bits_per_s, targets=targets)
 
 
 def _outage(seconds: float, freeze_s: float) -> Cell:
@@ -58,6 +76,8 @@ def _outage(seconds: float, freeze_s: float) -> Cell:
 CELLS: Final = (
     _lossy("2 % loss, RTT 100", loss=0.02, delay_ms=50, again=1.3),
     _lossy("5 % loss, RTT 100", loss=0.05, delay_ms=50, again=2.0),
+    _lossy("10 % loss, RTT 100", loss=0.1, delay_ms=50, again=2.0, delivered=_NEARLY),
+    _lossy("2 % loss, RTT 200", loss=0.02, delay_ms=100, again=1.3, delivered=_NEARLY),
     _lossy("bursts, 3 %, RTT 40", bursts=0.03, delay_ms=20, again=2.0),
     Cell(
         name="jitter ±20, RTT 60",
@@ -67,6 +87,35 @@ CELLS: Final = (
     _outage(0.5, 0.19),
     _outage(2, 0.19),
     _outage(5, 0.3),
+    attrs.evolve(
+        _lossy("5 min of 2 % loss, RTT 40", loss=0.02, delay_ms=20, again=1.3),
+        seconds=300.0,
+        targets={
+            "delivered": Target(99.9, absolute=True, least=True),
+            "keyframes": Target(2, absolute=True),
+            "frozen": Target(8, absolute=True),
+        },
+    ),
+    _lossy("2 % loss, RTT 100, 1 Mbit/s", loss=0.02, delay_ms=50, again=1.3, bits_per_s=1_000_000),
+    _lossy("5 % loss, RTT 100, 1 Mbit/s", loss=0.05, delay_ms=50, again=2.0, bits_per_s=1_000_000),
+    Cell(
+        name="link of 1 Mbit/s under 3",
+        weather=Weather(delay_ms=20, rate=1e6),
+        bits_per_s=3_000_000,
+        targets={"new connections": _SAME},
+    ),
+    Cell(
+        name="link of 1 Mbit/s, followed from 3",
+        weather=Weather(delay_ms=20, rate=1e6),
+        bits_per_s=6_000_000,
+        follows=True,
+        targets={
+            "delivered": Target(95, absolute=True, least=True),
+            "longest freeze": Target(1.5, absolute=True),
+            "latency, p95": Target(1000, absolute=True),
+            "new connections": _SAME,
+        },
+    ),
 )
 
 
@@ -76,25 +125,44 @@ def network(*, short: bool) -> list[Figure]:
         print(f"network: {lacking}", file=sys.stderr)
         return []
     cells = [attrs.evolve(cell, seconds=3.0) for cell in CELLS[:1]] if short else CELLS
+    clients = ["ours", "plain", "chromium"]
+    if lacking := chromium.missing():
+        print(f"network: the comparison with Chromium {lacking}", file=sys.stderr)
+        clients.remove("chromium")
     figures: list[Figure] = []
-    with tempfile.TemporaryDirectory() as folder, Wire() as wire:
-        call = [sys.executable, "-m", "tools.bench.studio", folder, SERVICE, str(_BITS_PER_S)]
-        studio = wire.start(SERVICE, call)
+    with Wire() as wire:
+        for (bits_per_s, follows), group in itertools.groupby(cells, lambda cell: (cell.bits_per_s, cell.follows)):
+            if follows and "congestion_control" not in attrs.fields_dict(EmulatorConfig):
+                print("network: a sender that follows needs congestion control in the emulator", file=sys.stderr)
+                continue
+            with _studio(wire, bits_per_s, follows=follows) as (url, folder):
+                for cell in group:
+                    found = {client: measure(wire, cell, client, url, folder) for client in clients}
+                    figures += _figures(cell, found["ours"], found["plain"])
+                    if "chromium" in found:
+                        figures += _beside_chromium(cell, found["ours"], found["chromium"])
+    return figures
+
+
+@contextlib.contextmanager
+def _studio(wire: Wire, bits_per_s: int, *, follows: bool) -> Iterator[tuple[str, Path]]:
+    with tempfile.TemporaryDirectory() as folder:
+        call = [sys.executable, "-m", "tools.bench.studio", folder, SERVICE, str(bits_per_s)]
+        wire.set(Weather())
+        studio = wire.start(SERVICE, [*call, *(["follows"] * follows)])
         try:
             assert studio.stdout is not None
-            url = json.loads(studio.stdout.readline())["api_url"]
-            for cell in cells:
-                ours, plain = (measure(wire, cell, client, url, Path(folder)) for client in ("ours", "plain"))
-                figures += _figures(cell, ours, plain)
+            yield json.loads(studio.stdout.readline())["api_url"], Path(folder)
         finally:
             studio.terminate()
             studio.communicate()
-    return figures
 
 
 def measure(wire: Wire, cell: Cell, client: str, url: str, folder: Path, **options: Any) -> dict[str, float]:
     """Run one client in the weather of a cell; return what it saw and what the sender did."""
-    wire.set(attrs.evolve(cell.weather, loss=0, bursts=0, jitter_ms=0, outage_s=0))
+    fair = attrs.evolve(cell.weather, loss=0, bursts=0, jitter_ms=0, outage_s=0)
+    # A sender that follows begins on the slow link.
+    wire.set(fair if cell.follows else attrs.evolve(fair, rate=0))
     call = [sys.executable, "-m", "tools.bench.network_clients", client, url, str(folder), str(cell.seconds)]
     process = wire.start(CLIENT, call, **options)
     try:
@@ -106,33 +174,55 @@ def measure(wire: Wire, cell: Cell, client: str, url: str, folder: Path, **optio
         out, _ = process.communicate(timeout=cell.seconds + _LONGEST_S)
         lost, _ = wire.lost()
     except subprocess.TimeoutExpired:
-        process.kill()
+        process.terminate()
         process.communicate()
         return {}
+    if not out:
+        return {}  # it failed, and said why
     found: dict[str, float] = json.loads(out)
     after = counters.read()
     return {**found, "lost": lost, **{name: after[name] - before[name] for name in after}}
 
 
-def _figures(cell: Cell, ours: dict[str, float], plain: dict[str, float]) -> list[Figure]:
-    def of(found: dict[str, float], name: str) -> float:
-        match name:
-            case "again per lost":
-                return found.get("again", 0) / max(1, found.get("lost", 0))
-            case "sent again":
-                return 100 * found.get("again", 0) / max(1, found.get("packets", 0))
-        return found.get(_KEYS[name], float("nan"))
+def _of(found: dict[str, float], name: str) -> float:
+    match name:
+        case "again per lost":
+            return found.get("again", 0) / max(1, found.get("lost", 0))
+        case "sent again":
+            return 100 * found.get("again", 0) / max(1, found.get("packets", 0))
+    return found.get(_KEYS[name], float("nan"))
 
-    wanted = ["delivered", "longest freeze", "frozen", "latency, p95", "keyframes", "sent again", "corrupt"]
+
+_COMPARED: Final = ("delivered", "longest freeze", "frozen", "latency, p95", "keyframes", "sent again")
+
+
+def _beside_chromium(cell: Cell, ours: dict[str, float], theirs: dict[str, float]) -> list[Figure]:
+    return [
+        Figure(
+            name=f"{cell.name}: {name}",
+            reference=_CHROMIUM,
+            unit=_UNITS.get(name, ""),
+            ours=_of(ours, name),
+            theirs=_of(theirs, name),
+            target=_AS_CHROMIUM if name == "delivered" else None,
+        )
+        for name in _COMPARED
+    ]
+
+
+def _figures(cell: Cell, ours: dict[str, float], plain: dict[str, float]) -> list[Figure]:
+    wanted = [*_COMPARED, "corrupt"]
     if cell.weather.loss or cell.weather.bursts:
         wanted.insert(-1, "again per lost")
+    if "new connections" in cell.targets:
+        wanted.append("new connections")
     return [
         Figure(
             name=f"{cell.name}: {name}",
             reference=_PLAIN,
             unit=_UNITS.get(name, ""),
-            ours=of(ours, name),
-            theirs=of(plain, name),
+            ours=_of(ours, name),
+            theirs=_of(plain, name),
             target=Target(0, absolute=True) if name == "corrupt" else cell.targets.get(name),
         )
         for name in wanted
@@ -146,6 +236,7 @@ _KEYS: Final = {
     "latency, p95": "p95_ms",
     "keyframes": "keyframes",
     "corrupt": "corrupt",
+    "new connections": "reconnects",
 }
 _UNITS: Final = {
     "delivered": "%",

@@ -2,13 +2,15 @@
 
     python -m tools.bench.network_clients CLIENT URL FOLDER SECONDS
 
-``CLIENT`` is ``ours`` or ``plain``, as in `tools.bench.clients`. It prints a line when it has seen two seconds of
-the stream, watches, and prints what it saw as JSON.
+``CLIENT`` is ``ours`` or ``plain``, as in `tools.bench.clients`, or ``chromium``. It prints a line when it has
+seen two seconds of the stream, watches, and prints what it saw as JSON.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 import sys
 import time
 import uuid
@@ -17,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from odyssey_proto._video import stamp
+from tools.bench.chromium import Browser
 from tools.bench.clients import Order, _plain_once
 from tools.bench.studio import coarse, looks, number_of
 from tools.bench.tape import Log
@@ -46,15 +50,23 @@ class Watching:
 
     def saw(self, picture: Any) -> bool:
         """Note a picture, RGB or grey; return whether to go on."""
-        now = time.monotonic()
-        self._first = self._first or now
-        self._seen.append((now, number_of(picture)))
+        now, number = time.monotonic(), number_of(picture)
         means = coarse(picture) if picture.ndim == 2 else _luma(*(coarse(picture[..., part]) for part in range(3)))
-        self._corrupt += bool(np.abs(means - looks(self._folder, self._seen[-1][1])).max() > _CORRUPT)
+        self._corrupt += bool(np.abs(means - looks(self._folder, number)).max() > _CORRUPT)
+        self.note(now, number)
+        return self.lasts(now)
+
+    def note(self, now: float, number: int) -> None:
+        """Note a picture that was shown at a moment of the monotonic clock."""
+        self._first = self._first or now
+        self._seen.append((now, number))
         if self._begin is None and now - self._first >= _BEFORE_S:
             self._log = Log(self._folder / self.name)
             self._begin = now
             print(json.dumps({"watching": True}), flush=True)
+
+    def lasts(self, now: float) -> bool:
+        """Return whether to go on."""
         return self._begin is None or now < self._begin + self._seconds + _AFTER_S
 
     def found(self) -> dict[str, float]:
@@ -66,8 +78,8 @@ class Watching:
         sent = np.flatnonzero((moments >= self._begin) & (moments < end))
         at = {number: seen for seen, number in self._seen}
         ages = [(at[number] - moments[number]) * 1000 for number in sent.tolist() if number in at]
-        shown = np.array([seen for seen, _ in self._seen if self._begin <= seen <= end + 1])
-        gaps = np.diff(shown) if len(shown) > 1 else np.array([self._seconds])
+        shown = [self._begin, *(seen for seen, _ in self._seen if self._begin <= seen <= end + 1)]
+        gaps = np.diff([*shown, max(end, shown[-1])])
         return {
             "sent": len(sent),
             "delivered_percent": 100 * len(ages) / max(1, len(sent)),
@@ -87,13 +99,15 @@ def _luma(red: Any, green: Any, blue: Any) -> Any:
 
 def ours(url: str, watching: Watching) -> dict[str, float]:
     """Watch with this library."""
-    from odyssey_proto import Odyssey
+    from odyssey_proto import Odyssey, OdysseyConnectionError, OdysseyStreamTimeoutError
 
     with Odyssey(_KEY, api_url=url) as client, client.connect() as session:
         session.start_stream(watching.name, portrait=False, bypass_prompt_expansion=True)
-        for frame in session.frames(policy="drop_oldest", queue_size=64):
-            if not watching.saw(frame.to_ndarray("gray")):
-                break
+        frames = session.frames(policy="drop_oldest", queue_size=64, timeout=1.0)
+        with contextlib.suppress(OdysseyConnectionError):  # it gave up; the rest was not delivered
+            while watching.lasts(time.monotonic()):
+                with contextlib.suppress(OdysseyStreamTimeoutError):
+                    watching.saw(next(frames).to_ndarray("gray"))
         stats = session.stats()
         return {**watching.found(), "reconnects": stats.reconnects}
 
@@ -106,8 +120,26 @@ def plain(url: str, watching: Watching) -> dict[str, float]:
     return watching.found()
 
 
-_CLIENTS: Final[dict[str, Callable[[str, Watching], dict[str, float]]]] = {"ours": ours, "plain": plain}
+def chromium(url: str, watching: Watching) -> dict[str, float]:
+    """Watch in Chromium. Whether its pictures are corrupt is not known."""
+    options = {"api": url, "key": _KEY, "prompt": watching.name, "cell": stamp.CELL, "columns": stamp.COLUMNS}
+    with Browser("viewer.html", options) as page:
+        while watching.lasts(time.monotonic()):
+            for at, number in page.hear()["frames"]:
+                watching.note(at, number)
+        page.tell({"end": True})
+        while not page.hear().get("ended"):
+            pass
+    return {**watching.found(), "corrupt": float("nan")}
+
+
+_CLIENTS: Final[dict[str, Callable[[str, Watching], dict[str, float]]]] = {
+    "ours": ours,
+    "plain": plain,
+    "chromium": chromium,
+}
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that a browser ends too
     name, address, place, duration = sys.argv[1:]
     print(json.dumps(_CLIENTS[name](address, Watching(Path(place), float(duration)))), flush=True)

@@ -1,9 +1,9 @@
 """An emulator that sends a tape in a loop, so that painting and encoding do not disturb measurements.
 
-    python -m tools.bench.projector TAPE LOGS CODEC FPS [DEAD_STUN_PORT]
+    python -m tools.bench.projector TAPE LOGS CODEC FPS [LOSS [DEAD_STUN_PORT]]
 
 prints the emulator's line of JSON and serves until it is killed. Each stream has a log in the folder LOGS, named
-by its prompt.
+by its prompt. LOSS is the share of the packets of video that are not sent.
 """
 
 from __future__ import annotations
@@ -11,33 +11,34 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import random
 import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any, Final, cast
 
-import attrs
 import av
+from aiortc.rtcdtlstransport import RTCDtlsTransport
+from aiortc.rtp import is_rtcp
 
 from odyssey_proto.emulator._server import Emulator
 from odyssey_proto.emulator._stream.camera import Camera
-from odyssey_proto.emulator._worlds import LANDSCAPE
 from tools.bench.tape import Log, Tape
 
 _STREAMERS: Final = 40  # earlier sessions may not have ended yet
 
 
-@attrs.define(kw_only=True)
-class _Title:
-    """Takes the place of a world whose pictures are on a tape; keeps only the prompt."""
+class _Nothing:
+    """Takes the place of a world whose pictures are on a tape."""
 
-    applied_prompt: str
-    size: tuple[int, int] = LANDSCAPE
+    def start(self, *_: Any) -> None:
+        """Accept the prompt, of which the stream keeps the text."""
 
-    def change(self, prompt: str) -> str:
-        """Accept a prompt, without effect."""
-        return prompt
+    interact = start
+
+    def picture(self, _: float) -> None:
+        """Nobody looks."""
 
 
 class _TapeCamera(Camera):
@@ -64,18 +65,29 @@ async def _always() -> bool:
     return True
 
 
-def _main(tape: str, logs: str, codec: str, fps: str, dead_stun_port: str | None = None) -> None:
+def _lose(share: float) -> None:
+    """Have this process send only the other packets of video."""
+    draw = random.Random(0)  # noqa: S311  # the same losses each time
+    send = RTCDtlsTransport._send_rtp
+
+    async def send_most(self: Any, data: bytes) -> None:
+        if is_rtcp(data) or draw.random() >= share:
+            await send(self, data)
+
+    RTCDtlsTransport._send_rtp = send_most  # type: ignore[method-assign]
+
+
+def _main(tape: str, logs: str, codec: str, fps: str, loss: str = "0", dead_stun_port: str | None = None) -> None:
     film = Tape.load(Path(tape))
+    if float(loss):
+        _lose(float(loss))
 
     def camera(scenery: Any, **arguments: Any) -> Camera:
         return _TapeCamera(scenery, **{**arguments, "tape": film, "logs": Path(logs), "fps": int(fps)})
 
-    def world(*, prompt: str, **_: Any) -> Any:
-        return _Title(applied_prompt=prompt)
-
     servers = None if dead_stun_port is None else [{"urls": f"stun:127.0.0.1:{dead_stun_port}"}]
     with Emulator(
-        world=world,
+        world=_Nothing,
         camera=camera,
         codec=cast("Any", codec),
         record=False,

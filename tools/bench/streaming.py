@@ -28,10 +28,11 @@ from tools.bench.tape import Tape
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["ceiling", "connect", "emulator", "latency", "sessions", "slow"]
+__all__ = ["FLOOR", "ceiling", "connect", "emulator", "latency", "projector", "sessions", "slow", "time_to_watch"]
 
 _PLAIN: Final = "a plain client"
-_FLOOR: Final = "decode and convert"
+FLOOR: Final = "decode and convert"
+"""The name of the client that only does that."""
 _CODECS: Final = ("h264", "vp8")
 _CPU_TARGETS: Final = {"h264": Target(1.6), "vp8": Target(1.35)}
 _LENGTHS: Final = {True: 20, False: 200}  # of a tape, by `short`
@@ -43,7 +44,7 @@ _LOST: Final = 0.98  # share of the frames in a second; a client below it does n
 
 def connect(*, short: bool) -> list[Figure]:
     """Measure the time to the first frame, from the start of Python and in a process that has connected before."""
-    with _projector("h264", short=short) as show:
+    with projector("h264", short=short) as show:
         runs = show.in_turns(("ours", "plain"), 1 if short else 7, connects=2)
     figures = [
         Figure(
@@ -61,7 +62,7 @@ def connect(*, short: bool) -> list[Figure]:
     ]
     if short:  # the plain client takes 5 s each time
         return figures
-    with _projector("h264", short=short, dead_stun=True) as show:
+    with projector("h264", short=short, dead_stun=True) as show:
         runs = show.in_turns(("ours", "plain"), 3, connects=2)
     return [
         *figures,
@@ -80,8 +81,8 @@ def latency(*, short: bool) -> list[Figure]:
     """Measure the latency from an encoded picture to its RGB array, and the CPU time per picture, at 20 fps."""
     figures = []
     for codec in _CODECS:
-        with _projector(codec, short=short) as show:
-            runs = show.in_turns(("ours", "plain", "floor"), 1 if short else 3, **_time(8, short))
+        with projector(codec, short=short) as show:
+            runs = show.in_turns(("ours", "plain", "floor"), 1 if short else 3, **time_to_watch(8, short))
         found = {name: [watch for run in of for watch in run] for name, of in runs.items()}
         ages = {name: [age for watch in of for age in watch["latencies_ms"]] for name, of in found.items()}
         figures += [
@@ -102,14 +103,14 @@ def latency(*, short: bool) -> list[Figure]:
         figures += [
             Figure(
                 name=f"{codec} latency, median",
-                reference=_FLOOR,
+                reference=FLOOR,
                 unit="ms",
                 ours=percentile(ages["ours"], 50),
                 theirs=percentile(ages["floor"], 50),
             ),
             Figure(
                 name=f"{codec} CPU a frame",
-                reference=_FLOOR,
+                reference=FLOOR,
                 unit="ms",
                 ours=_median([watch["cpu_ms"] / watch["frames"] for watch in found["ours"]]),
                 theirs=_median([watch["cpu_ms"] / watch["frames"] for watch in found["floor"]]),
@@ -153,7 +154,7 @@ def ceiling(*, short: bool) -> list[Figure]:
         best = {"ours": 0, "plain": 0}
         going = set(best)
         for fps in paces:
-            with _projector(codec, short=short, fps=fps) as show:
+            with projector(codec, short=short, fps=fps) as show:
                 # A second chance, because other processes may disturb the first.
                 going = {name for name in going if any(show.sustains(name, short=short) for _ in range(2))}
             best.update(dict.fromkeys(going, fps))
@@ -177,9 +178,9 @@ def slow(*, short: bool) -> list[Figure]:
         "default": {"client": "ours"},
         "plain": {"client": "plain"},
     }
-    with _projector("h264", short=short) as show, ThreadPoolExecutor() as side_by_side:
+    with projector("h264", short=short) as show, ThreadPoolExecutor() as side_by_side:
         futures = {
-            name: side_by_side.submit(show.run, **order, pause=0.1, **_time(60, short))
+            name: side_by_side.submit(show.run, **order, pause=0.1, **time_to_watch(60, short))
             for name, order in orders.items()
         }
         found = {name: future.result()[0] for name, future in futures.items()}
@@ -206,8 +207,8 @@ def slow(*, short: bool) -> list[Figure]:
 
 def _stopping(*, short: bool) -> Figure:
     """Measure 8 Mbit/s while an extension holds the GIL for 0.4 s of each second."""
-    with _projector("h264", short=short, fps=160) as show:
-        runs = show.in_turns(("ours", "plain"), 1, stop=0.4, policy="latest", **_time(8, short))
+    with projector("h264", short=short, fps=160) as show:
+        runs = show.in_turns(("ours", "plain"), 1, stop=0.4, policy="latest", **time_to_watch(8, short))
     ours, theirs = (sum(watch["dropped_packets"] for watch in runs[name][0]) for name in ("ours", "plain"))
     return Figure(name="Python stops for 0.4 s: packets lost", reference=_PLAIN, unit="", ours=ours, theirs=theirs)
 
@@ -217,9 +218,9 @@ def sessions(*, short: bool) -> list[Figure]:
     counts = (1, 2) if short else (1, 2, 4, 8, 16)
     figures: list[Figure] = []
     first: list[float] = []
-    with _projector("h264", short=short) as show:
+    with projector("h264", short=short) as show:
         for count in counts:
-            watches = show.run(client="ours", sessions=count, **_time(10, short))
+            watches = show.run(client="ours", sessions=count, **time_to_watch(10, short))
             ages = [age for watch in watches for age in watch["latencies_ms"]]
             cpu = _median([watch["cpu_ms"] / watch["frames"] for watch in watches]) / count
             late = percentile(ages, 95)
@@ -275,7 +276,7 @@ class _Show:
 
     def sustains(self, name: str, *, short: bool) -> bool:
         """Return whether this client keeps up with the frame rate."""
-        (watch,) = self.run(client=name, **_time(5, short))
+        (watch,) = self.run(client=name, **time_to_watch(5, short))
         return not watch["missed"] and watch["frames"] >= _LOST * self.fps * watch["seconds"]
 
 
@@ -287,18 +288,37 @@ def emulator(codec: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _projector(codec: str, *, short: bool, fps: int = 20, dead_stun: bool = False) -> Iterator[_Show]:
-    length = _LENGTHS[short]
+def projector(
+    codec: str,
+    *,
+    short: bool,
+    fps: int = 20,
+    film: Tape | None = None,
+    loss: float = 0.0,
+    dead_stun: bool = False,
+) -> Iterator[_Show]:
+    """Run an emulator that sends a tape, in a separate process.
+
+    Args:
+        codec: of the tape.
+        short: whether the tape is short.
+        fps: pictures per second.
+        film: the tape; by default a world at 1 Mbit/s.
+        loss: share of the packets of video that are lost.
+        dead_stun: whether the STUN server does not answer.
+    """
+    film = film or _tape(codec, _LENGTHS[short])
     with (
         tempfile.TemporaryDirectory() as folder,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf,
     ):
         tape = Path(folder) / "tape"
-        _tape(codec, length).save(tape)
+        film.save(tape)
         deaf.bind(("127.0.0.1", 0))
         more = [str(deaf.getsockname()[1])] if dead_stun else []
-        with _serving("tools.bench.projector", str(tape), folder, codec, str(fps), *more) as url:
-            yield _Show(url=url, tape=str(tape), logs=folder, length=length, fps=fps)
+        call = ("tools.bench.projector", str(tape), folder, codec, str(fps), str(loss), *more)
+        with _serving(*call) as url:
+            yield _Show(url=url, tape=str(tape), logs=folder, length=len(film.pictures), fps=fps)
 
 
 @functools.cache
@@ -316,7 +336,8 @@ def _serving(*call: str) -> Iterator[str]:
             process.terminate()
 
 
-def _time(seconds: float, short: bool) -> dict[str, float]:
+def time_to_watch(seconds: float, short: bool) -> dict[str, float]:
+    """Return the part of an order that says how long to watch, in s, unless it is ``short``."""
     return {"seconds": 0.5, "settling": 0.2} if short else {"seconds": seconds}
 
 

@@ -1,6 +1,6 @@
 """An emulator for measurements over bad networks: pictures with grain, encoded live at a fixed rate.
 
-    python -m tools.bench.studio FOLDER HOST BITS_PER_S
+    python -m tools.bench.studio FOLDER HOST BITS_PER_S [follows]
 
 prints the emulator's line of JSON and serves until it is killed. Painting is done in advance; encoding is not,
 because a keyframe has to come when a client asks for one. In the folder are, for each stream, a log named by its
@@ -18,17 +18,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
 import numpy as np
-from aiortc import RTCRtpSender
 from av.video.frame import PictureType
 
 from odyssey_proto._video import stamp
 from odyssey_proto.emulator._server import Emulator
-from odyssey_proto.emulator._stream import history
+from odyssey_proto.emulator._stream import history, requests
 from odyssey_proto.emulator._stream.camera import Camera
-from odyssey_proto.emulator._stream.h264 import StreamEncoder
-from odyssey_proto.emulator._worlds import LANDSCAPE, World
+from odyssey_proto.emulator._stream.grain import Grain
+from odyssey_proto.emulator._worlds import World
 from tools.bench.tape import Log
 
 if TYPE_CHECKING:
@@ -41,7 +39,6 @@ _PICTURES: Final = 40  # shown forwards and backwards
 _GRAIN: Final = 10  # levels; without grain, no picture would need so many bits
 _BLOCK: Final = 32  # px
 _STEP: Final = 4  # px; looking at all of them would take longer than decoding
-_ENCODERS_FPS: Final = 30  # as aiortc sets it in x264, which divides the bit rate by it
 _LOOKS: Final = "looks.npy"
 
 
@@ -85,32 +82,23 @@ def _place(number: int) -> int:
 
 
 def _painted(folder: Path) -> list[Any]:
-    world = World(seed=0, prompt="A cat on a hill at sunset", portrait=False)
-    rng = np.random.default_rng(0)
-    pictures, seen = [], []
-    for place in range(_PICTURES):
-        picture = world.picture(place / FPS)
-        plane: Any = picture.planes[0]
-        luma = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-        grain = rng.integers(-_GRAIN, _GRAIN + 1, luma.shape)
-        grainy = np.clip(luma + grain, 16, 235).astype(np.uint8)
-        plane.update(grainy.tobytes())
-        pictures.append(picture)
-        seen.append(coarse(grainy[:, : picture.width]))
-    np.save(folder / _LOOKS, np.array(seen))
+    world, grain = World(seed=0, prompt="A cat on a hill at sunset", portrait=False), Grain(_GRAIN, seed=0)
+    pictures = [grain.over(world.picture(place / FPS), place / FPS) for place in range(_PICTURES)]
+    lumas: list[Any] = [picture.to_ndarray(format="yuv420p")[: picture.height] for picture in pictures]
+    np.save(folder / _LOOKS, np.array([coarse(luma) for luma in lumas]))
     return pictures
 
 
-@attrs.define(kw_only=True)
-class _Title:
-    """Takes the place of a world whose pictures are painted already; keeps only the prompt."""
+class _Nothing:
+    """Takes the place of a world whose pictures are painted already."""
 
-    applied_prompt: str
-    size: tuple[int, int] = LANDSCAPE
+    def start(self, *_: Any) -> None:
+        """Accept the prompt, of which the stream keeps the text."""
 
-    def change(self, prompt: str) -> str:
-        """Accept a prompt, without effect."""
-        return prompt
+    interact = start
+
+    def picture(self, _: float) -> None:
+        """Nobody looks."""
 
 
 class _GrainCamera(Camera):
@@ -141,8 +129,9 @@ async def _always() -> bool:
 
 def _count(counters: Counters) -> None:
     """Have every sender count."""
-    values, may_send, keyframe = counters.values, history.SentPackets.may_send, RTCRtpSender._send_keyframe
+    values, may_send = counters.values, history.SentPackets.may_send
     keep: Any = history.SentPackets.__setitem__
+    answer: Any = requests.KeyframeRequests.__call__
 
     def counted_packet(self: Any, place: int, packet: Any) -> None:
         values[0] += 1
@@ -156,30 +145,25 @@ def _count(counters: Counters) -> None:
 
     def counted_keyframe(self: Any) -> None:
         values[3] += 1
-        keyframe(self)
+        answer(self)
 
     patched: Any = history.SentPackets
     patched.__setitem__, patched.may_send = counted_packet, counted_request
-    RTCRtpSender._send_keyframe = counted_keyframe  # type: ignore[method-assign]
+    asked: Any = requests.KeyframeRequests
+    asked.__call__ = counted_keyframe
 
 
-def _main(folder: str, host: str, bits_per_s: str) -> None:
+def _main(folder: str, host: str, bits_per_s: str, follows: str = "") -> None:
     counters = Counters(Path(folder) / "counters", new=True)
     _count(counters)
-    rate = int(bits_per_s) * _ENCODERS_FPS // FPS
-    fixed: Any = StreamEncoder
-    fixed.target_bitrate = property(lambda _: rate, lambda *_: None)  # whatever the client estimates
     pictures = _painted(Path(folder))
 
     def camera(scenery: Any, **arguments: Any) -> Camera:
         return _GrainCamera(scenery, **{**arguments, "pictures": pictures, "folder": Path(folder)})
 
-    def world(*, prompt: str, **_: Any) -> Any:
-        return _Title(applied_prompt=prompt)
-
-    with Emulator(
-        host=host, world=world, camera=camera, codec="h264", record=False, streamers=8, concurrent_sessions=8
-    ) as emulator:
+    settings: dict[str, Any] = {"codec": "h264", "record": False, "streamers": 8, "concurrent_sessions": 8}
+    settings |= {"bitrate": int(bits_per_s), "congestion_control": bool(follows)}
+    with Emulator(host=host, world=_Nothing, camera=camera, **settings) as emulator:
         print(json.dumps({"api_url": emulator.api_url, "api_key": emulator.api_key}), flush=True)
         threading.Event().wait()
 

@@ -50,22 +50,43 @@ class Tape:
         self.pictures = pictures
 
     @classmethod
-    def record(cls, codec: str, length: int, fps: int = 20) -> Self:
-        """Paint and encode ``length`` pictures."""
+    def record(
+        cls,
+        codec: str,
+        length: int,
+        fps: int = 20,
+        *,
+        bit_rate: int = _BIT_RATE,
+        size: tuple[int, int] | None = None,
+        grain: int = 0,
+    ) -> Self:
+        """Paint and encode ``length`` pictures.
+
+        Args:
+            codec: ``h264`` or ``vp8``.
+            length: how many.
+            fps: pictures per second.
+            bit_rate: in bits per s; smooth pictures do not need much, whatever is given here.
+            size: width and height, in px; by default that of a world.
+            grain: levels of brightness that are added or taken away at random.
+        """
         import av  # here, because the clients do not need it
 
         from odyssey_proto.emulator._worlds import LANDSCAPE, World
 
         name, options = _ENCODERS[codec]
         context: Any = av.CodecContext.create(name, "w")
-        context.width, context.height = LANDSCAPE
-        context.pix_fmt, context.bit_rate, context.gop_size = "yuv420p", _BIT_RATE, length
+        width, height = context.width, context.height = size or LANDSCAPE
+        context.pix_fmt, context.bit_rate, context.gop_size = "yuv420p", bit_rate, length
         context.framerate, context.time_base = fractions.Fraction(fps), fractions.Fraction(1, fps)
         context.options, context.thread_count = options, 1  # those of libvpx wait without sleeping
         world = World(seed=0, prompt="A cat on a hill at sunset", portrait=False)
         pictures = []
         for place in range(length):
             picture = world.picture(place / fps)
+            if size is not None:
+                picture = picture.reformat(width, height)
+            _add_grain(picture, grain, place)
             stamp.draw(picture, place, 0)
             picture.pts, picture.time_base = place, context.time_base
             pictures.append(b"".join(bytes(packet) for packet in context.encode(picture)))
@@ -79,6 +100,14 @@ class Tape:
     def load(cls, path: Path) -> Self:
         """Read a tape from a file."""
         return cls([bytes.fromhex(picture) for picture in json.loads(path.read_text(encoding="ascii"))])
+
+
+def _add_grain(picture: Any, grain: int, seed: int) -> None:
+    if grain:
+        plane = picture.planes[0]
+        luma = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        added = np.random.default_rng(seed).integers(-grain, grain + 1, luma.shape, np.int16)
+        plane.update(np.clip(luma + added, 16, 235).astype(np.uint8).tobytes())
 
 
 class Log:

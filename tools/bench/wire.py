@@ -38,7 +38,12 @@ import fcntl, os, socket, struct, subprocess, sys
 line, address = sys.argv[1:]
 device = os.open("/dev/net/tun", os.O_RDWR)
 fcntl.ioctl(device, 0x400454CA, struct.pack("16sH", b"wire", 0x1001))  # TUNSETIFF: IFF_TUN | IFF_NO_PI
-for command in (f"addr add {address}/24 dev wire", "link set wire up txqueuelen 2000", "link set lo up"):
+for command in (
+    f"addr add {address}/24 dev wire",
+    "link set wire up txqueuelen 2000",
+    "link set lo up",
+    "route add default dev wire",  # Chromium offers the address that it would reach others from
+):
     subprocess.run(["ip", *command.split()], check=True)
 with socket.socket(fileno=int(line)) as outside:
     socket.send_fds(outside, [b"x"], [device])

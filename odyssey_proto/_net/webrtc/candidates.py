@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..._model.ice_urls import IceUrl
     from .ice_servers import IceServers
 
-__all__ = ["FALLBACK_SERVERS", "agents", "announced", "arrange_gathering", "for_aiortc"]
+__all__ = ["FALLBACK_SERVERS", "agents", "announced", "arrange_gathering", "for_aiortc", "own_addresses"]
 
 log = logging.getLogger("odyssey_proto.webrtc")
 
@@ -37,6 +37,13 @@ _SECTION: Final = re.compile(r"^a=mid:(\S+)", re.MULTILINE)
 _LOOPBACK: Final = ("127.0.0.1", "::1")
 _BINDING_S: Final = 5.0  # aioice requires a timeout, though binding takes no time
 _RECEIVE_BUFFER: Final = 1 << 20  # requested bytes, four times aioice's request; the system may give less
+
+
+def own_addresses() -> frozenset[str]:
+    """Return the addresses of this machine that a connection would offer now, without loopback."""
+    from aioice import ice
+
+    return frozenset(ice.get_host_addresses(use_ipv4=True, use_ipv6=True))
 
 
 def for_aiortc(urls: Iterable[IceUrl]) -> list[RTCIceServer]:

@@ -21,18 +21,19 @@ from av.error import FFmpegError
 
 from ..._base.limits import PICTURE_MOST_PX
 from ..._base.seldom import Seldom
+from ..._video.meters import FREEZE_S
 from ..tap import Tap
 from .picture_size import coded_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiortc import RTCRtpReceiver
+    from aiortc import MediaStreamTrack, RTCRtpReceiver
 
     from ..._video.meters import VideoTotals
     from .jitter import ArrivedFrame, MarkerJitterBuffer
 
-__all__ = ["DecodingQueue", "discard", "install"]
+__all__ = ["DecodingQueue", "discard", "drain", "install"]
 
 log = logging.getLogger("odyssey_proto.webrtc")
 
@@ -87,6 +88,7 @@ class DecodingQueue:
         self._decoder: Any = None
         self._decodes: str | None = None
         self._inside: dict[int, ArrivedFrame] = {}  # by `pts`
+        self._newest: ArrivedFrame | None = None
         self._needs_keyframe = False
         self._is_wanted = True
 
@@ -112,6 +114,7 @@ class DecodingQueue:
             # Now rather than at the next garbage collection: a decoder keeps some 10 MB of pictures.
             self._decoder = self._decodes = None
             self._inside.clear()
+            self._newest = None
 
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None:
@@ -191,7 +194,17 @@ class DecodingQueue:
             self._on_frame(frame, now)
         else:
             self._totals.decoding.add(now - encoded.whole_at)
+            self._note_delay(encoded)
             self._on_frame(frame, encoded.arrived_at)
+
+    def _note_delay(self, encoded: ArrivedFrame) -> None:
+        """Count for how long the network held a frame up. A pause that the sender made itself is none."""
+        before, self._newest = self._newest, encoded
+        if before is None or encoded.sent <= before.sent:
+            return
+        late_s = encoded.whole_at - before.whole_at - float((encoded.sent - before.sent) * _TICK_S)
+        if late_s > FREEZE_S:
+            self._totals.held_up_s += late_s
 
 
 def install(
@@ -231,6 +244,17 @@ def discard(receiver: RTCRtpReceiver) -> None:
     """Have a receiver that has received nothing yet decode nothing: nobody takes its frames or sounds."""
     if type(getattr(receiver, _QUEUE, None)) is queue.Queue and getattr(receiver, _THREAD, receiver) is None:
         setattr(receiver, _QUEUE, _Discarding())
+
+
+async def drain(track: MediaStreamTrack) -> None:
+    """Take everything from a track that nobody wants, in case it could not be discarded, until its end."""
+    from aiortc import MediaStreamError
+
+    try:
+        while True:
+            await track.recv()
+    except MediaStreamError:
+        pass
 
 
 class _Discarding:

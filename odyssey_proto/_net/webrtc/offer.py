@@ -18,6 +18,7 @@ from ..._base.errors import MalformedMessageError, OdysseyConnectionError
 from ..._base.limits import CANDIDATE_MOST_CHARS, CANDIDATES_MOST
 from .bounded_sdp import OversizeError, bounded_lines
 from .codecs import VideoCodecs
+from .feedback import Terms, terms
 
 if TYPE_CHECKING:
     from aiortc import RTCIceCandidate
@@ -67,6 +68,8 @@ class Offer:
     """The largest message on a data channel, in bytes."""
     codecs: VideoCodecs
     """The video codecs."""
+    feedback: dict[str, Terms]
+    """What it says about reports on each packet, by the ids of its video sections."""
     candidates: tuple[IceCandidate, ...]
     """The candidates, removed from the text: aiortc would reject the whole offer because of a malformed one, and
     wait for one with a ``*.local`` name."""
@@ -128,6 +131,7 @@ class Offer:
             if limit is None
             else limit.maxMessageSize or _LARGEST_MESSAGE_SIZE,
             codecs=codecs,
+            feedback=terms(media),
             candidates=(*candidates, *ends.values()),
         )
 

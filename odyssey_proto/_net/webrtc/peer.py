@@ -12,7 +12,6 @@ import concurrent.futures
 import contextlib
 import importlib
 import logging
-import re
 import threading
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -20,16 +19,15 @@ from ..._base.errors import MalformedMessageError, OdysseyConnectionError
 from ..._base.event_loop import TaskScope
 from ..._base.limits import OFFERS_MOST_WAITING, PICTURE_MOST_PX
 from ..._base.tracebacks import without_locals
-from ..._model.ice_urls import usable_servers
 from ..._video.meters import VideoTotals
 from ..tap import Tap
 from . import candidates, liveness
-from .bounded_sdp import CandidateCount
 from .channels import DataChannels, not_open
 from .codecs import codec_preferences, no_codec
-from .ice_servers import IceServers
-from .offer import UNREADABLE, Offer, readable_candidate
+from .offer import UNREADABLE, Offer
 from .other_logs import keep_quiet
+from .path_search import PathSearch, RemoteCandidates, add_remote
+from .picture_size import TOO_LARGE, oversize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -41,7 +39,6 @@ if TYPE_CHECKING:
     from ..._base.clock import Clock
     from ..._base.event_loop import BackgroundLoop
     from ..._model.config import VideoCodec
-    from ..._model.ice_urls import IceUrl
     from .listener import PeerListener
     from .receiving import Receiving
 
@@ -51,7 +48,6 @@ T = TypeVar("T")
 log = logging.getLogger("odyssey_proto.webrtc")
 
 _SETTLING_S: Final = 0.2  # from the first sign of a leaving peer to the last
-_PATH_DEADLINE_S: Final = 12.0  # after the answer; aiortc tries for 64 s, which is longer than anybody waits
 
 
 def warm() -> None:
@@ -96,7 +92,6 @@ class Peer:
         self._listener = listener
         self._clock = clock
         self._loopback = loopback
-        self._relay_only = relay_only
         self._codec: VideoCodec = codec
         self._max_pixels = max_pixels
         self._totals = totals or VideoTotals(clock)
@@ -113,15 +108,11 @@ class Peer:
         # Only the loop's thread writes the following; any thread reads the channels, the decoder's some others.
         self._stop = asyncio.Event()
         self._negotiating = asyncio.Lock()
-        self._given: tuple[IceServer, ...] | None = None
-        self._urls: tuple[IceUrl, ...] = ()
-        self._left_out: tuple[str, ...] = ()
-        self._servers = IceServers(())
+        self._path = PathSearch(relay_only=relay_only, on_late=self._take_late)
         self._pc: RTCPeerConnection | None = None
         self._offer: Offer | None = None
         self._offers_waiting = 0
-        self._candidates = CandidateCount()
-        self._early: list[IceCandidate] = []
+        self._remote = RemoteCandidates(self._add_candidate)
         self._video: MediaStreamTrack | None = None
         self._receiving: Receiving | None = None
         self._channels = DataChannels(
@@ -134,7 +125,6 @@ class Peer:
         )
         self._connected = False
         self._lost = False
-        self._tried: tuple[str, ...] = ()
 
     @property
     def peer_connection(self) -> RTCPeerConnection | None:
@@ -149,13 +139,13 @@ class Peer:
     @property
     def notes(self) -> tuple[str, ...]:
         """Possible reasons for a failure to connect: ICE servers that were left out or gave nothing, and why."""
-        return self._left_out + self._servers.notes
+        return self._path.notes
 
     # --- from any thread
 
     def prepare(self, ice_servers: Sequence[IceServer]) -> None:
         """Ask the ICE servers ahead of the offer; otherwise `answer` does it."""
-        self._submit(self._ask_servers(tuple(ice_servers)))
+        self._submit(self._path.ask(tuple(ice_servers)))
 
     def answer(self, offer_sdp: str, ice_servers: Sequence[IceServer] = ()) -> concurrent.futures.Future[str]:
         """Accept the streamer's offer and return the answer's SDP, with all candidates in it.
@@ -253,12 +243,12 @@ class Peer:
         if self._receiving is not None:
             self._receiving.give_up()
         await self._own.cancel(0.1)
-        closing = {self._everything.spawn(self._servers.release())}
+        closing = {self._everything.spawn(self._path.servers.release())}
         if self._pc is not None:
             closing.add(self._everything.spawn(self._pc.close()))
         # aiortc's own close waits for the network: it took 63 s with a dead TURN server.
         await asyncio.wait(closing, timeout=self._clean_end_s)
-        await self._everything.spawn(self._servers.cut())
+        await self._everything.spawn(self._path.servers.cut())
         if not await self._everything.cancel(0.2):
             log.warning("%d tasks of a peer connection did not end", len(self._everything))
         self._channels.drop()
@@ -298,17 +288,6 @@ class Peer:
 
     # --- offer, answer, candidates
 
-    async def _ask_servers(self, given: tuple[IceServer, ...]) -> None:
-        if self._given == given:
-            return
-        self._given, before = given, self._servers
-        self._urls, self._left_out = usable_servers(given)
-        for note in self._left_out:
-            log.warning("ICE: %s", note)
-        self._servers = IceServers(self._urls, relay_only=self._relay_only, on_late=self._take_late)
-        self._servers.ask()
-        await before.release()
-
     async def _answer(self, sdp: str, servers: tuple[IceServer, ...]) -> str:
         self._own_this_task()
         if self._offers_waiting >= OFFERS_MOST_WAITING:
@@ -333,17 +312,19 @@ class Peer:
                 )
             first = self._pc is None
             if first:
-                await self._ask_servers(servers)
+                await self._path.ask(servers)
             pc = self._pc = self._pc or self._make_connection()
             if first:
                 # Before the offer is set: afterwards aiortc would prefer the first codec in the offer.
                 pc.addTransceiver("video", "recvonly").setCodecPreferences(codec_preferences(self._codec))
             try:
                 await pc.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
+                if self._receiving is not None:
+                    self._receiving.agree(pc, offer.feedback)
                 if pc.sctp is not None:
                     self._channels.limit(pc.sctp)
                 self._take_offer(offer)
-                candidates.arrange_gathering(pc, loopback=self._loopback, servers=self._servers)
+                candidates.arrange_gathering(pc, loopback=self._loopback, servers=self._path.servers)
                 await pc.setLocalDescription(await pc.createAnswer())
             except OperationError as exc:
                 text = no_codec(self._codec, offer.codecs.offered)
@@ -360,7 +341,7 @@ class Peer:
                 ) from exc
             answer = offer.codecs.restored(pc.localDescription.sdp)
             if first:
-                self._check_candidates(answer)
+                self._path.check(answer)
                 self._spawn(self._watch_path())
         return answer
 
@@ -368,7 +349,7 @@ class Peer:
         from aiortc import RTCConfiguration, RTCPeerConnection
 
         # Always a list: without one, aiortc asks a public STUN server.
-        pc = RTCPeerConnection(RTCConfiguration(iceServers=candidates.for_aiortc(self._urls)))
+        pc = RTCPeerConnection(RTCConfiguration(iceServers=candidates.for_aiortc(self._path.urls)))
         pc.on("connectionstatechange", self._take_state)
         pc.on("track", self._take_track)
         pc.on("datachannel", self._channels.take)
@@ -377,66 +358,29 @@ class Peer:
     def _take_offer(self, offer: Offer) -> None:
         self._offer = offer
         self._channels.max_message_size = offer.max_message_size
-        early, self._early = self._early, []
-        for candidate in (*filter(self._candidates.admits, offer.candidates), *early):
-            # Each in a task of its own: the names in browsers' candidates take a second to resolve, or longer.
-            self._spawn(self._add_candidate(candidate, offer))
+        self._remote.take_offer(offer)
 
     def _take_late(self, agent: Any, candidate: Any) -> None:
         for found in candidates.announced(self._pc, agent, candidate):
             self._tell(self._listener.on_candidate, found)
 
-    def _check_candidates(self, answer: str) -> None:
-        self._tried = tuple(dict.fromkeys(re.findall(r"^a=candidate:.* typ (\w+)", answer, re.MULTILINE)))
-        for note in self._servers.notes:
-            log.warning("ICE: %s", note)
-        if self._relay_only and "relay" not in self._tried:
-            raise OdysseyConnectionError(
-                "ice_policy='relay' needs a relay: " + self._explanation(),
-                code="no_relay",
-                recoverable=self._has_turn() and not self._servers.is_hopeless,
-            )
-        if not self._tried:
-            raise OdysseyConnectionError(
-                "This machine has no network address to connect from", code="no_candidates", recoverable=True
-            )
-
-    def _explanation(self) -> str:
-        return "; ".join((*self.notes, *(() if self._has_turn() else ("no TURN server is known",))))
-
-    def _has_turn(self) -> bool:
-        return any(url.scheme != "stun" for url in self._urls)
-
     async def _watch_path(self) -> None:
         assert self._pc is not None
-        await asyncio.sleep(_PATH_DEADLINE_S)
-        if self._pc.iceConnectionState in ("new", "checking"):
+        if await self._path.fails(self._pc):
             self._lose_path()
 
     def _lose_path(self) -> None:
-        relay = ("relay",) if self._servers.has_late_relay else ()
-        kinds = ", ".join((*self._tried, *relay))
-        tried = f"No network path to the streamer was found ({kinds} candidates were tried)"
-        hint = self._explanation()
-        self._lose(f"{tried}; {hint}" if hint else tried, "ice_failed", not self._servers.is_hopeless)
+        text, may_help = self._path.failure()
+        self._lose(text, "ice_failed", may_help)
 
     def _take_candidate(self, candidate: IceCandidate) -> None:
-        if self._closing or not self._candidates.admits(candidate):
-            return
-        if self._offer is None:
-            self._early.append(candidate)
-        else:
-            self._spawn(self._add_candidate(candidate, self._offer))
+        if not self._closing:
+            self._remote.take(candidate)
 
-    async def _add_candidate(self, candidate: IceCandidate, offer: Offer) -> None:
+    def _add_candidate(self, candidate: IceCandidate, offer: Offer) -> None:
         assert self._pc is not None
-        try:
-            parsed = readable_candidate(candidate, offer)
-            # aiortc applies an end to all sections: that of a bundled section must not end the shared transport.
-            if parsed is not None or offer.ends_candidates(candidate):
-                await self._pc.addIceCandidate(parsed)
-        except (*UNREADABLE, OSError) as exc:
-            log.warning("an ICE candidate of the streamer was ignored: %s", type(exc).__name__)
+        # Each in a task of its own: the names in browsers' candidates take a second to resolve, or longer.
+        self._spawn(add_remote(self._pc, candidate, offer))
 
     # --- called by aiortc
 
@@ -447,6 +391,8 @@ class Peer:
         if state == "connected":
             self._totals.connections += not self._connected
             self._connected = True
+            if self._receiving is not None:
+                self._receiving.start()
         elif state == "closed":
             self._lose("The peer connection to the streamer has ended", "peer_closed")
         elif state == "failed":
@@ -468,7 +414,7 @@ class Peer:
         else:
             # Mostly audio, which nobody takes. If it cannot be discarded, what is decoded must not pile up.
             decoding.discard(self._receiver_of(track))
-            self._spawn(_drain(track))
+            self._spawn(decoding.drain(track))
 
     def _receive(self, track: MediaStreamTrack) -> None:
         from .receiving import Receiving
@@ -484,6 +430,8 @@ class Peer:
             on_oversize=lambda width, height: self._loop.call_soon(self._refuse_size, width, height),
             tap=self._tap,
         )
+        if self._connected:
+            self._receiving.start()
 
     def _receiver_of(self, track: MediaStreamTrack) -> Any:
         assert self._pc is not None
@@ -493,8 +441,7 @@ class Peer:
         self._lose(f"The streamer sends {what}", "too_many_messages", recoverable=False)
 
     def _refuse_size(self, width: int, height: int) -> None:
-        limit = f"the limit is {self._max_pixels} px (AdvancedConfig.max_pixels)"
-        self._lose(f"The server sends pictures of {width}×{height} px; {limit}", "picture_too_large", False)
+        self._lose(f"The server sends {oversize(width, height, self._max_pixels)}", TOO_LARGE, recoverable=False)
 
     def _ask_for_keyframe(self) -> None:
         if self._receiving is not None and not self._closing:
@@ -546,13 +493,3 @@ class Peer:
     async def _settled(self) -> None:
         # A peer connection closes in steps: video, channels, then the whole, which is the event worth reporting.
         await asyncio.sleep(_SETTLING_S)
-
-
-async def _drain(track: MediaStreamTrack) -> None:
-    from aiortc import MediaStreamError
-
-    try:
-        while True:
-            await track.recv()
-    except MediaStreamError:
-        pass

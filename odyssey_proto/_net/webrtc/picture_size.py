@@ -1,4 +1,4 @@
-"""The size of the pictures in encoded video, read before a decoder sees it: H.264 and VP8. It decodes nothing.
+"""The size of the pictures in encoded video, read before a decoder sees it: H.264 and VP8; and one too large.
 
 A keyframe of a few KiB can name a size for which a decoder allocates more than a GB.
 """
@@ -8,7 +8,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["coded_size"]
+__all__ = ["TOO_LARGE", "coded_size", "oversize"]
+
+TOO_LARGE: Final = "picture_too_large"
+"""The code of the error for pictures that are larger than the user allows."""
 
 _PARAMETERS: Final = re.compile(rb"\x00\x00\x01[\x07\x27\x47\x67]")  # the head of a sequence parameter set
 _LOOKED_AT: Final = 1024  # bytes of one; the size comes after lists of at most 600
@@ -17,6 +20,11 @@ _VP8_START: Final = b"\x9d\x01\x2a"  # from byte 3 of a keyframe (RFC 6386, 9.1)
 _BLOCK_PX: Final = 16
 _LONGEST_CODE: Final = 32  # bits before the mark of a number
 _FIRST_SCALE: Final = 8
+
+
+def oversize(width: int, height: int, most_px: int) -> str:
+    """Return the text that names pictures which are too large, and the limit."""
+    return f"pictures of {width}×{height} px; the limit is {most_px} px (AdvancedConfig.max_pixels)"
 
 
 def coded_size(codec: str, data: bytes) -> tuple[int, int] | None:

@@ -1,4 +1,5 @@
-"""The parts of ours in a video receiver of aiortc: requests for lost packets, the jitter buffer, and the decoder.
+"""The parts of ours in a video receiver of aiortc: requests for lost packets, reports to the sender, the
+jitter buffer, and the decoder.
 
 Each is left to aiortc if its internals differ from those known here. It neither makes the receiver nor knows what
 the frames are for.
@@ -8,14 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import decoding, jitter, repair
+from . import decoding, feedback, intake, jitter, repair
 from .recovery import Recovery
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
 
     import av
-    from aiortc import RTCRtpReceiver
+    from aiortc import RTCPeerConnection, RTCRtpReceiver
 
     from ..._video.meters import VideoTotals
     from ..tap import Tap
@@ -56,10 +57,13 @@ class Receiving:
         self._spawn = spawn
         self._requester: repair.Requester | None = None
         self._decoding: decoding.DecodingQueue | None = None
+        self._feedback: feedback.Feedback | None = None
+        self._intake: intake.Intake | None = None
         recovery, clock = Recovery(round_trip, wants_all), totals.clock
         buffer = self._buffer = jitter.install(receiver, clock, totals, recovery, wants_all)
         if buffer is not None:
             self._requester = repair.install(receiver, buffer, recovery, clock, totals, spawn)
+            self._feedback = feedback.install(receiver, recovery, clock, totals, spawn)
             self._decoding = decoding.install(
                 receiver, buffer, on_frame, totals, max_pixels=max_pixels, on_oversize=on_oversize, tap=tap
             )
@@ -69,6 +73,16 @@ class Receiving:
         """The payload type of the newest packet; None before the first, or if aiortc keeps its own buffer."""
         return None if self._buffer is None else self._buffer.payload_type
 
+    def agree(self, pc: RTCPeerConnection, offered: Mapping[str, feedback.Terms]) -> None:
+        """Accept reports on each packet if the sender ``offered`` them, as soon as aiortc knows its offer."""
+        if self._feedback is not None:
+            feedback.agree(pc, self._receiver, offered)
+
+    def start(self) -> None:
+        """Take packets by the short way, once the connection is established."""
+        if self._intake is None and self._buffer is not None and self._requester is not None:
+            self._intake = intake.install(self._receiver, self._requester, self._buffer, self._spawn)
+
     def ask_for_keyframe(self) -> None:
         """Ask the sender for a keyframe, unless no packet has come."""
         if self._buffer is not None and self._buffer.ssrc is not None:
@@ -76,8 +90,12 @@ class Receiving:
             self._spawn(self._receiver._send_rtcp_pli(self._buffer.ssrc))
 
     def give_up(self) -> None:
-        """Decode and request nothing more."""
+        """Take, decode and request nothing more."""
+        if self._intake is not None:
+            self._intake.stop()
         if self._decoding is not None:
             self._decoding.give_up()
         if self._requester is not None:
             self._requester.stop()
+        if self._feedback is not None:
+            self._feedback.stop()

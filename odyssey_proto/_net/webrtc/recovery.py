@@ -12,6 +12,7 @@ Requests are limited, because on a link that is full each answer takes the place
 from __future__ import annotations
 
 import math
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -152,6 +153,14 @@ class Recovery:
         missing = None if self._highest is None else self._missing.get(self._unwrapped(number))
         return None if missing is None else missing.since
 
+    def answers(self, number: int, now: float) -> bool:
+        """Return whether a packet with ``number`` that comes at ``now`` was sent again at our request."""
+        missing = None if self._highest is None else self._missing.get(self._unwrapped(number))
+        return missing is not None and self._is_answer(missing, now)
+
+    def _is_answer(self, missing: _Missing, now: float) -> bool:
+        return missing.tries > 0 and now - missing.asked_at >= self.round_trip_s / 2
+
     def passed(self, number: int) -> None:
         """Note that nothing before ``number`` is needed any more."""
         self._lowest = None
@@ -195,9 +204,14 @@ class Recovery:
             self._begin(number, now)
             self._note_end(now, timestamp, marked)
             return False
-        place = self._unwrapped(number)
+        place = self._highest + 1  # as most are
+        if number != place & 0xFFFF:
+            place = self._unwrapped(number)
         ahead = place - self._highest
-        self._count(now, again)
+        self._arrived += not again
+        self._says_again |= again
+        if now - self._counting_since >= 1:
+            self._count(now)
         outage = False
         if ahead > 1:
             outage = self._find_gap(place, timestamp, now)
@@ -226,16 +240,12 @@ class Recovery:
         self._counting_since = self._tokens_at = now
         self._arrived = self._gone = 0
 
-    def _count(self, now: float, again: bool) -> None:
-        self._says_again |= again
-        self._arrived += not again
-        span = now - self._counting_since
-        if span >= 1:
-            share = max(0, self._gone) / max(1, self._arrived + self._gone)
-            self.loss += (share - self.loss) / 2
-            self._per_s = self._arrived / span
-            self._arrived = self._gone = 0
-            self._counting_since = now
+    def _count(self, now: float) -> None:
+        share = max(0, self._gone) / max(1, self._arrived + self._gone)
+        self.loss += (share - self.loss) / 2
+        self._per_s = self._arrived / (now - self._counting_since)
+        self._arrived = self._gone = 0
+        self._counting_since = now
 
     def _find_gap(self, place: int, timestamp: int | None, now: float) -> bool:
         assert self._highest is not None
@@ -255,8 +265,8 @@ class Recovery:
             entry = self._missing[missing] = _Missing(now, due_at)
             if after < missing <= after + _PROBED:
                 entry.tries, entry.asked_at, entry.due_at = 1, asked_at, max(now, asked_at + self._wait(1))
-        while len(self._missing) > MOST_MISSING:
-            del self._missing[next(iter(self._missing))]
+        for oldest in tuple(islice(self._missing, max(0, len(self._missing) - MOST_MISSING))):
+            del self._missing[oldest]
         self._wake(due_at)
         return False
 
@@ -270,9 +280,9 @@ class Recovery:
             self.in_vain += 1
         if missing is None:
             return
-        if not again and not self._says_again and missing.tries:
+        if not again and not self._says_again:
             # If packets that are sent again look like others, the time tells them apart.
-            again = now - missing.asked_at >= self.round_trip_s / 2
+            again = self._is_answer(missing, now)
         if again:
             self.repaired += 1
             self._measure(missing, now)
@@ -332,7 +342,8 @@ class Recovery:
         if marked:
             self._marked = self._highest
         elif self._marked is not None and self._highest - self._marked <= _MARKS_WITHIN:
-            self._probe_at = now + max(_TAIL_S, 2 * self._reordering(now), 1.5 * self._pause_s)
+            late_s = self._reordering(now) if self._reordered_s else 0.0
+            self._probe_at = now + max(_TAIL_S, 2 * late_s, 1.5 * self._pause_s)
             self._wake(self._probe_at)
 
     def _learn_pause(self, seconds: float) -> None:

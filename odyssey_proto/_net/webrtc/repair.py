@@ -78,11 +78,14 @@ class Requester:
         number, timestamp = packet.sequence_number, packet.timestamp
         if recovery.take(number, now, timestamp=timestamp, again=again, marked=bool(packet.marker)):
             self._buffer.note_outage()
-        if recovery.next_at is None:
+        at = recovery.next_at
+        if at is None:
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
             return False
+        if now < at and self._timer is not None and self._timer_at <= at + _SOONEST_S:
+            return False  # the timer looks then
         self.missing = recovery.due(now)
         self._set_timer(now)
         self._count()
@@ -100,7 +103,7 @@ class Requester:
         if at is None or self._stopped:
             return
         if self._timer is not None:
-            if self._timer_at <= at:
+            if self._timer_at <= at + _SOONEST_S:
                 return  # it looks again then
             self._timer.cancel()
         self._timer_at = at

@@ -37,13 +37,20 @@ _CODECS: Final[dict[str, tuple[str, dict[str, str]]]] = {
 """With one thread each: two of libvpx wait for each other without sleeping, which costs 20 times the CPU if the
 machine is busy."""
 
+_RATED_OPTIONS: Final[dict[str, dict[str, str]]] = {
+    "libx264": {"preset": "ultrafast", "tune": "zerolatency", "threads": "1"},
+    "libvpx": {**_CODECS["vp8"][1], "cpu-used": "-12", "max-intra-rate": "300"},
+}
+"""For pictures with grain, of which only the number of bits matters."""
+
 
 class Encoder:
     """One codec of one broadcast. Runs on the loop's thread, and encodes on a worker of the loop."""
 
-    def __init__(self, codec: str, fps: int) -> None:
+    def __init__(self, codec: str, fps: int, bitrate: int | None = None) -> None:
         self._name, self._options = _CODECS[codec]
         self._fps = fps
+        self._bitrate = bitrate
         self._takers: list[Taker] = []
         self._picture: av.VideoFrame | None = None
         self._arrived = asyncio.Event()
@@ -117,9 +124,16 @@ class Encoder:
         codec.width, codec.height, codec.pix_fmt = picture.width, picture.height, "yuv420p"
         codec.time_base = fractions.Fraction(1, _CLOCK_RATE_HZ)
         codec.framerate = fractions.Fraction(self._fps, 1)
-        codec.bit_rate = _BIT_RATE_BPS
+        codec.bit_rate = self._bitrate or _BIT_RATE_BPS
         codec.gop_size = _KEYFRAME_EVERY_S * self._fps
         codec.options = dict(self._options)
+        if self._bitrate is not None:
+            codec.options = {
+                **_RATED_OPTIONS[self._name],
+                "minrate": str(self._bitrate),
+                "maxrate": str(self._bitrate),
+                "bufsize": str(self._bitrate // 2),
+            }
         if self._name == "libx264":
             codec.profile = "Baseline"  # what every receiver decodes
         return codec
@@ -131,7 +145,9 @@ class BroadcastVideo:
     It costs next to nothing while nobody watches.
     """
 
-    def __init__(self, stream_id: str, *, token: str, size: tuple[int, int], fps: int) -> None:
+    def __init__(
+        self, stream_id: str, *, token: str, size: tuple[int, int], fps: int, bitrate: int | None = None
+    ) -> None:
         self.stream_id = stream_id
         self.token = token
         """Token that a spectator must present."""
@@ -139,6 +155,8 @@ class BroadcastVideo:
         """Width and height in px."""
         self.fps = fps
         """Pictures per second."""
+        self.bitrate = bitrate
+        """Bit rate, in bits per s; None for one that suits the built-in worlds, sent without pacing."""
         self.ended = False
         """Whether the stream has ended."""
         self._encoders: dict[str, Encoder] = {}
@@ -152,7 +170,7 @@ class BroadcastVideo:
     def encoder(self, codec: str) -> Encoder:
         """Return the encoder for ``h264`` or ``vp8``, shared by all spectators of that codec."""
         if codec not in self._encoders:
-            self._encoders[codec] = Encoder(codec, self.fps)
+            self._encoders[codec] = Encoder(codec, self.fps, self.bitrate)
         return self._encoders[codec]
 
     def show(self, picture: av.VideoFrame, at: float) -> None:

@@ -45,8 +45,9 @@ class Broadcast:
 class BroadcastRegistry:
     """All broadcasts, by stream. Runs on the loop's thread."""
 
-    def __init__(self, *, codec: str) -> None:
+    def __init__(self, *, codec: str, bitrate: int | None = None) -> None:
         self._codec = codec
+        self._bitrate = bitrate
         self._broadcasts: dict[str, Broadcast] = {}
         self._removals: dict[str, asyncio.TimerHandle] = {}
         self.routes = [
@@ -59,7 +60,8 @@ class BroadcastRegistry:
     def begin(self, stream_id: str, *, authority: str, size: tuple[int, int], fps: int) -> Broadcast:
         """Start a broadcast of ``stream_id``, reachable at ``authority`` (host and port)."""
         address = f"http://{authority}/live/{stream_id}"
-        video = BroadcastVideo(stream_id, token=f"spectator_{secrets.token_urlsafe(24)}", size=size, fps=fps)
+        token = f"spectator_{secrets.token_urlsafe(24)}"
+        video = BroadcastVideo(stream_id, token=token, size=size, fps=fps, bitrate=self._bitrate)
         broadcast = self._broadcasts[stream_id] = Broadcast(
             video=video,
             spectators=WhepSpectators(video, codec=self._codec),

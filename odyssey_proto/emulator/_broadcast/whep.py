@@ -21,7 +21,10 @@ from aiortc.sdp import SessionDescription
 from .._accounts.service import RefusedError
 from .._stream.history import keep_sent
 from .._stream.ice import address_reached, new_connection, offer_only
+from .._stream.outlet import Outlet
 from .._stream.peer import codec_preferences
+from .._stream.rate_control import rate_of
+from .._stream.requests import answer_keyframe_requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,7 +127,8 @@ class _Spectator:
         self._track = _PacketTrack()
         self._pc = new_connection()
         self._sender: RTCRtpSender = self._pc.addTransceiver(self._track, direction="sendonly").sender
-        keep_sent(self._sender)
+        self._sent = keep_sent(self._sender)
+        self._outlet: Outlet | None = None
         self._pc.getTransceivers()[0].setCodecPreferences(codec_preferences(codec))
         self._pc.on("connectionstatechange", self._take_state)
         self._deadline = asyncio.get_running_loop().call_later(_CONNECT_WITHIN_S, self._check_connected)
@@ -155,13 +159,18 @@ class _Spectator:
         self._encoder = self._video.encoder(media.rtp.codecs[0].mimeType.partition("/")[2].lower())
         self._track.on_loss = self._encoder.want_keyframe
         # Without this, aiortc would ask its own encoder for the keyframe that a receiver requests (PLI, FIR).
-        setattr(self._sender, "_send_keyframe", self._encoder.want_keyframe)  # noqa: B010  # private, so not typed
+        answer_keyframe_requests(self._sender, self._encoder.want_keyframe)
+        rate = rate_of(self._video.bitrate, adapts=False)
+        if rate is not None:
+            self._outlet = Outlet(self._pc.getTransceivers()[0], self._sent, rate, self._video.fps)
         return answer
 
     async def close(self) -> None:
         """Close the connection. The spectator learns of it over DTLS."""
         self._deadline.cancel()
         self._leave()
+        if self._outlet is not None:
+            await self._outlet.close()
         try:
             async with self._gathering:
                 await self._pc.close()

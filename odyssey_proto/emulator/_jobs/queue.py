@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .._config import EmulatorConfig
     from .._faults.script import Fault, FaultScript
     from .._notebook import Notebook
+    from .._own_worlds.sources import WorldSource
     from .._recordings.storage import Job, Storage
 
 __all__ = ["SimulationQueue"]
@@ -50,8 +51,10 @@ class SimulationQueue:
         storage: Storage,
         faults: FaultScript,
         notebook: Notebook,
+        world: WorldSource | None = None,
     ) -> None:
         self._config = config
+        self._world = world
         self._service = service
         self._storage = storage
         self._faults = faults
@@ -201,6 +204,11 @@ class SimulationQueue:
         takes = [take for index, script in enumerate(scripts) for take in plan(script, index)]
         for take in takes:
             self._object(take)
+        if self._world is not None and self._world.name is None:
+            raise ScriptError(
+                "Simulations are filmed in another process, which cannot import the world of this emulator: put it"
+                ' into a module, and give it as "module:Name"'
+            )
         left = self._service.seconds_left(job.account)
         if sum(take.length_ms for take in takes) / 1000 > left:
             raise ScriptError("The job is longer than what is left of the hours of this month")
@@ -212,7 +220,9 @@ class SimulationQueue:
             seed=self._config.seed,
             size=self._config.size,
             fps=self._config.fps,
-            stamp=self._config.stamp,
+            stamp=self._config.stamps_pictures,
+            world=None if self._world is None else self._world.name,
+            world_fps=self._config.world_fps or self._config.fps,
             folder=str(self._storage.folder_of("")),
         )
 

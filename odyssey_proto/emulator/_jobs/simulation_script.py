@@ -55,6 +55,10 @@ class Order:
     """Width and height of a picture in landscape, in px."""
     fps: int
     stamp: bool
+    world: str | None
+    """Name of the world, in the place of the emulator's own."""
+    world_fps: float
+    """Pictures per second of a folder of pictures."""
     folder: str
     """Parent folder of the streams' folders."""
 

@@ -13,7 +13,7 @@ import json
 import logging
 import math
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import av
 from av.error import FFmpegError
@@ -27,12 +27,15 @@ from .originals import Original, Originals
 from .tape import Closed, Cue, Picture, Said
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .._broadcast.registry import Broadcast
     from .._stream.camera import PictureTrack
     from .tape import Item, Request, Tape
 
 __all__ = ["ReplayStreamer"]
 
+T = TypeVar("T")
 log = logging.getLogger("odyssey_proto.emulator.streamer")
 
 _PATIENCE_S: Final = 5.0  # with a client that does not ask what it asked then; without video, it would leave
@@ -289,7 +292,7 @@ class ReplayStreamer(Streamer):
         first = next((item for item in self._items[self._place :] if isinstance(item, Picture)), None)
         if self._running is None or first is None:
             return
-        picture = await self._in_worker(self._decoded, first, _decoder(first.codec))
+        picture = await _in_worker(self._decoded, first, _decoder(first.codec))
         if picture is not None:
             self._broadcast = self._broadcasts.begin(
                 self._running,
@@ -304,7 +307,7 @@ class ReplayStreamer(Streamer):
     async def _show(self, picture: Picture) -> None:
         if picture.codec != self._decodes:
             self._decoder, self._decodes = _decoder(picture.codec), picture.codec
-        decoded = await self._in_worker(self._decoded, picture, self._decoder)
+        decoded = await _in_worker(self._decoded, picture, self._decoder)
         if decoded is None or self._running is None or not await self._goes_on("media") or self._media_stopped:
             return
         track = await self._track_with_room()
@@ -355,6 +358,10 @@ class ReplayStreamer(Streamer):
         return now
 
     _shown_at = 0.0
+
+
+async def _in_worker(call: Callable[..., T], *args: Any) -> T:
+    return await asyncio.get_running_loop().run_in_executor(None, call, *args)
 
 
 def _decoder(codec: str) -> Any:

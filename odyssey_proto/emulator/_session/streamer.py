@@ -30,13 +30,15 @@ from ..._model.traffic import Message
 from .._config import paced
 from .._faults.mishaps import SignalingSide, befall
 from .._notebook import SeenStream
+from .._own_worlds.performance import WorldError
 from .._stream.camera import Camera, PictureTrack
+from .._stream.grain import Grain
 from .._stream.peer import StreamerPeer
+from .._stream.rate_control import rate_of
 from .._traffic import show
-from .._worlds import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     import av
 
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from .._faults.script import FaultScript
     from .._faults.sloppiness import Sloppiness
     from .._notebook import Notebook
+    from .._own_worlds.stage import Show
     from .._recordings.archive import Archive, StreamRecorder
 
 __all__ = ["ClientLink", "Streamer"]
@@ -71,7 +74,7 @@ class ClientLink(SignalingSide, Protocol):
 @attrs.define(eq=False, kw_only=True)
 class _RunningStream:
     id: str
-    world: World
+    world: Show
     camera: Camera
     began_at: float
     longest: float
@@ -95,7 +98,7 @@ class Streamer:
         archive: Archive,
         broadcasts: BroadcastRegistry,
         notebook: Notebook,
-        world: Callable[..., World] = World,
+        open_world: Callable[..., Awaitable[Show]],
         camera: Callable[..., Camera] = Camera,
     ) -> None:
         self._session = session
@@ -105,7 +108,7 @@ class Streamer:
         self._sloppiness = sloppiness
         self._clock = clock
         self._archive = archive
-        self._make_world = world
+        self._open_world = open_world
         self._make_camera = camera
         self._broadcasts = broadcasts
         self._notebook = notebook
@@ -115,6 +118,8 @@ class Streamer:
         self._peer: StreamerPeer | None = None
         self._track: PictureTrack | None = None
         self._link: ClientLink | None = None
+        self._beside: dict[ClientLink, tuple[StreamerPeer, PictureTrack]] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
         self._user_agent = ""
         self._media_stopped = False
         self._closed = False
@@ -123,22 +128,24 @@ class Streamer:
         self._work = asyncio.get_running_loop().create_task(self._serve())
 
     async def join(self, link: ClientLink) -> StreamerPeer | None:
-        """Return a peer connection for a client that has just connected; close the earlier one.
+        """Return a peer connection for a client that has just connected; close the earlier one, or keep both.
 
         Return None if the session has ended meanwhile, or another client has connected.
         """
         (earlier, self._peer), (earlier_link, self._link) = (self._peer, None), (self._link, link)
         self._user_agent = link.user_agent
-        if earlier_link is not None:
-            await earlier_link.fail("replaced")
-        if earlier is not None:
-            await earlier.close()
+        if earlier_link is not None and earlier is not None and self._track is not None and self._keeps_both:
+            self._beside[earlier_link] = earlier, self._track
+        else:
+            if earlier_link is not None:
+                await earlier_link.fail("replaced")
+            if earlier is not None:
+                await earlier.close()
         if self._closed or self._link is not link:
             return None
         self._track = PictureTrack()
         self._peer = self._new_peer(self._track)
-        if self._stream is not None:
-            self._stream.camera.track = self._track
+        self._show_tracks()
         return self._peer
 
     def _new_peer(self, track: PictureTrack) -> StreamerPeer:
@@ -149,12 +156,32 @@ class Streamer:
             on_text=self._hear_channel,
             on_channel_open=self._channel_opened,
             on_packet=lambda packet: self._record_packet(packet, track),
+            rate=rate_of(self._config.bitrate, adapts=self._config.congestion_control),
+            fps=self._config.fps,
         )
 
+    @property
+    def _keeps_both(self) -> bool:
+        return self._config.second_connection == "beside"
+
+    def _show_tracks(self) -> None:
+        if self._stream is not None and self._track is not None:
+            self._stream.camera.track = self._track
+            self._stream.camera.others = tuple(track for _, track in self._beside.values())
+
     def leave(self, link: ClientLink) -> None:
-        """Forget a signaling connection that is lost; media goes on until the session is cleared."""
+        """Forget a signaling connection that is lost; media goes on until the session is cleared.
+
+        Beside another one, its peer connection ends with it.
+        """
         if self._link is link:
             self._link = None
+        elif link in self._beside:
+            peer, _ = self._beside.pop(link)
+            self._show_tracks()
+            ending = asyncio.get_running_loop().create_task(peer.close())
+            self._leaving.add(ending)
+            ending.add_done_callback(self._leaving.discard)
 
     def ask(self, request: _Request) -> None:
         """Queue a request of the client."""
@@ -167,11 +194,10 @@ class Streamer:
         self._closed = True
         self._work.cancel()
         # Concurrently: a client that is gone would not answer the close, and each of these may wait.
-        await asyncio.gather(self._say_goodbye(reason), self._cut(), *([self._peer.close()] if self._peer else []))
-
-    async def _say_goodbye(self, reason: str | None) -> None:
-        if self._link is not None:
-            await (self._link.close(1000) if reason is None else self._link.fail(reason))
+        links = [*self._beside, *([self._link] if self._link else [])]
+        peers = [*(peer for peer, _ in self._beside.values()), *([self._peer] if self._peer else [])]
+        goodbyes = (link.close(1000) if reason is None else link.fail(reason) for link in links)
+        await asyncio.gather(*goodbyes, self._cut(), *(peer.close() for peer in peers), *self._leaving)
 
     # For faults (`mishaps.StreamerSide`)
 
@@ -267,8 +293,7 @@ class Streamer:
         if not await self._goes_on("stream start") or self._refused(self._start_objections(request)):
             return
         try:
-            world = await self._in_worker(
-                self._make_world,
+            world = await self._open_world(
                 seed=self._config.seed,
                 prompt=request.prompt,
                 portrait=request.portrait,
@@ -279,9 +304,17 @@ class Streamer:
         except ValueError:
             self.stream_error("invalid_image", "The image cannot be read")
             return
+        except WorldError as exc:
+            self.stream_error(exc.reason, str(exc))
+            return
         camera = self._make_camera(
-            world, fps=self._config.fps, stamped=self._config.stamp, before_each=self._before_each
+            world,
+            fps=self._config.fps,
+            stamped=self._config.stamps_pictures,
+            before_each=self._before_each,
+            grain=Grain(self._config.grain, self._config.seed) if self._config.grain else None,
         )
+        camera.on_failure = self._break_off
         left = self._service.seconds_left(self._session.account)
         longest = None if self._config.max_stream_s is None else paced(self._config, self._config.max_stream_s)
         self._stream = _RunningStream(
@@ -312,7 +345,7 @@ class Streamer:
             )
             camera.audience = broadcast.video
             self._send_message(broadcast.ready)
-        camera.track = self._track
+        self._show_tracks()
         camera.roll()
 
     async def _update(self, request: Update) -> None:
@@ -320,7 +353,11 @@ class Streamer:
             return
         stream = self._stream
         if stream is not None:
-            applied = await self._in_worker(stream.world.change, request.prompt)
+            try:
+                applied = await stream.world.change(request.prompt)
+            except WorldError as exc:
+                self.stream_error(exc.reason, str(exc))
+                return
             self._notebook.stream_changed(self._session.id, request.prompt)
             if stream.recording is not None:
                 stream.recording.note("interact", prompt=request.prompt, applied_prompt=applied)
@@ -382,6 +419,17 @@ class Streamer:
             return False
         return await self._goes_on("media") and not self._media_stopped
 
+    async def _break_off(self, failure: Exception) -> None:
+        """End the stream because its world has failed."""
+        if isinstance(failure, WorldError):
+            reason, text = failure.reason, str(failure)
+        else:
+            log.error("a picture could not be painted", exc_info=failure)
+            reason, text = "internal_error", "The streamer failed"
+        await self._cut(reason)
+        self.stream_error(reason, text)
+        self._send_message(StreamEnded())  # not every error ends a stream
+
     def _record(self, stream: _RunningStream, prompt: str) -> None:
         world = stream.world
         from_packets = self._peer is not None and self._peer.sends_h264
@@ -398,7 +446,8 @@ class Streamer:
 
     def _record_packet(self, packet: av.Packet[Any], track: PictureTrack) -> None:
         stream = self._stream
-        if stream is not None and stream.recording is not None and packet.pts is not None:
+        is_newest = track is self._track
+        if is_newest and stream is not None and stream.recording is not None and packet.pts is not None:
             stream.recording.take_packet(packet, track.moment(packet.pts))
 
     async def _cut(self, reason: str = "session_ended") -> None:
@@ -408,12 +457,9 @@ class Streamer:
         self._notebook.stream_ended(self._session.id, reason)
         self._service.add_usage(self._session.account, self._clock.now() - stream.began_at)
         await stream.camera.cut()
+        stream.world.close()
         await self._broadcasts.end(stream.id)
         if stream.recording is not None:
             stream.recording.end(reason)
             # So that the recording is ready once the client learns of the end.
             await asyncio.wait([stream.recording.finished], timeout=_WRITTEN_WITHIN_S)
-
-    @staticmethod
-    async def _in_worker(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(None, lambda: call(*args, **kwargs))

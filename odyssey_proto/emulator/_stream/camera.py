@@ -1,7 +1,7 @@
 """The camera of a stream, which turns a world into pictures at a steady rate, and the track that it feeds.
 
 The rate follows the monotonic clock, so it does not drift. Pictures are not queued: if the encoder is behind, the
-next ones are skipped. Painting happens on worker threads, one picture ahead.
+next ones are skipped. Painting happens on other threads, one picture ahead.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 import fractions
 import time
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
+import av
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from av.video.frame import PictureType
@@ -21,7 +22,7 @@ from .._stamps import draw_stamp
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    import av
+    from .grain import Grain
 
 __all__ = ["Audience", "Camera", "PictureTrack", "Scenery"]
 
@@ -37,8 +38,11 @@ class Scenery(Protocol):
         """A number that grows when the scene changes."""
         ...
 
-    def picture(self, moment: float) -> av.VideoFrame:
-        """Paint the scene ``moment`` s after its beginning, as a yuv420p frame. Takes a few ms."""
+    async def picture(self, moment: float, due: float) -> av.VideoFrame:
+        """Return the scene ``moment`` s after its beginning, as a yuv420p frame that the camera may change.
+
+        It is to be shown at ``due`` (`time.monotonic`, in s).
+        """
         ...
 
 
@@ -110,8 +114,10 @@ class Camera:
         fps: int,
         stamped: bool,
         before_each: Callable[[], Awaitable[bool]],
+        grain: Grain | None = None,
     ) -> None:
         self._scenery = scenery
+        self._grain = grain
         self._period = 1 / fps
         self._stamped = stamped
         self._before_each = before_each
@@ -120,11 +126,15 @@ class Camera:
         self._begins = True
         self.track: PictureTrack | None = None
         """Track that gets the pictures; with None, only the audience gets them."""
+        self.others: tuple[PictureTrack, ...] = ()
+        """Further tracks, which get what `track` does."""
         self.audience: Audience | None = None
         """The spectators. While there are any, the camera does not wait for the track."""
         self.viewer: Callable[[av.VideoFrame, float], None] | None = None
         """Called with each picture that is handed over and its time (`time.monotonic`, in s). It must not block,
         and must copy what it keeps."""
+        self.on_failure: Callable[[Exception], Awaitable[None]] | None = None
+        """Called, instead of filming on, if the scenery fails to return a picture."""
 
     def roll(self) -> None:
         """Start filming."""
@@ -142,24 +152,36 @@ class Camera:
         began = time.monotonic()
         slot = 0
         while self._task is not None:
-            version, picture = await self._paint(slot)
             due = began + slot * self._period
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
-            if version != self._scenery.version:
-                _, picture = await self._paint(slot)
+            try:
+                picture = await self._painted(slot, due)
+            except Exception as exc:
+                if self.on_failure is None:
+                    raise
+                await self.on_failure(exc)
+                return
             if await self._before_each():
                 self._hand_over(picture, due)
             slot = max(slot + 1, int((time.monotonic() - began) / self._period))
 
-    async def _paint(self, slot: int) -> tuple[int, Any]:
-        version = self._scenery.version
-        loop = asyncio.get_running_loop()
-        return version, await loop.run_in_executor(None, self._scenery.picture, slot * self._period)
+    async def _painted(self, slot: int, due: float) -> av.VideoFrame:
+        """Return the picture of ``slot`` at the moment when it is due."""
+        version, moment = self._scenery.version, slot * self._period
+        picture = await self._shot(moment, due)
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+        if version != self._scenery.version:
+            picture = await self._shot(moment, due)
+        return picture
+
+    async def _shot(self, moment: float, due: float) -> av.VideoFrame:
+        picture = await self._scenery.picture(moment, due)
+        return picture if self._grain is None else self._grain.over(picture, moment)
 
     def _hand_over(self, picture: av.VideoFrame, due: float) -> None:
         track = self.track if self.track is not None and self.track.has_room else None
         audience = self.audience if self.audience is not None and self.audience.is_watched else None
-        if track is None and audience is None:
+        others = [each for each in self.others if each.has_room]
+        if track is None and audience is None and not others:
             return
         if self._stamped:
             draw_stamp(picture, self._number, int(time.monotonic() * 1000))
@@ -168,6 +190,8 @@ class Camera:
             self.viewer(picture, due)
         if audience is not None:
             audience.show(picture, due)
+        for other in others:  # a copy, because each encoder writes into its picture
+            other.show(av.VideoFrame.from_ndarray(picture.to_ndarray(), "yuv420p"), due)
         if track is not None:
             if self._begins:
                 picture.pict_type = PictureType.I  # so that a recording can begin with it

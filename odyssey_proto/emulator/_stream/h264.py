@@ -1,6 +1,7 @@
-"""The H.264 encoder of a stream: aiortc's, but faster and with a callback for each packet.
+"""The H.264 encoders of a stream: aiortc's, but faster and with a callback for each packet.
 
-Profile, packets and bit rate are those of aiortc; it also follows the bit rate that the receiver requests.
+Profile and packets are those of aiortc. `StreamEncoder` has its bit rate, too, and follows what the receiver
+requests; `RatedEncoder` has any other.
 """
 
 from __future__ import annotations
@@ -17,12 +18,19 @@ if TYPE_CHECKING:
 
     from av.frame import Frame
 
-__all__ = ["StreamEncoder"]
+    from .rate_control import Rate
+
+__all__ = ["RatedEncoder", "StreamEncoder"]
 
 _FRAME_RATE: Final = 30  # fps; as aiortc sets it in x264, which divides the bit rate by it
 _TOLERANCE: Final = 0.1  # as in aiortc, smaller changes of the bit rate are not worth a new encoder
 # aiortc uses x264's default preset, medium, which takes 10 ms per picture instead of 4 for the same bit rate.
 _OPTIONS: Final = {"level": "31", "preset": "veryfast", "tune": "zerolatency"}
+
+# Pictures with grain take several times as long to encode, and only the number of bits matters, not the looks.
+_RATED_OPTIONS: Final = {"preset": "ultrafast", "tune": "zerolatency"}
+_CLOCK_RATE_HZ: Final = 90_000
+_NO_LIMIT: Final = 1 << 20  # pictures from one keyframe to the next
 
 
 class StreamEncoder(H264Encoder):
@@ -65,4 +73,48 @@ class StreamEncoder(H264Encoder):
         context.time_base = fractions.Fraction(1, _FRAME_RATE)
         context.options = dict(_OPTIONS)
         context.profile = "Baseline"
+        return context
+
+
+class RatedEncoder(StreamEncoder):
+    """Keeps to a rate, which may change between any two pictures without a keyframe.
+
+    x264 changes the rate of an open encoder only if that is constant, and only below the rate that it was opened
+    with. What it may reserve for a keyframe is fixed when it is opened, too.
+    """
+
+    def __init__(self, on_packet: Callable[[av.Packet[Any]], None], rate: Rate, fps: int) -> None:
+        super().__init__(on_packet)
+        self._rate = rate
+        self._fps = fps
+
+    @property
+    def target_bitrate(self) -> int:
+        """The rate now, in bits per s. A receiver's estimate is set here."""
+        return self._rate.bits_per_s
+
+    @target_bitrate.setter
+    def target_bitrate(self, bitrate: int) -> None:
+        self._rate.take_estimate(bitrate)
+
+    def _fits(self, frame: av.VideoFrame) -> bool:
+        context = self._context
+        if (frame.width, frame.height) != (context.width, context.height):
+            return False
+        context.bit_rate = self._rate.bits_per_s
+        return True
+
+    def _open(self, frame: av.VideoFrame) -> Any:
+        most, period_s = self._rate.most, 1 / self._fps
+        reserve = round(most * max(self._rate.reserve_s, period_s))
+        context: Any = av.CodecContext.create("libx264", "w")
+        context.width, context.height, context.pix_fmt = frame.width, frame.height, "yuv420p"
+        context.bit_rate = most
+        context.framerate = fractions.Fraction(self._fps)
+        context.time_base = fractions.Fraction(1, _CLOCK_RATE_HZ)
+        context.gop_size = _NO_LIMIT
+        context.options = {**_RATED_OPTIONS, "maxrate": str(most), "bufsize": str(reserve)}
+        context.profile = "Baseline"
+        context.open()
+        context.bit_rate = self._rate.bits_per_s
         return context

@@ -2,11 +2,13 @@
 
 aiortc keeps 128 packets, a third of a second at 4 Mbit/s, and sends one again as often as it is requested. This
 keeps a second of them, and sends none twice within a round trip: what is requested again so soon is still under
-way, and would only take the place of other packets.
+way, and would only take the place of other packets. In a stream of a given rate, no more than that is sent again.
 """
 
 from __future__ import annotations
 
+import collections
+import math
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["SentPackets", "keep_sent"]
 
 _KEPT_S: Final = 1.0
+_WINDOW_S: Final = 0.5
+"""Time over which what is sent again is counted."""
 _HISTORY: Final = "_RTCRtpSender__rtp_history"  # aiortc has no public way
 _RETRANSMIT: Final = "_retransmit"
 _ROUND_TRIP: Final = "_RTCRtpSender__rtt"
@@ -33,9 +37,17 @@ class SentPackets(dict[int, Any]):
         self._sent: dict[int, tuple[float, Any]] = {}  # by number, the oldest first
         self._again: dict[int, float] = {}  # when a packet was last sent again
         self._wanted = -1
+        self._lately: collections.deque[tuple[float, int]] = collections.deque()  # what was sent again: when, bits
+        self.most_again: Callable[[], float] = lambda: math.inf
+        """Returns how many bits per s may be sent again: on a slow link, more would take the place of new ones."""
+        self.sending_again = False
+        """Whether the packet that is being sent was sent before."""
+        self.on_sending: Callable[[Any], None] = lambda _: None
+        """Called with each new packet before it is written."""
 
     def __setitem__(self, place: int, packet: Any) -> None:
         """Keep a packet that is being sent."""
+        self.on_sending(packet)
         now = self._now()
         self._sent.pop(packet.sequence_number, None)
         self._again.pop(packet.sequence_number, None)
@@ -53,18 +65,32 @@ class SentPackets(dict[int, Any]):
         now = self._now()
         if number not in self._sent or now - self._again.get(number, float("-inf")) < round_trip_s:
             return False
+        bits = 8 * len(self._sent[number][1].payload)
+        while self._lately and now - self._lately[0][0] > _WINDOW_S:
+            self._lately.popleft()
+        if sum(each for _, each in self._lately) + bits > _WINDOW_S * self.most_again():
+            return False
+        self._lately.append((now, bits))
         self._wanted, self._again[number] = number, now
         return True
 
 
-def keep_sent(sender: RTCRtpSender) -> SentPackets:
-    """Have ``sender``, which has sent nothing yet, keep its packets for a second, and return them."""
+def keep_sent(sender: RTCRtpSender, guess_s: Callable[[], float | None] = lambda: None) -> SentPackets:
+    """Have ``sender``, which has sent nothing yet, keep its packets for a second, and return them.
+
+    Until the first report, which takes a second or two, ``guess_s`` returns the round trip, in s, or None.
+    """
     sent = SentPackets()
     send_again: Any = sender._retransmit
 
     async def once_a_round_trip(number: int) -> None:
-        if sent.may_send(number, getattr(sender, _ROUND_TRIP) or _ROUND_TRIP_S):
-            await send_again(number)
+        round_trip_s = getattr(sender, _ROUND_TRIP) or guess_s() or _ROUND_TRIP_S
+        if sent.may_send(number, round_trip_s):
+            sent.sending_again = True  # a pacer that takes the packet does so at once
+            try:
+                await send_again(number)
+            finally:
+                sent.sending_again = False
 
     setattr(sender, _HISTORY, sent)
     setattr(sender, _RETRANSMIT, once_a_round_trip)

@@ -17,14 +17,21 @@ from aiortc.sdp import candidate_from_sdp, candidate_to_sdp
 from odyssey_models import IceCandidate
 
 from ..._base.errors import MalformedMessageError
-from .h264 import StreamEncoder
+from .h264 import RatedEncoder, StreamEncoder
 from .history import keep_sent
 from .ice import new_connection, offer_only
+from .outlet import Outlet
+from .rate_control import RateController
+from .requests import answer_keyframe_requests
+from .transport_cc import asked_for, granted
+from .vp8 import RatedVp8Encoder
 
 if TYPE_CHECKING:
     from collections import deque
 
     from aiortc import MediaStreamTrack, RTCRtpCodecCapability
+
+    from .rate_control import Rate
 
 __all__ = ["StreamerPeer", "codec_preferences"]
 
@@ -46,8 +53,9 @@ class StreamerPeer:
     """One peer connection, from its offer to `close`. Runs on the loop's thread.
 
     ``outbox`` holds the texts still to send, until ``streamerToClient`` is open on this side. ``on_packet`` is
-    called with each H.264 packet that is sent, on a worker of the loop. ``encoders`` has makers of encoders by
-    their MIME types, which get ``on_packet``; for others, aiortc makes its own.
+    called with each H.264 packet that is sent, on a worker of the loop. With a ``rate``, the stream of ``fps``
+    pictures per second has this rate, and its packets are spread over time. ``encoders`` has other makers of
+    encoders, by MIME types, than follow from that; they get ``on_packet``.
     """
 
     def __init__(
@@ -59,11 +67,16 @@ class StreamerPeer:
         on_text: Callable[[str | bytes], None],
         on_channel_open: Callable[[], None],
         on_packet: Callable[[av.Packet[Any]], None] = lambda _: None,
-        encoders: Mapping[str, EncoderMaker] = _ENCODERS,
+        rate: Rate | None = None,
+        fps: int = 20,
+        encoders: Mapping[str, EncoderMaker] | None = None,
     ) -> None:
-        self._encoders = encoders
         self._outbox = outbox
         self._on_packet = on_packet
+        self._rate = rate
+        self._fps = fps
+        self._outlet: Outlet | None = None
+        self._encoders = encoders or (_ENCODERS if rate is None else _rated(rate, fps))
         self._sends_h264 = False
         self._early: list[IceCandidate] = []
         self._adding: set[asyncio.Task[None]] = set()
@@ -74,12 +87,18 @@ class StreamerPeer:
         self._pc = new_connection()
         transceiver = self._pc.addTransceiver(track, direction="sendonly")
         transceiver.setCodecPreferences(codec_preferences(codec))
-        keep_sent(transceiver.sender)
+        self._sent = keep_sent(transceiver.sender, self._round_trip_of_channels)
+        answer_keyframe_requests(transceiver.sender)
         self._incoming = self._pc.createDataChannel("clientToStreamer")
         self._incoming.on("message", on_text)
         self._incoming.on("open", on_channel_open)
         self._outgoing = self._pc.createDataChannel("streamerToClient")
         self._outgoing.on("open", self._flush)
+
+    def _round_trip_of_channels(self) -> float | None:
+        sctp: Any = self._pc.sctp
+        found: float | None = sctp._srtt
+        return found
 
     @property
     def connected(self) -> bool:
@@ -108,7 +127,8 @@ class StreamerPeer:
                 )
                 for found in gatherer.getLocalCandidates()
             ]
-        return self._pc.localDescription.sdp, candidates
+        sdp = self._pc.localDescription.sdp
+        return asked_for(sdp) if isinstance(self._rate, RateController) else sdp, candidates
 
     async def answer(self, sdp: str) -> None:
         """Apply the client's answer, and the candidates that arrived before it.
@@ -122,6 +142,7 @@ class StreamerPeer:
             raise MalformedMessageError(f"the answer is not valid: {type(exc).__name__}") from exc
         self._answered = True
         self._choose_encoder()
+        self._pace(sdp)
         for candidate in self._early:
             self.add_candidate(candidate)
         self._early.clear()
@@ -134,6 +155,13 @@ class StreamerPeer:
         if kind in self._encoders:
             # aiortc creates its own at the first picture unless this private attribute is set.
             setattr(transceiver.sender, "_RTCRtpSender__encoder", self._encoders[kind](self._on_packet))  # noqa: B010
+
+    def _pace(self, answer: str) -> None:
+        if self._rate is not None:
+            (transceiver,) = self._pc.getTransceivers()
+            self._outlet = Outlet(transceiver, self._sent, self._rate, self._fps)
+            if isinstance(self._rate, RateController) and granted(answer):
+                self._outlet.follow(transceiver, self._rate)
 
     def add_candidate(self, candidate: IceCandidate) -> None:
         """Add a candidate of the client, before or after its answer. An unusable one is ignored."""
@@ -186,11 +214,20 @@ class StreamerPeer:
         """Close the connection. The client learns of it over DTLS."""
         for task in list(self._adding):
             task.cancel()
+        if self._outlet is not None:
+            await self._outlet.close()
         try:
             async with self._gathering:
                 await self._pc.close()
         except (ConnectionError, InvalidStateError) as exc:
             log.debug("closing the peer connection: %s", type(exc).__name__)
+
+
+def _rated(rate: Rate, fps: int) -> Mapping[str, EncoderMaker]:
+    return {
+        "video/H264": lambda take: RatedEncoder(take, rate, fps),
+        "video/VP8": lambda _: RatedVp8Encoder(rate, fps),
+    }
 
 
 def codec_preferences(codec: str) -> list[RTCRtpCodecCapability]:

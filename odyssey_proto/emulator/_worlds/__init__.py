@@ -1,13 +1,15 @@
 """Procedural worlds, which the emulator's streamer shows instead of a model's output.
 
-A world depends only on its seed, its prompts in order and its image; the same three give the same pictures. No
-network, no model, no clock: the time of a picture is an argument.
+A world depends only on its seed, its image, and its prompts and their moments; the same give the same pictures. No
+network, no model, no clock: the time of a picture is an argument, and a prompt comes at that of the last one.
 """
 
 from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING
+
+import attrs
 
 from .images import read_image
 from .painting import Painting
@@ -47,8 +49,11 @@ class World:
         self._expand = expand
         self._lock = threading.Lock()
         self._version = 0
+        self._moment = 0.0
         self._backdrop = None if image is None else read_image(image, (self.size[0] // 2, self.size[1] // 2))
         self._scene = first_scene(prompt, seed)
+        if self._backdrop is not None:
+            self._scene = attrs.evolve(self._scene, cast=())  # the image shows them
         self._painting = Painting(self._scene, self.size, self._backdrop)
 
     @property
@@ -66,6 +71,7 @@ class World:
         scene = next_scene(self._scene, prompt, self._seed)
         painting = Painting(scene, self.size, self._backdrop)
         with self._lock:
+            painting.follow(self._painting, self._moment)
             self._painting, self._scene = painting, scene
             self._version += 1
         return self.applied_prompt
@@ -73,4 +79,5 @@ class World:
     def picture(self, moment: float) -> av.VideoFrame:
         """Paint the world ``moment`` s after its start, as a yuv420p frame."""
         with self._lock:
+            self._moment = moment
             return self._painting.picture(moment)

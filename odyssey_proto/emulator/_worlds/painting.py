@@ -22,7 +22,8 @@ from .subjects import figure_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .scene import Scene
+    from .scene import Actor, Scene
+    from .subjects import Figure
 
 __all__ = ["Painting"]
 
@@ -33,8 +34,19 @@ _LEAST: Final = (256, 176)
 _HASTE: Final = {"run": 3.2, "walk": 1.6, "fly": 2.0}
 _LETTER: Final = 25
 """Height of the caption's letters, in px."""
-_CLOSENESS: Final = {"in": 0.62, "wide": 0.34}
 _PAN_TO: Final = {"left": -1.6, "right": 1.6}
+_FIGURE: Final = 0.46
+"""Size of the figure in the middle, as a share of the smaller edge."""
+_STANDS: Final = ((0.5, 1.0), (0.22, 0.8), (0.78, 0.8), (0.36, 0.64), (0.64, 0.64), (0.08, 0.55))
+"""Where an actor stands across the picture, and its size: the first is nearest."""
+_CLOSER: Final = {1: 1.35, 2: 1.8}
+"""How much the picture is enlarged."""
+_FARTHER: Final = 0.74
+"""Size of figures that the camera has left."""
+_OUT_OF_STEP_S: Final = 0.9
+"""How much later each of the cast begins a movement, in s."""
+_CENTRE: Final = (0.5, 0.66)
+"""What the camera comes closer to, across and down."""
 
 
 class Painting:
@@ -44,13 +56,16 @@ class Painting:
         self._scene = scene
         self._size = size
         self._half = (max(size[0] // 2, _LEAST[0]), max(size[1] // 2, _LEAST[1]))
-        rng = np.random.default_rng(scene.grain)
+        # One for each part, so that the others stay when one changes.
+        sky_rng, cloud_rng, land_rng, drift_rng, mist_rng = (
+            np.random.default_rng((scene.grain, part)) for part in range(5)
+        )
         palette = palette_of(scene)
         self._strips: list[Strip] = []
         if backdrop is None:
-            self._still = paint_sky(scene, palette, self._half, rng)
-            cloud = clouds(scene, palette, self._half, rng)
-            self._strips = ([] if cloud is None else [cloud]) + strips_of(scene, palette, self._half, rng)
+            self._still = paint_sky(scene, palette, self._half, sky_rng)
+            cloud = clouds(scene, palette, self._half, cloud_rng)
+            self._strips = ([] if cloud is None else [cloud]) + strips_of(scene, palette, self._half, land_rng)
         else:
             # The light of the scene tints the image, so that every prompt is visible. The image is larger than the
             # picture, which pans across it.
@@ -58,17 +73,11 @@ class Painting:
             tint = Image.new("RGB", wide, mix(palette.middle, palette.horizon, 0.3))
             image = backdrop.resize(wide, Image.Resampling.LANCZOS)
             self._still = Image.blend(image, tint, 0.1 + 0.1 * scene.light)
-        self._drifts = drifts_of(scene, palette, self._half, rng)
-        self._mist = mist_of(scene, palette, self._half, rng)
-        self._figure = None
-        if scene.subject is not None and backdrop is None:
-            self._figure = figure_of(
-                scene.subject,
-                asleep=scene.action == "sleep",
-                size=round(min(self._half) * _CLOSENESS.get(scene.camera, 0.46)),
-                palette=palette,
-                rightwards=scene.camera != "left",
-            )
+        self._drifts = drifts_of(scene, palette, self._half, drift_rng)
+        self._mist = mist_of(scene, palette, self._half, mist_rng)
+        self._speed = _PAN * _HASTE.get(scene.pace, 1.0) * _PAN_TO.get(scene.pan, 1.0)
+        self._began = self._way_before = 0.0
+        self._figures = self._stand()
         self._caption = _caption(scene.prompt, size)
         self._scaler = VideoReformatter()
 
@@ -81,13 +90,41 @@ class Painting:
         self._put_caption(picture)
         return picture
 
+    def follow(self, earlier: Painting, moment: float) -> None:
+        """Go on from ``moment`` on where ``earlier`` is then, so that the land does not jump."""
+        self._began, self._way_before = moment, earlier._way(moment)
+
+    def _way(self, moment: float) -> float:
+        """Return how far the camera has moved, in px."""
+        return self._way_before + (moment - self._began) * self._speed
+
+    def _stand(self) -> list[tuple[Actor, Figure]]:
+        """Draw the cast, and return it from far to near."""
+        drawn: dict[object, Figure] = {}
+        standing = []
+        for actor in sorted(self._scene.cast, key=lambda actor: -actor.place):
+            size = _FIGURE * _STANDS[actor.place][1] * (_FARTHER if self._scene.zoom < 0 else 1.0)
+            asleep = actor.action == "sleep"
+            look = (actor.subject, actor.coat, asleep, size)
+            if look not in drawn:
+                drawn[look] = figure_of(
+                    actor.subject,
+                    asleep=asleep,
+                    size=round(min(self._half) * size),
+                    palette=palette_of(self._scene, actor),
+                    rightwards=self._scene.pan != "left",
+                )
+            standing.append((actor, drawn[look]))
+        return standing
+
     def _pixels(self, moment: float) -> NDArray[np.uint8]:
-        """Return the scene at half size and without the caption, shape (H, W, 3)."""
-        way = moment * _PAN * _HASTE.get(self._scene.action, 1.0) * _PAN_TO.get(self._scene.camera, 1.0)
+        """Return the scene at half size and without the caption, shape (H, W, 3); smaller if it is enlarged."""
+        way = self._way(moment)
         canvas = self._part_of_still(moment)
         for strip in self._strips[:-1]:
             _put_strip(canvas, strip, way)
-        self._put_figure(canvas, moment)
+        for actor, figure in self._figures:
+            self._put_figure(canvas, actor, figure, moment)
         for strip in self._strips[-1:]:
             _put_strip(canvas, strip, way)
         if self._mist is not None:
@@ -95,7 +132,14 @@ class Painting:
         pixels = np.array(canvas)
         for drift in self._drifts:
             drift.put(pixels, moment)
-        return pixels
+        return self._closer(pixels) if self._scene.zoom > 0 else pixels
+
+    def _closer(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the part of a picture that the camera sees from closer up."""
+        (width, height), scale = self._half, _CLOSER[self._scene.zoom]
+        wide, tall = round(width / scale), round(height / scale)
+        left, top = round((width - wide) * _CENTRE[0]), min(height - tall, round(height * _CENTRE[1] - tall / 2))
+        return np.ascontiguousarray(pixels[top : top + tall, left : left + wide])
 
     def _part_of_still(self, moment: float) -> Image.Image:
         spare_x, spare_y = self._still.width - self._half[0], self._still.height - self._half[1]
@@ -103,23 +147,23 @@ class Painting:
         y = spare_y * (0.5 + 0.5 * math.cos(moment * 0.23))
         return self._still.crop((round(x), round(y), round(x) + self._half[0], round(y) + self._half[1]))
 
-    def _put_figure(self, canvas: Image.Image, moment: float) -> None:
-        figure = self._figure
-        if figure is None:
-            return
-        action = self._scene.action
+    def _put_figure(self, canvas: Image.Image, actor: Actor, figure: Figure, moment: float) -> None:
+        action = actor.action
+        turn = moment + actor.place * _OUT_OF_STEP_S
         beat = {"run": 2.6, "jump": 1.6, "walk": 1.5, "fly": 1.8, "sleep": 0.35}.get(action, 0.7)
-        image, mask = figure.phases[int(moment * beat * len(figure.phases)) % len(figure.phases)]
+        image, mask = figure.phases[int(turn * beat * len(figure.phases)) % len(figure.phases)]
         width, height = self._half
-        x = width * 0.5 + width * 0.06 * math.sin(moment * 0.5)
-        foot = height * 0.895
+        across, size = _STANDS[actor.place]
+        sways = width * size if actor.place == 0 else width * size * 0.4
+        x = width * across + sways * 0.06 * math.sin(turn * 0.5)
+        foot = height * (0.84 + 0.055 * size)
         if figure.flies or action == "fly":
-            foot = height * 0.66 + height * 0.05 * math.sin(moment * 1.3)
-            x = width * 0.5 + width * 0.20 * math.sin(moment * 0.45)
+            foot = height * (0.56 + 0.10 * size) + height * 0.05 * math.sin(turn * 1.3)
+            x = width * across + sways * 0.20 * math.sin(turn * 0.45)
         elif action == "jump":
-            foot -= height * 0.22 * abs(math.sin(moment * math.pi * 1.1))
+            foot -= height * 0.22 * size * abs(math.sin(turn * math.pi * 1.1))
         elif figure.moves or action in ("run", "walk"):
-            foot += height * 0.008 * math.sin(moment * 9)
+            foot += height * 0.008 * math.sin(turn * 9)
         canvas.paste(image, (round(x - image.width / 2), round(foot - image.height)), mask)
 
     def _put_caption(self, frame: av.VideoFrame) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import attrs
 
 if TYPE_CHECKING:
-    from .scene import Scene
+    from .scene import Actor, Scene
 
 __all__ = ["Colour", "Palette", "mix", "palette_of"]
 
@@ -29,6 +29,7 @@ class Palette:
     ground: Colour
     """Colour of the nearest, darkest layer."""
     subject: Colour
+    """Colour of the coat of one subject."""
     rim: Colour
     """Colour of edges that catch the light."""
     dark: bool
@@ -101,8 +102,8 @@ _COATS: Final[dict[str, str]] = {
 _BRIGHTNESS: Final = {"day": 1.0, "dawn": 0.86, "sunset": 0.62, "night": 0.34}
 
 
-def palette_of(scene: Scene) -> Palette:
-    """Return the colours of ``scene``."""
+def palette_of(scene: Scene, actor: Actor | None = None) -> Palette:
+    """Return the colours of ``scene``, and of ``actor`` in it."""
     zenith, middle, horizon, glow = (_rgb(text) for text in _SKIES[scene.time][scene.light])
     if scene.place == "space":
         zenith, middle, horizon = (
@@ -120,16 +121,16 @@ def palette_of(scene: Scene) -> Palette:
         zenith, middle, horizon = (mix(colour, _gray(colour, 0.82), 0.6) for colour in (zenith, middle, horizon))
     if scene.weather == "snow":
         zenith, middle, horizon = (mix(colour, (210, 220, 236), 0.28) for colour in (zenith, middle, horizon))
-    if scene.colour is not None:
+    if scene.tint is not None:
         zenith, middle, horizon = (
-            mix(colour, _with_luma(scene.colour, colour), weight)
+            mix(colour, _with_luma(scene.tint, colour), weight)
             for colour, weight in ((zenith, 0.6), (middle, 0.55), (horizon, 0.4))
         )
     light = _BRIGHTNESS[scene.time]
     far, near = (_scaled(_rgb(text), light) for text in _LAND[scene.place])
     if scene.weather == "snow":
         far, near = mix(far, _scaled((236, 242, 250), light), 0.7), mix(near, _scaled((214, 224, 238), light), 0.6)
-    coat = scene.colour or _rgb(_COATS.get(scene.subject or "", "44444c"))
+    coat = (actor and actor.coat) or _rgb(_COATS.get(actor.subject if actor else "", "44444c"))
     return Palette(
         zenith=zenith,
         middle=middle,

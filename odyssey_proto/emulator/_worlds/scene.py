@@ -1,18 +1,20 @@
-"""Scenes: the words of a prompt become the scene of a world, and a scene becomes the expanded prompt.
+"""Scenes: what the prompts ask for becomes the scene of a world, and a scene becomes the expanded prompt.
 
-A new prompt changes only the parts of the scene that it names. The light always changes, so that every prompt is
+A new prompt changes only what it names, and if that is nothing, or all there already, the light: every prompt is
 visible. No pictures are made here.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import Final
 
 import attrs
 
-__all__ = ["LIGHTS", "LONGEST_PROMPT", "Scene", "first_scene", "next_scene"]
+from .reading import Colour, Mention, Wish, read
+from .words import HOMES
+
+__all__ = ["LIGHTS", "LONGEST_PROMPT", "PLACES_TO_STAND", "Actor", "Scene", "first_scene", "next_scene"]
 
 LIGHTS: Final = 4
 """Number of lights for each time of day."""
@@ -20,125 +22,12 @@ LIGHTS: Final = 4
 LONGEST_PROMPT: Final = 4000
 """Characters of a prompt that are applied; the rest is cut off. An applied prompt fits into any data channel."""
 
-_WORD: Final = re.compile("[a-z]+")
+PLACES_TO_STAND: Final = 6
+"""How many subjects a scene has room for."""
 
-
-def _by_word(meanings: dict[str, str]) -> dict[str, str]:
-    """Invert a mapping of meanings to words, so that it maps each word to its meaning."""
-    return {word: meaning for meaning, words in meanings.items() for word in words.split()}
-
-
-_TIMES: Final = _by_word(
-    {
-        "night": "night midnight dark darkness moon moonlight moonlit stars starry evening nocturnal neon",
-        "sunset": "sunset dusk sundown golden twilight warm autumn fire lava",
-        "dawn": "dawn sunrise morning pink spring early",
-        "day": "day daylight noon sunny sun bright midday afternoon summer",
-    }
-)
-_WEATHERS: Final = _by_word(
-    {
-        "rain": "rain rains rainy raining storm stormy thunder lightning drizzle wet shower monsoon",
-        "snow": "snow snows snowy snowing blizzard winter frost ice icy frozen christmas",
-        "fog": "fog foggy mist misty haze smoke cloudy clouds overcast",
-        "petals": "petals petal leaves autumn blossom cherry wind windy confetti butterflies falling",
-        "sparks": "magic magical sparkle sparkles glitter fireflies firefly fairy embers fireworks fire glow",
-        "clear": "clear cloudless stops stopped calm",
-    }
-)
-_PLACES: Final = _by_word(
-    {
-        "city": "city town street streets skyline skyscraper skyscrapers urban tokyo york london paris downtown "
-        "cyberpunk road traffic",
-        "sea": "sea ocean beach lake river water waves wave island coast shore harbor harbour sailing surf",
-        "underwater": "underwater reef coral aquarium seabed submarine",
-        "forest": "forest woods wood jungle trees rainforest pine camp campfire",
-        "mountains": "mountain mountains peak peaks alps cliff canyon valley hike climb",
-        "desert": "desert dune dunes sand sahara camel cactus egypt pyramid mars",
-        "space": "space galaxy planet planets nebula orbit asteroid cosmos lunar moonwalk",
-        "room": "window windowsill room kitchen bedroom indoors inside sofa couch desk bed table",
-        "meadow": "meadow field fields grass garden park farm hill hills countryside flowers",
-    }
-)
-_HOMES: Final = {
-    "fish": "underwater",
-    "astronaut": "space",
-    "rocket": "space",
-    "boat": "sea",
-    "car": "city",
-    "dragon": "mountains",
-    "bear": "forest",
-    "deer": "forest",
-    "fox": "forest",
-    "wolf": "forest",
-}
-"""Place of a subject if the prompt names none."""
-_SUBJECTS: Final = _by_word(
-    {
-        "cat": "cat cats kitten kitty kittens tabby",
-        "dog": "dog dogs puppy puppies hound corgi retriever",
-        "fox": "fox foxes",
-        "wolf": "wolf wolves",
-        "horse": "horse horses pony unicorn stallion",
-        "deer": "deer stag reindeer elk moose",
-        "bear": "bear bears panda",
-        "lion": "lion lions tiger leopard panther",
-        "rabbit": "rabbit rabbits bunny hare",
-        "bird": "bird birds eagle owl crow raven parrot seagull swan penguin chicken",
-        "butterfly": "butterfly butterflies moth",
-        "fish": "fish fishes whale shark dolphin goldfish",
-        "dragon": "dragon dragons dinosaur",
-        "person": "person man woman girl boy child people knight wizard hero "
-        "dancer samurai king queen chef someone he she",
-        "astronaut": "astronaut spaceman cosmonaut diver alien",
-        "robot": "robot robots android mech cyborg",
-        "car": "car cars truck taxi vehicle bus racing",
-        "boat": "boat boats ship ships sailboat yacht sail pirate",
-        "rocket": "rocket rockets spaceship spacecraft shuttle",
-        "balloon": "balloon balloons airship blimp",
-        "house": "house cottage cabin hut home castle tower temple lighthouse",
-        "tree": "tree oak palm willow",
-        "flower": "flower flowers rose tulip sunflower daisy",
-    }
-)
-_ACTIONS: Final = _by_word(
-    {
-        "sleep": "asleep sleep sleeps sleeping nap naps rest rests resting lies lying yawn yawns curl curls dream",
-        "jump": "jump jumps jumping hop hops hopping leap leaps bounce "
-        "bounces dance dances dancing play plays playing pet",
-        "run": "run runs running race races racing gallop gallops chase chases fast sprint drive drives driving",
-        "walk": "walk walks walking stroll wander wanders march step steps",
-        "fly": "fly flies flying soar soars float floats floating hover lift launch launches rise rises",
-        "still": "stop stops stand stands standing sit sits sitting wait waits still stays",
-    }
-)
-_CAMERAS: Final = _by_word(
-    {
-        "in": "zoom closer close approach closeup",
-        "left": "left",
-        "right": "right",
-        "wide": "wide away aerial back panorama",
-    }
-)
-_COLOURS: Final = {
-    "red": (214, 52, 46),
-    "orange": (236, 134, 40),
-    "yellow": (244, 208, 63),
-    "golden": (226, 176, 60),
-    "green": (64, 160, 78),
-    "teal": (40, 158, 156),
-    "cyan": (64, 196, 220),
-    "blue": (52, 104, 214),
-    "purple": (132, 74, 196),
-    "violet": (132, 74, 196),
-    "pink": (236, 120, 170),
-    "brown": (128, 84, 52),
-    "white": (240, 240, 244),
-    "black": (30, 30, 38),
-    "grey": (136, 140, 148),
-    "gray": (136, 140, 148),
-    "silver": (190, 196, 204),
-}
+_MOST_OF_A_KIND: Final = 3
+_CLOSEST: Final = 2
+_FARTHEST: Final = -1
 
 _WILDS: Final = ("meadow", "mountains", "sea", "desert")
 """Places for prompts without a known word."""
@@ -171,6 +60,18 @@ _WEATHER_WORDS: Final = {
 
 
 @attrs.frozen(kw_only=True)
+class Actor:
+    """One subject in a scene."""
+
+    subject: str
+    place: int
+    """Where it stands, 0 to ``PLACES_TO_STAND - 1``: 0 is in the middle, and others are farther off."""
+    action: str = "still"
+    coat: Colour | None = None
+    """Colour that a prompt asked for; None for its own."""
+
+
+@attrs.frozen(kw_only=True)
 class Scene:
     """The content of a picture."""
 
@@ -179,15 +80,25 @@ class Scene:
     place: str
     time: str
     weather: str
-    subject: str | None
+    cast: tuple[Actor, ...]
+    """The subjects, as they came."""
     action: str
-    camera: str
-    colour: tuple[int, int, int] | None
-    """Colour that a prompt asked for, RGB."""
+    """What the camera does if it follows nobody."""
+    zoom: int
+    """Steps of the camera towards the cast, ``-1`` to 2."""
+    pan: str
+    """Where the camera moves faster: "left", "right" or nowhere."""
+    tint: Colour | None
+    """Colour of the light that a prompt asked for."""
     light: int
     """Number of the light among those of the time of day, 0 to ``LIGHTS - 1``."""
     grain: int
-    """Seed of the randomness for this prompt."""
+    """Seed of the randomness of this place."""
+
+    @property
+    def pace(self) -> str:
+        """The action that the camera follows."""
+        return self.cast[0].action if self.cast else self.action
 
     @property
     def expanded_prompt(self) -> str:
@@ -202,18 +113,20 @@ def first_scene(prompt: str, seed: int) -> Scene:
     """Return the first scene of a world."""
     prompt = prompt[:LONGEST_PROMPT]
     grain = _grain(seed, prompt, 0)
-    subject = _named(prompt, _SUBJECTS)
-    nothing_named = not any(_named(prompt, words) for words in (_SUBJECTS, _PLACES, _WEATHERS))
+    wish = read(prompt)
+    cast = _recast((), wish)
+    if not (cast or wish.mentions or wish.place or wish.weather):
+        cast = _recast((), attrs.evolve(wish, mentions=(Mention(subject="balloon"),)))
     return Scene(
         prompt=prompt,
-        place=_named(prompt, _PLACES)
-        or (_HOMES.get(subject, "meadow") if subject else _WILDS[grain % len(_WILDS)]),
-        time=_named(prompt, _TIMES) or ("day", "sunset", "dawn", "day")[grain // 4 % 4],
-        weather=_named(prompt, _WEATHERS) or "clear",
-        subject=subject or ("balloon" if nothing_named else None),
-        action=_named(prompt, _ACTIONS) or "still",
-        camera=_named(prompt, _CAMERAS) or "",
-        colour=_colour(prompt),
+        place=wish.place or (HOMES.get(cast[0].subject, "meadow") if cast else _WILDS[grain % len(_WILDS)]),
+        time=wish.time or ("day", "sunset", "dawn", "day")[grain // 4 % 4],
+        weather=wish.weather or "clear",
+        cast=cast,
+        action=wish.action or "still",
+        zoom=wish.zoom,
+        pan=wish.pan or "",
+        tint=wish.tint or (None if cast else wish.coat),
         light=grain // 16 % LIGHTS,
         grain=grain,
     )
@@ -223,28 +136,68 @@ def next_scene(scene: Scene, prompt: str, seed: int) -> Scene:
     """Return ``scene`` changed by ``prompt``."""
     prompt = prompt[:LONGEST_PROMPT]
     grain = _grain(seed, prompt, scene.grain)
-    return attrs.evolve(
+    wish = read(prompt)
+    place = wish.place or scene.place
+    changed = attrs.evolve(
         scene,
         prompt=prompt,
-        place=_named(prompt, _PLACES) or scene.place,
-        time=_named(prompt, _TIMES) or scene.time,
-        weather=_named(prompt, _WEATHERS) or scene.weather,
-        subject=_named(prompt, _SUBJECTS) or scene.subject,
-        action=_named(prompt, _ACTIONS) or scene.action,
-        camera=_named(prompt, _CAMERAS) or "",
-        colour=_colour(prompt) or scene.colour,
-        light=(scene.light + 1 + grain % (LIGHTS - 1)) % LIGHTS,
-        grain=grain,
+        place=place,
+        time=wish.time or scene.time,
+        weather=wish.weather or scene.weather,
+        cast=_recast(scene.cast, wish),
+        action=wish.action or scene.action,
+        zoom=max(_FARTHEST, min(_CLOSEST, scene.zoom + wish.zoom)),
+        pan=wish.pan or scene.pan,
+        tint=wish.tint or (scene.tint if scene.cast else wish.coat or scene.tint),
+        grain=grain if place != scene.place else scene.grain,
     )
+    if changed == attrs.evolve(scene, prompt=prompt):
+        return attrs.evolve(changed, light=(scene.light + 1 + grain % (LIGHTS - 1)) % LIGHTS)
+    return changed
 
 
-def _named(prompt: str, meanings: dict[str, str]) -> str | None:
-    """Return the meaning of the first word in ``prompt`` that has one."""
-    return next((meanings[word] for word in _WORD.findall(prompt.lower()) if word in meanings), None)
+def _recast(cast: tuple[Actor, ...], wish: Wish) -> tuple[Actor, ...]:
+    """Return ``cast`` with those who come, without those who leave, and with what all of them are to do."""
+    actors = [] if wish.empties else [_directed(actor, wish.action, wish.coat) for actor in cast]
+    there = {actor.subject for actor in actors}
+    mentions = [mention for mention in wish.mentions if not (mention.is_pronoun and actors)]
+    if wish.replaces and any(not mention.leaves and mention.subject not in there for mention in mentions):
+        replaced = {mention.subject for mention in mentions} & there or there
+        actors = [actor for actor in actors if actor.subject not in replaced]
+        mentions = [mention for mention in mentions if mention.subject not in replaced]
+    for mention in wish.mentions:
+        if mention.is_pronoun and there:
+            actors = [_directed(actor, mention.action, mention.colour) for actor in actors]
+    for mention in mentions:
+        actors = _with_mention(actors, mention)
+    return tuple(actors)
 
 
-def _colour(prompt: str) -> tuple[int, int, int] | None:
-    return next((_COLOURS[word] for word in _WORD.findall(prompt.lower()) if word in _COLOURS), None)
+def _with_mention(actors: list[Actor], mention: Mention) -> list[Actor]:
+    same = [actor for actor in actors if actor.subject == mention.subject]
+    count = len(same)
+    if mention.leaves:
+        wanted = max(0, count - mention.count) if mention.count else 0
+    elif mention.more:
+        wanted = count + (mention.count or 1)
+    else:
+        wanted = mention.count or count or (2 if mention.is_plural else 1)
+    wanted = min(wanted, _MOST_OF_A_KIND)
+    staying = [actor for actor in actors if actor not in same[wanted:]]
+    for _ in range(wanted - count):
+        if len(staying) == PLACES_TO_STAND:
+            staying.remove(next(actor for actor in staying if actor.subject != mention.subject))
+        taken = {actor.place for actor in staying}
+        place = next(place for place in range(PLACES_TO_STAND) if place not in taken)
+        staying.append(Actor(subject=mention.subject, place=place))
+    return [
+        _directed(actor, mention.action, mention.colour) if actor.subject == mention.subject else actor
+        for actor in staying
+    ]
+
+
+def _directed(actor: Actor, action: str | None, coat: Colour | None) -> Actor:
+    return attrs.evolve(actor, action=action or actor.action, coat=coat or actor.coat)
 
 
 def _grain(seed: int, prompt: str, before: int) -> int:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from odyssey_proto._base.tracebacks import Work, is_from, is_from_here, sealed, without_frames, without_locals
+from odyssey_proto._base.tracebacks import (
+    Work,
+    alone,
+    is_from,
+    is_from_here,
+    sealed,
+    without_frames,
+    without_locals,
+)
 from odyssey_proto._model import codec
 
 if TYPE_CHECKING:
@@ -57,7 +65,7 @@ def test_a_cause_loses_them_too_and_a_context_that_nobody_shows_is_dropped() -> 
         except ValueError as exc:
             raise LookupError from exc
 
-    def alone() -> None:
+    def by_itself() -> None:
         try:
             json.loads("[marked")
         except ValueError:
@@ -66,7 +74,7 @@ def test_a_cause_loses_them_too_and_a_context_that_nobody_shows_is_dropped() -> 
     error = without_locals(failure(caused))
     assert isinstance(error.__cause__, json.JSONDecodeError)
     assert "marked" not in str(variables(error.__cause__)["raw_decode"])
-    assert without_locals(failure(alone)).__context__ is None
+    assert without_locals(failure(by_itself)).__context__ is None
 
 
 def test_the_exception_that_the_user_was_handling_stays_as_it_is() -> None:
@@ -87,6 +95,14 @@ def test_a_circle_of_causes_has_an_end() -> None:
 def test_an_error_that_is_raised_elsewhere_has_no_frames() -> None:
     error = failure(lambda: json.loads("["))
     assert without_frames(error).__traceback__ is None
+
+
+def test_an_error_that_is_alone_has_nothing_that_led_to_it() -> None:
+    error = failure(lambda: json.loads("["))
+    error.__context__ = KeyError("marked")
+    error.__cause__ = ValueError("marked")
+    assert alone(error) is error
+    assert (error.__cause__, error.__context__, error.__traceback__) == (None, None, None)
 
 
 def test_what_is_raised_through_a_sealed_function_shows_no_argument() -> None:

@@ -306,6 +306,73 @@ def test_without_reconnecting_a_lost_link_is_the_end(service: FakeService) -> No
     assert driver.snapshot.error.code == "lost"
 
 
+def silent(service: FakeService, seconds: int) -> tuple[Driver, HandClock]:
+    """Return a driver whose stream had a frame, and then nothing for so long."""
+    clock = HandClock()
+    driver = connected(service, clock=clock)
+    service.links[0].packets, service.links[0].lives = 700, False
+    commands.start_stream(driver, CAT, PATIENCE_S)
+    clock.time += 0.5
+    service.links[0].show()
+    for _ in range(seconds):
+        pass_time(driver, clock, 1.0)
+    return driver, clock
+
+
+def pass_time(driver: Driver, clock: HandClock, seconds: float) -> None:
+    """Let time pass, and wait until the driver has looked for video, and judged what it saw."""
+    clock.time += seconds
+    driver.post(None)
+    for _ in range(2):
+        commands.interact(driver, UPDATE, PATIENCE_S)
+
+
+def test_a_link_is_prepared_beside_a_silent_one_and_opened_when_that_is_lost(service: FakeService) -> None:
+    driver, clock = silent(service, 4)
+    eventually(lambda: [link.did for link in service.links] == [["open", "keyframe"], ["prepare"]])
+    assert (driver.link(), driver.snapshot.status) == (service.links[0], ConnectionStatus.CONNECTED)
+    pass_time(driver, clock, 1.0)
+    clock.time += 1.0
+    driver.post(None)
+    eventually(
+        lambda: [link.did for link in service.links] == [["open", "keyframe", "close"], ["prepare", "open"]]
+    )
+    assert driver.link() is service.links[1]
+    driver.start_leaving()
+    driver.join(PATIENCE_S)
+
+
+def test_a_link_that_is_not_needed_after_all_is_closed(service: FakeService) -> None:
+    driver, clock = silent(service, 4)
+    for _ in range(12):
+        assert service.links[0].packets is not None
+        service.links[0].packets += 1
+        service.links[0].show()
+        pass_time(driver, clock, 1.0)
+    eventually(lambda: service.links[1].did == ["prepare", "close"])
+    assert driver.link() is service.links[0]
+    driver.start_leaving()
+    driver.join(PATIENCE_S)
+
+
+def test_a_preparation_that_fails_is_not_the_end(service: FakeService) -> None:
+    service.preparing = refuse(DEAD)
+    driver, _ = silent(service, 4)
+    eventually(lambda: len(service.links) == 2)
+    assert driver.snapshot.status is ConnectionStatus.CONNECTED
+    driver.start_leaving()
+    driver.join(PATIENCE_S)
+
+
+def test_a_link_that_is_being_prepared_ends_with_the_session(service: FakeService) -> None:
+    service.preparing = lambda _: service.cut_off.wait(PATIENCE_S)
+    service.closing = lambda _: service.cut_off.wait(PATIENCE_S)
+    driver, _ = silent(service, 4)
+    driver.start_leaving()
+    driver.join(PATIENCE_S)
+    assert service.links[1].did == ["prepare", "close"]
+
+
 # --- the end
 
 

@@ -17,6 +17,8 @@ from odyssey_proto._model.signaling_url import config_url, normalise_url
         ("https://eu.example/", "wss://eu.example"),
         ("http://eu.example/a/b//", "ws://eu.example/a/b"),
         ("HTTPS://eu.example", "wss://eu.example"),
+        ("https://eu.example/?", "wss://eu.example"),
+        ("https://eu.example/s/#", "wss://eu.example/s"),
         (" wss://eu.example \n", "wss://eu.example"),
         ("eu.example", "wss://eu.example"),
         ("eu.example:8443/s", "wss://eu.example:8443/s"),

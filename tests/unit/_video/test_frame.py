@@ -506,6 +506,14 @@ class TestFrameHub:
         assert take_all(early) == [0, 1]
         assert take_all(late) == [1]
 
+    def test_gives_a_subscriber_who_wants_them_smoothed_the_same_frames(self) -> None:
+        hub = streaming()
+        live, smooth = hub.subscribe("error", 10), hub.subscribe("error", 10, "smooth")
+        for number in range(3):
+            hub.publish(decoded(pts=number * 4500), now=number * 0.05)
+        hub.end()
+        assert take_all(live) == take_all(smooth) == [0, 1, 2]
+
     def test_receivers_share_one_conversion_and_have_their_own_drop_counts(self) -> None:
         hub = streaming()
         patient, hasty = hub.subscribe("error", 10), hub.subscribe("latest")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from odyssey_proto._live.session_stats import session_stats
+from odyssey_proto._live.session_stats import link_figures, session_stats
 from odyssey_proto._net.webrtc.jitter import MarkerJitterBuffer
 from odyssey_proto._video import stamp
 from odyssey_proto._video.frame_hub import FrameHub
-from odyssey_proto._video.meters import LinkMeter, Mean, Rate, VideoTotals
+from odyssey_proto._video.meters import Freezes, LinkMeter, Mean, Rate, VideoTotals
 from tests.support.clocks import Time
 from tests.support.pictures import decoded
 from tests.support.rtp import packets
@@ -61,6 +61,52 @@ class TestRate:
         for moment in range(100_000):
             rate.add(1, moment * 0.001)
         assert len(rate._buckets) < 50
+
+
+class TestFreezes:
+    def frames(self, *ready_ms: int, interval_ms: int = 50) -> Freezes:
+        """Return what was counted of frames that were ready at these times and sent one after the other."""
+        freezes = Freezes()
+        for number, at in enumerate(ready_ms):
+            freezes.take(at / 1000, number * interval_ms)
+        return freezes
+
+    def test_there_are_none_before_and_while_frames_come(self) -> None:
+        assert Freezes().so_far(100.0) == (0, 0.0, 0.0)
+        assert self.frames(*range(0, 5000, 50)).so_far(5.0) == (0, 0.0, 0.0)
+
+    @pytest.mark.parametrize(("gap_ms", "count"), [(200, 0), (201, 1), (1000, 1)])
+    def test_a_picture_that_stands_more_than_150_ms_too_long_is_one(self, gap_ms: int, count: int) -> None:
+        freezes = self.frames(0, 50, 100, 100 + gap_ms, 150 + gap_ms)
+        assert freezes.so_far(0.1 + gap_ms / 1000) == (count, *2 * [pytest.approx(count * gap_ms / 1000)])
+
+    def test_the_longest_is_kept_and_one_that_lasts_counts(self) -> None:
+        freezes = self.frames(0, 50, 800, 850, 1200)
+        assert freezes.so_far(1.3) == (2, pytest.approx(1.1), pytest.approx(0.75))
+        assert freezes.so_far(2.2) == (3, pytest.approx(2.1), pytest.approx(1.0))
+
+    def test_the_time_between_two_streams_is_none(self) -> None:
+        freezes = self.frames(0, 50, 100)
+        freezes.restart()
+        assert freezes.so_far(9.0) == (0, 0.0, 0.0)
+        freezes.take(9.0, 5000)
+        freezes.take(9.05, 5050)
+        assert freezes.so_far(9.1) == (0, 0.0, 0.0)
+
+    def test_the_interval_is_learned_from_the_sender(self) -> None:
+        slow = self.frames(*range(0, 20_000, 200), interval_ms=200)
+        slow.take(20.14, 20_000)
+        assert slow.so_far(20.14) == (0, 0.0, 0.0), "0.34 s is not 150 ms more than 0.2 s"
+        fast = self.frames(*range(0, 1600, 16), interval_ms=16)
+        assert fast.so_far(1.584 + 0.167) == (1, pytest.approx(0.167), pytest.approx(0.167))
+
+    def test_frames_that_were_lost_do_not_lengthen_the_interval(self) -> None:
+        freezes = Freezes()
+        for number in range(100):
+            freezes.take(number * 0.05, number * 50)
+        freezes.take(5.35, 5350)
+        freezes.take(5.4, 5400)
+        assert freezes.so_far(5.61) == (2, pytest.approx(0.61), pytest.approx(0.4))
 
 
 class TestMean:
@@ -172,6 +218,24 @@ class TestSessionStats:
         stats = session_stats(FrameHub(clock=time), VideoTotals(time), age_s=1.5)
         assert (stats.age_s, stats.frames_received, stats.reconnects, stats.fps) == (1.5, 0, 0, 0)
         assert (stats.width, stats.codec, stats.decode_ms, stats.convert_ms, stats.latency_ms) == (None,) * 5
+        assert (stats.freezes, stats.freeze_s, stats.longest_freeze_s) == (0, 0.0, 0.0)
+        assert (stats.bandwidth_bps, stats.target_delay_ms) == (None, None)
+
+    def test_tell_freezes_the_bandwidth_and_the_target_delay(self) -> None:
+        time = Time(100.0)
+        hub, totals = self.hub(time), VideoTotals(time)
+        smooth = hub.subscribe("error", 100, "smooth")
+        for sent, ready_at in ((0, 100.0), (50, 100.05), (100, 100.5), (150, 100.55)):
+            time.at = ready_at
+            hub.publish(decoded(pts=sent * 90), ready_at)
+        totals.bandwidth_bps = 2e6
+        stats = session_stats(hub, totals, age_s=0)
+        assert (stats.freezes, stats.target_delay_ms, stats.bandwidth_bps) == (1, 0.0, 2e6)
+        assert stats.freeze_s == stats.longest_freeze_s == pytest.approx(0.45)
+        assert smooth is not None
+        hub.end()
+        time.at = 200.0
+        assert session_stats(hub, totals, age_s=0).freezes == 1, "after the end no picture stands still"
 
     def test_count_what_iterators_took_and_missed(self) -> None:
         time = Time()
@@ -272,3 +336,16 @@ class TestJitterBuffer:
             buffer.add(packet)
         assert (totals.packets, totals.packets_lost) == (698, 2)
         assert (totals.frames_lost, totals.frames_held) == (3, 650 - 58), "the next may lack its beginning"
+
+
+def test_the_figures_of_a_link_are_those_of_its_packets_and_frames() -> None:
+    totals = totals_of([1, 2, 5, 6, 9])  # 3, 4, 7 and 8 are missing
+    totals.repaired, totals.in_vain = 3, 1
+    totals.held_up_s, totals.frames_lost, totals.frames_held = 0.5, 4, 2
+    totals.round_trip_s, totals.repair_s = 0.02, 0.04
+    figures = link_figures(totals)
+    assert (figures.expected, figures.lost) == (8, 7)
+    assert figures.held_up_s == pytest.approx(0.8)
+    assert (figures.round_trip_s, figures.packet_at) == (0.04, 100.0)
+    totals.repair_s = None
+    assert link_figures(totals).round_trip_s == 0.02

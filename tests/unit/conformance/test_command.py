@@ -96,6 +96,13 @@ def test_what_it_has_started_ends_with_it_even_if_it_holds_the_pipes(goes_on: st
     eventually(lambda: not is_running(child), within=WAIT_S)
 
 
+def test_a_last_line_is_read_though_it_comes_after_the_end() -> None:
+    late = "import time; time.sleep(1); print('late')"
+    program = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {late!r}])"
+    with RunningCommand(python(program), []) as running:
+        assert lines_of(running) == [b"late"]
+
+
 def test_a_silent_one_is_waited_for_only_so_long() -> None:
     with RunningCommand(python("import time; time.sleep(600)"), []) as running, pytest.raises(TimeoutError):
         running.next_line(0.1)

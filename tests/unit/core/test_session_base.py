@@ -99,3 +99,32 @@ def test_a_broken_driver_opens_no_link() -> None:
     rig = Rig().to_connecting()
     outputs = rig.give(inputs.Broken(LOST))
     assert (only(outputs, effects.OpenLink), rig.core.error) == ([], LOST)
+
+
+@pytest.mark.parametrize(("suspected_for_s", "left_s"), [(0.25, 0.75), (4.0, 0.0)])
+def test_the_pause_before_the_next_link_begins_with_the_suspicion(suspected_for_s: float, left_s: float) -> None:
+    rig = Rig(initial_retry_delay_ms=1000).to_connected()
+    rig.core._connection.spare.suspect(None)
+    rig.now += suspected_for_s
+    rig.give(inputs.LinkFailed(1, LOST))
+    assert rig.core._agenda._due[inputs.Due.REJOIN] == rig.now + left_s
+    rig.later(left_s)
+    rig.give(inputs.LinkFailed(2, LOST))
+    assert rig.core._agenda._due[inputs.Due.REJOIN] > rig.now + 1.0, "the next pause is a whole one"
+
+
+def test_a_server_that_asks_for_a_pause_gets_it_from_now_on() -> None:
+    rig = Rig(initial_retry_delay_ms=1000).to_connected()
+    rig.core._connection.spare.suspect(None)
+    rig.now += 4.0
+    busy = errors.OdysseyConnectionError("busy", status=503, recoverable=True, retry_after=3.0)
+    rig.give(inputs.LinkFailed(1, busy))
+    assert rig.core._agenda._due[inputs.Due.REJOIN] == rig.now + 3.0
+
+
+def test_what_is_prepared_is_discarded_at_the_end() -> None:
+    rig = Rig().to_connected()
+    rig.core._connection.spare.suspect(lambda: rig.core._connection.plan(5.0))
+    outputs = rig.give(inputs.Disconnect())
+    assert only(outputs, effects.DiscardLink) == [effects.DiscardLink(2)]
+    assert (only(outputs, effects.OpenLink), rig.core.next_due) == ([], None)

@@ -7,7 +7,7 @@ import pytest
 
 from odyssey_proto._base import errors
 from odyssey_proto._model.signaling_url import SIGNALING_MESSAGE_LIMIT
-from odyssey_proto.core.effects import CloseLink, OpenLink, SendSignaling
+from odyssey_proto.core.effects import CloseLink, OpenLink, PrepareLink, SendSignaling
 from odyssey_proto.core.inputs import Due, End, Interact, Start
 from odyssey_proto.core.machine import Agenda
 from odyssey_proto.core.session_link import SessionLink
@@ -38,6 +38,15 @@ def test_links_are_numbered_and_begin_with_nothing(agenda: Agenda, connection: S
     ]
     assert (connection.current, connection.links) == (2, 2)
     assert (connection.is_up, connection.has_video, connection.channel_limit) == (False, False, None)
+
+
+def test_a_link_that_was_prepared_is_opened_with_its_own_plan(agenda: Agenda, connection: SessionLink) -> None:
+    connection.spare.suspect(lambda: connection.plan(5.0))
+    assert (connection.link, connection.links) == (1, 2)
+    connection.open(7.0, with_video=True)
+    connection.open(7.0, with_video=True)
+    plan = OpenLink(2, "s-1", "ws://host", 5.0, token="token")
+    assert agenda.drain()[1:] == [PrepareLink(plan), plan, OpenLink(3, "s-1", "ws://host", 7.0, token="token")]
 
 
 def test_a_channel_belongs_to_its_link(connection: SessionLink) -> None:

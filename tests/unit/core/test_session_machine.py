@@ -21,6 +21,7 @@ from odyssey_proto.core.deadlines import (
     VIDEO_DEADLINE_S,
 )
 from odyssey_proto.core.session_base import SessionState
+from odyssey_proto.core.spare import SPARE_KEPT_S
 from odyssey_proto.core.stream_base import StreamState
 from tests.support.rig import GOODBYE_LINK, LOST, REFUSED, SESSION, Rig, failures, joined, only, texts
 
@@ -808,3 +809,54 @@ def test_a_streamer_that_reports_without_end_before_the_connection_is_ready_is_c
         rig.hear(wire.InteractiveStreamError(reason="x", message="y"))
     outputs = rig.give(inputs.VideoReceived(1), inputs.ChannelOpened(1, 16384))
     assert len([each for each in outputs if isinstance(each, events.StreamFailed)]) == REPORTS_MOST_HELD
+
+
+# --- suspecting the link
+
+
+def silent(rig: Rig, *, packets: int = 700) -> list[effects.Output]:
+    """Let a stream that has just begun have a frame, and then nothing for 3 s; return the last outputs."""
+    at = rig.now
+    for _ in range(2):
+        rig.later(1.0)
+        rig.give(inputs.VideoSeen(rig.link, at + 1.0, packets))
+    rig.later(1.0)
+    return rig.give(inputs.VideoSeen(rig.link, at + 1.0, packets))
+
+
+def test_a_suspected_link_has_the_next_one_prepared_which_is_discarded_when_it_is_trusted_again() -> None:
+    rig = Rig().to_streaming()
+    assert silent(rig) == [
+        effects.PrepareLink(effects.OpenLink(2, "s-1", "ws://host/signaling", REJOIN_DEADLINE_S))
+    ]
+    rig.later(1.0)
+    assert rig.give(inputs.VideoSeen(1, 101.0, 701)) == []
+    assert only(rig.later(SPARE_KEPT_S), effects.DiscardLink) == [effects.DiscardLink(2)]
+    assert rig.core.session is SessionState.CONNECTED
+
+
+def test_a_link_after_a_discarded_one_has_another_number() -> None:
+    rig = Rig(initial_retry_delay_ms=0).to_streaming()
+    silent(rig)
+    rig.later(1.0)
+    rig.give(inputs.VideoSeen(1, 101.0, 701))
+    rig.later(SPARE_KEPT_S)
+    rig.give(inputs.LinkFailed(1, LOST))
+    assert [opened.link for opened in only(rig.later(0), effects.OpenLink)] == [3]
+
+
+def test_reports_of_a_link_that_is_only_prepared_are_ignored() -> None:
+    rig = Rig().to_streaming()
+    silent(rig)
+    assert only(rig.give(inputs.LinkFailed(2, LOST)), effects.Ignored)
+    assert rig.core.session is SessionState.CONNECTED
+
+
+def test_without_reconnecting_or_with_a_spent_token_nothing_is_prepared() -> None:
+    assert silent(Rig(reconnect=False).to_streaming()) == []
+    rig = joined()
+    rig.give(inputs.SignalingOpened(1), inputs.VideoReceived(1), inputs.ChannelOpened(1, 16384))
+    rig.core._session._token_until = rig.now
+    rig.start()
+    rig.hear(wire.StreamStarted(stream_id="st-1"))
+    assert only(silent(rig), effects.PrepareLink) == []

@@ -6,7 +6,14 @@ import math
 
 import pytest
 
-from odyssey_proto.core.silence import KEYFRAME_AFTER_S, PAUSE_LIMIT_S, SILENCE_LIMIT_S, Silence, Verdict
+from odyssey_proto.core.silence import (
+    KEYFRAME_AFTER_S,
+    PAUSE_LIMIT_S,
+    SILENCE_LIMIT_S,
+    SUSPECT_AFTER_S,
+    Silence,
+    Verdict,
+)
 
 
 @pytest.fixture
@@ -117,6 +124,22 @@ def test_a_process_that_stood_still_does_not_take_that_for_silence(
     assert silence.judge(100.0, 160.0) is verdict
 
 
+def test_a_sign_of_life_counts_like_packets(silence: Silence) -> None:
+    assert silence.has_video
+    assert silence.judge(100.0, 105.0, 700) is Verdict.ASK_FOR_KEYFRAME
+    silence.note_sign(105.5)
+    assert silence.judge(100.0, 106.0, 700) is Verdict.WAIT
+    assert silence.judge(100.0, 107.0, 700) is Verdict.LOST
+
+
+def test_the_silence_of_a_link_lasts_since_its_newest_frame(silence: Silence) -> None:
+    assert silence.silent_for(102.0) == 2.0
+    silence.note_newest(101.5)
+    assert silence.silent_for(102.0) == 0.5
+    silence.expect(105.0, 5.0)
+    assert (silence.silent_for(107.0), silence.has_video) == (2.0, False)
+
+
 def test_the_newest_frame_of_a_lost_link_is_known_to_the_moment(silence: Silence) -> None:
     silence.note_newest(None)
     assert silence.gone_for(101.0) == 1.0
@@ -146,3 +169,55 @@ def test_how_long_a_link_without_frames_is_kept_while_anything_arrives_can_be_se
     assert patient.judge(100.0, 160.0, 800) is Verdict.LOST
     assert endless.judge(100.0, 1e6, 801) is not Verdict.LOST
     assert endless.judge(100.0, 1e6 + 2, 801) is Verdict.LOST, "if nothing arrives, it is lost"
+
+
+def test_a_link_is_suspected_at_the_moment_when_nothing_has_come_for_long(silence: Silence) -> None:
+    silence.judge(100.5, 100.75, 700)
+    assert silence.next_look(100.75) == 101.5
+    silence.judge(100.5, 101.5, 700)
+    assert silence.next_look(101.5) == 102.5
+    silence.judge(100.5, 102.5, 700)
+    assert silence.next_look(102.5) == 100.75 + SUSPECT_AFTER_S, "when a look last found more packets"
+    assert not silence.is_suspicious
+    assert silence.judge(100.5, 102.75, 700) is Verdict.WAIT
+    assert silence.is_suspicious
+    assert silence.next_look(102.75) == 103.75
+
+
+@pytest.mark.parametrize(("newest", "packets"), [(103.9, 702), (100.0, 701)], ids=["a frame", "a report"])
+def test_a_suspicion_ends_with_whatever_arrives(silence: Silence, newest: float, packets: int) -> None:
+    silence.judge(100.0, 101.0, 700)
+    silence.judge(100.0, 103.0, 700)
+    assert silence.is_suspicious
+    silence.judge(newest, 104.0, packets)
+    assert not silence.is_suspicious
+
+
+def test_a_sender_that_pauses_and_reports_is_not_suspected(silence: Silence) -> None:
+    now, packets = 101.0, 700
+    while now < 100.0 + PAUSE_LIMIT_S - 1.5:
+        silence.judge(100.0, now, packets)
+        assert not silence.is_suspicious
+        now, packets = now + 1.5, packets + 1
+
+
+def test_without_a_count_of_packets_nothing_is_suspected(silence: Silence) -> None:
+    silence.judge(100.0, 105.0)
+    assert not silence.is_suspicious
+
+
+def test_before_its_first_frame_a_link_is_not_suspected(silence: Silence) -> None:
+    silence.judge(100.0, 101.0, 700)
+    silence.judge(100.0, 103.0, 700)
+    silence.expect(103.0, 5.0)
+    assert not silence.is_suspicious
+    silence.judge(100.0, 104.0, 20)
+    silence.judge(100.0, 107.0, 20)
+    assert not silence.is_suspicious
+
+
+def test_a_process_that_stood_still_suspects_nothing(silence: Silence) -> None:
+    silence.judge(100.0, 101.0, 700)
+    silence.look_late(160.0, 58.0)
+    silence.judge(100.0, 160.0, 700)
+    assert not silence.is_suspicious

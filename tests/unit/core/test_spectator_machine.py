@@ -11,15 +11,19 @@ from odyssey_proto import (
     ConnectionStatus,
     ErrorOccurred,
     GapEvent,
+    LinkQuality,
+    LinkQualityChanged,
     OdysseyConnectionError,
     OdysseyConnectionTimeoutError,
     SpectatorTokenError,
     StatusChanged,
     StreamEnded,
+    VideoPaused,
 )
 from odyssey_proto.core import effects, inputs
 from odyssey_proto.core.deadlines import REJOIN_DEADLINE_S
 from odyssey_proto.core.effects import Way
+from odyssey_proto.core.spare import SPARE_KEPT_S
 from odyssey_proto.core.spectator_machine import OPEN_WITHIN_S, REOPEN_WITHIN_S, SpectatorMachine, SpectatorState
 
 if TYPE_CHECKING:
@@ -341,6 +345,21 @@ def test_silence_is_answered_with_a_keyframe_and_then_with_another_connection() 
     assert effects.CloseLink(1) in outputs
 
 
+def test_a_broadcast_that_pauses_is_reported_and_a_bad_link_is() -> None:
+    rig = Rig().to_watching()
+    rig.later(1)
+    seen = inputs.LinkFigures(expected=0, lost=0, held_up_s=0.0, packet_at=101.0)
+    assert rig.give(inputs.VideoSeen(1, 101.0, 100, figures=seen)) == []
+    rig.later(1)
+    outputs = rig.give(inputs.VideoSeen(1, 101.0, 100, figures=seen))
+    assert outputs == [effects.AskForKeyframe(1), effects.AskForSignOfLife(1)]
+    assert rig.give(inputs.SignOfLife(1)) == [VideoPaused(seconds=1.0, at=102.0)]
+    rig.later(1)
+    slow = inputs.LinkFigures(expected=0, lost=0, held_up_s=0.0, round_trip_s=0.5, packet_at=103.0)
+    (change,) = rig.give(inputs.VideoSeen(1, 103.0, 200, figures=slow))
+    assert (type(change), change.quality) == (LinkQualityChanged, LinkQuality.POOR)
+
+
 def silent(rig: Rig, seconds: float, at: float | None = None) -> list[effects.Output]:
     """Pass ``seconds`` in which the newest frame is that of ``at``; return all outputs."""
     outputs: list[effects.Output] = []
@@ -534,3 +553,63 @@ def test_watching_after_the_end_says_why_it_is_over(end: inputs.Input, code: str
     with pytest.raises(OdysseyConnectionError) as refused:
         rig.give(inputs.Watch(7))
     assert refused.value.code == code
+
+
+# --- suspecting the link
+
+
+def suspected(ways: tuple[Way, ...] = (Way.WEBRTC,), *, reconnect: bool = True) -> tuple[Rig, list[Any]]:
+    """Return a spectator that has had a frame and then nothing for 3 s, and what it prepares."""
+    rig = Rig(ways, reconnect=reconnect).to_watching()
+    outputs: list[Any] = []
+    for _ in range(3):
+        rig.later(1.0)
+        outputs = rig.give(inputs.VideoSeen(1, 101.0, 700))
+    return rig, only(outputs, effects.PrepareLink)
+
+
+def lose_silently(rig: Rig) -> list[effects.Output]:
+    outputs: list[effects.Output] = []
+    for _ in range(4):
+        rig.later(1.0)
+        outputs = rig.give(inputs.VideoSeen(1, 101.0, 700))
+    assert rig.core.state is SpectatorState.REOPENING
+    return [*outputs, *rig.later(0)]
+
+
+def test_a_suspected_broadcast_is_prepared_once_more_and_opened_when_it_is_lost() -> None:
+    rig, prepared = suspected(BOTH)
+    plan = effects.OpenBroadcast(2, Way.WEBRTC, REJOIN_DEADLINE_S)
+    assert prepared == [effects.PrepareLink(plan)]
+    outputs = lose_silently(rig)
+    assert only(outputs, effects.PrepareLink | effects.DiscardLink | effects.OpenBroadcast) == [plan]
+
+
+def test_what_is_prepared_for_a_broadcast_that_goes_on_is_discarded_after_a_while() -> None:
+    rig, _ = suspected()
+    rig.later(1.0)
+    assert rig.give(inputs.VideoSeen(1, 101.0, 701)) == []
+    rig.later(1.0)
+    rig.give(inputs.VideoSeen(1, 105.0, 800))
+    assert only(rig.later(SPARE_KEPT_S), effects.DiscardLink) == [effects.DiscardLink(2)]
+    assert rig.core.state is SpectatorState.WATCHING
+
+
+def test_what_is_prepared_for_one_way_is_discarded_if_another_is_tried() -> None:
+    rig, _ = suspected(BOTH)
+    rig.give(inputs.LinkFailed(1, LOST))
+    rig.core._silent = Way.WEBRTC
+    outputs = rig.later(0)
+    assert only(outputs, effects.DiscardLink | effects.OpenBroadcast) == [
+        effects.DiscardLink(2),
+        effects.OpenBroadcast(3, Way.HLS, REJOIN_DEADLINE_S),
+    ]
+
+
+def test_what_is_prepared_is_discarded_when_the_spectator_leaves() -> None:
+    rig, _ = suspected()
+    assert only(rig.give(inputs.Disconnect()), effects.DiscardLink) == [effects.DiscardLink(2)]
+
+
+def test_without_reconnecting_no_broadcast_is_prepared() -> None:
+    assert suspected(reconnect=False)[1] == []

@@ -10,6 +10,7 @@ from odyssey_proto._model import events
 from odyssey_proto.core import effects, inputs
 from odyssey_proto.core.deadlines import ANSWER_GRACE_S, SESSION_KEPT_S, VIDEO_DEADLINE_S
 from odyssey_proto.core.signs_of_life import ASK_EVERY_S
+from odyssey_proto.core.spare import SPARE_KEPT_S
 from odyssey_proto.core.stream_base import StreamState
 from tests.support.rig import LOST, Rig, failures, only, seen
 
@@ -92,6 +93,16 @@ def test_video_is_looked_for_and_a_keyframe_asked_for() -> None:
     assert seen(rig, last) == [effects.AskForKeyframe(1)]
 
 
+def test_a_streamer_that_is_there_and_sends_no_video_is_reported_to_pause() -> None:
+    rig = Rig().to_streaming()
+    at = rig.now + 1.0
+    figures = inputs.LinkFigures(expected=0, lost=0, held_up_s=0.0, packet_at=at)
+    for _ in range(2):
+        rig.later(1.0)
+        rig.give(inputs.VideoSeen(1, at, 100, figures=figures))
+    assert only(rig.later(0.0), events.VideoPaused) == [events.VideoPaused(seconds=1.0, at=rig.now)]
+
+
 @pytest.mark.parametrize(("age_s", "recoverable"), [(VIDEO_DEADLINE_S, True), (SESSION_KEPT_S, False)])
 def test_a_link_without_video_is_lost(age_s: float, recoverable: bool) -> None:
     rig = Rig().to_streaming()
@@ -138,3 +149,45 @@ def test_while_an_end_is_awaited_the_streamer_is_asked_for_signs_of_life() -> No
         assert rig.later(ASK_EVERY_S) == [effects.AskForSignOfLife(1)]
     (error,) = failures(rig.later(ASK_EVERY_S)).values()
     assert error.code == "streamer_silent"
+
+
+def looked(rig: Rig, seconds: float, packets: int) -> list[effects.Output]:
+    """Let time pass, and answer the look for video: the last frame is that of `Rig.to_streaming` + 1 s."""
+    rig.later(seconds)
+    return only(
+        rig.give(inputs.VideoSeen(1, 101.0, packets)),
+        effects.PrepareLink | effects.DiscardLink | events.ErrorOccurred,
+    )
+
+
+def suspected() -> Rig:
+    """Return a session whose link is suspected since 103 s, and has its next prepared."""
+    rig = Rig().to_streaming()
+    assert looked(rig, 1.0, 700) == []
+    assert looked(rig, 1.0, 700) == []
+    assert [each.plan.link for each in looked(rig, 1.0, 700)] == [2]
+    return rig
+
+
+def test_the_next_link_is_prepared_once_and_opened_only_when_this_one_is_lost() -> None:
+    rig = suspected()
+    for _ in range(3):
+        assert looked(rig, 1.0, 700) == []
+    (lost,) = looked(rig, 1.0, 700)
+    assert lost.error.code == "video_stalled"
+    (opened,) = only(rig.later(0), effects.OpenLink)
+    assert (opened.link, rig.now) == (2, 107.0), "at once: the pause was part of the silence"
+
+
+def test_what_arrives_ends_the_suspicion_and_what_is_prepared_is_kept_for_a_while() -> None:
+    rig = suspected()
+    assert looked(rig, 1.0, 701) == []
+    assert rig.core._connection.spare.suspected_since is None
+    assert only(rig.later(SPARE_KEPT_S), effects.DiscardLink) == [effects.DiscardLink(2)]
+
+
+def test_the_end_of_a_stream_ends_the_suspicion() -> None:
+    rig = suspected()
+    rig.hear(wire.StreamEnded())
+    assert rig.core._connection.spare.suspected_since is None
+    assert only(rig.later(SPARE_KEPT_S), effects.DiscardLink) == [effects.DiscardLink(2)]

@@ -467,6 +467,26 @@ def test_after_a_second_without_a_frame_a_keyframe_is_asked_for_once() -> None:
     assert seen(rig, last) == []
 
 
+def figures(packet_at: float) -> inputs.LinkFigures:
+    return inputs.LinkFigures(expected=0, lost=0, held_up_s=0.0, packet_at=packet_at)
+
+
+def test_a_streamer_that_pauses_is_reported_and_the_link_goes_on() -> None:
+    rig = Rig().to_streaming()
+    rig.streamer_lives = False
+    last = rig.now + 1.0
+    rig.later(1.0)
+    rig.give(inputs.VideoSeen(1, last, 100, figures=figures(last)))
+    rig.later(1.0)
+    outputs = rig.give(inputs.VideoSeen(1, last, 100, figures=figures(last)))
+    assert outputs == [effects.AskForSignOfLife(1), effects.AskForKeyframe(1)]
+    assert rig.give(inputs.SignOfLife(1)) == [events.VideoPaused(seconds=1.0, at=rig.now)]
+    for _ in range(6):
+        rig.later(1.0)
+        rig.give(inputs.VideoSeen(1, last, 100, figures=figures(last)), inputs.SignOfLife(1))
+    assert rig.core.session is SessionState.CONNECTED, "it would be lost after 6 s without a sign of life"
+
+
 def test_the_first_frame_of_a_stream_may_take_longer() -> None:
     rig = Rig().to_streaming()
     for _ in range(int(VIDEO_DEADLINE_S) - 1):
@@ -868,7 +888,7 @@ def test_a_process_that_stood_still_asks_again_before_it_gives_the_streamer_up()
 
 def test_a_sign_of_life_that_comes_after_the_answer_is_ignored() -> None:
     rig = Rig().to_streaming()
-    assert only(rig.give(inputs.SignOfLife(1)), effects.Ignored)
+    assert rig.give(inputs.SignOfLife(1)) == []
 
 
 # --- gaps in the video

@@ -35,6 +35,9 @@ def test_the_defaults_are_those_of_the_service() -> None:
         {"codec": "av1"},
         {"codec": ["h264"]},
         {"stamp": 1},
+        {"world": 7},
+        {"world": ""},
+        {"world_fps": 0},
         {"size": (510, 32)},
         {"size": (512, 30)},
         {"size": (640, 361)},
@@ -44,6 +47,15 @@ def test_the_defaults_are_those_of_the_service() -> None:
         {"size": "640x360"},
         {"size": None},
         {"fps": 0},
+        {"bitrate": 999_999},
+        {"bitrate": 16_000_001},
+        {"bitrate": 4e6},
+        {"bitrate": True},
+        {"congestion_control": 1, "bitrate": 4_000_000},
+        {"congestion_control": True},
+        {"grain": -1},
+        {"grain": 17},
+        {"grain": 1.5},
         {"fps": 61},
         {"pace": 0},
         {"pace": "1"},
@@ -69,6 +81,7 @@ def test_the_defaults_are_those_of_the_service() -> None:
         {"monthly_hours": 0},
         {"rate_limit": 0},
         {"token_ttl_s": 0},
+        {"second_connection": "ends"},
         {"session_token_ttl_s": float("nan")},
         {"stale_after_s": None},
         {"max_stream_s": -1},
@@ -79,6 +92,12 @@ def test_the_defaults_are_those_of_the_service() -> None:
 def test_what_cannot_work_is_refused(setting: dict[str, Any]) -> None:
     with pytest.raises(OdysseyConfigError, match=next(iter(setting))):
         EmulatorConfig(**setting)
+
+
+def test_a_rate_may_be_fixed_or_the_maximum() -> None:
+    assert EmulatorConfig().bitrate is None
+    config = EmulatorConfig(bitrate=6_000_000, congestion_control=True, grain=10)
+    assert (config.bitrate, config.congestion_control, config.grain) == (6_000_000, True, 10)
 
 
 def test_an_emulator_refuses_it_too() -> None:
@@ -104,3 +123,18 @@ def test_ice_servers_may_hold_credentials_that_do_not_print() -> None:
 def test_no_ice_servers_is_not_the_default_ones() -> None:
     assert EmulatorConfig(ice_servers=[]).ice_servers == ()
     assert EmulatorConfig().ice_servers is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "stamped"),
+    [
+        ({}, True),
+        ({"stamp": False}, False),
+        ({"world": "clip.mp4"}, False),
+        ({"world": "clip.mp4", "stamp": True}, True),
+    ],
+)
+def test_only_the_emulators_own_worlds_are_stamped_unless_the_setting_says_so(
+    settings: dict[str, Any], stamped: bool
+) -> None:
+    assert EmulatorConfig(**settings).stamps_pictures is stamped

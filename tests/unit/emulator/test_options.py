@@ -25,7 +25,10 @@ VALUES: dict[str, tuple[list[str], Any]] = {
     "size": (["640x360"], (640, 360)),
     "fps": (["4"], 4),
     "data_dir": (["data"], Path("data")),
+    "bitrate": (["2000000"], 2_000_000),
     "streamers": (["2"], 2),
+    "second_connection": (["beside"], "beside"),
+    "world": (["a.module:World"], "a.module:World"),
     "blocked_words": (["war", "blood"], ("war", "blood")),
     "regions": (["near=0.1", "far"], (("near", 0.1), ("far", 0.0))),
     "ice_servers": (['{"urls": "stun:127.0.0.1:1"}'], ({"urls": "stun:127.0.0.1:1"},)),
@@ -61,7 +64,8 @@ def by_click(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]
 def test_every_setting_is_an_option(setting: str, parse: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = parse(*given(setting), monkeypatch=monkeypatch)  # one that 5 does not suit has a row in VALUES
     assert list(settings) == [setting]
-    value, default = getattr(EmulatorConfig(**settings), setting), getattr(EmulatorConfig(), setting)
+    needed = {"bitrate": 2_000_000} if setting == "congestion_control" else {}
+    value, default = getattr(EmulatorConfig(**needed | settings), setting), getattr(EmulatorConfig(), setting)
     assert value != default
     if setting in VALUES:
         assert value == VALUES[setting][1]

@@ -17,7 +17,7 @@ from odyssey_proto._video.stamp import Stamp
 from odyssey_proto.emulator._faults.script import Fault
 from odyssey_proto.emulator._stamps import read_stamp, stamp_latency_ms
 
-LOGGERS = {"http", "signaling", "streamer", "peer", "broadcast", "recordings", "jobs", "sloppiness"}
+LOGGERS = {"http", "signaling", "streamer", "peer", "broadcast", "recordings", "jobs", "worlds", "sloppiness"}
 
 
 @pytest.mark.parametrize("name", emulator.__all__)

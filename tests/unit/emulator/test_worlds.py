@@ -5,19 +5,21 @@ from __future__ import annotations
 import base64
 import io
 import itertools
+import random
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from odyssey_proto.emulator._worlds import World
+from odyssey_proto.emulator._worlds import World, words
 from odyssey_proto.emulator._worlds.palette import palette_of
-from odyssey_proto.emulator._worlds.scene import first_scene, next_scene
+from odyssey_proto.emulator._worlds.scene import PLACES_TO_STAND, Scene, first_scene, next_scene
 from odyssey_proto.emulator._worlds.subjects import PHASES, SUBJECTS, figure_of
 
 SEEN = 12.0
 """Mean difference of two pictures, of 255, that is clearly visible."""
+RED = (214, 52, 46)
 HALF = (640, 352)
 """Half of the usual width and height: painted in a quarter of the time."""
 
@@ -32,6 +34,17 @@ def pixels(shown: World, moment: float = 1.0) -> np.ndarray[Any, Any]:
 
 def difference(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> float:
     return float(np.abs(one - other).mean())
+
+
+def casting(scene: Scene) -> str:
+    return " ".join(actor.subject for actor in scene.cast)
+
+
+def after(first: str, *others: str) -> Scene:
+    scene = first_scene(first, 0)
+    for prompt in others:
+        scene = next_scene(scene, prompt, 0)
+    return scene
 
 
 def data_url(picture: Image.Image, kind: str = "PNG") -> str:
@@ -84,7 +97,7 @@ def test_different_prompts_give_clearly_different_pictures(one: str, other: str)
     assert difference(pixels(world(one, size=HALF)), pixels(world(other, size=HALF))) > SEEN
 
 
-@pytest.mark.parametrize("prompt", ["A cat", "zzz", "", "make it night", "Pet the cat", "もっと"])
+@pytest.mark.parametrize("prompt", ["A cat", "zzz", "", "make it night", "もっと", "in the city", "it snows"])
 def test_every_interaction_shows_in_the_very_next_picture(prompt: str) -> None:
     shown = world("A cat", size=HALF)
     for _ in range(3):
@@ -93,6 +106,68 @@ def test_every_interaction_shows_in_the_very_next_picture(prompt: str) -> None:
         shown.change(prompt)
         assert shown.version == version + 1
         assert difference(before, pixels(shown, 2.05)) > SEEN / 2
+
+
+SKY, LEFT, MIDDLE, RIGHT = (
+    np.s_[20:100, :],
+    np.s_[180:285, 60:220],
+    np.s_[180:285, 240:400],
+    np.s_[180:285, 420:580],
+)
+"""Parts of a picture of half the size: above, and where the cast stands."""
+
+
+@pytest.mark.parametrize(
+    ("prompts", "changed", "same"),
+    [
+        (["remove the cat"], [MIDDLE], [SKY, LEFT, RIGHT]),
+        (["a dog appears"], [LEFT], [SKY, MIDDLE, RIGHT]),
+        (["three cats"], [LEFT, RIGHT], [SKY, MIDDLE]),
+        (["a red cat"], [MIDDLE], [SKY, LEFT, RIGHT]),
+        (["Pet the cat"], [MIDDLE], [SKY, LEFT, RIGHT]),
+        (["the cat becomes a robot"], [MIDDLE], [SKY, LEFT, RIGHT]),
+        (["a green sky"], [SKY], []),
+        (["closer"], [MIDDLE, LEFT, RIGHT], []),
+        (["zoom out"], [MIDDLE], [SKY, LEFT, RIGHT]),
+        (["a fox comes", "the fox leaves"], [], [SKY, LEFT, MIDDLE, RIGHT]),
+        (["it rains", "the rain stops"], [], [SKY, LEFT, MIDDLE, RIGHT]),
+        (["closer", "zoom out"], [], [SKY, LEFT, MIDDLE, RIGHT]),
+    ],
+    ids=lambda value: ", ".join(value) if value and isinstance(value[0], str) else "",
+)
+def test_an_interaction_changes_what_it_names_and_nothing_else(
+    prompts: list[str], changed: list[Any], same: list[Any]
+) -> None:
+    shown = world("A cat in the meadow at noon", size=HALF)
+    before = pixels(shown, 2.0)
+    for prompt in prompts:
+        shown.change(prompt)
+    after = pixels(shown, 2.0)
+    assert [difference(before[part], after[part]) > 2 for part in changed] == [True] * len(changed)
+    assert [difference(before[part], after[part]) < 0.2 for part in same] == [True] * len(same)
+
+
+def test_the_land_does_not_jump_when_the_pace_changes() -> None:
+    shown = world("A cat in the meadow at noon", size=HALF)
+    before = pixels(shown, 30.0)
+    shown.change("the cat runs")
+    assert difference(before[SKY], pixels(shown, 30.0)[SKY]) < 0.2
+    assert difference(before[LEFT], pixels(shown, 30.0)[LEFT]) < 0.2
+    assert difference(before[LEFT], pixels(shown, 31.0)[LEFT]) > 2
+
+
+def test_panning_left_moves_the_land_to_the_right() -> None:
+    def moved(prompt: str) -> int:
+        """Return by how many px the land moves to the right in half a second."""
+        shown = world("in the meadow at noon", size=HALF)
+        shown.picture(2.0)
+        shown.change(prompt)
+        one, other = (pixels(shown, moment)[200:250, :, 1] for moment in (2.0, 2.5))
+        return min(
+            range(-40, 41), key=lambda by: float(np.abs(one[:, 100:500] - other[:, 100 + by : 500 + by]).mean())
+        )
+
+    assert moved("pan left") > 0 > moved("pan right")
 
 
 def test_every_interaction_shows_in_a_world_from_an_image_too() -> None:
@@ -168,37 +243,149 @@ def test_any_text_can_be_a_prompt(prompt: str) -> None:
         ("A boat in a storm at sunset", "sea", "sunset", "rain", "boat"),
         ("fox in the snowy woods", "forest", None, "snow", "fox"),
         ("goldfish", "underwater", None, "clear", "fish"),
-        ("Foggy Sunday morning, no DOGS", "meadow", "dawn", "fog", "dog"),
+        ("Foggy Sunday morning, no DOGS", "desert", "dawn", "fog", ""),
+        ("Two dogs and a cat", "meadow", None, "clear", "dog dog cat"),
+        ("Three boats", "sea", None, "clear", "boat boat boat"),
+        ("Many birds over the sea", "sea", None, "clear", "bird bird bird"),
+        ("The city without people", "city", None, "clear", ""),
+        ("She walks her dog", "meadow", None, "clear", "person dog"),
     ],
 )
 def test_words_become_a_scene(prompt: str, place: str, time: str | None, weather: str, subject: str) -> None:
     scene = first_scene(prompt, 0)
-    assert (scene.place, scene.weather, scene.subject) == (place, weather, subject)
+    assert (scene.place, scene.weather, casting(scene)) == (place, weather, subject)
     assert time in (None, scene.time)
 
 
 def test_a_prompt_that_names_nothing_still_has_a_subject() -> None:
-    assert first_scene("qwertz", 0).subject == "balloon"
+    assert casting(first_scene("qwertz", 0)) == "balloon"
 
 
 def test_a_scene_remembers_what_a_new_prompt_does_not_name() -> None:
     scene = next_scene(first_scene("a red car in the desert at noon", 0), "it rains", 0)
-    assert (scene.place, scene.time, scene.weather, scene.subject) == ("desert", "day", "rain", "car")
-    assert scene.colour == (214, 52, 46)
+    assert (scene.place, scene.time, scene.weather, casting(scene)) == ("desert", "day", "rain", "car")
+    assert (scene.cast[0].coat, scene.tint) == (RED, None)
 
 
-def test_the_light_changes_with_every_prompt() -> None:
+@pytest.mark.parametrize(
+    ("prompts", "cast"),
+    [
+        (["A cat", "Remove the cat"], ""),
+        (["A cat", "the cat leaves"], ""),
+        (["A cat and a dog", "the dog goes away"], "cat"),
+        (["A cat and a dog", "remove the cat and the dog"], ""),
+        (["A cat and a dog", "remove the cat and add a bird"], "dog bird"),
+        (["A cat, a dog", "no more cats"], "dog"),
+        (["A cat, a dog", "everyone leaves"], ""),
+        (["Three dogs", "remove one dog"], "dog dog"),
+        (["Three dogs", "one dog"], "dog"),
+        (["Three dogs", "the dogs run"], "dog dog dog"),
+        (["A dog", "another dog"], "dog dog"),
+        (["A dog", "two more dogs", "two more dogs"], "dog dog dog"),
+        (["A dog", "10 dogs"], "dog dog dog"),
+        (["A dog", "three astronauts"], "dog astronaut astronaut astronaut"),
+        (["Two wolves", "children play"], "wolf wolf person person"),
+        (["A dog", "birds"], "dog bird bird"),
+        (["A dog", "a bird instead"], "bird"),
+        (["A dog and a cat", "turn the cat into a robot"], "dog robot"),
+        (["A dog", "replace the dog with two foxes"], "fox fox"),
+        (["A dog", "she smiles"], "dog"),
+        (["A dog", "it rains"], "dog"),
+        (["Three cats", "three dogs", "a fox"], "cat cat dog dog dog fox"),
+    ],
+    ids=lambda value: "; ".join(value) if isinstance(value, list) else "",
+)
+def test_subjects_come_and_go_as_the_prompts_say(prompts: list[str], cast: str) -> None:
+    assert casting(after(*prompts)) == cast
+
+
+def test_those_who_stay_keep_their_places_and_newcomers_take_those_that_are_free() -> None:
+    scene = after("Two cats and a dog", "remove the cats", "a fox")
+    assert [(actor.subject, actor.place) for actor in scene.cast] == [("dog", 2), ("fox", 0)]
+
+
+def test_any_words_in_any_order_leave_a_scene_with_room_for_its_cast() -> None:
+    tables = [value for name, value in vars(words).items() if name.isupper()]
+    known = sorted({word for table in tables for word in table if isinstance(word, str)} | {"and", ",", ".", "7"})
+    rng = random.Random(0)
+    sizes = set()
+    for _ in range(300):
+        scene = after(*(" ".join(rng.choices(known, k=rng.randrange(12))) for _ in range(6)))
+        places = [actor.place for actor in scene.cast]
+        assert len(set(places)) == len(places)
+        assert all(0 <= place < PLACES_TO_STAND for place in places)
+        assert all(casting(scene).split().count(actor.subject) <= 3 for actor in scene.cast)
+        assert -1 <= scene.zoom <= 2
+        sizes.add(len(places))
+    assert sizes >= set(range(1, PLACES_TO_STAND + 1))
+
+
+def test_a_prompt_directs_and_paints_only_whom_it_names() -> None:
+    scene = after("A cat and a dog", "the dog sleeps and the cat runs", "paint the dog red")
+    assert [(actor.subject, actor.action, actor.coat) for actor in scene.cast] == [
+        ("cat", "run", None),
+        ("dog", "sleep", RED),
+    ]
+    assert [actor.action for actor in after("A cat and a dog", "they jump").cast] == ["jump", "jump"]
+    assert [actor.coat for actor in after("A cat and a dog", "paint them red").cast] == [RED, RED]
+
+
+@pytest.mark.parametrize(
+    ("prompts", "weather", "action", "tint"),
+    [
+        (["A dog runs in the rain", "the rain stops"], "clear", "run", None),
+        (["A dog runs in the rain", "the dog stops"], "rain", "still", None),
+        (["A dog runs in the rain", "no rain"], "clear", "run", None),
+        (["A dog runs in the rain", "the rain stops and it snows"], "snow", "run", None),
+        (["A dog runs", "the dog leaves"], "clear", "still", None),
+        (["A dog runs", "a red sky"], "clear", "run", (214, 52, 46)),
+        (["A red dog runs"], "clear", "run", None),
+        (["A dog", "the moon rises"], "clear", "still", None),
+        (["A dog", "at night it runs"], "clear", "run", None),
+        (["A dog", "run into the forest"], "clear", "run", None),
+        (["Red"], "clear", "still", (214, 52, 46)),
+    ],
+)
+def test_weather_actions_and_colours_end_where_the_prompt_says(
+    prompts: list[str], weather: str, action: str, tint: object
+) -> None:
+    scene = after(*prompts)
+    assert (scene.weather, scene.pace, scene.tint) == (weather, action, tint)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "zoom", "pan"),
+    [
+        (["A cat", "zoom in"], 1, ""),
+        (["A cat", "closer", "closer", "come closer"], 2, ""),
+        (["A close-up of a cat", "it rains"], 1, ""),
+        (["A cat", "zoom out", "pull back"], -1, ""),
+        (["A cat", "closer", "zoom out"], 0, ""),
+        (["A wide panorama", "zoom in", "zoom in"], 1, ""),
+        (["A cat", "pan left"], 0, "left"),
+        (["A cat", "pan left", "the cat sleeps", "pan to the right"], 0, "right"),
+        (["A cat", "the camera pans"], 0, "right"),
+    ],
+)
+def test_the_camera_moves_step_by_step_and_stays_where_it_is(prompts: list[str], zoom: int, pan: str) -> None:
+    scene = after(*prompts)
+    assert (scene.zoom, scene.pan) == (zoom, pan)
+
+
+def test_the_light_changes_with_every_prompt_that_changes_nothing_else() -> None:
     scene = first_scene("night", 0)
     for number in range(50):
         following = next_scene(scene, f"again {number % 3}", 0)
         assert following.light != scene.light
         scene = following
+    assert next_scene(scene, "it rains", 0).light == scene.light
 
 
 @pytest.mark.parametrize("subject", sorted(SUBJECTS))
 @pytest.mark.parametrize("asleep", [False, True])
 def test_every_subject_has_a_figure_that_moves(subject: str, *, asleep: bool) -> None:
-    palette = palette_of(first_scene(f"a {subject}", 0))
+    scene = first_scene(f"a {subject}", 0)
+    palette = palette_of(scene, scene.cast[0])
     figure = figure_of(subject, asleep=asleep, size=64, palette=palette)
     assert len(figure.phases) == PHASES
     masks = [np.asarray(mask).astype(np.int16) for _, mask in figure.phases]
@@ -213,7 +400,16 @@ def test_every_subject_has_a_figure_that_moves(subject: str, *, asleep: bool) ->
     "place", ["city", "sea", "underwater", "forest", "mountains", "desert", "space", "room", "meadow"]
 )
 @pytest.mark.parametrize(
-    "sky", ["night snow", "sunset rain", "dawn fog", "cherry petals", "noon magic", "purple mist", "left zoom in"]
+    "sky",
+    [
+        "night snow",
+        "sunset rain",
+        "dawn fog",
+        "cherry petals",
+        "noon magic",
+        "purple mist",
+        "left zoom in, three dogs",
+    ],
 )
 def test_every_place_can_be_painted_under_every_sky(place: str, sky: str) -> None:
     picture = pixels(world(f"a cat, {place}, {sky}", portrait=len(sky) % 2 == 0, size=HALF))

@@ -125,7 +125,7 @@ def _pages(source: Source, places: Placement) -> list[_Page]:
                 "What travels on no channel.",
             )
         )
-    return [*pages, *_texts(source, places), _sdk(), *(_guide(places, *guide) for guide in _GUIDES)]
+    return [*pages, *_texts(source, places), _sdk(), _worlds(), *(_guide(places, *guide) for guide in _GUIDES)]
 
 
 def _texts(source: Source, places: Placement) -> list[_Page]:
@@ -344,6 +344,22 @@ def _drawings(file: str, title: str, about: str, drawings: list[dict[str, Any]],
         template="drawings.html",
         values={"drawings": drawings, "note": note},
         contents=[(2, each["anchor"], each["title"]) for each in drawings],
+    )
+
+
+# --- the page of the emulator's worlds
+
+
+def _worlds() -> _Page:
+    text = (_TEMPLATES / "worlds.md").read_text("utf-8")
+    return _Page(
+        file="worlds.html",
+        short="Worlds of your own",
+        title="Worlds of your own",
+        about="How the emulator serves a model, a simulator or a clip to every client of the protocol.",
+        template="text.html",
+        values={"html": block(text)},
+        contents=headings(text),
     )
 
 

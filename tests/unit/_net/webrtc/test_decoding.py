@@ -109,6 +109,28 @@ def test_frames_are_handed_on_by_who_decodes_with_their_arrival(codec: Codec) ->
     assert not rig.failed.is_set()
 
 
+@pytest.mark.parametrize(
+    ("whole_at", "sent_s", "held_up_s"),
+    [
+        ((1.0, 1.05, 1.1), (0.0, 0.05, 0.1), 0.0),
+        ((1.0, 1.05, 1.24), (0.0, 0.05, 0.1), 0.0),  # 0.14 s late: no freeze
+        ((1.0, 1.05, 1.5), (0.0, 0.05, 0.1), 0.4),
+        ((1.0, 1.05, 4.05), (0.0, 0.05, 3.05), 0.0),  # the sender paused
+        ((1.0, 1.3, 1.6), (0.0, 0.05, 0.1), 0.5),
+        ((1.0, 1.05, 9.0), (50.0, 50.05, 0.0), 0.0),  # its clock was set back
+    ],
+)
+def test_for_how_long_the_network_held_frames_up_is_counted(
+    whole_at: tuple[float, ...], sent_s: tuple[float, ...], held_up_s: float
+) -> None:
+    rig = Rig()
+    for picture, at, sent in zip(encoded(VP8, 3), whole_at, sent_s, strict=True):
+        rig.queue.put((VP8, ArrivedFrame(picture, 0, at, at, round(sent * 90_000))))
+    rig.run()
+    assert len(rig.frames) == 3
+    assert rig.totals.held_up_s == pytest.approx(held_up_s)
+
+
 def test_the_codec_and_the_size_may_change() -> None:
     rig = Rig()
     rig.decode(H264, encoded(H264, 2))

@@ -94,6 +94,17 @@ def test_packets_that_look_alike_are_told_apart_by_the_time_they_take() -> None:
     assert (recovery.repaired, recovery.repair_s) == (1, pytest.approx(0.1))
 
 
+def test_a_packet_answers_a_request_if_it_comes_no_sooner_than_it_can() -> None:
+    recovery = Recovery(lambda: 0.1)
+    assert not recovery.answers(2, 0.0)
+    for number in (1, 4):
+        recovery.take(number, 0.0)
+    assert not recovery.answers(2, 0.1), "it was not requested yet"
+    assert recovery.due(0.0) == [2, 3]
+    assert [recovery.answers(2, at) for at in (0.04, 0.06)] == [False, True]
+    assert not recovery.answers(4, 0.1)
+
+
 def test_the_end_of_a_frame_is_requested_if_the_frame_just_stops() -> None:
     recovery = Recovery()
     recovery.take(1, 0.0, marked=True)

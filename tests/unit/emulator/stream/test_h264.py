@@ -14,7 +14,9 @@ from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from av.video.frame import PictureType
 
 from odyssey_proto.emulator._recordings.artifacts import PREVIEW, THUMBNAIL, VIDEO, ArtifactWriter
-from odyssey_proto.emulator._stream.h264 import StreamEncoder
+from odyssey_proto.emulator._stream.h264 import RatedEncoder, StreamEncoder
+from odyssey_proto.emulator._stream.rate_control import FixedRate, RateController
+from tests.support.pictures import grainy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,6 +83,49 @@ def test_a_picture_that_is_encoded_already_is_packed_as_aiortc_does() -> None:
     made, shown = encoder()
     made.encode(picture(0))
     assert made.pack(shown[0]) == H264Encoder().pack(shown[0])
+
+
+@pytest.mark.parametrize("rate", [1_000_000, 16_000_000])
+def test_a_stream_with_a_rate_keeps_to_it(rate: int) -> None:
+    shown: list[Any] = []
+    made = RatedEncoder(shown.append, FixedRate(rate), fps=20)
+    counts = [len(made.encode(each)[0]) for each in grainy(30)]
+    assert sum(packet.size for packet in shown[10:]) * 8 * 20 / 20 == pytest.approx(rate, rel=0.25)
+    assert sum(counts[10:]) / 20 == pytest.approx(rate / 20 / 8 / 1250, rel=0.25), "5 to 80 packets a picture"
+    assert [packet.is_keyframe for packet in shown] == [True, *[False] * 29]
+
+
+def test_a_rate_that_changes_is_followed_without_a_keyframe() -> None:
+    shown: list[Any] = []
+    rate = RateController(6_000_000)
+    made = RatedEncoder(shown.append, rate, fps=20)
+    pictures = grainy(60)
+    for begin, estimate in ((0, 3_000_000), (20, 800_000), (40, 6_000_000)):
+        made.target_bitrate = estimate  # as aiortc does
+        assert made.target_bitrate == estimate
+        for each in pictures[begin : begin + 20]:
+            made.encode(each)
+        sent = sum(packet.size for packet in shown[begin + 8 :]) * 8 * 20 / 12
+        assert sent == pytest.approx(estimate, rel=0.2)
+    assert sum(packet.is_keyframe for packet in shown) == 1
+
+
+def test_a_keyframe_of_a_stream_that_fell_far_below_its_maximum_is_small() -> None:
+    rate = RateController(6_000_000)
+    made = RatedEncoder(lambda _: None, rate, fps=20)
+    rate.take_estimate(900_000)
+    sizes = [
+        sum(map(len, made.encode(each, force_keyframe=place == 25)[0])) for place, each in enumerate(grainy(26))
+    ]
+    assert sizes[25] * 8 < 300_000, "a third of a second of it"
+
+
+def test_a_stream_with_a_rate_may_change_its_size() -> None:
+    shown: list[Any] = []
+    made = RatedEncoder(shown.append, FixedRate(1_000_000), fps=20)
+    for each in [*grainy(2), *grainy(1, 640, 360)]:
+        made.encode(each)
+    assert [packet.is_keyframe for packet in shown] == [True, False, True]
 
 
 def test_packets_become_a_file_with_their_times(tmp_path: Path) -> None:

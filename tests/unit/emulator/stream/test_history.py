@@ -49,6 +49,19 @@ def test_a_number_that_comes_around_is_another_packet() -> None:
     assert sent.get(7) is first
 
 
+def test_no_more_is_sent_again_than_the_rate_allows() -> None:
+    time = Time()
+    sent = SentPackets(time.now)
+    sent.most_again = lambda: 100_000  # bits per s: 5 of these packets in half a second
+    for number in range(40):
+        sent[number] = RtpPacket(sequence_number=number, payload=bytes(1250))
+    assert [number for number in range(40) if sent.may_send(number, 0.1)] == [0, 1, 2, 3, 4]
+    time.at += 0.49
+    assert not sent.may_send(5, 0.1)
+    time.at += 0.02
+    assert [number for number in range(40) if sent.may_send(number, 0.1)] == [0, 1, 2, 3, 4]
+
+
 class Transport:
     """The parts of a DTLS transport that sending again requires."""
 
@@ -60,6 +73,27 @@ class Transport:
 
     async def _send_rtp(self, data: bytes) -> None:
         self.sent.append(int.from_bytes(data[2:4]))
+
+
+def test_a_round_trip_is_guessed_until_it_is_measured() -> None:
+    async def ask() -> list[int]:
+        transport: Any = Transport()
+        sender: Any = RTCRtpSender("video", transport)
+        guess: float | None = None
+        keep_sent(sender, lambda: guess)
+        for number in range(3):
+            sender._RTCRtpSender__rtp_history[number] = packet(number)
+        await sender._retransmit(0)
+        await asyncio.sleep(0.02)  # longer than what is taken without a guess
+        await sender._retransmit(0)
+        for number, guess, measured in ((1, 1000.0, None), (2, 0.001, 1000.0)):  # noqa: B007  # the lambda reads it
+            sender._RTCRtpSender__rtt = measured
+            for _ in range(2):
+                await sender._retransmit(number)
+                await asyncio.sleep(0.02)
+        return transport.sent  # type: ignore[no-any-return]
+
+    assert asyncio.run(ask()) == [0, 0, 1, 2]
 
 
 @pytest.mark.parametrize("place", [300, 300 - 128, 300 - 256])

@@ -1,0 +1,39 @@
+"""Whether what a link has prepared before it is opened is complete, and still of use. It prepares nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING
+
+from .._base.abort import Abort
+from .._net.webrtc.candidates import own_addresses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Preparation"]
+
+
+class Preparation:
+    """The preparation of one link, which runs on a worker and may be overtaken by opening or closing."""
+
+    def __init__(self) -> None:
+        self.abort = Abort()
+        """Ends what is being prepared."""
+        self._lock = threading.Lock()
+        self._addresses: frozenset[str] | None = None
+
+    @contextlib.contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Prepare within the ``with``, which is complete unless it raises."""
+        with self._lock:
+            addresses = own_addresses()
+            yield
+            self._addresses = addresses
+
+    def end(self) -> bool:
+        """End what is under way; return whether all is ready, for the addresses that this machine has now."""
+        self.abort.abort()
+        with self._lock:
+            return self._addresses is not None and self._addresses == own_addresses()

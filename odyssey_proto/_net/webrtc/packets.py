@@ -1,0 +1,151 @@
+"""RTP packets as most of them are, read in one pass. No I/O.
+
+aiortc takes a packet apart in several steps, with five objects and a list. Most packets of a video need one: they
+have no padding and no contributing sources, and the extensions in their heads have heads of one byte. What is not
+of that kind is not read here, but by aiortc.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["DEPAYLOADERS", "Packet", "h264_part", "read", "vp8_part"]
+
+_HEAD: Final = struct.Struct("!BBHLL").unpack_from
+_HEAD_BYTES: Final = 12
+_EXTENSION: Final = struct.Struct("!HH").unpack_from
+_EXTENSION_AT: Final = 16
+_PLAIN: Final = 0x80  # version 2, and neither padding, nor an extension, nor sources
+_EXTENDED: Final = 0x90
+_ONE_BYTE: Final = 0xBEDE  # heads of elements (RFC 8285, 4.2)
+_SEND_TIME_BYTES: Final = 3
+_TRANSPORT_NUMBER_BYTES: Final = 2
+_START_CODE: Final = b"\x00\x00\x00\x01"
+_FRAGMENT: Final = 28  # FU-A (RFC 6184, 5.8)
+_SINGLE: Final = range(1, 24)
+_VP8_LONGEST: Final = 6  # bytes of a payload's description (RFC 7741, 4.2)
+
+
+class Packet:
+    """A packet of RTP, with what aiortc's own packets have for those that receive them.
+
+    It is its own `extensions`, of which it has the two that are read: when it was sent, and its number among all
+    packets of the transport.
+    """
+
+    __slots__ = (
+        "_data",
+        "abs_send_time",
+        "begin",
+        "marker",
+        "payload",
+        "payload_type",
+        "sequence_number",
+        "ssrc",
+        "timestamp",
+        "transport_sequence_number",
+    )
+
+    padding_size: Final = 0
+    """No packet here has padding."""
+
+    _data: bytes
+    payload: bytes
+
+    def __init__(self, payload_type: int, marker: int, number: int, timestamp: int, ssrc: int, begin: int) -> None:
+        self.payload_type = payload_type
+        self.marker = marker
+        self.sequence_number = number
+        self.timestamp = timestamp
+        self.ssrc = ssrc
+        self.begin = begin
+        """Where its payload begins, in bytes."""
+        self.abs_send_time: int | None = None
+        self.transport_sequence_number: int | None = None
+
+    @property
+    def extensions(self) -> Packet:
+        """This, which also has what is in the extensions."""
+        return self
+
+
+def read(data: bytes, ids: Any) -> Packet | None:
+    """Return the packet that begins like ``data``, without its payload; None if it is of another kind.
+
+    Heads are not encrypted, so ``data`` may be.
+
+    Args:
+        data: 12 bytes or more.
+        ids: aiortc's `HeaderExtensions`, which has the ids of the extensions.
+    """
+    first, second, number, timestamp, ssrc = _HEAD(data)
+    if first == _PLAIN:
+        return Packet(second & 0x7F, second >> 7, number, timestamp, ssrc, _HEAD_BYTES)
+    if first != _EXTENDED or len(data) < _EXTENSION_AT:
+        return None
+    profile, words = _EXTENSION(data, _HEAD_BYTES)
+    end = _EXTENSION_AT + 4 * words
+    if profile != _ONE_BYTE or end > len(data):
+        return None
+    packet = Packet(second & 0x7F, second >> 7, number, timestamp, ssrc, end)
+    at = _EXTENSION_AT
+    while at < end:
+        head = data[at]
+        at += 1
+        if not head:  # padding
+            continue
+        kind, after = head >> 4, at + (head & 0x0F) + 1
+        if after > end:
+            return None
+        if kind == ids.mid:
+            if not data[at:after].isascii():
+                return None
+        elif kind == ids.repaired_rtp_stream_id or kind == ids.rtp_stream_id:  # quicker
+            return None
+        elif kind == ids.abs_send_time:
+            if after - at != _SEND_TIME_BYTES:
+                return None
+            packet.abs_send_time = data[at] << 16 | data[at + 1] << 8 | data[at + 2]
+        elif kind == ids.transmission_offset or kind == ids.audio_level:  # likewise
+            return None
+        elif kind == ids.transport_sequence_number:
+            if after - at != _TRANSPORT_NUMBER_BYTES:
+                return None
+            packet.transport_sequence_number = data[at] << 8 | data[at + 1]
+        at = after
+    return packet
+
+
+def h264_part(payload: bytes) -> bytes | None:
+    """Return what a payload holds of an H.264 frame; None if it is of a rare kind (RFC 6184)."""
+    if len(payload) < 2:
+        return None
+    first = payload[0]
+    kind = first & 0x1F
+    if kind == _FRAGMENT:
+        second = payload[1]
+        if second & 0x80:
+            return b"%b%c%b" % (_START_CODE, first & 0xE0 | second & 0x1F, payload[2:])
+        return payload[2:]
+    return _START_CODE + payload if kind in _SINGLE else None
+
+
+def vp8_part(payload: bytes) -> bytes | None:
+    """Return what a payload holds of a VP8 frame; None if it is too short to be sure (RFC 7741)."""
+    if len(payload) < _VP8_LONGEST:
+        return None
+    if not payload[0] & 0x80:
+        return payload[1:]
+    more, at = payload[1], 2
+    if more & 0x80:
+        at += 2 if payload[2] & 0x80 else 1
+    at += (more >> 6 & 1) + bool(more & 0x30)
+    return payload[at:]
+
+
+DEPAYLOADERS: Final[dict[str, Callable[[bytes], bytes | None]]] = {"H264": h264_part, "VP8": vp8_part}
+"""By the names of codecs."""

@@ -1,0 +1,82 @@
+"""Telling a sender that pauses from a bad network, and reporting both: `VideoPaused` and `LinkQualityChanged`.
+
+`odyssey_proto.core.silence` decides when to look for frames, when to ask for a keyframe and when to give the link
+up; this module makes of the same looks what users are told. The machines of sessions and of spectators use it.
+
+If frames stay away while packets of video still come, the network is bad. If none come either, the other side is
+asked for a sign of life, which any ICE agent answers at once: with it the sender only pauses, without it the
+network is silent. The rules are in spec/behaviour.md#quality-of-the-link.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from .._model.events import VideoPaused
+from .effects import AskForSignOfLife
+from .link_quality import QualityJudge
+from .silence import KEYFRAME_AFTER_S
+
+if TYPE_CHECKING:
+    from .inputs import SignOfLife, VideoSeen
+    from .machine import Agenda
+    from .silence import Silence
+
+__all__ = ["LinkWatch"]
+
+# After the newest packet of video. Less than after the newest frame, which it may belong to.
+_STILL_SENDS_S: Final = 0.7
+_OVERSLEPT_S: Final = 0.25  # a look that comes as late shows that this machine was busy
+
+
+class LinkWatch:
+    """What the looks at a link show, beyond whether to keep it. All times are in s of the caller's clock.
+
+    Args:
+        silence: the time without a frame, which has judged each look before this does.
+        agenda: has the time, and takes what is to be asked and reported.
+    """
+
+    def __init__(self, silence: Silence, agenda: Agenda) -> None:
+        self._silence = silence
+        self._agenda = agenda
+        self._quality = QualityJudge()
+        self._is_asked = False  # since the last frame, for a sign of life
+        self._is_paused = False  # whether a pause was reported since the last frame
+
+    def renew(self) -> None:
+        """Expect the frames of another stream or link."""
+        self._is_asked = self._is_paused = False
+        self._quality.restart()
+
+    def look(self, item: VideoSeen) -> None:
+        """Take a look at which the link was not given up: ask for a sign of life, or report a change."""
+        figures, now = item.figures, self._agenda.now
+        if figures is None or not self._silence.has_video:
+            return
+        if self._agenda.overslept > _OVERSLEPT_S:
+            self._quality.restart()  # what came late may have waited here
+        silent_s = self._silence.silent_for(now)
+        if silent_s < KEYFRAME_AFTER_S:
+            self._is_asked = self._is_paused = False
+            silent_s = 0.0  # if it is a freeze, it is counted when it is over
+        elif figures.packet_at is None or now - figures.packet_at >= _STILL_SENDS_S:
+            self._agenda.put(AskForSignOfLife(item.link))
+            was_asked, self._is_asked = self._is_asked, True
+            if self._is_paused or not was_asked:
+                return
+        change = self._quality.take(figures, now, silent_s)
+        if change is not None:
+            self._agenda.put(change)
+
+    def hear(self, _: SignOfLife) -> None:
+        """Note that the other side has shown that it is there, and report that it pauses if that is new."""
+        now = self._agenda.now
+        silent_s = self._silence.silent_for(now)
+        if not self._is_asked or silent_s < KEYFRAME_AFTER_S:
+            return  # video goes on already
+        self._silence.note_sign(now)
+        self._quality.restart()  # a pause of the sender is no freeze
+        if not self._is_paused:
+            self._is_paused = True
+            self._agenda.put(VideoPaused(seconds=silent_s, at=now))

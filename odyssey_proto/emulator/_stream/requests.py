@@ -1,0 +1,41 @@
+"""Which requests for a keyframe a sender answers: one in 0.3 s, as real senders do.
+
+A keyframe takes the room of many pictures. A receiver that asks again before it can have come gets no other.
+Requests for lost packets are a matter of `history`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiortc import RTCRtpSender
+
+__all__ = ["KeyframeRequests", "answer_keyframe_requests"]
+
+_LEAST_S: Final = 0.3
+
+
+class KeyframeRequests:
+    """Called for each request; calls ``answer`` for those that are answered."""
+
+    def __init__(self, answer: Callable[[], None], now: Callable[[], float] = time.monotonic) -> None:
+        self._answer = answer
+        self._now = now
+        self._answered_at = float("-inf")
+
+    def __call__(self) -> None:
+        """Answer this request, unless one was answered just now."""
+        now = self._now()
+        if now - self._answered_at >= _LEAST_S:
+            self._answered_at = now
+            self._answer()
+
+
+def answer_keyframe_requests(sender: RTCRtpSender, answer: Callable[[], None] | None = None) -> None:
+    """Have ``sender`` call ``answer``, or its own method, for those requests that are answered."""
+    anyone: Any = sender
+    anyone._send_keyframe = KeyframeRequests(answer or sender._send_keyframe)

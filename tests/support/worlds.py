@@ -1,0 +1,102 @@
+"""Worlds of a user: one for each thing that can happen, and a clip and pictures with known content."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import av
+import numpy as np
+from PIL import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ["SHARED", "Fickle", "Levels", "clip", "level_of", "levels", "pictures"]
+
+
+class Levels:
+    """A grey world: its level is 40, 40 more for each prompt after the first, and lower on the right."""
+
+    def start(self, prompt: str, image: Any, size: tuple[int, int], seed: int) -> str:
+        """Begin; if there is an image, with its level."""
+        self.asked = prompt, None if image is None else image.shape, size, seed
+        self.level = 40 if image is None else int(image.mean())
+        self.size = size
+        return f"{prompt}, applied"
+
+    def interact(self, prompt: str) -> None:
+        """Become brighter."""
+        self.level += 40
+        print("a world may print")
+
+    def picture(self, t: float) -> np.ndarray[Any, Any]:
+        """Return one level on the left and half of it on the right."""
+        picture = np.full((self.size[1], self.size[0], 3), self.level, np.uint8)
+        picture[:, self.size[0] // 2 :] //= 2
+        return picture
+
+
+class Fickle:
+    """A world that fails where its prompts say so, at "start", "interact" or "picture", until "heal"."""
+
+    closed: ClassVar[int] = 0
+
+    def start(self, prompt: str, *_: Any) -> None:
+        """Begin."""
+        self.interact(prompt)
+        if prompt == "start":
+            raise RuntimeError("no\nmodel")
+
+    def interact(self, prompt: str) -> None:
+        """Note what is to fail."""
+        self.fails = prompt
+        if prompt == "interact":
+            raise SystemExit("no idea")
+
+    def picture(self, t: float) -> np.ndarray[Any, Any]:
+        """Return a grey picture."""
+        if self.fails == "picture":
+            raise ValueError("no picture")
+        return np.full((4, 4), 100, np.uint8)
+
+    def close(self) -> None:
+        """Count the ends."""
+        type(self).closed += 1
+
+
+def levels() -> Levels:
+    """Make a world, as a factory does."""
+    return Levels()
+
+
+SHARED = Levels()
+"""One world for all streams."""
+
+
+def clip(path: Path, levels: Sequence[int], *, fps: int, size: tuple[int, int] = (64, 64)) -> Path:
+    """Write a video of grey pictures."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=fps, options={"crf": "1", "preset": "ultrafast"})
+        stream.width, stream.height = size
+        stream.pix_fmt = "yuv420p"
+        for level in levels:
+            picture = np.full((size[1], size[0], 3), level, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+        container.mux(stream.encode(None))
+    return path
+
+
+def pictures(folder: Path, levels: dict[str, int]) -> Path:
+    """Write grey pictures, by their names."""
+    folder.mkdir(exist_ok=True)
+    for name, level in levels.items():
+        Image.new("RGB", (64, 36), (level, level, level)).save(folder / name)
+    return folder
+
+
+def level_of(picture: Any) -> int:
+    """Return the level of a grey picture, an array or a frame, near its middle but left of it."""
+    array = picture.to_ndarray(format="rgb24") if isinstance(picture, av.VideoFrame) else np.asarray(picture)
+    height, width = array.shape[:2]
+    return round(float(array[height // 2 - 2 : height // 2 + 2, width // 2 - 8 : width // 2 - 4].mean()))

@@ -1,0 +1,170 @@
+"""A sender that pauses, a bad network and a silent one: what is asked, and what is reported."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from odyssey_proto._model.events import LinkProblem, LinkQuality, LinkQualityChanged, VideoPaused
+from odyssey_proto.core.effects import AskForSignOfLife
+from odyssey_proto.core.inputs import LinkFigures, SignOfLife, VideoSeen
+from odyssey_proto.core.link_watch import LinkWatch
+from odyssey_proto.core.machine import Agenda
+from odyssey_proto.core.silence import PAUSE_LIMIT_S, Silence, Verdict
+
+if TYPE_CHECKING:
+    from odyssey_proto.core.effects import Output
+
+ASK = AskForSignOfLife(1)
+
+
+class Link:
+    """A link that is looked at once a second. Its first frame comes at 100 s."""
+
+    def __init__(self) -> None:
+        self.agenda, self.silence = Agenda(), Silence()
+        self.watch = LinkWatch(self.silence, self.agenda)
+        self.silence.begin(99.0, 20.0)
+        self.agenda.now = self.frame_at = self.packet_at = 100.0
+        self.expected, self.held_up_s = 0, 0.0
+        self.verdict = Verdict.WAIT
+        self.packets = 0
+        assert self.look() == []
+
+    def look(self) -> list[Output]:
+        figures = LinkFigures(expected=self.expected, lost=0, held_up_s=self.held_up_s, packet_at=self.packet_at)
+        item = VideoSeen(1, self.frame_at, self.packets, figures=figures)
+        self.verdict = self.silence.judge(item.at, self.agenda.now, item.packets)
+        self.watch.look(item)
+        return self.agenda.drain()
+
+    def plays(self) -> list[Output]:
+        """A second with frames, up to now."""
+        self.agenda.now += 1
+        self.frame_at = self.packet_at = self.agenda.now
+        self.expected += 100
+        self.packets += 100
+        return self.look()
+
+    def is_silent(self) -> list[Output]:
+        """A second without any packet."""
+        self.agenda.now += 1
+        return self.look()
+
+    def breaks_up(self) -> list[Output]:
+        """A second with packets of video, but without a whole frame."""
+        self.agenda.now += 1
+        self.packet_at = self.agenda.now
+        self.expected += 100
+        self.packets += 100
+        return self.look()
+
+    def lives(self) -> list[Output]:
+        """A sign of life, right after a look."""
+        self.agenda.now += 0.05
+        self.watch.hear(SignOfLife(1))
+        found = self.agenda.drain()
+        self.agenda.now -= 0.05
+        return found
+
+
+@pytest.fixture
+def link() -> Link:
+    found = Link()
+    assert found.plays() == []
+    return found
+
+
+def test_while_frames_come_nothing_is_asked_or_reported(link: Link) -> None:
+    for _ in range(10):
+        assert link.plays() == []
+    assert link.lives() == []
+
+
+def test_a_sender_that_pauses_is_reported_once_as_soon_as_it_shows_that_it_lives(link: Link) -> None:
+    assert link.is_silent() == [ASK]
+    assert link.lives() == [VideoPaused(seconds=pytest.approx(1.05), at=pytest.approx(102.05))]
+    for _ in range(3):
+        assert link.is_silent() == [ASK]
+        assert link.lives() == []
+
+
+def test_the_next_pause_is_reported_again(link: Link) -> None:
+    for _ in range(2):
+        assert link.is_silent() == [ASK]
+        (pause,) = link.lives()
+        assert isinstance(pause, VideoPaused)
+        assert link.plays() == []
+
+
+def test_a_pause_does_not_affect_the_quality_of_the_link(link: Link) -> None:
+    for _ in range(6):
+        link.is_silent()
+        link.lives()
+    link.held_up_s += 6.0  # if its clock stood still
+    assert [link.plays() for _ in range(10)] == [[]] * 10
+
+
+def test_a_sign_of_life_that_comes_after_the_video_is_no_pause(link: Link) -> None:
+    assert link.is_silent() == [ASK]
+    link.silence.note_newest(link.agenda.now)  # a gap was just reported
+    assert link.lives() == []
+
+
+def test_a_sender_that_pauses_and_shows_that_it_lives_is_kept_for_longer(link: Link) -> None:
+    for _ in range(int(PAUSE_LIMIT_S) - 1):
+        assert ASK in link.is_silent()
+        link.lives()
+        assert link.verdict is not Verdict.LOST
+    link.is_silent()
+    assert link.verdict is Verdict.LOST
+
+
+def test_a_silent_network_makes_the_link_bad(link: Link) -> None:
+    assert link.is_silent() == [ASK]
+    ask, change = link.is_silent()
+    assert ask == ASK
+    assert isinstance(change, LinkQualityChanged)
+    assert (change.quality, change.problems, change.frozen_s) == (LinkQuality.BAD, (LinkProblem.FREEZES,), 2.0)
+    assert link.is_silent() == [ASK]
+
+
+def test_packets_without_a_whole_frame_are_a_bad_network_and_no_pause(link: Link) -> None:
+    (poor,) = link.breaks_up()
+    (bad,) = link.breaks_up()
+    assert isinstance(poor, LinkQualityChanged)
+    assert isinstance(bad, LinkQualityChanged)
+    assert (poor.quality, bad.quality) == (LinkQuality.POOR, LinkQuality.BAD)
+    assert link.lives() == []
+
+
+@pytest.mark.parametrize(("overslept_s", "changes"), [(0.1, 1), (0.3, 0)])
+def test_what_came_late_while_this_machine_was_busy_is_not_the_networks_fault(
+    overslept_s: float, changes: int, link: Link
+) -> None:
+    link.agenda.overslept = overslept_s
+    link.held_up_s += 1.0
+    assert len(link.plays()) == changes
+
+
+def test_before_the_first_frame_of_a_link_nothing_is_asked(link: Link) -> None:
+    link.silence.expect(link.agenda.now, 5.0)
+    link.watch.renew()
+    assert link.is_silent() == []
+    assert link.lives() == []
+
+
+def test_without_figures_nothing_is_asked_or_reported(link: Link) -> None:
+    for _ in range(4):
+        link.agenda.now += 1
+        link.watch.look(VideoSeen(1, 100.0))
+        assert link.agenda.drain() == []
+
+
+def test_another_stream_is_judged_by_itself(link: Link) -> None:
+    link.is_silent()
+    link.watch.renew()
+    assert link.lives() == [], "what was asked about the stream before"
+    link.held_up_s += 30.0
+    assert [link.plays() for _ in range(3)] == [[]] * 3
