@@ -50,7 +50,7 @@ class Receiving:
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         max_pixels: int,
         on_oversize: Callable[[int, int], None],
-        tap: Tap,
+        tap: Tap | None = None,
     ) -> None:
         self._receiver: Any = receiver
         self._totals = totals
