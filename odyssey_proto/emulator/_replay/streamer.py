@@ -250,6 +250,9 @@ class ReplayStreamer(Streamer):
         if said.type == "error":
             reason = _data(said.text).get("reason")
             self._service.end(self._session, reason if isinstance(reason, str) else "unknown")
+            # The session is over, and `close` ends this task: what the tape has next, such as the close of the
+            # WebSocket, must not come before the error.
+            await asyncio.get_running_loop().create_future()
         elif self._link is not None:
             await self._link.send_text(said.text)
 
