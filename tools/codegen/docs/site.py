@@ -29,6 +29,14 @@ _CHANNELS: Final = (
     ("Two data channels", "requests about a stream, and their answers", placement.CHANNELS, "Data channels"),
     ("Media over WebRTC or HLS", "video, for clients and spectators", placement.HOSTS, "Broadcasts and media"),
 )
+_GUIDES: Final = (
+    ("testing", "Testing a program", "How to test a program of one's own against the emulator, faults included."),
+    (
+        "cassettes",
+        "Live cassettes",
+        "Writing a session down, replaying it to any client, and the format of the file.",
+    ),
+)
 _STATES_NOTE: Final = (
     "These are the states of the client in this project, as its tables have them; other clients may have others. "
     "A label names the input that leads on, and in brackets its condition. Final states have two outlines."
@@ -117,7 +125,7 @@ def _pages(source: Source, places: Placement) -> list[_Page]:
                 "What travels on no channel.",
             )
         )
-    return [*pages, *_texts(source, places), _sdk(), _worlds()]
+    return [*pages, *_texts(source, places), _sdk(), _worlds(), *(_guide(places, *guide) for guide in _GUIDES)]
 
 
 def _texts(source: Source, places: Placement) -> list[_Page]:
@@ -219,6 +227,12 @@ def _text(
         values={"html": html},
         contents=listed,
     )
+
+
+def _guide(places: Placement, name: str, title: str, about: str) -> _Page:
+    """Return a page about the tools of this project, from `tools/docs`."""
+    text = (_TEMPLATES / f"{name}.md").read_text("utf-8")
+    return _text(places, f"{name}.html", title, about, text)
 
 
 def _reading(source: Source, places: Placement) -> _Page:
