@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-__all__ = ["note", "print_json", "print_table", "progress"]
+__all__ = ["note", "plain", "print_json", "print_table", "progress", "progress_rows"]
 
 _LINE_MOST_CHARS: Final = 16_384  # addresses are long
 _printing: Final = threading.Lock()
@@ -57,6 +57,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     console.print(table)
 
 
+def plain(text: str) -> str:
+    """Return a line that a service may have had a part in, without control characters, to be printed."""
+    return presentable(text, _LINE_MOST_CHARS)
+
+
 def note(text: str) -> None:
     """Print a line to stderr, at once: what happens, or where something is, beside the result.
 
@@ -80,25 +85,43 @@ def progress() -> Iterator[Callable[[str, float | None], None]]:
     Raises:
         MissingExtraError: Rich is not installed.
     """
+    with progress_rows() as show:
+        show("", "", None)
+        yield lambda step, share: show("", step, share)
+
+
+@contextlib.contextmanager
+def progress_rows() -> Iterator[Callable[[str, str, float | None], None]]:
+    """Show progress bars on stderr during the block, as `progress` does.
+
+    Yields a function that takes the name of a bar, the text beside it, and the share that is done, 0 to 1, or None
+    if there is no end to it. A name that is new adds a bar.
+
+    Raises:
+        MissingExtraError: Rich is not installed.
+    """
     console = _console(stderr=True)
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description:<28}", markup=False), BarColumn(), TimeElapsedColumn())
     # What commands print goes to the real stdout, not through the display.
     display = Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal, redirect_stdout=False
     )
+    tasks: dict[str, TaskID] = {}
     with display, contextlib.ExitStack() as until_the_end:
         if console.is_terminal:
             _displays.append(console)
             until_the_end.callback(_displays.remove, console)
-        task = display.add_task("", total=None)
 
-        def show(step: str, share: float | None) -> None:
+        def show(row: str, text: str, share: float | None) -> None:
+            text = presentable(text)
+            if row not in tasks:
+                tasks[row] = display.add_task(text, total=None)
             if share is None:  # the bar moves to and fro until there is one
-                display.update(task, description=step)
+                display.update(tasks[row], description=text)
             else:
-                display.update(task, description=step, total=1.0, completed=share)
+                display.update(tasks[row], description=text, total=1.0, completed=share)
 
         yield show
 
