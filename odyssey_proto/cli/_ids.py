@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from .._base.errors import OdysseyError
+    from ._access import Access
 
 __all__ = ["HEADING", "each", "errors_in_json", "ids_from", "ids_in", "raise_last"]
 
@@ -22,12 +23,13 @@ HEADING: Final = "id"
 """The first cell of the tables that have ids in their first column."""
 
 
-def ids_from(arguments: Iterable[str], key: str) -> list[str]:
+def ids_from(arguments: Iterable[str], key: str, access: Access) -> list[str]:
     """Return the ids, each once; ``-`` among the arguments stands for those on stdin.
 
     Args:
         arguments: the arguments of the command.
         key: the name that an id has in JSON: ``job_id`` or ``stream_id``.
+        access: the service; its key may be on stdin.
 
     Raises:
         click.UsageError: there is no argument, or what is on stdin has no ids.
@@ -38,6 +40,7 @@ def ids_from(arguments: Iterable[str], key: str) -> list[str]:
         raise click.UsageError("Say which: one or more ids, or - for those on stdin.")
     for argument in given:
         if argument == "-":
+            access.expect_stdin_free("the ids")
             if sys.stdin is None or sys.stdin.closed:
                 raise click.UsageError("There is no stdin to read ids from.")
             try:
@@ -121,8 +124,8 @@ def each(ids: Iterable[str], call: Callable[[str], T]) -> tuple[list[T], dict[st
                 error, errors.OdysseyNotFoundError | errors.NotCancellableError | errors.OdysseyRequestError
             ):
                 break
-    if len(failures) > 1 or results:  # else it is said once
-        for name, failure in failures.items():
+    for index, (name, failure) in enumerate(failures.items(), 1):
+        if index < len(failures) or name not in str(failure):  # the last is raised by the caller, and printed then
             note(f"{name}: {failure}")
     return results, failures
 

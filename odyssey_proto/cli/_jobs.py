@@ -12,7 +12,7 @@ from ._ids import each, errors_in_json, raise_last
 from ._job_waiting import STREAM_COLUMNS, Waiting, stream_rows, waiting_options
 from ._lists import SMALL, Listing, listing_options, named, sample_job
 from ._options import json_option
-from ._times import local_time
+from ._times import local_time, roughly
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,7 +124,7 @@ def _print_job(job: SimulationJobDetail) -> None:
         "created": job.created_at and local_time(job.created_at),
         "started": job.started_at and local_time(job.started_at),
         "ended": job.completed_at and local_time(job.completed_at),
-        "wait": None if job.estimated_wait_minutes is None else f"about {job.estimated_wait_minutes:.1f} min",
+        "begins in": None if job.estimated_wait_minutes is None else roughly(job.estimated_wait_minutes * 60),
         "priority": job.priority,
         "region": job.assigned_region,
         "retries": job.retry_count,

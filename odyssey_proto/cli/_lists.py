@@ -118,7 +118,7 @@ def named(ids: Sequence[str], key: str, access: Access) -> list[str]:
     from ._ids import ids_from
 
     if not access.is_emulator:
-        return ids_from(ids, key)
+        return ids_from(ids, key, access)
     if ids:
         raise click.UsageError("--emulator makes a job of its own; leave out the ids.")
     return []

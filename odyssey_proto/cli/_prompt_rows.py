@@ -14,13 +14,14 @@ from ._options import SECONDS
 from ._script_lines import Lines, invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 __all__ = ["Row", "are_prompts", "csv_rows", "scripts_of"]
 
 Row: TypeAlias = tuple[int | None, Mapping[Any, Any]]
 """The line of a row, and its columns."""
 
+_SEPARATORS: Final = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 _COLUMNS: Final = ("prompt", "time", "script", "image")
 
 
@@ -41,7 +42,7 @@ def csv_rows(text: str, name: str) -> list[Row]:
         OdysseyConfigError: it is not such a text.
     """
     head = text.lstrip().split("\n", 1)[0]
-    delimiter = max(",;\t", key=head.count)
+    delimiter = max(_SEPARATORS, key=head.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     columns: list[str] = []
     rows: list[Row] = []
@@ -60,13 +61,11 @@ def csv_rows(text: str, name: str) -> list[Row]:
             columns = [cell.strip().lower() for cell in cells]
             if "prompt" not in columns:
                 raise invalid(name, line, f"the first row must name the columns: {', '.join(_COLUMNS)}")
+            _check_columns(columns, line, name)
             continue
         if len(cells) > len(columns):
-            raise invalid(
-                name,
-                line,
-                f"{len(cells)} cells in {len(columns)} columns; a prompt with a comma must be in quotes",
-            )
+            counts = f"more cells ({len(cells)}) than columns ({len(columns)})"
+            raise invalid(name, line, f"{counts}; a text with {_SEPARATORS[delimiter]} needs quotes")
         rows.append((line, {column: cell for column, cell in zip(columns, cells, strict=False) if cell.strip()}))
     return rows
 
@@ -114,16 +113,20 @@ def _checked(given: Any, line: int | None, name: str) -> Mapping[str, Any]:
     row = {"prompt": given} if isinstance(given, str) else given
     if not isinstance(row, Mapping):
         raise invalid(name, line, f"it must be a prompt, not {type(row).__name__}")
-    for column in row:
-        if column not in _COLUMNS:
-            close = difflib.get_close_matches(str(column), _COLUMNS, 1)
-            hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(_COLUMNS)}"
-            raise invalid(name, line, f"{column!r} is no column{hint}")
+    _check_columns(row, line, name)
     if not isinstance(row.get("prompt", ""), str):
         raise invalid(name, line, f"prompt must be text, not {type(row['prompt']).__name__}")
     if not row.get("prompt", "").strip():
         raise invalid(name, line, "the prompt is missing")
     return row
+
+
+def _check_columns(columns: Iterable[Any], line: int | None, name: str) -> None:
+    for column in columns:
+        if column not in _COLUMNS:
+            close = difflib.get_close_matches(str(column), _COLUMNS, 1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(_COLUMNS)}"
+            raise invalid(name, line, f"{column!r} is no column; {hint}")
 
 
 def _seconds(value: Any, line: int | None, name: str) -> float:

@@ -120,7 +120,7 @@ def download(
         found, failures = each(wanted, fetch)
     if as_json:
         _print_json(found, failures)
-    else:
+    elif found:
         _output.print_table(("id", "artifact", "file"), rows_of(found))
     raise_last(failures)
 

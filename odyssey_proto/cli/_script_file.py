@@ -158,7 +158,7 @@ def _read_json_lines(text: str, name: str) -> tuple[list[Any], Lines]:
             lines |= {(len(items), *place): at for place, at in places.items()}
             items.append(item)
             if type(item) is not type(items[0]):
-                raise invalid(name, number, f"{_kind(item)} among lines of {_kind(items[0])}")
+                raise invalid(name, number, f"{_kind(item)}, but the first line is {_kind(items[0])}")
     return items, lines
 
 

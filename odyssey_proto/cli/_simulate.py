@@ -10,9 +10,10 @@ import click
 from . import _output
 from ._access import service_options
 from ._downloads import artifact_option, names_option
-from ._ids import each, raise_last
+from ._ids import each, errors_in_json, raise_last
 from ._job_waiting import STREAM_COLUMNS, Waiting, stream_rows, waiting_options
 from ._options import FREE_LENGTH, json_option
+from ._times import roughly
 
 if TYPE_CHECKING:
     from .. import OdysseyError, SimulationJobDetail
@@ -103,6 +104,8 @@ def command(
             )
         wanted |= {"script_url": file, "portrait": bool(portrait)}
     else:
+        if file == "-":
+            access.expect_stdin_free("the scripts")
         scripts = _scripts(file, file_format, hold_s)
         is_portrait = bool(scripts.portrait) if portrait is None else portrait
         checked = scripts.checked(portrait=is_portrait)
@@ -168,8 +171,8 @@ class _Simulation:
             return
         print(job.job_id, flush=True)
         minutes = job.estimated_wait_minutes
-        wait = "" if minutes is None else f", begins in about {minutes:.1f} min"
-        _output.note(f"{job.status}{wait}; to wait for it: odyssey-proto jobs wait {job.job_id}")
+        begin = "" if minutes is None else f", begins in {roughly(minutes * 60)}"
+        _output.note(f"{job.status}{begin}; to wait for it: odyssey-proto jobs wait {job.job_id}")
 
     def finish(self, client: Odyssey, job: SimulationJobDetail, scripts: int | None) -> None:
         """Wait for a job, download what it made, and print that; then raise what went wrong, if anything did.
@@ -192,12 +195,18 @@ class _Simulation:
                 )
                 files, failures = each((stream.stream_id for stream in ended.streams), downloads.fetch)
         if self._as_json:
-            _output.print_json({"job": ended.to_dict(), "recordings": files})
-        elif self._folder is not None:
+            _output.print_json(
+                {
+                    "job": ended.to_dict(),
+                    "recordings": files,
+                    "errors": errors_in_json(failures, "stream_id"),
+                }
+            )
+        elif files:
             from ._downloads import rows_of
 
             _output.print_table(("id", "artifact", "file"), rows_of(files))
-        else:
+        elif ended.streams:
             _output.print_table(STREAM_COLUMNS, stream_rows(ended))
         if (error := failure(ended, scripts)) is not None:
             raise error

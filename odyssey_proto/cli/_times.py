@@ -11,7 +11,7 @@ import click
 
 from ._options import SECONDS
 
-__all__ = ["MOMENT", "clock", "file_time", "is_since", "local_time"]
+__all__ = ["MOMENT", "clock", "file_time", "is_since", "local_time", "roughly"]
 
 _DAYS: Final = re.compile(r"(\d+(?:\.\d+)?)d")
 
@@ -77,6 +77,13 @@ def file_time(iso: str | None) -> str:
     """Return ``20260131-154500``, or nothing."""
     moment = _moment_of(iso)
     return "" if moment is None else f"{moment:%Y%m%d-%H%M%S}"
+
+
+def roughly(seconds: float) -> str:
+    """Return a time that is only known roughly, such as ``about 5 min``."""
+    if not math.isfinite(seconds):
+        return "some time"
+    return f"about {seconds:.0f} s" if seconds < 120 else f"about {seconds / 60:.0f} min"
 
 
 def clock(seconds: float | None) -> str:
