@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from . import _file_names
+from . import _file_names, _output
 from ._times import file_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from ..client import Odyssey
 
-__all__ = ["NAMES", "Downloads", "artifact_option", "names_option", "rows_of"]
+__all__ = ["NAMES", "Downloads", "artifact_option", "names_option", "print_files"]
 
 _ARTIFACTS: Final = ("video", "events", "thumbnail", "preview")
 NAMES: Final = ("prompt", "time", "id")
@@ -156,10 +156,10 @@ def _renamed(path: Path, beginning: str) -> Path:
     return path.replace(path.with_name(f"{beginning}_{path.name}")) if beginning else path
 
 
-def rows_of(downloads: Sequence[dict[str, Any]]) -> list[tuple[object, ...]]:
-    """Return the rows of a table of files."""
-    return [
-        (download["stream_id"], artifact, path)
-        for download in downloads
-        for artifact, path in (download["files"] or {"-": "no such file"}).items()
-    ]
+def print_files(downloads: Iterable[dict[str, Any]]) -> None:
+    """Print the paths of the files that `Downloads.fetch` returned, one a line; say if there are none."""
+    for download in downloads:
+        for path in download["files"].values():
+            print(path)
+        if not download["files"]:
+            _output.note(f"{download['stream_id']}: the recording has no such file")

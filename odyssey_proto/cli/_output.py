@@ -51,7 +51,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*columns)
+    table = Table()
+    for column in columns:  # what is read is not cut, and an id is copied
+        table.add_column(column, overflow="fold", no_wrap=column == "id")
     for row in rows:
         table.add_row(*(Text(presentable(str(cell), _LINE_MOST_CHARS)) for cell in row))
     console.print(table)

@@ -43,6 +43,7 @@ def csv_rows(text: str, name: str) -> list[Row]:
     """
     head = text.lstrip().split("\n", 1)[0]
     delimiter = max(_SEPARATORS, key=head.count)
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # a cell may have the data URL of an image
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     columns: list[str] = []
     rows: list[Row] = []

@@ -10,7 +10,7 @@ import click
 
 from . import _output
 from ._access import service_options
-from ._downloads import artifact_option, names_option, rows_of
+from ._downloads import artifact_option, names_option, print_files
 from ._ids import each, errors_in_json, raise_last
 from ._lists import SMALL, Listing, listing_options, named, sample_job
 from ._options import json_option
@@ -120,8 +120,8 @@ def download(
         found, failures = each(wanted, fetch)
     if as_json:
         _print_json(found, failures)
-    elif found:
-        _output.print_table(("id", "artifact", "file"), rows_of(found))
+    else:
+        print_files(found)
     raise_last(failures)
 
 

@@ -9,7 +9,7 @@ import click
 
 from . import _output
 from ._access import service_options
-from ._downloads import artifact_option, names_option
+from ._downloads import artifact_option, names_option, print_files
 from ._ids import each, errors_in_json, raise_last
 from ._job_waiting import STREAM_COLUMNS, Waiting, stream_rows, waiting_options
 from ._options import FREE_LENGTH, json_option
@@ -202,10 +202,8 @@ class _Simulation:
                     "errors": errors_in_json(failures, "stream_id"),
                 }
             )
-        elif files:
-            from ._downloads import rows_of
-
-            _output.print_table(("id", "artifact", "file"), rows_of(files))
+        elif self._folder is not None:
+            print_files(files)
         elif ended.streams:
             _output.print_table(STREAM_COLUMNS, stream_rows(ended))
         if (error := failure(ended, scripts)) is not None:

@@ -108,7 +108,7 @@ def test_a_bare_call_prints_the_help(capsys: pytest.CaptureFixture[str]) -> None
     ("arguments", "meant"),
     [
         (["stram"], "Did you mean 'stream'?"),
-        (["emulater"], "Did you mean 'emulator'?"),
+        (["emulater"], "'emulator'"),
         (["demo", "--second", "3"], "--seconds"),
         (["emulator", "--alow-host", "a"], "--allow-host"),
         (["stream", "x", "--brodcast"], "--broadcast"),
