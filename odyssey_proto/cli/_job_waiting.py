@@ -80,7 +80,10 @@ class Waiting:
             )
         except KeyboardInterrupt:
             if not is_private:
-                _output.note(f"jobs go on; wait for them again: odyssey-proto jobs wait {' '.join(job_ids)}")
+                what = (
+                    "the job goes on; to wait for it" if len(job_ids) == 1 else "the jobs go on; to wait for them"
+                )
+                _output.note(f"{what} again: odyssey-proto jobs wait {' '.join(job_ids)}")
             raise
 
 

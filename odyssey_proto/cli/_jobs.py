@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_STATUSES: Final = ("pending", "dispatched", "processing", "completed", "failed", "cancelled")
+STATUSES: Final = ("pending", "dispatched", "processing", "completed", "failed", "cancelled")
 _COLUMNS: Final = ("status", "created", "ended", "problem")
 _ids: Final = click.argument("ids", nargs=-1, metavar="ID...")
 
@@ -38,7 +38,7 @@ def command() -> None:
 
 
 @command.command(name="list")
-@click.option("--status", type=click.Choice(_STATUSES), help="Only jobs with this status.")
+@click.option("--status", type=click.Choice(STATUSES), help="Only jobs with this status.")
 @click.option("--active", is_flag=True, help="Only jobs that have not ended.")
 @listing_options
 @service_options
