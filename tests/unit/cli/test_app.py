@@ -134,6 +134,8 @@ def test_there_is_a_completion_for(shell: str, capsys: pytest.CaptureFixture[str
         ("odyssey-proto emulator --allow", ["--allow-host", "--allow-origin"]),
         ("odyssey-proto emulator --codec v", ["vp8"]),
         ("odyssey-proto stream --frame-format j", ["jpeg"]),
+        ("odyssey-proto recordings d", ["download"]),
+        ("odyssey-proto jobs list --status pe", ["pending"]),
     ],
 )
 def test_what_is_typed_is_completed(
