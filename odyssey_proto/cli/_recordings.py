@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from . import _output
+from . import _files, _output
 from ._access import service_options
 from ._downloads import artifact_option, names_option, print_files
 from ._ids import each, errors_in_json, raise_last
@@ -104,6 +104,7 @@ def download(
     """
     from ._downloads import Downloads
 
+    _files.expect_folder(folder)
     wanted = named(ids, "stream_id", access)
     with access.client(**SMALL) as client, _output.progress_rows() as progress:
         wanted = wanted or _own(client, access)

@@ -103,6 +103,7 @@ def read_script_file(path: Path, file_format: str, hold_s: float | None, default
     if not text.strip():
         raise invalid(name, None, "it is empty")
     data: Any
+    lines: Lines
     match file_format:
         case "json":
             data, lines = read_json(text, name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from . import _output
+from . import _files, _output
 from ._access import service_options
 from ._downloads import artifact_option, names_option, print_files
 from ._ids import each, errors_in_json, raise_last
@@ -95,6 +95,8 @@ def command(
         raise click.UsageError("--within, --poll and --cancel-on-timeout are about --wait.")
     if check and (wait or folder is not None):
         raise click.UsageError("--check sends nothing; leave out --wait and --download.")
+    if folder is not None:
+        _files.expect_folder(folder)
     wanted: dict[str, Any] = {"bypass_prompt_expansion": True if bypass_prompt_expansion else None}
     count: int | None = 1
     if file.lower().startswith(("http://", "https://")):

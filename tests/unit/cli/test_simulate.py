@@ -88,6 +88,8 @@ def test_what_only_a_newer_service_knows_is_shown_too(capsys: pytest.CaptureFixt
         (("jobs", "show", "job-1", "--emulator"), "--emulator makes a job of its own; leave out the ids"),
         (("recordings", "download"), "Say which"),
         (("recordings", "download", "s-1", "--to", "cat.png"), "is a file"),
+        (("recordings", "download", "s-1", "--to", "cat.png/d"), "cat.png is a file"),
+        (("simulate", "a.csv", "--download", "cat.png/d/e"), "cat.png/d/e cannot be a folder: "),
         (("recordings", "download", "../s"), "stream_id cannot name a file"),
     ],
 )  # fmt: skip
