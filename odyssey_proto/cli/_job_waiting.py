@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["STREAM_COLUMNS", "Waiting", "stream_rows", "waiting_options"]
 
-STREAM_COLUMNS: Final = ("id", "script", "state", "length", "frames", "problem")
+STREAM_COLUMNS: Final = ("id", "script", "state", "length", "problem")
 
 
 @attrs.frozen(kw_only=True)
@@ -124,7 +124,6 @@ def stream_rows(job: SimulationJobDetail) -> list[tuple[object, ...]]:
             stream.script_index + 1,
             _state(stream),
             clock(stream.duration_seconds),
-            "-" if stream.frame_count is None else stream.frame_count,
             stream.error_message or "-",
         )
         for stream in sorted(job.streams, key=lambda stream: stream.script_index)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 STATUSES: Final = ("pending", "dispatched", "processing", "completed", "failed", "cancelled")
-_COLUMNS: Final = ("status", "created", "ended", "problem")
+_COLUMNS: Final = ("status", "created", "problem")
 _ids: Final = click.argument("ids", nargs=-1, metavar="ID...")
 
 
@@ -138,5 +138,4 @@ def _print_job(job: SimulationJobDetail) -> None:
 
 
 def _row(job: SimulationJobInfo | SimulationJobDetail) -> tuple[object, ...]:
-    ended = local_time(job.completed_at)
-    return job.job_id, job.status, local_time(job.created_at), ended, job.error_message or "-"
+    return job.job_id, job.status, local_time(job.created_at), job.error_message or "-"

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["note", "plain", "print_json", "print_table", "progress", "progress_rows"]
 
 _LINE_MOST_CHARS: Final = 16_384  # addresses are long
+_SHORT_WORD: Final = 10  # a date
+_ID: Final = "id"  # the heading of a column whose cells are copied
 _printing: Final = threading.Lock()
 _displays: Final[list[Console]] = []
 """Those that show a bar."""
@@ -48,15 +50,27 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
             print(*(presentable(str(cell), _LINE_MOST_CHARS) for cell in row), sep="\t")
         return
     console = _console(stderr=False)
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    table = Table()
-    for column in columns:  # what is read is not cut, and an id is copied
-        table.add_column(column, overflow="fold", no_wrap=column == "id")
-    for row in rows:
-        table.add_row(*(Text(presentable(str(cell), _LINE_MOST_CHARS)) for cell in row))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    shown = [[presentable(str(cell), _LINE_MOST_CHARS) for cell in row] for row in rows]
+    widths = [_least_width([name, *(row[number] for row in shown)]) for number, name in enumerate(columns)]
+    widths[-1] = 0
+    fits = sum(widths) + 4 * len(widths) <= console.width
+    for name, width in zip(columns, widths, strict=True):
+        table.add_column(name, overflow="fold", no_wrap=name == _ID, min_width=width if fits else None)
+    for row in shown:
+        table.add_row(*map(Text, row))
     console.print(table)
+
+
+def _least_width(cells: Sequence[str]) -> int:
+    """Return how wide a column must be, so that no id is broken, and no other word that is short."""
+    most = None if cells[0] == _ID else _SHORT_WORD
+    words = " ".join(cells).split()
+    return max((len(word) for word in words if most is None or len(word) <= most), default=0)
 
 
 def plain(text: str) -> str:

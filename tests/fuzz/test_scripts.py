@@ -25,7 +25,7 @@ FILES: Final = {
     "json": (json.dumps(ENTRIES), json.dumps({"scripts": [ENTRIES, ENTRIES[1:]], "portrait": True}), '["A", "B"]'),
     "jsonl": ("\n".join(map(json.dumps, ENTRIES)), '{"prompt": "A", "time": 1}\n{"prompt": "B", "script": 2}'),
     "yaml": (
-        "- timestamp_ms: 0\n  start: &a {prompt: A}\n- {timestamp_ms: 9, interact: *a}\n- timestamp_ms: 9\n  end:\n",
+        "- timestamp_ms: 0\n  start: &a {prompt: A}\n- {timestamp_ms: 9, interact: *a}\n- timestamp_ms: 9\n  end:",
         "scripts:\n- [{timestamp_ms: 0, start: {prompt: 2020-01-01}}]\n",
         "- A cat\n- prompt: A dog\n  time: 1:30\n",
         "- &a [*a, !!binary aGk=, !!set {x}, <<: 1]\n",

@@ -114,13 +114,13 @@ def test_a_job_is_made_listed_shown_and_awaited(run: Any, capsys: pytest.Capture
     assert (job["job_id"], job["status"]) == (job_id, "completed")
     assert f"{job_id}\tcompleted\t" in run("jobs", "wait", job_id)
     rows = run("jobs", "list", "--status", "completed", "--limit", "1").splitlines()
-    assert rows[0] == "id\tstatus\tcreated\tended\tproblem"
+    assert rows[0] == "id\tstatus\tcreated\tproblem"
     assert rows[1].startswith(f"{job_id}\tcompleted\t")
     assert run("jobs", "list", "--all", "--ids").splitlines()[0] == job_id
     assert json.loads(run("jobs", "list", "--active", "--json")) == {"jobs": []}
     shown = run("jobs", "show", job_id)
     assert shown.startswith(f"{job_id}: completed\n  created   20")
-    assert f"{job['streams'][0]['stream_id']}\t1\tdone\t0:00.3\t6\t-\n" in shown
+    assert f"{job['streams'][0]['stream_id']}\t1\tdone\t0:00.3\t-\n" in shown
     new = json.loads(run(*arguments, "--json", stdin=json.dumps(script)))["job"]
     assert run("simulate", "-", "--wait", "--poll", "0.1", stdin=json.dumps(script)).startswith(
         "id\tscript\tstate\t"

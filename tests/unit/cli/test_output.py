@@ -122,3 +122,12 @@ def test_an_id_is_never_broken(name: str, monkeypatch: pytest.MonkeyPatch) -> No
     shown = sys.stdout.getvalue()  # type: ignore[attr-defined]
     assert ("job-" + 36 * "x" in shown) == (name == "id")
     assert shown.count("y") == 80
+
+
+def test_a_date_is_broken_only_before_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", _Terminal("ascii"))
+    print_table(("id", "created", "problem"), [("job-" + 24 * "x", "2026-01-31 15:45:00", 80 * "y")])
+    shown = sys.stdout.getvalue()  # type: ignore[attr-defined]
+    assert "2026-01-31" in shown
+    assert "15:45:00" in shown
+    assert shown.count("y") == 80
