@@ -80,7 +80,7 @@ def ids_in(text: str, key: str) -> Iterator[str]:
 
 
 def _ids_in_json(data: Any, key: str) -> Iterator[str]:
-    found = list(_search(data, key))
+    found = [name.strip() for name in _search(data, key) if name.strip()]
     if not found and not _is_empty_list(data):
         raise click.UsageError(f"The JSON on stdin has no {key}.")
     yield from found
@@ -90,19 +90,21 @@ def _is_empty_list(data: Any) -> bool:
     return data == [] or (isinstance(data, dict) and any(data.get(name) == [] for name in _LIST_KEYS))
 
 
-def _search(data: Any, key: str) -> Iterator[str]:
+def _search(data: Any, key: str, levels: int = 8) -> Iterator[str]:
+    if not levels:
+        return
     if isinstance(data, list):
         for item in data:
             if isinstance(item, str):
                 yield item
             else:
-                yield from _search(item, key)
+                yield from _search(item, key, levels - 1)
     elif isinstance(data, dict):
         if isinstance(data.get(key), str):
             yield data[key]
         else:
             for name in ("job", *_LIST_KEYS):
-                yield from _search(data.get(name), key)
+                yield from _search(data.get(name), key, levels - 1)
 
 
 def each(ids: Iterable[str], call: Callable[[str], T]) -> tuple[list[T], dict[str, OdysseyError]]:

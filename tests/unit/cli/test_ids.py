@@ -49,7 +49,11 @@ def test_the_streams_of_jobs_are_recordings() -> None:
 
 @pytest.mark.parametrize(
     ("text", "problem"),
-    [("{x", "neither ids nor JSON"), ('{"recordings": [{"stream_id": "s"}]}', "The JSON on stdin has no job_id")],
+    [
+        ("{x", "neither ids nor JSON"),
+        ('{"job": ' * 900 + "0" + "}" * 900, "has no job_id"),
+        ('{"recordings": [{"stream_id": "s"}]}', "The JSON on stdin has no job_id"),
+    ],
 )
 def test_something_else_is_refused(text: str, problem: str) -> None:
     with pytest.raises(click.UsageError, match=problem):
