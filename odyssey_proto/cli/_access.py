@@ -43,6 +43,15 @@ class Access:
         """Timeout of calls, in s."""
         self.debug = debug
 
+    def expect_stdin_free(self, what: str) -> None:
+        """Refuse the key on stdin if ``what``, the words for something else, comes from there.
+
+        Raises:
+            click.UsageError: both are to be on stdin.
+        """
+        if str(self.api_key_file) == "-":
+            raise click.UsageError(f"stdin cannot have both the key and {what}; give the key by a file.")
+
     @contextlib.contextmanager
     def client(self, *, needs_key: bool = True, **settings: Any) -> Iterator[Odyssey]:
         """Yield a client of the service, closed afterwards. With ``--emulator``, the service runs that long.

@@ -21,6 +21,9 @@ if TYPE_CHECKING:  # so that whatever packs programs finds the modules, which ar
     from . import _conformance as _conformance
     from . import _demo as _demo
     from . import _emulator as _emulator
+    from . import _jobs as _jobs
+    from . import _recordings as _recordings
+    from . import _simulate as _simulate
     from . import _stream as _stream
     from . import _watch as _watch
 
@@ -32,6 +35,9 @@ COMMANDS: Final = {
     "stream": ("_stream", "Stream a world from a prompt, into a file, a page or a pipe."),
     "watch": ("_watch", "Watch a broadcast, with the same outputs."),
     "capture": ("_capture", "Write a stream to a live cassette, which emulators replay."),
+    "simulate": ("_simulate", "Film scripts without watching: one job from a file of scripts or prompts."),
+    "jobs": ("_jobs", "List, show, await and cancel jobs."),
+    "recordings": ("_recordings", "List, show and download recordings."),
     "emulator": ("_emulator", "Serve the whole service on this machine."),
     "demo": ("_demo", "Stream from a private emulator and save the video."),
     "conformance": ("_conformance", "Check a service, or a client, against the protocol."),
