@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # so that whatever packs programs finds the modules, which ar
     from . import _completion as _completion
     from . import _conformance as _conformance
     from . import _demo as _demo
+    from . import _doctor as _doctor
     from . import _emulator as _emulator
     from . import _stream as _stream
     from . import _watch as _watch
@@ -31,6 +32,7 @@ COMMANDS: Final = {
     "stream": ("_stream", "Stream a world from a prompt, into a file, a page or a pipe."),
     "watch": ("_watch", "Watch a broadcast, with the same outputs."),
     "emulator": ("_emulator", "Serve the whole service on this machine."),
+    "doctor": ("_doctor", "Find out what works and what does not, and say what to do."),
     "demo": ("_demo", "Stream from a private emulator and save the video."),
     "conformance": ("_conformance", "Check a service, or a client, against the protocol."),
     "completion": ("_completion", "Print a script that completes commands and options in a shell."),

@@ -1,0 +1,1 @@
+"""What `odyssey-proto doctor` checks: the way from this machine to a video, step by step. It prints nothing."""
