@@ -1,4 +1,4 @@
-"""One examination: the checks in their order, each with a time limit of its own. None keeps the others from running.
+"""One examination: checks in their order, each with a time limit of its own. None keeps the others from running.
 
 A check is given up when its time is over; its thread, which may hang in the system, is a daemon.
 """
@@ -83,7 +83,7 @@ def _too_slow(check: Check) -> Finding:
         name=check.name,
         outcome="failed",
         text=f"it took more than {check.limit_s:g} s and was given up",
-        advice="try again, with a longer --timeout; if it stays so, look for what is slow: the network, or this machine",
+        advice="try again; if it stays so, look for what is slow: the network, or this machine",
     )
 
 

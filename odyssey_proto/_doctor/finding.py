@@ -52,7 +52,7 @@ def without(finding: Finding, secrets: tuple[str, ...]) -> Finding:
     """
 
     def cleaned(text: str) -> str:
-        for secret in filter(None, secrets):
+        for secret in secrets:
             for form in forms(secret):
                 text = text.replace(form, "...")
         return presentable(text)

@@ -34,7 +34,8 @@ _BOUND: Final = 0x0101
 _COOKIE: Final = 0x2112A442
 _MAPPED: Final = (0x0020, 0x0001)  # XOR-MAPPED-ADDRESS, and the older MAPPED-ADDRESS
 _HEADER: Final = struct.Struct("!HHI12s")
-_FOR_RELAYS_S: Final = 0.5  # for giving them back
+_NOT_FOUND: Final = "not found in the DNS"
+_GIVING_BACK_S: Final = 0.5  # for a relay: a message and its answer
 
 
 @attrs.frozen(kw_only=True)
@@ -72,9 +73,11 @@ class _Transport:
 
     def __init__(self) -> None:
         self._protocols: list[Any] = []
+        self.relay_is_gone = asyncio.Event()
 
-    def protocol_lost(self, protocol: Any) -> None:
-        """Do nothing."""
+    def protocol_lost(self, _: Any) -> None:
+        """Note that the relay was given back, or that its connection is gone."""
+        self.relay_is_gone.set()
 
     def data_received(self, data: Any, component: Any) -> None:
         """Do nothing."""
@@ -85,18 +88,22 @@ class _Transport:
 
 async def _ask_turn(url: IceUrl, limit_s: float) -> Heard:
     servers = IceServers([url], relay_only=True)
+    transport = _Transport()
+    relays: list[Any] = []
     began = time.monotonic()
     try:
         async with asyncio.timeout(limit_s):
             servers.ask()
-            relays = await servers.candidates(_Transport(), 1, ())
+            relays = await servers.candidates(transport, 1, ())
     except TimeoutError:
         return Heard(problem="no answer")
     finally:
         took_ms = round((time.monotonic() - began) * 1000)
         await servers.release()
         await servers.cut()
-        await asyncio.sleep(_FOR_RELAYS_S)  # a relay is given back by a message and its answer
+        if relays:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(transport.relay_is_gone.wait(), _GIVING_BACK_S)
     if relays:
         return Heard(took_ms=took_ms)
     return Heard(problem=next((note.partition(f"{url}: ")[2] for note in servers.notes), "no answer"))
@@ -119,7 +126,7 @@ def _ask_stun(urls: Sequence[IceUrl], limit_s: float) -> dict[IceUrl, Heard]:
         sock = until_the_end.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         sock.setblocking(False)
         asked = {secrets.token_bytes(12): url for url in urls if _is_found(addresses[url])}
-        heard |= {url: Heard(problem="not found in the DNS") for url in urls if not _is_found(addresses[url])}
+        heard |= {url: Heard(problem=_NOT_FOUND) for url in urls if not _is_found(addresses[url])}
         began = time.monotonic()
         while len(heard) < len(urls) and not deadline.expired:
             for number, url in asked.items():
@@ -190,10 +197,12 @@ def _of_server(url: IceUrl, heard: Heard) -> Finding:
     advice = ""
     if "credential" in heard.problem:
         advice = "report it to the service, which gave the credentials"
-    elif "DNS" in heard.problem:
+    elif heard.problem == _NOT_FOUND:
         advice = "check that this machine is online, and its name server"
     elif "certificate" not in heard.problem:
-        advice = f"have the firewall let through {'UDP' if url.transport == 'udp' else 'TCP'} to {url.host}:{url.port}"
+        advice = (
+            f"have the firewall let through {'UDP' if url.transport == 'udp' else 'TCP'} to {url.host}:{url.port}"
+        )
     text = f"{url}: {heard.problem}"
     return Finding(name=name, outcome="warning", text=text, advice=advice, details=details)
 
@@ -241,19 +250,22 @@ def check_ways(
 def _of_way(way: str, servers: Sequence[Heard], *, by_api: bool, is_connected: bool | None) -> Finding:
     count = sum(each.took_ms is not None for each in servers)
     kind = "STUN and TURN" if way == "UDP" else "TURN"
-    evidence = [f"{count} of {len(servers)} {kind} servers answer" if servers else f"no {kind} server is named for it"]
+    answering = f"{count} of {len(servers)} {kind} servers answer"
+    evidence = [answering if servers else f"no {kind} server is named for it"]
     evidence += ["the API answers"] if by_api else []
     known: dict[str, Any] = {"name": way, "details": {"servers": len(servers), "answering": count}}
     if count or by_api:
         return Finding(outcome="ok", text=f"gets through ({', '.join(evidence)})", **known)
-    if not servers:
-        return Finding(outcome="skipped", text=evidence[0], **known)
+    if all(each.problem == _NOT_FOUND for each in servers):
+        text = f"not known: none of {len(servers)} servers was found" if servers else evidence[0]
+        return Finding(outcome="skipped", text=text, **known)
     text = f"does not get through ({evidence[0]})"
     if way != "UDP":
         advice = "" if is_connected else f"have the firewall let {way} through to these servers"
         return Finding(outcome="warning", text=text, advice=advice, **known)
     return Finding(
-        outcome="warning" if is_connected else "failed",
+        # Without a connection, nothing is sure: those that were asked may not be those of the service.
+        outcome="failed" if is_connected is False else "warning",
         text=text,
         advice="have the firewall let through UDP to ports 3478 and 49152 to 65535, or try another network, or "
         "without a VPN" + ("; until then, the video takes a slower way" if is_connected else ""),

@@ -21,23 +21,23 @@ _REMEDIES: Final = {
     "unauthorized": "copy the key again from your account",
     "unknown_host": _NETWORK,
     "unreachable": _NETWORK,
-    "refused": "nothing listens there: check the address (ODYSSEY_API_URL or --api-url), and whether a firewall or a "
-    "VPN is in the way",
+    "refused": "nothing listens there: check the address (ODYSSEY_API_URL or --api-url), and whether a firewall or "
+    "a VPN is in the way",
     "timeout": "a firewall may swallow what is sent: try without a VPN, or in another network",
     "connection_lost": "a firewall or a proxy may cut connections: try in another network",
     "tls": "something between here and the service may break TLS: try without a VPN or a virus scanner",
     "untrusted_certificate": "set this machine's clock; if it is right, a proxy of your network may replace "
     "certificates: ask for its root certificate, and name its file in REQUESTS_CA_BUNDLE",
     "ca_bundle": "correct or unset the variable that the text names",
-    "proxy": "correct the proxy in HTTPS_PROXY, with user and password if it wants them, or exempt the host in "
-    "NO_PROXY",
+    "proxy": "correct or unset HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, ask who runs the proxy, or exempt the host "
+    "in NO_PROXY",
     "invalid_url": "correct ODYSSEY_API_URL or --api-url, and the variables of proxies",
     "malformed": "check that ODYSSEY_API_URL or --api-url is the address of the API; a network that wants you to "
     "log in first answers in this way, too: open any page in a browser",
     "no_streamers": _LATER,
     "queue_timeout": _LATER,
     "peer_lost": "the way for the video is blocked: see what is said on UDP, TCP and TLS",
-    "no_resources": "this process is short of threads or files: end others, or raise the limit (ulimit -n, ulimit -u)",
+    "no_resources": "the system is short of threads or files: end others, or raise its limits (ulimit -n, ulimit -u)",
 }
 
 
@@ -51,6 +51,8 @@ def remedy(error: OdysseyError) -> str:
         return "end the other session; one that was left without a goodbye ends by itself within 40 s"
     if isinstance(error, OdysseyUsageError) and error.action:
         return error.action
+    if "the proxy " in error.message:  # whatever failed, it failed there
+        return _REMEDIES["proxy"]
     if (known := _REMEDIES.get(error.code or "")) is not None:
         return known
     if error.status is not None and error.status >= 500:

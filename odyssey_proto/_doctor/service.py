@@ -10,7 +10,7 @@ import datetime
 import email.utils
 import threading
 import time
-from typing import Final
+from typing import Any, Final
 
 import attrs
 import odyssey_models as wire
@@ -40,6 +40,7 @@ AGENT: Final = f"odyssey-proto-doctor/{__version__}"
 """The ``User-Agent`` of the request that asks whether the API is there: it is none of the protocol's."""
 
 _UNREACHED_MS: Final = 9999
+_SECRET_LEAST_CHARS: Final = 6  # what is shorter is no secret, but may be part of any word
 _QUEUEING_S: Final = 5
 _GIVING_UP_S: Final = 2.0  # earlier than the check, so that the error of the client is seen
 _CLOCK_OFF_S: Final = 30.0
@@ -83,7 +84,7 @@ class Patient:
         found = [self.config.api_key, self._credentials and self._credentials.session_token]
         for server in self.ice_servers:
             found += [server.username, server.credential]
-        return tuple(str(secret) for secret in found if secret)
+        return tuple(str(secret) for secret in found if secret and len(secret) >= _SECRET_LEAST_CHARS)
 
     @property
     def ice_urls(self) -> tuple[IceUrl, ...]:
@@ -133,7 +134,11 @@ class Patient:
             sent = email.utils.parsedate_to_datetime(answer.header("date"))
             self._date = sent.replace(tzinfo=sent.tzinfo or datetime.UTC).timestamp(), time.time()
         through = f", through the proxy {self.through_proxy}" if self.through_proxy else ""
-        said = {"name": "API", "took_ms": took_ms, "details": {"url": url, "status": answer.status}}
+        said: dict[str, Any] = {
+            "name": "API",
+            "took_ms": took_ms,
+            "details": {"url": url, "status": answer.status},
+        }
         if answer.status >= 500:
             text, advice = f"{url} answers {answer.status}: the service has trouble", "try again in some minutes"
             return Finding(outcome="failed", text=text, advice=advice, **said)
@@ -153,7 +158,9 @@ class Patient:
         if self._date is None:
             now = datetime.datetime.now(datetime.UTC)
             text = f"there is no answer to compare it with; here it is {now:%Y-%m-%d %H:%M} UTC"
-            return Finding(name="clock", outcome="skipped", text=text, advice=f"if that is wrong, {_SET_THE_CLOCK}")
+            return Finding(
+                name="clock", outcome="skipped", text=text, advice=f"if that is wrong, {_SET_THE_CLOCK}"
+            )
         there, here = self._date
         off_s = here - there
         details = {"off_s": round(off_s)}
@@ -181,7 +188,7 @@ class Patient:
     def check_regions(self, limit_s: float) -> Finding:
         """Return the latency to each region."""
         if not self._has_key:
-            return _skipped("regions", "no key was accepted")
+            return _skipped("regions", "it needs a key that is accepted")
         latencies = self._api.region_latencies(self._until(limit_s))
         if not latencies:
             text = "the service names none, or did not answer in time"
@@ -203,7 +210,7 @@ class Patient:
     def check_session(self, limit_s: float) -> Finding:
         """Request a session, and keep it for the connection."""
         if not self._has_key:
-            return _skipped("session", "no key was accepted")
+            return _skipped("session", "it needs a key that is accepted")
         began = time.monotonic()
         try:
             self._credentials = mint(self._api, self.config, self._until(limit_s), self._clock)
@@ -277,7 +284,7 @@ class Patient:
         signaling = Finding(
             name="signaling",
             outcome="ok",
-            text=f"the streamer offers {' and '.join(codecs) or 'no codec that is known here'} after {offered_ms} ms",
+            text=f"the streamer offers {' and '.join(codecs) or 'no known codec'} after {offered_ms} ms",
             took_ms=offered_ms,
             details={"codecs": codecs},
         )
@@ -289,4 +296,3 @@ class Patient:
 
 def _skipped(name: str, why: str) -> Finding:
     return Finding(name=name, outcome="skipped", text=why)
-

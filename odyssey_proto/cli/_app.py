@@ -18,9 +18,11 @@ from .._version import __version__
 if TYPE_CHECKING:  # so that whatever packs programs finds the modules, which are named below in texts only
     from . import _completion as _completion
     from . import _conformance as _conformance
+    from . import _credentials as _credentials
     from . import _demo as _demo
     from . import _doctor as _doctor
     from . import _emulator as _emulator
+    from . import _spec as _spec
     from . import _stream as _stream
     from . import _watch as _watch
 
@@ -32,6 +34,11 @@ COMMANDS: Final = {
     "stream": ("_stream", "Stream a world from a prompt, into a file, a page or a pipe."),
     "watch": ("_watch", "Watch a broadcast, with the same outputs."),
     "emulator": ("_emulator", "Serve the whole service on this machine."),
+    "credentials": (
+        "_credentials",
+        "Reserve a session for a client without a key, and print its credentials.",
+    ),
+    "spec": ("_spec", "Print or write the protocol: its schemas, its bundles, one definition."),
     "doctor": ("_doctor", "Find out what works and what does not, and say what to do."),
     "demo": ("_demo", "Stream from a private emulator and save the video."),
     "conformance": ("_conformance", "Check a service, or a client, against the protocol."),

@@ -36,9 +36,10 @@ _NAME_CHARS: Final = 12
 def command(with_session: bool, as_json: bool, access: Access) -> int:
     """Find out what works and what does not, and say what to do.
 
-    It checks the proxy, the API, the clock, the key, the regions, signaling, each STUN and TURN server, whether UDP,
-    TCP and TLS get out, the codecs, and a stream from an emulator on this machine. No stream of the service is
-    started. The report has no key, token, password or address of this machine: paste it into an issue.
+    It checks the proxy, the API, the clock, the key, the regions, signaling, each STUN and TURN server, whether
+    UDP, TCP and TLS get through, the codecs, and a stream from an emulator on this machine. No stream of the
+    service is started. The report has no key, token, password or address of this machine: it can be pasted into an
+    issue.
     """
     from .._doctor.surroundings import surroundings
     from . import _output
@@ -121,8 +122,8 @@ def _print(finding: Finding) -> None:
 
 
 def _print_sum(found: list[Finding]) -> None:
-    failed = [finding.name for finding in found if finding.outcome == "failed"]
-    odd = [finding.name for finding in found if finding.outcome == "warning"]
+    failed = dict.fromkeys(finding.name for finding in found if finding.outcome == "failed")
+    odd = dict.fromkeys(finding.name for finding in found if finding.outcome == "warning")
     parts = [f"failed: {', '.join(failed)}"] if failed else []
     parts += [f"not as it should be: {', '.join(odd)}"] if odd else []
     print(f"\n{'; '.join(parts) or 'Everything that was checked works.'}")
