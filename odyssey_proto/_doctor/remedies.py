@@ -21,8 +21,8 @@ _REMEDIES: Final = {
     "unauthorized": "copy the key again from your account",
     "unknown_host": _NETWORK,
     "unreachable": _NETWORK,
-    "refused": "nothing listens there: check the address (ODYSSEY_API_URL or --api-url), and whether a firewall or "
-    "a VPN is in the way",
+    "refused": "nothing listens there: check the address (ODYSSEY_API_URL or --api-url), and whether a firewall "
+    "or a VPN is in the way",
     "timeout": "a firewall may swallow what is sent: try without a VPN, or in another network",
     "connection_lost": "a firewall or a proxy may cut connections: try in another network",
     "tls": "something between here and the service may break TLS: try without a VPN or a virus scanner",
@@ -37,7 +37,7 @@ _REMEDIES: Final = {
     "no_streamers": _LATER,
     "queue_timeout": _LATER,
     "peer_lost": "the way for the video is blocked: see what is said on UDP, TCP and TLS",
-    "no_resources": "the system is short of threads or files: end others, or raise its limits (ulimit -n, ulimit -u)",
+    "no_resources": "the system is short of threads or files: end others, or raise the limits (ulimit -n -u)",
 }
 
 
