@@ -18,6 +18,7 @@ _REMEDIES: Final = {
     "malformed_api_key": "copy the key again, whole and without blanks or quotes",
     "invalid_api_key": "copy the key again from your account, and check that it is one of this service",
     "access_denied": "the account may be suspended: look into it on the service's web page",
+    "forbidden": "the account may lack the right to it, or be suspended: look into it on the service's web page",
     "unauthorized": "copy the key again from your account",
     "unknown_host": _NETWORK,
     "unreachable": _NETWORK,

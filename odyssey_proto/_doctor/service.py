@@ -130,7 +130,7 @@ class Patient:
         with self._api.http.call(self._until(limit_s)) as call:
             answer = self._api.http.exchange(request, call)
         took_ms = round((time.monotonic() - began) * 1000)
-        with contextlib.suppress(ValueError, TypeError):
+        with contextlib.suppress(ValueError, TypeError):  # an answer without a date has that of its arrival
             sent = email.utils.parsedate_to_datetime(answer.header("date"))
             self._date = sent.replace(tzinfo=sent.tzinfo or datetime.UTC).timestamp(), time.time()
         through = f", through the proxy {self.through_proxy}" if self.through_proxy else ""
@@ -267,7 +267,13 @@ class Patient:
         error: OdysseyError | None = None
         with (
             watching(see),
-            Odyssey("", api_url=self.config.api_url, reconnect=False, timeout=timeout_s) as client,
+            Odyssey(
+                "",
+                api_url=self.config.api_url,
+                reconnect=False,
+                timeout=timeout_s,
+                advanced=AdvancedConfig(max_retries=0),  # what fails is to be seen
+            ) as client,
         ):
             try:
                 client.connect_with_credentials(self._credentials, timeout=timeout_s)
