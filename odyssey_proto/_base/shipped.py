@@ -34,7 +34,7 @@ def bundles() -> dict[str, Path]:
     """
     folder = _found("schema/odyssey.schema.json", _PACKAGE / "_bundles", _PACKAGE.parent / "generated")
     files = [path for name in _BUNDLES for path in (folder / name).iterdir() if path.is_file()]
-    return {path.name: path for path in sorted(files)}
+    return {path.name: path for path in sorted(files, key=lambda path: path.name)}
 
 
 def _found(file: str, *folders: Path) -> Path:

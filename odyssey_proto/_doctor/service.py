@@ -29,6 +29,7 @@ from .._net.observation import watching
 from .._net.proxies import proxy_for
 from .._net.service_api import ServiceApi
 from .._net.webrtc.candidates import FALLBACK_SERVERS
+from .._net.websocket import OPERATION as WEBSOCKET
 from .._rest.minting import mint
 from .._version import __version__
 from .examination import Findings, failed
@@ -281,7 +282,8 @@ class Patient:
                 error = exc
             took_ms = round((time.monotonic() - began) * 1000)
         self.is_connected = error is None
-        if not offers:
+        # If the WebSocket failed, an offer came over another one, which said goodbye.
+        if not offers or (error is not None and error.operation == WEBSOCKET):
             if error is None:  # it cannot be without one; but then all is well
                 return Finding(name="connection", outcome="ok", text="connected", took_ms=took_ms)
             return [failed("signaling", error), _skipped("connection", "no streamer was heard of")]

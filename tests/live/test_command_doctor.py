@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import re
 import stat
 import sys
 from pathlib import Path
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.xdist_group("command")
 
 KEY: Final = "ody_doctor_secret"
+"""The beginning of each test's own key."""
 OFF: Final = ("codecs", "emulator")
 """The checks of this machine alone."""
 
@@ -34,11 +35,15 @@ def service() -> Iterator[Emulator]:
 
 
 @pytest.fixture(autouse=True)
-def _at_the_service(service: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def key(
+    service: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[str]:
+    """The key of the test's own account."""
+    key = f"{KEY}-{re.sub('[^a-z]+', '-', request.node.name)}"
     monkeypatch.setenv("ODYSSEY_API_URL", service.api_url)
-    monkeypatch.setenv("ODYSSEY_API_KEY", KEY)
+    monkeypatch.setenv("ODYSSEY_API_KEY", key)
     monkeypatch.chdir(tmp_path)
-    yield
+    yield key
     service.faults.clear()
 
 
@@ -85,12 +90,12 @@ def test_with_an_emulator_of_its_own_everything_works(
     } <= names
 
 
-def test_the_session_that_it_asks_for_is_given_back(examined: Any, service: Emulator) -> None:
+def test_the_session_that_it_asks_for_is_given_back(examined: Any, service: Emulator, key: str) -> None:
     status, found = examined()
     assert status == 0
     assert set(outcomes(found).values()) == {"ok", "skipped"}
     assert found["signaling"]["details"] == {"codecs": ["H264", "VP8"]}
-    assert sessions_are_free(service.api_url, KEY)
+    assert sessions_are_free(service.api_url, key)
 
 
 def test_without_a_session_the_rest_is_checked(examined: Any) -> None:
@@ -100,11 +105,11 @@ def test_without_a_session_the_rest_is_checked(examined: Any) -> None:
     assert found["key"]["outcome"] == "ok"
 
 
-@pytest.mark.parametrize(("key", "code"), [("", "missing_api_key"), ("ody_invalid_secret", "invalid_api_key")])
+@pytest.mark.parametrize(("wrong", "code"), [("", "missing_api_key"), ("ody_invalid_secret", "invalid_api_key")])
 def test_a_key_that_is_missing_or_wrong_is_what_failed(
-    key: str, code: str, examined: Any, monkeypatch: pytest.MonkeyPatch
+    wrong: str, code: str, examined: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ODYSSEY_API_KEY", key)
+    monkeypatch.setenv("ODYSSEY_API_KEY", wrong)
     status, found = examined("--timeout", "3")
     assert status == 3
     assert found["API"]["outcome"] == "ok"
@@ -113,14 +118,14 @@ def test_a_key_that_is_missing_or_wrong_is_what_failed(
     assert outcomes(found)["session"] == "skipped"
 
 
-def test_a_key_comes_from_a_file(examined: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_comes_from_a_file(examined: Any, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ODYSSEY_API_KEY")
-    Path("key").write_text(f"{KEY}\n")
+    Path("key").write_text(f"{key}\n")
     assert examined("--api-key-file", "key", "--no-session", "--timeout", "3")[1]["key"]["outcome"] == "ok"
 
 
-def test_a_session_that_is_in_use_is_no_failure(examined: Any, service: Emulator) -> None:
-    with Odyssey(KEY, api_url=service.api_url) as client, client.connect():
+def test_a_session_that_is_in_use_is_no_failure(examined: Any, service: Emulator, key: str) -> None:
+    with Odyssey(key, api_url=service.api_url) as client, client.connect():
         status, found = examined("--timeout", "3")
     assert status == 0
     assert (found["session"]["outcome"], found["session"]["code"]) == ("warning", "CONCURRENT_LIMIT_REACHED")
@@ -128,21 +133,25 @@ def test_a_session_that_is_in_use_is_no_failure(examined: Any, service: Emulator
 
 
 @pytest.mark.parametrize(
-    ("fault", "name"),
+    ("fault", "signaling", "connection"),
     [
-        (Fault(step="handshake", action="http_error", status=503, times=9), "signaling"),
-        (Fault(step="offer", action="error", reason="streamer_disconnected"), "signaling"),
+        (Fault(step="signaling handshake", action="answer", status=503), "failed", "skipped"),
+        (Fault(step="signaling offer", action="error", reason="streamer_not_available"), "failed", "skipped"),
+        (Fault(step="channel open", action="error", reason="streamer_disconnected"), "ok", "failed"),
     ],
+    ids=lambda value: value.step if isinstance(value, Fault) else "",
 )
-def test_signaling_that_fails_is_what_failed(
-    fault: Fault, name: str, examined: Any, service: Emulator, monkeypatch: pytest.MonkeyPatch
+def test_a_connection_that_fails_shows_how_far_it_came(
+    fault: Fault,
+    signaling: str,
+    connection: str,
+    examined: Any,
+    service: Emulator,
 ) -> None:
-    monkeypatch.setenv("ODYSSEY_API_KEY", f"{KEY}-{fault.step}")
     service.faults.add(fault)
     status, found = examined()
     assert status in (5, 6)
-    assert found[name]["outcome"] == "failed"
-    assert found["connection"]["outcome"] == "skipped"
+    assert (found["signaling"]["outcome"], found["connection"]["outcome"]) == (signaling, connection)
 
 
 def test_where_nothing_is_nothing_hangs(examined: Any) -> None:
@@ -201,10 +210,7 @@ def test_credentials_are_json_that_a_client_connects_with(
         assert client.connect_with_credentials(credentials).session_id == credentials.session_id
 
 
-def test_credentials_are_lines_for_a_shell(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("ODYSSEY_API_KEY", f"{KEY}-shell")
+def test_credentials_are_lines_for_a_shell(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["credentials", "--env"]) == 0
     lines = [line.removeprefix("export ").split("=", 1) for line in capsys.readouterr().out.splitlines()]
     names = ("SIGNALING_URL", "SESSION_TOKEN", "SESSION_ID", "EXPIRES_IN", "IMAGE_TO_VIDEO")
@@ -212,10 +218,7 @@ def test_credentials_are_lines_for_a_shell(
     assert [value for _, value in lines][3:] == ["600", "1"]
 
 
-def test_credentials_in_a_file_are_for_its_owner_only(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("ODYSSEY_API_KEY", f"{KEY}-file")
+def test_credentials_in_a_file_are_for_its_owner_only(capsys: pytest.CaptureFixture[str]) -> None:
     path = Path("credentials.json")
     path.write_text("x")
     path.chmod(0o644)
@@ -246,4 +249,4 @@ def test_credentials_need_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ODYSSEY_API_KEY")
     monkeypatch.setattr(sys, "stdin", None)
     assert main(["credentials"]) == 3
-    assert os.listdir() == []
+    assert list(Path().iterdir()) == []
