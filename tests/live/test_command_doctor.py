@@ -137,7 +137,7 @@ def test_a_session_that_is_in_use_is_no_failure(examined: Any, service: Emulator
     [
         (Fault(step="signaling handshake", action="answer", status=503), "failed", "skipped"),
         (Fault(step="signaling offer", action="error", reason="streamer_not_available"), "failed", "skipped"),
-        (Fault(step="channel open", action="error", reason="streamer_disconnected"), "ok", "failed"),
+        (Fault(step="signaling answer", action="error", reason="streamer_disconnected"), "ok", "failed"),
     ],
     ids=lambda value: value.step if isinstance(value, Fault) else "",
 )
