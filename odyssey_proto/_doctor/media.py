@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+import attrs
+
+from .._base.errors import MissingExtraError, OdysseyConnectionError
+from .examination import failed
 from .finding import Finding
+
+if TYPE_CHECKING:
+    from ..emulator import Emulator
 
 __all__ = ["check_codecs", "check_round_trip"]
 
 _DECODERS: Final = {"h264": "H.264", "vp8": "VP8"}
 _AGAIN: Final = "install it again: pip install --force-reinstall --no-cache-dir av"
+_LOOPBACK: Final = (
+    "this machine does not reach itself at 127.0.0.1, by TCP and UDP: look for a firewall on it, or a container "
+    "without a loopback interface"
+)
 _PICTURES: Final = 10
 _SIZE: Final = (512, 64)
 
@@ -42,22 +53,24 @@ def check_codecs() -> Finding:
 
 
 def check_round_trip(timeout_s: float) -> Finding:
-    """Stream from an emulator of this process, and return how that went.
-
-    Raises:
-        OdysseyError: it failed.
-    """
-    from .._base.errors import MissingExtraError
+    """Stream from an emulator of this process, and return how that went."""
 
     try:
         from ..emulator import Emulator
     except MissingExtraError as missing:
         return Finding(name="emulator", outcome="skipped", text=missing.message)
+    try:
+        return _streamed(Emulator, timeout_s)
+    except OdysseyConnectionError as error:
+        return attrs.evolve(failed("emulator", error), advice=_LOOPBACK)
+
+
+def _streamed(emulator_class: type[Emulator], timeout_s: float) -> Finding:
     from ..client import Odyssey
 
     began = time.monotonic()
     with (
-        Emulator(record=False, size=_SIZE) as emulator,
+        emulator_class(record=False, size=_SIZE) as emulator,
         Odyssey(emulator.api_key, api_url=emulator.api_url, timeout=timeout_s) as client,
         client.connect(timeout=timeout_s) as session,
     ):

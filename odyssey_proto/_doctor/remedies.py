@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Final
 
 from .._base.errors import ConcurrentLimitReachedError, OdysseyError, OdysseyUsageError
@@ -12,6 +13,9 @@ _NETWORK: Final = (
     "check that this machine is online, and that ODYSSEY_API_URL is right; in a company's network, ask for its "
     "proxy, and set HTTPS_PROXY"
 )
+# The codes of OpenSSL (X509_V_ERR_...).
+_OF_TIME: Final = frozenset({9, 10})  # not valid yet, expired
+_OF_NAME: Final = frozenset({62, 64})  # of another host, of another address
 _LATER: Final = "try again in a minute; if it stays so, report it to the service"
 _REMEDIES: Final = {
     "missing_api_key": "set ODYSSEY_API_KEY, or use --api-key-file FILE",
@@ -27,8 +31,8 @@ _REMEDIES: Final = {
     "timeout": "a firewall may swallow what is sent: try without a VPN, or in another network",
     "connection_lost": "a firewall or a proxy may cut connections: try in another network",
     "tls": "something between here and the service may break TLS: try without a VPN or a virus scanner",
-    "untrusted_certificate": "set this machine's clock; if it is right, a proxy of your network may replace "
-    "certificates: ask for its root certificate, and name its file in REQUESTS_CA_BUNDLE",
+    "untrusted_certificate": "a proxy of your network, or a virus scanner, may replace certificates: ask for its "
+    "root certificate, and name its file in REQUESTS_CA_BUNDLE",
     "ca_bundle": "correct or unset the variable that the text names",
     "proxy": "correct or unset HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, ask who runs the proxy, or exempt the host "
     "in NO_PROXY",
@@ -54,6 +58,13 @@ def remedy(error: OdysseyError) -> str:
         return error.action
     if "the proxy " in error.message:  # whatever failed, it failed there
         return _REMEDIES["proxy"]
+    match error.__cause__:
+        case ssl.SSLCertVerificationError(verify_code=code) if code in _OF_TIME:
+            return (
+                "set the clock of this machine; if it is right, report to the service that its certificate is not"
+            )
+        case ssl.SSLCertVerificationError(verify_code=code) if code in _OF_NAME:
+            return "check the address; a network that wants you to log in first answers in this way, too"
     if (known := _REMEDIES.get(error.code or "")) is not None:
         return known
     if error.status is not None and error.status >= 500:
