@@ -30,6 +30,7 @@ def check_codecs() -> Finding:
     """Return whether there is a decoder for each codec of the service."""
     try:
         import av
+        from av.codec import Codec
         from av.codec.codec import UnknownCodecError
     except ImportError as exc:
         text = f"PyAV cannot be loaded: {exc}"
@@ -37,7 +38,7 @@ def check_codecs() -> Finding:
     missing = []
     for codec in _DECODERS:
         try:
-            av.codec.Codec(codec, "r").create()
+            Codec(codec, "r").create()
         except UnknownCodecError:
             missing.append(codec)
     able = [label for codec, label in _DECODERS.items() if codec not in missing]
