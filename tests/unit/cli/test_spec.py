@@ -72,7 +72,7 @@ def test_a_definition_has_what_it_refers_to_unless_it_is_alone(output: Any) -> N
     [
         ("schemas/ice.yaml", "spec/schemas/ice.yaml"),
         ("odyssey.openapi.json", "generated/openapi/odyssey.openapi.json"),
-        ("behaviour.md", "spec/behaviour.md"),
+        ("conformance.md", "spec/conformance.md"),
     ],
 )
 def test_a_document_is_printed_as_it_is(name: str, path: str, output: Any) -> None:
