@@ -252,14 +252,14 @@ def _of_way(way: str, servers: Sequence[Heard], *, by_api: bool, is_connected: b
     kind = "STUN and TURN" if way == "UDP" else "TURN"
     answering = f"{count} of {len(servers)} {kind} servers answer"
     evidence = [answering if servers else f"no {kind} server is named for it"]
-    evidence += ["the API answers"] if by_api else []
+    evidence = ["the API answers", *evidence] if by_api else evidence
     known: dict[str, Any] = {"name": way, "details": {"servers": len(servers), "answering": count}}
     if count or by_api:
-        return Finding(outcome="ok", text=f"gets through ({', '.join(evidence)})", **known)
+        return Finding(outcome="ok", text=f"gets through ({'; '.join(evidence)})", **known)
     if all(each.problem == _NOT_FOUND for each in servers):
-        text = f"not known: none of {len(servers)} servers was found" if servers else evidence[0]
+        text = f"not known: none of {len(servers)} servers was found" if servers else evidence[-1]
         return Finding(outcome="skipped", text=text, **known)
-    text = f"does not get through ({evidence[0]})"
+    text = f"does not get through ({evidence[-1]})"
     if way != "UDP":
         advice = "" if is_connected else f"have the firewall let {way} through to these servers"
         return Finding(outcome="warning", text=text, advice=advice, **known)

@@ -13,7 +13,7 @@ from ._access import service_options
 from ._options import json_option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from .._doctor.finding import Finding
     from ._access import Access
@@ -46,11 +46,18 @@ def command(with_session: bool, as_json: bool, access: Access) -> int:
 
     around = surroundings()
     found: list[Finding] = []
-    with contextlib.nullcontext() if as_json else _output.progress() as show:
+    with contextlib.ExitStack() as bar:
+
+        def on_check(name: str) -> None:
+            bar.close()
+            if not as_json:
+                bar.enter_context(_output.progress())(f"checking: {name}", None)
+
         if not as_json:
             _print_surroundings(around)
-        for finding in _findings(access, show, with_session=with_session):
+        for finding in _findings(access, on_check, with_session=with_session):
             found.append(finding)
+            bar.close()  # or the line would be written into it
             if not as_json:
                 _print(finding)
     failed = [finding for finding in found if finding.outcome == "failed"]
@@ -62,15 +69,11 @@ def command(with_session: bool, as_json: bool, access: Access) -> int:
     return _status(failed)
 
 
-def _findings(access: Access, show: Any, *, with_session: bool) -> Iterator[Finding]:
+def _findings(access: Access, on_check: Callable[[str], object], *, with_session: bool) -> Iterator[Finding]:
     from .._base.errors import OdysseyConfigError
     from .._doctor.checks import checks_of, local_checks
     from .._doctor.examination import failed, findings_of
     from .._doctor.service import Patient
-
-    def on_check(name: str) -> None:
-        if show is not None:
-            show(f"checking: {name}", None)
 
     if access.debug:
         from .._base.logs import to_stderr
