@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import stat
 import sys
@@ -159,6 +160,24 @@ def test_where_nothing_is_nothing_hangs(examined: Any) -> None:
     assert status == 5
     assert (found["API"]["outcome"], found["API"]["code"]) == ("failed", "refused")
     assert {found[name]["outcome"] for name in ("clock", "key", "session", "connection")} == {"skipped"}
+
+
+@pytest.fixture
+def log() -> Iterator[None]:
+    """The log of the library, which is silent again afterwards."""
+    logger = logging.getLogger("odyssey_proto")
+    before = logger.level, list(logger.handlers)
+    yield
+    logger.setLevel(before[0])
+    logger.handlers[:] = before[1]
+
+
+def test_the_log_goes_to_stderr_if_it_is_wanted(log: None, capsys: pytest.CaptureFixture[str], key: str) -> None:
+    assert main(["doctor", "--json", "--debug", "--no-session", "--timeout", "10"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["ok"]
+    assert "POST /auth/token: 200" in printed.err
+    assert key not in printed.err
 
 
 def test_an_address_that_is_malformed_is_a_finding(
