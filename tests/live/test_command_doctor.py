@@ -9,10 +9,11 @@ import stat
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import pytest
 
-from odyssey_proto import ClientCredentials, Odyssey
+from odyssey_proto import ClientCredentials, IceServer, Odyssey
 from odyssey_proto.cli import main
 from odyssey_proto.emulator import Emulator, Fault
 from tests.support.coturn import CREDENTIAL, USERNAME, Coturn, missing
@@ -43,6 +44,8 @@ def key(
     key = f"{KEY}-{re.sub('[^a-z]+', '-', request.node.name)}"
     monkeypatch.setenv("ODYSSEY_API_URL", service.api_url)
     monkeypatch.setenv("ODYSSEY_API_KEY", key)
+    stun = f"stun:{urlsplit(service.api_url).netloc}"  # in place of public ones, which no test asks
+    monkeypatch.setattr("odyssey_proto._doctor.service.FALLBACK_SERVERS", (IceServer(urls=stun),))
     monkeypatch.chdir(tmp_path)
     yield key
     service.faults.clear()
