@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import email.utils
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -243,38 +244,51 @@ def test_an_account_that_is_busy_is_no_failure(reply: bytes, outcome: str, code:
     assert found.advice
 
 
-def session_with(config: bytes) -> tuple[Finding, Patient, Any]:
-    token = "e30.eyJzZXNzaW9uX2lkIjogInMtMSJ9.x"
-    routes = {"POST /sessions/token": json_answer({"session_token": token}), "GET /config": config}
+TOKEN: Final = "e30.eyJzZXNzaW9uX2lkIjogInMtMSJ9.x"
+
+
+@contextlib.contextmanager
+def granted(config: bytes) -> Iterator[Patient]:
+    """A patient with a session of a service that names its ICE servers by ``config``."""
+    routes = {"POST /sessions/token": json_answer({"session_token": TOKEN}), "GET /config": config}
     with HttpServer(routes) as server, patient(server.url) as one:
         one.check_api(LIMIT_S)
         one.check_key(LIMIT_S)
         assert one.check_session(LIMIT_S).outcome == "ok"
+        assert {TOKEN, KEY} <= set(one.secrets)
+        yield one
+
+
+def servers_of(config: bytes) -> tuple[Finding, Patient]:
+    with granted(config) as one:
         found = one.check_ice_servers(LIMIT_S)
+        assert not isinstance(found, Sequence)
+        return found, one
+
+
+def test_a_service_without_signaling_is_reported() -> None:
+    with granted(json_answer({"iceServers": []})) as one:
         signaling, connection = one.check_connection(LIMIT_S)  # type: ignore[misc]
-        assert signaling.outcome == "failed"
-        assert connection.outcome == "skipped"
         assert one.is_connected is False
-        assert token in one.secrets
-        assert KEY in one.secrets
-        return found, one, server  # type: ignore[return-value]
+    assert (signaling.outcome, signaling.error.status) == ("failed", 404)
+    assert connection.outcome == "skipped"
 
 
 def test_ice_servers_are_named_and_their_passwords_are_secrets() -> None:
     server = {"urls": ["turn:t.example", "stun:s.example:1"], "username": "user-4711", "credential": "word-4711"}
-    found, one, _ = session_with(json_answer({"iceServers": [server]}))
+    found, one = servers_of(json_answer({"iceServers": [server]}))
     assert (found.outcome, found.text) == ("ok", "the service names turn:t.example:3478, stun:s.example:1")
     assert {"user-4711", "word-4711"} <= set(one.secrets)
 
 
 def test_ice_servers_that_cannot_be_used_are_named() -> None:
-    found, *_ = session_with(json_answer({"iceServers": [{"urls": ["stuns:s.example"]}]}))
+    found, _ = servers_of(json_answer({"iceServers": [{"urls": ["stuns:s.example"]}]}))
     assert found.outcome == "warning"
     assert found.text == "the service names none; stuns:s.example:5349 is not supported"
 
 
 def test_without_ice_servers_public_ones_are_asked() -> None:
-    found, one, _ = session_with(json_answer({"detail": "x"}, "404 Not Found"))
+    found, one = servers_of(json_answer({"detail": "x"}, "404 Not Found"))
     assert found.outcome == "warning"
     assert "public STUN servers are used instead" in found.text
     assert one.ice_servers == FALLBACK_SERVERS
