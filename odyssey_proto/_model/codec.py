@@ -113,7 +113,9 @@ def to_dict(model: Any) -> dict[str, Any]:
 
 def encode(model: Any) -> str:
     """Return ``model`` as compact JSON text."""
-    return json.dumps(to_dict(model), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(to_dict(model), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    # Half of a surrogate pair, as in a text that was not UTF-8, cannot be sent; its escape can.
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def signaling_from_server(text: str | bytes) -> models.SignalingServerMessage | UnknownMessage:

@@ -61,7 +61,7 @@ class AnswerHead:
         >>> AnswerHead(200, b"OK", b"1.1", ((b"Date", b"today"),)).text()
         b'HTTP/1.1 200 OK\\r\\nDate: today\\r\\n\\r\\n'
         """
-        lines = [b"HTTP/%s %d %s" % (self.version, self.status, self.reason)]
+        lines = [b"HTTP/%s %03d %s" % (self.version, self.status, self.reason)]
         lines += [b"%s: %s" % each for each in self.fields]
         return b"\r\n".join((*lines, b"", b""))
 
@@ -103,7 +103,7 @@ def _head(status: int, begins: re.Match[bytes], head: bytes) -> AnswerHead:
     for name, value in _fields(head):
         known = found.setdefault(name.lower(), [])
         if known and name.lower() in _JOINED:
-            known[0] = (known[0][0], b"%s, %s" % (known[0][1], value))
+            known[0] = (known[0][0], b", ".join(filter(None, (known[0][1], value))))
         elif not known or name.lower() not in _SINGLE:
             known.append((name, value))
     _name_one_length(found)
@@ -126,7 +126,7 @@ def _fields(head: bytes) -> list[tuple[bytes, bytes]]:
         if line.startswith((b" ", b"\t")):
             if is_kept:
                 name, value = fields[-1]
-                fields[-1] = (name, b"%s %s" % (value, _one_line(line)))
+                fields[-1] = (name, b"%s %s" % (value, _one_line(line)) if value else _one_line(line))
             continue
         name, colon, value = line.partition(b":")
         is_kept = bool(colon) and _TOKEN.fullmatch(name.strip()) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -51,7 +52,7 @@ def _events(lines: Iterable[str | bytes]) -> Iterator[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            event = json.loads(line)
+            event = json.loads(_text(line))
         except (ValueError, RecursionError) as exc:
             if not is_from(exc, "json"):  # by a signal handler
                 raise
@@ -59,6 +60,19 @@ def _events(lines: Iterable[str | bytes]) -> Iterator[dict[str, Any]]:
         if not isinstance(event, dict):
             raise OdysseyConfigError(f"Line {number} of the event log is not a JSON object", code="malformed")
         yield event
+
+
+def _text(line: str | bytes) -> str:
+    """Return the text of a line; nothing if it is not UTF-8. `json` would guess other encodings."""
+    if isinstance(line, str):
+        return line
+    encoded = line.removeprefix(codecs.BOM_UTF8)
+    try:
+        return encoded.decode()
+    except UnicodeDecodeError as exc:
+        if exc.object != encoded:  # by a signal handler
+            raise
+        return ""
 
 
 publish("odyssey_proto", read_event_log)

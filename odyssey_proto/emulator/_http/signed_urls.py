@@ -60,4 +60,6 @@ class UrlSigner:
             raise ExpiredError(expires)
 
     def _signature(self, path: str, expires: int) -> str:
-        return hmac.new(self._secret, f"{path}\n{expires}".encode(), hashlib.sha256).hexdigest()
+        return hmac.new(
+            self._secret, f"{path}\n{expires}".encode("utf-8", "surrogatepass"), hashlib.sha256
+        ).hexdigest()

@@ -304,3 +304,10 @@ def test_parsed_data_is_read_like_text() -> None:
 def test_a_message_of_too_many_objects_is_not_parsed() -> None:
     with pytest.raises(MalformedMessageError, match=f"more than {JSON_MOST_CONTAINERS} objects and lists"):
         codec.signaling_from_server('{"type": "answer", "x": [' + "[]," * JSON_MOST_CONTAINERS + "[]]}")
+
+
+def test_half_of_a_surrogate_pair_is_written_as_its_escape() -> None:
+    body = codec.decode(wire.ErrorBody, b'{"detail": {"Z\xc3\xbcrich \x80": 1}}')
+    text = codec.encode(body)
+    assert text.encode() == b'{"detail":{"Z\xc3\xbcrich \\udc80":1}}'
+    assert codec.encode(codec.decode(wire.ErrorBody, text.encode())) == text

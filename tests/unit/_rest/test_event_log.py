@@ -30,9 +30,9 @@ def test_events_come_from_a_path_and_from_lines(tmp_path: Path) -> None:
         assert len(list(read_event_log(lines))) == 2
 
 
-@pytest.mark.parametrize("line", ["[]", "{", "\ud83d", "7"])
-def test_a_line_that_is_no_event_is_named(line: str) -> None:
-    events = read_event_log(["{}", line])
+@pytest.mark.parametrize("line", ["[]", "{", "\ud83d", "7", b"\xff\x00{}", b"\x00\x00{}", b'{"a": "\xe4"}'])
+def test_a_line_that_is_no_event_is_named(line: str | bytes) -> None:
+    events = read_event_log(["{}", line])  # type: ignore[list-item]  # a file may be open for bytes
     assert next(events) == {}
     with pytest.raises(OdysseyConfigError, match="Line 2"):
         next(events)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from aiortc.sdp import SessionDescription
 
-from odyssey_proto._net.webrtc.offer import readable_answer
+from odyssey_proto._net.webrtc.offer import Offer, readable_answer
 
 OFFER = """v=0
 o=- 1 1 IN IP4 0.0.0.0
@@ -96,3 +96,10 @@ def test_h264_of_any_profile_is_shown_to_aiortc_as_one_that_it_accepts(parameter
     video, _ = SessionDescription.parse(readable_answer(answer, OFFER, "POST /whep")).media
     (codec,) = video.rtp.codecs
     assert (codec.parameters["packetization-mode"], codec.parameters["profile-level-id"]) == ("1", "42e01f")
+
+
+def test_a_section_whose_name_is_empty_has_the_name_of_one_that_has_none() -> None:
+    sdp = OFFER.replace("recvonly", "sendonly").replace("a=mid:0", "a=mid")
+    sdp += "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n" + sdp[sdp.index("c=IN") : sdp.index("a=rtpmap")]
+    assert Offer.read(sdp).first_mid == ""
+    assert Offer.read(sdp.replace("a=mid\r\n", "")).first_mid == ""
