@@ -137,7 +137,8 @@ def _write(
     fill: str = _INK,
     anchor: str = "la",
 ) -> None:
-    pen.text(_scaled(*place), text, fill=fill, font_size=size * _SCALE, anchor=anchor)
+    x, y = place
+    pen.text((x * _SCALE, y * _SCALE), text, fill=fill, font_size=size * _SCALE, anchor=anchor)
 
 
 def _scaled(*values: float) -> list[float]:
