@@ -1,4 +1,4 @@
-"""Runs the script on its standard input in the folder SCRIPT_FOLDER, for `preloaded`: as ``python -W error -`` would."""
+"""Runs the script on its standard input as ``python -W error -`` would, in SCRIPT_FOLDER: for `preloaded`."""
 
 from __future__ import annotations
 
