@@ -34,6 +34,7 @@ TEXTS: Final = {"README.md": README} | {
 SCRIPTS: Final = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 (WITNESS,) = re.findall(r"```python\n(.*?)```", "".join(list(TEXTS.values())[1:]), re.DOTALL)
 FPS: Final = 40  # scripts count frames; twice as many a second take half the time
+TOGETHER: Final = pytest.mark.xdist_group("readme")  # one emulator for all
 
 EXPECTED: Final[dict[str, str]] = {
     "night.png": r"(?i).*night.*\n",
@@ -85,6 +86,7 @@ def run(command: tuple[str, ...], service: Emulator, tmp_path: Path) -> Run:
     return run
 
 
+@TOGETHER
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_script_runs_by_itself_and_prints_what_it_should(name: str, run: Run, tmp_path: Path) -> None:
     (script,) = [script for script in SCRIPTS if name in script]
@@ -109,6 +111,7 @@ def test_every_script_is_run() -> None:
     assert all(any(name in script for name in EXPECTED) for script in SCRIPTS)
 
 
+@TOGETHER
 def test_the_witness_names_what_a_client_does_wrong(run: Run) -> None:
     assert run(WITNESS).returncode == 0
     url = 'f"{emulator.api_url}/auth/token"'
