@@ -5,8 +5,8 @@
 It checks that the wheel of `odyssey-proto` is complete (both packages, their type markers, the dependencies), that
 importing it is cheap, and that the error for a missing extra names it. The wheel of `odyssey-models` must need
 only attrs, and convert with its extra; its files must be those in the other wheel. Before that, it checks the
-contents of the wheels and the sdists, that a package index would accept their metadata, and that their descriptions
-lead nowhere else.
+contents of the wheels and the sdists, that a package index would accept their metadata, and that no link of their
+descriptions needs the repository.
 """
 
 from __future__ import annotations
@@ -149,6 +149,7 @@ def _run(python: Path, code: str) -> None:
 def _check_contents(name: str, wheel: Path, sdist: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         files = [PurePosixPath(file) for file in archive.namelist()]
+        text = archive.read(next(str(file) for file in files if file.match("*.dist-info/METADATA"))).decode()
     odd = [
         str(file)
         for file in files
@@ -156,7 +157,6 @@ def _check_contents(name: str, wheel: Path, sdist: Path) -> None:
         and file.parts[:2] != _DOCUMENTS
         and not file.parts[0].endswith(".dist-info")
     ]
-        text = archive.read(next(str(file) for file in files if file.match("*.dist-info/METADATA"))).decode()
     assert not odd, f"{wheel.name} has {', '.join(odd)}"
     lost = _RELATIVE.findall(text)
     assert not lost, f"the description of {wheel.name} has links that lead nowhere on a package index: {lost}"

@@ -23,11 +23,7 @@ _TITLE: Final = re.compile(r"\A# .*\n")
 
 
 def description(readme: str) -> str:
-    """Return ``readme`` without pictures of the repository, and with paths in the place of links to its files.
-
-    >>> description("# A\\n\\n![A cat](cat.png)\\n\\n[Live](docs/live.md#b), [LICENSE](LICENSE), [B](#b)\\n").partition(NOTE)[2]
-    '\\n\\nLive (`docs/live.md`), `LICENSE`, [B](#b)\\n'
-    """
+    """Return ``readme`` without pictures of the repository, and with paths in the place of links to its files."""
     parts = _CODE.split(readme)
     parts[::2] = (_LINK.sub(_as_path, _PICTURE.sub("", part)) for part in parts[::2])
     return _TITLE.sub(rf"\g<0>\n{NOTE}\n", "".join(parts))
