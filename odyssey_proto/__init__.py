@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ._base.arguments import CLIENT_DEFAULT as CLIENT_DEFAULT
     from ._base.arguments import ClientDefault as ClientDefault
     from ._base.errors import AccountSuspendedError as AccountSuspendedError
+    from ._base.errors import CassetteError as CassetteError
     from ._base.errors import ConcurrentLimitReachedError as ConcurrentLimitReachedError
     from ._base.errors import MalformedMessageError as MalformedMessageError
     from ._base.errors import MissingExtraError as MissingExtraError
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from ._live.handlers import StreamErrorCallback as StreamErrorCallback
     from ._live.handlers import StreamStartedCallback as StreamStartedCallback
     from ._live.handlers import VideoFrameCallback as VideoFrameCallback
+    from ._live.live_capture import LiveCapture as LiveCapture
     from ._live.live_recording import LiveRecording as LiveRecording
     from ._model.config import AdvancedConfig as AdvancedConfig
     from ._model.config import ClientConfig as ClientConfig
@@ -109,6 +111,7 @@ _MODULES = {
     "._base.arguments": ("CLIENT_DEFAULT", "ClientDefault"),
     "._base.errors": (
         "AccountSuspendedError",
+        "CassetteError",
         "ConcurrentLimitReachedError",
         "MalformedMessageError",
         "MissingExtraError",
@@ -145,6 +148,7 @@ _MODULES = {
         "StreamStartedCallback",
         "VideoFrameCallback",
     ),
+    "._live.live_capture": ("LiveCapture",),
     "._live.live_recording": ("LiveRecording",),
     "._model.config": ("AdvancedConfig", "ClientConfig", "IcePolicy", "VideoCodec"),
     "._model.credentials": ("ClientCredentials", "StreamerCapabilities"),

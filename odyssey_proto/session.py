@@ -14,6 +14,7 @@ from ._base import arguments, errands, errors
 from ._base.clock import Deadline
 from ._base.public_path import publish
 from ._live import commands
+from ._live.live_capture import LiveCapture
 from ._live.live_connection import LiveConnection
 from ._model.credentials import ClientCredentials
 from ._model.events import BroadcastInfo, BroadcastReady, ErrorOccurred, Event, StreamEnded, StreamFailed
@@ -197,6 +198,43 @@ class Session(LiveConnection):
         raise errors.OdysseyStreamError(
             message, code="no_broadcast", operation="wait for broadcast", session_id=self.session_id
         )
+
+    # --- captures
+
+    @errands.undisturbed
+    def capture(self, path: str | os.PathLike[str]) -> LiveCapture:
+        """Write the session down in a live cassette, which `odyssey_proto.emulator.Emulator` replays.
+
+        It has how the session began, and from now on all signaling and channel messages, all encoded frames with
+        their times, and the REST calls of this client. Keys, tokens, passwords and addresses are taken out;
+        prompts, pictures and ids are not. It delays nothing, and ends with the ``with``, with `LiveCapture.close`,
+        or with the session. Frames are written from the next keyframe on.
+
+        Example:
+            >>> with live.capture("cat.cast"):                                    # doctest: +SKIP
+            ...     live.start_stream("A cat")
+            ...     live.interact("The cat wakes up")
+            >>> with Emulator(replay="cat.cast") as emulator: ...                 # doctest: +SKIP
+
+        Args:
+            path: the file; an existing one is replaced at once.
+
+        Raises:
+            OSError: the file cannot be written. Later errors are raised at the end of the ``with`` or by
+                `LiveCapture.close`.
+            OdysseyConfigError: another capture is writing this file.
+            OdysseyStreamError: the session has ended.
+        """
+        driver = self._driver
+        driver.refuse_fork()
+        if self.has_ended:
+            raise driver.snapshot.not_connected("capture")
+        capture = LiveCapture(path, driver.beginning, driver.tap, driver.calls, driver.clock)
+        if (link := driver.link()) is not None:
+            link.ask_for_keyframe()
+        driver.recordings.add(capture._writing)
+        errands.if_abandoned(capture.close)
+        return capture
 
     def _require_connection(self, what: str) -> None:
         if self._driver.snapshot.is_over:

@@ -47,11 +47,11 @@ assert not {"aiortc", "av", "numpy", "aiohttp", "PIL"} & set(sys.modules), "odys
 for package in (odyssey_models, odyssey_proto):
     assert resources.files(package).joinpath("py.typed").is_file(), f"{package.__name__} has no py.typed"
 try:
-    import odyssey_proto.emulator
+    from odyssey_proto.emulator import Emulator
 except odyssey_proto.MissingExtraError as missing:
     assert "odyssey-proto[emulator]" in str(missing), missing
 else:
-    raise AssertionError("the emulator imports without its extra")
+    raise AssertionError("the emulator loads without its extra")
 try:
     import odyssey_proto.conformance
 except odyssey_proto.MissingExtraError as missing:

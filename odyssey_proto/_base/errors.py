@@ -2,6 +2,7 @@
 
     OdysseyError
     ├── OdysseyConfigError(ValueError)             an invalid argument or setting; nothing was sent
+    ├── CassetteError(ValueError)                  a live cassette that cannot be read
     ├── OdysseyAuthError                           the key or a token was refused
     │   ├── OdysseyUnauthorizedError(ValueError)   in a call about recordings or simulations
     │   └── SpectatorTokenError(ValueError)        the token of a broadcast
@@ -46,6 +47,7 @@ from .texts import presentable
 
 __all__ = [
     "AccountSuspendedError",
+    "CassetteError",
     "ConcurrentLimitReachedError",
     "MalformedMessageError",
     "MissingExtraError",
@@ -131,6 +133,14 @@ def _rebuild(cls: type[OdysseyError], args: tuple[Any, ...]) -> OdysseyError:
 
 class OdysseyConfigError(OdysseyError, ValueError):
     """An argument or a setting is not valid. Raised before anything is sent."""
+
+
+class CassetteError(OdysseyError, ValueError):
+    """A live cassette cannot be read.
+
+    ``code`` is ``not_a_cassette``, ``unknown_version`` or ``damaged``. A cassette whose end is missing is none of
+    these: it is read up to there.
+    """
 
 
 class OdysseyAuthError(OdysseyError):

@@ -13,6 +13,9 @@ __all__ = [
     "ANSWER_MOST_BYTES",
     "CANDIDATES_MOST",
     "CANDIDATE_MOST_CHARS",
+    "CASSETTE_HEAD_MOST_BYTES",
+    "CASSETTE_PAYLOAD_MOST_BYTES",
+    "CASSETTE_RECORDS_MOST",
     "CHANNEL_MESSAGES_MOST_PER_S",
     "CHANNEL_MOST_HELD_BYTES",
     "CHANNEL_MOST_HELD_CHUNKS",
@@ -167,3 +170,9 @@ EVENT_LOG_LINE_MOST_BYTES: Final = 64 * 1024 * 1024
 """A line of an event log, in bytes or characters: as much as a message with an image may have."""
 NOTE_MOST_BYTES: Final = 16 * 1024
 """The note beside an unfinished download, which anything may have written."""
+CASSETTE_HEAD_MOST_BYTES: Final = 64 * 1024
+"""The head of a record of a live cassette. One has some 100 bytes."""
+CASSETTE_PAYLOAD_MOST_BYTES: Final = 64 * 1024 * 1024
+"""The payload of a record of a live cassette: as much as a message with an image may have."""
+CASSETTE_RECORDS_MOST: Final = 2_000_000
+"""Records of a live cassette: a day of video. Each costs some 500 bytes of memory."""

@@ -49,6 +49,7 @@ def session_driver(
     core = Protocol(config.advanced, reconnect=config.reconnect)
     driver = Driver(core, StreamerAccess(api, loop, recovery), clock, handlers, name="odyssey-session")
     driver.account = held_sessions.account(api)
+    driver.calls = api.http.tap
     return driver
 
 
@@ -86,7 +87,16 @@ def connect(
     driver: Driver, deadline: Deadline, credentials: ClientCredentials | None, *, wait_for_slot: bool = False
 ) -> None:
     """Connect a session: that of ``credentials`` if given, else a new one; see `Odyssey.connect`."""
+    driver.calls.add(driver.beginning.saw_call)
+    try:
+        _connect(driver, deadline, credentials, wait_for_slot)
+    finally:
+        driver.calls.remove(driver.beginning.saw_call)
 
+
+def _connect(
+    driver: Driver, deadline: Deadline, credentials: ClientCredentials | None, wait_for_slot: bool
+) -> None:
     def expired() -> errors.OdysseyError:
         return _not_connected_in_time(driver, deadline, "connect")
 

@@ -25,10 +25,12 @@ from .._base.secrets import redact
 from .._base.tracebacks import without_frames, without_locals
 from .._base.weak_set import ConcurrentWeakSet
 from .._model.events import ConnectionStatus, GapEvent
+from .._net.tap import Tap
 from .._video.frame_hub import FrameHub
 from .._video.meters import VideoTotals
 from ..core import effects, inputs
 from . import live_recording
+from .beginning import Beginning
 from .dispatcher import Dispatcher
 from .event_hub import EventHub
 from .link import LinkContext
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from ..core.snapshot import Snapshot
     from .handlers import OdysseyEventHandlers
     from .link import Access, Link
+    from .live_capture import CaptureWriting
 
 __all__ = ["LEAVE_S", "Driver", "drivers_of"]
 
@@ -107,8 +110,8 @@ class Driver:
         self.events: EventHub = EventHub()
         self.snapshot: Snapshot = core.snapshot()
         """The state of the core, as of the last input."""
-        self.recordings: ConcurrentWeakSet[live_recording.LiveRecording] = ConcurrentWeakSet()
-        """Recordings in progress. They are closed and joined when the connection ends."""
+        self.recordings: ConcurrentWeakSet[live_recording.LiveRecording | CaptureWriting] = ConcurrentWeakSet()
+        """Recordings and captures in progress. They are closed and joined when the connection ends."""
         self.leaving: bool = False
         """Whether the user has asked to leave; the connection itself may take a moment longer to end."""
         self.ended: threading.Event = threading.Event()
@@ -119,7 +122,14 @@ class Driver:
         self._ended_at: float | None = None
         self._core = core
         self._access = access
-        self._context = LinkContext(clock, self.hub, self.totals, self.post)
+        self.tap: Tap = Tap()
+        """Shows what travels over the links."""
+        self.calls: Tap = Tap()
+        """Shows the calls of the client, if it is that of `session_driver`."""
+        self.beginning: Beginning = Beginning()
+        """How the connection began, for those who write it down from the middle on."""
+        self.tap.add(self.beginning.saw)
+        self._context = LinkContext(clock, self.hub, self.totals, self.post, self.tap)
         self._inbox: queue.SimpleQueue[inputs.Input | None] = queue.SimpleQueue()
         self._patience = Deadline(None, clock)  # for the work that remains after the end
         self._calls: dict[int, concurrent.futures.Future[Any]] = {}
@@ -432,6 +442,7 @@ class Driver:
         self._workers.join(Deadline(_LAST_WORKERS_S, self.clock))
         self._access.release()
         self.hub.close(error)
+        self.tap.show_end()
         self.events.close()
         if self._dispatcher is not None:
             self._dispatcher.finish()

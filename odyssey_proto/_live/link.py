@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
+from .._net.tap import Tap
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -32,6 +34,8 @@ class LinkContext:
     """The counters of packets and frames."""
     post: Callable[[inputs.Input], None]
     """Takes an input for the core; never blocks."""
+    tap: Tap = attrs.field(factory=Tap)
+    """Shows what travels over the link."""
 
 
 class Link(Protocol):

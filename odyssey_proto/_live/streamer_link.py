@@ -129,6 +129,7 @@ class StreamerLink:
                 on_closed=self._take_closed,
                 on_malformed=self._take_unreadable,
                 abort=self._abort,
+                tap=self._context.tap,
             )
         except errors.OdysseyError as error:
             self._tokens.note_failure(error)
@@ -292,6 +293,7 @@ class StreamerLink:
                 max_pixels=self._api.config.advanced.max_pixels,
                 totals=self._context.totals,
                 wants_all=self._wants_all,
+                tap=self._context.tap,
             )
         return self._peer
 

@@ -50,6 +50,8 @@ class Message:
     """The client's User-Agent header in the handshake."""
     injected: bool = False
     """Whether a fault wrote it, or sloppiness changed it."""
+    session_id: str = attrs.field(default="", repr=False)
+    """The session, if this is an emulator's; the client's observation does not know it."""
 
 
 Seen: TypeAlias = Exchange | Message

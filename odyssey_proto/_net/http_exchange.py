@@ -33,6 +33,7 @@ from .proxies import proxy_for
 from .redirects import Reach, Route, as_sent, in_query, what_is_wrong_with
 from .sockets import USER_AGENT, Adapter
 from .stand_ins import readable, session_send
+from .tap import Tap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -94,6 +95,8 @@ class HttpClient:
         self._clock = clock
         self._closed = False
         self._after_fork: list[Callable[[], None]] = []
+        self.tap: Tap = Tap()
+        """Shows the calls."""
         self._begin()
         _clients.add(self)
 
@@ -160,7 +163,7 @@ class HttpClient:
                     else _read_words(call, response, request.most_bytes)
                 )
                 answer = attrs.evolve(answer, body=body)
-                _show(request, route.url, answer, answer.body)
+                self._show(request, route.url, answer, answer.body)
         except MalformedMessageError as exc:
             failure = unreadable(answer, exc, of_api=request.of_api)
         except NETWORK_ERRORS as exc:
@@ -192,7 +195,7 @@ class HttpClient:
         except NETWORK_ERRORS as exc:
             failure = connection_error(exc, call, request.operation, route.url)
         else:
-            _show(request, route.url, _head(request, response), None)
+            self._show(request, route.url, _head(request, response), None)
             return response, route.url
         raise failure
 
@@ -205,12 +208,26 @@ class HttpClient:
                 answer = _head(request, response)
                 if not route.follow(answer):
                     return response
-                _show(request, url, answer, None)
+                self._show(request, url, answer, None)
             except BaseException:
                 response.close()
                 raise
             _drain(response, call)
             log.debug("%s %s: %d, redirected", request.method, urlsplit(request.url).path, answer.status)
+
+    def _show(self, request: HttpRequest, url: str, answer: HttpAnswer, body: bytes | None) -> None:
+        headers = {"User-Agent": USER_AGENT, **request.headers}
+        show_exchange(
+            request.operation,
+            request.method,
+            url,
+            headers,
+            request.body,
+            answer.status,
+            answer.headers,
+            body,
+            self.tap,
+        )
 
     def _send(self, request: HttpRequest, url: str, call: Call) -> requests.Response:
         headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **request.headers}
@@ -245,13 +262,6 @@ def _route(request: HttpRequest) -> Route:
             operation=request.operation,
         )
     return Route(request.url, request.method, request.reach, request.token)
-
-
-def _show(request: HttpRequest, url: str, answer: HttpAnswer, body: bytes | None) -> None:
-    headers = {"User-Agent": USER_AGENT, **request.headers}
-    show_exchange(
-        request.operation, request.method, url, headers, request.body, answer.status, answer.headers, body
-    )
 
 
 def _head(request: HttpRequest, response: requests.Response) -> HttpAnswer:

@@ -14,7 +14,8 @@ from .._model.traffic import Exchange, Message, Watchers
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .._model.traffic import Place
+    from .._model.traffic import Place, Seen
+    from .tap import Tap
 
 __all__ = ["show_exchange", "show_message", "watching"]
 
@@ -31,6 +32,7 @@ def show_exchange(
     status: int,
     headers: Mapping[str, str],
     body: bytes | None,
+    tap: Tap | None = None,
 ) -> None:
     """Show a request and its answer, if anybody watches.
 
@@ -40,11 +42,12 @@ def show_exchange(
         url: where it was sent.
         request_headers, request_body: what was sent.
         status, headers, body: the answer; the body is None if it is not read here.
+        tap: that of the client, whose watchers see it, too.
     """
-    if not _watchers:
+    if not _watchers and (tap is None or not tap.shows_text):
         return
     parts = urlsplit(url)
-    _watchers.show(
+    _show(
         Exchange(
             method=method,
             route=operation.partition(" ")[2],
@@ -55,11 +58,18 @@ def show_exchange(
             status=status,
             headers=headers,
             body=body,
-        )
+        ),
+        tap,
     )
 
 
-def show_message(place: Place, text: str | bytes, user_agent: str, *, from_client: bool) -> None:
-    """Show a message of a session, if anybody watches."""
-    if _watchers:
-        _watchers.show(Message(place=place, from_client=from_client, text=text, user_agent=user_agent))
+def show_message(place: Place, text: str | bytes, user_agent: str, *, from_client: bool, tap: Tap) -> None:
+    """Show a message of a session, if anybody watches; ``tap`` is that of the session."""
+    if _watchers or tap.shows_text:
+        _show(Message(place=place, from_client=from_client, text=text, user_agent=user_agent), tap)
+
+
+def _show(seen: Seen, tap: Tap | None) -> None:
+    _watchers.show(seen)
+    if tap is not None:
+        tap.show(seen)

@@ -26,6 +26,7 @@ from .._model.signaling_url import websocket_url
 from .call import Call
 from .observation import show_message
 from .sockets import USER_AGENT
+from .tap import Tap
 from .websocket import OPERATION, SENDING_ERRORS, Goodbye, ReceivedMessage, open_websocket
 
 if TYPE_CHECKING:
@@ -75,7 +76,9 @@ class SignalingConnection:
         on_message: Callable[[_Message], object],
         on_closed: Callable[[SignalingEnd], object],
         on_malformed: Callable[[MalformedMessageError], object] | None,
+        tap: Tap | None = None,
     ) -> None:
+        self._tap = tap or Tap()
         self._ws = ws
         self._resources = resources  # the socket, and the call that can shut it
         self._call = call
@@ -102,13 +105,14 @@ class SignalingConnection:
         on_closed: Callable[[SignalingEnd], object],
         on_malformed: Callable[[MalformedMessageError], object] | None = None,
         abort: Abort | None = None,
+        tap: Tap | None = None,
     ) -> Self:
         """Connect to ``<url>/client/<session_id>`` and start reading, within ``deadline``.
 
         The callbacks run on the reading thread, the first perhaps before this returns. `on_message` gets every
         message, sent as text or as bytes, `on_malformed` the error for anything else (by default it is logged),
         and `on_closed` is called once, at the end, whatever its cause. ``abort`` ends the opening, or the open
-        connection without a goodbye.
+        connection without a goodbye. ``tap`` shows the messages.
 
         Raises:
             OdysseyAuthError: the session token was refused.
@@ -123,7 +127,7 @@ class SignalingConnection:
             except OdysseyError as exc:
                 exc.session_id = session_id
                 raise
-            connection = cls(ws, contextlib.ExitStack(), call, target, on_message, on_closed, on_malformed)
+            connection = cls(ws, contextlib.ExitStack(), call, target, on_message, on_closed, on_malformed, tap)
             start(connection._writer)
             # From here on the reader owns the resources, and releases them when it ends.
             owned = connection._resources = resources.pop_all()
@@ -148,7 +152,7 @@ class SignalingConnection:
         text = text or codec.encode(message)
         data = text.encode(errors="replace")
         self._outbox.put(data)
-        show_message("signaling", text, USER_AGENT, from_client=True)
+        show_message("signaling", text, USER_AGENT, from_client=True, tap=self._tap)
         log.debug("> %s, %d bytes", message.type, len(data))  # an SDP holds the password of the connection
 
     def close(self, code: int = 1000, reason: str = "Client disconnect", *, timeout: float = 0.5) -> None:
@@ -204,6 +208,8 @@ class SignalingConnection:
                 code, reason = self._closing
                 closed = SignalingEnd(code, reason, code in _CLEAN, None)
             log.debug("closed: %s %s", closed.code, closed.reason)
+            if self._closing is None:
+                self._tap.show_close(closed.code)
             self._report(self._on_closed, closed)
 
     def _read_to_end(self) -> SignalingEnd:
@@ -219,7 +225,7 @@ class SignalingConnection:
 
     def _deliver(self, received: ReceivedMessage) -> None:
         shown = received.data.decode(errors="replace") if received.is_text else received.data
-        show_message("signaling", shown, USER_AGENT, from_client=False)
+        show_message("signaling", shown, USER_AGENT, from_client=False, tap=self._tap)
         try:
             message = codec.signaling_from_server(received.data)
         except MalformedMessageError as exc:

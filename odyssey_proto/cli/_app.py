@@ -16,6 +16,7 @@ from click.exceptions import NoSuchCommand
 from .._version import __version__
 
 if TYPE_CHECKING:  # so that whatever packs programs finds the modules, which are named below in texts only
+    from . import _capture as _capture
     from . import _completion as _completion
     from . import _conformance as _conformance
     from . import _demo as _demo
@@ -30,6 +31,7 @@ NAME: Final = "odyssey-proto"
 COMMANDS: Final = {
     "stream": ("_stream", "Stream a world from a prompt, into a file, a page or a pipe."),
     "watch": ("_watch", "Watch a broadcast, with the same outputs."),
+    "capture": ("_capture", "Write a stream to a live cassette, which emulators replay."),
     "emulator": ("_emulator", "Serve the whole service on this machine."),
     "demo": ("_demo", "Stream from a private emulator and save the video."),
     "conformance": ("_conformance", "Check a service, or a client, against the protocol."),

@@ -13,6 +13,7 @@ import click
 from ._options import LENGTH, json_option
 
 if TYPE_CHECKING:
+    from ..emulator._config import Codecs
     from ._demo_stream import Summary
 
 __all__ = ["command"]
@@ -33,7 +34,7 @@ __all__ = ["command"]
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the emulator's world.")
 @json_option
-def command(out: Path, seconds: float, codec: str, seed: int, as_json: bool) -> int:
+def command(out: Path, seconds: float, codec: Codecs, seed: int, as_json: bool) -> int:
     """Stream from a private emulator and save the video."""
     import attrs
 

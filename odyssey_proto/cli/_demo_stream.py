@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from .._video.frame import VideoFrame
+    from ..emulator._config import Codecs
     from ..session import Session
 
 __all__ = ["PROMPTS", "Interaction", "Summary", "run"]
@@ -95,7 +96,7 @@ def run(
     directory: Path,
     *,
     seconds: float = 10.0,
-    codec: str = "both",
+    codec: Codecs = "both",
     seed: int = 0,
     on_progress: Callable[[str, float], None] | None = None,
 ) -> Summary:

@@ -39,7 +39,7 @@ def of(error: OdysseyError) -> int:
     if error.code in _BY_CODE:
         return _BY_CODE[error.code]
     match error:  # the first class that fits decides
-        case errors.OdysseyConfigError():
+        case errors.OdysseyConfigError() | errors.CassetteError():
             return 2
         case errors.OdysseyAuthError():
             return 3

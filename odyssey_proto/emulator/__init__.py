@@ -7,6 +7,9 @@ checks the other. Needs the extra ``emulator``.
     with Emulator() as emulator:
         client = Odyssey(emulator.api_key, api_url=emulator.api_url)
 
+`Emulator.requests`, `Emulator.prompts`, `Emulator.sessions` and `Emulator.messages` answer what was asked of it,
+and `Emulator.faults` makes things go wrong. Under pytest, `odyssey_proto.pytest_plugin` has fixtures.
+
 Its worlds are painted; `World` describes what takes their place to show those of a model or a simulator. Every
 painted picture carries a stamp with its number and time; `read_stamp` reads it from a decoded picture. `watching`
 shows all calls and messages.
@@ -26,8 +29,13 @@ if TYPE_CHECKING:
     from .._model.traffic import Message as Message
     from .._video.stamp import Stamp as Stamp
     from ._config import EmulatorConfig as EmulatorConfig
+    from ._config import EmulatorSettings as EmulatorSettings
     from ._faults.script import Fault as Fault
     from ._faults.script import FaultScript as FaultScript
+    from ._notebook import SeenMessage as SeenMessage
+    from ._notebook import SeenRequest as SeenRequest
+    from ._notebook import SeenSession as SeenSession
+    from ._notebook import SeenStream as SeenStream
     from ._own_worlds.protocol import World as World
     from ._server import Emulator as Emulator
     from ._stamps import read_stamp as read_stamp
@@ -38,8 +46,9 @@ if TYPE_CHECKING:
 _MODULES: Final = {
     ".._model.traffic": ("Exchange", "Message"),
     ".._video.stamp": ("Stamp",),
-    "._config": ("EmulatorConfig",),
+    "._config": ("EmulatorConfig", "EmulatorSettings"),
     "._faults.script": ("Fault", "FaultScript"),
+    "._notebook": ("SeenMessage", "SeenRequest", "SeenSession", "SeenStream"),
     "._own_worlds.protocol": ("World",),
     "._server": ("Emulator",),
     "._stamps": ("read_stamp", "stamp_latency_ms"),

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, TypedDict, cast, get_args
 
 import attrs
 
@@ -19,9 +19,10 @@ from .._base.hosts import host_named, origin_named
 from .._base.public_path import publish
 from ._own_worlds.protocol import METHODS, World
 
-__all__ = ["CODECS", "SECOND_CONNECTIONS", "EmulatorConfig"]
+__all__ = ["CODECS", "SECOND_CONNECTIONS", "Codecs", "EmulatorConfig", "EmulatorSettings", "paced"]
 
-CODECS: Final = ("h264", "vp8", "both")
+Codecs = Literal["h264", "vp8", "both"]
+CODECS: Final = get_args(Codecs)
 SECOND_CONNECTIONS: Final = ("replaces", "beside")
 _LEAST_SIZE: Final = (512, 32)
 """Width and height of the stamp, in px."""
@@ -63,6 +64,11 @@ def _above_zero(*, optional: bool = False) -> Any:
             raise OdysseyConfigError(f"{attribute.name} must be a number above 0, not {value!r}")
 
     return check
+
+
+def _pace(_: Any, __: Any, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise OdysseyConfigError(f"pace must be a number above 0, or math.inf, not {value!r}")
 
 
 def _codec(_: Any, __: Any, value: Any) -> None:
@@ -132,7 +138,7 @@ def _path(value: Any) -> Any:
 
 def _check_path(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
     if value is not None and not isinstance(value, Path):
-        raise OdysseyConfigError(f"{attribute.name} must be None or the path of a folder, not {value!r}")
+        raise OdysseyConfigError(f"{attribute.name} must be None or a path, not {value!r}")
 
 
 def _check_world(_: Any, __: Any, value: Any) -> None:
@@ -195,7 +201,7 @@ class EmulatorConfig:
     sloppy: int | None = attrs.field(default=None, validator=_whole(0, optional=True))
     """Seed of a sloppy service: everything sent has the forms that tolerant readers accept, chosen at random, with
     the same meaning. Requests are read as strictly as ever. None sends what the protocol says."""
-    codec: str = attrs.field(default="both", validator=_codec)
+    codec: Codecs = attrs.field(default=cast("Any", "both"), validator=_codec)
     """Video codecs to offer: ``h264``, ``vp8``, or ``both`` with H.264 first."""
     world: str | os.PathLike[str] | World | Callable[[], World] | None = attrs.field(
         default=None, validator=_check_world
@@ -215,6 +221,14 @@ class EmulatorConfig:
     them, and has no stamp if that makes it narrower than 512. Small pictures cost less CPU."""
     fps: int = attrs.field(default=20, validator=_whole(1, 60))
     """Pictures per second."""
+    pace: float = attrs.field(default=1.0, validator=_pace)
+    """How many times faster than time passes the emulator waits: for the pings of regions, for the ``seconds`` of
+    faults, for ``max_stream_s`` and ``max_session_s``, and for what comes next in a ``replay``. ``math.inf`` waits
+    for nothing. Pictures of the worlds come as often as ever, and what clients measure by their own clocks
+    (keepalives, the lifetimes of tokens) stays as it is."""
+    replay: Path | None = attrs.field(default=None, converter=_path, validator=_check_path)
+    """A live cassette (`odyssey_proto.Session.capture`) to serve instead of the worlds. Each session gets, from
+    its beginning, what the service did then, in time, or as fast as ``pace`` says."""
     bitrate: int | None = attrs.field(default=None, validator=_whole(1_000_000, 16_000_000, optional=True))
     """Bit rate of a stream, in bits per s, from 1 to 16 million: 5 to 80 packets per picture at 20 fps, spread
     over the time until the next picture. Smooth pictures do not need so many: add ``grain``. None begins with 1
@@ -292,4 +306,56 @@ class EmulatorConfig:
         return self.world is None if self.stamp is None else self.stamp
 
 
-publish("odyssey_proto.emulator", EmulatorConfig)
+class EmulatorSettings(TypedDict, total=False):
+    """The settings of `EmulatorConfig` as keywords, for type checkers."""
+
+    host: str
+    port: int
+    allow_hosts: Sequence[str]
+    allow_origins: Sequence[str]
+    seed: int
+    sloppy: int | None
+    codec: Codecs
+    world: str | os.PathLike[str] | World | Callable[[], World] | None
+    world_fps: float | None
+    stamp: bool | None
+    size: tuple[int, int]
+    fps: int
+    pace: float
+    bitrate: int | None
+    congestion_control: bool
+    grain: int
+    second_connection: Literal["replaces", "beside"]
+    replay: str | os.PathLike[str] | None
+    data_dir: str | os.PathLike[str] | None
+    record: bool
+    streamers: int
+    image_to_video: bool
+    bypass_privilege: bool
+    blocked_words: Sequence[str]
+    regions: Mapping[str, float] | Sequence[tuple[str, float]]
+    ice_servers: Sequence[Mapping[str, Any]] | None
+    concurrent_sessions: int
+    monthly_hours: float | None
+    rate_limit: int | None
+    concurrent_simulations: int | None
+    max_simulation_s: float
+    simulation_workers: int
+    url_ttl_s: float
+    token_ttl_s: float
+    session_token_ttl_s: float
+    stale_after_s: float
+    max_stream_s: float | None
+    max_session_s: float | None
+
+
+def paced(config: EmulatorConfig, seconds: float) -> float:
+    """Return how long an emulator waits instead of ``seconds``.
+
+    >>> paced(EmulatorConfig(pace=10), 5)
+    0.5
+    """
+    return seconds / config.pace
+
+
+publish("odyssey_proto.emulator", EmulatorConfig, EmulatorSettings)

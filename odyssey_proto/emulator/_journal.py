@@ -13,6 +13,8 @@ import attrs
 from .._model.traffic import Message
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .._model.traffic import Seen
 
 __all__ = ["Entry", "Journal"]
@@ -37,9 +39,11 @@ class Journal:
     """The latest traffic of one emulator. Runs on the loop's thread, from `begin` on.
 
     Watchers see the traffic of all emulators of the process: each has a thread of its own, which tells them apart.
+    ``on_entry`` is called with what was seen and its time, in s since 1970.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_entry: Callable[[Seen, float], None] = lambda _seen, _at: None) -> None:
+        self._on_entry = on_entry
         self._thread: int | None = None
         self._entries: collections.deque[Entry] = collections.deque()
         self._bytes = 0
@@ -56,7 +60,9 @@ class Journal:
         if threading.get_ident() != self._thread or (not isinstance(seen, Message) and seen.path.startswith(_OWN)):
             return
         self._number += 1
-        self._entries.append(Entry(self._number, time.time(), seen))
+        now = time.time()
+        self._on_entry(seen, now)
+        self._entries.append(Entry(self._number, now, seen))
         self._bytes += _size(seen)
         while self._bytes > _KEPT_BYTES and len(self._entries) > 1:
             self._bytes -= _size(self._entries.popleft().seen)

@@ -13,18 +13,19 @@ import secrets
 import socket
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
+import attrs
 from aiohttp import web
 
-from .._base import errands, greenlets
+from .._base import arguments, errands, greenlets
 from .._base.clock import Clock, Deadline, MonotonicClock
 from .._base.errors import OdysseyConfigError, OdysseyConnectionError
 from .._base.event_loop import BackgroundLoop
 from .._base.public_path import publish
 from ._accounts.service import Service
 from ._broadcast.registry import BroadcastRegistry
-from ._config import EmulatorConfig
+from ._config import EmulatorConfig, EmulatorSettings
 from ._faults.script import FaultScript
 from ._faults.sloppiness import Sloppiness
 from ._http.api import RestApi, authority
@@ -32,13 +33,18 @@ from ._http.archive_api import ArchiveApi
 from ._http.artifact_server import ArtifactServer
 from ._http.faults_api import FaultsApi
 from ._http.front_page import FrontPage
+from ._http.notebook_api import NotebookApi
 from ._http.traffic_api import TrafficApi
 from ._jobs.queue import SimulationQueue
 from ._journal import Journal
+from ._notebook import Notebook, SeenMessage, SeenRequest, SeenSession
 from ._own_worlds.sources import source_of
 from ._own_worlds.stage import opener
 from ._recordings.archive import Archive
 from ._recordings.storage import Storage
+from ._replay.calls import RecordedCalls
+from ._replay.streamer import ReplayStreamer
+from ._replay.tape import Tape
 from ._session.signaling import SignalingLink
 from ._session.streamer import Streamer
 from ._stream.camera import Camera
@@ -84,7 +90,7 @@ class Emulator:
         *,
         clock: Clock | None = None,
         camera: Callable[..., Camera] = Camera,
-        **settings: Any,
+        **settings: Unpack[EmulatorSettings],
     ) -> None:
         if config is not None and settings:
             raise OdysseyConfigError("Give an EmulatorConfig or single settings, not both")
@@ -97,14 +103,17 @@ class Emulator:
         self.config: EmulatorConfig = config or EmulatorConfig(**settings)
         self.faults: FaultScript = FaultScript()
         """The faults still to come."""
+        self.faults._pace = self.config.pace
         self.api_key: str = f"ody_emulator_{secrets.token_hex(8)}"
         """A valid key; any other that starts with ``ody_`` works too. With a ``data_dir``, `start` replaces it by
         the key stored there."""
+        self._notebook = Notebook()
         self._clock = clock or MonotonicClock()
         world = self.config.world
         rate = self.config.world_fps or self.config.fps
         self._theatre = (None if world is None else source_of(world, rate=rate), camera)
         self._storage: Storage | None = None
+        self._tape: Tape | None = None
         self._process = 0
         self._loop = BackgroundLoop("odyssey-emulator")
         self._server: _Server | None = None
@@ -125,21 +134,30 @@ class Emulator:
         """Start serving. Does nothing if the emulator is running.
 
         Raises:
-            OdysseyConfigError: the ``data_dir`` cannot be used.
+            OdysseyConfigError: the ``data_dir`` or the ``replay`` cannot be used.
+            CassetteError: the ``replay`` is no cassette, or damaged.
             OdysseyConnectionError: the emulator cannot listen on the address.
         """
         if self._server is not None:
             return self
         greenlets.refuse("Emulator")
-        self._storage = storage = Storage(self.config.data_dir)
+        tape = None if self.config.replay is None else Tape(self.config.replay)
+        try:
+            self._storage = storage = Storage(self.config.data_dir)
+        except BaseException:
+            if tape is not None:
+                tape.close()
+            raise
         self.api_key = storage.secret("api_key", self.api_key)
         try:
-            server = _Server(self.config, self._clock, self.faults, storage, *self._theatre)
+            server = _Server(self.config, self._clock, self.faults, storage, self._notebook, tape, *self._theatre)
             self._loop.start()
             self._loop.run(server.start(), timeout=10)
         except BaseException as exc:
             self._loop.stop()
             storage.close()
+            if tape is not None:
+                tape.close()
             if isinstance(exc, OSError) and not isinstance(exc, OdysseyConnectionError):
                 where = f"{self.config.host}:{self.config.port}"
                 # asyncio's text repeats the address. For a name that cannot be resolved, the resolver's is used.
@@ -147,7 +165,7 @@ class Emulator:
                 why = exc.strerror or "it took too long" if number is None else os.strerror(number)
                 raise OdysseyConnectionError(f"Cannot listen on {where}: {why}", code="cannot_listen") from exc
             raise
-        self._server, self._process = server, os.getpid()
+        self._server, self._process, self._tape = server, os.getpid(), tape
         errands.if_abandoned(self.stop)
         return self
 
@@ -169,6 +187,58 @@ class Emulator:
             self._loop.stop()
             if self._storage is not None:
                 self._storage.close()
+            if self._tape is not None:
+                self._tape.close()
+
+    # What was asked of it
+
+    @property
+    def requests(self) -> tuple[SeenRequest, ...]:
+        """The HTTP calls of clients so far, in the order of their answers, also after `stop`.
+
+        A call is there when its client has the answer; a download or a WebSocket, when it is over. The latest
+        32 MiB are kept.
+        """
+        return self._notebook.requests
+
+    @property
+    def messages(self) -> tuple[SeenMessage, ...]:
+        """The messages on WebSockets and data channels so far, in order. The latest 32 MiB are kept."""
+        return self._notebook.messages
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """The prompts of all requests so far, in order: of live streams, and of the scripts of simulations.
+
+        Those that were refused are among them. The latest 10,000 are kept.
+        """
+        return self._notebook.prompts
+
+    @property
+    def sessions(self) -> tuple[SeenSession, ...]:
+        """The sessions so far, with their streams. The latest 10,000 are kept."""
+        return self._notebook.sessions
+
+    @errands.undisturbed
+    def wait_until(self, condition: Callable[[], object], *, timeout: float | None = 10.0) -> None:
+        """Wait until ``condition()`` is true, for what a program does without waiting for an answer.
+
+        It is called whenever something new is in `requests`, `messages`, `prompts` or `sessions`.
+
+        Raises:
+            TimeoutError: it was not true within ``timeout`` s.
+
+        >>> with Emulator() as emulator:
+        ...     emulator.wait_until(lambda: not emulator.sessions)
+        """
+        if not callable(condition):
+            raise TypeError(f"condition must be a function, not {type(condition).__name__}")
+        arguments.timeout("timeout", timeout)
+        self._notebook.wait_until(condition, Deadline(timeout, MonotonicClock()))
+
+    def forget(self) -> None:
+        """Forget what was asked so far, except for sessions that last."""
+        self._notebook.clear()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -188,24 +258,32 @@ class _Server:
         clock: Clock,
         faults: FaultScript,
         storage: Storage,
+        notebook: Notebook,
+        tape: Tape | None,
         world: WorldSource | None,
         camera: Callable[..., Camera],
     ) -> None:
+        if tape is not None:
+            config = attrs.evolve(config, image_to_video=config.image_to_video and tape.takes_images)
         self._config = config
+        self._notebook = notebook
+        self._tape = tape
         self._clock = clock
         self._world = world
         self._camera = camera
         self._faults = faults
         self._sloppiness = Sloppiness(config.sloppy)
-        self._service = Service(config, clock, storage)
+        self._service = Service(config, clock, storage, notebook)
         self._archive = Archive(storage, self._service.wall_time)
-        self._simulations = SimulationQueue(config=config, service=self._service, storage=storage, world=world)
+        self._simulations = SimulationQueue(
+            config=config, service=self._service, storage=storage, faults=faults, notebook=notebook, world=world
+        )
         artifacts = ArtifactServer(config=config, service=self._service, storage=storage, faults=faults)
         archive_api = ArchiveApi(
             service=self._service, storage=storage, simulations=self._simulations, artifacts=artifacts
         )
         self._broadcasts = BroadcastRegistry(codec=config.codec, bitrate=config.bitrate)
-        self._journal = Journal()
+        self._journal = Journal(notebook.saw)
         self._watching = contextlib.ExitStack()
         traffic = TrafficApi(self._journal)
         self._rest = RestApi(
@@ -214,8 +292,14 @@ class _Server:
             faults=faults,
             sloppiness=self._sloppiness,
             handshake=self._handshake,
+            recorded=(lambda _: None) if tape is None else RecordedCalls(tape).answer,
             more=[*artifacts.routes, *archive_api.routes, *self._broadcasts.routes],
-            control=[*traffic.routes, *FaultsApi(faults).routes, *FrontPage(config).routes],
+            control=[
+                *traffic.routes,
+                *FaultsApi(faults).routes,
+                *NotebookApi(notebook).routes,
+                *FrontPage(config).routes,
+            ],
         )
         self._streamers: dict[str, Streamer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -287,7 +371,7 @@ class _Server:
     async def _handshake(self, request: web.Request, session: Lease) -> web.StreamResponse:
         streamer = self._streamers.get(session.id)
         if streamer is None:
-            streamer = Streamer(
+            streamer = self._new_streamer(
                 session,
                 service=self._service,
                 config=self._config,
@@ -298,10 +382,12 @@ class _Server:
                 open_world=opener(self._world),
                 camera=self._camera,
                 broadcasts=self._broadcasts,
+                notebook=self._notebook,
             )
             self._streamers[session.id] = streamer
             session.on_end = lambda reason: self._dismiss(session, reason)
         streamer.authority = authority(request)
+        self._notebook.session_connected(session)
         link = SignalingLink(
             request,
             session,
@@ -311,6 +397,11 @@ class _Server:
             sloppiness=self._sloppiness,
         )
         return await link.run()
+
+    def _new_streamer(self, session: Lease, **parts: Any) -> Streamer:
+        if self._tape is not None:
+            return ReplayStreamer(session, tape=self._tape, pace=self._config.pace, **parts)
+        return Streamer(session, **parts)
 
     def _dismiss(self, session: Lease, reason: str) -> None:
         streamer = self._streamers.pop(session.id)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .._model.traffic import Exchange, Seen
 
-__all__ = ["MASK", "SECRET_FIELDS", "as_data", "as_line"]
+__all__ = ["MASK", "SECRET_FIELDS", "as_data", "as_line", "shown_content", "shown_headers", "shown_query"]
 
 MASK: Final = "…"
 SECRET_FIELDS: Final = frozenset({"access_token", "api_key", "credential", "session_token", "spectator_token"})
@@ -39,7 +39,7 @@ def as_data(seen: Seen, *, secrets: bool = False) -> dict[str, Any]:
             "kind": "message",
             "place": seen.place,
             "from": "client" if seen.from_client else "service",
-            "content": _content(seen.text, secrets),
+            "content": shown_content(seen.text, secrets),
             "user_agent": seen.user_agent,
             "injected": seen.injected,
         }
@@ -48,13 +48,13 @@ def as_data(seen: Seen, *, secrets: bool = False) -> dict[str, Any]:
         "method": seen.method,
         "route": seen.route,
         "path": seen.path if secrets else redact(seen.path),
-        "query": _query(seen.query, secrets),
+        "query": shown_query(seen.query, secrets),
         "request": {
-            "headers": _headers(seen.request_headers, secrets),
-            "content": _content(seen.request_body, secrets),
+            "headers": shown_headers(seen.request_headers, secrets),
+            "content": shown_content(seen.request_body, secrets),
         },
         "status": seen.status,
-        "answer": {"headers": _headers(seen.headers, secrets), "content": _content(seen.body, secrets)},
+        "answer": {"headers": shown_headers(seen.headers, secrets), "content": shown_content(seen.body, secrets)},
         "injected": seen.injected,
     }
 
@@ -76,19 +76,19 @@ def as_line(seen: Seen) -> str:
 def _why(seen: Exchange) -> str:
     if seen.status is None or seen.status < 400:
         return ""
-    content = _content(seen.body, False)
+    content = shown_content(seen.body, False)
     detail = content.get("detail") if isinstance(content, dict) else None
     return f" {json.dumps(detail, ensure_ascii=False)[:200]}" if detail else ""
 
 
 def _type(text: str | bytes) -> str:
-    content = _content(text, False)
+    content = shown_content(text, False)
     kind = content.get("type") if isinstance(content, dict) else None
     return kind[:40] if isinstance(kind, str) and kind.isprintable() else "what is no message"
 
 
-def _content(text: str | bytes | None, secrets: bool) -> Any:
-    """Return the data of a JSON text, and any other text as it is; None if there is none."""
+def shown_content(text: str | bytes | None, secrets: bool) -> Any:
+    """Return the data of a JSON text, and any other text as it is; None if there is none. As in `as_data`."""
     if not text:
         return None
     text = text if isinstance(text, str) else text.decode(errors="replace")
@@ -113,14 +113,15 @@ def _shown(data: Any, secrets: bool) -> Any:
     return cut if secrets else _PASSWORD_OF_ICE.sub(rf"\1{MASK}", redact(cut))
 
 
-def _headers(headers: Mapping[str, str], secrets: bool) -> dict[str, str]:
+def shown_headers(headers: Mapping[str, str], secrets: bool) -> dict[str, str]:
+    """Return headers as in `as_data`."""
     return {
         name: MASK if not secrets and name.lower() in _SECRET_HEADERS else _shown(text, secrets)
         for name, text in headers.items()
     }
 
 
-def _query(query: Iterable[tuple[str, str]], secrets: bool) -> dict[str, Any]:
+def shown_query(query: Iterable[tuple[str, str]], secrets: bool) -> dict[str, Any]:
     """Return the arguments of a query by name: a text, or a list if the name comes several times."""
     found: dict[str, list[str]] = {}
     for name, text in query:

@@ -16,12 +16,13 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.support.broadcasts import broadcasting
+from tests.support.cassettes import film, messages_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from odyssey_proto.emulator._server import Emulator
-    from tests.conftest import MakeEmulator
+    from tests.conftest import MakeClient, MakeEmulator
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PAGES = {name: Path(__file__).with_name(f"{name}.html").read_bytes() for name in ("page", "spectator")}
@@ -127,6 +128,27 @@ def test_a_page_of_another_origin_streams(
     night, noon = frames[-1]["colour"], found["after"]["colour"]
     assert sum(noon) > sum(night) + 100
     assert found["decoded"] > 20
+
+
+@pytest.mark.timeout(150)
+def test_a_page_of_another_origin_streams_from_a_cassette(
+    make_emulator: MakeEmulator, make_client: MakeClient, pages: _PageServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "cat.cast"
+    with make_client(make_emulator(record=False)).connect(timeout=PATIENCE_S) as session:
+        numbers = film(session, path, frames=40, portrait=False)
+    emulator = make_emulator(replay=path)
+    found = visit(emulator, pages, tmp_path / "profile", portrait="0")
+    assert found.get("error") is None, found
+    assert found["messages"] == messages_in(path, "service", "streamerToClient")
+    assert found["codec"].lower() == "video/h264"
+    assert {(frame["width"], frame["height"]) for frame in found["frames"]} == {(1280, 704)}
+    seen = [frame["number"] for frame in found["frames"]]
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 10
+    assert set(seen) <= {*range(max(numbers) + 10)}
+    night, noon = found["frames"][-1]["colour"], found["after"]["colour"]
+    assert sum(noon) > sum(night) + 100
 
 
 @pytest.mark.timeout(150)

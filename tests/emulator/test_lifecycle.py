@@ -185,7 +185,7 @@ import sys
 sys.modules[{missing!r}] = None
 from odyssey_proto._base.errors import MissingExtraError
 try:
-    import odyssey_proto.emulator
+    from odyssey_proto.emulator import Emulator
 except MissingExtraError as error:
     print(error)
 """

@@ -20,13 +20,15 @@ from PIL import Image
 from odyssey_proto import OdysseyConfigError, OdysseyConnectionError, OdysseyError
 from odyssey_proto._base.abort import Abort
 from odyssey_proto._base.clock import Deadline, MonotonicClock
+from odyssey_proto._model import cassette
 from odyssey_proto._net.hls import HlsReader, _anchored, _from_its_mark
 from odyssey_proto._net.http_exchange import HttpClient
 from odyssey_proto._net.signed_file import Fetched
 from odyssey_proto._rest.artifact_file import ArtifactFile, _Place
 from odyssey_proto._rest.part_file import PartFile, Version
 from odyssey_proto._video.images import to_data_url
-from tests.support.fuzzing import mutated, mutated_text, target
+from odyssey_proto.emulator._replay.tape import Picture, Tape
+from tests.support.fuzzing import json_like, mutated, mutated_text, target
 from tests.support.servers import HttpServer, answer
 
 if TYPE_CHECKING:
@@ -240,3 +242,45 @@ def test_a_broadcast(playlist: bytes, segment: bytes) -> None:
     finally:
         reader.close(5.0)
         assert not reader._thread.is_alive(), "closing ends it, whatever it reads"
+
+
+# Live cassettes
+
+HEADS: Final = st.fixed_dictionaries(
+    {
+        "kind": st.sampled_from(["cassette", "call", "message", "frame", "closed", "end"]) | json_like(2),
+        "at_ms": st.integers(0, 10**6) | json_like(2),
+    },
+    optional={
+        name: st.sampled_from(["GET", "/x", "client", "service", "h264", "clientToStreamer", 200, 1011])
+        | json_like(4)
+        for name in ("method", "path", "query", "headers", "status", "place", "from", "codec", "timestamp", "code")
+    },
+)
+PAYLOADS: Final = st.sampled_from([b"", b'{"type": "update"}', b'{"type": "stream_started"}', b"{", b"\xff\0"])
+CASSETTE: Final = cassette.BEGINNING + b"".join(
+    cassette.encode({"kind": kind, "at_ms": 1, "codec": "vp8", "timestamp": 2}, b"data")
+    for kind in ("cassette", "message", "frame", "end")
+)
+
+
+def _open_cassette(data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.cast")
+        path.write_bytes(data)
+        tape = Tape(path)
+        for item in tape.items:
+            if isinstance(item, Picture):
+                tape.data(item)
+        assert tape.codec in ("h264", "vp8")
+        tape.close()
+
+
+@target(st.lists(st.tuples(HEADS | json_like(), PAYLOADS), max_size=20))
+def test_records_of_a_cassette(records: list[tuple[Any, bytes]]) -> None:
+    _open_cassette(cassette.BEGINNING + b"".join(cassette.encode(*record) for record in records))
+
+
+@target(mutated([CASSETTE], [cassette.BEGINNING, b"\xff\xff\xff\xff", b"\0\0\0\0"]))
+def test_a_damaged_cassette(data: bytes) -> None:
+    _open_cassette(data)

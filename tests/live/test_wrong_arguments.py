@@ -147,6 +147,7 @@ class Rig:
             "SpectatorConnection": self.spectator,
             "VideoFrame": VideoFrame.from_ndarray(np.zeros((2, 2, 3), np.uint8)),
             "AdvancedConfig": AdvancedConfig(),
+            "Emulator": Emulator(),
             "FaultScript": FaultScript(),
         }
         owner, _, method = name.partition(".")

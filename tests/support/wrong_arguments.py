@@ -168,6 +168,8 @@ EMULATING: Final[dict[str, Rows]] = {
     "stamp": values(VALUE, 1, "yes"),
     "second_connection": values(VALUE, "ends", None, 7),
     "fps": [*COUNTS, *values(VALUE, 0, 61)],
+    "pace": values(VALUE, 0, -1, "1", None, True, math.nan),
+    "replay": values(VALUE, 7, "", b"x"),
     "bitrate": values(VALUE, 0, 999_999, 16_000_001, 4e6, "4000000", True),
     "congestion_control": values(VALUE, True, 1, None),
     "grain": [*COUNTS, (17, VALUE)],
@@ -247,6 +249,7 @@ CALLS: Final[dict[str, Call]] = {
     "Session.frames": FRAMES,
     "Session.wait": Call(),
     "Session.record": RECORDING,
+    "Session.capture": Call(wrong={"path": [*RECORDING.wrong["path"], *values(VALUE, "a\0b")]}),
     "Session.events": Call(),
     "Session.wait_for_broadcast": Call(),
     # --- watching
@@ -347,6 +350,9 @@ CALLS: Final[dict[str, Call]] = {
         together=[({"nonsense": 1}, TYPE)],
     ),
     "EmulatorConfig": Call(wrong=EMULATING),
+    "Emulator.wait_until": Call(
+        works={"condition": bool, "timeout": 1}, wrong={"condition": [*FUNCTIONS, *values(TYPE, None)]}
+    ),
     "Fault": Call(
         works={"step": "media", "action": "stop"},
         wrong={
@@ -363,6 +369,7 @@ CALLS: Final[dict[str, Call]] = {
             "reason": values(VALUE, None, 7),
             "message": values(VALUE, None, 7),
             "text": values(VALUE, None, b""),
+            "artifact": values(VALUE, None, "film"),
         },
     ),
     "Fault.from_dict": Call(
@@ -383,7 +390,12 @@ CALLS: Final[dict[str, Call]] = {
 NOT_CALLED: Final = {
     "Exchange": "made by the emulator",
     "Message": "made by the emulator",
+    "SeenMessage": "made by the emulator",
+    "SeenRequest": "made by the emulator",
+    "SeenSession": "made by the emulator",
+    "SeenStream": "made by the emulator",
     "Stamp": "made by `read_stamp`",
+    "LiveCapture": "made by `Session.capture`",
     "LiveRecording": "made by `Session.record`",
     "RawCalls": "made by `Odyssey.with_raw_response`",
     "RawResponse": "made by `Odyssey.with_raw_response`",

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 
 __all__ = ["SNAPSHOT", "described"]
 
-_MADE_FOR_USERS = ("LiveRecording", "RawCalls", "Session", "SpectatorConnection")  # only the library creates them
+_MADE_FOR_USERS = (
+    "LiveCapture",
+    "LiveRecording",
+    "RawCalls",
+    "Session",
+    "SpectatorConnection",
+)  # only the library creates them
 SNAPSHOT = Path(__file__).with_name("api.txt")
 
 

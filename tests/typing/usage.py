@@ -44,11 +44,30 @@ from odyssey_proto import (
     iter_events,
     read_event_log,
 )
-from odyssey_proto.emulator import EmulatorConfig, World
-from odyssey_proto.emulator._server import Emulator
+from odyssey_proto.emulator import (
+    Emulator,
+    EmulatorConfig,
+    Fault,
+    SeenMessage,
+    SeenRequest,
+    SeenSession,
+    World,
+)
 
-with Emulator(codec="vp8") as emulator:
+with Emulator(codec="vp8", streamers=3, regions={"far": 0.5}, pace=10) as emulator:
     assert_type(emulator.api_url, str)
+    assert_type(emulator.requests, tuple[SeenRequest, ...])
+    assert_type(emulator.messages, tuple[SeenMessage, ...])
+    assert_type(emulator.prompts, tuple[str, ...])
+    assert_type(emulator.sessions, tuple[SeenSession, ...])
+    emulator.faults.add(Fault(step="stream start", action="silence"), Fault(step="job", action="lose"))
+
+# An ignored error that is none is an error itself.
+Emulator(strimers=3)  # type: ignore[call-arg]
+Emulator(codec="av1")  # type: ignore[arg-type]
+Emulator(streamers="3")  # type: ignore[arg-type]
+Fault(step="nonsense", action="stop")  # type: ignore[arg-type]
+Fault(step="media", action="nonsense")  # type: ignore[arg-type]
 
 
 class Grey:

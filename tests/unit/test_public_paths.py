@@ -154,7 +154,7 @@ def test_types_cost_nothing_until_they_are_asked_for() -> None:
 
 
 NOT_MADE_BY_USERS = {
-    f"odyssey_proto.{name}.__init__" for name in ("LiveRecording", "Session", "SpectatorConnection")
+    f"odyssey_proto.{name}.__init__" for name in ("LiveCapture", "LiveRecording", "Session", "SpectatorConnection")
 }
 OF_USERS = [name for name in {**CLASSES, **CALLABLES} if "emulator" not in name and name not in NOT_MADE_BY_USERS]
 

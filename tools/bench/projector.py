@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import av
 from aiortc.rtcdtlstransport import RTCDtlsTransport
@@ -89,7 +89,7 @@ def _main(tape: str, logs: str, codec: str, fps: str, loss: str = "0", dead_stun
     with Emulator(
         world=_Nothing,
         camera=camera,
-        codec=codec,
+        codec=cast("Any", codec),
         record=False,
         ice_servers=servers,
         streamers=_STREAMERS,

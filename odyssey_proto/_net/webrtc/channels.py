@@ -19,6 +19,7 @@ from ..._base.limits import (
 from ..observation import show_message
 from ..pace import Pace
 from ..sockets import USER_AGENT
+from ..tap import Tap
 from .offer import DEFAULT_MESSAGE_SIZE
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class DataChannels:
         on_message: called with each message.
         on_close: called with the label of a channel that was closed.
         on_excess: called, perhaps often, when the streamer sends too much; the text says of what.
+        tap: shows the messages.
     """
 
     def __init__(
@@ -56,8 +58,10 @@ class DataChannels:
         on_message: Callable[[str | bytes], None],
         on_close: Callable[[str], None],
         on_excess: Callable[[str], None],
+        tap: Tap | None = None,
     ) -> None:
         self._loop = loop
+        self._tap = tap or Tap()
         self._on_open = on_open
         self._on_message = on_message
         self._on_close = on_close
@@ -116,7 +120,7 @@ class DataChannels:
         if self._pace.take():
             self._on_excess(f"more than {CHANNEL_MESSAGES_MOST_PER_S} messages in a second")
             return
-        show_message(_FROM_STREAMER, message, USER_AGENT, from_client=False)
+        show_message(_FROM_STREAMER, message, USER_AGENT, from_client=False, tap=self._tap)
         self._on_message(message)
 
     def drop(self) -> None:
@@ -139,7 +143,7 @@ class DataChannels:
                 f"The message has {size} bytes, but the streamer takes at most {self.max_message_size}",
                 code="message_too_large",
             )
-        show_message(_TO_STREAMER, text, USER_AGENT, from_client=True)
+        show_message(_TO_STREAMER, text, USER_AGENT, from_client=True, tap=self._tap)
         self._loop.call_soon(_send, channel, text)
 
 

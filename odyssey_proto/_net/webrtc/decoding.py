@@ -22,6 +22,7 @@ from av.error import FFmpegError
 from ..._base.limits import PICTURE_MOST_PX
 from ..._base.seldom import Seldom
 from ..._video.meters import FREEZE_S
+from ..tap import Tap
 from .picture_size import coded_size
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class DecodingQueue:
         max_pixels: the largest width × height of a picture, in px.
         on_oversize: called once, on that thread, with the width and the height of a larger one; nothing is decoded
             from then on.
+        tap: shows the encoded frames, on the thread that calls `put`.
     """
 
     def __init__(
@@ -72,7 +74,9 @@ class DecodingQueue:
         *,
         max_pixels: int = PICTURE_MOST_PX,
         on_oversize: Callable[[int, int], None] = lambda _width, _height: None,
+        tap: Tap | None = None,
     ) -> None:
+        self._tap = tap or Tap()
         self._tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._on_frame = on_frame
         self._on_behind = on_behind
@@ -94,6 +98,9 @@ class DecodingQueue:
         if task is not None:
             for follower in task[1].followers:
                 self._tasks.put((task[0], follower))
+            if self._tap.shows_media:
+                for frame in (task[1], *task[1].followers):
+                    self._tap.show_frame(task[0].mimeType, frame.data, frame.sent, is_keyframe=frame.is_keyframe)
 
     def give_up(self) -> None:
         """Stop decoding waiting and later frames: aiortc would block the event loop until they are decoded."""
@@ -208,6 +215,7 @@ def install(
     *,
     max_pixels: int = PICTURE_MOST_PX,
     on_oversize: Callable[[int, int], None] = lambda _width, _height: None,
+    tap: Tap | None = None,
 ) -> DecodingQueue | None:
     """Have a video receiver with our jitter ``buffer`` decode like this; return None if that is not possible."""
     failed = getattr(receiver, _FAILED, None)
@@ -219,7 +227,13 @@ def install(
         log.info("this version of aiortc decodes in its own way: frames come through the event loop")
         return None
     decoding = DecodingQueue(
-        on_frame, buffer.wait_for_keyframe, failed, totals, max_pixels=max_pixels, on_oversize=on_oversize
+        on_frame,
+        buffer.wait_for_keyframe,
+        failed,
+        totals,
+        max_pixels=max_pixels,
+        on_oversize=on_oversize,
+        tap=tap,
     )
     setattr(receiver, _QUEUE, decoding)
     buffer.releases_all = True

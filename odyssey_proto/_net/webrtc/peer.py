@@ -20,6 +20,7 @@ from ..._base.event_loop import TaskScope
 from ..._base.limits import OFFERS_MOST_WAITING, PICTURE_MOST_PX
 from ..._base.tracebacks import without_locals
 from ..._video.meters import VideoTotals
+from ..tap import Tap
 from . import candidates, liveness
 from .channels import DataChannels, not_open
 from .codecs import codec_preferences, no_codec
@@ -69,6 +70,7 @@ class Peer:
         max_pixels: the largest width × height of a picture, in px; a larger one ends the connection.
         totals: counts packets and frames.
         wants_all: returns whether every frame is wanted, however late, rather than the latest.
+        tap: shows messages and encoded frames.
     """
 
     def __init__(
@@ -83,8 +85,10 @@ class Peer:
         max_pixels: int = PICTURE_MOST_PX,
         totals: VideoTotals | None = None,
         wants_all: Callable[[], bool] = lambda: False,
+        tap: Tap | None = None,
     ) -> None:
         self._loop = loop
+        self._tap = tap or Tap()
         self._listener = listener
         self._clock = clock
         self._loopback = loopback
@@ -117,6 +121,7 @@ class Peer:
             on_message=lambda message: self._tell(listener.on_message, message),
             on_close=self._take_channel_end,
             on_excess=self._refuse_excess,
+            tap=self._tap,
         )
         self._connected = False
         self._lost = False
@@ -423,6 +428,7 @@ class Peer:
             spawn=self._spawn,
             max_pixels=self._max_pixels,
             on_oversize=lambda width, height: self._loop.call_soon(self._refuse_size, width, height),
+            tap=self._tap,
         )
         if self._connected:
             self._receiving.start()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from aiortc import RTCPeerConnection, RTCRtpReceiver
 
     from ..._video.meters import VideoTotals
+    from ..tap import Tap
 
 __all__ = ["Receiving"]
 
@@ -35,6 +36,7 @@ class Receiving:
         spawn: starts a task that ends with the connection.
         max_pixels: the largest width × height of a picture, in px.
         on_oversize: called once, on the decoding thread, with the width and the height of a larger one.
+        tap: shows the encoded frames.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Receiving:
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         max_pixels: int,
         on_oversize: Callable[[int, int], None],
+        tap: Tap | None = None,
     ) -> None:
         self._receiver: Any = receiver
         self._totals = totals
@@ -62,7 +65,7 @@ class Receiving:
             self._requester = repair.install(receiver, buffer, recovery, clock, totals, spawn)
             self._feedback = feedback.install(receiver, recovery, clock, totals, spawn)
             self._decoding = decoding.install(
-                receiver, buffer, on_frame, totals, max_pixels=max_pixels, on_oversize=on_oversize
+                receiver, buffer, on_frame, totals, max_pixels=max_pixels, on_oversize=on_oversize, tap=tap
             )
 
     @property

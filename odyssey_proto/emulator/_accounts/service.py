@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
+from .._config import paced
 from .tokens import InvalidTokenError, TokenSigner
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ..._base.clock import Clock
     from .._config import EmulatorConfig
 
-__all__ = ["MODEL", "Lease", "Ledger", "RefusedError", "Service", "usage_refusal"]
+__all__ = ["MODEL", "Lease", "LeaseObserver", "Ledger", "RefusedError", "Service", "usage_refusal"]
 
 MODEL = "odyssey-emulator"
 _KEY = re.compile(r"ody_[\x21-\x7e]+")
@@ -67,12 +68,29 @@ class Lease:
     """Called with the reason when the session ends."""
 
 
+class LeaseObserver(Protocol):
+    """Learns of each session."""
+
+    def session_began(self, session: Lease) -> None:
+        """A session was leased."""
+
+    def session_ended(self, session: Lease, reason: str) -> None:
+        """It has ended."""
+
+
 class Service:
     """The accounts and the pool of one emulator."""
 
-    def __init__(self, config: EmulatorConfig, clock: Clock, ledger: Ledger | None = None) -> None:
+    def __init__(
+        self,
+        config: EmulatorConfig,
+        clock: Clock,
+        ledger: Ledger | None = None,
+        observer: LeaseObserver | None = None,
+    ) -> None:
         self._config = config
         self._clock = clock
+        self._observer = observer
         self._epoch = time.time() - clock.now()
         self._signer = TokenSigner()
         self._sessions: dict[str, Lease] = {}
@@ -177,6 +195,8 @@ class Service:
             seen_at=now,
         )
         self._sessions[session.id] = session
+        if self._observer is not None:
+            self._observer.session_began(session)
         return session
 
     def heard_of(self, session: Lease) -> None:
@@ -189,6 +209,8 @@ class Service:
             return
         session.ended = True
         self._sessions.pop(session.id, None)
+        if self._observer is not None:
+            self._observer.session_ended(session, reason)
         if session.on_end is not None:
             session.on_end(reason)
 
@@ -196,7 +218,7 @@ class Service:
         """End the sessions whose clients are gone, and those that have reached the maximum duration."""
         now, longest = self._clock.now(), self._config.max_session_s
         for session in list(self._sessions.values()):
-            if longest is not None and now - session.began_at >= longest:
+            if longest is not None and now - session.began_at >= paced(self._config, longest):
                 self.end(session, "duration_limit_reached")
             elif now - session.seen_at >= self._config.stale_after_s:
                 self.end(session, "streamer_disconnected")

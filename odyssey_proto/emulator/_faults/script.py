@@ -1,19 +1,8 @@
 """The fault script: which step of the service goes wrong next, and how.
 
 A script is data, from Python or JSON. This module only schedules and counts faults; the owners of the steps carry
-them out: `odyssey_proto.emulator._http.api`, and `signaling` and `streamer` of `odyssey_proto.emulator._session`.
-
-    step                                          actions
-    ``METHOD /path`` (``GET /signaling/config``   answer, truncate, delay, hang, reset, drip
-      too), ``ping``, ``signaling handshake``
-    ``artifact`` (every download)                 the same; truncate, hang, reset and drip after ``after_bytes`` of
-                                                  the real answer
-    ``signaling offer|answer|candidates``,        close, drop, send, replace, error, silence, delay
-      ``keepalive``
-    ``stream start|update|end``                   stream_error, silence, close_channel, kill_peer, send, close,
-                                                  drop, error, delay
-    ``channel open``                              the same without silence and delay
-    ``media`` (every picture)                     silence, stop, kill_peer, stream_error, close, drop, error, delay
+them out: `odyssey_proto.emulator._http.api`, `signaling` and `streamer` of `odyssey_proto.emulator._session`, and
+`odyssey_proto.emulator._jobs.queue`.
 """
 
 from __future__ import annotations
@@ -22,7 +11,7 @@ import json
 import re
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import attrs
 
@@ -32,16 +21,35 @@ from ..._base.public_path import publish
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Fault", "FaultScript"]
+__all__ = ["Action", "Artifact", "Fault", "FaultScript", "Step"]
 
-_HTTP: Final = frozenset({"answer", "truncate", "delay", "hang", "reset", "drip"})
-_SIGNALING: Final = frozenset({"close", "drop", "send", "replace", "error", "silence", "delay"})
-_CHANNEL: Final = frozenset(
-    {"stream_error", "silence", "close_channel", "kill_peer", "send", "close", "drop", "error", "delay"}
-)
-_MEDIA: Final = frozenset({"silence", "stop", "kill_peer", "stream_error", "close", "drop", "error", "delay"})
+Action = Literal[
+    "answer",
+    "close",
+    "close_channel",
+    "delay",
+    "drip",
+    "drop",
+    "error",
+    "fail",
+    "hang",
+    "hold",
+    "kill_peer",
+    "lose",
+    "replace",
+    "reset",
+    "send",
+    "silence",
+    "stop",
+    "stream_error",
+    "truncate",
+]
+"""What may happen at a step; `Fault` describes each."""
 
-_REST: Final = (
+Artifact = Literal["events", "preview", "thumbnail", "video"]
+"""A file of a stream."""
+
+_RestStep = Literal[
     "POST /auth/token",
     "GET /regions",
     "POST /sessions/request",
@@ -60,13 +68,30 @@ _REST: Final = (
     "GET /simulation-jobs/{job_id}",
     "DELETE /simulation-jobs/{job_id}",
     "artifact",
+    "ping",
+    "signaling handshake",
+]
+_SignalingStep = Literal["signaling offer", "signaling answer", "signaling candidates", "keepalive"]
+_StreamStep = Literal["stream start", "stream update", "stream end"]
+
+Step = Literal[_RestStep, _SignalingStep, "channel open", _StreamStep, "media", "job"]
+"""A step of the service at which a fault may happen; `Fault` lists the actions of each."""
+
+_HTTP: Final = frozenset({"answer", "truncate", "delay", "hang", "reset", "drip"})
+_SIGNALING: Final = frozenset({"close", "drop", "send", "replace", "error", "silence", "delay"})
+_CHANNEL: Final = frozenset(
+    {"stream_error", "silence", "close_channel", "kill_peer", "send", "close", "drop", "error", "delay"}
 )
+_MEDIA: Final = frozenset({"silence", "stop", "kill_peer", "stream_error", "close", "drop", "error", "delay"})
+
+_JOB: Final = frozenset({"fail", "hold", "lose", "delay"})
 _ACTIONS: Final[dict[str, frozenset[str]]] = {
-    **dict.fromkeys((*_REST, "ping", "signaling handshake"), _HTTP),
-    **dict.fromkeys(("signaling offer", "signaling answer", "signaling candidates", "keepalive"), _SIGNALING),
+    **dict.fromkeys(get_args(_RestStep), _HTTP),
+    **dict.fromkeys(get_args(_SignalingStep), _SIGNALING),
     "channel open": _CHANNEL - {"silence", "delay"},
-    **dict.fromkeys(("stream start", "stream update", "stream end"), _CHANNEL),
+    **dict.fromkeys(get_args(_StreamStep), _CHANNEL),
     "media": _MEDIA,
+    "job": _JOB,
 }
 
 
@@ -99,12 +124,36 @@ class Fault:
     2
     >>> Fault(step="media", action="stop", after=40).action
     'stop'
+    >>> Fault(step="job", action="fail", message="Out of memory").message
+    'Out of memory'
     """
 
-    step: str
-    """The step at which it happens, a row of the table at the head of this module."""
-    action: str
-    """What happens; the table at the head of this module lists the actions of each step.
+    step: Step
+    """The step at which it happens, and with it the actions that there are:
+
+    - calls: ``POST /auth/token``, ``GET /regions``, ``ping`` (the measurement of a region), ``POST
+      /sessions/request``, ``POST /sessions/token``, ``GET /signaling/config``, ``POST /telemetry``, ``GET
+      /recordings/{stream_id}``, ``GET /stream-recordings``, ``POST /simulation-jobs``, ``GET /simulation-jobs``,
+      ``GET /simulation-jobs/{job_id}``, ``DELETE /simulation-jobs/{job_id}``: ``answer``, ``truncate``, ``delay``,
+      ``hang``, ``reset``, ``drip``. Braces are written as they are here, and stand for any id.
+    - calls of spectators: ``GET /config``, ``POST /live/{stream_id}/whep``, ``DELETE
+      /live/{stream_id}/whep/{resource}``, ``GET /live/{stream_id}/index.m3u8``, ``GET
+      /live/{stream_id}/{segment}``: the same.
+    - ``artifact``, every download of a file: the same; ``truncate``, ``hang``, ``reset`` and ``drip`` after
+      ``after_bytes`` of the real answer.
+    - ``signaling handshake``, the opening of the WebSocket: the same as for calls.
+    - ``signaling offer`` (which is sent), ``signaling candidates`` (each one sent), ``signaling answer`` (which is
+      received), ``keepalive`` (each one received): ``close``, ``drop``, ``send``, ``replace``, ``error``,
+      ``silence``, ``delay``.
+    - ``stream start``, ``stream update``, ``stream end``, the requests of a client: ``stream_error``, ``silence``,
+      ``close_channel``, ``kill_peer``, ``send``, ``close``, ``drop``, ``error``, ``delay``.
+    - ``channel open``, when the client can send requests: the same without ``silence`` and ``delay``.
+    - ``media``, every picture: ``silence``, ``stop``, ``kill_peer``, ``stream_error``, ``close``, ``drop``,
+      ``error``, ``delay``.
+    - ``job``, every simulation that is accepted: ``fail``, ``hold``, ``lose``, ``delay``.
+    """
+    action: Action
+    """What happens:
 
     - ``answer``: ``status``, ``body`` and ``headers`` replace the step's own answer.
     - ``truncate``: that answer, cut off before its end. ``drip``: that answer, one byte every ``seconds``.
@@ -116,6 +165,8 @@ class Fault:
     - ``silence``: the step does not happen. ``stop``: no more pictures are sent in this session.
     - ``stream_error``: an ``interactive_stream_error`` with ``reason`` and ``message`` is sent instead.
     - ``close_channel``: the streamer closes its data channels. ``kill_peer``: it stops answering without notice.
+    - ``fail``: the job fails with ``message``. ``hold``: it stays pending, until it is cancelled. ``lose``: it
+      completes, but the file ``artifact`` of each of its streams is missing.
     """
     times: int | None = 1
     """How often it happens; None for always."""
@@ -136,9 +187,11 @@ class Fault:
     reason: str = "unknown"
     """Reason of an ``error`` or ``stream_error``."""
     message: str = "Injected fault"
-    """Text of a ``stream_error``."""
+    """Text of a ``stream_error``, or of the error of a job that ``fail`` makes fail."""
     text: str = ""
     """Text of ``send`` and ``replace``, sent unchanged."""
+    artifact: Artifact = "video"
+    """The file that ``lose`` takes away: ``video``, ``events``, ``thumbnail`` or ``preview``."""
 
     def __attrs_post_init__(self) -> None:
         actions = _ACTIONS.get(self.step) if isinstance(self.step, str) else None
@@ -162,6 +215,8 @@ class Fault:
             raise OdysseyConfigError("code must be from 1000 to 4999")
         if not all(map(_is_text, (self.reason, self.message, self.text))):
             raise OdysseyConfigError("reason, message and text must be text that UTF-8 can write")
+        if self.artifact not in get_args(Artifact):
+            raise OdysseyConfigError(f"artifact must be one of {', '.join(get_args(Artifact))}")
         if isinstance(self.body, str) and not _is_text(self.body):
             raise OdysseyConfigError("body must be text that UTF-8 can write")
         try:
@@ -198,6 +253,7 @@ class FaultScript:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting: list[_Waiting] = []
+        self._pace = 1.0  # of the emulator whose script it is
 
     def add(self, *faults: Fault) -> None:
         """Append ``faults``. At each step, the first one for that step that is not used up happens.
@@ -244,7 +300,9 @@ class FaultScript:
                     waiting.left -= 1
                     if not waiting.left:
                         self._waiting.remove(waiting)
-                return waiting.fault
+                if self._pace == 1:
+                    return waiting.fault
+                return attrs.evolve(waiting.fault, seconds=waiting.fault.seconds / self._pace)
         return None
 
 

@@ -16,6 +16,7 @@ from aiohttp import web
 from ..._base.errors import MalformedMessageError
 from ..._model import codec
 from .._accounts.service import MODEL, RefusedError
+from .._config import paced
 from .._faults.mishaps import befall_http
 from .._faults.sloppiness import Sloppiness, untype
 from .._faults.sloppy_http import second_home
@@ -72,6 +73,7 @@ class RestApi:
         faults: FaultScript,
         sloppiness: Sloppiness,
         handshake: Callable[[web.Request, Lease], Awaitable[web.StreamResponse]],
+        recorded: Callable[[web.Request], web.Response | None] = lambda _: None,
         more: Iterable[web.RouteDef] = (),
         control: Iterable[web.RouteDef] = (),
     ) -> None:
@@ -79,6 +81,7 @@ class RestApi:
         self._service = service
         self._faults = faults
         self._handshake = handshake
+        self._recorded = recorded
         admission = Admission(config)
         self.stun_port = 0
         """Port of the emulator's own STUN server."""
@@ -136,6 +139,8 @@ class RestApi:
     async def _misbehave(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         call = call_of(request)
         answer = await befall_http(self._faults, _STEPS.get(call, call), request)
+        if answer is None:
+            answer = self._recorded(request)
         return await handler(request) if answer is None else answer
 
     # The calls
@@ -158,7 +163,7 @@ class RestApi:
         delay = dict(self._config.regions).get(request.match_info["region"])
         if delay is None:
             raise RefusedError(404, "Not Found")
-        await asyncio.sleep(delay)
+        await asyncio.sleep(paced(self._config, delay))
         return json_answer({"status": "ok"})
 
     async def _request_session(self, request: web.Request) -> web.StreamResponse:

@@ -17,14 +17,17 @@ import uuid
 from typing import TYPE_CHECKING, Any, Final
 
 from .._accounts.service import RefusedError, usage_refusal
+from .._recordings.artifacts import FILES
 from .script_url import fetch_script
 from .simulation_script import Order, ScriptError, Take, check_script, plan
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from .._accounts.service import Service
     from .._config import EmulatorConfig
+    from .._faults.script import Fault, FaultScript
+    from .._notebook import Notebook
     from .._own_worlds.sources import WorldSource
     from .._recordings.storage import Job, Storage
 
@@ -41,12 +44,22 @@ class SimulationQueue:
     """The jobs of one emulator. Runs on the loop's thread."""
 
     def __init__(
-        self, *, config: EmulatorConfig, service: Service, storage: Storage, world: WorldSource | None = None
+        self,
+        *,
+        config: EmulatorConfig,
+        service: Service,
+        storage: Storage,
+        faults: FaultScript,
+        notebook: Notebook,
+        world: WorldSource | None = None,
     ) -> None:
         self._config = config
         self._world = world
         self._service = service
         self._storage = storage
+        self._faults = faults
+        self._notebook = notebook
+        self._befallen: dict[str, Fault] = {}  # by job, until it is done
         self._waiting = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
 
@@ -88,6 +101,10 @@ class SimulationQueue:
             length_s=_length_s(request),
             request=json.dumps(request),
         )
+        for script in request.get("scripts") or [request.get("script") or []]:
+            self._notebook.asked(*_prompts(script))
+        if (fault := self._faults.take("job")) is not None:
+            self._befallen[job.job_id] = fault
         self._waiting.set()
         return job
 
@@ -116,7 +133,9 @@ class SimulationQueue:
             job_id, only_from=("pending", "dispatched"), status="cancelled", completed_at=now
         )
         job = self.find(account, job_id)
-        if not cancelled:
+        if cancelled:
+            self._befallen.pop(job_id, None)
+        else:
             raise RefusedError(400, f"Cannot cancel a simulation job whose status is '{job.status}'")
         return job
 
@@ -135,7 +154,8 @@ class SimulationQueue:
             while True:
                 self._waiting.clear()
                 region = next((name for name, _ in self._config.regions), None)
-                taken = self._storage.take_job(now=self._service.wall_time(), region=region)
+                held = [job_id for job_id, fault in self._befallen.items() if fault.action == "hold"]
+                taken = self._storage.take_job(now=self._service.wall_time(), region=region, but=held)
                 if taken is None:
                     await self._waiting.wait()
                     continue
@@ -150,6 +170,8 @@ class SimulationQueue:
             order = await self._prepare(job, json.loads(request))
             if not self._change(job, only_from=("dispatched",), status="processing", started_at=self._now()):
                 return  # cancelled meanwhile
+            if (fault := self._befallen.get(job.job_id)) is not None:
+                await self._befall(fault)
             await self._film(job, order, process)
         except ScriptError as exc:
             self._end(job, "failed", str(exc))
@@ -161,6 +183,14 @@ class SimulationQueue:
             log.exception("job %s failed", job.job_id)
             await process.kill()
             self._end(job, "failed", f"Internal error: {type(exc).__name__}")
+
+    @staticmethod
+    async def _befall(fault: Fault) -> None:
+        """Carry out a fault of a job that begins."""
+        if fault.action == "fail":
+            raise ScriptError(fault.message)
+        if fault.action == "delay":
+            await asyncio.sleep(fault.seconds)
 
     async def _prepare(self, job: Job, request: dict[str, Any]) -> Order:
         if "script_url" in request:
@@ -229,11 +259,20 @@ class SimulationQueue:
                     )
                     self._service.add_usage(job.account, report["duration_s"])
                 case "done":
+                    self._lose(job)
                     self._end(job, "completed", None)
                 case "failed":
                     self._end(job, "failed", report["why"])
 
+    def _lose(self, job: Job) -> None:
+        fault = self._befallen.get(job.job_id)
+        if fault is None or fault.action != "lose":
+            return
+        for stream in self._storage.recordings_of_job(job.job_id):
+            (self._storage.folder_of(stream.stream_id) / FILES[fault.artifact]).unlink(missing_ok=True)
+
     def _end(self, job: Job, status: str, error_message: str | None) -> None:
+        self._befallen.pop(job.job_id, None)
         for stream in self._storage.recordings_of_job(job.job_id):
             if stream.ended_at is None:
                 self._storage.drop_recording(stream.stream_id)
@@ -308,6 +347,14 @@ async def _start() -> asyncio.subprocess.Process:
         env=environment,
         start_new_session=True,
     )
+
+
+def _prompts(script: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield the prompts of a script, in the order of its entries."""
+    for entry in script:
+        for action in (entry.get("start"), entry.get("interact")):
+            if isinstance(action, dict) and isinstance(action.get("prompt"), str):
+                yield action["prompt"]
 
 
 def _length_s(request: dict[str, Any]) -> float:

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
     import av
 
-__all__ = ["EVENTS", "PREVIEW", "SAMPLED_MS", "THUMBNAIL", "VIDEO", "ArtifactSummary", "ArtifactWriter"]
+__all__ = ["EVENTS", "FILES", "PREVIEW", "SAMPLED_MS", "THUMBNAIL", "VIDEO", "ArtifactSummary", "ArtifactWriter"]
 
 VIDEO: Final = "video.mp4"
 EVENTS: Final = "events.jsonl"
 THUMBNAIL: Final = "thumbnail.jpg"
 PREVIEW: Final = "preview.mp4"
+FILES: Final = {"video": VIDEO, "events": EVENTS, "thumbnail": THUMBNAIL, "preview": PREVIEW}
+"""The names of the files, by what they are."""
 
 SAMPLED_MS: Final = 5000
 """Length of the beginning of a stream, in ms, from which the preview and the still are taken."""

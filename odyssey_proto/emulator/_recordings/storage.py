@@ -26,7 +26,7 @@ from ..._base.errors import OdysseyConfigError
 from .private_files import keep_private, private_file, private_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["ACTIVE", "RUNS", "Job", "Storage", "StreamRecord"]
 
@@ -277,10 +277,15 @@ class Storage:
         )
         return float(found)
 
-    def take_job(self, *, now: float, region: str | None) -> tuple[Job, str] | None:
-        """Dispatch the oldest pending job, and return it with its request."""
+    def take_job(self, *, now: float, region: str | None, but: Sequence[str] = ()) -> tuple[Job, str] | None:
+        """Dispatch the oldest pending job that is not one of ``but``, and return it with its request."""
+        marks = ", ".join("?" for _ in but)
         with self._transaction():
-            found = self._one("SELECT job_id, request FROM jobs WHERE status = 'pending' ORDER BY number LIMIT 1")
+            found = self._one(
+                "SELECT job_id, request FROM jobs WHERE status = 'pending'"  # noqa: S608  # question marks
+                f" AND job_id NOT IN ({marks}) ORDER BY number LIMIT 1",
+                *but,
+            )
             if found is None:
                 return None
             self.change_job(found["job_id"], status="dispatched", dispatched_at=now, region=region)

@@ -97,9 +97,7 @@ class SignalingLink:
                     await self._send(candidate)
             async for message in self._socket:
                 if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                    show(
-                        Message(place="signaling", from_client=True, text=message.data, user_agent=self.user_agent)
-                    )
+                    self._show(message.data, from_client=True)
                 if message.type is WSMsgType.TEXT:
                     await self._hear(peer, message.data)
                 else:
@@ -152,13 +150,23 @@ class SignalingLink:
             await self._transmit(form, injected=form != text)
 
     async def _transmit(self, text: str | bytes, *, injected: bool = False) -> None:
-        show(
-            Message(place="signaling", from_client=False, text=text, user_agent=self.user_agent, injected=injected)
-        )
+        self._show(text, from_client=False, injected=injected)
         try:
             await (self._socket.send_str(text) if isinstance(text, str) else self._socket.send_bytes(text))
         except (ConnectionError, RuntimeError) as exc:
             log.debug("a signaling message was not sent: %s", type(exc).__name__)
+
+    def _show(self, text: str | bytes, *, from_client: bool, injected: bool = False) -> None:
+        show(
+            Message(
+                place="signaling",
+                from_client=from_client,
+                text=text,
+                user_agent=self.user_agent,
+                injected=injected,
+                session_id=self._session.id,
+            )
+        )
 
     # For faults (`mishaps.SignalingSide`)
 

@@ -27,7 +27,9 @@ from odyssey_models import (
 from ..._base.errors import MalformedMessageError
 from ..._model import codec
 from ..._model.traffic import Message
+from .._config import paced
 from .._faults.mishaps import SignalingSide, befall
+from .._notebook import SeenStream
 from .._own_worlds.performance import WorldError
 from .._stream.camera import Camera, PictureTrack
 from .._stream.grain import Grain
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from .._config import EmulatorConfig
     from .._faults.script import FaultScript
     from .._faults.sloppiness import Sloppiness
+    from .._notebook import Notebook
     from .._own_worlds.stage import Show
     from .._recordings.archive import Archive, StreamRecorder
 
@@ -94,6 +97,7 @@ class Streamer:
         clock: Clock,
         archive: Archive,
         broadcasts: BroadcastRegistry,
+        notebook: Notebook,
         open_world: Callable[..., Awaitable[Show]],
         camera: Callable[..., Camera] = Camera,
     ) -> None:
@@ -107,6 +111,7 @@ class Streamer:
         self._open_world = open_world
         self._make_camera = camera
         self._broadcasts = broadcasts
+        self._notebook = notebook
         self.authority = ""
         """Host and port that the latest client connected to."""
         self._stream: _RunningStream | None = None
@@ -138,9 +143,14 @@ class Streamer:
                 await earlier.close()
         if self._closed or self._link is not link:
             return None
-        self._track = track = PictureTrack()
-        self._peer = StreamerPeer(
-            track=self._track,
+        self._track = PictureTrack()
+        self._peer = self._new_peer(self._track)
+        self._show_tracks()
+        return self._peer
+
+    def _new_peer(self, track: PictureTrack) -> StreamerPeer:
+        return StreamerPeer(
+            track=track,
             codec=self._config.codec,
             outbox=self._outbox,
             on_text=self._hear_channel,
@@ -149,8 +159,6 @@ class Streamer:
             rate=rate_of(self._config.bitrate, adapts=self._config.congestion_control),
             fps=self._config.fps,
         )
-        self._show_tracks()
-        return self._peer
 
     @property
     def _keeps_both(self) -> bool:
@@ -177,6 +185,8 @@ class Streamer:
 
     def ask(self, request: _Request) -> None:
         """Queue a request of the client."""
+        if not isinstance(request, InteractiveStreamEnd):
+            self._notebook.asked(request.prompt)
         self._requests.put_nowait(request)
 
     async def close(self, reason: str | None) -> None:
@@ -203,6 +213,7 @@ class Streamer:
                 text=text,
                 user_agent=self._user_agent,
                 injected=injected,
+                session_id=self._session.id,
             )
         )
         if self._peer is None:
@@ -236,7 +247,15 @@ class Streamer:
             self._transmit(form, injected=form != text)
 
     def _hear_channel(self, text: str | bytes) -> None:
-        show(Message(place="clientToStreamer", from_client=True, text=text, user_agent=self._user_agent))
+        show(
+            Message(
+                place="clientToStreamer",
+                from_client=True,
+                text=text,
+                user_agent=self._user_agent,
+                session_id=self._session.id,
+            )
+        )
         try:
             message = codec.channel_from_client(text)
         except MalformedMessageError as exc:
@@ -297,7 +316,7 @@ class Streamer:
         )
         camera.on_failure = self._break_off
         left = self._service.seconds_left(self._session.account)
-        longest = self._config.max_stream_s
+        longest = None if self._config.max_stream_s is None else paced(self._config, self._config.max_stream_s)
         self._stream = _RunningStream(
             id=f"stream-{uuid.uuid4()}",
             world=world,
@@ -305,6 +324,17 @@ class Streamer:
             began_at=self._clock.now(),
             longest=left if longest is None else min(longest, left),
             cut_reason="quota_exceeded" if longest is None or left < longest else "session_timeout",
+        )
+        self._notebook.stream_began(
+            self._session.id,
+            SeenStream(
+                stream_id=self._stream.id,
+                prompt=request.prompt,
+                applied_prompt=world.applied_prompt,
+                portrait=request.portrait,
+                broadcast=request.broadcast,
+                from_image=request.input_image_base64 is not None,
+            ),
         )
         if self._config.record:
             self._record(self._stream, request.prompt)
@@ -328,6 +358,7 @@ class Streamer:
             except WorldError as exc:
                 self.stream_error(exc.reason, str(exc))
                 return
+            self._notebook.stream_changed(self._session.id, request.prompt)
             if stream.recording is not None:
                 stream.recording.note("interact", prompt=request.prompt, applied_prompt=applied)
             self._send_message(UpdateAcknowledged(prompt=applied))
@@ -423,6 +454,7 @@ class Streamer:
         stream, self._stream = self._stream, None
         if stream is None:
             return
+        self._notebook.stream_ended(self._session.id, reason)
         self._service.add_usage(self._session.account, self._clock.now() - stream.began_at)
         await stream.camera.cut()
         stream.world.close()

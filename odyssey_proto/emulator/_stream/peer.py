@@ -39,7 +39,13 @@ log = logging.getLogger("odyssey_proto.emulator.peer")
 
 EncoderMaker: TypeAlias = Callable[[Callable[["av.Packet[Any]"], None]], Any]
 
-_MIME_TYPES: Final = {"h264": ("video/H264",), "vp8": ("video/VP8",), "both": ("video/H264", "video/VP8")}
+_MIME_TYPES: Final = {
+    "h264": ("video/H264",),
+    "vp8": ("video/VP8",),
+    "both": ("video/H264", "video/VP8"),
+    "h264 first": ("video/H264", "video/VP8"),
+    "vp8 first": ("video/VP8", "video/H264"),
+}
 _ENCODERS: Final[Mapping[str, EncoderMaker]] = {"video/H264": StreamEncoder}
 
 
@@ -48,7 +54,8 @@ class StreamerPeer:
 
     ``outbox`` holds the texts still to send, until ``streamerToClient`` is open on this side. ``on_packet`` is
     called with each H.264 packet that is sent, on a worker of the loop. With a ``rate``, the stream of ``fps``
-    pictures per second has this rate, and its packets are spread over time.
+    pictures per second has this rate, and its packets are spread over time. ``encoders`` has other makers of
+    encoders, by MIME types, than follow from that; they get ``on_packet``.
     """
 
     def __init__(
@@ -62,13 +69,14 @@ class StreamerPeer:
         on_packet: Callable[[av.Packet[Any]], None] = lambda _: None,
         rate: Rate | None = None,
         fps: int = 20,
+        encoders: Mapping[str, EncoderMaker] | None = None,
     ) -> None:
         self._outbox = outbox
         self._on_packet = on_packet
         self._rate = rate
         self._fps = fps
         self._outlet: Outlet | None = None
-        self._encoders = _ENCODERS if rate is None else _rated(rate, fps)
+        self._encoders = encoders or (_ENCODERS if rate is None else _rated(rate, fps))
         self._sends_h264 = False
         self._early: list[IceCandidate] = []
         self._adding: set[asyncio.Task[None]] = set()

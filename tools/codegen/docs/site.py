@@ -37,6 +37,12 @@ _GUIDES: Final = (
     ("processes", "Threads and processes", "Where the client runs, how it ends, and which systems were tried."),
     ("porting", "Porting", "Turning a program for the official Python SDK into one for this client."),
     ("emulator", "The emulator", "Its own calls, its pictures, what it stores, and who may call it."),
+    ("testing", "Testing a program", "Testing a program of one's own against the emulator, faults included."),
+    (
+        "cassettes",
+        "Live cassettes",
+        "Writing a session down, replaying it to any client, the format of the file.",
+    ),
     ("worlds", "Worlds of your own", "Serving a model, a simulator or a clip to every client of the protocol."),
     ("checking", "Checking a service or a client", "What the command checks, and tests of one's own."),
     ("performance", "How fast", "This client compared with a plain one, and with only decoding and converting."),

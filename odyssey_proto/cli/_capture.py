@@ -1,0 +1,162 @@
+"""``odyssey-proto capture``: its arguments, and one stream that is written to a live cassette."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from . import _file_names, _files
+from ._access import service_options
+from ._options import FREE_LENGTH, SECONDS, json_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .._video.frame import VideoFrame
+    from ..session import Session
+    from ._access import Access
+
+__all__ = ["command"]
+
+_SUFFIX: Final = ".cast"
+
+
+@click.command
+@click.argument("prompt", required=False, default="")
+@click.option(
+    "--at",
+    "schedule",
+    type=(SECONDS, str),
+    multiple=True,
+    metavar="TIME PROMPT",
+    help='Steer the stream at this time: --at 3s "It rains". Repeatable.',
+)
+@click.option(
+    "--image",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Begin with this picture: JPEG, PNG, WebP, GIF, BMP, HEIC, AVIF.",
+)
+@click.option("--portrait/--landscape", default=False, help="Shape of the picture.  [default: landscape]")
+@click.option("--broadcast", is_flag=True, help="Let others watch, now and when it is replayed.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE.cast",
+    help="The cassette.  [default: a new file with a fitting name]",
+)
+@click.option("--force", is_flag=True, help="Replace a file that exists.")
+@click.option(
+    "--seconds",
+    type=FREE_LENGTH,
+    default=10.0,
+    show_default=True,
+    metavar="TIME",
+    help="How long, from the first picture: 10, 1m30s.",
+)
+@json_option
+@service_options
+def command(
+    prompt: str,
+    schedule: tuple[tuple[float, str], ...],
+    image: Path | None,
+    portrait: bool,
+    broadcast: bool,
+    out: Path | None,
+    force: bool,
+    seconds: float,
+    as_json: bool,
+    access: Access,
+) -> None:
+    """Write a stream to a live cassette, which emulators replay.
+
+    \b
+      odyssey-proto capture "A cat on a hill" --at 3s "It rains" --out cat.cast
+      odyssey-proto emulator --replay cat.cast
+
+    The cassette has messages, encoded pictures and REST calls, and no keys, tokens or addresses. Ctrl-C ends it,
+    and the file is complete.
+    """
+    if not prompt.strip() and image is None:
+        raise click.UsageError('Say what to stream: odyssey-proto capture "A cat on a hill", or --image FILE.')
+    if late := [at_s for at_s, _ in schedule if at_s >= seconds]:
+        raise click.BadParameter(
+            f"{late[0]:g} s is not within the {seconds:g} s of the stream; see --seconds.", param_hint="'--at'"
+        )
+    if _files.is_stdout(out):
+        raise click.BadParameter("a cassette is a file, not a pipe.", param_hint="'--out'")
+    if out is None:
+        name = _file_names.slug(prompt, "stream" if image is None else image.stem)
+        out = _file_names.free_name(name, _SUFFIX, is_replaced=force)
+    elif out.is_file() and not force:
+        raise click.BadParameter(f"{out} exists; --force replaces it.", param_hint="'--out'")
+    _files.expect_writable(out)
+    wanted = {"prompt": prompt, "portrait": portrait, "image": image, "broadcast": broadcast}
+    _capture(access, out, wanted, sorted(schedule), seconds, as_json=as_json)
+
+
+def _capture(
+    access: Access,
+    out: Path,
+    wanted: dict[str, Any],
+    schedule: list[tuple[float, str]],
+    seconds: float,
+    *,
+    as_json: bool,
+) -> None:
+    from .._base.errors import OdysseyConfigError, OdysseyError
+    from ._output import note, print_json, progress
+
+    prompts: list[dict[str, Any]] = []
+
+    def steer(session: Session, at_s: float, prompt: str) -> None:
+        applied = session.interact(prompt, timeout=access.timeout)
+        prompts.append({"at_s": round(at_s, 3), "prompt": prompt, "applied_prompt": applied})
+
+    with progress() as show, access.client(record=False) as client:
+        show("connecting", None)
+        with client.connect() as session:
+            try:
+                with session.capture(out) as capture:
+                    frames = session.frames(timeout=access.timeout)
+                    stream_id = session.start_stream(**wanted, timeout=max(60.0, access.timeout))
+                    if wanted["broadcast"]:
+                        note(f"watch it at {session.wait_for_broadcast(timeout=access.timeout).webrtc_url}")
+                    for at_s in _moments(frames, seconds, show):
+                        while schedule and schedule[0][0] <= at_s:
+                            steer(session, at_s, schedule.pop(0)[1])
+                    session.end_stream(timeout=access.timeout)
+            except OdysseyError:
+                raise  # some are OSErrors, too
+            except OSError as exc:
+                raise OdysseyConfigError(f"{out} cannot be written: {exc.strerror or exc}") from exc
+    if as_json:
+        print_json(
+            {
+                "path": str(out),
+                "stream_id": stream_id,
+                "frames": capture.frames,
+                "dropped": capture.dropped,
+                "bytes": out.stat().st_size,
+                "prompts": prompts,
+            }
+        )
+    else:
+        print(f"{out}: {capture.frames} pictures, {out.stat().st_size / 1e6:.1f} MB")
+
+
+def _moments(
+    frames: Iterator[VideoFrame], seconds: float, show: Callable[[str, float | None], None]
+) -> Iterator[float]:
+    """Yield the time since the first picture, in s, at each picture, until ``seconds`` have passed."""
+    begun_at: float | None = None
+    for _ in frames:
+        now = time.monotonic()
+        begun_at = now if begun_at is None else begun_at
+        if now - begun_at >= seconds:
+            return
+        show("capturing", (now - begun_at) / seconds)
+        yield now - begun_at

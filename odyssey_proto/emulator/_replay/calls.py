@@ -1,0 +1,60 @@
+"""The REST calls of a cassette: which of them are answered from it, and with what."""
+
+from __future__ import annotations
+
+import collections
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from .tape import Call, Tape
+
+__all__ = ["RecordedCalls"]
+
+_REQUESTED: Final = ("POST", "/sessions/request")
+_NOT_REPLAYED: Final = (
+    "/_emulator",
+    "/artifacts/",
+    "/auth/token",
+    "/config",
+    "/live/",
+    "/ping/",
+    "/regions",
+    "/sessions/",
+    "/signaling",
+    "/telemetry",
+)
+"""What leads to this emulator, or comes from it: its answers have its own tokens and addresses."""
+
+
+class RecordedCalls:
+    """Answers calls as they were answered then, in their order; the last answer is repeated.
+
+    A request for a session is only answered from here if it was refused.
+    """
+
+    def __init__(self, tape: Tape) -> None:
+        self._answers: dict[tuple[str, str, tuple[tuple[str, str], ...]], collections.deque[Call]] = {}
+        self._refusals: collections.deque[Call] = collections.deque()
+        for call in tape.calls:
+            if (call.method, call.path) == _REQUESTED:
+                if call.status >= 400:
+                    self._refusals.append(call)
+            elif call.answer and not call.path.startswith(_NOT_REPLAYED):
+                key = (call.method, call.path, call.query)
+                self._answers.setdefault(key, collections.deque()).append(call)
+
+    def answer(self, request: web.Request) -> web.Response | None:
+        """Return the answer of the cassette, or None if the emulator answers by itself."""
+        if (request.method, request.path) == _REQUESTED:
+            return _response(self._refusals.popleft()) if self._refusals else None
+        found = self._answers.get((request.method, request.path, tuple(sorted(request.query.items()))))
+        if found is None:
+            return None
+        return _response(found[0] if len(found) == 1 else found.popleft())
+
+
+def _response(call: Call) -> web.Response:
+    headers = {"Content-Type": "application/json", **{name.title(): text for name, text in call.headers}}
+    return web.Response(status=call.status, body=call.answer.encode(), headers=headers)

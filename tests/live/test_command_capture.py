@@ -1,0 +1,80 @@
+"""``odyssey-proto capture`` against an emulator: what it writes, prints and returns."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from odyssey_proto import Odyssey
+from odyssey_proto.cli import main
+from odyssey_proto.emulator import Emulator, Fault
+from tests.support.cassettes import messages_in, records_in
+from tests.support.processes import PATIENCE_S
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    with Emulator(record=False, size=(512, 64)) as running:
+        monkeypatch.setenv("ODYSSEY_API_URL", running.api_url)
+        monkeypatch.setenv("ODYSSEY_API_KEY", running.api_key)
+        monkeypatch.chdir(tmp_path)
+        yield running
+
+
+def test_a_prompt_becomes_a_cassette(service: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["capture", "A cat", "--at", "0.2s", "It rains", "--seconds", "0.6", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    path = Path(told["path"])
+    assert path == Path("a-cat.cast")
+    frames = [head for head, _ in records_in(path) if head["kind"] == "frame"]
+    assert (told["frames"], told["dropped"], told["bytes"]) == (len(frames), 0, path.stat().st_size)
+    assert [prompt["prompt"] for prompt in told["prompts"]] == ["It rains"]
+    kinds = [message["type"] for message in messages_in(path, "client", "clientToStreamer")]
+    assert kinds == ["interactive_stream_start", "update", "interactive_stream_end"]
+    with (
+        Emulator(replay=path, pace=math.inf) as emulator,
+        Odyssey(emulator.api_key, api_url=emulator.api_url) as client,
+        client.connect(timeout=PATIENCE_S) as session,
+    ):
+        assert session.start_stream("A cat") == told["stream_id"]
+
+    assert main(["capture", "A cat", "--seconds", "0.1", "--broadcast"]) == 0  # no file is replaced
+    printed = capsys.readouterr()
+    assert printed.out.startswith("a-cat-2.cast: ")
+    assert printed.err.startswith(f"watch it at {service.api_url}/live/")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ([], "Say what to stream"),
+        (["A cat", "--at", "20s", "It rains"], "20 s is not within the 10 s"),
+        (["A cat", "--out", "-"], "a cassette is a file"),
+        (["A cat", "--out", "none/a.cast"], "its folder does not exist"),
+        (["A cat", "--out", "there.cast"], "--force replaces it"),
+    ],
+)
+def test_what_cannot_be_written_is_not_begun(
+    service: Emulator, capsys: pytest.CaptureFixture[str], arguments: list[str], why: str
+) -> None:
+    Path("there.cast").write_text("mine")
+    assert main(["capture", *arguments]) == 2
+    assert why in " ".join(capsys.readouterr().err.split())
+    assert service.requests == ()
+    assert Path("there.cast").read_text() == "mine"
+
+
+def test_a_refused_stream_leaves_a_cassette_of_its_refusal(
+    service: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service.faults.add(Fault(step="stream start", action="stream_error", reason="moderation"))
+    assert main(["capture", "A cat", "--out", "no.cast"]) == 6
+    assert "moderation" in capsys.readouterr().err
+    assert messages_in(Path("no.cast"), "service", "streamerToClient")[0]["reason"] == "moderation"
