@@ -256,7 +256,8 @@ class RestCalls:
             job_id: the id of the job.
             timeout: s for the whole wait; ``None``: no limit.
             poll: s between two status requests.
-            on_update: called on this thread with the job whenever its status has changed.
+            on_update: called on this thread with the job whenever its status has changed, or a stream of it has
+                begun or ended; with several jobs, the streams of one are seen only at its end.
             cancel_on_timeout: cancel the job when the time is over.
 
         Raises:

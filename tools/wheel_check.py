@@ -22,7 +22,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-_SPEC: Final = Path(__file__).resolve().parents[1] / "spec"
+_ROOT: Final = Path(__file__).resolve().parents[1]
 _SDIST: Final = frozenset({"pyproject.toml", "PKG-INFO", "LICENSE", ".gitignore"})
 _IN_WHEEL: Final = {
     "odyssey_proto": frozenset({"odyssey_proto", "odyssey_models"}),
@@ -34,7 +34,12 @@ _IN_SDIST: Final = {
 }
 _RELATIVE: Final = re.compile(r"\]\((?!https?:|#)[^)]*\)")
 _CODE: Final = frozenset({".py", ".typed"})
-_DOCUMENTS: Final = ("odyssey_proto", "_spec")  # the folder of the wheel that has ``spec/``
+_DOCUMENTS: Final = {  # the folders of the wheel that have these of the project
+    "odyssey_proto/_spec": "spec",
+    "odyssey_proto/_bundles/schema": "generated/schema",
+    "odyssey_proto/_bundles/openapi": "generated/openapi",
+    "odyssey_proto/_bundles/asyncapi": "generated/asyncapi",
+}
 
 _CHECKS: Final = """
 import sys
@@ -117,6 +122,8 @@ def main(dist: Path) -> None:
         python = _environment(folder, proto)
         _run(python, _CHECKS)
         subprocess.run([python.with_name("odyssey-proto"), "--version"], check=True, cwd=folder)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", f"{proto}[cli]"], check=True)
+        subprocess.run([python.with_name("odyssey-proto"), "spec", "--out", "protocol"], check=True, cwd=folder)
     with tempfile.TemporaryDirectory() as folder:
         python = _environment(folder, models)
         _run(python, _MODELS_ALONE)
@@ -154,7 +161,7 @@ def _check_contents(name: str, wheel: Path, sdist: Path) -> None:
         str(file)
         for file in files
         if not (file.parts[0] in _IN_WHEEL[name] and file.suffix in _CODE)
-        and file.parts[:2] != _DOCUMENTS
+        and not any(file.is_relative_to(folder) for folder in _DOCUMENTS)
         and not file.parts[0].endswith(".dist-info")
     ]
     assert not odd, f"{wheel.name} has {', '.join(odd)}"
@@ -170,9 +177,12 @@ def _check_contents(name: str, wheel: Path, sdist: Path) -> None:
 
 
 def _check_documents(wheel: Path, files: list[PurePosixPath]) -> None:
-    shipped = {PurePosixPath(*file.parts[2:]) for file in files if file.parts[:2] == _DOCUMENTS}
-    wanted = {PurePosixPath(path.relative_to(_SPEC)) for path in _SPEC.rglob("*") if path.is_file()}
-    assert shipped == wanted, f"{wheel.name} has other documents than spec/: {sorted(map(str, shipped ^ wanted))}"
+    for folder, source in _DOCUMENTS.items():
+        shipped = {file.relative_to(folder) for file in files if file.is_relative_to(folder)}
+        paths = [path for path in (_ROOT / source).rglob("*") if path.is_file()]
+        wanted = {PurePosixPath(path.relative_to(_ROOT / source)) for path in paths}
+        odd = sorted(map(str, shipped ^ wanted))
+        assert shipped == wanted, f"{wheel.name} has other documents than {source}/: {odd}"
 
 
 if __name__ == "__main__":

@@ -12,4 +12,4 @@ from .._model.simulation_job import SimulationJobDetail
 __all__ = ["OnUpdate"]
 
 OnUpdate: TypeAlias = Callable[[wire.SimulationJobInfo | SimulationJobDetail], object]
-"""Called with a job whose status has changed."""
+"""Called with a job whose status, or whose streams, have changed."""

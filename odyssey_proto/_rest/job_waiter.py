@@ -41,7 +41,7 @@ _CANCELLING_S: Final = 10.0  # for cancelling the jobs after a timeout
 
 
 class JobWaiter:
-    """Waits for jobs until all have ended, and reports every change of status.
+    """Waits for jobs until all have ended, and reports every change of status, and of streams if it sees them.
 
     ``pause`` waits for the given s, and raises if the client is closed meanwhile.
     """
@@ -63,6 +63,7 @@ class JobWaiter:
         self._on_update = on_update
         self._cancel = cancel_on_timeout
         self._known: dict[str, str] = {}  # status by job
+        self._streams: dict[str, tuple[tuple[object, ...], ...]] = {}  # by job; how far they are
         self._ended: dict[str, SimulationJobDetail] = {}
         self._only_active = True
         self._news: list[Job] = []
@@ -150,13 +151,18 @@ class JobWaiter:
         job = self._api.job(job_id, deadline.within(REQUEST_TIMEOUT_S))
         if job.status in _FINAL:
             self._ended[job_id] = job
-        self._note(job, job_id)
+        self._note(job, job_id, tuple(_progress(stream) for stream in job.streams))
         return job_id in self._ended
 
-    def _note(self, job: Job, job_id: str | None = None) -> None:
+    def _note(
+        self, job: Job, job_id: str | None = None, streams: tuple[tuple[object, ...], ...] | None = None
+    ) -> None:
+        """Note how far a job is; ``streams`` are None if the answer does not have them."""
         job_id = job_id or job.job_id
-        if self._known.get(job_id) != job.status:
-            self._known[job_id] = job.status
+        if streams is None:
+            streams = self._streams.get(job_id, ())
+        if self._known.get(job_id) != job.status or self._streams.get(job_id, ()) != streams:
+            self._known[job_id], self._streams[job_id] = job.status, streams
             self._news.append(job)
 
     def _report(self) -> None:
@@ -187,3 +193,8 @@ class JobWaiter:
                 log.debug("not cancelled: %s", exc)
             if deadline.expired:
                 return
+
+
+def _progress(stream: wire.SimulationStream) -> tuple[object, ...]:
+    """Return what changes as a stream is made; addresses are signed anew in every answer."""
+    return stream.stream_id, stream.status, stream.error_message, stream.video_url is not None

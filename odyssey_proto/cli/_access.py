@@ -43,6 +43,15 @@ class Access:
         """Timeout of calls, in s."""
         self.debug = debug
 
+    def expect_stdin_free(self, what: str) -> None:
+        """Refuse the key on stdin if ``what``, the words for something else, comes from there.
+
+        Raises:
+            click.UsageError: both are to be on stdin.
+        """
+        if str(self.api_key_file) == "-":
+            raise click.UsageError(f"stdin cannot have both the key and {what}; give the key by a file.")
+
     @contextlib.contextmanager
     def client(self, *, needs_key: bool = True, **settings: Any) -> Iterator[Odyssey]:
         """Yield a client of the service, closed afterwards. With ``--emulator``, the service runs that long.
@@ -57,16 +66,25 @@ class Access:
         """
         from ..client import Odyssey
 
-        with contextlib.ExitStack() as until_the_end:
-            if self.is_emulator:
-                from ..emulator import Emulator
+        with (
+            self.service(needs_key=needs_key, **settings) as (url, key),
+            Odyssey(key, api_url=url, timeout=self.timeout, debug=self.debug) as client,
+        ):
+            yield client
 
-                emulator = until_the_end.enter_context(Emulator(**settings))
-                url: str | None = emulator.api_url
-                key: str | None = emulator.api_key
-            else:
-                url, key = self.api_url, self._key(needs_key=needs_key)
-            yield until_the_end.enter_context(Odyssey(key, api_url=url, timeout=self.timeout, debug=self.debug))
+    @contextlib.contextmanager
+    def service(self, *, needs_key: bool = True, **settings: Any) -> Iterator[tuple[str | None, str | None]]:
+        """Yield the address and the key of the service; None stands for those of the environment.
+
+        The arguments, and what it raises, are those of `client`.
+        """
+        if not self.is_emulator:
+            yield self.api_url, self._key(needs_key=needs_key)
+            return
+        from ..emulator import Emulator
+
+        with Emulator(**settings) as emulator:
+            yield emulator.api_url, emulator.api_key
 
     def _key(self, *, needs_key: bool) -> str | None:
         """Return the key; None leaves it to the client, which takes that of the environment, or needs none.

@@ -19,8 +19,14 @@ if TYPE_CHECKING:  # so that whatever packs programs finds the modules, which ar
     from . import _capture as _capture
     from . import _completion as _completion
     from . import _conformance as _conformance
+    from . import _credentials as _credentials
     from . import _demo as _demo
+    from . import _doctor as _doctor
     from . import _emulator as _emulator
+    from . import _jobs as _jobs
+    from . import _recordings as _recordings
+    from . import _simulate as _simulate
+    from . import _spec as _spec
     from . import _stream as _stream
     from . import _watch as _watch
 
@@ -32,7 +38,16 @@ COMMANDS: Final = {
     "stream": ("_stream", "Stream a world from a prompt, into a file, a page or a pipe."),
     "watch": ("_watch", "Watch a broadcast, with the same outputs."),
     "capture": ("_capture", "Write a stream to a live cassette, which emulators replay."),
+    "simulate": ("_simulate", "Film scripts without watching: one job from a file of scripts or prompts."),
+    "jobs": ("_jobs", "List, show, await and cancel jobs."),
+    "recordings": ("_recordings", "List, show and download recordings."),
     "emulator": ("_emulator", "Serve the whole service on this machine."),
+    "credentials": (
+        "_credentials",
+        "Reserve a session for a client without a key, and print its credentials.",
+    ),
+    "spec": ("_spec", "Print or write the protocol: its schemas, its bundles, one definition."),
+    "doctor": ("_doctor", "Find out what works and what does not, and say what to do."),
     "demo": ("_demo", "Stream from a private emulator and save the video."),
     "conformance": ("_conformance", "Check a service, or a client, against the protocol."),
     "completion": ("_completion", "Print a script that completes commands and options in a shell."),

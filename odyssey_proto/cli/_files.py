@@ -1,8 +1,9 @@
-"""The files that a check writes: whether they can be written is looked at before it begins."""
+"""The files that a command writes: whether they can be written is looked at before it begins."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from .._base.errors import OdysseyConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["expect_writable", "is_stdout", "write", "write_json"]
+__all__ = ["expect_folder", "expect_writable", "is_stdout", "write", "write_json"]
 
 
 def is_stdout(path: Path | None) -> bool:
@@ -32,6 +33,21 @@ def expect_writable(*paths: Path | None) -> None:
             raise OdysseyConfigError(f"{path} cannot be written: it is a folder")
         if not path.absolute().parent.is_dir():
             raise OdysseyConfigError(f"{path} cannot be written: its folder does not exist")
+
+
+def expect_folder(folder: Path) -> None:
+    """Refuse a folder in which no file can be made; one that is missing is made later.
+
+    Raises:
+        OdysseyConfigError: something else is in its place, or nobody may write there.
+    """
+    place = folder.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise OdysseyConfigError(f"{folder} cannot be a folder: {place} is a file")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise OdysseyConfigError(f"{folder} cannot be written to: no permission")
 
 
 def write(path: Path, text: str) -> None:

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-__all__ = ["note", "print_json", "print_table", "progress"]
+__all__ = ["note", "plain", "print_json", "print_table", "progress", "progress_rows"]
 
 _LINE_MOST_CHARS: Final = 16_384  # addresses are long
+_SHORT_WORD: Final = 10  # a date
+_ID: Final = "id"  # the heading of a column whose cells are copied
 _printing: Final = threading.Lock()
 _displays: Final[list[Console]] = []
 """Those that show a bar."""
@@ -48,13 +50,32 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
             print(*(presentable(str(cell), _LINE_MOST_CHARS) for cell in row), sep="\t")
         return
     console = _console(stderr=False)
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*(Text(presentable(str(cell), _LINE_MOST_CHARS)) for cell in row))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    shown = [[presentable(str(cell), _LINE_MOST_CHARS) for cell in row] for row in rows]
+    widths = [_least_width([name, *(row[number] for row in shown)]) for number, name in enumerate(columns)]
+    widths[-1] = 0
+    fits = sum(widths) + 4 * len(widths) <= console.width
+    for name, width in zip(columns, widths, strict=True):
+        table.add_column(name, overflow="fold", no_wrap=name == _ID, min_width=width if fits else None)
+    for row in shown:
+        table.add_row(*map(Text, row))
     console.print(table)
+
+
+def _least_width(cells: Sequence[str]) -> int:
+    """Return how wide a column must be, so that no id is broken, and no other word that is short."""
+    most = None if cells[0] == _ID else _SHORT_WORD
+    words = " ".join(cells).split()
+    return max((len(word) for word in words if most is None or len(word) <= most), default=0)
+
+
+def plain(text: str) -> str:
+    """Return a line that a service may have had a part in, without control characters, to be printed."""
+    return presentable(text, _LINE_MOST_CHARS)
 
 
 def note(text: str) -> None:
@@ -80,25 +101,43 @@ def progress() -> Iterator[Callable[[str, float | None], None]]:
     Raises:
         MissingExtraError: Rich is not installed.
     """
+    with progress_rows() as show:
+        show("", "", None)
+        yield lambda step, share: show("", step, share)
+
+
+@contextlib.contextmanager
+def progress_rows() -> Iterator[Callable[[str, str, float | None], None]]:
+    """Show progress bars on stderr during the block, as `progress` does.
+
+    Yields a function that takes the name of a bar, the text beside it, and the share that is done, 0 to 1, or None
+    if there is no end to it. A name that is new adds a bar.
+
+    Raises:
+        MissingExtraError: Rich is not installed.
+    """
     console = _console(stderr=True)
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description:<28}", markup=False), BarColumn(), TimeElapsedColumn())
     # What commands print goes to the real stdout, not through the display.
     display = Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal, redirect_stdout=False
     )
+    tasks: dict[str, TaskID] = {}
     with display, contextlib.ExitStack() as until_the_end:
         if console.is_terminal:
             _displays.append(console)
             until_the_end.callback(_displays.remove, console)
-        task = display.add_task("", total=None)
 
-        def show(step: str, share: float | None) -> None:
+        def show(row: str, text: str, share: float | None) -> None:
+            text = presentable(text)
+            if row not in tasks:
+                tasks[row] = display.add_task(text, total=None)
             if share is None:  # the bar moves to and fro until there is one
-                display.update(task, description=step)
+                display.update(tasks[row], description=text)
             else:
-                display.update(task, description=step, total=1.0, completed=share)
+                display.update(tasks[row], description=text, total=1.0, completed=share)
 
         yield show
 

@@ -1,7 +1,4 @@
-"""The files of ``spec/``, from wherever this package is installed. They are only read here, not interpreted.
-
-A wheel has them as ``odyssey_proto/_spec``; a checkout, and an editable install of one, have the folder itself.
-"""
+"""The files of ``spec/``, from wherever this package is installed. They are only read here, not interpreted."""
 
 from __future__ import annotations
 
@@ -12,24 +9,12 @@ from typing import Any
 
 import yaml
 
+from .._base.shipped import spec_folder
+
 __all__ = ["document", "documents", "path_of", "spec_folder"]
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """PyYAML's loader in C, which is ten times as fast, if it was built with one."""
-_PACKAGE = Path(__file__).resolve().parents[1]
-
-
-@functools.cache
-def spec_folder() -> Path:
-    """Return the folder with ``openapi.yaml``, ``asyncapi.yaml``, ``schemas`` and ``vectors``.
-
-    Raises:
-        FileNotFoundError: this installation lacks it.
-    """
-    for folder in (_PACKAGE / "_spec", _PACKAGE.parent / "spec"):
-        if (folder / "openapi.yaml").is_file():
-            return folder
-    raise FileNotFoundError(f"The protocol's documents are missing from {_PACKAGE}: install odyssey-proto again")
 
 
 def path_of(name: str) -> Path:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parents[2]
 DOCS: Final = ROOT / "tools" / "docs"
 README: Final = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES: Final = ("live", "errors", "processes", "emulator", "porting", "checking", "performance")
+PAGES: Final = ("live", "command", "errors", "processes", "emulator", "porting", "checking", "performance")
 TEXTS: Final = {"README.md": README} | {
     f"tools/docs/{name}.md": (DOCS / f"{name}.md").read_text("utf-8") for name in PAGES
 }
@@ -149,9 +149,9 @@ def test_the_client_or_the_service_has_every_code_of_the_table_of_remedies(code:
 
 
 def calls() -> list[list[str]]:
-    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    blocks = [block for text in TEXTS.values() for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)]
     found = re.findall(r"(?<!\w)odyssey-proto (?=[\w-])([^\n|)]*)", "\n".join(blocks))
-    return [shlex.split(call, comments=True) for call in found]
+    return [shlex.split(call, comments=True) for call in dict.fromkeys(found)]
 
 
 @pytest.mark.parametrize("words", calls(), ids=" ".join)

@@ -23,6 +23,7 @@ class Service:
 
     def __init__(self, **statuses: list[str]) -> None:
         self.statuses = statuses
+        self.streams: list[list[wire.SimulationStream]] = [[]]  # by round; the same for all jobs
         self.time = 0.0
         self.rounds = 0
         self.listed: list[int] = []  # list requests by round
@@ -54,7 +55,11 @@ class Service:
         if job_id not in self.statuses:
             raise OdysseyError("unknown", code="not_found", status=404)
         return wire.SimulationJobDetail(
-            job_id=job_id, status=wire.SimulationJobStatus(self.status(job_id)), priority="", created_at=""
+            job_id=job_id,
+            status=wire.SimulationJobStatus(self.status(job_id)),
+            priority="",
+            created_at="",
+            streams=self.streams[min(self.rounds, len(self.streams) - 1)],
         )
 
     def jobs(self, deadline: Deadline, *, active: bool | None, limit: int, offset: int) -> wire.SimulationJobsList:
@@ -134,6 +139,16 @@ def test_a_service_that_takes_active_for_something_else_is_asked_for_the_whole_l
     service.lists_active = False
     service.wait(*service.statuses)
     assert len(service.asked) == 400  # each once in the first round, and once at its end
+
+
+def test_the_streams_of_a_single_job_are_told_as_they_are_made() -> None:
+    told: list[tuple[str, int]] = []
+    service = Service(a=["processing"] * 5 + ["completed"])
+    made = wire.SimulationStream(stream_id="s", video_url="https://x/1")
+    signed_anew = wire.SimulationStream(stream_id="s", video_url="https://x/2")
+    service.streams = [[], [wire.SimulationStream(stream_id="s")], [made], [signed_anew]]
+    service.wait("a", told=lambda job: told.append((job.status, len([s for s in job.streams if s.video_url]))))
+    assert told == [("processing", 0), ("processing", 0), ("processing", 1), ("completed", 1)]
 
 
 def test_every_change_is_told_once() -> None:

@@ -108,7 +108,7 @@ def test_a_bare_call_prints_the_help(capsys: pytest.CaptureFixture[str]) -> None
     ("arguments", "meant"),
     [
         (["stram"], "Did you mean 'stream'?"),
-        (["emulater"], "Did you mean 'emulator'?"),
+        (["emulater"], "'emulator'"),
         (["demo", "--second", "3"], "--seconds"),
         (["emulator", "--alow-host", "a"], "--allow-host"),
         (["stream", "x", "--brodcast"], "--broadcast"),
@@ -134,6 +134,8 @@ def test_there_is_a_completion_for(shell: str, capsys: pytest.CaptureFixture[str
         ("odyssey-proto emulator --allow", ["--allow-host", "--allow-origin"]),
         ("odyssey-proto emulator --codec v", ["vp8"]),
         ("odyssey-proto stream --frame-format j", ["jpeg"]),
+        ("odyssey-proto recordings d", ["download"]),
+        ("odyssey-proto jobs list --status pe", ["pending"]),
     ],
 )
 def test_what_is_typed_is_completed(

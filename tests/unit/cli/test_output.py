@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from odyssey_proto.cli import _output
-from odyssey_proto.cli._output import note, print_json, print_table, progress
+from odyssey_proto.cli._output import note, print_json, print_table, progress, progress_rows
 
 
 class _Terminal(io.StringIO):
@@ -102,3 +102,32 @@ def test_a_note_that_nobody_can_read_is_no_error(monkeypatch: pytest.MonkeyPatch
     closed.close()
     monkeypatch.setattr(sys, "stderr", closed)
     note("somewhere")
+
+
+def test_each_name_has_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", _Terminal("utf-8"))
+    with progress_rows() as show:
+        show("a", "first\x1b[2J", None)
+        show("b", "second", 0.25)
+        show("a", "first again", 1.0)
+    shown = sys.stderr.getvalue()  # type: ignore[attr-defined]
+    assert "\x1b[2J" not in shown
+    assert len({row for row in shown.split("\n") if row.startswith(("first again", "second"))}) >= 2
+
+
+@pytest.mark.parametrize("name", ["id", "prompt"])
+def test_an_id_is_never_broken(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", _Terminal("ascii"))
+    print_table((name, "problem"), [("job-" + 36 * "x", 80 * "y")])
+    shown = sys.stdout.getvalue()  # type: ignore[attr-defined]
+    assert ("job-" + 36 * "x" in shown) == (name == "id")
+    assert shown.count("y") == 80
+
+
+def test_a_date_is_broken_only_before_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", _Terminal("ascii"))
+    print_table(("id", "created", "problem"), [("job-" + 24 * "x", "2026-01-31 15:45:00", 80 * "y")])
+    shown = sys.stdout.getvalue()  # type: ignore[attr-defined]
+    assert "2026-01-31" in shown
+    assert "15:45:00" in shown
+    assert shown.count("y") == 80

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from odyssey_proto.conformance import documents
 
 SPEC = Path(__file__).parents[3] / "spec"
@@ -23,9 +21,3 @@ def test_a_document_is_read_once() -> None:
 def test_all_files_of_a_folder_are_found() -> None:
     found = documents.documents("schemas", ".yaml")
     assert [*found] == sorted(f"schemas/{path.name}" for path in (SPEC / "schemas").iterdir())
-
-
-def test_an_installation_without_documents_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(documents, "_PACKAGE", tmp_path / "odyssey_proto")
-    with pytest.raises(FileNotFoundError, match="install odyssey-proto again"):
-        documents.spec_folder.__wrapped__()

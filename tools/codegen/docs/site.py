@@ -36,6 +36,7 @@ _GUIDES: Final = (
     ("errors", "Errors, retries and networks", "What is raised and when; proxies, certificates, redirects, logs."),
     ("processes", "Threads and processes", "Where the client runs, how it ends, and which systems were tried."),
     ("porting", "Porting", "Turning a program for the official Python SDK into one for this client."),
+    ("command", "The command", "Streaming, simulating, downloading and finding faults from a shell."),
     ("emulator", "The emulator", "Its own calls, its pictures, what it stores, and who may call it."),
     ("testing", "Testing a program", "Testing a program of one's own against the emulator, faults included."),
     (

@@ -1,0 +1,73 @@
+"""What scripts will do, as a table and as JSON-ready data. They were checked before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import _output
+from ._script_lines import line_of
+from ._times import clock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ._script_file import ScriptFile
+
+__all__ = ["print_timeline", "timeline"]
+
+_ACTIONS = ("start", "interact", "end")
+
+
+def timeline(file: ScriptFile, scripts: Sequence[Sequence[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
+    """Return what each script does, entry by entry.
+
+    Args:
+        file: where they come from.
+        scripts: what `ScriptFile.checked` returned.
+    """
+    return [
+        [_step(file, index, at, entry) for at, entry in enumerate(script)] for index, script in enumerate(scripts)
+    ]
+
+
+def _step(file: ScriptFile, index: int, at: int, entry: dict[str, Any]) -> dict[str, Any]:
+    action = next(key for key in (*_ACTIONS, *entry) if key in entry and key != "timestamp_ms")
+    body = entry[action]
+    prompt = body.get("prompt") if isinstance(body, dict) else None
+    image = None
+    if action == "start" and "image" in body:
+        given = (file.scripts[index] if file.are_many else file.scripts)[at]["start"]["image"]
+        image = "data URL" if given.lstrip()[:5].lower() == "data:" else given
+    return {
+        "line": line_of((index, at), file.lines),
+        "timestamp_ms": entry["timestamp_ms"],
+        "action": action,
+        "prompt": prompt,
+        "image": image,
+    }
+
+
+def print_timeline(steps: Sequence[Sequence[dict[str, Any]]]) -> None:
+    """Print a table with a row for each entry, and to stderr how much it is altogether."""
+    _output.print_table(("script", "time", "action", "prompt", "image"), _rows(steps))
+    total_ms = 0.0
+    for number, script in enumerate(steps, 1):
+        started_ms: float | None = None
+        for step in script:
+            if step["action"] == "start":
+                started_ms = step["timestamp_ms"]
+            elif step["action"] == "end" and started_ms is not None:
+                total_ms += step["timestamp_ms"] - started_ms
+                started_ms = None
+        if started_ms is not None:
+            _output.note(f"script {number}: its stream has no end")
+            total_ms += script[-1]["timestamp_ms"] - started_ms
+    count = "1 script" if len(steps) == 1 else f"{len(steps)} scripts"
+    _output.note(f"{count}, {clock(total_ms / 1000)} of video; nothing was sent")
+
+
+def _rows(steps: Sequence[Sequence[dict[str, Any]]]) -> Iterator[tuple[object, ...]]:
+    for number, script in enumerate(steps, 1):
+        for step in script:
+            prompt = step["prompt"] if step["prompt"] is not None else ""
+            yield number, clock(step["timestamp_ms"] / 1000), step["action"], prompt, step["image"] or ""
