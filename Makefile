@@ -16,7 +16,7 @@ TESTS ?= tests/live
 SECONDS ?= 60
 
 .PHONY: help check format coverage install demo test lint types generate generate-check spec-diff generators cassettes core-coverage conformance bench fuzz soak sloppy stress wheel-check clean \
-	test-lowest test-newest test-prereleases test-releases wheels pyinstaller
+	test-lowest test-newest test-prereleases test-releases wheels pyinstaller pictures
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "%-46s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -149,6 +149,10 @@ soak: install ## 500 connects and 30 minutes of video over a link that breaks; t
 
 bench: install ## measure beside a plain client
 	$(BIN)/python -m tools.bench $(ARGS)
+
+# Another run is never the same, so nothing compares them with what is committed.
+pictures: install ## make the pictures of the README
+	$(BIN)/python -m tools.pictures
 
 # Builds both wheels, installs each alone in a new environment and imports it there.
 wheel-check: install ## build, look into and use the wheels

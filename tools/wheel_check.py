@@ -5,12 +5,14 @@
 It checks that the wheel of `odyssey-proto` is complete (both packages, their type markers, the dependencies), that
 importing it is cheap, and that the error for a missing extra names it. The wheel of `odyssey-models` must need
 only attrs, and convert with its extra; its files must be those in the other wheel. Before that, it checks the
-contents of the wheels and the sdists, and that a package index would accept their metadata.
+contents of the wheels and the sdists, that a package index would accept their metadata, and that no link of their
+descriptions needs the repository.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -30,6 +32,7 @@ _IN_SDIST: Final = {
     "odyssey_proto": _SDIST | {"odyssey_proto", "generated", "spec", "tools", "tests", "Makefile"},
     "odyssey_models": _SDIST | {"odyssey_models"},
 }
+_RELATIVE: Final = re.compile(r"\]\((?!https?:|#)[^)]*\)")
 _CODE: Final = frozenset({".py", ".typed"})
 _DOCUMENTS: Final = {  # the folders of the wheel that have these of the project
     "odyssey_proto/_spec": "spec",
@@ -153,6 +156,7 @@ def _run(python: Path, code: str) -> None:
 def _check_contents(name: str, wheel: Path, sdist: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         files = [PurePosixPath(file) for file in archive.namelist()]
+        text = archive.read(next(str(file) for file in files if file.match("*.dist-info/METADATA"))).decode()
     odd = [
         str(file)
         for file in files
@@ -161,6 +165,8 @@ def _check_contents(name: str, wheel: Path, sdist: Path) -> None:
         and not file.parts[0].endswith(".dist-info")
     ]
     assert not odd, f"{wheel.name} has {', '.join(odd)}"
+    lost = _RELATIVE.findall(text)
+    assert not lost, f"the description of {wheel.name} has links that lead nowhere on a package index: {lost}"
     if name == "odyssey_proto":
         _check_documents(wheel, files)
     assert any(file.match("*.dist-info/licenses/LICENSE") for file in files), f"{wheel.name} has no licence"

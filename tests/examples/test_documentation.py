@@ -13,10 +13,12 @@ from tests.support.documentation import GONE, SECTIONS, examples
 if TYPE_CHECKING:
     from types import ModuleType
 
+OURS = ("test_description", "test_porting", "test_readme", "test_testing_page", "test_worlds_of_your_own")
+"""The tests of this project's own pages."""
 MODULES: dict[str, ModuleType] = {
     path.stem: importlib.import_module(f"tests.examples.{path.stem}")
     for path in sorted(Path(__file__).parent.glob("test_*.py"))
-    if path.name != Path(__file__).name and path.stem not in ("test_readme", "test_porting")  # other programs
+    if path.name != Path(__file__).name and path.stem not in OURS
 }
 LISTED = [(page, section, test) for page, of in SECTIONS.items() for section, test in of.items()]
 

@@ -1,4 +1,4 @@
-"""The programs in ``programs.md``, ported by the tables in the README, run against the emulator.
+"""The programs in ``programs.md``, ported by the tables in `tools/docs/porting.md`, run against the emulator.
 
 Nothing else is changed but the paths of images, and how long ``sleep`` takes. `tests.support.screen` replaces the
 windows of OpenCV.

@@ -1,97 +1,200 @@
-"""The scripts in the README run unchanged, except for the address of the emulator."""
+"""Each script in the README, and in the pages that it leads to, runs by itself and does what the text says."""
 
 from __future__ import annotations
 
+import builtins
 import re
+import shlex
 import subprocess
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import urlsplit
 
+import click
 import pytest
+from PIL import Image
 
+import odyssey_proto
+from odyssey_proto.cli import _app
 from odyssey_proto.emulator._server import Emulator
+from tests.support.preloaded import preloaded
+from tests.support.processes import PATIENCE_S
+from tools.codegen.docs.markdown import headings
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-SCRIPTS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT: Final = Path(__file__).parents[2]
+DOCS: Final = ROOT / "tools" / "docs"
+README: Final = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES: Final = ("live", "command", "errors", "processes", "emulator", "porting", "checking", "performance")
+TEXTS: Final = {"README.md": README} | {
+    f"tools/docs/{name}.md": (DOCS / f"{name}.md").read_text("utf-8") for name in PAGES
+}
+SCRIPTS: Final = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+(WITNESS,) = re.findall(r"```python\n(.*?)```", "".join(list(TEXTS.values())[1:]), re.DOTALL)
+FPS: Final = 40  # scripts count frames; twice as many a second take half the time
+TOGETHER: Final = pytest.mark.xdist_group("readme")  # one emulator for all
+
+EXPECTED: Final[dict[str, str]] = {
+    "night.png": r"(?i).*night.*\n",
+    "orange": r"1280 × 704\n",
+    "record(": r"[4-9]\d frames, \d+\.\d+ fps, \d+ freezes\n",
+    "on_video_frame": r"(\d+\n)+",
+    "match event": r"started \S+\n(the link is .*\n)*over \n",
+    "simulate(": r"(?s).*video (\d+) of \1 bytes\n.*'thumbnail': .*'preview': .*\n\S+ 2\.\d+\n\S+ 2\.\d+\n",
+    "connect_to_stream": r"1280 × 704\n",
+    "create_client_credentials": r"\d+\n",
+    "AdvancedConfig": r"connected\n",
+    "OdysseyStreamError as error": r"wrong_stream_state .*\n",
+    "Fault(": r"connected\n",
+}
+"""What a script has in it -> what it prints."""
 
 
-def run(script: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", script],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+class Run(Protocol):
+    """Runs a script in an empty folder, with the settings in the environment that the README names."""
+
+    def __call__(self, script: str, key: str = ..., /) -> subprocess.CompletedProcess[str]: ...
 
 
-def test_the_first_lines_run_with_the_settings_in_the_environment(tmp_path: Path) -> None:
-    seen = "import sys\ndef show(data):\n    assert data.shape == (704, 1280, 3)\n    sys.exit(7)\n"
-    with Emulator() as emulator:
-        done = run(seen + SCRIPTS[0], tmp_path, ODYSSEY_API_KEY="ody_readme", ODYSSEY_API_URL=emulator.api_url)
-    assert (done.returncode, done.stderr) == (7, "")
+@pytest.fixture(scope="module")
+def service() -> Iterator[Emulator]:
+    with Emulator(fps=FPS) as emulator:
+        yield emulator
 
 
-def test_the_first_script_streams_and_writes_its_picture(tmp_path: Path) -> None:
-    script = next(script for script in SCRIPTS if "night.png" in script)
-    with Emulator() as emulator:
-        done = run(script.replace("http://127.0.0.1:8000", emulator.api_url), tmp_path)
+@pytest.fixture(scope="module")
+def command() -> Iterator[tuple[str, ...]]:
+    with preloaded("tests.support.script") as command:
+        yield command
+
+
+@pytest.fixture
+def run(command: tuple[str, ...], service: Emulator, tmp_path: Path) -> Run:
+    def run(script: str, key: str = "ody_readme", /) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            input=script,
+            env={"ODYSSEY_API_KEY": key, "ODYSSEY_API_URL": service.api_url, "SCRIPT_FOLDER": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=2 * PATIENCE_S,
+            check=False,
+        )
+
+    return run
+
+
+@TOGETHER
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_script_runs_by_itself_and_prints_what_it_should(name: str, run: Run, tmp_path: Path) -> None:
+    (script,) = [script for script in SCRIPTS if name in script]
+    done = run(script, f"ody_{name.encode().hex()}")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "night" in done.stdout.lower()
-    assert (tmp_path / "night.png").read_bytes().startswith(b"\x89PNG")
+    assert re.fullmatch(EXPECTED[name], done.stdout), done.stdout
+    made = {path.name: path for path in tmp_path.iterdir()}
+    match name:
+        case "night.png":
+            with Image.open(made["night.png"]) as picture:
+                assert picture.size == (1280, 704)
+        case "record(":
+            assert made["cat.mp4"].stat().st_size > 10_000
+        case "simulate(":
+            assert len(list(made["films"].glob("*.jsonl"))) == 2
+        case _:
+            assert not made
 
 
-def test_the_script_without_a_connection_films_and_downloads(tmp_path: Path) -> None:
-    script = next(script for script in SCRIPTS if "simulate_and_wait" in script)
-    with Emulator() as emulator:
-        done = run(script.replace("http://127.0.0.1:8000", emulator.api_url), tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert sorted(path.name.rpartition("_")[2] for path in tmp_path.glob("*_*")) == [
-        "events.jsonl",
-        "preview.mp4",
-        "thumb.jpg",
-    ]
+def test_every_script_is_run() -> None:
+    assert len(SCRIPTS) == len(EXPECTED)
+    assert all(any(name in script for name in EXPECTED) for script in SCRIPTS)
 
 
-def test_handlers_and_events_tell_the_same_session(tmp_path: Path) -> None:
-    handlers = next(script for script in SCRIPTS if "on_video_frame" in script)
-    events = next(script for script in SCRIPTS if "match event" in script)
-    before = "from odyssey_proto import *\nclient = Odyssey()\n"
-    between = "session = client._session\nimport threading\nthreading.Timer(3, client.close).start()\n"
-    with Emulator() as emulator:
-        script = before + handlers + between + events
-        done = run(script, tmp_path, ODYSSEY_API_KEY="ody_readme", ODYSSEY_API_URL=emulator.api_url)
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
-    assert "over " in lines
-    assert any(line.isdecimal() for line in lines), "frames came to the handler"
-
-
-def test_the_emulator_example_makes_the_failure_that_it_shows(tmp_path: Path) -> None:
-    script = next(script for script in SCRIPTS if "faults.add" in script)
-    script = "from odyssey_proto import Odyssey\n" + script + "    with client, client.connect() as session:\n"
-    done = run(script + "        print(session.status)\n", tmp_path)
-    assert (done.returncode, done.stderr, done.stdout) == (0, "", "connected\n")
-
-
-def test_the_witness_names_what_a_client_does_wrong(tmp_path: Path) -> None:
-    script = next(script for script in SCRIPTS if "Witness" in script)
-    assert run(script, tmp_path).returncode == 0
+@TOGETHER
+def test_the_witness_names_what_a_client_does_wrong(run: Run) -> None:
+    assert run(WITNESS).returncode == 0
     url = 'f"{emulator.api_url}/auth/token"'
     use = f'requests.post({url}, json={{"api_key": 5}}, headers={{"User-Agent": "my-client/2"}}, timeout=30)'
-    script = script.replace("...", use).replace(
+    script = WITNESS.replace("...", use).replace(
         "assert witness.violations() == []", "print(*witness.violations())"
     )
-    done = run("import requests\n" + script, tmp_path)
+    done = run("import requests\n" + script)
     assert done.stdout.startswith(
         "POST /auth/token: request: /api_key: it is an integer, not a string (spec/schemas/"
     )
 
 
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"`((?:Odyssey|Malformed)\w+Error)`", README))))
-def test_every_error_in_the_table_exists(name: str) -> None:
-    import odyssey_proto
+# --- names
 
-    assert name in odyssey_proto.__all__
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`(\w+Error)`", "".join(TEXTS.values())))))
+def test_every_error_exists(name: str) -> None:
+    assert name in odyssey_proto.__all__ or hasattr(builtins, name)
+
+
+def codes() -> set[str]:
+    table = README.partition("| error, `code` | remedy |\n")[2].partition("\n\n")[0]
+    left = [line.split(" | ")[0] for line in table.splitlines()]
+    return {code for cell in left for code in re.findall(r"`([a-z]+(?:_[a-z]+)*)`", cell)}
+
+
+@pytest.mark.parametrize("code", sorted(codes()))
+def test_the_client_or_the_service_has_every_code_of_the_table_of_remedies(code: str) -> None:
+    sources = [*(ROOT / "odyssey_proto").rglob("*.py"), *(ROOT / "spec" / "schemas").glob("*.yaml")]
+    assert any(re.search(rf"\b{code}\b", path.read_text("utf-8")) for path in sources)
+
+
+# --- the command
+
+
+def calls() -> list[list[str]]:
+    blocks = [block for text in TEXTS.values() for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)]
+    found = re.findall(r"(?<!\w)odyssey-proto (?=[\w-])([^\n|)]*)", "\n".join(blocks))
+    return [shlex.split(call, comments=True) for call in dict.fromkeys(found)]
+
+
+@pytest.mark.parametrize("words", calls(), ids=" ".join)
+def test_the_command_takes_every_call(words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for word in words:
+        if word.endswith((".png", ".csv")):
+            (tmp_path / word).touch()
+    group = _app.app
+    context = click.Context(group, info_name="odyssey-proto")
+    name, command, arguments = group.resolve_command(context, words)
+    assert command is not None
+    command.make_context(name, arguments, parent=context)
+
+
+def test_the_table_of_commands_has_every_command() -> None:
+    table = README.partition("| command | what it does |\n")[2].partition("\n\n")[0]
+    listed = {word for row in table.splitlines() for word in re.findall(r"`([a-z]+)", row.split(" | ")[0])}
+    assert listed >= set(_app.COMMANDS)
+
+
+# --- links and pictures
+
+
+def links(name: str, text: str) -> list[tuple[str, str]]:
+    text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    return [(name, target) for target in re.findall(r"\]\(([^)]+)\)", text) if not urlsplit(target).scheme]
+
+
+@pytest.mark.parametrize(("document", "target"), [link for text in TEXTS.items() for link in links(*text)])
+def test_every_link_leads_somewhere(document: str, target: str) -> None:
+    path, _, anchor = target.partition("#")
+    page = (ROOT / document).parent / path if path else ROOT / document
+    assert page.exists()
+    if anchor:
+        assert anchor in {found for _, found, _ in headings(page.read_text("utf-8"))}
+
+
+def test_the_contents_have_every_section() -> None:
+    sections = [(anchor, title) for level, anchor, title in headings(README) if level == 2]
+    listed = re.findall(r"^- \[(.+)\]\(#(.+)\)$", README, re.MULTILINE)
+    assert [(anchor, title) for title, anchor in listed] == [it for it in sections if it[0] != "contents"]
+
+
+def test_the_pictures_are_small() -> None:
+    assert sum(path.stat().st_size for path in (DOCS / "pictures").iterdir()) < 300_000

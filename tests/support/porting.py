@@ -1,4 +1,4 @@
-"""Porting programs of the official SDK by the tables in the README: as a reader would, but by machine.
+"""Porting programs of the official SDK by the tables in `tools/docs/porting.md`, as a reader would.
 
 A row has code on both sides. In it, ``…`` stands for any arguments, ``f`` for any function (``client.f`` for any
 call of the SDK), ``task`` for any name and ``x`` for anything. Several pieces of code on the right are statements,
@@ -18,10 +18,10 @@ import attrs
 
 from odyssey_proto import Odyssey
 
-__all__ = ["BLOCKING", "README", "WITH_A_LOOP", "Row", "found", "port", "programs", "rows"]
+__all__ = ["BLOCKING", "WITH_A_LOOP", "Row", "found", "port", "programs", "rows"]
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
-README: Final = (_ROOT / "README.md").read_text("utf-8")
+_PAGE: Final = (_ROOT / "tools/docs/porting.md").read_text("utf-8")
 BLOCKING: Final = "official, in a program that becomes blocking"
 """The header of the table for programs without a loop."""
 WITH_A_LOOP: Final = "official, in a program that keeps its loop"
@@ -43,9 +43,9 @@ class Row:
 
 
 def rows(table: str) -> list[Row]:
-    """Return the rows below the header ``table`` in the README."""
-    _, _, rest = README.partition(f"| {table} |")
-    assert rest, f"the README has no table {table!r}"
+    """Return the rows below the header ``table``."""
+    _, _, rest = _PAGE.partition(f"| {table} |")
+    assert rest, f"the page has no table {table!r}"
     cells = [line.strip("| ").split(" | ") for line in rest.split("\n\n")[0].splitlines()[2:]]
     return [Row(_code(official), _code(_INSTEAD.match(here)[0])) for official, here in cells]  # type: ignore[index]  # it
     # matches the empty string too

@@ -178,9 +178,9 @@ def test_the_exit_status_is_by_the_kind_of_error(error: OdysseyError, status: in
     assert status in dict(_exit_status.KINDS)
 
 
-def test_the_readme_has_every_exit_status() -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
-    rows = re.findall(r"^\| (\d+) \| ([^|]*) \|$", readme, re.MULTILINE)
+def test_the_page_of_the_command_has_every_exit_status() -> None:
+    page = (ROOT / "tools" / "docs" / "command.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d+) \| ([^|]*) \|$", page, re.MULTILINE)
     assert [(int(status), what) for status, what in rows] == list(_exit_status.KINDS)
 
 

@@ -29,14 +29,26 @@ _CHANNELS: Final = (
     ("Two data channels", "requests about a stream, and their answers", placement.CHANNELS, "Data channels"),
     ("Media over WebRTC or HLS", "video, for clients and spectators", placement.HOSTS, "Broadcasts and media"),
 )
+_PROTOCOL: Final = "The protocol"
+_GUIDES_PART: Final = "This client and its emulator"
 _GUIDES: Final = (
-    ("testing", "Testing a program", "How to test a program of one's own against the emulator, faults included."),
+    ("live", "Live sessions", "Frames, recordings, figures, bad networks, losing the connection, broadcasts."),
+    ("errors", "Errors, retries and networks", "What is raised and when; proxies, certificates, redirects, logs."),
+    ("processes", "Threads and processes", "Where the client runs, how it ends, and which systems were tried."),
+    ("porting", "Porting", "Turning a program for the official Python SDK into one for this client."),
+    ("command", "The command", "Streaming, simulating, downloading and finding faults from a shell."),
+    ("emulator", "The emulator", "Its own calls, its pictures, what it stores, and who may call it."),
+    ("testing", "Testing a program", "Testing a program of one's own against the emulator, faults included."),
     (
         "cassettes",
         "Live cassettes",
-        "Writing a session down, replaying it to any client, and the format of the file.",
+        "Writing a session down, replaying it to any client, the format of the file.",
     ),
+    ("worlds", "Worlds of your own", "Serving a model, a simulator or a clip to every client of the protocol."),
+    ("checking", "Checking a service or a client", "What the command checks, and tests of one's own."),
+    ("performance", "How fast", "This client compared with a plain one, and with only decoding and converting."),
 )
+"""Pages whose text is in `tools/docs`: name of the file, title, what it is about."""
 _STATES_NOTE: Final = (
     "These are the states of the client in this project, as its tables have them; other clients may have others. "
     "A label names the input that leads on, and in brackets its condition. Final states have two outlines."
@@ -53,6 +65,8 @@ class _Page:
     values: dict[str, Any] = attrs.field(repr=False)
     contents: list[tuple[int, str, str]] = attrs.field(factory=list, repr=False)
     """What the list "On this page" has: level, anchor, text."""
+    part: str = _PROTOCOL
+    """The part of the documentation that it belongs to."""
 
 
 def write_docs(spec: Path, schemas: dict[str, Schema], folder: Path) -> None:
@@ -93,7 +107,12 @@ def _pages(source: Source, places: Placement) -> list[_Page]:
             about="What travels between the Odyssey service and its clients, for those who write a client.",
             template="index.html",
             values={"channels": _CHANNELS},
-            contents=[(2, "channels", "Channels"), (2, "sources", "Sources")],
+            contents=[
+                (2, slug(_PROTOCOL), _PROTOCOL),
+                (2, slug(_GUIDES_PART), _GUIDES_PART),
+                (2, "channels", "Channels"),
+                (2, "sources", "Sources"),
+            ],
         ),
         _reading(source, places),
         _calls(
@@ -125,7 +144,7 @@ def _pages(source: Source, places: Placement) -> list[_Page]:
                 "What travels on no channel.",
             )
         )
-    return [*pages, *_texts(source, places), _sdk(), _worlds(), *(_guide(places, *guide) for guide in _GUIDES)]
+    return [*pages, *_texts(source, places), _sdk(), *(_guide(places, *guide) for guide in _GUIDES)]
 
 
 def _texts(source: Source, places: Placement) -> list[_Page]:
@@ -227,12 +246,6 @@ def _text(
         values={"html": html},
         contents=listed,
     )
-
-
-def _guide(places: Placement, name: str, title: str, about: str) -> _Page:
-    """Return a page about the tools of this project, from `tools/docs`."""
-    text = (_TEMPLATES / f"{name}.md").read_text("utf-8")
-    return _text(places, f"{name}.html", title, about, text)
 
 
 def _reading(source: Source, places: Placement) -> _Page:
@@ -347,20 +360,32 @@ def _drawings(file: str, title: str, about: str, drawings: list[dict[str, Any]],
     )
 
 
-# --- the page of the emulator's worlds
+# --- pages about this project
 
 
-def _worlds() -> _Page:
-    text = (_TEMPLATES / "worlds.md").read_text("utf-8")
+def _guide(places: Placement, name: str, title: str, about: str) -> _Page:
+    """Return a page about the client or its tools, from `tools/docs`."""
+    text = re.sub(r"\A# .*\n", "", (_TEMPLATES / f"{name}.md").read_text("utf-8"))
     return _Page(
-        file="worlds.html",
-        short="Worlds of your own",
-        title="Worlds of your own",
-        about="How the emulator serves a model, a simulator or a clip to every client of the protocol.",
+        file=f"{name}.html",
+        short=title,
+        title=title,
+        about=about,
         template="text.html",
-        values={"html": block(text)},
+        values={"html": block(text, link=lambda target: _from_guide(places, target))},
         contents=headings(text),
+        part=_GUIDES_PART,
     )
+
+
+def _from_guide(places: Placement, target: str) -> str:
+    """Return the address to which a link leads that stands in a guide."""
+    path, _, anchor = target.partition("#")
+    if path.startswith("../../spec/"):
+        return places.section("", target.removeprefix("../../spec/"))
+    if path.removesuffix(".md") in {name for name, *_ in _GUIDES}:
+        path = f"{path.removesuffix('.md')}.html"
+    return f"{path}#{anchor}" if anchor else path
 
 
 # --- the page of a program

@@ -1,0 +1,14 @@
+"""Runs the script on its standard input as ``python -W error -`` would, in SCRIPT_FOLDER: for `preloaded`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+
+__all__: list[str] = []
+
+if __name__ == "__main__":
+    os.chdir(os.environ.pop("SCRIPT_FOLDER"))
+    warnings.simplefilter("error")
+    exec(compile(sys.stdin.read(), "<script>", "exec"), {"__name__": "__main__"})

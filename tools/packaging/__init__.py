@@ -1,0 +1,3 @@
+"""What building the wheel and the sdist needs beside `pyproject.toml`."""
+
+__all__: list[str] = []
