@@ -156,7 +156,7 @@ WRONG: Final[list[tuple[str, str | bytes, str]]] = [
     ("empty.json", "", ": it is empty"),
     ("list.json", "[]", ":1: script: it has no entries"),
     ("text.json", '\n"x"', ":2: a script is a list of entries, not a text"),
-    ("comma.json", '[{"timestamp_ms": 0,\n}]', ":2: not JSON: Expecting property name"),
+    ("comma.json", '[{"timestamp_ms": 0,\n1}]', ":2: not JSON: Expecting property name"),
     ("deep.json", "[" * 100_000, ": not JSON that can be read"),
     ("key.json", '{"scrpt": []}', ':1: it must be a list, or an object with one of "script" and "scripts"'),
     ("more.json", '{"script": [],\n"seed": 1}', ":2: 'seed' is unknown beside 'script' and 'portrait'"),
