@@ -126,7 +126,7 @@ def _fields(head: bytes) -> list[tuple[bytes, bytes]]:
         if line.startswith((b" ", b"\t")):
             if is_kept:
                 name, value = fields[-1]
-                fields[-1] = (name, b"%s %s" % (value, _one_line(line)) if value else _one_line(line))
+                fields[-1] = (name, b" ".join(filter(None, (value, _one_line(line)))))
             continue
         name, colon, value = line.partition(b":")
         is_kept = bool(colon) and _TOKEN.fullmatch(name.strip()) is not None

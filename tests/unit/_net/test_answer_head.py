@@ -40,6 +40,7 @@ def fields(*lines: bytes, end: bytes = b"\r\n") -> list[bytes]:
         pytest.param([b"Location: /x \t"], [b"Location: /x"], id="spaces at the end"),
         pytest.param([b"X-A: b", b"\tc", b" d"], [b"X-A: b c d"], id="a folded field"),
         pytest.param([b"X-A:", b" b"], [b"X-A: b"], id="a value that begins on the next line"),
+        pytest.param([b"X-A: b", b" "], [b"X-A: b"], id="an empty fold"),
         pytest.param([b" folded", b"X-A: b"], [b"X-A: b"], id="a fold of nothing"),
         pytest.param([b"X-A: b", b"no field", b" of it"], [b"X-A: b"], id="a fold of no field"),
         pytest.param([b"X-A: b\rc\0d"], [b"X-A: b c d"], id="control characters"),
