@@ -446,7 +446,7 @@ class Peer:
             self._spawn(self._await_sign_of_life(on_answer))
 
     async def _await_sign_of_life(self, on_answer: Callable[[], None]) -> None:
-        if await liveness.answers(self._pc):
+        if await liveness.answers(self._pc, self._totals.note_path):
             self._tell(on_answer)
 
     def _take_frame(self, frame: av.VideoFrame, received_at: float) -> None:
@@ -470,8 +470,7 @@ class Peer:
         """Read values that aiortc does not report: the codec, and the round trip of the data channels."""
         pc, totals = self._pc, self._totals
         assert pc is not None
-        if (round_trip_s := liveness.channels_round_trip_s(pc)) is not None:
-            totals.round_trip_s = round_trip_s
+        totals.note_round_trip(liveness.channels_round_trip_s(pc))
         kind = None if self._receiving is None else self._receiving.payload_type
         if self._offer is not None and kind is not None:
             totals.codec = self._offer.codecs.names.get(kind, totals.codec)
