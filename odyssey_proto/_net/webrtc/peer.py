@@ -29,7 +29,7 @@ from .path_search import PathSearch, RemoteCandidates, add_remote
 from .picture_size import TOO_LARGE, oversize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     import av
     from aiortc import MediaStreamTrack, RTCPeerConnection
@@ -108,6 +108,7 @@ class Peer:
         self._pc: RTCPeerConnection | None = None
         self._offer: Offer | None = None
         self._offers_waiting = 0
+        self._codec_names: Mapping[int, str] = {}  # by payload type
         self._remote = RemoteCandidates(self._add_candidate)
         self._video: MediaStreamTrack | None = None
         self._receiving: Receiving | None = None
@@ -351,7 +352,7 @@ class Peer:
         return pc
 
     def _take_offer(self, offer: Offer) -> None:
-        self._offer = offer
+        self._offer, self._codec_names = offer, offer.codecs.names
         self._channels.max_message_size = offer.max_message_size
         self._remote.take_offer(offer)
 
@@ -472,8 +473,8 @@ class Peer:
         assert pc is not None
         totals.note_round_trip(liveness.channels_round_trip_s(pc))
         kind = None if self._receiving is None else self._receiving.payload_type
-        if self._offer is not None and kind is not None:
-            totals.codec = self._offer.codecs.names.get(kind, totals.codec)
+        if kind is not None:
+            totals.codec = self._codec_names.get(kind, totals.codec)
 
     def _take_channel_end(self, label: str) -> None:
         self._spawn(self._tell_channel_closed(label))
