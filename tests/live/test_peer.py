@@ -611,6 +611,15 @@ class TestLoss:
         assert silenced.wait(GENEROUS)
         assert not loop.run(liveness.answers(peer.peer_connection), GENEROUS)
 
+    def test_one_that_is_cut_leaves_no_socket(self, peer: Peer, streamer: Streamer, heard: Heard) -> None:
+        connect(peer, streamer, heard)
+        heard.wait("state", "connected")
+        (agent,) = candidates.agents(cast("Any", peer.peer_connection))
+        transports = [protocol.transport for protocol in agent._protocols]
+        assert transports
+        peer.close(0.0).result(GENEROUS)
+        assert [transport.is_closing() for transport in transports] == [True] * len(transports), transports
+
     def test_a_sign_of_life_measures_the_path_if_the_first_check_is_answered(
         self, loop: BackgroundLoop, peer: Peer, streamer: Streamer, heard: Heard, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -247,6 +247,8 @@ class Peer:
         await self._everything.spawn(self._path.servers.cut())
         if not await self._everything.cancel(0.2):
             log.warning("%d tasks of a peer connection did not end", len(self._everything))
+        if self._pc is not None:
+            candidates.close_sockets(self._pc)
         self._channels.drop()
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
