@@ -70,7 +70,8 @@ def link_figures(totals: VideoTotals) -> LinkFigures:
         expected=totals.packets - totals.in_vain + totals.packets_lost,
         lost=totals.packets_lost + totals.repaired,
         held_up_s=totals.held_up_s + (totals.frames_lost + totals.frames_held) * FRAME_INTERVAL_S,
-        round_trip_s=totals.repair_s or totals.round_trip_s,
+        round_trip_s=totals.path_s,
+        round_trip_at=totals.path_at,
         packet_at=totals.packet_at,
     )
 

@@ -52,7 +52,7 @@ class SessionStats(Record):
     height: int | None
     """Height of the newest frame in px; None before the first."""
     codec: str | None
-    """``H264`` or ``VP8``; None before the first frame."""
+    """``H264`` or ``VP8``; None before the first frame, and over HLS."""
     packets_received: int
     """RTP packets of video that arrived."""
     packets_lost: int

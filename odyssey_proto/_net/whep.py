@@ -17,7 +17,7 @@ from ..core.refusals import refusal, unreadable
 from .http_exchange import HttpRequest
 from .redirects import is_same_origin, resolved
 from .webrtc import candidates, feedback
-from .webrtc.codecs import widened
+from .webrtc.codecs import VideoCodecs, widened
 from .webrtc.offer import UNREADABLE, malformed_answer, readable_answer
 from .webrtc.peer import Peer
 
@@ -233,8 +233,10 @@ class WhepPeer(Peer):
             ) from exc
         except (*UNREADABLE, InvalidAccessError, InvalidStateError) as exc:
             raise malformed_answer(f"cannot be used ({type(exc).__name__})", _POST) from exc
+        media = SessionDescription.parse(answer).media
+        self._codec_names = VideoCodecs.of(media).names
         if self._receiving is not None:
-            self._receiving.agree(pc, feedback.terms(SessionDescription.parse(answer).media))
+            self._receiving.agree(pc, feedback.terms(media))
         self._spawn(self._watch_path())
 
     def _take_encryption(self, encryption: RTCDtlsTransport) -> None:

@@ -237,7 +237,8 @@ class FrameHub:
             self._untold.clear()
             self._next_index = None
             self._latest = self._last_at = None
-            self.freezes.restart()
+            was_held_up = self._paused or error is not None  # else the last frame may come long before the end
+            self.freezes.restart(self._clock.now() if was_held_up else None)
             for receiver in self._alive():
                 receiver.close(error)
 

@@ -29,6 +29,7 @@ FREEZE_S: Final = 0.15
 """How much longer than the usual interval a frame has to stand before that counts as a freeze, in s."""
 _INTERVAL_S: Final = 0.05  # from one frame to the next, before it is known
 _LONGEST_INTERVAL_S: Final = 0.5  # a longer one is a pause
+_PATH_KEPT_S: Final = 10.0  # data channels are acknowledged late, so that other measurements count for more
 _RENUMBERED: Final = 3000  # packets; a larger step is not a loss but a new numbering (RFC 3550, A.1)
 _CLOCK_RATE: Final = 90_000  # RTP timestamps of video per s (RFC 6184, RFC 7741)
 _NEW_CLOCK: Final = 3 * _CLOCK_RATE  # a link that loses every frame for so long is given up before
@@ -130,9 +131,15 @@ class Freezes:
                     self._interval_s = min(step_s, 1.1 * self._interval_s)
             self._newest_at, self._sent_ms = ready_at, sent_ms
 
-    def restart(self) -> None:
-        """Expect another stream: no picture stands still until then."""
+    def restart(self, frozen_until: float | None = None) -> None:
+        """Expect another stream: no picture stands still until then.
+
+        Args:
+            frozen_until: when the stream ended, in s, if a freeze that lasts until then counts.
+        """
         with self._lock:
+            if frozen_until is not None:
+                self._count, self._total_s, self._longest_s = self.so_far(frozen_until)
             self._newest_at = None
 
     def so_far(self, now: float) -> tuple[int, float, float]:
@@ -170,10 +177,31 @@ class VideoTotals:
         self.round_trip_s: float | None = None
         self.repair_s: float | None = None
         """The time from the request for a packet to its arrival, in s."""
+        self.path_s: float | None = None
+        """The round trip that was measured last, in s: of a repair, of a sign of life, or of the data channels."""
+        self.path_at: float | None = None
+        """When that was, in s: a link that loses nothing may be measured by nothing for hours."""
         self.bandwidth_bps: float | None = None
         """The estimated bandwidth of the path from the sender, in bit/s."""
         self.is_local = False
         """Whether the service runs on this machine, and so shares its clock."""
+
+    def note_round_trip(self, seconds: float | None) -> None:
+        """Note the round trip of the data channels, in s; None if it is not known."""
+        if seconds is not None and seconds != self.round_trip_s:
+            self.round_trip_s = seconds
+            if self.path_at is None or self.clock.now() - self.path_at > _PATH_KEPT_S:
+                self.note_path(seconds)
+
+    def note_repair(self, seconds: float | None) -> None:
+        """Note the time from a request to its packet, in s; None if it is not known."""
+        if seconds is not None and seconds != self.repair_s:
+            self.repair_s = seconds
+            self.note_path(seconds)
+
+    def note_path(self, seconds: float) -> None:
+        """Note a round trip of the network, in s."""
+        self.path_s, self.path_at = seconds, self.clock.now()
 
 
 class LinkMeter:

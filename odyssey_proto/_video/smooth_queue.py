@@ -39,8 +39,9 @@ class SmoothQueue(FrameQueue):
     def put(self, frame: VideoFrame) -> None:
         """Add ``frame``; see `FrameQueue.put`."""
         with self._producing:
-            self._due.append(frame._due_at)
-            super().put(frame)
+            if not self._closed:
+                self._due.append(frame._due_at)
+                super().put(frame)
 
     def _is_full(self) -> bool:
         """Return whether a frame has to be dropped for the newest one, which is not in the queue yet."""

@@ -296,6 +296,8 @@ class LinkFigures:
     """How long the network held frames up or lost them, in s, without a silence that lasts."""
     round_trip_s: float | None = None
     """The round trip in s; None if it is not known."""
+    round_trip_at: float | None = None
+    """When it was measured, in s of the clock."""
     packet_at: float | None = None
     """When the newest packet of video came, in s of the clock; None before the first."""
 

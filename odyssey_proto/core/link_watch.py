@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING, Final
 
 from .._model.events import VideoPaused
 from .effects import AskForSignOfLife
-from .link_quality import QualityJudge
+from .link_quality import LEFT_AT, ROUND_TRIP_AT_S, QualityJudge
 from .silence import KEYFRAME_AFTER_S
 
 if TYPE_CHECKING:
-    from .inputs import SignOfLife, VideoSeen
+    from .inputs import LinkFigures, SignOfLife, VideoSeen
     from .machine import Agenda
     from .silence import Silence
 
-__all__ = ["LinkWatch"]
+__all__ = ["MEASURED_FOR_S", "LinkWatch"]
+
+MEASURED_FOR_S: Final = 10.0
+"""How old a long round trip may become before it is measured again, in s."""
 
 # After the newest packet of video. Less than after the newest frame, which it may belong to.
 _STILL_SENDS_S: Final = 0.7
@@ -60,6 +63,8 @@ class LinkWatch:
         if silent_s < KEYFRAME_AFTER_S:
             self._is_asked = self._is_paused = False
             silent_s = 0.0  # if it is a freeze, it is counted when it is over
+            if _must_measure(figures, now):
+                self._agenda.put(AskForSignOfLife(item.link))  # what it measures comes with the next look
         elif figures.packet_at is None or now - figures.packet_at >= _STILL_SENDS_S:
             self._agenda.put(AskForSignOfLife(item.link))
             was_asked, self._is_asked = self._is_asked, True
@@ -80,3 +85,11 @@ class LinkWatch:
         if not self._is_paused:
             self._is_paused = True
             self._agenda.put(VideoPaused(seconds=silent_s, at=now))
+
+
+def _must_measure(figures: LinkFigures, now: float) -> bool:
+    """Return whether the round trip was long when it was measured, and that is long ago: it may be short again."""
+    seconds, at = figures.round_trip_s, figures.round_trip_at
+    if seconds is None or at is None:
+        return False
+    return seconds >= ROUND_TRIP_AT_S[0] * LEFT_AT and now - at >= MEASURED_FOR_S

@@ -611,6 +611,40 @@ class TestLoss:
         assert silenced.wait(GENEROUS)
         assert not loop.run(liveness.answers(peer.peer_connection), GENEROUS)
 
+    def test_one_that_is_cut_leaves_no_socket(self, peer: Peer, streamer: Streamer, heard: Heard) -> None:
+        connect(peer, streamer, heard)
+        heard.wait("state", "connected")
+        (agent,) = candidates.agents(cast("Any", peer.peer_connection))
+        transports = [protocol.transport for protocol in agent._protocols]
+        assert transports
+        peer.close(0.0).result(GENEROUS)
+        assert [transport.is_closing() for transport in transports] == [True] * len(transports), transports
+
+    def test_a_sign_of_life_measures_the_path_if_the_first_check_is_answered(
+        self, loop: BackgroundLoop, peer: Peer, streamer: Streamer, heard: Heard, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(aioice.ice, "CONSENT_INTERVAL", 1000)  # its checks go the same way
+        connect(peer, streamer, heard)
+        heard.wait("state", "connected")
+        measured: list[float] = []
+        while not measured:  # on a busy machine, the answer may take longer than it counts for
+            assert loop.run(liveness.answers(peer.peer_connection, measured.append), GENEROUS)
+        assert 0 < measured[0] < 0.5
+        ((_, pair),) = liveness._pairs(cast("Any", peer.peer_connection))
+        send, sent = pair.protocol.send_stun, []
+
+        def lose_first(message: Any, address: Any) -> None:
+            sent.append(message)
+            if len(sent) > 1:
+                send(message, address)
+
+        monkeypatch.setattr(pair.protocol, "send_stun", lose_first)
+        measured.clear()
+        assert loop.run(liveness.answers(peer.peer_connection, measured.append), GENEROUS)
+        assert len(sent) == 2
+        assert sent[0] is sent[1]
+        assert measured == [], "it may be the answer to either"
+
     def test_who_cannot_be_asked_for_a_sign_of_life_counts_as_there(
         self,
         loop: BackgroundLoop,

@@ -76,6 +76,7 @@ def test_a_spectator_sees_the_frames_of_the_stream_in_order(make_emulator: MakeE
         seen = numbers(frames, 15)
         assert len(seen) == 15
         assert seen == sorted(set(seen))
+        assert spectator.stats().codec == codec.upper()
 
 
 def test_frames_have_indices_and_times_of_their_own(info: BroadcastInfo) -> None:

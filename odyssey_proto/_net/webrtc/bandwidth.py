@@ -25,6 +25,7 @@ _FASTEST_OF_S: Final = 10.0
 _QUEUE_S: Final = 0.04  # a wait from which on a queue may stand,
 _SHRINKS_S: Final = 0.01  # unless it becomes shorter by this in each window
 _EMPTY_S: Final = 0.02
+_ANOTHER_CLOCK_S: Final = 5.0  # a longer wait is none: the sender's clock was set, or was counted on wrongly
 _BELOW: Final = 0.85  # of what arrived while the link was full
 _DRAIN_S: Final = 0.3  # the time to wait for the effect of a lower limit, and more for what waits
 _MOST_DRAIN: Final = 0.25  # further below, for a queue of as many s
@@ -117,6 +118,7 @@ class Bandwidth:
         bits, self._bits = self._bits, 0
         if span > _PAUSE_S:
             self._rates.clear()
+            self._transit = None  # by a clock whose short counter may have begun anew meanwhile
             return
         self._rates.append((span, bits))
         before = self._queue_s
@@ -143,6 +145,8 @@ class Bandwidth:
 
     def _waited(self, transit: float, now: float) -> float:
         fastest = self._fastest
+        if fastest and transit - fastest[0][1] > _ANOTHER_CLOCK_S:
+            fastest.clear()
         while fastest and fastest[-1][1] >= transit:
             fastest.pop()
         fastest.append((now, transit))

@@ -26,7 +26,15 @@ if TYPE_CHECKING:
     from ..._model.ice_urls import IceUrl
     from .ice_servers import IceServers
 
-__all__ = ["FALLBACK_SERVERS", "agents", "announced", "arrange_gathering", "for_aiortc", "own_addresses"]
+__all__ = [
+    "FALLBACK_SERVERS",
+    "agents",
+    "announced",
+    "arrange_gathering",
+    "close_sockets",
+    "for_aiortc",
+    "own_addresses",
+]
 
 log = logging.getLogger("odyssey_proto.webrtc")
 
@@ -108,6 +116,14 @@ def announced(connection: RTCPeerConnection | None, agent: Any, candidate: Any) 
 def agents(connection: RTCPeerConnection) -> Iterator[Any]:
     """Return aioice's connections, each once."""
     return iter({id(agent): agent for _, agent in _owners(connection)}.values())
+
+
+def close_sockets(connection: RTCPeerConnection) -> None:
+    """Close the sockets that are left if closing ``connection`` was cut short: aioice closes one by one."""
+    for agent in agents(connection):
+        for protocol in tuple(getattr(agent, "_protocols", ())):
+            if protocol.transport.get_extra_info("socket") is not None:  # else a relay, which `IceServers` closes
+                protocol.transport.close()
 
 
 def _owners(connection: RTCPeerConnection) -> Iterator[tuple[str | None, Any]]:

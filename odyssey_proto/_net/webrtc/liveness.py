@@ -5,6 +5,7 @@ aiortc counts the packets that arrive, and every ICE agent answers the checks of
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,8 @@ from ..dialing import sender_towards
 from .candidates import agents
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiortc import RTCPeerConnection
 
 __all__ = ["Route", "answers", "channels_round_trip_s", "packets_received"]
@@ -19,6 +22,8 @@ __all__ = ["Route", "answers", "channels_round_trip_s", "packets_received"]
 _COUNT: Final = (
     "_RTCDtlsTransport__rx_packets"  # its statistics, which have a public way, are made on the loop only
 )
+
+_SECOND: Final = 1  # a check or its answer may be lost, and a path may take longer than the 0.5 s of the first one
 
 
 def packets_received(connection: RTCPeerConnection | None) -> int | None:
@@ -62,18 +67,28 @@ class Route:
         return self._senders.setdefault(there, sender) != sender
 
 
-async def answers(connection: RTCPeerConnection | None) -> bool:
-    """Send a STUN check over the path in use, once, and return whether it is answered within 0.5 s.
+async def answers(
+    connection: RTCPeerConnection | None, on_round_trip: Callable[[float], None] = lambda _: None
+) -> bool:
+    """Send a STUN check over the path in use, a second one after 0.5 s; return whether one is answered in 1.5 s.
 
     For the loop's thread. Without a path, or if this version of aioice cannot send it, nothing is known: True.
+
+    Args:
+        connection: the peer connection.
+        on_round_trip: called with the round trip in s, if the first one is answered in time.
     """
     if connection is None:
         return True
     from aioice import stun
 
+    now = asyncio.get_running_loop().time
     for agent, pair in _pairs(connection):
         try:
+            began = now()
             await _check(agent, pair)
+            if (took := now() - began) < stun.RETRY_RTO:  # else nobody knows which one was answered
+                on_round_trip(took)
         except stun.TransactionTimeout:
             return False
         except (stun.TransactionFailed, AttributeError, TypeError):
@@ -91,7 +106,7 @@ def _pairs(connection: RTCPeerConnection) -> list[tuple[Any, Any]]:
 async def _check(agent: Any, pair: Any) -> None:
     request = agent.build_request(pair, nominate=False)
     key = agent.remote_password.encode()
-    await pair.protocol.request(request, pair.remote_addr, integrity_key=key, retransmissions=0)
+    await pair.protocol.request(request, pair.remote_addr, integrity_key=key, retransmissions=_SECOND)
 
 
 def channels_round_trip_s(connection: RTCPeerConnection | None) -> float | None:

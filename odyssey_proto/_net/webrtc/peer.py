@@ -30,7 +30,7 @@ from .path_search import PathSearch, RemoteCandidates, add_remote
 from .picture_size import TOO_LARGE, oversize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     import av
     from aiortc import MediaStreamTrack, RTCPeerConnection
@@ -112,6 +112,7 @@ class Peer:
         self._pc: RTCPeerConnection | None = None
         self._offer: Offer | None = None
         self._offers_waiting = 0
+        self._codec_names: Mapping[int, str] = {}  # by payload type
         self._remote = RemoteCandidates(self._add_candidate)
         self._video: MediaStreamTrack | None = None
         self._receiving: Receiving | None = None
@@ -251,6 +252,8 @@ class Peer:
         await self._everything.spawn(self._path.servers.cut())
         if not await self._everything.cancel(0.2):
             log.warning("%d tasks of a peer connection did not end", len(self._everything))
+        if self._pc is not None:
+            candidates.close_sockets(self._pc)
         self._channels.drop()
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
@@ -356,7 +359,7 @@ class Peer:
         return pc
 
     def _take_offer(self, offer: Offer) -> None:
-        self._offer = offer
+        self._offer, self._codec_names = offer, offer.codecs.names
         self._channels.max_message_size = offer.max_message_size
         self._remote.take_offer(offer)
 
@@ -452,7 +455,7 @@ class Peer:
             self._spawn(self._await_sign_of_life(on_answer))
 
     async def _await_sign_of_life(self, on_answer: Callable[[], None]) -> None:
-        if await liveness.answers(self._pc):
+        if await liveness.answers(self._pc, self._totals.note_path):
             self._tell(on_answer)
 
     def _take_frame(self, frame: av.VideoFrame, received_at: float) -> None:
@@ -476,11 +479,10 @@ class Peer:
         """Read values that aiortc does not report: the codec, and the round trip of the data channels."""
         pc, totals = self._pc, self._totals
         assert pc is not None
-        if (round_trip_s := liveness.channels_round_trip_s(pc)) is not None:
-            totals.round_trip_s = round_trip_s
+        totals.note_round_trip(liveness.channels_round_trip_s(pc))
         kind = None if self._receiving is None else self._receiving.payload_type
-        if self._offer is not None and kind is not None:
-            totals.codec = self._offer.codecs.names.get(kind, totals.codec)
+        if kind is not None:
+            totals.codec = self._codec_names.get(kind, totals.codec)
 
     def _take_channel_end(self, label: str) -> None:
         self._spawn(self._tell_channel_closed(label))

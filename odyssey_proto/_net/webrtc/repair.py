@@ -127,7 +127,7 @@ class Requester:
         totals.repaired += recovery.repaired
         totals.in_vain += recovery.in_vain
         recovery.requested = recovery.repaired = recovery.in_vain = 0
-        totals.repair_s = recovery.repair_s
+        totals.note_repair(recovery.repair_s)
 
 
 class SentAgain(dict[int, int]):

@@ -24,6 +24,7 @@ from odyssey_proto._video.colours import BT601
 from odyssey_proto._video.frame import VideoFrame
 from odyssey_proto._video.frame_hub import PAUSE_S, FrameHub
 from odyssey_proto._video.frame_queue import FrameCounts, FrameQueue
+from tests.support.clocks import Time
 from tests.support.pictures import decoded
 
 GENEROUS = 30.0  # s; a hang fails, a slow machine does not
@@ -726,6 +727,29 @@ def test_a_pause_that_was_announced_is_told_however_short_and_time_goes_on() -> 
     hub.publish(decoded(pts=4500), 10.55, hub.source)
     assert told == [0.5]
     assert [frame.timestamp_ms for frame in inbox.frames] == [100, 600, 650]
+
+
+@pytest.mark.parametrize(
+    ("pauses", "error", "count"),
+    [(False, None, 0), (True, None, 1), (False, OdysseyConnectionError("lost", code="peer_lost"), 1)],
+    ids=["a stream that was ended", "a link that was lost before that", "a stream that broke off"],
+)
+def test_a_picture_that_stands_at_the_end_is_a_freeze_if_there_should_be_more(
+    pauses: bool, error: OdysseyConnectionError | None, count: int
+) -> None:
+    time = Time(100.0)
+    hub = FrameHub(clock=time)
+    hub.begin(100.0)
+    for number in range(3):
+        time.at = 100 + number * 0.05
+        hub.publish(decoded(pts=number * 4500), time.at)
+    if pauses:
+        hub.pause()
+    time.at = 102.1
+    hub.end(error)
+    time.at = 110.0
+    hub.close(error)
+    assert hub.freezes.so_far(120.0) == (count, *2 * [pytest.approx(2.0 * count)])
 
 
 def test_a_pause_before_the_first_frame_is_none() -> None:

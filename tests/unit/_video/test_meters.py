@@ -93,6 +93,15 @@ class TestFreezes:
         freezes.take(9.05, 5050)
         assert freezes.so_far(9.1) == (0, 0.0, 0.0)
 
+    def test_one_that_lasts_at_the_end_counts_if_the_end_is_an_error(self) -> None:
+        freezes = self.frames(0, 50, 100)
+        freezes.restart(frozen_until=3.1)
+        freezes.restart(frozen_until=9.0)
+        assert freezes.so_far(20.0) == (1, pytest.approx(3.0), pytest.approx(3.0))
+        calm = self.frames(0, 50, 100)
+        calm.restart(frozen_until=0.12)
+        assert calm.so_far(20.0) == (0, 0.0, 0.0)
+
     def test_the_interval_is_learned_from_the_sender(self) -> None:
         slow = self.frames(*range(0, 20_000, 200), interval_ms=200)
         slow.take(20.14, 20_000)
@@ -342,10 +351,30 @@ def test_the_figures_of_a_link_are_those_of_its_packets_and_frames() -> None:
     totals = totals_of([1, 2, 5, 6, 9])  # 3, 4, 7 and 8 are missing
     totals.repaired, totals.in_vain = 3, 1
     totals.held_up_s, totals.frames_lost, totals.frames_held = 0.5, 4, 2
-    totals.round_trip_s, totals.repair_s = 0.02, 0.04
+    totals.note_round_trip(0.02)
+    assert (link_figures(totals).round_trip_s, link_figures(totals).round_trip_at) == (0.02, 100.0)
+    totals.note_repair(0.04)
     figures = link_figures(totals)
     assert (figures.expected, figures.lost) == (8, 7)
     assert figures.held_up_s == pytest.approx(0.8)
     assert (figures.round_trip_s, figures.packet_at) == (0.04, 100.0)
-    totals.repair_s = None
-    assert link_figures(totals).round_trip_s == 0.02
+
+
+def test_the_round_trip_of_a_link_is_the_one_that_was_measured_last() -> None:
+    time = Time(100.0)
+    totals = VideoTotals(time)
+    totals.note_repair(None)
+    totals.note_round_trip(None)
+    assert (totals.path_s, totals.path_at) == (None, None)
+    totals.note_repair(0.5)
+    time.at = 110.0
+    totals.note_repair(0.5)  # nothing was repaired since
+    totals.note_round_trip(0.7)
+    assert (totals.path_s, totals.path_at) == (0.5, 100.0), "channels are acknowledged late"
+    time.at = 111.0
+    totals.note_round_trip(0.7)
+    assert (totals.path_s, totals.path_at) == (0.5, 100.0), "nothing was sent there since"
+    totals.note_round_trip(0.6)
+    assert (totals.path_s, totals.path_at) == (0.6, 111.0)
+    totals.note_path(0.1)
+    assert (totals.path_s, totals.round_trip_s, totals.repair_s) == (0.1, 0.6, 0.5)

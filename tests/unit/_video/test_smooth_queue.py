@@ -175,3 +175,11 @@ def test_the_hub_has_a_target_only_while_somebody_wants_frames_smoothed() -> Non
 def test_an_unknown_pace_is_refused() -> None:
     with pytest.raises(OdysseyConfigError, match="unknown pace 'slow'; known are live, smooth"):
         FrameHub().subscribe(pace="slow")  # type: ignore[arg-type]  # what is tested
+
+
+def test_a_queue_that_has_ended_remembers_nothing_of_later_frames() -> None:
+    queue = filled("error", 1, [99.0, 99.05], Time(100.0))
+    assert queue.closed
+    for index in range(1000):
+        queue.put(frame(index, 99.0))
+    assert len(queue._due) <= 2

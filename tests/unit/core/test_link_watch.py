@@ -168,3 +168,22 @@ def test_another_stream_is_judged_by_itself(link: Link) -> None:
     assert link.lives() == [], "what was asked about the stream before"
     link.held_up_s += 30.0
     assert [link.plays() for _ in range(3)] == [[]] * 3
+
+
+@pytest.mark.parametrize(
+    ("round_trip_s", "at", "is_asked"),
+    [(0.5, 102.0, True), (0.28, 102.0, True), (0.5, 102.5, False), (0.27, 0.0, False), (None, None, False)],
+)
+def test_a_long_round_trip_is_measured_again_after_a_while(
+    link: Link, round_trip_s: float | None, at: float | None, is_asked: bool
+) -> None:
+    for _ in range(10):
+        link.plays()
+    link.agenda.now = link.frame_at = 112.0
+    figures = LinkFigures(
+        expected=link.expected, lost=0, held_up_s=0.0, round_trip_s=round_trip_s, round_trip_at=at, packet_at=112.0
+    )
+    link.silence.judge(112.0, 112.0, link.packets)
+    link.watch.look(VideoSeen(1, 112.0, link.packets, figures=figures))
+    assert (ASK in link.agenda.drain()) is is_asked
+    assert link.lives() == [], "it is no pause"

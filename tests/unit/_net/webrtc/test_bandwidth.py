@@ -163,6 +163,23 @@ def test_a_pause_is_not_taken_for_a_slow_link() -> None:
         assert min(after) > 0.6 * min(before), seed
 
 
+@pytest.mark.parametrize(
+    ("pause_s", "set_by_s"),
+    [(40, -64), (100, -64), (0, -3600), (1, -3600), (0, 3600)],
+    ids=lambda seconds: str(seconds),
+)
+def test_a_clock_that_was_set_is_not_taken_for_a_queue(pause_s: float, set_by_s: float) -> None:
+    """The counter of send times begins anew every 64 s, which nobody sees in a longer pause than half of that."""
+    bandwidth = Bandwidth()
+    number = 0
+    for began, sent in ((5.0, 0.0), (15.0 + pause_s, 10 + pause_s + set_by_s)):
+        for moment in range(1000):
+            number += 1
+            at = moment / 100
+            bandwidth.take(1000, sent=sent + at, now=began + at, lost=0, expected=number)
+            assert bandwidth.estimate is None or bandwidth.estimate == pytest.approx(1.2 * MBIT), at
+
+
 def test_a_sender_that_does_not_obey_is_told_of_a_full_link_all_the_same() -> None:
     found = Sending(seed=1, rate=constant(MBIT), obeys=False).run(20)
     assert all(limit < MBIT for at, limit in found.limits if at > 2)
