@@ -40,10 +40,12 @@ _CAPACITY: Final = 4096  # packets: 2.5 s at 16 Mbit/s
 _FIRST_ASK_AFTER_S: Final = 0.5  # after the first packet: a sender begins with a keyframe
 _ASK_EVERY_S: Final = 0.3  # between two requests for a keyframe, or longer
 _ASK_EVERY_ROUND_TRIPS: Final = 2.5
+_ASK_EVERY_AT_MOST_S: Final = 1.0
 _ARRIVES_WITHIN_S: Final = 0.6  # a keyframe of which something has come
 _ASK_AFTER_S: Final = 0.3  # how old a gap is when a keyframe is requested, and may be left for one; or older
 _ASK_AFTER_ROUND_TRIPS: Final = 5
 _ASK_AFTER_REQUESTS: Final = 4
+_ASK_AFTER_AT_MOST_S: Final = 1.0  # few senders keep a packet for longer
 _COMPLETE_OLD_AFTER_S: Final = 1.2  # how old it is when it is left if all is wanted: few senders keep more
 _ROUND_TRIP_S: Final = 0.1  # if it is not known
 _REQUEST_S: Final = 0.14  # likewise, from one request to the next
@@ -121,6 +123,7 @@ class MarkerJitterBuffer(JitterBuffer):
         self._jumped = False  # since the last frame
         self._left_out = 0  # whole frames, in that jump
         self._keyframes: list[int] = []  # first packets of whole keyframes behind the gap
+        self._arriving: int | None = None  # the first packet of the newest keyframe of which something has come
         self._ask_at: float | None = None  # not earlier; None before the first packet
         self._first_packet: dict[int, float] = {}  # of each frame that was not removed yet, by timestamp
         self._timestamp: int | None = None  # that of the newest removed frame
@@ -253,6 +256,8 @@ class MarkerJitterBuffer(JitterBuffer):
         if gap != self._gap:
             since = None if self._recovery is None else self._recovery.missing_since(gap)
             self._gap, self._gap_at = gap, now if since is None else since
+        if self._arriving is not None:
+            self._prefer_arriving(gap, now)
         self._find_keyframe(packet)
         before = self._at(uint16_add(packet.sequence_number, -1))
         if before is not None and before.timestamp != packet.timestamp:
@@ -263,6 +268,27 @@ class MarkerJitterBuffer(JitterBuffer):
             return False
         self._leave_out(self._keyframes.pop(0))
         return True
+
+    def _beginning(self, packet: RtpPacket) -> int:
+        """Return the first place that may belong to the frame of ``packet``."""
+        first = packet.sequence_number
+        while (place := uint16_add(first, -1)) != self._origin:
+            before = self._at(place)
+            if before is not None and before.timestamp != packet.timestamp:
+                break
+            first = place
+        return first
+
+    def _prefer_arriving(self, gap: int, now: float) -> None:
+        """Have the keyframe that is arriving repaired first, and nothing before it if the gap is old."""
+        assert self._arriving is not None
+        if self._recovery is None or self._wants_all() or not uint16_gt(self._arriving, gap):
+            self._arriving = None
+        elif self._tries_patience(now):
+            self._recovery.give_up_before(self._arriving)
+            self._arriving = None
+        else:
+            self._recovery.prefer_from(self._arriving)
 
     def _lacks_start(self, now: float) -> bool:
         """Return whether to wait for the beginning of the first frame."""
@@ -285,7 +311,14 @@ class MarkerJitterBuffer(JitterBuffer):
         if self._wants_all():
             requested = self._recovery is not None and self._recovery.missing_since(self._gap or 0) is not None
             return not requested or now - self._gap_at >= _COMPLETE_OLD_AFTER_S
-        return now - self._gap_at >= self._patience_s
+        return self._tries_patience(now)
+
+    def _tries_patience(self, now: float) -> bool:
+        """Return whether the gap is not likely to be filled: it is old, or its packet is requested no more."""
+        if self._gap is None:
+            return False
+        given_up = self._recovery is not None and self._recovery.has_given_up(self._gap)
+        return given_up or now - self._gap_at >= self._patience_s
 
     def _find_keyframe(self, packet: RtpPacket) -> None:
         """Note the keyframe that ``packet`` completes, if it does."""
@@ -372,7 +405,8 @@ class MarkerJitterBuffer(JitterBuffer):
     def _patience_s(self) -> float:
         """How long to wait for a missing packet alone, in s."""
         by_round_trip = _ASK_AFTER_ROUND_TRIPS * self._round_trip_s
-        return max(_ASK_AFTER_S, by_round_trip, _ASK_AFTER_REQUESTS * self._request_s)
+        patience_s = max(_ASK_AFTER_S, by_round_trip, _ASK_AFTER_REQUESTS * self._request_s)
+        return min(patience_s, _ASK_AFTER_AT_MOST_S)
 
     def asks(self, now: float) -> bool:
         """Return whether to request a keyframe at ``now`` (s); if so, it counts as requested."""
@@ -382,14 +416,15 @@ class MarkerJitterBuffer(JitterBuffer):
             return False
         if now < self._ask_at or not self._wants_keyframe(now):
             return False
-        self._ask_at = now + max(_ASK_EVERY_S, _ASK_EVERY_ROUND_TRIPS * self._round_trip_s)
+        every_s = max(_ASK_EVERY_S, _ASK_EVERY_ROUND_TRIPS * self._round_trip_s)
+        self._ask_at = now + min(every_s, _ASK_EVERY_AT_MOST_S)
         self._totals.keyframes_requested += 1
         return True
 
     def _wants_keyframe(self, now: float) -> bool:
         if self._needs_keyframe or self._after_outage:
             return True
-        return self._gap is not None and now - self._gap_at >= self._patience_s
+        return self._tries_patience(now)
 
     def _expect_keyframe(self, packet: RtpPacket, now: float) -> None:
         """Request no other keyframe while one arrives."""
@@ -399,7 +434,9 @@ class MarkerJitterBuffer(JitterBuffer):
             and packet.sequence_number == self._newest
             and _shows_keyframe(_payload(packet))
         ):
-            self._ask_at = max(self._ask_at, now + _ARRIVES_WITHIN_S + self._round_trip_s)
+            within_s = min(_ARRIVES_WITHIN_S + self._round_trip_s, _ASK_EVERY_AT_MOST_S)
+            self._ask_at = max(self._ask_at, now + within_s)
+            self._arriving = self._beginning(packet)
 
     # --- frames
 

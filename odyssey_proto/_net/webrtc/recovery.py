@@ -27,6 +27,8 @@ TRIES: Final = 12
 MOST_MISSING: Final = 4096
 """How many numbers are kept; a larger gap is no loss that could be repaired."""
 
+_KEPT_S: Final = 1.0  # how long a sender keeps what it sent,
+_KEPT_ROUND_TRIPS: Final = 3  # or longer, as libwebrtc does
 _REORDERED_S: Final = 0.05  # the longest time to wait for packets that others overtook
 _HALVED_AFTER_S: Final = 5.0  # what was learned about reordering loses half of its weight in this time
 _MARGIN: Final = 1.15  # over the latest packet so far
@@ -37,7 +39,7 @@ _LEAST_MARGIN_S: Final = 0.01  # of that wait, over the round trip
 _TOO_EARLY: Final = 0.6  # share of the round trip; what comes so soon after a request answers the one before
 _LESS_HASTE: Final = 1.25
 _MOST_PATIENCE: Final = 4.0
-_EVEN_TRIES: Final = 4  # after so many, the waits grow
+_EVEN_TRIES: Final = 4  # after so many, the waits grow; at once if no round trip was measured
 _GROWTH: Final = 1.5
 _SECOND_AFTER_S: Final = 0.012  # from a request to its copy, which is made while many packets are lost
 _MANY_LOST: Final = 0.035  # share of packets
@@ -129,6 +131,8 @@ class Recovery:
         self._marked: int | None = None  # the newest packet that is the last of its frame
         self._pause_s = 0.0  # within a frame
         self._missing: dict[int, _Missing] = {}  # in order
+        self._first = -1  # the lowest number that is requested before all others
+        self._given_up = -1  # the highest number that is requested no more, though it did not come
         self._probe_at: float | None = None
         self._probed: tuple[int, float] = (-1, 0.0)  # after which packet, and when
         self.next_at = None
@@ -152,6 +156,24 @@ class Recovery:
         """Return when ``number`` was found missing; None if it is not missing, or is no longer requested."""
         missing = None if self._highest is None else self._missing.get(self._unwrapped(number))
         return None if missing is None else missing.since
+
+    def has_given_up(self, number: int) -> bool:
+        """Return whether ``number``, which did not come, is no longer requested."""
+        if self._highest is None:
+            return False
+        place = self._unwrapped(number)
+        return place <= self._given_up and place not in self._missing
+
+    def prefer_from(self, number: int) -> None:
+        """Request what is missing from ``number`` on before the rest: the buffer will probably go on from there."""
+        if self._highest is not None:
+            self._first = self._unwrapped(number)
+
+    def give_up_before(self, number: int) -> None:
+        """Request nothing before ``number`` any more: the buffer will go on from there."""
+        if self._highest is not None:
+            self._given_up = max(self._given_up, self._unwrapped(number) - 1)
+            self.passed(number)
 
     def answers(self, number: int, now: float) -> bool:
         """Return whether a packet with ``number`` that comes at ``now`` was sent again at our request."""
@@ -302,7 +324,7 @@ class Recovery:
         if missing.tries == 1:
             self._patience = 1.0
             self._add_round_trip(now - missing.asked_at)
-        elif now - missing.asked_at < _TOO_EARLY * self.round_trip_s:
+        elif missing.tries == 2 and now - missing.asked_at < _TOO_EARLY * self.round_trip_s:
             self._add_round_trip(now - missing.before_at)  # the last request was made too early
         else:
             self._patience = min(_MOST_PATIENCE, self._patience * _LESS_HASTE)
@@ -324,11 +346,13 @@ class Recovery:
 
     def _wait(self, tries: int) -> float:
         """Return the time from request number ``tries`` for a packet to the next, in s."""
+        even = _EVEN_TRIES
         if self._measured_s is None:
+            even = 1  # a link that is full may take much longer than is known
             wait = self.round_trip_s * 1.25 + _LEAST_MARGIN_S
         else:
             wait = self._measured_s + max(_LEAST_MARGIN_S, 4 * self._varies_s)
-        wait = max(wait, _SHORTEST_WAIT_S) * self._patience * _GROWTH ** max(0, tries - _EVEN_TRIES)
+        wait = max(wait, _SHORTEST_WAIT_S) * self._patience * _GROWTH ** max(0, tries - even)
         return min(wait, _LONGEST_WAIT_S)
 
     # --- the end of a frame
@@ -359,15 +383,17 @@ class Recovery:
         self._refill(now)
         wanted: list[int] = []
         self.next_at = None
-        for place, missing in list(self._missing.items()):
+        kept_s = self._kept_s
+        for place, missing in sorted(self._missing.items(), key=lambda each: each[0] < self._first):
             if missing.at <= now:
                 if now - missing.at > _LATE_S and not missing.was_late:
                     # This process did not run for a while: the packet may be among those that wait to be read.
                     missing.was_late, missing.copy_at, missing.due_at = True, None, now + _CATCH_UP_S
                     self._wake(missing.due_at)
                     continue
-                if missing.tries >= TRIES and missing.due_at <= now:
+                if (missing.tries >= TRIES and missing.due_at <= now) or now - missing.since > kept_s:
                     del self._missing[place]
+                    self._given_up = max(self._given_up, place)
                     continue
                 if self._tokens < 1:
                     self._wake(now + _WITHOUT_BUDGET_S)
@@ -393,7 +419,7 @@ class Recovery:
         missing.before_at, missing.asked_at = missing.asked_at, now
         missing.due_at = now + self._wait(missing.tries)
         missing.copy_at = None
-        if self.loss >= _MANY_LOST and missing.tries == 1:
+        if self.loss >= _MANY_LOST and missing.tries == 1 and self._tokens >= _BUDGET / 2:
             missing.copy_at = now + _SECOND_AFTER_S
 
     def _probe(self, now: float) -> list[int]:
@@ -403,6 +429,11 @@ class Recovery:
         self._tokens -= _PROBED
         self._probed = self._highest, now
         return [(self._highest + ahead) & 0xFFFF for ahead in range(1, _PROBED + 1)]
+
+    @property
+    def _kept_s(self) -> float:
+        """How long after a packet was found missing its sender can still have it, when the request arrives, in s."""
+        return max(_KEPT_S, _KEPT_ROUND_TRIPS * self.round_trip_s) - self.round_trip_s
 
     def _refill(self, now: float) -> None:
         grown = (now - self._tokens_at) * (_BUDGET_PER_S + _BUDGET_SHARE * self._per_s)
