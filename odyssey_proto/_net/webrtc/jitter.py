@@ -41,6 +41,8 @@ _FIRST_ASK_AFTER_S: Final = 0.5  # after the first packet: a sender begins with 
 _ASK_EVERY_S: Final = 0.3  # between two requests for a keyframe, or longer
 _ASK_EVERY_ROUND_TRIPS: Final = 2.5
 _ASK_EVERY_AT_MOST_S: Final = 1.0
+_IN_HASTE: Final = 2  # requests made while one arrives of which more is lost than can be repaired: less may be lost of
+# the next, as the sender learns how slow the link is
 _ARRIVES_WITHIN_S: Final = 0.6  # a keyframe of which something has come
 _ASK_AFTER_S: Final = 0.3  # how old a gap is when a keyframe is requested, and may be left for one; or older
 _ASK_AFTER_ROUND_TRIPS: Final = 5
@@ -123,6 +125,7 @@ class MarkerJitterBuffer(JitterBuffer):
         self._jumped = False  # since the last frame
         self._left_out = 0  # whole frames, in that jump
         self._keyframes: list[int] = []  # first packets of whole keyframes behind the gap
+        self._asked = 0  # times, since a keyframe came over a link that was not full
         self._arriving: int | None = None  # the first packet of the newest keyframe of which something has come
         self._ask_at: float | None = None  # not earlier; None before the first packet
         self._first_packet: dict[int, float] = {}  # of each frame that was not removed yet, by timestamp
@@ -388,6 +391,8 @@ class MarkerJitterBuffer(JitterBuffer):
         if self._needs_keyframe and self._is_whole and _is_keyframe(frame.data):
             self._needs_keyframe = False
             self._ask_at = self._now  # the next request is about something else
+            if self._recovery is None or not self._recovery.is_spent(self._now):
+                self._asked = 0
         return self._needs_keyframe
 
     # --- requests for keyframes
@@ -419,6 +424,7 @@ class MarkerJitterBuffer(JitterBuffer):
         every_s = max(_ASK_EVERY_S, _ASK_EVERY_ROUND_TRIPS * self._round_trip_s)
         self._ask_at = now + min(every_s, _ASK_EVERY_AT_MOST_S)
         self._totals.keyframes_requested += 1
+        self._asked += 1
         return True
 
     def _wants_keyframe(self, now: float) -> bool:
@@ -434,8 +440,9 @@ class MarkerJitterBuffer(JitterBuffer):
             and packet.sequence_number == self._newest
             and _shows_keyframe(_payload(packet))
         ):
-            within_s = min(_ARRIVES_WITHIN_S + self._round_trip_s, _ASK_EVERY_AT_MOST_S)
-            self._ask_at = max(self._ask_at, now + within_s)
+            if self._asked > _IN_HASTE or self._recovery is None or not self._recovery.is_spent(now):
+                within_s = min(_ARRIVES_WITHIN_S + self._round_trip_s, _ASK_EVERY_AT_MOST_S)
+                self._ask_at = max(self._ask_at, now + within_s)
             self._arriving = self._beginning(packet)
 
     # --- frames

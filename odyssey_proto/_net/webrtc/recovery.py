@@ -39,7 +39,7 @@ _LEAST_MARGIN_S: Final = 0.01  # of that wait, over the round trip
 _TOO_EARLY: Final = 0.6  # share of the round trip; what comes so soon after a request answers the one before
 _LESS_HASTE: Final = 1.25
 _MOST_PATIENCE: Final = 4.0
-_EVEN_TRIES: Final = 4  # after so many, the waits grow; at once if no round trip was measured
+_EVEN_TRIES: Final = 4  # after so many, the waits grow
 _GROWTH: Final = 1.5
 _SECOND_AFTER_S: Final = 0.012  # from a request to its copy, which is made while many packets are lost
 _MANY_LOST: Final = 0.035  # share of packets
@@ -52,6 +52,7 @@ _MARKS_WITHIN: Final = 256  # packets; a sender whose frames have no marked pack
 _BUDGET: Final = 150.0  # requests at once
 _BUDGET_PER_S: Final = 30.0
 _BUDGET_SHARE: Final = 0.5  # of the packets that come
+_SPENT: Final = 10.0  # requests; with fewer left, more is lost than can be repaired soon
 _WITHOUT_BUDGET_S: Final = 0.02
 _CLOCK_RATE: Final = 90_000  # RTP timestamps of video per s (RFC 6184, RFC 7741)
 _RENUMBERED: Final = 3000  # packets; a longer step back is a new numbering (RFC 3550, A.1)
@@ -143,6 +144,10 @@ class Recovery:
         return self._measured_s or self._round_trip() or _ASSUMED_ROUND_TRIP_S
 
     @property
+    def _knows_round_trip(self) -> bool:
+        return (self._measured_s or self._round_trip()) is not None
+
+    @property
     def repair_s(self) -> float | None:
         """The measured time from a request to its packet, in s; None before the first."""
         return self._measured_s
@@ -163,6 +168,11 @@ class Recovery:
             return False
         place = self._unwrapped(number)
         return place <= self._given_up and place not in self._missing
+
+    def is_spent(self, now: float) -> bool:
+        """Return whether more is lost than can be requested."""
+        self._refill(now)
+        return self._tokens < _SPENT
 
     def prefer_from(self, number: int) -> None:
         """Request what is missing from ``number`` on before the rest: the buffer will probably go on from there."""
@@ -324,7 +334,7 @@ class Recovery:
         if missing.tries == 1:
             self._patience = 1.0
             self._add_round_trip(now - missing.asked_at)
-        elif missing.tries == 2 and now - missing.asked_at < _TOO_EARLY * self.round_trip_s:
+        elif missing.tries == 2 and self._knows_round_trip and now - missing.asked_at < _TOO_EARLY * self.round_trip_s:
             self._add_round_trip(now - missing.before_at)  # the last request was made too early
         else:
             self._patience = min(_MOST_PATIENCE, self._patience * _LESS_HASTE)
@@ -346,13 +356,11 @@ class Recovery:
 
     def _wait(self, tries: int) -> float:
         """Return the time from request number ``tries`` for a packet to the next, in s."""
-        even = _EVEN_TRIES
         if self._measured_s is None:
-            even = 1  # a link that is full may take much longer than is known
             wait = self.round_trip_s * 1.25 + _LEAST_MARGIN_S
         else:
             wait = self._measured_s + max(_LEAST_MARGIN_S, 4 * self._varies_s)
-        wait = max(wait, _SHORTEST_WAIT_S) * self._patience * _GROWTH ** max(0, tries - even)
+        wait = max(wait, _SHORTEST_WAIT_S) * self._patience * _GROWTH ** max(0, tries - _EVEN_TRIES)
         return min(wait, _LONGEST_WAIT_S)
 
     # --- the end of a frame
