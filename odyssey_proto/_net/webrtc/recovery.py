@@ -52,6 +52,7 @@ _MARKS_WITHIN: Final = 256  # packets; a sender whose frames have no marked pack
 _BUDGET: Final = 150.0  # requests at once
 _BUDGET_PER_S: Final = 30.0
 _BUDGET_SHARE: Final = 0.5  # of the packets that come
+_FOR_COPIES: Final = _BUDGET / 2  # the least that is left of it when a request is made twice
 _SPENT: Final = 10.0  # requests; with fewer left, more is lost than can be repaired soon
 _WITHOUT_BUDGET_S: Final = 0.02
 _CLOCK_RATE: Final = 90_000  # RTP timestamps of video per s (RFC 6184, RFC 7741)
@@ -403,6 +404,10 @@ class Recovery:
                     del self._missing[place]
                     self._given_up = max(self._given_up, place)
                     continue
+                if missing.due_at > now and self._tokens < _FOR_COPIES:
+                    missing.copy_at = None  # a link on which so much is lost is rather full than bad
+                    self._wake(missing.due_at)
+                    continue
                 if self._tokens < 1:
                     self._wake(now + _WITHOUT_BUDGET_S)
                     break
@@ -427,7 +432,7 @@ class Recovery:
         missing.before_at, missing.asked_at = missing.asked_at, now
         missing.due_at = now + self._wait(missing.tries)
         missing.copy_at = None
-        if self.loss >= _MANY_LOST and missing.tries == 1 and self._tokens >= _BUDGET / 2:
+        if self.loss >= _MANY_LOST and missing.tries == 1:
             missing.copy_at = now + _SECOND_AFTER_S
 
     def _probe(self, now: float) -> list[int]:
