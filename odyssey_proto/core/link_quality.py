@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 
     from .inputs import LinkFigures
 
-__all__ = ["BETTER_FOR_S", "FROZEN_AT_S", "LEAST_PACKETS", "LEFT_AT", "LOSS_AT", "ROUND_TRIP_AT_S", "WINDOW_S", "QualityJudge"]
+__all__ = [
+    "BETTER_FOR_S",
+    "FROZEN_AT_S",
+    "LEAST_PACKETS",
+    "LEFT_AT",
+    "LOSS_AT",
+    "ROUND_TRIP_AT_S",
+    "WINDOW_S",
+    "QualityJudge",
+]
 
 WINDOW_S: Final = 5.0
 """The time over which losses and freezes are counted, in s."""

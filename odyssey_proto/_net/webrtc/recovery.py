@@ -2,8 +2,8 @@
 
 A gap in the numbers may be a loss, or only packets that overtook others: `Recovery` learns how long such packets
 take, and requests a number once it is later than that. Requests and the packets that answer them are lost too, so
-a number is requested again after a round trip (RFC 4585, 6.2.1), until it comes, the buffer goes on without it, or
-`TRIES` requests were made. The packets at the end of a frame leave no gap before the next frame comes, so they are
+a number is requested again after a round trip (RFC 4585, 6.2.1), until it comes, the buffer goes on without it,
+senders keep it no longer, or `TRIES` requests were made. The packets at the end of a frame leave no gap before the next frame comes, so they are
 requested if the frame just stops.
 
 Requests are limited, because on a link that is full each answer takes the place of another packet.
@@ -145,8 +145,9 @@ class Recovery:
         return self._measured_s or self._round_trip() or _ASSUMED_ROUND_TRIP_S
 
     @property
-    def _knows_round_trip(self) -> bool:
-        return (self._measured_s or self._round_trip()) is not None
+    def _too_early_s(self) -> float:
+        """How soon after a request a packet still answers the one before it, in s; 0 if that cannot be known."""
+        return _TOO_EARLY * (self._measured_s or self._round_trip() or 0.0)
 
     @property
     def repair_s(self) -> float | None:
@@ -176,7 +177,7 @@ class Recovery:
         return self._tokens < _SPENT
 
     def prefer_from(self, number: int) -> None:
-        """Request what is missing from ``number`` on before the rest: the buffer will probably go on from there."""
+        """Request what is missing from ``number`` on first: the buffer will probably go on from there."""
         if self._highest is not None:
             self._first = self._unwrapped(number)
 
@@ -335,7 +336,7 @@ class Recovery:
         if missing.tries == 1:
             self._patience = 1.0
             self._add_round_trip(now - missing.asked_at)
-        elif missing.tries == 2 and self._knows_round_trip and now - missing.asked_at < _TOO_EARLY * self.round_trip_s:
+        elif missing.tries == 2 and now - missing.asked_at < self._too_early_s:
             self._add_round_trip(now - missing.before_at)  # the last request was made too early
         else:
             self._patience = min(_MOST_PATIENCE, self._patience * _LESS_HASTE)
@@ -445,7 +446,7 @@ class Recovery:
 
     @property
     def _kept_s(self) -> float:
-        """How long after a packet was found missing its sender can still have it, when the request arrives, in s."""
+        """How long after a packet was found missing it can be requested of its sender in time, in s."""
         return max(_KEPT_S, _KEPT_ROUND_TRIPS * self.round_trip_s) - self.round_trip_s
 
     def _refill(self, now: float) -> None:

@@ -1,9 +1,8 @@
 """Packets of RTP that cannot be read: they are dropped, as any other that a network has made up.
 
-If aiortc cannot read a packet, it drops it. But if an extension in the head of one has another length than it
-should, aiortc ends the connection. It knows the ids of extensions, and reads them, in one object for each transport;
-what is done here is to have that object refuse such an extension in the way that aiortc expects. If its internals
-differ from those known here, they are left alone.
+If aiortc cannot read a packet, it drops it. But if an extension in the head of one has a wrong length, aiortc ends
+the connection. In each transport, one object reads the extensions; here it is made to refuse such a one in the way
+that aiortc expects. If aiortc's internals differ from those known here, they are left alone.
 """
 
 from __future__ import annotations
