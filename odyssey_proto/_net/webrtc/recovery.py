@@ -3,8 +3,8 @@
 A gap in the numbers may be a loss, or only packets that overtook others: `Recovery` learns how long such packets
 take, and requests a number once it is later than that. Requests and the packets that answer them are lost too, so
 a number is requested again after a round trip (RFC 4585, 6.2.1), until it comes, the buffer goes on without it,
-senders keep it no longer, or `TRIES` requests were made. The packets at the end of a frame leave no gap before the next frame comes, so they are
-requested if the frame just stops.
+senders keep it no longer, or `TRIES` requests were made. The packets at the end of a frame leave no gap before the
+next frame comes, so they are requested if the frame just stops.
 
 Requests are limited, because on a link that is full each answer takes the place of another packet.
 """
