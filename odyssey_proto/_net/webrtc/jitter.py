@@ -42,10 +42,8 @@ _FIRST_ASK_AFTER_S: Final = 0.5  # after the first packet: a sender begins with 
 _ASK_EVERY_S: Final = 0.3  # between two requests for a keyframe, or longer
 _ASK_EVERY_ROUND_TRIPS: Final = 2.5
 _LONGEST_S: Final = 1.0  # to wait for any of these: few senders keep a packet for longer
-_IN_HASTE: Final = (
-    2  # requests made while one arrives of which more is lost than can be repaired: less may be lost of
-)
-# the next, as the sender learns how slow the link is
+# While more of a keyframe is lost than can be repaired: less may be lost of the next, as the sender slows down.
+_IN_HASTE: Final = 2  # requests for another
 _ARRIVES_WITHIN_S: Final = 0.6  # a keyframe of which something has come
 _ASK_AFTER_S: Final = 0.3  # how old a gap is when a keyframe is requested, and may be left for one; or older
 _ASK_AFTER_ROUND_TRIPS: Final = 5
