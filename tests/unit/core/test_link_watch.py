@@ -204,6 +204,7 @@ def test_before_the_first_frame_of_a_link_nothing_is_asked(link: Link) -> None:
 def test_without_figures_nothing_is_asked_or_reported(link: Link) -> None:
     for _ in range(4):
         link.agenda.now += 1
+        assert link.watch.judge(VideoSeen(1, 100.0)) is not Verdict.LOST
         link.watch.look(VideoSeen(1, 100.0))
         assert link.agenda.drain() == []
 
