@@ -84,7 +84,8 @@ class AdvancedConfig:
 
     video_timeout_s: float = attrs.field(default=10, validator=_number(least=1), kw_only=True)
     """How long to keep a connection without frames over which anything else arrives, in s: the streamer pauses, or
-    the network is bad. Then it is given up, but not if ``reconnect`` is False. A connection over which nothing
+    the network is bad. Then it is given up, but not if ``reconnect`` is False, nor while the network loses packets
+    of the video and others still arrive: a new connection would be no better. A connection over which nothing
     arrives is lost after 6 s, or this time if it is less. Not one of the documented settings."""
 
     def retry_delay(self, attempt: int) -> float:

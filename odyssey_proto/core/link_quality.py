@@ -22,13 +22,23 @@ if TYPE_CHECKING:
 
     from .inputs import LinkFigures
 
-__all__ = ["BETTER_FOR_S", "FROZEN_AT_S", "LEFT_AT", "LOSS_AT", "ROUND_TRIP_AT_S", "WINDOW_S", "QualityJudge"]
+__all__ = [
+    "BETTER_FOR_S",
+    "FROZEN_AT_S",
+    "LEAST_PACKETS",
+    "LEFT_AT",
+    "LOSS_AT",
+    "ROUND_TRIP_AT_S",
+    "WINDOW_S",
+    "QualityJudge",
+]
 
 WINDOW_S: Final = 5.0
 """The time over which losses and freezes are counted, in s."""
 BETTER_FOR_S: Final = 10.0
 """How long a link has to be better before that is reported, in s."""
-_LEAST_PACKETS: Final = 50  # fewer say nothing about the share that is lost
+LEAST_PACKETS: Final = 50
+"""How many packets say something about the share that is lost."""
 _LEAST_S: Final = 1.5  # likewise: one burst may be all that was lost for minutes
 
 _QUALITIES: Final = (LinkQuality.GOOD, LinkQuality.POOR, LinkQuality.BAD)
@@ -140,7 +150,7 @@ loss=0.006060606060606061, round_trip_ms=None, frozen_s=0.9, at=103.0)
         expected = last.expected - first.expected
         # What was late and not lost is taken back, so that the difference may be below 0.
         lost = max(0, last.lost - first.lost)
-        can_tell = expected >= _LEAST_PACKETS and last.at - first.at >= _LEAST_S
+        can_tell = expected >= LEAST_PACKETS and last.at - first.at >= _LEAST_S
         held_up_s = min(WINDOW_S, last.held_up_s - first.held_up_s + silent_s)
         return _Measured(min(1.0, lost / expected) if can_tell else 0.0, figures.round_trip_s or 0.0, held_up_s)
 

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 from .._model.events import VideoPaused
 from .effects import AskForSignOfLife
-from .link_quality import LEFT_AT, ROUND_TRIP_AT_S, QualityJudge
-from .silence import KEYFRAME_AFTER_S
+from .link_quality import LEAST_PACKETS, LEFT_AT, LOSS_AT, ROUND_TRIP_AT_S, QualityJudge
+from .silence import KEYFRAME_AFTER_S, SUSPECT_AFTER_S
 
 if TYPE_CHECKING:
     from .inputs import LinkFigures, SignOfLife, VideoSeen
     from .machine import Agenda
-    from .silence import Silence
+    from .silence import Silence, Verdict
 
 __all__ = ["MEASURED_FOR_S", "LinkWatch"]
 
@@ -36,7 +36,7 @@ class LinkWatch:
     """What the looks at a link show, beyond whether to keep it. All times are in s of the caller's clock.
 
     Args:
-        silence: the time without a frame, which has judged each look before this does.
+        silence: the time without a frame.
         agenda: has the time, and takes what is to be asked and reported.
     """
 
@@ -46,26 +46,55 @@ class LinkWatch:
         self._quality = QualityJudge()
         self._is_asked = False  # since the last frame, for a sign of life
         self._is_paused = False  # whether a pause was reported since the last frame
+        self._frame_at: float | None = None  # the newest frame
+        self._before: LinkFigures | None = None  # at the first look since then
+        self._begins_at: float | None = None  # when packets of the first frame were first seen
 
     def renew(self) -> None:
         """Expect the frames of another stream or link."""
         self._is_asked = self._is_paused = False
+        self._frame_at = self._before = self._begins_at = None
         self._quality.restart()
+
+    def judge(self, item: VideoSeen) -> Verdict:
+        """Return what the silence at a look calls for."""
+        now = self._agenda.now
+        return self._silence.judge(
+            item.at, now, item.packets, has_moved=item.has_moved, is_lossy=self._is_lossy(item, now)
+        )
+
+    def _is_lossy(self, item: VideoSeen, now: float) -> bool:
+        """Return whether packets of the video arrive, and so many are lost that it explains why no frame comes."""
+        figures, before = item.figures, self._before
+        if figures is None:
+            return False
+        if before is None or item.at != self._frame_at:
+            self._frame_at, self._before = item.at, figures
+            return False
+        arrives = figures.packet_at is not None and now - figures.packet_at < SUSPECT_AFTER_S
+        expected, lost = figures.expected - before.expected, figures.lost - before.lost
+        return arrives and expected >= LEAST_PACKETS and lost >= LOSS_AT[0] * expected
 
     def look(self, item: VideoSeen) -> None:
         """Take a look at which the link was not given up: ask for a sign of life, or report a change."""
         figures, now = item.figures, self._agenda.now
-        if figures is None or not self._silence.has_video:
+        if figures is None:
             return
+        arrives = figures.packet_at is not None and now - figures.packet_at < _STILL_SENDS_S
+        if not self._silence.has_video and not arrives:
+            return  # the video has not begun
         if self._agenda.overslept > _OVERSLEPT_S:
             self._quality.restart()  # what came late may have waited here
         silent_s = self._silence.silent_for(now)
+        if not self._silence.has_video:
+            self._begins_at = now if self._begins_at is None else self._begins_at
+            silent_s = now - self._begins_at
         if silent_s < KEYFRAME_AFTER_S:
             self._is_asked = self._is_paused = False
             silent_s = 0.0  # if it is a freeze, it is counted when it is over
             if _must_measure(figures, now):
                 self._agenda.put(AskForSignOfLife(item.link))  # what it measures comes with the next look
-        elif figures.packet_at is None or now - figures.packet_at >= _STILL_SENDS_S:
+        elif not arrives:
             self._agenda.put(AskForSignOfLife(item.link))
             was_asked, self._is_asked = self._is_asked, True
             if self._is_paused or not was_asked:

@@ -6,8 +6,9 @@ machine calls `Silence.expect` when frames should come, wakes at `Silence.next_l
 
 A sender that pauses still reports on its video every second or so (RFC 3550, 6.2), and over a bad network packets
 arrive though no whole frame does: a new connection would be no better, so a link on which anything arrives is kept
-for longer. If nothing arrives, the network may be back within seconds, and video then continues at once over the
-same link.
+for longer. One that loses packets of the video is kept for as long as others of them arrive: over a full link, the
+next stream would only begin like this one. If nothing arrives, the network may be back within seconds, and video
+then continues at once over the same link.
 """
 
 from __future__ import annotations
@@ -68,16 +69,19 @@ class Silence:
         self._keyframe_asked = False
         self._has_video = False  # whether the link has had a frame
         self._packets: int | None = None
+        self._kept_at = 0.0  # when a look last found that the network loses what would be frames
+        self._lossy_at = 0.0  # the same, over all links
         self._alive_at = -PAUSE_LIMIT_S  # when a look last found more packets
 
     def begin(self, now: float, limit_s: float) -> None:
         """Expect the first frame of a stream within ``limit_s``."""
-        self._video_at, self.had_video = now, False
+        self._video_at, self._lossy_at, self.had_video = now, now, False
         self.expect(now, limit_s)
 
     def expect(self, now: float, limit_s: float) -> None:
         """Expect the first frame of a link within ``limit_s``; those after it within `SILENCE_LIMIT_S`."""
         self._heard_at, self._limit_s, self._keyframe_asked = now, limit_s, False
+        self._kept_at = now
         self._has_video, self._packets, self.is_suspicious = False, None, False
 
     def note_newest(self, at: float | None) -> None:
@@ -91,10 +95,16 @@ class Silence:
         This process was not running then, so the silence was not the sender's.
         """
         if overslept_s > KEYFRAME_AFTER_S:
-            self._heard_at = now
+            self._heard_at = self._kept_at = now
 
     def judge(
-        self, newest: float | None, now: float, packets: int | None = None, *, has_moved: bool = False
+        self,
+        newest: float | None,
+        now: float,
+        packets: int | None = None,
+        *,
+        has_moved: bool = False,
+        is_lossy: bool = False,
     ) -> Verdict:
         """Judge the silence at ``now``.
 
@@ -103,17 +113,20 @@ class Silence:
             now: the time, in s.
             packets: how many packets of any kind have come over the link; None if that is not known.
             has_moved: whether this machine would now send from another address than that of the link.
+            is_lossy: whether packets of the video arrive, and others are lost on the way.
         """
+        if is_lossy:
+            self._kept_at = self._lossy_at = now
         is_silent = packets == self._packets
         if packets != self._packets:
             self._packets, self._alive_at = packets, now
         self.is_suspicious = now >= self._suspect_at
         if newest is not None and newest > self._heard_at:
-            self._heard_at = newest
+            self._heard_at = self._kept_at = newest
             self.note_newest(newest)
             self._limit_s, self._keyframe_asked, self._has_video = self._silence_limit_s, False, True
             self.is_suspicious = False
-        elif now - self._heard_at >= (self._pause_limit_s if self._only_pauses(now) else self._limit_s):
+        elif now - self._kept_at >= (self._pause_limit_s if self._only_pauses(now) else self._limit_s):
             return Verdict.LOST
         elif has_moved and is_silent and now - self._heard_at >= KEYFRAME_AFTER_S:
             return Verdict.LOST  # what is sent to the old address arrives no more
@@ -125,7 +138,7 @@ class Silence:
     def next_look(self, now: float) -> float:
         """Return when to look for frames again."""
         after = self._limit_s if self._keyframe_asked else KEYFRAME_AFTER_S
-        times = (self._heard_at + after, self._suspect_at, now + KEYFRAME_AFTER_S)
+        times = (self._heard_at + after, self._kept_at + after, self._suspect_at, now + KEYFRAME_AFTER_S)
         return min(at for at in times if at > now)
 
     @property
@@ -153,3 +166,7 @@ class Silence:
     def gone_for(self, now: float) -> float:
         """Return how many s ago the newest frame of any link came."""
         return now - self._video_at
+
+    def unexplained_for(self, now: float) -> float:
+        """Return for how many s no frame of any link has come that the network did not lose."""
+        return now - max(self._video_at, self._lossy_at)

@@ -264,7 +264,7 @@ class SpectatorMachine(Machine):
         has_video = item.at is not None and item.at >= self._opened_at
         if has_video:
             self._gone_since = None
-        match self._silence.judge(item.at, now, item.packets, has_moved=item.has_moved):
+        match self._watch.judge(item):
             case Verdict.LOST:
                 self._silent = None if has_video else self._way
                 text = f"The broadcast was lost: no video for {self._silence.gone_for(now):.1f} s"

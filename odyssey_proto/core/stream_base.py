@@ -190,7 +190,7 @@ class StreamBase(Machine):
 
     def judge_video(self, item: VideoSeen) -> None:
         """Wait, ask for a keyframe, or give up the link."""
-        verdict = self._silence.judge(item.at, self._agenda.now, item.packets, has_moved=item.has_moved)
+        verdict = self._watch.judge(item)
         if verdict is Verdict.LOST:
             self._lose_video()
             return
@@ -209,7 +209,8 @@ class StreamBase(Machine):
 
     def _lose_video(self) -> None:
         gone_for = self._silence.gone_for(self._agenda.now)
-        may_return = gone_for < SESSION_KEPT_S  # after that, rejoining has already been tried
+        # After that, rejoining has already been tried.
+        may_return = self._silence.unexplained_for(self._agenda.now) < SESSION_KEPT_S
         self._lose_link(f"No video for {gone_for:.1f} s", "video_stalled", recoverable=may_return)
 
     def _lose_link(self, text: str, code: str, *, recoverable: bool = True) -> None:

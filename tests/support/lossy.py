@@ -7,6 +7,7 @@ rate, and fails for a while. The receiver is ours: `Recovery` and `MarkerJitterB
 
 from __future__ import annotations
 
+import collections
 import heapq
 import itertools
 import random
@@ -17,6 +18,8 @@ import attrs
 from odyssey_proto._net.webrtc.jitter import MarkerJitterBuffer
 from odyssey_proto._net.webrtc.recovery import Recovery
 from odyssey_proto._video.meters import VideoTotals
+from odyssey_proto.emulator._stream.rate_control import RateController
+from odyssey_proto.emulator._stream.transport_cc import REFERENCE_S, Report
 from tests.support.rtp import INTER, KEYFRAME
 
 __all__ = ["FRAME_S", "Link", "Shown", "show"]
@@ -26,6 +29,10 @@ FRAME_S: Final = 0.05
 _HISTORY_S: Final = 1.0
 _QUEUE_S: Final = 0.2
 _PACKET_BITS: Final = 8 * 1250
+_REPORTS_S: Final = 0.1  # from one report of the receiver to the next
+_AGAIN_S: Final = 0.5  # over which what is sent again is limited to the bit rate
+_HASTE: Final = 2.5  # speed of sending over the bit rate
+_RESERVE_S: Final = 0.15  # the most that a keyframe is larger than other frames, in s of the bit rate
 
 
 @attrs.frozen(kw_only=True)
@@ -72,8 +79,8 @@ class Shown:
         return len(self.shown) / self.sent
 
     def longest_freeze_s(self) -> float:
-        """Return the longest time between two frames shown, in s."""
-        at = [number * FRAME_S + age for number, age in self.shown]
+        """Return the longest time without a frame shown, from the first one sent, in s."""
+        at = [0.0, *(number * FRAME_S + age for number, age in self.shown), self.sent * FRAME_S]
         return max((after - before for before, after in itertools.pairwise(at)), default=0.0)
 
 
@@ -96,12 +103,18 @@ class _Simulation:
         self.keys: set[int] = set()
         self.whole: list[bytes] = []
         self.tells_again = tells_again
+        self.controller: RateController | None = None
+        self.owed = 0.0  # packets by which a keyframe was larger than others
+        self.leaves_at = 0.0
+        self.count_of_all = 0  # packets that have left
+        self.lately: collections.deque[float] = collections.deque()  # when packets were sent again
         # The receiver
         self.recovery = Recovery(wants_all=lambda: complete)
         self.buffer = MarkerJitterBuffer(self, VideoTotals(self), self.recovery, lambda: complete)
         self.buffer.releases_all = True
         self.timer_at: float | None = None
         self.last = -1
+        self.came: dict[int, float] = {}  # by number of the transport, since the last report
         for frame, size in enumerate(sizes):
             self.at(frame * FRAME_S, self.send_frame, (frame, size))
         self.found.sent = len(sizes)
@@ -148,12 +161,62 @@ class _Simulation:
 
     # --- the sender
 
+    def follow(self, bits_per_s: int) -> None:
+        """Have the sender follow what the receiver reports, up to so many bits per s; it begins with half."""
+        self.controller = RateController(bits_per_s, self.now)
+        self.at(_REPORTS_S, self.report, None)
+
+    def report(self, _: None) -> None:
+        assert self.controller is not None
+        if self.came:
+            first, last, reference = min(self.came), max(self.came), int(min(self.came.values()) / REFERENCE_S)
+            came = (self.came.get(number) for number in range(first, last + 1))
+            arrivals = tuple(None if at is None else at - reference * REFERENCE_S for at in came)
+            self.travel(1, self.controller.take_report, Report(first % 65536, reference, arrivals))
+            self.came.clear()
+        self.at(self.time + _REPORTS_S, self.report, None)
+
+    def size_now(self, size: int, *, key: bool) -> int:
+        if self.controller is None:
+            return size * (3 if key else 1)
+        per_s = self.controller.bits_per_s / _PACKET_BITS
+        usual = per_s * FRAME_S * self.random.uniform(0.7, 1.3)
+        if key:
+            self.owed += per_s * _RESERVE_S
+            return round(usual + per_s * _RESERVE_S)
+        saved = min(self.owed, usual / 2)
+        self.owed -= saved
+        return max(1, round(usual - saved))
+
+    def leave(self, packet: _Packet, *, again: bool) -> bool:
+        if self.controller is None:
+            return self.travel(0, self.receive, packet)
+        self.leaves_at = max(self.time, self.leaves_at) + _PACKET_BITS / (_HASTE * self.controller.bits_per_s)
+        self.at(self.time if again else self.leaves_at, self.leave_numbered, packet)
+        return True
+
+    def leave_numbered(self, packet: _Packet) -> None:
+        assert self.controller is not None
+        self.count_of_all += 1
+        self.controller.number(_PACKET_BITS // 8)
+        self.found.lost += not self.travel(0, self.receive_numbered, (self.count_of_all - 1, packet))
+
+    def may_send_again(self) -> bool:
+        if self.controller is None:
+            return True
+        while self.lately and self.time - self.lately[0] > _AGAIN_S:
+            self.lately.popleft()
+        if (len(self.lately) + 1) * _PACKET_BITS > _AGAIN_S * self.controller.bits_per_s:
+            return False
+        self.lately.append(self.time)
+        return True
+
     def send_frame(self, order: tuple[int, int]) -> None:
         frame, size = order
         key, self.key_wanted = self.key_wanted, False
         if key:
             self.keys.add(frame)
-            size *= 3
+        size = self.size_now(size, key=key)
         whole = []
         for part in range(size):
             packet = _Packet()
@@ -168,7 +231,7 @@ class _Simulation:
             self.number = (self.number + 1) % 65536
             self.history[packet.sequence_number] = self.time, -1.0, packet
             self.found.packets += 1
-            self.found.lost += not self.travel(0, self.receive, packet)
+            self.found.lost += not self.leave(packet, again=False)
         self.whole.append(b"".join(whole))
 
     def hear(self, numbers: list[int]) -> None:
@@ -176,18 +239,25 @@ class _Simulation:
             sent_at, again_at, packet = self.history.get(number, (-9.0, 0.0, None))
             if packet is None or self.time - sent_at > _HISTORY_S or self.time - again_at < self.link.round_trip_s:
                 continue
+            if not self.may_send_again():
+                continue
             self.history[number] = sent_at, self.time, packet
             copy = _Packet()
             for name in _Packet.__slots__:
                 setattr(copy, name, getattr(packet, name))
             copy.again = self.tells_again
             self.found.again += 1
-            self.travel(0, self.receive, copy)
+            self.leave(copy, again=True)
 
     def hear_keyframe_wanted(self, _: None) -> None:
         self.key_wanted = True
 
     # --- the receiver, as a peer puts it together
+
+    def receive_numbered(self, came: tuple[int, Any]) -> None:
+        number, packet = came
+        self.came[number] = self.time
+        self.receive(packet)
 
     def receive(self, packet: Any) -> None:
         number, timestamp, marked = packet.sequence_number, packet.timestamp, bool(packet.marker)
@@ -233,6 +303,7 @@ def show(
     complete: bool = False,
     tells_again: bool = True,
     after: float = 2.0,
+    follows: int = 0,
 ) -> Shown:
     """Send frames of ``sizes`` packets at 20 fps; return what was shown until ``after`` s after the last.
 
@@ -243,6 +314,10 @@ def show(
         complete: whether all frames are wanted, even after an outage.
         tells_again: whether packets that are sent again can be told from others.
         after: how long to go on without further frames, in s.
+        follows: the bits per s up to which the sender follows what the receiver reports of the link; it begins
+            with half, and ``sizes`` only says how many frames there are. 0 if it does not.
     """
     simulation = _Simulation(link, sizes, seed, complete=complete, tells_again=tells_again)
+    if follows:
+        simulation.follow(follows)
     return simulation.run(len(sizes) * FRAME_S + after)

@@ -20,6 +20,7 @@ from ..observation import show_message
 from ..pace import Pace
 from ..sockets import USER_AGENT
 from ..tap import Tap
+from . import sctp_packets
 from .offer import DEFAULT_MESSAGE_SIZE
 
 if TYPE_CHECKING:
@@ -85,11 +86,12 @@ class DataChannels:
             self._on_open(self.max_message_size)
 
     def limit(self, sctp: RTCSctpTransport) -> None:
-        """Limit the parts of messages that the transport of the channels keeps: aiortc does not.
+        """Limit what the transport of the channels keeps and takes: aiortc does not.
 
-        It looks through all of them with each new one.
+        It looks through all parts of messages with each new one, and can neither read every packet nor do without.
         """
         transport: Any = sctp  # aiortc has no public way
+        self._guard(transport)
         receive = getattr(transport, "_receive_data_chunk", None)
         if (
             receive is None
@@ -115,6 +117,23 @@ class DataChannels:
                 await receive(chunk)
 
         transport._receive_data_chunk = take
+
+    def _guard(self, transport: Any) -> None:
+        """Leave out packets that would keep aiortc busy for ever, or would end the connection by an exception."""
+        handle = getattr(transport, "_handle_data", None)
+        if handle is None or "_handle_data" in vars(transport):
+            return
+
+        async def guarded(data: bytes) -> None:
+            if not sctp_packets.is_readable(data):
+                log.info("ignored: a packet of the data channels with impossible lengths")
+                return
+            try:
+                await handle(data)
+            except Exception as exc:  # noqa: BLE001 - whatever aiortc's parser raises for such a packet
+                log.info("ignored: a packet of the data channels that cannot be read: %s", type(exc).__name__)
+
+        transport._handle_data = guarded
 
     def _receive(self, message: str | bytes) -> None:
         if self._pace.take():

@@ -21,6 +21,7 @@ from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.utils import uint16_add, uint16_gt
 
 from ..._video.meters import LinkMeter, VideoTotals, signed
+from .keyframes import begins_keyframe, is_keyframe, payload, shows_keyframe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,9 @@ _CAPACITY: Final = 4096  # packets: 2.5 s at 16 Mbit/s
 _FIRST_ASK_AFTER_S: Final = 0.5  # after the first packet: a sender begins with a keyframe
 _ASK_EVERY_S: Final = 0.3  # between two requests for a keyframe, or longer
 _ASK_EVERY_ROUND_TRIPS: Final = 2.5
+_LONGEST_S: Final = 1.0  # to wait for any of these: few senders keep a packet for longer
+# While more of a keyframe is lost than can be repaired: less may be lost of the next, as the sender slows down.
+_IN_HASTE: Final = 2  # requests for another
 _ARRIVES_WITHIN_S: Final = 0.6  # a keyframe of which something has come
 _ASK_AFTER_S: Final = 0.3  # how old a gap is when a keyframe is requested, and may be left for one; or older
 _ASK_AFTER_ROUND_TRIPS: Final = 5
@@ -49,13 +53,6 @@ _ROUND_TRIP_S: Final = 0.1  # if it is not known
 _REQUEST_S: Final = 0.14  # likewise, from one request to the next
 _RENUMBERED: Final = 3000  # packets; a longer step back is a new numbering (RFC 3550, A.1)
 _BEHIND_START: Final = 512  # packets that may come after one that overtook them at the start
-_START_CODE: Final = b"\x00\x00\x01"  # before each unit of an H.264 frame, as aiortc joins them
-_START_CODES: Final = (b"\x00" + _START_CODE, _START_CODE)
-_IDR: Final = 5  # the type of the units of an H.264 keyframe
-_PARAMETERS: Final = 7  # that of the unit before them, with which it begins unless it is a delimiter
-_BEGINNERS: Final = (_PARAMETERS, 9)
-_VP8_BEGINS: Final = 0x10  # set in the first byte of a payload that begins a frame (RFC 7741, 4.2)
-_VP8_START: Final = b"\x9d\x01\x2a"  # from byte 3 of a VP8 keyframe (RFC 6386, 9.1)
 _REMEMBERED: Final = 256  # frames that may still receive packets
 
 
@@ -77,7 +74,7 @@ class ArrivedFrame(JitterFrame):
     @property
     def is_keyframe(self) -> bool:
         """Whether it can be decoded without any other frame."""
-        return _is_keyframe(self.data)
+        return is_keyframe(self.data)
 
 
 class MarkerJitterBuffer(JitterBuffer):
@@ -121,6 +118,8 @@ class MarkerJitterBuffer(JitterBuffer):
         self._jumped = False  # since the last frame
         self._left_out = 0  # whole frames, in that jump
         self._keyframes: list[int] = []  # first packets of whole keyframes behind the gap
+        self._asked = 0  # times, since a keyframe came over a link that was not full
+        self._arriving: int | None = None  # the first packet of the newest keyframe of which something has come
         self._ask_at: float | None = None  # not earlier; None before the first packet
         self._first_packet: dict[int, float] = {}  # of each frame that was not removed yet, by timestamp
         self._timestamp: int | None = None  # that of the newest removed frame
@@ -167,7 +166,7 @@ class MarkerJitterBuffer(JitterBuffer):
         return self._next is None and 0 < (self._origin - packet.sequence_number) % 65536 <= _BEHIND_START
 
     def _look_for_start(self, packet: RtpPacket, now: float) -> None:
-        if _begins_keyframe(packet):
+        if begins_keyframe(packet):
             return
         if self._start_until is None:
             self._start_until = now + self._patience_s
@@ -227,7 +226,7 @@ class MarkerJitterBuffer(JitterBuffer):
 
     def _check_mark(self, packet: RtpPacket) -> None:
         if (
-            _payload(packet)  # padding follows frames when senders probe the bandwidth
+            payload(packet)  # padding follows frames when senders probe the bandwidth
             and packet.timestamp == self._released
             and self._next is not None
             and not uint16_gt(self._next, packet.sequence_number)
@@ -253,6 +252,8 @@ class MarkerJitterBuffer(JitterBuffer):
         if gap != self._gap:
             since = None if self._recovery is None else self._recovery.missing_since(gap)
             self._gap, self._gap_at = gap, now if since is None else since
+        if self._arriving is not None:
+            self._prefer_arriving(gap, now)
         self._find_keyframe(packet)
         before = self._at(uint16_add(packet.sequence_number, -1))
         if before is not None and before.timestamp != packet.timestamp:
@@ -263,6 +264,27 @@ class MarkerJitterBuffer(JitterBuffer):
             return False
         self._leave_out(self._keyframes.pop(0))
         return True
+
+    def _beginning(self, packet: RtpPacket) -> int:
+        """Return the first place that may belong to the frame of ``packet``."""
+        first = packet.sequence_number
+        while (place := uint16_add(first, -1)) != self._origin:
+            before = self._at(place)
+            if before is not None and before.timestamp != packet.timestamp:
+                break
+            first = place
+        return first
+
+    def _prefer_arriving(self, gap: int, now: float) -> None:
+        """Have the keyframe that is arriving repaired first, and nothing before it if the gap is old."""
+        assert self._arriving is not None
+        if self._recovery is None or self._wants_all() or not uint16_gt(self._arriving, gap):
+            self._arriving = None
+        elif self._is_hopeless(now):
+            self._recovery.give_up_before(self._arriving)
+            self._arriving = None
+        else:
+            self._recovery.prefer_from(self._arriving)
 
     def _lacks_start(self, now: float) -> bool:
         """Return whether to wait for the beginning of the first frame."""
@@ -285,7 +307,14 @@ class MarkerJitterBuffer(JitterBuffer):
         if self._wants_all():
             requested = self._recovery is not None and self._recovery.missing_since(self._gap or 0) is not None
             return not requested or now - self._gap_at >= _COMPLETE_OLD_AFTER_S
-        return now - self._gap_at >= self._patience_s
+        return self._is_hopeless(now)
+
+    def _is_hopeless(self, now: float) -> bool:
+        """Return whether the gap is not likely to be filled: it is old, or its packet is requested no more."""
+        if self._gap is None:
+            return False
+        given_up = self._recovery is not None and self._recovery.has_given_up(self._gap)
+        return given_up or now - self._gap_at >= self._patience_s
 
     def _find_keyframe(self, packet: RtpPacket) -> None:
         """Note the keyframe that ``packet`` completes, if it does."""
@@ -298,12 +327,12 @@ class MarkerJitterBuffer(JitterBuffer):
         while (part := self._at(end := uint16_add(begin, len(parts)))) is not None:
             if part.timestamp != packet.timestamp:
                 return
-            parts.append(_payload(part))
+            parts.append(payload(part))
             if self._ends_frame(end):
                 break
         else:
             return
-        if (before is not None or _begins_keyframe(self._at(begin))) and _is_keyframe(b"".join(parts)):
+        if (before is not None or begins_keyframe(self._at(begin))) and is_keyframe(b"".join(parts)):
             place = next((at for at, each in enumerate(self._keyframes) if not uint16_gt(begin, each)), None)
             if place is None:
                 self._keyframes.append(begin)
@@ -352,9 +381,11 @@ class MarkerJitterBuffer(JitterBuffer):
         return packet if packet is not None and packet.sequence_number == place else None
 
     def _is_held(self, frame: JitterFrame) -> bool:
-        if self._needs_keyframe and self._is_whole and _is_keyframe(frame.data):
+        if self._needs_keyframe and self._is_whole and is_keyframe(frame.data):
             self._needs_keyframe = False
             self._ask_at = self._now  # the next request is about something else
+            if self._recovery is None or not self._recovery.is_spent(self._now):
+                self._asked = 0
         return self._needs_keyframe
 
     # --- requests for keyframes
@@ -372,7 +403,8 @@ class MarkerJitterBuffer(JitterBuffer):
     def _patience_s(self) -> float:
         """How long to wait for a missing packet alone, in s."""
         by_round_trip = _ASK_AFTER_ROUND_TRIPS * self._round_trip_s
-        return max(_ASK_AFTER_S, by_round_trip, _ASK_AFTER_REQUESTS * self._request_s)
+        patience_s = max(_ASK_AFTER_S, by_round_trip, _ASK_AFTER_REQUESTS * self._request_s)
+        return min(patience_s, _LONGEST_S)
 
     def asks(self, now: float) -> bool:
         """Return whether to request a keyframe at ``now`` (s); if so, it counts as requested."""
@@ -382,14 +414,15 @@ class MarkerJitterBuffer(JitterBuffer):
             return False
         if now < self._ask_at or not self._wants_keyframe(now):
             return False
-        self._ask_at = now + max(_ASK_EVERY_S, _ASK_EVERY_ROUND_TRIPS * self._round_trip_s)
+        self._ask_at = now + min(max(_ASK_EVERY_S, _ASK_EVERY_ROUND_TRIPS * self._round_trip_s), _LONGEST_S)
         self._totals.keyframes_requested += 1
+        self._asked += 1
         return True
 
     def _wants_keyframe(self, now: float) -> bool:
         if self._needs_keyframe or self._after_outage:
             return True
-        return self._gap is not None and now - self._gap_at >= self._patience_s
+        return self._is_hopeless(now)
 
     def _expect_keyframe(self, packet: RtpPacket, now: float) -> None:
         """Request no other keyframe while one arrives."""
@@ -397,9 +430,11 @@ class MarkerJitterBuffer(JitterBuffer):
             (self._needs_keyframe or self._gap is not None)
             and self._ask_at is not None
             and packet.sequence_number == self._newest
-            and _shows_keyframe(_payload(packet))
+            and shows_keyframe(payload(packet))
         ):
-            self._ask_at = max(self._ask_at, now + _ARRIVES_WITHIN_S + self._round_trip_s)
+            if self._asked > _IN_HASTE or self._recovery is None or not self._recovery.is_spent(now):
+                self._ask_at = max(self._ask_at, now + min(_ARRIVES_WITHIN_S + self._round_trip_s, _LONGEST_S))
+            self._arriving = self._beginning(packet)
 
     # --- frames
 
@@ -424,7 +459,7 @@ class MarkerJitterBuffer(JitterBuffer):
 
     def _has_beginning(self, place: int | None) -> bool:
         packet = None if place is None else self._at(place)
-        return packet is not None and _begins_keyframe(packet)
+        return packet is not None and begins_keyframe(packet)
 
     def _first_complete(self, sequence_number: int) -> JitterFrame | None:
         packets: list[RtpPacket] = []
@@ -437,37 +472,8 @@ class MarkerJitterBuffer(JitterBuffer):
             if packet.marker and self.trusts_marks:
                 self._released = packet.timestamp
                 self.remove(len(packets))
-                return JitterFrame(b"".join(_payload(each) for each in packets), packet.timestamp)
+                return JitterFrame(b"".join(payload(each) for each in packets), packet.timestamp)
         return super()._remove_frame(sequence_number)
-
-
-def _is_keyframe(data: bytes) -> bool:
-    """Return whether an encoded frame, H.264 or VP8, can be decoded without any other."""
-    if data.startswith(_START_CODES):
-        return any(unit[:1] and unit[0] & 0x1F == _IDR for unit in data.split(_START_CODE))
-    return data[3:6] == _VP8_START and not data[0] & 1
-
-
-def _begins_keyframe(packet: Any) -> bool:
-    """Return whether a keyframe begins with ``packet``, or a frame that may be one: nothing comes before it."""
-    data = _payload(packet)
-    if data.startswith(_START_CODES):
-        unit = data[4:5] if data[2] == 0 else data[3:4]
-        return bool(unit) and unit[0] & 0x1F in _BEGINNERS
-    descriptor: bytes = packet.payload[:1]
-    return _is_keyframe(data) and (not descriptor or bool(descriptor[0] & _VP8_BEGINS))
-
-
-def _shows_keyframe(data: bytes) -> bool:
-    """Return whether a packet with ``data`` belongs to a keyframe; those in the middle of one do not show it."""
-    if data.startswith(_START_CODES):
-        return any(unit[:1] and unit[0] & 0x1F in (_IDR, _PARAMETERS) for unit in data.split(_START_CODE))
-    return _is_keyframe(data)
-
-
-def _payload(packet: Any) -> bytes:
-    data: bytes = packet._data  # aiortc's own buffer uses this attribute
-    return data
 
 
 def install(

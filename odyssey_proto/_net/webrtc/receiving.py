@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import decoding, feedback, intake, jitter, repair
 from .recovery import Recovery
+from .unreadable import refuse_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -75,11 +76,13 @@ class Receiving:
 
     def agree(self, pc: RTCPeerConnection, offered: Mapping[str, feedback.Terms]) -> None:
         """Accept reports on each packet if the sender ``offered`` them, as soon as aiortc knows its offer."""
+        refuse_unreadable(self._receiver)
         if self._feedback is not None:
             feedback.agree(pc, self._receiver, offered)
 
     def start(self) -> None:
         """Take packets by the short way, once the connection is established."""
+        refuse_unreadable(self._receiver)
         if self._intake is None and self._buffer is not None and self._requester is not None:
             self._intake = intake.install(self._receiver, self._requester, self._buffer, self._spawn)
 

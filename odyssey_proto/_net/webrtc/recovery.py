@@ -2,9 +2,9 @@
 
 A gap in the numbers may be a loss, or only packets that overtook others: `Recovery` learns how long such packets
 take, and requests a number once it is later than that. Requests and the packets that answer them are lost too, so
-a number is requested again after a round trip (RFC 4585, 6.2.1), until it comes, the buffer goes on without it, or
-`TRIES` requests were made. The packets at the end of a frame leave no gap before the next frame comes, so they are
-requested if the frame just stops.
+a number is requested again after a round trip (RFC 4585, 6.2.1), until it comes, the buffer goes on without it,
+senders keep it no longer, or `TRIES` requests were made. The packets at the end of a frame leave no gap before the
+next frame comes, so they are requested if the frame just stops.
 
 Requests are limited, because on a link that is full each answer takes the place of another packet.
 """
@@ -27,6 +27,8 @@ TRIES: Final = 12
 MOST_MISSING: Final = 4096
 """How many numbers are kept; a larger gap is no loss that could be repaired."""
 
+_KEPT_S: Final = 1.0  # how long a sender keeps what it sent,
+_KEPT_ROUND_TRIPS: Final = 3  # or longer, as libwebrtc does
 _REORDERED_S: Final = 0.05  # the longest time to wait for packets that others overtook
 _HALVED_AFTER_S: Final = 5.0  # what was learned about reordering loses half of its weight in this time
 _MARGIN: Final = 1.15  # over the latest packet so far
@@ -50,6 +52,8 @@ _MARKS_WITHIN: Final = 256  # packets; a sender whose frames have no marked pack
 _BUDGET: Final = 150.0  # requests at once
 _BUDGET_PER_S: Final = 30.0
 _BUDGET_SHARE: Final = 0.5  # of the packets that come
+_FOR_COPIES: Final = _BUDGET / 2  # the least that is left of it when a request is made twice
+_SPENT: Final = 10.0  # requests; with fewer left, more is lost than can be repaired soon
 _WITHOUT_BUDGET_S: Final = 0.02
 _CLOCK_RATE: Final = 90_000  # RTP timestamps of video per s (RFC 6184, RFC 7741)
 _RENUMBERED: Final = 3000  # packets; a longer step back is a new numbering (RFC 3550, A.1)
@@ -129,6 +133,8 @@ class Recovery:
         self._marked: int | None = None  # the newest packet that is the last of its frame
         self._pause_s = 0.0  # within a frame
         self._missing: dict[int, _Missing] = {}  # in order
+        self._first = -1  # the lowest number that is requested before all others
+        self._given_up = -1  # the highest number that is requested no more, though it did not come
         self._probe_at: float | None = None
         self._probed: tuple[int, float] = (-1, 0.0)  # after which packet, and when
         self.next_at = None
@@ -137,6 +143,11 @@ class Recovery:
     def round_trip_s(self) -> float:
         """The time from a request to its packet in s, or the best guess at it."""
         return self._measured_s or self._round_trip() or _ASSUMED_ROUND_TRIP_S
+
+    @property
+    def _too_early_s(self) -> float:
+        """How soon after a request a packet still answers the one before it, in s; 0 if that cannot be known."""
+        return _TOO_EARLY * (self._measured_s or self._round_trip() or 0.0)
 
     @property
     def repair_s(self) -> float | None:
@@ -152,6 +163,29 @@ class Recovery:
         """Return when ``number`` was found missing; None if it is not missing, or is no longer requested."""
         missing = None if self._highest is None else self._missing.get(self._unwrapped(number))
         return None if missing is None else missing.since
+
+    def has_given_up(self, number: int) -> bool:
+        """Return whether ``number``, which did not come, is no longer requested."""
+        if self._highest is None:
+            return False
+        place = self._unwrapped(number)
+        return place <= self._given_up and place not in self._missing
+
+    def is_spent(self, now: float) -> bool:
+        """Return whether more is lost than can be requested."""
+        self._refill(now)
+        return self._tokens < _SPENT
+
+    def prefer_from(self, number: int) -> None:
+        """Request what is missing from ``number`` on first: the buffer will probably go on from there."""
+        if self._highest is not None:
+            self._first = self._unwrapped(number)
+
+    def give_up_before(self, number: int) -> None:
+        """Request nothing before ``number`` any more: the buffer will go on from there."""
+        if self._highest is not None:
+            self._given_up = max(self._given_up, self._unwrapped(number) - 1)
+            self.passed(number)
 
     def answers(self, number: int, now: float) -> bool:
         """Return whether a packet with ``number`` that comes at ``now`` was sent again at our request."""
@@ -302,7 +336,7 @@ class Recovery:
         if missing.tries == 1:
             self._patience = 1.0
             self._add_round_trip(now - missing.asked_at)
-        elif now - missing.asked_at < _TOO_EARLY * self.round_trip_s:
+        elif missing.tries == 2 and now - missing.asked_at < self._too_early_s:
             self._add_round_trip(now - missing.before_at)  # the last request was made too early
         else:
             self._patience = min(_MOST_PATIENCE, self._patience * _LESS_HASTE)
@@ -359,15 +393,21 @@ class Recovery:
         self._refill(now)
         wanted: list[int] = []
         self.next_at = None
-        for place, missing in list(self._missing.items()):
+        kept_s = self._kept_s
+        for place, missing in sorted(self._missing.items(), key=lambda each: each[0] < self._first):
             if missing.at <= now:
                 if now - missing.at > _LATE_S and not missing.was_late:
                     # This process did not run for a while: the packet may be among those that wait to be read.
                     missing.was_late, missing.copy_at, missing.due_at = True, None, now + _CATCH_UP_S
                     self._wake(missing.due_at)
                     continue
-                if missing.tries >= TRIES and missing.due_at <= now:
+                if (missing.tries >= TRIES and missing.due_at <= now) or now - missing.since > kept_s:
                     del self._missing[place]
+                    self._given_up = max(self._given_up, place)
+                    continue
+                if missing.due_at > now and self._tokens < _FOR_COPIES:
+                    missing.copy_at = None  # a link on which so much is lost is rather full than bad
+                    self._wake(missing.due_at)
                     continue
                 if self._tokens < 1:
                     self._wake(now + _WITHOUT_BUDGET_S)
@@ -403,6 +443,11 @@ class Recovery:
         self._tokens -= _PROBED
         self._probed = self._highest, now
         return [(self._highest + ahead) & 0xFFFF for ahead in range(1, _PROBED + 1)]
+
+    @property
+    def _kept_s(self) -> float:
+        """How long after a packet was found missing it can be requested of its sender in time, in s."""
+        return max(_KEPT_S, _KEPT_ROUND_TRIPS * self.round_trip_s) - self.round_trip_s
 
     def _refill(self, now: float) -> None:
         grown = (now - self._tokens_at) * (_BUDGET_PER_S + _BUDGET_SHARE * self._per_s)

@@ -11,7 +11,7 @@ from odyssey_proto.core.effects import AskForSignOfLife
 from odyssey_proto.core.inputs import LinkFigures, SignOfLife, VideoSeen
 from odyssey_proto.core.link_watch import LinkWatch
 from odyssey_proto.core.machine import Agenda
-from odyssey_proto.core.silence import PAUSE_LIMIT_S, Silence, Verdict
+from odyssey_proto.core.silence import PAUSE_LIMIT_S, SILENCE_LIMIT_S, Silence, Verdict
 
 if TYPE_CHECKING:
     from odyssey_proto.core.effects import Output
@@ -26,16 +26,19 @@ class Link:
         self.agenda, self.silence = Agenda(), Silence()
         self.watch = LinkWatch(self.silence, self.agenda)
         self.silence.begin(99.0, 20.0)
-        self.agenda.now = self.frame_at = self.packet_at = 100.0
-        self.expected, self.held_up_s = 0, 0.0
+        self.agenda.now = self.packet_at = 100.0
+        self.frame_at: float | None = 100.0
+        self.expected, self.lost, self.held_up_s = 0, 0, 0.0
         self.verdict = Verdict.WAIT
         self.packets = 0
         assert self.look() == []
 
     def look(self) -> list[Output]:
-        figures = LinkFigures(expected=self.expected, lost=0, held_up_s=self.held_up_s, packet_at=self.packet_at)
+        figures = LinkFigures(
+            expected=self.expected, lost=self.lost, held_up_s=self.held_up_s, packet_at=self.packet_at
+        )
         item = VideoSeen(1, self.frame_at, self.packets, figures=figures)
-        self.verdict = self.silence.judge(item.at, self.agenda.now, item.packets)
+        self.verdict = self.watch.judge(item)
         self.watch.look(item)
         return self.agenda.drain()
 
@@ -52,11 +55,12 @@ class Link:
         self.agenda.now += 1
         return self.look()
 
-    def breaks_up(self) -> list[Output]:
+    def breaks_up(self, *, lost: int = 0) -> list[Output]:
         """A second with packets of video, but without a whole frame."""
         self.agenda.now += 1
         self.packet_at = self.agenda.now
         self.expected += 100
+        self.lost += lost
         self.packets += 100
         return self.look()
 
@@ -139,6 +143,48 @@ def test_packets_without_a_whole_frame_are_a_bad_network_and_no_pause(link: Link
     assert link.lives() == []
 
 
+def test_a_link_that_loses_packets_of_the_video_is_kept_as_long_as_others_arrive(link: Link) -> None:
+    for _ in range(60):
+        link.breaks_up(lost=66)
+        assert link.verdict is not Verdict.LOST
+    for _ in range(int(SILENCE_LIMIT_S)):
+        assert link.verdict is not Verdict.LOST
+        link.is_silent()
+    link.is_silent()
+    assert link.verdict is Verdict.LOST, "the network has brought nothing for as long as on any other link"
+
+
+def test_if_hardly_a_packet_is_lost_the_network_does_not_explain_why_no_frame_comes(link: Link) -> None:
+    for _ in range(int(PAUSE_LIMIT_S) - 1):
+        link.breaks_up(lost=2)
+        assert link.verdict is not Verdict.LOST
+    link.breaks_up(lost=2)
+    assert link.verdict is Verdict.LOST
+
+
+@pytest.mark.parametrize("seconds", [5.0, 20.0])
+def test_so_is_one_whose_first_frame_does_not_come_and_it_is_bad(seconds: float, link: Link) -> None:
+    link.silence.expect(link.agenda.now, seconds)
+    link.watch.renew()
+    link.frame_at = None
+    assert link.is_silent() == []
+    found = [change for _ in range(60) for change in link.breaks_up(lost=66)]
+    assert link.verdict is not Verdict.LOST
+    assert [change.quality for change in found if isinstance(change, LinkQualityChanged)] == [
+        LinkQuality.POOR,
+        LinkQuality.BAD,
+    ]
+
+
+def test_video_that_begins_late_is_no_freeze(link: Link) -> None:
+    link.silence.expect(link.agenda.now, 20.0)
+    link.watch.renew()
+    link.frame_at = None
+    for _ in range(5):
+        assert link.is_silent() == []
+    assert link.breaks_up() == []
+
+
 @pytest.mark.parametrize(("overslept_s", "changes"), [(0.1, 1), (0.3, 0)])
 def test_what_came_late_while_this_machine_was_busy_is_not_the_networks_fault(
     overslept_s: float, changes: int, link: Link
@@ -158,6 +204,7 @@ def test_before_the_first_frame_of_a_link_nothing_is_asked(link: Link) -> None:
 def test_without_figures_nothing_is_asked_or_reported(link: Link) -> None:
     for _ in range(4):
         link.agenda.now += 1
+        assert link.watch.judge(VideoSeen(1, 100.0)) is not Verdict.LOST
         link.watch.look(VideoSeen(1, 100.0))
         assert link.agenda.drain() == []
 

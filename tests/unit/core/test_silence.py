@@ -90,6 +90,20 @@ def test_a_link_on_which_nothing_arrives_any_more_is_lost_when_that_is_certain(s
     assert silence.judge(100.0, 108.0, 702) is Verdict.LOST
 
 
+def test_a_link_that_loses_what_would_be_frames_is_kept_as_long_as_it_does(silence: Silence) -> None:
+    for second in range(1, 60):
+        assert silence.judge(100.0, 100.0 + second, 700 + second, is_lossy=True) is not Verdict.LOST
+        assert silence.next_look(100.0 + second) == 101.0 + second
+    assert (silence.gone_for(160.0), silence.unexplained_for(160.0)) == (60.0, 1.0)
+    assert silence.judge(100.0, 164.9, 759) is Verdict.WAIT
+    assert silence.judge(100.0, 165.0, 759) is Verdict.LOST
+    silence.expect(165.0, 5.0)
+    assert silence.unexplained_for(169.0) == 10.0, "over all links"
+    assert silence.judge(None, 169.0, 1, is_lossy=True) is not Verdict.LOST
+    assert silence.judge(None, 173.9, 1) is Verdict.WAIT
+    assert silence.judge(None, 174.0, 1) is Verdict.LOST
+
+
 def test_the_first_frame_of_a_link_has_no_more_time_for_other_packets() -> None:
     silence = Silence()
     silence.expect(100.0, 5.0)

@@ -161,7 +161,7 @@ class Receiver:
         return (self._protect.protect_rtcp if is_report else self._protect.protect)(data)
 
     async def settle(self) -> None:
-        while not self.connection._queue.empty():
+        while not self.connection._queue.empty() and not self.task.done():
             await asyncio.sleep(0)
         await asyncio.sleep(0)
 
@@ -291,6 +291,25 @@ def test_a_datagram_that_is_too_long_to_decrypt_does_not_end_the_connection() ->
         return alive, receiver.long, len(receiver.frames.found)
 
     assert asyncio.run(run()) == (True, 0, 1)
+
+
+@pytest.mark.parametrize("length", [1, 2, 4, 16])
+def test_an_extension_of_a_wrong_length_does_not_end_the_connection(length: int) -> None:
+    async def run() -> tuple[bool, int, int]:
+        receiver = await established()
+        element = bytes([2 << 4 | length - 1]) + bytes(length)  # the time of sending
+        element += bytes(-len(element) % 4)
+        head, rest = plain(1)[:12], plain(1)[12:]
+        wrong = bytes([head[0] | 0x10]) + head[1:] + b"\xbe\xde" + (len(element) // 4).to_bytes(2) + element + rest
+        receiver.connection.data_received(receiver.protected(wrong), 1)
+        await receiver.settle()
+        receiver.connection.data_received(receiver.protected(plain(2)), 1)
+        await receiver.settle()
+        alive = not receiver.task.done()
+        await receiver.stop()
+        return alive, receiver.long, len(receiver.frames.found)
+
+    assert asyncio.run(run()) == (True, 1, 1)
 
 
 def test_packets_go_the_long_way_once_this_has_ended() -> None:

@@ -12,7 +12,7 @@ from aiortc import RTCRtpReceiver
 from aiortc.jitterbuffer import JitterBuffer
 from aiortc.rtp import RtpPacket
 
-from odyssey_proto._net.webrtc import jitter
+from odyssey_proto._net.webrtc import jitter, keyframes
 from odyssey_proto._net.webrtc.jitter import MarkerJitterBuffer
 from tests.support.rtp import INTER, KEYFRAME, Transport, packets
 
@@ -375,7 +375,7 @@ def test_what_comes_again_after_the_gap_was_passed_is_ignored() -> None:
     ],
 )
 def test_keyframes_of_both_codecs_are_known(data: bytes, is_one: bool) -> None:
-    assert jitter._is_keyframe(data) is is_one
+    assert keyframes.is_keyframe(data) is is_one
 
 
 def test_it_is_given_to_a_video_receiver_of_the_known_shape() -> None:

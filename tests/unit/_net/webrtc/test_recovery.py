@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 from typing import Final
 
@@ -38,13 +37,27 @@ def test_what_is_missing_is_requested_at_once() -> None:
 
 def test_it_is_requested_again_after_a_round_trip_and_later_and_later_until_it_is_given_up() -> None:
     recovery = taking(1, 3, round_trip=lambda: 0.1)
-    times = [at for at, numbers in requests(recovery, 60) for _ in numbers]
-    assert len(times) == TRIES
-    assert times[:4] == pytest.approx([0, 0.135, 0.27, 0.405])
-    waits = [after - before for before, after in itertools.pairwise(times)]
-    assert waits == sorted(waits)
-    assert waits[-1] == 1.0
+    times = [at for at, _ in requests(recovery, 60)]
+    assert times == pytest.approx([0, 0.135, 0.27, 0.405, 0.54, 0.7425])
     assert recovery.missing_since(2) is None
+    assert recovery.has_given_up(2)
+    assert recovery.next_at is None
+    often = taking(1, 3, round_trip=lambda: 0.002)
+    assert len(requests(often, 60)) == TRIES
+
+
+@pytest.mark.parametrize(
+    ("round_trip_s", "until"),
+    [
+        (0.1, 0.9),
+        (0.3, 0.7),
+        (0.6, 1.2),  # three round trips, less one
+    ],
+)
+def test_what_senders_keep_no_longer_is_not_requested(round_trip_s: float, until: float) -> None:
+    recovery = taking(*range(0, 1000, 2), round_trip=lambda: round_trip_s)  # more than can be requested at once
+    times = [at for at, _ in requests(recovery, 60)]
+    assert until - 0.05 <= times[-1] <= until
     assert recovery.next_at is None
 
 
@@ -64,6 +77,13 @@ def test_a_request_that_was_made_too_early_shows_how_long_the_round_trip_is() ->
     assert [at for at, _ in requests(recovery, 0.08)] == pytest.approx([0, 0.06])
     recovery.take(2, 0.07, again=True)  # 10 ms after the second request: it answers the first
     assert recovery.repair_s == pytest.approx(0.07)
+
+
+def test_as_long_as_no_round_trip_is_known_no_request_counts_as_too_early() -> None:
+    recovery = taking(1, 3)
+    assert [at for at, _ in requests(recovery, 0.2)] == pytest.approx([0, 0.135])
+    recovery.take(2, 0.175, again=True)  # 40 ms after the second request: it may answer either
+    assert recovery.repair_s is None
 
 
 def test_it_waits_for_packets_that_others_overtake_as_long_as_they_took_before() -> None:
@@ -151,8 +171,35 @@ def test_while_many_packets_are_lost_each_request_is_made_twice() -> None:
 def test_requests_are_limited() -> None:
     recovery = taking(0, 2000)
     assert len(recovery.due(0.0)) == 150
-    made = sum(len(numbers) for _, numbers in requests(recovery, 2.0))
-    assert made == pytest.approx(60, abs=2), "30 a second, and half of the packets that come: none"
+    made = sum(len(numbers) for _, numbers in requests(recovery, 0.8))
+    assert made == pytest.approx(24, abs=2), "30 a second, and half of the packets that come: none"
+    assert recovery.is_spent(0.8)
+    assert not recovery.is_spent(1.3)
+
+
+def test_while_requests_are_limited_none_is_made_twice_at_once() -> None:
+    recovery = taking(*range(0, 800, 2))
+    recovery.take(801, 1.0)  # now it is known that many are lost
+    recovery.take(900, 1.05)
+    assert recovery.due(1.05) == [*range(802, 900)]
+    assert recovery.loss > 0.035
+    assert requests(recovery, 1.1) == [], "no copy 12 ms later"
+
+
+def test_a_keyframe_that_arrives_is_repaired_before_what_is_older() -> None:
+    recovery = taking(0, 300)
+    recovery.prefer_from(250)
+    assert recovery.due(0.0)[:50] == [*range(250, 300), *range(1, 101)][:50]
+    recovery = taking(0, 300)
+    recovery.give_up_before(250)
+    assert recovery.due(0.0) == [*range(250, 300)]
+    assert recovery.has_given_up(1)
+    assert recovery.has_given_up(249)
+    assert not recovery.has_given_up(250)
+    nothing = Recovery()
+    nothing.prefer_from(1)
+    nothing.give_up_before(1)
+    assert not nothing.has_given_up(0)
 
 
 def test_more_than_a_thousand_numbers_are_kept_but_not_more_than_could_be_repaired() -> None:
@@ -271,6 +318,29 @@ def test_if_everything_is_wanted_an_outage_costs_only_time() -> None:
         found = show(link, sizes(seed, 50), seed, complete=True)
         assert (found.corrupt, found.share) == (0, 1.0), f"seed {seed}"
         assert show(link, sizes(seed, 50), seed).share < 1, "by default the latest frames are wanted"
+
+
+@pytest.mark.parametrize(("round_trip_s", "longest_s"), [(0.04, 1.5), (0.1, 2.0)])
+def test_a_sender_that_is_too_fast_for_the_link_at_first_is_seen_after_a_second(
+    round_trip_s: float, longest_s: float
+) -> None:
+    for seed in range(15):
+        link = Link(rate=100, round_trip_s=round_trip_s, loss=0.002)  # 1 Mbit/s
+        found = show(link, [1] * 200, seed, follows=6_000_000)
+        ages = sorted(age for _, age in found.shown)
+        assert not found.corrupt, f"seed {seed}"
+        assert found.share >= 0.85, f"seed {seed}: in 10 s, of which one is lost at the beginning"
+        assert found.longest_freeze_s() <= longest_s, f"seed {seed}"
+        assert ages[int(0.95 * len(ages))] <= 0.5, f"seed {seed}"
+        assert found.keyframes <= 5, f"seed {seed}"
+
+
+def test_a_sender_that_stays_too_fast_is_asked_for_no_more_than_can_come() -> None:
+    for seed in range(10):
+        found = show(Link(rate=100, loss=0.002), [15] * 200, seed)  # 3 Mbit/s
+        assert not found.corrupt, f"seed {seed}"
+        assert found.requested <= 150 + 10 * (30 + 100 / 2), f"seed {seed}"
+        assert found.keyframes <= 15, f"seed {seed}"
 
 
 def test_a_link_that_is_full_is_not_filled_with_requests() -> None:
