@@ -57,6 +57,7 @@ def test_a_prompt_becomes_a_cassette(service: Emulator, capsys: pytest.CaptureFi
         ([], "Say what to stream"),
         (["A cat", "--at", "20s", "It rains"], "20 s is not within the 10 s"),
         (["A cat", "--out", "-"], "a cassette is a file"),
+        (["A cat", "--out", "a.MP4"], "a.MP4 would be a cassette, which no player plays: let it end in .cast"),
         (["A cat", "--out", "none/a.cast"], "its folder does not exist"),
         (["A cat", "--out", "there.cast"], "--force replaces it"),
     ],
