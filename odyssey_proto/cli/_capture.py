@@ -112,7 +112,7 @@ def _capture(
     *,
     as_json: bool,
 ) -> None:
-    from .._base.errors import OdysseyConfigError, OdysseyError
+    from .._base.errors import OdysseyError
     from ._output import note, print_json, progress
 
     prompts: list[dict[str, Any]] = []
@@ -137,7 +137,7 @@ def _capture(
             except OdysseyError:
                 raise  # some are OSErrors, too
             except OSError as exc:
-                raise OdysseyConfigError(f"{out} cannot be written: {exc.strerror or exc}") from exc
+                raise OSError(exc.errno, exc.strerror, str(out)) from exc  # a write does not name its file
     if as_json:
         print_json(
             {
