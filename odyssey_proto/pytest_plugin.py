@@ -52,7 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def odyssey_emulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     """An emulator of Odyssey for this test, with the settings of the marker `odyssey`."""
-    from ._base.errors import OdysseyConfigError
+    from ._base.errors import CassetteError, OdysseyConfigError
     from .emulator import Emulator, EmulatorConfig, Fault, FaultScript
 
     asked = _asked(request)
@@ -63,7 +63,12 @@ def odyssey_emulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
             faults.add(fault if isinstance(fault, Fault) else Fault.from_dict(fault))
     except (OdysseyConfigError, TypeError) as error:
         _refuse(request, str(error))
-    with Emulator(config) as emulator:
+    emulator = Emulator(config)
+    try:
+        emulator.start()
+    except (CassetteError, OdysseyConfigError) as error:
+        _refuse(request, str(error))
+    with emulator:
         emulator.faults.add(*faults.pending)
         monkeypatch.setenv("ODYSSEY_API_KEY", emulator.api_key)
         monkeypatch.setenv("ODYSSEY_API_URL", emulator.api_url)
@@ -124,4 +129,5 @@ def _asked(request: pytest.FixtureRequest) -> Mapping[str, Any]:
 
 
 def _refuse(request: pytest.FixtureRequest, why: str) -> NoReturn:
-    pytest.fail(f"@pytest.mark.{_MARKER} of {request.node.name}: {why}", pytrace=False)
+    # `from None`: the error behind it says the same, with lines of this library, which are not to be looked into.
+    raise pytest.fail.Exception(f"@pytest.mark.{_MARKER} of {request.node.name}: {why}", pytrace=False) from None

@@ -28,8 +28,9 @@ from .._base.limits import CASSETTE_HEAD_MOST_BYTES, CASSETTE_PAYLOAD_MOST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-__all__ = ["BEGINNING", "Record", "encode", "index"]
+__all__ = ["BEGINNING", "Record", "encode", "index", "is_cassette"]
 
 _MAGIC: Final = b"\x89ODYCAST"
 _VERSION: Final = 1
@@ -80,6 +81,15 @@ def encode(head: dict[str, Any], payload: bytes = b"") -> bytes:
     lengths = _LENGTHS.pack(len(text), len(payload))
     checksum = zlib.crc32(payload, zlib.crc32(text, zlib.crc32(lengths)))
     return lengths + _CHECKSUM.pack(checksum) + text + payload
+
+
+def is_cassette(path: Path) -> bool:
+    """Return whether the file at ``path`` begins as cassettes do; False if it cannot be read, too."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+    except OSError:
+        return False
 
 
 def index(file: BinaryIO) -> tuple[list[Record], bool]:

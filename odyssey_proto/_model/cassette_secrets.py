@@ -26,6 +26,7 @@ _SECRET_FIELDS: Final = frozenset(
         "session_token",
         "spectator_token",
         "username",
+        "usernameFragment",
     }
 )
 _SHOWN_ARGUMENTS: Final = frozenset({"active", "limit", "offset", "status"})

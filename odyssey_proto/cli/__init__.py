@@ -8,6 +8,7 @@ Rich, of the extra ``cli``; without it, only the emulator, the help and the vers
 from __future__ import annotations
 
 import importlib.util
+import sys
 from typing import TYPE_CHECKING
 
 from ._streams import leave_the_output, usable_streams
@@ -26,6 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         except BrokenPipeError:  # the reader of the output has left, as `head` does
             leave_the_output()
             return 1
+        except KeyboardInterrupt:  # while the command was being loaded; later, `_app` and the subcommands see it
+            print("odyssey-proto: interrupted", file=sys.stderr)
+            return 130
 
 
 def _run(argv: list[str] | None) -> int:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _SUFFIX: Final = ".cast"
+_OF_VIDEOS: Final = (".avi", ".mkv", ".mov", ".mp4", ".webm")
 
 
 @click.command
@@ -77,7 +78,7 @@ def command(
       odyssey-proto capture "A cat on a hill" --at 3s "It rains" --out cat.cast
       odyssey-proto emulator --replay cat.cast
 
-    The cassette has messages, encoded pictures and REST calls, and no keys, tokens or addresses. Ctrl-C ends it,
+    The cassette has messages, encoded pictures and REST calls, and no keys, tokens or passwords. Ctrl-C ends it,
     and the file is complete.
     """
     if not prompt.strip() and image is None:
@@ -88,6 +89,10 @@ def command(
         )
     if _files.is_stdout(out):
         raise click.BadParameter("a cassette is a file, not a pipe.", param_hint="'--out'")
+    if out is not None and out.suffix.lower() in _OF_VIDEOS:
+        raise click.BadParameter(
+            f"{out} would be a cassette, which no player plays: let it end in {_SUFFIX}.", param_hint="'--out'"
+        )
     if out is None:
         name = _file_names.slug(prompt, "stream" if image is None else image.stem)
         out = _file_names.free_name(name, _SUFFIX, is_replaced=force)
@@ -107,7 +112,7 @@ def _capture(
     *,
     as_json: bool,
 ) -> None:
-    from .._base.errors import OdysseyConfigError, OdysseyError
+    from .._base.errors import OdysseyError
     from ._output import note, print_json, progress
 
     prompts: list[dict[str, Any]] = []
@@ -132,7 +137,7 @@ def _capture(
             except OdysseyError:
                 raise  # some are OSErrors, too
             except OSError as exc:
-                raise OdysseyConfigError(f"{out} cannot be written: {exc.strerror or exc}") from exc
+                raise OSError(exc.errno, exc.strerror, str(out)) from exc  # a write does not name its file
     if as_json:
         print_json(
             {

@@ -138,7 +138,12 @@ def output_options(default_s: float | None) -> Callable[[Callable[..., Any]], Ca
             metavar="TIME",
             help=f"How long, from the first picture: 10, 1m30s.  [default: {length}]",
         )
-        @click.option("--frames", type=_PATH, metavar="DIR", help="Save pictures into this folder.")
+        @click.option(
+            "--frames",
+            type=click.Path(file_okay=False, path_type=Path),
+            metavar="DIR",
+            help="Save pictures into this folder.",
+        )
         @click.option(
             "--every", type=click.IntRange(min=1), metavar="N", help="Save every N-th picture.  [default: 1]"
         )
@@ -232,5 +237,10 @@ class _Raw:
             content = frame.to_ndarray("rgb24").tobytes()
         else:
             content = frame.to_image().resize(self._size).tobytes()
-        self._file.write(content)
-        self._file.flush()
+        try:
+            self._file.write(content)
+            self._file.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as exc:  # a write does not name its file
+            raise OSError(exc.errno, exc.strerror, self._file.name) from exc

@@ -219,6 +219,6 @@ def _docstrings(settings: type[Any]) -> dict[str, str]:
 
 
 def _sentence(text: str) -> str:
-    plain = " ".join(text.replace("``", "").replace("`", "").replace("×", "x").split())
+    plain = " ".join(text.replace("``", "").replace("`", "").replace("×", "x").replace("math.inf", "inf").split())
     plain = _NO_LIMIT.sub("; no limit unless it is given.", plain)  # what None means in Python
     return re.split(r"(?<=[\w)]\.) (?=[A-Z])", plain)[0]

@@ -114,3 +114,8 @@ def test_an_emulator_in_a_hurry_waits_less() -> None:
         assert requests.get(f"{emulator.api_url}/ping/far", timeout=PATIENCE_S).ok
         emulator.faults.add(Fault(step="POST /auth/token", action="delay", seconds=1e5))
         assert requests.post(f"{emulator.api_url}/auth/token", json={"api_key": "ody_a"}, timeout=PATIENCE_S).ok
+
+
+def test_a_key_in_the_place_of_an_id_is_masked(emulator: Emulator) -> None:
+    requests.get(f"{emulator.api_url}/recordings/{emulator.api_key}", timeout=PATIENCE_S)
+    assert [call["path"] for call in read(emulator, "requests")] == ["/recordings/ody_…"]

@@ -55,6 +55,9 @@ import pytest
 
 pytestmark = pytest.mark.odyssey(seed=1)
 
+@pytest.mark.odyssey(replay="missing.cast")
+def test_i(odyssey_emulator): ...
+
 @pytest.mark.odyssey(strimers=3)
 def test_a(odyssey_emulator): ...
 
@@ -83,14 +86,16 @@ def test_h(odyssey_session):
     assert odyssey_session.is_connected
 """,
     )
-    assert done.stdout.count("\n@pytest.mark.odyssey of test_") == 6, done.stdout
+    assert done.stdout.count("\n@pytest.mark.odyssey of test_") == 7, done.stdout
     assert "there is no setting 'strimers'; did you mean streamers?" in done.stdout
+    assert "of test_i: replay 'missing.cast' cannot be read: No such file or directory" in done.stdout
+    assert "During handling" not in done.stdout, "what is behind a refusal says the same"
     assert "fps must be a whole number from 1 to 60, not 0" in done.stdout
     assert "arguments have names, such as streamers=0, unlike 3" in done.stdout
     assert "step must be one of" in done.stdout
     assert "faults must be a list, not 'media'" in done.stdout
     assert "tiemout" in done.stdout
-    assert "2 passed, 6 errors" in done.stdout
+    assert "2 passed, 7 errors" in done.stdout
 
 
 def test_the_plugin_loads_nothing_until_it_is_used() -> None:

@@ -57,6 +57,7 @@ def test_a_prompt_becomes_a_cassette(service: Emulator, capsys: pytest.CaptureFi
         ([], "Say what to stream"),
         (["A cat", "--at", "20s", "It rains"], "20 s is not within the 10 s"),
         (["A cat", "--out", "-"], "a cassette is a file"),
+        (["A cat", "--out", "a.MP4"], "a.MP4 would be a cassette, which no player plays: let it end in .cast"),
         (["A cat", "--out", "none/a.cast"], "its folder does not exist"),
         (["A cat", "--out", "there.cast"], "--force replaces it"),
     ],
@@ -78,3 +79,14 @@ def test_a_refused_stream_leaves_a_cassette_of_its_refusal(
     assert main(["capture", "A cat", "--out", "no.cast"]) == 6
     assert "moderation" in capsys.readouterr().err
     assert messages_in(Path("no.cast"), "service", "streamerToClient")[0]["reason"] == "moderation"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is not there")
+@pytest.mark.parametrize(("command", "option"), [("capture", "--out"), ("stream", "--raw")])
+@pytest.mark.usefixtures("service")
+def test_a_full_disk_is_named_and_is_no_wrong_argument(
+    capsys: pytest.CaptureFixture[str], command: str, option: str
+) -> None:
+    assert main([command, "A cat", "--seconds", "1", option, "/dev/full"]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1] == "odyssey-proto: /dev/full: No space left on device"

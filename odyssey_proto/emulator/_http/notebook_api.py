@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from aiohttp import web
 
+from ..._base.secrets import redact
 from .._showing import shown_content, shown_headers, shown_query
 from .admission import CONTROL
 
@@ -70,7 +71,7 @@ class NotebookApi:
 def _request(seen: SeenRequest) -> dict[str, Any]:
     return {
         "method": seen.method,
-        "path": seen.path,
+        "path": redact(seen.path),
         "route": seen.route,
         "query": shown_query(seen.query.items(), False),
         "headers": shown_headers(seen.headers, False),

@@ -16,6 +16,7 @@ from av.error import FFmpegError
 from PIL import Image, ImageOps
 
 from ..._base.errors import OdysseyConfigError
+from ..._model.cassette import is_cassette
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,6 +147,8 @@ def recording_at(path: Path, rate: float) -> Clip | Slides:
         raise OdysseyConfigError(
             f'world {str(path)!r} is not there: give a video, a folder of pictures, or a class as "module:Name"'
         )
+    if is_cassette(path):  # FFmpeg finds H.264 in it, which is not all of it
+        raise OdysseyConfigError(f"world {str(path)!r} is a live cassette: give it as replay")
     try:
         with av.open(str(path)) as container:
             readable = bool(container.streams.video)

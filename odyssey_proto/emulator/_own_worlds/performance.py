@@ -6,6 +6,7 @@ All calls of one performance come from one thread, which may be any. Waiting is 
 from __future__ import annotations
 
 import logging
+import threading
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -28,7 +29,6 @@ log = logging.getLogger("odyssey_proto.emulator.worlds")
 FAILURES: Final = 10
 """Number of pictures that must fail one after the other for the stream to end."""
 _LONGEST_TEXT: Final = 300
-_Failures: Final = (Exception, SystemExit)  # a program may end itself; the emulator goes on
 
 
 class WorldError(Exception):
@@ -73,7 +73,8 @@ class Performance:
             self.applied_prompt = self._applied(self._world.start(prompt, backdrop, self.size, seed), prompt)
             # Asked for here, so that a world that fails at once fails the start, and there is one to show.
             self._newest = self._fitted(self._world.picture(0.0)) or self._frame.black()
-        except _Failures as exc:
+        except BaseException as exc:  # see `_expect_failure`
+            _expect_failure(exc)
             log.exception("the world failed at its start")
             self.close()
             raise WorldError(f"The world failed at its start: {_described(exc)}") from exc
@@ -87,7 +88,8 @@ class Performance:
         """
         try:
             self.applied_prompt = self._applied(self._playing.interact(prompt), prompt)
-        except _Failures as exc:
+        except BaseException as exc:  # see `_expect_failure`
+            _expect_failure(exc)
             log.exception("the world failed at a prompt")
             raise WorldError(f"The world failed at this prompt: {_described(exc)}") from exc
         return self.applied_prompt
@@ -110,7 +112,8 @@ class Performance:
         if callable(close):
             try:
                 close()
-            except _Failures:
+            except BaseException as exc:  # see `_expect_failure`
+                _expect_failure(exc)
                 log.exception("the world failed at its end")
 
     @property
@@ -121,7 +124,8 @@ class Performance:
     def _next(self, moment: float) -> av.VideoFrame | None:
         try:
             found = self._fitted(self._playing.picture(moment))
-        except _Failures as exc:
+        except BaseException as exc:  # see `_expect_failure`
+            _expect_failure(exc)
             self._failures += 1
             if not self._logged:
                 self._logged = True
@@ -140,6 +144,15 @@ class Performance:
             raise TypeError(f"the applied prompt must be text or None, not {type(returned).__name__}")
         applied = returned if returned is not None and self._expand else prompt
         return applied[:LONGEST_PROMPT]
+
+
+def _expect_failure(exc: BaseException) -> None:
+    """Raise ``exc`` again if it is Ctrl-C, which only the main thread gets: that of a process that films a script.
+
+    All else is a failure of the world, also what ends a program (`SystemExit`), a task or a test.
+    """
+    if isinstance(exc, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+        raise exc
 
 
 def _described(exc: BaseException) -> str:

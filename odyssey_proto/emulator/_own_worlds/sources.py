@@ -114,7 +114,7 @@ def _module(module_name: str, name: str) -> Any:
                 " to PYTHONPATH, or install it"
             ) from exc
         raise OdysseyConfigError(f"world {name!r}: {module_name!r} needs the module {exc.name!r}") from exc
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:  # a script ends with sys.exit()
         text = " ".join(str(exc).split())
         raise OdysseyConfigError(
             f"world {name!r}: {module_name!r} cannot be imported: {type(exc).__name__}: {text}"

@@ -218,7 +218,7 @@ class ReplayStreamer(Streamer):
 
     async def _end_of_tape(self) -> None:
         if self._running is not None:  # the capture ended in mid-stream
-            await self._let_pictures_arrive()
+            await asyncio.sleep(_SETTLED_AFTER_S)  # nothing on the tape says how long the pictures took
             await self._stop("end_of_cassette")
             self._send_message(StreamEnded())
         while not self._asked:

@@ -118,6 +118,9 @@ class Tape:
             records, self.is_whole = cassette.index(self._file)
             self.items: tuple[Item, ...] = tuple(self._plan(records))
             self.calls: tuple[Call, ...] = tuple(self._call(record) for record in records if record.kind == "call")
+        except CassetteError as exc:
+            self._file.close()
+            raise CassetteError(f"replay {str(path)!r}: {exc.message}", code=exc.code) from None
         except BaseException:
             self._file.close()
             raise

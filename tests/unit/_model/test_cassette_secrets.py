@@ -54,6 +54,7 @@ def test_a_description_keeps_its_codecs_and_no_address() -> None:
     assert not any(word in sdp for word in ("192.0.2.7", "abcd", "secret-password", "AA:BB"))
     assert scrubbed({"candidate": "candidate:1 1 udp 1 192.0.2.7 5000 typ host"}) == {"candidate": MASK}
     assert scrubbed({"candidate": ""}) == {"candidate": ""}
+    assert scrubbed({"usernameFragment": "abcd"}) == {"usernameFragment": MASK}
 
 
 def test_what_was_secret_once_is_masked_everywhere() -> None:

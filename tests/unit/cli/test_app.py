@@ -194,3 +194,20 @@ def test_an_error_of_the_system_is_one_line(
     monkeypatch.setattr("odyssey_proto.cli._completion.command", click.command(command))
     assert main(["completion"]) == 1
     assert capsys.readouterr().err == f"odyssey-proto: {tmp_path}/nowhere/file: No such file or directory\n"
+
+
+def test_an_interruption_while_the_command_is_loaded_is_no_traceback() -> None:
+    program = """
+import sys
+from odyssey_proto.cli import main
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "odyssey_proto.cli._app":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupting())
+sys.exit(main(["stream", "A cat"]))
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "odyssey-proto: interrupted\n")

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from odyssey_proto import OdysseyConfigError
+from odyssey_proto._model.cassette import BEGINNING
 from odyssey_proto.emulator._own_worlds.clips import Clip, Slides, recording_at
 from tests.support.worlds import clip, level_of, pictures
 
@@ -152,3 +153,9 @@ def test_what_cannot_be_shown_is_refused(tmp_path: Path, name: str, text: str) -
     with pytest.raises(OdysseyConfigError, match="world") as caught:
         recording_at(tmp_path / name, 20)
     assert text in str(caught.value)
+
+
+def test_a_cassette_is_no_clip(tmp_path: Path) -> None:
+    (tmp_path / "cat.cast").write_bytes(BEGINNING + bytes(100))
+    with pytest.raises(OdysseyConfigError, match=r"cat\.cast' is a live cassette: give it as replay"):
+        recording_at(tmp_path / "cat.cast", 20)

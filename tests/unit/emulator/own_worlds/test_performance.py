@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import concurrent.futures
 import io
 import logging
 from typing import Any
@@ -32,7 +34,7 @@ class Told(Levels):
     def picture(self, t: float) -> Any:
         self.moments.append(t)
         found = self.pictures.pop(0) if self.pictures else None
-        if isinstance(found, Exception):
+        if isinstance(found, BaseException):
             raise found
         return found
 
@@ -174,3 +176,19 @@ def test_the_end_is_told_to_a_world_that_wants_to_know(caplog: pytest.LogCapture
     assert not caplog.records
     playing(Stubborn()).close()
     assert "the world failed at its end" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "error", [asyncio.CancelledError(), GeneratorExit(), pytest.fail.Exception("wrong"), KeyboardInterrupt()]
+)
+def test_what_is_no_ordinary_error_does_not_end_the_service_either(error: BaseException) -> None:
+    shown = playing(Told(gray(100), error, gray(200)))
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:  # as a world of a live stream has one
+        found = [thread.submit(shown.picture, moment / 20).result() for moment in range(3)]
+    assert [level_of(picture) for picture in found] == [100, 100, 200]
+
+
+def test_ctrl_c_ends_the_filming_of_a_simulation() -> None:
+    shown = playing(Told(gray(100), KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        shown.picture(0.05)

@@ -146,3 +146,12 @@ def test_a_module_that_cannot_be_imported_is_named_with_the_reason(
     with pytest.raises(OdysseyConfigError) as caught:
         found("mine_that_fails:World")
     assert f"world 'mine_that_fails:World': 'mine_that_fails' {text}" in str(caught.value)
+
+
+def test_a_module_that_ends_its_program_does_not_end_the_emulator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ending_script.py").write_text("import sys\nsys.exit('bye')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(OdysseyConfigError, match=r"'ending_script' cannot be imported: SystemExit: bye"):
+        found("ending_script:World")

@@ -150,3 +150,15 @@ def test_a_record_that_lacks_what_it_needs_is_damaged(tmp_path: Path, record: by
 def test_a_file_that_is_not_there_is_a_wrong_setting(tmp_path: Path) -> None:
     with pytest.raises(OdysseyConfigError, match=r"b\.cast.*No such file"):
         Tape(tmp_path / "b.cast")
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [(b"\x00\x00\x00 ftypisom", "not_a_cassette"), (cassette.BEGINNING + bytes(12) + b"{}", "damaged")],
+)
+def test_an_error_names_the_file(tmp_path: Path, content: bytes, code: str) -> None:
+    path = tmp_path / "cat.mp4"
+    path.write_bytes(content)
+    with pytest.raises(CassetteError, match=r"^replay '.*cat\.mp4': ") as caught:
+        Tape(path)
+    assert caught.value.code == code
