@@ -58,9 +58,9 @@ def _has_parameters(body: bytes, at: int) -> bool:
 def _has_few_gaps(body: bytes) -> bool:
     if len(body) < _SACK_HEAD.size:
         return False
-    gaps = _SACK_HEAD.unpack_from(body)[2]
+    gaps: int = _SACK_HEAD.unpack_from(body)[2]
     end = _SACK_HEAD.size + gaps * _GAP.size
     if len(body) < end:
         return False
-    numbers = sum(max(0, last - first + 1) for first, last in _GAP.iter_unpack(body[_SACK_HEAD.size : end]))
+    numbers: int = sum(max(0, last - first + 1) for first, last in _GAP.iter_unpack(body[_SACK_HEAD.size : end]))
     return numbers <= _GAPS_MOST_NUMBERS
