@@ -165,7 +165,7 @@ class VideoTotals:
         """Packets requested; those that came because of it; those that came although they were not missing."""
         self.frames_too_late = 0
         """Frames left out because decoding was too slow; written by the decoder's thread."""
-        self.held_up_s = 0.0
+        self.held_up_s: float = 0.0
         """How long frames came later than the sender's times have it, where that is a freeze; written by the
         decoder's thread."""
         self.packet_at: float | None = None
