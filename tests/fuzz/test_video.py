@@ -10,7 +10,8 @@ from aiortc.rtp import HeaderExtensions, RtpPacket
 from av.error import FFmpegError
 from hypothesis import strategies as st
 
-from odyssey_proto._net.webrtc.jitter import MarkerJitterBuffer, _is_keyframe
+from odyssey_proto._net.webrtc.jitter import MarkerJitterBuffer
+from odyssey_proto._net.webrtc.keyframes import is_keyframe
 from odyssey_proto._net.webrtc.packets import DEPAYLOADERS, read
 from odyssey_proto._video import stamp
 from odyssey_proto._video.media_clock import MediaClock
@@ -29,7 +30,7 @@ FRAMES: Final = [VP8_KEY, VP8_INTER, H264_KEY, H264_INTER, b"", b"\x00", b"\x00\
 
 @target(mutated(FRAMES), refuses=())
 def test_the_header_of_a_frame(data: bytes) -> None:
-    assert _is_keyframe(data) in (True, False)
+    assert is_keyframe(data) in (True, False)
 
 
 HEADS: Final = [
