@@ -112,10 +112,9 @@ def to_dict(model: Any) -> dict[str, Any]:
 
 
 def encode(model: Any) -> str:
-    """Return ``model`` as compact JSON text."""
+    """Return ``model`` as compact JSON text, which UTF-8 can encode: half of a surrogate pair becomes ``?``."""
     text = json.dumps(to_dict(model), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    # Half of a surrogate pair, as in a text that was not UTF-8, cannot be sent; its escape can.
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def signaling_from_server(text: str | bytes) -> models.SignalingServerMessage | UnknownMessage:

@@ -11,10 +11,12 @@ import pytest
 from aiortc import RTCPeerConnection
 from aiortc.rtcsctptransport import crc32c
 
+from odyssey_proto._base.event_loop import BackgroundLoop
+from odyssey_proto._net.webrtc.channels import DataChannels
 from odyssey_proto._net.webrtc.sctp_packets import is_readable
-from tests.unit._net.webrtc.test_channels import Rig
 
 HEAD = bytes(12)
+HANDLERS = ("on_open", "on_message", "on_close", "on_excess")
 
 
 def chunk(kind: int, body: bytes) -> bytes:
@@ -69,10 +71,11 @@ def test_random_packets_neither_hang_nor_end_the_transport() -> None:
         pc: Any = RTCPeerConnection()
         try:
             pc.createDataChannel("control")
-            rig, sctp = Rig(), pc.sctp
+            sctp = pc.sctp
             sctp._remote_port = 5000  # as an offer would set it
-            rig.channels.limit(sctp)
-            rig.channels.limit(sctp)  # with another offer
+            channels = DataChannels(BackgroundLoop("never-started"), **dict.fromkeys(HANDLERS, lambda *_: None))
+            channels.limit(sctp)
+            channels.limit(sctp)  # with another offer
             for _ in range(2000):
                 await sctp._handle_data(signed(made_up(), rng.choice([0, sctp._local_verification_tag])))
             await sctp._handle_data(b"")
