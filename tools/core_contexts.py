@@ -29,6 +29,8 @@ MEASURED: Final = (
         for name in (
             *("conformance_service", "connect", "demo", "logging", "peer", "rest_calls", "rest_emulator"),
             *("reconnect", "record", "spectator", "spectator_hls", "stream"),
+            *("cassettes", "command_capture", "command_doctor", "command_jobs", "command_stream"),
+            *("own_worlds", "prepared_links"),
         )
     ),
     *(
