@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from odyssey_proto._net.webrtc.jitter import MarkerJitterBuffer
 from odyssey_proto._net.webrtc.keyframes import is_keyframe
 from odyssey_proto._net.webrtc.packets import DEPAYLOADERS, read
+from odyssey_proto._net.webrtc.picture_size import coded_size
 from odyssey_proto._video import stamp
 from odyssey_proto._video.media_clock import MediaClock
 from tests.support.clocks import HandClock
@@ -119,6 +120,7 @@ def _encoded(codec: str) -> bytes:
     return b"".join(map(bytes, [*made.encode(frame), *made.encode(None)]))
 
 
+MOST_PX: Final = 1920 * 1088
 VIDEO: Final = {"vp8": _encoded("libvpx"), "h264": _encoded("libx264")}
 
 
@@ -129,6 +131,9 @@ VIDEO: Final = {"vp8": _encoded("libvpx"), "h264": _encoded("libx264")}
 )
 def test_video_that_was_damaged(given: tuple[str, bytes]) -> None:
     name, data = given
+    width, height = coded_size(name, data) or (0, 0)
+    if width * height > MOST_PX:  # as the client has it: no decoder sees it
+        return
     decoder = av.CodecContext.create(name, "r")
     assert isinstance(decoder, av.VideoCodecContext)
     for frame in decoder.decode(av.Packet(data)):
