@@ -55,7 +55,8 @@ def bodies() -> st.SearchStrategy[tuple[type[Any], bytes]]:
 def test_a_body_from_the_service(given: tuple[type[Any], bytes]) -> None:
     cls, text = given
     written = codec.encode(codec.decode(cls, text))
-    assert codec.encode(codec.decode(cls, written.encode())) == written
+    # In any order: text that was not UTF-8 is no longer damaged, and may fit the documented form now.
+    assert json.loads(codec.encode(codec.decode(cls, written.encode()))) == json.loads(written)
 
 
 @target(bodies(), refuses=(MalformedMessageError,))
