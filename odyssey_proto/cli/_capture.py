@@ -10,7 +10,8 @@ import click
 
 from . import _file_names, _files
 from ._access import service_options
-from ._options import FREE_LENGTH, SECONDS, json_option
+from ._options import FREE_LENGTH, json_option
+from ._start import Start, start_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,23 +27,7 @@ _OF_VIDEOS: Final = (".avi", ".mkv", ".mov", ".mp4", ".webm")
 
 
 @click.command
-@click.argument("prompt", required=False, default="")
-@click.option(
-    "--at",
-    "schedule",
-    type=(SECONDS, str),
-    multiple=True,
-    metavar="TIME PROMPT",
-    help='Steer the stream at this time: --at 3s "It rains". Repeatable.',
-)
-@click.option(
-    "--image",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Begin with this picture: JPEG, PNG, WebP, GIF, BMP, HEIC, AVIF.",
-)
-@click.option("--portrait/--landscape", default=False, help="Shape of the picture.  [default: landscape]")
-@click.option("--broadcast", is_flag=True, help="Let others watch, now and when it is replayed.")
+@start_options(broadcast_help="Let others watch, now and when it is replayed.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -60,18 +45,7 @@ _OF_VIDEOS: Final = (".avi", ".mkv", ".mov", ".mp4", ".webm")
 )
 @json_option
 @service_options
-def command(
-    prompt: str,
-    schedule: tuple[tuple[float, str], ...],
-    image: Path | None,
-    portrait: bool,
-    broadcast: bool,
-    out: Path | None,
-    force: bool,
-    seconds: float,
-    as_json: bool,
-    access: Access,
-) -> None:
+def command(start: Start, out: Path | None, force: bool, seconds: float, as_json: bool, access: Access) -> None:
     """Write a stream to a live cassette, which emulators replay.
 
     \b
@@ -81,12 +55,7 @@ def command(
     The cassette has messages, encoded pictures and REST calls, and no keys, tokens or passwords. Ctrl-C ends it,
     and the file is complete.
     """
-    if not prompt.strip() and image is None:
-        raise click.UsageError('Say what to stream: odyssey-proto capture "A cat on a hill", or --image FILE.')
-    if late := [at_s for at_s, _ in schedule if at_s >= seconds]:
-        raise click.BadParameter(
-            f"{late[0]:g} s is not within the {seconds:g} s of the stream; see --seconds.", param_hint="'--at'"
-        )
+    start.check("capture", seconds)
     if _files.is_stdout(out):
         raise click.BadParameter("a cassette is a file, not a pipe.", param_hint="'--out'")
     if out is not None and out.suffix.lower() in _OF_VIDEOS:
@@ -94,27 +63,18 @@ def command(
             f"{out} would be a cassette, which no player plays: let it end in {_SUFFIX}.", param_hint="'--out'"
         )
     if out is None:
-        name = _file_names.slug(prompt, "stream" if image is None else image.stem)
-        out = _file_names.free_name(name, _SUFFIX, is_replaced=force)
+        out = _file_names.free_name(start.name, _SUFFIX, is_replaced=force)
     elif out.is_file() and not force:
         raise click.BadParameter(f"{out} exists; --force replaces it.", param_hint="'--out'")
     _files.expect_writable(out)
-    wanted = {"prompt": prompt, "portrait": portrait, "image": image, "broadcast": broadcast}
-    _capture(access, out, wanted, sorted(schedule), seconds, as_json=as_json)
+    _capture(access, out, start, seconds, as_json=as_json)
 
 
-def _capture(
-    access: Access,
-    out: Path,
-    wanted: dict[str, Any],
-    schedule: list[tuple[float, str]],
-    seconds: float,
-    *,
-    as_json: bool,
-) -> None:
+def _capture(access: Access, out: Path, start: Start, seconds: float, *, as_json: bool) -> None:
     from .._base.errors import OdysseyError
     from ._output import note, print_json, progress
 
+    schedule = sorted(start.schedule)
     prompts: list[dict[str, Any]] = []
 
     def steer(session: Session, at_s: float, prompt: str) -> None:
@@ -127,8 +87,8 @@ def _capture(
             try:
                 with session.capture(out) as capture:
                     frames = session.frames(timeout=access.timeout)
-                    stream_id = session.start_stream(**wanted, timeout=max(60.0, access.timeout))
-                    if wanted["broadcast"]:
+                    stream_id = session.start_stream(**start.wanted, timeout=max(60.0, access.timeout))
+                    if start.broadcast:
                         note(f"watch it at {session.wait_for_broadcast(timeout=access.timeout).webrtc_url}")
                     for at_s in _moments(frames, seconds, show):
                         while schedule and schedule[0][0] <= at_s:

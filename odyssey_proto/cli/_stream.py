@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import shlex
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from . import _file_names
 from ._access import service_options
-from ._options import SECONDS
 from ._outputs import Outputs, output_options
+from ._start import Start, start_options
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -27,23 +25,7 @@ _HINT: Final = "type a prompt and press Enter to steer the stream; Ctrl-C ends i
 
 
 @click.command
-@click.argument("prompt", required=False, default="")
-@click.option(
-    "--at",
-    "schedule",
-    type=(SECONDS, str),
-    multiple=True,
-    metavar="TIME PROMPT",
-    help='Steer the stream at this time: --at 3s "It rains". Repeatable.',
-)
-@click.option(
-    "--image",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Begin with this picture: JPEG, PNG, WebP, GIF, BMP, HEIC, AVIF.",
-)
-@click.option("--portrait/--landscape", default=False, help="Shape of the picture.  [default: landscape]")
-@click.option("--broadcast", is_flag=True, help="Let others watch; prints how.")
+@start_options(broadcast_help="Let others watch; prints how.")
 @click.option(
     "--typing/--no-typing",
     "is_typed_into",
@@ -52,16 +34,7 @@ _HINT: Final = "type a prompt and press Enter to steer the stream; Ctrl-C ends i
 )
 @output_options(_DEFAULT_S)
 @service_options
-def command(
-    prompt: str,
-    schedule: tuple[tuple[float, str], ...],
-    image: Path | None,
-    portrait: bool,
-    broadcast: bool,
-    is_typed_into: bool | None,
-    outputs: Outputs,
-    access: Access,
-) -> int:
+def command(start: Start, is_typed_into: bool | None, outputs: Outputs, access: Access) -> int:
     """Stream a world from a prompt, into a file, a page or a pipe.
 
     \b
@@ -70,21 +43,13 @@ def command(
 
     While it runs, each line that you type steers it. Ctrl-C ends it, and the file is complete.
     """
-    if not prompt.strip() and image is None:
-        raise click.UsageError('Say what to stream: odyssey-proto stream "A cat on a hill", or --image FILE.')
-    late = [at_s for at_s, _ in schedule if outputs.seconds is not None and at_s >= outputs.seconds]
-    if late:
-        raise click.BadParameter(
-            f"{late[0]:g} s is not within the {outputs.seconds:g} s of the stream; see --seconds.",
-            param_hint="'--at'",
-        )
-    outputs.prepare(_file_names.slug(prompt, "stream" if image is None else image.stem))
+    start.check("stream", outputs.seconds)
+    outputs.prepare(start.name)
     has_terminal = sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
     streaming = _Streaming(
-        schedule, outputs, is_typed_into=has_terminal if is_typed_into is None else is_typed_into
+        start.schedule, outputs, is_typed_into=has_terminal if is_typed_into is None else is_typed_into
     )
-    wanted = {"prompt": prompt, "portrait": portrait, "image": image, "broadcast": broadcast}
-    return streaming.run(access, wanted)
+    return streaming.run(access, start.wanted)
 
 
 class _Streaming:
