@@ -48,7 +48,7 @@ class Link(Protocol):
     @property
     def has_moved(self) -> bool:
         """Whether this machine would now send to the other side from another address."""
-        raise NotImplementedError
+        ...
 
     def prepare(self, deadline: Deadline) -> None:
         """Take ahead steps of `open` of which the other side need not know. `open` or `close` may overtake it."""

@@ -11,6 +11,8 @@ import struct
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from ..._video.meters import signed
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -67,7 +69,7 @@ class TransportFeedback:
         """Note that the packet with this number in its header has come."""
         place = number
         if self._highest is not None:
-            place = self._highest + ((number - self._highest + 0x8000) & 0xFFFF) - 0x8000
+            place = self._highest + signed(number - self._highest, 16)
         if self._highest is None or abs(place - self._highest) > _MOST_AHEAD:
             self._arrived.clear()
             self._first = None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import json
 import logging
 import math
 import time
@@ -24,7 +23,7 @@ from .._notebook import SeenStream
 from .._session.streamer import Streamer
 from .._stream.peer import StreamerPeer
 from .originals import Original, Originals
-from .tape import Closed, Cue, Picture, Said
+from .tape import Closed, Cue, Picture, Said, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -235,7 +234,7 @@ class ReplayStreamer(Streamer):
         if said.by_signaling:
             await self._say_by_signaling(said)
             return
-        data = _data(said.text)
+        data = parsed(said.text)
         if said.type == "broadcast_ready":
             await self._begin_broadcast()
             return
@@ -248,7 +247,7 @@ class ReplayStreamer(Streamer):
 
     async def _say_by_signaling(self, said: Said) -> None:
         if said.type == "error":
-            reason = _data(said.text).get("reason")
+            reason = parsed(said.text).get("reason")
             self._service.end(self._session, reason if isinstance(reason, str) else "unknown")
             # The session is over, and `close` ends this task: what the tape has next, such as the close of the
             # WebSocket, must not come before the error.
@@ -381,11 +380,3 @@ def _kind(request: InteractiveStreamStart | Update | InteractiveStreamEnd) -> Re
             return "update"
         case InteractiveStreamEnd():
             return "end"
-
-
-def _data(text: str) -> dict[str, Any]:
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return data if isinstance(data, dict) else {}

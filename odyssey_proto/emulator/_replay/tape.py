@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Call", "Closed", "Cue", "Item", "Picture", "Request", "Said", "Tape"]
+__all__ = ["Call", "Closed", "Cue", "Item", "Picture", "Request", "Said", "Tape", "parsed"]
 
 Request = Literal["start", "update", "end"]
 
@@ -138,7 +138,7 @@ class Tape:
     @property
     def takes_images(self) -> bool:
         """Whether the streamer could start from images; True if that is not known."""
-        granted = (_parsed(call.answer) for call in self.calls if call.path == "/sessions/request")
+        granted = (parsed(call.answer) for call in self.calls if call.path == "/sessions/request")
         capabilities = next((answer["capabilities"] for answer in granted if "capabilities" in answer), None)
         return not isinstance(capabilities, dict) or capabilities.get("image_to_video") is not False
 
@@ -177,7 +177,7 @@ class Tape:
     def _message(self, record: cassette.Record) -> list[Item]:
         place, sender = record.head.get("place"), record.head.get("from")
         text = self._payload(record).decode(errors="replace")
-        data = _parsed(text)
+        data = parsed(text)
         kind = data.get("type")
         if sender == "client":
             request = _REQUESTS.get(kind) if isinstance(kind, str) else None
@@ -194,7 +194,7 @@ class Tape:
             raise _damaged("a call lacks its method, its path or its status")
         if not 100 <= status <= 599:
             raise _damaged("the status of a call is impossible")
-        answer = _parsed(self._payload(record).decode(errors="replace")).get("answer")
+        answer = parsed(self._payload(record).decode(errors="replace")).get("answer")
         return Call(
             method=method,
             path=path,
@@ -225,7 +225,8 @@ def _pair(items: tuple[Item, ...]) -> None:
                 waiting.remove(cue)
 
 
-def _parsed(text: str) -> dict[str, Any]:
+def parsed(text: str) -> dict[str, Any]:
+    """Return the object that ``text`` is in JSON; an empty one if it is none."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):

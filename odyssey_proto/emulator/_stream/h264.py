@@ -13,6 +13,8 @@ import av
 from aiortc.codecs.h264 import H264Encoder
 from av.video.frame import PictureType
 
+from .encoders import KeepsRate, fits, has_size
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -61,9 +63,7 @@ class StreamEncoder(H264Encoder):
         return self.pack(packet)
 
     def _fits(self, frame: av.VideoFrame) -> bool:
-        context, wanted = self._context, self.target_bitrate
-        same_size = (frame.width, frame.height) == (context.width, context.height)
-        return same_size and abs(wanted - context.bit_rate) <= _TOLERANCE * context.bit_rate
+        return fits(self._context, frame, self.target_bitrate, tolerance=_TOLERANCE)
 
     def _open(self, frame: av.VideoFrame) -> Any:
         context: Any = av.CodecContext.create("libx264", "w")
@@ -76,7 +76,7 @@ class StreamEncoder(H264Encoder):
         return context
 
 
-class RatedEncoder(StreamEncoder):
+class RatedEncoder(KeepsRate, StreamEncoder):
     """Keeps to a rate, which may change between any two pictures without a keyframe.
 
     x264 changes the rate of an open encoder only if that is constant, and only below the rate that it was opened
@@ -88,20 +88,10 @@ class RatedEncoder(StreamEncoder):
         self._rate = rate
         self._fps = fps
 
-    @property
-    def target_bitrate(self) -> int:
-        """The rate now, in bits per s. A receiver's estimate is set here."""
-        return self._rate.bits_per_s
-
-    @target_bitrate.setter
-    def target_bitrate(self, bitrate: int) -> None:
-        self._rate.take_estimate(bitrate)
-
     def _fits(self, frame: av.VideoFrame) -> bool:
-        context = self._context
-        if (frame.width, frame.height) != (context.width, context.height):
+        if not has_size(self._context, frame):
             return False
-        context.bit_rate = self._rate.bits_per_s
+        self._context.bit_rate = self._rate.bits_per_s
         return True
 
     def _open(self, frame: av.VideoFrame) -> Any:

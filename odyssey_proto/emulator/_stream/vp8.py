@@ -12,6 +12,8 @@ import av
 from aiortc.codecs.vpx import Vp8Encoder
 from av.video.frame import PictureType
 
+from .encoders import KeepsRate, fits
+
 if TYPE_CHECKING:
     from av.frame import Frame
 
@@ -33,7 +35,7 @@ _OPTIONS: Final = {
 }
 
 
-class RatedVp8Encoder(Vp8Encoder):
+class RatedVp8Encoder(KeepsRate, Vp8Encoder):
     """Keeps to a rate. A change by more than 15 % takes a new encoder, and so begins with a keyframe.
 
     A frame whose ``pict_type`` is I becomes a keyframe.
@@ -45,15 +47,6 @@ class RatedVp8Encoder(Vp8Encoder):
         self._fps = fps
         self._context: Any = None
         self._number = 0
-
-    @property
-    def target_bitrate(self) -> int:
-        """The rate now, in bits per s. A receiver's estimate is set here."""
-        return self._rate.bits_per_s
-
-    @target_bitrate.setter
-    def target_bitrate(self, bitrate: int) -> None:
-        self._rate.take_estimate(bitrate)
 
     def encode(self, frame: Frame, force_keyframe: bool = False) -> tuple[list[bytes], int]:
         """Encode ``frame``, and return its RTP payloads and timestamp."""
@@ -71,9 +64,7 @@ class RatedVp8Encoder(Vp8Encoder):
         return self.pack(packet)
 
     def _fits(self, frame: av.VideoFrame) -> bool:
-        context, wanted = self._context, self._rate.bits_per_s
-        same_size = (frame.width, frame.height) == (context.width, context.height)
-        return same_size and abs(wanted - context.bit_rate) <= _TOLERANCE * context.bit_rate
+        return fits(self._context, frame, self._rate.bits_per_s, tolerance=_TOLERANCE)
 
     def _open(self, frame: av.VideoFrame) -> Any:
         rate = self._rate.bits_per_s

@@ -1,0 +1,37 @@
+"""What the encoders of streams share: when an open one still fits, and how one keeps to a rate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import av
+
+    from .rate_control import Rate
+
+__all__ = ["KeepsRate", "fits", "has_size"]
+
+
+def has_size(context: Any, frame: av.VideoFrame) -> bool:
+    """Return whether an open encoder is for pictures of this size."""
+    return (frame.width, frame.height) == (context.width, context.height)
+
+
+def fits(context: Any, frame: av.VideoFrame, bit_rate: int, *, tolerance: float) -> bool:
+    """Return whether an open encoder can go on: the size is the same, and the rate nearly so."""
+    return has_size(context, frame) and abs(bit_rate - context.bit_rate) <= tolerance * context.bit_rate
+
+
+class KeepsRate:
+    """Has an encoder of aiortc take its bit rate from a `Rate`, which also gets what aiortc sets."""
+
+    _rate: Rate
+
+    @property
+    def target_bitrate(self) -> int:
+        """The rate now, in bits per s. A receiver's estimate is set here."""
+        return self._rate.bits_per_s
+
+    @target_bitrate.setter
+    def target_bitrate(self, bitrate: int) -> None:
+        self._rate.take_estimate(bitrate)
