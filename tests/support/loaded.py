@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import IO, Final
 
 from tests.support import watched
+from tests.support.forking import become, next_run
 
 __all__ = ["AVAILABLE", "Run", "run"]
 
 AVAILABLE: Final = hasattr(os, "fork")
-_LOOKS_EVERY_S: Final = 5.0
 _MOST_BYTES: Final = 1 << 16
 
 
@@ -92,41 +92,10 @@ def _server() -> str:
 
 
 def _serve(path: str) -> None:
-    parent = os.getppid()
     watched.load()
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
-        listener.listen(100)
-        listener.settimeout(_LOOKS_EVERY_S)
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait for the emulators
-        os.write(1, b"ready\n")
-        while True:
-            try:
-                sock, _ = listener.accept()
-            except TimeoutError:
-                if os.getppid() != parent:  # the tests were killed
-                    os.killpg(0, signal.SIGKILL)
-                continue
-            if not os.fork():
-                listener.close()
-                break
-            sock.close()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    sock.setblocking(True)
+    sock = next_run(path)
     arguments, streams, *_ = socket.recv_fds(sock, _MOST_BYTES, 3)
-    if child := os.fork():
-        for stream in (*streams, 0, 1, 2):
-            os.close(stream)
-        with contextlib.suppress(OSError):
-            sock.sendall(b"%d\n" % child)
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        with contextlib.suppress(OSError):
-            sock.sendall(b"%d\n" % status)
-        os._exit(0)
-    sock.close()
-    for number, stream in enumerate(streams):
-        os.dup2(stream, number)
-        os.close(stream)
+    become(sock, streams)
     sys.argv = [str(Path(watched.__file__)), *json.loads(arguments)]
     watched.main()
 

@@ -18,6 +18,8 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, Final
 
+from tests.support.forking import become, next_run
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -35,7 +37,9 @@ environment = json.dumps(dict(os.environ)).encode()
 socket.send_fds(sock, [b"%10d" % len(environment)], [0, 1, 2])
 sock.sendall(environment)
 os.close(0), os.close(1)
-status = int(sock.recv(100) or b"1")
+answers = sock.makefile("rb")
+answers.readline()  # its number
+status = int(answers.readline() or b"1")
 if status < 0:
     if -status != signal.SIGKILL:
         signal.signal(-status, signal.SIG_DFL)
@@ -66,34 +70,12 @@ def _serve(path: str, module: str) -> None:
     for name in (*_LIBRARIES, module):
         importlib.import_module(name)
     del sys.modules[module]  # each run executes it, as its main module
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
-        listener.listen(100)
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait for the runs
-        print("ready", flush=True)
-        while True:
-            sock, _ = listener.accept()
-            if not os.fork():
-                listener.close()
-                break
-            sock.close()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    sock = next_run(path)
     head, streams, *_ = socket.recv_fds(sock, 10, 3)
     environment = b""
     while len(environment) < int(head):
         environment += sock.recv(_MOST_BYTES)
-    child = os.fork()
-    if child:
-        for stream in (*streams, 0, 1, 2):
-            os.close(stream)
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        with contextlib.suppress(OSError):
-            sock.sendall(str(status).encode())
-        os._exit(0)
-    sock.close()
-    for number, stream in enumerate(streams):
-        os.dup2(stream, number)
-        os.close(stream)
+    become(sock, streams)
     os.environ.clear()
     os.environ.update(json.loads(environment))
     sys.argv = [module]
