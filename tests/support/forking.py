@@ -1,7 +1,7 @@
 """A server that has loaded a program, and forks itself for each run of it, for `loaded` and `preloaded`.
 
-A run is a process of its own, with the streams of its caller. The caller gets its number, and then its status, each on
-a line. What the server has loaded must not have started a thread.
+A run is a process of its own, with the streams of its caller. The caller gets its number, and then its status,
+each on a line. What the server has loaded must not have started a thread.
 """
 
 from __future__ import annotations
