@@ -55,6 +55,9 @@ _RARELY: Final = Target(1, absolute=True)
 _NEARLY: Final = Target(99, absolute=True, least=True)
 _SAME: Final = Target(0, absolute=True)
 _AS_CHROMIUM: Final = Target(0.995, least=True)
+_NO_LONGER: Final = Target(1)
+_LATER_MS: Final = 15
+"""By how much 95 % of our pictures may be older than those of the better reference, in ms."""
 
 
 def _lossy(
@@ -138,7 +141,7 @@ def network(*, short: bool) -> list[Figure]:
             with _studio(wire, bits_per_s, follows=follows) as (url, folder):
                 for cell in group:
                     found = {client: measure(wire, cell, client, url, folder) for client in clients}
-                    figures += _figures(cell, found["ours"], found["plain"])
+                    figures += _figures(cell, found)
                     if "chromium" in found:
                         figures += _beside_chromium(cell, found["ours"], found["chromium"])
     return figures
@@ -207,11 +210,26 @@ def _beside_chromium(cell: Cell, ours: dict[str, float], theirs: dict[str, float
             target=_AS_CHROMIUM if name == "delivered" else None,
         )
         for name in _COMPARED
+    ] + [
+        Figure(
+            name=f"{cell.name}: {name}, smooth",
+            reference=_CHROMIUM,
+            unit="s",
+            ours=ours.get(f"smooth_{_KEYS[name]}", float("nan")),
+            theirs=_of(theirs, name),
+            target=_NO_LONGER if name == "frozen" else None,
+        )
+        for name in ("longest freeze", "frozen")
     ]
 
 
-def _figures(cell: Cell, ours: dict[str, float], plain: dict[str, float]) -> list[Figure]:
+def _figures(cell: Cell, found: dict[str, dict[str, float]]) -> list[Figure]:
+    ours, plain = found["ours"], found["plain"]
     wanted = [*_COMPARED, "corrupt"]
+    targets = dict(cell.targets)
+    if cell.weather.loss or cell.weather.bursts or cell.weather.jitter_ms:
+        soonest = min(_of(each, "latency, p95") for client, each in found.items() if client != "ours")
+        targets["latency, p95"] = Target(round(soonest + _LATER_MS), absolute=True)
     if cell.weather.loss or cell.weather.bursts:
         wanted.insert(-1, "again per lost")
     if "new connections" in cell.targets:
@@ -223,7 +241,7 @@ def _figures(cell: Cell, ours: dict[str, float], plain: dict[str, float]) -> lis
             unit=_UNITS.get(name, ""),
             ours=_of(ours, name),
             theirs=_of(plain, name),
-            target=Target(0, absolute=True) if name == "corrupt" else cell.targets.get(name),
+            target=Target(0, absolute=True) if name == "corrupt" else targets.get(name),
         )
         for name in wanted
     ]

@@ -12,6 +12,7 @@ import contextlib
 import json
 import signal
 import sys
+import threading
 import time
 import uuid
 from pathlib import Path
@@ -26,7 +27,7 @@ from tools.bench.studio import coarse, looks, number_of
 from tools.bench.tape import Log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _KEY: Final = "ody_bench"
 _BEFORE_S: Final = 2.0
@@ -46,6 +47,7 @@ class Watching:
         self._begin: float | None = None
         self._first = 0.0
         self._seen: list[tuple[float, int]] = []
+        self._smooth: list[float] = []
         self._corrupt = 0
 
     def saw(self, picture: Any) -> bool:
@@ -65,6 +67,10 @@ class Watching:
             self._begin = now
             print(json.dumps({"watching": True}), flush=True)
 
+    def note_smooth(self) -> None:
+        """Note that a picture is due, for a reader who wants them smoothly."""
+        self._smooth.append(time.monotonic())
+
     def lasts(self, now: float) -> bool:
         """Return whether to go on."""
         return self._begin is None or now < self._begin + self._seconds + _AFTER_S
@@ -78,18 +84,26 @@ class Watching:
         sent = np.flatnonzero((moments >= self._begin) & (moments < end))
         at = {number: seen for seen, number in self._seen}
         ages = [(at[number] - moments[number]) * 1000 for number in sent.tolist() if number in at]
-        shown = [self._begin, *(seen for seen, _ in self._seen if self._begin <= seen <= end + 1)]
-        gaps = np.diff([*shown, max(end, shown[-1])])
+        gaps = _gaps([seen for seen, _ in self._seen], self._begin, end)
+        smooth = _gaps(self._smooth, self._begin, end)
         return {
             "sent": len(sent),
             "delivered_percent": 100 * len(ages) / max(1, len(sent)),
             "longest_freeze_s": float(gaps.max()),
             "frozen_s": float(gaps[gaps > _FREEZE_S].sum()),
+            "smooth_longest_freeze_s": float(smooth.max()),
+            "smooth_frozen_s": float(smooth[smooth > _FREEZE_S].sum()),
             "p95_ms": float(np.percentile(ages, 95)) if ages else float("inf"),
             "median_ms": float(np.percentile(ages, 50)) if ages else float("inf"),
             "corrupt": self._corrupt,
             "fps": len(sent) / self._seconds,
         }
+
+
+def _gaps(moments: list[float], begin: float, end: float) -> Any:
+    """Return the times between pictures, in s; the last one lasts to the end."""
+    shown = [begin, *(moment for moment in moments if begin <= moment <= end + 1)]
+    return np.diff([*shown, max(end, shown[-1])])
 
 
 def _luma(red: Any, green: Any, blue: Any) -> Any:
@@ -98,12 +112,18 @@ def _luma(red: Any, green: Any, blue: Any) -> Any:
 
 
 def ours(url: str, watching: Watching) -> dict[str, float]:
-    """Watch with this library."""
+    """Watch with this library: as pictures come, and beside it smoothly."""
     from odyssey_proto import Odyssey, OdysseyConnectionError, OdysseyStreamTimeoutError
+
+    def smoothly(frames: Iterator[object]) -> None:
+        with contextlib.suppress(OdysseyConnectionError):
+            for _ in frames:
+                watching.note_smooth()
 
     with Odyssey(_KEY, api_url=url) as client, client.connect() as session:
         session.start_stream(watching.name, portrait=False, bypass_prompt_expansion=True)
         frames = session.frames(policy="drop_oldest", queue_size=64, timeout=1.0)
+        threading.Thread(target=smoothly, args=[session.frames(pace="smooth")], daemon=True).start()
         with contextlib.suppress(OdysseyConnectionError):  # it gave up; the rest was not delivered
             while watching.lasts(time.monotonic()):
                 with contextlib.suppress(OdysseyStreamTimeoutError):
