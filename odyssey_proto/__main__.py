@@ -1,4 +1,4 @@
-"""``python -m odyssey_proto``: the command, where its script is not on the path."""
+"""``python -m odyssey_proto``: the command, for when its script is not on the path."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Ending calls from outside: one `Abort` for all calls that end together. It wakes them and waits for nothing."""
+"""Ending calls from outside: one `Abort` for all calls that end together. It wakes them without waiting."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""An executor of daemon threads: `concurrent.futures` without what it does at the end of the main thread.
+"""An executor of daemon threads, which also works after the main thread has ended.
 
-The executor of the standard library takes no work once the main thread has ended, cannot even be loaded then, and
-its threads delay the exit of the interpreter. It does not know what it runs.
+The standard library's executor refuses work once the main thread has ended, cannot even be loaded then, and its
+threads delay the exit of the interpreter. It does not know what it runs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["DaemonExecutor"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_MOST: Final = min(32, (os.cpu_count() or 1) + 4)  # as `ThreadPoolExecutor` has
+_MOST: Final = min(32, (os.cpu_count() or 1) + 4)  # the default of `ThreadPoolExecutor`
 
 
 class DaemonExecutor(concurrent.futures.Executor):
@@ -54,7 +54,7 @@ class DaemonExecutor(concurrent.futures.Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more calls; with ``wait``, wait until all have returned."""
+        """Accept no more calls; with ``wait``, wait until all have returned."""
         with self._lock:
             self._closed = True
         if cancel_futures:

@@ -1,4 +1,4 @@
-"""Variables of the environment, without what gets into them by accident. It does not know what they mean."""
+"""Environment variables, stripped of characters that get there by accident. It does not know their meaning."""
 
 from __future__ import annotations
 

@@ -204,9 +204,9 @@ class SimulationFailedError(OdysseyError):
     ) -> None:
         super().__init__(message, **known)
         self.job = job
-        """The job, with the streams that there are."""
+        """The job, with the streams that it has."""
         self.failed_scripts = failed_scripts
-        """The indices of the scripts that failed, as far as the service tells."""
+        """The indices of the scripts that failed, as far as the service reports them."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the error as JSON-ready data, with the id of the job: its streams have signed addresses."""
@@ -305,7 +305,7 @@ def usage_error(
     return cls(text, code=code, details=details, retry_after=retry_after, recoverable=recoverable, **known)
 
 
-# Whose failures are ours: this library, and what it is built on.
+# The packages whose failures are ours: this library and what it is built on.
 _OURS: Final = frozenset(
     {"odyssey_proto", "odyssey_models", "requests", "urllib3", "certifi", "websocket", "attr", "attrs", "cattrs"}
     | {"aiortc", "aioice", "av", "numpy", "pyee", "cryptography", "OpenSSL", "pylibsrtp", "PIL"}
@@ -313,9 +313,8 @@ _OURS: Final = frozenset(
 
 
 def internal(exc: BaseException) -> OdysseyConnectionError:
-    """Return the exception for a bug in this library, or for what else ``exc`` says.
-
-    That is `no_resources`, or a failure of what a program put beneath the library.
+    """Return the exception for ``exc``: a bug in this library, a shortage (`no_resources`), or a failure of code
+that a program has put beneath the library.
     """
     if is_shortage(exc):
         return no_resources(exc)

@@ -253,7 +253,7 @@ class _Life:
             self._refuse_waiting()
 
     async def _wind_up(self) -> None:
-        await asyncio.sleep(0)  # what was submitted at the last moment gets its task
+        await asyncio.sleep(0)  # a coroutine submitted at the last moment gets its task
         await _cancel(self.submitted, _PATIENCE_S["submitted"])
         await _cancel(asyncio.all_tasks() - {asyncio.current_task()}, _PATIENCE_S["others"])
         await self.loop.shutdown_asyncgens()
@@ -283,7 +283,7 @@ class _Life:
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """A loop of the one kind that all systems have, regardless of the user's policy, with its own executor.
+    """A selector loop, the one kind that all systems have, regardless of the user's policy, with its own executor.
 
     The default on Windows stops reading from a socket once a port of the other side is closed (Python before
     3.11.9 and 3.12.3), and takes the wake-up by signals away from the main thread. The default executor of any

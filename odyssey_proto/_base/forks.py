@@ -1,7 +1,7 @@
-"""What the child of a fork needs: locks that are free, and modules that are loaded whole.
+"""What the child of a fork needs: locks that are free, and modules that are fully loaded.
 
-Only the thread that forked lives on in the child. What the parent's other threads held or were loading at that
-moment would stay so for ever. What is to be done in the child is registered with `process_end`.
+Only the thread that forked lives on in the child. Locks that the parent's other threads held, and modules that
+they were loading, would stay so for ever. Actions for the child are registered with `process_end`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PACKAGE: Final = ("odyssey_proto", "odyssey_models")
 class Lock:
     """A `threading.Lock` that is free in the child of a fork, whoever held it in the parent.
 
-    For whatever a child may use of what it got from its parent, if that does no harm when it was interrupted.
+    For objects that a child inherits and may use even if the fork interrupted a change of them.
     """
 
     __slots__ = ("_forks", "_lock")
@@ -86,7 +86,7 @@ def _begin_anew() -> None:
 
 
 def _let_others_load() -> None:
-    """Wait until no other thread is loading modules for this package: a child would have only half of them."""
+    """Wait until no other thread is loading modules for this package: a child would have only parts of them."""
     own = threading.get_ident()
     if _is_importing(sys._getframe()):  # then another thread may wait for what this one is loading
         return
@@ -100,7 +100,7 @@ def _let_others_load() -> None:
 
 
 def _is_importing(frame: FrameType | None, *, for_package: bool = False) -> bool:
-    """Return whether a thread that is at ``frame`` is importing, for this package if asked for."""
+    """Return whether a thread at ``frame`` is importing; with ``for_package``, for this package."""
     importing = False
     while frame is not None:
         if frame.f_code.co_filename == _IMPORTING:

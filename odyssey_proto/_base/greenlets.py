@@ -1,6 +1,7 @@
-"""Whether gevent or eventlet has replaced what a connection stands on, so that none works in this process.
+"""Whether gevent or eventlet has replaced parts of Python that connections need; none works in such a process.
 
-Greenlets share one thread: an event loop on one of them blocks all others, and they take that loop for their own.
+Greenlets share one thread: an event loop on one of them blocks all others, and they mistake that loop for their
+own.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _LIBRARIES: Final = {
 
 
 def have_replaced_something() -> bool:
-    """Return whether anything here is that of greenlets: a thread that waits may then hold up all of them."""
+    """Return whether gevent or eventlet has replaced anything: a waiting thread may then block all greenlets."""
     return any(_replaced(library, *needed) for library, (_, _, needed) in _LIBRARIES.items())
 
 

@@ -1,7 +1,7 @@
-"""The limits that guard this machine against a server that nobody vouches for: sizes, counts, and rates.
+"""The limits that guard this machine against an untrusted server: sizes, counts, and rates.
 
 They are far above what the service sends, and low enough that reaching one costs no more than a second or some ten
-MB. What the protocol itself limits is in the modules that carry it out. SECURITY.md has the same numbers.
+MB. The protocol's own limits are in the modules that implement it. SECURITY.md has the same numbers.
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ __all__ = [
 # --- answers over HTTP
 
 HEAD_MOST_BYTES: Final = 256 * 1024
-"""The head of an answer, with the answers that only announce it. Programs that add most write some 10 KiB."""
+"""The head of a response, interim responses included. The longest in practice have some 10 KiB."""
 ANSWER_MOST_BYTES: Final = 4 * 1024 * 1024
-"""A page of a list, or a simulation job, unpacked. A hundred rows with signed addresses have some 500 KiB."""
+"""A page of a list, or a simulation job, unpacked. A hundred rows with signed addresses take some 500 KiB."""
 SMALL_ANSWER_MOST_BYTES: Final = 256 * 1024
-"""Any other answer, and the words of a refusal, unpacked. None has more than a few KiB."""
+"""Any other response, and the body of an error, unpacked. None has more than a few KiB."""
 FILE_MOST_BYTES: Final = 64 * 1024 * 1024 * 1024
 """A file of a recording. A day of video at 5 Mbit/s has 54 GB; an endless file would fill the disk."""
 REDIRECTS_MOST: Final = 10
@@ -75,16 +75,16 @@ ADDRESS_MOST_CHARS: Final = 16 * 1024
 RETRY_AFTER_MOST_S: Final = 24 * 3600.0
 """A demanded pause; a longer one is cut to it."""
 ICE_SERVERS_MOST: Final = 8
-"""ICE servers of each kind, STUN and TURN, that are asked: each name costs a thread for its lookup."""
+"""ICE servers of each kind, STUN and TURN, that are used: each name costs a thread for its lookup."""
 
 # --- JSON
 
 JSON_MOST_CONTAINERS: Final = 100_000
-"""Objects and lists in one text: each costs up to 250 bytes of memory, however few it has on the wire."""
+"""Objects and lists in one text: each takes up to 250 bytes of memory, however short it is on the wire."""
 ROWS_MOST: Final = 10_000
 """Rows of one list that are read; the others are only counted. A page has at most a hundred."""
 PROBLEMS_MOST_SHOWN: Final = 10
-"""What is wrong with one text, in detail; all that follows is only counted."""
+"""Faults of one text that are reported in detail; the rest are only counted."""
 IDENTIFIER_MOST_CHARS: Final = 256
 """An id. Those of the service have 36 characters."""
 TOKEN_MOST_CHARS: Final = 16 * 1024
@@ -92,7 +92,8 @@ TOKEN_MOST_CHARS: Final = 16 * 1024
 LIST_MOST_ITEMS: Final = 1_000_000
 """Items of a list over all its pages, which are remembered so that none comes twice."""
 PAGES_WITHOUT_NEWS_MOST: Final = 10
-"""Consecutive pages without a new item, if rows were left out or the list has grown; otherwise one ends it."""
+"""Consecutive pages without a new item, if rows were left out or the list has grown; otherwise the first such page
+ends it."""
 
 # --- texts
 
@@ -135,15 +136,14 @@ SDP_LINES_MOST_PER_KIND: Final = 300
 SDP_LINE_MOST_CHARS: Final = 8 * 1024
 """One line."""
 CANDIDATES_MOST: Final = 100
-"""Candidates of the other side, in all its descriptions and messages; the rest is ignored. Ten are many."""
+"""Candidates of the other side, in all its descriptions and messages; the rest is ignored. Ten is already many."""
 CANDIDATE_MOST_CHARS: Final = 1024
-"""One candidate. With all its extensions it has 200."""
+"""One candidate. With all extensions, it has 200 characters."""
 OFFERS_MOST_WAITING: Final = 8
 """Offers that came while another was being answered."""
 
 RTP_SOURCES_MOST: Final = 16
-"""Streams of packets with a number of their own in one video: the video, and what is sent again. A report has room
-for 31."""
+"""Packet streams (SSRCs) of one video: the video and its retransmissions. A report has room for 31."""
 
 # --- pictures
 
@@ -159,17 +159,17 @@ HLS_PLAYLIST_MOST_LINES: Final = 100_000
 HLS_VARIANTS_MOST: Final = 200
 """Playlists that a playlist of variants names: FFmpeg fetches all of them at the start."""
 HLS_RELOAD_LEAST_S: Final = 0.25
-"""From one request for a playlist to the next for the same one, whatever it says."""
+"""From one request for a playlist to the next for the same one, whatever the playlist says."""
 
 FRAMES_MOST_AHEAD: Final = 64
-"""Frames that wait for the time at which they are due: 250 ms at 256 fps."""
+"""Frames that wait until they are due: 250 ms at 256 fps."""
 
 # --- files
 
 EVENT_LOG_LINE_MOST_BYTES: Final = 64 * 1024 * 1024
 """A line of an event log, in bytes or characters: as much as a message with an image may have."""
 NOTE_MOST_BYTES: Final = 16 * 1024
-"""The note beside an unfinished download, which anything may have written."""
+"""The note beside an unfinished download, which any program may have written."""
 CASSETTE_HEAD_MOST_BYTES: Final = 64 * 1024
 """The head of a record of a live cassette. One has some 100 bytes."""
 CASSETTE_PAYLOAD_MOST_BYTES: Final = 64 * 1024 * 1024

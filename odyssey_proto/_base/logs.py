@@ -19,7 +19,7 @@ class _Redacted(logging.Formatter):
 
 
 class _Stderr(logging.Handler):
-    """Writes to what stderr is at the time, in letters that it has; a program may have closed it, or have none."""
+    """Writes to the current stderr, in characters of its encoding; a program may have closed it, or have none."""
 
     def emit(self, record: logging.LogRecord) -> None:
         stream = sys.stderr

@@ -1,8 +1,8 @@
 """One registry, for the whole package, of what to do when the process ends or has forked.
 
 A process ends in one of several ways: the interpreter calls `atexit`, but children of `multiprocessing`, and of
-the libraries made after it, skip that and call finalizers of their own. What the actions do is not known here, and
-signals are for `sigterm`.
+libraries modelled on it, skip that and call finalizers of their own. This module does not know what the actions
+do; signals are the job of `sigterm`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def after_fork_in_child(action: Callable[[], None]) -> Callable[[], None]:
 
 
 def expect() -> None:
-    """Also call the actions at the end of a child of `multiprocessing` or a library made after it.
+    """Also call the actions at the end of a child of `multiprocessing` or a library modelled on it.
 
     To be called before starting a thread.
     """
@@ -54,7 +54,7 @@ def expect() -> None:
     for library in _FAMILY:
         module = sys.modules.get(f"{library}.process")
         current = None if module is None else module.current_process()
-        # Not `parent_process()`: billiard does not say it. None in a process that the library did not make.
+        # Not `parent_process()`: billiard does not say it. None in a process that the library did not start.
         if getattr(current, "_parent_pid", None) is not None:
             _expecting_pid = os.getpid()
             if type(current).__module__.startswith("billiard"):  # it waits for no thread

@@ -1,12 +1,12 @@
 """Sets ``__module__`` of classes and functions to the package from which users import them.
 
 Tracebacks, pickles and `help` show that path. This module does not decide which names are public: a package's
-``__all__`` does. `repr` of a public class also gets to work on objects that are only half made.
+``__all__`` does. It also makes `repr` of a public class work on objects that are only half initialised.
 
 `typing.get_type_hints` looks up the names in a class's annotations in the module that ``__module__`` names, but
 the public package does not have them. So `publish` first resolves the annotations permanently: in the class, in
-its attrs fields, and in the ``__init__`` that attrs generated. Types named there must therefore be imported at run
-time. Functions need no such step: their names are looked up in their own globals.
+its attrs fields, and in the ``__init__`` that attrs generated. The types must therefore be imported at run time.
+Functions need no such step: their names are looked up in their own globals.
 
 `inspect.getsource` still finds functions and methods, but not published classes, because it follows ``__module__``
 too: Python 3.13 reports that the source is not available, earlier versions that they could not find it.

@@ -1,4 +1,4 @@
-"""Finds the files that the package brings along beside its code: ``spec/``, and the bundles made from it.
+"""Finds the files that the package ships beside its code: ``spec/``, and the bundles made from it.
 
 A wheel has them as ``odyssey_proto/_spec`` and ``odyssey_proto/_bundles``; a checkout, and an editable install of
 one, have the folders themselves. Nothing is read here.

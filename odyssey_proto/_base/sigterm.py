@@ -1,7 +1,7 @@
-"""SIGTERM for programs that ask for it: what the process holds is given back before the signal ends it.
+"""SIGTERM for programs that ask for it: the process releases what it holds before the signal ends it.
 
-A handler of the program's own is left alone, and so is a signal that is ignored. What is given back is not known
-here: it is what `process_end` has registered.
+A handler of the program's own is left alone, and so is a signal that is ignored. How to release it is not known
+here: `process_end` has those actions.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _on_sigterm(_number: int, _frame: FrameType | None) -> None:
     # `Thread.start`: it waits, perhaps for ever, for a lock of `threading` that this thread may hold.
     try:
         _thread.start_new_thread(_end, ())
-    except RuntimeError:  # there is none to be had, or Python 3.12.0 or 3.12.1 is waiting for other threads to end
+    except RuntimeError:  # the system has none left, or Python 3.12.0 or 3.12.1 waits for other threads to end
         _end()
     # Meanwhile the program does not go on, and sees none of its connections end.
     threading.Event().wait(_PATIENCE_S)

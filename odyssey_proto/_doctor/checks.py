@@ -20,7 +20,7 @@ _CONNECTION_S: Final = 25.0
 _ASKING_S: Final = 6.0
 _CODECS_S: Final = 20.0
 _EMULATOR_S: Final = 30.0
-_AT_ONCE_S: Final = 10.0  # what waits for nobody
+_AT_ONCE_S: Final = 10.0  # for checks that wait for nobody
 
 
 def checks_of(patient: Patient, *, with_session: bool, timeout_s: float) -> list[Check]:

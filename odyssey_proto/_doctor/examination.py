@@ -1,6 +1,6 @@
 """One examination: checks in their order, each with a time limit of its own. None keeps the others from running.
 
-A check is given up when its time is over; its thread, which may hang in the system, is a daemon.
+A check that exceeds its limit is abandoned; its thread, which may hang in the system, is a daemon.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Check:
     limit_s: float
     """Its time limit, in s; the calls that it makes have shorter ones, whose errors say more."""
     take: Callable[[], Findings]
-    """Checks, on a thread of its own; what it raises is a finding, too."""
+    """The check, run on a thread of its own; what it raises becomes a finding, too."""
 
 
 def failed(name: str, error: OdysseyError) -> Finding:
@@ -42,7 +42,7 @@ def failed(name: str, error: OdysseyError) -> Finding:
 def findings_of(
     checks: Sequence[Check], secrets: Callable[[], tuple[str, ...]], on_check: Callable[[str], object]
 ) -> Iterator[Finding]:
-    """Take the checks, one after the other, and yield what they find, without any of ``secrets``.
+    """Run the checks, one after the other, and yield their findings, without any of ``secrets``.
 
     ``on_check`` is called with the name of each, before it begins.
     """

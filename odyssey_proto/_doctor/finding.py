@@ -1,4 +1,4 @@
-"""What a check has found, as data that may be shown to anybody."""
+"""The finding of a check, as data that may be shown to anybody."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .._base.texts import presentable
 __all__ = ["Finding", "Outcome", "without"]
 
 Outcome: TypeAlias = Literal["ok", "warning", "failed", "skipped"]
-"""``warning``: it works, but not as it should; or it does not, and nothing depends on it."""
+"""``warning``: it works, but not as it should; or it fails, and nothing depends on it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -28,7 +28,7 @@ class Finding:
     advice: str = ""
     """What to do about it; empty if there is nothing to do."""
     took_ms: int | None = None
-    """How long it took, if that says something."""
+    """How long it took, if that is informative."""
     details: Mapping[str, Any] = attrs.field(factory=dict)
     """Figures, JSON-ready."""
     error: OdysseyError | None = attrs.field(default=None, eq=False, repr=False)

@@ -1,7 +1,7 @@
 """The checks of STUN and TURN servers, each on its own, and what they say about UDP, TCP and TLS.
 
-The client asks them all at once and takes what comes first; here, each has time to answer, and is reported. No
-address of this machine is.
+The client asks all at once and uses the first that answers; here, each has time to answer, and is reported.
+Addresses of this machine are not.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ async def _ask_turn(url: IceUrl, limit_s: float) -> Heard:
 
 
 def _ask_stun(urls: Sequence[IceUrl], limit_s: float) -> dict[IceUrl, Heard]:
-    """Ask all from one socket: what they see of it shows how the network maps addresses."""
+    """Ask all from one socket: the addresses that they see show how the network maps it."""
     heard: dict[IceUrl, Heard] = {}
     if not urls:
         return heard
@@ -147,7 +147,7 @@ def _receive(
     heard: dict[IceUrl, Heard],
     deadline: Deadline,
 ) -> None:
-    """Take answers until ``deadline``, or until all of those asked have answered."""
+    """Collect answers until ``deadline``, or until all of those asked have answered."""
     while set(asked.values()) - heard.keys():
         ready, _, _ = select.select([sock], [], [], deadline.remaining())
         if not ready:
@@ -184,7 +184,7 @@ def _ipv4(url: IceUrl) -> Any:
 
 
 def check_servers(heard: Mapping[IceUrl, Heard], *, is_connected: bool | None) -> list[Finding]:
-    """Return a finding for each server, and one for the way in which the network maps addresses."""
+    """Return a finding for each server, and one for how the network maps addresses."""
     return [*(_of_server(url, each) for url, each in heard.items()), *_of_mapping(heard, is_connected)]
 
 
@@ -227,12 +227,12 @@ def _of_mapping(heard: Mapping[IceUrl, Heard], is_connected: bool | None) -> lis
 def check_ways(
     heard: Mapping[IceUrl, Heard], *, api_url: str, api_is_reached: bool | None, is_connected: bool | None
 ) -> list[Finding]:
-    """Return whether UDP, TCP and TLS get through, by all that was asked.
+    """Return whether UDP, TCP and TLS get through, judged by all answers.
 
     Args:
         heard: what STUN and TURN servers answered.
         api_url: the address of the API, which shows that TLS or TCP gets through.
-        api_is_reached: whether the API answers; None if a proxy is between, which says nothing.
+        api_is_reached: whether the API answers; None behind a proxy, whose answer proves nothing.
         is_connected: whether a peer connection was made; None if it was not tried.
     """
     over = {
@@ -264,7 +264,7 @@ def _of_way(way: str, servers: Sequence[Heard], *, by_api: bool, is_connected: b
         advice = "" if is_connected else f"have the firewall let {way} through to these servers"
         return Finding(outcome="warning", text=text, advice=advice, **known)
     return Finding(
-        # Without a connection, nothing is sure: those that were asked may not be those of the service.
+        # Without a connection, this is a guess: the servers asked may not be those of the service.
         outcome="failed" if is_connected is False else "warning",
         text=text,
         advice="have the firewall let through UDP to ports 3478 and 49152 to 65535, or try another network, or "

@@ -1,4 +1,4 @@
-"""Whether this machine can decode the video, and carry one from beginning to end over its own loopback address."""
+"""Whether this machine can decode the video, and stream one from end to end over its own loopback address."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def check_codecs() -> Finding:
 
 
 def check_round_trip(timeout_s: float) -> Finding:
-    """Stream from an emulator of this process, and return how that went."""
+    """Stream from an emulator of this process, and return the result."""
 
     try:
         from ..emulator import Emulator

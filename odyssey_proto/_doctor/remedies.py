@@ -1,4 +1,4 @@
-"""What to do about an error of the client, in words for its user. By its code, and without a look at anything."""
+"""What to do about an error of the client, in words for its user. They depend on its code; nothing is examined."""
 
 from __future__ import annotations
 

@@ -38,10 +38,10 @@ from .finding import Finding
 __all__ = ["AGENT", "Patient"]
 
 AGENT: Final = f"odyssey-proto-doctor/{__version__}"
-"""The ``User-Agent`` of the request that asks whether the API is there: it is none of the protocol's."""
+"""The ``User-Agent`` of the request that asks whether the API is there: it is not one of the protocol's."""
 
 _UNREACHED_MS: Final = 9999
-_SECRET_LEAST_CHARS: Final = 6  # what is shorter is no secret, but may be part of any word
+_SECRET_LEAST_CHARS: Final = 6  # anything shorter is no secret, but may be part of any word
 _QUEUEING_S: Final = 5
 _GIVING_UP_S: Final = 2.0  # earlier than the check, so that the error of the client is seen
 _CLOCK_OFF_S: Final = 30.0
@@ -57,7 +57,7 @@ class Patient:
 
     Args:
         key: the API key; None if there is none.
-        url: the address of the API; None for that of the environment.
+        url: the address of the API; None for the environment's.
 
     Raises:
         OdysseyConfigError: the address is malformed.
@@ -81,7 +81,7 @@ class Patient:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What no report may contain."""
+        """The texts that no report may contain."""
         found = [self.config.api_key, self._credentials and self._credentials.session_token]
         for server in self.ice_servers:
             found += [server.username, server.credential]
@@ -273,7 +273,7 @@ class Patient:
                 api_url=self.config.api_url,
                 reconnect=False,
                 timeout=timeout_s,
-                advanced=AdvancedConfig(max_retries=0),  # what fails is to be seen
+                advanced=AdvancedConfig(max_retries=0),  # a failure must show
             ) as client,
         ):
             try:

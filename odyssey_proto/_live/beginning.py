@@ -39,7 +39,7 @@ class Beginning:
             return [*self._calls, *self._signaling, *self._channel]
 
     def leave(self, follower: Callable[[Seen], None]) -> None:
-        """Call ``follower`` no more."""
+        """Stop calling ``follower``."""
         with self._lock:
             self._followers = tuple(each for each in self._followers if each != follower)
 

@@ -127,7 +127,7 @@ class Driver:
         self.calls: Tap = Tap()
         """Shows the calls of the client, if it is that of `session_driver`."""
         self.beginning: Beginning = Beginning()
-        """How the connection began, for those who write it down from the middle on."""
+        """How the connection began, for captures that start later."""
         self.tap.add(self.beginning.saw)
         self._context = LinkContext(clock, self.hub, self.totals, self.post, self.tap)
         self._inbox: queue.SimpleQueue[inputs.Input | None] = queue.SimpleQueue()
@@ -404,7 +404,7 @@ class Driver:
             case effects.Fail(call=call, error=error):
                 self._answer(call, error=error)
             case effects.Ignored(what=what):
-                log.debug("ignored: %s", what)  # also what comes late in any normal run
+                log.debug("ignored: %s", what)  # such as an input that comes late in any normal run
             case event:
                 self._publish(event)
 

@@ -39,11 +39,11 @@ class LinkContext:
 
 
 class Link(Protocol):
-    """One link, from `prepare` or `open` to `close` or `cut`. These block and run on workers, but for `cut`."""
+    """One link, from `prepare` or `open` to `close` or `cut`. All but `cut` block and run on workers."""
 
     @property
     def packets(self) -> int | None:
-        """How many packets of any kind have come, apart from those that keep the path; None if not known."""
+        """How many packets of any kind have come, apart from keepalives of the path; None if not known."""
 
     @property
     def has_moved(self) -> bool:
@@ -51,7 +51,8 @@ class Link(Protocol):
         ...
 
     def prepare(self, deadline: Deadline) -> None:
-        """Take ahead steps of `open` of which the other side need not know. `open` or `close` may overtake it."""
+        """Take early those steps of `open` that the other side does not notice. `open` or `close` may overtake
+        it."""
 
     def open(self, deadline: Deadline) -> None:
         """Connect, and post the outcome; raising an error also means that the link failed."""

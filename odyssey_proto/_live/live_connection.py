@@ -93,9 +93,9 @@ class LiveConnection:
             policy: what happens if the reader is slower than the video: ``"latest"`` keeps only the newest frame,
                 ``"drop_oldest"`` the ``queue_size`` newest, ``"error"`` raises.
             queue_size: largest number of waiting frames, at least 1.
-            pace: ``"live"`` hands out each frame as soon as it is there. ``"smooth"`` keeps the streamer's pace on
-                a bad network: each frame waits for a target delay of 0 to 250 ms, as long as nearly all repairs of
-                lost packets take, so that a frame that was held up is still in time. Frames that are not due yet
+            pace: ``"live"`` yields each frame as soon as it is decoded. ``"smooth"`` keeps the streamer's pace on
+                a bad network: each frame is held for a target delay of 0 to 250 ms, which covers nearly all
+                retransmissions, so that a late frame is still in time. Frames that are not due yet
                 do not count as waiting. `SessionStats.target_delay_ms` is the delay. Recordings and
                 ``on_video_frame`` are always live.
             timeout: s to wait for each frame.
