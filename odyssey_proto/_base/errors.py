@@ -313,9 +313,7 @@ _OURS: Final = frozenset(
 
 
 def internal(exc: BaseException) -> OdysseyConnectionError:
-    """Return the exception for ``exc``: a bug in this library, a shortage (`no_resources`), or a failure of code
-that a program has put beneath the library.
-    """
+    """Return the exception for ``exc``: a bug here, `no_resources`, or a failure of code put beneath us."""
     if is_shortage(exc):
         return no_resources(exc)
     origin = _origin(exc)

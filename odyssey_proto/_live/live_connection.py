@@ -172,14 +172,14 @@ class LiveConnection:
             >>> print(recording.path, recording.frames)                               # doctest: +SKIP
 
         Args:
-            path: the file, with a name in ``.mp4``; an existing file is replaced when the first frame arrives.
+            path: the file, whose name ends in ``.mp4``; an existing file is replaced when the first frame arrives.
                 Without frames, no file is written.
 
         Raises:
             OSError: the file cannot be written. Later errors are raised at the end of the ``with`` or by
                 `LiveRecording.close`.
-            OdysseyConfigError: another recording is writing this file, or its name ends like one of another kind,
-                such as ``.gif`` or ``.mkv``.
+            OdysseyConfigError: another recording is writing this file, or its name has the ending of another
+                format, such as ``.gif`` or ``.mkv``.
             OdysseyStreamError: the connection has ended.
         """
         driver = self._driver

@@ -263,7 +263,7 @@ def join_all(deadline: Deadline) -> None:
 
 
 def _refuse_other_kinds(path: Path) -> None:
-    """Raise if the name promises what is not written."""
+    """Raise if the name promises another format."""
     if path.suffix.lower() in _OTHER_KINDS:
         raise errors.OdysseyConfigError(
             f"Recordings are MP4 files, and {path.name} promises another kind: let the name end in .mp4",

@@ -1,4 +1,4 @@
-"""Whether what a link has prepared before it is opened is complete, and still of use. It prepares nothing."""
+"""Whether the preparation of a link is complete and still usable when it is opened. It prepares nothing itself."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ class Preparation:
 
     def __init__(self) -> None:
         self.abort = Abort()
-        """Ends what is being prepared."""
+        """Ends the preparation in progress."""
         self._lock = threading.Lock()
         self._addresses: frozenset[str] | None = None
 
     @contextlib.contextmanager
     def under_way(self) -> Iterator[None]:
-        """Prepare within the ``with``, which is complete unless it raises."""
+        """Prepare within the ``with``; the preparation is complete unless that raises."""
         with self._lock:
             addresses = own_addresses()
             yield
             self._addresses = addresses
 
     def end(self) -> bool:
-        """End what is under way; return whether all is ready, for the addresses that this machine has now."""
+        """End the preparation; return whether all is ready, for the addresses that this machine has now."""
         self.abort.abort()
         with self._lock:
             return self._addresses is not None and self._addresses == own_addresses()

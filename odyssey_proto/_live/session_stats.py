@@ -65,7 +65,7 @@ def session_stats(hub: FrameHub, totals: VideoTotals, *, age_s: float) -> Sessio
 
 
 def link_figures(totals: VideoTotals) -> LinkFigures:
-    """Return what was counted over the links so far."""
+    """Return the counts of all links so far."""
     return LinkFigures(
         expected=totals.packets - totals.in_vain + totals.packets_lost,
         lost=totals.packets_lost + totals.repaired,

@@ -87,7 +87,7 @@ class StreamerLink:
     # --- opening and closing
 
     def prepare(self, deadline: Deadline) -> None:
-        """Get a token and the ICE servers, and contact these.
+        """Get a token and the ICE servers, and contact these servers.
 
         Raises:
             OdysseyError: a step failed, or `open` or `close` came first.

@@ -147,7 +147,7 @@ class WhepLink:
         from .._net import whep  # heavy: aiortc, av, numpy
         from .._net.webrtc.peer import warm
 
-        if self._peer is not None:  # what was prepared is not complete, or of no use any more
+        if self._peer is not None:  # the preparation is incomplete, or no longer usable
             self._peer.close(_CLOSING_S)
         warm()
         if abort.aborted:  # the loop may have been stopped, and nobody would stop it again

@@ -1,4 +1,4 @@
-"""The file format of a live cassette: a session that was written down. No thread, and no knowledge of the network.
+"""The file format of a live cassette: a recorded session. No thread, and no knowledge of the network.
 
     magic      8 bytes    89 4F 44 59 43 41 53 54, which is \\x89ODYCAST
     version    2 bytes    1
@@ -41,7 +41,7 @@ _PREFIX_BYTES: Final = _LENGTHS.size + _CHECKSUM.size
 _AT_ONCE: Final = 1 << 16
 
 BEGINNING: Final = _BEGIN.pack(_MAGIC, _VERSION, 0)
-"""What a cassette begins with."""
+"""The beginning of every cassette."""
 
 
 @attrs.frozen
@@ -49,11 +49,12 @@ class Record:
     """One record of a cassette that was opened."""
 
     kind: str
-    """``cassette``, ``call``, ``message``, ``frame``, ``closed``, ``end``, or what a later writer has."""
+    """``cassette``, ``call``, ``message``, ``frame``, ``closed``, ``end``, or a kind that a later version
+    writes."""
     at_ms: float
     """When it happened, in ms since the capture began."""
     head: dict[str, Any] = attrs.field(repr=False)
-    """All of its head."""
+    """Its whole head."""
     size: int
     """The length of its payload, in bytes."""
     _offset: int = attrs.field(repr=False)
@@ -84,7 +85,7 @@ def encode(head: dict[str, Any], payload: bytes = b"") -> bytes:
 
 
 def is_cassette(path: Path) -> bool:
-    """Return whether the file at ``path`` begins as cassettes do; False if it cannot be read, too."""
+    """Return whether the file at ``path`` begins like a cassette; also False if it cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(len(_MAGIC)) == _MAGIC
@@ -93,7 +94,7 @@ def is_cassette(path: Path) -> bool:
 
 
 def index(file: BinaryIO) -> tuple[list[Record], bool]:
-    """Read a cassette, without keeping its payloads; return its records, and whether it ends with a whole one.
+    """Read a cassette, without keeping its payloads; return its records, and whether the last one is complete.
 
     Raises:
         CassetteError: it is no cassette (code ``not_a_cassette``), of a later version (``unknown_version``), or
@@ -143,7 +144,7 @@ class _Reading:
             self._offset += _PREFIX_BYTES + head_size + size
 
     def _checksum(self, checksum: int, left: int) -> int | None:
-        """Go on with the checksum of a record over its payload, and return it, or None if that is cut off."""
+        """Continue a record's checksum over its payload, and return it, or None if the payload is cut off."""
         while left:
             piece = self._file.read(min(left, _AT_ONCE))
             if not piece:

@@ -1,4 +1,4 @@
-"""Takes secrets out of what is written to a cassette: keys, tokens, passwords, signed addresses, and ICE details.
+"""Removes secrets from the records of a cassette: keys, tokens, passwords, signed addresses, and ICE details.
 
 Fields of messages are masked by their names, texts by their form, and whatever was masked once is masked wherever
 it turns up again.
@@ -31,7 +31,7 @@ _SECRET_FIELDS: Final = frozenset(
 )
 _SHOWN_ARGUMENTS: Final = frozenset({"active", "limit", "offset", "status"})
 _SHOWN_HEADERS: Final = frozenset({"content-type", "retry-after"})
-# What of a description leads to a machine or opens a connection: nothing of it serves a replay.
+# The lines of a description that lead to a machine or open a connection: a replay needs none of them.
 _HIDDEN_LINES: Final = re.compile(
     r"(?m)^(a=(?:ice-ufrag|ice-pwd|fingerprint|candidate|rtcp|remote-candidates|crypto):|[co]=)[^\r\n]*"
 )

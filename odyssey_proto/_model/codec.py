@@ -67,7 +67,7 @@ def decode(
     Args:
         cls: the model.
         text: the text, or its bytes.
-        known: values of essential fields, by their names on the wire, in case that the text lacks them.
+        known: values of essential fields, by their names on the wire, in case the text lacks them.
         check: called from time to time while a long list is read; what it raises ends the reading.
 
     Raises:
@@ -179,7 +179,7 @@ _WRONG_BYTE: Final = re.compile("[\udc80-\udcff]")  # as "surrogateescape" decod
 
 
 def _parse(text: str | bytes, what: str) -> Any:
-    """Parse JSON text; what RFC 8259 forbids is kept in a form that only a field that is used stumbles over."""
+    """Parse JSON text; what RFC 8259 forbids is kept in a form that fails only if the field is read."""
     shown, damaged = _decoded(text)
     shown = shown.removeprefix(_BOM)
     if shown.count("{") + shown.count("[") > JSON_MOST_CONTAINERS:

@@ -30,7 +30,7 @@ IcePolicy = Literal["all", "relay"]
 """``all``: direct paths first. ``relay``: TURN servers only, so the streamer does not learn your addresses."""
 
 VideoRecovery = Literal["latest", "complete"]
-"""``latest``: after an outage, go on with what is sent now. ``complete``: first request what was lost in it."""
+"""``latest``: after an outage, continue with live video. ``complete``: first request the packets lost in it."""
 
 DEFAULT_API_URL: Final = "https://api.odyssey.ml"
 _MOST_MS: Final = 1e12  # 31 years
@@ -84,9 +84,9 @@ class AdvancedConfig:
 
     video_timeout_s: float = attrs.field(default=10, validator=_number(least=1), kw_only=True)
     """How long to keep a connection without frames over which anything else arrives, in s: the streamer pauses, or
-    the network is bad. Then it is given up, but not if ``reconnect`` is False, nor while the network loses packets
-    of the video and others still arrive: a new connection would be no better. A connection over which nothing
-    arrives is lost after 6 s, or this time if it is less. Not one of the documented settings."""
+    the network is bad. Then it is given up, unless ``reconnect`` is False, or the network loses packets of the
+    video while others still arrive: a new connection would be no better. A connection over which nothing arrives
+    is lost after 6 s, or after this time if it is shorter. Not one of the documented settings."""
 
     def retry_delay(self, attempt: int) -> float:
         """Return the wait in s before retry number ``attempt`` (0 is the first)."""

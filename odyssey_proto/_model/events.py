@@ -62,18 +62,18 @@ class LinkQuality(StrEnum):
     GOOD = "good"
     """Nothing is amiss that a user would notice."""
     POOR = "poor"
-    """Video goes on, but late or with short freezes now and then."""
+    """Video continues, but late or with occasional short freezes."""
     BAD = "bad"
-    """Video freezes again and again, or for long, or comes very late."""
+    """Video freezes repeatedly or for long, or comes very late."""
 
 
 class LinkProblem(StrEnum):
     """What is wrong with a link."""
 
     LOSS = "loss"
-    """Many packets are lost on the way, also if they are repaired."""
+    """Many packets are lost on the way, even if retransmission repairs the loss."""
     ROUND_TRIP = "round_trip"
-    """The way to the streamer and back takes long: repairs and answers to interactions are late."""
+    """The round trip to the streamer is long: retransmissions and answers to interactions are late."""
     FREEZES = "freezes"
     """The network held frames up, or lost them."""
 
@@ -202,7 +202,7 @@ class GapEvent(_Happened):
 class VideoPaused(_Happened):
     """The streamer sends no video, although the link to it works; a keyframe has been requested.
 
-    Its model may be busy. A `GapEvent` follows when video goes on.
+    Its model may be busy. A `GapEvent` follows when video resumes.
     """
 
     seconds: float
@@ -215,7 +215,7 @@ class VideoPaused(_Happened):
 class LinkQualityChanged(_Happened):
     """Video now arrives better or worse than before. At first, a link counts as good. Not over HLS.
 
-    A change for the worse is reported at once, one for the better after 10 s, with the worst figures of that time.
+    A decline is reported at once, an improvement after 10 s, with the worst figures of that time.
     """
 
     quality: LinkQuality

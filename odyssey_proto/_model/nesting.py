@@ -1,6 +1,6 @@
-"""JSON text without what is nested too deeply for Python's parser, which recurses.
+"""Removes from JSON text what is nested too deeply for Python's parser, which recurses.
 
-No field of the protocol is nested deeply, so that only fields that nobody reads are lost.
+No field of the protocol is nested deeply, so only fields that nobody reads are lost.
 """
 
 from __future__ import annotations

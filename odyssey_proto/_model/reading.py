@@ -31,9 +31,9 @@ _HALF: Final = re.compile("[\ud800-\udfff]")  # of a character that is two in UT
 _INDEX: Final = re.compile(r"\[\d+\]")
 
 _Fault = tuple[str, str]
-"""Where something is wrong, as a path from the value read, and what."""
+"""A fault: its path from the value read, and its description."""
 _Reader = Callable[[Any, "_Faults"], Any]
-"""Reads a value, and adds to the list what it went on without."""
+"""Reads a value, and adds to the list the faults that it passed over."""
 _CHECK_EVERY: Final = 128  # rows
 
 
@@ -56,11 +56,11 @@ class ShortList(list[Any]):
     """A list without the rows that could not be read."""
 
     left_out: int = 0
-    """How many those are."""
+    """Their number."""
 
 
 class _Faults(list[_Fault]):
-    """What is wrong with one value, as far as somebody will read it.
+    """The faults of one value, as many as somebody will read.
 
     Args:
         check: called from time to time; what it raises ends the reading.
@@ -70,7 +70,7 @@ class _Faults(list[_Fault]):
         super().__init__()
         self.check = check
         self.more = 0
-        """How many are only counted."""
+        """The number of those that are only counted."""
 
     def note(self, faults: Iterable[_Fault]) -> None:
         for fault in faults:
@@ -334,7 +334,7 @@ def _fields(cls: Any) -> list[_Field]:
                 name=field.name,
                 wire=field.metadata.get("wire", field.name),
                 read=read_it,
-                # Requests have no marks: what is required in them, is essential.
+                # Requests have no marks: every required field is essential.
                 essential=(required and stand_in is _ABSENT) or get_origin(field.type) is Literal,
                 bounded=field.validator is not None,
                 stand_in=stand_in,

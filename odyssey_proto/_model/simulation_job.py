@@ -1,6 +1,6 @@
-"""A simulation job as users get it: that of the protocol, and an error if it, or a part of it, failed.
+"""A simulation job as users get it: that of the protocol, with an error if all or part of it failed.
 
-How the service runs jobs is not known here; what it says about them is shown as it says it, without secrets.
+How the service runs jobs is not known here; its own words are shown unchanged, except for secrets.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class SimulationJobDetail(wire.SimulationJobDetail):
     """A simulation job with its streams (Python types reference, "SimulationJobDetail")."""
 
     def raise_for_status(self) -> Self:
-        """Return the job, unless it or a stream of it failed or was cancelled; one that goes on is returned too.
+        """Return the job, unless it or a stream of it failed or was cancelled; a job in progress is returned too.
 
         Raises:
             SimulationFailedError: it failed; the text has the service's reason and the scripts.

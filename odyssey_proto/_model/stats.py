@@ -24,7 +24,7 @@ class SessionStats(Record):
     frames_received: int
     """Frames that arrived and were decoded, each counted once."""
     frames_delivered: int
-    """Frames handed to iterators, ``on_video_frame`` and recordings, counted per receiver."""
+    """Frames passed to iterators, ``on_video_frame`` and recordings, counted per receiver."""
     frames_dropped: int
     """Frames that a receiver missed because it was slower than the stream, counted per receiver."""
     frames_lost: int
@@ -34,13 +34,13 @@ class SessionStats(Record):
     machine was too slow to decode them."""
     gaps: int
     """Pauses of 1 s or more within a stream and losses of the connection; each gives a `GapEvent` as it ends.
-    One of a stream that has ended counts if it did."""
+    If a stream has ended, only its gaps with such an event count."""
     gap_s: float
     """Total duration of these gaps in s, including a current one."""
     freezes: int
     """Freezes: how often a picture stood for more than 150 ms longer than the interval of the frames, whatever the
-    reason (the network, a pause of the streamer, this machine). Times between streams are none. Frames count as
-    they arrive: those who read them with ``pace="smooth"`` see fewer freezes."""
+    reason (the network, a pause of the streamer, this machine). Pauses between streams do not count. Frames count
+    as they arrive: readers with ``pace="smooth"`` see fewer freezes."""
     freeze_s: float
     """Total duration of the freezes in s, each from one frame to the next, including a current one."""
     longest_freeze_s: float
@@ -60,9 +60,9 @@ class SessionStats(Record):
     packets_requested: int
     """Lost RTP packets of video that were requested again, each counted as often as it was requested."""
     packets_repaired: int
-    """Lost RTP packets of video that came because they were requested."""
+    """Lost RTP packets of video that were retransmitted on request."""
     packets_repeated: int
-    """RTP packets of video that came although they had come before, or were no longer needed."""
+    """RTP packets of video that had come before, or were no longer needed."""
     keyframes_requested: int
     """How often a keyframe was requested."""
     bytes_received: int
@@ -70,11 +70,10 @@ class SessionStats(Record):
     bitrate_bps: float
     """Encoded video in bit/s, over the last 2 s."""
     target_delay_ms: float | None
-    """How much later than the fastest frames are due for ``frames(pace="smooth")``, in ms; None if nobody reads
-    frames so."""
+    """How long ``frames(pace="smooth")`` delays the fastest frames, in ms; None without such a reader."""
     bandwidth_bps: float | None
-    """Estimated bandwidth of the path from the streamer, in bit/s: what it could carry, as far as packets show. A
-    stream that needs less does not show all of it. None over HLS, and before enough packets came."""
+    """Estimated bandwidth of the path from the streamer, in bit/s: as far as packets show it. A stream that needs
+    less does not show all of it. None over HLS, and before enough packets came."""
     jitter_ms: float | None
     """Variation of the arrival times of frames, in ms (RFC 3550, 6.4.1); None before the second frame."""
     round_trip_ms: float | None

@@ -1,4 +1,4 @@
-"""Calls and messages as data, for those who watch them: what emulators and clients show, and what checks look at.
+"""Calls and messages as data for watchers: emulators and clients show them, and checks examine them.
 
 Nothing here sends, receives or judges.
 """
@@ -56,11 +56,11 @@ class Message:
 
 Seen: TypeAlias = Exchange | Message
 Watcher: TypeAlias = Callable[[Seen], None]
-"""Called on the thread of what it sees, in order. It must not block or raise."""
+"""Called in order, on the thread that sends or receives. It must not block or raise."""
 
 
 class Watchers:
-    """Those who watch one side of the traffic of this process. True while there are any."""
+    """The watchers of one side of this process's traffic. True while there are any."""
 
     def __init__(self) -> None:
         self._watchers: list[Watcher] = []

@@ -37,11 +37,11 @@ class AnswerHead:
     status: int
     """The status."""
     reason: bytes
-    """The status in words."""
+    """The reason phrase."""
     version: bytes
     """1.0 or 1.1; later versions, which some servers write by mistake, count as 1.1."""
     fields: tuple[tuple[bytes, bytes], ...]
-    """The names and values of the fields. A field that may come only once does; the first counts."""
+    """The names and values of the fields. A field that may occur only once does; the first one counts."""
 
     def field(self, name: bytes) -> bytes | None:
         """Return the value of the field ``name`` (in lower case), or None."""
@@ -67,18 +67,18 @@ class AnswerHead:
 
 
 def read_head(receive: Callable[[], bytes]) -> tuple[AnswerHead | None, bytes]:
-    """Read the head of an answer, and pass over what only announces it (100, 102, 103).
+    """Read the head of an answer, and skip interim responses (100, 102, 103).
 
     Args:
         receive: returns the next bytes of the stream, b"" at its end.
 
     Returns:
         The head, and what was read after it. The head is None if the stream ends too early, or brings something
-        other than HTTP or a head of more than 256 KiB: everything that was read comes as it is.
+        other than HTTP or a head of more than 256 KiB: then all bytes read are returned unchanged.
     """
     ahead, passed, searched = b"", 0, 0
     while True:
-        ahead = ahead.lstrip(b"\r\n")  # some servers end the answer before with an empty line too many
+        ahead = ahead.lstrip(b"\r\n")  # some servers end the previous answer with an extra empty line
         line = _END_OF_LINE.search(ahead)
         begins = _STATUS_LINE.match(ahead) if line else None
         if line and not begins:
@@ -119,7 +119,7 @@ def _head(status: int, begins: re.Match[bytes], head: bytes) -> AnswerHead:
 
 
 def _fields(head: bytes) -> list[tuple[bytes, bytes]]:
-    """Return the fields of a head in their order, without lines that are none."""
+    """Return the fields of a head in their order, without invalid lines."""
     fields: list[tuple[bytes, bytes]] = []
     is_kept = False
     for line in head.split(b"\n")[1:]:
@@ -140,7 +140,7 @@ def _one_line(value: bytes) -> bytes:
 
 
 def _name_one_length(found: dict[bytes, list[tuple[bytes, bytes]]]) -> None:
-    """Write a length once that a proxy has joined with itself: ``51, 51``."""
+    """Reduce a length that a proxy has repeated (``51, 51``) to one."""
     for name, value in found.get(b"content-length", ()):
         if same := _SAME_LENGTH.fullmatch(value):
             found[b"content-length"] = [(name, same[1])]

@@ -45,11 +45,11 @@ class Call:
         stopwatch: Stopwatch | None = None,
     ) -> None:
         self.deadline = deadline
-        """The deadline for all of it. It may be replaced between two operations."""
+        """The deadline for the whole exchange. It may be replaced between two operations."""
         self.aborts = tuple(abort for abort in aborts if abort is not None)
         """The aborts that may end it."""
         self.stopwatch = stopwatch
-        """Times it, if that is wanted."""
+        """Measures its duration, if wanted."""
         self.target: str | None = None
         """The path and the query of the next request, as they are sent; None leaves them to urllib3."""
         self.proxy = ""

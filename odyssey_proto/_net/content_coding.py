@@ -1,7 +1,7 @@
 """Content codings: from the body of an answer to what the server packed into it, within a limit.
 
-A label and the body behind it need not agree: servers label with names that are no codings, and label a plain body
-as packed. What counts is the body. It reads nothing from the network.
+A label and the body behind it need not agree: servers send names that are not codings, and label a plain body as
+packed. The body decides. It reads nothing from the network.
 """
 
 from __future__ import annotations
@@ -165,8 +165,8 @@ def _has_zlib_header(body: bytes) -> bool:
 def _unpack(body: bytes, at: int, bits: int, name: str, whole: bytearray, limit: int) -> int:
     """Unpack the stream that begins ``at``, add it to ``whole``, and return where it ends.
 
-    Some servers never finish a stream, or leave out its checksum: what came of it counts, as that of a plain body
-    does, whose reader finds out whether it is whole.
+    Some servers never finish a stream, or leave out its checksum: what it yielded is used, as with a plain body,
+    whose reader notices if it is incomplete.
     """
     before = len(whole)
     unpacker = zlib.decompressobj(wbits=bits)

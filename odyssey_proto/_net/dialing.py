@@ -30,7 +30,7 @@ __all__ = ["dial", "is_on_its_way", "look_up", "sender_towards"]
 log = logging.getLogger("odyssey_proto.http")
 
 _HEAD_START_S: Final = 0.25  # of an address, before the next is tried beside it (RFC 8305, section 5)
-_LAG_S: Final = 60.0  # how long a family that was overtaken comes after the other one
+_LAG_S: Final = 60.0  # how long a family that lost a race is tried second
 
 # A silently broken path is noticed within 30 s, even while our own keepalives wait for acknowledgement, and its
 # NAT entry stays alive meanwhile.
@@ -46,7 +46,7 @@ _MACOS_DROP: Final = (0x80, 30)  # TCP_RXT_CONNDROPTIME, in s: TCP_USER_TIMEOUT 
 
 # The error codes of a connect in progress; the last is that of Windows.
 _BEGUN: Final = frozenset({0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR, 10035})
-# The error codes of a system that has no way from an address, or to one.
+# The error codes for a missing route from an address, or to one.
 _NO_WAY: Final = frozenset(
     {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.ENOTCONN, errno.EINVAL}
 )
@@ -134,7 +134,7 @@ def dial(host: str, port: int, call: Call) -> socket.socket:
 
 
 _lags: Final[dict[int, Deadline]] = {}
-"""Until when a family of addresses comes after the other one: it was overtaken in a race."""
+"""Until when a family of addresses is tried second: it lost a race."""
 
 
 def _in_turns(addresses: Iterable[Any]) -> list[Any]:
@@ -155,7 +155,7 @@ class _Attempts:
         self._running: list[socket.socket] = []
         self._selector = selectors.DefaultSelector()
         self.failure: OSError = socket.gaierror(socket.EAI_NONAME, "The name has no address")
-        """Why none has won: the last failure, or a refusal, which says more: somebody is there."""
+        """Why none has won: the last failure, or rather a refusal, which shows that a host is there."""
 
     def __enter__(self) -> Self:
         return self
@@ -186,7 +186,7 @@ class _Attempts:
         sock.setblocking(False)
         self._call.guard(*self._running)
         try:
-            sock.connect(address)  # not `connect_ex`: what keeps a program's tests offline replaces only this
+            sock.connect(address)  # not `connect_ex`: tools that keep tests offline replace only this
         except OSError as exc:
             if exc.errno not in _BEGUN:
                 self._give_up(sock, exc.errno or errno.EIO)
@@ -243,7 +243,7 @@ class _Attempts:
 
 
 def is_on_its_way(sock: socket.socket) -> bool:
-    """Return whether the system would still take the way of ``sock``, a connected socket, to its other end.
+    """Return whether the system would still use the route of ``sock``, a connected socket, to its other end.
 
     It would not if the address of this machine has changed, or another network is preferred now. Then nothing
     reports that packets from the old address are lost.
@@ -260,7 +260,7 @@ def sender_towards(family: int, there: Any) -> str:
     """Return the address from which this machine would send to the address ``there`` now; it sends nothing.
 
     Raises:
-        OSError: no way leads there.
+        OSError: there is no route.
     """
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         probe.connect(there)

@@ -105,7 +105,7 @@ _OF_TIME: Final = frozenset({9, 10})  # not valid yet, expired
 _OF_NAME: Final = frozenset({62, 64})  # of another host, of another address
 
 _WAYS: Final = re.compile(r"(?:^|,)\s*([\w-]+)(?=\s+\S|\s*(?:,|$))")
-"""The ways of authentication in a ``Proxy-Authenticate``."""
+"""The authentication schemes in a ``Proxy-Authenticate``."""
 _TITLES: Final = {"ntlm": "NTLM", "negotiate": "Negotiate (Kerberos)", "digest": "Digest", "bearer": "Bearer"}
 
 _TUNNEL: Final = re.compile(r"Tunnel connection failed: (?P<status>\d{3}) ?(?P<reason>.*)")
@@ -151,7 +151,7 @@ _FAILURES: Final = (
     ),
     _Failure((ssl.SSLError,), "tls", "no secure connection to {host} ({why})", recoverable=False),
     _Failure((ConnectionRefusedError,), "refused", "{host} refuses connections: check the address, or try later"),
-    # Without an error of the system beneath: from what stands in for the network in a program's own tests.
+    # Without an error of the system beneath: raised by stand-ins for the network in a program's own tests.
     _Failure(
         (requests.exceptions.ConnectionError,),
         "unreachable",

@@ -1,4 +1,4 @@
-"""The sessions that this process holds, over all clients: what to look for when an account has no session left.
+"""The sessions that this process holds, over all clients: what to check when an account has no session left.
 
 Only weak references and hashes of keys are kept. It ends no session. In the child of a fork, those of its parent
 are known too: the parent may have connected before it forked by mistake, and keep a session that the child wants.

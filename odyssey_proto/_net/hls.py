@@ -50,12 +50,12 @@ _LONGEST_SILENCE_S: Final = 30.0  # without a frame; after that the broadcast co
 _SEGMENTS_MISSED: Final = 2  # target durations without a new segment; after that it counts as lost too
 _TARGET: Final = re.compile(rb"#EXT-X-TARGETDURATION:\s*(\d{1,3})\b")
 _BEFORE_MARK: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,64}(?=#EXTM3U)")
-_LOOKED_AT: Final = 64 * 1024  # bytes of a segment, in which it says how large its pictures are
+_LOOKED_AT: Final = 64 * 1024  # bytes of a segment, which include the size of its pictures
 _MOST_LAG_S: Final = 1.0  # behind the pace; after that the pace starts afresh
 _GONE: Final = (404, 410)
 _REMOVED: Final = (401, 403, *_GONE)  # of a segment: stores refuse what they no longer have
 _MOST_REMOVED_AT_FIRST: Final = 2  # segments; if there are more, it is the stream that is gone
-_INSISTENCE: Final = 2  # target durations for which a file is asked for again that could not be fetched
+_INSISTENCE: Final = 2  # target durations for which a failed request for a file is retried
 _UNKNOWN_TARGET_S: Final = 1.0  # before the first playlist
 _PAUSES_S: Final = (0.2, 0.6, 1.0)  # before each repetition; the last for all others
 # If these were on, ffmpeg would treat our files as its own connections.
@@ -187,7 +187,7 @@ class HlsReader:
             )
 
     def _why_nothing(self) -> OdysseyError | None:
-        """Return why ffmpeg found no stream, if that was not in what it read."""
+        """Return why ffmpeg found no stream, if the reason was not in its input."""
         return None if self._opened.done() else self._failure or self._variant_failure
 
     def _check_size(self, width: int, height: int) -> None:
@@ -268,7 +268,7 @@ class HlsReader:
         )
 
     def _insist(self, url: str, options: dict[str, str]) -> tuple[bytes | bytearray, str]:
-        """Return the file, and the address that gave it; a failure that may pass is no loss of the stream yet."""
+        """Return the file, and the address that gave it; a temporary failure does not end the stream yet."""
         self._check(url)
         self._stop.wait(self._playlists.wait_s(url))
         deadline = Deadline(_INSISTENCE * (self._target_s or _UNKNOWN_TARGET_S), self._clock)

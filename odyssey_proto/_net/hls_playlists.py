@@ -28,7 +28,7 @@ MARK: Final = b"#EXTM3U"
 _VARIANT: Final = (b"#EXT-X-STREAM-INF", b"#EXT-X-I-FRAME-STREAM-INF", b"#EXT-X-MEDIA:")
 ADDRESS: Final = re.compile(rb'\bURI="([^"]*)"')
 """An address in a tag: another playlist, a header, a key."""
-_HEAD_BYTES: Final = 128  # in which the mark is, if a body is a playlist
+_HEAD_BYTES: Final = 128  # of a playlist, which contain its mark
 
 
 def is_too_large(body: bytes | bytearray, segment_limit: int) -> bool:

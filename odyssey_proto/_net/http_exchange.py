@@ -1,4 +1,4 @@
-"""HTTP exchanges over requests: sending, following redirects, reading, repeating, and collecting answers.
+"""HTTP exchanges over requests: sending, following redirects, reading, retrying, and collecting answers.
 
 Every HTTP request of the library goes through here: REST, WHEP and downloads alike. It waits in no queue, keeps no
 cookies, and does not know what the answers are for. What it repeats, and when, is in
@@ -47,7 +47,7 @@ log = logging.getLogger("odyssey_proto.http")
 _CHUNK: Final = 64 * 1024  # bytes
 _DRAIN_S: Final = 0.2  # for the body of a redirect, which usually comes with its head
 _REFUSED: Final = 300  # from this status on, an answer is a refusal, even if its body cannot be read
-_WORDS_WAIT_S: Final = 3.0  # for that body, which only says more
+_WORDS_WAIT_S: Final = 3.0  # for that body, which only adds detail
 _KEPT_PER_HOST: Final = 32  # idle connections
 _REPEAT_AFTER_S: Final = (0.2, 0.6)  # before each repetition
 _PASSING: Final = frozenset({None, 502, 503, 504})  # no answer, or that of a service being restarted
@@ -120,7 +120,7 @@ class HttpClient:
         self._adapter.close()
 
     def drop_idle(self) -> None:
-        """Use no open connection again: a network that has lost one has often lost all, and reports it late."""
+        """Reuse no open connection: a network that has lost one has often lost all, and reports it late."""
         self._adapter.drop_idle()
 
     def call(
@@ -322,7 +322,7 @@ def _read_words(call: Call, response: requests.Response, limit: int) -> bytes:
 
 
 class Repetitions:
-    """Decides whether, and after which pause, one call is repeated after a temporary failure."""
+    """Decides whether, and after which pause, one call is retried after a temporary failure."""
 
     def __init__(self, call: Call, *, allowed: bool) -> None:
         self._call = call

@@ -43,7 +43,7 @@ _is_ours: contextvars.ContextVar[bool] = contextvars.ContextVar("odyssey_is_ours
 
 @contextlib.contextmanager
 def without_secrets() -> Iterator[None]:
-    """Have libraries log without secrets what this thread does within a ``with``."""
+    """Keep secrets out of what libraries log on this thread within a ``with``."""
     token = _is_ours.set(True)
     try:
         yield

@@ -1,4 +1,4 @@
-"""What the clients of this process send and receive, for those who watch it: the checks of a service.
+"""Shows what the clients of this process send and receive to watchers: the checks of a service.
 
 A watcher changes nothing, and nothing is prepared for it while nobody watches. The other end has its own: the
 emulator's.

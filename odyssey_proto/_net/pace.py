@@ -1,4 +1,4 @@
-"""How much may come in a second: after a burst, no more than the rate. It neither waits nor drops anything."""
+"""A limit of events per second, with room for a burst. It neither waits nor drops anything."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _ROUNDING_S: Final = 1e-6
 
 
 class Pace:
-    """Counts what comes. For one thread.
+    """Counts events. For one thread.
 
     Args:
         per_s: the rate, in s⁻¹.
         burst: how much may come at once.
-        clock: tells the time.
+        clock: the source of the time.
     """
 
     def __init__(self, per_s: float, burst: int, clock: Clock) -> None:

@@ -33,7 +33,7 @@ _MADE_GET: Final = {301: ("POST",), 302: ("POST",), 303: ("POST", "DELETE")}
 _PORTS: Final = {"http": 80, "https": 443}
 # Letters of any script, and what names, IPv6 addresses and their zones are written with.
 _HOST: Final = re.compile(r"[\w.:%~-]{1,253}")
-_SAFE: Final = string.punctuation  # all that can travel stays as it is; a signature may cover how it is written
+_SAFE: Final = string.punctuation  # whatever can travel stays unchanged; a signature may cover the spelling
 
 
 class Reach(enum.Enum):
@@ -42,7 +42,7 @@ class Reach(enum.Enum):
     ANYWHERE = enum.auto()
     """To any http or https address: it carries no secret."""
     SECURE = enum.auto()
-    """Not from https to http: its address is the permission."""
+    """Not from https to http: its address grants access."""
     ORIGIN = enum.auto()
     """Not to another origin: it carries a key, a bearer or a token."""
 
@@ -103,7 +103,8 @@ class Route:
 def as_sent(url: str) -> str:
     """Return the path and the query of ``url`` as the request line has them: as they were given, byte by byte.
 
-    Libraries write them anew (``%2f`` as ``%2F``, ``%7e`` as ``~``). Only what cannot travel is quoted here.
+    Libraries write them anew (``%2f`` as ``%2F``, ``%7e`` as ``~``). Only characters that cannot travel are quoted
+    here.
 
     >>> as_sent("https://x.example/a%2fb/../c?sig=%7e|+ä b#top")
     '/a%2fb/../c?sig=%7e|+%C3%A4%20b'
@@ -140,7 +141,7 @@ def resolved(url: str, location: str) -> str | None:
         )
     )
     with contextlib.suppress(ValueError):
-        urlsplit(target)  # a path that begins with // may become a host that is none
+        urlsplit(target)  # a path that begins with // may become an invalid host
         return target
     return None
 

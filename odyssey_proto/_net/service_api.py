@@ -67,7 +67,7 @@ class Operation:
     method: str
     path: str
     repeat: bool
-    """Whether repeating it is harmless; it is then repeated after a temporary failure."""
+    """Whether it is idempotent; it is then retried after a temporary failure."""
     authorized: bool = True
     answers: Callable[[HttpAnswer], bool] = _is_success
     """Whether an answer is read; any other is a refusal."""
@@ -82,7 +82,7 @@ class Operation:
 
 @attrs.frozen
 class _Body:
-    """The body of a request, which may have the key: what reports crashes shows the variables of all frames."""
+    """The body of a request, which may have the key: crash reporters show the variables of all frames."""
 
     data: bytes | None = attrs.field(repr=False)
 

@@ -144,7 +144,7 @@ class SignalingConnection:
     def send(self, message: wire.SignalingClientMessage, text: str = "") -> None:
         """Send ``message`` after those before it. It never blocks; a closed connection drops the message.
 
-        ``text`` is the encoded message, if it is at hand.
+        ``text`` is the encoded message, if available.
         """
         if self._closing is not None or self._ended:
             log.debug("dropped %s: the connection is closed", message.type)

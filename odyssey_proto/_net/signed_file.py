@@ -1,6 +1,6 @@
 """Files behind signed addresses: one request, read piece by piece as it arrives.
 
-The address is the permission, so no token is sent, and redirects never lead from https to http. The time
+The address grants access, so no token is sent, and redirects never lead from https to http. The time
 limit applies to silence, not to the whole: a large file may take long. Writing the pieces, and repeating requests,
 is left to `odyssey_proto._rest.download`.
 """
@@ -50,7 +50,7 @@ class Fetched:
     pieces: Iterator[bytes]
     """The body as it arrives, unpacked unless it is a part; each piece is a new object, and none is kept."""
     is_packed: bool
-    """Whether the store labels it as packed, so that neither lengths nor places are those of the pieces."""
+    """Whether the store labels it as packed, so lengths and offsets are not those of the pieces."""
     url: str = attrs.field(repr=False)
     """The address that gave it, after redirects."""
 
@@ -84,7 +84,8 @@ def fetch(
         with contextlib.closing(response):
             if response.status_code not in (200, 206, 416):
                 raise _refused(response, operation, request.url)
-            # Some stores keep files packed and send them so, whatever was asked for. A part cannot be unpacked.
+            # Some stores keep files packed and send them packed, whatever was requested. A part cannot be
+            # unpacked.
             label = response.headers.get("Content-Encoding", "")
             pieces = _pieces(response, url, deadline, call, operation)
             if response.status_code == 200:

@@ -139,7 +139,7 @@ class _Dialling:
     connect: Callable[[], None]
     socks: Proxy | None = None
     """The SOCKS proxy that it goes through."""
-    _stopwatch: Stopwatch | None = None  # that of a request; the connecting before it does not count
+    _stopwatch: Stopwatch | None = None  # that of a request; connecting does not count
 
     @property
     def is_connected(self) -> bool:
@@ -174,7 +174,7 @@ class _Dialling:
 
     @contextlib.contextmanager
     def _reaching_proxy(self) -> Iterator[None]:
-        """Mark what fails within as a failure of the proxy, if there is one."""
+        """Mark failures within as those of the proxy, if there is one."""
         # Now: the tunnel is forgotten when it fails.
         direct = self.proxy is None and self._tunnel_host is None and self.socks is None
         host, port = (self._dns_host, self.port) if self.socks is None else (self.socks.host, self.socks.port)
@@ -295,7 +295,7 @@ class Adapter(requests.adapters.HTTPAdapter):
         return manager
 
     def drop_idle(self) -> None:
-        """Close the connections that are idle now. Requests that run go on."""
+        """Close the connections that are idle now. Running requests continue."""
         for pool in self._pools():
             with contextlib.suppress(queue.Empty):
                 while pool.pool is not None:  # it is not closed

@@ -117,7 +117,7 @@ def _open_4(line: _Line, proxy: Proxy, host: str, port: int) -> None:
     user, _ = _credentials(proxy)
     try:
         where, name = ipaddress.IPv4Address(host).packed, b""
-    except ValueError:  # 4a: an address that cannot be, and the name at the end
+    except ValueError:  # 4a: an impossible address, and the name at the end
         where, name = bytes([0, 0, 0, 1]), _name(host) + b"\0"
     line.send(struct.pack("!BBH", 4, 1, port) + where + user.replace(b"\0", b"") + b"\0" + name)
     version, reply, *_ = line.read(8)

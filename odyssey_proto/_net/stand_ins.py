@@ -1,8 +1,8 @@
-"""What the tests of a program put in place of HTTP: vcrpy, requests-mock, responses, `unittest.mock`.
+"""Replacements of HTTP in a program's own tests: vcrpy, requests-mock, responses, `unittest.mock`.
 
-They replace parts of requests and urllib3 that this library has its own form of. Requests that passed them by
-would leave the machine in a test that is meant to stay offline, so what stands in is looked for, and used. It has
-neither our deadlines nor our aborts. Wrappers that keep the name of what they wrap, as those of tracing do, are no
+They replace parts of requests and urllib3 for which this library has its own. Requests that bypassed them would
+leave the machine in a test that is meant to stay offline, so stand-ins are looked for, and used. They have neither
+our deadlines nor our aborts. Wrappers that keep the name of the wrapped part, such as those of tracing, are no
 stand-ins.
 """
 
@@ -47,7 +47,7 @@ def session_send() -> Callable[..., requests.Response] | None:
     if replaced == _SESSIONS or replaced.partition(".")[0] == _CACHE:
         return None
     session = requests.Session()
-    session.trust_env = False  # what the environment says is in the arguments already
+    session.trust_env = False  # the arguments already include the environment's settings
     return functools.partial(session.send, allow_redirects=False)
 
 

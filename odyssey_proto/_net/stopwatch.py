@@ -1,7 +1,7 @@
-"""The duration of a round trip as the network had it, even while this process is busy.
+"""The duration of a round trip on the network, even while this process is busy.
 
-While modules are imported, or other code holds the interpreter, a thread that waits for an answer goes on only
-later. So Linux is asked when the answer arrived. On other systems the time at which the thread goes on counts.
+While modules are imported, or other code holds the interpreter, a thread that waits for an answer resumes only
+later. So Linux is asked when the answer arrived. On other systems the time at which the thread resumes counts.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Stopwatch:
 
     @property
     def ms(self) -> int:
-        """The time taken, in whole ms, cut; 0 if there was none."""
+        """The time taken, in ms, rounded down; 0 if there was none."""
         return 0 if self._began is None or self._ended is None else int((self._ended - self._began) * _MS)
 
 

@@ -1,4 +1,4 @@
-"""Where those who write a connection down get what travels over it: calls, messages, and encoded frames.
+"""Shows the traffic of a connection to those who record it: calls, messages, and encoded frames.
 
 A tap that nobody watches costs nothing. It changes nothing, and keeps nothing.
 """
@@ -47,7 +47,7 @@ class Tap:
         self._of_text = (*self._of_text, watcher)
 
     def remove(self, watcher: Callable[[Seen], None]) -> None:
-        """Call it no more."""
+        """Stop calling it."""
         self._of_text = tuple(each for each in self._of_text if each != watcher)
 
     def add_for_media(self, watcher: TapWatcher) -> None:
@@ -55,7 +55,7 @@ class Tap:
         self._of_media = (*self._of_media, watcher)
 
     def remove_for_media(self, watcher: TapWatcher) -> None:
-        """Let it see nothing more."""
+        """Stop showing it anything."""
         self._of_media = tuple(each for each in self._of_media if each is not watcher)
 
     @property

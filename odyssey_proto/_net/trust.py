@@ -1,7 +1,7 @@
 """The certificates that TLS connections trust: those that the environment names, or the bundle of certifi.
 
-REST, signaling and TURN use the same. ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` are read as OpenSSL reads them: what
-cannot be used is left out. ``REQUESTS_CA_BUNDLE`` and ``CURL_CA_BUNDLE`` must be right.
+REST, signaling and TURN use the same. ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` are read as OpenSSL reads them:
+unusable entries are left out. ``REQUESTS_CA_BUNDLE`` and ``CURL_CA_BUNDLE`` must be right.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def trusting_context() -> ssl.SSLContext:
     """Return a context that checks certificates. The same one, as long as the settings and their files stay.
 
     Raises:
-        SettingError: ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE`` names what cannot be used.
+        SettingError: ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE`` names a file or folder that cannot be used.
         OdysseyConnectionError: the system has no descriptor for reading it (``no_resources``).
     """
     for name in _REQUIRED:

@@ -73,7 +73,7 @@ class Goodbye:
 
 
 class WebSocket(websocket.WebSocket):
-    """websocket-client's, with limits on messages, and a close frame that may fail silently.
+    """websocket-client's class, with limits on messages, and a close frame that may fail silently.
 
     One thread may receive while another sends.
     """
@@ -254,7 +254,7 @@ def _attempt(
 
 
 def _in_ascii(url: str) -> str:
-    """Return ``url`` with the name of its host as it travels; http.client would send it as it is."""
+    """Return ``url`` with the name of its host in ASCII; http.client would send it unchanged."""
     parts = urlsplit(url)
     if parts.netloc.isascii():
         return url
@@ -342,7 +342,7 @@ class _BoundedStream:
         self._ahead = text.encode() + rest
 
     def read_body(self) -> bytes:
-        """Return the words of a refusal, as far as they come soon."""
+        """Return the body of a refusal, as far as it comes soon."""
         size = min(self._body_size, _WORDS)
         deadline, self._call.deadline = self._call.deadline, self._call.deadline.within(_WORDS_WAIT_S)
         try:

@@ -1,7 +1,7 @@
-"""What a body is, by its first bytes: a file, or what a store or a login page sent in its place.
+"""Recognises a body by its first bytes: a file, or an answer of a store or a login page in its place.
 
-Login pages of networks, and some stores, answer 200 with HTML, XML or text. What counts are the bytes, because
-labels are often wrong. It reads nothing, and does not decide what happens then.
+Login pages of networks, and some stores, answer 200 with HTML, XML or text. The bytes decide, because labels are
+often wrong. It reads nothing, and does not decide what follows.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The download of one artifact: requests for what is missing, until the file is complete.
 
 See spec/behaviour.md#downloads. Bytes are written as they arrive and requested only once: if the process ends for
-any reason, a later one continues from there. What arrives is looked at before anything that is there is given up.
+any reason, a later one continues from there. New content is checked before any existing bytes are discarded.
 The file itself is `odyssey_proto._rest.part_file`, requests are `odyssey_proto._net.signed_file`.
 """
 
@@ -77,7 +77,7 @@ class ArtifactFile:
         self._part = PartFile(self.path, self.deadline, self._pause)
 
     def fetch(self) -> None:
-        """Download the file to `path`, as far as it is not there yet."""
+        """Download the missing part of the file to `path`."""
         if self.resume and self._is_there():
             self.done = self.size = self.path.stat().st_size
             self.report()
@@ -90,17 +90,18 @@ class ArtifactFile:
             self._fetch_all(version)
 
     def _is_there(self) -> bool:
-        """Return whether the file is there; one that is none, which something else may have saved, is not."""
+        """Return whether the file is there; other content under its name, which another program may have saved,
+        does not count."""
         if not self.path.is_file():
             return False
         with self.path.open("rb") as file:
             return self._problem(file.read(LOOKED_AT)) is None
 
     def _problem(self, head: bytes) -> str | None:
-        """Return what a body that begins with ``head`` is, if it is not this artifact."""
+        """Return a description of a body that begins with ``head`` if it is not this artifact."""
         if is_markup(head):
             return "HTML or XML"
-        if self.artifact == "events":  # which are text, and may be none
+        if self.artifact == "events":  # which are text, and may be empty
             return None
         return "text" if is_text(head) else None if head else "nothing"
 
@@ -160,7 +161,7 @@ class ArtifactFile:
                 if is_unknown and fetched.status == _NO_SUCH_RANGE and place.size == self.done:
                     return version  # nothing is missing of it
                 if not headers and fetched.status == _PART and place.first == 0 and not fetched.is_packed:
-                    version = self._start(fetched, place.size)  # of all that there is
+                    version = self._start(fetched, place.size)  # from the first byte
                 elif fetched.status == 200:
                     version = self._start(fetched, None)
                 elif version is not None and headers and place.continues(self.done, version, fetched):
@@ -179,7 +180,7 @@ class ArtifactFile:
             return None
         if self.size is not None and self.done != self.size:
             received = f"{self.done} of {self.size} bytes were received"
-            if self.done > self.size:  # what is too much may be anywhere
+            if self.done > self.size:  # the excess may be anywhere
                 self._begin(None)
             raise OdysseyConnectionError(
                 f"download: {received}", code="connection_lost", operation="download", recoverable=True
@@ -203,7 +204,7 @@ class ArtifactFile:
             while len(head) < LOOKED_AT and (piece := next(fetched.pieces, b"")):
                 head += piece
         except OdysseyError as exc:
-            if self.done or not head:  # what is there is worth more than a few bytes of what may be no file
+            if self.done or not head:  # existing bytes are worth more than a few that may not belong to the file
                 raise
             failure = exc
         problem = self._problem(head)
@@ -244,7 +245,7 @@ class ArtifactFile:
 
 
 def _whole(text: str) -> int | None:
-    """Return a number of bytes from a header; None if it is none, or larger than any file.
+    """Return a number of bytes from a header; None if it is invalid, or larger than any file.
 
     >>> _whole("12"), _whole("-1"), _whole("9" * 5000)
     (12, None, None)
@@ -262,7 +263,7 @@ class _Place:
 
     @classmethod
     def of(cls, fetched: Fetched, version: Version | None) -> _Place:
-        """Read a ``Content-Range``; without one, a length that reaches to the end of the file says the same."""
+        """Read a ``Content-Range``; without one, a length that reaches to the end of the file implies it."""
         known = None if version is None else version.size
         label = fetched.headers.get("Content-Range", "").strip()
         if found := _RANGE.fullmatch(label):
@@ -274,8 +275,8 @@ class _Place:
         return cls(known - length, known)
 
     def continues(self, done: int, version: Version, fetched: Fetched) -> bool:
-        """Return whether ``fetched``, which is here, follows ``done`` bytes of ``version``."""
+        """Return whether ``fetched``, at this place, continues ``version`` after ``done`` bytes."""
         if self.first != done or version.size not in (None, self.size) or fetched.is_packed:
             return False
-        # Some stores ignore If-Range, and send a part of what is there now.
+        # Some stores ignore If-Range, and send a part of the current version.
         return not version.is_replaced_by(fetched.headers)

@@ -131,7 +131,7 @@ class _Addresses:
         self._abort = abort
         self._stream_id = stream_id
         self._deadline = deadline
-        self._lock = threading.Lock()  # held during a request: a thread that waits uses the same answer
+        self._lock = threading.Lock()  # held during a request: waiting threads use the same answer
         self._recording = self._ask()
 
     def get(self, artifact: str) -> str | None:

@@ -18,7 +18,7 @@ __all__ = ["iter_events", "read_event_log"]
 
 
 def read_event_log(source: str | os.PathLike[str] | Iterable[str | bytes]) -> Iterator[dict[str, Any]]:
-    """Iterate over an event log (JSONL), given by its path or its lines. The fields of events are not documented.
+    """Iterate over an event log (JSONL), given as a path or lines. The fields of events are not documented.
 
     Raises:
         TypeError: ``source`` is neither a path nor lines.

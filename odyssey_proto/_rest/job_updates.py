@@ -1,4 +1,5 @@
-"""What is called while jobs are awaited. A module of its own: it loads models that no other call needs."""
+"""The callback for progress while jobs are awaited. A separate module: it loads models that no other call
+needs."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 To wait for many jobs, it requests the list, 100 jobs a page, rather than each job: 1000 jobs cost about 10
 requests a round, plus one for each job that has ended. The caller passes the clock and the pause. Single calls,
-and what they repeat, are in `odyssey_proto._net.service_api` and below.
+and their retries, are in `odyssey_proto._net.service_api` and below.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ log = logging.getLogger("odyssey_proto.rest")
 
 # All others, even unknown ones, may still change (spec/behaviour.md#jobs).
 _FINAL: Final = frozenset({"completed", "failed", "cancelled"})
-_UNREAD: Final = "unknown"  # what a reader takes for a status that is absent or unreadable
+_UNREAD: Final = "unknown"  # the reader's value for a status that is absent or unreadable
 _MOST_FAILURES: Final = 5  # consecutive rounds that may fail
 _STRAYS: Final = 10  # unfinished jobs of a round that are missing from the list of active ones
 _CANCELLING_S: Final = 10.0  # for cancelling the jobs after a timeout
@@ -166,7 +166,7 @@ class JobWaiter:
             self._news.append(job)
 
     def _report(self) -> None:
-        """Report the changes of a round, after it: what the callback raises is no failure of the round."""
+        """Report the changes of a round, after it: an exception of the callback is no failure of the round."""
         news, self._news = self._news, []
         if self._on_update is not None:
             for job in news:
@@ -189,7 +189,7 @@ class JobWaiter:
         for job_id in waiting:
             try:
                 self._api.cancel_job(job_id, deadline)
-            except OdysseyError as exc:  # it may have begun; the timeout must be raised all the same
+            except OdysseyError as exc:  # it may have begun; the timeout must still be raised
                 log.debug("not cancelled: %s", exc)
             if deadline.expired:
                 return

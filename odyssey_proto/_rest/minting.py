@@ -66,7 +66,7 @@ def _request_session(
     while True:
         try:
             api.access_token(deadline)
-            with errands.to_the_end():  # Ctrl-C would not take the request back, and leave the session to nobody
+            with errands.to_the_end():  # Ctrl-C would not undo the request, and would leave the session to nobody
                 return api.request_session(deadline)
         except ConcurrentLimitReachedError as exc:
             raise slot_refusal(exc, held_sessions.reminder(api)) from exc

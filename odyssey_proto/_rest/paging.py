@@ -26,9 +26,9 @@ def pages(
 
     New items may move the others to later pages meanwhile, so items that come a second time are left out. A page
     without new items is the last, unless the total shows that items were added, or rows could not be read. A total
-    that is not above 0 beside items means that the service did not say.
+    of 0 or less beside items means that it is not known.
 
-    After a failure, or what a signal handler raised, the iterator can continue: it asks for that page again.
+    After a failure, or an exception of a signal handler, the iterator can continue: it requests that page again.
 
     Raises:
         MalformedMessageError: the list has no end.

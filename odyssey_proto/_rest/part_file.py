@@ -51,7 +51,7 @@ class Version:
         return cls(validator=validator if _is_sendable(validator) else None, size=size)
 
     def is_replaced_by(self, headers: Mapping[str, str]) -> bool:
-        """Return whether an answer with these ``headers`` says that it is of another version."""
+        """Return whether an answer with these ``headers`` belongs to another version."""
         if self.validator is None:
             return False
         known = _strong(headers) if self.validator.startswith('"') else headers.get("Last-Modified")
@@ -83,7 +83,8 @@ class PartFile:
 
     @contextlib.contextmanager
     def filled(self) -> Iterator[None]:
-        """Have the file for this download alone, within a ``with``; leaving it without an error names the file.
+        """Hold the file for this download alone, within a ``with``; leaving that without an error renames it to
+        `path`.
 
         Raises:
             OdysseyConfigError: another download is writing it, or something other than a file is in its place.
@@ -116,7 +117,7 @@ class PartFile:
 
     @property
     def size(self) -> int:
-        """The number of bytes that are there; the next ones are written after them."""
+        """The number of bytes present; the next ones are appended."""
         return os.lseek(self._descriptor, 0, os.SEEK_END)
 
     def head(self, size: int) -> bytes:
@@ -179,7 +180,7 @@ def _is_sendable(validator: object) -> bool:
 
 
 def _content(path: Path) -> bytes:
-    """Return what is in a small file; a pipe, a device or a link to another file raises `OSError`."""
+    """Return the content of a small file; a pipe, a device or a link to another file raises `OSError`."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     with open(os.open(path, flags), "rb") as file:  # noqa: PTH123  # Path.open takes no flags
         status = os.fstat(file.fileno())
@@ -192,7 +193,7 @@ def _refuse_odd(path: Path) -> None:
     """Raise if something other than a file has this name: opening a pipe may block for ever."""
     try:
         mode = path.lstat().st_mode
-    except OSError:  # there is none, or opening it will tell
+    except OSError:  # there is none, or opening it will fail
         return
     if not stat.S_ISREG(mode):
         raise _odd(path)

@@ -1,7 +1,7 @@
 """Simulation scripts: turning the user's script into the request body, checked before anything is sent.
 
 Entries are the documented dicts or the wire models; every error names the entry. Images in them become data URLs,
-and fields that are not known here go out as they are. How the service runs a script is not known here.
+and unknown fields are sent unchanged. How the service runs a script is not known here.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def _action(action: str, given: Any, where: str, portrait: bool) -> dict[str, An
 
 
 def _unknown(key: Any, value: Any, where: str) -> Any:
-    """Return what a newer service may understand, as it goes out."""
+    """Return a field that a newer service may know, as it is sent."""
     try:
         text = json.dumps({key: value}, ensure_ascii=False, allow_nan=False)
         text.encode()

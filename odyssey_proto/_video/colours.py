@@ -1,7 +1,7 @@
-"""What the samples of a picture mean, and conversions that keep it.
+"""The meaning of a picture's samples, and conversions that preserve it.
 
 Decoders mark pictures with the matrix and the range that the stream names. A stream that names none is BT.601 in
-limited range, which is what senders of WebRTC mean and what its receivers show. This module holds no picture and
+limited range, as WebRTC senders mean it and WebRTC receivers show it. This module holds no picture and
 knows no file format.
 """
 
@@ -22,8 +22,8 @@ __all__ = ["BT601", "Colours", "converted", "shown"]
 _BT709: Final = 1
 _UNSPECIFIED: Final = 2
 _BT601: Final = 6
-# Those that swscale converts, by the number that it gives them. It treats all kinds of BT.601 alike; what it does
-# not convert, it would refuse, and a picture in slightly wrong colours is better than none.
+# Those that swscale converts, by the number that it gives them. It treats all kinds of BT.601 alike, and would
+# refuse any other; a picture in slightly wrong colours is better than none.
 _SCALERS_NUMBER: Final = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}
 _LIMITED, _FULL = 1, 2  # FFmpeg's numbers
 
@@ -35,13 +35,13 @@ class Colours:
     """The colours of a YUV picture, in the numbers of H.273."""
 
     matrix: int = _BT601
-    """How red, green and blue became YUV."""
+    """The matrix from RGB to YUV."""
     is_full: bool = False
     """Whether samples use all values from 0 to 255, not just 16 to 235."""
     primaries: int = _UNSPECIFIED
-    """Which red, green and blue are meant; 2 if the stream does not say."""
+    """The primaries; 2 if the stream does not say."""
     transfer: int = _UNSPECIFIED
-    """How samples follow from light; 2 if the stream does not say."""
+    """The transfer characteristics; 2 if the stream does not say."""
 
     @classmethod
     def of(cls, frame: av.VideoFrame) -> Self:

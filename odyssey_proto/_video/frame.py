@@ -75,7 +75,7 @@ class _Picture:
         self.timestamp_ms: int = timestamp_ms
         self.received_at: float = received_at
         self.ready_at: float | None = None
-        self.due_at = 0.0  # for those who want frames at the sender's pace
+        self.due_at = 0.0  # for receivers at the sender's pace
         self.converting: Mean | None = None  # the meter of conversion times, if any
         self._frame = frame
         self._lock = RLock()
@@ -109,7 +109,7 @@ class _Picture:
         return self.width * self.height * self._frame.format.padded_bits_per_pixel // 8
 
     def unconverted(self) -> _Picture:
-        """Return the same picture for a receiver that keeps it for long, but not its conversion to RGB."""
+        """Return the same picture, without its conversion to RGB, for a receiver that keeps it for long."""
         picture = _Picture(self._frame, self.index, self.timestamp_ms, self.received_at)
         picture._lock = self._lock  # of the frame that both of them convert
         return picture
@@ -322,8 +322,8 @@ class VideoFrame:
 
         Args:
             format: ``rgb24`` or ``bgr24`` (H, W, 3); ``rgba``, ``bgra``, ``argb`` or ``abgr`` (H, W, 4); ``gray``
-                (H, W), the luma as sent; ``yuv420p`` or ``nv12`` (H * 3 / 2, W), for even sizes, in BT.601 and
-                limited range, whatever was sent.
+                (H, W), the luma as sent; ``yuv420p`` or ``nv12`` (H * 3 / 2, W), for even sizes, always in BT.601
+                and limited range.
 
         Raises:
             OdysseyConfigError: the format is not one of these, or not possible for this size.

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["FrameHub", "FramePace", "FrameReceiver"]
 
 FramePace = Literal["live", "smooth"]
-"""``live``: each frame as soon as it is there. ``smooth``: at the sender's pace, a little later if need be."""
+"""``live``: each frame as soon as it is decoded. ``smooth``: at the sender's pace, with a small delay if
+needed."""
 
 PAUSE_S: Final = 1.0
 """The time without a frame, in s, that counts as a pause even if the link was not lost."""
@@ -104,7 +105,7 @@ class FrameHub:
     def gaps(self, now: float) -> tuple[int, float]:
         """Return the number of pauses and their length in s, including one that still lasts at ``now`` (s).
 
-        After the end of a stream, the pauses in it are those that were reported.
+        After the end of a stream, only its reported pauses count.
         """
         with self._lock:
             away = 0.0 if self._last_at is None else now - self._last_at
@@ -129,13 +130,13 @@ class FrameHub:
 
     @property
     def target_delay_s(self) -> float | None:
-        """The delay at which frames are due for those who want them smoothly, in s; None if nobody does."""
+        """The playout delay of receivers with the pace ``smooth``, in s; None if there are none."""
         with self._lock:
             return self._playout.target_s if self._smooth else None
 
     @property
     def wants_all(self) -> bool:
-        """Whether everyone who takes frames would rather have them late than not at all, and somebody does."""
+        """Whether there are receivers, and all of them prefer late frames to lost ones."""
         with self._lock:
             wishes = [wants_all for reference, _, wants_all in self._subscribers if reference() is not None]
         return bool(wishes) and all(wishes)

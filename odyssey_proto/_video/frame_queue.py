@@ -1,4 +1,4 @@
-"""The bounded queue of frames for one receiver, and its policies when full."""
+"""The bounded queue of frames for one receiver, and its policies for a full queue."""
 
 from __future__ import annotations
 

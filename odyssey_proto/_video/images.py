@@ -73,7 +73,7 @@ _DECODERS: Final = {
     "AVIF": ("PIL.AvifImagePlugin", "AvifImageFile"),
     "HEIF": ("pillow_heif", "HeifImageFile"),
 }
-# Browsers name no type, or no more than bytes, for files whose endings they do not know, such as .heic.
+# Browsers name no type, or only a generic one, for files with unknown extensions, such as .heic.
 _DATA_URL: Final = re.compile(
     r"data:(?:image/[a-z0-9.+-]+|application/octet-stream)?(?: *;[^;,]*)* *; *base64 *\Z", re.IGNORECASE
 )
@@ -88,10 +88,10 @@ _loading = RLock()
 def to_data_url(image: ImageInput, *, portrait: bool) -> str:
     """Return ``image`` as ``data:image/…;base64,…``, 704×1280 px when ``portrait``, else 1280×704.
 
-    The image is turned as its EXIF data says, scaled to cover that size, cropped around the centre, converted to
-    sRGB, laid on white if it is transparent, and written as a JPEG. A JPEG, PNG or WebP that is upright, opaque
-    and of that size passes unchanged, including its metadata, unless those of a PNG are damaged or larger than
-    1 MiB. An animation yields its first picture.
+    The image is rotated by its EXIF data, scaled to cover that size, cropped around the centre, converted to sRGB,
+    laid on white if it is transparent, and written as a JPEG. An upright, opaque JPEG, PNG or WebP of that size
+    passes unchanged, including its metadata, unless those of a PNG are damaged or larger than 1 MiB. An animation
+    yields its first picture.
 
     Args:
         image: one of
@@ -197,7 +197,7 @@ def _from_data_url(url: str) -> tuple[bytes, str]:
     if comma < 0 or not _DATA_URL.match(url[:comma]):
         raise _error("image_invalid", "The data URL is not of the form data:image/…;base64,…")
     what = f"The image in the data URL of {len(url)} characters"
-    # Before it is decoded, so that whatever is wrong with one that is far too long costs nothing.
+    # Before it is decoded, so that an oversized URL with any other fault costs nothing.
     _check_length((len(url.rstrip("=")) - comma - 1 - url.count("\n") - url.count("\r")) * 3 // 4, what)
     try:
         return _from_base64(url[comma + 1 :].encode("ascii")), what
@@ -206,7 +206,7 @@ def _from_data_url(url: str) -> tuple[bytes, str]:
 
 
 def _from_base64(text: bytes) -> bytes:
-    """Decode every form of base64 that is meant clearly: also URL-safe, wrapped, escaped or without padding."""
+    """Decode every unambiguous form of base64: also URL-safe, wrapped, escaped or without padding."""
     if b"%" in text:
         text = unquote_to_bytes(text)
     text = text.translate(_STANDARD_LETTERS, _BLANKS)
@@ -237,7 +237,7 @@ def _from_pil(image: Image, size: tuple[int, int]) -> str:
                 raise _error("image_invalid", f"{what} is closed: {_OPEN}") from exc
             if not isinstance(exc, ValueError) or getattr(image, "tile", None) != []:
                 raise
-            image.load()  # its pixels are there; only what follows them in the file cannot be read
+            image.load()  # its pixels are complete; only the rest of the file cannot be read
         turn = _orientation(image)
     return _as_jpeg(image, turn, size, what)
 
@@ -353,7 +353,7 @@ def _as_jpeg(image: Image, turn: int, size: tuple[int, int], what: str) -> str:
     width, height = size
     out = io.BytesIO()
     with _decoding(what):
-        # Fitting first gives the same result, and leaves a small picture to turn.
+        # Scaling first gives the same result, and leaves a small picture to rotate.
         lying = (height, width) if turn >= 5 else (width, height)
         fitted = ImageOps.fit(_resizable(image), lying, method=Image.Resampling.LANCZOS)
         upright = fitted if turn == 1 else fitted.transpose(_turns()[turn])

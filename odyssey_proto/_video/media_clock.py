@@ -1,9 +1,9 @@
 """The time of a frame in its connection, from the time that its sender gave it and from its arrival.
 
-A sender's clock is not to be relied on. It begins anew with each connection; an encoder that is restarted sets it
-back or ahead; it may stand still while the sender pauses; a counter of 32 bits is back at 0 after 13 hours. So the
-sender's times are kept as long as they agree with the arrival of the frames, because they have no jitter, and the
-arrival decides where they do not. Nothing here knows frames or threads.
+A sender's clock is unreliable. It restarts with each connection; a restarted encoder sets it back or ahead; it may
+stop while the sender pauses; a 32-bit counter wraps around after 13 hours. So the sender's times are used, because
+they have no jitter, as long as they agree with the arrival of the frames; otherwise the arrival decides. Nothing
+here knows frames or threads.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from typing import Final
 __all__ = ["MediaClock"]
 
 _JUMP_MS: Final = 500.0
-"""How much earlier than any frame before it a frame may arrive by the sender's clock, which it then set ahead."""
+"""A frame that is earlier by the sender's clock than all before it by more than this shows that the clock was set
+ahead."""
 _BEHIND_MS: Final = 500.0
 """How far a pause may put the sender's clock back against the arrival of the frames."""
 _SETTLING_MS: Final = 250
 """How long frames are watched after a pause: if they catch up, only the network paused."""
 _CATCHING_UP_MS: Final = 100
-"""By how much late frames catch up within that time at least."""
+"""By how much late frames catch up within that time, at least."""
 _DRIFT: Final = 0.001
 """How much two clocks may differ in speed; real ones differ by less than a tenth of that."""
 _LONGEST_DRIFT_MS: Final = 1000
-"""The part of a pause for which they may, so that its end can still be judged."""
+"""The part of a pause during which they may, so that its end can still be judged."""
 
 
 class MediaClock:
@@ -43,7 +44,7 @@ class MediaClock:
         self._is_another = False  # whether the next frame has another clock than those before
         self._sent_ms = self._placed_ms = self._arrived_ms = 0
         self._lead_ms = 0.0  # the time less the arrival of the frame that came most quickly
-        self._behind: tuple[float, int] | None = None  # since a pause: by how much, and since when
+        self._behind: tuple[float, int] | None = None  # since a pause: how much, and since when
 
     def renew(self) -> None:
         """Expect the next frame from another clock: that of another connection or stream."""

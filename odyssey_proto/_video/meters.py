@@ -2,8 +2,8 @@
 
 They belong to a session, not to one of its links, so that nothing is reset when it rejoins: the jitter buffer
 counts packets, the hub counts frames, and `SessionStats` is their sum. aiortc's own statistics would not do: they
-end with the peer connection, and those of a retransmission hide those of the video. Nothing here starts a thread
-or knows what a session is.
+end with the peer connection, and those of the retransmission stream hide those of the video. Nothing here starts a
+thread or knows what a session is.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ FREEZE_S: Final = 0.15
 """How much longer than the usual interval a frame has to stand before that counts as a freeze, in s."""
 _INTERVAL_S: Final = 0.05  # from one frame to the next, before it is known
 _LONGEST_INTERVAL_S: Final = 0.5  # a longer one is a pause
-_PATH_KEPT_S: Final = 10.0  # data channels are acknowledged late, so that other measurements count for more
-_RENUMBERED: Final = 3000  # packets; a larger step is not a loss but a new numbering (RFC 3550, A.1)
+_PATH_KEPT_S: Final = 10.0  # data channels are acknowledged late, so other measurements take precedence
+_RENUMBERED: Final = 3000  # packets; a larger step is not a loss but a restarted numbering (RFC 3550, A.1)
 _CLOCK_RATE: Final = 90_000  # RTP timestamps of video per s (RFC 6184, RFC 7741)
 _NEW_CLOCK: Final = 3 * _CLOCK_RATE  # a link that loses every frame for so long is given up before
 
@@ -101,7 +101,7 @@ class Rate:
 
 
 class Freezes:
-    """How often and for how long a picture stood still, as a user sees it. Any thread may call any method.
+    """How often and for how long the picture froze, as a user sees it. Any thread may call any method.
 
     A freeze is a time without a new frame that is more than `FREEZE_S` longer than the interval of the frames. It
     lasts from one frame to the next.
@@ -162,12 +162,12 @@ class VideoTotals:
         self.frames_lost = self.frames_held = 0
         self.keyframes_requested = 0
         self.requested = self.repaired = self.in_vain = 0
-        """Packets requested; those that came because of it; those that came although they were not missing."""
+        """Packets requested; those retransmitted on request; duplicates of packets that were not missing."""
         self.frames_too_late = 0
         """Frames left out because decoding was too slow; written by the decoder's thread."""
         self.held_up_s: float = 0.0
-        """How long frames came later than the sender's times have it, where that is a freeze; written by the
-        decoder's thread."""
+        """The delay of frames against the sender's times, if it amounts to a freeze; written by the decoder's
+        thread."""
         self.packet_at: float | None = None
         """When the newest packet came, in s."""
         self.bits: Rate = Rate()
@@ -180,7 +180,7 @@ class VideoTotals:
         self.path_s: float | None = None
         """The round trip that was measured last, in s: of a repair, of a sign of life, or of the data channels."""
         self.path_at: float | None = None
-        """When that was, in s: a link that loses nothing may be measured by nothing for hours."""
+        """When that was, in s: a link without loss may go without a measurement for hours."""
         self.bandwidth_bps: float | None = None
         """The estimated bandwidth of the path from the sender, in bit/s."""
         self.is_local = False

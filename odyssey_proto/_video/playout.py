@@ -1,8 +1,8 @@
 """When frames are due if they are to be shown smoothly: at the sender's pace, a target delay after the fastest.
 
-A frame that the network held up, because a packet had to be sent again, comes later than the sender's times have
-it. If every frame waits for the target delay, such a frame is still in time. The target is the delay that nearly
-all such frames need, and no more: 0 as long as nothing is held up. It grows at once and falls slowly.
+A frame that the network held up, because a packet had to be retransmitted, is late against the sender's times. If
+every frame waits for the target delay, such a frame is still in time. The target is the delay that nearly all such
+frames need, and no more: 0 as long as nothing is held up. It grows at once and falls slowly.
 
 Times of frames go in, due times come out. Nothing here knows frames, threads or a clock.
 """
@@ -16,16 +16,16 @@ from typing import Final
 __all__ = ["MOST_DELAY_S", "Playout"]
 
 MOST_DELAY_S: Final = 0.25
-"""The longest target delay, in s. What is held up for longer, as in an outage, cannot be smoothed."""
-_SHARE: Final = 0.95  # of the frames that were held up, which the target is long enough for
+"""The longest target delay, in s. Longer delays, as in an outage, cannot be smoothed."""
+_SHARE: Final = 0.95  # of the delayed frames, for which the target is long enough
 _REMEMBERED_S: Final = 30.0  # how long a delay counts
 _MOST_REMEMBERED: Final = 200  # delays
-_LEAST_DELAYS: Final = 2  # one alone may not come again
+_LEAST_DELAYS: Final = 2  # a single one may not recur
 _LATE_S: Final = 0.02  # frames that are less late are not held up
 _FALLS: Final = 0.02  # by how much the target falls in a second, in s
-_FASTEST_OF_S: Final = 10.0  # the time in which the fastest frame is looked for; longer, clocks drift apart
-_PART_S: Final = 0.5  # of which one fastest frame is kept
-_MOVED_AFTER_S: Final = 1.0  # if all frames are late for so long, the way has become longer
+_FASTEST_OF_S: Final = 10.0  # the window for the fastest frame; in a longer one, clocks drift apart
+_PART_S: Final = 0.5  # of that window, for which one fastest frame is kept
+_MOVED_AFTER_S: Final = 1.0  # if all frames are late for so long, the path has become longer
 
 
 class Playout:
@@ -50,7 +50,7 @@ class Playout:
         self._latest_s = self._least_s = 0.0  # since then: the longest delay, and the least ready_at - sent_at
 
     def renew(self) -> None:
-        """Expect the next frame over another way, or of another stream: the delay so far remains."""
+        """Expect the next frame over another path, or of another stream: the delay so far remains."""
         self._fastest.clear()
         self._late_since = None
 

@@ -1,4 +1,5 @@
-"""The queue of a receiver that gets each frame when it is due; `odyssey_proto._video.playout` says when it is."""
+"""The queue of a receiver that gets each frame when it is due; `odyssey_proto._video.playout` sets the due
+times."""
 
 from __future__ import annotations
 
@@ -19,10 +20,10 @@ __all__ = ["SmoothQueue"]
 
 
 class SmoothQueue(FrameQueue):
-    """A `FrameQueue` that hands out no frame before it is due.
+    """A `FrameQueue` that delivers no frame before it is due.
 
-    Frames that are not due yet do not count as waiting: the policy and the size are about those that a reader
-    could have taken.
+    Frames that are not due yet do not count as waiting: the policy and the size apply to those that a reader could
+    have taken.
 
     Args:
         policy, size: as for `FrameQueue`.

@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: list[str] | None) -> int:
-    # What is missing is found out before anything is loaded, so that no other error is taken for it.
+    # Missing packages are found before anything is loaded, so that no other error is mistaken for them.
     if importlib.util.find_spec("click") is None:
         from . import _without_extra
 

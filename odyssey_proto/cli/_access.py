@@ -1,6 +1,6 @@
 """Which service a command asks, and with which key. `service_options` adds the options for it to a command.
 
-The key comes from a file, from ``ODYSSEY_API_KEY``, or from a prompt if somebody sits at a terminal. It is never
+The key comes from a file, from ``ODYSSEY_API_KEY``, or from a prompt if stdin is a terminal. It is never
 an argument: others on the machine can read those.
 """
 
@@ -57,7 +57,7 @@ class Access:
         """Yield a client of the service, closed afterwards. With ``--emulator``, the service runs that long.
 
         Args:
-            needs_key: False for what needs no key; then nobody is asked for one.
+            needs_key: False for calls that need no key; then nobody is asked for one.
             settings: settings of the emulator, with ``--emulator``.
 
         Raises:
@@ -87,7 +87,7 @@ class Access:
             yield emulator.api_url, emulator.api_key
 
     def _key(self, *, needs_key: bool) -> str | None:
-        """Return the key; None leaves it to the client, which takes that of the environment, or needs none.
+        """Return the key; None leaves it to the client, which takes the environment's, or needs none.
 
         Raises:
             OdysseyAuthError: there is none, and nobody can be asked.
@@ -107,7 +107,7 @@ class Access:
 
 
 def service_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that name the service, and hand an `Access` to the command as ``access``."""
+    """Add the options that name the service, and pass an `Access` to the command as ``access``."""
     function = click.option(
         "--api-key-file",
         metavar="FILE",
@@ -169,7 +169,7 @@ def secret_from(path: Path, option: str) -> str:
 
 
 def hidden_prompt(what: str) -> str | None:
-    """Ask for a secret without showing it, if somebody sits at a terminal; else return None."""
+    """Ask for a secret without showing it, if stdin is a terminal; else return None."""
     if sys.stdin is None or sys.stdin.closed or not sys.stdin.isatty() or not sys.stderr.isatty():
         return None
     answer: str = click.prompt(what, hide_input=True, err=True)

@@ -15,7 +15,7 @@ from click.exceptions import NoSuchCommand
 
 from .._version import __version__
 
-if TYPE_CHECKING:  # so that whatever packs programs finds the modules, which are named below in texts only
+if TYPE_CHECKING:  # so that tools that bundle programs find the modules, which are named below in strings only
     from . import _capture as _capture
     from . import _completion as _completion
     from . import _conformance as _conformance

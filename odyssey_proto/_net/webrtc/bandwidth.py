@@ -1,10 +1,10 @@
-"""How fast a sender may send, as the receiver sees it: packets and times in, bits per s out; no I/O.
+"""Bandwidth estimation by the receiver: packets and times in, bits per s out; no I/O.
 
-For senders that do not take reports on each packet (`transport_feedback`), but limits (REMB,
-draft-alvestrand-rmcat-remb-03). A link is full if a queue stands before it, or if so much is lost that something
-must be full. How long packets wait is measured against the fastest of the last seconds, so the two clocks need not
-agree. A sender may send each frame in one go: then its last packets wait for the first ones on any link, so the
-shortest wait of a tenth of a second counts.
+For senders that take limits (REMB, draft-alvestrand-rmcat-remb-03) but no reports on each packet
+(`transport_feedback`). A link counts as full if packets queue before it, or if the loss is too high to have
+another cause. Queueing delay is measured against the fastest packets of the last seconds, so the two clocks need
+not agree. A sender may send each frame as one burst, whose last packets wait for the first ones on any link; so
+the shortest delay of a tenth of a second counts.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ _WINDOW_S: Final = 0.1
 _PAUSE_S: Final = 0.5  # after which the rate is measured anew
 _RATE_WINDOWS: Final = 10  # over which the rate is measured
 _FASTEST_OF_S: Final = 10.0
-_QUEUE_S: Final = 0.04  # a wait from which on a queue may stand,
+_QUEUE_S: Final = 0.04  # a delay from which on packets may be queueing,
 _SHRINKS_S: Final = 0.01  # unless it becomes shorter by this in each window
 _EMPTY_S: Final = 0.02
-_ANOTHER_CLOCK_S: Final = 5.0  # a longer wait is none: the sender's clock was set, or was counted on wrongly
+_ANOTHER_CLOCK_S: Final = 5.0  # a longer delay is not real: the sender's clock was set, or misread
 _BELOW: Final = 0.85  # of what arrived while the link was full
-_DRAIN_S: Final = 0.3  # the time to wait for the effect of a lower limit, and more for what waits
+_DRAIN_S: Final = 0.3  # the time to wait for the effect of a lower limit, plus the queueing delay
 _MOST_DRAIN: Final = 0.25  # further below, for a queue of as many s
 _AFTER_DRAIN: Final = 0.9
 _LOW_LOSS: Final = 0.05  # a share up to which the limit still grows
 _HIGH_LOSS: Final = 0.1  # from which on it falls
 _LOSS_OF_S: Final = 1.0
-_TRIED_TO: Final = 0.55  # share of the limit at which so much is lost,
+_TRIED_TO: Final = 0.55  # share of the limit that caused such a loss,
 _AS_MUCH: Final = 0.75  # and of that loss: if it stays above, it is not the rate that causes it
-_BEYOND: Final = 1.25  # of such a loss is normal
-_LONGER_PATH: Final = 3  # limits that did not shorten a wait: the path is longer, and no queue stands
+_BEYOND: Final = 1.25  # times such a loss is normal
+_LONGER_PATH: Final = 3  # limits that did not shorten a delay: the path has become longer, and nothing queues
 _GROWTH_AT_FIRST: Final = 2.0  # per s, until the link was full once
 _GROWTH: Final = 1.08  # per s
 _GROWTH_NEAR: Final = 60_000.0  # bits per s in each s, near what the link can carry
@@ -74,13 +74,13 @@ class Bandwidth:
         self._losses: deque[tuple[float, int, int]] = deque()
         self._loss_at = 0.0
         self._tried: tuple[float, float] | None = None  # the limit and the loss before it was lowered for loss
-        self._other_loss = 0.0  # what is lost at any rate
+        self._other_loss = 0.0  # the share lost at any rate
         self._told_at: float | None = None
         self._told = 0.0
 
     @property
     def rate(self) -> float:
-        """What arrives at present, in bits per s."""
+        """The current rate of arrival, in bits per s."""
         seconds = sum(seconds for seconds, _ in self._rates)
         return sum(bits for _, bits in self._rates) / seconds if seconds else 0.0
 
@@ -91,7 +91,7 @@ class Bandwidth:
             size: its size in bytes.
             sent: when it was sent, by the sender's clock.
             now: when it came.
-            lost: how many packets were lost so far, whether or not they came again.
+            lost: how many packets were lost so far, whether or not they were retransmitted.
             expected: how many were sent so far.
         """
         if self._began is None:
@@ -104,7 +104,7 @@ class Bandwidth:
             self._transit = now - sent
 
     def due(self, now: float) -> int | None:
-        """Return the limit in bits per s if it is time to send it: now and then, and whenever it falls."""
+        """Return the limit in bits per s if it is due for sending: at intervals, and whenever it falls."""
         if self.estimate is None:
             return None
         if self._told_at is not None and now - self._told_at < _EVERY_S and self.estimate > 0.97 * self._told:

@@ -37,7 +37,7 @@ _COUNTED_ELSEWHERE: Final = (
 
 
 class OversizeError(ValueError):
-    """A description has more of something than any server needs; the text says of what."""
+    """A description has more of something than any server needs; the text names it."""
 
 
 def bounded_lines(sdp: str) -> list[str]:

@@ -96,7 +96,7 @@ def arrange_gathering(
 
 
 def announced(connection: RTCPeerConnection | None, agent: Any, candidate: Any) -> Iterator[IceCandidate]:
-    """Yield the message, if any, that tells the other side of a candidate that came after the description.
+    """Yield the message, if any, that announces to the other side a candidate found after the description.
 
     Args:
         connection: the peer connection, with a local description.

@@ -47,7 +47,7 @@ class DataChannels:
         on_open: called with ``max_message_size`` when messages can be sent.
         on_message: called with each message.
         on_close: called with the label of a channel that was closed.
-        on_excess: called, perhaps often, when the streamer sends too much; the text says of what.
+        on_excess: called, perhaps often, when the streamer sends too much; the text says what.
         tap: shows the messages.
     """
 
@@ -86,9 +86,10 @@ class DataChannels:
             self._on_open(self.max_message_size)
 
     def limit(self, sctp: RTCSctpTransport) -> None:
-        """Limit what the transport of the channels keeps and takes: aiortc does not.
+        """Limit what the transport of the channels keeps and accepts: aiortc does not.
 
-        It looks through all parts of messages with each new one, and can neither read every packet nor do without.
+        It searches all parts of messages for each new one, and some packets that it cannot read end the
+        connection.
         """
         transport: Any = sctp  # aiortc has no public way
         self._guard(transport)

@@ -1,8 +1,8 @@
-"""The video codecs of offers and answers: which of them can be decoded here, whatever aiortc makes of them.
+"""The video codecs of offers and answers: which of them can be decoded here, whether or not aiortc accepts them.
 
 aiortc accepts H.264 only in the baseline profiles and with packetization-mode 1, though it reassembles mode 0 too
 and the decoder reads far more. So a section that offers nothing else is shown to aiortc as if it offered that, and
-our answer names what was really offered. Neither aiortc's list of codecs nor any of its functions is changed.
+our answer names the real offer. Neither aiortc's list of codecs nor any of its functions is changed.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def no_codec(codec: VideoCodec, offered: str) -> str:
 
 
 def widened(offer: str) -> str:
-    """Return an offer of aiortc with more kinds of H.264: some servers send only what was offered exactly."""
+    """Return an offer of aiortc with more kinds of H.264: some servers send only exactly what was offered."""
     taken = {int(number) for number in re.findall(r"^a=rtpmap:(\d+) ", offer, re.MULTILINE)}
     free = (number for number in _PAYLOAD_TYPES if number not in taken)
     added = {number: parameters for parameters, number in zip(_MORE, free, strict=False)}
@@ -140,7 +140,7 @@ class VideoCodecs:
         return [line for line in lines if self._number(line) not in self.shown_as_known]
 
     def restored(self, answer: str) -> str:
-        """Return an answer of aiortc with what was really offered."""
+        """Return an answer of aiortc with the parameters really offered."""
         found = []
         for line in answer.splitlines(keepends=True):
             number = self._number(line)

@@ -177,7 +177,7 @@ class DecodingQueue:
         if kind != self._decodes:
             self._decoder = av.CodecContext.create(_DECODERS[kind], "r")
             self._decoder.thread_count = 1
-            self._decoder.options = {"max_pixels": str(self._max_pixels)}  # for what we do not see
+            self._decoder.options = {"max_pixels": str(self._max_pixels)}  # for pictures whose size we cannot read
             self._decodes = kind
         packet = av.Packet(encoded.data)
         packet.pts, packet.time_base = encoded.sent, _TICK_S
@@ -198,7 +198,7 @@ class DecodingQueue:
             self._on_frame(frame, encoded.arrived_at)
 
     def _note_delay(self, encoded: ArrivedFrame) -> None:
-        """Count for how long the network held a frame up. A pause that the sender made itself is none."""
+        """Count for how long the network held a frame up. A pause made by the sender does not count."""
         before, self._newest = self._newest, encoded
         if before is None or encoded.sent <= before.sent:
             return
@@ -217,7 +217,7 @@ def install(
     on_oversize: Callable[[int, int], None] = lambda _width, _height: None,
     tap: Tap | None = None,
 ) -> DecodingQueue | None:
-    """Have a video receiver with our jitter ``buffer`` decode like this; return None if that is not possible."""
+    """Make a video receiver with our jitter ``buffer`` decode like this; return None if that is not possible."""
     failed = getattr(receiver, _FAILED, None)
     if (
         type(getattr(receiver, _QUEUE, None)) is not queue.Queue
@@ -241,13 +241,13 @@ def install(
 
 
 def discard(receiver: RTCRtpReceiver) -> None:
-    """Have a receiver that has received nothing yet decode nothing: nobody takes its frames or sounds."""
+    """Make a receiver that has received nothing yet decode nothing: nobody uses its frames or sound."""
     if type(getattr(receiver, _QUEUE, None)) is queue.Queue and getattr(receiver, _THREAD, receiver) is None:
         setattr(receiver, _QUEUE, _Discarding())
 
 
 async def drain(track: MediaStreamTrack) -> None:
-    """Take everything from a track that nobody wants, in case it could not be discarded, until its end."""
+    """Read and drop everything from a track that nobody uses, in case it could not be discarded, until its end."""
     from aiortc import MediaStreamError
 
     try:

@@ -1,9 +1,9 @@
-"""What a receiver of aiortc reports to the sender of a video: the clock and the network of three modules.
+"""The RTCP reports of a video receiver to the sender: the clock and the network for three modules.
 
 Receiver reports come from `reception`. Reports on each packet come from `transport_feedback` if both sides agreed
-on them, and limits from `bandwidth` otherwise. In aiortc's own receiver reports, no packet is lost that was
-repaired, and the highest number begins anew with the numbers; its limits let a sender that does not pace its
-packets keep a slow link full. If aiortc's internals differ from those known here, it reports in its own way.
+on them, and limits from `bandwidth` otherwise. aiortc's own receiver reports do not count repaired packets as
+lost, and their highest number wraps around; its limits let a sender that does not pace its packets keep a slow
+link full. If aiortc's internals differ from those known here, it reports in its own way.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _IDS: Final = range(1, 15)  # of extensions with a head of one byte (RFC 8285)
 
 @attrs.frozen
 class Terms:
-    """What a section of the other side's description says about reports on each packet."""
+    """The terms for reports on each packet in a section of the other side's description."""
 
     extension: int
     """The id of the extension that numbers packets."""
@@ -88,7 +88,7 @@ def agree(pc: RTCPeerConnection, receiver: RTCRtpReceiver, offered: Mapping[str,
     wanted = offered.get(str(transceiver.mid))
     accepted = False
     for codec in transceiver._codecs:
-        # aiortc repeats what was offered for packets that are sent again.
+        # For retransmissions, aiortc repeats the offer.
         kept = [each for each in codec.rtcpFeedback if each.type != transport_feedback.KIND]
         if wanted is not None and codec.payloadType in wanted.payload_types:
             kept = [each for each in kept if each.type != bandwidth.REMB]
@@ -117,7 +117,7 @@ def offering(offer: str) -> str:
 
 
 def _repeats(codec: Any) -> bool:
-    """Return whether packets of a "codec" are those of others, sent again (RFC 4588)."""
+    """Return whether the packets of a "codec" are retransmissions (RFC 4588)."""
     return bool(codec.name.lower() == "rtx")
 
 
@@ -227,7 +227,7 @@ class Feedback:
 
 
 class _Stream:
-    """The packets with one sender's number, in place of aiortc's statistics of them."""
+    """The packets of one SSRC, in place of aiortc's statistics of them."""
 
     def __init__(self, feedback: Feedback, clock_rate: int) -> None:
         self.reception = Reception(clock_rate)
@@ -260,27 +260,27 @@ class _Stream:
 
     @property
     def packets_lost(self) -> int:
-        """Packets that did not come of themselves."""
+        """Packets that did not come without a request."""
         return self.reception.lost_in_report
 
     @property
     def fraction_lost(self) -> int:
-        """The share of them since it was asked for last, in units of 1/256."""
+        """Their share since this was last read, in units of 1/256."""
         return self.reception.fraction()
 
     @property
     def max_seq(self) -> int:
-        """The highest number, with the count of new beginnings."""
+        """The highest number, extended by the count of wraparounds."""
         return self.reception.highest & 0xFFFFFFFF
 
     @property
     def jitter(self) -> int:
-        """How much the times between packets vary, in timestamps."""
+        """The variation of the times between packets, in timestamps."""
         return self.reception.jitter
 
 
 class _Streams(dict[int, Any]):
-    """aiortc's statistics of streams by the senders' numbers, each replaced as it is put in."""
+    """aiortc's statistics of streams by SSRC, each replaced as it is inserted."""
 
     def __init__(self, feedback: Feedback, known: type[StreamStatistics]) -> None:
         super().__init__()
@@ -296,7 +296,7 @@ class _Streams(dict[int, Any]):
 
 
 def is_possible(receiver: RTCRtpReceiver) -> bool:
-    """Return whether ``receiver``, which has received nothing yet, is as known here."""
+    """Return whether the internals of ``receiver``, which has received nothing yet, are those known here."""
     from aiortc.rate import RemoteBitrateEstimator
     from aiortc.rtcrtpreceiver import StreamStatistics
 
@@ -319,7 +319,7 @@ def install(
     totals: VideoTotals,
     spawn: Callable[[Coroutine[Any, Any, None]], None],
 ) -> Feedback | None:
-    """Have a receiver report like this; return None if that is not possible."""
+    """Make a receiver report like this; return None if that is not possible."""
     from aiortc.rtcrtpreceiver import StreamStatistics
 
     if not is_possible(receiver):

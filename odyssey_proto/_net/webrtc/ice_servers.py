@@ -5,8 +5,8 @@ why there is no relay candidate. This module asks all servers, even before the o
 records the outcome for each. `candidates` decides which addresses of this machine are offered.
 
 A TURN server may be the only way and far away: over TLS, a relay takes five round trips. So an answer does not
-wait for one, but if there is none yet, a connection gets it when it comes, and the other side hears of it. If it
-cannot, it learns the address from the first check that comes from there (RFC 8445, 7.3.1.3).
+wait for a relay: a connection without one gets it when it comes, and announces it to the other side. Otherwise
+that side learns the address from the first check that comes from there (RFC 8445, 7.3.1.3).
 
 aioice's connections keep their sockets and their remote candidates in private attributes; nothing else here
 depends on private names.
@@ -205,7 +205,7 @@ class IceServers:
         return allocations
 
     async def _first_relays(self, allocations: list[asyncio.Task[Any]]) -> list[Any]:
-        """Wait for the first, in order, that works, and return all that are ready by then."""
+        """Wait for the first relay, in order, that works, and return all that are ready by then."""
         try:
             async with asyncio.timeout(_ANSWER_WITHIN_S):
                 for each in allocations:

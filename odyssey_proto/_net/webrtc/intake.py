@@ -1,11 +1,11 @@
-"""A short way for the packets of a video, from the socket to the jitter buffer.
+"""A fast path for the packets of a video, from the socket to the jitter buffer.
 
-In aiortc and aioice, a packet passes a parser of STUN, a queue, five coroutines and a dozen objects, and asyncio
-reads one packet each time that it looks at the socket. The short way is a few calls: it reads what has come all at
-once, and reads heads as `packets` does. It is for what most packets are, and everything else goes the long way:
-DTLS, reports (RTCP), STUN, packets that are sent again in a stream of their own, sound, senders that are not known
-yet, what `packets` does not read, and what comes while anything waits in the queue, so that nothing overtakes. If
-the internals of aiortc, aioice or asyncio differ from those known here, all packets go the long way.
+In aiortc and aioice, a packet passes a STUN parser, a queue, five coroutines and a dozen objects, and asyncio
+reads one packet each time that it polls the socket. The fast path is a few calls: it reads all waiting packets at
+once, and their headers as `packets` does. It is for ordinary packets. All others take the slow path: DTLS, reports
+(RTCP), STUN, retransmissions in a stream of their own, sound, unknown senders, packets that `packets` does not
+read, and those that come while the queue is not empty, which keeps the order. If
+the internals of aiortc, aioice or asyncio differ from those known here, all packets take the slow path.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ _RECEIVERS_PARTS: Final = (
 _PACKETS: Final = "_RTCDtlsTransport__rx_packets"
 _BYTES: Final = "_RTCDtlsTransport__rx_bytes"
 _IDS: Final = "_HeaderExtensionsMap__ids"
-_REPORTS: Final = range(64, 81)  # payload types that cannot be told from those of RTCP (RFC 5761, 4)
-_MEDIA: Final = range(128, 192)  # the first byte of packets of RTP and RTCP (RFC 7983)
-_SHORTEST: Final = 20  # bytes; a head, and what proves that the packet is genuine, or part of it
+_REPORTS: Final = range(64, 81)  # payload types that look like those of RTCP (RFC 5761, 4)
+_MEDIA: Final = range(128, 192)  # the first byte of RTP and RTCP packets (RFC 7983)
+_SHORTEST: Final = 20  # bytes; a header, and the authentication tag or part of it
 _LONGEST: Final = 1500  # bytes that pylibsrtp takes
 _DATAGRAM: Final = 65535  # bytes; asyncio makes room for four times as much for each, which costs a system call
 _AT_ONCE: Final = 64  # datagrams, before the loop looks at anything else
@@ -175,7 +175,7 @@ class Intake:
             receiver._RTCRtpReceiver__decoder_queue.put((codec, frame))
 
     def _estimate(self, packet: Packet) -> None:
-        """Have the bandwidth estimated, as long as that is left to aiortc."""
+        """Let aiortc estimate the bandwidth, as long as that is its task."""
         receiver: Any = self._receiver
         estimator = receiver._RTCRtpReceiver__remote_bitrate_estimator
         if estimator is None or packet.abs_send_time is None:
@@ -195,7 +195,7 @@ class Intake:
 
 
 class _Socket:
-    """Reads all that waits at a socket when asyncio reads the first of it."""
+    """Reads all datagrams that wait at a socket when asyncio reads the first one."""
 
     def __init__(self, protocol: Any, take: Callable[[bytes, int], None]) -> None:
         self._protocol = protocol
@@ -248,7 +248,7 @@ def install(
     buffer: MarkerJitterBuffer,
     spawn: Callable[[Coroutine[Any, Any, None]], None],
 ) -> Intake | None:
-    """Have the packets of ``receiver`` go the short way; return None if that is not possible.
+    """Send the packets of ``receiver`` along the fast path; return None if that is not possible.
 
     Args:
         receiver: a receiver of aiortc with our ``requester`` and our ``buffer``, whose connection is established.
@@ -269,7 +269,7 @@ def install(
 
 
 def _is_known(receiver: Any, transport: Any) -> bool:
-    """Return whether the parts that the short way goes around are those known here."""
+    """Return whether the parts that the fast path bypasses are those known here."""
     connection = getattr(getattr(transport, "transport", None), "_connection", None)
     return (
         all(hasattr(receiver, _RECEIVER + part) for part in _RECEIVERS_PARTS)

@@ -5,10 +5,10 @@ a stream only when the next stream begins. RTP marks the last packet of each fra
 RFC 7741), so there is nothing else to wait for. If a sender's marks turn out to be wrong, they are ignored from
 then on.
 
-A gap is never given up by time alone: `recovery` has its packets requested again and again. If that takes long, a
-keyframe is requested too, and the buffer goes on with it if it is whole before the gap is filled. After an outage
-it is requested at once. Frames are held back until a keyframe at the start, and whenever frames that they refer to
-are missing: without those they would be garbage. The rest is left to aiortc's own buffer; if aiortc's internals
+A gap is never given up by time alone: `recovery` keeps requesting its packets. If that takes long, a keyframe is
+requested too, and the buffer continues with it if it is complete before the gap is filled. After an outage it is
+requested at once. Frames are held back until a keyframe at the start, and whenever frames that they refer to are
+missing: without those they would be garbage. The rest is left to aiortc's own buffer; if aiortc's internals
 differ from those known here, so is everything.
 """
 
@@ -41,17 +41,17 @@ _CAPACITY: Final = 4096  # packets: 2.5 s at 16 Mbit/s
 _FIRST_ASK_AFTER_S: Final = 0.5  # after the first packet: a sender begins with a keyframe
 _ASK_EVERY_S: Final = 0.3  # between two requests for a keyframe, or longer
 _ASK_EVERY_ROUND_TRIPS: Final = 2.5
-_LONGEST_S: Final = 1.0  # to wait for any of these: few senders keep a packet for longer
+_LONGEST_S: Final = 1.0  # to wait for any of these: few senders can resend older packets
 # While more of a keyframe is lost than can be repaired: less may be lost of the next, as the sender slows down.
 _IN_HASTE: Final = 2  # requests for another
-_ARRIVES_WITHIN_S: Final = 0.6  # a keyframe of which something has come
-_ASK_AFTER_S: Final = 0.3  # how old a gap is when a keyframe is requested, and may be left for one; or older
+_ARRIVES_WITHIN_S: Final = 0.6  # a keyframe of which a part has come
+_ASK_AFTER_S: Final = 0.3  # the least age of a gap for requesting a keyframe, and for skipping to one
 _ASK_AFTER_ROUND_TRIPS: Final = 5
 _ASK_AFTER_REQUESTS: Final = 4
-_COMPLETE_OLD_AFTER_S: Final = 1.2  # how old it is when it is left if all is wanted: few senders keep more
+_COMPLETE_OLD_AFTER_S: Final = 1.2  # its age for skipping it if every frame is wanted: few senders keep more
 _ROUND_TRIP_S: Final = 0.1  # if it is not known
 _REQUEST_S: Final = 0.14  # likewise, from one request to the next
-_RENUMBERED: Final = 3000  # packets; a longer step back is a new numbering (RFC 3550, A.1)
+_RENUMBERED: Final = 3000  # packets; a longer step back restarts the numbering (RFC 3550, A.1)
 _BEHIND_START: Final = 512  # packets that may come after one that overtook them at the start
 _REMEMBERED: Final = 256  # frames that may still receive packets
 
@@ -68,8 +68,8 @@ class ArrivedFrame(JitterFrame):
         self.sent = sent
         self.followers: tuple[ArrivedFrame, ...] = ()
         """Frames that were complete already, and only waited for this one."""
-        """Its time by the sender's clock, in RTP timestamps from the first frame, without the leap of the counter
-        from its end to 0. It may go back. In ``timestamp``, aiortc takes every step back for that leap."""
+        """Its time by the sender's clock, in RTP timestamps from the first frame, without the counter's
+        wraparound. It may go back. In ``timestamp``, aiortc mistakes every step back for a wraparound."""
 
     @property
     def is_keyframe(self) -> bool:
@@ -80,7 +80,7 @@ class ArrivedFrame(JitterFrame):
 class MarkerJitterBuffer(JitterBuffer):
     """aiortc's buffer for video, which also releases a frame once it is complete, and records when it arrived.
 
-    It counts packets and frames in ``totals``, and learns from ``recovery`` since when packets are missing.
+    It counts packets and frames in ``totals``, and ``recovery`` knows since when packets are missing.
     """
 
     def __init__(
@@ -96,11 +96,11 @@ class MarkerJitterBuffer(JitterBuffer):
         self.trusts_marks = True
         """Whether the marker bit is trusted: until packets of a frame come after its marked one."""
         self.ssrc: int | None = None
-        """The sender's number in its packets."""
+        """The SSRC of its packets."""
         self.payload_type: int | None = None
         """The payload type in its packets, which identifies the codec."""
         self.releases_all = False
-        """Whether a frame brings along those that only waited for it; otherwise each comes with a later packet."""
+        """Whether a frame carries those that only waited for it; otherwise each comes with a later packet."""
         self._clock = clock
         self._totals = totals or VideoTotals(clock)
         self._recovery = recovery
@@ -119,7 +119,7 @@ class MarkerJitterBuffer(JitterBuffer):
         self._left_out = 0  # whole frames, in that jump
         self._keyframes: list[int] = []  # first packets of whole keyframes behind the gap
         self._asked = 0  # times, since a keyframe came over a link that was not full
-        self._arriving: int | None = None  # the first packet of the newest keyframe of which something has come
+        self._arriving: int | None = None  # the first packet of the newest keyframe of which a part has come
         self._ask_at: float | None = None  # not earlier; None before the first packet
         self._first_packet: dict[int, float] = {}  # of each frame that was not removed yet, by timestamp
         self._timestamp: int | None = None  # that of the newest removed frame
@@ -188,7 +188,7 @@ class MarkerJitterBuffer(JitterBuffer):
         return ArrivedFrame(frame.data, frame.timestamp, arrived_at, now, self._sent)
 
     def remove(self, count: int) -> None:
-        """Forget the first ``count`` places, as aiortc's own buffer does, in a third of the time."""
+        """Forget the first ``count`` slots, as aiortc's own buffer does, in a third of the time."""
         assert self._origin is not None
         for place in range(self._origin, self._origin + count):
             self._packets[place % self._capacity] = None
@@ -199,7 +199,7 @@ class MarkerJitterBuffer(JitterBuffer):
         self._needs_keyframe = True
 
     def note_outage(self) -> None:
-        """Request a keyframe at once, and go on with it: an outage has swallowed packets."""
+        """Request a keyframe at once, and continue with it: an outage has swallowed packets."""
         self._after_outage = True
 
     def _is_late(self, packet: RtpPacket) -> bool:
@@ -239,7 +239,7 @@ class MarkerJitterBuffer(JitterBuffer):
     # --- gaps
 
     def _goes_on(self, packet: RtpPacket, now: float) -> bool:
-        """Leave out what comes before a whole keyframe if it is not worth waiting for; return whether it was."""
+        """Skip to a complete keyframe if the gap before it is not worth waiting for; return whether it did not."""
         assert self._origin is not None
         assert self._newest is not None
         if uint16_add(self._newest, -self._origin) >= self._capacity:
@@ -266,7 +266,7 @@ class MarkerJitterBuffer(JitterBuffer):
         return True
 
     def _beginning(self, packet: RtpPacket) -> int:
-        """Return the first place that may belong to the frame of ``packet``."""
+        """Return the first slot that may belong to the frame of ``packet``."""
         first = packet.sequence_number
         while (place := uint16_add(first, -1)) != self._origin:
             before = self._at(place)
@@ -276,7 +276,7 @@ class MarkerJitterBuffer(JitterBuffer):
         return first
 
     def _prefer_arriving(self, gap: int, now: float) -> None:
-        """Have the keyframe that is arriving repaired first, and nothing before it if the gap is old."""
+        """Have the arriving keyframe repaired first, and nothing before it if the gap is old."""
         assert self._arriving is not None
         if self._recovery is None or self._wants_all() or not uint16_gt(self._arriving, gap):
             self._arriving = None
@@ -310,7 +310,7 @@ class MarkerJitterBuffer(JitterBuffer):
         return self._is_hopeless(now)
 
     def _is_hopeless(self, now: float) -> bool:
-        """Return whether the gap is not likely to be filled: it is old, or its packet is requested no more."""
+        """Return whether the gap is not likely to be filled: it is old, or its packet is no longer requested."""
         if self._gap is None:
             return False
         given_up = self._recovery is not None and self._recovery.has_given_up(self._gap)
@@ -348,7 +348,7 @@ class MarkerJitterBuffer(JitterBuffer):
         return after is not None and after.timestamp != packet.timestamp
 
     def _leave_out(self, until: int) -> None:
-        """Go on with the keyframe that begins at ``until``."""
+        """Continue with the keyframe that begins at ``until``."""
         assert self._origin is not None
         begin, before = self._origin, None
         is_whole = self._next == begin  # whether the frame has come so far

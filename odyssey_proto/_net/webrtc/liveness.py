@@ -1,4 +1,4 @@
-"""What is known of a peer connection besides its video: whether the other side is there, and how far away it is.
+"""The state of a peer connection apart from its video: whether the other side is alive, and its round trip.
 
 aiortc counts the packets that arrive, and every ICE agent answers the checks of the other side (RFC 8445, 7.3).
 """
@@ -41,7 +41,7 @@ def packets_received(connection: RTCPeerConnection | None) -> int | None:
 class Route:
     """The address from which this machine sends over a peer connection. For any thread.
 
-    The path itself does not say it: a machine with two addresses may receive at one and send from the other.
+    The path itself does not show it: a machine with two addresses may receive at one and send from the other.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Route:
         self.has_changed(connection)
 
     def has_changed(self, connection: RTCPeerConnection | None) -> bool:
-        """Return whether it is another one now; without a network, which may come back, it is not."""
+        """Return whether it has changed; without a network, which may come back, it has not."""
         changed = False
         for _, pair in () if connection is None else _pairs(connection):
             changed |= self._is_new(pair.remote_addr)
@@ -87,7 +87,7 @@ async def answers(
         try:
             began = now()
             await _check(agent, pair)
-            if (took := now() - began) < stun.RETRY_RTO:  # else nobody knows which one was answered
+            if (took := now() - began) < stun.RETRY_RTO:  # else it is unknown which one was answered
                 on_round_trip(took)
         except stun.TransactionTimeout:
             return False

@@ -1,4 +1,4 @@
-"""What aiortc and aioice log in a user's program: warnings and errors, and the rest only for those who debug.
+"""Limits what aiortc and aioice log in a user's program: warnings and errors, and the rest only at DEBUG.
 
 aioice logs each step of every candidate pair at INFO, about ten lines a connection. This module changes no level,
 so ``logging`` keeps working as the user has set it up.
@@ -15,7 +15,7 @@ _NOWHERE: Final = logging.NullHandler()
 
 
 class _ForDebugging(logging.Filter):
-    """Keeps INFO from a log of which DEBUG is not wanted."""
+    """Keeps INFO out of a log whose level is not DEBUG."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return record.levelno != logging.INFO or logging.getLogger(record.name).isEnabledFor(logging.DEBUG)
@@ -25,9 +25,9 @@ _FOR_DEBUGGING: Final = _ForDebugging()
 
 
 def keep_quiet() -> None:
-    """Arrange it; calling it again changes nothing."""
+    """Install the filters; calling it again changes nothing."""
     for name in ("aiortc", "aioice"):
         # Without logging set up, Python would print their warnings; our own report what matters.
         logging.getLogger(name).addHandler(_NOWHERE)
-    for name in ("aioice.ice", "aioice.mdns", "aioice.turn"):  # a filter of "aioice" would not see what these log
+    for name in ("aioice.ice", "aioice.mdns", "aioice.turn"):  # a filter of "aioice" would not see their records
         logging.getLogger(name).addFilter(_FOR_DEBUGGING)

@@ -1,8 +1,8 @@
-"""RTP packets as most of them are, read in one pass. No I/O.
+"""Ordinary RTP packets, parsed in one pass. No I/O.
 
-aiortc takes a packet apart in several steps, with five objects and a list. Most packets of a video need one: they
-have no padding and no contributing sources, and the extensions in their heads have heads of one byte. What is not
-of that kind is not read here, but by aiortc.
+aiortc parses a packet in several steps, with five objects and a list. Most packets of a video need one: they have
+no padding and no contributing sources, and their header extensions have headers of one byte. All others are left
+to aiortc.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _VP8_LONGEST: Final = 6  # bytes of a payload's description (RFC 7741, 4.2)
 
 
 class Packet:
-    """A packet of RTP, with what aiortc's own packets have for those that receive them.
+    """An RTP packet, with the attributes of aiortc's own packets that receivers use.
 
     It is its own `extensions`, of which it has the two that are read: when it was sent, and its number among all
     packets of the transport.
@@ -69,14 +69,14 @@ class Packet:
 
     @property
     def extensions(self) -> Packet:
-        """This, which also has what is in the extensions."""
+        """This packet, which also has the values of the extensions."""
         return self
 
 
 def read(data: bytes, ids: Any) -> Packet | None:
     """Return the packet that begins like ``data``, without its payload; None if it is of another kind.
 
-    Heads are not encrypted, so ``data`` may be.
+    Headers are not encrypted, so ``data`` may be.
 
     Args:
         data: 12 bytes or more.
@@ -121,7 +121,7 @@ def read(data: bytes, ids: Any) -> Packet | None:
 
 
 def h264_part(payload: bytes) -> bytes | None:
-    """Return what a payload holds of an H.264 frame; None if it is of a rare kind (RFC 6184)."""
+    """Return a payload's part of an H.264 frame; None if it is of a rare kind (RFC 6184)."""
     if len(payload) < 2:
         return None
     first = payload[0]
@@ -135,7 +135,7 @@ def h264_part(payload: bytes) -> bytes | None:
 
 
 def vp8_part(payload: bytes) -> bytes | None:
-    """Return what a payload holds of a VP8 frame; None if it is too short to be sure (RFC 7741)."""
+    """Return a payload's part of a VP8 frame; None if it is too short to be sure (RFC 7741)."""
     if len(payload) < _VP8_LONGEST:
         return None
     if not payload[0] & 0x80:

@@ -1,6 +1,6 @@
-"""The search for a network path to the other side: the ICE servers that help, and why there is none.
+"""The search for a network path to the other side: the ICE servers that help, and the reason if there is none.
 
-It knows the servers and the candidates of one connection, and neither opens nor ends it: its peer does.
+It knows the servers and the candidates of one connection, which its peer opens and ends.
 """
 
 from __future__ import annotations

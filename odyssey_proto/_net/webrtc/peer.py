@@ -64,7 +64,7 @@ class Peer:
         loop: the loop that it runs on; must be started.
         listener: receives all reports.
         clock: for the arrival times of frames.
-        loopback: offer the loopback addresses besides those of the interfaces, for a streamer on this machine.
+        loopback: offer the loopback addresses besides those of the interfaces, if the streamer is on this machine.
         relay_only: offer relays of TURN servers, and no address of this machine.
         codec: the codec of the video to take.
         max_pixels: the largest width × height of a picture, in px; a larger one ends the connection.
@@ -467,7 +467,7 @@ class Peer:
 
         while True:
             try:
-                frame = await track.recv()  # if we decode, only the end comes here
+                frame = await track.recv()  # if we decode ourselves, only the end comes here
             except MediaStreamError:
                 break
             self._take_frame(cast("av.VideoFrame", frame), self._clock.now())

@@ -1,4 +1,4 @@
-"""The size of the pictures in encoded video, read before a decoder sees it: H.264 and VP8; and one too large.
+"""The size of the pictures in encoded video, H.264 and VP8, read before a decoder sees them; and the limit's text.
 
 A keyframe of a few KiB can name a size for which a decoder allocates more than a GB.
 """
@@ -28,7 +28,7 @@ def oversize(width: int, height: int, most_px: int) -> str:
 
 
 def coded_size(codec: str, data: bytes) -> tuple[int, int] | None:
-    """Return the width and the height (px) of the pictures from an encoded frame on, None if it does not say.
+    """Return the width and the height (px) of the pictures from an encoded frame on, None if it does not show.
 
     Args:
         codec: ``h264`` (with start codes) or ``vp8``.

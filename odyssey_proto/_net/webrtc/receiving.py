@@ -1,8 +1,8 @@
 """The parts of ours in a video receiver of aiortc: requests for lost packets, reports to the sender, the
 jitter buffer, and the decoder.
 
-Each is left to aiortc if its internals differ from those known here. It neither makes the receiver nor knows what
-the frames are for.
+Each is left to aiortc if its internals differ from those known here. This module neither creates the receiver nor
+knows what the frames are for.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Receiving:
         receiver: aiortc's receiver of the video.
         totals: counts packets, frames and requests.
         on_frame: called on the decoding thread with each frame and the arrival time of its first packet, in s.
-        round_trip: returns a round trip that was measured otherwise, in s, or None.
+        round_trip: returns a round trip measured by other means, in s, or None.
         wants_all: returns whether every frame is wanted, however late, rather than the latest. Any thread.
         spawn: starts a task that ends with the connection.
         max_pixels: the largest width × height of a picture, in px.
@@ -81,7 +81,7 @@ class Receiving:
             feedback.agree(pc, self._receiver, offered)
 
     def start(self) -> None:
-        """Take packets by the short way, once the connection is established."""
+        """Use the fast path for packets, once the connection is established."""
         refuse_unreadable(self._receiver)
         if self._intake is None and self._buffer is not None and self._requester is not None:
             self._intake = intake.install(self._receiver, self._requester, self._buffer, self._spawn)

@@ -1,7 +1,7 @@
-"""What receiver reports say of one stream: packets lost, the highest number, jitter (RFC 3550, 6.4). No I/O.
+"""The figures of one stream in receiver reports: packets lost, the highest number, jitter (RFC 3550, 6.4). No I/O.
 
-Reports are about the link. So a packet that was lost stays lost in them if it comes because it was requested, and
-one that comes twice counts once: otherwise, our own repairs would hide from the sender how bad the link is.
+Reports are about the link. So a lost packet stays lost in them even if it is retransmitted on request, and a
+duplicate does not count: otherwise, our own repairs would hide from the sender how bad the link is.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from ..._video.meters import signed
 
 __all__ = ["Reception"]
 
-_MOST_AHEAD: Final = 3000  # packets; a longer step may be a new numbering,
+_MOST_AHEAD: Final = 3000  # packets; a longer step may restart the numbering,
 _MOST_BEHIND: Final = 1000  # and so may a step back (RFC 3550, A.1, with more room for packets sent again)
 _MOST_TRANSIT_S: Final = 5.0  # a longer pause is no jitter
 _LARGEST_LOSS: Final = 0x7FFFFF  # that fits into a report
@@ -35,9 +35,9 @@ class Reception:
         self.received = 0
         """Packets that came."""
         self.lost = 0
-        """Packets that did not come of themselves."""
+        """Packets that did not come without a request."""
         self.highest = 0
-        """The highest number so far; the higher 16 bits count how often the numbers began anew."""
+        """The highest number so far; the higher 16 bits count the wraparounds."""
         self._clock_rate = clock_rate
         self._base: int | None = None  # the first number
         self._missing: dict[int, None] = {}  # in order
@@ -54,7 +54,7 @@ class Reception:
 
     @property
     def jitter(self) -> int:
-        """How much the times between packets vary, in timestamps."""
+        """The variation of the times between packets, in timestamps."""
         return int(self._jitter)
 
     def take(self, number: int, *, timestamp: int, now: float, repaired: bool) -> None:
@@ -64,7 +64,7 @@ class Reception:
             number: its sequence number.
             timestamp: the time of its frame, in the stream's unit.
             now: when it came, in s.
-            repaired: whether it comes because it was requested.
+            repaired: whether it was retransmitted on request.
         """
         self.received += 1
         if self._base is None:
@@ -116,5 +116,5 @@ class Reception:
 
     @property
     def lost_in_report(self) -> int:
-        """`lost`, as far as a report can say it."""
+        """`lost`, within the range that a report can hold."""
         return min(self.lost, _LARGEST_LOSS)

@@ -1,12 +1,12 @@
 """Which lost packets of a video to request again, and when. Packets and time in, requests out; no I/O.
 
-A gap in the numbers may be a loss, or only packets that overtook others: `Recovery` learns how long such packets
-take, and requests a number once it is later than that. Requests and the packets that answer them are lost too, so
-a number is requested again after a round trip (RFC 4585, 6.2.1), until it comes, the buffer goes on without it,
-senders keep it no longer, or `TRIES` requests were made. The packets at the end of a frame leave no gap before the
+A gap in the numbers may be a loss, or mere reordering: `Recovery` learns how late reordered packets come, and
+requests a number once it is later than that. Requests and retransmissions are lost too, so a number is requested
+again after a round trip (RFC 4585, 6.2.1), until it comes, the buffer continues without it, senders no longer keep
+it, or `TRIES` requests were made. The packets at the end of a frame leave no gap before the
 next frame comes, so they are requested if the frame just stops.
 
-Requests are limited, because on a link that is full each answer takes the place of another packet.
+Requests are limited, because on a full link each retransmission displaces another packet.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ if TYPE_CHECKING:
 __all__ = ["OUTAGE_S", "Recovery"]
 
 OUTAGE_S: Final = 0.35
-"""Packets that are lost during a silence of this length are lost to an outage, in s."""
+"""A silence of this length, in s, is an outage, and packets lost in it are lost to that."""
 TRIES: Final = 12
 """How often one number is requested."""
 MOST_MISSING: Final = 4096
-"""How many numbers are kept; a larger gap is no loss that could be repaired."""
+"""How many numbers are kept; a larger gap is beyond repair."""
 
 _KEPT_S: Final = 1.0  # how long a sender keeps what it sent,
 _KEPT_ROUND_TRIPS: Final = 3  # or longer, as libwebrtc does
-_REORDERED_S: Final = 0.05  # the longest time to wait for packets that others overtook
+_REORDERED_S: Final = 0.05  # the longest time to wait for reordered packets
 _HALVED_AFTER_S: Final = 5.0  # what was learned about reordering loses half of its weight in this time
 _MARGIN: Final = 1.15  # over the latest packet so far
 _ASSUMED_ROUND_TRIP_S: Final = 0.1
 _SHORTEST_WAIT_S: Final = 0.015  # from a request to the next one for the same number
 _LONGEST_WAIT_S: Final = 1.0
-_LEAST_MARGIN_S: Final = 0.01  # of that wait, over the round trip
-_TOO_EARLY: Final = 0.6  # share of the round trip; what comes so soon after a request answers the one before
+_LEAST_MARGIN_S: Final = 0.01  # by which that wait exceeds the round trip
+_TOO_EARLY: Final = 0.6  # share of the round trip; a packet that comes so soon answers the previous request
 _LESS_HASTE: Final = 1.25
 _MOST_PATIENCE: Final = 4.0
-_EVEN_TRIES: Final = 4  # after so many, the waits grow
+_EVEN_TRIES: Final = 4  # after that, the waits grow
 _GROWTH: Final = 1.5
-_SECOND_AFTER_S: Final = 0.012  # from a request to its copy, which is made while many packets are lost
+_SECOND_AFTER_S: Final = 0.012  # from a request to its copy, sent while many packets are lost
 _MANY_LOST: Final = 0.035  # share of packets
 _LATE_S: Final = 0.01  # a request that comes later than this is put off,
-_CATCH_UP_S: Final = 0.005  # for so long
+_CATCH_UP_S: Final = 0.005  # by this
 _TAIL_S: Final = 0.012  # the shortest pause within a frame after which its end may be lost
 _PROBED: Final = 2  # packets
 _BEFORE: Final = 3  # packets, at the start
@@ -52,11 +52,11 @@ _MARKS_WITHIN: Final = 256  # packets; a sender whose frames have no marked pack
 _BUDGET: Final = 150.0  # requests at once
 _BUDGET_PER_S: Final = 30.0
 _BUDGET_SHARE: Final = 0.5  # of the packets that come
-_FOR_COPIES: Final = _BUDGET / 2  # the least that is left of it when a request is made twice
-_SPENT: Final = 10.0  # requests; with fewer left, more is lost than can be repaired soon
+_FOR_COPIES: Final = _BUDGET / 2  # what must be left of it for a request to be sent twice
+_SPENT: Final = 10.0  # requests; with fewer left, loss exceeds what can be repaired soon
 _WITHOUT_BUDGET_S: Final = 0.02
 _CLOCK_RATE: Final = 90_000  # RTP timestamps of video per s (RFC 6184, RFC 7741)
-_RENUMBERED: Final = 3000  # packets; a longer step back is a new numbering (RFC 3550, A.1)
+_RENUMBERED: Final = 3000  # packets; a longer step back restarts the numbering (RFC 3550, A.1)
 
 
 class _Missing:
@@ -83,8 +83,8 @@ class Recovery:
     """The requests for one stream of packets. All times are in s of the caller's clock.
 
     Args:
-        round_trip: returns a round trip that was measured otherwise, in s, or None; used until one is known here.
-        wants_all: returns whether also what an outage swallowed is to be requested.
+        round_trip: returns a round trip measured by other means, in s, or None; used until one is known here.
+        wants_all: returns whether packets lost in an outage are requested too.
 
     >>> recovery = Recovery()
     >>> for number in (1, 2, 4):
@@ -101,13 +101,13 @@ class Recovery:
         wants_all: Callable[[], bool] = lambda: False,
     ) -> None:
         self.requested = 0
-        """How many numbers were requested, each as often as it was."""
+        """How many requests for single numbers were made."""
         self.repaired = 0
-        """How many missing packets came because they were requested."""
+        """How many missing packets were retransmitted on request."""
         self.in_vain = 0
-        """How many packets came again although they were not missing."""
+        """How many duplicates of packets came that were not missing."""
         self.loss = 0.0
-        """The share of packets that are lost at present."""
+        """The current share of lost packets."""
         self.next_at: float | None = None
         """When `due` has something to do; None if it has nothing."""
         self._round_trip = round_trip
@@ -125,7 +125,7 @@ class Recovery:
         self._restart()
 
     def _restart(self) -> None:
-        self._highest: int | None = None  # counted on over 65535
+        self._highest: int | None = None  # counted beyond 65535
         self._lowest: int | None = None  # of all; None once some were passed
         self._heard_at = 0.0
         self._timestamp: int | None = None  # of the newest packet
@@ -134,7 +134,7 @@ class Recovery:
         self._pause_s = 0.0  # within a frame
         self._missing: dict[int, _Missing] = {}  # in order
         self._first = -1  # the lowest number that is requested before all others
-        self._given_up = -1  # the highest number that is requested no more, though it did not come
+        self._given_up = -1  # the highest number that is no longer requested, though it did not come
         self._probe_at: float | None = None
         self._probed: tuple[int, float] = (-1, 0.0)  # after which packet, and when
         self.next_at = None
@@ -156,7 +156,7 @@ class Recovery:
 
     @property
     def wait_s(self) -> float:
-        """The time after which a request is taken to be lost, in s: longer than the round trip, as that varies."""
+        """The time after which a request counts as lost, in s: longer than the round trip, which varies."""
         return self._wait(1)
 
     def missing_since(self, number: int) -> float | None:
@@ -177,18 +177,18 @@ class Recovery:
         return self._tokens < _SPENT
 
     def prefer_from(self, number: int) -> None:
-        """Request what is missing from ``number`` on first: the buffer will probably go on from there."""
+        """Request the missing packets from ``number`` on first: the buffer will probably continue from there."""
         if self._highest is not None:
             self._first = self._unwrapped(number)
 
     def give_up_before(self, number: int) -> None:
-        """Request nothing before ``number`` any more: the buffer will go on from there."""
+        """Request nothing before ``number`` any more: the buffer will continue from there."""
         if self._highest is not None:
             self._given_up = max(self._given_up, self._unwrapped(number) - 1)
             self.passed(number)
 
     def answers(self, number: int, now: float) -> bool:
-        """Return whether a packet with ``number`` that comes at ``now`` was sent again at our request."""
+        """Return whether a packet with ``number`` that comes at ``now`` was retransmitted at our request."""
         missing = None if self._highest is None else self._missing.get(self._unwrapped(number))
         return missing is not None and self._is_answer(missing, now)
 
@@ -231,7 +231,7 @@ class Recovery:
             now: when it came, in s.
             timestamp: the time of its frame, in RTP timestamps. Without it, a silence of this process looks like
                 an outage of the network.
-            again: whether it is known to be sent again.
+            again: whether it is known to be a retransmission.
             marked: whether it is the last packet of a frame.
         """
         if self._highest is None:
@@ -315,7 +315,7 @@ class Recovery:
         if missing is None:
             return
         if not again and not self._says_again:
-            # If packets that are sent again look like others, the time tells them apart.
+            # If retransmissions look like other packets, the time distinguishes them.
             again = self._is_answer(missing, now)
         if again:
             self.repaired += 1
@@ -381,7 +381,7 @@ class Recovery:
             self._wake(self._probe_at)
 
     def _learn_pause(self, seconds: float) -> None:
-        # A sender may pace its packets. This falls slowly, and a pause of the sender itself counts little.
+        # A sender may pace its packets. This value falls slowly, and a pause of the sender itself counts little.
         self._pause_s = max(min(seconds, _REORDERED_S), 0.99 * self._pause_s)
 
     # --- requests
@@ -406,7 +406,7 @@ class Recovery:
                     self._given_up = max(self._given_up, place)
                     continue
                 if missing.due_at > now and self._tokens < _FOR_COPIES:
-                    missing.copy_at = None  # a link on which so much is lost is rather full than bad
+                    missing.copy_at = None  # a link with so much loss is full rather than bad
                     self._wake(missing.due_at)
                     continue
                 if self._tokens < 1:
@@ -446,7 +446,7 @@ class Recovery:
 
     @property
     def _kept_s(self) -> float:
-        """How long after a packet was found missing it can be requested of its sender in time, in s."""
+        """How long after it was found missing a packet can still be requested in time, in s."""
         return max(_KEPT_S, _KEPT_ROUND_TRIPS * self.round_trip_s) - self.round_trip_s
 
     def _refill(self, now: float) -> None:

@@ -1,7 +1,7 @@
 """Requests for lost packets, in a receiver of aiortc: the clock and the network of `recovery`.
 
-aiortc requests missing packets only when a new gap appears, then all of them, and remembers 128 numbers. What does
-that in a receiver is replaced by a `Requester`, which also requests by timer. If aiortc's internals differ from
+aiortc requests missing packets only when a new gap appears, then all of them, and remembers 128 numbers. A
+`Requester` replaces that part of a receiver; it also requests by timer. If aiortc's internals differ from
 those known here, it requests in its own way.
 """
 
@@ -34,9 +34,9 @@ _SOONEST_S: Final = 0.002  # from one timer to the next
 
 
 class Requester:
-    """Takes each packet before the jitter buffer does, and requests what is missing. Runs on the loop's thread.
+    """Takes each packet before the jitter buffer does, and requests missing ones. Runs on the loop's thread.
 
-    aiortc calls `add`, and requests what is in `missing` if that returns True.
+    aiortc calls `add`, and requests the numbers in `missing` if that returns True.
 
     Args:
         receiver: aiortc's receiver, which sends the requests made by timer.
@@ -58,7 +58,7 @@ class Requester:
         self.missing: list[int] = []
         """The numbers to request now."""
         self.again = SentAgain()
-        """Takes the place of the senders' numbers of repeated packets."""
+        """Replaces aiortc's map of the SSRCs of retransmissions."""
         self._receiver = receiver
         self._buffer = buffer
         self._recovery = recovery
@@ -71,7 +71,7 @@ class Requester:
         self._stopped = False
 
     def add(self, packet: RtpPacket) -> bool:
-        """Take a packet; return whether to request what is now in `missing`."""
+        """Take a packet; return whether to request the numbers now in `missing`."""
         now, recovery = self._clock.now(), self._recovery
         again, self.again.looked_up = self.again.looked_up, False
         self._ssrc = packet.ssrc
@@ -131,15 +131,15 @@ class Requester:
 
 
 class SentAgain(dict[int, int]):
-    """The numbers of senders that repeat packets (RFC 4588), which notices when one is looked up.
+    """The SSRCs of retransmissions (RFC 4588), which notices when one is looked up.
 
-    aiortc looks one up with each repeated packet, right before that looks like any other.
+    aiortc looks one up for each retransmission, right before it makes that look like any other packet.
     """
 
     looked_up = False
 
     def get(self, key: int, default: Any = None) -> Any:
-        """Return the number of the video whose packets ``key`` repeats, or ``default``."""
+        """Return the SSRC of the video whose packets ``key`` retransmits, or ``default``."""
         self.looked_up = True
         return super().get(key, default)
 
@@ -152,7 +152,7 @@ def install(
     totals: VideoTotals,
     spawn: Callable[[Coroutine[Any, Any, None]], None],
 ) -> Requester | None:
-    """Have a receiver with our jitter ``buffer`` request like this; return None if that is not possible."""
+    """Make a receiver with our jitter ``buffer`` request like this; return None if that is not possible."""
     present = getattr(receiver, _GENERATOR, None)
     numbers = getattr(receiver, _SENT_AGAIN, None)
     if (

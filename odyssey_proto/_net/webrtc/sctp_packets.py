@@ -18,12 +18,12 @@ _GAP: Final = Struct("!HH")  # first and last number, both from the one in the h
 _INIT: Final = 1
 _SACK: Final = 3
 _PARAMETERS_AT: Final = {_INIT: 16, 2: 16, 4: 0, 5: 0, 6: 0, 9: 0, 130: 0}
-"""Where the parameters of a chunk begin, by its type: of INIT, its answer, heartbeats, ends, errors, resets."""
+"""The offset of a chunk's parameters, by its type: INIT, its answer, heartbeats, ends, errors, resets."""
 _GAPS_MOST_NUMBERS: Final = 65_536  # over all gaps of a report: as many as one gap can have
 
 
 def is_readable(data: bytes) -> bool:
-    """Return whether aiortc comes to an end with this packet, which may still be wrong in other ways.
+    """Return whether aiortc finishes reading this packet, which may still be wrong in other ways.
 
     >>> reset = bytes(12) + bytes.fromhex("8200 0008 000d 0004")
     >>> is_readable(reset), is_readable(reset[:-1] + bytes(1))

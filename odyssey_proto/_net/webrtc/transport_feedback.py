@@ -1,7 +1,7 @@
 """When each packet arrived, for a sender that adapts its rate to that. Numbers and times in, RTCP out; no I/O.
 
-A sender that asks for it numbers all its packets, those that it sends again included, in an extension of their
-headers (draft-holmer-rmcat-transport-wide-cc-extensions-01). From the reports it learns how fast the link is, and
+A sender that asks for it numbers all its packets, retransmissions included, in an extension of their headers
+(draft-holmer-rmcat-transport-wide-cc-extensions-01). From the reports it learns how fast the link is, and
 that a queue grows, before any packet is lost.
 """
 
@@ -26,23 +26,23 @@ KIND: Final = "transport-cc"
 _SOONEST_S: Final = 0.05  # from the first packet in a report to the report
 _LATEST_S: Final = 0.1  # if it is about few packets
 _MANY: Final = 8
-_KEPT_S: Final = 0.5  # what was reported is reported again with a packet that it overtook
+_KEPT_S: Final = 0.5  # arrivals are reported again with a packet that they overtook
 _TICKS_PER_S: Final = 4000  # the unit of times
 _TICKS_OF_REFERENCE: Final = 256  # the unit of the time at the head of a report
 _SHORT: Final = 0xFF  # ticks: the longest step that takes one byte
 _LONG: Final = 0x7FFF  # ticks: the longest that takes two
 _MOST_IN_REPORT: Final = 350  # packets that came; the report fits into a datagram
 _MOST_SPAN: Final = 0x8000  # packets, whether they came or not
-_MOST_AHEAD: Final = 0x4000  # a larger step, or one back, is a new numbering
+_MOST_AHEAD: Final = 0x4000  # a larger step, or one back, restarts the numbering
 
-_LOST, _NEAR, _FAR = range(3)  # what is reported of a packet: that it did not come, or the size of its time
+_LOST, _NEAR, _FAR = range(3)  # the report on a packet: that it did not come, or the size of its time
 _RUN: Final = 0x1FFF  # the most packets in a chunk for one symbol
 _BITS: Final = 14  # packets in a chunk of symbols of one bit
 _PAIRS: Final = 7  # and of two
 
 
 class TransportFeedback:
-    """The reports on what one transport carried. All times are in s of the caller's clock.
+    """The reports on the packets of one transport. All times are in s of the caller's clock.
 
     >>> feedback = TransportFeedback()
     >>> feedback.take(1, now=1.0)
@@ -56,8 +56,8 @@ class TransportFeedback:
     def __init__(self) -> None:
         self.next_at: float | None = None
         """When `due` has something to report; None if it has nothing."""
-        self._highest: int | None = None  # counted on over 65535
-        self._arrived: dict[int, float] = {}  # what came lately, in that order
+        self._highest: int | None = None  # counted beyond 65535
+        self._arrived: dict[int, float] = {}  # the latest arrivals, in order
         self._known_from = 0  # of packets before this one, nothing is known any more
         self._next = 0  # the first packet that was not reported, whether it came or not
         self._first: int | None = None  # the first to report
@@ -75,7 +75,7 @@ class TransportFeedback:
             self._first = None
             self._unreported.clear()
             self._next = self._highest = place = number
-            self._known_from = place - _MOST_AHEAD  # others may have overtaken what was sent before
+            self._known_from = place - _MOST_AHEAD  # packets sent earlier may have been overtaken
         elif place < self._known_from or place in self._arrived:
             return
         self._highest = max(self._highest, place)
@@ -167,7 +167,7 @@ def _ticks(seconds: float) -> int:
 
 
 def _chunks(runs: deque[tuple[int, int]]) -> Iterator[bytes]:
-    """Pack what is reported of packets, given in runs of equal ones, and empty ``runs``."""
+    """Pack the reports on packets, given in runs of equal ones, and empty ``runs``."""
     while runs:
         symbol, count = runs[0]
         ahead = _ahead(runs)
