@@ -66,7 +66,7 @@ class Odyssey(RestCalls):
 
     Raises:
         TypeError: an argument of the wrong type.
-        OdysseyConfigError: an argument is not valid, or ``close_on_sigterm`` was asked for outside of the main
+        OdysseyConfigError: an argument is not valid, or ``close_on_sigterm`` was requested outside the main
             thread.
 
     Example:
@@ -147,9 +147,9 @@ class Odyssey(RestCalls):
                 one has ended, instead of raising `ConcurrentLimitReachedError`.
             replace: first give back every session of this key that this process has, that of this client included:
                 for code that is run again, such as a cell of a notebook or a reloaded module.
-            recovery: what to do about video that the network swallowed for 0.35 s or longer: ``"latest"`` goes on
-                with what is sent now, ``"complete"`` first requests it again, as far as the streamer still has it,
-                and is as late as that takes. Single lost packets are always requested. While only `record` takes
+            recovery: what to do after an outage of the network of 0.35 s or longer: ``"latest"`` continues with
+                live video, ``"complete"`` first requests the lost packets, as far as the streamer still has them,
+                and falls behind by that time. Single lost packets are always requested. While only `record` takes
                 frames, it is ``"complete"``.
             timeout: s for the whole call, queueing included; default ``queue_timeout_s`` + 30. ``None``: no limit.
 
@@ -478,7 +478,7 @@ def _connected(
     handlers: odyssey_proto.OdysseyEventHandlers,
     credentials: odyssey_proto.ClientCredentials | None = None,
 ) -> Session | None:
-    """Return the session if it is connected, and log what was given in vain."""
+    """Return the session if it is connected, and log the arguments that are ignored."""
     if live is None or live.has_ended or not live.is_connected:
         return None
     in_vain = [name for name, handler in attrs.asdict(handlers, recurse=False).items() if handler is not None]

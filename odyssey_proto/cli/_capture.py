@@ -95,7 +95,7 @@ def _capture(access: Access, out: Path, start: Start, seconds: float, *, as_json
                             steer(session, at_s, schedule.pop(0)[1])
                     session.end_stream(timeout=access.timeout)
             except OdysseyError:
-                raise  # some are OSErrors, too
+                raise  # some of these are OSErrors, too
             except OSError as exc:
                 raise OSError(exc.errno, exc.strerror, str(out)) from exc  # a write does not name its file
     if as_json:

@@ -14,7 +14,7 @@ from . import _files
 __all__ = ["command"]
 
 _LEVELS: Final = ("schema", "tolerant", "canonical", "session")
-"""Repeated here so that ``--help`` works without the extra."""
+"""Copied here so that ``--help`` works without the extra."""
 _FILE: Final = click.Path(path_type=Path)
 
 

@@ -20,7 +20,7 @@ __all__ = ["ClientCheck", "run"]
 
 @attrs.frozen(kw_only=True)
 class ClientCheck:
-    """What to check of which client."""
+    """The client to check, and the parts of the check."""
 
     command: list[str]
     only: str | None

@@ -1,4 +1,4 @@
-"""``odyssey-proto credentials``: its arguments, and what it prints."""
+"""``odyssey-proto credentials``: its arguments and its output."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def command(out: Path, seconds: float, codec: Codecs, seed: int, as_json: bool) 
         with contextlib.nullcontext() if as_json else progress() as on_progress:
             summary = _demo_stream.run(out, seconds=seconds, codec=codec, seed=seed, on_progress=on_progress)
     except OdysseyError:
-        raise  # some are OSErrors too
+        raise  # some of these are OSErrors too
     except OSError as error:
         print(f"odyssey-proto: cannot write to {out}: {error.strerror or error}", file=sys.stderr)
         return 1

@@ -57,7 +57,7 @@ def command(with_session: bool, as_json: bool, access: Access) -> int:
             _print_surroundings(around)
         for finding in _findings(access, on_check, with_session=with_session):
             found.append(finding)
-            bar.close()  # or the line would be written into it
+            bar.close()  # or the line would break into it
             if not as_json:
                 _print(finding)
     failed = [finding for finding in found if finding.outcome == "failed"]
@@ -93,7 +93,8 @@ def _findings(access: Access, on_check: Callable[[str], object], *, with_session
 
 
 def _status(failed: list[Finding]) -> int:
-    """Return the exit status: that of the first failure; 5 if it is about the network, and no error of a call."""
+    """Return the exit status: that of the first failure, or 5 if that concerns the network without an error of a
+    call."""
     from . import _exit_status
 
     if not failed:

@@ -1,7 +1,7 @@
-"""Downloads of recordings, with bars and with names that say what is in the files.
+"""Downloads of recordings, with progress bars and descriptive file names.
 
-The library fetches the files, and goes on where it was interrupted. It names them after the stream; here, the
-prompt or the time is put before that. So a name never means two recordings, and what is there is recognised.
+The library fetches the files, and resumes interrupted downloads. It names them after the stream; here, the prompt
+or the time is put before that. So no two recordings share a name, and existing files are recognised.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ artifact_option: Final = click.option(
 names_option: Final = click.option(
     "--names",
     type=click.Choice(NAMES),
-    help="What the names of the files begin with, before the id.  [default: prompt]",
+    help="The beginning of the file names, before the id.  [default: prompt]",
 )
 
 
@@ -49,12 +49,12 @@ class Downloads:
     """The downloads of one call of the command, into one folder.
 
     Args:
-        client: who fetches.
-        folder: where to; made if it is missing.
-        artifacts: what of each recording; ``all`` is everything, and nothing is the video.
+        client: the client that downloads.
+        folder: the destination; created if missing.
+        artifacts: the files of each recording; ``all`` is everything, and an empty list the video.
         names: one of `NAMES`; None is the first.
         show: takes the name of a bar, its text, and the share that is done.
-        is_again: whether files that are there are fetched again.
+        is_again: whether existing files are downloaded again.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class Downloads:
         return show
 
     def _beginning(self, stream_id: str, fetched: dict[str, Path]) -> str:
-        """Return what the names begin with; nothing if it cannot be found out."""
+        """Return the beginning of the names; an empty one if it cannot be found out."""
         if self._names == "time":
             return file_time(self._started_at(stream_id))
         if "events" in fetched:
@@ -126,12 +126,12 @@ class Downloads:
         with tempfile.TemporaryDirectory(prefix="odyssey-") as folder:
             try:
                 log = self._client.download_recording(stream_id, folder, ("events",)).get("events")
-            except OdysseyError:  # what was wanted is there, and has a name
+            except OdysseyError:  # the wanted files are there, and have names
                 return ""
             return "" if log is None else _first_prompt(log)
 
     def _started_at(self, stream_id: str) -> str:
-        """Return when a stream began, as the list of recordings says, which is read as far as necessary."""
+        """Return when a stream began, from the list of recordings, which is read as far as necessary."""
         if self._listing is None:
             self._listing = self._client.iter_stream_recordings(page_size=100)
         while stream_id not in self._started and (info := next(self._listing, None)) is not None:
@@ -147,7 +147,7 @@ def _first_prompt(log: Path) -> str:
         for event in read_event_log(log):
             if isinstance(prompt := event.get("prompt"), str) and prompt.strip():
                 return _file_names.slug(prompt, "")
-    except OdysseyConfigError:  # something else than a log: the video is there all the same
+    except OdysseyConfigError:  # not a log; the video is there nevertheless
         pass
     return ""
 

@@ -14,7 +14,7 @@ __all__ = ["command"]
 
 
 class _Command(click.Command):
-    """A command with an option for each setting of the emulator; they are made when they are needed."""
+    """A command with an option for each setting of the emulator, created when needed."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         if not self.params:
@@ -68,7 +68,7 @@ class _Text(click.ParamType[Any]):
 
 
 def _check(_: click.Context, param: click.Parameter, value: Any) -> Any:
-    """Have the settings check a value that was given; None if it was not."""
+    """Have the settings check a given value; None if there is none."""
     if value is None or value == ():
         return None
     from .._base.errors import OdysseyConfigError

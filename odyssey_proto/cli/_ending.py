@@ -1,4 +1,4 @@
-"""Signals that end a command as Ctrl-C does, so that what is open is given back and no file is left behind."""
+"""Signals that end a command as Ctrl-C does, so that sessions are given back and no file is left behind."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["as_by_ctrl_c"]
 def as_by_ctrl_c() -> Iterator[None]:
     """Have SIGTERM, and SIGHUP where a terminal can close, raise `KeyboardInterrupt` during the block.
 
-    In another thread than the main one, which no signal interrupts, nothing changes.
+    In any thread but the main one, nothing changes: no signal interrupts those.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

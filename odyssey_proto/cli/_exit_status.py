@@ -22,7 +22,7 @@ KINDS: Final = (
     (7, "there is no such recording, job or broadcast"),
     (INTERRUPTED, "interrupted by Ctrl-C or a signal"),
 )
-"""Each exit status, and what it means."""
+"""Each exit status and its meaning."""
 
 _BY_CODE: Final = {
     "cannot_listen": 1,  # the emulator's own address: no service is concerned

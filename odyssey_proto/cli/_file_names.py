@@ -1,4 +1,4 @@
-"""Names of the files that commands write: from a prompt, and never that of a file that is there."""
+"""Names of the files that commands write: from a prompt, and never that of an existing file."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def slug(text: str, otherwise: str) -> str:
 
 
 def time_name(what: str) -> str:
-    """Return a name with the time of this moment, such as ``broadcast-20260131-154500``."""
+    """Return a name with the current time, such as ``broadcast-20260131-154500``."""
     return f"{what}-{datetime.datetime.now().astimezone():%Y%m%d-%H%M%S}"
 
 
 def free_name(name: str, suffix: str, *, is_replaced: bool = False) -> Path:
-    """Return ``name`` with ``suffix``, in the current folder; with a number if there is such a file already.
+    """Return ``name`` with ``suffix``, in the current folder; with a number if that file exists.
 
     Args:
         name: the name, without the suffix.
         suffix: such as ``.mp4``.
-        is_replaced: whether a file that is there may be replaced.
+        is_replaced: whether an existing file may be replaced.
     """
     path = Path(name + suffix)
     numbers = itertools.count(2)

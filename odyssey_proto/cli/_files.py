@@ -1,4 +1,4 @@
-"""The files that a command writes: whether they can be written is looked at before it begins."""
+"""The files that a command writes: it checks that it can write them before it begins."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def expect_writable(*paths: Path | None) -> None:
 
 
 def expect_folder(folder: Path) -> None:
-    """Refuse a folder in which no file can be made; one that is missing is made later.
+    """Refuse a folder in which no file can be created; a missing one is created later.
 
     Raises:
         OdysseyConfigError: something else is in its place, or nobody may write there.

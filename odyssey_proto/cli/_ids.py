@@ -1,4 +1,4 @@
-"""The ids that a command is given, as arguments or on stdin as another command printed them; one call for each."""
+"""The ids given to a command, as arguments or on stdin in another command's output; one call for each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 _LIST_KEYS: Final = ("jobs", "recordings", "streams")
 HEADING: Final = "id"
-"""The first cell of the tables that have ids in their first column."""
+"""The heading of the first column in tables of ids."""
 
 
 def ids_from(arguments: Iterable[str], key: str, access: Access) -> list[str]:
@@ -57,7 +57,7 @@ def ids_from(arguments: Iterable[str], key: str, access: Access) -> list[str]:
 
 
 def ids_in(text: str, key: str) -> Iterator[str]:
-    """Yield the ids in what a command printed: JSON, a table with tabs, or an id on each line.
+    """Yield the ids in the output of a command: JSON, a table with tabs, or an id on each line.
 
     Raises:
         click.UsageError: it is JSON without such ids.
@@ -110,7 +110,7 @@ def _search(data: Any, key: str, levels: int = 8) -> Iterator[str]:
 def each(ids: Iterable[str], call: Callable[[str], T]) -> tuple[list[T], dict[str, OdysseyError]]:
     """Call the service for each id, and return the results and the errors.
 
-    An error about one id does not keep the others from being done; any other ends it.
+    After an error about one id, the others are still done; any other error ends it.
     """
     from .._base import errors
     from ._output import note

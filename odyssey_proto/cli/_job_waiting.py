@@ -1,4 +1,4 @@
-"""Waiting for jobs: the options for it, bars for jobs and scripts, and what is said if the wait is interrupted."""
+"""Waiting for jobs: the options for it, bars for jobs and scripts, and the note if the wait is interrupted."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ STREAM_COLUMNS: Final = ("id", "script", "state", "length", "problem")
 
 @attrs.frozen(kw_only=True)
 class Waiting:
-    """How the options want jobs to be awaited."""
+    """How to wait for jobs, according to the options."""
 
     within: float | None
     """The longest wait in s; None for no limit."""
     poll: float | None
-    """s between two questions; None leaves it to the command."""
+    """Polling interval in s; None leaves it to the command."""
     cancels: bool
-    """Whether jobs are cancelled when the time is over."""
+    """Whether jobs are cancelled on a timeout."""
 
     @property
     def is_asked_for(self) -> bool:
-        """Whether there is any such option."""
+        """Whether any of these options was given."""
         return self.cancels or self.within is not None or self.poll is not None
 
     def wait(
@@ -48,7 +48,7 @@ class Waiting:
         """Wait until the jobs have ended, and return them in their order.
 
         Args:
-            client: who asks.
+            client: the client that asks.
             job_ids: the jobs.
             show: takes the name of a bar, its text, and the share that is done.
             scripts: the number of scripts of a single job, if it is known.
@@ -56,7 +56,7 @@ class Waiting:
 
         Raises:
             OdysseyError: as `Odyssey.wait_for_simulations`.
-            KeyboardInterrupt: it was interrupted; the jobs go on, which is said.
+            KeyboardInterrupt: it was interrupted; a note says that the jobs continue.
         """
         told: dict[str, str] = {}
 
@@ -88,7 +88,7 @@ class Waiting:
 
 
 def waiting_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options about waiting, and hand `Waiting` to the command as ``waiting``."""
+    """Add the options about waiting, and pass a `Waiting` to the command as ``waiting``."""
 
     @click.option(
         "--within",
@@ -100,10 +100,10 @@ def waiting_options(function: Callable[..., Any]) -> Callable[..., Any]:
         "--poll",
         type=Seconds(0.05, 3600),
         metavar="TIME",
-        help="Time between two questions to the service.  [default: 5]",
+        help="Time between two requests to the service.  [default: 5]",
     )
     @click.option(
-        "--cancel-on-timeout", "cancels", is_flag=True, help="Cancel what has not begun when the time is over."
+        "--cancel-on-timeout", "cancels", is_flag=True, help="Cancel jobs that have not begun at the timeout."
     )
     @functools.wraps(function)
     def with_waiting(
@@ -131,7 +131,7 @@ def stream_rows(job: SimulationJobDetail) -> list[tuple[object, ...]]:
 
 
 def _show_scripts(job: Any, scripts: int | None, show: Callable[[str, str, float | None], None]) -> None:
-    """Show how far each script is; the list of jobs does not say."""
+    """Show the progress of each script, which the list of jobs does not have."""
     by_script: dict[int, list[str]] = {index: [] for index in range(scripts or 0)}
     for stream in getattr(job, "streams", ()):
         by_script.setdefault(stream.script_index, []).append(_state(stream))
@@ -143,7 +143,7 @@ def _show_scripts(job: Any, scripts: int | None, show: Callable[[str, str, float
 
 
 def _state(stream: SimulationStream) -> str:
-    """Return how far a stream is: as the service says, or by what there is of it."""
+    """Return the state of a stream: the service's own, or one derived from its files."""
     if stream.status:
         return stream.status
     if stream.error_message:

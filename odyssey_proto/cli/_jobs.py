@@ -118,7 +118,7 @@ def _print_json(jobs: Sequence[Any], failures: Any) -> None:
 
 
 def _print_job(job: SimulationJobDetail) -> None:
-    """Print a job, a line for each thing that is known about it, and the table of its streams."""
+    """Print a job, a line for each known fact, and the table of its streams."""
     print(_output.plain(f"{job.job_id}: {job.status}"))
     facts = {
         "created": job.created_at and local_time(job.created_at),

@@ -28,7 +28,7 @@ T = TypeVar("T")
 _DEFAULT_LIMIT: Final = 20
 _LARGEST_PAGE: Final = 100
 SMALL: Final[dict[str, Any]] = {"size": (640, 352)}
-"""Settings of an emulator whose pictures nobody asked for."""
+"""Settings of an emulator whose pictures nobody looks at."""
 _SAMPLE: Final = (
     {"timestamp_ms": 0, "start": {"prompt": "A cat on a hill at sunset"}},
     {"timestamp_ms": 1000, "end": {}},
@@ -37,7 +37,7 @@ _SAMPLE: Final = (
 
 @attrs.frozen(kw_only=True)
 class Listing:
-    """What the options want to see of a list."""
+    """The part of a list to show, according to the options."""
 
     limit: int | None
     """The largest number of rows; None for all."""
@@ -47,12 +47,12 @@ class Listing:
 
     @property
     def page_size(self) -> int:
-        """How many entries are worth asking for at once."""
+        """How many entries to request at once."""
         few = self.limit is not None and self.since is None and self.limit < _LARGEST_PAGE
         return self.limit if few and self.limit else _LARGEST_PAGE
 
     def of(self, items: Iterable[T], moment: Callable[[T], str]) -> list[T]:
-        """Return those of the entries that are wanted; ``moment`` returns when one was made."""
+        """Return the wanted entries; ``moment`` returns when an entry was created."""
         found = (item for item in items if is_since(moment(item), self.since))
         return list(itertools.islice(found, self.limit))
 
@@ -75,13 +75,13 @@ class Listing:
 
 
 def listing_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of a list, and hand a `Listing` to the command as ``listing``."""
+    """Add the options of a list, and pass a `Listing` to the command as ``listing``."""
 
     @click.option(
         "--limit",
         type=click.IntRange(min=1),
         metavar="N",
-        help=f"Show so many at most.  [default: {_DEFAULT_LIMIT}]",
+        help=f"Show at most this many.  [default: {_DEFAULT_LIMIT}]",
     )
     @click.option("--all", "is_all", is_flag=True, help="Show all.")
     @click.option("--since", type=MOMENT, metavar="WHEN", help="Only later ones: 2h, 3d, 2026-01-31.")
@@ -110,7 +110,7 @@ def listing_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def named(ids: Sequence[str], key: str, access: Access) -> list[str]:
-    """Return the ids that the arguments name; none for an emulator of the call, which makes something itself.
+    """Return the ids that the arguments name; none for the call's own emulator, which makes a job itself.
 
     Raises:
         click.UsageError: there are none, or there are some with ``--emulator``.
@@ -125,6 +125,6 @@ def named(ids: Sequence[str], key: str, access: Access) -> list[str]:
 
 
 def sample_job(client: Odyssey, *, is_awaited: bool = True) -> SimulationJobDetail:
-    """Have the emulator of the call make a job, and return it."""
+    """Have the call's own emulator make a job, and return it."""
     job = client.simulate(script=_SAMPLE, portrait=False)
     return client.wait_for_simulation(job.job_id, poll=0.1) if is_awaited else job

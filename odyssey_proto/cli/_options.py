@@ -24,7 +24,7 @@ class Seconds(click.ParamType[float]):
         self._most = most
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the time in s; fail with what is wrong."""
+        """Return the time in s, or fail with the reason."""
         seconds = value if isinstance(value, int | float) else _seconds(str(value).strip().lower())
         if seconds is None or not math.isfinite(seconds) or not self._least <= seconds <= self._most:
             self.fail(

@@ -1,7 +1,7 @@
 """What a command shows: results on stdout, for people or as JSON; progress and notes on stderr.
 
-Colours, lines and moving bars are for terminals only, and follow ``NO_COLOR``; where only ASCII can be shown, so
-are the lines. What a pipe gets is plain.
+Colours, lines and moving bars are for terminals only, and follow ``NO_COLOR``; lines are ASCII if nothing else can
+be shown. Pipes get plain text.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _SHORT_WORD: Final = 10  # a date
 _ID: Final = "id"  # the heading of a column whose cells are copied
 _printing: Final = threading.Lock()
 _displays: Final[list[Console]] = []
-"""Those that show a bar."""
+"""The displays that show a bar."""
 
 
 def print_json(data: Any) -> None:
     """Print JSON-ready data on one line of stdout, at once. Any thread may call."""
     text = json.dumps(data, ensure_ascii=False)
-    if not text.isprintable():  # terminals obey more than what JSON must escape
+    if not text.isprintable():  # terminals obey more characters than JSON must escape
         text = "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
     with _printing:
         print(text, flush=True)
@@ -67,21 +67,21 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
 
 
 def _least_width(cells: Sequence[str]) -> int:
-    """Return how wide a column must be, so that no id is broken, and no other word that is short."""
+    """Return the width that a column needs so that no id and no short word is broken."""
     most = None if cells[0] == _ID else _SHORT_WORD
     words = " ".join(cells).split()
     return max((len(word) for word in words if most is None or len(word) <= most), default=0)
 
 
 def plain(text: str) -> str:
-    """Return a line that a service may have had a part in, without control characters, to be printed."""
+    """Return a line that may contain text of the service without control characters, for printing."""
     return presentable(text, _LINE_MOST_CHARS)
 
 
 def note(text: str) -> None:
-    """Print a line to stderr, at once: what happens, or where something is, beside the result.
+    """Print a line to stderr, at once: news or a hint, beside the result.
 
-    What a service sent may be in it: control characters are left out.
+    It may contain text of the service: control characters are left out.
     """
     text = presentable(text, _LINE_MOST_CHARS)
     with contextlib.suppress(OSError, ValueError):  # nobody reads it any more, or it is closed
@@ -134,7 +134,7 @@ def progress_rows() -> Iterator[Callable[[str, str, float | None], None]]:
             text = presentable(text)
             if row not in tasks:
                 tasks[row] = display.add_task(text, total=None)
-            if share is None:  # the bar moves to and fro until there is one
+            if share is None:  # the bar bounces until there is one
                 display.update(tasks[row], description=text)
             else:
                 display.update(tasks[row], description=text, total=1.0, completed=share)

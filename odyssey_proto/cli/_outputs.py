@@ -1,4 +1,4 @@
-"""Where the pictures of a stream go: the options for it, which `stream` and `watch` share, and what they open."""
+"""The outputs of a stream's pictures: the options for them, which `stream` and `watch` share, and their files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _UNTIL_CTRL_C: Final = "until Ctrl-C"
 
 
 class Sink(Protocol):
-    """What takes pictures."""
+    """An output for pictures."""
 
     def put(self, frame: VideoFrame) -> None:
         """Take a picture."""
@@ -37,7 +37,7 @@ class Sink(Protocol):
 
 @attrs.define(eq=False, kw_only=True)
 class Outputs:
-    """What the options ask for. `prepare` settles the name of the file, and refuses what cannot work."""
+    """The outputs to write. `prepare` settles the name of the file, and refuses combinations that cannot work."""
 
     out: Path | None
     """The MP4 file; after `prepare`, None means that none is wanted."""
@@ -58,7 +58,7 @@ class Outputs:
         return _files.is_stdout(self.raw)
 
     def prepare(self, name: str) -> None:
-        """Settle where to write; ``name`` is that of the file if no output was named.
+        """Settle the outputs; ``name`` is the file's if no output was named.
 
         Raises:
             click.UsageError: outputs do not go together, or a file would be replaced.
@@ -85,7 +85,7 @@ class Outputs:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[tuple[list[Sink], Page | None]]:
-        """Yield what takes each picture, and the page among them; closed afterwards.
+        """Yield the outputs of each picture, and the page among them; closed afterwards.
 
         Raises:
             OSError: something cannot be written, or the page has no port.
@@ -117,7 +117,7 @@ class Outputs:
 
 
 def output_options(default_s: float | None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add the options about outputs, and hand `Outputs` to the command as ``outputs``.
+    """Add the options about outputs, and pass an `Outputs` to the command as ``outputs``.
 
     Args:
         default_s: the length in s without ``--seconds``; None for no limit. With ``--show``, there is none.

@@ -1,7 +1,7 @@
 """The page of ``--show``: the live picture in a browser, as Motion JPEG from a small server on this machine.
 
-It listens on loopback only, its address has a random token, and a call must name this machine: a page of a
-stranger in the same browser does not know the token, and reaches nothing by a name of its own that leads here.
+It listens on loopback only, its address has a random token, and a request must name this machine: a hostile page
+in the same browser does not know the token, and cannot get here through a domain of its own.
 Pictures are encoded only while somebody looks.
 """
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["Page"]
 
 _HOST: Final = "127.0.0.1"
-_SILENCE_S: Final = 10.0  # after which a viewer that takes no picture, or sends no request, is let go
+_SILENCE_S: Final = 10.0  # after which a viewer that takes no picture, or sends no request, is disconnected
 _QUALITY: Final = 85
 _MOST_VIEWERS: Final = 16
-_LAST_LOOK_S: Final = 0.5  # for the page to hear that the stream is over
+_LAST_LOOK_S: Final = 0.5  # for the page to learn that the stream is over
 _BOUNDARY: Final = "picture"
 _HTML: Final = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -99,11 +99,11 @@ class Page:
         has_windows = sys.platform in ("win32", "darwin") or any(
             os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
         )
-        if has_windows:  # else a browser would begin to run in this terminal
+        if has_windows:  # else a browser would start in this terminal
             threading.Thread(target=webbrowser.open, args=(self.url,), name="odyssey-browser", daemon=True).start()
 
     def put(self, frame: VideoFrame) -> None:
-        """Show a picture to those who look."""
+        """Show a picture to the viewers."""
         with self._news:
             if not self._viewers:
                 return
@@ -143,7 +143,7 @@ class Page:
         return host in (f"{_HOST}:{port}", f"localhost:{port}")
 
     def _leads_here(self, path: str) -> str | None:
-        """Return what is asked for, if the path has the token."""
+        """Return the requested resource, if the path has the token."""
         _, token, *rest = path.split("/", 2) if path.count("/") > 1 else ("", "", "")
         return rest[0] if secrets.compare_digest(token.encode(), self._token.encode()) else None
 

@@ -1,4 +1,4 @@
-"""Lists of prompts, as in a CSV file, and the scripts that they stand for. Files are read by `_script_file`."""
+"""Lists of prompts, as in a CSV file, and the scripts that they become. Files are read by `_script_file`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def are_prompts(items: Any) -> bool:
 
 
 def csv_rows(text: str, name: str) -> list[Row]:
-    """Return the rows of a CSV text, whose first row names the columns; commas, semicolons or tabs are between.
+    """Return the rows of a CSV text, whose first row names the columns; the separator is a comma, semicolon or
+    tab.
 
     Raises:
         OdysseyConfigError: it is not such a text.
@@ -72,10 +73,10 @@ def csv_rows(text: str, name: str) -> list[Row]:
 
 
 def scripts_of(rows: Sequence[Row], name: str, hold_s: float) -> tuple[list[list[dict[str, Any]]], Lines]:
-    """Return the scripts that rows of prompts stand for, and the lines of their entries.
+    """Return the scripts that rows of prompts describe, and the lines of their entries.
 
-    Rows with the same ``script`` are one; rows without belong together if any has a ``time``, else each is one of
-    its own. The first prompt of a script starts its stream. Prompts without a time follow each other.
+    Rows with the same ``script`` form one; rows without it form one if any has a ``time``, else one each. The
+    first prompt of a script starts its stream. Prompts without a time follow each other.
 
     Args:
         rows: the rows.

@@ -82,11 +82,11 @@ def show(ids: Sequence[str], as_json: bool, access: Access) -> None:
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(),
     metavar="DIR",
-    help="Folder for the files; made if it is missing.  [default: this one]",
+    help="Folder for the files; created if missing.  [default: this one]",
 )
 @artifact_option
 @names_option
-@click.option("--again", is_flag=True, help="Fetch files again that are there.")
+@click.option("--again", is_flag=True, help="Download existing files again.")
 @json_option
 @service_options
 def download(
@@ -100,7 +100,7 @@ def download(
 ) -> None:
     """Download recordings.
 
-    What was interrupted goes on where it was, and a file that is there is kept.
+    Interrupted downloads are resumed, and existing files are kept.
     """
     from ._downloads import Downloads
 

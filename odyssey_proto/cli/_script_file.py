@@ -1,6 +1,6 @@
-"""Files with scripts of simulations: how they are written, and checked before anything is sent.
+"""Files with scripts of simulations: their formats, and the checks before anything is sent.
 
-What a script may be is decided by the library. Here, its errors get the name of the file and the line.
+The library decides what is valid. Here, its errors get the name of the file and the line.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PLACE: Final = re.compile(r"scripts?((?:\[\d+\])*)((?:\.\w+)*)")
 
 @attrs.define(eq=False, kw_only=True)
 class ScriptFile:
-    """What a file says."""
+    """The content of a file."""
 
     name: str
     """Its path, or ``stdin``."""
@@ -42,17 +42,17 @@ class ScriptFile:
     """Its scripts, not checked yet, if `are_many`; else its one script."""
     are_many: bool
     portrait: bool | None = None
-    """Whether the pictures are upright; None if the file does not say."""
+    """Whether the pictures are in portrait; None if the file does not say."""
     lines: Lines
     """The line of each value, by the index of its script, that of its entry, and the keys in it."""
     folder: Path
-    """What the paths of images in it are relative to."""
+    """The folder to which paths of images in it are relative."""
 
     def checked(self, *, portrait: bool) -> list[list[dict[str, Any]]]:
         """Return all scripts as they are sent, with their images.
 
         Args:
-            portrait: whether the pictures are upright.
+            portrait: whether the pictures are in portrait.
 
         Raises:
             OdysseyConfigError: a script is not valid; the text has the name of the file and the line.
@@ -80,7 +80,7 @@ class ScriptFile:
 
 
 def format_of(path: Path) -> str | None:
-    """Return the format of a file as its name says; None if that does not. stdin is JSON."""
+    """Return the format of a file by its name; None if that does not show it. stdin is JSON."""
     return "json" if str(path) == "-" else _BY_SUFFIX.get(path.suffix.lower())
 
 
@@ -90,8 +90,8 @@ def read_script_file(path: Path, file_format: str, hold_s: float | None, default
     Args:
         path: the file.
         file_format: ``json``, ``yaml``, ``jsonl`` or ``csv``.
-        hold_s: s for which the last prompt of a list of prompts stays; None if nobody said.
-        default_hold_s: then this many.
+        hold_s: s for which the last prompt of a list of prompts stays; None if it was not given.
+        default_hold_s: the value to use then.
 
     Raises:
         OdysseyConfigError: it cannot be read, is not of that format, or has no scripts.
@@ -184,7 +184,7 @@ def _unwrapped(data: Any, lines: Lines, name: str) -> tuple[bool | None, Any, Li
 
 
 def _fill_ends(data: Any) -> None:
-    """Have ``end:`` with nothing behind it end a stream, as its writer means it."""
+    """Let ``end:`` without a value end a stream, as its writer means it."""
     if isinstance(data, Mapping):
         for key in ("script", "scripts"):
             _fill_ends(data.get(key))

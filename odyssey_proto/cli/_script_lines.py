@@ -22,7 +22,7 @@ _BLANK: Final = " \t\r\n"
 
 
 def invalid(name: str, line: int | None, problem: str) -> OdysseyConfigError:
-    """Return the error for what is wrong in a file."""
+    """Return the error for a fault in a file."""
     where = name if line is None else f"{name}:{line}"
     return OdysseyConfigError(f"{where}: {problem}", code="invalid_script")
 
@@ -35,7 +35,7 @@ def line_of(path: Path, lines: Lines) -> int | None:
 
 
 def read_json(text: str, name: str, first_line: int = 1) -> tuple[Any, Lines]:
-    """Return what a JSON text says, and the lines of its values.
+    """Return the data of a JSON text, and the lines of its values.
 
     Args:
         text: the text.
@@ -57,7 +57,7 @@ def read_json(text: str, name: str, first_line: int = 1) -> tuple[Any, Lines]:
 
 
 class _JsonWalk:
-    """Goes over valid JSON and notes where values begin."""
+    """Walks through valid JSON and notes where values begin."""
 
     def __init__(self, text: str, first_line: int) -> None:
         self.lines: Lines = {}
@@ -66,7 +66,7 @@ class _JsonWalk:
         self._decode = json.JSONDecoder().raw_decode
 
     def value(self, at: int, path: Path) -> int:
-        """Note a value, and return where the text goes on after it."""
+        """Note a value, and return the position after it."""
         at = self._skip(at)
         self._line += self._text.count("\n", self._counted, at)
         self._counted = at
@@ -94,7 +94,7 @@ class _JsonWalk:
 
 
 def read_yaml(text: str, name: str) -> tuple[Any, Lines]:
-    """Return what a YAML text says, and the lines of its values.
+    """Return the data of a YAML text, and the lines of its values.
 
     Raises:
         OdysseyConfigError: it is not YAML, or more than one document.

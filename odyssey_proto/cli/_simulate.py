@@ -147,7 +147,7 @@ def _show(file: ScriptFile, scripts: list[list[dict[str, Any]]], *, as_json: boo
 
 
 class _Simulation:
-    """What becomes of one job."""
+    """The handling of one job."""
 
     def __init__(
         self,
@@ -177,7 +177,7 @@ class _Simulation:
         _output.note(f"{job.status}{begin}; to wait for it: odyssey-proto jobs wait {job.job_id}")
 
     def finish(self, client: Odyssey, job: SimulationJobDetail, scripts: int | None) -> None:
-        """Wait for a job, download what it made, and print that; then raise what went wrong, if anything did.
+        """Wait for a job, download its recordings, and print them; then raise the error, if there was one.
 
         Raises:
             OdysseyError: as `Odyssey.simulate_and_wait` and `Odyssey.download_recording`.

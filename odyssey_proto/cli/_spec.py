@@ -30,8 +30,8 @@ _LEFT_OUT = ("vectors",)  # 280 files; with --out they are written
     metavar="PATH",
     help="Write it to this file; without a NAME, write everything into this folder.",
 )
-@click.option("--alone", is_flag=True, help="One definition without those that it refers to.")
-@click.option("--force", is_flag=True, help="Replace files that are there.")
+@click.option("--alone", is_flag=True, help="The definition without those that it refers to.")
+@click.option("--force", is_flag=True, help="Replace existing files.")
 @json_option
 def command(name: str | None, out: Path | None, alone: bool, force: bool, as_json: bool) -> int:
     """Print or write the protocol: its schemas, its bundles, one definition.

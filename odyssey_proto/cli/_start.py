@@ -1,4 +1,4 @@
-"""How a stream begins, and what steers it: the options for it, which `stream` and `capture` share."""
+"""How a stream begins and is steered: the options for it, which `stream` and `capture` share."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ __all__ = ["Start", "start_options"]
 
 @attrs.frozen(kw_only=True)
 class Start:
-    """What the options ask for. `check` refuses what cannot work."""
+    """The start and the steering of a stream. `check` refuses values that cannot work."""
 
     prompt: str
     schedule: tuple[tuple[float, str], ...]
-    """When to steer, in s from the first picture, and how."""
+    """The prompts that steer, with their times in s from the first picture."""
     image: Path | None
     portrait: bool
     broadcast: bool
 
     @property
     def name(self) -> str:
-        """What a file of the stream is called, without a suffix."""
+        """The name for a file of the stream, without a suffix."""
         return _file_names.slug(self.prompt, "stream" if self.image is None else self.image.stem)
 
     @property
@@ -45,7 +45,7 @@ class Start:
         }
 
     def check(self, command: str, seconds: float | None) -> None:
-        """Refuse a stream of nothing, and a schedule that is longer than the stream; ``command`` is its name.
+        """Refuse an empty prompt without an image, and a schedule longer than the stream; ``command`` is its name.
 
         Raises:
             click.UsageError: an option is wrong.
@@ -62,7 +62,7 @@ class Start:
 
 
 def start_options(broadcast_help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add the prompt and the options about the start, and hand `Start` to the command as ``start``."""
+    """Add the prompt and the options about the start, and pass a `Start` to the command as ``start``."""
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         @click.argument("prompt", required=False, default="")

@@ -1,4 +1,4 @@
-"""Prompts that steer a running stream: at their times, and as somebody types them. One thread sends them all."""
+"""Prompts that steer a running stream: scheduled, and typed by the user. One thread sends them all."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BACKGROUND_S: Final = 0.5
 
 @attrs.frozen(kw_only=True)
 class Steered:
-    """What came of one prompt."""
+    """The outcome of one prompt."""
 
     at_s: float
     """Time of sending, in s from the first picture."""
@@ -40,7 +40,7 @@ class Steered:
     error: OdysseyError | None
     """Why it was not applied."""
     is_typed: bool
-    """Whether somebody typed it."""
+    """Whether it was typed."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready data."""
@@ -54,7 +54,7 @@ class Steering:
     Args:
         session: a session with a stream.
         schedule: times in s from the first picture, each with its prompt.
-        on_sent: called with what came of each prompt, on the thread that sends them.
+        on_sent: called with the outcome of each prompt, on the thread that sends them.
         first: called on that thread before any prompt, as soon as the ``with`` begins.
     """
 
@@ -75,9 +75,9 @@ class Steering:
         self._thread = threading.Thread(target=self._run, name="odyssey-steering", daemon=True)
 
     def begin(self, at: float) -> None:
-        """Say when the first picture came, in s of `time.monotonic`."""
+        """Set the time of the first picture, in s of `time.monotonic`."""
         self._begun_at = at
-        self._typed.put(None)  # only to be looked at
+        self._typed.put(None)  # only to wake the thread
 
     def type(self, line: str) -> None:
         """Send a line as soon as the stream runs."""
@@ -93,7 +93,7 @@ class Steering:
         self._thread.join(_JOIN_S)  # a prompt whose answer has not come is not waited for
 
     def _run(self) -> None:
-        with contextlib.suppress(BrokenPipeError):  # nobody reads what is reported; the main thread ends for that
+        with contextlib.suppress(BrokenPipeError):  # nobody reads the reports; that ends the main thread
             if self._first is not None:
                 self._first()
             for prompt, is_typed in self._prompts():
@@ -132,7 +132,7 @@ class Steering:
 def typed_lines(take: Callable[[str], object]) -> Iterator[None]:
     """Call ``take`` with each line that comes on stdin, without blanks around it, on a thread of its own.
 
-    A process in the background of its terminal is not stopped for reading: it waits until it is in front again.
+    A background process of a terminal is not stopped for reading: it waits until it is in the foreground again.
     """
     try:
         descriptor = sys.stdin.fileno()

@@ -65,7 +65,7 @@ class _Streaming:
         self._stream_id = ""
 
     def run(self, access: Access, wanted: dict[str, Any]) -> int:
-        """Stream what is wanted, as `Session.start_stream` takes it, and return the exit status."""
+        """Stream ``wanted``, the arguments of `Session.start_stream`, and return the exit status."""
         with self._viewing as viewing:
             viewing.step("connecting")
             with access.client(record=False) as client, client.connect() as session:
@@ -107,7 +107,7 @@ class _Streaming:
             return viewing.watch(session, start, steering.begin)
 
     def _announce(self, session: Session) -> None:
-        """Say how to watch the broadcast, once it can be watched."""
+        """Report how to watch the broadcast, once it can be watched."""
         from .._base.errors import OdysseyError
 
         try:
@@ -123,7 +123,7 @@ class _Streaming:
         )
 
     def _note(self, steered: Steered) -> None:
-        """Report what came of a prompt."""
+        """Report the outcome of a prompt."""
         self._steered.append(steered)
         if steered.error is None:
             text = steered.applied_prompt or steered.prompt

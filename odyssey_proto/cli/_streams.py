@@ -1,4 +1,4 @@
-"""The standard streams of a command: usable in any process, and let go of once their reader has left."""
+"""The standard streams of a command: usable in any process, and redirected once their reader has left."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ def usable_streams() -> Iterator[None]:
 
 
 def leave_the_output() -> None:
-    """Send what is still to be flushed to nowhere, because the reader of the output has left."""
+    """Discard output that is not flushed yet, because its reader has left."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

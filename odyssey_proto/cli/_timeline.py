@@ -1,4 +1,4 @@
-"""What scripts will do, as a table and as JSON-ready data. They were checked before."""
+"""The timeline of scripts, as a table and as JSON-ready data. They have been checked already."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _ACTIONS = ("start", "interact", "end")
 
 
 def timeline(file: ScriptFile, scripts: Sequence[Sequence[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
-    """Return what each script does, entry by entry.
+    """Return the steps of each script, entry by entry.
 
     Args:
-        file: where they come from.
+        file: their source.
         scripts: what `ScriptFile.checked` returned.
     """
     return [
@@ -48,7 +48,7 @@ def _step(file: ScriptFile, index: int, at: int, entry: dict[str, Any]) -> dict[
 
 
 def print_timeline(steps: Sequence[Sequence[dict[str, Any]]]) -> None:
-    """Print a table with a row for each entry, and to stderr how much it is altogether."""
+    """Print a table with a row for each entry, and to stderr the total."""
     _output.print_table(("script", "time", "action", "prompt", "image"), _rows(steps))
     total_ms = 0.0
     for number, script in enumerate(steps, 1):

@@ -22,7 +22,7 @@ class _Moment(click.ParamType[datetime.datetime]):
     name = "moment"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime.datetime:
-        """Return the moment, with a time zone; fail with what is wrong."""
+        """Return the moment, with a time zone, or fail with the reason."""
         if isinstance(value, datetime.datetime):
             return value
         now = datetime.datetime.now().astimezone()
@@ -49,7 +49,7 @@ MOMENT: Final = _Moment()
 
 
 def _moment_of(iso: str | None) -> datetime.datetime | None:
-    """Return the moment that a service wrote, in the time zone of this machine; None if it wrote none."""
+    """Return a moment given by the service, in the time zone of this machine; None if it gave none."""
     try:
         moment = datetime.datetime.fromisoformat(iso or "")
         if moment.tzinfo is None:
@@ -60,7 +60,7 @@ def _moment_of(iso: str | None) -> datetime.datetime | None:
 
 
 def is_since(iso: str | None, since: datetime.datetime | None) -> bool:
-    """Return whether what the service wrote is not before ``since``; what it did not write is never."""
+    """Return whether the service's time is not before ``since``; False if it gave none."""
     if since is None:
         return True
     moment = _moment_of(iso)

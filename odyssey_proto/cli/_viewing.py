@@ -33,10 +33,10 @@ _QUEUE_SIZE: Final = 100  # frames that may wait for outputs that are slow for a
 
 @attrs.define(eq=False, kw_only=True)
 class Ending:
-    """How a stream ended, and what came of it."""
+    """The end and the result of a stream."""
 
     why: str = "ended"
-    """``length``: as long as wanted; ``ended``: by the service; ``interrupted``; ``error``."""
+    """``length``: the wanted length was reached; ``ended``: by the service; ``interrupted``; ``error``."""
     error: OdysseyError | None = None
     frames: int = 0
     """Pictures that came."""
@@ -74,7 +74,7 @@ class Viewing:
 
     Args:
         outputs: where pictures go.
-        is_typed_into: whether somebody types while it runs; a bar that moves would be in the way then.
+        is_typed_into: whether the user types while it runs; a moving bar would be in the way then.
     """
 
     def __init__(self, outputs: Outputs, *, is_typed_into: bool = False) -> None:
@@ -106,7 +106,7 @@ class Viewing:
         self._open.__exit__(kind, error, trace)
 
     def step(self, text: str) -> None:
-        """Show what is being done, where progress is shown."""
+        """Show the current step, if progress is shown."""
         self._show(text, None)
 
     def tell(self, data: dict[str, Any], text: str) -> None:
@@ -127,11 +127,11 @@ class Viewing:
         start: Callable[[], object],
         on_first: Callable[[float], object] = _ignore,
     ) -> Ending:
-        """Start a stream and take its pictures until its end, or as long as wanted; return how it ended.
+        """Start a stream and take its pictures until its end, or for the wanted length; return how it ended.
 
         Args:
             live: a session, or a spectator.
-            start: starts the stream; what it raises is raised.
+            start: starts the stream; its exceptions pass through.
             on_first: called with the time of the first picture, in s of `time.monotonic`.
 
         Raises:
@@ -162,14 +162,14 @@ class Viewing:
 
     def _tell_losses(self, happening: Iterator[Event]) -> None:
         """Report each loss of the connection, and each pause of the video, until the connection ends."""
-        with contextlib.suppress(BrokenPipeError):  # nobody reads any more; the other thread ends for that
+        with contextlib.suppress(BrokenPipeError):  # nobody reads any more; the other thread ends for that reason
             for event in happening:
                 match event:
                     case StatusChanged(status=ConnectionStatus.RECONNECTING):
-                        self.tell({"type": "lost"}, "the connection is lost; connecting again")
+                        self.tell({"type": "lost"}, "the connection was lost; reconnecting")
                     case GapEvent(seconds=seconds) if not self._is_over:
                         data = {"type": "gap", "seconds": round(seconds, 3), "frames_missed": event.frames_missed}
-                        self.tell(data, f"the video goes on after {seconds:.1f} s")
+                        self.tell(data, f"the video resumes after {seconds:.1f} s")
 
     def _take(self, frames: Iterator[VideoFrame], ending: Ending, on_first: Callable[[float], object]) -> None:
         length_s = self._outputs.seconds
@@ -193,7 +193,8 @@ class Viewing:
             self._show("streaming", None if length_s is None else elapsed_s / length_s)
 
     def report(self, ending: Ending, more: dict[str, Any]) -> None:
-        """Print what came of the stream; ``more`` is added to the JSON. Then raise what ended it, if anything did.
+        """Print the result of the stream; ``more`` is added to the JSON. Then raise the error that ended it, if
+        any.
 
         Raises:
             OdysseyError: the error that ended it.
@@ -209,7 +210,7 @@ class Viewing:
             )
         else:
             where = "" if written is None else f"{written}: "
-            # stdout is for what a program may want; with --raw -, it has the pictures.
+            # stdout is for results that a program may want; with --raw -, for the pictures.
             (_output.note if outputs.raw_is_stdout else print)(where + str(ending))
         if ending.error is not None:
             raise ending.error

@@ -93,7 +93,7 @@ def _info(url: str, token: str, hls_url: str | None) -> BroadcastInfo:
 
 @contextlib.contextmanager
 def _private_broadcast(client: Odyssey) -> Iterator[Any]:
-    """Broadcast a stream on the emulator of the call, and yield its `BroadcastInfo`."""
+    """Broadcast a stream on the call's own emulator, and yield its `BroadcastInfo`."""
     with client.connect() as session:
         session.start_stream(_SHOWN, portrait=False, broadcast=True)
         yield session.wait_for_broadcast()

@@ -1,6 +1,6 @@
 """Checks services and clients, in any language, against ``spec/``. Needs the extra ``conformance``.
 
-`check_service` sends our client through a service; `check_vectors` and `check_live` check clients in any language.
+`check_service` runs our client against a service; `check_vectors` and `check_live` check clients in any language.
 A `Witness` judges the traffic of any clients with the emulator:
 
     from odyssey_proto.conformance import Witness

@@ -34,7 +34,7 @@ PLACES: Final = {
 """The emulator's paths for those in openapi.yaml that stand for addresses chosen by the service."""
 
 _OF_CLIENT: Final = {"(ping)": "/", "/whep/…": "/whep/{resource}"}
-"""The names of calls in our client's errors, where they are not paths."""
+"""The names of calls in our client's errors that are not paths."""
 
 OTHERS: Final = re.compile(r"/artifacts/|/_emulator/|/live/\{stream_id\}/\{segment\}")
 """Paths that the protocol does not describe: files behind signed addresses, HLS segments, the emulator's own."""
@@ -49,7 +49,7 @@ _NOT_A_WEBSOCKET: Final = 426
 
 
 class CallRules:
-    """What each call may carry, and how it may be answered."""
+    """The valid content and the valid answers of each call."""
 
     def __init__(self, schemas: Schemas) -> None:
         self._schemas = schemas
@@ -92,7 +92,7 @@ class CallRules:
         return None if known is None else self._schemas.resolved(operation / "responses" / known)
 
     def violations(self, exchange: Exchange, *, request: bool, answer: bool) -> Iterator[Violation]:
-        """Yield what is wrong with the request, the answer, or both."""
+        """Yield the violations of the request, the answer, or both."""
         if not exchange.route or OTHERS.match(exchange.route):
             return
         path = path_of(exchange.route)
@@ -112,7 +112,7 @@ class CallRules:
 
 
 class _Judgement:
-    """Of one call."""
+    """The judgement of one call."""
 
     def __init__(self, rules: CallRules, schemas: Schemas, exchange: Exchange, path: str) -> None:
         self._rules = rules
@@ -138,7 +138,7 @@ class _Judgement:
             )
 
     def handshake(self, *, request: bool, answer: bool) -> Iterator[Violation]:
-        """Yield what is wrong with a signaling handshake."""
+        """Yield the violations of a signaling handshake."""
         seen = self._exchange
         if request:
             yield from self._misfits("query", _SIGNALING / "bindings" / "ws" / "query", dict(seen.query))
@@ -152,7 +152,7 @@ class _Judgement:
             yield from self._body(self._status, _ERRORS, refusal, seen.headers, seen.body)
 
     def unknown_call(self, *, request: bool, answer: bool) -> Iterator[Violation]:
-        """Yield that the protocol has no such call, and what is wrong with its refusal."""
+        """Yield that the protocol has no such call, and the violations of its refusal."""
         seen, paths = self._exchange, _OPENAPI / "paths"
         if request:
             yield self._wrong("", "the protocol has no such call", paths)
@@ -162,7 +162,7 @@ class _Judgement:
             yield from self._body(self._status, _ERRORS, paths, seen.headers, seen.body)
 
     def request(self, operation: Rule, parameters: Mapping[str, Rule]) -> Iterator[Violation]:
-        """Yield what is wrong with a request."""
+        """Yield the violations of a request."""
         seen, node = self._exchange, self._schemas.node(operation)
         general = node.get("security", self._schemas.node(_OPENAPI / "security"))
         security = operation / "security" if "security" in node else _OPENAPI / "security"
@@ -196,7 +196,7 @@ class _Judgement:
                 yield self._wrong("request", f"the query lacks {name!r}", rule)
 
     def answer(self, operation: Rule) -> Iterator[Violation]:
-        """Yield what is wrong with an answer."""
+        """Yield the violations of an answer."""
         seen = self._exchange
         assert seen.status is not None
         rule = self._rules.answer(operation, seen.status)

@@ -1,7 +1,7 @@
-"""The command of a client while it runs: lines go in, lines come out, and nothing of it is left afterwards.
+"""The command of a client while it runs: lines go in, lines come out, and no process is left afterwards.
 
-What the lines mean is not known here. The command is not trusted: it may print without end, never read, close its
-pipes, or leave processes behind that hold them.
+The meaning of the lines is not known here. The command is not trusted: it may print without end, never read, close
+its pipes, or leave processes behind that hold them.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 __all__ = ["LONGEST_LINE", "RunningCommand", "StoppedError"]
 
 LONGEST_LINE: Final = 8 * 2**20
-"""How many bytes a line may have; of a longer one, only the beginning is returned."""
+"""The most bytes of a line; of a longer one, only the beginning is returned."""
 
 _CHUNK: Final = 64 * 1024
 _LINES_AHEAD: Final = 1000  # a command that prints without end waits, instead of filling the memory
 _LOOK_EVERY_S: Final = 0.1
 _DRAINED_WITHIN_S: Final = 3.0
-"""How long after a command's end its last lines are waited for: the reading thread may have to wait for a core."""
+"""How long to wait for the last lines after a command's end: the reading thread may have to wait for a core."""
 _JOIN_S: Final = 1.0
 
 
@@ -43,8 +43,8 @@ class RunningCommand:
 
     Args:
         command: the program and its arguments.
-        lines: what it is sent; its stdin is closed afterwards.
-        environment: its environment; None for that of this process.
+        lines: its input; its stdin is closed afterwards.
+        environment: its environment; None for this process's own.
         stop: once it is set, `next_line` raises `StoppedError`.
 
     Raises:
@@ -59,7 +59,7 @@ class RunningCommand:
         stop: threading.Event | None = None,
     ) -> None:
         try:
-            # A session of its own is what can be ended as a whole.
+            # Only a session of its own can be ended as a whole.
             self._process = subprocess.Popen(  # noqa: S603  # the user's own command
                 command,
                 stdin=subprocess.PIPE,
@@ -115,7 +115,7 @@ class RunningCommand:
             if not has_ended and self._process.poll() is not None:
                 has_ended, until = True, time.monotonic() + _DRAINED_WITHIN_S
             if time.monotonic() > until:
-                if has_ended:  # what it left behind holds its stdout, but it will print nothing more itself
+                if has_ended:  # a process left behind holds its stdout, but it prints nothing more itself
                     return None
                 raise TimeoutError
 
@@ -169,7 +169,7 @@ class RunningCommand:
         self._hand_over(None)
 
     def _hand_over(self, line: bytes | None) -> None:
-        """Wait for room for a line, as long as somebody takes lines."""
+        """Wait for room for a line, as long as lines are taken."""
         while not self._is_over:
             with contextlib.suppress(queue.Full):
                 self._lines.put(line, timeout=_LOOK_EVERY_S)

@@ -1,4 +1,4 @@
-"""The whole contract between clients and services: what ``spec/`` says about one call or one message.
+"""The whole contract between clients and services: the rules of ``spec/`` for one call or one message.
 
 Answers and messages of a service must conform unless a fault of the emulator wrote them; requests and messages of
 a client must if its User-Agent is one of those to judge. `calls` knows HTTP, `messages` the channels, and
@@ -29,7 +29,7 @@ class Contract:
     """The contract for some clients, and for every service. Any thread may call.
 
     Args:
-        agents: how the User-Agent headers of the clients to judge begin; ``("",)`` judges all, ``()`` none.
+        agents: the beginnings of the User-Agent headers to judge; ``("",)`` judges all clients, ``()`` none.
         unknown_values: whether a value that an open enum does not list is a violation, of that kind.
     """
 
@@ -40,7 +40,7 @@ class Contract:
         self.messages: MessageRules = _messages()
 
     def violations(self, seen: Seen) -> Iterator[Violation]:
-        """Yield what is wrong with ``seen``."""
+        """Yield the violations in ``seen``."""
         for found in self._of_message(seen) if isinstance(seen, Message) else self._of_call(seen):
             if self._unknown_values or found.kind != "unknown value":
                 yield found

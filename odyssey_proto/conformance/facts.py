@@ -1,7 +1,7 @@
-"""The facts of ``spec/`` that were not observed (``x-assumed: true``), and what is known of them after a check.
+"""The facts of ``spec/`` that were not observed (``x-assumed: true``), and their state after a check.
 
-A fact is confirmed by traffic that has it, or by a step that provoked it. It is contradicted by traffic that
-breaks it, or by a step that was answered otherwise.
+A fact is confirmed by traffic that shows it, or by a step that provoked it. It is contradicted by traffic that
+breaks it, or by a different answer to a step.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ _ASSUMED: Final = "x-assumed"
 
 @attrs.frozen
 class Fact:
-    """Something that the protocol's documents assume."""
+    """An assumption of the protocol's documents."""
 
     name: str
     """A stable name: ``StreamErrorReason.moderation``, ``watchBroadcast.415``, ``/index.m3u8``."""
     rule: Rule
-    """Where it is written."""
+    """Its place in the documents."""
 
 
 @attrs.frozen
 class FactState:
-    """What is known of a fact."""
+    """The state of a fact."""
 
     fact: Fact
     verdict: Verdict
@@ -48,7 +48,7 @@ class FactState:
 
 
 class Facts:
-    """What is known of all assumed facts. Not for several threads."""
+    """The state of all assumed facts. Not for several threads."""
 
     def __init__(self) -> None:
         self._facts = assumed_facts()
@@ -57,7 +57,7 @@ class Facts:
 
     @property
     def rules(self) -> dict[Rule, str]:
-        """The names of the facts, by where they are written."""
+        """The names of the facts, by their places."""
         return {fact.rule: fact.name for fact in self._facts.values()}
 
     def confirm(self, name: str) -> None:
@@ -66,7 +66,7 @@ class Facts:
             self._confirmed.add(name)
 
     def contradict(self, name: str, note: str) -> None:
-        """Note that something else than the fact was seen."""
+        """Note that something other than the fact was seen."""
         if name in self._facts:
             self._contradicted.setdefault(name, {})[note] = None
 
@@ -81,7 +81,7 @@ class Facts:
         return max(found, key=lambda fact: len(fact.rule.keys)).name if found else None
 
     def states(self) -> tuple[FactState, ...]:
-        """Return what is known of each fact, in the order of the documents."""
+        """Return the state of each fact, in the order of the documents."""
         return tuple(self._state(fact) for fact in self._facts.values())
 
     def _state(self, fact: Fact) -> FactState:

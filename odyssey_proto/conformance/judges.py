@@ -1,4 +1,4 @@
-"""The checks of scenarios: each looks at the traffic of a client, and returns what is wrong with it.
+"""The checks of scenarios: each examines the traffic of a client, and returns its fault.
 
 The schemas are checked elsewhere (`odyssey_proto.conformance.contract`); these look at order, number and time.
 Bounds of times are generous: a machine may be busy.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["CHECKS"]
 
 _KEEPALIVE_S: Final = (7.0, 13.0)
-"""The time from one keepalive to the next: 10 s, and how far a client may be off."""
+"""The time from one keepalive to the next: 10 s, with a tolerance."""
 _ASK_AGAIN_S: Final = (0.7, 5.0)
 """The time from one request for a session to the next."""
 _PATIENT: Final = 0.9
@@ -77,13 +77,13 @@ def asks_again(record: Record, times: int) -> str:
 
 
 def requests(record: Record, call: str, times: int) -> str:
-    """A call was made so many times."""
+    """A call was made this many times."""
     made = len(record.calls(call))
     return "" if made == times else f"{call} was sent {made} times, not {times}"
 
 
 def waits(record: Record, call: str, at_least_s: float) -> str:
-    """A call was not made again earlier than the service asked, or not at all."""
+    """A call was repeated no earlier than the service asked, or not at all."""
     times = [at for at, _ in record.calls(call)]
     for earlier, later in itertools.pairwise(times):
         if later - earlier < at_least_s * _PATIENT:
@@ -94,25 +94,25 @@ def waits(record: Record, call: str, at_least_s: float) -> str:
 
 
 def answered(record: Record, call: str, at_least: int) -> str:
-    """A call succeeded so many times."""
+    """A call succeeded this many times."""
     found = [seen for _, seen in record.calls(call) if seen.status is not None and seen.status < 300]
     return "" if len(found) >= at_least else f"{call} succeeded {len(found)} times, not {at_least}"
 
 
 def no_status(record: Record, status: int) -> str:
-    """No call was answered so."""
+    """No call was answered with this status."""
     refused = [f"{seen.method} {seen.route}" for seen in record.exchanges() if seen.status == status]
     return f"{refused[0]} was answered with {status}" if refused else ""
 
 
 def handshakes(record: Record, at_least: int, at_most: int = 100) -> str:
-    """The client opened so many signaling connections."""
+    """The client opened this many signaling connections."""
     made = len(record.calls(HANDSHAKE))
     return "" if at_least <= made <= at_most else f"{made} handshakes were seen, not {at_least}"
 
 
 def config_before_each_handshake(record: Record) -> str:
-    """The ICE servers were asked for anew before every attempt to connect."""
+    """The ICE servers were requested again before every attempt to connect."""
     configs = sum(1 for _, seen in record.calls("GET /signaling/config") if not 300 <= (seen.status or 0) < 400)
     made = sum(1 for _, seen in record.calls(HANDSHAKE) if seen.status == 101)
     return "" if configs >= made else f"ICE servers were asked for {configs} times before {made} connections"
@@ -124,7 +124,7 @@ def pings_before_session(record: Record) -> str:
     pinged = {seen.path.rpartition("/")[2] for _, seen in record.calls("GET /ping/{region}")}
     body, _ = parsed(asked[0][1].request_body or b"{}") if asked else ({}, "")
     latencies = body.get("region_latencies") if isinstance(body, dict) else None
-    if not isinstance(latencies, dict):  # the schema of the request has its own point
+    if not isinstance(latencies, dict):  # the check of the schema reports that
         return ""
     unknown = [name for name, ms in latencies.items() if name not in pinged and ms != 9999]
     return f"a latency was reported for {unknown[0]}, which was not pinged" if unknown else ""

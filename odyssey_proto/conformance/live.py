@@ -1,6 +1,6 @@
-"""Leads a client, any command, through the scenarios, and judges what it reports and what it sends.
+"""Leads a client, any command, through the scenarios, and judges its reports and its traffic.
 
-The command is started once for each scenario; ``spec/conformance.md`` describes what it gets and what it says.
+The command is started once for each scenario; ``spec/conformance.md`` describes its input and its output.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _PORT: Final = "{port}"
 
 @attrs.frozen
 class _Reported:
-    """What the client said."""
+    """The client's reports."""
 
     steps: dict[int, dict[str, Any]]
     """Its last report of each step."""
@@ -72,7 +72,7 @@ def check_live(command: Sequence[str], names: Collection[str] = (), *, at_once: 
         try:
             futures = [executor.submit(_run, command, scenario, stop) for scenario in chosen]
             for future in futures:
-                # In turns: a signal that comes just before a wait without a limit would be handled after it.
+                # In turns: a signal that comes just before an unlimited wait would be handled only after it.
                 while not future.done():
                     concurrent.futures.wait((future,), timeout=_LOOK_EVERY_S)
                 card.add(*future.result())
@@ -184,7 +184,7 @@ def _wrong_step(step: Step, report: dict[str, Any], record: Record, *, sloppy: b
         if not fits:
             wanted = f"at least {right['at_least']}" if isinstance(right, dict) else json.dumps(right)
             return f"{name} is {_text(found)}, not {wanted}"
-    if outcome == "ok" and not sloppy:  # odd forms are not compared: their meaning is
+    if outcome == "ok" and not sloppy:  # odd forms are not compared; their meaning is
         return _wrong_value(step, value, record)
     return ""
 

@@ -17,7 +17,7 @@ __all__ = ["MessageRules"]
 
 
 class MessageRules:
-    """Which message may go which way, and what it may contain."""
+    """The valid messages of each direction, and their content."""
 
     def __init__(self, schemas: Schemas) -> None:
         self._schemas = schemas
@@ -33,7 +33,7 @@ class MessageRules:
         return self._payloads[message.place, message.from_client].get(kind)
 
     def violations(self, message: Message) -> Iterator[Violation]:
-        """Yield what is wrong with ``message``."""
+        """Yield the violations in ``message``."""
         by: Literal["client", "service"] = "client" if message.from_client else "service"
         where = f"{message.place}, from the {by}"
         channel = Rule("asyncapi.yaml", ("channels", message.place))

@@ -1,6 +1,6 @@
 """Requests that our client would not send: each provokes an answer that the protocol describes or assumes.
 
-The answers are shown like those to the client. What they mean is decided by the steps that send them.
+The answers are shown like those to the client. The steps that send the requests interpret them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["AGENT", "Probes", "foreign_offer"]
 AGENT: Final = f"odyssey-conformance/{__version__}"
 _TIMEOUT_S: Final = 15.0
 _PIECE: Final = 64 * 1024  # bytes
-_LONGEST_ANSWER: Final = 4 * 2**20  # bytes; what follows is not read
+_LONGEST_ANSWER: Final = 4 * 2**20  # bytes; the rest is not read
 
 
 class Probes:

@@ -1,4 +1,4 @@
-"""What one client and one emulator said to each other, with the times, and ways to look things up in it."""
+"""The traffic between one client and one emulator, with times and look-ups."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Record:
     """The traffic of one emulator, in order."""
 
     entries: list[tuple[float, Seen]] = attrs.field(factory=list)
-    """When it was seen, in s of a clock that never jumps back, and what."""
+    """Each item with its time, in s of a clock that never jumps back."""
 
     def calls(self, call: str) -> list[tuple[float, Exchange]]:
         """Return the calls of a method and a route, such as ``POST /sessions/request``."""
@@ -66,14 +66,14 @@ class Record:
     def acknowledged(self, prompt: str) -> list[str]:
         """Return the prompts with which the service acknowledged the updates that asked for ``prompt``.
 
-        Answers come in the order of the requests, and an error is one, too.
+        Answers come in the order of the requests; an error counts as an answer.
         """
         waiting: collections.deque[str] = collections.deque()
         found = []
         for _, seen in self.entries:
             data = (_data(seen) if isinstance(seen, Message) else None) or {}
             match data.get("type"):
-                case "offer":  # a new connection: what was not answered before will not be
+                case "offer":  # a new connection: requests not answered yet will not be
                     waiting.clear()
                 case "update":
                     waiting.append(str(data.get("prompt")))
@@ -85,7 +85,7 @@ class Record:
 
 
 def _data(message: Message) -> dict[str, Any] | None:
-    """Return the data of a message; None if it is none that a strict reader would take."""
+    """Return the data of a message; None if a strict reader would refuse it."""
     data, _ = parsed(message.text)
     return data if isinstance(data, dict) else None
 

@@ -1,4 +1,4 @@
-"""The scenarios through which the emulator leads a client: what it does, what goes wrong, and what is expected.
+"""The scenarios through which the emulator leads a client: its steps, the faults, and the expected results.
 
 They are data: `odyssey_proto.conformance.live` carries them out, and `odyssey_proto.conformance.judges` checks.
 """
@@ -22,15 +22,15 @@ Expected = Literal["ok", "error", "any"]
 
 @attrs.frozen
 class Step:
-    """One thing that the client is asked to do."""
+    """One action of the client."""
 
     do: str
     """Its name; ``spec/conformance.md`` lists all, with their arguments and what is reported."""
     arguments: dict[str, Any] = attrs.field(factory=dict)
     expected: Expected = "ok"
-    """How it ends; ``any``: it ends."""
+    """Its expected outcome; ``any``: it ends."""
     value: dict[str, Any] = attrs.field(factory=dict)
-    """What the client reports; a dict with ``at_least`` stands for that number or a larger one."""
+    """The expected report; a dict with ``at_least`` stands for that number or a larger one."""
     written: str = ""
     """Where the protocol says so."""
 
@@ -41,7 +41,7 @@ class Step:
 
 @attrs.frozen
 class Check:
-    """One look at what the client sent."""
+    """One check of the client's traffic."""
 
     name: str
     """A function of `odyssey_proto.conformance.judges`."""
@@ -56,17 +56,17 @@ class Scenario:
 
     name: str
     about: str
-    """What it shows, in one sentence."""
+    """Its subject, in one sentence."""
     steps: tuple[Step, ...]
     checks: tuple[Check, ...] = ()
     settings: dict[str, Any] = attrs.field(factory=dict)
     """Settings of its emulator."""
     faults: tuple[dict[str, Any], ...] = ()
-    """What goes wrong, as the emulator's fault script has it; ``{port}`` in a header is the emulator's port."""
+    """Its faults, in the form of the emulator's fault script; ``{port}`` in a header is the emulator's port."""
     key: str | None = None
     """The key that the client gets; None for a valid one."""
     limit_s: float = 60.0
-    """How long the client may take for all of it, in s."""
+    """The time limit of the client for the whole scenario, in s."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scenario as the client gets it."""
@@ -167,7 +167,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     _stream("landscape", "A stream in landscape, from its start to its end.", portrait=False),
     Scenario(
         name="interact",
-        about="A stream is steered twice; then its moderation refuses a prompt, and it goes on.",
+        about="A stream is steered twice; then moderation refuses a prompt, and the stream continues.",
         steps=(
             _CONNECT,
             _START,
@@ -276,7 +276,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     ),
     Scenario(
         name="lost link",
-        about="The connection breaks in a call: the call ends, and the client can still leave.",
+        about="The connection breaks during a call: the call ends, and the client can still leave.",
         faults=({"step": "stream update", "action": "drop"},),
         steps=(
             _CONNECT,
@@ -311,7 +311,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     ),
     Scenario(
         name="rejoining",
-        about="The connection breaks in a stream: the client comes back, and the stream goes on.",
+        about="The connection breaks in a stream: the client reconnects, and the stream continues.",
         faults=({"step": "stream update", "action": "drop"},),
         steps=(
             _CONNECT,
@@ -327,7 +327,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     ),
     Scenario(
         name="late acknowledgement",
-        about="A call is given up; its late answer is not mistaken for that of the next call.",
+        about="A call is abandoned; its late answer is not mistaken for that of the next call.",
         faults=({"step": "stream update", "action": "delay", "seconds": 2.0},),
         steps=(
             _CONNECT,
@@ -341,7 +341,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     ),
     Scenario(
         name="unknown messages",
-        about="Messages and fields that nobody knows come in between, and change nothing.",
+        about="Unknown messages and fields come in between, and change nothing.",
         faults=(
             {"step": "stream start", "action": "send", "text": '{"type": "x-conformance-a06d52"}'},
             {"step": "stream update", "action": "send", "text": "<html>"},
@@ -421,7 +421,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     ),
     Scenario(
         name="failed job",
-        about="Moderation refuses a prompt, so a job fails: the client reports it, and does not wait on.",
+        about="Moderation refuses a prompt, so a job fails: the client reports it, and stops waiting.",
         steps=(
             _step("simulate", "jobs", script=_FORBIDDEN, portrait=False),
             _step("wait_job", "jobs", value={"status": "failed"}),
@@ -457,7 +457,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     ),
     Scenario(
         name="busy service",
-        about="A call is refused with 429 and Retry-After: a client that repeats it waits for so long.",
+        about="A call is refused with 429 and Retry-After: a client that retries it waits for that long.",
         faults=(
             {
                 "step": "GET /stream-recordings",

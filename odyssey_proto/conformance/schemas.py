@@ -1,6 +1,6 @@
-"""Data against the schemas of ``spec/``, closed: a field or a value that they do not list is found, too.
+"""Data against the schemas of ``spec/``, closed: unlisted fields and values are found, too.
 
-Readers ignore such fields and values; here they are differences between what is sent and what is written. What
+Readers ignore such fields and values; here they are differences between traffic and documents. Which schema
 belongs to which call or message is not known here.
 """
 
@@ -69,7 +69,7 @@ class Schemas:
         self._validators: dict[Rule, Draft202012Validator] = {}
 
     def node(self, rule: Rule) -> Any:
-        """Return what is written at a place of ``spec/``."""
+        """Return the content of a place in ``spec/``."""
         return _node(self._found, rule)
 
     def resolved(self, rule: Rule) -> Rule:
@@ -118,7 +118,7 @@ class Schemas:
         *keys, last = rule.keys
         parent = Rule(rule.file, tuple(keys))
         written = self.node(parent)
-        return rule if isinstance(written, list) or last in written else parent  # what closing it has added
+        return rule if isinstance(written, list) or last in written else parent  # a keyword added by closing it
 
 
 @functools.cache
@@ -137,7 +137,7 @@ def is_open_enum(node: Any) -> bool:
 
 
 def parsed(text: str | bytes) -> tuple[Any, str]:
-    """Return the data of a JSON text, and what is wrong with it. What is nested too deeply is null."""
+    """Return the data of a JSON text, and its fault. Data that is nested too deeply is null."""
     try:
         text = text if isinstance(text, str) else text.decode()
         if text.count("[") + text.count("{") > MOST_LEVELS:
@@ -178,11 +178,11 @@ def _closed(node: Any) -> Any:
 
 
 def _flattened(error: Any) -> Iterator[Any]:
-    """Yield the errors of the branch that was meant, if ``error`` is about branches and one is nearest."""
+    """Yield the errors of the intended branch, if ``error`` is about branches and one is nearest."""
     branches: dict[Any, list[Any]] = {}
     for inner in error.context or ():
         branches.setdefault(inner.schema_path[0], []).append(inner)
-    # A branch of another type, such as null, was not meant.
+    # A branch of another type, such as null, was not intended.
     meant = [inner for inner in branches.values() if not any(_is_other_type(error, one) for one in inner)]
     meant.sort(key=functools.partial(_distance, error))
     if not meant or (len(meant) > 1 and _distance(error, meant[0]) == _distance(error, meant[1])):
@@ -193,7 +193,7 @@ def _flattened(error: Any) -> Iterator[Any]:
 
 
 def _distance(error: Any, branch: list[Any]) -> int:
-    """Return how far the data is from a branch: a field that it lacks says more than one that is wrong inside."""
+    """Return how far the data is from a branch: a missing field counts for more than one with a wrong value."""
     return sum(
         1 if inner.validator in ("additionalProperties", "enum") or _is_deeper(error, inner) else _FAR
         for inner in branch
@@ -210,7 +210,7 @@ def _is_deeper(error: Any, inner: Any) -> bool:
 
 
 def _wrong(error: Any) -> str:
-    """Return what is wrong in words, without the value: it may be a secret."""
+    """Return the fault in words, without the value, which may be a secret."""
     wanted, keyword = error.validator_value, error.validator
     if keyword == "type":
         names = [wanted] if isinstance(wanted, str) else wanted

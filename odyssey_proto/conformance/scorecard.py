@@ -1,6 +1,6 @@
-"""The scorecard of a client: one point for each thing that was looked at, as text, as JSON and as JUnit XML.
+"""The scorecard of a client: one point for each check, as text, as JSON and as JUnit XML.
 
-It only adds up and prints. The modules that look award the points.
+It only adds up and prints. The modules that check award the points.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ _LONGEST_TEXT: Final = 1000  # characters
 
 
 def _plain(text: str) -> str:
-    """Return a text, which may be a client's, as one line of characters that any terminal and XML can have."""
+    """Return a text, which may be a client's, as one line of characters that are safe in any terminal and in
+    XML."""
     shown = "".join(
         char if char.isprintable() else " " if char.isspace() else "\ufffd" for char in text[: _LONGEST_TEXT + 1]
     )
@@ -35,14 +36,14 @@ def _plain(text: str) -> str:
 
 @attrs.frozen(kw_only=True)
 class Point:
-    """One thing that was looked at."""
+    """One check and its result."""
 
     group: str
     """The level of a vector, or the name of a scenario."""
     name: str = attrs.field(converter=_plain)
     outcome: Outcome
     why: str = attrs.field(default="", converter=_plain)
-    """What was wrong, or why the point was skipped."""
+    """The fault, or why the point was skipped."""
     written: str = ""
     """Where the protocol says so: a file of ``spec/``, with a pointer or a section after ``#``."""
 
@@ -60,7 +61,7 @@ class Scorecard:
     """
 
     title: str
-    """What was checked."""
+    """The subject of the check."""
     points: list[Point] = attrs.field(factory=list)
     """In the order in which they were awarded."""
 

@@ -1,4 +1,4 @@
-"""`check_service` sends our client through the whole surface of a service, and judges everything that comes back.
+"""`check_service` runs our client against the whole surface of a service, and judges all its answers.
 
 The steps are in `service_live`, `service_broadcast` and `service_rest`. A step that fails does not end the check.
 """
@@ -65,7 +65,7 @@ def check_service(
     Args:
         api_url: the address of the service; None takes ``ODYSSEY_API_URL``.
         api_key: the key; None takes ``ODYSSEY_API_KEY``.
-        refused_prompt: a prompt that moderation refuses, to see how.
+        refused_prompt: a prompt that moderation refuses, to examine the refusal.
         on_step: called with the result of each step.
         steps: the names of the steps to take, as in `ServiceReport.steps`; None takes all.
 
@@ -135,7 +135,8 @@ def _take(step: Step, run: Run) -> StepResult:
 
 
 def _reason(error: OdysseyError) -> str:
-    """Return how a step failed: in our words, or what is known of the error if its words are the service's."""
+    """Return how a step failed: in our words, or only with the error's attributes if its words are the
+    service's."""
     if error.status is None and not isinstance(error, OdysseyStreamError | OdysseyUsageError):
         return one_line(str(error))
     status = f"status {error.status}" if error.status is not None else ""
@@ -144,7 +145,7 @@ def _reason(error: OdysseyError) -> str:
 
 
 def _judge(seen: list[Seen], facts: Facts) -> tuple[Finding, ...]:
-    """Return the differences, and note what the traffic says about the assumed facts."""
+    """Return the differences, and note the evidence of the traffic on the assumed facts."""
     contract = Contract((_AGENT,), unknown_values=True)
     found: collections.Counter[Any] = collections.Counter()
     values: dict[Any, Any] = {}

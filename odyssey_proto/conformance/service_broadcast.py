@@ -1,4 +1,4 @@
-"""The steps of a check that are about spectators: WHEP, what it refuses, and HLS."""
+"""The steps of a check that concern spectators: WHEP, its refusals, and HLS."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def spectator(run: Run) -> None:
 
 
 def refusals(run: Run) -> None:
-    """Post what is not an offer, and offers that cannot be answered."""
+    """Post a body that is not an offer, and offers that cannot be answered."""
     info = _info(run)
     for what, status, headers, body in _REFUSALS:
         data = foreign_offer().encode() if body is None else body

@@ -1,4 +1,4 @@
-"""The steps of a check that need a session: streams in both orientations, images, and what is refused."""
+"""The steps of a check that need a session: streams in both orientations, images, and refusals."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ERROR: Final = "interactive_stream_error"
 
 
 def connect(run: Run) -> None:
-    """Get a token, ask for regions, ping them, request a streamer, and connect."""
+    """Get a token, list the regions, ping them, request a streamer, and connect."""
     run.session = run.client.connect(timeout=2 * ANSWER_S)
 
 
@@ -111,7 +111,7 @@ def disconnect(run: Run) -> None:
     """Leave the session with a goodbye."""
     if run.session is None:
         raise SkipError("there is no session")
-    run.client.disconnect()  # if the connection is lost, too: the service may still hold the session
+    run.client.disconnect()  # even if the connection is lost: the service may still hold the session
 
 
 def _look(session: Session, *, portrait: bool) -> None:
@@ -122,7 +122,7 @@ def _look(session: Session, *, portrait: bool) -> None:
 
 
 def _start_refused(run: Run, reason: str, prompt: str, **options: Any) -> None:
-    """Start a stream, and look at the answer if it is a refusal."""
+    """Start a stream, and check the answer if it is a refusal."""
     session, start = run.idle(), len(run.traffic)
     try:
         session.start_stream(prompt, portrait=False, timeout=ANSWER_S, **options)
@@ -144,7 +144,7 @@ def _expect_refusal(
     *,
     signaling: bool = False,
 ) -> None:
-    """Send a message that our client would refuse to send, and look at the answer."""
+    """Send a message that our client would refuse to send, and check the answer."""
     link = run.live()._driver.link()
     if link is None:
         raise SkipError("the connection is being restored")

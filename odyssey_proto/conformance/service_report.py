@@ -1,6 +1,6 @@
-"""The report of a check: steps, differences, and what is known of each assumed fact, as text and as JSON.
+"""The report of a check: steps, differences, and the state of each assumed fact, as text and as JSON.
 
-It can be handed on: it has no key, no token, no address with a query, no prompt and no content of an answer.
+It can be shared: it has no key, no token, no address with a query, no prompt and no content of an answer.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Outcome: TypeAlias = Literal["done", "skipped", "failed"]
 
 @attrs.frozen
 class StepResult:
-    """How a step went."""
+    """The result of a step."""
 
     name: str
     outcome: Outcome
@@ -42,7 +42,7 @@ class Finding:
 
     @property
     def value(self) -> str:
-        """The value, if it is one that an enum does not list, and looks like a name; else empty."""
+        """The value, if an enum does not list it and it looks like a name; else empty."""
         text = self.violation.value.strip("'\"")
         return text if self.violation.kind == "unknown value" and named(text) == text else ""
 
@@ -53,7 +53,7 @@ class Finding:
 
     @property
     def assertion(self) -> str:
-        """Where it was seen, and what is wrong."""
+        """The place and the difference."""
         found = self.violation
         what = f"{found.what}: {self.value}" if self.value else found.what
         return ": ".join(step for step in (found.where, found.part, self.at, what) if step)
@@ -68,12 +68,12 @@ class Finding:
 
 @attrs.frozen(kw_only=True)
 class ServiceReport:
-    """What a check of a service found."""
+    """The findings of a check of a service."""
 
     service: str
     """Scheme and host of the service."""
     client: str
-    """Name and version of the client that was sent."""
+    """Name and version of the checking client."""
     spec_version: str
     """Version of the protocol's documents."""
     steps: tuple[StepResult, ...]

@@ -34,7 +34,7 @@ _POLL_S: Final = 1.0
 _EVENT: Final = Rule("schemas/recordings.yaml", ("$defs", "RecordedEvent"))
 _ORIGIN: Final = "https://conformance.example"
 _LOCAL_ORIGIN: Final = "http://localhost:5173"
-"""Where pages come from that call a server on this machine, which need not let strangers' pages in."""
+"""The origin of pages that call a server on this machine, which need not admit pages of other origins."""
 _BROWSERS: Final = "spec/behaviour.md#browsers"
 _LISTS: Final = ("/stream-recordings", "/simulation-jobs")
 _SCRIPT: Final[list[dict[str, Any]]] = [
@@ -96,7 +96,7 @@ def cancelled_simulation(run: Run) -> None:
     run.unfinished_jobs.add(run.job_id)
     job = run.client.simulate(script=_SCRIPT, portrait=False)
     run.unfinished_jobs.add(job.job_id)
-    with contextlib.suppress(NotCancellableError):  # it has begun; that answer is looked at, too
+    with contextlib.suppress(NotCancellableError):  # it has begun; that answer is checked, too
         run.client.cancel_simulation(job.job_id)
     run.unfinished_jobs.discard(job.job_id)
     run.client.get_simulate_status(job.job_id)
@@ -106,7 +106,7 @@ def cancelled_simulation(run: Run) -> None:
 
 
 def simulation(run: Run) -> None:
-    """Wait for the first job, and look at its streams; then try to cancel it."""
+    """Wait for the first job, and check its streams; then try to cancel it."""
     if not run.job_id:
         raise SkipError("no job was created")
     job = run.client.wait_for_simulation(run.job_id, timeout=_JOB_WITHIN_S, poll=_POLL_S)
@@ -117,7 +117,7 @@ def simulation(run: Run) -> None:
 
 
 def wrong_keys(run: Run) -> None:
-    """Authenticate with a key that is not valid, with none, and call without a token."""
+    """Authenticate with an invalid key and without one, and make a call without a token."""
     with run.make_client("ody_invalid_conformance") as stranger:
         _expect(OdysseyAuthError, stranger.list_stream_recordings)
     probes = run.probes
@@ -130,7 +130,7 @@ def wrong_keys(run: Run) -> None:
 
 
 def unknown_ids(run: Run) -> None:
-    """Ask for a recording, a job and a session that do not exist."""
+    """Request a recording, a job and a session that do not exist."""
     client = run.client
     _expect(OdysseyNotFoundError, lambda: client.get_recording(_UNKNOWN))
     _expect(OdysseyNotFoundError, lambda: client.get_simulate_status(_UNKNOWN))
@@ -155,7 +155,7 @@ def malformed_requests(run: Run) -> None:
 
 
 def browsers(run: Run) -> None:
-    """Ask what a browser asks before it sends a page's calls to another origin."""
+    """Send the preflight requests of a browser for a page's calls to another origin."""
     api_url, content, token = run.client.config.api_url.rstrip("/"), "content-type", "authorization"
     asked = [
         ("POST", f"{api_url}/auth/token", "/auth/token", {content}),
@@ -181,7 +181,7 @@ def browsers(run: Run) -> None:
 
 
 def _refused_to_browser(answer: Exchange, origin: str, method: str, names: set[str]) -> str:
-    """Return why a browser does not send a call after this answer to its question."""
+    """Return why a browser does not send a call after this answer to its preflight request."""
     if answer.status is None or not 200 <= answer.status < 300:
         return f"OPTIONS was answered with {answer.status}"
     if answer.headers.get("Access-Control-Allow-Origin") not in ("*", origin):

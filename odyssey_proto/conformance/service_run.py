@@ -1,4 +1,5 @@
-"""One check of a service: what its steps share, and what they may raise. The steps are in `service_*` modules."""
+"""One check of a service: the data that its steps share, and the exceptions that they may raise. The steps are in
+`service_*` modules."""
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ class SkipError(Exception):
 
 
 class StepFailedError(Exception):
-    """The service did something else than the step needs; the text says what."""
+    """The service did not do what the step needs; the text gives the details."""
 
 
 @attrs.frozen
@@ -49,7 +50,7 @@ class Step:
 
 @attrs.define(eq=False, kw_only=True)
 class Run:
-    """What the steps share."""
+    """The data that the steps share."""
 
     client: Odyssey
     make_client: Callable[..., Odyssey]
@@ -71,7 +72,7 @@ class Run:
     broadcast: BroadcastInfo | None = None
 
     def live(self) -> Session:
-        """Return the session, for steps that need one, once a lost connection is there again."""
+        """Return the session, for steps that need one, once a lost connection has been restored."""
         if self.session is None:
             raise SkipError("there is no session")
         gives_up_at = time.monotonic() + ANSWER_S
@@ -97,7 +98,7 @@ class Run:
         return str(self._answered("POST /sessions/request", "signalling_url"))
 
     def give_back(self, answer: Exchange) -> None:
-        """Return the session, and note the job, that the service granted although it should have refused."""
+        """Give back a session, and note a job, that the service granted although it should have refused."""
         data = _data(answer)
         job_id, session_id, url = (data.get(name) for name in ("job_id", "session_id", "signalling_url"))
         if isinstance(job_id, str):
@@ -112,7 +113,7 @@ class Run:
                 guest.connect_with_credentials(granted, timeout=ANSWER_S).disconnect()
 
     def cancel_jobs(self) -> None:
-        """Cancel the jobs that may still wait or run; those that have begun go on."""
+        """Cancel the jobs that may still wait or run; those that have begun continue."""
         for job_id in sorted(self.unfinished_jobs):
             with contextlib.suppress(OdysseyError):
                 self.client.cancel_simulation(job_id)

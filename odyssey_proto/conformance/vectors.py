@@ -1,4 +1,4 @@
-"""The vectors of ``spec/vectors``, asked of any command that reads and writes JSON lines.
+"""Checks any command that reads and writes JSON lines against the vectors of ``spec/vectors``.
 
 The lines are described in ``spec/conformance.md``. This module runs the command and judges its answers;
 `odyssey_proto.conformance.scorecard` has the result.
@@ -38,12 +38,12 @@ _OPERATIONS: Final = {"schema": "validate", "tolerant": "read", "canonical": "re
 
 @attrs.frozen(kw_only=True)
 class _Question:
-    """One line to the command, and what its answer should be at each level."""
+    """One line to the command, and the expected answer at each level."""
 
     line: dict[str, Any]
     name: str
     written: str
-    """Where the case is, below ``spec/``."""
+    """The path of the case, below ``spec/``."""
     levels: tuple[str, ...]
     case: dict[str, Any]
     kind: str
@@ -101,7 +101,7 @@ def _ask(command: Sequence[str], left: collections.deque[_Question], card: Score
 
 
 def _answer(line: bytes) -> dict[str, Any]:
-    """Return what a line says, NaN included; nothing if it is no object."""
+    """Return the data of a line, NaN included; empty if it is not an object."""
     try:
         answer = json.loads(line)
     except (ValueError, RecursionError):
@@ -173,7 +173,7 @@ def _judged(question: _Question, level: str, answer: Mapping[str, Any], problem:
 
 
 def _wrong_reading(question: _Question, level: str, answer: Mapping[str, Any]) -> str:
-    """Return what is wrong with the answer to a reading; nothing if it is right."""
+    """Return the fault of an answer to a reading; empty if it is right."""
     case, outcome = question.case, answer.get("outcome")
     wanted = _wanted(question, level)
     if outcome != wanted:
@@ -196,7 +196,7 @@ def _wanted(question: _Question, level: str) -> str:
 
 
 def _wrong_play(question: _Question, answer: Mapping[str, Any]) -> str:
-    """Return what is wrong with the outcome of a transcript; nothing if it is right."""
+    """Return the fault of the outcome of a transcript; empty if it is right."""
     played = answer.get("steps")
     if answer.get("outcome") != "played" or not isinstance(played, list):
         why = f": {answer['error']}" if answer.get("error") else ""
@@ -217,7 +217,7 @@ def _all_fit(fits: Callable[[Any, Any], bool], right: list[Any], found: Any) -> 
 
 
 def _ends_as(right: dict[str, Any], found: Any) -> bool:
-    """Return whether a call ends as it should; clients may say more of it than is asked for."""
+    """Return whether a call ends as it should; clients may report more than required."""
     return isinstance(found, dict) and all(_equal(value, found.get(key)) for key, value in right.items())
 
 
@@ -237,7 +237,7 @@ def _equal(right: Any, found: Any) -> bool:
 def _means(right: Any, found: Any) -> bool:
     """Return whether a value means the same.
 
-    What is absent may be null or false, and fields that no schema has do not count.
+    An absent value may be null or false, and fields without a schema do not count.
     """
     if isinstance(right, dict) and isinstance(found, dict):
         more = {key: value for key, value in found.items() if key not in right and key in _known_fields()}

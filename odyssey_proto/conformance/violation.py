@@ -1,4 +1,4 @@
-"""What was found wrong: the places of ``spec/`` and the violations of them, as data. Nothing is judged here."""
+"""Violations and the places of ``spec/`` that they break, as data. Nothing is judged here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .._base.public_path import publish
 __all__ = ["Kind", "Rule", "Violation", "masked", "named"]
 
 Kind: TypeAlias = Literal["violation", "unknown field", "unknown value"]
-"""Readers let an ``unknown field`` and an ``unknown value`` pass; they are what ``spec/`` does not list."""
+"""``spec/`` does not list an ``unknown field`` or ``unknown value``; readers accept them."""
 
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,39}")
@@ -20,7 +20,7 @@ _MASK: Final = "…"
 
 
 def named(text: str) -> str:
-    """Return a text from outside if it looks like a name, and so like no secret; else a mask.
+    """Return a text from outside if it looks like a name, and so not like a secret; else a mask.
 
     >>> named("queue_position"), named("The prompt of somebody")
     ('queue_position', '…')
@@ -29,7 +29,7 @@ def named(text: str) -> str:
 
 
 def masked(at: str) -> str:
-    """Return a JSON Pointer whose keys are masked if they look like no name and no index.
+    """Return a JSON Pointer in which keys that look like neither a name nor an index are masked.
 
     >>> masked("/streams/0/https:~1~1x?token=y")
     '/streams/0/…'
@@ -97,7 +97,7 @@ class Violation:
     what: str
     """What is wrong, without the value."""
     rule: Rule
-    """The place in ``spec/`` that says otherwise."""
+    """The place in ``spec/`` that it breaks."""
     by: Literal["client", "service"]
     """Who sent it."""
     kind: Kind = "violation"

@@ -16,7 +16,7 @@ class Witness:
     """Collects traffic and judges it on request, so never on the thread that shows it.
 
     Args:
-        agents: as for `Contract`: how the User-Agent headers of the clients to judge begin.
+        agents: as for `Contract`: the beginnings of the User-Agent headers to judge.
 
     >>> from odyssey_proto.emulator import Emulator, watching
     >>> witness = Witness(("my-client/",))

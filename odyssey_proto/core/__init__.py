@@ -31,9 +31,9 @@ The rules of the loop:
 - An effect that asks for an answer names the inputs that answer it in its docstring. Some carry the number of a
   *link* (one attempt at a connection); the answer carries the same number.
 - Commands carry a number that you choose, each another; `Succeed` or `Fail` answers each once. These come last, so
-  whoever goes on after a call finds all its effects. `Abandon` forgets a call: report it also if the answer came
-  too late for your user.
-- What the readers of messages cannot read, report as `Unreadable`: it answers the call that it was meant for.
+  code that continues after a call finds all its effects. `Abandon` forgets a call: report it also if the answer
+  came too late for your user.
+- Report messages that the readers cannot read as `Unreadable`: that answers the call that they were meant for.
 
 A `SpectatorMachine` is the same for watching a broadcast. The rest of what an SDK needs is here too: `encode` and
 the readers of messages (`signaling_from_server`, `channel_from_streamer`), `Queueing`, the rule for waiting for a

@@ -27,8 +27,8 @@ frame."""
 OFFER_GRACE_S: Final = 0.5
 """How long another offer may take after one that cannot be read."""
 ANSWER_GRACE_S: Final = 5.0
-"""How long the next request may have to wait for the answer to one that nobody waits for any more: the answer may
-be lost, and a service may never answer the end of a stream that it does not have."""
+"""How long a request may have to wait for the answer to an earlier, abandoned one: that answer may be lost, and a
+service may never answer the end of a stream that it does not have."""
 REJOIN_DEADLINE_S: Final = 5.0
 """The limit for each of these three when a session is rejoined (spec/behaviour.md#rejoining): an attempt that
 hangs costs the next one."""

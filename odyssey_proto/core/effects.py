@@ -131,11 +131,11 @@ class OpenBroadcast:
 
 @attrs.frozen
 class PrepareLink:
-    """Take the steps of opening a link of which the other side need not know, and report nothing.
+    """Take the steps of opening a link that the other side does not notice, and report nothing.
 
-    These are the token and the ICE servers, and what the servers give; for a broadcast also the offer. The link in
-    use goes on meanwhile. An `OpenLink` or `OpenBroadcast` with the same number follows, which need not wait for
-    steps that are not done, or a `DiscardLink`. Whoever prepares nothing ignores it.
+    These are the token, the ICE servers, and the servers' candidates; for a broadcast also the offer. The link in
+    use continues meanwhile. An `OpenLink` or `OpenBroadcast` with the same number follows, which need not wait for
+    steps that are not done, or a `DiscardLink`. A driver that prepares nothing ignores it.
     """
 
     plan: OpenLink | OpenBroadcast
@@ -144,7 +144,7 @@ class PrepareLink:
 
 @attrs.frozen
 class DiscardLink:
-    """Release what `PrepareLink` has brought: the link will not be opened."""
+    """Release the results of `PrepareLink`: the link will not be opened."""
 
     link: int
 
@@ -187,7 +187,7 @@ class SendChannel:
 
 @attrs.frozen
 class CheckVideo:
-    """Look up when the newest frame came; report `VideoSeen`."""
+    """Look up the arrival of the newest frame; report `VideoSeen`."""
 
     link: int
 
@@ -201,7 +201,7 @@ class AskForKeyframe:
 
 @attrs.frozen
 class AskForSignOfLife:
-    """Have the other side of the peer connection show that it is there, and report `SignOfLife` when it does.
+    """Check that the other side of the peer connection is alive, and report `SignOfLife` when it is.
 
     Any ICE agent answers a STUN binding request. If that cannot be sent, report `SignOfLife` at once.
     """
@@ -211,7 +211,7 @@ class AskForSignOfLife:
 
 @attrs.frozen
 class SayGoodbye:
-    """Tell the other side that this one is leaving; `CloseLink` follows."""
+    """Announce to the other side that this one is leaving; `CloseLink` follows."""
 
     link: int
 

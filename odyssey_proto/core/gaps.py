@@ -1,6 +1,6 @@
-"""The gaps in the video of one connection: each is reported once, and none before it can be told.
+"""The gaps in the video of one connection: each is reported once, and none before it may be reported.
 
-A gap begins with the loss of a link that had brought frames, or with a pause of the sender, which the driver alone
+A gap begins with the loss of a link that had brought frames, or with a pause of the sender, which only the driver
 sees. It ends with the `VideoResumed` of the driver, or with the stream. The rules are in
 spec/behaviour.md#order-of-reports; the machines of sessions and of spectators decide which of them applies when.
 """
@@ -62,13 +62,13 @@ class Gaps:
             self._put(seconds)
 
     def report_last(self) -> None:
-        """Report what is left at the end of the video: the gaps that were held, and one that lasts."""
+        """Report the remaining gaps at the end of the video: those that were held, and one that lasts."""
         self.report_held()
         if self._lasts:
             self._put(self._silence.gone_for(self._agenda.now))
 
     def forget(self) -> None:
-        """Forget what was not reported: the stream is over, or has never begun."""
+        """Forget the gaps that were not reported: the stream is over, or has never begun."""
         self._held, self._lasts = [], False
 
     def _note_video(self) -> None:

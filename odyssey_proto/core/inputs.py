@@ -1,7 +1,7 @@
 """The inputs of the protocol core, as frozen data.
 
-*Commands* are what the user calls, *occurrences* what the network reports, *faults* what happens to the driver
-itself. Nothing here acts. The tables of the machines say what an input leads to; the outputs are in
+*Commands* are calls of the user, *occurrences* reports of the network, *faults* failures of the driver itself.
+Nothing here acts. The tables of the machines define the effect of an input; the outputs are in
 `odyssey_proto.core.effects`.
 """
 
@@ -140,7 +140,7 @@ class End:
 
 @attrs.frozen
 class Abandon:
-    """Nobody waits for this call any more: it has failed for its caller.
+    """The caller no longer waits for this call: it has failed.
 
     If its update is on the wire, it keeps its place there. If it was a start, its stream is ended.
     """
@@ -280,20 +280,20 @@ class Unreadable:
 
     link: int
     error: errors.MalformedMessageError
-    """What is wrong with it; its ``message_type`` says which message it is meant to be, if that is known. The code
+    """Its fault; ``message_type`` names the intended message, if that is known. The code
     of an offer that was accepted, but cannot be answered, is ``malformed_offer``."""
 
 
 @attrs.frozen(kw_only=True)
 class LinkFigures:
-    """What was counted over a link so far, or over all links of the session; only differences matter."""
+    """The counts of a link so far, or of all links of the session; only differences matter."""
 
     expected: int
     """Packets of video that the other side has sent, as far as their numbers show."""
     lost: int
     """Those of them that were lost on the way, repaired or not."""
     held_up_s: float
-    """How long the network held frames up or lost them, in s, without a silence that lasts."""
+    """How long the network held frames up or lost them, in s, without an ongoing silence."""
     round_trip_s: float | None = None
     """The round trip in s; None if it is not known."""
     round_trip_at: float | None = None
@@ -312,14 +312,14 @@ class VideoSeen:
     packets: int | None = None
     """How many packets of any kind have come over the link; None if that is not known."""
     has_moved: bool = False
-    """Whether this machine would now send from another address than the one that the link began at."""
+    """Whether this machine would now send from another address than the link's original one."""
     figures: LinkFigures | None = None
-    """What was counted; None if nothing is. Then neither pauses nor the quality of the link are reported."""
+    """The counts; None without any. Then neither pauses nor the quality of the link are reported."""
 
 
 @attrs.frozen
 class SignOfLife:
-    """The other side of the peer connection has shown that it is there: the answer to `AskForSignOfLife`."""
+    """The other side of the peer connection has shown that it is alive: the answer to `AskForSignOfLife`."""
 
     link: int
 

@@ -1,11 +1,11 @@
-"""Judging how well video arrives over a link: good, poor or bad, and what is wrong.
+"""Judging how well video arrives over a link: good, poor or bad, and with which problems.
 
 The limits are in spec/behaviour.md#quality-of-the-link. Figures and times go in, changes of the judgement come
-out; nothing here knows sessions, spectators or the network. When to look, and which looks count, is decided in
-`odyssey_proto.core.link_watch`.
+out; nothing here knows sessions, spectators or the network. `odyssey_proto.core.link_watch` decides when to look,
+and which looks count.
 
-A change for the worse is reported at once, one for the better after a while (`BETTER_FOR_S`). Besides, each limit
-is left at a lower value than it is reached at. So a link at a limit is not reported again and again.
+A decline is reported at once, an improvement after a while (`BETTER_FOR_S`). Besides, each limit has hysteresis:
+it is left at a lower value than it is reached at. So a link at a limit is not reported repeatedly.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ WINDOW_S: Final = 5.0
 BETTER_FOR_S: Final = 10.0
 """How long a link has to be better before that is reported, in s."""
 LEAST_PACKETS: Final = 50
-"""How many packets say something about the share that is lost."""
+"""How many packets the share of lost ones needs to be meaningful."""
 _LEAST_S: Final = 1.5  # likewise: one burst may be all that was lost for minutes
 
 _QUALITIES: Final = (LinkQuality.GOOD, LinkQuality.POOR, LinkQuality.BAD)
@@ -56,7 +56,7 @@ class _Look:
 
 @attrs.frozen
 class _Measured:
-    """What the looks of the window amount to."""
+    """The sum of the looks in the window."""
 
     loss: float
     round_trip_s: float
@@ -64,18 +64,18 @@ class _Measured:
 
 
 LOSS_AT: Final = (0.03, 0.1)
-"""From which share of lost packets on a link is poor, and bad."""
+"""The shares of lost packets at which a link is poor, and bad."""
 ROUND_TRIP_AT_S: Final = (0.4, 1.0)
-"""From which round trip on it is, in s."""
+"""The round trips at which it is, in s."""
 FROZEN_AT_S: Final = (0.5, 2.0)
-"""From which time in `WINDOW_S` on for which the network held frames up it is, in s."""
+"""The times, within `WINDOW_S`, for which the network held frames up, at which it is, in s."""
 LEFT_AT: Final = 0.7
 """The part of a limit below which a link is better again."""
 
 
 @attrs.frozen
 class _Limit:
-    """When a figure makes a link poor, and bad."""
+    """The values at which a figure makes a link poor, and bad."""
 
     problem: LinkProblem
     of: Callable[[_Measured], float]
@@ -114,10 +114,11 @@ loss=0.006060606060606061, round_trip_ms=None, frozen_s=0.9, at=103.0)
         self._level = 0  # as it was reported last
         self._better_since: float | None = None
         self._worst: tuple[int, list[int]] = 0, self._levels  # the whole and the figures, since then
-        self._better: LinkQualityChanged | None = None  # what they amount to
+        self._better: LinkQualityChanged | None = None  # the change that they amount to
 
     def restart(self) -> None:
-        """Measure anew: the link is another, or nothing need come for a while. The judgement so far remains."""
+        """Start measuring again: the link has changed, or nothing need come for a while. The judgement so far
+        remains."""
         self._looks.clear()
         self._better = self._better_since = None
 
@@ -125,9 +126,9 @@ loss=0.006060606060606061, round_trip_ms=None, frozen_s=0.9, at=103.0)
         """Return the change that the figures of a look at ``now`` show, if any.
 
         Args:
-            figures: what was counted so far.
+            figures: the counts so far.
             now: the time, in s.
-            silent_s: how long the network has brought no frame, in s, if that is a freeze that lasts.
+            silent_s: how long the network has brought no frame, in s, if that is an ongoing freeze.
         """
         self._looks.append(_Look(now, figures.expected, figures.lost, figures.held_up_s))
         while now - self._looks[0].at > WINDOW_S:
@@ -148,7 +149,7 @@ loss=0.006060606060606061, round_trip_ms=None, frozen_s=0.9, at=103.0)
     def _measure(self, figures: LinkFigures, silent_s: float) -> _Measured:
         first, last = self._looks[0], self._looks[-1]
         expected = last.expected - first.expected
-        # What was late and not lost is taken back, so that the difference may be below 0.
+        # Late packets are taken back from the lost ones, so the difference may be below 0.
         lost = max(0, last.lost - first.lost)
         can_tell = expected >= LEAST_PACKETS and last.at - first.at >= _LEAST_S
         held_up_s = min(WINDOW_S, last.held_up_s - first.held_up_s + silent_s)

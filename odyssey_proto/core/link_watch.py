@@ -1,11 +1,12 @@
-"""Telling a sender that pauses from a bad network, and reporting both: `VideoPaused` and `LinkQualityChanged`.
+"""Distinguishing a sender that pauses from a bad network, and reporting both: `VideoPaused` and
+`LinkQualityChanged`.
 
 `odyssey_proto.core.silence` decides when to look for frames, when to ask for a keyframe and when to give the link
-up; this module makes of the same looks what users are told. The machines of sessions and of spectators use it.
+up; this module derives the users' events from the same looks. The machines of sessions and of spectators use it.
 
-If frames stay away while packets of video still come, the network is bad. If none come either, the other side is
-asked for a sign of life, which any ICE agent answers at once: with it the sender only pauses, without it the
-network is silent. The rules are in spec/behaviour.md#quality-of-the-link.
+If no frames come but packets of video still do, the network is bad. If neither come, the other side is asked for a
+sign of life, which any ICE agent answers at once: with an answer the sender only pauses, without one the network
+is silent. The rules are in spec/behaviour.md#quality-of-the-link.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["MEASURED_FOR_S", "LinkWatch"]
 
 MEASURED_FOR_S: Final = 10.0
-"""How old a long round trip may become before it is measured again, in s."""
+"""The age at which a long round trip is measured again, in s."""
 
 # After the newest packet of video. Less than after the newest frame, which it may belong to.
 _STILL_SENDS_S: Final = 0.7
@@ -33,11 +34,11 @@ _OVERSLEPT_S: Final = 0.25  # a look that comes as late shows that this machine 
 
 
 class LinkWatch:
-    """What the looks at a link show, beyond whether to keep it. All times are in s of the caller's clock.
+    """The results of the looks at a link, apart from whether to keep it. All times are in s of the caller's clock.
 
     Args:
         silence: the time without a frame.
-        agenda: has the time, and takes what is to be asked and reported.
+        agenda: has the time, and takes requests and reports.
     """
 
     def __init__(self, silence: Silence, agenda: Agenda) -> None:
@@ -57,14 +58,14 @@ class LinkWatch:
         self._quality.restart()
 
     def judge(self, item: VideoSeen) -> Verdict:
-        """Return what the silence at a look calls for."""
+        """Return the verdict on the silence at a look."""
         now = self._agenda.now
         return self._silence.judge(
             item.at, now, item.packets, has_moved=item.has_moved, is_lossy=self._is_lossy(item, now)
         )
 
     def _is_lossy(self, item: VideoSeen, now: float) -> bool:
-        """Return whether packets of the video arrive, and so many are lost that it explains why no frame comes."""
+        """Return whether packets of the video arrive, and enough are lost to explain why no frame comes."""
         figures, before = item.figures, self._before
         if figures is None:
             return False
@@ -84,7 +85,7 @@ class LinkWatch:
         if not self._silence.has_video and not arrives:
             return  # the video has not begun
         if self._agenda.overslept > _OVERSLEPT_S:
-            self._quality.restart()  # what came late may have waited here
+            self._quality.restart()  # late packets may have waited on this machine
         silent_s = self._silence.silent_for(now)
         if not self._silence.has_video:
             self._begins_at = now if self._begins_at is None else self._begins_at
@@ -93,7 +94,7 @@ class LinkWatch:
             self._is_asked = self._is_paused = False
             silent_s = 0.0  # if it is a freeze, it is counted when it is over
             if _must_measure(figures, now):
-                self._agenda.put(AskForSignOfLife(item.link))  # what it measures comes with the next look
+                self._agenda.put(AskForSignOfLife(item.link))  # the next look brings its measurement
         elif not arrives:
             self._agenda.put(AskForSignOfLife(item.link))
             was_asked, self._is_asked = self._is_asked, True
@@ -104,11 +105,11 @@ class LinkWatch:
             self._agenda.put(change)
 
     def hear(self, _: SignOfLife) -> None:
-        """Note that the other side has shown that it is there, and report that it pauses if that is new."""
+        """Note that the other side is alive, and report a pause if that is new."""
         now = self._agenda.now
         silent_s = self._silence.silent_for(now)
         if not self._is_asked or silent_s < KEYFRAME_AFTER_S:
-            return  # video goes on already
+            return  # video has resumed already
         self._silence.note_sign(now)
         self._quality.restart()  # a pause of the sender is no freeze
         if not self._is_paused:
@@ -117,7 +118,7 @@ class LinkWatch:
 
 
 def _must_measure(figures: LinkFigures, now: float) -> bool:
-    """Return whether the round trip was long when it was measured, and that is long ago: it may be short again."""
+    """Return whether the last measured round trip was long, and is out of date: it may be short again."""
     seconds, at = figures.round_trip_s, figures.round_trip_at
     if seconds is None or at is None:
         return False

@@ -1,6 +1,6 @@
 """The parts that the core's machines are made of: typed rows, the step through them, and the shared agenda.
 
-A *row* says: in one of these states, on this input, if this guard holds, go to that state and do this. The first
+A *row* means: in one of these states, on this input, if this guard holds, go to that state and do this. The first
 row whose guard holds wins. Guards and actions are functions of the machine and the input, so mypy checks that they
 fit. A machine is a class of actions, with its states above it and its rows below it. None is defined here.
 """
@@ -22,7 +22,7 @@ __all__ = ["Agenda", "Key", "Machine", "Row", "Rows", "by_state", "nothing", "ro
 M = TypeVar("M")
 I = TypeVar("I")  # noqa: E741  # the usual name for the input of a state machine
 Key = type[Any] | Due
-"""What a row reacts to: the class of an input or of a message, or a scheduled time."""
+"""The trigger of a row: the class of an input or of a message, or a scheduled time."""
 
 
 @attrs.frozen
@@ -81,7 +81,7 @@ def nothing(_machine: object, _item: object) -> None:
 
 
 class Agenda:
-    """The data that the machines of one core share: the current time, what is scheduled, and the outputs."""
+    """The data that the machines of one core share: the current time, the schedule, and the outputs."""
 
     def __init__(self) -> None:
         self.now: float = 0.0
@@ -103,7 +103,7 @@ class Agenda:
     def drain(self) -> list[Output]:
         """Return, once and in order, everything that was put; answers to calls come last.
 
-        Whoever goes on after an answer finds everything done and told that belongs to it.
+        So code that continues after an answer finds all its effects and events done.
         """
         out = sorted(self._out, key=lambda output: isinstance(output, Succeed | Fail))  # which keeps the order
         self._out.clear()

@@ -1,8 +1,7 @@
 """The calls that wait for their answers.
 
 The driver numbers the calls, and each is answered once. Acknowledgements carry no id, so only one ``update`` is on
-the wire at a time, and the others queue (spec/behaviour.md#order-of-answers). The machines decide what the
-answers are.
+the wire at a time, and the others queue (spec/behaviour.md#order-of-answers). The machines decide the answers.
 """
 
 from __future__ import annotations
@@ -119,7 +118,7 @@ class PendingCalls:
         ]
 
     def abandon(self, call: int) -> None:
-        """Forget a call that nobody waits for any more. If its update has not been sent, it never will be."""
+        """Forget an abandoned call. If its update has not been sent, it never will be."""
         self.connect = None if call == self.connect else self.connect
         self.start = None if call == self.start else self.start
         self._sent = None if call == self._sent else self._sent

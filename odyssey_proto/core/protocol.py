@@ -4,10 +4,10 @@ A driver feeds *inputs* with `Protocol.receive(input, now)` and carries out, in 
 returns: *effects* (do this) and *events* (report this to the user). There are no callbacks. When the clock reaches
 `Protocol.next_due`, the driver calls `Protocol.advance(now)`.
 
-The tables of two machines say which step may follow which: one for the session, and one for its stream, which is
-consulted while the session is connected. A *command* (what the user calls) for which neither has a row raises
-and changes nothing. An *occurrence* (what the network reports) without a row came at the wrong moment: it changes
-nothing and is returned as `Ignored`.
+The tables of two machines define the valid steps: one for the session, and one for its stream, which is consulted
+while the session is connected. A *command* (a call of the user) for which neither has a row raises and changes
+nothing. An *occurrence* (a report of the network) without a row came at the wrong moment: it changes nothing and
+is returned as `Ignored`.
 
 Calls that wait for an answer are numbered by the driver. Each is answered once, by `Succeed` or `Fail`.
 """
@@ -108,7 +108,7 @@ class Protocol:
 
     def _refusal(self, item: Connect | Join | Start | Interact | End) -> errors.OdysseyError:
         if isinstance(item, Connect | Join):
-            if self.is_over:  # the session was left before this command was there
+            if self.is_over:  # the session was left before this command came
                 return session_errors.left(self.session_id) if self.error is None else errors.again(self.error)
             return errors.OdysseyConnectionError(
                 f"Cannot connect: this session is {self.status}", code="not_idle", operation="connect"
@@ -179,7 +179,7 @@ class Protocol:
 
     @property
     def capabilities(self) -> wire.StreamerCapabilities | None:
-        """What the streamer can do; None before the service has assigned one."""
+        """The streamer's capabilities; None before the service has assigned one."""
         return self._session.capabilities
 
     @property

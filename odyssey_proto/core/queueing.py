@@ -49,7 +49,7 @@ class Queueing:
         return min(now + QUEUE_INTERVAL_S, end) if now < end else None
 
     def failure(self, refusal: errors.OdysseyError, operation: str) -> errors.OdysseyError:
-        """Return what to raise once `next_request` returns None: ``refusal`` itself if the timeout is 0."""
+        """Return the error to raise once `next_request` returns None: ``refusal`` itself if the timeout is 0."""
         if not self.timeout_s:
             return refusal
         return errors.OdysseyConnectionTimeoutError(
@@ -66,7 +66,7 @@ class Queueing:
 def refused_request(
     error: errors.OdysseyError, reminder: str | None = None
 ) -> StreamerUnavailable | SlotUnavailable | StepFailed:
-    """Return what a failed request for a session means to a `Protocol`, which waits and has it repeated, or fails.
+    """Return the input for a `Protocol` after a failed request for a session: it waits and retries, or fails.
 
     Args:
         error: the failure, from `refusal` or of the network.
@@ -87,7 +87,7 @@ def next_slot_request(refusal: errors.OdysseyError, now: float) -> float:
 
 
 def slot_refusal(refusal: errors.OdysseyError, reminder: str | None) -> errors.OdysseyError:
-    """Return ``refusal``, that the account has its maximum number of open sessions, with the way out.
+    """Return ``refusal``, which reports the maximum number of open sessions, with the way out.
 
     Args:
         refusal: the service's answer.

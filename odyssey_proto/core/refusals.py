@@ -1,6 +1,6 @@
-"""What an HTTP refusal means: from status, headers and body to one typed error.
+"""The meaning of HTTP refusals: from status, headers and body to one typed error.
 
-It needs no HTTP library: the caller describes what the server answered as an `HttpAnswer`. Reading the answers
+It needs no HTTP library: the caller describes the server's answer as an `HttpAnswer`. Reading the answers
 that succeed, and deciding which requests to repeat, is left to the caller.
 """
 
@@ -137,7 +137,7 @@ class HttpAnswer:
     status: int
     """The HTTP status."""
     reason: str = ""
-    """The status in words."""
+    """The reason phrase."""
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     """The headers; the case of their names does not matter."""
     body: bytes = attrs.field(default=b"", repr=False)
@@ -182,7 +182,7 @@ class HttpAnswer:
                 seconds = float(wanted)
             else:
                 dates = [parsedate_tz(text) for text in (wanted, self.header("date"))]
-                # All dates of HTTP are in GMT, also one that does not say so.
+                # All dates of HTTP are in GMT, even without a time zone.
                 later, now = (mktime_tz((*date[:9], date[9] or 0)) for date in dates if date is not None)
                 seconds = float(later - now)
         except (ValueError, TypeError, OverflowError, IndexError):
@@ -250,7 +250,7 @@ def refusal(answer: HttpAnswer, refusals: Refusals | None = None) -> OdysseyErro
 
 
 def unauthorized(error: OdysseyAuthError, operation: str) -> OdysseyAuthError:
-    """Return ``error``, which getting an access token for ``operation`` raised, as that operation raises it.
+    """Return ``error``, raised while getting an access token for ``operation``, in the class of that operation.
 
     >>> type(unauthorized(OdysseyAuthError("Invalid API key"), "GET /stream-recordings")).__name__
     'OdysseyUnauthorizedError'
@@ -260,7 +260,7 @@ def unauthorized(error: OdysseyAuthError, operation: str) -> OdysseyAuthError:
 
 
 def unreadable(answer: HttpAnswer, exc: MalformedMessageError, *, of_api: bool = True) -> MalformedMessageError:
-    """Return ``exc``, which reading the ``answer`` raised, with the attributes of the answer.
+    """Return ``exc``, raised while reading the ``answer``, with the attributes of the answer.
 
     ``of_api`` says whether JSON was expected; if so, anything else suggests a wrong address.
     """
@@ -275,7 +275,7 @@ def unreadable(answer: HttpAnswer, exc: MalformedMessageError, *, of_api: bool =
     )
 
 
-# --- what the body says
+# --- the body
 
 _Said: TypeAlias = "wire.UsageErrorBody | list[wire.ValidationIssue] | dict[str, Any] | str | None"
 
@@ -294,7 +294,7 @@ def _said(body: bytes) -> _Said:
 
 
 def _other_words(body: bytes) -> Iterator[str]:
-    """Yield what a body says that is not FastAPI's: that of a gateway before the service."""
+    """Yield the messages of a body that is not FastAPI's, but that of a gateway before the service."""
     for data in _objects(body):
         yield from (said for name in ("message", "error") if isinstance(said := data.get(name), str) and said)
         if isinstance(said := data.get("detail"), list):

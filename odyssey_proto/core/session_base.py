@@ -1,6 +1,6 @@
-"""What the actions of a session are made of: its states and data, opening a link, and the end.
+"""The building blocks of a session's actions: its states and data, opening a link, and the end.
 
-Which of it happens when is decided in `odyssey_proto.core.session_machine`, whose machine is the only subclass.
+`odyssey_proto.core.session_machine`, whose machine is the only subclass, decides when to use them.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ STATUS: Final = {
 
 
 class SessionBase(Machine):
-    """One session, without the rows that say what happens to it."""
+    """One session, without the rows of its table."""
 
     state: SessionState
 
@@ -108,7 +108,7 @@ class SessionBase(Machine):
         super().enter(target)
         status = STATUS[self.state]
         if self.state in OVER:
-            if target is not None:  # else a goodbye may be scheduled, which what comes late does not affect
+            if target is not None:  # else a goodbye may be scheduled, which late inputs do not affect
                 self._agenda.cancel()
         elif status is not before:
             self._agenda.put(StatusChanged(status=status, at=self._agenda.now))

@@ -1,4 +1,4 @@
-"""What the errors of a session say. It decides nothing about states."""
+"""The texts of a session's errors. It decides nothing about states."""
 
 from __future__ import annotations
 

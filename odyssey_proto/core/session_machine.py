@@ -2,9 +2,9 @@
 
 IDLE → AUTHENTICATING → QUEUEING → CONNECTING → CONNECTED, and from there RECONNECTING and back, until DISCONNECTED
 (on request) or FAILED. Everything that affects this state is here: the actions, and the rows that lead from one
-state to the other; what the actions are made of is in `odyssey_proto.core.session_base`. What happens to the
-stream meanwhile is decided in `odyssey_proto.core.stream_machine`, to which this module sends `LinkUp`, `LinkLost`
-or `SessionOver`. See spec/behaviour.md#connecting and spec/behaviour.md#staying-and-leaving.
+state to the other; their building blocks are in `odyssey_proto.core.session_base`. The stream is the job of
+`odyssey_proto.core.stream_machine`, to which this module sends `LinkUp`, `LinkLost` or `SessionOver`. See
+spec/behaviour.md#connecting and spec/behaviour.md#staying-and-leaving.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ if TYPE_CHECKING:
 __all__ = ["SESSION_ROWS", "SESSION_TABLE", "SessionMachine"]
 
 _LASTING: Final = frozenset({"invalid_url", "proxy", "ca_bundle", "untrusted_certificate", "closed", "internal"})
-"""The codes of failures to open a link that waiting cannot help."""
+"""The codes of failures to open a link for which waiting does not help."""
 _FOR_OFFER: Final = "waiting for the offer"
-_GOODBYES: Final = 2  # how often a goodbye is tried again; the driver waits no longer
+_GOODBYES: Final = 2  # how often a goodbye is retried; the driver waits no longer
 _GOODBYE_WAIT_S: Final = 3.0
 
 S = SessionState
@@ -71,7 +71,7 @@ _LIVE: Final = (S.IDLE, S.AUTHENTICATING, S.QUEUEING, *_LINKED)
 class SessionMachine(SessionBase):
     """One session. It steps the machine of its streams, which does not know the session."""
 
-    # Said again, because type checkers take what a subclass assigns for its own.
+    # Repeated, because type checkers treat what a subclass assigns as its own.
     capabilities: wire.StreamerCapabilities | None
     error: errors.OdysseyError | None
     doing: str
@@ -168,7 +168,7 @@ class SessionMachine(SessionBase):
         """Wait for the offer and for video."""
         self._connection.is_up = self._was_linked = True
         if self.token_is_spent(item):
-            self._token_until = math.inf  # by a clock that is wrong: the service has just accepted it
+            self._token_until = math.inf  # this machine's clock is wrong: the service has just accepted the token
         self.doing = _FOR_OFFER
         self._offers = 0
         self._agenda.wake_at(Due.VIDEO, self._agenda.now + _video_deadline(self.state))
@@ -233,11 +233,11 @@ class SessionMachine(SessionBase):
         self._connection.spare.suspect(plan)
 
     def trust_link(self, _: LinkTrusted) -> None:
-        """Keep what is prepared only for a while."""
+        """Keep the prepared link only for a while."""
         self._connection.spare.trust()
 
     def drop_spare(self, _: Due) -> None:
-        """Discard what is prepared."""
+        """Discard the prepared link."""
         self._connection.spare.drop()
 
     # --- losing the link
@@ -245,7 +245,7 @@ class SessionMachine(SessionBase):
     def may_retry(self, item: LinkFailed) -> bool:
         """Return whether to try another link: `max_retries` times at first, later while the session is kept.
 
-        At first, any refusal may pass: a server may hear of the session later than the client does.
+        At first, any refusal may be temporary: a server may learn of the session later than the client does.
         """
         error = item.error
         if self.state is S.RECONNECTING:
@@ -257,7 +257,7 @@ class SessionMachine(SessionBase):
         return may_pass and in_time and self._attempts < self._config.max_retries
 
     def hold_report(self, item: wire.DataChannelStreamerMessage) -> None:
-        """Keep what the stream reported before both parts of the connection were ready."""
+        """Keep a report of the stream that came before both parts of the connection were ready."""
         if len(self._held) < REPORTS_MOST_HELD:
             self._held.append(item)
 

@@ -1,8 +1,8 @@
-"""Checking that the streamer is still there while a call awaits its answer and no video need come.
+"""Checking that the streamer is still alive while a call awaits its answer and no video need come.
 
 While a stream runs, its video shows that the link works (`odyssey_proto.core.silence`). Between streams, and while
-one starts or ends, nothing need come for a long time. So the other side is asked for a sign of life again and
-again, which any ICE agent answers at once. The times are in spec/behaviour.md#order-of-answers.
+one starts or ends, nothing need come for a long time. So the other side is repeatedly asked for a sign of life,
+which any ICE agent answers at once. The times are in spec/behaviour.md#order-of-answers.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ __all__ = ["ASK_EVERY_S", "MISSING_AFTER_S", "SignsOfLife"]
 ASK_EVERY_S: Final = 0.5
 """The time from one request for a sign of life to the next, in s."""
 MISSING_AFTER_S: Final = 2.5
-"""How long the other side may show no sign of life, in s: less than of silent video, because a caller waits."""
-_OVERSLEPT_S: Final = 1.0  # a look that comes as late shows that this process was not running
+"""How long the other side may show no sign of life, in s: less than video may be silent, because a caller
+waits."""
+_OVERSLEPT_S: Final = 1.0  # a look that is this late shows that this process was not running
 
 
 class SignsOfLife:
-    """When the other side last showed that it is there. All times are in s of the caller's clock.
+    """When the other side last showed that it is alive. All times are in s of the caller's clock.
 
     >>> signs = SignsOfLife()
     >>> signs.note(now=100.0)
@@ -35,7 +36,8 @@ class SignsOfLife:
         self._newest = max(now, self._newest)
 
     def look_late(self, now: float, overslept_s: float) -> None:
-        """Allow for a look that comes ``overslept_s`` late: this process was not running, and could not hear."""
+        """Allow for a look that comes ``overslept_s`` late: this process was not running, and could not receive
+        any."""
         if overslept_s > _OVERSLEPT_S:
             self.note(now)
 

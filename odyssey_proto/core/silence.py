@@ -1,4 +1,4 @@
-"""Checking that video arrives: when to look for it, to ask for a keyframe, to suspect the link, and to give it up.
+"""Checking that video arrives: when to look for it, request a keyframe, suspect the link, and give it up.
 
 The times are in spec/behaviour.md#frames. The machines of sessions and of spectators use it; it knows neither. A
 machine calls `Silence.expect` when frames should come, wakes at `Silence.next_look`, has the driver look
@@ -6,8 +6,8 @@ machine calls `Silence.expect` when frames should come, wakes at `Silence.next_l
 
 A sender that pauses still reports on its video every second or so (RFC 3550, 6.2), and over a bad network packets
 arrive though no whole frame does: a new connection would be no better, so a link on which anything arrives is kept
-for longer. One that loses packets of the video is kept for as long as others of them arrive: over a full link, the
-next stream would only begin like this one. If nothing arrives, the network may be back within seconds, and video
+for longer. One that loses packets of the video is kept as long as others arrive: on a full link, a new connection
+would fare no better. If nothing arrives, the network may be back within seconds, and video
 then continues at once over the same link.
 """
 
@@ -22,13 +22,12 @@ __all__ = ["KEYFRAME_AFTER_S", "PAUSE_LIMIT_S", "SILENCE_LIMIT_S", "SUSPECT_AFTE
 KEYFRAME_AFTER_S: Final = 1.0
 """The time without a frame after which a keyframe is requested, in s."""
 SUSPECT_AFTER_S: Final = 2.0
-"""The time without anything after which the link is suspected, in s: more than from one report of a sender to the
-next."""
+"""The time without any packet after which the link is suspected, in s: longer than a sender's report interval."""
 SILENCE_LIMIT_S: Final = 6.0
 """The time without a frame after which the link is given up if nothing else arrives either, in s."""
 PAUSE_LIMIT_S: Final = 10.0
 """The same while anything else arrives over the link, unless the settings say otherwise."""
-_ALIVE_S: Final = 1.4  # less than from the request for a keyframe to the limit: what came before it does not count
+_ALIVE_S: Final = 1.4  # less than from the keyframe request to the limit: earlier packets do not count
 
 
 class Verdict(Enum):
@@ -69,7 +68,7 @@ class Silence:
         self._keyframe_asked = False
         self._has_video = False  # whether the link has had a frame
         self._packets: int | None = None
-        self._kept_at = 0.0  # when a look last found that the network loses what would be frames
+        self._kept_at = 0.0  # when a look last found that the network loses frames
         self._lossy_at = 0.0  # the same, over all links
         self._alive_at = -PAUSE_LIMIT_S  # when a look last found more packets
 
@@ -129,7 +128,7 @@ class Silence:
         elif now - self._kept_at >= (self._pause_limit_s if self._only_pauses(now) else self._limit_s):
             return Verdict.LOST
         elif has_moved and is_silent and now - self._heard_at >= KEYFRAME_AFTER_S:
-            return Verdict.LOST  # what is sent to the old address arrives no more
+            return Verdict.LOST  # packets to the old address no longer arrive
         if self._keyframe_asked or now - self._heard_at < KEYFRAME_AFTER_S:
             return Verdict.WAIT
         self._keyframe_asked = True
@@ -157,7 +156,7 @@ class Silence:
         return now - max(self._heard_at, self._video_at)
 
     def note_sign(self, now: float) -> None:
-        """Note that the other side has shown that it is there: that counts like packets that arrive."""
+        """Note that the other side has shown that it is alive: that counts like arriving packets."""
         self._alive_at = now
 
     def _only_pauses(self, now: float) -> bool:
@@ -168,5 +167,5 @@ class Silence:
         return now - self._video_at
 
     def unexplained_for(self, now: float) -> float:
-        """Return for how many s no frame of any link has come that the network did not lose."""
+        """Return how many s without a frame of any link the network's losses do not explain."""
         return now - max(self._video_at, self._lossy_at)

@@ -1,7 +1,7 @@
-"""The link that is prepared beside one that is suspected: when to prepare it, and how long to keep it.
+"""The link that is prepared beside a suspected one: when to prepare it, and how long to keep it.
 
-A link over which nothing arrives may be back at once, and then goes on. If it is lost, the next one is there
-sooner if the steps of which the other side need not know were taken meanwhile (spec/behaviour.md#suspicion). A
+A silent link may recover at any time, and then stays in use. If it is lost, the next one is ready sooner if the
+steps that the other side does not notice were taken meanwhile (spec/behaviour.md#suspicion). A
 machine calls `Spare.suspect` and `Spare.trust`, takes the plan of its next link from `Spare.take`, and drops what
 it does not need.
 """
@@ -33,10 +33,10 @@ class Spare(Generic[P]):
         self._agenda = agenda
         self._plan: P | None = None
         self.suspected_since: float | None = None
-        """Since when the link in use is suspected, in s; None if it is not."""
+        """When the link in use came under suspicion, in s; None if it is not suspected."""
 
     def suspect(self, plan: Callable[[], P] | None) -> None:
-        """Prepare the link of ``plan``, unless one is; None prepares none."""
+        """Prepare the link of ``plan``, unless one is prepared; None prepares none."""
         if self.suspected_since is None:
             self.suspected_since = self._agenda.now
         self._agenda.cancel(Due.SPARE)
@@ -45,18 +45,18 @@ class Spare(Generic[P]):
             self._agenda.put(PrepareLink(self._plan))
 
     def trust(self) -> None:
-        """Keep what is prepared only for a while: the link in use is not suspected any more."""
+        """Keep the prepared link only for a while: the link in use is no longer suspected."""
         self.suspected_since = None
         if self._plan is not None:
             self._agenda.wake_at(Due.SPARE, self._agenda.now + SPARE_KEPT_S)
 
     def take(self) -> P | None:
-        """Return the plan of the link that is prepared, to be opened now; None if none is."""
+        """Return the plan of the prepared link, to be opened now; None if there is none."""
         plan, self._plan, self.suspected_since = self._plan, None, None
         self._agenda.cancel(Due.SPARE)
         return plan
 
     def drop(self) -> None:
-        """Discard what is prepared, if anything is."""
+        """Discard the prepared link, if any."""
         if (plan := self.take()) is not None:
             self._agenda.put(DiscardLink(plan.link))

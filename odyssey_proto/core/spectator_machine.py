@@ -67,7 +67,7 @@ REOPEN_WITHIN_S: Final = 40.0
 OPEN_WITHIN_S: Final = 60.0
 """The time limit for one attempt at a first connection, in s; each of its steps has a shorter one."""
 _ENDED: Final = "stream_not_found"  # the error code if the server does not know the stream, or no longer
-_TAKEN_AWAY: Final = (401, 403)  # how stores tell it of HLS, which has no token that could be refused
+_TAKEN_AWAY: Final = (401, 403)  # how stores report it for HLS, which has no token that could be refused
 _MOST_WAITS: Final = 2  # for a server that asks to come back later, before a first connection
 _LONGEST_WAIT_S: Final = 60.0  # if it asks for more, the connection fails
 
@@ -191,7 +191,7 @@ class SpectatorMachine(Machine):
         if self.step(_ROWS, item, key):
             return
         if isinstance(item, Watch):
-            if self.is_over:  # it was left before this command was there
+            if self.is_over:  # it was left before this command came
                 raise left_early() if self.error is None else errors.again(self.error)
             raise errors.OdysseyConnectionError(
                 f"Cannot watch: this spectator is {self.status}", code="not_idle", operation="watch"
@@ -218,7 +218,7 @@ class SpectatorMachine(Machine):
         self._open(self._ways[0], OPEN_WITHIN_S)
 
     def has_another_way(self, item: LinkFailed) -> bool:
-        """Whether another way is left to try after this failure; none is after a refused token or an end."""
+        """Whether another way is left to try after this failure; not after a refused token or an end."""
         return self._may_go_on(item) and self._way is not self._ways[-1]
 
     def open_another_way(self, item: LinkFailed) -> None:
@@ -255,7 +255,7 @@ class SpectatorMachine(Machine):
         self._agenda.put(CheckVideo(self._link))
 
     def note_pause(self, item: SignOfLife) -> None:
-        """Report that the sender pauses, if no video comes although it is there."""
+        """Report that the sender pauses, if it is alive but sends no video."""
         self._watch.hear(item)
 
     def judge(self, item: VideoSeen) -> None:
@@ -280,7 +280,7 @@ class SpectatorMachine(Machine):
         self._watch.look(item)
 
     def drop_spare(self, _: Due) -> None:
-        """Discard what is prepared: the link that was suspected goes on."""
+        """Discard the prepared link: the suspected one works again."""
         self._spare.drop()
 
     def hold_gap(self, item: VideoResumed) -> None:
@@ -292,7 +292,7 @@ class SpectatorMachine(Machine):
         self._gaps.report(item)
 
     def _end_frames(self, error: errors.OdysseyError | None) -> None:
-        """End the frames, after a report of each gap: also of one that lasts."""
+        """End the frames, after a report of each gap, including one that lasts."""
         self._gaps.report_last()
         self._agenda.put(EndFrames(error))
 

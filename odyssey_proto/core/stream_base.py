@@ -1,6 +1,6 @@
-"""What the actions of a stream are made of: its data, the answers to its calls, and the check for its video.
+"""The building blocks of a stream's actions: its data, the answers to its calls, and the check for its video.
 
-Which of it happens when is decided in `odyssey_proto.core.stream_machine`, whose machine is the only subclass.
+`odyssey_proto.core.stream_machine`, whose machine is the only subclass, decides when to use them.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class SessionOver:
 
 
 class StreamBase(Machine):
-    """The streams of a session, one at a time, without the rows that say what happens to them."""
+    """The streams of a session, one at a time, without the rows of their table."""
 
     state: StreamState
 
@@ -122,7 +122,7 @@ class StreamBase(Machine):
         self._signs = SignsOfLife()
         self._gaps = Gaps(agenda, self._silence)
         self._started_by: int | None = None  # the call of the last start
-        self._unwanted = False  # whether the last start has failed: a stream that still comes of it is ended
+        self._unwanted = False  # whether the last start has failed: if it still yields a stream, that is ended
         self._clearing = False
         self._update_sent_at = self._end_sent_at = 0.0
         self._end_sent = False  # whether the end of the last start's stream was requested
@@ -230,7 +230,7 @@ class StreamBase(Machine):
             self._gaps.begin(video_at)
 
     def comes_too_early(self, _: VideoResumed) -> bool:
-        """Return whether the video is there before the connection: the decoder may be faster than the channel."""
+        """Return whether the video came before the connection: the decoder may be faster than the channel."""
         return not (self._connection.has_channel and self._connection.has_video)
 
     def hold_gap(self, item: VideoResumed) -> None:
@@ -241,18 +241,18 @@ class StreamBase(Machine):
         """Report the frames that were missed."""
         self._gaps.report(item)
 
-    # --- checking that the streamer is there
+    # --- checking that the streamer is alive
 
     def _await_answer(self) -> None:
         self._signs.note(self._agenda.now)
         self._agenda.wake_at(Due.CHECK, self._agenda.now + ASK_EVERY_S)
 
     def note_sign(self, _: SignOfLife) -> None:
-        """Note that the streamer is there."""
+        """Note that the streamer is alive."""
         self._signs.note(self._agenda.now)
 
     def note_pause(self, item: SignOfLife) -> None:
-        """Report that the streamer pauses, if no video comes although it is there."""
+        """Report that the streamer pauses, if it is alive but sends no video."""
         self._watch.hear(item)
 
     def has_vanished(self, _: Due) -> bool:

@@ -1,4 +1,4 @@
-"""What the errors of a stream say, and which of them end it. It decides nothing about calls and states."""
+"""The texts of a stream's errors, and which of them end it. It decides nothing about calls and states."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _USAGE_CODES: Final = {
         "Start another stream",
     ),
 }
-"""By reason: the error's code, its text if the streamer gave none, and what the user can do."""
+"""By reason: the error's code, its text if the streamer gave none, and the user's remedy."""
 _NO_WORDS: Final = ("", "Stream error occurred")
 _ACTION_URL: Final = "https://developer.odyssey.ml/dashboard"
 _LEASE_DENIED: Final = "lease_denied"
@@ -72,7 +72,7 @@ def failure(
 
 
 def given_up(session_id: str | None) -> errors.OdysseyStreamError:
-    """Return the error of a stream whose start was given up by its caller."""
+    """Return the error of a stream whose start was abandoned by its caller."""
     return errors.OdysseyStreamError(
         "The stream was given up: its start was not answered in time",
         code="start_given_up",
@@ -83,7 +83,7 @@ def given_up(session_id: str | None) -> errors.OdysseyStreamError:
 
 
 def unanswered(why: str, session_id: str | None) -> errors.OdysseyStreamError:
-    """Return the error of a call that the streamer will not answer any more."""
+    """Return the error of a call that the streamer will no longer answer."""
     return errors.OdysseyStreamError(
         f"The call was not answered: {why}", code="stream_ended", session_id=session_id, operation="stream"
     )

@@ -1,7 +1,7 @@
 """The life of a stream in a connected session: NONE → STARTING → STREAMING → ENDING → NONE.
 
 Everything that affects the state of a stream is here: its actions, and the rows that lead from one state to the
-other; what the actions are made of is in `odyssey_proto.core.stream_base`. The session's machine steps this one
+other; their building blocks are in `odyssey_proto.core.stream_base`. The session's machine steps this one
 with `LinkUp`, `LinkLost` and `SessionOver`; this one passes something to the session as a following input
 (`Agenda.follow_with`).
 
@@ -39,7 +39,7 @@ X = StreamState
 class StreamMachine(StreamBase):
     """The streams of a session, one at a time."""
 
-    # Said again, because type checkers take what a subclass assigns for its own.
+    # Repeated, because type checkers treat what a subclass assigns as its own.
     stream_id: str | None
     applied_prompt: str | None
     broadcast: BroadcastInfo | None
@@ -138,7 +138,7 @@ class StreamMachine(StreamBase):
         self._await_answer()
 
     def started(self, message: wire.StreamStarted) -> None:
-        """Answer the start, and report the stream, even one that nobody here asked for."""
+        """Answer the start, and report the stream, even one that was not requested here."""
         now = self._agenda.now
         self.stream_id, self.applied_prompt = message.stream_id, message.applied_prompt
         self._agenda.put(BeginFrames(now))
@@ -160,7 +160,7 @@ class StreamMachine(StreamBase):
         error = given_up(self._connection.session_id)
         if self.stream_id is not None:  # it has started just before its caller gave up
             self._fail_unanswered(error)
-            if self._connection.has_channel:  # else once the link is back
+            if self._connection.has_channel:  # else once the link is restored
                 self._send_end()
         self._finish(error)
         self._clearing = True
@@ -176,13 +176,13 @@ class StreamMachine(StreamBase):
         self._send_end()
 
     def refuse_unread(self, item: Unreadable) -> None:
-        """Fail the start, and end its stream, of which nothing is known."""
+        """Fail the start, and end its stream, about which nothing is known."""
         self.fail_start(item)
         self._clearing = True
         self._send_end()
 
     def can_be_watched(self, message: wire.BroadcastReady) -> bool:
-        """Return whether the service said where spectators can watch, and with which token."""
+        """Return whether the service gave the address and the token for spectators."""
         return bool(message.webrtc_url and message.spectator_token)
 
     def note_broadcast(self, message: wire.BroadcastReady) -> None:
@@ -213,7 +213,7 @@ class StreamMachine(StreamBase):
         self._limit_waiting()
 
     def waits_for_nobody(self, _: Due) -> bool:
-        """Return whether updates wait for the answer to one that nobody waits for."""
+        """Return whether updates wait for the answer to an abandoned one."""
         return self._calls.waits_for_nobody
 
     def give_answer_up(self, _: Due) -> None:
@@ -330,7 +330,7 @@ STREAM_TABLE: Final[tuple[Row[StreamMachine], ...]] = (
     row((X.STARTING,), VideoResumed, None, M.hold_gap),
     row((X.STREAMING,), VideoResumed, None, M.hold_gap, M.comes_too_early),
     row((X.STREAMING, X.ENDING), VideoResumed, None, M.report_gap),
-    # Checking that the streamer is there while no video need come.
+    # Checking that the streamer is alive while no video need come.
     row((X.STARTING, X.ENDING), SignOfLife, None, M.note_sign),
     row((X.STARTING, X.ENDING), Due.CHECK, None, M.lose_streamer, M.has_vanished),
     row((X.STARTING, X.ENDING), Due.CHECK, None, M.ask_for_sign),

@@ -1,4 +1,4 @@
-"""Which message one was meant to be that cannot be read. It needs the message's type only."""
+"""Guards for messages that cannot be read: which message was intended. They need only its type."""
 
 from __future__ import annotations
 

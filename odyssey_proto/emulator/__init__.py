@@ -7,10 +7,10 @@ checks the other. Needs the extra ``emulator``.
     with Emulator() as emulator:
         client = Odyssey(emulator.api_key, api_url=emulator.api_url)
 
-`Emulator.requests`, `Emulator.prompts`, `Emulator.sessions` and `Emulator.messages` answer what was asked of it,
-and `Emulator.faults` makes things go wrong. Under pytest, `odyssey_proto.pytest_plugin` has fixtures.
+`Emulator.requests`, `Emulator.prompts`, `Emulator.sessions` and `Emulator.messages` show what clients asked of it,
+and `Emulator.faults` makes steps fail. Under pytest, `odyssey_proto.pytest_plugin` has fixtures.
 
-Its worlds are painted; `World` describes what takes their place to show those of a model or a simulator. Every
+Its worlds are painted; `World` describes objects that replace them with those of a model or a simulator. Every
 painted picture carries a stamp with its number and time; `read_stamp` reads it from a decoded picture. `watching`
 shows all calls and messages.
 

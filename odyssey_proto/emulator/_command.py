@@ -1,7 +1,7 @@
 """The command ``odyssey-proto emulator``, which serves until a signal ends it.
 
 It prints one line of JSON, ``{"api_url": …, "api_key": …}``, as soon as it accepts requests. `main` is the command
-on argparse, for those who have no more than the extra ``emulator``.
+on argparse, for installations with only the extra ``emulator``.
 """
 
 from __future__ import annotations

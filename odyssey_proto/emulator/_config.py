@@ -1,4 +1,4 @@
-"""The settings of an emulator: where it listens, what its streamers can do, and its limits.
+"""The settings of an emulator: its address, the capabilities of its streamers, and its limits.
 
 All settings are checked here, before a socket is opened. Nothing is read from the environment.
 """
@@ -191,8 +191,8 @@ class EmulatorConfig:
     """TCP port to listen on; 0 takes a free one."""
     allow_hosts: tuple[str, ...] = attrs.field(default=(), converter=_words, validator=_check_hosts)
     """Names and addresses, without a port, by which callers may name it, beside those of loopback, ``host``, and
-    the address at which a call arrives. A call with any other ``Host`` is refused: a web page may have made the
-    name of its own server lead here."""
+    the address at which a call arrives. A call with any other ``Host`` is refused: a hostile web page may have
+    pointed its own domain here."""
     allow_origins: tuple[str, ...] = attrs.field(default=(), converter=_words, validator=_check_origins)
     """Origins of the web pages that may call it, such as ``https://app.example.org`` or ``null``, beside those of
     loopback and of the host that they call, on any port. No page may call ``/_emulator``."""
@@ -228,7 +228,7 @@ class EmulatorConfig:
     (keepalives, the lifetimes of tokens) stays as it is."""
     replay: Path | None = attrs.field(default=None, converter=_path, validator=_check_path)
     """A live cassette (`odyssey_proto.Session.capture`) to serve instead of the worlds. Each session gets, from
-    its beginning, what the service did then, in time, or as fast as ``pace`` says."""
+    its beginning, the recorded behaviour of the service, in real time or as fast as ``pace`` says."""
     bitrate: int | None = attrs.field(default=None, validator=_whole(1_000_000, 16_000_000, optional=True))
     """Bit rate of a stream, in bits per s, from 1 to 16 million: 5 to 80 packets per picture at 20 fps, spread
     over the time until the next picture. Smooth pictures do not need so many: add ``grain``. None begins with 1
@@ -283,8 +283,9 @@ class EmulatorConfig:
     """Lifetime of an access token, in s."""
     second_connection: str = attrs.field(default="replaces", validator=_check_second)
     """What a second connection to a session does. It ``replaces`` the first, which gets an ``error`` and is
-    closed; or it stands ``beside`` the first, which goes on with video until its WebSocket ends. Answers of the
-    streamer then go to the newer of the two. What the service does is not known: clients should work with both."""
+    closed; or it stands ``beside`` the first, which keeps its video until its WebSocket ends. Answers of the
+    streamer then go to the newer of the two. The service's behaviour is not known: clients should work with
+    both."""
     session_token_ttl_s: float = attrs.field(default=600, validator=_above_zero())
     """Lifetime of a session token, in s."""
     stale_after_s: float = attrs.field(default=40, validator=_above_zero())
@@ -302,7 +303,7 @@ class EmulatorConfig:
 
     @property
     def stamps_pictures(self) -> bool:
-        """Whether pictures carry a stamp, as ``stamp`` says or as is usual for ``world``."""
+        """Whether pictures carry a stamp: ``stamp``, or the default for ``world``."""
         return self.world is None if self.stamp is None else self.stamp
 
 

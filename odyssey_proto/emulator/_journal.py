@@ -1,4 +1,5 @@
-"""The traffic of one emulator, kept for those who ask for it later, or follow it. `_showing` makes it readable."""
+"""The traffic of one emulator, kept for later requests, or for clients that follow it. `_showing` makes it
+readable."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Entry", "Journal"]
 
 _KEPT_BYTES: Final = 8 * 2**20  # of bodies and messages; the oldest are dropped
-_ENTRY_BYTES: Final = 1024  # what an entry takes beside them, roughly: headers and objects
+_ENTRY_BYTES: Final = 1024  # the rest of an entry, roughly: headers and objects
 _OWN: Final = "/_emulator/"
 
 
@@ -38,8 +39,8 @@ class Entry:
 class Journal:
     """The latest traffic of one emulator. Runs on the loop's thread, from `begin` on.
 
-    Watchers see the traffic of all emulators of the process: each has a thread of its own, which tells them apart.
-    ``on_entry`` is called with what was seen and its time, in s since 1970.
+    Watchers see the traffic of all emulators of the process: each has a thread of its own, which identifies it.
+    ``on_entry`` is called with each item and its time, in s since 1970.
     """
 
     def __init__(self, on_entry: Callable[[Seen, float], None] = lambda _seen, _at: None) -> None:
@@ -53,7 +54,7 @@ class Journal:
         """Whether nothing more will come."""
 
     def begin(self) -> None:
-        """Keep what is shown on this thread from now on."""
+        """Keep the traffic of this thread from now on."""
         self._thread = threading.get_ident()
 
     def __call__(self, seen: Seen) -> None:
@@ -69,17 +70,17 @@ class Journal:
         self._news.set()
 
     def since(self, number: int) -> list[Entry]:
-        """Return what came after the entry ``number``; 0 for everything that is kept."""
+        """Return the entries after ``number``; 0 for all that are kept."""
         return [entry for entry in self._entries if entry.number > number]
 
     async def wait_for_news(self, number: int) -> None:
-        """Wait until something has come after the entry ``number``, or nothing more will."""
+        """Wait until there is an entry after ``number``, or there will be none."""
         while self._number <= number and not self.is_over:
             self._news.clear()
             await self._news.wait()
 
     def end(self) -> None:
-        """Let nobody wait any more."""
+        """Release all waiting readers."""
         self.is_over = True
         self._news.set()
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Notebook", "SeenMessage", "SeenRequest", "SeenSession", "SeenStream"]
 
 _MOST_BYTES: Final = 32 * 2**20  # of bodies and messages; the oldest are dropped
-_ENTRY_BYTES: Final = 1024  # what an entry takes beside them, roughly
+_ENTRY_BYTES: Final = 1024  # the rest of an entry, roughly
 _MOST_KEPT: Final = 10_000  # prompts, and sessions
 
 
@@ -133,7 +133,7 @@ class SeenSession:
 
 
 class Notebook:
-    """What was asked of one emulator."""
+    """The requests to one emulator."""
 
     def __init__(self) -> None:
         self._news = threading.Condition()

@@ -1,6 +1,6 @@
 """The options of the emulator's command, one for each setting of `EmulatorConfig`, read off that class.
 
-A new setting is an option at once: its annotation says how a text is read, its docstring is the help. Both
+A new setting is an option at once: its annotation defines how a text is read, its docstring is the help. Both
 commands are made from this list: the one on Click (`odyssey_proto.cli`), and the one on argparse (`_command`),
 which needs nothing else. Values are checked by the settings themselves.
 """
@@ -41,19 +41,19 @@ class SettingOption:
     flag: str
     """Name of the option, such as ``--allow-host``."""
     help: str
-    """What it sets, in one sentence."""
+    """Its meaning, in one sentence."""
     default: str
-    """The default as a text; empty if it says nothing."""
+    """The default as a text; empty if that means nothing to a user."""
     is_switch: bool = False
     """Whether it is set by ``--name`` and ``--no-name``, without a value."""
     is_repeatable: bool = False
     """Whether it may be given several times, for several values."""
     metavar: str = "TEXT"
-    """Stands for its value in the help."""
+    """The placeholder of its value in the help."""
     choices: tuple[str, ...] = ()
     """All values, if there are few."""
     read: Callable[[str], Any] = str
-    """Reads one value; raises `ValueError` with what is wrong."""
+    """Reads one value, or raises `ValueError` with the reason."""
 
     @property
     def opposite(self) -> str:
@@ -116,7 +116,7 @@ def _option(field: attrs.Attribute[Any], hint: Any, text: str) -> SettingOption:
 
 
 def _parts(hint: Any) -> tuple[Any, ...]:
-    """Return the members of a union, without None, or the one type that there is."""
+    """Return the members of a union, without None, or the single type."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return tuple(part for part in typing.get_args(hint) if part is not types.NoneType)
     return (hint,)
@@ -148,7 +148,7 @@ def _shown(value: Any) -> str:
 
 
 def _item(hint: Any) -> tuple[str, Callable[[str], Any]]:
-    """Return what stands for one value in the help, and how it is read."""
+    """Return the placeholder of one value in the help, and its reader."""
     if hint is int:
         return "N", _whole
     if hint is float:

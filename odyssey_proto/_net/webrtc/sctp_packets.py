@@ -1,6 +1,6 @@
-"""Packets of SCTP that aiortc can take: one whose parts have impossible lengths would keep it busy for ever.
+"""Which SCTP packets aiortc can read: one whose parts have impossible lengths would keep it busy for ever.
 
-No I/O. What a packet means is left to aiortc.
+No I/O. The meaning of packets is left to aiortc.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Packets of RTP that cannot be read: they are dropped, as any other that a network has made up.
+"""Unreadable RTP packets: they are dropped, like all other garbage from a network.
 
-If aiortc cannot read a packet, it drops it. But if an extension in the head of one has a wrong length, aiortc ends
-the connection. In each transport, one object reads the extensions; here it is made to refuse such a one in the way
+aiortc drops packets that it cannot read, except if a header extension has a wrong length: then it ends the
+connection. In each transport, one object reads the extensions; here it is made to refuse such a packet in the way
 that aiortc expects. If aiortc's internals differ from those known here, they are left alone.
 """
 

@@ -1,7 +1,7 @@
 """Accounts and permissions: keys, tokens, the pool of streamers, sessions and their limits.
 
 No I/O, no waiting, one thread. All times come from the clock argument, those inside tokens too, so a test can
-advance 40 s at once. This module does not know what a session does with its streamer.
+advance 40 s at once. It does not know how a session uses its streamer.
 """
 
 from __future__ import annotations
@@ -309,7 +309,7 @@ class Service:
 
 
 def usage_refusal(code: str, message: str, action: str, details: dict[str, Any]) -> RefusedError:
-    """Return the answer for a limit of the account that is reached."""
+    """Return the answer for a reached limit of the account."""
     return RefusedError(
         429,
         {

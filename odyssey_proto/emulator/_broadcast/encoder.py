@@ -86,7 +86,7 @@ class Encoder:
         self._arrived.set()
 
     def close(self) -> None:
-        """Stop for good: no more packets are handed out."""
+        """Stop for good: no more packets are sent."""
         self._takers.clear()
         self._stop()
 
@@ -135,7 +135,7 @@ class Encoder:
                 "bufsize": str(self._bitrate // 2),
             }
         if self._name == "libx264":
-            codec.profile = "Baseline"  # what every receiver decodes
+            codec.profile = "Baseline"  # every receiver decodes it
         return codec
 
 

@@ -115,7 +115,7 @@ def _headers(value: Any) -> Any:
 
 @attrs.frozen(kw_only=True)
 class Fault:
-    """One thing that goes wrong at one step.
+    """One failure at one step.
 
     Raises:
         OdysseyConfigError: a field is not valid, or the step does not support the action.
@@ -129,7 +129,7 @@ class Fault:
     """
 
     step: Step
-    """The step at which it happens, and with it the actions that there are:
+    """The step at which it happens, which determines the possible actions:
 
     - calls: ``POST /auth/token``, ``GET /regions``, ``ping`` (the measurement of a region), ``POST
       /sessions/request``, ``POST /sessions/token``, ``GET /signaling/config``, ``POST /telemetry``, ``GET
@@ -191,7 +191,7 @@ class Fault:
     text: str = ""
     """Text of ``send`` and ``replace``, sent unchanged."""
     artifact: Artifact = "video"
-    """The file that ``lose`` takes away: ``video``, ``events``, ``thumbnail`` or ``preview``."""
+    """The file that ``lose`` removes: ``video``, ``events``, ``thumbnail`` or ``preview``."""
 
     def __attrs_post_init__(self) -> None:
         actions = _ACTIONS.get(self.step) if isinstance(self.step, str) else None

@@ -1,4 +1,4 @@
-"""Sloppiness: an emulator that says what it says in the forms that tolerant readers accept, at random by a seed.
+"""Sloppiness: the emulator's answers in forms that only tolerant readers accept, at random by a seed.
 
 It changes what the emulator sends, never what it accepts. The tables of the kinds are in `sloppy_json` and
 `sloppy_http`. Answers and messages that a fault wrote are left alone.
@@ -75,7 +75,7 @@ class Sloppiness:
         self._addresses: set[str] = set()
 
     def forms(self, place: Place, text: str) -> list[str | bytes]:
-        """Return what is sent for the message ``text``, in order."""
+        """Return the messages to send for ``text``, in order."""
         if self._seed is None:
             return [text]
         chosen = self._chosen(place)
@@ -90,7 +90,7 @@ class Sloppiness:
     async def answer(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Answer a call, in another form. Around everything that answers or refuses calls."""
+        """Answer a call, in another form. A middleware around everything that answers or refuses calls."""
         where = call_of(request)
         if self._seed is None or where not in _CALLS:
             return await handler(request)
@@ -132,7 +132,7 @@ def _change(chosen: random.Random, answer: Answer) -> list[str]:
 
 
 async def untype(_: web.Request, response: web.StreamResponse) -> None:
-    """Remove an empty Content-Type, in whose absence aiohttp would add one."""
+    """Remove an empty Content-Type; without any, aiohttp would add one."""
     if response.headers.get(hdrs.CONTENT_TYPE) == "":
         del response.headers[hdrs.CONTENT_TYPE]
 

@@ -1,7 +1,7 @@
 """Sloppy HTTP: the tables of other ways in which a lenient service may give the same answer.
 
-Each kind keeps the meaning for a tolerant reader (spec/README.md#what-a-reader-tolerates). It is
-`odyssey_proto.emulator._faults.sloppiness` that decides when a kind is used, and on what.
+Each kind keeps the meaning for a tolerant reader (spec/README.md#what-a-reader-tolerates).
+`odyssey_proto.emulator._faults.sloppiness` decides when a kind is used, and on what.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class Call:
     where: str
     request: web.Request
     first: bool
-    """Whether no call to this address was answered before."""
+    """Whether this is the first answered call to this address."""
     instead: web.Response | None = None
-    """What is answered instead, if anything."""
+    """The answer to give instead, if any."""
 
 
 def second_home(routes: list[web.RouteDef]) -> list[web.RouteDef]:

@@ -1,7 +1,7 @@
 """Sloppy JSON: the tables of other forms in which a lenient service may put the same content.
 
-Each kind keeps the meaning for a tolerant reader (spec/README.md#what-a-reader-tolerates). It is
-`odyssey_proto.emulator._faults.sloppiness` that decides when a kind is used, and on what.
+Each kind keeps the meaning for a tolerant reader (spec/README.md#what-a-reader-tolerates).
+`odyssey_proto.emulator._faults.sloppiness` decides when a kind is used, and on what.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Kind(Generic[S]):
     change: Callable[[random.Random, S], bool]
     """Change the subject, at random; return whether it could be changed."""
     chance: float = 0.15
-    """How probable it is where it applies, from 0 to 1."""
+    """Its probability, if it applies, from 0 to 1."""
 
 
 def changes(kinds: tuple[Kind[S], ...], chosen: random.Random, subject: S) -> list[str]:
@@ -53,7 +53,7 @@ class Part:
 
     @property
     def fields(self) -> dict[str, _Field]:
-        """What ``spec/`` says of its fields, by their names on the wire."""
+        """The definitions of its fields in ``spec/``, by their names on the wire."""
         return _fields(self.cls)
 
     def numbers(self, *kinds: type) -> list[str]:
@@ -61,7 +61,7 @@ class Part:
         return [name for name in self.fields if type(self.data.get(name)) in kinds]
 
     def defaults(self) -> list[str]:
-        """Return the names of the fields that hold what their absence would mean."""
+        """Return the names of the fields that hold their default value."""
         return [
             name
             for name, field in self.fields.items()
@@ -96,7 +96,7 @@ _IDS: Final = {
     models.SimulationStream: "stream_id",
     models.IceServer: "urls",
 }
-"""The field without which a row of a list is of no use."""
+"""The field without which a row of a list is useless."""
 
 
 @functools.cache
@@ -385,7 +385,7 @@ TEXT: Final[tuple[Kind[Draft], ...]] = (
 
 @attrs.define
 class Sending:
-    """One message and what is sent for it, to be changed."""
+    """One message and the form in which it is sent, to be changed."""
 
     data: dict[str, Any]
     sent: list[str | bytes]

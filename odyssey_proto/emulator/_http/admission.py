@@ -1,7 +1,7 @@
 """Who may call an emulator: the checks of ``Host`` and ``Origin`` that come before everything else, and CORS.
 
-A developer's browser runs pages of strangers beside the emulator. Such a page can send requests to this machine,
-and it reads the answers if the name of its own server is made to lead here (DNS rebinding). So a call must name a
+A developer's browser runs untrusted pages beside the emulator. Such a page can send requests to this machine, and
+read the answers if its own domain is made to resolve to it (DNS rebinding). So a call must name a
 host of the emulator, and a page that calls must come from this machine, unless the settings name others.
 ``/_emulator`` is for tools and refuses all pages. A caller who is admitted still needs a key or a token.
 """
@@ -34,7 +34,7 @@ PREFLIGHT: Final = {
     "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Range, Range",
     "Access-Control-Max-Age": "600",
 }
-"""Headers of the answer to a page that asks what it may send."""
+"""Headers of the answer to a preflight request."""
 _MOST_REPORTED: Final = 20
 """Maximum number of refused hosts and origins that are logged; a page could send any number of them."""
 
@@ -80,7 +80,7 @@ class Admission:
 
     def _check_host(self, request: web.Request) -> None:
         named = request.headers.getall(hdrs.HOST, [])
-        if not request.raw_path.startswith(("/", "*")):  # the whole address, as for a proxy
+        if not request.raw_path.startswith(("/", "*")):  # an absolute address, as for a proxy
             named = [*named, urlsplit(request.raw_path).netloc]
         elif not named and request.version < (1, 1):
             return  # no browser is that old

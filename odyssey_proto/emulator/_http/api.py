@@ -39,13 +39,13 @@ T = TypeVar("T")
 log = logging.getLogger("odyssey_proto.emulator.http")
 
 SERVER = "odyssey-emulator"
-"""What every answer names as its server."""
+"""The ``Server`` header of every answer."""
 _STEPS = {"GET /ping/{region}": "ping", "GET /signaling/client/{session_id}": "signaling handshake"}
 
 
 @web.middleware
 async def _let_go(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let a client go that leaves during its answer or the handshake, or after a body that cannot be unpacked.
+    """Drop a client that leaves during its answer or the handshake, or sends a body that cannot be unpacked.
 
     That is no failure of the emulator, and no traceback is logged.
     """

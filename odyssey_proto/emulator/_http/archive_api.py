@@ -172,7 +172,7 @@ def _info(job: Job) -> dict[str, Any]:
 
 
 class _Query:
-    """Reads the query arguments of one call and collects what is wrong with them."""
+    """Reads the query arguments of one call and collects their faults."""
 
     def __init__(self, request: web.Request) -> None:
         self._values = request.query

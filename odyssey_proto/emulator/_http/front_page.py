@@ -1,4 +1,4 @@
-"""``GET /``: what answers here, and where its parts are; a page for browsers, JSON for everything else.
+"""``GET /``: an overview of the emulator and its addresses; a page for browsers, JSON for everything else.
 
 The service has no such call, so it is not part of the traffic that watchers see.
 """
@@ -38,7 +38,7 @@ _HTML: Final = """<!doctype html>
 
 
 class FrontPage:
-    """The call that says what this is."""
+    """The call that describes the emulator."""
 
     def __init__(self, config: EmulatorConfig) -> None:
         self._config = config

@@ -1,4 +1,4 @@
-"""What clients asked, for tests in any language: ``/_emulator/requests``, ``prompts``, and so on."""
+"""The requests of clients, for tests in any language: ``/_emulator/requests``, ``prompts``, and so on."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ __all__ = ["NotebookApi"]
 
 
 class NotebookApi:
-    """The calls with which tests read what clients asked. Secrets are masked.
+    """The calls with which tests read the requests of clients. Secrets are masked.
 
-    ``GET /_emulator/`` names the calls. ``POST /_emulator/forget`` forgets what was asked so far.
-    """
+    ``GET /_emulator/`` names the calls. ``POST /_emulator/forget`` forgets the requests so far."""
 
     def __init__(self, notebook: Notebook) -> None:
         self._notebook = notebook

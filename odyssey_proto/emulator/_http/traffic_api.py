@@ -1,4 +1,4 @@
-"""``/_emulator/traffic``: what went between this emulator and its clients, as NDJSON."""
+"""``/_emulator/traffic``: the traffic between this emulator and its clients, as NDJSON."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 __all__ = ["TrafficApi"]
 
-_LOOK_EVERY_S: Final = 1.0  # whether a client that follows is still there
+_LOOK_EVERY_S: Final = 1.0  # whether a following client is still connected
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 
 class TrafficApi:
     """The calls with which a developer looks at the traffic of one emulator.
 
-    ``GET`` has three arguments. ``since=N`` leaves out what has the number N or less. ``follow=true`` goes on with
-    what comes, until the client leaves or the emulator ends. ``secrets=true`` masks nothing.
+    ``GET`` has three arguments. ``since=N`` leaves out entries up to the number N. ``follow=true`` continues with
+    new entries, until the client leaves or the emulator ends. ``secrets=true`` masks nothing.
 
-    ``DELETE`` forgets what was kept.
+    ``DELETE`` forgets all entries.
     """
 
     def __init__(self, journal: Journal) -> None:

@@ -186,7 +186,7 @@ class SimulationQueue:
 
     @staticmethod
     async def _befall(fault: Fault) -> None:
-        """Carry out a fault of a job that begins."""
+        """Carry out the fault of a starting job."""
         if fault.action == "fail":
             raise ScriptError(fault.message)
         if fault.action == "delay":

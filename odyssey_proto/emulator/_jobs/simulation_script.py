@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Order", "ScriptError", "Take", "check_request", "check_script", "plan"]
 
 TAIL_MS: Final = 3000
-"""How long a stream goes on after the last entry of a script that does not end it, in ms."""
+"""How long a stream continues after the last entry of a script that does not end it, in ms."""
 _SOURCES: Final = ("script", "scripts", "script_url")
 
 Issue = dict[str, Any]
@@ -42,7 +42,7 @@ class Take:
 
 @attrs.frozen(kw_only=True)
 class Order:
-    """The work of one job: what to film, and how."""
+    """The work of one job: the streams to film, and the settings."""
 
     takes: tuple[Take, ...]
     portrait: bool
@@ -56,7 +56,7 @@ class Order:
     fps: int
     stamp: bool
     world: str | None
-    """Name of the world, in the place of the emulator's own."""
+    """Name of the world that replaces the emulator's own."""
     world_fps: float
     """Pictures per second of a folder of pictures."""
     folder: str
@@ -81,7 +81,7 @@ class Order:
 
 
 def check_request(data: Any) -> list[Issue]:
-    """Return what is wrong with the body of ``POST /simulation-jobs``, in FastAPI's form."""
+    """Return the faults of the body of ``POST /simulation-jobs``, in FastAPI's form."""
     if not isinstance(data, dict):
         return [_issue(("body",), *_NO_OBJECT)]
     issues = [*_field(data, "portrait", ("body",), _boolean, required=True)]
@@ -96,7 +96,7 @@ def check_request(data: Any) -> list[Issue]:
 
 
 def check_script(data: Any) -> list[Issue]:
-    """Return what is wrong with a fetched script, in FastAPI's form."""
+    """Return the faults of a fetched script, in FastAPI's form."""
     return [*_script(data, ("script",))]
 
 

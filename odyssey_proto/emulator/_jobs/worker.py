@@ -2,7 +2,7 @@
 
 It is a process because painting holds the GIL, and live streams would stutter. It runs at low priority and as fast
 as the machine allows. It reads orders from stdin and writes reports to stdout as lines of JSON; it knows nothing
-of jobs, accounts or HTTP, and can be killed at any time. What a user's world prints goes to stderr.
+of jobs, accounts or HTTP, and can be killed at any time. The output of a user's world goes to stderr.
 
     in    {"takes": [...], "portrait", "expand", "video", "seed", "size", "fps", "stamp", "world", "world_fps",
            "folder"}

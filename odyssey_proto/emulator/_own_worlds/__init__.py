@@ -1,3 +1,3 @@
-"""Worlds of one's own: a user's model, simulator, clip or pictures in the place of the emulator's worlds."""
+"""Users' worlds: a model, simulator, clip or pictures in place of the emulator's own worlds."""
 
 __all__: list[str] = []

@@ -1,6 +1,6 @@
-"""Two worlds that are there already: a recorded clip, and a folder of pictures. Prompts change nothing in them.
+"""Two ready-made worlds: a recorded clip, and a folder of pictures. Prompts change nothing in them.
 
-Both are read as they are shown, and begin again at their end.
+Both are read while they are shown, and repeat.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Slides:
         self._shown = -1
 
     def start(self, *_: object) -> None:
-        """Begin with the first of the pictures that are there now."""
+        """Begin with the first of the present pictures."""
         self._paths = _pictures_in(self._folder)
         self._shown = -1
 

@@ -1,6 +1,6 @@
-"""A world as it plays one stream: what it is asked, and what is shown while it has nothing to show.
+"""A world during one stream: the calls to it, and the pictures shown while it has none.
 
-All calls of one performance come from one thread, which may be any. Waiting is the business of `stage`.
+All calls of one performance come from one thread, which may be any. Waiting is the job of `stage`.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Performance:
         try:
             self._world = make()
             self.applied_prompt = self._applied(self._world.start(prompt, backdrop, self.size, seed), prompt)
-            # Asked for here, so that a world that fails at once fails the start, and there is one to show.
+            # Requested here, so that a world that fails at once fails the start, and there is a picture to show.
             self._newest = self._fitted(self._world.picture(0.0)) or self._frame.black()
         except BaseException as exc:  # see `_expect_failure`
             _expect_failure(exc)
@@ -107,7 +107,7 @@ class Performance:
         return shown
 
     def close(self) -> None:
-        """Tell the world that it is over, if it wants to know."""
+        """Close the world, if it has a method for that."""
         close = getattr(self._world, "close", None)
         if callable(close):
             try:
@@ -149,7 +149,8 @@ class Performance:
 def _expect_failure(exc: BaseException) -> None:
     """Raise ``exc`` again if it is Ctrl-C, which only the main thread gets: that of a process that films a script.
 
-    All else is a failure of the world, also what ends a program (`SystemExit`), a task or a test.
+    Anything else is a failure of the world, even an exception that ends a program (`SystemExit`), a task or a
+    test.
     """
     if isinstance(exc, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
         raise exc

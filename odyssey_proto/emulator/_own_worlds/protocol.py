@@ -1,4 +1,4 @@
-"""`World`: what an object needs so that an emulator can stream it. Nothing is called here."""
+"""`World`: the interface of an object that an emulator can stream. Nothing is called here."""
 
 from __future__ import annotations
 
@@ -58,15 +58,15 @@ class World(Protocol):
             seed: the ``seed`` of the emulator.
 
         Returns:
-            The prompt as applied, which the client gets to know; None if it was applied as given.
+            The prompt as applied, which the client receives; None if it was applied as given.
         """
         ...
 
     def interact(self, prompt: str, /) -> str | None:
         """Apply another prompt. The client waits for it, and the last picture is shown meanwhile.
 
-        If it raises, the client gets an ``interactive_stream_error``, reason ``world_failed``, and the stream goes
-        on.
+        If it raises, the client gets an ``interactive_stream_error``, reason ``world_failed``, and the stream
+        continues.
 
         Returns:
             The prompt as applied; None if it was applied as given.
@@ -77,8 +77,8 @@ class World(Protocol):
         """Return the picture for ``t`` s after the start, or None to show the last one again.
 
         ``t`` begins at 0 and grows by 1/``fps`` from one call to the next, or by more if the last picture took
-        longer. A picture that is not there in time does not hold up the stream, which shows the last one until it
-        comes. One that raises is logged, and the last one is shown; after ten in a row the stream ends with an
+        longer. A late picture does not hold up the stream, which shows the last one until it comes. One that
+        raises is logged, and the last one is shown; after ten in a row the stream ends with an
         ``interactive_stream_error``, reason ``world_failed``.
 
         Returns:

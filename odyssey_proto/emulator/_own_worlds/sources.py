@@ -1,6 +1,6 @@
 """Finds the world that a user names: an object, ``module:Name``, a clip, or a folder of pictures.
 
-What can be checked without making a world is checked here.
+All checks that need no world are made here.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _NAME: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*"
 
 @attrs.frozen(kw_only=True, eq=False)
 class WorldSource:
-    """Where the worlds of an emulator come from."""
+    """The source of an emulator's worlds."""
 
     make: Callable[[], World]
     """Returns the world for the next stream."""
@@ -58,7 +58,7 @@ def source_of(world: Any, *, rate: float) -> WorldSource:
 
 
 def _lacks(world: object) -> list[str]:
-    """Return which methods ``world``, a class or an object, lacks, with their arguments."""
+    """Return the methods that ``world``, a class or an object, lacks, with their arguments."""
     return [text for name, text in METHODS.items() if not callable(getattr(world, name, None))]
 
 

@@ -40,7 +40,7 @@ class Show(Protocol):
 
     @property
     def version(self) -> int:
-        """A number that grows when pictures that are painted already are no longer right."""
+        """A number that grows when painted pictures become outdated."""
         ...
 
     @property
@@ -55,7 +55,7 @@ class Show(Protocol):
     async def picture(self, moment: float, due: float) -> av.VideoFrame:
         """Return a yuv420p frame for ``moment`` s after the start, which the caller may change.
 
-        It is to be there at ``due`` (`time.monotonic`, in s).
+        It must be ready at ``due`` (`time.monotonic`, in s).
         """
         ...
 
@@ -96,7 +96,7 @@ class Painted:
         return applied
 
     async def picture(self, moment: float, due: float) -> av.VideoFrame:  # noqa: ARG002  # a `Show`'s
-        """See `Show`. It comes when it is painted: a machine that is late has nothing else to show."""
+        """See `Show`. It comes when it is painted: a slow machine has nothing else to show."""
         found: av.VideoFrame = await _by_worker(lambda: self._world.picture(moment))
         return found
 
@@ -189,7 +189,7 @@ class Stage:
         return asyncio.wrap_future(done)
 
     def _begin(self, arguments: dict[str, Any]) -> Performance:
-        """Make the world, and start it. Runs on its thread, as all that follows."""
+        """Make the world, and start it. Runs on its thread, like everything below."""
         turn = self._source.turn
         if turn is not None:
             if not turn.acquire(timeout=_TURN_S):
@@ -212,7 +212,7 @@ class Stage:
 
 
 def opener(source: WorldSource | None) -> Callable[..., Awaitable[Show]]:
-    """Return what begins a show of the worlds of ``source``, None being the emulator's own."""
+    """Return the function that begins a show of the worlds of ``source``; None means the emulator's own."""
     if source is None:
         return Painted.open
     return lambda **arguments: Stage.open(source, **arguments)

@@ -27,7 +27,7 @@ EVENTS: Final = "events.jsonl"
 THUMBNAIL: Final = "thumbnail.jpg"
 PREVIEW: Final = "preview.mp4"
 FILES: Final = {"video": VIDEO, "events": EVENTS, "thumbnail": THUMBNAIL, "preview": PREVIEW}
-"""The names of the files, by what they are."""
+"""The names of the files, by artifact."""
 
 SAMPLED_MS: Final = 5000
 """Length of the beginning of a stream, in ms, from which the preview and the still are taken."""

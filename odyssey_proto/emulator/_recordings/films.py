@@ -1,4 +1,4 @@
-"""Writers of H.264 in MP4: one encodes pictures, and one takes packets as they were sent.
+"""Writers of H.264 in MP4: one encodes pictures, and one takes the packets that were sent.
 
 Both put the index at the start of the file, so that it can play while it loads.
 """
