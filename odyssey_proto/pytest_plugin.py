@@ -8,8 +8,8 @@ loaded until a test uses one of them.
         ...
 
 ``odyssey_emulator`` is an `odyssey_proto.emulator.Emulator` of the test's own. While the test runs,
-``ODYSSEY_API_KEY`` and ``ODYSSEY_API_URL`` lead to it, also in other processes that the test starts.
-``odyssey_client`` is an `odyssey_proto.Odyssey` that gives up early. ``odyssey_session`` is a session of that
+``ODYSSEY_API_KEY`` and ``ODYSSEY_API_URL`` point to it, also in other processes that the test starts.
+``odyssey_client`` is an `odyssey_proto.Odyssey` with short timeouts. ``odyssey_session`` is a session of that
 client, connected.
 
 The marker ``odyssey`` takes every setting of `odyssey_proto.emulator.EmulatorConfig`, and
@@ -77,7 +77,7 @@ def odyssey_emulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
 
 @pytest.fixture
 def odyssey_client(request: pytest.FixtureRequest, odyssey_emulator: Emulator) -> Iterator[Odyssey]:
-    """A client of `odyssey_emulator` that gives up early: what takes the service 30 s takes a test one or two."""
+    """A client of `odyssey_emulator` with short timeouts: instead of 30 s, a test waits for one or two."""
     from ._base.errors import OdysseyConfigError
     from ._model.config import AdvancedConfig
     from .client import Odyssey
@@ -129,5 +129,5 @@ def _asked(request: pytest.FixtureRequest) -> Mapping[str, Any]:
 
 
 def _refuse(request: pytest.FixtureRequest, why: str) -> NoReturn:
-    # `from None`: the error behind it says the same, with lines of this library, which are not to be looked into.
+    # `from None`: the original error has the same text, with lines of this library, which do not help.
     raise pytest.fail.Exception(f"@pytest.mark.{_MARKER} of {request.node.name}: {why}", pytrace=False) from None

@@ -1,4 +1,4 @@
-"""What came with an answer: its status and headers, beside what was read from its body.
+"""The metadata of an answer: its status and headers, beside the parsed body.
 
 It makes the same calls through the same methods, and adds nothing to them.
 """
@@ -46,13 +46,13 @@ class RawResponse(Generic[T]):
     headers: Mapping[str, str] = attrs.field(repr=False)
     """The headers; their names in any case."""
     request_id: str | None
-    """The service's id of the request, for its support."""
+    """The service's id of the request, for support requests."""
     parsed: T
-    """What the method returns otherwise."""
+    """The usual result of the method."""
 
 
 class _Answer(Protocol):
-    """What is known of an answer."""
+    """The parts of an answer that are used here."""
 
     @property
     def status(self) -> int: ...
@@ -132,9 +132,9 @@ class _Calls(Protocol):
 class RawCalls:
     """The calls of an `Odyssey` that end with one answer, made through `Odyssey.with_raw_response`.
 
-    If a call makes several requests, it is the last answer: the token of `create_client_credentials`, the job as
-    it ended of those that wait for one. What makes a request for each page, job or file has no such answer. A
-    failure raises as ever; the error has ``status``, ``request_id`` and ``retry_after``.
+    If a call makes several requests, this is the last answer: the token of `create_client_credentials`, the final
+    job of calls that wait for one. Calls that make a request for each page, job or file are not here. A failure
+    raises as usual; the error has ``status``, ``request_id`` and ``retry_after``.
     """
 
     def __init__(self, client: _Calls, collect: Callable[[], AbstractContextManager[Sequence[_Answer]]]) -> None:

@@ -1,6 +1,7 @@
 """The REST calls of the public client: credentials, recordings, simulations. It has no connection.
 
-`odyssey_proto.client.Odyssey` is the only subclass, and adds that; what the calls do is in `odyssey_proto._rest`.
+`odyssey_proto.client.Odyssey` is the only subclass, and adds that; the calls are implemented in
+`odyssey_proto._rest`.
 """
 
 from __future__ import annotations
@@ -257,7 +258,7 @@ class RestCalls:
             timeout: s for the whole wait; ``None``: no limit.
             poll: s between two status requests.
             on_update: called on this thread with the job whenever its status has changed, or a stream of it has
-                begun or ended; with several jobs, the streams of one are seen only at its end.
+                begun or ended; with several jobs, the streams of each are known only at its end.
             cancel_on_timeout: cancel the job when the time is over.
 
         Raises:
@@ -307,7 +308,7 @@ class RestCalls:
 
         Raises:
             SimulationFailedError: the job failed or was cancelled, or a script made no stream; ``failed_scripts``
-                says which, and ``job`` has the streams that there are. `wait_for_simulation` returns such a job,
+                says which, and ``job`` has the streams that were made. `wait_for_simulation` returns such a job,
                 whose `SimulationJobDetail.raise_for_status` raises this.
         """
         from ._model.simulation_job import failure  # loads models that most programs do not need

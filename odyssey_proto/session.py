@@ -203,12 +203,12 @@ class Session(LiveConnection):
 
     @errands.undisturbed
     def capture(self, path: str | os.PathLike[str]) -> LiveCapture:
-        """Write the session down in a live cassette, which `odyssey_proto.emulator.Emulator` replays.
+        """Record the session in a live cassette, which `odyssey_proto.emulator.Emulator` replays.
 
-        It has how the session began, and from now on all signaling and channel messages, all encoded frames with
-        their times, and the REST calls of this client. Keys, tokens, passwords and addresses are taken out;
-        prompts, pictures and ids are not. It delays nothing, and ends with the ``with``, with `LiveCapture.close`,
-        or with the session. Frames are written from the next keyframe on.
+        It contains the beginning of the session, and from now on all signaling and channel messages, all encoded
+        frames with their times, and the REST calls of this client. Keys, tokens, passwords and addresses are
+        removed; prompts, pictures and ids are not. It delays nothing, and ends with the ``with``, with
+        `LiveCapture.close`, or with the session. Frames are written from the next keyframe on.
 
         Example:
             >>> with live.capture("cat.cast"):                                    # doctest: +SKIP

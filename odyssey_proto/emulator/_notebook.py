@@ -1,7 +1,7 @@
-"""What clients asked of one emulator, as frozen values, for tests that check a program.
+"""The requests of clients to one emulator, as frozen values, for tests that check a program.
 
 The loop's thread writes; any thread reads snapshots, or waits for what is still to come. Unlike the journal, which
-is there to be looked at, this knows to which session and stream things belong.
+is for people, this knows the session and the stream of each entry.
 """
 
 from __future__ import annotations

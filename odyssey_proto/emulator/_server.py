@@ -1,6 +1,6 @@
 """`Emulator`, which combines the parts of the service behind one port, on one thread.
 
-The parts do not know of this module.
+The parts do not know this module.
 """
 
 from __future__ import annotations
@@ -190,13 +190,13 @@ class Emulator:
             if self._tape is not None:
                 self._tape.close()
 
-    # What was asked of it
+    # The requests to it
 
     @property
     def requests(self) -> tuple[SeenRequest, ...]:
         """The HTTP calls of clients so far, in the order of their answers, also after `stop`.
 
-        A call is there when its client has the answer; a download or a WebSocket, when it is over. The latest
+        A call is listed once its client has the answer; a download or a WebSocket, once it is over. The latest
         32 MiB are kept.
         """
         return self._notebook.requests
@@ -221,7 +221,7 @@ class Emulator:
 
     @errands.undisturbed
     def wait_until(self, condition: Callable[[], object], *, timeout: float | None = 10.0) -> None:
-        """Wait until ``condition()`` is true, for what a program does without waiting for an answer.
+        """Wait until ``condition()`` is true, for actions of a program that do not wait for an answer.
 
         It is called whenever something new is in `requests`, `messages`, `prompts` or `sessions`.
 
@@ -237,7 +237,7 @@ class Emulator:
         self._notebook.wait_until(condition, Deadline(timeout, MonotonicClock()))
 
     def forget(self) -> None:
-        """Forget what was asked so far, except for sessions that last."""
+        """Forget the requests so far, except for sessions that have not ended."""
         self._notebook.clear()
 
     def __enter__(self) -> Self:

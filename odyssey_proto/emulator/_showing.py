@@ -1,4 +1,4 @@
-"""Traffic as people and programs read it: JSON-ready data, or one line of text. Secrets are masked unless wanted.
+"""Traffic in readable form: JSON-ready data, or one line of text. Secrets are masked unless wanted.
 
 Nothing is kept here; `_journal` keeps traffic.
 """
@@ -88,7 +88,7 @@ def _type(text: str | bytes) -> str:
 
 
 def shown_content(text: str | bytes | None, secrets: bool) -> Any:
-    """Return the data of a JSON text, and any other text as it is; None if there is none. As in `as_data`."""
+    """Return the data of a JSON text, and any other text unchanged; None if there is none. As in `as_data`."""
     if not text:
         return None
     text = text if isinstance(text, str) else text.decode(errors="replace")

@@ -1,4 +1,4 @@
-"""The traffic between the emulators of this process and their clients, for those who watch it.
+"""The traffic between the emulators of this process and their clients, for watchers.
 
 It lets each call and each message be checked against ``spec/``. A watcher changes nothing.
 Watchers are registered for the whole process, so that they also see an emulator that a command or a demo starts.
@@ -56,7 +56,7 @@ def answer_is_injected() -> None:
 
 
 def injected() -> bool:
-    """Return whether the answer to the current call is marked so."""
+    """Return whether the answer to the current call is marked as injected."""
     return _injected.get()
 
 

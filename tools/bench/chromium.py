@@ -42,7 +42,7 @@ _PATIENCE_S: Final = 60
 
 
 def missing() -> str:
-    """Return what this machine lacks for it; empty if nothing."""
+    """Return the prerequisites that this machine lacks; empty if none."""
     return "" if _program() else "needs Chromium"
 
 
@@ -53,8 +53,8 @@ def _program() -> str | None:
 class Browser:
     """A page in a browser of its own, during the ``with``.
 
-    The page is in this folder. With ``GET /next``, it waits for what `tell` is given. With ``POST /told``, it
-    sends JSON, which `hear` returns. ``GET /now`` is the time here, in ms of the monotonic clock.
+    The page is in this folder. ``GET /next`` waits for the argument of `tell`. ``POST /told`` sends JSON, which
+    `hear` returns. ``GET /now`` is the time here, in ms of the monotonic clock.
 
     Args:
         page: its name.
@@ -95,7 +95,7 @@ class Browser:
         self._to_tell.put(content)
 
     def hear(self) -> dict[str, Any]:
-        """Return what the page says next.
+        """Return the page's next message.
 
         Raises:
             RuntimeError: it says nothing for a minute, or that it failed.

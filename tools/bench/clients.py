@@ -69,7 +69,7 @@ class Watch:
     first_s: float = 0.0
     """Time from the call of `connect`, or the start of Python, to the first frame, in s."""
     latencies_ms: list[float] = attrs.field(factory=list)
-    """Age of each picture as an RGB array, from when the sender got it encoded, in ms; after the settling."""
+    """Age of each picture as an RGB array, from its arrival encoded at the sender, in ms; after the settling."""
     missed: int = 0
     """Frames that were sent but not seen after the settling."""
     seconds: float = 0.0
@@ -102,7 +102,7 @@ class _Watching:
         self._log: Any = None
 
     def saw(self, picture: Any) -> bool:
-        """Note an RGB picture; return whether to go on."""
+        """Note an RGB picture; return whether to continue."""
         now = time.monotonic()
         found = self.found
         self._seen += 1

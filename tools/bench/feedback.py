@@ -1,7 +1,8 @@
 """Whether the rate of a sender that is not ours follows the link: Chromium in the role of the streamer.
 
-It sends to our client and to another one, beyond a wire that carries 1 to 8 Mbit/s and holds 0.2 s of packets. Of
-that it learns from reports on each packet, compared with those of Chromium, or from limits, with those of aiortc.
+It sends to our client and to another one, across a wire that carries 1 to 8 Mbit/s and buffers 0.2 s of packets.
+It learns of the link from reports on each packet, compared with Chromium's, or from limits, compared with
+aiortc's.
 """
 
 from __future__ import annotations
@@ -22,24 +23,24 @@ from tools.bench.wire import CLIENT, SERVICE, Weather, Wire
 __all__ = ["LINKS", "Followed", "feedback", "follow"]
 
 LINKS: Final = (1, 2, 4, 8)
-"""What the wire carries, in Mbit/s."""
+"""The capacity of the wire, in Mbit/s."""
 _MOST_BITS_PER_S: Final = 12_000_000
 _SECONDS: Final = 35.0
 _SETTLING_S: Final = 15.0
 _FREEZE_S: Final = 0.15
 _OTHERS: Final = {"transport-cc": ("chromium", "Chromium"), "remb": ("plain", "stock aiortc")}
-"""Who is compared, by what the sender learns from."""
+"""The other client, by the kind of feedback."""
 _HEAD_BYTES: Final = 28 + 12 + 8 + 10 + 4  # of a packet besides its payload: IP, UDP, RTP, extensions, SRTP, VP8
 
 
 @attrs.frozen(kw_only=True)
 class Followed:
-    """What the sender and the client did after the settling, or before it where so named."""
+    """The figures of sender and client after the settling, or before it if named so."""
 
     mbit: float
-    """Mbit/s sent, heads of packets included."""
+    """Mbit/s sent, packet headers included."""
     lost_percent: float
-    """Of the packets, by the wire."""
+    """The share of packets lost on the wire."""
     lost_at_first_percent: float
     """The same before the settling."""
     longest_freeze_s: float
@@ -47,13 +48,13 @@ class Followed:
     """In pauses of more than 0.15 s."""
     fps: float
     keyframes: float
-    """That the client asked for."""
+    """The keyframes that the client requested."""
     rates: list[float]
     """Mbit/s in every 5 s, from the start."""
 
 
 def feedback(*, short: bool) -> list[Figure]:
-    """Measure how much of a link is used, what is lost, and how long pictures freeze."""
+    """Measure the use of a link, the losses, and how long pictures freeze."""
     if lacking := wire.missing() or chromium.missing():
         print(f"rate: {lacking}", file=sys.stderr)
         return []
@@ -91,7 +92,7 @@ def _figures(name: str, reference: str, ours: Followed, theirs: Followed) -> lis
 
 
 def follow(client: str, mbit: float, feedback: str, seconds: float, settling: float) -> Followed:
-    """Have Chromium send to a client over a link, for so many s."""
+    """Have Chromium send to a client over a link, for ``seconds`` s."""
     weather = Weather(delay_ms=20, rate=mbit * 1e6, queue_s=0.2)
     script = [sys.executable, "-m", "tools.bench.rate_clients"]
     with Wire() as between:

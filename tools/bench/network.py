@@ -1,7 +1,7 @@
-"""Video over bad networks: our client compared with a plain one and Chromium, beyond a wire that impairs packets.
+"""Video over bad networks: our client compared with a plain one and Chromium, across a wire that impairs packets.
 
 Both directions are impaired alike. Each client has a session of its own on the same emulator, and each cell its
-own weather, one client after the other. What the sender was asked for is counted at the sender.
+own weather, one client after the other. Requests to the sender are counted there.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class Cell:
     weather: Weather
     seconds: float = 20.0
     bits_per_s: int = 4_000_000
-    """What the sender sends, or the most that it does if it follows."""
+    """The sender's bit rate, or its maximum if it follows."""
     follows: bool = False
-    """Whether the sender follows what the client reports of the link, from 0.3 Mbit/s up, and begins with half."""
+    """Whether the sender follows the client's reports on the link, from 0.3 Mbit/s up, and begins with half."""
     targets: dict[str, Target] = attrs.field(factory=dict)
     """By the name of the figure."""
 
@@ -123,7 +123,7 @@ CELLS: Final = (
 
 
 def network(*, short: bool) -> list[Figure]:
-    """Measure what is delivered over bad networks, how long pictures freeze, and what the sender is asked for."""
+    """Measure delivery over bad networks, how long pictures freeze, and the requests to the sender."""
     if lacking := missing():
         print(f"network: {lacking}", file=sys.stderr)
         return []
@@ -162,7 +162,7 @@ def _studio(wire: Wire, bits_per_s: int, *, follows: bool) -> Iterator[tuple[str
 
 
 def measure(wire: Wire, cell: Cell, client: str, url: str, folder: Path, **options: Any) -> dict[str, float]:
-    """Run one client in the weather of a cell; return what it saw and what the sender did."""
+    """Run one client in the weather of a cell; return the figures of both ends."""
     fair = attrs.evolve(cell.weather, loss=0, bursts=0, jitter_ms=0, outage_s=0)
     # A sender that follows begins on the slow link.
     wire.set(fair if cell.follows else attrs.evolve(fair, rate=0))

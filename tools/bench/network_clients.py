@@ -1,9 +1,9 @@
-"""The clients that `network` compares, as a script beyond a `Wire`.
+"""The clients that `network` compares, as a script behind a `Wire`.
 
     python -m tools.bench.network_clients CLIENT URL FOLDER SECONDS
 
 ``CLIENT`` is ``ours`` or ``plain``, as in `tools.bench.clients`, or ``chromium``. It prints a line when it has
-seen two seconds of the stream, watches, and prints what it saw as JSON.
+seen two seconds of the stream, watches, and prints its figures as JSON.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _KEY: Final = "ody_bench"
 _BEFORE_S: Final = 2.0
-_AFTER_S: Final = 2.5  # for what is sent at the end
+_AFTER_S: Final = 2.5  # for packets sent at the end
 _FREEZE_S: Final = 0.15
 _CORRUPT: Final = 12.0  # levels of grey by which a block may differ
 
@@ -51,7 +51,7 @@ class Watching:
         self._corrupt = 0
 
     def saw(self, picture: Any) -> bool:
-        """Note a picture, RGB or grey; return whether to go on."""
+        """Note a picture, RGB or grey; return whether to continue."""
         now, number = time.monotonic(), number_of(picture)
         means = coarse(picture) if picture.ndim == 2 else _luma(*(coarse(picture[..., part]) for part in range(3)))
         self._corrupt += bool(np.abs(means - looks(self._folder, number)).max() > _CORRUPT)
@@ -68,7 +68,7 @@ class Watching:
             print(json.dumps({"watching": True}), flush=True)
 
     def note_smooth(self) -> None:
-        """Note that a picture is due, for a reader who wants them smoothly."""
+        """Note that a picture is due, for a reader with smooth pace."""
         self._smooth.append(time.monotonic())
 
     def lasts(self, now: float) -> bool:
@@ -76,7 +76,7 @@ class Watching:
         return self._begin is None or now < self._begin + self._seconds + _AFTER_S
 
     def found(self) -> dict[str, float]:
-        """Return what was seen of the pictures that were sent while the weather was bad."""
+        """Return the figures of the pictures that were sent in bad weather."""
         assert self._log is not None
         assert self._begin is not None
         end = self._begin + self._seconds

@@ -1,8 +1,8 @@
 """The CPU time that one packet costs on the loop's thread, from the socket to the frame that it completes.
 
-A sender of aiortc is connected to our `Peer` over loopback. What it would send is encrypted ahead and then sent in
-bursts, so that nothing but the receiving is measured: the time of the loop's thread, without that of a run that
-sends nothing. Nothing is decoded.
+A sender of aiortc is connected to our `Peer` over loopback. Its packets are encrypted in advance and then sent in
+bursts, so that only receiving is measured: the time of the loop's thread, less that of a run that sends nothing.
+Nothing is decoded.
 """
 
 from __future__ import annotations

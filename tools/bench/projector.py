@@ -30,10 +30,10 @@ _STREAMERS: Final = 40  # earlier sessions may not have ended yet
 
 
 class _Nothing:
-    """Takes the place of a world whose pictures are on a tape."""
+    """Stands in for a world whose pictures are on a tape."""
 
     def start(self, *_: Any) -> None:
-        """Accept the prompt, of which the stream keeps the text."""
+        """Accept the prompt, whose text the stream keeps."""
 
     interact = start
 
@@ -42,7 +42,7 @@ class _Nothing:
 
 
 class _TapeCamera(Camera):
-    """Hands over encoded pictures instead of painted ones. Skips none, because each refers to the one before."""
+    """Passes on encoded pictures instead of painted ones. Skips none, because each refers to the one before."""
 
     def __init__(self, scenery: Any, *, tape: Tape, logs: Path, fps: int, **_: Any) -> None:
         super().__init__(scenery, fps=fps, stamped=False, before_each=_always)
@@ -66,7 +66,7 @@ async def _always() -> bool:
 
 
 def _lose(share: float) -> None:
-    """Have this process send only the other packets of video."""
+    """Make this process drop a share of the packets of video."""
     draw = random.Random(0)  # noqa: S311  # the same losses each time
     send = RTCDtlsTransport._send_rtp
 

@@ -4,7 +4,7 @@
     python -m tools.bench.rate_clients CLIENT
 
 The streamer is a page in Chromium, which sends up to ``MOST`` bits per s. It prints its offer, reads the answer,
-and prints what the page says of its sending twice a second, until its input ends. ``CLIENT`` is ``ours``,
+and prints the page's sending figures twice a second, until its input ends. ``CLIENT`` is ``ours``,
 ``plain`` (aiortc) or ``chromium``. It reads the offer, prints its answer, and when its input ends, the moments of
 its frames.
 """

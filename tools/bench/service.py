@@ -1,5 +1,5 @@
-"""A service that costs next to nothing, for figures that the emulator's own work would hide: it has jobs to wait
-for, and one recording of any size.
+"""A service that costs next to nothing, for figures that the emulator's own work would hide: jobs to wait for, and
+one recording of any size.
 
     python -m tools.bench.service BYTES
 
@@ -47,7 +47,7 @@ class Service(http.server.ThreadingHTTPServer):
         self.server_close()
 
     def job(self, number: int) -> dict[str, Any]:
-        """Return job ``number`` as it is in this round."""
+        """Return the state of job ``number`` in this round."""
         status = "processing" if len(self.lists) <= number % 3 + 1 else "completed"
         return {"job_id": f"job-{number}", "status": status, "priority": "normal", "created_at": ""}
 

@@ -32,7 +32,7 @@ __all__ = ["FLOOR", "ceiling", "connect", "emulator", "latency", "projector", "s
 
 _PLAIN: Final = "a plain client"
 FLOOR: Final = "decode and convert"
-"""The name of the client that only does that."""
+"""The name of the client that does only that."""
 _CODECS: Final = ("h264", "vp8")
 _CPU_TARGETS: Final = {"h264": Target(1.6), "vp8": Target(1.35)}
 _LENGTHS: Final = {True: 20, False: 200}  # of a tape, by `short`
@@ -337,7 +337,7 @@ def _serving(*call: str) -> Iterator[str]:
 
 
 def time_to_watch(seconds: float, short: bool) -> dict[str, float]:
-    """Return the part of an order that says how long to watch, in s, unless it is ``short``."""
+    """Return the part of an order with the time to watch, in s, unless it is ``short``."""
     return {"seconds": 0.5, "settling": 0.2} if short else {"seconds": seconds}
 
 

@@ -3,8 +3,8 @@
     python -m tools.bench.studio FOLDER HOST BITS_PER_S [follows]
 
 prints the emulator's line of JSON and serves until it is killed. Painting is done in advance; encoding is not,
-because a keyframe has to come when a client asks for one. In the folder are, for each stream, a log named by its
-prompt; the `Counters` of all; and what the pictures look like, for clients that look for corrupt ones.
+because a keyframe has to come when a client asks for one. The folder has a log for each stream, named by its
+prompt; the `Counters` of all; and coarse copies of the pictures, for clients that look for corrupt ones.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _LOOKS: Final = "looks.npy"
 
 
 class Counters:
-    """What the sender of a stream was asked for and did, shared by two processes."""
+    """The requests to the sender of a stream and its actions, shared by two processes."""
 
     def __init__(self, path: Path, *, new: bool = False) -> None:
         self.values: Any = np.memmap(path, np.int64, "w+" if new else "r", shape=(4,))
@@ -71,7 +71,7 @@ def number_of(picture: NDArray[np.uint8]) -> int:
 
 
 def looks(folder: Path, number: int) -> NDArray[np.float32]:
-    """Return what picture ``number`` looks like, as `coarse` does."""
+    """Return the appearance of picture ``number``, in the form of `coarse`."""
     found: NDArray[np.float32] = np.load(folder / _LOOKS, mmap_mode="r")[_place(number)]
     return found
 
@@ -90,10 +90,10 @@ def _painted(folder: Path) -> list[Any]:
 
 
 class _Nothing:
-    """Takes the place of a world whose pictures are painted already."""
+    """Stands in for a world whose pictures are painted already."""
 
     def start(self, *_: Any) -> None:
-        """Accept the prompt, of which the stream keeps the text."""
+        """Accept the prompt, whose text the stream keeps."""
 
     interact = start
 

@@ -1,7 +1,7 @@
 """Tapes: worlds painted and encoded in advance, and the logs that give the age of their pictures.
 
 The time in the stamp of such a picture is meaningless, but its number is valid: the sender logs the time at which
-it hands over each picture, and other processes on the same machine read the log. `tools.bench.projector` sends
+it sends each picture, and other processes on the same machine read the log. `tools.bench.projector` sends
 tapes.
 """
 
@@ -64,9 +64,9 @@ class Tape:
 
         Args:
             codec: ``h264`` or ``vp8``.
-            length: how many.
+            length: number of pictures.
             fps: pictures per second.
-            bit_rate: in bits per s; smooth pictures do not need much, whatever is given here.
+            bit_rate: in bits per s; smooth pictures need less than most values.
             size: width and height, in px; by default that of a world.
             grain: levels of brightness that are added or taken away at random.
         """

@@ -1,7 +1,7 @@
 """Two machines on one: network namespaces, joined by a wire that loses, delays and reorders packets.
 
 The kernels of many machines have no `netem`, so a small C program carries the packets between two TUN devices; it
-is compiled with gcc when it is needed. That takes root. Packets of both directions are impaired alike, requests
+is compiled with gcc when it is needed. This needs root. Packets of both directions are impaired alike, requests
 and retransmissions included, by a random number generator with a seed.
 """
 
@@ -32,7 +32,7 @@ _SOURCE: Final = Path(__file__).with_name("wire.c")
 _UNSHARE: Final = ("unshare", "--net")
 _PATIENCE_S: Final = 30
 
-# In the namespace: make the device, pass its descriptor, and hold the namespace until standard input ends.
+# In the namespace: create the device, pass its descriptor, and keep the namespace until standard input ends.
 _PLUG: Final = """
 import fcntl, os, socket, struct, subprocess, sys
 line, address = sys.argv[1:]
@@ -53,7 +53,7 @@ sys.stdin.read()
 
 
 def missing() -> str:
-    """Return what this machine lacks for such a wire; empty if nothing."""
+    """Return the prerequisites that this machine lacks for such a wire; empty if none."""
     lacking = [name for name in ("gcc", "ip", "nsenter", "unshare") if not shutil.which(name)]
     if sys.platform != "linux" or lacking:
         return f"needs Linux with {', '.join(lacking) or 'namespaces'}"
@@ -64,24 +64,24 @@ def missing() -> str:
 
 @attrs.frozen(kw_only=True)
 class Weather:
-    """What happens to packets, in both directions alike."""
+    """The impairments of packets, in both directions alike."""
 
     loss: float = 0.0
     """Share of the packets that are lost, from 0 to 1."""
     bursts: float = 0.0
     """Share of the packets that are lost 3 to 10 in a row, from 0 to 1."""
     delay_ms: float = 0.0
-    """Of each packet: half of the round trip."""
+    """The delay of each packet: half of the round trip."""
     jitter_ms: float = 0.0
-    """The most that a packet is earlier or later than that."""
+    """The largest deviation of a packet from that."""
     rate: float = 0.0
     """Bits per s; 0 for no limit."""
     queue_s: float = 0.2
-    """How long packets may wait for the rate; others are lost."""
+    """How long packets may queue for the rate; others are lost."""
     outage_from_s: float = 0.0
-    """When nothing is carried, counted from the beginning of this weather."""
+    """The beginning of an outage, counted from that of this weather."""
     outage_s: float = 0.0
-    """For how long; 0 for never."""
+    """The length of the outage; 0 for none."""
 
 
 class Wire:
@@ -132,7 +132,7 @@ class Wire:
         return subprocess.Popen(enter, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **options)
 
     def set(self, weather: Weather, seed: int = 1) -> None:
-        """Change the weather; what is under way arrives as before."""
+        """Change the weather; packets under way arrive as before."""
         self._say(" ".join(str(float(value)) for value in (*attrs.astuple(weather), seed)))
 
     def lost(self) -> tuple[int, int]:

@@ -1,8 +1,8 @@
 """The command `python -m tools.cassettes [NAME…]`, which records the named cassettes again, or all.
 
-With ``ODYSSEY_API_KEY``, it records what it can from the service (``ODYSSEY_API_URL``, or else the official one).
-That films two streams of less than a second, and opens one session, which ends for lack of keepalives. The rest,
-and everything without a key, comes from emulators; each file states its origin and the reason.
+With ``ODYSSEY_API_KEY``, it records as much as it can from the service (``ODYSSEY_API_URL``, or else the official
+one). That films two streams of less than a second, and opens one session, which ends for lack of keepalives. The
+rest, and everything without a key, comes from emulators; each file states its origin and the reason.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class Service:
 
 
 class _Frozen:
-    """A clock that stands still, so that the rest of the current minute is always the same."""
+    """A stopped clock, so that the rest of the current minute is always the same."""
 
     def now(self) -> float:
         return 1000.0

@@ -1,4 +1,4 @@
-"""Removes secrets from requests and answers, and everything that differs from one recording to the next.
+"""Removes secrets from requests and answers, and everything that differs between recordings.
 
 Only listed headers and query arguments are kept. Secrets become REDACTED, and a session token becomes an unsigned
 one for the same session; hosts, ids and times become constants. It opens no connection and reads no file.

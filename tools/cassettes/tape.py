@@ -35,7 +35,7 @@ FOLDER: Final = Path(__file__).resolve().parents[2] / "tests" / "wire" / "casset
 
 _HEAD: Final = "# Written by `make cassettes`: not to be edited.\n"
 _MATCHED: Final = ("method", "scheme", "host", "port", "path", "query", "body", "range")
-_ONE_AT_A_TIME: Final = threading.RLock()  # vcrpy is not made for threads, and regions are pinged on several
+_ONE_AT_A_TIME: Final = threading.RLock()  # vcrpy is not thread-safe, and regions are pinged on several threads
 
 
 @attrs.frozen(kw_only=True)

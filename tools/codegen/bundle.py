@@ -20,7 +20,7 @@ _ID = "https://schemas.odyssey-proto.invalid/{version}/odyssey.schema.json"
 def bundled(files: dict[str, Schema], version: str) -> str:
     """Return one JSON Schema with every definition under `$defs` and no external reference.
 
-    Its `$id` has the `version` of the spec: what differs never has the same name. Its root is an object with one
+    Its `$id` has the `version` of the spec: different schemas never share a name. Its root is an object with one
     optional property for each definition, so that generators make all types. The values of an open enum are a
     definition of their own, `Known…`, for the same reason.
     """
@@ -51,7 +51,8 @@ def bundled(files: dict[str, Schema], version: str) -> str:
 
 
 def _with_field(owner: str, field: str) -> Schema:
-    """Return a schema that only requires a field, with what generators and the strict mode of ajv ask for."""
+    """Return a schema that only requires a field, with the keywords that generators and the strict mode of ajv
+    need."""
     title = f"{owner}With{pascal(field)}"
     return {"title": title, "type": "object", "properties": {field: True}, "required": [field]}
 

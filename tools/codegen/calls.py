@@ -53,7 +53,7 @@ def call_faults(openapi: Marked) -> Iterator[Fault]:
 
 
 def forgotten(openapi: Marked, asyncapi: Marked, schemas: dict[str, Marked]) -> Iterator[Fault]:
-    """Yield each definition to which neither a call nor a message nor `components` of either document leads."""
+    """Yield each definition that neither a call nor a message nor `components` of either document refers to."""
     files = {file: marked.data for file, marked in schemas.items()}
     every = {name: schema for _, name, schema in definitions(files)}
     found = reached(every, names_below([openapi.data, asyncapi.data]))
@@ -76,7 +76,7 @@ def _parameter_faults(openapi: Marked, path: Path, item: dict[str, Any], call: d
         for index, entry in enumerate(listed):
             parameter = shared.get(entry["$ref"].rpartition("/")[2]) if "$ref" in entry else entry
             if parameter is None:
-                continue  # a reference to nothing, which is reported where it is
+                continue  # a dangling reference, which is reported at its place
             here = (*place, "parameters", index)
             schema = parameter["schema"]
             if parameter["in"] == "path":

@@ -1,6 +1,6 @@
 """Turns the schemas of `spec/` into named components in the forms that code generators understand.
 
-The schemas say what is true; generators understand less. The changes, for OpenAPI and AsyncAPI alike:
+The schemas are exact; generators understand less. The changes, for OpenAPI and AsyncAPI alike:
 
 - An open enum is a plain `string`: a client with a closed enum would break on the first new value. Its values are
   in `x-extensible-enum`, and in a closed enum beside it, `Known…`, which no body uses; code made from it has the
@@ -69,7 +69,7 @@ _KEPT = frozenset(
 
 @attrs.frozen
 class Dialect:
-    """What differs between the documents."""
+    """The differences between the documents."""
 
     discriminator: Callable[[dict[str, str]], Any]
     """Makes the value of that keyword from the tags and the references that they lead to."""
@@ -80,7 +80,8 @@ class Dialect:
 class Components:
     """The named components for one document: every definition, and every part that needs a name.
 
-    `sent` has the names of what a client sends. Raises `SpecError` with every name that two components would have.
+    `sent` has the names of the schemas that a client sends. Raises `SpecError` with every name that two components
+    would have.
     """
 
     def __init__(self, files: dict[str, Schema], sent: set[str], dialect: Dialect) -> None:
@@ -243,7 +244,7 @@ def _open_string(schema: Schema) -> Schema:
 
 
 def _without_null(field: Schema) -> Schema:
-    """Return the field that a variant is about: it is not null there."""
+    """Return the field that distinguishes a variant, where it is not null."""
     branches = [branch for branch in field.get("anyOf", []) if branch.get("type") != "null"]
     return field if len(branches) != 1 else {"description": field["description"], **branches[0]}
 

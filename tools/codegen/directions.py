@@ -15,7 +15,7 @@ __all__ = ["names_below", "reached", "sent_by_clients"]
 
 
 def sent_by_clients(files: dict[str, Schema], openapi: Schema, asyncapi: Schema) -> set[str]:
-    """Return the names of all schemas that occur in what a client sends, also if the service sends them, too."""
+    """Return the names of all schemas in messages and bodies of clients, even if the service sends them, too."""
     sent: list[Any] = [openapi["components"]["parameters"]]
     for item in openapi["paths"].values():
         sent.append(item.get("parameters"))

@@ -41,7 +41,7 @@ _Dumper.add_representer(str, _text)
 
 
 def read_envelope(path: Path) -> Document:
-    """Return the document at `path`, which `sources.read` has checked; it remembers its lines."""
+    """Return the document at `path`, which `sources.read` has checked, with its line numbers."""
     return Document(load(path, f"{path.parent.name}/{path.name}"))
 
 

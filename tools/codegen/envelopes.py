@@ -1,8 +1,8 @@
-"""What `openapi.yaml` and `asyncapi.yaml` may say: every reference leads somewhere, every message goes somewhere.
+"""The rules for `openapi.yaml` and `asyncapi.yaml`: every reference has a target, every message a channel.
 
 A message is named in four places: its schema, a union of the schemas, and in `asyncapi.yaml` a channel and an
-operation. Here, one that is missing in any of them is a fault. That our client and the emulator handle it is a
-matter of tests.
+operation. A message that is missing in any of them is a fault. Tests check that our client and the emulator handle
+it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ UNIONS: Final = {
     ("streamerToClient", "receive"): "DataChannelStreamerMessage",
     ("clientToStreamer", "send"): "DataChannelClientMessage",
 }
-"""What a client receives or sends on each channel, and the union of it."""
+"""The messages that a client receives or sends on each channel, and their union."""
 
 
 def faults(envelopes: dict[str, Marked], schemas: dict[str, Marked]) -> Iterator[Fault]:
@@ -168,7 +168,7 @@ def _objects(node: Any, path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 
 def _found(reference: str, file: str, documents: dict[str, Any]) -> Any:
-    """Return what a reference leads to; None if that is nothing."""
+    """Return the target of a reference; None if there is none."""
     target, _, pointer = reference.partition("#")
     node: Any = documents.get(target or file)
     for step in pointer.split("/")[1:]:

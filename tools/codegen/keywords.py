@@ -49,9 +49,9 @@ class Extension:
 
     name: str
     places: tuple[str, ...]
-    """Where it may be: `field`, `object`, `enum value`; or in which envelope."""
+    """Its possible places: `field`, `object`, `enum value`; or an envelope."""
     value: str
-    """What it takes, in words."""
+    """Its valid values, in words."""
     fits: Callable[[Any], bool] = attrs.field(repr=False)
 
 

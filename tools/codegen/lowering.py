@@ -1,4 +1,4 @@
-"""Converts the schemas of `spec/` to simpler ones for the model generator, and notes what these leave out.
+"""Converts the schemas of `spec/` to simpler ones for the model generator, and notes the omitted parts.
 
 The generator reads types, bounds and defaults, under the names that attributes have in Python. Texts, open enums,
 secrets, wire names and rules between fields go to the templates separately, as `Lowered.notes`. Nothing here reads
@@ -85,7 +85,8 @@ def member_name(value: str) -> str:
 
 
 def _field_names(schema: Schema) -> dict[str, str]:
-    """Return the attribute of each property. If two would be the same, the one that is spelt like it has it."""
+    """Return the attribute of each property. If two would be the same, the property with exactly that spelling
+    gets it."""
     wires = list(schema.get("properties", {}))
     names: dict[str, str] = {}
     for wire in sorted(wires, key=lambda wire: python_name(wire) != wire):

@@ -1,7 +1,7 @@
 """YAML whose every value knows its line, and the faults that are reported with it.
 
-YAML itself takes much in silence that no generator can use: of two entries with one key the last, `no` as a
-boolean, `1:30` as a number, a day as a date. Here, each is a fault. What a schema may say is in
+YAML silently accepts much that no generator can use: of two entries with one key the last, `no` as a
+boolean, `1:30` as a number, a day as a date. Here, each is a fault. The rules for schemas are in
 `tools.codegen.rules`.
 """
 
@@ -34,12 +34,12 @@ _PLAIN: Final = {
     "tag:yaml.org,2002:int": re.compile(r"-?(0|[1-9]\d*)"),
     "tag:yaml.org,2002:float": re.compile(r"-?(0|[1-9]\d*)\.\d+([eE][-+]?\d+)?"),
 }
-"""How JSON writes what is no text. YAML has other spellings, some of which look like texts: `no`, `1:30`."""
+"""The spelling of JSON values other than text. YAML has others, some of which look like text: `no`, `1:30`."""
 
 
 @attrs.frozen(order=True)
 class Fault:
-    """What is wrong, and where."""
+    """A fault and its place."""
 
     file: str
     line: int
@@ -67,17 +67,17 @@ class Marked:
     """Its value; None if the file cannot be read."""
     lines: dict[Path, int] = attrs.field(repr=False)
     faults: tuple[Fault, ...] = ()
-    """What YAML would have taken in silence."""
+    """The faults that YAML would have accepted silently."""
 
     def fault(self, path: Path, text: str) -> Fault:
-        """Return a fault of the value at `path`, or of what is around it if nothing is there."""
+        """Return a fault of the value at `path`, or of the nearest value around it if there is none."""
         while path and path not in self.lines:
             path = path[:-1]
         return Fault(self.name, self.lines.get(path, 1), text)
 
 
 class Document(dict[str, Any]):
-    """The data of a file of the spec for those who make something of it; it remembers its lines."""
+    """The data of a file of the spec, with its line numbers."""
 
     def __init__(self, marked: Marked) -> None:
         super().__init__(marked.data)
@@ -97,7 +97,7 @@ def fault_in(files: dict[str, Schema], name: str, path: Path, text: str) -> Faul
 
 
 def load(path: FilePath, name: str) -> Marked:
-    """Read a YAML file; its data is None if it is missing, or no YAML with keys."""
+    """Read a YAML file; its data is None if it is missing, or not a YAML mapping."""
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
@@ -109,7 +109,7 @@ def load(path: FilePath, name: str) -> Marked:
 
 
 def parse(text: str, name: str) -> Marked:
-    """Read the text of a YAML file; its data is None if it is no YAML with keys."""
+    """Read the text of a YAML file; its data is None if it is not a YAML mapping."""
     try:
         node = _node(text)
     except yaml.reader.ReaderError as exc:
@@ -126,7 +126,7 @@ def parse(text: str, name: str) -> Marked:
 
 
 def _node(text: str) -> yaml.Node | None:
-    """Read YAML. If PyYAML's quick reader, in C, finds a fault, the other one does so in clearer words."""
+    """Read YAML. If PyYAML's fast reader, in C, finds a fault, the other one reports it more clearly."""
     with contextlib.suppress(AttributeError, yaml.YAMLError, UnicodeError):
         return yaml.compose(text, Loader=yaml.CSafeLoader)
     return yaml.compose(text, Loader=yaml.SafeLoader)

@@ -2,7 +2,7 @@
 
 datamodel-code-generator orders the classes and finds their types; the templates beside this module lay them out.
 This module adds the rest: docstrings and `__all__` of the modules, the tables of the channels, the package's
-`__init__`, and the hand-written modules of `runtime/`. What makes a wheel of it is written by `project`.
+`__init__`, and the hand-written modules of `runtime/`. `project` writes the files that make it a wheel.
 """
 
 from __future__ import annotations

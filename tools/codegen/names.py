@@ -1,7 +1,7 @@
-"""Which names definitions and fields may have, so that the code made from them has each name once.
+"""The rules for names of definitions and fields, so that all names in code made from them are unique.
 
 A definition becomes a class, a type, or a file, in many languages. Some also become several: the known values of
-an enum, each choice of an object. What another definition or the generated code itself has already is a fault.
+an enum, each choice of an object. A name that another definition or the generated code itself uses is a fault.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ EVERY_OBJECT_HAS: Final = frozenset(
         *("toString", "valueOf"),
     }
 )
-"""What every object of JavaScript has, whether or not JSON had such a field: none could tell if it is absent."""
+"""The properties of every JavaScript object: code could not tell whether such a field is absent."""
 
 _CLASS_NAME: Final = re.compile("[A-Z][A-Za-z0-9]*")
 _TAKEN: Final = frozenset(
@@ -45,7 +45,7 @@ _TAKEN: Final = frozenset(
 
 
 def faults(documents: dict[str, Marked]) -> Iterator[Fault]:
-    """Yield the faults of the names of definitions: their form, and each name that something else has."""
+    """Yield the faults of the names of definitions: their form, and each name in use elsewhere."""
     files = {file: marked.data for file, marked in documents.items()}
     seen: dict[str, tuple[str, str]] = {}
     for file, name, _ in definitions(files):

@@ -1,9 +1,9 @@
 """Makes three OpenAPI documents, each complete: the REST API, the calls on other hosts, the live messages.
 
-The calls and their answers are those of `spec/openapi.yaml`. Added here is what generators and linters want, and
-what the checks of traffic must not allow: answers for all other statuses. Calls whose path has servers of its own
-are in the second document, because many generators know only one server. The third has no calls at all; it is for
-generators that do not read AsyncAPI.
+The calls and their answers are those of `spec/openapi.yaml`. This module adds parts that generators and linters
+need, and that the checks of traffic must not allow: answers for all other statuses. Calls whose path has servers
+of its own are in the second document, because many generators know only one server. The third has no calls at all;
+it is for generators that do not read AsyncAPI.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["openapi_documents"]
 _METHODS = ("get", "post", "put", "patch", "delete")
 _WITH_RETRY_AFTER = ("503", "UsageLimit", "Failure")
 _DETAILS = {"UsageErrorBody", "ValidationIssue"}
-"""What the `detail` of an `ErrorBody` may be; the component does not refer to it."""
+"""The possible `detail` of an `ErrorBody`; the component does not refer to it."""
 _REST_TEXT = """\
 The REST API as the official clients use it (Python 1.3.0, JavaScript 1.3.1). JSON in and out. What was not
 observed is marked `x-assumed: true`.

@@ -1,4 +1,4 @@
-"""Writes what makes a wheel of the package `odyssey_models`: `pyproject.toml`, the README, the licence.
+"""Writes the files that make the package `odyssey_models` a wheel: `pyproject.toml`, the README, the licence.
 
 The templates are in `package/`. Version, supported Pythons, and the lowest releases of dependencies are those of
 the project itself, each decided in one place: `odyssey_proto/_version.py` and `pyproject.toml`.

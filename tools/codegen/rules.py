@@ -1,8 +1,8 @@
-"""What a schema of the spec may say: only what the models honour, so that nothing is dropped in silence.
+"""The rules for schemas of the spec: only keywords that the models honour, so that nothing is silently dropped.
 
-A definition is an object, an open enum or a union of tagged objects. What the models could not keep (an inline
-object, a bound of a list's items, another choice between fields) is a fault with its line. The matter of
-`tools.codegen.envelopes` is which messages go where.
+A definition is an object, an open enum or a union of tagged objects. A construct that the models could not express
+(an inline object, a bound of a list's items, another choice between fields) is a fault with its line.
+`tools.codegen.envelopes` checks the routes of messages.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["UNCHECKED", "faults", "tag_of"]
 
 UNCHECKED: Final = frozenset(
     {
-        ("IceServer", "anyOf"),  # clients pass over an entry without an address: a model must be able to hold it
+        ("IceServer", "anyOf"),  # clients skip an entry without an address: a model must be able to hold it
         ("SessionRequest", "properties", "region_latencies", "additionalProperties", "minimum"),
     }
 )

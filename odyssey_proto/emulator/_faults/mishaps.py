@@ -1,6 +1,6 @@
-"""Carrying out faults: one table per kind of step says what each action of the fault script does.
+"""Carrying out faults: one table per kind of step defines each action of the fault script.
 
-Each step calls this module first, and goes on only if it returns so. The choice of the fault is made in
+Each step calls this module first, and continues only if the result allows it. The choice of the fault is made in
 `odyssey_proto.emulator._faults.script`.
 """
 

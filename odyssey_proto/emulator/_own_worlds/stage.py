@@ -1,6 +1,6 @@
-"""Shows: what a camera films, be it one of the emulator's own worlds or, on a stage, a user's, on its own thread.
+"""Shows: the subject of a camera, either one of the emulator's worlds or, on a stage, a user's, on its own thread.
 
-A stage never waits longer for a picture than until it is due.
+A stage never waits for a picture beyond its due time.
 """
 
 from __future__ import annotations

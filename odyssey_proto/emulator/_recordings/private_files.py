@@ -1,6 +1,6 @@
 """Files and folders that only their owner can read, whatever the umask and the folder around them.
 
-A link that somebody else has put in their place is refused: it could lead anywhere.
+A link that another user has put in their place is refused: it could lead anywhere.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def private_folder(path: Path) -> Path:
 
 
 def private_file(path: Path) -> Path:
-    """Make the empty file ``path`` if it is missing, and make it private; who opens it to write keeps its mode.
+    """Make the empty file ``path`` if it is missing, and make it private; opening it for writing keeps its mode.
 
     Raises:
         OSError: it is a link or not a file, or it belongs to somebody else.
@@ -43,7 +43,8 @@ def private_file(path: Path) -> Path:
 
 
 def keep_private(path: Path) -> None:
-    """Make what is at ``path`` private, if anything is. Does not open it: SQLite would lose its lock on it.
+    """Make the file or folder at ``path`` private, if it exists. Does not open it: SQLite would lose its lock on
+    it.
 
     Raises:
         OSError: it is a link, a second name of a file, or neither a file nor a folder, or it belongs to somebody
@@ -53,7 +54,7 @@ def keep_private(path: Path) -> None:
         found = path.lstat()
     except FileNotFoundError:
         return
-    if hasattr(os, "geteuid") and found.st_uid != os.geteuid():  # not left to `chmod`: root may do that
+    if hasattr(os, "geteuid") and found.st_uid != os.geteuid():  # not left to `chmod`, which root may call
         raise OSError(errno.EPERM, f"{path.name} belongs to somebody else")
     if stat.S_ISDIR(found.st_mode):
         mode = _FOLDER

@@ -3,7 +3,7 @@
     DIR/state.sqlite3
     DIR/streams/{stream_id}/video.mp4, events.jsonl, thumbnail.jpg, preview.mp4
 
-Only their owner can read them, also in a folder that others can read. Without a folder, the state is in memory
+Only their owner can read them, even in a folder that others can read. Without a folder, the state is in memory
 and the files are in a temporary folder, and `close` removes both. Any thread may call. Opening the folder of an
 emulator that died cleans up unfinished work: the recording of a live stream is dropped, and a job starts over (it
 runs `RUNS` times at most).
@@ -309,7 +309,7 @@ class Storage:
         return cursor.rowcount > 0
 
     def begin_anew(self, job_id: str, *, now: float, why: str) -> None:
-        """Requeue a job whose worker died, and drop what it made; fail it with ``why`` after `RUNS` runs."""
+        """Requeue a job whose worker died, and delete its streams; fail it with ``why`` after `RUNS` runs."""
         for stream in self.recordings_of_job(job_id):
             self.drop_recording(stream.stream_id)
         with self._transaction():

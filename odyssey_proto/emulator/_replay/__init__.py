@@ -1,3 +1,3 @@
-"""Serving a live cassette again: what happened in its session, its pictures, and its REST calls."""
+"""Replaying a live cassette: the events of its session, its pictures, and its REST calls."""
 
 __all__: list[str] = []

@@ -1,4 +1,4 @@
-"""The REST calls of a cassette: which of them are answered from it, and with what."""
+"""The REST calls of a cassette: which calls are answered from it, and how."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _NOT_REPLAYED: Final = (
     "/signaling",
     "/telemetry",
 )
-"""What leads to this emulator, or comes from it: its answers have its own tokens and addresses."""
+"""The calls with answers of the emulator's own: they contain its tokens and addresses."""
 
 
 class RecordedCalls:
-    """Answers calls as they were answered then, in their order; the last answer is repeated.
+    """Answers calls as recorded, in order; the last answer is repeated.
 
     A request for a session is only answered from here if it was refused.
     """

@@ -1,7 +1,8 @@
-"""Sending pictures of a cassette as they were encoded, and encoding them anew where that is not possible.
+"""Sending pictures of a cassette as they were encoded, and re-encoding them if that is not possible.
 
-A client that has lost packets, or has just come back, asks for a keyframe, which a cassette may not have there; or
-it takes another codec. From there to the next keyframe of the cassette, its pictures are encoded by this machine.
+A client that has lost packets, or has just reconnected, requests a keyframe, which the cassette may not have at
+that point; or it takes another codec. From there to the next keyframe of the cassette, this machine encodes the
+pictures.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _MOST: int = 16  # pictures that wait for the encoder; there is one at a time
 
 @attrs.frozen(eq=False)
 class Original:
-    """A picture as it is in the cassette."""
+    """An encoded picture from the cassette."""
 
     number: int
     """Its place among the pictures of the cassette: the next one refers to it."""
@@ -52,7 +53,7 @@ class Originals:
         return None if pts is None else self._waiting.pop(pts, None)
 
     def encoders(self) -> dict[str, Callable[[Callable[[av.Packet[Any]], None]], Any]]:
-        """Return how to make the encoder of each codec, for one peer connection."""
+        """Return the function that makes the encoder of each codec, for one peer connection."""
         return {
             "video/H264": lambda on_packet: _H264(on_packet, self),
             "video/VP8": lambda _: _Vp8(self),
@@ -60,13 +61,13 @@ class Originals:
 
 
 class _Chain:
-    """Decides whether an original may be sent: whether the receiver has what it refers to."""
+    """Decides whether an original may be sent: whether the receiver has the pictures that it refers to."""
 
     def __init__(self, originals: Originals, codec: str) -> None:
         self._originals = originals
         self._codec = codec
         self._latest: int | None = None
-        """The number of the latest picture, if it was sent as it was."""
+        """The number of the latest picture, if its original was sent."""
 
     def next(self, frame: Frame, force_keyframe: bool) -> tuple[Original | None, bool]:
         """Return the original to send; or None, and whether a keyframe has to be encoded."""

@@ -1,8 +1,8 @@
-"""A streamer that does what the service did in a cassette, whenever the client asks for it again.
+"""A streamer that repeats the recorded behaviour of the service when the client repeats its requests.
 
-It follows the plan of the tape. At a request that the client made then, it waits until the client makes it now:
-for a start without end, for others as long as a client bears without video. If a request comes earlier than then,
-the pictures before it are sent at once; if one does not come, it is left out, with its answer.
+It follows the plan of the tape. At a recorded request, it waits until the client makes it: for a start without
+limit, for others as long as a client tolerates without video. If a request comes early, the pictures before it are
+sent at once; if one does not come, it is skipped, with its answer.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ __all__ = ["ReplayStreamer"]
 T = TypeVar("T")
 log = logging.getLogger("odyssey_proto.emulator.streamer")
 
-_PATIENCE_S: Final = 5.0  # with a client that does not ask what it asked then; without video, it would leave
+_PATIENCE_S: Final = 5.0  # for a recorded request that does not come; without video, a client would leave
 _LEAST_PAUSE_S: Final = 0.002  # between two pictures, so that no buffer on the way overflows
-_FASTEST: Final = 50.0  # times real time; more is as fast as it goes
+_FASTEST: Final = 50.0  # times real time; more means as fast as possible
 _APART_S: Final = 0.2  # from the time of a picture by the service's clock to that of its arrival
 _ROOM_WITHIN_S: Final = 1.0  # for a picture, while no client is connected
-_SETTLED_AFTER_S: Final = 0.1  # the pictures that are on their way, in being encoded, sent and decoded
+_SETTLED_AFTER_S: Final = 0.1  # for the pictures on their way: encoding, sending, decoding
 _TICKS_PER_S: Final = 90_000
 
 
@@ -102,7 +102,7 @@ class ReplayStreamer(Streamer):
     # The plan
 
     async def _follow(self, item: Item) -> None:
-        """Do what was done, and go on to the next; or stay, if a request was answered instead."""
+        """Repeat a recorded step, and continue with the next; or stay, if a request was answered instead."""
         if isinstance(item, Cue):
             await self._await(item)
             return
@@ -118,7 +118,7 @@ class ReplayStreamer(Streamer):
                 await self._close(item)
 
     async def _until(self, at_ms: float) -> bool:
-        """Wait until it is time; return False if a request was answered meanwhile: the place may be another."""
+        """Wait until it is time; return False if a request was answered meanwhile, which may change the place."""
         due = self._here_zero + (at_ms - self._tape_zero) / 1000 / self._pace
         while True:
             if self._asked:
@@ -179,7 +179,7 @@ class ReplayStreamer(Streamer):
         return None
 
     async def _answer_otherwise(self, request: InteractiveStreamStart | Update | InteractiveStreamEnd) -> None:
-        """Answer a request that did not come here then."""
+        """Answer a request that was not recorded here."""
         kind = _kind(request)
         if not await self._goes_on(f"stream {kind}"):
             return
@@ -200,7 +200,7 @@ class ReplayStreamer(Streamer):
             self.stream_error("not_recorded", "The cassette has no further update of this stream")
 
     async def _end_early(self) -> None:
-        """End the stream before the tape does, and go on after its end there, or before the next start."""
+        """End the stream before the tape does, and continue after its end there, or before the next start."""
         answer: str | None = None
         if (ahead := self._ahead("end")) is not None:
             self._place, cue = ahead[0] + 1, ahead[1]
@@ -225,7 +225,7 @@ class ReplayStreamer(Streamer):
             await self._news.wait()
         await self._answer_otherwise(self._asked.popleft())
 
-    # What the service did
+    # The service's side
 
     async def _say(self, said: Said) -> None:
         if said.answers in self._left_out and said.answers is not None:
@@ -290,7 +290,7 @@ class ReplayStreamer(Streamer):
             await self._link.close(closed.code)
 
     async def _begin_broadcast(self) -> None:
-        """Begin a broadcast of this machine's: the addresses of the cassette lead nowhere."""
+        """Begin a broadcast on this machine: the addresses in the cassette are not valid here."""
         first = next((item for item in self._items[self._place :] if isinstance(item, Picture)), None)
         if self._running is None or first is None:
             return
@@ -342,7 +342,7 @@ class ReplayStreamer(Streamer):
         return self._track
 
     async def _let_pictures_arrive(self) -> None:
-        """Wait until the last pictures can be there, which messages overtake, if the service took its time."""
+        """Wait until the last pictures can have arrived, which messages overtake, if the service waited too."""
         if self._pace > 1:
             await asyncio.sleep(_SETTLED_AFTER_S)
 

@@ -1,4 +1,4 @@
-"""A live cassette as a plan: what the service did, and which requests of the client it waited for.
+"""A live cassette as a plan: the actions of the service, and the client's requests that they waited for.
 
 It is read once, without its payloads; frames are read from the file when they are needed. It sends nothing.
 """
@@ -132,7 +132,7 @@ class Tape:
         return self._cues[bisect.bisect_left(self._cues, place, key=lambda found: found[0]) :]
 
     def said_from(self, place: int) -> Iterator[Said]:
-        """Yield what the service said from ``place`` on."""
+        """Yield the service's messages from ``place`` on."""
         return (item for item in itertools.islice(self.items, place, None) if isinstance(item, Said))
 
     @property
@@ -226,7 +226,7 @@ def _pair(items: tuple[Item, ...]) -> None:
 
 
 def parsed(text: str) -> dict[str, Any]:
-    """Return the object that ``text`` is in JSON; an empty one if it is none."""
+    """Return the object in the JSON ``text``; an empty one if there is none."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):

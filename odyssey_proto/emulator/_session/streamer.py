@@ -62,7 +62,7 @@ _Request = InteractiveStreamStart | Update | InteractiveStreamEnd
 
 
 class ClientLink(SignalingSide, Protocol):
-    """How a streamer reaches its client over signaling."""
+    """A streamer's access to its client over signaling."""
 
     user_agent: str
     """The User-Agent header of the client."""
@@ -170,7 +170,7 @@ class Streamer:
             self._stream.camera.others = tuple(track for _, track in self._beside.values())
 
     def leave(self, link: ClientLink) -> None:
-        """Forget a signaling connection that is lost; media goes on until the session is cleared.
+        """Forget a lost signaling connection; media continues until the session is cleared.
 
         Beside another one, its peer connection ends with it.
         """

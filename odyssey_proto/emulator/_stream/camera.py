@@ -76,7 +76,7 @@ class PictureTrack(MediaStreamTrack):
         return self._picture is None
 
     def show(self, picture: av.VideoFrame, at: float) -> None:
-        """Hand ``picture``, whose time is ``at`` (`time.monotonic`, in s), to the encoder."""
+        """Pass ``picture``, whose time is ``at`` (`time.monotonic`, in s), to the encoder."""
         picture.pts = round((at - self._epoch) * _CLOCK_RATE_HZ)
         picture.time_base = _TIME_BASE
         self._picture = picture
@@ -134,7 +134,7 @@ class Camera:
         """Called with each picture that is handed over and its time (`time.monotonic`, in s). It must not block,
         and must copy what it keeps."""
         self.on_failure: Callable[[Exception], Awaitable[None]] | None = None
-        """Called, instead of filming on, if the scenery fails to return a picture."""
+        """Called, instead of continuing, if the scenery fails to return a picture."""
 
     def roll(self) -> None:
         """Start filming."""

@@ -1,4 +1,4 @@
-"""What the encoders of streams share: when an open one still fits, and how one keeps to a rate."""
+"""The common parts of the encoders of streams: whether an open one still fits, and keeping to a rate."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ def has_size(context: Any, frame: av.VideoFrame) -> bool:
 
 
 def fits(context: Any, frame: av.VideoFrame, bit_rate: int, *, tolerance: float) -> bool:
-    """Return whether an open encoder can go on: the size is the same, and the rate nearly so."""
+    """Return whether an open encoder can be kept: the size is the same, and the rate nearly so."""
     return has_size(context, frame) and abs(bit_rate - context.bit_rate) <= tolerance * context.bit_rate
 
 
 class KeepsRate:
-    """Has an encoder of aiortc take its bit rate from a `Rate`, which also gets what aiortc sets."""
+    """Makes an encoder of aiortc take its bit rate from a `Rate`, which also receives the rate that aiortc
+    sets."""
 
     _rate: Rate
 

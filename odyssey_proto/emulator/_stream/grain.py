@@ -45,4 +45,4 @@ class Grain:
     def _make_noise(self, height: int, width: int) -> np.typing.NDArray[np.uint8]:
         rng = np.random.default_rng(self._seed)
         noise = rng.integers(-self._strength, self._strength, (height, width), np.int8, endpoint=True)
-        return noise.view(np.uint8)  # adding it wraps around, which subtracts what is below 0
+        return noise.view(np.uint8)  # adding it wraps around, which subtracts negative values

@@ -1,4 +1,4 @@
-"""Header extensions of RTP packets that are written already: their values are replaced in place (RFC 8285)."""
+"""Header extensions of finished RTP packets: their values are replaced in place (RFC 8285)."""
 
 from __future__ import annotations
 

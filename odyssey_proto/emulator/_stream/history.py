@@ -1,8 +1,8 @@
-"""What a sender has sent lately, so that it can send lost packets again as streamers do.
+"""The packets that a sender has sent lately, so that it can retransmit lost ones as streamers do.
 
-aiortc keeps 128 packets, a third of a second at 4 Mbit/s, and sends one again as often as it is requested. This
-keeps a second of them, and sends none twice within a round trip: what is requested again so soon is still under
-way, and would only take the place of other packets. In a stream of a given rate, no more than that is sent again.
+aiortc keeps 128 packets, a third of a second at 4 Mbit/s, and retransmits one as often as it is requested. This
+keeps a second of them, and retransmits none twice within a round trip: a packet requested again so soon is still
+under way, and would only displace others. In a stream of a given rate, retransmissions are limited to that rate.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["SentPackets", "keep_sent"]
 
 _KEPT_S: Final = 1.0
 _WINDOW_S: Final = 0.5
-"""Time over which what is sent again is counted."""
+"""Time over which retransmissions are counted."""
 _HISTORY: Final = "_RTCRtpSender__rtp_history"  # aiortc has no public way
 _RETRANSMIT: Final = "_retransmit"
 _ROUND_TRIP: Final = "_RTCRtpSender__rtt"
@@ -35,11 +35,11 @@ class SentPackets(dict[int, Any]):
         super().__init__()
         self._now = now
         self._sent: dict[int, tuple[float, Any]] = {}  # by number, the oldest first
-        self._again: dict[int, float] = {}  # when a packet was last sent again
+        self._again: dict[int, float] = {}  # when a packet was last retransmitted
         self._wanted = -1
-        self._lately: collections.deque[tuple[float, int]] = collections.deque()  # what was sent again: when, bits
+        self._lately: collections.deque[tuple[float, int]] = collections.deque()  # retransmissions: when, bits
         self.most_again: Callable[[], float] = lambda: math.inf
-        """Returns how many bits per s may be sent again: on a slow link, more would take the place of new ones."""
+        """Returns how many bits per s may be retransmitted: on a slow link, more would displace new packets."""
         self.sending_again = False
         """Whether the packet that is being sent was sent before."""
         self.on_sending: Callable[[Any], None] = lambda _: None
@@ -61,7 +61,7 @@ class SentPackets(dict[int, Any]):
         return self._sent.get(self._wanted, (0.0, default))[1]
 
     def may_send(self, number: int, round_trip_s: float) -> bool:
-        """Return whether to send packet ``number`` again; if so, it counts as sent."""
+        """Return whether to retransmit packet ``number``; if so, it counts as sent."""
         now = self._now()
         if number not in self._sent or now - self._again.get(number, float("-inf")) < round_trip_s:
             return False
@@ -76,7 +76,7 @@ class SentPackets(dict[int, Any]):
 
 
 def keep_sent(sender: RTCRtpSender, guess_s: Callable[[], float | None] = lambda: None) -> SentPackets:
-    """Have ``sender``, which has sent nothing yet, keep its packets for a second, and return them.
+    """Make ``sender``, which has sent nothing yet, keep its packets for a second, and return them.
 
     Until the first report, which takes a second or two, ``guess_s`` returns the round trip, in s, or None.
     """

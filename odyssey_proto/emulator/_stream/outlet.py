@@ -1,4 +1,4 @@
-"""Where the packets of a paced stream leave one peer connection.
+"""The outlet for the packets of a paced stream from one peer connection.
 
 It puts a `Pacer` in front of a sender of aiortc, writes the time of sending into each packet as it leaves, and
 with congestion control its number, too; reports of the receiver go to the `RateController`.
@@ -32,7 +32,7 @@ __all__ = ["Outlet"]
 _PART_OF_PERIOD: Final = 0.8
 """Part of the time between two pictures in which one leaves."""
 _TICK_S: Final = 0.001
-"""The shortest sleep. What may leave meanwhile leaves together."""
+"""The shortest sleep. Packets due meanwhile leave together."""
 _SEND_TIME: Final = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 
 
@@ -41,7 +41,7 @@ class Outlet:
 
     Args:
         transceiver: one that sends video, on a transport without other media.
-        sent: what the sender keeps.
+        sent: the packets that the sender keeps.
         rate: the rate of the stream.
         fps: pictures per second.
     """

@@ -19,7 +19,7 @@ _HASTE: Final = 2.5
 
 
 class Pacer:
-    """The packets that wait to be sent: those that are sent again first, then the others, each in order.
+    """The packets that wait to be sent: retransmissions first, then the others, each in order.
 
     They leave at 2.5 times the bit rate, or faster if they would wait longer than they may.
 
@@ -39,7 +39,7 @@ class Pacer:
         self._now = 0.0
 
     def put(self, packet: bytes, now: float, *, again: bool = False) -> None:
-        """Add a packet, which is sent for the first time or ``again``."""
+        """Add a packet; with ``again``, a retransmission."""
         self._pass_time(now)
         if not self._waiting:
             self._owed = max(self._owed, 0.0)  # a pause is no reason to hurry

@@ -54,8 +54,8 @@ class StreamerPeer:
 
     ``outbox`` holds the texts still to send, until ``streamerToClient`` is open on this side. ``on_packet`` is
     called with each H.264 packet that is sent, on a worker of the loop. With a ``rate``, the stream of ``fps``
-    pictures per second has this rate, and its packets are spread over time. ``encoders`` has other makers of
-    encoders, by MIME types, than follow from that; they get ``on_packet``.
+    pictures per second has this rate, and its packets are spread over time. ``encoders`` replaces the makers of
+    encoders, by MIME types; they get ``on_packet``.
     """
 
     def __init__(
@@ -195,7 +195,7 @@ class StreamerPeer:
             self._outgoing.send(self._outbox.popleft())
 
     def close_channels(self) -> None:
-        """Close both data channels; the video goes on."""
+        """Close both data channels; the video continues."""
         for channel in (self._incoming, self._outgoing):
             if channel.readyState == "open":
                 channel.close()

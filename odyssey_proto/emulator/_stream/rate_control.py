@@ -1,4 +1,4 @@
-"""The bit rate of a stream: fixed, or following what its receiver reports of the link.
+"""The bit rate of a stream: fixed, or following its receiver's reports on the link.
 
 This only decides. It has no socket, and its clock is an argument.
 """
@@ -35,26 +35,26 @@ _WINDOW_S: Final = 0.5
 """Time over which arrivals are counted."""
 _LEAST_WINDOW_S: Final = 0.1
 _BASES: Final = 50
-"""Decisions, 10 s, over which the shortest way is that of an empty queue."""
+"""Decisions, 10 s, over which the shortest transit is that of an empty queue."""
 _FULL_S: Final = 0.06
 """Time in the queue from which a link is overused; ±20 ms of jitter stay below."""
 _EMPTY_S: Final = 0.03
 """Time in the queue below which the rate may rise."""
 _DRAINING: Final = 0.9
-"""Part of the queue that was there a period ago: if no more is left, the rate need not fall again."""
+"""Part of the queue of a period ago: if no more is left, the rate need not fall again."""
 _AFTER_OVERUSE: Final = (0.5, 0.85)
-"""Least and largest part of what arrives that is sent, so that the queue is empty after about a second."""
+"""Least and largest part of the arrival rate at which to send, so that the queue is empty after about a second."""
 _LOSS: Final = 0.1
 """Part of the packets up to which losses are no sign of overuse."""
-_COUNTED: Final = 50  # packets; among fewer, a loss says little
+_COUNTED: Final = 50  # packets; among fewer, a loss proves little
 _RISE: Final = (1.25, 1.08)
 """Growth in a second, before the first reduction and after it."""
 _AHEAD: Final = 1.5
-"""Part of what arrives to which the rate rises: what was not tried is not known."""
+"""Part of the arrival rate to which the rate rises: higher ones are untested."""
 
 
 class Rate(Protocol):
-    """What an encoder has to keep to."""
+    """The rate that an encoder has to keep to."""
 
     most: int
     """Maximum, in bits per s."""
@@ -79,14 +79,14 @@ class FixedRate:
         self.bits_per_s = bits_per_s
 
     def take_estimate(self, _: int) -> None:
-        """Ignore what the receiver estimates."""
+        """Ignore the receiver's estimate."""
 
 
 class RateController:
     """A rate between 0.3 Mbit/s and ``most``, in bits per s.
 
     It follows the receiver's estimates (REMB), or its transport-wide reports as soon as there are any: it falls
-    while packets queue on their way or many are lost, and rises slowly otherwise.
+    while packets queue or many are lost, and rises slowly otherwise.
     """
 
     def __init__(self, most: int, now: Callable[[], float] = time.monotonic) -> None:
@@ -173,7 +173,7 @@ class RateController:
         return (sum(bits for _, bits in self._arrivals) - first) / span_s if span_s > _LEAST_WINDOW_S else 0.0
 
     def _loss(self) -> float:
-        """Return the part of the packets that were lost, each time that enough are known; otherwise 0."""
+        """Return the share of lost packets, whenever enough are known; otherwise 0."""
         lost, arrived = self._fates
         if lost + arrived < _COUNTED:
             return 0.0

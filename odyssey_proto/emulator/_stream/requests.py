@@ -1,7 +1,7 @@
 """Which requests for a keyframe a sender answers: one in 0.3 s, as real senders do.
 
-A keyframe takes the room of many pictures. A receiver that asks again before it can have come gets no other.
-Requests for lost packets are a matter of `history`.
+A keyframe takes the room of many pictures. A receiver that asks again before it can have arrived gets no other.
+Requests for lost packets are the job of `history`.
 """
 
 from __future__ import annotations
@@ -36,6 +36,6 @@ class KeyframeRequests:
 
 
 def answer_keyframe_requests(sender: RTCRtpSender, answer: Callable[[], None] | None = None) -> None:
-    """Have ``sender`` call ``answer``, or its own method, for those requests that are answered."""
+    """Make ``sender`` call ``answer``, or its own method, for the requests that are answered."""
     anyone: Any = sender
     anyone._send_keyframe = KeyframeRequests(answer or sender._send_keyframe)

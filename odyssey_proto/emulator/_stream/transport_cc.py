@@ -1,7 +1,7 @@
 """Transport-wide feedback: the lines of an offer that ask for it, and the reports of a receiver.
 
 A sender numbers all packets of a connection, and the receiver reports when each of them arrived
-(draft-holmer-rmcat-transport-wide-cc-extensions-01). What follows from that is decided in `rate_control`.
+(draft-holmer-rmcat-transport-wide-cc-extensions-01). `rate_control` draws the conclusions.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _SMALL, _LARGE = 1, 2
 
 @attrs.frozen
 class Report:
-    """What a receiver reports of consecutive packets."""
+    """A receiver's report on consecutive packets."""
 
     first: int
     """Number of the first packet, 0 to 65,535."""
@@ -64,7 +64,7 @@ def granted(answer: str) -> bool:
 
 
 def reports(data: bytes) -> list[Report]:
-    """Return the reports in an RTCP datagram. Those that cannot be read, and all else, are left out."""
+    """Return the reports in an RTCP datagram. Unreadable ones, and all other packets, are left out."""
     found = []
     while len(data) >= _HEADER.size:
         first, kind, words = _HEADER.unpack_from(data)
@@ -96,7 +96,7 @@ def _report(body: bytes) -> Report | None:
 
 
 def _symbols(body: bytes, place: int, count: int) -> tuple[list[int], int]:
-    """Return what is said of each packet, and where that ends."""
+    """Return the symbol of each packet, and where they end."""
     symbols: list[int] = []
     while len(symbols) < count:
         (chunk,) = struct.unpack_from("!H", body, place)

@@ -46,7 +46,7 @@ _FARTHER: Final = 0.74
 _OUT_OF_STEP_S: Final = 0.9
 """How much later each of the cast begins a movement, in s."""
 _CENTRE: Final = (0.5, 0.66)
-"""What the camera comes closer to, across and down."""
+"""The point that the camera approaches, across and down."""
 
 
 class Painting:
@@ -91,7 +91,7 @@ class Painting:
         return picture
 
     def follow(self, earlier: Painting, moment: float) -> None:
-        """Go on from ``moment`` on where ``earlier`` is then, so that the land does not jump."""
+        """Continue at ``moment`` where ``earlier`` is, so that the land does not jump."""
         self._began, self._way_before = moment, earlier._way(moment)
 
     def _way(self, moment: float) -> float:

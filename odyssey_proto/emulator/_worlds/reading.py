@@ -1,4 +1,4 @@
-"""What a prompt asks for, clause by clause. It knows no scene: `scene` decides what becomes of a wish."""
+"""The wishes in a prompt, clause by clause. It knows no scene: `scene` decides how to fulfil a wish."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ class Mention:
 
     subject: str
     count: int | None = None
-    """How many there are to be; None if the prompt does not say."""
+    """The wanted number; None if the prompt does not give one."""
     is_plural: bool = False
     """Whether it names more than one, without a number."""
     more: bool = False
-    """Whether there is to be one more."""
+    """Whether one more is wanted."""
     leaves: bool = False
     action: str | None = None
     colour: Colour | None = None
     is_pronoun: bool = False
-    """Whether it may be anybody who is there."""
+    """Whether any present subject may be meant."""
 
 
 @attrs.frozen(kw_only=True)
 class Wish:
-    """What a prompt names; None is what it does not name."""
+    """The parts that a prompt names; None for those that it does not."""
 
     place: str | None = None
     time: str | None = None
     weather: str | None = None
     mentions: tuple[Mention, ...] = ()
     replaces: bool = False
-    """Whether new subjects take the place of those that are there."""
+    """Whether new subjects replace the present ones."""
     empties: bool = False
     """Whether everybody leaves."""
     action: str | None = None
@@ -67,7 +67,7 @@ class Wish:
 
 
 def read(prompt: str) -> Wish:
-    """Return what ``prompt`` asks for.
+    """Return the wishes in ``prompt``.
 
     >>> read("Remove the cat, two red boats come closer").mentions[1].count
     2

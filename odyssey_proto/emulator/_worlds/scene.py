@@ -1,7 +1,7 @@
-"""Scenes: what the prompts ask for becomes the scene of a world, and a scene becomes the expanded prompt.
+"""Scenes: the wishes of prompts become the scene of a world, and a scene becomes the expanded prompt.
 
-A new prompt changes only what it names, and if that is nothing, or all there already, the light: every prompt is
-visible. No pictures are made here.
+A new prompt changes only what it names, and if that changes nothing, the light: every prompt is visible. No
+pictures are made here.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Scene:
     zoom: int
     """Steps of the camera towards the cast, ``-1`` to 2."""
     pan: str
-    """Where the camera moves faster: "left", "right" or nowhere."""
+    """The direction in which the camera moves faster: "left", "right" or none."""
     tint: Colour | None
     """Colour of the light that a prompt asked for."""
     light: int
@@ -157,7 +157,7 @@ def next_scene(scene: Scene, prompt: str, seed: int) -> Scene:
 
 
 def _recast(cast: tuple[Actor, ...], wish: Wish) -> tuple[Actor, ...]:
-    """Return ``cast`` with those who come, without those who leave, and with what all of them are to do."""
+    """Return ``cast`` with the newcomers, without those who leave, and with the action of each."""
     actors = [] if wish.empties else [_directed(actor, wish.action, wish.coat) for actor in cast]
     there = {actor.subject for actor in actors}
     mentions = [mention for mention in wish.mentions if not (mention.is_pronoun and actors)]

@@ -1,4 +1,4 @@
-"""The words that the worlds understand, by their meanings. What a sentence means is decided in `reading`."""
+"""The words that the worlds understand, by their meanings. `reading` interprets sentences."""
 
 from __future__ import annotations
 
@@ -175,9 +175,9 @@ LEAVING: Final = frozenset(
 ALL: Final = frozenset({"all", "everybody", "everyone", "everything"})
 """The whole cast."""
 REPLACING: Final = frozenset({"instead", "becomes", "become", "turn", "turns", "transforms", "replace", "only"})
-"""What is new takes the place of what was there."""
+"""New subjects replace the present ones."""
 STOPPING: Final = frozenset({"stop", "stops", "stopped"})
-"""The weather that is named ends; or else everybody stands still."""
+"""Ends the weather that is named, or makes everybody stand still."""
 SKIES: Final = frozenset(
     {"sky", "light", "mist", "fog", "haze", "glow", "cloud", "clouds", "horizon", "air", "aurora"}
 )

@@ -1,4 +1,4 @@
-"""Arranges calls, channels and their objects for the templates. It lays nothing out and writes nothing."""
+"""Arranges calls, channels and their objects for the templates. It does no layout and writes nothing."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class Drawing:
     """A picture to which parts are added; later ones lie on top.
 
     Args:
-        title: what it shows.
+        title: its subject.
         anchor: a prefix for its ids.
     """
 

@@ -20,7 +20,7 @@ Heading = tuple[int, str, str]
 """Level, anchor and text of a heading."""
 
 SOURCES: Final = ("Seen", "Page", "Assumed", "Ours")
-"""The words with which a fact about behaviour begins (spec/README.md#where-each-fact-comes-from)."""
+"""The first words of a fact about behaviour (spec/README.md#where-each-fact-comes-from)."""
 
 _HEADING: Final = re.compile(r'<h(\d) id="([^"]+)">.*?(?=</h\d>)')
 _SOURCE: Final = re.compile(rf"<strong>({'|'.join(SOURCES)})\.</strong> ")

@@ -1,4 +1,4 @@
-"""Decides on which page each definition, call, message and section of text is, and so what links lead to."""
+"""Decides the page of each definition, call, message and section of text, and so the targets of links."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Placement:
         return f"{self.calls[name]}#{name}"
 
     def section(self, document: str, target: str) -> str:
-        """Return the address to which a link leads that stands in a Markdown file of spec/."""
+        """Return the target of a link in a Markdown file of spec/."""
         if "://" in target:
             return target
         path, _, anchor = target.partition("#")
@@ -109,7 +109,7 @@ def channel_page(source: Source, channel: str) -> str:
 
 
 def reached(source: Source, *nodes: Any) -> dict[str, None]:
-    """Return all definitions to which references lead from ``nodes``, directly or not, in their order."""
+    """Return all definitions that ``nodes`` refer to, directly or not, in their order."""
     found: dict[str, None] = {}
     waiting: list[Any] = list(nodes)
     while waiting:

@@ -1,4 +1,4 @@
-"""Prints a program in Python as a page: in parts, each with a few words before it. It reads no file.
+"""Turns a Python program into a page: in parts, each with a short introduction. It reads no file.
 
 The parts follow each other in the program, and nothing between them is left out.
 """
@@ -24,7 +24,7 @@ class Part:
     """Its first line."""
     title: str
     text: str
-    """What to know before one reads it, in Markdown."""
+    """Its introduction, in Markdown."""
 
 
 ASYNC_SDK_OPENING: Final = """\

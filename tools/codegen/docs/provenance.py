@@ -1,4 +1,4 @@
-"""Collects all that is assumed: the marks in schemas, calls and channels, and what the pages of spec/ say."""
+"""Collects all assumptions: the marks in schemas, calls and channels, and those in the pages of spec/."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["assumptions", "without_sections"]
 
 Row = tuple[str, str, Markup]
-"""What is assumed, where it is described, and how."""
+"""An assumption, its place, and its description."""
 
 _FACT: Final = "- **Assumed.** "
 
 
 def assumptions(source: Source, placement: Placement) -> list[tuple[str, str, list[Row]]]:
-    """Return the groups of all that is assumed, each with its title and anchor."""
+    """Return the groups of all assumptions, each with its title and anchor."""
     groups = {
         "Objects": [*_in_schemas(source, placement)],
         "Calls": [*_in_calls(source, placement)],
@@ -99,7 +99,7 @@ def _in_behaviour(source: Source) -> Iterator[Row]:
 
 
 def _in_table(source: Source) -> Iterator[Row]:
-    """Yield the rows of the table of sources in README.md whose column "assumed" says something."""
+    """Yield the rows of the table of sources in README.md whose column "assumed" is not empty."""
     section = without_sections(source.texts["README.md"], "where-each-fact-comes-from", only=True)
     for line in section.splitlines():
         cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))]

@@ -45,7 +45,7 @@ class Field:
     notes: tuple[Markup, ...]
     assumed: bool
     place: str = ""
-    """Where a parameter goes."""
+    """The location of a parameter."""
 
 
 @attrs.frozen(kw_only=True)
@@ -67,11 +67,11 @@ class Definition:
     fields: tuple[Field, ...]
     values: tuple[Value, ...]
     others: Markup
-    """What is said of values that are not listed."""
+    """The note on unlisted values."""
     members: tuple[Markup, ...]
     """The definitions of which it is one."""
     rule: Markup
-    """A rule between fields, or the type of what is no object."""
+    """A rule between fields, or the type of a definition that is not an object."""
     example: str
     assumed: bool
 

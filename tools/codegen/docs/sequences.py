@@ -1,4 +1,4 @@
-"""Draws the sequences of spec/sequences.yaml, and says them in words. It does not check them: `source` does."""
+"""Draws the sequences of spec/sequences.yaml, and puts them in words. `source` checks them."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _LEAST_GAP_PX: Final = 90.0
 
 @attrs.frozen
 class Labels:
-    """What steps are called, and where they are described."""
+    """The labels of steps, and the addresses of their descriptions."""
 
     call: Callable[[str], str]
     """Method and path of a call."""
     answer: Callable[[str, str], str]
     """An answer to a call, by its status."""
     link: Callable[[dict[str, Any]], str]
-    """The address of what a step names; "" if it names nothing."""
+    """The address of the call or message that a step names; "" if it names none."""
 
     def of(self, step: dict[str, Any]) -> str:
         """Return the label of a step."""

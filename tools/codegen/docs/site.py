@@ -48,7 +48,7 @@ _GUIDES: Final = (
     ("checking", "Checking a service or a client", "What the command checks, and tests of one's own."),
     ("performance", "How fast", "This client compared with a plain one, and with only decoding and converting."),
 )
-"""Pages whose text is in `tools/docs`: name of the file, title, what it is about."""
+"""Pages whose text is in `tools/docs`: name of the file, title, subject."""
 _STATES_NOTE: Final = (
     "These are the states of the client in this project, as its tables have them; other clients may have others. "
     "A label names the input that leads on, and in brackets its condition. Final states have two outlines."
@@ -64,7 +64,7 @@ class _Page:
     template: str
     values: dict[str, Any] = attrs.field(repr=False)
     contents: list[tuple[int, str, str]] = attrs.field(factory=list, repr=False)
-    """What the list "On this page" has: level, anchor, text."""
+    """An entry of the list "On this page": level, anchor, text."""
     part: str = _PROTOCOL
     """The part of the documentation that it belongs to."""
 
@@ -379,7 +379,7 @@ def _guide(places: Placement, name: str, title: str, about: str) -> _Page:
 
 
 def _from_guide(places: Placement, target: str) -> str:
-    """Return the address to which a link leads that stands in a guide."""
+    """Return the target of a link in a guide."""
     path, _, anchor = target.partition("#")
     if path.startswith("../../spec/"):
         return places.section("", target.removeprefix("../../spec/"))

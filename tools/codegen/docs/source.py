@@ -1,6 +1,6 @@
 """Reads everything in spec/ that the documentation shows, and finds its references. It writes nothing.
 
-It depends on no list of files: a file directly in spec/ is an OpenAPI or AsyncAPI document if it says so.
+It depends on no list of files: a file directly in spec/ is an OpenAPI or AsyncAPI document if it declares that.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Call:
     assumed: bool
     """Whether the path itself is assumed."""
     about: str
-    """What the path says about itself."""
+    """The description of the path."""
     security: bool
     """Whether it needs a bearer token."""
 

@@ -1,7 +1,7 @@
 """Draws the state diagrams that ARCHITECTURE.md has as Mermaid, in layers, with the initial state on top.
 
 The text comes from the tables of the core (`python -m tools.diagrams`). Lines that go up are drawn at their sides
-like all others; a label is a place of its own in a layer, so nothing is written over anything.
+like all others; a label has a place of its own in a layer, so nothing overlaps.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _LABEL_CHARACTER_PX: Final = 7.5
 _BOX_PX: Final = 34.0  # height of a state
 _PORT_PX: Final = 26.0  # between two lines at one state
 _SWEEPS: Final = 24
-_BEND_WEIGHT: Final = 8.0  # how much more a bend wants to be straight than a label wants to be in the middle
-_PULL: Final = 2.0  # how much everything wants to be in the middle of the drawing, which keeps it narrow
+_BEND_WEIGHT: Final = 8.0  # the weight of straight bends, relative to that of labels in the middle
+_PULL: Final = 2.0  # the weight of the middle of the drawing, which keeps it narrow
 _BETWEEN_PX: Final = 34.0  # between two layers: where lines turn
 _ARROW: Final = re.compile(r"^    (\w+) --> (\w+): (.+)$")
 _FINAL: Final = re.compile(r"^    (\w+) --> \[\*\]$")
@@ -50,7 +50,7 @@ class States:
     final: tuple[str, ...]
     arrows: tuple[Arrow, ...]
     rest: str
-    """What a sentence says of further arrows, in Markdown; "" if there are none."""
+    """The sentence about further arrows, in Markdown; "" if there is none."""
 
 
 def read_states(document: str) -> list[States]:
@@ -73,7 +73,7 @@ def read_states(document: str) -> list[States]:
 
 @attrs.define(eq=False)
 class _Place:
-    """What stands in a layer: a state, a label, or a bend of a line."""
+    """An item in a layer: a state, a label, or a bend of a line."""
 
     width: float
     height: float
