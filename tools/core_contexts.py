@@ -48,7 +48,7 @@ MEASURED: Final = (
 ELSEWHERE: Final = tuple(
     f"tests/{name}.py" for name in ("emulator/test_browser", "emulator/test_contract", "faults/test_turn")
 )
-"""What of these is not: most of it happens in other processes, or a thousand times."""
+"""The exceptions, which are not measured: most of their work happens in other processes, or a thousand times."""
 
 _OTHERS: Final = "other tests"
 _FILES: Final = frozenset(test_files())
@@ -69,7 +69,7 @@ class _Contexts:
             self._coverage = Coverage.current()
             if self._coverage is None:
                 return
-            # Starting again would look at all modules, for a warning about those that it has measured before.
+            # A restart would search all modules, for a warning about those that it has measured before.
             self._coverage._warn_preimported_source = False
         measures = self._runs_tests and nodeid.startswith(MEASURED) and not nodeid.startswith(ELSEWHERE)
         if measures != self._measures:
@@ -82,6 +82,6 @@ class _Contexts:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take part in the run: where the tests run, and where xdist only collects what its workers report."""
+    """Take part in the run, both in processes that run tests and in the one in which xdist collects reports."""
     runs_tests = config.getoption("dist", "no") == "no" or hasattr(config, "workerinput")
     config.pluginmanager.register(_Contexts(runs_tests=runs_tests))

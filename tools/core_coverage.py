@@ -35,9 +35,10 @@ MODULES: Final = (
     *("_video/frame", "_video/images"),
     *("_live/event_hub", "_live/dispatcher"),
 )
-"""The modules that make decisions, and those that everything else relies on; below ``odyssey_proto``."""
+"""The modules that make decisions, and those on which all others rely; below ``odyssey_proto``."""
 _OF_ALL: Final = "tests/unit/test_values.py"
-"""What holds for values of every module: JSON, copies and pickles. It counts for each."""
+"""The tests of properties that values of every module share: JSON, copies and pickles. They count for each
+module."""
 
 
 def test_file(module: str) -> str:

@@ -1,6 +1,6 @@
-"""The table of all messages at all moments in ARCHITECTURE.md: what the official clients do, and what ours does.
+"""The table of all messages at all moments in ARCHITECTURE.md: the actions of the official clients, and of ours.
 
-Ours is read from the tables of the core; what is known of the official clients (Python 1.3.0, JavaScript 1.3.1) is
+Ours are read from the tables of the core; those known of the official clients (Python 1.3.0, JavaScript 1.3.1) are
 `OFFICIAL`. `python -m tools.diagrams` writes the table between its markers.
 """
 
@@ -69,14 +69,14 @@ OFFICIAL: Final[dict[str, str]] = {
     "interactive_stream_error": "settle whatever waits, start and `interact`; there are defaults for both fields",
     "one that cannot be read": "report it as not fatal, and read the next; a call that waits goes on waiting",
 }
-"""What the official clients do with each message, whatever the moment: they know only what waits. They have no
+"""The official clients' action for each message, at any moment: they know only which calls wait. They have no
 moment "reconnecting"."""
 
 _IGNORED: Final = "ignore it, and log that"
 
 
 def ours(message: str, moment: Moment) -> str:
-    """Return what this client does with a message at a moment, in words from the core's rows."""
+    """Return this client's action for a message at a moment, in words from the core's rows."""
     kind = MESSAGES[message]
     rows: list[Row[Any]] = [*SESSION_ROWS.get((moment.session, kind), ())]
     if moment.stream is not None and all(row.guard for row in rows):
@@ -100,7 +100,7 @@ def _said(what: Callable[..., Any]) -> str:
 
 
 def table() -> str:
-    """Return the table as Markdown; moments at which ours does the same share a line."""
+    """Return the table as Markdown; moments with the same action of ours share a line."""
     lines = ["| message | official clients | moment | ours |", "|---|---|---|---|"]
     for message in MESSAGES:
         by_step: dict[str, list[str]] = {}

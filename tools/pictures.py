@@ -44,9 +44,9 @@ class Panel:
     unit: str
     """Unit of the ages."""
     most: float
-    """The largest age that is drawn."""
+    """The largest age drawn."""
     ages: dict[str, list[float]]
-    """Client -> the age of each frame that it had, in ``unit``."""
+    """Client -> the age of each of its frames, in ``unit``."""
 
 
 def main() -> int:

@@ -1,7 +1,7 @@
 """Checks the dependencies: their lowest and newest releases, on every supported system.
 
     python -m tools.resolve tests lowest        # or newest, or prereleases, or several, as in lowest,newest
-    python -m tools.resolve environments lowest # only makes them, while something else runs
+    python -m tools.resolve environments lowest # only makes the environments, while something else runs
     python -m tools.resolve wheels
 
 `tests` creates an environment for each supported Python on this machine, with the lowest releases that
@@ -73,7 +73,7 @@ _TESTS: Final = {"lowest": _TOUCHING, "newest": _OF_MORE_PYTHONS, "prereleases":
 _SIDE_BY_SIDE: Final = 2
 """How many Pythons are tested at the same time."""
 _FAILURES: Final = ("FAILED ", "ERROR ")
-"""How pytest's lines about the tests that failed begin."""
+"""The beginnings of pytest's lines about failed tests."""
 _LAST_LINES: Final = 20
 """How many lines are repeated if no test failed: pytest was killed, or the environment was not made."""
 _UNREACHABLE: Final = ("error sending request", "failed to fetch", "dns error", "network connectivity is disabled")
@@ -110,7 +110,7 @@ class _UnreachableIndexError(Exception):
 
 
 class _NoEnvironmentError(Exception):
-    """The environment cannot be made. The text is what `uv` said."""
+    """The environment cannot be made. The text is `uv`'s."""
 
 
 @attrs.frozen
@@ -142,7 +142,8 @@ def _uv(*arguments: str) -> None:
 
 
 def _environment(version: str, python: str, which: str) -> tuple[Path, str]:
-    """Create or update the environment of one Python and one set; return its interpreter and what was pinned."""
+    """Create or update the environment of one Python and one set; return its interpreter and the pinned
+    releases."""
     folder = _ENVIRONMENTS / f"{version}-{which}"
     if not folder.exists():
         _uv("venv", "--quiet", "--python", python, str(folder))
@@ -180,7 +181,7 @@ def run_tests(runs: Iterable[tuple[str, str]], arguments: list[str]) -> int:
 def make_environments(runs: Iterable[tuple[str, str]]) -> int:
     """Make the environment of each of ``runs``, and return the exit status.
 
-    What cannot be made is no failure here: whoever runs tests in it tries again, and reports it.
+    An environment that cannot be made is no failure here: the run of its tests retries that, and reports it.
     """
     for which, version in runs:
         python = interpreter(version)

@@ -1,7 +1,7 @@
 """The command `python -m tools.soak`: hundreds of sessions, then half an hour of video over a link that breaks.
 
 The memory, the threads and the descriptors of this process must not grow. The emulator has a process of its own,
-so that what it holds does not count. The result goes to a file, with the date, the version and the machine.
+so that its resources do not count. The result goes to a file, with the date, the version and the machine.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _SETTLED: Final = 0.2
 _MOST_GROWTH_MB: Final = 12.0
 """Between the beginning and the end. Single samples vary by some MB."""
 _MOST_GROWTH: Final = 2.0
-"""Of threads and of descriptors: an idle connection may come and go; what is lost each time adds up to more."""
+"""Of threads and of descriptors: an idle connection may come and go; a leak adds up to more."""
 _LOSSES: Final[tuple[dict[str, Any], ...]] = (
     {"step": "media", "action": "drop"},
     {"step": "media", "action": "kill_peer"},
@@ -62,7 +62,7 @@ with Emulator(record=False, size=(640, 352), simulation_workers=0) as emulator:
 
 @attrs.frozen
 class Sample:
-    """What the process holds at one moment."""
+    """The resources of the process at one moment."""
 
     at_s: float
     """Time since the beginning, in s."""
@@ -72,7 +72,7 @@ class Sample:
 
     @classmethod
     def now(cls, began: float) -> Sample:
-        """Return what this process holds; collects garbage first."""
+        """Return the resources of this process; collects garbage first."""
         gc.collect()
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         return cls(
@@ -139,7 +139,7 @@ def _connects(url: str, key: str, count: int, began: float) -> list[Sample]:
 
 
 def _stream(url: str, key: str, seconds: float, began: float) -> tuple[list[Sample], dict[str, Any]]:
-    """Read one stream for so many s, while its link breaks again and again."""
+    """Read one stream for ``seconds`` s, while its link breaks repeatedly."""
     samples: list[Sample] = []
     every, losses = seconds / _SAMPLES, itertools.cycle(_LOSSES)
     begins_at = time.monotonic()
@@ -154,7 +154,7 @@ def _stream(url: str, key: str, seconds: float, began: float) -> tuple[list[Samp
             if now >= sample_at:
                 samples.append(Sample.now(began))
                 sample_at += every
-            if now >= lose_at and begins_at + seconds - now > _LOSS_EVERY_S:  # the end is to be a clean one
+            if now >= lose_at and begins_at + seconds - now > _LOSS_EVERY_S:  # the end must be a clean one
                 fault = next(losses)
                 requests.post(f"{url}/_emulator/faults", json=fault, timeout=_PATIENCE_S).raise_for_status()
                 caused += fault["action"] != "silence"

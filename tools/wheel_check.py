@@ -132,7 +132,7 @@ def main(dist: Path) -> None:
 
 
 def _built(dist: Path, name: str) -> Path:
-    """Check what was built of one project, and return its wheel."""
+    """Check the wheel and the sdist of one project, and return the wheel."""
     (wheel,) = dist.glob(f"{name}-*.whl")
     (sdist,) = dist.glob(f"{name}-*.tar.gz")
     _check_contents(name, wheel, sdist)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["AlteringProxy", "Change"]
 
 Change: TypeAlias = Callable[[Any], object]
-"""Changes the data of an answer in place; what it returns is ignored."""
+"""Changes the data of an answer in place; its result is ignored."""
 
 _LIMIT_S = 60
 
@@ -29,9 +29,9 @@ class AlteringProxy:
 
     Args:
         api_url: the emulator.
-        changes: what to change, by call and status, such as ``GET /regions 200``; the path is without ids.
+        changes: the changes, by call and status, such as ``GET /regions 200``; the path is without ids.
         statuses: other statuses, by call and status.
-        requests_changes: what to change in the JSON of requests, by call.
+        requests_changes: the changes to the JSON of requests, by call.
         headers: headers that replace those of all answers.
     """
 

@@ -1,4 +1,4 @@
-"""Compressed zeros: what unpacks to far more than it takes, made without compressing all of it."""
+"""Compressed zeros, which unpack to far more than their size, made without compressing all of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GZIP: Final = zlib.MAX_WBITS | 16
 
 
 def zeros(mebibytes: int, form: int = ZLIB) -> bytes:
-    """Return so many zeros in the form of `ZLIB` or `GZIP`."""
+    """Return ``mebibytes`` MiB of zeros in the form of `ZLIB` or `GZIP`."""
     packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     one = packer.compress(bytes(MIB)) + packer.flush(zlib.Z_FULL_FLUSH)  # it refers to nothing before it
     content = one * mebibytes + zlib.compress(b"", wbits=-zlib.MAX_WBITS)

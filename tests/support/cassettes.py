@@ -1,4 +1,4 @@
-"""Live cassettes for tests: what a session of an emulator wrote down."""
+"""Live cassettes for tests: recorded sessions of an emulator."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ class Coturn:
         }
 
     def signal(self, number: signal.Signals) -> None:
-        """Send it a signal; a stopped server is like one that died silently."""
+        """Send it a signal; a stopped server looks like one that died silently."""
         self._process.signal(number)
 
     def wait_for(self, text: str) -> str:

@@ -1,4 +1,4 @@
-"""A machine whose IPv6 leads nowhere: of the two addresses of `SERVICE`, that of IPv6 swallows packets.
+"""A machine with broken IPv6: of the two addresses of `SERVICE`, the IPv6 one swallows packets.
 
 One network namespace, with a hosts file of its own. A script and its service both run in it.
 """
@@ -31,7 +31,7 @@ _HOSTS: Final = f"127.0.0.1 localhost\n{_DEAD} {SERVICE}\n{ADDRESS} {SERVICE}\n"
 
 
 def missing() -> str:
-    """Return what this machine lacks for it; empty if nothing."""
+    """Return the prerequisites that this machine lacks for it; empty if none."""
     if sys.platform != "linux" or not shutil.which("unshare") or not shutil.which("ip"):
         return "needs Linux with unshare and ip"
     tried = subprocess.run([*_UNSHARE, "sh", "-c", _SETUP], capture_output=True, text=True, check=False)

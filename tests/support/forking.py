@@ -18,13 +18,13 @@ _LOOKS_EVERY_S: Final = 5.0
 
 
 def next_run(path: str) -> socket.socket:
-    """Listen at ``path``, and say ``ready``; in a child for each caller, return what it is connected by."""
+    """Listen at ``path``, and say ``ready``; in a child for each caller, return the connection to it."""
     parent = os.getppid()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(100)
         listener.settimeout(_LOOKS_EVERY_S)
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait for the runs
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the processes that wait for the runs
         os.write(1, b"ready\n")
         while True:
             try:
@@ -42,7 +42,7 @@ def next_run(path: str) -> socket.socket:
 
 
 def become(sock: socket.socket, streams: list[int]) -> None:
-    """Return in the process of the run, whose first descriptors are ``streams``; the caller is told about it."""
+    """Return in the process of the run, whose first descriptors are ``streams``; the caller is notified."""
     if child := os.fork():
         for stream in (*streams, 0, 1, 2):
             os.close(stream)

@@ -1,7 +1,7 @@
 """The one rule of all fuzz targets: input is parsed, or refused with a typed error, in bounded time and memory.
 
 In a usual run, a target tries a few examples, always the same. ``make fuzz`` sets ``FUZZ_SECONDS``: then each
-target goes on with new ones for as long, and a failure names its seed.
+target continues with new ones for that long, and a failure names its seed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a program on generated code must read: the valid vectors. It must write them back with equal values.
+"""Checks of programs on generated code: they must read the valid vectors, and write them back with equal values.
 
 A program reads lines of JSON, `{"Recording": {…}}`, and writes each back through the class of that name. A vector
 is of the level of a generator if it conforms to the schema of the document that the generator read.
@@ -48,7 +48,7 @@ class Case:
 
 
 class Document:
-    """A generated document, and what its schemas say about values."""
+    """A generated document, and checks of values against its schemas."""
 
     def __init__(self, content: dict[str, Any]) -> None:
         self.content = content

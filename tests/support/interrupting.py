@@ -31,8 +31,8 @@ def some(population: int, few: int, about: str) -> Iterator[int]:
 def instructions(call: Callable[[], Any], at: int | None = None, act: Callable[[], object] = lambda: None) -> int:
     """Call ``call`` and return how many instructions of the library the thread executes in it.
 
-    Before instruction number ``at``, it calls ``act``, as if that were a signal handler. The finalizer of what
-    ``call`` returns is not part of this: Python itself drops what is raised there.
+    Before instruction number ``at``, it calls ``act``, as if that were a signal handler. The finalizer of the
+    result of ``call`` is not part of this: Python itself drops exceptions there.
     """
     count = 0
 

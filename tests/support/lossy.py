@@ -1,8 +1,8 @@
 """A video sent over a simulated link, without sockets and without waiting: thousands of links a second or so.
 
-The sender keeps what it sent for a second, sends a packet again when that is requested (not twice within a round
-trip), and makes a keyframe when asked. The link loses, delays and reorders what travels in either direction, has a
-rate, and fails for a while. The receiver is ours: `Recovery` and `MarkerJitterBuffer`, put together as in a peer.
+The sender keeps its packets for a second, retransmits one on request (not twice within a round trip), and makes a
+keyframe on request. The link loses, delays and reorders packets in either direction, has a rate, and fails for a
+while. The receiver is ours: `Recovery` and `MarkerJitterBuffer`, put together as in a peer.
 """
 
 from __future__ import annotations
@@ -30,31 +30,31 @@ _HISTORY_S: Final = 1.0
 _QUEUE_S: Final = 0.2
 _PACKET_BITS: Final = 8 * 1250
 _REPORTS_S: Final = 0.1  # from one report of the receiver to the next
-_AGAIN_S: Final = 0.5  # over which what is sent again is limited to the bit rate
+_AGAIN_S: Final = 0.5  # over which retransmissions are limited to the bit rate
 _HASTE: Final = 2.5  # speed of sending over the bit rate
 _RESERVE_S: Final = 0.15  # the most that a keyframe is larger than other frames, in s of the bit rate
 
 
 @attrs.frozen(kw_only=True)
 class Link:
-    """What happens to packets, in both directions alike."""
+    """The impairments of packets, in both directions alike."""
 
     round_trip_s: float = 0.05
     loss: float = 0.0
     """Share of the packets, from 0 to 1."""
     bursts: float = 0.0
-    """Share of the packets with which 3 to 10 in a row are lost."""
+    """Share of the packets that begin a loss of 3 to 10 in a row."""
     jitter_s: float = 0.0
     """The most that a packet is earlier or later than others."""
     rate: float = 0.0
-    """In packets per s; 0 if it is not limited. More than 0.2 s of packets do not wait."""
+    """In packets per s; 0 for no limit. At most 0.2 s of packets queue."""
     outages: tuple[tuple[float, float], ...] = ()
-    """When it carries nothing: from, to, in s."""
+    """The outage: from, to, in s."""
 
 
 @attrs.define
 class Shown:
-    """What was shown, and at which cost."""
+    """The frames shown, and their cost."""
 
     sent: int = 0
     """Frames sent."""
@@ -71,7 +71,7 @@ class Shown:
     keyframes: int = 0
     """Requests for a keyframe."""
     corrupt: int = 0
-    """Frames that were not what was sent, or that refer to one that was not shown."""
+    """Frames that differ from those sent, or refer to one that was not shown."""
 
     @property
     def share(self) -> float:
@@ -162,7 +162,7 @@ class _Simulation:
     # --- the sender
 
     def follow(self, bits_per_s: int) -> None:
-        """Have the sender follow what the receiver reports, up to so many bits per s; it begins with half."""
+        """Make the sender follow the receiver's reports, up to ``bits_per_s``; it begins with half."""
         self.controller = RateController(bits_per_s, self.now)
         self.at(_REPORTS_S, self.report, None)
 
@@ -305,16 +305,16 @@ def show(
     after: float = 2.0,
     follows: int = 0,
 ) -> Shown:
-    """Send frames of ``sizes`` packets at 20 fps; return what was shown until ``after`` s after the last.
+    """Send frames of ``sizes`` packets at 20 fps; return the frames shown until ``after`` s after the last.
 
     Args:
         link: the link.
         sizes: the number of packets of each frame; keyframes have three times as many.
-        seed: decides what happens to which packet.
+        seed: decides the fate of each packet.
         complete: whether all frames are wanted, even after an outage.
-        tells_again: whether packets that are sent again can be told from others.
-        after: how long to go on without further frames, in s.
-        follows: the bits per s up to which the sender follows what the receiver reports of the link; it begins
+        tells_again: whether retransmissions can be distinguished from other packets.
+        after: how long to continue without further frames, in s. follows: the bits per s up to which the sender
+        follows the receiver's reports on the link; it begins
             with half, and ``sizes`` only says how many frames there are. 0 if it does not.
     """
     simulation = _Simulation(link, sizes, seed, complete=complete, tells_again=tells_again)

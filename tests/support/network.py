@@ -61,7 +61,7 @@ os.execv(arguments[0], arguments)
 
 
 def missing() -> str:
-    """Return what this machine lacks for such a network; empty if nothing."""
+    """Return the prerequisites that this machine lacks for such a network; empty if none."""
     if sys.platform != "linux" or not shutil.which("unshare") or not shutil.which("ip"):
         return "needs Linux with unshare and ip"
     probe = "ip tuntap add dev probe mode tun && ip link set probe up"
@@ -71,7 +71,7 @@ def missing() -> str:
 
 @attrs.frozen(kw_only=True)
 class Weather:
-    """What happens to packets on their way."""
+    """The impairments of packets on their way."""
 
     down: bool = False
     """No packet arrives, and no error is reported."""

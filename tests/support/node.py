@@ -1,4 +1,4 @@
-"""What tests need to run node and other tools: whether they are there, and programs that speak JSON lines."""
+"""Running node and other tools in tests: whether they are installed, and programs that speak JSON lines."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["answers", "missing", "run"]
 
 _TIMEOUT_S = 500
 _SHOWN = 2000
-"""Number of characters of the output of a command that failed; the rest of it is what went well."""
+"""Number of characters to keep of the output of a failed command; the beginning reports successes."""
 
 
 def missing(folder: Path) -> str:
-    """Return what keeps the packages of `folder` from running, or an empty text."""
+    """Return why the packages of `folder` cannot run; empty if they can."""
     if not shutil.which("node"):
         return "node is not installed"
     if not (folder / "node_modules").is_dir():

@@ -1,4 +1,4 @@
-"""Offers of a streamer, as text, and the signaling messages with which a stranger's server floods a client."""
+"""Offers of a streamer, as text, and the signaling messages with which a hostile server floods a client."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ LO_UP = "ip link set lo up && "
 
 
 def missing() -> str:
-    """Return what this machine lacks for a network namespace."""
+    """Return the prerequisites that this machine lacks for a network namespace."""
     if sys.platform != "linux" or not shutil.which("unshare") or not shutil.which("ip"):
         return "needs Linux with unshare and ip"
     tried = subprocess.run([*UNSHARE, "sh", "-c", f"{LO_UP}true"], capture_output=True, text=True, check=False)

@@ -1,6 +1,6 @@
 """A client written only from the protocol: requests, aiohttp and stock aiortc, and no code of this library.
 
-What works with it works with any client that follows the protocol.
+A service that works with it works with any client that follows the protocol.
 """
 
 from __future__ import annotations

@@ -27,14 +27,14 @@ BLOCKING: Final = "official, in a program that becomes blocking"
 WITH_A_LOOP: Final = "official, in a program that keeps its loop"
 """The header of the table for programs that remain asynchronous."""
 _REST: Final = "rest_of_the_arguments"
-_INSTEAD: Final = re.compile(r"(?:`[^`]+`[^`;:]*)*")  # what a cell begins with, up to its first remark
+_INSTEAD: Final = re.compile(r"(?:`[^`]+`[^`;:]*)*")  # the beginning of a cell, up to its first remark
 _KEYWORDS: Final = ("async", "await")
 _CALLS: Final = frozenset(name for name in dir(Odyssey) if not name.startswith("_"))
 
 
 @attrs.frozen
 class Row:
-    """What an official program has, and what to write instead."""
+    """The code of an official program, and its replacement."""
 
     official: tuple[str, ...]
     """Pieces of code, each of which is replaced."""
@@ -117,7 +117,7 @@ class _Replacing(ast.NodeTransformer):
         if isinstance(node, ast.Expr | ast.Assign) and len(self._here) > 1:
             found = node.value.value if isinstance(node.value, ast.Await) else node.value
         elif isinstance(node, ast.expr) and len(self._here) > 1:
-            return node  # what becomes several statements is replaced where it is one
+            return node  # code that becomes several statements is replaced as a statement
         holes: dict[str, Any] = {}
         if not _fits(self._official, found, holes):
             return node
@@ -130,7 +130,7 @@ class _Replacing(ast.NodeTransformer):
 
 
 class _Filling(ast.NodeTransformer):
-    """Puts what the placeholders stand for in their places."""
+    """Replaces placeholders by the code that they matched."""
 
     def __init__(self, holes: dict[str, Any]) -> None:
         self._holes = holes
@@ -193,7 +193,7 @@ def _fits(pattern: Any, node: Any, holes: dict[str, Any]) -> bool:
 
 
 def _as_tasks(argument: Any) -> Any:
-    """Return a call, or a series of calls, as tasks; what is a task already stays one."""
+    """Return a call, or a series of calls, as tasks; an existing task stays unchanged."""
     match argument:
         case ast.Call(func=func, args=args):
             return ast.Call(_parsed("pool.submit"), [func, *args], argument.keywords)

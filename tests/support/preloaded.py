@@ -1,7 +1,7 @@
 """A command whose program is loaded once, and forked for each run: for commands that are run dozens of times.
 
-Each run is a process of its own, with the streams and the environment of its caller, and with a status. Only the
-time that Python and the libraries take to load is spared. The program must start no thread while it loads.
+Each run is a process of its own, with the streams and the environment of its caller, and with a status. It saves
+only the time for loading Python and the libraries. The program must start no thread while it loads.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class PacketReport:
 
 
 def read_packet_report(packet: bytes) -> PacketReport:
-    """Read an RTCP packet, and refuse what the specification does not allow."""
+    """Read an RTCP packet, and refuse violations of the specification."""
     head, kind, words, sender, source, base, total, last = struct.unpack_from("!BBHLLHHL", packet)
     assert (head, kind) == (0x8F, 205), "version 2, no padding, format 15"
     assert len(packet) == 4 * (words + 1)

@@ -1,6 +1,6 @@
 """The tests that cannot hold while emulators are sloppy (``--sloppy SEED``), each with the reason.
 
-All others must: what a sloppy emulator sends means the same.
+All others must hold: a sloppy emulator's messages mean the same.
 """
 
 from __future__ import annotations

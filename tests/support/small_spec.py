@@ -212,7 +212,7 @@ def written(folder: Path) -> Path:
 
 
 def documents(files: dict[str, Any]) -> dict[str, Any]:
-    """Return what is read from files with this content, in which each key has a line."""
+    """Return the documents read from files with this content, in which each key has a line."""
     return {file: Document(parse(yaml.safe_dump(data, sort_keys=False), file)) for file, data in files.items()}
 
 

@@ -1,4 +1,4 @@
-"""A SOCKS proxy for versions 4, 4a and 5, which leads every connection to one port of this machine."""
+"""A SOCKS proxy for versions 4, 4a and 5, which forwards every connection to one port of this machine."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class SocksProxy(Server):
     """The proxy, inside a ``with``.
 
     Args:
-        port: where all connections lead to.
-        user: the user and the password, if it wants any.
-        reply: what it answers to a request; anything but 0 refuses it.
+        port: the target of all connections.
+        user: the user and the password, if it requires them.
+        reply: its answer to a request; anything but 0 refuses it.
     """
 
     def __init__(self, port: int, *, user: tuple[bytes, bytes] | None = None, reply: int = 0) -> None:
         super().__init__(self._play)
         self.asked: list[str] = []
-        """The hosts and ports that were asked for."""
+        """The requested hosts and ports."""
         self.versions: set[int] = set()
         self._to = port
         self._user = user

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["LIMIT_S", "SEED", "rounds", "tries"]
 
 SECONDS: Final = float(os.environ.get("STRESS_SECONDS") or 0)
-"""How long each test goes on, in s; 0 for the short run."""
+"""How long each test runs, in s; 0 for the short run."""
 SEED: Final = int(os.environ.get("STRESS_SEED") or 1)
 """The seed of all random choices."""
 LIMIT_S: Final = SECONDS + 240.0

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def load() -> None:
-    """Load what an emulator needs once somebody connects; it starts no thread."""
+    """Load the modules that an emulator needs for a connection; it starts no thread."""
     for name in ("aiohttp.web", "aiortc", "av", "odyssey_proto.emulator"):
         importlib.import_module(name)
     Contract(("odyssey-proto/",))

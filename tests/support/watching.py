@@ -1,6 +1,6 @@
 """A script that watches a stream of the emulator and reports each frame, each event and the end.
 
-It runs in a separate process, beyond a `Network`; `Watched` collects its reports for the test. The stamp of
+It runs in a separate process, behind a `Network`; `Watched` collects its reports for the test. The stamp of
 every frame is read, and some are compared with the picture that the emulator painted: a decoder that lost what a
 frame refers to shows a different picture, mostly with a stamp that can still be read.
 """
@@ -123,7 +123,7 @@ without its reference is not: two pictures that are a second apart differ by 10.
 
 
 def watch(network: Network, codec: str = "both", recovery: str = "latest") -> Watched:
-    """Start an emulator and the script beyond the network, and wait for the first second of the stream."""
+    """Start an emulator and the script across the network, and wait for the first second of the stream."""
     # The script waits for a line, so that the emulator is there when it connects.
     code = f"SIZE = {_SIZE}\nsys.stdin.readline()\nrecovery = {recovery!r}\n{WATCH}"
     service, client = network.start(

@@ -1,4 +1,4 @@
-"""Worlds of a user: one for each thing that can happen, and a clip and pictures with known content."""
+"""Users' worlds: one for each possible behaviour, and a clip and pictures with known content."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Levels:
 
 
 class Fickle:
-    """A world that fails where its prompts say so, at "start", "interact" or "picture", until "heal"."""
+    """A world that fails in the step that a prompt names, "start", "interact" or "picture", until "heal"."""
 
     closed: ClassVar[int] = 0
 
@@ -49,7 +49,7 @@ class Fickle:
             raise RuntimeError("no\nmodel")
 
     def interact(self, prompt: str) -> None:
-        """Note what is to fail."""
+        """Note the step that must fail."""
         self.fails = prompt
         if prompt == "interact":
             raise SystemExit("no idea")

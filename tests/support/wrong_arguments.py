@@ -94,7 +94,7 @@ class Call:
     works: dict[str, Any] = attrs.field(factory=dict)
     """Arguments that it needs and would accept."""
     wrong: dict[str, Rows] = attrs.field(factory=dict)
-    """Wrong values of parameters that `BY_NAME` lacks, or of which it says something else."""
+    """Wrong values of parameters that `BY_NAME` lacks, or for which it differs."""
     never_wrong: dict[str, str] = attrs.field(factory=dict)
     """Parameters that may be anything, and why."""
     together: list[tuple[dict[str, Any], type[Exception]]] = attrs.field(factory=list)

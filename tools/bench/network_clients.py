@@ -72,7 +72,7 @@ class Watching:
         self._smooth.append(time.monotonic())
 
     def lasts(self, now: float) -> bool:
-        """Return whether to go on."""
+        """Return whether to continue."""
         return self._begin is None or now < self._begin + self._seconds + _AFTER_S
 
     def found(self) -> dict[str, float]:

@@ -1,6 +1,6 @@
-"""What must be consistent in `openapi.yaml`, beyond its shape: names that are there once, and what they lead to.
+"""The consistency of `openapi.yaml`, beyond its shape: unique names, and references.
 
-It also looks for definitions that neither a call nor a message leads to: no document would have them.
+It also finds definitions that neither a call nor a message refers to: no document would have them.
 """
 
 from __future__ import annotations

@@ -31,19 +31,19 @@ UNCHECKED: Final = frozenset(
         ("SessionRequest", "properties", "region_latencies", "additionalProperties", "minimum"),
     }
 )
-"""The rules that the spec states for other readers and that the models do not check. A new one is a decision."""
+"""The rules that the spec states for other readers and that the models do not check. Adding one is a decision."""
 
 _SCALARS: Final = frozenset({"string", "integer", "number", "boolean"})
 _NOTES: Final = frozenset({"title", "description", "examples", "default", *OURS})
 _HEAD: Final = ("$schema", "title", "description")
-"""What a schema file says before its definitions."""
+"""The keywords of a schema file before its definitions."""
 _NOT_ECMASCRIPT: Final = re.compile(r"\(\?(?![:=!]|<[=!])|\\[AZz]|[*+?}]\+")
-"""What Python has in patterns, and ECMAScript, in which JSON Schema has them, does not read in the same way."""
+"""Syntax of Python's patterns that ECMAScript, the language of JSON Schema's, does not read in the same way."""
 _PAIRS: Final = (("minimum", "maximum"), ("minLength", "maxLength"), ("minItems", "maxItems"))
 
 
 def faults(documents: dict[str, Marked]) -> Iterator[Fault]:
-    """Yield every fault of the schema files, by their names, which have a `$defs` each."""
+    """Yield every fault of the schema files, given by name, which have a `$defs` each."""
     sound: dict[str, Schema] = {}
     for file, marked in documents.items():
         found = list(_invalid(marked))
@@ -330,7 +330,7 @@ def _types(schema: Schema) -> list[str]:
 
 
 def _head(marked: Marked) -> Iterator[Fault]:
-    """Yield the faults of what a file says besides its definitions."""
+    """Yield the faults of a file outside its definitions."""
     for word in _HEAD:
         if not marked.data.get(word):
             yield marked.fault((), f"the file has no {word}")
@@ -346,7 +346,7 @@ def _is_nullable(schema: Schema) -> bool:
 
 
 def _invalid(marked: Marked) -> Iterator[tuple[Path, str]]:
-    """Yield what is not JSON Schema at all: a `required` that is a text, a pattern that is none."""
+    """Yield all violations of JSON Schema itself: a `required` that is a text, an invalid pattern."""
     validator = Draft202012Validator(Draft202012Validator.META_SCHEMA, format_checker=FormatChecker(["regex"]))
     for error in validator.iter_errors(marked.data):
         yield tuple(error.absolute_path), f"not JSON Schema: {error.message}"
@@ -370,7 +370,7 @@ def _misfits(documents: dict[str, Marked], sound: dict[str, Schema]) -> Iterator
                     for error in validator.iter_errors(value):
                         yield marked.fault(place, f"{shown}: `{place[len(path)]}` does not fit: {error.message}")
                 except Unresolvable:
-                    break  # a reference to nothing, which is reported where it is
+                    break  # a dangling reference, which is reported at its place
 
 
 def _subschemas(node: Any, path: Path) -> Iterator[tuple[Path, Schema]]:

@@ -1,7 +1,7 @@
 """Reads `spec/` and checks it against the project's rules, which are narrower than JSON Schema.
 
-It reports all faults at once, each with its file and line: what the generators could not honour is an error, and
-never dropped in silence. The rules are in `tools.codegen.rules`, `envelopes` and `keywords`.
+It reports all faults at once, each with its file and line: content that the generators could not honour is an
+error, and never silently dropped. The rules are in `tools.codegen.rules`, `envelopes` and `keywords`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ __all__ = ["Schema", "SpecError", "definitions", "read", "split_reference"]
 def read(folder: Path) -> dict[str, Schema]:
     """Read every schema file of `folder`, by file name, in a fixed order; check them, and the envelopes beside it.
 
-    Each is a `Document`, so that what is found later has its line, too.
+    Each is a `Document`, so that later faults have their lines, too.
 
     Raises `SpecError` with all faults found: keywords that the generators do not support, names that code cannot
-    have, references to nothing, examples that do not fit, messages that go nowhere.
+    have, dangling references, examples that do not fit, messages without a channel.
     """
     from tools.codegen import envelopes, rules, shapes  # here: they need `lowering`, which imports this
 
@@ -36,7 +36,7 @@ def read(folder: Path) -> dict[str, Schema]:
     shapeless = [one for one in schemas.values() if one.data and not isinstance(one.data.get("$defs"), dict)]
     found += [one.fault((), "no definitions under `$defs`") for one in shapeless]
     if shapeless or any(one.data is None for one in every):
-        raise SpecError(found)  # of what cannot be read, nothing more can be said
+        raise SpecError(found)  # unreadable documents cannot be checked further
     found += rules.faults(schemas)
     bent = [fault for name, marked in around.items() for fault in shapes.misshapen(name, marked)]
     found += bent or envelopes.faults(around, schemas)

@@ -43,8 +43,8 @@ class Table:
 def read_tables(path: Path, files: dict[str, Schema]) -> list[Table]:
     """Read the tables of the document at `path`, whose payloads are definitions of `files`.
 
-    Raises `SpecError` with all faults found: a reference to nothing, a payload without a tag, a tag of two
-    messages in one direction.
+    Raises `SpecError` with all faults found: a dangling reference, a payload without a tag, a tag of two messages
+    in one direction.
     """
     return _Reader(load(path, f"{path.parent.name}/{path.name}"), files).tables()
 

@@ -1,7 +1,6 @@
 """Writes the code of the npm package: a guard for each definition, and the listed values of enums and unions.
 
-A guard checks what a type promises: which fields there are, and their types. Bounds and patterns are no part of a
-type.
+A guard checks the promises of a type: its fields, and their types. Bounds and patterns are not part of a type.
 """
 
 from __future__ import annotations

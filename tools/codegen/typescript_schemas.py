@@ -1,4 +1,4 @@
-"""What the writers of TypeScript and JavaScript ask of a schema. It writes nothing."""
+"""Questions about schemas that the writers of TypeScript and JavaScript share. It writes nothing."""
 
 from __future__ import annotations
 

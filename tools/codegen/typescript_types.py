@@ -79,7 +79,7 @@ class Declarations:
         return "\n".join(parts)
 
     def live_channels(self, asyncapi: dict[str, Any]) -> str:
-        """Return the table of what a client sends and receives on each channel."""
+        """Return the table of the messages that a client sends and receives on each channel."""
         messages = asyncapi["components"]["messages"]
         lines = []
         for channel, described in asyncapi["channels"].items():
@@ -298,7 +298,7 @@ def _example(schema: Schema) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    """Escape what TSDoc would take for its own signs, outside of code, and the end of a comment everywhere."""
+    """Escape characters with a meaning in TSDoc, outside of code, and the end of a comment everywhere."""
     parts = re.split(r"(`[^`]*`)", text.replace("*/", "*\\/"))
     return "".join(part if part.startswith("`") else re.sub(r"([{}<>@])", r"\\\1", part) for part in parts)
 

@@ -1,3 +1,3 @@
-"""What building the wheel and the sdist needs beside `pyproject.toml`."""
+"""Build hooks of the wheel and the sdist, beside `pyproject.toml`."""
 
 __all__: list[str] = []

@@ -1,4 +1,4 @@
-"""Makes the description of the wheel from the README, for a package index, where its relative links lead nowhere.
+"""Makes the description of the wheel from the README, for a package index, where relative links are broken.
 
 It needs the standard library only, because it runs wherever the package is built.
 """
@@ -14,7 +14,7 @@ NOTE: Final = (
     "*Paths such as `tools/docs/live.md` are those of files in the source distribution and in a clone; so are the "
     "pictures.*"
 )
-"""What the description says about the links that it lacks."""
+"""The note in the description about the links that it lacks."""
 
 _CODE: Final = re.compile(r"(```.*?\n```)", re.DOTALL)
 _PICTURE: Final = re.compile(r"!\[[^\]]*\]\((?!https?:)[^)]*\)\n*")

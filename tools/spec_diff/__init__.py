@@ -1,1 +1,1 @@
-"""What changed in `spec/`, and whom it breaks: `python -m tools.spec_diff REF`."""
+"""Reports changes of `spec/`, and whom they break: `python -m tools.spec_diff REF`."""

@@ -1,4 +1,4 @@
-"""The command `python -m tools.spec_diff REF [REF]`: what changed in `spec/`, and whom it breaks.
+"""The command `python -m tools.spec_diff REF [REF]`: the changes of `spec/`, and whom they break.
 
 It compares the work tree, or the second ref, with the first. The exit status is 1 if a change breaks somebody, and
 2 if there is no such ref.

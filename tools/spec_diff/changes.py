@@ -1,7 +1,7 @@
 """A change of the spec, and whom it breaks.
 
 A *reader* or a *writer* here is a program made for the older spec. A change breaks readers if more is valid now
-than they can read, and writers if what they write may not be valid any more. A client is both: it writes requests,
+than they can read, and writers if their output may no longer be valid. A client is both: it writes requests,
 and reads answers.
 """
 

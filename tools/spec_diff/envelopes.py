@@ -192,7 +192,7 @@ def _headers_between(old: Document, new: Document, before: Definitions, after: D
 
 
 def _mark(place: str, old: Document, new: Document) -> Iterator[Change]:
-    """Yield the change of where a fact comes from."""
+    """Yield the change of a fact's source."""
     was, now = ({key: value for key, value in node.items() if key.startswith("x-")} for node in (old, new))
     yield from between_nodes(place, was, now, "a note", NOBODY)
 
@@ -257,7 +257,7 @@ def _replies(document: Document) -> dict[str, list[str]]:
 
 
 def _around(document: Document) -> Document:
-    """Return what an `asyncapi.yaml` says besides its channels and messages."""
+    """Return an `asyncapi.yaml` without its channels and messages."""
     components = document.get("components", {})
     keys = ("defaultContentType", "servers")
     return {
@@ -267,7 +267,7 @@ def _around(document: Document) -> Document:
 
 
 def _payload(document: Document, reference: Document) -> str:
-    """Return the name of the definition of a message; its key if the document does not say it."""
+    """Return the name of the definition of a message; its key if the document does not name it."""
     node: Any = reference
     while isinstance(node, dict) and str(node.get("$ref", "")).startswith("#/"):
         found: Any = document

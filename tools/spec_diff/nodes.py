@@ -1,6 +1,6 @@
-"""Compares what is no schema, no call and no message, key by key: servers, bindings, security schemes, links.
+"""Compares everything but schemas, calls and messages, key by key: servers, bindings, security schemes, links.
 
-Nobody has to foresee a key here, so that no change of the envelopes is passed over in silence.
+No key has to be foreseen here, so no change of the envelopes is silently skipped.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NOTHING: Final = object()
 
 
 def between_nodes(place: str, old: Any, new: Any, why: str, breaks: Breaks) -> Iterator[Change]:
-    """Yield a change for each value that differs, except for texts; `why` says what each of them means."""
+    """Yield a change for each value that differs, except for texts; `why` explains each of them."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*old, *(key for key in new if key not in old)]:
             was, now = old.get(key, _NOTHING), new.get(key, _NOTHING)

@@ -141,7 +141,7 @@ def _referred(schema: Schema) -> str:
 
 
 def _types(schema: Schema) -> set[str]:
-    """Return what a value may be: types of JSON, names of definitions, lists of these."""
+    """Return the possible types of a value: types of JSON, names of definitions, lists of these."""
     found: set[str] = set()
     branches = schema.get("anyOf", ())
     for branch in (schema,) if all(list(branch) == ["required"] for branch in branches) else branches:

@@ -1,6 +1,7 @@
 """The command `python -m tools.vectors`, which writes the vectors that follow from the schemas, and the manifest.
 
-With ``--check`` it only reports differences. The folders ``valid``, ``invalid`` and ``transcripts`` are by hand.
+With ``--check`` it only reports differences. The folders ``valid``, ``invalid`` and ``transcripts`` are written by
+hand.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def write(by_hand: Path, folder: Path) -> None:
-    """Write everything into the new folder ``folder``: what is by hand is copied, and the rest is made."""
+    """Write everything into the new folder ``folder``: vectors written by hand are copied, and the rest is
+    generated."""
     shutil.copytree(by_hand, folder, ignore=shutil.ignore_patterns(*_MADE))
     for name in served():
         _write(folder / "tolerant" / f"{name}.json", name, answers(name))

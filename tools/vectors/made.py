@@ -1,7 +1,7 @@
 """The vectors that follow from the schemas: odd answers and messages, and requests with unknown fields and nulls.
 
-What is right in an answer comes from `tools.vectors.mutations`, and from the table that was written by hand,
-``tests/tolerance/cases.yaml``; what is right in a request is what its schema says.
+The right reading of an answer comes from `tools.vectors.mutations`, and from the table written by hand,
+``tests/tolerance/cases.yaml``; that of a request from its schema.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ _REPLACED: Final = (
     *("a fraction in a text", "a number among spaces", "NaN", "a number out of range", "half of a character"),
     *("bytes that are not UTF-8", "a list", "an object", "in a list", "absent", "twice"),
 )
-"""What a field is replaced by: the mutations that no rule of the readers makes equal to another one."""
+"""The replacements of a field: the mutations that no rule of the readers makes equal to another one."""
 
 _ADDED: Final = ("null", "a text", "an object", "NaN", "bytes that are not UTF-8", "an object twice")
-"""What an unknown field has."""
+"""The values of an unknown field."""
 
 _ROWS: Final = ("null", "a text", "an empty object", "NaN")
-"""What an odd row of a list is."""
+"""The odd rows of a list."""
 
 
 def schema_of(name: str) -> str:
@@ -58,7 +58,7 @@ def schema_of(name: str) -> str:
 
 
 def answers(name: str) -> Iterator[Case]:
-    """Yield odd forms of what the service sends, and what a tolerant reader makes of each."""
+    """Yield odd forms of the service's objects, and a tolerant reader's reading of each."""
     for entry in yaml.safe_load(_TABLE.read_text("utf-8")).get(name, ()):
         text = entry["text"] if "text" in entry else json.dumps(entry["data"], ensure_ascii=False)
         raw = text.encode("latin-1" if entry.get("latin-1") else "utf-8")

@@ -1,4 +1,4 @@
-"""The manifest of ``spec/vectors``: which files there are, what each is about, and at which levels it counts."""
+"""The manifest of ``spec/vectors``: its files, the subject of each, and the levels at which it counts."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _entry(path: Path, name: str) -> dict[str, Any]:
 
 
 def _sent_by_service(name: str) -> bool:
-    """Return whether clients read this; what both sides send counts here."""
+    """Return whether clients read this, even if they also send it."""
     if "properties" in definition(name):
         return name in served()
     return name not in _SERVER_READS

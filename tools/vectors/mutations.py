@@ -1,7 +1,7 @@
-"""Mutations of what the service sends, made from its schemas, and what a reader should make of each.
+"""Mutations of the service's objects, made from their schemas, and the right reading of each.
 
-What is right follows from the keywords of the schemas, by the rules of "What a reader tolerates" in
-spec/README.md. This is written independently of the reader of the library, and works on JSON and schemas only.
+It follows from the keywords of the schemas, by the rules of "What a reader tolerates" in spec/README.md. This is
+written independently of the reader of the library, and works on JSON and schemas only.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class UnreadableError(Exception):
 
 @attrs.frozen
 class Raw:
-    """JSON text that no Python value stands for, and what a string makes of it."""
+    """JSON text that no Python value represents, and its reading as a string."""
 
     json: bytes
     text: str | None = None
@@ -96,7 +96,7 @@ SCALARS: Final[dict[str, Any]] = {
     "an empty object": {},
     "an object": {UNKNOWN_FIELD: 1},
 }
-"""What each value is replaced by."""
+"""The replacements of each value."""
 
 
 @functools.cache
@@ -162,11 +162,11 @@ def _referred(node: Any) -> Iterator[str]:
             yield from _referred(value)
 
 
-# --- what is right
+# --- the right reading
 
 
 def right(schema: Schema, value: Any) -> Any:
-    """Return what a reader makes of a value, as it would write it; `UnreadableError` if nothing."""
+    """Return the reading of a value, in the form in which a reader would write it; `UnreadableError` if none."""
     if "$ref" in schema:
         return right(definition(schema["$ref"].rpartition("/")[2]), value)
     if isinstance(value, Raw):

@@ -17,7 +17,7 @@ import requests
 from tests.support.plain_client import PlainClient, authorise, bearer, connect
 
 FAULTS: Final = ("no-keepalive", "wrong-field", "no-goodbye", "forgotten-answer", "impatient")
-"""What it gets wrong, if its arguments say so."""
+"""Its possible faults, chosen by arguments."""
 
 
 async def play(scenario: dict[str, Any], faults: list[str]) -> None:

@@ -15,7 +15,7 @@ __all__ = ["play"]
 
 
 class Client:
-    """What each step does with this library."""
+    """The implementation of each step with this library."""
 
     def __init__(self) -> None:
         self._odyssey = Odyssey()

@@ -1,4 +1,4 @@
-"""A program that repeats what it is told, or says its number, and ends with the status in its environment."""
+"""A program that echoes its input, or prints its number, and ends with the status in its environment."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Which keywords the documents around the schemas may have: a closed shape for each, so that none is misspelt.
+"""The keywords of the documents around the schemas: a closed shape for each, so that none is misspelt.
 
-A shape is a JSON Schema beside this module. It lists what the generators, the pages and spec-diff honour; whatever
-else a document says would be dropped in silence. That references lead somewhere is a matter of
-`tools.codegen.envelopes`.
+A shape is a JSON Schema beside this module. It lists the keywords that the generators, the pages and spec-diff
+honour; any other would be silently dropped. `tools.codegen.envelopes` checks the references.
 """
 
 from __future__ import annotations
