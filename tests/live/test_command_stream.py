@@ -265,7 +265,7 @@ def test_a_connection_that_is_lost_is_reported_and_the_stream_goes_on(
     service.faults.add(Fault(step="media", action="drop", after=10))
     assert main(["stream", "A cat", "--seconds", "2"]) == 0
     printed = capsys.readouterr()
-    assert "the connection is lost; connecting again\n" in printed.err
+    assert "the connection was lost; reconnecting\n" in printed.err
     assert film("a-cat.mp4")[2] == pytest.approx(2, abs=0.8)
 
 

@@ -1,4 +1,4 @@
-"""What the errors of a session say."""
+"""The texts of a session's errors."""
 
 from __future__ import annotations
 
