@@ -52,7 +52,7 @@ class Odyssey(RestCalls):
     Args:
         api_key: the API key; ``None`` takes ``ODYSSEY_API_KEY``.
         api_url: the address of the service; ``None`` takes ``ODYSSEY_API_URL``, then https://api.odyssey.ml.
-        debug: log what is sent and received, without secrets, to stderr.
+        debug: log all traffic, without secrets, to stderr.
         advanced: retry and queueing settings.
         reconnect: rejoin the session when the connection is lost.
         enable_telemetry: report to the service when sessions begin and end, and why connecting failed.

@@ -1,7 +1,7 @@
 """An executor of daemon threads, which also works after the main thread has ended.
 
 The standard library's executor refuses work once the main thread has ended, cannot even be loaded then, and its
-threads delay the exit of the interpreter. It does not know what it runs.
+threads delay the exit of the interpreter. It does not know its tasks.
 """
 
 from __future__ import annotations

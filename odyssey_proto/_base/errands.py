@@ -1,10 +1,10 @@
 """The work of public calls, done where no signal handler runs.
 
 Python runs signal handlers on the main thread, between any two instructions. So a handler may call `close` while
-the main thread holds a lock that closing needs, and what it raises (`KeyboardInterrupt`, or the `TimeoutError` of
-an alarm) may leave half of something behind, or be taken for a failure of the network. Therefore a call from the
+the main thread holds a lock that closing needs, and its exceptions (`KeyboardInterrupt`, or the `TimeoutError` of
+an alarm) may leave work half done, or be mistaken for a failure of the network. Therefore a call from the
 main thread does its work on a thread of its own, and the main thread only waits: it holds nothing, and nothing
-there catches what a handler raises. The work is then abandoned. Calls from other threads work where they are.
+there catches a handler's exceptions. The work is then abandoned. Calls from other threads work where they are.
 
 It does not know what the work is. In a process with gevent or eventlet, all calls work where they are.
 """
@@ -49,7 +49,7 @@ __all__ = [
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_GIVING_UP_S: Final = 0.2  # for abandoned work to end, before its caller goes on
+_GIVING_UP_S: Final = 0.2  # for abandoned work to end, before its caller continues
 _STARTING_S: Final = 1.0  # for a thread to start, on a busy machine
 _NO_THREAD: Final = object()
 is_too_late: Final = sys.is_finalizing
@@ -196,7 +196,7 @@ def if_abandoned(undo: Callable[[], object]) -> None:
 
 @contextlib.contextmanager
 def to_the_end() -> Iterator[None]:
-    """Do what is within the ``with`` even if nobody waits for it."""
+    """Finish the block of the ``with`` even if nobody waits for it."""
     errand = _current()
     _own.errand = None
     try:
@@ -221,7 +221,7 @@ class _Sleeper:
         self._wake()
 
 
-# --- what was abandoned
+# --- abandoned work
 
 _abandoned: Final[set[threading.Thread]] = set()
 
@@ -272,7 +272,7 @@ class _Errand:
     # --- on the main thread
 
     def perform(self) -> Any:
-        """Do the work, and return its result or raise what it raised; `_NO_THREAD` if there is no thread for it.
+        """Do the work, and return its result or raise its exception; `_NO_THREAD` if there is no thread for it.
 
         If it is left by any other exception, `abandon` has to follow.
         """

@@ -13,7 +13,7 @@ from .errors import OdysseyConnectionError
 
 __all__ = ["have_replaced_something", "refuse"]
 
-# For each library: the module that can tell, its question, and what must not have been replaced.
+# For each library: the module to ask, the function, and the parts that must not have been replaced.
 _LIBRARIES: Final = {
     "gevent": (
         "gevent.monkey",

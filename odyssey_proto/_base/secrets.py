@@ -31,7 +31,7 @@ class Secret(str):
         return "Secret('…')"
 
 
-# What may be in the query of an address as it travels; quotes and brackets may also be around it in a text.
+# Characters in the query of an address as it travels; in a text, quotes and brackets may also enclose it.
 _IN_QUERY: Final = r"(?:[^\s'\"<>]|['\"<>](?=[\w&=%\[{]))"
 _QUERY_END: Final = r"(?<![)\]},.;:])"
 

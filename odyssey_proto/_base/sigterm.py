@@ -48,7 +48,7 @@ def _on_sigterm(_number: int, _frame: FrameType | None) -> None:
         _thread.start_new_thread(_end, ())
     except RuntimeError:  # the system has none left, or Python 3.12.0 or 3.12.1 waits for other threads to end
         _end()
-    # Meanwhile the program does not go on, and sees none of its connections end.
+    # Meanwhile the program does not continue, and sees none of its connections end.
     threading.Event().wait(_PATIENCE_S)
     _die()
 

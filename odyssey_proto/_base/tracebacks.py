@@ -117,7 +117,7 @@ class Work:
 
 
 def sealed(function: Callable[P, T]) -> Callable[P, T]:
-    """Decorate a function: the traceback of what it raises has no local variables."""
+    """Decorate a function: the tracebacks of its exceptions have no local variables."""
 
     @functools.wraps(function)
     def call(*args: P.args, **known: P.kwargs) -> T:

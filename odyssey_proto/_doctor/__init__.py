@@ -1,3 +1,4 @@
-"""What `odyssey-proto doctor` checks: the way from this machine to a video, step by step. It prints nothing."""
+"""The checks of `odyssey-proto doctor`: the path from this machine to a video, step by step. They print
+nothing."""
 
 __all__: list[str] = []

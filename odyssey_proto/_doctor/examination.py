@@ -31,7 +31,7 @@ class Check:
     limit_s: float
     """Its time limit, in s; the calls that it makes have shorter ones, whose errors say more."""
     take: Callable[[], Findings]
-    """The check, run on a thread of its own; what it raises becomes a finding, too."""
+    """The check, run on a thread of its own; an exception becomes a finding, too."""
 
 
 def failed(name: str, error: OdysseyError) -> Finding:
@@ -83,7 +83,7 @@ def _too_slow(check: Check) -> Finding:
         name=check.name,
         outcome="failed",
         text=f"it took more than {check.limit_s:g} s and was given up",
-        advice="try again; if it stays so, look for what is slow: the network, or this machine",
+        advice="try again; if this persists, look for the bottleneck: the network, or this machine",
     )
 
 
@@ -92,5 +92,5 @@ def _broken(name: str, exc: Exception) -> Finding:
         name=name,
         outcome="failed",
         text=f"the check itself failed: {type(exc).__name__}: {one_line(str(exc))}",
-        advice="install odyssey-proto again; if it stays so, report this",
+        advice="install odyssey-proto again; if this persists, report this",
     )

@@ -19,14 +19,14 @@ Outcome: TypeAlias = Literal["ok", "warning", "failed", "skipped"]
 
 @attrs.frozen(kw_only=True)
 class Finding:
-    """What a check has found."""
+    """The finding of a check."""
 
     name: str
-    """What was checked, such as ``key``, or ``turn:turn.example:3478``."""
+    """The subject of the check, such as ``key``, or ``turn:turn.example:3478``."""
     outcome: Outcome
     text: str
     advice: str = ""
-    """What to do about it; empty if there is nothing to do."""
+    """The remedy; empty if there is nothing to do."""
     took_ms: int | None = None
     """How long it took, if that is informative."""
     details: Mapping[str, Any] = attrs.field(factory=dict)

@@ -1,4 +1,4 @@
-"""The checks of STUN and TURN servers, each on its own, and what they say about UDP, TCP and TLS.
+"""The checks of STUN and TURN servers, each on its own, and their conclusions about UDP, TCP and TLS.
 
 The client asks all at once and uses the first that answers; here, each has time to answer, and is reported.
 Addresses of this machine are not.
@@ -40,7 +40,7 @@ _GIVING_BACK_S: Final = 0.5  # for a relay: a message and its answer
 
 @attrs.frozen(kw_only=True)
 class Heard:
-    """What a server answered."""
+    """The answer of a server."""
 
     took_ms: int | None = None
     """None if it gave no candidate."""
@@ -230,7 +230,7 @@ def check_ways(
     """Return whether UDP, TCP and TLS get through, judged by all answers.
 
     Args:
-        heard: what STUN and TURN servers answered.
+        heard: the answers of STUN and TURN servers.
         api_url: the address of the API, which shows that TLS or TCP gets through.
         api_is_reached: whether the API answers; None behind a proxy, whose answer proves nothing.
         is_connected: whether a peer connection was made; None if it was not tried.

@@ -1,4 +1,5 @@
-"""What to do about an error of the client, in words for its user. They depend on its code; nothing is examined."""
+"""Remedies for errors of the client, in words for its user. They depend on the error alone; nothing is
+examined."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ _NETWORK: Final = (
 # The codes of OpenSSL (X509_V_ERR_...).
 _OF_TIME: Final = frozenset({9, 10})  # not valid yet, expired
 _OF_NAME: Final = frozenset({62, 64})  # of another host, of another address
-_LATER: Final = "try again in a minute; if it stays so, report it to the service"
+_LATER: Final = "try again in a minute; if this persists, report it to the service"
 _REMEDIES: Final = {
     "missing_api_key": "set ODYSSEY_API_KEY, or use --api-key-file FILE",
     "malformed_api_key": "copy the key again, whole and without blanks or quotes",
@@ -28,7 +29,7 @@ _REMEDIES: Final = {
     "unreachable": _NETWORK,
     "refused": "nothing listens there: check the address (ODYSSEY_API_URL or --api-url), and whether a firewall "
     "or a VPN is in the way",
-    "timeout": "a firewall may swallow what is sent: try without a VPN, or in another network",
+    "timeout": "a firewall may swallow packets: try without a VPN, or in another network",
     "connection_lost": "a firewall or a proxy may cut connections: try in another network",
     "tls": "something between here and the service may break TLS: try without a VPN or a virus scanner",
     "untrusted_certificate": "a proxy of your network, or a virus scanner, may replace certificates: ask for its "
@@ -41,7 +42,7 @@ _REMEDIES: Final = {
     "log in first answers in this way, too: open any page in a browser",
     "no_streamers": _LATER,
     "queue_timeout": _LATER,
-    "peer_lost": "the way for the video is blocked: see what is said on UDP, TCP and TLS",
+    "peer_lost": "the path for the video is blocked: see the findings on UDP, TCP and TLS",
     "no_resources": "the system is short of threads or files: end others, or raise the limits (ulimit -n -u)",
 }
 
@@ -50,7 +51,7 @@ def remedy(error: OdysseyError) -> str:
     """Return what to do about ``error``.
 
     >>> remedy(OdysseyError("x", code="no_streamers"))
-    'try again in a minute; if it stays so, report it to the service'
+    'try again in a minute; if this persists, report it to the service'
     """
     if isinstance(error, ConcurrentLimitReachedError):
         return "end the other session; one that was left without a goodbye ends by itself within 40 s"
@@ -69,4 +70,4 @@ def remedy(error: OdysseyError) -> str:
         return known
     if error.status is not None and error.status >= 500:
         return _LATER
-    return "run it again with --debug, which logs to stderr, and report what it says"
+    return "run it again with --debug, which logs to stderr, and report the log"

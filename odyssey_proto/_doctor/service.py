@@ -38,7 +38,7 @@ from .finding import Finding
 __all__ = ["AGENT", "Patient"]
 
 AGENT: Final = f"odyssey-proto-doctor/{__version__}"
-"""The ``User-Agent`` of the request that asks whether the API is there: it is not one of the protocol's."""
+"""The ``User-Agent`` of the request that checks for the API, which is not one of the protocol's."""
 
 _UNREACHED_MS: Final = 9999
 _SECRET_LEAST_CHARS: Final = 6  # anything shorter is no secret, but may be part of any word
@@ -286,7 +286,7 @@ class Patient:
         if not offers or (error is not None and error.operation == WEBSOCKET):
             if error is None:  # it cannot be without one; but then all is well
                 return Finding(name="connection", outcome="ok", text="connected", took_ms=took_ms)
-            return [failed("signaling", error), _skipped("connection", "no streamer was heard of")]
+            return [failed("signaling", error), _skipped("connection", "no streamer has answered")]
         offered_ms = round((offers[0][0] - began) * 1000)
         codecs = [name for name in ("H264", "VP8") if f" {name}/" in offers[0][1]]
         signaling = Finding(

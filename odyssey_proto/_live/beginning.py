@@ -1,6 +1,7 @@
 """How a session began: its calls, its newest connection and its newest stream, for a capture that starts later.
 
-It keeps a few KiB for each session, and passes on what comes afterwards, so that nothing is missed or seen twice.
+It keeps a few KiB for each session, and passes on everything that follows, so that nothing is missed or seen
+twice.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Beginning:
         self._followers: tuple[Callable[[Seen], None], ...] = ()
 
     def follow(self, follower: Callable[[Seen], None]) -> list[Seen]:
-        """Return what is kept, in order, and call ``follower`` with each message from now on."""
+        """Return everything kept so far, in order, and call ``follower`` with each message from now on."""
         with self._lock:
             self._followers = (*self._followers, follower)
             return [*self._calls, *self._signaling, *self._channel]

@@ -103,7 +103,7 @@ def _connect(
     if credentials is None:
         driver.connect(lambda call: inputs.Connect(call, wait_for_slot), deadline, expired)
         return
-    driver.account = None  # that of whoever made the credentials, which the key here may not be for
+    driver.account = None  # that of the credentials, which may not be the account of this key
     granted = wire.SessionResponse(
         session_id=credentials.session_id,
         signalling_url=credentials.signaling_url,

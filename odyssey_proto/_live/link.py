@@ -70,7 +70,7 @@ class Link(Protocol):
         """Ask the sender for a keyframe: a picture that can be decoded without any other."""
 
     def ask_for_sign_of_life(self) -> None:
-        """Post `SignOfLife` when the other side has shown that it is there."""
+        """Post `SignOfLife` when the other side has shown that it is alive."""
 
     def carry_out(self, effect: effects.LinkEffect) -> None:
         """Carry out an effect that only this kind of link supports."""

@@ -71,7 +71,7 @@ class LiveCapture:
         return not self._writing.finished
 
     def close(self) -> None:
-        """Write nothing more, and wait until what was seen is in the file. May be called again.
+        """Stop capturing, and wait until all captured data is in the file. May be called again.
 
         Raises:
             OSError: the file could not be written completely; the part written before can be replayed.
@@ -168,7 +168,7 @@ class CaptureWriting:
         tap.add_for_media(self)
 
     def finish(self) -> None:
-        """Write nothing more than what was seen."""
+        """Write only the data seen so far."""
         with self._lock:
             if self.finished:
                 return

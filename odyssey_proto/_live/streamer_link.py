@@ -151,7 +151,7 @@ class StreamerLink:
             connection.close()
 
     def _drop_peer(self) -> None:
-        """Drop what was prepared at addresses that this machine has left."""
+        """Drop a peer that was prepared at former addresses of this machine."""
         with self._lock:
             peer, self._peer = self._peer, None
         if peer is not None:
@@ -166,7 +166,7 @@ class StreamerLink:
         )
 
     def close(self) -> None:
-        """Send what is still queued and end everything; return when nothing is left."""
+        """Send all queued messages and end everything; return when nothing is left."""
         with self._lock:
             self._closed = True
             connection = self._signaling
@@ -457,7 +457,7 @@ class StreamerAccess:
         return inputs.SessionGranted(session)
 
     def hurry(self) -> None:
-        """Abandon the authentication; a request for a session goes on, and a late session is returned."""
+        """Abandon the authentication; a request for a session continues, and a late session is returned."""
         self._is_over, self._held = True, None
         self._authentication.abort()
 

@@ -68,7 +68,7 @@ def decode(
         cls: the model.
         text: the text, or its bytes.
         known: values of essential fields, by their names on the wire, in case the text lacks them.
-        check: called from time to time while a long list is read; what it raises ends the reading.
+        check: called from time to time while a long list is read; an exception from it ends the reading.
 
     Raises:
         MalformedMessageError: the text is not JSON, has too many objects and lists, or an essential field of

@@ -200,7 +200,7 @@ class ClientConfig:
     api_url: str = attrs.field(default=None, converter=_api_url)
     """The address of the service; ``None`` takes ``ODYSSEY_API_URL``, then https://api.odyssey.ml."""
     debug: bool = attrs.field(default=False, validator=_flag)
-    """Log what is sent and received, without secrets, on ``odyssey_proto`` at DEBUG."""
+    """Log all traffic, without secrets, on ``odyssey_proto`` at DEBUG."""
     advanced: AdvancedConfig = attrs.field(factory=AdvancedConfig, validator=_advanced)
     """Retry and queueing settings."""
     reconnect: bool = attrs.field(default=True, validator=_flag, kw_only=True)

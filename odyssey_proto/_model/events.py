@@ -68,7 +68,7 @@ class LinkQuality(StrEnum):
 
 
 class LinkProblem(StrEnum):
-    """What is wrong with a link."""
+    """A problem of a link."""
 
     LOSS = "loss"
     """Many packets are lost on the way, even if retransmission repairs the loss."""
@@ -221,7 +221,7 @@ class LinkQualityChanged(_Happened):
     quality: LinkQuality
     """The new quality."""
     problems: tuple[LinkProblem, ...] = ()
-    """What is wrong; empty if the quality is good."""
+    """The problems; empty if the quality is good."""
     loss: float
     """The share of packets that were lost on the way during the last seconds, repaired or not: 0 to 1."""
     round_trip_ms: float | None = None

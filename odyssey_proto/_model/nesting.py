@@ -1,4 +1,4 @@
-"""Removes from JSON text what is nested too deeply for Python's parser, which recurses.
+"""Removes values from JSON text that are nested too deeply for Python's parser, which recurses.
 
 No field of the protocol is nested deeply, so only fields that nobody reads are lost.
 """

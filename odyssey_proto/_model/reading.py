@@ -63,7 +63,7 @@ class _Faults(list[_Fault]):
     """The faults of one value, as many as somebody will read.
 
     Args:
-        check: called from time to time; what it raises ends the reading.
+        check: called from time to time; an exception from it ends the reading.
     """
 
     def __init__(self, check: Callable[[], object] | None = None) -> None:
@@ -91,7 +91,7 @@ class UnreadableError(Exception):
 def read(cls: type[T], data: object, check: Callable[[], object] | None = None) -> T:
     """Read parsed JSON as ``cls``, and log once for each field what could not be read.
 
-    ``check`` is called from time to time while a long list is read; what it raises ends the reading.
+    ``check`` is called from time to time while a long list is read; an exception from it ends the reading.
 
     Raises:
         UnreadableError: an essential field is absent or cannot be read.

@@ -73,7 +73,7 @@ def read_head(receive: Callable[[], bytes]) -> tuple[AnswerHead | None, bytes]:
         receive: returns the next bytes of the stream, b"" at its end.
 
     Returns:
-        The head, and what was read after it. The head is None if the stream ends too early, or brings something
+        The head, and the bytes read after it. The head is None if the stream ends too early, or brings something
         other than HTTP or a head of more than 256 KiB: then all bytes read are returned unchanged.
     """
     ahead, passed, searched = b"", 0, 0
@@ -108,7 +108,7 @@ def _head(status: int, begins: re.Match[bytes], head: bytes) -> AnswerHead:
             known.append((name, value))
     _name_one_length(found)
     _unmix_codings(found)
-    # As RFC 9110, 6.6.1, demands of whoever receives an answer without a date: others count from it.
+    # RFC 9110, 6.6.1, requires this of a recipient of an answer without a date; other code counts from it.
     found.setdefault(b"date", [(b"Date", formatdate(usegmt=True).encode())])
     return AnswerHead(
         status=status,

@@ -122,7 +122,7 @@ class Call:
                     line.shutdown(socket.SHUT_RDWR)
 
     def pause(self, seconds: float) -> bool:
-        """Wait ``seconds`` and return whether the call can go on; if it cannot, return False at once."""
+        """Wait ``seconds`` and return whether the call can continue; if it cannot, return False at once."""
         left = self.deadline.remaining()
         return (left is None or left > seconds) and not any(map(self._woken.wait, _turns(seconds)))
 

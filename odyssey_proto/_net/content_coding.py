@@ -29,7 +29,7 @@ _GZIP_MAGIC: Final = b"\x1f\x8b"
 _GZIP_BITS: Final = 31  # with the header and the checksum of gzip
 _ZLIB_BITS: Final = 15
 _RAW_BITS: Final = -15  # deflate without the header of zlib, as some servers send it
-_PIECE: Final = 16 * 1024  # bytes; what follows a member is copied, but never more than this
+_PIECE: Final = 16 * 1024  # bytes; the data after a member is copied, but never more than this
 _JSON_OR_SDP: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:[\[{]|v=0)")
 _NO_TEXT: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
@@ -101,7 +101,7 @@ def _each_unpacked(pieces: Iterator[bytes], coding: str) -> Iterator[bytes]:
     unpacker = zlib.decompressobj(wbits=bits)
     while ahead:
         if unpacker.eof:
-            if not _GZIP_MAGIC.startswith(ahead[:2]):  # what follows the last member, often padding, is ignored
+            if not _GZIP_MAGIC.startswith(ahead[:2]):  # data after the last member, often padding, is ignored
                 return
             unpacker = zlib.decompressobj(wbits=bits)
         try:
@@ -140,7 +140,7 @@ def _is_plain(body: bytes) -> bool:
 
 
 def _gunzipped(body: bytes, limit: int) -> bytes:
-    """Unpack all members; what follows the last, often padding, is ignored."""
+    """Unpack all members; data after the last, often padding, is ignored."""
     whole = bytearray()
     at = 0
     while at < len(body) and (at == 0 or _GZIP_MAGIC.startswith(body[at : at + 2])):

@@ -109,7 +109,7 @@ _WAYS: Final = re.compile(r"(?:^|,)\s*([\w-]+)(?=\s+\S|\s*(?:,|$))")
 _TITLES: Final = {"ntlm": "NTLM", "negotiate": "Negotiate (Kerberos)", "digest": "Digest", "bearer": "Bearer"}
 
 _TUNNEL: Final = re.compile(r"Tunnel connection failed: (?P<status>\d{3}) ?(?P<reason>.*)")
-"""What http.client says of a proxy that opens no tunnel."""
+"""http.client's error text for a proxy that opens no tunnel."""
 
 # The first row that fits counts, because many of these classes are derived from one another.
 _FAILURES: Final = (

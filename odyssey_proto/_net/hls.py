@@ -53,7 +53,7 @@ _BEFORE_MARK: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,64}(?=#EXTM3U)")
 _LOOKED_AT: Final = 64 * 1024  # bytes of a segment, which include the size of its pictures
 _MOST_LAG_S: Final = 1.0  # behind the pace; after that the pace starts afresh
 _GONE: Final = (404, 410)
-_REMOVED: Final = (401, 403, *_GONE)  # of a segment: stores refuse what they no longer have
+_REMOVED: Final = (401, 403, *_GONE)  # of a segment: stores refuse files that they no longer have
 _MOST_REMOVED_AT_FIRST: Final = 2  # segments; if there are more, it is the stream that is gone
 _INSISTENCE: Final = 2  # target durations for which a failed request for a file is retried
 _UNKNOWN_TARGET_S: Final = 1.0  # before the first playlist
@@ -109,7 +109,7 @@ class HlsReader:
         self._variant_failure: OdysseyError | None = None
         self._has_segment = False
         self._removed_at_first = 0
-        self._segment = b""  # the beginning of the last one, to say what is wrong with it
+        self._segment = b""  # the beginning of the last one, to identify its fault
         self._failure: OdysseyError | None = None
         self._thread = threading.Thread(target=self._run, name="odyssey-hls", daemon=True)
 
@@ -231,7 +231,7 @@ class HlsReader:
                 return io.BytesIO(body)
             except OdysseyError as error:
                 if self._playlists.has_others(url) and not self._opened.done():
-                    log.info("left out: %s", error)  # ffmpeg goes on with the others
+                    log.info("left out: %s", error)  # ffmpeg continues with the others
                     self._variant_failure = error
                 else:
                     self._failure = error

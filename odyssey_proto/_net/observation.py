@@ -40,7 +40,7 @@ def show_exchange(
         operation: the name of the request in errors, such as ``POST /auth/token``; its path is the route shown.
         method: the HTTP method.
         url: where it was sent.
-        request_headers, request_body: what was sent.
+        request_headers, request_body: the request.
         status, headers, body: the answer; the body is None if it is not read here.
         tap: that of the client, whose watchers see it, too.
     """

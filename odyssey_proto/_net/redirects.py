@@ -2,7 +2,7 @@
 
 The rules are those of spec/behaviour.md#redirects. A request with a key, a bearer or a token stays on its origin
 (scheme, host and port), with two exceptions: from http to https on the same host, both on their default ports;
-and, if the token is in the address, an address that carries it too, because whoever sent that knows the token.
+and, if the token is in the address, an address that carries it too, because its sender knows the token.
 No secret goes from https to http.
 """
 
@@ -103,7 +103,7 @@ class Route:
 def as_sent(url: str) -> str:
     """Return the path and the query of ``url`` as the request line has them: as they were given, byte by byte.
 
-    Libraries write them anew (``%2f`` as ``%2F``, ``%7e`` as ``~``). Only characters that cannot travel are quoted
+    Libraries rewrite them (``%2f`` as ``%2F``, ``%7e`` as ``~``). Only characters that cannot travel are quoted
     here.
 
     >>> as_sent("https://x.example/a%2fb/../c?sig=%7e|+ä b#top")

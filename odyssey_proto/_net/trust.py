@@ -109,7 +109,7 @@ def _as_openssl(file: str, folders: tuple[str, ...], _: tuple[_State, ...]) -> s
 def _empty() -> ssl.SSLContext:
     try:
         return urllib3.util.create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
-    except OSError as exc:  # urllib3 writes the keys of connections there, for those who watch the network
+    except OSError as exc:  # urllib3 writes the keys of connections there, for network analysers
         name = os.environ.get(_KEY_LOG, "")
         log.warning("continuing without %s, which names %r: %s", _KEY_LOG, name, exc.strerror)
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -1,4 +1,4 @@
-"""The download of one artifact: requests for what is missing, until the file is complete.
+"""The download of one artifact: requests for the missing part, until the file is complete.
 
 See spec/behaviour.md#downloads. Bytes are written as they arrive and requested only once: if the process ends for
 any reason, a later one continues from there. New content is checked before any existing bytes are discarded.
@@ -144,7 +144,7 @@ class ArtifactFile:
         self.http.pause(seconds, self.deadline, self.abort)  # if it ends early, so does the next request
 
     def _fetch_some(self, url: str | None, version: Version | None) -> Version | None:
-        """Fetch what is missing; return the version once the file is complete, or None to start over."""
+        """Fetch the missing part; return the version once the file is complete, or None to start over."""
         if url is None:
             raise OdysseyConnectionError(
                 f"The {self.artifact} of the recording is gone", code="not_found", operation="download"

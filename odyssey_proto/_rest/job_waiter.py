@@ -196,5 +196,5 @@ class JobWaiter:
 
 
 def _progress(stream: wire.SimulationStream) -> tuple[object, ...]:
-    """Return what changes as a stream is made; addresses are signed anew in every answer."""
+    """Return the values that show a stream's progress; addresses are signed again in every answer."""
     return stream.stream_id, stream.status, stream.error_message, stream.video_url is not None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["FrameCounts", "FramePolicy", "FrameQueue", "no_frame_in_time"]
 
 FramePolicy = Literal["latest", "drop_oldest", "error"]
-"""What a full queue does: keep only the newest frame, drop the oldest one, or end with an error."""
+"""The action of a full queue: keep only the newest frame, drop the oldest one, or end with an error."""
 
 
 @attrs.define

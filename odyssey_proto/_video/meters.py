@@ -152,7 +152,7 @@ class Freezes:
 
 
 class VideoTotals:
-    """What the network side counts of a session's video, over all links. The loop's thread writes it."""
+    """The network side's counters of a session's video, over all links. The loop's thread writes them."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock

@@ -52,7 +52,7 @@ class PngParts:
         for kind, chunk in _chunks(raw):
             content = chunk[8:-4]
             if kind[:1].isupper() or not kind.isalpha():
-                kept.append(chunk)  # required, or what follows the place where the file breaks
+                kept.append(chunk)  # required, or the rest of a file that breaks off
             elif kind in _ANIMATION:
                 is_animated = True
             elif zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:], "big"):
@@ -72,7 +72,7 @@ class PngParts:
 
 
 def _chunks(raw: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield each chunk with its kind; what follows the last whole one has the kind ``b""``."""
+    """Yield each chunk with its kind; data after the last whole one has the kind ``b""``."""
     at = _SIGNATURE_BYTES
     while len(raw) >= at + 12:
         end = at + 12 + int.from_bytes(raw[at : at + 4], "big")

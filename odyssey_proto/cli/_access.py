@@ -76,7 +76,7 @@ class Access:
     def service(self, *, needs_key: bool = True, **settings: Any) -> Iterator[tuple[str | None, str | None]]:
         """Yield the address and the key of the service; None stands for those of the environment.
 
-        The arguments, and what it raises, are those of `client`.
+        The arguments and the exceptions are those of `client`.
         """
         if not self.is_emulator:
             yield self.api_url, self._key(needs_key=needs_key)
@@ -131,7 +131,7 @@ def keyless_options(function: Callable[..., Any]) -> Callable[..., Any]:
         metavar="SECONDS",
         help="How long to wait for an answer of the service.",
     )
-    @click.option("--debug", is_flag=True, help="Log what is sent and received to stderr, without secrets.")
+    @click.option("--debug", is_flag=True, help="Log all traffic to stderr, without secrets.")
     @functools.wraps(function)
     def with_access(
         *positional: Any,

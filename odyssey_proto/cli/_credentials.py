@@ -40,7 +40,7 @@ _OWNER_ONLY: Final = stat.S_IRUSR | stat.S_IWUSR
     metavar="FILE",
     help="Write them to this file, which nobody else may read.",
 )
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option(
     "--queue",
     "queue_s",

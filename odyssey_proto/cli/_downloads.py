@@ -126,7 +126,7 @@ class Downloads:
         with tempfile.TemporaryDirectory(prefix="odyssey-") as folder:
             try:
                 log = self._client.download_recording(stream_id, folder, ("events",)).get("events")
-            except OdysseyError:  # the wanted files are there, and have names
+            except OdysseyError:  # the wanted files exist, and have names
                 return ""
             return "" if log is None else _first_prompt(log)
 

@@ -32,7 +32,7 @@ def ids_from(arguments: Iterable[str], key: str, access: Access) -> list[str]:
         access: the service; its key may be on stdin.
 
     Raises:
-        click.UsageError: there is no argument, or what is on stdin has no ids.
+        click.UsageError: there is no argument, or stdin has no ids.
     """
     found: list[str] = []
     given = list(arguments)

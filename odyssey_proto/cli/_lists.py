@@ -1,4 +1,4 @@
-"""What the lists of jobs and of recordings have in common: their options, and a job for an emulator to show."""
+"""The common parts of the lists of jobs and of recordings: their options, and a job for an emulator to show."""
 
 from __future__ import annotations
 

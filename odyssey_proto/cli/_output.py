@@ -1,4 +1,4 @@
-"""What a command shows: results on stdout, for people or as JSON; progress and notes on stderr.
+"""The output of a command: results on stdout, for people or as JSON; progress and notes on stderr.
 
 Colours, lines and moving bars are for terminals only, and follow ``NO_COLOR``; lines are ASCII if nothing else can
 be shown. Pipes get plain text.

@@ -159,7 +159,7 @@ def output_options(default_s: float | None) -> Callable[[Callable[..., Any]], Ca
             "--json",
             "as_json",
             is_flag=True,
-            help="Print JSON, one object a line: what happens, and in the end the result.",
+            help="Print JSON, one object per line: events, and finally the result.",
         )
         @functools.wraps(function)
         def with_outputs(

@@ -1,4 +1,4 @@
-"""One stream, watched to its end: pictures go to the outputs, and what happens is reported.
+"""One stream, watched to its end: pictures go to the outputs, and events are reported.
 
 It knows neither who made the stream nor how it is steered; `_stream` and `_watch` do.
 """

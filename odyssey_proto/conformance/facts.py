@@ -44,7 +44,7 @@ class FactState:
     fact: Fact
     verdict: Verdict
     notes: tuple[str, ...] = ()
-    """What contradicted it."""
+    """The contradicting evidence."""
 
 
 class Facts:

@@ -108,7 +108,7 @@ def _fault(data: dict[str, Any], emulator: Emulator) -> Fault:
 
 
 def _reported(command: Sequence[str], scenario: Scenario, emulator: Emulator, stop: threading.Event) -> _Reported:
-    """Run the command, and return what it reported and how it failed, if it did."""
+    """Run the command, and return its reports and how it failed, if it did."""
     environment = {
         **os.environ,
         "ODYSSEY_API_URL": emulator.api_url,

@@ -25,7 +25,7 @@ class Step:
     """One action of the client."""
 
     do: str
-    """Its name; ``spec/conformance.md`` lists all, with their arguments and what is reported."""
+    """Its name; ``spec/conformance.md`` lists all, with their arguments and reports."""
     arguments: dict[str, Any] = attrs.field(factory=dict)
     expected: Expected = "ok"
     """Its expected outcome; ``any``: it ends."""
@@ -382,7 +382,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     ),
     Scenario(
         name="odd answers",
-        about="A lenient service: what it sends means the same, in forms that only a tolerant reader accepts.",
+        about="A lenient service sends the same content in forms that only a tolerant reader accepts.",
         settings={"sloppy": 7},
         steps=(
             _CONNECT,

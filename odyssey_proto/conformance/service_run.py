@@ -126,7 +126,7 @@ class Run:
         raise SkipError(f"no answer to {call} had {field}")
 
     def decide(self, fact: str, holds: bool, otherwise: str) -> None:
-        """Note whether an assumed fact holds; ``otherwise`` says what was seen instead."""
+        """Note whether an assumed fact holds; ``otherwise`` describes the alternative that was seen."""
         if holds:
             self.facts.confirm(fact)
         else:

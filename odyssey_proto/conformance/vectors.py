@@ -22,7 +22,7 @@ from .scorecard import Point, Scorecard
 __all__ = ["LEVELS", "check_vectors"]
 
 LEVELS: Final = ("schema", "tolerant", "canonical", "session")
-"""What a client may claim; see ``spec/vectors/manifest.json``."""
+"""The levels that a client may claim; see ``spec/vectors/manifest.json``."""
 
 _SILENCE_S: Final = 30.0
 """How long the command may take for one answer."""

@@ -95,11 +95,11 @@ class Violation:
     at: str = ""
     """The JSON Pointer of the place in the body or message; empty for all of it."""
     what: str
-    """What is wrong, without the value."""
+    """The fault, without the value."""
     rule: Rule
     """The place in ``spec/`` that it breaks."""
     by: Literal["client", "service"]
-    """Who sent it."""
+    """The sender."""
     kind: Kind = "violation"
     value: str = attrs.field(default="", eq=False, repr=False)
     """The value, shortened, if there is one. It may be a secret."""

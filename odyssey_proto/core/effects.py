@@ -218,7 +218,7 @@ class SayGoodbye:
 
 @attrs.frozen
 class CloseLink:
-    """Close the WebSocket (1000), after what is queued, and the peer connection.
+    """Close the WebSocket (1000), after all queued messages, and the peer connection.
 
     Whatever they still report is ignored.
     """

@@ -32,7 +32,7 @@ class Gaps:
     def __init__(self, agenda: Agenda, silence: Silence) -> None:
         self._agenda = agenda
         self._silence = silence
-        self._held: list[float] = []  # in s; to be reported once the connection is there
+        self._held: list[float] = []  # in s; to be reported once connected
         self._lasts = False  # whether a link that had brought frames was lost, and none has come since
 
     def begin(self, video_at: float | None) -> None:

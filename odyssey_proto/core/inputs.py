@@ -263,7 +263,7 @@ class ChannelOpened:
 
     link: int
     max_message_size: int
-    """The largest message that the channel takes, in bytes: 16 KiB if it is not known what was negotiated."""
+    """The largest message that the channel takes, in bytes: 16 KiB if the negotiated size is not known."""
 
 
 @attrs.frozen

@@ -325,7 +325,7 @@ def _words(said: _Said) -> str:
         case wire.UsageErrorBody():
             return said.message
         case list():
-            # The location comes last, because `redact` takes what follows a name such as api_key for its value.
+            # The location comes last, because `redact` mistakes text after a name such as api_key for its value.
             return "; ".join(f"{issue.msg} ({'.'.join(map(str, issue.loc))})" for issue in said)
         case {"message": str(message)}:
             return message

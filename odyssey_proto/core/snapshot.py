@@ -26,7 +26,7 @@ class Snapshot:
     failure: errors.OdysseyError | None = None
     """The error of the preferred way of watching, while another way is tried."""
     remedy: str = "call connect() again"
-    """What the user can do after a failure, for the text of an error."""
+    """The user's remedy after a failure, for the text of an error."""
     session_id: str | None = None
     capabilities: wire.StreamerCapabilities | None = None
     stream_id: str | None = None

@@ -206,7 +206,7 @@ class EmulatorConfig:
     world: str | os.PathLike[str] | World | Callable[[], World] | None = attrs.field(
         default=None, validator=_check_world
     )
-    """What streams and simulations show in the place of the emulator's own worlds. A class with the methods of
+    """The world that streams and simulations show in place of the emulator's own. A class with the methods of
     `World`, or a function that makes such an object, is called for each stream; such an object serves all streams,
     one at a time. ``"package.module:Name"`` names one of these. The path of a video, or of a folder of pictures in
     the order of their names, has it played again and again. Simulations are filmed in another process, which must
@@ -223,7 +223,7 @@ class EmulatorConfig:
     """Pictures per second."""
     pace: float = attrs.field(default=1.0, validator=_pace)
     """How many times faster than time passes the emulator waits: for the pings of regions, for the ``seconds`` of
-    faults, for ``max_stream_s`` and ``max_session_s``, and for what comes next in a ``replay``. ``math.inf`` waits
+    faults, for ``max_stream_s`` and ``max_session_s``, and between the records of a ``replay``. ``math.inf`` waits
     for nothing. Pictures of the worlds come as often as ever, and what clients measure by their own clocks
     (keepalives, the lifetimes of tokens) stays as it is."""
     replay: Path | None = attrs.field(default=None, converter=_path, validator=_check_path)
@@ -282,7 +282,7 @@ class EmulatorConfig:
     token_ttl_s: float = attrs.field(default=3600, validator=_above_zero())
     """Lifetime of an access token, in s."""
     second_connection: str = attrs.field(default="replaces", validator=_check_second)
-    """What a second connection to a session does. It ``replaces`` the first, which gets an ``error`` and is
+    """The effect of a second connection to a session. It ``replaces`` the first, which gets an ``error`` and is
     closed; or it stands ``beside`` the first, which keeps its video until its WebSocket ends. Answers of the
     streamer then go to the newer of the two. The service's behaviour is not known: clients should work with
     both."""

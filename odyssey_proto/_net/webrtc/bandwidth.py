@@ -19,7 +19,7 @@ REMB: Final = "goog-remb"
 """The name of the limits in descriptions."""
 
 _WINDOW_S: Final = 0.1
-_PAUSE_S: Final = 0.5  # after which the rate is measured anew
+_PAUSE_S: Final = 0.5  # after which the measurement of the rate restarts
 _RATE_WINDOWS: Final = 10  # over which the rate is measured
 _FASTEST_OF_S: Final = 10.0
 _QUEUE_S: Final = 0.04  # a delay from which on packets may be queueing,
@@ -118,7 +118,7 @@ class Bandwidth:
         bits, self._bits = self._bits, 0
         if span > _PAUSE_S:
             self._rates.clear()
-            self._transit = None  # by a clock whose short counter may have begun anew meanwhile
+            self._transit = None  # by a clock whose short counter may have wrapped around meanwhile
             return
         self._rates.append((span, bits))
         before = self._queue_s

@@ -251,7 +251,7 @@ class _Stream:
         self._sent += signed(stamp - self._sent, bits)
         return self._sent / units_per_s
 
-    # What aiortc reads for its receiver reports and its statistics.
+    # The attributes that aiortc reads for its receiver reports and its statistics.
 
     @property
     def packets_received(self) -> int:

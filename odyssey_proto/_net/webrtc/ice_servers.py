@@ -406,7 +406,7 @@ async def _any_result(tasks: Iterable[asyncio.Task[Any]], timeout: float) -> Non
 
 
 async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel the running tasks and wait for their end, so that they close what they opened."""
+    """Cancel the running tasks and wait for their end, so that they close their sockets."""
     pending = {task for task in tasks if task.cancel()}
     if pending:
         await asyncio.wait(pending)

@@ -303,7 +303,7 @@ class MarkerJitterBuffer(JitterBuffer):
             self._recovery.passed(self._origin)
 
     def _is_old(self, now: float) -> bool:
-        """Return whether the gap is too old to wait for what is missing, if there is a keyframe behind it."""
+        """Return whether the gap is too old to wait for the missing packets, if there is a keyframe behind it."""
         if self._wants_all():
             requested = self._recovery is not None and self._recovery.missing_since(self._gap or 0) is not None
             return not requested or now - self._gap_at >= _COMPLETE_OLD_AFTER_S
@@ -340,7 +340,7 @@ class MarkerJitterBuffer(JitterBuffer):
                 self._keyframes.insert(place, begin)
 
     def _ends_frame(self, place: int) -> bool:
-        """Return whether the packet at ``place``, which is there, is known to be the last of its frame."""
+        """Return whether the packet at ``place``, which has come, is known to be the last of its frame."""
         packet = self._at(place)
         if self.trusts_marks and packet.marker:
             return True

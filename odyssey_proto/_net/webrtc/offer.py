@@ -69,7 +69,7 @@ class Offer:
     codecs: VideoCodecs
     """The video codecs."""
     feedback: dict[str, Terms]
-    """What it says about reports on each packet, by the ids of its video sections."""
+    """Its terms for reports on each packet, by the ids of its video sections."""
     candidates: tuple[IceCandidate, ...]
     """The candidates, removed from the text: aiortc would reject the whole offer because of a malformed one, and
     wait for one with a ``*.local`` name."""

@@ -415,7 +415,7 @@ class Peer:
             self._spawn(self._watch(track))
             self._tell(self._listener.on_track)
         else:
-            # Mostly audio, which nobody takes. If it cannot be discarded, what is decoded must not pile up.
+            # Mostly audio, which nobody takes. If it cannot be discarded, decoded frames must not pile up.
             decoding.discard(self._receiver_of(track))
             self._spawn(decoding.drain(track))
 

@@ -27,10 +27,10 @@ TRIES: Final = 12
 MOST_MISSING: Final = 4096
 """How many numbers are kept; a larger gap is beyond repair."""
 
-_KEPT_S: Final = 1.0  # how long a sender keeps what it sent,
+_KEPT_S: Final = 1.0  # how long a sender keeps its packets,
 _KEPT_ROUND_TRIPS: Final = 3  # or longer, as libwebrtc does
 _REORDERED_S: Final = 0.05  # the longest time to wait for reordered packets
-_HALVED_AFTER_S: Final = 5.0  # what was learned about reordering loses half of its weight in this time
+_HALVED_AFTER_S: Final = 5.0  # observations of reordering lose half of their weight in this time
 _MARGIN: Final = 1.15  # over the latest packet so far
 _ASSUMED_ROUND_TRIP_S: Final = 0.1
 _SHORTEST_WAIT_S: Final = 0.015  # from a request to the next one for the same number
@@ -286,7 +286,7 @@ class Recovery:
         count = place - self._highest - 1
         silent = now - self._heard_at > OUTAGE_S
         if silent and timestamp is not None and self._timestamp is not None:
-            # If this process did not look at its socket for so long, the video in between is there.
+            # If this process merely did not read its socket for so long, the packets in between are waiting there.
             ahead = (timestamp - self._timestamp + 0x80000000) % 2**32 - 0x80000000
             silent = ahead > OUTAGE_S * _CLOCK_RATE
         if count > MOST_MISSING or (silent and not self._wants_all()):

@@ -61,7 +61,7 @@ class StreamerSide(Protocol):
 async def befall(
     script: FaultScript, step: str, signaling: SignalingSide | None, streamer: StreamerSide | None
 ) -> bool:
-    """Carry out the fault scheduled for ``step``, if any; return whether the step goes on."""
+    """Carry out the fault scheduled for ``step``, if any; return whether the step continues."""
     fault = script.take(step)
     if fault is None:
         return True
@@ -98,7 +98,7 @@ _ON_SIGNALING: dict[str, Callable[[SignalingSide, Fault], Awaitable[None]]] = {
 
 
 async def befall_http(script: FaultScript, step: str, request: web.Request) -> web.StreamResponse | None:
-    """Carry out the fault scheduled for the call ``step``; return its answer, or None if the call goes on."""
+    """Carry out the fault scheduled for the call ``step``; return its answer, or None if the call continues."""
     fault = script.take(step)
     if fault is None:
         return None
@@ -173,5 +173,5 @@ _IN_HTTP: dict[str, Callable[[web.Request, Fault], Awaitable[web.StreamResponse 
 
 
 async def carry_out(fault: Fault, request: web.Request) -> web.StreamResponse | None:
-    """Carry out ``fault`` on a call without a body; return its answer, or None if the call goes on."""
+    """Carry out ``fault`` on a call without a body; return its answer, or None if the call continues."""
     return await _IN_HTTP[fault.action](request, fault)

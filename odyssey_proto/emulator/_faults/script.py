@@ -44,7 +44,7 @@ Action = Literal[
     "stream_error",
     "truncate",
 ]
-"""What may happen at a step; `Fault` describes each."""
+"""The possible actions at a step; `Fault` describes each."""
 
 Artifact = Literal["events", "preview", "thumbnail", "video"]
 """A file of a stream."""
@@ -161,7 +161,7 @@ class Fault:
     - ``reset``: the TCP connection is reset. ``drop``: the WebSocket's TCP connection breaks, without a close.
     - ``close``: the WebSocket closes with ``code``. ``error``: it sends an error with ``reason``, and the session
       ends.
-    - ``send``: ``text`` is sent first, then the step goes on. ``replace``: ``text`` is sent instead.
+    - ``send``: ``text`` is sent first, then the step continues. ``replace``: ``text`` is sent instead.
     - ``silence``: the step does not happen. ``stop``: no more pictures are sent in this session.
     - ``stream_error``: an ``interactive_stream_error`` with ``reason`` and ``message`` is sent instead.
     - ``close_channel``: the streamer closes its data channels. ``kill_peer``: it stops answering without notice.

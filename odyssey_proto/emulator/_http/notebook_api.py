@@ -41,7 +41,7 @@ class NotebookApi:
                 f"GET {CONTROL}/messages": "messages on WebSockets and data channels",
                 f"GET {CONTROL}/prompts": "prompts, in order",
                 f"GET {CONTROL}/sessions": "sessions with their streams",
-                f"POST {CONTROL}/forget": "forgets what was asked so far",
+                f"POST {CONTROL}/forget": "forgets the requests so far",
                 f"GET {CONTROL}/faults": "faults still to come",
                 f"POST {CONTROL}/faults": "adds a fault, or a list of them",
                 f"DELETE {CONTROL}/faults": "removes all faults",

@@ -1,6 +1,6 @@
 """Signed addresses: HMAC-SHA256 over the path and a time of expiry.
 
-This module only signs and checks addresses; it does not know what they point to.
+This module only signs and checks addresses; it does not know their targets.
 """
 
 from __future__ import annotations

@@ -211,7 +211,7 @@ class SimulationQueue:
             )
         left = self._service.seconds_left(job.account)
         if sum(take.length_ms for take in takes) / 1000 > left:
-            raise ScriptError("The job is longer than what is left of the hours of this month")
+            raise ScriptError("The job is longer than the remaining hours of this month")
         return Order(
             takes=tuple(takes),
             portrait=request["portrait"],

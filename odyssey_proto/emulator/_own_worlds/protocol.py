@@ -85,7 +85,7 @@ class World(Protocol):
             RGB, shape (H, W, 3): whole numbers from 0 to 255, or fractions from 0 to 1. Shapes (3, H, W), (H, W),
             and (H, W, 4), whose last channel is ignored, are understood, too, and so are PIL images, tensors in
             the memory of the CPU, and frames of PyAV in any format. A picture of another size is scaled; its
-            proportions are kept, and what it leaves free is black. It is copied: the array may be used again.
+            proportions are kept, and the rest is black. It is copied: the array may be used again.
         """
         ...
 

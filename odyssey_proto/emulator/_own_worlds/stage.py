@@ -60,7 +60,7 @@ class Show(Protocol):
         ...
 
     def close(self) -> None:
-        """Free what it holds. Does not wait."""
+        """Free its resources. Does not wait."""
         ...
 
 

@@ -132,7 +132,7 @@ class Camera:
         """The spectators. While there are any, the camera does not wait for the track."""
         self.viewer: Callable[[av.VideoFrame, float], None] | None = None
         """Called with each picture that is handed over and its time (`time.monotonic`, in s). It must not block,
-        and must copy what it keeps."""
+        and must copy the pictures that it keeps."""
         self.on_failure: Callable[[Exception], Awaitable[None]] | None = None
         """Called, instead of continuing, if the scenery fails to return a picture."""
 

@@ -56,7 +56,7 @@ class Wish:
     empties: bool = False
     """Whether everybody leaves."""
     action: str | None = None
-    """What everybody does."""
+    """The action of everybody."""
     coat: Colour | None = None
     """Colour of everybody."""
     tint: Colour | None = None

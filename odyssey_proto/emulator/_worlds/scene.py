@@ -83,7 +83,7 @@ class Scene:
     cast: tuple[Actor, ...]
     """The subjects, as they came."""
     action: str
-    """What the camera does if it follows nobody."""
+    """The camera's movement if it follows nobody."""
     zoom: int
     """Steps of the camera towards the cast, ``-1`` to 2."""
     pan: str

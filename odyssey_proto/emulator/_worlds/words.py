@@ -145,7 +145,7 @@ PLURALS: Final = frozenset(
 PEOPLE: Final = frozenset({"he", "she"})
 """A person, unless somebody is there already."""
 PRONOUNS: Final = frozenset({"it", "they", "them", "him", "her"})
-"""The cast, whoever it is."""
+"""The whole cast, regardless of subject."""
 NUMBERS: Final = {
     "1": 1,
     "one": 1,
@@ -165,13 +165,13 @@ NUMBERS: Final = {
 MORE: Final = frozenset({"another", "more"})
 """One more of a kind."""
 REMOVING: Final = frozenset({"remove", "removes", "without", "no", "delete", "erase", "lose", "drop", "hide"})
-"""What follows goes."""
+"""The subjects that follow leave."""
 ADDING: Final = frozenset({"add", "adds", "with", "bring", "show", "put", "give", "comes", "appears", "joins"})
-"""What follows, or comes before, stays."""
+"""The subjects that follow, or come before, stay."""
 LEAVING: Final = frozenset(
     {"leave", "leaves", "leaving", "disappear", "disappears", "vanish", "vanishes", "gone", "departs", "exits"}
 )
-"""Who comes before goes."""
+"""The subjects before leave."""
 ALL: Final = frozenset({"all", "everybody", "everyone", "everything"})
 """The whole cast."""
 REPLACING: Final = frozenset({"instead", "becomes", "become", "turn", "turns", "transforms", "replace", "only"})
@@ -181,4 +181,4 @@ STOPPING: Final = frozenset({"stop", "stops", "stopped"})
 SKIES: Final = frozenset(
     {"sky", "light", "mist", "fog", "haze", "glow", "cloud", "clouds", "horizon", "air", "aurora"}
 )
-"""What a colour tints."""
+"""The things that a colour tints."""

@@ -1,4 +1,4 @@
-"""Which message one was meant to be that cannot be read."""
+"""Guards for messages that cannot be read: which message was intended."""
 
 from __future__ import annotations
 
