@@ -66,7 +66,7 @@ def origin_named(text: str) -> str | None:
     >>> origin_named("http://localhost@evil.example"), origin_named("http://localhost/"), origin_named("localhost")
     (None, None, None)
     """
-    if text == "null":  # what a browser sends for a page without an address of its own
+    if text == "null":  # the Origin that a browser sends for a page without an address
         return text
     found = _ORIGIN.fullmatch(text.lower()) if text.isascii() else None
     if found is None:

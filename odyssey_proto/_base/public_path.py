@@ -25,7 +25,7 @@ __all__ = ["publish"]
 
 
 def publish(package: str, *things: object) -> None:
-    """Set ``__module__`` of these classes and functions to ``package``; other values stay as they are.
+    """Set ``__module__`` of these classes and functions to ``package``; other values stay unchanged.
 
     Raises:
         NameError: an annotation of a class uses a name that its module does not import at run time.

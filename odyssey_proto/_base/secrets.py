@@ -66,7 +66,7 @@ def redact(text: str) -> str:
 
 
 def forms(secret: str) -> tuple[str, ...]:
-    """Return the forms in which a secret may be repeated: as it is, quoted for addresses, and in base64.
+    """Return the forms in which a secret may be repeated: unchanged, quoted for addresses, and in base64.
 
     >>> forms("a+b")
     ('a+b', 'a%2Bb', 'YSti')

@@ -50,7 +50,7 @@ def without_locals(error: E, until: BaseException | None = None) -> E:
 
     Args:
         error: the exception.
-        until: the exception that was being handled before, which belongs to the user; it stays as it is.
+        until: the exception that was being handled before, which belongs to the user; it stays unchanged.
     """
     for link in _chain(error, until):
         if link.__suppress_context__:  # nobody shows it, but it may quote what could not be read

@@ -248,7 +248,7 @@ class Patient:
         return Finding(name=name, outcome="ok", text=f"the service names {named}")
 
     def check_connection(self, limit_s: float) -> Findings:
-        """Connect to the session, without a stream, and leave it: signaling, and the way for the video."""
+        """Connect to the session, without a stream, and leave it: signaling, and the path for the video."""
         from ..client import Odyssey
 
         if self._credentials is None:

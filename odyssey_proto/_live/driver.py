@@ -133,7 +133,7 @@ class Driver:
         self._inbox: queue.SimpleQueue[inputs.Input | None] = queue.SimpleQueue()
         self._patience = Deadline(None, clock)  # for the work that remains after the end
         self._calls: dict[int, concurrent.futures.Future[Any]] = {}
-        self._abandoned: dict[int, threading.Event] = {}  # set when a call that was given up has been forgotten
+        self._abandoned: dict[int, threading.Event] = {}  # set when an abandoned call has been forgotten
         self._numbers = itertools.count(1)
         self._links: dict[int, Link] = {}
         self._prepared: dict[int, Link] = {}

@@ -73,7 +73,7 @@ class Record:
 
 
 def encode(head: dict[str, Any], payload: bytes = b"") -> bytes:
-    """Return a record as it is in the file.
+    """Return a record in the form of the file.
 
     >>> len(encode({"kind": "end", "at_ms": 7}))
     36

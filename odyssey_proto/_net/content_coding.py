@@ -74,7 +74,7 @@ def unpacked(body: bytes, label: str, limit: int) -> bytes:
 
 
 def unpacked_pieces(pieces: Iterator[bytes], label: str) -> Iterator[bytes]:
-    """Undo the codings that ``label`` names while the body arrives; a body that is not packed stays as it is.
+    """Undo the codings that ``label`` names while the body arrives; a body that is not packed stays unchanged.
 
     Raises:
         MalformedMessageError: it is packed in a way that cannot be undone here; or it is damaged or cut short,

@@ -71,7 +71,7 @@ def look_up(host: str, port: int, call: Call, *, resolve: Callable[..., Any] | N
     """Return the addresses of ``host`` as `socket.getaddrinfo` does, within the call's time.
 
     A lookup cannot be interrupted, so it runs on a daemon thread of its own. If the call gives up, a warning is
-    logged, and the thread stays until the system gives up too.
+    logged, and the thread remains until the system gives up, too.
     """
     resolve = resolve or socket.getaddrinfo  # now: a program's own tests may have replaced it
     try:

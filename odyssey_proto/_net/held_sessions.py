@@ -21,7 +21,7 @@ __all__ = ["HeldSession", "account", "hold", "reminder"]
 
 @attrs.frozen(eq=False)
 class HeldSession:
-    """A session of this process. It counts for as long as somebody has this object."""
+    """A session of this process. It counts for as long as this object is referenced."""
 
     session_id: str
     account: int

@@ -348,7 +348,7 @@ def check_address(url: str) -> None:
 
 
 def _from_its_mark(body: bytes | bytearray) -> bytes | bytearray:
-    """Return a playlist from its mark on, which ffmpeg expects first; anything else as it is.
+    """Return a playlist from its mark on, which ffmpeg expects first; anything else unchanged.
 
     >>> _from_its_mark(b"\\xef\\xbb\\xbf\\n#EXTM3U"), _from_its_mark(b"\\n#")
     (b'#EXTM3U', b'\\n#')
@@ -358,7 +358,7 @@ def _from_its_mark(body: bytes | bytearray) -> bytes | bytearray:
 
 
 def _anchored(body: bytes | bytearray, url: str) -> bytes | bytearray:
-    """Return a playlist that was fetched from ``url`` with absolute addresses; anything else as it is.
+    """Return a playlist that was fetched from ``url`` with absolute addresses; anything else unchanged.
 
     ffmpeg does not learn of redirects and would take relative addresses as relative to the first one.
     """

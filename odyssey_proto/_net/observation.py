@@ -1,7 +1,6 @@
 """Shows what the clients of this process send and receive to watchers: the checks of a service.
 
-A watcher changes nothing, and nothing is prepared for it while nobody watches. The other end has its own: the
-emulator's.
+A watcher changes nothing, and costs nothing while there is none. The emulator has its own observation.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Connections that keep the deadline of a call and that any thread can abort: proxy, TLS, and reading answers.
 
 `http_exchange` and `websocket` share this layer. It speaks neither protocol and raises the system's errors:
-`HttpConnection` and `HttpsConnection` are urllib3's own, except for the way they open their sockets, which is that
-of `dialing`. Every operation gets the time that is left of its `Call`.
+`HttpConnection` and `HttpsConnection` are urllib3's own, except that they open their sockets by `dialing`. Every
+operation gets the time that is left of its `Call`.
 """
 
 from __future__ import annotations

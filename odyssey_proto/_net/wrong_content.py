@@ -47,6 +47,6 @@ def is_text(head: bytes) -> bool:
 
 
 def _narrow(head: bytes) -> bytes:
-    """Return text in UTF-16 as UTF-8, and anything else as it is."""
+    """Return text in UTF-16 as UTF-8, and anything else unchanged."""
     wide = _WIDE.get(head[:2])
     return head if wide is None else head[2:].decode(wide, "ignore").encode("utf-8", "ignore")

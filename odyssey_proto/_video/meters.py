@@ -242,7 +242,7 @@ class LinkMeter:
     def _take_number(self, number: int) -> None:
         ahead = 1 if self._expected is None else signed(number - self._expected + 1, 16)
         if ahead <= 0 and abs(ahead) < _RENUMBERED:
-            if number in self._missing:  # late, or sent again
+            if number in self._missing:  # late, or retransmitted
                 del self._missing[number]
                 self._totals.packets_lost -= 1
             return
@@ -277,7 +277,7 @@ class LinkMeter:
             # It grows slowly, because a new stream may have begun after a pause.
             self._interval = step if self._interval is None else min(step, 2 * self._interval)
         elif self._interval is not None:
-            # If the sender's clock was set ahead, nobody knows how many were lost: one, at least.
+            # If the sender's clock was set ahead, the number of lost frames is unknown: one, at least.
             step -= held * self._interval
             lost = round(step / self._interval) - 1 if step < _NEW_CLOCK else 1
             self._totals.frames_lost += max(0, lost)

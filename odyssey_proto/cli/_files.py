@@ -39,7 +39,7 @@ def expect_folder(folder: Path) -> None:
     """Refuse a folder in which no file can be created; a missing one is created later.
 
     Raises:
-        OdysseyConfigError: something else is in its place, or nobody may write there.
+        OdysseyConfigError: something else is in its place, or it is not writable.
     """
     place = folder.absolute()
     while not place.exists() and place != place.parent:

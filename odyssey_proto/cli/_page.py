@@ -2,7 +2,7 @@
 
 It listens on loopback only, its address has a random token, and a request must name this machine: a hostile page
 in the same browser does not know the token, and cannot get here through a domain of its own.
-Pictures are encoded only while somebody looks.
+Pictures are encoded only while there are viewers.
 """
 
 from __future__ import annotations

@@ -164,7 +164,7 @@ def _read_json_lines(text: str, name: str) -> tuple[list[Any], Lines]:
 
 
 def _unwrapped(data: Any, lines: Lines, name: str) -> tuple[bool | None, Any, Lines]:
-    """Return the orientation and the scripts of ``{"scripts": […], "portrait": …}``; anything else as it is."""
+    """Return the orientation and the scripts of ``{"scripts": […], "portrait": …}``; anything else unchanged."""
     if not isinstance(data, Mapping):
         return None, data, lines
     kinds = [key for key in ("script", "scripts") if key in data]

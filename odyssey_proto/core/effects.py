@@ -93,7 +93,7 @@ class OpenLink:
         """Where to `GET` the ICE servers, before the WebSocket is opened.
 
         Raises:
-            MalformedMessageError: the service gave an address that is none.
+            MalformedMessageError: the service gave an invalid address.
 
         >>> OpenLink(1, "s-1", "wss://eu.example/s", timeout=10.0).config_url
         'https://eu.example/s/config'
@@ -104,7 +104,7 @@ class OpenLink:
         """Return the address of the WebSocket for ``token``, which is secret, and so is the address.
 
         Raises:
-            MalformedMessageError: the service gave an address that is none.
+            MalformedMessageError: the service gave an invalid address.
 
         >>> OpenLink(1, "s-1", "eu.example/s", timeout=10.0).websocket_url("a+b")
         'wss://eu.example/s/client/s-1?token=a%2Bb'
@@ -172,7 +172,7 @@ class SendSignaling:
     link: int
     message: wire.SignalingClientMessage
     text: str = attrs.field(default="", repr=False, eq=False)
-    """The encoded message, if it is at hand."""
+    """The encoded message, if available."""
 
 
 @attrs.frozen
@@ -182,7 +182,7 @@ class SendChannel:
     link: int
     message: wire.DataChannelClientMessage
     text: str = attrs.field(default="", repr=False, eq=False)
-    """The encoded message, if it is at hand."""
+    """The encoded message, if available."""
 
 
 @attrs.frozen

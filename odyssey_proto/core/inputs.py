@@ -104,7 +104,7 @@ class Start:
     size: int
     """The size of the encoded message, in bytes."""
     text: str = attrs.field(default="", repr=False, eq=False)
-    """The encoded message that ``size`` was measured on, if it is at hand; it is sent as it is."""
+    """The encoded message that ``size`` was measured on, if available; it is sent unchanged."""
 
     @classmethod
     def of(cls, call: int, message: wire.InteractiveStreamStart) -> Self:
@@ -122,7 +122,7 @@ class Interact:
     size: int
     """The size of the encoded message, in bytes."""
     text: str = attrs.field(default="", repr=False, eq=False)
-    """The encoded message that ``size`` was measured on, if it is at hand; it is sent as it is."""
+    """The encoded message that ``size`` was measured on, if available; it is sent unchanged."""
 
     @classmethod
     def of(cls, call: int, message: wire.Update) -> Self:

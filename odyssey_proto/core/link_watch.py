@@ -77,7 +77,7 @@ class LinkWatch:
         return arrives and expected >= LEAST_PACKETS and lost >= LOSS_AT[0] * expected
 
     def look(self, item: VideoSeen) -> None:
-        """Take a look at which the link was not given up: ask for a sign of life, or report a change."""
+        """Use a look after which the link is kept: ask for a sign of life, or report a change."""
         figures, now = item.figures, self._agenda.now
         if figures is None:
             return

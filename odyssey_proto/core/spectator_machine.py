@@ -129,7 +129,7 @@ class SpectatorMachine(Machine):
         self._lost: errors.OdysseyError | None = None
         self._gone_since: float | None = None  # when the video was lost; None while there is video
         self._opened_at = 0.0
-        self._silent: Way | None = None  # the way that last connected and brought no video
+        self._silent: Way | None = None  # the way that connected last without bringing video
         self._gaps = Gaps(self._agenda, self._silence)
         self._spare: Spare[OpenBroadcast] = Spare(self._agenda)  # over the way in use
         self._has_shown_hls = False

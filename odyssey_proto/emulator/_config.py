@@ -225,7 +225,7 @@ class EmulatorConfig:
     """How many times faster than time passes the emulator waits: for the pings of regions, for the ``seconds`` of
     faults, for ``max_stream_s`` and ``max_session_s``, and between the records of a ``replay``. ``math.inf`` waits
     for nothing. Pictures of the worlds come as often as ever, and what clients measure by their own clocks
-    (keepalives, the lifetimes of tokens) stays as it is."""
+    (keepalives, the lifetimes of tokens) stays unchanged."""
     replay: Path | None = attrs.field(default=None, converter=_path, validator=_check_path)
     """A live cassette (`odyssey_proto.Session.capture`) to serve instead of the worlds. Each session gets, from
     its beginning, the recorded behaviour of the service, in real time or as fast as ``pace`` says."""

@@ -163,7 +163,7 @@ def _parameters(codec: RTCRtpCodecParameters) -> dict[str, str]:
 
 
 def _is_known(codec: RTCRtpCodecParameters) -> bool:
-    """Return whether aiortc accepts this H.264 as it is."""
+    """Return whether aiortc accepts this H.264 unchanged."""
     from aiortc.sdp import H264Profile, parse_h264_profile_level_id
 
     given = codec.parameters

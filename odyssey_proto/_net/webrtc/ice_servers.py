@@ -44,7 +44,7 @@ _ANSWER_WITHIN_S: Final = (
 _LOOK_EVERY_S: Final = 0.5  # whether a path was found while relays are still requested
 _RELAY_WITHIN_S: Final = 5.0  # if only relays may be used: TLS takes five round trips
 
-# The codes of RFC 8656, section 18, and their likely causes; any other code is reported as it is.
+# The codes of RFC 8656, section 18, and their likely causes; any other code is reported unchanged.
 _REFUSALS: Final = {
     401: "wrong credential?",
     403: "forbidden",

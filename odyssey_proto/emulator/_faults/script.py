@@ -135,7 +135,7 @@ class Fault:
       /sessions/request``, ``POST /sessions/token``, ``GET /signaling/config``, ``POST /telemetry``, ``GET
       /recordings/{stream_id}``, ``GET /stream-recordings``, ``POST /simulation-jobs``, ``GET /simulation-jobs``,
       ``GET /simulation-jobs/{job_id}``, ``DELETE /simulation-jobs/{job_id}``: ``answer``, ``truncate``, ``delay``,
-      ``hang``, ``reset``, ``drip``. Braces are written as they are here, and stand for any id.
+      ``hang``, ``reset``, ``drip``. Braces are written literally, and stand for any id.
     - calls of spectators: ``GET /config``, ``POST /live/{stream_id}/whep``, ``DELETE
       /live/{stream_id}/whep/{resource}``, ``GET /live/{stream_id}/index.m3u8``, ``GET
       /live/{stream_id}/{segment}``: the same.

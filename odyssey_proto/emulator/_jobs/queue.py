@@ -70,7 +70,7 @@ class SimulationQueue:
         self._workers = [loop.create_task(self._work()) for _ in range(self._config.simulation_workers)]
 
     async def stop(self) -> None:
-        """Stop working at once, and leave unfinished jobs as they are."""
+        """Stop working at once, and leave unfinished jobs unchanged."""
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
