@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from .limits import ERROR_TEXT_MOST_CHARS
 
-__all__ = ["presentable"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["presentable", "system_text"]
 
 _MARKS_MOST: Final = 2  # on one letter; more of them cover other lines
+_WINSOCK: Final = 10_000  # the errors of sockets on Windows have larger numbers
 
 
 def presentable(text: str, most: int = ERROR_TEXT_MOST_CHARS) -> str:
@@ -32,3 +37,22 @@ def presentable(text: str, most: int = ERROR_TEXT_MOST_CHARS) -> str:
             shown.append(letter)
     line = "".join(shown)
     return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def system_text(number: int, *, format_error: Callable[[int], str] | None = None) -> str:
+    """Return the system's text for an error number. On Windows, `os.strerror` does not know the errors of sockets.
+
+    Args:
+        number: the number.
+        format_error: the function of Windows for its numbers; None takes that of `ctypes`, if there is one.
+
+    >>> system_text(2), system_text(10061, format_error=lambda _: "Connection refused.\\r\\n")
+    ('No such file or directory', 'Connection refused')
+    """
+    if number < _WINSOCK:
+        return os.strerror(number)
+    if format_error is None:
+        import ctypes  # not at the top: it loads a library, and only Windows has such numbers
+
+        format_error = getattr(ctypes, "FormatError", os.strerror)
+    return format_error(number).rstrip(". \r\n")

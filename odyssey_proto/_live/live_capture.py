@@ -26,6 +26,7 @@ from .._model.traffic import Message
 from .._net.tap import Tap
 from .._version import __version__
 from .beginning import Beginning
+from .file_keys import file_key
 
 if TYPE_CHECKING:
     from .._model.traffic import Exchange, Seen
@@ -115,7 +116,7 @@ class CaptureWriting:
     ) -> None:
         try:
             self.path = Path(path).absolute()
-            self._place = os.getpid(), self.path.resolve()
+            self._place = os.getpid(), file_key(self.path.resolve())
             if self.path.is_fifo():  # opening it would wait for a reader
                 raise OSError(errno.ESPIPE, os.strerror(errno.ESPIPE), str(path))
             if _writing.setdefault(self._place, self) is not self:

@@ -25,6 +25,7 @@ from .._video.frame import VideoFrame
 from .._video.frame_hub import FrameHub
 from .._video.frame_queue import FrameCounts
 from .._video.mp4 import Mp4Writer
+from .file_keys import file_key
 
 __all__ = ["LiveRecording", "join_all"]
 
@@ -57,7 +58,7 @@ class LiveRecording:
         _refuse_other_kinds(self._path)
         self._pid = os.getpid()
         # Two recordings of one file would corrupt it. A forked child has no recordings yet.
-        self._place = self._pid, _resolved(self._path)
+        self._place = self._pid, file_key(_resolved(self._path))
         if _writing.setdefault(self._place, self) is not self:
             raise errors.OdysseyConfigError(f"Another recording is writing {self._path.name}", code="busy")
         try:

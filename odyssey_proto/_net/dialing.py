@@ -10,7 +10,6 @@ import errno
 import ipaddress
 import itertools
 import logging
-import os
 import selectors
 import socket
 import sys
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, cast
 from .._base.clock import TURN_S, Deadline, MonotonicClock
 from .._base.resources import start
 from .._base.shortage import is_shortage
+from .._base.texts import system_text
 from .call import Call
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ class _Attempts:
     def _give_up(self, sock: socket.socket, code: int) -> None:
         self._running.remove(sock)
         sock.close()
-        self._note(OSError(code, os.strerror(code)))
+        self._note(OSError(code, system_text(code)))
 
     def _note(self, exc: OSError) -> None:
         if not isinstance(self.failure, ConnectionRefusedError):

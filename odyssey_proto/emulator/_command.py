@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._base.clock import TURN_S
 from .._base.errors import OdysseyConfigError
 from ._options import checked, setting_options
 
@@ -98,19 +99,27 @@ def serve(settings: Mapping[str, Any], *, faults: Path | None = None, log: bool 
     def end(number: int, _: FrameType | None) -> None:
         signals.put(number)
 
-    # A terminal that closes sends SIGHUP, which Windows does not have; `nohup` has it ignored.
+    # A terminal that closes sends SIGHUP, which `nohup` has ignored; Windows has SIGBREAK instead.
     numbers = [signal.SIGINT, signal.SIGTERM]
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)
+    more = [signal.Signals[name] for name in ("SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+    numbers += [number for number in more if signal.getsignal(number) is not signal.SIG_IGN]
     earlier = {number: signal.signal(number, end) for number in numbers}
     try:
         with watching(_write) if log else contextlib.nullcontext(), emulator:
             print(json.dumps({"api_url": emulator.api_url, "api_key": emulator.api_key}), flush=True)  # noqa: T201  # the command's output
-            signals.get()
+            _await(signals)
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
     return 0
+
+
+def _await(signals: queue.SimpleQueue[int]) -> None:
+    """Wait for a signal, in turns: on Windows before Python 3.14, a signal does not wake a waiting thread."""
+    while True:
+        with contextlib.suppress(queue.Empty):
+            signals.get(timeout=TURN_S)
+            return
 
 
 def _load_faults(load: Callable[[Any], None], path: Path) -> None:

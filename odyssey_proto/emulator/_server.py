@@ -23,6 +23,7 @@ from .._base.clock import Clock, Deadline, MonotonicClock
 from .._base.errors import OdysseyConfigError, OdysseyConnectionError
 from .._base.event_loop import BackgroundLoop
 from .._base.public_path import publish
+from .._base.texts import system_text
 from ._accounts.service import Service
 from ._broadcast.registry import BroadcastRegistry
 from ._config import EmulatorConfig, EmulatorSettings
@@ -162,7 +163,7 @@ class Emulator:
                 where = f"{self.config.host}:{self.config.port}"
                 # asyncio's text repeats the address. For a name that cannot be resolved, the resolver's is used.
                 number = None if isinstance(exc, socket.gaierror) else exc.errno
-                why = exc.strerror or "it took too long" if number is None else os.strerror(number)
+                why = exc.strerror or "it took too long" if number is None else system_text(number)
                 raise OdysseyConnectionError(f"Cannot listen on {where}: {why}", code="cannot_listen") from exc
             raise
         self._server, self._process, self._tape = server, os.getpid(), tape

@@ -19,13 +19,13 @@ import contextlib
 import importlib
 import ipaddress
 import logging
-import os
 import socket
 import ssl
 from typing import TYPE_CHECKING, Any, Final
 
 from ..._base.errors import OdysseyConnectionError
 from ..._base.event_loop import off_loop
+from ..._base.texts import system_text
 from ..failures import SettingError, what_to_do_about
 from ..trust import trusting_context
 
@@ -374,7 +374,7 @@ def _explained() -> Iterator[None]:
         raise _UnreachableError("not found in the DNS") from exc
     except Exception as exc:  # anything that aioice may raise on an unexpected answer
         if getattr(exc, "errno", None):
-            what = os.strerror(exc.errno)  # type: ignore[attr-defined]  # asyncio's own text repeats the address
+            what = system_text(exc.errno)  # type: ignore[attr-defined]  # asyncio's own text repeats the address
         elif type(exc) is OSError:  # from asyncio, for a name with several addresses
             what = "no connection"
         else:

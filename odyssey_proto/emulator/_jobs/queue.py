@@ -12,10 +12,12 @@ import contextlib
 import json
 import logging
 import os
+import subprocess
 import sys
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
+from ..._base.event_loop import off_loop
 from .._accounts.service import RefusedError, usage_refusal
 from .._recordings.artifacts import FILES
 from .script_url import fetch_script
@@ -38,6 +40,8 @@ log = logging.getLogger("odyssey_proto.emulator.jobs")
 _VIDEO_PER_SECOND_S: Final = 3.0
 """Seconds of video that a worker films per second; only used for the estimated wait."""
 _UNKNOWN_LENGTH_S: Final = 10.0
+_PIPE_THREAD: Final = "odyssey-emulator-pipe"
+_WINDOWS_FLAGS: Final = ("BELOW_NORMAL_PRIORITY_CLASS", "CREATE_NEW_PROCESS_GROUP", "CREATE_NO_WINDOW")
 
 
 class SimulationQueue:
@@ -293,7 +297,7 @@ class _WorkerProcess:
     """A process of `odyssey_proto.emulator._jobs.worker`, started on first use."""
 
     def __init__(self) -> None:
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     async def film(self, order: Order) -> AsyncIterator[dict[str, Any]]:
         """Send an order, and yield the reports until it is done.
@@ -305,17 +309,17 @@ class _WorkerProcess:
             yield {"report": "failed", "why": "Simulations need Python, and this program is packed without it"}
             return
         process = self._process
-        if process is None or process.returncode is not None:
-            process = self._process = await _start()
-        assert process.stdin is not None
+        if process is None or process.poll() is not None:
+            if process is not None:
+                await self.kill()
+            process = self._process = _start()
         assert process.stdout is not None
         try:
-            process.stdin.write(order.to_line())
-            await process.stdin.drain()
-        except ConnectionError as exc:
+            await off_loop(_write, process, order.to_line(), name=_PIPE_THREAD)
+        except OSError as exc:  # a broken pipe; Windows has another error for it
             raise _WorkerDiedError from exc
         while True:
-            line = await process.stdout.readline()
+            line = await off_loop(process.stdout.readline, name=_PIPE_THREAD)
             if not line.endswith(b"\n"):
                 raise _WorkerDiedError
             report = json.loads(line)
@@ -328,25 +332,36 @@ class _WorkerProcess:
         process, self._process = self._process, None
         if process is None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        with contextlib.suppress(ConnectionError):
-            await process.communicate()  # closes both pipes
+        process.kill()
+        await off_loop(_close, process, name=_PIPE_THREAD)
 
 
-async def _start() -> asyncio.subprocess.Process:
-    # The same import path, so that the process imports the same package. A new session, so that Ctrl-C in a
-    # terminal reaches only the emulator.
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "odyssey_proto.emulator._jobs.worker",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        env=environment,
+# Not asyncio's processes: on Windows, only a kind of loop has them that is unreliable otherwise.
+def _start() -> subprocess.Popen[bytes]:
+    # The same import path, so that the process imports the same package. A new session, or a group on Windows, so
+    # that Ctrl-C in a terminal reaches only the emulator.
+    return subprocess.Popen(
+        [sys.executable, "-m", "odyssey_proto.emulator._jobs.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
         start_new_session=True,
+        creationflags=sum(getattr(subprocess, name, 0) for name in _WINDOWS_FLAGS),
     )
+
+
+def _write(process: subprocess.Popen[bytes], line: bytes) -> None:
+    assert process.stdin is not None
+    process.stdin.write(line)
+    process.stdin.flush()
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        with contextlib.suppress(OSError):  # it had a line that was not written
+            if pipe is not None:
+                pipe.close()
 
 
 def _prompts(script: list[dict[str, Any]]) -> Iterator[str]:

@@ -42,7 +42,8 @@ class Report(Protocol):
 
 def main() -> None:
     """Film orders until stdin ends."""
-    os.nice(_NICENESS)
+    if hasattr(os, "nice"):  # not on Windows, where the process is started with a low priority
+        os.nice(_NICENESS)
     orders, report = _set_apart()
     for line in orders:
         try:

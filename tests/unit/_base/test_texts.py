@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
 
 from odyssey_proto import OdysseyConnectionError
 from odyssey_proto._base.errors import again
 from odyssey_proto._base.limits import ERROR_TEXT_MOST_CHARS
-from odyssey_proto._base.texts import presentable
+from odyssey_proto._base.texts import presentable, system_text
 
 
 @pytest.mark.parametrize(
@@ -42,3 +45,9 @@ def test_no_error_of_ours_has_another_text() -> None:
         assert str(each) == each.message == each.args[0]
         assert str(each).isprintable()
         assert len(str(each)) == ERROR_TEXT_MOST_CHARS
+
+
+def test_the_errors_of_sockets_on_windows_have_the_words_of_windows() -> None:
+    assert system_text(10048, format_error=lambda number: f"Number {number}. \r\n") == "Number 10048"
+    assert system_text(errno.ENOENT) == os.strerror(errno.ENOENT)
+    assert system_text(10048)  # elsewhere, whatever the system says
