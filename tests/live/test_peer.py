@@ -1046,7 +1046,10 @@ class TestInterpreter:
         assert errors.count("Traceback") == 1
         assert errors.endswith("KeyboardInterrupt\n")
 
-    @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("unshare") is None, reason="needs root and unshare")
+    @pytest.mark.skipif(
+        sys.platform != "linux" or os.geteuid() != 0 or shutil.which("unshare") is None,
+        reason="needs root and unshare",
+    )
     def test_it_connects_where_lo_is_the_only_interface(self) -> None:
         script = 'ip link set lo up && exec "$0" -c "$1"'
         done = subprocess.run(

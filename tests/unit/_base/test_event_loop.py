@@ -19,6 +19,7 @@ from odyssey_proto._base import event_loop
 from odyssey_proto._base.daemon_executor import DaemonExecutor
 from odyssey_proto._base.errors import OdysseyConnectionError
 from odyssey_proto._base.event_loop import BackgroundLoop, TaskScope, off_loop
+from tests.support.systems import NEEDS_DEV_FD, NEEDS_FORK
 
 GENEROUS = 30.0  # s; a hang fails, a slow machine does not
 
@@ -129,6 +130,7 @@ class TestStartAndStop:
         loop.start()
         assert loop.run(give("again"), GENEROUS) == "again"
 
+    @NEEDS_DEV_FD
     def test_it_leaves_no_descriptor_open(self) -> None:
         before = open_descriptors()
         for _ in range(5):
@@ -562,6 +564,7 @@ class TestInterpreterExit:
         )
         assert (done.returncode, done.stdout, done.stderr) == (0, "ended in order\n", "")
 
+    @NEEDS_FORK
     def test_a_forked_child_leaves_the_parents_loop_alone(self) -> None:
         done = script(
             "import os, warnings; warnings.simplefilter('ignore')\n"
@@ -577,6 +580,7 @@ class TestInterpreterExit:
         )
         assert (done.stdout, done.stderr) == ("child: The client is closed\n0 parent works\n", "")
 
+    @NEEDS_FORK
     def test_a_forked_child_starts_it_anew_whatever_another_thread_did_at_the_fork(self) -> None:
         done = script(
             "import os, warnings; warnings.simplefilter('ignore')\n"

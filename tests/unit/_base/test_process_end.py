@@ -9,6 +9,8 @@ import textwrap
 
 import pytest
 
+from tests.support.systems import NEEDS_FORK
+
 BEGIN = """
 import multiprocessing, os, sys
 from odyssey_proto._base import process_end
@@ -40,6 +42,7 @@ def test_it_happens_however_the_program_ends(ending: str) -> None:
     assert printed(ending) == ["last True", "first True"]
 
 
+@NEEDS_FORK
 def test_a_forked_child_that_leaves_without_a_word_ends_nothing() -> None:
     program = """
     child = os.fork()

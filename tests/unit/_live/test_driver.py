@@ -25,6 +25,7 @@ from odyssey_proto.core import inputs
 from tests.support.clocks import HandClock
 from tests.support.links import PATIENCE_S, FakeLink, FakeService
 from tests.support.processes import eventually
+from tests.support.systems import NEEDS_FORK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -516,6 +517,7 @@ def test_a_core_that_fails_while_it_breaks_off_ends_the_session_with_the_error(
     assert service.links[0].did[-1] == "cut"
 
 
+@NEEDS_FORK
 def test_a_forked_child_has_no_session(driver: Driver) -> None:
     pid = os.fork()
     if pid == 0:

@@ -20,6 +20,7 @@ from odyssey_proto._video import stamp
 from odyssey_proto._video.frame_hub import FrameHub
 from tests.support.pictures import picture, publish
 from tests.support.processes import eventually
+from tests.support.systems import NEEDS_DEV_FULL, NEEDS_FORK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -199,6 +200,7 @@ def test_a_path_that_is_none_is_refused(hub: FrameHub) -> None:
         LiveRecording(7, hub)  # type: ignore[arg-type]  # that is what is tested
 
 
+@NEEDS_DEV_FULL
 def test_a_disk_that_is_full_is_told_by_close_each_time(hub: FrameHub) -> None:
     recording = LiveRecording("/dev/full", hub)
     publish(hub, range(3))
@@ -209,6 +211,7 @@ def test_a_disk_that_is_full_is_told_by_close_each_time(hub: FrameHub) -> None:
     assert not recording.is_recording
 
 
+@NEEDS_DEV_FULL
 def test_a_disk_that_is_full_does_not_hide_what_went_wrong_first(hub: FrameHub) -> None:
     def record() -> None:
         with LiveRecording("/dev/full", hub):
@@ -355,6 +358,7 @@ def test_what_cannot_be_an_mp4_is_refused_at_once(hub: FrameHub, tmp_path: Path)
         LiveRecording("a\0b.mp4", hub)
 
 
+@NEEDS_DEV_FULL
 def test_an_error_that_nobody_asks_for_is_logged(hub: FrameHub, caplog: pytest.LogCaptureFixture) -> None:
     recording = LiveRecording("/dev/full", hub)
     publish(hub, range(3))
@@ -364,6 +368,7 @@ def test_an_error_that_nobody_asks_for_is_logged(hub: FrameHub, caplog: pytest.L
     assert "No space left" in caplog.text
 
 
+@NEEDS_FORK
 def test_a_forked_child_leaves_the_file_to_its_parent(hub: FrameHub, path: Path) -> None:
     with LiveRecording(path, hub) as recording:
         publish(hub, range(3))

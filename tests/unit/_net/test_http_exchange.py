@@ -22,6 +22,7 @@ from odyssey_proto._net import http_exchange
 from odyssey_proto._net.service_api import ServiceApi
 from tests.support.apis import KEY, reset, until
 from tests.support.servers import Connection, HttpServer, Request, Server, answer, json_answer
+from tests.support.systems import NEEDS_FORK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -430,6 +431,7 @@ sys.exit(status)
 """
 
 
+@NEEDS_FORK
 def test_after_a_fork_both_processes_go_on_with_connections_of_their_own(server: HttpServer) -> None:
     script = [sys.executable, "-W", "error", "-c", FORKING, server.url]
     done = subprocess.run(script, capture_output=True, text=True, timeout=60, check=False)

@@ -22,6 +22,7 @@ from odyssey_proto._rest import part_file
 from tests.support.leaks import nothing_left
 from tests.support.servers import Connection, Request, answer, json_answer
 from tests.support.stores import Store
+from tests.support.systems import NEEDS_FORK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -316,6 +317,7 @@ def test_a_link_where_the_part_should_be_is_not_followed(tmp_path: Path) -> None
     assert outside.read_bytes() == b"precious"
 
 
+@NEEDS_FORK
 def test_a_second_download_of_the_same_file_is_refused(tmp_path: Path) -> None:
     import fcntl
 

@@ -21,6 +21,7 @@ from odyssey_proto._rest.telemetry import Telemetry
 from odyssey_proto.session import Session
 from tests.support.leaks import nothing_left
 from tests.support.servers import HttpServer, answer
+from tests.support.systems import NEEDS_FORK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -302,6 +303,7 @@ sys.exit(status)
 """
 
 
+@NEEDS_FORK
 def test_a_forked_child_tells_nothing(server: HttpServer) -> None:
     script = [sys.executable, "-c", FORKING, server.url]
     assert subprocess.run(script, timeout=60, check=False).returncode == 0

@@ -26,6 +26,7 @@ from odyssey_proto._video.frame_hub import PAUSE_S, FrameHub
 from odyssey_proto._video.frame_queue import FrameCounts, FrameQueue
 from tests.support.clocks import Time
 from tests.support.pictures import decoded
+from tests.support.systems import NEEDS_SIGNALS
 
 GENEROUS = 30.0  # s; a hang fails, a slow machine does not
 
@@ -460,6 +461,7 @@ class TestFrameQueue:
             thread.join(GENEROUS)
         assert sorted(taken) == list(range(200))
 
+    @NEEDS_SIGNALS
     def test_ctrl_c_reaches_a_reader_that_waits(self) -> None:
         main = threading.main_thread().ident
         assert main is not None

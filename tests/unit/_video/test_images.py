@@ -25,6 +25,7 @@ from PIL import AvifImagePlugin, Image, ImageCms, ImageDraw, PngImagePlugin
 
 from odyssey_proto._base.errors import MissingExtraError, OdysseyConfigError
 from odyssey_proto._video.images import MAX_ENCODED_BYTES, MAX_PIXELS, only_one, to_data_url
+from tests.support.systems import NEEDS_PIPES, NEEDS_PROC
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -613,6 +614,7 @@ class TestLimits:
         assert error.code == "image_too_large"
         assert "huge.png" in str(error)
 
+    @NEEDS_PROC
     def test_a_file_that_grows_without_end_is_refused_at_the_limit(self) -> None:
         assert refusal(Path("/proc/self/pagemap")).code == "image_too_large"
 
@@ -709,12 +711,14 @@ class TestWhatIsRefused:
         assert error.code == "image_not_found"
         assert "directory" in str(error)
 
+    @NEEDS_PIPES
     def test_a_pipe_without_waiting_for_its_other_end(self, tmp_path: Path) -> None:
         pipe = tmp_path / "pipe.png"
         os.mkfifo(pipe)
         assert stat.S_ISFIFO(pipe.stat().st_mode)
         assert refusal(pipe).code == "image_not_found"
 
+    @NEEDS_PROC
     def test_a_file_that_cannot_be_read(self) -> None:
         error = refusal("/proc/self/mem")
         assert error.code == "image_not_found"

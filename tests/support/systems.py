@@ -1,0 +1,19 @@
+"""Marks for tests that need a part of the system that macOS or Windows lacks."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+__all__ = ["NEEDS_DEV_FD", "NEEDS_DEV_FULL", "NEEDS_FORK", "NEEDS_PIPES", "NEEDS_PROC", "NEEDS_SIGNALS"]
+
+NEEDS_DEV_FD: Final = pytest.mark.skipif(not Path("/dev/fd").exists(), reason="needs /dev/fd")
+NEEDS_DEV_FULL: Final = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+NEEDS_FORK: Final = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+NEEDS_PIPES: Final = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+NEEDS_PROC: Final = pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
+NEEDS_SIGNALS: Final = pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals to threads")
