@@ -160,7 +160,7 @@ def check() -> None:
 
 
 def current_abort() -> Abort | None:
-    """Return what ends the work of this thread when it is abandoned; None if it cannot be."""
+    """Return the `Abort` that ends this thread's work once abandoned; None if it cannot be."""
     errand = _current()
     return None if errand is None else errand.abort
 
@@ -249,7 +249,7 @@ class _Errand:
     """Work on a thread of its own, and the waiting of the main thread.
 
     An exception may hit the main thread at any instruction, so each change is one that the other side understands
-    at any time. The waiting is that of a plain lock, in C: nothing to be left half done. The thread is started by
+    at any time. The wait is that of a plain lock, in C, so nothing is left half done. The thread is started by
     another one, because `threading.Thread.start` cannot be interrupted without leaving something behind.
     """
 

@@ -1,7 +1,7 @@
 """The limits that guard this machine against an untrusted server: sizes, counts, and rates.
 
-They are far above what the service sends, and low enough that reaching one costs no more than a second or some ten
-MB. The protocol's own limits are in the modules that implement it. SECURITY.md has the same numbers.
+They are far above what the service sends, and low enough that reaching one costs at most a second or about ten MB.
+The protocol's own limits are in the modules that implement it. SECURITY.md has the same numbers.
 """
 
 from __future__ import annotations
@@ -61,13 +61,13 @@ __all__ = [
 # --- answers over HTTP
 
 HEAD_MOST_BYTES: Final = 256 * 1024
-"""The head of a response, interim responses included. The longest in practice have some 10 KiB."""
+"""The head of a response, interim responses included. The longest in practice have about 10 KiB."""
 ANSWER_MOST_BYTES: Final = 4 * 1024 * 1024
-"""A page of a list, or a simulation job, unpacked. A hundred rows with signed addresses take some 500 KiB."""
+"""A page of a list, or a simulation job, unpacked. A hundred rows with signed addresses take about 500 KiB."""
 SMALL_ANSWER_MOST_BYTES: Final = 256 * 1024
 """Any other response, and the body of an error, unpacked. None has more than a few KiB."""
 FILE_MOST_BYTES: Final = 64 * 1024 * 1024 * 1024
-"""A file of a recording. A day of video at 5 Mbit/s has 54 GB; an endless file would fill the disk."""
+"""A file of a recording. A day of video at 5 Mbit/s is 54 GB; an endless file would fill the disk."""
 REDIRECTS_MOST: Final = 10
 """Redirects of one request, as the official clients follow them."""
 ADDRESS_MOST_CHARS: Final = 16 * 1024
@@ -88,7 +88,7 @@ PROBLEMS_MOST_SHOWN: Final = 10
 IDENTIFIER_MOST_CHARS: Final = 256
 """An id. Those of the service have 36 characters."""
 TOKEN_MOST_CHARS: Final = 16 * 1024
-"""A token: it goes into a header or an address. Those of the service have some 500 characters."""
+"""A token: it goes into a header or an address. Those of the service have about 500 characters."""
 LIST_MOST_ITEMS: Final = 1_000_000
 """Items of a list over all its pages, which are remembered so that none comes twice."""
 PAGES_WITHOUT_NEWS_MOST: Final = 10
@@ -107,9 +107,9 @@ ERROR_TEXT_MOST_CHARS: Final = 600
 SIGNALING_RECEIVED_MOST_BYTES: Final = 8 * 1024 * 1024
 """A message from the signaling server. The protocol allows 64 MiB, which only a client with an image needs."""
 SIGNALING_FRAMES_MOST_PER_S: Final = 500
-"""WebSocket frames, pings included; the rest waits at the server. A connection begins with some 50."""
+"""WebSocket frames, pings included; the rest waits at the server. A connection begins with about 50."""
 CHANNEL_MOST_HELD_BYTES: Final = 1024 * 1024
-"""Parts of unfinished messages on data channels. A message has some 1 KiB."""
+"""Parts of unfinished messages on data channels. A message has about 1 KiB."""
 CHANNEL_MOST_HELD_CHUNKS: Final = 2000
 """The same, as a number of packets: each new one makes aiortc look through all."""
 CHANNEL_STREAMS_MOST: Final = 64
@@ -171,8 +171,8 @@ EVENT_LOG_LINE_MOST_BYTES: Final = 64 * 1024 * 1024
 NOTE_MOST_BYTES: Final = 16 * 1024
 """The note beside an unfinished download, which any program may have written."""
 CASSETTE_HEAD_MOST_BYTES: Final = 64 * 1024
-"""The head of a record of a live cassette. One has some 100 bytes."""
+"""The head of a record of a live cassette. One has about 100 bytes."""
 CASSETTE_PAYLOAD_MOST_BYTES: Final = 64 * 1024 * 1024
 """The payload of a record of a live cassette: as much as a message with an image may have."""
 CASSETTE_RECORDS_MOST: Final = 2_000_000
-"""Records of a live cassette: a day of video. Each costs some 500 bytes of memory."""
+"""Records of a live cassette: a day of video. Each costs about 500 bytes of memory."""

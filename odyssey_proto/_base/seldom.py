@@ -1,4 +1,4 @@
-"""Thins out reports that repeat: what fails for every frame would fill a log. It logs nothing itself."""
+"""Thins out reports that repeat: a failure with every frame would fill a log. It logs nothing itself."""
 
 from __future__ import annotations
 

@@ -282,9 +282,9 @@ class Patient:
                 error = exc
             took_ms = round((time.monotonic() - began) * 1000)
         self.is_connected = error is None
-        # If the WebSocket failed, an offer came over another one, which said goodbye.
+        # If the WebSocket failed, an offer came over an earlier one, which has closed.
         if not offers or (error is not None and error.operation == WEBSOCKET):
-            if error is None:  # it cannot be without one; but then all is well
+            if error is None:  # impossible without an offer; but then all is well
                 return Finding(name="connection", outcome="ok", text="connected", took_ms=took_ms)
             return [failed("signaling", error), _skipped("connection", "no streamer has answered")]
         offered_ms = round((offers[0][0] - began) * 1000)

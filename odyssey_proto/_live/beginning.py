@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Beginning"]
 
-_MOST_BYTES: Final = 1024 * 1024  # an image, with which a stream starts, has some 300 KiB
+_MOST_BYTES: Final = 1024 * 1024  # an image, with which a stream starts, has about 300 KiB
 _CALLS_MOST: Final = 50  # the newest: queueing for a streamer is a call each second
 
 

@@ -67,7 +67,7 @@ def spectator_driver(
 
 
 def make_way(api: ServiceApi, deadline: Deadline, *, replace: bool) -> None:
-    """Wait until the sessions of the account that this process is leaving have been given back, or ``deadline``.
+    """Wait until this process has returned the sessions of the account that it is leaving, or until ``deadline``.
 
     Args:
         api: the calls of a client of the account.

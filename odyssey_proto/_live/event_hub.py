@@ -32,8 +32,8 @@ class EventQueue:
 
     def __init__(self) -> None:
         self._publishing = threading.RLock()
-        # None at the end. In C, so that a reader holds no lock: a signal handler that comes amid a step of it may
-        # wait for the publisher.
+        # None marks the end. Written in C, so a reader holds no lock: a signal handler that interrupts it may wait
+        # for the publisher.
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._closed = False
         self._is_behind = False
@@ -79,7 +79,7 @@ class EventQueue:
                     raise
                 if not self._closed or not self._events.empty():
                     continue
-                event = None  # such an exception came when the end was taken, and not put back yet
+                event = None  # an earlier one struck before the end was put back
             if event is None:
                 self._events.put(None)  # for the next call
             return event

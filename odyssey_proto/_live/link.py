@@ -43,7 +43,7 @@ class Link(Protocol):
 
     @property
     def packets(self) -> int | None:
-        """How many packets of any kind have come, apart from keepalives of the path; None if not known."""
+        """How many packets of any kind have arrived, except keepalives of the path; None if unknown."""
 
     @property
     def has_moved(self) -> bool:
@@ -51,8 +51,8 @@ class Link(Protocol):
         ...
 
     def prepare(self, deadline: Deadline) -> None:
-        """Take early those steps of `open` that the other side does not notice. `open` or `close` may overtake
-        it."""
+        """Take in advance those steps of `open` that the other side does not notice. `open` or `close` may
+        overtake it."""
 
     def open(self, deadline: Deadline) -> None:
         """Connect, and post the outcome; raising an error also means that the link failed."""

@@ -36,7 +36,7 @@ __all__ = ["CaptureWriting", "LiveCapture"]
 log = logging.getLogger("odyssey_proto.live")
 
 QUEUE_BYTES: Final = 64 * 1024 * 1024
-"""Most memory for what waits to be written, in bytes: four minutes of video."""
+"""Most memory for records that wait to be written, in bytes: four minutes of video."""
 _CODECS: Final = {"video/h264": "h264", "video/vp8": "vp8"}
 
 

@@ -47,7 +47,7 @@ def open_through(sock: socket.socket, proxy: Proxy, host: str, port: int, call: 
 
     Raises:
         ProxyRefusalError: the proxy refuses.
-        OSError: it cannot be reached any more, does not speak SOCKS, or the name has no address.
+        OSError: it is no longer reachable, does not speak SOCKS, or the name has no address.
     """
     line = _Line(sock, call)
     host = host.strip("[]")

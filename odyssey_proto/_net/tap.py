@@ -1,4 +1,4 @@
-"""Shows the traffic of a connection to those who record it: calls, messages, and encoded frames.
+"""Shows the traffic of a connection to its recorders: calls, messages, and encoded frames.
 
 A tap that nobody watches costs nothing. It changes nothing, and keeps nothing.
 """

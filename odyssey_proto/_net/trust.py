@@ -58,7 +58,7 @@ def _state(path: str) -> _State:
     return known.st_mtime_ns, known.st_size
 
 
-# As many as one process may alternate between; each holds some 150 certificates.
+# As many as one process may alternate between; each holds about 150 certificates.
 _kept = functools.lru_cache(maxsize=4)
 
 

@@ -62,8 +62,8 @@ class FrameQueue:
         self._size = 1 if policy == "latest" else size
         self._lossless = policy == "error"
         self._producing = threading.RLock()
-        # Numbered frames, and None at the end. In C, so that a reader holds no lock: a signal handler that comes
-        # amid a step of it may wait for the producer.
+        # Numbered frames, and None at the end. Written in C, so a reader holds no lock: a signal handler that
+        # interrupts it may wait for the producer.
         self._queue: queue.SimpleQueue[tuple[int, VideoFrame] | None] = queue.SimpleQueue()
         self._counts = FrameCounts()
         self._last = 0  # the number of the frame that was delivered last

@@ -66,7 +66,7 @@ def command(as_lines: bool, out: Path | None, force: bool, queue_s: float, as_js
         raise click.UsageError("Choose one: --env, or --json.")
     _files.expect_writable(out)
     if out is not None and out.exists() and not force:
-        raise click.BadParameter(f"{out} is there already; use another name, or --force.", param_hint="'--out'")
+        raise click.BadParameter(f"{out} already exists; use another name, or --force.", param_hint="'--out'")
     with (
         access.service(record=False) as (url, key),
         Odyssey(

@@ -80,10 +80,8 @@ class Waiting:
             )
         except KeyboardInterrupt:
             if not is_private:
-                what = (
-                    "the job goes on; to wait for it" if len(job_ids) == 1 else "the jobs go on; to wait for them"
-                )
-                _output.note(f"{what} again: odyssey-proto jobs wait {' '.join(job_ids)}")
+                what, them = ("job continues", "it") if len(job_ids) == 1 else ("jobs continue", "them")
+                _output.note(f"the {what}; to wait for {them} again: odyssey-proto jobs wait {' '.join(job_ids)}")
             raise
 
 
@@ -110,7 +108,7 @@ def waiting_options(function: Callable[..., Any]) -> Callable[..., Any]:
         *positional: Any, within: float | None, poll: float | None, cancels: bool, **options: Any
     ) -> Any:
         if cancels and within is None:
-            raise click.UsageError("--cancel-on-timeout is about the time of --within.")
+            raise click.UsageError("--cancel-on-timeout applies only with --within.")
         return function(*positional, waiting=Waiting(within=within, poll=poll, cancels=cancels), **options)
 
     return with_waiting

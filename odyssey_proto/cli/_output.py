@@ -84,7 +84,7 @@ def note(text: str) -> None:
     It may contain text of the service: control characters are left out.
     """
     text = presentable(text, _LINE_MOST_CHARS)
-    with contextlib.suppress(OSError, ValueError):  # nobody reads it any more, or it is closed
+    with contextlib.suppress(OSError, ValueError):  # its reader is gone, or it is closed
         if _displays:  # above the bar, and not wrapped: it may be an address that is copied
             _displays[-1].print(text, soft_wrap=True, markup=False, highlight=False, emoji=False)
         else:

@@ -178,7 +178,7 @@ def output_options(default_s: float | None) -> Callable[[Callable[..., Any]], Ca
         ) -> Any:
             for value, option in ((every, "--every"), (frame_format, "--frame-format")):
                 if value is not None and frames is None:
-                    raise click.UsageError(f"{option} is about the pictures of --frames DIR.")
+                    raise click.UsageError(f"{option} applies only with --frames DIR.")
             outputs = Outputs(
                 out=out,
                 is_replacing=force,

@@ -126,7 +126,7 @@ def read_script_file(path: Path, file_format: str, hold_s: float | None, default
         data = scripts if are_many else scripts[0]
     else:
         if hold_s is not None:
-            raise OdysseyConfigError("--hold is about lists of prompts, and the entries of a script have times")
+            raise OdysseyConfigError("--hold applies to lists of prompts; the entries of a script have times")
         if not isinstance(data, list):
             raise invalid(name, lines.get(()), f"a script is a list of entries, not {_kind(data)}")
         are_many = bool(data) and isinstance(data[0], list)

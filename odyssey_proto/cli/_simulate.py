@@ -90,7 +90,7 @@ def command(
     """
     is_awaited = wait or folder is not None or access.is_emulator
     if folder is None and (artifacts or names):
-        raise click.UsageError(f"--{'artifact' if artifacts else 'names'} is about the files of --download DIR.")
+        raise click.UsageError(f"--{'artifact' if artifacts else 'names'} applies only with --download DIR.")
     if waiting.is_asked_for and not is_awaited:
         raise click.UsageError("--within, --poll and --cancel-on-timeout are about --wait.")
     if check and (wait or folder is not None):

@@ -135,5 +135,5 @@ def _write_all(folder: Path, bundled: Mapping[str, Path], out: Path, *, force: b
 
 def _refuse_existing(path: Path, *, force: bool) -> None:
     if path.exists() and not force:
-        what = "is not empty" if path.is_dir() else "is there already"
+        what = "is not empty" if path.is_dir() else "already exists"
         raise click.BadParameter(f"{path} {what}; use another name, or --force.", param_hint="'--out'")

@@ -162,7 +162,7 @@ class Viewing:
 
     def _tell_losses(self, happening: Iterator[Event]) -> None:
         """Report each loss of the connection, and each pause of the video, until the connection ends."""
-        with contextlib.suppress(BrokenPipeError):  # nobody reads any more; the other thread ends for that reason
+        with contextlib.suppress(BrokenPipeError):  # the reader is gone; the other thread ends for that reason
             for event in happening:
                 match event:
                     case StatusChanged(status=ConnectionStatus.RECONNECTING):

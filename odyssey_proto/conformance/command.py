@@ -73,7 +73,7 @@ class RunningCommand:
             raise OdysseyConfigError(f"{command[0]} cannot be started: {why}") from exc
         self._stop = stop or threading.Event()
         self._lines: queue.Queue[bytes | None] = queue.Queue(_LINES_AHEAD)
-        self._is_over = False  # nobody takes lines any more
+        self._is_over = False  # no more lines are taken
         self._threads = [
             threading.Thread(target=target, args=arguments, name="conformance-pipe", daemon=True)
             for target, arguments in ((self._write, (lines,)), (self._read, ()))

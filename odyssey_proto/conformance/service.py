@@ -171,7 +171,7 @@ def _label(seen: Seen) -> str:
     data, _ = parsed(seen.text)
     kind = data.get("type") if isinstance(data, dict) else None
     known = isinstance(kind, str) and kind.isidentifier() and len(kind) <= 40
-    return f"{seen.place} {'>' if seen.from_client else '<'} {kind if known else 'what is no message'}"
+    return f"{seen.place} {'>' if seen.from_client else '<'} {kind if known else 'not a message'}"
 
 
 publish("odyssey_proto.conformance", check_service)

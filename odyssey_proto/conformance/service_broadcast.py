@@ -22,7 +22,7 @@ _TOO_LARGE: Final = 1024 * 1024  # bytes; an offer has a few thousand
 _SDP: Final = {"Content-Type": "application/sdp"}
 _REFUSALS: Final = (
     ("another type than application/sdp", 415, {"Content-Type": "application/json"}, b"{}"),
-    ("what is not an offer", 400, _SDP, b"not an offer"),
+    ("a body that is not an offer", 400, _SDP, b"not an offer"),
     ("an offer without a known codec", 406, _SDP, None),
     ("an offer that is too large", 413, _SDP, _TOO_LARGE * b"v"),
 )

@@ -204,7 +204,7 @@ def _expect(error: type[Exception], call: Callable[[], object]) -> None:
         call()
     except error:
         return
-    raise StepFailedError("the service accepted what it should refuse")
+    raise StepFailedError("the service accepted an invalid request")
 
 
 def _expect_refused(run: Run, *answers: Exchange) -> None:
@@ -213,7 +213,7 @@ def _expect_refused(run: Run, *answers: Exchange) -> None:
         run.give_back(answer)
     if accepted:
         calls = ", ".join(f"{answer.method} {answer.route} with {answer.status}" for answer in accepted)
-        raise StepFailedError(f"the service accepted what it should refuse: {calls}")
+        raise StepFailedError(f"the service accepted an invalid request: {calls}")
 
 
 STEPS: Final = (

@@ -161,7 +161,7 @@ class SessionMachine(SessionBase):
     # --- opening a link
 
     def fail_expired(self, _: Due) -> None:
-        """Give up: no link can be opened any more."""
+        """Give up: no further link can be opened."""
         self.fail(StepFailed(session_errors.expired(self._connection.session_id)))
 
     def await_offer(self, item: SignalingOpened) -> None:

@@ -77,12 +77,12 @@ class LinkUp:
 
 @attrs.frozen
 class LinkSuspected:
-    """Nothing arrives over the session's link any more: it may be lost."""
+    """Nothing arrives over the session's link: it may be lost."""
 
 
 @attrs.frozen
 class LinkTrusted:
-    """Something has arrived over a link that was suspected, or nothing need arrive any more."""
+    """Something has arrived over a link that was suspected, or nothing more need arrive."""
 
 
 @attrs.frozen
@@ -256,7 +256,7 @@ class StreamBase(Machine):
         self._watch.hear(item)
 
     def has_vanished(self, _: Due) -> bool:
-        """Return whether there is no sign of the streamer any more."""
+        """Return whether there is no further sign of the streamer."""
         self._signs.look_late(self._agenda.now, self._agenda.overslept)
         return self._signs.are_missing(self._agenda.now)
 

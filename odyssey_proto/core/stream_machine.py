@@ -76,7 +76,7 @@ class StreamMachine(StreamBase):
         self.make_held_calls()
 
     def cleared(self, message: wire.StreamEnded | wire.InteractiveStreamError) -> None:
-        """Continue: no stream runs at the service any more."""
+        """Continue: the service no longer runs a stream."""
         if isinstance(message, wire.InteractiveStreamError) and not self._end_sent:
             self.report_error(message)  # it answers a start, whose call has failed before
         self._go_on_cleared()

@@ -93,7 +93,7 @@ def serve(settings: Mapping[str, Any], *, faults: Path | None = None, log: bool 
     emulator = Emulator(**settings)
     if faults is not None:
         _load_faults(emulator.faults.load, faults)
-    # Not an event: a signal handler may not set one for which the thread that it interrupts is about to wait.
+    # Not an event: a signal handler must not set one if the thread that it interrupts is about to wait for it.
     signals: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def end(number: int, _: FrameType | None) -> None:
@@ -140,5 +140,5 @@ def _write(seen: Seen) -> None:
     line = "".join(letter if letter.isprintable() else "?" for letter in as_line(seen))
     if sys.stderr is None:
         return  # `print` would take stdout instead
-    with contextlib.suppress(OSError, ValueError):  # nobody reads it any more, or it is closed
+    with contextlib.suppress(OSError, ValueError):  # its reader is gone, or it is closed
         print(f"{when} {line}", file=sys.stderr, flush=True)  # noqa: T201  # the command's output

@@ -84,7 +84,7 @@ def _why(seen: Exchange) -> str:
 def _type(text: str | bytes) -> str:
     content = shown_content(text, False)
     kind = content.get("type") if isinstance(content, dict) else None
-    return kind[:40] if isinstance(kind, str) and kind.isprintable() else "what is no message"
+    return kind[:40] if isinstance(kind, str) and kind.isprintable() else "not a message"
 
 
 def shown_content(text: str | bytes | None, secrets: bool) -> Any:

@@ -129,7 +129,7 @@ def test_every_kind_happens(sloppy: Emulator, caplog: pytest.LogCaptureFixture) 
         )
     elsewhere = {
         "capabilities without images, in other words",
-        "an answer to a cancel without what is optional",
+        "an answer to a cancel without optional fields",
         "a usage error without its envelope",
         "a usage error by its code",
         "the address of signaling with http, or with a slash",
@@ -172,7 +172,7 @@ def test_a_job_is_cancelled_in_few_words(make_emulator: MakeEmulator, caplog: py
         )
         gone = follow(f"{emulator.api_url}/simulation-jobs/{made.data['job_id']}", "DELETE", **bearer)
         assert (gone.data["job_id"], gone.data["status"]) == (made.data["job_id"], "cancelled")
-    assert "an answer to a cancel without what is optional" in names_in(caplog)
+    assert "an answer to a cancel without optional fields" in names_in(caplog)
 
 
 def test_the_same_seed_makes_the_same_choices(

@@ -195,7 +195,7 @@ def test_ctrl_c_ends_the_wait_and_the_job_goes_on(
     said[0] += capfd.readouterr().err
     first, again, last = said[0].splitlines()
     job_id = first.split(":")[0]
-    assert again == f"the job goes on; to wait for it again: odyssey-proto jobs wait {job_id}"
+    assert again == f"the job continues; to wait for it again: odyssey-proto jobs wait {job_id}"
     assert last == "odyssey-proto: interrupted"
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     assert main(["jobs", "list", "--active", "--ids"]) == 0

@@ -167,7 +167,7 @@ def test_what_a_lenient_service_grants_is_given_back_and_every_leniency_is_named
     failed = {step.name: step.reason for step in report.steps if step.outcome == "failed"}
     assert failed == {
         "malformed requests": (
-            "the service accepted what it should refuse: POST /sessions/request with 200, "
+            "the service accepted an invalid request: POST /sessions/request with 200, "
             "POST /simulation-jobs with 200"
         )
     }

@@ -111,7 +111,7 @@ class DecodingQueue:
         try:
             self._work()
         finally:
-            # Now rather than at the next garbage collection: a decoder keeps some 10 MB of pictures.
+            # Now rather than at the next garbage collection: a decoder keeps about 10 MB of pictures.
             self._decoder = self._decodes = None
             self._inside.clear()
             self._newest = None

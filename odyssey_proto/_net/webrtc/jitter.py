@@ -383,7 +383,7 @@ class MarkerJitterBuffer(JitterBuffer):
     def _is_held(self, frame: JitterFrame) -> bool:
         if self._needs_keyframe and self._is_whole and is_keyframe(frame.data):
             self._needs_keyframe = False
-            self._ask_at = self._now  # the next request is about something else
+            self._ask_at = self._now  # the next request has another cause
             if self._recovery is None or not self._recovery.is_spent(self._now):
                 self._asked = 0
         return self._needs_keyframe

@@ -182,7 +182,7 @@ class Recovery:
             self._first = self._unwrapped(number)
 
     def give_up_before(self, number: int) -> None:
-        """Request nothing before ``number`` any more: the buffer will continue from there."""
+        """Request nothing before ``number`` from now on: the buffer will continue from there."""
         if self._highest is not None:
             self._given_up = max(self._given_up, self._unwrapped(number) - 1)
             self.passed(number)
@@ -196,7 +196,7 @@ class Recovery:
         return missing.tries > 0 and now - missing.asked_at >= self.round_trip_s / 2
 
     def passed(self, number: int) -> None:
-        """Note that nothing before ``number`` is needed any more."""
+        """Forget everything before ``number``: it is no longer needed."""
         self._lowest = None
         if self._missing:
             first = self._unwrapped(number)

@@ -24,7 +24,7 @@ KIND: Final = "transport-cc"
 """The name of these reports in descriptions."""
 
 _SOONEST_S: Final = 0.05  # from the first packet in a report to the report
-_LATEST_S: Final = 0.1  # if it is about few packets
+_LATEST_S: Final = 0.1  # if it covers few packets
 _MANY: Final = 8
 _KEPT_S: Final = 0.5  # arrivals are reported again with a packet that they overtook
 _TICKS_PER_S: Final = 4000  # the unit of times
@@ -58,7 +58,7 @@ class TransportFeedback:
         """When `due` has something to report; None if it has nothing."""
         self._highest: int | None = None  # counted beyond 65535
         self._arrived: dict[int, float] = {}  # the latest arrivals, in order
-        self._known_from = 0  # of packets before this one, nothing is known any more
+        self._known_from = 0  # packets before this one are forgotten
         self._next = 0  # the first packet that was not reported, whether it came or not
         self._first: int | None = None  # the first to report
         self._first_at = 0.0  # when the first that is to be reported came

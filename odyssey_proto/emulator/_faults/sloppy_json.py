@@ -185,7 +185,7 @@ def _id_as_number(_: random.Random, part: Part) -> bool:
     return bool(names)
 
 
-def _null_for_what_is_absent(_: random.Random, part: Part) -> bool:
+def _null_for_absent_fields(_: random.Random, part: Part) -> bool:
     absent = [name for name, field in part.fields.items() if field.nullable and name not in part.data]
     part.data.update(dict.fromkeys(absent))
     return bool(absent)
@@ -310,9 +310,9 @@ CONTENT: Final[tuple[Kind[Part], ...]] = (
     Kind("a row without an id", _row_without_an_id),
     Kind("null for a default", _null_for_a_default),
     Kind("a default left out", _default_left_out),
-    Kind("null for what is absent", _null_for_what_is_absent),
+    Kind("null for absent fields", _null_for_absent_fields),
     Kind("capabilities without images, in other words", _capabilities_without_images, 0.7),
-    Kind("an answer to a cancel without what is optional", _cancelled_job_in_short, 0.4),
+    Kind("an answer to a cancel without optional fields", _cancelled_job_in_short, 0.4),
     Kind("a usage error without its envelope", _usage_error_without_envelope, 0.3),
     Kind("a usage error by its code", _usage_error_by_code, 0.3),
     Kind("addresses of an ICE server as a list, or alone", _addresses_as_a_list_or_alone, 0.3),

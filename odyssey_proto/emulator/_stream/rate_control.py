@@ -54,7 +54,7 @@ _AHEAD: Final = 1.5
 
 
 class Rate(Protocol):
-    """The rate that an encoder has to keep to."""
+    """The rate that an encoder must not exceed."""
 
     most: int
     """Maximum, in bits per s."""

@@ -67,7 +67,7 @@ class World:
         return self._scene.expanded_prompt if self._expand else self._scene.prompt
 
     def change(self, prompt: str) -> str:
-        """Apply ``prompt`` from the next picture on, and return it as applied. Takes some tens of ms."""
+        """Apply ``prompt`` from the next picture on, and return it as applied. Takes tens of ms."""
         scene = next_scene(self._scene, prompt, self._seed)
         painting = Painting(scene, self.size, self._backdrop)
         with self._lock:

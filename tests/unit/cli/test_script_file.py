@@ -230,7 +230,7 @@ def test_what_is_wrong_is_said_with_the_line(name: str, content: str | bytes, pr
 
 
 def test_a_time_to_hold_is_for_prompts() -> None:
-    with pytest.raises(OdysseyConfigError, match="--hold is about lists of prompts"):
+    with pytest.raises(OdysseyConfigError, match="--hold applies to lists of prompts"):
         checked("a.json", json.dumps(ENTRIES), 3)
 
 

@@ -90,7 +90,7 @@ def test_it_is_written_to_a_file(output: Any, tmp_path: Path, capsys: pytest.Cap
     assert output("Offer", "--out", str(path)) == f"{path}\n"
     assert json.loads(path.read_text())["title"] == "Offer"
     assert main(["spec", "Offer", "--out", str(path)]) == 2
-    assert "is there already; use another name, or --force" in capsys.readouterr().err
+    assert "already exists; use another name, or --force" in capsys.readouterr().err
     assert output("Answer", "--out", str(path), "--force") == f"{path}\n"
     assert json.loads(path.read_text())["title"] == "Answer"
     assert json.loads(output("Offer", "--out", "-"))["title"] == "Offer"

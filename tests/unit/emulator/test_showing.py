@@ -107,8 +107,8 @@ def test_a_long_text_is_cut() -> None:
         (call(status=404, body=b'{"detail": "Not Found"}'), 'POST /sessions/token: 404 "Not Found"'),
         (call(status=502, body=b"<html>", injected=True), "POST /sessions/token: 502, by a fault"),
         (message({"type": "offer"}), "signaling < offer, 17 bytes"),
-        (message("{}", from_client=True), "signaling > what is no message, 2 bytes"),
-        (message(b"\xff", place="streamerToClient"), "streamerToClient < what is no message, 1 bytes"),
+        (message("{}", from_client=True), "signaling > not a message, 2 bytes"),
+        (message(b"\xff", place="streamerToClient"), "streamerToClient < not a message, 1 bytes"),
     ],
 )
 def test_each_call_and_message_is_one_line(seen: Any, line: str) -> None:

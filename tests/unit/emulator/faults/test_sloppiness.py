@@ -95,7 +95,7 @@ CONTENTS: list[tuple[str, Part, list[dict[str, Any]]]] = [
         [{"type": "error"}],
     ),
     (
-        "null for what is absent",
+        "null for absent fields",
         Part("GET /config", models.IceServer, {"urls": "stun:a"}),
         [{"urls": "stun:a", "url": None, "username": None, "credential": None}],
     ),
@@ -111,7 +111,7 @@ CONTENTS: list[tuple[str, Part, list[dict[str, Any]]]] = [
         ],
     ),
     (
-        "an answer to a cancel without what is optional",
+        "an answer to a cancel without optional fields",
         Part("…", models.CancelledSimulation, {"job_id": "j", "status": "cancelled", "priority": "normal"}),
         [{"job_id": "j", "status": "cancelled"}],
     ),
@@ -217,7 +217,7 @@ def test_keys_come_in_another_order() -> None:
         ("a row without an id", Part("…", models.SimulationJobsList, {**JOBS, "limit": 0})),
         ("null for a default", Part("…", models.TokenResponse, {"access_token": "t", "expires_in": 60})),
         ("a default left out", Part("…", models.SimulationStream, {"stream_id": "s", "script_index": 1})),
-        ("null for what is absent", Part("…", models.StreamEnded, {"type": "stream_ended"})),
+        ("null for absent fields", Part("…", models.StreamEnded, {"type": "stream_ended"})),
         (
             "capabilities without images, in other words",
             Part("…", models.SessionResponse, {"capabilities": {"image_to_video": True}}),
