@@ -35,7 +35,7 @@ class Abort:
 
     def abort(self) -> None:
         """Wake and end all calls, now and later."""
-        with self._lock:  # held while waking them, so that none can close its socket meanwhile
+        with self._lock:  # held while waking them, so that none can close its socket now
             self._aborted = True
             for call in tuple(self._calls):
                 call.wake()

@@ -46,7 +46,7 @@ class LiveConnection:
 
     def __init__(self, driver: Driver, *, has_handlers: bool) -> None:
         self._driver = driver
-        if not has_handlers:  # with handlers it must run on without references to it
+        if not has_handlers:  # with handlers it must continue without references to it
             # Weakly: the driver's error holds stack frames that hold this object, which would never be collected.
             finalizer = weakref.finalize(self, _leave, weakref.ref(driver))
             finalizer.atexit = False  # at exit the driver leaves by itself, and waits

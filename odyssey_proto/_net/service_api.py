@@ -82,7 +82,7 @@ class Operation:
 
 @attrs.frozen
 class _Body:
-    """The body of a request, which may have the key: crash reporters show the variables of all frames."""
+    """The body of a request, which may contain the key: crash reporters show the variables of all frames."""
 
     data: bytes | None = attrs.field(repr=False)
 

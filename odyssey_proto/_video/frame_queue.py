@@ -120,7 +120,7 @@ class FrameQueue:
                     raise
                 if not self._closed or not self._queue.empty():
                     continue
-                item = None  # such an exception came when the end was taken, and not put back yet
+                item = None  # an earlier one struck before the end was put back
             if item is not None:
                 self._counts.delivered = self._counts.received - self._counts.dropped - len(self)
                 # Frames are dropped only at the head, so all dropped ones come just before this one.

@@ -98,7 +98,7 @@ def listing_options(function: Callable[..., Any]) -> Callable[..., Any]:
         **options: Any,
     ) -> Any:
         if is_all and limit is not None:
-            raise click.UsageError("--all has no --limit.")
+            raise click.UsageError("--all and --limit cannot be combined.")
         if ids_only and as_json:
             raise click.UsageError("--ids prints no JSON; leave out --json.")
         listing = Listing(

@@ -67,11 +67,13 @@ class Outputs:
         if _files.is_stdout(self.out):
             raise click.UsageError("An MP4 file cannot be written to a pipe; --raw - sends pictures to stdout.")
         if self.out is not None and self.out.suffix.lower() != ".mp4":
-            raise click.BadParameter(f"{self.out} is to be an MP4 file: let it end in .mp4.", param_hint="'--out'")
+            raise click.BadParameter(
+                f"{self.out} must be an MP4 file: use a name that ends in .mp4.", param_hint="'--out'"
+            )
         if self.raw_is_stdout and self.as_json:
             raise click.UsageError("--raw - needs stdout for the pictures; leave out --json.")
         if self.raw_is_stdout and sys.stdout.isatty():
-            raise click.UsageError("--raw - sends pictures to stdout: lead it into a program, such as ffmpeg.")
+            raise click.UsageError("--raw - sends pictures to stdout: pipe it into a program, such as ffmpeg.")
         if self.out is None and self.frames is None and self.raw is None and not self.show:
             self.out = _file_names.free_name(name, ".mp4", is_replaced=self.is_replacing)
         for path, option in ((self.out, "--out"), (self.raw, "--raw")):

@@ -55,7 +55,7 @@ class Ending:
 
     def __str__(self) -> str:
         if not self.frames:
-            return "no picture came"
+            return "no picture arrived"
         left_out = f", {self.dropped} left out" if self.dropped else ""
         seconds = self.last_at - self.first_at
         return f"{self.frames} frames of {self.width}x{self.height} in {seconds:.1f} s{left_out}"

@@ -50,7 +50,7 @@ def command(
     """Watch a broadcast, with the same outputs.
 
     URL and TOKEN are what "odyssey-proto stream --broadcast" prints. Others on this machine can read arguments:
-    better give the token by its variable, by a file, or when you are asked.
+    rather pass the token by its variable or by a file, or type it when asked.
     """
     if access.is_emulator and (url or token or token_file or hls_url):
         raise click.UsageError("--emulator makes a broadcast of its own; leave out the address and the token.")

@@ -35,7 +35,7 @@ def one_session(record: Record) -> str:
     granted = [call for _, call in record.calls(_REQUEST) if call.status == 200]
     handshakes = {call.path for _, call in record.calls(HANDSHAKE)}
     if len(granted) != 1:
-        return f"{len(granted)} sessions were granted, and 1 is used"
+        return f"{len(granted)} sessions were granted instead of 1"
     return "" if len(handshakes) <= 1 else f"there were handshakes for {len(handshakes)} sessions"
 
 
@@ -45,22 +45,22 @@ def goodbye(record: Record) -> str:
     if not said:
         return "the client left without client_disconnecting"
     later = [data["type"] for at, data in _sent(record) if at > said[-1][0]]
-    return f"after client_disconnecting came {later[0]}" if later else ""
+    return f"{later[0]} came after client_disconnecting" if later else ""
 
 
 def keepalives(record: Record, at_least: int) -> str:
     """Keepalives came regularly, the first one counted from the offer."""
     times = [at for at, _ in record.sent("keepalive", "signaling")]
     if len(times) < at_least:
-        return f"there were {len(times)} keepalives, and at least {at_least} were due"
+        return f"there were {len(times)} keepalives; at least {at_least} were due"
     offers = record.received("offer", "signaling")
     least, most = _KEEPALIVE_S
     first = times[0] - offers[0][0] if offers else 0.0
     if first > most:
-        return f"the first keepalive came {first:.1f} s after the offer, and 10 s are due"
+        return f"the first keepalive came {first:.1f} s after the offer; it is due after 10 s"
     for earlier, later in itertools.pairwise(times):
         if not least <= later - earlier <= most:
-            return f"between two keepalives passed {later - earlier:.1f} s, and 10 s are due"
+            return f"{later - earlier:.1f} s passed between two keepalives; one is due every 10 s"
     return ""
 
 
@@ -68,11 +68,11 @@ def asks_again(record: Record, times: int) -> str:
     """The client asked for a session until there was one, not too quickly."""
     asked = [at for at, _ in record.calls(_REQUEST)]
     if len(asked) != times:
-        return f"the client asked {len(asked)} times, and {times} were needed"
+        return f"the client asked {len(asked)} times; {times} were needed"
     least, most = _ASK_AGAIN_S
     for earlier, later in itertools.pairwise(asked):
         if not least <= later - earlier <= most:
-            return f"between two requests passed {later - earlier:.1f} s, and 1 s is due"
+            return f"{later - earlier:.1f} s passed between two requests; one is due every second"
     return ""
 
 

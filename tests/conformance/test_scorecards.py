@@ -163,7 +163,7 @@ class TestLive:
             (
                 "no-keepalive",
                 "keepalive",
-                {"keepalives": "there were 0 keepalives, and at least 2 were due (spec/behaviour.md#keepalive)"},
+                {"keepalives": "there were 0 keepalives; at least 2 were due (spec/behaviour.md#keepalive)"},
             ),
             (
                 "no-goodbye",

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Route", "answers", "channels_round_trip_s", "packets_received"]
 
-_COUNT: Final = (
-    "_RTCDtlsTransport__rx_packets"  # its statistics, which have a public way, are made on the loop only
-)
+_COUNT: Final = "_RTCDtlsTransport__rx_packets"  # its public statistics can be made on the loop only
 
 _SECOND: Final = 1  # a check or its answer may be lost, and a path may take longer than the 0.5 s of the first one
 

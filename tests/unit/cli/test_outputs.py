@@ -113,7 +113,7 @@ def test_raw_pictures_have_the_size_of_the_first(capsys: pytest.CaptureFixture[s
     [
         (["--raw", "-", "--json"], "--raw - needs stdout for the pictures; leave out --json."),
         (["--out", "-"], "An MP4 file cannot be written to a pipe; --raw - sends pictures to stdout."),
-        (["--out", "cat.gif"], "cat.gif is to be an MP4 file: let it end in .mp4."),
+        (["--out", "cat.gif"], "cat.gif must be an MP4 file: use a name that ends in .mp4."),
         (["--every", "2"], "--every applies only with --frames DIR."),
         (["--frame-format", "png"], "--frame-format applies only with --frames DIR."),
         (["--every", "0", "--frames", "x"], "Invalid value for '--every'"),
@@ -139,7 +139,7 @@ def test_what_does_not_go_together_is_refused(
 
 def test_raw_pictures_are_not_shown_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    with pytest.raises(click.UsageError, match="lead it into a program"):
+    with pytest.raises(click.UsageError, match="pipe it into a program"):
         outputs(raw=Path("-")).prepare("x")
 
 

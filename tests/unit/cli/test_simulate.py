@@ -81,7 +81,7 @@ def test_what_only_a_newer_service_knows_is_shown_too(capsys: pytest.CaptureFixt
         (("jobs",), "Usage: odyssey-proto jobs"),
         (("jobs", "lst"), "Did you mean 'list'?"),
         (("jobs", "list", "--status", "compelted"), "'completed'"),
-        (("jobs", "list", "--all", "--limit", "3"), "--all has no --limit"),
+        (("jobs", "list", "--all", "--limit", "3"), "--all and --limit cannot be combined"),
         (("jobs", "list", "--ids", "--json"), "--ids prints no JSON"),
         (("jobs", "list", "--since", "soon"), "must be an age, such as 2h or 3d, or a date, not 'soon'"),
         (("jobs", "wait"), "Say which"),
