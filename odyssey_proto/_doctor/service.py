@@ -41,7 +41,7 @@ AGENT: Final = f"odyssey-proto-doctor/{__version__}"
 """The ``User-Agent`` of the request that checks for the API, which is not one of the protocol's."""
 
 _UNREACHED_MS: Final = 9999
-_SECRET_LEAST_CHARS: Final = 6  # anything shorter is no secret, but may be part of any word
+_SECRET_LEAST_CHARS: Final = 6  # anything shorter is not a secret, but may be part of any word
 _QUEUEING_S: Final = 5
 _GIVING_UP_S: Final = 2.0  # earlier than the check, so that the error of the client is seen
 _CLOCK_OFF_S: Final = 30.0

@@ -97,12 +97,12 @@ def index(file: BinaryIO) -> tuple[list[Record], bool]:
     """Read a cassette, without keeping its payloads; return its records, and whether the last one is complete.
 
     Raises:
-        CassetteError: it is no cassette (code ``not_a_cassette``), of a later version (``unknown_version``), or
+        CassetteError: it is not a cassette (code ``not_a_cassette``), of a later version (``unknown_version``), or
             damaged (``damaged``).
     """
     begin = file.read(_BEGIN.size)
     if len(begin) < _BEGIN.size or not begin.startswith(_MAGIC):
-        raise CassetteError("This file is no cassette", code="not_a_cassette")
+        raise CassetteError("This file is not a cassette", code="not_a_cassette")
     _, version, _ = _BEGIN.unpack(begin)
     if version != _VERSION:
         raise CassetteError(

@@ -2,7 +2,7 @@
 
 They replace parts of requests and urllib3 for which this library has its own. Requests that bypassed them would
 leave the machine in a test that is meant to stay offline, so stand-ins are looked for, and used. They have neither
-our deadlines nor our aborts. Wrappers that keep the name of the wrapped part, such as those of tracing, are no
+our deadlines nor our aborts. Wrappers that keep the name of the wrapped part, such as those of tracing, are not
 stand-ins.
 """
 

@@ -166,7 +166,7 @@ class JobWaiter:
             self._news.append(job)
 
     def _report(self) -> None:
-        """Report the changes of a round, after it: an exception of the callback is no failure of the round."""
+        """Report the changes of a round, after it: an exception of the callback is not a failure of the round."""
         news, self._news = self._news, []
         if self._on_update is not None:
             for job in news:

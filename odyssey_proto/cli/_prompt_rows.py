@@ -128,7 +128,7 @@ def _check_columns(columns: Iterable[Any], line: int | None, name: str) -> None:
         if column not in _COLUMNS:
             close = difflib.get_close_matches(str(column), _COLUMNS, 1)
             hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(_COLUMNS)}"
-            raise invalid(name, line, f"{column!r} is no column; {hint}")
+            raise invalid(name, line, f"{column!r} is not a column; {hint}")
 
 
 def _seconds(value: Any, line: int | None, name: str) -> float:

@@ -92,7 +92,7 @@ def command(
     if folder is None and (artifacts or names):
         raise click.UsageError(f"--{'artifact' if artifacts else 'names'} applies only with --download DIR.")
     if waiting.is_asked_for and not is_awaited:
-        raise click.UsageError("--within, --poll and --cancel-on-timeout are about --wait.")
+        raise click.UsageError("--within, --poll and --cancel-on-timeout apply only with --wait.")
     if check and (wait or folder is not None):
         raise click.UsageError("--check sends nothing; leave out --wait and --download.")
     if folder is not None:
@@ -102,7 +102,7 @@ def command(
     if file.lower().startswith(("http://", "https://")):
         if check or file_format or hold_s is not None:
             raise click.UsageError(
-                "The service itself reads a script at an address: --check, --format and --hold are about files."
+                "The service itself reads a script at an address: --check, --format and --hold apply to files."
             )
         wanted |= {"script_url": file, "portrait": bool(portrait)}
     else:

@@ -33,7 +33,7 @@ class _Moment(click.ParamType[datetime.datetime]):
             try:
                 return datetime.datetime.fromisoformat(str(value).strip()).astimezone()
             except (ValueError, OverflowError):
-                self.fail(f"{value!r} is no date, such as 2026-01-31 or 2026-01-31T15:45", param, ctx)
+                self.fail(f"{value!r} is not a date, such as 2026-01-31 or 2026-01-31T15:45", param, ctx)
         else:
             try:
                 age_s = SECONDS.convert(text, param, ctx)

@@ -175,7 +175,7 @@ class _Judgement:
         content = node.get("requestBody", {}).get("content")
         if content is None:
             if seen.request_body:
-                yield self._wrong("request", "it has a body, and the protocol has none", operation)
+                yield self._wrong("request", "it has a body, which the protocol does not define", operation)
         elif seen.request_body is not None:
             place = operation / "requestBody" / "content"
             kinds = self._rules.kinds(place)
@@ -189,7 +189,9 @@ class _Judgement:
                 data = _value(text, self._schemas.node(self._schemas.resolved(schema)))
                 yield from self._misfits(f"query {name}", schema, data)
             else:
-                yield self._wrong("request", f"the query has {name[:40]!r}, and the protocol has not", operation)
+                yield self._wrong(
+                    "request", f"the query has {name[:40]!r}, which the protocol does not define", operation
+                )
         given = {name for name, _ in query}
         for name, rule in known.items():
             if self._schemas.node(rule).get("required") and name not in given:

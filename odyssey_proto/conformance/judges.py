@@ -154,7 +154,7 @@ def start_has_image(record: Record) -> str:
     if not starts:
         return "no interactive_stream_start came over signaling"
     image = starts[0][1].get("input_image_base64")
-    return "" if str(image).startswith("data:image/") else "input_image_base64 is no data URL of an image"
+    return "" if str(image).startswith("data:image/") else "input_image_base64 is not the data URL of an image"
 
 
 def start_fits(record: Record) -> str:

@@ -163,7 +163,7 @@ def _of_steps(scenario: Scenario, reported: _Reported, record: Record) -> list[P
 
 
 def _wrong_report(report: dict[str, Any]) -> str:
-    """Return why this is no report of a step."""
+    """Return why this is not a report of a step."""
     outcome = report.get("outcome")
     if outcome not in ("ok", "error"):
         return f"its outcome is {_text(outcome)}, not ok or error"

@@ -111,7 +111,7 @@ class LinkWatch:
         if not self._is_asked or silent_s < KEYFRAME_AFTER_S:
             return  # video has resumed already
         self._silence.note_sign(now)
-        self._quality.restart()  # a pause of the sender is no freeze
+        self._quality.restart()  # a pause of the sender is not a freeze
         if not self._is_paused:
             self._is_paused = True
             self._agenda.put(VideoPaused(seconds=silent_s, at=now))

@@ -136,7 +136,7 @@ class Emulator:
 
         Raises:
             OdysseyConfigError: the ``data_dir`` or the ``replay`` cannot be used.
-            CassetteError: the ``replay`` is no cassette, or damaged.
+            CassetteError: the ``replay`` is not a cassette, or is damaged.
             OdysseyConnectionError: the emulator cannot listen on the address.
         """
         if self._server is not None:

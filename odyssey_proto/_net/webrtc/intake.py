@@ -258,7 +258,7 @@ def install(
     """
     transport = getattr(receiver, "transport", None)
     if aiortc.rtcrtpreceiver.logger.isEnabledFor(logging.DEBUG):
-        log.info("packets go the long way, on which aiortc logs each of them")
+        log.info("packets take the slow path, on which aiortc logs each of them")
         return None
     if not _is_known(receiver, transport):
         log.info("this version of aiortc takes packets in its own way, which costs more time for each")

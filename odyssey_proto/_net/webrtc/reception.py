@@ -14,7 +14,7 @@ __all__ = ["Reception"]
 
 _MOST_AHEAD: Final = 3000  # packets; a longer step may restart the numbering,
 _MOST_BEHIND: Final = 1000  # and so may a step back (RFC 3550, A.1, with more room for retransmissions)
-_MOST_TRANSIT_S: Final = 5.0  # a longer pause is no jitter
+_MOST_TRANSIT_S: Final = 5.0  # a longer pause is not jitter
 _LARGEST_LOSS: Final = 0x7FFFFF  # that fits into a report
 
 

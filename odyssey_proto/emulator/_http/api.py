@@ -47,7 +47,7 @@ _STEPS = {"GET /ping/{region}": "ping", "GET /signaling/client/{session_id}": "s
 async def _let_go(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Drop a client that leaves during its answer or the handshake, or sends a body that cannot be unpacked.
 
-    That is no failure of the emulator, and no traceback is logged.
+    That is not a failure of the emulator, and no traceback is logged.
     """
     try:
         response = await handler(request)

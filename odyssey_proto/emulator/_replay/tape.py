@@ -105,7 +105,7 @@ class Tape:
 
     Raises:
         OdysseyConfigError: the file cannot be read.
-        CassetteError: it is no cassette, or damaged.
+        CassetteError: it is not a cassette, or is damaged.
     """
 
     def __init__(self, path: Path) -> None:

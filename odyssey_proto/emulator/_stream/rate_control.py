@@ -45,7 +45,7 @@ _DRAINING: Final = 0.9
 _AFTER_OVERUSE: Final = (0.5, 0.85)
 """Least and largest part of the arrival rate at which to send, so that the queue is empty after about a second."""
 _LOSS: Final = 0.1
-"""Part of the packets up to which losses are no sign of overuse."""
+"""Part of the packets up to which losses are not a sign of overuse."""
 _COUNTED: Final = 50  # packets; among fewer, a loss proves little
 _RISE: Final = (1.25, 1.08)
 """Growth in a second, before the first reduction and after it."""

@@ -132,7 +132,7 @@ def test_an_answer_that_does_not_conform_is_objected_to(answer: Any, objection: 
         ({"request_body": b'{"session_id": ""}'}, "request: /session_id: it has fewer than 1 characters"),
         ({"request_body": b""}, "request: it is not JSON"),
         ({"request_headers": {"User-Agent": OURS, **JSON}}, "request: no bearer token"),
-        ({"query": (("limit", "5"),)}, "request: the query has 'limit', and the protocol has not"),
+        ({"query": (("limit", "5"),)}, "request: the query has 'limit', which the protocol does not define"),
     ],
 )
 def test_a_request_of_our_client_that_does_not_conform_is_objected_to(request_: Any, objection: str) -> None:
