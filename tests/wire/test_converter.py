@@ -119,6 +119,14 @@ class TestTheConverter:
             "ImportError: converter() needs cattrs: pip install 'odyssey-models[cattrs]'"
         )
 
+    def test_has_annotations_that_resolve_without_cattrs(self) -> None:
+        code = (
+            "import odyssey_models, sys, typing; "
+            "print(typing.get_type_hints(odyssey_models.converter), 'cattrs' in sys.modules)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert done.stdout == "{'return': typing.Any} False\n"
+
     def test_does_not_load_cattrs_before_it_is_asked_for(self) -> None:
         code = "import sys; from odyssey_models import converter, UnknownTagError; print('cattrs' in sys.modules)"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
