@@ -8,8 +8,8 @@ then on.
 A gap is never given up by time alone: `recovery` keeps requesting its packets. If that takes long, a keyframe is
 requested too, and the buffer continues with it if it is complete before the gap is filled. After an outage it is
 requested at once. Frames are held back until a keyframe at the start, and whenever frames that they refer to are
-missing: without those they would be garbage. The rest is left to aiortc's own buffer; if aiortc's internals
-differ from those known here, so is everything.
+missing: without those they would be garbage. The rest is left to aiortc's own buffer, and if aiortc's internals
+differ from those known here, everything is.
 """
 
 from __future__ import annotations
@@ -239,11 +239,11 @@ class MarkerJitterBuffer(JitterBuffer):
     # --- gaps
 
     def _goes_on(self, packet: RtpPacket, now: float) -> bool:
-        """Skip to a complete keyframe if the gap before it is not worth waiting for; return whether it did not."""
+        """Skip to a complete keyframe if the gap before it is not worth waiting for; return whether it did."""
         assert self._origin is not None
         assert self._newest is not None
         if uint16_add(self._newest, -self._origin) >= self._capacity:
-            self._newest = packet.sequence_number  # the old one was released, or is of an abandoned numbering
+            self._newest = packet.sequence_number  # the old one was released, or belongs to an earlier numbering
         gap = uint16_add(self._origin, -1) if self._lacks_start(now) else self._after_present(self._origin)
         if not uint16_gt(self._newest, gap):
             self._gap, self._after_outage = None, False  # everything so far has arrived
@@ -259,7 +259,7 @@ class MarkerJitterBuffer(JitterBuffer):
         if before is not None and before.timestamp != packet.timestamp:
             self._find_keyframe(before)  # it is now known to be the last one of its frame, even without a mark
         while self._keyframes and (not uint16_gt(self._keyframes[0], gap) or self._at(self._keyframes[0]) is None):
-            del self._keyframes[0]  # it was passed, or is of an abandoned numbering
+            del self._keyframes[0]  # it was passed, or belongs to an earlier numbering
         if not self._keyframes or not (self._after_outage or self._needs_keyframe or self._is_old(now)):
             return False
         self._leave_out(self._keyframes.pop(0))
