@@ -3,7 +3,8 @@
 A gap in the numbers may be a loss, or mere reordering: `Recovery` learns how late reordered packets come, and
 requests a number once it is later than that. Requests and retransmissions are lost too, so a number is requested
 again after a round trip (RFC 4585, 6.2.1), until it comes, the buffer continues without it, senders no longer keep
-it, or `TRIES` requests were made. The packets at the end of a frame leave no gap before the
+it, or `TRIES` requests were made. While packets are lost, each request is made twice, unless the sender answers
+both. The packets at the end of a frame leave no gap before the
 next frame comes, so they are requested if the frame just stops.
 
 Requests are limited, because on a full link each retransmission displaces another packet.
@@ -41,8 +42,11 @@ _LESS_HASTE: Final = 1.25
 _MOST_PATIENCE: Final = 4.0
 _EVEN_TRIES: Final = 4  # after that, the waits grow
 _GROWTH: Final = 1.5
-_SECOND_AFTER_S: Final = 0.012  # from a request to its copy, sent while many packets are lost
-_MANY_LOST: Final = 0.035  # share of packets
+_SECOND_AFTER_S: Final = 0.012  # from a request to its copy, in case the request is lost
+_SOME_LOST: Final = 0.005  # share of packets from which on copies are made, unless they are wasted,
+_MANY_LOST: Final = 0.035  # and from which on they are made for the first requests even so
+_WASTED_MOST: Final = 0.3  # share of the copies
+_WASTED_WEIGHT: Final = 1 / 8  # of the newest copy in that share
 _LATE_S: Final = 0.01  # a request that comes later than this is put off,
 _CATCH_UP_S: Final = 0.005  # by this
 _TAIL_S: Final = 0.012  # the shortest pause within a frame after which its end may be lost
@@ -56,7 +60,8 @@ _FOR_COPIES: Final = _BUDGET / 2  # what must be left of it for a request to be 
 _SPENT: Final = 10.0  # requests; with fewer left, loss exceeds what can be repaired soon
 _WITHOUT_BUDGET_S: Final = 0.02
 _CLOCK_RATE: Final = 90_000  # RTP timestamps of video per s (RFC 6184, RFC 7741)
-_RENUMBERED: Final = 3000  # packets; a longer step back restarts the numbering (RFC 3550, A.1)
+_BEFORE_ALL: Final = -0x10000  # lower than any number, also one before the first packet
+_RENUMBERED: Final = 3000  # packets; a longer step back is a new numbering (RFC 3550, A.1)
 
 
 class _Missing:
@@ -122,6 +127,7 @@ class Recovery:
         self._arrived = self._gone = 0
         self._counting_since = 0.0
         self._says_again = False
+        self._wasted = 0.0  # the share of the copies, lately, for which a packet came twice
         self._restart()
 
     def _restart(self) -> None:
@@ -133,10 +139,10 @@ class Recovery:
         self._marked: int | None = None  # the newest packet that is the last of its frame
         self._pause_s = 0.0  # within a frame
         self._missing: dict[int, _Missing] = {}  # in order
-        self._first = -1  # the lowest number that is requested before all others
-        self._given_up = -1  # the highest number that is no longer requested, though it did not come
+        self._first = _BEFORE_ALL  # the lowest number that is requested before all others
+        self._given_up = _BEFORE_ALL  # the highest number that is requested no more, though it did not come
         self._probe_at: float | None = None
-        self._probed: tuple[int, float] = (-1, 0.0)  # after which packet, and when
+        self._probed: tuple[int, float] = (_BEFORE_ALL, 0.0)  # after which packet, and when
         self.next_at = None
 
     @property
@@ -312,6 +318,7 @@ class Recovery:
             self._lowest = place
         elif missing is None:
             self.in_vain += 1
+            self._wasted += (1 - self._wasted) * _WASTED_WEIGHT
         if missing is None:
             return
         if not again and not self._says_again:
@@ -428,13 +435,21 @@ class Recovery:
         missing.was_late = False
         if missing.due_at > now:
             missing.copy_at = None  # this was the copy
+            self._wasted -= self._wasted * _WASTED_WEIGHT
             return
         missing.tries += 1
         missing.before_at, missing.asked_at = missing.asked_at, now
         missing.due_at = now + self._wait(missing.tries)
-        missing.copy_at = None
-        if self.loss >= _MANY_LOST and missing.tries == 1:
-            missing.copy_at = now + _SECOND_AFTER_S
+        missing.copy_at = now + _SECOND_AFTER_S if self._copies(missing.tries) else None
+
+    def _copies(self, tries: int) -> bool:
+        """Return whether to make request number ``tries`` for a packet twice.
+
+        Most senders send no packet twice within a round trip, so that copies cost them nothing.
+        """
+        if self.loss >= _MANY_LOST and tries == 1:
+            return True
+        return self.loss >= _SOME_LOST and self._wasted < _WASTED_MOST
 
     def _probe(self, now: float) -> list[int]:
         self._probe_at = None

@@ -28,6 +28,13 @@ def requests(recovery: Recovery, until: float) -> list[tuple[float, list[int]]]:
     return made
 
 
+@pytest.mark.parametrize("first", [0, 1, 65533, 65535])
+def test_the_first_numbers_are_like_all_others(first: int) -> None:
+    recovery = taking(first, (first + 3) % 65536)
+    assert recovery.due(0.0) == sorted(((first + 1) % 65536, (first + 2) % 65536), key=lambda each: each < first)
+    assert not recovery.has_given_up((first - 1) % 65536)
+
+
 def test_what_is_missing_is_requested_at_once() -> None:
     recovery = taking(65534, 65535, 2)
     assert recovery.due(0.0) == [0, 1]
@@ -166,6 +173,34 @@ def test_while_many_packets_are_lost_each_request_is_made_twice() -> None:
     assert recovery.loss > 0.3
     recovery.take(400, 4.0)
     assert [(at, numbers) for at, numbers in requests(recovery, 4.015)] == [(4.0, [399]), (4.012, [399])]
+
+
+def losing(every: int, *, comes_twice: bool) -> Recovery:
+    """Return what has lost one in ``every`` packets for 8 s, each repaired after 0.1 s, if so by two copies."""
+    recovery = Recovery(lambda: 0.1)
+    for number in range(4000):
+        now = number / 500
+        if number % every != 1:
+            recovery.take(number, now)
+        recovery.due(now)
+        if number % every == 51:
+            recovery.take(number - 50, now, again=True)
+            if comes_twice:
+                recovery.take(number - 50, now, again=True)
+    return recovery
+
+
+@pytest.mark.parametrize("every", [60, 100])
+def test_while_some_packets_are_lost_requests_are_made_twice_if_no_packet_comes_twice_for_that(every: int) -> None:
+    lost = 4000 // every
+    assert losing(every, comes_twice=False).requested >= 1.8 * lost
+    cautious = losing(every, comes_twice=True)
+    assert cautious.requested <= 1.3 * lost
+    assert cautious.repaired >= lost - 1
+
+
+def test_while_hardly_a_packet_is_lost_no_request_is_made_twice() -> None:
+    assert losing(400, comes_twice=False).requested == 10
 
 
 def test_requests_are_limited() -> None:
