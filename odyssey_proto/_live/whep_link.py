@@ -13,7 +13,7 @@ from .._base.hosts import is_loopback
 from .._net.webrtc.liveness import Route, packets_received
 from .._net.webrtc.picture_size import TOO_LARGE
 from ..core import effects, inputs
-from ..core.spectator_machine import broadcast_lost, left_early
+from ..core.spectator_errors import broadcast_lost, left_early
 from .preparation import Preparation
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Calls that wait for a driver: what they return or raise, and what the driver hears of those that are given up."""
+"""Calls that wait for a driver: what they return or raise, and what the driver hears if they are given up."""
 
 from __future__ import annotations
 

@@ -20,9 +20,9 @@ from odyssey_proto.core.deadlines import (
     SESSION_KEPT_S,
     VIDEO_DEADLINE_S,
 )
-from odyssey_proto.core.session_base import SessionState
+from odyssey_proto.core.session_machine import SessionState
 from odyssey_proto.core.spare import SPARE_KEPT_S
-from odyssey_proto.core.stream_base import StreamState
+from odyssey_proto.core.stream_machine import StreamState
 from tests.support.rig import GOODBYE_LINK, LOST, REFUSED, SESSION, Rig, failures, joined, only, texts
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from odyssey_proto.core import effects, inputs
 from odyssey_proto.core.deadlines import ANSWER_GRACE_S, SESSION_KEPT_S, VIDEO_DEADLINE_S
 from odyssey_proto.core.signs_of_life import ASK_EVERY_S
 from odyssey_proto.core.spare import SPARE_KEPT_S
-from odyssey_proto.core.stream_base import StreamState
+from odyssey_proto.core.stream_machine import StreamState
 from tests.support.rig import LOST, Rig, failures, only, seen
 
 MODERATION = wire.InteractiveStreamError(reason=wire.StreamErrorReason("moderation"), message="no")
