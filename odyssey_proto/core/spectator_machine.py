@@ -4,8 +4,8 @@
 
 A first connection tries WebRTC, then HLS if WebRTC fails and there is an address for HLS. After a loss the same is
 tried in rounds, with a pause between them, until `REOPEN_WITHIN_S` have passed. A driver feeds inputs and carries
-out effects, as with `odyssey_proto.core.protocol`; there is no I/O here. The states, the actions, and the rows with
-their conditions are all here; the actions have an underscore because the class is public.
+out effects, as with `odyssey_proto.core.protocol`; there is no I/O. Everything that affects the state is here: the
+states, actions and rows with their conditions; the actions have an underscore because the class is public.
 """
 
 from __future__ import annotations
