@@ -35,7 +35,7 @@ _COOKIE: Final = 0x2112A442
 _MAPPED: Final = (0x0020, 0x0001)  # XOR-MAPPED-ADDRESS, and the older MAPPED-ADDRESS
 _HEADER: Final = struct.Struct("!HHI12s")
 _NOT_FOUND: Final = "not found in the DNS"
-_GIVING_BACK_S: Final = 0.5  # for a relay: a message and its answer
+_RELAY_GIVEN_BACK_S: Final = 0.5  # for a relay: a message and its answer
 
 
 @attrs.frozen(kw_only=True)
@@ -103,7 +103,7 @@ async def _ask_turn(url: IceUrl, limit_s: float) -> Heard:
         await servers.cut()
         if relays:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(transport.relay_is_gone.wait(), _GIVING_BACK_S)
+                await asyncio.wait_for(transport.relay_is_gone.wait(), _RELAY_GIVEN_BACK_S)
     if relays:
         return Heard(took_ms=took_ms)
     return Heard(problem=next((note.partition(f"{url}: ")[2] for note in servers.notes), "no answer"))

@@ -27,6 +27,7 @@ from .._net.failures import SettingError
 from .._net.http_exchange import HttpRequest
 from .._net.observation import watching
 from .._net.proxies import proxy_for
+from .._net.regions import UNREACHED_MS
 from .._net.service_api import ServiceApi
 from .._net.webrtc.candidates import FALLBACK_SERVERS
 from .._net.websocket import OPERATION as WEBSOCKET
@@ -40,10 +41,9 @@ __all__ = ["AGENT", "Patient"]
 AGENT: Final = f"odyssey-proto-doctor/{__version__}"
 """The ``User-Agent`` of the request that asks whether the API is there: it is none of the protocol's."""
 
-_UNREACHED_MS: Final = 9999
 _SECRET_LEAST_CHARS: Final = 6  # what is shorter is no secret, but may be part of any word
 _QUEUEING_S: Final = 5
-_GIVING_UP_S: Final = 2.0  # earlier than the check, so that the error of the client is seen
+_CLIENT_GIVES_UP_S: Final = 2.0  # earlier than the check, so that the error of the client is seen
 _CLOCK_OFF_S: Final = 30.0
 _CLOCK_WRONG_S: Final = 300.0  # certificates and tokens are refused by then
 _SET_THE_CLOCK: Final = (
@@ -97,7 +97,7 @@ class Patient:
         self._api.close()
 
     def _until(self, limit_s: float) -> Deadline:
-        return Deadline(max(limit_s - _GIVING_UP_S, limit_s / 2), self._clock)
+        return Deadline(max(limit_s - _CLIENT_GIVES_UP_S, limit_s / 2), self._clock)
 
     # --- the API
 
@@ -195,7 +195,7 @@ class Patient:
             text = "the service names none, or did not answer in time"
             advice = "sessions work, but may be far away; try again later"
             return Finding(name="regions", outcome="warning", text=text, advice=advice)
-        reached = {region: ms for region, ms in latencies.items() if ms < _UNREACHED_MS}
+        reached = {region: ms for region, ms in latencies.items() if ms < UNREACHED_MS}
         text = ", ".join(
             f"{region} {reached[region]} ms" if region in reached else f"{region} does not answer"
             for region in sorted(latencies, key=lambda region: (latencies[region], region))

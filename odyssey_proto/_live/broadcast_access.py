@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BroadcastAccess", "Place"]
 
-_CLOSING_S: Final = 0.6  # for what still runs on the loop
+_LOOP_ENDS_S: Final = 0.6  # for what still runs on the loop
 
 
 @attrs.frozen(kw_only=True)
@@ -93,4 +93,4 @@ class BroadcastAccess:
 
     def release(self) -> None:
         """End the loop."""
-        self._loop.stop(_CLOSING_S)
+        self._loop.stop(_LOOP_ENDS_S)

@@ -34,7 +34,7 @@ _GATHERING_S: Final = 5.0
 _ANSWER_S: Final = 10.0
 _CONNECTING_S: Final = 15.0  # from the answer to the connection
 _GOODBYE_S: Final = 0.6  # for the DELETE
-_CLOSING_S: Final = 0.3  # for a clean end of the peer connection
+_PEER_ENDS_S: Final = 0.3  # for a clean end of the peer connection
 _CLEAN: Final = ("peer_closed", "video_ended")  # error codes that mean that the sender ended the broadcast
 
 
@@ -148,7 +148,7 @@ class WhepLink:
         from .._net.webrtc.peer import warm
 
         if self._peer is not None:  # what was prepared is not complete, or of no use any more
-            self._peer.close(_CLOSING_S)
+            self._peer.close(_PEER_ENDS_S)
         warm()
         if abort.aborted:  # the loop may have been stopped, and nobody would stop it again
             raise left_early()
@@ -182,7 +182,7 @@ class WhepLink:
 
             whep.leave(self._api.http, self._resource, Deadline(_GOODBYE_S, self._context.clock))
         if self._peer is not None:
-            concurrent.futures.wait([self._peer.close(_CLOSING_S)], 2 * _CLOSING_S)
+            concurrent.futures.wait([self._peer.close(_PEER_ENDS_S)], 2 * _PEER_ENDS_S)
 
     def cut(self) -> None:
         """End everything at once."""

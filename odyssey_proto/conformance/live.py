@@ -18,7 +18,7 @@ import attrs
 from .._base.errors import OdysseyConfigError
 from .._base.public_path import publish
 from ..emulator import Emulator, Fault
-from .command import RunningCommand
+from .command import LOOK_EVERY_S, RunningCommand
 from .contract import Contract
 from .judges import CHECKS
 from .record import Record, recording
@@ -33,7 +33,6 @@ __all__ = ["check_live"]
 
 _AT_ONCE: Final = 4
 """How many scenarios run side by side: most of their time, they wait."""
-_LOOK_EVERY_S: Final = 0.1
 _ENDS_WITHIN_S: Final = 5.0
 """How long a client may take to end after it has closed its stdout."""
 _WRITTEN: Final = "spec/conformance.md#live-scenarios"
@@ -74,7 +73,7 @@ def check_live(command: Sequence[str], names: Collection[str] = (), *, at_once: 
             for future in futures:
                 # In turns: a signal that comes just before a wait without a limit would be handled after it.
                 while not future.done():
-                    concurrent.futures.wait((future,), timeout=_LOOK_EVERY_S)
+                    concurrent.futures.wait((future,), timeout=LOOK_EVERY_S)
                 card.add(*future.result())
         except BaseException:  # Ctrl-C, too
             stop.set()

@@ -61,7 +61,7 @@ __all__ = ["SESSION_ROWS", "SESSION_TABLE", "SessionMachine", "SessionState"]
 
 _FOR_OFFER: Final = "waiting for the offer"
 _GOODBYES: Final = 2  # how often a goodbye is tried again; the driver waits no longer
-_GOODBYE_WAIT_S: Final = 3.0
+_LONGEST_GOODBYE_WAIT_S: Final = 3.0
 
 
 class SessionState(Enum):
@@ -413,7 +413,7 @@ def may_retry_goodbye(session: SessionMachine, item: LinkFailed) -> bool:
     """Return whether to try again to return a session to a server that does not know it yet."""
     if session._was_linked or session._attempts >= _GOODBYES:
         return False
-    return session_errors.may_pass(item.error) and (item.error.retry_after or 0.0) <= _GOODBYE_WAIT_S
+    return session_errors.may_pass(item.error) and (item.error.retry_after or 0.0) <= _LONGEST_GOODBYE_WAIT_S
 
 
 # --- the rows

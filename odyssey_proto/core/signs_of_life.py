@@ -15,7 +15,7 @@ ASK_EVERY_S: Final = 0.5
 """The time from one request for a sign of life to the next, in s."""
 MISSING_AFTER_S: Final = 2.5
 """How long the other side may show no sign of life, in s: less than of silent video, because a caller waits."""
-_OVERSLEPT_S: Final = 1.0  # a look that comes as late shows that this process was not running
+_STOOD_STILL_S: Final = 1.0  # a look that comes as late shows that this process was not running
 
 
 class SignsOfLife:
@@ -36,7 +36,7 @@ class SignsOfLife:
 
     def look_late(self, now: float, overslept_s: float) -> None:
         """Allow for a look that comes ``overslept_s`` late: this process was not running, and could not hear."""
-        if overslept_s > _OVERSLEPT_S:
+        if overslept_s > _STOOD_STILL_S:
             self.note(now)
 
     def are_missing(self, now: float) -> bool:

@@ -63,7 +63,7 @@ OPEN_WITHIN_S: Final = 60.0
 """The time limit for one attempt at a first connection, in s; each of its steps has a shorter one."""
 _TAKEN_AWAY: Final = (401, 403)  # how stores tell it of HLS, which has no token that could be refused
 _MOST_WAITS: Final = 2  # for a server that asks to come back later, before a first connection
-_LONGEST_WAIT_S: Final = 60.0  # if it asks for more, the connection fails
+_LONGEST_DEMANDED_S: Final = 60.0  # if it asks for more, the connection fails
 
 
 class SpectatorState(Enum):
@@ -392,7 +392,7 @@ def has_another_way(spectator: SpectatorMachine, item: LinkFailed) -> bool:
 def is_asked_to_wait(spectator: SpectatorMachine, item: LinkFailed) -> bool:
     """Return whether a server asks to come back later, and the caller of the first connection waits as long."""
     wait_s = spectator._demanded_s(item)
-    if wait_s is None or wait_s > _LONGEST_WAIT_S or spectator._rounds >= _MOST_WAITS:
+    if wait_s is None or wait_s > _LONGEST_DEMANDED_S or spectator._rounds >= _MOST_WAITS:
         return False
     return spectator._until is None or spectator._agenda.now + wait_s < spectator._until
 

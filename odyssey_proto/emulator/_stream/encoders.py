@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import av
 
     from .rate_control import Rate
 
-__all__ = ["KeepsRate", "fits", "has_size"]
+__all__ = ["CLOCK_RATE_HZ", "NO_LIMIT", "KeepsRate", "fits", "has_size"]
+
+CLOCK_RATE_HZ: Final = 90_000
+"""RTP timestamps of video per s."""
+NO_LIMIT: Final = 1 << 20
+"""Pictures from one keyframe to the next, if only requests bring one."""
 
 
 def has_size(context: Any, frame: av.VideoFrame) -> bool:

@@ -13,7 +13,7 @@ import av
 from aiortc.codecs.h264 import H264Encoder
 from av.video.frame import PictureType
 
-from .encoders import KeepsRate, fits, has_size
+from .encoders import CLOCK_RATE_HZ, NO_LIMIT, KeepsRate, fits, has_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +31,6 @@ _OPTIONS: Final = {"level": "31", "preset": "veryfast", "tune": "zerolatency"}
 
 # Pictures with grain take several times as long to encode, and only the number of bits matters, not the looks.
 _RATED_OPTIONS: Final = {"preset": "ultrafast", "tune": "zerolatency"}
-_CLOCK_RATE_HZ: Final = 90_000
-_NO_LIMIT: Final = 1 << 20  # pictures from one keyframe to the next
 
 
 class StreamEncoder(H264Encoder):
@@ -101,8 +99,8 @@ class RatedEncoder(KeepsRate, StreamEncoder):
         context.width, context.height, context.pix_fmt = frame.width, frame.height, "yuv420p"
         context.bit_rate = most
         context.framerate = fractions.Fraction(self._fps)
-        context.time_base = fractions.Fraction(1, _CLOCK_RATE_HZ)
-        context.gop_size = _NO_LIMIT
+        context.time_base = fractions.Fraction(1, CLOCK_RATE_HZ)
+        context.gop_size = NO_LIMIT
         context.options = {**_RATED_OPTIONS, "maxrate": str(most), "bufsize": str(reserve)}
         context.profile = "Baseline"
         context.open()

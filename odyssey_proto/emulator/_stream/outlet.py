@@ -31,7 +31,7 @@ __all__ = ["Outlet"]
 
 _PART_OF_PERIOD: Final = 0.8
 """Part of the time between two pictures in which one leaves."""
-_TICK_S: Final = 0.001
+_PACING_S: Final = 0.001
 """The shortest sleep. What may leave meanwhile leaves together."""
 _SEND_TIME: Final = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 
@@ -94,7 +94,7 @@ class Outlet:
                 self._arrived.clear()
                 while (wait_s := self._pacer.wait_s(time.monotonic())) is not None:
                     if wait_s:
-                        await asyncio.sleep(max(wait_s, _TICK_S))
+                        await asyncio.sleep(max(wait_s, _PACING_S))
                     for packet in self._pacer.take(time.monotonic()):
                         await self._send(self._stamped(packet))
 

@@ -33,9 +33,12 @@ if TYPE_CHECKING:
 
     from .rate_control import Rate
 
-__all__ = ["StreamerPeer", "codec_preferences"]
+__all__ = ["CONNECT_WITHIN_S", "StreamerPeer", "codec_preferences"]
 
 log = logging.getLogger("odyssey_proto.emulator.peer")
+
+CONNECT_WITHIN_S: Final = 30.0
+"""How long a client may take from the offer to a connection, in s."""
 
 EncoderMaker: TypeAlias = Callable[[Callable[["av.Packet[Any]"], None]], Any]
 
