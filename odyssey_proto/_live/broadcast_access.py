@@ -46,7 +46,7 @@ class Place:
 
 
 class BroadcastAccess:
-    """Makes links to one broadcast, see `odyssey_proto._live.link.Access`.
+    """Makes links to one broadcast, see `odyssey_proto._live.link.LinkAccess`.
 
     Raises:
         OdysseyConfigError: an address is not valid.

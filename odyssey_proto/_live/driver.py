@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from .._model.stats import SessionStats
     from ..core.snapshot import Snapshot
     from .handlers import OdysseyEventHandlers
-    from .link import Access, Link
+    from .link import Link, LinkAccess
     from .live_capture import CaptureWriting
 
 __all__ = ["LEAVE_S", "Driver", "drivers_of"]
@@ -93,7 +93,7 @@ class Driver:
     def __init__(
         self,
         core: Core,
-        access: Access,
+        access: LinkAccess,
         clock: Clock,
         handlers: OdysseyEventHandlers | None = None,
         *,

@@ -10,7 +10,7 @@ from .._base import errors
 from .._base.abort import Abort
 from .._base.clock import Deadline
 from .._base.hosts import is_loopback
-from .._net.webrtc.liveness import Route, packets_received
+from .._net.webrtc.liveness import LocalAddress, packets_received
 from .._net.webrtc.picture_size import TOO_LARGE
 from ..core import effects, inputs
 from ..core.spectator_errors import broadcast_lost, left_early
@@ -80,7 +80,7 @@ class WhepLink:
         self._preparation = Preparation()
         self._offer = ""
         self._peer: WhepPeer | None = None
-        self._route = Route()
+        self._route = LocalAddress()
         self._resource: str | None = None
         self._says_goodbye = False
         self._connected: concurrent.futures.Future[None] = concurrent.futures.Future()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["BEGINNING", "Record", "encode", "index", "is_cassette"]
+__all__ = ["BEGINNING", "CassetteRecord", "encode", "index", "is_cassette"]
 
 _MAGIC: Final = b"\x89ODYCAST"
 _VERSION: Final = 1
@@ -45,7 +45,7 @@ BEGINNING: Final = _BEGIN.pack(_MAGIC, _VERSION, 0)
 
 
 @attrs.frozen
-class Record:
+class CassetteRecord:
     """One record of a cassette that was opened."""
 
     kind: str
@@ -92,7 +92,7 @@ def is_cassette(path: Path) -> bool:
         return False
 
 
-def index(file: BinaryIO) -> tuple[list[Record], bool]:
+def index(file: BinaryIO) -> tuple[list[CassetteRecord], bool]:
     """Read a cassette, without keeping its payloads; return its records, and whether it ends with a whole one.
 
     Raises:
@@ -108,7 +108,7 @@ def index(file: BinaryIO) -> tuple[list[Record], bool]:
             f"This cassette has version {version}, and only {_VERSION} can be read: update odyssey-proto",
             code="unknown_version",
         )
-    records: list[Record] = []
+    records: list[CassetteRecord] = []
     for record in (reading := _Reading(file)):
         records.append(record)
         if len(records) > CASSETTE_RECORDS_MOST:
@@ -124,7 +124,7 @@ class _Reading:
         self._offset = file.tell()
         self.is_cut = False
 
-    def __iter__(self) -> Iterator[Record]:
+    def __iter__(self) -> Iterator[CassetteRecord]:
         while prefix := self._file.read(_PREFIX_BYTES):
             if len(prefix) < _PREFIX_BYTES:
                 self.is_cut = True
@@ -151,7 +151,7 @@ class _Reading:
             checksum, left = zlib.crc32(piece, checksum), left - len(piece)
         return checksum
 
-    def _record(self, text: bytes, size: int) -> Record:
+    def _record(self, text: bytes, size: int) -> CassetteRecord:
         try:
             head = json.loads(text)
         except (ValueError, RecursionError):
@@ -161,7 +161,7 @@ class _Reading:
             raise self._damaged("its head lacks kind or at_ms")
         if not 0 <= at_ms < 1e12:
             raise self._damaged("its time is impossible")
-        return Record(kind, float(at_ms), head, size, self._offset + _PREFIX_BYTES + len(text))
+        return CassetteRecord(kind, float(at_ms), head, size, self._offset + _PREFIX_BYTES + len(text))
 
     def _damaged(self, why: str) -> CassetteError:
         return CassetteError(f"The cassette is damaged: the record at byte {self._offset}: {why}", code="damaged")

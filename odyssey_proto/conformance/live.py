@@ -21,12 +21,12 @@ from ..emulator import Emulator, Fault
 from .command import LOOK_EVERY_S, RunningCommand
 from .contract import Contract
 from .judges import CHECKS
-from .record import Record, recording
+from .record import TrafficRecord, recording
 from .scenarios import SCENARIOS, SIZE
 from .scorecard import Point, Scorecard
 
 if TYPE_CHECKING:
-    from .scenarios import Scenario, Step
+    from .scenarios import Scenario, ScenarioStep
     from .scorecard import Outcome
 
 __all__ = ["check_live"]
@@ -144,7 +144,7 @@ def _unsupported(reported: _Reported) -> str:
     return f"not supported: {done.get('why') or 'step ' + str(done['step'])}"
 
 
-def _of_steps(scenario: Scenario, reported: _Reported, record: Record) -> list[Point]:
+def _of_steps(scenario: Scenario, reported: _Reported, record: TrafficRecord) -> list[Point]:
     """Return a point for each step."""
     points = []
     for number, step in enumerate(scenario.steps):
@@ -172,7 +172,7 @@ def _wrong_report(report: dict[str, Any]) -> str:
     return ""
 
 
-def _wrong_step(step: Step, report: dict[str, Any], record: Record, *, sloppy: bool) -> str:
+def _wrong_step(step: ScenarioStep, report: dict[str, Any], record: TrafficRecord, *, sloppy: bool) -> str:
     outcome = report["outcome"]
     value: dict[str, Any] = report.get("value" if outcome == "ok" else "error") or {}
     if step.expected not in ("any", outcome):
@@ -192,7 +192,7 @@ def _text(data: Any) -> str:
     return json.dumps(data, ensure_ascii=False)[:300]
 
 
-def _wrong_value(step: Step, value: dict[str, Any], record: Record) -> str:
+def _wrong_value(step: ScenarioStep, value: dict[str, Any], record: TrafficRecord) -> str:
     """Return how a reported value differs from what the service sent."""
     match step.do:
         case "start":
@@ -211,7 +211,7 @@ def _wrong_value(step: Step, value: dict[str, Any], record: Record) -> str:
     return ""
 
 
-def _of_traffic(scenario: Scenario, record: Record) -> list[Point]:
+def _of_traffic(scenario: Scenario, record: TrafficRecord) -> list[Point]:
     """Return a failed point for each violation of ``spec/`` by the client, or one point if there is none."""
     contract = Contract()
     found = dict.fromkeys(
@@ -235,7 +235,7 @@ def _of_traffic(scenario: Scenario, record: Record) -> list[Point]:
     return [Point(group=scenario.name, name="calls and messages", outcome="passed", written="spec/README.md")]
 
 
-def _of_checks(scenario: Scenario, record: Record) -> list[Point]:
+def _of_checks(scenario: Scenario, record: TrafficRecord) -> list[Point]:
     return [
         _point(
             scenario,

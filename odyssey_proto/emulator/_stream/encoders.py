@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     import av
 
-    from .rate_control import Rate
+    from .rate_control import BitRate
 
 __all__ = ["CLOCK_RATE_HZ", "NO_LIMIT", "KeepsRate", "fits", "has_size"]
 
@@ -28,9 +28,9 @@ def fits(context: Any, frame: av.VideoFrame, bit_rate: int, *, tolerance: float)
 
 
 class KeepsRate:
-    """Has an encoder of aiortc take its bit rate from a `Rate`, which also gets what aiortc sets."""
+    """Has an encoder of aiortc take its bit rate from a `BitRate`, which also gets what aiortc sets."""
 
-    _rate: Rate
+    _rate: BitRate
 
     @property
     def target_bitrate(self) -> int:

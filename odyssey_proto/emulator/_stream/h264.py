@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from av.frame import Frame
 
-    from .rate_control import Rate
+    from .rate_control import BitRate
 
 __all__ = ["RatedEncoder", "StreamEncoder"]
 
@@ -81,7 +81,7 @@ class RatedEncoder(KeepsRate, StreamEncoder):
     with. What it may reserve for a keyframe is fixed when it is opened, too.
     """
 
-    def __init__(self, on_packet: Callable[[av.Packet[Any]], None], rate: Rate, fps: int) -> None:
+    def __init__(self, on_packet: Callable[[av.Packet[Any]], None], rate: BitRate, fps: int) -> None:
         super().__init__(on_packet)
         self._rate = rate
         self._fps = fps

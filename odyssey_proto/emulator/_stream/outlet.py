@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aiortc import RTCRtpTransceiver
 
     from .history import SentPackets
-    from .rate_control import Rate, RateController
+    from .rate_control import BitRate, RateController
 
 __all__ = ["Outlet"]
 
@@ -46,7 +46,7 @@ class Outlet:
         fps: pictures per second.
     """
 
-    def __init__(self, transceiver: RTCRtpTransceiver, sent: SentPackets, rate: Rate, fps: int) -> None:
+    def __init__(self, transceiver: RTCRtpTransceiver, sent: SentPackets, rate: BitRate, fps: int) -> None:
         self._sent = sent
         sent.most_again = lambda: rate.bits_per_s
         self._pacer = Pacer(lambda: rate.bits_per_s, _PART_OF_PERIOD / fps)

@@ -17,7 +17,7 @@ from .encoders import NO_LIMIT, KeepsRate, fits
 if TYPE_CHECKING:
     from av.frame import Frame
 
-    from .rate_control import Rate
+    from .rate_control import BitRate
 
 __all__ = ["RatedVp8Encoder"]
 
@@ -40,7 +40,7 @@ class RatedVp8Encoder(KeepsRate, Vp8Encoder):
     A frame whose ``pict_type`` is I becomes a keyframe.
     """
 
-    def __init__(self, rate: Rate, fps: int) -> None:
+    def __init__(self, rate: BitRate, fps: int) -> None:
         super().__init__()
         self._rate = rate
         self._fps = fps
