@@ -1,4 +1,4 @@
-"""The file format of a live cassette: a session that was written down. No thread, and no knowledge of the network.
+"""The file format of a live cassette: a session that was written down. It opens no file, and does not know the network.
 
     magic      8 bytes    89 4F 44 59 43 41 53 54, which is \\x89ODYCAST
     version    2 bytes    1
@@ -28,11 +28,11 @@ from .._base.limits import CASSETTE_HEAD_MOST_BYTES, CASSETTE_PAYLOAD_MOST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-__all__ = ["BEGINNING", "CassetteRecord", "encode", "index", "is_cassette"]
+__all__ = ["BEGINNING", "MAGIC", "CassetteRecord", "encode", "index"]
 
-_MAGIC: Final = b"\x89ODYCAST"
+MAGIC: Final = b"\x89ODYCAST"
+"""The first bytes of every cassette, of any version."""
 _VERSION: Final = 1
 _BEGIN: Final = struct.Struct(">8sHH")
 _LENGTHS: Final = struct.Struct(">II")
@@ -40,7 +40,7 @@ _CHECKSUM: Final = struct.Struct(">I")
 _PREFIX_BYTES: Final = _LENGTHS.size + _CHECKSUM.size
 _AT_ONCE: Final = 1 << 16
 
-BEGINNING: Final = _BEGIN.pack(_MAGIC, _VERSION, 0)
+BEGINNING: Final = _BEGIN.pack(MAGIC, _VERSION, 0)
 """What a cassette begins with."""
 
 
@@ -83,15 +83,6 @@ def encode(head: dict[str, Any], payload: bytes = b"") -> bytes:
     return lengths + _CHECKSUM.pack(checksum) + text + payload
 
 
-def is_cassette(path: Path) -> bool:
-    """Return whether the file at ``path`` begins as cassettes do; False if it cannot be read, too."""
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_MAGIC)) == _MAGIC
-    except OSError:
-        return False
-
-
 def index(file: BinaryIO) -> tuple[list[CassetteRecord], bool]:
     """Read a cassette, without keeping its payloads; return its records, and whether it ends with a whole one.
 
@@ -100,7 +91,7 @@ def index(file: BinaryIO) -> tuple[list[CassetteRecord], bool]:
             damaged (``damaged``).
     """
     begin = file.read(_BEGIN.size)
-    if len(begin) < _BEGIN.size or not begin.startswith(_MAGIC):
+    if len(begin) < _BEGIN.size or not begin.startswith(MAGIC):
         raise CassetteError("This file is no cassette", code="not_a_cassette")
     _, version, _ = _BEGIN.unpack(begin)
     if version != _VERSION:

@@ -16,7 +16,7 @@ from av.error import FFmpegError
 from PIL import Image, ImageOps
 
 from ..._base.errors import OdysseyConfigError
-from ..._model.cassette import is_cassette
+from ..._model.cassette import MAGIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,7 +147,7 @@ def recording_at(path: Path, rate: float) -> Clip | Slides:
         raise OdysseyConfigError(
             f'world {str(path)!r} is not there: give a video, a folder of pictures, or a class as "module:Name"'
         )
-    if is_cassette(path):  # FFmpeg finds H.264 in it, which is not all of it
+    if _is_cassette(path):  # FFmpeg finds H.264 in it, which is not all of it
         raise OdysseyConfigError(f"world {str(path)!r} is a live cassette: give it as replay")
     try:
         with av.open(str(path)) as container:
@@ -157,6 +157,15 @@ def recording_at(path: Path, rate: float) -> Clip | Slides:
     if not readable:
         raise OdysseyConfigError(f"world {str(path)!r} has no video in it")
     return Clip(path)
+
+
+def _is_cassette(path: Path) -> bool:
+    """Return whether the file at ``path`` begins as cassettes do; False if it cannot be read, too."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
 
 
 def _pictures_in(folder: Path) -> list[Path]:
