@@ -1,4 +1,4 @@
-"""The file format of a live cassette: a session that was written down. It opens no file, and does not know the network.
+"""The file format of a live cassette: a session that was written down. It opens no file, and knows no network.
 
     magic      8 bytes    89 4F 44 59 43 41 53 54, which is \\x89ODYCAST
     version    2 bytes    1
