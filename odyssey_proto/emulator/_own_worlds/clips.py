@@ -27,7 +27,7 @@ __all__ = ["Clip", "Slides", "recording_at"]
 
 log = logging.getLogger("odyssey_proto.emulator.worlds")
 
-_USUAL_RATE: Final = 25.0
+_USUAL_FPS: Final = 25.0
 """Pictures per second of a clip that does not say."""
 _SHORTEST_S: Final = 1 / 240
 """Minimum length of a picture, in s."""
@@ -75,7 +75,7 @@ class Clip:
             at, frame = self._following
             if self._number and t - self._began < at - _IN_TIME_S:
                 break
-            self._lasts = max(_SHORTEST_S, at - self._shown_at) if self._number else 1 / _USUAL_RATE
+            self._lasts = max(_SHORTEST_S, at - self._shown_at) if self._number else 1 / _USUAL_FPS
             self._shown_at, self._number = at, self._number + 1
             found, self._following = frame, None
         return None if found is None else _upright(found)
@@ -89,7 +89,7 @@ class Clip:
         with av.open(str(self._path)) as container:
             stream = container.streams.video[0]
             stream.codec_context.thread_count = 1  # it shares the machine with the encoders
-            rate = float(stream.average_rate or _USUAL_RATE)
+            rate = float(stream.average_rate or _USUAL_FPS)
             count, first = 0, 0.0
             try:
                 for frame in container.decode(stream):
