@@ -23,6 +23,14 @@ def test_a_status_is_reported_when_it_changes_and_the_end_last() -> None:
     )
 
 
+def test_what_a_session_waits_for_is_said_once() -> None:
+    rig = Rig(queue_timeout_s=3).to_queueing()
+    full = inputs.StreamerUnavailable(errors.OdysseyConnectionError("No streamers available", status=503))
+    assert [event.message for event in only(rig.give(full), events.StatusChanged)] == ["Waiting for a streamer"]
+    rig.later(1.0)
+    assert only(rig.give(full), events.StatusChanged) == []
+
+
 def test_the_progress_names_the_failure_before() -> None:
     rig = Rig(initial_retry_delay_ms=0).to_connecting()
     assert rig.core.progress == "opening the signaling connection"

@@ -84,25 +84,6 @@ def test_ends_are_asked_for_once_while_one_is_awaited() -> None:
     assert rig.core.stream is StreamState.NONE
 
 
-def test_video_is_looked_for_and_a_keyframe_asked_for() -> None:
-    rig = Rig().to_streaming()
-    last = rig.now + 1.0
-    assert rig.later(1.0) == [effects.CheckVideo(1)]
-    assert seen(rig, last) == []
-    rig.later(1.0)
-    assert seen(rig, last) == [effects.AskForKeyframe(1)]
-
-
-def test_a_streamer_that_is_there_and_sends_no_video_is_reported_to_pause() -> None:
-    rig = Rig().to_streaming()
-    at = rig.now + 1.0
-    figures = inputs.LinkFigures(expected=0, lost=0, held_up_s=0.0, packet_at=at)
-    for _ in range(2):
-        rig.later(1.0)
-        rig.give(inputs.VideoSeen(1, at, 100, figures=figures))
-    assert only(rig.later(0.0), events.VideoPaused) == [events.VideoPaused(seconds=1.0, at=rig.now)]
-
-
 @pytest.mark.parametrize(("age_s", "recoverable"), [(VIDEO_DEADLINE_S, True), (SESSION_KEPT_S, False)])
 def test_a_link_without_video_is_lost(age_s: float, recoverable: bool) -> None:
     rig = Rig().to_streaming()
