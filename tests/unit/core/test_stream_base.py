@@ -1,4 +1,4 @@
-"""What the actions of a stream are made of: answers to its calls, and the check for its video."""
+"""What the actions of a stream are made of: answers to its calls, and the loss of its video."""
 
 from __future__ import annotations
 

@@ -984,25 +984,3 @@ def test_an_error_says_whether_it_answers_a_call() -> None:
     rig.interact("one")
     told = [only(rig.hear(refused), events.StreamFailed)[0].answers_call for _ in range(2)]
     assert told == [True, False]
-
-
-# --- checking that video arrives
-
-
-def test_video_is_looked_for_and_a_keyframe_asked_for() -> None:
-    rig = Rig().to_streaming()
-    last = rig.now + 1.0
-    assert rig.later(1.0) == [effects.CheckVideo(1)]
-    assert seen(rig, last) == []
-    rig.later(1.0)
-    assert seen(rig, last) == [effects.AskForKeyframe(1)]
-
-
-def test_a_streamer_that_is_there_and_sends_no_video_is_reported_to_pause() -> None:
-    rig = Rig().to_streaming()
-    at = rig.now + 1.0
-    figures = inputs.LinkFigures(expected=0, lost=0, held_up_s=0.0, packet_at=at)
-    for _ in range(2):
-        rig.later(1.0)
-        rig.give(inputs.VideoSeen(1, at, 100, figures=figures))
-    assert only(rig.later(0.0), events.VideoPaused) == [events.VideoPaused(seconds=1.0, at=rig.now)]
