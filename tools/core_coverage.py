@@ -31,7 +31,7 @@ MODULES: Final = (
     *("core/link_quality", "core/link_watch"),
     *("core/queueing", "core/session_machine", "core/silence", "core/refusals", "core/spectator_machine"),
     *("core/session_base", "core/session_errors", "core/stream_base", "core/stream_errors", "core/stream_machine"),
-    *("core/gaps", "core/spare", "core/signs_of_life", "core/unread"),
+    *("core/gaps", "core/spare", "core/signs_of_life", "core/spectator_errors", "core/unread"),
     *("_video/frame", "_video/images"),
     *("_live/event_hub", "_live/dispatcher"),
 )

@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 import attrs
 
 from odyssey_proto.core.inputs import Due, Fault
-from odyssey_proto.core.session_base import SessionState
-from odyssey_proto.core.session_machine import SESSION_TABLE
+from odyssey_proto.core.session_machine import SESSION_TABLE, SessionState
 from odyssey_proto.core.spectator_machine import SPECTATOR_TABLE, SpectatorState
-from odyssey_proto.core.stream_base import StreamState
-from odyssey_proto.core.stream_machine import STREAM_TABLE
+from odyssey_proto.core.stream_machine import STREAM_TABLE, StreamState
 from tools import moments
 
 if TYPE_CHECKING:

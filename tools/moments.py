@@ -13,10 +13,8 @@ import odyssey_models as wire
 
 from odyssey_proto.core.inputs import Unreadable
 from odyssey_proto.core.machine import nothing
-from odyssey_proto.core.session_base import SessionState
-from odyssey_proto.core.session_machine import SESSION_ROWS
-from odyssey_proto.core.stream_base import StreamState
-from odyssey_proto.core.stream_machine import STREAM_ROWS
+from odyssey_proto.core.session_machine import SESSION_ROWS, SessionState
+from odyssey_proto.core.stream_machine import STREAM_ROWS, StreamState
 
 if TYPE_CHECKING:
     from collections.abc import Callable

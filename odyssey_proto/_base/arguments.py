@@ -54,7 +54,7 @@ MOST_PER_PAGE: Final = 100
 """The largest ``limit`` of a list."""
 FARTHEST: Final = 2**53
 """The largest ``offset``: not every JSON parser represents larger integers exactly."""
-_LONGEST: Final = 1e9  # s; an int can exceed the range of a float
+_LARGEST_S: Final = 1e9  # an int can exceed the range of a float
 
 
 def identifier(name: str, value: Any) -> str:
@@ -114,7 +114,7 @@ def seconds(name: str, value: Any) -> float:
     """Return a finite duration in s, 0 or more."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
-    if not 0 <= value < math.inf or value > _LONGEST:
+    if not 0 <= value < math.inf or value > _LARGEST_S:
         raise OdysseyConfigError(f"{name} must be 0 s or more, and finite{_not(value)}", code="invalid_argument")
     return float(value)
 
@@ -153,7 +153,7 @@ def number(name: str, value: Any, *, whole: bool = False, least: float = -math.i
 
 def _not(value: float) -> str:
     """Return the end of a message that shows ``value``, or nothing if it would be too long."""
-    return f", not {value!r}" if -_LONGEST <= value <= _LONGEST or value != value else ""
+    return f", not {value!r}" if -_LARGEST_S <= value <= _LARGEST_S or value != value else ""
 
 
 def function(name: str, value: Any) -> None:

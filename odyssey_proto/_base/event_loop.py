@@ -35,7 +35,7 @@ log = logging.getLogger("odyssey_proto.live")
 
 # In s. Submitted tasks are cancelled first, with enough time to close what they opened; then all others.
 # The sum stays below the time that `stop` waits by default.
-_PATIENCE_S: Final = {"submitted": 0.6, "others": 0.2, "workers": 0.1}
+_TASKS_END_S: Final = {"submitted": 0.6, "others": 0.2, "workers": 0.1}
 
 
 _scope: contextvars.ContextVar[TaskScope | None] = contextvars.ContextVar("odyssey_task_scope", default=None)
@@ -247,15 +247,15 @@ class _Life:
             self.loop.run_until_complete(self._wind_up())
         finally:
             self.executor.shutdown(wait=False, cancel_futures=True)
-            self.executor.join(_PATIENCE_S["workers"])
+            self.executor.join(_TASKS_END_S["workers"])
             asyncio.set_event_loop(None)
             self.loop.close()
             self._refuse_waiting()
 
     async def _wind_up(self) -> None:
         await asyncio.sleep(0)  # a coroutine submitted at the last moment gets its task
-        await _cancel(self.submitted, _PATIENCE_S["submitted"])
-        await _cancel(asyncio.all_tasks() - {asyncio.current_task()}, _PATIENCE_S["others"])
+        await _cancel(self.submitted, _TASKS_END_S["submitted"])
+        await _cancel(asyncio.all_tasks() - {asyncio.current_task()}, _TASKS_END_S["others"])
         await self.loop.shutdown_asyncgens()
 
     def _make_task(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:

@@ -18,7 +18,7 @@ from .errors import OdysseyConfigError
 
 __all__ = ["close_at_sigterm"]
 
-_PATIENCE_S: Final = 8.0  # longer than `process_end.end` should take, shorter than the 10 s of `docker stop`
+_END_WITHIN_S: Final = 8.0  # longer than `process_end.end` should take, shorter than the 10 s of `docker stop`
 _STATUS: Final = 128 + signal.SIGTERM  # what a shell reports for a process that SIGTERM ended
 
 
@@ -49,7 +49,7 @@ def _on_sigterm(_number: int, _frame: FrameType | None) -> None:
     except RuntimeError:  # the system has none left, or Python 3.12.0 or 3.12.1 waits for other threads to end
         _end()
     # Meanwhile the program does not continue, and sees none of its connections end.
-    threading.Event().wait(_PATIENCE_S)
+    threading.Event().wait(_END_WITHIN_S)
     _die()
 
 

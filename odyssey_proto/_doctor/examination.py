@@ -15,12 +15,12 @@ from .._base.clock import TURN_S, Deadline, MonotonicClock
 from .._base.errors import OdysseyError
 from .._base.resources import start
 from .._base.secrets import one_line
-from .finding import Finding, without
+from .finding import CheckResult, without
 from .remedies import remedy
 
 __all__ = ["Check", "Findings", "failed", "findings_of"]
 
-Findings: TypeAlias = Finding | Sequence[Finding]
+Findings: TypeAlias = CheckResult | Sequence[CheckResult]
 
 
 @attrs.frozen
@@ -34,14 +34,14 @@ class Check:
     """The check, run on a thread of its own; an exception becomes a finding, too."""
 
 
-def failed(name: str, error: OdysseyError) -> Finding:
+def failed(name: str, error: OdysseyError) -> CheckResult:
     """Return the finding for an error of the client."""
-    return Finding(name=name, outcome="failed", text=error.message, advice=remedy(error), error=error)
+    return CheckResult(name=name, outcome="failed", text=error.message, advice=remedy(error), error=error)
 
 
 def findings_of(
     checks: Sequence[Check], secrets: Callable[[], tuple[str, ...]], on_check: Callable[[str], object]
-) -> Iterator[Finding]:
+) -> Iterator[CheckResult]:
     """Run the checks, one after the other, and yield their findings, without any of ``secrets``.
 
     ``on_check`` is called with the name of each, before it begins.
@@ -52,7 +52,7 @@ def findings_of(
             yield without(finding, secrets())
 
 
-def _taken(check: Check) -> Sequence[Finding]:
+def _taken(check: Check) -> Sequence[CheckResult]:
     found: list[Findings] = []
     is_over = threading.Event()
 
@@ -75,11 +75,11 @@ def _taken(check: Check) -> Sequence[Finding]:
         if deadline.expired:
             return [_too_slow(check)]
     result = found[0]
-    return [result] if isinstance(result, Finding) else result
+    return [result] if isinstance(result, CheckResult) else result
 
 
-def _too_slow(check: Check) -> Finding:
-    return Finding(
+def _too_slow(check: Check) -> CheckResult:
+    return CheckResult(
         name=check.name,
         outcome="failed",
         text=f"it took more than {check.limit_s:g} s and was given up",
@@ -87,8 +87,8 @@ def _too_slow(check: Check) -> Finding:
     )
 
 
-def _broken(name: str, exc: Exception) -> Finding:
-    return Finding(
+def _broken(name: str, exc: Exception) -> CheckResult:
+    return CheckResult(
         name=name,
         outcome="failed",
         text=f"the check itself failed: {type(exc).__name__}: {one_line(str(exc))}",

@@ -11,14 +11,14 @@ from .._base.errors import OdysseyError
 from .._base.secrets import forms, redacted
 from .._base.texts import presentable
 
-__all__ = ["Finding", "Outcome", "without"]
+__all__ = ["CheckResult", "Outcome", "without"]
 
 Outcome: TypeAlias = Literal["ok", "warning", "failed", "skipped"]
 """``warning``: it works, but not as it should; or it fails, and nothing depends on it."""
 
 
 @attrs.frozen(kw_only=True)
-class Finding:
+class CheckResult:
     """The finding of a check."""
 
     name: str
@@ -45,7 +45,7 @@ class Finding:
         return {**data, "details": dict(self.details), "code": self.code}
 
 
-def without(finding: Finding, secrets: tuple[str, ...]) -> Finding:
+def without(finding: CheckResult, secrets: tuple[str, ...]) -> CheckResult:
     """Return ``finding`` without ``secrets``, in whatever form, and in printable characters.
 
     The client's own errors have none; this is for what a server may repeat in a name.

@@ -24,7 +24,7 @@ from .._base.daemon_executor import DaemonExecutor
 from .._base.event_loop import BackgroundLoop
 from .._model.ice_urls import IceUrl
 from .._net.webrtc.ice_servers import IceServers
-from .finding import Finding
+from .finding import CheckResult
 
 __all__ = ["Heard", "ask", "check_servers", "check_ways"]
 
@@ -35,7 +35,7 @@ _COOKIE: Final = 0x2112A442
 _MAPPED: Final = (0x0020, 0x0001)  # XOR-MAPPED-ADDRESS, and the older MAPPED-ADDRESS
 _HEADER: Final = struct.Struct("!HHI12s")
 _NOT_FOUND: Final = "not found in the DNS"
-_GIVING_BACK_S: Final = 0.5  # for a relay: a message and its answer
+_RELAY_GIVEN_BACK_S: Final = 0.5  # for a relay: a message and its answer
 
 
 @attrs.frozen(kw_only=True)
@@ -103,7 +103,7 @@ async def _ask_turn(url: IceUrl, limit_s: float) -> Heard:
         await servers.cut()
         if relays:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(transport.relay_is_gone.wait(), _GIVING_BACK_S)
+                await asyncio.wait_for(transport.relay_is_gone.wait(), _RELAY_GIVEN_BACK_S)
     if relays:
         return Heard(took_ms=took_ms)
     return Heard(problem=next((note.partition(f"{url}: ")[2] for note in servers.notes), "no answer"))
@@ -183,17 +183,17 @@ def _ipv4(url: IceUrl) -> Any:
 # --- what that means
 
 
-def check_servers(heard: Mapping[IceUrl, Heard], *, is_connected: bool | None) -> list[Finding]:
+def check_servers(heard: Mapping[IceUrl, Heard], *, is_connected: bool | None) -> list[CheckResult]:
     """Return a finding for each server, and one for how the network maps addresses."""
     return [*(_of_server(url, each) for url, each in heard.items()), *_of_mapping(heard, is_connected)]
 
 
-def _of_server(url: IceUrl, heard: Heard) -> Finding:
+def _of_server(url: IceUrl, heard: Heard) -> CheckResult:
     name, details = url.scheme.upper(), {"url": str(url)}
     if heard.took_ms is not None:
         what = "answers" if url.scheme == "stun" else "grants a relay"
         text = f"{url} {what} after {heard.took_ms} ms"
-        return Finding(name=name, outcome="ok", text=text, took_ms=heard.took_ms, details=details)
+        return CheckResult(name=name, outcome="ok", text=text, took_ms=heard.took_ms, details=details)
     advice = ""
     if "credential" in heard.problem:
         advice = "report it to the service, which gave the credentials"
@@ -204,18 +204,18 @@ def _of_server(url: IceUrl, heard: Heard) -> Finding:
             f"have the firewall let through {'UDP' if url.transport == 'udp' else 'TCP'} to {url.host}:{url.port}"
         )
     text = f"{url}: {heard.problem}"
-    return Finding(name=name, outcome="warning", text=text, advice=advice, details=details)
+    return CheckResult(name=name, outcome="warning", text=text, advice=advice, details=details)
 
 
-def _of_mapping(heard: Mapping[IceUrl, Heard], is_connected: bool | None) -> list[Finding]:
+def _of_mapping(heard: Mapping[IceUrl, Heard], is_connected: bool | None) -> list[CheckResult]:
     ports = [each.port for each in heard.values() if each.port is not None]
     if len(ports) < 2:
         return []
     if len(set(ports)) == 1:
-        return [Finding(name="NAT", outcome="ok", text="a direct way for the video is possible")]
+        return [CheckResult(name="NAT", outcome="ok", text="a direct way for the video is possible")]
     has_relay = any(url.scheme != "stun" and each.took_ms is not None for url, each in heard.items())
     return [
-        Finding(
+        CheckResult(
             name="NAT",
             outcome="ok" if has_relay or is_connected else "warning",
             text="the network gives every destination another port: the video needs a relay (TURN)",
@@ -226,7 +226,7 @@ def _of_mapping(heard: Mapping[IceUrl, Heard], is_connected: bool | None) -> lis
 
 def check_ways(
     heard: Mapping[IceUrl, Heard], *, api_url: str, api_is_reached: bool | None, is_connected: bool | None
-) -> list[Finding]:
+) -> list[CheckResult]:
     """Return whether UDP, TCP and TLS get through, judged by all answers.
 
     Args:
@@ -247,7 +247,7 @@ def check_ways(
     ]
 
 
-def _of_way(way: str, servers: Sequence[Heard], *, by_api: bool, is_connected: bool | None) -> Finding:
+def _of_way(way: str, servers: Sequence[Heard], *, by_api: bool, is_connected: bool | None) -> CheckResult:
     count = sum(each.took_ms is not None for each in servers)
     kind = "STUN and TURN" if way == "UDP" else "TURN"
     answering = f"{count} of {len(servers)} {kind} servers answer"
@@ -255,15 +255,15 @@ def _of_way(way: str, servers: Sequence[Heard], *, by_api: bool, is_connected: b
     evidence = ["the API answers", *evidence] if by_api else evidence
     known: dict[str, Any] = {"name": way, "details": {"servers": len(servers), "answering": count}}
     if count or by_api:
-        return Finding(outcome="ok", text=f"gets through ({'; '.join(evidence)})", **known)
+        return CheckResult(outcome="ok", text=f"gets through ({'; '.join(evidence)})", **known)
     if all(each.problem == _NOT_FOUND for each in servers):
         text = f"not known: none of {len(servers)} servers was found" if servers else evidence[-1]
-        return Finding(outcome="skipped", text=text, **known)
+        return CheckResult(outcome="skipped", text=text, **known)
     text = f"does not get through ({evidence[-1]})"
     if way != "UDP":
         advice = "" if is_connected else f"have the firewall let {way} through to these servers"
-        return Finding(outcome="warning", text=text, advice=advice, **known)
-    return Finding(
+        return CheckResult(outcome="warning", text=text, advice=advice, **known)
+    return CheckResult(
         # Without a connection, this is a guess: the servers asked may not be those of the service.
         outcome="failed" if is_connected is False else "warning",
         text=text,

@@ -9,7 +9,7 @@ import attrs
 
 from .._base.errors import MissingExtraError, OdysseyConnectionError
 from .examination import failed
-from .finding import Finding
+from .finding import CheckResult
 
 if TYPE_CHECKING:
     from ..emulator import Emulator
@@ -26,7 +26,7 @@ _PICTURES: Final = 10
 _SIZE: Final = (512, 64)
 
 
-def check_codecs() -> Finding:
+def check_codecs() -> CheckResult:
     """Return whether there is a decoder for each codec of the service."""
     try:
         import av
@@ -34,7 +34,7 @@ def check_codecs() -> Finding:
         from av.codec.codec import UnknownCodecError
     except ImportError as exc:
         text = f"PyAV cannot be loaded: {exc}"
-        return Finding(name="codecs", outcome="failed", text=text, advice=_AGAIN)
+        return CheckResult(name="codecs", outcome="failed", text=text, advice=_AGAIN)
     missing = []
     for codec in _DECODERS:
         try:
@@ -46,27 +46,27 @@ def check_codecs() -> Finding:
     details = {"decoders": [codec for codec in _DECODERS if codec not in missing], "libavcodec": ffmpeg}
     if not missing:
         text = f"{' and '.join(able)} can be decoded (PyAV {av.__version__}, libavcodec {ffmpeg})"
-        return Finding(name="codecs", outcome="ok", text=text, details=details)
+        return CheckResult(name="codecs", outcome="ok", text=text, details=details)
     text = f"PyAV {av.__version__} cannot decode {' and '.join(_DECODERS[codec] for codec in missing)}"
-    return Finding(
+    return CheckResult(
         name="codecs", outcome="warning" if able else "failed", text=text, advice=_AGAIN, details=details
     )
 
 
-def check_round_trip(timeout_s: float) -> Finding:
+def check_round_trip(timeout_s: float) -> CheckResult:
     """Stream from an emulator of this process, and return the result."""
 
     try:
         from ..emulator import Emulator
     except MissingExtraError as missing:
-        return Finding(name="emulator", outcome="skipped", text=missing.message)
+        return CheckResult(name="emulator", outcome="skipped", text=missing.message)
     try:
         return _streamed(Emulator, timeout_s)
     except OdysseyConnectionError as error:
         return attrs.evolve(failed("emulator", error), advice=_LOOPBACK)
 
 
-def _streamed(emulator_class: type[Emulator], timeout_s: float) -> Finding:
+def _streamed(emulator_class: type[Emulator], timeout_s: float) -> CheckResult:
     from ..client import Odyssey
 
     began = time.monotonic()
@@ -86,7 +86,7 @@ def _streamed(emulator_class: type[Emulator], timeout_s: float) -> Finding:
         session.end_stream(timeout=timeout_s)
     latency_ms = None if stats.latency_ms is None else round(stats.latency_ms, 1)
     took_ms = round((time.monotonic() - began) * 1000)
-    return Finding(
+    return CheckResult(
         name="emulator",
         outcome="ok",
         text=f"a stream from an emulator on this machine works: connected in {connected_s:.1f} s, {stats.codec}",

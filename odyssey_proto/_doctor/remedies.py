@@ -7,6 +7,7 @@ import ssl
 from typing import Final
 
 from .._base.errors import ConcurrentLimitReachedError, OdysseyError, OdysseyUsageError
+from .._net.failures import OF_NAME, OF_TIME
 
 __all__ = ["remedy"]
 
@@ -14,9 +15,6 @@ _NETWORK: Final = (
     "check that this machine is online, and that ODYSSEY_API_URL is right; in a company's network, ask for its "
     "proxy, and set HTTPS_PROXY"
 )
-# The codes of OpenSSL (X509_V_ERR_...).
-_OF_TIME: Final = frozenset({9, 10})  # not valid yet, expired
-_OF_NAME: Final = frozenset({62, 64})  # of another host, of another address
 _LATER: Final = "try again in a minute; if this persists, report it to the service"
 _REMEDIES: Final = {
     "missing_api_key": "set ODYSSEY_API_KEY, or use --api-key-file FILE",
@@ -60,11 +58,11 @@ def remedy(error: OdysseyError) -> str:
     if "the proxy " in error.message:  # whatever failed, it failed there
         return _REMEDIES["proxy"]
     match error.__cause__:
-        case ssl.SSLCertVerificationError(verify_code=code) if code in _OF_TIME:
+        case ssl.SSLCertVerificationError(verify_code=code) if code in OF_TIME:
             return (
                 "set the clock of this machine; if it is right, report to the service that its certificate is not"
             )
-        case ssl.SSLCertVerificationError(verify_code=code) if code in _OF_NAME:
+        case ssl.SSLCertVerificationError(verify_code=code) if code in OF_NAME:
             return "check the address; a network that wants you to log in first answers in this way, too"
     if (known := _REMEDIES.get(error.code or "")) is not None:
         return known

@@ -27,23 +27,23 @@ from .._net.failures import SettingError
 from .._net.http_exchange import HttpRequest
 from .._net.observation import watching
 from .._net.proxies import proxy_for
+from .._net.regions import UNREACHED_MS
 from .._net.service_api import ServiceApi
 from .._net.webrtc.candidates import FALLBACK_SERVERS
 from .._net.websocket import OPERATION as WEBSOCKET
 from .._rest.minting import mint
 from .._version import __version__
 from .examination import Findings, failed
-from .finding import Finding
+from .finding import CheckResult
 
 __all__ = ["AGENT", "Patient"]
 
 AGENT: Final = f"odyssey-proto-doctor/{__version__}"
 """The ``User-Agent`` of the request that checks for the API, which is not one of the protocol's."""
 
-_UNREACHED_MS: Final = 9999
 _SECRET_LEAST_CHARS: Final = 6  # anything shorter is not a secret, but may be part of any word
 _QUEUEING_S: Final = 5
-_GIVING_UP_S: Final = 2.0  # earlier than the check, so that the error of the client is seen
+_CLIENT_GIVES_UP_S: Final = 2.0  # earlier than the check, so that the error of the client is seen
 _CLOCK_OFF_S: Final = 30.0
 _CLOCK_WRONG_S: Final = 300.0  # certificates and tokens are refused by then
 _SET_THE_CLOCK: Final = (
@@ -97,11 +97,11 @@ class Patient:
         self._api.close()
 
     def _until(self, limit_s: float) -> Deadline:
-        return Deadline(max(limit_s - _GIVING_UP_S, limit_s / 2), self._clock)
+        return Deadline(max(limit_s - _CLIENT_GIVES_UP_S, limit_s / 2), self._clock)
 
     # --- the API
 
-    def check_proxy(self) -> Finding:
+    def check_proxy(self) -> CheckResult:
         """Return which proxy the environment names for the API."""
         try:
             proxy = proxy_for(self.config.api_url)
@@ -109,15 +109,15 @@ class Patient:
             error = OdysseyConnectionError(str(exc), code=exc.code)
             return failed("proxy", error)
         if proxy is None:
-            return Finding(name="proxy", outcome="ok", text="none for this service")
+            return CheckResult(name="proxy", outcome="ok", text="none for this service")
         self.through_proxy = proxy.name
-        return Finding(
+        return CheckResult(
             name="proxy",
             outcome="ok",
             text=f"{proxy.scheme}://{proxy.name} ({proxy.source}); video does not go through it",
         )
 
-    def check_api(self, limit_s: float) -> Finding:
+    def check_api(self, limit_s: float) -> CheckResult:
         """Return whether something answers at the address of the API, as the API does."""
         self.is_reached = False
         url = self.config.api_url
@@ -142,10 +142,10 @@ class Patient:
         }
         if answer.status >= 500:
             text, advice = f"{url} answers {answer.status}: the service has trouble", "try again in some minutes"
-            return Finding(outcome="failed", text=text, advice=advice, **said)
+            return CheckResult(outcome="failed", text=text, advice=advice, **said)
         self.is_reached = True
         if "json" in answer.header("content-type") and (answer.ok or answer.status in (401, 403)):
-            return Finding(outcome="ok", text=f"{url} answers after {took_ms} ms{through}", **said)
+            return CheckResult(outcome="ok", text=f"{url} answers after {took_ms} ms{through}", **said)
         error = OdysseyConnectionError(
             f"{url} answers {answer.status}, but not as the API does{through}",
             code="malformed",
@@ -154,22 +154,22 @@ class Patient:
         self.is_reached = False
         return attrs.evolve(failed("API", error), took_ms=took_ms, details=said["details"])
 
-    def check_clock(self) -> Finding:
+    def check_clock(self) -> CheckResult:
         """Compare this machine's clock with that of the service."""
         if self._date is None:
             now = datetime.datetime.now(datetime.UTC)
             text = f"there is no answer to compare it with; here it is {now:%Y-%m-%d %H:%M} UTC"
-            return Finding(
+            return CheckResult(
                 name="clock", outcome="skipped", text=text, advice=f"if that is wrong, {_SET_THE_CLOCK}"
             )
         there, here = self._date
         off_s = here - there
         details = {"off_s": round(off_s)}
         if abs(off_s) <= _CLOCK_OFF_S:
-            return Finding(name="clock", outcome="ok", text="agrees with the service's", details=details)
+            return CheckResult(name="clock", outcome="ok", text="agrees with the service's", details=details)
         side = "ahead of" if off_s > 0 else "behind"
         amount = datetime.timedelta(seconds=round(abs(off_s)))
-        return Finding(
+        return CheckResult(
             name="clock",
             outcome="failed" if abs(off_s) > _CLOCK_WRONG_S else "warning",
             text=f"this machine's clock is {amount} {side} the service's",
@@ -177,16 +177,16 @@ class Patient:
             details=details,
         )
 
-    def check_key(self, limit_s: float) -> Finding:
+    def check_key(self, limit_s: float) -> CheckResult:
         """Return whether the service accepts the key."""
         self.config.require_api_key()
         if not self.is_reached:
             return _skipped("key", "there is one, but the API is not reached")
         self._api.access_token(self._until(limit_s))
         self._has_key = True
-        return Finding(name="key", outcome="ok", text="accepted")
+        return CheckResult(name="key", outcome="ok", text="accepted")
 
-    def check_regions(self, limit_s: float) -> Finding:
+    def check_regions(self, limit_s: float) -> CheckResult:
         """Return the latency to each region."""
         if not self._has_key:
             return _skipped("regions", "it needs a key that is accepted")
@@ -194,21 +194,21 @@ class Patient:
         if not latencies:
             text = "the service names none, or did not answer in time"
             advice = "sessions work, but may be far away; try again later"
-            return Finding(name="regions", outcome="warning", text=text, advice=advice)
-        reached = {region: ms for region, ms in latencies.items() if ms < _UNREACHED_MS}
+            return CheckResult(name="regions", outcome="warning", text=text, advice=advice)
+        reached = {region: ms for region, ms in latencies.items() if ms < UNREACHED_MS}
         text = ", ".join(
             f"{region} {reached[region]} ms" if region in reached else f"{region} does not answer"
             for region in sorted(latencies, key=lambda region: (latencies[region], region))
         )
         details = {"latencies_ms": {region: reached.get(region) for region in latencies}}
         if len(reached) == len(latencies):
-            return Finding(name="regions", outcome="ok", text=text, details=details)
+            return CheckResult(name="regions", outcome="ok", text=text, details=details)
         advice = "a firewall may block the addresses of regions; sessions work, but may be far away"
-        return Finding(name="regions", outcome="warning", text=text, advice=advice, details=details)
+        return CheckResult(name="regions", outcome="warning", text=text, advice=advice, details=details)
 
     # --- a session
 
-    def check_session(self, limit_s: float) -> Finding:
+    def check_session(self, limit_s: float) -> CheckResult:
         """Request a session, and keep it for the connection."""
         if not self._has_key:
             return _skipped("session", "it needs a key that is accepted")
@@ -222,7 +222,7 @@ class Patient:
             )
             return attrs.evolve(failed("session", error), outcome="warning" if is_passing else "failed")
         took_ms = round((time.monotonic() - began) * 1000)
-        return Finding(name="session", outcome="ok", text=f"granted after {took_ms} ms", took_ms=took_ms)
+        return CheckResult(name="session", outcome="ok", text=f"granted after {took_ms} ms", took_ms=took_ms)
 
     def check_ice_servers(self, limit_s: float) -> Findings:
         """Ask which STUN and TURN servers there are."""
@@ -244,8 +244,8 @@ class Patient:
         if left_out or not urls:
             advice = "report it to the service: connections work only where no server is needed" * (not urls)
             text = "; ".join((f"the service names {named}", *left_out))
-            return Finding(name=name, outcome="warning", text=text, advice=advice)
-        return Finding(name=name, outcome="ok", text=f"the service names {named}")
+            return CheckResult(name=name, outcome="warning", text=text, advice=advice)
+        return CheckResult(name=name, outcome="ok", text=f"the service names {named}")
 
     def check_connection(self, limit_s: float) -> Findings:
         """Connect to the session, without a stream, and leave it: signaling, and the path for the video."""
@@ -285,11 +285,11 @@ class Patient:
         # If the WebSocket failed, an offer came over an earlier one, which has closed.
         if not offers or (error is not None and error.operation == WEBSOCKET):
             if error is None:  # impossible without an offer; but then all is well
-                return Finding(name="connection", outcome="ok", text="connected", took_ms=took_ms)
+                return CheckResult(name="connection", outcome="ok", text="connected", took_ms=took_ms)
             return [failed("signaling", error), _skipped("connection", "no streamer has answered")]
         offered_ms = round((offers[0][0] - began) * 1000)
         codecs = [name for name in ("H264", "VP8") if f" {name}/" in offers[0][1]]
-        signaling = Finding(
+        signaling = CheckResult(
             name="signaling",
             outcome="ok",
             text=f"the streamer offers {' and '.join(codecs) or 'no known codec'} after {offered_ms} ms",
@@ -299,8 +299,8 @@ class Patient:
         if error is not None:
             return [signaling, failed("connection", error)]
         text = f"video and control channel are open after {took_ms} ms"
-        return [signaling, Finding(name="connection", outcome="ok", text=text, took_ms=took_ms)]
+        return [signaling, CheckResult(name="connection", outcome="ok", text=text, took_ms=took_ms)]
 
 
-def _skipped(name: str, why: str) -> Finding:
-    return Finding(name=name, outcome="skipped", text=why)
+def _skipped(name: str, why: str) -> CheckResult:
+    return CheckResult(name=name, outcome="skipped", text=why)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BroadcastAccess", "Place"]
 
-_CLOSING_S: Final = 0.6  # for what still runs on the loop
+_LOOP_ENDS_S: Final = 0.6  # for what still runs on the loop
 
 
 @attrs.frozen(kw_only=True)
@@ -46,7 +46,7 @@ class Place:
 
 
 class BroadcastAccess:
-    """Makes links to one broadcast, see `odyssey_proto._live.link.Access`.
+    """Makes links to one broadcast, see `odyssey_proto._live.link.LinkAccess`.
 
     Raises:
         OdysseyConfigError: an address is not valid.
@@ -93,4 +93,4 @@ class BroadcastAccess:
 
     def release(self) -> None:
         """End the loop."""
-        self._loop.stop(_CLOSING_S)
+        self._loop.stop(_LOOP_ENDS_S)

@@ -7,15 +7,13 @@ objects that users see are in `odyssey_proto.session` and `odyssey_proto.spectat
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import importlib
-import itertools
 import logging
 import os
 import queue
 import threading
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
 
@@ -35,6 +33,7 @@ from .dispatcher import Dispatcher
 from .event_hub import EventHub
 from .link import LinkContext
 from .session_stats import link_figures, session_stats
+from .waiting_calls import WaitingCalls
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
     from .._model.stats import SessionStats
     from ..core.snapshot import Snapshot
     from .handlers import OdysseyEventHandlers
-    from .link import Access, Link
+    from .link import Link, LinkAccess
     from .live_capture import CaptureWriting
 
 __all__ = ["LEAVE_S", "Driver", "drivers_of"]
@@ -55,7 +54,6 @@ log = logging.getLogger("odyssey_proto.live")
 LEAVE_S: Final = 1.2
 """The time that leaving may take while a caller waits for it, in s."""
 _LINGER_S: Final = 5.0  # for returning the session after its end, while no caller waits
-_ABANDONED_WITHIN_S: Final = 1.0  # the driver takes its inbox at once, unless the machine is very busy
 _FILES_S: Final = 5.0  # for finishing files when the process ends, which would otherwise cut them short
 _LAST_FRAMES_S: Final = 0.7  # for finishing files; if encoding is behind, they are finished later
 _LAST_WORKERS_S: Final = 0.2  # for workers whose sockets have just been shut
@@ -95,7 +93,7 @@ class Driver:
     def __init__(
         self,
         core: Core,
-        access: Access,
+        access: LinkAccess,
         clock: Clock,
         handlers: OdysseyEventHandlers | None = None,
         *,
@@ -132,9 +130,7 @@ class Driver:
         self._context = LinkContext(clock, self.hub, self.totals, self.post, self.tap)
         self._inbox: queue.SimpleQueue[inputs.Input | None] = queue.SimpleQueue()
         self._patience = Deadline(None, clock)  # for the work that remains after the end
-        self._calls: dict[int, concurrent.futures.Future[Any]] = {}
-        self._abandoned: dict[int, threading.Event] = {}  # set when an abandoned call has been forgotten
-        self._numbers = itertools.count(1)
+        self._waiting = WaitingCalls(self.post, lambda: self.ended.is_set(), clock)
         self._links: dict[int, Link] = {}
         self._prepared: dict[int, Link] = {}
         self._workers = Workers(lambda: self.post(None))
@@ -185,40 +181,13 @@ class Driver:
         """Post a command and wait for its answer; ``operation`` is its name in errors."""
         self.refuse_fork()
         errands.check()
-        number, future = next(self._numbers), concurrent.futures.Future[Any]()
-        posted = command(number)
-        self._calls[number] = future
-        self.post(posted)
-        if self.ended.is_set() and self._calls.pop(number, None) is not None:
-            # The thread has ended, and nothing reads the inbox.
+
+        def refusal() -> errors.OdysseyError:
             if operation == "connect":
-                raise errors.again(self.snapshot.error or _HAS_ENDED)
-            raise self.snapshot.not_connected(operation)
-        try:
-            turns = Deadline(timeout, self.clock).waits()
-            with errands.woken_by(lambda: self._drop(number)):
-                answered = any(concurrent.futures.wait((future,), seconds).done for seconds in turns)
-        except BaseException:  # Ctrl-C, in a process in which the main thread itself waits here
-            self._calls.pop(number, None)
-            self.post(inputs.Abandon(number))
-            raise
-        if not answered and self._calls.pop(number, None) is not None:
-            self._abandon(number)
-            raise expired()
-        return future.result()  # ready, or about to be: the driver has taken the call from the table
+                return errors.again(self.snapshot.error or _HAS_ENDED)
+            return self.snapshot.not_connected(operation)
 
-    def _abandon(self, number: int) -> None:
-        """Give a call up, and wait until that has had its effects: its stream may end, and with it the frames."""
-        done = self._abandoned[number] = threading.Event()
-        self.post(inputs.Abandon(number))
-        if not self.ended.is_set():  # else nothing reads the inbox
-            done.wait(_ABANDONED_WITHIN_S)
-
-    def _drop(self, number: int) -> None:
-        """End a call: nobody waits for it any longer."""
-        if (future := self._calls.pop(number, None)) is not None:
-            self.post(inputs.Abandon(number))
-            future.set_exception(errands.AbandonedError())
+        return self._waiting.ask(command, timeout, expired=expired, refusal=refusal)
 
     def post(self, item: inputs.Input | None) -> None:
         """Put an input into the inbox; never blocks, not even in a finalizer. None only wakes the thread."""
@@ -347,12 +316,12 @@ class Driver:
             else:
                 self._core.receive(item, now)
         except errors.OdysseyError as refusal:
-            self._answer(getattr(item, "call", 0), error=refusal)
+            self._waiting.answer(getattr(item, "call", 0), error=refusal)
         self.snapshot = self._core.snapshot()  # before any waiting call is answered
         for output in self._core.outputs():
             self._carry_out(output)
-        if isinstance(item, inputs.Abandon) and (done := self._abandoned.pop(item.call, None)) is not None:
-            done.set()
+        if isinstance(item, inputs.Abandon):
+            self._waiting.note_abandoned(item.call)
 
     def _carry_out(self, output: effects.Output) -> None:
         match output:
@@ -400,9 +369,9 @@ class Driver:
             case effects.EndFrames(error=error):
                 self.hub.end(error)
             case effects.Succeed(call=call, value=value):
-                self._answer(call, value=value)
+                self._waiting.answer(call, value=value)
             case effects.Fail(call=call, error=error):
-                self._answer(call, error=error)
+                self._waiting.answer(call, error=error)
             case effects.Ignored(what=what):
                 log.debug("ignored: %s", what)  # such as an input that comes late in any normal run
             case event:
@@ -416,15 +385,6 @@ class Driver:
         self.events.publish(event)
         if self._dispatcher is not None:
             self._dispatcher.publish(event)
-
-    def _answer(self, call: int, *, value: object = None, error: errors.OdysseyError | None = None) -> None:
-        future = self._calls.pop(call, None)
-        if future is None:
-            return
-        if error is None:
-            future.set_result(value)
-        else:
-            future.set_exception(error)
 
     def _is_busy(self) -> bool:
         return self._workers.busy or not self._inbox.empty() or self._core.next_due is not None
@@ -447,10 +407,7 @@ class Driver:
         if self._dispatcher is not None:
             self._dispatcher.finish()
         self.ended.set()
-        for call in tuple(self._calls):
-            self._answer(call, error=errors.again(error or _HAS_ENDED))
-        for done in tuple(self._abandoned.values()):
-            done.set()
+        self._waiting.fail_all(error or _HAS_ENDED)
         _drivers.discard(self)
 
 

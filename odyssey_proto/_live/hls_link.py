@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HlsLink"]
 
-_CLOSING_S: Final = 0.6  # for the reading thread
+_READER_ENDS_S: Final = 0.6  # for the reading thread
 
 
 class HlsLink:
@@ -59,7 +59,7 @@ class HlsLink:
 
     def close(self) -> None:
         """Stop reading."""
-        self._reader.close(_CLOSING_S)
+        self._reader.close(_READER_ENDS_S)
 
     def cut(self) -> None:
         """Stop reading, without waiting for the end."""

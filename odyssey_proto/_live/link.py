@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .._video.meters import VideoTotals
     from ..core import effects, inputs
 
-__all__ = ["Access", "Link", "LinkContext"]
+__all__ = ["Link", "LinkAccess", "LinkContext"]
 
 
 @attrs.frozen
@@ -76,7 +76,7 @@ class Link(Protocol):
         """Carry out an effect that only this kind of link supports."""
 
 
-class Access(Protocol):
+class LinkAccess(Protocol):
     """The access to a service: it creates links, and takes the steps that come before the first."""
 
     def make_link(self, plan: effects.OpenEffect, context: LinkContext) -> Link:

@@ -35,7 +35,7 @@ __all__ = ["CaptureWriting", "LiveCapture"]
 
 log = logging.getLogger("odyssey_proto.live")
 
-QUEUE_BYTES: Final = 64 * 1024 * 1024
+CAPTURE_QUEUE_BYTES: Final = 64 * 1024 * 1024
 """Most memory for records that wait to be written, in bytes: four minutes of video."""
 _CODECS: Final = {"video/h264": "h264", "video/vp8": "vp8"}
 
@@ -196,7 +196,7 @@ class CaptureWriting:
         if name is None or not data:
             return
         with self._lock:
-            full = self._waiting + len(data) > QUEUE_BYTES
+            full = self._waiting + len(data) > CAPTURE_QUEUE_BYTES
             self._needs_keyframe = full or (self._needs_keyframe and not is_keyframe)
             if self._needs_keyframe:
                 self.dropped += self._has_begun

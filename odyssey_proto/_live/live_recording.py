@@ -33,7 +33,7 @@ log = logging.getLogger("odyssey_proto.live")
 
 QUEUE_SIZE: Final = 100
 """Largest number of frames that wait for the encoder: 5 s of the stream."""
-QUEUE_BYTES: Final = 136_000_000
+RECORDING_QUEUE_BYTES: Final = 136_000_000
 """Most memory for them, in bytes: as much as 100 frames of 1280×704 px take. One frame may always wait."""
 
 # Other containers, pictures and sound. Any other ending is part of a name: "cat.v2", "cat.mp4.part".
@@ -208,7 +208,7 @@ class _FramesToWrite:
                 return
             self.counts.received += 1
             size = frame._picture.nbytes
-            if self._frames and (len(self._frames) >= QUEUE_SIZE or self._bytes + size > QUEUE_BYTES):
+            if self._frames and (len(self._frames) >= QUEUE_SIZE or self._bytes + size > RECORDING_QUEUE_BYTES):
                 self.counts.dropped += 1
                 return
             self._bytes += size

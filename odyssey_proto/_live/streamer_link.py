@@ -22,7 +22,7 @@ from .._model.credentials import TOKEN_LIFETIME_S
 from .._model.message_types import note_type
 from .._net import held_sessions, signaling
 from .._net.webrtc import candidates
-from .._net.webrtc.liveness import Route, packets_received
+from .._net.webrtc.liveness import LocalAddress, packets_received
 from ..core import effects, inputs, queueing
 from .preparation import Preparation
 
@@ -72,7 +72,7 @@ class StreamerLink:
         self._preparing: threading.Thread | None = None
         self._preparation = Preparation()
         self._peer: Peer | None = None
-        self._route = Route()
+        self._route = LocalAddress()
 
     @property
     def packets(self) -> int | None:
@@ -423,7 +423,7 @@ class SessionTokens:
 
 
 class StreamerAccess:
-    """Access to a streamer: a token, a session, and links to it; see `odyssey_proto._live.link.Access`."""
+    """Access to a streamer: a token, a session, and links to it; see `odyssey_proto._live.link.LinkAccess`."""
 
     def __init__(self, api: ServiceApi, loop: BackgroundLoop, recovery: VideoRecovery = "latest") -> None:
         self._api = api

@@ -10,10 +10,10 @@ from .._base import errors
 from .._base.abort import Abort
 from .._base.clock import Deadline
 from .._base.hosts import is_loopback
-from .._net.webrtc.liveness import Route, packets_received
+from .._net.webrtc.liveness import LocalAddress, packets_received
 from .._net.webrtc.picture_size import TOO_LARGE
 from ..core import effects, inputs
-from ..core.spectator_machine import broadcast_lost, left_early
+from ..core.spectator_errors import broadcast_lost, left_early
 from .preparation import Preparation
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _GATHERING_S: Final = 5.0
 _ANSWER_S: Final = 10.0
 _CONNECTING_S: Final = 15.0  # from the answer to the connection
 _GOODBYE_S: Final = 0.6  # for the DELETE
-_CLOSING_S: Final = 0.3  # for a clean end of the peer connection
+_PEER_ENDS_S: Final = 0.3  # for a clean end of the peer connection
 _CLEAN: Final = ("peer_closed", "video_ended")  # error codes that mean that the sender ended the broadcast
 
 
@@ -80,7 +80,7 @@ class WhepLink:
         self._preparation = Preparation()
         self._offer = ""
         self._peer: WhepPeer | None = None
-        self._route = Route()
+        self._route = LocalAddress()
         self._resource: str | None = None
         self._says_goodbye = False
         self._connected: concurrent.futures.Future[None] = concurrent.futures.Future()
@@ -148,7 +148,7 @@ class WhepLink:
         from .._net.webrtc.peer import warm
 
         if self._peer is not None:  # the preparation is incomplete, or no longer usable
-            self._peer.close(_CLOSING_S)
+            self._peer.close(_PEER_ENDS_S)
         warm()
         if abort.aborted:  # the loop may have been stopped, and nobody would stop it again
             raise left_early()
@@ -182,7 +182,7 @@ class WhepLink:
 
             whep.leave(self._api.http, self._resource, Deadline(_GOODBYE_S, self._context.clock))
         if self._peer is not None:
-            concurrent.futures.wait([self._peer.close(_CLOSING_S)], 2 * _CLOSING_S)
+            concurrent.futures.wait([self._peer.close(_PEER_ENDS_S)], 2 * _PEER_ENDS_S)
 
     def cut(self) -> None:
         """End everything at once."""

@@ -1,4 +1,4 @@
-"""The file format of a live cassette: a recorded session. No thread, and no knowledge of the network.
+"""The file format of a live cassette: a recorded session. It opens no file, and knows no network.
 
     magic      8 bytes    89 4F 44 59 43 41 53 54, which is \\x89ODYCAST
     version    2 bytes    1
@@ -28,11 +28,11 @@ from .._base.limits import CASSETTE_HEAD_MOST_BYTES, CASSETTE_PAYLOAD_MOST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-__all__ = ["BEGINNING", "Record", "encode", "index", "is_cassette"]
+__all__ = ["BEGINNING", "MAGIC", "CassetteRecord", "encode", "index"]
 
-_MAGIC: Final = b"\x89ODYCAST"
+MAGIC: Final = b"\x89ODYCAST"
+"""The first bytes of every cassette, of any version."""
 _VERSION: Final = 1
 _BEGIN: Final = struct.Struct(">8sHH")
 _LENGTHS: Final = struct.Struct(">II")
@@ -40,12 +40,12 @@ _CHECKSUM: Final = struct.Struct(">I")
 _PREFIX_BYTES: Final = _LENGTHS.size + _CHECKSUM.size
 _AT_ONCE: Final = 1 << 16
 
-BEGINNING: Final = _BEGIN.pack(_MAGIC, _VERSION, 0)
+BEGINNING: Final = _BEGIN.pack(MAGIC, _VERSION, 0)
 """The beginning of every cassette."""
 
 
 @attrs.frozen
-class Record:
+class CassetteRecord:
     """One record of a cassette that was opened."""
 
     kind: str
@@ -84,16 +84,7 @@ def encode(head: dict[str, Any], payload: bytes = b"") -> bytes:
     return lengths + _CHECKSUM.pack(checksum) + text + payload
 
 
-def is_cassette(path: Path) -> bool:
-    """Return whether the file at ``path`` begins like a cassette; also False if it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_MAGIC)) == _MAGIC
-    except OSError:
-        return False
-
-
-def index(file: BinaryIO) -> tuple[list[Record], bool]:
+def index(file: BinaryIO) -> tuple[list[CassetteRecord], bool]:
     """Read a cassette, without keeping its payloads; return its records, and whether the last one is complete.
 
     Raises:
@@ -101,7 +92,7 @@ def index(file: BinaryIO) -> tuple[list[Record], bool]:
             damaged (``damaged``).
     """
     begin = file.read(_BEGIN.size)
-    if len(begin) < _BEGIN.size or not begin.startswith(_MAGIC):
+    if len(begin) < _BEGIN.size or not begin.startswith(MAGIC):
         raise CassetteError("This file is not a cassette", code="not_a_cassette")
     _, version, _ = _BEGIN.unpack(begin)
     if version != _VERSION:
@@ -109,7 +100,7 @@ def index(file: BinaryIO) -> tuple[list[Record], bool]:
             f"This cassette has version {version}, and only {_VERSION} can be read: update odyssey-proto",
             code="unknown_version",
         )
-    records: list[Record] = []
+    records: list[CassetteRecord] = []
     for record in (reading := _Reading(file)):
         records.append(record)
         if len(records) > CASSETTE_RECORDS_MOST:
@@ -125,7 +116,7 @@ class _Reading:
         self._offset = file.tell()
         self.is_cut = False
 
-    def __iter__(self) -> Iterator[Record]:
+    def __iter__(self) -> Iterator[CassetteRecord]:
         while prefix := self._file.read(_PREFIX_BYTES):
             if len(prefix) < _PREFIX_BYTES:
                 self.is_cut = True
@@ -152,7 +143,7 @@ class _Reading:
             checksum, left = zlib.crc32(piece, checksum), left - len(piece)
         return checksum
 
-    def _record(self, text: bytes, size: int) -> Record:
+    def _record(self, text: bytes, size: int) -> CassetteRecord:
         try:
             head = json.loads(text)
         except (ValueError, RecursionError):
@@ -162,7 +153,7 @@ class _Reading:
             raise self._damaged("its head lacks kind or at_ms")
         if not 0 <= at_ms < 1e12:
             raise self._damaged("its time is impossible")
-        return Record(kind, float(at_ms), head, size, self._offset + _PREFIX_BYTES + len(text))
+        return CassetteRecord(kind, float(at_ms), head, size, self._offset + _PREFIX_BYTES + len(text))
 
     def _damaged(self, why: str) -> CassetteError:
         return CassetteError(f"The cassette is damaged: the record at byte {self._offset}: {why}", code="damaged")

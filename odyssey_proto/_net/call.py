@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Call", "current_call"]
 
-_LONGEST_WAIT_S: Final = 1e6  # the C library's timeouts overflow not far above
+_LONGEST_TIMEOUT_S: Final = 1e6  # the C library's timeouts overflow not far above
 
 
 class Call:
@@ -97,7 +97,7 @@ class Call:
         if self.aborted:
             raise ConnectionAbortedError(errno.ECONNABORTED, "the call was aborted")
         left = self.deadline.remaining()
-        if left is None or left > _LONGEST_WAIT_S:
+        if left is None or left > _LONGEST_TIMEOUT_S:
             return None
         if left <= 0:
             raise TimeoutError("the time of the call is over")

@@ -101,8 +101,8 @@ _BAD_ADDRESS: Final = (
 )
 
 # The codes of OpenSSL (X509_V_ERR_…).
-_OF_TIME: Final = frozenset({9, 10})  # not valid yet, expired
-_OF_NAME: Final = frozenset({62, 64})  # of another host, of another address
+OF_TIME: Final = frozenset({9, 10})  # not valid yet, expired
+OF_NAME: Final = frozenset({62, 64})  # of another host, of another address
 
 _WAYS: Final = re.compile(r"(?:^|,)\s*([\w-]+)(?=\s+\S|\s*(?:,|$))")
 """The authentication schemes in a ``Proxy-Authenticate``."""
@@ -263,9 +263,9 @@ def proxy_refusal(
 def what_to_do_about(exc: ssl.SSLCertVerificationError) -> str:
     """Return what a user can do about a certificate that is not trusted."""
     code = getattr(exc, "verify_code", None)
-    if code in _OF_TIME:
+    if code in OF_TIME:
         return "check the date and the clock of this machine; if they are right, the certificate must be renewed"
-    if code in _OF_NAME:
+    if code in OF_NAME:
         return "check the address"
     return "check the address, or set REQUESTS_CA_BUNDLE or SSL_CERT_FILE"
 

@@ -46,7 +46,7 @@ __all__ = ["HlsReader", "check_address"]
 log = logging.getLogger("odyssey_proto.hls")
 
 _OPERATION: Final = "HLS"
-_LONGEST_SILENCE_S: Final = 30.0  # without a frame; after that the broadcast counts as lost
+_LONGEST_WITHOUT_FRAMES_S: Final = 30.0  # without a frame; after that the broadcast counts as lost
 _SEGMENTS_MISSED: Final = 2  # target durations without a new segment; after that it counts as lost too
 _TARGET: Final = re.compile(rb"#EXT-X-TARGETDURATION:\s*(\d{1,3})\b")
 _BEFORE_MARK: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,64}(?=#EXTM3U)")
@@ -200,7 +200,7 @@ class HlsReader:
         for frame in container.decode(video=0):
             now = self._clock.now()
             at = now if frame.time is None else float(frame.time)
-            if began is None or not -_MOST_LAG_S < began[0] + at - began[1] - now < _LONGEST_SILENCE_S:
+            if began is None or not -_MOST_LAG_S < began[0] + at - began[1] - now < _LONGEST_WITHOUT_FRAMES_S:
                 began = (now, at)
             due = began[0] + at - began[1]
             if due > now and self._stop.wait(due - now):
@@ -256,8 +256,8 @@ class HlsReader:
     def _patience_s(self) -> float:
         """Return how long the stream may be silent, in s: two segments, once their duration is known."""
         if self._target_s is None or not self._opened.done():
-            return _LONGEST_SILENCE_S
-        return min(_LONGEST_SILENCE_S, _SEGMENTS_MISSED * self._target_s)
+            return _LONGEST_WITHOUT_FRAMES_S
+        return min(_LONGEST_WITHOUT_FRAMES_S, _SEGMENTS_MISSED * self._target_s)
 
     def _lost(self) -> OdysseyConnectionError:
         return OdysseyConnectionError(
@@ -289,9 +289,9 @@ class HlsReader:
                 code="malformed",
                 operation=_OPERATION,
             )
-        if self._clock.now() - self._frame_at > _LONGEST_SILENCE_S:
+        if self._clock.now() - self._frame_at > _LONGEST_WITHOUT_FRAMES_S:
             raise OdysseyConnectionError(
-                f"{_OPERATION}: no video for {_LONGEST_SILENCE_S:g} s", code="peer_lost", recoverable=True
+                f"{_OPERATION}: no video for {_LONGEST_WITHOUT_FRAMES_S:g} s", code="peer_lost", recoverable=True
             )
 
     def _fetch(self, url: str, options: dict[str, str]) -> tuple[bytes | bytearray, str]:

@@ -28,12 +28,12 @@ MARK: Final = b"#EXTM3U"
 _VARIANT: Final = (b"#EXT-X-STREAM-INF", b"#EXT-X-I-FRAME-STREAM-INF", b"#EXT-X-MEDIA:")
 ADDRESS: Final = re.compile(rb'\bURI="([^"]*)"')
 """An address in a tag: another playlist, a header, a key."""
-_HEAD_BYTES: Final = 128  # of a playlist, which contain its mark
+_MARK_WITHIN_BYTES: Final = 128  # of a playlist, which contain its mark
 
 
 def is_too_large(body: bytes | bytearray, segment_limit: int) -> bool:
     """Return whether a body that is still arriving is too large: a playlist may be smaller than a segment."""
-    return len(body) > (HLS_PLAYLIST_MOST_BYTES if MARK in body[:_HEAD_BYTES] else segment_limit)
+    return len(body) > (HLS_PLAYLIST_MOST_BYTES if MARK in body[:_MARK_WITHIN_BYTES] else segment_limit)
 
 
 class Playlists:

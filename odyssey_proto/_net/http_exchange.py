@@ -45,7 +45,7 @@ __all__ = ["HttpClient", "HttpRequest", "Repetitions", "answers", "demanded_paus
 log = logging.getLogger("odyssey_proto.http")
 
 _CHUNK: Final = 64 * 1024  # bytes
-_DRAIN_S: Final = 0.2  # for the body of a redirect, which usually comes with its head
+_REDIRECT_BODY_S: Final = 0.2  # for the body of a redirect, which usually comes with its head
 _REFUSED: Final = 300  # from this status on, an answer is a refusal, even if its body cannot be read
 _WORDS_WAIT_S: Final = 3.0  # for that body, which only adds detail
 _KEPT_PER_HOST: Final = 32  # idle connections
@@ -277,7 +277,7 @@ def _head(request: HttpRequest, response: requests.Response) -> HttpAnswer:
 
 def _drain(response: requests.Response, call: Call) -> None:
     """Read the body of a redirect, so that the connection can be used again; if it takes long, drop both."""
-    deadline, call.deadline = call.deadline, call.deadline.within(_DRAIN_S)
+    deadline, call.deadline = call.deadline, call.deadline.within(_REDIRECT_BODY_S)
     try:
         with contextlib.closing(response), contextlib.suppress(*NETWORK_ERRORS):
             if int(response.headers.get("Content-Length", _CHUNK)) < _CHUNK:

@@ -24,9 +24,19 @@ if TYPE_CHECKING:
 
     from ..core.refusals import HttpAnswer
 
-__all__ = ["Reach", "Route", "as_sent", "in_query", "is_same_origin", "resolved", "what_is_wrong_with"]
+__all__ = [
+    "SHORTEST_SECRET",
+    "Reach",
+    "Route",
+    "as_sent",
+    "in_query",
+    "is_same_origin",
+    "resolved",
+    "what_is_wrong_with",
+]
 
-_SHORTEST_SECRET: Final = 8  # characters
+SHORTEST_SECRET: Final = 8
+"""How many characters a secret has at least that is searched for in words of others."""
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
 # RFC 9110 lets clients turn these into GET, which would ask for something else.
 _MADE_GET: Final = {301: ("POST",), 302: ("POST",), 303: ("POST", "DELETE")}
@@ -181,7 +191,7 @@ def in_query(url: str) -> tuple[str, ...]:
     ('abcdefgh',)
     """
     found = parse_qsl(urlsplit(url).query.replace("+", "%2B"))
-    return tuple(value for _, value in found if len(value) >= _SHORTEST_SECRET)
+    return tuple(value for _, value in found if len(value) >= SHORTEST_SECRET)
 
 
 def _origin(url: str) -> str:

@@ -29,14 +29,15 @@ if TYPE_CHECKING:
     from .._base.clock import Clock, Deadline
     from .http_exchange import HttpClient
 
-__all__ = ["LISTING_TIMEOUT_S", "Regions"]
+__all__ = ["LISTING_TIMEOUT_S", "UNREACHED_MS", "Regions"]
 
 log = logging.getLogger("odyssey_proto.http")
 
 LISTING_TIMEOUT_S: Final = 2.0
 """The time limit for the list: without it the service may choose a distant region, but there is a session."""
 _OPERATION: Final = "GET /regions"
-_UNREACHED_MS: Final = 9999  # the latency reported for a region that does not answer in time
+UNREACHED_MS: Final = 9999
+"""The latency reported for a region that does not answer in time."""
 _PING_TIMEOUT_S: Final = 1.0  # for all regions together
 _REFUSED: Final = 400  # from this status on, a ping has failed
 _PINGED_AT_MOST: Final = 32  # regions; each needs a thread
@@ -74,7 +75,7 @@ class Regions:
 
     def _ping(self, regions: list[wire.Region], deadline: Deadline, call: Call) -> dict[str, int]:
         """Measure all regions in parallel; every thread ends with the deadline, whatever its server does."""
-        latencies_ms = {region.id: _UNREACHED_MS for region in regions}
+        latencies_ms = {region.id: UNREACHED_MS for region in regions}
         enough = Abort()
 
         def ping(region: wire.Region) -> None:

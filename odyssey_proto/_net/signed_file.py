@@ -35,7 +35,7 @@ __all__ = ["Fetched", "fetch"]
 
 log = logging.getLogger("odyssey_proto.http")
 
-_LONGEST_SILENCE_S: Final = 30.0  # without a byte; after that a connection counts as lost
+_LONGEST_WITHOUT_BYTES_S: Final = 30.0  # without a byte; after that a connection counts as lost
 _PIECE: Final = 256 * 1024  # bytes, at most
 
 
@@ -71,7 +71,7 @@ def fetch(
         OdysseyConnectionError: it cannot be fetched; ``status`` is set if there was an answer. Reading the pieces
             may raise it too, also if the body is shorter than announced.
     """
-    with http.call(deadline.within(_LONGEST_SILENCE_S), abort) as call:
+    with http.call(deadline.within(_LONGEST_WITHOUT_BYTES_S), abort) as call:
         request = HttpRequest(
             operation=operation,
             method="GET",
@@ -117,7 +117,7 @@ def _pieces(
 ) -> Iterator[bytes]:
     while True:
         failure: OdysseyError
-        call.deadline = deadline.within(_LONGEST_SILENCE_S)
+        call.deadline = deadline.within(_LONGEST_WITHOUT_BYTES_S)
         try:
             # Read only what has arrived: a full piece may take longer than the allowed silence.
             piece: bytes = response.raw.read1(_PIECE, decode_content=False)

@@ -53,7 +53,7 @@ _HANDSHAKE_LIMIT: Final = 64 * 1024  # bytes of the answer to the handshake
 _LONGEST_REASON: Final = 123  # bytes of UTF-8 in a close frame
 _READ_AHEAD: Final = 4096  # bytes
 _WORDS: Final = 16 * 1024  # bytes of a refusal's body that are read
-_WORDS_WAIT_S: Final = 0.5  # for that body, which usually comes with its head
+_REFUSAL_BODY_S: Final = 0.5  # for that body, which usually comes with its head
 
 
 @attrs.frozen
@@ -344,7 +344,7 @@ class _BoundedStream:
     def read_body(self) -> bytes:
         """Return the body of a refusal, as far as it comes soon."""
         size = min(self._body_size, _WORDS)
-        deadline, self._call.deadline = self._call.deadline, self._call.deadline.within(_WORDS_WAIT_S)
+        deadline, self._call.deadline = self._call.deadline, self._call.deadline.within(_REFUSAL_BODY_S)
         try:
             while len(self._ahead) < size and (data := self._receive(_READ_AHEAD)):
                 self._ahead += data

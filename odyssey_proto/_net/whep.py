@@ -15,7 +15,7 @@ import attrs
 from .._base.errors import MalformedMessageError, OdysseyConfigError, OdysseyConnectionError, OdysseyError
 from ..core.refusals import refusal, unreadable
 from .http_exchange import HttpRequest
-from .redirects import is_same_origin, resolved
+from .redirects import SHORTEST_SECRET, is_same_origin, resolved
 from .webrtc import candidates, feedback
 from .webrtc.codecs import VideoCodecs, widened
 from .webrtc.offer import UNREADABLE, malformed_answer, readable_answer
@@ -40,7 +40,6 @@ log = logging.getLogger("odyssey_proto.webrtc")
 _POST: Final = "POST /whep"
 _DELETE: Final = "DELETE /whep/…"
 _SDP: Final = "application/sdp"
-_SHORTEST_SECRET: Final = 8  # characters; a shorter token is not searched for in the server's words
 
 
 @attrs.frozen
@@ -130,7 +129,7 @@ def admit(
         url=endpoint.whep_url(token),
         headers={"Content-Type": _SDP, "Accept": _SDP},
         body=offer.encode(),
-        secrets=(token, quote(token, safe="")) if len(token) >= _SHORTEST_SECRET else (),
+        secrets=(token, quote(token, safe="")) if len(token) >= SHORTEST_SECRET else (),
         of_api=False,
         token=token,
     )

@@ -36,7 +36,7 @@ log = logging.getLogger("odyssey_proto.http")
 
 _ATTEMPTS: Final = 5  # consecutive attempts without a single byte
 _ADDRESSES: Final = 2  # consecutive addresses that are refused
-_PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0)  # before each attempt but the first
+_BEFORE_ATTEMPTS_S: Final = (0.2, 0.5, 1.0, 2.0)  # before each attempt but the first
 _EXPIRED: Final = frozenset({400, 401, 403, 410})  # the statuses that stores return for an expired address
 _WRONG_CONTENT: Final = "wrong_content"  # the error code if something other than the file came
 _NO_SUCH_RANGE: Final = 416
@@ -116,7 +116,7 @@ class ArtifactFile:
                 failures = failures + 1 if self.done <= before else 1
                 is_refusal = exc.status in _EXPIRED or exc.code == _WRONG_CONTENT
                 refused = refused + 1 if is_refusal else 0
-                pause = demanded_pause(exc, _PAUSES_S[min(failures, len(_PAUSES_S)) - 1])
+                pause = demanded_pause(exc, _BEFORE_ATTEMPTS_S[min(failures, len(_BEFORE_ATTEMPTS_S)) - 1])
                 if (
                     failures >= _ATTEMPTS
                     or refused >= _ADDRESSES

@@ -31,7 +31,7 @@ __all__ = ["PartFile", "Version"]
 
 _LONGEST_VALIDATOR: Final = 1024  # characters; those of stores have 70
 _RENAMES_OPEN_FILES: Final = os.name != "nt"
-_PATIENCE_S: Final = 1.0  # for a virus scanner on Windows to release a file that was just written
+_RELEASED_WITHIN_S: Final = 1.0  # for a virus scanner on Windows to release a file that was just written
 _LOCKED_AT: Final = 1 << 40  # the byte to lock on Windows, beyond the data: only the owner can read a locked byte
 
 
@@ -157,7 +157,7 @@ class PartFile:
         return Version(validator=validator, size=size) if is_size and _is_sendable(validator) else None
 
     def _replace(self, source: Path, target: Path) -> None:
-        patience = self._deadline.within(_PATIENCE_S)
+        patience = self._deadline.within(_RELEASED_WITHIN_S)
         while True:
             try:
                 source.replace(target)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Freezes", "LinkMeter", "Mean", "Rate", "VideoTotals", "signed"]
 
-WINDOW_S: Final = 2.0
+RATE_WINDOW_S: Final = 2.0
 """The time over which rates are measured, in s."""
 _BUCKET_S: Final = 0.1  # amounts within this time are kept as one
 FREEZE_S: Final = 0.15
@@ -30,9 +30,11 @@ FREEZE_S: Final = 0.15
 _INTERVAL_S: Final = 0.05  # from one frame to the next, before it is known
 _LONGEST_INTERVAL_S: Final = 0.5  # a longer one is a pause
 _PATH_KEPT_S: Final = 10.0  # data channels are acknowledged late, so other measurements take precedence
-_RENUMBERED: Final = 3000  # packets; a larger step is not a loss but a restarted numbering (RFC 3550, A.1)
-_CLOCK_RATE: Final = 90_000  # RTP timestamps of video per s (RFC 6184, RFC 7741)
-_NEW_CLOCK: Final = 3 * _CLOCK_RATE  # a link that loses every frame for so long is given up before
+RENUMBERED: Final = 3000
+"""From which step on packets are not lost, but numbered anew (RFC 3550, A.1)."""
+CLOCK_RATE_HZ: Final = 90_000
+"""RTP timestamps of video per s (RFC 6184, RFC 7741)."""
+_NEW_CLOCK: Final = 3 * CLOCK_RATE_HZ  # a link that loses every frame for so long is given up before
 
 
 class Mean:
@@ -64,7 +66,7 @@ class Mean:
 
 
 class Rate:
-    """The amount that arrives per s, over the last `WINDOW_S` s. Any thread may call any method.
+    """The amount that arrives per s, over the last `RATE_WINDOW_S` s. Any thread may call any method.
 
     >>> rate = Rate()
     >>> for moment in range(20, 60):
@@ -87,7 +89,7 @@ class Rate:
                 self._buckets[-1][1] += amount
                 return
             self._buckets.append([now, amount])
-            while self._buckets[0][0] < now - WINDOW_S - _BUCKET_S:
+            while self._buckets[0][0] < now - RATE_WINDOW_S - _BUCKET_S:
                 self._buckets.popleft()
 
     def per_second(self, now: float) -> float:
@@ -95,9 +97,9 @@ class Rate:
         with self._lock:
             if self._began is None:
                 return 0.0
-            span = min(WINDOW_S, max(1.0, now - self._began))
+            span = min(RATE_WINDOW_S, max(1.0, now - self._began))
             # A bucket counts when it began within the window, to within a rounding error.
-            return sum(held for began, held in self._buckets if began > now - WINDOW_S - 1e-6) / span
+            return sum(held for began, held in self._buckets if began > now - RATE_WINDOW_S - 1e-6) / span
 
 
 class Freezes:
@@ -231,7 +233,7 @@ class LinkMeter:
         if timestamp != self._timestamp:
             self._add_bits(now)
             if self._timestamp is not None:
-                self._take_transit(now - self._arrived - signed(timestamp - self._timestamp, 32) / _CLOCK_RATE)
+                self._take_transit(now - self._arrived - signed(timestamp - self._timestamp, 32) / CLOCK_RATE_HZ)
             self._timestamp, self._arrived = timestamp, now
 
     def _add_bits(self, now: float) -> None:
@@ -241,16 +243,16 @@ class LinkMeter:
 
     def _take_number(self, number: int) -> None:
         ahead = 1 if self._expected is None else signed(number - self._expected + 1, 16)
-        if ahead <= 0 and abs(ahead) < _RENUMBERED:
+        if ahead <= 0 and abs(ahead) < RENUMBERED:
             if number in self._missing:  # late, or retransmitted
                 del self._missing[number]
                 self._totals.packets_lost -= 1
             return
-        if 0 < ahead < _RENUMBERED:
+        if 0 < ahead < RENUMBERED:
             for lost in range(number - ahead + 1, number):
                 self._missing[lost % 2**16] = None
                 self._totals.packets_lost += 1
-            for oldest in tuple(islice(self._missing, max(0, len(self._missing) - _RENUMBERED))):
+            for oldest in tuple(islice(self._missing, max(0, len(self._missing) - RENUMBERED))):
                 del self._missing[oldest]
         else:
             self._missing.clear()

@@ -21,9 +21,9 @@ _SHARE: Final = 0.95  # of the delayed frames, for which the target is long enou
 _REMEMBERED_S: Final = 30.0  # how long a delay counts
 _MOST_REMEMBERED: Final = 200  # delays
 _LEAST_DELAYS: Final = 2  # a single one may not recur
-_LATE_S: Final = 0.02  # frames that are less late are not held up
+_NOT_HELD_UP_S: Final = 0.02  # frames that are less late are not held up
 _FALLS: Final = 0.02  # by how much the target falls in a second, in s
-_FASTEST_OF_S: Final = 10.0  # the window for the fastest frame; in a longer one, clocks drift apart
+_FASTEST_FRAME_OF_S: Final = 10.0  # the window for the fastest frame; in a longer one, clocks drift apart
 _PART_S: Final = 0.5  # of that window, for which one fastest frame is kept
 _MOVED_AFTER_S: Final = 1.0  # if all frames are late for so long, the path has become longer
 
@@ -74,7 +74,7 @@ class Playout:
         return min(way_s for _, way_s in self._fastest)
 
     def _note_fastest(self, now: float, way_s: float) -> None:
-        while self._fastest and now - self._fastest[0][0] > _FASTEST_OF_S:
+        while self._fastest and now - self._fastest[0][0] > _FASTEST_FRAME_OF_S:
             self._fastest.popleft()
         if self._fastest and now - self._fastest[-1][0] < _PART_S:
             since, before_s = self._fastest.pop()
@@ -84,7 +84,7 @@ class Playout:
 
     def _note_delay(self, now: float, way_s: float, late_s: float) -> None:
         """Count a delay once, with its longest time: the frames behind one that is held up are late as well."""
-        if late_s < _LATE_S:
+        if late_s < _NOT_HELD_UP_S:
             self._late_since = None
             return
         if self._late_since is None:

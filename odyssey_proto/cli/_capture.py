@@ -11,7 +11,7 @@ import click
 from . import _file_names, _files
 from ._access import service_options
 from ._options import FREE_LENGTH, json_option
-from ._start import Start, start_options
+from ._start import StartOptions, start_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,7 +45,9 @@ _OF_VIDEOS: Final = (".avi", ".mkv", ".mov", ".mp4", ".webm")
 )
 @json_option
 @service_options
-def command(start: Start, out: Path | None, force: bool, seconds: float, as_json: bool, access: Access) -> None:
+def command(
+    start: StartOptions, out: Path | None, force: bool, seconds: float, as_json: bool, access: Access
+) -> None:
     """Write a stream to a live cassette, which emulators replay.
 
     \b
@@ -70,7 +72,7 @@ def command(start: Start, out: Path | None, force: bool, seconds: float, as_json
     _capture(access, out, start, seconds, as_json=as_json)
 
 
-def _capture(access: Access, out: Path, start: Start, seconds: float, *, as_json: bool) -> None:
+def _capture(access: Access, out: Path, start: StartOptions, seconds: float, *, as_json: bool) -> None:
     from .._base.errors import OdysseyError
     from ._output import note, print_json, progress
 

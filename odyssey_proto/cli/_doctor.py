@@ -15,7 +15,7 @@ from ._options import json_option
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .._doctor.finding import Finding
+    from .._doctor.finding import CheckResult
     from ._access import Access
 
 __all__ = ["command"]
@@ -45,7 +45,7 @@ def command(with_session: bool, as_json: bool, access: Access) -> int:
     from . import _output
 
     around = surroundings()
-    found: list[Finding] = []
+    found: list[CheckResult] = []
     with contextlib.ExitStack() as bar:
 
         def on_check(name: str) -> None:
@@ -69,7 +69,7 @@ def command(with_session: bool, as_json: bool, access: Access) -> int:
     return _status(failed)
 
 
-def _findings(access: Access, on_check: Callable[[str], object], *, with_session: bool) -> Iterator[Finding]:
+def _findings(access: Access, on_check: Callable[[str], object], *, with_session: bool) -> Iterator[CheckResult]:
     from .._base.errors import OdysseyConfigError
     from .._doctor.checks import checks_of, local_checks
     from .._doctor.examination import failed, findings_of
@@ -92,7 +92,7 @@ def _findings(access: Access, on_check: Callable[[str], object], *, with_session
         yield from findings_of(checks, lambda: patient.secrets, on_check)
 
 
-def _status(failed: list[Finding]) -> int:
+def _status(failed: list[CheckResult]) -> int:
     """Return the exit status: that of the first failure, or 5 if that concerns the network without an error of a
     call."""
     from . import _exit_status
@@ -114,7 +114,7 @@ def _print_surroundings(around: dict[str, Any]) -> None:
     print("environment:", ", ".join(environment) or "nothing is set that matters here", end="\n\n", flush=True)
 
 
-def _print(finding: Finding) -> None:
+def _print(finding: CheckResult) -> None:
     outcome = finding.outcome.upper() if finding.outcome == "failed" else finding.outcome
     if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
         shown = click.style(f"{outcome:<8}", fg=_COLOURS[finding.outcome])
@@ -125,7 +125,7 @@ def _print(finding: Finding) -> None:
         print(f"{'':<8} {'':<{_NAME_CHARS}} -> {finding.advice}", flush=True)
 
 
-def _print_sum(found: list[Finding]) -> None:
+def _print_sum(found: list[CheckResult]) -> None:
     failed = dict.fromkeys(finding.name for finding in found if finding.outcome == "failed")
     odd = dict.fromkeys(finding.name for finding in found if finding.outcome == "warning")
     parts = [f"failed: {', '.join(failed)}"] if failed else []

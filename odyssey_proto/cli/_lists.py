@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import attrs
 import click
 
+from .._base.arguments import MOST_PER_PAGE
 from . import _output
 from ._ids import HEADING
 from ._times import MOMENT, is_since
@@ -26,7 +27,6 @@ __all__ = ["SMALL", "Listing", "listing_options", "named", "sample_job"]
 T = TypeVar("T")
 
 _DEFAULT_LIMIT: Final = 20
-_LARGEST_PAGE: Final = 100
 SMALL: Final[dict[str, Any]] = {"size": (640, 352)}
 """Settings of an emulator whose pictures nobody looks at."""
 _SAMPLE: Final = (
@@ -48,8 +48,8 @@ class Listing:
     @property
     def page_size(self) -> int:
         """How many entries to request at once."""
-        few = self.limit is not None and self.since is None and self.limit < _LARGEST_PAGE
-        return self.limit if few and self.limit else _LARGEST_PAGE
+        few = self.limit is not None and self.since is None and self.limit < MOST_PER_PAGE
+        return self.limit if few and self.limit else MOST_PER_PAGE
 
     def of(self, items: Iterable[T], moment: Callable[[T], str]) -> list[T]:
         """Return the wanted entries; ``moment`` returns when an entry was created."""

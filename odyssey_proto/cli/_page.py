@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Page"]
 
 _HOST: Final = "127.0.0.1"
-_SILENCE_S: Final = 10.0  # after which a viewer that takes no picture, or sends no request, is disconnected
+_LET_GO_AFTER_S: Final = 10.0  # after which a viewer that takes no picture, or sends no request, is disconnected
 _QUALITY: Final = 85
 _MOST_VIEWERS: Final = 16
 _LAST_LOOK_S: Final = 0.5  # for the page to learn that the stream is over
@@ -174,7 +174,7 @@ class Page:
         page = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
-            timeout = _SILENCE_S
+            timeout = _LET_GO_AFTER_S
             server_version = "odyssey-proto"
             sys_version = ""
 

@@ -15,11 +15,11 @@ from ._options import SECONDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Start", "start_options"]
+__all__ = ["StartOptions", "start_options"]
 
 
 @attrs.frozen(kw_only=True)
-class Start:
+class StartOptions:
     """The start and the steering of a stream. `check` refuses values that cannot work."""
 
     prompt: str
@@ -62,7 +62,7 @@ class Start:
 
 
 def start_options(broadcast_help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add the prompt and the options about the start, and pass a `Start` to the command as ``start``."""
+    """Add the prompt and the options about the start, and pass a `StartOptions` to the command as ``start``."""
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         @click.argument("prompt", required=False, default="")
@@ -92,7 +92,9 @@ def start_options(broadcast_help: str) -> Callable[[Callable[..., Any]], Callabl
             broadcast: bool,
             **options: Any,
         ) -> Any:
-            start = Start(prompt=prompt, schedule=schedule, image=image, portrait=portrait, broadcast=broadcast)
+            start = StartOptions(
+                prompt=prompt, schedule=schedule, image=image, portrait=portrait, broadcast=broadcast
+            )
             return function(*positional, start=start, **options)
 
         return with_start

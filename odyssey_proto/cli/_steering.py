@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Steered", "Steering", "typed_lines"]
 
-_JOIN_S: Final = 2.0
+_READING_ENDS_S: Final = 2.0
 _LINE_MOST_BYTES: Final = 8192
 _BACKGROUND_S: Final = 0.5
 
@@ -90,7 +90,7 @@ class Steering:
     def __exit__(self, *_: object) -> None:
         self._is_over = True
         self._typed.put(None)
-        self._thread.join(_JOIN_S)  # a prompt whose answer has not come is not waited for
+        self._thread.join(_READING_ENDS_S)  # a prompt whose answer has not come is not waited for
 
     def _run(self) -> None:
         with contextlib.suppress(BrokenPipeError):  # nobody reads the reports; that ends the main thread

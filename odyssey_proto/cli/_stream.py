@@ -11,7 +11,7 @@ import click
 
 from ._access import service_options
 from ._outputs import Outputs, output_options
-from ._start import Start, start_options
+from ._start import StartOptions, start_options
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -34,7 +34,7 @@ _HINT: Final = "type a prompt and press Enter to steer the stream; Ctrl-C ends i
 )
 @output_options(_DEFAULT_S)
 @service_options
-def command(start: Start, is_typed_into: bool | None, outputs: Outputs, access: Access) -> int:
+def command(start: StartOptions, is_typed_into: bool | None, outputs: Outputs, access: Access) -> int:
     """Stream a world from a prompt, into a file, a page or a pipe.
 
     \b

@@ -21,14 +21,14 @@ from .._base.errors import OdysseyConfigError
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["LONGEST_LINE", "RunningCommand", "StoppedError"]
+__all__ = ["LONGEST_LINE", "LOOK_EVERY_S", "RunningCommand", "StoppedError"]
 
 LONGEST_LINE: Final = 8 * 2**20
 """The most bytes of a line; of a longer one, only the beginning is returned."""
 
 _CHUNK: Final = 64 * 1024
 _LINES_AHEAD: Final = 1000  # a command that prints without end waits, instead of filling the memory
-_LOOK_EVERY_S: Final = 0.1
+LOOK_EVERY_S: Final = 0.1
 _DRAINED_WITHIN_S: Final = 3.0
 """How long to wait for the last lines after a command's end: the reading thread may have to wait for a core."""
 _JOIN_S: Final = 1.0
@@ -109,7 +109,7 @@ class RunningCommand:
         has_ended = False
         while True:
             with contextlib.suppress(queue.Empty):
-                return self._lines.get(timeout=_LOOK_EVERY_S)
+                return self._lines.get(timeout=LOOK_EVERY_S)
             if self._stop.is_set():
                 raise StoppedError
             if not has_ended and self._process.poll() is not None:
@@ -127,7 +127,7 @@ class RunningCommand:
                 raise StoppedError
             if time.monotonic() > until:
                 return "it closed its stdout, and did not end"
-            time.sleep(_LOOK_EVERY_S / 10)
+            time.sleep(LOOK_EVERY_S / 10)
         if status >= 0:
             return f"it ended with status {status}" if status else ""
         with contextlib.suppress(ValueError):
@@ -172,5 +172,5 @@ class RunningCommand:
         """Wait for room for a line, as long as lines are taken."""
         while not self._is_over:
             with contextlib.suppress(queue.Full):
-                self._lines.put(line, timeout=_LOOK_EVERY_S)
+                self._lines.put(line, timeout=LOOK_EVERY_S)
                 return

@@ -16,7 +16,7 @@ from .schemas import parsed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .record import Record
+    from .record import TrafficRecord
 
 __all__ = ["CHECKS"]
 
@@ -30,7 +30,7 @@ _REQUEST: Final = "POST /sessions/request"
 _CHANNEL_LIMIT: Final = 16 * 1024
 
 
-def one_session(record: Record) -> str:
+def one_session(record: TrafficRecord) -> str:
     """One session was granted, and all handshakes were for it."""
     granted = [call for _, call in record.calls(_REQUEST) if call.status == 200]
     handshakes = {call.path for _, call in record.calls(HANDSHAKE)}
@@ -39,7 +39,7 @@ def one_session(record: Record) -> str:
     return "" if len(handshakes) <= 1 else f"there were handshakes for {len(handshakes)} sessions"
 
 
-def goodbye(record: Record) -> str:
+def goodbye(record: TrafficRecord) -> str:
     """The client left with ``client_disconnecting``, and sent nothing after it."""
     said = record.sent("client_disconnecting", "signaling")
     if not said:
@@ -48,7 +48,7 @@ def goodbye(record: Record) -> str:
     return f"{later[0]} came after client_disconnecting" if later else ""
 
 
-def keepalives(record: Record, at_least: int) -> str:
+def keepalives(record: TrafficRecord, at_least: int) -> str:
     """Keepalives came regularly, the first one counted from the offer."""
     times = [at for at, _ in record.sent("keepalive", "signaling")]
     if len(times) < at_least:
@@ -64,7 +64,7 @@ def keepalives(record: Record, at_least: int) -> str:
     return ""
 
 
-def asks_again(record: Record, times: int) -> str:
+def asks_again(record: TrafficRecord, times: int) -> str:
     """The client asked for a session until there was one, not too quickly."""
     asked = [at for at, _ in record.calls(_REQUEST)]
     if len(asked) != times:
@@ -76,13 +76,13 @@ def asks_again(record: Record, times: int) -> str:
     return ""
 
 
-def requests(record: Record, call: str, times: int) -> str:
+def requests(record: TrafficRecord, call: str, times: int) -> str:
     """A call was made this many times."""
     made = len(record.calls(call))
     return "" if made == times else f"{call} was sent {made} times, not {times}"
 
 
-def waits(record: Record, call: str, at_least_s: float) -> str:
+def waits(record: TrafficRecord, call: str, at_least_s: float) -> str:
     """A call was repeated no earlier than the service asked, or not at all."""
     times = [at for at, _ in record.calls(call)]
     for earlier, later in itertools.pairwise(times):
@@ -93,32 +93,32 @@ def waits(record: Record, call: str, at_least_s: float) -> str:
     return ""
 
 
-def answered(record: Record, call: str, at_least: int) -> str:
+def answered(record: TrafficRecord, call: str, at_least: int) -> str:
     """A call succeeded this many times."""
     found = [seen for _, seen in record.calls(call) if seen.status is not None and seen.status < 300]
     return "" if len(found) >= at_least else f"{call} succeeded {len(found)} times, not {at_least}"
 
 
-def no_status(record: Record, status: int) -> str:
+def no_status(record: TrafficRecord, status: int) -> str:
     """No call was answered with this status."""
     refused = [f"{seen.method} {seen.route}" for seen in record.exchanges() if seen.status == status]
     return f"{refused[0]} was answered with {status}" if refused else ""
 
 
-def handshakes(record: Record, at_least: int, at_most: int = 100) -> str:
+def handshakes(record: TrafficRecord, at_least: int, at_most: int = 100) -> str:
     """The client opened this many signaling connections."""
     made = len(record.calls(HANDSHAKE))
     return "" if at_least <= made <= at_most else f"{made} handshakes were seen, not {at_least}"
 
 
-def config_before_each_handshake(record: Record) -> str:
+def config_before_each_handshake(record: TrafficRecord) -> str:
     """The ICE servers were requested again before every attempt to connect."""
     configs = sum(1 for _, seen in record.calls("GET /signaling/config") if not 300 <= (seen.status or 0) < 400)
     made = sum(1 for _, seen in record.calls(HANDSHAKE) if seen.status == 101)
     return "" if configs >= made else f"ICE servers were asked for {configs} times before {made} connections"
 
 
-def pings_before_session(record: Record) -> str:
+def pings_before_session(record: TrafficRecord) -> str:
     """Latencies are reported only of regions that were pinged."""
     asked = record.calls(_REQUEST)
     pinged = {seen.path.rpartition("/")[2] for _, seen in record.calls("GET /ping/{region}")}
@@ -130,7 +130,7 @@ def pings_before_session(record: Record) -> str:
     return f"a latency was reported for {unknown[0]}, which was not pinged" if unknown else ""
 
 
-def stream_requests(record: Record, start: int = 0, update: int = 0, end: int = 0) -> str:
+def stream_requests(record: TrafficRecord, start: int = 0, update: int = 0, end: int = 0) -> str:
     """Each request about a stream was sent as often as the user made it."""
     wanted = {"interactive_stream_start": start, "update": update, "interactive_stream_end": end}
     for kind, times in wanted.items():
@@ -139,7 +139,7 @@ def stream_requests(record: Record, start: int = 0, update: int = 0, end: int = 
     return ""
 
 
-def start_says(record: Record, field: str, value: Any) -> str:
+def start_says(record: TrafficRecord, field: str, value: Any) -> str:
     """The start has this value."""
     starts = record.sent("interactive_stream_start")
     if not starts:
@@ -148,7 +148,7 @@ def start_says(record: Record, field: str, value: Any) -> str:
     return "" if found == value else f"{field} is {json.dumps(found)} in the start, not {json.dumps(value)}"
 
 
-def start_has_image(record: Record) -> str:
+def start_has_image(record: TrafficRecord) -> str:
     """The start has an image as a data URL, and came over signaling."""
     starts = record.sent("interactive_stream_start", "signaling")
     if not starts:
@@ -157,7 +157,7 @@ def start_has_image(record: Record) -> str:
     return "" if str(image).startswith("data:image/") else "input_image_base64 is not the data URL of an image"
 
 
-def start_fits(record: Record) -> str:
+def start_fits(record: TrafficRecord) -> str:
     """A start that does not fit the data channel came over signaling."""
     starts = record.sent("interactive_stream_start", "clientToStreamer")
     offered = next((data["sdp"] for _, data in record.received("offer")), "")
@@ -169,12 +169,12 @@ def start_fits(record: Record) -> str:
     return f"{size} bytes went over the data channel, whose limit is {limit}" if size > limit > 0 else ""
 
 
-def no_start(record: Record) -> str:
+def no_start(record: TrafficRecord) -> str:
     """No start was sent."""
     return "an interactive_stream_start was sent" if record.sent("interactive_stream_start") else ""
 
 
-def artifacts_without_token(record: Record) -> str:
+def artifacts_without_token(record: TrafficRecord) -> str:
     """Presigned addresses were requested without a bearer token."""
     asked = [seen for seen in record.exchanges() if seen.route.startswith("/artifacts/")]
     if not asked:
@@ -183,7 +183,7 @@ def artifacts_without_token(record: Record) -> str:
     return "a presigned address was requested with a bearer token" if bearers else ""
 
 
-def no_token_elsewhere(record: Record, host: str) -> str:
+def no_token_elsewhere(record: TrafficRecord, host: str) -> str:
     """No call that reached the service under another name, so on another origin, had a bearer token."""
     hosts = [
         seen.request_headers.get("Host", "").rpartition(":")[0]
@@ -193,7 +193,7 @@ def no_token_elsewhere(record: Record, host: str) -> str:
     return "the bearer token went to another origin" if host in hosts else ""
 
 
-def _sent(record: Record) -> list[tuple[float, dict[str, Any]]]:
+def _sent(record: TrafficRecord) -> list[tuple[float, dict[str, Any]]]:
     kinds = (
         "answer",
         "ice_candidate",
@@ -228,4 +228,4 @@ CHECKS: Final[dict[str, Callable[..., str]]] = {
         no_token_elsewhere,
     )
 }
-"""All checks by name. Each takes a `Record` and the arguments of the scenario."""
+"""All checks by name. Each takes a `TrafficRecord` and the arguments of the scenario."""

@@ -18,22 +18,21 @@ import attrs
 from .._base.errors import OdysseyConfigError
 from .._base.public_path import publish
 from ..emulator import Emulator, Fault
-from .command import RunningCommand
+from .command import LOOK_EVERY_S, RunningCommand
 from .contract import Contract
 from .judges import CHECKS
-from .record import Record, recording
+from .record import TrafficRecord, recording
 from .scenarios import SCENARIOS, SIZE
 from .scorecard import Point, Scorecard
 
 if TYPE_CHECKING:
-    from .scenarios import Scenario, Step
+    from .scenarios import Scenario, ScenarioStep
     from .scorecard import Outcome
 
 __all__ = ["check_live"]
 
 _AT_ONCE: Final = 4
 """How many scenarios run side by side: most of their time, they wait."""
-_LOOK_EVERY_S: Final = 0.1
 _ENDS_WITHIN_S: Final = 5.0
 """How long a client may take to end after it has closed its stdout."""
 _WRITTEN: Final = "spec/conformance.md#live-scenarios"
@@ -74,7 +73,7 @@ def check_live(command: Sequence[str], names: Collection[str] = (), *, at_once: 
             for future in futures:
                 # In turns: a signal that comes just before an unlimited wait would be handled only after it.
                 while not future.done():
-                    concurrent.futures.wait((future,), timeout=_LOOK_EVERY_S)
+                    concurrent.futures.wait((future,), timeout=LOOK_EVERY_S)
                 card.add(*future.result())
         except BaseException:  # Ctrl-C, too
             stop.set()
@@ -145,7 +144,7 @@ def _unsupported(reported: _Reported) -> str:
     return f"not supported: {done.get('why') or 'step ' + str(done['step'])}"
 
 
-def _of_steps(scenario: Scenario, reported: _Reported, record: Record) -> list[Point]:
+def _of_steps(scenario: Scenario, reported: _Reported, record: TrafficRecord) -> list[Point]:
     """Return a point for each step."""
     points = []
     for number, step in enumerate(scenario.steps):
@@ -173,7 +172,7 @@ def _wrong_report(report: dict[str, Any]) -> str:
     return ""
 
 
-def _wrong_step(step: Step, report: dict[str, Any], record: Record, *, sloppy: bool) -> str:
+def _wrong_step(step: ScenarioStep, report: dict[str, Any], record: TrafficRecord, *, sloppy: bool) -> str:
     outcome = report["outcome"]
     value: dict[str, Any] = report.get("value" if outcome == "ok" else "error") or {}
     if step.expected not in ("any", outcome):
@@ -193,7 +192,7 @@ def _text(data: Any) -> str:
     return json.dumps(data, ensure_ascii=False)[:300]
 
 
-def _wrong_value(step: Step, value: dict[str, Any], record: Record) -> str:
+def _wrong_value(step: ScenarioStep, value: dict[str, Any], record: TrafficRecord) -> str:
     """Return how a reported value differs from what the service sent."""
     match step.do:
         case "start":
@@ -212,7 +211,7 @@ def _wrong_value(step: Step, value: dict[str, Any], record: Record) -> str:
     return ""
 
 
-def _of_traffic(scenario: Scenario, record: Record) -> list[Point]:
+def _of_traffic(scenario: Scenario, record: TrafficRecord) -> list[Point]:
     """Return a failed point for each violation of ``spec/`` by the client, or one point if there is none."""
     contract = Contract()
     found = dict.fromkeys(
@@ -236,7 +235,7 @@ def _of_traffic(scenario: Scenario, record: Record) -> list[Point]:
     return [Point(group=scenario.name, name="calls and messages", outcome="passed", written="spec/README.md")]
 
 
-def _of_checks(scenario: Scenario, record: Record) -> list[Point]:
+def _of_checks(scenario: Scenario, record: TrafficRecord) -> list[Point]:
     return [
         _point(
             scenario,

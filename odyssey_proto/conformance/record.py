@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from .._model.traffic import Place, Seen
     from ..emulator import Emulator
 
-__all__ = ["HANDSHAKE", "Record", "recording"]
+__all__ = ["HANDSHAKE", "TrafficRecord", "recording"]
 
 HANDSHAKE: Final = "GET /signaling/client/{session_id}"
 _THREAD_WITHIN_S: Final = 10.0
 
 
 @attrs.define
-class Record:
+class TrafficRecord:
     """The traffic of one emulator, in order."""
 
     entries: list[tuple[float, Seen]] = attrs.field(factory=list)
@@ -91,9 +91,9 @@ def _data(message: Message) -> dict[str, Any] | None:
 
 
 @contextlib.contextmanager
-def recording(emulator: Emulator) -> Iterator[Record]:
-    """Record the traffic of one emulator, though others may run in this process."""
-    record = Record()
+def recording(emulator: Emulator) -> Iterator[TrafficRecord]:
+    """TrafficRecord the traffic of one emulator, though others may run in this process."""
+    record = TrafficRecord()
     own = emulator._loop.run(_thread(), timeout=_THREAD_WITHIN_S)  # an emulator has one thread
 
     def see(seen: Seen) -> None:

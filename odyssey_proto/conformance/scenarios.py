@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import attrs
 
-__all__ = ["OTHER_HOST", "SCENARIOS", "SIZE", "Check", "Scenario", "Step"]
+__all__ = ["OTHER_HOST", "SCENARIOS", "SIZE", "Scenario", "ScenarioCheck", "ScenarioStep"]
 
 SIZE: Final = (640, 352)
 """Width and height of the pictures in landscape, in px: those of the service, halved."""
@@ -21,7 +21,7 @@ Expected = Literal["ok", "error", "any"]
 
 
 @attrs.frozen
-class Step:
+class ScenarioStep:
     """One action of the client."""
 
     do: str
@@ -40,7 +40,7 @@ class Step:
 
 
 @attrs.frozen
-class Check:
+class ScenarioCheck:
     """One check of the client's traffic."""
 
     name: str
@@ -57,8 +57,8 @@ class Scenario:
     name: str
     about: str
     """Its subject, in one sentence."""
-    steps: tuple[Step, ...]
-    checks: tuple[Check, ...] = ()
+    steps: tuple[ScenarioStep, ...]
+    checks: tuple[ScenarioCheck, ...] = ()
     settings: dict[str, Any] = attrs.field(factory=dict)
     """Settings of its emulator."""
     faults: tuple[dict[str, Any], ...] = ()
@@ -73,12 +73,14 @@ class Scenario:
         return {"scenario": self.name, "about": self.about, "steps": [step.to_dict() for step in self.steps]}
 
 
-def _step(do: str, written: str = "", expected: Expected = "ok", value: Any = None, **arguments: Any) -> Step:
-    return Step(do, arguments, expected, value or {}, f"behaviour.md#{written}" if written else "")
+def _step(
+    do: str, written: str = "", expected: Expected = "ok", value: Any = None, **arguments: Any
+) -> ScenarioStep:
+    return ScenarioStep(do, arguments, expected, value or {}, f"behaviour.md#{written}" if written else "")
 
 
-def _check(name: str, written: str, **arguments: Any) -> Check:
-    return Check(name, f"behaviour.md#{written}", arguments)
+def _check(name: str, written: str, **arguments: Any) -> ScenarioCheck:
+    return ScenarioCheck(name, f"behaviour.md#{written}", arguments)
 
 
 _CONNECT: Final = _step("connect", "connected")
@@ -282,7 +284,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
             _CONNECT,
             _START,
             _step("interact", "rejoining", "any", prompt="Night"),
-            Step("disconnect", written="behaviour.md#goodbye"),
+            ScenarioStep("disconnect", written="behaviour.md#goodbye"),
         ),
         checks=(_ONE_SESSION,),
     ),
@@ -294,7 +296,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
             _CONNECT,
             _START,
             _step("end", "order-of-answers", "any"),
-            Step("disconnect", written="behaviour.md#goodbye"),
+            ScenarioStep("disconnect", written="behaviour.md#goodbye"),
         ),
         checks=(_ONE_SESSION,),
     ),

@@ -17,7 +17,7 @@ __all__ = ["STEPS"]
 
 _PROMPT: Final = "A lighthouse on a cliff in the evening"
 _PLAYLIST_WITHIN_S: Final = 30.0
-_POLL_S: Final = 0.5
+_PLAYLIST_LOOK_EVERY_S: Final = 0.5
 _TOO_LARGE: Final = 1024 * 1024  # bytes; an offer has a few thousand
 _SDP: Final = {"Content-Type": "application/sdp"}
 _REFUSALS: Final = (
@@ -79,7 +79,7 @@ def hls(run: Run) -> None:
     while run.probes.send("GET", url, "/index.m3u8").status != 200:
         if time.monotonic() > gives_up_at:
             raise StepFailedError(f"there was no playlist within {_PLAYLIST_WITHIN_S:.0f} s")
-        time.sleep(_POLL_S)
+        time.sleep(_PLAYLIST_LOOK_EVERY_S)
     unknown = run.probes.send("GET", _unknown(url), "/index.m3u8")
     note = f"the playlist of an unknown stream was answered with {unknown.status}"
     run.decide("playBroadcast.404", unknown.status == 404, note)

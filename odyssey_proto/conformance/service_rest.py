@@ -30,7 +30,7 @@ __all__ = ["STEPS"]
 _UNKNOWN: Final = "no-such-id"
 _WRITTEN_WITHIN_S: Final = 90.0
 _JOB_WITHIN_S: Final = 300.0
-_POLL_S: Final = 1.0
+_JOB_LOOK_EVERY_S: Final = 1.0
 _EVENT: Final = Rule("schemas/recordings.yaml", ("$defs", "RecordedEvent"))
 _ORIGIN: Final = "https://conformance.example"
 _LOCAL_ORIGIN: Final = "http://localhost:5173"
@@ -74,7 +74,7 @@ def recordings(run: Run) -> None:
         while not client.get_recording(run.stream_id).video_url:
             if time.monotonic() > gives_up_at:
                 raise SkipError(f"the recording was not ready within {_WRITTEN_WITHIN_S:.0f} s")
-            time.sleep(_POLL_S)
+            time.sleep(_JOB_LOOK_EVERY_S)
     except OdysseyNotFoundError:
         raise SkipError("the service does not record the streams of this account") from None
     files = client.download_recording(run.stream_id, run.folder, timeout=_WRITTEN_WITHIN_S)
@@ -109,7 +109,7 @@ def simulation(run: Run) -> None:
     """Wait for the first job, and check its streams; then try to cancel it."""
     if not run.job_id:
         raise SkipError("no job was created")
-    job = run.client.wait_for_simulation(run.job_id, timeout=_JOB_WITHIN_S, poll=_POLL_S)
+    job = run.client.wait_for_simulation(run.job_id, timeout=_JOB_WITHIN_S, poll=_JOB_LOOK_EVERY_S)
     run.unfinished_jobs.discard(run.job_id)
     _expect(NotCancellableError, lambda: run.client.cancel_simulation(job.job_id))
     if job.status != "completed":

@@ -24,9 +24,9 @@ __all__ = ["LEVELS", "check_vectors"]
 LEVELS: Final = ("schema", "tolerant", "canonical", "session")
 """The levels that a client may claim; see ``spec/vectors/manifest.json``."""
 
-_SILENCE_S: Final = 30.0
+_ANSWERS_WITHIN_S: Final = 30.0
 """How long the command may take for one answer."""
-_ENDS_WITHIN_S: Final = 2.0
+_STARTED_ENDS_WITHIN_S: Final = 2.0
 """How long it may take to end after it has closed its stdout."""
 _STARTS: Final = 10
 """How often the command is started: a question may end it, or leave it hanging."""
@@ -86,11 +86,11 @@ def _ask(command: Sequence[str], left: collections.deque[_Question], card: Score
         while left:
             number = left[0].line["id"]
             try:
-                line = running.next_line(_SILENCE_S)
+                line = running.next_line(_ANSWERS_WITHIN_S)
             except TimeoutError:
-                return f"request {number} was not answered within {_SILENCE_S:.0f} s"
+                return f"request {number} was not answered within {_ANSWERS_WITHIN_S:.0f} s"
             if line is None:
-                how = running.end(_ENDS_WITHIN_S) or "it ended with status 0"
+                how = running.end(_STARTED_ENDS_WITHIN_S) or "it ended with status 0"
                 return f"request {number} was not answered: {how}"
             answer = _answer(line)
             if not _equal(number, answer.get("id")):

@@ -139,11 +139,11 @@ if TYPE_CHECKING:
     from .refusals import REFUSALS as REFUSALS
     from .refusals import HttpAnswer as HttpAnswer
     from .refusals import refusal as refusal
-    from .session_base import SessionState as SessionState
+    from .session_machine import SessionState as SessionState
     from .snapshot import Snapshot as Snapshot
     from .spectator_machine import SpectatorMachine as SpectatorMachine
     from .spectator_machine import SpectatorState as SpectatorState
-    from .stream_base import StreamState as StreamState
+    from .stream_machine import StreamState as StreamState
 
 _MODULES = {
     ".._model.codec": (
@@ -240,8 +240,8 @@ _MODULES = {
         "Queueing",
         "refused_request",
     ),
-    ".session_base": ("SessionState",),
-    ".stream_base": ("StreamState",),
+    ".session_machine": ("SessionState",),
+    ".stream_machine": ("StreamState",),
     ".refusals": (
         "HttpAnswer",
         "REFUSALS",

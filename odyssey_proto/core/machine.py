@@ -2,7 +2,8 @@
 
 A *row* means: in one of these states, on this input, if this guard holds, go to that state and do this. The first
 row whose guard holds wins. Guards and actions are functions of the machine and the input, so mypy checks that they
-fit. A machine is a class of actions, with its states above it and its rows below it. None is defined here.
+fit. A machine is a class of actions, with its states above it, and its conditions and rows below it. None is
+defined here.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, ClassVar, Generic, TypeVar, overload
 
 import attrs
 
+from .._model.events import ConnectionStatus, StatusChanged
 from .effects import Fail, Ignored, Output, Succeed
 from .inputs import Due
 
-__all__ = ["Agenda", "Key", "Machine", "Row", "Rows", "by_state", "nothing", "row"]
+__all__ = ["Agenda", "Key", "Machine", "Row", "Rows", "StatusMachine", "by_state", "nothing", "row"]
 
 M = TypeVar("M")
 I = TypeVar("I")  # noqa: E741  # the usual name for the input of a state machine
@@ -125,6 +127,11 @@ class Agenda:
         """Schedule ``due`` for ``at`` (s), unless it is scheduled for an earlier time."""
         self._due[due] = min(at, self._due.get(due, at))
 
+    def put_off(self, due: Due, until: float) -> None:
+        """Schedule ``due`` for ``until`` (s) instead, if it is scheduled."""
+        if due in self._due:
+            self._due[due] = until
+
     def cancel(self, *dues: Due) -> None:
         """Cancel these scheduled times, or all of them if none is named."""
         for due in dues or tuple(self._due):
@@ -163,3 +170,39 @@ class Machine:
         """Go to a state; None keeps the current one."""
         if target is not None:
             self.state = target
+
+
+class StatusMachine(Machine):
+    """A machine with an end, whose states users see as a `ConnectionStatus`; a subclass says which are what."""
+
+    _statuses: ClassVar[Mapping[Any, ConnectionStatus]]
+    """The status for each state."""
+    _over: ClassVar[tuple[Enum, ...]]
+    """The states in which it has ended."""
+
+    def __init__(self, agenda: Agenda) -> None:
+        self._agenda = agenda
+
+    @property
+    def status(self) -> ConnectionStatus:
+        """The status, as the documentation names it."""
+        return self._statuses[self.state]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, for any reason."""
+        return self.state in self._over
+
+    def enter(self, target: Enum | None) -> None:
+        """Go to a state, and report the status if it changes; the end is reported later, once all is done."""
+        before = self.status
+        super().enter(target)
+        if self.is_over:
+            if target is not None:  # else a goodbye may be scheduled, which what comes late does not affect
+                self._agenda.cancel()
+        elif self.status is not before:
+            self._agenda.put(StatusChanged(status=self.status, at=self._agenda.now))
+
+    def _report_status(self, message: str) -> None:
+        """Report the status although it may not change, with what there is to say."""
+        self._agenda.put(StatusChanged(status=self.status, message=message, at=self._agenda.now))

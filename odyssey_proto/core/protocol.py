@@ -28,12 +28,10 @@ from .effects import Output
 from .inputs import Abandon, Connect, End, Input, Interact, Join, Received, Start
 from .machine import Agenda
 from .pending_calls import PendingCalls
-from .session_base import OVER, STATUS, SessionState
 from .session_link import SessionLink
-from .session_machine import SESSION_ROWS, SessionMachine
+from .session_machine import SESSION_ROWS, SessionMachine, SessionState
 from .snapshot import Snapshot
-from .stream_base import COMMAND_NAMES, StreamState
-from .stream_machine import STREAM_ROWS, StreamMachine
+from .stream_machine import COMMAND_NAMES, STREAM_ROWS, StreamMachine, StreamState, wrong_state
 
 if TYPE_CHECKING:
     from .machine import Key
@@ -114,7 +112,7 @@ class Protocol:
                 f"Cannot connect: this session is {self.status}", code="not_idle", operation="connect"
             )
         if self.session is SessionState.CONNECTED:
-            return self._stream.refusal(item)
+            return wrong_state(self._stream, item)
         return self.not_connected(COMMAND_NAMES[type(item)])
 
     def not_connected(self, what: str) -> errors.OdysseyStreamError:
@@ -150,12 +148,12 @@ class Protocol:
     @property
     def status(self) -> ConnectionStatus:
         """The session's status, as the documentation names it."""
-        return STATUS[self.session]
+        return self._session.status
 
     @property
     def is_over(self) -> bool:
         """Whether the session has ended, for any reason."""
-        return self.session in OVER
+        return self._session.is_over
 
     @property
     def error(self) -> errors.OdysseyError | None:

@@ -1,25 +1,23 @@
-"""The building blocks of a session's actions: its states and data, opening a link, and the end.
+"""What the actions of a session are made of: its data, its token, what it passes on to the stream, and its end.
 
-`odyssey_proto.core.session_machine`, whose machine is the only subclass, decides when to use them.
+Its states, and which of this happens when, are in `odyssey_proto.core.session_machine`, whose machine is the only
+subclass.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import odyssey_models as wire
 
 from .._base import errors
-from .._base.public_path import publish
-from .._model.events import ConnectionStatus, ErrorOccurred, StatusChanged
-from .deadlines import KEEPALIVE_INTERVAL_S, OPEN_DEADLINE_S, REJOIN_DEADLINE_S, SESSION_KEPT_S
+from .deadlines import KEEPALIVE_INTERVAL_S, OPEN_DEADLINE_S, SESSION_KEPT_S
 from .effects import Fail
-from .inputs import Broken, Due, LinkFailed, StepFailed, Unreadable, VideoResumed
-from .machine import Machine
+from .inputs import Due, Unreadable, VideoResumed
+from .machine import StatusMachine
 from .queueing import Queueing
-from .stream_base import LinkLost, LinkUp, SessionOver
+from .stream_base import News, SessionOver
 from .stream_machine import STREAM_ROWS
 
 if TYPE_CHECKING:
@@ -29,43 +27,11 @@ if TYPE_CHECKING:
     from .session_link import SessionLink
     from .stream_machine import StreamMachine
 
-__all__ = ["OVER", "STATUS", "SessionBase", "SessionState"]
+__all__ = ["SessionBase"]
 
 
-class SessionState(Enum):
-    """The state of the session."""
-
-    IDLE = "idle"
-    AUTHENTICATING = "authenticating"
-    QUEUEING = "queueing"
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    RECONNECTING = "reconnecting"
-    DISCONNECTED = "disconnected"
-    FAILED = "failed"
-
-
-S = SessionState
-OVER: Final = (S.DISCONNECTED, S.FAILED)
-"""The states of a session that has ended."""
-
-STATUS: Final = {
-    S.IDLE: ConnectionStatus.DISCONNECTED,
-    S.AUTHENTICATING: ConnectionStatus.AUTHENTICATING,
-    S.QUEUEING: ConnectionStatus.CONNECTING,
-    S.CONNECTING: ConnectionStatus.CONNECTING,
-    S.CONNECTED: ConnectionStatus.CONNECTED,
-    S.RECONNECTING: ConnectionStatus.RECONNECTING,
-    S.DISCONNECTED: ConnectionStatus.DISCONNECTED,
-    S.FAILED: ConnectionStatus.FAILED,
-}
-"""The status that users see for each state."""
-
-
-class SessionBase(Machine):
-    """One session, without the rows of its table."""
-
-    state: SessionState
+class SessionBase(StatusMachine):
+    """One session, without states and rows."""
 
     def __init__(
         self,
@@ -77,7 +43,7 @@ class SessionBase(Machine):
         *,
         reconnect: bool,
     ) -> None:
-        self.state = SessionState.IDLE
+        super().__init__(agenda)
         self.capabilities: wire.StreamerCapabilities | None = None
         self.error: errors.OdysseyError | None = None
         """The error that ended the session, if it failed."""
@@ -85,7 +51,6 @@ class SessionBase(Machine):
         """The step in progress."""
         self.last_failure: str = ""
         """Why the previous link failed, while another one is opened."""
-        self._agenda = agenda
         self._connection = connection
         self._calls = calls
         self._stream = stream
@@ -102,31 +67,19 @@ class SessionBase(Machine):
         self._token_is_doubtful = False
         self._kept_until = 0.0
 
-    def enter(self, target: Enum | None) -> None:
-        """Go to a state, and report the status if it changes; the end is reported later, once all is done."""
-        before = STATUS[self.state]
-        super().enter(target)
-        status = STATUS[self.state]
-        if self.state in OVER:
-            if target is not None:  # else a goodbye may be scheduled, which late inputs do not affect
-                self._agenda.cancel()
-        elif status is not before:
-            self._agenda.put(StatusChanged(status=status, at=self._agenda.now))
-
     @property
     def progress(self) -> str:
         """The step in progress, and why the previous attempt failed, if any; for the text of a timeout."""
         return f"{self.doing}; the previous attempt: {self.last_failure}" if self.last_failure else self.doing
 
-    # --- links
+    # --- waiting to ask for a session again
 
-    def open_link(self, _: object) -> None:
-        """Open the next link; after the session's end, only to say goodbye."""
-        is_over = self.state in OVER
-        if not is_over:
-            self.doing = "opening the signaling connection"
-        timeout = REJOIN_DEADLINE_S if self.state is S.RECONNECTING else OPEN_DEADLINE_S
-        self._connection.open(timeout, with_video=not is_over)
+    def _wait_to_ask(self, doing: str) -> None:
+        if self.doing != doing:
+            self.doing = doing
+            self._report_status(doing[0].upper() + doing[1:])
+
+    # --- links
 
     def token_is_spent(self, _: object) -> bool:
         """Return whether the token that came with the session no longer opens a link."""
@@ -139,8 +92,7 @@ class SessionBase(Machine):
     def _note_keepalive(self) -> None:
         self._agenda.wake_at(Due.KEEPALIVE, self._agenda.now + KEEPALIVE_INTERVAL_S)
         self._kept_until = self._agenda.now + SESSION_KEPT_S
-        if self.state is S.RECONNECTING:
-            self._agenda.wake_at(Due.GIVE_UP, self._kept_until)
+        self._agenda.put_off(Due.GIVE_UP, self._kept_until)
 
     def _try_later(self, error: errors.OdysseyError) -> None:
         now = self._agenda.now
@@ -155,23 +107,11 @@ class SessionBase(Machine):
         while self._held:
             self.tell_stream(self._held.popleft())
 
-    def tell_stream(
-        self,
-        item: LinkUp | LinkLost | SessionOver | VideoResumed | Unreadable | wire.DataChannelStreamerMessage,
-    ) -> None:
+    def tell_stream(self, item: News | VideoResumed | Unreadable | wire.DataChannelStreamerMessage) -> None:
         """Pass something on to the stream."""
         self._stream.step(STREAM_ROWS, item, type(item))
 
     # --- the end
-
-    def fail(self, item: StepFailed | LinkFailed | Broken | Unreadable) -> None:
-        """Fail with an error."""
-        if isinstance(item, LinkFailed) and item.signaling_lost:
-            self._connection.close()
-        self.error = item.error
-        self._agenda.put(ErrorOccurred(error=item.error, fatal=True, at=self._agenda.now))
-        # A broken driver opens no more links.
-        self._finish(item.error, give_back=not isinstance(item, Broken))
 
     def _finish(self, error: errors.OdysseyError, *, give_back: bool = True) -> None:
         """End calls, stream and link. ``give_back``: the service may still hold the session for us."""
@@ -190,8 +130,5 @@ class SessionBase(Machine):
             give_back &= not self.token_is_spent(None) and not self.token_is_refused(error)
             if give_back and connection.signaling_url:
                 self._attempts = 0
-                self.open_link(None)  # only to say goodbye: the rows of `OVER` do
-        self._agenda.put(StatusChanged(status=STATUS[self.state], message=error.message, at=self._agenda.now))
-
-
-publish("odyssey_proto.core", SessionState)
+                connection.open(OPEN_DEADLINE_S, with_video=False)  # only to say goodbye
+        self._report_status(error.message)

@@ -1,4 +1,4 @@
-"""The texts of a session's errors. It decides nothing about states."""
+"""What the errors of a session say, and which of them may pass. It decides nothing about states."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from typing import Final
 import odyssey_models as wire
 
 from .._base import secrets
-from .._base.errors import MalformedMessageError, OdysseyConnectionError, OdysseyConnectionTimeoutError, again
+from .._base.errors import (
+    MalformedMessageError,
+    OdysseyConnectionError,
+    OdysseyConnectionTimeoutError,
+    OdysseyError,
+    again,
+)
 from .._model.signaling_url import normalise_url
 from .deadlines import SESSION_KEPT_S
 
-__all__ = ["closed_early", "ended", "expired", "left", "no_video", "not_back", "told", "unreachable"]
+__all__ = ["closed_early", "ended", "expired", "left", "may_pass", "no_video", "not_back", "told", "unreachable"]
 
 _TOLD: Final = {
     "streamer_not_available": "Streamer not available",
@@ -19,6 +25,14 @@ _TOLD: Final = {
     "duration_limit_reached": "The session has reached its longest duration",
     "unknown": "The service reported an unknown error",
 }
+
+_LASTING: Final = frozenset({"invalid_url", "proxy", "ca_bundle", "untrusted_certificate", "closed", "internal"})
+"""The codes of failures to open a link that waiting cannot help."""
+
+
+def may_pass(error: OdysseyError) -> bool:
+    """Return whether opening the signaling connection of a new session may succeed after this failure."""
+    return error.code not in _LASTING
 
 
 def told(message: wire.SignalingError, session_id: str | None) -> OdysseyConnectionError:

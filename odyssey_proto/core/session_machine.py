@@ -1,24 +1,27 @@
 """The life of a session, from IDLE to its end.
 
 IDLE → AUTHENTICATING → QUEUEING → CONNECTING → CONNECTED, and from there RECONNECTING and back, until DISCONNECTED
-(on request) or FAILED. Everything that affects this state is here: the actions, and the rows that lead from one
-state to the other; their building blocks are in `odyssey_proto.core.session_base`. The stream is the job of
-`odyssey_proto.core.stream_machine`, to which this module sends `LinkUp`, `LinkLost` or `SessionOver`. See
-spec/behaviour.md#connecting and spec/behaviour.md#staying-and-leaving.
+(on request) or FAILED. Everything that affects this state is here: the states, the actions, and the rows that lead
+from one state to the other, with their conditions; what the actions are made of is in
+`odyssey_proto.core.session_base`. What happens to the stream meanwhile is decided in
+`odyssey_proto.core.stream_machine`, to which this module sends `LinkUp`, `LinkClosed`, `LinkLost`, `SessionOver`
+and the like. See spec/behaviour.md#connecting and spec/behaviour.md#staying-and-leaving.
 """
 
 from __future__ import annotations
 
 import math
+from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 import odyssey_models as wire
 
 from .._base import errors
 from .._base.limits import REPORTS_MOST_HELD
-from .._model.events import ErrorOccurred, StatusChanged
+from .._base.public_path import publish
+from .._model.events import ConnectionStatus, ErrorOccurred
 from . import session_errors
-from .deadlines import OFFER_GRACE_S, REJOIN_DEADLINE_S, SESSION_KEPT_S, VIDEO_DEADLINE_S
+from .deadlines import OFFER_GRACE_S, OPEN_DEADLINE_S, REJOIN_DEADLINE_S, SESSION_KEPT_S, VIDEO_DEADLINE_S
 from .effects import AcceptOffer, AddCandidate, Authenticate, RequestSession, Succeed
 from .inputs import (
     Answered,
@@ -47,22 +50,45 @@ from .inputs import (
 )
 from .machine import by_state, nothing, row
 from .queueing import Queueing, next_slot_request, slot_refusal
-from .session_base import OVER, STATUS, SessionBase, SessionState
-from .stream_base import LinkLost, LinkSuspected, LinkTrusted, LinkUp
+from .session_base import SessionBase
+from .stream_base import LinkClosed, LinkLost, LinkSuspected, LinkTrusted, LinkUp
 from .unread import meant
 
 if TYPE_CHECKING:
     from .machine import Row
 
-__all__ = ["SESSION_ROWS", "SESSION_TABLE", "SessionMachine"]
+__all__ = ["SESSION_ROWS", "SESSION_TABLE", "SessionMachine", "SessionState"]
 
-_LASTING: Final = frozenset({"invalid_url", "proxy", "ca_bundle", "untrusted_certificate", "closed", "internal"})
-"""The codes of failures to open a link for which waiting does not help."""
 _FOR_OFFER: Final = "waiting for the offer"
-_GOODBYES: Final = 2  # how often a goodbye is retried; the driver waits no longer
-_GOODBYE_WAIT_S: Final = 3.0
+_GOODBYES: Final = 2  # how often a goodbye is tried again; the driver waits no longer
+_LONGEST_GOODBYE_WAIT_S: Final = 3.0
+
+
+class SessionState(Enum):
+    """The state of the session."""
+
+    IDLE = "idle"
+    AUTHENTICATING = "authenticating"
+    QUEUEING = "queueing"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    RECONNECTING = "reconnecting"
+    DISCONNECTED = "disconnected"
+    FAILED = "failed"
+
 
 S = SessionState
+_OVER: Final = (S.DISCONNECTED, S.FAILED)
+_STATUS: Final = {
+    S.IDLE: ConnectionStatus.DISCONNECTED,
+    S.AUTHENTICATING: ConnectionStatus.AUTHENTICATING,
+    S.QUEUEING: ConnectionStatus.CONNECTING,
+    S.CONNECTING: ConnectionStatus.CONNECTING,
+    S.CONNECTED: ConnectionStatus.CONNECTED,
+    S.RECONNECTING: ConnectionStatus.RECONNECTING,
+    S.DISCONNECTED: ConnectionStatus.DISCONNECTED,
+    S.FAILED: ConnectionStatus.FAILED,
+}
 _JOINING: Final = (S.CONNECTING, S.RECONNECTING)
 _LINKED: Final = (*_JOINING, S.CONNECTED)
 _LIVE: Final = (S.IDLE, S.AUTHENTICATING, S.QUEUEING, *_LINKED)
@@ -71,7 +97,10 @@ _LIVE: Final = (S.IDLE, S.AUTHENTICATING, S.QUEUEING, *_LINKED)
 class SessionMachine(SessionBase):
     """One session. It steps the machine of its streams, which does not know the session."""
 
-    # Repeated, because type checkers treat what a subclass assigns as its own.
+    state: SessionState = S.IDLE
+    _statuses = _STATUS
+    _over = _OVER
+    # Said again, because type checkers take what a subclass assigns for its own.
     capabilities: wire.StreamerCapabilities | None
     error: errors.OdysseyError | None
     doing: str
@@ -93,10 +122,6 @@ class SessionMachine(SessionBase):
             self._queueing = Queueing(self._config.queue_timeout_s, self._agenda.now)
         self._agenda.put(RequestSession())
 
-    def may_queue(self, _: StreamerUnavailable) -> bool:
-        """Return whether there is time to ask again."""
-        return self._queueing.next_request(self._agenda.now) is not None
-
     def wait_in_queue(self, _: StreamerUnavailable) -> None:
         """Ask again after a pause, and report once that the session waits for a streamer."""
         self._wait_to_ask("waiting for a streamer")
@@ -109,10 +134,6 @@ class SessionMachine(SessionBase):
         """Give up: no streamer became free."""
         self.fail(StepFailed(self._queueing.failure(item.error, "connect")))
 
-    def may_wait_for_slot(self, _: SlotUnavailable) -> bool:
-        """Return whether the user wants to wait for the end of another session; the caller's timeout ends this."""
-        return self._waits_for_slot
-
     def wait_for_slot(self, item: SlotUnavailable) -> None:
         """Ask again after a pause, and report once that another session has to end; queueing starts after that."""
         self._wait_to_ask("waiting for another session of the account to end")
@@ -124,12 +145,6 @@ class SessionMachine(SessionBase):
     def fail_without_slot(self, item: SlotUnavailable) -> None:
         """Give up: the account has its maximum number of open sessions."""
         self.fail(StepFailed(slot_refusal(item.error, item.reminder)))
-
-    def _wait_to_ask(self, doing: str) -> None:
-        if self.doing != doing:
-            self.doing = doing
-            text = doing[0].upper() + doing[1:]
-            self._agenda.put(StatusChanged(status=STATUS[self.state], message=text, at=self._agenda.now))
 
     def join(self, item: Join) -> None:
         """Take a session that somebody else requested."""
@@ -147,10 +162,6 @@ class SessionMachine(SessionBase):
         self.last_failure = ""
         self.open_link(item)
 
-    def is_unreachable(self, item: SessionGranted) -> bool:
-        """Return whether the service gave an address for signaling that cannot be used."""
-        return session_errors.unreachable(item.session) is not None
-
     def fail_unreachable(self, item: SessionGranted) -> None:
         """Give up a session that can be neither used nor returned."""
         self._connection.session_id = item.session.session_id
@@ -160,15 +171,22 @@ class SessionMachine(SessionBase):
 
     # --- opening a link
 
+    def open_link(self, _: object) -> None:
+        """Open the next link; after the session's end, only to say goodbye."""
+        if not self.is_over:
+            self.doing = "opening the signaling connection"
+        timeout = REJOIN_DEADLINE_S if self.state is S.RECONNECTING else OPEN_DEADLINE_S
+        self._connection.open(timeout, with_video=not self.is_over)
+
     def fail_expired(self, _: Due) -> None:
-        """Give up: no further link can be opened."""
+        """Give up: no link can be opened any more."""
         self.fail(StepFailed(session_errors.expired(self._connection.session_id)))
 
     def await_offer(self, item: SignalingOpened) -> None:
         """Wait for the offer and for video."""
         self._connection.is_up = self._was_linked = True
         if self.token_is_spent(item):
-            self._token_until = math.inf  # this machine's clock is wrong: the service has just accepted the token
+            self._token_until = math.inf  # by a clock that is wrong: the service has just accepted it
         self.doing = _FOR_OFFER
         self._offers = 0
         self._agenda.wake_at(Due.VIDEO, self._agenda.now + _video_deadline(self.state))
@@ -192,14 +210,6 @@ class SessionMachine(SessionBase):
     def send_candidate(self, item: CandidateFound) -> None:
         """Send a candidate that the answer lacks."""
         self._connection.send(item.candidate)
-
-    def has_video(self, _: ChannelOpened) -> bool:
-        """Return whether the link has its video."""
-        return self._connection.has_video
-
-    def has_channel(self, _: VideoReceived) -> bool:
-        """Return whether the link has its control channel."""
-        return self._connection.channel_limit is not None
 
     def note_part(self, item: VideoReceived | ChannelOpened) -> None:
         """Note that one of the two parts of a connection, video or control channel, is ready."""
@@ -233,37 +243,23 @@ class SessionMachine(SessionBase):
         self._connection.spare.suspect(plan)
 
     def trust_link(self, _: LinkTrusted) -> None:
-        """Keep the prepared link only for a while."""
+        """Keep what is prepared only for a while."""
         self._connection.spare.trust()
 
     def drop_spare(self, _: Due) -> None:
-        """Discard the prepared link."""
+        """Discard what is prepared."""
         self._connection.spare.drop()
 
     # --- losing the link
 
-    def may_retry(self, item: LinkFailed) -> bool:
-        """Return whether to try another link: `max_retries` times at first, later while the session is kept.
-
-        At first, any refusal may be temporary: a server may learn of the session later than the client does.
-        """
-        error = item.error
-        if self.state is S.RECONNECTING:
-            return error.recoverable and self._agenda.now < self._kept_until
-        may_pass = error.recoverable or (_may_pass(error) and not self._connection.is_up)
-        if self.token_is_spent(item) or self.token_is_refused(error):
-            return False
-        in_time = (error.retry_after or 0.0) < SESSION_KEPT_S
-        return may_pass and in_time and self._attempts < self._config.max_retries
-
     def hold_report(self, item: wire.DataChannelStreamerMessage) -> None:
-        """Keep a report of the stream that came before both parts of the connection were ready."""
+        """Keep what the stream reported before both parts of the connection were ready."""
         if len(self._held) < REPORTS_MOST_HELD:
             self._held.append(item)
 
     def wait_to_rejoin(self, item: LinkFailed) -> None:
         """Try the next link after a pause; the stream's frames continue over that link."""
-        self._stream.pause(item.video_at)
+        self.tell_stream(LinkClosed(item.video_at))
         self._connection.close()
         self._agenda.put(ErrorOccurred(error=item.error, fatal=False, at=self._agenda.now))
         self.doing = "waiting to try again"
@@ -279,10 +275,6 @@ class SessionMachine(SessionBase):
         """Treat a link that was closed before it was ready as failed."""
         error = session_errors.closed_early(self.doing, self._connection.session_id)
         self._agenda.follow_with(LinkFailed(item.link, error))
-
-    def awaits_offer(self, item: Unreadable) -> bool:
-        """Return whether this was meant to be the offer, and there is no other."""
-        return item.error.message_type == "offer" and self._offers == _was_accepted(item)
 
     def await_another_offer(self, item: Unreadable) -> None:
         """Report an offer that cannot be read or answered, and wait a moment for another one."""
@@ -302,10 +294,6 @@ class SessionMachine(SessionBase):
         error = errors.again(self._unread_offer)
         error.recoverable = True
         self._agenda.follow_with(LinkFailed(self._connection.current, error, signaling_lost=False))
-
-    def may_reconnect(self, item: LinkFailed) -> bool:
-        """Return whether to rejoin the session after this loss."""
-        return self._reconnect and item.error.recoverable and self._agenda.now < self._kept_until
 
     def lose_link(self, item: LinkFailed) -> None:
         """Start to rejoin the session over another link, for as long as the service keeps it."""
@@ -329,7 +317,16 @@ class SessionMachine(SessionBase):
         """Note that the driver failed after the end."""
         self.error = item.error
 
-    # --- leaving
+    # --- the end
+
+    def fail(self, item: StepFailed | LinkFailed | Broken | Unreadable) -> None:
+        """Fail with an error."""
+        if isinstance(item, LinkFailed) and item.signaling_lost:
+            self._connection.close()
+        self.error = item.error
+        self._agenda.put(ErrorOccurred(error=item.error, fatal=True, at=self._agenda.now))
+        # A broken driver opens no more links.
+        self._finish(item.error, give_back=not isinstance(item, Broken))
 
     def leave(self, item: Disconnect) -> None:
         """End at the user's request."""
@@ -339,11 +336,6 @@ class SessionMachine(SessionBase):
         """End because the service ended the session."""
         self._connection.close()
         self._finish(session_errors.ended(self._connection.session_id), give_back=False)
-
-    def may_retry_goodbye(self, item: LinkFailed) -> bool:
-        """Return whether to try again to return a session to a server that does not know it yet."""
-        is_soon = (item.error.retry_after or 0.0) <= _GOODBYE_WAIT_S
-        return is_soon and _may_pass(item.error) and not self._was_linked and self._attempts < _GOODBYES
 
     def retry_goodbye(self, item: LinkFailed) -> None:
         """Try again to return the session, after a pause."""
@@ -359,15 +351,72 @@ def _video_deadline(state: SessionState) -> float:
     return REJOIN_DEADLINE_S if state is S.RECONNECTING else VIDEO_DEADLINE_S
 
 
-def _may_pass(error: errors.OdysseyError) -> bool:
-    """Return whether opening the signaling connection of a new session may succeed after this failure."""
-    return error.code not in _LASTING
-
-
 def _was_accepted(item: Unreadable) -> bool:
     """Return whether this is an offer that was read as a message, and passed to the peer connection."""
     return item.error.code == "malformed_offer"
 
+
+# --- the conditions of rows
+
+
+def may_queue(session: SessionMachine, _: StreamerUnavailable) -> bool:
+    """Return whether there is time to ask again."""
+    return session._queueing.next_request(session._agenda.now) is not None
+
+
+def may_wait_for_slot(session: SessionMachine, _: SlotUnavailable) -> bool:
+    """Return whether the user wants to wait for the end of another session; the caller's timeout ends this."""
+    return session._waits_for_slot
+
+
+def is_unreachable(_: SessionMachine, item: SessionGranted) -> bool:
+    """Return whether the service gave an address for signaling that cannot be used."""
+    return session_errors.unreachable(item.session) is not None
+
+
+def has_channel(session: SessionMachine, _: VideoReceived) -> bool:
+    """Return whether the link has its control channel."""
+    return session._connection.channel_limit is not None
+
+
+def has_video(session: SessionMachine, _: ChannelOpened) -> bool:
+    """Return whether the link has its video."""
+    return session._connection.has_video
+
+
+def may_retry(session: SessionMachine, item: LinkFailed) -> bool:
+    """Return whether to try another link: `max_retries` times at first, later while the session is kept.
+
+    At first, any refusal may pass: a server may hear of the session later than the client does.
+    """
+    error = item.error
+    if session.state is S.RECONNECTING:
+        return error.recoverable and session._agenda.now < session._kept_until
+    may_pass = error.recoverable or (session_errors.may_pass(error) and not session._connection.is_up)
+    if session.token_is_spent(item) or session.token_is_refused(error):
+        return False
+    in_time = (error.retry_after or 0.0) < SESSION_KEPT_S
+    return may_pass and in_time and session._attempts < session._config.max_retries
+
+
+def may_reconnect(session: SessionMachine, item: LinkFailed) -> bool:
+    """Return whether to rejoin the session after this loss."""
+    return session._reconnect and item.error.recoverable and session._agenda.now < session._kept_until
+
+
+def awaits_offer(session: SessionMachine, item: Unreadable) -> bool:
+    """Return whether this was meant to be the offer, and there is no other."""
+    return item.error.message_type == "offer" and session._offers == _was_accepted(item)
+
+
+def may_retry_goodbye(session: SessionMachine, item: LinkFailed) -> bool:
+    """Return whether to try again to return a session to a server that does not know it yet."""
+    if session._was_linked or session._attempts >= _GOODBYES:
+        return False
+    return session_errors.may_pass(item.error) and (item.error.retry_after or 0.0) <= _LONGEST_GOODBYE_WAIT_S
+
+
+# --- the rows
 
 M = SessionMachine
 SESSION_TABLE: Final[tuple[Row[SessionMachine], ...]] = (
@@ -376,12 +425,12 @@ SESSION_TABLE: Final[tuple[Row[SessionMachine], ...]] = (
     row((S.IDLE,), Join, S.CONNECTING, M.join),
     row((S.AUTHENTICATING,), Authenticated, S.QUEUEING, M.request),
     row((S.AUTHENTICATING, S.QUEUEING), StepFailed, S.FAILED, M.fail),
-    row((S.QUEUEING,), StreamerUnavailable, None, M.wait_in_queue, M.may_queue),
+    row((S.QUEUEING,), StreamerUnavailable, None, M.wait_in_queue, may_queue),
     row((S.QUEUEING,), StreamerUnavailable, S.FAILED, M.fail_in_queue),
-    row((S.QUEUEING,), SlotUnavailable, None, M.wait_for_slot, M.may_wait_for_slot),
+    row((S.QUEUEING,), SlotUnavailable, None, M.wait_for_slot, may_wait_for_slot),
     row((S.QUEUEING,), SlotUnavailable, S.FAILED, M.fail_without_slot),
     row((S.QUEUEING,), Due.ASK_AGAIN, None, M.request),
-    row((S.QUEUEING,), SessionGranted, S.FAILED, M.fail_unreachable, M.is_unreachable),
+    row((S.QUEUEING,), SessionGranted, S.FAILED, M.fail_unreachable, is_unreachable),
     row((S.QUEUEING,), SessionGranted, S.CONNECTING, M.take_session),
     # Opening a link.
     row(_JOINING, SignalingOpened, None, M.await_offer),
@@ -389,9 +438,9 @@ SESSION_TABLE: Final[tuple[Row[SessionMachine], ...]] = (
     row(_LINKED, wire.IceCandidate, None, M.add_candidate),
     row(_LINKED, Answered, None, M.send_answer),
     row(_LINKED, CandidateFound, None, M.send_candidate),
-    row(_JOINING, VideoReceived, S.CONNECTED, M.connected, M.has_channel),
+    row(_JOINING, VideoReceived, S.CONNECTED, M.connected, has_channel),
     row(_JOINING, VideoReceived, None, M.note_part),
-    row(_JOINING, ChannelOpened, S.CONNECTED, M.connected, M.has_video),
+    row(_JOINING, ChannelOpened, S.CONNECTED, M.connected, has_video),
     row(_JOINING, ChannelOpened, None, M.note_part),
     row(_JOINING, Due.OFFER, None, M.refuse_unread),
     row(_JOINING, Due.VIDEO, None, M.give_link_up),
@@ -401,20 +450,20 @@ SESSION_TABLE: Final[tuple[Row[SessionMachine], ...]] = (
     row((S.CONNECTED,), LinkTrusted, None, M.trust_link),
     row((S.CONNECTED,), Due.SPARE, None, M.drop_spare),
     # Losing the link. The commands of a stream wait while the session reconnects.
-    row(_JOINING, LinkFailed, None, M.wait_to_rejoin, M.may_retry),
+    row(_JOINING, LinkFailed, None, M.wait_to_rejoin, may_retry),
     row((S.RECONNECTING,), VideoResumed, None, M.tell_stream),
     row(_JOINING, wire.StreamStarted, None, M.hold_report),
     row(_JOINING, wire.UpdateAcknowledged, None, M.hold_report),
     row(_JOINING, wire.BroadcastReady, None, M.hold_report),
     row(_JOINING, wire.InteractiveStreamError, None, M.hold_report),
     row(_JOINING, wire.StreamEnded, None, M.hold_report),
-    row((S.CONNECTED,), LinkFailed, S.RECONNECTING, M.lose_link, M.may_reconnect),
+    row((S.CONNECTED,), LinkFailed, S.RECONNECTING, M.lose_link, may_reconnect),
     row(_LINKED, LinkFailed, S.FAILED, M.fail),
     row(_JOINING, SignalingClosed, None, M.closed_too_early),
     row((S.CONNECTED,), SignalingClosed, S.DISCONNECTED, M.leave_as_told),
     row(_LINKED, wire.SignalingError, S.FAILED, M.fail_as_told),
     row(_LINKED, Unreadable, S.FAILED, M.fail, meant("error")),
-    row(_JOINING, Unreadable, None, M.await_another_offer, M.awaits_offer),
+    row(_JOINING, Unreadable, None, M.await_another_offer, awaits_offer),
     row(_JOINING, Unreadable, None, M.report_unread),
     row(_JOINING, Due.REJOIN, S.FAILED, M.fail_expired, M.token_is_spent),
     row(_JOINING, Due.REJOIN, None, M.open_link),
@@ -424,17 +473,20 @@ SESSION_TABLE: Final[tuple[Row[SessionMachine], ...]] = (
     row((S.RECONNECTING,), End, None, M.hold),
     # Leaving. A session that is granted too late is taken, and returned to the service at once.
     row(_LIVE, Disconnect, S.DISCONNECTED, M.leave),
-    row(OVER, Disconnect, None, nothing),
-    row(OVER, SessionGranted, None, nothing, M.is_unreachable),
-    row(OVER, SessionGranted, None, M.take_session),
-    row(OVER, SignalingOpened, None, M.say_goodbye),
-    row(OVER, LinkFailed, None, M.retry_goodbye, M.may_retry_goodbye),
-    row(OVER, LinkFailed, None, nothing),
-    row(OVER, Due.REJOIN, None, M.open_link),
+    row(_OVER, Disconnect, None, nothing),
+    row(_OVER, SessionGranted, None, nothing, is_unreachable),
+    row(_OVER, SessionGranted, None, M.take_session),
+    row(_OVER, SignalingOpened, None, M.say_goodbye),
+    row(_OVER, LinkFailed, None, M.retry_goodbye, may_retry_goodbye),
+    row(_OVER, LinkFailed, None, nothing),
+    row(_OVER, Due.REJOIN, None, M.open_link),
     # Failures of the driver, and forked children.
     row(_LIVE, Broken, S.FAILED, M.fail),
-    row(OVER, Broken, S.FAILED, M.note_fault),
-    row((*_LIVE, *OVER), Forgotten, S.DISCONNECTED, nothing),
+    row(_OVER, Broken, S.FAILED, M.note_fault),
+    row((*_LIVE, *_OVER), Forgotten, S.DISCONNECTED, nothing),
 )
 SESSION_ROWS: Final = by_state(SESSION_TABLE)
 """The rows of `SESSION_TABLE` by state and input, in their order."""
+
+
+publish("odyssey_proto.core", SessionState)

@@ -16,7 +16,7 @@ ASK_EVERY_S: Final = 0.5
 MISSING_AFTER_S: Final = 2.5
 """How long the other side may show no sign of life, in s: less than video may be silent, because a caller
 waits."""
-_OVERSLEPT_S: Final = 1.0  # a look that is this late shows that this process was not running
+_STOOD_STILL_S: Final = 1.0  # a look that is this late shows that this process was not running
 
 
 class SignsOfLife:
@@ -38,7 +38,7 @@ class SignsOfLife:
     def look_late(self, now: float, overslept_s: float) -> None:
         """Allow for a look that comes ``overslept_s`` late: this process was not running, and could not receive
         any."""
-        if overslept_s > _OVERSLEPT_S:
+        if overslept_s > _STOOD_STILL_S:
             self.note(now)
 
     def are_missing(self, now: float) -> bool:

@@ -4,7 +4,8 @@
 
 A first connection tries WebRTC, then HLS if WebRTC fails and there is an address for HLS. After a loss the same is
 tried in rounds, with a pause between them, until `REOPEN_WITHIN_S` have passed. A driver feeds inputs and carries
-out effects, as with `odyssey_proto.core.protocol`; there is no I/O here.
+out effects, as with `odyssey_proto.core.protocol`; there is no I/O. Everything that affects the state is here: the
+states, actions and rows with their conditions; the actions have an underscore because the class is public.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, Final
 from .._base import errors
 from .._base.public_path import publish
 from .._model.config import AdvancedConfig
-from .._model.events import ConnectionStatus, ErrorOccurred, StatusChanged, StreamEnded
+from .._model.events import ConnectionStatus, ErrorOccurred, StreamEnded
 from .deadlines import REJOIN_DEADLINE_S, VIDEO_DEADLINE_S
 from .effects import (
     AskForKeyframe,
@@ -48,28 +49,21 @@ from .inputs import (
     Watch,
 )
 from .link_watch import LinkWatch
-from .machine import Agenda, Machine, Row, by_state, nothing, row
+from .machine import Agenda, Row, StatusMachine, by_state, nothing, row
 from .silence import SILENCE_LIMIT_S, Silence, Verdict
 from .snapshot import Snapshot
 from .spare import Spare
+from .spectator_errors import GONE, broadcast_lost, broadcast_over, left_early
 
-__all__ = [
-    "REOPEN_WITHIN_S",
-    "SPECTATOR_TABLE",
-    "SpectatorMachine",
-    "SpectatorState",
-    "broadcast_lost",
-    "left_early",
-]
+__all__ = ["REOPEN_WITHIN_S", "SPECTATOR_TABLE", "SpectatorMachine", "SpectatorState"]
 
 REOPEN_WITHIN_S: Final = 40.0
 """How long a lost broadcast is tried again, in s."""
 OPEN_WITHIN_S: Final = 60.0
 """The time limit for one attempt at a first connection, in s; each of its steps has a shorter one."""
-_ENDED: Final = "stream_not_found"  # the error code if the server does not know the stream, or no longer
 _TAKEN_AWAY: Final = (401, 403)  # how stores report it for HLS, which has no token that could be refused
 _MOST_WAITS: Final = 2  # for a server that asks to come back later, before a first connection
-_LONGEST_WAIT_S: Final = 60.0  # if it asks for more, the connection fails
+_LONGEST_DEMANDED_S: Final = 60.0  # if it asks for more, the connection fails
 
 
 class SpectatorState(Enum):
@@ -97,7 +91,7 @@ _STATUS: Final = {
 }
 
 
-class SpectatorMachine(Machine):
+class SpectatorMachine(StatusMachine):
     """One broadcast, from `Watch` to its end. Not thread-safe: one driver owns it.
 
     Args:
@@ -106,13 +100,14 @@ class SpectatorMachine(Machine):
         reconnect: whether to watch again after a loss.
     """
 
-    state: SpectatorState
+    state: SpectatorState = S.IDLE
+    _statuses = _STATUS
+    _over = _OVER
 
     def __init__(self, config: AdvancedConfig, ways: tuple[Way, ...], *, reconnect: bool = True) -> None:
-        self.state = SpectatorState.IDLE
+        super().__init__(Agenda())
         self.error: errors.OdysseyError | None = None
         """The error that ended it, if it failed."""
-        self._agenda = Agenda()
         self._config = config
         self._ways = ways
         self._reconnect = reconnect
@@ -166,16 +161,6 @@ class SpectatorMachine(Machine):
         """Return, once and in order, all effects and events since the last call; answers to calls come last."""
         return self._agenda.drain()
 
-    @property
-    def status(self) -> ConnectionStatus:
-        """The status, as the documentation names it."""
-        return _STATUS[self.state]
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it has ended, for any reason."""
-        return self.state in _OVER
-
     def snapshot(self) -> Snapshot:
         """Return a snapshot of the state that other threads may read."""
         return Snapshot(
@@ -199,34 +184,21 @@ class SpectatorMachine(Machine):
         name = item.value if isinstance(item, Due) else type(item).__name__
         self._agenda.ignore(f"{name} in {self.state.value}")
 
-    def enter(self, target: Enum | None) -> None:
-        """Go to a state, and report it."""
-        before = self.status
-        super().enter(target)
-        if self.is_over:
-            self._agenda.cancel()
-        elif self.status is not before:
-            self._agenda.put(StatusChanged(status=self.status, at=self._agenda.now))
-
     # --- connecting
 
-    def watch(self, item: Watch) -> None:
+    def _begin(self, item: Watch) -> None:
         """Begin with the best way."""
         self._call = item.call
         self._until = None if item.within_s is None else self._agenda.now + item.within_s
         self._agenda.put(BeginFrames(self._agenda.now))
         self._open(self._ways[0], OPEN_WITHIN_S)
 
-    def has_another_way(self, item: LinkFailed) -> bool:
-        """Whether another way is left to try after this failure; not after a refused token or an end."""
-        return self._may_go_on(item) and self._way is not self._ways[-1]
-
-    def open_another_way(self, item: LinkFailed) -> None:
+    def _open_another_way(self, item: LinkFailed) -> None:
         """Try the next way of this round."""
         self._give_link_up(item)
         self._open(self._ways[self._ways.index(self._way) + 1], self._limit_s)
 
-    def connected(self, _: LinkReady) -> None:
+    def _connected(self, _: LinkReady) -> None:
         """Expect frames, and answer the call."""
         self._failures.clear()
         self._rounds = 0
@@ -248,17 +220,17 @@ class SpectatorMachine(Machine):
 
     # --- checking that video arrives
 
-    def check(self, _: Due) -> None:
+    def _check(self, _: Due) -> None:
         """Have the driver look for frames."""
         assert self._link is not None
         self._silence.look_late(self._agenda.now, self._agenda.overslept)
         self._agenda.put(CheckVideo(self._link))
 
-    def note_pause(self, item: SignOfLife) -> None:
+    def _note_pause(self, item: SignOfLife) -> None:
         """Report that the sender pauses, if it is alive but sends no video."""
         self._watch.hear(item)
 
-    def judge(self, item: VideoSeen) -> None:
+    def _judge(self, item: VideoSeen) -> None:
         """Wait, ask for a keyframe, or treat the link as lost."""
         now = self._agenda.now
         has_video = item.at is not None and item.at >= self._opened_at
@@ -279,15 +251,15 @@ class SpectatorMachine(Machine):
         self._agenda.wake_at(Due.CHECK, self._silence.next_look(now))
         self._watch.look(item)
 
-    def drop_spare(self, _: Due) -> None:
+    def _drop_spare(self, _: Due) -> None:
         """Discard the prepared link: the suspected one works again."""
         self._spare.drop()
 
-    def hold_gap(self, item: VideoResumed) -> None:
+    def _hold_gap(self, item: VideoResumed) -> None:
         """Keep a gap that the decoder's thread reports before the link is ready."""
         self._gaps.hold(item)
 
-    def report_gap(self, item: VideoResumed) -> None:
+    def _report_gap(self, item: VideoResumed) -> None:
         """Report that video has resumed."""
         self._gaps.report(item)
 
@@ -298,11 +270,7 @@ class SpectatorMachine(Machine):
 
     # --- losing it, and trying again
 
-    def may_reopen(self, item: LinkFailed) -> bool:
-        """Whether to try the broadcast again after this loss."""
-        return self._reconnect and item.error.recoverable
-
-    def reopen(self, item: LinkFailed) -> None:
+    def _reopen(self, item: LinkFailed) -> None:
         """Start trying again, at once."""
         if self._gone_since is None:
             self._gone_since = self._agenda.now
@@ -313,37 +281,21 @@ class SpectatorMachine(Machine):
         self._agenda.wake_at(Due.REJOIN, self._agenda.now)
         self._close_link()
 
-    def begin_round(self, _: Due) -> None:
+    def _begin_round(self, _: Due) -> None:
         """Try every way once more, except one that has just connected without bringing video."""
         self._failures.clear()
         ways = [way for way in self._ways if way is not self._silent] or self._ways
         self._silent = None
         self._open(ways[0], self._limit_s)
 
-    def is_asked_to_wait(self, item: LinkFailed) -> bool:
-        """Whether a server asks to come back later, and the caller of the first connection waits as long."""
-        wait_s = self._demanded_s(item)
-        if wait_s is None or wait_s > _LONGEST_WAIT_S or self._rounds >= _MOST_WAITS:
-            return False
-        return self._until is None or self._agenda.now + wait_s < self._until
-
-    def may_try_again(self, item: LinkFailed) -> bool:
-        """Whether another round may help."""
-        return self._may_go_on(item)
-
-    def wait_for_round(self, item: LinkFailed) -> None:
+    def _wait_for_round(self, item: LinkFailed) -> None:
         """Pause before the next round, at least for as long as a server demands."""
         wait_s = max(self._config.retry_delay(self._rounds), self._demanded_s(item) or 0.0)
         self._give_link_up(item)
         self._agenda.wake_at(Due.REJOIN, self._agenda.now + wait_s)
         self._rounds += 1
 
-    def is_gone(self, item: LinkFailed) -> bool:
-        """Whether the server no longer knows the stream, so that the broadcast is over."""
-        is_taken_away = self._has_shown_hls and self._way is Way.HLS and item.error.status in _TAKEN_AWAY
-        return item.error.code == _ENDED or is_taken_away
-
-    def give_up(self, _: Due) -> None:
+    def _give_up(self, _: Due) -> None:
         """Fail: the broadcast did not come back."""
         assert self._lost is not None
         why = f"; the last attempt: {self._last_failure.message}" if self._last_failure else ""
@@ -351,20 +303,20 @@ class SpectatorMachine(Machine):
 
     # --- the end
 
-    def end(self, _: BroadcastEnded | LinkFailed) -> None:
+    def _end(self, _: BroadcastEnded | LinkFailed) -> None:
         """Report that the broadcast is over."""
         self._end_frames(None)
         self._agenda.put(StreamEnded(error=None, at=self._agenda.now))
-        self._finish("The broadcast has ended", _over())
+        self._finish("The broadcast has ended", broadcast_over())
 
-    def leave(self, item: Disconnect) -> None:
+    def _leave(self, item: Disconnect) -> None:
         """Leave at the user's request."""
         if self._link is not None:
             self._agenda.put(SayGoodbye(self._link))
         self._end_frames(None)
         self._finish("The broadcast was left", item.error)
 
-    def fail_to_open(self, item: LinkFailed) -> None:
+    def _fail_to_open(self, item: LinkFailed) -> None:
         """Fail with the error of the best way; its text also gives the errors of the others."""
         first, *others = [*self._failures, item.error]
         notes = [f"over HLS: {other.message}" for other in others]
@@ -372,12 +324,8 @@ class SpectatorMachine(Machine):
             notes.append(f"the server can be asked again after {wait_s:g} s")
         self._fail_with(errors.again(first, *notes))
 
-    def fail(self, item: LinkFailed) -> None:
+    def _fail(self, item: LinkFailed | Broken) -> None:
         """Fail with this error."""
-        self._fail_with(item.error)
-
-    def break_off(self, item: Broken) -> None:
-        """Fail because the driver failed."""
         self._fail_with(item.error)
 
     def _fail_with(self, error: errors.OdysseyError) -> None:
@@ -394,7 +342,7 @@ class SpectatorMachine(Machine):
         self._spare.drop()
         if self._link is not None:
             self._close_link()
-        self._agenda.put(StatusChanged(status=self.status, message=message, at=self._agenda.now))
+        self._report_status(message)
 
     # --- links
 
@@ -419,13 +367,6 @@ class SpectatorMachine(Machine):
         failures = (each for each in (*self._failures, item.error) if each.recoverable)
         return max((each.retry_after for each in failures if each.retry_after is not None), default=None)
 
-    def _may_go_on(self, item: LinkFailed) -> bool:
-        if isinstance(item.error, errors.SpectatorTokenError) or not isinstance(
-            item.error, errors.OdysseyConnectionError
-        ):
-            return False
-        return self.state is S.OPENING or item.error.code != _ENDED
-
     def _give_link_up(self, item: LinkFailed) -> None:
         self._failures.append(item.error)
         self._last_failure = item.error
@@ -440,46 +381,71 @@ class SpectatorMachine(Machine):
         self._link = None
 
 
-def broadcast_lost(text: str) -> errors.OdysseyConnectionError:
-    """Return the error of a link that was lost; connecting again may help."""
-    return errors.OdysseyConnectionError(text, code="peer_lost", operation="watch", recoverable=True)
+# --- the conditions of rows
 
 
-def _over() -> errors.OdysseyConnectionError:
-    return errors.OdysseyConnectionError("The broadcast has ended", code=_ENDED, operation="watch")
+def has_another_way(spectator: SpectatorMachine, item: LinkFailed) -> bool:
+    """Return whether another way is left to try after this failure; none is after a refused token or an end."""
+    return _may_go_on(spectator, item) and spectator._way is not spectator._ways[-1]
 
 
-def left_early() -> errors.OdysseyConnectionError:
-    """Return the error of a connect that was cut short by leaving."""
-    return errors.OdysseyConnectionError(
-        "The broadcast was left before it was connected", code="closed", operation="watch"
-    )
+def is_asked_to_wait(spectator: SpectatorMachine, item: LinkFailed) -> bool:
+    """Return whether a server asks to come back later, and the caller of the first connection waits as long."""
+    wait_s = spectator._demanded_s(item)
+    if wait_s is None or wait_s > _LONGEST_DEMANDED_S or spectator._rounds >= _MOST_WAITS:
+        return False
+    return spectator._until is None or spectator._agenda.now + wait_s < spectator._until
 
+
+def is_gone(spectator: SpectatorMachine, item: LinkFailed) -> bool:
+    """Return whether the server no longer knows the stream, so that the broadcast is over."""
+    is_taken_away = spectator._has_shown_hls and spectator._way is Way.HLS and item.error.status in _TAKEN_AWAY
+    return item.error.code == GONE or is_taken_away
+
+
+def may_reopen(spectator: SpectatorMachine, item: LinkFailed) -> bool:
+    """Return whether to try the broadcast again after this loss."""
+    return spectator._reconnect and item.error.recoverable
+
+
+def may_try_again(spectator: SpectatorMachine, item: LinkFailed) -> bool:
+    """Return whether another round may help."""
+    return _may_go_on(spectator, item)
+
+
+def _may_go_on(spectator: SpectatorMachine, item: LinkFailed) -> bool:
+    if isinstance(item.error, errors.SpectatorTokenError) or not isinstance(
+        item.error, errors.OdysseyConnectionError
+    ):
+        return False
+    return spectator.state is S.OPENING or item.error.code != GONE
+
+
+# --- the rows
 
 M = SpectatorMachine
-
 SPECTATOR_TABLE: Final[tuple[Row[SpectatorMachine], ...]] = (
-    row((S.IDLE,), Watch, S.OPENING, M.watch),
-    row(_TRYING, LinkReady, S.WATCHING, M.connected),
-    row(_TRYING, LinkFailed, None, M.open_another_way, M.has_another_way),
-    row((S.OPENING,), LinkFailed, None, M.wait_for_round, M.is_asked_to_wait),
-    row((S.OPENING,), LinkFailed, S.FAILED, M.fail_to_open),
-    row((S.WATCHING,), Due.CHECK, None, M.check),
-    row((S.WATCHING,), VideoSeen, None, M.judge),
-    row((S.WATCHING,), Due.SPARE, None, M.drop_spare),
-    row((S.WATCHING,), VideoResumed, None, M.report_gap),
-    row(_TRYING, VideoResumed, None, M.hold_gap),
-    row((S.WATCHING,), SignOfLife, None, M.note_pause),
-    row((S.OPENING, S.WATCHING, S.REOPENING), BroadcastEnded, S.ENDED, M.end),
-    row((S.WATCHING, S.REOPENING), LinkFailed, S.ENDED, M.end, M.is_gone),
-    row((S.WATCHING,), LinkFailed, S.REOPENING, M.reopen, M.may_reopen),
-    row((S.WATCHING,), LinkFailed, S.FAILED, M.fail),
-    row(_TRYING, Due.REJOIN, None, M.begin_round),
-    row((S.REOPENING,), LinkFailed, None, M.wait_for_round, M.may_try_again),
-    row((S.REOPENING,), LinkFailed, S.FAILED, M.fail),
-    row((S.REOPENING,), Due.GIVE_UP, S.FAILED, M.give_up),
-    row(_ALIVE, Disconnect, S.ENDED, M.leave),
-    row(_ALIVE, Broken, S.FAILED, M.break_off),
+    row((S.IDLE,), Watch, S.OPENING, M._begin),
+    row(_TRYING, LinkReady, S.WATCHING, M._connected),
+    row(_TRYING, LinkFailed, None, M._open_another_way, has_another_way),
+    row((S.OPENING,), LinkFailed, None, M._wait_for_round, is_asked_to_wait),
+    row((S.OPENING,), LinkFailed, S.FAILED, M._fail_to_open),
+    row((S.WATCHING,), Due.CHECK, None, M._check),
+    row((S.WATCHING,), VideoSeen, None, M._judge),
+    row((S.WATCHING,), Due.SPARE, None, M._drop_spare),
+    row((S.WATCHING,), VideoResumed, None, M._report_gap),
+    row(_TRYING, VideoResumed, None, M._hold_gap),
+    row((S.WATCHING,), SignOfLife, None, M._note_pause),
+    row((S.OPENING, S.WATCHING, S.REOPENING), BroadcastEnded, S.ENDED, M._end),
+    row((S.WATCHING, S.REOPENING), LinkFailed, S.ENDED, M._end, is_gone),
+    row((S.WATCHING,), LinkFailed, S.REOPENING, M._reopen, may_reopen),
+    row((S.WATCHING,), LinkFailed, S.FAILED, M._fail),
+    row(_TRYING, Due.REJOIN, None, M._begin_round),
+    row((S.REOPENING,), LinkFailed, None, M._wait_for_round, may_try_again),
+    row((S.REOPENING,), LinkFailed, S.FAILED, M._fail),
+    row((S.REOPENING,), Due.GIVE_UP, S.FAILED, M._give_up),
+    row(_ALIVE, Disconnect, S.ENDED, M._leave),
+    row(_ALIVE, Broken, S.FAILED, M._fail),
     row(_ALIVE, Forgotten, S.ENDED, nothing),
     row(_OVER, Disconnect, None, nothing),
     row(_OVER, Broken, None, nothing),

@@ -1,35 +1,26 @@
-"""The building blocks of a stream's actions: its data, the answers to its calls, and the check for its video.
+"""What the actions of a stream are made of: its data, the answers to its calls, and the loss of its video.
 
-`odyssey_proto.core.stream_machine`, whose machine is the only subclass, decides when to use them.
+Its states, and which of this happens when, are in `odyssey_proto.core.stream_machine`, whose machine is the only
+subclass.
 """
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import attrs
 import odyssey_models as wire
 
 from .._base import errors
-from .._base.public_path import publish
 from .._model.events import BroadcastInfo, ErrorOccurred, StreamEnded
 from .deadlines import ANSWER_GRACE_S, SESSION_KEPT_S
-from .effects import (
-    AskForKeyframe,
-    AskForSignOfLife,
-    CheckVideo,
-    EndFrames,
-    Fail,
-    SendChannel,
-    Succeed,
-)
+from .effects import EndFrames, Fail, SendChannel, Succeed
 from .gaps import Gaps
-from .inputs import Due, End, Interact, LinkFailed, SignOfLife, Start, Unreadable, VideoResumed, VideoSeen
+from .inputs import Due, LinkFailed, Unreadable
 from .link_watch import LinkWatch
 from .machine import Machine
-from .signs_of_life import ASK_EVERY_S, MISSING_AFTER_S, SignsOfLife
-from .silence import Silence, Verdict
+from .signs_of_life import ASK_EVERY_S, SignsOfLife
+from .silence import Silence
 from .stream_errors import failure
 
 if TYPE_CHECKING:
@@ -37,37 +28,7 @@ if TYPE_CHECKING:
     from .pending_calls import PendingCalls
     from .session_link import SessionLink
 
-__all__ = [
-    "COMMAND_NAMES",
-    "LinkLost",
-    "LinkSuspected",
-    "LinkTrusted",
-    "LinkUp",
-    "SessionOver",
-    "StreamBase",
-    "StreamState",
-]
-
-COMMAND_NAMES: Final[dict[type, str]] = {Start: "start stream", Interact: "interact", End: "end stream"}
-"""The names of a stream's commands in errors."""
-
-
-class StreamState(Enum):
-    """The state of the stream."""
-
-    NONE = "none"
-    STARTING = "starting"
-    STREAMING = "streaming"
-    ENDING = "ending"
-
-
-X = StreamState
-_STREAM_IS: Final = {
-    X.NONE: "no stream is active; call start_stream() first",
-    X.STARTING: "the stream is still starting; wait for it, or call end_stream()",
-    X.STREAMING: "a stream is active already; call end_stream() first",
-    X.ENDING: "the stream is still ending; wait for it, call end_stream() again, or disconnect()",
-}
+__all__ = ["LinkClosed", "LinkLost", "LinkSuspected", "LinkTrusted", "LinkUp", "News", "SessionOver", "StreamBase"]
 
 
 @attrs.frozen
@@ -77,12 +38,12 @@ class LinkUp:
 
 @attrs.frozen
 class LinkSuspected:
-    """Nothing arrives over the session's link: it may be lost."""
+    """Nothing arrives over the session's link any more: it may be lost."""
 
 
 @attrs.frozen
 class LinkTrusted:
-    """Something has arrived over a link that was suspected, or nothing more need arrive."""
+    """Something has arrived over a link that was suspected, or nothing need arrive any more."""
 
 
 @attrs.frozen
@@ -90,6 +51,14 @@ class LinkLost:
     """The session has lost its link, and is trying to open another."""
 
     error: errors.OdysseyError
+
+
+@attrs.frozen
+class LinkClosed:
+    """A link of the session is closed, and another may follow."""
+
+    video_at: float | None
+    """When its newest frame came, in s; None if none came, or it is not known."""
 
 
 @attrs.frozen
@@ -102,13 +71,14 @@ class SessionOver:
     """The error that ended the session; None if it ended on request."""
 
 
-class StreamBase(Machine):
-    """The streams of a session, one at a time, without the rows of their table."""
+News = LinkUp | LinkLost | LinkClosed | SessionOver
+"""What the session's machine tells that of the stream."""
 
-    state: StreamState
+
+class StreamBase(Machine):
+    """The streams of a session, one at a time, without states and rows."""
 
     def __init__(self, agenda: Agenda, connection: SessionLink, calls: PendingCalls, pause_limit_s: float) -> None:
-        self.state = StreamState.NONE
         self.stream_id: str | None = None
         self.applied_prompt: str | None = None
         """The prompt in effect, as rewritten by the service, if the service reported it."""
@@ -122,22 +92,12 @@ class StreamBase(Machine):
         self._signs = SignsOfLife()
         self._gaps = Gaps(agenda, self._silence)
         self._started_by: int | None = None  # the call of the last start
-        self._unwanted = False  # whether the last start has failed: if it still yields a stream, that is ended
+        self._unwanted = False  # whether the last start has failed: a stream that still comes of it is ended
         self._clearing = False
         self._update_sent_at = self._end_sent_at = 0.0
         self._end_sent = False  # whether the end of the last start's stream was requested
 
-    # --- commands
-
-    def refusal(self, item: Start | Interact | End) -> errors.OdysseyStreamError:
-        """Return the error for a command that does not fit the state."""
-        what = COMMAND_NAMES[type(item)]
-        return errors.OdysseyStreamError(
-            f"Cannot {what}: {_STREAM_IS[self.state]}",
-            code="wrong_stream_state",
-            operation=what,
-            session_id=self._connection.session_id,
-        )
+    # --- calls
 
     def fail_calls(self, item: LinkLost | SessionOver) -> None:
         """Fail all calls that wait for the stream."""
@@ -181,24 +141,7 @@ class StreamBase(Machine):
         """Report a message that cannot be read."""
         self._agenda.put(ErrorOccurred(error=item.error, fatal=False, at=self._agenda.now))
 
-    # --- checking that video arrives
-
-    def look_for_video(self, _: Due) -> None:
-        """Have the driver report when the newest frame came."""
-        self._silence.look_late(self._agenda.now, self._agenda.overslept)
-        self._agenda.put(CheckVideo(self._connection.current))
-
-    def judge_video(self, item: VideoSeen) -> None:
-        """Wait, ask for a keyframe, or give up the link."""
-        verdict = self._watch.judge(item)
-        if verdict is Verdict.LOST:
-            self._lose_video()
-            return
-        self._watch.look(item)
-        if verdict is Verdict.ASK_FOR_KEYFRAME:
-            self._agenda.put(AskForKeyframe(self._connection.current))
-        self._suspect(self._silence.is_suspicious)
-        self._look_again()
+    # --- the loss of the video, and of the streamer
 
     def _suspect(self, is_suspicious: bool) -> None:
         if is_suspicious is (self._connection.spare.suspected_since is None):
@@ -218,56 +161,9 @@ class StreamBase(Machine):
         error = errors.OdysseyConnectionError(text, code=code, session_id=session_id, recoverable=recoverable)
         self._agenda.follow_with(LinkFailed(self._connection.current, error, signaling_lost=False))
 
-    # --- pauses of the video
-
-    def pause(self, video_at: float | None) -> None:
-        """Expect the frames of a running stream over the next link.
-
-        Args:
-            video_at: when the newest frame came, in s; None if none came, or it is not known.
-        """
-        if self.state is X.STREAMING:
-            self._gaps.begin(video_at)
-
-    def comes_too_early(self, _: VideoResumed) -> bool:
-        """Return whether the video came before the connection: the decoder may be faster than the channel."""
-        return not (self._connection.has_channel and self._connection.has_video)
-
-    def hold_gap(self, item: VideoResumed) -> None:
-        """Keep the report until the stream has begun, or the session is connected again."""
-        self._gaps.hold(item)
-
-    def report_gap(self, item: VideoResumed) -> None:
-        """Report the frames that were missed."""
-        self._gaps.report(item)
-
-    # --- checking that the streamer is alive
-
     def _await_answer(self) -> None:
         self._signs.note(self._agenda.now)
         self._agenda.wake_at(Due.CHECK, self._agenda.now + ASK_EVERY_S)
-
-    def note_sign(self, _: SignOfLife) -> None:
-        """Note that the streamer is alive."""
-        self._signs.note(self._agenda.now)
-
-    def note_pause(self, item: SignOfLife) -> None:
-        """Report that the streamer pauses, if it is alive but sends no video."""
-        self._watch.hear(item)
-
-    def has_vanished(self, _: Due) -> bool:
-        """Return whether there is no further sign of the streamer."""
-        self._signs.look_late(self._agenda.now, self._agenda.overslept)
-        return self._signs.are_missing(self._agenda.now)
-
-    def ask_for_sign(self, _: Due) -> None:
-        """Ask for a sign of life: the answer to a call is still awaited."""
-        self._agenda.put(AskForSignOfLife(self._connection.current))
-        self._agenda.wake_at(Due.CHECK, self._agenda.now + ASK_EVERY_S)
-
-    def lose_streamer(self, _: Due) -> None:
-        """Give up the link: the streamer will not answer the call."""
-        self._lose_link(f"The streamer is gone: no sign of life for {MISSING_AFTER_S:g} s", "streamer_silent")
 
     # --- the end
 
@@ -299,6 +195,3 @@ class StreamBase(Machine):
         self._agenda.cancel(Due.CHECK, Due.ANSWER)
         if had_begun:
             self._agenda.put(StreamEnded(error=error, at=self._agenda.now))
-
-
-publish("odyssey_proto.core", StreamState)

@@ -9,7 +9,7 @@ import odyssey_models as wire
 from .._base import errors, secrets
 from .._model.events import StreamFailed
 
-__all__ = ["ends_stream", "failure", "given_up", "refusal", "unanswered"]
+__all__ = ["ends_stream", "failure", "given_up", "refusal", "unanswered", "unwatchable", "wrong_state"]
 
 # The reasons that end the stream, and the errors that they are raised as (spec/behaviour.md#errors-of-a-stream).
 _USAGE_CODES: Final = {
@@ -68,6 +68,19 @@ def failure(
     text = secrets.one_line(message.message)
     return StreamFailed(
         reason=_reason(message), message=text, ends_stream=ends_stream, answers_call=answers_call, at=at
+    )
+
+
+def unwatchable(at: float) -> StreamFailed:
+    """Return the event that reports, at ``at`` (s), a broadcast of which nobody knows where to watch it."""
+    text = "The broadcast is ready, but the service did not say where spectators can watch it"
+    return StreamFailed(reason="broadcast_error", message=text, ends_stream=False, at=at)
+
+
+def wrong_state(what: str, stream_is: str, session_id: str | None) -> errors.OdysseyStreamError:
+    """Return the error of a command, ``what``, that does not fit the state of the stream."""
+    return errors.OdysseyStreamError(
+        f"Cannot {what}: {stream_is}", code="wrong_stream_state", operation=what, session_id=session_id
     )
 
 

@@ -1,9 +1,9 @@
 """The life of a stream in a connected session: NONE → STARTING → STREAMING → ENDING → NONE.
 
-Everything that affects the state of a stream is here: its actions, and the rows that lead from one state to the
-other; their building blocks are in `odyssey_proto.core.stream_base`. The session's machine steps this one
-with `LinkUp`, `LinkLost` and `SessionOver`; this one passes something to the session as a following input
-(`Agenda.follow_with`).
+Everything that affects the state of a stream is here: its states, its actions, and the rows that lead from one
+state to the other, with their conditions; what the actions are made of is in `odyssey_proto.core.stream_base`. The
+session's machine steps this one with `LinkUp`, `LinkClosed`, `LinkLost` and `SessionOver`; this one passes
+something to the session as a following input (`Agenda.follow_with`).
 
 A stream that this side has given up may still run at the service: the link was lost while it started or ended, or
 the call that started it has failed meanwhile. It is then *cleared*: ended as soon as that is possible, before
@@ -12,34 +12,67 @@ anything else.
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 import odyssey_models as wire
 
 from .._base import errors
-from .._model.events import BroadcastInfo, BroadcastReady, InteractAcknowledged, StreamFailed, StreamStarted
+from .._base.public_path import publish
+from .._model.events import BroadcastInfo, BroadcastReady, InteractAcknowledged, StreamStarted
+from . import stream_errors
 from .deadlines import REJOIN_DEADLINE_S, VIDEO_DEADLINE_S
-from .effects import BeginFrames, Fail, SendChannel, SendSignaling, Succeed
+from .effects import (
+    AskForKeyframe,
+    AskForSignOfLife,
+    BeginFrames,
+    CheckVideo,
+    Fail,
+    SendChannel,
+    SendSignaling,
+    Succeed,
+)
 from .inputs import Abandon, Due, End, Interact, SignOfLife, Start, Unreadable, VideoResumed, VideoSeen
 from .machine import by_state, nothing, row
-from .stream_base import LinkLost, LinkUp, SessionOver, StreamBase, StreamState
-from .stream_errors import ends_stream, given_up, refusal, unanswered
+from .signs_of_life import ASK_EVERY_S, MISSING_AFTER_S
+from .silence import Verdict
+from .stream_base import LinkClosed, LinkLost, LinkUp, SessionOver, StreamBase
 from .unread import meant
 
 if TYPE_CHECKING:
     from .machine import Row
 
-__all__ = ["STREAM_ROWS", "STREAM_TABLE", "StreamMachine"]
+__all__ = ["COMMAND_NAMES", "STREAM_ROWS", "STREAM_TABLE", "StreamMachine", "StreamState", "wrong_state"]
 
 _ERROR: Final = "interactive_stream_error"
 
+COMMAND_NAMES: Final[dict[type, str]] = {Start: "start stream", Interact: "interact", End: "end stream"}
+"""The names of a stream's commands in errors."""
+
+
+class StreamState(Enum):
+    """The state of the stream."""
+
+    NONE = "none"
+    STARTING = "starting"
+    STREAMING = "streaming"
+    ENDING = "ending"
+
+
 X = StreamState
+_STREAM_IS: Final = {
+    X.NONE: "no stream is active; call start_stream() first",
+    X.STARTING: "the stream is still starting; wait for it, or call end_stream()",
+    X.STREAMING: "a stream is active already; call end_stream() first",
+    X.ENDING: "the stream is still ending; wait for it, call end_stream() again, or disconnect()",
+}
 
 
 class StreamMachine(StreamBase):
     """The streams of a session, one at a time."""
 
-    # Repeated, because type checkers treat what a subclass assigns as its own.
+    state: StreamState = X.NONE
+    # Said again, because type checkers take what a subclass assigns for its own.
     stream_id: str | None
     applied_prompt: str | None
     broadcast: BroadcastInfo | None
@@ -52,7 +85,7 @@ class StreamMachine(StreamBase):
             try:
                 self._connection.refuse_oversize(command)
                 if not self.step(STREAM_ROWS, command, type(command)):
-                    raise self.refusal(command)
+                    raise wrong_state(self, command)
             except errors.OdysseyError as error:
                 self._agenda.put(Fail(command.call, error))
 
@@ -66,26 +99,19 @@ class StreamMachine(StreamBase):
         self._look_again()
         self.make_held_calls()
 
-    def must_clear(self, _: object) -> bool:
-        """Return whether a stream that this side has given up may still run at the service."""
-        return self._clearing
-
     def clear(self, _: LinkUp) -> None:
         """End a stream that may still run at the service."""
         self._send_end()
         self.make_held_calls()
 
     def cleared(self, message: wire.StreamEnded | wire.InteractiveStreamError) -> None:
-        """Continue: the service no longer runs a stream."""
+        """Continue: no stream runs at the service any more."""
         if isinstance(message, wire.InteractiveStreamError) and not self._end_sent:
             self.report_error(message)  # it answers a start, whose call has failed before
-        self._go_on_cleared()
+        self.go_on_cleared()
 
-    def give_clearing_up(self, _: Due) -> None:
-        """Continue: the service does not answer the end of a stream, so there may be none."""
-        self._go_on_cleared()
-
-    def _go_on_cleared(self) -> None:
+    def go_on_cleared(self, _: object = None) -> None:
+        """Continue: no stream runs at the service, or it does not answer the end of one."""
         self._agenda.cancel(Due.ANSWER)
         self._clearing = False
         self._answer_ends()
@@ -96,13 +122,9 @@ class StreamMachine(StreamBase):
         self._await_clearing()
         self._calls.hold(item)
 
-    def nobody_waits_for_end(self, _: Start) -> bool:
-        """Return whether the calls that asked for the end were abandoned."""
-        return not self._calls.has_ends
-
     def start_after_end(self, item: Start) -> None:
         """Count the stream as ended, and keep the start until it has ended at the service."""
-        self._fail_unanswered(unanswered("the stream has ended", self._connection.session_id))
+        self._fail_unanswered(stream_errors.unanswered("the stream has ended", self._connection.session_id))
         self._finish(None)
         self._clearing = True
         self._calls.hold(item)
@@ -138,7 +160,7 @@ class StreamMachine(StreamBase):
         self._await_answer()
 
     def started(self, message: wire.StreamStarted) -> None:
-        """Answer the start, and report the stream, even one that was not requested here."""
+        """Answer the start, and report the stream, even one that nobody here asked for."""
         now = self._agenda.now
         self.stream_id, self.applied_prompt = message.stream_id, message.applied_prompt
         self._agenda.put(BeginFrames(now))
@@ -150,24 +172,16 @@ class StreamMachine(StreamBase):
         if (call := self._calls.take_start()) is not None:
             self._agenda.put(Succeed(call, self.stream_id))
 
-    def is_of_start(self, item: Abandon) -> bool:
-        """Return whether the abandoned call is that of the last start."""
-        return item.call == self._started_by
-
     def forsake(self, item: Abandon) -> None:
         """Give up a stream whose start has failed for its caller, and end it once it has started."""
         self._calls.abandon(item.call)
-        error = given_up(self._connection.session_id)
+        error = stream_errors.given_up(self._connection.session_id)
         if self.stream_id is not None:  # it has started just before its caller gave up
             self._fail_unanswered(error)
-            if self._connection.has_channel:  # else once the link is restored
+            if self._connection.has_channel:  # else once the link is back
                 self._send_end()
         self._finish(error)
         self._clearing = True
-
-    def is_unwanted(self, _: wire.StreamStarted) -> bool:
-        """Return whether the start of this stream has failed, and its end was not requested since."""
-        return self._unwanted if self.state is X.NONE else self._clearing and not self._end_sent
 
     def end_late(self, _: wire.StreamStarted) -> None:
         """End a stream that has started although its start has failed."""
@@ -176,14 +190,10 @@ class StreamMachine(StreamBase):
         self._send_end()
 
     def refuse_unread(self, item: Unreadable) -> None:
-        """Fail the start, and end its stream, about which nothing is known."""
+        """Fail the start, and end its stream, of which nothing is known."""
         self.fail_start(item)
         self._clearing = True
         self._send_end()
-
-    def can_be_watched(self, message: wire.BroadcastReady) -> bool:
-        """Return whether the service gave the address and the token for spectators."""
-        return bool(message.webrtc_url and message.spectator_token)
 
     def note_broadcast(self, message: wire.BroadcastReady) -> None:
         """Report where spectators can watch."""
@@ -194,10 +204,57 @@ class StreamMachine(StreamBase):
 
     def report_broadcast_error(self, _: wire.BroadcastReady) -> None:
         """Report a broadcast that nobody can watch."""
-        text = "The broadcast is ready, but the service did not say where spectators can watch it"
-        self._agenda.put(
-            StreamFailed(reason="broadcast_error", message=text, ends_stream=False, at=self._agenda.now)
-        )
+        self._agenda.put(stream_errors.unwatchable(self._agenda.now))
+
+    # --- checking that video arrives
+
+    def look_for_video(self, _: Due) -> None:
+        """Have the driver report when the newest frame came."""
+        self._silence.look_late(self._agenda.now, self._agenda.overslept)
+        self._agenda.put(CheckVideo(self._connection.current))
+
+    def judge_video(self, item: VideoSeen) -> None:
+        """Wait, ask for a keyframe, or give up the link."""
+        verdict = self._watch.judge(item)
+        if verdict is Verdict.LOST:
+            self._lose_video()
+            return
+        self._watch.look(item)
+        if verdict is Verdict.ASK_FOR_KEYFRAME:
+            self._agenda.put(AskForKeyframe(self._connection.current))
+        self._suspect(self._silence.is_suspicious)
+        self._look_again()
+
+    def note_pause(self, item: SignOfLife) -> None:
+        """Report that the streamer pauses, if no video comes although it is there."""
+        self._watch.hear(item)
+
+    def pause(self, item: LinkClosed) -> None:
+        """Expect the frames over the next link."""
+        self._gaps.begin(item.video_at)
+
+    def hold_gap(self, item: VideoResumed) -> None:
+        """Keep the report until the stream has begun, or the session is connected again."""
+        self._gaps.hold(item)
+
+    def report_gap(self, item: VideoResumed) -> None:
+        """Report the frames that were missed."""
+        self._gaps.report(item)
+
+    # --- checking that the streamer is there while no video need come
+
+    def note_sign(self, _: SignOfLife) -> None:
+        """Note that the streamer is there."""
+        self._signs.note(self._agenda.now)
+
+    def ask_for_sign(self, _: Due) -> None:
+        """Ask for a sign of life: the answer to a call is still awaited."""
+        self._agenda.put(AskForSignOfLife(self._connection.current))
+        self._agenda.wake_at(Due.CHECK, self._agenda.now + ASK_EVERY_S)
+
+    def lose_streamer(self, _: Due) -> None:
+        """Give up the link: the streamer will not answer the call."""
+        self._lose_link(f"The streamer is gone: no sign of life for {MISSING_AFTER_S:g} s", "streamer_silent")
 
     # --- interacting
 
@@ -212,18 +269,10 @@ class StreamMachine(StreamBase):
         self._calls.abandon(item.call)
         self._limit_waiting()
 
-    def waits_for_nobody(self, _: Due) -> bool:
-        """Return whether updates wait for the answer to an abandoned one."""
-        return self._calls.waits_for_nobody
-
     def give_answer_up(self, _: Due) -> None:
         """Count that answer as lost, and send the next update."""
         self._calls.take_sent()
         self._send_next_update()
-
-    def has_update_sent(self, _: wire.UpdateAcknowledged) -> bool:
-        """Return whether an update is on the wire."""
-        return self._calls.has_update_sent
 
     def acknowledge(self, message: wire.UpdateAcknowledged) -> None:
         """Answer the update that is on the wire, and send the next; an empty prompt counts as not reported."""
@@ -235,22 +284,18 @@ class StreamMachine(StreamBase):
 
     # --- errors of the stream
 
-    def ends_stream(self, message: wire.InteractiveStreamError) -> bool:
-        """Return whether this error ends the stream."""
-        return ends_stream(message)
-
     def end_by_error(self, message: wire.InteractiveStreamError) -> None:
         """Report the error, fail the calls that wait for the stream, and end the stream."""
         self.report_error(message, ends_stream=self.stream_id is not None)
         self._answer_ends()
-        error = refusal(message, self._connection.session_id)
+        error = stream_errors.refusal(message, self._connection.session_id)
         self._fail_unanswered(error)
         self._finish(error)
 
     def fail_update(self, message: wire.InteractiveStreamError) -> None:
         """Report the error, fail the update that it answers, and send the next: the stream continues."""
         self.report_error(message)
-        self._fail_sent(refusal(message, self._connection.session_id))
+        self._fail_sent(stream_errors.refusal(message, self._connection.session_id))
 
     # --- messages that cannot be read
 
@@ -260,11 +305,6 @@ class StreamMachine(StreamBase):
         self._fail_unanswered(item.error)
         self._finish(item.error)
 
-    def is_unread_end(self, item: Unreadable) -> bool:
-        """Return whether this was meant to answer the end: an error does if it answers no update."""
-        is_error = item.error.message_type == _ERROR and self.state is X.ENDING
-        return item.error.message_type == "stream_ended" or (is_error and not self._calls.has_update_sent)
-
     def end_unread(self, item: Unreadable) -> None:
         """Fail the calls that wait for the end, whose answer cannot be read, and end the stream."""
         self.report_unreadable(item)
@@ -273,11 +313,7 @@ class StreamMachine(StreamBase):
         self._fail_unanswered(item.error)
         if not self._clearing:
             self._finish(None)
-        self._go_on_cleared()
-
-    def is_unread_answer(self, item: Unreadable) -> bool:
-        """Return whether this was meant to answer the update that is on the wire."""
-        return self._calls.has_update_sent and item.error.message_type in ("update_acknowledged", _ERROR)
+        self.go_on_cleared()
 
     def fail_unread_update(self, item: Unreadable) -> None:
         """Fail the update whose answer cannot be read, and send the next."""
@@ -289,7 +325,7 @@ class StreamMachine(StreamBase):
     def end(self, item: End) -> None:
         """Ask the streamer to end the stream; calls that were not sent yet fail."""
         self._calls.add_end(item.call)
-        error = unanswered("the stream was ended meanwhile", self._connection.session_id)
+        error = stream_errors.unanswered("the stream was ended meanwhile", self._connection.session_id)
         for call in self._calls.take_unsent():
             self._agenda.put(Fail(call, errors.again(error)))
         self._send_end()
@@ -308,69 +344,146 @@ class StreamMachine(StreamBase):
     def ended(self, _: wire.StreamEnded) -> None:
         """Answer the calls that wait for the end; the others fail."""
         self._answer_ends()
-        self._fail_unanswered(unanswered("the stream has ended", self._connection.session_id))
+        self._fail_unanswered(stream_errors.unanswered("the stream has ended", self._connection.session_id))
         self._finish(None)
 
+
+def wrong_state(stream: StreamMachine, item: Start | Interact | End) -> errors.OdysseyStreamError:
+    """Return the error for a command that has no row in the state of ``stream``."""
+    what, session_id = COMMAND_NAMES[type(item)], stream._connection.session_id
+    return stream_errors.wrong_state(what, _STREAM_IS[stream.state], session_id)
+
+
+# --- the conditions of rows
+
+
+def is_of_start(stream: StreamMachine, item: Abandon) -> bool:
+    """Return whether the abandoned call is that of the last start."""
+    return item.call == stream._started_by
+
+
+def is_unwanted(stream: StreamMachine, _: wire.StreamStarted) -> bool:
+    """Return whether the start of this stream has failed, and its end was not requested since."""
+    return stream._unwanted if stream.state is X.NONE else stream._clearing and not stream._end_sent
+
+
+def can_be_watched(_: StreamMachine, message: wire.BroadcastReady) -> bool:
+    """Return whether the service said where spectators can watch, and with which token."""
+    return bool(message.webrtc_url and message.spectator_token)
+
+
+def comes_too_early(stream: StreamMachine, _: VideoResumed) -> bool:
+    """Return whether the video is there before the connection: the decoder may be faster than the channel."""
+    return not (stream._connection.has_channel and stream._connection.has_video)
+
+
+def has_vanished(stream: StreamMachine, _: Due) -> bool:
+    """Return whether there is no sign of the streamer any more."""
+    stream._signs.look_late(stream._agenda.now, stream._agenda.overslept)
+    return stream._signs.are_missing(stream._agenda.now)
+
+
+def waits_for_nobody(stream: StreamMachine, _: Due) -> bool:
+    """Return whether updates wait for the answer to one that nobody waits for."""
+    return stream._calls.waits_for_nobody
+
+
+def has_update_sent(stream: StreamMachine, _: wire.UpdateAcknowledged) -> bool:
+    """Return whether an update is on the wire."""
+    return stream._calls.has_update_sent
+
+
+def ends_stream(_: StreamMachine, message: wire.InteractiveStreamError) -> bool:
+    """Return whether this error ends the stream."""
+    return stream_errors.ends_stream(message)
+
+
+def is_unread_end(stream: StreamMachine, item: Unreadable) -> bool:
+    """Return whether this was meant to answer the end: an error does if it answers no update."""
+    is_error = item.error.message_type == _ERROR and stream.state is X.ENDING
+    return item.error.message_type == "stream_ended" or (is_error and not stream._calls.has_update_sent)
+
+
+def is_unread_answer(stream: StreamMachine, item: Unreadable) -> bool:
+    """Return whether this was meant to answer the update that is on the wire."""
+    return stream._calls.has_update_sent and item.error.message_type in ("update_acknowledged", _ERROR)
+
+
+def must_clear(stream: StreamMachine, _: object) -> bool:
+    """Return whether a stream that this side has given up may still run at the service."""
+    return stream._clearing
+
+
+def nobody_waits_for_end(stream: StreamMachine, _: Start) -> bool:
+    """Return whether the calls that asked for the end were abandoned."""
+    return not stream._calls.has_ends
+
+
+# --- the rows
 
 M = StreamMachine
 STREAM_TABLE: Final[tuple[Row[StreamMachine], ...]] = (
     # Starting.
     row((X.NONE,), Start, X.STARTING, M.start),
-    row((X.NONE,), wire.StreamStarted, X.ENDING, M.end_late, M.is_unwanted),
+    row((X.NONE,), wire.StreamStarted, X.ENDING, M.end_late, is_unwanted),
     row((X.NONE, X.STARTING), wire.StreamStarted, X.STREAMING, M.started),
-    row((X.ENDING,), wire.StreamStarted, None, M.end_late, M.is_unwanted),
+    row((X.ENDING,), wire.StreamStarted, None, M.end_late, is_unwanted),
     row((X.ENDING,), wire.StreamStarted, None, nothing),
-    row((X.STARTING, X.STREAMING), Abandon, X.ENDING, M.forsake, M.is_of_start),
-    row((X.STARTING, X.STREAMING), wire.BroadcastReady, None, M.note_broadcast, M.can_be_watched),
+    row((X.STARTING, X.STREAMING), Abandon, X.ENDING, M.forsake, is_of_start),
+    row((X.STARTING, X.STREAMING), wire.BroadcastReady, None, M.note_broadcast, can_be_watched),
     row((X.STARTING, X.STREAMING), wire.BroadcastReady, None, M.report_broadcast_error),
     # Checking that video arrives.
     row((X.STREAMING,), Due.CHECK, None, M.look_for_video),
     row((X.STREAMING,), VideoSeen, None, M.judge_video),
     row((X.STREAMING,), SignOfLife, None, M.note_pause),
     row((X.STARTING,), VideoResumed, None, M.hold_gap),
-    row((X.STREAMING,), VideoResumed, None, M.hold_gap, M.comes_too_early),
+    row((X.STREAMING,), VideoResumed, None, M.hold_gap, comes_too_early),
     row((X.STREAMING, X.ENDING), VideoResumed, None, M.report_gap),
-    # Checking that the streamer is alive while no video need come.
+    # Checking that the streamer is there while no video need come.
     row((X.STARTING, X.ENDING), SignOfLife, None, M.note_sign),
-    row((X.STARTING, X.ENDING), Due.CHECK, None, M.lose_streamer, M.has_vanished),
+    row((X.STARTING, X.ENDING), Due.CHECK, None, M.lose_streamer, has_vanished),
     row((X.STARTING, X.ENDING), Due.CHECK, None, M.ask_for_sign),
     # Interacting.
     row((X.STREAMING,), Interact, None, M.interact),
     row((X.STREAMING,), Abandon, None, M.forsake_update),
-    row((X.STREAMING,), Due.ANSWER, None, M.give_answer_up, M.waits_for_nobody),
+    row((X.STREAMING,), Due.ANSWER, None, M.give_answer_up, waits_for_nobody),
     row((X.STREAMING,), Due.ANSWER, None, nothing),
-    row((X.STREAMING, X.ENDING), wire.UpdateAcknowledged, None, M.acknowledge, M.has_update_sent),
+    row((X.STREAMING, X.ENDING), wire.UpdateAcknowledged, None, M.acknowledge, has_update_sent),
     # Errors of the stream.
     row((X.STARTING,), wire.InteractiveStreamError, X.NONE, M.end_by_error),
-    row((X.ENDING,), wire.InteractiveStreamError, X.NONE, M.cleared, M.must_clear),
-    row((X.STREAMING, X.ENDING), wire.InteractiveStreamError, X.NONE, M.end_by_error, M.ends_stream),
+    row((X.ENDING,), wire.InteractiveStreamError, X.NONE, M.cleared, must_clear),
+    row((X.STREAMING, X.ENDING), wire.InteractiveStreamError, X.NONE, M.end_by_error, ends_stream),
     row((X.STREAMING, X.ENDING), wire.InteractiveStreamError, None, M.fail_update),
     row((X.NONE,), wire.InteractiveStreamError, None, M.report_error),
     # Messages that cannot be read.
     row((X.STARTING,), Unreadable, X.ENDING, M.refuse_unread, meant("stream_started")),
     row((X.STARTING,), Unreadable, X.NONE, M.fail_start, meant(_ERROR)),
-    row((X.STREAMING, X.ENDING), Unreadable, X.NONE, M.end_unread, M.is_unread_end),
-    row((X.STREAMING, X.ENDING), Unreadable, None, M.fail_unread_update, M.is_unread_answer),
+    row((X.STREAMING, X.ENDING), Unreadable, X.NONE, M.end_unread, is_unread_end),
+    row((X.STREAMING, X.ENDING), Unreadable, None, M.fail_unread_update, is_unread_answer),
     row(tuple(X), Unreadable, None, M.report_unreadable),
     # Ending.
     row((X.STARTING, X.STREAMING), End, X.ENDING, M.end),
     row((X.NONE,), End, None, M.end_nothing),
-    row((X.ENDING,), Start, None, M.hold_until_cleared, M.must_clear),
-    row((X.ENDING,), Start, None, M.start_after_end, M.nobody_waits_for_end),
-    row((X.ENDING,), End, None, M.end_when_cleared, M.must_clear),
-    row((X.ENDING,), Due.ANSWER, X.NONE, M.give_clearing_up, M.must_clear),
+    row((X.ENDING,), Start, None, M.hold_until_cleared, must_clear),
+    row((X.ENDING,), Start, None, M.start_after_end, nobody_waits_for_end),
+    row((X.ENDING,), End, None, M.end_when_cleared, must_clear),
+    row((X.ENDING,), Due.ANSWER, X.NONE, M.go_on_cleared, must_clear),
     row((X.ENDING,), End, None, M.end_too),
-    row((X.ENDING,), wire.StreamEnded, X.NONE, M.cleared, M.must_clear),
+    row((X.ENDING,), wire.StreamEnded, X.NONE, M.cleared, must_clear),
     row((X.STREAMING, X.ENDING), wire.StreamEnded, X.NONE, M.ended),
     # When the session's link comes and goes.
-    row((X.NONE, X.ENDING), LinkUp, X.ENDING, M.clear, M.must_clear),
+    row((X.NONE, X.ENDING), LinkUp, X.ENDING, M.clear, must_clear),
     row((X.NONE,), LinkUp, None, M.make_held_calls),
     row((X.STREAMING,), LinkUp, None, M.go_on_streaming),
+    row((X.STREAMING,), LinkClosed, None, M.pause),
     row((X.NONE, X.STREAMING), LinkLost, None, M.fail_calls),
-    row((X.ENDING,), LinkLost, X.NONE, M.fail_calls, M.must_clear),
+    row((X.ENDING,), LinkLost, X.NONE, M.fail_calls, must_clear),
     row((X.STARTING, X.ENDING), LinkLost, X.NONE, M.lose_uncertain),
     row((X.NONE,), SessionOver, None, M.fail_calls),
     row((X.STARTING, X.STREAMING, X.ENDING), SessionOver, X.NONE, M.end_with_session),
 )
 STREAM_ROWS: Final = by_state(STREAM_TABLE)
 """The rows of `STREAM_TABLE` by state and input, in their order."""
+
+
+publish("odyssey_proto.core", StreamState)

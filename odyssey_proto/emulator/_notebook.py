@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Notebook", "SeenMessage", "SeenRequest", "SeenSession", "SeenStream"]
 
 _MOST_BYTES: Final = 32 * 2**20  # of bodies and messages; the oldest are dropped
-_ENTRY_BYTES: Final = 1024  # the rest of an entry, roughly
+_NOTE_BYTES: Final = 1024  # the rest of an entry, roughly
 _MOST_KEPT: Final = 10_000  # prompts, and sessions
 
 
@@ -204,9 +204,9 @@ class Notebook:
 
     def _keep(self, name: str, kept: collections.deque[Any], new: Any) -> None:
         kept.append(new)
-        self._bytes[name] += _size(new) + _ENTRY_BYTES
+        self._bytes[name] += _size(new) + _NOTE_BYTES
         while self._bytes[name] > _MOST_BYTES and len(kept) > 1:
-            self._bytes[name] -= _size(kept.popleft()) + _ENTRY_BYTES
+            self._bytes[name] -= _size(kept.popleft()) + _NOTE_BYTES
         self._news.notify_all()
 
     def asked(self, *prompts: str) -> None:

@@ -31,7 +31,7 @@ from odyssey_proto import (
     StreamStarted,
 )
 from odyssey_proto.core import inputs
-from odyssey_proto.core.spectator_machine import broadcast_lost
+from odyssey_proto.core.spectator_errors import broadcast_lost
 from odyssey_proto.emulator._faults.script import Fault
 from tests.support.broadcasts import broadcasting
 from tests.support.processes import PATIENCE_S, eventually

@@ -193,7 +193,7 @@ def test_a_client_may_ask_otherwise(path: Path, make_emulator: MakeEmulator, mak
 def test_what_a_client_does_not_ask_is_left_out(
     path: Path, make_emulator: MakeEmulator, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("odyssey_proto.emulator._replay.streamer._PATIENCE_S", 0.0)
+    monkeypatch.setattr("odyssey_proto.emulator._replay.streamer._ASKS_WITHIN_S", 0.0)
     emulator = make_emulator(replay=path, pace=math.inf)
     with make_client(emulator).connect(timeout=PATIENCE_S) as session:
         pictures = session.frames(queue_size=1000)

@@ -14,8 +14,8 @@ from odyssey_proto.core.deadlines import OPEN_DEADLINE_S
 from odyssey_proto.core.protocol import Protocol
 
 if TYPE_CHECKING:
-    from odyssey_proto.core.session_base import SessionState
-    from odyssey_proto.core.stream_base import StreamState
+    from odyssey_proto.core.session_machine import SessionState
+    from odyssey_proto.core.stream_machine import StreamState
 
 __all__ = [
     "CAT",

@@ -39,7 +39,7 @@ WATCH: Final = """
 import os
 import numpy as np
 from odyssey_proto._video import stamp
-from odyssey_proto.emulator._worlds import World
+from odyssey_proto.emulator._worlds import PaintedWorld
 
 say_lock = threading.Lock()
 def tell(*what):
@@ -49,7 +49,7 @@ def tell(*what):
 class Witness:
     "Compares pictures with what was painted for that moment."
     def __init__(self):
-        self.world = World(seed=0, prompt="A car race", portrait=False, size=SIZE)
+        self.world = PaintedWorld(seed=0, prompt="A car race", portrait=False, size=SIZE)
         self.begin_ms, self.last_ms, self.look = None, 0, 0
     def far_off(self, found, gray):
         if self.begin_ms is None:  # more pictures may have been due than were painted

@@ -50,9 +50,13 @@ def rule(heading: str) -> dict[str, set[str]]:
 
 
 def imported_from(tree: ast.Module, module: str) -> Iterator[str]:
-    """Yield the modules of the package that a module imports: anywhere in it, even for types only."""
+    """Yield the modules of the package that a module imports: anywhere in it, even for types only, or by name."""
     is_package = files()[module].name == "__init__.py"
     for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="import_module"), args=[ast.Constant(value=str(name)), *_]):
+                if name.startswith("odyssey_proto."):
+                    yield name.removeprefix("odyssey_proto.")
         if isinstance(node, ast.Import):
             yield from (
                 alias.name.removeprefix("odyssey_proto.")
@@ -135,6 +139,20 @@ def test_only_the_command_and_the_checks_import_the_faces() -> None:
     assert importers <= {FACES, "_doctor", "cli", "conformance", "pytest_plugin"}
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from .._net import hls",
+        "if TYPE_CHECKING:\n    from .._net.hls import HlsReader",
+        "def late() -> None:\n    from odyssey_proto._net import hls",
+        "import odyssey_proto._net.hls",
+        'importlib.import_module("odyssey_proto._net.hls")',
+    ],
+)
+def test_an_import_is_seen_wherever_it_stands(source: str) -> None:
+    assert set(imported_from(ast.parse(source), "core.silence")) == {"_net.hls"}
+
+
 @pytest.mark.parametrize("graph", ["modules", "rooms", "the emulator's parts"])
 def test_there_is_no_circle(graph: str) -> None:
     edges = {
@@ -156,14 +174,41 @@ FORBIDDEN = {
 }  # fmt: skip
 
 
+def packages_of(module: str) -> set[str]:
+    """Return the other packages that a module imports."""
+    tree = ast.parse(files()[module].read_text(encoding="utf-8"))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level}
+    return {name.split(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("source", ["from time import monotonic", "import time", "from .._base import clock"])
+def test_what_reads_the_time_would_be_seen(source: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    written = tmp_path / "silence.py"
+    written.write_text(source, "utf-8")
+    monkeypatch.setitem(files(), "core.silence", written)
+    found = packages_of("core.silence")
+    for target in imported_from(ast.parse(source), "core.silence"):
+        found |= packages_of(target)
+    assert "time" in found
+
+
 @pytest.mark.parametrize(
     "module", [module for module in files() if room_of(module) == "core" and module not in EXEMPT]
 )
 def test_the_core_imports_nothing_that_does_io_or_reads_time(module: str) -> None:
-    tree = ast.parse(files()[module].read_text(encoding="utf-8"))
-    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level}
-    assert {name.split(".")[0] for name in names}.isdisjoint(FORBIDDEN)
+    assert packages_of(module).isdisjoint(FORBIDDEN)
+    of_base = {target for target in imports()[module] if room_of(target) == "_base"}
+    assert [target for target in of_base if not packages_of(target).isdisjoint(FORBIDDEN)] == []
+
+
+def test_the_models_know_nothing_of_the_client() -> None:
+    folder = Path(odyssey_models.__file__).parent
+    assert [
+        path.name
+        for path in folder.glob("*.py")
+        if re.search(r"^\s*(from|import) odyssey_proto", path.read_text("utf-8"), re.MULTILINE)
+    ] == []
 
 
 @pytest.mark.parametrize(

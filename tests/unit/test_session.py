@@ -352,7 +352,7 @@ def test_a_start_that_times_out_has_ended_its_frames_before_it_raises(
     with pytest.raises(OdysseyStreamTimeoutError):
         session.start_stream("A cat", timeout=SHORT_S)
     frames = session._driver.hub.subscribe()  # those of the next stream
-    session._driver._abandon(-1)  # until the driver has taken everything before
+    session._driver._waiting._abandon(-1)  # until the driver has taken everything before
     assert not frames.closed
 
 

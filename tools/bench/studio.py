@@ -26,7 +26,7 @@ from odyssey_proto.emulator._server import Emulator
 from odyssey_proto.emulator._stream import history, requests
 from odyssey_proto.emulator._stream.camera import Camera
 from odyssey_proto.emulator._stream.grain import Grain
-from odyssey_proto.emulator._worlds import World
+from odyssey_proto.emulator._worlds import PaintedWorld
 from tools.bench.tape import Log
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _place(number: int) -> int:
 
 
 def _painted(folder: Path) -> list[Any]:
-    world, grain = World(seed=0, prompt="A cat on a hill at sunset", portrait=False), Grain(_GRAIN, seed=0)
+    world, grain = PaintedWorld(seed=0, prompt="A cat on a hill at sunset", portrait=False), Grain(_GRAIN, seed=0)
     pictures = [grain.over(world.picture(place / FPS), place / FPS) for place in range(_PICTURES)]
     lumas: list[Any] = [picture.to_ndarray(format="yuv420p")[: picture.height] for picture in pictures]
     np.save(folder / _LOOKS, np.array([coarse(luma) for luma in lumas]))

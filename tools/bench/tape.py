@@ -72,7 +72,7 @@ class Tape:
         """
         import av  # here, because the clients do not need it
 
-        from odyssey_proto.emulator._worlds import LANDSCAPE, World
+        from odyssey_proto.emulator._worlds import LANDSCAPE, PaintedWorld
 
         name, options = _ENCODERS[codec]
         context: Any = av.CodecContext.create(name, "w")
@@ -80,7 +80,7 @@ class Tape:
         context.pix_fmt, context.bit_rate, context.gop_size = "yuv420p", bit_rate, length
         context.framerate, context.time_base = fractions.Fraction(fps), fractions.Fraction(1, fps)
         context.options, context.thread_count = options, 1  # those of libvpx wait without sleeping
-        world = World(seed=0, prompt="A cat on a hill at sunset", portrait=False)
+        world = PaintedWorld(seed=0, prompt="A cat on a hill at sunset", portrait=False)
         pictures = []
         for place in range(length):
             picture = world.picture(place / fps)

@@ -44,7 +44,7 @@ _NEAR: Final = (0.8, 1.2)
 _MOST_OVER_RATE: Final = 1.5  # a sender that sends less does not show what the link can carry
 _FIRST_AFTER_S: Final = 1.0
 _EVERY_S: Final = 0.5
-_LEAST: Final = 100_000.0  # bits per s
+_LEAST_BPS: Final = 100_000.0
 
 
 class Bandwidth:
@@ -139,7 +139,7 @@ class Bandwidth:
             self._lower_for_loss(now, loss)
         elif self.estimate is None:
             if now - self._began >= _FIRST_AFTER_S:
-                self.estimate = max(_LEAST, _MOST_OVER_RATE * self.rate)
+                self.estimate = max(_LEAST_BPS, _MOST_OVER_RATE * self.rate)
         elif not self._draining and loss <= _LOW_LOSS and self._queue_s <= _QUEUE_S:
             self._raise(span)
 
@@ -195,7 +195,7 @@ class Bandwidth:
         self._lower(self.rate / (1 - min(0.9, loss)) * (1 - loss / 2))
 
     def _lower(self, to: float) -> None:
-        self.estimate = max(_LEAST, to if self.estimate is None else min(self.estimate, to))
+        self.estimate = max(_LEAST_BPS, to if self.estimate is None else min(self.estimate, to))
 
     def _raise(self, seconds: float) -> None:
         assert self.estimate is not None

@@ -36,7 +36,7 @@ log = logging.getLogger("odyssey_proto.webrtc")
 
 _TO_STREAMER: Final = "clientToStreamer"
 _FROM_STREAMER: Final = "streamerToClient"
-_BURST: Final = 5  # s of messages that may come at once
+_BURST_S: Final = 5  # of messages that may come at once
 
 
 class DataChannels:
@@ -67,7 +67,7 @@ class DataChannels:
         self._on_message = on_message
         self._on_close = on_close
         self._on_excess = on_excess
-        self._pace = Pace(CHANNEL_MESSAGES_MOST_PER_S, _BURST * CHANNEL_MESSAGES_MOST_PER_S, MonotonicClock())
+        self._pace = Pace(CHANNEL_MESSAGES_MOST_PER_S, _BURST_S * CHANNEL_MESSAGES_MOST_PER_S, MonotonicClock())
         self._outgoing: RTCDataChannel | None = None
         self.max_message_size = DEFAULT_MESSAGE_SIZE
         """The largest message for `send`, in bytes of UTF-8."""

@@ -21,7 +21,7 @@ from av.error import FFmpegError
 
 from ..._base.limits import PICTURE_MOST_PX
 from ..._base.seldom import Seldom
-from ..._video.meters import FREEZE_S
+from ..._video.meters import CLOCK_RATE_HZ, FREEZE_S
 from ..tap import Tap
 from .picture_size import coded_size
 
@@ -41,7 +41,7 @@ _QUEUE: Final = "_RTCRtpReceiver__decoder_queue"  # aiortc has no public way
 _THREAD: Final = "_RTCRtpReceiver__decoder_thread"
 _FAILED: Final = "_RTCRtpReceiver__decoder_error"
 _DECODERS: Final = {"video/h264": "h264", "video/vp8": "vp8"}
-_TICK_S: Final = Fraction(1, 90_000)  # one step of the RTP timestamps of video
+_TICK_S: Final = Fraction(1, CLOCK_RATE_HZ)  # one step of the RTP timestamps of video
 # Decoding is too slow if so many frames wait, and the first of them has waited so long.
 _TOO_MANY: Final = 20
 _TOO_LATE_S: Final = 1.0

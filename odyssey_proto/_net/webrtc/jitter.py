@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.utils import uint16_add, uint16_gt
 
-from ..._video.meters import LinkMeter, VideoTotals, signed
+from ..._video.meters import RENUMBERED, LinkMeter, VideoTotals, signed
 from .keyframes import begins_keyframe, is_keyframe, payload, shows_keyframe
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ _ASK_AFTER_REQUESTS: Final = 4
 _COMPLETE_OLD_AFTER_S: Final = 1.2  # its age for skipping it if every frame is wanted: few senders keep more
 _ROUND_TRIP_S: Final = 0.1  # if it is not known
 _REQUEST_S: Final = 0.14  # likewise, from one request to the next
-_RENUMBERED: Final = 3000  # packets; a longer step back restarts the numbering (RFC 3550, A.1)
 _BEHIND_START: Final = 512  # packets that may come after one that overtook them at the start
 _REMEMBERED: Final = 256  # frames that may still receive packets
 
@@ -207,7 +206,7 @@ class MarkerJitterBuffer(JitterBuffer):
         # all packets that it already had.
         if self._origin is None:
             return False
-        return 0 < (self._origin - packet.sequence_number) % 65536 <= _RENUMBERED
+        return 0 < (self._origin - packet.sequence_number) % 65536 <= RENUMBERED
 
     def _is_amidst(self, packet: RtpPacket) -> bool:
         """Return whether this is the next packet in order of the first frame here, and not its last; most are.

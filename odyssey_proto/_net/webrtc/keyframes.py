@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-__all__ = ["begins_keyframe", "is_keyframe", "payload", "shows_keyframe"]
+__all__ = ["VP8_START", "begins_keyframe", "is_keyframe", "payload", "shows_keyframe"]
 
 _START_CODE: Final = b"\x00\x00\x01"  # before each unit of an H.264 frame, as aiortc joins them
 _START_CODES: Final = (b"\x00" + _START_CODE, _START_CODE)
@@ -12,14 +12,15 @@ _IDR: Final = 5  # the type of the units of an H.264 keyframe
 _PARAMETERS: Final = 7  # that of the unit before them, with which it begins unless it is a delimiter
 _BEGINNERS: Final = (_PARAMETERS, 9)
 _VP8_BEGINS: Final = 0x10  # set in the first byte of a payload that begins a frame (RFC 7741, 4.2)
-_VP8_START: Final = b"\x9d\x01\x2a"  # from byte 3 of a VP8 keyframe (RFC 6386, 9.1)
+VP8_START: Final = b"\x9d\x01\x2a"
+"""From byte 3 of a VP8 keyframe (RFC 6386, 9.1)."""
 
 
 def is_keyframe(data: bytes) -> bool:
     """Return whether an encoded frame, H.264 or VP8, can be decoded without any other."""
     if data.startswith(_START_CODES):
         return any(unit[:1] and unit[0] & 0x1F == _IDR for unit in data.split(_START_CODE))
-    return data[3:6] == _VP8_START and not data[0] & 1
+    return data[3:6] == VP8_START and not data[0] & 1
 
 
 def begins_keyframe(packet: Any) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from aiortc import RTCPeerConnection
 
-__all__ = ["Route", "answers", "channels_round_trip_s", "packets_received"]
+__all__ = ["LocalAddress", "answers", "channels_round_trip_s", "packets_received"]
 
 _COUNT: Final = "_RTCDtlsTransport__rx_packets"  # its public statistics can be made on the loop only
 
@@ -36,7 +36,7 @@ def packets_received(connection: RTCPeerConnection | None) -> int | None:
     return sum(filter(None, counts)) if any(count is not None for count in counts) else None
 
 
-class Route:
+class LocalAddress:
     """The address from which this machine sends over a peer connection. For any thread.
 
     The path itself does not show it: a machine with two addresses may receive at one and send from the other.

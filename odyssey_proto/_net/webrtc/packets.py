@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["DEPAYLOADERS", "Packet", "h264_part", "read", "vp8_part"]
 
 _HEAD: Final = struct.Struct("!BBHLL").unpack_from
-_HEAD_BYTES: Final = 12
+_RTP_HEAD_BYTES: Final = 12
 _EXTENSION: Final = struct.Struct("!HH").unpack_from
 _EXTENSION_AT: Final = 16
 _PLAIN: Final = 0x80  # version 2, and neither padding, nor an extension, nor sources
@@ -84,10 +84,10 @@ def read(data: bytes, ids: Any) -> Packet | None:
     """
     first, second, number, timestamp, ssrc = _HEAD(data)
     if first == _PLAIN:
-        return Packet(second & 0x7F, second >> 7, number, timestamp, ssrc, _HEAD_BYTES)
+        return Packet(second & 0x7F, second >> 7, number, timestamp, ssrc, _RTP_HEAD_BYTES)
     if first != _EXTENDED or len(data) < _EXTENSION_AT:
         return None
-    profile, words = _EXTENSION(data, _HEAD_BYTES)
+    profile, words = _EXTENSION(data, _RTP_HEAD_BYTES)
     end = _EXTENSION_AT + 4 * words
     if profile != _ONE_BYTE or end > len(data):
         return None

@@ -13,12 +13,11 @@ import contextlib
 import importlib
 import logging
 import threading
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..._base.errors import MalformedMessageError, OdysseyConnectionError
 from ..._base.event_loop import TaskScope
 from ..._base.limits import OFFERS_MOST_WAITING, PICTURE_MOST_PX
-from ..._base.tracebacks import without_locals
 from ..._video.meters import VideoTotals
 from ..tap import Tap
 from . import candidates, liveness
@@ -28,6 +27,7 @@ from .offer import UNREADABLE, Offer
 from .other_logs import keep_quiet
 from .path_search import PathSearch, RemoteCandidates, add_remote
 from .picture_size import TOO_LARGE, oversize
+from .reports import Reports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -46,8 +46,6 @@ __all__ = ["Peer", "warm"]
 
 T = TypeVar("T")
 log = logging.getLogger("odyssey_proto.webrtc")
-
-_SETTLING_S: Final = 0.2  # from the first sign of a leaving peer to the last
 
 
 def warm() -> None:
@@ -90,6 +88,7 @@ class Peer:
         self._loop = loop
         self._tap = tap or Tap()
         self._listener = listener
+        self._reports = Reports(listener, is_closing=lambda: self._closing, spawn=self._spawn)
         self._clock = clock
         self._loopback = loopback
         self._codec: VideoCodec = codec
@@ -118,14 +117,13 @@ class Peer:
         self._receiving: Receiving | None = None
         self._channels = DataChannels(
             loop,
-            on_open=lambda size: self._tell(listener.on_channel_open, size),
-            on_message=lambda message: self._tell(listener.on_message, message),
-            on_close=self._take_channel_end,
+            on_open=lambda size: self._reports.tell(listener.on_channel_open, size),
+            on_message=lambda message: self._reports.tell(listener.on_message, message),
+            on_close=self._reports.close_channel,
             on_excess=self._refuse_excess,
             tap=self._tap,
         )
         self._connected = False
-        self._lost = False
 
     @property
     def peer_connection(self) -> RTCPeerConnection | None:
@@ -264,31 +262,6 @@ class Peer:
         assert task is not None
         self._own.add(task)
 
-    def _tell(self, method: Callable[..., None], *args: object) -> None:
-        if self._closing:
-            return
-        try:
-            method(*args)
-        except Exception as exc:
-            # If it escaped, it would end aiortc's own tasks without a trace.
-            log.exception("the listener of a peer connection failed", exc_info=without_locals(exc))
-
-    def _lose(self, message: str, code: str, recoverable: bool = True) -> None:
-        if not self._lost:
-            self._lost = True
-            error = OdysseyConnectionError(
-                message, code=code, operation="peer connection", recoverable=recoverable
-            )
-            if code == "peer_closed":
-                self._spawn(self._tell_lost(error))
-            else:
-                self._tell(self._listener.on_lost, error)
-
-    async def _tell_lost(self, error: OdysseyConnectionError) -> None:
-        # A service that ends the session closes this too, and reports why through signaling: let that come first.
-        await self._settled()
-        self._tell(self._listener.on_lost, error)
-
     # --- offer, answer, candidates
 
     async def _answer(self, sdp: str, servers: tuple[IceServer, ...]) -> str:
@@ -365,7 +338,7 @@ class Peer:
 
     def _take_late(self, agent: Any, candidate: Any) -> None:
         for found in candidates.announced(self._pc, agent, candidate):
-            self._tell(self._listener.on_candidate, found)
+            self._reports.tell(self._listener.on_candidate, found)
 
     async def _watch_path(self) -> None:
         assert self._pc is not None
@@ -374,7 +347,7 @@ class Peer:
 
     def _lose_path(self) -> None:
         text, may_help = self._path.failure()
-        self._lose(text, "ice_failed", may_help)
+        self._reports.lose(text, "ice_failed", may_help)
 
     def _take_candidate(self, candidate: IceCandidate) -> None:
         if not self._closing:
@@ -390,21 +363,21 @@ class Peer:
     def _take_state(self) -> None:
         assert self._pc is not None
         state = self._pc.connectionState
-        self._tell(self._listener.on_state, state)
+        self._reports.tell(self._listener.on_state, state)
         if state == "connected":
             self._totals.connections += not self._connected
             self._connected = True
             if self._receiving is not None:
                 self._receiving.start()
         elif state == "closed":
-            self._lose("The peer connection to the streamer has ended", "peer_closed")
+            self._reports.lose("The peer connection to the streamer has ended", "peer_closed")
         elif state == "failed":
             if self._connected:
-                self._lose("The peer connection to the streamer was lost", "peer_lost")
+                self._reports.lose("The peer connection to the streamer was lost", "peer_lost")
             elif self._pc.iceConnectionState == "failed":
                 self._lose_path()
             else:
-                self._lose("The encryption of the peer connection could not be set up", "dtls_failed")
+                self._reports.lose("The encryption of the peer connection could not be set up", "dtls_failed")
 
     def _take_track(self, track: MediaStreamTrack) -> None:
         from . import decoding
@@ -413,7 +386,7 @@ class Peer:
             self._video = track
             self._receive(track)
             self._spawn(self._watch(track))
-            self._tell(self._listener.on_track)
+            self._reports.tell(self._listener.on_track)
         else:
             # Mostly audio, which nobody takes. If it cannot be discarded, decoded frames must not pile up.
             decoding.discard(self._receiver_of(track))
@@ -441,10 +414,11 @@ class Peer:
         return next(receiver for receiver in self._pc.getReceivers() if receiver.track is track)
 
     def _refuse_excess(self, what: str) -> None:
-        self._lose(f"The streamer sends {what}", "too_many_messages", recoverable=False)
+        self._reports.lose(f"The streamer sends {what}", "too_many_messages", recoverable=False)
 
     def _refuse_size(self, width: int, height: int) -> None:
-        self._lose(f"The server sends {oversize(width, height, self._max_pixels)}", TOO_LARGE, recoverable=False)
+        text = f"The server sends {oversize(width, height, self._max_pixels)}"
+        self._reports.lose(text, TOO_LARGE, recoverable=False)
 
     def _ask_for_keyframe(self) -> None:
         if self._receiving is not None and not self._closing:
@@ -456,11 +430,11 @@ class Peer:
 
     async def _await_sign_of_life(self, on_answer: Callable[[], None]) -> None:
         if await liveness.answers(self._pc, self._totals.note_path):
-            self._tell(on_answer)
+            self._reports.tell(on_answer)
 
     def _take_frame(self, frame: av.VideoFrame, received_at: float) -> None:
         self._measure()
-        self._tell(self._listener.on_frame, frame, received_at)
+        self._reports.tell(self._listener.on_frame, frame, received_at)
 
     async def _watch(self, track: MediaStreamTrack) -> None:
         from aiortc import MediaStreamError
@@ -472,8 +446,7 @@ class Peer:
                 break
             self._take_frame(cast("av.VideoFrame", frame), self._clock.now())
         # aiortc has abandoned the decoder: nothing more comes on this track, whatever the streamer sends.
-        await self._settled()
-        self._lose("The streamer ended the video", "video_ended")
+        await self._reports.lose_later("The streamer ended the video", "video_ended")
 
     def _measure(self) -> None:
         """Read values that aiortc does not report: the codec, and the round trip of the data channels."""
@@ -483,15 +456,3 @@ class Peer:
         kind = None if self._receiving is None else self._receiving.payload_type
         if kind is not None:
             totals.codec = self._codec_names.get(kind, totals.codec)
-
-    def _take_channel_end(self, label: str) -> None:
-        self._spawn(self._tell_channel_closed(label))
-
-    async def _tell_channel_closed(self, label: str) -> None:
-        await self._settled()
-        if not self._lost:
-            self._tell(self._listener.on_channel_closed, label)
-
-    async def _settled(self) -> None:
-        # A peer connection closes in steps: video, channels, then the whole, which is the event worth reporting.
-        await asyncio.sleep(_SETTLING_S)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from .keyframes import VP8_START
+
 __all__ = ["TOO_LARGE", "coded_size", "oversize"]
 
 TOO_LARGE: Final = "picture_too_large"
@@ -16,7 +18,6 @@ TOO_LARGE: Final = "picture_too_large"
 _PARAMETERS: Final = re.compile(rb"\x00\x00\x01[\x07\x27\x47\x67]")  # the head of a sequence parameter set
 _LOOKED_AT: Final = 1024  # bytes of one; the size comes after lists of at most 600
 _WITH_CHROMA: Final = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 144, 244})
-_VP8_START: Final = b"\x9d\x01\x2a"  # from byte 3 of a keyframe (RFC 6386, 9.1)
 _BLOCK_PX: Final = 16
 _LONGEST_CODE: Final = 32  # bits before the mark of a number
 _FIRST_SCALE: Final = 8
@@ -35,7 +36,7 @@ def coded_size(codec: str, data: bytes) -> tuple[int, int] | None:
         data: the frame.
     """
     if codec == "vp8":
-        if len(data) < 10 or data[3:6] != _VP8_START or data[0] & 1:
+        if len(data) < 10 or data[3:6] != VP8_START or data[0] & 1:
             return None
         return int.from_bytes(data[6:8], "little") & 0x3FFF, int.from_bytes(data[8:10], "little") & 0x3FFF
     sizes = [size for found in _PARAMETERS.finditer(data) if (size := _of_parameters(data, found.end()))]

@@ -16,6 +16,8 @@ import math
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from ..._video.meters import CLOCK_RATE_HZ, RENUMBERED
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -59,9 +61,7 @@ _BUDGET_SHARE: Final = 0.5  # of the packets that come
 _FOR_COPIES: Final = _BUDGET / 2  # what must be left of it for a request to be sent twice
 _SPENT: Final = 10.0  # requests; with fewer left, loss exceeds what can be repaired soon
 _WITHOUT_BUDGET_S: Final = 0.02
-_CLOCK_RATE: Final = 90_000  # RTP timestamps of video per s (RFC 6184, RFC 7741)
 _BEFORE_ALL: Final = -0x10000  # lower than any number, also one before the first packet
-_RENUMBERED: Final = 3000  # packets; a longer step back is a new numbering (RFC 3550, A.1)
 
 
 class _Missing:
@@ -256,7 +256,7 @@ class Recovery:
         if ahead > 1:
             outage = self._find_gap(place, timestamp, now)
         elif ahead < 1:
-            if ahead < -_RENUMBERED:
+            if ahead < -RENUMBERED:
                 self._restart()
                 self._begin(number, now)
                 self._note_end(now, timestamp, marked)
@@ -294,7 +294,7 @@ class Recovery:
         if silent and timestamp is not None and self._timestamp is not None:
             # If this process merely did not read its socket for so long, the packets in between are waiting there.
             ahead = (timestamp - self._timestamp + 0x80000000) % 2**32 - 0x80000000
-            silent = ahead > OUTAGE_S * _CLOCK_RATE
+            silent = ahead > OUTAGE_S * CLOCK_RATE_HZ
         if count > MOST_MISSING or (silent and not self._wants_all()):
             self._missing.clear()
             return True

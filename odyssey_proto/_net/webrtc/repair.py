@@ -30,7 +30,7 @@ log = logging.getLogger("odyssey_proto.webrtc")
 
 _GENERATOR: Final = "_RTCRtpReceiver__nack_generator"  # aiortc has no public way
 _SENT_AGAIN: Final = "_RTCRtpReceiver__rtx_ssrc"
-_SOONEST_S: Final = 0.002  # from one timer to the next
+_LEAST_TIMER_S: Final = 0.002  # from one timer to the next
 
 
 class Requester:
@@ -84,7 +84,7 @@ class Requester:
                 self._timer.cancel()
                 self._timer = None
             return False
-        if now < at and self._timer is not None and self._timer_at <= at + _SOONEST_S:
+        if now < at and self._timer is not None and self._timer_at <= at + _LEAST_TIMER_S:
             return False  # the timer looks then
         self.missing = recovery.due(now)
         self._set_timer(now)
@@ -103,11 +103,11 @@ class Requester:
         if at is None or self._stopped:
             return
         if self._timer is not None:
-            if self._timer_at <= at + _SOONEST_S:
+            if self._timer_at <= at + _LEAST_TIMER_S:
                 return  # it looks again then
             self._timer.cancel()
         self._timer_at = at
-        self._timer = asyncio.get_running_loop().call_later(max(_SOONEST_S, at - now), self._look)
+        self._timer = asyncio.get_running_loop().call_later(max(_LEAST_TIMER_S, at - now), self._look)
 
     def _look(self) -> None:
         self._timer = None

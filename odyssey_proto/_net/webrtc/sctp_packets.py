@@ -10,7 +10,7 @@ from typing import Final
 
 __all__ = ["is_readable"]
 
-_HEAD_BYTES: Final = 12  # of a packet
+_SCTP_HEAD_BYTES: Final = 12  # of a packet
 _CHUNK_HEAD: Final = Struct("!BBH")  # type, flags, length with this head (RFC 9260, 3.2)
 _PARAMETER_HEAD: Final = Struct("!HH")  # type, length with this head (RFC 9260, 3.2.1)
 _SACK_HEAD: Final = Struct("!IIHH")  # number, window, number of gaps, of doubles (RFC 9260, 3.3.4)
@@ -29,7 +29,7 @@ def is_readable(data: bytes) -> bool:
     >>> is_readable(reset), is_readable(reset[:-1] + bytes(1))
     (True, False)
     """
-    at, chunks = _HEAD_BYTES, 0
+    at, chunks = _SCTP_HEAD_BYTES, 0
     begins = False
     while at <= len(data) - _CHUNK_HEAD.size:
         kind, _, length = _CHUNK_HEAD.unpack_from(data, at)

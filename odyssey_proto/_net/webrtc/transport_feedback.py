@@ -26,7 +26,7 @@ KIND: Final = "transport-cc"
 _SOONEST_S: Final = 0.05  # from the first packet in a report to the report
 _LATEST_S: Final = 0.1  # if it covers few packets
 _MANY: Final = 8
-_KEPT_S: Final = 0.5  # arrivals are reported again with a packet that they overtook
+_REPORTED_AGAIN_S: Final = 0.5  # arrivals are reported again with a packet that they overtook
 _TICKS_PER_S: Final = 4000  # the unit of times
 _TICKS_OF_REFERENCE: Final = 256  # the unit of the time at the head of a report
 _SHORT: Final = 0xFF  # ticks: the longest step that takes one byte
@@ -103,7 +103,7 @@ class TransportFeedback:
         self._next = max(self._next, base)
         self._first = self.next_at = None
         self._unreported.clear()
-        while self._arrived and now - self._arrived[oldest := next(iter(self._arrived))] > _KEPT_S:
+        while self._arrived and now - self._arrived[oldest := next(iter(self._arrived))] > _REPORTED_AGAIN_S:
             del self._arrived[oldest]
             self._known_from = max(self._known_from, oldest + 1)
         return reports

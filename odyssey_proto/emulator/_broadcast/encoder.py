@@ -15,6 +15,8 @@ import av
 from av.error import FFmpegError
 from av.video.frame import PictureType
 
+from .._stream.encoders import CLOCK_RATE_HZ
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -24,7 +26,6 @@ __all__ = ["BroadcastVideo", "Encoder"]
 
 log = logging.getLogger("odyssey_proto.emulator.broadcast")
 
-_CLOCK_RATE_HZ: Final = 90_000
 _BIT_RATE_BPS: Final = 2_500_000
 _KEYFRAME_EVERY_S: Final = 10
 _CODECS: Final[dict[str, tuple[str, dict[str, str]]]] = {
@@ -122,7 +123,7 @@ class Encoder:
     def _open(self, picture: av.VideoFrame) -> Any:
         codec: Any = av.CodecContext.create(self._name, "w")
         codec.width, codec.height, codec.pix_fmt = picture.width, picture.height, "yuv420p"
-        codec.time_base = fractions.Fraction(1, _CLOCK_RATE_HZ)
+        codec.time_base = fractions.Fraction(1, CLOCK_RATE_HZ)
         codec.framerate = fractions.Fraction(self._fps, 1)
         codec.bit_rate = self._bitrate or _BIT_RATE_BPS
         codec.gop_size = _KEYFRAME_EVERY_S * self._fps
@@ -181,8 +182,8 @@ class BroadcastVideo:
             if encoder.is_watched:
                 # One copy per encoder: the picture type is stored in the frame, and differs between encoders.
                 copy = av.VideoFrame.from_ndarray(picture.to_ndarray(), "yuv420p")
-                copy.pts = round((at - self._epoch) * _CLOCK_RATE_HZ)
-                copy.time_base = fractions.Fraction(1, _CLOCK_RATE_HZ)
+                copy.pts = round((at - self._epoch) * CLOCK_RATE_HZ)
+                copy.time_base = fractions.Fraction(1, CLOCK_RATE_HZ)
                 encoder.show(copy)
 
     def end(self) -> None:

@@ -22,7 +22,7 @@ from .whep import WhepSpectators
 
 __all__ = ["Broadcast", "BroadcastRegistry"]
 
-_KEPT_S: Final = 60.0
+_FORGOTTEN_AFTER_S: Final = 60.0
 """How long the playlist remains available after its stream ends."""
 
 
@@ -76,7 +76,9 @@ class BroadcastRegistry:
         """End the broadcast of ``stream_id``, if there is one."""
         broadcast = self._broadcasts.get(stream_id)
         if broadcast is not None and not broadcast.video.ended:
-            self._removals[stream_id] = asyncio.get_running_loop().call_later(_KEPT_S, self._remove, stream_id)
+            self._removals[stream_id] = asyncio.get_running_loop().call_later(
+                _FORGOTTEN_AFTER_S, self._remove, stream_id
+            )
             await broadcast.end()
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ from .._accounts.service import RefusedError
 from .._stream.history import keep_sent
 from .._stream.ice import address_reached, new_connection, offer_only
 from .._stream.outlet import Outlet
-from .._stream.peer import codec_preferences
+from .._stream.peer import CONNECT_WITHIN_S, codec_preferences
 from .._stream.rate_control import rate_of
 from .._stream.requests import answer_keyframe_requests
 
@@ -39,8 +39,7 @@ __all__ = ["WhepSpectators"]
 log = logging.getLogger("odyssey_proto.emulator.broadcast")
 
 _LARGEST_OFFER_BYTES: Final = 256 * 1024
-_CONNECT_WITHIN_S: Final = 30.0
-_CLOSE_WITHIN_S: Final = 1.0
+_PEER_CLOSES_WITHIN_S: Final = 1.0
 _MOST_WAITING: Final = 40
 """Packets that may wait for one spectator: 2 s."""
 _CONTENT_TYPE: Final = "application/sdp"
@@ -94,7 +93,7 @@ class WhepSpectators:
         """Disconnect all spectators, within a second."""
         ending = [asyncio.ensure_future(self._dismiss(resource)) for resource in tuple(self._present)]
         if waiting := {*ending, *self._leaving}:
-            await asyncio.wait(waiting, timeout=_CLOSE_WITHIN_S)
+            await asyncio.wait(waiting, timeout=_PEER_CLOSES_WITHIN_S)
 
     async def _dismiss(self, resource: str) -> None:
         spectator = self._present.pop(resource, None)
@@ -131,7 +130,7 @@ class _Spectator:
         self._outlet: Outlet | None = None
         self._pc.getTransceivers()[0].setCodecPreferences(codec_preferences(codec))
         self._pc.on("connectionstatechange", self._take_state)
-        self._deadline = asyncio.get_running_loop().call_later(_CONNECT_WITHIN_S, self._check_connected)
+        self._deadline = asyncio.get_running_loop().call_later(CONNECT_WITHIN_S, self._check_connected)
         # Closing while candidates are gathered would leak sockets that are not registered yet.
         self._gathering = asyncio.Lock()
 

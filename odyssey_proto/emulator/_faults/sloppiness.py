@@ -17,7 +17,7 @@ from aiohttp import hdrs, web
 
 from ..._model.traffic import Place
 from .._traffic import MOVED, answer_is_injected, call_of, injected
-from .sloppy_http import ANSWERS, CONFIGS, EARLY, HANDSHAKE, PLAYLIST, WHEP, Answer, Call
+from .sloppy_http import ANSWERS, CONFIGS, EARLY, HANDSHAKE, PLAYLIST, WHEP, Answer, SloppyCall
 from .sloppy_json import CONTENT, MESSAGES, TEXT, Draft, Sending, changes, parts
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Sloppiness:
             return await handler(request)
         chosen = self._chosen(where)
         address = request.path.removeprefix(MOVED)
-        call = Call(where, request, first=address not in self._addresses)
+        call = SloppyCall(where, request, first=address not in self._addresses)
         names = changes(EARLY, chosen, call)
         if call.instead is None or call.instead.status >= 400:  # a redirect leads to the same address
             self._addresses.add(address)

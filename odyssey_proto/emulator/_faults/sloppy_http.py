@@ -25,7 +25,7 @@ __all__ = [
     "PLAYLIST",
     "WHEP",
     "Answer",
-    "Call",
+    "SloppyCall",
     "second_home",
 ]
 
@@ -40,7 +40,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 
 @attrs.define
-class Call:
+class SloppyCall:
     """One call that is about to be answered."""
 
     where: str
@@ -56,7 +56,7 @@ def second_home(routes: list[web.RouteDef]) -> list[web.RouteDef]:
     return [web.RouteDef(route.method, MOVED + route.path, route.handler, route.kwargs) for route in routes]
 
 
-def _redirect(chosen: random.Random, call: Call) -> bool:
+def _redirect(chosen: random.Random, call: SloppyCall) -> bool:
     path = call.request.rel_url.raw_path_qs
     if path.startswith(MOVED):
         return False
@@ -67,14 +67,14 @@ def _redirect(chosen: random.Random, call: Call) -> bool:
     return True
 
 
-def _refused_at_first(_: random.Random, call: Call) -> bool:
+def _refused_at_first(_: random.Random, call: SloppyCall) -> bool:
     if call.where != HANDSHAKE or not call.first or call.instead is not None:
         return False
     call.instead = web.json_response({"detail": "Not Found"}, status=404)
     return True
 
 
-def _early_hints(chosen: random.Random, call: Call) -> bool:
+def _early_hints(chosen: random.Random, call: SloppyCall) -> bool:
     transport = call.request.transport
     if call.where == HANDSHAKE or transport is None or call.request.version < (1, 1):
         return False
@@ -86,7 +86,7 @@ def _early_hints(chosen: random.Random, call: Call) -> bool:
     return True
 
 
-EARLY: Final[tuple[Kind[Call], ...]] = (
+EARLY: Final[tuple[Kind[SloppyCall], ...]] = (
     Kind("a redirect", _redirect, 0.1),
     Kind("a first handshake that is refused", _refused_at_first, 0.2),
     Kind("an answer before the answer", _early_hints, 0.1),

@@ -52,7 +52,7 @@ class Part:
     data: dict[str, Any]
 
     @property
-    def fields(self) -> dict[str, _Field]:
+    def fields(self) -> dict[str, _ModelField]:
         """The definitions of its fields in ``spec/``, by their names on the wire."""
         return _fields(self.cls)
 
@@ -70,7 +70,7 @@ class Part:
 
 
 @attrs.frozen
-class _Field:
+class _ModelField:
     hints: tuple[Any, ...]
     optional: bool
     default: Any
@@ -100,7 +100,7 @@ _IDS: Final = {
 
 
 @functools.cache
-def _fields(cls: Any) -> dict[str, _Field]:
+def _fields(cls: Any) -> dict[str, _ModelField]:
     attrs.resolve_types(cls)
     found = {}
     for field in attrs.fields(cls):
@@ -109,7 +109,7 @@ def _fields(cls: Any) -> dict[str, _Field]:
         default = factory() if factory else field.default
         default = _DOCUMENTED.get((cls, name), default)
         hints = get_args(field.type) if get_origin(field.type) in (Union, types.UnionType) else (field.type,)
-        found[name] = _Field(hints, default is not attrs.NOTHING and name != "type", default)
+        found[name] = _ModelField(hints, default is not attrs.NOTHING and name != "type", default)
     return found
 
 

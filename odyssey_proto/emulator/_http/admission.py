@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .._config import EmulatorConfig
 
-__all__ = ["CONTROL", "PREFLIGHT", "Admission"]
+__all__ = ["CONTROL", "PREFLIGHT", "Doorkeeper"]
 
 log = logging.getLogger("odyssey_proto.emulator.http")
 
@@ -45,7 +45,7 @@ class _RefusedError(Exception):
         self.status = status
 
 
-class Admission:
+class Doorkeeper:
     """Admits or refuses the calls of one emulator. Runs on the loop's thread."""
 
     def __init__(self, config: EmulatorConfig) -> None:

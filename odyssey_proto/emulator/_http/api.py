@@ -22,7 +22,7 @@ from .._faults.sloppiness import Sloppiness, untype
 from .._faults.sloppy_http import second_home
 from .._session.signaling import LARGEST_MESSAGE_BYTES
 from .._traffic import call_of, show_exchange
-from .admission import CONTROL, PREFLIGHT, Admission
+from .admission import CONTROL, PREFLIGHT, Doorkeeper
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -82,7 +82,7 @@ class RestApi:
         self._faults = faults
         self._handshake = handshake
         self._recorded = recorded
-        admission = Admission(config)
+        admission = Doorkeeper(config)
         self.stun_port = 0
         """Port of the emulator's own STUN server."""
         self.app = web.Application(

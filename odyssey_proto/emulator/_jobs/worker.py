@@ -26,7 +26,7 @@ from .._own_worlds.sources import source_of
 from .._recordings.artifacts import ArtifactWriter
 from .._recordings.private_files import private_folder
 from .._stamps import draw_stamp
-from .._worlds import World
+from .._worlds import PaintedWorld
 from .simulation_script import Order, Take
 
 __all__ = ["main"]
@@ -34,7 +34,7 @@ __all__ = ["main"]
 _NICENESS: Final = 10
 
 
-class Report(Protocol):
+class Reporter(Protocol):
     """Writes a report."""
 
     def __call__(self, kind: str, **fields: Any) -> None: ...
@@ -59,7 +59,7 @@ def main() -> None:
             report("done")
 
 
-def _set_apart() -> tuple[IO[bytes], Report]:
+def _set_apart() -> tuple[IO[bytes], Reporter]:
     """Return the orders and the reports, out of reach of a user's world that reads stdin or prints."""
     orders, reports = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "w", encoding="utf-8")
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -69,7 +69,7 @@ def _set_apart() -> tuple[IO[bytes], Report]:
     return orders, lambda kind, **fields: print(json.dumps({"report": kind, **fields}), file=reports, flush=True)
 
 
-def _opened(take: Take, order: Order) -> World | Performance:
+def _opened(take: Take, order: Order) -> PaintedWorld | Performance:
     arguments: dict[str, Any] = {
         "seed": order.seed,
         "prompt": take.prompt,
@@ -80,7 +80,7 @@ def _opened(take: Take, order: Order) -> World | Performance:
     }
     try:
         if order.world is None:
-            return World(**arguments)
+            return PaintedWorld(**arguments)
         return Performance(source_of(order.world, rate=order.world_fps).make, **arguments)
     except ValueError as exc:
         if take.image is None:
@@ -88,7 +88,7 @@ def _opened(take: Take, order: Order) -> World | Performance:
         raise ValueError(f"Script {take.script_index}: the image cannot be read") from exc
 
 
-def _film(take: Take, order: Order, report: Report) -> None:
+def _film(take: Take, order: Order, report: Reporter) -> None:
     world = _opened(take, order)
     try:
         _shoot(world, take, order, report)
@@ -97,7 +97,7 @@ def _film(take: Take, order: Order, report: Report) -> None:
             world.close()
 
 
-def _shoot(world: World | Performance, take: Take, order: Order, report: Report) -> None:
+def _shoot(world: PaintedWorld | Performance, take: Take, order: Order, report: Reporter) -> None:
     stream_id = f"stream-{uuid.uuid4()}"
     width, height = world.size
     folder = private_folder(Path(order.folder) / stream_id)
@@ -124,7 +124,7 @@ def _shoot(world: World | Performance, take: Take, order: Order, report: Report)
     report("ended", stream_id=stream_id, frames=summary.frames, duration_s=summary.duration_s)
 
 
-def _change(world: World | Performance, writer: ArtifactWriter, at_ms: int, prompt: str) -> None:
+def _change(world: PaintedWorld | Performance, writer: ArtifactWriter, at_ms: int, prompt: str) -> None:
     writer.event("interact", at_ms, prompt=prompt, applied_prompt=world.change(prompt))
 
 

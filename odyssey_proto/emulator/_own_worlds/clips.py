@@ -16,7 +16,7 @@ from av.error import FFmpegError
 from PIL import Image, ImageOps
 
 from ..._base.errors import OdysseyConfigError
-from ..._model.cassette import is_cassette
+from ..._model.cassette import MAGIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ __all__ = ["Clip", "Slides", "recording_at"]
 
 log = logging.getLogger("odyssey_proto.emulator.worlds")
 
-_USUAL_RATE: Final = 25.0
+_USUAL_FPS: Final = 25.0
 """Pictures per second of a clip that does not say."""
 _SHORTEST_S: Final = 1 / 240
 """Minimum length of a picture, in s."""
@@ -75,7 +75,7 @@ class Clip:
             at, frame = self._following
             if self._number and t - self._began < at - _IN_TIME_S:
                 break
-            self._lasts = max(_SHORTEST_S, at - self._shown_at) if self._number else 1 / _USUAL_RATE
+            self._lasts = max(_SHORTEST_S, at - self._shown_at) if self._number else 1 / _USUAL_FPS
             self._shown_at, self._number = at, self._number + 1
             found, self._following = frame, None
         return None if found is None else _upright(found)
@@ -89,7 +89,7 @@ class Clip:
         with av.open(str(self._path)) as container:
             stream = container.streams.video[0]
             stream.codec_context.thread_count = 1  # it shares the machine with the encoders
-            rate = float(stream.average_rate or _USUAL_RATE)
+            rate = float(stream.average_rate or _USUAL_FPS)
             count, first = 0, 0.0
             try:
                 for frame in container.decode(stream):
@@ -147,7 +147,7 @@ def recording_at(path: Path, rate: float) -> Clip | Slides:
         raise OdysseyConfigError(
             f'world {str(path)!r} is not there: give a video, a folder of pictures, or a class as "module:Name"'
         )
-    if is_cassette(path):  # FFmpeg finds H.264 in it, which is not all of it
+    if _is_cassette(path):  # FFmpeg finds H.264 in it, which is not all of it
         raise OdysseyConfigError(f"world {str(path)!r} is a live cassette: give it as replay")
     try:
         with av.open(str(path)) as container:
@@ -157,6 +157,15 @@ def recording_at(path: Path, rate: float) -> Clip | Slides:
     if not readable:
         raise OdysseyConfigError(f"world {str(path)!r} has no video in it")
     return Clip(path)
+
+
+def _is_cassette(path: Path) -> bool:
+    """Return whether the file at ``path`` begins as cassettes do; False if it cannot be read, too."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
 
 
 def _pictures_in(folder: Path) -> list[Path]:

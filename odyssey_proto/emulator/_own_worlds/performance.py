@@ -42,7 +42,7 @@ class WorldError(Exception):
 class Performance:
     """One stream of a world that ``make`` returns, from its start until `close`.
 
-    The other arguments are those of `odyssey_proto.emulator._worlds.World`.
+    The other arguments are those of `odyssey_proto.emulator._worlds.PaintedWorld`.
 
     Raises:
         ValueError: the image cannot be read.

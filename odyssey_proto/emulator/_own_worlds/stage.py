@@ -13,7 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
-from .._worlds import World as PaintedWorld
+from .._worlds import PaintedWorld
 from .performance import Performance, WorldError
 from .pictures import copy_of
 

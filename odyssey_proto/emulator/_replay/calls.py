@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from .tape import Call, Tape
+    from .tape import Tape, TapedCall
 
 __all__ = ["RecordedCalls"]
 
@@ -35,8 +35,8 @@ class RecordedCalls:
     """
 
     def __init__(self, tape: Tape) -> None:
-        self._answers: dict[tuple[str, str, tuple[tuple[str, str], ...]], collections.deque[Call]] = {}
-        self._refusals: collections.deque[Call] = collections.deque()
+        self._answers: dict[tuple[str, str, tuple[tuple[str, str], ...]], collections.deque[TapedCall]] = {}
+        self._refusals: collections.deque[TapedCall] = collections.deque()
         for call in tape.calls:
             if (call.method, call.path) == _REQUESTED:
                 if call.status >= 400:
@@ -55,6 +55,6 @@ class RecordedCalls:
         return _response(found[0] if len(found) == 1 else found.popleft())
 
 
-def _response(call: Call) -> web.Response:
+def _response(call: TapedCall) -> web.Response:
     headers = {"Content-Type": "application/json", **{name.title(): text for name, text in call.headers}}
     return web.Response(status=call.status, body=call.answer.encode(), headers=headers)

@@ -21,6 +21,7 @@ from odyssey_models import InteractiveStreamEnd, InteractiveStreamStart, StreamE
 from ..._base.limits import PICTURE_MOST_PX
 from .._notebook import SeenStream
 from .._session.streamer import Streamer
+from .._stream.encoders import CLOCK_RATE_HZ
 from .._stream.peer import StreamerPeer
 from .originals import Original, Originals
 from .tape import Closed, Cue, Picture, Said, parsed
@@ -37,13 +38,12 @@ __all__ = ["ReplayStreamer"]
 T = TypeVar("T")
 log = logging.getLogger("odyssey_proto.emulator.streamer")
 
-_PATIENCE_S: Final = 5.0  # for a recorded request that does not come; without video, a client would leave
+_ASKS_WITHIN_S: Final = 5.0  # for a recorded request that does not come; without video, a client would leave
 _LEAST_PAUSE_S: Final = 0.002  # between two pictures, so that no buffer on the way overflows
 _FASTEST: Final = 50.0  # times real time; more means as fast as possible
 _APART_S: Final = 0.2  # from the time of a picture by the service's clock to that of its arrival
 _ROOM_WITHIN_S: Final = 1.0  # for a picture, while no client is connected
 _SETTLED_AFTER_S: Final = 0.1  # for the pictures on their way: encoding, sending, decoding
-_TICKS_PER_S: Final = 90_000
 
 
 class ReplayStreamer(Streamer):
@@ -144,7 +144,7 @@ class ReplayStreamer(Streamer):
         while not self._asked:
             self._news.clear()
             try:
-                await asyncio.wait_for(self._news.wait(), None if self._running is None else _PATIENCE_S)
+                await asyncio.wait_for(self._news.wait(), None if self._running is None else _ASKS_WITHIN_S)
             except TimeoutError:
                 self._left_out.add(cue)
                 self._pass(cue)
@@ -351,8 +351,8 @@ class ReplayStreamer(Streamer):
         now = time.monotonic()
         if self._media_zero is not None:
             ticks, here = self._media_zero
-            at = here + (picture.timestamp - ticks) / _TICKS_PER_S / self._pace
-            if at - self._shown_at > 1 / _TICKS_PER_S and abs(at - now) < _APART_S:
+            at = here + (picture.timestamp - ticks) / CLOCK_RATE_HZ / self._pace
+            if at - self._shown_at > 1 / CLOCK_RATE_HZ and abs(at - now) < _APART_S:
                 self._shown_at = at
                 return at
         self._media_zero = picture.timestamp, now

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Call", "Closed", "Cue", "Item", "Picture", "Request", "Said", "Tape", "parsed"]
+__all__ = ["Closed", "Cue", "Item", "Picture", "Request", "Said", "Tape", "TapedCall", "parsed"]
 
 Request = Literal["start", "update", "end"]
 
@@ -73,7 +73,7 @@ class Picture:
     timestamp: int
     """Its time by the service's clock, in 1/90,000 s."""
     is_key: bool
-    record: cassette.Record
+    record: cassette.CassetteRecord
 
 
 @attrs.frozen(eq=False)
@@ -85,7 +85,7 @@ class Closed:
 
 
 @attrs.frozen(kw_only=True)
-class Call:
+class TapedCall:
     """A REST call, and its answer."""
 
     method: str
@@ -117,7 +117,9 @@ class Tape:
         try:
             records, self.is_whole = cassette.index(self._file)
             self.items: tuple[Item, ...] = tuple(self._plan(records))
-            self.calls: tuple[Call, ...] = tuple(self._call(record) for record in records if record.kind == "call")
+            self.calls: tuple[TapedCall, ...] = tuple(
+                self._call(record) for record in records if record.kind == "call"
+            )
         except CassetteError as exc:
             self._file.close()
             raise CassetteError(f"replay {str(path)!r}: {exc.message}", code=exc.code) from None
@@ -156,11 +158,11 @@ class Tape:
         with self._lock:
             self._file.close()
 
-    def _payload(self, record: cassette.Record) -> bytes:
+    def _payload(self, record: cassette.CassetteRecord) -> bytes:
         with self._lock:
             return record.payload(self._file)
 
-    def _plan(self, records: list[cassette.Record]) -> list[Item]:
+    def _plan(self, records: list[cassette.CassetteRecord]) -> list[Item]:
         items: list[Item] = []
         pictures = 0
         for record in records:
@@ -174,7 +176,7 @@ class Tape:
                 items.append(Closed(record.at_ms, code if isinstance(code, int) else None))
         return items
 
-    def _message(self, record: cassette.Record) -> list[Item]:
+    def _message(self, record: cassette.CassetteRecord) -> list[Item]:
         place, sender = record.head.get("place"), record.head.get("from")
         text = self._payload(record).decode(errors="replace")
         data = parsed(text)
@@ -187,7 +189,7 @@ class Tape:
             return []
         return [Said(record.at_ms, kind if isinstance(kind, str) else "", text, place == "signaling")]
 
-    def _call(self, record: cassette.Record) -> Call:
+    def _call(self, record: cassette.CassetteRecord) -> TapedCall:
         head = record.head
         method, path, status = head.get("method"), head.get("path"), head.get("status")
         if not (isinstance(method, str) and isinstance(path, str) and isinstance(status, int)):
@@ -195,7 +197,7 @@ class Tape:
         if not 100 <= status <= 599:
             raise _damaged("the status of a call is impossible")
         answer = parsed(self._payload(record).decode(errors="replace")).get("answer")
-        return Call(
+        return TapedCall(
             method=method,
             path=path,
             query=_pairs(head.get("query")),
@@ -205,7 +207,7 @@ class Tape:
         )
 
 
-def _picture(record: cassette.Record, number: int) -> Picture:
+def _picture(record: cassette.CassetteRecord, number: int) -> Picture:
     codec, timestamp = record.head.get("codec"), record.head.get("timestamp")
     if codec not in _DECODERS or not isinstance(timestamp, int) or abs(timestamp) >= _FARTHEST:
         raise _damaged("a frame lacks its codec or its timestamp")

@@ -27,6 +27,7 @@ from ..._model import codec
 from ..._model.traffic import Message
 from .._faults.mishaps import befall
 from .._stream.ice import address_reached
+from .._stream.peer import CONNECT_WITHIN_S
 from .._traffic import show
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ log = logging.getLogger("odyssey_proto.emulator.signaling")
 
 LARGEST_MESSAGE_BYTES: Final = 64 * 2**20
 
-_CONNECT_WITHIN_S: Final = 30.0
 _CLOSE_WITHIN_S: Final = 0.3
 
 
@@ -88,7 +88,7 @@ class SignalingLink:
 
     async def _serve(self, peer: StreamerPeer) -> None:
         description, candidates = await peer.offer(address_reached(self._request))
-        deadline = asyncio.get_running_loop().call_later(_CONNECT_WITHIN_S, self._too_late, peer)
+        deadline = asyncio.get_running_loop().call_later(CONNECT_WITHIN_S, self._too_late, peer)
         try:
             if await self._goes_on("signaling offer"):
                 await self._send(Offer(sdp=description))
@@ -138,7 +138,7 @@ class SignalingLink:
 
     def _too_late(self, peer: StreamerPeer) -> None:
         if not peer.connected:
-            log.warning("no peer connection within %.0f s", _CONNECT_WITHIN_S)
+            log.warning("no peer connection within %.0f s", CONNECT_WITHIN_S)
             self.end_session("streamer_disconnected")
 
     async def _goes_on(self, step: str) -> bool:

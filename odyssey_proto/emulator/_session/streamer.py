@@ -56,7 +56,7 @@ __all__ = ["ClientLink", "Streamer"]
 
 log = logging.getLogger("odyssey_proto.emulator.streamer")
 
-_WRITTEN_WITHIN_S: Final = 2.0
+_RECORDED_WITHIN_S: Final = 2.0
 
 _Request = InteractiveStreamStart | Update | InteractiveStreamEnd
 
@@ -462,4 +462,4 @@ class Streamer:
         if stream.recording is not None:
             stream.recording.end(reason)
             # So that the recording is ready once the client learns of the end.
-            await asyncio.wait([stream.recording.finished], timeout=_WRITTEN_WITHIN_S)
+            await asyncio.wait([stream.recording.finished], timeout=_RECORDED_WITHIN_S)

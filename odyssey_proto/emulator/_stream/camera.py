@@ -18,6 +18,7 @@ from aiortc.mediastreams import MediaStreamError
 from av.video.frame import PictureType
 
 from .._stamps import draw_stamp
+from .encoders import CLOCK_RATE_HZ
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Audience", "Camera", "PictureTrack", "Scenery"]
 
-_CLOCK_RATE_HZ: Final = 90_000
-_TIME_BASE: Final = fractions.Fraction(1, _CLOCK_RATE_HZ)
+_TIME_BASE: Final = fractions.Fraction(1, CLOCK_RATE_HZ)
 
 
 class Scenery(Protocol):
@@ -77,14 +77,14 @@ class PictureTrack(MediaStreamTrack):
 
     def show(self, picture: av.VideoFrame, at: float) -> None:
         """Pass ``picture``, whose time is ``at`` (`time.monotonic`, in s), to the encoder."""
-        picture.pts = round((at - self._epoch) * _CLOCK_RATE_HZ)
+        picture.pts = round((at - self._epoch) * CLOCK_RATE_HZ)
         picture.time_base = _TIME_BASE
         self._picture = picture
         self._arrived.set()
 
     def moment(self, pts: int) -> float:
         """Return the time (`time.monotonic`, in s) of the picture with timestamp ``pts`` in this track."""
-        return self._epoch + pts / _CLOCK_RATE_HZ
+        return self._epoch + pts / CLOCK_RATE_HZ
 
     async def recv(self) -> av.VideoFrame:
         """Wait for the next picture."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import av
 
-    from .rate_control import Rate
+    from .rate_control import BitRate
 
-__all__ = ["KeepsRate", "fits", "has_size"]
+__all__ = ["CLOCK_RATE_HZ", "NO_LIMIT", "KeepsRate", "fits", "has_size"]
+
+CLOCK_RATE_HZ: Final = 90_000
+"""RTP timestamps of video per s."""
+NO_LIMIT: Final = 1 << 20
+"""Pictures from one keyframe to the next, if only requests bring one."""
 
 
 def has_size(context: Any, frame: av.VideoFrame) -> bool:
@@ -23,10 +28,10 @@ def fits(context: Any, frame: av.VideoFrame, bit_rate: int, *, tolerance: float)
 
 
 class KeepsRate:
-    """Makes an encoder of aiortc take its bit rate from a `Rate`, which also receives the rate that aiortc
+    """Makes an encoder of aiortc take its bit rate from a `BitRate`, which also receives the rate that aiortc
     sets."""
 
-    _rate: Rate
+    _rate: BitRate
 
     @property
     def target_bitrate(self) -> int:

@@ -13,14 +13,14 @@ import av
 from aiortc.codecs.h264 import H264Encoder
 from av.video.frame import PictureType
 
-from .encoders import KeepsRate, fits, has_size
+from .encoders import CLOCK_RATE_HZ, NO_LIMIT, KeepsRate, fits, has_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from av.frame import Frame
 
-    from .rate_control import Rate
+    from .rate_control import BitRate
 
 __all__ = ["RatedEncoder", "StreamEncoder"]
 
@@ -31,8 +31,6 @@ _OPTIONS: Final = {"level": "31", "preset": "veryfast", "tune": "zerolatency"}
 
 # Pictures with grain take several times as long to encode, and only the number of bits matters, not the looks.
 _RATED_OPTIONS: Final = {"preset": "ultrafast", "tune": "zerolatency"}
-_CLOCK_RATE_HZ: Final = 90_000
-_NO_LIMIT: Final = 1 << 20  # pictures from one keyframe to the next
 
 
 class StreamEncoder(H264Encoder):
@@ -83,7 +81,7 @@ class RatedEncoder(KeepsRate, StreamEncoder):
     with. What it may reserve for a keyframe is fixed when it is opened, too.
     """
 
-    def __init__(self, on_packet: Callable[[av.Packet[Any]], None], rate: Rate, fps: int) -> None:
+    def __init__(self, on_packet: Callable[[av.Packet[Any]], None], rate: BitRate, fps: int) -> None:
         super().__init__(on_packet)
         self._rate = rate
         self._fps = fps
@@ -101,8 +99,8 @@ class RatedEncoder(KeepsRate, StreamEncoder):
         context.width, context.height, context.pix_fmt = frame.width, frame.height, "yuv420p"
         context.bit_rate = most
         context.framerate = fractions.Fraction(self._fps)
-        context.time_base = fractions.Fraction(1, _CLOCK_RATE_HZ)
-        context.gop_size = _NO_LIMIT
+        context.time_base = fractions.Fraction(1, CLOCK_RATE_HZ)
+        context.gop_size = NO_LIMIT
         context.options = {**_RATED_OPTIONS, "maxrate": str(most), "bufsize": str(reserve)}
         context.profile = "Baseline"
         context.open()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["SentPackets", "keep_sent"]
 
 _KEPT_S: Final = 1.0
-_WINDOW_S: Final = 0.5
+_COUNTED_FOR_S: Final = 0.5
 """Time over which retransmissions are counted."""
 _HISTORY: Final = "_RTCRtpSender__rtp_history"  # aiortc has no public way
 _RETRANSMIT: Final = "_retransmit"
@@ -66,9 +66,9 @@ class SentPackets(dict[int, Any]):
         if number not in self._sent or now - self._again.get(number, float("-inf")) < round_trip_s:
             return False
         bits = 8 * len(self._sent[number][1].payload)
-        while self._lately and now - self._lately[0][0] > _WINDOW_S:
+        while self._lately and now - self._lately[0][0] > _COUNTED_FOR_S:
             self._lately.popleft()
-        if sum(each for _, each in self._lately) + bits > _WINDOW_S * self.most_again():
+        if sum(each for _, each in self._lately) + bits > _COUNTED_FOR_S * self.most_again():
             return False
         self._lately.append((now, bits))
         self._wanted, self._again[number] = number, now

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from aiortc import RTCRtpTransceiver
 
     from .history import SentPackets
-    from .rate_control import Rate, RateController
+    from .rate_control import BitRate, RateController
 
 __all__ = ["Outlet"]
 
 _PART_OF_PERIOD: Final = 0.8
 """Part of the time between two pictures in which one leaves."""
-_TICK_S: Final = 0.001
+_PACING_S: Final = 0.001
 """The shortest sleep. Packets due meanwhile leave together."""
 _SEND_TIME: Final = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 
@@ -46,7 +46,7 @@ class Outlet:
         fps: pictures per second.
     """
 
-    def __init__(self, transceiver: RTCRtpTransceiver, sent: SentPackets, rate: Rate, fps: int) -> None:
+    def __init__(self, transceiver: RTCRtpTransceiver, sent: SentPackets, rate: BitRate, fps: int) -> None:
         self._sent = sent
         sent.most_again = lambda: rate.bits_per_s
         self._pacer = Pacer(lambda: rate.bits_per_s, _PART_OF_PERIOD / fps)
@@ -94,7 +94,7 @@ class Outlet:
                 self._arrived.clear()
                 while (wait_s := self._pacer.wait_s(time.monotonic())) is not None:
                     if wait_s:
-                        await asyncio.sleep(max(wait_s, _TICK_S))
+                        await asyncio.sleep(max(wait_s, _PACING_S))
                     for packet in self._pacer.take(time.monotonic()):
                         await self._send(self._stamped(packet))
 

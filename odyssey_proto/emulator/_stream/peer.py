@@ -31,11 +31,14 @@ if TYPE_CHECKING:
 
     from aiortc import MediaStreamTrack, RTCRtpCodecCapability
 
-    from .rate_control import Rate
+    from .rate_control import BitRate
 
-__all__ = ["StreamerPeer", "codec_preferences"]
+__all__ = ["CONNECT_WITHIN_S", "StreamerPeer", "codec_preferences"]
 
 log = logging.getLogger("odyssey_proto.emulator.peer")
+
+CONNECT_WITHIN_S: Final = 30.0
+"""How long a client may take from the offer to a connection, in s."""
 
 EncoderMaker: TypeAlias = Callable[[Callable[["av.Packet[Any]"], None]], Any]
 
@@ -67,7 +70,7 @@ class StreamerPeer:
         on_text: Callable[[str | bytes], None],
         on_channel_open: Callable[[], None],
         on_packet: Callable[[av.Packet[Any]], None] = lambda _: None,
-        rate: Rate | None = None,
+        rate: BitRate | None = None,
         fps: int = 20,
         encoders: Mapping[str, EncoderMaker] | None = None,
     ) -> None:
@@ -223,7 +226,7 @@ class StreamerPeer:
             log.debug("closing the peer connection: %s", type(exc).__name__)
 
 
-def _rated(rate: Rate, fps: int) -> Mapping[str, EncoderMaker]:
+def _rated(rate: BitRate, fps: int) -> Mapping[str, EncoderMaker]:
     return {
         "video/H264": lambda take: RatedEncoder(take, rate, fps),
         "video/VP8": lambda _: RatedVp8Encoder(rate, fps),

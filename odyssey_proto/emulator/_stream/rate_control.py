@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .transport_cc import Report
 
-__all__ = ["LEAST_BITS_PER_S", "FixedRate", "Rate", "RateController", "rate_of"]
+__all__ = ["LEAST_BITS_PER_S", "BitRate", "FixedRate", "RateController", "rate_of"]
 
 LEAST_BITS_PER_S: Final = 300_000
 """Minimum to which a stream with congestion control falls."""
@@ -53,7 +53,7 @@ _AHEAD: Final = 1.5
 """Part of the arrival rate to which the rate rises: higher ones are untested."""
 
 
-class Rate(Protocol):
+class BitRate(Protocol):
     """The rate that an encoder must not exceed."""
 
     most: int
@@ -188,7 +188,7 @@ class RateController:
         self._rate = min(max(rate, LEAST_BITS_PER_S), self.most)
 
 
-def rate_of(bits_per_s: int | None, *, adapts: bool) -> Rate | None:
+def rate_of(bits_per_s: int | None, *, adapts: bool) -> BitRate | None:
     """Return the rate of a new connection, fixed or adapting to the link; None for that of the library."""
     if bits_per_s is None:
         return None

@@ -12,18 +12,17 @@ import av
 from aiortc.codecs.vpx import Vp8Encoder
 from av.video.frame import PictureType
 
-from .encoders import KeepsRate, fits
+from .encoders import NO_LIMIT, KeepsRate, fits
 
 if TYPE_CHECKING:
     from av.frame import Frame
 
-    from .rate_control import Rate
+    from .rate_control import BitRate
 
 __all__ = ["RatedVp8Encoder"]
 
 _RESERVE_S: Final = 0.2
 _TOLERANCE: Final = 0.15
-_NO_LIMIT: Final = 1 << 20  # pictures from one keyframe to the next
 _OPTIONS: Final = {
     "cpu-used": "-12",
     "deadline": "realtime",
@@ -41,7 +40,7 @@ class RatedVp8Encoder(KeepsRate, Vp8Encoder):
     A frame whose ``pict_type`` is I becomes a keyframe.
     """
 
-    def __init__(self, rate: Rate, fps: int) -> None:
+    def __init__(self, rate: BitRate, fps: int) -> None:
         super().__init__()
         self._rate = rate
         self._fps = fps
@@ -73,7 +72,7 @@ class RatedVp8Encoder(KeepsRate, Vp8Encoder):
         context.bit_rate = rate
         context.framerate = fractions.Fraction(self._fps)
         context.time_base = fractions.Fraction(1, self._fps)
-        context.gop_size, context.qmin, context.qmax = _NO_LIMIT, 2, 56
+        context.gop_size, context.qmin, context.qmax = NO_LIMIT, 2, 56
         context.thread_count = 1  # two of libvpx wait for each other without sleeping
         context.options = {
             **_OPTIONS,

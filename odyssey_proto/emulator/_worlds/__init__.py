@@ -18,13 +18,13 @@ from .scene import first_scene, next_scene
 if TYPE_CHECKING:
     import av
 
-__all__ = ["LANDSCAPE", "World"]
+__all__ = ["LANDSCAPE", "PaintedWorld"]
 
 LANDSCAPE = (1280, 704)
 """Width and height of a picture in landscape, in px."""
 
 
-class World:
+class PaintedWorld:
     """One world, created by its first prompt. Any thread may call; pictures are painted one at a time.
 
     ``size`` is the width and height of its pictures in px; a portrait one swaps them.

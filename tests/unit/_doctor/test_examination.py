@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from odyssey_proto import OdysseyAuthError, OdysseyConnectionError
 from odyssey_proto._doctor import examination
 from odyssey_proto._doctor.examination import Check, findings_of
-from odyssey_proto._doctor.finding import Finding
+from odyssey_proto._doctor.finding import CheckResult
 
 if TYPE_CHECKING:
     import pytest
 
     from odyssey_proto._doctor.examination import Findings
 
-FINE = Finding(name="fine", outcome="ok", text="the key is ody_secret_1")
+FINE = CheckResult(name="fine", outcome="ok", text="the key is ody_secret_1")
 
 
-def found(*checks: Check, secrets: tuple[str, ...] = ()) -> list[Finding]:
+def found(*checks: Check, secrets: tuple[str, ...] = ()) -> list[CheckResult]:
     return list(findings_of(checks, lambda: secrets, lambda _: None))
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from odyssey_proto._doctor.finding import Finding
+    from odyssey_proto._doctor.finding import CheckResult
 
 KEY: Final = "ody_secret_4711"
 LIMIT_S: Final = 30.0
@@ -177,7 +177,7 @@ def region(name: str, url: str) -> dict[str, str]:
     return {"id": name, "ping_url": url}
 
 
-def regions_of(reply: Any) -> Finding:
+def regions_of(reply: Any) -> CheckResult:
     with HttpServer() as server:
         server.routes["GET /regions"] = [
             REFUSED,
@@ -259,7 +259,7 @@ def granted(config: bytes) -> Iterator[Patient]:
         yield one
 
 
-def servers_of(config: bytes) -> tuple[Finding, Patient]:
+def servers_of(config: bytes) -> tuple[CheckResult, Patient]:
     with granted(config) as one:
         found = one.check_ice_servers(LIMIT_S)
         assert not isinstance(found, Sequence)

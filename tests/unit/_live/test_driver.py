@@ -239,8 +239,8 @@ def test_a_call_returns_after_its_effects(service: FakeService) -> None:
         read.extend(_read(events) for _ in range(len(events)))
         answer(call, **_)
 
-    answer = driver._answer
-    driver._answer = note  # type: ignore[method-assign]  # what others see at the moment of the answer
+    answer = driver._waiting.answer
+    driver._waiting.answer = note  # type: ignore[method-assign]  # what others see at the moment of the answer
     events = driver.events.subscribe()
     commands.start_stream(driver, CAT, PATIENCE_S)
     assert read[-1:] == ["StreamStarted"]

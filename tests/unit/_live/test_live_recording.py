@@ -285,7 +285,7 @@ def test_what_waits_for_the_encoder_is_bounded_in_frames_and_in_bytes(
     size: tuple[int, int], hub: FrameHub, path: Path
 ) -> None:
     width, height = size
-    most = min(recording_module.QUEUE_SIZE, recording_module.QUEUE_BYTES * 2 // (width * height * 3))
+    most = min(recording_module.QUEUE_SIZE, recording_module.RECORDING_QUEUE_BYTES * 2 // (width * height * 3))
     recording = LiveRecording(path, hub)
     encoder = Encoder(recording)
     shown = picture(0, 0, *size)
@@ -302,7 +302,7 @@ def test_what_waits_for_the_encoder_is_bounded_in_frames_and_in_bytes(
 
 
 def test_one_frame_waits_however_large_it_is(hub: FrameHub, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording_module, "QUEUE_BYTES", 1000)
+    monkeypatch.setattr(recording_module, "RECORDING_QUEUE_BYTES", 1000)
     with LiveRecording(path, hub) as recording:
         for number in range(3):
             publish(hub, range(number, number + 1), first_ms=50 * number, at=100 + number / 20)

@@ -216,7 +216,7 @@ def dripping(connection: Connection, _: Request) -> None:
 def test_only_silence_is_too_long_not_the_whole(
     server: HttpServer, http: HttpClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch_module, "_LONGEST_SILENCE_S", 1.0)  # the file takes longer than that
+    monkeypatch.setattr(fetch_module, "_LONGEST_WITHOUT_BYTES_S", 1.0)  # the file takes longer than that
     server.routes["GET /file"] = dripping
     assert read(http, server.url + SIGNED, until(None)) == (200, b"x" * 20)
 
@@ -229,7 +229,7 @@ def test_silence_is_a_timeout(
         connection.send(begun)
         connection.hang()
 
-    monkeypatch.setattr(fetch_module, "_LONGEST_SILENCE_S", 0.2)
+    monkeypatch.setattr(fetch_module, "_LONGEST_WITHOUT_BYTES_S", 0.2)
     server.routes["GET /file"] = fall_silent
     error = failure(http, server.url + SIGNED, until(None))
     assert (type(error), error.recoverable) == (OdysseyConnectionTimeoutError, True)

@@ -8,27 +8,27 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from odyssey_proto import OdysseyAuthError
-from odyssey_proto._doctor.finding import Finding
+from odyssey_proto._doctor.finding import CheckResult
 from odyssey_proto.cli import _doctor, main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FINE: Final = Finding(name="API", outcome="ok", text="answers", took_ms=5)
-ODD: Final = Finding(name="regions", outcome="warning", text="none", advice="try again")
-REFUSED: Final = Finding(
+FINE: Final = CheckResult(name="API", outcome="ok", text="answers", took_ms=5)
+ODD: Final = CheckResult(name="regions", outcome="warning", text="none", advice="try again")
+REFUSED: Final = CheckResult(
     name="key", outcome="failed", text="No API key", advice="set it", error=OdysseyAuthError("No API key")
 )
-BLOCKED: Final = Finding(name="UDP", outcome="failed", text="does not get through")
-BROKEN: Final = Finding(name="codecs", outcome="failed", text="none")
+BLOCKED: Final = CheckResult(name="UDP", outcome="failed", text="does not get through")
+BROKEN: Final = CheckResult(name="codecs", outcome="failed", text="none")
 
 
 @pytest.fixture
 def finds(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Sets what the checks find."""
 
-    def set_findings(*findings: Finding) -> None:
-        def found(*_: object, **__: object) -> Iterator[Finding]:
+    def set_findings(*findings: CheckResult) -> None:
+        def found(*_: object, **__: object) -> Iterator[CheckResult]:
             yield from findings
 
         monkeypatch.setattr(_doctor, "_findings", found)
@@ -75,7 +75,7 @@ def test_json_has_everything_in_one_object(finds: Any, capsys: pytest.CaptureFix
     ],
 )
 def test_the_exit_status_is_that_of_the_first_failure(
-    findings: tuple[Finding, ...], status: int, finds: Any, capsys: pytest.CaptureFixture[str]
+    findings: tuple[CheckResult, ...], status: int, finds: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     finds(*findings)
     assert main(["doctor", "--json"]) == status

@@ -9,7 +9,7 @@ import pytest
 
 from odyssey_proto._model.traffic import Exchange, Message
 from odyssey_proto.conformance.judges import CHECKS
-from odyssey_proto.conformance.record import Record
+from odyssey_proto.conformance.record import TrafficRecord
 from odyssey_proto.conformance.scenarios import SCENARIOS
 
 ROUTES = {
@@ -216,7 +216,7 @@ GOODBYE = message("client_disconnecting")
 def test_a_check_finds_what_is_wrong(
     check: str, arguments: dict[str, Any], entries: list[Any], wrong: str
 ) -> None:
-    found = CHECKS[check](Record(entries), **arguments)
+    found = CHECKS[check](TrafficRecord(entries), **arguments)
     assert wrong in found
     assert bool(found) == bool(wrong)
 
@@ -228,18 +228,18 @@ def test_every_check_is_used() -> None:
 def test_answers_belong_to_updates_in_their_order() -> None:
     other = message("update", "clientToStreamer", prompt="forbidden")
     refused = message("interactive_stream_error", "streamerToClient", from_client=False, reason="moderation")
-    record = Record([(0, other), (1, UPDATE), (2, refused), (3, ANSWERED)])
+    record = TrafficRecord([(0, other), (1, UPDATE), (2, refused), (3, ANSWERED)])
     assert (record.acknowledged("Night"), record.acknowledged("forbidden")) == (["Night falls"], [])
 
 
 def test_what_was_not_answered_before_a_new_connection_is_not_answered_later() -> None:
     lost = message("update", "clientToStreamer", prompt="lost")
-    record = Record([(0, lost), (1, OFFER), (2, UPDATE), (3, ANSWERED)])
+    record = TrafficRecord([(0, lost), (1, OFFER), (2, UPDATE), (3, ANSWERED)])
     assert (record.acknowledged("Night"), record.acknowledged("lost")) == (["Night falls"], [])
 
 
 def test_what_is_no_message_is_not_looked_at() -> None:
     odd = Message(place="signaling", from_client=True, text="<html>", user_agent="")
     a_list = Message(place="signaling", from_client=True, text="[]", user_agent="")
-    record = Record([(0, odd), (1, a_list), (2, KEEPALIVE)])
+    record = TrafficRecord([(0, odd), (1, a_list), (2, KEEPALIVE)])
     assert record.sent("keepalive") == [(2, {"type": "keepalive"})]

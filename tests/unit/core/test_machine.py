@@ -1,4 +1,4 @@
-"""Rows, the step through them, and the agenda."""
+"""Rows, the step through them, the agenda, and the status that users see."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from enum import Enum
 import attrs
 
 from odyssey_proto._base.errors import OdysseyStreamError
+from odyssey_proto._model.events import ConnectionStatus, StatusChanged
 from odyssey_proto.core import effects
 from odyssey_proto.core.effects import Ignored
 from odyssey_proto.core.inputs import Due
-from odyssey_proto.core.machine import Agenda, Machine, by_state, nothing, row
+from odyssey_proto.core.machine import Agenda, Machine, StatusMachine, by_state, nothing, row
 
 
 class Light(Enum):
@@ -123,6 +124,57 @@ def test_what_is_scheduled_by_a_time_is_not_put_off() -> None:
     assert agenda.next_due == 3.0
     agenda.wake_by(Due.ANSWER, 2.0)
     assert agenda.next_due == 2.0
+
+
+def test_what_is_not_scheduled_cannot_be_put_off() -> None:
+    agenda = Agenda()
+    agenda.put_off(Due.GIVE_UP, 3.0)
+    assert agenda.next_due is None
+    agenda.wake_at(Due.GIVE_UP, 3.0)
+    agenda.put_off(Due.GIVE_UP, 7.0)
+    assert agenda.next_due == 7.0
+
+
+class Lift(Enum):
+    CALLED = "called"
+    COMING = "coming"
+    HERE = "here"
+    BROKEN = "broken"
+
+
+class LiftMachine(StatusMachine):
+    state = Lift.CALLED
+    _statuses = {  # noqa: RUF012 - the base says that it belongs to the class
+        Lift.CALLED: ConnectionStatus.CONNECTING,
+        Lift.COMING: ConnectionStatus.CONNECTING,
+        Lift.HERE: ConnectionStatus.CONNECTED,
+        Lift.BROKEN: ConnectionStatus.FAILED,
+    }
+    _over = (Lift.BROKEN,)
+
+
+def test_a_status_is_reported_when_it_changes() -> None:
+    agenda = Agenda()
+    agenda.now = 2.0
+    lift = LiftMachine(agenda)
+    lift.enter(Lift.COMING)
+    lift.enter(None)
+    assert (agenda.drain(), lift.status, lift.is_over) == ([], ConnectionStatus.CONNECTING, False)
+    lift.enter(Lift.HERE)
+    assert agenda.drain() == [StatusChanged(status=ConnectionStatus.CONNECTED, at=2.0)]
+    lift._report_status("Step in")
+    assert agenda.drain() == [StatusChanged(status=ConnectionStatus.CONNECTED, message="Step in", at=2.0)]
+
+
+def test_the_end_cancels_what_was_scheduled_and_is_reported_by_the_action() -> None:
+    agenda = Agenda()
+    lift = LiftMachine(agenda)
+    agenda.wake_at(Due.CHECK, 3.0)
+    lift.enter(Lift.BROKEN)
+    assert (agenda.drain(), agenda.next_due, lift.is_over) == ([], None, True)
+    agenda.wake_at(Due.REJOIN, 4.0)  # by the action of the end
+    lift.enter(None)
+    assert agenda.next_due == 4.0
 
 
 def test_answers_come_last_and_the_rest_keeps_its_order() -> None:

@@ -15,8 +15,7 @@ import odyssey_models as wire
 import pytest
 
 import odyssey_proto
-from odyssey_proto.core.session_base import SessionState
-from odyssey_proto.core.session_machine import SESSION_ROWS, SESSION_TABLE
+from odyssey_proto.core.session_machine import SESSION_ROWS, SESSION_TABLE, SessionState
 from odyssey_proto.core.stream_machine import STREAM_TABLE
 
 PACKAGE = Path(odyssey_proto.__file__).parent

@@ -12,9 +12,9 @@ from odyssey_proto._model import events
 from odyssey_proto._model.events import ConnectionStatus
 from odyssey_proto._model.signaling_url import SIGNALING_MESSAGE_LIMIT
 from odyssey_proto.core import effects, inputs
-from odyssey_proto.core.session_base import SessionState
+from odyssey_proto.core.session_machine import SessionState
 from odyssey_proto.core.silence import SILENCE_LIMIT_S
-from odyssey_proto.core.stream_base import StreamState
+from odyssey_proto.core.stream_machine import StreamState
 from tests.support.rig import CAT, LOST, REFUSED, SESSION, Rig, failures, joined, only, seen
 
 

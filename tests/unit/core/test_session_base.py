@@ -10,12 +10,7 @@ from odyssey_proto._model import events
 from odyssey_proto._model.events import ConnectionStatus
 from odyssey_proto.core import effects, inputs
 from odyssey_proto.core.deadlines import KEEPALIVE_INTERVAL_S, REJOIN_DEADLINE_S, SESSION_KEPT_S
-from odyssey_proto.core.session_base import STATUS, SessionState
 from tests.support.rig import GOODBYE_LINK, LOST, Rig, failures, joined, only
-
-
-def test_every_state_has_a_status() -> None:
-    assert set(STATUS) == set(SessionState)
 
 
 def test_a_status_is_reported_when_it_changes_and_the_end_last() -> None:
@@ -26,6 +21,14 @@ def test_a_status_is_reported_when_it_changes_and_the_end_last() -> None:
     assert outputs[-2] == events.StatusChanged(  # before the answer to the connect
         status=ConnectionStatus.DISCONNECTED, message="The client disconnected", at=rig.now
     )
+
+
+def test_what_a_session_waits_for_is_said_once() -> None:
+    rig = Rig(queue_timeout_s=3).to_queueing()
+    full = inputs.StreamerUnavailable(errors.OdysseyConnectionError("No streamers available", status=503))
+    assert [event.message for event in only(rig.give(full), events.StatusChanged)] == ["Waiting for a streamer"]
+    rig.later(1.0)
+    assert only(rig.give(full), events.StatusChanged) == []
 
 
 def test_the_progress_names_the_failure_before() -> None:

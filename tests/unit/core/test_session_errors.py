@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import odyssey_models as wire
 import pytest
 
+from odyssey_proto._base.errors import OdysseyConnectionError
 from odyssey_proto.core import session_errors
-
-if TYPE_CHECKING:
-    from odyssey_proto._base import errors
 
 
 @pytest.mark.parametrize(
@@ -32,7 +28,7 @@ if TYPE_CHECKING:
         ),
     ],
 )
-def test_an_error_says_what_happened(error: errors.OdysseyConnectionError, code: str, text: str) -> None:
+def test_an_error_says_what_happened(error: OdysseyConnectionError, code: str, text: str) -> None:
     assert (error.code, str(error), error.session_id) == (code, text, "s-1")
 
 
@@ -55,3 +51,8 @@ def test_an_address_that_cannot_be_used_is_told_with_the_session() -> None:
     assert (error.session_id, error.operation) == ("s-1", "POST /sessions/request")
     usable = wire.SessionResponse(session_id="s-1", signalling_url="host:80")
     assert session_errors.unreachable(usable) is None
+
+
+@pytest.mark.parametrize(("code", "passes"), [("http_404", True), ("proxy", False), ("invalid_url", False)])
+def test_some_failures_of_a_new_session_pass(code: str, passes: bool) -> None:
+    assert session_errors.may_pass(OdysseyConnectionError("no", code=code)) is passes

@@ -20,13 +20,17 @@ from odyssey_proto.core.deadlines import (
     SESSION_KEPT_S,
     VIDEO_DEADLINE_S,
 )
-from odyssey_proto.core.session_base import SessionState
+from odyssey_proto.core.session_machine import SessionMachine, SessionState
 from odyssey_proto.core.spare import SPARE_KEPT_S
-from odyssey_proto.core.stream_base import StreamState
+from odyssey_proto.core.stream_machine import StreamState
 from tests.support.rig import GOODBYE_LINK, LOST, REFUSED, SESSION, Rig, failures, joined, only, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+def test_every_state_has_a_status() -> None:
+    assert set(SessionMachine._statuses) == set(SessionState)
 
 
 def test_connecting_goes_through_every_step_in_order() -> None:

@@ -86,6 +86,10 @@ def statuses(outputs: list[effects.Output]) -> list[ConnectionStatus]:
     return [event.status for event in only(outputs, StatusChanged)]
 
 
+def test_every_state_has_a_status() -> None:
+    assert set(SpectatorMachine._statuses) == set(SpectatorState)
+
+
 def test_a_fresh_spectator_is_disconnected_and_waits_for_nothing() -> None:
     core = Rig().core
     assert (core.status, core.next_due, core.outputs(), core.is_over) == (

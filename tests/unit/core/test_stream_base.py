@@ -1,4 +1,4 @@
-"""What the actions of a stream are made of: answers to its calls, and the check for its video."""
+"""What the actions of a stream are made of: answers to its calls, and the loss of its video."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from odyssey_proto.core import effects, inputs
 from odyssey_proto.core.deadlines import ANSWER_GRACE_S, SESSION_KEPT_S, VIDEO_DEADLINE_S
 from odyssey_proto.core.signs_of_life import ASK_EVERY_S
 from odyssey_proto.core.spare import SPARE_KEPT_S
-from odyssey_proto.core.stream_base import StreamState
+from odyssey_proto.core.stream_machine import StreamState
 from tests.support.rig import LOST, Rig, failures, only, seen
 
 MODERATION = wire.InteractiveStreamError(reason=wire.StreamErrorReason("moderation"), message="no")
@@ -82,25 +82,6 @@ def test_ends_are_asked_for_once_while_one_is_awaited() -> None:
     assert rig.end() == []
     assert rig.hear(wire.StreamEnded()) == [effects.Succeed(2, None), effects.Succeed(3, None)]
     assert rig.core.stream is StreamState.NONE
-
-
-def test_video_is_looked_for_and_a_keyframe_asked_for() -> None:
-    rig = Rig().to_streaming()
-    last = rig.now + 1.0
-    assert rig.later(1.0) == [effects.CheckVideo(1)]
-    assert seen(rig, last) == []
-    rig.later(1.0)
-    assert seen(rig, last) == [effects.AskForKeyframe(1)]
-
-
-def test_a_streamer_that_is_there_and_sends_no_video_is_reported_to_pause() -> None:
-    rig = Rig().to_streaming()
-    at = rig.now + 1.0
-    figures = inputs.LinkFigures(expected=0, lost=0, held_up_s=0.0, packet_at=at)
-    for _ in range(2):
-        rig.later(1.0)
-        rig.give(inputs.VideoSeen(1, at, 100, figures=figures))
-    assert only(rig.later(0.0), events.VideoPaused) == [events.VideoPaused(seconds=1.0, at=rig.now)]
 
 
 @pytest.mark.parametrize(("age_s", "recoverable"), [(VIDEO_DEADLINE_S, True), (SESSION_KEPT_S, False)])

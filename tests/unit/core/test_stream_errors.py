@@ -7,7 +7,15 @@ import pytest
 
 from odyssey_proto._base import errors
 from odyssey_proto._model.events import StreamFailed
-from odyssey_proto.core.stream_errors import ends_stream, failure, given_up, refusal, unanswered
+from odyssey_proto.core.stream_errors import (
+    ends_stream,
+    failure,
+    given_up,
+    refusal,
+    unanswered,
+    unwatchable,
+    wrong_state,
+)
 
 
 def told(reason: str, message: str) -> wire.InteractiveStreamError:
@@ -89,3 +97,18 @@ def test_a_stream_that_was_given_up_says_so() -> None:
 def test_a_call_without_an_answer_says_why() -> None:
     error = unanswered("the stream has ended", "s-1")
     assert (str(error), error.code) == ("The call was not answered: the stream has ended", "stream_ended")
+
+
+def test_a_broadcast_without_a_place_is_a_failure_that_ends_nothing() -> None:
+    assert unwatchable(3.0) == StreamFailed(
+        reason="broadcast_error",
+        message="The broadcast is ready, but the service did not say where spectators can watch it",
+        ends_stream=False,
+        at=3.0,
+    )
+
+
+def test_a_command_at_the_wrong_moment_names_itself_and_the_state() -> None:
+    error = wrong_state("interact", "no stream is active", "s-1")
+    assert str(error) == "Cannot interact: no stream is active"
+    assert (error.code, error.operation, error.session_id) == ("wrong_stream_state", "interact", "s-1")

@@ -11,8 +11,8 @@ from odyssey_proto._base import errors
 from odyssey_proto._model import events
 from odyssey_proto.core import effects, inputs
 from odyssey_proto.core.deadlines import REJOIN_DEADLINE_S, SESSION_KEPT_S, VIDEO_DEADLINE_S
-from odyssey_proto.core.session_base import SessionState
-from odyssey_proto.core.stream_base import StreamState
+from odyssey_proto.core.session_machine import SessionState
+from odyssey_proto.core.stream_machine import StreamState
 from tests.support.rig import CAT, LOST, Rig, failures, only, seen, texts
 
 

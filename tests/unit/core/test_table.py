@@ -9,11 +9,9 @@ import pytest
 
 from odyssey_proto.core import inputs
 from odyssey_proto.core.machine import by_state
-from odyssey_proto.core.session_base import SessionState
-from odyssey_proto.core.session_machine import SESSION_TABLE
+from odyssey_proto.core.session_machine import SESSION_TABLE, SessionState
 from odyssey_proto.core.spectator_machine import SPECTATOR_TABLE, SpectatorState
-from odyssey_proto.core.stream_base import StreamState
-from odyssey_proto.core.stream_machine import STREAM_TABLE
+from odyssey_proto.core.stream_machine import STREAM_TABLE, StreamState
 
 if TYPE_CHECKING:
     from enum import Enum

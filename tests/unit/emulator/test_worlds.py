@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from odyssey_proto.emulator._worlds import World, words
+from odyssey_proto.emulator._worlds import PaintedWorld, words
 from odyssey_proto.emulator._worlds.palette import palette_of
 from odyssey_proto.emulator._worlds.scene import PLACES_TO_STAND, Scene, first_scene, next_scene
 from odyssey_proto.emulator._worlds.subjects import PHASES, SUBJECTS, figure_of
@@ -24,11 +24,11 @@ HALF = (640, 352)
 """Half of the usual width and height: painted in a quarter of the time."""
 
 
-def world(prompt: str = "A cat", *, seed: int = 0, portrait: bool = False, **more: Any) -> World:
-    return World(seed=seed, prompt=prompt, portrait=portrait, **more)
+def world(prompt: str = "A cat", *, seed: int = 0, portrait: bool = False, **more: Any) -> PaintedWorld:
+    return PaintedWorld(seed=seed, prompt=prompt, portrait=portrait, **more)
 
 
-def pixels(shown: World, moment: float = 1.0) -> np.ndarray[Any, Any]:
+def pixels(shown: PaintedWorld, moment: float = 1.0) -> np.ndarray[Any, Any]:
     return np.asarray(shown.picture(moment).to_ndarray(format="rgb24")).astype(np.int16)
 
 
@@ -419,7 +419,7 @@ def test_every_place_can_be_painted_under_every_sky(place: str, sky: str) -> Non
 @pytest.mark.parametrize("prompt", ["A cat on a hill", "The sea at night, it rains", "A city", "A room", ""])
 @pytest.mark.parametrize(("portrait", "size"), [(False, (512, 32)), (True, (32, 512)), (False, (640, 360))])
 def test_a_world_has_pictures_of_any_size(prompt: str, portrait: bool, size: tuple[int, int]) -> None:
-    tiny = World(seed=0, prompt=prompt, portrait=portrait, size=size[::-1] if portrait else size)
+    tiny = PaintedWorld(seed=0, prompt=prompt, portrait=portrait, size=size[::-1] if portrait else size)
     tiny.change("A dragon flies, it snows")
     picture = tiny.picture(1.0)
     assert tiny.size == (picture.width, picture.height) == size

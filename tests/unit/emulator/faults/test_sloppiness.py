@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from odyssey_proto.emulator._faults.sloppiness import KINDS, Sloppiness
-from odyssey_proto.emulator._faults.sloppy_http import ANSWERS, EARLY, Answer, Call
+from odyssey_proto.emulator._faults.sloppy_http import ANSWERS, EARLY, Answer, SloppyCall
 from odyssey_proto.emulator._faults.sloppy_json import CONTENT, MESSAGES, TEXT, Draft, Kind, Part, Sending, parts
 
 SEEDS = 400
@@ -415,8 +415,8 @@ def test_the_location_of_a_spectator_can_be_relative() -> None:
     assert answered(name, 0, "POST /sessions/request", 201, Location="/live/s/whep/r") is None
 
 
-def early(name: str, seed: int, method: str, path: str, where: str, *, first: bool = True) -> Call | None:
-    call = Call(where, asked(method, path), first)
+def early(name: str, seed: int, method: str, path: str, where: str, *, first: bool = True) -> SloppyCall | None:
+    call = SloppyCall(where, asked(method, path), first)
     return call if TABLE[name].change(random.Random(seed), call) else None
 
 
