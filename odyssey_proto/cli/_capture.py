@@ -38,7 +38,7 @@ _OF_VIDEOS: Final = (".avi", ".mkv", ".mov", ".mp4", ".webm")
 @click.option(
     "--seconds",
     type=FREE_LENGTH,
-    default=10.0,
+    default="10",
     show_default=True,
     metavar="TIME",
     help="How long, from the first picture: 10, 1m30s.",
@@ -64,8 +64,7 @@ def command(start: Start, out: Path | None, force: bool, seconds: float, as_json
         )
     if out is None:
         out = _file_names.free_name(start.name, _SUFFIX, is_replaced=force)
-    elif out.is_file() and not force:
-        raise click.BadParameter(f"{out} exists; --force replaces it.", param_hint="'--out'")
+    _files.expect_new(out, "--out", is_replacing=force)
     _files.expect_writable(out)
     _capture(access, out, start, seconds, as_json=as_json)
 
@@ -74,6 +73,7 @@ def _capture(access: Access, out: Path, start: Start, seconds: float, *, as_json
     from .._base.errors import OdysseyError
     from ._output import note, print_json, progress
 
+    wanted = start.wanted()
     schedule = sorted(start.schedule)
     prompts: list[dict[str, Any]] = []
 
@@ -87,7 +87,7 @@ def _capture(access: Access, out: Path, start: Start, seconds: float, *, as_json
             try:
                 with session.capture(out) as capture:
                     frames = session.frames(timeout=access.timeout)
-                    stream_id = session.start_stream(**start.wanted, timeout=max(60.0, access.timeout))
+                    stream_id = session.start_stream(**wanted, timeout=max(60.0, access.timeout))
                     if start.broadcast:
                         note(f"watch it at {session.wait_for_broadcast(timeout=access.timeout).webrtc_url}")
                     for at_s in _moments(frames, seconds, show):

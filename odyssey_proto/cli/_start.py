@@ -34,15 +34,19 @@ class Start:
         """What a file of the stream is called, without a suffix."""
         return _file_names.slug(self.prompt, "stream" if self.image is None else self.image.stem)
 
-    @property
     def wanted(self) -> dict[str, Any]:
-        """The stream, as `Session.start_stream` takes it."""
-        return {
-            "prompt": self.prompt,
-            "portrait": self.portrait,
-            "image": self.image,
-            "broadcast": self.broadcast,
-        }
+        """Return the stream, as `Session.start_stream` takes it. The image is read now, not when all is connected.
+
+        Raises:
+            OdysseyConfigError: the image cannot be used.
+            MissingExtraError: it needs a package that is not installed.
+        """
+        image = None
+        if self.image is not None:
+            from .._video.images import to_data_url  # not for the help
+
+            image = to_data_url(self.image, portrait=self.portrait)
+        return {"prompt": self.prompt, "portrait": self.portrait, "image": image, "broadcast": self.broadcast}
 
     def check(self, command: str, seconds: float | None) -> None:
         """Refuse a stream of nothing, and a schedule that is longer than the stream; ``command`` is its name.
@@ -65,14 +69,14 @@ def start_options(broadcast_help: str) -> Callable[[Callable[..., Any]], Callabl
     """Add the prompt and the options about the start, and hand `Start` to the command as ``start``."""
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
-        @click.argument("prompt", required=False, default="")
+        @click.argument("words", nargs=-1, metavar="[PROMPT]")
         @click.option(
             "--at",
             "schedule",
             type=(SECONDS, str),
             multiple=True,
             metavar="TIME PROMPT",
-            help='Steer the stream at this time: --at 3s "It rains". Repeatable.',
+            help='Steer the stream at this time, which is within --seconds: --at 3s "It rains". Repeatable.',
         )
         @click.option(
             "--image",
@@ -85,13 +89,16 @@ def start_options(broadcast_help: str) -> Callable[[Callable[..., Any]], Callabl
         @functools.wraps(function)
         def with_start(
             *positional: Any,
-            prompt: str,
+            words: tuple[str, ...],
             schedule: tuple[tuple[float, str], ...],
             image: Path | None,
             portrait: bool,
             broadcast: bool,
             **options: Any,
         ) -> Any:
+            if len(words) > 1:
+                raise click.UsageError(f'A prompt of several words needs quotes: "{" ".join(words)}".')
+            prompt = "".join(words)
             start = Start(prompt=prompt, schedule=schedule, image=image, portrait=portrait, broadcast=broadcast)
             return function(*positional, start=start, **options)
 

@@ -49,7 +49,7 @@ def command(start: Start, is_typed_into: bool | None, outputs: Outputs, access: 
     streaming = _Streaming(
         start.schedule, outputs, is_typed_into=has_terminal if is_typed_into is None else is_typed_into
     )
-    return streaming.run(access, start.wanted)
+    return streaming.run(access, start.wanted())
 
 
 class _Streaming:
