@@ -136,7 +136,9 @@ def _scripts(file: str, file_format: str | None, hold_s: float | None) -> Script
     path = Path(file)
     found = file_format or format_of(path)
     if found is None and not path.exists():
-        raise click.UsageError(f"There is no file {file!r}: scripts or prompts are read from a file, or from stdin (-).")
+        raise click.UsageError(
+            f"There is no file {file!r}: scripts or prompts are read from a file, or from stdin (-)."
+        )
     if found is None:
         raise click.UsageError(f"{file}: the name does not say what it is; use --format {'|'.join(_FORMATS)}.")
     return read_script_file(path, found, hold_s, _HOLD_S)
