@@ -1,4 +1,7 @@
-"""A program that repeats what it is told, or says its number, and ends with the status in its environment."""
+"""A program that repeats what it is told, or says its number, and ends with the status in its environment.
+
+With arguments, it says them, and its folder; then it waits for an interrupt.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,12 @@ import signal
 import sys
 
 if __name__ == "__main__":
+    if sys.argv[1:]:
+        print(*sys.argv[1:], os.getcwd(), flush=True)
+        try:
+            signal.pause()
+        except KeyboardInterrupt:
+            sys.exit(7)
     said = sys.stdin.readline().strip()
     print("said", os.getpid() if said == "number" else said, flush=True)
     if (status := int(os.environ["STATUS"])) < 0:

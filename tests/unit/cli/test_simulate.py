@@ -104,7 +104,7 @@ def test_json_that_cannot_be_shown_is_written_in_ascii(monkeypatch: pytest.Monke
     ("arguments", "problem"),
     [
         (("simulate",), "Missing argument 'FILE'"),
-        (("simulate", "A cat"), "There is no file 'A cat': scripts or prompts are read from a file, or from stdin"),
+        (("simulate", "A cat"), "There is no file 'A cat': scripts or prompts are read from a file"),
         (("simulate", "cat.png"), "the name does not say what it is; use --format json|yaml|jsonl|csv"),
         (("simulate", "a.csv", "--names", "id"), "--names is about the files of --download DIR"),
         (("simulate", "a.csv", "--artifact", "all"), "--artifact is about the files of --download DIR"),
