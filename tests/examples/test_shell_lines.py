@@ -1,7 +1,7 @@
-"""Each line of a shell in the README, and in the pages that it leads to, runs as it is printed and does what it says.
+"""Each line of a shell in the README, and in the pages that it leads to, runs as it is printed and does its job.
 
-A shell runs it in a folder of its own, with the files of which the text speaks, a key of its own, and an emulator in
-place of the real service. All begin at the same time: most stream for ten seconds, in which they hardly do anything.
+A shell runs it in a folder of its own, with the files of which the text speaks, a key of its own, and an emulator
+in place of the real service. All begin at the same time: most stream for ten seconds, and hardly do anything then.
 """
 
 from __future__ import annotations

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 
 if __name__ == "__main__":
     if sys.argv[1:]:
-        print(*sys.argv[1:], os.getcwd(), flush=True)
+        print(*sys.argv[1:], Path.cwd(), flush=True)
         try:
             signal.pause()
         except KeyboardInterrupt:
