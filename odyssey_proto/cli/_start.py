@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,9 @@ from ._options import SECONDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Start", "start_options"]
+    from .. import BroadcastInfo
+
+__all__ = ["Start", "start_options", "way_to_watch"]
 
 
 @attrs.frozen(kw_only=True)
@@ -63,6 +66,13 @@ class Start:
             raise click.BadParameter(
                 f"{late[0]:g} s is not within the {seconds:g} s of the stream; see --seconds.", param_hint="'--at'"
             )
+
+
+def way_to_watch(info: BroadcastInfo) -> str:
+    """Return the line of a shell with which others watch a broadcast. It has the token."""
+    hls = "" if info.hls_url is None else f" --hls-url {shlex.quote(info.hls_url)}"
+    token = f"ODYSSEY_SPECTATOR_TOKEN={shlex.quote(info.spectator_token)}"
+    return f"{token} odyssey-proto watch {shlex.quote(info.webrtc_url)}{hls}"
 
 
 def start_options(broadcast_help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
