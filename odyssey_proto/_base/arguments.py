@@ -7,7 +7,9 @@ Each check returns the value in the form that the wire needs, or raises `TypeErr
 from __future__ import annotations
 
 import math
+import os
 from enum import Enum
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -25,6 +27,7 @@ __all__ = [
     "identifier",
     "number",
     "one_of",
+    "path",
     "quoted",
     "seconds",
     "text",
@@ -154,6 +157,19 @@ def number(name: str, value: Any, *, whole: bool = False, least: float = -math.i
 def _not(value: float) -> str:
     """Return the end of a message that shows ``value``, or nothing if it would be too long."""
     return f", not {value!r}" if -_LARGEST_S <= value <= _LARGEST_S or value != value else ""
+
+
+def path(name: str, value: Any) -> Path:
+    """Return a path, which need not exist.
+
+    >>> path("path", None)
+    Traceback (most recent call last):
+    TypeError: path must be a path, not NoneType
+    """
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(text, str):
+        raise TypeError(f"{name} must be a path, not {type(value).__name__}")
+    return Path(text)
 
 
 def function(name: str, value: Any) -> None:

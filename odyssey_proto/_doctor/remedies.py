@@ -36,6 +36,7 @@ _REMEDIES: Final = {
     "proxy": "correct or unset HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, ask who runs the proxy, or exempt the host "
     "in NO_PROXY",
     "invalid_url": "correct ODYSSEY_API_URL or --api-url, and the variables of proxies",
+    "http_404": "no such service is at this address: correct ODYSSEY_API_URL or --api-url",
     "malformed": "check that ODYSSEY_API_URL or --api-url is the address of the API; a network that wants you to "
     "log in first answers in this way, too: open any page in a browser",
     "no_streamers": _LATER,

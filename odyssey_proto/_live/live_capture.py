@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
-from .._base import errands, errors
+from .._base import arguments, errands, errors
 from .._base.clock import Clock, Deadline, MonotonicClock
 from .._base.public_path import publish
 from .._model import cassette
@@ -115,7 +115,7 @@ class CaptureWriting:
         self, path: str | os.PathLike[str], beginning: Beginning, tap: Tap, calls: Tap, clock: Clock
     ) -> None:
         try:
-            self.path = Path(path).absolute()
+            self.path = arguments.path("path", path).absolute()
             self._place = os.getpid(), file_key(self.path.resolve())
             if self.path.is_fifo():  # opening it would wait for a reader
                 raise OSError(errno.ESPIPE, os.strerror(errno.ESPIPE), str(path))

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, NoReturn, Self, cast
 
-from .._base import errands, errors
+from .._base import arguments, errands, errors
 from .._base.clock import Deadline, MonotonicClock
 from .._base.forks import Lock
 from .._base.public_path import publish
@@ -54,7 +54,7 @@ class LiveRecording:
 
     def __init__(self, path: str | os.PathLike[str], hub: FrameHub) -> None:
         # Absolute: a change of the working directory does not matter, and FFmpeg cannot take it for a URL.
-        self._path = Path(path).absolute()
+        self._path = arguments.path("path", path).absolute()
         _refuse_other_kinds(self._path)
         self._pid = os.getpid()
         # Two recordings of one file would corrupt it. A forked child has no recordings yet.

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from ._options import FREE_LENGTH
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -125,10 +127,10 @@ def keyless_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--emulator", is_flag=True, help="Start an emulator for this call, and ask that.")
     @click.option(
         "--timeout",
-        type=click.FloatRange(min=0, min_open=True),
-        default=30.0,
+        type=FREE_LENGTH,
+        default="30",
         show_default=True,
-        metavar="SECONDS",
+        metavar="TIME",
         help="How long to wait for an answer of the service.",
     )
     @click.option("--debug", is_flag=True, help="Log all traffic to stderr, without secrets.")

@@ -6,6 +6,7 @@ programs that pack others.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -14,6 +15,7 @@ import click
 from click.exceptions import NoSuchCommand
 
 from .._version import __version__
+from ._exit_status import INTERRUPTED
 
 if TYPE_CHECKING:  # so that tools that bundle programs find the modules, which are named below in strings only
     from . import _capture as _capture
@@ -23,6 +25,7 @@ if TYPE_CHECKING:  # so that tools that bundle programs find the modules, which 
     from . import _demo as _demo
     from . import _doctor as _doctor
     from . import _emulator as _emulator
+    from . import _help as _help
     from . import _jobs as _jobs
     from . import _recordings as _recordings
     from . import _simulate as _simulate
@@ -51,6 +54,7 @@ COMMANDS: Final = {
     "demo": ("_demo", "Stream from a private emulator and save the video."),
     "conformance": ("_conformance", "Check a service, or a client, against the protocol."),
     "completion": ("_completion", "Print a script that completes commands and options in a shell."),
+    "help": ("_help", "Show the help of a command, as --help does."),
 }
 """The module of each subcommand, and the first sentence of its help."""
 
@@ -133,11 +137,14 @@ def run(argv: list[str] | None) -> int:
         status = app.main(argv, prog_name=NAME, standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
-        error.show()
+        with contextlib.suppress(OSError):  # nobody can read it; the exit status says the same
+            error.show()
+            if isinstance(error, click.NoSuchOption) and (hint := _hint(error)):
+                print(hint, file=sys.stderr)
         return error.exit_code
     except (_Interrupted, click.Abort):
-        print(f"{NAME}: interrupted", file=sys.stderr)
-        return 130
+        _say("interrupted")
+        return INTERRUPTED
     except _OutputGone as gone:
         raise BrokenPipeError from gone
     except Exception as error:
@@ -145,11 +152,28 @@ def run(argv: list[str] | None) -> int:
         from . import _exit_status
 
         if isinstance(error, OdysseyError):
-            print(f"{NAME}: {error}", file=sys.stderr)
+            _say(str(error))
             return _exit_status.of(error)
         if not isinstance(error, OSError):
             raise
         place = f"{error.filename}: " if error.filename is not None else ""
-        print(f"{NAME}: {place}{error.strerror or error}", file=sys.stderr)
+        _say(f"{place}{error.strerror or error}")
         return 1
     return int(status or 0)
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):  # nobody can read it; the exit status says the same
+        print(f"{NAME}: {text}", file=sys.stderr)
+
+
+def _hint(error: click.NoSuchOption) -> str | None:
+    """Return what to do if an option that does not exist is a text that begins with a dash."""
+    context = error.ctx
+    if context is None or (error.possibilities and " " not in error.option_name):
+        return None
+    for argument in context.command.params:
+        if isinstance(argument, click.Argument) and not isinstance(argument.type, click.Choice):
+            what = argument.make_metavar(context).strip("[]")
+            return f"A text that begins with - comes after --: {context.command_path} -- {what}"
+    return None

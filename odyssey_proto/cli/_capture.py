@@ -11,7 +11,7 @@ import click
 from . import _file_names, _files
 from ._access import service_options
 from ._options import FREE_LENGTH, json_option
-from ._start import StartOptions, start_options
+from ._start import StartOptions, start_options, way_to_watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ _OF_VIDEOS: Final = (".avi", ".mkv", ".mov", ".mp4", ".webm")
 @click.option(
     "--seconds",
     type=FREE_LENGTH,
-    default=10.0,
+    default="10",
     show_default=True,
     metavar="TIME",
     help="How long, from the first picture: 10, 1m30s.",
@@ -66,16 +66,16 @@ def command(
         )
     if out is None:
         out = _file_names.free_name(start.name, _SUFFIX, is_replaced=force)
-    elif out.is_file() and not force:
-        raise click.BadParameter(f"{out} exists; --force replaces it.", param_hint="'--out'")
+    _files.expect_new(out, "--out", is_replacing=force)
     _files.expect_writable(out)
     _capture(access, out, start, seconds, as_json=as_json)
 
 
 def _capture(access: Access, out: Path, start: StartOptions, seconds: float, *, as_json: bool) -> None:
     from .._base.errors import OdysseyError
-    from ._output import note, print_json, progress
+    from ._output import print_json, progress
 
+    wanted = start.wanted()
     schedule = sorted(start.schedule)
     prompts: list[dict[str, Any]] = []
 
@@ -89,9 +89,9 @@ def _capture(access: Access, out: Path, start: StartOptions, seconds: float, *, 
             try:
                 with session.capture(out) as capture:
                     frames = session.frames(timeout=access.timeout)
-                    stream_id = session.start_stream(**start.wanted, timeout=max(60.0, access.timeout))
+                    stream_id = session.start_stream(**wanted, timeout=max(60.0, access.timeout))
                     if start.broadcast:
-                        note(f"watch it at {session.wait_for_broadcast(timeout=access.timeout).webrtc_url}")
+                        _announce(session, access.timeout)
                     for at_s in _moments(frames, seconds, show):
                         while schedule and schedule[0][0] <= at_s:
                             steer(session, at_s, schedule.pop(0)[1])
@@ -115,10 +115,25 @@ def _capture(access: Access, out: Path, start: StartOptions, seconds: float, *, 
         print(f"{out}: {capture.frames} pictures, {out.stat().st_size / 1e6:.1f} MB")
 
 
+def _announce(session: Session, timeout: float) -> None:
+    """Say how to watch the broadcast, or why there is none."""
+    from .._base.errors import OdysseyError
+    from ._output import note
+
+    try:
+        note(f"watch it: {way_to_watch(session.wait_for_broadcast(timeout=timeout))}")
+    except OdysseyError as error:
+        if session.has_ended:
+            raise
+        note(f"no broadcast: {error}")
+
+
 def _moments(
     frames: Iterator[VideoFrame], seconds: float, show: Callable[[str, float | None], None]
 ) -> Iterator[float]:
     """Yield the time since the first picture, in s, at each picture, until ``seconds`` have passed."""
+    from ._output import note
+
     begun_at: float | None = None
     for _ in frames:
         now = time.monotonic()
@@ -127,3 +142,4 @@ def _moments(
             return
         show("capturing", (now - begun_at) / seconds)
         yield now - begun_at
+    note("the service has ended the stream")

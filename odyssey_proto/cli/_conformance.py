@@ -20,7 +20,7 @@ _FILE: Final = click.Path(path_type=Path)
 
 @click.command(
     epilog="Exit status: 0 if nothing differs from the protocol, 1 if something does, 2 if the check cannot be "
-    "made: an argument is wrong, there is no key, or the client cannot be started."
+    "made: an argument is wrong, there is no key, the client cannot be started, or a report cannot be written."
 )
 @click.option("--server", metavar="URL", help="Check the service at this address; its key is in ODYSSEY_API_KEY.")
 @click.option("--emulator", is_flag=True, help="Check an emulator that is started for this call.")
@@ -66,6 +66,11 @@ def command(
         return run(ClientCheck(command=list(client), json_file=json_file, **of_client))
     except OdysseyError as error:  # nothing was checked
         print(f"odyssey-proto: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:  # 1 would say that something differs
+        if error.filename is None:
+            raise
+        print(f"odyssey-proto: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
 
 

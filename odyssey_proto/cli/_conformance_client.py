@@ -34,7 +34,8 @@ def run(check: ClientCheck) -> int:
     """Check a client, print its scorecards, and return the exit status.
 
     Raises:
-        OdysseyError: the check cannot be made, or a file cannot be written.
+        OdysseyError: the check cannot be made.
+        OSError: a file cannot be written.
     """
     cards = [_shown(part(check), check) for part in _parts(check)]
     if check.json_file:

@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import stat
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,7 +44,7 @@ _OWNER_ONLY: Final = stat.S_IRUSR | stat.S_IWUSR
     "--queue",
     "queue_s",
     type=Seconds(0, 3600),
-    default=30.0,
+    default="30",
     show_default=True,
     metavar="TIME",
     help="How long to queue for a streamer.",
@@ -64,9 +63,10 @@ def command(as_lines: bool, out: Path | None, force: bool, queue_s: float, as_js
 
     if as_lines and as_json:
         raise click.UsageError("Choose one: --env, or --json.")
+    if _files.is_stdout(out):
+        out = None
+    _files.expect_new(out, "--out", is_replacing=force)
     _files.expect_writable(out)
-    if out is not None and out.exists() and not force:
-        raise click.BadParameter(f"{out} already exists; use another name, or --force.", param_hint="'--out'")
     with (
         access.service(record=False) as (url, key),
         Odyssey(
@@ -79,11 +79,15 @@ def command(as_lines: bool, out: Path | None, force: bool, queue_s: float, as_js
     ):
         credentials = client.create_client_credentials(timeout=queue_s + access.timeout)
         text = _lines(credentials) if as_lines else _json(credentials)
-        if out is None:
-            sys.stdout.write(text)
-        else:
-            _write(out, text)
-            print(out)
+        try:
+            if out is None:
+                print(text, end="", flush=True)
+            else:
+                _write(out, text)
+                print(out)
+        except OSError:
+            _output.note(f"nobody has the credentials; their session is reserved for {credentials.expires_in} s")
+            raise
         if access.is_emulator:
             _output.note("the emulator of this call ends now, and these credentials with it")
         else:
@@ -104,6 +108,10 @@ def _lines(credentials: ClientCredentials) -> str:
 
 def _write(path: Path, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _OWNER_ONLY)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        os.chmod(path, _OWNER_ONLY)  # noqa: PTH101  # one that was there may be open to others
-        file.write(text)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            if path.is_file():  # one that was there may be open to others; a device belongs to all
+                os.chmod(path, _OWNER_ONLY)  # noqa: PTH101
+            file.write(text)
+    except OSError as exc:
+        raise OSError(exc.errno, exc.strerror, str(path)) from exc  # a full disk does not name its file

@@ -28,7 +28,9 @@ __all__ = ["command"]
     metavar="DIR",
     help="Where to write.",
 )
-@click.option("--seconds", type=LENGTH, default=10.0, show_default=True, metavar="S", help="Length of the stream.")
+@click.option(
+    "--seconds", type=LENGTH, default="10", show_default=True, metavar="TIME", help="Length of the stream."
+)
 @click.option(
     "--codec", type=click.Choice(("h264", "vp8", "both")), default="both", help="What the emulator offers."
 )

@@ -116,7 +116,7 @@ def _print_surroundings(around: dict[str, Any]) -> None:
 
 def _print(finding: CheckResult) -> None:
     outcome = finding.outcome.upper() if finding.outcome == "failed" else finding.outcome
-    if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
+    if sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
         shown = click.style(f"{outcome:<8}", fg=_COLOURS[finding.outcome])
     else:
         shown = f"{outcome:<8}"

@@ -7,12 +7,15 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from .._base.errors import OdysseyConfigError
+from ._output import takes_any_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["expect_folder", "expect_writable", "is_stdout", "write", "write_json"]
+__all__ = ["expect_folder", "expect_new", "expect_writable", "is_stdout", "write", "write_json"]
 
 
 def is_stdout(path: Path | None) -> bool:
@@ -20,8 +23,18 @@ def is_stdout(path: Path | None) -> bool:
     return str(path) == "-"
 
 
+def expect_new(path: Path | None, option: str, *, is_replacing: bool) -> None:
+    """Refuse a file that is there, unless it may be replaced. In a device, such as /dev/null, nothing is lost.
+
+    Raises:
+        click.BadParameter: the file that ``option`` names is there.
+    """
+    if path is not None and path.is_file() and not is_replacing:
+        raise click.BadParameter(f"{path} exists; --force replaces it.", param_hint=f"'{option}'")
+
+
 def expect_writable(*paths: Path | None) -> None:
-    """Refuse a path that is a folder, or in a folder that does not exist. Nothing is written.
+    """Refuse a path that is a folder, in a folder that does not exist, or closed to this user. Nothing is written.
 
     Raises:
         OdysseyConfigError: a file there cannot be written.
@@ -33,6 +46,8 @@ def expect_writable(*paths: Path | None) -> None:
             raise OdysseyConfigError(f"{path} cannot be written: it is a folder")
         if not path.absolute().parent.is_dir():
             raise OdysseyConfigError(f"{path} cannot be written: its folder does not exist")
+        if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+            raise OdysseyConfigError(f"{path} cannot be written: no permission")
 
 
 def expect_folder(folder: Path) -> None:
@@ -54,7 +69,7 @@ def write(path: Path, text: str) -> None:
     """Write a file, or to stdout.
 
     Raises:
-        OdysseyConfigError: it cannot be written.
+        OSError: it cannot be written; ``filename`` is its path.
     """
     if is_stdout(path):
         sys.stdout.write(text)
@@ -62,9 +77,10 @@ def write(path: Path, text: str) -> None:
     try:
         path.write_text(text, "utf-8")
     except OSError as exc:
-        raise OdysseyConfigError(f"{path} cannot be written: {exc.strerror or exc}") from exc
+        raise OSError(exc.errno, exc.strerror, str(path)) from exc  # a full disk does not name its file
 
 
 def write_json(path: Path, data: Any) -> None:
     """Write JSON-ready data, as `write` does."""
-    write(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    is_ascii = is_stdout(path) and not takes_any_text()
+    write(path, json.dumps(data, indent=2, ensure_ascii=is_ascii) + "\n")

@@ -19,6 +19,8 @@ __all__ = ["HEADING", "each", "errors_in_json", "ids_from", "ids_in", "raise_las
 T = TypeVar("T")
 
 _LIST_KEYS: Final = ("jobs", "recordings", "streams")
+_COLUMNS: Final = {"job_id": {"status"}, "stream_id": {"started", "script"}}
+"""By the name of an id in JSON: columns by which a table of such ids is known."""
 HEADING: Final = "id"
 """The heading of the first column in tables of ids."""
 
@@ -57,10 +59,10 @@ def ids_from(arguments: Iterable[str], key: str, access: Access) -> list[str]:
 
 
 def ids_in(text: str, key: str) -> Iterator[str]:
-    """Yield the ids in the output of a command: JSON, a table with tabs, or an id on each line.
+    """Yield the ids in the output of a command: JSON, tables with tabs, or an id at the beginning of each line.
 
     Raises:
-        click.UsageError: it is JSON without such ids.
+        click.UsageError: it is JSON, or a table, without such ids.
     """
     text = text.lstrip("\ufeff").strip()
     if text[:1] in ("{", "["):
@@ -74,9 +76,29 @@ def ids_in(text: str, key: str) -> Iterator[str]:
         for document in documents:
             yield from _ids_in_json(document, key)
         return
+    yield from _ids_in_text(text, key)
+
+
+def _ids_in_text(text: str, key: str) -> list[str]:
+    columns: set[str] | None = None
+    is_wanted = False
+    in_tables: list[str] = []
+    others: list[str] = []
     for line in text.splitlines():
-        if line.strip() and line.split("\t")[0] != HEADING:
-            yield line.split()[0]
+        cells = line.split("\t")
+        if cells[0] == HEADING:
+            columns = set(cells)
+            is_wanted = bool(columns & _COLUMNS[key])
+        elif columns is not None and len(cells) == len(columns):
+            if is_wanted:
+                in_tables.append(cells[0].strip())
+        elif (
+            line.strip() and not line[0].isspace()
+        ):  # "jobs show" has facts about a job on lines that are indented
+            others.append(line.split()[0].removesuffix(":"))
+    if columns is not None and not is_wanted and not in_tables and not others:
+        raise click.UsageError(f"The table on stdin has no {key}.")
+    return in_tables or others
 
 
 def _ids_in_json(data: Any, key: str) -> Iterator[str]:

@@ -72,6 +72,8 @@ class Listing:
                 print(_output.plain(getattr(item, key)))
         else:
             _output.print_table((HEADING, *columns), [(getattr(item, key), *row(item)) for item in found])
+            if not found:
+                _output.note(f"no {name}, or none that fit")
 
 
 def listing_options(function: Callable[..., Any]) -> Callable[..., Any]:

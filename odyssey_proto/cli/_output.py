@@ -6,6 +6,7 @@ be shown. Pipes get plain text.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import json
 import sys
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-__all__ = ["note", "plain", "print_json", "print_table", "progress", "progress_rows"]
+__all__ = ["note", "plain", "print_json", "print_table", "progress", "progress_rows", "takes_any_text"]
 
 _LINE_MOST_CHARS: Final = 16_384  # addresses are long
 _SHORT_WORD: Final = 10  # a date
@@ -32,11 +33,17 @@ _displays: Final[list[Console]] = []
 
 def print_json(data: Any) -> None:
     """Print JSON-ready data on one line of stdout, at once. Any thread may call."""
-    text = json.dumps(data, ensure_ascii=False)
+    text = json.dumps(data, ensure_ascii=not takes_any_text())
     if not text.isprintable():  # terminals obey more characters than JSON must escape
         text = "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
     with _printing:
         print(text, flush=True)
+
+
+def takes_any_text() -> bool:
+    """Return whether stdout can show every letter: if not, JSON has a form of it that is ASCII."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return codecs.lookup(encoding).name.startswith("utf")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -77,8 +77,7 @@ class Outputs:
         if self.out is None and self.frames is None and self.raw is None and not self.show:
             self.out = _file_names.free_name(name, ".mp4", is_replaced=self.is_replacing)
         for path, option in ((self.out, "--out"), (self.raw, "--raw")):
-            if path is not None and path.is_file() and not self.is_replacing:
-                raise click.BadParameter(f"{path} exists; --force replaces it.", param_hint=f"'{option}'")
+            _files.expect_new(path, option, is_replacing=self.is_replacing)
         _files.expect_writable(self.out, self.raw)
         if self.frames is not None and not self.is_replacing and self._earlier_frames():
             raise click.BadParameter(

@@ -10,7 +10,7 @@ from .._base.errors import MissingExtraError, OdysseyConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Lines", "Path", "invalid", "line_of", "read_json", "read_yaml"]
+__all__ = ["Lines", "Path", "invalid", "line_of", "place", "read_json", "read_yaml"]
 
 Path: TypeAlias = tuple[int | str, ...]
 """The keys and indices that lead to a value."""
@@ -23,8 +23,12 @@ _BLANK: Final = " \t\r\n"
 
 def invalid(name: str, line: int | None, problem: str) -> OdysseyConfigError:
     """Return the error for a fault in a file."""
-    where = name if line is None else f"{name}:{line}"
-    return OdysseyConfigError(f"{where}: {problem}", code="invalid_script")
+    return OdysseyConfigError(f"{place(name, line)}: {problem}", code="invalid_script")
+
+
+def place(name: str, line: int | None) -> str:
+    """Return the place in a file, as editors understand it."""
+    return name if line is None else f"{name}:{line}"
 
 
 def line_of(path: Path, lines: Lines) -> int | None:

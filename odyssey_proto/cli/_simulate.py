@@ -111,6 +111,10 @@ def command(
         scripts = _scripts(file, file_format, hold_s)
         is_portrait = bool(scripts.portrait) if portrait is None else portrait
         checked = scripts.checked(portrait=is_portrait)
+        from ._timeline import unknown_fields  # not for the help
+
+        for text in unknown_fields(scripts, checked):
+            _output.note(text)
         if check:
             _show(scripts, checked, as_json=as_json)
             return
@@ -131,6 +135,10 @@ def _scripts(file: str, file_format: str | None, hold_s: float | None) -> Script
 
     path = Path(file)
     found = file_format or format_of(path)
+    if found is None and not path.exists():
+        raise click.UsageError(
+            f"There is no file {file!r}: scripts or prompts are read from a file, or from stdin (-)."
+        )
     if found is None:
         raise click.UsageError(f"{file}: the name does not say what it is; use --format {'|'.join(_FORMATS)}.")
     return read_script_file(path, found, hold_s, _HOLD_S)

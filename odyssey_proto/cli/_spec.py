@@ -45,6 +45,7 @@ def command(name: str | None, out: Path | None, alone: bool, force: bool, as_jso
     The bundles have all definitions in one file, for generators and validators.
     """
     from .._base.shipped import bundles, spec_folder
+    from . import _files, _output
     from ._definitions import bundled, definition
 
     folder = spec_folder()
@@ -72,7 +73,8 @@ def command(name: str | None, out: Path | None, alone: bool, force: bool, as_jso
         )
     schema = definition(definitions, name, alone=alone)
     # As one line, for programs that read lines.
-    text = json.dumps(schema, ensure_ascii=False, indent=None if as_json else 2)
+    is_ascii = (out is None or _files.is_stdout(out)) and not _output.takes_any_text()
+    text = json.dumps(schema, ensure_ascii=is_ascii, indent=None if as_json else 2)
     return _put(text + "\n", out, force=force)
 
 
@@ -107,7 +109,7 @@ def _put(text: str, out: Path | None, *, force: bool) -> int:
     if out is None or _files.is_stdout(out):
         sys.stdout.write(text)
         return 0
-    _refuse_existing(out, force=force)
+    _files.expect_new(out, "--out", is_replacing=force)
     _files.expect_writable(out)
     _files.write(out, text)
     print(out)
@@ -115,12 +117,13 @@ def _put(text: str, out: Path | None, *, force: bool) -> int:
 
 
 def _write_all(folder: Path, bundled: Mapping[str, Path], out: Path, *, force: bool, as_json: bool) -> int:
-    from . import _output
+    from . import _files, _output
 
     if str(out) == "-":
         raise click.BadParameter("name a folder, or one document to print.", param_hint="'--out'")
-    if out.is_dir() and any(out.iterdir()):
-        _refuse_existing(out, force=force)
+    _files.expect_folder(out)
+    if out.is_dir() and any(out.iterdir()) and not force:
+        raise click.BadParameter(f"{out} is not empty; --force replaces files in it.", param_hint="'--out'")
     shutil.copytree(folder, out, dirs_exist_ok=True)
     (out / "bundles").mkdir(exist_ok=True)
     for name, path in bundled.items():
@@ -131,9 +134,3 @@ def _write_all(folder: Path, bundled: Mapping[str, Path], out: Path, *, force: b
     else:
         print(f"{out}: {count} files")
     return 0
-
-
-def _refuse_existing(path: Path, *, force: bool) -> None:
-    if path.exists() and not force:
-        what = "is not empty" if path.is_dir() else "already exists"
-        raise click.BadParameter(f"{path} {what}; use another name, or --force.", param_hint="'--out'")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,9 @@ from ._options import SECONDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["StartOptions", "start_options"]
+    from .. import BroadcastInfo
+
+__all__ = ["StartOptions", "start_options", "way_to_watch"]
 
 
 @attrs.frozen(kw_only=True)
@@ -34,15 +37,19 @@ class StartOptions:
         """The name for a file of the stream, without a suffix."""
         return _file_names.slug(self.prompt, "stream" if self.image is None else self.image.stem)
 
-    @property
     def wanted(self) -> dict[str, Any]:
-        """The stream, as `Session.start_stream` takes it."""
-        return {
-            "prompt": self.prompt,
-            "portrait": self.portrait,
-            "image": self.image,
-            "broadcast": self.broadcast,
-        }
+        """Return the stream, as `Session.start_stream` takes it. The image is read now, not when all is connected.
+
+        Raises:
+            OdysseyConfigError: the image cannot be used.
+            MissingExtraError: it needs a package that is not installed.
+        """
+        image = None
+        if self.image is not None:
+            from .._video.images import to_data_url  # not for the help
+
+            image = to_data_url(self.image, portrait=self.portrait)
+        return {"prompt": self.prompt, "portrait": self.portrait, "image": image, "broadcast": self.broadcast}
 
     def check(self, command: str, seconds: float | None) -> None:
         """Refuse an empty prompt without an image, and a schedule longer than the stream; ``command`` is its name.
@@ -61,18 +68,25 @@ class StartOptions:
             )
 
 
+def way_to_watch(info: BroadcastInfo) -> str:
+    """Return the line of a shell with which others watch a broadcast. It has the token."""
+    hls = "" if info.hls_url is None else f" --hls-url {shlex.quote(info.hls_url)}"
+    token = f"ODYSSEY_SPECTATOR_TOKEN={shlex.quote(info.spectator_token)}"
+    return f"{token} odyssey-proto watch {shlex.quote(info.webrtc_url)}{hls}"
+
+
 def start_options(broadcast_help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add the prompt and the options about the start, and pass a `StartOptions` to the command as ``start``."""
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
-        @click.argument("prompt", required=False, default="")
+        @click.argument("words", nargs=-1, metavar="[PROMPT]")
         @click.option(
             "--at",
             "schedule",
             type=(SECONDS, str),
             multiple=True,
             metavar="TIME PROMPT",
-            help='Steer the stream at this time: --at 3s "It rains". Repeatable.',
+            help='Steer the stream at this time, which is within --seconds: --at 3s "It rains". Repeatable.',
         )
         @click.option(
             "--image",
@@ -85,13 +99,16 @@ def start_options(broadcast_help: str) -> Callable[[Callable[..., Any]], Callabl
         @functools.wraps(function)
         def with_start(
             *positional: Any,
-            prompt: str,
+            words: tuple[str, ...],
             schedule: tuple[tuple[float, str], ...],
             image: Path | None,
             portrait: bool,
             broadcast: bool,
             **options: Any,
         ) -> Any:
+            if len(words) > 1:
+                raise click.UsageError(f'A prompt of several words needs quotes: "{" ".join(words)}".')
+            prompt = "".join(words)
             start = StartOptions(
                 prompt=prompt, schedule=schedule, image=image, portrait=portrait, broadcast=broadcast
             )

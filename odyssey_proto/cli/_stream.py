@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +10,7 @@ import click
 
 from ._access import service_options
 from ._outputs import Outputs, output_options
-from ._start import StartOptions, start_options
+from ._start import StartOptions, start_options, way_to_watch
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -49,7 +48,7 @@ def command(start: StartOptions, is_typed_into: bool | None, outputs: Outputs, a
     streaming = _Streaming(
         start.schedule, outputs, is_typed_into=has_terminal if is_typed_into is None else is_typed_into
     )
-    return streaming.run(access, start.wanted)
+    return streaming.run(access, start.wanted())
 
 
 class _Streaming:
@@ -116,11 +115,7 @@ class _Streaming:
             if not session.has_ended:
                 self._viewing.tell({"type": "no_broadcast", "error": error.to_dict()}, f"no broadcast: {error}")
             return
-        hls = "" if info.hls_url is None else f" --hls-url {shlex.quote(info.hls_url)}"
-        how = f"ODYSSEY_SPECTATOR_TOKEN={shlex.quote(info.spectator_token)} odyssey-proto watch"
-        self._viewing.tell(
-            {"type": "broadcast", **info.to_dict()}, f"watch it: {how} {shlex.quote(info.webrtc_url)}{hls}"
-        )
+        self._viewing.tell({"type": "broadcast", **info.to_dict()}, f"watch it: {way_to_watch(info)}")
 
     def _note(self, steered: Steered) -> None:
         """Report the outcome of a prompt."""

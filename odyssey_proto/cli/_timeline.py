@@ -1,11 +1,15 @@
-"""The timeline of scripts, as a table and as JSON-ready data. They have been checked already."""
+"""The timeline of scripts, as a table and as JSON-ready data, and which fields in them are not known.
+
+They have been checked already.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import difflib
+from typing import TYPE_CHECKING, Any, Final
 
 from . import _output
-from ._script_lines import line_of
+from ._script_lines import line_of, place
 from ._times import clock
 
 if TYPE_CHECKING:
@@ -13,9 +17,10 @@ if TYPE_CHECKING:
 
     from ._script_file import ScriptFile
 
-__all__ = ["print_timeline", "timeline"]
+__all__ = ["print_timeline", "timeline", "unknown_fields"]
 
-_ACTIONS = ("start", "interact", "end")
+_ACTIONS: Final = ("start", "interact", "end")
+_FIELDS: Final[dict[str, tuple[str, ...]]] = {"start": ("prompt", "image"), "interact": ("prompt",), "end": ()}
 
 
 def timeline(file: ScriptFile, scripts: Sequence[Sequence[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
@@ -45,6 +50,24 @@ def _step(file: ScriptFile, index: int, at: int, entry: dict[str, Any]) -> dict[
         "prompt": prompt,
         "image": image,
     }
+
+
+def unknown_fields(file: ScriptFile, scripts: Sequence[Sequence[dict[str, Any]]]) -> Iterator[str]:
+    """Yield a text for each field that is not known, which may be meant for a newer service, or be a slip.
+
+    The arguments are those of `timeline`.
+    """
+    for index, script in enumerate(scripts):
+        for at, entry in enumerate(script):
+            parts: dict[tuple[str, ...], tuple[str, ...]] = {(): ("timestamp_ms", *_ACTIONS)}
+            parts |= {(action,): fields for action, fields in _FIELDS.items() if action in entry}
+            for path, known in parts.items():
+                fields = entry[path[0]] if path else entry
+                for name in [name for name in fields if name not in known]:
+                    close = difflib.get_close_matches(name, known, 1)
+                    where = place(file.name, line_of((index, at, *path, name), file.lines))
+                    hint = f"; did you mean {close[0]}?" if close else ""
+                    yield f"{where}: {name!r} is not known here, and is sent as it is{hint}"
 
 
 def print_timeline(steps: Sequence[Sequence[dict[str, Any]]]) -> None:

@@ -203,6 +203,8 @@ class Viewing:
         self._is_over = True
         self._display.close()
         outputs = self._outputs
+        if ending.why == "ended" and outputs.seconds is not None and not outputs.as_json:
+            _output.note("the service has ended the stream")
         written = outputs.out if ending.frames else None
         if outputs.as_json:
             _output.print_json(

@@ -29,6 +29,10 @@ def run(argv: list[str] | None) -> int:
             print(f"odyssey-proto {__version__}")
         case ["--help" | "-h"]:
             print(_HELP, end="")
+        case ["help"]:
+            if arguments[1:2] == ["emulator"]:
+                return _emulator(["--help"])
+            print(_HELP, end="")
         case ["emulator"]:
             return _emulator(arguments[1:])
         case []:

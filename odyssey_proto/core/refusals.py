@@ -67,6 +67,11 @@ REFUSALS: Final[Mapping[str, Refusals]] = MappingProxyType(
         "POST /auth/token": {
             401: (OdysseyAuthError, "invalid_api_key", "Invalid API key: check api_key or ODYSSEY_API_KEY"),
             403: (OdysseyAuthError, "access_denied", "API key access denied: {detail}"),
+            404: (
+                OdysseyConnectionError,
+                "http_404",
+                "{operation}: the service answered 404: {detail}; check api_url or ODYSSEY_API_URL",
+            ),
             422: (OdysseyAuthError, "malformed_api_key", "Invalid API key format: {detail}"),
         },
         "GET /regions": _TOKEN_REFUSED,

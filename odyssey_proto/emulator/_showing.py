@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["MASK", "SECRET_FIELDS", "as_data", "as_line", "shown_content", "shown_headers", "shown_query"]
 
 MASK: Final = "…"
-SECRET_FIELDS: Final = frozenset({"access_token", "api_key", "credential", "session_token", "spectator_token"})
+SECRET_FIELDS: Final = frozenset(
+    {"access_token", "api_key", "credential", "session_token", "spectator_token", "username"}
+)
 """The fields with secrets: those with ``x-secret`` in ``spec/schemas``."""
 
 _SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie", "x-api-key"})

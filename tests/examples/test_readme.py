@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import builtins
 import re
-import shlex
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
 
-import click
 import pytest
 from PIL import Image
 
@@ -146,25 +144,6 @@ def test_the_client_or_the_service_has_every_code_of_the_table_of_remedies(code:
 
 
 # --- the command
-
-
-def calls() -> list[list[str]]:
-    blocks = [block for text in TEXTS.values() for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)]
-    found = re.findall(r"(?<!\w)odyssey-proto (?=[\w-])([^\n|)]*)", "\n".join(blocks))
-    return [shlex.split(call, comments=True) for call in dict.fromkeys(found)]
-
-
-@pytest.mark.parametrize("words", calls(), ids=" ".join)
-def test_the_command_takes_every_call(words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for word in words:
-        if word.endswith((".png", ".csv")):
-            (tmp_path / word).touch()
-    group = _app.app
-    context = click.Context(group, info_name="odyssey-proto")
-    name, command, arguments = group.resolve_command(context, words)
-    assert command is not None
-    command.make_context(name, arguments, parent=context)
 
 
 def test_the_table_of_commands_has_every_command() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,9 @@ def test_a_prompt_becomes_a_cassette(service: Emulator, capsys: pytest.CaptureFi
     assert main(["capture", "A cat", "--seconds", "0.1", "--broadcast"]) == 0  # no file is replaced
     printed = capsys.readouterr()
     assert printed.out.startswith("a-cat-2.cast: ")
-    assert printed.err.startswith(f"watch it at {service.api_url}/live/")
+    assert re.match(
+        rf"watch it: ODYSSEY_SPECTATOR_TOKEN=ey\S+ odyssey-proto watch {service.api_url}/live/", printed.err
+    )
 
 
 @pytest.mark.parametrize(

@@ -245,11 +245,31 @@ def test_credentials_in_a_file_are_for_its_owner_only(capsys: pytest.CaptureFixt
     path.write_text("x")
     path.chmod(0o644)
     assert main(["credentials", "--out", str(path)]) == 2
-    assert "--force" in capsys.readouterr().err
+    assert "credentials.json exists; --force replaces it." in capsys.readouterr().err
     assert main(["credentials", "--json", "--out", str(path), "--force"]) == 0
     assert capsys.readouterr().out == f"{path}\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert ClientCredentials.from_dict(json.loads(path.read_text())).expires_in == 600
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is not there")
+def test_credentials_that_cannot_be_written_leave_a_device_as_it_was_and_say_what_is_reserved(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    device = Path("/dev/full")
+    mode = device.stat().st_mode
+    assert main(["credentials", "--out", str(device)]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "nobody has the credentials; their session is reserved for 600 s",
+        "odyssey-proto: /dev/full: No space left on device",
+    ]
+    assert device.stat().st_mode == mode
+
+
+def test_credentials_go_to_stdout_by_a_dash_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["credentials", "--out", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["expires_in"] == 600
+    assert list(Path().iterdir()) == []
 
 
 def test_credentials_of_an_emulator_of_its_own_show_their_form(capsys: pytest.CaptureFixture[str]) -> None:

@@ -239,6 +239,18 @@ def test_a_prompt_that_is_refused_is_an_error_and_leaves_no_file(capsys: pytest.
     assert list(Path().iterdir()) == []
 
 
+@pytest.mark.parametrize("command", ["stream", "capture"])
+def test_an_image_that_cannot_be_used_is_refused_before_anything_is_sent(
+    command: str, service: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("cat.png").write_text("no picture")
+    before = len(service.requests)
+    assert main([command, "--image", "cat.png"]) == 2
+    assert "The image file 'cat.png' has an unknown format" in capsys.readouterr().err
+    assert len(service.requests) == before
+    assert [path.name for path in Path().iterdir()] == ["cat.png"]
+
+
 def test_a_later_prompt_that_is_refused_is_an_error_after_the_whole_stream(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -63,7 +63,7 @@ def test_no_library_logs_a_secret_of_a_session_a_broadcast_and_a_download(
     signatures = re.findall(r"[?&][^=&]*[Ss]ig[^=&]*=([^&]+)", f"{recording.video_url} {recording.events_url}")
     assert len(issued) >= 2
     assert len(signatures) >= 2
-    for secret in (KEY, *issued, *signatures, info.spectator_token, TURN["credential"]):
+    for secret in (KEY, *issued, *signatures, info.spectator_token, TURN["username"], TURN["credential"]):
         assert secret not in text
     assert set(re.findall(r"ice-pwd:(\S+)", text)) == {"…"}
     for name in ("urllib3.connectionpool", "aiortc.rtcpeerconnection", "aioice.ice", "odyssey_proto.http"):

@@ -1,7 +1,8 @@
 """A command whose program is loaded once, and forked for each run: for commands that are run dozens of times.
 
-Each run is a process of its own, with the streams and the environment of its caller, and with a status. It saves
-only the time for loading Python and the libraries. The program must start no thread while it loads.
+Each run is a process of its own, with the arguments, the folder, the streams and the environment of its caller,
+and with a status; an interrupt is passed on to it. This saves only the time for
+loading Python and the libraries. The program must start no thread while it loads.
 """
 
 from __future__ import annotations
@@ -33,13 +34,18 @@ _RUN: Final = """
 import json, os, signal, socket, sys
 sock = socket.socket(socket.AF_UNIX)
 sock.connect(sys.argv[1])
-environment = json.dumps(dict(os.environ)).encode()
-socket.send_fds(sock, [b"%10d" % len(environment)], [0, 1, 2])
-sock.sendall(environment)
+call = json.dumps([dict(os.environ), os.getcwd(), sys.argv[2:]]).encode()
+socket.send_fds(sock, [b"%10d" % len(call)], [0, 1, 2])
+sock.sendall(call)
 os.close(0), os.close(1)
 answers = sock.makefile("rb")
-answers.readline()  # its number
-status = int(answers.readline() or b"1")
+number = int(answers.readline() or b"0")
+while True:
+    try:
+        status = int(answers.readline() or b"1")
+        break
+    except KeyboardInterrupt:
+        os.kill(number, signal.SIGINT)
 if status < 0:
     if -status != signal.SIGKILL:
         signal.signal(-status, signal.SIG_DFL)
@@ -72,13 +78,15 @@ def _serve(path: str, module: str) -> None:
     del sys.modules[module]  # each run executes it, as its main module
     sock = next_run(path)
     head, streams, *_ = socket.recv_fds(sock, 10, 3)
-    environment = b""
-    while len(environment) < int(head):
-        environment += sock.recv(_MOST_BYTES)
+    call = b""
+    while len(call) < int(head):
+        call += sock.recv(_MOST_BYTES)
     become(sock, streams)
+    environment, folder, arguments = json.loads(call)
     os.environ.clear()
-    os.environ.update(json.loads(environment))
-    sys.argv = [module]
+    os.environ.update(environment)
+    os.chdir(folder)
+    sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 

@@ -134,7 +134,7 @@ READING: Final = Call(wrong={"source": values(TYPE, 7, None, b"{}")})
 RECORDING: Final = Call(
     wrong={
         "path": [
-            *values(TYPE, None, 7, []),
+            *values(TYPE, None, 7, [], b"cat.mp4"),
             ("nowhere/at/all.mp4", FileNotFoundError),
             ("/", IsADirectoryError),
         ]

@@ -246,8 +246,13 @@ def test_an_extra_that_is_missing_is_named(
 
 
 def test_without_any_extra_there_is_help_and_a_version() -> None:
-    for argument, says in (("--help", 'pip install "odyssey-proto[cli]"'), ("--version", __version__)):
-        with Process([*without("click", "rich", "aiohttp", "PIL"), argument]) as process:
+    for arguments, says in (
+        (["--help"], 'pip install "odyssey-proto[cli]"'),
+        (["help"], 'pip install "odyssey-proto[cli]"'),
+        (["help", "emulator"], "usage: odyssey-proto emulator"),
+        (["--version"], __version__),
+    ):
+        with Process([*without("click", "rich", "aiohttp", "PIL"), *arguments]) as process:
             assert process.ended() == 0
             assert says in "".join(process.rest())
 

@@ -1,12 +1,22 @@
-"""A program that echoes its input, or prints its number, and ends with the status in its environment."""
+"""A program that echoes its input, or prints its number, and ends with the status in its environment.
+
+With arguments, it says them, and its folder; then it waits for an interrupt.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+from pathlib import Path
 
 if __name__ == "__main__":
+    if sys.argv[1:]:
+        print(*sys.argv[1:], Path.cwd(), flush=True)
+        try:
+            signal.pause()
+        except KeyboardInterrupt:
+            sys.exit(7)
     said = sys.stdin.readline().strip()
     print("said", os.getpid() if said == "number" else said, flush=True)
     if (status := int(os.environ["STATUS"])) < 0:

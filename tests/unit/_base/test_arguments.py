@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -170,6 +171,18 @@ def test_a_timeout_is_not_negative(value: float) -> None:
 def test_what_is_no_number_is_no_timeout(value: Any) -> None:
     with pytest.raises(TypeError, match=r"^timeout must be a number of seconds or None, not "):
         arguments.timeout("timeout", value)
+
+
+class BytesPath:
+    def __fspath__(self) -> bytes:
+        return b"cat.mp4"
+
+
+def test_a_path_is_a_string_or_what_stands_for_one() -> None:
+    for value in ("cat.mp4", Path("cat.mp4"), Text("cat.mp4")):
+        assert arguments.path("path", value) == Path("cat.mp4")
+    for value, kind in ((None, "NoneType"), (b"cat.mp4", "bytes"), (7, "int"), (BytesPath(), "BytesPath")):
+        assert type_refusal(arguments.path, value) == f"thing must be a path, not {kind}"
 
 
 def test_a_text_is_a_string_that_can_be_sent() -> None:

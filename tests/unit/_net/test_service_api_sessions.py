@@ -105,6 +105,12 @@ LIMITED = {
             OdysseyConnectionError,
             "POST /auth/token: the service answered 429: too many",
         ),
+        (
+            404,
+            {"detail": "Not Found"},
+            OdysseyConnectionError,
+            "POST /auth/token: the service answered 404: Not Found; check api_url or ODYSSEY_API_URL",
+        ),
         (500, {"detail": "oops"}, OdysseyConnectionError, "POST /auth/token: the service answered 500: oops"),
     ],
 )

@@ -121,6 +121,75 @@ def test_a_typo_suggests_what_was_meant(
     assert meant in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [(), ("stream",), ("jobs", "list"), ("emulator",)], ids=" ".join)
+def test_help_is_a_command_too(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert main(["help", *words]) == 0
+    assert capsys.readouterr() == (shown, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["stram"], "No such command 'stram'. Did you mean 'stream'?"),
+        (["jobs", "lst"], "No such command 'lst'. Did you mean 'list'?"),
+        (["stream", "x"], "odyssey-proto stream has no commands of its own, such as 'x'."),
+    ],
+)
+def test_there_is_no_help_for_what_is_no_command(
+    words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["help", *words]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert says in printed.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "where"),
+    [
+        (["stream", "-cat"], "odyssey-proto stream -- PROMPT"),
+        (["capture", "--a cat"], "odyssey-proto capture -- PROMPT"),
+        (["jobs", "show", "-x"], "odyssey-proto jobs show -- ID..."),
+        (["stream", "x", "--brodcast"], None),
+        (["emulator", "-x"], None),
+        (["completion", "-x"], None),
+        (["-x"], None),
+    ],
+)
+def test_a_text_that_looks_like_an_option_has_a_place(
+    arguments: list[str], where: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    *_, error, last = capsys.readouterr().err.splitlines()
+    if where is None:
+        assert last.startswith("Error: No such option ")
+    else:
+        assert error.startswith("Error: No such option ")
+        assert last == f"A text that begins with - comes after --: {where}"
+
+
+@pytest.mark.parametrize("name", ["stream", "capture"])
+def test_a_prompt_without_quotes_is_shown_with_them(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "A", "cat", "on", "a", "hill"]) == 2
+    assert 'A prompt of several words needs quotes: "A cat on a hill".' in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is not there")
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [(["--nope"], 2), (["jobs", "show", "x"], 3), (["simulate", "none.json"], 2)],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_an_error_that_nobody_can_read_has_its_status_all_the_same(arguments: list[str], status: int) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "odyssey_proto", *arguments], stderr=full, env={}, cwd=ROOT, check=False
+        )
+    assert ended.returncode == status
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_there_is_a_completion_for(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["completion", shell]) == 0
@@ -136,6 +205,8 @@ def test_there_is_a_completion_for(shell: str, capsys: pytest.CaptureFixture[str
         ("odyssey-proto stream --frame-format j", ["jpeg"]),
         ("odyssey-proto recordings d", ["download"]),
         ("odyssey-proto jobs list --status pe", ["pending"]),
+        ("odyssey-proto help ca", ["capture"]),
+        ("odyssey-proto help jobs c", ["cancel"]),
     ],
 )
 def test_what_is_typed_is_completed(

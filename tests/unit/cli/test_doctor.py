@@ -105,12 +105,20 @@ class _Terminal:
         return True
 
 
-@pytest.mark.parametrize(("no_colour", "begins"), [("", "\x1b[31mFAILED  \x1b[0m UDP"), ("1", "FAILED   UDP")])
+@pytest.mark.parametrize(
+    ("no_colour", "kind", "begins"),
+    [
+        ("", "xterm", "\x1b[31mFAILED  \x1b[0m UDP"),
+        ("1", "xterm", "FAILED   UDP"),
+        ("", "dumb", "FAILED   UDP"),
+    ],
+)
 def test_a_terminal_gets_colours_unless_it_wants_none(
-    no_colour: str, begins: str, monkeypatch: pytest.MonkeyPatch
+    no_colour: str, kind: str, begins: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     terminal = _Terminal()
     monkeypatch.setattr("sys.stdout", terminal)
     monkeypatch.setenv("NO_COLOR", no_colour)
+    monkeypatch.setenv("TERM", kind)
     _doctor._print(BLOCKED)
     assert terminal.text.startswith(begins)

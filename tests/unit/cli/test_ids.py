@@ -29,6 +29,10 @@ ACCESS = Access(api_url=None, api_key_file=None, emulator=True, timeout=3, debug
         ("job-1\njob-2\n", ["job-1", "job-2"]),
         ("\ufeff job-1 \r\n\r\n", ["job-1"]),
         ("id\tstatus\njob-1\tfailed\n", ["job-1"]),
+        ("id\tstatus\n", []),
+        ("job-1\tmine\njob-2\tmine\n", ["job-1", "job-2"]),
+        ("job-1: cancelled\njob-2: cancelled\n", ["job-1", "job-2"]),
+        ("job-1: completed\n  created   2026\nid\tscript\tstate\ns-1\t1\tdone\n", ["job-1"]),
         ('{"jobs": [{"job_id": "job-1"}, {"job_id": "job-2"}], "errors": []}', ["job-1", "job-2"]),
         ('{\n"job": {"job_id": "job-1"}}', ["job-1"]),
         ('{"job_id": "job-1"}\n{"job_id": "job-2"}\n', ["job-1", "job-2"]),
@@ -39,6 +43,19 @@ ACCESS = Access(api_url=None, api_key_file=None, emulator=True, timeout=3, debug
 )
 def test_ids_are_read_as_commands_print_them(text: str, ids: list[str]) -> None:
     assert list(ids_in(text, "job_id")) == ids
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "job-1: completed\n  created   2026\nid\tscript\tstate\ns-1\t1\tdone\ns-2\t2\tdone\n",
+        "id\tstarted\tlength\ns-1\t2026\t0:01\ns-2\t2026\t0:01\n",
+        "s-1: 0:00.3, 6 frames\n  video     https://x/v.mp4\ns-2: 0:00.3\n  video     https://x/v.mp4\n",
+    ],
+    ids=["jobs show", "recordings list", "recordings show"],
+)
+def test_recordings_are_found_in_what_commands_print(text: str) -> None:
+    assert list(ids_in(text, "stream_id")) == ["s-1", "s-2"]
 
 
 def test_the_streams_of_jobs_are_recordings() -> None:
@@ -53,6 +70,7 @@ def test_the_streams_of_jobs_are_recordings() -> None:
         ("{x", "neither ids nor JSON"),
         ('{"job": ' * 900 + "0" + "}" * 900, "has no job_id"),
         ('{"recordings": [{"stream_id": "s"}]}', "The JSON on stdin has no job_id"),
+        ("id\tstarted\tlength\ns-1\t2026\t0:01\n", "The table on stdin has no job_id"),
     ],
 )
 def test_something_else_is_refused(text: str, problem: str) -> None:

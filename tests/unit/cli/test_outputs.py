@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,9 @@ from PIL import Image
 
 from odyssey_proto import OdysseyConfigError, VideoFrame
 from odyssey_proto.cli import main
+from odyssey_proto.cli._files import expect_writable
 from odyssey_proto.cli._outputs import Outputs
+from tests.support.forked import in_child
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,6 +75,34 @@ def test_no_file_is_replaced_unless_that_is_wanted(option: str) -> None:
         outputs(**{option: Path("nowhere/cat.mp4")}).prepare("x")
 
 
+@pytest.fixture
+def closed() -> Iterator[Path]:
+    """A folder in which nobody but root may write, with a file that is closed as well, and one that is open."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for file, mode in (("closed.mp4", 0o444), ("open.mp4", 0o666)):
+            (folder / file).touch()
+            (folder / file).chmod(mode)
+        folder.chmod(0o555)
+        yield folder
+        folder.chmod(0o755)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="os.fork is not there")
+def test_what_this_user_may_not_write_is_refused_before_anything_is_sent(closed: Path) -> None:
+    def checked(name: str) -> str:
+        def check() -> None:
+            if not os.geteuid():
+                os.setresuid(65534, 65534, 65534)
+            expect_writable(closed / name)
+
+        return in_child(check)
+
+    assert checked("open.mp4") == "None"
+    for name in ("new.mp4", "closed.mp4"):
+        assert f"{name} cannot be written: no permission" in checked(name)
+
+
 def test_pictures_are_not_mixed_with_earlier_ones() -> None:
     folder = Path("pictures")
     folder.mkdir()
@@ -124,7 +156,7 @@ def test_raw_pictures_have_the_size_of_the_first(capsys: pytest.CaptureFixture[s
         (["--at", "10", "It rains"], "10 s is not within the 10 s of the stream; see --seconds."),
         (["--image", "nowhere.png"], "'nowhere.png' does not exist"),
         (["--emulator", "--api-url", "http://x"], "leave out --api-url"),
-        (["--timeout", "0"], "Invalid value for '--timeout'"),
+        (["--timeout", "0"], "a number of seconds from 0.1 to 86400, not '0'"),
     ],
 )
 def test_what_does_not_go_together_is_refused(

@@ -60,13 +60,51 @@ def test_what_only_a_newer_service_knows_is_shown_too(capsys: pytest.CaptureFixt
     assert main(["simulate", "a.json", "--check"]) == 0
     printed = capsys.readouterr()
     assert printed.out.splitlines()[1:] == ["1\t0:00\tstart\tA cat\t", "1\t0:00.5\tfly\t\t"]
-    assert printed.err == "script 1: its stream has no end\n1 script, 0:00.5 of video; nothing was sent\n"
+    assert printed.err.splitlines() == [
+        "a.json:1: 'fly' is not known here, and is sent as it is",
+        "script 1: its stream has no end",
+        "1 script, 0:00.5 of video; nothing was sent",
+    ]
+
+
+def test_a_slip_in_a_script_is_named_with_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("slips.yaml").write_text(
+        "- {timestamp_ms: 0, strat: {prompt: A cat}}\n"
+        "- timestamp_ms: 0\n"
+        "  start: {prompt: A cat, imge: cat.png}\n"
+        "- {timestamp_ms: 1, interact: {prompt: It rains, zoom: 2}}\n"
+        "- {timestamp_ms: 2, end: {}}\n"
+    )
+    assert main(["simulate", "slips.yaml", "--check", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert [step["action"] for step in json.loads(printed.out)["scripts"][0]] == [
+        "strat",
+        "start",
+        "interact",
+        "end",
+    ]
+    assert printed.err.splitlines() == [
+        "slips.yaml:1: 'strat' is not known here, and is sent as it is; did you mean start?",
+        "slips.yaml:3: 'imge' is not known here, and is sent as it is; did you mean image?",
+        "slips.yaml:4: 'zoom' is not known here, and is sent as it is",
+    ]
+
+
+def test_json_that_cannot_be_shown_is_written_in_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO('["A cät 猫"]'))
+    content = io.BytesIO()
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", io.TextIOWrapper(content, "ascii", write_through=True))
+        assert main(["simulate", "-", "--check", "--json"]) == 0
+        text = content.getvalue().decode("ascii")
+    assert json.loads(text)["scripts"][0][0]["prompt"] == "A cät 猫"
 
 
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
         (("simulate",), "Missing argument 'FILE'"),
+        (("simulate", "A cat"), "There is no file 'A cat': scripts or prompts are read from a file"),
         (("simulate", "cat.png"), "the name does not say what it is; use --format json|yaml|jsonl|csv"),
         (("simulate", "a.csv", "--names", "id"), "--names applies only with --download DIR"),
         (("simulate", "a.csv", "--artifact", "all"), "--artifact applies only with --download DIR"),

@@ -90,7 +90,7 @@ def test_it_is_written_to_a_file(output: Any, tmp_path: Path, capsys: pytest.Cap
     assert output("Offer", "--out", str(path)) == f"{path}\n"
     assert json.loads(path.read_text())["title"] == "Offer"
     assert main(["spec", "Offer", "--out", str(path)]) == 2
-    assert "already exists; use another name, or --force" in capsys.readouterr().err
+    assert f"{path} exists; --force replaces it." in capsys.readouterr().err
     assert output("Answer", "--out", str(path), "--force") == f"{path}\n"
     assert json.loads(path.read_text())["title"] == "Answer"
     assert json.loads(output("Offer", "--out", "-"))["title"] == "Offer"
@@ -107,7 +107,7 @@ def test_everything_is_written_into_a_folder(
     count = sum(path.is_file() for path in folder.rglob("*"))
     assert said == f"{folder}: {count} files\n"
     assert main(["spec", "--out", str(folder)]) == 2
-    assert "is not empty" in capsys.readouterr().err
+    assert "is not empty; --force replaces files in it." in capsys.readouterr().err
     assert json.loads(output("--out", str(folder), "--force", "--json")) == {"folder": str(folder), "files": count}
 
 
@@ -120,6 +120,8 @@ def test_everything_is_written_into_a_folder(
         (["VERSION", "--alone"], "--alone is for one definition, not for a document"),
         (["--out", "-"], "name a folder"),
         (["Offer", "--out", "no/such/folder.json"], "its folder does not exist"),
+        (["Offer", "--out", "/"], "/ cannot be written: it is a folder"),
+        (["--out", __file__], "cannot be a folder: "),
     ],
 )
 def test_what_cannot_be_done_is_said(
@@ -127,6 +129,12 @@ def test_what_cannot_be_done_is_said(
 ) -> None:
     assert main(["spec", *arguments]) == 2
     assert words in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is not there")
+def test_a_full_disk_is_named_and_is_no_wrong_argument(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["spec", "Offer", "--out", "/dev/full"]) == 1
+    assert capsys.readouterr().err == "odyssey-proto: /dev/full: No space left on device\n"
 
 
 def test_an_installation_without_documents_says_so(

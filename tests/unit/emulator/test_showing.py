@@ -32,7 +32,7 @@ def call(**fields: Any) -> Exchange:
                 "session_token": "opaque-secret",
                 "expires_in": 600,
                 "video_url": "https://x.example/v.mp4?Expires=1&Signature=sig-secret",
-                "iceServers": [{"urls": "turn:x", "username": "u", "credential": "opaque-secret"}],
+                "iceServers": [{"urls": "turn:x", "username": "opaque-secret", "credential": "opaque-secret"}],
             }
         ).encode(),
     }
