@@ -16,6 +16,7 @@ __all__ = [
     "CASSETTE_HEAD_MOST_BYTES",
     "CASSETTE_PAYLOAD_MOST_BYTES",
     "CASSETTE_RECORDS_MOST",
+    "CASSETTE_SECRETS_MOST",
     "CHANNEL_MESSAGES_MOST_PER_S",
     "CHANNEL_MOST_HELD_BYTES",
     "CHANNEL_MOST_HELD_CHUNKS",
@@ -176,3 +177,5 @@ CASSETTE_PAYLOAD_MOST_BYTES: Final = 64 * 1024 * 1024
 """The payload of a record of a live cassette: as much as a message with an image may have."""
 CASSETTE_RECORDS_MOST: Final = 2_000_000
 """Records of a live cassette: a day of video. Each costs some 500 bytes of memory."""
+CASSETTE_SECRETS_MOST: Final = 50
+"""Secrets that were seen while a live cassette is written, and are looked for in all that follows. A link has five."""

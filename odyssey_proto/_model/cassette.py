@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["BEGINNING", "Record", "encode", "index", "is_cassette"]
+__all__ = ["BEGINNING", "Record", "TooLargeError", "encode", "index", "is_cassette"]
 
 _MAGIC: Final = b"\x89ODYCAST"
 _VERSION: Final = 1
@@ -71,13 +71,22 @@ class Record:
         return found
 
 
+class TooLargeError(ValueError):
+    """A record is larger than any that is read."""
+
+
 def encode(head: dict[str, Any], payload: bytes = b"") -> bytes:
     """Return a record as it is in the file.
+
+    Raises:
+        TooLargeError: nobody would read it.
 
     >>> len(encode({"kind": "end", "at_ms": 7}))
     36
     """
     text = json.dumps(head, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+    if len(text) > CASSETTE_HEAD_MOST_BYTES or len(payload) > CASSETTE_PAYLOAD_MOST_BYTES:
+        raise TooLargeError
     lengths = _LENGTHS.pack(len(text), len(payload))
     checksum = zlib.crc32(payload, zlib.crc32(text, zlib.crc32(lengths)))
     return lengths + _CHECKSUM.pack(checksum) + text + payload

@@ -25,7 +25,7 @@ from odyssey_models._hooks import WrongTypeError
 from .._base.errors import MalformedMessageError
 from .._base.limits import JSON_MOST_CONTAINERS
 from .._base.public_path import publish
-from .nesting import shallow
+from .nesting import MOST_LEVELS, shallow
 from .reading import DamagedText, Doubled, UnreadableError, left_out, read
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "encode",
     "from_dict",
     "left_out",
+    "parsed",
     "signaling_from_client",
     "signaling_from_server",
     "to_dict",
@@ -91,6 +92,16 @@ def from_dict(
         if known and isinstance(data, dict):
             return from_dict(cls, {**data, **known}, check=check)
         raise _unreadable(cls, data, exc) from None
+
+
+def parsed(text: str) -> Any:
+    """Parse JSON text as `decode` does, with null for what is nested too deeply for functions that recurse.
+
+    Raises:
+        MalformedMessageError: it is not JSON, or has too many objects and lists.
+    """
+    text = text.removeprefix(_BOM)
+    return _parse(shallow(text) if text.count("{") + text.count("[") > MOST_LEVELS else text, "text")
 
 
 def decode_request(cls: type[T], text: str | bytes) -> T:

@@ -12,7 +12,8 @@ __all__ = ["MOST_LEVELS", "shallow"]
 
 MOST_LEVELS: Final = 100
 """How many arrays and objects may lie within one another."""
-_TOKEN: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+# A string that has no end is taken to the end of the text, so that its quotation marks begin no others.
+_TOKEN: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 def shallow(text: str) -> str:
