@@ -27,6 +27,7 @@ __all__ = [
     "FILE_MOST_BYTES",
     "FRAMES_MOST_AHEAD",
     "HEAD_MOST_BYTES",
+    "HLS_ADDRESSES_MOST_BYTES",
     "HLS_PLAYLIST_MOST_BYTES",
     "HLS_PLAYLIST_MOST_LINES",
     "HLS_RELOAD_LEAST_S",
@@ -157,6 +158,8 @@ HLS_PLAYLIST_MOST_BYTES: Final = 4 * 1024 * 1024
 """A playlist: 12 h of segments of 2 s with signed addresses."""
 HLS_PLAYLIST_MOST_LINES: Final = 100_000
 """Lines of a playlist: FFmpeg keeps a structure for each segment."""
+HLS_ADDRESSES_MOST_BYTES: Final = 32 * 1024 * 1024
+"""Lines of a playlist times the length of its address, to which each is relative: 12 h of segments with 1 KiB each."""
 HLS_VARIANTS_MOST: Final = 200
 """Playlists that a playlist of variants names: FFmpeg fetches all of them at the start."""
 HLS_RELOAD_LEAST_S: Final = 0.25
@@ -178,4 +181,4 @@ CASSETTE_PAYLOAD_MOST_BYTES: Final = 64 * 1024 * 1024
 CASSETTE_RECORDS_MOST: Final = 2_000_000
 """Records of a live cassette: a day of video. Each costs some 500 bytes of memory."""
 CASSETTE_SECRETS_MOST: Final = 50
-"""Secrets that were seen while a live cassette is written, and are looked for in all that follows. A link has five."""
+"""Secrets that were seen while a live cassette is written, and are looked for in what follows. A link has five."""

@@ -39,6 +39,7 @@ log = logging.getLogger("odyssey_proto.live")
 QUEUE_BYTES: Final = 64 * 1024 * 1024
 """Most memory for what waits to be written, in bytes: four minutes of video."""
 _ENTRY_BYTES: Final = 256  # what an entry of the queue takes beside its data
+_TEXT_COUNTS: Final = 4  # times: it is parsed before it is written, which takes memory and time
 _OTHER_RECORDS: Final = 2  # the first and the last
 _BEARER: Final = "authorization"
 _CODECS: Final = {"video/h264": "h264", "video/vp8": "vp8"}
@@ -221,7 +222,7 @@ class CaptureWriting:
         """See a call or a message."""
         size = _size(seen)
         with self._lock:
-            is_too_much = 0 < self._waiting and self._waiting + size > QUEUE_BYTES
+            is_too_much = self._waiting > 0 and self._waiting + size > QUEUE_BYTES
         if is_too_much:  # without it, the cassette would be another session's
             self.finish(OSError(errno.ENOBUFS, "messages came faster than they could be written", str(self.path)))
         else:
@@ -340,7 +341,7 @@ class CaptureWriting:
 
 def _size(seen: Seen) -> int:
     texts = [seen.text] if isinstance(seen, Message) else [seen.request_body or b"", seen.body or b""]
-    return sum(map(len, texts)) + _ENTRY_BYTES
+    return _TEXT_COUNTS * sum(map(len, texts)) + _ENTRY_BYTES
 
 
 _writing: dict[tuple[int, Path], CaptureWriting] = {}  # by process and path: two would corrupt the file

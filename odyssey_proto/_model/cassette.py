@@ -39,6 +39,7 @@ _LENGTHS: Final = struct.Struct(">II")
 _CHECKSUM: Final = struct.Struct(">I")
 _PREFIX_BYTES: Final = _LENGTHS.size + _CHECKSUM.size
 _AT_ONCE: Final = 1 << 16
+_HEAD_MOST_CONTAINERS: Final = 1000  # objects and lists; each takes 20 times as much memory as in the file
 
 BEGINNING: Final = _BEGIN.pack(_MAGIC, _VERSION, 0)
 """What a cassette begins with."""
@@ -168,9 +169,23 @@ class _Reading:
         kind, at_ms = (head.get("kind"), head.get("at_ms")) if isinstance(head, dict) else (None, None)
         if not isinstance(kind, str) or isinstance(at_ms, bool) or not isinstance(at_ms, int | float):
             raise self._damaged("its head lacks kind or at_ms")
+        # Brackets in an address are none, so the text alone does not decide.
+        if text.count(b"{") + text.count(b"[") > _HEAD_MOST_CONTAINERS < _containers(head):
+            raise self._damaged("its head has too many objects and lists")
         if not 0 <= at_ms < 1e12:
             raise self._damaged("its time is impossible")
         return Record(kind, float(at_ms), head, size, self._offset + _PREFIX_BYTES + len(text))
 
     def _damaged(self, why: str) -> CassetteError:
         return CassetteError(f"The cassette is damaged: the record at byte {self._offset}: {why}", code="damaged")
+
+
+def _containers(data: Any) -> int:
+    """Return how many objects and lists are in parsed JSON, itself included."""
+    found, waiting = 0, [data]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict | list):
+            found += 1
+            waiting += value.values() if isinstance(value, dict) else value
+    return found
