@@ -159,7 +159,7 @@ HLS_PLAYLIST_MOST_BYTES: Final = 4 * 1024 * 1024
 HLS_PLAYLIST_MOST_LINES: Final = 100_000
 """Lines of a playlist: FFmpeg keeps a structure for each segment."""
 HLS_ADDRESSES_MOST_BYTES: Final = 32 * 1024 * 1024
-"""Lines of a playlist times the length of its address, to which each is relative: 12 h of segments with 1 KiB each."""
+"""Addresses in a playlist, each with the one to which it is relative: 12 h of segments with 1 KiB each."""
 HLS_VARIANTS_MOST: Final = 200
 """Playlists that a playlist of variants names: FFmpeg fetches all of them at the start."""
 HLS_RELOAD_LEAST_S: Final = 0.25

@@ -49,10 +49,11 @@ def check_size(url: str, body: bytes | bytearray) -> None:
     lines = max(map(body.count, _ENDS_OF_LINES)) + 1
     if lines > HLS_PLAYLIST_MOST_LINES:
         raise _refused(f"a playlist has more than {HLS_PLAYLIST_MOST_LINES} lines", "too_large")
-    if lines * len(url.partition("?")[0].rpartition("/")[0]) > HLS_ADDRESSES_MOST_BYTES:
-        raise _refused(
-            f"the addresses in a playlist have more than {HLS_ADDRESSES_MOST_BYTES >> 20} MiB", "too_large"
-        )
+    folder = url.partition("?")[0].rpartition("/")[0]
+    length = (lines + body.count(b'URI="')) * len(folder) + body.count(b'URI=""') * len(url)
+    if length > HLS_ADDRESSES_MOST_BYTES:
+        most = HLS_ADDRESSES_MOST_BYTES >> 20
+        raise _refused(f"the addresses in a playlist have more than {most} MiB", "too_large")
 
 
 class Playlists:
