@@ -25,7 +25,7 @@ from odyssey_models._hooks import WrongTypeError
 from .._base.errors import MalformedMessageError
 from .._base.limits import JSON_MOST_CONTAINERS
 from .._base.public_path import publish
-from .nesting import MOST_LEVELS, shallow
+from .nesting import MOST_LEVELS, is_deep, shallow
 from .reading import DamagedText, Doubled, UnreadableError, left_out, read
 
 __all__ = [
@@ -95,13 +95,12 @@ def from_dict(
 
 
 def parsed(text: str) -> Any:
-    """Parse JSON text as `decode` does, with null for what is nested too deeply for functions that recurse.
+    """Parse JSON ``text`` as `decode` does.
 
     Raises:
         MalformedMessageError: it is not JSON, or has too many objects and lists.
     """
-    text = text.removeprefix(_BOM)
-    return _parse(shallow(text) if text.count("{") + text.count("[") > MOST_LEVELS else text, "text")
+    return _parse(text, "text")
 
 
 def decode_request(cls: type[T], text: str | bytes) -> T:
@@ -190,16 +189,22 @@ _WRONG_BYTE: Final = re.compile("[\udc80-\udcff]")  # as "surrogateescape" decod
 
 
 def _parse(text: str | bytes, what: str) -> Any:
-    """Parse JSON text; what RFC 8259 forbids is kept in a form that only a field that is used stumbles over."""
+    """Parse JSON text; what RFC 8259 forbids is kept in a form that only a field that is used stumbles over.
+
+    What is nested more than `MOST_LEVELS` deep is null.
+    """
     shown, damaged = _decoded(text)
     shown = shown.removeprefix(_BOM)
-    if shown.count("{") + shown.count("[") > JSON_MOST_CONTAINERS:
+    containers = shown.count("{") + shown.count("[")
+    if containers > JSON_MOST_CONTAINERS:
         raise _malformed(what, f"it has more than {JSON_MOST_CONTAINERS} objects and lists")
     try:
         try:
-            return _loaded(shown, damaged)
+            data = _loaded(shown, damaged)
         except RecursionError:
             return _loaded_shallow(shown, damaged)
+        # Whoever reads the data recurses, too, and perhaps with more frames for each level than the parser.
+        return _loaded_shallow(shown, damaged) if containers > MOST_LEVELS and is_deep(data) else data
     except ValueError as exc:
         raise _not_json(what, exc, damaged) from None
 

@@ -1,4 +1,4 @@
-"""JSON text without what is nested too deeply for Python's parser, which recurses.
+"""JSON without what is nested too deeply for Python's parser, and for those who read its data: they recurse.
 
 No field of the protocol is nested deeply, so that only fields that nobody reads are lost.
 """
@@ -6,9 +6,9 @@ No field of the protocol is nested deeply, so that only fields that nobody reads
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
-__all__ = ["MOST_LEVELS", "shallow"]
+__all__ = ["MOST_LEVELS", "is_deep", "shallow"]
 
 MOST_LEVELS: Final = 100
 """How many arrays and objects may lie within one another."""
@@ -36,3 +36,20 @@ def shallow(text: str) -> str:
                 kept = token.end()
             level -= 1
     return "".join([*pieces, text[kept:]])
+
+
+def is_deep(data: Any) -> bool:
+    """Return whether arrays and objects in parsed JSON are nested more than `MOST_LEVELS` deep.
+
+    >>> is_deep([[1], {"a": []}])
+    False
+    """
+    level = [data] if isinstance(data, dict | list) else []
+    for _ in range(MOST_LEVELS):
+        level = [
+            value
+            for outer in level
+            for value in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(value, dict | list)
+        ]
+    return bool(level)
