@@ -166,8 +166,8 @@ class BackgroundLoop:
     def stop(self, timeout: float = 1.0, *, for_good: bool = False) -> bool:
         """Cancel all tasks, end the thread and join it for at most ``timeout`` s.
 
-        Return whether it has ended. It is a daemon thread, so it never delays the exit of the interpreter. If it is
-        stopped ``for_good``, no later `start` is accepted.
+        Return whether it has ended. It is a daemon thread, so it never delays the exit of the interpreter. After a
+        stop ``for_good``, `start` raises.
         """
         if self._is_own_thread():
             raise _would_wait_for_itself()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -12,32 +12,40 @@ from odyssey_proto._base.clock import Deadline, MonotonicClock
 from odyssey_proto._base.event_loop import BackgroundLoop
 from odyssey_proto._live.streamer_link import SessionTokens, StreamerLink
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def link_that_is_cut(at: str) -> StreamerLink:
-    """A link whose connection ends while it is prepared: at its request for ``tokens``, or just before its peer."""
+CLOCK = MonotonicClock()
 
-    class Stands:
-        """Stands for all that the link is given; each attribute of it is such a thing again, or None."""
 
-        def __getattr__(self, name: str) -> Any:
-            return {"token": None, "ice_servers": ()}.get(name, Stands())
+def link_that_is_overtaken(by: Callable[[StreamerLink], object]) -> StreamerLink:
+    """A link for which ``by`` is called while it gets its token."""
 
-        def __call__(self, *_: object, **__: object) -> Any:
-            if at == "tokens":
-                link.cut()
-            else:  # as far as `cut` has come when another thread goes on
-                link._closed = True
-            return SimpleNamespace(session_token="t", expires_in=600)
+    def session_token(*_: object, **__: object) -> Any:
+        by(link)
+        return SimpleNamespace(session_token="t", expires_in=600)
 
-    parts = cast("Any", Stands())
-    link = StreamerLink(parts, parts, api=parts, loop=BackgroundLoop("odyssey-test"), tokens=SessionTokens())
+    http, config = SimpleNamespace(drop_idle=lambda: None), SimpleNamespace(ice_servers=())
+    link = StreamerLink(
+        cast("Any", SimpleNamespace(token=None, session_id="s", signaling_url="wss://x.example")),
+        cast("Any", SimpleNamespace(post=None, hub=SimpleNamespace(source=0), clock=CLOCK)),
+        api=cast("Any", SimpleNamespace(http=http, config=config, session_token=session_token)),
+        loop=BackgroundLoop("odyssey-test"),
+        tokens=SessionTokens(),
+        recovery="latest",
+    )
     return link
 
 
-@pytest.mark.parametrize("at", ["tokens", "the lock"])
-def test_nothing_is_prepared_for_a_connection_that_has_ended(at: str) -> None:
-    link = link_that_is_cut(at)
+def half_cut(link: StreamerLink) -> None:
+    """Go as far as `cut` has come when another thread may go on."""
+    link._closed = True
+
+
+@pytest.mark.parametrize("by", [StreamerLink.cut, half_cut])
+def test_nothing_is_prepared_for_a_connection_that_has_ended(by: Callable[[StreamerLink], object]) -> None:
+    link = link_that_is_overtaken(by)
     with pytest.raises(OdysseyConnectionError) as caught:
-        link.prepare(Deadline(30, MonotonicClock()))
+        link.prepare(Deadline(30, CLOCK))
     assert caught.value.code == "closed"
     assert link._peer is None
