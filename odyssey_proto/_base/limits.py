@@ -23,6 +23,7 @@ __all__ = [
     "CHANNEL_STREAMS_MOST",
     "ERROR_TEXT_MOST_CHARS",
     "EVENTS_MOST_WAITING",
+    "EVENTS_MOST_WAITING_BYTES",
     "EVENT_LOG_LINE_MOST_BYTES",
     "FILE_MOST_BYTES",
     "FRAMES_MOST_AHEAD",
@@ -121,6 +122,8 @@ REPORTS_MOST_HELD: Final = 1000
 """Messages of a streamer that wait until the session is connected. There are at most a handful."""
 EVENTS_MOST_WAITING: Final = 10_000
 """Events that wait for one reader or for the handlers. After that, the oldest are left out."""
+EVENTS_MOST_WAITING_BYTES: Final = 64 * 1024 * 1024
+"""Their texts, each of which may be as long as a message, and the last frames of streams among them."""
 
 # --- SDP and ICE
 
