@@ -29,16 +29,14 @@ log = logging.getLogger("odyssey_proto.live")
 
 
 class EventQueue:
-    """The events that wait for one reader, the newest that it may hold. `put` and `close` never block; `get` does."""
+    """The newest events that wait for one reader. `put` and `close` never block; `get` does."""
 
     def __init__(self) -> None:
         self._publishing = threading.RLock()
         # None at the end. In C, so that a reader holds no lock: a signal handler that comes amid a step of it may
         # wait for the publisher.
         self._events: queue.SimpleQueue[tuple[Event, int] | None] = queue.SimpleQueue()
-        self._put_chars = self._taken_chars = (
-            0  # the texts of all events so far; each event knows its place in them
-        )
+        self._put_chars = self._taken_chars = 0  # in the texts of all events so far
         self._closed = False
         self._is_behind = False
 
